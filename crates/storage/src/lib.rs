@@ -1,1 +1,32 @@
-//! storage
+//! The store: accounts, mailboxes, messages, the queue's rows, the bus's rows and the directory's objects.
+//!
+//! Everything is rows with ordered keys ([`keys`]) behind one [`Engine`] trait. What belongs together is written by one
+//! [`Transaction`]; only a transaction that is on disk and synced yields a [`Committed`], and only from that token can
+//! an acknowledgement be built. Transactions run one after the other at the engine's commit point and share a sync
+//! with those that wait beside them (group commit).
+//!
+//! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
+//! [`messages`], [`blobs`], [`objects`], [`queue`], [`events`]; below them [`transaction`], [`engine`], [`memory`].
+
+pub mod accounts;
+pub mod blobs;
+pub mod check;
+pub mod engine;
+pub mod error;
+pub mod events;
+pub mod keys;
+pub mod limits;
+pub mod mailboxes;
+pub mod memory;
+pub mod messages;
+pub mod objects;
+pub mod queue;
+pub mod rows;
+pub mod store;
+pub mod transaction;
+
+pub use engine::{Committed, Doorbell, Durability, Engine, KeyRange, Order, SilentDoorbell};
+pub use error::StorageError;
+pub use memory::MemoryEngine;
+pub use store::{Done, Store};
+pub use transaction::Transaction;

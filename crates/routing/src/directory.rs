@@ -1,0 +1,138 @@
+//! The objects in memory, indexed for routing. The store applies each committed change to it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use mail::{AccountId, Address, Domain};
+
+use crate::objects::{AccountObject, AliasObject, DomainObject, Object, ObjectKey, ResponderObject};
+
+/// Every object, by what it is looked up with. Addresses are canonical.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    domains: BTreeMap<Domain, Arc<DomainObject>>,
+    accounts: HashMap<Address, Arc<AccountObject>>,
+    accounts_by_id: HashMap<AccountId, Arc<AccountObject>>,
+    accounts_by_domain: BTreeMap<Domain, BTreeSet<Address>>,
+    aliases: HashMap<Address, Arc<AliasObject>>,
+    responders: BTreeMap<u64, Arc<ResponderObject>>,
+    responders_by_address: HashMap<Address, BTreeSet<u64>>,
+}
+
+impl Directory {
+    /// Adds an object, or takes the place of the one with its key.
+    pub fn put(&mut self, object: Object) {
+        self.remove(&object.key());
+        match object {
+            Object::Domain(domain) => {
+                self.domains.insert(domain.name.clone(), Arc::new(domain));
+            }
+            Object::Account(account) => {
+                let address = account.address.canonical();
+                let account = Arc::new(account);
+                self.accounts_by_domain.entry(address.domain().clone()).or_default().insert(address.clone());
+                self.accounts_by_id.insert(account.id, account.clone());
+                self.accounts.insert(address, account);
+            }
+            Object::Alias(alias) => {
+                self.aliases.insert(alias.address.canonical(), Arc::new(alias));
+            }
+            Object::Responder(responder) => {
+                self.responders_by_address.entry(responder.address.canonical()).or_default().insert(responder.id);
+                self.responders.insert(responder.id, Arc::new(responder));
+            }
+        }
+    }
+
+    /// Removes an object; an unknown key changes nothing.
+    pub fn remove(&mut self, key: &ObjectKey) {
+        match key {
+            ObjectKey::Domain(name) => {
+                self.domains.remove(name);
+            }
+            ObjectKey::Account(address) => {
+                if let Some(account) = self.accounts.remove(address) {
+                    self.accounts_by_id.remove(&account.id);
+                    if let Some(set) = self.accounts_by_domain.get_mut(address.domain()) {
+                        set.remove(address);
+                    }
+                }
+            }
+            ObjectKey::Alias(address) => {
+                self.aliases.remove(address);
+            }
+            ObjectKey::Responder(id) => {
+                if let Some(responder) = self.responders.remove(id) {
+                    let address = responder.address.canonical();
+                    if let Some(set) = self.responders_by_address.get_mut(&address) {
+                        set.remove(id);
+                        if set.is_empty() {
+                            self.responders_by_address.remove(&address);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A domain of ours, by name.
+    #[must_use]
+    pub fn domain(&self, name: &Domain) -> Option<&Arc<DomainObject>> {
+        self.domains.get(name)
+    }
+
+    /// Every domain, in order of name.
+    pub fn domains(&self) -> impl Iterator<Item = &Arc<DomainObject>> {
+        self.domains.values()
+    }
+
+    /// The account with this primary address, in any case.
+    #[must_use]
+    pub fn account(&self, address: &Address) -> Option<&Arc<AccountObject>> {
+        self.accounts.get(&address.canonical())
+    }
+
+    /// The account with this number.
+    #[must_use]
+    pub fn account_by_id(&self, id: AccountId) -> Option<&Arc<AccountObject>> {
+        self.accounts_by_id.get(&id)
+    }
+
+    /// Every account of a domain, in order of address.
+    pub fn accounts_of<'a>(&'a self, domain: &Domain) -> impl Iterator<Item = &'a Arc<AccountObject>> {
+        self.accounts_by_domain.get(domain).into_iter().flatten().filter_map(|address| self.accounts.get(address))
+    }
+
+    /// Every account, in order of domain and address.
+    pub fn accounts(&self) -> impl Iterator<Item = &Arc<AccountObject>> {
+        self.accounts_by_domain.values().flatten().filter_map(|address| self.accounts.get(address))
+    }
+
+    /// The alias of this address, in any case.
+    #[must_use]
+    pub fn alias(&self, address: &Address) -> Option<&Arc<AliasObject>> {
+        self.aliases.get(&address.canonical())
+    }
+
+    /// Every alias, in no order.
+    pub fn aliases(&self) -> impl Iterator<Item = &Arc<AliasObject>> {
+        self.aliases.values()
+    }
+
+    /// A responder, by number.
+    #[must_use]
+    pub fn responder(&self, id: u64) -> Option<&Arc<ResponderObject>> {
+        self.responders.get(&id)
+    }
+
+    /// The responders tied to an address, in order of number.
+    pub fn responders_at<'a>(&'a self, address: &Address) -> impl Iterator<Item = &'a Arc<ResponderObject>> {
+        let ids = self.responders_by_address.get(&address.canonical());
+        ids.into_iter().flatten().filter_map(|id| self.responders.get(id))
+    }
+
+    /// Every responder, in order of number.
+    pub fn responders(&self) -> impl Iterator<Item = &Arc<ResponderObject>> {
+        self.responders.values()
+    }
+}

@@ -1,0 +1,89 @@
+//! Accounts: an object of the directory and the mailboxes that come with it.
+
+use std::sync::Arc;
+
+use mail::{AccountId, MailboxId, SpecialUse};
+use routing::objects::{AccountObject, Object, ObjectKey};
+
+use crate::error::StorageError;
+use crate::objects::PutMode;
+use crate::rows::MailboxRow;
+use crate::store::{Done, Store, counter};
+
+/// What every new account has beside INBOX, all subscribed.
+pub const FIRST_MAILBOXES: [(&str, SpecialUse); 5] = [
+    ("Drafts", SpecialUse::Drafts),
+    ("Sent", SpecialUse::Sent),
+    ("Trash", SpecialUse::Trash),
+    ("Junk", SpecialUse::Junk),
+    ("Archive", SpecialUse::Archive),
+];
+
+impl Store {
+    /// Adds an account with INBOX and [`FIRST_MAILBOXES`]. Its number is given here, whatever the object says.
+    ///
+    /// # Errors
+    /// [`StorageError::ObjectExists`], or the engine's.
+    pub async fn add_account(&self, account: AccountObject) -> Result<Done<AccountObject>, StorageError> {
+        let directory = Arc::clone(&self.directory);
+        let now = self.now();
+        self.transact(move |tx| {
+            let mut account = account.clone();
+            account.id = AccountId(tx.next_number(counter("account"))?);
+            tx.put_object(&directory, Object::Account(account.clone()), PutMode::Add)?;
+            tx.create_mailbox_row(account.id, "INBOX", None, now)?;
+            tx.subscribe(account.id, "INBOX");
+            for (name, special_use) in FIRST_MAILBOXES {
+                tx.create_mailbox_row(account.id, name, Some(special_use), now)?;
+                tx.subscribe(account.id, name);
+            }
+            Ok(account)
+        })
+        .await
+    }
+
+    /// Removes an account and all its mail.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchObject`], or the engine's.
+    pub async fn remove_account(&self, address: &mail::Address) -> Result<Done<()>, StorageError> {
+        let account = self.directory().account(address).map(|account| account.id);
+        let Some(account) = account else { return Err(StorageError::NoSuchObject(format!("account {address}"))) };
+        let mailboxes: Vec<MailboxRow> = self.mailboxes(account).await?;
+        let names = self.subscriptions(account).await?;
+        let directory = Arc::clone(&self.directory);
+        let key = ObjectKey::Account(address.canonical());
+        let done = self
+            .transact(move |tx| {
+                for mailbox in &mailboxes {
+                    tx.doom_mailbox(account, mailbox.id)?;
+                }
+                names.iter().for_each(|name| tx.unsubscribe(account, name));
+                tx.remove_object(&directory, &key)
+            })
+            .await?;
+        self.sweep_doomed_mailboxes().await?;
+        Ok(done)
+    }
+
+    /// The INBOX of an account.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`] when there is no such account.
+    pub async fn inbox(&self, account: AccountId) -> Result<MailboxRow, StorageError> {
+        self.mailbox_by_name(account, "INBOX").await?.ok_or(StorageError::NoSuchMailbox)
+    }
+
+    /// The first mailbox of an account with a special use.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn special_mailbox(
+        &self,
+        account: AccountId,
+        special_use: SpecialUse,
+    ) -> Result<Option<MailboxId>, StorageError> {
+        let mailboxes = self.mailboxes(account).await?;
+        Ok(mailboxes.iter().find(|row| row.special_use == Some(special_use)).map(|row| row.id))
+    }
+}

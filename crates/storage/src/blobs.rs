@@ -1,0 +1,349 @@
+//! Blobs: the contents of messages, in compressed chunks, stored once and counted.
+//!
+//! A writer holds at most one chunk in memory and spills the full ones early. The transaction that names the blob
+//! writes the last chunk and the row. An upload that spilled has a marker row until then; chunks whose marker outlives
+//! its writer are swept. A blob without references waits in a grave row before it goes, so that a reader that is
+//! streaming it comes to its end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use mail::{BlobHash, Timestamp};
+
+use crate::engine::{Durability, KeyRange, Order};
+use crate::error::StorageError;
+use crate::keys::{self, Key, Table};
+use crate::limits::BLOB_CHUNK_OCTETS;
+use crate::rows::BlobRow;
+use crate::store::Store;
+use crate::transaction::Transaction;
+
+/// How long a blob without references is kept.
+pub const GRAVE_KEEP: Duration = Duration::from_secs(3600);
+
+/// Takes a message's bytes as they come.
+pub struct BlobWriter {
+    store: Store,
+    upload: [u8; 16],
+    hasher: blake3::Hasher,
+    buffer: Vec<u8>,
+    chunks: u32,
+    octets: u64,
+    spilled: bool,
+}
+
+/// A blob whose bytes are taken but which no committed transaction names yet.
+#[derive(Clone, Debug)]
+pub struct StagedBlob {
+    /// Its content hash.
+    pub hash: BlobHash,
+    /// Octets of content.
+    pub octets: u64,
+    upload: [u8; 16],
+    chunks: u32,
+    spilled: bool,
+    last: Option<(u32, Bytes)>,
+}
+
+impl Store {
+    /// Starts an upload.
+    #[must_use]
+    pub fn blob_writer(&self) -> BlobWriter {
+        let mut upload = [0; 16];
+        self.world.chance.fill(&mut upload);
+        BlobWriter {
+            store: self.clone(),
+            upload,
+            hasher: blake3::Hasher::new(),
+            buffer: Vec::new(),
+            chunks: 0,
+            octets: 0,
+            spilled: false,
+        }
+    }
+
+    /// A reader of a stored blob, `None` when there is none of that hash.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn blob(&self, hash: &BlobHash) -> Result<Option<BlobReader>, StorageError> {
+        match self.engine.get(&keys::blob(hash)).await? {
+            Some(value) => Ok(Some(BlobReader { store: self.clone(), row: BlobRow::decode(&value)?, held: None })),
+            None => Ok(None),
+        }
+    }
+
+    /// Removes what interrupted uploads left: all, or those older than `age`.
+    pub(crate) async fn sweep_uploads(&self, age: Option<Duration>) -> Result<usize, StorageError> {
+        let now = self.now();
+        let uploads = self.engine.scan(Key::global(Table::Upload).range(), Order::Ascending, 10_000).await?;
+        let mut swept = 0;
+        for (key, started) in uploads {
+            let started = started.as_ref().try_into().map(i64::from_be_bytes).unwrap_or(0);
+            if age.is_some_and(|age| now.since(Timestamp(started)) < age) {
+                continue;
+            }
+            let upload: [u8; 16] = keys::tail(&key).ok_or_else(|| StorageError::corrupt("an upload's key"))?;
+            self.transact_with(Durability::Relaxed, move |tx| tx.drop_upload(upload)).await?;
+            swept += 1;
+        }
+        Ok(swept)
+    }
+
+    /// Removes blobs that have been without references for [`GRAVE_KEEP`], and uploads abandoned for a day. To be
+    /// called now and then.
+    ///
+    /// # Errors
+    /// When reading or writing fails.
+    pub async fn sweep(&self) -> Result<usize, StorageError> {
+        let mut range = Key::global(Table::Grave).range();
+        range.end = Key::global(Table::Grave).time(self.now()).done();
+        let mut swept = self.sweep_uploads(Some(Duration::from_secs(86_400))).await?;
+        loop {
+            let graves = self.engine.scan(range.clone(), Order::Ascending, 100).await?;
+            if graves.is_empty() {
+                return Ok(swept);
+            }
+            swept += graves.len();
+            let keys: Vec<Bytes> = graves.into_iter().map(|(key, _)| key).collect();
+            self.transact_with(Durability::Relaxed, move |tx| keys.iter().try_for_each(|key| tx.close_grave(key)))
+                .await?;
+        }
+    }
+}
+
+impl BlobWriter {
+    /// Takes bytes; full chunks go to the store.
+    ///
+    /// # Errors
+    /// When the store refuses; the upload is then of no use.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), StorageError> {
+        self.hasher.update(bytes);
+        self.octets = self.octets.saturating_add(bytes.len() as u64);
+        while !bytes.is_empty() {
+            if self.buffer.len() == BLOB_CHUNK_OCTETS {
+                self.spill().await?;
+            }
+            let room = BLOB_CHUNK_OCTETS.saturating_sub(self.buffer.len());
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.buffer.extend_from_slice(now);
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    async fn spill(&mut self) -> Result<(), StorageError> {
+        let mut rows = Vec::with_capacity(2);
+        if !self.spilled {
+            let started = self.store.now().0.to_be_bytes().to_vec();
+            rows.push((Bytes::from(keys::upload(self.upload)), Bytes::from(started)));
+            self.spilled = true;
+        }
+        rows.push((Bytes::from(keys::chunk(self.upload, self.chunks)), pack(&self.buffer)));
+        self.store.engine.write_early(rows).await?;
+        self.chunks = self.chunks.checked_add(1).ok_or(StorageError::LimitReached("chunks of a message"))?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Octets taken so far.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Ends the upload. Its last chunk waits in memory for the transaction.
+    #[must_use]
+    pub fn finish(self) -> StagedBlob {
+        let last = (!self.buffer.is_empty()).then(|| (self.chunks, pack(&self.buffer)));
+        StagedBlob {
+            hash: BlobHash(*self.hasher.finalize().as_bytes()),
+            octets: self.octets,
+            upload: self.upload,
+            chunks: self.chunks.saturating_add(u32::from(last.is_some())),
+            spilled: self.spilled,
+            last,
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Makes a staged blob a stored one, without references yet. Call before the rows that name it.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn store_blob(&mut self, staged: &StagedBlob) -> Result<(), StorageError> {
+        let key = keys::blob(&staged.hash);
+        if self.get(&key)?.is_some() {
+            return if staged.spilled { self.drop_upload(staged.upload) } else { Ok(()) };
+        }
+        if let Some((number, chunk)) = &staged.last {
+            self.put(keys::chunk(staged.upload, *number), chunk.clone());
+        }
+        if staged.spilled {
+            self.delete(keys::upload(staged.upload));
+        }
+        let row = BlobRow { upload: staged.upload, octets: staged.octets, chunks: staged.chunks, references: 0 };
+        self.put(key, row.encode()?);
+        Ok(())
+    }
+
+    /// Counts one more row that names the blob.
+    pub(crate) fn reference_blob(&mut self, hash: &BlobHash) -> Result<(), StorageError> {
+        let mut row = self.blob_row(hash)?;
+        row.references = row.references.saturating_add(1);
+        self.put(keys::blob(hash), row.encode()?);
+        Ok(())
+    }
+
+    /// Counts one row less; the last one digs the grave.
+    pub(crate) fn unreference_blob(&mut self, hash: &BlobHash, now: Timestamp) -> Result<(), StorageError> {
+        let mut row = self.blob_row(hash)?;
+        row.references =
+            row.references.checked_sub(1).ok_or_else(|| StorageError::corrupt(format!("references of {hash}")))?;
+        if row.references == 0 {
+            self.put(keys::grave(now.plus(GRAVE_KEEP), hash), Bytes::new());
+        }
+        self.put(keys::blob(hash), row.encode()?);
+        Ok(())
+    }
+
+    fn blob_row(&self, hash: &BlobHash) -> Result<BlobRow, StorageError> {
+        let value = self.get(&keys::blob(hash))?;
+        BlobRow::decode(&value.ok_or_else(|| StorageError::corrupt(format!("blob {hash} is missing")))?)
+    }
+
+    fn close_grave(&mut self, grave: &[u8]) -> Result<(), StorageError> {
+        let hash = BlobHash(keys::tail(grave).ok_or_else(|| StorageError::corrupt("a grave's key"))?);
+        self.delete(grave.to_vec());
+        let Some(value) = self.get(&keys::blob(&hash))? else { return Ok(()) };
+        let row = BlobRow::decode(&value)?;
+        // Somebody may have stored the same content again since.
+        if row.references == 0 {
+            self.delete(keys::blob(&hash));
+            (0..row.chunks).for_each(|number| self.delete(keys::chunk(row.upload, number)));
+        }
+        Ok(())
+    }
+
+    fn drop_upload(&mut self, upload: [u8; 16]) -> Result<(), StorageError> {
+        self.delete(keys::upload(upload));
+        let chunks = Key::global(Table::Chunk).bytes(&upload).range();
+        for (key, _) in self.scan(&chunks, Order::Ascending, usize::MAX >> 1)? {
+            self.delete(key.to_vec());
+        }
+        Ok(())
+    }
+}
+
+/// Reads a stored blob, chunk by chunk.
+pub struct BlobReader {
+    store: Store,
+    row: BlobRow,
+    held: Option<(u32, Bytes)>,
+}
+
+impl BlobReader {
+    /// Octets of content.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.row.octets
+    }
+
+    /// The piece of content at `start`, up to the end of its chunk and at most up to `end`. Empty at the end.
+    /// Reading on from where a piece ended streams the content with one chunk in memory.
+    ///
+    /// # Errors
+    /// When reading fails or the blob is damaged.
+    pub async fn piece(&mut self, start: u64, end: u64) -> Result<Bytes, StorageError> {
+        let end = end.min(self.row.octets);
+        if start >= end {
+            return Ok(Bytes::new());
+        }
+        let chunk_octets = BLOB_CHUNK_OCTETS as u64;
+        let number = u32::try_from(start / chunk_octets).map_err(|_| StorageError::corrupt("a blob's length"))?;
+        let chunk = self.chunk(number).await?;
+        let base = u64::from(number) * chunk_octets;
+        let from = usize::try_from(start - base).unwrap_or(usize::MAX);
+        let to = usize::try_from(end - base).unwrap_or(usize::MAX).min(chunk.len());
+        if from >= to {
+            return Err(StorageError::corrupt("a blob's chunk is too short"));
+        }
+        Ok(chunk.slice(from..to))
+    }
+
+    /// A range of the content as one buffer; for ranges that are bounded by something smaller than a message.
+    ///
+    /// # Errors
+    /// When reading fails or the blob is damaged.
+    pub async fn read(&mut self, start: u64, end: u64) -> Result<Vec<u8>, StorageError> {
+        let mut all = Vec::new();
+        let mut at = start;
+        loop {
+            let piece = self.piece(at, end).await?;
+            if piece.is_empty() {
+                return Ok(all);
+            }
+            at += piece.len() as u64;
+            all.extend_from_slice(&piece);
+        }
+    }
+
+    async fn chunk(&mut self, number: u32) -> Result<Bytes, StorageError> {
+        if let Some((held, chunk)) = &self.held {
+            if *held == number {
+                return Ok(chunk.clone());
+            }
+        }
+        let value = self.store.engine.get(&keys::chunk(self.row.upload, number)).await?;
+        let chunk = unpack(&value.ok_or(StorageError::Expunged)?)?;
+        self.held = Some((number, chunk.clone()));
+        Ok(chunk)
+    }
+}
+
+const RAW: u8 = 0;
+const ZSTD: u8 = 1;
+
+/// Level 1 halves text at some 500 MB/s; what does not shrink stays as it is.
+fn pack(content: &[u8]) -> Bytes {
+    let mut packed = vec![ZSTD];
+    match zstd::bulk::compress(content, 1) {
+        Ok(compressed) if compressed.len() < content.len() => packed.extend_from_slice(&compressed),
+        _ => {
+            packed = vec![RAW];
+            packed.extend_from_slice(content);
+        }
+    }
+    Bytes::from(packed)
+}
+
+fn unpack(packed: &Bytes) -> Result<Bytes, StorageError> {
+    match packed.split_first() {
+        Some((&RAW, _)) => Ok(packed.slice(1..)),
+        Some((&ZSTD, compressed)) => zstd::bulk::decompress(compressed, BLOB_CHUNK_OCTETS)
+            .map(Bytes::from)
+            .map_err(|error| StorageError::corrupt(format!("a chunk: {error}"))),
+        _ => Err(StorageError::corrupt("a chunk's codec")),
+    }
+}
+
+/// For `check`: the content's hash, read from its chunks.
+pub(crate) async fn rehash(store: &Store, row: &BlobRow) -> Result<(BlobHash, u64), StorageError> {
+    let mut reader = BlobReader { store: store.clone(), row: row.clone(), held: None };
+    let mut hasher = blake3::Hasher::new();
+    let mut at = 0;
+    loop {
+        let piece = reader.piece(at, u64::MAX).await?;
+        if piece.is_empty() {
+            return Ok((BlobHash(*hasher.finalize().as_bytes()), at));
+        }
+        hasher.update(&piece);
+        at += piece.len() as u64;
+    }
+}
+
+/// For `check`: all chunk keys there are, a page at a time.
+pub(crate) fn chunk_range() -> KeyRange {
+    Key::global(Table::Chunk).range()
+}

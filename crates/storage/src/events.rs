@@ -1,0 +1,89 @@
+//! Rows of the durable bus: events that wait for their consumer.
+
+use mail::{Notice, Timestamp, Topic};
+
+use crate::engine::{Order, Row};
+use crate::error::StorageError;
+use crate::keys;
+use crate::rows::EventRow;
+use crate::store::{Store, counter};
+use crate::transaction::Transaction;
+
+impl Transaction<'_> {
+    /// Writes an event of a topic; its consumer hears of it once this is durable.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn emit(&mut self, topic: Topic, now: Timestamp, payload: Vec<u8>) -> Result<u64, StorageError> {
+        let number = self.next_number(counter(match topic {
+            Topic::MessageStored => "event:message-stored",
+            Topic::Queue => "event:queue",
+        }))?;
+        let row = EventRow { number, created_at: now, due: now, attempts: 0, last_error: None, payload };
+        self.put(keys::event(topic, number), row.encode()?);
+        self.notify(Notice::Topic(topic));
+        Ok(number)
+    }
+
+    /// Takes an event away: its effect is in this transaction. `false` when it is gone already, and with it the effect.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn finish_event(&mut self, topic: Topic, number: u64) -> Result<bool, StorageError> {
+        let key = keys::event(topic, number);
+        let there = self.get(&key)?.is_some();
+        self.delete(key);
+        Ok(there)
+    }
+
+    /// Puts an event off after a failure.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn defer_event(&mut self, topic: Topic, number: u64, due: Timestamp, error: &str) -> Result<(), StorageError> {
+        let key = keys::event(topic, number);
+        let Some(value) = self.get(&key)? else { return Ok(()) };
+        let mut row = EventRow::decode(&value)?;
+        row.attempts = row.attempts.saturating_add(1);
+        row.due = due;
+        row.last_error = Some(error.to_owned());
+        self.put(key, row.encode()?);
+        Ok(())
+    }
+
+    /// Parks an event that failed too often, where an administrator sees it.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn park_event(&mut self, topic: Topic, number: u64, error: &str) -> Result<(), StorageError> {
+        let key = keys::event(topic, number);
+        let Some(value) = self.get(&key)? else { return Ok(()) };
+        let mut row = EventRow::decode(&value)?;
+        row.last_error = Some(error.to_owned());
+        self.delete(key);
+        self.put(keys::parked(topic, number), row.encode()?);
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The oldest events of a topic, at most `limit`, due or not.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn events(&self, topic: Topic, limit: usize) -> Result<Vec<EventRow>, StorageError> {
+        decode(self.engine.scan(keys::events_of(topic), Order::Ascending, limit).await?)
+    }
+
+    /// The parked events of a topic, at most `limit`.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn parked_events(&self, topic: Topic, limit: usize) -> Result<Vec<EventRow>, StorageError> {
+        decode(self.engine.scan(keys::parked_of(topic), Order::Ascending, limit).await?)
+    }
+}
+
+fn decode(rows: Vec<Row>) -> Result<Vec<EventRow>, StorageError> {
+    rows.iter().map(|(_, value)| EventRow::decode(value)).collect()
+}

@@ -1,0 +1,25 @@
+//! Bounds of what the store takes.
+
+/// Octets of content in one chunk of a blob. With its codec byte a stored chunk stays below 64 KiB.
+pub const BLOB_CHUNK_OCTETS: usize = 60 * 1024;
+
+/// Rows that one transaction may write. Bulk operations over a mailbox are cut into several.
+pub const TRANSACTION_ROWS_MAX: usize = 20_000;
+
+/// Mailboxes of one account.
+pub const MAILBOXES_MAX: usize = 10_000;
+
+/// Octets of a mailbox name in UTF-8, all levels together.
+pub const MAILBOX_NAME_OCTETS_MAX: usize = 512;
+
+/// Levels of a mailbox name.
+pub const MAILBOX_DEPTH_MAX: usize = 32;
+
+/// Distinct keywords of one mailbox: they are bits of a 128-bit number in each row.
+pub const KEYWORDS_MAX: usize = 128;
+
+/// Octets of a message record; a larger one is not stored and IMAP computes it on demand.
+pub const RECORD_OCTETS_MAX: usize = 56 * 1024;
+
+/// Recipients in one queue entry.
+pub const QUEUE_ENTRY_RECIPIENTS_MAX: usize = 100;

@@ -1,0 +1,378 @@
+//! Mailboxes: creating, renaming, deleting, listing, subscribing (RFC 3501 §6.3). Names here are UTF-8 with `/`.
+
+use mail::{AccountId, MailboxId, Notice, SpecialUse, Timestamp, UidValidity};
+
+use crate::engine::{Durability, KeyRange, Order};
+use crate::error::StorageError;
+use crate::keys::{self, Key, Table};
+use crate::limits::{MAILBOX_DEPTH_MAX, MAILBOX_NAME_OCTETS_MAX, MAILBOXES_MAX};
+use crate::messages::ExpungeScope;
+use crate::rows::MailboxRow;
+use crate::store::{Done, Store};
+use crate::transaction::Transaction;
+
+/// What parts the levels of a name.
+pub const DELIMITER: char = '/';
+
+/// The name in the form in which it is stored: INBOX in capitals, at the first level only (RFC 3501 §5.1).
+///
+/// # Errors
+/// [`StorageError::BadMailboxName`] with the reason.
+pub fn normalised_name(name: &str) -> Result<String, StorageError> {
+    let bad = |reason| Err(StorageError::BadMailboxName(reason));
+    if name.is_empty() {
+        return bad("it is empty");
+    }
+    if name.len() > MAILBOX_NAME_OCTETS_MAX {
+        return bad("it is too long");
+    }
+    if name.chars().any(char::is_control) {
+        return bad("it has a control character");
+    }
+    if name.contains(['*', '%']) {
+        return bad("it has a wildcard");
+    }
+    let levels: Vec<&str> = name.split(DELIMITER).collect();
+    if levels.iter().any(|level| level.is_empty()) {
+        return bad("it has an empty level");
+    }
+    if levels.len() > MAILBOX_DEPTH_MAX {
+        return bad("it has too many levels");
+    }
+    match name.split_once(DELIMITER) {
+        Some((first, rest)) if first.eq_ignore_ascii_case("INBOX") => Ok(format!("INBOX{DELIMITER}{rest}")),
+        None if name.eq_ignore_ascii_case("INBOX") => Ok("INBOX".to_owned()),
+        _ => Ok(name.to_owned()),
+    }
+}
+
+impl Store {
+    /// Every mailbox of an account, in order of number.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn mailboxes(&self, account: AccountId) -> Result<Vec<MailboxRow>, StorageError> {
+        let range = Key::of(Table::Mailbox, account).range();
+        let rows = self.engine.scan(range, Order::Ascending, MAILBOXES_MAX).await?;
+        rows.iter().map(|(_, value)| MailboxRow::decode(value)).collect()
+    }
+
+    /// A mailbox by number.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn mailbox(&self, account: AccountId, id: MailboxId) -> Result<Option<MailboxRow>, StorageError> {
+        self.engine.get(&keys::mailbox(account, id)).await?.map(|value| MailboxRow::decode(&value)).transpose()
+    }
+
+    /// A mailbox by name (any case of INBOX).
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn mailbox_by_name(&self, account: AccountId, name: &str) -> Result<Option<MailboxRow>, StorageError> {
+        let Ok(name) = normalised_name(name) else { return Ok(None) };
+        let Some(value) = self.engine.get(&keys::mailbox_name(account, &name)).await? else { return Ok(None) };
+        self.mailbox(account, mailbox_id(&value)?).await
+    }
+
+    /// Creates a mailbox and the levels above it (RFC 3501 §6.3.3); all are left unsubscribed.
+    ///
+    /// # Errors
+    /// [`StorageError::MailboxExists`], [`StorageError::BadMailboxName`], or the engine's.
+    pub async fn create_mailbox(
+        &self,
+        account: AccountId,
+        name: &str,
+        special_use: Option<SpecialUse>,
+    ) -> Result<Done<MailboxRow>, StorageError> {
+        let name = normalised_name(name)?;
+        let now = self.now();
+        self.transact(move |tx| {
+            for (at, _) in name.match_indices(DELIMITER) {
+                let parent = name.get(..at).unwrap_or_default();
+                if tx.mailbox_named(account, parent)?.is_none() {
+                    tx.create_mailbox_row(account, parent, None, now)?;
+                }
+            }
+            tx.create_mailbox_row(account, &name, special_use, now)
+        })
+        .await
+    }
+
+    /// Deletes a mailbox and its messages; those below it stay (RFC 3501 §6.3.4).
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], [`StorageError::NotAllowed`] for INBOX, or the engine's.
+    pub async fn delete_mailbox(&self, account: AccountId, name: &str) -> Result<Done<()>, StorageError> {
+        let name = normalised_name(name)?;
+        if name == "INBOX" {
+            return Err(StorageError::NotAllowed("INBOX can't be deleted"));
+        }
+        let done = self
+            .transact(move |tx| {
+                let id = tx.mailbox_named(account, &name)?.ok_or(StorageError::NoSuchMailbox)?;
+                tx.doom_mailbox(account, id)
+            })
+            .await?;
+        self.sweep_doomed_mailboxes().await?;
+        Ok(done)
+    }
+
+    /// Renames a mailbox and what is below it; levels above the new name are created. Renaming INBOX moves its
+    /// messages to a new mailbox and leaves it empty (RFC 3501 §6.3.5).
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], [`StorageError::MailboxExists`], [`StorageError::NotAllowed`], or the engine's.
+    pub async fn rename_mailbox(&self, account: AccountId, from: &str, to: &str) -> Result<Done<()>, StorageError> {
+        let (from, to) = (normalised_name(from)?, normalised_name(to)?);
+        if from == "INBOX" {
+            let created = self.create_mailbox(account, &to, None).await?;
+            let inbox = self.inbox(account).await?;
+            self.move_all(account, inbox.id, created.value.id).await?;
+            return Ok(Done { value: (), committed: created.committed });
+        }
+        if to.strip_prefix(&from).is_some_and(|rest| rest.starts_with(DELIMITER)) {
+            return Err(StorageError::NotAllowed("a mailbox can't be moved below itself"));
+        }
+        let now = self.now();
+        self.transact(move |tx| tx.rename_mailbox(account, &from, &to, now)).await
+    }
+
+    /// The subscribed names, in order; a mailbox of that name may no longer exist.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn subscriptions(&self, account: AccountId) -> Result<Vec<String>, StorageError> {
+        let range = Key::of(Table::Subscription, account).range();
+        let rows = self.engine.scan(range, Order::Ascending, MAILBOXES_MAX).await?;
+        let name = |key: &[u8]| String::from_utf8(key.get(keys::HEAD..).unwrap_or_default().to_vec());
+        rows.iter().map(|(key, _)| name(key).map_err(|_| StorageError::corrupt("a subscription"))).collect()
+    }
+
+    /// Subscribes to a name or ends that (RFC 3501 §6.3.6).
+    ///
+    /// # Errors
+    /// [`StorageError::BadMailboxName`], [`StorageError::LimitReached`], or the engine's.
+    pub async fn set_subscription(
+        &self,
+        account: AccountId,
+        name: &str,
+        subscribed: bool,
+    ) -> Result<Done<()>, StorageError> {
+        let name = normalised_name(name)?;
+        if subscribed && self.subscriptions(account).await?.len() >= MAILBOXES_MAX {
+            return Err(StorageError::LimitReached("subscriptions"));
+        }
+        self.transact(move |tx| {
+            if subscribed {
+                tx.subscribe(account, &name)
+            } else {
+                tx.unsubscribe(account, &name)
+            }
+            tx.notify(Notice::MailboxList(account));
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes the `\Recent` messages for the session that asks: returns the first recent UID and moves the mark behind
+    /// the last message (RFC 3501 §2.3.2). Not synced: after a power cut they may be recent once more.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], or the engine's.
+    pub async fn claim_recent(&self, account: AccountId, mailbox: MailboxId) -> Result<mail::Uid, StorageError> {
+        let row = self.mailbox(account, mailbox).await?.ok_or(StorageError::NoSuchMailbox)?;
+        if row.recent_from == row.uid_next {
+            return Ok(row.recent_from);
+        }
+        let done = self
+            .transact_with(Durability::Relaxed, move |tx| {
+                let mut row = tx.mailbox_row(account, mailbox)?;
+                let from = std::mem::replace(&mut row.recent_from, row.uid_next);
+                tx.put_mailbox_row(account, &row)?;
+                Ok(from)
+            })
+            .await?;
+        Ok(done.value)
+    }
+
+    /// Removes the messages of deleted mailboxes, some thousands at a time.
+    pub(crate) async fn sweep_doomed_mailboxes(&self) -> Result<(), StorageError> {
+        loop {
+            let doomed = self.engine.scan(doomed_range(), Order::Ascending, 1).await?;
+            let Some((key, _)) = doomed.first() else { return Ok(()) };
+            let account = keys::middle(key, keys::HEAD).map(|id| AccountId(u64::from_be_bytes(id)));
+            let mailbox = keys::tail(key).map(|id| MailboxId(u32::from_be_bytes(id)));
+            let (Some(account), Some(mailbox)) = (account, mailbox) else {
+                return Err(StorageError::corrupt("a doomed mailbox"));
+            };
+            let (key, now) = (key.to_vec(), self.now());
+            self.transact(move |tx| {
+                if tx.wipe_messages(account, mailbox, now)? == 0 {
+                    tx.delete(key.clone());
+                }
+                Ok(())
+            })
+            .await?;
+        }
+    }
+
+    /// Moves every message of a mailbox to another of the same account.
+    async fn move_all(&self, account: AccountId, from: MailboxId, to: MailboxId) -> Result<(), StorageError> {
+        loop {
+            let some = self.messages(account, from, mail::Uid(1), mail::Uid(u32::MAX), 1000).await?;
+            if some.is_empty() {
+                return Ok(());
+            }
+            let uids = some.iter().map(|row| row.uid).collect();
+            self.move_messages(account, from, uids, to, ExpungeScope::All).await?;
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// The row of a mailbox.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], or the engine's.
+    pub fn mailbox_row(&self, account: AccountId, mailbox: MailboxId) -> Result<MailboxRow, StorageError> {
+        let value = self.get(&keys::mailbox(account, mailbox))?;
+        MailboxRow::decode(&value.ok_or(StorageError::NoSuchMailbox)?)
+    }
+
+    /// The number of the mailbox with a (normalised) name.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn mailbox_named(&self, account: AccountId, name: &str) -> Result<Option<MailboxId>, StorageError> {
+        self.get(&keys::mailbox_name(account, name))?.map(|value| mailbox_id(&value)).transpose()
+    }
+
+    /// The first mailbox of an account with a special use.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn special_mailbox(
+        &self,
+        account: AccountId,
+        special_use: SpecialUse,
+    ) -> Result<Option<MailboxId>, StorageError> {
+        for (_, value) in self.scan(&Key::of(Table::Mailbox, account).range(), Order::Ascending, MAILBOXES_MAX)? {
+            let row = MailboxRow::decode(&value)?;
+            if row.special_use == Some(special_use) {
+                return Ok(Some(row.id));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn put_mailbox_row(&mut self, account: AccountId, row: &MailboxRow) -> Result<(), StorageError> {
+        self.put(keys::mailbox(account, row.id), row.encode()?);
+        Ok(())
+    }
+
+    pub(crate) fn create_mailbox_row(
+        &mut self,
+        account: AccountId,
+        name: &str,
+        special_use: Option<SpecialUse>,
+        now: Timestamp,
+    ) -> Result<MailboxRow, StorageError> {
+        if self.mailbox_named(account, name)?.is_some() {
+            return Err(StorageError::MailboxExists);
+        }
+        let number = self.next_number(Key::of(Table::Meta, account).bytes(b"mailbox").done())?;
+        let id = MailboxId(u32::try_from(number).map_err(|_| StorageError::LimitReached("mailboxes"))?);
+        if self.scan(&Key::of(Table::MailboxName, account).range(), Order::Ascending, MAILBOXES_MAX)?.len()
+            >= MAILBOXES_MAX
+        {
+            return Err(StorageError::LimitReached("mailboxes"));
+        }
+        let row = MailboxRow::new(id, name.to_owned(), self.next_uid_validity(account, now)?, special_use);
+        self.put_mailbox_row(account, &row)?;
+        self.put(keys::mailbox_name(account, name), id.0.to_be_bytes().to_vec());
+        self.notify(Notice::MailboxList(account));
+        Ok(row)
+    }
+
+    /// The seconds of the clock, and always more than the account's last one (RFC 3501 §2.3.1.1).
+    fn next_uid_validity(&mut self, account: AccountId, now: Timestamp) -> Result<UidValidity, StorageError> {
+        let key = Key::of(Table::Meta, account).bytes(b"uidvalidity").done();
+        let last = match self.get(&key)? {
+            Some(value) => {
+                u32::from_be_bytes(value.as_ref().try_into().map_err(|_| StorageError::corrupt("UIDVALIDITY"))?)
+            }
+            None => 0,
+        };
+        let next = u32::try_from(now.as_secs()).unwrap_or(1).max(last.saturating_add(1));
+        self.put(key, next.to_be_bytes().to_vec());
+        Ok(UidValidity(next))
+    }
+
+    fn rename_mailbox(&mut self, account: AccountId, from: &str, to: &str, now: Timestamp) -> Result<(), StorageError> {
+        let mut moves = Vec::new();
+        if let Some(id) = self.mailbox_named(account, from)? {
+            moves.push((id, from.to_owned(), to.to_owned()));
+        }
+        let below = Key::of(Table::MailboxName, account).bytes(from.as_bytes()).bytes(b"/").range();
+        for (key, value) in self.scan(&below, Order::Ascending, MAILBOXES_MAX)? {
+            let old = String::from_utf8(key.get(keys::HEAD..).unwrap_or_default().to_vec())
+                .map_err(|_| StorageError::corrupt("a mailbox name"))?;
+            let new = format!("{to}{}", old.get(from.len()..).unwrap_or_default());
+            moves.push((mailbox_id(&value)?, old, normalised_name(&new)?));
+        }
+        if moves.is_empty() {
+            return Err(StorageError::NoSuchMailbox);
+        }
+        moves.iter().for_each(|(_, old, _)| self.delete(keys::mailbox_name(account, old)));
+        for (id, _, new) in moves {
+            if self.mailbox_named(account, &new)?.is_some() {
+                return Err(StorageError::MailboxExists);
+            }
+            let mut row = self.mailbox_row(account, id)?;
+            row.name.clone_from(&new);
+            self.put_mailbox_row(account, &row)?;
+            self.put(keys::mailbox_name(account, &new), id.0.to_be_bytes().to_vec());
+        }
+        for (at, _) in to.match_indices(DELIMITER) {
+            let parent = to.get(..at).unwrap_or_default();
+            if self.mailbox_named(account, parent)?.is_none() {
+                self.create_mailbox_row(account, parent, None, now)?;
+            }
+        }
+        self.notify(Notice::MailboxList(account));
+        Ok(())
+    }
+
+    /// Takes a mailbox out of sight; its messages go in later steps.
+    pub(crate) fn doom_mailbox(&mut self, account: AccountId, mailbox: MailboxId) -> Result<(), StorageError> {
+        let row = self.mailbox_row(account, mailbox)?;
+        self.delete(keys::mailbox_name(account, &row.name));
+        self.delete(keys::mailbox(account, mailbox));
+        self.put(doomed_key(account, mailbox), Vec::new());
+        self.notify(Notice::MailboxList(account));
+        self.notify(Notice::Mailbox { account, mailbox, modseq: row.highest_modseq });
+        Ok(())
+    }
+
+    pub(crate) fn subscribe(&mut self, account: AccountId, name: &str) {
+        self.put(keys::subscription(account, name), Vec::new());
+    }
+
+    pub(crate) fn unsubscribe(&mut self, account: AccountId, name: &str) {
+        self.delete(keys::subscription(account, name));
+    }
+}
+
+fn mailbox_id(value: &[u8]) -> Result<MailboxId, StorageError> {
+    let id = value.try_into().map_err(|_| StorageError::corrupt("a mailbox number"))?;
+    Ok(MailboxId(u32::from_be_bytes(id)))
+}
+
+fn doomed_range() -> KeyRange {
+    Key::global(Table::Doomed).range()
+}
+
+fn doomed_key(account: AccountId, mailbox: MailboxId) -> Vec<u8> {
+    Key::global(Table::Doomed).u64(account.0).u32(mailbox.0).done()
+}

@@ -1,0 +1,560 @@
+//! Messages in mailboxes: depositing, flags, expunging, copying, moving, and what changed since (RFC 3501, RFC 7162).
+//!
+//! Every change takes a MODSEQ of its mailbox and leaves a row in the change index, at which the change before is
+//! struck out; an expunged UID keeps its row. So "what changed since" costs what changed.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use mail::{
+    AccountId, BlobHash, Flags, InternalDate, MailboxId, ModSeq, Notice, SystemFlags, Timestamp, Uid, UidValidity,
+};
+
+use crate::engine::{KeyRange, Order};
+use crate::error::StorageError;
+use crate::keys::{self, Key, Table};
+use crate::limits::{RECORD_OCTETS_MAX, TRANSACTION_ROWS_MAX};
+use crate::rows::{MailboxRow, MessageRow};
+use crate::store::{Done, Store};
+use crate::transaction::Transaction;
+
+/// A message on its way into a mailbox. Its blob must be stored in the same transaction or before.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// Its content.
+    pub blob: BlobHash,
+    /// Octets of it.
+    pub octets: u64,
+    /// Flags to start with.
+    pub flags: Flags,
+    /// INTERNALDATE.
+    pub internal_date: InternalDate,
+    /// Now.
+    pub saved_at: Timestamp,
+    /// The encoded record (`message::MessageRecord`); one over [`RECORD_OCTETS_MAX`] is left out.
+    pub record: Option<Bytes>,
+}
+
+/// Where a message went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deposited {
+    /// The mailbox's UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// Its UID there.
+    pub uid: Uid,
+    /// Its MODSEQ there.
+    pub modseq: ModSeq,
+}
+
+/// What STORE does to flags (RFC 3501 §6.4.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FlagChange {
+    /// `FLAGS`
+    Replace(Flags),
+    /// `+FLAGS`
+    Add(Flags),
+    /// `-FLAGS`
+    Remove(Flags),
+}
+
+/// What a STORE did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlagsChanged {
+    /// The rows as they are now, in order of UID: changed ones, and those that were so already.
+    pub rows: Vec<MessageRow>,
+    /// UIDs left alone because they changed after UNCHANGEDSINCE (RFC 7162 §3.1.3), in order.
+    pub modified: Vec<Uid>,
+}
+
+/// Which of the named messages EXPUNGE removes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpungeScope {
+    /// Those with `\Deleted`.
+    Deleted,
+    /// All of them.
+    All,
+}
+
+/// One line of the change index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// When, in MODSEQs.
+    pub modseq: ModSeq,
+    /// Which message.
+    pub uid: Uid,
+    /// Whether it is gone; otherwise it is new or its flags changed.
+    pub expunged: bool,
+}
+
+/// Messages that one transaction changes at the most: each writes some four rows.
+const MESSAGES_PER_TRANSACTION: usize = TRANSACTION_ROWS_MAX / 5;
+
+impl Store {
+    /// Messages of a mailbox with UIDs from `first` to `last` (both included), in order, at most `limit`.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn messages(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        first: Uid,
+        last: Uid,
+        limit: usize,
+    ) -> Result<Vec<MessageRow>, StorageError> {
+        let range = uid_range(Table::Message, account, mailbox, first, last);
+        let rows = self.engine.scan(range, Order::Ascending, limit).await?;
+        rows.iter().map(|(key, value)| MessageRow::decode(uid_of(key)?, value)).collect()
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn message(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uid: Uid,
+    ) -> Result<Option<MessageRow>, StorageError> {
+        let value = self.engine.get(&keys::message(account, mailbox, uid)).await?;
+        value.map(|value| MessageRow::decode(uid, &value)).transpose()
+    }
+
+    /// Encoded records of messages with UIDs from `first` to `last`, in order, at most `limit`. A message whose record
+    /// was too large has none.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn records(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        first: Uid,
+        last: Uid,
+        limit: usize,
+    ) -> Result<Vec<(Uid, Bytes)>, StorageError> {
+        let range = uid_range(Table::Record, account, mailbox, first, last);
+        let rows = self.engine.scan(range, Order::Ascending, limit).await?;
+        rows.into_iter().map(|(key, value)| Ok((uid_of(&key)?, value))).collect()
+    }
+
+    /// What changed after `since`, in order of MODSEQ, at most `limit`. The next page starts after the last one's
+    /// MODSEQ **and** UID.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn changes(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        since: ModSeq,
+        after: Option<Change>,
+        limit: usize,
+    ) -> Result<Vec<Change>, StorageError> {
+        let mut range = Key::of(Table::Change, account).u32(mailbox.0).range();
+        range.start = match after {
+            Some(last) => [keys::change(account, mailbox, last.modseq, last.uid).as_slice(), &[0]].concat(),
+            None => keys::change(account, mailbox, ModSeq(since.0.saturating_add(1)), Uid(0)),
+        };
+        let rows = self.engine.scan(range, Order::Ascending, limit).await?;
+        rows.iter().map(|(key, value)| change_of(key, value)).collect()
+    }
+
+    /// Deposits one message (APPEND): stores its blob, counts it, tells the mailbox's watchers.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], or the engine's.
+    pub async fn append(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        blob: crate::blobs::StagedBlob,
+        message: NewMessage,
+    ) -> Result<Done<Deposited>, StorageError> {
+        self.transact(move |tx| {
+            tx.store_blob(&blob)?;
+            tx.deposit(account, mailbox, &message)
+        })
+        .await
+    }
+
+    /// Changes the flags of messages (in order of UID; unknown ones are passed over). The token is of the last of the
+    /// transactions that a long list is cut into; `None` when nothing had to be written.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], [`StorageError::LimitReached`] (keywords), or the engine's.
+    pub async fn change_flags(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: Vec<Uid>,
+        change: FlagChange,
+        unchanged_since: Option<ModSeq>,
+    ) -> Result<Done<FlagsChanged>, StorageError> {
+        let mut all = FlagsChanged::default();
+        let mut token = None;
+        for some in chunks(uids) {
+            let change = change.clone();
+            let done =
+                self.transact(move |tx| tx.change_flags(account, mailbox, &some, &change, unchanged_since)).await?;
+            all.rows.extend(done.value.rows);
+            all.modified.extend(done.value.modified);
+            token = Some(done.committed);
+        }
+        let committed = match token {
+            Some(token) => token,
+            None => self.transact(|_| Ok(())).await?.committed,
+        };
+        Ok(Done { value: all, committed })
+    }
+
+    /// Expunges messages and returns the UIDs that went, in order.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], or the engine's.
+    pub async fn expunge(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: Vec<Uid>,
+        scope: ExpungeScope,
+    ) -> Result<Done<Vec<Uid>>, StorageError> {
+        let now = self.now();
+        let mut gone = Vec::new();
+        let mut token = None;
+        for some in chunks(uids) {
+            let done = self.transact(move |tx| tx.expunge(account, mailbox, &some, scope, now)).await?;
+            gone.extend(done.value);
+            token = Some(done.committed);
+        }
+        let committed = match token {
+            Some(token) => token,
+            None => self.transact(|_| Ok(())).await?.committed,
+        };
+        Ok(Done { value: gone, committed })
+    }
+
+    /// Copies messages to a mailbox, of the same account or another: all, or none (RFC 3501 §6.4.7). Returns pairs of
+    /// UIDs, in order; messages that are gone are left out.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], [`StorageError::LimitReached`], or the engine's.
+    pub async fn copy(
+        &self,
+        from: (AccountId, MailboxId),
+        uids: Vec<Uid>,
+        to: (AccountId, MailboxId),
+    ) -> Result<Done<(UidValidity, Vec<(Uid, Uid)>)>, StorageError> {
+        let now = self.now();
+        let mut pairs = Vec::new();
+        let mut last = None;
+        for some in chunks(uids) {
+            match self.transact(move |tx| tx.copy(from, &some, to, now)).await {
+                Ok(done) => {
+                    pairs.extend(done.value.1);
+                    last = Some((done.value.0, done.committed));
+                }
+                Err(error) => {
+                    // A long COPY is cut into several transactions; what came before goes again.
+                    let copies = pairs.iter().map(|(_, copy)| *copy).collect();
+                    self.expunge(to.0, to.1, copies, ExpungeScope::All).await?;
+                    return Err(error);
+                }
+            }
+        }
+        let (validity, committed) = match last {
+            Some(last) => last,
+            None => {
+                let done = self.transact(move |tx| Ok(tx.mailbox_row(to.0, to.1)?.uid_validity)).await?;
+                (done.value, done.committed)
+            }
+        };
+        Ok(Done { value: (validity, pairs), committed })
+    }
+
+    /// Moves messages within an account (RFC 6851): each is in exactly one of the mailboxes at any instant.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], [`StorageError::LimitReached`], or the engine's.
+    pub async fn move_messages(
+        &self,
+        account: AccountId,
+        from: MailboxId,
+        uids: Vec<Uid>,
+        to: MailboxId,
+        scope: ExpungeScope,
+    ) -> Result<Done<(UidValidity, Vec<(Uid, Uid)>)>, StorageError> {
+        let now = self.now();
+        let mut pairs = Vec::new();
+        let mut last = None;
+        for some in chunks(uids) {
+            let done = self
+                .transact(move |tx| {
+                    let copied = tx.copy((account, from), &some, (account, to), now)?;
+                    tx.expunge(account, from, &some, scope, now)?;
+                    Ok(copied)
+                })
+                .await?;
+            pairs.extend(done.value.1);
+            last = Some((done.value.0, done.committed));
+        }
+        let (validity, committed) = match last {
+            Some(last) => last,
+            None => {
+                let done = self.transact(move |tx| Ok(tx.mailbox_row(account, to)?.uid_validity)).await?;
+                (done.value, done.committed)
+            }
+        };
+        Ok(Done { value: (validity, pairs), committed })
+    }
+}
+
+impl Transaction<'_> {
+    /// Puts a message into a mailbox: the next UID and MODSEQ, counters, record, change index, one more reference to
+    /// its blob.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], [`StorageError::LimitReached`], or the engine's.
+    pub fn deposit(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        message: &NewMessage,
+    ) -> Result<Deposited, StorageError> {
+        let mut row = self.mailbox_row(account, mailbox)?;
+        let deposited = self.deposit_into(account, &mut row, message)?;
+        self.put_mailbox_row(account, &row)?;
+        Ok(deposited)
+    }
+
+    fn deposit_into(
+        &mut self,
+        account: AccountId,
+        row: &mut MailboxRow,
+        message: &NewMessage,
+    ) -> Result<Deposited, StorageError> {
+        let uid = row.uid_next;
+        row.uid_next = uid.next().ok_or(StorageError::LimitReached("messages in this mailbox's lifetime"))?;
+        let modseq = row.next_modseq();
+        let new = MessageRow {
+            uid,
+            modseq,
+            system_flags: message.flags.system,
+            keyword_bits: row.keyword_bits(&message.flags.keywords)?,
+            internal_date: message.internal_date,
+            saved_at: message.saved_at,
+            octets: message.octets,
+            blob: message.blob,
+        };
+        row.count_in(&new);
+        self.reference_blob(&message.blob)?;
+        self.put(keys::message(account, row.id, uid), new.encode());
+        if let Some(record) = message.record.as_ref().filter(|record| record.len() <= RECORD_OCTETS_MAX) {
+            self.put(keys::record(account, row.id, uid), record.clone());
+        }
+        self.put(keys::change(account, row.id, modseq, uid), vec![CHANGED]);
+        self.notify_mailbox(account, row);
+        Ok(Deposited { uid_validity: row.uid_validity, uid, modseq })
+    }
+
+    /// One message's row.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn message_row(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uid: Uid,
+    ) -> Result<Option<MessageRow>, StorageError> {
+        self.get(&keys::message(account, mailbox, uid))?.map(|value| MessageRow::decode(uid, &value)).transpose()
+    }
+
+    /// Changes flags; see [`Store::change_flags`]. All changed messages get one new MODSEQ.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], [`StorageError::LimitReached`], or the engine's.
+    pub fn change_flags(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        change: &FlagChange,
+        unchanged_since: Option<ModSeq>,
+    ) -> Result<FlagsChanged, StorageError> {
+        let mut row = self.mailbox_row(account, mailbox)?;
+        let (FlagChange::Replace(flags) | FlagChange::Add(flags) | FlagChange::Remove(flags)) = change;
+        let bits = row.keyword_bits(&flags.keywords)?;
+        let mut result = FlagsChanged::default();
+        let mut modseq = None;
+        for uid in uids {
+            let Some(mut message) = self.message_row(account, mailbox, *uid)? else { continue };
+            if unchanged_since.is_some_and(|since| message.modseq > since) {
+                result.modified.push(*uid);
+                continue;
+            }
+            let (system, keywords) = match change {
+                FlagChange::Replace(_) => (flags.system, bits),
+                FlagChange::Add(_) => (message.system_flags.union(flags.system), message.keyword_bits | bits),
+                FlagChange::Remove(_) => (message.system_flags.without(flags.system), message.keyword_bits & !bits),
+            };
+            if (system, keywords) != (message.system_flags, message.keyword_bits) {
+                let modseq = *modseq.get_or_insert_with(|| row.next_modseq());
+                row.count_flags(message.system_flags, false);
+                row.count_flags(system, true);
+                self.delete(keys::change(account, mailbox, message.modseq, *uid));
+                message.modseq = modseq;
+                message.system_flags = system;
+                message.keyword_bits = keywords;
+                self.put(keys::change(account, mailbox, modseq, *uid), vec![CHANGED]);
+                self.put(keys::message(account, mailbox, *uid), message.encode());
+            }
+            result.rows.push(message);
+        }
+        if modseq.is_some() {
+            self.put_mailbox_row(account, &row)?;
+            self.notify_mailbox(account, &row);
+        }
+        Ok(result)
+    }
+
+    /// Expunges; see [`Store::expunge`]. All expunged messages get one new MODSEQ.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], or the engine's.
+    pub fn expunge(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        scope: ExpungeScope,
+        now: Timestamp,
+    ) -> Result<Vec<Uid>, StorageError> {
+        let mut row = self.mailbox_row(account, mailbox)?;
+        let mut gone = Vec::new();
+        let mut modseq = None;
+        for uid in uids {
+            let Some(message) = self.message_row(account, mailbox, *uid)? else { continue };
+            if scope == ExpungeScope::Deleted && !message.system_flags.contains(SystemFlags::DELETED) {
+                continue;
+            }
+            let modseq = *modseq.get_or_insert_with(|| row.next_modseq());
+            row.count_out(&message);
+            self.delete(keys::change(account, mailbox, message.modseq, *uid));
+            self.put(keys::change(account, mailbox, modseq, *uid), vec![EXPUNGED]);
+            self.remove_message_rows(account, mailbox, &message, now)?;
+            gone.push(*uid);
+        }
+        if modseq.is_some() {
+            self.put_mailbox_row(account, &row)?;
+            self.notify_mailbox(account, &row);
+        }
+        Ok(gone)
+    }
+
+    fn copy(
+        &mut self,
+        from: (AccountId, MailboxId),
+        uids: &[Uid],
+        to: (AccountId, MailboxId),
+        now: Timestamp,
+    ) -> Result<(UidValidity, Vec<(Uid, Uid)>), StorageError> {
+        let source = self.mailbox_row(from.0, from.1)?;
+        let mut target = self.mailbox_row(to.0, to.1)?;
+        let mut pairs = Vec::with_capacity(uids.len());
+        for uid in uids {
+            let Some(message) = self.message_row(from.0, from.1, *uid)? else { continue };
+            let new = NewMessage {
+                blob: message.blob,
+                octets: message.octets,
+                flags: source.flags_of(&message),
+                internal_date: message.internal_date,
+                saved_at: now,
+                record: self.get(&keys::record(from.0, from.1, *uid))?,
+            };
+            pairs.push((*uid, self.deposit_into(to.0, &mut target, &new)?.uid));
+        }
+        self.put_mailbox_row(to.0, &target)?;
+        Ok((target.uid_validity, pairs))
+    }
+
+    /// Removes some thousands of a doomed mailbox's rows; 0 when none is left.
+    pub(crate) fn wipe_messages(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        now: Timestamp,
+    ) -> Result<usize, StorageError> {
+        let range = Key::of(Table::Message, account).u32(mailbox.0).range();
+        let messages = self.scan(&range, Order::Ascending, MESSAGES_PER_TRANSACTION)?;
+        for (key, value) in &messages {
+            let message = MessageRow::decode(uid_of(key)?, value)?;
+            self.remove_message_rows(account, mailbox, &message, now)?;
+        }
+        if !messages.is_empty() {
+            return Ok(messages.len());
+        }
+        let range = Key::of(Table::Change, account).u32(mailbox.0).range();
+        let changes = self.scan(&range, Order::Ascending, TRANSACTION_ROWS_MAX)?;
+        changes.iter().for_each(|(key, _)| self.delete(key.to_vec()));
+        Ok(changes.len())
+    }
+
+    fn remove_message_rows(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        message: &MessageRow,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.delete(keys::message(account, mailbox, message.uid));
+        self.delete(keys::record(account, mailbox, message.uid));
+        self.unreference_blob(&message.blob, now)
+    }
+
+    fn notify_mailbox(&mut self, account: AccountId, row: &MailboxRow) {
+        self.notify(Notice::Mailbox { account, mailbox: row.id, modseq: row.highest_modseq });
+    }
+}
+
+const CHANGED: u8 = 0;
+const EXPUNGED: u8 = 1;
+
+fn chunks(mut uids: Vec<Uid>) -> Vec<Vec<Uid>> {
+    let mut all = Vec::new();
+    while uids.len() > MESSAGES_PER_TRANSACTION {
+        let rest = uids.split_off(MESSAGES_PER_TRANSACTION);
+        all.push(std::mem::replace(&mut uids, rest));
+    }
+    if !uids.is_empty() {
+        all.push(uids);
+    }
+    all
+}
+
+fn uid_range(table: Table, account: AccountId, mailbox: MailboxId, first: Uid, last: Uid) -> KeyRange {
+    let key = |uid: Uid| Key::of(table, account).u32(mailbox.0).u32(uid.0);
+    KeyRange { start: key(first).done(), end: key(last).u8(0).done() }
+}
+
+fn uid_of(key: &[u8]) -> Result<Uid, StorageError> {
+    keys::tail(key).map(|uid| Uid(u32::from_be_bytes(uid))).ok_or_else(|| StorageError::corrupt("a message's key"))
+}
+
+pub(crate) fn change_of(key: &[u8], value: &[u8]) -> Result<Change, StorageError> {
+    let modseq = keys::middle(key, keys::HEAD + 4).map(u64::from_be_bytes);
+    match (modseq, value) {
+        (Some(modseq), [kind @ (CHANGED | EXPUNGED)]) => {
+            Ok(Change { modseq: ModSeq(modseq), uid: uid_of(key)?, expunged: *kind == EXPUNGED })
+        }
+        _ => Err(StorageError::corrupt("a row of the change index")),
+    }
+}
+
+/// For `check`: what the counters of a mailbox must be.
+pub(crate) fn recount(row: &MailboxRow, messages: &BTreeMap<Uid, MessageRow>) -> MailboxRow {
+    let mut counted = MailboxRow { messages: 0, unseen: 0, deleted: 0, octets: 0, ..row.clone() };
+    messages.values().for_each(|message| counted.count_in(message));
+    counted
+}

@@ -1,0 +1,133 @@
+//! The directory's objects: JSON rows, and the index in memory that follows each commit.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mail::Notice;
+use parking_lot::RwLock;
+use routing::Directory;
+use routing::objects::{Object, ObjectKey};
+
+use crate::engine::Order;
+use crate::error::StorageError;
+use crate::keys::{Key, Table};
+use crate::store::{Done, Store, counter};
+use crate::transaction::Transaction;
+
+/// Whether the object may, must or must not be there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutMode {
+    /// Must be new.
+    Add,
+    /// Must be there.
+    Replace,
+}
+
+impl Store {
+    /// Stores an object. A responder with number 0 gets the next number. Accounts are added by
+    /// [`Store::add_account`], which makes their mailboxes.
+    ///
+    /// # Errors
+    /// [`StorageError::ObjectExists`], [`StorageError::NoSuchObject`], or the engine's.
+    pub async fn put_object(&self, object: Object, mode: PutMode) -> Result<Done<Object>, StorageError> {
+        let directory = Arc::clone(&self.directory);
+        self.transact(move |tx| {
+            let mut object = object.clone();
+            if let Object::Responder(responder) = &mut object {
+                if responder.id == 0 {
+                    responder.id = tx.next_number(counter("responder"))?;
+                }
+            }
+            tx.put_object(&directory, object.clone(), mode)?;
+            Ok(object)
+        })
+        .await
+    }
+
+    /// Removes an object. Removing an account leaves its mail; see [`Store::remove_account`].
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchObject`], or the engine's.
+    pub async fn remove_object(&self, key: ObjectKey) -> Result<Done<()>, StorageError> {
+        let directory = Arc::clone(&self.directory);
+        self.transact(move |tx| tx.remove_object(&directory, &key)).await
+    }
+
+    pub(crate) async fn load_directory(&self) -> Result<(), StorageError> {
+        let mut range = Key::global(Table::Object).range();
+        let mut loaded = Directory::default();
+        loop {
+            let page = self.engine.scan(range.clone(), Order::Ascending, 1000).await?;
+            let Some((last, _)) = page.last() else { break };
+            range.start = [last.as_ref(), &[0]].concat();
+            for (_, value) in page {
+                loaded.put(decode(&value)?);
+            }
+        }
+        *self.directory.write() = loaded;
+        Ok(())
+    }
+}
+
+impl Transaction<'_> {
+    pub(crate) fn put_object(
+        &mut self,
+        directory: &Arc<RwLock<Directory>>,
+        object: Object,
+        mode: PutMode,
+    ) -> Result<(), StorageError> {
+        let key = object.key();
+        let row = row_key(&key);
+        match (self.get(&row)?.is_some(), mode) {
+            (true, PutMode::Add) => return Err(StorageError::ObjectExists(name(&key))),
+            (false, PutMode::Replace) => return Err(StorageError::NoSuchObject(name(&key))),
+            _ => {}
+        }
+        let json = serde_json::to_vec(&object).map_err(|error| StorageError::corrupt(error.to_string()))?;
+        self.put(row, json);
+        self.notify(Notice::Directory);
+        let directory = Arc::clone(directory);
+        self.after_commit(move || directory.write().put(object));
+        Ok(())
+    }
+
+    pub(crate) fn remove_object(
+        &mut self,
+        directory: &Arc<RwLock<Directory>>,
+        key: &ObjectKey,
+    ) -> Result<(), StorageError> {
+        let row = row_key(key);
+        if self.get(&row)?.is_none() {
+            return Err(StorageError::NoSuchObject(name(key)));
+        }
+        self.delete(row);
+        self.notify(Notice::Directory);
+        let (directory, key) = (Arc::clone(directory), key.clone());
+        self.after_commit(move || directory.write().remove(&key));
+        Ok(())
+    }
+}
+
+pub(crate) fn decode(value: &Bytes) -> Result<Object, StorageError> {
+    serde_json::from_slice(value).map_err(|error| StorageError::corrupt(format!("an object: {error}")))
+}
+
+pub(crate) fn row_key(key: &ObjectKey) -> Vec<u8> {
+    let table = Key::global(Table::Object);
+    match key {
+        ObjectKey::Domain(name) => table.bytes(b"d").bytes(name.as_str().as_bytes()),
+        ObjectKey::Account(address) => table.bytes(b"a").bytes(address.to_string().as_bytes()),
+        ObjectKey::Alias(address) => table.bytes(b"r").bytes(address.to_string().as_bytes()),
+        ObjectKey::Responder(id) => table.bytes(b"v").u64(*id),
+    }
+    .done()
+}
+
+fn name(key: &ObjectKey) -> String {
+    match key {
+        ObjectKey::Domain(name) => format!("domain {name}"),
+        ObjectKey::Account(address) => format!("account {address}"),
+        ObjectKey::Alias(address) => format!("alias {address}"),
+        ObjectKey::Responder(id) => format!("responder {id}"),
+    }
+}

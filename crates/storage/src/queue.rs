@@ -1,0 +1,108 @@
+//! Rows of the queue, and the index by time that finds the due ones.
+
+use mail::{Notice, QueueId, Timestamp, Topic};
+
+use crate::engine::{KeyRange, Order};
+use crate::error::StorageError;
+use crate::keys::{self, Key, Table};
+use crate::rows::QueueRow;
+use crate::store::{Store, counter};
+use crate::transaction::Transaction;
+
+impl Transaction<'_> {
+    /// Adds an entry; its number is given here, whatever the row says. Its blob must be stored.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn enqueue(&mut self, mut row: QueueRow) -> Result<QueueId, StorageError> {
+        row.id = QueueId(self.next_number(counter("queue"))?);
+        self.reference_blob(&row.blob)?;
+        self.put(keys::queue(row.id), row.encode()?);
+        self.put(keys::queue_due(row.next_attempt, row.id), Vec::new());
+        self.notify(Notice::Topic(Topic::Queue));
+        Ok(row.id)
+    }
+
+    /// An entry as it is now.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn queue_entry(&self, id: QueueId) -> Result<Option<QueueRow>, StorageError> {
+        self.get(&keys::queue(id))?.map(|value| QueueRow::decode(&value)).transpose()
+    }
+
+    /// Writes an entry anew, the schedule included. One that was removed meanwhile stays removed, and `false` says so.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn update_queue_entry(&mut self, row: &QueueRow) -> Result<bool, StorageError> {
+        let Some(old) = self.queue_entry(row.id)? else { return Ok(false) };
+        self.delete(keys::queue_due(old.next_attempt, row.id));
+        self.put(keys::queue_due(row.next_attempt, row.id), Vec::new());
+        self.put(keys::queue(row.id), row.encode()?);
+        self.notify(Notice::Topic(Topic::Queue));
+        Ok(true)
+    }
+
+    /// Removes an entry that has nothing left to do. `false` when it was gone.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn remove_queue_entry(&mut self, id: QueueId, now: Timestamp) -> Result<bool, StorageError> {
+        let Some(old) = self.queue_entry(id)? else { return Ok(false) };
+        self.delete(keys::queue_due(old.next_attempt, id));
+        self.delete(keys::queue(id));
+        self.unreference_blob(&old.blob, now)?;
+        Ok(true)
+    }
+}
+
+impl Store {
+    /// Entries whose next attempt is at or before `until`, the most overdue first; held ones included.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn due_queue_entries(&self, until: Timestamp, limit: usize) -> Result<Vec<QueueRow>, StorageError> {
+        let range = KeyRange {
+            start: Key::global(Table::QueueDue).done(),
+            end: Key::global(Table::QueueDue).time(Timestamp(until.0.saturating_add(1))).done(),
+        };
+        let due = self.engine.scan(range, Order::Ascending, limit).await?;
+        let mut rows = Vec::with_capacity(due.len());
+        for (key, _) in due {
+            let id = keys::tail(&key).map(u64::from_be_bytes).ok_or_else(|| StorageError::corrupt("a due key"))?;
+            rows.extend(self.queue_entry(QueueId(id)).await?);
+        }
+        Ok(rows)
+    }
+
+    /// When the next entry is due.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn next_queue_due(&self) -> Result<Option<Timestamp>, StorageError> {
+        let first = self.engine.scan(Key::global(Table::QueueDue).range(), Order::Ascending, 1).await?;
+        let Some((key, _)) = first.first() else { return Ok(None) };
+        let at = keys::middle(key, keys::HEAD).map(u64::from_be_bytes);
+        Ok(at.and_then(|at| i64::try_from(at).ok()).map(Timestamp))
+    }
+
+    /// One entry.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn queue_entry(&self, id: QueueId) -> Result<Option<QueueRow>, StorageError> {
+        self.engine.get(&keys::queue(id)).await?.map(|value| QueueRow::decode(&value)).transpose()
+    }
+
+    /// A page of the queue in order of number, behind `after`.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn queue_entries(&self, after: QueueId, limit: usize) -> Result<Vec<QueueRow>, StorageError> {
+        let mut range = Key::global(Table::Queue).range();
+        range.start = keys::queue(QueueId(after.0.saturating_add(1)));
+        let rows = self.engine.scan(range, Order::Ascending, limit).await?;
+        rows.iter().map(|(_, value)| QueueRow::decode(value)).collect()
+    }
+}

@@ -1,0 +1,138 @@
+//! The handle to a store: opens it, runs transactions, holds the directory.
+
+use std::sync::Arc;
+
+use mail::Timestamp;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use routing::Directory;
+use world::World;
+
+use crate::engine::{Committed, Durability, Engine};
+use crate::error::StorageError;
+use crate::keys::{Key, Table};
+use crate::transaction::Transaction;
+
+/// An open store. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) directory: Arc<RwLock<Directory>>,
+    pub(crate) world: World,
+}
+
+/// What a transaction gave, with the proof that it is on disk.
+#[derive(Debug)]
+pub struct Done<T> {
+    /// What the body returned.
+    pub value: T,
+    /// The token that an acknowledgement is built from.
+    pub committed: Committed,
+}
+
+/// The format that this version writes; see [`StorageError::Newer`].
+pub const FORMAT: u32 = 1;
+
+impl Store {
+    /// Opens a store on an engine: checks or writes the version stamp, loads the directory, sweeps what an interrupted
+    /// run left.
+    ///
+    /// # Errors
+    /// [`StorageError::Newer`], or what reading gave.
+    pub async fn open(engine: Arc<dyn Engine>, world: World) -> Result<Self, StorageError> {
+        let store = Self { engine, directory: Arc::default(), world };
+        let stamp = store.engine.get(&stamp_key()).await?;
+        match stamp.as_deref().map(|value| <[u8; 4]>::try_from(value).map(u32::from_be_bytes)) {
+            None => {
+                store.transact(|tx| Ok(tx.put(stamp_key(), FORMAT.to_be_bytes().to_vec()))).await?;
+            }
+            Some(Ok(found)) if found > FORMAT => return Err(StorageError::Newer { found, known: FORMAT }),
+            Some(Ok(_)) => {}
+            Some(Err(_)) => return Err(StorageError::corrupt("the version stamp")),
+        }
+        store.load_directory().await?;
+        store.sweep_uploads(None).await?;
+        store.sweep_doomed_mailboxes().await?;
+        Ok(store)
+    }
+
+    /// The directory of this moment. Hold the guard for a decision, never across an await.
+    #[must_use]
+    pub fn directory(&self) -> RwLockReadGuard<'_, Directory> {
+        self.directory.read()
+    }
+
+    /// Now, by the world's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.world.clock.now()
+    }
+
+    /// The world that the store lives in.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Runs a body and commits its writes, synced. The body may run more than once.
+    ///
+    /// # Errors
+    /// The body's own, or the engine's; then nothing was written.
+    pub async fn transact<T: Send + 'static>(
+        &self,
+        body: impl FnMut(&mut Transaction<'_>) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<Done<T>, StorageError> {
+        self.transact_with(Durability::Synced, body).await
+    }
+
+    /// As [`Store::transact`], with a say in what to wait for.
+    ///
+    /// # Errors
+    /// The body's own, or the engine's; then nothing was written.
+    pub async fn transact_with<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        mut body: impl FnMut(&mut Transaction<'_>) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<Done<T>, StorageError> {
+        let slot = Arc::new(Mutex::new(None));
+        let fill = Arc::clone(&slot);
+        let run = move |tx: &mut Transaction<'_>| {
+            *fill.lock() = Some(body(tx)?);
+            Ok(())
+        };
+        let committed = self.engine.transact(Box::new(run), durability).await?;
+        let value = slot.lock().take().ok_or(StorageError::Closed)?;
+        Ok(Done { value, committed })
+    }
+
+    /// Syncs everything and takes no more transactions.
+    ///
+    /// # Errors
+    /// When the sync fails.
+    pub async fn close(&self) -> Result<(), StorageError> {
+        self.engine.close().await
+    }
+}
+
+impl Transaction<'_> {
+    /// Takes the next number of a counter; the first is 1.
+    pub(crate) fn next_number(&mut self, counter: Vec<u8>) -> Result<u64, StorageError> {
+        let last = match self.get(&counter)? {
+            Some(value) => {
+                u64::from_be_bytes(value.as_ref().try_into().map_err(|_| StorageError::corrupt("a counter"))?)
+            }
+            None => 0,
+        };
+        let next = last.checked_add(1).ok_or_else(|| StorageError::corrupt("a counter at its end"))?;
+        self.put(counter, next.to_be_bytes().to_vec());
+        Ok(next)
+    }
+}
+
+/// The key of a counter in no account's part.
+pub(crate) fn counter(name: &str) -> Vec<u8> {
+    Key::global(Table::Meta).bytes(b"counter:").bytes(name.as_bytes()).done()
+}
+
+fn stamp_key() -> Vec<u8> {
+    Key::global(Table::Meta).bytes(b"format").done()
+}

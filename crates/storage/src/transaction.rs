@@ -1,0 +1,118 @@
+//! A transaction in the making: reads through what it has written itself, collects writes, notices and after-effects.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::Bytes;
+use mail::Notice;
+
+use crate::engine::{AfterCommit, KeyRange, Order, Row, Snapshot};
+use crate::error::StorageError;
+
+/// Writes by key; `None` deletes.
+pub type Writes = BTreeMap<Vec<u8>, Option<Bytes>>;
+
+/// One transaction while its body runs.
+pub struct Transaction<'a> {
+    stored: &'a dyn Snapshot,
+    /// Writes of transactions that precede this one in the same group and are not in `stored` yet.
+    group: &'a Writes,
+    writes: Writes,
+    notices: Vec<Notice>,
+    after_commit: Vec<AfterCommit>,
+}
+
+/// What a finished body leaves to its engine.
+pub struct Collected {
+    /// To write, all or nothing.
+    pub writes: Writes,
+    /// To ring once that is durable.
+    pub notices: Vec<Notice>,
+    /// To run before that.
+    pub after_commit: Vec<AfterCommit>,
+}
+
+impl<'a> Transaction<'a> {
+    /// For engines: a transaction on top of a snapshot and of the group's earlier writes.
+    #[must_use]
+    pub fn new(stored: &'a dyn Snapshot, group: &'a Writes) -> Self {
+        Self { stored, group, writes: Writes::new(), notices: Vec::new(), after_commit: Vec::new() }
+    }
+
+    /// For engines: ends the body.
+    #[must_use]
+    pub fn collect(self) -> Collected {
+        Collected { writes: self.writes, notices: self.notices, after_commit: self.after_commit }
+    }
+
+    /// The value of a key, own writes included.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        if let Some(value) = self.writes.get(key).or_else(|| self.group.get(key)) {
+            return Ok(value.clone());
+        }
+        self.stored.get(key)
+    }
+
+    /// At most `limit` rows of a range, own writes included.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, StorageError> {
+        let bounds = (Bound::Included(range.start.as_slice()), Bound::Excluded(range.end.as_slice()));
+        if range.start >= range.end {
+            return Ok(Vec::new());
+        }
+        let mut pending: BTreeMap<&[u8], &Option<Bytes>> = BTreeMap::new();
+        for (key, value) in self.group.range::<[u8], _>(bounds).chain(self.writes.range::<[u8], _>(bounds)) {
+            pending.insert(key, value);
+        }
+        // Each pending deletion can hide at most one stored row.
+        let deletions = pending.values().filter(|value| value.is_none()).count();
+        let stored = self.stored.scan(range, order, limit.saturating_add(deletions))?;
+        if pending.is_empty() {
+            return Ok(stored);
+        }
+        let mut merged: BTreeMap<Bytes, Bytes> =
+            stored.into_iter().filter(|(key, _)| !pending.contains_key(key.as_ref())).collect();
+        for (key, value) in pending {
+            if let Some(value) = value {
+                merged.insert(Bytes::copy_from_slice(key), value.clone());
+            }
+        }
+        Ok(match order {
+            Order::Ascending => merged.into_iter().take(limit).collect(),
+            Order::Descending => merged.into_iter().rev().take(limit).collect(),
+        })
+    }
+
+    /// Writes a row.
+    pub fn put(&mut self, key: Vec<u8>, value: impl Into<Bytes>) {
+        self.writes.insert(key, Some(value.into()));
+    }
+
+    /// Deletes a row; one that is not there stays so.
+    pub fn delete(&mut self, key: Vec<u8>) {
+        self.writes.insert(key, None);
+    }
+
+    /// Rings the bell once this is durable.
+    pub fn notify(&mut self, notice: Notice) {
+        if !self.notices.contains(&notice) {
+            self.notices.push(notice);
+        }
+    }
+
+    /// Runs once this is durable, before the caller hears of it.
+    pub fn after_commit(&mut self, effect: impl FnOnce() + Send + 'static) {
+        self.after_commit.push(Box::new(effect));
+    }
+
+    /// How many rows are to be written, so that bodies can keep within [`crate::limits::TRANSACTION_ROWS_MAX`].
+    #[must_use]
+    pub fn rows_written(&self) -> usize {
+        self.writes.len()
+    }
+}
