@@ -293,7 +293,7 @@ fn local_part_start(words: &[Word], at: usize) -> usize {
             }
             None => false,
         };
-        if !joined || previous.kind == WordKind::At && start != at {
+        if !joined {
             break;
         }
         start = start.saturating_sub(1);

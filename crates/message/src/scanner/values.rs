@@ -17,6 +17,8 @@ pub(super) struct CurrentField {
     /// Octets of the name up to the colon, all of them, though only some are kept.
     name_length: u64,
     name: Vec<u8>,
+    /// More than white space came after what was kept of the name.
+    name_too_long: bool,
     /// The colon has been seen.
     has_value: bool,
     /// What is kept of the value.
@@ -37,6 +39,7 @@ impl Scanner {
         field.start = start;
         field.name_length = 0;
         field.name.clear();
+        field.name_too_long = false;
         field.has_value = false;
         field.keep = None;
         field.value.clear();
@@ -58,9 +61,10 @@ impl Scanner {
             let colon = memchr::memchr(b':', rest);
             let name = colon.and_then(|colon| rest.get(..colon)).unwrap_or(rest);
             let field = &mut self.field;
-            // One octet more than allowed shows that the name is too long.
-            let room = FIELD_NAME_BYTES_MAX.saturating_add(1).saturating_sub(field.name.len());
-            field.name.extend_from_slice(name.get(..room).unwrap_or(name));
+            let room = FIELD_NAME_BYTES_MAX.saturating_sub(field.name.len());
+            let (kept, excess) = name.split_at_checked(room).unwrap_or((name, &[]));
+            field.name.extend_from_slice(kept);
+            field.name_too_long |= excess.iter().any(|octet| !matches!(octet, b' ' | b'\t'));
             field.name_length = field.name_length.saturating_add(to_u64(name.len()));
             let Some(colon) = colon else {
                 if piece.ends_with(b"\n") {
@@ -102,7 +106,9 @@ impl Scanner {
             return;
         }
         for &octet in piece {
-            if octet == b'\n' {
+            if field.value.is_empty() && matches!(octet, b' ' | b'\t') {
+                // White space in front is never part of the value.
+            } else if octet == b'\n' {
                 if field.last == b'\r' && !field.cut {
                     field.value.pop();
                 }
@@ -155,6 +161,6 @@ impl Scanner {
 impl CurrentField {
     /// The name, when it is one and not too long.
     fn known_name(&self) -> Option<&[u8]> {
-        valid_name(&self.name).filter(|name| name.len() <= FIELD_NAME_BYTES_MAX)
+        valid_name(&self.name).filter(|_| !self.name_too_long)
     }
 }
