@@ -68,3 +68,41 @@ impl Envelope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Address, Scanner};
+
+    fn envelope(header: &str) -> super::Envelope {
+        Scanner::scan(format!("{header}\r\n\r\n").as_bytes()).envelope().unwrap().clone()
+    }
+
+    fn mailbox(local: &str) -> Vec<Address> {
+        vec![Address { mailbox: Some(local.into()), host: Some(b"x".to_vec()), ..Address::default() }]
+    }
+
+    /// RFC 3501 §9: "The server sets the corresponding member of the envelope to be the same as the from member."
+    #[test]
+    fn sender_and_reply_to_default_to_from() {
+        let found = envelope("From: a@x\r\nSender:\r\nReply-To: ,\r\nTo: b@x");
+        assert_eq!((found.from, found.sender, found.reply_to), (mailbox("a"), mailbox("a"), mailbox("a")));
+        let found = envelope("From: a@x\r\nSender: s@x\r\nReply-To: r@x");
+        assert_eq!((found.from, found.sender, found.reply_to), (mailbox("a"), mailbox("s"), mailbox("r")));
+        assert!(envelope("Sender: s@x").from.is_empty());
+    }
+
+    /// RFC 3501 §7.4.2: absent is NIL, present but empty is the empty string.
+    #[test]
+    fn absent_and_empty_differ() {
+        let found = envelope("Subject:\r\nIn-Reply-To: <1@x>\r\n <2@x>\r\nMessage-ID :  <3@x> ");
+        assert_eq!((found.date, found.subject.as_deref()), (None, Some(&b""[..])));
+        assert_eq!(found.in_reply_to.as_deref(), Some(&b"<1@x> <2@x>"[..]));
+        assert_eq!(found.message_id.as_deref(), Some(&b"<3@x>"[..]));
+    }
+
+    #[test]
+    fn the_first_of_repeated_fields_counts() {
+        let found = envelope("From: a@x\r\nFrom: b@x\r\nSubject: one\r\nSubject: two");
+        assert_eq!((found.from, found.subject.as_deref()), (mailbox("a"), Some(&b"one"[..])));
+    }
+}

@@ -91,6 +91,7 @@ fn line_end(bytes: &[u8], from: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const HEADER: &[u8] =
         b"From: a@b\r\nSubject: one\r\n two\r\nX-A: 1\r\nsubject : again\r\nFr om: evil\r\nTo: c@d\r\n\r\n";
@@ -114,6 +115,25 @@ mod tests {
         assert_eq!(header_fields(b"A: 1\n\nB: 2\n", &["b"], false), b"\n");
         assert_eq!(header_fields(b"", &["b"], true), b"");
         assert_eq!(header_fields(b" lost\r\nB: 2\r\n\r\n", &["b"], true), b" lost\r\n\r\n");
+    }
+
+    proptest! {
+        #[test]
+        fn fields_and_the_others_make_the_header(header in "([ab]{0,2}:? ?\r?\n?| x\n|\t){0,12}") {
+            let header = header.as_bytes();
+            let one = header_fields(header, &["a", "B"], false);
+            let other = header_fields(header, &["a", "B"], true);
+            let blank = blank_line_length(header);
+            let all = header_fields(header, &[""; 0], true);
+            prop_assert!(header.starts_with(&all));
+            prop_assert_eq!(one.len() + other.len(), all.len() + blank);
+        }
+    }
+
+    fn blank_line_length(header: &[u8]) -> usize {
+        let mut fields = raw_fields(header);
+        for _ in fields.by_ref() {}
+        blank_line(fields.rest()).map_or(0, <[u8]>::len)
     }
 
     #[test]

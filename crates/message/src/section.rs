@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The last word of a section specification. `HEADER.FIELDS` is [`SectionText::Header`], then
-/// [`header_fields`](crate::header_fields) on its octets.
+/// [`header_fields`](crate::header_fields()) on its octets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SectionText {
     /// Nothing: the body of the part, or the whole message when there are no numbers either.
@@ -16,7 +16,7 @@ pub enum SectionText {
     Header,
     /// `TEXT`: the body of the message, or of a `message/rfc822` part.
     Text,
-    /// `MIME`: the header of the part; needs a number.
+    /// `MIME`: the header of the part; needs a number. Part 1 of a message without parts has the message's header.
     Mime,
 }
 

@@ -230,7 +230,8 @@ fn kind_of(content_type: &mut ContentType) -> (PartKind, Option<Vec<u8>>) {
         }
         return (PartKind::Multipart, boundary);
     }
-    // RFC 6532 §3.7: message/global is message/rfc822 with UTF-8 in its header.
+    // RFC 6532 §3.7: message/global is message/rfc822 with UTF-8 in its header. A transfer encoding changes nothing here:
+    // RFC 2046 §5.2.1 forbids one, and IMAP wants an envelope and a body of every part of this type.
     if content_type.is_exactly(b"message", b"rfc822") || content_type.is_exactly(b"message", b"global") {
         return (PartKind::Message, None);
     }

@@ -106,6 +106,46 @@ fn the_simple_multipart_of_rfc_2046() {
     assert_eq!((&envelope.date, &envelope.message_id), (&None, &None));
 }
 
+/// RFC 2046 appendix A, shortened texts.
+#[test]
+fn the_complex_multipart_of_rfc_2046() {
+    let message = crlf(
+        "MIME-Version: 1.0\nSubject: A multipart example\nContent-Type: multipart/mixed;\n             boundary=unique-boundary-1\n\n\
+         This is the preamble area.\n\n--unique-boundary-1\n\n  ... Some text appears here ...\n\n--unique-boundary-1\n\
+         Content-type: text/plain; charset=US-ASCII\n\nThis could have been part of the previous part.\n\n--unique-boundary-1\n\
+         Content-Type: multipart/parallel; boundary=unique-boundary-2\n\n--unique-boundary-2\nContent-Type: audio/basic\n\
+         Content-Transfer-Encoding: base64\n\n... audio ...\n\n--unique-boundary-2\nContent-Type: image/jpeg\n\
+         Content-Transfer-Encoding: base64\n\n... image ...\n\n--unique-boundary-2--\n\n--unique-boundary-1\n\
+         Content-type: text/enriched\n\nThis is <bold>enriched.</bold>\n\n--unique-boundary-1\nContent-Type: message/rfc822\n\n\
+         From: (mailbox in US-ASCII)\nTo: (address in US-ASCII)\nSubject: (subject in US-ASCII)\n\
+         Content-Type: Text/plain; charset=ISO-8859-1\nContent-Transfer-Encoding: Quoted-printable\n\n\
+         ... Additional text ...\n\n--unique-boundary-1--\n",
+    );
+    let kinds: Vec<_> = outline(&message).iter().map(|part| part.split(" [").next().unwrap().to_owned()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "0 multipart/mixed",
+            "1 text/plain",
+            "1 text/plain",
+            "1 multipart/parallel",
+            "2 audio/basic",
+            "2 image/jpeg",
+            "1 text/enriched",
+            "1 message/rfc822",
+            "2 text/plain"
+        ]
+    );
+    let found = outline(&message);
+    assert_eq!(found[1], "1 text/plain [  ... Some text appears here ...|] 1");
+    assert_eq!(found[5], "2 image/jpeg [... image ...|] 1");
+    assert_eq!(found[8], "2 text/plain [... Additional text ...|] 1");
+    let structure = Scanner::scan(&message);
+    let inner = structure.parts[8].envelope.as_ref().unwrap();
+    assert!(inner.from.is_empty(), "a comment alone is no address");
+    assert_eq!(inner.subject.as_deref(), Some(&b"(subject in US-ASCII)"[..]));
+}
+
 /// RFC 2046 §5.1.5: parts of a digest are messages unless they say otherwise.
 #[test]
 fn a_digest_holds_messages() {

@@ -7,8 +7,8 @@ use mail_parser::{MessageParser, MessagePart};
 #[derive(Clone, Debug)]
 enum Tree {
     Leaf(String, String),
-    Multipart(Vec<Tree>),
-    Message(Box<Tree>),
+    Multipart(Vec<Self>),
+    Message(Box<Self>),
 }
 
 fn tree() -> impl Strategy<Value = Tree> {
