@@ -327,7 +327,8 @@ impl<'a> Reader<'a> {
         let stop = span
             .iter()
             .enumerate()
-            .filter(|(_, byte)| matches!(byte, b' ' | b'\t'))
+            // Once for each run of white space, so that the work stays in proportion to the length.
+            .filter(|(at, byte)| is_blank(**byte) && !at.checked_sub(1).and_then(|at| span.get(at)).copied().is_some_and(is_blank))
             .map(|(at, _)| at)
             .find(|at| span.get(*at..).is_some_and(begins_something_else))
             .unwrap_or(span.len());
@@ -342,6 +343,10 @@ fn begins_something_else(rest: &[u8]) -> bool {
     let rest = rest.trim_ascii_start();
     let name = rest.iter().position(|byte| !is_token(*byte)).unwrap_or(rest.len());
     rest.starts_with(b"(") || (name > 0 && rest.get(name) == Some(&b'='))
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 fn is_token(byte: u8) -> bool {
