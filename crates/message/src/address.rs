@@ -35,7 +35,8 @@ pub fn parse_addresses(value: &[u8]) -> Vec<Address> {
 
 /// Reads an address list. A value that was `cut` loses its last address, which may be half a one.
 pub(crate) fn parse_list(value: &[u8], cut: bool, addresses_max: usize) -> Vec<Address> {
-    let mut parser = Parser { rest: value, found: Vec::new(), element: Element::default(), in_group: false, addresses_max };
+    let mut parser =
+        Parser { rest: value, found: Vec::new(), element: Element::default(), in_group: false, addresses_max };
     parser.run();
     if !cut {
         parser.end_element();
@@ -273,7 +274,12 @@ impl Element {
         }
         let Some(at) = self.words.iter().rposition(|word| word.kind == WordKind::At) else {
             // Not even an address: it must still not look like a group.
-            return Some(Address { name: comment, route: None, mailbox: Some(phrase(&self.words)), host: Some(Vec::new()) });
+            return Some(Address {
+                name: comment,
+                route: None,
+                mailbox: Some(phrase(&self.words)),
+                host: Some(Vec::new()),
+            });
         };
         let start = local_part_start(&self.words, at);
         let (before, spec) = self.words.split_at_checked(start)?;
@@ -305,10 +311,9 @@ fn local_part_start(words: &[Word], at: usize) -> usize {
 fn split_spec(words: &[Word]) -> (Vec<u8>, Vec<u8>) {
     let join = |words: &[Word]| words.iter().flat_map(|word| word.text.iter().copied()).collect::<Vec<u8>>();
     match words.iter().rposition(|word| word.kind == WordKind::At) {
-        Some(at) => (
-            join(words.get(..at).unwrap_or_default()),
-            join(words.get(at.saturating_add(1)..).unwrap_or_default()),
-        ),
+        Some(at) => {
+            (join(words.get(..at).unwrap_or_default()), join(words.get(at.saturating_add(1)..).unwrap_or_default()))
+        }
         None => (join(words), Vec::new()),
     }
 }
@@ -326,7 +331,10 @@ fn phrase(words: &[Word]) -> Vec<u8> {
 }
 
 fn ends_atom(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'(' | b')' | b'<' | b'>' | b'@' | b',' | b';' | b':' | b'"' | b'.' | b'[')
+    matches!(
+        byte,
+        b' ' | b'\t' | b'\r' | b'\n' | b'(' | b')' | b'<' | b'>' | b'@' | b',' | b';' | b':' | b'"' | b'.' | b'['
+    )
 }
 
 #[cfg(test)]

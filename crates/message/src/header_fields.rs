@@ -14,9 +14,7 @@ pub struct RawField<'a> {
 impl<'a> RawField<'a> {
     /// What follows the colon, folded as sent.
     pub fn value(&self) -> &'a [u8] {
-        memchr::memchr(b':', self.bytes)
-            .and_then(|colon| self.bytes.get(colon.saturating_add(1)..))
-            .unwrap_or_default()
+        memchr::memchr(b':', self.bytes).and_then(|colon| self.bytes.get(colon.saturating_add(1)..)).unwrap_or_default()
     }
 }
 
@@ -65,9 +63,8 @@ pub fn header_fields(header: &[u8], names: &[impl AsRef<[u8]>], invert: bool) ->
     let mut found = Vec::new();
     let mut fields = raw_fields(header);
     for field in fields.by_ref() {
-        let named = field
-            .name
-            .is_some_and(|name| names.iter().any(|wanted| wanted.as_ref().eq_ignore_ascii_case(name)));
+        let named =
+            field.name.is_some_and(|name| names.iter().any(|wanted| wanted.as_ref().eq_ignore_ascii_case(name)));
         if named != invert {
             found.extend_from_slice(field.bytes);
         }

@@ -328,7 +328,9 @@ impl<'a> Reader<'a> {
             .iter()
             .enumerate()
             // Once for each run of white space, so that the work stays in proportion to the length.
-            .filter(|(at, byte)| is_blank(**byte) && !at.checked_sub(1).and_then(|at| span.get(at)).copied().is_some_and(is_blank))
+            .filter(|(at, byte)| {
+                is_blank(**byte) && !at.checked_sub(1).and_then(|at| span.get(at)).copied().is_some_and(is_blank)
+            })
             .map(|(at, _)| at)
             .find(|at| span.get(*at..).is_some_and(begins_something_else))
             .unwrap_or(span.len());

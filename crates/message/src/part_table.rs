@@ -133,8 +133,7 @@ impl PartTable {
             let body_end = body_start.checked_add(reader.number()?)?;
             previous_start = header_start;
             let text = text_of(codes >> 5)?;
-            let charset =
-                if text == TextKind::None { None } else { reader.optional_text()?.map(ToOwned::to_owned) };
+            let charset = if text == TextKind::None { None } else { reader.optional_text()?.map(ToOwned::to_owned) };
             entries.push(TableEntry {
                 parent,
                 kind: kind_from(codes & 3)?,

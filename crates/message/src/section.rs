@@ -74,9 +74,7 @@ impl PartTable {
                 Some(Place { index, as_message: false })
             }
             // "Non-multipart messages only have a part 1": the message as its own body part.
-            (PartKind::Leaf | PartKind::Message, true) => {
-                (number == 1).then_some(Place { as_message: false, ..place })
-            }
+            (PartKind::Leaf | PartKind::Message, true) => (number == 1).then_some(Place { as_message: false, ..place }),
             // "A part of type MESSAGE/RFC822 also has nested part numbers, referring to parts of the MESSAGE part's body."
             (PartKind::Message, false) => {
                 let (index, _) = self.nested(place.index)?;

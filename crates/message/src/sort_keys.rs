@@ -165,8 +165,11 @@ pub fn parse_message_ids(value: &[u8]) -> Vec<String> {
         }
         let inside = rest.get(..close).unwrap_or_default();
         rest = rest.get(close.saturating_add(1)..).unwrap_or_default();
-        let plain: Vec<u8> =
-            inside.iter().copied().filter(|byte| !matches!(byte, b'"' | b'\\') && !byte.is_ascii_whitespace()).collect();
+        let plain: Vec<u8> = inside
+            .iter()
+            .copied()
+            .filter(|byte| !matches!(byte, b'"' | b'\\') && !byte.is_ascii_whitespace())
+            .collect();
         if plain.is_empty() || plain.len() > MESSAGE_ID_BYTES_MAX {
             continue;
         }

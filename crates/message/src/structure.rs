@@ -164,7 +164,8 @@ impl Structure {
         };
         let mut inside_nested = vec![false; self.parts.len()];
         for (index, part) in self.parts.iter().enumerate() {
-            let inside = nested(part) || part.parent.and_then(|parent| inside_nested.get(parent)).copied() == Some(true);
+            let inside =
+                nested(part) || part.parent.and_then(|parent| inside_nested.get(parent)).copied() == Some(true);
             if let Some(slot) = inside_nested.get_mut(index) {
                 *slot = inside;
             }

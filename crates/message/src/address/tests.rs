@@ -9,7 +9,13 @@ fn shown(value: &str) -> Vec<String> {
     parse_addresses(value.as_bytes())
         .iter()
         .map(|address| {
-            format!("{}|{}|{}|{}", text(&address.name), text(&address.route), text(&address.mailbox), text(&address.host))
+            format!(
+                "{}|{}|{}|{}",
+                text(&address.name),
+                text(&address.route),
+                text(&address.mailbox),
+                text(&address.host)
+            )
         })
         .collect()
 }
@@ -18,7 +24,10 @@ fn shown(value: &str) -> Vec<String> {
 fn plain_and_named_addresses() {
     assert_eq!(shown(" fred@example.com "), ["-|-|fred|example.com"]);
     assert_eq!(shown("Fred Foo <fred@example.com>"), ["Fred Foo|-|fred|example.com"]);
-    assert_eq!(shown("\"Foo, Fred \\\"F\\\"\" <fred@example.com>, b@c"), ["Foo, Fred \"F\"|-|fred|example.com", "-|-|b|c"]);
+    assert_eq!(
+        shown("\"Foo, Fred \\\"F\\\"\" <fred@example.com>, b@c"),
+        ["Foo, Fred \"F\"|-|fred|example.com", "-|-|b|c"]
+    );
     assert_eq!(shown("John Q. Public <jqp@x.example>"), ["John Q. Public|-|jqp|x.example"]);
     assert_eq!(shown("fred@example.com (Fred (Freddy) Foo)"), ["Fred (Freddy) Foo|-|fred|example.com"]);
     assert_eq!(shown("<fred@example.com> (Fred)"), ["Fred|-|fred|example.com"]);

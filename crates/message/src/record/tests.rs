@@ -23,7 +23,10 @@ fn a_record_comes_back() {
 fn a_view_reads_pieces() {
     let bytes = record().encode();
     let view = RecordView::new(&bytes).unwrap();
-    assert_eq!((view.envelope(), view.body(), view.body_structure()), (&b"(env)"[..], &b"(body)"[..], &b"(structure)"[..]));
+    assert_eq!(
+        (view.envelope(), view.body(), view.body_structure()),
+        (&b"(env)"[..], &b"(body)"[..], &b"(structure)"[..])
+    );
     assert_eq!(view.preview(), Ok("Grüße"));
     assert!(view.has_attachment());
     assert_eq!(view.sort_keys().unwrap().base_subject, "hello");

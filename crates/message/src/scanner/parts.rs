@@ -45,8 +45,7 @@ impl Scanner {
     pub(super) fn open_part(&mut self, parent: Option<usize>, in_digest: bool) {
         let index = self.structure.parts.len();
         let parent = parent.and_then(|depth| self.open.get_mut(depth));
-        let mut part =
-            Part { number: 1, header_start: self.offset, ..Part::default() };
+        let mut part = Part { number: 1, header_start: self.offset, ..Part::default() };
         let mut is_message = true;
         if let Some(parent) = parent {
             parent.children = parent.children.saturating_add(1);

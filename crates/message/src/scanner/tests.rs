@@ -50,7 +50,10 @@ fn check_invariants(structure: &Structure, message: &[u8]) {
         assert!(part.header_start <= part.body_start && part.body_start <= part.body_end, "{part:?}");
         let feeds = part.body().of(message).iter().filter(|byte| **byte == b'\n').count();
         assert_eq!(part.lines, to_u64(feeds), "{part:?}");
-        assert_eq!(part.envelope.is_some(), index == 0 || structure.parts[part.parent.unwrap()].kind == PartKind::Message);
+        assert_eq!(
+            part.envelope.is_some(),
+            index == 0 || structure.parts[part.parent.unwrap()].kind == PartKind::Message
+        );
         let mut before = part.body_start;
         let mut number = 0;
         for (_, child) in structure.children(index) {
@@ -67,7 +70,8 @@ fn check_invariants(structure: &Structure, message: &[u8]) {
     }
     // The header of the message, read by the other reader of fields.
     let fields: Vec<_> = raw_fields(structure.parts[0].header().of(message)).collect();
-    let fields: Vec<_> = fields.iter().filter(|field| !field.bytes.starts_with(b" ") && !field.bytes.starts_with(b"\t")).collect();
+    let fields: Vec<_> =
+        fields.iter().filter(|field| !field.bytes.starts_with(b" ") && !field.bytes.starts_with(b"\t")).collect();
     if !structure.limited {
         assert_eq!(fields.len(), structure.fields.len());
     }
@@ -277,18 +281,53 @@ fn equal_under_cuts(message: &[u8], cuts: &[usize]) {
 /// Lines that matter to the scanner, in any order.
 fn line() -> impl Strategy<Value = Vec<u8>> {
     let lines: Vec<&[u8]> = vec![
-        b"", b" ", b"-", b"--", b"---", b"--a", b"--a--", b"--ab", b"--ab--", b"--a ", b"--a--\t ", b"--a--x", b" --a", b"x--a",
-        b"--b", b"--b--", b"text", b"From: a@b, c", b"Subject: x", b" folded", b"\tfolded", b"Fr om: x", b"no field", b":", b"X-\0: y",
-        b"Content-Type: multipart/mixed; boundary=a", b"Content-Type: multipart/digest; boundary=ab",
-        b"Content-Type: multipart/mixed; boundary=b", b"Content-Type: message/rfc822", b"Content-Type: text/html",
-        b"Content-Type: multipart/mixed;", b" boundary=\"a\"", b"Content-Type: multipart/mixed; boundary=a--",
-        b"--a--", b"\xFF\xFE", b"a\rb", b"\r", b"--a\r", b"Delivered-To: x", b"Received: y",
+        b"",
+        b" ",
+        b"-",
+        b"--",
+        b"---",
+        b"--a",
+        b"--a--",
+        b"--ab",
+        b"--ab--",
+        b"--a ",
+        b"--a--\t ",
+        b"--a--x",
+        b" --a",
+        b"x--a",
+        b"--b",
+        b"--b--",
+        b"text",
+        b"From: a@b, c",
+        b"Subject: x",
+        b" folded",
+        b"\tfolded",
+        b"Fr om: x",
+        b"no field",
+        b":",
+        b"X-\0: y",
+        b"Content-Type: multipart/mixed; boundary=a",
+        b"Content-Type: multipart/digest; boundary=ab",
+        b"Content-Type: multipart/mixed; boundary=b",
+        b"Content-Type: message/rfc822",
+        b"Content-Type: text/html",
+        b"Content-Type: multipart/mixed;",
+        b" boundary=\"a\"",
+        b"Content-Type: multipart/mixed; boundary=a--",
+        b"--a--",
+        b"\xFF\xFE",
+        b"a\rb",
+        b"\r",
+        b"--a\r",
+        b"Delivered-To: x",
+        b"Received: y",
     ];
     prop::sample::select(lines).prop_map(<[u8]>::to_vec)
 }
 
 fn nasty_message() -> impl Strategy<Value = Vec<u8>> {
-    let terminator = prop_oneof![6 => Just(&b"\r\n"[..]), 2 => Just(&b"\n"[..]), 1 => Just(&b"\r"[..]), 1 => Just(&b""[..])];
+    let terminator =
+        prop_oneof![6 => Just(&b"\r\n"[..]), 2 => Just(&b"\n"[..]), 1 => Just(&b"\r"[..]), 1 => Just(&b""[..])];
     prop::collection::vec((line(), terminator), 0..40)
         .prop_map(|lines| lines.into_iter().flat_map(|(line, end)| [line, end.to_vec()].concat()).collect())
 }

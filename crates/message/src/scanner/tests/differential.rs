@@ -12,7 +12,12 @@ enum Tree {
 }
 
 fn tree() -> impl Strategy<Value = Tree> {
-    let kind = prop::sample::select(vec!["text/plain", "text/html; charset=utf-8", "application/pdf; name=\"a b\"", "image/png"]);
+    let kind = prop::sample::select(vec![
+        "text/plain",
+        "text/html; charset=utf-8",
+        "application/pdf; name=\"a b\"",
+        "image/png",
+    ]);
     let body = "([a-zA-Z0-9 .=-]{0,30}\r\n){0,4}[a-z]{1,10}";
     let leaf = (kind, body).prop_map(|(kind, body)| Tree::Leaf(kind.to_owned(), body));
     leaf.prop_recursive(4, 24, 4, |inner| {
@@ -27,7 +32,9 @@ fn tree() -> impl Strategy<Value = Tree> {
 fn write(tree: &Tree, boundaries: &mut u32) -> String {
     match tree {
         Tree::Leaf(kind, body) => format!("Content-Type: {kind}\r\nX-Folded: a\r\n b\r\n\r\n{body}"),
-        Tree::Message(inner) => format!("Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n{}", write(inner, boundaries)),
+        Tree::Message(inner) => {
+            format!("Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n{}", write(inner, boundaries))
+        }
         Tree::Multipart(children) => {
             *boundaries += 1;
             let boundary = format!("=_{boundaries}");

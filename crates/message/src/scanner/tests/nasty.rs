@@ -4,15 +4,22 @@ use super::*;
 
 #[test]
 fn a_boundary_begins_a_line() {
-    let message = crlf("Content-Type: multipart/mixed; boundary=B\n\n--B\n\nmid-line --B is text\n --B too\nx\r--B\n--B--\n");
+    let message =
+        crlf("Content-Type: multipart/mixed; boundary=B\n\n--B\n\nmid-line --B is text\n --B too\nx\r--B\n--B--\n");
     assert_eq!(outline(&message)[1..], ["1 text/plain [mid-line --B is text| --B too|x\r--B] 2"]);
 }
 
 #[test]
 fn a_boundary_is_alone_on_its_line_but_for_padding() {
-    let message = crlf("Content-Type: multipart/mixed; boundary=\"B \"\n\n--B  \t\n\none\n--Bx\n--B x\n--B-\n--B \n\ntwo\n--B--\t\nepilogue\n--B\n");
+    let message = crlf(
+        "Content-Type: multipart/mixed; boundary=\"B \"\n\n--B  \t\n\none\n--Bx\n--B x\n--B-\n--B \n\ntwo\n--B--\t\nepilogue\n--B\n",
+    );
     assert_eq!(outline(&message)[1..], ["1 text/plain [one|--Bx|--B x|--B-] 3", "1 text/plain [two] 0"]);
-    let padded = format!("Content-Type: multipart/mixed; boundary=B\n\n--B{}\n\none\n--B{}x\n--B--", " ".repeat(9_000), " ".repeat(9_000));
+    let padded = format!(
+        "Content-Type: multipart/mixed; boundary=B\n\n--B{}\n\none\n--B{}x\n--B--",
+        " ".repeat(9_000),
+        " ".repeat(9_000)
+    );
     let structure = Scanner::scan(padded.as_bytes());
     assert_eq!(structure.parts.len(), 2);
     equal_under_cuts(padded.as_bytes(), &[40, 300, 301, 9_060, 9_080]);
@@ -33,7 +40,9 @@ fn one_boundary_may_begin_another() {
             "1 text/plain [three] 0"
         ]
     );
-    let dashes = crlf("Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: multipart/mixed; boundary=x--\n\n--x--\n\nin\n--x----\n--x--\n");
+    let dashes = crlf(
+        "Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: multipart/mixed; boundary=x--\n\n--x--\n\nin\n--x----\n--x--\n",
+    );
     assert_eq!(outline(&dashes)[2..], ["2 text/plain [in] 0"]);
 }
 
@@ -72,7 +81,10 @@ fn a_missing_closing_boundary_ends_with_the_message() {
 
 #[test]
 fn a_multipart_may_be_empty() {
-    assert_eq!(outline(b"Content-Type: multipart/mixed; boundary=B\n\nonly preamble\n"), ["0 multipart/mixed [only preamble|] 1"]);
+    assert_eq!(
+        outline(b"Content-Type: multipart/mixed; boundary=B\n\nonly preamble\n"),
+        ["0 multipart/mixed [only preamble|] 1"]
+    );
     assert_eq!(outline(b"Content-Type: multipart/mixed; boundary=B\n\n--B--\n"), ["0 multipart/mixed [--B--|] 1"]);
     assert_eq!(outline(b"Content-Type: multipart/mixed; boundary=B\n"), ["0 multipart/mixed [] 0"]);
     // RFC 2046 §5.1.1: a multipart needs a boundary; RFC 2045 §5.2: what cannot be read is text.
@@ -81,7 +93,8 @@ fn a_multipart_may_be_empty() {
 
 #[test]
 fn empty_parts_and_parts_without_a_blank_line() {
-    let message = crlf("Content-Type: multipart/mixed; boundary=B\n\n--B\n--B\n\n--B\nContent-Type: text/html\n--B\n\n\n--B--\n");
+    let message =
+        crlf("Content-Type: multipart/mixed; boundary=B\n\n--B\n--B\n\n--B\nContent-Type: text/html\n--B\n\n\n--B--\n");
     assert_eq!(
         outline(&message)[1..],
         ["1 text/plain [] 0", "1 text/plain [] 0", "1 text/html [] 0", "1 text/plain [] 0"]
@@ -132,7 +145,9 @@ fn bare_line_feeds_keep_offsets_exact() {
 fn nesting_is_bounded() {
     let mut deep = Vec::new();
     for level in 0..10_000 {
-        deep.extend_from_slice(format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n").as_bytes());
+        deep.extend_from_slice(
+            format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n").as_bytes(),
+        );
     }
     let structure = Scanner::scan(&deep);
     check_invariants(&structure, &deep);
@@ -150,7 +165,8 @@ fn nesting_is_bounded() {
 
 #[test]
 fn the_number_of_parts_is_bounded() {
-    let many = format!("Content-Type: multipart/digest; boundary=B\n\n{}--B--\nepilogue", "--B\n\nA: b\n\nx\n".repeat(10_000));
+    let many =
+        format!("Content-Type: multipart/digest; boundary=B\n\n{}--B--\nepilogue", "--B\n\nA: b\n\nx\n".repeat(10_000));
     let structure = Scanner::scan(many.as_bytes());
     check_invariants(&structure, many.as_bytes());
     assert_eq!((structure.parts.len(), structure.limited), (PARTS_MAX, true));
@@ -159,13 +175,15 @@ fn the_number_of_parts_is_bounded() {
 
 /// What a scanner holds, as far as the input can grow it.
 fn held(scanner: &Scanner) -> usize {
-    let values: usize = scanner.facts.values.iter().chain(&scanner.structure.facts.values).map(|kept| kept.value.len()).sum();
+    let values: usize =
+        scanner.facts.values.iter().chain(&scanner.structure.facts.values).map(|kept| kept.value.len()).sum();
     values + scanner.candidate.capacity() + scanner.structure.fields.len() * 200 + scanner.structure.parts.len() * 1_000
 }
 
 #[test]
 fn a_hundred_megabytes_of_headers_do_not_grow_memory() {
-    let lines = "To: a@example.com,\r\n b@example.com\r\nX-Unknown: 0123456789\r\nDelivered-To: x@y\r\nnonsense\r\n".repeat(800);
+    let lines = "To: a@example.com,\r\n b@example.com\r\nX-Unknown: 0123456789\r\nDelivered-To: x@y\r\nnonsense\r\n"
+        .repeat(800);
     let mut scanner = Scanner::new();
     scanner.feed(b"Cc: ");
     let one_value = vec![b'x'; 64 * 1024];
