@@ -1,1 +1,138 @@
-//! world
+//! Time, chance, DNS and outbound connections as parameters.
+//!
+//! Everything above takes a [`World`]; only the implementations in here touch the real ones. Tests use
+//! [`simulated::SimulatedWorld`]: its clock moves when told to, its chance is a seed, its DNS is a table.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this crate is the one place that may touch clock, chance, DNS and sockets"
+)]
+
+mod real;
+mod resolver;
+pub mod simulated;
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mail::{Domain, Timestamp};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use real::{SystemChance, SystemClock, TcpConnector};
+pub use resolver::SystemResolver;
+
+/// A boxed future, so that the traits here can be used as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What flows over a connection.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// The time of day and waiting for it.
+pub trait Clock: Send + Sync {
+    /// Now. May step back when an administrator sets the clock; never assume order.
+    fn now(&self) -> Timestamp;
+    /// Ends after `span` has passed.
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// Random bytes, fit for secrets.
+pub trait Chance: Send + Sync {
+    /// Fills the buffer.
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+impl dyn Chance + '_ {
+    /// A random number.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+}
+
+/// One MX record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MxRecord {
+    /// Lower is preferred (RFC 5321 §5.1).
+    pub preference: u16,
+    /// The host; `None` is the null MX (RFC 7505).
+    pub host: Option<Domain>,
+}
+
+/// Why a look-up gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// The name does not exist (NXDOMAIN).
+    #[error("the domain does not exist")]
+    NoSuchName,
+    /// The name exists without records of this type.
+    #[error("the domain has no such record")]
+    NoRecords,
+    /// No answer, a broken one, or SERVFAIL: ask again later.
+    #[error("DNS failed: {0}")]
+    Temporary(String),
+}
+
+/// The DNS look-ups that mail needs.
+pub trait Resolver: Send + Sync {
+    /// The MX records of a domain, in no particular order.
+    fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Vec<MxRecord>, ResolveError>>;
+    /// The A and AAAA records of a host.
+    fn addresses<'a>(&'a self, host: &'a Domain) -> BoxFuture<'a, Result<Vec<IpAddr>, ResolveError>>;
+}
+
+/// Outbound connections.
+pub trait Connector: Send + Sync {
+    /// Opens a connection within the time given.
+    fn connect(&self, to: SocketAddr, within: Duration) -> BoxFuture<'_, std::io::Result<Box<dyn Stream>>>;
+}
+
+/// Everything outside the process that a crate may reach, as one value to pass around.
+#[derive(Clone)]
+pub struct World {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub chance: Arc<dyn Chance>,
+    /// DNS.
+    pub resolver: Arc<dyn Resolver>,
+    /// Outbound connections.
+    pub connector: Arc<dyn Connector>,
+}
+
+/// The time given to something ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("timed out")]
+pub struct TimedOut;
+
+impl World {
+    /// The real one: system clock, system chance, the system's name servers, TCP.
+    ///
+    /// # Errors
+    /// When the resolver configuration of the system can't be read.
+    pub fn system() -> Result<Self, ResolveError> {
+        Ok(Self {
+            clock: Arc::new(SystemClock),
+            chance: Arc::new(SystemChance),
+            resolver: Arc::new(SystemResolver::from_system()?),
+            connector: Arc::new(TcpConnector),
+        })
+    }
+
+    /// Runs a future for at most `span`.
+    ///
+    /// # Errors
+    /// [`TimedOut`] when it has not ended by then; the future is dropped.
+    pub async fn timeout<T>(&self, span: Duration, work: impl Future<Output = T>) -> Result<T, TimedOut> {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            () = self.clock.sleep(span) => Err(TimedOut),
+        }
+    }
+}

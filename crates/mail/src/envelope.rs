@@ -1,0 +1,101 @@
+//! The envelope: what MAIL and RCPT said (RFC 5321 §2.3.1), with the DSN parameters of RFC 3461.
+
+use serde::{Deserialize, Serialize};
+
+use crate::path::{ForwardPath, ReversePath};
+
+/// `BODY=` of MAIL (RFC 1652, RFC 3030).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BodyType {
+    /// `7BIT`, and what stands when nothing is said.
+    #[default]
+    SevenBit,
+    /// `8BITMIME`.
+    EightBitMime,
+    /// `BINARYMIME`.
+    BinaryMime,
+}
+
+/// `RET=` of MAIL (RFC 3461 §4.3): how much of the message a failure DSN returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DsnReturn {
+    /// The whole message.
+    Full,
+    /// Its header only.
+    Headers,
+}
+
+/// `NOTIFY=` of RCPT (RFC 3461 §4.1): when the sender wants a DSN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DsnNotify {
+    /// Upon delivery.
+    pub success: bool,
+    /// Upon permanent failure.
+    pub failure: bool,
+    /// When delivery takes unusually long.
+    pub delay: bool,
+}
+
+impl Default for DsnNotify {
+    /// RFC 3461 §4.1: without the parameter, failure; delay is the server's choice.
+    fn default() -> Self {
+        Self { success: false, failure: true, delay: true }
+    }
+}
+
+impl DsnNotify {
+    /// `NOTIFY=NEVER`.
+    pub const NEVER: Self = Self { success: false, failure: false, delay: false };
+}
+
+/// `ORCPT=` of RCPT (RFC 3461 §4.2): type and address, decoded from xtext.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginalRecipient {
+    /// `rfc822`, `utf-8`, … in lower case.
+    pub address_type: String,
+    /// The address, as the sender knows it.
+    pub address: String,
+}
+
+/// One recipient of an envelope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvelopeRecipient {
+    /// Where the copy goes.
+    pub forward_path: ForwardPath,
+    /// When a DSN is wanted.
+    pub notify: DsnNotify,
+    /// The recipient as first written.
+    pub original: Option<OriginalRecipient>,
+}
+
+/// A whole envelope: one mail transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Where DSNs go.
+    pub reverse_path: ReversePath,
+    /// What the sender says of the body's bytes.
+    pub body: BodyType,
+    /// Whether `SMTPUTF8` was said (RFC 6531 §3.4).
+    pub smtputf8: bool,
+    /// `RET=`.
+    pub dsn_return: Option<DsnReturn>,
+    /// `ENVID=`, decoded from xtext, at most 100 characters.
+    pub envelope_id: Option<String>,
+    /// The recipients, in the order of RCPT.
+    pub recipients: Vec<EnvelopeRecipient>,
+}
+
+impl Envelope {
+    /// An envelope with no recipient yet and every parameter at its default.
+    #[must_use]
+    pub fn new(reverse_path: ReversePath) -> Self {
+        Self {
+            reverse_path,
+            body: BodyType::SevenBit,
+            smtputf8: false,
+            dsn_return: None,
+            envelope_id: None,
+            recipients: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What a committed transaction rings the bell for. A notice carries no data: its reader looks into the store.
+
+use crate::ids::{AccountId, MailboxId, ModSeq};
+
+/// Durable topics: each has rows of its own in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub enum Topic {
+    /// A message was stored that a responder may have to answer.
+    MessageStored,
+    /// A queue entry was added or became due.
+    Queue,
+}
+
+/// Something changed. May be merged with others and may be lost; losing one only delays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Notice {
+    /// Messages or flags of a mailbox, up to this MODSEQ.
+    Mailbox {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        mailbox: MailboxId,
+        /// The mailbox's highest MODSEQ at that commit.
+        modseq: ModSeq,
+    },
+    /// The set of mailboxes of an account: created, renamed, deleted, subscribed.
+    MailboxList(AccountId),
+    /// A durable topic has a new row.
+    Topic(Topic),
+    /// Domains, accounts, aliases or responders.
+    Directory,
+}

@@ -1,0 +1,223 @@
+//! A world for tests: time moves when told to, chance follows from a seed, DNS is a table.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mail::{Domain, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::{BoxFuture, Chance, Clock, Connector, MxRecord, ResolveError, Resolver, Stream, World};
+
+/// A world made of tables, and the handles to change them.
+#[derive(Clone)]
+pub struct SimulatedWorld {
+    /// Moves when told to.
+    pub clock: Arc<SimulatedClock>,
+    /// Follows from its seed.
+    pub chance: Arc<SimulatedChance>,
+    /// Answers from its table.
+    pub resolver: Arc<SimulatedResolver>,
+    /// Connects to handlers registered here.
+    pub connector: Arc<SimulatedConnector>,
+}
+
+impl SimulatedWorld {
+    /// A world that starts at a time, with a seed.
+    #[must_use]
+    pub fn new(start: Timestamp, seed: u64) -> Self {
+        Self {
+            clock: Arc::new(SimulatedClock::new(start)),
+            chance: Arc::new(SimulatedChance(Mutex::new(seed))),
+            resolver: Arc::new(SimulatedResolver::default()),
+            connector: Arc::new(SimulatedConnector::default()),
+        }
+    }
+
+    /// What the crates under test take.
+    #[must_use]
+    pub fn world(&self) -> World {
+        World {
+            clock: self.clock.clone(),
+            chance: self.chance.clone(),
+            resolver: self.resolver.clone(),
+            connector: self.connector.clone(),
+        }
+    }
+}
+
+/// A clock that stands still until [`SimulatedClock::advance`].
+pub struct SimulatedClock(Mutex<ClockState>);
+
+struct ClockState {
+    now: Timestamp,
+    sleepers: Vec<(Timestamp, oneshot::Sender<()>)>,
+}
+
+impl SimulatedClock {
+    fn new(now: Timestamp) -> Self {
+        Self(Mutex::new(ClockState { now, sleepers: Vec::new() }))
+    }
+
+    /// Moves time forward and wakes whoever slept until then.
+    pub fn advance(&self, span: Duration) {
+        let mut state = lock(&self.0);
+        state.now = state.now.plus(span);
+        let now = state.now;
+        let due: Vec<_> = state.sleepers.extract_if(.., |(at, _)| *at <= now).collect();
+        drop(state);
+        for (_, sleeper) in due {
+            // A sleeper that gave up has dropped its end: nobody to tell.
+            sleeper.send(()).ok();
+        }
+    }
+
+    /// The earliest moment that somebody sleeps until.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        lock(&self.0).sleepers.iter().filter(|(_, s)| !s.is_closed()).map(|(at, _)| *at).min()
+    }
+}
+
+impl Clock for SimulatedClock {
+    fn now(&self) -> Timestamp {
+        lock(&self.0).now
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        let (wake, woken) = oneshot::channel();
+        let mut state = lock(&self.0);
+        if !span.is_zero() {
+            let at = state.now.plus(span);
+            state.sleepers.push((at, wake));
+        }
+        Box::pin(async move {
+            // With no span the sender is dropped at once, which ends the sleep as well.
+            woken.await.ok();
+        })
+    }
+}
+
+/// `splitmix64` from a seed. Not fit for secrets.
+pub struct SimulatedChance(Mutex<u64>);
+
+impl Chance for SimulatedChance {
+    fn fill(&self, buffer: &mut [u8]) {
+        let mut state = lock(&self.0);
+        for chunk in buffer.chunks_mut(8) {
+            *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = *state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            let bytes = (z ^ (z >> 31)).to_le_bytes();
+            chunk.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        }
+    }
+}
+
+/// DNS from a table; a name that is not in it does not exist.
+#[derive(Default)]
+pub struct SimulatedResolver {
+    mx: Mutex<HashMap<Domain, Result<Vec<MxRecord>, ResolveError>>>,
+    addresses: Mutex<HashMap<Domain, Result<Vec<IpAddr>, ResolveError>>>,
+}
+
+impl SimulatedResolver {
+    /// What an MX look-up of the domain answers from now on.
+    pub fn set_mx(&self, domain: Domain, answer: Result<Vec<MxRecord>, ResolveError>) {
+        lock(&self.mx).insert(domain, answer);
+    }
+
+    /// What an address look-up of the host answers from now on.
+    pub fn set_addresses(&self, host: Domain, answer: Result<Vec<IpAddr>, ResolveError>) {
+        lock(&self.addresses).insert(host, answer);
+    }
+}
+
+impl Resolver for SimulatedResolver {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Vec<MxRecord>, ResolveError>> {
+        let known_host = lock(&self.addresses).contains_key(domain);
+        let missing = if known_host { ResolveError::NoRecords } else { ResolveError::NoSuchName };
+        let answer = lock(&self.mx).get(domain).cloned().unwrap_or(Err(missing));
+        Box::pin(async move { answer })
+    }
+
+    fn addresses<'a>(&'a self, host: &'a Domain) -> BoxFuture<'a, Result<Vec<IpAddr>, ResolveError>> {
+        if let Some(ip) = host.as_literal() {
+            return Box::pin(async move { Ok(vec![ip]) });
+        }
+        let answer = lock(&self.addresses).get(host).cloned().unwrap_or(Err(ResolveError::NoSuchName));
+        Box::pin(async move { answer })
+    }
+}
+
+type Accept = Box<dyn Fn(Box<dyn Stream>) + Send + Sync>;
+
+/// In-memory connections to handlers registered by address; anything else is refused.
+#[derive(Default)]
+pub struct SimulatedConnector(Mutex<HashMap<SocketAddr, Accept>>);
+
+impl SimulatedConnector {
+    /// From now on, connections to the address are handed to `accept` (which spawns its own task).
+    pub fn listen(&self, at: SocketAddr, accept: impl Fn(Box<dyn Stream>) + Send + Sync + 'static) {
+        lock(&self.0).insert(at, Box::new(accept));
+    }
+
+    /// From now on, connections to the address are refused.
+    pub fn close(&self, at: SocketAddr) {
+        lock(&self.0).remove(&at);
+    }
+}
+
+impl Connector for SimulatedConnector {
+    fn connect(&self, to: SocketAddr, _within: Duration) -> BoxFuture<'_, std::io::Result<Box<dyn Stream>>> {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let result = match lock(&self.0).get(&to) {
+            Some(accept) => {
+                accept(Box::new(far));
+                Ok(Box::new(near) as Box<dyn Stream>)
+            }
+            None => Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)),
+        };
+        Box::pin(async move { result })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TimedOut;
+
+    #[tokio::test]
+    async fn sleeping_ends_when_time_is_moved() {
+        let sim = SimulatedWorld::new(Timestamp(0), 1);
+        let sleep = sim.clock.sleep(Duration::from_secs(3600));
+        assert_eq!(sim.clock.next_wake(), Some(Timestamp(3_600_000)));
+        sim.clock.advance(Duration::from_secs(3600));
+        sleep.await;
+        assert_eq!(sim.clock.now(), Timestamp(3_600_000));
+    }
+
+    #[tokio::test]
+    async fn a_timeout_is_told_apart() {
+        let sim = SimulatedWorld::new(Timestamp(0), 1);
+        let world = sim.world();
+        assert_eq!(world.timeout(Duration::from_secs(1), async { 7 }).await, Ok(7));
+        assert_eq!(world.timeout(Duration::ZERO, std::future::pending::<()>()).await, Err(TimedOut));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_chance() {
+        let draw = || {
+            let chance: &dyn Chance = &SimulatedChance(Mutex::new(7));
+            (chance.number(), chance.number())
+        };
+        assert_eq!(draw(), draw());
+        assert_ne!(draw().0, draw().1);
+    }
+}
