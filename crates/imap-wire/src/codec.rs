@@ -19,12 +19,14 @@ use imap_codec::imap_types::search::SearchKey as CodecKey;
 use imap_codec::imap_types::sequence as codec_sequence;
 use imap_codec::imap_types::status::StatusDataItemName;
 
+use mail::InternalDate;
+
 use crate::checks;
 use crate::command::{
     Append, Command, CommandBody, Create, DateTest, EnvelopeField, FetchItem, SearchKey, SearchText, Select, StatusItem,
     Store, StoreAction, Ticket, Transfer,
 };
-use crate::date::{Date, InternalDate};
+use crate::date::{self, Date};
 use crate::flag::Flag;
 use crate::flaw::Flaw;
 use crate::mailbox_name::{MailboxName, NameEncoding};
@@ -225,10 +227,10 @@ fn day(date: &codec_date::NaiveDate) -> Result<Date, Flaw> {
     instant.and_then(|secs| Date::from_days_since_epoch(secs.div_euclid(86_400))).ok_or_else(|| Flaw::of("no such day"))
 }
 
-fn internal_date(date: &codec_date::DateTime) -> Result<InternalDate, Flaw> {
-    let date = date.as_ref();
-    let offset = i16::try_from(date.offset().local_minus_utc() / 60).ok();
-    offset.and_then(|mins| InternalDate::new(date.timestamp(), mins)).ok_or_else(|| Flaw::of("no such date"))
+fn internal_date(when: &codec_date::DateTime) -> Result<InternalDate, Flaw> {
+    let when = when.as_ref();
+    let offset = i16::try_from(when.offset().local_minus_utc() / 60).ok();
+    offset.and_then(|mins| date::internal_date(when.timestamp(), mins)).ok_or_else(|| Flaw::of("no such date"))
 }
 
 fn set(set: &codec_sequence::SequenceSet) -> Result<SequenceSet, Flaw> {

@@ -13,7 +13,7 @@ mod store;
 pub use append::{Append, Ticket};
 pub use fetch::{Fetch, FetchItem};
 pub use list::{List, ListReturn, ListSelection};
-pub use mailbox::{Create, Select, SpecialUse, StatusItem};
+pub use mailbox::{Create, Select, StatusItem};
 pub use search::{DateTest, EnvelopeField, Search, SearchKey, SearchReturn, SearchText};
 pub use store::{Store, StoreAction};
 

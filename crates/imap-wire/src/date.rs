@@ -2,6 +2,8 @@
 //!
 //! Invariant: a [`Date`] is a day that exists in the proleptic Gregorian calendar, years 0 to 9999.
 
+use mail::InternalDate;
+
 /// A calendar day without time or zone, as SEARCH gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date {
@@ -60,58 +62,41 @@ impl Date {
     }
 }
 
-/// An instant with the zone in which it was written: INTERNALDATE, and APPEND's date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct InternalDate {
-    unix_secs: i64,
-    offset_mins: i16,
+/// An INTERNALDATE, when its zone is less than a day from UTC and its local year has four digits: then it can be written.
+pub(crate) fn internal_date(secs: i64, offset_minutes: i16) -> Option<InternalDate> {
+    let date = InternalDate { secs, offset_minutes };
+    if offset_minutes.unsigned_abs() >= 24 * 60 {
+        return None;
+    }
+    Date::from_days_since_epoch(local_secs(date).div_euclid(86_400)).map(|_| date)
 }
 
-impl InternalDate {
-    /// An instant shown in a zone east of UTC by so many minutes, when its local year has four digits.
-    pub fn new(unix_secs: i64, offset_mins: i16) -> Option<Self> {
-        if offset_mins.unsigned_abs() >= 24 * 60 {
-            return None;
-        }
-        let local = unix_secs.checked_add(i64::from(offset_mins) * 60)?;
-        Date::from_days_since_epoch(local.div_euclid(86_400))?;
-        Some(Self { unix_secs, offset_mins })
-    }
+/// The calendar day in the zone of the value; RFC 3501 §6.4.4 compares days "disregarding time and timezone".
+pub fn local_date(date: InternalDate) -> Date {
+    Date::from_days_since_epoch(local_secs(date).div_euclid(86_400)).unwrap_or(Date { year: 1970, month: 1, day: 1 })
+}
 
-    /// Seconds since 1970-01-01T00:00:00Z.
-    pub const fn unix_secs(self) -> i64 {
-        self.unix_secs
-    }
+fn local_secs(date: InternalDate) -> i64 {
+    date.secs.saturating_add(i64::from(date.offset_minutes) * 60)
+}
 
-    /// Minutes east of UTC.
-    pub const fn offset_mins(self) -> i16 {
-        self.offset_mins
-    }
-
-    /// The calendar day in the zone of this value; RFC 3501 §6.4.4 compares days "disregarding time and timezone".
-    pub fn local_date(self) -> Date {
-        let local = self.unix_secs + i64::from(self.offset_mins) * 60;
-        Date::from_days_since_epoch(local.div_euclid(86_400)).unwrap_or(Date { year: 1970, month: 1, day: 1 })
-    }
-
-    /// Appends `"dd-Mon-yyyy hh:mm:ss +zzzz"` with its quotes (RFC 3501 §9 `date-time`).
-    pub fn write(self, out: &mut Vec<u8>) {
-        let date = self.local_date();
-        let second = (self.unix_secs + i64::from(self.offset_mins) * 60).rem_euclid(86_400);
-        let month = MONTHS.get(usize::from(date.month.saturating_sub(1))).copied().unwrap_or("Jan");
-        let (sign, offset) = (if self.offset_mins < 0 { '-' } else { '+' }, self.offset_mins.unsigned_abs());
-        let text = format!(
-            "\"{:2}-{month}-{:04} {:02}:{:02}:{:02} {sign}{:02}{:02}\"",
-            date.day,
-            date.year,
-            second / 3_600,
-            second / 60 % 60,
-            second % 60,
-            offset / 60,
-            offset % 60
-        );
-        out.extend_from_slice(text.as_bytes());
-    }
+/// Appends `"dd-Mon-yyyy hh:mm:ss +zzzz"` with its quotes (RFC 3501 §9 `date-time`).
+pub(crate) fn write_internal_date(date: InternalDate, out: &mut Vec<u8>) {
+    let day = local_date(date);
+    let second = local_secs(date).rem_euclid(86_400);
+    let month = MONTHS.get(usize::from(day.month.saturating_sub(1))).copied().unwrap_or("Jan");
+    let (sign, offset) = (if date.offset_minutes < 0 { '-' } else { '+' }, date.offset_minutes.unsigned_abs());
+    let text = format!(
+        "\"{:2}-{month}-{:04} {:02}:{:02}:{:02} {sign}{:02}{:02}\"",
+        day.day,
+        day.year,
+        second / 3_600,
+        second / 60 % 60,
+        second % 60,
+        offset / 60 % 24,
+        offset % 60
+    );
+    out.extend_from_slice(text.as_bytes());
 }
 
 const fn days_in_month(year: u16, month: u8) -> u8 {
@@ -153,13 +138,13 @@ mod tests {
     fn internal_date_prints_as_in_the_rfc() {
         // RFC 3501 §8: INTERNALDATE "17-Jul-1996 02:44:25 -0700".
         let mut out = Vec::new();
-        InternalDate::new(837_596_665, -420).unwrap().write(&mut out);
+        write_internal_date(internal_date(837_596_665, -420).unwrap(), &mut out);
         assert_eq!(out, b"\"17-Jul-1996 02:44:25 -0700\"");
         out.clear();
-        InternalDate::new(-1, 0).unwrap().write(&mut out);
+        write_internal_date(internal_date(-1, 0).unwrap(), &mut out);
         assert_eq!(out, b"\"31-Dec-1969 23:59:59 +0000\"");
-        assert_eq!(InternalDate::new(0, 1440), None);
-        assert_eq!(InternalDate::new(i64::MAX, 0), None);
+        assert_eq!(internal_date(0, 1440), None);
+        assert_eq!(internal_date(i64::MAX, 0), None);
     }
 
     proptest! {

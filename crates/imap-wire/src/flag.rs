@@ -1,14 +1,14 @@
 //! Flags of messages: the five system flags a client may set, and keywords (RFC 3501 §2.3.2).
 //!
-//! Invariant: a [`Keyword`] is an atom of bounded length, so it can be written without quoting anywhere.
+//! One flag as commands name it; [`mail::Flags`] is the set that the store keeps. A keyword is an atom, so it is written
+//! without quotes everywhere.
 
 use std::fmt;
 
-use crate::chars::is_atom_char;
-use crate::limits::KEYWORD_MAX;
+use mail::{Flags, Keyword, SystemFlags};
 
 /// A flag that a client may set. `\Recent` is the server's alone and is no variant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Flag {
     /// `\Answered`
     Answered,
@@ -44,7 +44,33 @@ impl Flag {
     pub fn parse(text: &[u8]) -> Option<Self> {
         match text.strip_prefix(b"\\") {
             Some(name) => Self::system(name),
-            None => Keyword::new(text).map(Self::Keyword),
+            None => Keyword::parse(str::from_utf8(text).ok()?).ok().map(Self::Keyword),
+        }
+    }
+
+    /// The flags of a set, as they are listed.
+    pub fn all_in(flags: &Flags) -> impl Iterator<Item = Self> + '_ {
+        let system = Self::SYSTEM.into_iter().filter(|flag| flags.system.contains(flag.bit()));
+        system.chain(flags.keywords.iter().cloned().map(Self::Keyword))
+    }
+
+    /// Whether it is in a set.
+    pub fn is_in(&self, flags: &Flags) -> bool {
+        match self {
+            Self::Keyword(keyword) => flags.keywords.contains(keyword),
+            system => flags.system.contains(system.bit()),
+        }
+    }
+
+    /// The bit of a system flag; no bit for a keyword.
+    const fn bit(&self) -> SystemFlags {
+        match self {
+            Self::Answered => SystemFlags::ANSWERED,
+            Self::Deleted => SystemFlags::DELETED,
+            Self::Draft => SystemFlags::DRAFT,
+            Self::Flagged => SystemFlags::FLAGGED,
+            Self::Seen => SystemFlags::SEEN,
+            Self::Keyword(_) => SystemFlags(0),
         }
     }
 
@@ -67,28 +93,19 @@ impl fmt::Display for Flag {
     }
 }
 
-/// A keyword: an atom as the client wrote it. RFC 9051 §2.3.2 compares keywords without regard to case;
-/// equality here is exact, the store decides.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Keyword(Box<str>);
-
-impl Keyword {
-    /// A keyword, when the bytes are an atom of acceptable length.
-    pub fn new(bytes: &[u8]) -> Option<Self> {
-        let valid = !bytes.is_empty() && bytes.len() <= KEYWORD_MAX && bytes.iter().copied().all(is_atom_char);
-        let text = valid.then(|| str::from_utf8(bytes).ok())??;
-        Some(Self(text.into()))
-    }
-
-    /// The keyword as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Keyword {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+/// The flags as the store keeps them.
+impl FromIterator<Flag> for Flags {
+    fn from_iter<I: IntoIterator<Item = Flag>>(list: I) -> Self {
+        let mut flags = Self::default();
+        for flag in list {
+            match flag {
+                Flag::Keyword(keyword) => {
+                    flags.keywords.insert(keyword);
+                }
+                system => flags.system = flags.system.union(system.bit()),
+            }
+        }
+        flags
     }
 }
 
@@ -100,11 +117,20 @@ mod tests {
     fn flags_are_read_in_any_case_and_keywords_checked() {
         assert_eq!(Flag::parse(b"\\sEEn"), Some(Flag::Seen));
         assert_eq!(Flag::parse(b"$Forwarded").unwrap().as_str(), "$Forwarded");
-        for bad in [&b""[..], b"\\", b"\\Recent", b"\\Foo", b"a b", b"a(", b"a]", b"a*", b"\xc3\xa9", &[b'k'; 256]] {
+        for bad in [&b""[..], b"\\", b"\\Recent", b"\\Foo", b"a b", b"a(", b"a]", b"a*", b"\xc3\xa9", &[b'k'; 65]] {
             assert_eq!(Flag::parse(bad), None, "{bad:?}");
         }
         for flag in Flag::SYSTEM {
             assert_eq!(Flag::parse(flag.as_str().as_bytes()), Some(flag));
         }
+    }
+
+    #[test]
+    fn lists_and_sets() {
+        let list: Vec<Flag> = ["\\Seen", "b", "\\Answered", "a", "B"].iter().filter_map(|f| Flag::parse(f.as_bytes())).collect();
+        let set: Flags = list.into_iter().collect();
+        assert_eq!(Flag::all_in(&set).map(|f| f.to_string()).collect::<Vec<_>>(), ["\\Answered", "\\Seen", "a", "b"]);
+        assert!(Flag::parse(b"\\seen").unwrap().is_in(&set) && Flag::parse(b"A").unwrap().is_in(&set));
+        assert!(!Flag::Draft.is_in(&set) && !Flag::parse(b"c").unwrap().is_in(&set));
     }
 }

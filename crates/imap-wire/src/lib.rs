@@ -28,11 +28,11 @@ mod utf7;
 
 pub use command::{
     Append, Command, CommandBody, Create, DateTest, EnvelopeField, Fetch, FetchItem, List, ListReturn, ListSelection,
-    Search, SearchKey, SearchReturn, SearchText, Select, SpecialUse, StatusItem, Store, StoreAction, Ticket, Transfer,
+    Search, SearchKey, SearchReturn, SearchText, Select, StatusItem, Store, StoreAction, Ticket, Transfer,
 };
-pub use date::{Date, InternalDate};
+pub use date::{Date, local_date};
 pub use decode::decode;
-pub use flag::{Flag, Keyword};
+pub use flag::Flag;
 pub use flaw::Refusal;
 pub use framer::{AfterRefusal, Announcement, CommandText, Frame, FrameLimits, Framer};
 pub use mailbox_name::{MailboxName, NameEncoding, NameFlaw};

@@ -32,9 +32,6 @@ pub const SEARCH_DEPTH_MAX: usize = 32;
 /// How many keys one SEARCH may have in all.
 pub const SEARCH_KEYS_MAX: usize = 2_000;
 
-/// The longest keyword that a message may carry.
-pub const KEYWORD_MAX: usize = 255;
-
 /// How much of what a client sent is repeated in the text of an answer.
 pub const QUOTED_BACK_MAX: usize = 32;
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::date::InternalDate;
+use mail::InternalDate;
+
 use crate::flag::Flag;
 use crate::mailbox_name::MailboxName;
 

@@ -1,5 +1,7 @@
 //! SELECT, EXAMINE, CREATE and STATUS: what is asked of one mailbox.
 
+use mail::SpecialUse;
+
 use crate::mailbox_name::MailboxName;
 
 /// SELECT or EXAMINE (RFC 3501 §6.3.1, §6.3.2).
@@ -20,60 +22,6 @@ pub struct Create {
     pub mailbox: MailboxName,
     /// `USE (…)`; empty when not given.
     pub special_uses: Vec<SpecialUse>,
-}
-
-/// What a mailbox is for (RFC 6154 §2, RFC 8457).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SpecialUse {
-    /// `\All`
-    All,
-    /// `\Archive`
-    Archive,
-    /// `\Drafts`
-    Drafts,
-    /// `\Flagged`
-    Flagged,
-    /// `\Important`
-    Important,
-    /// `\Junk`
-    Junk,
-    /// `\Sent`
-    Sent,
-    /// `\Trash`
-    Trash,
-}
-
-impl SpecialUse {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::All,
-        Self::Archive,
-        Self::Drafts,
-        Self::Flagged,
-        Self::Important,
-        Self::Junk,
-        Self::Sent,
-        Self::Trash,
-    ];
-
-    /// With the backslash, as LIST writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::All => "\\All",
-            Self::Archive => "\\Archive",
-            Self::Drafts => "\\Drafts",
-            Self::Flagged => "\\Flagged",
-            Self::Important => "\\Important",
-            Self::Junk => "\\Junk",
-            Self::Sent => "\\Sent",
-            Self::Trash => "\\Trash",
-        }
-    }
-
-    /// Reads `\Sent`, in any case.
-    pub fn parse(text: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|usage| usage.as_str().as_bytes().eq_ignore_ascii_case(text))
-    }
 }
 
 /// What STATUS may be asked (RFC 3501 §6.3.10, RFC 7162 §3.1.7, RFC 8438, RFC 9051 §6.3.11).

@@ -1,8 +1,10 @@
 //! SELECT, EXAMINE, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, STATUS (RFC 3501 §6.3, RFC 6154, RFC 7162).
 
+use mail::SpecialUse;
+
 use super::cursor::Cursor;
 use crate::checks;
-use crate::command::{CommandBody, Create, Select, SpecialUse, StatusItem};
+use crate::command::{CommandBody, Create, Select, StatusItem};
 use crate::flaw::{Flaw, printable};
 use crate::mailbox_name::MailboxName;
 
@@ -56,8 +58,9 @@ pub(super) fn create(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
 fn special_use(c: &mut Cursor<'_>) -> Result<SpecialUse, Flaw> {
     c.expect(b"\\", "a special use such as \\Sent")?;
     let name = c.atom("the name of a special use")?;
-    let name = [b"\\", name].concat();
-    SpecialUse::parse(&name).ok_or_else(|| Flaw::use_attr(format!("the special use {} does not exist", printable(&name))))
+    let attribute = format!("\\{}", String::from_utf8_lossy(name));
+    SpecialUse::from_attribute(&attribute)
+        .ok_or_else(|| Flaw::use_attr(format!("there is no special use {}", printable(attribute.as_bytes()))))
 }
 
 pub(super) fn delete(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {

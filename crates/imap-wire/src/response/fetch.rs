@@ -4,8 +4,10 @@
 //! writes a literal header here, then sends exactly so many octets, then goes on.
 //! Invariant: between [`FetchResponse::begin`] and [`FetchResponse::end`] the pieces form one response; items are separated by one space.
 
+use mail::{Flags, InternalDate};
+
 use super::strings::{write_literal_header, write_string};
-use crate::date::InternalDate;
+use crate::date::write_internal_date;
 use crate::flag::Flag;
 use crate::section::{HeaderName, Section, SectionText};
 
@@ -47,14 +49,17 @@ impl FetchResponse {
     }
 
     /// `FLAGS (…)`
-    pub fn flags<'a>(&mut self, out: &mut Vec<u8>, flags: impl IntoIterator<Item = &'a Flag>, recent: bool) {
+    pub fn flags(&mut self, out: &mut Vec<u8>, flags: &Flags, recent: bool) {
         self.item(out, "FLAGS (");
-        let mut first = true;
-        for name in recent.then_some("\\Recent").into_iter().chain(flags.into_iter().map(Flag::as_str)) {
-            if !std::mem::take(&mut first) {
+        let start = out.len();
+        if recent {
+            out.extend_from_slice(b"\\Recent");
+        }
+        for flag in Flag::all_in(flags) {
+            if out.len() > start {
                 out.push(b' ');
             }
-            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(flag.as_str().as_bytes());
         }
         out.push(b')');
     }
@@ -62,7 +67,7 @@ impl FetchResponse {
     /// `INTERNALDATE "…"`
     pub fn internal_date(&mut self, out: &mut Vec<u8>, date: InternalDate) {
         self.item(out, "INTERNALDATE ");
-        date.write(out);
+        write_internal_date(date, out);
     }
 
     /// `RFC822.SIZE n`

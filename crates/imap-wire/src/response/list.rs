@@ -4,9 +4,10 @@ use imap_codec::imap_types::core::{Atom, QuotedChar};
 use imap_codec::imap_types::flag::FlagNameAttribute;
 use imap_codec::imap_types::response::{Data, Response};
 
+use mail::SpecialUse;
+
 use super::encode;
 use crate::codec::codec_mailbox;
-use crate::command::SpecialUse;
 use crate::mailbox_name::{MailboxName, NameEncoding};
 
 /// What LIST says of a name.
@@ -46,12 +47,10 @@ impl ListAttribute {
             Self::HasNoChildren => "HasNoChildren",
             Self::Subscribed => "Subscribed",
             Self::Remote => "Remote",
+            // An attribute begins with a backslash; imap-codec writes it itself.
             Self::Use(usage) => match usage {
-                SpecialUse::All => "All",
                 SpecialUse::Archive => "Archive",
                 SpecialUse::Drafts => "Drafts",
-                SpecialUse::Flagged => "Flagged",
-                SpecialUse::Important => "Important",
                 SpecialUse::Junk => "Junk",
                 SpecialUse::Sent => "Sent",
                 SpecialUse::Trash => "Trash",
