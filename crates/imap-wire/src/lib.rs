@@ -3,7 +3,7 @@
 //! - [`Framer`] cuts what a connection receives into commands, lines and message literals, whatever the cuts of the network,
 //!   and never loses step with the client (RFC 3501 §2.2, RFC 7888).
 //! - [`decode`] makes one [`Command`] of a command's text: by imap-codec where it can, by our own grammar where it cannot.
-//! - [`response`] writes what the server says.
+//! - [`response`] writes what the server says, [`precompute`] what FETCH will say of a message, once at its delivery.
 //!
 //! An extension is one file in `command` (its types), one in `grammar` (its syntax), one in `response` (its answers).
 
@@ -19,6 +19,7 @@ mod framer;
 mod grammar;
 pub mod limits;
 mod mailbox_name;
+pub mod precompute;
 pub mod response;
 mod secret;
 mod section;
