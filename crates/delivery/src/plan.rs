@@ -63,7 +63,7 @@ impl Plan {
         let acceptance = at_acceptance(directory, resolution, now);
         let kept = |account: &AccountId| !acceptance.drop_mailboxes.contains(account);
         self.dropped |= resolution.dropped || !acceptance.drop_mailboxes.is_empty();
-        self.mailboxes.extend(resolution.mailboxes.iter().map(|mailbox| mailbox.account).filter(kept));
+        self.mailboxes.extend(resolution.mailboxes.iter().map(|(account, _)| *account).filter(kept));
         for remote in resolution.remotes.iter().chain(&acceptance.remote_copies) {
             self.relay(remote.clone(), recipient.notify, recipient);
         }
