@@ -1,1 +1,43 @@
-//! imap-wire
+//! The IMAP wire: the only crate that knows how IMAP looks in bytes. Pure: it does no I/O and knows no session.
+//!
+//! - [`Framer`] cuts what a connection receives into commands, lines and message literals, whatever the cuts of the network,
+//!   and never loses step with the client (RFC 3501 §2.2, RFC 7888).
+//! - [`decode`] makes one [`Command`] of a command's text: by imap-codec where it can, by our own grammar where it cannot.
+//! - [`response`] writes what the server says, [`precompute`] what FETCH will say of a message, once at its delivery.
+//!
+//! An extension is one file in `command` (its types), one in `grammar` (its syntax), one in `response` (its answers).
+
+mod chars;
+mod checks;
+mod codec;
+mod command;
+mod date;
+mod decode;
+mod flag;
+mod flaw;
+mod framer;
+mod grammar;
+pub mod limits;
+mod mailbox_name;
+pub mod precompute;
+pub mod response;
+mod secret;
+mod section;
+mod sequence;
+mod tag;
+mod utf7;
+
+pub use command::{
+    Append, Command, CommandBody, Create, DateTest, EnvelopeField, Fetch, FetchItem, List, ListReturn, ListSelection,
+    Search, SearchKey, SearchReturn, SearchText, Select, StatusItem, Store, StoreAction, Ticket, Transfer,
+};
+pub use date::{Date, local_date};
+pub use decode::decode;
+pub use flag::Flag;
+pub use flaw::Refusal;
+pub use framer::{AfterRefusal, Announcement, CommandText, Frame, FrameLimits, Framer};
+pub use mailbox_name::{MailboxName, NameEncoding, NameFlaw};
+pub use secret::Secret;
+pub use section::{HeaderName, Partial, Section, SectionText};
+pub use sequence::{NumberSet, SequenceBound, SequenceSet};
+pub use tag::Tag;

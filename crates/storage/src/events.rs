@@ -67,12 +67,22 @@ impl Transaction<'_> {
 }
 
 impl Store {
-    /// The oldest events of a topic, at most `limit`, due or not.
+    /// A page of a topic's events behind number `after`, in order of number, due or not.
     ///
     /// # Errors
     /// When reading fails.
-    pub async fn events(&self, topic: Topic, limit: usize) -> Result<Vec<EventRow>, StorageError> {
-        decode(self.engine.scan(keys::events_of(topic), Order::Ascending, limit).await?)
+    pub async fn events_after(&self, topic: Topic, after: u64, limit: usize) -> Result<Vec<EventRow>, StorageError> {
+        let mut range = keys::events_of(topic);
+        range.start = keys::event(topic, after.saturating_add(1));
+        decode(self.engine.scan(range, Order::Ascending, limit).await?)
+    }
+
+    /// One event, unless its effect is done.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn event(&self, topic: Topic, number: u64) -> Result<Option<EventRow>, StorageError> {
+        self.engine.get(&keys::event(topic, number)).await?.map(|value| EventRow::decode(&value)).transpose()
     }
 
     /// The parked events of a topic, at most `limit`.

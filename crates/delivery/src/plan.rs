@@ -1,0 +1,112 @@
+//! Everything that an envelope leads to, decided at once. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mail::{AccountId, Address, Domain, DsnNotify, Envelope, EnvelopeRecipient, Timestamp};
+use routing::responders::at_acceptance;
+use routing::{Directory, Resolution, Verdict, resolve};
+use storage::rows::{QueueRecipient, RecipientState};
+
+/// What happens to one message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Accounts whose INBOX gets it, each once.
+    pub mailboxes: BTreeSet<AccountId>,
+    /// Who gets it elsewhere, by the domain that takes it; each address once.
+    pub relays: BTreeMap<Domain, Vec<QueueRecipient>>,
+    /// Responders that hear of it.
+    pub responders: Vec<PlannedResponder>,
+    /// Whether `:blackhole:`, or a responder that keeps nothing, took a recipient's copy.
+    pub dropped: bool,
+    /// Recipients that were accepted at RCPT and can't be any more: the directory changed meanwhile.
+    pub lost: Vec<Address>,
+}
+
+/// A responder that was active at an address on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedResponder {
+    /// Its number.
+    pub id: u64,
+    /// Where it stands.
+    pub address: Address,
+    /// The recipient that led there.
+    pub recipient: Address,
+    /// The account behind the address.
+    pub account: Option<AccountId>,
+    /// The sender is also told that nobody got the message (A6).
+    pub failure_notice: bool,
+}
+
+impl Plan {
+    /// Decides for every recipient of an envelope; what several of them lead to happens once.
+    #[must_use]
+    pub fn new(directory: &Directory, envelope: &Envelope, now: Timestamp) -> Self {
+        let mut plan = Self::default();
+        for recipient in &envelope.recipients {
+            let resolution = resolve(directory, &recipient.forward_path);
+            match resolution.verdict {
+                Verdict::Accept => plan.add_local(directory, recipient, &resolution, now),
+                Verdict::NotLocal => plan.relay_recipient(recipient),
+                Verdict::Refuse(_) => plan.lost.extend(address_of(recipient)),
+            }
+        }
+        plan
+    }
+
+    fn add_local(
+        &mut self,
+        directory: &Directory,
+        recipient: &EnvelopeRecipient,
+        resolution: &Resolution,
+        now: Timestamp,
+    ) {
+        let acceptance = at_acceptance(directory, resolution, now);
+        let kept = |account: &AccountId| !acceptance.drop_mailboxes.contains(account);
+        self.dropped |= resolution.dropped || !acceptance.drop_mailboxes.is_empty();
+        self.mailboxes.extend(resolution.mailboxes.iter().map(|(account, _)| *account).filter(kept));
+        for remote in resolution.remotes.iter().chain(&acceptance.remote_copies) {
+            self.relay(remote.clone(), recipient.notify, recipient);
+        }
+        self.mailboxes.extend(acceptance.local_copies.iter().copied());
+        for event in acceptance.events {
+            let known = |planned: &PlannedResponder| planned.id == event.responder && planned.address == event.address;
+            if !self.responders.iter().any(known) {
+                self.responders.push(PlannedResponder {
+                    id: event.responder,
+                    recipient: address_of(recipient).unwrap_or_else(|| event.address.clone()),
+                    address: event.address,
+                    account: event.account,
+                    failure_notice: acceptance.failure_notice,
+                });
+            }
+        }
+    }
+
+    fn relay_recipient(&mut self, recipient: &EnvelopeRecipient) {
+        if let Some(address) = address_of(recipient) {
+            self.relay(address, recipient.notify, recipient);
+        }
+    }
+
+    fn relay(&mut self, address: Address, notify: DsnNotify, recipient: &EnvelopeRecipient) {
+        let there = self.relays.entry(address.domain().clone()).or_default();
+        if there.iter().any(|known| known.address == address) {
+            return;
+        }
+        let original = recipient.original.clone();
+        there.push(QueueRecipient { address, notify, original, state: RecipientState::Waiting, last_reply: None });
+    }
+
+    /// Whether any row will name the message's blob.
+    #[must_use]
+    pub fn stores_message(&self) -> bool {
+        !self.mailboxes.is_empty() || !self.relays.is_empty()
+    }
+}
+
+fn address_of(recipient: &EnvelopeRecipient) -> Option<Address> {
+    match &recipient.forward_path {
+        mail::ForwardPath::Address(address) => Some(address.clone()),
+        mail::ForwardPath::Postmaster => None,
+    }
+}
