@@ -71,7 +71,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ("hostname = \"[192.0.2.1]\"", "relais.toml:1:1: this must be a name, not an IP address"),
         (
             "[listeners]\nmx = [\"25\"]",
-            "relais.toml:2:7: \"25\" is no IP address with a port; write it like \"[::]:25\" or \"127.0.0.1:8025\"",
+            "relais.toml:2:6: \"25\" is no IP address with a port; write it like \"[::]:25\" or \"127.0.0.1:8025\"",
         ),
         ("[tls]\ncertificate_file = \"a.pem\"", "relais.toml:2:1: a certificate needs its key: set `key_file` too"),
         ("[tls]\nkey_file = \"a.pem\"", "relais.toml:2:1: a key needs its certificate: set `certificate_file` too"),
