@@ -91,7 +91,8 @@ impl Intake {
         if !plan.lost.is_empty() {
             return Err(Refused(RECIPIENT_GONE));
         }
-        let record = imap_wire::precompute(&structure).map(|record| record.encode().into());
+        // Too large a structure is not stored: IMAP computes it when asked.
+        let record = imap_wire::precompute::record(&structure).ok().map(|record| record.encode().into());
         let header = if plan.responders.is_empty() { String::new() } else { self.header.into_text() };
         Ok(Prepared {
             plan,
