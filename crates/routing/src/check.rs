@@ -169,9 +169,7 @@ mod tests {
     }
 
     fn new(address: &str, targets: &[&str]) -> AliasObject {
-        match alias(address, targets) {
-            crate::objects::Object::Alias(alias) => alias,
-            other => panic!("{other:?}"),
-        }
+        let crate::objects::Object::Alias(alias) = alias(address, targets) else { unreachable!() };
+        alias
     }
 }

@@ -41,9 +41,9 @@ impl Resolution {
     /// The subaddress detail (RFC 5233) with which an account's mailbox was reached first.
     #[must_use]
     pub fn detail_of(&self, account: AccountId) -> Option<&str> {
-        self.tree.find_map(&mut |node| match &node.what {
-            What::Mailbox { account: found, detail, .. } if *found == account => Some(detail.as_deref()),
-            _ => None,
+        self.tree.find_map(&mut |node| {
+            let What::Mailbox { account: found, detail, .. } = &node.what else { return None };
+            (*found == account).then_some(detail.as_deref())
         })?
     }
 }

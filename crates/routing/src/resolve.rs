@@ -188,10 +188,10 @@ impl<'a> Walk<'a> {
                 return Node { what: here(), reason, children };
             }
         }
-        if is_postmaster(address) {
-            if let Some(child) = self.postmaster(domain) {
-                return Node { what: here(), reason, children: vec![child] };
-            }
+        if is_postmaster(address)
+            && let Some(child) = self.postmaster(domain)
+        {
+            return Node { what: here(), reason, children: vec![child] };
         }
         if let Some(child) = self.catch_all(domain, address) {
             return Node { what: here(), reason, children: vec![child] };

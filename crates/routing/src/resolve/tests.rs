@@ -20,10 +20,8 @@ fn ids(resolution: &Resolution) -> Vec<u64> {
 }
 
 fn refused(resolution: &Resolution) -> RefuseReason {
-    match resolution.verdict {
-        Verdict::Refuse(reason) => reason,
-        other => panic!("{other:?} in\n{resolution}"),
-    }
+    let Verdict::Refuse(reason) = resolution.verdict else { panic!("{resolution}") };
+    reason
 }
 
 fn with_domain(mut directory: Directory, object: DomainObject) -> Directory {
@@ -336,7 +334,7 @@ fn the_tree_goes_through_json() {
     let json = serde_json::to_value(&resolution).unwrap();
     assert_eq!(json["verdict"], "accept");
     assert_eq!(json["tree"]["children"][0]["what"], "alias");
-    assert_eq!(json["tree"]["children"][0]["children"][1]["children"][0]["detail"], "x");
+    assert_eq!(json["tree"]["children"][0]["children"][0]["children"][0]["detail"], "x");
     assert_eq!(serde_json::from_value::<Resolution>(json).unwrap(), resolution);
 }
 
