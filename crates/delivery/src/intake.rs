@@ -4,11 +4,11 @@ use mail::{EnhancedCode, Envelope, Reply, ReversePath};
 use message::Scanner;
 use storage::blobs::BlobWriter;
 
+use crate::Delivery;
 use crate::decide::storage_reply;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
 use crate::plan::Plan;
 use crate::prepared::Prepared;
-use crate::Delivery;
 
 /// A message on its way in. Dropping it abandons the message.
 pub struct Intake {
@@ -87,11 +87,12 @@ impl Intake {
             return Err(Refused(MAIL_LOOP));
         }
         let now = self.delivery.store.now();
-        let plan = Plan::new(&self.delivery.store.directory(), &envelope, now);
+        let plan = Plan::new(&self.delivery.store.directory(), &envelope);
         if !plan.lost.is_empty() {
             return Err(Refused(RECIPIENT_GONE));
         }
-        let record = imap_wire::precompute(&structure).map(|record| record.encode().into());
+        // Too large a structure is not stored: IMAP computes it when asked.
+        let record = imap_wire::precompute::record(&structure).ok().map(|record| record.encode().into());
         let header = if plan.responders.is_empty() { String::new() } else { self.header.into_text() };
         Ok(Prepared {
             plan,

@@ -12,6 +12,8 @@ mod intake;
 pub mod limits;
 mod plan;
 mod prepared;
+#[cfg(test)]
+mod tests;
 
 use mail::Domain;
 use storage::Store;

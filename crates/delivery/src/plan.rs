@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mail::{AccountId, Address, Domain, DsnNotify, Envelope, EnvelopeRecipient, Timestamp};
-use routing::responders::at_acceptance;
+use mail::{AccountId, Address, Domain, Envelope, EnvelopeRecipient};
 use routing::{Directory, Resolution, Verdict, resolve};
 use storage::rows::{QueueRecipient, RecipientState};
 
@@ -40,12 +39,12 @@ pub struct PlannedResponder {
 impl Plan {
     /// Decides for every recipient of an envelope; what several of them lead to happens once.
     #[must_use]
-    pub fn new(directory: &Directory, envelope: &Envelope, now: Timestamp) -> Self {
+    pub fn new(directory: &Directory, envelope: &Envelope) -> Self {
         let mut plan = Self::default();
         for recipient in &envelope.recipients {
             let resolution = resolve(directory, &recipient.forward_path);
             match resolution.verdict {
-                Verdict::Accept => plan.add_local(directory, recipient, &resolution, now),
+                Verdict::Accept => plan.add_local(directory, recipient, &resolution),
                 Verdict::NotLocal => plan.relay_recipient(recipient),
                 Verdict::Refuse(_) => plan.lost.extend(address_of(recipient)),
             }
@@ -53,30 +52,21 @@ impl Plan {
         plan
     }
 
-    fn add_local(
-        &mut self,
-        directory: &Directory,
-        recipient: &EnvelopeRecipient,
-        resolution: &Resolution,
-        now: Timestamp,
-    ) {
-        let acceptance = at_acceptance(directory, resolution, now);
-        let kept = |account: &AccountId| !acceptance.drop_mailboxes.contains(account);
-        self.dropped |= resolution.dropped || !acceptance.drop_mailboxes.is_empty();
-        self.mailboxes.extend(resolution.mailboxes.iter().map(|(account, _)| *account).filter(kept));
-        for remote in resolution.remotes.iter().chain(&acceptance.remote_copies) {
-            self.relay(remote.clone(), recipient.notify, recipient);
+    fn add_local(&mut self, directory: &Directory, recipient: &EnvelopeRecipient, resolution: &Resolution) {
+        self.dropped |= resolution.dropped;
+        self.mailboxes.extend(resolution.mailboxes.iter().map(|(account, _)| *account));
+        for remote in &resolution.remotes {
+            self.relay(remote.clone(), recipient);
         }
-        self.mailboxes.extend(acceptance.local_copies.iter().copied());
-        for event in acceptance.events {
-            let known = |planned: &PlannedResponder| planned.id == event.responder && planned.address == event.address;
+        for (id, address) in &resolution.responders {
+            let known = |planned: &PlannedResponder| planned.id == *id && planned.address == *address;
             if !self.responders.iter().any(known) {
                 self.responders.push(PlannedResponder {
-                    id: event.responder,
-                    recipient: address_of(recipient).unwrap_or_else(|| event.address.clone()),
-                    address: event.address,
-                    account: event.account,
-                    failure_notice: acceptance.failure_notice,
+                    id: *id,
+                    recipient: resolution.written_to.clone(),
+                    address: address.clone(),
+                    account: directory.account(address).map(|account| account.id),
+                    failure_notice: resolution.responder_only(),
                 });
             }
         }
@@ -84,17 +74,22 @@ impl Plan {
 
     fn relay_recipient(&mut self, recipient: &EnvelopeRecipient) {
         if let Some(address) = address_of(recipient) {
-            self.relay(address, recipient.notify, recipient);
+            self.relay(address, recipient);
         }
     }
 
-    fn relay(&mut self, address: Address, notify: DsnNotify, recipient: &EnvelopeRecipient) {
+    fn relay(&mut self, address: Address, recipient: &EnvelopeRecipient) {
         let there = self.relays.entry(address.domain().clone()).or_default();
         if there.iter().any(|known| known.address == address) {
             return;
         }
-        let original = recipient.original.clone();
-        there.push(QueueRecipient { address, notify, original, state: RecipientState::Waiting, last_reply: None });
+        there.push(QueueRecipient {
+            address,
+            notify: recipient.notify,
+            original: recipient.original.clone(),
+            state: RecipientState::Waiting,
+            last_reply: None,
+        });
     }
 
     /// Whether any row will name the message's blob.

@@ -102,7 +102,7 @@ impl From<Target> for String {
         match target {
             Target::Address(address) => address.to_string(),
             Target::Blackhole => ":blackhole:".to_owned(),
-            Target::AllUsers => String::new(),
+            Target::AllUsers => Self::new(),
         }
     }
 }
