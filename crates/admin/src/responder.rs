@@ -92,7 +92,8 @@ async fn put(store: &Store, mut responder: ResponderObject, mode: PutMode) -> Re
 fn check(directory: &Directory, responder: &mut ResponderObject) -> Result<(), AdminError> {
     must_be_local(directory, &responder.address)?;
     if responder.kind == ResponderKind::OutOfOffice && directory.account(&responder.address).is_none() {
-        let error = AdminError::invalid(format!("{} is no account, so nobody is out of office there", responder.address));
+        let error =
+            AdminError::invalid(format!("{} is no account, so nobody is out of office there", responder.address));
         return Err(error.hint("an autoresponder (--kind autoresponder) needs no account"));
     }
     for (what, text) in [("subject", &responder.subject), ("subject prefix", &responder.subject_prefix)] {
@@ -103,10 +104,14 @@ fn check(directory: &Directory, responder: &mut ResponderObject) -> Result<(), A
     }
     let bodies = [&responder.text, &responder.html];
     if bodies.iter().all(|body| body.as_deref().is_none_or(|text| text.trim().is_empty())) {
-        return Err(AdminError::invalid("a responder needs a message").hint("give --text, --text-file, --html or --html-file"));
+        return Err(
+            AdminError::invalid("a responder needs a message").hint("give --text, --text-file, --html or --html-file")
+        );
     }
     if bodies.into_iter().flatten().any(|body| body.len() > RESPONDER_BODY_OCTETS_MAX || body.contains('\0')) {
-        return Err(AdminError::invalid(format!("the message is over {RESPONDER_BODY_OCTETS_MAX} octets or has a NUL")));
+        return Err(AdminError::invalid(format!(
+            "the message is over {RESPONDER_BODY_OCTETS_MAX} octets or has a NUL"
+        )));
     }
     let starts = civil("start", &mut responder.starts)?;
     let ends = civil("end", &mut responder.ends)?;
@@ -129,7 +134,11 @@ fn civil(which: &str, field: &mut Option<String>) -> Result<Option<DateTime>, Ad
     let Some(text) = field.as_deref().map(str::trim) else { return Ok(None) };
     let moment = match text.parse::<jiff::civil::Date>() {
         Ok(date) if !text.contains([':', 'T', 't', ' ']) => {
-            if which == "end" { date.at(23, 59, 0, 0) } else { date.at(0, 0, 0, 0) }
+            if which == "end" {
+                date.at(23, 59, 0, 0)
+            } else {
+                date.at(0, 0, 0, 0)
+            }
         }
         _ => text.parse::<DateTime>().map_err(|_| {
             let error = AdminError::invalid(format!("the {which} \"{text}\" is no date and time"));
