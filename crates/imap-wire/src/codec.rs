@@ -2,7 +2,7 @@
 //!
 //! The only module besides `response` that names its types; a new version of it touches these alone.
 //! Invariant: for every command that imap-codec accepts, this conversion and our grammar give the same result
-//! (`tests/differential.rs`).
+//! (`differential`).
 
 use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;

@@ -2,6 +2,9 @@
 //!
 //! Invariant: pure and total; whatever the text, the result is a command or a refusal that says what is wrong.
 
+#[cfg(test)]
+mod tests;
+
 use crate::codec;
 use crate::command::Command;
 use crate::flaw::{Flaw, Refusal, printable};

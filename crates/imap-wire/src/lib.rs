@@ -13,6 +13,8 @@ mod codec;
 mod command;
 mod date;
 mod decode;
+#[cfg(test)]
+mod differential;
 mod flag;
 mod flaw;
 mod framer;
