@@ -32,27 +32,37 @@ fn bad(text: &str) -> String {
 }
 
 fn search(text: &str) -> SearchKey {
-    match ok(&format!("SEARCH {text}")) {
-        CommandBody::Search(search) => search.key,
-        other => panic!("{other:?}"),
-    }
+    let CommandBody::Search(search) = ok(&format!("SEARCH {text}")) else { panic!("{text}") };
+    search.key
 }
 
 #[test]
 fn what_the_extensions_add() {
     // Shapes that imap-codec does not take: our grammar alone.
     for shape in [
-        "CREATE x (USE (\\Sent))", "CREATE x (USE ())", "CREATE x (USE (\\sent \\Trash))",
-        "LIST (SUBSCRIBED) \"\" *", "LIST () \"\" *", "LIST \"\" (INBOX Drafts \"Sent/%\")", "LIST \"\" % RETURN (CHILDREN)",
-        "LIST \"\" % RETURN ()", "LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (%) RETURN (SUBSCRIBED CHILDREN SPECIAL-USE)",
-        "LIST \"\" % RETURN (STATUS (MESSAGES UNSEEN))", "LIST (SPECIAL-USE) \"\" *", "LIST (REMOTE) \"\" *",
-        "SEARCH RETURN () ALL", "SEARCH RETURN (MIN MAX ALL COUNT) CHARSET UTF-8 1:*", "UID SEARCH RETURN (COUNT) UNSEEN",
-        "FETCH 1 BODY[]<5000000000.5000000000>", "SEARCH LARGER 5000000000", "SEARCH SMALLER 9223372036854775807",
+        "CREATE x (USE (\\Sent))",
+        "CREATE x (USE ())",
+        "CREATE x (USE (\\sent \\Trash))",
+        "LIST (SUBSCRIBED) \"\" *",
+        "LIST () \"\" *",
+        "LIST \"\" (INBOX Drafts \"Sent/%\")",
+        "LIST \"\" % RETURN (CHILDREN)",
+        "LIST \"\" % RETURN ()",
+        "LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (%) RETURN (SUBSCRIBED CHILDREN SPECIAL-USE)",
+        "LIST \"\" % RETURN (STATUS (MESSAGES UNSEEN))",
+        "LIST (SPECIAL-USE) \"\" *",
+        "LIST (REMOTE) \"\" *",
+        "SEARCH RETURN () ALL",
+        "SEARCH RETURN (MIN MAX ALL COUNT) CHARSET UTF-8 1:*",
+        "UID SEARCH RETURN (COUNT) UNSEEN",
+        "FETCH 1 BODY[]<5000000000.5000000000>",
+        "SEARCH LARGER 5000000000",
+        "SEARCH SMALLER 9223372036854775807",
         "SEARCH (((((((((((SEEN)))))))))))",
     ] {
         ok(shape);
         let whole = format!("a1 {shape}\r\n");
-        assert!(crate::codec::decode(whole.as_bytes(), NameEncoding::ModifiedUtf7).is_none(), "imap-codec learnt {shape}");
+        assert!(codec::decode(whole.as_bytes(), NameEncoding::ModifiedUtf7).is_none(), "imap-codec learnt {shape}");
     }
     assert_eq!(
         ok("LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (a %) RETURN (CHILDREN STATUS (UNSEEN))"),
@@ -82,7 +92,11 @@ fn what_commands_become() {
     assert!(fetch.uid);
     assert_eq!(
         fetch.items.first(),
-        Some(&FetchItem::BodySection { section: Section::default(), partial: Some(Partial { start: 0, length: 10 }), peek: true })
+        Some(&FetchItem::BodySection {
+            section: Section::default(),
+            partial: Some(Partial { start: 0, length: 10 }),
+            peek: true
+        })
     );
     assert_eq!(fetch.items.iter().map(FetchItem::sets_seen).collect::<Vec<_>>(), [false, true]);
     let CommandBody::Login { username, password } = ok("LOGIN fred \"a b\"") else { panic!() };
@@ -128,7 +142,10 @@ fn a_bad_says_what_is_wrong_and_where() {
         ("FETCH 1", "FETCH: a space was expected at octet 11"),
         ("FETCH 1 FOO", "FETCH: unknown data item FOO at octet 12"),
         ("FETCH 1 (FLAGS ALL)", "FETCH: unknown data item ALL at octet 19"),
-        ("FETCH 1 BODY[MIME]", "FETCH: HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT or, after a part number, MIME was expected at octet 17"),
+        (
+            "FETCH 1 BODY[MIME]",
+            "FETCH: HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT or, after a part number, MIME was expected at octet 17",
+        ),
         ("FETCH 1 BODY[1", "FETCH: ] after the section was expected at octet 18"),
         ("FETCH 1 BODY[]<0.0>", "FETCH: the number of octets cannot be 0; it stands at octet 21"),
         ("FETCH 1 (FLAGS", "FETCH: a space or ) was expected at octet 18"),
@@ -143,7 +160,10 @@ fn a_bad_says_what_is_wrong_and_where() {
         ("LIST \"\"", "LIST: a space was expected at octet 11"),
         ("UID NOOP", "UID: unknown UID command NOOP"),
         ("APPEND x", "APPEND: a space was expected at octet 12"),
-        ("APPEND x \"32-Jan-2000 00:00:00 +0000\" ~{8}\r\n12345678", "APPEND: a date like \"17-Jul-1996 02:44:25 -0700\" was expected at octet 13"),
+        (
+            "APPEND x \"32-Jan-2000 00:00:00 +0000\" ~{8}\r\n12345678",
+            "APPEND: a date like \"17-Jul-1996 02:44:25 -0700\" was expected at octet 13",
+        ),
         ("APPEND x ~{8}\r\n12345678 ~{8}\r\n12345679", "APPEND: one message at a time, MULTIAPPEND is not supported"),
         ("LOGIN {1}\r\n\0 x", "LOGIN: a NUL is in the literal that begins at octet 10"),
         ("SORT (DATE) UTF-8 ALL", "SORT is not supported"),
