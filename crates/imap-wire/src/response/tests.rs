@@ -239,6 +239,52 @@ fn a_fetch_is_assembled() {
 }
 
 #[test]
+fn the_sample_connection_of_rfc_3501() {
+    // §8: what the server says, as far as a server chooses the words; ENVELOPE's date is quoted, its name has RFC 2047 text as sent.
+    let text = written(|out| {
+        greeting(out, None, "IMAP4rev1 Service Ready");
+        tagged(out, &tag("a001"), Condition::Ok, None, "LOGIN completed");
+        exists(out, 18);
+        super::flags(out, &flags(&["\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft"]));
+        recent(out, 2);
+        untagged(out, Condition::Ok, Some(&Code::Unseen(17)), "Message 17 is the first unseen message");
+        untagged(out, Condition::Ok, Some(&Code::UidValidity(3_857_529_045)), "UIDs valid");
+        tagged(out, &tag("a002"), Condition::Ok, Some(&Code::ReadWrite), "SELECT completed");
+        let structure = message::Scanner::scan(
+            b"Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r\nFrom: Terry Gray <gray@cac.washington.edu>\r\n\
+              Subject: IMAP4rev1 WG mtg summary and minutes\r\nTo: imap@cac.washington.edu\r\n\
+              cc: minutes@CNRI.Reston.VA.US, John Klensin <KLENSIN@MIT.EDU>\r\n\
+              Message-Id: <B27397-0100000@cac.washington.edu>\r\nMIME-Version: 1.0\r\n\
+              Content-Type: TEXT/PLAIN; CHARSET=US-ASCII\r\n\r\nx\r\n",
+        );
+        let forms = crate::precompute::forms(&structure);
+        let mut fetch = FetchResponse::begin(out, 12);
+        fetch.flags(out, &flags(&["\\Seen"]).into_iter().collect(), false);
+        fetch.internal_date(out, InternalDate { secs: 837_596_665, offset_minutes: -420 });
+        fetch.size(out, 4286);
+        fetch.envelope(out, &forms.envelope);
+        fetch.body(out, &forms.body);
+        fetch.end(out);
+        bye(out, None, "IMAP4rev1 server terminating connection");
+    });
+    assert_eq!(
+        text,
+        "* OK IMAP4rev1 Service Ready\r\na001 OK LOGIN completed\r\n* 18 EXISTS\r\n\
+         * FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* 2 RECENT\r\n\
+         * OK [UNSEEN 17] Message 17 is the first unseen message\r\n* OK [UIDVALIDITY 3857529045] UIDs valid\r\n\
+         a002 OK [READ-WRITE] SELECT completed\r\n\
+         * 12 FETCH (FLAGS (\\Seen) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 4286 ENVELOPE (\
+         \"Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\" \"IMAP4rev1 WG mtg summary and minutes\" \
+         ((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) ((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) \
+         ((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) ((NIL NIL \"imap\" \"cac.washington.edu\")) \
+         ((NIL NIL \"minutes\" \"CNRI.Reston.VA.US\")(\"John Klensin\" NIL \"KLENSIN\" \"MIT.EDU\")) NIL NIL \
+         \"<B27397-0100000@cac.washington.edu>\") \
+         BODY (\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3 1))\r\n\
+         * BYE IMAP4rev1 server terminating connection\r\n"
+    );
+}
+
+#[test]
 fn strings_are_quoted_when_that_is_safe() {
     for (bytes, expected) in [
         (&b"a \"b\" \\c"[..], "\"a \\\"b\\\" \\\\c\""),
