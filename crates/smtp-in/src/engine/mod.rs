@@ -28,7 +28,7 @@ mod starttls;
 mod state;
 mod step;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod verb;
 mod vrfy;
 mod xtext;

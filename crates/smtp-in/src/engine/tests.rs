@@ -1,7 +1,6 @@
 //! The engine as a whole: limits, time, grouping, and what no transcript can show.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use ::mail::{AccountId, Domain};
 use proptest::prelude::*;
@@ -13,7 +12,7 @@ use crate::session::SessionId;
 use crate::settings::{BareNewlines, ListenerKind};
 
 /// A session for the tests of single commands.
-pub(crate) fn session(kind: ListenerKind) -> Session {
+pub(in crate::engine) fn session(kind: ListenerKind) -> Session {
     Session::new(policy(Limits::default()), facts(kind))
 }
 
