@@ -139,6 +139,11 @@ impl Engine {
         engine
     }
 
+    /// TLS is on before the greeting (RFC 8314 §3.3).
+    pub fn tls_from_the_start(&mut self, tls: TlsFacts) {
+        self.session.facts.tls = Some(tls);
+    }
+
     /// What is known about the session.
     #[must_use]
     pub fn facts(&self) -> &SessionFacts {

@@ -425,6 +425,8 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
 
 fn converse(kind: ListenerKind, pieces: &[&[u8]]) -> (Vec<u8>, Vec<Vec<u8>>, bool) {
     let mut driver = Driver::new(kind, Limits::default());
+    // STARTTLS drops what came with it, so there a cut rightly makes a difference.
+    driver.engine.session.policy.starttls = false;
     if kind == ListenerKind::Submissions {
         driver.engine.session.facts.tls = Some(TlsFacts { version: String::new(), cipher: String::new() });
     }
@@ -443,10 +445,8 @@ proptest! {
         cut in 0usize..400,
         submissions: bool,
     ) {
-        // STARTTLS drops what came with it, so there a cut rightly makes a difference; it is not offered here.
         let kind = if submissions { ListenerKind::Submissions } else { ListenerKind::Mx };
         let octets: Vec<u8> = pieces.concat();
-        prop_assume!(submissions || !octets.to_ascii_uppercase().windows(8).any(|w| w == b"STARTTLS"));
         let whole = converse(kind, &[&octets]);
         let (head, tail) = octets.split_at(cut.min(octets.len()));
         prop_assert_eq!(&converse(kind, &[head, tail]), &whole);
