@@ -1,1 +1,4 @@
-fn main(){}
+//! Relais.
+#![allow(dead_code)]
+mod config;
+fn main() {}
