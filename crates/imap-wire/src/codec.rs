@@ -2,7 +2,7 @@
 //!
 //! The only module besides `response` that names its types; a new version of it touches these alone.
 //! Invariant: for every command that imap-codec accepts, this conversion and our grammar give the same result
-//! (`tests/differential.rs`).
+//! (`differential`).
 
 use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
@@ -23,8 +23,8 @@ use mail::InternalDate;
 
 use crate::checks;
 use crate::command::{
-    Append, Command, CommandBody, Create, DateTest, EnvelopeField, FetchItem, SearchKey, SearchText, Select, StatusItem,
-    Store, StoreAction, Ticket, Transfer,
+    Append, Command, CommandBody, Create, DateTest, EnvelopeField, FetchItem, SearchKey, SearchText, Select,
+    StatusItem, Store, StoreAction, Ticket, Transfer,
 };
 use crate::date::{self, Date};
 use crate::flag::Flag;
@@ -38,7 +38,7 @@ use crate::tag::Tag;
 /// What imap-codec makes of a whole command: `None` when it does not understand it.
 pub(crate) fn decode(text: &[u8], encoding: NameEncoding) -> Option<Result<Command, Flaw>> {
     match CommandCodec::default().decode(text) {
-        Ok((rest, command)) if rest.is_empty() => Some(convert(command, encoding)),
+        Ok(([], command)) => Some(convert(command, encoding)),
         _ => None,
     }
 }
@@ -66,9 +66,7 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
         Body::Select { mailbox, parameters } => select(name(&mailbox)?, false, &parameters)?,
         Body::Examine { mailbox, parameters } => select(name(&mailbox)?, true, &parameters)?,
         Body::Unselect => CommandBody::Unselect,
-        Body::Create { mailbox } => {
-            CommandBody::Create(Create { mailbox: name(&mailbox)?, special_uses: Vec::new() })
-        }
+        Body::Create { mailbox } => CommandBody::Create(Create { mailbox: name(&mailbox)?, special_uses: Vec::new() }),
         Body::Delete { mailbox } => CommandBody::Delete(name(&mailbox)?),
         Body::Rename { from, to } => CommandBody::Rename { from: name(&from)?, to: name(&to)? },
         Body::Subscribe { mailbox } => CommandBody::Subscribe(name(&mailbox)?),
@@ -111,7 +109,12 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
                     codec::FetchModifier::Vanished => return Err(unsupported("VANISHED")),
                 }
             }
-            CommandBody::Fetch(checks::fetch(set(&sequence_set)?, uid, fetch_items(macro_or_item_names)?, changed_since)?)
+            CommandBody::Fetch(checks::fetch(
+                set(&sequence_set)?,
+                uid,
+                fetch_items(macro_or_item_names)?,
+                changed_since,
+            )?)
         }
         Body::Store { sequence_set, kind, response, flags, uid, modifiers } => {
             let mut unchanged_since = None;

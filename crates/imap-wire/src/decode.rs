@@ -2,6 +2,9 @@
 //!
 //! Invariant: pure and total; whatever the text, the result is a command or a refusal that says what is wrong.
 
+#[cfg(test)]
+mod tests;
+
 use crate::codec;
 use crate::command::Command;
 use crate::flaw::{Flaw, Refusal, printable};
@@ -23,9 +26,8 @@ pub(crate) fn decode_bytes(text: &[u8], encoding: NameEncoding) -> Result<Comman
 fn explain(text: &[u8], flaw: Flaw) -> Refusal {
     let tag = Tag::at_start(text);
     let verb = if tag.is_some() { verb(text) } else { &[] };
-    // A verb that is not one of ours may be anything, a password even: it is not repeated here (the flaw names it when it is sure).
-    let known = grammar::knows(verb);
-    let name = if known { printable(&verb.to_ascii_uppercase()) } else { String::new() };
+    // An unknown verb is named by the flaw itself.
+    let name = if grammar::knows(verb) { printable(&verb.to_ascii_uppercase()) } else { String::new() };
     flaw.refusal(tag, &name)
 }
 

@@ -56,10 +56,10 @@ impl Flag {
 
     /// Whether it is in a set.
     pub fn is_in(&self, flags: &Flags) -> bool {
-        match self {
-            Self::Keyword(keyword) => flags.keywords.contains(keyword),
-            system => flags.system.contains(system.bit()),
+        if let Self::Keyword(keyword) = self {
+            return flags.keywords.contains(keyword);
         }
+        flags.system.contains(self.bit())
     }
 
     /// The bit of a system flag; no bit for a keyword.
@@ -98,11 +98,9 @@ impl FromIterator<Flag> for Flags {
     fn from_iter<I: IntoIterator<Item = Flag>>(list: I) -> Self {
         let mut flags = Self::default();
         for flag in list {
-            match flag {
-                Flag::Keyword(keyword) => {
-                    flags.keywords.insert(keyword);
-                }
-                system => flags.system = flags.system.union(system.bit()),
+            flags.system = flags.system.union(flag.bit());
+            if let Flag::Keyword(keyword) = flag {
+                flags.keywords.insert(keyword);
             }
         }
         flags
@@ -127,7 +125,8 @@ mod tests {
 
     #[test]
     fn lists_and_sets() {
-        let list: Vec<Flag> = ["\\Seen", "b", "\\Answered", "a", "B"].iter().filter_map(|f| Flag::parse(f.as_bytes())).collect();
+        let list: Vec<Flag> =
+            ["\\Seen", "b", "\\Answered", "a", "B"].iter().filter_map(|f| Flag::parse(f.as_bytes())).collect();
         let set: Flags = list.into_iter().collect();
         assert_eq!(Flag::all_in(&set).map(|f| f.to_string()).collect::<Vec<_>>(), ["\\Answered", "\\Seen", "a", "b"]);
         assert!(Flag::parse(b"\\seen").unwrap().is_in(&set) && Flag::parse(b"A").unwrap().is_in(&set));

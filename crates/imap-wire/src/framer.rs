@@ -109,7 +109,10 @@ impl Framer {
 
     /// Whether the client is in the middle of something, so that a disconnect or timeout cuts it off.
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Command | State::Line) && self.text.is_empty() && !self.after_cr && !self.continue_due
+        matches!(self.state, State::Command | State::Line)
+            && self.text.is_empty()
+            && !self.after_cr
+            && !self.continue_due
     }
 
     /// How many octets of memory it holds.
@@ -128,7 +131,9 @@ impl Framer {
                 State::Undecided(_) | State::Dead => return None,
                 State::Command | State::Line => self.read_line(input),
                 State::Inline { left } => self.read_inline(input, left),
-                State::Message { left, ticket, binary, nul } => return self.read_message(input, left, ticket, binary, nul),
+                State::Message { left, ticket, binary, nul } => {
+                    return self.read_message(input, left, ticket, binary, nul);
+                }
                 State::Discard { truncated } => self.discard_line(input, truncated),
                 State::Swallow { left } => self.swallow(input, left),
             };
@@ -285,8 +290,8 @@ impl Framer {
     }
 
     fn announcement(&self, literal: Literal) -> Announcement {
-        let mailbox = grammar::append_target(self.text.as_bytes())
-            .and_then(|wire| checks::mailbox(&wire, self.encoding).ok());
+        let mailbox =
+            grammar::append_target(self.text.as_bytes()).and_then(|wire| checks::mailbox(&wire, self.encoding).ok());
         Announcement {
             tag: Tag::at_start(self.text.as_bytes()),
             verb: printable(&verb(self.text.as_bytes()).to_ascii_uppercase()),
@@ -306,12 +311,10 @@ impl Framer {
 
     /// Something is wrong within a line: say so, then skip to the end of the command. The octet at fault stays part of the line.
     fn wrong<'a>(&mut self, octet: &[u8], text: &'static str) -> Step<'a> {
-        let refusal = match self.state {
-            // The command before it is still to be answered; its session knows the tag.
-            State::Line => Refusal { tag: None, condition: Condition::Bad, code: None, text: text.to_owned() },
-            _ => self.refusal(None, text.to_owned()),
-        };
+        // A line that is no command has no tag; its session knows that of the command which waits for it.
         let was_line = self.state == State::Line;
+        let mut refusal = self.refusal(None, text.to_owned());
+        refusal.tag = refusal.tag.filter(|_| !was_line);
         self.text.extend(octet);
         let line = self.text.as_bytes().get(self.line_start..).unwrap_or_default();
         let truncated = line.len() > announce::TAIL;

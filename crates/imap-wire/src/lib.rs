@@ -5,6 +5,28 @@
 //! - [`decode`] makes one [`Command`] of a command's text: by imap-codec where it can, by our own grammar where it cannot.
 //! - [`response`] writes what the server says, [`precompute`] what FETCH will say of a message, once at its delivery.
 //!
+//! How a connection uses them:
+//!
+//! ```
+//! # use relais_imap_wire as imap_wire;
+//! use imap_wire::{Frame, FrameLimits, Framer, NameEncoding, decode, response};
+//!
+//! let (mut framer, mut out) = (Framer::new(FrameLimits::BEFORE_LOGIN), Vec::new());
+//! let mut input: &[u8] = b"a1 NOOP\r\na2 FETCH\r\na3 LOGIN {4}\r\n"; // whatever was read from the network
+//! while let Some(frame) = framer.next(&mut input) {
+//!     match frame {
+//!         Frame::Command(text) => match decode(&text, NameEncoding::ModifiedUtf7) {
+//!             Ok(command) => response::tagged(&mut out, &command.tag, response::Condition::Ok, None, "done"),
+//!             Err(refusal) => refusal.write(&mut out),
+//!         },
+//!         Frame::Continue => response::continuation(&mut out, "go on"),
+//!         Frame::Misbehaviour { refusal, close: false } => refusal.write(&mut out),
+//!         _ => break, // message literals, lines during IDLE and AUTHENTICATE, hopeless clients
+//!     }
+//! }
+//! assert_eq!(out, b"a1 OK done\r\na2 BAD FETCH: a space was expected at octet 9\r\n+ go on\r\n");
+//! ```
+//!
 //! An extension is one file in `command` (its types), one in `grammar` (its syntax), one in `response` (its answers).
 
 mod chars;
@@ -13,11 +35,14 @@ mod codec;
 mod command;
 mod date;
 mod decode;
+#[cfg(test)]
+mod differential;
 mod flag;
 mod flaw;
 mod framer;
 mod grammar;
 pub mod limits;
+mod line;
 mod mailbox_name;
 pub mod precompute;
 pub mod response;
@@ -36,6 +61,7 @@ pub use decode::decode;
 pub use flag::Flag;
 pub use flaw::Refusal;
 pub use framer::{AfterRefusal, Announcement, CommandText, Frame, FrameLimits, Framer};
+pub use line::{SaslResponse, ends_idle, sasl_response};
 pub use mailbox_name::{MailboxName, NameEncoding, NameFlaw};
 pub use secret::Secret;
 pub use section::{HeaderName, Partial, Section, SectionText};

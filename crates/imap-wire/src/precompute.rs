@@ -86,7 +86,8 @@ impl<'a> Tree<'a> {
         let mut children = vec![Vec::new(); structure.parts.len()];
         for (index, part) in structure.parts.iter().enumerate() {
             // A part stands after its parent, so the tree has no cycle.
-            if let Some(list) = part.parent.filter(|&parent| parent < index).and_then(|parent| children.get_mut(parent)) {
+            if let Some(list) = part.parent.filter(|&parent| parent < index).and_then(|parent| children.get_mut(parent))
+            {
                 list.push(index);
             }
         }
@@ -279,7 +280,12 @@ mod tests {
         ));
         let structure = text(&forms.body_structure);
         assert!(structure.starts_with("((\"MESSAGE\" \"RFC822\" NIL NIL NIL \"7BIT\""), "{structure}");
-        assert!(structure.contains("((\"TEXT\" \"plain\" NIL NIL NIL \"7BIT\" 0 0 NIL) \"digest\" (\"boundary\" \"none\") NIL NIL NIL)"), "{structure}");
+        assert!(
+            structure.contains(
+                "((\"TEXT\" \"plain\" NIL NIL NIL \"7BIT\" 0 0 NIL) \"digest\" (\"boundary\" \"none\") NIL NIL NIL)"
+            ),
+            "{structure}"
+        );
         assert!(structure.contains("\"image\" \"png\" (\"name\" \"a b.png\") NIL NIL \"base64\" 4 NIL (\"attachment\" (\"filename*\" \"utf-8''%c3%a9\")) NIL NIL)"), "{structure}");
         assert!(structure.ends_with(" \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)"), "{structure}");
     }
@@ -306,7 +312,8 @@ mod tests {
 
     /// imap-codec, as a client, reads back what is to be sent.
     fn readable(forms: &Forms) -> bool {
-        let line = [b"* 1 FETCH (ENVELOPE ", &*forms.envelope, b" BODYSTRUCTURE ", &forms.body_structure, b")\r\n"].concat();
+        let line =
+            [b"* 1 FETCH (ENVELOPE ", &*forms.envelope, b" BODYSTRUCTURE ", &forms.body_structure, b")\r\n"].concat();
         ResponseCodec::default().decode(&line).is_ok_and(|(rest, _)| rest.is_empty())
     }
 

@@ -12,13 +12,15 @@ mod list;
 mod search;
 mod status;
 mod strings;
+#[cfg(test)]
+mod tests;
 
 pub use code::Code;
-pub use data::{capability, enabled, exists, expunge, flags, id, namespace, recent, status, Namespace, StatusData};
+pub use data::{Namespace, StatusData, capability, enabled, exists, expunge, flags, id, namespace, recent, status};
 pub use fetch::FetchResponse;
-pub use list::{list, lsub, ListAttribute, ListEntry};
-pub use search::{esearch, search, EsearchData};
-pub use status::{bye, challenge, continuation, greeting, tagged, untagged, Condition};
+pub use list::{ListAttribute, ListEntry, list, lsub};
+pub use search::{EsearchData, esearch, search};
+pub use status::{Condition, bye, challenge, continuation, greeting, tagged, untagged};
 pub use strings::{write_literal_header, write_nstring, write_string};
 
 use imap_codec::ResponseCodec;

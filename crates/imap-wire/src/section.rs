@@ -45,6 +45,27 @@ impl HeaderName {
     }
 }
 
+impl AsRef<[u8]> for HeaderName {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Which octets of the message; `HEADER.FIELDS` picks from those of `HEADER` ([`message::header_fields`]).
+impl From<&Section> for message::Section {
+    fn from(section: &Section) -> Self {
+        let text = match section.text {
+            None => message::SectionText::Whole,
+            Some(SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)) => {
+                message::SectionText::Header
+            }
+            Some(SectionText::Text) => message::SectionText::Text,
+            Some(SectionText::Mime) => message::SectionText::Mime,
+        };
+        Self::new(section.part.clone(), text)
+    }
+}
+
 /// `<start.length>` after a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Partial {
@@ -71,5 +92,14 @@ mod tests {
         assert_eq!(Partial { start: 0, length: 10 }.clip(4), (0, 4));
         assert_eq!(Partial { start: 9, length: 10 }.clip(4), (4, 0));
         assert_eq!(Partial { start: 2, length: u64::MAX }.clip(4), (2, 2));
+    }
+
+    #[test]
+    fn a_section_names_octets_of_a_message() {
+        let names = vec![HeaderName::new("DATE")];
+        assert!(names[0].matches(b"Date") && !names[0].matches(b"Dates"));
+        let section = Section { part: vec![1], text: Some(SectionText::HeaderFieldsNot(names)) };
+        assert_eq!(message::Section::from(&section), message::Section::new([1], message::SectionText::Header));
+        assert_eq!(message::Section::from(&Section::default()), message::Section::default());
     }
 }

@@ -162,7 +162,11 @@ impl NumberSet {
 
     /// The indexes of those elements of an ascending slice that are in the set, ascending;
     /// time grows with the ranges and what is found, not with the slice.
-    pub fn positions_in<'a, T>(&'a self, sorted: &'a [T], number: impl Fn(&T) -> u32 + 'a) -> impl Iterator<Item = usize> + 'a {
+    pub fn positions_in<'a, T>(
+        &'a self,
+        sorted: &'a [T],
+        number: impl Fn(&T) -> u32 + 'a,
+    ) -> impl Iterator<Item = usize> + 'a {
         self.0.iter().flat_map(move |range| {
             let from = sorted.partition_point(|item| number(item) < *range.start());
             let to = sorted.partition_point(|item| number(item) <= *range.end());

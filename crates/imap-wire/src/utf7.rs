@@ -109,8 +109,24 @@ mod tests {
             assert_eq!(encode(&text), good);
         }
         for bad in [
-            "&", "A&B", "&AOk", "&AOk=-", "&AGE-", "&ACY-", "&AOl-", "&AO-", "&AOkA-", "&AOk-&AOk-", "&2D0-", "&3gA-", "é", "&A/k-",
-            "a\tb", "&AOk-\u{7f}", "&JjrB?-", "& -",
+            "&",
+            "A&B",
+            "&AOk",
+            "&AOk=-",
+            "&AGE-",
+            "&ACY-",
+            "&AOl-",
+            "&AO-",
+            "&AOkA-",
+            "&AOk-&AOk-",
+            "&2D0-",
+            "&3gA-",
+            "é",
+            "&A/k-",
+            "a\tb",
+            "&AOk-\u{7f}",
+            "&JjrB?-",
+            "& -",
         ] {
             assert_eq!(decode(bad.as_bytes()), None, "{bad}");
         }

@@ -11,6 +11,8 @@
 pub mod accounts;
 pub mod blobs;
 pub mod check;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod engine;
 pub mod error;
 pub mod events;

@@ -20,7 +20,9 @@ pub(super) enum Announced {
     Nothing,
     Literal(Literal),
     /// A number beyond 32 bits, or one whose beginning is lost.
-    Absurd { sync: bool },
+    Absurd {
+        sync: bool,
+    },
 }
 
 /// How much of the end of a discarded line is kept: longer announcements are absurd.
@@ -44,7 +46,11 @@ pub(super) fn at_end(line: &[u8], truncated: bool) -> Announced {
     let opened = digits_end.get(..before).unwrap_or_default();
     let Some(prefix) = opened.strip_suffix(b"{") else {
         // Digits from where the tail begins: the brace may have been before it.
-        return if truncated && opened.is_empty() && digits > 0 { Announced::Absurd { sync } } else { Announced::Nothing };
+        return if truncated && opened.is_empty() && digits > 0 {
+            Announced::Absurd { sync }
+        } else {
+            Announced::Nothing
+        };
     };
     if number.is_empty() {
         return Announced::Nothing;

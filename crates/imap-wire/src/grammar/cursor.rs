@@ -140,7 +140,12 @@ impl<'a> Cursor<'a> {
                     self.at += 1;
                     match self.peek() {
                         Some(escaped @ (b'"' | b'\\')) => value.push(escaped),
-                        _ => return Err(Flaw::at(at + plain.len(), "a backslash may only stand before a quote or a backslash")),
+                        _ => {
+                            return Err(Flaw::at(
+                                at + plain.len(),
+                                "a backslash may only stand before a quote or a backslash",
+                            ));
+                        }
                     }
                     self.at += 1;
                 }

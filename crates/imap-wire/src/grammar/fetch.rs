@@ -90,14 +90,20 @@ fn section(c: &mut Cursor<'_>) -> Result<Section, Flaw> {
         // RFC 3501 §6.4.5: MIME must be prefixed by numbers.
         b"MIME" if !part.is_empty() => SectionText::Mime,
         b"" if part.is_empty() => return Ok(Section::default()),
-        _ => return Err(Flaw::at(at, "HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT or, after a part number, MIME was expected")),
+        _ => {
+            return Err(Flaw::at(
+                at,
+                "HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT or, after a part number, MIME was expected",
+            ));
+        }
     };
     Ok(Section { part, text: Some(text) })
 }
 
 fn header_names(c: &mut Cursor<'_>) -> Result<Vec<HeaderName>, Flaw> {
     c.space()?;
-    let names = c.list("header field names in parentheses", |c| c.astring("a header field name").map(HeaderName::new))?;
+    let names =
+        c.list("header field names in parentheses", |c| c.astring("a header field name").map(HeaderName::new))?;
     if names.is_empty() { Err(Flaw::of("at least one header field name is needed")) } else { Ok(names) }
 }
 

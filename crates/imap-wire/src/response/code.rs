@@ -135,10 +135,9 @@ impl Code {
             Self::UidNext(n) => codec::Code::UidNext(NonZeroU32::new(*n)?),
             Self::UidValidity(n) => codec::Code::UidValidity(NonZeroU32::new(*n)?),
             Self::Unseen(n) => codec::Code::Unseen(NonZeroU32::new(*n)?),
-            Self::AppendUid { uid_validity, uid } => codec::Code::AppendUid {
-                uid_validity: NonZeroU32::new(*uid_validity)?,
-                uid: NonZeroU32::new(*uid)?,
-            },
+            Self::AppendUid { uid_validity, uid } => {
+                codec::Code::AppendUid { uid_validity: NonZeroU32::new(*uid_validity)?, uid: NonZeroU32::new(*uid)? }
+            }
             Self::CopyUid { uid_validity, source, destination } => codec::Code::CopyUid {
                 uid_validity: NonZeroU32::new(*uid_validity)?,
                 source: uid_set(source)?,
