@@ -337,12 +337,7 @@ impl Transaction<'_> {
     }
 
     /// Writes a mailbox row whose messages became more or less, and the account's usage with it.
-    fn put_grown_row(
-        &mut self,
-        account: AccountId,
-        before: &MailboxRow,
-        row: &MailboxRow,
-    ) -> Result<(), StorageError> {
+    fn put_grown_row(&mut self, account: AccountId, before: &MailboxRow, row: &MailboxRow) -> Result<(), StorageError> {
         self.take_usage(account, Usage::of(before))?;
         self.add_usage(account, Usage::of(row))?;
         self.put_mailbox_row(account, row)

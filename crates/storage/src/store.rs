@@ -116,7 +116,8 @@ impl Store {
 impl Transaction<'_> {
     /// Takes the next number of a counter; the first is 1.
     pub(crate) fn next_number(&mut self, counter: Vec<u8>) -> Result<u64, StorageError> {
-        let next = self.last_number(&counter)?.checked_add(1).ok_or_else(|| StorageError::corrupt("a counter at its end"))?;
+        let next =
+            self.last_number(&counter)?.checked_add(1).ok_or_else(|| StorageError::corrupt("a counter at its end"))?;
         self.put(counter, next.to_be_bytes().to_vec());
         Ok(next)
     }
