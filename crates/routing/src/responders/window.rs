@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZoneDatabase};
-use jiff::{SignedDuration, ToSpan, Unit};
+use jiff::{SignedDuration, ToSpan};
 use mail::Timestamp;
 
 pub use jiff::tz::TimeZone;
@@ -27,7 +27,14 @@ pub fn zone_named(name: &str) -> TimeZone {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     first: DateTime,
-    precision: Unit,
+    precision: Precision,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Precision {
+    Day,
+    Minute,
+    Second,
 }
 
 /// Why a window can't be read.
@@ -55,13 +62,13 @@ impl Moment {
         let flaw = || WindowFlaw::NoMoment(text.to_owned());
         let trimmed = text.trim();
         let (precision, layout) = match trimmed.len() {
-            10 => (Unit::Day, "%Y-%m-%d"),
-            16 => (Unit::Minute, "%Y-%m-%dT%H:%M"),
-            19 => (Unit::Second, "%Y-%m-%dT%H:%M:%S"),
+            10 => (Precision::Day, "%Y-%m-%d"),
+            16 => (Precision::Minute, "%Y-%m-%dT%H:%M"),
+            19 => (Precision::Second, "%Y-%m-%dT%H:%M:%S"),
             _ => return Err(flaw()),
         };
         let text = trimmed.replacen(' ', "T", 1);
-        let first = if precision == Unit::Day {
+        let first = if precision == Precision::Day {
             Date::strptime(layout, &text).map(|date| date.to_datetime(Time::midnight()))
         } else {
             DateTime::strptime(layout, &text)
@@ -72,9 +79,9 @@ impl Moment {
     /// The last civil instant that belongs to it.
     fn last(self) -> DateTime {
         let span = match self.precision {
-            Unit::Day => 1.day(),
-            Unit::Minute => 1.minute(),
-            _ => 1.second(),
+            Precision::Day => 1.day(),
+            Precision::Minute => 1.minute(),
+            Precision::Second => 1.second(),
         };
         let next = self.first.checked_add(span).unwrap_or(DateTime::MAX);
         next.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(next)
@@ -84,8 +91,8 @@ impl Moment {
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.precision {
-            Unit::Day => write!(f, "{}", self.first.date()),
-            _ => write!(f, "{} {}", self.first.date(), self.first.time()),
+            Precision::Day => write!(f, "{}", self.first.date()),
+            Precision::Minute | Precision::Second => write!(f, "{} {}", self.first.date(), self.first.time()),
         }
     }
 }
