@@ -222,9 +222,17 @@ fn add_responder(at: &str, content: ResponderContent) -> Request {
 #[tokio::test]
 async fn a_responder_has_a_message_and_a_window_that_can_be() {
     let store = stage().await;
-    let text = || ResponderContent { text: Edit::Set("Back soon.".into()), ..ResponderContent::default() };
+    let text = || ResponderContent {
+        text: Edit::Set("Back soon.".into()),
+        subject_prefix: Some("Away:".into()),
+        ..ResponderContent::default()
+    };
     let cases = [
         (add_responder("alice@example.org", ResponderContent::default()), "a responder needs a message"),
+        (
+            add_responder("alice@example.org", ResponderContent { subject_prefix: None, ..text() }),
+            "a responder needs a subject, or a prefix",
+        ),
         (add_responder("x@elsewhere.net", text()), "there is no domain elsewhere.net"),
         (
             add_responder("info@example.org", ResponderContent { kind: Some(ResponderKind::OutOfOffice), ..text() }),
@@ -232,7 +240,7 @@ async fn a_responder_has_a_message_and_a_window_that_can_be() {
         ),
         (
             add_responder("alice@example.org", ResponderContent { starts: Edit::Set("tomorrow".into()), ..text() }),
-            "the start \"tomorrow\" is no date and time",
+            "\"tomorrow\" is no date and time",
         ),
         (
             add_responder(
@@ -243,18 +251,18 @@ async fn a_responder_has_a_message_and_a_window_that_can_be() {
                     ..text()
                 },
             ),
-            "the end (2026-07-01T23:59:00) lies before the start (2026-08-01T00:00:00)",
+            "the end (2026-07-01) is before the start (2026-08-01)",
         ),
         (
             add_responder(
                 "alice@example.org",
                 ResponderContent { copy_answers_to: Edit::Set(address("alice@example.org")), ..text() },
             ),
-            "alice@example.org can't be copied to itself",
+            "the copy address alice@example.org is the responder's own address",
         ),
         (
             add_responder("alice@example.org", ResponderContent { subject: Some("a\r\nBcc: b".into()), ..text() }),
-            "the subject is over 500 octets or has a control character",
+            "subject and prefix must be one line without control characters",
         ),
     ];
     for (request, expected) in cases {
@@ -279,7 +287,7 @@ async fn a_responder_is_added_edited_listed_and_removed() {
         panic!()
     };
     assert_eq!((made.id, made.frequency_secs, made.keep), (1, 86_400, false));
-    assert_eq!((made.starts.as_deref(), made.ends.as_deref()), (Some("2026-07-01T00:00"), Some("2026-07-14T23:59")));
+    assert_eq!((made.starts.as_deref(), made.ends.as_deref()), (Some("2026-07-01"), Some("2026-07-14")));
     let content = Box::new(ResponderContent { ends: Edit::Clear, enabled: Some(false), ..ResponderContent::default() });
     let Ok(Response::Responder(made)) =
         ask(&store, Request::Responder(ResponderRequest::Set { id: 1, address: None, content })).await
@@ -366,4 +374,22 @@ async fn explain_tells_the_way_and_the_verdict() {
     );
     let Ok(Response::Explanation(told)) = ask(&store, explain("nobody@example.org")).await else { panic!() };
     assert!(told.text.contains("refused"), "{}", told.text);
+    let content = ResponderContent {
+        subject: Some("Prices".into()),
+        text: Edit::Set("1 EUR".into()),
+        ..ResponderContent::default()
+    };
+    ask(&store, add_responder("info@example.org", content)).await.unwrap();
+    let Ok(Response::Explanation(told)) = ask(&store, explain("info@example.org")).await else { panic!() };
+    assert_eq!(
+        told.responders,
+        ["responder 1 (autoresponder at info@example.org) does not answer: the message has a null reverse-path"]
+    );
+    let from = mail::ReversePath::parse("<customer@elsewhere.example>").unwrap();
+    let Ok(Response::Explanation(told)) =
+        ask(&store, Request::Explain { from, to: address("info@example.org") }).await
+    else {
+        panic!()
+    };
+    assert!(told.responders[0].contains("answers customer@elsewhere.example"), "{:?}", told.responders);
 }

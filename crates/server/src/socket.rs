@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use admin::{AdminError, Request, Response};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use storage::Store;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -20,31 +20,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::check::{self, Report};
 use crate::cli::Failure;
 
-/// What is asked.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Call {
-    /// A request to `admin`.
-    Admin(Request),
-    /// A check of the store.
-    Check {
-        /// Every message too.
-        deep: bool,
-    },
-}
-
-/// What is answered.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Reply {
-    /// What `admin` answered.
-    Admin(Result<Response, AdminError>),
-    /// What the check found, or why it could not be made.
-    Check(Result<Report, String>),
-}
+/// What comes back.
+pub(crate) type Answer = Result<Response, AdminError>;
 
 /// Where the socket is.
 pub(crate) fn path(data_dir: &Path) -> PathBuf {
@@ -52,7 +31,7 @@ pub(crate) fn path(data_dir: &Path) -> PathBuf {
 }
 
 /// Asks the running server; `None` when there is none.
-pub(crate) async fn call(data_dir: &Path, call: Call) -> Result<Option<Reply>, Failure> {
+pub(crate) async fn call(data_dir: &Path, request: &Request) -> Result<Option<Answer>, Failure> {
     let path = path(data_dir);
     let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
     let mut stream = match UnixStream::connect(&path).await {
@@ -66,10 +45,10 @@ pub(crate) async fn call(data_dir: &Path, call: Call) -> Result<Option<Reply>, F
         }
         Err(error) => return Err(failed(error)),
     };
-    write_line(&mut stream, &call).await.map_err(failed)?;
+    write_line(&mut stream, request).await.map_err(failed)?;
     let mut reader = BufReader::new(stream);
-    match read_line(&mut reader, REPLY_OCTETS_MAX).await.map_err(failed)? {
-        Some(reply) => Ok(Some(reply)),
+    match read_line(&mut reader, ANSWER_OCTETS_MAX).await.map_err(failed)? {
+        Some(answer) => Ok(Some(answer)),
         None => Err(Failure::new("the server closed the connection without an answer").hint("its log tells why")),
     }
 }
@@ -116,7 +95,7 @@ impl AdminSocket {
                 let _place = place;
                 let world = store.world().clone();
                 let answered = answer(stream, &store, settings);
-                match world.timeout(CALL_TIME_MAX, answered).await {
+                match world.timeout(REQUEST_TIME_MAX, answered).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::debug!(%error, "an admin connection ended early"),
                     Err(_) => tracing::warn!("an admin request took too long and was given up"),
@@ -137,12 +116,9 @@ impl Drop for AdminSocket {
 async fn answer(stream: UnixStream, store: &Store, settings: admin::Settings) -> std::io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
-    while let Some(call) = read_line(&mut reader, CALL_OCTETS_MAX).await? {
-        let reply = match call {
-            Call::Admin(request) => Reply::Admin(admin::execute(store, settings, request).await),
-            Call::Check { deep } => Reply::Check(check::check(store, deep).await.map_err(|error| error.to_string())),
-        };
-        write_line(&mut writer, &reply).await?;
+    while let Some(request) = read_line::<Request>(&mut reader, REQUEST_OCTETS_MAX).await? {
+        let answer: Answer = admin::execute(store, settings, request).await;
+        write_line(&mut writer, &answer).await?;
     }
     Ok(())
 }
@@ -172,7 +148,7 @@ async fn read_line<T: DeserializeOwned>(
 
 const CONNECTIONS_MAX: usize = 16;
 /// An import of 100,000 accounts fits.
-const CALL_OCTETS_MAX: u64 = 64 * 1024 * 1024;
-const REPLY_OCTETS_MAX: u64 = 256 * 1024 * 1024;
-/// A deep check of a large store takes long.
-const CALL_TIME_MAX: Duration = Duration::from_secs(6 * 60 * 60);
+const REQUEST_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+const ANSWER_OCTETS_MAX: u64 = 256 * 1024 * 1024;
+/// A large import hashes many passwords.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(60 * 60);

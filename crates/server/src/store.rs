@@ -88,7 +88,7 @@ fn failure(config: &Config, error: &StorageError) -> Failure {
     let path = folder(&config.data_dir);
     let failure = Failure::new(format!("{}: {error}", path.display()));
     match error {
-        StorageError::Locked => failure.hint("is a server running that does not answer on its socket?"),
+        StorageError::Locked => failure.hint("a server has it open; stop that first"),
         StorageError::Newer { .. } => failure.hint("run the version of Relais that wrote it, or a later one"),
         StorageError::DiskFull => failure.hint("make room on the disk, or lower `free_space_reserve_mib`"),
         StorageError::Corrupt(_) => failure.hint("`relais check` tells more; restore a backup if it does not help"),

@@ -5,16 +5,13 @@ use admin::{Request, Response};
 use super::Failure;
 use crate::check::{self, Report};
 use crate::config::Config;
-use crate::socket::{self, Call, Reply};
-use crate::{privileges, store};
+use crate::{privileges, socket, store};
 
 /// Carries out a request.
 pub(super) fn ask(config: &Config, request: Request) -> Result<Response, Failure> {
     runtime()?.block_on(async {
-        match socket::call(&config.data_dir, Call::Admin(request.clone())).await? {
-            Some(Reply::Admin(answer)) => return Ok(answer?),
-            Some(Reply::Check(_)) => return Err(Failure::new("the server answered something else than was asked")),
-            None => {}
+        if let Some(answer) = socket::call(&config.data_dir, &request).await? {
+            return Ok(answer?);
         }
         let open = store::open_beside(config).await?;
         let settings = admin::Settings { password: config.security.password_params() };
@@ -32,18 +29,13 @@ pub(super) fn make_store(config: &Config) -> Result<(), Failure> {
     })
 }
 
-/// Verifies the store.
+/// Verifies the store, which no server may have open: what it is in the middle of would look like damage.
 pub(super) fn check(config: &Config, deep: bool) -> Result<Report, Failure> {
     runtime()?.block_on(async {
-        match socket::call(&config.data_dir, Call::Check { deep }).await? {
-            Some(Reply::Check(report)) => return report.map_err(Failure::new),
-            Some(Reply::Admin(_)) => return Err(Failure::new("the server answered something else than was asked")),
-            None => {}
-        }
         let open = store::open_beside(config).await?;
         let report = check::check(&open.store, deep).await;
         open.close().await?;
-        report.map_err(|error| Failure::new(error.to_string()))
+        report.map_err(|error| Failure::new(format!("the check could not be completed: {error}")))
     })
 }
 

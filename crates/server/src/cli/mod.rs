@@ -49,7 +49,7 @@ enum Command {
     Init(init::InitArgs),
     /// Run the server until SIGTERM or SIGINT; SIGHUP reloads certificate and limits
     Serve,
-    /// Verify every invariant of the store; --deep reads every message too
+    /// Verify every invariant of the store; the server must be stopped
     #[command(after_help = "Examples:\n  relais check\n  relais check --deep --json")]
     Check {
         /// Also read every stored message and compare it with its hash
