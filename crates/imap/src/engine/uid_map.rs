@@ -133,18 +133,22 @@ impl UidMap {
 
     /// The UIDs among `uids` that belong to a message, in order.
     pub(crate) fn existing<'a>(&'a self, uids: &'a NumberSet) -> impl Iterator<Item = Uid> + 'a {
-        uids.ranges().iter().flat_map(move |wanted| {
-            let at = self.runs.partition_point(|run| run.uid <= *wanted.start()).saturating_sub(1);
-            let runs = self.runs.get(at..).unwrap_or_default();
-            runs.iter().enumerate().map_while(move |(n, run)| {
-                if run.uid > *wanted.end() {
-                    return None;
-                }
-                let end = self.runs.get(at + n + 1).map_or(self.messages + 1, |next| next.sequence);
-                let last = run.uid.saturating_add(end.saturating_sub(run.sequence).saturating_sub(1));
-                Some(run.uid.max(*wanted.start())..=last.min(*wanted.end()))
+        uids.ranges()
+            .iter()
+            .flat_map(move |wanted| {
+                let at = self.runs.partition_point(|run| run.uid <= *wanted.start()).saturating_sub(1);
+                let runs = self.runs.get(at..).unwrap_or_default();
+                runs.iter().enumerate().map_while(move |(n, run)| {
+                    if run.uid > *wanted.end() {
+                        return None;
+                    }
+                    let end = self.runs.get(at + n + 1).map_or(self.messages + 1, |next| next.sequence);
+                    let last = run.uid.saturating_add(end.saturating_sub(run.sequence).saturating_sub(1));
+                    Some(run.uid.max(*wanted.start())..=last.min(*wanted.end()))
+                })
             })
-        }).flatten().map(Uid)
+            .flatten()
+            .map(Uid)
     }
 }
 
