@@ -87,7 +87,7 @@ impl Intake {
             return Err(Refused(MAIL_LOOP));
         }
         let now = self.delivery.store.now();
-        let plan = Plan::new(&self.delivery.store.directory(), &envelope);
+        let plan = Plan::new(&self.delivery.store.directory(), &envelope, now);
         if !plan.lost.is_empty() {
             return Err(Refused(RECIPIENT_GONE));
         }

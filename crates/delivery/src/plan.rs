@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mail::{AccountId, Address, Domain, Envelope, EnvelopeRecipient};
+use mail::{AccountId, Address, Domain, DsnNotify, Envelope, EnvelopeRecipient, OriginalRecipient, Timestamp};
+use routing::responders::at_acceptance;
 use routing::{Directory, Resolution, Verdict, resolve};
 use storage::rows::{QueueRecipient, RecipientState};
 
@@ -39,12 +40,12 @@ pub struct PlannedResponder {
 impl Plan {
     /// Decides for every recipient of an envelope; what several of them lead to happens once.
     #[must_use]
-    pub fn new(directory: &Directory, envelope: &Envelope) -> Self {
+    pub fn new(directory: &Directory, envelope: &Envelope, now: Timestamp) -> Self {
         let mut plan = Self::default();
         for recipient in &envelope.recipients {
             let resolution = resolve(directory, &recipient.forward_path);
             match resolution.verdict {
-                Verdict::Accept => plan.add_local(directory, recipient, &resolution),
+                Verdict::Accept => plan.add_local(directory, recipient, &resolution, now),
                 Verdict::NotLocal => plan.relay_recipient(recipient),
                 Verdict::Refuse(_) => plan.lost.extend(address_of(recipient)),
             }
@@ -52,21 +53,33 @@ impl Plan {
         plan
     }
 
-    fn add_local(&mut self, directory: &Directory, recipient: &EnvelopeRecipient, resolution: &Resolution) {
-        self.dropped |= resolution.dropped;
-        self.mailboxes.extend(resolution.mailboxes.iter().map(|(account, _)| *account));
+    fn add_local(
+        &mut self,
+        directory: &Directory,
+        recipient: &EnvelopeRecipient,
+        resolution: &Resolution,
+        now: Timestamp,
+    ) {
+        let acceptance = at_acceptance(directory, resolution, now);
+        self.dropped |= resolution.dropped || !acceptance.drop_mailboxes.is_empty();
+        let kept = |account: &AccountId| !acceptance.drop_mailboxes.contains(account);
+        self.mailboxes.extend(resolution.mailboxes.iter().map(|(account, _)| *account).filter(kept));
+        self.mailboxes.extend(&acceptance.local_copies);
         for remote in &resolution.remotes {
-            self.relay(remote.clone(), recipient);
+            self.relay(remote, recipient.notify, recipient.original.as_ref());
         }
-        for (id, address) in &resolution.responders {
-            let known = |planned: &PlannedResponder| planned.id == *id && planned.address == *address;
-            if !self.responders.iter().any(known) {
+        for copy in &acceptance.remote_copies {
+            // The sender knows nothing of this copy (A10), and hears nothing of its fate.
+            self.relay(copy, DsnNotify::NEVER, None);
+        }
+        for event in acceptance.events {
+            if !self.responders.iter().any(|planned| planned.id == event.responder) {
                 self.responders.push(PlannedResponder {
-                    id: *id,
-                    recipient: resolution.written_to.clone(),
-                    address: address.clone(),
-                    account: directory.account(address).map(|account| account.id),
-                    failure_notice: resolution.responder_only(),
+                    id: event.responder,
+                    address: event.address,
+                    recipient: event.recipient,
+                    account: event.account,
+                    failure_notice: event.failure_notice,
                 });
             }
         }
@@ -74,19 +87,19 @@ impl Plan {
 
     fn relay_recipient(&mut self, recipient: &EnvelopeRecipient) {
         if let Some(address) = address_of(recipient) {
-            self.relay(address, recipient);
+            self.relay(&address, recipient.notify, recipient.original.as_ref());
         }
     }
 
-    fn relay(&mut self, address: Address, recipient: &EnvelopeRecipient) {
+    fn relay(&mut self, address: &Address, notify: DsnNotify, original: Option<&OriginalRecipient>) {
         let there = self.relays.entry(address.domain().clone()).or_default();
-        if there.iter().any(|known| known.address == address) {
+        if there.iter().any(|known| known.address == *address) {
             return;
         }
         there.push(QueueRecipient {
-            address,
-            notify: recipient.notify,
-            original: recipient.original.clone(),
+            address: address.clone(),
+            notify,
+            original: original.cloned(),
             state: RecipientState::Waiting,
             last_reply: None,
         });
