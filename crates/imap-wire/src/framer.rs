@@ -209,13 +209,12 @@ impl Framer {
         }
         let stop = memchr3(b'\r', b'\n', 0, input);
         let (line, after) = input.split_at_checked(stop.unwrap_or(input.len())).unwrap_or((input, &[]));
-        if self.text.len() - self.line_start + line.len() > self.limits.line_max {
-            let fits = self.limits.line_max.saturating_sub(self.text.len() - self.line_start);
-            return self.too_long(input, fits, "the line is too long");
-        }
-        if self.text.len() + line.len() > self.limits.command_max {
-            let fits = self.limits.command_max.saturating_sub(self.text.len());
-            return self.too_long(input, fits, "the command is too long");
+        // The bound that is met first speaks, however much comes at once.
+        let line_room = self.limits.line_max.saturating_sub(self.text.len() - self.line_start);
+        let command_room = self.limits.command_max.saturating_sub(self.text.len());
+        if line.len() > line_room.min(command_room) {
+            let text = if line_room <= command_room { "the line is too long" } else { "the command is too long" };
+            return self.too_long(input, line_room.min(command_room), text);
         }
         self.text.extend(line);
         *input = after;
