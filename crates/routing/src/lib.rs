@@ -4,7 +4,7 @@
 //! value with its reason, so that delivery, `relais explain` and the message trace tell the same story.
 //!
 //! [`resolve`] answers where a forward-path leads, [`check_alias`] what may be saved, [`may_send_as`] who may use which
-//! address.
+//! address, [`responders`] who answers by itself.
 
 pub mod check;
 pub mod directory;
@@ -12,6 +12,7 @@ pub mod limits;
 pub mod objects;
 pub mod resolution;
 pub mod resolve;
+pub mod responders;
 pub mod send_as;
 #[cfg(test)]
 mod testing;

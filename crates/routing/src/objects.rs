@@ -185,6 +185,32 @@ pub struct ResponderObject {
     pub created_at: Timestamp,
 }
 
+impl ResponderObject {
+    /// A responder at an address, with every field at its default: enabled, without subject or message (so it does not
+    /// act yet), once a day, keeping what comes. The store gives the number.
+    #[must_use]
+    pub fn new(address: Address, kind: ResponderKind) -> Self {
+        Self {
+            id: 0,
+            address,
+            kind,
+            enabled: true,
+            subject: String::new(),
+            subject_prefix: String::new(),
+            text: None,
+            html: None,
+            starts: None,
+            ends: None,
+            frequency_secs: one_day(),
+            keep: true,
+            copy_answers_to: None,
+            copy_received_to: None,
+            file_in_sent: true,
+            created_at: Timestamp(0),
+        }
+    }
+}
+
 /// Any object, as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "object", rename_all = "kebab-case")]

@@ -51,24 +51,9 @@ pub(crate) fn alias(text: &str, targets: &[&str]) -> Object {
 }
 
 pub(crate) fn responder_object(id: u64, text: &str) -> ResponderObject {
-    ResponderObject {
-        id,
-        address: address(text),
-        kind: ResponderKind::Autoresponder,
-        enabled: true,
-        subject: "Away".to_owned(),
-        subject_prefix: String::new(),
-        text: Some("I am away".to_owned()),
-        html: None,
-        starts: None,
-        ends: None,
-        frequency_secs: 86_400,
-        keep: true,
-        copy_answers_to: None,
-        copy_received_to: None,
-        file_in_sent: true,
-        created_at: Timestamp(0),
-    }
+    let mut object = ResponderObject::new(address(text), ResponderKind::Autoresponder);
+    (object.id, object.subject, object.text) = (id, "Away".to_owned(), Some("I am away".to_owned()));
+    object
 }
 
 pub(crate) fn directory(domains: &[&str], objects: Vec<Object>) -> Directory {
