@@ -195,11 +195,7 @@ mod tests {
         assert_eq!(parts(&range(&[0x31, 5], &[0x31, 9])), vec![(CHUNKS, range(&[0x31, 5], &[0x31, 9]))]);
         assert_eq!(
             parts(&range(&[0x01], &[0x70])),
-            vec![
-                (ROWS, range(&[0x01], &[0x31])),
-                (CHUNKS, range(&[0x31], &[0x32])),
-                (ROWS, range(&[0x32], &[0x70]))
-            ]
+            vec![(ROWS, range(&[0x01], &[0x31])), (CHUNKS, range(&[0x31], &[0x32])), (ROWS, range(&[0x32], &[0x70]))]
         );
         assert_eq!(parts(&range(&[0x31], &[0x31])), vec![]);
     }

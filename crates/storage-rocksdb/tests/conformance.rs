@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use storage::{Doorbell, Durability, Engine, SilentDoorbell, StorageError, Transaction};
 use relais_storage_rocksdb::{Health, Options, RocksEngine};
+use storage::{Doorbell, Durability, Engine, SilentDoorbell, StorageError, Transaction};
 
 fn options() -> Options {
     Options { free_octets_min: 0, ..Options::default() }

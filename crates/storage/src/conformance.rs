@@ -205,7 +205,8 @@ async fn concurrent_transactions_lose_nothing(make: &impl Maker) {
                 let got = Arc::new(AtomicU64::new(0));
                 let fill = Arc::clone(&got);
                 let body = move |tx: &mut Transaction<'_>| {
-                    let last = tx.get(&key(0))?.map_or(0, |value| u64::from_be_bytes(value.as_ref().try_into().unwrap()));
+                    let last =
+                        tx.get(&key(0))?.map_or(0, |value| u64::from_be_bytes(value.as_ref().try_into().unwrap()));
                     tx.put(key(0), (last + 1).to_be_bytes().to_vec());
                     fill.store(last + 1, Ordering::SeqCst);
                     Ok(())

@@ -116,16 +116,22 @@ impl Store {
 impl Transaction<'_> {
     /// Takes the next number of a counter; the first is 1.
     pub(crate) fn next_number(&mut self, counter: Vec<u8>) -> Result<u64, StorageError> {
-        let last = match self.get(&counter)? {
-            Some(value) => {
-                u64::from_be_bytes(value.as_ref().try_into().map_err(|_| StorageError::corrupt("a counter"))?)
-            }
-            None => 0,
-        };
-        let next = last.checked_add(1).ok_or_else(|| StorageError::corrupt("a counter at its end"))?;
+        let next =
+            self.last_number(&counter)?.checked_add(1).ok_or_else(|| StorageError::corrupt("a counter at its end"))?;
         self.put(counter, next.to_be_bytes().to_vec());
         Ok(next)
     }
+
+    /// The number that a counter gave last; 0 before the first.
+    pub(crate) fn last_number(&self, counter: &[u8]) -> Result<u64, StorageError> {
+        counted(self.get(counter)?.as_deref())
+    }
+}
+
+/// The number that a counter's row holds.
+pub(crate) fn counted(value: Option<&[u8]>) -> Result<u64, StorageError> {
+    let Some(value) = value else { return Ok(0) };
+    Ok(u64::from_be_bytes(value.try_into().map_err(|_| StorageError::corrupt("a counter"))?))
 }
 
 /// The key of a counter in no account's part.
