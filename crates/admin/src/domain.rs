@@ -122,9 +122,11 @@ pub(crate) fn must_be_local(directory: &Directory, address: &Address) -> Result<
     let known: Vec<String> = directory.domains().map(|domain| domain.name.to_string()).collect();
     let error = AdminError::not_found("domain", name.as_str(), known.iter().cloned());
     let near = error.hint.filter(|hint| hint.starts_with("did you mean"));
-    let there = if known.is_empty() { "there is no domain yet".to_owned() } else { format!("known: {}", known.join(", ")) };
+    let there =
+        if known.is_empty() { "there is no domain yet".to_owned() } else { format!("known: {}", known.join(", ")) };
     let add = format!("{there}; `relais domain add {name}` adds it");
-    Err(AdminError::new(ErrorKind::NotFound, error.message).hint(near.map_or(add.clone(), |near| format!("{near} {add}"))))
+    Err(AdminError::new(ErrorKind::NotFound, error.message)
+        .hint(near.map_or(add.clone(), |near| format!("{near} {add}"))))
 }
 
 /// Refuses an address of ours that leads nowhere.

@@ -12,10 +12,5 @@ pub(crate) const IMPORT_AT_ONCE: usize = 64;
 /// Queue entries in one listing, and one selection of all.
 pub const QUEUE_ENTRIES_MAX: usize = 10_000;
 
-/// Octets of a responder's subject, and of its text or HTML: an answer is a message, not a file store.
-pub const RESPONDER_SUBJECT_OCTETS_MAX: usize = 500;
-/// See [`RESPONDER_SUBJECT_OCTETS_MAX`].
-pub const RESPONDER_BODY_OCTETS_MAX: usize = 256 * 1024;
-
 /// Octets of a name or a note.
 pub const NOTE_OCTETS_MAX: usize = 1_000;

@@ -288,7 +288,7 @@ impl Default for SmartHost {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { cache_mib: 128, free_space_reserve_mib: 256 }
+        Self { cache_mib: 32, free_space_reserve_mib: 256 }
     }
 }
 
