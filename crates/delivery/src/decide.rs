@@ -1,6 +1,7 @@
 //! The answer at RCPT: accepted, or refused with the reply that says why (no backscatter later).
 
 use mail::{Address, EnhancedCode, ForwardPath, Reply};
+use routing::responders::verdict_at;
 use routing::{RELAY_DENIED, Verdict, resolve};
 use storage::StorageError;
 
@@ -21,7 +22,9 @@ impl Delivery {
     /// # Errors
     /// The refusal, as the client is to read it.
     pub fn decide(&self, sender: &Sender, forward_path: &ForwardPath) -> Result<(), Reply> {
-        match (resolve(&self.store.directory(), forward_path).verdict, sender) {
+        let directory = self.store.directory();
+        let resolution = resolve(&directory, forward_path);
+        match (verdict_at(&directory, &resolution, self.store.now()), sender) {
             (Verdict::Accept, _) | (Verdict::NotLocal, Sender::Account(_)) => Ok(()),
             (Verdict::Refuse(refusal), _) => Err(refusal.reply()),
             // Never an open relay: only who has logged in may write to foreign addresses.

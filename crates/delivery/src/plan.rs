@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mail::{AccountId, Address, Domain, Envelope, EnvelopeRecipient};
+use mail::{AccountId, Address, Domain, Envelope, EnvelopeRecipient, Timestamp};
+use routing::responders::{ResponderEvent, at_acceptance, verdict_at};
 use routing::{Directory, Resolution, Verdict, resolve};
 use storage::rows::{QueueRecipient, RecipientState};
 
@@ -14,37 +15,22 @@ pub struct Plan {
     /// Who gets it elsewhere, by the domain that takes it; each address once.
     pub relays: BTreeMap<Domain, Vec<QueueRecipient>>,
     /// Responders that hear of it.
-    pub responders: Vec<PlannedResponder>,
+    pub responders: Vec<ResponderEvent>,
     /// Whether `:blackhole:`, or a responder that keeps nothing, took a recipient's copy.
     pub dropped: bool,
     /// Recipients that were accepted at RCPT and can't be any more: the directory changed meanwhile.
     pub lost: Vec<Address>,
 }
 
-/// A responder that was active at an address on the way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedResponder {
-    /// Its number.
-    pub id: u64,
-    /// Where it stands.
-    pub address: Address,
-    /// The recipient that led there.
-    pub recipient: Address,
-    /// The account behind the address.
-    pub account: Option<AccountId>,
-    /// The sender is also told that nobody got the message (A6).
-    pub failure_notice: bool,
-}
-
 impl Plan {
     /// Decides for every recipient of an envelope; what several of them lead to happens once.
     #[must_use]
-    pub fn new(directory: &Directory, envelope: &Envelope) -> Self {
+    pub fn new(directory: &Directory, envelope: &Envelope, now: Timestamp) -> Self {
         let mut plan = Self::default();
         for recipient in &envelope.recipients {
             let resolution = resolve(directory, &recipient.forward_path);
-            match resolution.verdict {
-                Verdict::Accept => plan.add_local(directory, recipient, &resolution),
+            match verdict_at(directory, &resolution, now) {
+                Verdict::Accept => plan.add_local(directory, recipient, &resolution, now),
                 Verdict::NotLocal => plan.relay_recipient(recipient),
                 Verdict::Refuse(_) => plan.lost.extend(address_of(recipient)),
             }
@@ -52,22 +38,26 @@ impl Plan {
         plan
     }
 
-    fn add_local(&mut self, directory: &Directory, recipient: &EnvelopeRecipient, resolution: &Resolution) {
-        self.dropped |= resolution.dropped;
-        self.mailboxes.extend(resolution.mailboxes.iter().map(|(account, _)| *account));
-        for remote in &resolution.remotes {
+    fn add_local(
+        &mut self,
+        directory: &Directory,
+        recipient: &EnvelopeRecipient,
+        resolution: &Resolution,
+        now: Timestamp,
+    ) {
+        let acceptance = at_acceptance(directory, resolution, now);
+        self.dropped |= resolution.dropped || !acceptance.drop_mailboxes.is_empty();
+        let reached = resolution.mailboxes.iter().map(|(account, _)| *account);
+        self.mailboxes.extend(reached.filter(|account| !acceptance.drop_mailboxes.contains(account)));
+        self.mailboxes.extend(&acceptance.local_copies);
+        for remote in resolution.remotes.iter().chain(&acceptance.remote_copies) {
             self.relay(remote.clone(), recipient);
         }
-        for (id, address) in &resolution.responders {
-            let known = |planned: &PlannedResponder| planned.id == *id && planned.address == *address;
+        for event in acceptance.events {
+            let known =
+                |planned: &ResponderEvent| planned.responder == event.responder && planned.address == event.address;
             if !self.responders.iter().any(known) {
-                self.responders.push(PlannedResponder {
-                    id: *id,
-                    recipient: resolution.written_to.clone(),
-                    address: address.clone(),
-                    account: directory.account(address).map(|account| account.id),
-                    failure_notice: resolution.responder_only(),
-                });
+                self.responders.push(event);
             }
         }
     }
