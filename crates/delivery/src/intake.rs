@@ -91,8 +91,9 @@ impl Intake {
         if !plan.lost.is_empty() {
             return Err(Refused(RECIPIENT_GONE));
         }
-        // Too large a structure is not stored: IMAP computes it when asked.
-        let record = imap_wire::precompute::record(&structure).ok().map(|record| record.encode().into());
+        // A record without the forms that would be too large: IMAP computes those when asked.
+        let record = imap_wire::precompute::record(&structure).unwrap_or_else(|oversize| *oversize.record);
+        let record = Some(record.encode().into());
         let header = if plan.responders.is_empty() { String::new() } else { self.header.into_text() };
         Ok(Prepared {
             plan,

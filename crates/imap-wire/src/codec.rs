@@ -4,36 +4,35 @@
 //! Invariant: for every command that imap-codec accepts, this conversion and our grammar give the same result
 //! (`differential`).
 
+mod fetch;
+mod response;
+mod search;
+
+pub(crate) use response::{codec_flag, codec_mailbox};
+
 use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
 use imap_codec::imap_types::command as codec;
 use imap_codec::imap_types::command::CommandBody as Body;
-use imap_codec::imap_types::core::{AString, Atom, IString, Quoted, Vec1};
 use imap_codec::imap_types::datetime as codec_date;
 use imap_codec::imap_types::extensions::binary::LiteralOrLiteral8;
-use imap_codec::imap_types::extensions::utf8::QuotedUtf8;
-use imap_codec::imap_types::fetch as codec_fetch;
 use imap_codec::imap_types::flag as codec_flag_types;
-use imap_codec::imap_types::mailbox::{ListMailbox, Mailbox, MailboxOther};
-use imap_codec::imap_types::search::SearchKey as CodecKey;
+use imap_codec::imap_types::mailbox::{ListMailbox, Mailbox};
 use imap_codec::imap_types::sequence as codec_sequence;
 use imap_codec::imap_types::status::StatusDataItemName;
-
 use mail::InternalDate;
 
 use crate::checks;
-use crate::command::{
-    Append, Command, CommandBody, Create, DateTest, EnvelopeField, FetchItem, SearchKey, SearchText, Select,
-    StatusItem, Store, StoreAction, Ticket, Transfer,
-};
+use crate::command::{Append, Command, CommandBody, Create, Select, StatusItem, Store, StoreAction, Ticket, Transfer};
 use crate::date::{self, Date};
 use crate::flag::Flag;
 use crate::flaw::Flaw;
 use crate::mailbox_name::{MailboxName, NameEncoding};
 use crate::secret::Secret;
-use crate::section::{HeaderName, Partial, Section, SectionText};
 use crate::sequence::{SequenceBound, SequenceSet};
 use crate::tag::Tag;
+use fetch::fetch_items;
+use search::search_key;
 
 /// What imap-codec makes of a whole command: `None` when it does not understand it.
 pub(crate) fn decode(text: &[u8], encoding: NameEncoding) -> Option<Result<Command, Flaw>> {
@@ -213,10 +212,6 @@ fn our_flags(flags: &[codec_flag_types::Flag<'_>]) -> Result<Vec<Flag>, Flaw> {
     flags.iter().map(|flag| checks::flag(flag.to_string().as_bytes())).collect()
 }
 
-fn keyword(atom: &Atom<'_>) -> Result<Flag, Flaw> {
-    checks::flag(atom.as_ref().as_bytes())
-}
-
 fn ticket(message: &LiteralOrLiteral8<'_>) -> Result<Ticket, Flaw> {
     let ticket = match message {
         LiteralOrLiteral8::Literal8(literal) => Ticket::from_bytes(&literal.data),
@@ -246,128 +241,4 @@ fn set(set: &codec_sequence::SequenceSet) -> Result<SequenceSet, Flaw> {
         codec_sequence::Sequence::Range(a, b) => (bound(a), bound(b)),
     });
     SequenceSet::new(ranges.collect()).ok_or_else(|| Flaw::of("the sequence set is empty"))
-}
-
-fn search_key(key: CodecKey<'_>) -> Result<SearchKey, Flaw> {
-    let text = |string: AString<'_>| SearchText::new(string.as_ref());
-    let envelope = |field, string: AString<'_>| SearchKey::Envelope(field, SearchText::new(string.as_ref()));
-    Ok(match key {
-        CodecKey::And(keys) => {
-            let keys: Result<Vec<_>, _> = keys.into_iter().map(search_key).collect();
-            SearchKey::all_of(keys?)
-        }
-        CodecKey::Not(key) => SearchKey::Not(Box::new(search_key(*key)?)),
-        CodecKey::Or(a, b) => SearchKey::Or(Box::new(search_key(*a)?), Box::new(search_key(*b)?)),
-        CodecKey::SequenceSet(numbers) => SearchKey::Sequence(set(&numbers)?),
-        CodecKey::Uid(numbers) => SearchKey::Uid(set(&numbers)?),
-        CodecKey::All => SearchKey::All,
-        CodecKey::Answered => SearchKey::Has(Flag::Answered),
-        CodecKey::Deleted => SearchKey::Has(Flag::Deleted),
-        CodecKey::Draft => SearchKey::Has(Flag::Draft),
-        CodecKey::Flagged => SearchKey::Has(Flag::Flagged),
-        CodecKey::Seen => SearchKey::Has(Flag::Seen),
-        CodecKey::Keyword(name) => SearchKey::Has(keyword(&name)?),
-        CodecKey::Unanswered => SearchKey::Lacks(Flag::Answered),
-        CodecKey::Undeleted => SearchKey::Lacks(Flag::Deleted),
-        CodecKey::Undraft => SearchKey::Lacks(Flag::Draft),
-        CodecKey::Unflagged => SearchKey::Lacks(Flag::Flagged),
-        CodecKey::Unseen => SearchKey::Lacks(Flag::Seen),
-        CodecKey::Unkeyword(name) => SearchKey::Lacks(keyword(&name)?),
-        CodecKey::New => SearchKey::And(vec![SearchKey::Recent, SearchKey::Lacks(Flag::Seen)]),
-        CodecKey::Old => SearchKey::Not(Box::new(SearchKey::Recent)),
-        CodecKey::Recent => SearchKey::Recent,
-        CodecKey::Bcc(string) => envelope(EnvelopeField::Bcc, string),
-        CodecKey::Cc(string) => envelope(EnvelopeField::Cc, string),
-        CodecKey::From(string) => envelope(EnvelopeField::From, string),
-        CodecKey::Subject(string) => envelope(EnvelopeField::Subject, string),
-        CodecKey::To(string) => envelope(EnvelopeField::To, string),
-        CodecKey::Header(name, string) => SearchKey::Header(HeaderName::new(name.as_ref()), text(string)),
-        CodecKey::Body(string) => SearchKey::Body(text(string)),
-        CodecKey::Text(string) => SearchKey::Text(text(string)),
-        CodecKey::Before(date) => SearchKey::Internal(DateTest::Before, day(&date)?),
-        CodecKey::On(date) => SearchKey::Internal(DateTest::On, day(&date)?),
-        CodecKey::Since(date) => SearchKey::Internal(DateTest::Since, day(&date)?),
-        CodecKey::SentBefore(date) => SearchKey::Sent(DateTest::Before, day(&date)?),
-        CodecKey::SentOn(date) => SearchKey::Sent(DateTest::On, day(&date)?),
-        CodecKey::SentSince(date) => SearchKey::Sent(DateTest::Since, day(&date)?),
-        CodecKey::Larger(octets) => SearchKey::Larger(octets.into()),
-        CodecKey::Smaller(octets) => SearchKey::Smaller(octets.into()),
-        CodecKey::Older(secs) => SearchKey::Older(secs.get()),
-        CodecKey::Younger(secs) => SearchKey::Younger(secs.get()),
-        CodecKey::ModSequence { entry: _, modseq } => SearchKey::ModSeq(checks::modseq(modseq)?),
-    })
-}
-
-fn fetch_items(items: codec_fetch::MacroOrMessageDataItemNames<'_>) -> Result<Vec<FetchItem>, Flaw> {
-    use codec_fetch::{Macro, MacroOrMessageDataItemNames as Items};
-    match items {
-        Items::Macro(Macro::All) => Ok(FetchItem::all()),
-        Items::Macro(Macro::Fast) => Ok(FetchItem::fast()),
-        Items::Macro(Macro::Full) => Ok(FetchItem::full()),
-        Items::Macro(_) => Err(unsupported("the macro")),
-        Items::MessageDataItemNames(items) => items.into_iter().map(fetch_item).collect(),
-    }
-}
-
-fn fetch_item(item: codec_fetch::MessageDataItemName<'_>) -> Result<FetchItem, Flaw> {
-    use codec_fetch::MessageDataItemName as Item;
-    Ok(match item {
-        Item::Body => FetchItem::Body,
-        Item::BodyExt { section: codec_section, partial, peek } => FetchItem::BodySection {
-            section: codec_section.map(section).unwrap_or_default(),
-            partial: partial.map(|(start, length)| Partial { start: start.into(), length: length.get().into() }),
-            peek,
-        },
-        Item::BodyStructure => FetchItem::BodyStructure,
-        Item::Envelope => FetchItem::Envelope,
-        Item::Flags => FetchItem::Flags,
-        Item::InternalDate => FetchItem::InternalDate,
-        Item::Rfc822 => FetchItem::Rfc822,
-        Item::Rfc822Header => FetchItem::Rfc822Header,
-        Item::Rfc822Size => FetchItem::Rfc822Size,
-        Item::Rfc822Text => FetchItem::Rfc822Text,
-        Item::Uid => FetchItem::Uid,
-        Item::ModSeq => FetchItem::ModSeq,
-        Item::Binary { .. } | Item::BinarySize { .. } => return Err(unsupported("BINARY")),
-    })
-}
-
-fn section(section: codec_fetch::Section<'_>) -> Section {
-    use codec_fetch::Section as S;
-    let part = |part: Option<codec_fetch::Part>| -> Vec<u32> {
-        part.map(|part| part.0.as_ref().iter().map(|n| n.get()).collect()).unwrap_or_default()
-    };
-    let names = |names: Vec1<AString<'_>>| names.into_iter().map(|name| HeaderName::new(name.as_ref())).collect();
-    match section {
-        S::Part(numbers) => Section { part: part(Some(numbers)), text: None },
-        S::Header(numbers) => Section { part: part(numbers), text: Some(SectionText::Header) },
-        S::HeaderFields(numbers, fields) => {
-            Section { part: part(numbers), text: Some(SectionText::HeaderFields(names(fields))) }
-        }
-        S::HeaderFieldsNot(numbers, fields) => {
-            Section { part: part(numbers), text: Some(SectionText::HeaderFieldsNot(names(fields))) }
-        }
-        S::Text(numbers) => Section { part: part(numbers), text: Some(SectionText::Text) },
-        S::Mime(numbers) => Section { part: part(Some(numbers)), text: Some(SectionText::Mime) },
-    }
-}
-
-/// A flag for a response.
-pub(crate) fn codec_flag(flag: &Flag) -> Option<codec_flag_types::Flag<'_>> {
-    codec_flag_types::Flag::try_from(flag.as_str()).ok()
-}
-
-/// A mailbox name for a response: INBOX bare, every other name quoted, so that `NIL` is never read as nothing.
-pub(crate) fn codec_mailbox(name: &MailboxName, encoding: NameEncoding) -> Mailbox<'static> {
-    if name.is_inbox() {
-        return Mailbox::Inbox;
-    }
-    let text = name.encode(encoding).into_owned();
-    let string = if text.is_ascii() {
-        IString::Quoted(Quoted::unvalidated(text))
-    } else {
-        IString::QuotedUtf8(QuotedUtf8::unvalidated(text))
-    };
-    // A name that is not INBOX is never reserved, so this arm cannot fail; INBOX is the harmless answer if it ever did.
-    MailboxOther::try_from(AString::String(string)).map_or(Mailbox::Inbox, Mailbox::Other)
 }

@@ -12,6 +12,7 @@
 
 mod announce;
 mod frame;
+mod skip;
 #[cfg(test)]
 mod tests;
 
@@ -168,29 +169,6 @@ impl Framer {
         if self.skip_refused(literal) { AfterRefusal::GoOn } else { AfterRefusal::Close }
     }
 
-    /// A refused literal: a client that waits for leave has ended its command (RFC 3501 §7.5); one that does not is sending already.
-    /// False when that is more than is worth reading.
-    fn skip_refused(&mut self, literal: Literal) -> bool {
-        self.release();
-        if literal.sync {
-            self.state = State::Command;
-            return true;
-        }
-        self.state = State::Swallow { left: literal.size };
-        self.count_swallowed(literal.size)
-    }
-
-    /// False, and dead, when more was thrown away than is worth it.
-    fn count_swallowed(&mut self, octets: u64) -> bool {
-        self.swallowed = self.swallowed.saturating_add(octets);
-        if self.swallowed > self.limits.swallow_max {
-            self.release();
-            self.state = State::Dead;
-            return false;
-        }
-        true
-    }
-
     fn release(&mut self) {
         self.text = CommandText::default();
         self.line_start = 0;
@@ -209,13 +187,12 @@ impl Framer {
         }
         let stop = memchr3(b'\r', b'\n', 0, input);
         let (line, after) = input.split_at_checked(stop.unwrap_or(input.len())).unwrap_or((input, &[]));
-        if self.text.len() - self.line_start + line.len() > self.limits.line_max {
-            let fits = self.limits.line_max.saturating_sub(self.text.len() - self.line_start);
-            return self.too_long(input, fits, "the line is too long");
-        }
-        if self.text.len() + line.len() > self.limits.command_max {
-            let fits = self.limits.command_max.saturating_sub(self.text.len());
-            return self.too_long(input, fits, "the command is too long");
+        // The bound that is met first speaks, however much comes at once.
+        let line_room = self.limits.line_max.saturating_sub(self.text.len() - self.line_start);
+        let command_room = self.limits.command_max.saturating_sub(self.text.len());
+        if line.len() > line_room.min(command_room) {
+            let text = if line_room <= command_room { "the line is too long" } else { "the command is too long" };
+            return self.too_long(input, line_room.min(command_room), text);
         }
         self.text.extend(line);
         *input = after;
@@ -235,13 +212,6 @@ impl Framer {
                 self.wrong(b"\0", "a NUL is in the line")
             }
         }
-    }
-
-    /// What is said must not depend on the cuts: takes what fits, then speaks.
-    fn too_long<'a>(&mut self, input: &mut &'a [u8], fits: usize, text: &'static str) -> Step<'a> {
-        self.text.extend(input.get(..fits).unwrap_or(input));
-        *input = rest(input, fits);
-        self.wrong(b"", text)
     }
 
     fn end_of_line<'a>(&mut self) -> Step<'a> {
@@ -309,28 +279,6 @@ impl Framer {
         Step::Frame(Frame::Misbehaviour { refusal, close: !sync })
     }
 
-    /// Something is wrong within a line: say so, then skip to the end of the command. The octet at fault stays part of the line.
-    fn wrong<'a>(&mut self, octet: &[u8], text: &'static str) -> Step<'a> {
-        // A line that is no command has no tag; its session knows that of the command which waits for it.
-        let was_line = self.state == State::Line;
-        let mut refusal = self.refusal(None, text.to_owned());
-        refusal.tag = refusal.tag.filter(|_| !was_line);
-        self.text.extend(octet);
-        let line = self.text.as_bytes().get(self.line_start..).unwrap_or_default();
-        let truncated = line.len() > announce::TAIL;
-        let tail = CommandText::from(announce::tail(line));
-        self.release();
-        // The line's end is looked at for an announcement; the beginning no longer matters.
-        self.text = tail;
-        self.swallowed = 0;
-        self.state = State::Discard { truncated };
-        if was_line {
-            Step::Frame(Frame::BadLine(refusal))
-        } else {
-            Step::Frame(Frame::Misbehaviour { refusal, close: false })
-        }
-    }
-
     fn refusal(&self, code: Option<Code>, text: String) -> Refusal {
         Refusal { tag: Tag::at_start(self.text.as_bytes()), condition: Condition::Bad, code, text }
     }
@@ -368,73 +316,6 @@ impl Framer {
         let nul = nul || (!binary && memchr(0, chunk).is_some());
         self.state = State::Message { left: left - chunk.len() as u64, ticket, binary, nul };
         Some(Frame::Chunk(chunk))
-    }
-
-    fn discard_line<'a>(&mut self, input: &mut &'a [u8], mut truncated: bool) -> Step<'a> {
-        if self.after_cr {
-            let Some(&next) = input.first() else { return Step::NeedMore };
-            self.after_cr = false;
-            if next == b'\n' {
-                *input = rest(input, 1);
-                return self.end_of_discarded_line(truncated);
-            }
-            self.text.extend(b"\r");
-        }
-        let stop = memchr(b'\r', input);
-        let line = input.get(..stop.unwrap_or(input.len())).unwrap_or_default();
-        if !self.count_swallowed(line.len() as u64) {
-            return self.gave_up();
-        }
-        self.text.extend(announce::tail(line));
-        let excess = self.text.len().saturating_sub(announce::TAIL);
-        if excess > 0 || line.len() > announce::TAIL {
-            truncated = true;
-            self.text.drop_front(excess);
-        }
-        self.state = State::Discard { truncated };
-        *input = rest(input, line.len());
-        if stop.is_none() {
-            return Step::NeedMore;
-        }
-        *input = rest(input, 1);
-        self.after_cr = true;
-        Step::Again
-    }
-
-    fn end_of_discarded_line<'a>(&mut self, truncated: bool) -> Step<'a> {
-        let announced = announce::at_end(self.text.as_bytes(), truncated);
-        match announced {
-            // A client that waits for leave has its answer already.
-            Announced::Nothing | Announced::Absurd { sync: true } => {
-                self.release();
-                self.state = State::Command;
-                Step::Again
-            }
-            Announced::Literal(literal) if self.skip_refused(literal) => Step::Again,
-            Announced::Literal(_) => self.gave_up(),
-            Announced::Absurd { sync: false } => {
-                self.release();
-                self.state = State::Dead;
-                self.gave_up()
-            }
-        }
-    }
-
-    fn gave_up<'a>(&self) -> Step<'a> {
-        let text = "too much follows a command that was refused".to_owned();
-        let refusal = Refusal { tag: None, condition: Condition::Bad, code: None, text };
-        Step::Frame(Frame::Misbehaviour { refusal, close: true })
-    }
-
-    fn swallow<'a>(&mut self, input: &mut &'a [u8], left: u64) -> Step<'a> {
-        let taken = take(input, left);
-        let left = left - taken.len() as u64;
-        if left > 0 {
-            self.state = State::Swallow { left };
-            return Step::NeedMore;
-        }
-        self.state = State::Discard { truncated: false };
-        Step::Again
     }
 }
 

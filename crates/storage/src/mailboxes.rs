@@ -132,6 +132,9 @@ impl Store {
             self.move_all(account, inbox.id, created.value.id).await?;
             return Ok(Done { value: (), committed: created.committed });
         }
+        if from == to {
+            return Err(StorageError::MailboxExists);
+        }
         if to.strip_prefix(&from).is_some_and(|rest| rest.starts_with(DELIMITER)) {
             return Err(StorageError::NotAllowed("a mailbox can't be moved below itself"));
         }

@@ -299,7 +299,8 @@ impl Store {
             let done = self
                 .transact(move |tx| {
                     let copied = tx.copy((account, from), &some, (account, to), now)?;
-                    tx.expunge(account, from, &some, scope, now)?;
+                    let moved: Vec<Uid> = copied.1.iter().map(|(source, _)| *source).collect();
+                    tx.expunge(account, from, &moved, scope, now)?;
                     Ok(copied)
                 })
                 .await?;
@@ -485,6 +486,10 @@ impl Transaction<'_> {
         let before = target.clone();
         let mut pairs = Vec::with_capacity(uids.len());
         for uid in uids {
+            // Within one mailbox a copy may get a UID that is named here; it is none of those that were meant.
+            if *uid >= source.uid_next {
+                continue;
+            }
             let Some(message) = self.message_row(from.0, from.1, *uid)? else { continue };
             let new = NewMessage {
                 blob: message.blob,

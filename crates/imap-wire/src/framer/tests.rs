@@ -199,6 +199,10 @@ fn long_lines_and_commands() {
     assert_eq!(frames(&over), [bad(Some("a"), "the line is too long"), command("c NOOP\r\n")]);
     let many = [b"a ".as_slice(), &b"{30+}\r\n012345678901234567890123456789 ".repeat(6), b"\r\nc NOOP\r\n"].concat();
     assert_eq!(frames(&many), [bad(Some("a"), "a literal of 30 octets is too long here"), command("c NOOP\r\n")]);
+    // Both bounds are passed by one read: the nearer one speaks.
+    let both =
+        [b"a ".as_slice(), &b"{30+}\r\n012345678901234567890123456789".repeat(2), &[b'x'; 150], b"\r\n"].concat();
+    assert_eq!(frames(&both), [bad(Some("a"), "the command is too long")]);
     let endless = [b"a ".as_slice(), &[b'x'; 2_500], b"\r\nc NOOP\r\n"].concat();
     let (seen, _) = run(&[&endless]);
     assert_eq!(seen.len(), 2);
@@ -251,7 +255,7 @@ fn debug_shows_no_password() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
     #[test]
     fn cuts_change_nothing(pieces in prop::collection::vec(prop::sample::select(vec![
         "a NOOP", "\r\n", "\r", "\n", "\0", "{3}", "{3+}", "~{2}", "{50+}", "{1500+}", "{99999999999}", "abc", " ", "a APPEND x ",
