@@ -58,6 +58,9 @@ fn envelope(session: &Session, argument: &str) -> Result<Envelope, Misbehaviour>
     if let Some(submitter) = parameters.take("AUTH") {
         submitter.and_then(xtext::decode_xtext).ok_or(Misbehaviour::BadParameter("AUTH"))?;
     }
+    if parameters.value("SMTPUTF8").is_some() {
+        return Err(Misbehaviour::BadParameter("SMTPUTF8"));
+    }
     let Request::Mail { from } = request::parse(&parameters.line("MAIL FROM:<>"), FORM)? else {
         return Err(Misbehaviour::Syntax(FORM));
     };
@@ -154,7 +157,7 @@ mod tests {
         }
         assert_eq!(read("FROM:<> BODY=9BIT"), Err(Misbehaviour::BadParameter("BODY")));
         assert_eq!(read("FROM:<> RET=ALL"), Err(Misbehaviour::BadParameter("RET")));
-        assert_eq!(read("FROM:<> SMTPUTF8=1").is_err(), true);
+        assert_eq!(read("FROM:<> SMTPUTF8=1"), Err(Misbehaviour::BadParameter("SMTPUTF8")));
     }
 
     #[test]
