@@ -96,8 +96,7 @@ async fn a_message_that_breaks_off_is_abandoned() {
     begin_data(&mut client).await;
     client.send(b"Subject: half a mess").await;
     drop(client);
-    let host = server.end().await;
-    assert_eq!((host.memory().kept.len(), host.memory().open_sinks), (0, 0));
+    assert_eq!(server.end().await.kept_and_open(), (0, 0));
 }
 
 #[tokio::test]
@@ -150,8 +149,9 @@ async fn a_large_message_streams_in_small_pieces() {
     assert!(client.reply().await.starts_with("250 2.0.0"));
     drop(client);
     let host = server.end().await;
-    assert_eq!(host.memory().octets_taken, 64_000_000);
-    assert!(host.memory().largest_write <= 32 * 1024, "{}", host.memory().largest_write);
+    let memory = host.memory();
+    assert_eq!(memory.octets_taken, 64_000_000);
+    assert!(memory.largest_write <= 32 * 1024, "{}", memory.largest_write);
 }
 
 #[tokio::test]
@@ -170,8 +170,7 @@ async fn a_shutdown_waits_for_a_message_and_then_no_longer() {
     drop((idle, quick));
     server.simulated.clock.advance(Duration::from_secs(30));
     assert_eq!(slow.read_line().await, None);
-    let host = server.end().await;
-    assert_eq!((host.memory().kept.len(), host.memory().open_sinks), (1, 0));
+    assert_eq!(server.end().await.kept_and_open(), (1, 0));
 }
 
 #[tokio::test]

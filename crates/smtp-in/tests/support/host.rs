@@ -25,7 +25,13 @@ pub struct Memory {
 
 impl FakeHost {
     pub fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.0.lock().unwrap()
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// How many messages are kept, and how many are still open.
+    pub fn kept_and_open(&self) -> (usize, usize) {
+        let memory = self.memory();
+        (memory.kept.len(), memory.open_sinks)
     }
 
     fn trouble(&self, name: &str) -> bool {
