@@ -1,4 +1,10 @@
 //! What only the real connection code can show: half-closed and silent clients, limits, shutdown, reload.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may unwrap, like the tests"
+)]
 
 mod support;
 

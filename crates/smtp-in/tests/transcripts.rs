@@ -1,4 +1,10 @@
 //! Plays every transcript of the SMTP side: the engine at once and cut at every place, and the real server over TLS.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may unwrap, like the tests"
+)]
 
 mod support;
 
@@ -10,7 +16,8 @@ use testkit::transcript::{Feeding, Transcript};
 
 /// The folders of `tests/transcripts` that speak SMTP.
 const FOLDERS: [&str; 11] = [
-    "rfc1870", "rfc2920", "rfc3030", "rfc3207", "rfc3461", "rfc4954", "rfc5321", "rfc6152", "rfc6409", "rfc6531", "rfc9422",
+    "rfc1870", "rfc2920", "rfc3030", "rfc3207", "rfc3461", "rfc4954", "rfc5321", "rfc6152", "rfc6409", "rfc6531",
+    "rfc9422",
 ];
 
 fn all() -> Vec<Transcript> {

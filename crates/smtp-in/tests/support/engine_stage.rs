@@ -15,7 +15,7 @@ use super::host::FakeHost;
 use super::{Setup, span};
 
 #[derive(Default)]
-pub struct EngineStage {
+pub(crate) struct EngineStage {
     setup: Setup,
     host: FakeHost,
     now: Timestamp,

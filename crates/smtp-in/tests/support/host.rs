@@ -10,26 +10,26 @@ use storage::Committed;
 use world::BoxFuture;
 
 #[derive(Clone, Default)]
-pub struct FakeHost(Arc<Mutex<Memory>>);
+pub(crate) struct FakeHost(Arc<Mutex<Memory>>);
 
 #[derive(Default)]
-pub struct Memory {
-    pub kept: Vec<(Envelope, Vec<u8>)>,
+pub(crate) struct Memory {
+    pub(crate) kept: Vec<(Envelope, Vec<u8>)>,
     /// What goes wrong: the word behind `@host`.
-    pub trouble: String,
-    pub open_sinks: usize,
-    pub octets_taken: u64,
-    pub largest_write: usize,
-    pub last_received: String,
+    pub(crate) trouble: String,
+    pub(crate) open_sinks: usize,
+    pub(crate) octets_taken: u64,
+    pub(crate) largest_write: usize,
+    pub(crate) last_received: String,
 }
 
 impl FakeHost {
-    pub fn memory(&self) -> MutexGuard<'_, Memory> {
+    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// How many messages are kept, and how many are still open.
-    pub fn kept_and_open(&self) -> (usize, usize) {
+    pub(crate) fn kept_and_open(&self) -> (usize, usize) {
         let memory = self.memory();
         (memory.kept.len(), memory.open_sinks)
     }
@@ -39,7 +39,7 @@ impl FakeHost {
     }
 
     /// Understands a directive about the host; false when it is about something else.
-    pub fn directive(&self, directive: &str) -> Result<bool, String> {
+    pub(crate) fn directive(&self, directive: &str) -> Result<bool, String> {
         let (word, rest) = directive.split_once(' ').unwrap_or((directive, ""));
         let mut memory = self.memory();
         let same = |expected: &str, found: String| {

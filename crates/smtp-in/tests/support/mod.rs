@@ -1,9 +1,9 @@
 //! A host, a certificate and two stages for the tests of this crate.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-pub mod engine_stage;
-pub mod host;
-pub mod net_stage;
+pub(crate) mod engine_stage;
+pub(crate) mod host;
+pub(crate) mod net_stage;
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,11 +13,11 @@ use rustls::crypto::aws_lc_rs::default_provider;
 
 /// What directives set before the first line.
 #[derive(Clone)]
-pub struct Setup {
-    pub kind: ListenerKind,
-    pub limits: Limits,
-    pub bare_newlines: BareNewlines,
-    pub certificate: bool,
+pub(crate) struct Setup {
+    pub(crate) kind: ListenerKind,
+    pub(crate) limits: Limits,
+    pub(crate) bare_newlines: BareNewlines,
+    pub(crate) certificate: bool,
 }
 
 impl Default for Setup {
@@ -33,7 +33,7 @@ impl Default for Setup {
 
 impl Setup {
     /// Understands a directive about the listener; false when it is about something else.
-    pub fn directive(&mut self, directive: &str) -> Result<bool, String> {
+    pub(crate) fn directive(&mut self, directive: &str) -> Result<bool, String> {
         match directive.split_once(' ').unwrap_or((directive, "")) {
             ("listener", "mx") => self.kind = ListenerKind::Mx,
             ("listener", "submission") => self.kind = ListenerKind::Submission,
@@ -59,7 +59,7 @@ impl Setup {
         Ok(true)
     }
 
-    pub fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         Settings {
             kind: self.kind,
             host_name: Domain::parse("mx.example").unwrap(),
@@ -71,7 +71,7 @@ impl Setup {
 }
 
 /// The server's and the client's side of one throw-away certificate.
-pub fn tls() -> &'static (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
+pub(crate) fn tls() -> &'static (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
     static TLS: OnceLock<(Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>)> = OnceLock::new();
     TLS.get_or_init(|| {
         let made = rcgen::generate_simple_self_signed(vec!["mx.example".to_owned()]).unwrap();
@@ -95,7 +95,7 @@ pub fn tls() -> &'static (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) 
 }
 
 /// `5m`, `30s`.
-pub fn span(text: &str) -> Result<std::time::Duration, String> {
+pub(crate) fn span(text: &str) -> Result<std::time::Duration, String> {
     let wrong = || format!("{text} is no span of time");
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
     let number: u64 = number.parse().map_err(|_| wrong())?;

@@ -17,7 +17,7 @@ use world::{BoxFuture, Clock, SystemClock};
 use super::host::FakeHost;
 use super::{Setup, span, tls};
 
-pub struct NetStage {
+pub(crate) struct NetStage {
     setup: Setup,
     host: FakeHost,
     world: SimulatedWorld,
@@ -27,9 +27,9 @@ pub struct NetStage {
     client: Option<Client>,
 }
 
-pub struct Client {
-    pub stream: Box<dyn world::Stream>,
-    pub input: Vec<u8>,
+pub(crate) struct Client {
+    pub(crate) stream: Box<dyn world::Stream>,
+    pub(crate) input: Vec<u8>,
 }
 
 impl Default for NetStage {
@@ -48,7 +48,7 @@ impl Default for NetStage {
 }
 
 /// Fails instead of hanging.
-pub async fn soon<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::select! {
         done = work => done,
         () = SystemClock.sleep(Duration::from_secs(20)) => panic!("nothing happened for 20 seconds"),
@@ -56,12 +56,12 @@ pub async fn soon<T>(work: impl Future<Output = T>) -> T {
 }
 
 impl Client {
-    pub async fn connect(to: std::net::SocketAddr) -> Self {
+    pub(crate) async fn connect(to: std::net::SocketAddr) -> Self {
         let connected: BoxFuture<'_, _> = world::Connector::connect(&world::TcpConnector, to, Duration::from_secs(20));
         Self { stream: connected.await.unwrap(), input: Vec::new() }
     }
 
-    pub async fn send(&mut self, octets: &[u8]) {
+    pub(crate) async fn send(&mut self, octets: &[u8]) {
         soon(async {
             self.stream.write_all(octets).await?;
             self.stream.flush().await
@@ -71,7 +71,7 @@ impl Client {
         .ok();
     }
 
-    pub async fn read_line(&mut self) -> Option<String> {
+    pub(crate) async fn read_line(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.input.windows(2).position(|pair| pair == b"\r\n") {
                 let line: Vec<u8> = self.input.drain(..end + 2).take(end).collect();
@@ -86,7 +86,7 @@ impl Client {
     }
 
     /// Reads a whole reply, and gives its last line.
-    pub async fn reply(&mut self) -> String {
+    pub(crate) async fn reply(&mut self) -> String {
         loop {
             let line = self.read_line().await.expect("a reply");
             if line.as_bytes().get(3) == Some(&b' ') {
@@ -95,7 +95,7 @@ impl Client {
         }
     }
 
-    pub async fn handshake(&mut self) -> Result<(), String> {
+    pub(crate) async fn handshake(&mut self) -> Result<(), String> {
         let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
         let name = rustls::pki_types::ServerName::try_from("mx.example").unwrap();
         let connector = tokio_rustls::TlsConnector::from(tls().1.clone());
@@ -106,7 +106,7 @@ impl Client {
 }
 
 /// A listener on a free port of the loopback interface.
-pub fn listener() -> (tokio::net::TcpListener, std::net::SocketAddr) {
+pub(crate) fn listener() -> (tokio::net::TcpListener, std::net::SocketAddr) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let at = listener.local_addr().unwrap();
