@@ -110,7 +110,8 @@ fn people_read_both_languages() {
 
 #[test]
 fn the_header_of_a_dsn_stops_answers() {
-    let dsn = build_with(&report(ReportKind::Delayed, &["x@b.example"]), "a@a.example", Returned::Header(HEADER), false);
+    let dsn =
+        build_with(&report(ReportKind::Delayed, &["x@b.example"]), "a@a.example", Returned::Header(HEADER), false);
     let message = MessageParser::new().parse(&dsn.content).unwrap();
     let field = message.headers().get("Auto-Submitted").unwrap();
     assert_eq!(field.raw_value().trim_ascii(), b"auto-replied");
@@ -123,7 +124,8 @@ fn the_header_of_a_dsn_stops_answers() {
 
 #[test]
 fn a_whole_message_goes_back_untouched_and_no_boundary_cuts_it() {
-    let dsn = build_with(&report(ReportKind::Failed, &["x@b.example"]), "a@a.example", Returned::Message(MESSAGE), false);
+    let dsn =
+        build_with(&report(ReportKind::Failed, &["x@b.example"]), "a@a.example", Returned::Message(MESSAGE), false);
     assert_eq!(part_types(&dsn.content)[3], "message/rfc822");
     let parts = raw_parts(&dsn);
     assert_eq!(parts[2].split_once("\r\n\r\n").unwrap().1.as_bytes(), MESSAGE);
@@ -142,7 +144,8 @@ fn utf8_addresses_take_the_global_types() {
 #[test]
 fn eight_bit_content_is_labelled() {
     let message = "Subject: x\r\n\r\ncaf\u{e9}\r\n".as_bytes();
-    let dsn = build_with(&report(ReportKind::Failed, &["x@b.example"]), "a@a.example", Returned::Message(message), false);
+    let dsn =
+        build_with(&report(ReportKind::Failed, &["x@b.example"]), "a@a.example", Returned::Message(message), false);
     assert!(raw_parts(&dsn)[2].starts_with("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"));
     assert_eq!(dsn.envelope.body, BodyType::EightBitMime);
     assert!(!dsn.envelope.smtputf8);

@@ -48,7 +48,8 @@ const FRENCH: Words = Words {
 pub(super) fn paragraphs(facts: &DsnFacts<'_>) -> String {
     let english = in_language(facts, &ENGLISH);
     let french = in_language(facts, &FRENCH);
-    format!("{english}\n----------------------------------------------------------------\n\n{french}").replace('\n', "\r\n")
+    format!("{english}\n----------------------------------------------------------------\n\n{french}")
+        .replace('\n', "\r\n")
 }
 
 fn in_language(facts: &DsnFacts<'_>, words: &Words) -> String {
@@ -201,10 +202,8 @@ const BAD_SENDER: Both = Both {
     english: "your own address was not accepted there",
     french: "votre propre adresse n'y a pas été acceptée",
 };
-const BAD_ADDRESS: Both = Both {
-    english: "the address was not accepted there",
-    french: "l'adresse n'y a pas été acceptée",
-};
+const BAD_ADDRESS: Both =
+    Both { english: "the address was not accepted there", french: "l'adresse n'y a pas été acceptée" };
 const MAILBOX_DISABLED: Both = Both {
     english: "the mailbox takes no messages at present",
     french: "la boîte ne reçoit pas de messages en ce moment",
@@ -234,10 +233,8 @@ const BAD_CONTENT: Both = Both {
     english: "that server does not take this form of content",
     french: "ce serveur n'accepte pas cette forme de contenu",
 };
-const REFUSED: Both = Both {
-    english: "that server's rules refuse the message",
-    french: "les règles de ce serveur refusent le message",
-};
+const REFUSED: Both =
+    Both { english: "that server's rules refuse the message", french: "les règles de ce serveur refusent le message" };
 const TEMPORARY: Both = Both {
     english: "that server can't take the message at present",
     french: "ce serveur ne peut pas prendre le message en ce moment",
@@ -252,10 +249,8 @@ const CHECK_DOMAIN: Both = Both {
     english: "check what stands behind the @ for typing errors.",
     french: "vérifiez l'orthographe de ce qui suit le @.",
 };
-const OTHER_ADDRESS: Both = Both {
-    english: "use another address of that person.",
-    french: "utilisez une autre adresse de cette personne.",
-};
+const OTHER_ADDRESS: Both =
+    Both { english: "use another address of that person.", french: "utilisez une autre adresse de cette personne." };
 const MAILBOX_FULL_REMEDY: Both = Both {
     english: "tell the person by other means, and send the message again later.",
     french: "prévenez la personne autrement, et renvoyez le message plus tard.",

@@ -189,7 +189,8 @@ impl Session {
         }
         // The others that mail-send knows are not built in.
         self.ehlo.auth_mechanisms &= AUTH_PLAIN | AUTH_LOGIN;
-        let credentials = Credentials::Plain { username: login.name.clone(), secret: login.password.reveal().to_owned() };
+        let credentials =
+            Credentials::Plain { username: login.name.clone(), secret: login.password.reveal().to_owned() };
         let offered = Offered(&self.ehlo);
         match self.world.timeout(GREETING_TIMEOUT, self.client.authenticate(&credentials, &offered)).await {
             Ok(Ok(_)) => Ok(()),
