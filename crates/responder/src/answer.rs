@@ -165,7 +165,7 @@ pub(crate) mod tests {
         let text = build(&responder(), "Alice Martin", HEADER);
         for line in [
             "Date: Mon, 21 Sep 2026 16:13:20 +0200\r\n",
-            "From: Alice Martin <info@a.example>\r\n",
+            "From: \"Alice Martin\" <info@a.example>\r\n",
             "To: <bob@r.example>\r\n",
             "Message-ID: <abababababababababababababababab@mx.a.example>\r\n",
             "In-Reply-To: <m2@r.example>\r\n",
