@@ -165,7 +165,7 @@ pub(crate) mod tests {
         let text = build(&responder(), "Alice Martin", HEADER);
         for line in [
             "Date: Mon, 21 Sep 2026 16:13:20 +0200\r\n",
-            "From: Alice Martin <info@a.example>\r\n",
+            "From: \"Alice Martin\" <info@a.example>\r\n",
             "To: <bob@r.example>\r\n",
             "Message-ID: <abababababababababababababababab@mx.a.example>\r\n",
             "In-Reply-To: <m2@r.example>\r\n",
@@ -177,7 +177,7 @@ pub(crate) mod tests {
             assert!(text.contains(line), "{line}\nin\n{text}");
         }
         let parsed = MessageParser::default().parse(text.as_bytes()).unwrap();
-        assert_eq!(parsed.subject().as_deref(), Some("Absence : Café"));
+        assert_eq!(parsed.subject(), Some("Absence : Café"));
         assert_eq!(parsed.body_text(0).unwrap(), "Je suis là lundi.\r\n\r\nAlice\r\n");
         assert!(text.is_ascii() && text.to_ascii_lowercase().contains("charset=\"utf-8\""), "{text}");
     }
@@ -226,6 +226,13 @@ pub(crate) mod tests {
         assert_eq!(paths, ["<bob@r.example>", "<audit@a.example>"]);
         assert!(envelope.recipients.iter().all(|r| r.notify == DsnNotify::NEVER));
         assert_eq!(answer.envelope(b"x", Some(&to)).recipients.len(), 1);
+        // RFC 6531: an address beyond ASCII makes the answer travel with SMTPUTF8.
+        let accented = Address::parse("josé@r.example").unwrap();
+        let answer = Answer { to: &accented, ..answer };
+        let content = answer.build();
+        let envelope = answer.envelope(&content, None);
+        assert!(envelope.smtputf8 && envelope.body == BodyType::EightBitMime);
+        assert!(String::from_utf8(content).unwrap().contains("To: <josé@r.example>\r\n"));
     }
 
     proptest! {

@@ -144,7 +144,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics_and_everything_is_bounded(header: Vec<u8>, to in "[a-z@,<>\" ]{0,4000}") {
-            ReceivedHeader::read(&header);
+            prop_assert!(ReceivedHeader::read(&header).references.len() <= REFERENCES_MAX);
             let read = ReceivedHeader::read(format!("To: {to}\r\n\r\n").as_bytes());
             prop_assert!(read.marks.recipients.len() <= RECIPIENTS_MAX);
         }

@@ -161,7 +161,7 @@ async fn v01_a05_a14_an_absence_is_answered_once_a_day_filed_and_marked() {
     let answer = server.queued().await.remove(0);
     assert!(answer.starts_with("Date: "), "no Return-Path travels");
     for line in
-        ["From: Alice Martin <alice@a.example>\r\n", "To: <carol@r.example>\r\n", "In-Reply-To: <m@r.example>\r\n"]
+        ["From: \"Alice Martin\" <alice@a.example>\r\n", "To: <carol@r.example>\r\n", "In-Reply-To: <m@r.example>\r\n"]
     {
         assert!(answer.contains(line), "{answer}");
     }
@@ -211,7 +211,7 @@ async fn the_answer_comes_from_the_alias_that_was_written_to() {
     server.receive("carol@r.example", "info@a.example", "").await;
     server.take_all().await.unwrap();
     let answer = server.queued().await.remove(0);
-    assert!(answer.contains("From: Alice Martin <info@a.example>\r\n"), "{answer}");
+    assert!(answer.contains("From: \"Alice Martin\" <info@a.example>\r\n"), "{answer}");
     assert!(!answer.contains("alice@a.example"), "the address behind the alias stays private");
     assert!(server.mailbox("bob@a.example", "INBOX").await[0].system_flags == SystemFlags::default());
 }
@@ -248,7 +248,7 @@ async fn a06_a_free_address_answers_and_gives_one_failure_notice() {
     let notices: Vec<_> = queued.iter().filter(|text| text.contains("multipart/report")).collect();
     assert_eq!((queued.len(), notices.len()), (3, 1), "{queued:#?}");
     assert!(
-        notices[0].contains("Final-Recipient: rfc822; prices@a.example") && notices[0].contains("5.1.1"),
+        notices[0].contains("Final-Recipient: rfc822;prices@a.example") && notices[0].contains("5.1.1"),
         "{}",
         notices[0]
     );
