@@ -12,6 +12,6 @@ mod edit;
 pub mod limits;
 mod policy;
 
-pub use attempt::{Decision, Outcome, ReportKind, ReportedRecipient, Report, after_attempt};
+pub use attempt::{Decision, Outcome, Report, ReportKind, ReportedRecipient, after_attempt};
 pub use edit::{hold, is_wanted_at_once, resume, retry_now};
 pub use policy::RetryPolicy;

@@ -81,7 +81,8 @@ impl RetryPolicy {
 
     /// Moves a delay by chance, within the jitter.
     fn spread(&self, delay: Duration, chance: u64) -> Duration {
-        let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) / 100 * u64::from(self.jitter_percent.min(50));
+        let millis =
+            u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) / 100 * u64::from(self.jitter_percent.min(50));
         let width = millis.saturating_mul(2).saturating_add(1);
         let moved = delay.saturating_sub(Duration::from_millis(millis)) + Duration::from_millis(chance % width);
         moved.max(DELAY_MIN)

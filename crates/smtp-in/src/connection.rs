@@ -110,7 +110,8 @@ impl Connection<'_> {
     async fn hear(&mut self, shutdown: &CancellationToken, told: bool) -> Result<(), End> {
         // An idle connection holds the small array only; inside a message a larger one pays.
         let mut small = [0; COMMAND_READ_OCTETS];
-        let mut large = if self.engine.in_body() { vec![0; BODY_READ_OCTETS] } else { Vec::new() };
+        let in_body = self.engine.in_body();
+        let mut large = if in_body { vec![0; BODY_READ_OCTETS] } else { Vec::new() };
         let buffer: &mut [u8] = if large.is_empty() { &mut small } else { &mut large };
         let octets_max = buffer.len().min(self.engine.room());
         let buffer = buffer.get_mut(..octets_max).unwrap_or_default();
@@ -130,8 +131,10 @@ impl Connection<'_> {
                 let heard = buffer.get_mut(..octets).unwrap_or_default();
                 metrics::counter!("relais_smtp_in_octets_total").increment(octets as u64);
                 self.engine.receive(heard, self.world.clock.now());
-                // A password may have been in it.
-                heard.zeroize();
+                if !in_body {
+                    // A password may have been in it.
+                    heard.zeroize();
+                }
             }
             () = self.world.clock.sleep(wait) => self.engine.tick(self.world.clock.now()),
         }

@@ -131,8 +131,7 @@ async fn session(
     open.increment(1.0);
     let _closed = Closed(open);
     let facts = SessionFacts::new(id, settings.kind, remote, local);
-    let (end, tally) =
-        connection::serve(Box::new(stream), facts, &settings, &*host, &world, &shutdown).await;
+    let (end, tally) = connection::serve(Box::new(stream), facts, &settings, &*host, &world, &shutdown).await;
     tracing::info!(session = %id, %remote, listener, kept = tally.kept, refused = tally.refused, %end, "session ended");
     drop(pass);
 }

@@ -109,9 +109,8 @@ impl Misbehaviour {
     /// What the client is told.
     #[must_use]
     pub fn reply(&self) -> Reply {
-        let fixed = |code, (class, subject, detail), text| {
-            Reply::fixed(code, EnhancedCode(class, subject, detail), text)
-        };
+        let fixed =
+            |code, (class, subject, detail), text| Reply::fixed(code, EnhancedCode(class, subject, detail), text);
         match self {
             Self::LineTooLong => fixed(500, (5, 5, 2), "The line is too long"),
             // RFC 4954 §4: 500, and 5.5.6 of §6 for this one line.

@@ -11,13 +11,7 @@ use crate::session::SessionFacts;
 ///
 /// `id` is the message's name in the trace; only the characters of an atom are taken from it.
 #[must_use]
-pub fn trace_header(
-    facts: &SessionFacts,
-    envelope: &Envelope,
-    our_name: &Domain,
-    id: &str,
-    now: Timestamp,
-) -> Vec<u8> {
+pub fn trace_header(facts: &SessionFacts, envelope: &Envelope, our_name: &Domain, id: &str, now: Timestamp) -> Vec<u8> {
     let helo = facts.helo.as_deref().map_or_else(|| "unknown".to_owned(), clean_name);
     let remote = Domain::literal(facts.remote.ip().to_canonical());
     let id: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();

@@ -42,12 +42,8 @@ pub(crate) async fn attempt(
     idle: Option<Session>,
     stop: &CancellationToken,
 ) -> Option<Attempt> {
-    let mut attempt = Attempt {
-        outcomes: vec![None; row.recipients.len()],
-        error: None,
-        session: None,
-        health: Health::Unknown,
-    };
+    let mut attempt =
+        Attempt { outcomes: vec![None; row.recipients.len()], error: None, session: None, health: Health::Unknown };
     if let Some(session) = idle {
         attempt.hand_over(context, session, row).await;
     }
@@ -110,7 +106,7 @@ impl Attempt {
                     }
                 }
                 Err(broken) => {
-                    tracing::info!(queue_id = %row.id, host = %target.host, address = %target.address, why = ?broken, "no session");
+                    tracing::info!(queue_id = %row.id, host = %target.host, address = %target.address, why = %broken, "no session");
                     failures.push((target, broken));
                 }
             }

@@ -47,6 +47,9 @@ pub const SCAN_MAX: usize = 8_192;
 /// Due entries that a look into the queue begins with.
 pub const SCAN_PAGE: usize = 64;
 
+/// The time between two looks that go behind the first page when that gives nothing.
+pub const DEEP_LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// A destination that can't be reached is left alone for so long after the first failure; doubled for each further one.
 pub const DOWN_FIRST: Duration = Duration::from_secs(30);
 

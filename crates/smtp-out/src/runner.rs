@@ -16,7 +16,8 @@ use crate::attempt::{Attempt, Health, attempt};
 use crate::client::session::Session;
 use crate::destination::Destination;
 use crate::limits::{
-    CLAIMED_MAX, CLAIMED_PER_DESTINATION_MAX, HELD_LOOK_EVERY, LOOK_EVERY, SCAN_MAX, SCAN_PAGE, STORE_RETRY,
+    CLAIMED_MAX, CLAIMED_PER_DESTINATION_MAX, DEEP_LOOK_EVERY, HELD_LOOK_EVERY, LOOK_EVERY, SCAN_MAX, SCAN_PAGE,
+    STORE_RETRY,
 };
 use crate::route::{Route, RouteKey};
 use crate::settle::settle;
@@ -34,6 +35,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
         running: HashMap::new(),
         farewells: JoinSet::new(),
         counted_at: None,
+        deep_look_at: None,
         context,
     };
     while !stop.is_cancelled() {
@@ -62,6 +64,8 @@ struct Runner {
     running: HashMap<Id, (QueueId, RouteKey)>,
     farewells: JoinSet<()>,
     counted_at: Option<Timestamp>,
+    /// When a look may go behind a first page that gives nothing.
+    deep_look_at: Option<Timestamp>,
 }
 
 /// What a job leaves.
@@ -91,28 +95,41 @@ impl Runner {
         expiries.chain(next_due).min().unwrap_or_else(|| now.plus(LOOK_EVERY))
     }
 
-    /// Claims due entries. Gives the time when the next one is due that is not yet.
+    /// Claims due entries. Gives the time to look again.
     async fn claim(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StorageError> {
         let mut limit = self.claimed.len().saturating_add(SCAN_PAGE);
+        let mut deep = false;
         loop {
-            let due = self.context.store.due_queue_entries(now, limit).await?;
-            let complete = due.len() < limit;
+            // In the order of their times, so that the first one that is not due yet ends the due ones.
+            let rows = self.context.store.due_queue_entries(Timestamp(i64::MAX), limit).await?;
+            let full = rows.len() >= limit;
             let mut claimed = 0;
-            for row in due {
+            for row in rows {
+                if row.next_attempt > now {
+                    return Ok(Some(row.next_attempt));
+                }
                 if row.held {
-                    self.put_aside(row, now).await?;
+                    put_aside(&self.context, row, now).await?;
                 } else if self.claim_one(&row) {
                     claimed += 1;
                 }
             }
-            // A page may be filled by what a full destination can't take now: look behind it.
-            if complete || claimed > 0 || self.claimed.len() >= CLAIMED_MAX || limit >= SCAN_MAX {
-                break;
+            if !full {
+                return Ok(None);
+            }
+            if self.claimed.len() >= CLAIMED_MAX || limit >= SCAN_MAX {
+                return Ok(Some(now.plus(DEEP_LOOK_EVERY)));
+            }
+            if claimed == 0 && !deep {
+                // The page is full of what can't be taken now. Others wait behind it, but reading so far has its price.
+                match self.deep_look_at {
+                    Some(at) if at > now => return Ok(Some(at)),
+                    _ => self.deep_look_at = Some(now.plus(DEEP_LOOK_EVERY)),
+                }
+                deep = true;
             }
             limit = limit.saturating_mul(2).min(SCAN_MAX);
         }
-        let coming = self.context.store.due_queue_entries(Timestamp(i64::MAX), self.claimed.len() + 1).await?;
-        Ok(coming.iter().map(|row| row.next_attempt).find(|at| *at > now))
     }
 
     fn claim_one(&mut self, row: &QueueRow) -> bool {
@@ -130,20 +147,6 @@ impl Runner {
         }
         destination.ready.push_back(row.id);
         self.claimed.insert(row.id)
-    }
-
-    /// A held entry that was left in its place among the due ones makes room for them.
-    async fn put_aside(&self, row: QueueRow, now: Timestamp) -> Result<(), StorageError> {
-        let body = move |tx: &mut storage::Transaction<'_>| {
-            match tx.queue_entry(row.id)? {
-                Some(mut current) if current.held && current.next_attempt == row.next_attempt => {
-                    current.next_attempt = now.plus(HELD_LOOK_EVERY);
-                    tx.update_queue_entry(&current)
-                }
-                _ => Ok(false),
-            }
-        };
-        self.context.store.transact(body).await.map(|_| ())
     }
 
     /// Starts jobs: each destination in its turn, as long as it and the whole have room.
@@ -191,11 +194,13 @@ impl Runner {
         };
         let Some((id, key)) = self.running.remove(&task) else { return };
         self.claimed.remove(&id);
+        let idle: usize = self.destinations.values().map(Destination::idle).sum();
         let Some(destination) = self.destinations.get_mut(&key) else { return };
         destination.running = destination.running.saturating_sub(1);
         destination.learn(&end.health, now);
         if let Some(session) = end.session {
-            if session.messages < self.context.settings.messages_per_connection_max {
+            let settings = &self.context.settings;
+            if session.messages < settings.messages_per_connection_max && idle < settings.connections_max {
                 destination.keep(session, now.plus(self.context.settings.idle_max));
             } else {
                 self.farewells.spawn(session.quit());
@@ -244,11 +249,26 @@ impl Runner {
             while self.farewells.join_next().await.is_some() {}
         };
         if world.timeout(self.context.settings.shutdown_grace, drain).await.is_err() {
-            tracing::warn!(attempts = self.jobs.len(), "attempts were cut off by the shutdown; their entries stay queued");
+            tracing::warn!(
+                attempts = self.jobs.len(),
+                "attempts were cut off by the shutdown; their entries stay queued"
+            );
         }
         self.jobs.shutdown().await;
         self.farewells.shutdown().await;
     }
+}
+
+/// A held entry that was left in its place among the due ones makes room for them.
+async fn put_aside(context: &Context, row: QueueRow, now: Timestamp) -> Result<(), StorageError> {
+    let body = move |tx: &mut storage::Transaction<'_>| match tx.queue_entry(row.id)? {
+        Some(mut current) if current.held && current.next_attempt == row.next_attempt => {
+            current.next_attempt = now.plus(HELD_LOOK_EVERY);
+            tx.update_queue_entry(&current)
+        }
+        _ => Ok(false),
+    };
+    context.store.transact(body).await.map(|_| ())
 }
 
 /// One entry's attempt, from its row to the row that follows.

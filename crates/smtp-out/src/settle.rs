@@ -44,7 +44,15 @@ pub(crate) async fn settle(
         let chance = context.world.chance.number();
         let decision = after_attempt(&row, outcomes, error, now, &context.settings.retry, chance);
         let dsns = prepare(context, &row, &decision.reports).await?;
-        match write(context, &row, decision, dsns).await? {
+        let found = match write(context, &row, &decision, &dsns).await {
+            // The sender's mailbox does not take the DSN: that must not keep the entry from its end.
+            Err(error) if !dsns.is_empty() && is_of_the_mailbox(&error) => {
+                tracing::warn!(queue_id = %row.id, %error, "a DSN was not taken, going on without");
+                write(context, &row, &decision, &[]).await?
+            }
+            other => other?,
+        };
+        match found {
             Found::Written => return Ok(()),
             Found::Gone => {
                 tracing::info!(queue_id = %row.id, "the entry was deleted during its attempt");
@@ -55,13 +63,19 @@ pub(crate) async fn settle(
     }
 }
 
+/// Whether a mailbox refuses, as against a store that can't write at present.
+fn is_of_the_mailbox(error: &StorageError) -> bool {
+    *error == StorageError::OverQuota || !error.is_temporary()
+}
+
 async fn write(
     context: &Context,
     row: &QueueRow,
-    decision: Decision,
-    dsns: Vec<Prepared>,
-) -> Result<Found, SettleError> {
+    decision: &Decision,
+    dsns: &[Prepared],
+) -> Result<Found, StorageError> {
     let (claimed, now) = (row.clone(), context.world.clock.now());
+    let (decision, dsns) = (decision.clone(), dsns.to_vec());
     let body = move |tx: &mut Transaction<'_>| {
         let Some(current) = tx.queue_entry(claimed.id)? else { return Ok(Found::Gone) };
         if current.recipients != claimed.recipients {

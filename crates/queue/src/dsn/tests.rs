@@ -110,12 +110,16 @@ fn people_read_both_languages() {
 
 #[test]
 fn the_header_of_a_dsn_stops_answers() {
-    let dsn = build_with(&report(ReportKind::Delayed, &["x@b.example"]), "a@a.example", Returned::Header(HEADER), false);
+    let dsn =
+        build_with(&report(ReportKind::Delayed, &["x@b.example"]), "a@a.example", Returned::Header(HEADER), false);
     let message = MessageParser::new().parse(&dsn.content).unwrap();
     let field = message.headers().get("Auto-Submitted").unwrap();
     assert_eq!(field.raw_value().trim_ascii(), b"auto-replied");
     assert_eq!(message.message_id(), Some("000102030405060708090a0b@mail.a.example"));
     assert_eq!(message.subject(), Some("Mail delayed, still trying / Message en attente"));
+    let text = part_text(&dsn.content, 1);
+    assert!(text.contains("keeps trying until 25 July 2026, 17:20 UTC"), "{text}");
+    assert!(text.contains("jusqu'au 25/07/2026 à 17:20 UTC"), "{text}");
     let parts = raw_parts(&dsn);
     assert!(parts[1].contains("Action: delayed\r\n"));
     assert!(parts[1].contains("Will-Retry-Until: Sat, 25 Jul 2026 17:20:00 +0000\r\n"));
@@ -123,7 +127,8 @@ fn the_header_of_a_dsn_stops_answers() {
 
 #[test]
 fn a_whole_message_goes_back_untouched_and_no_boundary_cuts_it() {
-    let dsn = build_with(&report(ReportKind::Failed, &["x@b.example"]), "a@a.example", Returned::Message(MESSAGE), false);
+    let dsn =
+        build_with(&report(ReportKind::Failed, &["x@b.example"]), "a@a.example", Returned::Message(MESSAGE), false);
     assert_eq!(part_types(&dsn.content)[3], "message/rfc822");
     let parts = raw_parts(&dsn);
     assert_eq!(parts[2].split_once("\r\n\r\n").unwrap().1.as_bytes(), MESSAGE);
@@ -142,7 +147,8 @@ fn utf8_addresses_take_the_global_types() {
 #[test]
 fn eight_bit_content_is_labelled() {
     let message = "Subject: x\r\n\r\ncaf\u{e9}\r\n".as_bytes();
-    let dsn = build_with(&report(ReportKind::Failed, &["x@b.example"]), "a@a.example", Returned::Message(message), false);
+    let dsn =
+        build_with(&report(ReportKind::Failed, &["x@b.example"]), "a@a.example", Returned::Message(message), false);
     assert!(raw_parts(&dsn)[2].starts_with("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"));
     assert_eq!(dsn.envelope.body, BodyType::EightBitMime);
     assert!(!dsn.envelope.smtputf8);

@@ -3,7 +3,7 @@
 use mail::EnhancedCode;
 
 use super::status::shortened;
-use super::{DsnFacts, Returned, date};
+use super::{DsnFacts, Returned, calendar};
 use crate::attempt::{ReportKind, ReportedRecipient};
 
 /// A text in both languages.
@@ -22,6 +22,7 @@ struct Words {
     local: &'static str,
     remedy: &'static str,
     until: &'static str,
+    moment: &'static str,
 }
 
 const ENGLISH: Words = Words {
@@ -32,6 +33,7 @@ const ENGLISH: Words = Words {
     local: "Details:",
     remedy: "What you can do:",
     until: "This server keeps trying until",
+    moment: "%-d %B %Y, %H:%M UTC",
 };
 
 const FRENCH: Words = Words {
@@ -42,13 +44,15 @@ const FRENCH: Words = Words {
     local: "Détails :",
     remedy: "Que faire :",
     until: "Les essais continuent jusqu'au",
+    moment: "%d/%m/%Y à %H:%M UTC",
 };
 
 /// The whole text, with CRLF line ends.
 pub(super) fn paragraphs(facts: &DsnFacts<'_>) -> String {
     let english = in_language(facts, &ENGLISH);
     let french = in_language(facts, &FRENCH);
-    format!("{english}\n----------------------------------------------------------------\n\n{french}").replace('\n', "\r\n")
+    format!("{english}\n----------------------------------------------------------------\n\n{french}")
+        .replace('\n', "\r\n")
 }
 
 fn in_language(facts: &DsnFacts<'_>, words: &Words) -> String {
@@ -58,7 +62,7 @@ fn in_language(facts: &DsnFacts<'_>, words: &Words) -> String {
         out.push_str(&about(recipient, facts.report.kind, words));
     }
     if facts.report.kind == ReportKind::Delayed {
-        out.push_str(&format!("\n{} {}.\n", words.until, date(facts.retry_until)));
+        out.push_str(&format!("\n{} {}.\n", words.until, calendar(facts.retry_until, words.moment)));
     }
     out.push('\n');
     out.push_str(say(match facts.returned {
@@ -201,10 +205,8 @@ const BAD_SENDER: Both = Both {
     english: "your own address was not accepted there",
     french: "votre propre adresse n'y a pas été acceptée",
 };
-const BAD_ADDRESS: Both = Both {
-    english: "the address was not accepted there",
-    french: "l'adresse n'y a pas été acceptée",
-};
+const BAD_ADDRESS: Both =
+    Both { english: "the address was not accepted there", french: "l'adresse n'y a pas été acceptée" };
 const MAILBOX_DISABLED: Both = Both {
     english: "the mailbox takes no messages at present",
     french: "la boîte ne reçoit pas de messages en ce moment",
@@ -234,10 +236,8 @@ const BAD_CONTENT: Both = Both {
     english: "that server does not take this form of content",
     french: "ce serveur n'accepte pas cette forme de contenu",
 };
-const REFUSED: Both = Both {
-    english: "that server's rules refuse the message",
-    french: "les règles de ce serveur refusent le message",
-};
+const REFUSED: Both =
+    Both { english: "that server's rules refuse the message", french: "les règles de ce serveur refusent le message" };
 const TEMPORARY: Both = Both {
     english: "that server can't take the message at present",
     french: "ce serveur ne peut pas prendre le message en ce moment",
@@ -252,10 +252,8 @@ const CHECK_DOMAIN: Both = Both {
     english: "check what stands behind the @ for typing errors.",
     french: "vérifiez l'orthographe de ce qui suit le @.",
 };
-const OTHER_ADDRESS: Both = Both {
-    english: "use another address of that person.",
-    french: "utilisez une autre adresse de cette personne.",
-};
+const OTHER_ADDRESS: Both =
+    Both { english: "use another address of that person.", french: "utilisez une autre adresse de cette personne." };
 const MAILBOX_FULL_REMEDY: Both = Both {
     english: "tell the person by other means, and send the message again later.",
     french: "prévenez la personne autrement, et renvoyez le message plus tard.",

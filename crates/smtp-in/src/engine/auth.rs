@@ -9,11 +9,11 @@ use mail::{EnhancedCode, Reply};
 use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, Request};
 use zeroize::Zeroizing;
 
+use super::Action;
 use super::request::{self, Checked};
 use super::session::Session;
 use super::state::State;
 use super::step::Step;
-use super::Action;
 use crate::host::AuthFailure;
 use crate::misbehaviour::Misbehaviour;
 use crate::secret::Secret;
@@ -171,7 +171,8 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_message_is_told_apart() {
-        for wrong in [&b""[..], b"tim", b"\0tim", b"\0\0secret", b"\0tim\0", b"\0tim\0a\0b", b"\0\xff\0x", b"\0a\rb\0x"] {
+        for wrong in [&b""[..], b"tim", b"\0tim", b"\0\0secret", b"\0tim\0", b"\0tim\0a\0b", b"\0\xff\0x", b"\0a\rb\0x"]
+        {
             assert_eq!(plain(wrong).misbehaviour, Some(Misbehaviour::BadCredentials), "{wrong:?}");
         }
     }

@@ -7,12 +7,12 @@
 use mail::{EnhancedCode, Reply, Timestamp};
 use smtp_proto::Request;
 
+use super::Action;
 use super::body::BodyReader;
 use super::request::{self, Checked};
 use super::session::Session;
 use super::state::{Body, Chunk, Refusal, State, Transfer};
 use super::step::Step;
-use super::Action;
 use crate::limits::CHUNK_DIGITS_MAX;
 use crate::misbehaviour::Misbehaviour;
 
@@ -36,21 +36,22 @@ pub(super) fn bdat(
         return swallowing(chunk, Refusal::Misbehaviour(misbehaviour), now, state);
     }
     let too_large = Refusal::Misbehaviour(Misbehaviour::MessageTooLarge);
-    match state {
-        State::Transaction(_) if chunk.octets > limits.message_octets_max => {
-            swallowing(chunk, too_large, now, after_failure(chunk))
+    if let State::Transaction(envelope) = state {
+        if chunk.octets > limits.message_octets_max {
+            return swallowing(chunk, too_large, now, after_failure(chunk));
         }
-        State::Transaction(envelope) => {
-            let body = Body::new(envelope, BodyReader::chunks(session.policy.bare_newlines), now);
-            Step::ask(State::AwaitOpen(body, Transfer::Chunks(chunk)), Action::BeginBody)
-        }
-        State::Chunks(body) if body.octets.saturating_add(chunk.octets) > limits.message_octets_max => {
-            swallowing(chunk, too_large, body.began, after_failure(chunk)).with(Action::AbandonBody)
-        }
-        State::Chunks(body) => Step::to(State::Chunk(body, chunk)),
-        // The table lets BDAT through in no other state.
-        other => swallowing(chunk, Refusal::Misbehaviour(Misbehaviour::MailFirst), now, other),
+        let body = Body::new(envelope, BodyReader::chunks(session.policy.bare_newlines), now);
+        return Step::ask(State::AwaitOpen(body, Transfer::Chunks(chunk)), Action::BeginBody);
     }
+    if let State::Chunks(body) = state {
+        if body.octets.saturating_add(chunk.octets) > limits.message_octets_max {
+            let step = swallowing(chunk, too_large, body.began, after_failure(chunk));
+            return step.with(Action::AbandonBody);
+        }
+        return Step::to(State::Chunk(body, chunk));
+    }
+    // The table lets BDAT through in no other state.
+    swallowing(chunk, Refusal::Misbehaviour(Misbehaviour::MailFirst), now, state)
 }
 
 /// Reads `chunk-size [LAST]`. Too many digits leave no way to tell where the chunk ends.
@@ -64,12 +65,14 @@ fn chunk(checked: Checked<'_>) -> Result<Chunk, Misbehaviour> {
     if size.len() > CHUNK_DIGITS_MAX {
         return Err(Misbehaviour::ChunkSizeUnreadable);
     }
-    match request::parse(checked.line, FORM)? {
-        Request::Bdat { chunk_size, is_last } if is_last == last.is_some() => {
-            let octets = chunk_size as u64;
-            Ok(Chunk { octets, remaining: octets, last: is_last })
-        }
-        _ => Err(Misbehaviour::Syntax(FORM)),
+    let Request::Bdat { chunk_size, is_last } = request::parse(checked.line, FORM)? else {
+        return Err(Misbehaviour::Syntax(FORM));
+    };
+    let octets = chunk_size as u64;
+    if is_last == last.is_some() {
+        Ok(Chunk { octets, remaining: octets, last: is_last })
+    } else {
+        Err(Misbehaviour::Syntax(FORM))
     }
 }
 
@@ -91,7 +94,13 @@ pub(super) fn opened(body: Body, chunk: Chunk, outcome: Result<(), Reply>) -> St
 }
 
 /// Throws octets of a refused chunk away; returns how many were used.
-pub(super) fn swallow(remaining: u64, refusal: Refusal, began: Timestamp, next: Box<State>, input: &[u8]) -> (Step, usize) {
+pub(super) fn swallow(
+    remaining: u64,
+    refusal: Refusal,
+    began: Timestamp,
+    next: Box<State>,
+    input: &[u8],
+) -> (Step, usize) {
     let used = within(remaining, input).len();
     let remaining = remaining.saturating_sub(used as u64);
     let step = if remaining == 0 {

@@ -5,12 +5,12 @@
 
 use mail::{EnhancedCode, Envelope, Reply, Timestamp};
 
+use super::Action;
 use super::bdat;
 use super::body::BodyReader;
 use super::session::Session;
 use super::state::{Body, State, Transfer};
 use super::step::Step;
-use super::Action;
 use crate::host::Acknowledgement;
 use crate::misbehaviour::Misbehaviour;
 

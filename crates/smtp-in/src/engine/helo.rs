@@ -6,11 +6,11 @@
 use mail::Reply;
 use smtp_proto::Request;
 
+use super::Action;
 use super::request::{self, Checked};
 use super::session::Session;
 use super::state::State;
 use super::step::Step;
-use super::Action;
 use crate::limits::HELO_OCTETS_MAX;
 use crate::misbehaviour::Misbehaviour;
 

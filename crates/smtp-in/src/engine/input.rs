@@ -59,11 +59,7 @@ impl Input {
 
     /// Drops the first octets that wait, and gives the memory back when none is left.
     pub(super) fn consume(&mut self, octets: usize) {
-        let end = self.start.saturating_add(octets).min(self.buffer.len());
-        if let Some(used) = self.buffer.get_mut(self.start..end) {
-            used.zeroize();
-        }
-        self.start = end;
+        self.start = self.start.saturating_add(octets).min(self.buffer.len());
         self.scanned = 0;
         if self.start == self.buffer.len() {
             self.buffer = Vec::new();
@@ -90,6 +86,7 @@ impl Input {
         match found {
             Some(end) if end + 2 <= octets_max => {
                 let line = Zeroizing::new(waiting.get(..end).unwrap_or_default().to_vec());
+                self.wipe(end);
                 self.consume(end + 2);
                 Line::Complete(line)
             }
@@ -107,6 +104,12 @@ impl Input {
                 self.scanned = waiting.len();
                 Line::Incomplete
             }
+        }
+    }
+
+    fn wipe(&mut self, octets: usize) {
+        if let Some(line) = self.buffer.get_mut(self.start..self.start.saturating_add(octets)) {
+            line.zeroize();
         }
     }
 

@@ -7,13 +7,13 @@
 use mail::{BodyType, DsnReturn, EnhancedCode, Envelope, Reply, ReversePath};
 use smtp_proto::{MAIL_BODY_8BITMIME, MAIL_BODY_BINARYMIME, MAIL_RET_FULL, MAIL_RET_HDRS, MAIL_SMTPUTF8, Request};
 
+use super::Action;
 use super::parameters::Parameters;
 use super::request::{self, Checked};
 use super::session::Session;
 use super::state::State;
 use super::step::Step;
 use super::xtext;
-use super::Action;
 use crate::host::Verdict;
 use crate::limits::SIZE_DIGITS_MAX;
 use crate::misbehaviour::Misbehaviour;
@@ -51,12 +51,13 @@ fn envelope(session: &Session, argument: &str) -> Result<Envelope, Misbehaviour>
     let size = size(parameters.take("SIZE"))?;
     let envelope_id = match parameters.take("ENVID") {
         None => None,
-        Some(coded) => {
-            Some(coded.and_then(xtext::envelope_id).ok_or(Misbehaviour::BadParameter("ENVID"))?)
-        }
+        Some(coded) => Some(coded.and_then(xtext::envelope_id).ok_or(Misbehaviour::BadParameter("ENVID"))?),
     };
     if let Some(submitter) = parameters.take("AUTH") {
         submitter.and_then(xtext::decode_xtext).ok_or(Misbehaviour::BadParameter("AUTH"))?;
+    }
+    if parameters.value("SMTPUTF8").is_some() {
+        return Err(Misbehaviour::BadParameter("SMTPUTF8"));
     }
     let Request::Mail { from } = request::parse(&parameters.line("MAIL FROM:<>"), FORM)? else {
         return Err(Misbehaviour::Syntax(FORM));
@@ -154,7 +155,7 @@ mod tests {
         }
         assert_eq!(read("FROM:<> BODY=9BIT"), Err(Misbehaviour::BadParameter("BODY")));
         assert_eq!(read("FROM:<> RET=ALL"), Err(Misbehaviour::BadParameter("RET")));
-        assert_eq!(read("FROM:<> SMTPUTF8=1").is_err(), true);
+        assert_eq!(read("FROM:<> SMTPUTF8=1"), Err(Misbehaviour::BadParameter("SMTPUTF8")));
     }
 
     #[test]

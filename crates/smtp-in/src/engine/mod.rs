@@ -265,6 +265,7 @@ impl Engine {
     }
 
     /// Works on the input by one step; false when there is not enough of it, or somebody has to answer first.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "every state that is not named awaits a line")]
     fn advance(&mut self, now: Timestamp) -> bool {
         if self.state.waits() {
             return false;
@@ -277,9 +278,7 @@ impl Engine {
         let (step, used) = match std::mem::replace(&mut self.state, State::Closed) {
             State::Data(body, true) => (data::end(body), 0),
             State::Chunk(body, chunk) if chunk.remaining == 0 => (bdat::end(&self.session, body, chunk), 0),
-            State::SwallowChunk { remaining: 0, refusal, began, next } => {
-                bdat::swallow(0, refusal, began, next, &[])
-            }
+            State::SwallowChunk { remaining: 0, refusal, began, next } => bdat::swallow(0, refusal, began, next, &[]),
             state @ (State::Data(..) | State::Chunk(..) | State::SwallowChunk { .. }) if waiting.is_empty() => {
                 self.state = state;
                 return false;

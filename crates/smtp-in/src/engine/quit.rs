@@ -2,9 +2,9 @@
 
 use mail::{EnhancedCode, Reply};
 
+use super::Action;
 use super::state::State;
 use super::step::Step;
-use super::Action;
 
 /// Says good-bye and closes.
 pub(super) fn quit() -> Step {

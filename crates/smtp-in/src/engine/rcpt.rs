@@ -7,13 +7,13 @@
 use mail::{DsnNotify, EnhancedCode, Envelope, EnvelopeRecipient, ForwardPath, Reply};
 use smtp_proto::{RCPT_NOTIFY_DELAY, RCPT_NOTIFY_FAILURE, RCPT_NOTIFY_NEVER, RCPT_NOTIFY_SUCCESS, Request};
 
+use super::Action;
 use super::parameters::Parameters;
 use super::request::{self, Checked};
 use super::session::Session;
 use super::state::State;
 use super::step::Step;
 use super::xtext;
-use super::Action;
 use crate::host::Verdict;
 use crate::misbehaviour::Misbehaviour;
 

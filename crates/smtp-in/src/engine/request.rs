@@ -151,13 +151,13 @@ mod tests {
         #[test]
         fn no_line_panics(line in proptest::collection::vec(any::<u8>(), 0..80)) {
             if let Ok(checked) = check(&line) {
-                let _ = parse(checked.line, "");
+                parse(checked.line, "").ok();
             }
         }
 
         #[test]
         fn no_command_panics(verb in "(EHLO|MAIL|RCPT|BDAT|AUTH|NOOP|VRFY|HELP|EXPN|ETRN)", rest in ".{0,60}") {
-            let _ = parse(&format!("{verb} {rest}"), "");
+            parse(&format!("{verb} {rest}"), "").ok();
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use mail::{EnhancedCode, Reply};
 
+use super::Action;
 use super::state::State;
 use super::step::Step;
-use super::Action;
 
 /// Drops the transaction, and a message that was coming by BDAT.
 pub(super) fn rset(state: &State) -> Step {

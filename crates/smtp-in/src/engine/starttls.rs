@@ -5,10 +5,10 @@
 
 use mail::{EnhancedCode, Reply};
 
+use super::Action;
 use super::session::Session;
 use super::state::State;
 use super::step::Step;
-use super::Action;
 use crate::misbehaviour::Misbehaviour;
 use crate::session::TlsFacts;
 

@@ -2,11 +2,11 @@
 
 use mail::{Envelope, EnvelopeRecipient, Reply, Timestamp};
 
+use super::Action;
 use super::auth::Exchange;
 use super::body::BodyReader;
 use super::order::Phase;
 use super::step::Step;
-use super::Action;
 use crate::misbehaviour::Misbehaviour;
 
 /// A message on its way in.
@@ -139,9 +139,9 @@ impl State {
     /// The envelope of the open mail transaction.
     pub(super) fn envelope(&self) -> Option<&Envelope> {
         match self {
-            Self::AwaitBegin(envelope)
-            | Self::Transaction(envelope)
-            | Self::AwaitVerdict(envelope, _) => Some(envelope),
+            Self::AwaitBegin(envelope) | Self::Transaction(envelope) | Self::AwaitVerdict(envelope, _) => {
+                Some(envelope)
+            }
             Self::AwaitOpen(body, _) | Self::Data(body, _) | Self::Chunks(body) | Self::Chunk(body, _) => {
                 Some(&body.envelope)
             }

@@ -2,8 +2,8 @@
 
 use mail::Reply;
 
-use super::state::State;
 use super::Action;
+use super::state::State;
 use crate::misbehaviour::Misbehaviour;
 
 /// The outcome of a command, an answer, or a piece of a message.
