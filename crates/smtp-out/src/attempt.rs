@@ -106,7 +106,7 @@ impl Attempt {
                     }
                 }
                 Err(broken) => {
-                    tracing::info!(queue_id = %row.id, host = %target.host, address = %target.address, why = ?broken, "no session");
+                    tracing::info!(queue_id = %row.id, host = %target.host, address = %target.address, why = %broken, "no session");
                     failures.push((target, broken));
                 }
             }

@@ -194,11 +194,13 @@ impl Runner {
         };
         let Some((id, key)) = self.running.remove(&task) else { return };
         self.claimed.remove(&id);
+        let idle: usize = self.destinations.values().map(Destination::idle).sum();
         let Some(destination) = self.destinations.get_mut(&key) else { return };
         destination.running = destination.running.saturating_sub(1);
         destination.learn(&end.health, now);
         if let Some(session) = end.session {
-            if session.messages < self.context.settings.messages_per_connection_max {
+            let settings = &self.context.settings;
+            if session.messages < settings.messages_per_connection_max && idle < settings.connections_max {
                 destination.keep(session, now.plus(self.context.settings.idle_max));
             } else {
                 self.farewells.spawn(session.quit());

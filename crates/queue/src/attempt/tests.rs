@@ -97,7 +97,7 @@ fn outcomes_by_age() {
         case(120, None, false, Some((ReportKind::Failed, EXPIRED))),
         case(120, delivered(false), false, None),
     ] {
-        let decision = decide(&row(&["x@b.example"]), &[case.outcome.clone()], case.age_hours);
+        let decision = decide(&row(&["x@b.example"]), std::slice::from_ref(&case.outcome), case.age_hours);
         let label = format!("{} h, {:?}", case.age_hours, case.outcome);
         assert_eq!(decision.row.is_some(), case.stays, "{label}");
         let report = decision.reports.first().map(|r| (r.kind, r.recipients[0].status));

@@ -180,9 +180,14 @@ fn boundary(token: &[u8; 12], parts: &[&[u8]]) -> String {
 }
 
 /// A date as RFC 5322 §3.3 writes it, in UTC.
-pub(crate) fn date(at: Timestamp) -> String {
+fn date(at: Timestamp) -> String {
+    calendar(at, "%a, %d %b %Y %H:%M:%S +0000")
+}
+
+/// A moment in UTC, in a form of `strftime`.
+fn calendar(at: Timestamp, form: &str) -> String {
     let at = jiff::Timestamp::from_second(at.as_secs()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+    at.strftime(form).to_string()
 }
 
 #[cfg(test)]

@@ -117,6 +117,9 @@ fn the_header_of_a_dsn_stops_answers() {
     assert_eq!(field.raw_value().trim_ascii(), b"auto-replied");
     assert_eq!(message.message_id(), Some("000102030405060708090a0b@mail.a.example"));
     assert_eq!(message.subject(), Some("Mail delayed, still trying / Message en attente"));
+    let text = part_text(&dsn.content, 1);
+    assert!(text.contains("keeps trying until 25 July 2026, 17:20 UTC"), "{text}");
+    assert!(text.contains("jusqu'au 25/07/2026 à 17:20 UTC"), "{text}");
     let parts = raw_parts(&dsn);
     assert!(parts[1].contains("Action: delayed\r\n"));
     assert!(parts[1].contains("Will-Retry-Until: Sat, 25 Jul 2026 17:20:00 +0000\r\n"));

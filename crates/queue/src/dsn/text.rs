@@ -3,7 +3,7 @@
 use mail::EnhancedCode;
 
 use super::status::shortened;
-use super::{DsnFacts, Returned, date};
+use super::{DsnFacts, Returned, calendar};
 use crate::attempt::{ReportKind, ReportedRecipient};
 
 /// A text in both languages.
@@ -22,6 +22,7 @@ struct Words {
     local: &'static str,
     remedy: &'static str,
     until: &'static str,
+    moment: &'static str,
 }
 
 const ENGLISH: Words = Words {
@@ -32,6 +33,7 @@ const ENGLISH: Words = Words {
     local: "Details:",
     remedy: "What you can do:",
     until: "This server keeps trying until",
+    moment: "%-d %B %Y, %H:%M UTC",
 };
 
 const FRENCH: Words = Words {
@@ -42,6 +44,7 @@ const FRENCH: Words = Words {
     local: "Détails :",
     remedy: "Que faire :",
     until: "Les essais continuent jusqu'au",
+    moment: "%d/%m/%Y à %H:%M UTC",
 };
 
 /// The whole text, with CRLF line ends.
@@ -59,7 +62,7 @@ fn in_language(facts: &DsnFacts<'_>, words: &Words) -> String {
         out.push_str(&about(recipient, facts.report.kind, words));
     }
     if facts.report.kind == ReportKind::Delayed {
-        out.push_str(&format!("\n{} {}.\n", words.until, date(facts.retry_until)));
+        out.push_str(&format!("\n{} {}.\n", words.until, calendar(facts.retry_until, words.moment)));
     }
     out.push('\n');
     out.push_str(say(match facts.returned {

@@ -45,13 +45,16 @@ pub(crate) struct Dial<'a> {
 }
 
 /// Why there is no session, or no longer one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Broken {
-    /// The host refuses, in its greeting or in its answer to EHLO.
+    /// The host refuses, in its greeting or in its answer to EHLO; or it closes with 421.
+    #[error("{0}")]
     Refused(Reply),
     /// The TLS handshake failed; without TLS it may work.
+    #[error("{0}")]
     Tls(String),
     /// The connection failed, ran out of time, spoke no SMTP, or did not give what the settings demand.
+    #[error("{0}")]
     Lost(String),
 }
 
@@ -290,12 +293,11 @@ fn client(stream: Box<dyn Stream>) -> SmtpClient<Wire> {
 }
 
 fn lost(error: &mail_send::Error) -> Broken {
-    match error {
-        mail_send::Error::Io(error) => Broken::Lost(error.to_string()),
-        // What mail-send says of a closed connection as well.
-        mail_send::Error::UnparseableReply => closed(),
-        other => Broken::Lost(other.to_string()),
+    // What mail-send says of a closed connection as well.
+    if matches!(error, mail_send::Error::UnparseableReply) {
+        return closed();
     }
+    Broken::Lost(error.to_string())
 }
 
 fn closed() -> Broken {

@@ -192,7 +192,7 @@ impl Transaction<'_> {
                 let reply = Reply::new(
                     451,
                     Some(EnhancedCode(4, 4, 2)),
-                    format!("no reply came after the message was sent: {broken:?}"),
+                    format!("no reply came after the message was sent: {broken}"),
                 );
                 let host = self.session.target.host.to_string();
                 for n in accepted {
