@@ -22,9 +22,9 @@ impl Delivery {
     /// # Errors
     /// The refusal, as the client is to read it.
     pub fn decide(&self, sender: &Sender, forward_path: &ForwardPath) -> Result<(), Reply> {
-        let now = self.store.now();
         let directory = self.store.directory();
-        match (verdict_at(&directory, &resolve(&directory, forward_path), now), sender) {
+        let resolution = resolve(&directory, forward_path);
+        match (verdict_at(&directory, &resolution, self.store.now()), sender) {
             (Verdict::Accept, _) | (Verdict::NotLocal, Sender::Account(_)) => Ok(()),
             (Verdict::Refuse(refusal), _) => Err(refusal.reply()),
             // Never an open relay: only who has logged in may write to foreign addresses.

@@ -21,7 +21,7 @@ use storage::Store;
 pub use decide::{Sender, storage_reply};
 pub use event::{Kept, MessageStored};
 pub use intake::{Intake, Refused};
-pub use plan::{Plan, PlannedResponder};
+pub use plan::Plan;
 pub use prepared::{Applied, Prepared};
 
 /// What delivery has to know of its server.

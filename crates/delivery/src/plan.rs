@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mail::{AccountId, Address, Domain, DsnNotify, Envelope, EnvelopeRecipient, OriginalRecipient, Timestamp};
-use routing::responders::{at_acceptance, verdict_at};
+use routing::responders::{ResponderEvent, at_acceptance, verdict_at};
 use routing::{Directory, Resolution, Verdict, resolve};
 use storage::rows::{QueueRecipient, RecipientState};
 
@@ -15,26 +15,11 @@ pub struct Plan {
     /// Who gets it elsewhere, by the domain that takes it; each address once.
     pub relays: BTreeMap<Domain, Vec<QueueRecipient>>,
     /// Responders that hear of it.
-    pub responders: Vec<PlannedResponder>,
+    pub responders: Vec<ResponderEvent>,
     /// Whether `:blackhole:`, or a responder that keeps nothing, took a recipient's copy.
     pub dropped: bool,
     /// Recipients that were accepted at RCPT and can't be any more: the directory changed meanwhile.
     pub lost: Vec<Address>,
-}
-
-/// A responder that was active at an address on the way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedResponder {
-    /// Its number.
-    pub id: u64,
-    /// Where it stands.
-    pub address: Address,
-    /// The recipient that led there.
-    pub recipient: Address,
-    /// The account behind the address.
-    pub account: Option<AccountId>,
-    /// The sender is also told that nobody got the message (A6).
-    pub failure_notice: bool,
 }
 
 impl Plan {
@@ -62,8 +47,8 @@ impl Plan {
     ) {
         let acceptance = at_acceptance(directory, resolution, now);
         self.dropped |= resolution.dropped || !acceptance.drop_mailboxes.is_empty();
-        let kept = |account: &AccountId| !acceptance.drop_mailboxes.contains(account);
-        self.mailboxes.extend(resolution.mailboxes.iter().map(|(account, _)| *account).filter(kept));
+        let reached = resolution.mailboxes.iter().map(|(account, _)| *account);
+        self.mailboxes.extend(reached.filter(|account| !acceptance.drop_mailboxes.contains(account)));
         self.mailboxes.extend(&acceptance.local_copies);
         for remote in &resolution.remotes {
             self.relay(remote, recipient.notify, recipient.original.as_ref());
@@ -73,14 +58,10 @@ impl Plan {
             self.relay(copy, DsnNotify::NEVER, None);
         }
         for event in acceptance.events {
-            if !self.responders.iter().any(|planned| planned.id == event.responder) {
-                self.responders.push(PlannedResponder {
-                    id: event.responder,
-                    address: event.address,
-                    recipient: event.recipient,
-                    account: event.account,
-                    failure_notice: event.failure_notice,
-                });
+            let known =
+                |planned: &ResponderEvent| planned.responder == event.responder && planned.address == event.address;
+            if !self.responders.iter().any(known) {
+                self.responders.push(event);
             }
         }
     }

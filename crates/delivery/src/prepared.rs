@@ -97,7 +97,7 @@ impl Prepared {
                 blob: self.blob.hash,
             });
             let event = MessageStored {
-                responder: responder.id,
+                responder: responder.responder,
                 address: responder.address.clone(),
                 recipient: responder.recipient.clone(),
                 reverse_path: self.envelope.reverse_path.clone(),

@@ -33,14 +33,14 @@ impl Report {
 pub(crate) async fn check(store: &Store, deep: bool) -> Result<Report, StorageError> {
     let mut problems = Vec::new();
     let mut more = 0_u64;
-    let checked = storage::check::check(store, deep, &mut |finding| {
+    let mut report = |finding: storage::check::Finding| {
         if problems.len() < PROBLEMS_TOLD_MAX {
             problems.push(finding.to_string());
         } else {
             more = more.saturating_add(1);
         }
-    });
-    let checked = checked.await?;
+    };
+    let checked = storage::check::check(store, deep, &mut report).await?;
     if more > 0 {
         problems.push(format!("and {more} more"));
     }

@@ -25,7 +25,9 @@ pub(super) struct Listening {
 impl Listening {
     /// Opens them all, or none.
     pub(super) fn open(listeners: &Listeners) -> Result<Self, Failure> {
-        let all = |key, endpoints: &[Endpoint]| endpoints.iter().map(|at| Port::open(key, *at)).collect();
+        let all = |key, endpoints: &[Endpoint]| {
+            endpoints.iter().map(|at| Port::open(key, *at)).collect::<Result<Vec<_>, _>>()
+        };
         Ok(Self {
             mx: all("mx", &listeners.mx)?,
             submission: all("submission", &listeners.submission)?,
