@@ -6,6 +6,8 @@
     reason = "a test: what goes wrong is a failure"
 )]
 
+mod accounts;
+mod blobs;
 mod model;
 mod stage;
 
