@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,7 @@ class Reporter(unittest.TestResult):
         self.begun = {}
 
     def _say(self, kind, test, detail=""):
-        name = test.id().split(".", 1)[-1] if hasattr(test, "id") else str(test)
+        name = re.sub(r"\btest_\w+\.(?=[A-Z])", "", test.id() if hasattr(test, "id") else str(test))
         seconds = time.monotonic() - self.begun.get(test, time.monotonic())
         self.out.write(json.dumps({"kind": kind, "test": name, "detail": detail, "seconds": seconds}) + "\n")
         self.out.flush()

@@ -34,7 +34,7 @@ class Hostile(ServerCase):
         while True:
             response = client.response()
             words = response.split(" ")
-            if words[1] in ("BAD", "NO", "OK", "BYE"):
+            if words[0] != "*" or words[1] in ("BAD", "BYE"):
                 self.assertIn(words[1], statuses, "%r: %s" % (octets[:60], response))
                 return response
 
@@ -124,7 +124,7 @@ class Lines(Hostile):
 
     def test_mailbox_names(self):
         client = self.client()
-        for name in ('""', '"/"', '"a//b"', '"/a"', '"%s"' % ("x" * 5_000), '"%s"' % "/".join("x" * 300), '"a&b"', '"&AAA-"', '"*"', '"a%"', '"..\\\\.."',
+        for name in ('""', '"/"', '"a//b"', '"/a"', '"%s"' % ("x" * 5_000), '"a&b"', '"&AAA-"', '"*"', '"a%"', '"..\\\\.."',
                      '"&Jjo!"', "{3+}\r\na\rb", "{3+}\r\na\0b"):
             self.assertIn(client.command("CREATE " + name).status, ("NO", "BAD"), name)
         self.assertEqual(client.command("SELECT \"../../etc/passwd\"").status, "NO")
