@@ -42,7 +42,7 @@ class Reporter(unittest.TestResult):
 
     def _say(self, kind, test, detail=""):
         name = re.sub(r"\btest_\w+\.(?=[A-Z])", "", test.id() if hasattr(test, "id") else str(test))
-        seconds = time.monotonic() - self.begun.get(test, time.monotonic())
+        seconds = time.monotonic() - self.begun[test] if test in self.begun else 0
         self.out.write(json.dumps({"kind": kind, "test": name, "detail": detail, "seconds": seconds}) + "\n")
         self.out.flush()
 
