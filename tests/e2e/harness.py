@@ -254,12 +254,13 @@ class Server:
         def ready():
             if self.process.poll() is not None:
                 return "ended"
-            for port in self.ports.values():
-                try:
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                except OSError:
-                    return None
-            return "ready"
+            # The ports are open before the store is; the socket of the command line comes last.
+            try:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                    sock.connect(str(self.data / "relais.sock"))
+                return "ready" if self.http("/health/ready")[0] == 200 else None
+            except OSError:
+                return None
         try:
             return until(ready, seconds, "%s to serve" % self.name) == "ready"
         except AssertionError:

@@ -263,6 +263,21 @@ class Smtplib(Office):
             replies = [client.mail("bob@example.test"), client.rcpt("carol@example.test")]
             self.assertTrue(any(500 <= code < 600 for code, _ in replies), replies)
 
+    def test_a_foreign_author_is_refused(self):
+        # R6: From counts as well as the envelope.
+        with self.assertRaises(smtplib.SMTPDataError) as refused:
+            self.relais.submit("alice@example.test", "carol@example.test", message(sender="bob@example.test"))
+        self.assertEqual(refused.exception.smtp_code, 550)
+        self.assertTrue(refused.exception.smtp_error.startswith(b"5.7.1 "))
+
+    def test_a_member_of_an_alias_may_send_as_it(self):
+        mid = message_id()
+        self.relais.submit("team@example.test", "dave@example.test", message(sender="team@example.test", mid=mid), user="bob@example.test")
+        self.arrived(mid, "dave")
+        with self.assertRaises(smtplib.SMTPResponseException) as refused:
+            self.relais.submit("team@example.test", "dave@example.test", message(sender="team@example.test"), user="dave@example.test")
+        self.assertEqual(refused.exception.smtp_code, 550)
+
     def test_an_unknown_user_is_refused_at_submission(self):
         with self.assertRaises(smtplib.SMTPRecipientsRefused) as refused:
             self.relais.submit("alice@example.test", "nobody@example.test", message())
@@ -306,7 +321,7 @@ class Curl(Office):
     def test_smtp_with_starttls_and_login(self):
         mid = message_id()
         self.curl("--ssl-reqd", *self.login(), "--mail-from", "alice@example.test", "--mail-rcpt", "team@example.test",
-                  "--upload-file", self.file(message(mid=mid)), "smtp://127.0.0.1:%d" % self.relais.ports["submission"])
+                  "--upload-file", self.file(message(sender="alice@example.test", mid=mid)), "smtp://127.0.0.1:%d" % self.relais.ports["submission"])
         self.arrived(mid, "alice", "bob", "carol")
 
     def test_smtps_with_each_mechanism(self):
@@ -314,7 +329,7 @@ class Curl(Office):
             with self.subTest(mechanism):
                 mid = message_id()
                 self.curl(*self.login(), "--login-options", "AUTH=" + mechanism, "--mail-from", "alice@example.test",
-                          "--mail-rcpt", "dave@example.test", "--upload-file", self.file(message(mid=mid)),
+                          "--mail-rcpt", "dave@example.test", "--upload-file", self.file(message(sender="alice@example.test", mid=mid)),
                           "smtps://127.0.0.1:%d" % self.relais.ports["submissions"])
                 self.arrived(mid, "dave")
 

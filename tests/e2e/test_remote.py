@@ -283,7 +283,7 @@ class Refused(Near):
         self.refuse("RCPT", "550 5.1.1 no such person")
         with smtplib.SMTP_SSL("127.0.0.1", self.relais.ports["submissions"], context=tls_context(), timeout=30) as client:
             client.login(ALICE, PASSWORD)
-            client.sendmail(ALICE, ["one@remote.test"], message(), rcpt_options=["NOTIFY=NEVER"])
+            client.sendmail(ALICE, ["one@remote.test"], message(sender=ALICE), rcpt_options=["NOTIFY=NEVER"])
         self.no_dsn()
 
     def test_what_the_sender_asked_to_be_told(self):
@@ -294,7 +294,7 @@ class Refused(Near):
             client.login(ALICE, PASSWORD)
             client.ehlo_or_helo_if_needed()
             self.assertTrue(client.has_extn("dsn"))
-            client.sendmail(ALICE, ["one@remote.test"], message(mid=mid, body="secret body\r\n"), mail_options=["RET=HDRS", "ENVID=QQ314159"],
+            client.sendmail(ALICE, ["one@remote.test"], message(sender=ALICE, mid=mid, body="secret body\r\n"), mail_options=["RET=HDRS", "ENVID=QQ314159"],
                             rcpt_options=["NOTIFY=FAILURE", "ORCPT=rfc822;first@near.test"])
         _, about, (field,), original = self.check_dsn(mid, "5.1.1", "550 5.1.1")
         self.assertEqual(about["Original-Envelope-Id"], "QQ314159")
