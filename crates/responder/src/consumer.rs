@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use bus::{Bus, Consumer, TakeError, consume};
+use delivery::limits::EVENT_HEADER_OCTETS_MAX;
 use delivery::{Delivery, Kept, MessageStored, Prepared, Refused};
 use mail::{Address, Envelope, Flags, ForwardPath, SpecialUse, SystemFlags, Topic};
 use routing::objects::{AccountObject, ResponderKind, ResponderObject};
-use routing::responders::{Decision, Facts, LastAnswer, Silence, TimeZone, at_acceptance, decide, owner, zone_of};
+use routing::responders::{
+    Decision, Facts, LastAnswer, Silence, TimeZone, at_acceptance, decide, owner, verdict_at, zone_of,
+};
 use routing::{Verdict, resolve};
 use storage::messages::FlagChange;
 use storage::rows::EventRow;
@@ -129,7 +132,8 @@ impl Responder {
 
     fn case(&self, event: MessageStored) -> Case {
         let directory = self.store.directory();
-        let received = ReceivedHeader::read(event.header.as_bytes());
+        let mut received = ReceivedHeader::read(event.header.as_bytes());
+        received.marks.cut = event.header.len() >= EVENT_HEADER_OCTETS_MAX && !event.header.ends_with("\r\n\r\n");
         let responder = directory.responder(event.responder).cloned();
         // The facts are about the address at which the event arose, even when its responder is gone.
         let stand_in = || ResponderObject::new(event.address.clone(), ResponderKind::Autoresponder);
@@ -143,8 +147,8 @@ impl Responder {
             received.marks.clone(),
         );
         let takes_mail = |address: &Address| {
-            let verdict = resolve(&directory, &ForwardPath::Address(address.clone())).verdict;
-            !matches!(verdict, Verdict::Refuse(_))
+            let resolution = resolve(&directory, &ForwardPath::Address(address.clone()));
+            !matches!(verdict_at(&directory, &resolution, self.store.now()), Verdict::Refuse(_))
         };
         // Several responders at one free address: one of them gives the notice.
         let another_tells = || {

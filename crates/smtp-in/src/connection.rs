@@ -115,6 +115,7 @@ impl Connection<'_> {
         let buffer: &mut [u8] = if large.is_empty() { &mut small } else { &mut large };
         let octets_max = buffer.len().min(self.engine.room());
         let buffer = buffer.get_mut(..octets_max).unwrap_or_default();
+        assert!(!buffer.is_empty(), "an engine that awaits input has room for it, or no input would look like its end");
         let now = self.world.clock.now();
         // A clock that was set back must not make the wait longer than the limit.
         let wait = self.engine.deadline().map_or(self.limits.idle, |at| at.since(now).min(self.limits.idle));
@@ -122,7 +123,11 @@ impl Connection<'_> {
             biased;
             () = shutdown.cancelled(), if !told => {}
             read = self.stream.read(buffer) => {
-                let octets = read?;
+                let octets = match read {
+                    // A TLS client that closes without saying so.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+                    read => read?,
+                };
                 if octets == 0 {
                     // Every complete command has been answered already: a half-closed client loses nothing.
                     self.say_good_bye().await;

@@ -2,8 +2,8 @@
 //!
 //! Invariant: a recipient ends and its DSN leaves in the same commit, so each happens once.
 
-use delivery::{Delivery, Prepared};
-use mail::{Address, DsnReturn, Reply, ReversePath};
+use delivery::{Delivery, Prepared, Sender};
+use mail::{Address, DsnReturn, ForwardPath, Reply, ReversePath};
 use queue::dsn::{DsnFacts, Returned, build, header_of};
 use queue::limits::{RETURNED_HEADER_OCTETS_MAX, RETURNED_MESSAGE_OCTETS_MAX};
 use queue::{Decision, Outcome, Report, ReportKind, after_attempt};
@@ -104,6 +104,10 @@ async fn write(
 async fn prepare(context: &Context, row: &QueueRow, reports: &[Report]) -> Result<Vec<Prepared>, SettleError> {
     let ReversePath::Address(to) = &row.reverse_path else { return Ok(Vec::new()) };
     let mut prepared = Vec::with_capacity(reports.len());
+    if let (Err(reply), false) = (takes_mail(context, to), reports.is_empty()) {
+        told_nobody(row, to, &reply);
+        return Ok(prepared);
+    }
     for report in reports {
         let returned = returned(context, row, report.kind).await?;
         let dsn = build(&DsnFacts {
@@ -124,16 +128,21 @@ async fn prepare(context: &Context, row: &QueueRow, reports: &[Report]) -> Resul
         });
         match context.delivery.prepare(dsn.envelope, &dsn.content).await {
             Ok(one) => prepared.push(one),
-            Err(refused) if refused.0.is_permanent() => told_nobody(row, to, report, &refused.0),
+            Err(refused) if refused.0.is_permanent() => told_nobody(row, to, &refused.0),
             Err(refused) => return Err(SettleError::Dsn(refused.0)),
         }
     }
     Ok(prepared)
 }
 
+/// Whether the address is one that a message of ours can go to.
+fn takes_mail(context: &Context, to: &Address) -> Result<(), Reply> {
+    context.delivery.decide(&Sender::Account(context.postmaster.clone()), &ForwardPath::Address(to.clone()))
+}
+
 /// The sender's address is none that takes mail: RFC 5321 §6.1 forbids to report that to anybody else.
-fn told_nobody(row: &QueueRow, to: &Address, report: &Report, reply: &Reply) {
-    tracing::warn!(queue_id = %row.id, %to, kind = ?report.kind, %reply, "a DSN has nowhere to go");
+fn told_nobody(row: &QueueRow, to: &Address, reply: &Reply) {
+    tracing::warn!(queue_id = %row.id, %to, %reply, "a DSN has nowhere to go");
 }
 
 /// What of the message goes back, and whether that is all of it (RFC 3461 §4.3).

@@ -46,6 +46,7 @@ fn syncs(place: &Path, span: Duration) -> Result<f64, Failure> {
 }
 
 async fn measure(place: &Path, span: Duration) -> Result<(), Failure> {
+    println!("memory before opening: {} KiB", resident_kib()?);
     let engine = Arc::new(RocksEngine::open(place, Options::default(), Arc::new(SilentDoorbell))?);
     let world = SimulatedWorld::new(Timestamp(1_800_000_000_000), 1).world();
     let store = Store::open(Arc::clone(&engine) as Arc<dyn Engine>, world).await?;
@@ -64,6 +65,7 @@ async fn measure(place: &Path, span: Duration) -> Result<(), Failure> {
         };
         drop(store.add_account(account).await?);
     }
+    println!("memory with an open store of {ACCOUNTS} accounts: {} KiB", resident_kib()?);
     let numbers = Arc::new(AtomicU64::new(0));
     for writers in [1, 10, 50] {
         let (before, started) = (engine.statistics(), Instant::now());
@@ -95,9 +97,17 @@ async fn measure(place: &Path, span: Duration) -> Result<(), Failure> {
             rate(commits, 1.0) / rate(groups, 1.0),
         );
     }
+    println!("memory after that: {} KiB", resident_kib()?);
     println!("{:?}", engine.statistics());
     store.close().await?;
     Ok(())
+}
+
+/// What the kernel says that this process has in memory.
+fn resident_kib() -> Result<u64, Failure> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
 fn rate(count: u64, seconds: f64) -> f64 {
@@ -124,6 +134,6 @@ async fn deposit(store: &Store, account: AccountId, number: u64) -> Result<(), F
         saved_at: store.now(),
         record: Some(bytes::Bytes::from(vec![b'r'; 700])),
     };
-    drop(store.append(account, MailboxId(1), staged, message).await?);
+    let _deposited = store.append(account, MailboxId(1), staged, message).await?;
     Ok(())
 }

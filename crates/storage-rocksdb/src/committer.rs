@@ -37,11 +37,14 @@ pub(crate) enum Request {
     Close(oneshot::Sender<Result<(), StorageError>>),
 }
 
+/// Where a transaction is answered.
+type Answer = oneshot::Sender<Result<Committed, StorageError>>;
+
 /// A transaction that waits for its group.
 pub(crate) struct Job {
     pub(crate) body: Body,
     pub(crate) durability: Durability,
-    pub(crate) answer: oneshot::Sender<Result<Committed, StorageError>>,
+    pub(crate) answer: Answer,
 }
 
 /// The thread's state.
@@ -77,7 +80,8 @@ struct Group {
     octets: usize,
     synced: bool,
     effects: Effects,
-    answers: Vec<(oneshot::Sender<Result<Committed, StorageError>>, Result<(), StorageError>)>,
+    /// Those who wait, each with what its body said.
+    answers: Vec<(Answer, Result<(), StorageError>)>,
 }
 
 impl Committer {
@@ -316,7 +320,7 @@ fn guarded(what: &str, work: impl FnOnce()) {
     }
 }
 
-fn panic_text<'p>(panic: &'p (dyn std::any::Any + Send)) -> &'p str {
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a text")
 }

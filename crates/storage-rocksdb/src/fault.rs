@@ -5,10 +5,13 @@ use storage::StorageError;
 /// What an error means. RocksDB gives a kind and a text; what the kinds lack is told from the text.
 pub(crate) fn told(error: &rocksdb::Error) -> StorageError {
     let text: &str = error.as_ref();
-    match error.kind() {
-        rocksdb::ErrorKind::Corruption => StorageError::Corrupt(text.to_owned()),
-        rocksdb::ErrorKind::IOError if text.contains("No space left") => StorageError::DiskFull,
-        _ => StorageError::Io(text.to_owned()),
+    let kind = error.kind();
+    if kind == rocksdb::ErrorKind::Corruption {
+        StorageError::Corrupt(text.to_owned())
+    } else if text.contains("No space left") {
+        StorageError::DiskFull
+    } else {
+        StorageError::Io(text.to_owned())
     }
 }
 

@@ -1,4 +1,10 @@
 //! Many tasks at once on one store: deposits, flags, copies and expunges lose nothing and break nothing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test: what goes wrong is a failure"
+)]
 
 use std::sync::Arc;
 

@@ -1,4 +1,10 @@
 //! RocksDB keeps the contract that every engine keeps, and what only it has: the lock, the checkpoint, coming back.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test: what goes wrong is a failure"
+)]
 
 use std::sync::Arc;
 

@@ -4,6 +4,12 @@
 //! The test binary starts itself again under a limit of file size, at which the operating system fails each write that
 //! would go beyond it. The log reaches the limit, a write fails in the middle, the engine reopens the store and goes on
 //! with a new log.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test: what goes wrong is a failure"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -76,6 +82,7 @@ async fn a_failing_log_loses_nothing_and_heals() {
     let (acknowledged, refused) = (numbers("+"), numbers("!"));
     assert_eq!(acknowledged.len() + refused.len(), usize::try_from(WRITES).unwrap());
     assert!(!refused.is_empty(), "the limit was never reached");
+    assert!(acknowledged.len() > refused.len() * 10, "{} refused: it does not go on by itself", refused.len());
 
     let engine = open(&path);
     let range = KeyRange { start: vec![0x01], end: vec![0x02] };

@@ -3,6 +3,13 @@
 //! The test binary starts itself again as the victim: it opens the store, deposits and expunges from several tasks, and
 //! writes a line for each thing that was acknowledged. The parent kills it after a number of lines that differs from
 //! round to round, opens the store and compares.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test: what goes wrong is a failure"
+)]
+#![allow(clippy::disallowed_methods, reason = "the test is bounded by the time that really passes")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -50,8 +57,8 @@ fn account(number: u64) -> AccountObject {
 /// A message that tells its number; every fifth has several chunks.
 fn content(account: u64, number: u64) -> Vec<u8> {
     let mut content = format!("{account} {number}\r\n").into_bytes();
-    let mut state = account << 32 | number | 1;
-    let octets = if number % 5 == 0 { 130_000 } else { 3000 };
+    let mut state = (account << 32) | number | 1;
+    let octets = if number.is_multiple_of(5) { 130_000 } else { 3000 };
     while content.len() < octets {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         content.extend_from_slice(&state.to_le_bytes()[3..7]);
@@ -91,7 +98,7 @@ async fn work(store: Store, own: u64, round: u64) {
             .unwrap();
         let uid = done.value.uid;
         say(&format!("+ {own} {uid} {number}"));
-        if number % 7 == 0 {
+        if number.is_multiple_of(7) {
             say(&format!("? {own} {uid}"));
             let gone = store.expunge(account, INBOX, vec![uid], ExpungeScope::All).await.unwrap();
             assert_eq!(gone.value, vec![uid]);

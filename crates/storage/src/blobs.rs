@@ -326,10 +326,10 @@ impl BlobReader {
     }
 
     async fn chunk(&mut self, number: u32) -> Result<Bytes, StorageError> {
-        if let Some((held, chunk)) = &self.held {
-            if *held == number {
-                return Ok(chunk.clone());
-            }
+        if let Some((held, chunk)) = &self.held
+            && *held == number
+        {
+            return Ok(chunk.clone());
         }
         let value = self.store.engine.get(&keys::chunk(self.row.upload, number)).await?;
         let chunk = unpack(&value.ok_or(StorageError::Expunged)?)?;

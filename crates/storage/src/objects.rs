@@ -33,10 +33,10 @@ impl Store {
         let directory = Arc::clone(&self.directory);
         self.transact(move |tx| {
             let mut object = object.clone();
-            if let Object::Responder(responder) = &mut object {
-                if responder.id == 0 {
-                    responder.id = tx.next_number(counter("responder"))?;
-                }
+            if let Object::Responder(responder) = &mut object
+                && responder.id == 0
+            {
+                responder.id = tx.next_number(counter("responder"))?;
             }
             tx.put_object(&directory, object.clone(), mode)?;
             Ok(object)

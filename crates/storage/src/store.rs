@@ -43,7 +43,11 @@ impl Store {
         let stamp = store.engine.get(&stamp_key()).await?;
         match stamp.as_deref().map(|value| <[u8; 4]>::try_from(value).map(u32::from_be_bytes)) {
             None => {
-                store.transact(|tx| Ok(tx.put(stamp_key(), FORMAT.to_be_bytes().to_vec()))).await?;
+                let stamp = |tx: &mut Transaction<'_>| {
+                    tx.put(stamp_key(), FORMAT.to_be_bytes().to_vec());
+                    Ok(())
+                };
+                store.transact(stamp).await?;
             }
             Some(Ok(found)) if found > FORMAT => return Err(StorageError::Newer { found, known: FORMAT }),
             Some(Ok(_)) => {}
@@ -56,7 +60,6 @@ impl Store {
     }
 
     /// The directory of this moment. Hold the guard for a decision, never across an await.
-    #[must_use]
     pub fn directory(&self) -> RwLockReadGuard<'_, Directory> {
         self.directory.read()
     }

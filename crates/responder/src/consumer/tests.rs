@@ -204,6 +204,16 @@ async fn v05_silence_ends_the_event_without_a_trace_in_the_mailboxes() {
 }
 
 #[tokio::test]
+async fn a_header_too_long_to_be_read_whole_is_not_answered() {
+    let server = Server::new("a.example").await;
+    server.add_responder("alice@a.example", |_| ()).await;
+    let long = format!("{}Auto-Submitted: auto-replied\r\n", "X-Filler: 0123456789\r\n".repeat(4000));
+    server.receive("carol@r.example", "alice@a.example", &long).await;
+    assert_eq!(server.take_all().await.unwrap(), 1);
+    assert!(server.queue().await.is_empty());
+}
+
+#[tokio::test]
 async fn the_answer_comes_from_the_alias_that_was_written_to() {
     let server = Server::new("a.example").await;
     server.alias("info@a.example", &["alice@a.example", "bob@a.example"]).await;

@@ -57,6 +57,8 @@ pub enum Silence {
     List,
     /// `X-Auto-Response-Suppress` asks for silence.
     Suppressed,
+    /// The header was too long to be kept whole, so that a mark may be missing.
+    HeaderCut,
     /// The local part is one behind which nobody reads.
     AutomaticSender,
     /// Out-of-office only: the header names none of the owner's addresses (RFC 5230 §4.5).
@@ -176,7 +178,10 @@ fn automatic(marks: &HeaderMarks) -> Option<Silence> {
         let mut words = value.split([',', ' ', ';']);
         words.any(|word| ["all", "oof", "autoreply"].iter().any(|known| word.trim().eq_ignore_ascii_case(known)))
     };
-    marks.suppress.iter().any(asks).then_some(Silence::Suppressed)
+    if marks.suppress.iter().any(asks) {
+        return Some(Silence::Suppressed);
+    }
+    marks.cut.then_some(Silence::HeaderCut)
 }
 
 fn too_often(responder: &ResponderObject, now: Timestamp, last: LastAnswer) -> Option<Silence> {
@@ -206,6 +211,7 @@ impl fmt::Display for Silence {
             Self::Bulk => "the message is bulk mail (Precedence)",
             Self::List => "the message comes from a mailing list",
             Self::Suppressed => "the sender asks for no automatic answers (X-Auto-Response-Suppress)",
+            Self::HeaderCut => "the message's header is too long to be sure that it was not sent automatically",
             Self::AutomaticSender => "nobody reads the sender's address",
             Self::NotAddressed => "the message does not name the absent person in To, Cc or Bcc",
             Self::AnsweredLately => "the sender was answered already within the chosen frequency",

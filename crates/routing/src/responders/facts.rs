@@ -25,6 +25,8 @@ pub struct HeaderMarks {
     pub report: bool,
     /// Older marks of automatic answers (`X-Autoreply`, `X-Autorespond`) are there.
     pub auto_reply: bool,
+    /// The header was longer than what is kept of it: a mark may be missing.
+    pub cut: bool,
     /// Every address in To, Cc, Bcc, Resent-To, Resent-Cc, Resent-Bcc.
     pub recipients: Vec<Address>,
 }
@@ -66,7 +68,8 @@ impl Facts {
             from_self: from.is_some_and(own),
             from_nowhere: from.is_some_and(|from| {
                 let to = mail::ForwardPath::Address(from.clone());
-                matches!(resolve(directory, &to).verdict, Verdict::Refuse(_))
+                let verdict = super::verdict_at(directory, &resolve(directory, &to), received_at);
+                matches!(verdict, Verdict::Refuse(_))
             }),
             names_owner: marks.recipients.iter().any(own),
             looped: marks.loops.iter().any(|mark| {

@@ -131,11 +131,16 @@ mod tests {
     }
 
     #[test]
-    fn controls_and_broken_utf8_are_refused() {
+    fn controls_are_refused() {
         assert_eq!(check(b"NOOP \0"), Err(Misbehaviour::ControlCharacter));
         assert_eq!(check(b"NOOP \x7f"), Err(Misbehaviour::ControlCharacter));
         assert_eq!(check(b"NOOP a\tb"), Err(Misbehaviour::ControlCharacter));
+    }
+
+    #[test]
+    fn trap_invalid_utf8_is_refused_and_never_replaced() {
         assert_eq!(check(b"NOOP \xff"), Err(Misbehaviour::BadUtf8));
+        assert_eq!(check(b"MAIL FROM:<a\xc3@b.example> SMTPUTF8"), Err(Misbehaviour::BadUtf8));
     }
 
     #[test]

@@ -241,7 +241,7 @@ fn guessing_passwords_ends_the_session() {
 }
 
 #[test]
-fn auth_lines_may_be_long() {
+fn trap_a_long_auth_line_may_come_in_several_reads() {
     let mut driver = Driver::submission(Limits::default());
     // 6,000 octets in two reads, and 12,288 with CRLF as the most (RFC 4954 §4).
     let long = [b"AUTH PLAIN ".as_slice(), &[b'A'; 6000], b"\r\n"].concat();

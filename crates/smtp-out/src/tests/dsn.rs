@@ -2,6 +2,8 @@
 
 use mail::{DsnReturn, OriginalRecipient};
 use mail_parser::MessageParser;
+use routing::objects::{AccountObject, DomainObject, Object, Role};
+use storage::objects::PutMode;
 
 use super::*;
 
@@ -122,5 +124,56 @@ async fn a_dsn_that_fails_itself_ends_there() {
     stage.send_to(&["x@far.example"]).await;
     stage.settle().await;
     assert_eq!(stage.origin.count("RCPT"), 1);
+    assert!(stage.queue().await.is_empty());
+}
+
+/// An account of this server's own, as sender.
+async fn local_sender(stage: &Stage) -> mail::AccountId {
+    let zone = DomainObject {
+        name: domain("us.example"),
+        catch_all: None,
+        subaddress_separators: "+".to_owned(),
+        postmaster: None,
+        enabled: true,
+        created_at: Timestamp(0),
+    };
+    stage.store.put_object(Object::Domain(zone), PutMode::Add).await.unwrap();
+    let account = AccountObject {
+        id: mail::AccountId(0),
+        address: address("alice@us.example"),
+        display_name: String::new(),
+        password_hash: None,
+        enabled: true,
+        role: Role::User,
+        quota_octets: None,
+        time_zone: "UTC".to_owned(),
+        language: "en".to_owned(),
+        created_at: Timestamp(0),
+    };
+    stage.store.add_account(account).await.unwrap().value.id
+}
+
+#[tokio::test]
+async fn a_sender_of_our_own_finds_the_dsn_in_the_inbox() {
+    let mut stage = Stage::new().await;
+    let alice = local_sender(&stage).await;
+    stage.far.reply("RCPT", &["550 5.1.1 no such user"]);
+    stage.start();
+    stage.send(envelope("<alice@us.example>", &["x@far.example"]), MESSAGE).await;
+    stage.settle().await;
+    assert!(stage.queue().await.is_empty());
+    let inbox = stage.store.inbox(alice).await.unwrap();
+    assert_eq!(inbox.messages, 1);
+}
+
+#[tokio::test]
+async fn a_sender_who_is_gone_keeps_no_entry_alive() {
+    let mut stage = Stage::new().await;
+    local_sender(&stage).await;
+    stage.far.reply("RCPT", &["550 5.1.1 no such user"]);
+    stage.send(envelope("<alice@us.example>", &["x@far.example"]), MESSAGE).await;
+    stage.store.remove_account(&address("alice@us.example")).await.unwrap();
+    stage.start();
+    stage.settle().await;
     assert!(stage.queue().await.is_empty());
 }

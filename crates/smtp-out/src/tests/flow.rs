@@ -202,3 +202,21 @@ async fn shutdown_does_not_wait_beyond_its_grace() {
     assert!(task.is_finished());
     assert_eq!(stage.queue().await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_destination_with_a_full_page_is_looked_behind() {
+    let mut stage = Stage::new().await;
+    stage.settings.connections_max = 4;
+    stage.settings.connections_per_destination_max = 1;
+    stage.far.hold_data(true);
+    stage.start();
+    for n in 0..600 {
+        stage.send_to(&[&format!("r{n}@far.example")]).await;
+    }
+    stage.settle().await;
+    // Arrives while more entries of the silent destination are due than it may claim.
+    stage.send_to(&["x@origin.example"]).await;
+    stage.pass(Duration::from_secs(2)).await;
+    assert_eq!(stage.origin.got().len(), 1);
+    assert_eq!(stage.far.open(), 1);
+}

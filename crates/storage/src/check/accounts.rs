@@ -37,10 +37,10 @@ impl Check<'_> {
             }
         }
         let stored = self.store.engine.get(&usage_key(account)).await?;
-        if let Some(stored) = self.decoded(&place, Usage::decode(stored.as_deref())) {
-            if stored != sum {
-                self.find(Flaw::Usage, &place, format!("{stored:?}, the mailboxes have {sum:?}"));
-            }
+        if let Some(stored) = self.decoded(&place, Usage::decode(stored.as_deref()))
+            && stored != sum
+        {
+            self.find(Flaw::Usage, &place, format!("{stored:?}, the mailboxes have {sum:?}"));
         }
         if self.store.engine.get(&keys::mailbox_name(account, "INBOX")).await?.is_none() {
             self.find(Flaw::NoInbox, &place, "");

@@ -1,5 +1,13 @@
 //! The store against a naive model of it: random operations; a fault at each write; a power cut after each write.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test: what goes wrong is a failure"
+)]
 
+mod accounts;
+mod blobs;
 mod model;
 mod stage;
 

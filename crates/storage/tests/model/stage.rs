@@ -31,6 +31,22 @@ pub(crate) fn content(number: u8) -> Vec<u8> {
     }
 }
 
+/// An account to add.
+pub(crate) fn account(name: &str, quota_octets: Option<u64>, store: &Store) -> AccountObject {
+    AccountObject {
+        id: AccountId(0),
+        address: Address::parse(&format!("{name}@example.org")).unwrap(),
+        display_name: String::new(),
+        password_hash: None,
+        enabled: true,
+        role: Role::User,
+        quota_octets,
+        time_zone: "UTC".to_owned(),
+        language: "en".to_owned(),
+        created_at: store.now(),
+    }
+}
+
 impl Stage {
     pub(crate) async fn new() -> Self {
         Self::with_quota(None).await
@@ -40,19 +56,7 @@ impl Stage {
         let engine = MemoryEngine::default();
         let world = SimulatedWorld::new(Timestamp(1_800_000_000_000), 11);
         let store = Store::open(Arc::new(engine.clone()), world.world()).await.unwrap();
-        let account = AccountObject {
-            id: AccountId(0),
-            address: Address::parse("alice@example.org").unwrap(),
-            display_name: String::new(),
-            password_hash: None,
-            enabled: true,
-            role: Role::User,
-            quota_octets,
-            time_zone: "UTC".to_owned(),
-            language: "en".to_owned(),
-            created_at: store.now(),
-        };
-        let account = store.add_account(account).await.unwrap().value.id;
+        let account = store.add_account(account("alice", quota_octets, &store)).await.unwrap().value.id;
         Self { engine, world, store, model: Model::new(), account }
     }
 

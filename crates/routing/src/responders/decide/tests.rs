@@ -87,6 +87,7 @@ fn every_reason_for_silence() {
         (as_is(), marks(|m| m.suppress = value("DR, OOF")), S::Suppressed),
         (as_is(), marks(|m| m.suppress = value("All")), S::Suppressed),
         (as_is(), marks(|m| m.suppress = value("AutoReply,RN")), S::Suppressed),
+        (as_is(), marks(|m| m.cut = true), S::HeaderCut),
         (as_is(), marks(|m| m.recipients = vec![address("someone@else.example")]), S::NotAddressed),
         (as_is(), marks(|m| m.recipients.clear()), S::NotAddressed),
     ];

@@ -1,0 +1,137 @@
+"""A full disk: a temporary refusal, nothing lost, and all is well once there is room. Mounts a small tmpfs in a namespace of its own."""
+
+import subprocess
+import unittest
+
+from harness import TestCase, folder, id_of, message, message_id, namespace, until
+from wire import Closed
+
+ALICE = "alice@example.test"
+
+
+@namespace("mount")
+class FullDisk(TestCase):
+
+    def mounted(self, size):
+        where = folder("small-disk")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%s,mode=700" % size, "tmpfs", str(where)], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", str(where)])
+        return where
+
+    def serving(self, disk, **storage):
+        server = self.server(name="full", data_dir=disk / "data", settings={"storage": storage, "limits": {"message_octets_max": 8 << 20}})
+        server.add_domain("example.test")
+        server.add_accounts(ALICE, "bob@example.test")
+        server.add_alias("both@example.test", ALICE, "bob@example.test")
+        return server.start()
+
+    def fill(self, disk, leave=0):
+        """A file that takes all the room but `leave` octets."""
+        path = disk / "filler"
+        with open(path, "ab", buffering=0) as file:
+            piece = b"\0" * 65536
+            try:
+                while True:
+                    while file.write(piece) == len(piece):
+                        pass
+            except OSError:
+                pass
+            if leave:
+                file.truncate(max(0, file.tell() - leave))
+        return path
+
+    def attempt(self, server, octets):
+        """A message; the first reply that is not positive, or the last."""
+        with server.smtp() as client:
+            for reply in client.envelope("writer@remote.test", "both@example.test"):
+                if reply.code >= 400:
+                    return reply
+            return client.data(octets)
+
+    def refused_then_taken(self, server, disk, filler):
+        kept = {}
+        for _ in range(3):
+            mid = message_id()
+            octets = message(mid=mid)
+            reply = self.attempt(server, octets)
+            if reply.code == 250:
+                kept[mid] = octets
+                continue
+            self.assertEqual(reply.status, "452 4.3.1", reply)
+        # A message for which there is surely no room.
+        reply = self.attempt(server, message(body="0123456789abcdef" * 4 + "\r\n" + "".join("%078d\r\n" % (n * 7919) for n in range(80_000))))
+        self.assertEqual(reply.status, "452 4.3.1", reply)
+        with server.imap(ALICE) as client:
+            answer = client.append("INBOX", message(body="".join("%078d\r\n" % (n * 7919) for n in range(80_000))))
+            self.assertEqual(answer.status, "NO", answer)
+            # Reading goes on, and the connection is usable.
+            client.must("SELECT INBOX")
+            client.must("FETCH 1:* (UID FLAGS ENVELOPE)")
+        self.assertEqual(server.http("/health/live")[0], 200)
+        filler.unlink()
+
+        def taken():
+            try:
+                mid = message_id()
+                octets = message(mid=mid)
+                if self.attempt(server, octets).code == 250:
+                    kept[mid] = octets
+                    return True
+            except (Closed, OSError):
+                pass
+            return False
+        until(taken, 60, "mail to be taken after there is room again")
+        with server.imap(ALICE) as client:
+            mid = message_id()
+            answer = client.append("INBOX", message(mid=mid))
+            self.assertTrue(answer.ok, answer)
+            client.must("SELECT INBOX")
+            client.must(r"STORE 1 +FLAGS (\Seen)")
+        return kept
+
+    def verify(self, server, kept):
+        for user in (ALICE, "bob@example.test"):
+            found = server.messages(user)
+            for mid, octets in kept.items():
+                same = [got for got in found.values() if id_of(got) == mid]
+                self.assertEqual(len(same), 1, "%s at %s" % (mid, user))
+                self.assertTrue(same[0].endswith(octets))
+
+    def test_the_disk_is_full(self):
+        disk = self.mounted("96m")
+        server = self.serving(disk, free_space_reserve_mib=0)
+        before = {}
+        for _ in range(5):
+            mid = message_id()
+            before[mid] = message(mid=mid)
+            self.assertEqual(self.attempt(server, before[mid]).code, 250)
+        kept = self.refused_then_taken(server, disk, self.fill(disk))
+        kept.update(before)
+        self.verify(server, kept)
+        server.stop()
+        server.check()
+        server.start()
+        self.verify(server, kept)
+        server.stop()
+
+    def test_the_reserve_is_kept_free(self):
+        disk = self.mounted("128m")
+        server = self.serving(disk, free_space_reserve_mib=32)
+        self.assertEqual(self.attempt(server, message()).code, 250)
+        filler = self.fill(disk, leave=24 << 20)
+        # Refused while there is room still: 24 MiB are less than the reserve.
+        def refused():
+            reply = self.attempt(server, message())
+            return reply if reply.code != 250 else None
+        reply = until(refused, 30, "the reserve to be seen")
+        self.assertEqual(reply.status, "452 4.3.1")
+        self.assertNotEqual(server.http("/health/ready")[0], 200)
+        kept = self.refused_then_taken(server, disk, filler)
+        until(lambda: server.http("/health/ready")[0] == 200, what="readiness")
+        self.verify(server, kept)
+        server.stop()
+        server.check()
+
+
+if __name__ == "__main__":
+    unittest.main()

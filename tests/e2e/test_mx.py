@@ -1,0 +1,133 @@
+"""Where mail goes by the DNS: MX records, their order, A records without them, null MX, names that do not exist.
+
+Runs in a network namespace of its own: a name server on 127.0.0.1:53 and mail servers on port 25 of 127.0.0.2 and on, which
+nobody outside sees.
+"""
+
+import fcntl
+import email
+import socket
+import struct
+import subprocess
+import unittest
+
+from harness import Server, TestCase, certificate, folder, id_of, message, message_id, namespace, until
+from remote import Dns, Remote
+
+ALICE = "alice@near.test"
+
+HOSTS = {"one": "127.0.0.2", "two": "127.0.0.3", "three": "127.0.0.4", "none": "127.0.0.5"}
+
+
+def loopback_up():
+    """`ip link set lo up`, without ip."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        request = struct.pack("16sh14x", b"lo", 0)
+        flags = struct.unpack("16sh14x", fcntl.ioctl(sock, 0x8913, request))[1]
+        fcntl.ioctl(sock, 0x8914, struct.pack("16sh14x", b"lo", flags | 1))
+
+
+@namespace("net")
+class Mx(TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        loopback_up()
+        resolv = folder("dns") / "resolv.conf"
+        resolv.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+        subprocess.run(["mount", "--bind", str(resolv), "/etc/resolv.conf"], check=True)
+        table = {("%s.hosts.test" % name, "A"): [address] for name, address in HOSTS.items()}
+        table.update({
+            ("order.test", "MX"): [(20, "two.hosts.test"), (10, "one.hosts.test"), (30, "three.hosts.test")],
+            ("down.test", "MX"): [(10, "none.hosts.test"), (20, "two.hosts.test")],
+            ("missing.test", "MX"): [(10, "gone.hosts.test"), (20, "two.hosts.test")],
+            ("plain.test", "A"): [HOSTS["three"]],
+            ("null.test", "MX"): [(0, "")],
+            ("empty.test", "TXT"): ["nothing"],
+            ("broken.test", "FAIL"): [],
+            ("alone.test", "MX"): [(10, "none.hosts.test")],
+        })
+        cls.dns = Dns(table)
+        cls.addClassCleanup(cls.dns.close)
+        cls.hosts = {name: Remote(host=HOSTS[name], port=25, certificate=certificate()) for name in ("one", "two", "three")}
+        for host in cls.hosts.values():
+            cls.addClassCleanup(host.close)
+        cls.relais = Server(name="mx", hostname="mx.near.test")
+        cls.addClassCleanup(cls.relais.kill)
+        cls.relais.add_domain("near.test")
+        cls.relais.add_account(ALICE)
+        cls.relais.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.relais.stop()
+
+    def setUp(self):
+        for host in self.hosts.values():
+            host.decide = lambda verb, argument, session: None
+
+    def tearDown(self):
+        for entry in self.relais.queue():
+            self.relais.cli("queue", "remove", entry["id"])
+
+    def submit(self, to):
+        mid = message_id("near.test")
+        self.relais.submit(ALICE, to, message(to=to, sender=ALICE, mid=mid))
+        return mid
+
+    def goes(self, to, host):
+        mid = self.submit(to)
+        self.hosts[host].wait(lambda messages: any(id_of(one.content) == mid for one in messages), what="%s at host %s" % (to, host))
+        self.relais.wait_queue_empty()
+        for name, other in self.hosts.items():
+            count = sum(id_of(one.content) == mid for one in other.messages)
+            self.assertEqual(count, 1 if name == host else 0, name)
+
+    def returned(self, to, status):
+        mid = self.submit(to)
+        got = self.relais.wait_message(ALICE, lambda octets: b"multipart/report" in octets and mid.encode() in octets)
+        field = email.message_from_bytes(got).get_payload()[1].get_payload()[1]
+        self.assertEqual((field["Final-Recipient"], field["Action"]), ("rfc822; " + to, "failed"))
+        self.assertRegex(field["Status"], status)
+        self.relais.wait_queue_empty()
+
+    def deferred(self, to):
+        self.submit(to)
+        until(lambda: [entry for entry in self.relais.queue() if entry["attempts"]], what="a deferred message")
+
+    def test_the_preferred_host(self):
+        self.goes("a@order.test", "one")
+
+    def test_the_next_host_when_one_is_down(self):
+        self.goes("a@down.test", "two")
+
+    def test_the_next_host_when_one_refuses_for_now(self):
+        self.hosts["one"].decide = lambda verb, argument, session: "421 4.3.2 not now" if verb == "CONNECT" else None
+        self.goes("a@order.test", "two")
+
+    def test_a_host_without_address_is_passed_over(self):
+        self.goes("a@missing.test", "two")
+
+    def test_an_address_without_mx(self):
+        # RFC 5321 §5.1.
+        self.goes("a@plain.test", "three")
+
+    def test_the_null_mx(self):
+        # RFC 7505 §4.1: 5.1.10.
+        self.returned("a@null.test", r"^5\.1\.10$")
+
+    def test_a_domain_that_does_not_exist(self):
+        self.returned("a@nowhere.invalid.test", r"^5\.1\.[2-8]$")
+
+    def test_a_domain_without_any_host(self):
+        self.returned("a@empty.test", r"^5\.\d+\.\d+$")
+
+    def test_a_broken_name_server_defers(self):
+        self.deferred("a@broken.test")
+
+    def test_all_hosts_down_defers(self):
+        self.deferred("a@alone.test")
+
+
+if __name__ == "__main__":
+    unittest.main()
