@@ -34,7 +34,8 @@ fn a_pipe_says_it_at_once() {
 #[test]
 fn a_pipe_says_it_at_every_split() {
     let play = |transcript: Transcript| transcript.run_at_every_split(|| ImapStage::new(Over::Pipe)).err();
-    report(all().into_iter().filter_map(play).map(|failure| failure.to_string()).collect());
+    let cuttable = all().into_iter().filter(|transcript| !transcript.has_directive("whole"));
+    report(cuttable.filter_map(play).map(|failure| failure.to_string()).collect());
 }
 
 #[test]
