@@ -1,5 +1,13 @@
 //! What transcripts can't show: random changes by several sessions, large messages, clients that stop reading.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::cast_possible_truncation,
+    reason = "tests may"
+)]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Plays every transcript of the IMAP side: at once and cut at every place over a pipe, and at once over TLS on a socket.
 
+#![allow(clippy::unwrap_used, reason = "tests may")]
+
 mod support;
 
 use std::path::Path;

@@ -129,10 +129,10 @@ impl Session {
             Err(fault) => return Err(fault),
         };
         for row in &changed.rows {
-            if let Ok(at) = rows.binary_search_by_key(&row.uid, |row| row.uid) {
-                if let Some(old) = rows.get_mut(at) {
-                    old.clone_from(row);
-                }
+            if let Ok(at) = rows.binary_search_by_key(&row.uid, |row| row.uid)
+                && let Some(old) = rows.get_mut(at)
+            {
+                old.clone_from(row);
             }
         }
         Ok(NumberSet::from_numbers(changed.rows.iter().map(|row| row.uid.0)))
