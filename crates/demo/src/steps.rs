@@ -103,8 +103,11 @@ async fn nested_alias(stage: &Stage, report: &mut Report) -> Result<(), Trouble>
 
 async fn all_users(stage: &Stage, report: &mut Report) -> Result<(), Trouble> {
     report.step("An alias with an empty target: all users");
-    let outcome = send_from_outside(stage, &at("all"), "Question four").await?;
-    told(report, "to all@demo.example", &outcome, true);
+    // Another sender: this is the day's first message to dora, whose answer a later step wants to see.
+    let (boss, all) = ("boss@elsewhere.example", at("all"));
+    let content = message(boss, &all, "Question four", "");
+    let outcome = stage.from_outside().await?.send(boss, &[&all], &content).await?;
+    told(report, "somebody writes to all@demo.example", &outcome, true);
     for (login, _) in PEOPLE {
         got(stage, report, login, "Question four", 1).await?;
     }

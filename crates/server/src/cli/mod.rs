@@ -5,6 +5,7 @@ mod account;
 mod alias;
 mod connect;
 mod domain;
+mod health;
 mod init;
 mod output;
 mod queue;
@@ -58,6 +59,8 @@ enum Command {
     },
     /// Show the configuration in force, defaults included
     Config,
+    /// Ask the running server whether it takes mail: exit code 0 when it does
+    Health,
     /// Domains that this server receives mail for
     #[command(subcommand)]
     Domain(domain::DomainCommand),
@@ -116,6 +119,11 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Config => {
             output::config(&config::load(&file)?, cli.json)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Health => {
+            let said = health::ask(&config::load(&file)?)?;
+            output::text(&said);
             return Ok(ExitCode::SUCCESS);
         }
         Command::Domain(command) => command.request(),
