@@ -186,12 +186,8 @@ impl Connection {
 
     /// Ends the connection in an orderly way, as far as the client plays along.
     pub(crate) async fn close(&mut self) {
-        let farewell = async {
-            if self.flush().await.is_ok() {
-                self.stream.shutdown().await.ok();
-            }
-        };
-        // Borrowed twice otherwise: the clock is shared, the stream is not.
-        farewell.await;
+        if self.flush().await.is_ok() {
+            self.world.timeout(HANDSHAKE_TIMEOUT, self.stream.shutdown()).await.ok();
+        }
     }
 }

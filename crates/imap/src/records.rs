@@ -7,11 +7,16 @@ use storage::blobs::BlobReader;
 use storage::rows::MessageRow;
 use storage::{StorageError, Store};
 
-/// The message's encoded record, complete.
-pub(crate) async fn complete(store: &Store, row: &MessageRow, stored: Option<Bytes>) -> Result<Bytes, StorageError> {
+/// The message's encoded record, complete. `parts`: that the part table can be read is checked as well.
+pub(crate) async fn complete(
+    store: &Store,
+    row: &MessageRow,
+    stored: Option<Bytes>,
+    parts: bool,
+) -> Result<Bytes, StorageError> {
     if let Some(stored) = stored {
         match RecordView::new(&stored) {
-            Ok(view) if !view.envelope().is_empty() && view.parts().is_ok() => return Ok(stored),
+            Ok(view) if !view.envelope().is_empty() && (!parts || view.parts().is_ok()) => return Ok(stored),
             // Kept without its three forms, because they were too large.
             Ok(_) => {}
             Err(error) => tracing::warn!(uid = %row.uid, %error, "a message's record is computed anew"),

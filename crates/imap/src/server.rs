@@ -129,10 +129,9 @@ impl Imap {
             }
             return;
         };
-        metrics::gauge!("imap_connections").increment(1);
+        let _counted = Counted::new();
         let connection = Connection::new(stream, server.world.clone(), shutdown);
         Session::new(server, settings, connection, peer, security).run().await;
-        metrics::gauge!("imap_connections").decrement(1);
     }
 }
 
@@ -140,6 +139,22 @@ impl Server {
     /// A place for one more session of an account, or `None` when it has enough.
     pub(crate) fn account_slot(&self, account: AccountId, max: usize) -> Option<Slot<AccountId>> {
         Slot::take(&self.accounts, account, max)
+    }
+}
+
+/// A connection in the metrics, also when its task panics.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics::gauge!("imap_connections").increment(1);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!("imap_connections").decrement(1);
     }
 }
 

@@ -23,11 +23,9 @@ impl Session {
         let expunges = what == Sync::All;
         let selected = self.selected()?;
         let news = selected.view.tell(expunges);
-        let (arrived, messages) = (news.first_new, selected.view.map().messages());
-        if !news.expunged.is_empty() || arrived.is_some() {
-            if let Some(selected) = self.selected.as_deref_mut() {
-                selected.member.share(&mut selected.view);
-            }
+        let messages = selected.view.map().messages();
+        if !news.expunged.is_empty() || news.exists.is_some() {
+            selected.member.share(&mut selected.view);
         }
         for number in &news.expunged {
             response::expunge(self.connection.out(), number.0);

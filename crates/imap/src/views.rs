@@ -149,3 +149,30 @@ pub(crate) async fn first_unseen(store: &Store, key: Key, uids: &UidMap) -> Resu
 pub(crate) fn from_uid(first: Uid, max: u32) -> NumberSet {
     NumberSet::from_ranges([first.0..=max])
 }
+
+#[cfg(test)]
+mod tests {
+    use mail::Timestamp;
+    use storage::MemoryEngine;
+    use world::simulated::SimulatedWorld;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_mailbox_is_held_once_and_leaves_with_its_last_session() {
+        let world = SimulatedWorld::new(Timestamp(0), 1).world();
+        let store = Store::open(Arc::new(MemoryEngine::default()), world).await.unwrap();
+        let account = serde_json::from_str("{\"id\":0,\"address\":\"alice@example.org\"}").unwrap();
+        let account = store.add_account(account).await.unwrap().value.id;
+        let inbox = store.inbox(account).await.unwrap().id;
+        let views = Arc::new(Views::default());
+        let (first, second) = (views.join(account, inbox), views.join(account, inbox));
+        let (a, b) = (first.load(&store).await.unwrap(), second.load(&store).await.unwrap());
+        assert!(Arc::ptr_eq(a.map(), b.map()));
+        assert_eq!(views.mailboxes(), 1);
+        drop(first);
+        assert_eq!(views.mailboxes(), 1);
+        drop(second);
+        assert_eq!(views.mailboxes(), 0);
+    }
+}

@@ -1,5 +1,7 @@
 //! Plays every transcript of the IMAP side: at once and cut at every place over a pipe, and at once over TLS on a socket.
 
+#![allow(clippy::unwrap_used, reason = "tests may")]
+
 mod support;
 
 use std::path::Path;
@@ -34,7 +36,8 @@ fn a_pipe_says_it_at_once() {
 #[test]
 fn a_pipe_says_it_at_every_split() {
     let play = |transcript: Transcript| transcript.run_at_every_split(|| ImapStage::new(Over::Pipe)).err();
-    report(all().into_iter().filter_map(play).map(|failure| failure.to_string()).collect());
+    let cuttable = all().into_iter().filter(|transcript| !transcript.has_directive("whole"));
+    report(cuttable.filter_map(play).map(|failure| failure.to_string()).collect());
 }
 
 #[test]

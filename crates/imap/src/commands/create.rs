@@ -18,10 +18,10 @@ impl Session {
         if !uses.is_empty() {
             return Ok(Answer::no(Code::UseAttr, "A mailbox has one special use here"));
         }
-        if let Some(wanted) = special_use {
-            if self.server.store.special_mailbox(account, wanted).await?.is_some() {
-                return Ok(Answer::no(Code::UseAttr, "Another mailbox has that special use"));
-            }
+        if let Some(wanted) = special_use
+            && self.server.store.special_mailbox(account, wanted).await?.is_some()
+        {
+            return Ok(Answer::no(Code::UseAttr, "Another mailbox has that special use"));
         }
         self.server.store.create_mailbox(account, &name, special_use).await?;
         Ok(Answer::ok("Created"))

@@ -13,7 +13,7 @@ use storage::messages::FlagChange;
 use storage::rows::MessageRow;
 
 use crate::fault::{Answer, Fault, Lost};
-use crate::limits::{HEADER_OCTETS_MAX, RECORDS_PER_PAGE, ROWS_PER_PAGE};
+use crate::limits::{CHANGES_PER_PAGE, HEADER_OCTETS_MAX, RECORDS_PER_PAGE, ROWS_PER_PAGE};
 use crate::records::{complete, content, damaged};
 use crate::session::Session;
 
@@ -22,6 +22,8 @@ struct Plan {
     items: Vec<FetchItem>,
     /// ENVELOPE, BODYSTRUCTURE, or where the parts are.
     record: bool,
+    /// Where the parts are.
+    parts: bool,
     /// Messages without `\Seen` get it, and their FLAGS are told.
     sets_seen: bool,
     changed_since: Option<ModSeq>,
@@ -45,6 +47,10 @@ impl Session {
         };
         let plan = Plan::new(fetch, self.selected()?.read_only);
         self.refresh_row().await?;
+        let wanted = match plan.changed_since {
+            Some(since) => self.changed_since(since, &wanted).await?,
+            None => wanted,
+        };
         let map = self.selected()?.view.map().clone();
         let mut left = map.existing(&wanted).count();
         for range in wanted.ranges() {
@@ -54,6 +60,22 @@ impl Session {
             return Ok(Answer::ok("Some messages are no longer there").with(Code::ExpungeIssued));
         }
         Ok(Answer::ok("Fetched"))
+    }
+
+    /// Those of the wanted that changed, from the change index: costs what changed, not what is there (RFC 7162 §3.1.4.1).
+    async fn changed_since(&mut self, since: ModSeq, wanted: &NumberSet) -> Result<NumberSet, Fault> {
+        let key = self.key()?;
+        let mut changed = Vec::new();
+        let mut last = None;
+        loop {
+            let page = self.server.store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await?;
+            let alive = page.iter().filter(|change| !change.expunged && wanted.contains(change.uid.0));
+            changed.extend(alive.map(|change| change.uid.0));
+            if page.len() < CHANGES_PER_PAGE {
+                return Ok(NumberSet::from_numbers(changed));
+            }
+            last = page.last().copied();
+        }
     }
 
     /// Answers for the messages of a range of UIDs; returns how many were there.
@@ -107,10 +129,10 @@ impl Session {
             Err(fault) => return Err(fault),
         };
         for row in &changed.rows {
-            if let Ok(at) = rows.binary_search_by_key(&row.uid, |row| row.uid) {
-                if let Some(old) = rows.get_mut(at) {
-                    old.clone_from(row);
-                }
+            if let Ok(at) = rows.binary_search_by_key(&row.uid, |row| row.uid)
+                && let Some(old) = rows.get_mut(at)
+            {
+                old.clone_from(row);
             }
         }
         Ok(NumberSet::from_numbers(changed.rows.iter().map(|row| row.uid.0)))
@@ -120,7 +142,7 @@ impl Session {
         let Message { number, row, record, newly_seen } = message;
         let store = self.server.store.clone();
         let record = match (plan.record, record) {
-            (true, record) => Some(complete(&store, row, record).await?),
+            (true, record) => Some(complete(&store, row, record, plan.parts).await?),
             (false, _) => None,
         };
         let view = record.as_ref().map(|record| RecordView::new(record)).transpose().map_err(damaged)?;
@@ -147,7 +169,7 @@ impl Session {
                     response.body_structure(out, view.map(|view| view.body_structure()).unwrap_or_default());
                 }
                 FetchItem::BodySection { .. } | FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text => {
-                    if parts.is_none() && needs_record(item) {
+                    if parts.is_none() && needs_parts(item) {
                         parts = view.map(|view| view.parts()).transpose().map_err(damaged)?;
                     }
                     if reader.is_none() {
@@ -281,7 +303,8 @@ impl Plan {
             }
         }
         Self {
-            record: items.iter().any(needs_record),
+            record: items.iter().any(|item| needs_parts(item) || is_form(item)),
+            parts: items.iter().any(needs_parts),
             sets_seen: !read_only && items.iter().any(FetchItem::sets_seen),
             changed_since: fetch.changed_since.map(ModSeq),
             items,
@@ -289,15 +312,20 @@ impl Plan {
     }
 }
 
-fn needs_record(item: &FetchItem) -> bool {
+/// Whether the item is in the record as it is sent.
+fn is_form(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Body | FetchItem::BodyStructure | FetchItem::Envelope)
+}
+
+/// Whether the record's part table is needed to find the item.
+fn needs_parts(item: &FetchItem) -> bool {
     match item {
+        FetchItem::Rfc822Header | FetchItem::Rfc822Text => true,
+        FetchItem::BodySection { section, .. } => !section.part.is_empty() || section.text.is_some(),
         FetchItem::Body
         | FetchItem::BodyStructure
         | FetchItem::Envelope
-        | FetchItem::Rfc822Header
-        | FetchItem::Rfc822Text => true,
-        FetchItem::BodySection { section, .. } => !section.part.is_empty() || section.text.is_some(),
-        FetchItem::Flags
+        | FetchItem::Flags
         | FetchItem::InternalDate
         | FetchItem::Rfc822
         | FetchItem::Rfc822Size

@@ -162,7 +162,7 @@ async fn table(
     row: &MessageRow,
 ) -> Result<(PartTable, Option<message::SentDate>), StorageError> {
     let stored = store.records(key.0, key.1, row.uid, row.uid, 1).await?.pop().map(|(_, record)| record);
-    let record = complete(store, row, stored).await?;
+    let record = complete(store, row, stored, true).await?;
     let view = RecordView::new(&record).map_err(damaged)?;
     Ok((view.parts().map_err(damaged)?, view.sort_keys().map_err(damaged)?.sent))
 }

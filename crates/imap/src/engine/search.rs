@@ -13,28 +13,46 @@ use super::uid_map::UidMap;
 /// A key made ready: sets resolved, texts folded.
 #[derive(Clone, Debug)]
 pub(crate) enum Query {
+    /// Every message.
     All,
-    And(Vec<Query>),
-    Or(Box<Query>, Box<Query>),
-    Not(Box<Query>),
-    /// Sequence numbers are UIDs here.
+    /// All of these.
+    And(Vec<Self>),
+    /// One of these.
+    Or(Box<Self>, Box<Self>),
+    /// Not this.
+    Not(Box<Self>),
+    /// These UIDs; sequence numbers have become UIDs.
     Uids(NumberSet),
+    /// Something about the message itself.
+    Test(Test),
+}
+
+/// A question about one message.
+#[derive(Clone, Debug)]
+pub(crate) enum Test {
+    /// It has the flag.
     Has(Flag),
+    /// It is `\Recent`.
     Recent,
+    /// The day of INTERNALDATE.
     Internal(DateTest, Date),
+    /// The day of the Date field.
     Sent(DateTest, Date),
+    /// More octets than.
     Larger(u64),
+    /// Fewer octets than.
     Smaller(u64),
     /// INTERNALDATE at or before.
     AtOrBefore(i64),
     /// INTERNALDATE at or after.
     AtOrAfter(i64),
+    /// MODSEQ at least.
     ModSeq(u64),
-    /// A field of the header, by name; an empty needle asks for the field alone.
+    /// A field of the header, by name, holds the text; an empty text asks for the field alone.
     Field(Vec<u8>, String),
-    /// A text in the body.
+    /// The body holds the text.
     Body(String),
-    /// A text in header or body.
+    /// Header or body holds the text.
     Text(String),
 }
 
@@ -97,21 +115,21 @@ impl Query {
             SearchKey::Not(key) => Self::Not(Box::new(each(key)?)),
             SearchKey::Sequence(set) => Self::Uids(map.uids_of(&set.resolve(map.messages()))),
             SearchKey::Uid(set) => Self::Uids(set.resolve(map.max_uid())),
-            SearchKey::Has(flag) => Self::Has(flag.clone()),
-            SearchKey::Lacks(flag) => Self::Not(Box::new(Self::Has(flag.clone()))),
-            SearchKey::Recent => Self::Recent,
-            SearchKey::Envelope(field, text) => Self::Field(field_name(*field).to_vec(), folded(text)?),
-            SearchKey::Header(name, text) => Self::Field(name.as_bytes().to_vec(), folded(text)?),
-            SearchKey::Body(text) => Self::Body(folded(text)?),
-            SearchKey::Text(text) => Self::Text(folded(text)?),
-            SearchKey::Internal(test, day) => Self::Internal(*test, *day),
-            SearchKey::Sent(test, day) => Self::Sent(*test, *day),
-            SearchKey::Larger(octets) => Self::Larger(*octets),
-            SearchKey::Smaller(octets) => Self::Smaller(*octets),
+            SearchKey::Has(flag) => Self::Test(Test::Has(flag.clone())),
+            SearchKey::Lacks(flag) => Self::Not(Box::new(Self::Test(Test::Has(flag.clone())))),
+            SearchKey::Recent => Self::Test(Test::Recent),
+            SearchKey::Envelope(field, text) => Self::Test(Test::Field(field_name(*field).to_vec(), folded(text)?)),
+            SearchKey::Header(name, text) => Self::Test(Test::Field(name.as_bytes().to_vec(), folded(text)?)),
+            SearchKey::Body(text) => Self::Test(Test::Body(folded(text)?)),
+            SearchKey::Text(text) => Self::Test(Test::Text(folded(text)?)),
+            SearchKey::Internal(test, day) => Self::Test(Test::Internal(*test, *day)),
+            SearchKey::Sent(test, day) => Self::Test(Test::Sent(*test, *day)),
+            SearchKey::Larger(octets) => Self::Test(Test::Larger(*octets)),
+            SearchKey::Smaller(octets) => Self::Test(Test::Smaller(*octets)),
             // RFC 5032 §2: OLDER is "date <= now - interval", YOUNGER "date >= now - interval".
-            SearchKey::Older(secs) => Self::AtOrBefore(now.as_secs().saturating_sub(i64::from(*secs))),
-            SearchKey::Younger(secs) => Self::AtOrAfter(now.as_secs().saturating_sub(i64::from(*secs))),
-            SearchKey::ModSeq(modseq) => Self::ModSeq(*modseq),
+            SearchKey::Older(secs) => Self::Test(Test::AtOrBefore(now.as_secs().saturating_sub(i64::from(*secs)))),
+            SearchKey::Younger(secs) => Self::Test(Test::AtOrAfter(now.as_secs().saturating_sub(i64::from(*secs)))),
+            SearchKey::ModSeq(modseq) => Self::Test(Test::ModSeq(*modseq)),
         })
     }
 
@@ -120,7 +138,7 @@ impl Query {
         match self {
             Self::Uids(uids) => Some(uids.clone()),
             Self::And(all) => all.iter().filter_map(Self::scope).min_by_key(NumberSet::count),
-            _ => None,
+            Self::All | Self::Or(..) | Self::Not(_) | Self::Test(_) => None,
         }
     }
 
@@ -131,7 +149,7 @@ impl Query {
             Self::And(all) => all.iter().all(Self::is_about_uids),
             Self::Or(a, b) => a.is_about_uids() && b.is_about_uids(),
             Self::Not(one) => one.is_about_uids(),
-            _ => false,
+            Self::Test(_) => false,
         }
     }
 
@@ -143,7 +161,7 @@ impl Query {
             Self::And(all) => all.iter().all(|one| one.holds_for_uid(uid)),
             Self::Or(a, b) => a.holds_for_uid(uid) || b.holds_for_uid(uid),
             Self::Not(one) => !one.holds_for_uid(uid),
-            _ => false,
+            Self::Test(_) => false,
         }
     }
 
@@ -156,18 +174,14 @@ impl Query {
 
     fn collect_needles(&self, needles: &mut Vec<String>) {
         match self {
-            Self::Body(text) | Self::Text(text) => {
-                if !needles.contains(text) {
-                    needles.push(text.clone());
-                }
-            }
+            Self::Test(Test::Body(text) | Test::Text(text)) if !needles.contains(text) => needles.push(text.clone()),
             Self::And(all) => all.iter().for_each(|one| one.collect_needles(needles)),
             Self::Or(a, b) => {
                 a.collect_needles(needles);
                 b.collect_needles(needles);
             }
             Self::Not(one) => one.collect_needles(needles),
-            _ => {}
+            Self::All | Self::Uids(_) | Self::Test(_) => {}
         }
     }
 
@@ -184,6 +198,14 @@ impl Query {
                 unknown @ Verdict::Unknown(_) => unknown,
             },
             Self::Uids(uids) => uids.contains(row.row.uid.0).into(),
+            Self::Test(test) => test.decide(row, known, needles),
+        }
+    }
+}
+
+impl Test {
+    fn decide(&self, row: &Row<'_>, known: &Known<'_>, needles: &[String]) -> Verdict {
+        match self {
             Self::Has(flag) => flag.is_in(&row.flags).into(),
             Self::Recent => row.recent.into(),
             // RFC 3501 §6.4.4: "disregarding time and timezone", so the day is the one that was written.
@@ -223,7 +245,7 @@ fn join(verdicts: impl Iterator<Item = Verdict>, decisive: Verdict, otherwise: V
         match verdict {
             Verdict::Unknown(found) => need = Some(need.map_or(found, |need| need.min(found))),
             verdict if verdict == decisive => return decisive,
-            _ => {}
+            Verdict::True | Verdict::False => {}
         }
     }
     need.map_or(otherwise, Verdict::Unknown)
@@ -279,10 +301,10 @@ mod tests {
 
     fn key(text: &str) -> SearchKey {
         let text = CommandText::from(format!("a SEARCH {text}\r\n").as_bytes());
-        match imap_wire::decode(&text, NameEncoding::default()).unwrap().body {
-            CommandBody::Search(search) => search.key,
-            other => panic!("{other:?}"),
-        }
+        let CommandBody::Search(search) = imap_wire::decode(&text, NameEncoding::default()).unwrap().body else {
+            panic!("not a SEARCH");
+        };
+        search.key
     }
 
     fn row() -> MessageRow {

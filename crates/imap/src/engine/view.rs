@@ -32,8 +32,6 @@ pub(crate) struct News {
     pub(crate) expunged: Vec<SequenceNumber>,
     /// The new number of messages, when some came.
     pub(crate) exists: Option<u32>,
-    /// The first UID that came.
-    pub(crate) first_new: Option<Uid>,
     /// Messages whose flags others changed.
     pub(crate) changed: Vec<Uid>,
 }
@@ -111,7 +109,6 @@ impl SessionView {
         }
         if !self.arrived.is_empty() {
             let arrived = std::mem::take(&mut self.arrived);
-            news.first_new = arrived.first().copied();
             let map = Arc::make_mut(&mut self.map);
             arrived.into_iter().for_each(|uid| map.push(uid));
             news.exists = Some(self.map.messages());

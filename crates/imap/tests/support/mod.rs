@@ -1,5 +1,11 @@
 //! A server in memory, an account, and a stage for transcripts.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "tests may; the lints' own exception knows only functions marked as tests"
+)]
 
 pub mod stage;
 

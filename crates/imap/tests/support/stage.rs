@@ -2,7 +2,8 @@
 //!
 //! Directives before the first line: `@plain` (no TLS, and no passwords without it), `@no-certificate`,
 //! `@limit name=value`. At any time: `@login alice` (reads the greeting, logs in, says nothing of it),
-//! `@deliver x.eml to alice [in Mailbox] [N times] [without record]`, `@advance 30s`, `@fail disk.full`, `@heal`, `@tls`,
+//! `@deliver x.eml to alice [in Mailbox] [N times] [without record]`, `@advance 30s`
+//! (somebody waits for it), `@pass 30s` (nobody does), `@fail disk.full`, `@heal`, `@tls`,
 //! `@shutdown`, `@cut` (the client is gone).
 
 use std::collections::HashMap;
@@ -131,7 +132,8 @@ pub fn pipe(house: &House, shutdown: &CancellationToken) -> Client {
 impl ImapStage {
     pub fn new(over: Over) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let settings = Settings { hostname: "imap.example".to_owned(), allow_plaintext_auth: true, ..Settings::default() };
+        let settings =
+            Settings { hostname: "imap.example".to_owned(), allow_plaintext_auth: true, ..Settings::default() };
         Self {
             over,
             settings,
@@ -196,11 +198,16 @@ impl ImapStage {
         Ok(())
     }
 
+    /// Moves time, and nobody has waited for just that.
+    fn pass(&mut self, text: &str) -> Result<(), String> {
+        let span = span(text)?;
+        self.open_house().sim.clock.advance(span);
+        Ok(())
+    }
+
     /// Moves time once somebody waits for it.
     fn advance(&mut self, text: &str) -> Result<(), String> {
-        let (number, unit) = text.split_at(text.len() - 1);
-        let secs = number.parse::<u64>().map_err(|_| "a span")? * if unit == "m" { 60 } else { 1 };
-        let span = Duration::from_secs(secs);
+        let span = span(text)?;
         let clock = self.open_house().sim.clock.clone();
         let wanted = Timestamp(clock.now().0 + i64::try_from(span.as_millis()).unwrap());
         self.runtime.block_on(soon(async {
@@ -216,6 +223,13 @@ impl ImapStage {
             }
         }))
     }
+}
+
+/// `30s`, `2m`
+fn span(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.len() - 1);
+    let number = number.parse::<u64>().map_err(|_| format!("{text} is no span"))?;
+    Ok(Duration::from_secs(number * if unit == "m" { 60 } else { 1 }))
 }
 
 impl Stage for ImapStage {
@@ -265,6 +279,8 @@ impl Stage for ImapStage {
 
     fn directive(&mut self, connection: u32, directive: &str) -> Result<(), String> {
         match directive.split_once(' ').unwrap_or((directive, "")) {
+            // For the runner of transcripts: not to be cut.
+            ("whole", "") => {}
             ("plain", "") => self.plain = true,
             ("no-certificate", "") => self.certificate = false,
             ("limit", rest) => {
@@ -283,6 +299,7 @@ impl Stage for ImapStage {
             }
             ("deliver", text) => self.deliver(text)?,
             ("advance", text) => self.advance(text)?,
+            ("pass", text) => self.pass(text)?,
             ("fail", "disk.full") => self.open_house().engine.fail_after(0, StorageError::DiskFull),
             ("heal", "") => self.open_house().engine.heal(),
             ("tls", "") => {
