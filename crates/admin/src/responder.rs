@@ -92,7 +92,8 @@ fn check(directory: &Directory, responder: &ResponderObject) -> Result<(), Admin
     must_be_local(directory, &responder.address)?;
     check_responder(directory, responder).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
     if responder.kind == ResponderKind::OutOfOffice && directory.account(&responder.address).is_none() {
-        let error = AdminError::invalid(format!("{} is no account, so nobody is out of office there", responder.address));
+        let error =
+            AdminError::invalid(format!("{} is no account, so nobody is out of office there", responder.address));
         return Err(error.hint("an autoresponder (--kind autoresponder) needs no account"));
     }
     let blank = |text: &str| text.trim().is_empty();

@@ -386,8 +386,7 @@ async fn explain_tells_the_way_and_the_verdict() {
         ["responder 1 (autoresponder at info@example.org) does not answer: the message has a null reverse-path"]
     );
     let from = mail::ReversePath::parse("<customer@elsewhere.example>").unwrap();
-    let Ok(Response::Explanation(told)) =
-        ask(&store, Request::Explain { from, to: address("info@example.org") }).await
+    let Ok(Response::Explanation(told)) = ask(&store, Request::Explain { from, to: address("info@example.org") }).await
     else {
         panic!()
     };

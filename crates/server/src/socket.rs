@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::{AdminError, Request, Response};
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use storage::Store;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -90,11 +90,11 @@ impl AdminSocket {
                 },
                 () = shutdown.cancelled() => break,
             };
-            let store = store.clone();
+            let (store, shutdown) = (store.clone(), shutdown.clone());
             tasks.spawn(async move {
                 let _place = place;
                 let world = store.world().clone();
-                let answered = answer(stream, &store, settings);
+                let answered = answer(stream, &store, settings, &shutdown);
                 match world.timeout(REQUEST_TIME_MAX, answered).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::debug!(%error, "an admin connection ended early"),
@@ -113,10 +113,18 @@ impl Drop for AdminSocket {
     }
 }
 
-async fn answer(stream: UnixStream, store: &Store, settings: admin::Settings) -> std::io::Result<()> {
+async fn answer(
+    stream: UnixStream,
+    store: &Store,
+    settings: admin::Settings,
+    shutdown: &CancellationToken,
+) -> std::io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
-    while let Some(request) = read_line::<Request>(&mut reader, REQUEST_OCTETS_MAX).await? {
+    // A request that has begun is carried out; a client that only stays connected does not hold up the shutdown.
+    while let Some(Some(request)) =
+        shutdown.run_until_cancelled(read_line::<Request>(&mut reader, REQUEST_OCTETS_MAX)).await.transpose()?
+    {
         let answer: Answer = admin::execute(store, settings, request).await;
         write_line(&mut writer, &answer).await?;
     }

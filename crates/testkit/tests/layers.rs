@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// From the top down; a crate may use those of later lines only.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
+    &["demo"],
     &["relais"],
     &["smtp-in", "smtp-out", "imap", "responder", "admin"],
     &["delivery", "auth"],

@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn the_first_configuration_is_the_reference_with_a_few_keys() {
-        let keys = [("hostname", toml::Value::from("mail.example.org")), ("mx", toml::Value::from(vec!["127.0.0.1:25"]))];
+        let keys =
+            [("hostname", toml::Value::from("mail.example.org")), ("mx", toml::Value::from(vec!["127.0.0.1:25"]))];
         let text = with_keys(REFERENCE, &keys);
         let config = parse(&text, Path::new("relais.toml")).unwrap();
         assert_eq!(config.hostname.as_str(), "mail.example.org");

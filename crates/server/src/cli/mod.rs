@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 use mail::{Address, ReversePath};
 
 use crate::config::{self, Config};
-use crate::{check, dev, serve};
+use crate::{dev, serve};
 
 pub(crate) use output::Failure;
 

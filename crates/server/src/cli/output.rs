@@ -242,7 +242,8 @@ fn alias(one: &AliasObject) -> String {
 
 fn responder(one: &ResponderObject) -> String {
     let mut out = String::new();
-    let address = |address: &Option<mail::Address>| address.as_ref().map_or_else(|| "nobody".into(), ToString::to_string);
+    let address =
+        |address: &Option<mail::Address>| address.as_ref().map_or_else(|| "nobody".into(), ToString::to_string);
     field(&mut out, "responder", one.id);
     field(&mut out, "at", &one.address);
     field(&mut out, "kind", kind(one.kind));
@@ -372,7 +373,10 @@ mod tests {
 
     #[test]
     fn sizes_and_moments_are_readable() {
-        assert_eq!((size(5).as_str(), size(1536).as_str(), size(u64::MAX / 16).as_str()), ("5 octets", "1.5 KiB", "1073741823.9 GiB"));
+        assert_eq!(
+            (size(5).as_str(), size(1536).as_str(), size(u64::MAX / 16).as_str()),
+            ("5 octets", "1.5 KiB", "1073741823.9 GiB")
+        );
         assert_eq!(moment(Timestamp(0)), "1970-01-01 00:00:00 UTC");
     }
 

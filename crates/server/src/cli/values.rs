@@ -6,7 +6,7 @@ use std::path::Path;
 
 use admin::Edit;
 use auth::Password;
-use mail::{Address, ReversePath};
+use mail::ReversePath;
 use routing::objects::Target;
 use zeroize::Zeroizing;
 
@@ -14,7 +14,8 @@ use super::Failure;
 
 /// `<>`, `address` or `<address>`.
 pub(super) fn reverse_path(text: &str) -> Result<ReversePath, String> {
-    let parsed = if text.starts_with('<') { ReversePath::parse(text) } else { ReversePath::parse(&format!("<{text}>")) };
+    let parsed =
+        if text.starts_with('<') { ReversePath::parse(text) } else { ReversePath::parse(&format!("<{text}>")) };
     parsed.map_err(|flaw| flaw.to_string())
 }
 
@@ -100,16 +101,12 @@ pub(super) fn json_lines<T: serde::de::DeserializeOwned>(file: &Path) -> Result<
     let text = Zeroizing::new(read_text(file)?);
     let mut values = Vec::new();
     for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        values.push(serde_json::from_str(line).map_err(|error| {
-            Failure::new(format!("{}:{}:{}: {error}", file.display(), n + 1, error.column()))
-        })?);
+        values.push(
+            serde_json::from_str(line)
+                .map_err(|error| Failure::new(format!("{}:{}:{}: {error}", file.display(), n + 1, error.column())))?,
+        );
     }
     Ok(values)
-}
-
-/// For messages: the address as one typed it.
-pub(super) fn address(text: &str) -> Result<Address, String> {
-    Address::parse(text).map_err(|flaw| flaw.to_string())
 }
 
 #[cfg(test)]

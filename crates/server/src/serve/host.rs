@@ -11,9 +11,7 @@ use delivery::{Delivery, Intake, Refused, Sender, storage_reply};
 use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
 use message::{parse_addresses, raw_fields};
 use routing::{Directory, may_send_as};
-use smtp_in::{
-    Acknowledgement, AuthFailure, Host, Identity, MessageSink, Secret, SessionFacts, Verdict, trace_header,
-};
+use smtp_in::{Acknowledgement, AuthFailure, Host, Identity, MessageSink, Secret, SessionFacts, Verdict, trace_header};
 use storage_rocksdb::{Health, RocksEngine};
 use world::BoxFuture;
 
@@ -53,9 +51,7 @@ impl MailHost {
         self.room()?;
         match (&facts.identity, envelope.reverse_path.address()) {
             // A null reverse-path is nobody's identity: read receipts leave so (RFC 8098 §2.1).
-            (Some(identity), Some(address)) => {
-                may_send(&self.delivery.store().directory(), identity.account, address)
-            }
+            (Some(identity), Some(address)) => may_send(&self.delivery.store().directory(), identity.account, address),
             _ => Ok(()),
         }
     }
@@ -166,8 +162,13 @@ impl Message {
         })?;
         let applied = done.value;
         tracing::info!(
-            id, from, recipients, octets,
-            mailboxes = applied.deposits.len(), queued = applied.queued.len(), responders = applied.events,
+            id,
+            from,
+            recipients,
+            octets,
+            mailboxes = applied.deposits.len(),
+            queued = applied.queued.len(),
+            responders = applied.events,
             "message kept"
         );
         Ok(Acknowledgement { committed: done.committed, text: format!("kept as {id}") })

@@ -43,7 +43,8 @@ impl Port {
     fn open(key: &str, endpoint: Endpoint) -> Result<Self, Failure> {
         let mut at = endpoint.0;
         let mut opened = TcpListener::bind(at);
-        if opened.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EAFNOSUPPORT)) && at.ip().is_unspecified()
+        if opened.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EAFNOSUPPORT))
+            && at.ip().is_unspecified()
         {
             // A machine without IPv6: every address is then every IPv4 address.
             at = (Ipv4Addr::UNSPECIFIED, at.port()).into();

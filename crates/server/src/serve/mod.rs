@@ -72,10 +72,7 @@ async fn serve_on(
     let reloadable = Reloadable::new(&config, identity.server_config()?);
     let delivery = Delivery::new(
         store.clone(),
-        DeliverySettings {
-            hostname: config.hostname.clone(),
-            message_octets_max: config.limits.message_octets_max,
-        },
+        DeliverySettings { hostname: config.hostname.clone(), message_octets_max: config.limits.message_octets_max },
     );
     let logins = settings::auth(&config.security);
     let authenticator = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store.clone(), logins));
@@ -101,10 +98,9 @@ async fn serve_on(
             tasks.listener(kind.name(), running);
         }
     }
-    for (security, listeners) in [
-        (imap::Security::StartTls, listening.imap),
-        (imap::Security::ImplicitTls, listening.imaps),
-    ] {
+    for (security, listeners) in
+        [(imap::Security::StartTls, listening.imap), (imap::Security::ImplicitTls, listening.imaps)]
+    {
         for listener in listeners {
             let plaintext = config.security.imap_plaintext_login_on_loopback && listener.is_loopback();
             let service = imap::Imap::new(
@@ -144,7 +140,7 @@ async fn serve_on(
 
     let admin = admin::Settings { password: config.security.password_params() };
     let socket = AdminSocket::bind(&config.data_dir)?;
-    let stop = tasks.workers_stop();
+    let stop = tasks.listeners_stop();
     tasks.listener("admin socket", socket.serve(store, admin, stop));
 
     tracing::info!(version = env!("CARGO_PKG_VERSION"), hostname = %config.hostname, "Relais serves");

@@ -93,9 +93,8 @@ impl Supervisor {
     /// Ends everything in order. Each part bounds its own grace.
     pub(super) async fn shut_down(mut self) {
         self.listeners_stop.cancel();
-        // The admin socket stops with the workers; everything else of the listeners goes first.
-        self.workers_stop.cancel();
         while self.listeners.join_next().await.is_some() {}
+        self.workers_stop.cancel();
         while self.workers.join_next().await.is_some() {}
     }
 }

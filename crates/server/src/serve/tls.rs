@@ -74,8 +74,9 @@ fn read(certificate: &Path, key: &Path) -> Result<Identity, String> {
 }
 
 fn make(name: &str, folder: &Path, certificate: &Path, key: &Path) -> Result<(), String> {
-    let made = rcgen::generate_simple_self_signed(vec![name.to_owned(), "localhost".to_owned(), "127.0.0.1".to_owned()])
-        .map_err(|error| error.to_string())?;
+    let made =
+        rcgen::generate_simple_self_signed(vec![name.to_owned(), "localhost".to_owned(), "127.0.0.1".to_owned()])
+            .map_err(|error| error.to_string())?;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| error.to_string())?;
     write_private(key, &made.signing_key.serialize_pem())?;
     write_private(certificate, &made.cert.pem())
