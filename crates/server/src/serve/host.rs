@@ -171,7 +171,7 @@ impl Message {
             responders = applied.events,
             "message kept"
         );
-        Ok(Acknowledgement { committed: done.committed, text: format!("kept as {id}") })
+        Ok(Acknowledgement { committed: done.committed, text: id })
     }
 }
 
