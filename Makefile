@@ -36,7 +36,7 @@ build: deps
 	$(CC_CACHED) cargo build $(CARGO_FLAGS) --workspace --bins
 
 demo: build
-	@"$(CARGO_TARGET_DIR)/release/relais" demo $(ARGS)
+	@"$(CARGO_TARGET_DIR)/release/relais-demo" $(ARGS)
 
 test:
 	@scripts/deps build test
