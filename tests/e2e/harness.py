@@ -194,7 +194,7 @@ class Server:
             "tls": {"certificate_file": self.certificate.chain, "key_file": self.certificate.key},
             "limits": {},
             # What fails is tried again when a test says so, and not before.
-            "queue": {"retry_first_secs": 3600},
+            "queue": {"retry_delays_secs": [3600]},
             "storage": {"cache_mib": 8, "free_space_reserve_mib": 0},
             "log": {"level": "info"},
             "security": dict(SECURITY),

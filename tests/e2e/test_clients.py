@@ -382,7 +382,7 @@ class Swaks(Office):
 
     def swaks(self, service, *arguments, fails=False):
         done = run(["swaks", "--server", "127.0.0.1", "--port", self.relais.ports[service], "--helo", "client.test",
-                    "--timeout", "30", "--no-hints"] + list(arguments))
+                    "--timeout", "30"] + list(arguments))
         if not fails:
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done

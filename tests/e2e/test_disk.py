@@ -20,10 +20,12 @@ class FullDisk(TestCase):
 
     def serving(self, disk, **storage):
         server = self.server(name="full", data_dir=disk / "data", settings={"storage": storage, "limits": {"message_octets_max": 8 << 20}})
+        # A server that finds no store makes one.
+        server.start()
         server.add_domain("example.test")
         server.add_accounts(ALICE, "bob@example.test")
         server.add_alias("both@example.test", ALICE, "bob@example.test")
-        return server.start()
+        return server
 
     def fill(self, disk, leave=0):
         """A file that takes all the room but `leave` octets."""

@@ -124,7 +124,7 @@ class Lines(Hostile):
 
     def test_mailbox_names(self):
         client = self.client()
-        for name in ('""', '"/"', '"a//b"', '"/a"', '"%s"' % ("x" * 5_000), '"a&b"', '"&AAA-"', '"*"', '"a%"', '"..\\\\.."',
+        for name in ('""', '"/"', '"a//b"', '"/a"', '"%s"' % ("x" * 5_000), '"a&b"', '"&AAA-"', '"*"', '"a%"',
                      '"&Jjo!"', "{3+}\r\na\rb", "{3+}\r\na\0b"):
             self.assertIn(client.command("CREATE " + name).status, ("NO", "BAD"), name)
         self.assertEqual(client.command("SELECT \"../../etc/passwd\"").status, "NO")

@@ -26,7 +26,7 @@ class Mbsync(ServerCase):
         self.maildir.mkdir()
         self.config = self.home / "mbsyncrc"
         self.config.write_text("\n".join([
-            "IMAPStore far", "Host 127.0.0.1", "Port %d" % self.relais.ports["imaps"], "User " + self.user, 'Pass "%s"' % PASSWORD,
+            "IMAPStore far", "Host localhost", "Port %d" % self.relais.ports["imaps"], "User " + self.user, 'Pass "%s"' % PASSWORD,
             "SSLType IMAPS", "CertificateFile %s" % certificate().chain, "AuthMechs LOGIN", "",
             "MaildirStore near", "Path %s/" % self.maildir, "Inbox %s/INBOX" % self.maildir, "SubFolders Verbatim", "",
             "Channel all", "Far :far:", "Near :near:", "Patterns *", "Create Both", "Remove Both", "Expunge Both",

@@ -120,7 +120,7 @@ impl Imap {
         let total = Slot::take(&server.connections, (), settings.connections_max);
         let address = Slot::take(&server.addresses, peer, settings.connections_per_address_max);
         let (Some(_total), Some(_address)) = (total, address) else {
-            metrics::counter!("imap_connections_refused").increment(1);
+            metrics::counter!("relais_imap_connections_refused").increment(1);
             if security == Security::StartTls {
                 let mut bye = Vec::new();
                 response::bye(&mut bye, Some(&Code::Unavailable), "Too many connections");
@@ -147,14 +147,14 @@ struct Counted;
 
 impl Counted {
     fn new() -> Self {
-        metrics::gauge!("imap_connections").increment(1);
+        metrics::gauge!("relais_imap_connections").increment(1);
         Self
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        metrics::gauge!("imap_connections").decrement(1);
+        metrics::gauge!("relais_imap_connections").decrement(1);
     }
 }
 

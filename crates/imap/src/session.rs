@@ -95,7 +95,7 @@ impl Session {
     /// Lives the session to its end.
     pub(crate) async fn run(mut self) {
         if let Err(lost) = self.talk().await {
-            metrics::counter!("imap_sessions_ended", "reason" => lost.name()).increment(1);
+            metrics::counter!("relais_imap_sessions_ended", "reason" => lost.name()).increment(1);
             if let Some((text, code)) = lost.bye() {
                 response::bye(self.connection.out(), code.as_ref(), text);
             }
@@ -186,7 +186,7 @@ impl Session {
             Condition::No => "no",
             Condition::Bad => "bad",
         };
-        metrics::counter!("imap_commands", "command" => name, "result" => result).increment(1);
+        metrics::counter!("relais_imap_commands", "command" => name, "result" => result).increment(1);
         tracing::trace!(peer = %self.peer, command = name, result);
         response::tagged(self.connection.out(), &tag, answer.condition, answer.code.as_ref(), &answer.text);
         // STARTTLS: the answer goes out in clear, then the handshake begins.
@@ -199,7 +199,7 @@ impl Session {
     fn explain(&self, command: &str, error: &storage::StorageError) -> Answer {
         let answer = Answer::of(error);
         if error.is_temporary() || answer.code == Some(Code::ServerBug) {
-            metrics::counter!("imap_storage_errors").increment(1);
+            metrics::counter!("relais_imap_storage_errors").increment(1);
             tracing::warn!(peer = %self.peer, command, %error, "the store refused");
         }
         answer
@@ -304,7 +304,7 @@ impl Session {
     }
 
     fn count_bad(&mut self) {
-        metrics::counter!("imap_bad_commands").increment(1);
+        metrics::counter!("relais_imap_bad_commands").increment(1);
         self.bad_commands = self.bad_commands.saturating_add(1);
         if self.bad_commands >= BAD_COMMANDS_MAX && self.ending.is_none() {
             self.ending = Some("Too many commands that make no sense");

@@ -183,3 +183,53 @@ async fn thousands_of_messages_are_listed_in_order() {
     let lines = client.command("q", "SEARCH RETURN (COUNT) SEEN KEYWORD $read").await.unwrap();
     assert_eq!(lines[0], "* ESEARCH (TAG \"q\") COUNT 3000");
 }
+
+#[tokio::test]
+async fn a_shutdown_ends_a_silent_upload_after_its_grace() {
+    let house = House::new(settings(), false).await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let at = listener.local_addr().unwrap();
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    let shutdown = CancellationToken::new();
+    let serving = {
+        let (imap, shutdown) = (house.imap.clone(), shutdown.clone());
+        tokio::spawn(async move { imap.serve(listener, relais_imap::Security::StartTls, shutdown).await })
+    };
+    let connect = || world::Connector::connect(&world::TcpConnector, at, Duration::from_secs(15));
+    let (mut idle, mut busy) = (Client::new(connect().await.unwrap()), Client::new(connect().await.unwrap()));
+    for client in [&mut idle, &mut busy] {
+        client.read_line().await.unwrap();
+        client.command("l", &format!("LOGIN alice {PASSWORD}")).await.unwrap();
+    }
+    busy.send(b"a APPEND INBOX {100}\r\n").await.unwrap();
+    assert!(busy.read_line().await.unwrap().unwrap().starts_with('+'));
+    shutdown.cancel();
+    assert!(idle.read_line().await.unwrap().unwrap().starts_with("* BYE [UNAVAILABLE]"));
+    assert_eq!(idle.read_line().await.unwrap(), None);
+    soon(async {
+        while !serving.is_finished() {
+            tokio::task::yield_now().await;
+            house.sim.clock.advance(Duration::from_secs(1));
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(busy.read_line().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_append_that_ends_in_time_is_kept_through_a_shutdown() {
+    let house = House::new(settings(), false).await;
+    let shutdown = CancellationToken::new();
+    let mut client = pipe(&house, &shutdown);
+    client.read_line().await.unwrap();
+    client.command("l", &format!("LOGIN alice {PASSWORD}")).await.unwrap();
+    client.send(b"a APPEND INBOX {4}\r\n").await.unwrap();
+    client.read_line().await.unwrap();
+    shutdown.cancel();
+    client.send(b"a: b\r\n").await.unwrap();
+    assert!(client.read_line().await.unwrap().unwrap().starts_with("a OK [APPENDUID"));
+    assert!(client.read_line().await.unwrap().unwrap().starts_with("* BYE"));
+    assert_eq!(house.store.inbox(house.account("alice").id).await.unwrap().messages, 1);
+}

@@ -92,16 +92,23 @@ impl Committer {
     /// Works until the store is closed or the last handle is gone.
     pub(crate) fn run(mut self) {
         let mut next = None;
+        let mut closed = None;
         while let Some(request) = next.take().or_else(|| self.requests.blocking_recv()) {
             match request {
                 Request::Transact(job) => next = self.take_group(job),
                 Request::Early(rows, answer) => send(answer, self.write_early(&rows)),
                 Request::Close(answer) => {
-                    let result = self.close();
-                    send(answer, result);
+                    closed = Some((answer, self.close()));
                     break;
                 }
             }
+        }
+        // Whoever closed the store may open it again as soon as it is told.
+        *self.shared.health.lock() = Health::Closed;
+        let database = self.shared.database.write().take();
+        drop(database);
+        if let Some((answer, result)) = closed {
+            send(answer, result);
         }
         self.requests.close();
         while let Some(request) = self.requests.blocking_recv() {
@@ -111,8 +118,6 @@ impl Committer {
                 Request::Close(answer) => send(answer, Ok(())),
             }
         }
-        *self.shared.health.lock() = Health::Closed;
-        drop(self.shared.database.write().take());
     }
 
     fn close(&mut self) -> Result<(), StorageError> {

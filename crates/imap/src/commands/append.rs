@@ -6,13 +6,12 @@
 use bytes::Bytes;
 use imap_wire::response::{self, Code};
 use imap_wire::{AfterRefusal, Announcement, Append, Ticket, precompute};
-use mail::{Flags, InternalDate};
+use mail::InternalDate;
 use message::Scanner;
 use storage::StorageError;
 use storage::blobs::BlobWriter;
 use storage::messages::NewMessage;
 
-use crate::commands::store::flags_of;
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
 
@@ -124,7 +123,7 @@ impl Session {
         let message = NewMessage {
             blob: blob.hash,
             octets: blob.octets,
-            flags: append_flags(&append),
+            flags: append.flags.into_iter().collect(),
             internal_date: append.date.unwrap_or_else(|| InternalDate::from(now)),
             saved_at: now,
             // One that is too large is computed when somebody asks.
@@ -135,14 +134,10 @@ impl Session {
             Err(StorageError::NoSuchMailbox) => return Ok(try_create()),
             done => done?.value,
         };
-        metrics::counter!("imap_appended_octets").increment(octets);
+        metrics::counter!("relais_imap_appended_octets").increment(octets);
         let code = Code::AppendUid { uid_validity: deposited.uid_validity.0, uid: deposited.uid.0 };
         Ok(Answer::ok("Appended").with(code))
     }
-}
-
-fn append_flags(append: &Append) -> Flags {
-    flags_of(&append.flags)
 }
 
 /// RFC 3501 §6.3.11: the client may create the mailbox and try again.

@@ -2,14 +2,15 @@
 
 use imap_wire::response::{self, Code, Condition};
 use imap_wire::{Flag, NumberSet, Select};
-use mail::Uid;
-use storage::StorageError;
+use mail::{AccountId, MailboxId, Uid};
 use storage::limits::KEYWORDS_MAX;
 use storage::rows::MailboxRow;
+use storage::{StorageError, Store};
 
+use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault};
 use crate::session::{Selected, Session};
-use crate::views::{first_unseen, from_uid};
+use crate::views::{Member, first_unseen, from_uid};
 
 impl Session {
     pub(crate) async fn select(&mut self, select: Select) -> Result<Answer, Fault> {
@@ -23,8 +24,7 @@ impl Session {
         // First the watch, then the reading: what changes in between rings.
         let watch = self.server.bus.watch_mailbox(account, id);
         let member = self.server.views.join(account, id);
-        let view = member.load(&store).await?;
-        let row = store.mailbox(account, id).await?.ok_or(StorageError::NoSuchMailbox)?;
+        let (view, row) = loaded(&store, account, id, &member).await?;
         let recent_from = if select.read_only { row.recent_from } else { self.claim_recent(&row).await? };
         let map = view.map();
         let recent = from_uid(recent_from, map.max_uid());
@@ -45,9 +45,7 @@ impl Session {
             response::untagged(out, Condition::Ok, Some(&Code::Unseen(number.0)), "First unseen");
         }
         response::untagged(out, Condition::Ok, Some(&Code::UidValidity(row.uid_validity.0)), "UIDs are valid");
-        // The next UID beyond what is announced; a message that came since takes it and is announced next.
-        let uid_next = row.uid_next.0;
-        response::untagged(out, Condition::Ok, Some(&Code::UidNext(uid_next)), "The next UID");
+        response::untagged(out, Condition::Ok, Some(&Code::UidNext(row.uid_next.0)), "The next UID");
         response::untagged(out, Condition::Ok, Some(&Code::HighestModSeq(view.modseq().0)), "Highest");
         let keywords_told = row.keywords.len();
         let read_only = select.read_only;
@@ -106,6 +104,28 @@ impl Session {
         }
     }
 }
+
+/// Map and row of one moment, so that UIDNEXT lies behind what EXISTS counts. In a mailbox that never rests the row may be
+/// a little newer: what came in between is announced with the next command.
+async fn loaded(
+    store: &Store,
+    account: AccountId,
+    id: MailboxId,
+    member: &Member,
+) -> Result<(SessionView, MailboxRow), StorageError> {
+    let mut tries = 0;
+    loop {
+        let view = member.load(store).await?;
+        let row = store.mailbox(account, id).await?.ok_or(StorageError::NoSuchMailbox)?;
+        tries += 1;
+        if row.highest_modseq == view.modseq() || tries >= LOADS_MAX {
+            return Ok((view, row));
+        }
+    }
+}
+
+/// How often SELECT looks again when the mailbox changes under its eyes.
+const LOADS_MAX: u32 = 4;
 
 /// System flags and the mailbox's keywords.
 pub(crate) fn all_flags(row: &MailboxRow) -> Vec<Flag> {

@@ -1,8 +1,8 @@
 //! STORE (RFC 3501 §6.4.6; RFC 7162 §3.1.3 UNCHANGEDSINCE).
 
 use imap_wire::response::{Code, FetchResponse};
-use imap_wire::{Flag, NumberSet, SequenceSet, Store, StoreAction};
-use mail::{Flags, ModSeq, SystemFlags, Uid};
+use imap_wire::{NumberSet, SequenceSet, Store, StoreAction};
+use mail::{Flags, ModSeq, Uid};
 use storage::messages::{FlagChange, FlagsChanged};
 use storage::rows::MessageRow;
 
@@ -22,7 +22,7 @@ impl Session {
             Ok(wanted) => wanted,
             Err(answer) => return Ok(answer),
         };
-        let flags = flags_of(&store.flags);
+        let flags: Flags = store.flags.iter().cloned().collect();
         let change = match store.action {
             StoreAction::Replace => FlagChange::Replace(flags),
             StoreAction::Add => FlagChange::Add(flags),
@@ -112,25 +112,6 @@ impl Session {
         }
         Ok(Ok(map.uids_of(&set.resolve(map.messages()))))
     }
-}
-
-/// The set that a list of flags means.
-pub(crate) fn flags_of(list: &[Flag]) -> Flags {
-    let mut flags = Flags::default();
-    for flag in list {
-        flags.system = flags.system.union(match flag {
-            Flag::Answered => SystemFlags::ANSWERED,
-            Flag::Deleted => SystemFlags::DELETED,
-            Flag::Draft => SystemFlags::DRAFT,
-            Flag::Flagged => SystemFlags::FLAGGED,
-            Flag::Seen => SystemFlags::SEEN,
-            Flag::Keyword(keyword) => {
-                flags.keywords.insert(keyword.clone());
-                SystemFlags::default()
-            }
-        });
-    }
-    flags
 }
 
 /// The mailbox was opened by EXAMINE.
