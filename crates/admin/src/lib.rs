@@ -1,1 +1,54 @@
-//! admin
+//! What an administrator can ask for, as typed values, and the one place that knows the rules.
+//!
+//! A [`Request`] goes in, a [`Response`] or an [`AdminError`] comes out, all of them as JSON too: the command line runs
+//! them on a store that it opens itself, or sends them to the server that has it open. Nothing else edits objects, so
+//! nothing else checks names, passwords, redirects or what still hangs on what is to be removed.
+//!
+//! An error is for the person who asked: it says what is wrong, names what is near, and tells what to do.
+
+mod account;
+mod alias;
+mod domain;
+mod error;
+mod explain;
+pub mod limits;
+mod queue_entry;
+mod request;
+mod responder;
+mod response;
+
+use auth::PasswordParams;
+use storage::Store;
+
+pub use error::{AdminError, ErrorKind};
+pub use request::{
+    AccountRequest, AliasRequest, DomainRequest, Edit, NewAccount, QueueRequest, QueueSelection, Request,
+    ResponderContent, ResponderRequest,
+};
+pub use response::{AccountView, DomainView, Explanation, ImportReport, QueueEntryView, QueueRecipientView, Response};
+
+/// What carrying out requests depends on beside the store.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// What new password hashes cost.
+    pub password: PasswordParams,
+}
+
+/// Carries out a request.
+///
+/// # Errors
+/// [`AdminError`], in words for the person who asked. Nothing is changed then, except for an import or a removal with
+/// force, which are many transactions: what came before the error stays done, and doing it again goes on from there.
+pub async fn execute(store: &Store, settings: Settings, request: Request) -> Result<Response, AdminError> {
+    match request {
+        Request::Domain(request) => domain::execute(store, request).await,
+        Request::Account(request) => account::execute(store, settings, request).await,
+        Request::Alias(request) => alias::execute(store, request).await,
+        Request::Responder(request) => responder::execute(store, request).await,
+        Request::Queue(request) => queue_entry::execute(store, request).await,
+        Request::Explain { from, to } => Ok(Response::Explanation(Box::new(explain::explain(store, &from, &to)))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

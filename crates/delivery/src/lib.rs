@@ -1,1 +1,61 @@
-//! delivery
+//! From an envelope and a message's bytes to one transaction.
+//!
+//! At RCPT, [`Delivery::decide`] says at once whether a recipient is accepted. While the bytes come in, an [`Intake`]
+//! stores and scans them. At their end everything is decided in one value, [`Prepared`]: which mailboxes get the
+//! message, what is relayed where, which responders hear of it. [`Prepared::apply`] writes all of it inside one
+//! transaction, so that there is no state between "accepted" and "delivered". The server's own messages (answers,
+//! DSNs) go the same way through [`Delivery::prepare`], inside the transaction of what caused them.
+
+mod decide;
+mod event;
+mod intake;
+pub mod limits;
+mod plan;
+mod prepared;
+#[cfg(test)]
+mod tests;
+
+use mail::Domain;
+use storage::Store;
+
+pub use decide::{Sender, storage_reply};
+pub use event::{Kept, MessageStored};
+pub use intake::{Intake, Refused};
+pub use plan::Plan;
+pub use prepared::{Applied, Prepared};
+
+/// What delivery has to know of its server.
+#[derive(Clone, Debug)]
+pub struct DeliverySettings {
+    /// The name that the server gives itself, in Received and in Message-IDs.
+    pub hostname: Domain,
+    /// Octets of a message that is accepted at the most.
+    pub message_octets_max: u64,
+}
+
+/// Delivery into one store. Clones share it.
+#[derive(Clone)]
+pub struct Delivery {
+    store: Store,
+    settings: std::sync::Arc<DeliverySettings>,
+}
+
+impl Delivery {
+    /// Delivery into a store.
+    #[must_use]
+    pub fn new(store: Store, settings: DeliverySettings) -> Self {
+        Self { store, settings: std::sync::Arc::new(settings) }
+    }
+
+    /// What it was made with.
+    #[must_use]
+    pub fn settings(&self) -> &DeliverySettings {
+        &self.settings
+    }
+
+    /// The store that it delivers into.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+}

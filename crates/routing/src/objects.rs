@@ -102,7 +102,7 @@ impl From<Target> for String {
         match target {
             Target::Address(address) => address.to_string(),
             Target::Blackhole => ":blackhole:".to_owned(),
-            Target::AllUsers => String::new(),
+            Target::AllUsers => Self::new(),
         }
     }
 }
@@ -183,6 +183,32 @@ pub struct ResponderObject {
     /// When it was made.
     #[serde(default)]
     pub created_at: Timestamp,
+}
+
+impl ResponderObject {
+    /// A responder at an address, with every field at its default: enabled, without subject or message (so it does not
+    /// act yet), once a day, keeping what comes. The store gives the number.
+    #[must_use]
+    pub fn new(address: Address, kind: ResponderKind) -> Self {
+        Self {
+            id: 0,
+            address,
+            kind,
+            enabled: true,
+            subject: String::new(),
+            subject_prefix: String::new(),
+            text: None,
+            html: None,
+            starts: None,
+            ends: None,
+            frequency_secs: one_day(),
+            keep: true,
+            copy_answers_to: None,
+            copy_received_to: None,
+            file_in_sent: true,
+            created_at: Timestamp(0),
+        }
+    }
 }
 
 /// Any object, as the store keeps it.

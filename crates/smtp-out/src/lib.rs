@@ -1,1 +1,77 @@
-//! smtp-out
+//! SMTP out: takes the queue's entries to their destinations.
+//!
+//! Promises: an entry is attempted by one connection at a time; each recipient ends exactly once, in one transaction
+//! with the DSN that tells of it; a crash at any point leaves each recipient delivered or queued. A reply that never
+//! came after the final dot is temporary, so a second copy is possible there, and only there, by SMTP's nature
+//! (RFC 1047).
+//!
+//! The way of an entry: [`runner`] claims it when it is due, [`attempt`] walks the hosts that [`route`] names, with a
+//! [`client`] session each, and [`settle`] writes what `queue` decides. RFC 5321, RFC 3461, RFC 7505, RFC 3207.
+
+mod attempt;
+mod client;
+mod destination;
+pub mod limits;
+mod metrics;
+mod route;
+mod runner;
+mod settings;
+mod settle;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use bus::Bus;
+use delivery::Delivery;
+use mail::Address;
+use storage::Store;
+use tokio_util::sync::CancellationToken;
+use world::World;
+
+pub use settings::{IpFamily, Login, Roots, Secret, SmartHost, SmtpOutSettings, TlsMode};
+
+/// The sending side of the server. Clones share it.
+#[derive(Clone)]
+pub struct SmtpOut(std::sync::Arc<Context>);
+
+/// What every part of it needs.
+pub(crate) struct Context {
+    pub(crate) bus: Bus,
+    pub(crate) delivery: Delivery,
+    pub(crate) store: Store,
+    pub(crate) world: World,
+    pub(crate) settings: SmtpOutSettings,
+    pub(crate) connectors: tls::Connectors,
+    pub(crate) postmaster: Address,
+}
+
+/// Settings that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A given root certificate is none.
+    #[error("the certificates to trust can't be used: {0}")]
+    Roots(#[from] rustls::Error),
+    /// The server's name is too long for an address.
+    #[error("postmaster@ and the server's name make no address")]
+    Hostname,
+}
+
+impl SmtpOut {
+    /// The sending side for a store, with these settings.
+    ///
+    /// # Errors
+    /// When the settings can't be used.
+    pub fn new(bus: Bus, delivery: Delivery, settings: SmtpOutSettings) -> Result<Self, SettingsError> {
+        let connectors = tls::Connectors::new(&settings.roots)?;
+        let postmaster = settle::postmaster(&delivery).ok_or(SettingsError::Hostname)?;
+        let store = delivery.store().clone();
+        let world = store.world().clone();
+        Ok(Self(std::sync::Arc::new(Context { bus, delivery, store, world, settings, connectors, postmaster })))
+    }
+
+    /// Works until `stop`; then messages on their way come to their end, for as long as the settings grant, and
+    /// everything else stays queued.
+    pub async fn run(&self, stop: CancellationToken) {
+        runner::run(std::sync::Arc::clone(&self.0), stop).await;
+    }
+}

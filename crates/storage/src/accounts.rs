@@ -5,7 +5,10 @@ use std::sync::Arc;
 use mail::{AccountId, MailboxId, SpecialUse};
 use routing::objects::{AccountObject, Object, ObjectKey};
 
+use crate::engine::Order;
 use crate::error::StorageError;
+use crate::keys::{Key, Table};
+use crate::limits::MAILBOXES_MAX;
 use crate::objects::PutMode;
 use crate::rows::MailboxRow;
 use crate::store::{Done, Store, counter};
@@ -49,20 +52,22 @@ impl Store {
     pub async fn remove_account(&self, address: &mail::Address) -> Result<Done<()>, StorageError> {
         let account = self.directory().account(address).map(|account| account.id);
         let Some(account) = account else { return Err(StorageError::NoSuchObject(format!("account {address}"))) };
-        let mailboxes: Vec<MailboxRow> = self.mailboxes(account).await?;
-        let names = self.subscriptions(account).await?;
         let directory = Arc::clone(&self.directory);
         let key = ObjectKey::Account(address.canonical());
         let done = self
             .transact(move |tx| {
-                for mailbox in &mailboxes {
-                    tx.doom_mailbox(account, mailbox.id)?;
+                for (_, value) in tx.scan(&Key::of(Table::Mailbox, account).range(), Order::Ascending, MAILBOXES_MAX)? {
+                    tx.doom_mailbox(account, MailboxRow::decode(&value)?.id)?;
                 }
-                names.iter().for_each(|name| tx.unsubscribe(account, name));
+                for table in [Table::Subscription, Table::Meta] {
+                    for (row, _) in tx.scan(&Key::of(table, account).range(), Order::Ascending, MAILBOXES_MAX)? {
+                        tx.delete(row.to_vec());
+                    }
+                }
                 tx.remove_object(&directory, &key)
             })
             .await?;
-        self.sweep_doomed_mailboxes().await?;
+        self.sweep_after_deletion().await;
         Ok(done)
     }
 

@@ -4,6 +4,9 @@
 //! writes the last chunk and the row. An upload that spilled has a marker row until then; chunks whose marker outlives
 //! its writer are swept. A blob without references waits in a grave row before it goes, so that a reader that is
 //! streaming it comes to its end.
+//!
+//! **Invariant:** a blob has exactly one grave while it has no references, and none while it has some; so has one that a
+//! transaction stored and never named.
 
 use std::time::Duration;
 
@@ -39,6 +42,7 @@ pub struct StagedBlob {
     pub hash: BlobHash,
     /// Octets of content.
     pub octets: u64,
+    finished_at: Timestamp,
     upload: [u8; 16],
     chunks: u32,
     spilled: bool,
@@ -76,18 +80,22 @@ impl Store {
     /// Removes what interrupted uploads left: all, or those older than `age`.
     pub(crate) async fn sweep_uploads(&self, age: Option<Duration>) -> Result<usize, StorageError> {
         let now = self.now();
-        let uploads = self.engine.scan(Key::global(Table::Upload).range(), Order::Ascending, 10_000).await?;
+        let mut range = Key::global(Table::Upload).range();
         let mut swept = 0;
-        for (key, started) in uploads {
-            let started = started.as_ref().try_into().map(i64::from_be_bytes).unwrap_or(0);
-            if age.is_some_and(|age| now.since(Timestamp(started)) < age) {
-                continue;
+        loop {
+            let uploads = self.engine.scan(range.clone(), Order::Ascending, 1000).await?;
+            let Some((last, _)) = uploads.last() else { return Ok(swept) };
+            range.start = [last.as_ref(), &[0]].concat();
+            for (key, started) in uploads {
+                let started = started.as_ref().try_into().map(i64::from_be_bytes).unwrap_or(0);
+                if age.is_some_and(|age| now.since(Timestamp(started)) < age) {
+                    continue;
+                }
+                let upload: [u8; 16] = keys::tail(&key).ok_or_else(|| StorageError::corrupt("an upload's key"))?;
+                while self.transact_with(Durability::Relaxed, move |tx| tx.drop_upload(upload)).await?.value {}
+                swept += 1;
             }
-            let upload: [u8; 16] = keys::tail(&key).ok_or_else(|| StorageError::corrupt("an upload's key"))?;
-            self.transact_with(Durability::Relaxed, move |tx| tx.drop_upload(upload)).await?;
-            swept += 1;
         }
-        Ok(swept)
     }
 
     /// Removes blobs that have been without references for [`GRAVE_KEEP`], and uploads abandoned for a day. To be
@@ -159,6 +167,7 @@ impl BlobWriter {
         StagedBlob {
             hash: BlobHash(*self.hasher.finalize().as_bytes()),
             octets: self.octets,
+            finished_at: self.store.now(),
             upload: self.upload,
             chunks: self.chunks.saturating_add(u32::from(last.is_some())),
             spilled: self.spilled,
@@ -168,14 +177,23 @@ impl BlobWriter {
 }
 
 impl Transaction<'_> {
-    /// Makes a staged blob a stored one, without references yet. Call before the rows that name it.
+    /// Makes a staged blob a stored one, without references yet. Call before the rows that name it. Storing the same
+    /// content again is no error: one copy is kept.
     ///
     /// # Errors
-    /// When reading fails.
+    /// [`StorageError::Expunged`] when the upload was swept because it waited for a day, or when reading fails.
     pub fn store_blob(&mut self, staged: &StagedBlob) -> Result<(), StorageError> {
         let key = keys::blob(&staged.hash);
-        if self.get(&key)?.is_some() {
-            return if staged.spilled { self.drop_upload(staged.upload) } else { Ok(()) };
+        if let Some(stored) = self.get(&key)? {
+            // The very same upload may come twice: its chunks are the stored ones.
+            if staged.spilled && BlobRow::decode(&stored)?.upload != staged.upload {
+                self.delete(keys::upload(staged.upload));
+                (0..staged.chunks).for_each(|number| self.delete(keys::chunk(staged.upload, number)));
+            }
+            return Ok(());
+        }
+        if staged.spilled && self.get(&keys::upload(staged.upload))?.is_none() {
+            return Err(StorageError::Expunged);
         }
         if let Some((number, chunk)) = &staged.last {
             self.put(keys::chunk(staged.upload, *number), chunk.clone());
@@ -183,7 +201,9 @@ impl Transaction<'_> {
         if staged.spilled {
             self.delete(keys::upload(staged.upload));
         }
-        let row = BlobRow { upload: staged.upload, octets: staged.octets, chunks: staged.chunks, references: 0 };
+        let mut row =
+            BlobRow { upload: staged.upload, octets: staged.octets, chunks: staged.chunks, references: 0, grave: None };
+        self.dig_grave(&mut row, &staged.hash, staged.finished_at);
         self.put(key, row.encode()?);
         Ok(())
     }
@@ -192,6 +212,9 @@ impl Transaction<'_> {
     pub(crate) fn reference_blob(&mut self, hash: &BlobHash) -> Result<(), StorageError> {
         let mut row = self.blob_row(hash)?;
         row.references = row.references.saturating_add(1);
+        if let Some(at) = row.grave.take() {
+            self.delete(keys::grave(at, hash));
+        }
         self.put(keys::blob(hash), row.encode()?);
         Ok(())
     }
@@ -202,10 +225,17 @@ impl Transaction<'_> {
         row.references =
             row.references.checked_sub(1).ok_or_else(|| StorageError::corrupt(format!("references of {hash}")))?;
         if row.references == 0 {
-            self.put(keys::grave(now.plus(GRAVE_KEEP), hash), Bytes::new());
+            self.dig_grave(&mut row, hash, now);
         }
         self.put(keys::blob(hash), row.encode()?);
         Ok(())
+    }
+
+    fn dig_grave(&mut self, row: &mut BlobRow, hash: &BlobHash, now: Timestamp) {
+        // As the key holds it: no time before 1970.
+        let at = Timestamp(now.plus(GRAVE_KEEP).0.max(0));
+        row.grave = Some(at);
+        self.put(keys::grave(at, hash), Bytes::new());
     }
 
     fn blob_row(&self, hash: &BlobHash) -> Result<BlobRow, StorageError> {
@@ -218,21 +248,27 @@ impl Transaction<'_> {
         self.delete(grave.to_vec());
         let Some(value) = self.get(&keys::blob(&hash))? else { return Ok(()) };
         let row = BlobRow::decode(&value)?;
-        // Somebody may have stored the same content again since.
-        if row.references == 0 {
+        // Named again since, a blob has no grave; this row is then of no meaning.
+        let at = keys::middle(grave, keys::HEAD).map(u64::from_be_bytes).and_then(|at| i64::try_from(at).ok());
+        if row.references == 0 && row.grave == at.map(Timestamp) {
             self.delete(keys::blob(&hash));
             (0..row.chunks).for_each(|number| self.delete(keys::chunk(row.upload, number)));
         }
         Ok(())
     }
 
-    fn drop_upload(&mut self, upload: [u8; 16]) -> Result<(), StorageError> {
-        self.delete(keys::upload(upload));
-        let chunks = Key::global(Table::Chunk).bytes(&upload).range();
-        for (key, _) in self.scan(&chunks, Order::Ascending, usize::MAX >> 1)? {
-            self.delete(key.to_vec());
+    /// Removes some of an interrupted upload's chunks, at the end the marker. Whether there may be more.
+    fn drop_upload(&mut self, upload: [u8; 16]) -> Result<bool, StorageError> {
+        // A transaction may have named it since it was found.
+        if self.get(&keys::upload(upload))?.is_none() {
+            return Ok(false);
         }
-        Ok(())
+        let chunks = self.scan(&upload_range(upload), Order::Ascending, SWEPT_CHUNKS)?;
+        chunks.iter().for_each(|(key, _)| self.delete(key.to_vec()));
+        if chunks.is_empty() {
+            self.delete(keys::upload(upload));
+        }
+        Ok(!chunks.is_empty())
     }
 }
 
@@ -290,16 +326,24 @@ impl BlobReader {
     }
 
     async fn chunk(&mut self, number: u32) -> Result<Bytes, StorageError> {
-        if let Some((held, chunk)) = &self.held {
-            if *held == number {
-                return Ok(chunk.clone());
-            }
+        if let Some((held, chunk)) = &self.held
+            && *held == number
+        {
+            return Ok(chunk.clone());
         }
         let value = self.store.engine.get(&keys::chunk(self.row.upload, number)).await?;
         let chunk = unpack(&value.ok_or(StorageError::Expunged)?)?;
         self.held = Some((number, chunk.clone()));
         Ok(chunk)
     }
+}
+
+/// Chunks that one step of sweeping an upload reads and removes: a scan brings their contents along.
+const SWEPT_CHUNKS: usize = 32;
+
+/// The chunks of an upload.
+pub(crate) fn upload_range(upload: [u8; 16]) -> KeyRange {
+    Key::global(Table::Chunk).bytes(&upload).range()
 }
 
 const RAW: u8 = 0;
@@ -341,9 +385,4 @@ pub(crate) async fn rehash(store: &Store, row: &BlobRow) -> Result<(BlobHash, u6
         hasher.update(&piece);
         at += piece.len() as u64;
     }
-}
-
-/// For `check`: all chunk keys there are, a page at a time.
-pub(crate) fn chunk_range() -> KeyRange {
-    Key::global(Table::Chunk).range()
 }

@@ -15,10 +15,7 @@ impl Transaction<'_> {
     /// # Errors
     /// When reading fails.
     pub fn emit(&mut self, topic: Topic, now: Timestamp, payload: Vec<u8>) -> Result<u64, StorageError> {
-        let number = self.next_number(counter(match topic {
-            Topic::MessageStored => "event:message-stored",
-            Topic::Queue => "event:queue",
-        }))?;
+        let number = self.next_number(event_counter(topic))?;
         let row = EventRow { number, created_at: now, due: now, attempts: 0, last_error: None, payload };
         self.put(keys::event(topic, number), row.encode()?);
         self.notify(Notice::Topic(topic));
@@ -92,6 +89,14 @@ impl Store {
     pub async fn parked_events(&self, topic: Topic, limit: usize) -> Result<Vec<EventRow>, StorageError> {
         decode(self.engine.scan(keys::parked_of(topic), Order::Ascending, limit).await?)
     }
+}
+
+/// The key of the counter of a topic's events.
+pub(crate) fn event_counter(topic: Topic) -> Vec<u8> {
+    counter(match topic {
+        Topic::MessageStored => "event:message-stored",
+        Topic::Queue => "event:queue",
+    })
 }
 
 fn decode(rows: Vec<Row>) -> Result<Vec<EventRow>, StorageError> {

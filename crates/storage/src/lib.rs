@@ -6,11 +6,13 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`blobs`], [`objects`], [`queue`], [`events`]; below them [`transaction`], [`engine`], [`memory`].
+//! [`messages`], [`usage`], [`blobs`], [`objects`], [`queue`], [`events`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
 
 pub mod accounts;
 pub mod blobs;
 pub mod check;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod engine;
 pub mod error;
 pub mod events;
@@ -24,6 +26,7 @@ pub mod queue;
 pub mod rows;
 pub mod store;
 pub mod transaction;
+pub mod usage;
 
 pub use engine::{Committed, Doorbell, Durability, Engine, KeyRange, Order, SilentDoorbell};
 pub use error::StorageError;

@@ -10,6 +10,7 @@ use crate::messages::ExpungeScope;
 use crate::rows::MailboxRow;
 use crate::store::{Done, Store};
 use crate::transaction::Transaction;
+use crate::usage::Usage;
 
 /// What parts the levels of a name.
 pub const DELIMITER: char = '/';
@@ -114,7 +115,7 @@ impl Store {
                 tx.doom_mailbox(account, id)
             })
             .await?;
-        self.sweep_doomed_mailboxes().await?;
+        self.sweep_after_deletion().await;
         Ok(done)
     }
 
@@ -130,6 +131,9 @@ impl Store {
             let inbox = self.inbox(account).await?;
             self.move_all(account, inbox.id, created.value.id).await?;
             return Ok(Done { value: (), committed: created.committed });
+        }
+        if from == to {
+            return Err(StorageError::MailboxExists);
         }
         if to.strip_prefix(&from).is_some_and(|rest| rest.starts_with(DELIMITER)) {
             return Err(StorageError::NotAllowed("a mailbox can't be moved below itself"));
@@ -194,6 +198,13 @@ impl Store {
             })
             .await?;
         Ok(done.value)
+    }
+
+    /// The deletion is done and will be acknowledged; when its sweeping fails, the next start does it.
+    pub(crate) async fn sweep_after_deletion(&self) {
+        if let Err(error) = self.sweep_doomed_mailboxes().await {
+            tracing::warn!(%error, "the messages of a deleted mailbox are left for the next sweep");
+        }
     }
 
     /// Removes the messages of deleted mailboxes, some thousands at a time.
@@ -349,6 +360,7 @@ impl Transaction<'_> {
         let row = self.mailbox_row(account, mailbox)?;
         self.delete(keys::mailbox_name(account, &row.name));
         self.delete(keys::mailbox(account, mailbox));
+        self.take_usage(account, Usage::of(&row))?;
         self.put(doomed_key(account, mailbox), Vec::new());
         self.notify(Notice::MailboxList(account));
         self.notify(Notice::Mailbox { account, mailbox, modseq: row.highest_modseq });
@@ -364,7 +376,7 @@ impl Transaction<'_> {
     }
 }
 
-fn mailbox_id(value: &[u8]) -> Result<MailboxId, StorageError> {
+pub(crate) fn mailbox_id(value: &[u8]) -> Result<MailboxId, StorageError> {
     let id = value.try_into().map_err(|_| StorageError::corrupt("a mailbox number"))?;
     Ok(MailboxId(u32::from_be_bytes(id)))
 }
@@ -373,6 +385,6 @@ fn doomed_range() -> KeyRange {
     Key::global(Table::Doomed).range()
 }
 
-fn doomed_key(account: AccountId, mailbox: MailboxId) -> Vec<u8> {
+pub(crate) fn doomed_key(account: AccountId, mailbox: MailboxId) -> Vec<u8> {
     Key::global(Table::Doomed).u64(account.0).u32(mailbox.0).done()
 }

@@ -196,3 +196,14 @@ impl Engine for MemoryEngine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn keeps_the_contract_of_engines() {
+        let make = |doorbell| Arc::new(MemoryEngine::new(doorbell)) as Arc<dyn Engine>;
+        crate::conformance::all(&make).await;
+    }
+}

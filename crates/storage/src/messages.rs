@@ -3,8 +3,6 @@
 //! Every change takes a MODSEQ of its mailbox and leaves a row in the change index, at which the change before is
 //! struck out; an expunged UID keeps its row. So "what changed since" costs what changed.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use mail::{
     AccountId, BlobHash, Flags, InternalDate, MailboxId, ModSeq, Notice, SystemFlags, Timestamp, Uid, UidValidity,
@@ -17,6 +15,7 @@ use crate::limits::{RECORD_OCTETS_MAX, TRANSACTION_ROWS_MAX};
 use crate::rows::{MailboxRow, MessageRow};
 use crate::store::{Done, Store};
 use crate::transaction::Transaction;
+use crate::usage::Usage;
 
 /// A message on its way into a mailbox. Its blob must be stored in the same transaction or before.
 #[derive(Clone, Debug)]
@@ -164,7 +163,7 @@ impl Store {
     /// Deposits one message (APPEND): stores its blob, counts it, tells the mailbox's watchers.
     ///
     /// # Errors
-    /// [`StorageError::NoSuchMailbox`], or the engine's.
+    /// [`StorageError::NoSuchMailbox`], [`StorageError::OverQuota`], or the engine's.
     pub async fn append(
         &self,
         account: AccountId,
@@ -172,9 +171,12 @@ impl Store {
         blob: crate::blobs::StagedBlob,
         message: NewMessage,
     ) -> Result<Done<Deposited>, StorageError> {
+        let quota = self.quota_octets(account);
         self.transact(move |tx| {
             tx.store_blob(&blob)?;
-            tx.deposit(account, mailbox, &message)
+            let deposited = tx.deposit(account, mailbox, &message)?;
+            tx.require_quota(account, quota)?;
+            Ok(deposited)
         })
         .await
     }
@@ -239,18 +241,23 @@ impl Store {
     /// UIDs, in order; messages that are gone are left out.
     ///
     /// # Errors
-    /// [`StorageError::NoSuchMailbox`], [`StorageError::LimitReached`], or the engine's.
+    /// [`StorageError::NoSuchMailbox`], [`StorageError::LimitReached`], [`StorageError::OverQuota`], or the engine's.
     pub async fn copy(
         &self,
         from: (AccountId, MailboxId),
         uids: Vec<Uid>,
         to: (AccountId, MailboxId),
     ) -> Result<Done<(UidValidity, Vec<(Uid, Uid)>)>, StorageError> {
-        let now = self.now();
+        let (now, quota) = (self.now(), self.quota_octets(to.0));
         let mut pairs = Vec::new();
         let mut last = None;
         for some in chunks(uids) {
-            match self.transact(move |tx| tx.copy(from, &some, to, now)).await {
+            let copy = move |tx: &mut Transaction<'_>| {
+                let copied = tx.copy(from, &some, to, now)?;
+                tx.require_quota(to.0, quota)?;
+                Ok(copied)
+            };
+            match self.transact(copy).await {
                 Ok(done) => {
                     pairs.extend(done.value.1);
                     last = Some((done.value.0, done.committed));
@@ -292,7 +299,8 @@ impl Store {
             let done = self
                 .transact(move |tx| {
                     let copied = tx.copy((account, from), &some, (account, to), now)?;
-                    tx.expunge(account, from, &some, scope, now)?;
+                    let moved: Vec<Uid> = copied.1.iter().map(|(source, _)| *source).collect();
+                    tx.expunge(account, from, &moved, scope, now)?;
                     Ok(copied)
                 })
                 .await?;
@@ -323,9 +331,17 @@ impl Transaction<'_> {
         message: &NewMessage,
     ) -> Result<Deposited, StorageError> {
         let mut row = self.mailbox_row(account, mailbox)?;
+        let before = row.clone();
         let deposited = self.deposit_into(account, &mut row, message)?;
-        self.put_mailbox_row(account, &row)?;
+        self.put_grown_row(account, &before, &row)?;
         Ok(deposited)
+    }
+
+    /// Writes a mailbox row whose messages became more or less, and the account's usage with it.
+    fn put_grown_row(&mut self, account: AccountId, before: &MailboxRow, row: &MailboxRow) -> Result<(), StorageError> {
+        self.take_usage(account, Usage::of(before))?;
+        self.add_usage(account, Usage::of(row))?;
+        self.put_mailbox_row(account, row)
     }
 
     fn deposit_into(
@@ -385,7 +401,11 @@ impl Transaction<'_> {
     ) -> Result<FlagsChanged, StorageError> {
         let mut row = self.mailbox_row(account, mailbox)?;
         let (FlagChange::Replace(flags) | FlagChange::Add(flags) | FlagChange::Remove(flags)) = change;
-        let bits = row.keyword_bits(&flags.keywords)?;
+        let bits = match change {
+            // What the mailbox has never seen no message can lose.
+            FlagChange::Remove(_) => row.known_keyword_bits(&flags.keywords),
+            FlagChange::Replace(_) | FlagChange::Add(_) => row.keyword_bits(&flags.keywords)?,
+        };
         let mut result = FlagsChanged::default();
         let mut modseq = None;
         for uid in uids {
@@ -432,6 +452,7 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> Result<Vec<Uid>, StorageError> {
         let mut row = self.mailbox_row(account, mailbox)?;
+        let before = row.clone();
         let mut gone = Vec::new();
         let mut modseq = None;
         for uid in uids {
@@ -447,7 +468,7 @@ impl Transaction<'_> {
             gone.push(*uid);
         }
         if modseq.is_some() {
-            self.put_mailbox_row(account, &row)?;
+            self.put_grown_row(account, &before, &row)?;
             self.notify_mailbox(account, &row);
         }
         Ok(gone)
@@ -462,8 +483,13 @@ impl Transaction<'_> {
     ) -> Result<(UidValidity, Vec<(Uid, Uid)>), StorageError> {
         let source = self.mailbox_row(from.0, from.1)?;
         let mut target = self.mailbox_row(to.0, to.1)?;
+        let before = target.clone();
         let mut pairs = Vec::with_capacity(uids.len());
         for uid in uids {
+            // Within one mailbox a copy may get a UID that is named here; it is none of those that were meant.
+            if *uid >= source.uid_next {
+                continue;
+            }
             let Some(message) = self.message_row(from.0, from.1, *uid)? else { continue };
             let new = NewMessage {
                 blob: message.blob,
@@ -475,7 +501,9 @@ impl Transaction<'_> {
             };
             pairs.push((*uid, self.deposit_into(to.0, &mut target, &new)?.uid));
         }
-        self.put_mailbox_row(to.0, &target)?;
+        if !pairs.is_empty() {
+            self.put_grown_row(to.0, &before, &target)?;
+        }
         Ok((target.uid_validity, pairs))
     }
 
@@ -538,7 +566,7 @@ fn uid_range(table: Table, account: AccountId, mailbox: MailboxId, first: Uid, l
     KeyRange { start: key(first).done(), end: key(last).u8(0).done() }
 }
 
-fn uid_of(key: &[u8]) -> Result<Uid, StorageError> {
+pub(crate) fn uid_of(key: &[u8]) -> Result<Uid, StorageError> {
     keys::tail(key).map(|uid| Uid(u32::from_be_bytes(uid))).ok_or_else(|| StorageError::corrupt("a message's key"))
 }
 
@@ -550,11 +578,4 @@ pub(crate) fn change_of(key: &[u8], value: &[u8]) -> Result<Change, StorageError
         }
         _ => Err(StorageError::corrupt("a row of the change index")),
     }
-}
-
-/// For `check`: what the counters of a mailbox must be.
-pub(crate) fn recount(row: &MailboxRow, messages: &BTreeMap<Uid, MessageRow>) -> MailboxRow {
-    let mut counted = MailboxRow { messages: 0, unseen: 0, deleted: 0, octets: 0, ..row.clone() };
-    messages.values().for_each(|message| counted.count_in(message));
-    counted
 }

@@ -33,10 +33,10 @@ impl Store {
         let directory = Arc::clone(&self.directory);
         self.transact(move |tx| {
             let mut object = object.clone();
-            if let Object::Responder(responder) = &mut object {
-                if responder.id == 0 {
-                    responder.id = tx.next_number(counter("responder"))?;
-                }
+            if let Object::Responder(responder) = &mut object
+                && responder.id == 0
+            {
+                responder.id = tx.next_number(counter("responder"))?;
             }
             tx.put_object(&directory, object.clone(), mode)?;
             Ok(object)
@@ -83,11 +83,22 @@ impl Transaction<'_> {
             (false, PutMode::Replace) => return Err(StorageError::NoSuchObject(name(&key))),
             _ => {}
         }
+        if let Object::Responder(responder) = &object {
+            // One that brings its number along, from an export: new ones must come behind it.
+            self.raise_responder_counter(responder.id)?;
+        }
         let json = serde_json::to_vec(&object).map_err(|error| StorageError::corrupt(error.to_string()))?;
         self.put(row, json);
         self.notify(Notice::Directory);
         let directory = Arc::clone(directory);
         self.after_commit(move || directory.write().put(object));
+        Ok(())
+    }
+
+    fn raise_responder_counter(&mut self, id: u64) -> Result<(), StorageError> {
+        if self.last_number(&counter("responder"))? < id {
+            self.put(counter("responder"), id.to_be_bytes().to_vec());
+        }
         Ok(())
     }
 

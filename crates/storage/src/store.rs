@@ -43,7 +43,11 @@ impl Store {
         let stamp = store.engine.get(&stamp_key()).await?;
         match stamp.as_deref().map(|value| <[u8; 4]>::try_from(value).map(u32::from_be_bytes)) {
             None => {
-                store.transact(|tx| Ok(tx.put(stamp_key(), FORMAT.to_be_bytes().to_vec()))).await?;
+                let stamp = |tx: &mut Transaction<'_>| {
+                    tx.put(stamp_key(), FORMAT.to_be_bytes().to_vec());
+                    Ok(())
+                };
+                store.transact(stamp).await?;
             }
             Some(Ok(found)) if found > FORMAT => return Err(StorageError::Newer { found, known: FORMAT }),
             Some(Ok(_)) => {}
@@ -56,7 +60,6 @@ impl Store {
     }
 
     /// The directory of this moment. Hold the guard for a decision, never across an await.
-    #[must_use]
     pub fn directory(&self) -> RwLockReadGuard<'_, Directory> {
         self.directory.read()
     }
@@ -116,16 +119,22 @@ impl Store {
 impl Transaction<'_> {
     /// Takes the next number of a counter; the first is 1.
     pub(crate) fn next_number(&mut self, counter: Vec<u8>) -> Result<u64, StorageError> {
-        let last = match self.get(&counter)? {
-            Some(value) => {
-                u64::from_be_bytes(value.as_ref().try_into().map_err(|_| StorageError::corrupt("a counter"))?)
-            }
-            None => 0,
-        };
-        let next = last.checked_add(1).ok_or_else(|| StorageError::corrupt("a counter at its end"))?;
+        let next =
+            self.last_number(&counter)?.checked_add(1).ok_or_else(|| StorageError::corrupt("a counter at its end"))?;
         self.put(counter, next.to_be_bytes().to_vec());
         Ok(next)
     }
+
+    /// The number that a counter gave last; 0 before the first.
+    pub(crate) fn last_number(&self, counter: &[u8]) -> Result<u64, StorageError> {
+        counted(self.get(counter)?.as_deref())
+    }
+}
+
+/// The number that a counter's row holds.
+pub(crate) fn counted(value: Option<&[u8]>) -> Result<u64, StorageError> {
+    let Some(value) = value else { return Ok(0) };
+    Ok(u64::from_be_bytes(value.try_into().map_err(|_| StorageError::corrupt("a counter"))?))
 }
 
 /// The key of a counter in no account's part.

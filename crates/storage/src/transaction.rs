@@ -50,10 +50,10 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// When reading fails.
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
-        if let Some(value) = self.writes.get(key).or_else(|| self.group.get(key)) {
-            return Ok(value.clone());
+        match self.writes.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => self.get_before(key),
         }
-        self.stored.get(key)
     }
 
     /// At most `limit` rows of a range, own writes included.
@@ -95,7 +95,20 @@ impl<'a> Transaction<'a> {
 
     /// Deletes a row; one that is not there stays so.
     pub fn delete(&mut self, key: Vec<u8>) {
-        self.writes.insert(key, None);
+        // A row that came and went within this transaction leaves no trace when there was none before.
+        if matches!(self.writes.get(&key), Some(Some(_))) && matches!(self.get_before(&key), Ok(None)) {
+            self.writes.remove(&key);
+        } else {
+            self.writes.insert(key, None);
+        }
+    }
+
+    /// The value that a key had before this transaction.
+    fn get_before(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        match self.group.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => self.stored.get(key),
+        }
     }
 
     /// Rings the bell once this is durable.

@@ -1,6 +1,7 @@
 //! The row of a blob: where its chunks are and who still needs it.
 
 use bytes::Bytes;
+use mail::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StorageError;
@@ -16,6 +17,8 @@ pub struct BlobRow {
     pub chunks: u32,
     /// Message rows and queue rows that name it.
     pub references: u64,
+    /// When it may go, while nobody names it; its grave row has the same time. `None` exactly while there are references.
+    pub grave: Option<Timestamp>,
 }
 
 const VERSION: u8 = 1;

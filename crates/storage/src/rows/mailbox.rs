@@ -87,6 +87,18 @@ impl MailboxRow {
         Ok(bits)
     }
 
+    /// The bits of those keywords that are in use here.
+    #[must_use]
+    pub fn known_keyword_bits<'k>(&self, keywords: impl IntoIterator<Item = &'k Keyword>) -> u128 {
+        let places = keywords.into_iter().filter_map(|keyword| self.keywords.iter().position(|known| known == keyword));
+        places.fold(0, |bits, place| bits | 1u128 << place)
+    }
+
+    /// The row with its counters at nought.
+    pub(crate) fn uncounted(&self) -> Self {
+        Self { messages: 0, unseen: 0, deleted: 0, octets: 0, ..self.clone() }
+    }
+
     /// Takes the next MODSEQ.
     pub(crate) fn next_modseq(&mut self) -> ModSeq {
         self.highest_modseq = ModSeq(self.highest_modseq.0.saturating_add(1));

@@ -1,0 +1,50 @@
+# Relais. `make help` lists what there is.
+#
+# One target directory outside the clone is shared by every clone and command, and one profile does everything, so that
+# RocksDB (over ten minutes of C++ on two slow cores) is compiled once.
+
+CARGO_TARGET_DIR ?= $(HOME)/.cache/relais/target
+export CARGO_TARGET_DIR
+
+# mail-parser declares Rust 1.98 and compiles on 1.95; newer toolchains need no persuasion.
+RUST_MINOR := $(shell rustc --version 2>/dev/null | sed -n 's/^rustc 1\.\([0-9]*\)\..*/\1/p')
+IGNORE_RUST_VERSION := $(shell [ "$(RUST_MINOR)" -lt 98 ] 2>/dev/null && echo --ignore-rust-version)
+
+# With a compiler cache a change of features does not compile RocksDB anew.
+ifneq ($(shell command -v ccache),)
+CC_CACHED = CC="ccache cc" CXX="ccache c++"
+endif
+
+CARGO_FLAGS = --release --locked $(IGNORE_RUST_VERSION)
+export CARGO_FLAGS
+
+.PHONY: help deps build demo test lint bench
+
+help:
+	@echo "make demo    build, start a server on loopback, send mail through it, show what happened"
+	@echo "             (ARGS=--once ends after the account)"
+	@echo "make test    everything the tests need, then all tests"
+	@echo "make build   the release binary, in $(CARGO_TARGET_DIR)/release/relais"
+	@echo "make lint    formatting, clippy, licences and bans of dependencies"
+	@echo "make bench   Relais beside Postfix + Dovecot (PEERS=folder of the load generator)"
+
+deps:
+	@scripts/deps build
+
+build: deps
+	@scripts/first-build-notice
+	$(CC_CACHED) cargo build $(CARGO_FLAGS) --workspace --bins
+
+demo: build
+	@"$(CARGO_TARGET_DIR)/release/relais-demo" $(ARGS)
+
+test:
+	@scripts/deps build test
+	@scripts/first-build-notice
+	@$(CC_CACHED) scripts/test
+
+lint: deps
+	@$(CC_CACHED) scripts/lint
+
+bench: build
+	@scripts/bench

@@ -1,0 +1,53 @@
+//! What would happen to a message, without sending it: the decisions that delivery and the responder take, with their
+//! reasons.
+
+use mail::{Address, ForwardPath, ReversePath};
+use routing::objects::{ResponderKind, ResponderObject};
+use routing::responders::{Decision, Facts, HeaderMarks, decide, verdict_at, zone_of};
+use routing::{Directory, Verdict, resolve};
+use storage::Store;
+
+use crate::response::Explanation;
+
+pub(crate) fn explain(store: &Store, from: &ReversePath, to: &Address) -> Explanation {
+    let directory = store.directory();
+    let resolution = resolve(&directory, &ForwardPath::Address(to.clone()));
+    let verdict = verdict_at(&directory, &resolution, store.now());
+    let mut text = resolution.to_string();
+    if verdict != resolution.verdict {
+        text.push_str(&format!("at this moment: {verdict}\n"));
+    }
+    let responders = resolution.responders.iter().filter(|_| verdict == Verdict::Accept);
+    let responders = responders.filter_map(|(id, address)| {
+        let responder = directory.responder(*id)?;
+        Some(told(&directory, responder, address, from, to, store.now()))
+    });
+    let responders = responders.collect();
+    Explanation { from: from.to_string(), text, resolution, responders }
+}
+
+/// What a responder would do with a plain message that names its recipient and is its sender's first.
+fn told(
+    directory: &Directory,
+    responder: &ResponderObject,
+    address: &Address,
+    from: &ReversePath,
+    to: &Address,
+    now: mail::Timestamp,
+) -> String {
+    let marks = HeaderMarks { recipients: vec![to.clone()], ..HeaderMarks::default() };
+    let facts = Facts::new(directory, responder, to, from.clone(), now, marks);
+    let kind = match responder.kind {
+        ResponderKind::Autoresponder => "autoresponder",
+        ResponderKind::OutOfOffice => "out-of-office message",
+    };
+    let decision = match (decide(responder, &facts, now, &zone_of(directory, responder), None), from.address()) {
+        (Decision::Answer, Some(sender)) => {
+            let secs = responder.frequency_secs;
+            format!("answers {sender}, unless the message is automatic or bulk, at most once every {secs} s")
+        }
+        (decision, _) => decision.to_string(),
+    };
+    let kept = if responder.keep { "" } else { "; while it is active, what it receives is not kept" };
+    format!("responder {} ({kind} at {address}) {decision}{kept}", responder.id)
+}

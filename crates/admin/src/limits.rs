@@ -1,0 +1,16 @@
+//! Bounds of what one request may ask.
+
+/// Characters that a password must have at least. NIST SP 800-63B asks for 8.
+pub const PASSWORD_CHARACTERS_MIN: usize = 8;
+
+/// Accounts of one import.
+pub const IMPORT_ACCOUNTS_MAX: usize = 100_000;
+
+/// Accounts that an import adds at a time, so that they share syncs.
+pub(crate) const IMPORT_AT_ONCE: usize = 64;
+
+/// Queue entries in one listing, and one selection of all.
+pub const QUEUE_ENTRIES_MAX: usize = 10_000;
+
+/// Octets of a name or a note.
+pub const NOTE_OCTETS_MAX: usize = 1_000;

@@ -1,0 +1,117 @@
+//! The queue of outgoing mail: looking at entries, holding, resuming, trying again, deleting.
+
+use mail::QueueId;
+use storage::Store;
+use storage::rows::{QueueRow, RecipientState};
+
+use crate::error::{AdminError, ErrorKind};
+use crate::limits::QUEUE_ENTRIES_MAX;
+use crate::request::{QueueRequest, QueueSelection};
+use crate::response::{QueueEntryView, QueueRecipientView, Response};
+
+pub(crate) async fn execute(store: &Store, request: QueueRequest) -> Result<Response, AdminError> {
+    match request {
+        QueueRequest::List { after, limit } => {
+            let limit = limit.unwrap_or(QUEUE_ENTRIES_MAX).min(QUEUE_ENTRIES_MAX);
+            let rows = store.queue_entries(after.unwrap_or(QueueId(0)), limit).await?;
+            Ok(Response::QueueEntries(rows.iter().map(QueueEntryView::from).collect()))
+        }
+        QueueRequest::Show { id } => match store.queue_entry(id).await? {
+            Some(row) => Ok(Response::QueueEntry(Box::new(QueueEntryView::from(&row)))),
+            None => Err(missing(id)),
+        },
+        QueueRequest::Hold(which) => edit(store, which, "held", queue::hold).await,
+        QueueRequest::Resume(which) => edit(store, which, "resumed", queue::resume).await,
+        QueueRequest::Retry(which) => edit(store, which, "to be tried again now", queue::retry_now).await,
+        QueueRequest::Remove(which) => {
+            let now = store.now();
+            let ids = select(store, which).await?;
+            for id in &ids {
+                let id = *id;
+                store.transact(move |tx| tx.remove_queue_entry(id, now)).await?;
+            }
+            Ok(Response::Done(counted(ids.len(), "removed; nobody is told")))
+        }
+    }
+}
+
+async fn edit(
+    store: &Store,
+    which: QueueSelection,
+    done: &str,
+    change: fn(&mut QueueRow),
+) -> Result<Response, AdminError> {
+    let ids = select(store, which).await?;
+    for id in &ids {
+        let id = *id;
+        let edited = store.transact(move |tx| {
+            // It may have been delivered in between: then there is nothing to do.
+            let Some(mut row) = tx.queue_entry(id)? else { return Ok(()) };
+            change(&mut row);
+            tx.update_queue_entry(&row).map(|_| ())
+        });
+        edited.await?;
+    }
+    Ok(Response::Done(counted(ids.len(), done)))
+}
+
+/// The numbers of a selection; one that is named must be there.
+async fn select(store: &Store, which: QueueSelection) -> Result<Vec<QueueId>, AdminError> {
+    if let QueueSelection::Entries(ids) = which {
+        for id in &ids {
+            if store.queue_entry(*id).await?.is_none() {
+                return Err(missing(*id));
+            }
+        }
+        return Ok(ids);
+    }
+    let wanted = |row: &QueueRow| match &which {
+        QueueSelection::Destination(domain) => &row.destination == domain,
+        QueueSelection::Entries(_) | QueueSelection::All => true,
+    };
+    let (mut ids, mut after) = (Vec::new(), QueueId(0));
+    loop {
+        let rows = store.queue_entries(after, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(ids) };
+        after = last.id;
+        ids.extend(rows.iter().filter(|row| wanted(row)).map(|row| row.id));
+    }
+}
+
+fn missing(id: QueueId) -> AdminError {
+    AdminError::new(ErrorKind::NotFound, format!("there is no queue entry {id}"))
+        .hint("it may have been delivered meanwhile; `relais queue list` shows what waits")
+}
+
+fn counted(number: usize, done: &str) -> String {
+    format!("{number} queue {} {done}", if number == 1 { "entry" } else { "entries" })
+}
+
+const PAGE: usize = 500;
+
+impl From<&QueueRow> for QueueEntryView {
+    fn from(row: &QueueRow) -> Self {
+        let recipients = row.recipients.iter().map(|recipient| QueueRecipientView {
+            address: recipient.address.clone(),
+            state: match recipient.state {
+                RecipientState::Waiting => "waiting",
+                RecipientState::Delivered => "delivered",
+                RecipientState::Failed => "failed",
+            }
+            .to_owned(),
+            last_reply: recipient.last_reply.as_ref().map(ToString::to_string),
+        });
+        Self {
+            id: row.id,
+            destination: row.destination.clone(),
+            reverse_path: row.reverse_path.to_string(),
+            octets: row.octets,
+            recipients: recipients.collect(),
+            accepted_at: row.accepted_at,
+            attempts: row.attempts,
+            next_attempt: row.next_attempt,
+            last_error: row.last_error.clone(),
+            held: row.held,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use mail::{AccountId, Address, Timestamp};
+use routing::objects::{AccountObject, Object, Role};
+use storage::objects::PutMode;
+use storage::{MemoryEngine, SilentDoorbell, Store};
+use world::simulated::SimulatedWorld;
+
+use super::*;
+
+const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+struct Stage {
+    sim: SimulatedWorld,
+    store: Store,
+    auth: DirectoryAuthenticator,
+}
+
+async fn stage(settings: Settings) -> Stage {
+    let sim = SimulatedWorld::new(Timestamp(1_700_000_000_000), 1);
+    let world = sim.world();
+    let store = Store::open(Arc::new(MemoryEngine::new(Arc::new(SilentDoorbell))), world.clone()).await.unwrap();
+    let account = AccountObject {
+        id: AccountId(0),
+        address: Address::parse("Alice@example.org").unwrap(),
+        display_name: "Alice".into(),
+        password_hash: Some(hash_password("secret", PasswordParams::CHEAPEST, &*world.chance).unwrap()),
+        enabled: true,
+        role: Role::User,
+        quota_octets: None,
+        time_zone: "UTC".into(),
+        language: "en".into(),
+        created_at: world.clock.now(),
+    };
+    store.add_account(account).await.unwrap();
+    let auth = DirectoryAuthenticator::new(store.clone(), settings).unwrap();
+    Stage { sim, store, auth }
+}
+
+fn cheap() -> Settings {
+    Settings { password: PasswordParams::CHEAPEST, ..Settings::default() }
+}
+
+async fn edit(store: &Store, change: impl FnOnce(&mut AccountObject)) {
+    let mut account = (**store.directory().account(&Address::parse("alice@example.org").unwrap()).unwrap()).clone();
+    change(&mut account);
+    store.put_object(Object::Account(account), PutMode::Replace).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_login_is_the_address_in_any_case() {
+    let stage = stage(cheap()).await;
+    for login in ["alice@example.org", "ALICE@Example.ORG", " alice@example.org "] {
+        let account = stage.auth.authenticate(login, "secret", HOME).await.unwrap();
+        assert_eq!(account.address.to_string(), "Alice@example.org", "{login}");
+    }
+    for login in ["alice", "bob@example.org", "", "alice@example.org\0"] {
+        assert_eq!(stage.auth.authenticate(login, "secret", HOME).await, Err(AuthError::Refused), "{login}");
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_account_and_one_without_password_get_the_same_refusal() {
+    let stage = stage(cheap()).await;
+    edit(&stage.store, |account| account.enabled = false).await;
+    assert_eq!(stage.auth.authenticate("alice@example.org", "secret", HOME).await, Err(AuthError::Refused));
+    edit(&stage.store, |account| {
+        account.enabled = true;
+        account.password_hash = None;
+    })
+    .await;
+    assert_eq!(stage.auth.authenticate("alice@example.org", "", HOME).await, Err(AuthError::Refused));
+}
+
+#[tokio::test]
+async fn a_remembered_success_ends_with_the_password_and_with_the_account() {
+    let stage = stage(cheap()).await;
+    stage.auth.authenticate("alice@example.org", "secret", HOME).await.unwrap();
+    let chance = stage.sim.world().chance;
+    let hash = hash_password("other", PasswordParams::CHEAPEST, &*chance).unwrap();
+    edit(&stage.store, |account| account.password_hash = Some(hash)).await;
+    assert_eq!(stage.auth.authenticate("alice@example.org", "secret", HOME).await, Err(AuthError::Refused));
+    stage.auth.authenticate("alice@example.org", "other", HOME).await.unwrap();
+    edit(&stage.store, |account| account.enabled = false).await;
+    assert_eq!(stage.auth.authenticate("alice@example.org", "other", HOME).await, Err(AuthError::Refused));
+}
+
+#[tokio::test]
+async fn a_success_is_remembered_and_spares_the_pool() {
+    // With a pool that takes nobody, only what is remembered gets in.
+    let mut stage = stage(cheap()).await;
+    stage.auth.authenticate("alice@example.org", "secret", HOME).await.unwrap();
+    stage.auth.pool = Pool::closed();
+    stage.auth.authenticate("alice@example.org", "secret", HOME).await.unwrap();
+    assert_eq!(stage.auth.authenticate("alice@example.org", "wrong", HOME).await, Err(AuthError::Unavailable));
+    stage.sim.clock.advance(Settings::default().success_remembered);
+    assert_eq!(stage.auth.authenticate("alice@example.org", "secret", HOME).await, Err(AuthError::Unavailable));
+}
+
+#[tokio::test]
+async fn an_unknown_login_takes_the_way_of_a_known_one() {
+    // The pool is the only slow thing here: an unknown, a disabled and a known login all have to pass it.
+    let mut stage = stage(cheap()).await;
+    stage.auth.pool = Pool::closed();
+    for login in ["alice@example.org", "nobody@example.org", "nobody@elsewhere.example"] {
+        assert_eq!(stage.auth.authenticate(login, "wrong", HOME).await, Err(AuthError::Unavailable), "{login}");
+    }
+    edit(&stage.store, |account| account.enabled = false).await;
+    assert_eq!(stage.auth.authenticate("alice@example.org", "secret", HOME).await, Err(AuthError::Unavailable));
+    assert!(stage.auth.nobodys_hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "it costs what an account's costs");
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_then_refused_and_ends_by_itself() {
+    let guard = GuardSettings { address_failures_max: 3, account_failures_max: 0, ..GuardSettings::default() };
+    let stage = stage(Settings { guard, ..cheap() }).await;
+    for _ in 0..2 {
+        assert_eq!(stage.auth.authenticate("alice@example.org", "wrong", HOME).await, Err(AuthError::Refused));
+    }
+    let held_back = stage.auth.authenticate("alice@example.org", "wrong", HOME);
+    let driver = async {
+        while stage.sim.clock.next_wake().is_none() {
+            tokio::task::yield_now().await;
+        }
+        stage.sim.clock.advance(Duration::from_millis(500));
+    };
+    assert_eq!(tokio::join!(held_back, driver).0, Err(AuthError::Refused));
+    let refused = stage.auth.authenticate("alice@example.org", "secret", HOME).await;
+    assert!(matches!(refused, Err(AuthError::TooManyFailures { .. })), "{refused:?}");
+    stage.sim.clock.advance(Duration::from_secs(60));
+    stage.auth.authenticate("alice@example.org", "secret", HOME).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_refused_unread() {
+    let mut stage = stage(cheap()).await;
+    stage.auth.pool = Pool::closed();
+    let long = "x".repeat(PASSWORD_OCTETS_MAX + 1);
+    assert_eq!(stage.auth.authenticate("alice@example.org", &long, HOME).await, Err(AuthError::Refused));
+    assert_eq!(stage.auth.authenticate(&long, "secret", HOME).await, Err(AuthError::Refused));
+}

@@ -1,0 +1,58 @@
+//! Who is this? Logins and passwords against the directory.
+//!
+//! A login is the primary address of an account, in any case. Passwords are Argon2id in PHC form; they are checked on a
+//! bounded pool, because one check takes tens of milliseconds and megabytes on purpose. Three things stand around it:
+//!
+//! - a **cache** of recent successes, so that a client that logs in every minute costs one hash in a few minutes;
+//! - a **guard** against guessing, per remote address and per account, whose refusals grow and end by themselves;
+//! - **equal work**: an unknown or disabled account costs what a known one costs, and gets the same answer.
+//!
+//! **Invariant:** a password is wiped after use, is never printed and never compared but through its hash.
+
+mod cache;
+mod directory;
+mod guard;
+pub mod limits;
+mod password;
+mod pool;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use routing::objects::AccountObject;
+use world::BoxFuture;
+
+pub use directory::{DirectoryAuthenticator, Settings};
+pub use guard::GuardSettings;
+pub use password::{HashError, Password, PasswordParams, generate_password, hash_password, is_password_hash};
+
+/// Why somebody was not let in. The texts are public and tell nothing about the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// Login or password is wrong, or the account may not log in; which of them is not told.
+    #[error("login or password is wrong")]
+    Refused,
+    /// Too many failures from this address or for this account; nothing was checked.
+    #[error("too many failed logins, try again later")]
+    TooManyFailures {
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
+    /// The check could not be made now.
+    #[error("logging in is not possible now, try again later")]
+    Unavailable,
+}
+
+/// Checks logins. What protocol crates hold.
+pub trait Authenticator: Send + Sync {
+    /// Who has this login and password, asked from a remote address?
+    ///
+    /// May take its time: after several failures the answer is held back.
+    fn authenticate<'a>(
+        &'a self,
+        login: &'a str,
+        password: &'a str,
+        remote: IpAddr,
+    ) -> BoxFuture<'a, Result<Arc<AccountObject>, AuthError>>;
+}

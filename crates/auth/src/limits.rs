@@ -1,0 +1,34 @@
+//! Bounds of this crate.
+
+use std::time::Duration;
+
+/// Octets of a password that are looked at; a longer one is wrong. NIST SP 800-63B asks for at least 64.
+pub const PASSWORD_OCTETS_MAX: usize = 1_024;
+
+/// Octets of a login that are looked at; a longer one is wrong. An address has at most 254 (RFC 5321 §4.5.3.1.3), and
+/// UTF-8 domains are longer before they are normalised.
+pub const LOGIN_OCTETS_MAX: usize = 1_024;
+
+/// Password checks that may wait for the pool; more are told to come back.
+pub const CHECKS_WAITING_MAX: usize = 512;
+
+/// Successes that are remembered at a time.
+pub(crate) const CACHE_ENTRIES_MAX: usize = 20_000;
+
+/// Addresses and accounts whose failures are remembered at a time, of each.
+pub(crate) const GUARD_ENTRIES_MAX: usize = 50_000;
+
+/// Pairs of address and account that have logged in, and are not shut out by what others do to the account.
+pub(crate) const FAMILIAR_ENTRIES_MAX: usize = 50_000;
+
+/// How long such a pair is remembered.
+pub(crate) const FAMILIAR_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The longest that an answer is held back.
+pub(crate) const DELAY_MAX: Duration = Duration::from_secs(8);
+
+/// Argon2 memory that a stored hash may ask for: a damaged or foreign one must not take the machine's.
+pub(crate) const HASH_MEMORY_KIB_MAX: u32 = 1024 * 1024;
+
+/// Argon2 passes that a stored hash may ask for.
+pub(crate) const HASH_PASSES_MAX: u32 = 64;

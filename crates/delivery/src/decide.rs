@@ -1,0 +1,47 @@
+//! The answer at RCPT: accepted, or refused with the reply that says why (no backscatter later).
+
+use mail::{Address, EnhancedCode, ForwardPath, Reply};
+use routing::responders::verdict_at;
+use routing::{RELAY_DENIED, Verdict, resolve};
+use storage::StorageError;
+
+use crate::Delivery;
+
+/// Who hands the message over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// Any host of the internet: only for our own addresses.
+    Anyone,
+    /// An account of ours, logged in: anywhere.
+    Account(Address),
+}
+
+impl Delivery {
+    /// Whether a recipient is accepted from this sender.
+    ///
+    /// # Errors
+    /// The refusal, as the client is to read it.
+    pub fn decide(&self, sender: &Sender, forward_path: &ForwardPath) -> Result<(), Reply> {
+        let directory = self.store.directory();
+        let resolution = resolve(&directory, forward_path);
+        match (verdict_at(&directory, &resolution, self.store.now()), sender) {
+            (Verdict::Accept, _) | (Verdict::NotLocal, Sender::Account(_)) => Ok(()),
+            (Verdict::Refuse(refusal), _) => Err(refusal.reply()),
+            // Never an open relay: only who has logged in may write to foreign addresses.
+            (Verdict::NotLocal, Sender::Anyone) => Err(RELAY_DENIED),
+        }
+    }
+}
+
+/// The reply for what the store could not do.
+#[must_use]
+pub fn storage_reply(error: &StorageError) -> Reply {
+    match error {
+        StorageError::DiskFull => {
+            Reply::fixed(452, EnhancedCode(4, 3, 1), "Insufficient system storage, try again later")
+        }
+        StorageError::OverQuota => Reply::fixed(452, EnhancedCode(4, 2, 2), "Mailbox full, try again later"),
+        StorageError::Closed => Reply::fixed(421, EnhancedCode(4, 3, 2), "Server is shutting down, try again later"),
+        _ => Reply::fixed(451, EnhancedCode(4, 3, 0), "Local error while storing the message, try again later"),
+    }
+}

@@ -1,0 +1,59 @@
+//! The event of [`mail::Topic::MessageStored`]: a message came to an address at which a responder is active.
+
+use mail::{AccountId, Address, BlobHash, MailboxId, ReversePath, Timestamp, Uid};
+use serde::{Deserialize, Serialize};
+
+/// Where a mailbox kept the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Whose mailbox.
+    pub account: AccountId,
+    /// Which.
+    pub mailbox: MailboxId,
+    /// The message's UID there.
+    pub uid: Uid,
+    /// Its content; alive as long as the message is.
+    pub blob: BlobHash,
+}
+
+/// What a responder needs to decide and to answer. The header travels in the event, because the message itself may be
+/// dropped or expunged before the responder comes to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageStored {
+    /// The responder that was active at acceptance.
+    pub responder: u64,
+    /// The address that was written to, at which the responder stands.
+    pub address: Address,
+    /// The recipient as the envelope had it, which may lead to `address` by an alias.
+    pub recipient: Address,
+    /// Envelope reverse-path.
+    pub reverse_path: ReversePath,
+    /// When the message was accepted: "the date of receipt" (A12).
+    pub received_at: Timestamp,
+    /// The message's header, cut at [`crate::limits::EVENT_HEADER_OCTETS_MAX`]; kept as text, octets above 127 that
+    /// are no UTF-8 replaced.
+    pub header: String,
+    /// Octets of the whole message.
+    pub octets: u64,
+    /// Where the owner's mailbox kept it, if one did.
+    pub kept: Option<Kept>,
+    /// Neither mailbox nor redirect stands behind the address: the sender also gets a failure notice (A6).
+    pub failure_notice: bool,
+}
+
+impl MessageStored {
+    /// The payload of the event's row.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        // Strings and numbers only: JSON can't fail on them.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// When it is none of ours.
+    pub fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(payload)
+    }
+}

@@ -1,0 +1,170 @@
+//! Takes a message's bytes: stores and scans them as they come, with one chunk in memory whatever their number.
+
+use mail::{EnhancedCode, Envelope, Reply, ReversePath};
+use message::Scanner;
+use storage::blobs::BlobWriter;
+
+use crate::Delivery;
+use crate::decide::storage_reply;
+use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
+use crate::plan::Plan;
+use crate::prepared::Prepared;
+
+/// A message on its way in. Dropping it abandons the message.
+pub struct Intake {
+    delivery: Delivery,
+    writer: BlobWriter,
+    scanner: Scanner,
+    header: HeaderCopy,
+    /// Octets of our Return-Path, which does not travel on (RFC 5321 §4.4).
+    return_path_octets: u32,
+}
+
+/// The message is not taken; the reply says why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub Reply);
+
+impl From<storage::StorageError> for Refused {
+    fn from(error: storage::StorageError) -> Self {
+        Self(storage_reply(&error))
+    }
+}
+
+impl Delivery {
+    /// Begins a message: writes Return-Path in front, and the `received` header field (with its CRLF) behind it.
+    ///
+    /// # Errors
+    /// When the store takes nothing.
+    pub async fn intake(&self, reverse_path: &ReversePath, received: &[u8]) -> Result<Intake, Refused> {
+        let return_path = format!("Return-Path: {reverse_path}\r\n");
+        let mut intake = Intake {
+            delivery: self.clone(),
+            writer: self.store.blob_writer(),
+            scanner: Scanner::new(),
+            header: HeaderCopy::default(),
+            return_path_octets: u32::try_from(return_path.len()).unwrap_or(0),
+        };
+        intake.write(return_path.as_bytes()).await?;
+        intake.write(received).await?;
+        Ok(intake)
+    }
+
+    /// A message of the server's own: an answer or a DSN, with its complete header.
+    ///
+    /// # Errors
+    /// When the store takes nothing, or no recipient is acceptable.
+    pub async fn prepare(&self, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {
+        let mut intake = self.intake(&envelope.reverse_path, b"").await?;
+        intake.write(content).await?;
+        intake.finish(envelope)
+    }
+}
+
+impl Intake {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// When the message is over the size limit, or the store takes no more.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        let octets = self.writer.octets().saturating_add(bytes.len() as u64);
+        // Some room for what we write in front: the client's own octets are counted by who reads them.
+        if octets > self.delivery.settings.message_octets_max.saturating_add(OWN_FIELDS_OCTETS) {
+            return Err(Refused(TOO_LARGE));
+        }
+        self.header.write(bytes);
+        self.scanner.feed(bytes);
+        Ok(self.writer.write(bytes).await?)
+    }
+
+    /// The end of the message: decides everything. Nothing is written before [`Prepared::apply`] is committed.
+    ///
+    /// # Errors
+    /// A message in a loop, or a recipient that is gone since RCPT.
+    pub fn finish(self, envelope: Envelope) -> Result<Prepared, Refused> {
+        let structure = self.scanner.finish();
+        if structure.facts.received() > HOPS_MAX {
+            return Err(Refused(MAIL_LOOP));
+        }
+        let now = self.delivery.store.now();
+        let plan = Plan::new(&self.delivery.store.directory(), &envelope, now);
+        if !plan.lost.is_empty() {
+            return Err(Refused(RECIPIENT_GONE));
+        }
+        // A record without the forms that would be too large: IMAP computes those when asked.
+        let record = imap_wire::precompute::record(&structure).unwrap_or_else(|oversize| *oversize.record);
+        let record = Some(record.encode().into());
+        let header = if plan.responders.is_empty() { String::new() } else { self.header.into_text() };
+        Ok(Prepared {
+            plan,
+            blob: self.writer.finish(),
+            record,
+            header,
+            skip_octets: self.return_path_octets,
+            needs_smtputf8: envelope.smtputf8,
+            envelope,
+            now,
+        })
+    }
+}
+
+/// The header as it passed, up to a bound.
+#[derive(Default)]
+struct HeaderCopy {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl HeaderCopy {
+    fn write(&mut self, bytes: &[u8]) {
+        if self.ended {
+            return;
+        }
+        let room = EVENT_HEADER_OCTETS_MAX.saturating_sub(self.bytes.len());
+        // A blank line may begin in the bytes before.
+        let search_from = self.bytes.len().saturating_sub(3);
+        self.bytes.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
+        let tail = self.bytes.get(search_from..).unwrap_or_default();
+        if let Some(end) = tail.windows(4).position(|window| window == b"\r\n\r\n") {
+            self.bytes.truncate(search_from.saturating_add(end).saturating_add(4));
+            self.ended = true;
+        } else if self.bytes.len() >= EVENT_HEADER_OCTETS_MAX {
+            self.ended = true;
+        }
+    }
+
+    fn into_text(self) -> String {
+        String::from_utf8(self.bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+}
+
+const OWN_FIELDS_OCTETS: u64 = 4096;
+const TOO_LARGE: Reply = Reply::fixed(552, EnhancedCode(5, 3, 4), "Message size exceeds the limit");
+const MAIL_LOOP: Reply = Reply::fixed(554, EnhancedCode(5, 4, 6), "Too many hops, this message is in a loop");
+const RECIPIENT_GONE: Reply =
+    Reply::fixed(451, EnhancedCode(4, 3, 0), "A recipient was removed while the message came in, try again");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_copy_ends_at_the_blank_line_however_it_is_cut() {
+        let message = b"A: b\r\nC: d\r\n\r\nbody\r\n\r\n";
+        for cut in 0..message.len() {
+            let mut copy = HeaderCopy::default();
+            copy.write(&message[..cut]);
+            copy.write(&message[cut..]);
+            assert_eq!(copy.into_text(), "A: b\r\nC: d\r\n\r\n", "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn the_header_copy_is_bounded() {
+        let mut copy = HeaderCopy::default();
+        for _ in 0..100 {
+            copy.write(&[b'x'; 1000]);
+        }
+        assert_eq!(copy.into_text().len(), EVENT_HEADER_OCTETS_MAX);
+    }
+}

@@ -1,0 +1,7 @@
+//! Bounds of delivery.
+
+/// `Received` fields after which a message is taken for one in a loop (RFC 5321 §6.3 asks for at least 100).
+pub const HOPS_MAX: u32 = 100;
+
+/// Octets of the header that a responder's event carries; enough for every field that it asks for in real mail.
+pub const EVENT_HEADER_OCTETS_MAX: usize = 40 * 1024;

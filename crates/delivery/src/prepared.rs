@@ -1,0 +1,137 @@
+//! A message with everything decided, ready to be written by one transaction.
+
+use bytes::Bytes;
+use mail::{AccountId, Domain, Envelope, Flags, InternalDate, MailboxId, QueueId, Timestamp, Topic};
+use storage::blobs::StagedBlob;
+use storage::limits::QUEUE_ENTRY_RECIPIENTS_MAX;
+use storage::messages::{Deposited, NewMessage};
+use storage::rows::{QueueRecipient, QueueRow};
+use storage::{StorageError, Transaction};
+
+use crate::event::{Kept, MessageStored};
+use crate::plan::Plan;
+
+/// See [`crate::Intake::finish`]. Cheap to clone, so that a transaction body can hold it.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    pub(crate) plan: Plan,
+    pub(crate) blob: StagedBlob,
+    pub(crate) record: Option<Bytes>,
+    pub(crate) header: String,
+    pub(crate) skip_octets: u32,
+    pub(crate) needs_smtputf8: bool,
+    pub(crate) envelope: Envelope,
+    pub(crate) now: Timestamp,
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Where mailboxes kept it.
+    pub deposits: Vec<(AccountId, MailboxId, Deposited)>,
+    /// What waits to be relayed.
+    pub queued: Vec<QueueId>,
+    /// Responders that were told.
+    pub events: usize,
+}
+
+impl Prepared {
+    /// What was decided.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Octets of the message as stored.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.blob.octets
+    }
+
+    /// The message as a mailbox takes it, for a further copy (Sent) in the same transaction.
+    #[must_use]
+    pub fn as_message(&self, flags: Flags) -> NewMessage {
+        NewMessage {
+            blob: self.blob.hash,
+            octets: self.blob.octets,
+            flags,
+            internal_date: InternalDate::from(self.now),
+            saved_at: self.now,
+            record: self.record.clone(),
+        }
+    }
+
+    /// Stores the blob alone, for callers that deposit [`Prepared::as_message`] themselves.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn store_blob(&self, tx: &mut Transaction<'_>) -> Result<(), StorageError> {
+        tx.store_blob(&self.blob)
+    }
+
+    /// Writes everything: blob, mailbox rows, queue rows, events.
+    ///
+    /// # Errors
+    /// When a mailbox is gone, or the store's own.
+    pub fn apply(&self, tx: &mut Transaction<'_>) -> Result<Applied, StorageError> {
+        let mut applied = Applied::default();
+        if self.plan.stores_message() {
+            self.store_blob(tx)?;
+        }
+        let message = self.as_message(Flags::default());
+        for account in &self.plan.mailboxes {
+            let inbox = tx.mailbox_named(*account, "INBOX")?.ok_or(StorageError::NoSuchMailbox)?;
+            applied.deposits.push((*account, inbox, tx.deposit(*account, inbox, &message)?));
+        }
+        for (destination, recipients) in &self.plan.relays {
+            for some in recipients.chunks(QUEUE_ENTRY_RECIPIENTS_MAX) {
+                applied.queued.push(tx.enqueue(self.queue_row(destination, some))?);
+            }
+        }
+        for responder in &self.plan.responders {
+            let owner = |(account, ..): &&(AccountId, MailboxId, Deposited)| responder.account == Some(*account);
+            let kept = applied.deposits.iter().find(owner).map(|(account, mailbox, deposited)| Kept {
+                account: *account,
+                mailbox: *mailbox,
+                uid: deposited.uid,
+                blob: self.blob.hash,
+            });
+            let event = MessageStored {
+                responder: responder.responder,
+                address: responder.address.clone(),
+                recipient: responder.recipient.clone(),
+                reverse_path: self.envelope.reverse_path.clone(),
+                received_at: self.now,
+                header: self.header.clone(),
+                octets: self.blob.octets,
+                kept,
+                failure_notice: responder.failure_notice,
+            };
+            tx.emit(Topic::MessageStored, self.now, event.encode())?;
+            applied.events = applied.events.saturating_add(1);
+        }
+        Ok(applied)
+    }
+
+    fn queue_row(&self, destination: &Domain, recipients: &[QueueRecipient]) -> QueueRow {
+        QueueRow {
+            id: QueueId(0),
+            destination: destination.clone(),
+            reverse_path: self.envelope.reverse_path.clone(),
+            dsn_return: self.envelope.dsn_return,
+            envelope_id: self.envelope.envelope_id.clone(),
+            smtputf8: self.needs_smtputf8,
+            body: self.envelope.body,
+            blob: self.blob.hash,
+            skip_octets: self.skip_octets,
+            octets: self.blob.octets,
+            recipients: recipients.to_vec(),
+            accepted_at: self.now,
+            attempts: 0,
+            next_attempt: self.now,
+            last_error: None,
+            delay_notified: false,
+            held: false,
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! From envelope to rows, over the store in memory.
+
+use std::sync::Arc;
+
+use mail::{AccountId, Address, Envelope, EnvelopeRecipient, ForwardPath, QueueId, ReversePath, Timestamp, Topic, Uid};
+use routing::objects::{
+    AccountObject, AliasObject, DomainObject, Object, ResponderKind, ResponderObject, Role, Target,
+};
+use storage::objects::PutMode;
+use storage::{MemoryEngine, StorageError, Store};
+use world::simulated::SimulatedWorld;
+
+use crate::{Applied, Delivery, DeliverySettings, MessageStored, Refused, Sender};
+
+const MESSAGE: &[u8] =
+    b"From: Zoe <zoe@far.example>\r\nTo: alice@example.org\r\nSubject: Hello\r\n\r\nGood morning.\r\n";
+
+struct Fixture {
+    engine: MemoryEngine,
+    delivery: Delivery,
+    store: Store,
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+async fn fixture() -> Fixture {
+    let engine = MemoryEngine::default();
+    let world = SimulatedWorld::new(Timestamp(1_700_000_000_000), 7).world();
+    let store = Store::open(Arc::new(engine.clone()), world).await.unwrap();
+    let domain = DomainObject {
+        name: "example.org".parse().unwrap(),
+        catch_all: None,
+        subaddress_separators: "+".to_owned(),
+        postmaster: None,
+        enabled: true,
+        created_at: Timestamp(0),
+    };
+    store.put_object(Object::Domain(domain), PutMode::Add).await.unwrap();
+    for name in ["alice", "bob", "carol"] {
+        let account = AccountObject {
+            id: AccountId(0),
+            address: address(&format!("{name}@example.org")),
+            display_name: String::new(),
+            password_hash: None,
+            enabled: true,
+            role: Role::User,
+            quota_octets: None,
+            time_zone: "UTC".to_owned(),
+            language: "en".to_owned(),
+            created_at: Timestamp(0),
+        };
+        store.add_account(account).await.unwrap();
+    }
+    let settings = DeliverySettings { hostname: "mx.example.org".parse().unwrap(), message_octets_max: 100_000 };
+    Fixture { delivery: Delivery::new(store.clone(), settings), engine, store }
+}
+
+impl Fixture {
+    async fn alias(&self, alias: &str, targets: &[&str]) {
+        let object = AliasObject {
+            address: address(alias),
+            targets: targets.iter().map(|target| Target::try_from((*target).to_owned()).unwrap()).collect(),
+            enabled: true,
+            note: String::new(),
+            created_at: Timestamp(0),
+        };
+        self.store.put_object(Object::Alias(object), PutMode::Add).await.unwrap();
+    }
+
+    async fn send(&self, recipients: &[&str]) -> Result<Applied, Refused> {
+        let prepared = self.delivery.prepare(envelope(recipients), MESSAGE).await?;
+        Ok(self.store.transact(move |tx| prepared.apply(tx)).await?.value)
+    }
+
+    async fn count(&self, name: &str) -> u32 {
+        let account = self.store.directory().account(&address(name)).unwrap().id;
+        self.store.inbox(account).await.unwrap().messages
+    }
+}
+
+fn envelope(recipients: &[&str]) -> Envelope {
+    let mut envelope = Envelope::new(ReversePath::Address(address("zoe@far.example")));
+    envelope.recipients = recipients
+        .iter()
+        .map(|recipient| EnvelopeRecipient {
+            forward_path: ForwardPath::parse(&format!("<{recipient}>")).unwrap(),
+            notify: mail::DsnNotify::default(),
+            original: None,
+        })
+        .collect();
+    envelope
+}
+
+#[tokio::test]
+async fn one_message_for_many_is_one_blob_and_one_commit() {
+    let f = fixture().await;
+    f.alias("team@example.org", &["alice@example.org", "bob@example.org", "zoe@far.example"]).await;
+    let before = f.engine.commits();
+    let applied =
+        f.send(&["team@example.org", "alice@example.org", "yan@far.example", "x@other.example"]).await.unwrap();
+    assert_eq!(f.engine.commits(), before + 1);
+    assert_eq!(applied.deposits.len(), 2);
+    assert_eq!((f.count("alice@example.org").await, f.count("bob@example.org").await), (1, 1));
+    assert_eq!(f.count("carol@example.org").await, 0);
+    let queue = f.store.queue_entries(QueueId(0), 10).await.unwrap();
+    let there: Vec<(String, usize)> =
+        queue.iter().map(|row| (row.destination.to_string(), row.recipients.len())).collect();
+    assert_eq!(there, [("far.example".to_owned(), 2), ("other.example".to_owned(), 1)]);
+    assert!(queue.iter().all(|row| row.blob == queue[0].blob));
+}
+
+#[tokio::test]
+async fn what_is_stored_is_what_came_behind_return_path() {
+    let f = fixture().await;
+    let applied = f.send(&["alice@example.org", "yan@far.example"]).await.unwrap();
+    let (account, mailbox, deposited) = applied.deposits[0];
+    let row = f.store.message(account, mailbox, deposited.uid).await.unwrap().unwrap();
+    let mut blob = f.store.blob(&row.blob).await.unwrap().unwrap();
+    let content = blob.read(0, u64::MAX).await.unwrap();
+    let expected = [b"Return-Path: <zoe@far.example>\r\n", MESSAGE].concat();
+    assert_eq!(content, expected);
+    assert_eq!(row.octets, expected.len() as u64);
+    // The copy that travels on begins behind it (RFC 5321 §4.4).
+    let queued = &f.store.queue_entries(QueueId(0), 1).await.unwrap()[0];
+    assert_eq!(&content[queued.skip_octets as usize..], MESSAGE);
+    let records = f.store.records(account, mailbox, Uid(1), Uid(9), 9).await.unwrap();
+    let record = message::RecordView::new(&records[0].1).unwrap();
+    assert!(record.envelope().windows(5).any(|w| w == b"Hello"));
+}
+
+#[tokio::test]
+async fn nothing_is_stored_for_the_blackhole() {
+    let f = fixture().await;
+    f.alias("nobody@example.org", &[":blackhole:"]).await;
+    let rows = f.engine.rows();
+    let applied = f.send(&["nobody@example.org"]).await.unwrap();
+    assert_eq!(applied, Applied::default());
+    assert_eq!(f.engine.rows(), rows);
+}
+
+#[tokio::test]
+async fn an_empty_target_reaches_every_user_of_the_domain() {
+    let f = fixture().await;
+    f.alias("all@example.org", &[""]).await;
+    assert_eq!(f.send(&["all@example.org", "bob@example.org"]).await.unwrap().deposits.len(), 3);
+}
+
+#[tokio::test]
+async fn strangers_may_not_relay_and_accounts_may() {
+    let f = fixture().await;
+    let path = |text: &str| ForwardPath::parse(text).unwrap();
+    let decide = |sender: &Sender, to: &str| f.delivery.decide(sender, &path(to)).map_err(|reply| reply.to_string());
+    let refused = |result: Result<(), String>, start: &str| assert!(result.unwrap_err().starts_with(start));
+    assert_eq!(decide(&Sender::Anyone, "<alice@example.org>"), Ok(()));
+    assert_eq!(decide(&Sender::Anyone, "<alice+x@example.org>"), Ok(()));
+    refused(decide(&Sender::Anyone, "<nobody@example.org>"), "550 5.1.1");
+    refused(decide(&Sender::Anyone, "<yan@far.example>"), "550 5.7.1");
+    let alice = Sender::Account(address("alice@example.org"));
+    assert_eq!(decide(&alice, "<yan@far.example>"), Ok(()));
+    refused(decide(&alice, "<nobody@example.org>"), "550 5.1.1");
+}
+
+#[tokio::test]
+async fn a_responder_hears_of_its_message_in_the_same_commit() {
+    let f = fixture().await;
+    let responder = ResponderObject {
+        id: 0,
+        address: address("alice@example.org"),
+        kind: ResponderKind::OutOfOffice,
+        enabled: true,
+        subject: String::new(),
+        subject_prefix: "Away:".to_owned(),
+        text: Some("Back on Monday.".to_owned()),
+        html: None,
+        starts: None,
+        ends: None,
+        frequency_secs: 86_400,
+        keep: true,
+        copy_answers_to: None,
+        copy_received_to: None,
+        file_in_sent: true,
+        created_at: Timestamp(0),
+    };
+    f.store.put_object(Object::Responder(responder), PutMode::Add).await.unwrap();
+    f.send(&["alice@example.org", "bob@example.org"]).await.unwrap();
+    let events = f.store.events_after(Topic::MessageStored, 0, 9).await.unwrap();
+    let event = MessageStored::decode(&events[0].payload).unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!(event.address, address("alice@example.org"));
+    assert_eq!(event.kept.unwrap().uid, Uid(1));
+    assert!(event.header.ends_with("Subject: Hello\r\n\r\n"), "{}", event.header);
+    assert!(!event.failure_notice);
+}
+
+#[tokio::test]
+async fn a_failing_disk_leaves_nothing() {
+    let f = fixture().await;
+    let rows = f.engine.rows();
+    f.engine.fail_after(0, StorageError::DiskFull);
+    let Refused(reply) = f.send(&["alice@example.org", "yan@far.example"]).await.unwrap_err();
+    assert_eq!(reply.code, 452);
+    assert_eq!(f.engine.rows(), rows);
+    f.engine.heal();
+    assert_eq!(f.send(&["alice@example.org"]).await.unwrap().deposits.len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_is_refused() {
+    let f = fixture().await;
+    let mut intake = f.delivery.intake(&ReversePath::Null, b"Received: x\r\n").await.unwrap();
+    let Refused(reply) = intake.write(&vec![b'x'; 200_000]).await.unwrap_err();
+    assert_eq!(reply.to_string(), "552 5.3.4 Message size exceeds the limit");
+}
+
+#[tokio::test]
+async fn a_message_that_goes_in_circles_is_refused() {
+    let f = fixture().await;
+    let looping = [b"Received: from a\r\n".repeat(101).as_slice(), MESSAGE].concat();
+    let Refused(reply) = f.delivery.prepare(envelope(&["alice@example.org"]), &looping).await.unwrap_err();
+    assert_eq!(reply.code, 554);
+}
+
+#[tokio::test]
+async fn a_recipient_that_is_gone_meanwhile_is_never_lost() {
+    let f = fixture().await;
+    let Refused(reply) = f.send(&["alice@example.org", "nobody@example.org"]).await.unwrap_err();
+    assert!(reply.is_temporary());
+    assert_eq!(f.count("alice@example.org").await, 0);
+}

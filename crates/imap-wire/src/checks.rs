@@ -1,0 +1,91 @@
+//! Rules about whole arguments, the same for commands that imap-codec parsed and for those that our grammar parsed.
+
+use crate::command::{Fetch, FetchItem, List, ListReturn, ListSelection, Search, SearchKey, SearchReturn, StatusItem};
+use crate::flag::Flag;
+use crate::flaw::{Flaw, printable};
+use crate::limits::{MODSEQ_MAX, SEARCH_KEYS_MAX};
+use crate::mailbox_name::{MailboxName, NameEncoding, decode_text};
+use crate::sequence::SequenceSet;
+
+pub(crate) fn mailbox(wire: &[u8], encoding: NameEncoding) -> Result<MailboxName, Flaw> {
+    MailboxName::decode(wire, encoding).map_err(|flaw| Flaw::of(flaw.text()))
+}
+
+/// A LIST reference or pattern.
+pub(crate) fn list_text(wire: &[u8], encoding: NameEncoding) -> Result<String, Flaw> {
+    decode_text(wire, encoding).map_err(|flaw| Flaw::of(flaw.text()))
+}
+
+/// A user name; authentication compares Unicode text (RFC 4013).
+pub(crate) fn username(bytes: &[u8]) -> Result<String, Flaw> {
+    str::from_utf8(bytes).map(str::to_owned).map_err(|_| Flaw::of("the user name is not in UTF-8"))
+}
+
+/// A flag as written, with its backslash if it has one.
+pub(crate) fn flag(text: &[u8]) -> Result<Flag, Flaw> {
+    // RFC 3501 §2.3.2: \Recent cannot be set by a client, and other names with a backslash are reserved.
+    Flag::parse(text).ok_or_else(|| match text.first() {
+        Some(b'\\') => Flaw::of(format!("a client cannot set the flag {}", printable(text))),
+        _ => Flaw::of(format!("{} is not a keyword", printable(text))),
+    })
+}
+
+/// RFC 3501 §9 wants at least one item; asking twice is asking once.
+pub(crate) fn status_items(items: impl IntoIterator<Item = StatusItem>) -> Result<Vec<StatusItem>, Flaw> {
+    let mut unique = Vec::new();
+    for item in items {
+        if !unique.contains(&item) {
+            unique.push(item);
+        }
+    }
+    if unique.is_empty() { Err(Flaw::of("at least one status item is needed")) } else { Ok(unique) }
+}
+
+pub(crate) fn modseq(value: u64) -> Result<u64, Flaw> {
+    if value > MODSEQ_MAX { Err(Flaw::of("a mod-sequence has 63 bits")) } else { Ok(value) }
+}
+
+pub(crate) fn fetch(
+    set: SequenceSet,
+    uid: bool,
+    items: Vec<FetchItem>,
+    changed_since: Option<u64>,
+) -> Result<Fetch, Flaw> {
+    if items.is_empty() {
+        return Err(Flaw::of("at least one data item is needed"));
+    }
+    Ok(Fetch { set, uid, items, changed_since })
+}
+
+pub(crate) fn search(
+    uid: bool,
+    charset: Option<String>,
+    returns: Option<SearchReturn>,
+    keys: Vec<SearchKey>,
+) -> Result<Search, Flaw> {
+    let key = SearchKey::all_of(keys);
+    if key_count(&key) > SEARCH_KEYS_MAX {
+        return Err(Flaw::of(format!("more than {SEARCH_KEYS_MAX} search keys")));
+    }
+    Ok(Search { uid, charset, returns, key })
+}
+
+fn key_count(key: &SearchKey) -> usize {
+    let count = std::cell::Cell::new(0usize);
+    key.any(&|_| {
+        count.set(count.get() + 1);
+        count.get() > SEARCH_KEYS_MAX
+    });
+    count.get()
+}
+
+/// LIST without any extension.
+pub(crate) fn plain_list(reference: String, pattern: String) -> List {
+    List {
+        reference,
+        patterns: vec![pattern],
+        selection: ListSelection::default(),
+        returns: ListReturn::default(),
+        extended: false,
+    }
+}

@@ -1,0 +1,181 @@
+//! What a client asks for: one type for all commands, whoever parsed them.
+//!
+//! Each area has its file here (types), in `grammar` (our parser) and, where imap-codec knows the command, in
+//! `codec` (the conversion). An extension adds a file to each and a variant or a field here.
+
+mod append;
+mod fetch;
+mod list;
+mod mailbox;
+mod search;
+mod store;
+
+pub use append::{Append, Ticket};
+pub use fetch::{Fetch, FetchItem};
+pub use list::{List, ListReturn, ListSelection};
+pub use mailbox::{Create, Select, StatusItem};
+pub use search::{DateTest, EnvelopeField, Search, SearchKey, SearchReturn, SearchText};
+pub use store::{Store, StoreAction};
+
+use crate::mailbox_name::MailboxName;
+use crate::secret::Secret;
+use crate::sequence::SequenceSet;
+use crate::tag::Tag;
+
+/// One whole command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Its tag, repeated in the tagged response.
+    pub tag: Tag,
+    /// What it asks for.
+    pub body: CommandBody,
+}
+
+/// What a command asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandBody {
+    /// RFC 3501 §6.1.1
+    Capability,
+    /// RFC 3501 §6.1.2
+    Noop,
+    /// RFC 3501 §6.1.3
+    Logout,
+    /// RFC 2971: field names and values, as sent; empty for `NIL`.
+    Id(Vec<(Vec<u8>, Option<Vec<u8>>)>),
+
+    /// RFC 3501 §6.2.1
+    StartTls,
+    /// RFC 3501 §6.2.2, with the initial response of RFC 4959 (an empty one for `=`).
+    Authenticate {
+        /// The SASL mechanism in capitals.
+        mechanism: String,
+        /// The first response, decoded from base64.
+        initial_response: Option<Secret>,
+    },
+    /// RFC 3501 §6.2.3
+    Login {
+        /// Who.
+        username: String,
+        /// The proof.
+        password: Secret,
+    },
+
+    /// RFC 5161: the capabilities in capitals.
+    Enable(Vec<String>),
+    /// SELECT and EXAMINE, RFC 3501 §6.3.1, §6.3.2.
+    Select(Select),
+    /// RFC 3501 §6.3.3, with the special uses of RFC 6154.
+    Create(Create),
+    /// RFC 3501 §6.3.4
+    Delete(MailboxName),
+    /// RFC 3501 §6.3.5
+    Rename {
+        /// The mailbox that exists.
+        from: MailboxName,
+        /// Its new name.
+        to: MailboxName,
+    },
+    /// RFC 3501 §6.3.6
+    Subscribe(MailboxName),
+    /// RFC 3501 §6.3.7
+    Unsubscribe(MailboxName),
+    /// RFC 3501 §6.3.8, RFC 5258, RFC 5819, RFC 6154.
+    List(List),
+    /// RFC 3501 §6.3.9
+    Lsub {
+        /// The reference, decoded.
+        reference: String,
+        /// The pattern, decoded.
+        pattern: String,
+    },
+    /// RFC 2342
+    Namespace,
+    /// RFC 3501 §6.3.10
+    Status {
+        /// Of which mailbox.
+        mailbox: MailboxName,
+        /// What of it; at least one, each once.
+        items: Vec<StatusItem>,
+    },
+    /// RFC 3501 §6.3.11
+    Append(Append),
+    /// RFC 2177
+    Idle,
+
+    /// RFC 3501 §6.4.1
+    Check,
+    /// RFC 3501 §6.4.2
+    Close,
+    /// RFC 3691
+    Unselect,
+    /// RFC 3501 §6.4.3; with UIDs it is `UID EXPUNGE` (RFC 4315 §2.1).
+    Expunge {
+        /// Only these UIDs.
+        uids: Option<SequenceSet>,
+    },
+    /// RFC 3501 §6.4.4, RFC 4731.
+    Search(Search),
+    /// RFC 3501 §6.4.5
+    Fetch(Fetch),
+    /// RFC 3501 §6.4.6
+    Store(Store),
+    /// RFC 3501 §6.4.7
+    Copy(Transfer),
+    /// RFC 6851
+    Move(Transfer),
+}
+
+/// COPY and MOVE: messages and where they go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// Which messages.
+    pub set: SequenceSet,
+    /// Whether the set holds UIDs (`UID COPY`).
+    pub uid: bool,
+    /// The target.
+    pub mailbox: MailboxName,
+}
+
+impl CommandBody {
+    /// The command's name as the RFCs write it, for logs and for the text of answers.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Capability => "CAPABILITY",
+            Self::Noop => "NOOP",
+            Self::Logout => "LOGOUT",
+            Self::Id(_) => "ID",
+            Self::StartTls => "STARTTLS",
+            Self::Authenticate { .. } => "AUTHENTICATE",
+            Self::Login { .. } => "LOGIN",
+            Self::Enable(_) => "ENABLE",
+            Self::Select(Select { read_only: false, .. }) => "SELECT",
+            Self::Select(_) => "EXAMINE",
+            Self::Create(_) => "CREATE",
+            Self::Delete(_) => "DELETE",
+            Self::Rename { .. } => "RENAME",
+            Self::Subscribe(_) => "SUBSCRIBE",
+            Self::Unsubscribe(_) => "UNSUBSCRIBE",
+            Self::List(_) => "LIST",
+            Self::Lsub { .. } => "LSUB",
+            Self::Namespace => "NAMESPACE",
+            Self::Status { .. } => "STATUS",
+            Self::Append(_) => "APPEND",
+            Self::Idle => "IDLE",
+            Self::Check => "CHECK",
+            Self::Close => "CLOSE",
+            Self::Unselect => "UNSELECT",
+            Self::Expunge { uids: None } => "EXPUNGE",
+            Self::Expunge { uids: Some(_) } => "UID EXPUNGE",
+            Self::Search(Search { uid: false, .. }) => "SEARCH",
+            Self::Search(_) => "UID SEARCH",
+            Self::Fetch(Fetch { uid: false, .. }) => "FETCH",
+            Self::Fetch(_) => "UID FETCH",
+            Self::Store(Store { uid: false, .. }) => "STORE",
+            Self::Store(_) => "UID STORE",
+            Self::Copy(Transfer { uid: false, .. }) => "COPY",
+            Self::Copy(_) => "UID COPY",
+            Self::Move(Transfer { uid: false, .. }) => "MOVE",
+            Self::Move(_) => "UID MOVE",
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! APPEND (RFC 3501 §6.3.11).
+
+use std::fmt;
+
+use mail::InternalDate;
+
+use crate::flag::Flag;
+use crate::mailbox_name::MailboxName;
+
+/// A message to be added to a mailbox; its octets went past the parser, the ticket says which they were.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Append {
+    /// Where to.
+    pub mailbox: MailboxName,
+    /// The flags it shall have.
+    pub flags: Vec<Flag>,
+    /// Its INTERNALDATE; without it, now.
+    pub date: Option<InternalDate>,
+    /// The message literal that the framer streamed.
+    pub message: Ticket,
+}
+
+/// Stands in a command's text for a message literal that was streamed. Unique within a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+impl Ticket {
+    pub(crate) const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The octets that stand in the command's text, as a literal8.
+    pub(crate) const fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self(u64::from_be_bytes(bytes.try_into().ok()?)))
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ticket({})", self.0)
+    }
+}

@@ -1,0 +1,72 @@
+//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4).
+
+use crate::section::{Partial, Section};
+use crate::sequence::SequenceSet;
+
+/// Which data of which messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// Which messages.
+    pub set: SequenceSet,
+    /// Whether the set holds UIDs; then every answer carries UID, asked for or not (RFC 3501 §6.4.8).
+    pub uid: bool,
+    /// What of them, macros expanded; at least one.
+    pub items: Vec<FetchItem>,
+    /// CHANGEDSINCE: only messages with a larger MODSEQ. Implies MODSEQ in every answer.
+    pub changed_since: Option<u64>,
+}
+
+/// One data item of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum FetchItem {
+    /// `BODY`: the structure without extension data.
+    Body,
+    /// `BODY[section]<partial>` or `BODY.PEEK[…]`
+    BodySection {
+        /// What stands in the brackets.
+        section: Section,
+        /// `<start.length>`
+        partial: Option<Partial>,
+        /// `BODY.PEEK`: do not set `\Seen`.
+        peek: bool,
+    },
+    /// `BODYSTRUCTURE`
+    BodyStructure,
+    /// `ENVELOPE`
+    Envelope,
+    /// `FLAGS`
+    Flags,
+    /// `INTERNALDATE`
+    InternalDate,
+    /// `RFC822`: as `BODY[]`, under its own name.
+    Rfc822,
+    /// `RFC822.HEADER`: as `BODY.PEEK[HEADER]`.
+    Rfc822Header,
+    /// `RFC822.SIZE`
+    Rfc822Size,
+    /// `RFC822.TEXT`: as `BODY[TEXT]`.
+    Rfc822Text,
+    /// `UID`
+    Uid,
+    /// `MODSEQ` (RFC 7162)
+    ModSeq,
+}
+
+impl FetchItem {
+    /// Whether fetching it sets `\Seen` (RFC 3501 §6.4.5).
+    pub const fn sets_seen(&self) -> bool {
+        matches!(self, Self::BodySection { peek: false, .. } | Self::Rfc822 | Self::Rfc822Text)
+    }
+
+    pub(crate) fn fast() -> Vec<Self> {
+        vec![Self::Flags, Self::InternalDate, Self::Rfc822Size]
+    }
+
+    pub(crate) fn all() -> Vec<Self> {
+        vec![Self::Flags, Self::InternalDate, Self::Rfc822Size, Self::Envelope]
+    }
+
+    pub(crate) fn full() -> Vec<Self> {
+        vec![Self::Flags, Self::InternalDate, Self::Rfc822Size, Self::Envelope, Self::Body]
+    }
+}

@@ -1,0 +1,78 @@
+//! SELECT, EXAMINE, CREATE and STATUS: what is asked of one mailbox.
+
+use mail::SpecialUse;
+
+use crate::mailbox_name::MailboxName;
+
+/// SELECT or EXAMINE (RFC 3501 §6.3.1, §6.3.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Select {
+    /// Which mailbox.
+    pub mailbox: MailboxName,
+    /// EXAMINE.
+    pub read_only: bool,
+    /// The CONDSTORE parameter (RFC 7162 §3.1.8).
+    pub condstore: bool,
+}
+
+/// CREATE (RFC 3501 §6.3.3; RFC 6154 §3 for the uses).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Create {
+    /// The name wished for. A trailing delimiter announces children and is kept here.
+    pub mailbox: MailboxName,
+    /// `USE (…)`; empty when not given.
+    pub special_uses: Vec<SpecialUse>,
+}
+
+/// What STATUS may be asked (RFC 3501 §6.3.10, RFC 7162 §3.1.7, RFC 8438, RFC 9051 §6.3.11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StatusItem {
+    /// `MESSAGES`
+    Messages,
+    /// `RECENT`
+    Recent,
+    /// `UIDNEXT`
+    UidNext,
+    /// `UIDVALIDITY`
+    UidValidity,
+    /// `UNSEEN`: how many, other than SELECT's response code.
+    Unseen,
+    /// `DELETED`
+    Deleted,
+    /// `SIZE`
+    Size,
+    /// `HIGHESTMODSEQ`
+    HighestModSeq,
+}
+
+impl StatusItem {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Messages,
+        Self::Recent,
+        Self::UidNext,
+        Self::UidValidity,
+        Self::Unseen,
+        Self::Deleted,
+        Self::Size,
+        Self::HighestModSeq,
+    ];
+
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Messages => "MESSAGES",
+            Self::Recent => "RECENT",
+            Self::UidNext => "UIDNEXT",
+            Self::UidValidity => "UIDVALIDITY",
+            Self::Unseen => "UNSEEN",
+            Self::Deleted => "DELETED",
+            Self::Size => "SIZE",
+            Self::HighestModSeq => "HIGHESTMODSEQ",
+        }
+    }
+
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|item| item.as_str().as_bytes().eq_ignore_ascii_case(text))
+    }
+}

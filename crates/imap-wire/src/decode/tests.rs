@@ -1,0 +1,266 @@
+//! Shapes of commands: what is accepted and as what, what is refused and how.
+
+use std::fmt::Write as _;
+
+use mail::SpecialUse;
+
+use super::*;
+use crate::command::*;
+use crate::differential::KNOWN;
+use crate::flag::Flag;
+use crate::limits::SEARCH_DEPTH_MAX;
+use crate::response::{Code, Condition};
+use crate::section::{Partial, Section};
+
+fn parse(text: &str) -> Result<CommandBody, Refusal> {
+    decode_bytes(format!("a1 {text}\r\n").as_bytes(), NameEncoding::ModifiedUtf7).map(|command| {
+        assert_eq!(command.tag.as_str(), "a1");
+        command.body
+    })
+}
+
+fn ok(text: &str) -> CommandBody {
+    parse(text).unwrap_or_else(|refusal| panic!("{text:?}: {}", refusal.text))
+}
+
+/// The text of the BAD.
+fn bad(text: &str) -> String {
+    let refusal = parse(text).expect_err(text);
+    assert_eq!(refusal.tag.unwrap().as_str(), "a1");
+    assert_eq!(refusal.condition, Condition::Bad);
+    refusal.text
+}
+
+fn search(text: &str) -> SearchKey {
+    let CommandBody::Search(search) = ok(&format!("SEARCH {text}")) else { panic!("{text}") };
+    search.key
+}
+
+#[test]
+fn what_the_extensions_add() {
+    // Shapes that imap-codec does not take: our grammar alone.
+    for shape in [
+        "CREATE x (USE (\\Sent))",
+        "CREATE x (USE ())",
+        "CREATE x (USE (\\sent \\Trash))",
+        "LIST (SUBSCRIBED) \"\" *",
+        "LIST () \"\" *",
+        "LIST \"\" (INBOX Drafts \"Sent/%\")",
+        "LIST \"\" % RETURN (CHILDREN)",
+        "LIST \"\" % RETURN ()",
+        "LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (%) RETURN (SUBSCRIBED CHILDREN SPECIAL-USE)",
+        "LIST \"\" % RETURN (STATUS (MESSAGES UNSEEN))",
+        "LIST (SPECIAL-USE) \"\" *",
+        "LIST (REMOTE) \"\" *",
+        "SEARCH RETURN () ALL",
+        "SEARCH RETURN (MIN MAX ALL COUNT) CHARSET UTF-8 1:*",
+        "UID SEARCH RETURN (COUNT) UNSEEN",
+        "FETCH 1 BODY[]<5000000000.5000000000>",
+        "SEARCH LARGER 5000000000",
+        "SEARCH SMALLER 9223372036854775807",
+        "SEARCH (((((((((((SEEN)))))))))))",
+    ] {
+        ok(shape);
+        let whole = format!("a1 {shape}\r\n");
+        assert!(codec::decode(whole.as_bytes(), NameEncoding::ModifiedUtf7).is_none(), "imap-codec learnt {shape}");
+    }
+    assert_eq!(
+        ok("LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (a %) RETURN (CHILDREN STATUS (UNSEEN))"),
+        CommandBody::List(List {
+            reference: String::new(),
+            patterns: vec!["a".to_owned(), "%".to_owned()],
+            selection: ListSelection { subscribed: true, recursive_match: true, ..ListSelection::default() },
+            returns: ListReturn { children: true, status: Some(vec![StatusItem::Unseen]), ..ListReturn::default() },
+            extended: true,
+        })
+    );
+    let CommandBody::Create(create) = ok("CREATE x (USE (\\sent \\Trash))") else { panic!() };
+    assert_eq!(create.special_uses, [SpecialUse::Sent, SpecialUse::Trash]);
+    let CommandBody::Search(with_return) = ok("UID SEARCH RETURN (MIN COUNT) CHARSET utf-8 ALL") else { panic!() };
+    assert_eq!(with_return.returns, Some(SearchReturn { min: true, count: true, ..SearchReturn::default() }));
+    assert_eq!(with_return.charset.as_deref(), Some("UTF-8"));
+    let CommandBody::Search(all) = ok("SEARCH RETURN () ALL") else { panic!() };
+    assert_eq!(all.returns, Some(SearchReturn { all: true, ..SearchReturn::default() }));
+}
+
+#[test]
+fn what_commands_become() {
+    assert_eq!(search("UNSEEN"), SearchKey::Lacks(Flag::Seen));
+    assert_eq!(search("NEW"), SearchKey::And(vec![SearchKey::Recent, SearchKey::Lacks(Flag::Seen)]));
+    assert_eq!(search("FLAGGED SEEN"), SearchKey::And(vec![SearchKey::Has(Flag::Flagged), SearchKey::Has(Flag::Seen)]));
+    let CommandBody::Fetch(fetch) = ok("UID FETCH 1:* (BODY.PEEK[]<0.10> RFC822)") else { panic!() };
+    assert!(fetch.uid);
+    assert_eq!(
+        fetch.items.first(),
+        Some(&FetchItem::BodySection {
+            section: Section::default(),
+            partial: Some(Partial { start: 0, length: 10 }),
+            peek: true
+        })
+    );
+    assert_eq!(fetch.items.iter().map(FetchItem::sets_seen).collect::<Vec<_>>(), [false, true]);
+    let CommandBody::Login { username, password } = ok("LOGIN fred \"a b\"") else { panic!() };
+    assert_eq!((username.as_str(), password.reveal()), ("fred", &b"a b"[..]));
+    let CommandBody::Search(modseq) = ok("SEARCH OR SEEN NOT (MODSEQ 5)") else { panic!() };
+    assert!(modseq.uses_modseq());
+    assert_eq!(ok("SELECT &AOk-").name(), "SELECT");
+    assert_eq!(ok("UID EXPUNGE 1").name(), "UID EXPUNGE");
+}
+
+#[test]
+fn names_in_utf8_once_that_is_enabled() {
+    let text = "a1 SELECT \"é&\"\r\n".as_bytes();
+    let CommandBody::Select(select) = decode_bytes(text, NameEncoding::Utf8).unwrap().body else { panic!() };
+    assert_eq!(select.mailbox.as_str(), "é&");
+    assert!(decode_bytes(text, NameEncoding::ModifiedUtf7).is_err());
+}
+
+#[test]
+fn a_bad_says_what_is_wrong_and_where() {
+    for (shape, text) in [
+        ("", "a command is missing at octet 4"),
+        ("FOO", "unknown command FOO"),
+        ("FOO\u{e9}\"bar", "unknown command FOO???bar"),
+        ("NOOP x", "NOOP: the end of the command was expected at octet 8"),
+        ("NOOP ", "NOOP: the end of the command was expected at octet 8"),
+        ("LOGIN", "LOGIN: a space was expected at octet 9"),
+        ("LOGIN fred", "LOGIN: a space was expected at octet 14"),
+        ("LOGIN \"fred x", "LOGIN: a quoted string is not closed; it begins at octet 10"),
+        ("LOGIN \"fr\\ed\" x", "LOGIN: a backslash may only stand before a quote or a backslash at octet 13"),
+        ("AUTHENTICATE PLAIN ???", "AUTHENTICATE: the initial response is not base64; it begins at octet 23"),
+        ("SELECT A&B", "SELECT: the mailbox name is not in modified UTF-7"),
+        ("SELECT \"a\tb\"", "SELECT: a mailbox name has no control characters"),
+        ("SELECT x (FOO)", "SELECT: the parameter FOO is not supported"),
+        ("CREATE x (FOO)", "CREATE: the parameter FOO is not supported"),
+        ("STATUS x MESSAGES", "STATUS: status items in parentheses was expected at octet 13"),
+        ("STATUS x ()", "STATUS: at least one status item is needed"),
+        ("STATUS x (FOO)", "STATUS: the status item FOO is not supported"),
+        ("FETCH 0 FLAGS", "FETCH: a message number cannot be 0; it stands at octet 10"),
+        ("FETCH x FLAGS", "FETCH: a message number was expected at octet 10"),
+        ("FETCH $ FLAGS", "FETCH: saved search results ($) are not supported"),
+        ("FETCH 4294967296 FLAGS", "FETCH: a message number is too large; it begins at octet 10"),
+        ("FETCH 1", "FETCH: a space was expected at octet 11"),
+        ("FETCH 1 FOO", "FETCH: unknown data item FOO at octet 12"),
+        ("FETCH 1 (FLAGS ALL)", "FETCH: unknown data item ALL at octet 19"),
+        (
+            "FETCH 1 BODY[MIME]",
+            "FETCH: HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT or, after a part number, MIME was expected at octet 17",
+        ),
+        ("FETCH 1 BODY[1", "FETCH: ] after the section was expected at octet 18"),
+        ("FETCH 1 BODY[]<0.0>", "FETCH: the number of octets cannot be 0; it stands at octet 21"),
+        ("FETCH 1 (FLAGS", "FETCH: a space or ) was expected at octet 18"),
+        ("STORE 1 FLAGS (\\Recent)", "STORE: a client cannot set the flag \\Recent"),
+        ("STORE 1 FOO (\\Seen)", "STORE: FLAGS, +FLAGS or -FLAGS was expected at octet 12"),
+        ("SEARCH", "SEARCH: a space was expected at octet 10"),
+        ("SEARCH FOO", "SEARCH: unknown search key FOO at octet 11"),
+        ("SEARCH SINCE 31-Feb-2024", "SEARCH: a date like 1-Feb-1994 was expected at octet 17"),
+        ("SEARCH RETURN (SAVE) ALL", "SEARCH: the return option SAVE is not supported"),
+        ("SEARCH ()", "SEARCH: there is no search key in the parentheses"),
+        ("LIST (RECURSIVEMATCH) \"\" *", "LIST: RECURSIVEMATCH needs another selection option"),
+        ("LIST \"\"", "LIST: a space was expected at octet 11"),
+        ("UID NOOP", "UID: unknown UID command NOOP"),
+        ("APPEND x", "APPEND: a space was expected at octet 12"),
+        (
+            "APPEND x \"32-Jan-2000 00:00:00 +0000\" ~{8}\r\n12345678",
+            "APPEND: a date like \"17-Jul-1996 02:44:25 -0700\" was expected at octet 13",
+        ),
+        ("APPEND x ~{8}\r\n12345678 ~{8}\r\n12345679", "APPEND: one message at a time, MULTIAPPEND is not supported"),
+        ("LOGIN {1}\r\n\0 x", "LOGIN: a NUL is in the literal that begins at octet 10"),
+        ("SORT (DATE) UTF-8 ALL", "SORT is not supported"),
+        ("GETQUOTA x", "QUOTA is not supported"),
+        ("ID foo", "ID: NIL or ( was expected at octet 7"),
+        ("ENABLE", "ENABLE: a space was expected at octet 10"),
+    ] {
+        assert_eq!(bad(shape), text, "{shape:?}");
+    }
+}
+
+#[test]
+fn a_special_use_that_does_not_exist_is_a_no() {
+    // RFC 6154 §3.
+    let refusal = parse("CREATE x (USE (\\Foo))").unwrap_err();
+    assert_eq!((refusal.condition, refusal.code.clone()), (Condition::No, Some(Code::UseAttr)));
+    let mut out = Vec::new();
+    refusal.write(&mut out);
+    assert_eq!(String::from_utf8(out).unwrap(), "a1 NO [USEATTR] CREATE: there is no special use \\Foo\r\n");
+}
+
+#[test]
+fn without_a_tag_the_answer_is_untagged() {
+    for text in ["\r\n", " NOOP\r\n", "+ NOOP\r\n", "(a NOOP\r\n", "a\u{e9} NOOP\r\n", "", "\0"] {
+        let refusal = decode_bytes(text.as_bytes(), NameEncoding::ModifiedUtf7).unwrap_err();
+        assert_eq!(refusal.tag, None, "{text:?}");
+    }
+    let refusal = decode_bytes(b"abc\r\n", NameEncoding::ModifiedUtf7).unwrap_err();
+    let mut out = Vec::new();
+    refusal.write(&mut out);
+    assert_eq!(String::from_utf8(out).unwrap(), "abc BAD a space was expected at octet 4\r\n");
+}
+
+#[test]
+fn nesting_and_number_of_keys_are_bounded() {
+    let nested = |n: usize| format!("SEARCH {}SEEN{}", "(".repeat(n), ")".repeat(n));
+    ok(&nested(SEARCH_DEPTH_MAX - 1));
+    assert_eq!(bad(&nested(SEARCH_DEPTH_MAX)), "SEARCH: keys are nested more than 32 deep at octet 43");
+    assert!(bad(&format!("SEARCH {}SEEN", "NOT ".repeat(10_000))).contains("nested more than 32 deep"));
+    assert!(bad(&format!("SEARCH {}SEEN", "OR SEEN ".repeat(10_000))).contains("nested more than 32 deep"));
+    let mut many = "SEARCH 1".to_owned();
+    for n in 0..3_000 {
+        write!(many, " {}", n + 1).unwrap();
+    }
+    assert_eq!(bad(&many), "SEARCH: more than 2000 search keys");
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    for shape in ["LOGIN fred hunter2", "AUTHENTICATE PLAIN aHVudGVyMg=="] {
+        let shown = format!("{:?}", ok(shape));
+        assert!(!shown.contains("hunter2") && !shown.contains("104, 117"), "{shown}");
+    }
+    // Nor does the answer to a command that went wrong.
+    for shape in ["LOGIN fred hunter2 x", "LOGIN fred (hunter2", "LOGIN \"fred\" \"hunter2"] {
+        assert!(!bad(shape).contains("hunter2"), "{shape}");
+    }
+}
+
+#[test]
+fn examples_of_rfc_3501() {
+    // §6 and §8, with literals as the framer delivers them.
+    for (shape, name) in [
+        ("SELECT INBOX", "SELECT"),
+        ("EXAMINE blurdybloop", "EXAMINE"),
+        ("LOGIN SMITH SESAME", "LOGIN"),
+        ("LOGIN {11}\r\nFRED FOOBAR {7}\r\nfat man", "LOGIN"),
+        ("CREATE owatagusiam/", "CREATE"),
+        ("RENAME INBOX old-mail", "RENAME"),
+        ("SUBSCRIBE #news.comp.mail.mime", "SUBSCRIBE"),
+        ("LIST \"\" \"\"", "LIST"),
+        ("LIST #news.comp.mail.misc \"\"", "LIST"),
+        ("LIST ~/Mail/ %", "LIST"),
+        ("LSUB \"#news.\" \"comp.mail.*\"", "LSUB"),
+        ("STATUS blurdybloop (UIDNEXT MESSAGES)", "STATUS"),
+        ("SEARCH FLAGGED SINCE 1-Feb-1994 NOT FROM \"Smith\"", "SEARCH"),
+        ("SEARCH TEXT \"string not in mailbox\"", "SEARCH"),
+        ("SEARCH CHARSET UTF-8 TEXT {6}\r\nXXXXXX", "SEARCH"),
+        ("FETCH 2:4 (FLAGS BODY[HEADER.FIELDS (DATE FROM)])", "FETCH"),
+        ("STORE 2:4 +FLAGS (\\Deleted)", "STORE"),
+        ("COPY 2:4 MEETING", "COPY"),
+        ("UID FETCH 4827313:4828442 FLAGS", "UID FETCH"),
+        ("fetch 12 full", "FETCH"),
+        ("fetch 12 body[header]", "FETCH"),
+        ("store 12 +flags \\deleted", "STORE"),
+    ] {
+        assert_eq!(ok(shape).name(), name, "{shape}");
+    }
+    assert_eq!(bad("BLURDYBLOOP"), "unknown command BLURDYBLOOP");
+}
+
+#[test]
+fn every_known_shape_has_an_answer() {
+    assert!(KNOWN.len() + 19 >= 122, "the table of shapes");
+    for shape in KNOWN {
+        if let Err(refusal) = decode_bytes(format!("{shape}\r\n").as_bytes(), NameEncoding::ModifiedUtf7) {
+            assert!(refusal.tag.is_some() && !refusal.text.is_empty(), "{shape}");
+        }
+    }
+}

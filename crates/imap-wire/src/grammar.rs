@@ -1,0 +1,103 @@
+//! Our grammar: what imap-codec does not know, and, so that the two can be held against each other, all that it does.
+//!
+//! Recursive descent over the whole text of a command, one file per area. A verb is one line of [`VERBS`];
+//! a parser reads its arguments and leaves the CRLF.
+//! Invariant: what a parser accepts, it has read to the end; what it refuses, it says at which octet and why.
+
+mod append;
+mod auth;
+mod cursor;
+mod fetch;
+mod list;
+mod mailbox;
+mod search;
+mod sequence;
+mod store;
+
+use crate::command::{Command, CommandBody};
+use crate::flaw::{Flaw, printable};
+use crate::mailbox_name::NameEncoding;
+use cursor::Cursor;
+
+pub(crate) use append::target as append_target;
+
+type Parser = fn(&mut Cursor<'_>) -> Result<CommandBody, Flaw>;
+
+/// The commands. The parser begins behind the verb.
+const VERBS: &[(&str, Parser)] = &[
+    ("APPEND", append::append),
+    ("AUTHENTICATE", auth::authenticate),
+    ("CAPABILITY", |_| Ok(CommandBody::Capability)),
+    ("CHECK", |_| Ok(CommandBody::Check)),
+    ("CLOSE", |_| Ok(CommandBody::Close)),
+    ("COPY", |c| store::copy(c, false)),
+    ("CREATE", mailbox::create),
+    ("DELETE", mailbox::delete),
+    ("ENABLE", auth::enable),
+    ("EXAMINE", |c| mailbox::select(c, true)),
+    ("EXPUNGE", |_| Ok(CommandBody::Expunge { uids: None })),
+    ("FETCH", |c| fetch::fetch(c, false)),
+    ("ID", auth::id),
+    ("IDLE", |_| Ok(CommandBody::Idle)),
+    ("LIST", list::list),
+    ("LOGIN", auth::login),
+    ("LOGOUT", |_| Ok(CommandBody::Logout)),
+    ("LSUB", list::lsub),
+    ("MOVE", |c| store::move_(c, false)),
+    ("NAMESPACE", |_| Ok(CommandBody::Namespace)),
+    ("NOOP", |_| Ok(CommandBody::Noop)),
+    ("RENAME", mailbox::rename),
+    ("SEARCH", |c| search::search(c, false)),
+    ("SELECT", |c| mailbox::select(c, false)),
+    ("STARTTLS", |_| Ok(CommandBody::StartTls)),
+    ("STATUS", mailbox::status),
+    ("STORE", |c| store::store(c, false)),
+    ("SUBSCRIBE", mailbox::subscribe),
+    ("UID", uid),
+    ("UNSELECT", |_| Ok(CommandBody::Unselect)),
+    ("UNSUBSCRIBE", mailbox::unsubscribe),
+];
+
+/// UID: the commands that take UIDs (RFC 3501 §6.4.8, RFC 4315 §2.1, RFC 6851).
+const UID_VERBS: &[(&str, Parser)] = &[
+    ("COPY", |c| store::copy(c, true)),
+    ("EXPUNGE", store::uid_expunge),
+    ("FETCH", |c| fetch::fetch(c, true)),
+    ("MOVE", |c| store::move_(c, true)),
+    ("SEARCH", |c| search::search(c, true)),
+    ("STORE", |c| store::store(c, true)),
+];
+
+/// Parses one whole command.
+pub(crate) fn decode(text: &[u8], encoding: NameEncoding) -> Result<Command, Flaw> {
+    let mut cursor = Cursor::new(text, encoding);
+    let tag = cursor.tag()?;
+    cursor.space()?;
+    let body = verb(&mut cursor, VERBS, "command")?;
+    cursor.end()?;
+    Ok(Command { tag, body })
+}
+
+/// Whether a word is the name of a command.
+pub(crate) fn knows(verb: &[u8]) -> bool {
+    find(VERBS, verb).is_some()
+}
+
+fn uid(cursor: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
+    cursor.space()?;
+    verb(cursor, UID_VERBS, "UID command")
+}
+
+fn verb(cursor: &mut Cursor<'_>, verbs: &[(&str, Parser)], what: &str) -> Result<CommandBody, Flaw> {
+    let at = cursor.position();
+    let word = cursor.word();
+    if word.is_empty() {
+        return Err(Flaw::at(at, format!("a {what} is missing")));
+    }
+    let parser = find(verbs, word).ok_or_else(|| Flaw::of(format!("unknown {what} {}", printable(word))))?;
+    parser(cursor)
+}
+
+fn find(verbs: &[(&str, Parser)], word: &[u8]) -> Option<Parser> {
+    verbs.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(word)).map(|&(_, parser)| parser)
+}

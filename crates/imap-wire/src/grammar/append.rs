@@ -1,0 +1,121 @@
+//! APPEND (RFC 3501 §6.3.11).
+
+use mail::InternalDate;
+
+use super::cursor::Cursor;
+use crate::command::{Append, CommandBody, Ticket};
+use crate::date::{Date, MONTHS, internal_date};
+use crate::flaw::Flaw;
+use crate::mailbox_name::NameEncoding;
+
+pub(super) fn append(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
+    c.space()?;
+    let mailbox = c.mailbox()?;
+    c.space()?;
+    let mut flags = Vec::new();
+    if c.peek() == Some(b'(') {
+        flags = c.list("(", Cursor::flag)?;
+        c.space()?;
+    }
+    let mut date = None;
+    if c.peek() == Some(b'"') {
+        date = Some(date_time(c)?);
+        c.space()?;
+    }
+    if c.peek() != Some(b'~') {
+        return Err(c.missing("a message as a literal"));
+    }
+    let octets = c.literal8()?;
+    let message = Ticket::from_bytes(octets).ok_or_else(|| Flaw::of("the message was not received"))?;
+    if c.peek() == Some(b' ') {
+        return Err(Flaw::of("one message at a time, MULTIAPPEND is not supported"));
+    }
+    Ok(CommandBody::Append(Append { mailbox, flags, date, message }))
+}
+
+/// The name of the target mailbox, still encoded, when the text is that of an APPEND in which the name is complete.
+pub(crate) fn target(text: &[u8]) -> Option<Vec<u8>> {
+    let mut c = Cursor::new(text, NameEncoding::default());
+    c.tag().ok()?;
+    c.space().ok()?;
+    c.word();
+    c.space().ok()?;
+    let name = c.astring("a mailbox name").ok()?;
+    c.space().ok()?;
+    Some(name)
+}
+
+/// `"dd-Mon-yyyy hh:mm:ss +zzzz"` (RFC 3501 §9 `date-time`).
+fn date_time(c: &mut Cursor<'_>) -> Result<InternalDate, Flaw> {
+    let at = c.position();
+    let text = c.quoted()?;
+    parse_date_time(&text).ok_or_else(|| Flaw::at(at, "a date like \"17-Jul-1996 02:44:25 -0700\" was expected"))
+}
+
+fn parse_date_time(text: &[u8]) -> Option<InternalDate> {
+    let text: &[u8; 26] = text.try_into().ok()?;
+    let (date, rest) = text.split_at_checked(11)?;
+    let (time, zone) = rest.split_at_checked(9)?;
+    let [d1, d2, b'-', m1, m2, m3, b'-', y @ ..] = date else { return None };
+    let day = if *d1 == b' ' { digits(&[*d2])? } else { digits(&[*d1, *d2])? };
+    let date = Date::new(u16::try_from(digits(y)?).ok()?, month(&[*m1, *m2, *m3])?, u8::try_from(day).ok()?)?;
+    let [b' ', h1, h2, b':', n1, n2, b':', s1, s2] = time else { return None };
+    let (hour, minute, second) = (digits(&[*h1, *h2])?, digits(&[*n1, *n2])?, digits(&[*s1, *s2])?);
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let [b' ', sign @ (b'+' | b'-'), zone @ ..] = zone else { return None };
+    let (zone_hours, zone_mins) = zone.split_at_checked(2)?;
+    let east = i64::from(digits(zone_hours)? * 60 + digits(zone_mins)?);
+    let offset = if *sign == b'-' { -east } else { east };
+    let secs = date.days_since_epoch() * 86_400 + i64::from(hour * 3_600 + minute * 60 + second) - offset * 60;
+    internal_date(secs, i16::try_from(offset).ok()?)
+}
+
+/// Decimal digits and nothing else.
+pub(super) fn digits(text: &[u8]) -> Option<u32> {
+    let valid = !text.is_empty() && text.len() <= 9 && text.iter().all(u8::is_ascii_digit);
+    valid.then(|| text.iter().fold(0, |n, b| n * 10 + u32::from(b - b'0')))
+}
+
+/// `Jan` to `Dec`, in any case, as 1 to 12.
+pub(super) fn month(text: &[u8]) -> Option<u8> {
+    let at = MONTHS.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(text))?;
+    u8::try_from(at + 1).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn dates_of_the_rfc() {
+        let date = parse_date_time(b"17-Jul-1996 02:44:25 -0700").unwrap();
+        assert_eq!((date.secs, date.offset_minutes), (837_596_665, -420));
+        assert!(parse_date_time(b" 7-feb-1994 21:52:25 -0800").is_some());
+        for bad in [
+            "31-Feb-1994 21:52:25 -0800",
+            "07-Feb-1994 24:00:00 -0800",
+            "07-Feb-1994 21:52:25 -2400",
+            "7-Feb-1994 21:52:25 -0800",
+            "07-Foo-1994 21:52:25 -0800",
+            "07-Feb-1994 21:52:25  0800",
+            "",
+        ] {
+            assert_eq!(parse_date_time(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn print_then_parse_is_identity(secs in -62_000_000_000i64..253_000_000_000, offset in -1439i16..1440) {
+            let date = internal_date(secs, offset).unwrap();
+            let mut out = Vec::new();
+            crate::date::write_internal_date(date, &mut out);
+            let inner = out.strip_prefix(b"\"").unwrap().strip_suffix(b"\"").unwrap();
+            prop_assert_eq!(parse_date_time(inner), Some(date));
+        }
+    }
+}

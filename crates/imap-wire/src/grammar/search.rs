@@ -1,0 +1,189 @@
+//! SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 7162 §3.1.5).
+
+use super::append::{digits, month};
+use super::cursor::Cursor;
+use super::sequence::sequence_set;
+use crate::chars::is_atom_char;
+use crate::checks;
+use crate::command::{CommandBody, DateTest, EnvelopeField, SearchKey, SearchReturn, SearchText};
+use crate::date::Date;
+use crate::flag::Flag;
+use crate::flaw::{Flaw, printable};
+use crate::limits::SEARCH_DEPTH_MAX;
+use crate::section::HeaderName;
+
+/// `SEARCH [RETURN (…)] [CHARSET x] key …` (RFC 4466 §2.6).
+pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<CommandBody, Flaw> {
+    c.space()?;
+    let mut returns = None;
+    if c.eat(b"RETURN ") {
+        returns = Some(return_options(c)?);
+        c.space()?;
+    }
+    let mut charset = None;
+    if c.eat(b"CHARSET ") {
+        charset = Some(charset_name(c)?);
+        c.space()?;
+    }
+    let mut keys = vec![key(c, SEARCH_DEPTH_MAX)?];
+    while c.eat(b" ") {
+        keys.push(key(c, SEARCH_DEPTH_MAX)?);
+    }
+    checks::search(uid, charset, returns, keys).map(CommandBody::Search)
+}
+
+fn charset_name(c: &mut Cursor<'_>) -> Result<String, Flaw> {
+    let name = if c.peek() == Some(b'"') { c.quoted()? } else { c.atom("a charset")?.to_vec() };
+    let text = String::from_utf8(name).ok().filter(|name| name.is_ascii());
+    text.map(|name| name.to_ascii_uppercase()).ok_or_else(|| Flaw::of("the name of the charset is not ASCII"))
+}
+
+/// RFC 4731 §3.1: no option at all asks for ALL.
+fn return_options(c: &mut Cursor<'_>) -> Result<SearchReturn, Flaw> {
+    let mut returns = SearchReturn::default();
+    let options = c.list("return options in parentheses", |c| {
+        match c.atom("a return option")?.to_ascii_uppercase().as_slice() {
+            b"MIN" => returns.min = true,
+            b"MAX" => returns.max = true,
+            b"ALL" => returns.all = true,
+            b"COUNT" => returns.count = true,
+            name => return Err(Flaw::of(format!("the return option {} is not supported", printable(name)))),
+        }
+        Ok(())
+    })?;
+    if options.is_empty() {
+        returns.all = true;
+    }
+    Ok(returns)
+}
+
+fn key(c: &mut Cursor<'_>, depth: usize) -> Result<SearchKey, Flaw> {
+    let Some(deeper) = depth.checked_sub(1) else {
+        return Err(Flaw::at(c.position(), format!("keys are nested more than {SEARCH_DEPTH_MAX} deep")));
+    };
+    match c.peek() {
+        Some(b'(') => {
+            let keys = c.list("(", |c| key(c, deeper))?;
+            if keys.is_empty() {
+                return Err(Flaw::of("there is no search key in the parentheses"));
+            }
+            return Ok(SearchKey::all_of(keys));
+        }
+        Some(b'0'..=b'9' | b'*' | b'$') => return sequence_set(c).map(SearchKey::Sequence),
+        _ => {}
+    }
+    let at = c.position();
+    let name = c.name().to_ascii_uppercase();
+    if let Some(plain) = plain_key(&name) {
+        return Ok(plain);
+    }
+    if name.is_empty() {
+        return Err(Flaw::at(at, "a search key was expected"));
+    }
+    key_with_argument(c, at, &name, deeper)
+}
+
+/// Keys that stand alone.
+fn plain_key(name: &[u8]) -> Option<SearchKey> {
+    Some(match name {
+        b"ALL" => SearchKey::All,
+        b"ANSWERED" => SearchKey::Has(Flag::Answered),
+        b"DELETED" => SearchKey::Has(Flag::Deleted),
+        b"DRAFT" => SearchKey::Has(Flag::Draft),
+        b"FLAGGED" => SearchKey::Has(Flag::Flagged),
+        b"SEEN" => SearchKey::Has(Flag::Seen),
+        b"UNANSWERED" => SearchKey::Lacks(Flag::Answered),
+        b"UNDELETED" => SearchKey::Lacks(Flag::Deleted),
+        b"UNDRAFT" => SearchKey::Lacks(Flag::Draft),
+        b"UNFLAGGED" => SearchKey::Lacks(Flag::Flagged),
+        b"UNSEEN" => SearchKey::Lacks(Flag::Seen),
+        b"NEW" => SearchKey::And(vec![SearchKey::Recent, SearchKey::Lacks(Flag::Seen)]),
+        b"OLD" => SearchKey::Not(Box::new(SearchKey::Recent)),
+        b"RECENT" => SearchKey::Recent,
+        _ => return None,
+    })
+}
+
+fn key_with_argument(c: &mut Cursor<'_>, at: usize, name: &[u8], deeper: usize) -> Result<SearchKey, Flaw> {
+    let parse: fn(&mut Cursor<'_>, usize) -> Result<SearchKey, Flaw> = match name {
+        b"BCC" => |c, _| Ok(SearchKey::Envelope(EnvelopeField::Bcc, text(c)?)),
+        b"CC" => |c, _| Ok(SearchKey::Envelope(EnvelopeField::Cc, text(c)?)),
+        b"FROM" => |c, _| Ok(SearchKey::Envelope(EnvelopeField::From, text(c)?)),
+        b"SUBJECT" => |c, _| Ok(SearchKey::Envelope(EnvelopeField::Subject, text(c)?)),
+        b"TO" => |c, _| Ok(SearchKey::Envelope(EnvelopeField::To, text(c)?)),
+        b"BODY" => |c, _| Ok(SearchKey::Body(text(c)?)),
+        b"TEXT" => |c, _| Ok(SearchKey::Text(text(c)?)),
+        b"HEADER" => |c, _| {
+            let field = HeaderName::new(c.astring("a header field name")?);
+            c.space()?;
+            Ok(SearchKey::Header(field, text(c)?))
+        },
+        b"KEYWORD" => |c, _| Ok(SearchKey::Has(keyword(c)?)),
+        b"UNKEYWORD" => |c, _| Ok(SearchKey::Lacks(keyword(c)?)),
+        b"BEFORE" => |c, _| Ok(SearchKey::Internal(DateTest::Before, date(c)?)),
+        b"ON" => |c, _| Ok(SearchKey::Internal(DateTest::On, date(c)?)),
+        b"SINCE" => |c, _| Ok(SearchKey::Internal(DateTest::Since, date(c)?)),
+        b"SENTBEFORE" => |c, _| Ok(SearchKey::Sent(DateTest::Before, date(c)?)),
+        b"SENTON" => |c, _| Ok(SearchKey::Sent(DateTest::On, date(c)?)),
+        b"SENTSINCE" => |c, _| Ok(SearchKey::Sent(DateTest::Since, date(c)?)),
+        b"LARGER" => |c, _| Ok(SearchKey::Larger(c.number("a number of octets")?)),
+        b"SMALLER" => |c, _| Ok(SearchKey::Smaller(c.number("a number of octets")?)),
+        b"OLDER" => |c, _| Ok(SearchKey::Older(c.nz_number("a number of seconds")?)),
+        b"YOUNGER" => |c, _| Ok(SearchKey::Younger(c.nz_number("a number of seconds")?)),
+        b"UID" => |c, _| Ok(SearchKey::Uid(sequence_set(c)?)),
+        b"MODSEQ" => |c, _| modseq(c),
+        b"NOT" => |c, deeper| Ok(SearchKey::Not(Box::new(key(c, deeper)?))),
+        b"OR" => |c, deeper| {
+            let first = key(c, deeper)?;
+            c.space()?;
+            Ok(SearchKey::Or(Box::new(first), Box::new(key(c, deeper)?)))
+        },
+        name => return Err(Flaw::at(at, format!("unknown search key {}", printable(name)))),
+    };
+    c.space()?;
+    parse(c, deeper)
+}
+
+fn text(c: &mut Cursor<'_>) -> Result<SearchText, Flaw> {
+    c.astring("a text to search for").map(SearchText::new)
+}
+
+fn keyword(c: &mut Cursor<'_>) -> Result<Flag, Flaw> {
+    checks::flag(c.atom("a keyword")?)
+}
+
+/// `1-Feb-1994`, quoted or not.
+fn date(c: &mut Cursor<'_>) -> Result<Date, Flaw> {
+    let at = c.position();
+    let text = if c.peek() == Some(b'"') { c.quoted()? } else { c.name().to_vec() };
+    parse_date(&text).ok_or_else(|| Flaw::at(at, "a date like 1-Feb-1994 was expected"))
+}
+
+fn parse_date(text: &[u8]) -> Option<Date> {
+    let mut fields = text.split(|&b| b == b'-');
+    let (day, month_name, year) = (fields.next()?, fields.next()?, fields.next()?);
+    if fields.next().is_some() || day.len() > 2 || year.len() != 4 {
+        return None;
+    }
+    Date::new(u16::try_from(digits(year)?).ok()?, month(month_name)?, u8::try_from(digits(day)?).ok()?)
+}
+
+/// `MODSEQ ["/flags/\\draft" all] n` (RFC 7162 §3.1.5).
+fn modseq(c: &mut Cursor<'_>) -> Result<SearchKey, Flaw> {
+    if c.peek() == Some(b'"') {
+        let at = c.position();
+        let entry = c.quoted()?;
+        let flag = entry.get(..7).filter(|prefix| prefix.eq_ignore_ascii_case(b"/flags/")).and_then(|_| entry.get(7..));
+        let flag = flag.map(|flag| flag.strip_prefix(b"\\").unwrap_or(flag));
+        if !flag.is_some_and(|flag| !flag.is_empty() && flag.iter().copied().all(is_atom_char)) {
+            return Err(Flaw::at(at, "a metadata item like \"/flags/\\\\draft\" was expected"));
+        }
+        c.space()?;
+        let at = c.position();
+        if !matches!(c.name().to_ascii_lowercase().as_slice(), b"priv" | b"shared" | b"all") {
+            return Err(Flaw::at(at, "priv, shared or all was expected"));
+        }
+        c.space()?;
+    }
+    Ok(SearchKey::ModSeq(checks::modseq(c.number("a mod-sequence")?)?))
+}

@@ -1,0 +1,42 @@
+//! Every bound of the IMAP wire in one place, each with what the RFCs ask for.
+
+/// The longest line that a command may have, its CRLF not counted.
+/// RFC 2683 §3.2.1.5 asks servers for at least 8,000 octets, RFC 7162 §4 for 8,192; long UID sets need more.
+pub const LINE_MAX: usize = 64 * 1024;
+
+/// The longest command with its literals kept inline (message literals are not kept, so they do not count).
+pub const COMMAND_MAX: usize = 256 * 1024;
+
+/// The longest literal kept inline once the client has logged in (a name, a search text).
+pub const INLINE_LITERAL_MAX: u64 = 64 * 1024;
+
+/// The longest command line before login. AUTHENTICATE may carry a 12,288 octet response (RFC 4954 §4 sets that figure for SMTP).
+pub const LINE_MAX_BEFORE_LOGIN: usize = 16 * 1024;
+
+/// The longest literal kept inline before login: a user name or a password.
+pub const INLINE_LITERAL_MAX_BEFORE_LOGIN: u64 = 4 * 1024;
+
+/// The longest command before login, literals included.
+pub const COMMAND_MAX_BEFORE_LOGIN: usize = 32 * 1024;
+
+/// How many octets of one refused command are read and thrown away to stay in step with the client.
+/// Beyond it the connection is closed, for the client would go on sending for nothing.
+pub const SWALLOW_MAX: u64 = 1024 * 1024;
+
+/// The largest literal that can be announced at all: RFC 3501 §9 makes it a 32-bit number.
+pub const ANNOUNCED_MAX: u64 = u32::MAX as u64;
+
+/// How deep SEARCH keys may nest (parentheses, NOT, OR). The RFCs set no figure.
+pub const SEARCH_DEPTH_MAX: usize = 32;
+
+/// How many keys one SEARCH may have in all.
+pub const SEARCH_KEYS_MAX: usize = 2_000;
+
+/// How much of what a client sent is repeated in the text of an answer.
+pub const QUOTED_BACK_MAX: usize = 32;
+
+/// The largest MODSEQ: RFC 7162 §7 makes it a 63-bit number.
+pub const MODSEQ_MAX: u64 = i64::MAX as u64;
+
+/// ENVELOPE, BODY and BODYSTRUCTURE of one message together may take this many octets in its record.
+pub const PRECOMPUTED_MAX: usize = 48 * 1024;

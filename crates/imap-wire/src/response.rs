@@ -1,0 +1,33 @@
+//! Responses: functions that append to a byte buffer, one file per area.
+//!
+//! imap-codec writes what it writes well (status lines, greeting, FLAGS, LIST, LSUB, STATUS, SEARCH, ID, NAMESPACE, ENABLED);
+//! ours are CAPABILITY (imap-codec spells `IMAP4REV1`), ESEARCH, extended LIST data and FETCH, which is assembled
+//! from stored bytes and literals that the caller streams.
+//! Invariant: whatever text is given, what is appended is whole, well-formed response lines (or, in `fetch`, their pieces).
+
+mod code;
+mod data;
+mod fetch;
+mod list;
+mod search;
+mod status;
+mod strings;
+#[cfg(test)]
+mod tests;
+
+pub use code::Code;
+pub use data::{Namespace, StatusData, capability, enabled, exists, expunge, flags, id, namespace, recent, status};
+pub use fetch::FetchResponse;
+pub use list::{ListAttribute, ListEntry, list, lsub};
+pub use search::{EsearchData, esearch, search};
+pub use status::{Condition, bye, challenge, continuation, greeting, tagged, untagged};
+pub use strings::{write_literal_header, write_nstring, write_string};
+
+use imap_codec::ResponseCodec;
+use imap_codec::encode::Encoder;
+use imap_codec::imap_types::response::Response;
+
+/// Appends what imap-codec makes of a response.
+fn encode(out: &mut Vec<u8>, response: &Response<'_>) {
+    out.extend_from_slice(&ResponseCodec::default().encode(response).dump());
+}

@@ -1,0 +1,95 @@
+//! LIST and LSUB responses (RFC 3501 §7.2.2, §7.2.3) with the data of RFC 5258 and RFC 6154.
+
+use imap_codec::imap_types::core::{Atom, QuotedChar};
+use imap_codec::imap_types::flag::FlagNameAttribute;
+use imap_codec::imap_types::response::{Data, Response};
+
+use mail::SpecialUse;
+
+use super::encode;
+use crate::codec::codec_mailbox;
+use crate::mailbox_name::{MailboxName, NameEncoding};
+
+/// What LIST says of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ListAttribute {
+    /// `\Noinferiors`: can have no children.
+    NoInferiors,
+    /// `\Noselect`: a name only, no messages.
+    NoSelect,
+    /// `\NonExistent` (RFC 5258): not even that; written with `\Noselect` for old clients.
+    NonExistent,
+    /// `\Marked`
+    Marked,
+    /// `\Unmarked`
+    Unmarked,
+    /// `\HasChildren` (RFC 3348)
+    HasChildren,
+    /// `\HasNoChildren` (RFC 3348)
+    HasNoChildren,
+    /// `\Subscribed` (RFC 5258)
+    Subscribed,
+    /// `\Remote` (RFC 5258)
+    Remote,
+    /// A special use (RFC 6154).
+    Use(SpecialUse),
+}
+
+impl ListAttribute {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoInferiors => "Noinferiors",
+            Self::NoSelect => "Noselect",
+            Self::NonExistent => "NonExistent",
+            Self::Marked => "Marked",
+            Self::Unmarked => "Unmarked",
+            Self::HasChildren => "HasChildren",
+            Self::HasNoChildren => "HasNoChildren",
+            Self::Subscribed => "Subscribed",
+            Self::Remote => "Remote",
+            // An attribute begins with a backslash; imap-codec writes it itself.
+            Self::Use(usage) => match usage {
+                SpecialUse::Archive => "Archive",
+                SpecialUse::Drafts => "Drafts",
+                SpecialUse::Junk => "Junk",
+                SpecialUse::Sent => "Sent",
+                SpecialUse::Trash => "Trash",
+            },
+        }
+    }
+}
+
+/// One name of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListEntry<'a> {
+    /// What is said of it, in this order.
+    pub attributes: &'a [ListAttribute],
+    /// What separates levels; `None` for a flat name.
+    pub delimiter: Option<char>,
+    /// The name.
+    pub mailbox: &'a MailboxName,
+    /// `("CHILDINFO" ("SUBSCRIBED"))`: a child matches what RECURSIVEMATCH selected (RFC 5258 §3.5).
+    pub child_subscribed: bool,
+}
+
+/// `* LIST (…) "/" name`
+pub fn list(out: &mut Vec<u8>, entry: &ListEntry<'_>, encoding: NameEncoding) {
+    let start = out.len();
+    let (items, delimiter) = parts(entry);
+    encode(out, &Response::Data(Data::List { items, delimiter, mailbox: codec_mailbox(entry.mailbox, encoding) }));
+    if entry.child_subscribed && out.len() >= start + 2 {
+        out.truncate(out.len() - 2);
+        out.extend_from_slice(b" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n");
+    }
+}
+
+/// `* LSUB (…) "/" name`
+pub fn lsub(out: &mut Vec<u8>, entry: &ListEntry<'_>, encoding: NameEncoding) {
+    let (items, delimiter) = parts(entry);
+    encode(out, &Response::Data(Data::Lsub { items, delimiter, mailbox: codec_mailbox(entry.mailbox, encoding) }));
+}
+
+fn parts(entry: &ListEntry<'_>) -> (Vec<FlagNameAttribute<'static>>, Option<QuotedChar>) {
+    let items = entry.attributes.iter().map(|attribute| FlagNameAttribute::from(Atom::unvalidated(attribute.as_str())));
+    (items.collect(), entry.delimiter.and_then(|c| QuotedChar::try_from(c).ok()))
+}

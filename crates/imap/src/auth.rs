@@ -1,0 +1,32 @@
+//! Who may come in: the question that a session asks; the server's crate answers it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use routing::objects::AccountObject;
+use world::BoxFuture;
+
+/// Checks names and passwords.
+pub trait Authenticator: Send + Sync {
+    /// The account that the login name and the password open.
+    fn authenticate<'a>(
+        &'a self,
+        login: &'a str,
+        password: &'a str,
+        remote: IpAddr,
+    ) -> BoxFuture<'a, Result<Arc<AccountObject>, AuthError>>;
+}
+
+/// Why nobody was let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// Wrong name or password, or an account that may not log in; which of them is not told.
+    #[error("wrong name or password")]
+    Refused,
+    /// Too many failures from this address or for this account: not even tried.
+    #[error("too many failed logins")]
+    Banned,
+    /// It could not be checked.
+    #[error("logins can't be checked: {0}")]
+    Unavailable(String),
+}

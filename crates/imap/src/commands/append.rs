@@ -1,0 +1,146 @@
+//! APPEND (RFC 3501 §6.3.11; RFC 4315 APPENDUID, RFC 7889).
+//!
+//! The message streams to the store as it arrives and is scanned on the way; no session holds one in memory. What can be
+//! refused is refused before the client sends it.
+
+use bytes::Bytes;
+use imap_wire::response::{self, Code};
+use imap_wire::{AfterRefusal, Announcement, Append, Ticket, precompute};
+use mail::InternalDate;
+use message::Scanner;
+use storage::StorageError;
+use storage::blobs::BlobWriter;
+use storage::messages::NewMessage;
+
+use crate::fault::{Answer, Fault};
+use crate::session::Session;
+
+/// A message on its way in.
+pub(crate) struct Upload {
+    ticket: Option<Ticket>,
+    writer: BlobWriter,
+    scanner: Scanner,
+    /// The store refused; the rest is read and dropped, so that the connection stays in step.
+    failed: Option<StorageError>,
+    nul: bool,
+    complete: bool,
+}
+
+impl Session {
+    /// Whether the announced message is welcome.
+    pub(crate) async fn weigh_append(&mut self, announcement: &Announcement) -> Result<Result<(), Answer>, Fault> {
+        let max = self.settings.append_octets_max;
+        if announcement.size > max {
+            let text = format!("A message may have {max} octets at the most");
+            return Ok(Err(Answer::no(Code::TooBig, text)));
+        }
+        let Some(mailbox) = &announcement.mailbox else {
+            return Ok(Err(Answer::bad("The mailbox name can't be read")));
+        };
+        let account = self.account()?;
+        let store = &self.server.store;
+        if store.mailbox_by_name(account, mailbox.as_str()).await?.is_none() {
+            return Ok(Err(try_create()));
+        }
+        if let Some(quota) = self.user.as_ref().and_then(|user| user.account.quota_octets) {
+            let used = store.mailboxes(account).await?.iter().fold(0u64, |sum, row| sum.saturating_add(row.octets));
+            if used.saturating_add(announcement.size) > quota {
+                return Ok(Err(Answer::of(&StorageError::OverQuota)));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// The message is welcome: its octets go to the store from now on.
+    pub(crate) fn begin_upload(&mut self) {
+        let ticket = self.connection.framer.accept();
+        self.upload = Some(Box::new(Upload {
+            ticket,
+            writer: self.server.store.blob_writer(),
+            scanner: Scanner::new(),
+            failed: None,
+            nul: false,
+            complete: false,
+        }));
+    }
+
+    /// The message is not welcome: the command ends here, before or in spite of its octets.
+    pub(crate) fn refuse_append(&mut self, announcement: &Announcement, answer: &Answer) {
+        match &announcement.tag {
+            Some(tag) => {
+                response::tagged(self.connection.out(), tag, answer.condition, answer.code.as_ref(), &answer.text);
+            }
+            None => response::untagged(self.connection.out(), answer.condition, answer.code.as_ref(), &answer.text),
+        }
+        if self.connection.framer.refuse() == AfterRefusal::Close {
+            self.ending = Some("You are sending more than I am willing to drop");
+        }
+    }
+
+    /// Octets of the message.
+    pub(crate) async fn upload_chunk(&mut self, chunk: &Bytes) {
+        let Some(upload) = self.upload.as_deref_mut() else { return };
+        if upload.failed.is_some() {
+            return;
+        }
+        upload.scanner.feed(chunk);
+        if let Err(error) = upload.writer.write(chunk).await {
+            upload.failed = Some(error);
+        }
+    }
+
+    /// The last octet has come.
+    pub(crate) fn upload_end(&mut self, ticket: Ticket, nul: bool) {
+        if let Some(upload) = self.upload.as_deref_mut() {
+            upload.nul = nul;
+            upload.complete = upload.ticket == Some(ticket);
+        }
+    }
+
+    /// The whole command has come.
+    pub(crate) async fn append(&mut self, append: Append) -> Result<Answer, Fault> {
+        let uploaded = self.upload.take().filter(|upload| upload.complete && upload.ticket == Some(append.message));
+        let Some(upload) = uploaded else { return Ok(Answer::bad("The message did not come")) };
+        let Upload { writer, scanner, failed, nul, .. } = *upload;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        let structure = scanner.finish();
+        // RFC 3501 §9: CHAR8 is any octet but NUL; literal8 (RFC 3516) is not offered for messages.
+        if nul || structure.has_nul {
+            return Ok(Answer::bad("A message can't hold a NUL"));
+        }
+        if structure.size == 0 {
+            return Ok(Answer::no(Code::Cannot, "The message is empty"));
+        }
+        let account = self.account()?;
+        let store = self.server.store.clone();
+        let Some(target) = store.mailbox_by_name(account, append.mailbox.as_str()).await? else {
+            return Ok(try_create());
+        };
+        let blob = writer.finish();
+        let now = store.now();
+        let message = NewMessage {
+            blob: blob.hash,
+            octets: blob.octets,
+            flags: append.flags.into_iter().collect(),
+            internal_date: append.date.unwrap_or_else(|| InternalDate::from(now)),
+            saved_at: now,
+            // One that is too large is computed when somebody asks.
+            record: precompute::record(&structure).ok().map(|record| Bytes::from(record.encode())),
+        };
+        let octets = message.octets;
+        let deposited = match store.append(account, target.id, blob, message).await {
+            Err(StorageError::NoSuchMailbox) => return Ok(try_create()),
+            done => done?.value,
+        };
+        metrics::counter!("relais_imap_appended_octets").increment(octets);
+        let code = Code::AppendUid { uid_validity: deposited.uid_validity.0, uid: deposited.uid.0 };
+        Ok(Answer::ok("Appended").with(code))
+    }
+}
+
+/// RFC 3501 §6.3.11: the client may create the mailbox and try again.
+pub(crate) fn try_create() -> Answer {
+    Answer::no(Code::TryCreate, "There is no such mailbox")
+}

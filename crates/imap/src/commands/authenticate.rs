@@ -1,0 +1,128 @@
+//! LOGIN and AUTHENTICATE (RFC 3501 §6.2.2, §6.2.3; RFC 4959, RFC 4616).
+//!
+//! Invariant: a password is never logged, and never asked for where it would travel in clear (unless the settings say so).
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use imap_wire::Secret;
+use imap_wire::response::{self, Code};
+
+use crate::auth::AuthError;
+use crate::connection::Event;
+use crate::engine::sasl::{self, Credentials, Mechanism, SaslFlaw};
+use crate::fault::{Answer, Fault};
+use crate::limits::{LOGIN_FAILURE_DELAY, LOGIN_FAILURES_MAX, LOGIN_TIMEOUT};
+use crate::session::{Session, User};
+
+impl Session {
+    pub(crate) async fn login(&mut self, username: &str, password: &Secret) -> Result<Answer, Fault> {
+        if !self.safety().passwords {
+            return Ok(privacy_required());
+        }
+        match sasl::credentials(username.as_bytes(), password.reveal()) {
+            Ok(credentials) => self.let_in(&credentials).await,
+            Err(_) => self.turn_away(AuthError::Refused).await,
+        }
+    }
+
+    pub(crate) async fn authenticate(&mut self, mechanism: &str, initial: Option<Secret>) -> Result<Answer, Fault> {
+        let Some(mechanism) = Mechanism::named(mechanism) else {
+            return Ok(Answer::no(Code::Cannot, "That mechanism is not offered"));
+        };
+        if !self.safety().passwords {
+            return Ok(privacy_required());
+        }
+        let credentials = match mechanism {
+            Mechanism::Plain => {
+                let message = match initial {
+                    Some(message) => message,
+                    None => match self.challenge(b"").await? {
+                        Ok(message) => message,
+                        Err(answer) => return Ok(answer),
+                    },
+                };
+                sasl::plain(&message)
+            }
+            Mechanism::Login => {
+                let username = match initial {
+                    Some(username) => username,
+                    None => match self.challenge(b"Username:").await? {
+                        Ok(username) => username,
+                        Err(answer) => return Ok(answer),
+                    },
+                };
+                match self.challenge(b"Password:").await? {
+                    Ok(password) => sasl::credentials(username.reveal(), password.reveal()),
+                    Err(answer) => return Ok(answer),
+                }
+            }
+        };
+        match credentials {
+            Ok(credentials) => self.let_in(&credentials).await,
+            Err(SaslFlaw::Malformed) => Ok(Answer::bad("The response has not the form of its mechanism")),
+            Err(SaslFlaw::OtherIdentity) => {
+                Ok(Answer::no(Code::AuthorizationFailed, "You can only log in as yourself"))
+            }
+        }
+    }
+
+    /// Sends a challenge and reads the response; the inner error is the answer to a client that cancels or stammers.
+    async fn challenge(&mut self, data: &[u8]) -> Result<Result<Secret, Answer>, Fault> {
+        self.connection.framer.expect_line();
+        response::challenge(self.connection.out(), data);
+        match self.connection.next(Some(LOGIN_TIMEOUT)).await? {
+            // RFC 3501 §6.2.2: a line with a single asterisk cancels.
+            Event::Line(line) if line.reveal() == b"*" => Ok(Err(Answer::bad("Cancelled"))),
+            Event::Line(line) => match STANDARD.decode(line.reveal()) {
+                Ok(bytes) => Ok(Ok(Secret::new(bytes))),
+                Err(_) => Ok(Err(Answer::bad("The response is not in base64"))),
+            },
+            Event::BadLine(refusal) => Ok(Err(Answer::bad(refusal.text))),
+            Event::Command(_)
+            | Event::Announced(_)
+            | Event::Chunk(_)
+            | Event::MessageEnd { .. }
+            | Event::Misbehaviour { .. } => Ok(Err(Answer::bad("A response was expected"))),
+        }
+    }
+
+    async fn let_in(&mut self, credentials: &Credentials) -> Result<Answer, Fault> {
+        let Ok(password) = str::from_utf8(credentials.password.reveal()) else {
+            return self.turn_away(AuthError::Refused).await;
+        };
+        let server = Arc::clone(&self.server);
+        let account = match server.authenticator.authenticate(&credentials.username, password, self.peer).await {
+            Ok(account) => account,
+            Err(error) => return self.turn_away(error).await,
+        };
+        let Some(slot) = server.account_slot(account.id, self.settings.connections_per_account_max) else {
+            return Ok(Answer::no(Code::Limit, "Too many connections of this account"));
+        };
+        metrics::counter!("relais_imap_logins", "result" => "ok").increment(1);
+        tracing::info!(peer = %self.peer, account = %account.address, tls = self.tls, "logged in");
+        self.user = Some(User { account, _slot: slot });
+        self.welcome();
+        Ok(Answer::ok("Welcome").with(Code::Capability(self.capabilities())))
+    }
+
+    /// Delays and counts a failed login.
+    async fn turn_away(&mut self, error: AuthError) -> Result<Answer, Fault> {
+        metrics::counter!("relais_imap_logins", "result" => "refused").increment(1);
+        tracing::info!(peer = %self.peer, %error, "login refused");
+        if let AuthError::Unavailable(_) = error {
+            return Ok(Answer::no(Code::Unavailable, "Logins can't be checked now; try again later"));
+        }
+        self.login_failures = self.login_failures.saturating_add(1);
+        self.server.world.clock.sleep(LOGIN_FAILURE_DELAY.saturating_mul(self.login_failures)).await;
+        if self.login_failures >= LOGIN_FAILURES_MAX {
+            self.ending = Some("Too many failed logins");
+        }
+        Ok(Answer::no(Code::AuthenticationFailed, "Wrong name or password"))
+    }
+}
+
+fn privacy_required() -> Answer {
+    Answer::no(Code::PrivacyRequired, "Use TLS first: a password would travel in clear")
+}

@@ -1,0 +1,374 @@
+//! FETCH (RFC 3501 §6.4.5, §7.4.2; RFC 7162 §3.1.4 CHANGEDSINCE).
+//!
+//! Rows and records are read by pages in key order and nothing is parsed; contents go from the store to the socket piece by
+//! piece, as fast as the client takes them.
+
+use bytes::Bytes;
+use imap_wire::response::{Code, FetchResponse};
+use imap_wire::{Fetch, FetchItem, NumberSet, Partial, Section, SectionText};
+use mail::{Flags, ModSeq, SequenceNumber, SystemFlags, Uid};
+use message::{ByteRange, PartTable, RecordView, header_fields};
+use storage::blobs::BlobReader;
+use storage::messages::FlagChange;
+use storage::rows::MessageRow;
+
+use crate::fault::{Answer, Fault, Lost};
+use crate::limits::{CHANGES_PER_PAGE, HEADER_OCTETS_MAX, RECORDS_PER_PAGE, ROWS_PER_PAGE};
+use crate::records::{complete, content, damaged};
+use crate::session::Session;
+
+/// What a FETCH needs, found out once.
+struct Plan {
+    items: Vec<FetchItem>,
+    /// ENVELOPE, BODYSTRUCTURE, or where the parts are.
+    record: bool,
+    /// Where the parts are.
+    parts: bool,
+    /// Messages without `\Seen` get it, and their FLAGS are told.
+    sets_seen: bool,
+    changed_since: Option<ModSeq>,
+}
+
+/// One message of the answer.
+struct Message<'a> {
+    number: SequenceNumber,
+    row: &'a MessageRow,
+    record: Option<Bytes>,
+    /// `\Seen` was set by this FETCH: FLAGS come whether asked for or not.
+    newly_seen: bool,
+}
+
+impl Session {
+    pub(crate) async fn fetch(&mut self, fetch: Fetch) -> Result<Answer, Fault> {
+        self.condstore |= fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq);
+        let wanted = match self.wanted(&fetch.set, fetch.uid)? {
+            Ok(wanted) => wanted,
+            Err(answer) => return Ok(answer),
+        };
+        let plan = Plan::new(fetch, self.selected()?.read_only);
+        self.refresh_row().await?;
+        let wanted = match plan.changed_since {
+            Some(since) => self.changed_since(since, &wanted).await?,
+            None => wanted,
+        };
+        let map = self.selected()?.view.map().clone();
+        let mut left = map.existing(&wanted).count();
+        for range in wanted.ranges() {
+            left = left.saturating_sub(self.fetch_range(&plan, Uid(*range.start()), Uid(*range.end())).await?);
+        }
+        if left > 0 && plan.changed_since.is_none() {
+            return Ok(Answer::ok("Some messages are no longer there").with(Code::ExpungeIssued));
+        }
+        Ok(Answer::ok("Fetched"))
+    }
+
+    /// Those of the wanted that changed, from the change index: costs what changed, not what is there (RFC 7162 §3.1.4.1).
+    async fn changed_since(&mut self, since: ModSeq, wanted: &NumberSet) -> Result<NumberSet, Fault> {
+        let key = self.key()?;
+        let mut changed = Vec::new();
+        let mut last = None;
+        loop {
+            let page = self.server.store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await?;
+            let alive = page.iter().filter(|change| !change.expunged && wanted.contains(change.uid.0));
+            changed.extend(alive.map(|change| change.uid.0));
+            if page.len() < CHANGES_PER_PAGE {
+                return Ok(NumberSet::from_numbers(changed));
+            }
+            last = page.last().copied();
+        }
+    }
+
+    /// Answers for the messages of a range of UIDs; returns how many were there.
+    async fn fetch_range(&mut self, plan: &Plan, first: Uid, last: Uid) -> Result<usize, Fault> {
+        let key = self.key()?;
+        let store = self.server.store.clone();
+        let page = if plan.record { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
+        let mut found = 0usize;
+        let mut from = Some(first);
+        while let Some(first) = from {
+            let mut rows = store.messages(key.0, key.1, first, last, page).await?;
+            from = rows.last().and_then(|row| row.uid.next()).filter(|next| rows.len() == page && *next <= last);
+            if let Some(since) = plan.changed_since {
+                rows.retain(|row| row.modseq > since);
+            }
+            let seen = if plan.sets_seen { self.set_seen(&mut rows).await? } else { NumberSet::empty() };
+            let mut records = match (plan.record, rows.first(), rows.last()) {
+                (true, Some(first), Some(last)) => store.records(key.0, key.1, first.uid, last.uid, page).await?,
+                _ => Vec::new(),
+            }
+            .into_iter()
+            .peekable();
+            self.refresh_keywords(&rows).await?;
+            for row in &rows {
+                while records.next_if(|(uid, _)| *uid < row.uid).is_some() {}
+                let record = records.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
+                let Some(number) = self.selected()?.view.map().sequence_of(row.uid) else { continue };
+                let newly_seen = seen.contains(row.uid.0);
+                found = found.saturating_add(1);
+                self.fetch_one(plan, Message { number, row, record, newly_seen }).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Sets `\Seen` where it is missing and brings the rows up to date. A store that can't be written to doesn't keep
+    /// anyone from reading.
+    async fn set_seen(&mut self, rows: &mut [MessageRow]) -> Result<NumberSet, Fault> {
+        let unseen: Vec<Uid> =
+            rows.iter().filter(|row| !row.system_flags.contains(SystemFlags::SEEN)).map(|row| row.uid).collect();
+        if unseen.is_empty() {
+            return Ok(NumberSet::empty());
+        }
+        let change = FlagChange::Add(Flags::system(SystemFlags::SEEN));
+        let changed = match self.change_flags(unseen, change, None).await {
+            Ok(changed) => changed,
+            Err(Fault::Storage(error)) if error.is_temporary() => {
+                tracing::warn!(peer = %self.peer, %error, "\\Seen could not be set");
+                return Ok(NumberSet::empty());
+            }
+            Err(fault) => return Err(fault),
+        };
+        for row in &changed.rows {
+            if let Ok(at) = rows.binary_search_by_key(&row.uid, |row| row.uid)
+                && let Some(old) = rows.get_mut(at)
+            {
+                old.clone_from(row);
+            }
+        }
+        Ok(NumberSet::from_numbers(changed.rows.iter().map(|row| row.uid.0)))
+    }
+
+    async fn fetch_one(&mut self, plan: &Plan, message: Message<'_>) -> Result<(), Fault> {
+        let Message { number, row, record, newly_seen } = message;
+        let store = self.server.store.clone();
+        let record = match (plan.record, record) {
+            (true, record) => Some(complete(&store, row, record, plan.parts).await?),
+            (false, _) => None,
+        };
+        let view = record.as_ref().map(|record| RecordView::new(record)).transpose().map_err(damaged)?;
+        let mut parts = None;
+        let mut reader = None;
+        let tells_flags = newly_seen && !plan.items.contains(&FetchItem::Flags);
+        let mut response = FetchResponse::begin(self.connection.out(), number.0);
+        let added = [tells_flags.then_some(FetchItem::Flags), self.adds_modseq(plan, newly_seen)];
+        for item in plan.items.iter().chain(added.iter().flatten()) {
+            let out = self.connection.out();
+            match item {
+                FetchItem::Uid => response.uid(out, row.uid.0),
+                FetchItem::ModSeq => response.modseq(out, row.modseq.0),
+                FetchItem::InternalDate => response.internal_date(out, row.internal_date),
+                FetchItem::Rfc822Size => response.size(out, row.octets),
+                FetchItem::Flags => {
+                    let selected = self.selected()?;
+                    let (flags, recent) = (selected.row.flags_of(row), selected.recent.contains(row.uid.0));
+                    response.flags(self.connection.out(), &flags, recent);
+                }
+                FetchItem::Envelope => response.envelope(out, view.map(|view| view.envelope()).unwrap_or_default()),
+                FetchItem::Body => response.body(out, view.map(|view| view.body()).unwrap_or_default()),
+                FetchItem::BodyStructure => {
+                    response.body_structure(out, view.map(|view| view.body_structure()).unwrap_or_default());
+                }
+                FetchItem::BodySection { .. } | FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text => {
+                    if parts.is_none() && needs_parts(item) {
+                        parts = view.map(|view| view.parts()).transpose().map_err(damaged)?;
+                    }
+                    if reader.is_none() {
+                        reader = Some(content(&store, row).await.map_err(|error| broken(row, &error))?);
+                    }
+                    if let Some(reader) = &mut reader {
+                        self.send_section(&mut response, item, parts.as_ref(), row, reader).await?;
+                    }
+                }
+            }
+        }
+        response.end(self.connection.out());
+        self.connection.flush_some().await?;
+        Ok(())
+    }
+
+    /// A client that knows MODSEQs is told the new one when FETCH changed the flags (RFC 7162 §3.2).
+    fn adds_modseq(&self, plan: &Plan, newly_seen: bool) -> Option<FetchItem> {
+        (newly_seen && self.condstore && !plan.items.contains(&FetchItem::ModSeq)).then_some(FetchItem::ModSeq)
+    }
+
+    /// `BODY[…]` and the RFC822 items.
+    async fn send_section(
+        &mut self,
+        response: &mut FetchResponse,
+        item: &FetchItem,
+        parts: Option<&PartTable>,
+        row: &MessageRow,
+        reader: &mut BlobReader,
+    ) -> Result<(), Fault> {
+        let whole = ByteRange { start: 0, end: row.octets };
+        let of = |text| {
+            let section = message::Section::new(Vec::new(), text);
+            parts.and_then(|parts| parts.section(&section)).unwrap_or_default()
+        };
+        match item {
+            FetchItem::Rfc822 => {
+                response.rfc822_literal(self.connection.out(), whole.size());
+                self.stream(whole, row, reader).await
+            }
+            FetchItem::Rfc822Header => {
+                let header = of(message::SectionText::Header);
+                response.rfc822_header_literal(self.connection.out(), header.size());
+                self.stream(header, row, reader).await
+            }
+            FetchItem::Rfc822Text => {
+                let text = of(message::SectionText::Text);
+                response.rfc822_text_literal(self.connection.out(), text.size());
+                self.stream(text, row, reader).await
+            }
+            FetchItem::BodySection { section, partial, .. } => {
+                let origin = partial.map(|partial| partial.start);
+                let found = if section.part.is_empty() && section.text.is_none() {
+                    Some(whole)
+                } else {
+                    parts.and_then(|parts| parts.section(&place(section)))
+                };
+                let Some(range) = found else {
+                    response.section_nil(self.connection.out(), section, origin);
+                    return Ok(());
+                };
+                if let Some((names, invert)) = fields(section) {
+                    let header = read_header(reader, range).await.map_err(|error| broken(row, &error))?;
+                    let names: Vec<&[u8]> = names.iter().map(imap_wire::HeaderName::as_bytes).collect();
+                    let found = header_fields(&header, &names, invert);
+                    let found = clip(&found, *partial);
+                    response.section_bytes(self.connection.out(), section, origin, found);
+                    return Ok(());
+                }
+                let (skip, octets) = partial.map_or((0, range.size()), |partial| partial.clip(range.size()));
+                let start = range.start.saturating_add(skip);
+                response.section_literal(self.connection.out(), section, origin, octets);
+                self.stream(ByteRange { start, end: start.saturating_add(octets) }, row, reader).await
+            }
+            FetchItem::Body
+            | FetchItem::BodyStructure
+            | FetchItem::Envelope
+            | FetchItem::Flags
+            | FetchItem::InternalDate
+            | FetchItem::Rfc822Size
+            | FetchItem::Uid
+            | FetchItem::ModSeq => Ok(()),
+        }
+    }
+
+    /// Content, piece by piece. After its length was announced there is no way back: a failure ends the connection.
+    async fn stream(&mut self, range: ByteRange, row: &MessageRow, reader: &mut BlobReader) -> Result<(), Fault> {
+        let mut at = range.start;
+        while at < range.end {
+            let piece = reader.piece(at, range.end).await.map_err(|error| broken(row, &error))?;
+            if piece.is_empty() {
+                return Err(broken(row, &storage::StorageError::Expunged));
+            }
+            at = at.saturating_add(piece.len() as u64);
+            let out = self.connection.out();
+            let start = out.len();
+            out.extend_from_slice(&piece);
+            // RFC 3501 §9 `CHAR8`: a literal holds no NUL.
+            if memchr::memchr(0, &piece).is_some() {
+                out.iter_mut().skip(start).filter(|octet| **octet == 0).for_each(|octet| *octet = 0x80);
+            }
+            self.connection.flush_some().await?;
+        }
+        Ok(())
+    }
+
+    /// The mailbox's row of this moment, for the names of its keywords.
+    pub(crate) async fn refresh_row(&mut self) -> Result<(), Fault> {
+        let key = self.key()?;
+        let row = self.server.store.mailbox(key.0, key.1).await?.ok_or(Lost::MailboxDeleted)?;
+        self.selected()?.row = row;
+        Ok(())
+    }
+
+    /// Another session may have brought in a keyword since.
+    pub(crate) async fn refresh_keywords(&mut self, rows: &[MessageRow]) -> Result<(), Fault> {
+        let known = self.selected()?.row.keywords.len();
+        let unknown = |row: &MessageRow| known < 128 && row.keyword_bits >> known != 0;
+        if rows.iter().any(unknown) { self.refresh_row().await } else { Ok(()) }
+    }
+}
+
+impl Plan {
+    fn new(fetch: Fetch, read_only: bool) -> Self {
+        let mut items: Vec<FetchItem> = Vec::with_capacity(fetch.items.len() + 2);
+        // RFC 3501 §6.4.8: an answer to UID FETCH carries the UID. RFC 7162 §3.1.4.1: CHANGEDSINCE implies MODSEQ.
+        let implied = [fetch.uid.then_some(FetchItem::Uid), fetch.changed_since.map(|_| FetchItem::ModSeq)];
+        for item in implied.into_iter().flatten().chain(fetch.items) {
+            if !items.contains(&item) {
+                items.push(item);
+            }
+        }
+        Self {
+            record: items.iter().any(|item| needs_parts(item) || is_form(item)),
+            parts: items.iter().any(needs_parts),
+            sets_seen: !read_only && items.iter().any(FetchItem::sets_seen),
+            changed_since: fetch.changed_since.map(ModSeq),
+            items,
+        }
+    }
+}
+
+/// Whether the item is in the record as it is sent.
+fn is_form(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Body | FetchItem::BodyStructure | FetchItem::Envelope)
+}
+
+/// Whether the record's part table is needed to find the item.
+fn needs_parts(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Rfc822Header | FetchItem::Rfc822Text => true,
+        FetchItem::BodySection { section, .. } => !section.part.is_empty() || section.text.is_some(),
+        FetchItem::Body
+        | FetchItem::BodyStructure
+        | FetchItem::Envelope
+        | FetchItem::Flags
+        | FetchItem::InternalDate
+        | FetchItem::Rfc822
+        | FetchItem::Rfc822Size
+        | FetchItem::Uid
+        | FetchItem::ModSeq => false,
+    }
+}
+
+/// The section whose octets hold what is asked for.
+fn place(section: &Section) -> message::Section {
+    let text = match &section.text {
+        None => message::SectionText::Whole,
+        Some(SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)) => {
+            message::SectionText::Header
+        }
+        Some(SectionText::Text) => message::SectionText::Text,
+        Some(SectionText::Mime) => message::SectionText::Mime,
+    };
+    message::Section::new(section.part.clone(), text)
+}
+
+/// The names of HEADER.FIELDS, and whether all others are meant.
+fn fields(section: &Section) -> Option<(&[imap_wire::HeaderName], bool)> {
+    match section.text.as_ref()? {
+        SectionText::HeaderFields(names) => Some((names, false)),
+        SectionText::HeaderFieldsNot(names) => Some((names, true)),
+        SectionText::Header | SectionText::Text | SectionText::Mime => None,
+    }
+}
+
+fn clip(bytes: &[u8], partial: Option<Partial>) -> &[u8] {
+    let Some(partial) = partial else { return bytes };
+    let (start, octets) = partial.clip(bytes.len() as u64);
+    ByteRange { start, end: start.saturating_add(octets) }.of(bytes)
+}
+
+/// A header, as far as it is looked at.
+pub(crate) async fn read_header(reader: &mut BlobReader, range: ByteRange) -> Result<Vec<u8>, storage::StorageError> {
+    reader.read(range.start, range.end.min(range.start.saturating_add(HEADER_OCTETS_MAX))).await
+}
+
+/// The response has begun and can't be finished.
+fn broken(row: &MessageRow, error: &storage::StorageError) -> Fault {
+    tracing::error!(uid = %row.uid, blob = %row.blob, %error, "a message's content could not be read");
+    Lost::BrokenLiteral.into()
+}

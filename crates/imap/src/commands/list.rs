@@ -1,0 +1,141 @@
+//! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9; RFC 3348, RFC 5258, RFC 5819, RFC 6154).
+//!
+//! Names form a tree of which some nodes are mailboxes and some are only names above one: those are `\Noselect`.
+
+use std::collections::BTreeMap;
+
+use imap_wire::response::{self, Code, ListAttribute, ListEntry};
+use imap_wire::{List, MailboxName};
+use storage::rows::MailboxRow;
+
+use crate::engine::pattern::{DELIMITER, Pattern, ancestors};
+use crate::fault::{Answer, Fault};
+use crate::session::{ENCODING, Session};
+
+/// One name and what is known of it.
+#[derive(Default)]
+struct Node<'a> {
+    mailbox: Option<&'a MailboxRow>,
+    has_children: bool,
+    subscribed: bool,
+    /// A name below it is subscribed.
+    subscribed_below: bool,
+}
+
+impl Session {
+    pub(crate) async fn list(&mut self, list: &List) -> Result<Answer, Fault> {
+        // RFC 3501 §6.3.8: an empty pattern asks for the delimiter and the root of the reference.
+        if !list.extended && list.patterns.iter().all(String::is_empty) {
+            if let Ok(root) = MailboxName::new("") {
+                let attributes = [ListAttribute::NoSelect];
+                let entry = entry(&attributes, &root, false);
+                response::list(self.connection.out(), &entry, ENCODING);
+            }
+            return Ok(Answer::ok("Listed"));
+        }
+        let Some(patterns) = patterns(&list.reference, &list.patterns) else { return Ok(too_complex()) };
+        let account = self.account()?;
+        let rows = self.server.store.mailboxes(account).await?;
+        let wants_subscriptions = list.selection.subscribed || list.returns.subscribed;
+        let subscriptions =
+            if wants_subscriptions { self.server.store.subscriptions(account).await? } else { Vec::new() };
+        let nodes = tree(&rows, &subscriptions, list.selection.subscribed);
+        for (name, node) in &nodes {
+            let matched = patterns.iter().any(|pattern| pattern.matches(name));
+            let child_subscribed = list.selection.recursive_match && node.subscribed_below;
+            if !matched || !is_selected(list, node, child_subscribed) {
+                continue;
+            }
+            let Ok(mailbox) = MailboxName::new(name) else { continue };
+            let attributes = attributes(list, node);
+            let entry = entry(&attributes, &mailbox, child_subscribed);
+            response::list(self.connection.out(), &entry, ENCODING);
+            if let (Some(items), Some(row)) = (&list.returns.status, node.mailbox) {
+                self.tell_status(&mailbox, row, items).await?;
+            }
+            self.connection.flush_some().await?;
+        }
+        Ok(Answer::ok("Listed"))
+    }
+
+    /// Subscribed names, whether or not a mailbox has them.
+    pub(crate) async fn lsub(&mut self, reference: &str, pattern: &str) -> Result<Answer, Fault> {
+        let Some(pattern) = Pattern::new(reference, pattern) else { return Ok(too_complex()) };
+        let account = self.account()?;
+        // Whether the name is only there because something below it is subscribed.
+        let mut found: BTreeMap<&str, bool> = BTreeMap::new();
+        let names = self.server.store.subscriptions(account).await?;
+        for name in &names {
+            if pattern.matches(name) {
+                found.insert(name, false);
+            } else if let Some(above) = ancestors(name).find(|above| pattern.matches(above)) {
+                // RFC 3501 §6.3.9: `%` must show "foo" with \Noselect when only "foo/bar" is subscribed.
+                found.entry(above).or_insert(true);
+            }
+        }
+        for (name, only_above) in found {
+            let Ok(mailbox) = MailboxName::new(name) else { continue };
+            let attributes: &[ListAttribute] = if only_above { &[ListAttribute::NoSelect] } else { &[] };
+            let entry = entry(attributes, &mailbox, false);
+            response::lsub(self.connection.out(), &entry, ENCODING);
+        }
+        Ok(Answer::ok("Listed"))
+    }
+}
+
+fn patterns(reference: &str, patterns: &[String]) -> Option<Vec<Pattern>> {
+    patterns.iter().map(|pattern| Pattern::new(reference, pattern)).collect()
+}
+
+fn too_complex() -> Answer {
+    Answer::no(Code::Limit, "The pattern is too long or has too many wildcards")
+}
+
+/// Every name there is, and every name above one.
+fn tree<'a>(rows: &'a [MailboxRow], subscriptions: &'a [String], subscribed_only: bool) -> BTreeMap<&'a str, Node<'a>> {
+    let mut nodes: BTreeMap<&str, Node<'_>> = BTreeMap::new();
+    for row in rows {
+        nodes.entry(&row.name).or_default().mailbox = Some(row);
+        for above in ancestors(&row.name) {
+            nodes.entry(above).or_default().has_children = true;
+        }
+    }
+    for name in subscriptions {
+        // A subscribed name without a mailbox is listed only where subscriptions are asked for.
+        if subscribed_only {
+            nodes.entry(name).or_default().subscribed = true;
+            for above in ancestors(name) {
+                nodes.entry(above).or_default().subscribed_below = true;
+            }
+        } else if let Some(node) = nodes.get_mut(name.as_str()) {
+            node.subscribed = true;
+        }
+    }
+    nodes
+}
+
+/// RFC 5258 §3.1: the selection options.
+fn is_selected(list: &List, node: &Node<'_>, child_subscribed: bool) -> bool {
+    let special = node.mailbox.is_some_and(|row| row.special_use.is_some());
+    (!list.selection.subscribed || node.subscribed || child_subscribed) && (!list.selection.special_use || special)
+}
+
+fn attributes(list: &List, node: &Node<'_>) -> Vec<ListAttribute> {
+    let mut attributes = Vec::with_capacity(4);
+    match (node.mailbox, node.has_children) {
+        (Some(_), _) => {}
+        // RFC 5258 §3: \NonExistent says more, but only to who knows it.
+        (None, _) if list.extended => attributes.push(ListAttribute::NonExistent),
+        (None, _) => attributes.push(ListAttribute::NoSelect),
+    }
+    attributes.push(if node.has_children { ListAttribute::HasChildren } else { ListAttribute::HasNoChildren });
+    if node.subscribed {
+        attributes.push(ListAttribute::Subscribed);
+    }
+    attributes.extend(node.mailbox.and_then(|row| row.special_use).map(ListAttribute::Use));
+    attributes
+}
+
+fn entry<'a>(attributes: &'a [ListAttribute], mailbox: &'a MailboxName, child_subscribed: bool) -> ListEntry<'a> {
+    ListEntry { attributes, delimiter: Some(DELIMITER), mailbox, child_subscribed }
+}

@@ -1,0 +1,17 @@
+//! The commands, one file each (small siblings share one). A handler says its untagged responses and returns the tagged one.
+
+pub(crate) mod append;
+mod authenticate;
+mod copy;
+mod create;
+mod delete;
+mod expunge;
+mod fetch;
+mod idle;
+mod list;
+mod search;
+pub(crate) mod select;
+mod server;
+mod status;
+mod store;
+mod subscribe;

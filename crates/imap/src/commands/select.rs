@@ -1,0 +1,133 @@
+//! SELECT and EXAMINE, CLOSE and UNSELECT (RFC 3501 §6.3.1, §6.3.2, §6.4.2; RFC 3691; RFC 7162 §3.1.8).
+
+use imap_wire::response::{self, Code, Condition};
+use imap_wire::{Flag, NumberSet, Select};
+use mail::{AccountId, MailboxId, Uid};
+use storage::limits::KEYWORDS_MAX;
+use storage::rows::MailboxRow;
+use storage::{StorageError, Store};
+
+use crate::engine::view::SessionView;
+use crate::fault::{Answer, Fault};
+use crate::session::{Selected, Session};
+use crate::views::{Member, first_unseen, from_uid};
+
+impl Session {
+    pub(crate) async fn select(&mut self, select: Select) -> Result<Answer, Fault> {
+        // RFC 3501 §6.3.1: whatever becomes of this one, the mailbox before is closed.
+        self.leave();
+        self.condstore |= select.condstore;
+        let account = self.account()?;
+        let store = self.server.store.clone();
+        let found = store.mailbox_by_name(account, select.mailbox.as_str()).await?;
+        let id = found.ok_or(StorageError::NoSuchMailbox)?.id;
+        // First the watch, then the reading: what changes in between rings.
+        let watch = self.server.bus.watch_mailbox(account, id);
+        let member = self.server.views.join(account, id);
+        let (view, row) = loaded(&store, account, id, &member).await?;
+        let recent_from = if select.read_only { row.recent_from } else { self.claim_recent(&row).await? };
+        let map = view.map();
+        let recent = from_uid(recent_from, map.max_uid());
+        let unseen = if row.unseen == 0 { None } else { first_unseen(&store, (account, id), map).await? };
+        let unseen = unseen.and_then(|uid| map.sequence_of(uid));
+
+        let out = self.connection.out();
+        let flags = all_flags(&row);
+        response::flags(out, &flags);
+        let permanent = Code::PermanentFlags {
+            flags: if select.read_only { Vec::new() } else { flags },
+            new_keywords: !select.read_only && row.keywords.len() < KEYWORDS_MAX,
+        };
+        response::untagged(out, Condition::Ok, Some(&permanent), "Flags that last");
+        response::exists(out, map.messages());
+        response::recent(out, map.count_from(recent_from));
+        if let Some(number) = unseen {
+            response::untagged(out, Condition::Ok, Some(&Code::Unseen(number.0)), "First unseen");
+        }
+        response::untagged(out, Condition::Ok, Some(&Code::UidValidity(row.uid_validity.0)), "UIDs are valid");
+        response::untagged(out, Condition::Ok, Some(&Code::UidNext(row.uid_next.0)), "The next UID");
+        response::untagged(out, Condition::Ok, Some(&Code::HighestModSeq(view.modseq().0)), "Highest");
+        let keywords_told = row.keywords.len();
+        let read_only = select.read_only;
+        self.selected = Some(Box::new(Selected { row, read_only, view, recent, keywords_told, member, watch }));
+        Ok(if read_only {
+            Answer::ok("Examined").with(Code::ReadOnly)
+        } else {
+            Answer::ok("Selected").with(Code::ReadWrite)
+        })
+    }
+
+    /// The first message that is `\Recent` here. A store that can't be written to doesn't keep anyone from reading.
+    async fn claim_recent(&mut self, row: &MailboxRow) -> Result<Uid, Fault> {
+        let account = self.account()?;
+        match self.server.store.claim_recent(account, row.id).await {
+            Err(error) if error.is_temporary() => Ok(row.recent_from),
+            claimed => Ok(claimed?),
+        }
+    }
+
+    /// New messages are `\Recent` for the session that hears of them first.
+    pub(crate) async fn claim_arrived(&mut self) -> Result<(), Fault> {
+        let selected = self.selected()?;
+        if selected.read_only {
+            return Ok(());
+        }
+        let row = selected.row.clone();
+        let from = self.claim_recent(&row).await?;
+        let selected = self.selected()?;
+        let max = selected.view.map().max_uid();
+        let before = selected.recent.ranges().iter().cloned();
+        let claimed = from_uid(from, max);
+        selected.recent = NumberSet::from_ranges(before.chain(claimed.ranges().iter().cloned()));
+        Ok(())
+    }
+
+    /// RFC 3501 §6.4.2: removes messages with `\Deleted` without telling, then leaves.
+    pub(crate) async fn close(&mut self) -> Result<Answer, Fault> {
+        if !self.selected()?.read_only {
+            self.remove_deleted(None).await?;
+        }
+        self.selected = None;
+        Ok(Answer::ok("Closed"))
+    }
+
+    /// RFC 3691: leaves without removing anything.
+    pub(crate) fn unselect(&mut self) -> Answer {
+        self.selected = None;
+        Answer::ok("Unselected")
+    }
+
+    /// Leaves the mailbox, if one is selected, and says where its responses end (RFC 7162 §3.2.11).
+    pub(crate) fn leave(&mut self) {
+        if self.selected.take().is_some() {
+            response::untagged(self.connection.out(), Condition::Ok, Some(&Code::Closed), "Previous mailbox closed");
+        }
+    }
+}
+
+/// Map and row of one moment, so that UIDNEXT lies behind what EXISTS counts. In a mailbox that never rests the row may be
+/// a little newer: what came in between is announced with the next command.
+async fn loaded(
+    store: &Store,
+    account: AccountId,
+    id: MailboxId,
+    member: &Member,
+) -> Result<(SessionView, MailboxRow), StorageError> {
+    let mut tries = 0;
+    loop {
+        let view = member.load(store).await?;
+        let row = store.mailbox(account, id).await?.ok_or(StorageError::NoSuchMailbox)?;
+        tries += 1;
+        if row.highest_modseq == view.modseq() || tries >= LOADS_MAX {
+            return Ok((view, row));
+        }
+    }
+}
+
+/// How often SELECT looks again when the mailbox changes under its eyes.
+const LOADS_MAX: u32 = 4;
+
+/// System flags and the mailbox's keywords.
+pub(crate) fn all_flags(row: &MailboxRow) -> Vec<Flag> {
+    Flag::SYSTEM.into_iter().chain(row.keywords.iter().cloned().map(Flag::Keyword)).collect()
+}

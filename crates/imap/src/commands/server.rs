@@ -1,0 +1,70 @@
+//! Commands about the connection: CAPABILITY, LOGOUT, ID, ENABLE, NAMESPACE, STARTTLS (RFC 3501 §6.1, §6.2.1; RFC 2971,
+//! RFC 5161, RFC 2342).
+
+use imap_wire::response::{self, Namespace};
+
+use crate::engine::pattern::DELIMITER;
+use crate::fault::{Answer, Lost};
+use crate::session::{ENCODING, Session};
+
+impl Session {
+    pub(crate) fn capability(&mut self) -> Answer {
+        let names = self.capabilities();
+        response::capability(self.connection.out(), &names);
+        Answer::ok("That is what I can do")
+    }
+
+    /// RFC 3501 §6.1.3: BYE comes before the tagged OK.
+    pub(crate) fn logout(&mut self) -> Answer {
+        self.selected = None;
+        response::bye(self.connection.out(), None, "Logging out");
+        self.ending = Some("");
+        Answer::ok("Bye")
+    }
+
+    /// RFC 2971. What a client says of itself goes to the log, at a level that is off by default.
+    pub(crate) fn id(&mut self, fields: &[(Vec<u8>, Option<Vec<u8>>)]) -> Answer {
+        for (name, value) in fields {
+            let value = value.as_deref().map(|value| value.escape_ascii().to_string());
+            tracing::debug!(peer = %self.peer, field = %name.escape_ascii(), value, "ID");
+        }
+        response::id(self.connection.out(), &[("name", "Relais"), ("version", env!("CARGO_PKG_VERSION"))]);
+        Answer::ok("Pleased to meet you")
+    }
+
+    /// RFC 5161: unknown capabilities are passed over.
+    pub(crate) fn enable(&mut self, names: &[String]) -> Answer {
+        let mut enabled = Vec::new();
+        if names.iter().any(|name| name == "CONDSTORE") {
+            self.condstore = true;
+            enabled.push("CONDSTORE");
+        }
+        response::enabled(self.connection.out(), &enabled);
+        Answer::ok("Enabled")
+    }
+
+    pub(crate) fn namespace(&mut self) -> Answer {
+        let personal = [Namespace { prefix: "", delimiter: DELIMITER }];
+        response::namespace(self.connection.out(), ENCODING, &personal, &[], &[]);
+        Answer::ok("One namespace, yours")
+    }
+
+    pub(crate) fn starttls(&mut self) -> Answer {
+        if self.tls {
+            return Answer::bad("TLS is on already");
+        }
+        if self.server.tls.is_none() {
+            return Answer::bad("TLS is not available");
+        }
+        Answer::ok("Begin the TLS handshake")
+    }
+
+    /// After STARTTLS was answered.
+    pub(crate) async fn turn_on_tls(&mut self) -> Result<(), Lost> {
+        self.connection.flush().await?;
+        let Some(tls) = self.server.tls.as_ref().map(|tls| tls.current()) else { return Err(Lost::Closed) };
+        self.connection.start_tls(tls).await?;
+        self.tls = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! STATUS (RFC 3501 §6.3.10; RFC 7162 §3.1.7, RFC 8438), answered from the mailbox's row.
+
+use imap_wire::response::{self, StatusData};
+use imap_wire::{MailboxName, StatusItem};
+use mail::{AccountId, Uid};
+use storage::rows::MailboxRow;
+use storage::{StorageError, Store};
+
+use crate::fault::{Answer, Fault};
+use crate::limits::ROWS_PER_PAGE;
+use crate::session::{ENCODING, Session};
+
+impl Session {
+    pub(crate) async fn status(&mut self, mailbox: &MailboxName, items: &[StatusItem]) -> Result<Answer, Fault> {
+        let account = self.account()?;
+        let row = self.server.store.mailbox_by_name(account, mailbox.as_str()).await?;
+        let row = row.ok_or(StorageError::NoSuchMailbox)?;
+        self.tell_status(mailbox, &row, items).await?;
+        Ok(Answer::ok("Status told"))
+    }
+
+    /// `* STATUS …`, also for LIST (RFC 5819).
+    pub(crate) async fn tell_status(
+        &mut self,
+        mailbox: &MailboxName,
+        row: &MailboxRow,
+        items: &[StatusItem],
+    ) -> Result<(), Fault> {
+        let account = self.account()?;
+        let mut data = Vec::with_capacity(items.len());
+        for item in items {
+            data.push(match item {
+                StatusItem::Messages => StatusData::Messages(row.messages),
+                StatusItem::Recent => StatusData::Recent(recent(&self.server.store, account, row).await?),
+                StatusItem::UidNext => StatusData::UidNext(row.uid_next.0),
+                StatusItem::UidValidity => StatusData::UidValidity(row.uid_validity.0),
+                StatusItem::Unseen => StatusData::Unseen(row.unseen),
+                StatusItem::Deleted => StatusData::Deleted(row.deleted),
+                StatusItem::Size => StatusData::Size(row.octets),
+                StatusItem::HighestModSeq => {
+                    self.condstore = true;
+                    StatusData::HighestModSeq(row.highest_modseq.0)
+                }
+            });
+        }
+        response::status(self.connection.out(), mailbox, ENCODING, &data);
+        Ok(())
+    }
+}
+
+/// Messages that nobody has selected yet.
+async fn recent(store: &Store, account: AccountId, row: &MailboxRow) -> Result<u32, Fault> {
+    if row.recent_from >= row.uid_next {
+        return Ok(0);
+    }
+    if row.recent_from == Uid(1) {
+        return Ok(row.messages);
+    }
+    let mut count = 0u32;
+    let mut from = Some(row.recent_from);
+    while let Some(first) = from {
+        let rows = store.messages(account, row.id, first, Uid(u32::MAX), ROWS_PER_PAGE).await?;
+        count = count.saturating_add(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
+    }
+    Ok(count)
+}

@@ -1,0 +1,120 @@
+//! STORE (RFC 3501 §6.4.6; RFC 7162 §3.1.3 UNCHANGEDSINCE).
+
+use imap_wire::response::{Code, FetchResponse};
+use imap_wire::{NumberSet, SequenceSet, Store, StoreAction};
+use mail::{Flags, ModSeq, Uid};
+use storage::messages::{FlagChange, FlagsChanged};
+use storage::rows::MessageRow;
+
+use crate::fault::{Answer, Fault};
+use crate::session::Session;
+
+/// Messages whose flags one transaction changes.
+const MESSAGES_PER_STEP: usize = 1_000;
+
+impl Session {
+    pub(crate) async fn store(&mut self, store: Store) -> Result<Answer, Fault> {
+        if self.selected()?.read_only {
+            return Ok(read_only());
+        }
+        self.condstore |= store.unchanged_since.is_some();
+        let wanted = match self.wanted(&store.set, store.uid)? {
+            Ok(wanted) => wanted,
+            Err(answer) => return Ok(answer),
+        };
+        let flags: Flags = store.flags.iter().cloned().collect();
+        let change = match store.action {
+            StoreAction::Replace => FlagChange::Replace(flags),
+            StoreAction::Add => FlagChange::Add(flags),
+            StoreAction::Remove => FlagChange::Remove(flags),
+        };
+        let map = self.selected()?.view.map().clone();
+        let uids: Vec<Uid> = map.existing(&wanted).collect();
+        let mut modified = NumberSet::empty();
+        let mut found = 0usize;
+        for some in uids.chunks(MESSAGES_PER_STEP) {
+            let changed = self.change_flags(some.to_vec(), change.clone(), store.unchanged_since.map(ModSeq)).await?;
+            found = found.saturating_add(changed.rows.len()).saturating_add(changed.modified.len());
+            changed.modified.iter().for_each(|uid| modified.push(uid.0));
+            for row in &changed.rows {
+                self.tell_stored(row, &store)?;
+                self.connection.flush_some().await?;
+            }
+        }
+        if !modified.is_empty() {
+            if !store.uid {
+                let numbers = map.existing(&modified).filter_map(|uid| map.sequence_of(uid)).map(|number| number.0);
+                modified = NumberSet::from_numbers(numbers);
+            }
+            return Ok(Answer::ok("Some messages were changed by others").with(Code::Modified(modified)));
+        }
+        if found < uids.len() {
+            return Ok(Answer::ok("Some messages are no longer there").with(Code::ExpungeIssued));
+        }
+        Ok(Answer::ok("Stored"))
+    }
+
+    /// Changes flags and notes the MODSEQ as this session's own, so that it is not told again.
+    pub(crate) async fn change_flags(
+        &mut self,
+        uids: Vec<Uid>,
+        change: FlagChange,
+        unchanged_since: Option<ModSeq>,
+    ) -> Result<FlagsChanged, Fault> {
+        let (account, mailbox) = self.key()?;
+        let done = self
+            .server
+            .store
+            .transact(move |tx| {
+                let before = tx.mailbox_row(account, mailbox)?.highest_modseq;
+                let changed = tx.change_flags(account, mailbox, &uids, &change, unchanged_since)?;
+                let row = tx.mailbox_row(account, mailbox)?;
+                Ok((changed, before, row))
+            })
+            .await?;
+        let (changed, before, row) = done.value;
+        let selected = self.selected()?;
+        if row.highest_modseq > before {
+            selected.view.made(row.highest_modseq);
+        }
+        selected.row = row;
+        Ok(changed)
+    }
+
+    fn tell_stored(&mut self, row: &MessageRow, store: &Store) -> Result<(), Fault> {
+        if !store.silent {
+            return self.tell_flags_of(row, store.uid);
+        }
+        // RFC 7162 §3.1.3: a client that knows MODSEQs gets the new one even from .SILENT.
+        if !self.condstore {
+            return Ok(());
+        }
+        let Some(number) = self.selected()?.view.map().sequence_of(row.uid) else { return Ok(()) };
+        let out = self.connection.out();
+        let mut fetch = FetchResponse::begin(out, number.0);
+        if store.uid {
+            fetch.uid(out, row.uid.0);
+        }
+        fetch.modseq(out, row.modseq.0);
+        fetch.end(out);
+        Ok(())
+    }
+
+    /// The UIDs that a command's set means; the inner error answers a sequence number that no message has.
+    pub(crate) fn wanted(&mut self, set: &SequenceSet, uid: bool) -> Result<Result<NumberSet, Answer>, Fault> {
+        let map = self.selected()?.view.map();
+        if uid {
+            return Ok(Ok(set.resolve(map.max_uid()).clip(1..=map.max_uid())));
+        }
+        // RFC 3501 §9 `seq-number`: one beyond EXISTS is the client's error, and so is any when there is no message.
+        if map.messages() == 0 || set.max_number().is_some_and(|number| number > map.messages()) {
+            return Ok(Err(Answer::bad(format!("There are only {} messages", map.messages()))));
+        }
+        Ok(Ok(map.uids_of(&set.resolve(map.messages()))))
+    }
+}
+
+/// The mailbox was opened by EXAMINE.
+pub(crate) fn read_only() -> Answer {
+    Answer::no(Code::ReadOnly, "The mailbox is open read-only")
+}

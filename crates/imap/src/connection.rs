@@ -1,0 +1,193 @@
+//! The socket: the only I/O of a session. Octets become frames here; what a session says leaves from here, with back-pressure.
+//!
+//! Between commands nothing is held but a small read: an idling client costs little (DESIGN §7). Works over any
+//! [`world::Stream`]; TLS is one more of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use imap_wire::response;
+use imap_wire::{Announcement, CommandText, Frame, FrameLimits, Framer, Refusal, Secret, Ticket};
+use rustls::ServerConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use world::{Stream, World};
+
+use crate::fault::Lost;
+use crate::limits::{
+    BUSY_READ_OCTETS, COMMAND_PAUSE_MAX, HANDSHAKE_TIMEOUT, IDLE_READ_OCTETS, OUTPUT_OCTETS, WRITE_TIMEOUT,
+};
+
+/// A [`Frame`] that owns what it holds.
+pub(crate) enum Event {
+    Command(CommandText),
+    Line(Secret),
+    BadLine(Refusal),
+    Announced(Announcement),
+    Chunk(Bytes),
+    MessageEnd { ticket: Ticket, nul: bool },
+    Misbehaviour { refusal: Refusal, close: bool },
+}
+
+/// One client's connection.
+pub(crate) struct Connection {
+    stream: Box<dyn Stream>,
+    world: World,
+    shutdown: CancellationToken,
+    /// Cuts what is received; the session tells it what to expect.
+    pub(crate) framer: Framer,
+    /// Received and not yet cut.
+    pending: Bytes,
+    /// The last read filled its buffer: the next one gets a larger one.
+    busy: bool,
+    /// Said and not yet sent.
+    output: Vec<u8>,
+    /// How much of `output` has been sent.
+    sent: usize,
+}
+
+impl Connection {
+    /// A connection that speaks in clear, or whatever the stream does.
+    pub(crate) fn new(stream: Box<dyn Stream>, world: World, shutdown: CancellationToken) -> Self {
+        Self {
+            stream,
+            world,
+            shutdown,
+            framer: Framer::new(FrameLimits::BEFORE_LOGIN),
+            pending: Bytes::new(),
+            busy: false,
+            output: Vec::new(),
+            sent: 0,
+        }
+    }
+
+    /// Where responses are appended.
+    pub(crate) fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// The next frame. `silence_max` bounds the wait between commands; none when the client may be silent for ever (IDLE).
+    /// Everything said so far is sent before waiting. May be dropped while it waits for input, when nothing is left to send.
+    pub(crate) async fn next(&mut self, silence_max: Option<Duration>) -> Result<Event, Lost> {
+        loop {
+            let mut rest: &[u8] = &self.pending;
+            let frame = self.framer.next(&mut rest);
+            let left = rest.len();
+            let event = match frame {
+                None => None,
+                Some(Frame::Continue) => {
+                    response::continuation(&mut self.output, "Ready for literal data");
+                    self.consume(left);
+                    continue;
+                }
+                Some(Frame::Command(text)) => Some(Event::Command(text)),
+                Some(Frame::Line(line)) => Some(Event::Line(line)),
+                Some(Frame::BadLine(refusal)) => Some(Event::BadLine(refusal)),
+                Some(Frame::Announced(announcement)) => Some(Event::Announced(announcement)),
+                Some(Frame::Chunk(chunk)) => Some(Event::Chunk(self.pending.slice_ref(chunk))),
+                Some(Frame::MessageEnd { ticket, nul }) => Some(Event::MessageEnd { ticket, nul }),
+                Some(Frame::Misbehaviour { refusal, close }) => Some(Event::Misbehaviour { refusal, close }),
+            };
+            self.consume(left);
+            match event {
+                Some(event) => return Ok(event),
+                None => {
+                    self.flush().await?;
+                    self.fill(silence_max).await?;
+                }
+            }
+        }
+    }
+
+    fn consume(&mut self, left: usize) {
+        self.pending.advance(self.pending.len().saturating_sub(left));
+        if self.pending.is_empty() {
+            self.pending = Bytes::new();
+        }
+    }
+
+    /// Waits for octets.
+    async fn fill(&mut self, silence_max: Option<Duration>) -> Result<(), Lost> {
+        let between = self.framer.is_idle();
+        let octets = if self.busy || !between { BUSY_READ_OCTETS } else { IDLE_READ_OCTETS };
+        if between && self.output.capacity() > IDLE_READ_OCTETS {
+            self.output = Vec::new();
+        }
+        let pause = if between { silence_max } else { Some(COMMAND_PAUSE_MAX) };
+        let mut buffer = BytesMut::with_capacity(octets);
+        let read = {
+            let world = &self.world;
+            let silence = async move {
+                match pause {
+                    Some(pause) => world.clock.sleep(pause).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                read = self.stream.read_buf(&mut buffer) => read.map_err(|_| Lost::Closed)?,
+                () = self.shutdown.cancelled(), if between => return Err(Lost::Shutdown),
+                () = silence => return Err(Lost::TimedOut),
+            }
+        };
+        if read == 0 {
+            return Err(Lost::Closed);
+        }
+        self.busy = read == octets;
+        self.pending = buffer.freeze();
+        Ok(())
+    }
+
+    /// Sends what is collected when that is a good deal.
+    pub(crate) async fn flush_some(&mut self) -> Result<(), Lost> {
+        if self.output.len() >= OUTPUT_OCTETS { self.flush().await } else { Ok(()) }
+    }
+
+    /// Sends everything that was said. A client that does not take it in time is given up.
+    pub(crate) async fn flush(&mut self) -> Result<(), Lost> {
+        while self.sent < self.output.len() {
+            let rest = self.output.get(self.sent..).unwrap_or_default();
+            let written = self.world.timeout(WRITE_TIMEOUT, self.stream.write(rest)).await;
+            match written {
+                Ok(Ok(octets)) if octets > 0 => self.sent += octets,
+                Ok(_) => return Err(Lost::Closed),
+                Err(_) => return Err(Lost::TimedOut),
+            }
+        }
+        self.output.clear();
+        self.sent = 0;
+        match self.world.timeout(WRITE_TIMEOUT, self.stream.flush()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Lost::Closed),
+            Err(_) => Err(Lost::TimedOut),
+        }
+    }
+
+    /// Goes on under TLS. What the client sent in clear behind its STARTTLS does not count (RFC 3501 §6.2.1).
+    pub(crate) async fn start_tls(&mut self, config: Arc<ServerConfig>) -> Result<(), Lost> {
+        self.pending = Bytes::new();
+        self.framer.reset();
+        let clear = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        let handshake = TlsAcceptor::from(config).accept(clear);
+        match self.world.timeout(HANDSHAKE_TIMEOUT, handshake).await {
+            Ok(Ok(stream)) => {
+                self.stream = Box::new(stream);
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "TLS handshake failed");
+                Err(Lost::Closed)
+            }
+            Err(_) => Err(Lost::TimedOut),
+        }
+    }
+
+    /// Ends the connection in an orderly way, as far as the client plays along.
+    pub(crate) async fn close(&mut self) {
+        if self.flush().await.is_ok() {
+            self.world.timeout(HANDSHAKE_TIMEOUT, self.stream.shutdown()).await.ok();
+        }
+    }
+}

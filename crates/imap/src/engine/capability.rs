@@ -1,0 +1,74 @@
+//! What CAPABILITY says (RFC 3501 §6.1.1): it depends on whether the connection is safe and who is on it.
+
+use super::table::StateKind;
+
+/// What is always there.
+const ALWAYS: [&str; 5] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
+
+/// What a client that has logged in can use.
+const LOGGED_IN: [&str; 15] = [
+    "IDLE",
+    "NAMESPACE",
+    "CHILDREN",
+    "UIDPLUS",
+    "UNSELECT",
+    "MOVE",
+    "ESEARCH",
+    "WITHIN",
+    "CONDSTORE",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "STATUS=SIZE",
+    "SPECIAL-USE",
+    "CREATE-SPECIAL-USE",
+    "APPENDLIMIT",
+];
+
+/// How safe the connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Safety {
+    /// TLS is on.
+    pub(crate) tls: bool,
+    /// STARTTLS can be given.
+    pub(crate) starttls: bool,
+    /// Passwords may be sent (RFC 3501 §11.2: only under TLS, unless the administrator says otherwise).
+    pub(crate) passwords: bool,
+}
+
+/// The capabilities of this moment.
+pub(crate) fn capabilities(state: StateKind, safety: Safety, append_octets_max: u64) -> Vec<String> {
+    let mut names: Vec<String> = ALWAYS.map(str::to_owned).to_vec();
+    if state == StateKind::NotAuthenticated {
+        if !safety.tls && safety.starttls {
+            names.push("STARTTLS".to_owned());
+        }
+        let more: &[&str] = if safety.passwords { &["AUTH=PLAIN", "AUTH=LOGIN"] } else { &["LOGINDISABLED"] };
+        names.extend(more.iter().map(|name| (*name).to_owned()));
+        return names;
+    }
+    names.extend(LOGGED_IN.iter().map(|name| match *name {
+        // RFC 7889 §2
+        "APPENDLIMIT" => format!("APPENDLIMIT={append_octets_max}"),
+        name => name.to_owned(),
+    }));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_offered_under_tls_only() {
+        let clear = Safety { tls: false, starttls: true, passwords: false };
+        let names = capabilities(StateKind::NotAuthenticated, clear, 1);
+        assert!(names.iter().any(|n| n == "LOGINDISABLED") && names.iter().any(|n| n == "STARTTLS"));
+        assert!(!names.iter().any(|n| n.starts_with("AUTH=")));
+        let safe = Safety { tls: true, starttls: true, passwords: true };
+        let names = capabilities(StateKind::NotAuthenticated, safe, 1);
+        assert!(names.iter().any(|n| n == "AUTH=PLAIN"));
+        assert!(!names.iter().any(|n| n == "STARTTLS" || n == "LOGINDISABLED"));
+        let names = capabilities(StateKind::Selected, safe, 77);
+        assert!(names.iter().any(|n| n == "APPENDLIMIT=77") && !names.iter().any(|n| n.starts_with("AUTH=")));
+    }
+}

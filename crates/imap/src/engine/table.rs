@@ -1,0 +1,140 @@
+//! The one table: which command is allowed in which state, and what may be told to the client before it is answered.
+//!
+//! RFC 3501 §3 (states), §5.5 and §7.4.1 (no EXPUNGE while sequence numbers are in use).
+
+use imap_wire::CommandBody;
+
+/// The state of a connection (RFC 3501 §3). Logout has no commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StateKind {
+    /// Nobody knows who it is.
+    NotAuthenticated,
+    /// Logged in, no mailbox open.
+    Authenticated,
+    /// A mailbox is open.
+    Selected,
+}
+
+/// In which states a command is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Allowed {
+    /// In all.
+    Any,
+    /// Before login.
+    NotAuthenticated,
+    /// After login, with or without a mailbox.
+    Authenticated,
+    /// With a mailbox.
+    Selected,
+}
+
+/// What of the changes that others made is told before the command's tagged response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sync {
+    /// Nothing: the command leaves or changes the mailbox, or has nothing to do with it.
+    Nothing,
+    /// New messages and flags, but no EXPUNGE: the command works with sequence numbers.
+    NoExpunge,
+    /// Everything.
+    All,
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rule {
+    /// Where the command is allowed.
+    pub(crate) allowed: Allowed,
+    /// What may be told with it.
+    pub(crate) sync: Sync,
+    /// Whether the client names UIDs, so that every FETCH response has to carry them (RFC 3501 §6.4.8).
+    pub(crate) uid: bool,
+}
+
+impl Allowed {
+    /// Whether the command may be given in this state; otherwise why not.
+    pub(crate) const fn check(self, state: StateKind) -> Result<(), &'static str> {
+        match (self, state) {
+            (Self::Any, _)
+            | (Self::NotAuthenticated, StateKind::NotAuthenticated)
+            | (Self::Authenticated, StateKind::Authenticated | StateKind::Selected)
+            | (Self::Selected, StateKind::Selected) => Ok(()),
+            (Self::NotAuthenticated, _) => Err("Already logged in"),
+            (_, StateKind::NotAuthenticated) => Err("Log in first"),
+            (Self::Selected, StateKind::Authenticated) => Err("Select a mailbox first"),
+        }
+    }
+}
+
+/// The rule of a command.
+pub(crate) fn rule(command: &CommandBody) -> Rule {
+    use CommandBody as C;
+    let (allowed, sync, uid) = match command {
+        C::Capability | C::Noop | C::Id(_) => (Allowed::Any, Sync::All, false),
+        C::Logout => (Allowed::Any, Sync::Nothing, false),
+        C::StartTls | C::Authenticate { .. } | C::Login { .. } => (Allowed::NotAuthenticated, Sync::Nothing, false),
+        C::Select(_) => (Allowed::Authenticated, Sync::Nothing, false),
+        C::Enable(_)
+        | C::Create(_)
+        | C::Delete(_)
+        | C::Rename { .. }
+        | C::Subscribe(_)
+        | C::Unsubscribe(_)
+        | C::List(_)
+        | C::Lsub { .. }
+        | C::Namespace
+        | C::Status { .. }
+        | C::Append(_)
+        | C::Idle => (Allowed::Authenticated, Sync::All, false),
+        C::Close | C::Unselect => (Allowed::Selected, Sync::Nothing, false),
+        C::Check => (Allowed::Selected, Sync::All, false),
+        C::Expunge { uids } => (Allowed::Selected, Sync::All, uids.is_some()),
+        C::Search(search) => (Allowed::Selected, by_number(!search.uid), search.uid),
+        C::Fetch(fetch) => (Allowed::Selected, by_number(!fetch.uid), fetch.uid),
+        C::Store(store) => (Allowed::Selected, by_number(!store.uid), store.uid),
+        C::Copy(transfer) | C::Move(transfer) => (Allowed::Selected, Sync::All, transfer.uid),
+    };
+    Rule { allowed, sync, uid }
+}
+
+const fn by_number(by_number: bool) -> Sync {
+    if by_number { Sync::NoExpunge } else { Sync::All }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_checked() {
+        use StateKind::{Authenticated, NotAuthenticated, Selected};
+        let cases = [
+            (Allowed::Any, [true, true, true]),
+            (Allowed::NotAuthenticated, [true, false, false]),
+            (Allowed::Authenticated, [false, true, true]),
+            (Allowed::Selected, [false, false, true]),
+        ];
+        for (allowed, expected) in cases {
+            for (state, ok) in [NotAuthenticated, Authenticated, Selected].into_iter().zip(expected) {
+                assert_eq!(allowed.check(state).is_ok(), ok, "{allowed:?} {state:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn commands_with_sequence_numbers_hold_expunges_back() {
+        // RFC 3501 §7.4.1: not during FETCH, STORE, SEARCH; UID commands are not among them.
+        assert_eq!(rule(&CommandBody::Noop).sync, Sync::All);
+        let expunge = CommandBody::Expunge { uids: None };
+        assert_eq!((rule(&expunge).sync, rule(&expunge).allowed), (Sync::All, Allowed::Selected));
+        let decode = |text: &[u8]| {
+            let text = imap_wire::CommandText::from(text);
+            rule(&imap_wire::decode(&text, imap_wire::NameEncoding::default()).unwrap().body)
+        };
+        for text in [&b"a FETCH 1 FLAGS\r\n"[..], b"a STORE 1 FLAGS ()\r\n", b"a SEARCH ALL\r\n"] {
+            assert_eq!(decode(text).sync, Sync::NoExpunge);
+        }
+        for text in [&b"a UID FETCH 1 FLAGS\r\n"[..], b"a UID STORE 1 FLAGS ()\r\n", b"a UID SEARCH ALL\r\n"] {
+            assert_eq!((decode(text).sync, decode(text).uid), (Sync::All, true));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Every bound of an IMAP session in one place. Those of lines, literals and search nesting are in `imap_wire::limits`.
+
+use std::time::Duration;
+
+/// Rows read from the store at once while listing, fetching or searching.
+pub const ROWS_PER_PAGE: usize = 500;
+
+/// Records read at once: some kilobytes each, 56 KiB at the most.
+pub const RECORDS_PER_PAGE: usize = 100;
+
+/// Lines of the change index read at once.
+pub const CHANGES_PER_PAGE: usize = 1_000;
+
+/// Octets of answers collected before they are written to the socket.
+pub const OUTPUT_OCTETS: usize = 32 * 1024;
+
+/// Octets asked for while a session waits for its next command: what an idle session holds.
+pub const IDLE_READ_OCTETS: usize = 512;
+
+/// Octets asked for while a client is sending.
+pub const BUSY_READ_OCTETS: usize = 16 * 1024;
+
+/// Octets of a header looked at by `HEADER.FIELDS` and SEARCH; the rest of a longer one is not seen by them.
+pub const HEADER_OCTETS_MAX: u64 = 2 * 1024 * 1024;
+
+/// Octets of a text part that SEARCH decodes at once.
+pub const SEARCH_WINDOW_OCTETS: usize = 1024 * 1024;
+
+/// Octets that a window of SEARCH shares with the one before, so that nothing at the border is missed.
+pub const SEARCH_OVERLAP_OCTETS: usize = 16 * 1024;
+
+/// Rows looked at by SEARCH before other sessions get their turn.
+pub const SEARCH_ROWS_PER_TURN: usize = 2_000;
+
+/// Failed logins on one connection; then it is closed.
+pub const LOGIN_FAILURES_MAX: u32 = 3;
+
+/// Refused commands in a row; then the connection is closed.
+pub const BAD_COMMANDS_MAX: u32 = 25;
+
+/// Wildcards in one LIST pattern.
+pub const LIST_WILDCARDS_MAX: usize = 32;
+
+/// Octets of one LIST pattern with its reference.
+pub const LIST_PATTERN_OCTETS_MAX: usize = 1_024;
+
+/// How long a client may take to accept octets that are sent to it.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long a client may pause in the middle of a command.
+pub const COMMAND_PAUSE_MAX: Duration = Duration::from_secs(300);
+
+/// How long a TLS handshake may take.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a client may take until it has logged in. RFC 3501 §5.4 binds the time after login only.
+pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// The autologout timer of a logged-in session: RFC 3501 §5.4 asks for 30 minutes at least.
+pub const AUTOLOGOUT: Duration = Duration::from_secs(30 * 60);
+
+/// How often an idling client hears `* OK Still here`, so that no middlebox forgets the connection.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(120);
+
+/// How long a failed login is delayed; the second twice, the third three times as long.
+pub const LOGIN_FAILURE_DELAY: Duration = Duration::from_secs(2);

@@ -1,0 +1,313 @@
+//! One client's session: its state, and the way of a command from its text to its tagged response.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bus::MailboxWatch;
+use imap_wire::response::{self, Code, Condition};
+use imap_wire::{Announcement, Command, CommandBody, CommandText, FrameLimits, NameEncoding, NumberSet, Tag};
+use mail::AccountId;
+use routing::objects::AccountObject;
+use storage::rows::MailboxRow;
+
+use crate::commands::append::Upload;
+use crate::connection::{Connection, Event};
+use crate::engine::capability::{Safety, capabilities};
+use crate::engine::table::{self, StateKind};
+use crate::engine::view::SessionView;
+use crate::fault::{Answer, Fault, Lost};
+use crate::limits::{AUTOLOGOUT, BAD_COMMANDS_MAX, LOGIN_TIMEOUT};
+use crate::server::{Server, Slot};
+use crate::settings::{Security, Settings};
+use crate::views::Member;
+
+/// How names travel: no session has anything else enabled yet.
+pub(crate) const ENCODING: NameEncoding = NameEncoding::ModifiedUtf7;
+
+/// One client's session.
+pub(crate) struct Session {
+    pub(crate) server: Arc<Server>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) connection: Connection,
+    pub(crate) peer: IpAddr,
+    pub(crate) security: Security,
+    pub(crate) tls: bool,
+    pub(crate) user: Option<User>,
+    pub(crate) selected: Option<Box<Selected>>,
+    /// The client knows MODSEQs (RFC 7162 §3.1): FETCH responses carry them.
+    pub(crate) condstore: bool,
+    /// The message that is being received, or was for the command at hand.
+    pub(crate) upload: Option<Box<Upload>>,
+    pub(crate) login_failures: u32,
+    /// Set when the connection shall be closed after the current response.
+    pub(crate) ending: Option<&'static str>,
+    bad_commands: u32,
+}
+
+/// Who is logged in.
+pub(crate) struct User {
+    pub(crate) account: Arc<AccountObject>,
+    pub(crate) _slot: Slot<AccountId>,
+}
+
+/// The selected mailbox.
+pub(crate) struct Selected {
+    /// As it was last read.
+    pub(crate) row: MailboxRow,
+    /// By EXAMINE.
+    pub(crate) read_only: bool,
+    /// What the client has been told.
+    pub(crate) view: SessionView,
+    /// UIDs that are `\Recent` in this session.
+    pub(crate) recent: NumberSet,
+    /// How many keywords the client has been told of.
+    pub(crate) keywords_told: usize,
+    pub(crate) member: Member,
+    pub(crate) watch: MailboxWatch,
+}
+
+impl Session {
+    /// A session at its start.
+    pub(crate) fn new(
+        server: Arc<Server>,
+        settings: Arc<Settings>,
+        connection: Connection,
+        peer: IpAddr,
+        security: Security,
+    ) -> Self {
+        Self {
+            server,
+            settings,
+            connection,
+            peer,
+            security,
+            tls: false,
+            user: None,
+            selected: None,
+            condstore: false,
+            upload: None,
+            login_failures: 0,
+            ending: None,
+            bad_commands: 0,
+        }
+    }
+
+    /// Lives the session to its end.
+    pub(crate) async fn run(mut self) {
+        if let Err(lost) = self.talk().await {
+            metrics::counter!("relais_imap_sessions_ended", "reason" => lost.name()).increment(1);
+            if let Some((text, code)) = lost.bye() {
+                response::bye(self.connection.out(), code.as_ref(), text);
+            }
+        }
+        self.selected = None;
+        self.upload = None;
+        self.connection.close().await;
+    }
+
+    async fn talk(&mut self) -> Result<(), Lost> {
+        if self.security == Security::ImplicitTls {
+            let Some(tls) = self.server.tls.as_ref().map(|tls| tls.current()) else { return Err(Lost::Closed) };
+            Box::pin(self.connection.start_tls(tls)).await?;
+            self.tls = true;
+        }
+        let code = Code::Capability(self.capabilities());
+        let text = format!("{} IMAP ready", self.settings.hostname);
+        response::greeting(self.connection.out(), Some(&code), &text);
+        while self.ending.is_none() {
+            let silence_max = if self.user.is_some() { AUTOLOGOUT } else { LOGIN_TIMEOUT };
+            match self.connection.next(Some(silence_max)).await? {
+                Event::Command(text) => self.command(text).await?,
+                Event::Announced(announcement) => Box::pin(self.announced(announcement)).await?,
+                Event::Chunk(chunk) => Box::pin(self.upload_chunk(&chunk)).await,
+                Event::MessageEnd { ticket, nul } => self.upload_end(ticket, nul),
+                Event::Misbehaviour { refusal, close } => {
+                    refusal.write(self.connection.out());
+                    self.count_bad();
+                    if close {
+                        self.ending = Some("The connection is out of step");
+                    }
+                }
+                // Nobody asked for a line: the framer only gives one when told to.
+                Event::Line(_) | Event::BadLine(_) => {}
+            }
+        }
+        if let Some(text) = self.ending.filter(|text| !text.is_empty()) {
+            response::bye(self.connection.out(), None, text);
+        }
+        Ok(())
+    }
+
+    /// A whole command: parse, check, do, tell, answer.
+    async fn command(&mut self, text: CommandText) -> Result<(), Lost> {
+        let decoded = imap_wire::decode(&text, ENCODING);
+        drop(text);
+        match decoded {
+            Ok(Command { tag, body }) => self.perform(tag, body).await,
+            Err(refusal) => {
+                self.upload = None;
+                refusal.write(self.connection.out());
+                self.count_bad();
+                Ok(())
+            }
+        }
+    }
+
+    async fn perform(&mut self, tag: Tag, body: CommandBody) -> Result<(), Lost> {
+        let name = body.name();
+        let rule = table::rule(&body);
+        let answer = match rule.allowed.check(self.state()) {
+            Err(why) => Ok(Answer::bad(why)),
+            // Not boxed: what waits for hours should be small.
+            Ok(()) if matches!(body, CommandBody::Idle) => self.idle().await,
+            Ok(()) => Box::pin(self.execute(&tag, body)).await,
+        };
+        self.upload = None;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(Fault::Lost(lost)) => return Err(lost),
+            Err(Fault::Storage(error)) => self.explain(name, &error),
+        };
+        match Box::pin(self.sync(rule.sync, rule.uid)).await {
+            Ok(()) => {}
+            Err(Fault::Lost(lost)) => return Err(lost),
+            // What could not be told now is told with the next command.
+            Err(Fault::Storage(error)) => {
+                self.explain(name, &error);
+            }
+        }
+        if answer.condition == Condition::Bad {
+            self.count_bad();
+        } else {
+            self.bad_commands = 0;
+        }
+        let result = match answer.condition {
+            Condition::Ok => "ok",
+            Condition::No => "no",
+            Condition::Bad => "bad",
+        };
+        metrics::counter!("relais_imap_commands", "command" => name, "result" => result).increment(1);
+        tracing::trace!(peer = %self.peer, command = name, result);
+        response::tagged(self.connection.out(), &tag, answer.condition, answer.code.as_ref(), &answer.text);
+        // STARTTLS: the answer goes out in clear, then the handshake begins.
+        if name == "STARTTLS" && answer.condition == Condition::Ok {
+            Box::pin(self.turn_on_tls()).await?;
+        }
+        Ok(())
+    }
+
+    fn explain(&self, command: &str, error: &storage::StorageError) -> Answer {
+        let answer = Answer::of(error);
+        if error.is_temporary() || answer.code == Some(Code::ServerBug) {
+            metrics::counter!("relais_imap_storage_errors").increment(1);
+            tracing::warn!(peer = %self.peer, command, %error, "the store refused");
+        }
+        answer
+    }
+
+    async fn execute(&mut self, tag: &Tag, body: CommandBody) -> Result<Answer, Fault> {
+        match body {
+            CommandBody::Capability => Ok(self.capability()),
+            CommandBody::Noop => Ok(Answer::ok("Done")),
+            CommandBody::Check => Ok(Answer::ok("All is on disk")),
+            CommandBody::Logout => Ok(self.logout()),
+            CommandBody::Id(fields) => Ok(self.id(&fields)),
+            CommandBody::StartTls => Ok(self.starttls()),
+            CommandBody::Authenticate { mechanism, initial_response } => {
+                Box::pin(self.authenticate(&mechanism, initial_response)).await
+            }
+            CommandBody::Login { username, password } => Box::pin(self.login(&username, &password)).await,
+            CommandBody::Enable(names) => Ok(self.enable(&names)),
+            CommandBody::Select(select) => Box::pin(self.select(select)).await,
+            CommandBody::Create(create) => Box::pin(self.create(create)).await,
+            CommandBody::Delete(mailbox) => Box::pin(self.delete(&mailbox)).await,
+            CommandBody::Rename { from, to } => Box::pin(self.rename(&from, &to)).await,
+            CommandBody::Subscribe(mailbox) => Box::pin(self.subscribe(&mailbox, true)).await,
+            CommandBody::Unsubscribe(mailbox) => Box::pin(self.subscribe(&mailbox, false)).await,
+            CommandBody::List(list) => Box::pin(self.list(&list)).await,
+            CommandBody::Lsub { reference, pattern } => Box::pin(self.lsub(&reference, &pattern)).await,
+            CommandBody::Namespace => Ok(self.namespace()),
+            CommandBody::Status { mailbox, items } => Box::pin(self.status(&mailbox, &items)).await,
+            CommandBody::Append(append) => Box::pin(self.append(append)).await,
+            // Handled before: see `perform`.
+            CommandBody::Idle => Ok(Answer::bad("IDLE can't be nested")),
+            CommandBody::Close => Box::pin(self.close()).await,
+            CommandBody::Unselect => Ok(self.unselect()),
+            CommandBody::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
+            CommandBody::Search(search) => Box::pin(self.search(tag, &search)).await,
+            CommandBody::Fetch(fetch) => Box::pin(self.fetch(fetch)).await,
+            CommandBody::Store(store) => Box::pin(self.store(store)).await,
+            CommandBody::Copy(transfer) => Box::pin(self.copy(&transfer)).await,
+            CommandBody::Move(transfer) => Box::pin(self.move_messages(&transfer)).await,
+        }
+    }
+
+    /// A message literal is announced: the answer comes before the octets (RFC 3501 §7.5, RFC 7889).
+    async fn announced(&mut self, announcement: Announcement) -> Result<(), Lost> {
+        let verdict = match table::Allowed::Authenticated.check(self.state()) {
+            Err(why) => Err(Answer::bad(why)),
+            Ok(()) => match self.weigh_append(&announcement).await {
+                Ok(weighed) => weighed,
+                Err(Fault::Lost(lost)) => return Err(lost),
+                Err(Fault::Storage(error)) => Err(self.explain("APPEND", &error)),
+            },
+        };
+        match verdict {
+            Ok(()) => self.begin_upload(),
+            Err(refusal) => self.refuse_append(&announcement, &refusal),
+        }
+        Ok(())
+    }
+
+    /// The state, as the table names it.
+    pub(crate) const fn state(&self) -> StateKind {
+        match (&self.user, &self.selected) {
+            (None, _) => StateKind::NotAuthenticated,
+            (Some(_), None) => StateKind::Authenticated,
+            (Some(_), Some(_)) => StateKind::Selected,
+        }
+    }
+
+    /// The account that is logged in. The table lets no command that asks for it run without one.
+    pub(crate) fn account(&self) -> Result<AccountId, Fault> {
+        self.user.as_ref().map(|user| user.account.id).ok_or(Fault::Storage(storage::StorageError::NoSuchAccount))
+    }
+
+    /// The selected mailbox. The table lets no command that asks for it run without one.
+    pub(crate) fn selected(&mut self) -> Result<&mut Selected, Fault> {
+        self.selected.as_deref_mut().ok_or(Fault::Storage(storage::StorageError::NoSuchMailbox))
+    }
+
+    /// Account and mailbox, as the store takes them.
+    pub(crate) fn key(&mut self) -> Result<(AccountId, mail::MailboxId), Fault> {
+        let account = self.account()?;
+        Ok((account, self.selected()?.row.id))
+    }
+
+    /// What can be had right now.
+    pub(crate) fn capabilities(&self) -> Vec<String> {
+        capabilities(self.state(), self.safety(), self.settings.append_octets_max)
+    }
+
+    /// How safe the connection is.
+    pub(crate) fn safety(&self) -> Safety {
+        Safety {
+            tls: self.tls,
+            starttls: self.server.tls.is_some(),
+            passwords: self.tls || self.settings.allow_plaintext_auth,
+        }
+    }
+
+    /// Larger commands are welcome from someone who has logged in.
+    pub(crate) fn welcome(&mut self) {
+        self.connection.framer.set_limits(FrameLimits::LOGGED_IN);
+    }
+
+    fn count_bad(&mut self) {
+        metrics::counter!("relais_imap_bad_commands").increment(1);
+        self.bad_commands = self.bad_commands.saturating_add(1);
+        if self.bad_commands >= BAD_COMMANDS_MAX && self.ending.is_none() {
+            self.ending = Some("Too many commands that make no sense");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What an administrator sets for IMAP.
+
+use std::time::Duration;
+
+/// The settings; a reload replaces them for sessions that begin afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The name that the greeting shows.
+    pub hostname: String,
+    /// Lets passwords travel without TLS. For loopback and benchmarks only (RFC 3501 §11.2).
+    pub allow_plaintext_auth: bool,
+    /// The largest message that APPEND takes.
+    pub append_octets_max: u64,
+    /// Connections at the same time.
+    pub connections_max: usize,
+    /// Connections at the same time from one address.
+    pub connections_per_address_max: usize,
+    /// Logged-in connections at the same time of one account.
+    pub connections_per_account_max: usize,
+    /// How long running commands may go on after a shutdown was ordered.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            hostname: "localhost".to_owned(),
+            allow_plaintext_auth: false,
+            append_octets_max: 50 * 1024 * 1024,
+            connections_max: 20_000,
+            connections_per_address_max: 200,
+            connections_per_account_max: 100,
+            shutdown_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How a listener's connections begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// In clear, with STARTTLS when there is a certificate (port 143).
+    StartTls,
+    /// With TLS from the first octet (port 993, RFC 8314).
+    ImplicitTls,
+}

@@ -1,0 +1,121 @@
+//! Telling a client what others changed (RFC 3501 §5.2, §7.3.1, §7.4.1). Costs what changed: one read when nothing did.
+
+use imap_wire::NumberSet;
+use imap_wire::response::{self, Code, Condition, FetchResponse};
+use mail::Uid;
+use storage::limits::KEYWORDS_MAX;
+use storage::rows::MessageRow;
+
+use crate::commands::select::all_flags;
+use crate::engine::table::Sync;
+use crate::fault::{Fault, Lost};
+use crate::limits::ROWS_PER_PAGE;
+use crate::session::Session;
+use crate::views::learn_changes;
+
+impl Session {
+    /// Reads what changed and says as much of it as is allowed now. `uid`: FETCH responses carry UIDs.
+    pub(crate) async fn sync(&mut self, what: Sync, uid: bool) -> Result<(), Fault> {
+        if what == Sync::Nothing || self.selected.is_none() {
+            return Ok(());
+        }
+        self.learn().await?;
+        let expunges = what == Sync::All;
+        let selected = self.selected()?;
+        let news = selected.view.tell(expunges);
+        let messages = selected.view.map().messages();
+        if !news.expunged.is_empty() || news.exists.is_some() {
+            selected.member.share(&mut selected.view);
+        }
+        for number in &news.expunged {
+            response::expunge(self.connection.out(), number.0);
+            self.connection.flush_some().await?;
+        }
+        if news.exists.is_some() {
+            self.claim_arrived().await?;
+            let selected = self.selected()?;
+            let recent = selected.recent.ranges().iter().map(|range| {
+                let map = selected.view.map();
+                let beyond = range.end().checked_add(1).map_or(0, |next| map.count_from(Uid(next)));
+                map.count_from(Uid(*range.start())).saturating_sub(beyond)
+            });
+            let recent = recent.fold(0u32, u32::saturating_add);
+            response::exists(self.connection.out(), messages);
+            response::recent(self.connection.out(), recent);
+        }
+        self.tell_keywords()?;
+        if !news.changed.is_empty() {
+            let changed = NumberSet::from_numbers(news.changed.iter().map(|uid| uid.0));
+            self.tell_flags(&changed, uid).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings the view up to date without saying anything.
+    pub(crate) async fn learn(&mut self) -> Result<(), Fault> {
+        let key = self.key()?;
+        let store = self.server.store.clone();
+        let Some(row) = store.mailbox(key.0, key.1).await? else { return Err(Lost::MailboxDeleted.into()) };
+        let selected = self.selected()?;
+        let newer = row.highest_modseq > selected.view.modseq();
+        selected.row = row;
+        if newer {
+            learn_changes(&store, key, &mut selected.view).await?;
+        }
+        Ok(())
+    }
+
+    /// RFC 3501 §7.2.6: a new FLAGS response when there are new keywords.
+    fn tell_keywords(&mut self) -> Result<(), Fault> {
+        let selected = self.selected()?;
+        if selected.row.keywords.len() == selected.keywords_told {
+            return Ok(());
+        }
+        selected.keywords_told = selected.row.keywords.len();
+        let flags = all_flags(&selected.row);
+        let (read_only, room) = (selected.read_only, selected.keywords_told < KEYWORDS_MAX);
+        response::flags(self.connection.out(), &flags);
+        if !read_only {
+            let permanent = Code::PermanentFlags { flags, new_keywords: room };
+            response::untagged(self.connection.out(), Condition::Ok, Some(&permanent), "Flags that last");
+        }
+        Ok(())
+    }
+
+    async fn tell_flags(&mut self, uids: &NumberSet, uid: bool) -> Result<(), Fault> {
+        let key = self.key()?;
+        let store = self.server.store.clone();
+        for range in uids.ranges() {
+            let mut from = Some(Uid(*range.start()));
+            while let Some(first) = from {
+                let rows = store.messages(key.0, key.1, first, Uid(*range.end()), ROWS_PER_PAGE).await?;
+                for row in &rows {
+                    self.tell_flags_of(row, uid)?;
+                    self.connection.flush_some().await?;
+                }
+                from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
+            }
+        }
+        Ok(())
+    }
+
+    /// `* n FETCH (FLAGS (…))`, with MODSEQ for clients that know it.
+    pub(crate) fn tell_flags_of(&mut self, row: &MessageRow, uid: bool) -> Result<(), Fault> {
+        let condstore = self.condstore;
+        let selected = self.selected()?;
+        let Some(number) = selected.view.map().sequence_of(row.uid) else { return Ok(()) };
+        let flags = selected.row.flags_of(row);
+        let recent = selected.recent.contains(row.uid.0);
+        let out = self.connection.out();
+        let mut fetch = FetchResponse::begin(out, number.0);
+        if uid {
+            fetch.uid(out, row.uid.0);
+        }
+        if condstore {
+            fetch.modseq(out, row.modseq.0);
+        }
+        fetch.flags(out, &flags, recent);
+        fetch.end(out);
+        Ok(())
+    }
+}

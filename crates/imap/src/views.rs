@@ -1,0 +1,178 @@
+//! Mailboxes that sessions have open: one map for all sessions that are at the same MODSEQ, loaded once.
+//!
+//! The registry holds weak references; the last session that leaves takes the map with it. Invariant: a stored map is exactly the
+//! set of UIDs as of its MODSEQ, so that maps of equal MODSEQ are interchangeable.
+
+use std::sync::{Arc, Weak};
+
+use dashmap::DashMap;
+use imap_wire::NumberSet;
+use mail::{AccountId, MailboxId, ModSeq, Uid};
+use parking_lot::Mutex;
+use storage::{StorageError, Store};
+
+use crate::engine::uid_map::UidMap;
+use crate::engine::view::SessionView;
+use crate::limits::{CHANGES_PER_PAGE, ROWS_PER_PAGE};
+
+type Key = (AccountId, MailboxId);
+
+/// The mailboxes that are open.
+#[derive(Default)]
+pub(crate) struct Views(DashMap<Key, Weak<MailboxView>>);
+
+/// What all sessions of one mailbox share.
+#[derive(Default)]
+struct MailboxView {
+    latest: Mutex<Option<(ModSeq, Arc<UidMap>)>>,
+    /// Held while the map is read from the store, so that many sessions that come together read it once.
+    loading: tokio::sync::Mutex<()>,
+}
+
+/// One session's part in a mailbox's shared view; leaves when dropped.
+pub(crate) struct Member {
+    views: Arc<Views>,
+    key: Key,
+    shared: Arc<MailboxView>,
+}
+
+impl Views {
+    /// Joins those who have the mailbox open.
+    pub(crate) fn join(self: &Arc<Self>, account: AccountId, mailbox: MailboxId) -> Member {
+        let key = (account, mailbox);
+        let mut entry = self.0.entry(key).or_default();
+        let shared = entry.upgrade().unwrap_or_else(|| {
+            let fresh = Arc::new(MailboxView::default());
+            *entry = Arc::downgrade(&fresh);
+            fresh
+        });
+        drop(entry);
+        Member { views: Arc::clone(self), key, shared }
+    }
+
+    /// How many mailboxes are held in memory.
+    #[cfg(test)]
+    pub(crate) fn mailboxes(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Member {
+    /// The mailbox as it is now. Reads only what changed since another session last looked; reads all when none has.
+    pub(crate) async fn load(&self, store: &Store) -> Result<SessionView, StorageError> {
+        let _guard = self.shared.loading.lock().await;
+        let known = self.shared.latest.lock().clone();
+        let mut view = match known {
+            Some((modseq, map)) => SessionView::new(map, modseq),
+            None => self.read(store).await?,
+        };
+        learn_changes(store, self.key, &mut view).await?;
+        view.tell(true);
+        self.share(&mut view);
+        Ok(view)
+    }
+
+    /// Every UID, with a MODSEQ from which on changes have to be looked at.
+    async fn read(&self, store: &Store) -> Result<SessionView, StorageError> {
+        let (account, mailbox) = self.key;
+        // First the MODSEQ, then the rows: what changes in between is in the change index behind it.
+        let since = store.mailbox(account, mailbox).await?.ok_or(StorageError::NoSuchMailbox)?.highest_modseq;
+        let mut map = UidMap::default();
+        let mut from = Uid(1);
+        loop {
+            let rows = store.messages(account, mailbox, from, Uid(u32::MAX), ROWS_PER_PAGE).await?;
+            rows.iter().for_each(|row| map.push(row.uid));
+            let next = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
+            match next {
+                Some(next) => from = next,
+                None => return Ok(SessionView::new(Arc::new(map), since)),
+            }
+        }
+    }
+
+    /// Takes the shared map in place of an equal one; the newest is kept for those who come.
+    pub(crate) fn share(&self, view: &mut SessionView) {
+        view.share(|modseq, map| {
+            let mut latest = self.shared.latest.lock();
+            match latest.as_ref() {
+                Some((known, shared)) if *known == modseq => Arc::clone(shared),
+                Some((known, _)) if *known > modseq => Arc::clone(map),
+                _ => {
+                    *latest = Some((modseq, Arc::clone(map)));
+                    Arc::clone(map)
+                }
+            }
+        });
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        // This member's own reference is the last one when nobody else has the mailbox open.
+        self.views.0.remove_if(&self.key, |_, weak| weak.strong_count() <= 1);
+    }
+}
+
+/// Reads everything that changed since the view was last brought up to date. Costs what changed.
+pub(crate) async fn learn_changes(store: &Store, key: Key, view: &mut SessionView) -> Result<(), StorageError> {
+    let since = view.modseq();
+    let mut last = None;
+    loop {
+        let changes = store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await?;
+        view.learn(&changes);
+        if changes.len() < CHANGES_PER_PAGE {
+            return Ok(());
+        }
+        last = changes.last().copied();
+    }
+}
+
+/// The first message without `\Seen`, by UID.
+pub(crate) async fn first_unseen(store: &Store, key: Key, uids: &UidMap) -> Result<Option<Uid>, StorageError> {
+    let mut from = Uid(1);
+    loop {
+        let rows = store.messages(key.0, key.1, from, Uid(uids.max_uid()), ROWS_PER_PAGE).await?;
+        let unseen = |row: &&storage::rows::MessageRow| {
+            !row.system_flags.contains(mail::SystemFlags::SEEN) && uids.contains(row.uid)
+        };
+        if let Some(row) = rows.iter().find(unseen) {
+            return Ok(Some(row.uid));
+        }
+        match rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE) {
+            Some(next) => from = next,
+            None => return Ok(None),
+        }
+    }
+}
+
+/// The numbers from a UID on, as far as there are any.
+pub(crate) fn from_uid(first: Uid, max: u32) -> NumberSet {
+    NumberSet::from_ranges([first.0..=max])
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::Timestamp;
+    use storage::MemoryEngine;
+    use world::simulated::SimulatedWorld;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_mailbox_is_held_once_and_leaves_with_its_last_session() {
+        let world = SimulatedWorld::new(Timestamp(0), 1).world();
+        let store = Store::open(Arc::new(MemoryEngine::default()), world).await.unwrap();
+        let account = serde_json::from_str("{\"id\":0,\"address\":\"alice@example.org\"}").unwrap();
+        let account = store.add_account(account).await.unwrap().value.id;
+        let inbox = store.inbox(account).await.unwrap().id;
+        let views = Arc::new(Views::default());
+        let (first, second) = (views.join(account, inbox), views.join(account, inbox));
+        let (a, b) = (first.load(&store).await.unwrap(), second.load(&store).await.unwrap());
+        assert!(Arc::ptr_eq(a.map(), b.map()));
+        assert_eq!(views.mailboxes(), 1);
+        drop(first);
+        assert_eq!(views.mailboxes(), 1);
+        drop(second);
+        assert_eq!(views.mailboxes(), 0);
+    }
+}

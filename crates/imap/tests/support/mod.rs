@@ -1,0 +1,135 @@
+//! A server in memory, an account, and a stage for transcripts.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "tests may; the lints' own exception knows only functions marked as tests"
+)]
+
+pub mod stage;
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use bus::Bus;
+use bytes::Bytes;
+use mail::{Address, Flags, InternalDate, Timestamp};
+use relais_imap::{AuthError, Authenticator, Imap, Settings, TlsHandle};
+use routing::objects::AccountObject;
+use rustls::crypto::aws_lc_rs::default_provider;
+use storage::messages::{Deposited, NewMessage};
+use storage::{MemoryEngine, Store};
+use world::BoxFuture;
+use world::simulated::SimulatedWorld;
+
+/// Where time stands when a test begins: 2026-02-25 06:13:20 UTC.
+pub const START: Timestamp = Timestamp(1_772_000_000_000);
+
+/// The password of every account.
+pub const PASSWORD: &str = "secret";
+
+/// Knows the accounts `alice` and `bob`.
+struct Doorman(Store);
+
+impl Authenticator for Doorman {
+    fn authenticate<'a>(
+        &'a self,
+        login: &'a str,
+        password: &'a str,
+        _remote: IpAddr,
+    ) -> BoxFuture<'a, Result<Arc<AccountObject>, AuthError>> {
+        Box::pin(async move {
+            let address = Address::parse(&format!("{login}@example.org")).map_err(|_| AuthError::Refused)?;
+            let account = self.0.directory().account(&address).cloned();
+            if login == "broken" {
+                return Err(AuthError::Unavailable("on purpose".to_owned()));
+            }
+            account.filter(|_| password == PASSWORD).ok_or(AuthError::Refused)
+        })
+    }
+}
+
+/// Everything a test needs around the service.
+pub struct House {
+    pub sim: SimulatedWorld,
+    pub engine: MemoryEngine,
+    pub store: Store,
+    pub imap: Imap,
+}
+
+impl House {
+    pub async fn new(settings: Settings, tls: bool) -> Self {
+        let sim = SimulatedWorld::new(START, 1);
+        let bus = Bus::new();
+        let engine = MemoryEngine::new(Arc::new(bus.clone()));
+        let store = Store::open(Arc::new(engine.clone()), sim.world()).await.unwrap();
+        for name in ["alice", "bob"] {
+            store.add_account(account(name)).await.unwrap();
+        }
+        let handle = tls.then(|| Arc::new(TlsHandle::new(certificate().0.clone())));
+        let imap = Imap::new(store.clone(), bus, Arc::new(Doorman(store.clone())), settings, handle);
+        Self { sim, engine, store, imap }
+    }
+
+    pub fn account(&self, name: &str) -> Arc<AccountObject> {
+        let address = Address::parse(&format!("{name}@example.org")).unwrap();
+        self.store.directory().account(&address).cloned().unwrap()
+    }
+
+    /// Puts a message into a mailbox, as a delivery would.
+    pub async fn deliver(&self, to: &str, mailbox: &str, content: &[u8], with_record: bool) -> Deposited {
+        let account = self.account(to).id;
+        let mailbox = self.store.mailbox_by_name(account, mailbox).await.unwrap().unwrap();
+        let mut writer = self.store.blob_writer();
+        writer.write(content).await.unwrap();
+        let blob = writer.finish();
+        let record = imap_wire::precompute::record(&message::Scanner::scan(content)).unwrap();
+        let message = NewMessage {
+            blob: blob.hash,
+            octets: blob.octets,
+            flags: Flags::default(),
+            internal_date: InternalDate::from(self.store.now()),
+            saved_at: self.store.now(),
+            record: with_record.then(|| Bytes::from(record.encode())),
+        };
+        self.store.append(account, mailbox.id, blob, message).await.unwrap().value
+    }
+}
+
+/// A message of `tests/transcripts/messages`, with CRLF.
+pub fn fixture(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/transcripts/messages").join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.replace('\n', "\r\n").into_bytes()
+}
+
+fn account(name: &str) -> AccountObject {
+    let object = format!("{{\"id\":0,\"address\":\"{name}@example.org\"}}");
+    serde_json::from_str(&object).unwrap()
+}
+
+/// The server's and the client's side of one throw-away certificate.
+pub fn certificate() -> &'static (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
+    static TLS: OnceLock<(Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>)> = OnceLock::new();
+    TLS.get_or_init(|| {
+        let made = rcgen::generate_simple_self_signed(vec!["imap.example".to_owned()]).unwrap();
+        let certificate = made.cert.der().clone();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let server = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key.into())
+            .unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let client = rustls::ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        (Arc::new(server), Arc::new(client))
+    })
+}

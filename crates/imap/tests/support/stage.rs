@@ -1,0 +1,317 @@
+//! The real sessions as a stage for transcripts: over a pipe in memory, or over TLS on a loopback socket.
+//!
+//! Directives before the first line: `@plain` (no TLS, and no passwords without it), `@no-certificate`,
+//! `@limit name=value`. At any time: `@login alice` (reads the greeting, logs in, says nothing of it),
+//! `@deliver x.eml to alice [in Mailbox] [N times] [without record]`, `@advance 30s`
+//! (somebody waits for it), `@pass 30s` (nobody does), `@fail disk.full`, `@heal`, `@tls`,
+//! `@shutdown`, `@cut` (the client is gone).
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use mail::Timestamp;
+use relais_imap::{Security, Settings};
+use storage::StorageError;
+use testkit::transcript::Stage;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+use world::{Clock, Stream, SystemClock};
+
+use super::{House, PASSWORD, certificate, fixture};
+
+/// What the connections run over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// A pipe in memory.
+    Pipe,
+    /// TLS on a socket.
+    Tls,
+}
+
+pub struct ImapStage {
+    over: Over,
+    settings: Settings,
+    plain: bool,
+    certificate: bool,
+    runtime: Runtime,
+    house: Option<House>,
+    at: Option<SocketAddr>,
+    shutdown: CancellationToken,
+    clients: HashMap<u32, Client>,
+}
+
+pub struct Client {
+    stream: Box<dyn Stream>,
+    input: Vec<u8>,
+}
+
+/// Fails instead of hanging.
+pub async fn soon<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        () = SystemClock.sleep(Duration::from_secs(15)) => Err("nothing happened for 15 seconds".to_owned()),
+    }
+}
+
+impl Client {
+    pub fn new(stream: Box<dyn Stream>) -> Self {
+        Self { stream, input: Vec::new() }
+    }
+
+    pub async fn send(&mut self, octets: &[u8]) -> Result<(), String> {
+        soon(async {
+            // The server may have closed already; its lines tell.
+            self.stream.write_all(octets).await.ok();
+            self.stream.flush().await.ok();
+            for _ in 0..8 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+    }
+
+    pub async fn read_line(&mut self) -> Result<Option<String>, String> {
+        loop {
+            if let Some(end) = self.input.windows(2).position(|pair| pair == b"\r\n") {
+                let line: Vec<u8> = self.input.drain(..end + 2).take(end).collect();
+                return Ok(Some(String::from_utf8_lossy(&line).into_owned()));
+            }
+            let mut buffer = [0; 4096];
+            match soon(self.stream.read(&mut buffer)).await? {
+                Ok(octets) if octets > 0 => self.input.extend(&buffer[..octets]),
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    /// Sends a command and reads up to its tagged response; gives all lines.
+    pub async fn command(&mut self, tag: &str, text: &str) -> Result<Vec<String>, String> {
+        self.send(format!("{tag} {text}\r\n").as_bytes()).await?;
+        self.until(tag).await
+    }
+
+    /// Reads up to the tagged response.
+    pub async fn until(&mut self, tag: &str) -> Result<Vec<String>, String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.read_line().await?.ok_or("the connection has ended")?;
+            let done = line.starts_with(&format!("{tag} "));
+            lines.push(line);
+            if done {
+                return Ok(lines);
+            }
+        }
+    }
+
+    pub async fn handshake(&mut self) -> Result<(), String> {
+        let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        let name = rustls::pki_types::ServerName::try_from("imap.example").unwrap();
+        let connector = tokio_rustls::TlsConnector::from(certificate().1.clone());
+        let stream = soon(connector.connect(name, plain)).await?.map_err(|error| error.to_string())?;
+        self.stream = Box::new(stream);
+        Ok(())
+    }
+}
+
+/// A connection to a house over a pipe. Without TLS; passwords are allowed when the settings say so.
+pub fn pipe(house: &House, shutdown: &CancellationToken) -> Client {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let session = house.imap.clone().serve_stream(
+        Box::new(far),
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Security::StartTls,
+        shutdown.clone(),
+    );
+    tokio::spawn(session);
+    Client::new(Box::new(near))
+}
+
+impl ImapStage {
+    pub fn new(over: Over) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let settings =
+            Settings { hostname: "imap.example".to_owned(), allow_plaintext_auth: true, ..Settings::default() };
+        Self {
+            over,
+            settings,
+            plain: false,
+            certificate: true,
+            runtime,
+            house: None,
+            at: None,
+            shutdown: CancellationToken::new(),
+            clients: HashMap::new(),
+        }
+    }
+
+    fn open_house(&mut self) -> &House {
+        if self.house.is_none() {
+            let settings = Settings { allow_plaintext_auth: !self.plain, ..self.settings.clone() };
+            self.house = Some(self.runtime.block_on(House::new(settings, self.certificate)));
+        }
+        self.house.as_ref().unwrap()
+    }
+
+    fn client(&mut self, connection: u32) -> Result<(&Runtime, &mut Client), String> {
+        let client = self.clients.get_mut(&connection).ok_or("nobody has connected yet")?;
+        Ok((&self.runtime, client))
+    }
+
+    fn setting(&mut self, name: &str, value: u64) -> Result<(), String> {
+        let count = usize::try_from(value).map_err(|_| "too large")?;
+        match name {
+            "append_octets_max" => self.settings.append_octets_max = value,
+            "connections_per_address_max" => self.settings.connections_per_address_max = count,
+            "connections_per_account_max" => self.settings.connections_per_account_max = count,
+            other => return Err(format!("no limit is called {other}")),
+        }
+        Ok(())
+    }
+
+    /// `x.eml to alice [in Mailbox] [N times] [without record]`
+    fn deliver(&mut self, text: &str) -> Result<(), String> {
+        let mut words = text.split(' ');
+        let (Some(file), Some("to"), Some(user)) = (words.next(), words.next(), words.next()) else {
+            return Err("@deliver FILE to USER".to_owned());
+        };
+        let (mut mailbox, mut times, mut record) = ("INBOX".to_owned(), 1, true);
+        while let Some(word) = words.next() {
+            let next = words.next().unwrap_or_default();
+            match (word, next) {
+                ("in", name) => mailbox = name.to_owned(),
+                ("without", "record") => record = false,
+                (number, "times") => times = number.parse().map_err(|_| "N times")?,
+                _ => return Err(format!("@deliver: {word}?")),
+            }
+        }
+        self.open_house();
+        let house = self.house.as_ref().unwrap();
+        let content = fixture(file);
+        self.runtime.block_on(async {
+            for _ in 0..times {
+                house.deliver(user, &mailbox, &content, record).await;
+            }
+        });
+        Ok(())
+    }
+
+    /// Moves time, and nobody has waited for just that.
+    fn pass(&mut self, text: &str) -> Result<(), String> {
+        let span = span(text)?;
+        self.open_house().sim.clock.advance(span);
+        Ok(())
+    }
+
+    /// Moves time once somebody waits for it.
+    fn advance(&mut self, text: &str) -> Result<(), String> {
+        let span = span(text)?;
+        let clock = self.open_house().sim.clock.clone();
+        let wanted = Timestamp(clock.now().0 + i64::try_from(span.as_millis()).unwrap());
+        self.runtime.block_on(soon(async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            while clock.next_wake().is_none_or(|at| at > wanted) {
+                tokio::task::yield_now().await;
+            }
+            clock.advance(span);
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        }))
+    }
+}
+
+/// `30s`, `2m`
+fn span(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.len() - 1);
+    let number = number.parse::<u64>().map_err(|_| format!("{text} is no span"))?;
+    Ok(Duration::from_secs(number * if unit == "m" { 60 } else { 1 }))
+}
+
+impl Stage for ImapStage {
+    fn connect(&mut self, connection: u32) -> Result<(), String> {
+        self.open_house();
+        if self.clients.contains_key(&connection) {
+            return Ok(());
+        }
+        let (over, plain, shutdown) = (self.over, self.plain, self.shutdown.clone());
+        let house = self.house.as_ref().unwrap();
+        let at = &mut self.at;
+        let client = self.runtime.block_on(async {
+            if over == Over::Pipe || plain {
+                return Ok(pipe(house, &shutdown));
+            }
+            let to = match *at {
+                Some(at) => at,
+                None => {
+                    let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+                    listener.set_nonblocking(true).map_err(|error| error.to_string())?;
+                    let to = listener.local_addr().map_err(|error| error.to_string())?;
+                    let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
+                    let imap = house.imap.clone();
+                    tokio::spawn(async move { imap.serve(listener, Security::ImplicitTls, shutdown).await });
+                    *at = Some(to);
+                    to
+                }
+            };
+            let connected = world::Connector::connect(&world::TcpConnector, to, Duration::from_secs(15));
+            let mut client = Client::new(connected.await.map_err(|error| error.to_string())?);
+            client.handshake().await?;
+            Ok::<_, String>(client)
+        })?;
+        self.clients.insert(connection, client);
+        Ok(())
+    }
+
+    fn send(&mut self, connection: u32, octets: &[u8]) -> Result<(), String> {
+        let (runtime, client) = self.client(connection)?;
+        runtime.block_on(client.send(octets))
+    }
+
+    fn read_line(&mut self, connection: u32) -> Result<Option<String>, String> {
+        let (runtime, client) = self.client(connection)?;
+        runtime.block_on(client.read_line())
+    }
+
+    fn directive(&mut self, connection: u32, directive: &str) -> Result<(), String> {
+        match directive.split_once(' ').unwrap_or((directive, "")) {
+            // For the runner of transcripts: not to be cut.
+            ("whole", "") => {}
+            ("plain", "") => self.plain = true,
+            ("no-certificate", "") => self.certificate = false,
+            ("limit", rest) => {
+                let (name, value) = rest.split_once('=').ok_or("@limit name=value")?;
+                self.setting(name, value.parse().map_err(|_| "a limit is a number")?)?;
+            }
+            ("login", user) => {
+                self.connect(connection)?;
+                let (runtime, client) = self.client(connection)?;
+                let line = format!("login LOGIN {user} {PASSWORD}");
+                runtime.block_on(async {
+                    client.read_line().await?;
+                    client.send(format!("{line}\r\n").as_bytes()).await?;
+                    client.until("login").await
+                })?;
+            }
+            ("deliver", text) => self.deliver(text)?,
+            ("advance", text) => self.advance(text)?,
+            ("pass", text) => self.pass(text)?,
+            ("fail", "disk.full") => self.open_house().engine.fail_after(0, StorageError::DiskFull),
+            ("heal", "") => self.open_house().engine.heal(),
+            ("tls", "") => {
+                let (runtime, client) = self.client(connection)?;
+                runtime.block_on(client.handshake())?;
+            }
+            ("shutdown", "") => self.shutdown.cancel(),
+            ("cut", "") => {
+                self.clients.remove(&connection);
+            }
+            _ => return Err(format!("no such directive: {directive}")),
+        }
+        Ok(())
+    }
+}

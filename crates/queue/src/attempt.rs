@@ -1,0 +1,212 @@
+//! What one attempt means for each recipient: done, failed, or to be tried again; and which DSNs leave.
+//!
+//! RFC 5321 §4.5.4.1 and §6.1 (4xx and 5xx apart, each recipient alone), RFC 3461 §6 (who is told what).
+
+use mail::{DsnNotify, EnhancedCode, OriginalRecipient, Reply, Timestamp};
+use storage::rows::{QueueRecipient, QueueRow, RecipientState};
+
+use crate::policy::RetryPolicy;
+
+/// What an attempt gave for one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The next host has taken the message.
+    Delivered {
+        /// Its name.
+        host: String,
+        /// What it said.
+        reply: Reply,
+        /// Whether it took over the duty to send a DSN on success (RFC 3461 §5.2: it offers the DSN extension).
+        takes_over_dsn: bool,
+    },
+    /// It may work later.
+    TemporaryFailure {
+        /// The host that said so, if it came that far.
+        host: Option<String>,
+        /// What it said, or what this server says in its place.
+        reply: Reply,
+    },
+    /// It will never work.
+    PermanentFailure {
+        /// The host that said so, if it came that far.
+        host: Option<String>,
+        /// What it said, or what this server says in its place.
+        reply: Reply,
+    },
+}
+
+/// What a DSN is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ReportKind {
+    /// Permanent failure (`Action: failed`).
+    Failed,
+    /// Still trying (`Action: delayed`).
+    Delayed,
+    /// Handed to a host that gives no notices of its own (`Action: relayed`).
+    Relayed,
+}
+
+/// One recipient in a DSN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportedRecipient {
+    /// Where it went.
+    pub address: mail::Address,
+    /// As first written (RFC 3461 §4.2).
+    pub original: Option<OriginalRecipient>,
+    /// What it comes to (RFC 3463).
+    pub status: EnhancedCode,
+    /// The host that said so.
+    pub host: Option<String>,
+    /// What was said.
+    pub reply: Option<Reply>,
+}
+
+/// One DSN to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What it is about.
+    pub kind: ReportKind,
+    /// For whom; never empty.
+    pub recipients: Vec<ReportedRecipient>,
+}
+
+/// What an attempt leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The row as it is to be written, or `None`: nothing waits any more, remove it.
+    pub row: Option<QueueRow>,
+    /// The DSNs to send, at most one of each kind. Empty for a null reverse-path.
+    pub reports: Vec<Report>,
+}
+
+/// Decides what follows from an attempt that ended `now`.
+///
+/// `outcomes` has one entry for each recipient of the row, in its order; `None` for a recipient that was not attempted.
+/// One that waits and was not attempted goes on waiting, as after a temporary failure. `error` is what stopped the
+/// attempt as a whole. `chance` is any random number.
+#[must_use]
+pub fn after_attempt(
+    row: &QueueRow,
+    outcomes: &[Option<Outcome>],
+    error: Option<&str>,
+    now: Timestamp,
+    policy: &RetryPolicy,
+    chance: u64,
+) -> Decision {
+    let too_old = policy.is_too_old(row.accepted_at, now);
+    let mut next = row.clone();
+    let mut reports = Reports::default();
+    for (n, recipient) in next.recipients.iter_mut().enumerate() {
+        if recipient.state == RecipientState::Waiting {
+            judge(recipient, outcomes.get(n).and_then(Option::as_ref), too_old, &mut reports);
+        }
+    }
+    next.attempts = row.attempts.saturating_add(1);
+    next.last_error = error.map(str::to_owned);
+    let waiting = || next.recipients.iter().filter(|r| r.state == RecipientState::Waiting);
+    let nobody_waits = waiting().next().is_none();
+    let wants_notice = !row.delay_notified && !row.reverse_path.is_null() && waiting().any(|r| r.notify.delay);
+    if wants_notice && policy.is_late(row.accepted_at, now) {
+        for recipient in waiting().filter(|r| r.notify.delay) {
+            reports.delayed.push(reported(recipient, last_status(recipient), None));
+        }
+        next.delay_notified = true;
+    }
+    let notice_due = wants_notice && !next.delay_notified;
+    next.next_attempt = policy.next_attempt(next.attempts, row.accepted_at, now, notice_due, chance);
+    Decision {
+        row: (!nobody_waits).then_some(next),
+        // RFC 5321 §4.5.5, RFC 3461 §6: no DSN about a message that has nowhere to send it.
+        reports: if row.reverse_path.is_null() { Vec::new() } else { reports.finish() },
+    }
+}
+
+/// The reports being collected, by kind.
+#[derive(Default)]
+struct Reports {
+    failed: Vec<ReportedRecipient>,
+    delayed: Vec<ReportedRecipient>,
+    relayed: Vec<ReportedRecipient>,
+}
+
+impl Reports {
+    fn finish(self) -> Vec<Report> {
+        let all = [
+            (ReportKind::Failed, self.failed),
+            (ReportKind::Delayed, self.delayed),
+            (ReportKind::Relayed, self.relayed),
+        ];
+        all.into_iter()
+            .filter(|(_, recipients)| !recipients.is_empty())
+            .map(|(kind, recipients)| Report { kind, recipients })
+            .collect()
+    }
+}
+
+/// One waiting recipient: its new state, and the report if one is wanted.
+fn judge(recipient: &mut QueueRecipient, outcome: Option<&Outcome>, too_old: bool, reports: &mut Reports) {
+    match outcome {
+        Some(Outcome::Delivered { host, reply, takes_over_dsn }) => {
+            recipient.state = RecipientState::Delivered;
+            recipient.last_reply = Some(reply.clone());
+            // RFC 3461 §5.2.2 and §6.1: what the next host will not report is reported here, as "relayed".
+            if recipient.notify.success && !takes_over_dsn {
+                reports.relayed.push(reported(recipient, success_status(reply), Some(host)));
+            }
+        }
+        Some(Outcome::PermanentFailure { host, reply }) => {
+            recipient.last_reply = Some(reply.clone());
+            fail(recipient, status(reply, 5), host.as_ref(), reports);
+        }
+        Some(Outcome::TemporaryFailure { host, reply }) => {
+            recipient.last_reply = Some(reply.clone());
+            if too_old {
+                fail(recipient, EXPIRED, host.as_ref(), reports);
+            }
+        }
+        None if too_old => fail(recipient, EXPIRED, None, reports),
+        None => {}
+    }
+}
+
+fn fail(recipient: &mut QueueRecipient, status: EnhancedCode, host: Option<&String>, reports: &mut Reports) {
+    recipient.state = RecipientState::Failed;
+    // RFC 3461 §4.1: NOTIFY=NEVER, or without FAILURE, asks for silence.
+    if wants_failure(recipient.notify) {
+        reports.failed.push(reported(recipient, status, host));
+    }
+}
+
+fn wants_failure(notify: DsnNotify) -> bool {
+    notify.failure
+}
+
+fn reported(recipient: &QueueRecipient, status: EnhancedCode, host: Option<&String>) -> ReportedRecipient {
+    ReportedRecipient {
+        address: recipient.address.clone(),
+        original: recipient.original.clone(),
+        status,
+        host: host.cloned(),
+        reply: recipient.last_reply.clone(),
+    }
+}
+
+/// The status that a reply carries, or what its first digit says (RFC 3463 §3.1). One whose class contradicts the reply
+/// is not believed.
+fn status(reply: &Reply, class: u8) -> EnhancedCode {
+    reply.enhanced.filter(|code| code.0 == class).unwrap_or(EnhancedCode(class, 0, 0))
+}
+
+fn success_status(reply: &Reply) -> EnhancedCode {
+    status(reply, 2)
+}
+
+fn last_status(recipient: &QueueRecipient) -> EnhancedCode {
+    recipient.last_reply.as_ref().map_or(EnhancedCode(4, 0, 0), |reply| status(reply, 4))
+}
+
+/// Delivery time expired (RFC 3463 §3.5). Class 4, for what failed was temporary and may work when sent anew.
+const EXPIRED: EnhancedCode = EnhancedCode(4, 4, 7);
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,194 @@
+//! Delivery status notifications: facts in, bytes out (RFC 3464, RFC 3461 §6, RFC 6533 for UTF-8).
+//!
+//! A DSN is a `multipart/report` of three parts: what a person reads ([`text`]), what a program reads ([`status`]), and
+//! the message or its header. It goes to the reverse-path, from `<>`; never build one for a null reverse-path.
+
+mod status;
+mod text;
+
+use mail::{Address, BodyType, Domain, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath, Timestamp};
+use mail_builder::mime::MimePart;
+
+use crate::attempt::{Report, ReportKind};
+use crate::limits::RETURNED_HEADER_OCTETS_MAX;
+
+/// What a DSN is built from.
+#[derive(Clone, Debug)]
+pub struct DsnFacts<'a> {
+    /// What happened, and for whom.
+    pub report: &'a Report,
+    /// This server's name.
+    pub reporting_mta: &'a Domain,
+    /// Who answers for this server, as its postmaster (RFC 3464 §2: a person).
+    pub from: &'a Address,
+    /// The reverse-path of the message.
+    pub to: &'a Address,
+    /// Now; also the time of the attempt that is reported.
+    pub now: Timestamp,
+    /// When this server accepted the message.
+    pub arrived_at: Timestamp,
+    /// Until when it goes on trying, for [`ReportKind::Delayed`].
+    pub retry_until: Timestamp,
+    /// `ENVID=` of the message.
+    pub envelope_id: Option<&'a str>,
+    /// Whether the message was sent with `SMTPUTF8`.
+    pub smtputf8: bool,
+    /// What of the message goes back.
+    pub returned: Returned<'a>,
+    /// Random bytes, for the Message-ID and the boundary.
+    pub token: [u8; 12],
+}
+
+/// What of a message goes back to its sender (RFC 3461 §4.3).
+#[derive(Clone, Copy, Debug)]
+pub enum Returned<'a> {
+    /// All of it.
+    Message(&'a [u8]),
+    /// Its header; [`header_of`] finds it.
+    Header(&'a [u8]),
+}
+
+/// A DSN, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dsn {
+    /// The message.
+    pub content: Vec<u8>,
+    /// Its envelope: from `<>` to the reverse-path.
+    pub envelope: Envelope,
+}
+
+/// Builds a DSN.
+#[must_use]
+pub fn build(facts: &DsnFacts<'_>) -> Dsn {
+    let utf8 = needs_utf8(facts);
+    let returned = returned_part(facts.returned, utf8);
+    let status = status::fields(facts, utf8);
+    let boundary = boundary(&facts.token, &[&returned, &status]);
+    let mut out = header(facts, &boundary);
+    open_part(&mut out, &boundary, "");
+    // mail-builder chooses quoted-printable, so that the accents travel everywhere.
+    MimePart::new("text/plain; charset=utf-8", text::paragraphs(facts).as_str()).write_part(&mut out);
+    let kind = if utf8 { "message/global-delivery-status" } else { "message/delivery-status" };
+    open_part(&mut out, &boundary, &format!("Content-Type: {kind}\r\n{}\r\n", transfer_encoding(&status)));
+    out.extend_from_slice(&status);
+    open_part(&mut out, &boundary, "");
+    out.extend_from_slice(&returned);
+    out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    let body = if out.is_ascii() { BodyType::SevenBit } else { BodyType::EightBitMime };
+    Dsn { envelope: envelope(facts.to, body, utf8), content: out }
+}
+
+/// The header at the start of a message, with no more than [`RETURNED_HEADER_OCTETS_MAX`] octets, whole lines only.
+#[must_use]
+pub fn header_of(start: &[u8]) -> &[u8] {
+    let bound = usize::try_from(RETURNED_HEADER_OCTETS_MAX).unwrap_or(usize::MAX).min(start.len());
+    let start = start.get(..bound).unwrap_or(start);
+    let find = |what: &[u8]| start.windows(what.len()).position(|window| window == what);
+    if start.starts_with(b"\r\n") {
+        return &[];
+    }
+    let end = find(b"\r\n\r\n").or_else(|| start.windows(2).rposition(|w| w == b"\r\n")).map_or(bound, |at| at + 2);
+    start.get(..end).unwrap_or(start)
+}
+
+/// RFC 6533 §3: the `global` types are for addresses and headers that ASCII can't hold.
+fn needs_utf8(facts: &DsnFacts<'_>) -> bool {
+    let header = match facts.returned {
+        Returned::Message(bytes) => header_of(bytes),
+        Returned::Header(bytes) => bytes,
+    };
+    let in_recipient = |r: &crate::ReportedRecipient| {
+        r.address.needs_smtputf8() || r.original.as_ref().is_some_and(|original| !original.address.is_ascii())
+    };
+    facts.to.needs_smtputf8()
+        || facts.report.recipients.iter().any(in_recipient)
+        || (facts.smtputf8 && !header.is_ascii())
+}
+
+fn envelope(to: &Address, body: BodyType, smtputf8: bool) -> Envelope {
+    // RFC 3461 §6: the reverse-path of a DSN is null; RFC 5321 §6.1.
+    let mut envelope = Envelope::new(ReversePath::Null);
+    envelope.body = body;
+    envelope.smtputf8 = smtputf8;
+    envelope.recipients.push(EnvelopeRecipient {
+        forward_path: ForwardPath::Address(to.clone()),
+        notify: DsnNotify::NEVER,
+        original: None,
+    });
+    envelope
+}
+
+fn header(facts: &DsnFacts<'_>, boundary: &str) -> Vec<u8> {
+    let subject = match facts.report.kind {
+        ReportKind::Failed => "Mail not delivered / Message non remis",
+        ReportKind::Delayed => "Mail delayed, still trying / Message en attente",
+        ReportKind::Relayed => "Mail handed on / Message transmis",
+    };
+    let id: String = facts.token.iter().map(|byte| format!("{byte:02x}")).collect();
+    // RFC 3834 §5: auto-replied, so that nothing answers this.
+    format!(
+        "Date: {date}\r\n\
+         From: \"Mail delivery / Remise du courrier\" <{from}>\r\n\
+         To: <{to}>\r\n\
+         Subject: {subject}\r\n\
+         Message-ID: <{id}@{mta}>\r\n\
+         Auto-Submitted: auto-replied\r\n\
+         MIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=delivery-status;\r\n\
+         \tboundary=\"{boundary}\"\r\n\
+         \r\n\
+         This is a delivery report in MIME format (RFC 3464).\r\n",
+        date = date(facts.now),
+        from = facts.from,
+        to = facts.to,
+        mta = facts.reporting_mta,
+    )
+    .into_bytes()
+}
+
+/// The third part, its MIME header included.
+fn returned_part(returned: Returned<'_>, utf8: bool) -> Vec<u8> {
+    let (kind, bytes) = match returned {
+        Returned::Message(bytes) if utf8 => ("message/global", bytes),
+        Returned::Message(bytes) => ("message/rfc822", bytes),
+        Returned::Header(bytes) if utf8 => ("message/global-headers", bytes),
+        Returned::Header(bytes) => ("text/rfc822-headers", bytes),
+    };
+    let mut part = format!("Content-Type: {kind}\r\n{}\r\n", transfer_encoding(bytes)).into_bytes();
+    part.extend_from_slice(bytes);
+    part
+}
+
+fn transfer_encoding(bytes: &[u8]) -> &'static str {
+    if bytes.is_ascii() { "" } else { "Content-Transfer-Encoding: 8bit\r\n" }
+}
+
+fn open_part(out: &mut Vec<u8>, boundary: &str, mime_header: &str) {
+    out.extend_from_slice(format!("\r\n--{boundary}\r\n{mime_header}").as_bytes());
+}
+
+/// A boundary that occurs in none of the parts (RFC 2046 §5.1.1).
+fn boundary(token: &[u8; 12], parts: &[&[u8]]) -> String {
+    let token: String = token.iter().rev().map(|byte| format!("{byte:02x}")).collect();
+    let mut boundary = format!("=_{token}");
+    let occurs = |text: &str| parts.iter().any(|part| part.windows(text.len()).any(|w| w == text.as_bytes()));
+    // Each step is longer than anything found before, so this ends.
+    while occurs(&boundary) {
+        boundary.push('_');
+    }
+    boundary
+}
+
+/// A date as RFC 5322 §3.3 writes it, in UTC.
+fn date(at: Timestamp) -> String {
+    calendar(at, "%a, %d %b %Y %H:%M:%S +0000")
+}
+
+/// A moment in UTC, in a form of `strftime`.
+fn calendar(at: Timestamp, form: &str) -> String {
+    let at = jiff::Timestamp::from_second(at.as_secs()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.strftime(form).to_string()
+}
+
+#[cfg(test)]
+mod tests;

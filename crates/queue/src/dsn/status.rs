@@ -1,0 +1,93 @@
+//! The part that programs read: `message/delivery-status` (RFC 3464 §2) and its UTF-8 form (RFC 6533 §3).
+
+use mail::Reply;
+
+use super::{DsnFacts, date};
+use crate::attempt::{ReportKind, ReportedRecipient};
+use crate::limits::DIAGNOSTIC_OCTETS_MAX;
+
+/// The fields per message, then a group of fields for each recipient, each group behind an empty line.
+pub(super) fn fields(facts: &DsnFacts<'_>, utf8: bool) -> Vec<u8> {
+    let mut out = Fields { text: String::new(), utf8 };
+    // RFC 3464 §2.2.
+    if let Some(id) = facts.envelope_id {
+        out.add("Original-Envelope-Id", id);
+    }
+    out.add("Reporting-MTA", &format!("dns; {}", facts.reporting_mta));
+    out.add("Arrival-Date", &date(facts.arrived_at));
+    for recipient in &facts.report.recipients {
+        out.text.push_str("\r\n");
+        recipient_fields(&mut out, facts, recipient);
+    }
+    out.text.into_bytes()
+}
+
+/// RFC 3464 §2.3, in its order.
+fn recipient_fields(out: &mut Fields, facts: &DsnFacts<'_>, recipient: &ReportedRecipient) {
+    if let Some(original) = &recipient.original {
+        out.add("Original-Recipient", &format!("{};{}", original.address_type, original.address));
+    }
+    let address_type = if recipient.address.needs_smtputf8() { "utf-8" } else { "rfc822" };
+    out.add("Final-Recipient", &format!("{address_type};{}", recipient.address));
+    out.add(
+        "Action",
+        match facts.report.kind {
+            ReportKind::Failed => "failed",
+            ReportKind::Delayed => "delayed",
+            ReportKind::Relayed => "relayed",
+        },
+    );
+    out.add("Status", &recipient.status.to_string());
+    if let Some(host) = &recipient.host {
+        out.add("Remote-MTA", &format!("dns; {host}"));
+    }
+    if let Some(reply) = &recipient.reply {
+        // RFC 3464 §2.3.6: "smtp" is for what a remote host said; our own words have a type of our own.
+        let source = if recipient.host.is_some() { "smtp" } else { "X-Relais" };
+        out.add("Diagnostic-Code", &format!("{source}; {}", shortened(reply)));
+    }
+    out.add("Last-Attempt-Date", &date(facts.now));
+    if facts.report.kind == ReportKind::Delayed {
+        out.add("Will-Retry-Until", &date(facts.retry_until));
+    }
+}
+
+/// A reply on one line, cut where it gets too long for a field.
+pub(super) fn shortened(reply: &Reply) -> String {
+    let mut text = reply.to_string();
+    if text.len() > DIAGNOSTIC_OCTETS_MAX {
+        let cut = (0..=DIAGNOSTIC_OCTETS_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(cut);
+        text.push_str("...");
+    }
+    text
+}
+
+struct Fields {
+    text: String,
+    utf8: bool,
+}
+
+impl Fields {
+    /// One field, folded at spaces. A value can't add a line; what is not ASCII becomes `?` outside the UTF-8 form.
+    fn add(&mut self, name: &str, value: &str) {
+        let shown = |c: char| if c.is_control() || !(self.utf8 || c.is_ascii()) { '?' } else { c };
+        let value: String = value.chars().map(shown).collect();
+        self.text.push_str(name);
+        self.text.push(':');
+        let mut column = name.len() + 1;
+        for word in value.split(' ') {
+            if column > LINE_PREFERRED && column + word.len() >= LINE_PREFERRED || column + word.len() > LINE_FOLDED {
+                self.text.push_str("\r\n");
+                column = 0;
+            }
+            self.text.push(' ');
+            self.text.push_str(word);
+            column += 1 + word.len();
+        }
+        self.text.push_str("\r\n");
+    }
+}
+
+const LINE_PREFERRED: usize = 60;
+const LINE_FOLDED: usize = 76; // RFC 5322 §2.1.1 recommends at most 78.

@@ -1,0 +1,183 @@
+use mail::{EnhancedCode, OriginalRecipient, Reply};
+use mail_parser::MessageParser;
+use proptest::prelude::*;
+
+use super::*;
+use crate::attempt::ReportedRecipient;
+
+fn recipient(address: &str) -> ReportedRecipient {
+    ReportedRecipient {
+        address: Address::parse(address).unwrap(),
+        original: Some(OriginalRecipient { address_type: "rfc822".into(), address: "list@a.example".into() }),
+        status: EnhancedCode(5, 1, 1),
+        host: Some("mx.b.example".into()),
+        reply: Some(Reply::new(550, Some(EnhancedCode(5, 1, 1)), "No such user\nsee http://b.example/é")),
+    }
+}
+
+fn report(kind: ReportKind, addresses: &[&str]) -> Report {
+    Report { kind, recipients: addresses.iter().map(|a| recipient(a)).collect() }
+}
+
+const HEADER: &[u8] = b"From: a@a.example\r\nSubject: hello\r\n";
+const MESSAGE: &[u8] = b"From: a@a.example\r\nSubject: hello\r\n\r\nbody\r\n--=_0b0a09080706050403020100\r\n";
+
+fn build_with(report: &Report, to: &str, returned: Returned<'_>, smtputf8: bool) -> Dsn {
+    build(&DsnFacts {
+        report,
+        reporting_mta: &Domain::parse("mail.a.example").unwrap(),
+        from: &Address::parse("postmaster@mail.a.example").unwrap(),
+        to: &Address::parse(to).unwrap(),
+        now: Timestamp::from_secs(1_784_635_200),
+        arrived_at: Timestamp::from_secs(1_784_600_000),
+        retry_until: Timestamp::from_secs(1_785_000_000),
+        envelope_id: Some("order-7"),
+        smtputf8,
+        returned,
+        token: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+    })
+}
+
+fn part_text(content: &[u8], part: usize) -> String {
+    let message = MessageParser::new().parse(content).unwrap();
+    message.parts().nth(part).unwrap().text().unwrap().into_owned()
+}
+
+fn part_types(content: &[u8]) -> Vec<String> {
+    let message = MessageParser::new().parse(content).unwrap();
+    let name = |part: mail_parser::MessagePart<'_>| {
+        let kind = part.content_type().unwrap();
+        format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default())
+    };
+    message.parts().take(4).map(name).collect()
+}
+
+/// The bytes of a part of the report, found by hand.
+fn raw_parts(dsn: &Dsn) -> Vec<String> {
+    let text = String::from_utf8(dsn.content.clone()).unwrap();
+    let boundary = text.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    text.split(&format!("\r\n--{boundary}")).skip(1).map(|part| part.trim_start_matches("\r\n").to_owned()).collect()
+}
+
+#[test]
+fn a_failure_has_three_parts_with_the_fields_of_rfc_3464() {
+    let dsn = build_with(&report(ReportKind::Failed, &["x@b.example"]), "a@a.example", Returned::Header(HEADER), false);
+    assert_eq!(
+        part_types(&dsn.content),
+        ["multipart/report", "text/plain", "message/delivery-status", "text/rfc822-headers"]
+    );
+    let parts = raw_parts(&dsn);
+    let status = parts[1].split_once("\r\n\r\n").unwrap().1;
+    assert_eq!(
+        status,
+        "Original-Envelope-Id: order-7\r\n\
+         Reporting-MTA: dns; mail.a.example\r\n\
+         Arrival-Date: Tue, 21 Jul 2026 02:13:20 +0000\r\n\
+         \r\n\
+         Original-Recipient: rfc822;list@a.example\r\n\
+         Final-Recipient: rfc822;x@b.example\r\n\
+         Action: failed\r\n\
+         Status: 5.1.1\r\n\
+         Remote-MTA: dns; mx.b.example\r\n\
+         Diagnostic-Code: smtp; 550 5.1.1 No such user see http://b.example/?\r\n\
+         Last-Attempt-Date: Tue, 21 Jul 2026 12:00:00 +0000\r\n"
+    );
+    assert!(parts[2].ends_with(std::str::from_utf8(HEADER).unwrap()));
+    assert_eq!(parts[3], "--\r\n");
+    assert!(dsn.envelope.reverse_path.is_null());
+    assert_eq!(dsn.envelope.body, BodyType::SevenBit);
+    assert!(!dsn.envelope.smtputf8);
+}
+
+#[test]
+fn people_read_both_languages() {
+    let dsn = build_with(&report(ReportKind::Failed, &["x@b.example"]), "a@a.example", Returned::Header(HEADER), false);
+    let text = part_text(&dsn.content, 1);
+    for wanted in [
+        "could not be delivered",
+        "x@b.example",
+        "there is no mailbox of that name there",
+        "mx.b.example said: 550 5.1.1 No such user",
+        "check the address for typing errors",
+        "n'a pas pu être remis",
+        "vérifiez l'orthographe",
+        "l'en-tête de votre message",
+    ] {
+        assert!(text.contains(wanted), "{wanted}:\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn the_header_of_a_dsn_stops_answers() {
+    let dsn =
+        build_with(&report(ReportKind::Delayed, &["x@b.example"]), "a@a.example", Returned::Header(HEADER), false);
+    let message = MessageParser::new().parse(&dsn.content).unwrap();
+    let field = message.headers().get("Auto-Submitted").unwrap();
+    assert_eq!(field.raw_value().trim_ascii(), b"auto-replied");
+    assert_eq!(message.message_id(), Some("000102030405060708090a0b@mail.a.example"));
+    assert_eq!(message.subject(), Some("Mail delayed, still trying / Message en attente"));
+    let text = part_text(&dsn.content, 1);
+    assert!(text.contains("keeps trying until 25 July 2026, 17:20 UTC"), "{text}");
+    assert!(text.contains("jusqu'au 25/07/2026 à 17:20 UTC"), "{text}");
+    let parts = raw_parts(&dsn);
+    assert!(parts[1].contains("Action: delayed\r\n"));
+    assert!(parts[1].contains("Will-Retry-Until: Sat, 25 Jul 2026 17:20:00 +0000\r\n"));
+}
+
+#[test]
+fn a_whole_message_goes_back_untouched_and_no_boundary_cuts_it() {
+    let dsn =
+        build_with(&report(ReportKind::Failed, &["x@b.example"]), "a@a.example", Returned::Message(MESSAGE), false);
+    assert_eq!(part_types(&dsn.content)[3], "message/rfc822");
+    let parts = raw_parts(&dsn);
+    assert_eq!(parts[2].split_once("\r\n\r\n").unwrap().1.as_bytes(), MESSAGE);
+}
+
+#[test]
+fn utf8_addresses_take_the_global_types() {
+    let report = report(ReportKind::Failed, &["josé@b.example"]);
+    let dsn = build_with(&report, "a@a.example", Returned::Message(MESSAGE), true);
+    assert_eq!(part_types(&dsn.content)[2..], ["message/global-delivery-status", "message/global"]);
+    assert!(raw_parts(&dsn)[1].contains("Final-Recipient: utf-8;josé@b.example\r\n"));
+    assert!(dsn.envelope.smtputf8);
+    assert_eq!(dsn.envelope.body, BodyType::EightBitMime);
+}
+
+#[test]
+fn eight_bit_content_is_labelled() {
+    let message = "Subject: x\r\n\r\ncaf\u{e9}\r\n".as_bytes();
+    let dsn =
+        build_with(&report(ReportKind::Failed, &["x@b.example"]), "a@a.example", Returned::Message(message), false);
+    assert!(raw_parts(&dsn)[2].starts_with("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"));
+    assert_eq!(dsn.envelope.body, BodyType::EightBitMime);
+    assert!(!dsn.envelope.smtputf8);
+}
+
+#[test]
+fn the_header_ends_at_the_empty_line() {
+    assert_eq!(header_of(MESSAGE), HEADER);
+    assert_eq!(header_of(b"\r\nbody"), b"");
+    assert_eq!(header_of(b"A: b\r\nC: d"), b"A: b\r\n");
+    assert_eq!(header_of(b"A: b"), b"A: b");
+    let long = b"X: yyyyyyy\r\n".repeat(10_000);
+    let cut = header_of(&long);
+    assert!(cut.len() as u64 <= RETURNED_HEADER_OCTETS_MAX && cut.ends_with(b"\r\n"));
+}
+
+proptest! {
+    /// Whatever a remote host says, the report keeps its structure and its lines stay short.
+    #[test]
+    fn a_reply_cannot_break_the_report(text in "\\PC{0,3000}", address_type in "[a-z]{1,10}", original in "\\PC{0,300}") {
+        let mut report = report(ReportKind::Failed, &["x@b.example", "y@b.example"]);
+        report.recipients[0].reply = Some(Reply::new(554, None, text));
+        report.recipients[0].original = Some(OriginalRecipient { address_type, address: original });
+        let dsn = build_with(&report, "a@a.example", Returned::Header(HEADER), false);
+        let parts = raw_parts(&dsn);
+        prop_assert_eq!(parts.len(), 4);
+        let status = parts[1].split_once("\r\n\r\n").unwrap().1;
+        prop_assert_eq!(status.split("\r\n\r\n").count(), 3);
+        prop_assert!(dsn.content.split(|b| *b == b'\n').all(|line| line.len() <= 1000));
+        prop_assert!(!status.replace("\r\n", "").contains(['\r', '\n']));
+    }
+}

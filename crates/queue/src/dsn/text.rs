@@ -1,0 +1,276 @@
+//! The part that people read, in English and in French: what happened, for whom, what the other side said, what to do.
+
+use mail::EnhancedCode;
+
+use super::status::shortened;
+use super::{DsnFacts, Returned, calendar};
+use crate::attempt::{ReportKind, ReportedRecipient};
+
+/// A text in both languages.
+#[derive(Clone, Copy)]
+struct Both {
+    english: &'static str,
+    french: &'static str,
+}
+
+/// The words of one language.
+struct Words {
+    language: fn(Both) -> &'static str,
+    server: &'static str,
+    reason: &'static str,
+    said: &'static str,
+    local: &'static str,
+    remedy: &'static str,
+    until: &'static str,
+    moment: &'static str,
+}
+
+const ENGLISH: Words = Words {
+    language: |both| both.english,
+    server: "This is the mail server",
+    reason: "Why:",
+    said: "said:",
+    local: "Details:",
+    remedy: "What you can do:",
+    until: "This server keeps trying until",
+    moment: "%-d %B %Y, %H:%M UTC",
+};
+
+const FRENCH: Words = Words {
+    language: |both| both.french,
+    server: "Ici le serveur de courrier",
+    reason: "Raison :",
+    said: "a répondu :",
+    local: "Détails :",
+    remedy: "Que faire :",
+    until: "Les essais continuent jusqu'au",
+    moment: "%d/%m/%Y à %H:%M UTC",
+};
+
+/// The whole text, with CRLF line ends.
+pub(super) fn paragraphs(facts: &DsnFacts<'_>) -> String {
+    let english = in_language(facts, &ENGLISH);
+    let french = in_language(facts, &FRENCH);
+    format!("{english}\n----------------------------------------------------------------\n\n{french}")
+        .replace('\n', "\r\n")
+}
+
+fn in_language(facts: &DsnFacts<'_>, words: &Words) -> String {
+    let say = words.language;
+    let mut out = format!("{} {}.\n\n{}\n", words.server, facts.reporting_mta, say(opening(facts.report.kind)));
+    for recipient in &facts.report.recipients {
+        out.push_str(&about(recipient, facts.report.kind, words));
+    }
+    if facts.report.kind == ReportKind::Delayed {
+        out.push_str(&format!("\n{} {}.\n", words.until, calendar(facts.retry_until, words.moment)));
+    }
+    out.push('\n');
+    out.push_str(say(match facts.returned {
+        Returned::Message(_) => MESSAGE_ATTACHED,
+        Returned::Header(_) => HEADER_ATTACHED,
+    }));
+    out
+}
+
+fn opening(kind: ReportKind) -> Both {
+    match kind {
+        ReportKind::Failed => Both {
+            english: "Your message could not be delivered to the recipients below.\n\
+                      Nothing more will be tried for them.",
+            french: "Votre message n'a pas pu être remis aux destinataires ci-dessous.\n\
+                     Il n'y aura pas d'autre essai pour eux.",
+        },
+        ReportKind::Delayed => Both {
+            english: "Your message has not reached the recipients below yet.\n\
+                      This is only a warning: you need not send it again.",
+            french: "Votre message n'est pas encore parvenu aux destinataires ci-dessous.\n\
+                     Ceci n'est qu'un avertissement : inutile de le renvoyer.",
+        },
+        ReportKind::Relayed => Both {
+            english: "You asked to hear of the delivery of your message. It was handed on for the\n\
+                      recipients below to a server that sends no such notices, so this is the last\n\
+                      that you will hear, unless it fails there.",
+            french: "Vous avez demandé à être informé de la remise de votre message. Pour les\n\
+                     destinataires ci-dessous, il a été transmis à un serveur qui n'envoie pas de\n\
+                     tels avis : vous n'en recevrez pas d'autre, sauf en cas d'échec.",
+        },
+    }
+}
+
+const MESSAGE_ATTACHED: Both = Both {
+    english: "A report for programs and your message are attached.\n",
+    french: "Un rapport technique et votre message sont joints.\n",
+};
+
+const HEADER_ATTACHED: Both = Both {
+    english: "A report for programs and the header of your message are attached.\n",
+    french: "Un rapport technique et l'en-tête de votre message sont joints.\n",
+};
+
+/// The lines about one recipient.
+fn about(recipient: &ReportedRecipient, kind: ReportKind, words: &Words) -> String {
+    let say = words.language;
+    let mut out = format!("\n  {}\n", recipient.address);
+    if kind != ReportKind::Relayed {
+        let advice = advice(recipient.status);
+        out.push_str(&wrapped(&format!("{} {} ({})", words.reason, say(advice.reason), recipient.status)));
+        out.push_str(&said(recipient, words));
+        if kind == ReportKind::Failed {
+            out.push_str(&wrapped(&format!("{} {}", words.remedy, say(advice.remedy))));
+        }
+        return out;
+    }
+    out.push_str(&said(recipient, words));
+    out
+}
+
+fn said(recipient: &ReportedRecipient, words: &Words) -> String {
+    match (&recipient.host, &recipient.reply) {
+        (Some(host), Some(reply)) => wrapped(&format!("{host} {} {}", words.said, shortened(reply))),
+        (None, Some(reply)) => wrapped(&format!("{} {}", words.local, reply.text.replace('\n', " "))),
+        (_, None) => String::new(),
+    }
+}
+
+/// Indented by four, broken at spaces.
+fn wrapped(text: &str) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if column == 0 {
+            out.push_str("    ");
+            column = 4;
+        } else if column + 1 + width > 76 {
+            out.push_str("\n      ");
+            column = 6;
+        } else {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    out.push('\n');
+    out
+}
+
+/// What a status means, and what its reader can do about it.
+struct Advice {
+    reason: Both,
+    remedy: Both,
+}
+
+/// RFC 3463 §3 in plain words; the rarer codes by their subject.
+fn advice(status: EnhancedCode) -> Advice {
+    let (reason, remedy) = match (status.1, status.2) {
+        (1, 1) => (NO_SUCH_MAILBOX, CHECK_ADDRESS),
+        (1, 2) => (NO_SUCH_DOMAIN, CHECK_DOMAIN),
+        (1, 10) => (NO_MAIL_DOMAIN, OTHER_ADDRESS),
+        (1, 6) => (MOVED, OTHER_ADDRESS),
+        (1, 7 | 8) => (BAD_SENDER, ASK_POSTMASTER),
+        (1, _) => (BAD_ADDRESS, CHECK_ADDRESS),
+        (2, 1) => (MAILBOX_DISABLED, OTHER_ADDRESS),
+        (2, 2) => (MAILBOX_FULL, MAILBOX_FULL_REMEDY),
+        (2, 3) | (3, 4) => (TOO_LARGE, SEND_LESS),
+        (4, 6) => (LOOP, ASK_POSTMASTER),
+        (4, 7) => (EXPIRED, TRY_LATER),
+        (4, _) => (UNREACHABLE, TRY_LATER),
+        (6, 7) => (NO_UTF8, OTHER_ADDRESS),
+        (6, _) => (BAD_CONTENT, ASK_POSTMASTER),
+        (7, _) => (REFUSED, REFUSED_REMEDY),
+        _ if status.0 == 4 => (TEMPORARY, TRY_LATER),
+        _ => (OTHER, ASK_POSTMASTER),
+    };
+    Advice { reason, remedy }
+}
+
+const NO_SUCH_MAILBOX: Both = Both {
+    english: "there is no mailbox of that name there",
+    french: "il n'y a pas de boîte de ce nom à cet endroit",
+};
+const NO_SUCH_DOMAIN: Both = Both {
+    english: "the domain behind the @ does not exist or takes no mail",
+    french: "le domaine après le @ n'existe pas ou ne reçoit pas de courrier",
+};
+const NO_MAIL_DOMAIN: Both = Both {
+    english: "that domain has declared that it takes no mail",
+    french: "ce domaine a déclaré ne pas recevoir de courrier",
+};
+const MOVED: Both = Both {
+    english: "the mailbox has moved and left no new address",
+    french: "la boîte a déménagé sans laisser d'adresse",
+};
+const BAD_SENDER: Both = Both {
+    english: "your own address was not accepted there",
+    french: "votre propre adresse n'y a pas été acceptée",
+};
+const BAD_ADDRESS: Both =
+    Both { english: "the address was not accepted there", french: "l'adresse n'y a pas été acceptée" };
+const MAILBOX_DISABLED: Both = Both {
+    english: "the mailbox takes no messages at present",
+    french: "la boîte ne reçoit pas de messages en ce moment",
+};
+const MAILBOX_FULL: Both = Both { english: "the mailbox is full", french: "la boîte est pleine" };
+const TOO_LARGE: Both = Both {
+    english: "the message is larger than that server takes",
+    french: "le message dépasse la taille admise par ce serveur",
+};
+const LOOP: Both = Both {
+    english: "the message would go round in circles: that domain's mail is led back to this server",
+    french: "le message tournerait en rond : le courrier de ce domaine est ramené à ce serveur",
+};
+const EXPIRED: Both = Both {
+    english: "no attempt succeeded, and the message has now waited too long",
+    french: "aucun essai n'a abouti, et le message a attendu trop longtemps",
+};
+const UNREACHABLE: Both = Both {
+    english: "the server of that domain could not be reached",
+    french: "le serveur de ce domaine n'a pas pu être joint",
+};
+const NO_UTF8: Both = Both {
+    english: "that server does not take addresses or headers with accents or other non-English letters",
+    french: "ce serveur n'accepte pas les adresses ou en-têtes avec des accents ou d'autres alphabets",
+};
+const BAD_CONTENT: Both = Both {
+    english: "that server does not take this form of content",
+    french: "ce serveur n'accepte pas cette forme de contenu",
+};
+const REFUSED: Both =
+    Both { english: "that server's rules refuse the message", french: "les règles de ce serveur refusent le message" };
+const TEMPORARY: Both = Both {
+    english: "that server can't take the message at present",
+    french: "ce serveur ne peut pas prendre le message en ce moment",
+};
+const OTHER: Both = Both { english: "that server refused the message", french: "ce serveur a refusé le message" };
+
+const CHECK_ADDRESS: Both = Both {
+    english: "check the address for typing errors, or ask the person for the right one.",
+    french: "vérifiez l'orthographe de l'adresse, ou demandez la bonne à la personne.",
+};
+const CHECK_DOMAIN: Both = Both {
+    english: "check what stands behind the @ for typing errors.",
+    french: "vérifiez l'orthographe de ce qui suit le @.",
+};
+const OTHER_ADDRESS: Both =
+    Both { english: "use another address of that person.", french: "utilisez une autre adresse de cette personne." };
+const MAILBOX_FULL_REMEDY: Both = Both {
+    english: "tell the person by other means, and send the message again later.",
+    french: "prévenez la personne autrement, et renvoyez le message plus tard.",
+};
+const SEND_LESS: Both = Both {
+    english: "send it in smaller pieces, or share large files by a link.",
+    french: "envoyez-le en plusieurs parties, ou partagez les gros fichiers par un lien.",
+};
+const TRY_LATER: Both = Both {
+    english: "send it again later; if that fails as well, ask the person for another address.",
+    french: "renvoyez-le plus tard ; si cela échoue encore, demandez une autre adresse à la personne.",
+};
+const REFUSED_REMEDY: Both = Both {
+    english: "read what the server said; it often tells what it objects to. Your postmaster can help.",
+    french: "lisez la réponse du serveur, elle dit souvent ce qui lui déplaît. Votre administrateur peut aider.",
+};
+const ASK_POSTMASTER: Both = Both {
+    english: "send this report to your postmaster, by answering it.",
+    french: "transmettez ce rapport à votre administrateur, en y répondant.",
+};

@@ -1,0 +1,52 @@
+//! What an administrator does to a queue entry: hold, resume, try again now. Deleting is removing the row.
+
+use mail::Timestamp;
+use storage::rows::QueueRow;
+
+/// Holds an entry: it is not attempted, and its age does not make it fail, until it is resumed.
+pub fn hold(row: &mut QueueRow) {
+    row.held = true;
+    // Out of the way of the due ones, which are found by time.
+    row.next_attempt = FAR;
+}
+
+/// Ends the hold; the entry is attempted at once.
+pub fn resume(row: &mut QueueRow) {
+    row.held = false;
+    retry_now(row);
+}
+
+/// Has an entry attempted at once, whatever its schedule and the memory of its destination's failures say.
+pub fn retry_now(row: &mut QueueRow) {
+    if !row.held {
+        row.next_attempt = row.accepted_at;
+    }
+}
+
+/// Whether somebody asked for this attempt with [`retry_now`]. The schedule itself never yields such a time.
+#[must_use]
+pub fn is_wanted_at_once(row: &QueueRow) -> bool {
+    row.attempts > 0 && row.next_attempt <= row.accepted_at
+}
+
+/// The end of the year 9999.
+const FAR: Timestamp = Timestamp(253_402_300_799_000);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempt::tests::row;
+
+    #[test]
+    fn holding_ends_with_an_attempt_at_once() {
+        let mut row = row(&["a@b.example"]);
+        row.attempts = 3;
+        row.next_attempt = row.accepted_at.plus(std::time::Duration::from_secs(60));
+        assert!(!is_wanted_at_once(&row));
+        hold(&mut row);
+        retry_now(&mut row);
+        assert!(row.held && row.next_attempt == FAR && !is_wanted_at_once(&row));
+        resume(&mut row);
+        assert!(!row.held && is_wanted_at_once(&row));
+    }
+}

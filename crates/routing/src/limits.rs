@@ -1,0 +1,23 @@
+//! Bounds of what routing follows.
+
+/// Targets of one alias object.
+pub const ALIAS_TARGETS_MAX: usize = 10_000;
+
+/// Aliases, catch-alls and postmasters that lead to one another before the way counts as a loop (RFC 5321 §6.3 asks
+/// for a bound on hops; inside one server this is ours).
+pub const DEPTH_MAX: usize = 50;
+
+/// Nodes of one resolution tree: what one forward-path may expand to.
+pub const NODES_MAX: usize = 100_000;
+
+/// Octets of a subaddress detail that are kept; a local part has 64 anyway (RFC 5321 §4.5.3.1.1).
+pub const DETAIL_OCTETS_MAX: usize = 64;
+
+/// Answers that one responder gives one sender in a day, whatever its frequency: what ends loops that no mark shows.
+pub const ANSWERS_PER_DAY_MAX: u32 = 20;
+
+/// Octets of a responder's subject, and of its prefix.
+pub const RESPONDER_SUBJECT_OCTETS_MAX: usize = 500;
+
+/// Octets of a responder's text, and of its HTML.
+pub const RESPONDER_BODY_OCTETS_MAX: usize = 512 * 1024;

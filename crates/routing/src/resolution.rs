@@ -1,0 +1,244 @@
+//! The result of resolving a forward-path: a tree with a reason at each node, and what it comes to.
+//!
+//! The delivery plan, `relais explain` and the message trace use this one value.
+
+use std::fmt;
+
+use mail::{AccountId, Address, Domain, ForwardPath};
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::Verdict;
+
+/// Where a forward-path leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// What was asked.
+    pub to: ForwardPath,
+    /// The address written to: that of the forward-path, or for a bare `postmaster` the one it stands for.
+    pub written_to: Address,
+    /// What RCPT hears.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// The local mailboxes that get the message, each once, with the address written to.
+    pub mailboxes: Vec<(AccountId, Address)>,
+    /// The remote addresses that get it, each once.
+    pub remotes: Vec<Address>,
+    /// Whether a `:blackhole:` was reached (R4).
+    pub dropped: bool,
+    /// The enabled responders at every address passed on the way, each once, with the address written to.
+    pub responders: Vec<(u64, Address)>,
+    /// The way, with reasons.
+    pub tree: Node,
+}
+
+impl Resolution {
+    /// Whether nothing but responders has the message: neither mailbox nor redirect (A6), accepted all the same.
+    #[must_use]
+    pub fn responder_only(&self) -> bool {
+        !self.responders.is_empty() && self.mailboxes.is_empty() && self.remotes.is_empty() && !self.dropped
+    }
+
+    /// The subaddress detail (RFC 5233) with which an account's mailbox was reached first.
+    #[must_use]
+    pub fn detail_of(&self, account: AccountId) -> Option<&str> {
+        self.tree.find_map(&mut |node| {
+            let What::Mailbox { account: found, detail, .. } = &node.what else { return None };
+            (*found == account).then_some(detail.as_deref())
+        })?
+    }
+}
+
+/// One step of the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// What stands here.
+    #[serde(flatten)]
+    pub what: What,
+    /// Why it does.
+    pub reason: Reason,
+    /// Where it leads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<Self>,
+}
+
+/// What stands at a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum What {
+    /// An address of ours that is looked up.
+    Address {
+        /// It, as written.
+        address: Address,
+    },
+    /// The bare `postmaster`.
+    Postmaster,
+    /// An alias that is followed.
+    Alias {
+        /// Its address.
+        address: Address,
+    },
+    /// The catch-all of a domain.
+    CatchAll {
+        /// The domain.
+        domain: Domain,
+    },
+    /// All accounts of a domain (R3).
+    AllUsers {
+        /// The domain.
+        domain: Domain,
+    },
+    /// Leaf: a mailbox of ours.
+    Mailbox {
+        /// Whose.
+        account: AccountId,
+        /// Its primary address.
+        address: Address,
+        /// The subaddress detail with which it was addressed.
+        detail: Option<String>,
+    },
+    /// Leaf: a responder that may answer.
+    Responder {
+        /// Its number.
+        id: u64,
+    },
+    /// Leaf: an address elsewhere.
+    Remote {
+        /// It.
+        address: Address,
+    },
+    /// Leaf: `:blackhole:`.
+    Dropped,
+    /// Leaf: an address of ours that does not exist.
+    Unknown {
+        /// It.
+        address: Address,
+    },
+    /// Leaf: an alias or catch-all that is not followed here.
+    NotFollowed {
+        /// The alias's address, or the address that the catch-all would have taken.
+        address: Address,
+    },
+}
+
+/// Why a node is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// It was asked for.
+    Asked,
+    /// It is a target of the alias above.
+    Target,
+    /// An object has exactly this address.
+    Exact,
+    /// The address without its subaddress detail (RFC 5233).
+    Subaddress,
+    /// The domain sends unknown addresses there.
+    CatchAll,
+    /// It is an account of the domain.
+    User,
+    /// The domain names it as its postmaster (RFC 5321 §4.5.1).
+    NamedPostmaster,
+    /// An administrator reads `postmaster` when nobody is named.
+    AdministratorAsPostmaster,
+    /// No administrator is there, so the first account reads `postmaster`.
+    FirstAccountAsPostmaster,
+    /// The domain is not one of this server.
+    NotLocal,
+    /// The alias leads into `:blackhole:`.
+    Blackhole,
+    /// Nothing has this address.
+    NoSuchAddress,
+    /// The domain is disabled.
+    DomainDisabled,
+    /// The alias of this address is disabled.
+    AliasDisabled,
+    /// The catch-all's own address does not exist.
+    CatchAllMissing,
+    /// It is on the way here already: a circle.
+    Cycle,
+    /// It was followed on another branch.
+    AlreadyFollowed,
+    /// It was reached on another branch and gets one copy.
+    AlreadyReached,
+    /// A limit was passed.
+    LimitPassed,
+}
+
+impl Node {
+    pub(crate) fn leaf(what: What, reason: Reason) -> Self {
+        Self { what, reason, children: Vec::new() }
+    }
+
+    /// The first answer that `look` gives, this node first, then its children in order.
+    pub fn find_map<'a, T>(&'a self, look: &mut impl FnMut(&'a Self) -> Option<T>) -> Option<T> {
+        look(self).or_else(|| self.children.iter().find_map(|child| child.find_map(look)))
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        writeln!(f, "{:indent$}{} ({})", "", self.what, self.reason, indent = depth.saturating_mul(2))?;
+        self.children.iter().try_for_each(|child| child.write(f, depth.saturating_add(1)))
+    }
+}
+
+impl fmt::Display for Node {
+    /// One line for each node, children indented below.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, 0)
+    }
+}
+
+impl fmt::Display for Resolution {
+    /// The tree, then the verdict.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.tree, self.verdict)?;
+        if self.responder_only() {
+            f.write_str(", by a responder only: neither mailbox nor redirect")?;
+        }
+        writeln!(f)
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address { address } => write!(f, "{address}"),
+            Self::Postmaster => f.write_str("postmaster"),
+            Self::Alias { address } => write!(f, "alias {address}"),
+            Self::CatchAll { domain } => write!(f, "catch-all of {domain}"),
+            Self::AllUsers { domain } => write!(f, "all users of {domain}"),
+            Self::Mailbox { address, detail: None, .. } => write!(f, "mailbox {address}"),
+            Self::Mailbox { address, detail: Some(detail), .. } => write!(f, "mailbox {address}, detail \"{detail}\""),
+            Self::Responder { id } => write!(f, "responder {id}"),
+            Self::Remote { address } => write!(f, "remote {address}"),
+            Self::Dropped => f.write_str(":blackhole:"),
+            Self::Unknown { address } => write!(f, "unknown {address}"),
+            Self::NotFollowed { address } => write!(f, "not followed: {address}"),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Asked => "asked for",
+            Self::Target => "target of the alias",
+            Self::Exact => "exactly this address",
+            Self::Subaddress => "address without its subaddress",
+            Self::CatchAll => "takes what the domain does not know",
+            Self::User => "account of the domain",
+            Self::NamedPostmaster => "named as the domain's postmaster",
+            Self::AdministratorAsPostmaster => "administrator, since no postmaster is named",
+            Self::FirstAccountAsPostmaster => "first account, since there is no administrator",
+            Self::NotLocal => "not a domain of this server",
+            Self::Blackhole => "accepted and dropped",
+            Self::NoSuchAddress => "no such address",
+            Self::DomainDisabled => "its domain is disabled",
+            Self::AliasDisabled => "its alias is disabled",
+            Self::CatchAllMissing => "the catch-all's own address does not exist",
+            Self::Cycle => "already on the way here: a circle, cut",
+            Self::AlreadyFollowed => "already followed above",
+            Self::AlreadyReached => "already reached above: one copy only",
+            Self::LimitPassed => "a limit is passed",
+        })
+    }
+}

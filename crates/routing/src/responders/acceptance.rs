@@ -1,0 +1,226 @@
+//! What responders change when a message is accepted: what is not kept (A9), what is copied (A10), who is told (A6).
+
+use std::collections::BTreeSet;
+
+use mail::{AccountId, Address, ForwardPath, Timestamp};
+
+use crate::directory::Directory;
+use crate::objects::ResponderObject;
+use crate::resolution::Resolution;
+use crate::resolve::resolve;
+use crate::responders::{active, owner_id, zone_of};
+use crate::verdict::{RefuseReason, Verdict};
+
+/// The responders' share of a delivery plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AcceptancePlan {
+    /// Mailboxes of the resolution that do not keep the message: a responder at their address is active and keeps
+    /// nothing (A9).
+    pub drop_mailboxes: BTreeSet<AccountId>,
+    /// Mailboxes of ours that get a copy for a responder (A10), whatever `drop_mailboxes` says.
+    pub local_copies: BTreeSet<AccountId>,
+    /// Addresses elsewhere that get a copy for a responder (A10), without those of the resolution.
+    pub remote_copies: Vec<Address>,
+    /// One for each responder that may have to answer.
+    pub events: Vec<ResponderEvent>,
+    /// Nobody keeps or gets the message, neither mailbox nor redirect nor copy: the sender is told so, beside the answer (A6).
+    pub failure_notice: bool,
+}
+
+/// A responder that is to look at the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponderEvent {
+    /// Its number.
+    pub responder: u64,
+    /// Where it stands.
+    pub address: Address,
+    /// The address written to, that led there.
+    pub recipient: Address,
+    /// The account with the responder's address.
+    pub account: Option<AccountId>,
+    /// This one also sends the failure notice: at most one event of a plan does.
+    pub failure_notice: bool,
+}
+
+/// What the responders of a resolution change for a message received now.
+#[must_use]
+pub fn at_acceptance(directory: &Directory, resolution: &Resolution, now: Timestamp) -> AcceptancePlan {
+    let mut plan = AcceptancePlan::default();
+    for (responder, recipient) in found(directory, resolution) {
+        if !active(responder, now, &zone_of(directory, responder)) {
+            continue;
+        }
+        let account = owner_id(directory, responder);
+        if !responder.keep {
+            // Only the mailbox at the responder's own address: what an alias hands on belongs to others.
+            plan.drop_mailboxes.extend(account);
+        }
+        if let Some(copy) = &responder.copy_received_to {
+            let copies = resolve(directory, &ForwardPath::Address(copy.clone()));
+            plan.local_copies.extend(copies.mailboxes.iter().map(|(account, _)| *account));
+            for remote in copies.remotes {
+                if !resolution.remotes.contains(&remote) && !plan.remote_copies.contains(&remote) {
+                    plan.remote_copies.push(remote);
+                }
+            }
+        }
+        plan.events.push(event(responder, recipient, account));
+    }
+    let copied = !plan.local_copies.is_empty() || !plan.remote_copies.is_empty();
+    if resolution.responder_only() && !copied {
+        plan.failure_notice = true;
+        if plan.events.is_empty() {
+            // Its window ended since RCPT: no answer, but nothing accepted may vanish, so somebody must say so.
+            let first = found(directory, resolution).next();
+            plan.events.extend(first.map(|(responder, to)| event(responder, to, owner_id(directory, responder))));
+        }
+        if let Some(first) = plan.events.first_mut() {
+            first.failure_notice = true;
+        }
+    }
+    plan
+}
+
+/// The verdict for RCPT at a time: an address with nothing but responders is there only while one of them is active.
+#[must_use]
+pub fn verdict_at(directory: &Directory, resolution: &Resolution, now: Timestamp) -> Verdict {
+    let any_active =
+        || found(directory, resolution).any(|(responder, _)| active(responder, now, &zone_of(directory, responder)));
+    if resolution.verdict.is_accept() && resolution.responder_only() && !any_active() {
+        return Verdict::Refuse(RefuseReason::NoSuchMailbox);
+    }
+    resolution.verdict
+}
+
+fn found<'a>(
+    directory: &'a Directory,
+    resolution: &'a Resolution,
+) -> impl Iterator<Item = (&'a ResponderObject, &'a Address)> {
+    let named = resolution.responders.iter();
+    named.filter_map(|(id, to)| directory.responder(*id).map(|responder| (responder.as_ref(), to)))
+}
+
+fn event(responder: &ResponderObject, recipient: &Address, account: Option<AccountId>) -> ResponderEvent {
+    ResponderEvent {
+        responder: responder.id,
+        address: responder.address.clone(),
+        recipient: recipient.clone(),
+        account,
+        failure_notice: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::Object;
+    use crate::testing::{account, address, alias, directory, responder_object};
+
+    const NOW: Timestamp = Timestamp(1_790_000_000_000);
+
+    fn plan(objects: Vec<Object>, to: &str) -> AcceptancePlan {
+        let directory = directory(&["a.example"], objects);
+        at_acceptance(&directory, &resolve(&directory, &ForwardPath::Address(address(to))), NOW)
+    }
+
+    fn responder(edit: impl FnOnce(&mut ResponderObject)) -> ResponderObject {
+        let mut object = responder_object(1, "alice@a.example");
+        edit(&mut object);
+        object
+    }
+
+    fn ids(accounts: &BTreeSet<AccountId>) -> Vec<u64> {
+        accounts.iter().map(|id| id.0).collect()
+    }
+
+    #[test]
+    fn a09_what_is_not_kept_is_dropped_only_while_active() {
+        let with = |object| vec![account(1, "alice@a.example"), Object::Responder(object)];
+        let not_kept = plan(with(responder(|r| r.keep = false)), "alice@a.example");
+        assert_eq!(ids(&not_kept.drop_mailboxes), [1]);
+        assert!(!not_kept.failure_notice);
+        assert_eq!(not_kept.events.len(), 1);
+        for inactive in [
+            responder(|r| (r.keep, r.enabled) = (false, false)),
+            responder(|r| (r.keep, r.ends) = (false, Some("2020-01-01".to_owned()))),
+            responder(|r| (r.keep, r.text) = (false, Some(" ".to_owned()))),
+            responder(|r| r.keep = true),
+        ] {
+            assert!(plan(with(inactive), "alice@a.example").drop_mailboxes.is_empty());
+        }
+    }
+
+    #[test]
+    fn a09_an_alias_responder_drops_nothing_of_others() {
+        let mut at_alias = responder_object(1, "info@a.example");
+        at_alias.keep = false;
+        let objects = vec![
+            account(1, "alice@a.example"),
+            alias("info@a.example", &["alice@a.example"]),
+            Object::Responder(at_alias),
+        ];
+        assert_eq!(plan(objects, "info@a.example").drop_mailboxes, BTreeSet::new());
+    }
+
+    #[test]
+    fn a10_received_messages_are_copied_while_active() {
+        let copying = |to: &str| responder(|r| r.copy_received_to = Some(address(to)));
+        let with = |object| {
+            vec![
+                account(1, "alice@a.example"),
+                account(2, "bob@a.example"),
+                alias("both@a.example", &["bob@a.example", "x@r.example"]),
+                Object::Responder(object),
+            ]
+        };
+        let both = plan(with(copying("both@a.example")), "alice@a.example");
+        assert_eq!(ids(&both.local_copies), [2]);
+        assert_eq!(both.remote_copies, [address("x@r.example")]);
+        let over = responder(|r| {
+            r.copy_received_to = Some(address("x@r.example"));
+            r.ends = Some("2020-01-01".to_owned());
+        });
+        assert_eq!(plan(with(over), "alice@a.example"), AcceptancePlan::default());
+    }
+
+    #[test]
+    fn a06_neither_mailbox_nor_redirect_answers_and_gives_notice_once() {
+        let free = |id| Object::Responder(responder_object(id, "prices@a.example"));
+        let found = plan(vec![free(1), free(2)], "prices@a.example");
+        assert!(found.failure_notice);
+        assert_eq!(found.events.iter().map(|event| event.failure_notice).collect::<Vec<_>>(), [true, false]);
+        // Beside a blackhole, a mailbox or a copy address there is no failure.
+        let beside = plan(vec![free(1), alias("prices@a.example", &[":blackhole:"])], "prices@a.example");
+        assert!(!beside.failure_notice && beside.events.len() == 1);
+        let mut copied = responder_object(1, "prices@a.example");
+        copied.copy_received_to = Some(address("x@r.example"));
+        assert!(!plan(vec![Object::Responder(copied)], "prices@a.example").failure_notice);
+    }
+
+    #[test]
+    fn a06_outside_its_window_a_free_responder_is_not_there() {
+        let mut over = responder_object(1, "prices@a.example");
+        over.ends = Some("2020-01-01".to_owned());
+        let directory = directory(&["a.example"], vec![Object::Responder(over)]);
+        let resolution = resolve(&directory, &ForwardPath::Address(address("prices@a.example")));
+        assert_eq!(verdict_at(&directory, &resolution, NOW), Verdict::Refuse(RefuseReason::NoSuchMailbox));
+        let before = Timestamp(1_500_000_000_000);
+        assert_eq!(verdict_at(&directory, &resolution, before), Verdict::Accept);
+        // Accepted just before the end, stored just after: the failure notice still leaves.
+        let plan = at_acceptance(&directory, &resolution, NOW);
+        assert!(plan.failure_notice && plan.events.len() == 1);
+    }
+
+    #[test]
+    fn events_say_where_the_responder_stands_and_what_led_there() {
+        let objects = vec![
+            account(1, "alice@a.example"),
+            alias("info@a.example", &["alice@a.example"]),
+            Object::Responder(responder_object(1, "alice@a.example")),
+        ];
+        let events = plan(objects, "Info+x@a.example").events;
+        assert_eq!(events[0].address, address("alice@a.example"));
+        assert_eq!(events[0].recipient, address("Info+x@a.example"));
+        assert_eq!(events[0].account, Some(AccountId(1)));
+    }
+}

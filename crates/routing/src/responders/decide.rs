@@ -1,0 +1,233 @@
+//! `decide`: answer, or not and why. The order of the checks is the order of what the trace tells first.
+
+use std::fmt;
+use std::time::Duration;
+
+use mail::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::ANSWERS_PER_DAY_MAX;
+use crate::objects::{ResponderKind, ResponderObject};
+use crate::responders::facts::{Facts, HeaderMarks, is_automatic_sender};
+use crate::responders::window::{TimeZone, Window};
+
+/// Whether a responder answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", content = "reason", rename_all = "kebab-case")]
+pub enum Decision {
+    /// It does.
+    Answer,
+    /// It does not.
+    Silent(Silence),
+}
+
+/// Why a responder does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Silence {
+    /// The responder is gone.
+    Gone,
+    /// Switched off (A12).
+    Disabled,
+    /// Neither subject nor prefix (A12).
+    NoSubject,
+    /// Neither text nor HTML (A12).
+    NoMessage,
+    /// Its start or end can't be read, or the end comes first.
+    BadWindow,
+    /// Received before the start.
+    NotYet,
+    /// Received after the end.
+    Over,
+    /// `<>`: nobody to answer (RFC 3834 §2).
+    NullReversePath,
+    /// From the responder's own owner.
+    Oneself,
+    /// The reverse-path is an address of ours that does not exist.
+    NoSuchSender,
+    /// Its `X-Loop` is ours.
+    Loop,
+    /// `Auto-Submitted` other than `no`, or an older mark of that kind (RFC 3834 §2).
+    AutoSubmitted,
+    /// A DSN, MDN or other report.
+    Report,
+    /// `Precedence: bulk`, `list` or `junk` (RFC 3834 §2).
+    Bulk,
+    /// A `List-*` field (RFC 3834 §2, RFC 5230 §4.6).
+    List,
+    /// `X-Auto-Response-Suppress` asks for silence.
+    Suppressed,
+    /// The header was too long to be kept whole, so that a mark may be missing.
+    HeaderCut,
+    /// The local part is one behind which nobody reads.
+    AutomaticSender,
+    /// Out-of-office only: the header names none of the owner's addresses (RFC 5230 §4.5).
+    NotAddressed,
+    /// The sender was answered less than the frequency ago (A5).
+    AnsweredLately,
+    /// The sender has had as many answers as anyone gets in a day.
+    DailyCap,
+}
+
+/// When a responder last answered a sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastAnswer {
+    /// The last answer.
+    pub at: Timestamp,
+    /// The first answer of the day that is counted.
+    pub day_from: Timestamp,
+    /// Answers in that day.
+    pub in_day: u32,
+}
+
+impl LastAnswer {
+    /// The state after an answer now.
+    #[must_use]
+    pub fn after(previous: Option<Self>, now: Timestamp) -> Self {
+        match previous.filter(|last| now.since(last.day_from) < DAY) {
+            Some(last) => Self { at: now, day_from: last.day_from, in_day: last.in_day.saturating_add(1) },
+            None => Self { at: now, day_from: now, in_day: 1 },
+        }
+    }
+
+    /// Whether nothing depends on it any more: older than a day and than the frequency.
+    #[must_use]
+    pub fn is_stale(&self, frequency_secs: u64, now: Timestamp) -> bool {
+        let age = now.since(self.at);
+        age >= DAY && age >= Duration::from_secs(frequency_secs)
+    }
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Whether a responder answers a message. `now` is for the frequency; the window is about the date of receipt (A12).
+#[must_use]
+pub fn decide(
+    responder: &ResponderObject,
+    facts: &Facts,
+    now: Timestamp,
+    zone: &TimeZone,
+    last_answer: Option<LastAnswer>,
+) -> Decision {
+    let silence = inactive(responder, facts.received_at, zone)
+        .or_else(|| unanswerable(facts))
+        .or_else(|| automatic(&facts.marks))
+        .or_else(|| {
+            let demands_name = responder.kind == ResponderKind::OutOfOffice;
+            (demands_name && !facts.names_owner).then_some(Silence::NotAddressed)
+        })
+        .or_else(|| too_often(responder, now, last_answer?));
+    silence.map_or(Decision::Answer, Decision::Silent)
+}
+
+/// Why a responder does not act on what is received at a time, whatever it is.
+pub(super) fn inactive(responder: &ResponderObject, at: Timestamp, zone: &TimeZone) -> Option<Silence> {
+    let blank = |text: &str| text.trim().is_empty();
+    if !responder.enabled {
+        return Some(Silence::Disabled);
+    }
+    if blank(&responder.subject) && blank(&responder.subject_prefix) {
+        return Some(Silence::NoSubject);
+    }
+    if [&responder.text, &responder.html].into_iter().flatten().all(|text| blank(text)) {
+        return Some(Silence::NoMessage);
+    }
+    let Ok(window) = Window::parse(responder.starts.as_deref(), responder.ends.as_deref()) else {
+        return Some(Silence::BadWindow);
+    };
+    if window.not_yet(at, zone) {
+        return Some(Silence::NotYet);
+    }
+    window.over(at, zone).then_some(Silence::Over)
+}
+
+fn unanswerable(facts: &Facts) -> Option<Silence> {
+    let Some(sender) = facts.reverse_path.address() else { return Some(Silence::NullReversePath) };
+    if facts.from_self {
+        return Some(Silence::Oneself);
+    }
+    if is_automatic_sender(sender) {
+        return Some(Silence::AutomaticSender);
+    }
+    if facts.from_nowhere {
+        return Some(Silence::NoSuchSender);
+    }
+    facts.looped.then_some(Silence::Loop)
+}
+
+fn automatic(marks: &HeaderMarks) -> Option<Silence> {
+    // `auto-replied; owner-email="…"`, `no (really)`: the word in front counts (RFC 3834 §5.1).
+    let word = |value: &String| {
+        let end = value.find([';', '(']).unwrap_or(value.len());
+        value.get(..end).unwrap_or_default().trim().to_ascii_lowercase()
+    };
+    if marks.auto_reply || marks.auto_submitted.iter().any(|value| word(value) != "no") {
+        return Some(Silence::AutoSubmitted);
+    }
+    if marks.report {
+        return Some(Silence::Report);
+    }
+    let bulk = ["bulk", "list", "junk", "auto_reply", "auto-reply"];
+    if marks.precedence.iter().any(|value| bulk.contains(&word(value).as_str())) {
+        return Some(Silence::Bulk);
+    }
+    if marks.list {
+        return Some(Silence::List);
+    }
+    let asks = |value: &String| {
+        let mut words = value.split([',', ' ', ';']);
+        words.any(|word| ["all", "oof", "autoreply"].iter().any(|known| word.trim().eq_ignore_ascii_case(known)))
+    };
+    if marks.suppress.iter().any(asks) {
+        return Some(Silence::Suppressed);
+    }
+    marks.cut.then_some(Silence::HeaderCut)
+}
+
+fn too_often(responder: &ResponderObject, now: Timestamp, last: LastAnswer) -> Option<Silence> {
+    if now.since(last.at) < Duration::from_secs(responder.frequency_secs) {
+        return Some(Silence::AnsweredLately);
+    }
+    let full = now.since(last.day_from) < DAY && last.in_day >= ANSWERS_PER_DAY_MAX;
+    full.then_some(Silence::DailyCap)
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gone => "the responder has been deleted",
+            Self::Disabled => "the responder is switched off",
+            Self::NoSubject => "the responder has neither a subject nor a prefix",
+            Self::NoMessage => "the responder has no message",
+            Self::BadWindow => "the responder's start or end is no valid date",
+            Self::NotYet => "received before the responder's start",
+            Self::Over => "received after the responder's end",
+            Self::NullReversePath => "the message has a null reverse-path",
+            Self::Oneself => "the message comes from the owner of the responder",
+            Self::NoSuchSender => "the sender's address does not exist on this server",
+            Self::Loop => "the message went through this responder before",
+            Self::AutoSubmitted => "the message was sent automatically (Auto-Submitted)",
+            Self::Report => "the message is a delivery report",
+            Self::Bulk => "the message is bulk mail (Precedence)",
+            Self::List => "the message comes from a mailing list",
+            Self::Suppressed => "the sender asks for no automatic answers (X-Auto-Response-Suppress)",
+            Self::HeaderCut => "the message's header is too long to be sure that it was not sent automatically",
+            Self::AutomaticSender => "nobody reads the sender's address",
+            Self::NotAddressed => "the message does not name the absent person in To, Cc or Bcc",
+            Self::AnsweredLately => "the sender was answered already within the chosen frequency",
+            Self::DailyCap => "the sender has had the most answers that anyone gets in a day",
+        })
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer => f.write_str("answers"),
+            Self::Silent(silence) => write!(f, "does not answer: {silence}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

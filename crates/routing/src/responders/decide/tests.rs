@@ -1,0 +1,238 @@
+//! A table with every reason, the frequency, and a year against a model.
+
+use mail::{Address, ReversePath};
+use proptest::prelude::*;
+
+use super::*;
+use crate::responders::window::zone_named;
+use crate::testing::{account, address, alias, directory, responder_object};
+
+const NOW: Timestamp = Timestamp(1_790_000_000_000); // 2026-09-21T14:13:20Z
+
+fn out_of_office() -> ResponderObject {
+    ResponderObject { kind: ResponderKind::OutOfOffice, ..responder_object(1, "alice@a.example") }
+}
+
+fn good_facts() -> Facts {
+    facts("bob@r.example", HeaderMarks { recipients: vec![address("alice@a.example")], ..HeaderMarks::default() })
+}
+
+fn facts(from: &str, marks: HeaderMarks) -> Facts {
+    let directory = directory(
+        &["a.example"],
+        vec![
+            account(1, "alice@a.example"),
+            account(2, "carol@a.example"),
+            alias("info@a.example", &["alice@a.example"]),
+        ],
+    );
+    let from = ReversePath::parse(&format!("<{from}>")).unwrap();
+    Facts::new(&directory, &out_of_office(), &address("alice@a.example"), from, NOW, marks)
+}
+
+fn marks(edit: impl FnOnce(&mut HeaderMarks)) -> Facts {
+    let mut marks = good_facts().marks;
+    edit(&mut marks);
+    facts("bob@r.example", marks)
+}
+
+fn says(responder: &ResponderObject, facts: &Facts) -> Decision {
+    decide(responder, facts, NOW, &TimeZone::UTC, None)
+}
+
+#[test]
+fn v05_a01_the_plain_message_is_answered_by_both_kinds() {
+    assert_eq!(says(&out_of_office(), &good_facts()), Decision::Answer);
+    let auto = ResponderObject { kind: ResponderKind::Autoresponder, ..out_of_office() };
+    assert_eq!(says(&auto, &good_facts()), Decision::Answer);
+    assert_eq!(says(&out_of_office(), &facts("carol@a.example", good_facts().marks)), Decision::Answer);
+}
+
+#[test]
+fn every_reason_for_silence() {
+    use Silence as S;
+    let object = |edit: fn(&mut ResponderObject)| {
+        let mut object = out_of_office();
+        edit(&mut object);
+        object
+    };
+    let as_is = out_of_office;
+    let from = |text: &str| facts(text, good_facts().marks);
+    let value = |text: &str| vec![text.to_owned()];
+    let table: Vec<(ResponderObject, Facts, Silence)> = vec![
+        (object(|r| r.enabled = false), good_facts(), S::Disabled),
+        (object(|r| r.subject = " ".to_owned()), good_facts(), S::NoSubject),
+        (object(|r| r.text = None), good_facts(), S::NoMessage),
+        (object(|r| r.text = Some("\n".to_owned())), good_facts(), S::NoMessage),
+        (object(|r| r.starts = Some("nonsense".to_owned())), good_facts(), S::BadWindow),
+        (object(|r| r.starts = Some("2026-09-22".to_owned())), good_facts(), S::NotYet),
+        (object(|r| r.ends = Some("2026-09-20".to_owned())), good_facts(), S::Over),
+        (as_is(), from(""), S::NullReversePath),
+        (as_is(), from("alice@a.example"), S::Oneself),
+        (as_is(), from("Alice+x@a.example"), S::Oneself),
+        (as_is(), from("info@a.example"), S::Oneself),
+        (as_is(), from("ghost@a.example"), S::NoSuchSender),
+        (as_is(), from("list-bounces@r.example"), S::AutomaticSender),
+        (as_is(), from("MAILER-DAEMON@r.example"), S::AutomaticSender),
+        (as_is(), marks(|m| m.loops = value("<alice@A.example>")), S::Loop),
+        (as_is(), marks(|m| m.auto_submitted = value("auto-replied; owner-email=\"x\"")), S::AutoSubmitted),
+        (as_is(), marks(|m| m.auto_submitted = value("auto-generated (cron)")), S::AutoSubmitted),
+        (as_is(), marks(|m| m.auto_submitted = vec!["no".to_owned(), "x".to_owned()]), S::AutoSubmitted),
+        (as_is(), marks(|m| m.auto_reply = true), S::AutoSubmitted),
+        (as_is(), marks(|m| m.report = true), S::Report),
+        (as_is(), marks(|m| m.precedence = value("Bulk")), S::Bulk),
+        (as_is(), marks(|m| m.precedence = value("list")), S::Bulk),
+        (as_is(), marks(|m| m.precedence = value("junk")), S::Bulk),
+        (as_is(), marks(|m| m.list = true), S::List),
+        (as_is(), marks(|m| m.suppress = value("DR, OOF")), S::Suppressed),
+        (as_is(), marks(|m| m.suppress = value("All")), S::Suppressed),
+        (as_is(), marks(|m| m.suppress = value("AutoReply,RN")), S::Suppressed),
+        (as_is(), marks(|m| m.cut = true), S::HeaderCut),
+        (as_is(), marks(|m| m.recipients = vec![address("someone@else.example")]), S::NotAddressed),
+        (as_is(), marks(|m| m.recipients.clear()), S::NotAddressed),
+    ];
+    for (responder, facts, silence) in &table {
+        assert_eq!(says(responder, facts), Decision::Silent(*silence), "{facts:?}");
+        assert!(silence.to_string().len() > 10);
+    }
+}
+
+#[test]
+fn what_only_looks_automatic_is_answered() {
+    let value = |text: &str| vec![text.to_owned()];
+    for facts in [
+        marks(|m| m.auto_submitted = value("No (typed by hand)")),
+        marks(|m| m.precedence = value("first-class")),
+        marks(|m| m.suppress = value("DR, RN, NRN")),
+        marks(|m| m.loops = value("list@r.example")),
+        marks(|m| m.recipients = vec![address("x@r.example"), address("Info+y@a.example")]),
+        facts("postmaster@r.example", good_facts().marks),
+    ] {
+        assert_eq!(says(&out_of_office(), &facts), Decision::Answer, "{facts:?}");
+    }
+    // A robot need not be addressed by name (A1).
+    let auto = ResponderObject { kind: ResponderKind::Autoresponder, ..out_of_office() };
+    assert_eq!(says(&auto, &marks(|m| m.recipients.clear())), Decision::Answer);
+    let prefixed = ResponderObject { subject: String::new(), subject_prefix: "Away:".to_owned(), ..out_of_office() };
+    assert_eq!(says(&prefixed, &good_facts()), Decision::Answer);
+    let html = ResponderObject { text: None, html: Some("<p>Away</p>".to_owned()), ..out_of_office() };
+    assert_eq!(says(&html, &good_facts()), Decision::Answer);
+}
+
+#[test]
+fn a12_the_window_is_about_the_date_of_receipt() {
+    let object = ResponderObject { ends: Some("2026-09-21".to_owned()), ..out_of_office() };
+    let late = NOW.plus(Duration::from_secs(3 * 86_400));
+    assert_eq!(decide(&object, &good_facts(), late, &TimeZone::UTC, None), Decision::Answer);
+    let facts = Facts { received_at: late, ..good_facts() };
+    assert_eq!(decide(&object, &facts, late, &TimeZone::UTC, None), Decision::Silent(Silence::Over));
+}
+
+#[test]
+fn a05_the_frequency_holds_to_the_second() {
+    let object = ResponderObject { frequency_secs: 3600, ..out_of_office() };
+    let last = LastAnswer::after(None, NOW);
+    let after = |secs| decide(&object, &good_facts(), NOW.plus(Duration::from_secs(secs)), &TimeZone::UTC, Some(last));
+    assert_eq!(after(0), Decision::Silent(Silence::AnsweredLately));
+    assert_eq!(after(3599), Decision::Silent(Silence::AnsweredLately));
+    assert_eq!(after(3600), Decision::Answer);
+    // A clock that was set back must not open the way.
+    let earlier = Timestamp(NOW.0 - 10_000);
+    let back = decide(&object, &good_facts(), earlier, &TimeZone::UTC, Some(last));
+    assert_eq!(back, Decision::Silent(Silence::AnsweredLately));
+}
+
+#[test]
+fn a05_zero_means_every_message_up_to_the_cap_of_a_day() {
+    let object = ResponderObject { frequency_secs: 0, ..out_of_office() };
+    let mut last = None;
+    let mut answers = 0;
+    for n in 0..10_000 {
+        let now = NOW.plus(Duration::from_secs(n));
+        match decide(&object, &good_facts(), now, &TimeZone::UTC, last) {
+            Decision::Answer => {
+                answers += 1;
+                last = Some(LastAnswer::after(last, now));
+            }
+            Decision::Silent(silence) => assert_eq!(silence, Silence::DailyCap),
+        }
+    }
+    assert_eq!(answers, ANSWERS_PER_DAY_MAX);
+    let next_day = NOW.plus(DAY);
+    assert_eq!(decide(&object, &good_facts(), next_day, &TimeZone::UTC, last), Decision::Answer);
+    assert_eq!(LastAnswer::after(last, next_day).in_day, 1);
+}
+
+#[test]
+fn a_row_is_stale_after_a_day_and_its_frequency() {
+    let last = LastAnswer::after(None, NOW);
+    assert!(!last.is_stale(0, NOW.plus(Duration::from_secs(86_399))));
+    assert!(last.is_stale(0, NOW.plus(DAY)));
+    assert!(!last.is_stale(7 * 86_400, NOW.plus(DAY)));
+    assert!(last.is_stale(7 * 86_400, NOW.plus(DAY * 7)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// A year of messages against a model that keeps every answer ever given: within the window, never two answers
+    /// to one sender within the frequency, never more than the cap in a counted day, and no answer withheld that the
+    /// rules allow.
+    #[test]
+    fn a_year_of_messages_against_a_model(
+        start_day in 0..300_i64,
+        days in 0..60_i64,
+        frequency in prop::sample::select(vec![0_u64, 60, 3600, 86_400, 7 * 86_400]),
+        zone in prop::sample::select(vec!["Europe/Paris", "UTC", "America/New_York", "Asia/Kolkata"]),
+        messages in prop::collection::vec((0..366 * 86_400_i64, 0..3_usize), 200..600),
+        burst in 0..366 * 86_400_i64,
+    ) {
+        let zone = zone_named(zone);
+        let new_year: jiff::civil::Date = "2026-01-01".parse().unwrap();
+        let first = new_year.checked_add(jiff::Span::new().days(start_day)).unwrap();
+        let last = first.checked_add(jiff::Span::new().days(days)).unwrap();
+        let object = ResponderObject {
+            starts: Some(first.to_string()),
+            ends: Some(last.to_string()),
+            frequency_secs: frequency,
+            ..out_of_office()
+        };
+        let epoch = new_year.at(0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second();
+        // And one sender who writes a hundred times in one hour.
+        let mut all: Vec<(i64, usize)> = messages;
+        all.extend((0..100).map(|n| (burst + n * 36, 0)));
+        all.sort_unstable();
+        let senders: [Address; 3] = ["a@r.example", "b@r.example", "c@r.example"].map(address);
+        let mut state: [Option<LastAnswer>; 3] = [None; 3];
+        let mut given: [Vec<i64>; 3] = [vec![], vec![], vec![]];
+        for (offset, who) in all {
+            let secs = epoch + offset;
+            let now = Timestamp::from_secs(secs);
+            let facts = Facts {
+                reverse_path: ReversePath::Address(senders[who].clone()),
+                received_at: now,
+                ..good_facts()
+            };
+            let decision = decide(&object, &facts, now, &zone, state[who]);
+
+            let today = jiff::Timestamp::from_second(secs).unwrap().to_zoned(zone.clone()).date();
+            let inside = today >= first && today <= last;
+            let recent = given[who].iter().any(|at| secs - at < frequency as i64);
+            // Counted days begin with the first answer after the one before has ended.
+            let mut day: Option<(i64, u32)> = None;
+            for at in &given[who] {
+                day = match day {
+                    Some((from, count)) if at - from < 86_400 => Some((from, count + 1)),
+                    _ => Some((*at, 1)),
+                };
+            }
+            let full = day.is_some_and(|(from, count)| secs - from < 86_400 && count >= ANSWERS_PER_DAY_MAX);
+            let expected = inside && !recent && !full;
+            prop_assert_eq!(decision == Decision::Answer, expected, "{} {:?}", today, decision);
+            if expected {
+                given[who].push(secs);
+                state[who] = Some(LastAnswer::after(state[who], now));
+            }
+        }
+    }
+}

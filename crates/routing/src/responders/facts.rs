@@ -1,0 +1,218 @@
+//! What a decision is taken from: the marks in a message's header, and how its addresses relate to the responder's.
+
+use mail::{Address, ReversePath, Timestamp};
+
+use crate::directory::Directory;
+use crate::objects::ResponderObject;
+use crate::resolve::{resolve, subaddress_splits};
+use crate::send_as::may_send_as;
+use crate::verdict::Verdict;
+
+/// What a header says to a responder. Values as sent, without folding and comments taken as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderMarks {
+    /// Each `Auto-Submitted` (RFC 3834 §5).
+    pub auto_submitted: Vec<String>,
+    /// Each `Precedence`.
+    pub precedence: Vec<String>,
+    /// Each `X-Auto-Response-Suppress`.
+    pub suppress: Vec<String>,
+    /// Each `X-Loop`.
+    pub loops: Vec<String>,
+    /// Some `List-*` field is there (RFC 2369, RFC 2919).
+    pub list: bool,
+    /// The body is a report: DSN, MDN, feedback (RFC 6522).
+    pub report: bool,
+    /// Older marks of automatic answers (`X-Autoreply`, `X-Autorespond`) are there.
+    pub auto_reply: bool,
+    /// The header was longer than what is kept of it: a mark may be missing.
+    pub cut: bool,
+    /// Every address in To, Cc, Bcc, Resent-To, Resent-Cc, Resent-Bcc.
+    pub recipients: Vec<Address>,
+}
+
+/// Everything about one message that [`crate::responders::decide`] looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Where an answer would go (RFC 3834 §4).
+    pub reverse_path: ReversePath,
+    /// The date of receipt, which the window is about.
+    pub received_at: Timestamp,
+    /// The header's marks.
+    pub marks: HeaderMarks,
+    /// The reverse-path is the responder's or its owner's own.
+    pub from_self: bool,
+    /// The reverse-path names an address of ours that does not exist.
+    pub from_nowhere: bool,
+    /// The header names the owner: an address of the account, an alias that leads to it, a subaddress, or the
+    /// recipient as the envelope had it (RFC 5230 §4.5).
+    pub names_owner: bool,
+    /// An `X-Loop` is ours.
+    pub looped: bool,
+}
+
+impl Facts {
+    /// The facts of one message for one responder; `recipient` is the forward-path that led to it.
+    #[must_use]
+    pub fn new(
+        directory: &Directory,
+        responder: &ResponderObject,
+        recipient: &Address,
+        reverse_path: ReversePath,
+        received_at: Timestamp,
+        marks: HeaderMarks,
+    ) -> Self {
+        let own = |address: &Address| is_own_address(directory, responder, recipient, address);
+        let from = reverse_path.address();
+        Self {
+            from_self: from.is_some_and(own),
+            from_nowhere: from.is_some_and(|from| {
+                let to = mail::ForwardPath::Address(from.clone());
+                let verdict = super::verdict_at(directory, &resolve(directory, &to), received_at);
+                matches!(verdict, Verdict::Refuse(_))
+            }),
+            names_owner: marks.recipients.iter().any(own),
+            looped: marks.loops.iter().any(|mark| {
+                let mark = Address::parse(mark.trim().trim_matches(['<', '>']));
+                mark.is_ok_and(|mark| mark.same_mailbox(&responder.address) || mark.same_mailbox(recipient))
+            }),
+            reverse_path,
+            received_at,
+            marks,
+        }
+    }
+}
+
+/// Whether an address belongs to whom a responder speaks for: its own address with subaddresses, what its owner may
+/// send as (aliases that lead to the account), and the recipient of the message itself.
+#[must_use]
+pub fn is_own_address(
+    directory: &Directory,
+    responder: &ResponderObject,
+    recipient: &Address,
+    address: &Address,
+) -> bool {
+    if address.same_mailbox(&responder.address) || address.same_mailbox(recipient) {
+        return true;
+    }
+    let Some(domain) = directory.domain(address.domain()) else { return false };
+    let base_is_own = || subaddress_splits(domain, address).any(|(base, _)| base.same_mailbox(&responder.address));
+    match super::owner(directory, responder) {
+        Some(owner) => may_send_as(directory, owner.id, address).allowed,
+        None => base_is_own(),
+    }
+}
+
+/// Whether an address is one behind which nobody reads (RFC 3834 §2, RFC 5230 §4.6, and what is common).
+#[must_use]
+pub fn is_automatic_sender(address: &Address) -> bool {
+    let local = address.local().canonical();
+    let local = local.as_str();
+    // `list-bounces+someone=example.org`: what stands before the `+` says who it is (VERP).
+    let name = local.split('+').next().unwrap_or(local);
+    NAMES.contains(&name)
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+}
+
+const NAMES: [&str; 15] = [
+    "mailer-daemon",
+    "mailerdaemon",
+    "listserv",
+    "majordomo",
+    "noreply",
+    "no-reply",
+    "no_reply",
+    "no.reply",
+    "donotreply",
+    "do-not-reply",
+    "do_not_reply",
+    "do.not.reply",
+    "bounce",
+    "bounces",
+    "autoreply",
+];
+
+const PREFIXES: [&str; 9] = [
+    "owner-",
+    "bounce-",
+    "bounces-",
+    "noreply-",
+    "no-reply-",
+    "no_reply_",
+    "donotreply-",
+    "do-not-reply-",
+    "mailer-daemon-",
+];
+
+const SUFFIXES: [&str; 13] = [
+    "-request",
+    "-owner",
+    "-bounce",
+    "-bounces",
+    "-noreply",
+    "-no-reply",
+    "_noreply",
+    "_no_reply",
+    ".noreply",
+    ".no-reply",
+    "-donotreply",
+    "-do-not-reply",
+    "-mailer-daemon",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{account, address, alias, directory, responder_object};
+
+    #[test]
+    fn automatic_senders_are_known_by_their_name() {
+        for text in [
+            "MAILER-DAEMON@x.example",
+            "owner-list@x.example",
+            "list-request@x.example",
+            "list-bounces@x.example",
+            "bounces+alice=a.example@x.example",
+            "list-bounces+alice=a.example@x.example",
+            "NoReply@x.example",
+            "no-reply+token@x.example",
+            "shop-noreply@x.example",
+            "do_not_reply@x.example",
+        ] {
+            assert!(is_automatic_sender(&address(text)), "{text}");
+        }
+        for text in
+            ["postmaster@x.example", "requests@x.example", "bouncer@x.example", "owner@x.example", "reply@x.example"]
+        {
+            assert!(!is_automatic_sender(&address(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn v05_own_addresses_are_the_accounts_its_aliases_and_subaddresses() {
+        let directory = directory(
+            &["a.example"],
+            vec![
+                account(1, "alice@a.example"),
+                account(2, "bob@a.example"),
+                alias("info@a.example", &["alice@a.example"]),
+                alias("outer@a.example", &["info@a.example"]),
+                alias("other@a.example", &["bob@a.example"]),
+            ],
+        );
+        let own = |responder: &str, recipient: &str, text: &str| {
+            is_own_address(&directory, &responder_object(1, responder), &address(recipient), &address(text))
+        };
+        for text in ["Alice@a.example", "alice+x@a.example", "info@a.example", "outer@a.example", "info+x@a.example"] {
+            assert!(own("alice@a.example", "alice@a.example", text), "{text}");
+        }
+        for text in ["bob@a.example", "other@a.example", "alice@elsewhere.example", "nobody@a.example"] {
+            assert!(!own("alice@a.example", "alice@a.example", text), "{text}");
+        }
+        assert!(own("alice@a.example", "caught@a.example", "caught@a.example"));
+        // At an alias: itself and its subaddresses, not its members.
+        assert!(own("info@a.example", "info@a.example", "info+x@a.example"));
+        assert!(!own("info@a.example", "info@a.example", "alice@a.example"));
+    }
+}

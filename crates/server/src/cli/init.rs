@@ -1,0 +1,158 @@
+//! `relais init`: from nothing to a configuration, a domain and an administrator.
+#![expect(clippy::disallowed_methods, reason = "the first configuration is written before there is a world")]
+
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+
+use admin::{AccountRequest, DomainRequest, NewAccount, Request, Response};
+use clap::Args;
+use mail::{Address, Domain};
+use routing::objects::Role;
+
+use super::{Failure, connect, output};
+use crate::config::{self, REFERENCE};
+use crate::{privileges, store};
+
+/// `relais init`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  relais init --domain example.org
+  relais init --domain example.org --hostname mail.example.org --user relais
+  relais --config ./relais.toml init --domain example.org --data-dir ./data --loopback-ports 10000")]
+pub(super) struct InitArgs {
+    /// The first domain to receive mail for
+    #[arg(long)]
+    domain: Domain,
+    /// This machine's name in the DNS [default: mail. before the domain]
+    #[arg(long)]
+    hostname: Option<Domain>,
+    /// The administrator's address [default: postmaster at the domain]
+    #[arg(long, value_name = "ADDRESS")]
+    administrator: Option<Address>,
+    /// Read the administrator's password from the first line of a file; without it, one is generated
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Where the store and what belongs to it go
+    #[arg(long, value_name = "FOLDER", default_value = "/var/lib/relais")]
+    data_dir: PathBuf,
+    /// The user to run as after the ports are open
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// To try it out: listen on 127.0.0.1 only, on this number plus the usual port (+ 8080 for HTTP)
+    #[arg(long, value_name = "BASE", value_parser = clap::value_parser!(u16).range(1024..=57_000))]
+    loopback_ports: Option<u16>,
+}
+
+/// Does it.
+pub(super) fn run(file: &Path, args: InitArgs, json: bool) -> Result<(), Failure> {
+    if file.exists() {
+        let failure = Failure::new(format!("{} is there already", file.display()));
+        return Err(failure.hint("edit it, or remove it to begin anew; `relais domain add` adds a further domain"));
+    }
+    let administrator = match args.administrator {
+        Some(address) => address,
+        None => Address::new("postmaster", args.domain.clone()).map_err(|flaw| Failure::new(flaw.to_string()))?,
+    };
+    let hostname = match args.hostname {
+        Some(name) => name,
+        None => Domain::parse(&format!("mail.{}", args.domain)).map_err(|flaw| Failure::new(flaw.to_string()))?,
+    };
+    let password = args.password_file.as_deref().map(super::values::read_password).transpose()?;
+    let mut keys = vec![
+        ("hostname", toml::Value::from(hostname.to_string())),
+        ("data_dir", toml::Value::from(args.data_dir.to_string_lossy().into_owned())),
+    ];
+    keys.extend(args.user.clone().map(|user| ("run_as_user", toml::Value::from(user))));
+    if let Some(base) = args.loopback_ports {
+        let services =
+            [("mx", 25), ("submission", 587), ("submissions", 465), ("imap", 143), ("imaps", 993), ("http", 8080)];
+        for (service, port) in services {
+            keys.push((service, toml::Value::from(vec![format!("127.0.0.1:{}", base + port)])));
+        }
+    }
+    write_new(file, &with_keys(REFERENCE, &keys))?;
+    let config = config::load(file)?;
+    store::make_data_dir(&config.data_dir)?;
+    if let Some(user) = &args.user {
+        let user = privileges::find(user)?;
+        chown(&config.data_dir, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+            .map_err(|error| Failure::new(format!("{}: {error}", config.data_dir.display())))?;
+    }
+    connect::make_store(&config)?;
+    let (name, none) = (args.domain.clone(), None);
+    let add = DomainRequest::Add { name, catch_all: none, postmaster: None, subaddress_separators: None };
+    connect::ask(&config, Request::Domain(add))?;
+    let account = NewAccount { role: Role::Administrator, password, ..NewAccount::new(administrator) };
+    let made = connect::ask(&config, Request::Account(AccountRequest::Add(account)))?;
+    if json {
+        output::response(&made, true);
+    } else {
+        output::text(&next_steps(file, &args.domain, &hostname, &made));
+    }
+    Ok(())
+}
+
+fn next_steps(file: &Path, domain: &Domain, hostname: &Domain, made: &Response) -> String {
+    let (login, password) = match made {
+        Response::Account(account) => {
+            let password = account.generated_password.as_ref();
+            let password = password.map_or("the one that you gave", |password| password.expose());
+            (account.address.to_string(), password.to_owned())
+        }
+        _ => (String::new(), String::new()),
+    };
+    let file = file.display();
+    format!(
+        "\
+Relais is ready for {domain}.
+
+  configuration   {file}
+  administrator   {login}
+  password        {password}
+
+What to do next:
+  1. relais --config {file} serve
+  2. In the DNS of {domain}:  {domain}.  MX  10  {hostname}.   and an A or AAAA record for {hostname}
+  3. A certificate for {hostname}: set certificate_file and key_file under [tls]. Until then Relais uses one of its own.
+  4. relais --config {file} account add alice@{domain} --name 'Alice Martin'
+"
+    )
+}
+
+/// The reference with some keys put into force.
+fn with_keys(reference: &str, keys: &[(&str, toml::Value)]) -> String {
+    let line = |line: &str| {
+        let key = keys.iter().find(|(key, _)| line.starts_with(&format!("#{key} = ")));
+        key.map_or_else(|| format!("{line}\n"), |(key, value)| format!("{key} = {value}\n"))
+    };
+    reference.lines().map(line).collect()
+}
+
+fn write_new(file: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        let failure = Failure::new(format!("{} can't be written: {error}", file.display()));
+        failure.hint("run this as root, or name another place with --config FILE and --data-dir FOLDER")
+    };
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    std::fs::write(file, text).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+
+    #[test]
+    fn the_first_configuration_is_the_reference_with_a_few_keys() {
+        let keys =
+            [("hostname", toml::Value::from("mail.example.org")), ("mx", toml::Value::from(vec!["127.0.0.1:25"]))];
+        let text = with_keys(REFERENCE, &keys);
+        let config = parse(&text, Path::new("relais.toml")).unwrap();
+        assert_eq!(config.hostname.as_str(), "mail.example.org");
+        assert_eq!(config.listeners.mx.len(), 1);
+        assert_eq!(text.lines().count(), REFERENCE.lines().count());
+    }
+}

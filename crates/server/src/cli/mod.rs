@@ -1,0 +1,171 @@
+//! The command line: what can be typed. Each noun has a file that turns its arguments into a typed request; what the
+//! request means is known by `admin` alone.
+
+mod account;
+mod alias;
+mod connect;
+mod domain;
+mod health;
+mod init;
+mod output;
+mod queue;
+mod responder;
+mod values;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use mail::{Address, ReversePath};
+
+use crate::config::{self, Config};
+use crate::{dev, serve};
+
+pub(crate) use output::Failure;
+
+/// A mail server in one binary: SMTP, IMAP, aliases, automatic answers.
+#[derive(Parser)]
+#[command(name = "relais", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "\
+First steps:
+  relais init --domain example.org     make a configuration, the domain and an administrator
+  relais serve                         run the server
+  relais dev                           run a throw-away server to play with
+
+Exit codes: 0 done, 1 failed (the reason is told), 2 wrong usage.")]
+pub(crate) struct Cli {
+    /// The configuration file [default: $RELAIS_CONFIG, else /etc/relais/relais.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON, for scripts
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a first configuration, a domain and an administrator's account
+    Init(init::InitArgs),
+    /// Run the server until SIGTERM or SIGINT; SIGHUP reloads certificate and limits
+    Serve,
+    /// Verify every invariant of the store; the server must be stopped
+    #[command(after_help = "Examples:\n  relais check\n  relais check --deep --json")]
+    Check {
+        /// Also read every stored message and compare it with its hash
+        #[arg(long)]
+        deep: bool,
+    },
+    /// Show the configuration in force, defaults included
+    Config,
+    /// Ask the running server whether it takes mail: exit code 0 when it does
+    Health,
+    /// Domains that this server receives mail for
+    #[command(subcommand)]
+    Domain(domain::DomainCommand),
+    /// Accounts: persons with a mailbox and a login
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Aliases: addresses that lead to others
+    #[command(subcommand)]
+    Alias(alias::AliasCommand),
+    /// Automatic answers: autoresponders and out-of-office messages
+    #[command(subcommand)]
+    Responder(Box<responder::ResponderCommand>),
+    /// Mail on its way to other servers
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
+    /// Show what would happen to a message, without sending it
+    #[command(after_help = "\
+Examples:
+  relais explain customer@elsewhere.example info@example.org
+  relais explain '<>' alice@example.org      a bounce: the null reverse-path")]
+    Explain {
+        /// The sender; '<>' for the null reverse-path
+        #[arg(value_parser = values::reverse_path)]
+        from: ReversePath,
+        /// The recipient
+        to: Address,
+    },
+    /// Run a throw-away server on loopback ports, with test users and addresses that fail on purpose
+    Dev(dev::DevArgs),
+}
+
+/// Parses the command line and does what it says.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.json;
+    match execute(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            output::failure(&failure, json);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(cli: Cli) -> Result<ExitCode, Failure> {
+    let file = cli.config.unwrap_or_else(config::default_file);
+    let request = match cli.command {
+        Command::Init(args) => return init::run(&file, args, cli.json).map(|()| ExitCode::SUCCESS),
+        Command::Dev(args) => return dev::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Serve => return serve::run(&file).map(|()| ExitCode::SUCCESS),
+        Command::Check { deep } => {
+            let config = config::load(&file)?;
+            let report = connect::check(&config, deep)?;
+            output::check(&report, cli.json);
+            return Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Config => {
+            output::config(&config::load(&file)?, cli.json)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Health => {
+            let said = health::ask(&config::load(&file)?)?;
+            output::text(&said);
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Domain(command) => command.request(),
+        Command::Account(command) => command.request()?,
+        Command::Alias(command) => command.request(),
+        Command::Responder(command) => command.request()?,
+        Command::Queue(command) => command.request(),
+        Command::Explain { from, to } => admin::Request::Explain { from, to },
+    };
+    let config: Config = config::load(&file)?;
+    let response = connect::ask(&config, request)?;
+    output::response(&response, cli.json);
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_object_can_be_added_listed_shown_set_and_removed() {
+        let command = Cli::command();
+        for (noun, verbs) in [
+            ("domain", &["add", "list", "show", "set", "remove"][..]),
+            ("account", &["add", "list", "show", "set", "remove"]),
+            ("alias", &["add", "list", "show", "set", "remove"]),
+            ("responder", &["add", "list", "show", "set", "remove"]),
+            ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
+        ] {
+            let noun = command.find_subcommand(noun).unwrap();
+            for verb in verbs {
+                let verb = noun.find_subcommand(verb).unwrap();
+                assert!(verb.get_about().is_some(), "{} {}", noun.get_name(), verb.get_name());
+            }
+            assert!(noun.get_subcommands().any(|verb| verb.get_after_help().is_some()), "{}", noun.get_name());
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! What the command line prints: text for people, or JSON for scripts. Results go to the standard output, failures to
+//! the standard error.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's purpose")]
+
+use std::fmt::Write as _;
+
+use admin::{AccountView, AdminError, DomainView, QueueEntryView, Response};
+use mail::Timestamp;
+use routing::objects::{AliasObject, ResponderKind, ResponderObject, Role};
+use serde::Serialize;
+
+use crate::check::Report;
+use crate::config::{Config, ConfigError};
+
+/// Why a command failed, for the person who typed it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: &'static str,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { kind: "failed", message: message.into(), hint: None }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n  {hint}"))
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self { kind: "configuration", ..Self::new(error.to_string()) }
+    }
+}
+
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Self {
+        let kind = match error.kind {
+            admin::ErrorKind::Invalid => "invalid",
+            admin::ErrorKind::NotFound => "not-found",
+            admin::ErrorKind::Exists => "exists",
+            admin::ErrorKind::InUse => "in-use",
+            admin::ErrorKind::Unavailable => "unavailable",
+        };
+        Self { kind, message: error.message, hint: error.hint }
+    }
+}
+
+/// Prints why nothing, or not all, was done.
+pub(super) fn failure(failure: &Failure, json: bool) {
+    if json {
+        let object = serde_json::json!({
+            "error": { "kind": failure.kind, "message": failure.message, "hint": failure.hint },
+        });
+        eprintln!("{object}");
+    } else {
+        eprintln!("relais: {failure}");
+    }
+}
+
+/// Prints a value as JSON.
+pub(super) fn json(value: &impl Serialize) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => println!("{text}"),
+        Err(error) => eprintln!("relais: {error}"),
+    }
+}
+
+/// Prints lines as they are.
+pub(super) fn text(text: &str) {
+    print!("{text}");
+}
+
+/// Prints the configuration in force.
+pub(super) fn config(config: &Config, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        json(config);
+    } else {
+        print!("{}", toml::to_string(config).map_err(|error| Failure::new(error.to_string()))?);
+    }
+    Ok(())
+}
+
+/// Prints what a check of the store found.
+pub(super) fn check(report: &Report, as_json: bool) {
+    if as_json {
+        json(report);
+        return;
+    }
+    for problem in &report.problems {
+        println!("{problem}");
+    }
+    println!("{}", report.summary());
+}
+
+/// Prints an answer.
+pub(super) fn response(response: &Response, as_json: bool) {
+    if as_json {
+        // On the wire an answer is wrapped in its name; a script wants what is inside.
+        match (response, serde_json::to_value(response)) {
+            (Response::Done(text), _) => json(&serde_json::json!({ "done": text })),
+            (_, Ok(serde_json::Value::Object(wrapped))) => json(&wrapped.values().next()),
+            (_, Ok(other)) => json(&other),
+            (_, Err(error)) => eprintln!("relais: {error}"),
+        }
+        return;
+    }
+    print!("{}", in_words(response));
+}
+
+fn in_words(response: &Response) -> String {
+    match response {
+        Response::Domain(one) => domain(one),
+        Response::Domains(all) => table(
+            ["DOMAIN", "ACCOUNTS", "ALIASES", "CATCH-ALL", "STATE"],
+            "no domains yet; `relais domain add example.org` adds one",
+            all.iter().map(|one| {
+                let catch_all = one.domain.catch_all.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+                let counts = (one.accounts.to_string(), one.aliases.to_string());
+                [one.domain.name.to_string(), counts.0, counts.1, catch_all, on_off(one.domain.enabled)]
+            }),
+        ),
+        Response::Account(one) => account(one),
+        Response::Accounts(all) => table(
+            ["ADDRESS", "NAME", "ROLE", "QUOTA", "STATE"],
+            "no accounts yet; `relais account add alice@example.org` adds one",
+            all.iter().map(|one| {
+                let quota = one.quota_octets.map_or_else(|| "-".to_owned(), size);
+                [one.address.to_string(), one.display_name.clone(), role(one.role).into(), quota, on_off(one.enabled)]
+            }),
+        ),
+        Response::Imported(report) => {
+            let mut out = format!("{} accounts added, {} were there already\n", report.added, report.present);
+            for (address, password) in &report.generated_passwords {
+                line(&mut out, format_args!("{address} {}", password.expose()));
+            }
+            out
+        }
+        Response::Alias(one) => alias(one),
+        Response::Aliases(all) => table(
+            ["ALIAS", "LEADS TO", "STATE", "NOTE"],
+            "no aliases yet; `relais alias add info@example.org --to alice@example.org` adds one",
+            all.iter().map(|one| [one.address.to_string(), targets(one), on_off(one.enabled), one.note.clone()]),
+        ),
+        Response::Responder(one) => responder(one),
+        Response::Responders(all) => table(
+            ["ID", "ADDRESS", "KIND", "SUBJECT", "WINDOW", "STATE"],
+            "no responders yet; `relais responder add --help` shows how to add one",
+            all.iter().map(|one| {
+                let address = one.address.to_string();
+                [one.id.to_string(), address, kind(one.kind).into(), subject(one), window(one), on_off(one.enabled)]
+            }),
+        ),
+        Response::QueueEntry(one) => queue_entry(one),
+        Response::QueueEntries(all) => table(
+            ["ID", "DESTINATION", "FROM", "RECIPIENTS", "ATTEMPTS", "NEXT ATTEMPT", "LAST ERROR"],
+            "the queue is empty",
+            all.iter().map(|one| {
+                let next = if one.held { "held".to_owned() } else { moment(one.next_attempt) };
+                let counts = (one.recipients.len().to_string(), one.attempts.to_string());
+                let error = one.last_error.clone().unwrap_or_default();
+                let destination = one.destination.to_string();
+                [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
+            }),
+        ),
+        Response::Explanation(told) => {
+            let mut out = told.text.clone();
+            told.responders.iter().for_each(|responder| line(&mut out, format_args!("{responder}")));
+            out
+        }
+        Response::Done(text) => format!("{text}\n"),
+    }
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String can't fail.
+    writeln!(out, "{text}").ok();
+}
+
+fn field(out: &mut String, name: &str, value: impl std::fmt::Display) {
+    line(out, format_args!("{name:<22}{value}"));
+}
+
+fn domain(one: &DomainView) -> String {
+    let mut out = String::new();
+    let nobody = || "unknown addresses are refused".to_owned();
+    field(&mut out, "domain", &one.domain.name);
+    field(&mut out, "state", on_off(one.domain.enabled));
+    field(&mut out, "accounts", one.accounts);
+    field(&mut out, "aliases", one.aliases);
+    field(&mut out, "catch-all", one.domain.catch_all.as_ref().map_or_else(nobody, ToString::to_string));
+    let administrator = || "an administrator".to_owned();
+    field(&mut out, "postmaster", one.domain.postmaster.as_ref().map_or_else(administrator, ToString::to_string));
+    field(&mut out, "subaddresses by", &one.domain.subaddress_separators);
+    field(&mut out, "made", moment(one.domain.created_at));
+    out
+}
+
+fn account(one: &AccountView) -> String {
+    let mut out = String::new();
+    field(&mut out, "account", &one.address);
+    field(&mut out, "name", &one.display_name);
+    field(&mut out, "role", role(one.role));
+    let login = match (one.enabled, one.has_password) {
+        (true, true) => "allowed",
+        (true, false) => "not possible: no password is set",
+        (false, _) => "not allowed",
+    };
+    field(&mut out, "login", login);
+    field(&mut out, "quota", one.quota_octets.map_or_else(|| "no limit".to_owned(), size));
+    if let (Some(messages), Some(octets)) = (one.messages, one.octets) {
+        field(&mut out, "holds", format_args!("{messages} messages, {}", size(octets)));
+    }
+    field(&mut out, "time zone", &one.time_zone);
+    field(&mut out, "language", &one.language);
+    field(&mut out, "made", moment(one.created_at));
+    if let Some(password) = &one.generated_password {
+        field(&mut out, "password", format_args!("{} (shown only now)", password.expose()));
+    }
+    out
+}
+
+fn alias(one: &AliasObject) -> String {
+    let mut out = String::new();
+    field(&mut out, "alias", &one.address);
+    field(&mut out, "leads to", targets(one));
+    field(&mut out, "state", on_off(one.enabled));
+    field(&mut out, "note", &one.note);
+    out
+}
+
+fn responder(one: &ResponderObject) -> String {
+    let mut out = String::new();
+    let address =
+        |address: &Option<mail::Address>| address.as_ref().map_or_else(|| "nobody".into(), ToString::to_string);
+    field(&mut out, "responder", one.id);
+    field(&mut out, "at", &one.address);
+    field(&mut out, "kind", kind(one.kind));
+    field(&mut out, "state", on_off(one.enabled));
+    field(&mut out, "subject", subject(one));
+    field(&mut out, "window", window(one));
+    field(&mut out, "answers one sender", format_args!("at most every {} s", one.frequency_secs));
+    field(&mut out, "received messages", if one.keep { "are kept" } else { "are deleted while it is active" });
+    field(&mut out, "answers copied to", address(&one.copy_answers_to));
+    field(&mut out, "received copied to", address(&one.copy_received_to));
+    field(&mut out, "answers in Sent", if one.file_in_sent { "filed" } else { "not filed" });
+    for (name, body) in [("text", &one.text), ("HTML", &one.html)] {
+        if let Some(body) = body {
+            line(&mut out, format_args!("{name}:\n{}", body.trim_end()));
+        }
+    }
+    out
+}
+
+fn queue_entry(one: &QueueEntryView) -> String {
+    let mut out = String::new();
+    field(&mut out, "entry", one.id);
+    field(&mut out, "from", &one.reverse_path);
+    field(&mut out, "destination", &one.destination);
+    field(&mut out, "size", size(one.octets));
+    field(&mut out, "accepted", moment(one.accepted_at));
+    field(&mut out, "attempts", one.attempts);
+    field(&mut out, "next attempt", if one.held { "held".to_owned() } else { moment(one.next_attempt) });
+    field(&mut out, "last error", one.last_error.as_deref().unwrap_or("-"));
+    for recipient in &one.recipients {
+        let said = recipient.last_reply.as_deref().unwrap_or("nothing said yet");
+        field(&mut out, "to", format_args!("{} ({}): {said}", recipient.address, recipient.state));
+    }
+    out
+}
+
+fn table<const N: usize>(head: [&str; N], none: &str, rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = rows.collect();
+    if rows.is_empty() {
+        return format!("{none}\n");
+    }
+    let mut widths = head.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut out = String::new();
+    let mut write = |cells: Vec<&str>| {
+        let mut text = String::new();
+        for (cell, width) in cells.into_iter().zip(widths) {
+            text.push_str(cell);
+            text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count()).saturating_add(2)));
+        }
+        line(&mut out, format_args!("{}", text.trim_end()));
+    };
+    write(head.to_vec());
+    rows.iter().for_each(|row| write(row.iter().map(String::as_str).collect()));
+    out
+}
+
+fn on_off(enabled: bool) -> String {
+    if enabled { "on".to_owned() } else { "off".to_owned() }
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::User => "user",
+        Role::DomainAdministrator => "domain-administrator",
+        Role::Administrator => "administrator",
+    }
+}
+
+fn kind(kind: ResponderKind) -> &'static str {
+    match kind {
+        ResponderKind::Autoresponder => "autoresponder",
+        ResponderKind::OutOfOffice => "out-of-office",
+    }
+}
+
+fn subject(one: &ResponderObject) -> String {
+    match (one.subject.is_empty(), one.subject_prefix.is_empty()) {
+        (false, _) => one.subject.clone(),
+        (true, false) => format!("{} + the original", one.subject_prefix),
+        (true, true) => "the original".to_owned(),
+    }
+}
+
+fn window(one: &ResponderObject) -> String {
+    match (one.starts.as_deref(), one.ends.as_deref()) {
+        (None, None) => "always".to_owned(),
+        (Some(starts), None) => format!("from {starts}"),
+        (None, Some(ends)) => format!("until {ends}"),
+        (Some(starts), Some(ends)) => format!("{starts} to {ends}"),
+    }
+}
+
+fn targets(alias: &AliasObject) -> String {
+    let words = alias.targets.iter().map(|target| match target {
+        routing::objects::Target::AllUsers => ":all: (every user)".to_owned(),
+        other => String::from(other.clone()),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn moment(at: Timestamp) -> String {
+    match jiff::Timestamp::from_millisecond(at.0) {
+        Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        Err(_) => format!("{} ms", at.0),
+    }
+}
+
+fn size(octets: u64) -> String {
+    let units = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units.into_iter().find(|(_, unit)| octets >= *unit) {
+        Some((name, unit)) => {
+            let tenths = octets.saturating_mul(10) / unit;
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+        None => format!("{octets} octets"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_moments_are_readable() {
+        assert_eq!(
+            (size(5).as_str(), size(1536).as_str(), size(u64::MAX / 16).as_str()),
+            ("5 octets", "1.5 KiB", "1073741823.9 GiB")
+        );
+        assert_eq!(moment(Timestamp(0)), "1970-01-01 00:00:00 UTC");
+    }
+
+    #[test]
+    fn a_table_lines_up_and_an_empty_one_says_what_to_do() {
+        let rows = [["é".to_owned(), "x".to_owned()], ["long".to_owned(), String::new()]];
+        assert_eq!(table(["A", "B"], "none", rows.into_iter()), "A     B\né     x\nlong\n");
+        assert_eq!(table(["A"], "none", std::iter::empty()), "none\n");
+    }
+}

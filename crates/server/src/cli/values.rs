@@ -1,0 +1,130 @@
+//! Arguments with a form of their own.
+#![expect(clippy::disallowed_methods, reason = "the command line reads the files that it is given")]
+
+use std::io::Read;
+use std::path::Path;
+
+use admin::Edit;
+use auth::Password;
+use mail::ReversePath;
+use routing::objects::Target;
+use zeroize::Zeroizing;
+
+use super::Failure;
+
+/// `<>`, `address` or `<address>`.
+pub(super) fn reverse_path(text: &str) -> Result<ReversePath, String> {
+    let parsed =
+        if text.starts_with('<') { ReversePath::parse(text) } else { ReversePath::parse(&format!("<{text}>")) };
+    parsed.map_err(|flaw| flaw.to_string())
+}
+
+/// An address, `:blackhole:`, or `:all:` or nothing for all users.
+pub(super) fn target(text: &str) -> Result<Target, String> {
+    Target::try_from(text.to_owned())
+}
+
+/// A number of octets: `1000`, `500K`, `20M`, `2G` (powers of 1024).
+pub(super) fn octets(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
+        Some((at, _)) => text.split_at(at),
+        None => (text, ""),
+    };
+    let power = match unit.to_ascii_uppercase().trim_end_matches('B') {
+        "" => 1,
+        "K" => 1024,
+        "M" => 1024 * 1024,
+        "G" => 1024 * 1024 * 1024,
+        _ => return Err("write a number of octets, as 1000, 500K, 20M or 2G".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "write a number of octets, as 1000, 500K, 20M or 2G".to_owned())?;
+    number.checked_mul(power).ok_or_else(|| "the number is too large".to_owned())
+}
+
+/// A span of time in seconds: `90`, `90s`, `30m`, `24h`, `7d`.
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
+    let wrong = || "write a time, as 90s, 30m, 24h or 7d".to_owned();
+    let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
+        Some((at, _)) => text.split_at(at),
+        None => (text, "s"),
+    };
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)
+}
+
+/// `VALUE` sets, the `--no-…` flag clears, neither leaves as it is.
+pub(super) fn edit<T>(value: Option<T>, clear: bool) -> Edit<T> {
+    match (value, clear) {
+        (Some(value), _) => Edit::Set(value),
+        (None, true) => Edit::Clear,
+        (None, false) => Edit::Keep,
+    }
+}
+
+/// A text file, or the standard input for `-`.
+pub(super) fn read_text(file: &Path) -> Result<String, Failure> {
+    let text = if file == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(file)
+    };
+    text.map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+}
+
+/// The first line of a file, or of the standard input for `-`.
+pub(super) fn read_password(file: &Path) -> Result<Password, Failure> {
+    let text = Zeroizing::new(read_text(file)?);
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(Password::from(line)),
+        _ => Err(Failure::new(format!("{}: the first line is empty; it should hold the password", file.display()))),
+    }
+}
+
+/// `--yes` and `--no` of a switch as one value.
+pub(super) fn switch(on: bool, off: bool) -> Option<bool> {
+    match (on, off) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
+/// For lists of accounts: one JSON object a line.
+pub(super) fn json_lines<T: serde::de::DeserializeOwned>(file: &Path) -> Result<Vec<T>, Failure> {
+    let text = Zeroizing::new(read_text(file)?);
+    let mut values = Vec::new();
+    for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        values.push(
+            serde_json::from_str(line)
+                .map_err(|error| Failure::new(format!("{}:{}:{}: {error}", file.display(), n + 1, error.column())))?,
+        );
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_have_units() {
+        assert_eq!((octets("1000"), octets("2K"), octets("1gb")), (Ok(1000), Ok(2048), Ok(1 << 30)));
+        assert!(octets("many").is_err() && octets("1X").is_err() && octets("99999999999999999999").is_err());
+        assert_eq!((seconds("90"), seconds("30m"), seconds("7d")), (Ok(90), Ok(1800), Ok(604_800)));
+        assert!(seconds("soon").is_err() && seconds("1w").is_err());
+    }
+
+    #[test]
+    fn a_sender_may_be_bare_or_null() {
+        assert_eq!(reverse_path("<>"), Ok(ReversePath::Null));
+        assert_eq!(reverse_path("a@b.example"), reverse_path("<a@b.example>"));
+        assert!(reverse_path("nobody").is_err());
+    }
+}

@@ -1,0 +1,100 @@
+//! Reads a configuration file and checks what no single value shows.
+#![expect(clippy::disallowed_methods, reason = "the configuration is read before there is a world")]
+
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::{Config, ConfigError};
+
+/// The file that is read when none is named: `$RELAIS_CONFIG`, or the system's place.
+pub(crate) fn default_file() -> PathBuf {
+    std::env::var_os("RELAIS_CONFIG").map_or_else(|| PathBuf::from("/etc/relais/relais.toml"), PathBuf::from)
+}
+
+/// Reads a file. Relative paths in it are taken from the folder that it is in.
+pub(crate) fn load(file: &Path) -> Result<Config, ConfigError> {
+    let unreadable = |reason: String| ConfigError::Unreadable { file: file.to_owned(), reason };
+    let bytes = std::fs::read(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => unreadable(
+            "there is no such file. `relais init` makes a first configuration; `--config FILE` names another"
+                .to_owned(),
+        ),
+        _ => unreadable(error.to_string()),
+    })?;
+    let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".to_owned()))?;
+    let mut config = parse(&text, file)?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    for path in [
+        &mut config.data_dir,
+        &mut config.tls.certificate_file,
+        &mut config.tls.key_file,
+        &mut config.queue.smart_host.password_file,
+    ] {
+        if !path.as_os_str().is_empty() && path.is_relative() {
+            *path = folder.join(&*path);
+        }
+    }
+    Ok(config)
+}
+
+/// Parses a text; `file` is for messages.
+pub(crate) fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
+    let config: Config = toml::from_str(text).map_err(|error| ConfigError::from_toml(file, text, &error))?;
+    match contradiction(&config) {
+        None => Ok(config),
+        Some((path, message)) => Err(ConfigError::at(file, text, offset_of(text, path), message)),
+    }
+}
+
+/// What single values can't show: the path of a key and what is wrong there.
+fn contradiction(config: &Config) -> Option<(&'static [&'static str], String)> {
+    let empty = |path: &Path| path.as_os_str().is_empty();
+    let tls = &config.tls;
+    if !empty(&tls.certificate_file) && empty(&tls.key_file) {
+        return Some((&["tls", "certificate_file"], "a certificate needs its key: set `key_file` too".to_owned()));
+    }
+    if empty(&tls.certificate_file) && !empty(&tls.key_file) {
+        return Some((&["tls", "key_file"], "a key needs its certificate: set `certificate_file` too".to_owned()));
+    }
+    if empty(&config.data_dir) {
+        return Some((&["data_dir"], "the data folder needs a name".to_owned()));
+    }
+    if config.hostname.as_literal().is_some() {
+        return Some((&["hostname"], "this must be a name, not an IP address".to_owned()));
+    }
+    let queue = &config.queue;
+    if queue.retry_delays_secs.is_empty() || queue.retry_delays_secs.contains(&0) {
+        let message = "this needs at least one wait, each of at least 1 second".to_owned();
+        return Some((&["queue", "retry_delays_secs"], message));
+    }
+    let smart = &queue.smart_host;
+    if !smart.login.is_empty() && empty(&smart.password_file) {
+        return Some((&["queue", "smart_host", "login"], "a login needs a password: set `password_file`".to_owned()));
+    }
+    let security = &config.security;
+    if u64::from(security.argon2_memory_kib) < 8 * u64::from(security.argon2_lanes) {
+        let least = 8 * u64::from(security.argon2_lanes);
+        let message = format!("Argon2 needs 8 KiB for each lane: at least {least}");
+        return Some((&["security", "argon2_memory_kib"], message));
+    }
+    if let Err(error) = config.log.level.parse::<tracing_subscriber::filter::Targets>() {
+        let level = &config.log.level;
+        let message = format!("\"{level}\" is no level ({error}); use error, warn, info, debug or trace");
+        return Some((&["log", "level"], message));
+    }
+    None
+}
+
+/// Where a key stands in the text; the start when it does not.
+fn offset_of(text: &str, path: &[&str]) -> usize {
+    let Ok(document) = DeTable::parse(text) else { return 0 };
+    let (mut table, mut offset) = (document.get_ref(), 0);
+    for name in path {
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else { break };
+        offset = key.span().start;
+        let Some(next) = value.get_ref().as_table() else { break };
+        table = next;
+    }
+    offset
+}

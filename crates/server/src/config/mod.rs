@@ -1,0 +1,331 @@
+//! The configuration file: TOML, every key with its default (`config/relais.toml` is the reference, and a test holds it
+//! to what is here). A wrong key or value is refused with file, line, column and the nearest right name.
+
+mod flaw;
+mod load;
+mod values;
+
+use std::path::PathBuf;
+
+use mail::Domain;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use flaw::ConfigError;
+#[cfg(test)]
+pub(crate) use load::parse;
+pub(crate) use load::{default_file, load};
+pub(crate) use values::Endpoint;
+
+use values::{at_least, host, host_or_nothing};
+
+/// The reference: every key, commented out, with its default and what it is for.
+pub(crate) const REFERENCE: &str = include_str!("../../../../config/relais.toml");
+
+/// Everything that the file can say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// This machine's name.
+    pub(crate) hostname: Domain,
+    /// Where the store and what belongs to it are.
+    pub(crate) data_dir: PathBuf,
+    /// Whom to become after binding; empty: nobody else.
+    pub(crate) run_as_user: String,
+    /// Where to listen.
+    pub(crate) listeners: Listeners,
+    /// The certificate.
+    pub(crate) tls: Tls,
+    /// Bounds.
+    pub(crate) limits: Limits,
+    /// Outgoing mail.
+    pub(crate) queue: Queue,
+    /// The store.
+    pub(crate) storage: Storage,
+    /// Logging.
+    pub(crate) log: Log,
+    /// Passwords and strictness.
+    pub(crate) security: Security,
+}
+
+/// Where to listen, by service. An empty list: not at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Listeners {
+    pub(crate) mx: Vec<Endpoint>,
+    pub(crate) submission: Vec<Endpoint>,
+    pub(crate) submissions: Vec<Endpoint>,
+    pub(crate) imap: Vec<Endpoint>,
+    pub(crate) imaps: Vec<Endpoint>,
+    pub(crate) http: Vec<Endpoint>,
+}
+
+/// The certificate's files; both empty: one of our own making.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Tls {
+    pub(crate) certificate_file: PathBuf,
+    pub(crate) key_file: PathBuf,
+}
+
+/// Bounds of what anybody may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    #[serde(deserialize_with = "at_least::<_, _, 65_536>")] // RFC 5321 §4.5.3.1.7
+    pub(crate) message_octets_max: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 100>")] // RFC 5321 §4.5.3.1.8
+    pub(crate) recipients_max: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) smtp_connections_max: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) smtp_connections_per_address_max: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) smtp_idle_secs: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) imap_connections_max: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) imap_connections_per_address_max: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1_800>")] // RFC 3501 §5.4
+    pub(crate) imap_idle_secs: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 0>")]
+    pub(crate) shutdown_grace_secs: u64,
+}
+
+/// Outgoing mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Queue {
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) age_max_secs: u64,
+    pub(crate) retry_delays_secs: Vec<u64>,
+    #[serde(deserialize_with = "at_least::<_, _, 0>")]
+    pub(crate) delay_notice_secs: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) deliveries_max: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) deliveries_per_destination_max: u64,
+    pub(crate) destination: Vec<Destination>,
+    pub(crate) smart_host: SmartHost,
+}
+
+/// A destination with a way of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Destination {
+    /// The domain in the recipients' addresses.
+    pub(crate) domain: Domain,
+    /// The host to hand them to: a name or an IP address.
+    #[serde(deserialize_with = "host")]
+    pub(crate) host: String,
+    /// Its port.
+    #[serde(default = "smtp_port")]
+    pub(crate) port: u16,
+}
+
+/// How to talk to the smart host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SmartHostTls {
+    /// After STARTTLS, or not at all.
+    Starttls,
+    /// From the start.
+    Implicit,
+    /// When offered.
+    Opportunistic,
+}
+
+/// A server that takes all outgoing mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SmartHost {
+    /// Empty: there is none.
+    #[serde(deserialize_with = "host_or_nothing")]
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) tls: SmartHostTls,
+    /// Empty: no login.
+    pub(crate) login: String,
+    pub(crate) password_file: PathBuf,
+}
+
+/// The store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Storage {
+    #[serde(deserialize_with = "at_least::<_, _, 8>")]
+    pub(crate) cache_mib: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 0>")]
+    pub(crate) free_space_reserve_mib: u64,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Logging.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) level: String,
+}
+
+/// What a bare CR or LF in a message gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BareNewlines {
+    /// A refusal.
+    Refuse,
+    /// To become CRLF.
+    Convert,
+}
+
+/// Passwords and strictness.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Security {
+    #[serde(deserialize_with = "at_least::<_, _, 8>")] // RFC 9106 §3.1: 8 KiB for each lane
+    pub(crate) argon2_memory_kib: u32,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) argon2_passes: u32,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) argon2_lanes: u32,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) password_checks_at_once: u64,
+    pub(crate) login_remembered_secs: u64,
+    pub(crate) failed_logins_per_address_max: u32,
+    pub(crate) failed_logins_per_account_max: u32,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) failed_login_forgotten_secs: u64,
+    pub(crate) bare_newlines: BareNewlines,
+    pub(crate) imap_plaintext_login_on_loopback: bool,
+}
+
+fn smtp_port() -> u16 {
+    25
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "the text is a constant, and parsing it is tested")]
+        let hostname = Domain::parse("localhost").expect("localhost is a domain");
+        Self {
+            hostname,
+            data_dir: PathBuf::from("/var/lib/relais"),
+            run_as_user: String::new(),
+            listeners: Listeners::default(),
+            tls: Tls::default(),
+            limits: Limits::default(),
+            queue: Queue::default(),
+            storage: Storage::default(),
+            log: Log::default(),
+            security: Security::default(),
+        }
+    }
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        let everywhere = |port| vec![Endpoint::everywhere(port)];
+        Self {
+            mx: everywhere(25),
+            submission: everywhere(587),
+            submissions: everywhere(465),
+            imap: everywhere(143),
+            imaps: everywhere(993),
+            http: vec![Endpoint::loopback(8080)],
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_octets_max: 50 * 1024 * 1024,
+            recipients_max: 1_000,
+            smtp_connections_max: 5_000,
+            smtp_connections_per_address_max: 50,
+            smtp_idle_secs: 300,
+            imap_connections_max: 20_000,
+            imap_connections_per_address_max: 500,
+            imap_idle_secs: 1_800,
+            shutdown_grace_secs: 20,
+        }
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            age_max_secs: 5 * 24 * 3_600,
+            retry_delays_secs: vec![60, 300, 900, 1_800, 3_600, 7_200, 14_400],
+            delay_notice_secs: 4 * 3_600,
+            deliveries_max: 100,
+            deliveries_per_destination_max: 5,
+            destination: Vec::new(),
+            smart_host: SmartHost::default(),
+        }
+    }
+}
+
+impl Default for SmartHost {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            port: 587,
+            tls: SmartHostTls::Starttls,
+            login: String::new(),
+            password_file: PathBuf::new(),
+        }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { cache_mib: 32, free_space_reserve_mib: 256 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+impl Default for Security {
+    fn default() -> Self {
+        let argon2 = auth::PasswordParams::default();
+        Self {
+            argon2_memory_kib: argon2.memory_kib,
+            argon2_passes: argon2.passes,
+            argon2_lanes: argon2.lanes,
+            password_checks_at_once: 2,
+            login_remembered_secs: 300,
+            failed_logins_per_address_max: 20,
+            failed_logins_per_account_max: 50,
+            failed_login_forgotten_secs: 60,
+            bare_newlines: BareNewlines::Refuse,
+            imap_plaintext_login_on_loopback: false,
+        }
+    }
+}
+
+impl Security {
+    /// What new password hashes cost.
+    pub(crate) fn password_params(&self) -> auth::PasswordParams {
+        auth::PasswordParams {
+            memory_kib: self.argon2_memory_kib,
+            passes: self.argon2_passes,
+            lanes: self.argon2_lanes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

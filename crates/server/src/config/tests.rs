@@ -1,0 +1,124 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::*;
+
+fn said(text: &str) -> String {
+    match parse(text, Path::new("relais.toml")) {
+        Ok(_) => "taken".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The reference with every key put into force.
+fn uncommented() -> String {
+    let lines = REFERENCE.lines().map(|line| match line.strip_prefix('#') {
+        Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => key,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_reference_shows_the_defaults() {
+    let config = parse(&uncommented(), Path::new("relais.toml")).unwrap();
+    assert_eq!(config, Config::default());
+    assert_eq!(parse(REFERENCE, Path::new("relais.toml")).unwrap(), Config::default());
+}
+
+#[test]
+fn the_reference_has_every_key() {
+    fn keys(table: &toml::Table, prefix: &str, into: &mut BTreeSet<String>) {
+        for (key, value) in table {
+            match value {
+                toml::Value::Table(inner) => keys(inner, &format!("{prefix}{key}."), into),
+                _ => drop(into.insert(format!("{prefix}{key}"))),
+            }
+        }
+    }
+    let (mut known, mut shown) = (BTreeSet::new(), BTreeSet::new());
+    keys(&toml::Table::try_from(Config::default()).unwrap(), "", &mut known);
+    keys(&uncommented().parse().unwrap(), "", &mut shown);
+    assert_eq!(known, shown);
+    assert!(known.len() > 40, "{}", known.len());
+}
+
+#[test]
+fn every_key_of_the_reference_is_explained() {
+    let mut explained = false;
+    for line in REFERENCE.lines() {
+        match line.strip_prefix('#') {
+            Some(text) if text.starts_with(' ') => explained = true,
+            Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => {
+                assert!(explained, "nothing stands above {key}");
+            }
+            _ if line.is_empty() => explained = false,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    let cases = [
+        ("hostnam = \"a.example\"", "relais.toml:1:1: unknown key `hostnam`; did you mean `hostname`?"),
+        ("\n[lisen]\nmx = []", "relais.toml:2:2: unknown key `lisen`; did you mean `listeners`?"),
+        ("[listeners]\n  imapss = []", "relais.toml:2:3: unknown key `imapss`; did you mean `imaps`?"),
+        ("[log]\nformat = \"jsn\"", "relais.toml:2:10: unknown value `jsn`; did you mean `json`?"),
+        ("[log]\nformat = \"xml\"", "relais.toml:2:10: unknown value `xml`; known here: text, json"),
+        ("[limits]\nrecipients_max = 5", "relais.toml:2:18: 5 is too small; the least is 100"),
+        ("hostname = \"a b\"", "relais.toml:1:12: the domain has a character that is not allowed there"),
+        ("hostname = \"[192.0.2.1]\"", "relais.toml:1:1: this must be a name, not an IP address"),
+        (
+            "[listeners]\nmx = [\"25\"]",
+            "relais.toml:2:6: \"25\" is no IP address with a port; write it like \"[::]:25\" or \"127.0.0.1:8025\"",
+        ),
+        ("[tls]\ncertificate_file = \"a.pem\"", "relais.toml:2:1: a certificate needs its key: set `key_file` too"),
+        ("[tls]\nkey_file = \"a.pem\"", "relais.toml:2:1: a key needs its certificate: set `certificate_file` too"),
+        ("[queue]\nretry_delays_secs = []", "relais.toml:2:1: this needs at least one wait, each of at least 1 second"),
+        ("[queue.smart_host]\nlogin = \"me\"", "relais.toml:2:1: a login needs a password: set `password_file`"),
+        (
+            "[queue.smart_host]\nhost = \"a..b\"",
+            "relais.toml:2:8: \"a..b\" is no host: the domain has a character that is not allowed there",
+        ),
+        (
+            "[security]\nargon2_memory_kib = 8\nargon2_lanes = 4",
+            "relais.toml:2:1: Argon2 needs 8 KiB for each lane: at least 32",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(said(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn broken_toml_and_wrong_types_are_told_with_their_place() {
+    for (text, place) in [
+        ("hostname = ", "relais.toml:1:"),
+        ("hostname = \"a\nb", "relais.toml:"),
+        ("\n[limits]\nrecipients_max = \"many\"", "relais.toml:3:18: invalid type"),
+        ("[limits]\nrecipients_max = -1", "relais.toml:2:18: invalid value"),
+        ("hostname = \"a\"\nhostname = \"b\"", "relais.toml:2:1: duplicate key"),
+        ("[log]\nlevel = \"loud\"", "relais.toml:2:1: \"loud\" is no level"),
+        ("[[queue.destination]]\ndomain = \"a.example\"", "relais.toml:1:1: missing field `host`"),
+    ] {
+        assert!(said(text).starts_with(place), "{text}: {}", said(text));
+    }
+}
+
+#[test]
+fn destinations_have_ways_of_their_own() {
+    let text = "[[queue.destination]]\ndomain = \"Example.net\"\nhost = \"127.0.0.1\"\nport = 2525\n";
+    let config = parse(text, Path::new("relais.toml")).unwrap();
+    let [destination] = config.queue.destination.as_slice() else { panic!("{config:?}") };
+    assert_eq!(
+        (destination.domain.as_str(), destination.host.as_str(), destination.port),
+        ("example.net", "127.0.0.1", 2525)
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_tells_what_to_do() {
+    let error = load(Path::new("no/such/relais.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("no/such/relais.toml: there is no such file. `relais init`"), "{error}");
+}

@@ -1,0 +1,81 @@
+//! Values with rules of their own.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use mail::Domain;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// An address and port to listen at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Endpoint(pub(crate) SocketAddr);
+
+impl Endpoint {
+    /// Every address of the machine.
+    pub(crate) fn everywhere(port: u16) -> Self {
+        Self((Ipv6Addr::UNSPECIFIED, port).into())
+    }
+
+    /// The machine itself only.
+    pub(crate) fn loopback(port: u16) -> Self {
+        Self((Ipv4Addr::LOCALHOST, port).into())
+    }
+}
+
+impl TryFrom<String> for Endpoint {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| {
+            format!("\"{text}\" is no IP address with a port; write it like \"[::]:25\" or \"127.0.0.1:8025\"")
+        })
+    }
+}
+
+impl From<Endpoint> for String {
+    fn from(endpoint: Endpoint) -> Self {
+        endpoint.0.to_string()
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A number with a least value.
+pub(super) fn at_least<'de, D, N, const MIN: u32>(deserializer: D) -> Result<N, D::Error>
+where
+    D: Deserializer<'de>,
+    N: Deserialize<'de> + PartialOrd + From<u32> + fmt::Display,
+{
+    let number = N::deserialize(deserializer)?;
+    if number < N::from(MIN) {
+        return Err(D::Error::custom(format!("{number} is too small; the least is {MIN}")));
+    }
+    Ok(number)
+}
+
+/// A host, by name or IP address, or nothing.
+pub(super) fn host_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(text) } else { checked_host(text).map_err(D::Error::custom) }
+}
+
+/// A host, by name or IP address.
+pub(super) fn host<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    checked_host(String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+fn checked_host(text: String) -> Result<String, String> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok(text);
+    }
+    match Domain::parse(&text) {
+        Ok(name) => Ok(name.to_string()),
+        Err(flaw) => Err(format!("\"{text}\" is no host: {flaw}")),
+    }
+}

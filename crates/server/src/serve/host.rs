@@ -1,0 +1,259 @@
+//! What SMTP sessions ask of the server: who may send, who receives, and to keep the message.
+//!
+//! **Invariant:** the acknowledgement is made from the token of the commit that holds the message and all that follows
+//! from it.
+
+use std::sync::Arc;
+
+use auth::{AuthError, Authenticator};
+use bus::Bus;
+use delivery::{Delivery, Intake, Refused, Sender, storage_reply};
+use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
+use message::{parse_addresses, raw_fields};
+use routing::{Directory, may_send_as};
+use smtp_in::{Acknowledgement, AuthFailure, Host, Identity, MessageSink, Secret, SessionFacts, Verdict, trace_header};
+use storage_rocksdb::{Health, RocksEngine};
+use world::BoxFuture;
+
+/// The server behind SMTP sessions.
+pub(super) struct MailHost {
+    delivery: Delivery,
+    authenticator: Arc<dyn Authenticator>,
+    bus: Bus,
+    engine: Arc<RocksEngine>,
+}
+
+impl MailHost {
+    pub(super) fn new(
+        delivery: Delivery,
+        authenticator: Arc<dyn Authenticator>,
+        bus: Bus,
+        engine: Arc<RocksEngine>,
+    ) -> Self {
+        Self { delivery, authenticator, bus, engine }
+    }
+
+    /// Whether there is room for a message now.
+    fn room(&self) -> Result<(), Reply> {
+        match self.engine.health() {
+            Health::Ready => {}
+            Health::DiskFull { .. } => return Err(DISK_FULL),
+            Health::Failed(_) => return Err(STORE_FAILED),
+            Health::Closed => return Err(CLOSING),
+        }
+        if self.bus.backlog(Topic::MessageStored) > BACKLOG_MAX {
+            return Err(BUSY);
+        }
+        Ok(())
+    }
+
+    fn begin(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<(), Reply> {
+        self.room()?;
+        match (&facts.identity, envelope.reverse_path.address()) {
+            // A null reverse-path is nobody's identity: read receipts leave so (RFC 8098 §2.1).
+            (Some(identity), Some(address)) => may_send(&self.delivery.store().directory(), identity.account, address),
+            _ => Ok(()),
+        }
+    }
+
+    /// On whose behalf a session hands mail over.
+    fn sender(&self, facts: &SessionFacts) -> Result<Sender, Reply> {
+        let Some(identity) = &facts.identity else { return Ok(Sender::Anyone) };
+        match self.delivery.store().directory().account_by_id(identity.account) {
+            Some(account) if account.enabled => Ok(Sender::Account(account.address.clone())),
+            _ => Err(ACCOUNT_GONE),
+        }
+    }
+
+    async fn open_message(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Message, Reply> {
+        self.room()?;
+        let world = self.delivery.store().world();
+        let id = format!("{:016x}", world.chance.number());
+        let hostname = &self.delivery.settings().hostname;
+        let received = trace_header(facts, envelope, hostname, &id, world.clock.now());
+        let intake = self.delivery.intake(&envelope.reverse_path, &received).await.map_err(|Refused(reply)| reply)?;
+        let sender = facts.identity.as_ref().map(|identity| identity.account);
+        Ok(Message { id, intake, sender, header: Header::default(), delivery: self.delivery.clone() })
+    }
+}
+
+/// Whether an account may use an address, as a reply when not.
+fn may_send(directory: &Directory, account: AccountId, address: &Address) -> Result<(), Reply> {
+    let decision = may_send_as(directory, account, address);
+    if decision.allowed {
+        return Ok(());
+    }
+    let text = format!("You may not send as {address}: {}", decision.reason);
+    Err(Reply::new(550, Some(EnhancedCode(5, 7, 1)), text))
+}
+
+impl Host for MailHost {
+    fn may_begin<'a>(&'a self, facts: &'a SessionFacts, envelope: &'a Envelope) -> BoxFuture<'a, Verdict> {
+        let verdict = self.begin(facts, envelope).map_or_else(Verdict::Refuse, |()| Verdict::Accept);
+        Box::pin(std::future::ready(verdict))
+    }
+
+    fn recipient<'a>(
+        &'a self,
+        facts: &'a SessionFacts,
+        envelope: &'a Envelope,
+        path: &'a ForwardPath,
+    ) -> BoxFuture<'a, Verdict> {
+        let decided = self.sender(facts).and_then(|sender| self.delivery.decide(&sender, path));
+        if let Err(reply) = &decided {
+            tracing::info!(session = %facts.id, remote = %facts.remote.ip(), from = %envelope.reverse_path, to = %path,
+                %reply, "recipient refused");
+        }
+        Box::pin(std::future::ready(decided.map_or_else(Verdict::Refuse, |()| Verdict::Accept)))
+    }
+
+    fn authenticate<'a>(
+        &'a self,
+        facts: &'a SessionFacts,
+        login: &'a str,
+        password: &'a Secret,
+    ) -> BoxFuture<'a, Result<Identity, AuthFailure>> {
+        Box::pin(async move {
+            // What is no UTF-8 was never set as a password.
+            let password = std::str::from_utf8(password.expose()).map_err(|_| AuthFailure::Refused)?;
+            match self.authenticator.authenticate(login, password, facts.remote.ip()).await {
+                Ok(account) => Ok(Identity { account: account.id, login: account.address.to_string() }),
+                Err(AuthError::Refused) => Err(AuthFailure::Refused),
+                Err(AuthError::TooManyFailures { .. } | AuthError::Unavailable) => Err(AuthFailure::Unavailable),
+            }
+        })
+    }
+
+    fn open<'a>(
+        &'a self,
+        facts: &'a SessionFacts,
+        envelope: &'a Envelope,
+    ) -> BoxFuture<'a, Result<Box<dyn MessageSink>, Reply>> {
+        Box::pin(async move {
+            let message = self.open_message(facts, envelope).await?;
+            Ok(Box::new(message) as Box<dyn MessageSink>)
+        })
+    }
+}
+
+/// A message as it comes in.
+struct Message {
+    id: String,
+    intake: Intake,
+    /// Who submits it; `None`: another server hands it over.
+    sender: Option<AccountId>,
+    header: Header,
+    delivery: Delivery,
+}
+
+impl Message {
+    async fn keep(self, envelope: Envelope) -> Result<Acknowledgement, Reply> {
+        let Self { id, intake, sender, header, delivery } = self;
+        if let Some(account) = sender {
+            check_identity(&delivery.store().directory(), account, &header)?;
+        }
+        let from = envelope.reverse_path.to_string();
+        let recipients = envelope.recipients.len();
+        let prepared = intake.finish(envelope).map_err(|Refused(reply)| reply)?;
+        let octets = prepared.octets();
+        let done = delivery.store().transact(move |tx| prepared.apply(tx)).await.map_err(|error| {
+            tracing::error!(id, %error, "a message could not be kept");
+            storage_reply(&error)
+        })?;
+        let applied = done.value;
+        tracing::info!(
+            id,
+            from,
+            recipients,
+            octets,
+            mailboxes = applied.deposits.len(),
+            queued = applied.queued.len(),
+            responders = applied.events,
+            "message kept"
+        );
+        Ok(Acknowledgement { committed: done.committed, text: id })
+    }
+}
+
+impl MessageSink for Message {
+    fn write<'a>(&'a mut self, octets: &'a [u8]) -> BoxFuture<'a, Result<(), Reply>> {
+        Box::pin(async move {
+            if self.sender.is_some() {
+                self.header.take(octets);
+            }
+            self.intake.write(octets).await.map_err(|Refused(reply)| reply)
+        })
+    }
+
+    fn finish(self: Box<Self>, envelope: Envelope) -> BoxFuture<'static, Result<Acknowledgement, Reply>> {
+        Box::pin(self.keep(envelope))
+    }
+}
+
+/// The header of a submitted message as it passed.
+#[derive(Default)]
+struct Header {
+    octets: Vec<u8>,
+    ended: bool,
+    too_long: bool,
+}
+
+impl Header {
+    fn take(&mut self, octets: &[u8]) {
+        if self.ended || self.too_long {
+            return;
+        }
+        // The blank line may have begun in the octets before.
+        let from = self.octets.len().saturating_sub(3);
+        self.octets.extend_from_slice(octets);
+        let tail = self.octets.get(from..).unwrap_or_default();
+        if self.octets.starts_with(b"\r\n") {
+            self.octets.clear();
+            self.ended = true;
+        } else if let Some(at) = tail.windows(4).position(|window| window == b"\r\n\r\n") {
+            self.octets.truncate(from.saturating_add(at).saturating_add(2));
+            self.ended = true;
+        } else if self.octets.len() > SUBMITTED_HEADER_OCTETS_MAX {
+            self.octets.clear();
+            self.too_long = true;
+        }
+    }
+}
+
+/// R6, at the end of a submitted message: every address in From and Sender must be one that the account may use.
+fn check_identity(directory: &Directory, account: AccountId, header: &Header) -> Result<(), Reply> {
+    if header.too_long {
+        return Err(HEADER_TOO_LONG);
+    }
+    for field in raw_fields(&header.octets) {
+        let identity = |name: &[u8]| name.eq_ignore_ascii_case(b"From") || name.eq_ignore_ascii_case(b"Sender");
+        if !field.name.is_some_and(identity) {
+            continue;
+        }
+        for mailbox in parse_addresses(field.value()).iter().filter(|address| address.is_mailbox()) {
+            let part = |part: &Option<Vec<u8>>| String::from_utf8(part.clone().unwrap_or_default()).ok();
+            let local = part(&mailbox.mailbox);
+            let domain = part(&mailbox.host).and_then(|host| mail::Domain::parse(&host).ok());
+            let address = local.zip(domain).and_then(|(local, domain)| Address::new(&local, domain).ok());
+            may_send(directory, account, &address.ok_or(BAD_FROM)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// The responder may lag behind so far before senders are asked to wait.
+const BACKLOG_MAX: usize = 5_000;
+
+/// A submitted message's header, as far as the check of its sender holds it in memory.
+const SUBMITTED_HEADER_OCTETS_MAX: usize = 256 * 1024;
+
+const DISK_FULL: Reply = Reply::fixed(452, EnhancedCode(4, 3, 1), "Insufficient system storage, try again later");
+const STORE_FAILED: Reply = Reply::fixed(451, EnhancedCode(4, 3, 0), "The store can't be written now, try again later");
+const CLOSING: Reply = Reply::fixed(421, EnhancedCode(4, 3, 2), "Server is shutting down, try again later");
+const BUSY: Reply = Reply::fixed(451, EnhancedCode(4, 3, 2), "Too much mail is being worked on, try again later");
+const ACCOUNT_GONE: Reply = Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more");
+const BAD_FROM: Reply = Reply::fixed(550, EnhancedCode(5, 6, 0), "From has an address that can't be read");
+const HEADER_TOO_LONG: Reply = Reply::fixed(550, EnhancedCode(5, 6, 0), "The header of the message is too long");
+
+#[cfg(test)]
+mod tests;

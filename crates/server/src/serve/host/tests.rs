@@ -1,0 +1,96 @@
+use mail::Timestamp;
+use routing::objects::{AccountObject, AliasObject, DomainObject, Object, Role, Target};
+
+use super::*;
+
+fn directory() -> Directory {
+    let mut directory = Directory::default();
+    directory.put(Object::Domain(DomainObject {
+        name: mail::Domain::parse("a.example").unwrap(),
+        catch_all: None,
+        subaddress_separators: "+".into(),
+        postmaster: None,
+        enabled: true,
+        created_at: Timestamp(0),
+    }));
+    for (id, address) in [(1, "alice@a.example"), (2, "bob@a.example")] {
+        directory.put(Object::Account(AccountObject {
+            id: AccountId(id),
+            address: Address::parse(address).unwrap(),
+            display_name: String::new(),
+            password_hash: None,
+            enabled: true,
+            role: Role::User,
+            quota_octets: None,
+            time_zone: "UTC".into(),
+            language: "en".into(),
+            created_at: Timestamp(0),
+        }));
+    }
+    directory.put(Object::Alias(AliasObject {
+        address: Address::parse("info@a.example").unwrap(),
+        targets: vec![Target::Address(Address::parse("alice@a.example").unwrap())],
+        enabled: true,
+        note: String::new(),
+        created_at: Timestamp(0),
+    }));
+    directory
+}
+
+fn said(header: &str) -> String {
+    let mut taken = Header::default();
+    for piece in format!("{header}\r\n\r\nFrom: bob@a.example\r\n").as_bytes().chunks(7) {
+        taken.take(piece);
+    }
+    match check_identity(&directory(), AccountId(1), &taken) {
+        Ok(()) => "taken".to_owned(),
+        Err(reply) => reply.to_string(),
+    }
+}
+
+#[test]
+fn r06_the_sender_of_a_submitted_message_is_ones_own() {
+    for own in [
+        "From: alice@a.example",
+        "From: \"Alice, at home\" <ALICE+x@a.example>\r\nSubject: x",
+        "Subject: x\r\nfrom: Info <info@a.example>",
+        "From: alice@a.example, info@a.example\r\nSender: alice@a.example",
+        "Subject: no From at all",
+    ] {
+        assert_eq!(said(own), "taken", "{own}");
+    }
+    for (foreign, reason) in [
+        ("From: bob@a.example", "550 5.7.1 You may not send as bob@a.example: it is the address of another account"),
+        ("From: alice@a.example\r\nFrom: bob@a.example", "550 5.7.1 You may not send as bob@a.example"),
+        ("From: alice@a.example, Bob <bob@a.example>", "550 5.7.1 You may not send as bob@a.example"),
+        ("From: alice@a.example\r\nSender: bob@a.example", "550 5.7.1 You may not send as bob@a.example"),
+        ("From:\r\n =?utf-8?q?x?=\r\n <ceo@elsewhere.example>", "550 5.7.1 You may not send as ceo@elsewhere.example"),
+        ("From: alice", "550 5.6.0 From has an address that can't be read"),
+    ] {
+        assert!(said(foreign).starts_with(reason), "{foreign}: {}", said(foreign));
+    }
+}
+
+#[test]
+fn a_header_ends_at_its_blank_line_however_it_is_cut() {
+    let text = b"From: a@b\r\nX: y\r\n\r\nbody\r\n\r\n";
+    for cut in 0..text.len() {
+        let mut header = Header::default();
+        header.take(&text[..cut]);
+        header.take(&text[cut..]);
+        assert_eq!(header.octets, b"From: a@b\r\nX: y\r\n", "cut at {cut}");
+    }
+    let mut none = Header::default();
+    none.take(b"\r\nFrom: bob@a.example\r\n");
+    assert!(none.octets.is_empty() && none.ended);
+}
+
+#[test]
+fn a_header_without_end_is_refused_and_not_kept() {
+    let mut header = Header::default();
+    for _ in 0..SUBMITTED_HEADER_OCTETS_MAX / 1000 + 2 {
+        header.take(&[b'x'; 1000]);
+    }
+    assert!(header.octets.is_empty());
+    assert_eq!(check_identity(&directory(), AccountId(1), &header), Err(HEADER_TOO_LONG));
+}

@@ -1,0 +1,79 @@
+//! Opening ports, before root is given up and before any thread runs.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use crate::cli::Failure;
+use crate::config::{Endpoint, Listeners};
+
+/// One open port.
+pub(super) struct Port {
+    listener: TcpListener,
+    at: SocketAddr,
+}
+
+/// All open ports, by service.
+pub(super) struct Listening {
+    pub(super) mx: Vec<Port>,
+    pub(super) submission: Vec<Port>,
+    pub(super) submissions: Vec<Port>,
+    pub(super) imap: Vec<Port>,
+    pub(super) imaps: Vec<Port>,
+    pub(super) http: Vec<Port>,
+}
+
+impl Listening {
+    /// Opens them all, or none.
+    pub(super) fn open(listeners: &Listeners) -> Result<Self, Failure> {
+        let all = |key, endpoints: &[Endpoint]| {
+            endpoints.iter().map(|at| Port::open(key, *at)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self {
+            mx: all("mx", &listeners.mx)?,
+            submission: all("submission", &listeners.submission)?,
+            submissions: all("submissions", &listeners.submissions)?,
+            imap: all("imap", &listeners.imap)?,
+            imaps: all("imaps", &listeners.imaps)?,
+            http: all("http", &listeners.http)?,
+        })
+    }
+}
+
+impl Port {
+    fn open(key: &str, endpoint: Endpoint) -> Result<Self, Failure> {
+        let mut at = endpoint.0;
+        let mut opened = TcpListener::bind(at);
+        if opened.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EAFNOSUPPORT))
+            && at.ip().is_unspecified()
+        {
+            // A machine without IPv6: every address is then every IPv4 address.
+            at = (Ipv4Addr::UNSPECIFIED, at.port()).into();
+            opened = TcpListener::bind(at);
+        }
+        let listener = opened.map_err(|error| {
+            let failure = Failure::new(format!("[listeners] {key}: {at} can't be opened: {error}"));
+            match error.kind() {
+                ErrorKind::PermissionDenied => {
+                    failure.hint("ports below 1024 need root; start as root with `run_as_user` set, or use higher ones")
+                }
+                ErrorKind::AddrInUse => failure.hint("another program listens there: stop it, or choose another port"),
+                ErrorKind::AddrNotAvailable => failure.hint("this machine does not have that address"),
+                _ => failure,
+            }
+        })?;
+        tracing::info!(service = key, %at, "listening");
+        Ok(Self { listener, at })
+    }
+
+    /// Whether only this machine can reach it.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.at.ip().to_canonical().is_loopback()
+    }
+
+    /// For the runtime.
+    pub(super) fn into_tokio(self) -> Result<tokio::net::TcpListener, Failure> {
+        let converted = self.listener.set_nonblocking(true);
+        let converted = converted.and_then(|()| tokio::net::TcpListener::from_std(self.listener));
+        converted.map_err(|error| Failure::new(format!("{}: {error}", self.at)))
+    }
+}

@@ -1,0 +1,196 @@
+//! The running server.
+//!
+//! Starting: read the configuration and the certificate's files, open the ports, give up root, and only then start
+//! threads, open the store and serve. Stopping: listeners close and sessions are told; when their grace is over, what
+//! delivers stops between two messages; the store is synced and closed last. `SIGHUP` reloads certificate and limits.
+
+mod host;
+mod http;
+mod listen;
+mod log;
+mod login;
+mod reload;
+mod settings;
+mod supervise;
+mod tls;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use auth::{Authenticator, DirectoryAuthenticator};
+use delivery::{Delivery, DeliverySettings};
+use responder::Responder;
+use smtp_in::ListenerKind;
+use smtp_out::SmtpOut;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::Failure;
+use crate::config::{self, Config};
+use crate::socket::AdminSocket;
+use crate::{privileges, store};
+
+use host::MailHost;
+use listen::Listening;
+use reload::Reloadable;
+use supervise::Supervisor;
+
+/// Runs the server that a file describes, until it is told to stop.
+pub(crate) fn run(file: &Path) -> Result<(), Failure> {
+    let config = config::load(file)?;
+    log::start(&config.log);
+    serve(config, Some(file.to_owned()))
+}
+
+/// Runs a server; `source` is read again on `SIGHUP`.
+pub(crate) fn serve(config: Config, source: Option<PathBuf>) -> Result<(), Failure> {
+    // A certificate that only root may read is read before root is given up.
+    let given = tls::given(&config)?;
+    let listening = Listening::open(&config.listeners)?;
+    privileges::become_user(&config.run_as_user)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("no runtime: {error}")))?;
+    runtime.block_on(serve_on(config, source, given, listening))
+}
+
+async fn serve_on(
+    config: Config,
+    source: Option<PathBuf>,
+    given: Option<tls::Identity>,
+    listening: Listening,
+) -> Result<(), Failure> {
+    let metrics = http::record_metrics()?;
+    let open = store::open(&config).await?;
+    let (store, bus, engine) = (open.store.clone(), open.bus.clone(), open.engine.clone());
+    let world = store.world().clone();
+
+    let identity = match given {
+        Some(identity) => identity,
+        None => tls::self_signed(&config)?,
+    };
+    let reloadable = Reloadable::new(&config, identity.server_config()?);
+    let delivery = Delivery::new(
+        store.clone(),
+        DeliverySettings { hostname: config.hostname.clone(), message_octets_max: config.limits.message_octets_max },
+    );
+    let logins = settings::auth(&config.security);
+    let authenticator = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store.clone(), logins));
+    let authenticator: Arc<dyn Authenticator> =
+        Arc::new(authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?);
+    let host = Arc::new(MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone()));
+
+    let mut tasks = Supervisor::new(world.clone());
+    for (kind, listeners) in [
+        (ListenerKind::Mx, listening.mx),
+        (ListenerKind::Submission, listening.submission),
+        (ListenerKind::Submissions, listening.submissions),
+    ] {
+        let settings = Arc::new(settings::smtp_in(&config, kind, &reloadable));
+        for listener in listeners {
+            let running = smtp_in::run(
+                listener.into_tokio()?,
+                settings.clone(),
+                host.clone(),
+                world.clone(),
+                tasks.listeners_stop(),
+            );
+            tasks.listener(kind.name(), running);
+        }
+    }
+    for (security, listeners) in
+        [(imap::Security::StartTls, listening.imap), (imap::Security::ImplicitTls, listening.imaps)]
+    {
+        for listener in listeners {
+            let plaintext = config.security.imap_plaintext_login_on_loopback && listener.is_loopback();
+            let service = imap::Imap::new(
+                store.clone(),
+                bus.clone(),
+                Arc::new(login::ImapLogin(authenticator.clone())),
+                settings::imap(&config, plaintext),
+                Some(reloadable.imap_tls.clone()),
+            );
+            reloadable.watch_imap(service.clone(), plaintext);
+            let (listener, stop) = (listener.into_tokio()?, tasks.listeners_stop());
+            tasks.listener("imap", async move { service.serve(listener, security, stop).await });
+        }
+    }
+    for listener in listening.http {
+        let state = http::State::new(metrics.clone(), engine.clone(), bus.clone(), tasks.listeners_stop());
+        tasks.listener("http", http::serve(listener.into_tokio()?, state));
+    }
+
+    let smtp_out = SmtpOut::new(bus.clone(), delivery.clone(), settings::smtp_out(&config)?)
+        .map_err(|error| Failure::new(format!("[queue]: {error}")))?;
+    let stop = tasks.workers_stop();
+    tasks.worker("smtp-out", move || {
+        let (smtp_out, stop) = (smtp_out.clone(), stop.clone());
+        async move {
+            smtp_out.run(stop).await;
+            Ok(())
+        }
+    });
+    let (answering, stop) = (Responder::new(delivery), tasks.workers_stop());
+    tasks.worker("responder", move || {
+        let (answering, bus, stop) = (answering.clone(), bus.clone(), stop.clone());
+        async move { answering.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
+    let (sweeping, stop) = (store.clone(), tasks.workers_stop());
+    tasks.worker("sweeper", move || sweep(sweeping.clone(), stop.clone()));
+
+    let admin = admin::Settings { password: config.security.password_params() };
+    let socket = AdminSocket::bind(&config.data_dir)?;
+    let stop = tasks.listeners_stop();
+    tasks.listener("admin socket", socket.serve(store, admin, stop));
+
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), hostname = %config.hostname, "Relais serves");
+    let ended = until_told(&mut tasks, &reloadable, source.as_deref()).await;
+    tasks.shut_down().await;
+    open.close().await?;
+    tracing::info!("stopped; the store is closed");
+    ended
+}
+
+/// Waits for the end: a signal, or a task that should not have ended.
+async fn until_told(tasks: &mut Supervisor, reloadable: &Reloadable, source: Option<&Path>) -> Result<(), Failure> {
+    let listen = |kind: SignalKind| signal(kind).map_err(|error| Failure::new(format!("signals: {error}")));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let mut hang_up = listen(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {
+                tracing::info!("SIGTERM: stopping");
+                return Ok(());
+            }
+            _ = interrupt.recv() => {
+                tracing::info!("SIGINT: stopping");
+                return Ok(());
+            }
+            _ = hang_up.recv() => match source {
+                Some(file) => reloadable.reload(file),
+                None => tracing::warn!("SIGHUP: this server has no configuration file"),
+            },
+            name = tasks.ended() => {
+                let failure = Failure::new(format!("the task \"{name}\" ended, and the server can't go on without it"));
+                return Err(failure.hint("the log above tells why"));
+            }
+        }
+    }
+}
+
+/// Removes contents that nobody needs any more, now and then.
+async fn sweep(store: storage::Store, stop: tokio_util::sync::CancellationToken) -> Result<(), String> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = store.world().clock.sleep(SWEEP_INTERVAL) => {}
+        }
+        match store.sweep().await {
+            Ok(0) => {}
+            Ok(swept) => tracing::debug!(swept, "contents that nobody needs were removed"),
+            Err(error) => tracing::warn!(%error, "sweeping failed; it is tried again later"),
+        }
+    }
+}
+
+const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);

@@ -1,0 +1,71 @@
+//! What a running server takes over from its configuration file on `SIGHUP`: certificate and limits.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rustls::ServerConfig;
+use smtp_in::Live;
+
+use crate::cli::Failure;
+use crate::config::{self, Config};
+
+use super::{settings, tls};
+
+pub(super) struct Reloadable {
+    /// What is in force.
+    config: Mutex<Config>,
+    pub(super) smtp_limits: Live<smtp_in::Limits>,
+    pub(super) smtp_tls: Live<ServerConfig>,
+    pub(super) imap_tls: Arc<imap::TlsHandle>,
+    /// The IMAP services, each with whether it takes logins without TLS.
+    imap: Mutex<Vec<(imap::Imap, bool)>>,
+}
+
+impl Reloadable {
+    pub(super) fn new(config: &Config, server_config: ServerConfig) -> Self {
+        let server_config = Arc::new(server_config);
+        Self {
+            config: Mutex::new(config.clone()),
+            smtp_limits: Live::new(settings::smtp_limits(&config.limits)),
+            smtp_tls: Live::shared(server_config.clone()),
+            imap_tls: Arc::new(imap::TlsHandle::new(server_config)),
+            imap: Mutex::default(),
+        }
+    }
+
+    /// From now on, the service hears of new limits.
+    pub(super) fn watch_imap(&self, service: imap::Imap, plaintext_login: bool) {
+        self.imap.lock().push((service, plaintext_login));
+    }
+
+    /// Reads the file again. What is wrong with it is logged, and everything stays as it is.
+    pub(super) fn reload(&self, file: &Path) {
+        match self.try_reload(file) {
+            Ok(()) => tracing::info!(file = %file.display(), "SIGHUP: certificate and limits are reloaded"),
+            Err(failure) => tracing::error!(%failure, "SIGHUP: nothing is changed"),
+        }
+    }
+
+    fn try_reload(&self, file: &Path) -> Result<(), Failure> {
+        let new = config::load(file)?;
+        let mut current = self.config.lock();
+        let identity = match tls::given(&new)? {
+            Some(identity) => identity,
+            None => tls::self_signed(&current)?,
+        };
+        let server_config = Arc::new(identity.server_config()?);
+        self.smtp_tls.set(server_config.clone());
+        self.imap_tls.replace(server_config);
+        self.smtp_limits.set(Arc::new(settings::smtp_limits(&new.limits)));
+        current.tls = new.tls.clone();
+        current.limits = new.limits.clone();
+        for (service, plaintext_login) in self.imap.lock().iter() {
+            service.reload(settings::imap(&current, *plaintext_login));
+        }
+        if *current != new {
+            tracing::warn!("what else has changed in the file needs a restart");
+        }
+        Ok(())
+    }
+}

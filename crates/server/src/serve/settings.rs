@@ -1,0 +1,130 @@
+//! From the configuration to the settings of each crate.
+#![expect(clippy::disallowed_methods, reason = "the smart host's password is in a file that the configuration names")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::GuardSettings;
+use mail::Domain;
+use queue::RetryPolicy;
+use smtp_in::{ListenerKind, Live};
+use smtp_out::{Login, Secret, SmtpOutSettings, TlsMode};
+
+use crate::cli::Failure;
+use crate::config::{BareNewlines, Config, Limits, Security, SmartHostTls};
+
+use super::reload::Reloadable;
+
+fn number(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+/// Logins.
+pub(super) fn auth(security: &Security) -> auth::Settings {
+    auth::Settings {
+        password: security.password_params(),
+        checks_at_once: number(security.password_checks_at_once),
+        success_remembered: Duration::from_secs(security.login_remembered_secs),
+        guard: GuardSettings {
+            address_failures_max: security.failed_logins_per_address_max,
+            account_failures_max: security.failed_logins_per_account_max,
+            failure_wears_off: Duration::from_secs(security.failed_login_forgotten_secs),
+        },
+    }
+}
+
+/// One SMTP listener.
+pub(super) fn smtp_in(config: &Config, kind: ListenerKind, reloadable: &Reloadable) -> smtp_in::Settings {
+    smtp_in::Settings {
+        kind,
+        host_name: config.hostname.clone(),
+        limits: reloadable.smtp_limits.clone(),
+        tls: Some(Live::clone(&reloadable.smtp_tls)),
+        bare_newlines: match config.security.bare_newlines {
+            BareNewlines::Refuse => smtp_in::BareNewlines::Refuse,
+            BareNewlines::Convert => smtp_in::BareNewlines::Convert,
+        },
+    }
+}
+
+/// The bounds of SMTP sessions.
+pub(super) fn smtp_limits(limits: &Limits) -> smtp_in::Limits {
+    smtp_in::Limits {
+        message_octets_max: limits.message_octets_max,
+        recipients_max: number(limits.recipients_max),
+        idle: Duration::from_secs(limits.smtp_idle_secs),
+        shutdown_grace: Duration::from_secs(limits.shutdown_grace_secs),
+        connections_max: number(limits.smtp_connections_max),
+        connections_per_address_max: number(limits.smtp_connections_per_address_max),
+        ..smtp_in::Limits::default()
+    }
+}
+
+/// One IMAP listener.
+pub(super) fn imap(config: &Config, plaintext_login: bool) -> imap::Settings {
+    let limits = &config.limits;
+    imap::Settings {
+        hostname: config.hostname.to_string(),
+        allow_plaintext_auth: plaintext_login,
+        append_octets_max: limits.message_octets_max,
+        connections_max: number(limits.imap_connections_max),
+        connections_per_address_max: number(limits.imap_connections_per_address_max),
+        shutdown_grace: Duration::from_secs(limits.shutdown_grace_secs),
+        ..imap::Settings::default()
+    }
+}
+
+/// Outgoing mail.
+pub(super) fn smtp_out(config: &Config) -> Result<SmtpOutSettings, Failure> {
+    let queue = &config.queue;
+    let mut settings = SmtpOutSettings::new(config.hostname.clone());
+    settings.retry = RetryPolicy {
+        delays: queue.retry_delays_secs.iter().copied().map(Duration::from_secs).collect(),
+        age_max: Duration::from_secs(queue.age_max_secs),
+        delay_notice_after: match queue.delay_notice_secs {
+            0 => Duration::MAX,
+            secs => Duration::from_secs(secs),
+        },
+        ..RetryPolicy::default()
+    };
+    settings.connections_max = number(queue.deliveries_max);
+    settings.connections_per_destination_max = number(queue.deliveries_per_destination_max);
+    settings.shutdown_grace = Duration::from_secs(config.limits.shutdown_grace_secs);
+    for destination in &queue.destination {
+        let to = smtp_out::SmartHost {
+            host: host(&destination.host)?,
+            port: destination.port,
+            tls: TlsMode::Opportunistic,
+            login: None,
+        };
+        settings.overrides.insert(destination.domain.clone(), Arc::new(to));
+    }
+    let smart = &queue.smart_host;
+    if !smart.host.is_empty() {
+        let login = if smart.login.is_empty() { None } else { Some(login(config)?) };
+        let tls = match smart.tls {
+            SmartHostTls::Starttls => TlsMode::Required,
+            SmartHostTls::Implicit => TlsMode::Implicit,
+            SmartHostTls::Opportunistic => TlsMode::Opportunistic,
+        };
+        let to = smtp_out::SmartHost { host: host(&smart.host)?, port: smart.port, tls, login };
+        settings.smart_host = Some(Arc::new(to));
+    }
+    Ok(settings)
+}
+
+/// A host as the configuration has it; an IP address becomes an address literal.
+fn host(text: &str) -> Result<Domain, Failure> {
+    match text.parse() {
+        Ok(ip) => Ok(Domain::literal(ip)),
+        Err(_) => Domain::parse(text).map_err(|flaw| Failure::new(format!("\"{text}\" is no host: {flaw}"))),
+    }
+}
+
+fn login(config: &Config) -> Result<Login, Failure> {
+    let (name, file) = (&config.queue.smart_host.login, &config.queue.smart_host.password_file);
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::new(format!("[queue.smart_host] password_file {}: {error}", file.display())))?;
+    let password = text.lines().next().unwrap_or_default();
+    Ok(Login { name: name.clone(), password: Secret::new(password) })
+}

@@ -1,0 +1,113 @@
+//! The certificate: from files, or one of our own making that is kept in the data folder.
+#![expect(clippy::disallowed_methods, reason = "certificates are files of the system and of the data folder")]
+
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustls::ServerConfig;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::cli::Failure;
+use crate::config::Config;
+
+/// A certificate chain and its key.
+pub(super) struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// What a TLS server needs: TLS 1.2 and 1.3.
+    pub(super) fn server_config(&self) -> Result<ServerConfig, Failure> {
+        let builder = ServerConfig::builder().with_no_client_auth();
+        let mut config = builder.with_single_cert(self.chain.clone(), self.key.clone_key()).map_err(|error| {
+            let failure = Failure::new(format!("[tls]: certificate and key can't be used together: {error}"));
+            failure.hint("`key_file` must be the key of the first certificate in `certificate_file`")
+        })?;
+        match rustls::crypto::aws_lc_rs::Ticketer::new() {
+            Ok(ticketer) => config.ticketer = ticketer,
+            Err(error) => tracing::warn!(%error, "no session tickets: returning clients make full handshakes"),
+        }
+        Ok(config)
+    }
+}
+
+/// The certificate that the configuration names, if it does.
+pub(super) fn given(config: &Config) -> Result<Option<Identity>, Failure> {
+    let (certificate, key) = (&config.tls.certificate_file, &config.tls.key_file);
+    if certificate.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let hint = "both files are PEM; unset `certificate_file` and `key_file` to use a certificate of Relais's own";
+    read(certificate, key).map(Some).map_err(|message| Failure::new(format!("[tls]: {message}")).hint(hint))
+}
+
+/// A certificate of our own making for this machine's name, made once.
+pub(super) fn self_signed(config: &Config) -> Result<Identity, Failure> {
+    let name = config.hostname.as_str();
+    let folder = config.data_dir.join("tls");
+    let (certificate, key) = (folder.join(format!("{name}.cert.pem")), folder.join(format!("{name}.key.pem")));
+    if !certificate.exists() || !key.exists() {
+        make(name, &folder, &certificate, &key)
+            .map_err(|message| Failure::new(format!("no certificate could be made: {message}")))?;
+        tracing::info!(file = %certificate.display(), "made a certificate");
+    }
+    tracing::warn!(
+        file = %certificate.display(),
+        "the certificate is one of Relais's own, so clients will warn; set certificate_file and key_file under [tls]"
+    );
+    read(&certificate, &key).map_err(Failure::new)
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<Identity, String> {
+    let told = |file: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| told(certificate, &error))?;
+    if chain.is_empty() {
+        return Err(told(certificate, &"there is no certificate in it"));
+    }
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| told(key, &error))?;
+    Ok(Identity { chain, key })
+}
+
+fn make(name: &str, folder: &Path, certificate: &Path, key: &Path) -> Result<(), String> {
+    let made =
+        rcgen::generate_simple_self_signed(vec![name.to_owned(), "localhost".to_owned(), "127.0.0.1".to_owned()])
+            .map_err(|error| error.to_string())?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| error.to_string())?;
+    write_private(key, &made.signing_key.serialize_pem())?;
+    write_private(certificate, &made.cert.pem())
+}
+
+fn write_private(file: &Path, text: &str) -> Result<(), String> {
+    let open = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
+    let written = open.and_then(|mut open| open.write_all(text.as_bytes()).and_then(|()| open.sync_all()));
+    written.map_err(|error| format!("{}: {error}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_made_once_and_used_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { data_dir: folder.path().to_owned(), ..Config::default() };
+        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+        let first = self_signed(&config).unwrap();
+        first.server_config().unwrap();
+        assert_eq!(self_signed(&config).unwrap().chain, first.chain);
+    }
+
+    #[test]
+    fn files_that_are_none_are_named() {
+        let mut config = Config::default();
+        config.tls.certificate_file = "no/such.pem".into();
+        config.tls.key_file = "no/such.key".into();
+        let failure = given(&config).err().unwrap().to_string();
+        assert!(failure.starts_with("[tls]: no/such.pem: "), "{failure}");
+    }
+}

@@ -1,0 +1,298 @@
+//! The command line as one types it: the built binary, its output, its exit codes; on a store of its own and through
+//! the socket of a running server.
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that runs a program"
+)]
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+struct Stage {
+    folder: tempfile::TempDir,
+    server: Option<Child>,
+}
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Stage {
+    /// A fresh configuration with a domain and an administrator.
+    fn new() -> Self {
+        let stage = Self { folder: tempfile::tempdir().unwrap(), server: None };
+        let base = free_ports();
+        let said = stage.run(&["init", "--domain", "example.org", "--data-dir", "data", "--loopback-ports", &base], "");
+        assert_eq!(said.code, 0, "{}", said.err);
+        assert!(said.out.contains("administrator   postmaster@example.org"), "{}", said.out);
+        let config = std::fs::read_to_string(stage.config()).unwrap();
+        let config = config
+            .replace("#free_space_reserve_mib = 256", "free_space_reserve_mib = 16")
+            .replace("#argon2_memory_kib = 19456", "argon2_memory_kib = 8")
+            .replace("#argon2_passes = 2", "argon2_passes = 1");
+        std::fs::write(stage.config(), config).unwrap();
+        stage
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("relais.toml")
+    }
+
+    fn run(&self, args: &[&str], input: &str) -> Said {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_relais"))
+            .arg("--config")
+            .arg(self.config())
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that reads nothing may have ended already.
+        child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
+        let output = child.wait_with_output().unwrap();
+        Said {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn good(&self, args: &[&str]) -> String {
+        let said = self.run(args, "");
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{args:?}");
+        said.out
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
+        serde_json::from_str(&self.good(&args)).unwrap()
+    }
+
+    fn bad(&self, args: &[&str]) -> String {
+        let said = self.run(args, "");
+        assert_eq!(said.code, 1, "{args:?}: {}", said.out);
+        said.err
+    }
+
+    fn serve(&mut self) {
+        let child = Command::new(env!("CARGO_BIN_EXE_relais"))
+            .arg("--config")
+            .arg(self.config())
+            .arg("serve")
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.server = Some(child);
+        for _ in 0..600 {
+            if self.run(&["health"], "").code == 0 && self.folder.path().join("data/relais.sock").exists() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("the server does not get ready");
+    }
+
+    fn stop(&mut self) {
+        let Some(mut server) = self.server.take() else { return };
+        let stopped = Command::new("kill").arg("-TERM").arg(server.id().to_string()).status().unwrap();
+        assert!(stopped.success());
+        assert_eq!(server.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().ok();
+            server.wait().ok();
+        }
+    }
+}
+
+fn free_ports() -> String {
+    let free = |base: u16| {
+        [25, 143, 465, 587, 993, 8080].iter().all(|port| TcpListener::bind(("127.0.0.1", base + port)).is_ok())
+    };
+    // Tests run beside each other, so each begins to look somewhere else.
+    let start = 20_000 + u16::try_from(std::process::id() % 300).unwrap() * 100;
+    (start..56_000).step_by(7).find(|base| free(*base)).unwrap().to_string()
+}
+
+#[test]
+fn without_a_configuration_it_says_what_to_do() {
+    let said = Command::new(env!("CARGO_BIN_EXE_relais"))
+        .args(["--config", "/no/such/relais.toml", "domain", "list"])
+        .output()
+        .unwrap();
+    assert_eq!(said.status.code(), Some(1));
+    let err = String::from_utf8(said.stderr).unwrap();
+    assert!(err.starts_with("relais: /no/such/relais.toml: there is no such file. `relais init`"), "{err}");
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2_and_suggests() {
+    let stage = Stage::new();
+    let said = stage.run(&["domian", "list"], "");
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("'domain'"), "{}", said.err);
+    assert_eq!(stage.run(&["alias", "add", "x@example.org"], "").code, 2);
+    assert_eq!(stage.run(&["account", "add", "no-address"], "").code, 2);
+    assert_eq!(stage.run(&["queue", "hold"], "").code, 2);
+}
+
+#[test]
+fn a_wrong_configuration_is_told_with_its_place() {
+    let stage = Stage::new();
+    let config = std::fs::read_to_string(stage.config()).unwrap();
+    std::fs::write(stage.config(), config.replace("[listeners]", "[lisen]")).unwrap();
+    let err = stage.bad(&["serve"]);
+    assert!(err.contains("unknown key `lisen`; did you mean `listeners`?"), "{err}");
+    assert!(err.contains("relais.toml:"), "{err}");
+}
+
+#[test]
+fn init_does_not_overwrite() {
+    let stage = Stage::new();
+    let err = stage.bad(&["init", "--domain", "other.example", "--data-dir", "data"]);
+    assert!(err.contains("is there already"), "{err}");
+}
+
+/// What every object can be asked, the same with and without a server.
+fn objects(stage: &Stage) {
+    stage.good(&["domain", "add", "second.example", "--catch-all", "rest@second.example"]);
+    let domain = stage.json(&["domain", "show", "second.example"]);
+    assert_eq!(
+        (domain["name"].as_str(), domain["catch_all"].as_str()),
+        (Some("second.example"), Some("rest@second.example"))
+    );
+    stage.good(&["domain", "set", "second.example", "--no-catch-all", "--disable"]);
+    let domain = stage.json(&["domain", "show", "second.example"]);
+    assert_eq!((domain["catch_all"].is_null(), domain["enabled"].as_bool()), (true, Some(false)));
+    stage.good(&["domain", "remove", "second.example"]);
+    assert_eq!(stage.json(&["domain", "list"]).as_array().unwrap().len(), 1);
+
+    let made = stage.json(&["account", "add", "alice@example.org", "--name", "Alice", "--quota", "2G"]);
+    assert_eq!(
+        (made["quota_octets"].as_u64(), made["generated_password"].as_str().unwrap().len()),
+        (Some(2 << 30), 23)
+    );
+    let said = stage.run(&["account", "add", "bob@example.org", "--password-file", "-"], "a good password\n");
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(!said.out.contains("password   "), "a given password is not shown: {}", said.out);
+    stage.good(&["account", "set", "bob@example.org", "--role", "administrator", "--language", "fr"]);
+    let bob = stage.json(&["account", "show", "bob@example.org"]);
+    assert_eq!((bob["role"].as_str(), bob["language"].as_str()), (Some("administrator"), Some("fr")));
+    let err = stage.bad(&["account", "show", "bbo@example.org"]);
+    assert!(err.contains("did you mean bob@example.org?"), "{err}");
+    let err = stage.bad(&["account", "add", "x@exmaple.org"]);
+    assert!(err.contains("known: example.org") && err.contains("`relais domain add exmaple.org`"), "{err}");
+
+    stage.good(&["alias", "add", "info@example.org", "--to", "alice@example.org"]);
+    stage.good(&["alias", "add", "info@example.org", "--to", "bob@example.org", "--to", "x@elsewhere.example"]);
+    let alias = stage.json(&["alias", "show", "info@example.org"]);
+    let expected = serde_json::json!(["alice@example.org", "bob@example.org", "x@elsewhere.example"]);
+    assert_eq!(alias["targets"], expected);
+    stage.good(&["alias", "add", "all@example.org", "--to", ""]);
+    stage.good(&["alias", "set", "all@example.org", "--to", ":blackhole:", "--note", "quiet"]);
+    assert_eq!(stage.json(&["alias", "show", "all@example.org"])["targets"], serde_json::json!([":blackhole:"]));
+    let err = stage.bad(&["alias", "add", "all@example.org", "--to", "all@example.org"]);
+    assert!(err.contains("circle"), "{err}");
+
+    let responder = stage.json(&[
+        "responder",
+        "add",
+        "alice@example.org",
+        "--kind",
+        "out-of-office",
+        "--subject-prefix",
+        "Away:",
+        "--text",
+        "Back soon.",
+        "--starts",
+        "2026-07-01",
+        "--ends",
+        "2026-07-14",
+        "--frequency",
+        "7d",
+        "--drop",
+        "--copy-answers-to",
+        "bob@example.org",
+        "--no-file-in-sent",
+    ]);
+    let id = responder["id"].to_string();
+    assert_eq!((responder["frequency_secs"].as_u64(), responder["keep"].as_bool()), (Some(604_800), Some(false)));
+    stage.good(&["responder", "set", &id, "--keep", "--no-ends", "--disable"]);
+    let responder = stage.json(&["responder", "show", &id]);
+    assert_eq!((responder["keep"].as_bool(), responder["ends"].is_null()), (Some(true), true));
+    assert!(stage.good(&["responder", "list"]).contains("alice@example.org"));
+    stage.good(&["responder", "remove", &id]);
+
+    assert_eq!(stage.good(&["queue", "list"]), "the queue is empty\n");
+    assert!(stage.bad(&["queue", "show", "7"]).contains("there is no queue entry 7"));
+    let told = stage.good(&["explain", "customer@elsewhere.example", "info@example.org"]);
+    assert!(told.contains("mailbox alice@example.org") && told.contains("accepted"), "{told}");
+    let told = stage.json(&["explain", "<>", "nobody@example.org"]);
+    assert_eq!(told["resolution"]["verdict"].as_str(), Some("refuse"));
+
+    let error = stage.run(&["account", "remove", "alice@example.org", "--json"], "");
+    let error: Value = serde_json::from_str(&error.err).unwrap();
+    assert_eq!(error["error"]["kind"].as_str(), Some("in-use"));
+    stage.good(&["account", "remove", "alice@example.org", "--force"]);
+    assert_eq!(stage.json(&["alias", "show", "info@example.org"])["targets"].as_array().unwrap().len(), 2);
+    stage.good(&["account", "remove", "bob@example.org", "--force"]);
+    stage.good(&["alias", "remove", "info@example.org"]);
+    stage.good(&["alias", "remove", "all@example.org"]);
+}
+
+#[test]
+fn objects_are_edited_in_the_store_and_through_a_running_server() {
+    let mut stage = Stage::new();
+    objects(&stage);
+    stage.serve();
+    objects(&stage);
+    let err = stage.bad(&["check"]);
+    assert!(err.contains("in use by another process") && err.contains("stop that first"), "{err}");
+    let err = stage.bad(&["serve"]);
+    assert!(err.contains("another program listens there"), "{err}");
+    stage.stop();
+    assert!(stage.bad(&["health"]).contains("is the server running?"));
+    let report = stage.json(&["check", "--deep"]);
+    assert_eq!(report["problems"], serde_json::json!([]));
+}
+
+#[test]
+fn accounts_are_imported_from_json_lines() {
+    let stage = Stage::new();
+    let lines: String = (0..300)
+        .map(|n| format!("{{\"address\":\"user{n}@example.org\",\"password\":\"bench-password\"}}\n"))
+        .collect();
+    let said = stage.run(&["account", "add", "--from-file", "-"], &lines);
+    assert_eq!(said.out, "300 accounts added, 0 were there already\n", "{}", said.err);
+    let said = stage.run(&["account", "add", "--from-file", "-", "--json"], &lines);
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((report["added"].as_u64(), report["present"].as_u64()), (Some(0), Some(300)));
+    let said = stage.run(&["account", "add", "--from-file", "-"], "{\"address\":\"x@example.org\",\"pasword\":\"y\"}");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("-:1:") && said.err.contains("pasword"), "{}", said.err);
+    assert!(!said.err.contains("\"y\""), "{}", said.err);
+}
+
+#[test]
+fn the_configuration_in_force_is_shown() {
+    let stage = Stage::new();
+    let config = stage.json(&["config"]);
+    assert_eq!(config["hostname"].as_str(), Some("mail.example.org"));
+    assert_eq!(config["limits"]["recipients_max"].as_u64(), Some(1000));
+    assert!(stage.good(&["config"]).contains("[limits]"));
+}

@@ -1,0 +1,280 @@
+//! One connection: the only place of this crate that does I/O.
+//!
+//! It carries octets between the client and the engine, and questions between the engine and the host. While a
+//! question is open nothing is read, so the client waits; while the store takes octets nothing is read either. A
+//! client that does not read its replies is given up. Invariant: memory does not grow with the message: at most
+//! one read of input and one piece of a message are held besides what the engine holds.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mail::Envelope;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use world::{Stream, TimedOut, World};
+use zeroize::Zeroize;
+
+use crate::engine::{Action, Answer, Engine, Policy};
+use crate::host::{Host, MessageSink};
+use crate::limits::{BODY_READ_OCTETS, COMMAND_READ_OCTETS, Limits};
+use crate::session::{SessionFacts, TlsFacts};
+use crate::settings::{ListenerKind, Settings};
+
+/// How a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum End {
+    /// After QUIT, or when the patience was over.
+    #[error("closed after the last reply")]
+    ByUs,
+    /// The client has closed its side, and had its replies.
+    #[error("the client has closed the connection")]
+    ByClient,
+    /// The client does not read its replies.
+    #[error("the client does not read")]
+    NotRead,
+    /// The TLS handshake failed or took too long.
+    #[error("the TLS handshake failed: {0}")]
+    Handshake(io::Error),
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(#[from] io::Error),
+}
+
+/// What a connection did, for the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// Messages kept.
+    pub(crate) kept: u32,
+    /// Messages begun and not kept.
+    pub(crate) refused: u32,
+}
+
+/// Runs a session to its end.
+pub(crate) async fn serve(
+    stream: Box<dyn Stream>,
+    facts: SessionFacts,
+    settings: &Settings,
+    host: &dyn Host,
+    world: &World,
+    shutdown: &CancellationToken,
+) -> (End, Tally) {
+    let limits = settings.limits.get();
+    let implicit_tls = facts.kind == ListenerKind::Submissions;
+    let engine = Engine::new(Policy::of(settings), facts, world.clock.now());
+    let mut connection =
+        Connection { stream, engine, sink: None, tally: Tally::default(), settings, limits, host, world };
+    let end = match connection.run(implicit_tls, shutdown).await {
+        Ok(never) => match never {},
+        Err(end) => end,
+    };
+    if connection.sink.is_some() {
+        connection.count_refused();
+    }
+    (end, connection.tally)
+}
+
+struct Connection<'a> {
+    stream: Box<dyn Stream>,
+    engine: Engine,
+    sink: Option<Box<dyn MessageSink>>,
+    tally: Tally,
+    settings: &'a Settings,
+    limits: Arc<Limits>,
+    host: &'a dyn Host,
+    world: &'a World,
+}
+
+impl Connection<'_> {
+    async fn run(&mut self, implicit_tls: bool, shutdown: &CancellationToken) -> Result<std::convert::Infallible, End> {
+        if implicit_tls {
+            let tls = self.handshake().await?;
+            self.engine.tls_from_the_start(tls);
+        }
+        let mut told = false;
+        loop {
+            while let Some(action) = self.engine.next(self.world.clock.now()) {
+                self.act(action).await?;
+            }
+            if shutdown.is_cancelled() && !told {
+                told = true;
+                self.engine.shut_down();
+                continue;
+            }
+            self.hear(shutdown, told).await?;
+        }
+    }
+
+    /// Waits for input, the deadline or the shutdown, whichever comes first.
+    async fn hear(&mut self, shutdown: &CancellationToken, told: bool) -> Result<(), End> {
+        // An idle connection holds the small array only; inside a message a larger one pays.
+        let mut small = [0; COMMAND_READ_OCTETS];
+        let in_body = self.engine.in_body();
+        let mut large = if in_body { vec![0; BODY_READ_OCTETS] } else { Vec::new() };
+        let buffer: &mut [u8] = if large.is_empty() { &mut small } else { &mut large };
+        let octets_max = buffer.len().min(self.engine.room());
+        let buffer = buffer.get_mut(..octets_max).unwrap_or_default();
+        assert!(!buffer.is_empty(), "an engine that awaits input has room for it, or no input would look like its end");
+        let now = self.world.clock.now();
+        // A clock that was set back must not make the wait longer than the limit.
+        let wait = self.engine.deadline().map_or(self.limits.idle, |at| at.since(now).min(self.limits.idle));
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled(), if !told => {}
+            read = self.stream.read(buffer) => {
+                let octets = match read {
+                    // A TLS client that closes without saying so.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+                    read => read?,
+                };
+                if octets == 0 {
+                    // Every complete command has been answered already: a half-closed client loses nothing.
+                    self.say_good_bye().await;
+                    return Err(End::ByClient);
+                }
+                let heard = buffer.get_mut(..octets).unwrap_or_default();
+                metrics::counter!("relais_smtp_in_octets_total").increment(octets as u64);
+                self.engine.receive(heard, self.world.clock.now());
+                if !in_body {
+                    // A password may have been in it.
+                    heard.zeroize();
+                }
+            }
+            () = self.world.clock.sleep(wait) => self.engine.tick(self.world.clock.now()),
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, action: Action) -> Result<(), End> {
+        let answer = match action {
+            Action::Send(octets) => return self.write(&octets).await,
+            Action::MayBegin => Answer::Begin(self.host.may_begin(self.engine.facts(), self.envelope()).await),
+            Action::AskRecipient { path } => {
+                Answer::Recipient(self.host.recipient(self.engine.facts(), self.envelope(), &path).await)
+            }
+            Action::Authenticate { mechanism, login, password } => {
+                let outcome = self.host.authenticate(self.engine.facts(), &login, &password).await;
+                let session = self.engine.facts().id;
+                tracing::info!(%session, ?mechanism, login, succeeded = outcome.is_ok(), "authentication");
+                Answer::Authenticated(outcome)
+            }
+            Action::BeginBody => match self.host.open(self.engine.facts(), self.envelope()).await {
+                Ok(sink) => {
+                    self.sink = Some(sink);
+                    Answer::Opened(Ok(()))
+                }
+                Err(reply) => {
+                    self.count_refused();
+                    Answer::Opened(Err(reply))
+                }
+            },
+            Action::Body(octets) => {
+                if let Some(sink) = &mut self.sink
+                    && let Err(reply) = sink.write(&octets).await
+                {
+                    self.sink = None;
+                    self.count_refused();
+                    self.engine.body_failed(reply);
+                }
+                return Ok(());
+            }
+            Action::AbandonBody => {
+                self.sink = None;
+                self.count_refused();
+                return Ok(());
+            }
+            Action::EndBody { envelope } => Answer::Kept(self.keep(envelope).await),
+            Action::StartTls => Answer::TlsStarted(self.handshake().await?),
+            Action::Close => {
+                self.say_good_bye().await;
+                return Err(End::ByUs);
+            }
+        };
+        self.engine.answer(answer, self.world.clock.now());
+        Ok(())
+    }
+
+    fn envelope(&self) -> &Envelope {
+        match self.engine.envelope() {
+            Some(envelope) => envelope,
+            None => unreachable!("the engine asks about a mail transaction only inside one"),
+        }
+    }
+
+    async fn keep(&mut self, envelope: Envelope) -> Result<crate::host::Acknowledgement, mail::Reply> {
+        let Some(sink) = self.sink.take() else {
+            unreachable!("the engine ends only a message that was opened and not given up")
+        };
+        let outcome = sink.finish(envelope).await;
+        match &outcome {
+            Ok(_) => {
+                self.tally.kept = self.tally.kept.saturating_add(1);
+                metrics::counter!("relais_smtp_in_messages_total", "outcome" => "kept").increment(1);
+            }
+            Err(_) => self.count_refused(),
+        }
+        outcome
+    }
+
+    fn count_refused(&mut self) {
+        self.tally.refused = self.tally.refused.saturating_add(1);
+        metrics::counter!("relais_smtp_in_messages_total", "outcome" => "refused").increment(1);
+    }
+
+    async fn write(&mut self, octets: &[u8]) -> Result<(), End> {
+        let stream = &mut self.stream;
+        let written = self.world.timeout(self.limits.write, async {
+            stream.write_all(octets).await?;
+            stream.flush().await
+        });
+        match written.await {
+            Ok(done) => Ok(done?),
+            Err(TimedOut) => Err(End::NotRead),
+        }
+    }
+
+    /// Does the server's side of a TLS handshake; the stream is the encrypted one afterwards.
+    async fn handshake(&mut self) -> Result<TlsFacts, End> {
+        let Some(config) = self.settings.tls.as_ref() else {
+            return Err(End::Handshake(io::Error::other("there is no certificate")));
+        };
+        let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        let handshake = TlsAcceptor::from(config.get()).accept(plain);
+        let stream = match self.world.timeout(self.limits.tls_handshake, handshake).await {
+            Ok(done) => done.map_err(End::Handshake)?,
+            Err(TimedOut) => return Err(End::Handshake(io::Error::from(io::ErrorKind::TimedOut))),
+        };
+        let facts = tls_facts(stream.get_ref().1);
+        self.stream = Box::new(stream);
+        Ok(facts)
+    }
+
+    /// Closes our side, and reads on for a moment: closing at once with input unread would have the system throw the
+    /// last reply away.
+    async fn say_good_bye(&mut self) {
+        let stream = &mut self.stream;
+        let linger = self.world.timeout(LINGER, async {
+            stream.shutdown().await?;
+            let mut buffer = [0; COMMAND_READ_OCTETS];
+            for _ in 0..LINGER_READS_MAX {
+                if stream.read(&mut buffer).await? == 0 {
+                    break;
+                }
+            }
+            io::Result::Ok(())
+        });
+        // Whatever happens now, the session is over.
+        linger.await.ok();
+    }
+}
+
+fn tls_facts(connection: &rustls::ServerConnection) -> TlsFacts {
+    let version = connection.protocol_version().map_or_else(|| "TLS".to_owned(), |version| format!("{version:?}"));
+    let cipher = connection.negotiated_cipher_suite().map_or_else(String::new, |suite| format!("{:?}", suite.suite()));
+    // rustls writes TLSv1_3 and TLS13_AES_…; the registered names are TLSv1.3 and TLS_AES_….
+    TlsFacts { version: version.replace('_', "."), cipher: cipher.replace("TLS13_", "TLS_") }
+}
+
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_READS_MAX: usize = 64;

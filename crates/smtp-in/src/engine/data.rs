@@ -1,0 +1,64 @@
+//! `DATA`: the message, up to CRLF.CRLF.
+//!
+//! Command: RFC 5321 §4.1.1.4. The host opens the message before 354 is said. What is refused on the way is still read
+//! to its real end, so that the connection stays usable. Dialogs: `tests/transcripts/rfc5321/4.1.1.4-*.txt`.
+
+use mail::{EnhancedCode, Envelope, Reply, Timestamp};
+
+use super::Action;
+use super::bdat;
+use super::body::BodyReader;
+use super::session::Session;
+use super::state::{Body, State, Transfer};
+use super::step::Step;
+use crate::host::Acknowledgement;
+use crate::misbehaviour::Misbehaviour;
+
+/// Asks the host to open a message.
+pub(super) fn data(session: &Session, envelope: Envelope, now: Timestamp) -> Step {
+    let body = Body::new(envelope, BodyReader::data(session.policy.bare_newlines), now);
+    Step::ask(State::AwaitOpen(body, Transfer::Data), Action::BeginBody)
+}
+
+/// The host has opened the message, or refused to.
+pub(super) fn opened(body: Body, transfer: Transfer, outcome: Result<(), Reply>, now: Timestamp) -> Step {
+    match (transfer, outcome) {
+        (Transfer::Data, Ok(())) => Step::reply(State::Data(Body { began: now, ..body }, false), GO_AHEAD),
+        (Transfer::Data, Err(reply)) => Step::reply(State::Ready, reply),
+        (Transfer::Chunks(chunk), outcome) => bdat::opened(Body { began: now, ..body }, chunk, outcome),
+    }
+}
+
+/// Reads on; returns how many octets of the input were used.
+pub(super) fn piece(session: &Session, mut body: Body, input: &[u8]) -> (Step, usize) {
+    let mut octets = Vec::with_capacity(input.len());
+    let (used, ended) = body.reader.read(input, &mut octets);
+    let action = body.take(octets, session.limits().message_octets_max);
+    if body.octets > session.limits().read_octets_max() {
+        return (Step::refuse(State::Ready, Misbehaviour::MessageFarTooLarge), used);
+    }
+    let step = Step { action, ..Step::to(State::Data(body, ended)) };
+    (step, used)
+}
+
+/// The end was read: the host keeps the message, or the client learns why not.
+pub(super) fn end(body: Body) -> Step {
+    match body.refused {
+        Some(refusal) => refusal.step(State::Ready),
+        None => Step::ask(State::AwaitEnd, Action::EndBody { envelope: body.envelope }),
+    }
+}
+
+/// The host has kept the message, or has not. Only here is a message answered with 250, and only an
+/// acknowledgement of a synced commit leads here.
+pub(super) fn kept(session: &mut Session, outcome: Result<Acknowledgement, Reply>) -> Step {
+    match outcome {
+        Ok(Acknowledgement { committed: _, text }) => {
+            session.progress();
+            Step::reply(State::Ready, Reply::new(250, Some(EnhancedCode(2, 0, 0)), format!("Message kept as {text}")))
+        }
+        Err(reply) => Step::reply(State::Ready, reply),
+    }
+}
+
+const GO_AHEAD: Reply = Reply::plain(354, "Send the message; end it with a dot on a line of its own");

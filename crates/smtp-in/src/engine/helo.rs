@@ -1,0 +1,65 @@
+//! `EHLO` and `HELO`: the client names itself, the server what it can do.
+//!
+//! Commands: RFC 5321 §4.1.1.1. Extensions: RFC 2920, 1870, 6152, 6531, 2034, 3030, 3461, 3207, 4954, 9422.
+//! Either drops an open mail transaction (§4.1.4). Dialogs: `tests/transcripts/rfc5321/4.1.1.1-*.txt`.
+
+use mail::Reply;
+use smtp_proto::Request;
+
+use super::Action;
+use super::request::{self, Checked};
+use super::session::Session;
+use super::state::State;
+use super::step::Step;
+use crate::limits::HELO_OCTETS_MAX;
+use crate::misbehaviour::Misbehaviour;
+
+/// Keeps the name and answers with what is offered.
+pub(super) fn helo(session: &mut Session, state: State, checked: Checked<'_>) -> Step {
+    let (name, esmtp) = match request::parse(checked.line, "EHLO domain") {
+        Ok(Request::Ehlo { host }) if is_name(checked.argument) => (host, true),
+        Ok(Request::Helo { host }) if is_name(checked.argument) => (host, false),
+        Ok(_) | Err(_) => return Step::refuse(state, Misbehaviour::BadHelo),
+    };
+    let mut text = format!("{} greets {name}", session.policy.host_name);
+    if esmtp {
+        for line in extensions(session) {
+            text.push('\n');
+            text.push_str(&line);
+        }
+    }
+    session.facts.helo = Some(name);
+    session.facts.esmtp = esmtp;
+    let abandons = matches!(state, State::Chunks(_));
+    let step = Step::reply(State::Ready, Reply::new(250, None, text));
+    if abandons { step.with(Action::AbandonBody) } else { step }
+}
+
+/// One word of printable ASCII. More is not demanded: RFC 5321 §4.1.4 forbids to refuse a name that only looks wrong.
+fn is_name(argument: &str) -> bool {
+    (1..=HELO_OCTETS_MAX).contains(&argument.len()) && argument.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// The lines of the EHLO reply behind the first.
+fn extensions(session: &Session) -> Vec<String> {
+    let limits = session.limits();
+    let mut lines = vec![
+        "PIPELINING".to_owned(),
+        format!("SIZE {}", limits.message_octets_max),
+        "8BITMIME".to_owned(),
+        "SMTPUTF8".to_owned(),
+        "ENHANCEDSTATUSCODES".to_owned(),
+        "CHUNKING".to_owned(),
+        "DSN".to_owned(),
+    ];
+    if session.offers_starttls() {
+        lines.push("STARTTLS".to_owned());
+    }
+    if session.offers_auth() {
+        lines.push("AUTH PLAIN LOGIN".to_owned());
+    }
+    // RFC 9422 §4.
+    lines.push(format!("LIMITS MAILMAX={} RCPTMAX={}", limits.transactions_max, limits.recipients_max));
+    lines.push("HELP".to_owned());
+    lines
+}

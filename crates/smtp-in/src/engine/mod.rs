@@ -1,0 +1,440 @@
+//! The SMTP server engine: bytes in, actions out (RFC 5321).
+//!
+//! It does no I/O, awaits nothing and reads no clock. [`Engine::receive`] takes octets, [`Engine::next`] says what is to
+//! be done, [`Engine::answer`] takes what the host answered. Where a line, a message or a chunk ends is found before
+//! anything is parsed, so that bad input cannot desynchronise a session. Replies that may leave together do (RFC
+//! 2920 §3.2). One file for each command; `order.rs` is the only check of their order.
+//!
+//! Invariants: no more than `limits::INPUT_OCTETS_MAX` octets of input are held, whatever the size of a message;
+//! 250 for a message is said in one place, from an [`Acknowledgement`].
+
+mod auth;
+mod bdat;
+mod body;
+mod data;
+mod helo;
+mod help;
+mod input;
+mod mail;
+mod noop;
+mod order;
+mod parameters;
+mod quit;
+mod rcpt;
+mod request;
+mod rset;
+mod session;
+mod starttls;
+mod state;
+mod step;
+#[cfg(test)]
+mod tests;
+mod verb;
+mod vrfy;
+mod xtext;
+
+use std::sync::Arc;
+
+use ::mail::{EnhancedCode, Envelope, ForwardPath, Reply, Timestamp};
+
+pub use self::auth::Mechanism;
+use self::input::{Input, Line};
+use self::order::Phase;
+pub use self::session::Policy;
+use self::session::Session;
+use self::state::{Refusal, State};
+use self::step::Step;
+use self::verb::Verb;
+use crate::host::{Acknowledgement, AuthFailure, Verdict};
+use crate::limits::{AUTH_LINE_OCTETS_MAX, COMMAND_LINE_OCTETS_MAX, PATH_LINE_OCTETS_MAX, REPLIES_OCTETS_MAX};
+use crate::misbehaviour::Misbehaviour;
+use crate::secret::Secret;
+use crate::session::{Identity, SessionFacts, TlsFacts};
+
+/// What is to be done next. Those that ask wait for their [`Answer`].
+#[derive(Debug)]
+pub enum Action {
+    /// Send these octets.
+    Send(Vec<u8>),
+    /// Ask the host whether the transaction of [`Engine::envelope`] may begin.
+    MayBegin,
+    /// Ask the host about a forward-path.
+    AskRecipient {
+        /// The path in question.
+        path: ForwardPath,
+    },
+    /// Ask the host who this is.
+    Authenticate {
+        /// How the password came.
+        mechanism: Mechanism,
+        /// The login name.
+        login: String,
+        /// The password.
+        password: Secret,
+    },
+    /// Ask the host to open a message for [`Engine::envelope`].
+    BeginBody,
+    /// Hand on the next octets of the message.
+    Body(Vec<u8>),
+    /// Drop the message that was opened.
+    AbandonBody,
+    /// Ask the host to keep the message.
+    EndBody {
+        /// Its envelope.
+        envelope: Envelope,
+    },
+    /// Do the TLS handshake.
+    StartTls,
+    /// Close the connection.
+    Close,
+}
+
+/// What became of an action that asks.
+#[derive(Debug)]
+pub enum Answer {
+    /// Of [`Action::MayBegin`].
+    Begin(Verdict),
+    /// Of [`Action::AskRecipient`].
+    Recipient(Verdict),
+    /// Of [`Action::Authenticate`].
+    Authenticated(Result<Identity, AuthFailure>),
+    /// Of [`Action::BeginBody`].
+    Opened(Result<(), Reply>),
+    /// Of [`Action::EndBody`].
+    Kept(Result<Acknowledgement, Reply>),
+    /// Of [`Action::StartTls`].
+    TlsStarted(TlsFacts),
+}
+
+/// One session.
+pub struct Engine {
+    session: Session,
+    state: State,
+    input: Input,
+    replies: Vec<u8>,
+    /// The replies that wait may not wait for others.
+    flush: bool,
+    action: Option<Action>,
+    /// When the client was last heard of.
+    heard: Timestamp,
+    shutting_down: bool,
+}
+
+impl Engine {
+    /// A session that begins now; the greeting is the first action.
+    #[must_use]
+    pub fn new(policy: Policy, facts: SessionFacts, now: Timestamp) -> Self {
+        let greeting = Reply::new(220, None, format!("{} ESMTP Relais", policy.host_name));
+        let mut engine = Self {
+            session: Session::new(policy, facts),
+            state: State::Start,
+            input: Input::default(),
+            replies: Vec::new(),
+            flush: true,
+            action: None,
+            heard: now,
+            shutting_down: false,
+        };
+        engine.say(&greeting);
+        engine
+    }
+
+    /// TLS is on before the greeting (RFC 8314 §3.3).
+    pub fn tls_from_the_start(&mut self, tls: TlsFacts) {
+        self.session.facts.tls = Some(tls);
+    }
+
+    /// What is known about the session.
+    #[must_use]
+    pub fn facts(&self) -> &SessionFacts {
+        &self.session.facts
+    }
+
+    /// The envelope of the open mail transaction.
+    #[must_use]
+    pub fn envelope(&self) -> Option<&Envelope> {
+        self.state.envelope()
+    }
+
+    /// How many octets [`Engine::receive`] takes now.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.input.room()
+    }
+
+    /// Whether the octets of a message are awaited.
+    #[must_use]
+    pub fn in_body(&self) -> bool {
+        self.state.body_began().is_some()
+    }
+
+    /// Takes octets that arrived, at most [`Engine::room`] of them.
+    pub fn receive(&mut self, octets: &[u8], now: Timestamp) {
+        if matches!(self.state, State::AwaitTls | State::Closed) {
+            return;
+        }
+        assert!(octets.len() <= self.room(), "the connection reads no more than there is room for");
+        self.input.add(octets);
+        if self.in_body() {
+            self.heard = now;
+        }
+    }
+
+    /// What is to be done next; `None` when more input or an answer is needed first.
+    pub fn next(&mut self, now: Timestamp) -> Option<Action> {
+        loop {
+            let full = self.replies.len() >= REPLIES_OCTETS_MAX;
+            let last = matches!(self.action, Some(Action::StartTls | Action::Close));
+            if !self.replies.is_empty() && (self.flush || full || last) {
+                return Some(self.send());
+            }
+            if let Some(action) = self.action.take() {
+                return Some(action);
+            }
+            if !self.advance(now) {
+                return (!self.replies.is_empty()).then(|| self.send());
+            }
+        }
+    }
+
+    fn send(&mut self) -> Action {
+        self.flush = false;
+        Action::Send(std::mem::take(&mut self.replies))
+    }
+
+    /// Takes the answer that an action asked for.
+    ///
+    /// # Panics
+    /// When nothing was asked that this answers: the connection is wrong then, not the client.
+    pub fn answer(&mut self, answer: Answer, now: Timestamp) {
+        self.heard = now;
+        let step = match (std::mem::replace(&mut self.state, State::Closed), answer) {
+            (State::AwaitBegin(envelope), Answer::Begin(verdict)) => {
+                mail::mail_verdict(&mut self.session, envelope, refusing(verdict))
+            }
+            (State::AwaitVerdict(envelope, recipient), Answer::Recipient(verdict)) => {
+                rcpt::rcpt_verdict(&mut self.session, envelope, recipient, refusing(verdict))
+            }
+            (State::AwaitAuth, Answer::Authenticated(outcome)) => auth::authenticated(&mut self.session, outcome),
+            (State::AwaitOpen(body, transfer), Answer::Opened(outcome)) => {
+                self.flush = true;
+                data::opened(body, transfer, outcome.map_err(refusal), now)
+            }
+            (State::AwaitEnd, Answer::Kept(outcome)) => {
+                self.flush = true;
+                data::kept(&mut self.session, outcome.map_err(refusal))
+            }
+            (State::AwaitTls, Answer::TlsStarted(tls)) => starttls::tls_started(&mut self.session, tls),
+            _ => panic!("an answer came that nothing had asked for"),
+        };
+        self.apply(step);
+    }
+
+    /// The host could not take octets of the message: it is read to its end and then answered with this.
+    pub fn body_failed(&mut self, reply: Reply) {
+        if let State::Data(body, _) | State::Chunk(body, _) = &mut self.state {
+            body.refused.get_or_insert(Refusal::Host(refusal(reply)));
+        }
+    }
+
+    /// When [`Engine::tick`] wants to be called if nothing is heard before.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        if self.state.waits() {
+            return None;
+        }
+        let limits = self.session.limits();
+        let idle = self.heard.plus(limits.idle);
+        Some(self.state.body_began().map_or(idle, |began| idle.min(began.plus(limits.body_total))))
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Timestamp) {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        let total = self.session.limits().body_total;
+        let slow = self.state.body_began().is_some_and(|began| now >= began.plus(total));
+        let misbehaviour = if slow { Misbehaviour::BodyTooSlow } else { Misbehaviour::Idle };
+        self.apply(Step::refuse(State::Closed, misbehaviour));
+    }
+
+    /// The server is shutting down: a message in progress may still end, nothing else begins.
+    pub fn shut_down(&mut self) {
+        self.shutting_down = true;
+    }
+
+    /// Works on the input by one step; false when there is not enough of it, or somebody has to answer first.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "every state that is not named awaits a line")]
+    fn advance(&mut self, now: Timestamp) -> bool {
+        if self.state.waits() {
+            return false;
+        }
+        if self.shutting_down && !self.in_body() {
+            self.apply(Step::reply(State::Closed, SHUTTING_DOWN).with(Action::Close));
+            return true;
+        }
+        let waiting = self.input.waiting();
+        let (step, used) = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Data(body, true) => (data::end(body), 0),
+            State::Chunk(body, chunk) if chunk.remaining == 0 => (bdat::end(&self.session, body, chunk), 0),
+            State::SwallowChunk { remaining: 0, refusal, began, next } => bdat::swallow(0, refusal, began, next, &[]),
+            state @ (State::Data(..) | State::Chunk(..) | State::SwallowChunk { .. }) if waiting.is_empty() => {
+                self.state = state;
+                return false;
+            }
+            State::Data(body, false) => data::piece(&self.session, body, waiting),
+            State::Chunk(body, chunk) => bdat::piece(&self.session, body, chunk, waiting),
+            State::SwallowChunk { remaining, refusal, began, next } => {
+                bdat::swallow(remaining, refusal, began, next, waiting)
+            }
+            state => return self.advance_line(state, now),
+        };
+        self.input.consume(used);
+        self.apply(step);
+        true
+    }
+
+    /// The same, where a line is awaited.
+    fn advance_line(&mut self, state: State, now: Timestamp) -> bool {
+        let in_auth = matches!(state, State::Auth(_));
+        let octets_max = |line: &[u8]| if in_auth { AUTH_LINE_OCTETS_MAX } else { line_octets_max(line) };
+        let step = match (self.input.take_line(octets_max), state) {
+            (Line::Incomplete, state) => {
+                self.state = state;
+                return false;
+            }
+            (Line::TooLong, State::Auth(_)) => Step::refuse(State::Ready, Misbehaviour::AuthLineTooLong),
+            (Line::TooLong, state) => Step::refuse(state, Misbehaviour::LineTooLong),
+            (Line::Complete(line), State::Auth(exchange)) => auth::response(exchange, &line),
+            (Line::Complete(line), state) => self.command(state, &line, now),
+        };
+        self.heard = now;
+        self.apply(step);
+        true
+    }
+
+    /// Works on a command line.
+    fn command(&mut self, state: State, line: &[u8], now: Timestamp) -> Step {
+        let checked = match request::check(line) {
+            Ok(checked) => checked,
+            Err(misbehaviour) => return Step::refuse(state, misbehaviour),
+        };
+        metrics::counter!("relais_smtp_in_commands_total", "command" => checked.verb.name()).increment(1);
+        self.flush |= checked.verb.ends_a_group();
+        if checked.verb.is_idle() {
+            self.session.idle_commands = self.session.idle_commands.saturating_add(1);
+            if self.session.idle_commands > self.session.limits().idle_commands_max {
+                return Step::refuse(state, Misbehaviour::TooManyIdleCommands);
+            }
+        }
+        let phase = state.phase().unwrap_or(Phase::Start);
+        let order = order::check(checked.verb, phase, &self.session);
+        if checked.verb == Verb::Bdat {
+            // Its octets follow even when it comes at the wrong time.
+            return bdat::bdat(&self.session, state, checked, order, now);
+        }
+        if let Err(misbehaviour) = order {
+            return Step::refuse(state, misbehaviour);
+        }
+        match (checked.verb, state) {
+            (Verb::Ehlo | Verb::Helo, state) => helo::helo(&mut self.session, state, checked),
+            (Verb::StartTls, state) => starttls::starttls(&self.session, state),
+            (Verb::Auth, state) => auth::auth(&self.session, state, checked),
+            (Verb::Mail, state) => mail::mail(&mut self.session, state, checked),
+            (Verb::Rcpt, State::Transaction(envelope)) => rcpt::rcpt(&self.session, envelope, checked),
+            (Verb::Data, State::Transaction(envelope)) => data::data(&self.session, envelope, now),
+            (Verb::Rset, state) => rset::rset(&state),
+            (Verb::Noop, state) => noop::noop(state),
+            (Verb::Quit, _) => quit::quit(),
+            (Verb::Vrfy, state) => vrfy::vrfy(state, checked),
+            (Verb::Help, state) => help::help(state),
+            (Verb::Expn | Verb::Etrn | Verb::Absent, state) => Step::refuse(state, Misbehaviour::NotImplemented),
+            // The table lets these through in no other state.
+            (Verb::Rcpt | Verb::Data | Verb::Bdat, state) => Step::refuse(state, Misbehaviour::MailFirst),
+        }
+    }
+
+    /// Goes to the next state, and keeps what is to be said and done.
+    fn apply(&mut self, step: Step) {
+        assert!(self.action.is_none(), "an action is taken before the next step");
+        self.state = step.state;
+        self.action = step.action;
+        if let Some(reply) = step.reply {
+            self.say(&reply);
+        }
+        if let Some(misbehaviour) = step.misbehaviour {
+            self.refuse(misbehaviour);
+        }
+        if matches!(self.action, Some(Action::StartTls)) {
+            // RFC 3207 §4.2: what was sent ahead of the handshake is nobody's.
+            self.input.clear();
+        }
+    }
+
+    fn refuse(&mut self, misbehaviour: Misbehaviour) {
+        if misbehaviour == Misbehaviour::AuthRefused {
+            self.session.auth_failures = self.session.auth_failures.saturating_add(1);
+        }
+        let mut misbehaviour = misbehaviour;
+        if misbehaviour.counts() && !misbehaviour.closes() {
+            self.session.bad_commands = self.session.bad_commands.saturating_add(1);
+            if self.session.bad_commands > self.session.limits().bad_commands_max {
+                misbehaviour = Misbehaviour::TooManyBadCommands;
+            }
+        }
+        let reason = misbehaviour.counter();
+        metrics::counter!("relais_smtp_in_misbehaviour_total", "reason" => reason).increment(1);
+        tracing::debug!(session = %self.session.facts.id, reason, "client misbehaved");
+        self.say(&misbehaviour.reply());
+        if misbehaviour.closes() {
+            self.state = State::Closed;
+            self.action = Some(Action::Close);
+        }
+    }
+
+    fn say(&mut self, reply: &Reply) {
+        metrics::counter!("relais_smtp_in_replies_total", "code" => reply.code.to_string()).increment(1);
+        reply.write_to(&mut self.replies);
+    }
+}
+
+impl Policy {
+    /// The policy of a listener at this moment.
+    #[must_use]
+    pub fn of(settings: &crate::settings::Settings) -> Self {
+        Self {
+            host_name: settings.host_name.clone(),
+            limits: Arc::clone(&settings.limits.get()),
+            bare_newlines: settings.bare_newlines,
+            starttls: settings.tls.is_some(),
+        }
+    }
+}
+
+/// How long a command line may be, by how it begins.
+fn line_octets_max(line: &[u8]) -> usize {
+    let begins = |verb: &[u8]| line.get(..verb.len()).is_some_and(|name| name.eq_ignore_ascii_case(verb));
+    if begins(b"AUTH ") {
+        AUTH_LINE_OCTETS_MAX
+    } else if begins(b"MAIL ") || begins(b"RCPT ") {
+        PATH_LINE_OCTETS_MAX
+    } else {
+        COMMAND_LINE_OCTETS_MAX
+    }
+}
+
+/// A refusal of the host's. A positive one would tell the client that something was kept which was not.
+fn refusal(reply: Reply) -> Reply {
+    assert!(reply.is_temporary() || reply.is_permanent(), "a refusal is a 4xx or 5xx reply");
+    reply
+}
+
+fn refusing(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Accept => Verdict::Accept,
+        Verdict::Refuse(reply) => Verdict::Refuse(refusal(reply)),
+    }
+}
+
+const SHUTTING_DOWN: Reply = Reply::fixed(421, EnhancedCode(4, 3, 2), "The server is going down; come again later");

@@ -1,0 +1,68 @@
+//! What an engine knows besides its state: settings, facts, and the counts that limits look at.
+
+use std::sync::Arc;
+
+use mail::Domain;
+
+use crate::limits::Limits;
+use crate::session::SessionFacts;
+use crate::settings::{BareNewlines, ListenerKind};
+
+/// What does not change during a session.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// This server's name.
+    pub host_name: Domain,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+    /// What a bare CR or LF inside a message gets.
+    pub bare_newlines: BareNewlines,
+    /// Whether there is a certificate to do STARTTLS with.
+    pub starttls: bool,
+}
+
+/// The part of a session that commands share.
+pub(super) struct Session {
+    pub(super) policy: Policy,
+    pub(super) facts: SessionFacts,
+    pub(super) transactions: u32,
+    pub(super) auth_failures: u32,
+    pub(super) bad_commands: u32,
+    pub(super) idle_commands: u32,
+    pub(super) refused_recipients: u32,
+}
+
+impl Session {
+    pub(super) fn new(policy: Policy, facts: SessionFacts) -> Self {
+        Self {
+            policy,
+            facts,
+            transactions: 0,
+            auth_failures: 0,
+            bad_commands: 0,
+            idle_commands: 0,
+            refused_recipients: 0,
+        }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.policy.limits
+    }
+
+    /// Whether STARTTLS is announced and accepted now.
+    pub(super) fn offers_starttls(&self) -> bool {
+        self.policy.starttls && self.facts.tls.is_none() && self.facts.kind != ListenerKind::Submissions
+    }
+
+    /// Whether AUTH is announced and accepted: on submission ports, and only under TLS (RFC 4954 §6, RFC 8314 §3).
+    pub(super) fn offers_auth(&self) -> bool {
+        self.facts.kind.is_submission() && self.facts.tls.is_some()
+    }
+
+    /// Mail has moved forward: the patience begins anew.
+    pub(super) fn progress(&mut self) {
+        self.bad_commands = 0;
+        self.idle_commands = 0;
+        self.refused_recipients = 0;
+    }
+}

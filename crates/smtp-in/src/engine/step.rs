@@ -1,0 +1,42 @@
+//! `Step`: what a command function returns: the next state, a reply, and something for the connection to do.
+
+use mail::Reply;
+
+use super::Action;
+use super::state::State;
+use crate::misbehaviour::Misbehaviour;
+
+/// The outcome of a command, an answer, or a piece of a message.
+pub(super) struct Step {
+    pub(super) state: State,
+    pub(super) reply: Option<Reply>,
+    pub(super) action: Option<Action>,
+    pub(super) misbehaviour: Option<Misbehaviour>,
+}
+
+impl Step {
+    /// Goes to a state and says nothing.
+    pub(super) fn to(state: State) -> Self {
+        Self { state, reply: None, action: None, misbehaviour: None }
+    }
+
+    /// Goes to a state and replies.
+    pub(super) fn reply(state: State, reply: Reply) -> Self {
+        Self { reply: Some(reply), ..Self::to(state) }
+    }
+
+    /// Goes to a state and gives the connection something to do, or to ask.
+    pub(super) fn ask(state: State, action: Action) -> Self {
+        Self { action: Some(action), ..Self::to(state) }
+    }
+
+    /// Goes to a state and tells the client what it did wrong.
+    pub(super) fn refuse(state: State, misbehaviour: Misbehaviour) -> Self {
+        Self { misbehaviour: Some(misbehaviour), ..Self::to(state) }
+    }
+
+    /// The same, with something for the connection to do.
+    pub(super) fn with(self, action: Action) -> Self {
+        Self { action: Some(action), ..self }
+    }
+}

@@ -1,0 +1,524 @@
+//! The engine as a whole: limits, time, grouping, and what no transcript can show.
+
+use std::net::SocketAddr;
+
+use ::mail::{AccountId, Domain};
+use proptest::prelude::*;
+use storage::Committed;
+
+use super::*;
+use crate::limits::{INPUT_OCTETS_MAX, Limits};
+use crate::session::SessionId;
+use crate::settings::{BareNewlines, ListenerKind};
+
+/// A session for the tests of single commands.
+pub(in crate::engine) fn session(kind: ListenerKind) -> Session {
+    Session::new(policy(Limits::default()), facts(kind))
+}
+
+fn policy(limits: Limits) -> Policy {
+    Policy {
+        host_name: Domain::parse("mx.example").unwrap(),
+        limits: Arc::new(limits),
+        bare_newlines: BareNewlines::Refuse,
+        starttls: true,
+    }
+}
+
+fn facts(kind: ListenerKind) -> SessionFacts {
+    let at: SocketAddr = "192.0.2.1:25".parse().unwrap();
+    SessionFacts::new(SessionId(1), kind, at, at)
+}
+
+/// A host that accepts everybody but `nobody@…`, and login `tim`; it keeps what it is handed.
+struct Driver {
+    engine: Engine,
+    now: Timestamp,
+    sent: Vec<Vec<u8>>,
+    kept: Vec<(Envelope, Vec<u8>)>,
+    open: Option<Vec<u8>>,
+    full: bool,
+    closed: bool,
+}
+
+impl Driver {
+    fn new(kind: ListenerKind, limits: Limits) -> Self {
+        let now = Timestamp(0);
+        let engine = Engine::new(policy(limits), facts(kind), now);
+        let mut driver =
+            Self { engine, now, sent: Vec::new(), kept: Vec::new(), open: None, full: false, closed: false };
+        driver.run();
+        driver
+    }
+
+    fn mx() -> Self {
+        let mut driver = Self::new(ListenerKind::Mx, Limits::default());
+        driver.say(b"EHLO c.example\r\n");
+        driver
+    }
+
+    fn submission(limits: Limits) -> Self {
+        let mut driver = Self::new(ListenerKind::Submissions, limits);
+        let tls = TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into() };
+        driver.engine.session.facts.tls = Some(tls);
+        driver.say(b"EHLO c.example\r\n");
+        driver
+    }
+
+    fn run(&mut self) {
+        while let Some(action) = self.engine.next(self.now) {
+            let answer = match action {
+                Action::Send(octets) => {
+                    self.sent.push(octets);
+                    continue;
+                }
+                Action::MayBegin => Answer::Begin(Verdict::Accept),
+                Action::AskRecipient { path } if path.to_string().starts_with("<nobody@") => {
+                    Answer::Recipient(Verdict::Refuse(Reply::plain(550, "No such mailbox")))
+                }
+                Action::AskRecipient { .. } => Answer::Recipient(Verdict::Accept),
+                Action::Authenticate { login, .. } if login == "tim" => {
+                    Answer::Authenticated(Ok(Identity { account: AccountId(1), login }))
+                }
+                Action::Authenticate { .. } => Answer::Authenticated(Err(AuthFailure::Refused)),
+                Action::BeginBody => {
+                    self.open = Some(Vec::new());
+                    Answer::Opened(Ok(()))
+                }
+                Action::Body(octets) => {
+                    self.open.as_mut().expect("a message is open").extend(octets);
+                    if self.full {
+                        self.open = None;
+                        self.engine.body_failed(Reply::plain(452, "Disk full"));
+                    }
+                    continue;
+                }
+                Action::AbandonBody => {
+                    assert!(self.open.take().is_some(), "only an open message is abandoned");
+                    continue;
+                }
+                Action::EndBody { envelope } => {
+                    self.kept.push((envelope, self.open.take().expect("a message is open")));
+                    let text = format!("m{}", self.kept.len());
+                    Answer::Kept(Ok(Acknowledgement { committed: Committed::attest(), text }))
+                }
+                Action::StartTls => {
+                    let tls = TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into() };
+                    Answer::TlsStarted(tls)
+                }
+                Action::Close => {
+                    self.closed = true;
+                    continue;
+                }
+            };
+            self.engine.answer(answer, self.now);
+        }
+    }
+
+    /// Sends, and gives back the replies of this moment.
+    fn say(&mut self, octets: &[u8]) -> String {
+        self.sent.clear();
+        let mut rest = octets;
+        while !rest.is_empty() {
+            let (piece, behind) = rest.split_at(rest.len().min(self.engine.room()));
+            self.engine.receive(piece, self.now);
+            self.run();
+            rest = behind;
+        }
+        String::from_utf8(self.sent.concat()).unwrap()
+    }
+
+    fn codes(&mut self, octets: &[u8]) -> Vec<String> {
+        let replies = self.say(octets);
+        replies.lines().filter(|line| line.as_bytes().get(3) == Some(&b' ')).map(|line| line[..3].to_owned()).collect()
+    }
+}
+
+const BEGIN: &[u8] = b"MAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\n";
+
+#[test]
+fn a_message_is_kept_as_it_was_sent() {
+    let mut driver = Driver::mx();
+    let said = [BEGIN, b"DATA\r\nSubject: x\r\n\r\n..dot\r\n.\r\n"].concat();
+    assert_eq!(driver.codes(&said), ["250", "250", "354", "250"]);
+    let (envelope, message) = &driver.kept[0];
+    assert_eq!(message, b"Subject: x\r\n\r\n.dot\r\n");
+    assert_eq!(envelope.recipients.len(), 1);
+}
+
+#[test]
+fn chunks_make_one_message() {
+    let mut driver = Driver::mx();
+    let said = [BEGIN, b"BDAT 3\r\na\r\nBDAT 4\r\n.\r\nbBDAT 2 LAST\r\n\r\n"].concat();
+    assert_eq!(driver.codes(&said), ["250", "250", "250", "250", "250"]);
+    assert_eq!(driver.kept[0].1, b"a\r\n.\r\nb\r\n");
+}
+
+#[test]
+fn a_refused_chunk_is_thrown_away() {
+    let mut driver = Driver::mx();
+    assert_eq!(driver.codes(b"BDAT 10 LAST\r\nRSET\r\nQUITNOOP\r\n"), ["503", "250"]);
+    assert!(!driver.closed);
+    let limits = Limits { message_octets_max: 5, ..Limits::default() };
+    let mut driver = Driver::new(ListenerKind::Mx, limits);
+    driver.say(b"EHLO c.example\r\n");
+    let said = [BEGIN, b"BDAT 4\r\na\r\n.BDAT 6\r\nQUIT\r\nBDAT 4 LAST\r\nQUITNOOP\r\n"].concat();
+    assert_eq!(driver.codes(&said), ["250", "250", "250", "552", "503", "250"]);
+    assert!(driver.open.is_none() && driver.kept.is_empty());
+    // Nothing of it is left over: a new transaction begins.
+    assert_eq!(driver.codes(&[BEGIN, b"BDAT 0 LAST\r\n"].concat()), ["250", "250", "250"]);
+}
+
+#[test]
+fn a_chunk_size_that_nobody_can_read_closes() {
+    let mut driver = Driver::mx();
+    let said = [BEGIN, b"BDAT 99999999999999999999999\r\nNOOP\r\n"].concat();
+    assert_eq!(driver.codes(&said), ["250", "250", "501"]);
+    assert!(driver.closed);
+    let mut driver = Driver::mx();
+    assert_eq!(driver.codes(b"BDAT 9999999999999999999\r\nNOOP\r\n"), ["552"]);
+    assert!(driver.closed);
+}
+
+#[test]
+fn a_message_over_the_limit_is_read_to_its_end() {
+    let limits = Limits { message_octets_max: 10, ..Limits::default() };
+    let mut driver = Driver::new(ListenerKind::Mx, limits);
+    driver.say(b"EHLO c.example\r\n");
+    assert_eq!(driver.codes(b"MAIL FROM:<> SIZE=11\r\n"), ["552"]);
+    let said = [BEGIN, b"DATA\r\n0123456789\r\n.\r\nNOOP\r\n"].concat();
+    assert_eq!(driver.codes(&said), ["250", "250", "354", "552", "250"]);
+    let said = [BEGIN, b"DATA\r\n01234567\r\n.\r\n"].concat();
+    assert_eq!(driver.codes(&said), ["250", "250", "354", "250"]);
+    assert_eq!(driver.kept.len(), 1);
+}
+
+#[test]
+fn a_message_far_over_the_limit_closes() {
+    let limits = Limits { message_octets_max: 10, swallow_octets_max: 100, ..Limits::default() };
+    let mut driver = Driver::new(ListenerKind::Mx, limits);
+    driver.say(b"EHLO c.example\r\n");
+    driver.say(&[BEGIN, b"DATA\r\n"].concat());
+    assert_eq!(driver.codes(&[b'x'; 101]), ["552"]);
+    assert!(driver.closed);
+}
+
+#[test]
+fn a_full_disk_is_told_at_the_end_of_the_message() {
+    let mut driver = Driver::mx();
+    driver.full = true;
+    let said = [BEGIN, b"DATA\r\na\r\nb\r\n.\r\nNOOP\r\n"].concat();
+    assert_eq!(driver.codes(&said), ["250", "250", "354", "452", "250"]);
+    let said = [BEGIN, b"BDAT 3\r\na\r\nBDAT 3 LAST\r\nb\r\nNOOP\r\n"].concat();
+    assert_eq!(driver.codes(&said), ["250", "250", "452", "503", "250"]);
+}
+
+#[test]
+fn replies_leave_together() {
+    let mut driver = Driver::mx();
+    driver.say(&[BEGIN, b"RCPT TO:<nobody@b.example>\r\nRSET\r\n"].concat());
+    assert_eq!(driver.sent.len(), 1, "RFC 2920: one write for a group");
+    driver.say(b"RSET\r\nNOOP\r\nRSET\r\n");
+    assert_eq!(driver.sent.len(), 2, "RFC 2920: a reply to NOOP is not held back");
+}
+
+#[test]
+fn what_is_pipelined_behind_starttls_is_dropped() {
+    let mut driver = Driver::mx();
+    assert_eq!(driver.codes(b"STARTTLS\r\nEHLO evil.example\r\nRSET\r\n"), ["220"]);
+    assert_eq!(driver.engine.facts().helo, None);
+    assert_eq!(driver.codes(b"MAIL FROM:<>\r\n"), ["503"]);
+    assert_eq!(driver.codes(b"EHLO c.example\r\nSTARTTLS\r\n"), ["250", "503"]);
+}
+
+#[test]
+fn guessing_passwords_ends_the_session() {
+    let mut driver = Driver::submission(Limits::default());
+    let wrong = b"AUTH PLAIN AGJvYgB4\r\n";
+    assert_eq!(driver.codes(&wrong.repeat(3)), ["535", "535", "535"]);
+    assert_eq!(driver.codes(wrong), ["421"]);
+    assert!(driver.closed);
+}
+
+#[test]
+fn trap_a_long_auth_line_may_come_in_several_reads() {
+    let mut driver = Driver::submission(Limits::default());
+    // 6,000 octets in two reads, and 12,288 with CRLF as the most (RFC 4954 §4).
+    let long = [b"AUTH PLAIN ".as_slice(), &[b'A'; 6000], b"\r\n"].concat();
+    let (head, tail) = long.split_at(4000);
+    assert!(driver.codes(head).is_empty());
+    assert_eq!(driver.codes(tail), ["501"]);
+    let response = [[b'A'; 12_286].as_slice(), b"\r\n"].concat();
+    assert_eq!(driver.codes(&[b"AUTH PLAIN\r\n", response.as_slice()].concat()), ["334", "501"]);
+    let response = [[b'A'; 12_287].as_slice(), b"\r\n"].concat();
+    assert_eq!(driver.codes(&[b"AUTH PLAIN\r\n", response.as_slice(), b"NOOP\r\n"].concat()), ["334", "500", "250"]);
+}
+
+#[test]
+fn long_lines_are_answered_once() {
+    let mut driver = Driver::mx();
+    let long = [b"NOOP ".as_slice(), &[b'x'; 100_000], b"\r\nNOOP\r\n"].concat();
+    assert_eq!(driver.codes(&long), ["500", "250"]);
+    let path = [b"MAIL FROM:<".as_slice(), &[b'x'; 1_500], b">\r\n"].concat();
+    assert_eq!(driver.codes(&path), ["501"]);
+}
+
+#[test]
+fn patience_has_limits() {
+    let limits = Limits { bad_commands_max: 2, ..Limits::default() };
+    let mut driver = Driver::new(ListenerKind::Mx, limits);
+    assert_eq!(driver.codes(b"X\r\nX\r\nX\r\nX\r\n"), ["500", "500", "421"]);
+    assert!(driver.closed);
+
+    let limits = Limits { idle_commands_max: 3, ..Limits::default() };
+    let mut driver = Driver::new(ListenerKind::Mx, limits);
+    assert_eq!(driver.codes(b"EHLO a\r\nNOOP\r\nRSET\r\nNOOP\r\n"), ["250", "250", "250", "421"]);
+
+    let limits = Limits { refused_recipients_max: 1, ..Limits::default() };
+    let mut driver = Driver::new(ListenerKind::Mx, limits);
+    let probe = b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<nobody@b>\r\nRCPT TO:<nobody@b>\r\n";
+    assert_eq!(driver.codes(probe), ["250", "250", "550", "421"]);
+
+    let limits = Limits { transactions_max: 1, ..Limits::default() };
+    let mut driver = Driver::new(ListenerKind::Mx, limits);
+    assert_eq!(driver.codes(b"EHLO a\r\nMAIL FROM:<>\r\nRSET\r\nMAIL FROM:<>\r\n"), ["250", "250", "250", "421"]);
+}
+
+#[test]
+fn recipients_over_the_limit_are_for_the_next_transaction() {
+    let limits = Limits { recipients_max: 2, bad_commands_max: 3, ..Limits::default() };
+    let mut driver = Driver::new(ListenerKind::Mx, limits);
+    driver.say(b"EHLO a\r\nMAIL FROM:<>\r\n");
+    let many = b"RCPT TO:<b@b.example>\r\n".repeat(9);
+    let codes = driver.codes(&many);
+    assert_eq!(codes[..2], ["250", "250"]);
+    assert!(codes[2..].iter().all(|code| code == "452"), "{codes:?}");
+    assert_eq!(driver.codes(b"DATA\r\n.\r\n"), ["354", "250"]);
+}
+
+#[test]
+fn silence_ends_a_session() {
+    let mut driver = Driver::mx();
+    assert_eq!(driver.engine.deadline(), Some(Timestamp(300_000)));
+    driver.now = Timestamp(299_999);
+    driver.engine.tick(driver.now);
+    assert_eq!(driver.codes(b"NOOP\r\n"), ["250"]);
+    driver.now = Timestamp(599_999);
+    driver.engine.tick(driver.now);
+    driver.sent.clear();
+    driver.run();
+    assert!(driver.sent.concat().starts_with(b"421 4.4.2 "));
+    assert!(driver.closed);
+}
+
+#[test]
+fn a_trickle_of_octets_is_not_a_command() {
+    let mut driver = Driver::mx();
+    driver.now = Timestamp(200_000);
+    driver.say(b"NOO");
+    assert_eq!(driver.engine.deadline(), Some(Timestamp(300_000)));
+}
+
+#[test]
+fn a_message_has_a_total_time() {
+    let mut driver = Driver::mx();
+    driver.say(&[BEGIN, b"DATA\r\n"].concat());
+    for minute in 1..60 {
+        driver.now = Timestamp(minute * 60_000);
+        driver.engine.tick(driver.now);
+        driver.say(b"x");
+    }
+    assert!(!driver.closed);
+    driver.now = Timestamp(3_600_000);
+    driver.engine.tick(driver.now);
+    driver.run();
+    assert!(driver.closed && driver.kept.is_empty());
+}
+
+#[test]
+fn a_shutdown_lets_a_message_end() {
+    let mut driver = Driver::mx();
+    driver.say(&[BEGIN, b"DATA\r\nx"].concat());
+    driver.engine.shut_down();
+    driver.run();
+    assert!(!driver.closed);
+    assert_eq!(driver.codes(b"\r\n.\r\nNOOP\r\n"), ["250", "421"]);
+    assert!(driver.closed);
+
+    let mut driver = Driver::mx();
+    driver.say(BEGIN);
+    driver.engine.shut_down();
+    driver.run();
+    assert!(driver.closed);
+}
+
+#[test]
+fn convert_repairs_line_ends() {
+    let mut driver = Driver::mx();
+    driver.engine.session.policy.bare_newlines = BareNewlines::Convert;
+    let said = [BEGIN, b"DATA\r\na\nb\n.\r\nc\r\n.\r\n"].concat();
+    assert_eq!(driver.codes(&said), ["250", "250", "354", "250"]);
+    assert_eq!(driver.kept[0].1, b"a\r\nb\r\n.\r\nc\r\n");
+    let said = [BEGIN, b"BDAT 2 LAST\r\na\r"].concat();
+    assert_eq!(driver.codes(&said), ["250", "250", "250"]);
+    assert_eq!(driver.kept[1].1, b"a\r\n");
+}
+
+#[test]
+fn input_is_bounded_while_an_answer_is_outstanding() {
+    let now = Timestamp(0);
+    let mut engine = Engine::new(policy(Limits::default()), facts(ListenerKind::Mx), now);
+    engine.receive(b"EHLO a\r\nMAIL FROM:<>\r\n", now);
+    while !matches!(engine.next(now), Some(Action::MayBegin)) {}
+    engine.receive(&vec![b'x'; engine.room()], now);
+    assert_eq!((engine.room(), engine.deadline()), (0, None));
+    assert!(engine.next(now).is_none());
+    assert_eq!(INPUT_OCTETS_MAX, engine.input.waiting().len());
+}
+
+#[test]
+#[should_panic(expected = "a refusal is a 4xx or 5xx reply")]
+fn a_refusal_is_never_positive() {
+    let now = Timestamp(0);
+    let mut engine = Engine::new(policy(Limits::default()), facts(ListenerKind::Mx), now);
+    engine.receive(b"EHLO a\r\nMAIL FROM:<>\r\n", now);
+    while !matches!(engine.next(now), Some(Action::MayBegin)) {}
+    engine.answer(Answer::Begin(Verdict::Refuse(Reply::plain(250, "Yes"))), now);
+}
+
+#[test]
+fn trap_the_ehlo_reply_is_ours_and_ends() {
+    let mut driver = Driver::new(ListenerKind::Mx, Limits::default());
+    let reply = driver.say(b"EHLO c.example\r\n");
+    assert!(reply.starts_with("250-mx.example greets c.example\r\n250-PIPELINING\r\n"), "{reply}");
+    assert!(reply.contains("\r\n250-LIMITS MAILMAX=1000 RCPTMAX=1000\r\n"), "{reply}");
+    assert!(reply.ends_with("\r\n250 HELP\r\n"), "{reply}");
+    assert!(!reply.contains("AUTH") && !reply.contains("BINARYMIME"), "{reply}");
+}
+
+/// Pieces that make up conversations near the interesting edges.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let known = proptest::sample::select(vec![
+        &b"EHLO a\r\n"[..],
+        b"MAIL FROM:<a@b>\r\n",
+        b"RCPT TO:<a@b>\r\n",
+        b"RCPT TO:<nobody@b>\r\n",
+        b"DATA\r\n",
+        b"BDAT 5\r\n",
+        b"BDAT 3 LAST\r\n",
+        b"RSET\r\n",
+        b"STARTTLS\r\n",
+        b"AUTH LOGIN\r\n",
+        b"AUTH PLAIN\r\n",
+        b"dGlt\r\n",
+        b"*\r\n",
+        b".\r\n",
+        b"\r\n.\r\n",
+        b"\r",
+        b"\n",
+        b".",
+        b"text",
+        b"\0",
+    ]);
+    prop_oneof![6 => known.prop_map(<[u8]>::to_vec), 1 => proptest::collection::vec(any::<u8>(), 0..20)]
+}
+
+fn converse(kind: ListenerKind, pieces: &[&[u8]]) -> (Vec<u8>, Vec<Vec<u8>>, bool) {
+    let mut driver = Driver::new(kind, Limits::default());
+    // STARTTLS drops what came with it, so there a cut rightly makes a difference.
+    driver.engine.session.policy.starttls = false;
+    if kind == ListenerKind::Submissions {
+        driver.engine.session.facts.tls = Some(TlsFacts { version: String::new(), cipher: String::new() });
+    }
+    let mut replies = Vec::new();
+    for piece in pieces {
+        driver.say(piece);
+        replies.extend(driver.sent.concat());
+    }
+    (replies, driver.kept.into_iter().map(|(_, message)| message).collect(), driver.closed)
+}
+
+proptest! {
+    #[test]
+    fn any_octets_and_any_cut_give_the_same_session(
+        pieces in proptest::collection::vec(piece(), 0..25),
+        cut in 0usize..400,
+        submissions: bool,
+    ) {
+        let kind = if submissions { ListenerKind::Submissions } else { ListenerKind::Mx };
+        let octets: Vec<u8> = pieces.concat();
+        let whole = converse(kind, &[&octets]);
+        let (head, tail) = octets.split_at(cut.min(octets.len()));
+        prop_assert_eq!(&converse(kind, &[head, tail]), &whole);
+        let singles: Vec<&[u8]> = octets.chunks(1).collect();
+        prop_assert_eq!(&converse(kind, &singles), &whole);
+    }
+
+    #[test]
+    fn noise_never_panics(octets in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        converse(ListenerKind::Mx, &[&octets]);
+    }
+}
+
+#[test]
+fn every_misbehaviour_has_its_own_counter_and_a_refusal() {
+    use ::mail::PathFlaw;
+    let all = [
+        Misbehaviour::LineTooLong,
+        Misbehaviour::AuthLineTooLong,
+        Misbehaviour::BareNewlineInCommand,
+        Misbehaviour::ControlCharacter,
+        Misbehaviour::BadUtf8,
+        Misbehaviour::UnknownCommand,
+        Misbehaviour::NotImplemented,
+        Misbehaviour::ArgumentNotAllowed,
+        Misbehaviour::Syntax("X"),
+        Misbehaviour::BadHelo,
+        Misbehaviour::BadReversePath(PathFlaw::NoBrackets),
+        Misbehaviour::BadForwardPath(PathFlaw::NullForward),
+        Misbehaviour::NeedsSmtpUtf8,
+        Misbehaviour::BadParameter("SIZE"),
+        Misbehaviour::RepeatedParameter,
+        Misbehaviour::UnsupportedParameter,
+        Misbehaviour::HelloFirst,
+        Misbehaviour::MailFirst,
+        Misbehaviour::NoRecipients,
+        Misbehaviour::NestedMail,
+        Misbehaviour::InsideTransaction,
+        Misbehaviour::BetweenChunks,
+        Misbehaviour::ChunkAfterFailure,
+        Misbehaviour::ChunkSizeUnreadable,
+        Misbehaviour::TlsNotOffered,
+        Misbehaviour::AlreadyTls,
+        Misbehaviour::TlsFirst,
+        Misbehaviour::TlsBeforeAuth,
+        Misbehaviour::AuthFirst,
+        Misbehaviour::AlreadyAuthenticated,
+        Misbehaviour::UnknownMechanism,
+        Misbehaviour::BadBase64,
+        Misbehaviour::BadCredentials,
+        Misbehaviour::AuthCancelled,
+        Misbehaviour::AuthRefused,
+        Misbehaviour::TooManyAuthFailures,
+        Misbehaviour::MessageTooLarge,
+        Misbehaviour::MessageFarTooLarge,
+        Misbehaviour::TooManyRecipients,
+        Misbehaviour::BareNewlineInMessage,
+        Misbehaviour::NulInMessage,
+        Misbehaviour::TooManyBadCommands,
+        Misbehaviour::TooManyIdleCommands,
+        Misbehaviour::TooManyRefusedRecipients,
+        Misbehaviour::TooManyTransactions,
+        Misbehaviour::Idle,
+        Misbehaviour::BodyTooSlow,
+        Misbehaviour::TooManyConnections,
+    ];
+    let counters: std::collections::BTreeSet<_> = all.iter().map(Misbehaviour::counter).collect();
+    assert_eq!(counters.len(), all.len());
+    for misbehaviour in all {
+        let reply = misbehaviour.reply();
+        let class = reply.enhanced.expect("each has an enhanced code").0;
+        assert!((400..600).contains(&reply.code), "{reply}");
+        assert_eq!(u16::from(class), reply.code / 100, "{reply}");
+    }
+}

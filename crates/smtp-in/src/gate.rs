@@ -1,0 +1,84 @@
+//! How many connections a listener has, in all and from each address.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::limits::Limits;
+
+/// Counts the connections of one listener.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<Mutex<Counts>>);
+
+#[derive(Default)]
+struct Counts {
+    total: usize,
+    by_source: HashMap<IpAddr, usize>,
+}
+
+/// The right to hold one connection; given back when dropped.
+pub(crate) struct Pass {
+    gate: Gate,
+    source: IpAddr,
+}
+
+impl Gate {
+    /// Lets a connection in unless there are too many.
+    pub(crate) fn enter(&self, remote: IpAddr, limits: &Limits) -> Option<Pass> {
+        let source = source(remote);
+        let mut counts = self.0.lock();
+        if counts.total >= limits.connections_max {
+            return None;
+        }
+        let from_source = counts.by_source.entry(source).or_default();
+        if *from_source >= limits.connections_per_address_max {
+            return None;
+        }
+        *from_source += 1;
+        counts.total += 1;
+        Some(Pass { gate: self.clone(), source })
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut counts = self.gate.0.lock();
+        counts.total = counts.total.saturating_sub(1);
+        if let Some(from_source) = counts.by_source.get_mut(&self.source) {
+            *from_source = from_source.saturating_sub(1);
+            if *from_source == 0 {
+                counts.by_source.remove(&self.source);
+            }
+        }
+    }
+}
+
+/// What counts as one address: an IPv4 address, or the /64 that one IPv6 customer usually has.
+fn source(remote: IpAddr) -> IpAddr {
+    match remote.to_canonical() {
+        IpAddr::V4(v4) => v4.into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_and_all_together_have_a_limit() {
+        let limits = Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::default() };
+        let gate = Gate::default();
+        let enter = |text: &str| gate.enter(text.parse().unwrap(), &limits);
+        let first = enter("2001:db8::1").unwrap();
+        let _second = enter("2001:db8::2").unwrap();
+        assert!(enter("2001:db8::3").is_none(), "the same /64");
+        let _third = enter("192.0.2.1").unwrap();
+        assert!(enter("192.0.2.2").is_none(), "three in all");
+        drop(first);
+        assert!(enter("::ffff:192.0.2.1").is_some());
+        assert_eq!(gate.0.lock().by_source.len(), 2);
+    }
+}

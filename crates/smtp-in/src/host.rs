@@ -1,0 +1,79 @@
+//! What the connection asks of the server around it: the only way out of this crate.
+//!
+//! Routing, accounts and the store stand behind these traits. Every answer may take its time; nothing else of the
+//! session happens meanwhile.
+
+use mail::{Envelope, ForwardPath, Reply};
+use storage::Committed;
+use world::BoxFuture;
+
+use crate::secret::Secret;
+use crate::session::{Identity, SessionFacts};
+
+/// A decision about a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Accept,
+    /// Answer with this 4xx or 5xx reply.
+    Refuse(Reply),
+}
+
+/// Why an authentication did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthFailure {
+    /// Login or password is wrong, or the account may not submit: `535 5.7.8`, without saying which.
+    #[error("login or password is wrong")]
+    Refused,
+    /// The check could not be made now: `454 4.7.0`.
+    #[error("authentication is not possible now")]
+    Unavailable,
+}
+
+/// The server around a session.
+pub trait Host: Send + Sync {
+    /// May this transaction begin? The envelope has no recipients yet. Asked at MAIL: is the sender one of the
+    /// identity's own, is there room (`451 4.3.2` for a backlog, `452 4.3.1` for a full disk)?
+    fn may_begin<'a>(&'a self, facts: &'a SessionFacts, envelope: &'a Envelope) -> BoxFuture<'a, Verdict>;
+
+    /// Is this forward-path accepted? `550 5.1.1` for an unknown mailbox, `550 5.7.1` for relaying.
+    fn recipient<'a>(
+        &'a self,
+        facts: &'a SessionFacts,
+        envelope: &'a Envelope,
+        path: &'a ForwardPath,
+    ) -> BoxFuture<'a, Verdict>;
+
+    /// Who is this?
+    fn authenticate<'a>(
+        &'a self,
+        facts: &'a SessionFacts,
+        login: &'a str,
+        password: &'a Secret,
+    ) -> BoxFuture<'a, Result<Identity, AuthFailure>>;
+
+    /// A message begins: the envelope is complete. The reply of an error is 4xx or 5xx.
+    fn open<'a>(
+        &'a self,
+        facts: &'a SessionFacts,
+        envelope: &'a Envelope,
+    ) -> BoxFuture<'a, Result<Box<dyn MessageSink>, Reply>>;
+}
+
+/// Where a message goes as it arrives. Dropping it abandons the message.
+pub trait MessageSink: Send {
+    /// The next octets: dot-stuffing undone, lines ended by CRLF. After an error the rest is not offered.
+    fn write<'a>(&'a mut self, octets: &'a [u8]) -> BoxFuture<'a, Result<(), Reply>>;
+
+    /// The message is complete: keep it and every consequence in one synced transaction.
+    fn finish(self: Box<Self>, envelope: Envelope) -> BoxFuture<'static, Result<Acknowledgement, Reply>>;
+}
+
+/// The right to answer 250: only a synced commit gives the token in it.
+#[derive(Debug)]
+pub struct Acknowledgement {
+    /// What the commit returned.
+    pub committed: Committed,
+    /// The message's name in the trace, shown to the client: ASCII, short.
+    pub text: String,
+}

@@ -1,0 +1,118 @@
+//! What an administrator decides about a listener, and the handle that lets parts of it change while it runs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use mail::Domain;
+use parking_lot::RwLock;
+
+use crate::limits::Limits;
+
+/// What a listener is for; it decides what is demanded of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListenerKind {
+    /// Port 25: mail from other servers. No authentication.
+    Mx,
+    /// Port 587: STARTTLS, then AUTH, before anything else (RFC 6409 §4.3).
+    Submission,
+    /// Port 465: TLS from the first octet, AUTH before MAIL (RFC 8314 §3.3).
+    Submissions,
+}
+
+impl ListenerKind {
+    /// Whether users hand in their own mail here.
+    #[must_use]
+    pub fn is_submission(self) -> bool {
+        matches!(self, Self::Submission | Self::Submissions)
+    }
+
+    /// As a metric's label and a log show it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mx => "mx",
+            Self::Submission => "submission",
+            Self::Submissions => "submissions",
+        }
+    }
+}
+
+/// What a bare CR or LF inside a message gets. It never ends a line or a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BareNewlines {
+    /// The message is read to its end and answered `550 5.6.11`.
+    #[default]
+    Refuse,
+    /// Each becomes CRLF.
+    Convert,
+}
+
+/// One listener's settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What the listener is for.
+    pub kind: ListenerKind,
+    /// This server's name, as greeting, EHLO and `Received` show it.
+    pub host_name: Domain,
+    /// Bounds; may be replaced while running.
+    pub limits: Live<Limits>,
+    /// Certificate and key; may be replaced while running. Without it STARTTLS is not offered.
+    pub tls: Option<Live<rustls::ServerConfig>>,
+    /// What a bare CR or LF inside a message gets.
+    pub bare_newlines: BareNewlines,
+}
+
+/// A value that can be replaced while others use it: each reader keeps the one it took.
+pub struct Live<T>(Arc<RwLock<Arc<T>>>);
+
+impl<T> Live<T> {
+    /// Holds a first value.
+    #[must_use]
+    pub fn new(value: T) -> Self {
+        Self::shared(Arc::new(value))
+    }
+
+    /// Holds a first value that is shared already.
+    #[must_use]
+    pub fn shared(value: Arc<T>) -> Self {
+        Self(Arc::new(RwLock::new(value)))
+    }
+
+    /// The value of this moment.
+    #[must_use]
+    pub fn get(&self) -> Arc<T> {
+        self.0.read().clone()
+    }
+
+    /// Whoever asks from now on gets this value.
+    pub fn set(&self, value: Arc<T>) {
+        *self.0.write() = value;
+    }
+}
+
+impl<T> Clone for Live<T> {
+    /// Another handle to the same value.
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> fmt::Debug for Live<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Live(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_keeps_what_it_took() {
+        let live = Live::new(1);
+        let other = live.clone();
+        let taken = live.get();
+        other.set(Arc::new(2));
+        assert_eq!((*taken, *live.get()), (1, 2));
+    }
+}

@@ -1,0 +1,274 @@
+//! What only the real connection code can show: half-closed and silent clients, limits, shutdown, reload.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may unwrap, like the tests"
+)]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mail::Timestamp;
+use relais_smtp_in::{Limits, ListenerKind, Live, Settings, run};
+use support::Setup;
+use support::host::FakeHost;
+use support::net_stage::{Client, listener, soon};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use world::simulated::SimulatedWorld;
+use world::{SystemClock, World};
+
+struct Server {
+    at: SocketAddr,
+    host: FakeHost,
+    settings: Arc<Settings>,
+    simulated: SimulatedWorld,
+    shutdown: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+impl Server {
+    fn start(setup: Setup) -> Self {
+        let simulated = SimulatedWorld::new(Timestamp(0), 7);
+        Self::start_in(setup, simulated.world(), simulated)
+    }
+
+    /// With the real clock, for what can only be seen as time passes.
+    fn start_in_real_time(setup: Setup) -> Self {
+        let simulated = SimulatedWorld::new(Timestamp(0), 7);
+        let world = World { clock: Arc::new(SystemClock), ..simulated.world() };
+        Self::start_in(setup, world, simulated)
+    }
+
+    fn start_in(setup: Setup, world: World, simulated: SimulatedWorld) -> Self {
+        let (listener, at) = listener();
+        let host = FakeHost::default();
+        let settings = Arc::new(setup.settings());
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(run(listener, settings.clone(), Arc::new(host.clone()), world, shutdown.clone()));
+        Self { at, host, settings, simulated, shutdown, running }
+    }
+
+    async fn client(&self) -> Client {
+        Client::connect(self.at).await
+    }
+
+    /// Shuts down, and gives back the host once no session is left.
+    async fn end(self) -> FakeHost {
+        self.shutdown.cancel();
+        soon(self.running).await.unwrap();
+        self.host
+    }
+}
+
+fn with(limits: Limits) -> Setup {
+    Setup { limits, ..Setup::default() }
+}
+
+const BEGIN: &[u8] = b"EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<alice@relais.example>\r\n";
+
+/// Greeting, EHLO, MAIL, RCPT, DATA.
+async fn begin_data(client: &mut Client) {
+    client.send(&[BEGIN, b"DATA\r\n"].concat()).await;
+    for code in ["220", "250", "250", "250", "354"] {
+        let reply = client.reply().await;
+        assert!(reply.starts_with(code), "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn a_half_closed_client_gets_all_its_replies() {
+    let server = Server::start(Setup::default());
+    let mut client = server.client().await;
+    client.send(&[BEGIN, b"BDAT 3 LAST\r\na\r\nNOOP\r\nNOO"].concat()).await;
+    client.stream.shutdown().await.unwrap();
+    for code in ["220", "250", "250", "250", "250", "250"] {
+        assert!(client.reply().await.starts_with(code));
+    }
+    assert_eq!(client.read_line().await, None);
+    drop(client);
+    assert_eq!(server.end().await.memory().kept.len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_breaks_off_is_abandoned() {
+    let server = Server::start(Setup::default());
+    let mut client = server.client().await;
+    begin_data(&mut client).await;
+    client.send(b"Subject: half a mess").await;
+    drop(client);
+    assert_eq!(server.end().await.kept_and_open(), (0, 0));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_given_up() {
+    let limits = Limits { write: Duration::from_millis(100), idle_commands_max: u32::MAX, ..Limits::default() };
+    let server = Server::start_in_real_time(with(limits));
+    let mut client = server.client().await;
+    let helps = b"HELP\r\n".repeat(1_000);
+    // The buffers in between fill, the server waits to write, and then no longer.
+    soon(async { while client.stream.write_all(&helps).await.is_ok() {} }).await;
+    server.end().await;
+}
+
+#[tokio::test]
+async fn one_address_has_only_so_many_connections() {
+    let server = Server::start(with(Limits { connections_per_address_max: 2, ..Limits::default() }));
+    let mut first = server.client().await;
+    let mut second = server.client().await;
+    assert!(first.reply().await.starts_with("220"));
+    assert!(second.reply().await.starts_with("220"));
+    let mut third = server.client().await;
+    assert_eq!(third.read_line().await.unwrap(), "421 4.7.0 Too many connections; come again later");
+    assert_eq!(third.read_line().await, None);
+    first.send(b"QUIT\r\n").await;
+    assert!(first.reply().await.starts_with("221"));
+    drop(first);
+    // The place is free as soon as the server has seen the end.
+    loop {
+        let mut next = server.client().await;
+        if next.reply().await.starts_with("220") {
+            break;
+        }
+    }
+    drop((second, third));
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_large_message_streams_in_small_pieces() {
+    let server = Server::start(with(Limits { message_octets_max: 1 << 30, ..Limits::default() }));
+    server.host.memory().trouble = "forgetful".to_owned();
+    let mut client = server.client().await;
+    begin_data(&mut client).await;
+    let line = [b'x'; 998];
+    let piece = [line.as_slice(), b"\r\n"].concat().repeat(1_000);
+    for _ in 0..64 {
+        client.send(&piece).await;
+    }
+    client.send(b".\r\n").await;
+    assert!(client.reply().await.starts_with("250 2.0.0"));
+    drop(client);
+    let host = server.end().await;
+    let memory = host.memory();
+    assert_eq!(memory.octets_taken, 64_000_000);
+    assert!(memory.largest_write <= 32 * 1024, "{}", memory.largest_write);
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_a_message_and_then_no_longer() {
+    let server = Server::start(with(Limits { shutdown_grace: Duration::from_secs(30), ..Limits::default() }));
+    let (mut quick, mut slow, mut idle) = (server.client().await, server.client().await, server.client().await);
+    begin_data(&mut quick).await;
+    begin_data(&mut slow).await;
+    assert!(idle.reply().await.starts_with("220"));
+    server.shutdown.cancel();
+    assert!(idle.reply().await.starts_with("421 4.3.2"));
+    assert_eq!(idle.read_line().await, None);
+    quick.send(b"in time\r\n.\r\n").await;
+    assert!(quick.reply().await.starts_with("250 2.0.0"));
+    assert!(quick.reply().await.starts_with("421 4.3.2"));
+    drop((idle, quick));
+    server.simulated.clock.advance(Duration::from_secs(30));
+    assert_eq!(slow.read_line().await, None);
+    assert_eq!(server.end().await.kept_and_open(), (1, 0));
+}
+
+#[tokio::test]
+async fn a_new_certificate_and_new_limits_count_for_the_next_connection() {
+    let server = Server::start(Setup { kind: ListenerKind::Submissions, ..Setup::default() });
+    let mut client = server.client().await;
+    client.handshake().await.unwrap();
+    assert!(client.reply().await.starts_with("220"));
+    let other = rcgen::generate_simple_self_signed(vec!["mx.example".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(other.signing_key.serialize_der());
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![other.cert.der().clone()], key.into())
+        .unwrap();
+    let live: &Live<_> = server.settings.tls.as_ref().unwrap();
+    let before = live.get();
+    live.set(Arc::new(config));
+    server.settings.limits.set(Arc::new(Limits { message_octets_max: 77_777, ..Limits::default() }));
+    // The client trusts the old one only.
+    let mut distrustful = server.client().await;
+    assert!(distrustful.handshake().await.is_err());
+    // The open session goes on as before.
+    client.send(b"EHLO c.example\r\n").await;
+    assert!(client.reply().await.starts_with("250"));
+    live.set(before);
+    let mut again = server.client().await;
+    again.handshake().await.unwrap();
+    again.send(b"EHLO c.example\r\n").await;
+    let mut lines = Vec::new();
+    while lines.last().is_none_or(|line: &String| !line.starts_with("250 ")) {
+        lines.push(again.read_line().await.unwrap());
+    }
+    assert!(lines.contains(&"250-SIZE 77777".to_owned()), "{lines:?}");
+    drop((client, again, distrustful));
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_fault_of_ours_ends_one_session_only() {
+    let server = Server::start(Setup::default());
+    let mut unlucky = server.client().await;
+    let mut other = server.client().await;
+    assert!(other.reply().await.starts_with("220"));
+    server.host.memory().trouble = "panic".to_owned();
+    unlucky.send(BEGIN).await;
+    assert!(unlucky.reply().await.starts_with("220"));
+    while unlucky.read_line().await.is_some() {}
+    server.host.memory().trouble.clear();
+    begin_with(&mut other).await;
+    drop((unlucky, other));
+    server.end().await;
+}
+
+async fn begin_with(client: &mut Client) {
+    client.send(BEGIN).await;
+    for _ in 0..3 {
+        assert!(client.reply().await.starts_with("250"));
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_none_closes() {
+    let server = Server::start(Setup { kind: ListenerKind::Submissions, ..Setup::default() });
+    let mut client = server.client().await;
+    client.send(b"EHLO c.example\r\n").await;
+    let mut answer = Vec::new();
+    soon(client.stream.read_to_end(&mut answer)).await.ok();
+    assert!(!answer.starts_with(b"220"), "no plain text on port 465");
+    // A client that says nothing is not waited for without end.
+    let mut silent = server.client().await;
+    soon(async {
+        while server.simulated.clock.next_wake().is_none_or(|at| at > Timestamp(30_000)) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    server.simulated.clock.advance(Duration::from_secs(30));
+    assert_eq!(silent.read_line().await, None);
+    drop((client, silent));
+    server.end().await;
+}
+
+#[tokio::test]
+async fn the_octets_behind_quit_do_not_take_the_reply_away() {
+    let server = Server::start(Setup::default());
+    let mut client = server.client().await;
+    client.send(&[b"QUIT\r\n".as_slice(), &[b'x'; 30_000]].concat()).await;
+    assert!(client.reply().await.starts_with("220"));
+    assert!(client.reply().await.starts_with("221"));
+    assert_eq!(client.read_line().await, None);
+    drop(client);
+    server.end().await;
+}

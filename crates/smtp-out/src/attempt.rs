@@ -1,0 +1,200 @@
+//! One attempt at one entry: its hosts in order, until everyone who waits has an outcome.
+
+use mail::{EnhancedCode, Reply};
+use queue::Outcome;
+use storage::rows::{QueueRow, RecipientState};
+use tokio_util::sync::CancellationToken;
+
+use crate::Context;
+use crate::client::session::{Broken, Dial, Session};
+use crate::client::transaction::{End, hand_over};
+use crate::route::{Route, Target};
+use crate::settings::TlsMode;
+
+/// What an attempt gave.
+pub(crate) struct Attempt {
+    /// One place for each recipient of the row; `None` for those who do not wait.
+    pub(crate) outcomes: Vec<Option<Outcome>>,
+    /// What went wrong with a connection, for people.
+    pub(crate) error: Option<String>,
+    /// A session that can take another message.
+    pub(crate) session: Option<Session>,
+    /// What the destination's memory learns.
+    pub(crate) health: Health,
+}
+
+/// Whether a destination can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// A host talked to us.
+    Up,
+    /// None did; the reply that stands for it.
+    Down(Reply),
+    /// Nothing was learnt.
+    Unknown,
+}
+
+/// Attempts an entry; `None` when the server is stopping and nothing was begun.
+pub(crate) async fn attempt(
+    context: &Context,
+    route: &Route,
+    row: &QueueRow,
+    idle: Option<Session>,
+    stop: &CancellationToken,
+) -> Option<Attempt> {
+    let mut attempt =
+        Attempt { outcomes: vec![None; row.recipients.len()], error: None, session: None, health: Health::Unknown };
+    if let Some(session) = idle {
+        attempt.hand_over(context, session, row).await;
+    }
+    if !attempt.everyone_has_an_outcome(row) {
+        // Until a message is on its way, stopping needs no patience.
+        let targets = tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            targets = route.targets(&context.world, &context.settings) => targets,
+        };
+        match targets {
+            Ok(targets) => attempt.try_targets(context, route, row, &targets, stop).await?,
+            Err(reply) => {
+                attempt.error = Some(reply.to_string());
+                if reply.is_temporary() {
+                    attempt.health = Health::Down(reply.clone());
+                }
+                attempt.answer_the_rest(row, None, &reply);
+            }
+        }
+    }
+    Some(attempt)
+}
+
+impl Attempt {
+    async fn try_targets(
+        &mut self,
+        context: &Context,
+        route: &Route,
+        row: &QueueRow,
+        targets: &[Target],
+        stop: &CancellationToken,
+    ) -> Option<()> {
+        let (tls, login) = match route {
+            Route::Mx(_) => (TlsMode::Opportunistic, None),
+            Route::Host(host) => (host.tls, host.login.as_ref()),
+        };
+        let dial = Dial {
+            world: &context.world,
+            hostname: &context.settings.hostname,
+            connectors: &context.connectors,
+            tls,
+            login,
+        };
+        let mut failures: Vec<(&Target, Broken)> = Vec::new();
+        for target in targets {
+            let opened = tokio::select! {
+                biased;
+                // Somebody may have an outcome already, from a host that broke off: that must be written.
+                () = stop.cancelled() => if self.outcomes.iter().any(Option::is_some) { break } else { return None },
+                opened = dial.open(target) => opened,
+            };
+            match opened {
+                Ok(session) => {
+                    if let Some(broken) = self.hand_over(context, session, row).await {
+                        failures.push((target, broken));
+                    }
+                    if self.everyone_has_an_outcome(row) {
+                        return Some(());
+                    }
+                }
+                Err(broken) => {
+                    tracing::info!(queue_id = %row.id, host = %target.host, address = %target.address, why = %broken, "no session");
+                    failures.push((target, broken));
+                }
+            }
+        }
+        self.nobody_left(row, &failures);
+        Some(())
+    }
+
+    /// Hands the message over in a session, and keeps the session when it can take another.
+    async fn hand_over(&mut self, context: &Context, mut session: Session, row: &QueueRow) -> Option<Broken> {
+        let mut blob = match context.store.blob(&row.blob).await {
+            Ok(Some(blob)) => blob,
+            Ok(None) => return self.unreadable(row, session, "its content is missing"),
+            Err(error) => return self.unreadable(row, session, &error.to_string()),
+        };
+        let end = hand_over(&mut session, row, &mut blob, &mut self.outcomes).await;
+        tracing::debug!(
+            queue_id = %row.id, host = %session.target.host, tls = session.protected, ?end, "mail transaction ended"
+        );
+        match end {
+            End::Reusable => {
+                self.health = Health::Up;
+                self.session = Some(session);
+                None
+            }
+            End::Closed => {
+                self.health = Health::Up;
+                None
+            }
+            End::Broken(broken) => {
+                self.error = Some(broken.reply(&session.target).to_string());
+                Some(broken)
+            }
+        }
+    }
+
+    /// The store does not give the message: nobody else's fault, and not the message's.
+    fn unreadable(&mut self, row: &QueueRow, session: Session, why: &str) -> Option<Broken> {
+        tracing::error!(queue_id = %row.id, blob = %row.blob, why, "a queued message can't be read");
+        let reply = Reply::new(451, Some(EnhancedCode(4, 3, 0)), "this server can't read the message at present");
+        self.error = Some(why.to_owned());
+        self.answer_the_rest(row, None, &reply);
+        self.session = Some(session);
+        None
+    }
+
+    /// All targets are through. Refused in every greeting with 5xx (RFC 7504) is for good, anything else is not.
+    fn nobody_left(&mut self, row: &QueueRow, failures: &[(&Target, Broken)]) {
+        let Some((target, last)) = failures.last() else {
+            self.answer_the_rest(row, None, &Reply::fixed(451, EnhancedCode(4, 4, 1), "no address to connect to"));
+            return;
+        };
+        let for_good = failures.iter().all(|(_, broken)| matches!(broken, Broken::Refused(r) if r.is_permanent()));
+        let mut reply = last.reply(target);
+        if reply.is_permanent() && !for_good {
+            reply = Reply { code: 451, enhanced: Some(EnhancedCode(4, 4, 1)), ..reply };
+        }
+        let host = matches!(last, Broken::Refused(_)).then(|| target.host.to_string());
+        self.error = Some(reply.to_string());
+        if !for_good {
+            self.health = Health::Down(reply.clone());
+        }
+        self.answer_the_rest(row, host, &reply);
+    }
+
+    fn everyone_has_an_outcome(&self, row: &QueueRow) -> bool {
+        let mut all = row.recipients.iter().zip(&self.outcomes);
+        all.all(|(recipient, outcome)| recipient.state != RecipientState::Waiting || outcome.is_some())
+    }
+
+    fn answer_the_rest(&mut self, row: &QueueRow, host: Option<String>, reply: &Reply) {
+        for (recipient, outcome) in row.recipients.iter().zip(&mut self.outcomes) {
+            if recipient.state == RecipientState::Waiting && outcome.is_none() {
+                let (host, reply) = (host.clone(), reply.clone());
+                *outcome = Some(if reply.is_permanent() {
+                    Outcome::PermanentFailure { host, reply }
+                } else {
+                    Outcome::TemporaryFailure { host, reply }
+                });
+            }
+        }
+    }
+
+    /// The outcome of an attempt that the destination's memory spares: as if it had been made.
+    pub(crate) fn spared(row: &QueueRow, reply: &Reply) -> Self {
+        let outcomes = vec![None; row.recipients.len()];
+        let mut attempt = Self { outcomes, error: Some(reply.to_string()), session: None, health: Health::Unknown };
+        attempt.answer_the_rest(row, None, reply);
+        attempt
+    }
+}

@@ -1,0 +1,227 @@
+//! MAIL and RCPT with the parameters that the host offers (RFC 1870, RFC 6152, RFC 6531, RFC 3461 §5).
+
+use std::fmt::Write;
+
+use mail::{BodyType, DsnNotify, DsnReturn, EnhancedCode, Reply};
+use smtp_proto::{EXT_8BIT_MIME, EXT_DSN, EXT_SIZE, EXT_SMTP_UTF8, EhloResponse};
+use storage::rows::{QueueRecipient, QueueRow};
+
+/// Octets of the message as it travels.
+pub(crate) fn octets(row: &QueueRow) -> u64 {
+    row.octets.saturating_sub(u64::from(row.skip_octets))
+}
+
+/// Why this host can't take the message at all, known from its EHLO.
+pub(crate) fn obstacle(row: &QueueRow, ehlo: &EhloResponse<String>) -> Option<Reply> {
+    if row.smtputf8 && !ehlo.has_capability(EXT_SMTP_UTF8) {
+        // RFC 6531 §3.5 and §3.6.
+        let text = "the next server does not offer SMTPUTF8, which this message needs";
+        return Some(Reply::fixed(553, EnhancedCode(5, 6, 7), text));
+    }
+    if row.body == BodyType::BinaryMime {
+        let text = "this server can't relay BINARYMIME";
+        return Some(Reply::fixed(554, EnhancedCode(5, 6, 3), text));
+    }
+    // RFC 1870 §3: 0 means no fixed limit.
+    let size = u64::try_from(ehlo.size).unwrap_or(u64::MAX);
+    if ehlo.has_capability(EXT_SIZE) && size > 0 && octets(row) > size {
+        let text = format!("the message has {} octets, the next server takes {size}", octets(row));
+        return Some(Reply::new(552, Some(EnhancedCode(5, 3, 4)), text));
+    }
+    None
+}
+
+/// The MAIL command.
+pub(crate) fn mail(row: &QueueRow, ehlo: &EhloResponse<String>) -> String {
+    let mut line = format!("MAIL FROM:{}", row.reverse_path);
+    if ehlo.has_capability(EXT_SIZE) {
+        push(&mut line, format_args!(" SIZE={}", octets(row)));
+    }
+    // Without 8BITMIME there, 8-bit content is sent as it is: docs/quirks.md.
+    if ehlo.has_capability(EXT_8BIT_MIME) && row.body == BodyType::EightBitMime {
+        line.push_str(" BODY=8BITMIME");
+    }
+    if row.smtputf8 {
+        line.push_str(" SMTPUTF8");
+    }
+    if ehlo.has_capability(EXT_DSN) {
+        match row.dsn_return {
+            Some(DsnReturn::Full) => line.push_str(" RET=FULL"),
+            Some(DsnReturn::Headers) => line.push_str(" RET=HDRS"),
+            None => {}
+        }
+        if let Some(id) = &row.envelope_id {
+            push(&mut line, format_args!(" ENVID={}", xtext(id)));
+        }
+    }
+    line.push_str("\r\n");
+    line
+}
+
+/// The RCPT command.
+pub(crate) fn rcpt(recipient: &QueueRecipient, ehlo: &EhloResponse<String>) -> String {
+    let mut line = format!("RCPT TO:<{}>", recipient.address);
+    if ehlo.has_capability(EXT_DSN) {
+        notify(&mut line, recipient.notify);
+        if let Some(original) = &recipient.original {
+            let address = if original.address.is_ascii() {
+                xtext(&original.address)
+            } else if ehlo.has_capability(EXT_SMTP_UTF8) {
+                unitext(&original.address)
+            } else {
+                utf8_xtext(&original.address)
+            };
+            push(&mut line, format_args!(" ORCPT={};{address}", xtext(&original.address_type)));
+        }
+    }
+    line.push_str("\r\n");
+    line
+}
+
+/// RFC 3461 §4.1. The default needs no words.
+fn notify(line: &mut String, notify: DsnNotify) {
+    if notify == DsnNotify::default() {
+        return;
+    }
+    let words = [(notify.success, "SUCCESS"), (notify.failure, "FAILURE"), (notify.delay, "DELAY")];
+    let wanted: Vec<&str> = words.iter().filter(|(wanted, _)| *wanted).map(|(_, word)| *word).collect();
+    let list = if wanted.is_empty() { "NEVER".to_owned() } else { wanted.join(",") };
+    push(line, format_args!(" NOTIFY={list}"));
+}
+
+/// `xtext` of RFC 3461 §4: `+`, `=` and what does not print become `+XX`.
+fn xtext(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        match octet {
+            b'+' | b'=' => push(&mut out, format_args!("+{octet:02X}")),
+            b'!'..=b'~' => out.push(char::from(octet)),
+            _ => push(&mut out, format_args!("+{octet:02X}")),
+        }
+    }
+    out
+}
+
+/// `utf-8-addr-unitext` of RFC 6533 §3: as `xtext`, with UTF-8 as it is.
+fn unitext(text: &str) -> String {
+    escaped(text, |c| !c.is_ascii() && !c.is_control())
+}
+
+/// `utf-8-addr-xtext` of RFC 6533 §3: ASCII alone.
+fn utf8_xtext(text: &str) -> String {
+    escaped(text, |_| false)
+}
+
+fn escaped(text: &str, plain: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '+' | '=' | '\\' => push(&mut out, format_args!("\\x{{{:02X}}}", u32::from(c))),
+            '!'..='~' => out.push(c),
+            c if plain(c) => out.push(c),
+            c => push(&mut out, format_args!("\\x{{{:02X}}}", u32::from(c))),
+        }
+    }
+    out
+}
+
+/// Writing into a string can't fail.
+fn push(line: &mut String, arguments: std::fmt::Arguments<'_>) {
+    line.write_fmt(arguments).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::{Address, BlobHash, Domain, OriginalRecipient, QueueId, ReversePath, Timestamp};
+    use storage::rows::RecipientState;
+
+    use super::*;
+
+    fn recipient(address: &str) -> QueueRecipient {
+        QueueRecipient {
+            address: Address::parse(address).unwrap(),
+            notify: DsnNotify { success: true, failure: true, delay: false },
+            original: Some(OriginalRecipient { address_type: "rfc822".into(), address: "a+b=c d@e.example".into() }),
+            state: RecipientState::Waiting,
+            last_reply: None,
+        }
+    }
+
+    fn row() -> QueueRow {
+        QueueRow {
+            id: QueueId(1),
+            destination: Domain::parse("b.example").unwrap(),
+            reverse_path: ReversePath::parse("<a@a.example>").unwrap(),
+            dsn_return: Some(DsnReturn::Headers),
+            envelope_id: Some("id+7".into()),
+            smtputf8: false,
+            body: BodyType::EightBitMime,
+            blob: BlobHash([0; 32]),
+            skip_octets: 30,
+            octets: 1030,
+            recipients: vec![recipient("x@b.example")],
+            accepted_at: Timestamp(0),
+            attempts: 0,
+            next_attempt: Timestamp(0),
+            last_error: None,
+            delay_notified: false,
+            held: false,
+        }
+    }
+
+    fn offers(capabilities: u32) -> EhloResponse<String> {
+        EhloResponse { capabilities, ..EhloResponse::default() }
+    }
+
+    #[test]
+    fn parameters_are_sent_only_when_offered() {
+        assert_eq!(mail(&row(), &offers(0)), "MAIL FROM:<a@a.example>\r\n");
+        assert_eq!(
+            mail(&row(), &offers(EXT_SIZE | EXT_8BIT_MIME | EXT_DSN)),
+            "MAIL FROM:<a@a.example> SIZE=1000 BODY=8BITMIME RET=HDRS ENVID=id+2B7\r\n"
+        );
+        assert_eq!(rcpt(&recipient("x@b.example"), &offers(0)), "RCPT TO:<x@b.example>\r\n");
+        assert_eq!(
+            rcpt(&recipient("x@b.example"), &offers(EXT_DSN)),
+            "RCPT TO:<x@b.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;a+2Bb+3Dc+20d@e.example\r\n"
+        );
+    }
+
+    #[test]
+    fn silence_and_the_default_of_notify() {
+        let mut who = recipient("x@b.example");
+        who.original = None;
+        who.notify = DsnNotify::NEVER;
+        assert_eq!(rcpt(&who, &offers(EXT_DSN)), "RCPT TO:<x@b.example> NOTIFY=NEVER\r\n");
+        who.notify = DsnNotify::default();
+        assert_eq!(rcpt(&who, &offers(EXT_DSN)), "RCPT TO:<x@b.example>\r\n");
+    }
+
+    #[test]
+    fn utf8_original_recipients_have_two_forms() {
+        let mut who = recipient("x@b.example");
+        who.notify = DsnNotify::default();
+        who.original = Some(OriginalRecipient { address_type: "utf-8".into(), address: "jos\u{e9}@e.example".into() });
+        let to = |capabilities| rcpt(&who, &offers(capabilities));
+        assert_eq!(to(EXT_DSN), "RCPT TO:<x@b.example> ORCPT=utf-8;jos\\x{E9}@e.example\r\n");
+        assert_eq!(to(EXT_DSN | EXT_SMTP_UTF8), "RCPT TO:<x@b.example> ORCPT=utf-8;jos\u{e9}@e.example\r\n");
+    }
+
+    #[test]
+    fn obstacles_are_seen_before_anything_is_sent() {
+        let code = |row: &QueueRow, ehlo: &EhloResponse<String>| obstacle(row, ehlo).map(|r| r.enhanced.unwrap());
+        let mut utf8 = row();
+        utf8.smtputf8 = true;
+        assert_eq!(code(&utf8, &offers(0)), Some(EnhancedCode(5, 6, 7)));
+        assert_eq!(code(&utf8, &offers(EXT_SMTP_UTF8)), None);
+        assert!(mail(&utf8, &offers(EXT_SMTP_UTF8)).contains(" SMTPUTF8"));
+        let mut small = offers(EXT_SIZE);
+        small.size = 999;
+        assert_eq!(code(&row(), &small), Some(EnhancedCode(5, 3, 4)));
+        small.size = 1000;
+        assert_eq!(code(&row(), &small), None);
+        let mut binary = row();
+        binary.body = BodyType::BinaryMime;
+        assert_eq!(code(&binary, &offers(0)), Some(EnhancedCode(5, 6, 3)));
+    }
+}

@@ -1,0 +1,7 @@
+//! The SMTP client: a session with one host, the commands, the message's octets.
+
+pub(crate) mod command;
+pub(crate) mod session;
+pub(crate) mod stuffing;
+pub(crate) mod transaction;
+mod wire;

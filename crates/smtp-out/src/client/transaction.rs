@@ -1,0 +1,235 @@
+//! One mail transaction: MAIL, RCPT for everyone who waits, DATA streamed from the blob (RFC 5321 §3.3).
+//!
+//! Invariant: every recipient that got an outcome here got it from a reply of this host, or from what happened after
+//! the final dot. Those without one may be tried elsewhere.
+
+use mail::{EnhancedCode, Reply};
+use queue::Outcome;
+use smtp_proto::{EXT_DSN, EXT_PIPELINING};
+use storage::blobs::BlobReader;
+use storage::rows::{QueueRow, RecipientState};
+
+use super::command;
+use super::session::{Broken, Session};
+use super::stuffing::Stuffing;
+use crate::limits::{BLOCK_TIMEOUT, COMMAND_TIMEOUT, DATA_TIMEOUT, FINAL_DOT_TIMEOUT, LAST_WORDS_TIMEOUT};
+
+/// How a transaction left its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It can take another message.
+    Reusable,
+    /// It is over, and everyone has an outcome.
+    Closed,
+    /// It broke; who has no outcome may be tried on another host.
+    Broken(Broken),
+}
+
+/// Hands the message over for all who wait and have no outcome yet. `outcomes` has one place for each recipient.
+pub(crate) async fn hand_over(
+    session: &mut Session,
+    row: &QueueRow,
+    blob: &mut BlobReader,
+    outcomes: &mut [Option<Outcome>],
+) -> End {
+    let mut transaction = Transaction { session, row, outcomes };
+    if let Some(reply) = command::obstacle(row, &transaction.session.ehlo) {
+        // Our own words: no host has spoken.
+        for n in transaction.open() {
+            transaction.set(n, Outcome::PermanentFailure { host: None, reply: reply.clone() });
+        }
+        return End::Reusable;
+    }
+    match transaction.run(blob).await {
+        Ok(()) => End::Reusable,
+        Err(End::Reusable) => match transaction.session.command("RSET\r\n", COMMAND_TIMEOUT).await {
+            Ok(reply) if reply.is_positive() => End::Reusable,
+            _ => End::Closed,
+        },
+        Err(end) => end,
+    }
+}
+
+struct Transaction<'a> {
+    session: &'a mut Session,
+    row: &'a QueueRow,
+    outcomes: &'a mut [Option<Outcome>],
+}
+
+impl Transaction<'_> {
+    /// `Err(End::Reusable)` asks for RSET: the transaction ended early, its session did not.
+    async fn run(&mut self, blob: &mut BlobReader) -> Result<(), End> {
+        let open = self.open();
+        let accepted = self.envelope(&open).await?;
+        if accepted.is_empty() {
+            return Err(End::Reusable);
+        }
+        let go = self.command("DATA\r\n", DATA_TIMEOUT).await?;
+        if go.code != 354 {
+            self.answer_all(&accepted, &go)?;
+            return Err(End::Reusable);
+        }
+        self.data(blob, &accepted).await
+    }
+
+    /// Recipients that wait and have no outcome.
+    fn open(&self) -> Vec<usize> {
+        let waits = |n: &usize| self.row.recipients.get(*n).is_some_and(|r| r.state == RecipientState::Waiting);
+        let without = self.outcomes.iter().enumerate().filter(|(_, outcome)| outcome.is_none());
+        without.map(|(n, _)| n).filter(waits).collect()
+    }
+
+    /// MAIL and RCPT. Gives those whom the host accepts.
+    async fn envelope(&mut self, open: &[usize]) -> Result<Vec<usize>, End> {
+        let ehlo = &self.session.ehlo;
+        let mail = command::mail(self.row, ehlo);
+        let rcpts: Vec<String> =
+            open.iter().filter_map(|n| self.row.recipients.get(*n)).map(|r| command::rcpt(r, ehlo)).collect();
+        let mut accepted = Vec::with_capacity(open.len());
+        if ehlo.has_capability(EXT_PIPELINING) {
+            let mut lines = vec![mail];
+            lines.extend(rcpts);
+            let (replies, broken) = self.session.pipeline(&lines, COMMAND_TIMEOUT).await;
+            let mut replies = replies.into_iter();
+            if let Some(reply) = replies.next() {
+                self.mail_answer(open, &reply)?;
+            }
+            for (n, reply) in open.iter().zip(replies) {
+                self.rcpt_answer(*n, reply, &mut accepted)?;
+            }
+            return broken.map_or(Ok(accepted), |broken| Err(End::Broken(broken)));
+        }
+        let reply = self.command(&mail, COMMAND_TIMEOUT).await?;
+        self.mail_answer(open, &reply)?;
+        for (n, rcpt) in open.iter().zip(rcpts) {
+            let reply = self.command(&rcpt, COMMAND_TIMEOUT).await?;
+            self.rcpt_answer(*n, reply, &mut accepted)?;
+        }
+        Ok(accepted)
+    }
+
+    /// A refused MAIL is everyone's outcome.
+    fn mail_answer(&mut self, open: &[usize], reply: &Reply) -> Result<(), End> {
+        if reply.is_positive() {
+            return Ok(());
+        }
+        self.answer_all(open, reply)?;
+        Err(End::Reusable)
+    }
+
+    fn rcpt_answer(&mut self, n: usize, reply: Reply, accepted: &mut Vec<usize>) -> Result<(), End> {
+        if reply.is_positive() {
+            accepted.push(n);
+            return Ok(());
+        }
+        // RFC 5321 §4.5.3.1.10: 552 at RCPT is what old servers say for "too many recipients".
+        let too_many = reply.code == 552 && reply.enhanced.is_none_or(|code| code == EnhancedCode(5, 5, 3));
+        let reply = if too_many { Reply { code: 452, enhanced: Some(EnhancedCode(4, 5, 3)), ..reply } } else { reply };
+        self.answer_all(&[n], &reply)
+    }
+
+    /// Gives a refusal as outcome. 421 is of the connection, not of the message (RFC 5321 §3.8): no outcome.
+    fn answer_all(&mut self, who: &[usize], reply: &Reply) -> Result<(), End> {
+        if reply.code == 421 {
+            return Err(End::Broken(Broken::Refused(reply.clone())));
+        }
+        let host = Some(self.session.target.host.to_string());
+        for n in who {
+            let (host, reply) = (host.clone(), reply.clone());
+            self.set(
+                *n,
+                if reply.is_permanent() {
+                    Outcome::PermanentFailure { host, reply }
+                } else {
+                    Outcome::TemporaryFailure { host, reply }
+                },
+            );
+        }
+        Ok(())
+    }
+
+    /// The octets, the final dot, and the reply that counts.
+    async fn data(&mut self, blob: &mut BlobReader, accepted: &[usize]) -> Result<(), End> {
+        let mut stuffing = Stuffing::default();
+        let mut wire = Vec::new();
+        let mut at = u64::from(self.row.skip_octets);
+        loop {
+            let piece = match blob.piece(at, u64::MAX).await {
+                Ok(piece) => piece,
+                // Without the dot the host throws away what it has (RFC 5321 §4.1.1.4).
+                Err(error) => return Err(End::Broken(Broken::Lost(format!("the message can't be read: {error}")))),
+            };
+            if piece.is_empty() {
+                break;
+            }
+            at = at.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+            wire.clear();
+            stuffing.piece(&piece, &mut wire);
+            if let Err(broken) = self.session.write(&wire, BLOCK_TIMEOUT).await {
+                return self.stopped_reading(broken, accepted).await;
+            }
+        }
+        wire.clear();
+        stuffing.finish(&mut wire);
+        let last = match self.session.write(&wire, BLOCK_TIMEOUT).await {
+            Ok(()) => self.session.reply(FINAL_DOT_TIMEOUT).await,
+            Err(broken) => Err(broken),
+        };
+        match last {
+            Ok(reply) if reply.is_positive() => {
+                self.session.messages = self.session.messages.saturating_add(1);
+                self.delivered(accepted, &reply);
+                Ok(())
+            }
+            // A 421 behind the dot: the message was not taken, and the host is going.
+            Ok(reply) if reply.code == 421 => Err(End::Broken(Broken::Refused(reply))),
+            Ok(reply) => {
+                self.answer_all(accepted, &reply)?;
+                Ok(())
+            }
+            Err(broken) => {
+                // Nobody knows whether it was taken. Another host now would only make a second copy more likely.
+                let reply = Reply::new(
+                    451,
+                    Some(EnhancedCode(4, 4, 2)),
+                    format!("no reply came after the message was sent: {broken}"),
+                );
+                let host = self.session.target.host.to_string();
+                for n in accepted {
+                    let outcome = Outcome::TemporaryFailure { host: Some(host.clone()), reply: reply.clone() };
+                    self.set(*n, outcome);
+                }
+                Err(End::Closed)
+            }
+        }
+    }
+
+    fn delivered(&mut self, accepted: &[usize], reply: &Reply) {
+        let host = self.session.target.host.to_string();
+        let takes_over_dsn = self.session.ehlo.has_capability(EXT_DSN);
+        for n in accepted {
+            self.set(*n, Outcome::Delivered { host: host.clone(), reply: reply.clone(), takes_over_dsn });
+        }
+    }
+
+    /// The host reads no further; it may have said why.
+    async fn stopped_reading(&mut self, broken: Broken, accepted: &[usize]) -> Result<(), End> {
+        match self.session.reply(LAST_WORDS_TIMEOUT).await {
+            Ok(reply) if reply.is_permanent() || reply.is_temporary() => {
+                self.answer_all(accepted, &reply)?;
+                Err(End::Closed)
+            }
+            _ => Err(End::Broken(broken)),
+        }
+    }
+
+    async fn command(&mut self, line: &str, within: std::time::Duration) -> Result<Reply, End> {
+        self.session.command(line, within).await.map_err(End::Broken)
+    }
+
+    fn set(&mut self, n: usize, outcome: Outcome) {
+        if let Some(place) = self.outcomes.get_mut(n) {
+            *place = Some(outcome);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Bounds of the sending side; the times are those of RFC 5321 §4.5.3.2.
+
+use std::time::Duration;
+
+/// Until a TCP connection stands. RFC 5321 names none; a host that needs longer is as good as away.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Until a TLS handshake is done.
+pub const TLS_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Until the greeting (§4.5.3.2.1), and the replies to EHLO, STARTTLS and AUTH.
+pub const GREETING_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Until the reply to MAIL (§4.5.3.2.2) or RCPT (§4.5.3.2.3).
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Until the reply to DATA (§4.5.3.2.4).
+pub const DATA_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Until a block of the message has gone out (§4.5.3.2.5).
+pub const BLOCK_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Until the reply to the final dot (§4.5.3.2.6).
+pub const FINAL_DOT_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Until the reply to QUIT, or to what a host may still have to say when it stopped reading.
+pub const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Octets that a host may send in answer to one command, or to one pipelined group of them.
+pub const ANSWER_OCTETS_MAX: usize = 512 * 1024;
+
+/// Hosts of an MX answer that are looked at.
+pub const MX_HOSTS_MAX: usize = 16;
+
+/// Addresses that one attempt tries at the most.
+pub const ADDRESSES_MAX: usize = 10;
+
+/// Entries that are claimed at the same time, waiting ones included.
+pub const CLAIMED_MAX: usize = 1_000;
+
+/// Entries that are claimed at the same time for one destination.
+pub const CLAIMED_PER_DESTINATION_MAX: usize = 100;
+
+/// Due entries that one look into the queue reads at the most.
+pub const SCAN_MAX: usize = 8_192;
+
+/// Due entries that a look into the queue begins with.
+pub const SCAN_PAGE: usize = 64;
+
+/// The time between two looks that go behind the first page when that gives nothing.
+pub const DEEP_LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A destination that can't be reached is left alone for so long after the first failure; doubled for each further one.
+pub const DOWN_FIRST: Duration = Duration::from_secs(30);
+
+/// The longest that a destination is left alone.
+pub const DOWN_MAX: Duration = Duration::from_secs(300);
+
+/// The queue is looked at this often even when nothing rings, so that a lost ring or a moved clock only delays.
+pub const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// A held entry that stands among the due ones is looked at again after this.
+pub const HELD_LOOK_EVERY: Duration = Duration::from_secs(3600);
+
+/// The wait after the store failed.
+pub const STORE_RETRY: Duration = Duration::from_secs(2);

@@ -1,0 +1,273 @@
+//! Where a destination's mail goes: MX hosts and their addresses, or the host that the settings name.
+//!
+//! RFC 5321 §5.1 (order, fall-back to the address, no loops), RFC 7505 (null MX).
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use mail::{Domain, EnhancedCode, Reply};
+use world::{Chance, MxRecord, ResolveError, World};
+
+use crate::limits::{ADDRESSES_MAX, MX_HOSTS_MAX};
+use crate::settings::{IpFamily, SmartHost, SmtpOutSettings};
+
+/// The way to a destination. Entries with the same route share connections and failures.
+#[derive(Clone, Debug)]
+pub(crate) enum Route {
+    /// The hosts that DNS names for the domain.
+    Mx(Domain),
+    /// A host that the settings name.
+    Host(Arc<SmartHost>),
+}
+
+/// What tells routes apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RouteKey(String);
+
+/// A place to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// The host's name, as DSNs and certificates have it.
+    pub(crate) host: Domain,
+    /// Its address.
+    pub(crate) address: SocketAddr,
+}
+
+impl Route {
+    /// The route of a destination domain.
+    pub(crate) fn new(settings: &SmtpOutSettings, destination: &Domain) -> Self {
+        match settings.overrides.get(destination).or(settings.smart_host.as_ref()) {
+            Some(host) => Self::Host(Arc::clone(host)),
+            None => Self::Mx(destination.clone()),
+        }
+    }
+
+    pub(crate) fn key(&self) -> RouteKey {
+        RouteKey(match self {
+            Self::Mx(domain) => domain.to_string(),
+            Self::Host(host) => format!("{}:{}", host.host, host.port),
+        })
+    }
+
+    /// For metrics, which can't have one series for each domain.
+    pub(crate) fn class(&self) -> &'static str {
+        match self {
+            Self::Mx(_) => "mx",
+            Self::Host(_) => "smart_host",
+        }
+    }
+
+    /// The places to try, best first; or the reply that stands for what DNS said.
+    pub(crate) async fn targets(&self, world: &World, settings: &SmtpOutSettings) -> Result<Vec<Target>, Reply> {
+        match self {
+            Self::Mx(domain) => mx_targets(world, settings, domain).await,
+            Self::Host(host) => {
+                let addresses = world.resolver.addresses(&host.host).await.map_err(|error| {
+                    // A wrong smart host is our administrator's error: nobody's mail fails for it.
+                    temporary(format!("the address of {} can't be found: {error}", host.host))
+                })?;
+                let family = by_family(addresses, IpFamily::Both);
+                Ok(family.into_iter().map(|ip| target(&host.host, ip, host.port)).take(ADDRESSES_MAX).collect())
+            }
+        }
+    }
+}
+
+async fn mx_targets(world: &World, settings: &SmtpOutSettings, domain: &Domain) -> Result<Vec<Target>, Reply> {
+    let hosts = match domain.as_literal() {
+        Some(_) => vec![domain.clone()],
+        None => mx_hosts(world, settings, domain).await?,
+    };
+    let mut targets = Vec::new();
+    let (mut dns_failed, mut own) = (None, false);
+    for host in hosts.iter().take(MX_HOSTS_MAX) {
+        match world.resolver.addresses(host).await {
+            Ok(addresses) => {
+                for ip in by_family(addresses, settings.ip_family) {
+                    match is_ours(settings, ip) {
+                        true => own = true,
+                        false => targets.push(target(host, ip, settings.mx_port)),
+                    }
+                }
+            }
+            Err(ResolveError::Temporary(error)) => dns_failed = Some(error),
+            Err(ResolveError::NoSuchName | ResolveError::NoRecords) => {}
+        }
+    }
+    targets.truncate(ADDRESSES_MAX);
+    match dns_failed {
+        _ if !targets.is_empty() => Ok(targets),
+        Some(error) => Err(temporary(format!("DNS gave no address for {domain}: {error}"))),
+        None if own => Err(loops(domain)),
+        None => Err(Reply::new(
+            550,
+            Some(EnhancedCode(5, 4, 4)),
+            format!("no server that takes mail for {domain} has an address"),
+        )),
+    }
+}
+
+/// The MX hosts of a domain in the order to try them; without MX records the domain itself.
+async fn mx_hosts(world: &World, settings: &SmtpOutSettings, domain: &Domain) -> Result<Vec<Domain>, Reply> {
+    match world.resolver.mx(domain).await {
+        Ok(records) => {
+            let null = !records.is_empty() && records.iter().all(|record| record.host.is_none());
+            if null {
+                // RFC 7505 §4.1.
+                let text = format!("{domain} takes no mail (null MX)");
+                return Err(Reply::new(556, Some(EnhancedCode(5, 1, 10)), text));
+            }
+            let hosts = ordered(records, &*world.chance, |host| {
+                *host == settings.hostname || settings.own_names.contains(host)
+            });
+            if hosts.is_empty() { Err(loops(domain)) } else { Ok(hosts) }
+        }
+        // RFC 5321 §5.1: the implicit MX. Whether there is an address shows next.
+        Err(ResolveError::NoRecords) => Ok(vec![domain.clone()]),
+        Err(ResolveError::NoSuchName) => {
+            Err(Reply::new(550, Some(EnhancedCode(5, 1, 2)), format!("the domain {domain} does not exist")))
+        }
+        Err(ResolveError::Temporary(error)) => Err(temporary(format!("DNS gave no MX records for {domain}: {error}"))),
+    }
+}
+
+/// By preference; equal ones shuffled (RFC 5321 §5.1). Where this server is among them, only those preferred to it.
+fn ordered(records: Vec<MxRecord>, chance: &dyn Chance, is_us: impl Fn(&Domain) -> bool) -> Vec<Domain> {
+    let us = records.iter().filter(|r| r.host.as_ref().is_some_and(&is_us)).map(|r| r.preference).min();
+    let better = |preference: u16| us.is_none_or(|us| preference < us);
+    let mut hosts: Vec<(u16, u64, Domain)> = records
+        .into_iter()
+        .filter(|record| better(record.preference))
+        .filter_map(|record| Some((record.preference, chance.number(), record.host?)))
+        .collect();
+    hosts.sort();
+    hosts.into_iter().map(|(_, _, host)| host).collect()
+}
+
+fn by_family(addresses: Vec<IpAddr>, family: IpFamily) -> Vec<IpAddr> {
+    let (v6, v4): (Vec<_>, Vec<_>) = addresses.into_iter().partition(IpAddr::is_ipv6);
+    match family {
+        IpFamily::Both => v6.into_iter().chain(v4).collect(),
+        IpFamily::V4 => v4,
+        IpFamily::V6 => v6,
+    }
+}
+
+/// Whether connecting there would be talking to ourselves, or to nobody. A foreign domain must not lead us to loopback.
+fn is_ours(settings: &SmtpOutSettings, ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || settings.own_addresses.contains(&ip)
+}
+
+fn target(host: &Domain, ip: IpAddr, port: u16) -> Target {
+    Target { host: host.clone(), address: SocketAddr::new(ip, port) }
+}
+
+fn temporary(text: String) -> Reply {
+    Reply::new(451, Some(EnhancedCode(4, 4, 3)), text)
+}
+
+fn loops(domain: &Domain) -> Reply {
+    Reply::new(554, Some(EnhancedCode(5, 4, 6)), format!("mail for {domain} leads back to this server"))
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::Timestamp;
+    use world::simulated::SimulatedWorld;
+
+    use super::*;
+
+    fn domain(text: &str) -> Domain {
+        Domain::parse(text).unwrap()
+    }
+
+    fn mx(preference: u16, host: &str) -> MxRecord {
+        MxRecord { preference, host: (!host.is_empty()).then(|| domain(host)) }
+    }
+
+    fn settings() -> SmtpOutSettings {
+        let mut settings = SmtpOutSettings::new(domain("us.example"));
+        settings.own_addresses.push("192.0.2.99".parse().unwrap());
+        settings
+    }
+
+    fn simulated() -> SimulatedWorld {
+        SimulatedWorld::new(Timestamp(0), 3)
+    }
+
+    fn addresses(world: &SimulatedWorld, host: &str, addresses: &[&str]) {
+        world.resolver.set_addresses(domain(host), Ok(addresses.iter().map(|a| a.parse().unwrap()).collect()));
+    }
+
+    async fn hosts(world: &SimulatedWorld, to: &str) -> Result<Vec<String>, EnhancedCode> {
+        let settings = settings();
+        let targets = Route::new(&settings, &domain(to)).targets(&world.world(), &settings).await;
+        targets
+            .map(|all| all.iter().map(|t| format!("{} {}", t.host, t.address)).collect())
+            .map_err(|reply| reply.enhanced.unwrap())
+    }
+
+    #[tokio::test]
+    async fn hosts_come_by_preference_with_all_addresses() {
+        let world = simulated();
+        world.resolver.set_mx(domain("b.example"), Ok(vec![mx(20, "two.example"), mx(10, "one.example")]));
+        addresses(&world, "one.example", &["192.0.2.1", "2001:db8::1"]);
+        addresses(&world, "two.example", &["192.0.2.2"]);
+        assert_eq!(
+            hosts(&world, "b.example").await.unwrap(),
+            ["one.example [2001:db8::1]:25", "one.example 192.0.2.1:25", "two.example 192.0.2.2:25"]
+        );
+    }
+
+    #[test]
+    fn equal_preferences_are_shuffled() {
+        let world = simulated();
+        let records = || vec![mx(10, "a.example"), mx(10, "b.example"), mx(5, "c.example")];
+        let mut firsts = std::collections::BTreeSet::new();
+        for _ in 0..50 {
+            let order = ordered(records(), &*world.world().chance, |_| false);
+            assert_eq!(order[0].as_str(), "c.example");
+            firsts.insert(order[1].to_string());
+        }
+        assert_eq!(firsts.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_dns_says_decides_between_now_later_and_never() {
+        let world = simulated();
+        let temporary = || Err(ResolveError::Temporary("timeout".into()));
+        world.resolver.set_mx(domain("null.example"), Ok(vec![mx(0, "")]));
+        world.resolver.set_mx(domain("slow.example"), temporary());
+        world.resolver.set_mx(domain("half.example"), Ok(vec![mx(1, "slow-host.example")]));
+        world.resolver.set_addresses(domain("slow-host.example"), Err(ResolveError::Temporary("x".into())));
+        world.resolver.set_mx(domain("empty.example"), Ok(vec![mx(1, "gone.example")]));
+        addresses(&world, "plain.example", &["192.0.2.7"]);
+        assert_eq!(hosts(&world, "null.example").await, Err(EnhancedCode(5, 1, 10)));
+        assert_eq!(hosts(&world, "slow.example").await, Err(EnhancedCode(4, 4, 3)));
+        assert_eq!(hosts(&world, "half.example").await, Err(EnhancedCode(4, 4, 3)));
+        assert_eq!(hosts(&world, "empty.example").await, Err(EnhancedCode(5, 4, 4)));
+        assert_eq!(hosts(&world, "nowhere.example").await, Err(EnhancedCode(5, 1, 2)));
+        assert_eq!(hosts(&world, "plain.example").await.unwrap(), ["plain.example 192.0.2.7:25"]);
+        assert_eq!(hosts(&world, "[192.0.2.8]").await.unwrap(), ["[192.0.2.8] 192.0.2.8:25"]);
+    }
+
+    #[tokio::test]
+    async fn mail_never_comes_back_to_us() {
+        let world = simulated();
+        let us_second = vec![mx(10, "one.example"), mx(20, "us.example"), mx(30, "three.example")];
+        world.resolver.set_mx(domain("backup.example"), Ok(us_second));
+        world.resolver.set_mx(domain("loop.example"), Ok(vec![mx(10, "us.example"), mx(10, "one.example")]));
+        world.resolver.set_mx(domain("alias.example"), Ok(vec![mx(10, "alias-of-us.example")]));
+        world.resolver.set_mx(domain("local.example"), Ok(vec![mx(10, "localhost.example")]));
+        addresses(&world, "one.example", &["192.0.2.1"]);
+        addresses(&world, "us.example", &["192.0.2.99"]);
+        addresses(&world, "three.example", &["192.0.2.3"]);
+        addresses(&world, "alias-of-us.example", &["192.0.2.99"]);
+        addresses(&world, "localhost.example", &["127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0"]);
+        assert_eq!(hosts(&world, "backup.example").await.unwrap(), ["one.example 192.0.2.1:25"]);
+        for to in ["loop.example", "alias.example", "local.example"] {
+            assert_eq!(hosts(&world, to).await, Err(EnhancedCode(5, 4, 6)), "{to}");
+        }
+    }
+}

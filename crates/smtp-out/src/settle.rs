@@ -1,0 +1,171 @@
+//! Writes what an attempt gave: the row's new state or its end, and the DSNs, in one transaction.
+//!
+//! Invariant: a recipient ends and its DSN leaves in the same commit, so each happens once.
+
+use delivery::{Delivery, Prepared, Sender};
+use mail::{Address, DsnReturn, ForwardPath, Reply, ReversePath};
+use queue::dsn::{DsnFacts, Returned, build, header_of};
+use queue::limits::{RETURNED_HEADER_OCTETS_MAX, RETURNED_MESSAGE_OCTETS_MAX};
+use queue::{Decision, Outcome, Report, ReportKind, after_attempt};
+use storage::rows::QueueRow;
+use storage::{StorageError, Transaction};
+
+use crate::Context;
+use crate::client::command::octets;
+
+/// Why the result is not written yet. Trying again is right for each.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettleError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("the DSN was not taken: {0}")]
+    Dsn(Reply),
+}
+
+/// What the transaction found.
+enum Found {
+    /// The row as it was claimed; the result is written.
+    Written,
+    /// No row: an administrator deleted it meanwhile. No DSN leaves for what nobody wants any more.
+    Gone,
+    /// Its recipients were changed meanwhile.
+    Changed(Box<QueueRow>),
+}
+
+/// Writes the result of an attempt.
+pub(crate) async fn settle(
+    context: &Context,
+    mut row: QueueRow,
+    outcomes: &[Option<Outcome>],
+    error: Option<&str>,
+) -> Result<(), SettleError> {
+    loop {
+        let now = context.world.clock.now();
+        let chance = context.world.chance.number();
+        let decision = after_attempt(&row, outcomes, error, now, &context.settings.retry, chance);
+        let dsns = prepare(context, &row, &decision.reports).await?;
+        let found = match write(context, &row, &decision, &dsns).await {
+            // The sender's mailbox does not take the DSN: that must not keep the entry from its end.
+            Err(error) if !dsns.is_empty() && is_of_the_mailbox(&error) => {
+                tracing::warn!(queue_id = %row.id, %error, "a DSN was not taken, going on without");
+                write(context, &row, &decision, &[]).await?
+            }
+            other => other?,
+        };
+        match found {
+            Found::Written => return Ok(()),
+            Found::Gone => {
+                tracing::info!(queue_id = %row.id, "the entry was deleted during its attempt");
+                return Ok(());
+            }
+            Found::Changed(changed) => row = *changed,
+        }
+    }
+}
+
+/// Whether a mailbox refuses, as against a store that can't write at present.
+fn is_of_the_mailbox(error: &StorageError) -> bool {
+    *error == StorageError::OverQuota || !error.is_temporary()
+}
+
+async fn write(
+    context: &Context,
+    row: &QueueRow,
+    decision: &Decision,
+    dsns: &[Prepared],
+) -> Result<Found, StorageError> {
+    let (claimed, now) = (row.clone(), context.world.clock.now());
+    let (decision, dsns) = (decision.clone(), dsns.to_vec());
+    let body = move |tx: &mut Transaction<'_>| {
+        let Some(current) = tx.queue_entry(claimed.id)? else { return Ok(Found::Gone) };
+        if current.recipients != claimed.recipients {
+            return Ok(Found::Changed(Box::new(current)));
+        }
+        match &decision.row {
+            Some(next) => {
+                let mut next = next.clone();
+                if current.held {
+                    // Held during the attempt: stays so, where its administrator put it.
+                    (next.held, next.next_attempt) = (true, current.next_attempt);
+                }
+                tx.update_queue_entry(&next)?;
+            }
+            None => {
+                tx.remove_queue_entry(claimed.id, now)?;
+            }
+        }
+        dsns.iter().try_for_each(|dsn| dsn.apply(tx).map(|_| ()))?;
+        Ok(Found::Written)
+    };
+    Ok(context.store.transact(body).await?.value)
+}
+
+/// Builds the DSNs and stages their bytes.
+async fn prepare(context: &Context, row: &QueueRow, reports: &[Report]) -> Result<Vec<Prepared>, SettleError> {
+    let ReversePath::Address(to) = &row.reverse_path else { return Ok(Vec::new()) };
+    let mut prepared = Vec::with_capacity(reports.len());
+    if let (Err(reply), false) = (takes_mail(context, to), reports.is_empty()) {
+        told_nobody(row, to, &reply);
+        return Ok(prepared);
+    }
+    for report in reports {
+        let returned = returned(context, row, report.kind).await?;
+        let dsn = build(&DsnFacts {
+            report,
+            reporting_mta: &context.settings.hostname,
+            from: &context.postmaster,
+            to,
+            now: context.world.clock.now(),
+            arrived_at: row.accepted_at,
+            retry_until: context.settings.retry.expires_at(row.accepted_at),
+            envelope_id: row.envelope_id.as_deref(),
+            smtputf8: row.smtputf8,
+            returned: match &returned {
+                (bytes, true) => Returned::Message(bytes),
+                (bytes, false) => Returned::Header(header_of(bytes)),
+            },
+            token: token(context),
+        });
+        match context.delivery.prepare(dsn.envelope, &dsn.content).await {
+            Ok(one) => prepared.push(one),
+            Err(refused) if refused.0.is_permanent() => told_nobody(row, to, &refused.0),
+            Err(refused) => return Err(SettleError::Dsn(refused.0)),
+        }
+    }
+    Ok(prepared)
+}
+
+/// Whether the address is one that a message of ours can go to.
+fn takes_mail(context: &Context, to: &Address) -> Result<(), Reply> {
+    context.delivery.decide(&Sender::Account(context.postmaster.clone()), &ForwardPath::Address(to.clone()))
+}
+
+/// The sender's address is none that takes mail: RFC 5321 §6.1 forbids to report that to anybody else.
+fn told_nobody(row: &QueueRow, to: &Address, reply: &Reply) {
+    tracing::warn!(queue_id = %row.id, %to, %reply, "a DSN has nowhere to go");
+}
+
+/// What of the message goes back, and whether that is all of it (RFC 3461 §4.3).
+async fn returned(context: &Context, row: &QueueRow, kind: ReportKind) -> Result<(Vec<u8>, bool), StorageError> {
+    let whole = kind == ReportKind::Failed
+        && row.dsn_return == Some(DsnReturn::Full)
+        && octets(row) <= RETURNED_MESSAGE_OCTETS_MAX;
+    let start = u64::from(row.skip_octets);
+    let end = if whole { u64::MAX } else { start.saturating_add(RETURNED_HEADER_OCTETS_MAX) };
+    match context.store.blob(&row.blob).await? {
+        Some(mut blob) => Ok((blob.read(start, end).await?, whole)),
+        // A lost message must not keep its sender from hearing that it failed.
+        None => Ok((Vec::new(), false)),
+    }
+}
+
+fn token(context: &Context) -> [u8; 12] {
+    let mut token = [0; 12];
+    context.world.chance.fill(&mut token);
+    token
+}
+
+/// Who answers for this server.
+pub(crate) fn postmaster(delivery: &Delivery) -> Option<Address> {
+    Address::new("postmaster", delivery.settings().hostname.clone()).ok()
+}

@@ -1,0 +1,90 @@
+//! Accounts: an INBOX each, usage the sum of the mailboxes, counters behind what is in use; deleted mailboxes gone.
+
+use mail::{AccountId, MailboxId, UidValidity};
+
+use super::pages::{Pages, ROWS};
+use super::{Check, Flaw};
+use crate::error::StorageError;
+use crate::keys::{self, Key, Table};
+use crate::rows::MailboxRow;
+use crate::usage::{Usage, usage_key};
+
+impl Check<'_> {
+    pub(super) async fn accounts(&mut self) -> Result<(), StorageError> {
+        self.owners().await?;
+        self.doomed().await?;
+        for account in self.accounts.clone() {
+            self.account(account).await?;
+        }
+        Ok(())
+    }
+
+    async fn account(&mut self, account: AccountId) -> Result<(), StorageError> {
+        let place = format!("account {account}");
+        let mut sum = Usage::default();
+        let (mut last, mut validity) = (MailboxId(0), UidValidity(0));
+        let mut pages = Pages::new(self.store, Key::of(Table::Mailbox, account).range(), ROWS);
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                break;
+            }
+            // Those that can't be read have been reported with the mailboxes.
+            for row in page.iter().filter_map(|(_, value)| MailboxRow::decode(value).ok()) {
+                sum = sum.plus(Usage::of(&row));
+                last = last.max(row.id);
+                validity = validity.max(row.uid_validity);
+            }
+        }
+        let stored = self.store.engine.get(&usage_key(account)).await?;
+        if let Some(stored) = self.decoded(&place, Usage::decode(stored.as_deref()))
+            && stored != sum
+        {
+            self.find(Flaw::Usage, &place, format!("{stored:?}, the mailboxes have {sum:?}"));
+        }
+        if self.store.engine.get(&keys::mailbox_name(account, "INBOX")).await?.is_none() {
+            self.find(Flaw::NoInbox, &place, "");
+        }
+        let numbers = Key::of(Table::Meta, account).bytes(b"mailbox").done();
+        self.counter(&format!("mailbox of {place}"), numbers, u64::from(last.0)).await?;
+        self.uid_validity(account, validity).await
+    }
+
+    async fn uid_validity(&mut self, account: AccountId, used: UidValidity) -> Result<(), StorageError> {
+        let stored = self.store.engine.get(&Key::of(Table::Meta, account).bytes(b"uidvalidity").done()).await?;
+        let last = match stored.as_deref().map(<[u8; 4]>::try_from) {
+            None => 0,
+            Some(Ok(bytes)) => u32::from_be_bytes(bytes),
+            Some(Err(_)) => {
+                self.find(Flaw::Undecodable, format!("account {account}, UIDVALIDITY"), "");
+                return Ok(());
+            }
+        };
+        if last < used.0 {
+            let detail = format!("it is at {last}, {used} is in use");
+            self.find(Flaw::Counter, format!("account {account}, UIDVALIDITY"), detail);
+        }
+        Ok(())
+    }
+
+    async fn doomed(&mut self) -> Result<(), StorageError> {
+        let mut pages = Pages::new(self.store, Key::global(Table::Doomed).range(), ROWS);
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for (key, _) in page {
+                let account = keys::middle(&key, keys::HEAD).map(|id| AccountId(u64::from_be_bytes(id)));
+                let mailbox = keys::middle(&key, keys::HEAD + 8).map(|id| MailboxId(u32::from_be_bytes(id)));
+                let (Some(account), Some(mailbox)) = (account, mailbox) else {
+                    self.find(Flaw::Undecodable, "a deleted mailbox", format!("{key:02x?}"));
+                    continue;
+                };
+                if self.store.engine.get(&keys::mailbox(account, mailbox)).await?.is_some() {
+                    self.find(Flaw::Doomed, format!("account {account}, mailbox {mailbox}"), "");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Mailboxes: names, counters, UIDs, MODSEQs, keywords, change index, records.
+
+use mail::{AccountId, MailboxId, Uid};
+
+use super::pages::{LARGE_ROWS, Pages, ROWS};
+use super::{Check, Flaw};
+use crate::engine::{KeyRange, Row};
+use crate::error::StorageError;
+use crate::keys::{self, Key, Table};
+use crate::mailboxes::mailbox_id;
+use crate::messages::{change_of, uid_of};
+use crate::rows::{MailboxRow, MessageRow};
+
+impl Check<'_> {
+    pub(super) async fn mailboxes(&mut self) -> Result<(), StorageError> {
+        let mut pages = Pages::new(self.store, KeyRange::prefix(vec![Table::Mailbox as u8]), ROWS);
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                break;
+            }
+            for (key, value) in page {
+                let account = keys::middle(&key, 1).map(|id| AccountId(u64::from_be_bytes(id)));
+                let mailbox = keys::middle(&key, keys::HEAD).map(|id| MailboxId(u32::from_be_bytes(id)));
+                let (Some(account), Some(mailbox)) = (account, mailbox) else {
+                    self.find(Flaw::Undecodable, "a mailbox's key", format!("{key:02x?}"));
+                    continue;
+                };
+                self.checked.mailboxes = self.checked.mailboxes.saturating_add(1);
+                let place = format!("account {account}, mailbox {mailbox}");
+                if let Some(row) = self.decoded(&place, MailboxRow::decode(&value)) {
+                    self.mailbox(account, mailbox, &row, &place).await?;
+                }
+            }
+        }
+        self.names().await
+    }
+
+    async fn mailbox(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        row: &MailboxRow,
+        place: &str,
+    ) -> Result<(), StorageError> {
+        if row.id != mailbox {
+            self.find(Flaw::Undecodable, place, format!("it says that it is mailbox {}", row.id));
+            return Ok(());
+        }
+        let name = self.store.engine.get(&keys::mailbox_name(account, &row.name)).await?;
+        if name.as_deref() != Some(mailbox.0.to_be_bytes().as_slice()) {
+            self.find(Flaw::MailboxName, place, format!("{} leads to {name:02x?}", row.name));
+        }
+        let mut counted = row.uncounted();
+        let mut pages = Pages::new(self.store, Key::of(Table::Message, account).u32(mailbox.0).range(), ROWS);
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                break;
+            }
+            self.messages(account, row, place, &page, &mut counted).await?;
+        }
+        if counted != *row {
+            let of = |row: &MailboxRow| {
+                format!(
+                    "{} messages, {} unseen, {} deleted, {} octets",
+                    row.messages, row.unseen, row.deleted, row.octets
+                )
+            };
+            self.find(Flaw::MailboxCounters, place, format!("{}; counted {}", of(row), of(&counted)));
+        }
+        if row.recent_from > row.uid_next {
+            self.find(Flaw::UidNext, place, format!("recent from {}, UIDNEXT is {}", row.recent_from, row.uid_next));
+        }
+        self.changes(account, row, place).await?;
+        self.records(account, mailbox, place).await
+    }
+
+    async fn messages(
+        &mut self,
+        account: AccountId,
+        row: &MailboxRow,
+        place: &str,
+        page: &[Row],
+        counted: &mut MailboxRow,
+    ) -> Result<(), StorageError> {
+        let mut messages = Vec::with_capacity(page.len());
+        for (key, value) in page {
+            self.checked.messages = self.checked.messages.saturating_add(1);
+            let message = uid_of(key).and_then(|uid| MessageRow::decode(uid, value));
+            messages.extend(self.decoded(place, message));
+        }
+        let change = |message: &MessageRow| keys::change(account, row.id, message.modseq, message.uid);
+        let changes: Vec<Vec<u8>> = messages.iter().map(change).collect();
+        let changes = self.store.engine.multi_get(&changes).await?;
+        for (message, change) in messages.iter().zip(changes) {
+            let place = format!("{place}, UID {}", message.uid);
+            counted.count_in(message);
+            if message.uid >= row.uid_next || message.uid == Uid(0) {
+                self.find(Flaw::UidNext, &place, format!("UIDNEXT is {}", row.uid_next));
+            }
+            if message.modseq > row.highest_modseq {
+                self.find(Flaw::HighestModSeq, &place, format!("{} over {}", message.modseq, row.highest_modseq));
+            }
+            let unknown = message.keyword_bits.checked_shr(u32::try_from(row.keywords.len()).unwrap_or(u32::MAX));
+            if unknown.is_some_and(|bits| bits != 0) {
+                self.find(Flaw::Keyword, &place, "");
+            }
+            if change.is_none() {
+                self.find(Flaw::ChangeIndex, &place, format!("no row for MODSEQ {}", message.modseq));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each row of the change index belongs to a message as it is now, or to one that is gone.
+    async fn changes(&mut self, account: AccountId, row: &MailboxRow, place: &str) -> Result<(), StorageError> {
+        let mut pages = Pages::new(self.store, Key::of(Table::Change, account).u32(row.id.0).range(), ROWS);
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            let mut changes = Vec::with_capacity(page.len());
+            for (key, value) in &page {
+                changes.extend(self.decoded(place, change_of(key, value)));
+            }
+            let messages: Vec<Vec<u8>> =
+                changes.iter().map(|change| keys::message(account, row.id, change.uid)).collect();
+            let messages = self.store.engine.multi_get(&messages).await?;
+            for (change, message) in changes.iter().zip(messages) {
+                let place = format!("{place}, UID {}", change.uid);
+                if change.modseq > row.highest_modseq {
+                    self.find(Flaw::HighestModSeq, &place, format!("{} in the change index", change.modseq));
+                }
+                if change.uid >= row.uid_next {
+                    self.find(Flaw::UidNext, &place, "in the change index");
+                }
+                // One that can't be read has been reported with the messages.
+                let message = message.map(|value| MessageRow::decode(change.uid, &value));
+                match (change.expunged, message) {
+                    (true, Some(_)) => self.find(Flaw::ChangeIndex, &place, "it is there and said to be expunged"),
+                    (false, None) => {
+                        self.find(Flaw::ChangeIndex, &place, format!("a change at {} of no message", change.modseq));
+                    }
+                    (false, Some(Ok(message))) if message.modseq != change.modseq => {
+                        let detail = format!("a stale change at {}, its MODSEQ is {}", change.modseq, message.modseq);
+                        self.find(Flaw::ChangeIndex, &place, detail);
+                    }
+                    (true, None) | (false, Some(_)) => {}
+                }
+            }
+        }
+    }
+
+    async fn records(&mut self, account: AccountId, mailbox: MailboxId, place: &str) -> Result<(), StorageError> {
+        let range = Key::of(Table::Record, account).u32(mailbox.0).range();
+        let mut pages = Pages::new(self.store, range, LARGE_ROWS);
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            let mut uids = Vec::with_capacity(page.len());
+            for (key, _) in &page {
+                uids.extend(self.decoded(place, uid_of(key)));
+            }
+            let messages: Vec<Vec<u8>> = uids.iter().map(|uid| keys::message(account, mailbox, *uid)).collect();
+            let messages = self.store.engine.multi_get(&messages).await?;
+            for (uid, _) in uids.iter().zip(messages).filter(|(_, message)| message.is_none()) {
+                self.find(Flaw::Record, format!("{place}, UID {uid}"), "");
+            }
+        }
+    }
+
+    /// Each name leads to a mailbox that has it.
+    async fn names(&mut self) -> Result<(), StorageError> {
+        let mut pages = Pages::new(self.store, KeyRange::prefix(vec![Table::MailboxName as u8]), ROWS);
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for (key, value) in page {
+                let account = keys::middle(&key, 1).map(|id| AccountId(u64::from_be_bytes(id)));
+                let name = key.get(keys::HEAD..).and_then(|name| std::str::from_utf8(name).ok());
+                let (Some(account), Some(name)) = (account, name) else {
+                    self.find(Flaw::Undecodable, "a mailbox name's key", format!("{key:02x?}"));
+                    continue;
+                };
+                let place = format!("account {account}, mailbox name {name}");
+                let Some(id) = self.decoded(&place, mailbox_id(&value)) else { continue };
+                let row = self.store.engine.get(&keys::mailbox(account, id)).await?;
+                // One that has another name or can't be read has been reported with the mailboxes, unless it has both.
+                match row.map(|value| MailboxRow::decode(&value)) {
+                    None => self.find(Flaw::MailboxName, place, format!("there is no mailbox {id}")),
+                    Some(Ok(row)) if row.name != name => {
+                        self.find(Flaw::MailboxName, place, format!("mailbox {id} is {}", row.name));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! `relais check`: verifies every invariant of a store.
+//!
+//! Nothing else may write meanwhile, or what it is in the middle of looks like damage. Memory is bounded: tables are
+//! read in pages, and what has to be joined out of order (references to blobs, chunks of uploads) is counted in
+//! several passes, each over a slice of the hashes.
+
+mod accounts;
+mod blobs;
+mod events;
+mod mailboxes;
+mod objects;
+mod pages;
+mod queue;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use mail::AccountId;
+
+use crate::error::StorageError;
+use crate::store::Store;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Flaw {
+    /// A row or its key can't be read.
+    Undecodable,
+    /// A key of a table that this version doesn't know.
+    UnknownTable,
+    /// Rows of an account or a mailbox that is not there.
+    Orphans,
+    /// An object's key is not that of its content.
+    ObjectKey,
+    /// Two accounts have one number.
+    AccountNumber,
+    /// A counter is not behind a number that is in use.
+    Counter,
+    /// A mailbox and its name don't lead to each other.
+    MailboxName,
+    /// An account has no INBOX.
+    NoInbox,
+    /// A deleted mailbox is still there.
+    Doomed,
+    /// A mailbox's counters are not those of its messages.
+    MailboxCounters,
+    /// An account's usage is not the sum of its mailboxes.
+    Usage,
+    /// A UID is not below UIDNEXT.
+    UidNext,
+    /// A MODSEQ is above the mailbox's highest.
+    HighestModSeq,
+    /// A message has a keyword that its mailbox doesn't know.
+    Keyword,
+    /// A message without its row in the change index, or a row there that no message has.
+    ChangeIndex,
+    /// A record without a message.
+    Record,
+    /// A message or a queue entry names a blob that is not there.
+    MissingBlob,
+    /// A blob's count of references is not the number of rows that name it.
+    References,
+    /// A blob's length is not what the rows that name it say.
+    BlobOctets,
+    /// A blob without references and without a grave, or a grave that is not one.
+    Grave,
+    /// A blob lacks a chunk.
+    MissingChunk,
+    /// A chunk that belongs to no blob and to no upload.
+    OrphanChunk,
+    /// The upload of a stored blob is marked as interrupted: its chunks would be swept.
+    StoredUpload,
+    /// A blob's content is not what its name says.
+    BlobContent,
+    /// The queue and its schedule don't lead to each other.
+    QueueDue,
+}
+
+impl Flaw {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Undecodable => "can't be read",
+            Self::UnknownTable => "belongs to no known table",
+            Self::Orphans => "belongs to nothing that is there",
+            Self::ObjectKey => "is stored under another object's key",
+            Self::AccountNumber => "has the number of another account",
+            Self::Counter => "is behind a number in use",
+            Self::MailboxName => "name and mailbox don't match",
+            Self::NoInbox => "has no INBOX",
+            Self::Doomed => "is deleted and still there",
+            Self::MailboxCounters => "counters are wrong",
+            Self::Usage => "usage is wrong",
+            Self::UidNext => "UID is not below UIDNEXT",
+            Self::HighestModSeq => "MODSEQ is above HIGHESTMODSEQ",
+            Self::Keyword => "has an unknown keyword",
+            Self::ChangeIndex => "change index is wrong",
+            Self::Record => "record without a message",
+            Self::MissingBlob => "content is missing",
+            Self::References => "count of references is wrong",
+            Self::BlobOctets => "length of the content is wrong",
+            Self::Grave => "grave is wrong",
+            Self::MissingChunk => "chunk is missing",
+            Self::OrphanChunk => "chunk belongs to nothing",
+            Self::StoredUpload => "upload is marked as interrupted",
+            Self::BlobContent => "content is damaged",
+            Self::QueueDue => "schedule of the queue is wrong",
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What kind of thing.
+    pub flaw: Flaw,
+    /// Where, as `account 3, mailbox 7, UID 12`.
+    pub place: String,
+    /// What was found and what was expected.
+    pub detail: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.flaw.text())?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
+    }
+}
+
+/// How much was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Accounts.
+    pub accounts: u64,
+    /// Mailboxes.
+    pub mailboxes: u64,
+    /// Messages in mailboxes.
+    pub messages: u64,
+    /// Stored contents.
+    pub blobs: u64,
+    /// Entries of the queue.
+    pub queue_entries: u64,
+    /// Events of the bus, parked ones included.
+    pub events: u64,
+    /// What was found wrong.
+    pub findings: u64,
+}
+
+/// A check under way.
+struct Check<'c> {
+    store: &'c Store,
+    report: &'c mut (dyn FnMut(Finding) + Send),
+    checked: Checked,
+    /// Numbers of the accounts that have an object.
+    accounts: BTreeSet<AccountId>,
+}
+
+impl Check<'_> {
+    fn find(&mut self, flaw: Flaw, place: impl Into<String>, detail: impl Into<String>) {
+        self.checked.findings = self.checked.findings.saturating_add(1);
+        (self.report)(Finding { flaw, place: place.into(), detail: detail.into() });
+    }
+
+    /// Reports what can't be decoded, and goes on without it.
+    fn decoded<T>(&mut self, place: &str, row: Result<T, StorageError>) -> Option<T> {
+        match row {
+            Ok(row) => Some(row),
+            Err(error) => {
+                self.find(Flaw::Undecodable, place, error.to_string());
+                None
+            }
+        }
+    }
+}
+
+/// Verifies a store and reports each flaw; `deep` reads every content and compares it with its hash.
+///
+/// # Errors
+/// When reading fails: then the check is not complete.
+pub async fn check(
+    store: &Store,
+    deep: bool,
+    report: &mut (dyn FnMut(Finding) + Send),
+) -> Result<Checked, StorageError> {
+    let mut check = Check { store, report, checked: Checked::default(), accounts: BTreeSet::new() };
+    check.tables().await?;
+    check.objects().await?;
+    check.mailboxes().await?;
+    check.accounts().await?;
+    check.queue().await?;
+    check.events().await?;
+    check.blobs(deep).await?;
+    Ok(check.checked)
+}

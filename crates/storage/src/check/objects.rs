@@ -1,0 +1,60 @@
+//! Objects: readable, under their own keys, numbers unique and below their counters.
+
+use std::collections::BTreeMap;
+
+use mail::AccountId;
+use routing::objects::Object;
+
+use super::pages::{Pages, ROWS};
+use super::{Check, Flaw};
+use crate::error::StorageError;
+use crate::keys::{Key, Table};
+use crate::objects::{decode, row_key};
+use crate::store::{counted, counter};
+
+impl Check<'_> {
+    pub(super) async fn objects(&mut self) -> Result<(), StorageError> {
+        let mut numbers: BTreeMap<AccountId, String> = BTreeMap::new();
+        let mut responder_last = 0;
+        let mut pages = Pages::new(self.store, Key::global(Table::Object).range(), ROWS);
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                break;
+            }
+            for (key, value) in page {
+                let place = format!("object {}", String::from_utf8_lossy(key.get(9..).unwrap_or_default()));
+                let Some(object) = self.decoded(&place, decode(&value)) else { continue };
+                if row_key(&object.key()) != key.as_ref() {
+                    self.find(Flaw::ObjectKey, &place, format!("it is {:?}", object.key()));
+                }
+                match object {
+                    Object::Account(account) => {
+                        self.checked.accounts = self.checked.accounts.saturating_add(1);
+                        self.accounts.insert(account.id);
+                        let address = account.address.to_string();
+                        if let Some(other) = numbers.insert(account.id, address) {
+                            self.find(Flaw::AccountNumber, &place, format!("{} is the number of {other}", account.id));
+                        }
+                    }
+                    Object::Responder(responder) => responder_last = responder_last.max(responder.id),
+                    Object::Domain(_) | Object::Alias(_) => {}
+                }
+            }
+        }
+        let account_last = numbers.last_key_value().map_or(0, |(id, _)| id.0);
+        self.counter("account", counter("account"), account_last).await?;
+        self.counter("responder", counter("responder"), responder_last).await
+    }
+
+    /// A counter must have given every number that is in use.
+    pub(super) async fn counter(&mut self, name: &str, key: Vec<u8>, used: u64) -> Result<(), StorageError> {
+        let value = self.store.engine.get(&key).await?;
+        let place = format!("counter {name}");
+        let Some(last) = self.decoded(&place, counted(value.as_deref())) else { return Ok(()) };
+        if last < used {
+            self.find(Flaw::Counter, place, format!("it is at {last}, {used} is in use"));
+        }
+        Ok(())
+    }
+}

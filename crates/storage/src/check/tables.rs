@@ -1,0 +1,82 @@
+//! Whether every row belongs to a table, an account and a mailbox that there are.
+
+use mail::{AccountId, MailboxId};
+
+use super::pages::Pages;
+use super::{Check, Flaw};
+use crate::engine::KeyRange;
+use crate::error::StorageError;
+use crate::keys::{self, Key, Table};
+use crate::mailboxes::doomed_key;
+
+const TABLES: [Table; 18] = [
+    Table::Meta,
+    Table::Mailbox,
+    Table::MailboxName,
+    Table::Subscription,
+    Table::Doomed,
+    Table::Message,
+    Table::Record,
+    Table::Change,
+    Table::Blob,
+    Table::Chunk,
+    Table::Upload,
+    Table::Grave,
+    Table::Object,
+    Table::Queue,
+    Table::QueueDue,
+    Table::Event,
+    Table::Parked,
+    Table::Answered,
+];
+
+impl Check<'_> {
+    /// Visits one row of each table.
+    pub(super) async fn tables(&mut self) -> Result<(), StorageError> {
+        let mut pages = Pages::new(self.store, KeyRange { start: vec![0], end: vec![0xFF; 64] }, 1);
+        while let Some((key, _)) = pages.next().await?.first() {
+            let Some(table) = key.first().copied() else { continue };
+            if !TABLES.iter().any(|known| *known as u8 == table) {
+                self.find(Flaw::UnknownTable, format!("table {table:#04x}"), "");
+            }
+            pages.skip(vec![table]);
+        }
+        Ok(())
+    }
+
+    /// Visits one row of each account in the tables of accounts, and one of each mailbox in those of mailboxes.
+    pub(super) async fn owners(&mut self) -> Result<(), StorageError> {
+        for table in [Table::Meta, Table::Mailbox, Table::MailboxName, Table::Subscription] {
+            let mut pages = Pages::new(self.store, KeyRange::prefix(vec![table as u8]), 1);
+            while let Some((key, _)) = pages.next().await?.first() {
+                let Some(part) = keys::middle(key, 1).map(|part| AccountId(u64::from_be_bytes(part))) else {
+                    self.find(Flaw::Undecodable, format!("a key of {table:?}"), format!("{key:02x?}"));
+                    continue;
+                };
+                let nobody = table == Table::Meta && part == AccountId(0);
+                if !nobody && !self.accounts.contains(&part) {
+                    self.find(Flaw::Orphans, format!("account {part}"), format!("rows of {table:?}"));
+                }
+                pages.skip(Key::of(table, part).done());
+            }
+        }
+        for table in [Table::Message, Table::Record, Table::Change] {
+            let mut pages = Pages::new(self.store, KeyRange::prefix(vec![table as u8]), 1);
+            while let Some((key, _)) = pages.next().await?.first() {
+                let account = keys::middle(key, 1).map(|part| AccountId(u64::from_be_bytes(part)));
+                let mailbox = keys::middle(key, keys::HEAD).map(|id| MailboxId(u32::from_be_bytes(id)));
+                let (Some(account), Some(mailbox)) = (account, mailbox) else {
+                    self.find(Flaw::Undecodable, format!("a key of {table:?}"), format!("{key:02x?}"));
+                    continue;
+                };
+                let owners = [keys::mailbox(account, mailbox), doomed_key(account, mailbox)];
+                if self.store.engine.multi_get(&owners).await?.iter().all(Option::is_none) {
+                    let place = format!("account {account}, mailbox {mailbox}");
+                    self.find(Flaw::Orphans, place, format!("rows of {table:?}"));
+                }
+                pages.skip(Key::of(table, account).u32(mailbox.0).done());
+            }
+        }
+        Ok(())
+    }
+}

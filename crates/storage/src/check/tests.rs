@@ -1,0 +1,317 @@
+//! Each kind of row is damaged once, and exactly the right finding comes out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mail::{
+    AccountId, BodyType, Domain, Flags, InternalDate, Keyword, MailboxId, ModSeq, SystemFlags, Timestamp, Topic, Uid,
+};
+use routing::objects::{AccountObject, Object, ObjectKey, Role};
+use world::simulated::SimulatedWorld;
+
+use super::{Finding, Flaw, check};
+use crate::blobs::GRAVE_KEEP;
+use crate::keys::{self, Key, Table};
+use crate::mailboxes::doomed_key;
+use crate::messages::{ExpungeScope, FlagChange, NewMessage};
+use crate::objects::row_key;
+use crate::rows::{BlobRow, EventRow, MailboxRow, MessageRow, QueueRow};
+use crate::store::{Store, counter};
+use crate::usage::usage_key;
+use crate::{Engine, MemoryEngine, StorageError};
+
+const ALICE: AccountId = AccountId(1);
+const INBOX: MailboxId = MailboxId(1);
+const TRASH: MailboxId = MailboxId(4);
+const START: Timestamp = Timestamp(1_800_000_000_000);
+
+fn account(name: &str) -> AccountObject {
+    AccountObject {
+        id: AccountId(0),
+        address: mail::Address::parse(&format!("{name}@example.org")).unwrap(),
+        display_name: String::new(),
+        password_hash: None,
+        enabled: true,
+        role: Role::User,
+        quota_octets: None,
+        time_zone: "UTC".to_owned(),
+        language: "en".to_owned(),
+        created_at: START,
+    }
+}
+
+/// A store with two accounts, six messages (one of them large and in two mailboxes), an expunged one, one queue entry
+/// and two events.
+struct Stage {
+    engine: MemoryEngine,
+    store: Store,
+    large: mail::BlobHash,
+    small: mail::BlobHash,
+    /// Expunged, in its grave.
+    buried: mail::BlobHash,
+}
+
+async fn append(store: &Store, content: &[u8], flags: Flags) -> mail::BlobHash {
+    let mut writer = store.blob_writer();
+    writer.write(content).await.unwrap();
+    let staged = writer.finish();
+    let (hash, octets) = (staged.hash, staged.octets);
+    let message = NewMessage {
+        blob: hash,
+        octets,
+        flags,
+        internal_date: InternalDate::from(store.now()),
+        saved_at: store.now(),
+        record: Some(Bytes::from_static(b"record")),
+    };
+    let _done = store.append(ALICE, INBOX, staged, message).await.unwrap();
+    hash
+}
+
+fn queue_row(blob: mail::BlobHash, octets: u64) -> QueueRow {
+    QueueRow {
+        id: mail::QueueId(0),
+        destination: Domain::parse("example.net").unwrap(),
+        reverse_path: mail::ReversePath::Null,
+        dsn_return: None,
+        envelope_id: None,
+        smtputf8: false,
+        body: BodyType::SevenBit,
+        blob,
+        skip_octets: 0,
+        octets,
+        recipients: vec![],
+        accepted_at: START,
+        attempts: 0,
+        next_attempt: START,
+        last_error: None,
+        delay_notified: false,
+        held: false,
+    }
+}
+
+async fn stage() -> Stage {
+    let engine = MemoryEngine::default();
+    let world = SimulatedWorld::new(START, 7).world();
+    let store = Store::open(Arc::new(engine.clone()), world).await.unwrap();
+    let _alice = store.add_account(account("alice")).await.unwrap();
+    let _bob = store.add_account(account("bob")).await.unwrap();
+    let noise: Vec<u8> =
+        (0..200_000_u32).flat_map(|n| blake3::hash(&n.to_be_bytes()).as_bytes()[..1].to_vec()).collect();
+    let large = append(&store, &noise, Flags::default()).await;
+    let small = append(&store, b"small", Flags::default()).await;
+    let buried = append(&store, b"buried", Flags::default()).await;
+    let marked = Flags { system: SystemFlags::SEEN, keywords: [Keyword::parse("work").unwrap()].into() };
+    append(&store, b"marked", marked).await;
+    let _done = store.copy((ALICE, INBOX), vec![Uid(1)], (ALICE, TRASH)).await.unwrap();
+    let deleted = FlagChange::Add(Flags::system(SystemFlags::DELETED));
+    let _done = store.change_flags(ALICE, INBOX, vec![Uid(3)], deleted, None).await.unwrap();
+    let _done = store.expunge(ALICE, INBOX, vec![Uid(3)], ExpungeScope::Deleted).await.unwrap();
+    let _done = store
+        .transact(move |tx| {
+            tx.enqueue(queue_row(small, 5))?;
+            tx.emit(Topic::MessageStored, START, b"first".to_vec())?;
+            let second = tx.emit(Topic::MessageStored, START, b"second".to_vec())?;
+            tx.park_event(Topic::MessageStored, second, "too often")
+        })
+        .await
+        .unwrap();
+    Stage { engine, store, large, small, buried }
+}
+
+impl Stage {
+    async fn findings(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        check(&self.store, true, &mut |finding| findings.push(finding)).await.unwrap();
+        findings
+    }
+
+    async fn flaws(&self) -> Vec<Flaw> {
+        let mut flaws: Vec<Flaw> = self.findings().await.into_iter().map(|finding| finding.flaw).collect();
+        flaws.sort();
+        flaws
+    }
+
+    async fn get(&self, key: &[u8]) -> Bytes {
+        self.engine.get(key).await.unwrap().expect("the row is there")
+    }
+
+    async fn edit_mailbox(&self, edit: impl FnOnce(&mut MailboxRow)) {
+        let key = keys::mailbox(ALICE, INBOX);
+        let mut row = MailboxRow::decode(&self.get(&key).await).unwrap();
+        edit(&mut row);
+        self.engine.damage(key, Some(row.encode().unwrap()));
+    }
+
+    async fn edit_message(&self, uid: Uid, edit: impl FnOnce(&mut MessageRow)) {
+        let key = keys::message(ALICE, INBOX, uid);
+        let mut row = MessageRow::decode(uid, &self.get(&key).await).unwrap();
+        edit(&mut row);
+        self.engine.damage(key, Some(row.encode()));
+    }
+
+    async fn edit_blob(&self, hash: &mail::BlobHash, edit: impl FnOnce(&mut BlobRow)) {
+        let mut row = self.blob(hash).await;
+        edit(&mut row);
+        self.engine.damage(keys::blob(hash), Some(row.encode().unwrap()));
+    }
+
+    async fn blob(&self, hash: &mail::BlobHash) -> BlobRow {
+        BlobRow::decode(&self.get(&keys::blob(hash)).await).unwrap()
+    }
+
+    fn put(&self, key: Vec<u8>, value: impl Into<Bytes>) {
+        self.engine.damage(key, Some(value.into()));
+    }
+
+    fn remove(&self, key: Vec<u8>) {
+        self.engine.damage(key, None);
+    }
+}
+
+#[tokio::test]
+async fn a_sound_store_has_no_findings() {
+    let stage = stage().await;
+    assert_eq!(stage.findings().await, vec![]);
+    let checked = check(&stage.store, true, &mut |_| {}).await.unwrap();
+    assert_eq!((checked.accounts, checked.mailboxes, checked.messages), (2, 12, 4));
+    assert_eq!((checked.blobs, checked.queue_entries, checked.events, checked.findings), (4, 1, 2, 0));
+}
+
+/// One test for each piece of damage: what is done to the stage, and the flaws that must be found, in order of [`Flaw`].
+macro_rules! damage {
+    ($($name:ident($stage:ident) $body:block => $flaws:expr;)*) => {$(
+        #[tokio::test]
+        async fn $name() {
+            let $stage = stage().await;
+            $body
+            assert_eq!($stage.flaws().await, $flaws, "{:#?}", $stage.findings().await);
+        }
+    )*};
+}
+
+damage! {
+    unknown_table(s) { s.put(vec![0x7A, 1], "?"); } => [Flaw::UnknownTable];
+    object_unreadable(s) { s.put(row_key(&ObjectKey::Domain(Domain::parse("a.org").unwrap())), "{"); }
+        => [Flaw::Undecodable];
+    object_under_another_key(s) {
+        let value = s.get(&row_key(&ObjectKey::Account(account("bob").address))).await;
+        s.remove(row_key(&ObjectKey::Account(account("bob").address)));
+        s.put(row_key(&ObjectKey::Account(account("bo").address)), value);
+    } => [Flaw::ObjectKey];
+    two_accounts_with_one_number(s) {
+        let mut other = account("carol");
+        other.id = ALICE;
+        s.put(row_key(&ObjectKey::Account(account("carol").address)), serde_json::to_vec(&Object::Account(other)).unwrap());
+    } => [Flaw::AccountNumber];
+    account_without_object(s) { s.remove(row_key(&ObjectKey::Account(account("bob").address))); }
+        => [Flaw::Orphans; 4];
+    account_counter(s) { s.put(counter("account"), 1_u64.to_be_bytes().to_vec()); } => [Flaw::Counter];
+    mailbox_counter(s) { s.put(Key::of(Table::Meta, ALICE).bytes(b"mailbox").done(), 3_u64.to_be_bytes().to_vec()); }
+        => [Flaw::Counter];
+    queue_counter(s) { s.remove(counter("queue")); } => [Flaw::Counter];
+    event_counter(s) { s.remove(counter("event:message-stored")); } => [Flaw::Counter];
+    uid_validity(s) { s.remove(Key::of(Table::Meta, ALICE).bytes(b"uidvalidity").done()); } => [Flaw::Counter];
+    counter_unreadable(s) { s.put(counter("account"), "x"); } => [Flaw::Undecodable];
+    usage(s) { s.remove(usage_key(ALICE)); } => [Flaw::Usage];
+    mailbox_unreadable(s) { s.put(keys::mailbox(AccountId(2), MailboxId(2)), "?"); } => [Flaw::Undecodable];
+    mailbox_without_row(s) { s.remove(keys::mailbox(AccountId(2), MailboxId(2))); } => [Flaw::MailboxName];
+    mailbox_without_name(s) { s.remove(keys::mailbox_name(ALICE, "Sent")); } => [Flaw::MailboxName];
+    no_inbox(s) { s.remove(keys::mailbox_name(ALICE, "INBOX")); } => [Flaw::MailboxName, Flaw::NoInbox];
+    second_name(s) { s.put(keys::mailbox_name(ALICE, "Other"), INBOX.0.to_be_bytes().to_vec()); }
+        => [Flaw::MailboxName];
+    doomed_mailbox_there(s) { s.put(doomed_key(ALICE, INBOX), ""); } => [Flaw::Doomed];
+    unseen(s) { s.edit_mailbox(|row| row.unseen += 1).await; } => [Flaw::MailboxCounters];
+    deleted(s) { s.edit_mailbox(|row| row.deleted += 1).await; } => [Flaw::MailboxCounters];
+    messages(s) { s.edit_mailbox(|row| row.messages += 1).await; } => [Flaw::MailboxCounters, Flaw::Usage];
+    octets(s) { s.edit_mailbox(|row| row.octets -= 1).await; } => [Flaw::MailboxCounters, Flaw::Usage];
+    uid_next(s) { s.edit_mailbox(|row| { row.uid_next = Uid(4); row.recent_from = Uid(1); }).await; }
+        => [Flaw::UidNext, Flaw::UidNext];
+    recent(s) { s.edit_mailbox(|row| row.recent_from = Uid(9)).await; } => [Flaw::UidNext];
+    highest_modseq(s) { s.edit_mailbox(|row| row.highest_modseq = ModSeq(row.highest_modseq.0 - 1)).await; }
+        => [Flaw::HighestModSeq];
+    keywords(s) { s.edit_mailbox(|row| row.keywords.clear()).await; } => [Flaw::Keyword];
+    message_unreadable(s) { s.put(keys::message(ALICE, INBOX, Uid(4)), "?"); }
+        => [Flaw::Undecodable, Flaw::MailboxCounters, Flaw::References];
+    message_gone(s) { s.remove(keys::message(ALICE, INBOX, Uid(4))); }
+        => [Flaw::MailboxCounters, Flaw::ChangeIndex, Flaw::Record, Flaw::References];
+    message_of_another_blob(s) { let hash = s.large; s.edit_message(Uid(2), |row| row.blob = hash).await; }
+        => [Flaw::References, Flaw::References, Flaw::BlobOctets];
+    message_of_no_blob(s) { s.edit_message(Uid(2), |row| row.blob = mail::BlobHash([9; 32])).await; }
+        => [Flaw::MissingBlob, Flaw::References];
+    change_missing(s) { s.remove(keys::change(ALICE, INBOX, ModSeq(2), Uid(1))); } => [Flaw::ChangeIndex];
+    change_stale(s) { s.put(keys::change(ALICE, INBOX, ModSeq(3), Uid(1)), vec![0]); } => [Flaw::ChangeIndex];
+    change_of_nothing(s) { s.put(keys::change(ALICE, INBOX, ModSeq(4), Uid(3)), vec![0]); } => [Flaw::ChangeIndex];
+    change_says_expunged(s) { s.put(keys::change(ALICE, INBOX, ModSeq(2), Uid(1)), vec![1]); } => [Flaw::ChangeIndex];
+    change_unreadable(s) { s.put(keys::change(ALICE, INBOX, ModSeq(4), Uid(3)), "??"); } => [Flaw::Undecodable];
+    modseq_of_a_message(s) { s.edit_message(Uid(1), |row| row.modseq = ModSeq(99)).await; }
+        => [Flaw::HighestModSeq, Flaw::ChangeIndex, Flaw::ChangeIndex];
+    record_of_nothing(s) { s.put(keys::record(ALICE, INBOX, Uid(3)), "?"); } => [Flaw::Record];
+    rows_of_no_mailbox(s) {
+        s.put(keys::record(ALICE, MailboxId(77), Uid(3)), "?");
+        s.put(keys::change(AccountId(9), INBOX, ModSeq(3), Uid(3)), vec![0]);
+    } => [Flaw::Orphans, Flaw::Orphans];
+    subscription_of_nobody(s) { s.put(keys::subscription(AccountId(9), "INBOX"), ""); } => [Flaw::Orphans];
+    blob_unreadable(s) { s.put(keys::blob(&s.small), "?"); } => [Flaw::Undecodable, Flaw::OrphanChunk];
+    blob_gone(s) { s.remove(keys::blob(&s.small)); } => [Flaw::MissingBlob, Flaw::OrphanChunk];
+    references(s) { let hash = s.small; s.edit_blob(&hash, |row| row.references = 7).await; } => [Flaw::References];
+    blob_length(s) { let hash = s.large; s.edit_blob(&hash, |row| row.octets -= 1).await; }
+        => [Flaw::BlobOctets, Flaw::BlobContent];
+    grave_missing(s) { s.remove(keys::grave(START.plus(GRAVE_KEEP), &s.buried)); } => [Flaw::Grave];
+    grave_of_a_living_blob(s) { s.put(keys::grave(START, &s.small), ""); } => [Flaw::Grave];
+    grave_of_nothing(s) { s.put(keys::grave(START, &mail::BlobHash([1; 32])), ""); } => [Flaw::Grave];
+    chunk_missing(s) {
+        let upload = s.blob(&s.large).await.upload;
+        s.remove(keys::chunk(upload, 1));
+    } => [Flaw::MissingChunk];
+    chunk_behind_the_end(s) {
+        let row = s.blob(&s.large).await;
+        s.put(keys::chunk(row.upload, row.chunks), "?");
+    } => [Flaw::OrphanChunk];
+    chunk_of_nothing(s) { s.put(keys::chunk([4; 16], 0), "?"); } => [Flaw::OrphanChunk];
+    chunk_of_an_upload(s) {
+        s.put(keys::chunk([4; 16], 0), "?");
+        s.put(keys::upload([4; 16]), "12345678");
+    } => [];
+    upload_marker_of_a_stored_blob(s) {
+        let upload = s.blob(&s.large).await.upload;
+        s.put(keys::upload(upload), "12345678");
+    } => [Flaw::StoredUpload];
+    content_changed(s) {
+        let upload = s.blob(&s.small).await.upload;
+        s.put(keys::chunk(upload, 0), b"\0smale".to_vec());
+    } => [Flaw::BlobContent];
+    chunk_unreadable(s) {
+        let upload = s.blob(&s.small).await.upload;
+        s.put(keys::chunk(upload, 0), b"\x07".to_vec());
+    } => [Flaw::BlobContent];
+    queue_unreadable(s) { s.put(keys::queue(mail::QueueId(1)), "?"); } => [Flaw::Undecodable, Flaw::References];
+    queue_gone(s) { s.remove(keys::queue(mail::QueueId(1))); } => [Flaw::References, Flaw::QueueDue];
+    queue_unscheduled(s) { s.remove(keys::queue_due(START, mail::QueueId(1))); } => [Flaw::QueueDue];
+    queue_scheduled_twice(s) { s.put(keys::queue_due(Timestamp(5), mail::QueueId(1)), ""); } => [Flaw::QueueDue];
+    event_unreadable(s) { s.put(keys::event(Topic::MessageStored, 1), "?"); } => [Flaw::Undecodable];
+    event_with_another_number(s) {
+        let mut row = EventRow::decode(&s.get(&keys::event(Topic::MessageStored, 1)).await).unwrap();
+        row.number = 2;
+        s.put(keys::event(Topic::MessageStored, 1), row.encode().unwrap());
+    } => [Flaw::Undecodable];
+    event_of_no_topic(s) { s.put(Key::global(Table::Event).u8(99).u64(1).done(), "?"); } => [Flaw::Undecodable];
+}
+
+#[tokio::test]
+async fn shallow_leaves_the_contents_alone() {
+    let stage = stage().await;
+    let upload = stage.blob(&stage.small).await.upload;
+    stage.put(keys::chunk(upload, 0), b"\0smale".to_vec());
+    let checked = check(&stage.store, false, &mut |_| {}).await.unwrap();
+    assert_eq!(checked.findings, 0);
+}
+
+#[tokio::test]
+async fn reading_that_fails_is_no_finding() {
+    let stage = stage().await;
+    stage.engine.damage(Key::global(Table::Meta).bytes(b"format").done(), Some(Bytes::from_static(&[0, 0, 0, 9])));
+    let world = stage.store.world().clone();
+    let opened = Store::open(Arc::new(stage.engine.clone()), world).await;
+    assert_eq!(opened.err(), Some(StorageError::Newer { found: 9, known: 1 }));
+}

@@ -1,0 +1,55 @@
+//! Arrows between crates point down, and roles never meet: `ARCHITECTURE.md`, "Code map".
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// From the top down; a crate may use those of later lines only.
+const LAYERS: [&[&str]; 11] = [
+    &["demo"],
+    &["relais", "relais-demo"],
+    &["smtp-in", "smtp-out", "imap", "responder", "admin"],
+    &["delivery", "auth"],
+    &["queue", "bus"],
+    &["storage-rocksdb"],
+    &["storage"],
+    &["routing", "imap-wire"],
+    &["message"],
+    &["world"],
+    &["mail"],
+];
+
+/// Helpers of tests stand outside: nothing that ships may use them.
+const TEST_ONLY: &str = "testkit";
+
+#[test]
+fn arrows_point_down() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let layer_of: BTreeMap<&str, usize> =
+        LAYERS.iter().enumerate().flat_map(|(n, layer)| layer.iter().map(move |name| (*name, n))).collect();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(crates).unwrap() {
+        let path = entry.unwrap().path().join("Cargo.toml");
+        let Ok(manifest) = std::fs::read_to_string(&path) else { continue };
+        let name = manifest.lines().find_map(|line| line.strip_prefix("name = \"")).unwrap().trim_end_matches('"');
+        let name = name.strip_prefix("relais-").unwrap_or(name).to_owned();
+        if name == TEST_ONLY {
+            continue;
+        }
+        seen += 1;
+        let own = layer_of.get(name.as_str()).unwrap_or_else(|| panic!("{name} has no layer in this test"));
+        for used in dependencies(&manifest) {
+            assert_ne!(used, TEST_ONLY, "{name} ships and uses {TEST_ONLY}");
+            if let Some(layer) = layer_of.get(used.as_str()) {
+                assert!(layer > own, "{name} uses {used}, which does not stand below it");
+            }
+        }
+    }
+    assert_eq!(seen, layer_of.len(), "a crate in the list is not in the folder");
+}
+
+/// The names in `[dependencies]`; those of tests may point anywhere.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let section = manifest.split("\n[").find(|section| section.starts_with("dependencies]")).unwrap_or_default();
+    let name = |line: &str| line.split(['.', ' ', '=']).next().map(str::to_owned);
+    section.lines().skip(1).filter(|line| !line.is_empty() && !line.starts_with('#')).filter_map(name).collect()
+}
