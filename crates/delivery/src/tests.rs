@@ -264,7 +264,7 @@ async fn who_asked_for_it_hears_of_the_delivery_in_the_same_commit() {
     let mut blob = f.store.blob(&queue[0].blob).await.unwrap().unwrap();
     let dsn = String::from_utf8(blob.read(0, u64::MAX).await.unwrap()).unwrap();
     assert!(dsn.contains("Action: delivered\r\n"), "{dsn}");
-    assert!(dsn.contains("Final-Recipient: rfc822; alice@example.org\r\n"), "{dsn}");
+    assert!(dsn.contains("Final-Recipient: rfc822;alice@example.org\r\n"), "{dsn}");
     assert!(dsn.contains("Original-Envelope-Id: QQ314159\r\n"), "{dsn}");
     assert!(!dsn.contains("bob@example.org"), "{dsn}");
 }

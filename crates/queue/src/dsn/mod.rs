@@ -67,7 +67,7 @@ pub fn build(facts: &DsnFacts<'_>) -> Dsn {
     let mut out = header(facts, &boundary);
     open_part(&mut out, &boundary, "");
     // mail-builder chooses quoted-printable, so that the accents travel everywhere.
-    MimePart::new("text/plain; charset=utf-8", text::paragraphs(facts).as_str()).write_part(&mut out);
+    MimePart::new("text/plain", text::paragraphs(facts).as_str()).write_part(&mut out);
     let kind = if utf8 { "message/global-delivery-status" } else { "message/delivery-status" };
     open_part(&mut out, &boundary, &format!("Content-Type: {kind}\r\n{}\r\n", transfer_encoding(&status)));
     out.extend_from_slice(&status);
