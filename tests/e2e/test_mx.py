@@ -41,6 +41,7 @@ class Mx(TestCase):
         table = {("%s.hosts.test" % name, "A"): [address] for name, address in HOSTS.items()}
         table.update({
             ("order.test", "MX"): [(20, "two.hosts.test"), (10, "one.hosts.test"), (30, "three.hosts.test")],
+            ("busy.test", "MX"): [(10, "one.hosts.test"), (20, "two.hosts.test")],
             ("down.test", "MX"): [(10, "none.hosts.test"), (20, "two.hosts.test")],
             ("missing.test", "MX"): [(10, "gone.hosts.test"), (20, "two.hosts.test")],
             ("plain.test", "A"): [HOSTS["three"]],
@@ -105,7 +106,7 @@ class Mx(TestCase):
 
     def test_the_next_host_when_one_refuses_for_now(self):
         self.hosts["one"].decide = lambda verb, argument, session: "421 4.3.2 not now" if verb == "CONNECT" else None
-        self.goes("a@order.test", "two")
+        self.goes("a@busy.test", "two")
 
     def test_a_host_without_address_is_passed_over(self):
         self.goes("a@missing.test", "two")

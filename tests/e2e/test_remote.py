@@ -40,7 +40,7 @@ class Near(ServerCase):
         cls.remote = Remote(certificate=certificate())
         cls.addClassCleanup(cls.remote.close)
         cls.options = dict(hostname="mx.near.test", destinations={
-            "remote.test": ("127.0.0.1", cls.remote.port), "also.test": ("127.0.0.1", cls.remote.port),
+            "remote.test": ("127.0.0.1", cls.remote.port), "also.test": ("127.0.0.1", cls.remote.port), "many.test": ("127.0.0.1", cls.remote.port),
             "down.test": ("127.0.0.1", free_port())})
         super().setUpClass()
 
@@ -139,7 +139,7 @@ class Relay(Near):
 
     def test_connections_are_shared_and_bounded(self):
         self.refuse("CONNECT", "421 4.3.2 not now")
-        mids = [self.submit("one@remote.test")[0] for _ in range(20)]
+        mids = [self.submit("one@many.test")[0] for _ in range(20)]
         # One attempt tells of the host, and the others wait.
         until(lambda: len(self.relais.queue()) == 20 and any(entry["attempts"] for entry in self.relais.queue()), what="a full queue")
         self.remote.decide = lambda verb, argument, session: None

@@ -123,6 +123,7 @@ fn header(facts: &DsnFacts<'_>, boundary: &str) -> Vec<u8> {
         ReportKind::Failed => "Mail not delivered / Message non remis",
         ReportKind::Delayed => "Mail delayed, still trying / Message en attente",
         ReportKind::Relayed => "Mail handed on / Message transmis",
+        ReportKind::Delivered => "Mail delivered / Message remis",
     };
     let id: String = facts.token.iter().map(|byte| format!("{byte:02x}")).collect();
     // RFC 3834 §5: auto-replied, so that nothing answers this.

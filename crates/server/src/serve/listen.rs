@@ -69,11 +69,6 @@ impl Port {
         Ok(Self { listener, at })
     }
 
-    /// Whether only this machine can reach it.
-    pub(super) fn is_loopback(&self) -> bool {
-        self.at.ip().to_canonical().is_loopback()
-    }
-
     /// For the runtime.
     pub(super) fn into_tokio(self) -> Result<tokio::net::TcpListener, Failure> {
         let converted = self.listener.set_nonblocking(true);
