@@ -1,5 +1,4 @@
 //! From the configuration to the settings of each crate.
-#![expect(clippy::disallowed_methods, reason = "the smart host's password is in a file that the configuration names")]
 
 use std::sync::Arc;
 use std::time::Duration;
