@@ -32,6 +32,7 @@ class Session:
         self.tls = False
         self.login = None
         self.messages = 0
+        self.socket = None
 
 
 class Remote:
@@ -46,6 +47,7 @@ class Remote:
         self.sessions = []
         self.changed = threading.Condition()
         self.open = set()
+        self.most_open = 0
         self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind((host, port))
@@ -62,9 +64,13 @@ class Remote:
         except OSError:
             pass
         self.listener.close()
+        self.hang_up()
+
+    def hang_up(self):
+        """Ends every connection, without a word."""
         for sock in list(self.open):
             try:
-                sock.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
             except OSError:
                 pass
 
@@ -88,6 +94,7 @@ class Remote:
 
     def _serve(self, sock):
         self.open.add(sock)
+        self.most_open = max(self.most_open, len(self.open))
         session = Session()
         with self.changed:
             self.sessions.append(session)
@@ -97,8 +104,10 @@ class Remote:
         except (OSError, ssl.SSLError, EOFError):
             pass
         finally:
-            self.open.discard(sock)
-            sock.close()
+            for mine in (sock, session.socket):
+                self.open.discard(mine)
+                if mine is not None:
+                    mine.close()
 
     def _talk(self, sock, session):
         file = sock.makefile("rb")
@@ -140,7 +149,10 @@ class Remote:
                 say("220 go ahead")
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                 context.load_cert_chain(self.certificate.chain, self.certificate.key)
+                self.open.discard(sock)
                 sock = context.wrap_socket(sock, server_side=True)
+                self.open.add(sock)
+                session.socket = sock
                 file = sock.makefile("rb")
                 session.tls = True
             elif verb == "AUTH" and self.logins is not None:

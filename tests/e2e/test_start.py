@@ -78,9 +78,9 @@ class Store(TestCase):
 
     def test_no_store_yet(self):
         server = self.server(name="none")
-        server.data.mkdir()
-        done = server.run("domain", "list")
+        done = run([binary(), "--config", server.config, "domain", "list"])
         self.assertEqual(done.returncode, 1)
+        self.assertIn(str(server.data), done.stderr)
         self.assertIn("relais init", done.stderr)
 
     def test_a_port_in_use(self):
