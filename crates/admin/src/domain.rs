@@ -88,7 +88,8 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
         (accounts, aliases, responders)
     };
     let inside = format!("{} accounts, {} aliases, {} responders", accounts.len(), aliases.len(), responders.len());
-    if !force && !(accounts.is_empty() && aliases.is_empty() && responders.is_empty()) {
+    let empty = accounts.is_empty() && aliases.is_empty() && responders.is_empty();
+    if !empty && !force {
         let error = AdminError::new(ErrorKind::InUse, format!("the domain {name} still has {inside}"));
         return Err(error.hint("--force deletes them too, with all mail of those accounts"));
     }

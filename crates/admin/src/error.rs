@@ -59,11 +59,14 @@ impl AdminError {
 
 impl From<StorageError> for AdminError {
     fn from(error: StorageError) -> Self {
-        let kind = match &error {
-            StorageError::ObjectExists(_) => ErrorKind::Exists,
-            StorageError::NoSuchObject(_) | StorageError::NoSuchAccount => ErrorKind::NotFound,
-            error if error.is_temporary() => ErrorKind::Unavailable,
-            _ => ErrorKind::Invalid,
+        let kind = if matches!(error, StorageError::ObjectExists(_)) {
+            ErrorKind::Exists
+        } else if matches!(error, StorageError::NoSuchObject(_) | StorageError::NoSuchAccount) {
+            ErrorKind::NotFound
+        } else if error.is_temporary() {
+            ErrorKind::Unavailable
+        } else {
+            ErrorKind::Invalid
         };
         Self::new(kind, error.to_string())
     }

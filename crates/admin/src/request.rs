@@ -152,7 +152,6 @@ impl NewAccount {
 /// About accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "a request lives for one call")]
 pub enum AccountRequest {
     /// Make one.
     Add(NewAccount),

@@ -81,10 +81,10 @@ fn merge(responder: &mut ResponderObject, content: ResponderContent) {
 async fn put(store: &Store, responder: ResponderObject, mode: PutMode) -> Result<Response, AdminError> {
     check(&store.directory(), &responder)?;
     let done = store.put_object(Object::Responder(responder), mode).await?;
-    match done.value {
-        Object::Responder(stored) => Ok(Response::Responder(Box::new(stored))),
-        other => Err(AdminError::new(ErrorKind::Unavailable, format!("stored something else: {:?}", other.key()))),
-    }
+    let Object::Responder(stored) = done.value else {
+        return Err(AdminError::new(ErrorKind::Unavailable, "the store kept something else than a responder"));
+    };
+    Ok(Response::Responder(Box::new(stored)))
 }
 
 /// What no responder may be: routing's rules, and what would be a mistake of the one who edits.

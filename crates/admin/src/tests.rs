@@ -107,7 +107,8 @@ async fn what_is_there_is_not_added_again_and_what_is_not_has_a_neighbour() {
 #[tokio::test]
 async fn what_no_account_can_be_is_told() {
     let store = stage().await;
-    let cases: [(fn(&mut NewAccount), &str); 6] = [
+    type Change = fn(&mut NewAccount);
+    let cases: [(Change, &str); 6] = [
         (|new| new.password = Some("short".into()), "a password needs at least 8 characters"),
         (|new| new.password = Some("line\nbreaks".into()), "a password can't have control characters"),
         (|new| new.password_hash = Some("plain".into()), "x@example.org: the password hash is not Argon2id"),

@@ -1,6 +1,6 @@
 //! The answer at RCPT: accepted, or refused with the reply that says why (no backscatter later).
 
-use mail::{Address, EnhancedCode, ForwardPath, Reply};
+use mail::{AccountId, Address, EnhancedCode, ForwardPath, Reply};
 use routing::responders::verdict_at;
 use routing::{RELAY_DENIED, Verdict, resolve};
 use storage::StorageError;
@@ -21,11 +21,31 @@ impl Delivery {
     ///
     /// # Errors
     /// The refusal, as the client is to read it.
-    pub fn decide(&self, sender: &Sender, forward_path: &ForwardPath) -> Result<(), Reply> {
+    pub async fn decide(&self, sender: &Sender, forward_path: &ForwardPath) -> Result<(), Reply> {
+        let mailboxes = self.resolve_for(sender, forward_path)?;
+        let mut full = false;
+        for (account, quota_octets) in mailboxes {
+            let usage = self.store.usage(account).await.map_err(|error| storage_reply(&error))?;
+            // One mailbox with room is enough: a full one must not keep mail from the others of its alias.
+            if quota_octets.is_none_or(|quota| usage.octets < quota) {
+                return Ok(());
+            }
+            full = true;
+        }
+        if full { Err(storage_reply(&StorageError::OverQuota)) } else { Ok(()) }
+    }
+
+    /// The mailboxes with their quotas when the recipient is accepted and leads to mailboxes only; empty when it also
+    /// leads elsewhere.
+    fn resolve_for(&self, sender: &Sender, forward_path: &ForwardPath) -> Result<Vec<(AccountId, Option<u64>)>, Reply> {
         let directory = self.store.directory();
         let resolution = resolve(&directory, forward_path);
         match (verdict_at(&directory, &resolution, self.store.now()), sender) {
-            (Verdict::Accept, _) | (Verdict::NotLocal, Sender::Account(_)) => Ok(()),
+            (Verdict::Accept, _) if resolution.remotes.is_empty() && !resolution.dropped => {
+                let quota = |account| directory.account_by_id(account).and_then(|account| account.quota_octets);
+                Ok(resolution.mailboxes.iter().map(|(account, _)| (*account, quota(*account))).collect())
+            }
+            (Verdict::Accept, _) | (Verdict::NotLocal, Sender::Account(_)) => Ok(Vec::new()),
             (Verdict::Refuse(refusal), _) => Err(refusal.reply()),
             // Never an open relay: only who has logged in may write to foreign addresses.
             (Verdict::NotLocal, Sender::Anyone) => Err(RELAY_DENIED),

@@ -7,6 +7,7 @@ use storage::blobs::BlobWriter;
 use crate::Delivery;
 use crate::decide::storage_reply;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
+use crate::notice::delivered_notice;
 use crate::plan::Plan;
 use crate::prepared::Prepared;
 
@@ -57,7 +58,7 @@ impl Delivery {
     pub async fn prepare(&self, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {
         let mut intake = self.intake(&envelope.reverse_path, b"").await?;
         intake.write(content).await?;
-        intake.finish(envelope)
+        Box::pin(intake.finish(envelope)).await
     }
 }
 
@@ -81,7 +82,7 @@ impl Intake {
     ///
     /// # Errors
     /// A message in a loop, or a recipient that is gone since RCPT.
-    pub fn finish(self, envelope: Envelope) -> Result<Prepared, Refused> {
+    pub async fn finish(self, envelope: Envelope) -> Result<Prepared, Refused> {
         let structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
@@ -94,7 +95,14 @@ impl Intake {
         // A record without the forms that would be too large: IMAP computes those when asked.
         let record = imap_wire::precompute::record(&structure).unwrap_or_else(|oversize| *oversize.record);
         let record = Some(record.encode().into());
-        let header = if plan.responders.is_empty() { String::new() } else { self.header.into_text() };
+        let header = match plan.responders.is_empty() && plan.delivered.is_empty() {
+            true => String::new(),
+            false => self.header.into_text(),
+        };
+        let notice = match delivered_notice(&self.delivery, &plan, &envelope, &header, now) {
+            Some(dsn) => Some(Box::new(self.delivery.prepare(dsn.envelope, &dsn.content).await?)),
+            None => None,
+        };
         Ok(Prepared {
             plan,
             blob: self.writer.finish(),
@@ -102,6 +110,7 @@ impl Intake {
             header,
             skip_octets: self.return_path_octets,
             needs_smtputf8: envelope.smtputf8,
+            notice,
             envelope,
             now,
         })

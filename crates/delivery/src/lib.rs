@@ -10,6 +10,7 @@ mod decide;
 mod event;
 mod intake;
 pub mod limits;
+mod notice;
 mod plan;
 mod prepared;
 #[cfg(test)]

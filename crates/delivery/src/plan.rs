@@ -18,6 +18,8 @@ pub struct Plan {
     pub responders: Vec<ResponderEvent>,
     /// Whether `:blackhole:`, or a responder that keeps nothing, took a recipient's copy.
     pub dropped: bool,
+    /// Recipients whose message a mailbox here keeps, and whose sender wants to hear of it (NOTIFY=SUCCESS).
+    pub delivered: Vec<EnvelopeRecipient>,
     /// Recipients that were accepted at RCPT and can't be any more: the directory changed meanwhile.
     pub lost: Vec<Address>,
 }
@@ -50,6 +52,10 @@ impl Plan {
         let reached = resolution.mailboxes.iter().map(|(account, _)| *account);
         self.mailboxes.extend(reached.filter(|account| !acceptance.drop_mailboxes.contains(account)));
         self.mailboxes.extend(&acceptance.local_copies);
+        let keeps = |(account, _): &(AccountId, Address)| !acceptance.drop_mailboxes.contains(account);
+        if recipient.notify.success && resolution.mailboxes.iter().any(keeps) {
+            self.delivered.push(recipient.clone());
+        }
         for remote in &resolution.remotes {
             self.relay(remote, recipient.notify, recipient.original.as_ref());
         }

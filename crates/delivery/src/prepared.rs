@@ -20,6 +20,8 @@ pub struct Prepared {
     pub(crate) header: String,
     pub(crate) skip_octets: u32,
     pub(crate) needs_smtputf8: bool,
+    /// The DSN that tells the sender of the delivery, when that was asked for.
+    pub(crate) notice: Option<Box<Prepared>>,
     pub(crate) envelope: Envelope,
     pub(crate) now: Timestamp,
 }
@@ -87,6 +89,10 @@ impl Prepared {
             for some in recipients.chunks(QUEUE_ENTRY_RECIPIENTS_MAX) {
                 applied.queued.push(tx.enqueue(self.queue_row(destination, some))?);
             }
+        }
+        if let Some(notice) = &self.notice {
+            let notice = notice.apply(tx)?;
+            applied.queued.extend(notice.queued);
         }
         for responder in &self.plan.responders {
             let owner = |(account, ..): &&(AccountId, MailboxId, Deposited)| responder.account == Some(*account);

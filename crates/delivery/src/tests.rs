@@ -151,15 +151,16 @@ async fn an_empty_target_reaches_every_user_of_the_domain() {
 async fn strangers_may_not_relay_and_accounts_may() {
     let f = fixture().await;
     let path = |text: &str| ForwardPath::parse(text).unwrap();
-    let decide = |sender: &Sender, to: &str| f.delivery.decide(sender, &path(to)).map_err(|reply| reply.to_string());
+    let decide =
+        async |sender: &Sender, to: &str| f.delivery.decide(sender, &path(to)).await.map_err(|r| r.to_string());
     let refused = |result: Result<(), String>, start: &str| assert!(result.unwrap_err().starts_with(start));
-    assert_eq!(decide(&Sender::Anyone, "<alice@example.org>"), Ok(()));
-    assert_eq!(decide(&Sender::Anyone, "<alice+x@example.org>"), Ok(()));
-    refused(decide(&Sender::Anyone, "<nobody@example.org>"), "550 5.1.1");
-    refused(decide(&Sender::Anyone, "<yan@far.example>"), "550 5.7.1");
+    assert_eq!(decide(&Sender::Anyone, "<alice@example.org>").await, Ok(()));
+    assert_eq!(decide(&Sender::Anyone, "<alice+x@example.org>").await, Ok(()));
+    refused(decide(&Sender::Anyone, "<nobody@example.org>").await, "550 5.1.1");
+    refused(decide(&Sender::Anyone, "<yan@far.example>").await, "550 5.7.1");
     let alice = Sender::Account(address("alice@example.org"));
-    assert_eq!(decide(&alice, "<yan@far.example>"), Ok(()));
-    refused(decide(&alice, "<nobody@example.org>"), "550 5.1.1");
+    assert_eq!(decide(&alice, "<yan@far.example>").await, Ok(()));
+    refused(decide(&alice, "<nobody@example.org>").await, "550 5.1.1");
 }
 
 #[tokio::test]
@@ -228,4 +229,42 @@ async fn a_recipient_that_is_gone_meanwhile_is_never_lost() {
     let Refused(reply) = f.send(&["alice@example.org", "nobody@example.org"]).await.unwrap_err();
     assert!(reply.is_temporary());
     assert_eq!(f.count("alice@example.org").await, 0);
+}
+
+#[tokio::test]
+async fn a_full_mailbox_is_refused_for_now_and_no_others_with_it() {
+    let f = fixture().await;
+    f.alias("team@example.org", &["alice@example.org", "bob@example.org"]).await;
+    let alice = f.store.directory().account(&address("alice@example.org")).unwrap().as_ref().clone();
+    f.send(&["alice@example.org"]).await.unwrap();
+    f.store
+        .put_object(Object::Account(AccountObject { quota_octets: Some(10), ..alice }), PutMode::Replace)
+        .await
+        .unwrap();
+    let decide = async |to: &str| f.delivery.decide(&Sender::Anyone, &ForwardPath::parse(to).unwrap()).await;
+    assert!(decide("<alice@example.org>").await.unwrap_err().to_string().starts_with("452 4.2.2"));
+    assert_eq!(decide("<team@example.org>").await, Ok(()));
+    assert_eq!(decide("<bob@example.org>").await, Ok(()));
+}
+
+#[tokio::test]
+async fn who_asked_for_it_hears_of_the_delivery_in_the_same_commit() {
+    let f = fixture().await;
+    let mut envelope = envelope(&["alice@example.org", "bob@example.org"]);
+    envelope.envelope_id = Some("QQ314159".to_owned());
+    envelope.recipients[0].notify.success = true;
+    let prepared = f.delivery.prepare(envelope, MESSAGE).await.unwrap();
+    let before = f.engine.commits();
+    f.store.transact(move |tx| prepared.apply(tx)).await.unwrap();
+    assert_eq!(f.engine.commits(), before + 1);
+    let queue = f.store.queue_entries(QueueId(0), 9).await.unwrap();
+    assert_eq!(queue.len(), 1);
+    assert!(queue[0].reverse_path.is_null());
+    assert_eq!(queue[0].recipients[0].address, address("zoe@far.example"));
+    let mut blob = f.store.blob(&queue[0].blob).await.unwrap().unwrap();
+    let dsn = String::from_utf8(blob.read(0, u64::MAX).await.unwrap()).unwrap();
+    assert!(dsn.contains("Action: delivered\r\n"), "{dsn}");
+    assert!(dsn.contains("Final-Recipient: rfc822;alice@example.org\r\n"), "{dsn}");
+    assert!(dsn.contains("Original-Envelope-Id: QQ314159\r\n"), "{dsn}");
+    assert!(!dsn.contains("bob@example.org"), "{dsn}");
 }

@@ -180,7 +180,7 @@ impl Stage {
     }
 
     /// A session as another server has it.
-    pub(crate) async fn from_outside(&self) -> Result<Smtp, Trouble> {
+    pub(crate) async fn another_server(&self) -> Result<Smtp, Trouble> {
         Smtp::from_outside(self.port(25)).await
     }
 

@@ -33,7 +33,7 @@ fn message(from: &str, to: &str, subject: &str, more: &str) -> String {
 }
 
 async fn send_from_outside(stage: &Stage, to: &str, subject: &str) -> Result<Outcome, Trouble> {
-    stage.from_outside().await?.send(CUSTOMER, &[to], &message(CUSTOMER, to, subject, "")).await
+    stage.another_server().await?.send(CUSTOMER, &[to], &message(CUSTOMER, to, subject, "")).await
 }
 
 fn told(report: &mut Report, what: &str, outcome: &Outcome, kept: bool) {
@@ -106,7 +106,7 @@ async fn all_users(stage: &Stage, report: &mut Report) -> Result<(), Trouble> {
     // Another sender: this is the day's first message to dora, whose answer a later step wants to see.
     let (boss, all) = ("boss@elsewhere.example", at("all"));
     let content = message(boss, &all, "Question four", "");
-    let outcome = stage.from_outside().await?.send(boss, &[&all], &content).await?;
+    let outcome = stage.another_server().await?.send(boss, &[&all], &content).await?;
     told(report, "somebody writes to all@demo.example", &outcome, true);
     for (login, _) in PEOPLE {
         got(stage, report, login, "Question four", 1).await?;
@@ -138,7 +138,7 @@ async fn refusals(stage: &Stage, report: &mut Report) -> Result<(), Trouble> {
         "{}\n.\r\nMAIL FROM:<ceo@demo.example>\r\n",
         message(CUSTOMER, &at("alice"), "Question seven", "").trim_end_matches("\r\n")
     );
-    let outcome = stage.from_outside().await?.send(CUSTOMER, &[&at("alice")], &smuggled).await?;
+    let outcome = stage.another_server().await?.send(CUSTOMER, &[&at("alice")], &smuggled).await?;
     told(report, "a message with a bare line feed, that tries to smuggle a second one in", &outcome, false);
     got(stage, report, "alice", "Question seven", 0).await?;
     Ok(())
@@ -194,7 +194,7 @@ async fn autoresponder(stage: &Stage, report: &mut Report) -> Result<(), Trouble
     // The answers of both steps pass the same worker in order: once a later answer is there, this one would be too.
     let other = "second@elsewhere.example";
     let content = message(other, &at("prices"), "And me", "");
-    stage.from_outside().await?.send(other, &[&at("prices")], &content).await?;
+    stage.another_server().await?.send(other, &[&at("prices")], &content).await?;
     report.check(arrives(stage, other, "Our price list").await, "another customer who asks after that has an answer");
     report.check(answers(stage).len() == 1, "the first one still has one answer only");
     Ok(())
@@ -222,7 +222,7 @@ async fn out_of_office(stage: &Stage, report: &mut Report) -> Result<(), Trouble
         ("robot@elsewhere.example", "Robot eleven", "Auto-Submitted: auto-generated\r\n", "an automatic message"),
     ] {
         let content = message("someone@elsewhere.example", &at("dora"), subject, more);
-        stage.from_outside().await?.send(sender, &[&at("dora")], &content).await?;
+        stage.another_server().await?.send(sender, &[&at("dora")], &content).await?;
         got(stage, report, "dora", subject, 1).await?;
         let sent = stage.find("dora", "Sent", subject, 0).await?;
         report.check(sent.is_empty(), &format!("{why} gets no answer"));

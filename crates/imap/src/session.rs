@@ -294,7 +294,8 @@ impl Session {
         Safety {
             tls: self.tls,
             starttls: self.server.tls.is_some(),
-            passwords: self.tls || self.settings.allow_plaintext_auth,
+            passwords: self.tls
+                || (self.settings.plaintext_login_on_loopback && self.peer.to_canonical().is_loopback()),
         }
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 pub struct Settings {
     /// The name that the greeting shows.
     pub hostname: String,
-    /// Lets passwords travel without TLS. For loopback and benchmarks only (RFC 3501 §11.2).
-    pub allow_plaintext_auth: bool,
+    /// Lets passwords travel without TLS from this machine itself: a webmail beside the server (RFC 3501 §11.2).
+    pub plaintext_login_on_loopback: bool,
     /// The largest message that APPEND takes.
     pub append_octets_max: u64,
     /// Connections at the same time.
@@ -25,7 +25,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             hostname: "localhost".to_owned(),
-            allow_plaintext_auth: false,
+            plaintext_login_on_loopback: false,
             append_octets_max: 50 * 1024 * 1024,
             connections_max: 20_000,
             connections_per_address_max: 200,

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use world::Clock;
 
 fn settings() -> Settings {
-    Settings { allow_plaintext_auth: true, ..Settings::default() }
+    Settings { plaintext_login_on_loopback: true, ..Settings::default() }
 }
 
 async fn login(house: &House) -> Client {

@@ -44,6 +44,8 @@ pub enum ReportKind {
     Delayed,
     /// Handed to a host that gives no notices of its own (`Action: relayed`).
     Relayed,
+    /// Kept in a mailbox here, asked for by NOTIFY=SUCCESS (`Action: delivered`).
+    Delivered,
 }
 
 /// One recipient in a DSN.

@@ -3,7 +3,6 @@
 //! Whoever may open it (mode 0600 in a folder of mode 0700: the server's user and root) may ask anything.
 //!
 //! **Invariant:** lines, connections and waiting have bounds; a client that stops costs nothing but its place.
-#![expect(clippy::disallowed_methods, reason = "the socket is a file that the server owns")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

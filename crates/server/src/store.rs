@@ -1,5 +1,4 @@
 //! Opening the store: the data folder, the engine, the directory.
-#![expect(clippy::disallowed_methods, reason = "the data folder is made before there is a store")]
 
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -59,8 +58,8 @@ pub(crate) async fn open(config: &Config) -> Result<Open, Failure> {
 
 /// Opens the store for one command, as the user that it belongs to.
 pub(crate) async fn open_beside(config: &Config) -> Result<Open, Failure> {
-    if !config.data_dir.exists() {
-        let failure = Failure::new(format!("there is no data folder {}", config.data_dir.display()));
+    if !folder(&config.data_dir).exists() {
+        let failure = Failure::new(format!("there is no store in {}", config.data_dir.display()));
         return Err(failure.hint("`relais init` makes one; `--config FILE` names another configuration"));
     }
     privileges::become_user(&config.run_as_user)?;
@@ -87,11 +86,16 @@ async fn open_in(config: &Config, world: World) -> Result<Open, Failure> {
 fn failure(config: &Config, error: &StorageError) -> Failure {
     let path = folder(&config.data_dir);
     let failure = Failure::new(format!("{}: {error}", path.display()));
-    match error {
-        StorageError::Locked => failure.hint("a server has it open; stop that first"),
-        StorageError::Newer { .. } => failure.hint("run the version of Relais that wrote it, or a later one"),
-        StorageError::DiskFull => failure.hint("make room on the disk, or lower `free_space_reserve_mib`"),
-        StorageError::Corrupt(_) => failure.hint("`relais check` tells more; restore a backup if it does not help"),
-        _ => failure,
-    }
+    let hint = if matches!(error, StorageError::Locked) {
+        "a server has it open; stop that first"
+    } else if matches!(error, StorageError::Newer { .. }) {
+        "run the version of Relais that wrote it, or a later one"
+    } else if matches!(error, StorageError::DiskFull) {
+        "make room on the disk, or lower `free_space_reserve_mib`"
+    } else if matches!(error, StorageError::Corrupt(_)) {
+        "`relais check` tells more; restore a backup if it does not help"
+    } else {
+        return failure;
+    };
+    failure.hint(hint)
 }

@@ -104,7 +104,13 @@ async fn write(
 async fn prepare(context: &Context, row: &QueueRow, reports: &[Report]) -> Result<Vec<Prepared>, SettleError> {
     let ReversePath::Address(to) = &row.reverse_path else { return Ok(Vec::new()) };
     let mut prepared = Vec::with_capacity(reports.len());
-    if let (Err(reply), false) = (takes_mail(context, to), reports.is_empty()) {
+    if reports.is_empty() {
+        return Ok(prepared);
+    }
+    // A full mailbox takes its DSN all the same: it is small, and the news would be lost.
+    if let Err(reply) = takes_mail(context, to).await
+        && reply.is_permanent()
+    {
         told_nobody(row, to, &reply);
         return Ok(prepared);
     }
@@ -136,8 +142,9 @@ async fn prepare(context: &Context, row: &QueueRow, reports: &[Report]) -> Resul
 }
 
 /// Whether the address is one that a message of ours can go to.
-fn takes_mail(context: &Context, to: &Address) -> Result<(), Reply> {
-    context.delivery.decide(&Sender::Account(context.postmaster.clone()), &ForwardPath::Address(to.clone()))
+async fn takes_mail(context: &Context, to: &Address) -> Result<(), Reply> {
+    let postmaster = Sender::Account(context.postmaster.clone());
+    context.delivery.decide(&postmaster, &ForwardPath::Address(to.clone())).await
 }
 
 /// The sender's address is none that takes mail: RFC 5321 §6.1 forbids to report that to anybody else.

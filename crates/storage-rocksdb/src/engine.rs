@@ -84,10 +84,20 @@ impl RocksEngine {
         self.blocking(move |database| database.checkpoint(&to)).await
     }
 
-    /// Whether the store takes writes.
+    /// Whether the store takes writes. Who refuses work by this answer would never let the committer find out that it
+    /// can work again, so a store that could not is asked to look.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.shared.health.lock().clone()
+        let health = self.shared.health.lock().clone();
+        if matches!(health, Health::DiskFull { .. } | Health::Failed(_))
+            && let Some(queue) = &self.requests
+        {
+            let (answer, _) = oneshot::channel();
+            let look = Job { body: Box::new(|_| Ok(())), durability: Durability::Synced, answer };
+            // A full queue looks by itself.
+            drop(queue.try_send(Request::Transact(look)));
+        }
+        health
     }
 
     /// Numbers for the metrics.

@@ -6,7 +6,7 @@ use std::path::Path;
 /// From the top down; a crate may use those of later lines only.
 const LAYERS: [&[&str]; 11] = [
     &["demo"],
-    &["relais", "relais-demo"],
+    &["relais", "demo"],
     &["smtp-in", "smtp-out", "imap", "responder", "admin"],
     &["delivery", "auth"],
     &["queue", "bus"],

@@ -133,7 +133,7 @@ impl ImapStage {
     pub fn new(over: Over) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let settings =
-            Settings { hostname: "imap.example".to_owned(), allow_plaintext_auth: true, ..Settings::default() };
+            Settings { hostname: "imap.example".to_owned(), plaintext_login_on_loopback: true, ..Settings::default() };
         Self {
             over,
             settings,
@@ -149,7 +149,7 @@ impl ImapStage {
 
     fn open_house(&mut self) -> &House {
         if self.house.is_none() {
-            let settings = Settings { allow_plaintext_auth: !self.plain, ..self.settings.clone() };
+            let settings = Settings { plaintext_login_on_loopback: !self.plain, ..self.settings.clone() };
             self.house = Some(self.runtime.block_on(House::new(settings, self.certificate)));
         }
         self.house.as_ref().unwrap()

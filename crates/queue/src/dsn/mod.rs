@@ -67,7 +67,7 @@ pub fn build(facts: &DsnFacts<'_>) -> Dsn {
     let mut out = header(facts, &boundary);
     open_part(&mut out, &boundary, "");
     // mail-builder chooses quoted-printable, so that the accents travel everywhere.
-    MimePart::new("text/plain; charset=utf-8", text::paragraphs(facts).as_str()).write_part(&mut out);
+    MimePart::new("text/plain", text::paragraphs(facts).as_str()).write_part(&mut out);
     let kind = if utf8 { "message/global-delivery-status" } else { "message/delivery-status" };
     open_part(&mut out, &boundary, &format!("Content-Type: {kind}\r\n{}\r\n", transfer_encoding(&status)));
     out.extend_from_slice(&status);
@@ -123,6 +123,7 @@ fn header(facts: &DsnFacts<'_>, boundary: &str) -> Vec<u8> {
         ReportKind::Failed => "Mail not delivered / Message non remis",
         ReportKind::Delayed => "Mail delayed, still trying / Message en attente",
         ReportKind::Relayed => "Mail handed on / Message transmis",
+        ReportKind::Delivered => "Mail delivered / Message remis",
     };
     let id: String = facts.token.iter().map(|byte| format!("{byte:02x}")).collect();
     // RFC 3834 §5: auto-replied, so that nothing answers this.

@@ -35,6 +35,7 @@ fn recipient_fields(out: &mut Fields, facts: &DsnFacts<'_>, recipient: &Reported
             ReportKind::Failed => "failed",
             ReportKind::Delayed => "delayed",
             ReportKind::Relayed => "relayed",
+            ReportKind::Delivered => "delivered",
         },
     );
     out.add("Status", &recipient.status.to_string());

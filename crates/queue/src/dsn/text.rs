@@ -94,6 +94,12 @@ fn opening(kind: ReportKind) -> Both {
                      destinataires ci-dessous, il a été transmis à un serveur qui n'envoie pas de\n\
                      tels avis : vous n'en recevrez pas d'autre, sauf en cas d'échec.",
         },
+        ReportKind::Delivered => Both {
+            english: "You asked to hear of the delivery of your message. It is in the mailbox of the\n\
+                      recipients below. Whether it was read, this does not say.",
+            french: "Vous avez demandé à être informé de la remise de votre message. Il est dans la\n\
+                     boîte des destinataires ci-dessous. Ceci ne dit pas s'il a été lu.",
+        },
     }
 }
 
@@ -111,7 +117,7 @@ const HEADER_ATTACHED: Both = Both {
 fn about(recipient: &ReportedRecipient, kind: ReportKind, words: &Words) -> String {
     let say = words.language;
     let mut out = format!("\n  {}\n", recipient.address);
-    if kind != ReportKind::Relayed {
+    if matches!(kind, ReportKind::Failed | ReportKind::Delayed) {
         let advice = advice(recipient.status);
         out.push_str(&wrapped(&format!("{} {} ({})", words.reason, say(advice.reason), recipient.status)));
         out.push_str(&said(recipient, words));

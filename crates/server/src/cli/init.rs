@@ -94,14 +94,13 @@ pub(super) fn run(file: &Path, args: InitArgs, json: bool) -> Result<(), Failure
 }
 
 fn next_steps(file: &Path, domain: &Domain, hostname: &Domain, made: &Response) -> String {
-    let (login, password) = match made {
-        Response::Account(account) => {
-            let password = account.generated_password.as_ref();
-            let password = password.map_or("the one that you gave", |password| password.expose());
-            (account.address.to_string(), password.to_owned())
+    let (mut login, mut password) = (String::new(), "the one that you gave".to_owned());
+    if let Response::Account(account) = made {
+        login = account.address.to_string();
+        if let Some(generated) = &account.generated_password {
+            password = generated.expose().to_owned();
         }
-        _ => (String::new(), String::new()),
-    };
+    }
     let file = file.display();
     format!(
         "\

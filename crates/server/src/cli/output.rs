@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use admin::{AccountView, AdminError, DomainView, QueueEntryView, Response};
 use mail::Timestamp;
-use routing::objects::{AliasObject, ResponderKind, ResponderObject, Role};
+use routing::objects::{AliasObject, ResponderKind, ResponderObject, Role, Target};
 use serde::Serialize;
 
 use crate::check::Report;
@@ -342,9 +342,8 @@ fn window(one: &ResponderObject) -> String {
 }
 
 fn targets(alias: &AliasObject) -> String {
-    let words = alias.targets.iter().map(|target| match target {
-        routing::objects::Target::AllUsers => ":all: (every user)".to_owned(),
-        other => String::from(other.clone()),
+    let words = alias.targets.iter().map(|target| {
+        if *target == Target::AllUsers { ":all: (every user)".to_owned() } else { String::from(target.clone()) }
     });
     words.collect::<Vec<_>>().join(", ")
 }

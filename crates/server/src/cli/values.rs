@@ -1,5 +1,4 @@
 //! Arguments with a form of their own.
-#![expect(clippy::disallowed_methods, reason = "the command line reads the files that it is given")]
 
 use std::io::Read;
 use std::path::Path;

@@ -15,12 +15,12 @@ pub(crate) fn default_file() -> PathBuf {
 /// Reads a file. Relative paths in it are taken from the folder that it is in.
 pub(crate) fn load(file: &Path) -> Result<Config, ConfigError> {
     let unreadable = |reason: String| ConfigError::Unreadable { file: file.to_owned(), reason };
-    let bytes = std::fs::read(file).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => unreadable(
-            "there is no such file. `relais init` makes a first configuration; `--config FILE` names another"
-                .to_owned(),
-        ),
-        _ => unreadable(error.to_string()),
+    let bytes = std::fs::read(file).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            let next = "`relais init` makes a first configuration; `--config FILE` names another";
+            return unreadable(format!("there is no such file. {next}"));
+        }
+        unreadable(error.to_string())
     })?;
     let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".to_owned()))?;
     let mut config = parse(&text, file)?;
@@ -78,12 +78,17 @@ fn contradiction(config: &Config) -> Option<(&'static [&'static str], String)> {
         let message = format!("Argon2 needs 8 KiB for each lane: at least {least}");
         return Some((&["security", "argon2_memory_kib"], message));
     }
-    if let Err(error) = config.log.level.parse::<tracing_subscriber::filter::Targets>() {
-        let level = &config.log.level;
-        let message = format!("\"{level}\" is no level ({error}); use error, warn, info, debug or trace");
+    if let Some(wrong) = config.log.level.split(',').find(|part| !is_level(part)) {
+        let message = format!("\"{wrong}\" is no level; use error, warn, info, debug or trace");
         return Some((&["log", "level"], message));
     }
     None
+}
+
+/// A level, or a level for one part of the program.
+fn is_level(part: &str) -> bool {
+    let level = part.rsplit('=').next().unwrap_or(part).trim();
+    level.parse::<tracing::level_filters::LevelFilter>().is_ok()
 }
 
 /// Where a key stands in the text; the start when it does not.

@@ -30,9 +30,10 @@ fn the_reference_shows_the_defaults() {
 fn the_reference_has_every_key() {
     fn keys(table: &toml::Table, prefix: &str, into: &mut BTreeSet<String>) {
         for (key, value) in table {
-            match value {
-                toml::Value::Table(inner) => keys(inner, &format!("{prefix}{key}."), into),
-                _ => drop(into.insert(format!("{prefix}{key}"))),
+            if let toml::Value::Table(inner) = value {
+                keys(inner, &format!("{prefix}{key}."), into);
+            } else {
+                into.insert(format!("{prefix}{key}"));
             }
         }
     }

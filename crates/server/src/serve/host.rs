@@ -99,12 +99,17 @@ impl Host for MailHost {
         envelope: &'a Envelope,
         path: &'a ForwardPath,
     ) -> BoxFuture<'a, Verdict> {
-        let decided = self.sender(facts).and_then(|sender| self.delivery.decide(&sender, path));
-        if let Err(reply) = &decided {
-            tracing::info!(session = %facts.id, remote = %facts.remote.ip(), from = %envelope.reverse_path, to = %path,
+        Box::pin(async move {
+            let decided = match self.sender(facts) {
+                Ok(sender) => self.delivery.decide(&sender, path).await,
+                Err(reply) => Err(reply),
+            };
+            if let Err(reply) = &decided {
+                tracing::info!(session = %facts.id, remote = %facts.remote.ip(), from = %envelope.reverse_path, to = %path,
                 %reply, "recipient refused");
-        }
-        Box::pin(std::future::ready(decided.map_or_else(Verdict::Refuse, |()| Verdict::Accept)))
+            }
+            decided.map_or_else(Verdict::Refuse, |()| Verdict::Accept)
+        })
     }
 
     fn authenticate<'a>(
@@ -154,7 +159,7 @@ impl Message {
         }
         let from = envelope.reverse_path.to_string();
         let recipients = envelope.recipients.len();
-        let prepared = intake.finish(envelope).map_err(|Refused(reply)| reply)?;
+        let prepared = intake.finish(envelope).await.map_err(|Refused(reply)| reply)?;
         let octets = prepared.octets();
         let done = delivery.store().transact(move |tx| prepared.apply(tx)).await.map_err(|error| {
             tracing::error!(id, %error, "a message could not be kept");

@@ -52,22 +52,21 @@ impl Port {
         }
         let listener = opened.map_err(|error| {
             let failure = Failure::new(format!("[listeners] {key}: {at} can't be opened: {error}"));
-            match error.kind() {
-                ErrorKind::PermissionDenied => {
-                    failure.hint("ports below 1024 need root; start as root with `run_as_user` set, or use higher ones")
-                }
-                ErrorKind::AddrInUse => failure.hint("another program listens there: stop it, or choose another port"),
-                ErrorKind::AddrNotAvailable => failure.hint("this machine does not have that address"),
-                _ => failure,
+            let hint = [
+                (
+                    ErrorKind::PermissionDenied,
+                    "ports below 1024 need root; start as root with `run_as_user` set, or use others",
+                ),
+                (ErrorKind::AddrInUse, "another program listens there: stop it, or choose another port"),
+                (ErrorKind::AddrNotAvailable, "this machine does not have that address"),
+            ];
+            match hint.into_iter().find(|(kind, _)| *kind == error.kind()) {
+                Some((_, hint)) => failure.hint(hint),
+                None => failure,
             }
         })?;
         tracing::info!(service = key, %at, "listening");
         Ok(Self { listener, at })
-    }
-
-    /// Whether only this machine can reach it.
-    pub(super) fn is_loopback(&self) -> bool {
-        self.at.ip().to_canonical().is_loopback()
     }
 
     /// For the runtime.

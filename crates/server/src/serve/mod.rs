@@ -98,20 +98,21 @@ async fn serve_on(
             tasks.listener(kind.name(), running);
         }
     }
+    // One service for all ports: open mailboxes and connection limits are shared.
+    let service = imap::Imap::new(
+        store.clone(),
+        bus.clone(),
+        Arc::new(login::ImapLogin(authenticator.clone())),
+        settings::imap(&config),
+        Some(reloadable.imap_tls.clone()),
+    );
+    reloadable.watch_imap(service.clone());
     for (security, listeners) in
         [(imap::Security::StartTls, listening.imap), (imap::Security::ImplicitTls, listening.imaps)]
     {
         for listener in listeners {
-            let plaintext = config.security.imap_plaintext_login_on_loopback && listener.is_loopback();
-            let service = imap::Imap::new(
-                store.clone(),
-                bus.clone(),
-                Arc::new(login::ImapLogin(authenticator.clone())),
-                settings::imap(&config, plaintext),
-                Some(reloadable.imap_tls.clone()),
-            );
-            reloadable.watch_imap(service.clone(), plaintext);
-            let (listener, stop) = (listener.into_tokio()?, tasks.listeners_stop());
+            let (service, stop) = (service.clone(), tasks.listeners_stop());
+            let listener = listener.into_tokio()?;
             tasks.listener("imap", async move { service.serve(listener, security, stop).await });
         }
     }

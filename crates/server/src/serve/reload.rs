@@ -18,8 +18,8 @@ pub(super) struct Reloadable {
     pub(super) smtp_limits: Live<smtp_in::Limits>,
     pub(super) smtp_tls: Live<ServerConfig>,
     pub(super) imap_tls: Arc<imap::TlsHandle>,
-    /// The IMAP services, each with whether it takes logins without TLS.
-    imap: Mutex<Vec<(imap::Imap, bool)>>,
+    /// The IMAP service, once it is there.
+    imap: Mutex<Option<imap::Imap>>,
 }
 
 impl Reloadable {
@@ -35,8 +35,8 @@ impl Reloadable {
     }
 
     /// From now on, the service hears of new limits.
-    pub(super) fn watch_imap(&self, service: imap::Imap, plaintext_login: bool) {
-        self.imap.lock().push((service, plaintext_login));
+    pub(super) fn watch_imap(&self, service: imap::Imap) {
+        *self.imap.lock() = Some(service);
     }
 
     /// Reads the file again. What is wrong with it is logged, and everything stays as it is.
@@ -60,8 +60,8 @@ impl Reloadable {
         self.smtp_limits.set(Arc::new(settings::smtp_limits(&new.limits)));
         current.tls = new.tls.clone();
         current.limits = new.limits.clone();
-        for (service, plaintext_login) in self.imap.lock().iter() {
-            service.reload(settings::imap(&current, *plaintext_login));
+        if let Some(service) = &*self.imap.lock() {
+            service.reload(settings::imap(&current));
         }
         if *current != new {
             tracing::warn!("what else has changed in the file needs a restart");

@@ -1,5 +1,4 @@
 //! From the configuration to the settings of each crate.
-#![expect(clippy::disallowed_methods, reason = "the smart host's password is in a file that the configuration names")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,11 +60,11 @@ pub(super) fn smtp_limits(limits: &Limits) -> smtp_in::Limits {
 }
 
 /// One IMAP listener.
-pub(super) fn imap(config: &Config, plaintext_login: bool) -> imap::Settings {
+pub(super) fn imap(config: &Config) -> imap::Settings {
     let limits = &config.limits;
     imap::Settings {
         hostname: config.hostname.to_string(),
-        allow_plaintext_auth: plaintext_login,
+        plaintext_login_on_loopback: config.security.imap_plaintext_login_on_loopback,
         append_octets_max: limits.message_octets_max,
         connections_max: number(limits.imap_connections_max),
         connections_per_address_max: number(limits.imap_connections_per_address_max),

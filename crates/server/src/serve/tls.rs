@@ -1,5 +1,4 @@
 //! The certificate: from files, or one of our own making that is kept in the data folder.
-#![expect(clippy::disallowed_methods, reason = "certificates are files of the system and of the data folder")]
 
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
