@@ -373,9 +373,13 @@ class Late(Near):
         self.relais.retry_queue()
         until(lambda: self.waiting()[0]["attempts"] > entry["attempts"], what="another attempt")
         self.remote.decide = lambda verb, argument, session: None
-        self.relais.retry_queue()
+
+        def delivered():
+            # An attempt may be on its way, for which this comes too late; so again and again.
+            self.relais.retry_queue()
+            return not self.relais.queue()
+        until(delivered, what="the delivery at last")
         self.arrived(mid)
-        self.relais.wait_queue_empty()
         self.dsn()
 
 
