@@ -321,8 +321,13 @@ class Server:
     # -- command line
 
     def make_store(self):
-        """The data folder, in which the first command makes a store."""
-        self.data.mkdir(mode=0o700)
+        """`relais init`, and its domain and administrator away again: a test knows all that is there."""
+        file = self.home / "init.toml"
+        done = subprocess.run(
+            [binary(), "--config", str(file), "init", "--domain", "init.test", "--data-dir", str(self.data), "--password-file", "-"],
+            input=PASSWORD + "\n", capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.cli("domain", "remove", "init.test", "--force")
 
     def run(self, *arguments, stdin=None, timeout=60):
         """A command of the CLI; what it did, whatever it did."""

@@ -184,6 +184,59 @@ class Smtp(TestCase):
         log("%d messages, %d relayed or answered" % (len(there), sum(expected.values())))
 
 
+class Relaying(TestCase):
+    """Kills while mail is on its way to another server: nothing is lost, and only what was being handed over may come twice."""
+
+    def test_everything_acknowledged_arrives(self):
+        chance = random.Random(SEED)
+        remote = Remote()
+        self.addCleanup(remote.close)
+        relais = self.relais = self.server(name="crash-relay", hostname="mx.near.test", destinations={"remote.test": ("127.0.0.1", remote.port)})
+        relais.add_domain("near.test")
+        relais.add_accounts("robot@near.test")
+        relais.add_alias("away@near.test", "far@remote.test", "farther@remote.test")
+        relais.add_responder("robot@near.test", kind="autoresponder", subject="Answer", text="beep", frequency=0)
+        self.ledger = Ledger()
+        self.numbers = iter(range(10 ** 9))
+        for _ in range(ROUNDS):
+            relais.start()
+            begun = self.ledger.acknowledged
+            workers = Workers(relais, [self.load] * 3)
+            self.ledger.wait(begun + chance.randrange(10, 100))
+            workers.kill()
+        relais.start()
+        relais.retry_queue()
+        expected = {}
+        for mid, ((sender, to), state) in self.ledger.entries.items():
+            for recipient in ([sender] if to == "robot@near.test" else ["far@remote.test", "farther@remote.test"]):
+                expected[("<>" if to == "robot@near.test" else sender, recipient)] = state
+
+        def delivered():
+            return collections.Counter((one.sender or "<>", to) for one in list(remote.messages) for to in one.recipients)
+        wanted = {key for key, state in expected.items() if state == "done"}
+        until(lambda: wanted <= set(delivered()), 60, "everything to arrive")
+        relais.wait_queue_empty(60)
+        counts = delivered()
+        self.assertLessEqual(set(counts), set(expected), "more arrived than was sent")
+        twice = [key for key, count in counts.items() if count > 1]
+        # Five hand-overs at a time to one destination, of two recipients at most, can be cut by each kill.
+        self.assertLessEqual(len(twice), ROUNDS * 5 * 2, twice)
+        log("%d arrived, %d of them twice" % (len(counts), len(twice)))
+        relais.stop()
+        relais.check()
+
+    def load(self):
+        with self.relais.smtp() as client:
+            while True:
+                sender, to, mid = "w%d@remote.test" % next(self.numbers), random.choice(("away@near.test", "robot@near.test")), message_id()
+                for reply in client.envelope(sender, to):
+                    assert reply.code == 250, reply
+                self.ledger.begin(mid, (sender, to))
+                reply = client.data(message(to=to, sender=sender, mid=mid))
+                assert reply.code == 250, reply
+                self.ledger.done(mid)
+
+
 class Imap(TestCase):
     """APPEND, STORE, MOVE and EXPUNGE by IMAP."""
 

@@ -211,6 +211,36 @@ class Sizes(Hostile):
         self.usable(client)
 
 
+class Quota(ServerCase):
+    """A mailbox that is full."""
+
+    @classmethod
+    def prepare(cls, server):
+        super().prepare(server)
+        server.add_account("small@example.test", quota="20K")
+        server.add_alias("several@example.test", "small@example.test", BOB)
+
+    def test_a_full_mailbox(self):
+        body = ("x" * 70 + "\r\n") * 100
+        with self.relais.smtp() as client:
+            for _ in range(10):
+                replies = client.envelope(WRITER, "small@example.test")
+                reply = next((reply for reply in replies if reply.code != 250), None) or client.data(message(to="small@example.test", body=body))
+                if reply.code != 250:
+                    break
+                self.assertEqual(reply.code, 250)
+            self.assertIn(reply.status, ("452 4.2.2", "552 5.2.2", "552 5.7.1"))
+            self.assertEqual(client.command("NOOP").code, 250)
+        self.assertIn(len(self.relais.messages("small@example.test")), (2, 3))
+        with self.relais.imap("small@example.test") as client:
+            answer = client.append("INBOX", message(body=body))
+            self.assertEqual((answer.status, answer.code), ("NO", "OVERQUOTA"))
+            client.must("SELECT INBOX")
+            client.must(r"STORE 1:* +FLAGS (\Deleted)")
+            client.must("EXPUNGE")
+            self.assertTrue(client.append("INBOX", message(body=body)).ok)
+
+
 class Smuggling(Hostile):
     """No line end but CRLF ends a message (RFC 5321 §4.1.1.4)."""
 

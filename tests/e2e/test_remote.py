@@ -348,6 +348,41 @@ class TooOld(Near):
         self.relais.wait_queue_empty()
 
 
+class Late(Near):
+    """The sender of a message that waits too long is told, once, and it goes on waiting."""
+
+    @classmethod
+    def prepare(cls, server):
+        super().prepare(server)
+        server.set("queue", delay_notice_secs=1)
+
+    def test_a_delay_is_told_once(self):
+        self.refuse("RCPT", "451 4.2.0 come again")
+        mid, _ = self.submit("one@remote.test")
+
+        def look():
+            self.relais.retry_queue()
+            return set(self.relais.messages(ALICE)) - self.inbox
+        until(look, what="a notice of the delay")
+        _, _, _, (field,), original = report(self.dsn())
+        self.assertEqual((field["Action"], field["Final-Recipient"]), ("delayed", "rfc822; one@remote.test"))
+        self.assertRegex(field["Status"], r"^4\.\d+\.\d+$")
+        self.assertIn(mid, original.as_string())
+        entry, = self.waiting()
+        # Another failure tells nothing new.
+        self.relais.retry_queue()
+        until(lambda: self.waiting()[0]["attempts"] > entry["attempts"], what="another attempt")
+        self.remote.decide = lambda verb, argument, session: None
+
+        def delivered():
+            # An attempt may be on its way, for which this comes too late; so again and again.
+            self.relais.retry_queue()
+            return not self.relais.queue()
+        until(delivered, what="the delivery at last")
+        self.arrived(mid)
+        self.dsn()
+
+
 class SmartHost(TestCase):
     """All outgoing mail goes to one server that wants a login."""
 

@@ -175,6 +175,16 @@ class Autoresponder(Answers):
         self.assertEqual(len(copy), 1)
         self.assertIn(b"copied", copy[0])
 
+    def test_received_messages_are_copied(self):
+        # A10, with a free responder: the address has no mailbox, the copy is where its mail is read.
+        robot, reader = "robot%d@near.test" % next(self.numbers), self.account()
+        self.relais.add_alias(robot, ":blackhole:")
+        self.relais.add_responder(robot, kind="autoresponder", subject="Copy", text="copy", frequency=0, copy_received_to=reader)
+        sender, mid = self.send(robot)
+        self.relais.wait_message(reader, mid)
+        self.answered(sender)
+        self.assertEqual(len(self.relais.with_id(reader, mid)), 1)
+
     def test_received_messages_are_not_kept_when_so_wished(self):
         robot = self.account()
         self.relais.add_responder(robot, kind="autoresponder", subject="Dropped", text="dropped", frequency=0, drop=True)
