@@ -24,7 +24,7 @@ help:
 	@echo "make bench   Relais beside Postfix + Dovecot (PEERS=folder of the load generator)"
 
 deps:
-	@scripts/deps build
+	@scripts/deps
 
 build: deps
 	@scripts/first-build-notice
@@ -34,7 +34,7 @@ demo: build
 	@"$(CARGO_TARGET_DIR)/release/relais-demo" $(ARGS)
 
 test:
-	@scripts/deps build test
+	@scripts/deps
 	@scripts/first-build-notice
 	@scripts/test
 
