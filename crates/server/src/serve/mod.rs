@@ -36,13 +36,12 @@ use supervise::Supervisor;
 
 /// Runs the server that a file describes, until it is told to stop.
 pub(crate) fn run(file: &Path) -> Result<(), Failure> {
-    let config = config::load(file)?;
-    log::start(&config.log);
-    serve(config, Some(file.to_owned()))
+    serve(config::load(file)?, Some(file.to_owned()))
 }
 
 /// Runs a server; `source` is read again on `SIGHUP`.
 pub(crate) fn serve(config: Config, source: Option<PathBuf>) -> Result<(), Failure> {
+    log::start(&config.log);
     // A certificate that only root may read is read before root is given up.
     let given = tls::given(&config)?;
     let listening = Listening::open(&config.listeners)?;
