@@ -10,11 +10,6 @@ export CARGO_TARGET_DIR
 RUST_MINOR := $(shell rustc --version 2>/dev/null | sed -n 's/^rustc 1\.\([0-9]*\)\..*/\1/p')
 IGNORE_RUST_VERSION := $(shell [ "$(RUST_MINOR)" -lt 98 ] 2>/dev/null && echo --ignore-rust-version)
 
-# With a compiler cache a change of features does not compile RocksDB anew.
-ifneq ($(shell command -v ccache),)
-CC_CACHED = CC="ccache cc" CXX="ccache c++"
-endif
-
 CARGO_FLAGS = --release --locked $(IGNORE_RUST_VERSION)
 export CARGO_FLAGS
 
@@ -29,22 +24,22 @@ help:
 	@echo "make bench   Relais beside Postfix + Dovecot (PEERS=folder of the load generator)"
 
 deps:
-	@scripts/deps build
+	@scripts/deps
 
 build: deps
 	@scripts/first-build-notice
-	$(CC_CACHED) cargo build $(CARGO_FLAGS) --workspace --bins
+	cargo build $(CARGO_FLAGS) --workspace --bins
 
 demo: build
 	@"$(CARGO_TARGET_DIR)/release/relais-demo" $(ARGS)
 
 test:
-	@scripts/deps build test
+	@scripts/deps
 	@scripts/first-build-notice
-	@$(CC_CACHED) scripts/test
+	@scripts/test
 
 lint: deps
-	@$(CC_CACHED) scripts/lint
+	@scripts/lint
 
 bench: build
 	@scripts/bench

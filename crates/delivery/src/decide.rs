@@ -62,6 +62,20 @@ pub fn storage_reply(error: &StorageError) -> Reply {
         }
         StorageError::OverQuota => Reply::fixed(452, EnhancedCode(4, 2, 2), "Mailbox full, try again later"),
         StorageError::Closed => Reply::fixed(421, EnhancedCode(4, 3, 2), "Server is shutting down, try again later"),
-        _ => Reply::fixed(451, EnhancedCode(4, 3, 0), "Local error while storing the message, try again later"),
+        StorageError::NoSuchAccount
+        | StorageError::NoSuchMailbox
+        | StorageError::MailboxExists
+        | StorageError::BadMailboxName(_)
+        | StorageError::NotAllowed(_)
+        | StorageError::ObjectExists(_)
+        | StorageError::NoSuchObject(_)
+        | StorageError::LimitReached(_)
+        | StorageError::Expunged
+        | StorageError::Io(_)
+        | StorageError::Corrupt(_)
+        | StorageError::Locked
+        | StorageError::Newer { .. } => {
+            Reply::fixed(451, EnhancedCode(4, 3, 0), "Local error while storing the message, try again later")
+        }
     }
 }

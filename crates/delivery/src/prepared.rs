@@ -21,7 +21,7 @@ pub struct Prepared {
     pub(crate) skip_octets: u32,
     pub(crate) needs_smtputf8: bool,
     /// The DSN that tells the sender of the delivery, when that was asked for.
-    pub(crate) notice: Option<Box<Prepared>>,
+    pub(crate) notice: Option<Box<Self>>,
     pub(crate) envelope: Envelope,
     pub(crate) now: Timestamp,
 }

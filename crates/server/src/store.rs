@@ -58,8 +58,8 @@ pub(crate) async fn open(config: &Config) -> Result<Open, Failure> {
 
 /// Opens the store for one command, as the user that it belongs to.
 pub(crate) async fn open_beside(config: &Config) -> Result<Open, Failure> {
-    if !folder(&config.data_dir).exists() {
-        let failure = Failure::new(format!("there is no store in {}", config.data_dir.display()));
+    if !config.data_dir.exists() {
+        let failure = Failure::new(format!("there is no data folder {}", config.data_dir.display()));
         return Err(failure.hint("`relais init` makes one; `--config FILE` names another configuration"));
     }
     privileges::become_user(&config.run_as_user)?;

@@ -67,13 +67,13 @@ fn absolute(domain: &Domain) -> String {
 }
 
 fn error(error: &NetError) -> ResolveError {
-    match error {
-        NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NXDomain => {
-            ResolveError::NoSuchName
+    if let NetError::Dns(DnsError::NoRecordsFound(none)) = error {
+        if none.response_code == ResponseCode::NXDomain {
+            return ResolveError::NoSuchName;
         }
-        NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NoError => {
-            ResolveError::NoRecords
+        if none.response_code == ResponseCode::NoError {
+            return ResolveError::NoRecords;
         }
-        other => ResolveError::Temporary(other.to_string()),
     }
+    ResolveError::Temporary(error.to_string())
 }
