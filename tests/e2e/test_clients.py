@@ -110,6 +110,52 @@ class Smtplib(Office):
         self.relais.wait_message("keeper@catch.test", mid)
         self.assertEqual(len(self.relais.with_id("keeper@catch.test", mid)), 1)
 
+    def test_aliases_in_a_circle_are_refused(self):
+        self.relais.add_alias("two@example.test", "dave@example.test")
+        self.relais.add_alias("one@example.test", "two@example.test")
+        done = self.relais.run("alias", "set", "two@example.test", "--to", "one@example.test")
+        if done.returncode:
+            # Refused where it would come to be.
+            self.assertRegex(done.stderr, "one@example.test")
+            self.arrived(self.send("one@example.test")[0], "dave")
+        else:
+            with self.mx() as client:
+                client.ehlo()
+                client.mail("writer@remote.test")
+                code, text = client.rcpt("one@example.test")
+            self.assertEqual(code // 100, 5, text)
+
+    def test_switched_off(self):
+        self.relais.add_account("off@example.test")
+        self.relais.cli("account", "set", "off@example.test", "--disable")
+        with self.assertRaises(smtplib.SMTPAuthenticationError):
+            self.relais.submit("off@example.test", "alice@example.test", message(sender="off@example.test"))
+        # Mail still comes in, and is there when the account is back.
+        mid = self.send("off@example.test")[0]
+        self.relais.cli("account", "set", "off@example.test", "--enable")
+        self.relais.wait_message("off@example.test", mid)
+        self.relais.add_alias("off-alias@example.test", "alice@example.test")
+        self.relais.cli("alias", "set", "off-alias@example.test", "--disable")
+        self.refused("off-alias@example.test", 550, "5.1.1")
+        self.relais.add_domain("off.test")
+        self.relais.add_account("somebody@off.test")
+        self.relais.cli("domain", "set", "off.test", "--disable")
+        with self.mx() as client:
+            client.ehlo()
+            client.mail("writer@remote.test")
+            self.assertEqual(client.rcpt("somebody@off.test")[0] // 100, 5)
+        self.relais.cli("account", "remove", "off@example.test", "--force")
+        self.refused("off@example.test", 550, "5.1.1")
+
+    def test_a_password_that_was_changed(self):
+        # The old one is worthless at once, although logins are remembered.
+        self.relais.add_account("changing@example.test")
+        self.relais.imap("changing@example.test").close()
+        self.relais.cli("account", "set", "changing@example.test", "--password-file", "-", stdin="another pond, 4 herons\n")
+        with self.relais.imap() as client:
+            self.assertEqual(client.command('LOGIN "changing@example.test" "%s"' % PASSWORD).status, "NO")
+            client.login("changing@example.test", "another pond, 4 herons")
+
     def test_postmaster_is_taken(self):
         # RFC 5321 §4.5.1: with and without a domain.
         with self.mx() as client:

@@ -1,9 +1,12 @@
-"""What an idle IMAP client costs."""
+"""What an idle IMAP client costs, and that messages stream."""
 
+import base64
+import os
 import resource
+import threading
 import unittest
 
-from harness import ServerCase, log, message
+from harness import ServerCase, log, message, message_id
 
 CLIENTS = 1000
 OCTETS_MAX = 64 << 10
@@ -51,6 +54,57 @@ class Memory(ServerCase):
         self.relais.send("writer@remote.test", self.users[0], message())
         for client in clients[::len(self.users)]:
             self.assertEqual(client.response(), "* 4 EXISTS")
+
+    def test_large_messages_stream(self):
+        """Memory does not grow with the size of the messages that come in and go out at once."""
+        noise = base64.b64encode(os.urandom(57 * 16_384))
+        body = "".join(noise[at:at + 76].decode() + "\r\n" for at in range(0, len(noise), 76)) * 6
+        mids, peak, errors = [message_id() for _ in range(8)], [0], []
+        user = self.users[1]
+        stop = threading.Event()
+
+        def watch():
+            while not stop.wait(0.02):
+                peak[0] = max(peak[0], self.relais.rss())
+
+        def work(job, mid):
+            try:
+                job(mid)
+            except Exception as error:
+                errors.append(error)
+
+        def send(mid):
+            with self.relais.smtp() as client:
+                client.deliver("writer@remote.test", user, message(to=user, mid=mid, body=body))
+
+        def fetch(mid):
+            with self.relais.imap(user) as client:
+                client.must("SELECT INBOX")
+                number = client.must('SEARCH HEADER Message-ID "%s"' % mid).untagged[0].split()[2]
+                answer = client.must("FETCH %s (BODY.PEEK[])" % number)
+                assert len(answer.untagged[0]) > len(body), "the message came back short"
+
+        # A first one, so that what is kept for all messages is there.
+        send(message_id())
+        before = self.relais.rss()
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        grown = {}
+        for name, job in (("in", send), ("out", fetch)):
+            peak[0] = 0
+            threads = [threading.Thread(target=work, args=(job, mid)) for mid in mids]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            grown[name] = peak[0] - before
+        stop.set()
+        watcher.join()
+        if errors:
+            raise errors[0]
+        log("8 messages of %.0f MiB at once: %.0f MiB more in, %.0f MiB more out" % (
+            len(body) / 2 ** 20, grown["in"] / 2 ** 20, grown["out"] / 2 ** 20))
+        self.assertLess(max(grown.values()), 40 << 20)
 
 
 if __name__ == "__main__":
