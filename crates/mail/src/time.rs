@@ -19,6 +19,13 @@ impl Timestamp {
         Self(secs.saturating_mul(1000))
     }
 
+    /// The date of RFC 5322 §3.3, in UTC. A point that no calendar of four-digit years has prints as 1970.
+    #[must_use]
+    pub fn to_rfc5322(self) -> String {
+        let at = jiff::Timestamp::from_second(self.as_secs()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+    }
+
     /// This point plus a span; saturates.
     #[must_use]
     pub fn plus(self, span: std::time::Duration) -> Self {
@@ -45,5 +52,16 @@ pub struct InternalDate {
 impl From<Timestamp> for InternalDate {
     fn from(at: Timestamp) -> Self {
         Self { secs: at.as_secs(), offset_minutes: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_as_the_rfc_writes_them() {
+        assert_eq!(Timestamp(1_700_000_000_999).to_rfc5322(), "Tue, 14 Nov 2023 22:13:20 +0000");
+        assert_eq!(Timestamp(i64::MAX).to_rfc5322(), "Thu, 01 Jan 1970 00:00:00 +0000");
     }
 }

@@ -31,7 +31,7 @@ pub fn trace_header(facts: &SessionFacts, envelope: &Envelope, our_name: &Domain
         // RFC 8314 §4.3: the `tls` clause.
         field.push_str(&format!("\r\n\ttls {}", clean_name(&tls.cipher)));
     }
-    field.push_str(&format!(";\r\n\t{}\r\n", date(now)));
+    field.push_str(&format!(";\r\n\t{}\r\n", now.to_rfc5322()));
     field.into_bytes()
 }
 
@@ -39,12 +39,6 @@ pub fn trace_header(facts: &SessionFacts, envelope: &Envelope, our_name: &Domain
 fn clean_name(name: &str) -> String {
     let good = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
     name.chars().take(NAME_CHARACTERS_MAX).map(|c| if good(c) { c } else { '?' }).collect()
-}
-
-/// The date of RFC 5322 §3.3, in UTC.
-fn date(now: Timestamp) -> String {
-    let at = jiff::Timestamp::from_second(now.as_secs()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
 
 const NAME_CHARACTERS_MAX: usize = 255;

@@ -139,7 +139,7 @@ fn header(facts: &DsnFacts<'_>, boundary: &str) -> Vec<u8> {
          \tboundary=\"{boundary}\"\r\n\
          \r\n\
          This is a delivery report in MIME format (RFC 3464).\r\n",
-        date = date(facts.now),
+        date = facts.now.to_rfc5322(),
         from = facts.from,
         to = facts.to,
         mta = facts.reporting_mta,
@@ -178,11 +178,6 @@ fn boundary(token: &[u8; 12], parts: &[&[u8]]) -> String {
         boundary.push('_');
     }
     boundary
-}
-
-/// A date as RFC 5322 §3.3 writes it, in UTC.
-fn date(at: Timestamp) -> String {
-    calendar(at, "%a, %d %b %Y %H:%M:%S +0000")
 }
 
 /// A moment in UTC, in a form of `strftime`.

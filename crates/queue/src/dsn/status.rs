@@ -2,7 +2,7 @@
 
 use mail::Reply;
 
-use super::{DsnFacts, date};
+use super::DsnFacts;
 use crate::attempt::{ReportKind, ReportedRecipient};
 use crate::limits::DIAGNOSTIC_OCTETS_MAX;
 
@@ -14,7 +14,7 @@ pub(super) fn fields(facts: &DsnFacts<'_>, utf8: bool) -> Vec<u8> {
         out.add("Original-Envelope-Id", id);
     }
     out.add("Reporting-MTA", &format!("dns; {}", facts.reporting_mta));
-    out.add("Arrival-Date", &date(facts.arrived_at));
+    out.add("Arrival-Date", &facts.arrived_at.to_rfc5322());
     for recipient in &facts.report.recipients {
         out.text.push_str("\r\n");
         recipient_fields(&mut out, facts, recipient);
@@ -47,9 +47,9 @@ fn recipient_fields(out: &mut Fields, facts: &DsnFacts<'_>, recipient: &Reported
         let source = if recipient.host.is_some() { "smtp" } else { "X-Relais" };
         out.add("Diagnostic-Code", &format!("{source}; {}", shortened(reply)));
     }
-    out.add("Last-Attempt-Date", &date(facts.now));
+    out.add("Last-Attempt-Date", &facts.now.to_rfc5322());
     if facts.report.kind == ReportKind::Delayed {
-        out.add("Will-Retry-Until", &date(facts.retry_until));
+        out.add("Will-Retry-Until", &facts.retry_until.to_rfc5322());
     }
 }
 

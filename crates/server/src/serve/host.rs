@@ -15,6 +15,8 @@ use smtp_in::{Acknowledgement, AuthFailure, Host, Identity, MessageSink, Secret,
 use storage_rocksdb::{Health, RocksEngine};
 use world::BoxFuture;
 
+use submitted::{Held, SubmittedHeader, missing_fields};
+
 /// The server behind SMTP sessions.
 pub(super) struct MailHost {
     delivery: Delivery,
@@ -73,7 +75,7 @@ impl MailHost {
         let received = trace_header(facts, envelope, hostname, &id, world.clock.now());
         let intake = self.delivery.intake(&envelope.reverse_path, &received).await.map_err(|Refused(reply)| reply)?;
         let sender = facts.identity.as_ref().map(|identity| identity.account);
-        Ok(Message { id, intake, sender, header: Header::default(), delivery: self.delivery.clone() })
+        Ok(Message { id, intake, sender, header: SubmittedHeader::default(), delivery: self.delivery.clone() })
     }
 }
 
@@ -147,16 +149,37 @@ struct Message {
     intake: Intake,
     /// Who submits it; `None`: another server hands it over.
     sender: Option<AccountId>,
-    header: Header,
+    header: SubmittedHeader,
     delivery: Delivery,
 }
 
 impl Message {
-    async fn keep(self, envelope: Envelope) -> Result<Acknowledgement, Reply> {
-        let Self { id, intake, sender, header, delivery } = self;
-        if let Some(account) = sender {
-            check_identity(&delivery.store().directory(), account, &header)?;
+    /// Takes octets of a submitted message: its header waits until it is complete.
+    async fn take_submitted(&mut self, account: AccountId, octets: &[u8]) -> Result<(), Reply> {
+        let Some(held) = self.header.take(octets)? else {
+            return if self.header.has_ended() { self.intake(octets).await } else { Ok(()) };
+        };
+        self.take_header(account, held).await
+    }
+
+    /// The header is complete, with what came behind it in the same octets.
+    async fn take_header(&mut self, account: AccountId, held: Held) -> Result<(), Reply> {
+        check_identity(&self.delivery.store().directory(), account, held.header())?;
+        let hostname = &self.delivery.settings().hostname;
+        let missing = missing_fields(held.header(), &self.id, hostname, self.delivery.store().now());
+        self.intake(missing.as_bytes()).await?;
+        self.intake(held.octets()).await
+    }
+
+    async fn intake(&mut self, octets: &[u8]) -> Result<(), Reply> {
+        self.intake.write(octets).await.map_err(|Refused(reply)| reply)
+    }
+
+    async fn keep(mut self, envelope: Envelope) -> Result<Acknowledgement, Reply> {
+        if let (Some(account), Some(held)) = (self.sender, self.header.end()) {
+            self.take_header(account, held).await?;
         }
+        let Self { id, intake, delivery, .. } = self;
         let from = envelope.reverse_path.to_string();
         let recipients = envelope.recipients.len();
         let prepared = intake.finish(envelope).await.map_err(|Refused(reply)| reply)?;
@@ -183,10 +206,10 @@ impl Message {
 impl MessageSink for Message {
     fn write<'a>(&'a mut self, octets: &'a [u8]) -> BoxFuture<'a, Result<(), Reply>> {
         Box::pin(async move {
-            if self.sender.is_some() {
-                self.header.take(octets);
+            match self.sender {
+                Some(account) => self.take_submitted(account, octets).await,
+                None => self.intake(octets).await,
             }
-            self.intake.write(octets).await.map_err(|Refused(reply)| reply)
         })
     }
 
@@ -195,42 +218,9 @@ impl MessageSink for Message {
     }
 }
 
-/// The header of a submitted message as it passed.
-#[derive(Default)]
-struct Header {
-    octets: Vec<u8>,
-    ended: bool,
-    too_long: bool,
-}
-
-impl Header {
-    fn take(&mut self, octets: &[u8]) {
-        if self.ended || self.too_long {
-            return;
-        }
-        // The blank line may have begun in the octets before.
-        let from = self.octets.len().saturating_sub(3);
-        self.octets.extend_from_slice(octets);
-        let tail = self.octets.get(from..).unwrap_or_default();
-        if self.octets.starts_with(b"\r\n") {
-            self.octets.clear();
-            self.ended = true;
-        } else if let Some(at) = tail.windows(4).position(|window| window == b"\r\n\r\n") {
-            self.octets.truncate(from.saturating_add(at).saturating_add(2));
-            self.ended = true;
-        } else if self.octets.len() > SUBMITTED_HEADER_OCTETS_MAX {
-            self.octets.clear();
-            self.too_long = true;
-        }
-    }
-}
-
-/// R6, at the end of a submitted message: every address in From and Sender must be one that the account may use.
-fn check_identity(directory: &Directory, account: AccountId, header: &Header) -> Result<(), Reply> {
-    if header.too_long {
-        return Err(HEADER_TOO_LONG);
-    }
-    for field in raw_fields(&header.octets) {
+/// R6, for a submitted message: every address in From and Sender must be one that the account may use.
+fn check_identity(directory: &Directory, account: AccountId, header: &[u8]) -> Result<(), Reply> {
+    for field in raw_fields(header) {
         let identity = |name: &[u8]| name.eq_ignore_ascii_case(b"From") || name.eq_ignore_ascii_case(b"Sender");
         if !field.name.is_some_and(identity) {
             continue;
@@ -249,16 +239,13 @@ fn check_identity(directory: &Directory, account: AccountId, header: &Header) ->
 /// The responder may lag behind so far before senders are asked to wait.
 const BACKLOG_MAX: usize = 5_000;
 
-/// A submitted message's header, as far as the check of its sender holds it in memory.
-const SUBMITTED_HEADER_OCTETS_MAX: usize = 256 * 1024;
-
 const DISK_FULL: Reply = Reply::fixed(452, EnhancedCode(4, 3, 1), "Insufficient system storage, try again later");
 const STORE_FAILED: Reply = Reply::fixed(451, EnhancedCode(4, 3, 0), "The store can't be written now, try again later");
 const CLOSING: Reply = Reply::fixed(421, EnhancedCode(4, 3, 2), "Server is shutting down, try again later");
 const BUSY: Reply = Reply::fixed(451, EnhancedCode(4, 3, 2), "Too much mail is being worked on, try again later");
 const ACCOUNT_GONE: Reply = Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more");
 const BAD_FROM: Reply = Reply::fixed(550, EnhancedCode(5, 6, 0), "From has an address that can't be read");
-const HEADER_TOO_LONG: Reply = Reply::fixed(550, EnhancedCode(5, 6, 0), "The header of the message is too long");
 
+mod submitted;
 #[cfg(test)]
 mod tests;

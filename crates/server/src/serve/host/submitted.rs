@@ -1,0 +1,143 @@
+//! The header of a submitted message: held until it is complete, so that its sender can be checked and what is missing
+//! can be added (RFC 6409 §8.1, §8.2) before anything of it is stored.
+
+use mail::{Domain, EnhancedCode, Reply, Timestamp};
+use message::raw_fields;
+
+/// Octets of a header that is held.
+const HEADER_OCTETS_MAX: usize = 256 * 1024;
+
+const HEADER_TOO_LONG: Reply = Reply::fixed(550, EnhancedCode(5, 6, 0), "The header of the message is too long");
+
+/// Octets that wait for the end of the header.
+#[derive(Default)]
+pub(super) struct SubmittedHeader {
+    held: Vec<u8>,
+    ended: bool,
+}
+
+/// A complete header, and the octets that came with its end.
+pub(super) struct Held {
+    octets: Vec<u8>,
+    /// Where the header ends: before its blank line.
+    end: usize,
+}
+
+impl Held {
+    /// The fields, without the blank line.
+    pub(super) fn header(&self) -> &[u8] {
+        self.octets.get(..self.end).unwrap_or_default()
+    }
+
+    /// Everything held, in its order.
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+}
+
+impl SubmittedHeader {
+    /// Takes octets; gives what was held back when they complete the header.
+    pub(super) fn take(&mut self, octets: &[u8]) -> Result<Option<Held>, Reply> {
+        if self.ended {
+            return Ok(None);
+        }
+        // The blank line may have begun in the octets before.
+        let from = self.held.len().saturating_sub(3);
+        self.held.extend_from_slice(octets);
+        let tail = self.held.get(from..).unwrap_or_default();
+        if self.held.starts_with(b"\r\n") {
+            return Ok(self.finish(0));
+        }
+        if let Some(at) = tail.windows(4).position(|window| window == b"\r\n\r\n") {
+            return Ok(self.finish(from.saturating_add(at).saturating_add(2)));
+        }
+        if self.held.len() > HEADER_OCTETS_MAX { Err(HEADER_TOO_LONG) } else { Ok(None) }
+    }
+
+    /// The message has ended: what is held is a header without a blank line.
+    pub(super) fn end(&mut self) -> Option<Held> {
+        if self.ended { None } else { self.finish(self.held.len()) }
+    }
+
+    /// Whether the header has been given back.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    fn finish(&mut self, end: usize) -> Option<Held> {
+        self.ended = true;
+        Some(Held { octets: std::mem::take(&mut self.held), end })
+    }
+}
+
+/// Date and Message-ID, when the client left them out.
+pub(super) fn missing_fields(header: &[u8], id: &str, hostname: &Domain, now: Timestamp) -> String {
+    let has = |name: &[u8]| raw_fields(header).any(|field| field.name.is_some_and(|n| n.eq_ignore_ascii_case(name)));
+    let mut missing = String::new();
+    if !has(b"Date") {
+        missing.push_str(&format!("Date: {}\r\n", now.to_rfc5322()));
+    }
+    if !has(b"Message-ID") {
+        missing.push_str(&format!("Message-ID: <{id}@{hostname}>\r\n"));
+    }
+    missing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is given back, when the message comes in two pieces.
+    fn held(message: &[u8], cut: usize) -> (Vec<u8>, Vec<u8>) {
+        let mut header = SubmittedHeader::default();
+        let mut given = Vec::new();
+        let mut fields = Vec::new();
+        for piece in [&message[..cut], &message[cut..]] {
+            match header.take(piece).unwrap() {
+                Some(held) => {
+                    fields.extend_from_slice(held.header());
+                    given.extend_from_slice(held.octets());
+                }
+                None if header.has_ended() => given.extend_from_slice(piece),
+                None => {}
+            }
+        }
+        if let Some(held) = header.end() {
+            fields.extend_from_slice(held.header());
+            given.extend_from_slice(held.octets());
+        }
+        (fields, given)
+    }
+
+    #[test]
+    fn nothing_is_lost_however_it_is_cut() {
+        for (message, fields) in [
+            (&b"From: a@b\r\nX: y\r\n\r\nbody\r\n\r\n"[..], &b"From: a@b\r\nX: y\r\n"[..]),
+            (b"\r\nbody\r\n", b""),
+            (b"From: a@b\r\n", b"From: a@b\r\n"),
+            (b"", b""),
+        ] {
+            for cut in 0..=message.len() {
+                assert_eq!(held(message, cut), (fields.to_vec(), message.to_vec()), "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_without_end_is_refused() {
+        let mut header = SubmittedHeader::default();
+        let refused = (0..HEADER_OCTETS_MAX / 1000 + 2).find_map(|_| header.take(&[b'x'; 1000]).err());
+        assert_eq!(refused, Some(HEADER_TOO_LONG));
+    }
+
+    #[test]
+    fn only_what_is_missing_is_added() {
+        let hostname = Domain::parse("mx.example").unwrap();
+        let missing = |header: &[u8]| missing_fields(header, "7f", &hostname, Timestamp(1_700_000_000_000));
+        assert_eq!(missing(b"date: x\r\nMESSAGE-ID: <y@z>\r\n"), "");
+        assert_eq!(
+            missing(b"Subject: Date: x\r\n"),
+            "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nMessage-ID: <7f@mx.example>\r\n"
+        );
+    }
+}
