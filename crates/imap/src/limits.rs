@@ -32,6 +32,9 @@ pub const SEARCH_OVERLAP_OCTETS: usize = 16 * 1024;
 /// Rows looked at by SEARCH before other sessions get their turn.
 pub const SEARCH_ROWS_PER_TURN: usize = 2_000;
 
+/// Texts looked for in a header or a window by SEARCH before other sessions get their turn.
+pub const SEARCH_NEEDLES_PER_TURN: usize = 16;
+
 /// Failed logins on one connection; then it is closed.
 pub const LOGIN_FAILURES_MAX: u32 = 3;
 

@@ -7,15 +7,15 @@ use storage::StorageError;
 use storage::blobs::BlobReader;
 
 use crate::engine::search::fold;
-use crate::limits::{SEARCH_OVERLAP_OCTETS, SEARCH_WINDOW_OCTETS};
+use crate::limits::{SEARCH_NEEDLES_PER_TURN, SEARCH_OVERLAP_OCTETS, SEARCH_WINDOW_OCTETS};
 
 /// The texts that are looked for, and which of them have been found.
-pub(crate) struct Needles<'a> {
+pub(crate) struct Looking<'a> {
     needles: &'a [String],
     found: Vec<bool>,
 }
 
-impl<'a> Needles<'a> {
+impl<'a> Looking<'a> {
     /// None of them found yet.
     pub(crate) fn new(needles: &'a [String]) -> Self {
         Self { needles, found: vec![false; needles.len()] }
@@ -32,9 +32,13 @@ impl<'a> Needles<'a> {
     }
 
     /// Looks somewhere for what is not found yet.
-    pub(crate) fn look(&mut self, holds: impl Fn(&str) -> bool) {
-        for (needle, found) in self.needles.iter().zip(&mut self.found) {
-            *found = *found || holds(needle);
+    pub(crate) async fn look(&mut self, holds: impl Fn(&str) -> bool) {
+        let texts = self.needles.chunks(SEARCH_NEEDLES_PER_TURN);
+        for (some, found) in texts.zip(self.found.chunks_mut(SEARCH_NEEDLES_PER_TURN)) {
+            for (needle, found) in some.iter().zip(found) {
+                *found = *found || holds(needle);
+            }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -69,16 +73,15 @@ impl<'a> Needles<'a> {
             }
             if window.len() >= SEARCH_WINDOW_OCTETS || at >= body.end {
                 let last = at >= body.end;
-                let keep = self.look_in_window(&window, part, last);
+                let keep = self.look_in_window(&window, part, last).await;
                 window.drain(..keep);
-                tokio::task::yield_now().await;
             }
         }
         Ok(())
     }
 
     /// Looks into a window; returns where the next one begins.
-    fn look_in_window(&mut self, window: &[u8], part: &TableEntry, last: bool) -> usize {
+    async fn look_in_window(&mut self, window: &[u8], part: &TableEntry, last: bool) -> usize {
         let end = if last { window.len() } else { cut(window, window.len(), part.encoding) };
         let text = window.get(..end).unwrap_or_default();
         let text = decode_text(text, part.encoding, part.charset.as_deref().map(str::as_bytes));
@@ -86,7 +89,8 @@ impl<'a> Needles<'a> {
         let text = fold(&text);
         // A line break in the text is a space in what people look for.
         let joined = text.replace("\r\n", " ");
-        self.look(|needle| text.contains(needle) || joined.contains(needle));
+        let holds = |needle: &str| if needle.contains('\n') { text.contains(needle) } else { joined.contains(needle) };
+        self.look(holds).await;
         cut(window, end.saturating_sub(SEARCH_OVERLAP_OCTETS), part.encoding)
     }
 }

@@ -10,12 +10,18 @@
 
 mod support;
 
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use relais_imap::Settings;
 use support::stage::{Client, pipe, soon};
 use support::{House, PASSWORD, fixture};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio_util::sync::CancellationToken;
 use world::Clock;
 
@@ -232,4 +238,58 @@ async fn an_append_that_ends_in_time_is_kept_through_a_shutdown() {
     assert!(client.read_line().await.unwrap().unwrap().starts_with("a OK [APPENDUID"));
     assert!(client.read_line().await.unwrap().unwrap().starts_with("* BYE"));
     assert_eq!(house.store.inbox(house.account("alice").id).await.unwrap().messages, 1);
+}
+
+/// A pipe that notes the most that its writer held when it wrote.
+struct Watched(DuplexStream, Arc<AtomicUsize>);
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        self.1.fetch_max(octets.len(), Ordering::Relaxed);
+        Pin::new(&mut self.0).poll_write(cx, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test]
+async fn header_fields_asked_for_many_times_are_not_collected() {
+    let house = House::new(settings(), false).await;
+    let text = format!("{}\r\nbody\r\n", "X-Field: 0123456789\r\n".repeat(10_000));
+    house.deliver("alice", "INBOX", text.as_bytes(), true).await;
+    let (near, far) = tokio::io::duplex(4096);
+    let most = Arc::new(AtomicUsize::new(0));
+    let session = house.imap.clone().serve_stream(
+        Box::new(Watched(far, Arc::clone(&most))),
+        "127.0.0.1".parse().unwrap(),
+        relais_imap::Security::StartTls,
+        CancellationToken::new(),
+    );
+    let session = tokio::spawn(session);
+    let mut client = Client::new(Box::new(near));
+    client.read_line().await.unwrap();
+    client.command("l", &format!("LOGIN alice {PASSWORD}")).await.unwrap();
+    client.command("s", "SELECT INBOX").await.unwrap();
+    let items: Vec<String> = (0..50).map(|n| format!("BODY.PEEK[HEADER.FIELDS.NOT (A{n})]")).collect();
+    client.send(format!("f FETCH 1 ({})\r\n", items.join(" ")).as_bytes()).await.unwrap();
+    // The client does not read on; what the session holds is at most a header and what was collected before it.
+    for _ in 0..2_000 {
+        tokio::task::yield_now().await;
+    }
+    let most = most.load(Ordering::Relaxed);
+    assert!(most > text.len() / 2 && most < text.len() * 2, "{most} octets were held");
+    drop(client);
+    session.await.unwrap();
 }

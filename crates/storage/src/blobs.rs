@@ -2,16 +2,19 @@
 //!
 //! A writer holds at most one chunk in memory and spills the full ones early. The transaction that names the blob
 //! writes the last chunk and the row. An upload that spilled has a marker row until then; chunks whose marker outlives
-//! its writer are swept. A blob without references waits in a grave row before it goes, so that a reader that is
+//! its writer are swept soon, so that messages that never end do not fill the disk. A blob without references waits in a grave row before it goes, so that a reader that is
 //! streaming it comes to its end.
 //!
 //! **Invariant:** a blob has exactly one grave while it has no references, and none while it has some; so has one that a
 //! transaction stored and never named.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use mail::{BlobHash, Timestamp};
+use parking_lot::Mutex;
 
 use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
@@ -24,15 +27,38 @@ use crate::transaction::Transaction;
 /// How long a blob without references is kept.
 pub const GRAVE_KEEP: Duration = Duration::from_secs(3600);
 
+/// Uploads whose writer and staged blobs are gone; [`Store::sweep`] removes the chunks of those that nothing has named.
+pub(crate) type Abandoned = Arc<Mutex<Vec<[u8; 16]>>>;
+
+/// An upload's number while somebody holds it.
+struct Upload {
+    id: [u8; 16],
+    spilled: bool,
+    abandoned: Abandoned,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if self.spilled {
+            self.abandoned.lock().push(self.id);
+        }
+    }
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Upload({:032x})", u128::from_be_bytes(self.id))
+    }
+}
+
 /// Takes a message's bytes as they come.
 pub struct BlobWriter {
     store: Store,
-    upload: [u8; 16],
+    upload: Upload,
     hasher: blake3::Hasher,
     buffer: Vec<u8>,
     chunks: u32,
     octets: u64,
-    spilled: bool,
 }
 
 /// A blob whose bytes are taken but which no committed transaction names yet.
@@ -43,9 +69,8 @@ pub struct StagedBlob {
     /// Octets of content.
     pub octets: u64,
     finished_at: Timestamp,
-    upload: [u8; 16],
+    upload: Arc<Upload>,
     chunks: u32,
-    spilled: bool,
     last: Option<(u32, Bytes)>,
 }
 
@@ -53,16 +78,15 @@ impl Store {
     /// Starts an upload.
     #[must_use]
     pub fn blob_writer(&self) -> BlobWriter {
-        let mut upload = [0; 16];
-        self.world.chance.fill(&mut upload);
+        let mut id = [0; 16];
+        self.world.chance.fill(&mut id);
         BlobWriter {
             store: self.clone(),
-            upload,
+            upload: Upload { id, spilled: false, abandoned: Arc::clone(&self.abandoned) },
             hasher: blake3::Hasher::new(),
             buffer: Vec::new(),
             chunks: 0,
             octets: 0,
-            spilled: false,
         }
     }
 
@@ -98,7 +122,21 @@ impl Store {
         }
     }
 
-    /// Removes blobs that have been without references for [`GRAVE_KEEP`], and uploads abandoned for a day. To be
+    /// Removes the chunks of uploads that ended without a blob.
+    async fn sweep_abandoned(&self) -> Result<usize, StorageError> {
+        let abandoned = std::mem::take(&mut *self.abandoned.lock());
+        let mut swept = 0;
+        for upload in abandoned {
+            // Most have become blobs and have no marker any more.
+            if self.engine.get(&keys::upload(upload)).await?.is_some() {
+                while self.transact_with(Durability::Relaxed, move |tx| tx.drop_upload(upload)).await?.value {}
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Removes blobs that have been without references for [`GRAVE_KEEP`], and uploads that were given up. To be
     /// called now and then.
     ///
     /// # Errors
@@ -106,7 +144,8 @@ impl Store {
     pub async fn sweep(&self) -> Result<usize, StorageError> {
         let mut range = Key::global(Table::Grave).range();
         range.end = Key::global(Table::Grave).time(self.now()).done();
-        let mut swept = self.sweep_uploads(Some(Duration::from_secs(86_400))).await?;
+        let mut swept = self.sweep_abandoned().await?;
+        swept += self.sweep_uploads(Some(Duration::from_secs(86_400))).await?;
         loop {
             let graves = self.engine.scan(range.clone(), Order::Ascending, 100).await?;
             if graves.is_empty() {
@@ -142,12 +181,12 @@ impl BlobWriter {
 
     async fn spill(&mut self) -> Result<(), StorageError> {
         let mut rows = Vec::with_capacity(2);
-        if !self.spilled {
+        if !self.upload.spilled {
             let started = self.store.now().0.to_be_bytes().to_vec();
-            rows.push((Bytes::from(keys::upload(self.upload)), Bytes::from(started)));
-            self.spilled = true;
+            rows.push((Bytes::from(keys::upload(self.upload.id)), Bytes::from(started)));
+            self.upload.spilled = true;
         }
-        rows.push((Bytes::from(keys::chunk(self.upload, self.chunks)), pack(&self.buffer)));
+        rows.push((Bytes::from(keys::chunk(self.upload.id, self.chunks)), pack(&self.buffer)));
         self.store.engine.write_early(rows).await?;
         self.chunks = self.chunks.checked_add(1).ok_or(StorageError::LimitReached("chunks of a message"))?;
         self.buffer.clear();
@@ -168,9 +207,8 @@ impl BlobWriter {
             hash: BlobHash(*self.hasher.finalize().as_bytes()),
             octets: self.octets,
             finished_at: self.store.now(),
-            upload: self.upload,
+            upload: Arc::new(self.upload),
             chunks: self.chunks.saturating_add(u32::from(last.is_some())),
-            spilled: self.spilled,
             last,
         }
     }
@@ -184,25 +222,25 @@ impl Transaction<'_> {
     /// [`StorageError::Expunged`] when the upload was swept because it waited for a day, or when reading fails.
     pub fn store_blob(&mut self, staged: &StagedBlob) -> Result<(), StorageError> {
         let key = keys::blob(&staged.hash);
+        let Upload { id: upload, spilled, .. } = *staged.upload;
         if let Some(stored) = self.get(&key)? {
             // The very same upload may come twice: its chunks are the stored ones.
-            if staged.spilled && BlobRow::decode(&stored)?.upload != staged.upload {
-                self.delete(keys::upload(staged.upload));
-                (0..staged.chunks).for_each(|number| self.delete(keys::chunk(staged.upload, number)));
+            if spilled && BlobRow::decode(&stored)?.upload != upload {
+                self.delete(keys::upload(upload));
+                (0..staged.chunks).for_each(|number| self.delete(keys::chunk(upload, number)));
             }
             return Ok(());
         }
-        if staged.spilled && self.get(&keys::upload(staged.upload))?.is_none() {
+        if spilled && self.get(&keys::upload(upload))?.is_none() {
             return Err(StorageError::Expunged);
         }
         if let Some((number, chunk)) = &staged.last {
-            self.put(keys::chunk(staged.upload, *number), chunk.clone());
+            self.put(keys::chunk(upload, *number), chunk.clone());
         }
-        if staged.spilled {
-            self.delete(keys::upload(staged.upload));
+        if spilled {
+            self.delete(keys::upload(upload));
         }
-        let mut row =
-            BlobRow { upload: staged.upload, octets: staged.octets, chunks: staged.chunks, references: 0, grave: None };
+        let mut row = BlobRow { upload, octets: staged.octets, chunks: staged.chunks, references: 0, grave: None };
         self.dig_grave(&mut row, &staged.hash, staged.finished_at);
         self.put(key, row.encode()?);
         Ok(())

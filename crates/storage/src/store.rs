@@ -7,6 +7,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use routing::Directory;
 use world::World;
 
+use crate::blobs::Abandoned;
 use crate::engine::{Committed, Durability, Engine};
 use crate::error::StorageError;
 use crate::keys::{Key, Table};
@@ -18,6 +19,7 @@ pub struct Store {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) directory: Arc<RwLock<Directory>>,
     pub(crate) world: World,
+    pub(crate) abandoned: Abandoned,
 }
 
 /// What a transaction gave, with the proof that it is on disk.
@@ -39,7 +41,7 @@ impl Store {
     /// # Errors
     /// [`StorageError::Newer`], or what reading gave.
     pub async fn open(engine: Arc<dyn Engine>, world: World) -> Result<Self, StorageError> {
-        let store = Self { engine, directory: Arc::default(), world };
+        let store = Self { engine, directory: Arc::default(), world, abandoned: Abandoned::default() };
         let stamp = store.engine.get(&stamp_key()).await?;
         match stamp.as_deref().map(|value| <[u8; 4]>::try_from(value).map(u32::from_be_bytes)) {
             None => {

@@ -237,6 +237,8 @@ impl Session {
                     let found = header_fields(&header, &names, invert);
                     let found = clip(&found, *partial);
                     response.section_bytes(self.connection.out(), section, origin, found);
+                    // Nothing bounds how often one FETCH asks for fields: each answer leaves before the next is made.
+                    self.connection.flush_some().await?;
                     return Ok(());
                 }
                 let (skip, octets) = partial.map_or((0, range.size()), |partial| partial.clip(range.size()));

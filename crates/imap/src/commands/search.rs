@@ -11,12 +11,12 @@ use storage::rows::MessageRow;
 use storage::{StorageError, Store};
 
 use crate::commands::fetch::read_header;
-use crate::engine::search::{Known, Need, Query, Row, Verdict, header_holds};
+use crate::engine::search::{FoldedHeader, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict};
 use crate::fault::{Answer, Fault};
-use crate::limits::{ROWS_PER_PAGE, SEARCH_ROWS_PER_TURN};
+use crate::limits::{ROWS_PER_PAGE, SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN};
 use crate::records::{complete, content, damaged};
 use crate::session::Session;
-use crate::text_search::Needles;
+use crate::text_search::Looking;
 
 /// What was found.
 #[derive(Default)]
@@ -79,7 +79,7 @@ impl Session {
         self.refresh_row().await?;
         let key = self.key()?;
         let store = self.server.store.clone();
-        let needles = query.body_needles();
+        let needles = query.needles();
         let mut found = Found::default();
         let mut looked_at = 0usize;
         for range in scope.ranges() {
@@ -118,7 +118,7 @@ async fn decide(
     key: (mail::AccountId, mail::MailboxId),
     query: &Query,
     row: &Row<'_>,
-    needles: &[String],
+    needles: &Needles,
 ) -> Result<bool, StorageError> {
     let (mut sent, mut header, mut body) = (None, None, None);
     let mut parts: Option<PartTable> = None;
@@ -147,9 +147,9 @@ async fn decide(
         };
         if need == Need::Header {
             let range = parts.entries().first().map(message::TableEntry::header).unwrap_or_default();
-            header = Some(read_header(&mut reader, range).await?);
+            header = Some(search_header(&read_header(&mut reader, range).await?, needles.header()).await);
         } else {
-            body = Some(search_body(&mut reader, parts, needles).await?);
+            body = Some(search_body(&mut reader, parts, needles.body()).await?);
         }
         tokio::task::yield_now().await;
     }
@@ -167,20 +167,32 @@ async fn table(
     Ok((view.parts().map_err(damaged)?, view.sort_keys().map_err(damaged)?.sent))
 }
 
+/// Which needles the header holds.
+async fn search_header(header: &[u8], needles: &[HeaderNeedle]) -> Vec<bool> {
+    let header = FoldedHeader::new(header);
+    let mut found = Vec::with_capacity(needles.len());
+    for some in needles.chunks(SEARCH_NEEDLES_PER_TURN) {
+        found.extend(some.iter().map(|needle| header.holds(needle)));
+        tokio::task::yield_now().await;
+    }
+    found
+}
+
 /// Which needles the body holds: its texts, decoded, and the headers of its parts.
 async fn search_body(
     reader: &mut storage::blobs::BlobReader,
     parts: &PartTable,
     needles: &[String],
 ) -> Result<Vec<bool>, StorageError> {
-    let mut search = Needles::new(needles);
+    let mut search = Looking::new(needles);
     for (at, part) in parts.entries().iter().enumerate() {
         if search.all_found() {
             break;
         }
         if at > 0 {
             let header = read_header(reader, part.header()).await?;
-            search.look(|needle| header_holds(&header, needle));
+            let header = FoldedHeader::new(&header);
+            search.look(|needle| header.holds_text(needle)).await;
         }
         if part.kind == PartKind::Leaf {
             search.look_in_part(reader, part).await?;

@@ -72,10 +72,49 @@ pub(crate) enum Need {
 pub(crate) struct Known<'a> {
     /// The day it was sent, from the record; `Some(None)` when it has none that can be read.
     pub(crate) sent: Option<Option<SentDate>>,
-    /// The header as it is stored.
-    pub(crate) header: Option<&'a [u8]>,
-    /// Which needles of [`Query::body_needles`] the body holds, in their order.
+    /// Which needles of [`Query::needles`] the header holds, in their order.
+    pub(crate) header: Option<&'a [bool]>,
+    /// Which needles of [`Query::needles`] the body holds, in their order.
     pub(crate) body: Option<&'a [bool]>,
+}
+
+/// What is looked for in a message; of the header in one field only, or in all of it with its names.
+#[derive(Debug, Default)]
+pub(crate) struct Needles {
+    header: Vec<HeaderNeedle>,
+    body: Vec<String>,
+}
+
+/// A text that is looked for in the header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeaderNeedle {
+    field: Option<Vec<u8>>,
+    text: String,
+}
+
+impl Needles {
+    /// Those for the header, in the order of [`Known::header`].
+    pub(crate) fn header(&self) -> &[HeaderNeedle] {
+        &self.header
+    }
+
+    /// Those for the body, in the order of [`Known::body`].
+    pub(crate) fn body(&self) -> &[String] {
+        &self.body
+    }
+
+    fn add_header(&mut self, field: Option<&[u8]>, text: &str) {
+        let needle = HeaderNeedle { field: field.map(<[u8]>::to_vec), text: text.to_owned() };
+        if !self.header.contains(&needle) {
+            self.header.push(needle);
+        }
+    }
+
+    fn add_body(&mut self, text: &str) {
+        if !self.body.iter().any(|known| known == text) {
+            self.body.push(text.to_owned());
+        }
+    }
 }
 
 /// The message's row with the names of its flags.
@@ -165,16 +204,21 @@ impl Query {
         }
     }
 
-    /// The texts that are looked for in bodies, in an order that [`Known::body`] keeps.
-    pub(crate) fn body_needles(&self) -> Vec<String> {
-        let mut needles = Vec::new();
+    /// The texts that are looked for, in an order that [`Known`] keeps.
+    pub(crate) fn needles(&self) -> Needles {
+        let mut needles = Needles::default();
         self.collect_needles(&mut needles);
         needles
     }
 
-    fn collect_needles(&self, needles: &mut Vec<String>) {
+    fn collect_needles(&self, needles: &mut Needles) {
         match self {
-            Self::Test(Test::Body(text) | Test::Text(text)) if !needles.contains(text) => needles.push(text.clone()),
+            Self::Test(Test::Field(name, text)) => needles.add_header(Some(name), text),
+            Self::Test(Test::Body(text)) => needles.add_body(text),
+            Self::Test(Test::Text(text)) => {
+                needles.add_header(None, text);
+                needles.add_body(text);
+            }
             Self::And(all) => all.iter().for_each(|one| one.collect_needles(needles)),
             Self::Or(a, b) => {
                 a.collect_needles(needles);
@@ -185,8 +229,8 @@ impl Query {
         }
     }
 
-    /// Decides as far as what is known allows. `needles` is what [`Query::body_needles`] gave.
-    pub(crate) fn decide(&self, row: &Row<'_>, known: &Known<'_>, needles: &[String]) -> Verdict {
+    /// Decides as far as what is known allows. `needles` is what [`Query::needles`] gave.
+    pub(crate) fn decide(&self, row: &Row<'_>, known: &Known<'_>, needles: &Needles) -> Verdict {
         let again = |query: &Self| query.decide(row, known, needles);
         match self {
             Self::All => Verdict::True,
@@ -204,7 +248,7 @@ impl Query {
 }
 
 impl Test {
-    fn decide(&self, row: &Row<'_>, known: &Known<'_>, needles: &[String]) -> Verdict {
+    fn decide(&self, row: &Row<'_>, known: &Known<'_>, needles: &Needles) -> Verdict {
         match self {
             Self::Has(flag) => flag.is_in(&row.flags).into(),
             Self::Recent => row.recent.into(),
@@ -224,15 +268,11 @@ impl Test {
             Self::AtOrBefore(secs) => (row.row.internal_date.secs <= *secs).into(),
             Self::AtOrAfter(secs) => (row.row.internal_date.secs >= *secs).into(),
             Self::ModSeq(modseq) => (row.row.modseq >= ModSeq(*modseq)).into(),
-            Self::Field(name, text) => match known.header {
-                None => Verdict::Unknown(Need::Header),
-                Some(header) => field_holds(header, name, text).into(),
-            },
+            Self::Field(name, text) => header_holds(Some(name), text, known, needles),
             Self::Body(text) => body_holds(text, known, needles),
-            Self::Text(text) => match known.header {
-                None => Verdict::Unknown(Need::Header),
-                Some(header) if header_holds(header, text) => Verdict::True,
-                Some(_) => body_holds(text, known, needles),
+            Self::Text(text) => match header_holds(None, text, known, needles) {
+                Verdict::False => body_holds(text, known, needles),
+                decided => decided,
             },
         }
     }
@@ -251,28 +291,54 @@ fn join(verdicts: impl Iterator<Item = Verdict>, decisive: Verdict, otherwise: V
     need.map_or(otherwise, Verdict::Unknown)
 }
 
-fn body_holds(text: &str, known: &Known<'_>, needles: &[String]) -> Verdict {
+fn header_holds(field: Option<&Vec<u8>>, text: &str, known: &Known<'_>, needles: &Needles) -> Verdict {
+    let Some(found) = known.header else { return Verdict::Unknown(Need::Header) };
+    let at = needles.header.iter().position(|needle| needle.field.as_ref() == field && needle.text == text);
+    at.and_then(|at| found.get(at)).copied().unwrap_or(false).into()
+}
+
+fn body_holds(text: &str, known: &Known<'_>, needles: &Needles) -> Verdict {
     if text.is_empty() {
         return Verdict::True;
     }
     let Some(found) = known.body else { return Verdict::Unknown(Need::Body) };
-    let at = needles.iter().position(|needle| needle == text);
+    let at = needles.body.iter().position(|needle| needle == text);
     at.and_then(|at| found.get(at)).copied().unwrap_or(false).into()
 }
 
-/// Whether a field of that name holds the (folded) text once decoded.
-fn field_holds(header: &[u8], name: &[u8], text: &str) -> bool {
-    raw_fields(header)
-        .filter(|field| field.name.is_some_and(|found| found.eq_ignore_ascii_case(name)))
-        .any(|field| text.is_empty() || fold(&decode_header(field.value())).contains(text))
+/// A header, decoded and folded once, however many texts are looked for in it.
+pub(crate) struct FoldedHeader<'a> {
+    /// `name: value` of every field, each ended with a NUL, which no needle holds (RFC 3501 §9).
+    text: String,
+    fields: Vec<(&'a [u8], std::ops::Range<usize>)>,
 }
 
-/// Whether any field of a header holds the (folded) text, its name included.
-pub(crate) fn header_holds(header: &[u8], text: &str) -> bool {
-    raw_fields(header).any(|field| {
-        let name = String::from_utf8_lossy(field.name.unwrap_or_default());
-        fold(&format!("{name}: {}", decode_header(field.value()))).contains(text)
-    })
+impl<'a> FoldedHeader<'a> {
+    pub(crate) fn new(header: &'a [u8]) -> Self {
+        let mut folded = Self { text: String::with_capacity(header.len()), fields: Vec::new() };
+        for field in raw_fields(header) {
+            let name = field.name.unwrap_or_default();
+            folded.text.push_str(&fold(&String::from_utf8_lossy(name)));
+            folded.text.push_str(": ");
+            let start = folded.text.len();
+            folded.text.push_str(&fold(&decode_header(field.value())));
+            folded.fields.push((name, start..folded.text.len()));
+            folded.text.push('\0');
+        }
+        folded
+    }
+
+    /// Whether any field holds the (folded) text, its name included.
+    pub(crate) fn holds_text(&self, text: &str) -> bool {
+        self.text.contains(text) && !self.fields.is_empty()
+    }
+
+    /// Whether it holds what is looked for.
+    pub(crate) fn holds(&self, needle: &HeaderNeedle) -> bool {
+        let Some(wanted) = &needle.field else { return self.holds_text(&needle.text) };
+        let mut named = self.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        named.any(|(_, value)| self.text.get(value.clone()).is_some_and(|value| value.contains(&needle.text)))
+    }
 }
 
 /// The form in which texts are compared: without case (RFC 3501 §6.4.4).
@@ -322,11 +388,19 @@ mod tests {
     }
 
     fn decide(text: &str, known: &Known<'_>) -> Verdict {
+        decide_with(text, known, None)
+    }
+
+    fn decide_with(text: &str, known: &Known<'_>, header: Option<&[u8]>) -> Verdict {
         let map: UidMap = [3, 7].map(Uid).into_iter().collect();
         let query = Query::new(&key(text), &map, Timestamp::from_secs(1_772_425_900)).unwrap();
         let message = row();
         let row = Row { row: &message, flags: Flags::system(SystemFlags::SEEN), recent: false };
-        query.decide(&row, known, &query.body_needles())
+        let needles = query.needles();
+        let header = header.map(FoldedHeader::new);
+        let found: Option<Vec<bool>> =
+            header.map(|header| needles.header().iter().map(|needle| header.holds(needle)).collect());
+        query.decide(&row, &Known { header: found.as_deref(), ..*known }, &needles)
     }
 
     #[test]
@@ -382,19 +456,32 @@ mod tests {
         let nothing = Known::default();
         assert_eq!(decide("BODY x SENTON 1-Mar-2026", &nothing), Verdict::Unknown(Need::Record));
         assert_eq!(decide("BODY x SUBJECT y", &nothing), Verdict::Unknown(Need::Header));
-        assert_eq!(decide("TEXT zebra", &Known { header: Some(HEADER), ..nothing }), Verdict::Unknown(Need::Body));
+        assert_eq!(decide_with("TEXT zebra", &nothing, Some(HEADER)), Verdict::Unknown(Need::Body));
     }
 
     #[test]
     fn fields_are_compared_decoded_and_without_case() {
-        let known = Known { header: Some(HEADER), ..Known::default() };
+        let known = Known::default();
         for text in ["FROM ALICE@", "SUBJECT {7+}\r\nGR\u{dc}\u{1e9e}", "HEADER x-mark \"\"", "TEXT \"subject: gr\""] {
             // The sharp S has two capitals; lower-casing brings both together.
-            assert_eq!(decide(text, &known), Verdict::True, "{text}");
+            assert_eq!(decide_with(text, &known, Some(HEADER)), Verdict::True, "{text}");
         }
         for text in ["FROM bob", "TO alice", "HEADER X-None \"\"", "HEADER X-Mark y"] {
-            assert_eq!(decide(text, &known), Verdict::False, "{text}");
+            assert_eq!(decide_with(text, &known, Some(HEADER)), Verdict::False, "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_is_found_within_one_field_only() {
+        let known = Known::default();
+        let header = b"A: one\r\nB: two\r\n\r\n";
+        for text in ["TEXT \"a: one\"", "HEADER B TWO", "TEXT two NOT HEADER A two"] {
+            assert_ne!(decide_with(text, &known, Some(header)), Verdict::False, "{text}");
+        }
+        for text in ["HEADER A two", "TEXT one NOT TEXT two", "HEADER A \"a: one\""] {
+            assert_eq!(decide_with(text, &known, Some(header)), Verdict::False, "{text}");
+        }
+        assert_eq!(decide_with("TEXT \"oneb\"", &known, Some(header)), Verdict::Unknown(Need::Body));
     }
 
     #[test]

@@ -123,3 +123,32 @@ async fn an_upload_that_was_swept_is_refused() {
     assert_eq!(late.err(), Some(StorageError::Expunged));
     stage.check().await;
 }
+
+#[tokio::test]
+async fn an_upload_that_is_given_up_is_swept_soon() {
+    let stage = Stage::new().await;
+    let kept = staged(&stage, &content(4)).await;
+    append(&stage, &kept).await;
+    drop(kept);
+    let chunks_of_kept = rows(&stage, Table::Chunk).await;
+
+    let another = |n: u8| [content(4), vec![n]].concat();
+    // One whose sender breaks off, one that is refused when it is complete, one that still comes in.
+    let mut cut = stage.store.blob_writer();
+    cut.write(&another(5)).await.unwrap();
+    drop(cut);
+    drop(staged(&stage, &another(6)).await);
+    let mut coming = stage.store.blob_writer();
+    coming.write(&another(7)).await.unwrap();
+
+    assert_eq!(rows(&stage, Table::Upload).await, 3);
+    assert_eq!(stage.store.sweep().await, Ok(2));
+    assert_eq!(rows(&stage, Table::Upload).await, 1, "what still comes in stays");
+    let coming = coming.finish();
+    append(&stage, &coming).await;
+    assert_eq!(content_of(&stage, &coming.hash).await, another(7));
+    drop(coming);
+    assert_eq!(stage.store.sweep().await, Ok(0), "what was kept stays");
+    assert!(rows(&stage, Table::Chunk).await > chunks_of_kept);
+    stage.check().await;
+}
