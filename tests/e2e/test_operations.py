@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
 import unittest
 
 from harness import Certificate, ServerCase, TestCase, binary, folder, message, message_id, run, until
@@ -126,6 +127,22 @@ class Reload(TestCase):
         until(lambda: re.search(r"(?i)error|warn", server.log_text(mark)), what="a complaint in the log")
         self.assertEqual(certificate_at(server.ports["imaps"]), second.der())
         server.stop()
+
+    def test_a_sighup_while_starting_is_no_end(self):
+        server = self.server(name="early")
+        server.add_domain("example.test")
+        with open(server.log, "ab") as log:
+            process = subprocess.Popen(
+                [binary(), "--config", str(server.config), "serve"], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        try:
+            until(lambda: "listening" in server.log_text(0), what="the first port")
+            process.send_signal(signal.SIGHUP)
+            until(lambda: "SIGHUP" in server.log_text(0), what="the reload")
+            self.assertIsNone(process.poll())
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(30), 0)
+        finally:
+            process.kill()
 
     def test_sighup_takes_new_limits(self):
         server = self.server(name="limits")

@@ -50,11 +50,11 @@ pub(super) fn run(file: &Path, args: InitArgs, json: bool) -> Result<(), Failure
         let failure = Failure::new(format!("{} is there already", file.display()));
         return Err(failure.hint("edit it, or remove it to begin anew; `relais domain add` adds a further domain"));
     }
-    let administrator = match args.administrator {
+    let administrator = match args.administrator.clone() {
         Some(address) => address,
         None => Address::new("postmaster", args.domain.clone()).map_err(|flaw| Failure::new(flaw.to_string()))?,
     };
-    let hostname = match args.hostname {
+    let hostname = match args.hostname.clone() {
         Some(name) => name,
         None => Domain::parse(&format!("mail.{}", args.domain)).map_err(|flaw| Failure::new(flaw.to_string()))?,
     };
@@ -72,6 +72,21 @@ pub(super) fn run(file: &Path, args: InitArgs, json: bool) -> Result<(), Failure
         }
     }
     write_new(file, &with_keys(REFERENCE, &keys))?;
+    make(file, &args, administrator, password, &hostname, json).inspect_err(|_| {
+        // Half a beginning would stop the second try; what can't be removed is told by that one.
+        drop(std::fs::remove_file(file));
+    })
+}
+
+/// Makes what the configuration describes: the store, the domain, the administrator.
+fn make(
+    file: &Path,
+    args: &InitArgs,
+    administrator: Address,
+    password: Option<auth::Password>,
+    hostname: &Domain,
+    json: bool,
+) -> Result<(), Failure> {
     let config = config::load(file)?;
     store::make_data_dir(&config.data_dir)?;
     if let Some(user) = &args.user {
@@ -88,7 +103,7 @@ pub(super) fn run(file: &Path, args: InitArgs, json: bool) -> Result<(), Failure
     if json {
         output::response(&made, true);
     } else {
-        output::text(&next_steps(file, &args.domain, &hostname, &made));
+        output::text(&next_steps(file, &args.domain, hostname, &made));
     }
     Ok(())
 }

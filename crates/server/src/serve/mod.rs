@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use auth::{Authenticator, DirectoryAuthenticator};
 use delivery::{Delivery, DeliverySettings};
+use nix::sys::signal::{SigSet, Signal};
 use responder::Responder;
 use smtp_in::ListenerKind;
 use smtp_out::SmtpOut;
@@ -41,6 +42,10 @@ pub(crate) fn run(file: &Path) -> Result<(), Failure> {
 
 /// Runs a server; `source` is read again on `SIGHUP`.
 pub(crate) fn serve(config: Config, source: Option<PathBuf>) -> Result<(), Failure> {
+    // Signals wait until there is somebody to hear them: the default of SIGHUP would be the end. Threads that begin
+    // later inherit this, so that the main thread alone takes them.
+    let held = SigSet::from_iter([Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT]);
+    held.thread_block().map_err(|error| Failure::new(format!("signals: {error}")))?;
     log::start(&config.log);
     // A certificate that only root may read is read before root is given up.
     let given = tls::given(&config)?;
@@ -50,7 +55,11 @@ pub(crate) fn serve(config: Config, source: Option<PathBuf>) -> Result<(), Failu
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no runtime: {error}")))?;
-    runtime.block_on(serve_on(config, source, given, listening))
+    runtime.block_on(async {
+        let signals = Signals::hear()?;
+        held.thread_unblock().map_err(|error| Failure::new(format!("signals: {error}")))?;
+        serve_on(config, source, given, listening, signals).await
+    })
 }
 
 async fn serve_on(
@@ -58,6 +67,7 @@ async fn serve_on(
     source: Option<PathBuf>,
     given: Option<tls::Identity>,
     listening: Listening,
+    signals: Signals,
 ) -> Result<(), Failure> {
     let metrics = http::record_metrics()?;
     let open = store::open(&config).await?;
@@ -144,29 +154,49 @@ async fn serve_on(
     tasks.listener("admin socket", socket.serve(store, admin, stop));
 
     tracing::info!(version = env!("CARGO_PKG_VERSION"), hostname = %config.hostname, "Relais serves");
-    let ended = until_told(&mut tasks, &reloadable, source.as_deref()).await;
+    let ended = until_told(signals, &mut tasks, &reloadable, source.as_deref()).await;
     tasks.shut_down().await;
     open.close().await?;
     tracing::info!("stopped; the store is closed");
     ended
 }
 
+/// What the server can be told from outside.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn hear() -> Result<Self, Failure> {
+        let hear = |kind| signal(kind).map_err(|error| Failure::new(format!("signals: {error}")));
+        Ok(Self {
+            terminate: hear(SignalKind::terminate())?,
+            interrupt: hear(SignalKind::interrupt())?,
+            hang_up: hear(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Waits for the end: a signal, or a task that should not have ended.
-async fn until_told(tasks: &mut Supervisor, reloadable: &Reloadable, source: Option<&Path>) -> Result<(), Failure> {
-    let listen = |kind: SignalKind| signal(kind).map_err(|error| Failure::new(format!("signals: {error}")));
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let mut hang_up = listen(SignalKind::hangup())?;
+async fn until_told(
+    mut signals: Signals,
+    tasks: &mut Supervisor,
+    reloadable: &Reloadable,
+    source: Option<&Path>,
+) -> Result<(), Failure> {
     loop {
         tokio::select! {
-            _ = terminate.recv() => {
+            _ = signals.terminate.recv() => {
                 tracing::info!("SIGTERM: stopping");
                 return Ok(());
             }
-            _ = interrupt.recv() => {
+            _ = signals.interrupt.recv() => {
                 tracing::info!("SIGINT: stopping");
                 return Ok(());
             }
-            _ = hang_up.recv() => match source {
+            _ = signals.hang_up.recv() => match source {
                 Some(file) => reloadable.reload(file),
                 None => tracing::warn!("SIGHUP: this server has no configuration file"),
             },
