@@ -44,6 +44,15 @@ pub const BAD_COMMANDS_MAX: u32 = 25;
 /// Wildcards in one LIST pattern.
 pub const LIST_WILDCARDS_MAX: usize = 32;
 
+/// Patterns of one LIST (RFC 5258 sets no figure).
+pub const LIST_PATTERNS_MAX: usize = 100;
+
+/// Wildcards in all patterns of one LIST.
+pub const LIST_WILDCARDS_ALL_MAX: usize = 200;
+
+/// Names held against the patterns of LIST before other sessions get their turn.
+pub const LIST_NAMES_PER_TURN: usize = 32;
+
 /// Octets of one LIST pattern with its reference.
 pub const LIST_PATTERN_OCTETS_MAX: usize = 1_024;
 

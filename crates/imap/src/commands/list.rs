@@ -10,6 +10,7 @@ use storage::rows::MailboxRow;
 
 use crate::engine::pattern::{DELIMITER, Pattern, ancestors};
 use crate::fault::{Answer, Fault};
+use crate::limits::LIST_NAMES_PER_TURN;
 use crate::session::{ENCODING, Session};
 
 /// One name and what is known of it.
@@ -33,14 +34,17 @@ impl Session {
             }
             return Ok(Answer::ok("Listed"));
         }
-        let Some(patterns) = patterns(&list.reference, &list.patterns) else { return Ok(too_complex()) };
+        let Some(patterns) = Pattern::several(&list.reference, &list.patterns) else { return Ok(too_complex()) };
         let account = self.account()?;
         let rows = self.server.store.mailboxes(account).await?;
         let wants_subscriptions = list.selection.subscribed || list.returns.subscribed;
         let subscriptions =
             if wants_subscriptions { self.server.store.subscriptions(account).await? } else { Vec::new() };
         let nodes = tree(&rows, &subscriptions, list.selection.subscribed);
-        for (name, node) in &nodes {
+        for (at, (name, node)) in nodes.iter().enumerate() {
+            if at % LIST_NAMES_PER_TURN == 0 {
+                tokio::task::yield_now().await;
+            }
             let matched = patterns.iter().any(|pattern| pattern.matches(name));
             let child_subscribed = list.selection.recursive_match && node.subscribed_below;
             if !matched || !is_selected(list, node, child_subscribed) {
@@ -83,12 +87,8 @@ impl Session {
     }
 }
 
-fn patterns(reference: &str, patterns: &[String]) -> Option<Vec<Pattern>> {
-    patterns.iter().map(|pattern| Pattern::new(reference, pattern)).collect()
-}
-
 fn too_complex() -> Answer {
-    Answer::no(Code::Limit, "The pattern is too long or has too many wildcards")
+    Answer::no(Code::Limit, "Too many patterns or wildcards, or one too long")
 }
 
 /// Every name there is, and every name above one.

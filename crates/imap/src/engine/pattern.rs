@@ -1,6 +1,6 @@
 //! LIST patterns: `*` matches anything, `%` anything but the delimiter (RFC 3501 §6.3.8).
 
-use crate::limits::{LIST_PATTERN_OCTETS_MAX, LIST_WILDCARDS_MAX};
+use crate::limits::{LIST_PATTERN_OCTETS_MAX, LIST_PATTERNS_MAX, LIST_WILDCARDS_ALL_MAX, LIST_WILDCARDS_MAX};
 
 /// What parts the levels of a name.
 pub(crate) const DELIMITER: char = storage::mailboxes::DELIMITER;
@@ -46,6 +46,17 @@ impl Pattern {
             steps.push(step);
         }
         (wildcards <= LIST_WILDCARDS_MAX).then_some(Self(steps))
+    }
+
+    /// Takes all patterns of one command; `None` when they are more, or larger, than any client calls for.
+    pub(crate) fn several(reference: &str, patterns: &[String]) -> Option<Vec<Self>> {
+        if patterns.len() > LIST_PATTERNS_MAX {
+            return None;
+        }
+        let patterns: Vec<Self> =
+            patterns.iter().map(|pattern| Self::new(reference, pattern)).collect::<Option<_>>()?;
+        let wildcards = patterns.iter().flat_map(|pattern| &pattern.0).filter(|step| !matches!(step, Step::Char(_)));
+        (wildcards.count() <= LIST_WILDCARDS_ALL_MAX).then_some(patterns)
     }
 
     /// Whether a name matches. `INBOX` has no case, at the first level only (RFC 3501 §5.1).
@@ -139,6 +150,15 @@ mod tests {
         assert!(Pattern::new("", &"a*".repeat(LIST_WILDCARDS_MAX + 1)).is_none());
         assert!(Pattern::new("", &"*%".repeat(500)).is_some(), "wildcards in a row are one");
         assert!(Pattern::new("", &"a".repeat(LIST_PATTERN_OCTETS_MAX + 1)).is_none());
+    }
+
+    #[test]
+    fn the_patterns_of_one_command_have_bounds() {
+        let several = |pattern: &str, number| Pattern::several("", &vec![pattern.to_owned(); number]);
+        assert_eq!(several("a*b", LIST_PATTERNS_MAX).map(|patterns| patterns.len()), Some(LIST_PATTERNS_MAX));
+        assert!(several("a", LIST_PATTERNS_MAX + 1).is_none());
+        assert!(several(&"a*".repeat(20), LIST_WILDCARDS_ALL_MAX / 20).is_some());
+        assert!(several(&"a*".repeat(20), LIST_WILDCARDS_ALL_MAX / 20 + 1).is_none());
     }
 
     /// The definition, read aloud.

@@ -272,7 +272,7 @@ impl Test {
             Self::Body(text) => body_holds(text, known, needles),
             Self::Text(text) => match header_holds(None, text, known, needles) {
                 Verdict::False => body_holds(text, known, needles),
-                decided => decided,
+                decided @ (Verdict::True | Verdict::Unknown(_)) => decided,
             },
         }
     }
