@@ -19,6 +19,8 @@ pub struct Intake {
     header: HeaderCopy,
     /// Octets of our Return-Path, which does not travel on (RFC 5321 §4.4).
     return_path_octets: u32,
+    /// Whether the client's first octet is still to come, behind a field of ours.
+    behind_our_field: bool,
 }
 
 /// The message is not taken; the reply says why.
@@ -45,9 +47,11 @@ impl Delivery {
             scanner: Scanner::new(),
             header: HeaderCopy::default(),
             return_path_octets: u32::try_from(return_path.len()).unwrap_or(0),
+            behind_our_field: false,
         };
         intake.write(return_path.as_bytes()).await?;
         intake.write(received).await?;
+        intake.behind_our_field = true;
         Ok(intake)
     }
 
@@ -73,6 +77,15 @@ impl Intake {
         if octets > self.delivery.settings.message_octets_max.saturating_add(OWN_FIELDS_OCTETS) {
             return Err(Refused(TOO_LARGE));
         }
+        let Some(first) = bytes.first() else { return Ok(()) };
+        if std::mem::take(&mut self.behind_our_field) && matches!(first, b' ' | b'\t') {
+            // It would continue our own field (RFC 5322 §2.2.3): such a message has no header.
+            self.store(b"\r\n").await?;
+        }
+        self.store(bytes).await
+    }
+
+    async fn store(&mut self, bytes: &[u8]) -> Result<(), Refused> {
         self.header.write(bytes);
         self.scanner.feed(bytes);
         Ok(self.writer.write(bytes).await?)

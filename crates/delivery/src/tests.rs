@@ -268,3 +268,19 @@ async fn who_asked_for_it_hears_of_the_delivery_in_the_same_commit() {
     assert!(dsn.contains("Original-Envelope-Id: QQ314159\r\n"), "{dsn}");
     assert!(!dsn.contains("bob@example.org"), "{dsn}");
 }
+
+#[tokio::test]
+async fn a_message_can_not_continue_our_own_fields() {
+    let f = fixture().await;
+    let mut intake = f.delivery.intake(&ReversePath::Null, b"Received: by us\r\n").await.unwrap();
+    intake.write(b"").await.unwrap();
+    intake.write(b"\tfor <forged@example.org>\r\n").await.unwrap();
+    intake.write(b" more\r\n").await.unwrap();
+    let prepared = intake.finish(envelope(&["alice@example.org"])).await.unwrap();
+    let applied = f.store.transact(move |tx| prepared.apply(tx)).await.unwrap().value;
+    let (account, mailbox, deposited) = applied.deposits[0];
+    let row = f.store.message(account, mailbox, deposited.uid).await.unwrap().unwrap();
+    let mut blob = f.store.blob(&row.blob).await.unwrap().unwrap();
+    let content = String::from_utf8(blob.read(0, u64::MAX).await.unwrap()).unwrap();
+    assert_eq!(content, "Return-Path: <>\r\nReceived: by us\r\n\r\n\tfor <forged@example.org>\r\n more\r\n");
+}
