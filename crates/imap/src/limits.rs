@@ -76,3 +76,7 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
 /// How long a failed login is delayed; the second twice, the third three times as long.
 pub const LOGIN_FAILURE_DELAY: Duration = Duration::from_secs(2);
+
+/// Mailboxes that nobody has open any more whose map is kept for who comes back. A map is some ranges of UIDs: kilobytes
+/// at most unless every second message was expunged.
+pub(crate) const VIEWS_KEPT_MAX: usize = 128;

@@ -1,8 +1,10 @@
 //! Mailboxes that sessions have open: one map for all sessions that are at the same MODSEQ, loaded once.
 //!
-//! The registry holds weak references; the last session that leaves takes the map with it. Invariant: a stored map is exactly the
+//! The registry holds weak references, and the maps of the mailboxes that were left last, so that a client that comes back
+//! costs what changed meanwhile. Invariant: a stored map is exactly the
 //! set of UIDs as of its MODSEQ, so that maps of equal MODSEQ are interchangeable.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
@@ -13,13 +15,17 @@ use storage::{StorageError, Store};
 
 use crate::engine::uid_map::UidMap;
 use crate::engine::view::SessionView;
-use crate::limits::{CHANGES_PER_PAGE, ROWS_PER_PAGE};
+use crate::limits::{CHANGES_PER_PAGE, ROWS_PER_PAGE, VIEWS_KEPT_MAX};
 
 type Key = (AccountId, MailboxId);
 
-/// The mailboxes that are open.
+/// The mailboxes that are open, or were lately.
 #[derive(Default)]
-pub(crate) struct Views(DashMap<Key, Weak<MailboxView>>);
+pub(crate) struct Views {
+    known: DashMap<Key, Weak<MailboxView>>,
+    /// The ones left last, the latest at the end; at most [`VIEWS_KEPT_MAX`].
+    left: Mutex<VecDeque<(Key, Arc<MailboxView>)>>,
+}
 
 /// What all sessions of one mailbox share.
 #[derive(Default)]
@@ -40,7 +46,7 @@ impl Views {
     /// Joins those who have the mailbox open.
     pub(crate) fn join(self: &Arc<Self>, account: AccountId, mailbox: MailboxId) -> Member {
         let key = (account, mailbox);
-        let mut entry = self.0.entry(key).or_default();
+        let mut entry = self.known.entry(key).or_default();
         let shared = entry.upgrade().unwrap_or_else(|| {
             let fresh = Arc::new(MailboxView::default());
             *entry = Arc::downgrade(&fresh);
@@ -53,7 +59,7 @@ impl Views {
     /// How many mailboxes are held in memory.
     #[cfg(test)]
     pub(crate) fn mailboxes(&self) -> usize {
-        self.0.len()
+        self.known.len()
     }
 }
 
@@ -108,8 +114,16 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        // This member's own reference is the last one when nobody else has the mailbox open.
-        self.views.0.remove_if(&self.key, |_, weak| weak.strong_count() <= 1);
+        let mut left = self.views.left.lock();
+        left.retain(|(key, _)| *key != self.key);
+        left.push_back((self.key, Arc::clone(&self.shared)));
+        let forgotten = if left.len() > VIEWS_KEPT_MAX { left.pop_front() } else { None };
+        drop(left);
+        if let Some((key, view)) = forgotten {
+            drop(view);
+            // Somebody may still have it open.
+            self.views.known.remove_if(&key, |_, weak| weak.strong_count() == 0);
+        }
     }
 }
 
@@ -130,18 +144,21 @@ pub(crate) async fn learn_changes(store: &Store, key: Key, view: &mut SessionVie
 /// The first message without `\Seen`, by UID.
 pub(crate) async fn first_unseen(store: &Store, key: Key, uids: &UidMap) -> Result<Option<Uid>, StorageError> {
     let mut from = Uid(1);
+    // Often one of the first; a long look reads pages of growing size.
+    let mut page = 16;
     loop {
-        let rows = store.messages(key.0, key.1, from, Uid(uids.max_uid()), ROWS_PER_PAGE).await?;
+        let rows = store.messages(key.0, key.1, from, Uid(uids.max_uid()), page).await?;
         let unseen = |row: &&storage::rows::MessageRow| {
             !row.system_flags.contains(mail::SystemFlags::SEEN) && uids.contains(row.uid)
         };
         if let Some(row) = rows.iter().find(unseen) {
             return Ok(Some(row.uid));
         }
-        match rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE) {
+        match rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == page) {
             Some(next) => from = next,
             None => return Ok(None),
         }
+        page = page.saturating_mul(4).min(ROWS_PER_PAGE);
     }
 }
 
@@ -159,7 +176,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_mailbox_is_held_once_and_leaves_with_its_last_session() {
+    async fn a_mailbox_is_held_once() {
         let world = SimulatedWorld::new(Timestamp(0), 1).world();
         let store = Store::open(Arc::new(MemoryEngine::default()), world).await.unwrap();
         let account = serde_json::from_str("{\"id\":0,\"address\":\"alice@example.org\"}").unwrap();
@@ -170,9 +187,21 @@ mod tests {
         let (a, b) = (first.load(&store).await.unwrap(), second.load(&store).await.unwrap());
         assert!(Arc::ptr_eq(a.map(), b.map()));
         assert_eq!(views.mailboxes(), 1);
-        drop(first);
-        assert_eq!(views.mailboxes(), 1);
-        drop(second);
-        assert_eq!(views.mailboxes(), 0);
+        drop((first, second));
+        let again = views.join(account, inbox).load(&store).await.unwrap();
+        assert!(Arc::ptr_eq(a.map(), again.map()), "who comes back finds it");
+    }
+
+    #[test]
+    fn only_the_ones_left_last_are_kept() {
+        let views = Arc::new(Views::default());
+        let open = |mailbox| views.join(AccountId(1), MailboxId(mailbox));
+        let still_open = open(1);
+        (2..1000).for_each(|mailbox| drop(open(mailbox)));
+        assert_eq!(views.mailboxes(), VIEWS_KEPT_MAX + 1);
+        drop(still_open);
+        assert_eq!(views.mailboxes(), VIEWS_KEPT_MAX);
+        assert!(views.known.contains_key(&(AccountId(1), MailboxId(999))));
+        assert!(!views.known.contains_key(&(AccountId(1), MailboxId(2))));
     }
 }
