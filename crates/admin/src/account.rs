@@ -83,16 +83,13 @@ async fn add(store: &Store, settings: Settings, new: NewAccount) -> Result<Accou
         return Err(exists());
     }
     let mut account = AccountObject {
-        id: AccountId(0),
-        address: new.address.clone(),
         display_name: new.display_name.clone(),
-        password_hash: None,
-        enabled: true,
         role: new.role,
         quota_octets: new.quota_octets,
         time_zone: new.time_zone.clone().unwrap_or_else(|| "UTC".to_owned()),
         language: new.language.clone().unwrap_or_else(|| "en".to_owned()),
         created_at: store.now(),
+        ..AccountObject::new(new.address.clone())
     };
     check(&account)?;
     let generated = match (&new.password, &new.password_hash) {

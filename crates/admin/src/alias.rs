@@ -18,13 +18,8 @@ pub(crate) async fn execute(store: &Store, request: AliasRequest) -> Result<Resp
             let there = store.directory().alias(&address).map(|alias| (**alias).clone());
             let mode = if there.is_some() { PutMode::Replace } else { PutMode::Add };
             let created_at = store.now();
-            let mut alias = there.unwrap_or_else(|| AliasObject {
-                address,
-                targets: Vec::new(),
-                enabled: true,
-                note: String::new(),
-                created_at,
-            });
+            let mut alias =
+                there.unwrap_or_else(|| AliasObject { created_at, ..AliasObject::new(address, Vec::new()) });
             add_up(&mut alias.targets, targets);
             alias.note = note.unwrap_or(alias.note);
             put(store, alias, mode).await

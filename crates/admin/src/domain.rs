@@ -17,12 +17,11 @@ pub(crate) async fn execute(store: &Store, request: DomainRequest) -> Result<Res
                 return Err(AdminError::invalid(format!("{name} is an IP address, not a domain")));
             }
             let domain = DomainObject {
-                name,
                 catch_all,
                 postmaster,
                 subaddress_separators: checked_separators(subaddress_separators.unwrap_or_else(|| "+".to_owned()))?,
-                enabled: true,
                 created_at: store.now(),
+                ..DomainObject::new(name)
             };
             put(store, domain, PutMode::Add).await
         }

@@ -9,6 +9,7 @@
 mod decide;
 mod event;
 mod intake;
+mod letter;
 pub mod limits;
 mod notice;
 mod plan;
@@ -22,6 +23,7 @@ use storage::Store;
 pub use decide::{Sender, storage_reply};
 pub use event::{Kept, MessageStored};
 pub use intake::{Intake, Refused};
+pub use letter::Letter;
 pub use plan::Plan;
 pub use prepared::{Applied, Prepared};
 

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use mail::{AccountId, Address, Envelope, EnvelopeRecipient, ForwardPath, QueueId, ReversePath, Timestamp, Topic, Uid};
-use routing::objects::{
-    AccountObject, AliasObject, DomainObject, Object, ResponderKind, ResponderObject, Role, Target,
-};
+use mail::{Address, Envelope, EnvelopeRecipient, ForwardPath, QueueId, ReversePath, Timestamp, Topic, Uid};
+use routing::objects::{AccountObject, AliasObject, DomainObject, Object, ResponderKind, ResponderObject, Target};
 use storage::objects::PutMode;
 use storage::{MemoryEngine, StorageError, Store};
 use world::simulated::SimulatedWorld;
@@ -29,28 +27,10 @@ async fn fixture() -> Fixture {
     let engine = MemoryEngine::default();
     let world = SimulatedWorld::new(Timestamp(1_700_000_000_000), 7).world();
     let store = Store::open(Arc::new(engine.clone()), world).await.unwrap();
-    let domain = DomainObject {
-        name: "example.org".parse().unwrap(),
-        catch_all: None,
-        subaddress_separators: "+".to_owned(),
-        postmaster: None,
-        enabled: true,
-        created_at: Timestamp(0),
-    };
+    let domain = DomainObject::new("example.org".parse().unwrap());
     store.put_object(Object::Domain(domain), PutMode::Add).await.unwrap();
     for name in ["alice", "bob", "carol"] {
-        let account = AccountObject {
-            id: AccountId(0),
-            address: address(&format!("{name}@example.org")),
-            display_name: String::new(),
-            password_hash: None,
-            enabled: true,
-            role: Role::User,
-            quota_octets: None,
-            time_zone: "UTC".to_owned(),
-            language: "en".to_owned(),
-            created_at: Timestamp(0),
-        };
+        let account = AccountObject::new(address(&format!("{name}@example.org")));
         store.add_account(account).await.unwrap();
     }
     let settings = DeliverySettings { hostname: "mx.example.org".parse().unwrap(), message_octets_max: 100_000 };
@@ -59,13 +39,10 @@ async fn fixture() -> Fixture {
 
 impl Fixture {
     async fn alias(&self, alias: &str, targets: &[&str]) {
-        let object = AliasObject {
-            address: address(alias),
-            targets: targets.iter().map(|target| Target::try_from((*target).to_owned()).unwrap()).collect(),
-            enabled: true,
-            note: String::new(),
-            created_at: Timestamp(0),
-        };
+        let object = AliasObject::new(
+            address(alias),
+            targets.iter().map(|target| Target::try_from((*target).to_owned()).unwrap()).collect(),
+        );
         self.store.put_object(Object::Alias(object), PutMode::Add).await.unwrap();
     }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use mail::{AccountId, Address, Domain};
 
-use crate::objects::{AccountObject, AliasObject, DomainObject, Object, ObjectKey, ResponderObject};
+use crate::objects::{
+    AccountKind, AccountObject, AliasObject, DomainObject, GroupObject, ListObject, Object, ObjectKey, ResponderObject,
+};
 
 /// Every object, by what it is looked up with. Addresses are canonical.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +16,13 @@ pub struct Directory {
     accounts: HashMap<Address, Arc<AccountObject>>,
     accounts_by_id: HashMap<AccountId, Arc<AccountObject>>,
     accounts_by_domain: BTreeMap<Domain, BTreeSet<Address>>,
+    /// The primary address behind each further one (R5).
+    further_addresses: HashMap<Address, Address>,
     aliases: HashMap<Address, Arc<AliasObject>>,
+    groups: BTreeMap<Address, Arc<GroupObject>>,
+    groups_by_id: HashMap<AccountId, Arc<GroupObject>>,
+    lists: BTreeMap<Address, Arc<ListObject>>,
+    lists_by_id: HashMap<AccountId, Arc<ListObject>>,
     responders: BTreeMap<u64, Arc<ResponderObject>>,
     responders_by_address: HashMap<Address, BTreeSet<u64>>,
 }
@@ -32,10 +40,23 @@ impl Directory {
                 let account = Arc::new(account);
                 self.accounts_by_domain.entry(address.domain().clone()).or_default().insert(address.clone());
                 self.accounts_by_id.insert(account.id, account.clone());
+                for further in account.addresses().skip(1) {
+                    self.further_addresses.insert(further.canonical(), address.clone());
+                }
                 self.accounts.insert(address, account);
             }
             Object::Alias(alias) => {
                 self.aliases.insert(alias.address.canonical(), Arc::new(alias));
+            }
+            Object::Group(group) => {
+                let group = Arc::new(group);
+                self.groups_by_id.insert(group.id, group.clone());
+                self.groups.insert(group.address.canonical(), group);
+            }
+            Object::List(list) => {
+                let list = Arc::new(list);
+                self.lists_by_id.insert(list.id, list.clone());
+                self.lists.insert(list.address.canonical(), list);
             }
             Object::Responder(responder) => {
                 self.responders_by_address.entry(responder.address.canonical()).or_default().insert(responder.id);
@@ -56,10 +77,26 @@ impl Directory {
                     if let Some(set) = self.accounts_by_domain.get_mut(address.domain()) {
                         set.remove(address);
                     }
+                    for further in account.addresses().skip(1) {
+                        let further = further.canonical();
+                        if self.further_addresses.get(&further) == Some(address) {
+                            self.further_addresses.remove(&further);
+                        }
+                    }
                 }
             }
             ObjectKey::Alias(address) => {
                 self.aliases.remove(address);
+            }
+            ObjectKey::Group(address) => {
+                if let Some(group) = self.groups.remove(address) {
+                    self.groups_by_id.remove(&group.id);
+                }
+            }
+            ObjectKey::List(address) => {
+                if let Some(list) = self.lists.remove(address) {
+                    self.lists_by_id.remove(&list.id);
+                }
             }
             ObjectKey::Responder(id) => {
                 if let Some(responder) = self.responders.remove(id) {
@@ -92,6 +129,14 @@ impl Directory {
         self.accounts.get(&address.canonical())
     }
 
+    /// The account with this address, its primary one or one in a further domain (R5), in any case.
+    #[must_use]
+    pub fn account_at(&self, address: &Address) -> Option<&Arc<AccountObject>> {
+        let address = address.canonical();
+        let primary = self.further_addresses.get(&address);
+        self.accounts.get(&address).or_else(|| self.accounts.get(primary?))
+    }
+
     /// The account with this number.
     #[must_use]
     pub fn account_by_id(&self, id: AccountId) -> Option<&Arc<AccountObject>> {
@@ -101,6 +146,15 @@ impl Directory {
     /// Every account of a domain, in order of address.
     pub fn accounts_of<'a>(&'a self, domain: &Domain) -> impl Iterator<Item = &'a Arc<AccountObject>> {
         self.accounts_by_domain.get(domain).into_iter().flatten().filter_map(|address| self.accounts.get(address))
+    }
+
+    /// The people of a domain: accounts of persons with an address in it, in order of their primary address.
+    pub fn people_of<'a>(&'a self, domain: &Domain) -> impl Iterator<Item = &'a Arc<AccountObject>> {
+        let here = self.accounts_by_domain.get(domain).into_iter().flatten();
+        let further = self.further_addresses.iter().filter(|(address, _)| address.domain() == domain);
+        let addresses: BTreeSet<&Address> = here.chain(further.map(|(_, primary)| primary)).collect();
+        let accounts = addresses.into_iter().filter_map(|address| self.accounts.get(address));
+        accounts.filter(|account| account.kind == AccountKind::Person)
     }
 
     /// Every account, in order of domain and address.
@@ -117,6 +171,40 @@ impl Directory {
     /// Every alias, in no order.
     pub fn aliases(&self) -> impl Iterator<Item = &Arc<AliasObject>> {
         self.aliases.values()
+    }
+
+    /// The group of this address, in any case.
+    #[must_use]
+    pub fn group(&self, address: &Address) -> Option<&Arc<GroupObject>> {
+        self.groups.get(&address.canonical())
+    }
+
+    /// The group with this part of the store.
+    #[must_use]
+    pub fn group_by_id(&self, id: AccountId) -> Option<&Arc<GroupObject>> {
+        self.groups_by_id.get(&id)
+    }
+
+    /// Every group, in order of address.
+    pub fn groups(&self) -> impl Iterator<Item = &Arc<GroupObject>> {
+        self.groups.values()
+    }
+
+    /// The mailing list of this address, in any case.
+    #[must_use]
+    pub fn list(&self, address: &Address) -> Option<&Arc<ListObject>> {
+        self.lists.get(&address.canonical())
+    }
+
+    /// The mailing list with this part of the store.
+    #[must_use]
+    pub fn list_by_id(&self, id: AccountId) -> Option<&Arc<ListObject>> {
+        self.lists_by_id.get(&id)
+    }
+
+    /// Every mailing list, in order of address.
+    pub fn lists(&self) -> impl Iterator<Item = &Arc<ListObject>> {
+        self.lists.values()
     }
 
     /// A responder, by number.

@@ -1,38 +1,20 @@
 //! Short spellings of objects for the tests of this crate.
 
-use mail::{AccountId, Address, Domain, Timestamp};
+use mail::{AccountId, Address, Domain};
 
 use crate::directory::Directory;
-use crate::objects::{AccountObject, AliasObject, DomainObject, Object, ResponderKind, ResponderObject, Role, Target};
+use crate::objects::{AccountObject, AliasObject, DomainObject, Object, ResponderKind, ResponderObject, Target};
 
 pub(crate) fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
 pub(crate) fn domain(name: &str) -> DomainObject {
-    DomainObject {
-        name: Domain::parse(name).unwrap(),
-        catch_all: None,
-        subaddress_separators: "+".to_owned(),
-        postmaster: None,
-        enabled: true,
-        created_at: Timestamp(0),
-    }
+    DomainObject::new(Domain::parse(name).unwrap())
 }
 
 pub(crate) fn account_object(id: u64, text: &str) -> AccountObject {
-    AccountObject {
-        id: AccountId(id),
-        address: address(text),
-        display_name: String::new(),
-        password_hash: None,
-        enabled: true,
-        role: Role::User,
-        quota_octets: None,
-        time_zone: "UTC".to_owned(),
-        language: "en".to_owned(),
-        created_at: Timestamp(0),
-    }
+    AccountObject { id: AccountId(id), ..AccountObject::new(address(text)) }
 }
 
 pub(crate) fn account(id: u64, text: &str) -> Object {
@@ -41,13 +23,7 @@ pub(crate) fn account(id: u64, text: &str) -> Object {
 
 pub(crate) fn alias(text: &str, targets: &[&str]) -> Object {
     let targets = targets.iter().map(|target| Target::try_from((*target).to_owned()).unwrap()).collect();
-    Object::Alias(AliasObject {
-        address: address(text),
-        targets,
-        enabled: true,
-        note: String::new(),
-        created_at: Timestamp(0),
-    })
+    Object::Alias(AliasObject::new(address(text), targets))
 }
 
 pub(crate) fn responder_object(id: u64, text: &str) -> ResponderObject {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use mail::{AccountId, Address, Flags, InternalDate, MailboxId, Timestamp};
 use relais_storage_rocksdb::{Options, RocksEngine};
-use routing::objects::{AccountObject, Role};
+use routing::objects::AccountObject;
 use storage::messages::NewMessage;
 use storage::{Engine, SilentDoorbell, Store};
 use world::simulated::SimulatedWorld;
@@ -51,18 +51,7 @@ async fn measure(place: &Path, span: Duration) -> Result<(), Failure> {
     let world = SimulatedWorld::new(Timestamp(1_800_000_000_000), 1).world();
     let store = Store::open(Arc::clone(&engine) as Arc<dyn Engine>, world).await?;
     for number in 1..=ACCOUNTS {
-        let account = AccountObject {
-            id: AccountId(0),
-            address: Address::parse(&format!("user{number}@example.org"))?,
-            display_name: String::new(),
-            password_hash: None,
-            enabled: true,
-            role: Role::User,
-            quota_octets: None,
-            time_zone: "UTC".to_owned(),
-            language: "en".to_owned(),
-            created_at: Timestamp(0),
-        };
+        let account = AccountObject::new(Address::parse(&format!("user{number}@example.org"))?);
         drop(store.add_account(account).await?);
     }
     println!("memory with an open store of {ACCOUNTS} accounts: {} KiB", resident_kib()?);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use mail::{AccountId, Address, Flags, InternalDate, MailboxId, SystemFlags, Timestamp, Uid};
 use relais_storage_rocksdb::{Options, RocksEngine};
-use routing::objects::{AccountObject, Role};
+use routing::objects::AccountObject;
 use storage::messages::{ExpungeScope, FlagChange, NewMessage};
 use storage::{Engine, SilentDoorbell, Store};
 use world::simulated::SimulatedWorld;
@@ -19,18 +19,7 @@ const TASKS: u32 = 16;
 const EACH: u32 = 25;
 
 fn alice() -> AccountObject {
-    AccountObject {
-        id: AccountId(0),
-        address: Address::parse("alice@example.org").unwrap(),
-        display_name: String::new(),
-        password_hash: None,
-        enabled: true,
-        role: Role::User,
-        quota_octets: None,
-        time_zone: "UTC".to_owned(),
-        language: "en".to_owned(),
-        created_at: Timestamp(0),
-    }
+    AccountObject::new(Address::parse("alice@example.org").unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

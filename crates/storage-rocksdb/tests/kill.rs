@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use mail::{AccountId, Address, Flags, InternalDate, MailboxId, Timestamp, Uid};
 use relais_storage_rocksdb::{Options, RocksEngine};
-use routing::objects::{AccountObject, Role};
+use routing::objects::AccountObject;
 use storage::messages::{ExpungeScope, NewMessage};
 use storage::{Engine, SilentDoorbell, Store};
 use world::simulated::SimulatedWorld;
@@ -40,18 +40,7 @@ async fn open(path: &Path, seed: u64) -> Store {
 }
 
 fn account(number: u64) -> AccountObject {
-    AccountObject {
-        id: AccountId(0),
-        address: Address::parse(&format!("user{number}@example.org")).unwrap(),
-        display_name: String::new(),
-        password_hash: None,
-        enabled: true,
-        role: Role::User,
-        quota_octets: None,
-        time_zone: "UTC".to_owned(),
-        language: "en".to_owned(),
-        created_at: Timestamp(0),
-    }
+    AccountObject::new(Address::parse(&format!("user{number}@example.org")).unwrap())
 }
 
 /// A message that tells its number; every fifth has several chunks.

@@ -1,9 +1,10 @@
-//! Accounts: an object of the directory and the mailboxes that come with it.
+//! Accounts, groups and lists: an object of the directory and the mailboxes that come with it. Each is a part of the key
+//! space of its own; their numbers come from one counter.
 
 use std::sync::Arc;
 
 use mail::{AccountId, MailboxId, SpecialUse};
-use routing::objects::{AccountObject, Object, ObjectKey};
+use routing::objects::{AccountObject, GroupObject, ListObject, Object, ObjectKey};
 
 use crate::engine::Order;
 use crate::error::StorageError;
@@ -45,22 +46,80 @@ impl Store {
         .await
     }
 
+    /// Adds a group with the mailbox in which messages wait for its moderators. Its number is given here.
+    ///
+    /// # Errors
+    /// [`StorageError::ObjectExists`], or the engine's.
+    pub async fn add_group(&self, group: GroupObject) -> Result<Done<GroupObject>, StorageError> {
+        let directory = Arc::clone(&self.directory);
+        let now = self.now();
+        self.transact(move |tx| {
+            let mut group = group.clone();
+            group.id = AccountId(tx.next_number(counter("account"))?);
+            tx.put_object(&directory, Object::Group(group.clone()), PutMode::Add)?;
+            tx.create_mailbox_row(group.id, "INBOX", None, now)?;
+            Ok(group)
+        })
+        .await
+    }
+
+    /// Adds a mailing list with the mailbox in which messages wait. Its number is given here.
+    ///
+    /// # Errors
+    /// [`StorageError::ObjectExists`], or the engine's.
+    pub async fn add_list(&self, list: ListObject) -> Result<Done<ListObject>, StorageError> {
+        let directory = Arc::clone(&self.directory);
+        let now = self.now();
+        self.transact(move |tx| {
+            let mut list = list.clone();
+            list.id = AccountId(tx.next_number(counter("account"))?);
+            tx.put_object(&directory, Object::List(list.clone()), PutMode::Add)?;
+            tx.create_mailbox_row(list.id, "INBOX", None, now)?;
+            Ok(list)
+        })
+        .await
+    }
+
     /// Removes an account and all its mail.
     ///
     /// # Errors
     /// [`StorageError::NoSuchObject`], or the engine's.
     pub async fn remove_account(&self, address: &mail::Address) -> Result<Done<()>, StorageError> {
         let account = self.directory().account(address).map(|account| account.id);
-        let Some(account) = account else { return Err(StorageError::NoSuchObject(format!("account {address}"))) };
+        let account = account.ok_or_else(|| StorageError::NoSuchObject(format!("account {address}")))?;
+        self.remove_part(account, ObjectKey::Account(address.canonical())).await
+    }
+
+    /// Removes a group, and the messages that wait for its moderators.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchObject`], or the engine's.
+    pub async fn remove_group(&self, address: &mail::Address) -> Result<Done<()>, StorageError> {
+        let group = self.directory().group(address).map(|group| group.id);
+        let group = group.ok_or_else(|| StorageError::NoSuchObject(format!("group {address}")))?;
+        self.remove_part(group, ObjectKey::Group(address.canonical())).await
+    }
+
+    /// Removes a mailing list with its members and messages.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchObject`], or the engine's.
+    pub async fn remove_list(&self, address: &mail::Address) -> Result<Done<()>, StorageError> {
+        let list = self.directory().list(address).map(|list| list.id);
+        let list = list.ok_or_else(|| StorageError::NoSuchObject(format!("list {address}")))?;
+        self.remove_part(list, ObjectKey::List(address.canonical())).await
+    }
+
+    /// Removes an object with everything in its part of the store.
+    async fn remove_part(&self, part: AccountId, key: ObjectKey) -> Result<Done<()>, StorageError> {
         let directory = Arc::clone(&self.directory);
-        let key = ObjectKey::Account(address.canonical());
         let done = self
             .transact(move |tx| {
-                for (_, value) in tx.scan(&Key::of(Table::Mailbox, account).range(), Order::Ascending, MAILBOXES_MAX)? {
-                    tx.doom_mailbox(account, MailboxRow::decode(&value)?.id)?;
+                for (_, value) in tx.scan(&Key::of(Table::Mailbox, part).range(), Order::Ascending, MAILBOXES_MAX)? {
+                    tx.doom_mailbox(part, MailboxRow::decode(&value)?.id)?;
                 }
                 for table in [Table::Subscription, Table::Meta] {
-                    for (row, _) in tx.scan(&Key::of(table, account).range(), Order::Ascending, MAILBOXES_MAX)? {
+                    for (row, _) in tx.scan(&Key::of(table, part).range(), Order::Ascending, MAILBOXES_MAX)? {
                         tx.delete(row.to_vec());
                     }
                 }

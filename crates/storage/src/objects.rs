@@ -24,8 +24,8 @@ pub enum PutMode {
 }
 
 impl Store {
-    /// Stores an object. A responder with number 0 gets the next number. Accounts are added by
-    /// [`Store::add_account`], which makes their mailboxes.
+    /// Stores an object. A responder with number 0 gets the next number. Accounts, groups and lists are added by
+    /// [`Store::add_account`], [`Store::add_group`] and [`Store::add_list`], which make their mailboxes.
     ///
     /// # Errors
     /// [`StorageError::ObjectExists`], [`StorageError::NoSuchObject`], or the engine's.
@@ -129,6 +129,8 @@ pub(crate) fn row_key(key: &ObjectKey) -> Vec<u8> {
         ObjectKey::Domain(name) => table.bytes(b"d").bytes(name.as_str().as_bytes()),
         ObjectKey::Account(address) => table.bytes(b"a").bytes(address.to_string().as_bytes()),
         ObjectKey::Alias(address) => table.bytes(b"r").bytes(address.to_string().as_bytes()),
+        ObjectKey::Group(address) => table.bytes(b"g").bytes(address.to_string().as_bytes()),
+        ObjectKey::List(address) => table.bytes(b"l").bytes(address.to_string().as_bytes()),
         ObjectKey::Responder(id) => table.bytes(b"v").u64(*id),
     }
     .done()
@@ -139,6 +141,8 @@ fn name(key: &ObjectKey) -> String {
         ObjectKey::Domain(name) => format!("domain {name}"),
         ObjectKey::Account(address) => format!("account {address}"),
         ObjectKey::Alias(address) => format!("alias {address}"),
+        ObjectKey::Group(address) => format!("group {address}"),
+        ObjectKey::List(address) => format!("list {address}"),
         ObjectKey::Responder(id) => format!("responder {id}"),
     }
 }

@@ -1,8 +1,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use mail::{AccountId, Address, Timestamp};
-use routing::objects::{AccountObject, Object, Role};
+use mail::{Address, Timestamp};
+use routing::objects::{AccountObject, Object};
 use storage::objects::PutMode;
 use storage::{MemoryEngine, SilentDoorbell, Store};
 use world::simulated::SimulatedWorld;
@@ -22,16 +22,10 @@ async fn stage(settings: Settings) -> Stage {
     let world = sim.world();
     let store = Store::open(Arc::new(MemoryEngine::new(Arc::new(SilentDoorbell))), world.clone()).await.unwrap();
     let account = AccountObject {
-        id: AccountId(0),
-        address: Address::parse("Alice@example.org").unwrap(),
         display_name: "Alice".into(),
         password_hash: Some(hash_password("secret", PasswordParams::CHEAPEST, &*world.chance).unwrap()),
-        enabled: true,
-        role: Role::User,
-        quota_octets: None,
-        time_zone: "UTC".into(),
-        language: "en".into(),
         created_at: world.clock.now(),
+        ..AccountObject::new(Address::parse("Alice@example.org").unwrap())
     };
     store.add_account(account).await.unwrap();
     let auth = DirectoryAuthenticator::new(store.clone(), settings).unwrap();

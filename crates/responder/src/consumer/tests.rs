@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use delivery::DeliverySettings;
-use mail::{AccountId, Domain, EnvelopeRecipient, QueueId, ReversePath, Timestamp, Uid};
+use mail::{Domain, EnvelopeRecipient, QueueId, ReversePath, Timestamp, Uid};
 use routing::limits::ANSWERS_PER_DAY_MAX;
 use routing::objects::{AliasObject, DomainObject, Object, Target};
 use storage::engine::{Body, Engine, Row};
@@ -42,26 +42,17 @@ impl Server {
         let server = Self::open(SimulatedWorld::new(START, 7), MemoryEngine::default()).await;
         server
             .put(Object::Domain(DomainObject {
-                name: Domain::parse(domain).unwrap(),
-                catch_all: None,
-                subaddress_separators: "+".to_owned(),
-                postmaster: None,
-                enabled: true,
                 created_at: START,
+                ..DomainObject::new(Domain::parse(domain).unwrap())
             }))
             .await;
         for (name, full) in [("alice", "Alice Martin"), ("bob", ""), ("audit", "")] {
             let account = AccountObject {
-                id: AccountId(0),
-                address: address(&format!("{name}@{domain}")),
                 display_name: full.to_owned(),
-                password_hash: None,
-                enabled: true,
-                role: routing::objects::Role::User,
-                quota_octets: None,
                 time_zone: "Europe/Paris".to_owned(),
                 language: "fr".to_owned(),
                 created_at: START,
+                ..AccountObject::new(address(&format!("{name}@{domain}")))
             };
             server.store.add_account(account).await.unwrap();
         }
@@ -74,14 +65,7 @@ impl Server {
 
     async fn alias(&self, text: &str, targets: &[&str]) {
         let targets = targets.iter().map(|target| Target::try_from((*target).to_owned()).unwrap()).collect();
-        self.put(Object::Alias(AliasObject {
-            address: address(text),
-            targets,
-            enabled: true,
-            note: String::new(),
-            created_at: START,
-        }))
-        .await;
+        self.put(Object::Alias(AliasObject { created_at: START, ..AliasObject::new(address(text), targets) })).await;
     }
 
     async fn add_responder(&self, at: &str, edit: impl FnOnce(&mut ResponderObject)) -> u64 {

@@ -1,6 +1,5 @@
 //! Tables for each step of the order, and properties over random directories.
 
-use mail::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
@@ -397,13 +396,7 @@ fn objects(plan: &Plan) -> Vec<Object> {
         merged.entry(text).or_default().extend(targets.iter().map(|pick| target(*pick)));
     }
     for (text, targets) in merged {
-        objects.push(Object::Alias(AliasObject {
-            address: address(&text),
-            targets,
-            enabled: true,
-            note: String::new(),
-            created_at: Timestamp(0),
-        }));
+        objects.push(Object::Alias(AliasObject::new(address(&text), targets)));
     }
     for (n, pick) in plan.responders.iter().enumerate() {
         objects.push(Object::Responder(responder_object(n as u64 + 1, &name(*pick))));

@@ -2,7 +2,7 @@
 
 use mail::{DsnReturn, OriginalRecipient};
 use mail_parser::MessageParser;
-use routing::objects::{AccountObject, DomainObject, Object, Role};
+use routing::objects::{AccountObject, DomainObject, Object};
 use storage::objects::PutMode;
 
 use super::*;
@@ -129,27 +129,9 @@ async fn a_dsn_that_fails_itself_ends_there() {
 
 /// An account of this server's own, as sender.
 async fn local_sender(stage: &Stage) -> mail::AccountId {
-    let zone = DomainObject {
-        name: domain("us.example"),
-        catch_all: None,
-        subaddress_separators: "+".to_owned(),
-        postmaster: None,
-        enabled: true,
-        created_at: Timestamp(0),
-    };
+    let zone = DomainObject::new(domain("us.example"));
     stage.store.put_object(Object::Domain(zone), PutMode::Add).await.unwrap();
-    let account = AccountObject {
-        id: mail::AccountId(0),
-        address: address("alice@us.example"),
-        display_name: String::new(),
-        password_hash: None,
-        enabled: true,
-        role: Role::User,
-        quota_octets: None,
-        time_zone: "UTC".to_owned(),
-        language: "en".to_owned(),
-        created_at: Timestamp(0),
-    };
+    let account = AccountObject::new(address("alice@us.example"));
     stage.store.add_account(account).await.unwrap().value.id
 }
 

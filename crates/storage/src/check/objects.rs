@@ -28,17 +28,21 @@ impl Check<'_> {
                 if row_key(&object.key()) != key.as_ref() {
                     self.find(Flaw::ObjectKey, &place, format!("it is {:?}", object.key()));
                 }
-                match object {
-                    Object::Account(account) => {
-                        self.checked.accounts = self.checked.accounts.saturating_add(1);
-                        self.accounts.insert(account.id);
-                        let address = account.address.to_string();
-                        if let Some(other) = numbers.insert(account.id, address) {
-                            self.find(Flaw::AccountNumber, &place, format!("{} is the number of {other}", account.id));
-                        }
+                let part = match object {
+                    Object::Account(account) => Some((account.id, account.address)),
+                    Object::Group(group) => Some((group.id, group.address)),
+                    Object::List(list) => Some((list.id, list.address)),
+                    Object::Responder(responder) => {
+                        responder_last = responder_last.max(responder.id);
+                        None
                     }
-                    Object::Responder(responder) => responder_last = responder_last.max(responder.id),
-                    Object::Domain(_) | Object::Alias(_) => {}
+                    Object::Domain(_) | Object::Alias(_) => None,
+                };
+                let Some((id, address)) = part else { continue };
+                self.checked.accounts = self.checked.accounts.saturating_add(1);
+                self.accounts.insert(id);
+                if let Some(other) = numbers.insert(id, address.to_string()) {
+                    self.find(Flaw::AccountNumber, &place, format!("{id} is the number of {other}"));
                 }
             }
         }

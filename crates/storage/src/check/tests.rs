@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mail::{
     AccountId, BodyType, Domain, Flags, InternalDate, Keyword, MailboxId, ModSeq, SystemFlags, Timestamp, Topic, Uid,
 };
-use routing::objects::{AccountObject, Object, ObjectKey, Role};
+use routing::objects::{AccountObject, Object, ObjectKey};
 use world::simulated::SimulatedWorld;
 
 use super::{Finding, Flaw, check};
@@ -27,16 +27,8 @@ const START: Timestamp = Timestamp(1_800_000_000_000);
 
 fn account(name: &str) -> AccountObject {
     AccountObject {
-        id: AccountId(0),
-        address: mail::Address::parse(&format!("{name}@example.org")).unwrap(),
-        display_name: String::new(),
-        password_hash: None,
-        enabled: true,
-        role: Role::User,
-        quota_octets: None,
-        time_zone: "UTC".to_owned(),
-        language: "en".to_owned(),
         created_at: START,
+        ..AccountObject::new(mail::Address::parse(&format!("{name}@example.org")).unwrap())
     }
 }
 

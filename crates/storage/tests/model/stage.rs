@@ -9,7 +9,7 @@ use mail::{AccountId, Address, InternalDate, MailboxId, ModSeq, Timestamp, Uid};
 use relais_storage::keys::{Key, Table};
 use relais_storage::messages::{ExpungeScope, FlagChange, NewMessage};
 use relais_storage::{Engine, MemoryEngine, Order, SilentDoorbell, StorageError, Store};
-use routing::objects::{AccountObject, Role};
+use routing::objects::AccountObject;
 use world::simulated::SimulatedWorld;
 
 use crate::model::{Model, NAMES, Op, Outcome, flags, uids};
@@ -34,16 +34,9 @@ pub(crate) fn content(number: u8) -> Vec<u8> {
 /// An account to add.
 pub(crate) fn account(name: &str, quota_octets: Option<u64>, store: &Store) -> AccountObject {
     AccountObject {
-        id: AccountId(0),
-        address: Address::parse(&format!("{name}@example.org")).unwrap(),
-        display_name: String::new(),
-        password_hash: None,
-        enabled: true,
-        role: Role::User,
         quota_octets,
-        time_zone: "UTC".to_owned(),
-        language: "en".to_owned(),
         created_at: store.now(),
+        ..AccountObject::new(Address::parse(&format!("{name}@example.org")).unwrap())
     }
 }
 

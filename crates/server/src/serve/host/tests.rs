@@ -1,39 +1,20 @@
-use mail::Timestamp;
-use routing::objects::{AccountObject, AliasObject, DomainObject, Object, Role, Target};
+use routing::objects::{AccountObject, AliasObject, DomainObject, Object, Target};
 
 use super::*;
 
 fn directory() -> Directory {
     let mut directory = Directory::default();
-    directory.put(Object::Domain(DomainObject {
-        name: mail::Domain::parse("a.example").unwrap(),
-        catch_all: None,
-        subaddress_separators: "+".into(),
-        postmaster: None,
-        enabled: true,
-        created_at: Timestamp(0),
-    }));
+    directory.put(Object::Domain(DomainObject::new(mail::Domain::parse("a.example").unwrap())));
     for (id, address) in [(1, "alice@a.example"), (2, "bob@a.example")] {
         directory.put(Object::Account(AccountObject {
             id: AccountId(id),
-            address: Address::parse(address).unwrap(),
-            display_name: String::new(),
-            password_hash: None,
-            enabled: true,
-            role: Role::User,
-            quota_octets: None,
-            time_zone: "UTC".into(),
-            language: "en".into(),
-            created_at: Timestamp(0),
+            ..AccountObject::new(Address::parse(address).unwrap())
         }));
     }
-    directory.put(Object::Alias(AliasObject {
-        address: Address::parse("info@a.example").unwrap(),
-        targets: vec![Target::Address(Address::parse("alice@a.example").unwrap())],
-        enabled: true,
-        note: String::new(),
-        created_at: Timestamp(0),
-    }));
+    directory.put(Object::Alias(AliasObject::new(
+        Address::parse("info@a.example").unwrap(),
+        vec![Target::Address(Address::parse("alice@a.example").unwrap())],
+    )));
     directory
 }
 

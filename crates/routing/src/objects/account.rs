@@ -1,0 +1,129 @@
+//! Accounts: people's mailboxes and shared ones.
+
+use mail::{AccountId, Address, Domain, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{AddressRules, SharedMailbox, english, utc, yes};
+
+/// What a person may do on this server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Reads and sends mail.
+    #[default]
+    User,
+    /// Edits the addresses of their own domain.
+    DomainAdministrator,
+    /// Edits everything.
+    Administrator,
+}
+
+/// A person (or a machine) with a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountObject {
+    /// Its number in the store.
+    pub id: AccountId,
+    /// The primary address, also the login.
+    pub address: Address,
+    /// The sender name, as `Alice Martin`.
+    #[serde(default)]
+    pub display_name: String,
+    /// Argon2id, in PHC form. `None`: nobody can log in.
+    #[serde(default)]
+    pub password_hash: Option<String>,
+    /// Whether logging in is allowed; mail is received all the same.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// What the person may do.
+    #[serde(default)]
+    pub role: Role,
+    /// Octets of mail that fit, `None` for no limit.
+    #[serde(default)]
+    pub quota_octets: Option<u64>,
+    /// IANA name of the person's time zone, as `Europe/Paris`.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// `fr` or `en`: the language of what the server writes to the person.
+    #[serde(default = "english")]
+    pub language: String,
+    /// A person's mailbox, or one that several people share.
+    #[serde(default)]
+    pub kind: AccountKind,
+    /// Who shares it and how, for [`AccountKind::Shared`].
+    #[serde(default)]
+    pub shared: Option<SharedMailbox>,
+    /// Further domains in which the same local part is this account too (R5: `login@domain` in every domain of theirs).
+    #[serde(default)]
+    pub also_in: Vec<Domain>,
+    /// Under which names and with which signatures the person writes (M7).
+    #[serde(default)]
+    pub identities: Vec<Identity>,
+    /// What its address demands of who writes to it.
+    #[serde(default)]
+    pub rules: AddressRules,
+    /// What it is for.
+    #[serde(default)]
+    pub note: String,
+    /// When it was made.
+    #[serde(default)]
+    pub created_at: Timestamp,
+}
+
+/// What an account is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountKind {
+    /// Somebody's, who logs in.
+    #[default]
+    Person,
+    /// Read by several people under their own logins (R7); nobody logs in to it.
+    Shared,
+}
+
+/// A name to write under (M7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The address; one that [`crate::may_send_as`] allows.
+    pub address: Address,
+    /// The sender name, as `Alice Martin`.
+    #[serde(default)]
+    pub display_name: String,
+    /// What stands below what is written, as plain text; empty for none.
+    #[serde(default)]
+    pub signature_text: String,
+    /// The same as HTML; empty: made from the text.
+    #[serde(default)]
+    pub signature_html: String,
+}
+
+impl AccountObject {
+    /// A person's account with every field at its default: enabled, without password. The store gives the number.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
+        Self {
+            id: AccountId(0),
+            address,
+            display_name: String::new(),
+            password_hash: None,
+            enabled: true,
+            role: Role::User,
+            quota_octets: None,
+            time_zone: utc(),
+            language: english(),
+            kind: AccountKind::Person,
+            shared: None,
+            also_in: Vec::new(),
+            identities: Vec::new(),
+            rules: AddressRules::default(),
+            note: String::new(),
+            created_at: Timestamp(0),
+        }
+    }
+
+    /// Every address of the account: the primary one, and the same local part in the further domains.
+    pub fn addresses(&self) -> impl Iterator<Item = Address> {
+        let local = self.address.local().as_str();
+        let further = self.also_in.iter().filter_map(move |domain| Address::new(local, domain.clone()).ok());
+        std::iter::once(self.address.clone()).chain(further)
+    }
+}

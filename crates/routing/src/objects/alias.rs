@@ -1,0 +1,84 @@
+//! Aliases and where they lead.
+
+use mail::{AccountId, Address, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{AddressRules, yes};
+
+/// Where one redirect of an alias leads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Target {
+    /// An address, local or remote.
+    Address(Address),
+    /// `:blackhole:`: accepted and dropped (R4).
+    Blackhole,
+    /// Every account of the alias's domain (R3); written as the empty text.
+    AllUsers,
+}
+
+impl TryFrom<String> for Target {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.trim() {
+            "" | ":all:" => Ok(Self::AllUsers),
+            ":blackhole:" => Ok(Self::Blackhole),
+            address => Address::parse(address).map(Self::Address).map_err(|flaw| format!("\"{address}\": {flaw}")),
+        }
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Address(address) => address.to_string(),
+            Target::Blackhole => ":blackhole:".to_owned(),
+            Target::AllUsers => Self::new(),
+        }
+    }
+}
+
+/// An address that leads to others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasObject {
+    /// The alias itself.
+    pub address: Address,
+    /// All redirects together; they add up (R3).
+    pub targets: Vec<Target>,
+    /// A disabled alias is unknown to senders.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// What it is for.
+    #[serde(default)]
+    pub note: String,
+    /// What it demands of who writes to it.
+    #[serde(default)]
+    pub rules: AddressRules,
+    /// The account that made it for itself, within the domain's policy; `None`: an administrator.
+    #[serde(default)]
+    pub made_by: Option<AccountId>,
+    /// Who gets the message as well when every person it leads to is away.
+    #[serde(default)]
+    pub when_away: Option<Address>,
+    /// When it was made.
+    #[serde(default)]
+    pub created_at: Timestamp,
+}
+
+impl AliasObject {
+    /// An alias in force that leads somewhere, with everything else at its default.
+    #[must_use]
+    pub fn new(address: Address, targets: Vec<Target>) -> Self {
+        Self {
+            address,
+            targets,
+            enabled: true,
+            note: String::new(),
+            rules: AddressRules::default(),
+            made_by: None,
+            when_away: None,
+            created_at: Timestamp(0),
+        }
+    }
+}

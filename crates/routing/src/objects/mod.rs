@@ -1,0 +1,87 @@
+//! The objects that an administrator edits: domains, accounts, aliases, groups, lists, responders.
+//!
+//! They are stored as JSON; a field added later has a `#[serde(default)]`, so that older stores still read. Each has a
+//! `new` with every field at its default, so that code which makes one names only what differs.
+
+mod account;
+mod alias;
+mod domain;
+mod group;
+mod list;
+mod responder;
+mod rules;
+mod shared;
+
+use mail::{Address, Domain};
+use serde::{Deserialize, Serialize};
+
+pub use account::{AccountKind, AccountObject, Identity, Role};
+pub use alias::{AliasObject, Target};
+pub use domain::DomainObject;
+pub use group::{GroupObject, Posting};
+pub use list::ListObject;
+pub use responder::{ResponderKind, ResponderObject};
+pub use rules::{AddressRules, SenderPattern};
+pub use shared::{Member, SeenState, SharedMailbox};
+
+/// Any object, as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "object", rename_all = "kebab-case")]
+pub enum Object {
+    /// A domain.
+    Domain(DomainObject),
+    /// An account.
+    Account(AccountObject),
+    /// An alias.
+    Alias(AliasObject),
+    /// A group.
+    Group(GroupObject),
+    /// A mailing list.
+    List(ListObject),
+    /// A responder.
+    Responder(ResponderObject),
+}
+
+/// What names an object in the store: one object per key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ObjectKey {
+    /// A domain, by name.
+    Domain(Domain),
+    /// An account, by canonical address.
+    Account(Address),
+    /// An alias, by canonical address.
+    Alias(Address),
+    /// A group, by canonical address.
+    Group(Address),
+    /// A mailing list, by canonical address.
+    List(Address),
+    /// A responder, by number.
+    Responder(u64),
+}
+
+impl Object {
+    /// The key under which it is stored.
+    #[must_use]
+    pub fn key(&self) -> ObjectKey {
+        match self {
+            Self::Domain(domain) => ObjectKey::Domain(domain.name.clone()),
+            Self::Account(account) => ObjectKey::Account(account.address.canonical()),
+            Self::Alias(alias) => ObjectKey::Alias(alias.address.canonical()),
+            Self::Group(group) => ObjectKey::Group(group.address.canonical()),
+            Self::List(list) => ObjectKey::List(list.address.canonical()),
+            Self::Responder(responder) => ObjectKey::Responder(responder.id),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+fn english() -> String {
+    "en".to_owned()
+}
