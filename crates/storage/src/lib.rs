@@ -25,6 +25,7 @@ pub mod objects;
 pub mod queue;
 pub mod rows;
 pub mod store;
+pub mod trace;
 pub mod transaction;
 pub mod usage;
 

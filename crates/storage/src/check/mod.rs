@@ -14,6 +14,7 @@ mod queue;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -76,6 +77,8 @@ pub enum Flaw {
     BlobContent,
     /// The queue and its schedule don't lead to each other.
     QueueDue,
+    /// The index of the traces and their terms don't lead to each other.
+    TraceIndex,
 }
 
 impl Flaw {
@@ -106,6 +109,7 @@ impl Flaw {
             Self::StoredUpload => "upload is marked as interrupted",
             Self::BlobContent => "content is damaged",
             Self::QueueDue => "schedule of the queue is wrong",
+            Self::TraceIndex => "index of the traces is wrong",
         }
     }
 }
@@ -190,6 +194,7 @@ pub async fn check(
     check.accounts().await?;
     check.queue().await?;
     check.events().await?;
+    check.traces().await?;
     check.blobs(deep).await?;
     Ok(check.checked)
 }

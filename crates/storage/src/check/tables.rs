@@ -9,7 +9,7 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::doomed_key;
 
-const TABLES: [Table; 18] = [
+const TABLES: [Table; 21] = [
     Table::Meta,
     Table::Mailbox,
     Table::MailboxName,
@@ -28,6 +28,9 @@ const TABLES: [Table; 18] = [
     Table::Event,
     Table::Parked,
     Table::Answered,
+    Table::Trace,
+    Table::TraceIndex,
+    Table::TraceTerms,
 ];
 
 impl Check<'_> {
