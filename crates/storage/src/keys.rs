@@ -35,6 +35,8 @@ pub enum Table {
     Grave = 0x33,
     /// Objects of the directory.
     Object = 0x40,
+    /// [`crate::first_use::FirstUse`] by canonical address of the alias.
+    FirstUse = 0x43,
     /// [`crate::rows::QueueRow`] by number.
     Queue = 0x50,
     /// Queue numbers by the time of the next attempt.
@@ -157,6 +159,10 @@ pub(crate) fn grave(at: Timestamp, hash: &BlobHash) -> Vec<u8> {
     Key::global(Table::Grave).time(at).bytes(&hash.0).done()
 }
 
+pub(crate) fn first_use(alias: &mail::Address) -> Vec<u8> {
+    Key::global(Table::FirstUse).bytes(alias.to_string().as_bytes()).done()
+}
+
 pub(crate) fn queue(id: QueueId) -> Vec<u8> {
     Key::global(Table::Queue).u64(id.0).done()
 }
@@ -185,6 +191,7 @@ const fn topic_number(topic: Topic) -> u8 {
     match topic {
         Topic::MessageStored => 1,
         Topic::Queue => 2,
+        Topic::HeldMessage => 3,
     }
 }
 

@@ -296,6 +296,10 @@ damage! {
     trace_terms_without_index(s) {
         s.put(Key::global(Table::TraceTerms).bytes(&[7; 16]).bytes(&[b'm'; 17]).done(), "");
     } => [Flaw::TraceIndex];
+    first_use_of_no_alias(s) {
+        let alias = mail::Address::parse("gone@example.org").unwrap();
+        s.put(keys::first_use(&alias), "?");
+    } => [Flaw::Undecodable, Flaw::Orphans];
     event_of_no_topic(s) { s.put(Key::global(Table::Event).u8(99).u64(1).done(), "?"); } => [Flaw::Undecodable];
 }
 
