@@ -561,7 +561,7 @@ def namespace(kind):
     """Skips a class when the runner could not give it a namespace of its own."""
     return unittest.skipUnless(
         kind in os.environ.get("RELAIS_E2E_NAMESPACE", "").split(","),
-        "needs root and `unshare --%s`" % kind)
+        "needs root, or a system that allows `unshare --user --map-root-user --%s`" % kind)
 
 
 sys.dont_write_bytecode = True
