@@ -111,7 +111,7 @@ class Container(TestCase):
         # The default of `init` is the volume, and the volume belongs to the user that it runs as.
         self.assertIn('default_value = "%s"' % volume, (ROOT / "crates/server/src/cli/init.rs").read_text())
         user = self.of("USER")[-1].strip()
-        self.assertRegex(" ".join(self.of("RUN")), r"useradd\b[^&]*--home-dir %s --create-home %s" % (volume, user))
+        self.assertRegex(" ".join(self.of("RUN")), r"install -d -o %s -g %s -m 0700 %s(\s|$)" % (user, user, volume))
         for line in self.of("CMD") + self.of("HEALTHCHECK") + self.of("ENTRYPOINT"):
             self.assertNotIn("--config", line)
 

@@ -28,6 +28,9 @@ pub mod store;
 pub mod transaction;
 pub mod usage;
 
+#[cfg(test)]
+mod tests;
+
 pub use engine::{Committed, Doorbell, Durability, Engine, KeyRange, Order, SilentDoorbell};
 pub use error::StorageError;
 pub use memory::MemoryEngine;

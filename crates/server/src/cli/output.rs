@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use admin::{AccountView, AdminError, DomainView, QueueEntryView, Response};
+use admin::{AccountView, AdminError, DomainView, EventView, QueueEntryView, Response};
 use mail::Timestamp;
 use routing::objects::{AliasObject, ResponderKind, ResponderObject, Role, Target};
 use serde::Serialize;
@@ -174,6 +174,15 @@ fn in_words(response: &Response) -> String {
                 [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
             }),
         ),
+        Response::Event(one) => event(one),
+        Response::Events(all) => table(
+            ["ID", "HAPPENED", "ATTEMPTS", "LAST ERROR"],
+            "no event is parked",
+            all.iter().map(|one| {
+                let error = one.last_error.clone().unwrap_or_default();
+                [one.id.to_string(), moment(one.created_at), one.attempts.to_string(), error]
+            }),
+        ),
         Response::Explanation(told) => {
             let mut out = told.text.clone();
             told.responders.iter().for_each(|responder| line(&mut out, format_args!("{responder}")));
@@ -276,6 +285,18 @@ fn queue_entry(one: &QueueEntryView) -> String {
     for recipient in &one.recipients {
         let said = recipient.last_reply.as_deref().unwrap_or("nothing said yet");
         field(&mut out, "to", format_args!("{} ({}): {said}", recipient.address, recipient.state));
+    }
+    out
+}
+
+fn event(one: &EventView) -> String {
+    let mut out = String::new();
+    field(&mut out, "event", one.id);
+    field(&mut out, "happened", moment(one.created_at));
+    field(&mut out, "attempts", one.attempts);
+    field(&mut out, "last error", one.last_error.as_deref().unwrap_or("-"));
+    if let Some(content) = &one.content {
+        line(&mut out, format_args!("{content:#}"));
     }
     out
 }
