@@ -1,7 +1,7 @@
 //! Takes a message's bytes: stores and scans them as they come, with one chunk in memory whatever their number.
 
 use mail::{EnhancedCode, Envelope, Reply, ReversePath};
-use message::Scanner;
+use message::{MessageRecord, Scanner, Structure};
 use storage::blobs::BlobWriter;
 
 use crate::Delivery;
@@ -105,9 +105,7 @@ impl Intake {
         if !plan.lost.is_empty() {
             return Err(Refused(RECIPIENT_GONE));
         }
-        // A record without the forms that would be too large: IMAP computes those when asked.
-        let record = imap_wire::precompute::record(&structure).unwrap_or_else(|oversize| *oversize.record);
-        let record = Some(record.encode().into());
+        let record = Some(record_of(&structure).encode().into());
         let header = match plan.responders.is_empty() && plan.delivered.is_empty() {
             true => String::new(),
             false => self.header.into_text(),
@@ -128,6 +126,13 @@ impl Intake {
             now,
         })
     }
+}
+
+/// The record that is kept with a message of this structure: without the forms that would be too large, which IMAP computes
+/// when asked.
+#[must_use]
+pub fn record_of(structure: &Structure) -> MessageRecord {
+    imap_wire::precompute::record(structure).unwrap_or_else(|oversize| *oversize.record)
 }
 
 /// The header as it passed, up to a bound.

@@ -22,7 +22,7 @@ use storage::Store;
 
 pub use decide::{Sender, storage_reply};
 pub use event::{Kept, MessageStored};
-pub use intake::{Intake, Refused};
+pub use intake::{Intake, Refused, record_of};
 pub use letter::Letter;
 pub use plan::Plan;
 pub use prepared::{Applied, Prepared};

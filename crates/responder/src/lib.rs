@@ -16,6 +16,7 @@ mod notice;
 mod subject;
 
 pub use answer::{Answer, text_of};
+pub use answered::check_answered;
 pub use consumer::Responder;
 pub use header::ReceivedHeader;
 pub use subject::answer_subject;

@@ -22,7 +22,7 @@ use mail::{Address, ReversePath};
 use crate::config::{self, Config};
 use crate::{dev, serve};
 
-pub(crate) use output::Failure;
+pub(crate) use output::{Failure, no_runtime};
 
 /// A mail server in one binary: SMTP, IMAP, aliases, automatic answers.
 #[derive(Parser)]

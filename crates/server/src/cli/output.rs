@@ -25,10 +25,21 @@ impl Failure {
         Self { kind: "failed", message: message.into(), hint: None }
     }
 
+    /// Whether what was to be made is there already.
+    pub(crate) fn is_exists(&self) -> bool {
+        self.kind == "exists"
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
+}
+
+/// The system does not let this process work.
+pub(crate) fn no_runtime(error: &std::io::Error) -> Failure {
+    let failure = Failure::new(format!("the threads of this program can't be started: {error}"));
+    failure.hint("the system grants too few processes or open files: see `ulimit -u` and `ulimit -n`")
 }
 
 impl std::fmt::Display for Failure {
@@ -69,6 +80,11 @@ pub(super) fn failure(failure: &Failure, json: bool) {
     }
 }
 
+/// Prints what should be known though all is done.
+pub(super) fn warning(text: &str) {
+    eprintln!("relais: warning: {text}");
+}
+
 /// Prints a value as JSON.
 pub(super) fn json(value: &impl Serialize) {
     match serde_json::to_string_pretty(value) {
@@ -102,6 +118,9 @@ pub(super) fn check(report: &Report, as_json: bool) {
         println!("{problem}");
     }
     println!("{}", report.summary());
+    for note in &report.notes {
+        println!("{note}");
+    }
 }
 
 /// Prints an answer.
