@@ -31,6 +31,9 @@ pub mod trace;
 pub mod transaction;
 pub mod usage;
 
+#[cfg(test)]
+mod tests;
+
 pub use engine::{Committed, Doorbell, Durability, Engine, KeyRange, Order, SilentDoorbell};
 pub use error::StorageError;
 pub use memory::MemoryEngine;
