@@ -56,7 +56,9 @@ async fn answers_to_pipelined_commands_are_not_collected() {
     for n in 0..40 {
         let _done = house.store.set_subscription(alice, &format!("{n}{}", "x".repeat(100)), true).await.unwrap();
     }
-    for command in ["LSUB \"\" *", "SEARCH ALL", "SEARCH RETURN (ALL) ALL", "STATUS INBOX (MESSAGES UNSEEN)", "CAPABILITY"] {
+    for command in
+        ["LSUB \"\" *", "SEARCH ALL", "SEARCH RETURN (ALL) ALL", "STATUS INBOX (MESSAGES UNSEEN)", "CAPABILITY"]
+    {
         let (near, far, most) = watched(64 * 1024);
         let session = serve(&house, far, Security::StartTls);
         let mut client = Client::new(Box::new(near));

@@ -136,14 +136,15 @@ impl Store {
         Ok(swept)
     }
 
-    /// Removes blobs that have been without references for [`GRAVE_KEEP`], and uploads that were given up. To be
-    /// called now and then.
+    /// Removes blobs that have been without references for [`GRAVE_KEEP`], and uploads that were given up; settles a COPY or
+    /// RENAME that was cut short. To be called now and then.
     ///
     /// # Errors
     /// When reading or writing fails.
     pub async fn sweep(&self) -> Result<usize, StorageError> {
         let mut range = Key::global(Table::Grave).range();
         range.end = Key::global(Table::Grave).time(self.now()).done();
+        self.settle_given_up().await?;
         let mut swept = self.sweep_abandoned().await?;
         swept += self.sweep_uploads(Some(Duration::from_secs(86_400))).await?;
         loop {

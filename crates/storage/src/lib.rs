@@ -26,6 +26,7 @@ pub mod queue;
 pub mod rows;
 pub mod store;
 pub mod transaction;
+mod undo;
 pub mod usage;
 
 pub use engine::{Committed, Doorbell, Durability, Engine, KeyRange, Order, SilentDoorbell};

@@ -12,6 +12,7 @@ use crate::engine::{Committed, Durability, Engine};
 use crate::error::StorageError;
 use crate::keys::{Key, Table};
 use crate::transaction::Transaction;
+use crate::undo::GivenUp;
 
 /// An open store. Clones share it.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub struct Store {
     pub(crate) directory: Arc<RwLock<Directory>>,
     pub(crate) world: World,
     pub(crate) abandoned: Abandoned,
+    pub(crate) given_up: GivenUp,
 }
 
 /// What a transaction gave, with the proof that it is on disk.
@@ -41,7 +43,13 @@ impl Store {
     /// # Errors
     /// [`StorageError::Newer`], or what reading gave.
     pub async fn open(engine: Arc<dyn Engine>, world: World) -> Result<Self, StorageError> {
-        let store = Self { engine, directory: Arc::default(), world, abandoned: Abandoned::default() };
+        let store = Self {
+            engine,
+            directory: Arc::default(),
+            world,
+            abandoned: Abandoned::default(),
+            given_up: GivenUp::default(),
+        };
         let stamp = store.engine.get(&stamp_key()).await?;
         match stamp.as_deref().map(|value| <[u8; 4]>::try_from(value).map(u32::from_be_bytes)) {
             None => {
@@ -57,6 +65,7 @@ impl Store {
         }
         store.load_directory().await?;
         store.sweep_uploads(None).await?;
+        store.settle_all().await?;
         store.sweep_doomed_mailboxes().await?;
         Ok(store)
     }

@@ -9,12 +9,13 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::doomed_key;
 
-const TABLES: [Table; 18] = [
+const TABLES: [Table; 19] = [
     Table::Meta,
     Table::Mailbox,
     Table::MailboxName,
     Table::Subscription,
     Table::Doomed,
+    Table::Undo,
     Table::Message,
     Table::Record,
     Table::Change,
