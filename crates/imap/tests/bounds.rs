@@ -42,6 +42,13 @@ async fn settle() {
     }
 }
 
+/// Moves time while sessions wait, and lets them see it.
+async fn advance(house: &House, span: Duration) {
+    settle().await;
+    house.sim.clock.advance(span);
+    settle().await;
+}
+
 fn watched(octets: usize) -> (DuplexStream, Watched, Arc<AtomicUsize>) {
     let (near, far) = tokio::io::duplex(octets);
     let most = Arc::new(AtomicUsize::new(0));
@@ -52,7 +59,7 @@ fn watched(octets: usize) -> (DuplexStream, Watched, Arc<AtomicUsize>) {
 async fn answers_to_pipelined_commands_are_not_collected() {
     let house = house().await;
     let alice = house.account("alice").id;
-    house.fill("alice", 500).await;
+    house.fill("alice", 2_000).await;
     for n in 0..40 {
         let _done = house.store.set_subscription(alice, &format!("{n}{}", "x".repeat(100)), true).await.unwrap();
     }
@@ -82,15 +89,13 @@ async fn who_chats_without_logging_in_has_a_deadline() {
     let mut client = pipe(&house, &CancellationToken::new());
     client.read_line().await.unwrap();
     for pause in [LOGIN_TIMEOUT / 2, LOGIN_TIMEOUT / 2 - Duration::from_secs(1)] {
-        settle().await;
-        house.sim.clock.advance(pause);
+        advance(&house, pause).await;
         assert!(client.command("a", "NOOP").await.unwrap()[0].starts_with("a OK"));
     }
     // In the middle of a command it is no different.
     client.send(b"b LOGIN {5}\r\n").await.unwrap();
     assert!(client.read_line().await.unwrap().unwrap().starts_with('+'));
-    settle().await;
-    house.sim.clock.advance(Duration::from_secs(1));
+    advance(&house, Duration::from_secs(1)).await;
     assert!(client.read_line().await.unwrap().unwrap().starts_with("* BYE Autologout"));
     assert_eq!(client.read_line().await.unwrap(), None);
 }
@@ -100,8 +105,7 @@ async fn who_has_logged_in_stays() {
     let house = house().await;
     let mut client = pipe(&house, &CancellationToken::new());
     login(&mut client).await;
-    settle().await;
-    house.sim.clock.advance(LOGIN_TIMEOUT + Duration::from_secs(1));
+    advance(&house, LOGIN_TIMEOUT + Duration::from_secs(1)).await;
     assert!(client.command("a", "NOOP").await.unwrap()[0].starts_with("a OK"));
 }
 
@@ -112,14 +116,12 @@ async fn a_pause_inside_a_command_is_bounded() {
     login(&mut client).await;
     client.send(b"a SELECT {5}\r\n").await.unwrap();
     assert!(client.read_line().await.unwrap().unwrap().starts_with('+'));
-    settle().await;
-    house.sim.clock.advance(COMMAND_PAUSE_MAX - Duration::from_secs(1));
+    advance(&house, COMMAND_PAUSE_MAX - Duration::from_secs(1)).await;
     client.send(b"INBOX\r\n").await.unwrap();
     assert!(client.until("a").await.unwrap().last().unwrap().starts_with("a OK"));
     client.send(b"b SELECT {5}\r\n").await.unwrap();
     assert!(client.read_line().await.unwrap().unwrap().starts_with('+'));
-    settle().await;
-    house.sim.clock.advance(COMMAND_PAUSE_MAX);
+    advance(&house, COMMAND_PAUSE_MAX).await;
     assert!(client.read_line().await.unwrap().unwrap().starts_with("* BYE Autologout"));
     assert_eq!(client.read_line().await.unwrap(), None);
 }
@@ -129,12 +131,9 @@ async fn a_handshake_that_never_comes_is_not_waited_for() {
     let house = House::new(settings(), true).await;
     let (near, far, _) = watched(1024);
     let session = serve(&house, far, Security::ImplicitTls);
-    settle().await;
-    house.sim.clock.advance(HANDSHAKE_TIMEOUT - Duration::from_secs(1));
-    settle().await;
+    advance(&house, HANDSHAKE_TIMEOUT - Duration::from_secs(1)).await;
     assert!(!session.is_finished());
-    house.sim.clock.advance(Duration::from_secs(1));
-    settle().await;
+    advance(&house, Duration::from_secs(1)).await;
     assert!(session.is_finished());
     drop(near);
 }
@@ -146,11 +145,9 @@ async fn autologout_is_a_setting_that_new_sessions_take_up() {
         house.imap.reload(Settings { autologout: Duration::from_secs(secs), ..settings() });
         let mut client = pipe(&house, &CancellationToken::new());
         login(&mut client).await;
-        settle().await;
-        house.sim.clock.advance(Duration::from_secs(secs - 1));
+        advance(&house, Duration::from_secs(secs - 1)).await;
         assert!(client.command("a", "NOOP").await.unwrap()[0].starts_with("a OK"));
-        settle().await;
-        house.sim.clock.advance(Duration::from_secs(secs));
+        advance(&house, Duration::from_secs(secs)).await;
         assert!(client.read_line().await.unwrap().unwrap().starts_with("* BYE Autologout"));
     }
 }
