@@ -84,6 +84,26 @@ async fn answers_to_pipelined_commands_are_not_collected() {
 }
 
 #[tokio::test]
+async fn one_long_lsub_is_not_collected() {
+    let house = house().await;
+    let alice = house.account("alice").id;
+    for n in 0..600 {
+        let _done = house.store.set_subscription(alice, &format!("{n}{}", "x".repeat(400)), true).await.unwrap();
+    }
+    let (near, far, most) = watched(4_096);
+    let session = serve(&house, far, Security::StartTls);
+    let mut client = Client::new(Box::new(near));
+    login(&mut client).await;
+    client.send(b"x LSUB \"\" *\r\n").await.unwrap();
+    settle().await;
+    let most = most.load(Ordering::Relaxed);
+    assert!((OUTPUT_OCTETS..2 * OUTPUT_OCTETS).contains(&most), "{most} octets were held");
+    assert_eq!(client.until("x").await.unwrap().len(), 601);
+    drop(client);
+    session.await.unwrap();
+}
+
+#[tokio::test]
 async fn who_chats_without_logging_in_has_a_deadline() {
     let house = house().await;
     let mut client = pipe(&house, &CancellationToken::new());
