@@ -7,6 +7,7 @@
 mod accounts;
 mod blobs;
 mod events;
+mod first_use;
 mod mailboxes;
 mod objects;
 mod pages;
@@ -14,6 +15,7 @@ mod queue;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -78,6 +80,8 @@ pub enum Flaw {
     BlobContent,
     /// The queue and its schedule don't lead to each other.
     QueueDue,
+    /// The index of the traces and their terms don't lead to each other.
+    TraceIndex,
 }
 
 impl Flaw {
@@ -109,6 +113,7 @@ impl Flaw {
             Self::StoredUpload => "upload is marked as interrupted",
             Self::BlobContent => "content is damaged",
             Self::QueueDue => "schedule of the queue is wrong",
+            Self::TraceIndex => "index of the traces is wrong",
         }
     }
 }
@@ -191,8 +196,10 @@ pub async fn check(
     check.objects().await?;
     check.mailboxes().await?;
     check.accounts().await?;
+    check.first_uses().await?;
     check.queue().await?;
     check.events().await?;
+    check.traces().await?;
     check.blobs(deep).await?;
     Ok(check.checked)
 }
