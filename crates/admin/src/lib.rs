@@ -26,7 +26,9 @@ pub use request::{
     AccountRequest, AliasRequest, DomainRequest, Edit, EventId, EventRequest, EventSelection, NewAccount, QueueRequest,
     QueueSelection, Request, ResponderContent, ResponderRequest,
 };
-pub use response::{AccountView, DomainView, EventView, Explanation, ImportReport, QueueEntryView, QueueRecipientView, Response};
+pub use response::{
+    AccountView, DomainView, EventView, Explanation, ImportReport, QueueEntryView, QueueRecipientView, Response,
+};
 
 /// What carrying out requests depends on beside the store.
 #[derive(Clone, Copy, Debug, Default)]

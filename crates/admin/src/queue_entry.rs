@@ -1,8 +1,8 @@
 //! The queue of outgoing mail: looking at entries, holding, resuming, trying again, deleting.
 
 use mail::QueueId;
-use storage::{Durability, Store};
 use storage::rows::{QueueRow, RecipientState};
+use storage::{Durability, Store};
 
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::QUEUE_ENTRIES_MAX;

@@ -231,15 +231,16 @@ async fn out_of_office(stage: &Stage, report: &mut Report) -> Result<(), Trouble
     let last = "last@elsewhere.example";
     let content = message(last, &at("dora"), "Question eight and a half", "");
     stage.another_server().await?.send(last, &[&at("dora")], &content).await?;
-    report.check(arrives(stage, last, "Question eight and a half").await, "a person who writes after them has an answer");
+    report
+        .check(arrives(stage, last, "Question eight and a half").await, "a person who writes after them has an answer");
     report.check(stage.is_quiet().await?, "nothing waits to be answered or delivered any more");
     let filed = stage.find("dora", "Sent", "", 3).await?;
     report.check(filed.len() == 3, "dora's Sent mailbox has three answers: one to each person who wrote");
     for (sender, subject, _, why) in silent {
         let sent = filed.iter().any(|answer| answer.header("Subject").contains(subject));
-        let arrived = ["someone@elsewhere.example", sender]
-            .iter()
-            .any(|address| stage.sink.arrived_for(address).iter().any(|answer| answer.header("Subject").contains(subject)));
+        let arrived = ["someone@elsewhere.example", sender].iter().any(|address| {
+            stage.sink.arrived_for(address).iter().any(|answer| answer.header("Subject").contains(subject))
+        });
         report.check(!sent && !arrived, &format!("{why} got no answer"));
     }
     Ok(())

@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use mail::{QueueId, Timestamp, Topic};
-use storage::{Durability, StorageError};
 use storage::rows::QueueRow;
+use storage::{Durability, StorageError};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 

@@ -38,9 +38,13 @@ mod tests {
     #[test]
     fn only_a_lock_that_somebody_holds_is_one() {
         assert!(is_held("IO error: While lock file: /x/store/LOCK: Resource temporarily unavailable"));
-        assert!(is_held("IO error: lock hold by current process, acquire time 1 acquiring thread 2: /x/LOCK: No locks available"));
+        assert!(is_held(
+            "IO error: lock hold by current process, acquire time 1 acquiring thread 2: /x/LOCK: No locks available"
+        ));
         assert!(!is_held("IO error: While open a file for lock: /x/store/LOCK: Permission denied"));
         assert!(!is_held("IO error: While open a file for lock: /x/store/LOCK: Read-only file system"));
-        assert!(!is_held("IO error: While open a file for appending: /x/store/000004.log: Resource temporarily unavailable"));
+        assert!(!is_held(
+            "IO error: While open a file for appending: /x/store/000004.log: Resource temporarily unavailable"
+        ));
     }
 }

@@ -61,7 +61,9 @@ impl FlagChange {
     #[must_use]
     pub fn durability(&self) -> Durability {
         match self {
-            Self::Replace(flags) | Self::Add(flags) if flags.system.contains(SystemFlags::DELETED) => Durability::Freeing,
+            Self::Replace(flags) | Self::Add(flags) if flags.system.contains(SystemFlags::DELETED) => {
+                Durability::Freeing
+            }
             Self::Replace(_) | Self::Add(_) | Self::Remove(_) => Durability::Synced,
         }
     }
@@ -210,9 +212,8 @@ impl Store {
         let mut token = None;
         for some in chunks(uids) {
             let change = change.clone();
-            let flagging = move |tx: &mut Transaction<'_>| {
-                tx.change_flags(account, mailbox, &some, &change, unchanged_since)
-            };
+            let flagging =
+                move |tx: &mut Transaction<'_>| tx.change_flags(account, mailbox, &some, &change, unchanged_since);
             let done = self.transact_with(durability, flagging).await?;
             all.rows.extend(done.value.rows);
             all.modified.extend(done.value.modified);

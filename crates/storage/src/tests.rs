@@ -68,7 +68,8 @@ async fn below_the_reserve_only_what_frees_space_is_taken() {
     let gone = store.expunge(alice, inbox, vec![Uid(1)], ExpungeScope::Deleted).await.unwrap();
     assert_eq!(gone.value, [Uid(1)]);
     let _done = store.delete_mailbox(alice, "Junk").await.unwrap();
-    let _done = store.put_object(Object::Alias(AliasObject { enabled: false, ..alias }), PutMode::Replace).await.unwrap();
+    let _done =
+        store.put_object(Object::Alias(AliasObject { enabled: false, ..alias }), PutMode::Replace).await.unwrap();
     let _done = store.remove_account(&address("alice")).await.unwrap();
     // It is on disk, as all that is acknowledged: a power cut takes nothing of it back.
     let after = open(&engine.after_power_cut(Arc::new(crate::SilentDoorbell))).await;

@@ -70,7 +70,8 @@ fn neither_ring_nor_openssl_is_linked() {
         let found = tree(&["-i", banned]);
         let (said, why) = (String::from_utf8_lossy(&found.stdout), String::from_utf8_lossy(&found.stderr));
         // A crate that only other platforms need is in the lock file, and its tree is empty; one that nobody needs is no package.
-        let absent = if found.status.success() { said.trim().is_empty() } else { why.contains("did not match any packages") };
+        let absent =
+            if found.status.success() { said.trim().is_empty() } else { why.contains("did not match any packages") };
         assert!(absent, "{banned} is linked:\n{said}{why}");
     }
     // The question is asked well: what is there is found.

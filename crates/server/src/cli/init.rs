@@ -63,7 +63,8 @@ pub(super) fn run(file: &Path, args: InitArgs, json: bool) -> Result<(), Failure
     };
     if administrator.domain() != &args.domain {
         let failure = Failure::new(format!("the administrator {administrator} is not in the domain {}", args.domain));
-        return Err(failure.hint("this server has no other domain yet; `relais domain add` and `relais account add` come later"));
+        return Err(failure
+            .hint("this server has no other domain yet; `relais domain add` and `relais account add` come later"));
     }
     let hostname = match args.hostname.clone() {
         Some(name) => name,
@@ -105,11 +106,10 @@ fn make(
     store::make_data_dir(&config.data_dir)?;
     if let Some(user) = &args.user {
         let user = privileges::find(user)?;
-        chown(&config.data_dir, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
-            .map_err(|error| {
-                let failure = Failure::new(format!("{} can't be given to that user: {error}", config.data_dir.display()));
-                failure.hint("run this as root, or without --user")
-            })?;
+        chown(&config.data_dir, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(|error| {
+            let failure = Failure::new(format!("{} can't be given to that user: {error}", config.data_dir.display()));
+            failure.hint("run this as root, or without --user")
+        })?;
     }
     connect::make_store(&config)?;
     let (name, none) = (args.domain.clone(), None);
@@ -156,7 +156,10 @@ fn next_steps(file: &Path, domain: &Domain, hostname: &Domain, made: &Response, 
         }
     }
     if !new {
-        password = format!("as it was; `relais --config {} account set {login} --generate-password` makes a new one", file.display());
+        password = format!(
+            "as it was; `relais --config {} account set {login} --generate-password` makes a new one",
+            file.display()
+        );
     }
     let file = file.display();
     format!(

@@ -100,13 +100,10 @@ pub(super) fn json_lines<T: serde::de::DeserializeOwned>(file: &Path) -> Result<
     let text = Zeroizing::new(read_text(file)?);
     let mut values = Vec::new();
     for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        values.push(
-            serde_json::from_str(line)
-                .map_err(|error| {
-                    let (line, column) = (n + 1, error.column());
-                    Failure::new(format!("{}:{line}:{column}: {}", file.display(), without_values(&error)))
-                })?,
-        );
+        values.push(serde_json::from_str(line).map_err(|error| {
+            let (line, column) = (n + 1, error.column());
+            Failure::new(format!("{}:{line}:{column}: {}", file.display(), without_values(&error)))
+        })?);
     }
     Ok(values)
 }

@@ -135,11 +135,10 @@ pub(super) fn smart_host_login(config: &Config) -> Result<Option<Login>, Failure
 
 fn login(config: &Config) -> Result<Login, Failure> {
     let (name, file) = (&config.queue.smart_host.login, &config.queue.smart_host.password_file);
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| {
-            let failure = Failure::new(format!("[queue.smart_host] password_file {}: {error}", file.display()));
-            failure.hint("its first line is the password; it is read at the start, by root when root starts the server")
-        })?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let failure = Failure::new(format!("[queue.smart_host] password_file {}: {error}", file.display()));
+        failure.hint("its first line is the password; it is read at the start, by root when root starts the server")
+    })?;
     let password = text.lines().next().unwrap_or_default();
     Ok(Login { name: name.clone(), password: Secret::new(password) })
 }

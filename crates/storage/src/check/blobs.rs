@@ -142,11 +142,7 @@ impl Check<'_> {
         }
     }
 
-    async fn blob_rows(
-        &mut self,
-        slice: Slice,
-        mut named: BTreeMap<BlobHash, Named>,
-    ) -> Result<(), StorageError> {
+    async fn blob_rows(&mut self, slice: Slice, mut named: BTreeMap<BlobHash, Named>) -> Result<(), StorageError> {
         let mut pages = Pages::new(self.store, slice.range(Table::Blob), ROWS);
         loop {
             let page = pages.next().await?;

@@ -181,12 +181,7 @@ impl Check<'_> {
     }
 
     /// A record can be read, and is what its message gives today.
-    async fn record(
-        &mut self,
-        record: &[u8],
-        message: Option<MessageRow>,
-        place: String,
-    ) -> Result<(), StorageError> {
+    async fn record(&mut self, record: &[u8], message: Option<MessageRow>, place: String) -> Result<(), StorageError> {
         if let Err(detail) = self.contents.record(record) {
             self.find(Flaw::RecordContent, place, detail);
             return Ok(());
@@ -211,7 +206,7 @@ impl Check<'_> {
 
     /// The hash of the record that a message gives; `None` for a content that can't be read, which is reported as such.
     async fn scan(&mut self, blob: &BlobHash) -> Result<Option<BlobHash>, StorageError> {
-        let mut scan = self.contents.scan();
+        let Some(mut scan) = self.contents.scan() else { return Ok(None) };
         let mut at = 0;
         let mut reader = match self.store.blob(blob).await {
             Ok(Some(reader)) => reader,

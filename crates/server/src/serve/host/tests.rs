@@ -12,7 +12,7 @@ use super::*;
 
 fn directory() -> Directory {
     let mut directory = Directory::default();
-    directory.put(Object::Domain(DomainObject::new(mail::Domain::parse("a.example").unwrap())));
+    directory.put(Object::Domain(DomainObject::new(Domain::parse("a.example").unwrap())));
     for (id, address) in [(1, "alice@a.example"), (2, "bob@a.example")] {
         directory.put(Object::Account(AccountObject {
             id: AccountId(id),
