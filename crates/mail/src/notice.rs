@@ -9,11 +9,13 @@ pub enum Topic {
     MessageStored,
     /// A queue entry was added or became due.
     Queue,
+    /// A message came to a list, or to a group whose moderators are asked first.
+    HeldMessage,
 }
 
 impl Topic {
     /// Every topic there is.
-    pub const ALL: [Self; 2] = [Self::MessageStored, Self::Queue];
+    pub const ALL: [Self; 3] = [Self::MessageStored, Self::Queue, Self::HeldMessage];
 
     /// Its name, for people.
     #[must_use]
@@ -21,6 +23,7 @@ impl Topic {
         match self {
             Self::MessageStored => "message-stored",
             Self::Queue => "queue",
+            Self::HeldMessage => "held-message",
         }
     }
 

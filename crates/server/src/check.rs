@@ -85,6 +85,7 @@ impl Contents for Known {
             Topic::MessageStored => {
                 delivery::MessageStored::decode(payload).map(drop).map_err(|error| error.to_string())
             }
+            Topic::HeldMessage => delivery::HeldMessage::decode(payload).map(drop).map_err(|error| error.to_string()),
             // Its bell rings without events.
             Topic::Queue => Ok(()),
         }

@@ -9,6 +9,7 @@ mod answered;
 mod blobs;
 mod contents;
 mod events;
+mod first_use;
 mod mailboxes;
 mod objects;
 mod pages;
@@ -16,6 +17,7 @@ mod queue;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -90,6 +92,8 @@ pub enum Flaw {
     Answered,
     /// An event whose content its consumer could not read.
     EventContent,
+    /// The index of the traces and their terms don't lead to each other.
+    TraceIndex,
 }
 
 impl Flaw {
@@ -125,6 +129,7 @@ impl Flaw {
             Self::RecordContent => "record does not fit the message",
             Self::Answered => "note of the last answer can't be read",
             Self::EventContent => "content of the event can't be read",
+            Self::TraceIndex => "index of the traces is wrong",
         }
     }
 }
@@ -247,9 +252,11 @@ pub async fn check_with(
     check.objects().await?;
     check.mailboxes().await?;
     check.accounts().await?;
+    check.first_uses().await?;
     check.queue().await?;
     check.events().await?;
     check.answered().await?;
+    check.traces().await?;
     check.blobs().await?;
     Ok(check.checked)
 }
