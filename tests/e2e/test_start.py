@@ -231,7 +231,6 @@ class Configuration(TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("not in the domain example.test", done.stderr)
         self.assertFalse((home / "data").exists())
-        # Here the domain is made before it is found that the password is too short.
         (home / "password").write_text("short\n")
         done = run(init + ["--password-file", home / "password"])
         self.assertEqual(done.returncode, 1)
