@@ -184,6 +184,9 @@ class Health(ServerCase):
         with self.relais.smtp() as client:
             client.command("XYZZY")
         after = self.relais.http("/metrics")[1]
+        # Each says what it is.
+        names = set(re.findall(r"(?m)^# TYPE (\w+) ", after))
+        self.assertEqual(sorted(names - set(re.findall(r"(?m)^# HELP (\w+) ", after))), [])
         changed = set(after.splitlines()) - set(text.splitlines())
         self.assertTrue(any("smtp" in line for line in changed), changed)
         self.assertGreaterEqual(self.relais.metric("relais_smtp_in_misbehaviour_total", reason="unknown_command"), 1)
