@@ -47,6 +47,12 @@ pub enum Table {
     Parked = 0x61,
     /// When a responder last answered a sender.
     Answered = 0x70,
+    /// Steps of message traces, by trace and number.
+    Trace = 0x80,
+    /// Traces by what they are found by.
+    TraceIndex = 0x81,
+    /// What a trace is found by, by trace: goes when the trace goes.
+    TraceTerms = 0x82,
 }
 
 /// A key in the making.

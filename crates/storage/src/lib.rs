@@ -27,6 +27,7 @@ pub mod queue;
 pub mod rows;
 pub mod store;
 mod subaddress;
+pub mod trace;
 pub mod transaction;
 pub mod usage;
 

@@ -15,6 +15,7 @@ mod queue;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -77,6 +78,8 @@ pub enum Flaw {
     BlobContent,
     /// The queue and its schedule don't lead to each other.
     QueueDue,
+    /// The index of the traces and their terms don't lead to each other.
+    TraceIndex,
 }
 
 impl Flaw {
@@ -107,6 +110,7 @@ impl Flaw {
             Self::StoredUpload => "upload is marked as interrupted",
             Self::BlobContent => "content is damaged",
             Self::QueueDue => "schedule of the queue is wrong",
+            Self::TraceIndex => "index of the traces is wrong",
         }
     }
 }
@@ -192,6 +196,7 @@ pub async fn check(
     check.first_uses().await?;
     check.queue().await?;
     check.events().await?;
+    check.traces().await?;
     check.blobs(deep).await?;
     Ok(check.checked)
 }

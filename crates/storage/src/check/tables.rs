@@ -9,7 +9,7 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::doomed_key;
 
-const TABLES: [Table; 19] = [
+const TABLES: [Table; 22] = [
     Table::Meta,
     Table::Mailbox,
     Table::MailboxName,
@@ -29,6 +29,9 @@ const TABLES: [Table; 19] = [
     Table::Event,
     Table::Parked,
     Table::Answered,
+    Table::Trace,
+    Table::TraceIndex,
+    Table::TraceTerms,
 ];
 
 impl Check<'_> {
