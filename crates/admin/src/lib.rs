@@ -11,21 +11,28 @@ mod alias;
 mod domain;
 mod error;
 mod explain;
+mod group;
 pub mod limits;
+mod pattern;
 mod queue_entry;
 mod request;
 mod responder;
 mod response;
+mod terms;
 
 use auth::PasswordParams;
 use storage::Store;
 
 pub use error::{AdminError, ErrorKind};
 pub use request::{
-    AccountRequest, AliasRequest, DomainRequest, Edit, NewAccount, QueueRequest, QueueSelection, Request,
-    ResponderContent, ResponderRequest,
+    AccountRequest, AliasRequest, DomainContent, DomainRequest, Edit, GroupContent, GroupRequest, NewAccount,
+    PatternRequest, QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest,
 };
-pub use response::{AccountView, DomainView, Explanation, ImportReport, QueueEntryView, QueueRecipientView, Response};
+pub use response::{
+    AccountView, AliasView, DomainView, Explanation, FirstUseView, ImportReport, PatternTest, QueueEntryView,
+    QueueRecipientView, Response,
+};
+pub use terms::Terms;
 
 /// What carrying out requests depends on beside the store.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +51,7 @@ pub async fn execute(store: &Store, settings: Settings, request: Request) -> Res
         Request::Domain(request) => domain::execute(store, request).await,
         Request::Account(request) => account::execute(store, settings, request).await,
         Request::Alias(request) => alias::execute(store, request).await,
+        Request::Group(request) => group::execute(store, request).await,
         Request::Responder(request) => responder::execute(store, request).await,
         Request::Queue(request) => queue_entry::execute(store, request).await,
         Request::Explain { from, to, account, octets } => {

@@ -96,7 +96,13 @@ fn make(
     }
     connect::make_store(&config)?;
     let (name, none) = (args.domain.clone(), None);
-    let add = DomainRequest::Add { name, catch_all: none, postmaster: None, subaddress_separators: None };
+    let add = DomainRequest::Add {
+        name,
+        catch_all: none,
+        postmaster: None,
+        subaddress_separators: None,
+        content: Box::default(),
+    };
     connect::ask(&config, Request::Domain(add))?;
     let account = NewAccount { role: Role::Administrator, password, ..NewAccount::new(administrator) };
     let made = connect::ask(&config, Request::Account(AccountRequest::Add(account)))?;
