@@ -19,7 +19,7 @@ pub(crate) async fn execute(store: &Store, request: AliasRequest) -> Result<Resp
     match request {
         AliasRequest::Add { address, targets, note, terms } => {
             let there = store.directory().alias(&address).map(|alias| (**alias).clone());
-            let mode = if there.is_some() { PutMode::Replace } else { PutMode::Add };
+            let mode = if there.is_some() { PutMode::Replace } else { PutMode::AddInDomain };
             let created_at = store.now();
             let mut alias =
                 there.unwrap_or_else(|| AliasObject { created_at, ..AliasObject::new(address, Vec::new()) });
@@ -167,7 +167,7 @@ async fn add_new(store: &Store, alias: AliasObject, account: &AccountObject) -> 
         return Err(exists());
     }
     checked(&store.directory(), &alias)?;
-    match store.put_object(Object::Alias(alias.clone()), PutMode::Add).await {
+    match store.put_object(Object::Alias(alias.clone()), PutMode::AddInDomain).await {
         Ok(_) => view(store, alias).await,
         Err(StorageError::ObjectExists(_)) => Err(exists()),
         Err(error) => Err(error.into()),

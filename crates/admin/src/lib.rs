@@ -10,6 +10,7 @@ mod account;
 mod alias;
 mod domain;
 mod error;
+mod event;
 mod explain;
 mod group;
 pub mod limits;
@@ -25,12 +26,13 @@ use storage::Store;
 
 pub use error::{AdminError, ErrorKind};
 pub use request::{
-    AccountRequest, AliasRequest, DomainContent, DomainRequest, Edit, GroupContent, GroupRequest, NewAccount,
-    PatternRequest, QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest,
+    AccountRequest, AliasRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest, EventSelection,
+    GroupContent, GroupRequest, NewAccount, PatternRequest, QueueRequest, QueueSelection, Request, ResponderContent,
+    ResponderRequest,
 };
 pub use response::{
-    AccountView, AliasView, DomainView, Explanation, FirstUseView, ImportReport, PatternTest, QueueEntryView,
-    QueueRecipientView, Response,
+    AccountView, AliasView, DomainView, EventView, Explanation, FirstUseView, ImportReport, PatternTest,
+    QueueEntryView, QueueRecipientView, Response,
 };
 pub use terms::Terms;
 
@@ -54,6 +56,7 @@ pub async fn execute(store: &Store, settings: Settings, request: Request) -> Res
         Request::Group(request) => group::execute(store, request).await,
         Request::Responder(request) => responder::execute(store, request).await,
         Request::Queue(request) => queue_entry::execute(store, request).await,
+        Request::Event(request) => event::execute(store, request).await,
         Request::Explain { from, to, account, octets } => {
             let told = explain::explain(store, &from, &to, account.as_ref(), octets)?;
             Ok(Response::Explanation(Box::new(told)))

@@ -24,7 +24,7 @@ use storage::Store;
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
 pub use held::HeldMessage;
-pub use intake::{Intake, Refused};
+pub use intake::{Intake, Refused, record_of};
 pub use letter::Letter;
 pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};

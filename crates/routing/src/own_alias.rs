@@ -198,7 +198,7 @@ mod tests {
         let account = account_object(1, "alice@a.example");
         let asked = text.map(address);
         let domain =
-            asked.as_ref().map_or_else(|| crate::testing::domain("a.example").name, |asked| asked.domain().clone());
+            asked.as_ref().map_or_else(|| domain("a.example").name, |asked| asked.domain().clone());
         may_make_alias(directory, &account, &domain, asked.as_ref()).map_err(|flaw| flaw.to_string())
     }
 

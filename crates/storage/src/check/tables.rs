@@ -9,12 +9,13 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::doomed_key;
 
-const TABLES: [Table; 22] = [
+const TABLES: &[Table] = &[
     Table::Meta,
     Table::Mailbox,
     Table::MailboxName,
     Table::Subscription,
     Table::Doomed,
+    Table::Undo,
     Table::Message,
     Table::Record,
     Table::Change,
