@@ -119,7 +119,13 @@ fn make(
     }
     connect::make_store(&config)?;
     let (name, none) = (args.domain.clone(), None);
-    let add = DomainRequest::Add { name, catch_all: none, postmaster: None, subaddress_separators: None };
+    let add = DomainRequest::Add {
+        name,
+        catch_all: none,
+        postmaster: None,
+        subaddress_separators: None,
+        content: Box::default(),
+    };
     // A first try that went wrong half-way has left what it had made: the second one goes on from there.
     unless_there(connect::ask(&config, Request::Domain(add)))?;
     let find = AccountRequest::Show { address: administrator.clone() };
