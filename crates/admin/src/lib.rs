@@ -8,6 +8,7 @@
 
 mod account;
 mod alias;
+mod contact;
 mod domain;
 mod error;
 mod explain;
@@ -22,10 +23,13 @@ use storage::Store;
 
 pub use error::{AdminError, ErrorKind};
 pub use request::{
-    AccountRequest, AliasRequest, DomainRequest, Edit, NewAccount, QueueRequest, QueueSelection, Request,
-    ResponderContent, ResponderRequest,
+    AccountRequest, AliasRequest, ContactRequest, DomainRequest, Edit, NewAccount, PreviewRequest, QueueRequest,
+    QueueSelection, Request, ResponderContent, ResponderRequest,
 };
-pub use response::{AccountView, DomainView, Explanation, ImportReport, QueueEntryView, QueueRecipientView, Response};
+pub use response::{
+    AccountView, DomainView, Explanation, ImportReport, Preview, QueueEntryView, QueueRecipientView, ResponderView,
+    Response,
+};
 
 /// What carrying out requests depends on beside the store.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +49,7 @@ pub async fn execute(store: &Store, settings: Settings, request: Request) -> Res
         Request::Account(request) => account::execute(store, settings, request).await,
         Request::Alias(request) => alias::execute(store, request).await,
         Request::Responder(request) => responder::execute(store, request).await,
+        Request::Contact(request) => contact::execute(store, request).await,
         Request::Queue(request) => queue_entry::execute(store, request).await,
         Request::Explain { from, to } => Ok(Response::Explanation(Box::new(explain::explain(store, &from, &to)))),
     }

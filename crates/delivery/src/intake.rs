@@ -1,6 +1,6 @@
 //! Takes a message's bytes: stores and scans them as they come, with one chunk in memory whatever their number.
 
-use mail::{EnhancedCode, Envelope, Reply, ReversePath};
+use mail::{AccountId, EnhancedCode, Envelope, Reply, ReversePath};
 use message::Scanner;
 use storage::blobs::BlobWriter;
 
@@ -21,6 +21,8 @@ pub struct Intake {
     return_path_octets: u32,
     /// Whether the client's first octet is still to come, behind a field of ours.
     behind_our_field: bool,
+    /// Who submits it, logged in.
+    account: Option<AccountId>,
 }
 
 /// The message is not taken; the reply says why.
@@ -48,6 +50,7 @@ impl Delivery {
             header: HeaderCopy::default(),
             return_path_octets: u32::try_from(return_path.len()).unwrap_or(0),
             behind_our_field: false,
+            account: None,
         };
         intake.write(return_path.as_bytes()).await?;
         intake.write(received).await?;
@@ -67,6 +70,11 @@ impl Delivery {
 }
 
 impl Intake {
+    /// Says who submits the message, logged in.
+    pub fn submitted_by(&mut self, account: AccountId) {
+        self.account = Some(account);
+    }
+
     /// Takes the next bytes.
     ///
     /// # Errors
@@ -124,6 +132,7 @@ impl Intake {
             skip_octets: self.return_path_octets,
             needs_smtputf8: envelope.smtputf8,
             notice,
+            account: self.account,
             envelope,
             now,
         })

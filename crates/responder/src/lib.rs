@@ -9,13 +9,16 @@
 
 mod answer;
 mod answered;
+mod authentication;
 mod consumer;
+mod ended;
 mod header;
+mod lifetimes;
 pub mod limits;
 mod notice;
-mod subject;
+mod told;
 
-pub use answer::{Answer, text_of};
+pub use answer::Answer;
 pub use consumer::Responder;
 pub use header::ReceivedHeader;
-pub use subject::answer_subject;
+pub use told::Told;

@@ -35,6 +35,8 @@ pub enum Table {
     Grave = 0x33,
     /// Objects of the directory.
     Object = 0x40,
+    /// Contacts by account and address, with their order of time and their number.
+    Contact = 0x44,
     /// [`crate::rows::QueueRow`] by number.
     Queue = 0x50,
     /// Queue numbers by the time of the next attempt.
@@ -45,6 +47,8 @@ pub enum Table {
     Parked = 0x61,
     /// When a responder last answered a sender.
     Answered = 0x70,
+    /// What each responder has done since it began to act.
+    ResponderState = 0x71,
 }
 
 /// A key in the making.

@@ -20,7 +20,7 @@ pub use alias::{AliasObject, Target};
 pub use domain::DomainObject;
 pub use group::{GroupObject, Posting};
 pub use list::ListObject;
-pub use responder::{ResponderKind, ResponderObject};
+pub use responder::{Audience, Hours, HoursWhen, ResponderKind, ResponderObject, Wording};
 pub use rules::{AddressRules, SenderPattern};
 pub use shared::{Member, SeenState, SharedMailbox};
 

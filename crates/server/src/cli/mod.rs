@@ -4,6 +4,7 @@
 mod account;
 mod alias;
 mod connect;
+mod contact;
 mod domain;
 mod health;
 mod init;
@@ -73,6 +74,9 @@ enum Command {
     /// Automatic answers: autoresponders and out-of-office messages
     #[command(subcommand)]
     Responder(Box<responder::ResponderCommand>),
+    /// Contacts of an account: whom it knows
+    #[command(subcommand)]
+    Contact(contact::ContactCommand),
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
@@ -130,6 +134,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Account(command) => command.request()?,
         Command::Alias(command) => command.request(),
         Command::Responder(command) => command.request()?,
+        Command::Contact(command) => command.request(),
         Command::Queue(command) => command.request(),
         Command::Explain { from, to } => admin::Request::Explain { from, to },
     };
@@ -157,7 +162,8 @@ mod tests {
             ("domain", &["add", "list", "show", "set", "remove"][..]),
             ("account", &["add", "list", "show", "set", "remove"]),
             ("alias", &["add", "list", "show", "set", "remove"]),
-            ("responder", &["add", "list", "show", "set", "remove"]),
+            ("responder", &["add", "list", "show", "set", "preview", "remove"]),
+            ("contact", &["add", "list", "remove"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
         ] {
             let noun = command.find_subcommand(noun).unwrap();

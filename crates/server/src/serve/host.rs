@@ -73,8 +73,12 @@ impl MailHost {
         let id = format!("{:016x}", world.chance.number());
         let hostname = &self.delivery.settings().hostname;
         let received = trace_header(facts, envelope, hostname, &id, world.clock.now());
-        let intake = self.delivery.intake(&envelope.reverse_path, &received).await.map_err(|Refused(reply)| reply)?;
+        let mut intake =
+            self.delivery.intake(&envelope.reverse_path, &received).await.map_err(|Refused(reply)| reply)?;
         let sender = facts.identity.as_ref().map(|identity| identity.account);
+        if let Some(account) = sender {
+            intake.submitted_by(account);
+        }
         Ok(Message { id, intake, sender, header: SubmittedHeader::default(), delivery: self.delivery.clone() })
     }
 }

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod blobs;
+mod contacts;
 mod events;
 mod mailboxes;
 mod objects;
@@ -76,6 +77,8 @@ pub enum Flaw {
     BlobContent,
     /// The queue and its schedule don't lead to each other.
     QueueDue,
+    /// Contacts, their order of time and their count don't match.
+    Contacts,
 }
 
 impl Flaw {
@@ -106,6 +109,7 @@ impl Flaw {
             Self::StoredUpload => "upload is marked as interrupted",
             Self::BlobContent => "content is damaged",
             Self::QueueDue => "schedule of the queue is wrong",
+            Self::Contacts => "the index of contacts is wrong",
         }
     }
 }
@@ -188,6 +192,7 @@ pub async fn check(
     check.objects().await?;
     check.mailboxes().await?;
     check.accounts().await?;
+    check.contacts().await?;
     check.queue().await?;
     check.events().await?;
     check.blobs(deep).await?;

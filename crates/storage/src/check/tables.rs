@@ -9,7 +9,7 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::doomed_key;
 
-const TABLES: [Table; 18] = [
+const TABLES: [Table; 20] = [
     Table::Meta,
     Table::Mailbox,
     Table::MailboxName,
@@ -23,11 +23,13 @@ const TABLES: [Table; 18] = [
     Table::Upload,
     Table::Grave,
     Table::Object,
+    Table::Contact,
     Table::Queue,
     Table::QueueDue,
     Table::Event,
     Table::Parked,
     Table::Answered,
+    Table::ResponderState,
 ];
 
 impl Check<'_> {
