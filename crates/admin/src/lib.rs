@@ -51,7 +51,10 @@ pub async fn execute(store: &Store, settings: Settings, request: Request) -> Res
         Request::Responder(request) => responder::execute(store, request).await,
         Request::Contact(request) => contact::execute(store, request).await,
         Request::Queue(request) => queue_entry::execute(store, request).await,
-        Request::Explain { from, to } => Ok(Response::Explanation(Box::new(explain::explain(store, &from, &to)))),
+        Request::Explain { from, to, account, octets } => {
+            let told = explain::explain(store, &from, &to, account.as_ref(), octets)?;
+            Ok(Response::Explanation(Box::new(told)))
+        }
     }
 }
 

@@ -27,6 +27,12 @@ pub enum Request {
         from: ReversePath,
         /// The recipient.
         to: Address,
+        /// The account that the sender has logged in to; `None`: a stranger.
+        #[serde(default)]
+        account: Option<Address>,
+        /// Octets of the message.
+        #[serde(default)]
+        octets: Option<u64>,
     },
 }
 

@@ -9,6 +9,8 @@ pub enum Topic {
     MessageStored,
     /// A queue entry was added or became due.
     Queue,
+    /// A message came to a list, or to a group whose moderators are asked first.
+    HeldMessage,
 }
 
 /// Something changed. May be merged with others and may be lost; losing one only delays.

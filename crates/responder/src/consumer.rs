@@ -9,9 +9,9 @@ use mail::{Address, Envelope, Flags, ForwardPath, SpecialUse, SystemFlags, Times
 use routing::objects::{AccountObject, ResponderKind, ResponderObject};
 use routing::responders::{
     Composed, Decision, Facts, LastAnswer, Memory, Occasion, Received, Silence, TimeZone, at_acceptance, compose,
-    counted_sender, decide, owner, verdict_at, zone_of,
+    counted_sender, decide, owner, zone_of,
 };
-use routing::{Verdict, resolve};
+use routing::{Asking, Verdict, resolve};
 use storage::messages::FlagChange;
 use storage::rows::EventRow;
 use storage::{StorageError, Store, Transaction};
@@ -202,12 +202,14 @@ impl Responder {
             compose(&directory, &about, &occasion)
         });
         let takes_mail = |address: &Address| {
-            let resolution = resolve(&directory, &ForwardPath::Address(address.clone()));
-            !matches!(verdict_at(&directory, &resolution, self.store.now()), Verdict::Refuse(_))
+            let asking = Asking::server(self.store.now());
+            let resolution = resolve(&directory, &ForwardPath::Address(address.clone()), &asking);
+            !matches!(resolution.verdict, Verdict::Refuse(_))
         };
         // Several responders at one free address: one of them gives the notice.
         let another_tells = || {
-            let resolution = resolve(&directory, &ForwardPath::Address(event.recipient.clone()));
+            let asking = Asking::from(event.reverse_path.clone(), event.received_at);
+            let resolution = resolve(&directory, &ForwardPath::Address(event.recipient.clone()), &asking);
             let plan = at_acceptance(&directory, &resolution, event.received_at);
             plan.events.iter().any(|other| other.failure_notice && other.responder != event.responder)
         };

@@ -14,7 +14,7 @@ mod placeholders;
 mod subject;
 mod window;
 
-pub use acceptance::{AcceptancePlan, ResponderEvent, at_acceptance, verdict_at};
+pub use acceptance::{AcceptancePlan, ResponderEvent, at_acceptance};
 pub use check::{ResponderFlaw, check_responder};
 pub use compose::{Composed, Occasion, compose};
 pub use decide::{Decision, LastAnswer, Memory, Silence, decide};

@@ -35,6 +35,8 @@ pub enum Table {
     Grave = 0x33,
     /// Objects of the directory.
     Object = 0x40,
+    /// [`crate::first_use::FirstUse`] by canonical address of the alias.
+    FirstUse = 0x43,
     /// Contacts by account and address, with their order of time and their number.
     Contact = 0x44,
     /// [`crate::rows::QueueRow`] by number.
@@ -49,6 +51,12 @@ pub enum Table {
     Answered = 0x70,
     /// What each responder has done since it began to act.
     ResponderState = 0x71,
+    /// Steps of message traces, by trace and number.
+    Trace = 0x80,
+    /// Traces by what they are found by.
+    TraceIndex = 0x81,
+    /// What a trace is found by, by trace: goes when the trace goes.
+    TraceTerms = 0x82,
 }
 
 /// A key in the making.
@@ -155,6 +163,10 @@ pub(crate) fn grave(at: Timestamp, hash: &BlobHash) -> Vec<u8> {
     Key::global(Table::Grave).time(at).bytes(&hash.0).done()
 }
 
+pub(crate) fn first_use(alias: &mail::Address) -> Vec<u8> {
+    Key::global(Table::FirstUse).bytes(alias.to_string().as_bytes()).done()
+}
+
 pub(crate) fn queue(id: QueueId) -> Vec<u8> {
     Key::global(Table::Queue).u64(id.0).done()
 }
@@ -183,6 +195,7 @@ const fn topic_number(topic: Topic) -> u8 {
     match topic {
         Topic::MessageStored => 1,
         Topic::Queue => 2,
+        Topic::HeldMessage => 3,
     }
 }
 

@@ -17,6 +17,7 @@ pub mod contacts;
 pub mod engine;
 pub mod error;
 pub mod events;
+pub mod first_use;
 pub mod keys;
 pub mod limits;
 pub mod mailboxes;
@@ -27,6 +28,8 @@ pub mod queue;
 pub mod responder_states;
 pub mod rows;
 pub mod store;
+mod subaddress;
+pub mod trace;
 pub mod transaction;
 pub mod usage;
 

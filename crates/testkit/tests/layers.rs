@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 11] = [
     &["queue", "bus"],
     &["storage-rocksdb"],
     &["storage"],
-    &["routing", "imap-wire"],
+    &["routing", "imap-wire", "sender-auth"],
     &["message"],
     &["world"],
     &["mail"],

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mail::{AccountId, Address, ReversePath, Timestamp};
 
+use crate::asking::Asking;
 use crate::directory::Directory;
 use crate::objects::{AliasObject, Audience, ResponderObject, Target};
 use crate::resolve::{resolve, subaddress_splits};
@@ -99,7 +100,7 @@ impl Facts {
             from_self: from.is_some_and(own) || (submitter.is_some() && submitter == owner),
             from_nowhere: from.is_some_and(|from| {
                 let to = mail::ForwardPath::Address(from.clone());
-                let verdict = super::verdict_at(directory, &resolve(directory, &to), received_at);
+                let verdict = resolve(directory, &to, &Asking::server(received_at)).verdict;
                 matches!(verdict, Verdict::Refuse(_))
             }),
             from_group: from.is_some_and(|from| directory.group(from).is_some() || directory.list(from).is_some()),

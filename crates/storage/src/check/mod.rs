@@ -8,6 +8,7 @@ mod accounts;
 mod blobs;
 mod contacts;
 mod events;
+mod first_use;
 mod mailboxes;
 mod objects;
 mod pages;
@@ -15,6 +16,7 @@ mod queue;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -79,6 +81,8 @@ pub enum Flaw {
     QueueDue,
     /// Contacts, their order of time and their count don't match.
     Contacts,
+    /// The index of the traces and their terms don't lead to each other.
+    TraceIndex,
 }
 
 impl Flaw {
@@ -110,6 +114,7 @@ impl Flaw {
             Self::BlobContent => "content is damaged",
             Self::QueueDue => "schedule of the queue is wrong",
             Self::Contacts => "the index of contacts is wrong",
+            Self::TraceIndex => "index of the traces is wrong",
         }
     }
 }
@@ -193,8 +198,10 @@ pub async fn check(
     check.mailboxes().await?;
     check.accounts().await?;
     check.contacts().await?;
+    check.first_uses().await?;
     check.queue().await?;
     check.events().await?;
+    check.traces().await?;
     check.blobs(deep).await?;
     Ok(check.checked)
 }

@@ -9,7 +9,7 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::doomed_key;
 
-const TABLES: [Table; 20] = [
+const TABLES: &[Table] = &[
     Table::Meta,
     Table::Mailbox,
     Table::MailboxName,
@@ -24,12 +24,16 @@ const TABLES: [Table; 20] = [
     Table::Grave,
     Table::Object,
     Table::Contact,
+    Table::FirstUse,
     Table::Queue,
     Table::QueueDue,
     Table::Event,
     Table::Parked,
     Table::Answered,
     Table::ResponderState,
+    Table::Trace,
+    Table::TraceIndex,
+    Table::TraceTerms,
 ];
 
 impl Check<'_> {

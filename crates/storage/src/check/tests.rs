@@ -300,6 +300,19 @@ damage! {
         row.number = 2;
         s.put(keys::event(Topic::MessageStored, 1), row.encode().unwrap());
     } => [Flaw::Undecodable];
+    trace_unreadable(s) {
+        s.put(Key::global(Table::Trace).bytes(&[7; 16]).u32(0).done(), "?");
+    } => [Flaw::Undecodable];
+    trace_index_of_nothing(s) {
+        s.put(Key::global(Table::TraceIndex).bytes(&[b'm'; 17]).bytes(&[7; 16]).done(), "");
+    } => [Flaw::TraceIndex];
+    trace_terms_without_index(s) {
+        s.put(Key::global(Table::TraceTerms).bytes(&[7; 16]).bytes(&[b'm'; 17]).done(), "");
+    } => [Flaw::TraceIndex];
+    first_use_of_no_alias(s) {
+        let alias = mail::Address::parse("gone@example.org").unwrap();
+        s.put(keys::first_use(&alias), "?");
+    } => [Flaw::Undecodable, Flaw::Orphans];
     event_of_no_topic(s) { s.put(Key::global(Table::Event).u8(99).u64(1).done(), "?"); } => [Flaw::Undecodable];
 }
 
