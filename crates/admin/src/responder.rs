@@ -112,11 +112,11 @@ fn merge(responder: &mut ResponderObject, content: ResponderContent) {
 
 /// A9: an edit that touches where, when or whether messages are deleted must say that they are to be.
 fn deletion_is_wanted(before: &ResponderObject, after: &ResponderObject, said: Option<bool>) -> Result<(), AdminError> {
-    let same = before.address == after.address
+    let same = before.enabled
+        && before.address == after.address
         && (&before.starts, &before.ends, &before.hours) == (&after.starts, &after.ends, &after.hours)
-        && before.time_zone == after.time_zone
-        && (before.enabled || !after.enabled);
-    if after.keep || said == Some(false) || same {
+        && before.time_zone == after.time_zone;
+    if after.keep || !after.enabled || said == Some(false) || same {
         return Ok(());
     }
     let text = format!(
