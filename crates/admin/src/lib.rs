@@ -11,6 +11,7 @@ mod alias;
 mod contact;
 mod domain;
 mod error;
+mod event;
 mod explain;
 pub mod limits;
 mod queue_entry;
@@ -23,12 +24,12 @@ use storage::Store;
 
 pub use error::{AdminError, ErrorKind};
 pub use request::{
-    AccountRequest, AliasRequest, ContactRequest, DomainRequest, Edit, NewAccount, PreviewRequest, QueueRequest,
-    QueueSelection, Request, ResponderContent, ResponderRequest,
+    AccountRequest, AliasRequest, ContactRequest, DomainRequest, Edit, EventId, EventRequest, EventSelection,
+    NewAccount, PreviewRequest, QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest,
 };
 pub use response::{
-    AccountView, DomainView, Explanation, ImportReport, Preview, QueueEntryView, QueueRecipientView, ResponderView,
-    Response,
+    AccountView, DomainView, EventView, Explanation, ImportReport, Preview, QueueEntryView, QueueRecipientView,
+    ResponderView, Response,
 };
 
 /// What carrying out requests depends on beside the store.
@@ -51,6 +52,7 @@ pub async fn execute(store: &Store, settings: Settings, request: Request) -> Res
         Request::Responder(request) => responder::execute(store, request).await,
         Request::Contact(request) => contact::execute(store, request).await,
         Request::Queue(request) => queue_entry::execute(store, request).await,
+        Request::Event(request) => event::execute(store, request).await,
         Request::Explain { from, to, account, octets } => {
             let told = explain::explain(store, &from, &to, account.as_ref(), octets)?;
             Ok(Response::Explanation(Box::new(told)))

@@ -32,7 +32,7 @@ pub(crate) async fn execute(store: &Store, request: ResponderRequest) -> Result<
                 // V2: an absence begins today, unless something else is said.
                 responder.starts = Some(first_day(&store.directory(), &responder, store.now()));
             }
-            put(store, responder, PutMode::Add).await
+            put(store, responder, PutMode::AddInDomain).await
         }
         ResponderRequest::List { address } => {
             let directory: Vec<ResponderObject> = {

@@ -534,3 +534,49 @@ async fn a_placeholder_that_is_none_is_refused_with_the_nearest_name() {
     let refused = said(ask(&store, add_responder("alice@example.org", content)).await);
     assert!(refused.contains("{untill}") && refused.contains("did you mean {until}"), "{refused}");
 }
+
+#[tokio::test]
+async fn parked_events_are_seen_handed_out_again_and_forgotten() {
+    let store = stage().await;
+    let now = store.now();
+    let parked = store.transact(move |tx| {
+        for payload in [&b"{\"responder\":7}"[..], b"\xffno JSON"] {
+            let number = tx.emit(mail::Topic::MessageStored, now, payload.to_vec())?;
+            tx.park_event(mail::Topic::MessageStored, number, "the event can't be read")?;
+        }
+        Ok(())
+    });
+    drop(parked.await.unwrap());
+    let event = |request| Request::Event(request);
+    let Ok(Response::Events(listed)) = ask(&store, event(EventRequest::List { limit: None })).await else { panic!() };
+    let ids: Vec<String> = listed.iter().map(|one| one.id.to_string()).collect();
+    assert_eq!(ids, ["message-stored:1", "message-stored:2"]);
+    assert_eq!(listed[0].last_error.as_deref(), Some("the event can't be read"));
+    for (one, content) in listed.iter().zip(["{\"responder\":7}", "\"\u{fffd}no JSON\""]) {
+        let Ok(Response::Event(shown)) = ask(&store, event(EventRequest::Show { id: one.id })).await else { panic!() };
+        assert_eq!(shown.content.unwrap().to_string(), content);
+    }
+
+    let these = |number: usize| EventSelection::Events(vec![listed[number].id]);
+    let told = said(ask(&store, event(EventRequest::Retry(these(0)))).await);
+    assert!(told.contains("1 event handed out again"), "{told}");
+    let waiting = store.events_after(mail::Topic::MessageStored, 2, 9).await.unwrap();
+    assert_eq!(waiting.iter().map(|row| (row.number, row.attempts)).collect::<Vec<_>>(), [(3, 0)]);
+    let told = said(ask(&store, event(EventRequest::Retry(these(0)))).await);
+    assert!(told.starts_with("there is no parked event message-stored:1\n"), "{told}");
+    let told = said(ask(&store, event(EventRequest::Remove(EventSelection::All))).await);
+    assert!(told.contains("1 event removed"), "{told}");
+    assert_eq!(store.parked_events(mail::Topic::MessageStored, 9).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_account_can_not_come_into_a_domain_that_goes() {
+    let store = stage().await;
+    let remove = |force| Request::Domain(DomainRequest::Remove { name: name("example.org"), force });
+    // Adding hashes a password first; the domain goes in that time.
+    let (removed, added) = tokio::join!(ask(&store, remove(true)), ask(&store, add_account("late@example.org")));
+    let account = store.directory().account(&address("late@example.org")).is_some();
+    let domain = store.directory().domain(&name("example.org")).is_some();
+    assert_eq!((removed.is_ok(), added.is_ok()), (!domain, account), "{removed:?} {added:?}");
+    assert!(domain || !account, "an account without a domain");
+}

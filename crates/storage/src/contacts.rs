@@ -8,7 +8,7 @@ use bytes::Bytes;
 use mail::{AccountId, Address, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{KeyRange, Order};
+use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::limits::{CONTACTS_LEARNED_MAX, CONTACTS_MAX};
@@ -201,7 +201,8 @@ impl Store {
 
     /// Removes the contacts of an account that is about to go, a page at a time.
     pub(crate) async fn clear_contacts(&self, account: AccountId) -> Result<(), StorageError> {
-        while self.transact(move |tx| tx.clear_contacts(account)).await?.value == CLEAR_ROWS {}
+        let clear = || self.transact_with(Durability::Freeing, move |tx| tx.clear_contacts(account));
+        while clear().await?.value == CLEAR_ROWS {}
         Ok(())
     }
 }

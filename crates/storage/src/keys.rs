@@ -19,6 +19,8 @@ pub enum Table {
     Subscription = 0x13,
     /// Deleted mailboxes whose messages are still to be removed.
     Doomed = 0x14,
+    /// [`crate::rows::UndoRow`] by a random number: work that takes several transactions and is settled when it is cut short.
+    Undo = 0x16,
     /// [`crate::rows::MessageRow`] by account, mailbox and UID.
     Message = 0x20,
     /// Encoded message record by account, mailbox and UID.

@@ -15,6 +15,7 @@ const TABLES: &[Table] = &[
     Table::MailboxName,
     Table::Subscription,
     Table::Doomed,
+    Table::Undo,
     Table::Message,
     Table::Record,
     Table::Change,
