@@ -7,6 +7,7 @@
 mod accounts;
 mod answered;
 mod blobs;
+mod contacts;
 mod contents;
 mod events;
 mod first_use;
@@ -84,6 +85,8 @@ pub enum Flaw {
     BlobContent,
     /// The queue and its schedule don't lead to each other.
     QueueDue,
+    /// Contacts, their order of time and their count do not match.
+    Contacts,
     /// The version stamp is missing or can't be read.
     Stamp,
     /// An account, an alias or a responder in a domain that is not there.
@@ -127,6 +130,7 @@ impl Flaw {
             Self::StoredUpload => "upload is marked as interrupted",
             Self::BlobContent => "content is damaged",
             Self::QueueDue => "schedule of the queue is wrong",
+            Self::Contacts => "the index of contacts is wrong",
             Self::Stamp => "version stamp is missing or can't be read",
             Self::NoDomain => "is in a domain that is not there",
             Self::RecordContent => "record does not fit the message",
@@ -255,6 +259,7 @@ pub async fn check_with(
     check.objects().await?;
     check.mailboxes().await?;
     check.accounts().await?;
+    check.contacts().await?;
     check.first_uses().await?;
     check.queue().await?;
     check.events().await?;
