@@ -8,12 +8,15 @@
 
 mod decide;
 mod event;
+mod held;
 mod intake;
 mod letter;
 pub mod limits;
+mod moderation;
 mod notice;
 mod plan;
 mod prepared;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -22,10 +25,13 @@ use storage::Store;
 
 pub use decide::{Sender, storage_reply};
 pub use event::{Kept, MessageStored};
+pub use held::HeldMessage;
 pub use intake::{Intake, Refused};
 pub use letter::Letter;
+pub use moderation::{Outcome, decide_waiting};
 pub use plan::Plan;
 pub use prepared::{Applied, Prepared};
+pub use stored::StoredMessage;
 
 /// What delivery has to know of its server.
 #[derive(Clone, Debug)]

@@ -9,6 +9,8 @@ pub enum Topic {
     MessageStored,
     /// A queue entry was added or became due.
     Queue,
+    /// A message came to a mailing list, or waits for the moderators of a group.
+    HeldMessage,
 }
 
 /// Something changed. May be merged with others and may be lost; losing one only delays.

@@ -113,8 +113,13 @@ impl Store {
     /// Removes an object with everything in its part of the store.
     async fn remove_part(&self, part: AccountId, key: ObjectKey) -> Result<Done<()>, StorageError> {
         let directory = Arc::clone(&self.directory);
+        // Thousands of members do not fit into one transaction; the object goes with the last of them.
+        while self.transact(move |tx| tx.drop_list_rows(part)).await?.value {}
         let done = self
             .transact(move |tx| {
+                if tx.drop_list_rows(part)? {
+                    return Err(StorageError::NotAllowed("too much was added to it meanwhile; remove it again"));
+                }
                 for (_, value) in tx.scan(&Key::of(Table::Mailbox, part).range(), Order::Ascending, MAILBOXES_MAX)? {
                     tx.doom_mailbox(part, MailboxRow::decode(&value)?.id)?;
                 }

@@ -96,6 +96,7 @@ pub(crate) fn event_counter(topic: Topic) -> Vec<u8> {
     counter(match topic {
         Topic::MessageStored => "event:message-stored",
         Topic::Queue => "event:queue",
+        Topic::HeldMessage => "event:held-message",
     })
 }
 

@@ -35,6 +35,10 @@ pub enum Table {
     Grave = 0x33,
     /// Objects of the directory.
     Object = 0x40,
+    /// What a list or a moderated group has in its part: members, requests, waiting messages; see [`crate::lists`].
+    ListMember = 0x41,
+    /// Keys that this server made for itself, by name; see [`crate::secret`].
+    Secret = 0x46,
     /// [`crate::rows::QueueRow`] by number.
     Queue = 0x50,
     /// Queue numbers by the time of the next attempt.
@@ -179,6 +183,7 @@ const fn topic_number(topic: Topic) -> u8 {
     match topic {
         Topic::MessageStored => 1,
         Topic::Queue => 2,
+        Topic::HeldMessage => 3,
     }
 }
 

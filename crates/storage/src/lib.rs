@@ -6,7 +6,7 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`blobs`], [`objects`], [`queue`], [`events`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
+//! [`messages`], [`usage`], [`blobs`], [`objects`], [`queue`], [`events`], [`lists`], [`secret`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
 
 pub mod accounts;
 pub mod blobs;
@@ -18,12 +18,14 @@ pub mod error;
 pub mod events;
 pub mod keys;
 pub mod limits;
+pub mod lists;
 pub mod mailboxes;
 pub mod memory;
 pub mod messages;
 pub mod objects;
 pub mod queue;
 pub mod rows;
+pub mod secret;
 pub mod store;
 pub mod transaction;
 pub mod usage;

@@ -11,7 +11,7 @@ use crate::keys::{self, Key, Table};
 use crate::rows::EventRow;
 
 /// Every topic there is.
-const TOPICS: [Topic; 2] = [Topic::MessageStored, Topic::Queue];
+const TOPICS: [Topic; 3] = [Topic::MessageStored, Topic::Queue, Topic::HeldMessage];
 
 impl Check<'_> {
     pub(super) async fn events(&mut self) -> Result<(), StorageError> {

@@ -7,6 +7,7 @@
 mod accounts;
 mod blobs;
 mod events;
+mod lists;
 mod mailboxes;
 mod objects;
 mod pages;
@@ -76,6 +77,8 @@ pub enum Flaw {
     BlobContent,
     /// The queue and its schedule don't lead to each other.
     QueueDue,
+    /// A row of a list is not under its own key, or leads to nothing.
+    ListRow,
 }
 
 impl Flaw {
@@ -106,6 +109,7 @@ impl Flaw {
             Self::StoredUpload => "upload is marked as interrupted",
             Self::BlobContent => "content is damaged",
             Self::QueueDue => "schedule of the queue is wrong",
+            Self::ListRow => "row of a list is wrong",
         }
     }
 }
@@ -190,6 +194,7 @@ pub async fn check(
     check.accounts().await?;
     check.queue().await?;
     check.events().await?;
+    check.lists().await?;
     check.blobs(deep).await?;
     Ok(check.checked)
 }

@@ -9,7 +9,7 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::doomed_key;
 
-const TABLES: [Table; 18] = [
+const TABLES: [Table; 20] = [
     Table::Meta,
     Table::Mailbox,
     Table::MailboxName,
@@ -23,6 +23,8 @@ const TABLES: [Table; 18] = [
     Table::Upload,
     Table::Grave,
     Table::Object,
+    Table::ListMember,
+    Table::Secret,
     Table::Queue,
     Table::QueueDue,
     Table::Event,
@@ -46,7 +48,7 @@ impl Check<'_> {
 
     /// Visits one row of each account in the tables of accounts, and one of each mailbox in those of mailboxes.
     pub(super) async fn owners(&mut self) -> Result<(), StorageError> {
-        for table in [Table::Meta, Table::Mailbox, Table::MailboxName, Table::Subscription] {
+        for table in [Table::Meta, Table::Mailbox, Table::MailboxName, Table::Subscription, Table::ListMember] {
             let mut pages = Pages::new(self.store, KeyRange::prefix(vec![table as u8]), 1);
             while let Some((key, _)) = pages.next().await?.first() {
                 let Some(part) = keys::middle(key, 1).map(|part| AccountId(u64::from_be_bytes(part))) else {

@@ -2,12 +2,17 @@
 
 mod blob;
 mod event;
+mod list;
 mod mailbox;
 mod message;
 mod queue;
 
 pub use blob::BlobRow;
 pub use event::EventRow;
+pub use list::{
+    BounceScore, CursorRow, ListRequest, MemberRow, MemberState, ModerationDecision, RequestKind, WaitReason,
+    WaitingRow,
+};
 pub use mailbox::MailboxRow;
 pub use message::MessageRow;
 pub use queue::{QueueRecipient, QueueRow, RecipientState};
