@@ -131,9 +131,14 @@ pub(crate) fn must_be_local(directory: &Directory, address: &Address) -> Result<
 
 /// Refuses an address of ours that leads nowhere.
 pub(crate) fn known_address(directory: &Directory, address: &Address) -> Result<(), AdminError> {
-    match routing::resolve(directory, &mail::ForwardPath::Address(address.clone())).verdict {
-        routing::Verdict::Refuse(reason) => Err(AdminError::invalid(format!("{address} can't be used: {reason}"))),
-        routing::Verdict::Accept | routing::Verdict::NotLocal => Ok(()),
+    // Whether it is there at all, whatever the hour and its conditions.
+    let asking = routing::Asking::server(mail::Timestamp(0));
+    let resolution = routing::resolve(directory, &mail::ForwardPath::Address(address.clone()), &asking);
+    match resolution.verdict {
+        routing::Verdict::Refuse(reason) if resolution.responders.is_empty() => {
+            Err(AdminError::invalid(format!("{address} can't be used: {reason}")))
+        }
+        routing::Verdict::Refuse(_) | routing::Verdict::Accept | routing::Verdict::NotLocal => Ok(()),
     }
 }
 

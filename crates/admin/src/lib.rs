@@ -12,6 +12,7 @@ mod domain;
 mod error;
 mod explain;
 pub mod limits;
+mod list;
 mod queue_entry;
 mod request;
 mod responder;
@@ -22,10 +23,13 @@ use storage::Store;
 
 pub use error::{AdminError, ErrorKind};
 pub use request::{
-    AccountRequest, AliasRequest, DomainRequest, Edit, NewAccount, QueueRequest, QueueSelection, Request,
-    ResponderContent, ResponderRequest,
+    AccountRequest, AliasRequest, DomainRequest, Edit, ListContent, ListRequest, MemberContent, NewAccount, NewMember,
+    QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest,
 };
-pub use response::{AccountView, DomainView, Explanation, ImportReport, QueueEntryView, QueueRecipientView, Response};
+pub use response::{
+    AccountView, DomainView, Explanation, ImportReport, ListView, MemberImport, MemberView, QueueEntryView,
+    QueueRecipientView, Response, WaitingView,
+};
 
 /// What carrying out requests depends on beside the store.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,9 +48,13 @@ pub async fn execute(store: &Store, settings: Settings, request: Request) -> Res
         Request::Domain(request) => domain::execute(store, request).await,
         Request::Account(request) => account::execute(store, settings, request).await,
         Request::Alias(request) => alias::execute(store, request).await,
+        Request::List(request) => list::execute(store, *request).await,
         Request::Responder(request) => responder::execute(store, request).await,
         Request::Queue(request) => queue_entry::execute(store, request).await,
-        Request::Explain { from, to } => Ok(Response::Explanation(Box::new(explain::explain(store, &from, &to)))),
+        Request::Explain { from, to, account, octets } => {
+            let told = explain::explain(store, &from, &to, account.as_ref(), octets)?;
+            Ok(Response::Explanation(Box::new(told)))
+        }
     }
 }
 

@@ -366,7 +366,8 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
 async fn explain_tells_the_way_and_the_verdict() {
     let store = stage().await;
     ask(&store, add_alias("info@example.org", &["alice@example.org", ":blackhole:"])).await.unwrap();
-    let explain = |to: &str| Request::Explain { from: mail::ReversePath::Null, to: address(to) };
+    let explain =
+        |to: &str| Request::Explain { from: mail::ReversePath::Null, to: address(to), account: None, octets: None };
     let Ok(Response::Explanation(told)) = ask(&store, explain("info@example.org")).await else { panic!() };
     assert!(
         told.text.contains("alias info@example.org") && told.text.contains("mailbox alice@example.org"),
@@ -387,7 +388,8 @@ async fn explain_tells_the_way_and_the_verdict() {
         ["responder 1 (autoresponder at info@example.org) does not answer: the message has a null reverse-path"]
     );
     let from = mail::ReversePath::parse("<customer@elsewhere.example>").unwrap();
-    let Ok(Response::Explanation(told)) = ask(&store, Request::Explain { from, to: address("info@example.org") }).await
+    let Ok(Response::Explanation(told)) =
+        ask(&store, Request::Explain { from, to: address("info@example.org"), account: None, octets: None }).await
     else {
         panic!()
     };

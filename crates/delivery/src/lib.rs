@@ -8,7 +8,6 @@
 
 mod decide;
 mod event;
-mod held;
 mod intake;
 mod letter;
 pub mod limits;
@@ -23,14 +22,14 @@ mod tests;
 use mail::Domain;
 use storage::Store;
 
-pub use decide::{Sender, storage_reply};
-pub use event::{Kept, MessageStored};
-pub use held::HeldMessage;
+pub use decide::storage_reply;
+pub use event::{HeldMessage, Kept, MessageStored};
 pub use intake::{Intake, Refused};
 pub use letter::Letter;
 pub use moderation::{Outcome, decide_waiting};
-pub use plan::Plan;
+pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};
+pub use routing::Asking;
 pub use stored::StoredMessage;
 
 /// What delivery has to know of its server.

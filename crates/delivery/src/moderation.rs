@@ -4,6 +4,7 @@
 //! done by the consumer of [`Topic::HeldMessage`], which finds the mark. So the first decision counts, once.
 
 use mail::{AccountId, Timestamp, Topic, Uid};
+use routing::objects::ListRole;
 use storage::rows::ModerationDecision;
 use storage::{StorageError, Transaction};
 
@@ -36,6 +37,7 @@ pub fn decide_waiting(
         return Ok(Outcome::Already(made));
     }
     let Some(mailbox) = tx.mailbox_named(part, "INBOX")? else { return Ok(Outcome::Gone) };
+    let Some(message) = tx.message_row(part, mailbox, uid)? else { return Ok(Outcome::Gone) };
     let now = decision.at;
     row.decision = Some(decision);
     row.expires = Timestamp(now.plus(DECISION_KEEP).0);
@@ -44,6 +46,11 @@ pub fn decide_waiting(
         part,
         mailbox,
         uid,
+        blob: message.blob,
+        skip_octets: row.skip_octets,
+        octets: row.octets,
+        address: row.address,
+        role: ListRole::Post,
         recipient: row.recipient,
         reverse_path: row.reverse_path,
         account: row.account,

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use mail::{AccountId, Envelope, MailboxId, Uid};
+use routing::Asking;
 use storage::StorageError;
 use storage::blobs::StagedBlob;
 
@@ -64,14 +65,15 @@ impl Delivery {
         Ok(Some(StoredMessage { blob, record, header: String::from_utf8_lossy(header).into_owned(), skip_octets }))
     }
 
-    /// Decides where a stored message goes under a new envelope. Unlike for a fresh one, a recipient that does not exist
+    /// Decides where a stored message goes under a new envelope; as for [`Delivery::prepare`], addresses put no conditions
+    /// to it. Unlike for a fresh one, a recipient that does not exist
     /// is no error: it is in [`Plan::lost`], for the caller to deal with.
     ///
     /// # Errors
     /// None yet; the type is that of its like.
     pub fn prepare_stored(&self, message: &StoredMessage, envelope: Envelope) -> Result<Prepared, Refused> {
         let now = self.store().now();
-        let plan = Plan::new(&self.store().directory(), &envelope, now);
+        let plan = Plan::new(&self.store().directory(), &envelope, &Asking::server(now));
         let header = if plan.responders.is_empty() { String::new() } else { message.header.clone() };
         Ok(Prepared {
             plan,
@@ -80,7 +82,8 @@ impl Delivery {
             header,
             skip_octets: message.skip_octets,
             needs_smtputf8: envelope.smtputf8,
-            notice: None,
+            notices: Vec::new(),
+            account: None,
             envelope,
             now,
         })

@@ -161,8 +161,10 @@ impl Lists {
 
     fn is_unknown_here(&self, address: &Address) -> bool {
         let directory = self.store.directory();
+        let asking = routing::Asking::server(self.store.now());
+        let path = mail::ForwardPath::Address(address.clone());
         directory.domain(address.domain()).is_some()
-            && !routing::resolve(&directory, &mail::ForwardPath::Address(address.clone())).verdict.is_accept()
+            && !routing::resolve(&directory, &path, &asking).verdict.is_accept()
     }
 
     /// A signed link, when there are pages.

@@ -74,7 +74,7 @@ impl Lists {
     }
 
     async fn dispatch(&self, case: &Case) -> Result<(), TakeError> {
-        let function = Function::of(case.place.address(), &case.event.recipient);
+        let function = Function::of(case.place.address(), &case.event.address);
         let automatic = case.incoming.automatic || case.event.reverse_path.is_null();
         match (&case.place, function) {
             (Place::List(list), Function::Post) => self.judge_post(case, list).await,
@@ -159,7 +159,7 @@ impl Lists {
             Place::Group(group) => {
                 let mut envelope = Envelope::new(case.event.reverse_path.clone());
                 (envelope.body, envelope.smtputf8) = self.nature(&case.stored).await?;
-                envelope.recipients = group.members.iter().map(recipient).collect();
+                envelope.recipients.push(recipient(&group.address));
                 let prepared = self.delivery.prepare_stored(&case.stored, envelope).map_err(refused)?;
                 let mut acts = Acts::default();
                 acts.letter(Some(prepared));
@@ -173,7 +173,9 @@ impl Lists {
         let (event, place, days) = (&case.event, &case.place, case.place.waiting_days());
         let now = self.store.now();
         let row = WaitingRow {
+            address: event.address.clone(),
             recipient: event.recipient.clone(),
+            skip_octets: event.skip_octets,
             reverse_path: event.reverse_path.clone(),
             account: event.account,
             received_at: event.received_at,

@@ -10,7 +10,7 @@ use bus::{Consumer, TakeError};
 use delivery::{Delivery, DeliverySettings, HeldMessage};
 use mail::{AccountId, Address, Domain, Envelope, Flags, QueueId, ReversePath, Timestamp, Topic, Uid};
 use routing::objects::{
-    AccountObject, DomainObject, GroupObject, Joining, ListObject, NonMembers, Object, Posting, ReplyTo,
+    AccountObject, DomainObject, GroupObject, Joining, ListObject, ListRole, NonMembers, Object, Posting, ReplyTo,
 };
 use storage::objects::PutMode;
 use storage::rows::{MemberRow, MemberState, QueueRow};
@@ -100,6 +100,11 @@ impl Fixture {
                     part,
                     mailbox,
                     uid,
+                    blob: prepared.as_message(Flags::default()).blob,
+                    skip_octets: 0,
+                    octets: prepared.octets(),
+                    address: recipient.clone(),
+                    role: ListRole::Post,
                     recipient: recipient.clone(),
                     reverse_path: reverse_path.clone(),
                     account,

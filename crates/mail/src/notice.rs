@@ -9,7 +9,7 @@ pub enum Topic {
     MessageStored,
     /// A queue entry was added or became due.
     Queue,
-    /// A message came to a mailing list, or waits for the moderators of a group.
+    /// A message came to a list, or to a group whose moderators are asked first.
     HeldMessage,
 }
 

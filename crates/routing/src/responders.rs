@@ -10,11 +10,11 @@ mod decide;
 mod facts;
 mod window;
 
-pub use acceptance::{AcceptancePlan, ResponderEvent, at_acceptance, verdict_at};
+pub use acceptance::{AcceptancePlan, ResponderEvent, at_acceptance};
 pub use check::{ResponderFlaw, check_responder};
 pub use decide::{Decision, LastAnswer, Silence, decide};
 pub use facts::{Facts, HeaderMarks, is_automatic_sender, is_own_address};
-pub use window::{Moment, TimeZone, Window, WindowFlaw, zone_named};
+pub use window::{Moment, TimeZone, Window, WindowFlaw, is_zone, zone_named};
 
 use mail::{AccountId, Timestamp};
 

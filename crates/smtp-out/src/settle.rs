@@ -2,7 +2,7 @@
 //!
 //! Invariant: a recipient ends and its DSN leaves in the same commit, so each happens once.
 
-use delivery::{Delivery, Prepared, Sender};
+use delivery::{Asking, Delivery, Prepared};
 use mail::{Address, DsnReturn, ForwardPath, Reply, ReversePath};
 use queue::dsn::{DsnFacts, Returned, build, header_of};
 use queue::limits::{RETURNED_HEADER_OCTETS_MAX, RETURNED_MESSAGE_OCTETS_MAX};
@@ -143,8 +143,8 @@ async fn prepare(context: &Context, row: &QueueRow, reports: &[Report]) -> Resul
 
 /// Whether the address is one that a message of ours can go to.
 async fn takes_mail(context: &Context, to: &Address) -> Result<(), Reply> {
-    let postmaster = Sender::Account(context.postmaster.clone());
-    context.delivery.decide(&postmaster, &ForwardPath::Address(to.clone())).await
+    let asking = Asking::server(context.world.clock.now());
+    context.delivery.decide(&asking, &ForwardPath::Address(to.clone())).await
 }
 
 /// The sender's address is none that takes mail: RFC 5321 §6.1 forbids to report that to anybody else.

@@ -37,6 +37,8 @@ pub enum Table {
     Object = 0x40,
     /// What a list or a moderated group has in its part: members, requests, waiting messages; see [`crate::lists`].
     ListMember = 0x41,
+    /// [`crate::first_use::FirstUse`] by canonical address of the alias.
+    FirstUse = 0x43,
     /// Keys that this server made for itself, by name; see [`crate::secret`].
     Secret = 0x46,
     /// [`crate::rows::QueueRow`] by number.
@@ -153,6 +155,10 @@ pub(crate) fn upload(upload: [u8; 16]) -> Vec<u8> {
 
 pub(crate) fn grave(at: Timestamp, hash: &BlobHash) -> Vec<u8> {
     Key::global(Table::Grave).time(at).bytes(&hash.0).done()
+}
+
+pub(crate) fn first_use(alias: &mail::Address) -> Vec<u8> {
+    Key::global(Table::FirstUse).bytes(alias.to_string().as_bytes()).done()
 }
 
 pub(crate) fn queue(id: QueueId) -> Vec<u8> {

@@ -16,6 +16,7 @@ pub mod conformance;
 pub mod engine;
 pub mod error;
 pub mod events;
+pub mod first_use;
 pub mod keys;
 pub mod limits;
 pub mod lists;
@@ -27,6 +28,7 @@ pub mod queue;
 pub mod rows;
 pub mod secret;
 pub mod store;
+mod subaddress;
 pub mod transaction;
 pub mod usage;
 

@@ -9,6 +9,9 @@ pub const TRANSACTION_ROWS_MAX: usize = 20_000;
 /// Mailboxes of one account.
 pub const MAILBOXES_MAX: usize = 10_000;
 
+/// Mailboxes that an account may have for a subaddress still to make one: the names are strangers' choice.
+pub const SUBADDRESS_MAILBOXES_MAX: usize = 200;
+
 /// Octets of a mailbox name in UTF-8, all levels together.
 pub const MAILBOX_NAME_OCTETS_MAX: usize = 512;
 

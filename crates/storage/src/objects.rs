@@ -112,6 +112,9 @@ impl Transaction<'_> {
             return Err(StorageError::NoSuchObject(name(key)));
         }
         self.delete(row);
+        if let ObjectKey::Alias(address) = key {
+            self.delete(crate::keys::first_use(address));
+        }
         self.notify(Notice::Directory);
         let (directory, key) = (Arc::clone(directory), key.clone());
         self.after_commit(move || directory.write().remove(&key));

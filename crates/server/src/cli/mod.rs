@@ -7,6 +7,7 @@ mod connect;
 mod domain;
 mod health;
 mod init;
+mod list;
 mod output;
 mod queue;
 mod responder;
@@ -70,6 +71,9 @@ enum Command {
     /// Aliases: addresses that lead to others
     #[command(subcommand)]
     Alias(alias::AliasCommand),
+    /// Mailing lists, their members, and what waits for moderators
+    #[command(subcommand)]
+    List(Box<list::ListCommand>),
     /// Automatic answers: autoresponders and out-of-office messages
     #[command(subcommand)]
     Responder(Box<responder::ResponderCommand>),
@@ -80,6 +84,8 @@ enum Command {
     #[command(after_help = "\
 Examples:
   relais explain customer@elsewhere.example info@example.org
+  relais explain alice@example.org board@example.org --as alice@example.org     sent by alice, logged in
+  relais explain customer@elsewhere.example info@example.org --size 30M
   relais explain '<>' alice@example.org      a bounce: the null reverse-path")]
     Explain {
         /// The sender; '<>' for the null reverse-path
@@ -87,6 +93,12 @@ Examples:
         from: ReversePath,
         /// The recipient
         to: Address,
+        /// The account that the sender has logged in to; without it, a stranger writes
+        #[arg(long = "as", value_name = "ACCOUNT")]
+        account: Option<Address>,
+        /// Size of the message, as 500K or 30M
+        #[arg(long, value_name = "OCTETS", value_parser = values::octets)]
+        size: Option<u64>,
     },
     /// Run a throw-away server on loopback ports, with test users and addresses that fail on purpose
     Dev(dev::DevArgs),
@@ -129,9 +141,10 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Domain(command) => command.request(),
         Command::Account(command) => command.request()?,
         Command::Alias(command) => command.request(),
+        Command::List(command) => command.request()?,
         Command::Responder(command) => command.request()?,
         Command::Queue(command) => command.request(),
-        Command::Explain { from, to } => admin::Request::Explain { from, to },
+        Command::Explain { from, to, account, size } => admin::Request::Explain { from, to, account, octets: size },
     };
     let config: Config = config::load(&file)?;
     let response = connect::ask(&config, request)?;
@@ -157,6 +170,7 @@ mod tests {
             ("domain", &["add", "list", "show", "set", "remove"][..]),
             ("account", &["add", "list", "show", "set", "remove"]),
             ("alias", &["add", "list", "show", "set", "remove"]),
+            ("list", &["add", "list", "show", "set", "remove", "member", "waiting", "approve", "reject"]),
             ("responder", &["add", "list", "show", "set", "remove"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
         ] {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use auth::{AuthError, Authenticator};
 use bus::Bus;
-use delivery::{Delivery, Intake, Refused, Sender, storage_reply};
+use delivery::{Asking, Delivery, Intake, Refused, storage_reply};
 use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
 use message::{parse_addresses, raw_fields};
 use routing::{Directory, may_send_as};
@@ -58,13 +58,17 @@ impl MailHost {
         }
     }
 
-    /// On whose behalf a session hands mail over.
-    fn sender(&self, facts: &SessionFacts) -> Result<Sender, Reply> {
-        let Some(identity) = &facts.identity else { return Ok(Sender::Anyone) };
-        match self.delivery.store().directory().account_by_id(identity.account) {
-            Some(account) if account.enabled => Ok(Sender::Account(account.address.clone())),
-            _ => Err(ACCOUNT_GONE),
+    /// On whose behalf a session hands mail over, and what it says of the message.
+    fn asking(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Asking, Reply> {
+        let store = self.delivery.store();
+        let account = facts.identity.as_ref().map(|identity| identity.account);
+        if let Some(id) = account
+            && !store.directory().account_by_id(id).is_some_and(|account| account.enabled)
+        {
+            return Err(ACCOUNT_GONE);
         }
+        let reverse_path = envelope.reverse_path.clone();
+        Ok(Asking { reverse_path, account, now: store.now(), octets: envelope.octets, own: false })
     }
 
     async fn open_message(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Message, Reply> {
@@ -73,8 +77,12 @@ impl MailHost {
         let id = format!("{:016x}", world.chance.number());
         let hostname = &self.delivery.settings().hostname;
         let received = trace_header(facts, envelope, hostname, &id, world.clock.now());
-        let intake = self.delivery.intake(&envelope.reverse_path, &received).await.map_err(|Refused(reply)| reply)?;
+        let mut intake =
+            self.delivery.intake(&envelope.reverse_path, &received).await.map_err(|Refused(reply)| reply)?;
         let sender = facts.identity.as_ref().map(|identity| identity.account);
+        if let Some(account) = sender {
+            intake.submitted_by(account);
+        }
         Ok(Message { id, intake, sender, header: SubmittedHeader::default(), delivery: self.delivery.clone() })
     }
 }
@@ -102,8 +110,8 @@ impl Host for MailHost {
         path: &'a ForwardPath,
     ) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
-            let decided = match self.sender(facts) {
-                Ok(sender) => self.delivery.decide(&sender, path).await,
+            let decided = match self.asking(facts, envelope) {
+                Ok(asking) => self.delivery.decide(&asking, path).await,
                 Err(reply) => Err(reply),
             };
             if let Err(reply) = &decided {

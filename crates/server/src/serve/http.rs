@@ -68,6 +68,14 @@ pub(super) async fn serve(listener: TcpListener, state: State) {
     }
 }
 
+/// Serves pages until told to stop.
+pub(super) async fn serve_router(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "the web listener failed");
+    }
+}
+
 async fn ready(extract::State(state): extract::State<State>) -> impl IntoResponse {
     match state.unready() {
         None => (StatusCode::OK, "ready\n".to_owned()),

@@ -7,6 +7,7 @@
 mod accounts;
 mod blobs;
 mod events;
+mod first_use;
 mod lists;
 mod mailboxes;
 mod objects;
@@ -192,6 +193,7 @@ pub async fn check(
     check.objects().await?;
     check.mailboxes().await?;
     check.accounts().await?;
+    check.first_uses().await?;
     check.queue().await?;
     check.events().await?;
     check.lists().await?;

@@ -9,7 +9,7 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::doomed_key;
 
-const TABLES: [Table; 20] = [
+const TABLES: [Table; 21] = [
     Table::Meta,
     Table::Mailbox,
     Table::MailboxName,
@@ -24,6 +24,7 @@ const TABLES: [Table; 20] = [
     Table::Grave,
     Table::Object,
     Table::ListMember,
+    Table::FirstUse,
     Table::Secret,
     Table::Queue,
     Table::QueueDue,

@@ -287,6 +287,10 @@ damage! {
         row.number = 2;
         s.put(keys::event(Topic::MessageStored, 1), row.encode().unwrap());
     } => [Flaw::Undecodable];
+    first_use_of_no_alias(s) {
+        let alias = mail::Address::parse("gone@example.org").unwrap();
+        s.put(keys::first_use(&alias), "?");
+    } => [Flaw::Undecodable, Flaw::Orphans];
     event_of_no_topic(s) { s.put(Key::global(Table::Event).u8(99).u64(1).done(), "?"); } => [Flaw::Undecodable];
 }
 

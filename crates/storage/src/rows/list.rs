@@ -132,8 +132,12 @@ pub struct ModerationDecision {
 /// that the other moderators can be told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingRow {
+    /// The address of the list or group that was reached.
+    pub address: Address,
     /// The recipient of the envelope.
     pub recipient: Address,
+    /// Octets of the Return-Path in front of the message.
+    pub skip_octets: u32,
     /// Its reverse-path.
     pub reverse_path: ReversePath,
     /// Who submitted it, when somebody who had logged in.
