@@ -101,7 +101,13 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
     for address in accounts {
         store.remove_account(&address).await?;
     }
-    store.remove_object(ObjectKey::Domain(name.clone())).await?;
+    // What somebody added since is not removed unseen.
+    if let Err(error) = store.remove_domain(&name).await {
+        let late = matches!(error, storage::StorageError::NotAllowed(_));
+        let error = AdminError::from(error);
+        let again = format!("`relais domain remove {name}` again shows it");
+        return Err(if late { AdminError { kind: ErrorKind::InUse, ..error.hint(again) } } else { error });
+    }
     Ok(Response::Done(format!("removed the domain {name} with {inside}")))
 }
 

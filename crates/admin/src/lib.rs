@@ -10,6 +10,7 @@ mod account;
 mod alias;
 mod domain;
 mod error;
+mod event;
 mod explain;
 pub mod limits;
 mod list;
@@ -23,11 +24,11 @@ use storage::Store;
 
 pub use error::{AdminError, ErrorKind};
 pub use request::{
-    AccountRequest, AliasRequest, DomainRequest, Edit, ListContent, ListRequest, MemberContent, NewAccount, NewMember,
-    QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest,
+    AccountRequest, AliasRequest, DomainRequest, Edit, EventId, EventRequest, EventSelection, ListContent, ListRequest,
+    MemberContent, NewAccount, NewMember, QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest,
 };
 pub use response::{
-    AccountView, DomainView, Explanation, ImportReport, ListView, MemberImport, MemberView, QueueEntryView,
+    AccountView, DomainView, EventView, Explanation, ImportReport, ListView, MemberImport, MemberView, QueueEntryView,
     QueueRecipientView, Response, WaitingView,
 };
 
@@ -51,6 +52,7 @@ pub async fn execute(store: &Store, settings: Settings, request: Request) -> Res
         Request::List(request) => list::execute(store, *request).await,
         Request::Responder(request) => responder::execute(store, request).await,
         Request::Queue(request) => queue_entry::execute(store, request).await,
+        Request::Event(request) => event::execute(store, request).await,
         Request::Explain { from, to, account, octets } => {
             let told = explain::explain(store, &from, &to, account.as_ref(), octets)?;
             Ok(Response::Explanation(Box::new(told)))

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use mail::{Address, Domain, Timestamp};
 use routing::objects::{ResponderKind, Role, Target};
+use storage::rows::MemberState;
 use storage::{MemoryEngine, SilentDoorbell};
 use world::simulated::SimulatedWorld;
 
@@ -394,4 +395,124 @@ async fn explain_tells_the_way_and_the_verdict() {
         panic!()
     };
     assert!(told.responders[0].contains("answers customer@elsewhere.example"), "{:?}", told.responders);
+}
+
+#[tokio::test]
+async fn parked_events_are_seen_handed_out_again_and_forgotten() {
+    let store = stage().await;
+    let now = store.now();
+    let parked = store.transact(move |tx| {
+        for payload in [&b"{\"responder\":7}"[..], b"\xffno JSON"] {
+            let number = tx.emit(mail::Topic::MessageStored, now, payload.to_vec())?;
+            tx.park_event(mail::Topic::MessageStored, number, "the event can't be read")?;
+        }
+        Ok(())
+    });
+    drop(parked.await.unwrap());
+    let event = |request| Request::Event(request);
+    let Ok(Response::Events(listed)) = ask(&store, event(EventRequest::List { limit: None })).await else { panic!() };
+    let ids: Vec<String> = listed.iter().map(|one| one.id.to_string()).collect();
+    assert_eq!(ids, ["message-stored:1", "message-stored:2"]);
+    assert_eq!(listed[0].last_error.as_deref(), Some("the event can't be read"));
+    for (one, content) in listed.iter().zip(["{\"responder\":7}", "\"\u{fffd}no JSON\""]) {
+        let Ok(Response::Event(shown)) = ask(&store, event(EventRequest::Show { id: one.id })).await else { panic!() };
+        assert_eq!(shown.content.unwrap().to_string(), content);
+    }
+
+    let these = |number: usize| EventSelection::Events(vec![listed[number].id]);
+    let told = said(ask(&store, event(EventRequest::Retry(these(0)))).await);
+    assert!(told.contains("1 event handed out again"), "{told}");
+    let waiting = store.events_after(mail::Topic::MessageStored, 2, 9).await.unwrap();
+    assert_eq!(waiting.iter().map(|row| (row.number, row.attempts)).collect::<Vec<_>>(), [(3, 0)]);
+    let told = said(ask(&store, event(EventRequest::Retry(these(0)))).await);
+    assert!(told.starts_with("there is no parked event message-stored:1\n"), "{told}");
+    let told = said(ask(&store, event(EventRequest::Remove(EventSelection::All))).await);
+    assert!(told.contains("1 event removed"), "{told}");
+    assert_eq!(store.parked_events(mail::Topic::MessageStored, 9).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_account_can_not_come_into_a_domain_that_goes() {
+    let store = stage().await;
+    let remove = |force| Request::Domain(DomainRequest::Remove { name: name("example.org"), force });
+    // Adding hashes a password first; the domain goes in that time.
+    let (removed, added) = tokio::join!(ask(&store, remove(true)), ask(&store, add_account("late@example.org")));
+    let account = store.directory().account(&address("late@example.org")).is_some();
+    let domain = store.directory().domain(&name("example.org")).is_some();
+    assert_eq!((removed.is_ok(), added.is_ok()), (!domain, account), "{removed:?} {added:?}");
+    assert!(domain || !account, "an account without a domain");
+}
+
+fn list_request(request: ListRequest) -> Request {
+    Request::List(Box::new(request))
+}
+
+fn owned(owner: &str) -> Box<ListContent> {
+    Box::new(ListContent { owners: Some(vec![address(owner)]), ..ListContent::default() })
+}
+
+#[tokio::test]
+async fn r08_lists_and_members_are_made_changed_and_removed() {
+    let store = stage().await;
+    let garden = address("garden@example.org");
+    let add = |text: &str, content| list_request(ListRequest::Add { address: address(text), content });
+    for (text, content, words) in [
+        ("garden@example.org", Box::<ListContent>::default(), "needs an owner"),
+        ("a-list-with-a-very-long-name-indeed@example.org", owned("alice@example.org"), "at most 30"),
+        ("gärten@example.org", owned("alice@example.org"), "letters, digits"),
+        ("garden@elsewhere.example", owned("alice@example.org"), "not a domain of this server"),
+        ("alice@example.org", owned("alice@example.org"), "alice@example.org"),
+    ] {
+        let error = ask(&store, add(text, content)).await.unwrap_err();
+        assert!(error.message.contains(words), "{text}: {error}");
+    }
+    let language = Box::new(ListContent { language: Some("de".to_owned()), ..*owned("alice@example.org") });
+    assert!(ask(&store, add("garden@example.org", language)).await.unwrap_err().message.contains("fr or en"));
+    ask(&store, add("garden@example.org", owned("alice@example.org"))).await.unwrap();
+    assert_eq!(
+        ask(&store, add("garden@example.org", owned("alice@example.org"))).await.unwrap_err().kind,
+        ErrorKind::Exists
+    );
+    let member = |text: &str| NewMember { address: address(text), name: "Bob".to_owned(), language: None };
+    let join = list_request(ListRequest::MemberAdd { list: garden.clone(), member: member("Bob@far.example") });
+    ask(&store, join.clone()).await.unwrap();
+    assert_eq!(ask(&store, join).await.unwrap_err().kind, ErrorKind::Exists);
+    let members = (0..2_500).map(|n| member(&format!("m{n}@far.example"))).chain([member("bob@far.example")]).collect();
+    let Response::MembersImported(report) =
+        ask(&store, list_request(ListRequest::MemberImport { list: garden.clone(), members })).await.unwrap()
+    else {
+        panic!("no report")
+    };
+    assert_eq!((report.added, report.present), (2_500, 1));
+    let content = MemberContent { state: Some(MemberState::Suspended), ..MemberContent::default() };
+    let set =
+        |who: &str| ListRequest::MemberSet { list: garden.clone(), address: address(who), content: content.clone() };
+    ask(&store, list_request(set("BOB@far.example"))).await.unwrap();
+    assert_eq!(ask(&store, list_request(set("nobody@far.example"))).await.unwrap_err().kind, ErrorKind::NotFound);
+    let Response::List(view) = ask(&store, list_request(ListRequest::Show { address: garden.clone() })).await.unwrap()
+    else {
+        panic!("no list")
+    };
+    assert_eq!((view.members, view.active, view.waiting), (2_501, 2_500, 0));
+    let Response::Members(suspended) = ask(
+        &store,
+        list_request(ListRequest::MemberList { list: garden.clone(), state: Some(MemberState::Suspended) }),
+    )
+    .await
+    .unwrap() else {
+        panic!("no members")
+    };
+    assert_eq!(suspended.iter().map(|member| member.address.to_string()).collect::<Vec<_>>(), ["Bob@far.example"]);
+    let decide = ListRequest::Decide { address: garden.clone(), message: 9, approved: true, reason: String::new() };
+    assert_eq!(ask(&store, list_request(decide)).await.unwrap_err().kind, ErrorKind::NotFound);
+    let remove = |force| list_request(ListRequest::Remove { address: garden.clone(), force });
+    assert_eq!(ask(&store, remove(false)).await.unwrap_err().kind, ErrorKind::InUse);
+    ask(&store, remove(true)).await.unwrap();
+    assert_eq!(
+        ask(&store, list_request(ListRequest::Show { address: garden })).await.unwrap_err().kind,
+        ErrorKind::NotFound
+    );
+    let mut findings = Vec::new();
+    storage::check::check(&store, false, &mut |finding| findings.push(finding.to_string())).await.unwrap();
+    assert_eq!(findings, [""; 0]);
 }

@@ -1,7 +1,7 @@
 //! Takes a message's bytes: stores and scans them as they come, with one chunk in memory whatever their number.
 
 use mail::{AccountId, EnhancedCode, Envelope, Reply, ReversePath};
-use message::Scanner;
+use message::{MessageRecord, Scanner, Structure};
 use routing::{Asking, RefuseReason};
 use storage::blobs::BlobWriter;
 
@@ -133,9 +133,7 @@ impl Intake {
         if !plan.too_large.is_empty() && plan.too_large.len() == envelope.recipients.len() {
             return Err(Refused(RefuseReason::TooLarge.reply()));
         }
-        // A record without the forms that would be too large: IMAP computes those when asked.
-        let record = imap_wire::precompute::record(&structure).unwrap_or_else(|oversize| *oversize.record);
-        let record = Some(record.encode().into());
+        let record = Some(record_of(&structure).encode().into());
         let header = match plan.responders.is_empty() && plan.delivered.is_empty() && plan.too_large.is_empty() {
             true => String::new(),
             false => self.header.into_text(),
@@ -158,6 +156,13 @@ impl Intake {
             now,
         })
     }
+}
+
+/// The record that is kept with a message of this structure: without the forms that would be too large, which IMAP computes
+/// when asked.
+#[must_use]
+pub fn record_of(structure: &Structure) -> MessageRecord {
+    imap_wire::precompute::record(structure).unwrap_or_else(|oversize| *oversize.record)
 }
 
 /// The header as it passed, up to a bound.

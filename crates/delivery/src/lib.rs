@@ -24,7 +24,7 @@ use storage::Store;
 
 pub use decide::storage_reply;
 pub use event::{HeldMessage, Kept, MessageStored};
-pub use intake::{Intake, Refused};
+pub use intake::{Intake, Refused, record_of};
 pub use letter::Letter;
 pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};

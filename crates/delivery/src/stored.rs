@@ -91,15 +91,17 @@ impl Delivery {
 }
 
 impl Delivery {
-    /// The same content under another envelope; see [`Delivery::prepare_stored`].
+    /// A prepared message under another envelope; see [`Delivery::prepare_stored`]. Its header is given again, for
+    /// responders: a prepared message keeps it only when it had one to tell.
     ///
     /// # Errors
     /// As there.
-    pub fn prepare_again(&self, prepared: &Prepared, envelope: Envelope) -> Result<Prepared, Refused> {
+    pub fn prepare_again(&self, prepared: &Prepared, header: &[u8], envelope: Envelope) -> Result<Prepared, Refused> {
+        let header = header.get(..header.len().min(EVENT_HEADER_OCTETS_MAX)).unwrap_or_default();
         let message = StoredMessage {
             blob: prepared.blob.clone(),
             record: prepared.record.clone(),
-            header: prepared.header.clone(),
+            header: String::from_utf8_lossy(header).into_owned(),
             skip_octets: prepared.skip_octets,
         };
         self.prepare_stored(&message, envelope)

@@ -45,6 +45,8 @@ pub(crate) enum LetterKind {
     Waiting = 4,
     /// All confirmations of a list.
     AllConfirmations = 5,
+    /// A message waits for a moderator's decision.
+    Moderate = 6,
 }
 
 impl Acts {

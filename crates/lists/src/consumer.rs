@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bus::{Consumer, TakeError};
 use delivery::{HeldMessage, StoredMessage};
-use mail::{Address, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath, Topic};
+use mail::{Address, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath, Topic, Uid};
 use routing::objects::{GroupObject, ListObject};
 use storage::messages::ExpungeScope;
 use storage::rows::{EventRow, MemberState, ModerationDecision, WaitReason, WaitingRow};
@@ -17,7 +17,9 @@ use crate::bounces::{self, Report, day};
 use crate::distribute::refused;
 use crate::function::{Function, Returned};
 use crate::incoming::Incoming;
-use crate::limits::{EXCERPT_CHARS, LETTERS_PER_DAY, LINK_KEEP, READ_OCTETS_MAX};
+use crate::limits::{
+    EXCERPT_CHARS, LETTERS_PER_DAY, LINK_KEEP, MODERATOR_LETTERS_PER_DAY, READ_OCTETS_MAX, WAITING_MAX,
+};
 use crate::place::Place;
 use crate::post::{PostFacts, PostVerdict, judge};
 use crate::text::{Because, Shown, Words};
@@ -171,6 +173,11 @@ impl Lists {
     /// A moderator has to decide: the message stays, and each moderator gets a letter.
     async fn hold(&self, case: &Case, reason: WaitReason) -> Result<(), TakeError> {
         let (event, place, days) = (&case.event, &case.place, case.place.waiting_days());
+        if self.store.waiting_after(event.part, Uid(0), WAITING_MAX).await?.len() >= WAITING_MAX {
+            tracing::warn!(list = %place.address(), "too many messages wait for its moderators");
+            let words = Words::Refused { subject: &case.incoming.subject, because: Because::TooManyWait };
+            return self.end_with_author_letter(case, words, LetterKind::Refused).await;
+        }
         let now = self.store.now();
         let row = WaitingRow {
             address: event.address.clone(),
@@ -201,7 +208,9 @@ impl Lists {
                 reply_to: self.confirm_address(Purpose::Moderate, place, event.uid.0),
                 ..Draft::new(decider, Words::Moderate { shown, link: link.as_deref(), days })
             };
-            acts.letter(self.draft(place, draft).await?);
+            let to = decider.canonical().to_string();
+            let allowance = Allowance { kind: LetterKind::Moderate, to, max: MODERATOR_LETTERS_PER_DAY };
+            acts.counted(allowance, self.draft(place, draft).await?);
         }
         if let Place::List(list) = place
             && list.settings.waiting_notice

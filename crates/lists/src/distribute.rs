@@ -176,7 +176,7 @@ impl Lists {
                     one_click: Some(link),
                 };
                 let personal = self.post(case, list, &header).await?;
-                self.delivery.prepare_again(&personal, envelope).map_err(refused)?
+                self.delivery.prepare_again(&personal, &header.build(), envelope).map_err(refused)?
             }
         };
         Ok(Copy { member, prepared: Some(prepared) })

@@ -7,7 +7,7 @@ use message::{
 };
 
 use crate::bounces::{Report, read_report};
-use crate::limits::NAME_CHARS;
+use crate::limits::{NAME_CHARS, SUBJECT_CHARS};
 
 /// A message, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(crate) struct Incoming {
     pub reply_to: Option<Vec<u8>>,
     /// Decoded.
     pub subject: String,
+    /// `fr` or `en`, when it says so (RFC 3282).
+    pub language: Option<&'static str>,
     /// Without brackets.
     pub message_id: Option<String>,
     /// `X-BeenThere`, `X-Loop`, and the identifiers in `List-Id`: where it has been.
@@ -72,7 +74,9 @@ impl Incoming {
                 }
             }
             "reply-to" if first_mailbox(&value).is_some() => self.reply_to = Some(value.trim_ascii().to_vec()),
-            "subject" if self.subject.is_empty() => self.subject = one_line(&decode_header(&value)),
+            "subject" if self.subject.is_empty() => {
+                self.subject = one_line(&decode_header(&value)).chars().take(SUBJECT_CHARS).collect();
+            }
             "message-id" => self.message_id = parse_message_ids(&value).into_iter().next(),
             "x-beenthere" | "x-loop" => self.been_there.push(text()),
             "list-id" => self.been_there.extend(list_id(&text())),
@@ -81,6 +85,10 @@ impl Incoming {
                 let keyword = keyword.split([';', ' ', '(']).next().unwrap_or_default();
                 self.automatic |= keyword != "no" && !keyword.is_empty();
                 self.reply_of_machine |= keyword.starts_with("auto-replied") || keyword.starts_with("auto-notified");
+            }
+            "content-language" => {
+                let said = text();
+                self.language = ["fr", "en"].into_iter().find(|language| said.starts_with(language));
             }
             "x-autoreply" | "x-autorespond" | "x-autoreply-from" => self.reply_of_machine = true,
             "precedence" => {

@@ -49,3 +49,12 @@ pub const DMARC_NAMES_MAX: usize = 5;
 
 /// Octets of a form that a page takes.
 pub const FORM_OCTETS_MAX: usize = 16 * 1024;
+
+/// Characters of a subject that are kept of a message.
+pub const SUBJECT_CHARS: usize = 500;
+
+/// Messages of one list or group that wait for a moderator at a time.
+pub const WAITING_MAX: usize = 1_000;
+
+/// Letters about waiting messages that a moderator of a list gets in a day; the rest waits without a letter.
+pub const MODERATOR_LETTERS_PER_DAY: u32 = 100;

@@ -145,7 +145,7 @@ async fn join(State(lists): State<Lists>, Path(address): Path<String>, headers: 
     let Some(who) = address_in(&fields) else {
         return Answer(StatusCode::BAD_REQUEST, no_address(language, &title));
     };
-    match lists.ask_to_join(&place, &who).await {
+    match lists.ask_to_join(&place, &who, language).await {
         // The same words whoever it is: the page tells nobody who is a member.
         Ok(()) => ok(Page::new(language, &title).text(say(
             language,
@@ -189,9 +189,9 @@ impl Lists {
         (list.enabled && list.settings.joining != Joining::Closed).then(|| Place::List(list))
     }
 
-    async fn ask_to_join(&self, place: &Place, who: &Address) -> Result<(), TakeError> {
+    async fn ask_to_join(&self, place: &Place, who: &Address, language: Language) -> Result<(), TakeError> {
         let Place::List(list) = place else { return Ok(()) };
-        let acts = self.order(place, list, who, "", Order::Join, false).await?;
+        let acts = self.order(place, list, who, "", Some(language.name()), Order::Join, false).await?;
         self.apply(list.id, acts).await?;
         Ok(())
     }
@@ -336,7 +336,7 @@ impl Lists {
                 let title = title(language, "Another address for %", "Une autre adresse pour %", place);
                 let Some(to) = address_in(fields) else { return Ok(Some(no_address(language, &title))) };
                 // The link came to the member's own address, so only the new one has to confirm.
-                let acts = self.order(place, list, who, "", Order::Move(to.clone()), true).await?;
+                let acts = self.order(place, list, who, "", None, Order::Move(to.clone()), true).await?;
                 self.apply(part, acts).await?;
                 return Ok(Some(confirmed_page(language, place, &Confirmed::NewAddressAsked(to))));
             }

@@ -72,13 +72,17 @@ impl Lists {
         let Some(author) = case.incoming.author.clone() else {
             return self.drop_case(case, "an order without a sender").await;
         };
+        let mut language = case.incoming.language;
         let order = match function {
             Function::Join => Order::Join,
             Function::Leave => Order::Leave,
             Function::Post | Function::Owner | Function::Request | Function::Confirm(_) | Function::Bounces(_) => {
-                let subject = Order::read(&case.incoming.plain_subject());
-                let line = || case.incoming.lines().take(5).find_map(Order::read);
-                subject.or_else(line).unwrap_or(Order::Help)
+                let subject = case.incoming.plain_subject();
+                let words = std::iter::once(subject.as_str()).chain(case.incoming.lines().take(5));
+                let found = words.filter_map(|text| Order::read(text).map(|order| (order, is_french(text)))).next();
+                // Who orders in French reads French.
+                language = language.or(found.as_ref().filter(|(_, french)| *french).map(|_| "fr"));
+                found.map_or(Order::Help, |(order, _)| order)
             }
         };
         // Who has logged in as the author needs to confirm nothing.
@@ -87,7 +91,7 @@ impl Lists {
             let account = directory.account_at(&author);
             account.is_some_and(|account| Some(account.id) == case.event.account)
         };
-        let acts = self.order(&case.place, list, &author, &case.incoming.author_name, order, trusted).await?;
+        let acts = self.order(&case.place, list, &author, &case.incoming.author_name, language, order, trusted).await?;
         self.end(case.number, &case.event, acts, Keep::Nothing).await
     }
 
@@ -98,32 +102,37 @@ impl Lists {
         list: &Arc<ListObject>,
         who: &Address,
         name: &str,
+        language: Option<&str>,
         order: Order,
         trusted: bool,
     ) -> Result<Acts, TakeError> {
         let member = self.store.member(list.id, who).await?;
+        let known = member.as_ref().and_then(|member| member.language.clone());
+        let language = known.as_deref().or(language);
         let active = member.as_ref().filter(|member| member.state == MemberState::Active);
         let manage = self.link(Purpose::Manage, place, 0, who, LINK_KEEP);
         let manage = manage.as_deref();
         match order {
-            Order::Join if active.is_some() => self.note(place, who, Words::AlreadyMember { manage }).await,
+            Order::Join if active.is_some() => self.note(place, who, language, Words::AlreadyMember { manage }).await,
             // A suspended member comes back whatever the list says to strangers.
             Order::Join if member.is_none() && list.settings.joining == Joining::Closed => {
-                self.note(place, who, Words::Closed).await
+                self.note(place, who, language, Words::Closed).await
             }
             Order::Join if trusted && list.settings.joining == Joining::Open => {
-                self.joined(place, list, who, name, None).await
+                self.joined(place, list, who, name, language.map(str::to_owned)).await
             }
-            Order::Join => self.ask(place, who, name, RequestKind::Join, who).await,
-            Order::Leave | Order::Move(_) if member.is_none() => self.note(place, who, Words::NotMember).await,
+            Order::Join => self.ask(place, who, name, language, RequestKind::Join, who).await,
+            Order::Leave | Order::Move(_) if member.is_none() => {
+                self.note(place, who, language, Words::NotMember).await
+            }
             Order::Leave if trusted => self.left(place, list.id, who).await,
-            Order::Leave => self.ask(place, who, name, RequestKind::Leave, who).await,
+            Order::Leave => self.ask(place, who, name, language, RequestKind::Leave, who).await,
             Order::Move(to) if trusted => {
                 let kind = RequestKind::Move { to: to.clone() };
-                self.ask(place, who, name, kind, &to).await
+                self.ask(place, who, name, language, kind, &to).await
             }
-            Order::Move(to) => self.ask(place, who, name, RequestKind::MoveAsked { to }, who).await,
-            Order::Help => self.note(place, who, Words::Help { member: member.is_some(), manage }).await,
+            Order::Move(to) => self.ask(place, who, name, language, RequestKind::MoveAsked { to }, who).await,
+            Order::Help => self.note(place, who, language, Words::Help { member: member.is_some(), manage }).await,
         }
     }
 
@@ -135,7 +144,12 @@ impl Lists {
         let request = self.store.list_request(part, number).await?.filter(|request| request.expires >= now);
         let Some(request) = request else { return Ok((Confirmed::Void, Acts::default())) };
         let who = &request.address;
+        // A list may have been closed since.
+        let closed = list.settings.joining == Joining::Closed;
         let (confirmed, mut acts) = match &request.kind {
+            RequestKind::Join if closed && self.store.member(part, who).await?.is_none() => {
+                return Ok((Confirmed::Void, Acts::default()));
+            }
             RequestKind::Join if list.settings.joining == Joining::Approval => {
                 (Confirmed::WaitsForModerator, self.pending(place, list, &request).await?)
             }
@@ -146,7 +160,7 @@ impl Lists {
             RequestKind::Leave => (Confirmed::Left, self.left(place, part, who).await?),
             RequestKind::MoveAsked { to } => {
                 let kind = RequestKind::Move { to: to.clone() };
-                let acts = self.ask(place, who, &request.name, kind, to).await?;
+                let acts = self.ask(place, who, &request.name, request.language.as_deref(), kind, to).await?;
                 (Confirmed::NewAddressAsked(to.clone()), acts)
             }
             RequestKind::Move { to } => (Confirmed::Moved(to.clone()), self.moved(place, part, who, to).await?),
@@ -162,6 +176,7 @@ impl Lists {
         place: &Place,
         who: &Address,
         name: &str,
+        language: Option<&str>,
         kind: RequestKind,
         reader: &Address,
     ) -> Result<Acts, TakeError> {
@@ -183,7 +198,7 @@ impl Lists {
             kind,
             address: who.clone(),
             name: name.to_owned(),
-            language: None,
+            language: language.map(str::to_owned),
             expires: now.plus(REQUEST_KEEP),
         };
         let (today, to) = (day(now), reader.canonical().to_string());
@@ -202,8 +217,14 @@ impl Lists {
         Ok(acts)
     }
 
-    async fn note(&self, place: &Place, who: &Address, words: Words<'_>) -> Result<Acts, TakeError> {
-        let letter = self.draft(place, Draft::new(who, words)).await?;
+    async fn note(
+        &self,
+        place: &Place,
+        who: &Address,
+        language: Option<&str>,
+        words: Words<'_>,
+    ) -> Result<Acts, TakeError> {
+        let letter = self.draft(place, Draft { language, ..Draft::new(who, words) }).await?;
         let mut acts = Acts::default();
         let to = who.canonical().to_string();
         acts.counted(Allowance { kind: LetterKind::Note, to, max: LETTERS_PER_DAY }, letter);
@@ -220,7 +241,7 @@ impl Lists {
     ) -> Result<Acts, TakeError> {
         let mut acts = Acts::default();
         let mut fresh = MemberRow::new(who.clone(), self.store.now());
-        (fresh.name, fresh.language) = (name.to_owned(), language);
+        (fresh.name, fresh.language) = (name.to_owned(), language.clone());
         let part = list.id;
         acts.change(move |tx| {
             let member = match tx.member(part, &fresh.address)? {
@@ -229,13 +250,19 @@ impl Lists {
             };
             tx.put_member(part, &member).map(|()| true)
         });
-        acts.letter(self.welcome(place, who).await?);
+        acts.letter(self.welcome(place, who, language.as_deref()).await?);
         Ok(acts)
     }
 
-    async fn welcome(&self, place: &Place, who: &Address) -> Result<Option<Prepared>, TakeError> {
+    async fn welcome(
+        &self,
+        place: &Place,
+        who: &Address,
+        language: Option<&str>,
+    ) -> Result<Option<Prepared>, TakeError> {
         let manage = self.link(Purpose::Manage, place, 0, who, LINK_KEEP);
-        self.draft(place, Draft::new(who, Words::Welcome { manage: manage.as_deref() })).await
+        let words = Words::Welcome { manage: manage.as_deref() };
+        self.draft(place, Draft { language, ..Draft::new(who, words) }).await
     }
 
     async fn pending(&self, place: &Place, list: &ListObject, request: &ListRequest) -> Result<Acts, TakeError> {
@@ -243,6 +270,7 @@ impl Lists {
         let number = self.store.free_request_number(part).await?;
         let mut member = MemberRow::new(request.address.clone(), now);
         (member.name, member.state) = (request.name.clone(), MemberState::Pending);
+        member.language.clone_from(&request.language);
         let approval = ListRequest { kind: RequestKind::Approval, expires: now.plus(APPROVAL_KEEP), ..request.clone() };
         let mut acts = Acts::default();
         acts.change(move |tx| {
@@ -279,7 +307,7 @@ impl Lists {
         let Some(request) = request.filter(waits) else { return Ok(None) };
         let who = request.address.clone();
         let letter = match approved {
-            true => self.welcome(place, &who).await?,
+            true => self.welcome(place, &who, request.language.as_deref()).await?,
             false => self.draft(place, Draft::new(&who, Words::JoinRejected { reason })).await?,
         };
         let mut acts = Acts::default();
@@ -322,7 +350,7 @@ impl Lists {
             Ok(true)
         });
         acts.letter(self.draft(place, Draft::new(from, Words::Moved { to })).await?);
-        acts.letter(self.welcome(place, to).await?);
+        acts.letter(self.welcome(place, to, None).await?);
         Ok(acts)
     }
 
@@ -356,6 +384,14 @@ impl Lists {
         let now: Timestamp = self.store.now();
         Ok(self.store.transact(move |tx| acts.apply(tx, part, now)).await?.value)
     }
+}
+
+/// Whether an order is in French.
+fn is_french(text: &str) -> bool {
+    let text = text.trim().to_lowercase();
+    ["inscription", "abonn", "désinscri", "desinscri", "désabonn", "adresse", "aide"]
+        .iter()
+        .any(|word| text.starts_with(word))
 }
 
 #[cfg(test)]

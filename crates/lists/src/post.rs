@@ -81,6 +81,7 @@ impl fmt::Display for PostVerdict {
             Self::Drop(DropReason::Machine) => "dropped: an answer or a report of a machine",
             Self::Drop(DropReason::NoAuthor) => "dropped: it has no author",
             Self::Refuse(Because::TooLarge) => "refused: too large",
+            Self::Refuse(Because::TooManyWait) => "refused: too many messages wait",
             Self::Refuse(Because::NonMember | Because::Moderated) => "refused: its author is not a member",
             Self::Hold(WaitReason::NonMember) => "waits: its author is not a member",
             Self::Hold(WaitReason::Moderated) => "waits: the list is moderated",

@@ -11,6 +11,7 @@ use delivery::{Delivery, DeliverySettings, HeldMessage};
 use mail::{AccountId, Address, Domain, Envelope, Flags, QueueId, ReversePath, Timestamp, Topic, Uid};
 use routing::objects::{
     AccountObject, DomainObject, GroupObject, Joining, ListObject, ListRole, NonMembers, Object, Posting, ReplyTo,
+    ResponderKind, ResponderObject,
 };
 use storage::objects::PutMode;
 use storage::rows::{MemberRow, MemberState, QueueRow};
@@ -530,6 +531,64 @@ async fn personal_links_leave_with_one_click_and_without_a_form() {
     assert_eq!(f.state_of("carol@far.example").await, Some(MemberState::Active));
     assert_eq!(f.http("POST", &url, "List-Unsubscribe=One-Click").await.0, StatusCode::OK, "twice is no error");
     f.sound().await;
+}
+
+#[tokio::test]
+async fn a_personal_copy_tells_responders_that_it_is_from_a_list() {
+    let mut f = fixture(ListObject { posting: Posting::Anyone, ..garden() }).await;
+    let mut absence = ResponderObject::new(address("alice@example.org"), ResponderKind::OutOfOffice);
+    absence.text = Some("Away".to_owned());
+    f.store.put_object(Object::Responder(absence), PutMode::Add).await.unwrap();
+    f.member("alice@example.org").await;
+    for personal in [false, true] {
+        f.set(|list| list.settings.personal_links = personal).await;
+        f.mail("zoe@far.example", "garden@example.org", "Tea", "Body").await;
+        let events = f.store.events_after(Topic::MessageStored, 0, 9).await.unwrap();
+        let event = delivery::MessageStored::decode(&events.last().unwrap().payload).unwrap();
+        assert_eq!(events.len(), if personal { 2 } else { 1 });
+        assert!(event.header.contains("List-Id:") && event.header.contains("Precedence: list"), "{}", event.header);
+    }
+}
+
+#[tokio::test]
+async fn a_flood_that_waits_is_bounded_and_so_are_the_letters_about_it() {
+    let f = fixture(garden()).await;
+    let letters = crate::limits::MODERATOR_LETTERS_PER_DAY as usize;
+    for n in 0..=crate::limits::WAITING_MAX {
+        let content = message("zoe@far.example", "garden@example.org", &format!("{n}"), "x");
+        f.held(f.list.id, "<zoe@far.example>", "garden@example.org", None, &content).await;
+    }
+    f.take_all().await.unwrap();
+    assert_eq!(f.in_mailbox("INBOX").await as usize, crate::limits::WAITING_MAX);
+    assert_eq!(f.received("owner@example.org").await.len(), letters);
+    assert!(words(&f.last("zoe@far.example").await).contains("too many messages wait"));
+}
+
+#[tokio::test]
+async fn a_list_that_was_closed_meanwhile_takes_nobody() {
+    let mut f = fixture(garden()).await;
+    f.mail("bob@far.example", "garden-join@example.org", "", "").await;
+    let confirm = reply_to(&f.last("bob@far.example").await);
+    f.set(|list| list.settings.joining = Joining::Closed).await;
+    f.mail("bob@far.example", &confirm, "", "").await;
+    assert_eq!(f.state_of("bob@far.example").await, None);
+}
+
+#[tokio::test]
+async fn letters_are_in_the_language_of_their_reader() {
+    let f = fixture(garden()).await;
+    f.mail("bob@far.example", "garden-request@example.org", "Inscription", "").await;
+    let letter = f.last("bob@far.example").await;
+    assert_eq!(field_of(&letter, "Content-Language").as_deref(), Some("fr"));
+    f.mail("bob@far.example", &reply_to(&letter), "", "").await;
+    assert!(words(&f.last("bob@far.example").await).contains("Vous êtes maintenant membre"));
+    f.mail("bob@far.example", "garden-leave@example.org", "", "").await;
+    assert!(words(&f.last("bob@far.example").await).contains("quitte la liste"));
+    // The page was asked for in French.
+    f.http("POST", &format!("{WEB}/lists/join/garden@example.org"), "address=eve%40far.example").await;
+    assert!(words(&f.last("eve@far.example").await).contains("demandé l'inscription"));
+    f.mail("dan@far.example", "garden-join@example.org", "", "").await;
+    assert!(words(&f.last("dan@far.example").await).contains("To confirm, answer this letter"));
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@ pub(crate) enum Because {
     Moderated,
     NonMember,
     TooLarge,
+    TooManyWait,
 }
 
 /// What a letter says.
@@ -278,7 +279,7 @@ fn english(list: &str, address: &Address, words: &Words<'_>) -> (String, String)
                  refused after {days} days.",
                 match shown.because {
                     Because::NonMember => ": its author is not a member.",
-                    Because::Moderated | Because::TooLarge => ".",
+                    Because::Moderated | Because::TooLarge | Because::TooManyWait => ".",
                 },
                 shown.author,
                 shown.subject,
@@ -321,6 +322,7 @@ fn english(list: &str, address: &Address, words: &Words<'_>) -> (String, String)
                 "Your message \"{subject}\" to {list} <{address}> was not sent on: {}.",
                 match because {
                     Because::TooLarge => "it is too large for this list",
+                    Because::TooManyWait => "too many messages wait for its moderators; please try again later",
                     Because::NonMember | Because::Moderated =>
                         "only members may write to it, and your address is not a member's",
                 }
@@ -508,7 +510,7 @@ fn french(list: &str, address: &Address, words: &Words<'_>) -> (String, String) 
                  message est refusé après {days} jours.",
                 match shown.because {
                     Because::NonMember => " : son auteur n'est pas membre.",
-                    Because::Moderated | Because::TooLarge => ".",
+                    Because::Moderated | Because::TooLarge | Because::TooManyWait => ".",
                 },
                 shown.author,
                 shown.subject,
@@ -551,6 +553,7 @@ fn french(list: &str, address: &Address, words: &Words<'_>) -> (String, String) 
                 "Votre message « {subject} » à {list} <{address}> n'a pas été transmis : {}.",
                 match because {
                     Because::TooLarge => "il est trop volumineux pour cette liste",
+                    Because::TooManyWait => "trop de messages attendent déjà ses modérateurs ; réessayez plus tard",
                     Because::NonMember | Because::Moderated =>
                         "seuls les membres peuvent y écrire, et votre adresse n'est pas celle d'un membre",
                 }

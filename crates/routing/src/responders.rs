@@ -1,8 +1,8 @@
 //! Responders as decisions: which are active, what they change at acceptance, whether one answers a message, and why not.
 //!
 //! Pure. The crate `responder` reads the message, builds the answer and stores it; `relais explain` and the trace call
-//! the same [`decide`]. RFC 3834 (automatic responses), RFC 5230 §4.5 and §4.6 (out-of-office only), mission rows A1
-//! to A14 and V1 to V5.
+//! the same [`decide`]. RFC 3834 (automatic responses), RFC 5230 §4.5 and §4.6 (out-of-office only), rows A1
+//! to A14 and V1 to V5 of `docs/design.md`.
 
 mod acceptance;
 mod check;

@@ -8,7 +8,7 @@ use queue::dsn::{DsnFacts, Returned, build, header_of};
 use queue::limits::{RETURNED_HEADER_OCTETS_MAX, RETURNED_MESSAGE_OCTETS_MAX};
 use queue::{Decision, Outcome, Report, ReportKind, after_attempt};
 use storage::rows::QueueRow;
-use storage::{StorageError, Transaction};
+use storage::{Durability, StorageError, Transaction};
 
 use crate::Context;
 use crate::client::command::octets;
@@ -97,7 +97,8 @@ async fn write(
         dsns.iter().try_for_each(|dsn| dsn.apply(tx).map(|_| ()))?;
         Ok(Found::Written)
     };
-    Ok(context.store.transact(body).await?.value)
+    // What has happened is recorded even when the disk has room for nothing new: forgotten, it would be sent again.
+    Ok(context.store.transact_with(Durability::Freeing, body).await?.value)
 }
 
 /// Builds the DSNs and stages their bytes.

@@ -19,6 +19,8 @@ pub enum Table {
     Subscription = 0x13,
     /// Deleted mailboxes whose messages are still to be removed.
     Doomed = 0x14,
+    /// [`crate::rows::UndoRow`] by a random number: work that takes several transactions and is settled when it is cut short.
+    Undo = 0x16,
     /// [`crate::rows::MessageRow`] by account, mailbox and UID.
     Message = 0x20,
     /// Encoded message record by account, mailbox and UID.
@@ -51,6 +53,12 @@ pub enum Table {
     Parked = 0x61,
     /// When a responder last answered a sender.
     Answered = 0x70,
+    /// Steps of message traces, by trace and number.
+    Trace = 0x80,
+    /// Traces by what they are found by.
+    TraceIndex = 0x81,
+    /// What a trace is found by, by trace: goes when the trace goes.
+    TraceTerms = 0x82,
 }
 
 /// A key in the making.

@@ -29,8 +29,13 @@ pub mod rows;
 pub mod secret;
 pub mod store;
 mod subaddress;
+pub mod trace;
 pub mod transaction;
+mod undo;
 pub mod usage;
+
+#[cfg(test)]
+mod tests;
 
 pub use engine::{Committed, Doorbell, Durability, Engine, KeyRange, Order, SilentDoorbell};
 pub use error::StorageError;

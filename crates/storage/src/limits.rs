@@ -24,5 +24,14 @@ pub const KEYWORDS_MAX: usize = 128;
 /// Octets of a message record; a larger one is not stored and IMAP computes it on demand.
 pub const RECORD_OCTETS_MAX: usize = 56 * 1024;
 
+/// Rows of steps that one trace keeps.
+pub const TRACE_STEPS_MAX: u32 = 500;
+
+/// Octets of one step as stored; a routing tree above it is told in numbers.
+pub const TRACE_STEP_OCTETS_MAX: usize = 16 * 1024;
+
+/// Terms by which one trace is found.
+pub const TRACE_INDEXED_MAX: usize = 200;
+
 /// Recipients in one queue entry.
 pub const QUEUE_ENTRY_RECIPIENTS_MAX: usize = 100;

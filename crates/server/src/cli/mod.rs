@@ -5,6 +5,7 @@ mod account;
 mod alias;
 mod connect;
 mod domain;
+mod event;
 mod health;
 mod init;
 mod list;
@@ -22,7 +23,7 @@ use mail::{Address, ReversePath};
 use crate::config::{self, Config};
 use crate::{dev, serve};
 
-pub(crate) use output::Failure;
+pub(crate) use output::{Failure, no_runtime};
 
 /// A mail server in one binary: SMTP, IMAP, aliases, automatic answers.
 #[derive(Parser)]
@@ -80,6 +81,9 @@ enum Command {
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
+    /// Work that failed too often and was put aside: automatic answers that could not be made, as a rule
+    #[command(subcommand)]
+    Event(event::EventCommand),
     /// Show what would happen to a message, without sending it
     #[command(after_help = "\
 Examples:
@@ -144,6 +148,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::List(command) => command.request()?,
         Command::Responder(command) => command.request()?,
         Command::Queue(command) => command.request(),
+        Command::Event(command) => command.request(),
         Command::Explain { from, to, account, size } => admin::Request::Explain { from, to, account, octets: size },
     };
     let config: Config = config::load(&file)?;
@@ -173,6 +178,7 @@ mod tests {
             ("list", &["add", "list", "show", "set", "remove", "member", "waiting", "approve", "reject"]),
             ("responder", &["add", "list", "show", "set", "remove"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
+            ("event", &["list", "show", "retry", "remove"]),
         ] {
             let noun = command.find_subcommand(noun).unwrap();
             for verb in verbs {

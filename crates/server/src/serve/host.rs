@@ -4,6 +4,7 @@
 //! from it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use auth::{AuthError, Authenticator};
 use bus::Bus;
@@ -23,6 +24,8 @@ pub(super) struct MailHost {
     authenticator: Arc<dyn Authenticator>,
     bus: Bus,
     engine: Arc<RocksEngine>,
+    /// The responder may lag behind so far before senders are asked to wait.
+    backlog_max: Arc<AtomicUsize>,
 }
 
 impl MailHost {
@@ -31,8 +34,9 @@ impl MailHost {
         authenticator: Arc<dyn Authenticator>,
         bus: Bus,
         engine: Arc<RocksEngine>,
+        backlog_max: Arc<AtomicUsize>,
     ) -> Self {
-        Self { delivery, authenticator, bus, engine }
+        Self { delivery, authenticator, bus, engine, backlog_max }
     }
 
     /// Whether there is room for a message now.
@@ -43,7 +47,8 @@ impl MailHost {
             Health::Failed(_) => return Err(STORE_FAILED),
             Health::Closed => return Err(CLOSING),
         }
-        if self.bus.backlog(Topic::MessageStored) > BACKLOG_MAX {
+        let most = self.backlog_max.load(Ordering::Relaxed);
+        if [Topic::MessageStored, Topic::HeldMessage].iter().any(|topic| self.bus.backlog(*topic) > most) {
             return Err(BUSY);
         }
         Ok(())
@@ -243,9 +248,6 @@ fn check_identity(directory: &Directory, account: AccountId, header: &[u8]) -> R
     }
     Ok(())
 }
-
-/// The responder may lag behind so far before senders are asked to wait.
-const BACKLOG_MAX: usize = 5_000;
 
 const DISK_FULL: Reply = Reply::fixed(452, EnhancedCode(4, 3, 1), "Insufficient system storage, try again later");
 const STORE_FAILED: Reply = Reply::fixed(451, EnhancedCode(4, 3, 0), "The store can't be written now, try again later");

@@ -9,12 +9,13 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::doomed_key;
 
-const TABLES: [Table; 21] = [
+const TABLES: &[Table] = &[
     Table::Meta,
     Table::Mailbox,
     Table::MailboxName,
     Table::Subscription,
     Table::Doomed,
+    Table::Undo,
     Table::Message,
     Table::Record,
     Table::Change,
@@ -31,6 +32,9 @@ const TABLES: [Table; 21] = [
     Table::Event,
     Table::Parked,
     Table::Answered,
+    Table::Trace,
+    Table::TraceIndex,
+    Table::TraceTerms,
 ];
 
 impl Check<'_> {

@@ -6,6 +6,7 @@ mod list;
 mod mailbox;
 mod message;
 mod queue;
+mod undo;
 
 pub use blob::BlobRow;
 pub use event::EventRow;
@@ -16,6 +17,7 @@ pub use list::{
 pub use mailbox::MailboxRow;
 pub use message::MessageRow;
 pub use queue::{QueueRecipient, QueueRow, RecipientState};
+pub use undo::UndoRow;
 
 use bytes::Bytes;
 use serde::Serialize;
