@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use mail::{Address, Domain, Timestamp};
 use routing::objects::{ResponderKind, Role, Target};
+use storage::rows::MemberState;
 use storage::{MemoryEngine, SilentDoorbell};
 use world::simulated::SimulatedWorld;
 
@@ -588,3 +589,4 @@ async fn an_account_can_not_come_into_a_domain_that_goes() {
 }
 
 mod addresses;
+mod lists;

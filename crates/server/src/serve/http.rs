@@ -26,6 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use world::World;
 
 use crate::cli::Failure;
 
@@ -107,7 +108,7 @@ impl State {
     }
 }
 
-/// Serves until told to stop, so many connections at a time.
+/// Serves health and metrics until told to stop, so many connections at a time.
 pub(super) async fn serve(listener: TcpListener, state: State, connections_max: usize) {
     let (stop, world) = (state.stop.clone(), state.store.world().clone());
     let router = Router::new()
@@ -115,6 +116,17 @@ pub(super) async fn serve(listener: TcpListener, state: State, connections_max: 
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
         .with_state(state);
+    serve_router(listener, router, world, stop, connections_max).await;
+}
+
+/// Serves pages until told to stop, so many connections at a time.
+pub(super) async fn serve_router(
+    listener: TcpListener,
+    router: Router,
+    world: World,
+    stop: CancellationToken,
+    connections_max: usize,
+) {
     let places = Arc::new(Semaphore::new(connections_max));
     let mut connections = JoinSet::new();
     loop {
@@ -196,7 +208,13 @@ async fn metrics(extract::State(state): extract::State<State>) -> impl IntoRespo
         ("relais_store_write_buffer_octets", "gauge", "Octets not in files yet.", numbers.write_buffer_octets),
         ("relais_store_block_cache_octets", "gauge", "Octets of the cache in use.", numbers.block_cache_octets),
         ("relais_store_free_octets", "gauge", "Octets free on the disk.", numbers.free_octets),
-        ("relais_responder_backlog", "gauge", "Events that wait for the responder.", backlog(&state.bus)),
+        (
+            "relais_responder_backlog",
+            "gauge",
+            "Events that wait for the responder.",
+            backlog(&state.bus, Topic::MessageStored),
+        ),
+        ("relais_lists_backlog", "gauge", "Events that wait for the lists.", backlog(&state.bus, Topic::HeldMessage)),
         ("relais_parked_events", "gauge", "Events that failed too often; see `relais event list`.", parked),
         ("relais_ready", "gauge", "Whether mail is taken.", u64::from(state.unready().is_none())),
     ] {
@@ -219,6 +237,6 @@ async fn parked(store: &Store) -> u64 {
 /// Whether it is a thousand or more, somebody has to look.
 const PARKED_COUNTED_MAX: usize = 1_000;
 
-fn backlog(bus: &Bus) -> u64 {
-    u64::try_from(bus.backlog(Topic::MessageStored)).unwrap_or(u64::MAX)
+fn backlog(bus: &Bus, topic: Topic) -> u64 {
+    u64::try_from(bus.backlog(topic)).unwrap_or(u64::MAX)
 }
