@@ -553,7 +553,7 @@ async fn parked_events_are_seen_handed_out_again_and_forgotten() {
         }
         Ok(())
     });
-    drop(parked.await.unwrap());
+    let _done = parked.await.unwrap();
     let event = |request| Request::Event(request);
     let Ok(Response::Events(listed)) = ask(&store, event(EventRequest::List { limit: None })).await else { panic!() };
     let ids: Vec<String> = listed.iter().map(|one| one.id.to_string()).collect();

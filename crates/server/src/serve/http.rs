@@ -45,13 +45,6 @@ pub(super) fn record_metrics() -> Result<PrometheusHandle, Failure> {
 
 /// What the counters of the crates below mean.
 const COUNTERS: &[(&str, &str)] = &[
-    ("relais_imap_appended_octets", "Octets of messages that clients appended."),
-    ("relais_imap_bad_commands", "Commands that could not be read."),
-    ("relais_imap_commands", "Commands, by name and result."),
-    ("relais_imap_connections_refused", "Connections refused because there were too many."),
-    ("relais_imap_logins", "Logins, by result."),
-    ("relais_imap_sessions_ended", "Sessions that the server ended, by reason."),
-    ("relais_imap_storage_errors", "Commands that failed because of the store."),
     ("relais_smtp_in_commands_total", "Commands, by name."),
     ("relais_smtp_in_connections_total", "Connections, by listener and whether they were taken."),
     ("relais_smtp_in_messages_total", "Messages at the end of their data, by outcome."),
@@ -65,7 +58,6 @@ const COUNTERS: &[(&str, &str)] = &[
 
 /// What the gauges of the crates below mean.
 const GAUGES: &[(&str, &str)] = &[
-    ("relais_imap_connections", "Open connections."),
     ("relais_queue_entries", "Entries of the queue of outgoing mail."),
     ("relais_smtp_in_connections", "Open connections, by listener."),
     ("relais_smtp_out_attempts_running", "Attempts under way."),
