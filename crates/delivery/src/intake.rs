@@ -1,6 +1,6 @@
 //! Takes a message's bytes: stores and scans them as they come, with one chunk in memory whatever their number.
 
-use mail::{EnhancedCode, Envelope, Reply, ReversePath};
+use mail::{BodyType, EnhancedCode, Envelope, Reply, ReversePath};
 use message::Scanner;
 use storage::blobs::BlobWriter;
 
@@ -19,6 +19,8 @@ pub struct Intake {
     header: HeaderCopy,
     /// Octets of our Return-Path, which does not travel on (RFC 5321 §4.4).
     return_path_octets: u32,
+    /// Whether any octet is above 127.
+    eight_bit: bool,
     /// Whether the client's first octet is still to come, behind a field of ours.
     behind_our_field: bool,
 }
@@ -47,6 +49,7 @@ impl Delivery {
             scanner: Scanner::new(),
             header: HeaderCopy::default(),
             return_path_octets: u32::try_from(return_path.len()).unwrap_or(0),
+            eight_bit: false,
             behind_our_field: false,
         };
         intake.write(return_path.as_bytes()).await?;
@@ -86,6 +89,7 @@ impl Intake {
     }
 
     async fn store(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        self.eight_bit |= !bytes.is_ascii();
         self.header.write(bytes);
         self.scanner.feed(bytes);
         Ok(self.writer.write(bytes).await?)
@@ -100,6 +104,10 @@ impl Intake {
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
         }
+        // RFC 6532 §3.7, RFC 6533 §4: the `global` types are for who takes SMTPUTF8.
+        let is_global = |part: &message::Part| is_global(&part.mime.content_type);
+        let utf8_header =
+            structure.facts.eight_bit || structure.nested_header_eight_bit || structure.parts.iter().any(is_global);
         let now = self.delivery.store.now();
         let plan = Plan::new(&self.delivery.store.directory(), &envelope, now);
         if !plan.lost.is_empty() {
@@ -122,12 +130,18 @@ impl Intake {
             record,
             header,
             skip_octets: self.return_path_octets,
-            needs_smtputf8: envelope.smtputf8,
+            header_smtputf8: envelope.smtputf8 && utf8_header,
+            body: if self.eight_bit { envelope.body.max(BodyType::EightBitMime) } else { envelope.body },
             notice,
             envelope,
             now,
         })
     }
+}
+
+/// `message/global` and its like.
+fn is_global(kind: &message::ContentType) -> bool {
+    kind.is(b"message") && kind.subtype.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"global"))
 }
 
 /// The header as it passed, up to a bound.

@@ -1,7 +1,7 @@
 //! The DSN that says "delivered" (RFC 3461 §5.2.4, §6): for who asked with NOTIFY=SUCCESS and whose message a mailbox
 //! here keeps. It is written by the transaction that keeps the message.
 
-use mail::{Address, EnhancedCode, Envelope, EnvelopeRecipient, ForwardPath, Timestamp};
+use mail::{Address, Domain, EnhancedCode, Envelope, EnvelopeRecipient, ForwardPath, Timestamp};
 use queue::dsn::{Dsn, DsnFacts, Returned, build, header_of};
 use queue::{Report, ReportKind, ReportedRecipient};
 
@@ -17,13 +17,14 @@ pub(crate) fn delivered_notice(
     now: Timestamp,
 ) -> Option<Dsn> {
     let to = envelope.reverse_path.address()?;
-    let recipients: Vec<ReportedRecipient> = plan.delivered.iter().filter_map(reported).collect();
+    let hostname = &delivery.settings().hostname;
+    let recipients: Vec<ReportedRecipient> = plan.delivered.iter().filter_map(|one| reported(one, hostname)).collect();
     let from = Address::new("postmaster", recipients.first()?.address.domain().clone()).ok()?;
     let mut token = [0; 12];
     delivery.store().world().chance.fill(&mut token);
     Some(build(&DsnFacts {
         report: &Report { kind: ReportKind::Delivered, recipients },
-        reporting_mta: &delivery.settings().hostname,
+        reporting_mta: hostname,
         from: &from,
         to,
         now,
@@ -36,10 +37,14 @@ pub(crate) fn delivered_notice(
     }))
 }
 
-fn reported(recipient: &EnvelopeRecipient) -> Option<ReportedRecipient> {
-    let ForwardPath::Address(address) = &recipient.forward_path else { return None };
+fn reported(recipient: &EnvelopeRecipient, hostname: &Domain) -> Option<ReportedRecipient> {
+    let address = match &recipient.forward_path {
+        ForwardPath::Address(address) => address.clone(),
+        // RFC 5321 §4.5.1: the one of this server.
+        ForwardPath::Postmaster => Address::new("postmaster", hostname.clone()).ok()?,
+    };
     Some(ReportedRecipient {
-        address: address.clone(),
+        address,
         original: recipient.original.clone(),
         status: DELIVERED,
         host: None,
