@@ -9,6 +9,7 @@ mod http;
 mod listen;
 mod log;
 mod login;
+mod own;
 mod reload;
 mod settings;
 mod supervise;
@@ -130,8 +131,9 @@ async fn serve_on(
         tasks.listener("http", http::serve(listener.into_tokio()?, state));
     }
 
-    let smtp_out = SmtpOut::new(bus.clone(), delivery.clone(), settings::smtp_out(&config)?)
-        .map_err(|error| Failure::new(format!("[queue]: {error}")))?;
+    let smtp_out =
+        SmtpOut::new(bus.clone(), delivery.clone(), settings::smtp_out(&config, &own::interface_addresses())?)
+            .map_err(|error| Failure::new(format!("[queue]: {error}")))?;
     let stop = tasks.workers_stop();
     tasks.worker("smtp-out", move || {
         let (smtp_out, stop) = (smtp_out.clone(), stop.clone());
