@@ -1,9 +1,16 @@
-//! The DSN that says "delivered" (RFC 3461 §5.2.4, §6): for who asked with NOTIFY=SUCCESS and whose message a mailbox
-//! here keeps. It is written by the transaction that keeps the message.
+//! The DSNs that a delivery itself causes, written by the transaction that keeps the message.
+//!
+//! One says "delivered" (RFC 3461 §5.2.4, §6): for who asked with NOTIFY=SUCCESS and whose message a mailbox here keeps.
+//!
+//! The other says "too large": some recipients take only smaller messages, the others take it, and the client had not
+//! declared the size, so that RCPT could not tell. One reply stands for all recipients at the end of DATA (RFC 5321
+//! §4.2.5): a refusal would take the message from those who accept it, so it is accepted, and responsibility for telling
+//! of the rest is ours (§6.1). A client that declares SIZE (RFC 1870) never comes here.
 
-use mail::{Address, Domain, EnhancedCode, Envelope, EnvelopeRecipient, ForwardPath, Timestamp};
+use mail::{Address, Domain, EnhancedCode, Envelope, EnvelopeRecipient, ForwardPath, Reply, Timestamp};
 use queue::dsn::{Dsn, DsnFacts, Returned, build, header_of};
 use queue::{Report, ReportKind, ReportedRecipient};
+use routing::RefuseReason;
 
 use crate::Delivery;
 use crate::plan::Plan;
@@ -16,15 +23,35 @@ pub(crate) fn delivered_notice(
     header: &str,
     now: Timestamp,
 ) -> Option<Dsn> {
-    let to = envelope.reverse_path.address()?;
     let hostname = &delivery.settings().hostname;
-    let recipients: Vec<ReportedRecipient> = plan.delivered.iter().filter_map(|one| reported(one, hostname)).collect();
+    let delivered = plan.delivered.iter().filter_map(|recipient| reported(recipient, hostname, DELIVERED, None));
+    notice(delivery, Report { kind: ReportKind::Delivered, recipients: delivered.collect() }, envelope, header, now)
+}
+
+/// The notice for recipients that take only smaller messages.
+pub(crate) fn too_large_notice(
+    delivery: &Delivery,
+    plan: &Plan,
+    envelope: &Envelope,
+    header: &str,
+    now: Timestamp,
+) -> Option<Dsn> {
+    let hostname = &delivery.settings().hostname;
+    let reply = RefuseReason::TooLarge.reply();
+    let wanted = plan.too_large.iter().filter(|recipient| recipient.notify.failure);
+    let failed = wanted.filter_map(|recipient| reported(recipient, hostname, TOO_LARGE, Some(reply.clone())));
+    notice(delivery, Report { kind: ReportKind::Failed, recipients: failed.collect() }, envelope, header, now)
+}
+
+fn notice(delivery: &Delivery, report: Report, envelope: &Envelope, header: &str, now: Timestamp) -> Option<Dsn> {
+    let to = envelope.reverse_path.address()?;
+    let recipients = &report.recipients;
     let from = Address::new("postmaster", recipients.first()?.address.domain().clone()).ok()?;
     let mut token = [0; 12];
     delivery.store().world().chance.fill(&mut token);
     Some(build(&DsnFacts {
-        report: &Report { kind: ReportKind::Delivered, recipients },
-        reporting_mta: hostname,
+        report: &report,
+        reporting_mta: &delivery.settings().hostname,
         from: &from,
         to,
         now,
@@ -37,20 +64,22 @@ pub(crate) fn delivered_notice(
     }))
 }
 
-fn reported(recipient: &EnvelopeRecipient, hostname: &Domain) -> Option<ReportedRecipient> {
+fn reported(
+    recipient: &EnvelopeRecipient,
+    hostname: &Domain,
+    status: EnhancedCode,
+    reply: Option<Reply>,
+) -> Option<ReportedRecipient> {
     let address = match &recipient.forward_path {
         ForwardPath::Address(address) => address.clone(),
         // RFC 5321 §4.5.1: the one of this server.
         ForwardPath::Postmaster => Address::new("postmaster", hostname.clone()).ok()?,
     };
-    Some(ReportedRecipient {
-        address,
-        original: recipient.original.clone(),
-        status: DELIVERED,
-        host: None,
-        reply: None,
-    })
+    Some(ReportedRecipient { address, original: recipient.original.clone(), status, host: None, reply })
 }
 
 /// RFC 3463 §3.3: other or undefined mailbox status, success.
 const DELIVERED: EnhancedCode = EnhancedCode(2, 1, 5);
+
+/// RFC 3463 §3.3: message length exceeds administrative limit of the mailbox.
+const TOO_LARGE: EnhancedCode = EnhancedCode(5, 2, 3);

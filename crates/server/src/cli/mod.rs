@@ -5,6 +5,7 @@ mod account;
 mod alias;
 mod connect;
 mod domain;
+mod event;
 mod health;
 mod init;
 mod output;
@@ -21,7 +22,7 @@ use mail::{Address, ReversePath};
 use crate::config::{self, Config};
 use crate::{dev, serve};
 
-pub(crate) use output::Failure;
+pub(crate) use output::{Failure, no_runtime};
 
 /// A mail server in one binary: SMTP, IMAP, aliases, automatic answers.
 #[derive(Parser)]
@@ -76,10 +77,15 @@ enum Command {
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
+    /// Work that failed too often and was put aside: automatic answers that could not be made, as a rule
+    #[command(subcommand)]
+    Event(event::EventCommand),
     /// Show what would happen to a message, without sending it
     #[command(after_help = "\
 Examples:
   relais explain customer@elsewhere.example info@example.org
+  relais explain alice@example.org board@example.org --as alice@example.org     sent by alice, logged in
+  relais explain customer@elsewhere.example info@example.org --size 30M
   relais explain '<>' alice@example.org      a bounce: the null reverse-path")]
     Explain {
         /// The sender; '<>' for the null reverse-path
@@ -87,6 +93,12 @@ Examples:
         from: ReversePath,
         /// The recipient
         to: Address,
+        /// The account that the sender has logged in to; without it, a stranger writes
+        #[arg(long = "as", value_name = "ACCOUNT")]
+        account: Option<Address>,
+        /// Size of the message, as 500K or 30M
+        #[arg(long, value_name = "OCTETS", value_parser = values::octets)]
+        size: Option<u64>,
     },
     /// Run a throw-away server on loopback ports, with test users and addresses that fail on purpose
     Dev(dev::DevArgs),
@@ -131,7 +143,8 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Alias(command) => command.request(),
         Command::Responder(command) => command.request()?,
         Command::Queue(command) => command.request(),
-        Command::Explain { from, to } => admin::Request::Explain { from, to },
+        Command::Event(command) => command.request(),
+        Command::Explain { from, to, account, size } => admin::Request::Explain { from, to, account, octets: size },
     };
     let config: Config = config::load(&file)?;
     let response = connect::ask(&config, request)?;
@@ -159,6 +172,7 @@ mod tests {
             ("alias", &["add", "list", "show", "set", "remove"]),
             ("responder", &["add", "list", "show", "set", "remove"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
+            ("event", &["list", "show", "retry", "remove"]),
         ] {
             let noun = command.find_subcommand(noun).unwrap();
             for verb in verbs {

@@ -64,6 +64,11 @@ pub(super) fn smtp_limits(limits: &Limits) -> smtp_in::Limits {
     }
 }
 
+/// Events that may wait for the responder before senders are asked to wait.
+pub(super) fn backlog_max(limits: &Limits) -> usize {
+    number(limits.responder_backlog_max)
+}
+
 /// One IMAP listener.
 pub(super) fn imap(config: &Config) -> imap::Settings {
     let limits = &config.limits;
@@ -73,13 +78,18 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
         append_octets_max: limits.message_octets_max,
         connections_max: number(limits.imap_connections_max),
         connections_per_address_max: number(limits.imap_connections_per_address_max),
+        autologout: Duration::from_secs(limits.imap_idle_secs),
         shutdown_grace: Duration::from_secs(limits.shutdown_grace_secs),
         ..imap::Settings::default()
     }
 }
 
 /// Outgoing mail; `interfaces` are the addresses of this machine.
-pub(super) fn smtp_out(config: &Config, interfaces: &[IpAddr]) -> Result<SmtpOutSettings, Failure> {
+pub(super) fn smtp_out(
+    config: &Config,
+    login: Option<Login>,
+    interfaces: &[IpAddr],
+) -> Result<SmtpOutSettings, Failure> {
     let queue = &config.queue;
     let mut settings = SmtpOutSettings::new(config.hostname.clone());
     settings.retry = RetryPolicy {
@@ -113,7 +123,6 @@ pub(super) fn smtp_out(config: &Config, interfaces: &[IpAddr]) -> Result<SmtpOut
     }
     let smart = &queue.smart_host;
     if !smart.host.is_empty() {
-        let login = if smart.login.is_empty() { None } else { Some(login(config)?) };
         let tls = match smart.tls {
             SmartHostTls::Starttls => TlsMode::Required,
             SmartHostTls::Implicit => TlsMode::Implicit,
@@ -148,10 +157,21 @@ fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     }
 }
 
+/// The login at the smart host, if there is one. To be read while the file can be: at the start, before root is given up.
+pub(super) fn smart_host_login(config: &Config) -> Result<Option<Login>, Failure> {
+    let smart = &config.queue.smart_host;
+    if smart.host.is_empty() || smart.login.is_empty() {
+        return Ok(None);
+    }
+    login(config).map(Some)
+}
+
 fn login(config: &Config) -> Result<Login, Failure> {
     let (name, file) = (&config.queue.smart_host.login, &config.queue.smart_host.password_file);
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::new(format!("[queue.smart_host] password_file {}: {error}", file.display())))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let failure = Failure::new(format!("[queue.smart_host] password_file {}: {error}", file.display()));
+        failure.hint("its first line is the password; it is read at the start, by root when root starts the server")
+    })?;
     let password = text.lines().next().unwrap_or_default();
     Ok(Login { name: name.clone(), password: Secret::new(password) })
 }
@@ -167,7 +187,7 @@ mod tests {
         let text = "[listeners]\nmx = [\"[::]:25\"]\n[queue]\nown_names = [\"MX2.near.example\"]\n\
                     own_addresses = [\"198.51.100.7\"]\nip_family = \"ipv4\"\n";
         let config = parse(text, Path::new("relais.toml")).unwrap();
-        let settings = smtp_out(&config, &["192.0.2.1".parse().unwrap()]).unwrap();
+        let settings = smtp_out(&config, None, &["192.0.2.1".parse().unwrap()]).unwrap();
         assert_eq!(settings.own_names, [Domain::parse("mx2.near.example").unwrap()]);
         let own: Vec<String> = settings.own_addresses.iter().map(IpAddr::to_string).collect();
         assert_eq!(own, ["192.0.2.1", "198.51.100.7"]);
@@ -183,11 +203,22 @@ mod tests {
             let text = format!("[queue.smart_host]\nhost = \"smart.example\"\nca_file = \"{}\"\n", file.display());
             parse(&text, Path::new("relais.toml")).unwrap()
         };
-        assert!(smtp_out(&config(&file), &[]).is_err(), "no such file");
+        assert!(smtp_out(&config(&file), None, &[]).is_err(), "no such file");
         std::fs::write(&file, "no certificate").unwrap();
-        assert!(smtp_out(&config(&file), &[]).is_err());
+        assert!(smtp_out(&config(&file), None, &[]).is_err());
         let made = rcgen::generate_simple_self_signed(vec!["smart.example".to_owned()]).unwrap();
         std::fs::write(&file, made.cert.pem()).unwrap();
-        assert_eq!(smtp_out(&config(&file), &[]).unwrap().roots, Roots::Given(vec![made.cert.der().clone()]));
+        assert_eq!(smtp_out(&config(&file), None, &[]).unwrap().roots, Roots::Given(vec![made.cert.der().clone()]));
+    }
+
+    /// What the file says of IMAP reaches its sessions; a reload makes the settings anew from the limits.
+    #[test]
+    fn limits_of_imap_are_taken_over() {
+        let mut config = Config::default();
+        assert_eq!(imap(&config).autologout, Duration::from_secs(1_800));
+        config.limits.imap_idle_secs = 5_400;
+        config.limits.imap_connections_max = 7;
+        let settings = imap(&config);
+        assert_eq!((settings.autologout, settings.connections_max), (Duration::from_secs(5_400), 7));
     }
 }

@@ -275,10 +275,8 @@ impl Engine {
             // RFC 5321 §2.3.8: LF alone ends no line; what follows up to CRLF still belongs to this one.
             self.input.give_line_up();
             self.flush = true;
-            let state = match std::mem::replace(&mut self.state, State::Closed) {
-                State::Auth(_) => State::Ready,
-                state => state,
-            };
+            let before = std::mem::replace(&mut self.state, State::Closed);
+            let state = if matches!(before, State::Auth(_)) { State::Ready } else { before };
             self.apply(Step::refuse(state, Misbehaviour::LineEndsWithLf));
             return true;
         }
