@@ -355,6 +355,7 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             dsn_return: None,
             envelope_id: None,
             smtputf8: false,
+            sender_smtputf8: false,
             body: mail::BodyType::SevenBit,
             blob: blob.hash,
             skip_octets: 0,
