@@ -264,3 +264,5 @@ async fn a_message_can_not_continue_our_own_fields() {
     let content = String::from_utf8(blob.read(0, u64::MAX).await.unwrap()).unwrap();
     assert_eq!(content, "Return-Path: <>\r\nReceived: by us\r\n\r\n\tfor <forged@example.org>\r\n more\r\n");
 }
+
+mod addresses;

@@ -197,8 +197,7 @@ mod tests {
     fn made(directory: &Directory, text: Option<&str>) -> Result<(), String> {
         let account = account_object(1, "alice@a.example");
         let asked = text.map(address);
-        let domain =
-            asked.as_ref().map_or_else(|| domain("a.example").name, |asked| asked.domain().clone());
+        let domain = asked.as_ref().map_or_else(|| domain("a.example").name, |asked| asked.domain().clone());
         may_make_alias(directory, &account, &domain, asked.as_ref()).map_err(|flaw| flaw.to_string())
     }
 

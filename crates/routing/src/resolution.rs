@@ -339,7 +339,17 @@ impl fmt::Display for What {
             Self::CatchAll { domain } => write!(f, "catch-all of {domain}"),
             Self::AllUsers { domain } => write!(f, "all users of {domain}"),
             Self::Mailbox { address, detail: None, .. } => write!(f, "mailbox {address}"),
-            Self::Mailbox { address, detail: Some(detail), .. } => write!(f, "mailbox {address}, detail \"{detail}\""),
+            Self::Mailbox { address, detail: Some(detail), folders, .. } => {
+                write!(
+                    f,
+                    "mailbox {address}, detail \"{detail}\"{}",
+                    match folders {
+                        SubaddressFolders::Off => "",
+                        SubaddressFolders::Existing => ", in the folder of that name when there is one",
+                        SubaddressFolders::Create => ", in the folder of that name",
+                    }
+                )
+            }
             Self::Responder { id } => write!(f, "responder {id}"),
             Self::Remote { address } => write!(f, "remote {address}"),
             Self::Dropped => f.write_str(":blackhole:"),

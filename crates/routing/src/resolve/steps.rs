@@ -298,8 +298,7 @@ impl<'a> Walk<'a> {
         reason: Reason,
         what: impl FnOnce(Address) -> What,
     ) -> Node {
-        let known = |(other, at, _): &(mail::AccountId, Address, ListRole)| *other == part && at.same_mailbox(address);
-        let first = !self.held.iter().any(known);
+        let first = self.reached_held.insert((part, address.canonical()));
         if first {
             self.held.push((part, address.clone(), role));
         }
