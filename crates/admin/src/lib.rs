@@ -8,6 +8,7 @@
 
 mod account;
 mod alias;
+mod contact;
 mod domain;
 mod error;
 mod event;
@@ -26,13 +27,13 @@ use storage::Store;
 
 pub use error::{AdminError, ErrorKind};
 pub use request::{
-    AccountRequest, AliasRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest, EventSelection,
-    GroupContent, GroupRequest, NewAccount, PatternRequest, QueueRequest, QueueSelection, Request, ResponderContent,
-    ResponderRequest,
+    AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
+    EventSelection, GroupContent, GroupRequest, NewAccount, PatternRequest, PreviewRequest, QueueRequest,
+    QueueSelection, Request, ResponderContent, ResponderRequest,
 };
 pub use response::{
-    AccountView, AliasView, DomainView, EventView, Explanation, FirstUseView, ImportReport, PatternTest,
-    QueueEntryView, QueueRecipientView, Response,
+    AccountView, AliasView, DomainView, EventView, Explanation, FirstUseView, ImportReport, PatternTest, Preview,
+    QueueEntryView, QueueRecipientView, ResponderView, Response,
 };
 pub use terms::Terms;
 
@@ -55,6 +56,7 @@ pub async fn execute(store: &Store, settings: Settings, request: Request) -> Res
         Request::Alias(request) => alias::execute(store, request).await,
         Request::Group(request) => group::execute(store, request).await,
         Request::Responder(request) => responder::execute(store, request).await,
+        Request::Contact(request) => contact::execute(store, request).await,
         Request::Queue(request) => queue_entry::execute(store, request).await,
         Request::Event(request) => event::execute(store, request).await,
         Request::Explain { from, to, account, octets } => {

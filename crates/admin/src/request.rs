@@ -2,7 +2,9 @@
 
 use auth::Password;
 use mail::{Address, Domain, QueueId, ReversePath, Topic};
-use routing::objects::{AliasForm, AliasMakers, Posting, ResponderKind, Role, SubaddressFolders, Target};
+use routing::objects::{
+    AliasForm, AliasMakers, Audience, Hours, Posting, ResponderKind, Role, SubaddressFolders, Target,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::terms::Terms;
@@ -21,6 +23,8 @@ pub enum Request {
     Group(GroupRequest),
     /// About responders.
     Responder(ResponderRequest),
+    /// About contacts of an account.
+    Contact(ContactRequest),
     /// About the queue of outgoing mail.
     Queue(QueueRequest),
     /// About events that failed too often.
@@ -484,6 +488,75 @@ pub struct ResponderContent {
     pub copy_received_to: Edit<Address>,
     /// Whether answers are filed in Sent.
     pub file_in_sent: Option<bool>,
+    /// When in the week it acts.
+    pub hours: Edit<Hours>,
+    /// To whom it speaks.
+    pub audience: Option<Audience>,
+    /// No other words for the inside; what the next four fields say is said anew.
+    pub no_inside: bool,
+    /// Subject for the people of the organisation.
+    pub inside_subject: Option<String>,
+    /// Prefix for them.
+    pub inside_subject_prefix: Option<String>,
+    /// Plain text for them.
+    pub inside_text: Edit<String>,
+    /// HTML for them.
+    pub inside_html: Edit<String>,
+    /// Who stands in meanwhile.
+    pub deputy: Edit<Address>,
+    /// Whether received messages are copied to the deputy.
+    pub copy_to_deputy: Option<bool>,
+    /// Whether the signature stands below.
+    pub signature: Option<bool>,
+    /// The zone of window and hours, instead of the owner's.
+    pub time_zone: Edit<String>,
+    /// The language of dates, instead of the owner's.
+    pub language: Edit<String>,
+}
+
+/// A message that is imagined for a preview.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewRequest {
+    /// Its sender; an address of ours is taken for its person, logged in.
+    pub from: Address,
+    /// Its recipient; `None`: the responder's address.
+    #[serde(default)]
+    pub to: Option<Address>,
+    /// The sender's name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Its subject.
+    #[serde(default)]
+    pub subject: Option<String>,
+}
+
+/// About contacts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContactRequest {
+    /// Enter one by hand.
+    Add {
+        /// Whose.
+        account: Address,
+        /// The contact.
+        address: Address,
+    },
+    /// A page.
+    List {
+        /// Whose.
+        account: Address,
+        /// Only those behind this one.
+        #[serde(default)]
+        after: Option<Address>,
+    },
+    /// Remove one.
+    Remove {
+        /// Whose.
+        account: Address,
+        /// The contact.
+        address: Address,
+    },
 }
 
 /// About responders.
@@ -517,6 +590,13 @@ pub enum ResponderRequest {
         address: Option<Address>,
         /// What changes.
         content: Box<ResponderContent>,
+    },
+    /// What one would answer now.
+    Preview {
+        /// Its number.
+        id: u64,
+        /// To which message.
+        of: PreviewRequest,
     },
     /// Delete one.
     Remove {

@@ -4,7 +4,9 @@ use auth::Password;
 use mail::{AccountId, Address, Domain, QueueId, Timestamp};
 use routing::Resolution;
 use routing::objects::{AccountObject, AliasObject, DomainObject, GroupObject, PatternAlias, ResponderObject, Role};
+use routing::responders::Phase;
 use serde::{Deserialize, Serialize};
+use storage::contacts::Contact;
 
 use crate::request::EventId;
 
@@ -35,9 +37,13 @@ pub enum Response {
     /// Which pattern fits an address.
     PatternTest(Box<PatternTest>),
     /// A responder.
-    Responder(Box<ResponderObject>),
+    Responder(Box<ResponderView>),
     /// Responders.
-    Responders(Vec<ResponderObject>),
+    Responders(Vec<ResponderView>),
+    /// What a responder would answer.
+    Preview(Box<Preview>),
+    /// Contacts.
+    Contacts(Vec<Contact>),
     /// A queue entry.
     QueueEntry(Box<QueueEntryView>),
     /// Queue entries.
@@ -236,4 +242,47 @@ pub struct Explanation {
     pub text: String,
     /// What each responder on the way would do, and why.
     pub responders: Vec<String>,
+}
+
+/// A responder, and how it stands now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResponderView {
+    /// The responder.
+    #[serde(flatten)]
+    pub responder: ResponderObject,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Whether it acts on what comes at this moment, weekly hours included (V4).
+    pub acts_now: bool,
+    /// The account that it belongs to.
+    pub owner: Option<Address>,
+    /// The time zone of its window and hours.
+    pub zone: String,
+    /// Answers given since it last began.
+    pub answered: u64,
+    /// What is deleted, and while which window, in words; `None`: received messages are kept (A9).
+    pub deletes: Option<String>,
+}
+
+/// What a responder would answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// Its number.
+    pub responder: u64,
+    /// Whether it would answer now.
+    pub answers: bool,
+    /// That, and why not, in words.
+    pub decision: String,
+    /// From of the answer.
+    pub from: Address,
+    /// The sender name.
+    pub from_name: String,
+    /// To of the answer.
+    pub to: Address,
+    /// Subject.
+    pub subject: String,
+    /// Plain text; `None`: made from the HTML.
+    pub text: Option<String>,
+    /// HTML.
+    pub html: Option<String>,
 }

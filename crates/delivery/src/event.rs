@@ -28,6 +28,9 @@ pub struct MessageStored {
     pub recipient: Address,
     /// Envelope reverse-path.
     pub reverse_path: ReversePath,
+    /// Who submitted it, logged in; `None`: another server handed it over.
+    #[serde(default)]
+    pub account: Option<AccountId>,
     /// When the message was accepted: "the date of receipt" (A12).
     pub received_at: Timestamp,
     /// The message's header, cut at [`crate::limits::EVENT_HEADER_OCTETS_MAX`]; kept as text, octets above 127 that

@@ -124,9 +124,11 @@ impl Store {
 
     /// Removes an object with everything in its part of the store.
     async fn remove_part(&self, part: AccountId, key: ObjectKey) -> Result<Done<()>, StorageError> {
+        self.clear_contacts(part).await?;
         let directory = Arc::clone(&self.directory);
         let done = self
             .transact_with(Durability::Freeing, move |tx| {
+                tx.clear_last_contacts(part)?;
                 for (_, value) in tx.scan(&Key::of(Table::Mailbox, part).range(), Order::Ascending, MAILBOXES_MAX)? {
                     tx.doom_mailbox(part, MailboxRow::decode(&value)?.id)?;
                 }

@@ -22,7 +22,7 @@ pub use domain::{AliasForm, AliasMakers, AliasPolicy, DomainObject, PatternAlias
 pub use fail::FailText;
 pub use group::{GroupObject, Posting};
 pub use list::{ListObject, ListRole};
-pub use responder::{ResponderKind, ResponderObject};
+pub use responder::{Audience, Hours, HoursWhen, ResponderKind, ResponderObject, Wording};
 pub use rules::{AddressRules, SenderPattern};
 pub use shared::{Member, SeenState, SharedMailbox};
 

@@ -4,6 +4,7 @@
 mod account;
 mod alias;
 mod connect;
+mod contact;
 mod domain;
 mod event;
 mod group;
@@ -80,6 +81,9 @@ enum Command {
     /// Automatic answers: autoresponders and out-of-office messages
     #[command(subcommand)]
     Responder(Box<responder::ResponderCommand>),
+    /// Contacts of an account: whom it knows
+    #[command(subcommand)]
+    Contact(contact::ContactCommand),
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
@@ -149,6 +153,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Alias(command) => command.request(),
         Command::Group(command) => command.request(),
         Command::Responder(command) => command.request()?,
+        Command::Contact(command) => command.request(),
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
         Command::Explain { from, to, account, size } => admin::Request::Explain { from, to, account, octets: size },
@@ -178,7 +183,8 @@ mod tests {
             ("account", &["add", "list", "show", "set", "remove"]),
             ("alias", &["add", "make", "list", "show", "set", "remove"]),
             ("group", &["add", "list", "show", "set", "remove"]),
-            ("responder", &["add", "list", "show", "set", "remove"]),
+            ("responder", &["add", "list", "show", "set", "preview", "remove"]),
+            ("contact", &["add", "list", "remove"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
             ("event", &["list", "show", "retry", "remove"]),
         ] {
