@@ -3,7 +3,7 @@
 use auth::Password;
 use mail::{AccountId, Address, Domain, QueueId, Timestamp};
 use routing::Resolution;
-use routing::objects::{AccountObject, AliasObject, DomainObject, ResponderObject, Role};
+use routing::objects::{AccountObject, AliasObject, DomainObject, GroupObject, PatternAlias, ResponderObject, Role};
 use routing::responders::Phase;
 use serde::{Deserialize, Serialize};
 use storage::contacts::Contact;
@@ -25,9 +25,17 @@ pub enum Response {
     /// What an import did.
     Imported(ImportReport),
     /// An alias.
-    Alias(AliasObject),
+    Alias(Box<AliasView>),
     /// Aliases.
-    Aliases(Vec<AliasObject>),
+    Aliases(Vec<AliasView>),
+    /// A group.
+    Group(Box<GroupObject>),
+    /// Groups.
+    Groups(Vec<GroupObject>),
+    /// The pattern aliases of a domain, in the order in which they are tried.
+    Patterns(Vec<PatternAlias>),
+    /// Which pattern fits an address.
+    PatternTest(Box<PatternTest>),
     /// A responder.
     Responder(Box<ResponderView>),
     /// Responders.
@@ -60,6 +68,50 @@ pub struct DomainView {
     pub accounts: usize,
     /// Aliases in it.
     pub aliases: usize,
+    /// Groups in it.
+    #[serde(default)]
+    pub groups: usize,
+    /// Mailing lists in it.
+    #[serde(default)]
+    pub lists: usize,
+}
+
+/// An alias and who wrote to it first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasView {
+    /// The alias.
+    #[serde(flatten)]
+    pub alias: AliasObject,
+    /// The login of the person who made it for themselves.
+    #[serde(default)]
+    pub owner: Option<Address>,
+    /// The first message to it.
+    #[serde(default)]
+    pub first_use: Option<FirstUseView>,
+}
+
+/// The first message to an alias.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstUseView {
+    /// Its reverse-path, in angle brackets.
+    pub from: String,
+    /// When it was accepted.
+    pub at: Timestamp,
+}
+
+/// Which pattern fits an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatternTest {
+    /// The address.
+    pub address: Address,
+    /// The place of the pattern that fits, from 1; `None`: none does.
+    pub number: Option<usize>,
+    /// It.
+    pub pattern: Option<String>,
+    /// What its targets become; one that is no target says why.
+    pub targets: Vec<String>,
+    /// Where a stranger's message to the address goes as things are saved, with reasons.
+    pub explanation: String,
 }
 
 /// An account, without its hash.

@@ -37,7 +37,13 @@ fn target(text: &str) -> Target {
 
 fn add_domain(text: &str) -> Request {
     let (catch_all, postmaster, subaddress_separators) = (None, None, None);
-    Request::Domain(DomainRequest::Add { name: name(text), catch_all, postmaster, subaddress_separators })
+    Request::Domain(DomainRequest::Add {
+        name: name(text),
+        catch_all,
+        postmaster,
+        subaddress_separators,
+        content: Box::default(),
+    })
 }
 
 fn add_account(text: &str) -> Request {
@@ -46,7 +52,7 @@ fn add_account(text: &str) -> Request {
 
 fn add_alias(text: &str, targets: &[&str]) -> Request {
     let targets = targets.iter().copied().map(target).collect();
-    Request::Alias(AliasRequest::Add { address: address(text), targets, note: None })
+    Request::Alias(AliasRequest::Add { address: address(text), targets, note: None, terms: Box::default() })
 }
 
 /// example.org with alice and bob.
@@ -164,14 +170,14 @@ async fn r03_redirects_of_an_alias_add_up() {
     ask(&store, add_alias("info@example.org", &["alice@example.org"])).await.unwrap();
     let added = ask(&store, add_alias("INFO@example.org", &["bob@example.org", "ALICE@example.org", ""])).await;
     let Ok(Response::Alias(alias)) = added else { panic!("{added:?}") };
-    let targets: Vec<String> = alias.targets.into_iter().map(String::from).collect();
+    let targets: Vec<String> = alias.alias.targets.into_iter().map(String::from).collect();
     assert_eq!(targets, ["alice@example.org", "bob@example.org", ""]);
     let remove = |targets: &[&str]| {
         let targets = targets.iter().copied().map(target).collect();
-        Request::Alias(AliasRequest::Remove { address: address("info@example.org"), targets })
+        Request::Alias(AliasRequest::Remove { address: address("info@example.org"), targets, by: None })
     };
     let Ok(Response::Alias(alias)) = ask(&store, remove(&["", "bob@example.org"])).await else { panic!() };
-    assert_eq!(alias.targets, [target("alice@example.org")]);
+    assert_eq!(alias.alias.targets, [target("alice@example.org")]);
     assert_eq!(
         said(ask(&store, remove(&["alice@example.org"])).await),
         "info@example.org would lead nowhere\n  `relais alias remove info@example.org` deletes the whole alias"
@@ -580,3 +586,5 @@ async fn an_account_can_not_come_into_a_domain_that_goes() {
     assert_eq!((removed.is_ok(), added.is_ok()), (!domain, account), "{removed:?} {added:?}");
     assert!(domain || !account, "an account without a domain");
 }
+
+mod addresses;

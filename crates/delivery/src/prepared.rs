@@ -9,7 +9,8 @@ use storage::messages::{Deposited, NewMessage};
 use storage::rows::{QueueRecipient, QueueRow};
 use storage::{StorageError, Transaction};
 
-use crate::event::{HeldMessage, Kept, MessageStored};
+use crate::event::{Kept, MessageStored};
+use crate::held::HeldMessage;
 use crate::plan::Plan;
 
 /// See [`crate::Intake::finish`]. Cheap to clone, so that a transaction body can hold it.
@@ -163,12 +164,8 @@ impl Prepared {
             part: held.part,
             mailbox,
             uid: deposited.uid,
-            blob: self.blob.hash,
-            skip_octets: self.skip_octets,
-            octets: self.blob.octets,
-            address: held.address.clone(),
-            role: held.role,
-            recipient: held.recipient.clone(),
+            // Not the alias that may have led there: what the address is for stands in it.
+            recipient: held.address.clone(),
             reverse_path: self.envelope.reverse_path.clone(),
             account: self.account,
             received_at: self.now,

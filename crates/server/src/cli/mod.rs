@@ -7,11 +7,14 @@ mod connect;
 mod contact;
 mod domain;
 mod event;
+mod group;
 mod health;
 mod init;
 mod output;
+mod pattern;
 mod queue;
 mod responder;
+mod terms;
 mod values;
 
 use std::path::PathBuf;
@@ -65,13 +68,16 @@ enum Command {
     Health,
     /// Domains that this server receives mail for
     #[command(subcommand)]
-    Domain(domain::DomainCommand),
+    Domain(Box<domain::DomainCommand>),
     /// Accounts: persons with a mailbox and a login
     #[command(subcommand)]
     Account(account::AccountCommand),
     /// Aliases: addresses that lead to others
     #[command(subcommand)]
-    Alias(alias::AliasCommand),
+    Alias(Box<alias::AliasCommand>),
+    /// Groups: one address for a set of mailboxes
+    #[command(subcommand)]
+    Group(Box<group::GroupCommand>),
     /// Automatic answers: autoresponders and out-of-office messages
     #[command(subcommand)]
     Responder(Box<responder::ResponderCommand>),
@@ -145,6 +151,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Domain(command) => command.request(),
         Command::Account(command) => command.request()?,
         Command::Alias(command) => command.request(),
+        Command::Group(command) => command.request(),
         Command::Responder(command) => command.request()?,
         Command::Contact(command) => command.request(),
         Command::Queue(command) => command.request(),
@@ -174,7 +181,8 @@ mod tests {
         for (noun, verbs) in [
             ("domain", &["add", "list", "show", "set", "remove"][..]),
             ("account", &["add", "list", "show", "set", "remove"]),
-            ("alias", &["add", "list", "show", "set", "remove"]),
+            ("alias", &["add", "make", "list", "show", "set", "remove"]),
+            ("group", &["add", "list", "show", "set", "remove"]),
             ("responder", &["add", "list", "show", "set", "preview", "remove"]),
             ("contact", &["add", "list", "remove"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),

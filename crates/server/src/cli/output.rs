@@ -2,11 +2,13 @@
 //! the standard error.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's purpose")]
 
+mod addresses;
+
 use std::fmt::Write as _;
 
 use admin::{AccountView, AdminError, DomainView, EventView, Preview, QueueEntryView, ResponderView, Response};
 use mail::Timestamp;
-use routing::objects::{AliasObject, Audience, ResponderKind, ResponderObject, Role, Target};
+use routing::objects::{Audience, ResponderKind, ResponderObject, Role, SubaddressFolders};
 use routing::responders::Phase;
 use serde::Serialize;
 use storage::contacts::ContactOrigin;
@@ -168,12 +170,12 @@ fn in_words(response: &Response) -> String {
             }
             out
         }
-        Response::Alias(one) => alias(one),
-        Response::Aliases(all) => table(
-            ["ALIAS", "LEADS TO", "STATE", "NOTE"],
-            "no aliases yet; `relais alias add info@example.org --to alice@example.org` adds one",
-            all.iter().map(|one| [one.address.to_string(), targets(one), on_off(one.enabled), one.note.clone()]),
-        ),
+        Response::Alias(one) => addresses::alias(one),
+        Response::Aliases(all) => addresses::aliases(all),
+        Response::Group(one) => addresses::group(one),
+        Response::Groups(all) => addresses::groups(all),
+        Response::Patterns(all) => addresses::patterns(all),
+        Response::PatternTest(test) => addresses::pattern_test(test),
         Response::Responder(one) => responder(one),
         Response::Responders(all) => table(
             ["ID", "ADDRESS", "KIND", "SUBJECT", "WINDOW", "ANSWERED", "STATE"],
@@ -246,6 +248,24 @@ fn domain(one: &DomainView) -> String {
     let administrator = || "an administrator".to_owned();
     field(&mut out, "postmaster", one.domain.postmaster.as_ref().map_or_else(administrator, ToString::to_string));
     field(&mut out, "subaddresses by", &one.domain.subaddress_separators);
+    field(
+        &mut out,
+        "subaddress folders",
+        match one.domain.subaddress_folders {
+            SubaddressFolders::Off => "off",
+            SubaddressFolders::Existing => "existing ones",
+            SubaddressFolders::Create => "made when missing",
+        },
+    );
+    if let Some(target) = &one.domain.alias_of {
+        field(&mut out, "stands for", target);
+    }
+    field(&mut out, "groups", one.groups);
+    field(&mut out, "lists", one.lists);
+    field(&mut out, "patterns", one.domain.patterns.len());
+    field(&mut out, "own aliases made by", addresses::policy(&one.domain.alias_policy));
+    field(&mut out, "time zone", &one.domain.time_zone);
+    field(&mut out, "language", &one.domain.language);
     field(&mut out, "made", moment(one.domain.created_at));
     out
 }
@@ -271,15 +291,6 @@ fn account(one: &AccountView) -> String {
     if let Some(password) = &one.generated_password {
         field(&mut out, "password", format_args!("{} (shown only now)", password.expose()));
     }
-    out
-}
-
-fn alias(one: &AliasObject) -> String {
-    let mut out = String::new();
-    field(&mut out, "alias", &one.address);
-    field(&mut out, "leads to", targets(one));
-    field(&mut out, "state", on_off(one.enabled));
-    field(&mut out, "note", &one.note);
     out
 }
 
@@ -439,13 +450,6 @@ fn window(one: &ResponderObject) -> String {
         (None, Some(ends)) => format!("until {ends}"),
         (Some(starts), Some(ends)) => format!("{starts} to {ends}"),
     }
-}
-
-fn targets(alias: &AliasObject) -> String {
-    let words = alias.targets.iter().map(|target| {
-        if *target == Target::AllUsers { ":all: (every user)".to_owned() } else { String::from(target.clone()) }
-    });
-    words.collect::<Vec<_>>().join(", ")
 }
 
 fn moment(at: Timestamp) -> String {

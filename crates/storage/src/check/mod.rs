@@ -85,10 +85,8 @@ pub enum Flaw {
     BlobContent,
     /// The queue and its schedule don't lead to each other.
     QueueDue,
-    /// Contacts, their order of time and their count don't match.
+    /// Contacts, their order of time and their count do not match.
     Contacts,
-    /// The index of the traces and their terms don't lead to each other.
-    TraceIndex,
     /// The version stamp is missing or can't be read.
     Stamp,
     /// An account, an alias or a responder in a domain that is not there.
@@ -99,6 +97,8 @@ pub enum Flaw {
     Answered,
     /// An event whose content its consumer could not read.
     EventContent,
+    /// The index of the traces and their terms don't lead to each other.
+    TraceIndex,
 }
 
 impl Flaw {
@@ -131,12 +131,12 @@ impl Flaw {
             Self::BlobContent => "content is damaged",
             Self::QueueDue => "schedule of the queue is wrong",
             Self::Contacts => "the index of contacts is wrong",
-            Self::TraceIndex => "index of the traces is wrong",
             Self::Stamp => "version stamp is missing or can't be read",
             Self::NoDomain => "is in a domain that is not there",
             Self::RecordContent => "record does not fit the message",
             Self::Answered => "note of the last answer can't be read",
             Self::EventContent => "content of the event can't be read",
+            Self::TraceIndex => "index of the traces is wrong",
         }
     }
 }
@@ -263,8 +263,8 @@ pub async fn check_with(
     check.first_uses().await?;
     check.queue().await?;
     check.events().await?;
-    check.traces().await?;
     check.answered().await?;
+    check.traces().await?;
     check.blobs().await?;
     Ok(check.checked)
 }

@@ -37,8 +37,8 @@ impl Contents for Known {
         if record.starts_with(b"record") { Ok(()) } else { Err("no record".to_owned()) }
     }
 
-    fn scan(&self) -> Box<dyn Scan> {
-        Box::new(Self)
+    fn scan(&self) -> Option<Box<dyn Scan>> {
+        Some(Box::new(Self))
     }
 
     fn event(&self, _topic: Topic, payload: &[u8]) -> Result<(), String> {
