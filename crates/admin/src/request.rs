@@ -2,9 +2,14 @@
 
 use auth::Password;
 use mail::{Address, Domain, QueueId, ReversePath, Topic};
-use routing::objects::{FromPolicy, Joining, NonMembers, Posting, ReplyTo, ResponderKind, Role, Target};
+use routing::objects::{
+    AliasForm, AliasMakers, Audience, FromPolicy, Hours, Joining, NonMembers, Posting, ReplyTo, ResponderKind, Role,
+    SubaddressFolders, Target,
+};
 use serde::{Deserialize, Serialize};
 use storage::rows::MemberState;
+
+use crate::terms::Terms;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,10 +21,14 @@ pub enum Request {
     Account(AccountRequest),
     /// About aliases.
     Alias(AliasRequest),
+    /// About groups.
+    Group(GroupRequest),
     /// About mailing lists, and what waits for moderators.
     List(Box<ListRequest>),
     /// About responders.
     Responder(ResponderRequest),
+    /// About contacts of an account.
+    Contact(ContactRequest),
     /// About the queue of outgoing mail.
     Queue(QueueRequest),
     /// About events that failed too often.
@@ -79,6 +88,9 @@ pub enum DomainRequest {
         /// Characters that part a subaddress; `None`: `+`.
         #[serde(default)]
         subaddress_separators: Option<String>,
+        /// Everything else.
+        #[serde(default)]
+        content: Box<DomainContent>,
     },
     /// All of them.
     List,
@@ -103,6 +115,16 @@ pub enum DomainRequest {
         /// Whether mail is accepted.
         #[serde(default)]
         enabled: Option<bool>,
+        /// Everything else.
+        #[serde(default)]
+        content: Box<DomainContent>,
+    },
+    /// About its pattern aliases.
+    Pattern {
+        /// Its name.
+        name: Domain,
+        /// What about them.
+        request: PatternRequest,
     },
     /// Give one up.
     Remove {
@@ -111,6 +133,81 @@ pub enum DomainRequest {
         /// With everything in it.
         #[serde(default)]
         force: bool,
+    },
+}
+
+/// What else a domain has; an absent field is left as it is, or at its default for a new one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DomainContent {
+    /// The domain whose addresses it has.
+    pub alias_of: Edit<Domain>,
+    /// IANA name of the zone in which expiry dates are read.
+    pub time_zone: Option<String>,
+    /// `fr` or `en`.
+    pub language: Option<String>,
+    /// Whether a subaddress names a mailbox.
+    pub subaddress_folders: Option<SubaddressFolders>,
+    /// Who may make aliases for themselves.
+    pub alias_makers: Option<AliasMakers>,
+    /// How many one person may have.
+    pub aliases_per_person_max: Option<u32>,
+    /// Which forms are allowed.
+    pub alias_forms: Option<Vec<AliasForm>>,
+}
+
+/// About the pattern aliases of a domain. They are numbered from 1 in the order in which they are tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PatternRequest {
+    /// Make one.
+    Add {
+        /// A regular expression over the whole local part.
+        pattern: String,
+        /// Where it leads, with `$1` for what the first group found.
+        targets: Vec<String>,
+        /// What it is for.
+        #[serde(default)]
+        note: Option<String>,
+        /// Its place; `None`: the last.
+        #[serde(default)]
+        place: Option<usize>,
+    },
+    /// All, in order.
+    List,
+    /// Change the order.
+    Move {
+        /// Which.
+        number: usize,
+        /// Where to.
+        place: usize,
+    },
+    /// Switch one on or off, or change its note.
+    Set {
+        /// Which.
+        number: usize,
+        /// Whether it is in force.
+        #[serde(default)]
+        enabled: Option<bool>,
+        /// What it is for.
+        #[serde(default)]
+        note: Option<String>,
+    },
+    /// Delete one.
+    Remove {
+        /// Which.
+        number: usize,
+    },
+    /// Which one fits an address, what its targets become, and where mail to the address goes in fact.
+    Test {
+        /// The address.
+        address: Address,
+        /// A pattern that is not saved, tried alone instead of the domain's.
+        #[serde(default)]
+        pattern: Option<String>,
+        /// Where that one leads.
+        #[serde(default)]
+        targets: Vec<String>,
     },
 }
 
@@ -234,6 +331,111 @@ pub enum AliasRequest {
         /// What it is for.
         #[serde(default)]
         note: Option<String>,
+        /// What it demands of senders.
+        #[serde(default)]
+        terms: Box<Terms>,
+    },
+    /// Make one on behalf of a person, within the domain's policy; it leads to their mailbox.
+    Make {
+        /// The person's login.
+        account: Address,
+        /// The alias; `None`: a random one.
+        #[serde(default)]
+        address: Option<Address>,
+        /// Where the random one is made; `None`: in the domain of the login.
+        #[serde(default)]
+        domain: Option<Domain>,
+        /// What it is for.
+        #[serde(default)]
+        note: Option<String>,
+    },
+    /// All, or those of one domain, or those that one person made.
+    List {
+        /// Only this domain's.
+        #[serde(default)]
+        domain: Option<Domain>,
+        /// Only those that this account made for itself.
+        #[serde(default)]
+        made_by: Option<Address>,
+    },
+    /// One.
+    Show {
+        /// Its address.
+        address: Address,
+        /// On behalf of this account: only when it made the alias.
+        #[serde(default)]
+        by: Option<Address>,
+    },
+    /// Change one.
+    Set {
+        /// Its address.
+        address: Address,
+        /// Where it leads instead.
+        #[serde(default)]
+        targets: Option<Vec<Target>>,
+        /// What it is for.
+        #[serde(default)]
+        note: Option<String>,
+        /// Whether it is in force.
+        #[serde(default)]
+        enabled: Option<bool>,
+        /// What it demands of senders.
+        #[serde(default)]
+        terms: Box<Terms>,
+        /// On behalf of this account: only when it made the alias, and only note and state.
+        #[serde(default)]
+        by: Option<Address>,
+    },
+    /// Delete one, or some of its redirects.
+    Remove {
+        /// Its address.
+        address: Address,
+        /// Only these redirects; empty: the alias.
+        #[serde(default)]
+        targets: Vec<Target>,
+        /// On behalf of this account: only when it made the alias.
+        #[serde(default)]
+        by: Option<Address>,
+    },
+}
+
+/// What a group is; an absent field is left as it is, or at its default for a new one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GroupContent {
+    /// Its name.
+    pub display_name: Option<String>,
+    /// Its members from now on.
+    pub members: Option<Vec<Address>>,
+    /// Members that come in.
+    pub add_members: Vec<Address>,
+    /// Members that leave.
+    pub remove_members: Vec<Address>,
+    /// Who may write to it.
+    pub posting: Option<Posting>,
+    /// Whether messages wait for a moderator.
+    pub moderated: Option<bool>,
+    /// Who moderates.
+    pub moderators: Option<Vec<Address>>,
+    /// Whether it is in force.
+    pub enabled: Option<bool>,
+    /// What it is for.
+    pub note: Option<String>,
+    /// What it demands of senders.
+    pub terms: Terms,
+}
+
+/// About groups (R9).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupRequest {
+    /// Make one.
+    Add {
+        /// Its address.
+        address: Address,
+        /// What it is.
+        #[serde(default)]
+        content: Box<GroupContent>,
     },
     /// All, or those of one domain.
     List {
@@ -250,23 +452,13 @@ pub enum AliasRequest {
     Set {
         /// Its address.
         address: Address,
-        /// Where it leads instead.
-        #[serde(default)]
-        targets: Option<Vec<Target>>,
-        /// What it is for.
-        #[serde(default)]
-        note: Option<String>,
-        /// Whether it is in force.
-        #[serde(default)]
-        enabled: Option<bool>,
+        /// What changes.
+        content: Box<GroupContent>,
     },
-    /// Delete one, or some of its redirects.
+    /// Delete one, with what waits for its moderators.
     Remove {
         /// Its address.
         address: Address,
-        /// Only these redirects; empty: the alias.
-        #[serde(default)]
-        targets: Vec<Target>,
     },
 }
 
@@ -300,6 +492,75 @@ pub struct ResponderContent {
     pub copy_received_to: Edit<Address>,
     /// Whether answers are filed in Sent.
     pub file_in_sent: Option<bool>,
+    /// When in the week it acts.
+    pub hours: Edit<Hours>,
+    /// To whom it speaks.
+    pub audience: Option<Audience>,
+    /// No other words for the inside; what the next four fields say is said anew.
+    pub no_inside: bool,
+    /// Subject for the people of the organisation.
+    pub inside_subject: Option<String>,
+    /// Prefix for them.
+    pub inside_subject_prefix: Option<String>,
+    /// Plain text for them.
+    pub inside_text: Edit<String>,
+    /// HTML for them.
+    pub inside_html: Edit<String>,
+    /// Who stands in meanwhile.
+    pub deputy: Edit<Address>,
+    /// Whether received messages are copied to the deputy.
+    pub copy_to_deputy: Option<bool>,
+    /// Whether the signature stands below.
+    pub signature: Option<bool>,
+    /// The zone of window and hours, instead of the owner's.
+    pub time_zone: Edit<String>,
+    /// The language of dates, instead of the owner's.
+    pub language: Edit<String>,
+}
+
+/// A message that is imagined for a preview.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewRequest {
+    /// Its sender; an address of ours is taken for its person, logged in.
+    pub from: Address,
+    /// Its recipient; `None`: the responder's address.
+    #[serde(default)]
+    pub to: Option<Address>,
+    /// The sender's name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Its subject.
+    #[serde(default)]
+    pub subject: Option<String>,
+}
+
+/// About contacts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContactRequest {
+    /// Enter one by hand.
+    Add {
+        /// Whose.
+        account: Address,
+        /// The contact.
+        address: Address,
+    },
+    /// A page.
+    List {
+        /// Whose.
+        account: Address,
+        /// Only those behind this one.
+        #[serde(default)]
+        after: Option<Address>,
+    },
+    /// Remove one.
+    Remove {
+        /// Whose.
+        account: Address,
+        /// The contact.
+        address: Address,
+    },
 }
 
 /// About responders.
@@ -333,6 +594,13 @@ pub enum ResponderRequest {
         address: Option<Address>,
         /// What changes.
         content: Box<ResponderContent>,
+    },
+    /// What one would answer now.
+    Preview {
+        /// Its number.
+        id: u64,
+        /// To which message.
+        of: PreviewRequest,
     },
     /// Delete one.
     Remove {

@@ -3,8 +3,12 @@
 use auth::Password;
 use mail::{AccountId, Address, Domain, QueueId, Timestamp};
 use routing::Resolution;
-use routing::objects::{AccountObject, AliasObject, DomainObject, ListObject, ResponderObject, Role};
+use routing::objects::{
+    AccountObject, AliasObject, DomainObject, GroupObject, ListObject, PatternAlias, ResponderObject, Role,
+};
+use routing::responders::Phase;
 use serde::{Deserialize, Serialize};
+use storage::contacts::Contact;
 use storage::rows::{MemberRow, MemberState, WaitReason};
 
 use crate::request::EventId;
@@ -24,9 +28,17 @@ pub enum Response {
     /// What an import did.
     Imported(ImportReport),
     /// An alias.
-    Alias(AliasObject),
+    Alias(Box<AliasView>),
     /// Aliases.
-    Aliases(Vec<AliasObject>),
+    Aliases(Vec<AliasView>),
+    /// A group.
+    Group(Box<GroupObject>),
+    /// Groups.
+    Groups(Vec<GroupObject>),
+    /// The pattern aliases of a domain, in the order in which they are tried.
+    Patterns(Vec<PatternAlias>),
+    /// Which pattern fits an address.
+    PatternTest(Box<PatternTest>),
     /// A mailing list.
     List(Box<ListView>),
     /// Mailing lists.
@@ -40,9 +52,13 @@ pub enum Response {
     /// What waits for a moderator.
     Waiting(Vec<WaitingView>),
     /// A responder.
-    Responder(Box<ResponderObject>),
+    Responder(Box<ResponderView>),
     /// Responders.
-    Responders(Vec<ResponderObject>),
+    Responders(Vec<ResponderView>),
+    /// What a responder would answer.
+    Preview(Box<Preview>),
+    /// Contacts.
+    Contacts(Vec<Contact>),
     /// A queue entry.
     QueueEntry(Box<QueueEntryView>),
     /// Queue entries.
@@ -67,6 +83,50 @@ pub struct DomainView {
     pub accounts: usize,
     /// Aliases in it.
     pub aliases: usize,
+    /// Groups in it.
+    #[serde(default)]
+    pub groups: usize,
+    /// Mailing lists in it.
+    #[serde(default)]
+    pub lists: usize,
+}
+
+/// An alias and who wrote to it first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasView {
+    /// The alias.
+    #[serde(flatten)]
+    pub alias: AliasObject,
+    /// The login of the person who made it for themselves.
+    #[serde(default)]
+    pub owner: Option<Address>,
+    /// The first message to it.
+    #[serde(default)]
+    pub first_use: Option<FirstUseView>,
+}
+
+/// The first message to an alias.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstUseView {
+    /// Its reverse-path, in angle brackets.
+    pub from: String,
+    /// When it was accepted.
+    pub at: Timestamp,
+}
+
+/// Which pattern fits an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatternTest {
+    /// The address.
+    pub address: Address,
+    /// The place of the pattern that fits, from 1; `None`: none does.
+    pub number: Option<usize>,
+    /// It.
+    pub pattern: Option<String>,
+    /// What its targets become; one that is no target says why.
+    pub targets: Vec<String>,
+    /// Where a stranger's message to the address goes as things are saved, with reasons.
+    pub explanation: String,
 }
 
 /// An account, without its hash.
@@ -197,6 +257,49 @@ pub struct Explanation {
     pub text: String,
     /// What each responder on the way would do, and why.
     pub responders: Vec<String>,
+}
+
+/// A responder, and how it stands now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResponderView {
+    /// The responder.
+    #[serde(flatten)]
+    pub responder: ResponderObject,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Whether it acts on what comes at this moment, weekly hours included (V4).
+    pub acts_now: bool,
+    /// The account that it belongs to.
+    pub owner: Option<Address>,
+    /// The time zone of its window and hours.
+    pub zone: String,
+    /// Answers given since it last began.
+    pub answered: u64,
+    /// What is deleted, and while which window, in words; `None`: received messages are kept (A9).
+    pub deletes: Option<String>,
+}
+
+/// What a responder would answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// Its number.
+    pub responder: u64,
+    /// Whether it would answer now.
+    pub answers: bool,
+    /// That, and why not, in words.
+    pub decision: String,
+    /// From of the answer.
+    pub from: Address,
+    /// The sender name.
+    pub from_name: String,
+    /// To of the answer.
+    pub to: Address,
+    /// Subject.
+    pub subject: String,
+    /// Plain text; `None`: made from the HTML.
+    pub text: Option<String>,
+    /// HTML.
+    pub html: Option<String>,
 }
 
 /// A mailing list and what is in it.

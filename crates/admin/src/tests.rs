@@ -38,7 +38,13 @@ fn target(text: &str) -> Target {
 
 fn add_domain(text: &str) -> Request {
     let (catch_all, postmaster, subaddress_separators) = (None, None, None);
-    Request::Domain(DomainRequest::Add { name: name(text), catch_all, postmaster, subaddress_separators })
+    Request::Domain(DomainRequest::Add {
+        name: name(text),
+        catch_all,
+        postmaster,
+        subaddress_separators,
+        content: Box::default(),
+    })
 }
 
 fn add_account(text: &str) -> Request {
@@ -47,7 +53,7 @@ fn add_account(text: &str) -> Request {
 
 fn add_alias(text: &str, targets: &[&str]) -> Request {
     let targets = targets.iter().copied().map(target).collect();
-    Request::Alias(AliasRequest::Add { address: address(text), targets, note: None })
+    Request::Alias(AliasRequest::Add { address: address(text), targets, note: None, terms: Box::default() })
 }
 
 /// example.org with alice and bob.
@@ -165,14 +171,14 @@ async fn r03_redirects_of_an_alias_add_up() {
     ask(&store, add_alias("info@example.org", &["alice@example.org"])).await.unwrap();
     let added = ask(&store, add_alias("INFO@example.org", &["bob@example.org", "ALICE@example.org", ""])).await;
     let Ok(Response::Alias(alias)) = added else { panic!("{added:?}") };
-    let targets: Vec<String> = alias.targets.into_iter().map(String::from).collect();
+    let targets: Vec<String> = alias.alias.targets.into_iter().map(String::from).collect();
     assert_eq!(targets, ["alice@example.org", "bob@example.org", ""]);
     let remove = |targets: &[&str]| {
         let targets = targets.iter().copied().map(target).collect();
-        Request::Alias(AliasRequest::Remove { address: address("info@example.org"), targets })
+        Request::Alias(AliasRequest::Remove { address: address("info@example.org"), targets, by: None })
     };
     let Ok(Response::Alias(alias)) = ask(&store, remove(&["", "bob@example.org"])).await else { panic!() };
-    assert_eq!(alias.targets, [target("alice@example.org")]);
+    assert_eq!(alias.alias.targets, [target("alice@example.org")]);
     assert_eq!(
         said(ask(&store, remove(&["alice@example.org"])).await),
         "info@example.org would lead nowhere\n  `relais alias remove info@example.org` deletes the whole alias"
@@ -288,15 +294,18 @@ async fn a_responder_is_added_edited_listed_and_removed() {
     let Ok(Response::Responder(made)) = ask(&store, add_responder("alice@example.org", content)).await else {
         panic!()
     };
-    assert_eq!((made.id, made.frequency_secs, made.keep), (1, 86_400, false));
-    assert_eq!((made.starts.as_deref(), made.ends.as_deref()), (Some("2026-07-01"), Some("2026-07-14")));
+    assert_eq!((made.responder.id, made.responder.frequency_secs, made.responder.keep), (1, 86_400, false));
+    assert_eq!(
+        (made.responder.starts.as_deref(), made.responder.ends.as_deref()),
+        (Some("2026-07-01"), Some("2026-07-14"))
+    );
     let content = Box::new(ResponderContent { ends: Edit::Clear, enabled: Some(false), ..ResponderContent::default() });
     let Ok(Response::Responder(made)) =
         ask(&store, Request::Responder(ResponderRequest::Set { id: 1, address: None, content })).await
     else {
         panic!()
     };
-    assert!(made.ends.is_none() && !made.enabled && made.starts.is_some());
+    assert!(made.responder.ends.is_none() && !made.responder.enabled && made.responder.starts.is_some());
     let list = |at| Request::Responder(ResponderRequest::List { address: at });
     assert!(
         matches!(ask(&store, list(Some(address("ALICE@example.org")))).await, Ok(Response::Responders(r)) if r.len() == 1)
@@ -397,6 +406,142 @@ async fn explain_tells_the_way_and_the_verdict() {
     assert!(told.responders[0].contains("answers customer@elsewhere.example"), "{:?}", told.responders);
 }
 
+fn set_responder(id: u64, content: ResponderContent) -> Request {
+    Request::Responder(ResponderRequest::Set { id, address: None, content: Box::new(content) })
+}
+
+fn away() -> ResponderContent {
+    ResponderContent {
+        kind: Some(ResponderKind::OutOfOffice),
+        subject: Some("Away".into()),
+        text: Edit::Set("I am away".into()),
+        ..ResponderContent::default()
+    }
+}
+
+#[tokio::test]
+async fn a09_deletion_is_said_each_time_it_begins_or_changes() {
+    let store = stage().await;
+    // 2023-11-14 is today.
+    let content = ResponderContent { keep: Some(false), ends: Edit::Set("2023-11-20".into()), ..away() };
+    let Ok(Response::Responder(made)) = ask(&store, add_responder("alice@example.org", content)).await else {
+        panic!()
+    };
+    assert_eq!(
+        made.deletes.unwrap(),
+        "EVERY message that comes to alice@example.org from 2023-11-14 until 2023-11-20 is answered and then DELETED for good"
+    );
+    let later = || ResponderContent { ends: Edit::Set("2023-12-24".into()), ..ResponderContent::default() };
+    let refused = ask(&store, set_responder(1, later())).await.unwrap_err();
+    assert!(refused.message.contains("deletes what is received") && refused.hint.unwrap().contains("--drop"));
+    // Other words need no second confirmation; a longer window does, and so does switching it on again.
+    let words = ResponderContent { text: Edit::Set("Still away".into()), ..ResponderContent::default() };
+    ask(&store, set_responder(1, words)).await.unwrap();
+    ask(&store, set_responder(1, ResponderContent { keep: Some(false), ..later() })).await.unwrap();
+    let switch = |on| ResponderContent { enabled: Some(on), ..ResponderContent::default() };
+    ask(&store, set_responder(1, switch(false))).await.unwrap();
+    assert_eq!(ask(&store, set_responder(1, switch(true))).await.unwrap_err().kind, ErrorKind::Invalid);
+    let kept = ResponderContent { keep: Some(true), ..switch(true) };
+    let Ok(Response::Responder(made)) = ask(&store, set_responder(1, kept)).await else { panic!() };
+    assert!(made.deletes.is_none() && made.responder.keep);
+    // What leaves keep out keeps.
+    let Ok(Response::Responder(made)) = ask(&store, add_responder("bob@example.org", away())).await else { panic!() };
+    assert!(made.responder.keep);
+    // At an alias nothing is deleted, and it says so.
+    ask(&store, add_alias("info@example.org", &["bob@example.org"])).await.unwrap();
+    let content = ResponderContent { kind: None, keep: Some(false), ..away() };
+    let Ok(Response::Responder(made)) = ask(&store, add_responder("info@example.org", content)).await else { panic!() };
+    assert!(made.deletes.unwrap().starts_with("nothing is deleted"));
+}
+
+#[tokio::test]
+async fn v02_an_absence_begins_today_in_the_zone_of_its_owner() {
+    let store = stage().await;
+    // 2023-11-14T22:13:20Z: in Auckland it is the fifteenth.
+    let edit =
+        serde_json::json!({"account": {"set": {"address": "alice@example.org", "time_zone": "Pacific/Auckland"}}});
+    ask(&store, serde_json::from_value(edit).unwrap()).await.unwrap();
+    let starts = async |content| match ask(&store, add_responder("alice@example.org", content)).await {
+        Ok(Response::Responder(made)) => (made.responder.starts.clone(), made.zone.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(starts(away()).await, (Some("2023-11-15".to_owned()), "Pacific/Auckland".to_owned()));
+    assert_eq!(starts(ResponderContent { starts: Edit::Clear, ..away() }).await.0, None);
+    let robot = ResponderContent { kind: None, ..away() };
+    assert_eq!(starts(robot).await.0, None, "a robot is permanent unless something else is said (A8)");
+}
+
+#[tokio::test]
+async fn v04_a_list_tells_which_are_active() {
+    let store = stage().await;
+    for (starts, ends, week) in [
+        (None, None, None),
+        (Some("2023-12-01"), None, None),
+        (Some("2023-11-01"), Some("2023-11-10"), None),
+        (None, None, Some("mon-fri 09:00-17:00")),
+    ] {
+        let edit = |text: Option<&str>| text.map_or(Edit::Clear, |text| Edit::Set(text.to_owned()));
+        let when = routing::objects::HoursWhen::Inside;
+        let hours = week.map(|week| routing::objects::Hours { week: week.to_owned(), when });
+        let hours = hours.map_or(Edit::Keep, Edit::Set);
+        let content = ResponderContent { starts: edit(starts), ends: edit(ends), hours, ..away() };
+        ask(&store, add_responder("alice@example.org", content)).await.unwrap();
+    }
+    let list = Request::Responder(ResponderRequest::List { address: None });
+    let Ok(Response::Responders(all)) = ask(&store, list).await else { panic!() };
+    use routing::responders::Phase;
+    let told: Vec<_> = all.iter().map(|view| (view.phase, view.acts_now)).collect();
+    assert_eq!(told, [(Phase::Active, true), (Phase::Waiting, false), (Phase::Over, false), (Phase::Active, false)]);
+}
+
+#[tokio::test]
+async fn a_preview_tells_whether_and_what_it_would_answer() {
+    let store = stage().await;
+    let content = ResponderContent {
+        subject: Some("{subject}: away until {until}".into()),
+        text: Edit::Set("{sender_name}, ask {deputy}".into()),
+        ends: Edit::Set("2023-11-20".into()),
+        deputy: Edit::Set(address("bob@example.org")),
+        inside_text: Edit::Set("Colleague {sender}".into()),
+        audience: Some(routing::objects::Audience::Contacts),
+        ..away()
+    };
+    ask(&store, add_responder("alice@example.org", content)).await.unwrap();
+    let preview = async |from: &str| {
+        let of =
+            PreviewRequest { from: address(from), to: None, name: Some("Carol".into()), subject: Some("Order".into()) };
+        match ask(&store, Request::Responder(ResponderRequest::Preview { id: 1, of })).await {
+            Ok(Response::Preview(preview)) => *preview,
+            other => panic!("{other:?}"),
+        }
+    };
+    let stranger = preview("carol@r.example").await;
+    assert!(!stranger.answers && stranger.decision.contains("contacts"), "{}", stranger.decision);
+    let contact = |verb: fn(Address, Address) -> ContactRequest| {
+        Request::Contact(verb(address("alice@example.org"), address("carol@r.example")))
+    };
+    ask(&store, contact(|account, address| ContactRequest::Add { account, address })).await.unwrap();
+    let known = preview("carol@r.example").await;
+    assert!(known.answers);
+    assert_eq!(known.subject, "Order: away until 20 November 2023");
+    assert_eq!(known.text.as_deref(), Some("Carol, ask bob@example.org"));
+    assert_eq!(preview("bob@example.org").await.text.as_deref(), Some("Colleague bob@example.org"));
+    let list = Request::Contact(ContactRequest::List { account: address("alice@example.org"), after: None });
+    let Ok(Response::Contacts(all)) = ask(&store, list).await else { panic!() };
+    assert_eq!(all.len(), 1);
+    ask(&store, contact(|account, address| ContactRequest::Remove { account, address })).await.unwrap();
+    let again = ask(&store, contact(|account, address| ContactRequest::Remove { account, address })).await;
+    assert_eq!(again.unwrap_err().kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_placeholder_that_is_none_is_refused_with_the_nearest_name() {
+    let store = stage().await;
+    let content = ResponderContent { text: Edit::Set("Back {untill}".into()), ..away() };
+    let refused = said(ask(&store, add_responder("alice@example.org", content)).await);
+    assert!(refused.contains("{untill}") && refused.contains("did you mean {until}"), "{refused}");
+}
+
 #[tokio::test]
 async fn parked_events_are_seen_handed_out_again_and_forgotten() {
     let store = stage().await;
@@ -408,7 +553,7 @@ async fn parked_events_are_seen_handed_out_again_and_forgotten() {
         }
         Ok(())
     });
-    drop(parked.await.unwrap());
+    let _done = parked.await.unwrap();
     let event = |request| Request::Event(request);
     let Ok(Response::Events(listed)) = ask(&store, event(EventRequest::List { limit: None })).await else { panic!() };
     let ids: Vec<String> = listed.iter().map(|one| one.id.to_string()).collect();
@@ -443,76 +588,5 @@ async fn an_account_can_not_come_into_a_domain_that_goes() {
     assert!(domain || !account, "an account without a domain");
 }
 
-fn list_request(request: ListRequest) -> Request {
-    Request::List(Box::new(request))
-}
-
-fn owned(owner: &str) -> Box<ListContent> {
-    Box::new(ListContent { owners: Some(vec![address(owner)]), ..ListContent::default() })
-}
-
-#[tokio::test]
-async fn r08_lists_and_members_are_made_changed_and_removed() {
-    let store = stage().await;
-    let garden = address("garden@example.org");
-    let add = |text: &str, content| list_request(ListRequest::Add { address: address(text), content });
-    for (text, content, words) in [
-        ("garden@example.org", Box::<ListContent>::default(), "needs an owner"),
-        ("a-list-with-a-very-long-name-indeed@example.org", owned("alice@example.org"), "at most 30"),
-        ("gärten@example.org", owned("alice@example.org"), "letters, digits"),
-        ("garden@elsewhere.example", owned("alice@example.org"), "not a domain of this server"),
-        ("alice@example.org", owned("alice@example.org"), "alice@example.org"),
-    ] {
-        let error = ask(&store, add(text, content)).await.unwrap_err();
-        assert!(error.message.contains(words), "{text}: {error}");
-    }
-    let language = Box::new(ListContent { language: Some("de".to_owned()), ..*owned("alice@example.org") });
-    assert!(ask(&store, add("garden@example.org", language)).await.unwrap_err().message.contains("fr or en"));
-    ask(&store, add("garden@example.org", owned("alice@example.org"))).await.unwrap();
-    assert_eq!(
-        ask(&store, add("garden@example.org", owned("alice@example.org"))).await.unwrap_err().kind,
-        ErrorKind::Exists
-    );
-    let member = |text: &str| NewMember { address: address(text), name: "Bob".to_owned(), language: None };
-    let join = list_request(ListRequest::MemberAdd { list: garden.clone(), member: member("Bob@far.example") });
-    ask(&store, join.clone()).await.unwrap();
-    assert_eq!(ask(&store, join).await.unwrap_err().kind, ErrorKind::Exists);
-    let members = (0..2_500).map(|n| member(&format!("m{n}@far.example"))).chain([member("bob@far.example")]).collect();
-    let Response::MembersImported(report) =
-        ask(&store, list_request(ListRequest::MemberImport { list: garden.clone(), members })).await.unwrap()
-    else {
-        panic!("no report")
-    };
-    assert_eq!((report.added, report.present), (2_500, 1));
-    let content = MemberContent { state: Some(MemberState::Suspended), ..MemberContent::default() };
-    let set =
-        |who: &str| ListRequest::MemberSet { list: garden.clone(), address: address(who), content: content.clone() };
-    ask(&store, list_request(set("BOB@far.example"))).await.unwrap();
-    assert_eq!(ask(&store, list_request(set("nobody@far.example"))).await.unwrap_err().kind, ErrorKind::NotFound);
-    let Response::List(view) = ask(&store, list_request(ListRequest::Show { address: garden.clone() })).await.unwrap()
-    else {
-        panic!("no list")
-    };
-    assert_eq!((view.members, view.active, view.waiting), (2_501, 2_500, 0));
-    let Response::Members(suspended) = ask(
-        &store,
-        list_request(ListRequest::MemberList { list: garden.clone(), state: Some(MemberState::Suspended) }),
-    )
-    .await
-    .unwrap() else {
-        panic!("no members")
-    };
-    assert_eq!(suspended.iter().map(|member| member.address.to_string()).collect::<Vec<_>>(), ["Bob@far.example"]);
-    let decide = ListRequest::Decide { address: garden.clone(), message: 9, approved: true, reason: String::new() };
-    assert_eq!(ask(&store, list_request(decide)).await.unwrap_err().kind, ErrorKind::NotFound);
-    let remove = |force| list_request(ListRequest::Remove { address: garden.clone(), force });
-    assert_eq!(ask(&store, remove(false)).await.unwrap_err().kind, ErrorKind::InUse);
-    ask(&store, remove(true)).await.unwrap();
-    assert_eq!(
-        ask(&store, list_request(ListRequest::Show { address: garden })).await.unwrap_err().kind,
-        ErrorKind::NotFound
-    );
-    let mut findings = Vec::new();
-    storage::check::check(&store, false, &mut |finding| findings.push(finding.to_string())).await.unwrap();
-    assert_eq!(findings, [""; 0]);
-}
+mod addresses;
+mod lists;

@@ -8,6 +8,7 @@
 
 mod decide;
 mod event;
+mod held;
 mod intake;
 mod letter;
 pub mod limits;
@@ -23,7 +24,8 @@ use mail::Domain;
 use storage::Store;
 
 pub use decide::storage_reply;
-pub use event::{HeldMessage, Kept, MessageStored};
+pub use event::{Kept, MessageStored};
+pub use held::HeldMessage;
 pub use intake::{Intake, Refused, record_of};
 pub use letter::Letter;
 pub use moderation::{Outcome, decide_waiting};

@@ -90,6 +90,7 @@ fn requests() -> Result<Vec<Request>, Failure> {
         catch_all: None,
         postmaster: None,
         subaddress_separators: None,
+        content: Box::default(),
     })];
     for (local, name) in [("alice", "Alice Martin"), ("bob", "Bob Durand"), ("carol", "Carol Petit")] {
         requests.push(Request::Account(AccountRequest::Add(NewAccount {
@@ -108,7 +109,12 @@ fn requests() -> Result<Vec<Request>, Failure> {
     for (local, targets) in aliases {
         let targets = targets.into_iter().map(|target| Target::try_from(target.to_owned()));
         let targets = targets.collect::<Result<Vec<_>, _>>().map_err(|flaw| wrong(&flaw))?;
-        requests.push(Request::Alias(AliasRequest::Add { address: at(local)?, targets, note: None }));
+        requests.push(Request::Alias(AliasRequest::Add {
+            address: at(local)?,
+            targets,
+            note: None,
+            terms: Box::default(),
+        }));
     }
     Ok(requests)
 }

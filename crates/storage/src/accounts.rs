@@ -124,11 +124,13 @@ impl Store {
 
     /// Removes an object with everything in its part of the store.
     async fn remove_part(&self, part: AccountId, key: ObjectKey) -> Result<Done<()>, StorageError> {
+        self.clear_contacts(part).await?;
         let directory = Arc::clone(&self.directory);
         // Thousands of members do not fit into one transaction; the object goes with the last of them.
         while self.transact_with(Durability::Freeing, move |tx| tx.drop_list_rows(part)).await?.value {}
         let done = self
             .transact_with(Durability::Freeing, move |tx| {
+                tx.clear_last_contacts(part)?;
                 if tx.drop_list_rows(part)? {
                     return Err(StorageError::NotAllowed("too much was added to it meanwhile; remove it again"));
                 }

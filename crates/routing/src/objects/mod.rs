@@ -24,7 +24,7 @@ pub use fail::FailText;
 pub use group::{GroupObject, Posting};
 pub use list::{ListObject, ListRole};
 pub use list_settings::{FromPolicy, Joining, ListSettings, NonMembers, ReplyTo};
-pub use responder::{ResponderKind, ResponderObject};
+pub use responder::{Audience, Hours, HoursWhen, ResponderKind, ResponderObject, Wording};
 pub use rules::{AddressRules, SenderPattern};
 pub use shared::{Member, SeenState, SharedMailbox};
 

@@ -32,10 +32,38 @@ use crate::cli::Failure;
 
 /// Starts counting.
 pub(super) fn record_metrics() -> Result<PrometheusHandle, Failure> {
-    PrometheusBuilder::new()
-        .install_recorder()
-        .map_err(|error| Failure::new(format!("metrics can't be recorded: {error}")))
+    let recorder = PrometheusBuilder::new().install_recorder();
+    let recorder = recorder.map_err(|error| Failure::new(format!("metrics can't be recorded: {error}")))?;
+    for (name, help) in COUNTERS {
+        metrics::describe_counter!(*name, *help);
+    }
+    for (name, help) in GAUGES {
+        metrics::describe_gauge!(*name, *help);
+    }
+    Ok(recorder)
 }
+
+/// What the counters of the crates below mean.
+const COUNTERS: &[(&str, &str)] = &[
+    ("relais_smtp_in_commands_total", "Commands, by name."),
+    ("relais_smtp_in_connections_total", "Connections, by listener and whether they were taken."),
+    ("relais_smtp_in_messages_total", "Messages at the end of their data, by outcome."),
+    ("relais_smtp_in_misbehaviour_total", "What clients did wrong, by reason."),
+    ("relais_smtp_in_octets_total", "Octets of message data."),
+    ("relais_smtp_in_replies_total", "Replies, by code."),
+    ("relais_smtp_out_attempts_total", "Attempts to deliver, by class of destination."),
+    ("relais_smtp_out_recipients_total", "Recipients of attempts, by class of destination and outcome."),
+    ("relais_worker_failures_total", "Workers that failed and were started again, by name."),
+];
+
+/// What the gauges of the crates below mean.
+const GAUGES: &[(&str, &str)] = &[
+    ("relais_queue_entries", "Entries of the queue of outgoing mail."),
+    ("relais_smtp_in_connections", "Open connections, by listener."),
+    ("relais_smtp_out_attempts_running", "Attempts under way."),
+    ("relais_smtp_out_claimed", "Queue entries that the runner holds."),
+    ("relais_smtp_out_connections_idle", "Connections kept for the next message."),
+];
 
 /// What the answers are made from.
 #[derive(Clone)]

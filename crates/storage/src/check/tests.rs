@@ -40,8 +40,8 @@ impl Contents for Known {
         if record.starts_with(b"record") { Ok(()) } else { Err("no record".to_owned()) }
     }
 
-    fn scan(&self) -> Box<dyn Scan> {
-        Box::new(Self)
+    fn scan(&self) -> Option<Box<dyn Scan>> {
+        Some(Box::new(Self))
     }
 
     fn event(&self, _topic: Topic, payload: &[u8]) -> Result<(), String> {
@@ -377,6 +377,19 @@ damage! {
     queue_gone(s) { s.remove(keys::queue(mail::QueueId(1))); } => [Flaw::References, Flaw::QueueDue];
     queue_unscheduled(s) { s.remove(keys::queue_due(START, mail::QueueId(1))); } => [Flaw::QueueDue];
     queue_scheduled_twice(s) { s.put(keys::queue_due(Timestamp(5), mail::QueueId(1)), ""); } => [Flaw::QueueDue];
+    contacts_of_nobody(s) { s.put(crate::contacts::count_key(AccountId(9)), 0_u64.to_be_bytes().to_vec()); } => [Flaw::Orphans];
+    contact_uncounted(s) {
+        s.put(crate::contacts::row_key(ALICE, &account("x").address), [&[1, 1][..], &[0; 8]].concat());
+    } => [Flaw::Contacts];
+    contact_out_of_time(s) {
+        s.put(crate::contacts::row_key(ALICE, &account("x").address), [&[1, 2][..], &[0; 8]].concat());
+        s.put(crate::contacts::count_key(ALICE), 1_u64.to_be_bytes().to_vec());
+    } => [Flaw::Contacts, Flaw::Contacts];
+    contact_unreadable(s) {
+        s.put(crate::contacts::row_key(ALICE, &account("x").address), "?");
+        s.put(crate::contacts::count_key(ALICE), 1_u64.to_be_bytes().to_vec());
+    } => [Flaw::Undecodable];
+    responder_state_unreadable(s) { s.put(Key::global(Table::ResponderState).u64(1).done(), "?"); } => [Flaw::Undecodable];
     event_unreadable(s) { s.put(keys::event(Topic::MessageStored, 1), "?"); } => [Flaw::Undecodable];
     event_with_another_number(s) {
         let mut row = EventRow::decode(&s.get(&keys::event(Topic::MessageStored, 1)).await).unwrap();
