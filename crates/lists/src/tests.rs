@@ -557,7 +557,7 @@ async fn personal_links_leave_with_one_click_and_without_a_form() {
 async fn a_personal_copy_tells_responders_that_it_is_from_a_list() {
     let mut f = fixture(ListObject { posting: Posting::Anyone, ..garden() }).await;
     let mut absence = ResponderObject::new(address("alice@example.org"), ResponderKind::OutOfOffice);
-    absence.text = Some("Away".to_owned());
+    (absence.subject_prefix, absence.text) = ("Away:".to_owned(), Some("Away".to_owned()));
     f.store.put_object(Object::Responder(absence), PutMode::Add).await.unwrap();
     f.member("alice@example.org").await;
     for personal in [false, true] {
