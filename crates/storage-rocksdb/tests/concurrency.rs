@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use mail::{AccountId, Address, Flags, InternalDate, MailboxId, SystemFlags, Timestamp, Uid};
+use mail::{Address, Flags, InternalDate, MailboxId, SystemFlags, Timestamp, Uid};
 use relais_storage_rocksdb::{Options, RocksEngine};
 use routing::objects::AccountObject;
 use storage::messages::{ExpungeScope, FlagChange, NewMessage};
