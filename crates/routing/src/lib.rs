@@ -4,8 +4,9 @@
 //! value with its reason, so that delivery, `relais explain` and the message trace tell the same story.
 //!
 //! [`resolve`] answers where a forward-path leads, [`check_alias`] what may be saved, [`may_send_as`] who may use which
-//! address, [`responders`] who answers by itself.
+//! address, [`may_log_in`] who gets in by which way, [`responders`] who answers by itself.
 
+pub mod access;
 pub mod check;
 pub mod directory;
 pub mod limits;
@@ -18,6 +19,7 @@ pub mod send_as;
 mod testing;
 pub mod verdict;
 
+pub use access::{NoAccess, SessionEnd, may_log_in, session_end};
 pub use check::{AliasFlaw, check_alias};
 pub use directory::Directory;
 pub use resolution::{Node, Reason, Resolution, What};

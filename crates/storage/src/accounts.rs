@@ -6,10 +6,7 @@ use std::sync::Arc;
 use mail::{AccountId, MailboxId, SpecialUse};
 use routing::objects::{AccountObject, GroupObject, ListObject, Object, ObjectKey};
 
-use crate::engine::Order;
 use crate::error::StorageError;
-use crate::keys::{Key, Table};
-use crate::limits::MAILBOXES_MAX;
 use crate::objects::PutMode;
 use crate::rows::MailboxRow;
 use crate::store::{Done, Store, counter};
@@ -29,21 +26,9 @@ impl Store {
     /// # Errors
     /// [`StorageError::ObjectExists`], or the engine's.
     pub async fn add_account(&self, account: AccountObject) -> Result<Done<AccountObject>, StorageError> {
-        let directory = Arc::clone(&self.directory);
+        let objects = self.objects();
         let now = self.now();
-        self.transact(move |tx| {
-            let mut account = account.clone();
-            account.id = AccountId(tx.next_number(counter("account"))?);
-            tx.put_object(&directory, Object::Account(account.clone()), PutMode::Add)?;
-            tx.create_mailbox_row(account.id, "INBOX", None, now)?;
-            tx.subscribe(account.id, "INBOX");
-            for (name, special_use) in FIRST_MAILBOXES {
-                tx.create_mailbox_row(account.id, name, Some(special_use), now)?;
-                tx.subscribe(account.id, name);
-            }
-            Ok(account)
-        })
-        .await
+        self.transact(move |tx| objects.add_account(tx, account.clone(), now)).await
     }
 
     /// Adds a group with the mailbox in which messages wait for its moderators. Its number is given here.
@@ -112,20 +97,8 @@ impl Store {
 
     /// Removes an object with everything in its part of the store.
     async fn remove_part(&self, part: AccountId, key: ObjectKey) -> Result<Done<()>, StorageError> {
-        let directory = Arc::clone(&self.directory);
-        let done = self
-            .transact(move |tx| {
-                for (_, value) in tx.scan(&Key::of(Table::Mailbox, part).range(), Order::Ascending, MAILBOXES_MAX)? {
-                    tx.doom_mailbox(part, MailboxRow::decode(&value)?.id)?;
-                }
-                for table in [Table::Subscription, Table::Meta] {
-                    for (row, _) in tx.scan(&Key::of(table, part).range(), Order::Ascending, MAILBOXES_MAX)? {
-                        tx.delete(row.to_vec());
-                    }
-                }
-                tx.remove_object(&directory, &key)
-            })
-            .await?;
+        let objects = self.objects();
+        let done = self.transact(move |tx| objects.remove_part(tx, part, &key)).await?;
         self.sweep_after_deletion().await;
         Ok(done)
     }

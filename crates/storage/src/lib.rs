@@ -6,13 +6,14 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`blobs`], [`objects`], [`queue`], [`events`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
+//! [`messages`], [`usage`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
 
 pub mod accounts;
 pub mod blobs;
 pub mod check;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod edits;
 pub mod engine;
 pub mod error;
 pub mod events;
@@ -28,6 +29,7 @@ pub mod store;
 pub mod transaction;
 pub mod usage;
 
+pub use edits::Objects;
 pub use engine::{Committed, Doorbell, Durability, Engine, KeyRange, Order, SilentDoorbell};
 pub use error::StorageError;
 pub use memory::MemoryEngine;

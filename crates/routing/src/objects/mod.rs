@@ -8,20 +8,24 @@ mod alias;
 mod domain;
 mod group;
 mod list;
+mod off_boarding;
 mod responder;
 mod rules;
+mod service;
 mod shared;
 
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
-pub use account::{AccountKind, AccountObject, Identity, Role};
+pub use account::{AccountKind, AccountObject, Identity, Role, owner_key};
 pub use alias::{AliasObject, Target};
 pub use domain::DomainObject;
 pub use group::{GroupObject, Posting};
 pub use list::ListObject;
+pub use off_boarding::{BeforeLeaving, LeftAlias, LeftGroup, LeftShare, OffBoarding};
 pub use responder::{ResponderKind, ResponderObject};
 pub use rules::{AddressRules, SenderPattern};
+pub use service::Service;
 pub use shared::{Member, SeenState, SharedMailbox};
 
 /// Any object, as the store keeps it.
