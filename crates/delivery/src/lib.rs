@@ -23,7 +23,7 @@ use storage::Store;
 pub use decide::{Sender, storage_reply};
 pub use event::{Kept, MessageStored};
 pub use intake::{Intake, Refused};
-pub use letter::Letter;
+pub use letter::{Letter, MailboxLetter};
 pub use plan::Plan;
 pub use prepared::{Applied, Prepared};
 

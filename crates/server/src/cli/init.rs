@@ -97,9 +97,9 @@ fn make(
     connect::make_store(&config)?;
     let (name, none) = (args.domain.clone(), None);
     let add = DomainRequest::Add { name, catch_all: none, postmaster: None, subaddress_separators: None };
-    connect::ask(&config, Request::Domain(add))?;
+    connect::ask(&config, Request::Domain(add), None)?;
     let account = NewAccount { role: Role::Administrator, password, ..NewAccount::new(administrator) };
-    let made = connect::ask(&config, Request::Account(AccountRequest::Add(account)))?;
+    let made = connect::ask(&config, Request::Account(AccountRequest::Add(account)), None)?;
     if json {
         output::response(&made, true);
     } else {
