@@ -13,16 +13,20 @@ mod actor;
 mod alias;
 mod domain;
 mod error;
+mod event;
 mod explain;
+mod group;
 mod letters;
 pub mod limits;
 mod may;
+mod pattern;
 mod queue_entry;
 mod request;
 mod responder;
 mod response;
 mod scope;
 mod settings;
+mod terms;
 
 use storage::Store;
 
@@ -31,14 +35,17 @@ pub use actor::Actor;
 pub use error::{AdminError, ErrorKind};
 pub use may::{Denial, Permission, may};
 pub use request::{
-    AccountRequest, AliasRequest, DomainRequest, Edit, IdentityRequest, Leaving, NewAccount, QueueRequest,
-    QueueSelection, Request, ResponderContent, ResponderRequest,
+    AccountRequest, AliasRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest, EventSelection,
+    GroupContent, GroupRequest, IdentityRequest, Leaving, NewAccount, PatternRequest, QueueRequest, QueueSelection,
+    Request, ResponderContent, ResponderRequest,
 };
 pub use response::{
-    AccountView, ConnectionView, DomainView, Endpoint, Explanation, ImportReport, Leading, OffBoardingReport,
-    OffBoardingView, QueueEntryView, QueueRecipientView, Response, StrengthView,
+    AccountView, AliasView, ConnectionView, DomainView, Endpoint, EventView, Explanation, FirstUseView, ImportReport,
+    Leading, OffBoardingReport, OffBoardingView, PatternTest, QueueEntryView, QueueRecipientView, Response,
+    StrengthView,
 };
 pub use settings::{ConnectionSettings, EditLock, Places, Settings};
+pub use terms::Terms;
 
 /// Carries out a request, when the actor may ask for it.
 ///
@@ -64,14 +71,21 @@ pub async fn execute(
             let _edit = settings.edits.hold().await;
             alias::execute(store, request).await?
         }
+        Request::Group(request) => {
+            let _edit = settings.edits.hold().await;
+            group::execute(store, request).await?
+        }
         Request::Responder(request) => {
             let _edit = settings.edits.hold().await;
             responder::execute(store, request).await?
         }
         Request::Queue(request) => queue_entry::execute(store, request).await?,
-        Request::Explain { from, to } => Response::Explanation(Box::new(explain::explain(store, &from, &to))),
+        Request::Event(request) => event::execute(store, request).await?,
+        Request::Explain { from, to, account, octets } => {
+            Response::Explanation(Box::new(explain::explain(store, &from, &to, account.as_ref(), octets)?))
+        }
     };
-    Ok(scope::scoped(&store.directory(), actor, response))
+    scope::scoped(&store.directory(), actor, response)
 }
 
 #[cfg(test)]

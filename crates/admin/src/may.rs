@@ -1,20 +1,23 @@
 //! `may`: who may ask what (M6, R11). The one place that enforces roles.
 //!
 //! - The system and administrators: everything.
-//! - Domain administrators: accounts, aliases and responders of their own domains; nobody's role, no domain's existence,
+//! - Domain administrators: accounts, aliases, groups and responders of their own domains; nobody's role, no domain's existence,
 //!   nothing of another domain, and no account that can do more than they can (its password would be theirs to set).
-//! - Users: their own password, identities and responders.
+//! - Users: their own password, identities, responders, and the aliases that they make within the domain's policy.
 //!
 //! What is not named here is for administrators: a new kind of request is closed until somebody opens it.
 
 use std::fmt;
 
-use mail::{Address, Domain, ForwardPath};
+use mail::{Address, Domain};
 use routing::objects::{AccountObject, Role, Target};
-use routing::{Directory, Node, resolve};
+use routing::{Directory, Node};
 
 use crate::actor::Actor;
-use crate::request::{AccountRequest, AliasRequest, DomainRequest, Leaving, NewAccount, Request, ResponderRequest};
+use crate::request::{
+    AccountRequest, AliasRequest, DomainRequest, GroupContent, GroupRequest, Leaving, NewAccount, Request,
+    ResponderRequest,
+};
 
 /// Whether a request is carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,10 +154,14 @@ impl<'a> Reach<'a> {
         match request {
             Request::Account(request) => self.account(request),
             Request::Alias(request) => self.alias(request),
+            Request::Group(request) => self.group(request),
             Request::Responder(request) => self.responder(request),
             Request::Domain(DomainRequest::List) => Ok(()),
             Request::Domain(DomainRequest::Show { name }) => self.in_domain(name),
-            Request::Explain { to, .. } => self.explain(to),
+            Request::Explain { to, account, .. } => {
+                account.iter().try_for_each(|account| self.at(account))?;
+                self.in_domain(to.domain())
+            }
             _ => Err(Denial::AdministratorsOnly),
         }
     }
@@ -204,12 +211,43 @@ impl<'a> Reach<'a> {
 
     fn alias(&self, request: &AliasRequest) -> Verdict {
         match request {
+            AliasRequest::Remove { address, .. } => {
+                self.at(address)?;
+                self.nobody_elsewhere_names(address)
+            }
             AliasRequest::Add { address, .. }
             | AliasRequest::Set { address, .. }
-            | AliasRequest::Remove { address, .. }
-            | AliasRequest::Show { address } => self.at(address),
-            AliasRequest::List { domain } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
+            | AliasRequest::Show { address, .. } => self.at(address),
+            AliasRequest::Make { account, address, domain, .. } => {
+                self.at(account)?;
+                address.iter().try_for_each(|address| self.at(address))?;
+                domain.iter().try_for_each(|domain| self.in_domain(domain))
+            }
+            AliasRequest::List { domain, made_by } => {
+                domain.iter().try_for_each(|domain| self.in_domain(domain))?;
+                made_by.iter().try_for_each(|account| self.at(account))
+            }
         }
+    }
+
+    fn group(&self, request: &GroupRequest) -> Verdict {
+        match request {
+            GroupRequest::Add { address, content } | GroupRequest::Set { address, content } => {
+                self.at(address)?;
+                self.keeps_others_in(address, content)
+            }
+            GroupRequest::Show { address } | GroupRequest::Remove { address } => self.at(address),
+            GroupRequest::List { domain } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
+        }
+    }
+
+    /// A group that withdraws services shuts its members out: nobody of another domain may be among them.
+    fn keeps_others_in(&self, address: &Address, content: &GroupContent) -> Verdict {
+        let there = self.directory.group(address);
+        let withdraws = !content.withdraw.is_empty() || there.is_some_and(|group| !group.withdrawn.is_empty());
+        let members = there.into_iter().flat_map(|group| &group.members).chain(&content.add_members);
+        let mut members = members.chain(content.members.iter().flatten());
+        only(!withdraws || members.all(|member| self.address(member)), Denial::OtherDomain)
     }
 
     fn responder(&self, request: &ResponderRequest) -> Verdict {
@@ -229,15 +267,9 @@ impl<'a> Reach<'a> {
         self.directory.responder(id).map_or(Err(Denial::OtherDomain), |responder| self.at(&responder.address))
     }
 
-    /// The tree of an address shows what it leads through, which must all be theirs, or elsewhere.
-    fn explain(&self, to: &Address) -> Verdict {
-        self.in_domain(to.domain())?;
-        let tree = resolve(self.directory, &ForwardPath::Address(to.clone())).tree;
-        only(self.sees(&tree), Denial::OtherDomain)
-    }
-
-    /// By the names in it, so that whatever kinds of nodes there are, none shows more.
-    fn sees(&self, node: &Node) -> bool {
+    /// Whether all that a tree leads through is theirs, or elsewhere. By the names in it, so that whatever kinds of nodes
+    /// there are, none shows more.
+    pub(crate) fn sees(&self, node: &Node) -> bool {
         let Ok(serde_json::Value::Object(what)) = serde_json::to_value(&node.what) else { return false };
         let named = |key: &str| what.get(key).and_then(serde_json::Value::as_str);
         let ours = |domain: &Domain| self.directory.domain(domain).is_some();
@@ -273,7 +305,18 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
                 address.iter().try_for_each(own)
             }
         },
-        Request::Explain { to, .. } => own(to),
+        Request::Explain { to, account: asking, .. } => {
+            own(to)?;
+            asking.iter().try_for_each(own)
+        }
+        // Aliases that people make for themselves, within the policy of the domain.
+        Request::Alias(AliasRequest::Make { account, .. }) => own(account),
+        Request::Alias(
+            AliasRequest::Show { by: Some(by), .. }
+            | AliasRequest::Set { by: Some(by), .. }
+            | AliasRequest::Remove { by: Some(by), .. }
+            | AliasRequest::List { made_by: Some(by), .. },
+        ) => own(by),
         _ => Err(Denial::NotOnesOwn),
     }
 }

@@ -1,9 +1,11 @@
 //! What can be asked.
 
 use auth::Password;
-use mail::{Address, Domain, QueueId, ReversePath};
-use routing::objects::{ResponderKind, Role, Service, Target};
+use mail::{Address, Domain, QueueId, ReversePath, Topic};
+use routing::objects::{AliasForm, AliasMakers, Posting, ResponderKind, Role, Service, SubaddressFolders, Target};
 use serde::{Deserialize, Serialize};
+
+use crate::terms::Terms;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,16 +17,26 @@ pub enum Request {
     Account(AccountRequest),
     /// About aliases.
     Alias(AliasRequest),
+    /// About groups.
+    Group(GroupRequest),
     /// About responders.
     Responder(ResponderRequest),
     /// About the queue of outgoing mail.
     Queue(QueueRequest),
+    /// About events that failed too often.
+    Event(EventRequest),
     /// What would happen to a message from one to the other?
     Explain {
         /// The reverse-path.
         from: ReversePath,
         /// The recipient.
         to: Address,
+        /// The account that the sender has logged in to; `None`: a stranger.
+        #[serde(default)]
+        account: Option<Address>,
+        /// Octets of the message.
+        #[serde(default)]
+        octets: Option<u64>,
     },
 }
 
@@ -68,6 +80,9 @@ pub enum DomainRequest {
         /// Characters that part a subaddress; `None`: `+`.
         #[serde(default)]
         subaddress_separators: Option<String>,
+        /// Everything else.
+        #[serde(default)]
+        content: Box<DomainContent>,
     },
     /// All of them.
     List,
@@ -92,6 +107,16 @@ pub enum DomainRequest {
         /// Whether mail is accepted.
         #[serde(default)]
         enabled: Option<bool>,
+        /// Everything else.
+        #[serde(default)]
+        content: Box<DomainContent>,
+    },
+    /// About its pattern aliases.
+    Pattern {
+        /// Its name.
+        name: Domain,
+        /// What about them.
+        request: PatternRequest,
     },
     /// Give one up.
     Remove {
@@ -100,6 +125,81 @@ pub enum DomainRequest {
         /// With everything in it.
         #[serde(default)]
         force: bool,
+    },
+}
+
+/// What else a domain has; an absent field is left as it is, or at its default for a new one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DomainContent {
+    /// The domain whose addresses it has.
+    pub alias_of: Edit<Domain>,
+    /// IANA name of the zone in which expiry dates are read.
+    pub time_zone: Option<String>,
+    /// `fr` or `en`.
+    pub language: Option<String>,
+    /// Whether a subaddress names a mailbox.
+    pub subaddress_folders: Option<SubaddressFolders>,
+    /// Who may make aliases for themselves.
+    pub alias_makers: Option<AliasMakers>,
+    /// How many one person may have.
+    pub aliases_per_person_max: Option<u32>,
+    /// Which forms are allowed.
+    pub alias_forms: Option<Vec<AliasForm>>,
+}
+
+/// About the pattern aliases of a domain. They are numbered from 1 in the order in which they are tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PatternRequest {
+    /// Make one.
+    Add {
+        /// A regular expression over the whole local part.
+        pattern: String,
+        /// Where it leads, with `$1` for what the first group found.
+        targets: Vec<String>,
+        /// What it is for.
+        #[serde(default)]
+        note: Option<String>,
+        /// Its place; `None`: the last.
+        #[serde(default)]
+        place: Option<usize>,
+    },
+    /// All, in order.
+    List,
+    /// Change the order.
+    Move {
+        /// Which.
+        number: usize,
+        /// Where to.
+        place: usize,
+    },
+    /// Switch one on or off, or change its note.
+    Set {
+        /// Which.
+        number: usize,
+        /// Whether it is in force.
+        #[serde(default)]
+        enabled: Option<bool>,
+        /// What it is for.
+        #[serde(default)]
+        note: Option<String>,
+    },
+    /// Delete one.
+    Remove {
+        /// Which.
+        number: usize,
+    },
+    /// Which one fits an address, what its targets become, and where mail to the address goes in fact.
+    Test {
+        /// The address.
+        address: Address,
+        /// A pattern that is not saved, tried alone instead of the domain's.
+        #[serde(default)]
+        pattern: Option<String>,
+        /// Where that one leads.
+        #[serde(default)]
+        targets: Vec<String>,
     },
 }
 
@@ -428,6 +528,115 @@ pub enum AliasRequest {
         /// What it is for.
         #[serde(default)]
         note: Option<String>,
+        /// What it demands of senders.
+        #[serde(default)]
+        terms: Box<Terms>,
+    },
+    /// Make one on behalf of a person, within the domain's policy; it leads to their mailbox.
+    Make {
+        /// The person's login.
+        account: Address,
+        /// The alias; `None`: a random one.
+        #[serde(default)]
+        address: Option<Address>,
+        /// Where the random one is made; `None`: in the domain of the login.
+        #[serde(default)]
+        domain: Option<Domain>,
+        /// What it is for.
+        #[serde(default)]
+        note: Option<String>,
+    },
+    /// All, or those of one domain, or those that one person made.
+    List {
+        /// Only this domain's.
+        #[serde(default)]
+        domain: Option<Domain>,
+        /// Only those that this account made for itself.
+        #[serde(default)]
+        made_by: Option<Address>,
+    },
+    /// One.
+    Show {
+        /// Its address.
+        address: Address,
+        /// On behalf of this account: only when it made the alias.
+        #[serde(default)]
+        by: Option<Address>,
+    },
+    /// Change one.
+    Set {
+        /// Its address.
+        address: Address,
+        /// Where it leads instead.
+        #[serde(default)]
+        targets: Option<Vec<Target>>,
+        /// What it is for.
+        #[serde(default)]
+        note: Option<String>,
+        /// Whether it is in force.
+        #[serde(default)]
+        enabled: Option<bool>,
+        /// What it demands of senders.
+        #[serde(default)]
+        terms: Box<Terms>,
+        /// On behalf of this account: only when it made the alias, and only note and state.
+        #[serde(default)]
+        by: Option<Address>,
+    },
+    /// Delete one, or some of its redirects.
+    Remove {
+        /// Its address.
+        address: Address,
+        /// Only these redirects; empty: the alias.
+        #[serde(default)]
+        targets: Vec<Target>,
+        /// On behalf of this account: only when it made the alias.
+        #[serde(default)]
+        by: Option<Address>,
+    },
+}
+
+/// What a group is; an absent field is left as it is, or at its default for a new one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GroupContent {
+    /// Its name.
+    pub display_name: Option<String>,
+    /// Its members from now on.
+    pub members: Option<Vec<Address>>,
+    /// Members that come in.
+    pub add_members: Vec<Address>,
+    /// Members that leave.
+    pub remove_members: Vec<Address>,
+    /// Who may write to it.
+    pub posting: Option<Posting>,
+    /// Whether messages wait for a moderator.
+    pub moderated: Option<bool>,
+    /// Who moderates.
+    pub moderators: Option<Vec<Address>>,
+    /// Whether it is in force.
+    pub enabled: Option<bool>,
+    /// What it is for.
+    pub note: Option<String>,
+    /// What it demands of senders.
+    pub terms: Terms,
+    /// Ways in to take from its members (M6).
+    pub withdraw: Vec<Service>,
+    /// Ways in to give back to them.
+    pub restore: Vec<Service>,
+}
+
+/// About groups (R9).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupRequest {
+    /// Make one.
+    Add {
+        /// Its address.
+        address: Address,
+        /// What it is.
+        #[serde(default)]
+        content: Box<GroupContent>,
     },
     /// All, or those of one domain.
     List {
@@ -444,23 +653,13 @@ pub enum AliasRequest {
     Set {
         /// Its address.
         address: Address,
-        /// Where it leads instead.
-        #[serde(default)]
-        targets: Option<Vec<Target>>,
-        /// What it is for.
-        #[serde(default)]
-        note: Option<String>,
-        /// Whether it is in force.
-        #[serde(default)]
-        enabled: Option<bool>,
+        /// What changes.
+        content: Box<GroupContent>,
     },
-    /// Delete one, or some of its redirects.
+    /// Delete one, with what waits for its moderators.
     Remove {
         /// Its address.
         address: Address,
-        /// Only these redirects; empty: the alias.
-        #[serde(default)]
-        targets: Vec<Target>,
     },
 }
 
@@ -573,6 +772,79 @@ pub enum QueueRequest {
     Retry(QueueSelection),
     /// Delete them, without a notice to anybody.
     Remove(QueueSelection),
+}
+
+/// A parked event: its topic and its number there, written `message-stored:12`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EventId {
+    /// The topic.
+    pub topic: Topic,
+    /// The number.
+    pub number: u64,
+}
+
+impl std::fmt::Display for EventId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.topic.name(), self.number)
+    }
+}
+
+impl From<EventId> for String {
+    fn from(id: EventId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for EventId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl std::str::FromStr for EventId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (topic, number) = text.split_once(':')?;
+            Some(Self { topic: Topic::named(topic)?, number: number.parse().ok()? })
+        };
+        read().ok_or_else(|| "an event is named like message-stored:12; `relais event list` shows them".to_owned())
+    }
+}
+
+/// Some parked events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventSelection {
+    /// These.
+    Events(Vec<EventId>),
+    /// All, up to [`crate::limits::EVENTS_MAX`] of each topic.
+    All,
+}
+
+/// About events that failed too often and were parked: an answer that was not sent, as a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventRequest {
+    /// The parked ones.
+    List {
+        /// At most so many of each topic.
+        #[serde(default)]
+        limit: Option<usize>,
+    },
+    /// One, with what it is about.
+    Show {
+        /// Which.
+        id: EventId,
+    },
+    /// Hand them out again.
+    Retry(EventSelection),
+    /// Forget them: what they asked for is not done.
+    Remove(EventSelection),
 }
 
 fn keep<T>() -> Edit<T> {

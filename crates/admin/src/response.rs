@@ -4,9 +4,12 @@ use auth::Password;
 use mail::{AccountId, Address, Domain, QueueId, Timestamp};
 use routing::Resolution;
 use routing::objects::{
-    AccountKind, AccountObject, AliasObject, DomainObject, Identity, ResponderObject, Role, Service,
+    AccountKind, AccountObject, AliasObject, DomainObject, GroupObject, Identity, PatternAlias, ResponderObject, Role,
+    Service,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::request::EventId;
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,9 +34,17 @@ pub enum Response {
     /// What was done because a person left, or came back.
     OffBoarded(OffBoardingReport),
     /// An alias.
-    Alias(AliasObject),
+    Alias(Box<AliasView>),
     /// Aliases.
-    Aliases(Vec<AliasObject>),
+    Aliases(Vec<AliasView>),
+    /// A group.
+    Group(Box<GroupObject>),
+    /// Groups.
+    Groups(Vec<GroupObject>),
+    /// The pattern aliases of a domain, in the order in which they are tried.
+    Patterns(Vec<PatternAlias>),
+    /// Which pattern fits an address.
+    PatternTest(Box<PatternTest>),
     /// A responder.
     Responder(Box<ResponderObject>),
     /// Responders.
@@ -42,6 +53,10 @@ pub enum Response {
     QueueEntry(Box<QueueEntryView>),
     /// Queue entries.
     QueueEntries(Vec<QueueEntryView>),
+    /// A parked event.
+    Event(Box<EventView>),
+    /// Parked events.
+    Events(Vec<EventView>),
     /// What would happen to a message.
     Explanation(Box<Explanation>),
     /// Done; what was removed or changed, in words.
@@ -58,6 +73,50 @@ pub struct DomainView {
     pub accounts: usize,
     /// Aliases in it.
     pub aliases: usize,
+    /// Groups in it.
+    #[serde(default)]
+    pub groups: usize,
+    /// Mailing lists in it.
+    #[serde(default)]
+    pub lists: usize,
+}
+
+/// An alias and who wrote to it first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasView {
+    /// The alias.
+    #[serde(flatten)]
+    pub alias: AliasObject,
+    /// The login of the person who made it for themselves.
+    #[serde(default)]
+    pub owner: Option<Address>,
+    /// The first message to it.
+    #[serde(default)]
+    pub first_use: Option<FirstUseView>,
+}
+
+/// The first message to an alias.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstUseView {
+    /// Its reverse-path, in angle brackets.
+    pub from: String,
+    /// When it was accepted.
+    pub at: Timestamp,
+}
+
+/// Which pattern fits an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatternTest {
+    /// The address.
+    pub address: Address,
+    /// The place of the pattern that fits, from 1; `None`: none does.
+    pub number: Option<usize>,
+    /// It.
+    pub pattern: Option<String>,
+    /// What its targets become; one that is no target says why.
+    pub targets: Vec<String>,
+    /// Where a stranger's message to the address goes as things are saved, with reasons.
+    pub explanation: String,
 }
 
 /// An account, without its hash.
@@ -291,6 +350,22 @@ pub struct QueueRecipientView {
     pub state: String,
     /// What the remote host said last.
     pub last_reply: Option<String>,
+}
+
+/// A parked event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventView {
+    /// Its topic and number.
+    pub id: EventId,
+    /// When what it tells of happened.
+    pub created_at: Timestamp,
+    /// Attempts that failed.
+    pub attempts: u32,
+    /// Why the last one did.
+    pub last_error: Option<String>,
+    /// What it is about, when one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<serde_json::Value>,
 }
 
 /// What would happen to a message.

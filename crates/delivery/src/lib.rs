@@ -8,6 +8,7 @@
 
 mod decide;
 mod event;
+mod held;
 mod intake;
 mod letter;
 pub mod limits;
@@ -20,12 +21,14 @@ mod tests;
 use mail::Domain;
 use storage::Store;
 
-pub use decide::{Sender, storage_reply};
+pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
-pub use intake::{Intake, Refused};
+pub use held::HeldMessage;
+pub use intake::{Intake, Refused, record_of};
 pub use letter::{Letter, MailboxLetter};
-pub use plan::Plan;
+pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};
+pub use routing::Asking;
 
 /// What delivery has to know of its server.
 #[derive(Clone, Debug)]

@@ -17,6 +17,7 @@ mod connection;
 mod engine;
 mod fault;
 pub mod limits;
+mod metrics;
 mod records;
 mod server;
 mod session;

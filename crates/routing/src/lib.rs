@@ -3,14 +3,17 @@
 //! No I/O and no clock. The store keeps the objects, [`Directory`] is their index in memory, and every decision is a
 //! value with its reason, so that delivery, `relais explain` and the message trace tell the same story.
 //!
-//! [`resolve`] answers where a forward-path leads, [`check_alias`] what may be saved, [`may_send_as`] who may use which
+//! [`resolve`] answers where a forward-path leads for who asks, [`check`] what may be saved, [`may_send_as`] who may use which
 //! address, [`may_log_in`] who gets in by which way, [`responders`] who answers by itself.
 
 pub mod access;
+pub mod asking;
 pub mod check;
 pub mod directory;
 pub mod limits;
 pub mod objects;
+pub mod own_alias;
+pub mod pattern;
 pub mod resolution;
 pub mod resolve;
 pub mod responders;
@@ -20,9 +23,12 @@ mod testing;
 pub mod verdict;
 
 pub use access::{NoAccess, SessionEnd, may_log_in, session_end};
-pub use check::{AliasFlaw, check_alias};
+pub use asking::Asking;
+pub use check::{ObjectFlaw, check_account, check_alias, check_domain, check_group, check_list, check_rules};
 pub use directory::Directory;
-pub use resolution::{Node, Reason, Resolution, What};
+pub use own_alias::{OwnAliasFlaw, may_make_alias, random_local_part};
+pub use pattern::{PatternFlaw, PatternMatch, check_pattern, matching_pattern};
+pub use resolution::{Held, Node, Reason, Resolution, What};
 pub use resolve::resolve;
 pub use send_as::{SendAs, SendAsReason, may_send_as};
 pub use verdict::{RELAY_DENIED, RefuseReason, Verdict};

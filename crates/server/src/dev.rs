@@ -68,9 +68,9 @@ fn config(base: u16, data_dir: std::path::PathBuf) -> Result<Config, Failure> {
 }
 
 fn populate(config: &Config) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::new(format!("no runtime: {error}")))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| crate::cli::no_runtime(&error))?;
     runtime.block_on(async {
-        let open = store::open(config).await?;
+        let open = store::open_or_make(config).await?;
         // Everybody is told the password anyway.
         let settings = admin::Settings {
             password: PasswordParams::CHEAPEST,
@@ -93,6 +93,7 @@ fn requests() -> Result<Vec<Request>, Failure> {
         catch_all: None,
         postmaster: None,
         subaddress_separators: None,
+        content: Box::default(),
     })];
     for (local, name) in [("alice", "Alice Martin"), ("bob", "Bob Durand"), ("carol", "Carol Petit")] {
         requests.push(Request::Account(AccountRequest::Add(NewAccount {
@@ -111,7 +112,12 @@ fn requests() -> Result<Vec<Request>, Failure> {
     for (local, targets) in aliases {
         let targets = targets.into_iter().map(|target| Target::try_from(target.to_owned()));
         let targets = targets.collect::<Result<Vec<_>, _>>().map_err(|flaw| wrong(&flaw))?;
-        requests.push(Request::Alias(AliasRequest::Add { address: at(local)?, targets, note: None }));
+        requests.push(Request::Alias(AliasRequest::Add {
+            address: at(local)?,
+            targets,
+            note: None,
+            terms: Box::default(),
+        }));
     }
     Ok(requests)
 }

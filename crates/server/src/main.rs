@@ -7,6 +7,7 @@ mod administration;
 mod check;
 mod cli;
 mod config;
+mod descriptors;
 mod dev;
 mod privileges;
 mod serve;

@@ -15,9 +15,13 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
+use storage::keys::{Key, Table};
+use storage::{Durability, Engine, SilentDoorbell, Transaction};
+use storage_rocksdb::{Options, RocksEngine};
 
 struct Stage {
     folder: tempfile::TempDir,
+    base: String,
     server: Option<Child>,
 }
 
@@ -30,8 +34,8 @@ struct Said {
 impl Stage {
     /// A fresh configuration with a domain and an administrator.
     fn new() -> Self {
-        let stage = Self { folder: tempfile::tempdir().unwrap(), server: None };
         let base = free_ports();
+        let stage = Self { folder: tempfile::tempdir().unwrap(), base: base.clone(), server: None };
         let said = stage.run(&["init", "--domain", "example.org", "--data-dir", "data", "--loopback-ports", &base], "");
         assert_eq!(said.code, 0, "{}", said.err);
         assert!(said.out.contains("administrator   postmaster@example.org"), "{}", said.out);
@@ -86,17 +90,39 @@ impl Stage {
     }
 
     fn serve(&mut self) {
-        let child = Command::new(env!("CARGO_BIN_EXE_relais"))
+        for _ in 0..3 {
+            if self.serves() {
+                return;
+            }
+            // Another program took one of the ports since they were found free.
+            let (old, new) = (self.base.parse::<u16>().unwrap(), free_ports());
+            let mut config = std::fs::read_to_string(self.config()).unwrap();
+            for port in PORTS {
+                let at = |base: u16| format!("127.0.0.1:{}\"", base + port);
+                config = config.replace(&at(old), &at(new.parse().unwrap()));
+            }
+            std::fs::write(self.config(), config).unwrap();
+            self.base = new;
+        }
+        panic!("the server ends at once, again and again");
+    }
+
+    /// Starts the server; `false` when it has ended before it was ready.
+    fn serves(&mut self) -> bool {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_relais"))
             .arg("--config")
             .arg(self.config())
             .arg("serve")
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        self.server = Some(child);
         for _ in 0..600 {
             if self.run(&["health"], "").code == 0 && self.folder.path().join("data/relais.sock").exists() {
-                return;
+                self.server = Some(child);
+                return true;
+            }
+            if child.try_wait().unwrap().is_some() {
+                return false;
             }
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
@@ -111,6 +137,20 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// Writes into the store behind the server's back.
+    fn write(&self, body: impl FnMut(&mut Transaction<'_>) -> Result<(), storage::StorageError> + Send + 'static) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let path = self.folder.path().join("data/store");
+            let options = Options { free_octets_min: 0, ..Options::default() };
+            let engine = RocksEngine::open(&path, options, std::sync::Arc::new(SilentDoorbell)).unwrap();
+            drop(engine.transact(Box::new(body), Durability::Synced).await.unwrap());
+            engine.close().await.unwrap();
+        });
+    }
+}
+
 impl Drop for Stage {
     fn drop(&mut self) {
         if let Some(mut server) = self.server.take() {
@@ -120,10 +160,10 @@ impl Drop for Stage {
     }
 }
 
+const PORTS: [u16; 6] = [25, 143, 465, 587, 993, 8080];
+
 fn free_ports() -> String {
-    let free = |base: u16| {
-        [25, 143, 465, 587, 993, 8080].iter().all(|port| TcpListener::bind(("127.0.0.1", base + port)).is_ok())
-    };
+    let free = |base: u16| PORTS.iter().all(|port| TcpListener::bind(("127.0.0.1", base + port)).is_ok());
     // Tests run beside each other, so each begins to look somewhere else.
     let start = 20_000 + u16::try_from(std::process::id() % 300).unwrap() * 100;
     (start..56_000).step_by(7).find(|base| free(*base)).unwrap().to_string()
@@ -261,6 +301,7 @@ fn objects_are_edited_in_the_store_and_through_a_running_server() {
     objects(&stage);
     stage.serve();
     objects(&stage);
+    assert!(stage.good(&["event", "list"]).contains("no event is parked"));
     let err = stage.bad(&["check"]);
     assert!(err.contains("in use by another process") && err.contains("stop that first"), "{err}");
     let err = stage.bad(&["serve"]);
@@ -295,4 +336,64 @@ fn the_configuration_in_force_is_shown() {
     assert_eq!(config["hostname"].as_str(), Some("mail.example.org"));
     assert_eq!(config["limits"]["recipients_max"].as_u64(), Some(1000));
     assert!(stage.good(&["config"]).contains("[limits]"));
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused() {
+    let stage = Stage::new();
+    stage.write(|tx| {
+        tx.put(Key::global(Table::Meta).bytes(b"format").done(), vec![0, 0, 0, 99]);
+        Ok(())
+    });
+    for command in [&["serve"][..], &["domain", "list"], &["check"]] {
+        let err = stage.bad(command);
+        assert!(err.contains("newer version") && err.contains("99") && err.contains("run the version"), "{err}");
+    }
+}
+
+#[test]
+fn what_is_damaged_can_be_checked() {
+    let stage = Stage::new();
+    stage.write(|tx| {
+        tx.put(Key::global(Table::Meta).bytes(b"format").done(), b"?".to_vec());
+        tx.put(Key::global(Table::Object).bytes(b"abroken@example.org").done(), b"{".to_vec());
+        Ok(())
+    });
+    assert!(stage.bad(&["serve"]).contains("`relais check` tells more"));
+    let report = stage.run(&["check"], "");
+    assert_eq!(report.code, 1, "{}", report.err);
+    for line in ["the store: version stamp is missing or can't be read", "object abroken@example.org: can't be read"] {
+        assert!(report.out.contains(line), "{}", report.out);
+    }
+}
+
+#[test]
+fn parked_events_are_told_and_handled() {
+    let mut stage = Stage::new();
+    stage.write(|tx| {
+        let number = tx.emit(mail::Topic::MessageStored, mail::Timestamp(0), b"{}".to_vec())?;
+        tx.park_event(mail::Topic::MessageStored, number, "nobody could read it")
+    });
+    let report = stage.run(&["check"], "");
+    assert!(report.out.contains("event 1 of MessageStored: content of the event can't be read"), "{}", report.out);
+    assert!(report.out.contains("1 of the events failed too often") && report.out.contains("relais event list"));
+    stage.serve();
+    let listed = stage.good(&["event", "list"]);
+    assert!(listed.contains("message-stored:1") && listed.contains("nobody could read it"), "{listed}");
+    assert!(stage.good(&["event", "show", "message-stored:1"]).contains("nobody could read it"));
+    assert_eq!(stage.run(&["event", "retry", "one"], "").code, 2);
+    stage.good(&["event", "retry", "--all"]);
+    // It fails again, under another number.
+    let again = || stage.json(&["event", "list"]).as_array().unwrap().len() == 1;
+    for _ in 0..600 {
+        if again() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(stage.good(&["event", "list"]).contains("message-stored:2"));
+    stage.good(&["event", "remove", "message-stored:2"]);
+    assert!(stage.bad(&["event", "show", "message-stored:2"]).contains("`relais event list` shows"));
+    stage.stop();
+    assert_eq!(stage.json(&["check"])["problems"], serde_json::json!([]));
 }

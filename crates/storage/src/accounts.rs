@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mail::{AccountId, MailboxId, SpecialUse};
 use routing::objects::{AccountObject, GroupObject, ListObject, Object, ObjectKey};
 
+use crate::engine::Durability;
 use crate::error::StorageError;
 use crate::objects::PutMode;
 use crate::rows::MailboxRow;
@@ -26,9 +27,17 @@ impl Store {
     /// # Errors
     /// [`StorageError::ObjectExists`], or the engine's.
     pub async fn add_account(&self, account: AccountObject) -> Result<Done<AccountObject>, StorageError> {
-        let objects = self.objects();
-        let now = self.now();
-        self.transact(move |tx| objects.add_account(tx, account.clone(), now)).await
+        let (objects, now) = (self.objects(), self.now());
+        self.transact(move |tx| objects.add_account(tx, account.clone(), PutMode::Add, now)).await
+    }
+
+    /// As [`Store::add_account`], in a domain that is there.
+    ///
+    /// # Errors
+    /// [`StorageError::ObjectExists`], [`StorageError::NoSuchObject`] for the domain, or the engine's.
+    pub async fn add_account_in_domain(&self, account: AccountObject) -> Result<Done<AccountObject>, StorageError> {
+        let (objects, now) = (self.objects(), self.now());
+        self.transact(move |tx| objects.add_account(tx, account.clone(), PutMode::AddInDomain, now)).await
     }
 
     /// Adds a group with the mailbox in which messages wait for its moderators. Its number is given here.
@@ -98,7 +107,7 @@ impl Store {
     /// Removes an object with everything in its part of the store.
     async fn remove_part(&self, part: AccountId, key: ObjectKey) -> Result<Done<()>, StorageError> {
         let objects = self.objects();
-        let done = self.transact(move |tx| objects.remove_part(tx, part, &key)).await?;
+        let done = self.transact_with(Durability::Freeing, move |tx| objects.remove_part(tx, part, &key)).await?;
         self.sweep_after_deletion().await;
         Ok(done)
     }

@@ -77,10 +77,11 @@ impl Objects {
         &self,
         tx: &mut Transaction<'_>,
         account: AccountObject,
+        mode: PutMode,
         now: Timestamp,
     ) -> Result<AccountObject, StorageError> {
         let account = AccountObject { id: AccountId(tx.next_number(counter("account"))?), ..account };
-        tx.put_object(&self.directory, Object::Account(account.clone()), PutMode::Add)?;
+        tx.put_object(&self.directory, Object::Account(account.clone()), mode)?;
         tx.create_mailbox_row(account.id, "INBOX", None, now)?;
         tx.subscribe(account.id, "INBOX");
         for (name, special_use) in FIRST_MAILBOXES {

@@ -19,6 +19,8 @@ pub enum Table {
     Subscription = 0x13,
     /// Deleted mailboxes whose messages are still to be removed.
     Doomed = 0x14,
+    /// [`crate::rows::UndoRow`] by a random number: work that takes several transactions and is settled when it is cut short.
+    Undo = 0x16,
     /// [`crate::rows::MessageRow`] by account, mailbox and UID.
     Message = 0x20,
     /// Encoded message record by account, mailbox and UID.
@@ -35,6 +37,8 @@ pub enum Table {
     Grave = 0x33,
     /// Objects of the directory.
     Object = 0x40,
+    /// [`crate::first_use::FirstUse`] by canonical address of the alias.
+    FirstUse = 0x43,
     /// [`crate::rows::QueueRow`] by number.
     Queue = 0x50,
     /// Queue numbers by the time of the next attempt.
@@ -45,6 +49,12 @@ pub enum Table {
     Parked = 0x61,
     /// When a responder last answered a sender.
     Answered = 0x70,
+    /// Steps of message traces, by trace and number.
+    Trace = 0x80,
+    /// Traces by what they are found by.
+    TraceIndex = 0x81,
+    /// What a trace is found by, by trace: goes when the trace goes.
+    TraceTerms = 0x82,
 }
 
 /// A key in the making.
@@ -151,6 +161,10 @@ pub(crate) fn grave(at: Timestamp, hash: &BlobHash) -> Vec<u8> {
     Key::global(Table::Grave).time(at).bytes(&hash.0).done()
 }
 
+pub(crate) fn first_use(alias: &mail::Address) -> Vec<u8> {
+    Key::global(Table::FirstUse).bytes(alias.to_string().as_bytes()).done()
+}
+
 pub(crate) fn queue(id: QueueId) -> Vec<u8> {
     Key::global(Table::Queue).u64(id.0).done()
 }
@@ -179,6 +193,7 @@ const fn topic_number(topic: Topic) -> u8 {
     match topic {
         Topic::MessageStored => 1,
         Topic::Queue => 2,
+        Topic::HeldMessage => 3,
     }
 }
 

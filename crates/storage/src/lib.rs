@@ -17,6 +17,7 @@ pub mod edits;
 pub mod engine;
 pub mod error;
 pub mod events;
+pub mod first_use;
 pub mod keys;
 pub mod limits;
 pub mod mailboxes;
@@ -26,8 +27,14 @@ pub mod objects;
 pub mod queue;
 pub mod rows;
 pub mod store;
+mod subaddress;
+pub mod trace;
 pub mod transaction;
+mod undo;
 pub mod usage;
+
+#[cfg(test)]
+mod tests;
 
 pub use edits::Objects;
 pub use engine::{Committed, Doorbell, Durability, Engine, KeyRange, Order, SilentDoorbell};

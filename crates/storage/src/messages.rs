@@ -8,7 +8,7 @@ use mail::{
     AccountId, BlobHash, Flags, InternalDate, MailboxId, ModSeq, Notice, SystemFlags, Timestamp, Uid, UidValidity,
 };
 
-use crate::engine::{KeyRange, Order};
+use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::limits::{RECORD_OCTETS_MAX, TRANSACTION_ROWS_MAX};
@@ -56,11 +56,26 @@ pub enum FlagChange {
     Remove(Flags),
 }
 
+impl FlagChange {
+    /// What a transaction with this change waits for. Marking as deleted is the first half of an expunge.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        match self {
+            Self::Replace(flags) | Self::Add(flags) if flags.system.contains(SystemFlags::DELETED) => {
+                Durability::Freeing
+            }
+            Self::Replace(_) | Self::Add(_) | Self::Remove(_) => Durability::Synced,
+        }
+    }
+}
+
 /// What a STORE did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlagsChanged {
     /// The rows as they are now, in order of UID: changed ones, and those that were so already.
     pub rows: Vec<MessageRow>,
+    /// The MODSEQ that each of `rows` had before: who has not heard of it yet has to be told more than what was asked for.
+    pub before: Vec<ModSeq>,
     /// UIDs left alone because they changed after UNCHANGEDSINCE (RFC 7162 §3.1.3), in order.
     pub modified: Vec<Uid>,
 }
@@ -194,19 +209,22 @@ impl Store {
         change: FlagChange,
         unchanged_since: Option<ModSeq>,
     ) -> Result<Done<FlagsChanged>, StorageError> {
+        let durability = change.durability();
         let mut all = FlagsChanged::default();
         let mut token = None;
         for some in chunks(uids) {
             let change = change.clone();
-            let done =
-                self.transact(move |tx| tx.change_flags(account, mailbox, &some, &change, unchanged_since)).await?;
+            let flagging =
+                move |tx: &mut Transaction<'_>| tx.change_flags(account, mailbox, &some, &change, unchanged_since);
+            let done = self.transact_with(durability, flagging).await?;
             all.rows.extend(done.value.rows);
+            all.before.extend(done.value.before);
             all.modified.extend(done.value.modified);
             token = Some(done.committed);
         }
         let committed = match token {
             Some(token) => token,
-            None => self.transact(|_| Ok(())).await?.committed,
+            None => self.transact_with(durability, |_| Ok(())).await?.committed,
         };
         Ok(Done { value: all, committed })
     }
@@ -226,13 +244,14 @@ impl Store {
         let mut gone = Vec::new();
         let mut token = None;
         for some in chunks(uids) {
-            let done = self.transact(move |tx| tx.expunge(account, mailbox, &some, scope, now)).await?;
+            let expunging = move |tx: &mut Transaction<'_>| tx.expunge(account, mailbox, &some, scope, now);
+            let done = self.transact_with(Durability::Freeing, expunging).await?;
             gone.extend(done.value);
             token = Some(done.committed);
         }
         let committed = match token {
             Some(token) => token,
-            None => self.transact(|_| Ok(())).await?.committed,
+            None => self.transact_with(Durability::Freeing, |_| Ok(())).await?.committed,
         };
         Ok(Done { value: gone, committed })
     }
@@ -248,36 +267,16 @@ impl Store {
         uids: Vec<Uid>,
         to: (AccountId, MailboxId),
     ) -> Result<Done<(UidValidity, Vec<(Uid, Uid)>)>, StorageError> {
-        let (now, quota) = (self.now(), self.quota_octets(to.0));
-        let mut pairs = Vec::new();
-        let mut last = None;
-        for some in chunks(uids) {
-            let copy = move |tx: &mut Transaction<'_>| {
-                let copied = tx.copy(from, &some, to, now)?;
-                tx.require_quota(to.0, quota)?;
-                Ok(copied)
-            };
-            match self.transact(copy).await {
-                Ok(done) => {
-                    pairs.extend(done.value.1);
-                    last = Some((done.value.0, done.committed));
-                }
-                Err(error) => {
-                    // A long COPY is cut into several transactions; what came before goes again.
-                    let copies = pairs.iter().map(|(_, copy)| *copy).collect();
-                    self.expunge(to.0, to.1, copies, ExpungeScope::All).await?;
-                    return Err(error);
-                }
-            }
+        if uids.len() > MESSAGES_PER_TRANSACTION {
+            return self.copy_in_steps(from, uids, to).await;
         }
-        let (validity, committed) = match last {
-            Some(last) => last,
-            None => {
-                let done = self.transact(move |tx| Ok(tx.mailbox_row(to.0, to.1)?.uid_validity)).await?;
-                (done.value, done.committed)
-            }
-        };
-        Ok(Done { value: (validity, pairs), committed })
+        let (now, quota) = (self.now(), self.quota_octets(to.0));
+        self.transact(move |tx| {
+            let copied = tx.copy(from, &uids, to, now)?;
+            tx.require_quota(to.0, quota)?;
+            Ok(copied)
+        })
+        .await
     }
 
     /// Moves messages within an account (RFC 6851): each is in exactly one of the mailboxes at any instant.
@@ -419,6 +418,7 @@ impl Transaction<'_> {
                 FlagChange::Add(_) => (message.system_flags.union(flags.system), message.keyword_bits | bits),
                 FlagChange::Remove(_) => (message.system_flags.without(flags.system), message.keyword_bits & !bits),
             };
+            result.before.push(message.modseq);
             if (system, keywords) != (message.system_flags, message.keyword_bits) {
                 let modseq = *modseq.get_or_insert_with(|| row.next_modseq());
                 row.count_flags(message.system_flags, false);
@@ -474,7 +474,7 @@ impl Transaction<'_> {
         Ok(gone)
     }
 
-    fn copy(
+    pub(crate) fn copy(
         &mut self,
         from: (AccountId, MailboxId),
         uids: &[Uid],
@@ -549,7 +549,7 @@ impl Transaction<'_> {
 const CHANGED: u8 = 0;
 const EXPUNGED: u8 = 1;
 
-fn chunks(mut uids: Vec<Uid>) -> Vec<Vec<Uid>> {
+pub(crate) fn chunks(mut uids: Vec<Uid>) -> Vec<Vec<Uid>> {
     let mut all = Vec::new();
     while uids.len() > MESSAGES_PER_TRANSACTION {
         let rest = uids.split_off(MESSAGES_PER_TRANSACTION);
@@ -561,7 +561,7 @@ fn chunks(mut uids: Vec<Uid>) -> Vec<Vec<Uid>> {
     all
 }
 
-fn uid_range(table: Table, account: AccountId, mailbox: MailboxId, first: Uid, last: Uid) -> KeyRange {
+pub(crate) fn uid_range(table: Table, account: AccountId, mailbox: MailboxId, first: Uid, last: Uid) -> KeyRange {
     let key = |uid: Uid| Key::of(table, account).u32(mailbox.0).u32(uid.0);
     KeyRange { start: key(first).done(), end: key(last).u8(0).done() }
 }

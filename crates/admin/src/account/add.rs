@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use delivery::{Letter, MailboxLetter, Prepared};
 use futures_util::StreamExt;
 use mail::{Address, Domain};
-use routing::objects::{AccountObject, Object, ObjectKey};
+use routing::check_account;
+use routing::objects::AccountObject;
+use storage::objects::PutMode;
 use storage::{StorageError, Store, Transaction};
 use world::BoxFuture;
 
@@ -154,6 +156,7 @@ fn check_new(
         return Err(error.hint(format!("`relais account set {} --not-in {name}` frees it", other.address)));
     }
     check_further(&directory, account, &account.also_in)?;
+    check_account(&directory, account).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
     let claimed: Vec<Address> = account.addresses().collect();
     let taken = coming
         .iter()
@@ -205,12 +208,7 @@ async fn write(store: &Store, ready: Vec<Ready>) -> Result<Vec<AccountObject>, A
         .transact(move |tx: &mut Transaction<'_>| {
             let mut added = Vec::with_capacity(ready.len());
             for one in &ready {
-                let domain = ObjectKey::Domain(one.account.address.domain().clone());
-                // The last moment at which the domain can go is this transaction.
-                let Some(Object::Domain(_)) = objects.get(tx, &domain)? else {
-                    return Err(StorageError::NoSuchObject(format!("domain {}", one.account.address.domain())));
-                };
-                let account = objects.add_account(tx, one.account.clone(), now)?;
+                let account = objects.add_account(tx, one.account.clone(), PutMode::AddInDomain, now)?;
                 if let Some(letter) = &one.letters.inside {
                     letter.deposit(tx, account.id)?;
                 }

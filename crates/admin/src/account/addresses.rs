@@ -51,7 +51,7 @@ fn taken(directory: &Directory, account: &AccountObject, address: &Address) -> O
     let what = [
         (directory.alias(address).is_some(), "an alias has that address"),
         (directory.group(address).is_some(), "a group has that address"),
-        (directory.list(address).is_some(), "a mailing list has that address"),
+        (directory.list_address(address).is_some(), "a mailing list has that address"),
     ];
     what.into_iter().find(|(there, _)| *there).map(|(_, what)| what.to_owned())
 }

@@ -6,12 +6,12 @@
 
 use delivery::{MailboxLetter, Prepared};
 use mail::{Address, Domain};
-use routing::Directory;
 use routing::objects::{
     AccountKind, AccountObject, AliasObject, BeforeLeaving, LeftAlias, LeftGroup, LeftShare, Member, Object, ObjectKey,
     OffBoarding, ResponderKind, ResponderObject, Role, SharedMailbox, Target,
 };
 use routing::responders::{Window, check_responder, zone_named};
+use routing::{Directory, check_alias};
 use storage::objects::PutMode;
 use storage::{Store, Transaction};
 
@@ -25,6 +25,7 @@ use crate::response::{OffBoardingReport, Response};
 use crate::settings::Settings;
 
 use super::find;
+use super::remove::group_without;
 
 /// Everything that leaving changes.
 #[derive(Clone)]
@@ -291,7 +292,7 @@ impl Leaver<'_> {
                     created_at: there.map_or(self.account.created_at, |there| there.created_at),
                     ..AliasObject::new(address.clone(), targets)
                 };
-                routing::check_alias(directory, &alias).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
+                check_alias(directory, &alias).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
                 let until = request.redirect_until.as_deref().map(|date| format!(" until {date}"));
                 let until = until.unwrap_or_default();
                 self.done(format!("{} gets a copy of what comes in{until}", successor.address));
@@ -306,10 +307,11 @@ impl Leaver<'_> {
         let account = self.account;
         let is = |to: &Address| account.addresses().any(|own| own.same_mailbox(to));
         let names = |target: &Target| matches!(target, Target::Address(to) if is(to));
+        let falls_back = |alias: &AliasObject| alias.when_away.as_ref().is_some_and(is);
         let mut aliases: Vec<AliasObject> = directory
             .aliases()
             .filter(|alias| !alias.address.same_mailbox(&self.account.address))
-            .filter(|alias| alias.targets.iter().any(names))
+            .filter(|alias| alias.targets.iter().any(names) || falls_back(alias))
             .map(|alias| (**alias).clone())
             .collect();
         aliases.sort_by(|a, b| a.address.cmp(&b.address));
@@ -319,10 +321,12 @@ impl Leaver<'_> {
                 self.left_to_others(&address);
                 continue;
             }
+            let target = alias.targets.iter().any(names);
+            let fallback = falls_back(&alias);
             let others = alias.targets.iter().any(|target| !names(target));
             let mut successor_added = false;
             match self.successor {
-                None if !others => {
+                None if target && !others => {
                     let text = format!("{address} leads to it and to nobody else: its mail stays in the mailbox");
                     self.report.left.push(text);
                     continue;
@@ -331,7 +335,7 @@ impl Leaver<'_> {
                 Some(successor) => {
                     let to =
                         |target: &Target| matches!(target, Target::Address(to) if to.same_mailbox(&successor.address));
-                    if !alias.targets.iter().any(to) {
+                    if target && !alias.targets.iter().any(to) {
                         alias.targets.push(Target::Address(successor.address.clone()));
                         successor_added = true;
                     }
@@ -340,30 +344,45 @@ impl Leaver<'_> {
                 }
             }
             alias.targets.retain(|target| !names(target));
-            routing::check_alias(directory, &alias)
+            if fallback {
+                alias.when_away = self.successor.map(|successor| successor.address.clone());
+            }
+            check_alias(directory, &alias)
                 .map_err(|flaw| AdminError::invalid(format!("the alias {address} could not lead on: {flaw}")))?;
-            self.before.aliases.push(LeftAlias { address, successor_added });
+            self.before.aliases.push(LeftAlias { address, target, successor_added, fallback });
             self.puts.push((Object::Alias(alias), PutMode::Replace));
         }
         Ok(())
     }
 
     fn groups(&mut self, directory: &Directory) {
+        let account = self.account;
+        let is = |to: &Address| account.addresses().any(|own| own.same_mailbox(to));
         for group in directory.groups() {
-            let mut without = (**group).clone();
-            without.members.retain(|member| !self.is(member));
-            without.moderators.retain(|moderator| !self.is(moderator));
-            let member = without.members.len() < group.members.len();
-            let moderator = without.moderators.len() < group.moderators.len();
-            if !member && !moderator {
+            let mut without = group_without(group, &is);
+            if without == **group {
                 continue;
             }
             if !self.reaches(group.address.domain()) {
                 self.left_to_others(&group.address);
                 continue;
             }
+            let left = LeftGroup {
+                address: group.address.clone(),
+                member: without.members.len() < group.members.len(),
+                moderator: without.moderators.len() < group.moderators.len(),
+                fallback: without.when_away != group.when_away,
+                disabled: without.enabled != group.enabled,
+            };
+            if left.fallback {
+                without.when_away = self.successor.map(|successor| successor.address.clone());
+            }
             self.done(format!("it is out of the group {}", group.address));
-            self.before.groups.push(LeftGroup { address: group.address.clone(), member, moderator });
+            if left.disabled {
+                let text = format!("the group {} is off: it is moderated, and has no other moderator", group.address);
+                self.report.left.push(text);
+            }
+            self.before.groups.push(left);
             self.puts.push((Object::Group(without), PutMode::Replace));
         }
         for list in directory.lists() {

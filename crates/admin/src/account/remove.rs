@@ -2,9 +2,9 @@
 
 use mail::Address;
 use routing::Directory;
-use routing::objects::{AccountObject, AliasObject, Object, ObjectKey, Target};
+use routing::objects::{AccountObject, AliasObject, GroupObject, Object, ObjectKey, Target};
 use storage::objects::PutMode;
-use storage::{Store, Transaction};
+use storage::{Durability, Store, Transaction};
 
 use crate::error::{AdminError, ErrorKind};
 use crate::response::Response;
@@ -16,7 +16,10 @@ use super::{find, usage};
 struct Undoing {
     puts: Vec<Object>,
     removes: Vec<ObjectKey>,
-    names: Vec<String>,
+    /// Aliases that lead to it.
+    aliases: Vec<String>,
+    /// Groups that name it.
+    groups: Vec<String>,
 }
 
 pub(super) async fn remove(store: &Store, address: &Address, force: bool) -> Result<Response, AdminError> {
@@ -27,21 +30,28 @@ pub(super) async fn remove(store: &Store, address: &Address, force: bool) -> Res
         (account, undoing)
     };
     let (messages, _) = usage(store, account.id).await?;
-    if !force && (messages > 0 || !undoing.names.is_empty()) {
+    if !force && (messages > 0 || !undoing.aliases.is_empty() || !undoing.groups.is_empty()) {
         let mut reasons = Vec::new();
         if messages > 0 {
             reasons.push(format!("it holds {messages} messages"));
         }
-        if !undoing.names.is_empty() {
-            reasons.push(format!("aliases lead to it: {}", undoing.names.join(", ")));
+        if !undoing.aliases.is_empty() {
+            reasons.push(format!("aliases lead to it: {}", undoing.aliases.join(", ")));
+        }
+        if !undoing.groups.is_empty() {
+            reasons.push(format!("groups name it: {}", undoing.groups.join(", ")));
         }
         let message = format!("the account {} is in use: {}", account.address, reasons.join("; "));
-        let hint = "--force deletes the account with its mail, and takes it out of those aliases";
+        let hint = "--force deletes the account with its mail, and takes it out of those aliases and groups";
         return Err(AdminError::new(ErrorKind::InUse, message).hint(hint));
     }
-    let undone = undoing.names.len();
+    let mut more = String::new();
+    for (count, what) in [(undoing.aliases.len(), "aliases"), (undoing.groups.len(), "groups")] {
+        if count > 0 {
+            more.push_str(&format!(", and took it out of {count} {what}"));
+        }
+    }
     delete(store, &account, undoing, Vec::new()).await?;
-    let more = if undone > 0 { format!(", and took it out of {undone} aliases") } else { String::new() };
     Ok(Response::Done(format!("removed the account {} with {messages} messages{more}", account.address)))
 }
 
@@ -67,7 +77,7 @@ async fn delete(
     let objects = store.objects();
     let (id, key) = (account.id, ObjectKey::Account(account.address.canonical()));
     store
-        .transact(move |tx: &mut Transaction<'_>| {
+        .transact_with(Durability::Freeing, move |tx: &mut Transaction<'_>| {
             for object in &undoing.puts {
                 objects.put(tx, object.clone(), PutMode::Replace)?;
             }
@@ -81,17 +91,23 @@ async fn delete(
     Ok(())
 }
 
-/// The aliases that name the account without it; those that would lead nowhere go. Groups and shares forget it.
+/// The aliases that name the account without it; those that would lead nowhere go. Groups, fall-backs and shares forget it.
 fn undoing(directory: &Directory, account: &AccountObject) -> Undoing {
     let is = |address: &Address| account.addresses().any(|own| own.same_mailbox(address));
     let mut undoing = Undoing::default();
     let names = |target: &Target| matches!(target, Target::Address(target) if is(target));
-    let mut aliases: Vec<AliasObject> =
-        directory.aliases().filter(|alias| alias.targets.iter().any(names)).map(|alias| (**alias).clone()).collect();
+    let mut aliases: Vec<AliasObject> = directory.aliases().map(|alias| (**alias).clone()).collect();
     aliases.sort_by(|a, b| a.address.cmp(&b.address));
-    for mut alias in aliases {
-        undoing.names.push(alias.address.to_string());
+    for before in aliases {
+        let mut alias = before.clone();
         alias.targets.retain(|target| !names(target));
+        alias.when_away = alias.when_away.filter(|fallback| !is(fallback));
+        if alias == before {
+            continue;
+        }
+        if alias.targets.len() < before.targets.len() {
+            undoing.aliases.push(alias.address.to_string());
+        }
         if alias.targets.is_empty() {
             undoing.removes.push(ObjectKey::Alias(alias.address.canonical()));
         } else {
@@ -99,10 +115,9 @@ fn undoing(directory: &Directory, account: &AccountObject) -> Undoing {
         }
     }
     for group in directory.groups() {
-        let mut without = (**group).clone();
-        without.members.retain(|member| !is(member));
-        without.moderators.retain(|moderator| !is(moderator));
+        let without = group_without(group, &is);
         if without != **group {
+            undoing.groups.push(without.address.to_string());
             undoing.puts.push(Object::Group(without));
         }
     }
@@ -116,4 +131,14 @@ fn undoing(directory: &Directory, account: &AccountObject) -> Undoing {
         }
     }
     undoing
+}
+
+/// A group without a person. A moderated one that would have no moderator left is disabled rather than open.
+pub(super) fn group_without(group: &GroupObject, is: &impl Fn(&Address) -> bool) -> GroupObject {
+    let mut group = group.clone();
+    group.members.retain(|member| !is(member));
+    group.moderators.retain(|moderator| !is(moderator));
+    group.when_away = group.when_away.filter(|fallback| !is(fallback));
+    group.enabled &= !group.moderated || !group.moderators.is_empty();
+    group
 }

@@ -102,8 +102,11 @@ impl Back {
                     if let Some(successor) = gone.successor.as_ref().filter(|_| left.successor_added) {
                         alias.targets.retain(|target| !is(target, successor));
                     }
-                    if !alias.targets.iter().any(|target| is(target, &account.address)) {
+                    if left.target && !alias.targets.iter().any(|target| is(target, &account.address)) {
                         alias.targets.push(Target::Address(account.address.clone()));
+                    }
+                    if left.fallback {
+                        alias.when_away = Some(account.address.clone());
                     }
                     puts.push((Object::Alias(alias), PutMode::Replace));
                 }
@@ -119,6 +122,10 @@ impl Back {
                             among.push(account.address.clone());
                         }
                     }
+                    if left.fallback {
+                        group.when_away = Some(account.address.clone());
+                    }
+                    group.enabled |= left.disabled;
                     puts.push((Object::Group(group), PutMode::Replace));
                 }
             }

@@ -1,6 +1,7 @@
 //! Editing an account field by field.
 
 use mail::Domain;
+use routing::check_account;
 use routing::objects::{AccountKind, AccountObject, Object, Role, Service};
 use storage::Store;
 use storage::objects::PutMode;
@@ -85,6 +86,7 @@ pub(super) async fn set(
             return Err(AdminError::invalid(format!("an account has at most {FURTHER_DOMAINS_MAX} further domains")));
         }
         check_further(&directory, &account, &new_domains)?;
+        check_account(&directory, &account).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
         if let Some(recovery) = account.recovery.as_ref().filter(|_| account.recovery != before.recovery)
             && directory.domain(recovery.domain()).is_some()
         {

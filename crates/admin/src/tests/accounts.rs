@@ -402,7 +402,7 @@ async fn r05_all_users_of_a_domain_are_in_another_too_and_so_are_those_to_come()
     assert!(refused.starts_with("bob@example.org can't have bob@example.com: an alias"), "{refused}");
     assert!(store.directory().account_at(&address("alice@example.com")).is_none(), "nothing is changed");
     let (address_of_alias, targets) = (address("bob@example.com"), Vec::new());
-    ask(&store, Request::Alias(AliasRequest::Remove { address: address_of_alias, targets })).await.unwrap();
+    ask(&store, Request::Alias(AliasRequest::Remove { address: address_of_alias, targets, by: None })).await.unwrap();
     ask(&store, users(&["example.com"], &[])).await.unwrap();
     ask(&store, add_account("carol@example.org")).await.unwrap();
     for local in ["alice", "bob", "carol"] {

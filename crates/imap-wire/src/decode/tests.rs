@@ -212,6 +212,18 @@ fn nesting_and_number_of_keys_are_bounded() {
 }
 
 #[test]
+fn the_number_of_fetch_items_is_bounded() {
+    let fetch = |count: usize| {
+        let items: Vec<String> = (1..=count).map(|part| format!("BODY.PEEK[{part}]")).collect();
+        format!("FETCH 1 ({})", items.join(" "))
+    };
+    ok(&fetch(500));
+    assert!(bad(&fetch(501)).contains("more than 500 data items"));
+    // With a part that imap-codec does not know, our own grammar reads it.
+    assert!(bad(&fetch(501).replace(')', " MODSEQ) (CHANGEDSINCE 1)")).contains("more than 500 data items"));
+}
+
+#[test]
 fn debug_shows_no_secret() {
     for shape in ["LOGIN fred hunter2", "AUTHENTICATE PLAIN aHVudGVyMg=="] {
         let shown = format!("{:?}", ok(shape));

@@ -16,7 +16,9 @@ impl Session {
     pub(crate) async fn select(&mut self, select: Select) -> Result<Answer, Fault> {
         // RFC 3501 §6.3.1: whatever becomes of this one, the mailbox before is closed.
         self.leave();
-        self.condstore |= select.condstore;
+        if select.condstore {
+            self.know_modseqs();
+        }
         let account = self.account()?;
         let store = self.server.store.clone();
         let found = store.mailbox_by_name(account, select.mailbox.as_str()).await?;
@@ -25,8 +27,9 @@ impl Session {
         let watch = self.server.bus.watch_mailbox(account, id);
         let member = self.server.views.join(account, id);
         let (view, row) = loaded(&store, account, id, &member).await?;
-        let recent_from = if select.read_only { row.recent_from } else { self.claim_recent(&row).await? };
         let map = view.map();
+        let recent_from =
+            if select.read_only { row.recent_from } else { self.claim_recent(&row, map.max_uid()).await? };
         let recent = from_uid(recent_from, map.max_uid());
         let unseen = if row.unseen == 0 { None } else { first_unseen(&store, (account, id), map).await? };
         let unseen = unseen.and_then(|uid| map.sequence_of(uid));
@@ -57,10 +60,11 @@ impl Session {
         })
     }
 
-    /// The first message that is `\Recent` here. A store that can't be written to doesn't keep anyone from reading.
-    async fn claim_recent(&mut self, row: &MailboxRow) -> Result<Uid, Fault> {
+    /// The first message that is `\Recent` here; those up to `max`, which the client is told of, are so for no other session.
+    /// A store that can't be written to doesn't keep anyone from reading.
+    async fn claim_recent(&mut self, row: &MailboxRow, max: u32) -> Result<Uid, Fault> {
         let account = self.account()?;
-        match self.server.store.claim_recent(account, row.id).await {
+        match self.server.store.claim_recent(account, row.id, Uid(max.saturating_add(1))).await {
             Err(error) if error.is_temporary() => Ok(row.recent_from),
             claimed => Ok(claimed?),
         }
@@ -73,9 +77,9 @@ impl Session {
             return Ok(());
         }
         let row = selected.row.clone();
-        let from = self.claim_recent(&row).await?;
-        let selected = self.selected()?;
         let max = selected.view.map().max_uid();
+        let from = self.claim_recent(&row, max).await?;
+        let selected = self.selected()?;
         let before = selected.recent.ranges().iter().cloned();
         let claimed = from_uid(from, max);
         selected.recent = NumberSet::from_ranges(before.chain(claimed.ranges().iter().cloned()));

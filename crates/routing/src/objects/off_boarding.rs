@@ -61,8 +61,15 @@ pub struct BeforeLeaving {
 pub struct LeftAlias {
     /// The alias.
     pub address: Address,
+    /// Whether it was among the targets.
+    #[serde(default)]
+    pub target: bool,
     /// Whether the successor took the place, and was not there before.
+    #[serde(default)]
     pub successor_added: bool,
+    /// Whether it was the fall-back for when everybody is away.
+    #[serde(default)]
+    pub fallback: bool,
 }
 
 /// A group that the account was in.
@@ -74,6 +81,12 @@ pub struct LeftGroup {
     pub member: bool,
     /// As a moderator.
     pub moderator: bool,
+    /// As the fall-back for when everybody is away.
+    #[serde(default)]
+    pub fallback: bool,
+    /// Whether the group was switched off, for it had no other moderator.
+    #[serde(default)]
+    pub disabled: bool,
 }
 
 /// A shared mailbox that the account had a share in.

@@ -5,11 +5,15 @@ mod account;
 mod alias;
 mod connect;
 mod domain;
+mod event;
+mod group;
 mod health;
 mod init;
 mod output;
+mod pattern;
 mod queue;
 mod responder;
+mod terms;
 mod values;
 
 use std::path::PathBuf;
@@ -22,7 +26,7 @@ use crate::administration::Credentials;
 use crate::config::{self, Config};
 use crate::{dev, serve};
 
-pub(crate) use output::Failure;
+pub(crate) use output::{Failure, no_runtime};
 
 /// A mail server in one binary: SMTP, IMAP, aliases, automatic answers.
 #[derive(Parser)]
@@ -70,23 +74,31 @@ enum Command {
     Health,
     /// Domains that this server receives mail for
     #[command(subcommand)]
-    Domain(domain::DomainCommand),
+    Domain(Box<domain::DomainCommand>),
     /// Accounts: persons with a mailbox and a login
     #[command(subcommand)]
     Account(account::AccountCommand),
     /// Aliases: addresses that lead to others
     #[command(subcommand)]
-    Alias(alias::AliasCommand),
+    Alias(Box<alias::AliasCommand>),
+    /// Groups: one address for a set of mailboxes
+    #[command(subcommand)]
+    Group(Box<group::GroupCommand>),
     /// Automatic answers: autoresponders and out-of-office messages
     #[command(subcommand)]
     Responder(Box<responder::ResponderCommand>),
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
+    /// Work that failed too often and was put aside: automatic answers that could not be made, as a rule
+    #[command(subcommand)]
+    Event(event::EventCommand),
     /// Show what would happen to a message, without sending it
     #[command(after_help = "\
 Examples:
   relais explain customer@elsewhere.example info@example.org
+  relais explain alice@example.org board@example.org --as alice@example.org     sent by alice, logged in
+  relais explain customer@elsewhere.example info@example.org --size 30M
   relais explain '<>' alice@example.org      a bounce: the null reverse-path")]
     Explain {
         /// The sender; '<>' for the null reverse-path
@@ -94,6 +106,12 @@ Examples:
         from: ReversePath,
         /// The recipient
         to: Address,
+        /// The account that the sender has logged in to; without it, a stranger writes
+        #[arg(long = "as", value_name = "ACCOUNT")]
+        account: Option<Address>,
+        /// Size of the message, as 500K or 30M
+        #[arg(long, value_name = "OCTETS", value_parser = values::octets)]
+        size: Option<u64>,
     },
     /// Run a throw-away server on loopback ports, with test users and addresses that fail on purpose
     Dev(dev::DevArgs),
@@ -146,9 +164,11 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Domain(command) => command.request(),
         Command::Account(command) => command.request()?,
         Command::Alias(command) => command.request(),
+        Command::Group(command) => command.request(),
         Command::Responder(command) => command.request()?,
         Command::Queue(command) => command.request(),
-        Command::Explain { from, to } => admin::Request::Explain { from, to },
+        Command::Event(command) => command.request(),
+        Command::Explain { from, to, account, size } => admin::Request::Explain { from, to, account, octets: size },
     };
     let config: Config = config::load(&file)?;
     let request = with_old_password(request, credentials.as_ref());
@@ -200,9 +220,11 @@ mod tests {
                 "account",
                 &["add", "list", "show", "set", "remove", "password", "settings", "alias", "identity", "offboard"],
             ),
-            ("alias", &["add", "list", "show", "set", "remove"]),
+            ("alias", &["add", "make", "list", "show", "set", "remove"]),
+            ("group", &["add", "list", "show", "set", "remove"]),
             ("responder", &["add", "list", "show", "set", "remove"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
+            ("event", &["list", "show", "retry", "remove"]),
         ] {
             let noun = command.find_subcommand(noun).unwrap();
             for verb in verbs {

@@ -2,11 +2,13 @@
 //! the standard error.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's purpose")]
 
+mod addresses;
+
 use std::fmt::Write as _;
 
-use admin::{AccountView, AdminError, DomainView, QueueEntryView, Response, StrengthView};
+use admin::{AccountView, AdminError, DomainView, EventView, QueueEntryView, Response, StrengthView};
 use mail::Timestamp;
-use routing::objects::{AccountKind, AliasObject, Identity, ResponderKind, ResponderObject, Role, Target};
+use routing::objects::{AccountKind, Identity, ResponderKind, ResponderObject, Role, SubaddressFolders};
 use serde::Serialize;
 
 use crate::check::Report;
@@ -25,10 +27,21 @@ impl Failure {
         Self { kind: "failed", message: message.into(), hint: None }
     }
 
+    /// Whether what was to be made is there already.
+    pub(crate) fn is_exists(&self) -> bool {
+        self.kind == "exists"
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
+}
+
+/// The system does not let this process work.
+pub(crate) fn no_runtime(error: &std::io::Error) -> Failure {
+    let failure = Failure::new(format!("the threads of this program can't be started: {error}"));
+    failure.hint("the system grants too few processes or open files: see `ulimit -u` and `ulimit -n`")
 }
 
 impl std::fmt::Display for Failure {
@@ -71,6 +84,11 @@ pub(super) fn failure(failure: &Failure, json: bool) {
     }
 }
 
+/// Prints what should be known though all is done.
+pub(super) fn warning(text: &str) {
+    eprintln!("relais: warning: {text}");
+}
+
 /// Prints a value as JSON.
 pub(super) fn json(value: &impl Serialize) {
     match serde_json::to_string_pretty(value) {
@@ -109,6 +127,9 @@ pub(super) fn check(report: &Report, as_json: bool) {
         println!("{problem}");
     }
     println!("{}", report.summary());
+    for note in &report.notes {
+        println!("{note}");
+    }
 }
 
 /// Prints an answer.
@@ -169,12 +190,12 @@ fn in_words(response: &Response) -> String {
             }
             out
         }
-        Response::Alias(one) => alias(one),
-        Response::Aliases(all) => table(
-            ["ALIAS", "LEADS TO", "STATE", "NOTE"],
-            "no aliases yet; `relais alias add info@example.org --to alice@example.org` adds one",
-            all.iter().map(|one| [one.address.to_string(), targets(one), on_off(one.enabled), one.note.clone()]),
-        ),
+        Response::Alias(one) => addresses::alias(one),
+        Response::Aliases(all) => addresses::aliases(all),
+        Response::Group(one) => addresses::group(one),
+        Response::Groups(all) => addresses::groups(all),
+        Response::Patterns(all) => addresses::patterns(all),
+        Response::PatternTest(test) => addresses::pattern_test(test),
         Response::Responder(one) => responder(one),
         Response::Responders(all) => table(
             ["ID", "ADDRESS", "KIND", "SUBJECT", "WINDOW", "STATE"],
@@ -194,6 +215,15 @@ fn in_words(response: &Response) -> String {
                 let error = one.last_error.clone().unwrap_or_default();
                 let destination = one.destination.to_string();
                 [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
+            }),
+        ),
+        Response::Event(one) => event(one),
+        Response::Events(all) => table(
+            ["ID", "HAPPENED", "ATTEMPTS", "LAST ERROR"],
+            "no event is parked",
+            all.iter().map(|one| {
+                let error = one.last_error.clone().unwrap_or_default();
+                [one.id.to_string(), moment(one.created_at), one.attempts.to_string(), error]
             }),
         ),
         Response::Explanation(told) => {
@@ -225,6 +255,24 @@ fn domain(one: &DomainView) -> String {
     let administrator = || "an administrator".to_owned();
     field(&mut out, "postmaster", one.domain.postmaster.as_ref().map_or_else(administrator, ToString::to_string));
     field(&mut out, "subaddresses by", &one.domain.subaddress_separators);
+    field(
+        &mut out,
+        "subaddress folders",
+        match one.domain.subaddress_folders {
+            SubaddressFolders::Off => "off",
+            SubaddressFolders::Existing => "existing ones",
+            SubaddressFolders::Create => "made when missing",
+        },
+    );
+    if let Some(target) = &one.domain.alias_of {
+        field(&mut out, "stands for", target);
+    }
+    field(&mut out, "groups", one.groups);
+    field(&mut out, "lists", one.lists);
+    field(&mut out, "patterns", one.domain.patterns.len());
+    field(&mut out, "own aliases made by", addresses::policy(&one.domain.alias_policy));
+    field(&mut out, "time zone", &one.domain.time_zone);
+    field(&mut out, "language", &one.domain.language);
     field(&mut out, "made", moment(one.domain.created_at));
     out
 }
@@ -315,15 +363,6 @@ fn identity(one: &Identity) -> String {
     out
 }
 
-fn alias(one: &AliasObject) -> String {
-    let mut out = String::new();
-    field(&mut out, "alias", &one.address);
-    field(&mut out, "leads to", targets(one));
-    field(&mut out, "state", on_off(one.enabled));
-    field(&mut out, "note", &one.note);
-    out
-}
-
 fn responder(one: &ResponderObject) -> String {
     let mut out = String::new();
     let address =
@@ -360,6 +399,18 @@ fn queue_entry(one: &QueueEntryView) -> String {
     for recipient in &one.recipients {
         let said = recipient.last_reply.as_deref().unwrap_or("nothing said yet");
         field(&mut out, "to", format_args!("{} ({}): {said}", recipient.address, recipient.state));
+    }
+    out
+}
+
+fn event(one: &EventView) -> String {
+    let mut out = String::new();
+    field(&mut out, "event", one.id);
+    field(&mut out, "happened", moment(one.created_at));
+    field(&mut out, "attempts", one.attempts);
+    field(&mut out, "last error", one.last_error.as_deref().unwrap_or("-"));
+    if let Some(content) = &one.content {
+        line(&mut out, format_args!("{content:#}"));
     }
     out
 }
@@ -423,13 +474,6 @@ fn window(one: &ResponderObject) -> String {
         (None, Some(ends)) => format!("until {ends}"),
         (Some(starts), Some(ends)) => format!("{starts} to {ends}"),
     }
-}
-
-fn targets(alias: &AliasObject) -> String {
-    let words = alias.targets.iter().map(|target| {
-        if *target == Target::AllUsers { ":all: (every user)".to_owned() } else { String::from(target.clone()) }
-    });
-    words.collect::<Vec<_>>().join(", ")
 }
 
 fn moment(at: Timestamp) -> String {

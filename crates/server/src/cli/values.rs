@@ -5,9 +5,9 @@ use std::path::Path;
 
 use admin::Edit;
 use auth::Password;
-use mail::ReversePath;
+use mail::{Address, ReversePath};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
-use routing::objects::Target;
+use routing::objects::{AliasMakers, Posting, SenderPattern, Target};
 use zeroize::Zeroizing;
 
 use super::Failure;
@@ -22,6 +22,36 @@ pub(super) fn reverse_path(text: &str) -> Result<ReversePath, String> {
 /// An address, `:blackhole:`, or `:all:` or nothing for all users.
 pub(super) fn target(text: &str) -> Result<Target, String> {
     Target::try_from(text.to_owned())
+}
+
+/// Some senders: `alice@example.org`, or `@example.org` for a domain.
+pub(super) fn sender(text: &str) -> Result<SenderPattern, String> {
+    SenderPattern::try_from(text.to_owned())
+}
+
+/// Who may write to a group: a word, or senders parted by commas.
+pub(super) fn posting(text: &str) -> Result<Posting, String> {
+    match text {
+        "anyone" => Ok(Posting::Anyone),
+        "organisation" | "organization" => Ok(Posting::Organisation),
+        "members" => Ok(Posting::Members),
+        named => {
+            let senders: Result<Vec<_>, String> = named.split(',').map(sender).collect();
+            senders.map(Posting::Named).map_err(|flaw| format!("{flaw}; or say anyone, organisation or members"))
+        }
+    }
+}
+
+/// Who may make aliases: a word, or accounts parted by commas.
+pub(super) fn alias_makers(text: &str) -> Result<AliasMakers, String> {
+    match text {
+        "nobody" => Ok(AliasMakers::Nobody),
+        "everyone" => Ok(AliasMakers::Everyone),
+        named => {
+            let accounts: Result<Vec<Address>, _> = named.split(',').map(|one| Address::parse(one.trim())).collect();
+            accounts.map(AliasMakers::Named).map_err(|flaw| format!("{flaw}; or say nobody or everyone"))
+        }
+    }
 }
 
 /// A number of octets: `1000`, `500K`, `20M`, `2G` (powers of 1024).
@@ -134,12 +164,23 @@ pub(super) fn json_lines<T: serde::de::DeserializeOwned>(file: &Path) -> Result<
     let text = Zeroizing::new(read_text(file)?);
     let mut values = Vec::new();
     for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        values.push(
-            serde_json::from_str(line)
-                .map_err(|error| Failure::new(format!("{}:{}:{}: {error}", file.display(), n + 1, error.column())))?,
-        );
+        values.push(serde_json::from_str(line).map_err(|error| {
+            let (line, column) = (n + 1, error.column());
+            Failure::new(format!("{}:{line}:{column}: {}", file.display(), without_values(&error)))
+        })?);
     }
     Ok(values)
+}
+
+/// What the JSON reader says, without the value that it found: that may be a password.
+fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(", expected ") {
+        Some((found, expected)) if found.starts_with("invalid type") || found.starts_with("invalid value") => {
+            format!("a value is not what is needed there: expected {expected}")
+        }
+        _ => text,
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +193,14 @@ mod tests {
         assert!(octets("many").is_err() && octets("1X").is_err() && octets("99999999999999999999").is_err());
         assert_eq!((seconds("90"), seconds("30m"), seconds("7d")), (Ok(90), Ok(1800), Ok(604_800)));
         assert!(seconds("soon").is_err() && seconds("1w").is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_line_is_told_without_its_values() {
+        let told = |text: &str| without_values(&serde_json::from_str::<admin::NewAccount>(text).unwrap_err());
+        let wrong = told("{\"address\":\"a@b.example\",\"password\":48151623}");
+        assert!(wrong.contains("expected") && !wrong.contains("4815"), "{wrong}");
+        assert!(told("{\"pasword\":\"x\"}").contains("pasword"));
     }
 
     #[test]

@@ -9,12 +9,13 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::doomed_key;
 
-const TABLES: [Table; 18] = [
+const TABLES: &[Table] = &[
     Table::Meta,
     Table::Mailbox,
     Table::MailboxName,
     Table::Subscription,
     Table::Doomed,
+    Table::Undo,
     Table::Message,
     Table::Record,
     Table::Change,
@@ -23,11 +24,15 @@ const TABLES: [Table; 18] = [
     Table::Upload,
     Table::Grave,
     Table::Object,
+    Table::FirstUse,
     Table::Queue,
     Table::QueueDue,
     Table::Event,
     Table::Parked,
     Table::Answered,
+    Table::Trace,
+    Table::TraceIndex,
+    Table::TraceTerms,
 ];
 
 impl Check<'_> {

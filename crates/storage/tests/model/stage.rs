@@ -49,6 +49,9 @@ impl Stage {
         let engine = MemoryEngine::default();
         let world = SimulatedWorld::new(Timestamp(1_800_000_000_000), 11);
         let store = Store::open(Arc::new(engine.clone()), world.world()).await.unwrap();
+        let domain = routing::objects::DomainObject::new(mail::Domain::parse("example.org").unwrap());
+        let domain = routing::objects::Object::Domain(domain);
+        drop(store.put_object(domain, relais_storage::objects::PutMode::Add).await.unwrap());
         let account = store.add_account(account("alice", quota_octets, &store)).await.unwrap().value.id;
         Self { engine, world, store, model: Model::new(), account }
     }
@@ -174,7 +177,7 @@ impl Stage {
 
     /// Once swept, the store holds the contents of its messages and nothing else.
     pub(crate) async fn nothing_is_left_over(&self) {
-        for table in [Table::Upload, Table::Grave, Table::Doomed] {
+        for table in [Table::Upload, Table::Grave, Table::Doomed, Table::Undo] {
             let rows = self.engine.scan(Key::global(table).range(), Order::Ascending, 10).await.unwrap();
             assert_eq!(rows, vec![], "{table:?}");
         }
