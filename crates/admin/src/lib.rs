@@ -15,6 +15,7 @@ mod event;
 mod explain;
 mod group;
 pub mod limits;
+mod list;
 mod pattern;
 mod queue_entry;
 mod request;
@@ -28,12 +29,12 @@ use storage::Store;
 pub use error::{AdminError, ErrorKind};
 pub use request::{
     AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
-    EventSelection, GroupContent, GroupRequest, NewAccount, PatternRequest, PreviewRequest, QueueRequest,
-    QueueSelection, Request, ResponderContent, ResponderRequest,
+    EventSelection, GroupContent, GroupRequest, ListContent, ListRequest, MemberContent, NewAccount, NewMember,
+    PatternRequest, PreviewRequest, QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest,
 };
 pub use response::{
-    AccountView, AliasView, DomainView, EventView, Explanation, FirstUseView, ImportReport, PatternTest, Preview,
-    QueueEntryView, QueueRecipientView, ResponderView, Response,
+    AccountView, AliasView, DomainView, EventView, Explanation, FirstUseView, ImportReport, ListView, MemberImport,
+    MemberView, PatternTest, Preview, QueueEntryView, QueueRecipientView, ResponderView, Response, WaitingView,
 };
 pub use terms::Terms;
 
@@ -55,6 +56,7 @@ pub async fn execute(store: &Store, settings: Settings, request: Request) -> Res
         Request::Account(request) => account::execute(store, settings, request).await,
         Request::Alias(request) => alias::execute(store, request).await,
         Request::Group(request) => group::execute(store, request).await,
+        Request::List(request) => list::execute(store, *request).await,
         Request::Responder(request) => responder::execute(store, request).await,
         Request::Contact(request) => contact::execute(store, request).await,
         Request::Queue(request) => queue_entry::execute(store, request).await,

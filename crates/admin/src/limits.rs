@@ -20,3 +20,9 @@ pub const EVENTS_MAX: usize = 1_000;
 
 /// Octets of a name or a note.
 pub const NOTE_OCTETS_MAX: usize = 1_000;
+
+/// Characters of a list's name: behind it come `-confirm+` and a token of 21, and a local part has 64.
+pub const LIST_NAME_OCTETS_MAX: usize = 30;
+
+/// Members, or waiting messages, that are read or written at a time.
+pub(crate) const MEMBERS_PAGE: usize = 1_000;

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use mail::{Address, Domain, Timestamp};
 use routing::objects::{ResponderKind, Role, Target};
+use storage::rows::MemberState;
 use storage::{MemoryEngine, SilentDoorbell};
 use world::simulated::SimulatedWorld;
 
@@ -354,6 +355,7 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             dsn_return: None,
             envelope_id: None,
             smtputf8: false,
+            sender_smtputf8: false,
             body: mail::BodyType::SevenBit,
             blob: blob.hash,
             skip_octets: 0,
@@ -428,7 +430,8 @@ async fn a09_deletion_is_said_each_time_it_begins_or_changes() {
     };
     assert_eq!(
         made.deletes.unwrap(),
-        "EVERY message that comes to alice@example.org from 2023-11-14 until 2023-11-20 is answered and then DELETED for good"
+        "EVERY message that comes to alice@example.org from 2023-11-14 until 2023-11-20 is DELETED for good, \
+         whether it is answered or not"
     );
     let later = || ResponderContent { ends: Edit::Set("2023-12-24".into()), ..ResponderContent::default() };
     let refused = ask(&store, set_responder(1, later())).await.unwrap_err();
@@ -552,7 +555,7 @@ async fn parked_events_are_seen_handed_out_again_and_forgotten() {
         }
         Ok(())
     });
-    drop(parked.await.unwrap());
+    let _done = parked.await.unwrap();
     let event = |request| Request::Event(request);
     let Ok(Response::Events(listed)) = ask(&store, event(EventRequest::List { limit: None })).await else { panic!() };
     let ids: Vec<String> = listed.iter().map(|one| one.id.to_string()).collect();
@@ -588,3 +591,4 @@ async fn an_account_can_not_come_into_a_domain_that_goes() {
 }
 
 mod addresses;
+mod lists;

@@ -6,7 +6,7 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`blobs`], [`objects`], [`queue`], [`events`], [`contacts`], [`responder_states`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
+//! [`messages`], [`usage`], [`blobs`], [`objects`], [`queue`], [`events`], [`contacts`], [`lists`], [`secret`], [`responder_states`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
 
 pub mod accounts;
 pub mod blobs;
@@ -20,6 +20,7 @@ pub mod events;
 pub mod first_use;
 pub mod keys;
 pub mod limits;
+pub mod lists;
 pub mod mailboxes;
 pub mod memory;
 pub mod messages;
@@ -27,6 +28,7 @@ pub mod objects;
 pub mod queue;
 pub mod responder_states;
 pub mod rows;
+pub mod secret;
 pub mod store;
 mod subaddress;
 pub mod trace;

@@ -10,6 +10,7 @@ mod event;
 mod group;
 mod health;
 mod init;
+mod list;
 mod output;
 mod pattern;
 mod queue;
@@ -78,6 +79,9 @@ enum Command {
     /// Groups: one address for a set of mailboxes
     #[command(subcommand)]
     Group(Box<group::GroupCommand>),
+    /// Mailing lists, their members, and what waits for moderators
+    #[command(subcommand)]
+    List(Box<list::ListCommand>),
     /// Automatic answers: autoresponders and out-of-office messages
     #[command(subcommand)]
     Responder(Box<responder::ResponderCommand>),
@@ -152,6 +156,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Account(command) => command.request()?,
         Command::Alias(command) => command.request(),
         Command::Group(command) => command.request(),
+        Command::List(command) => command.request()?,
         Command::Responder(command) => command.request()?,
         Command::Contact(command) => command.request(),
         Command::Queue(command) => command.request(),
@@ -183,6 +188,7 @@ mod tests {
             ("account", &["add", "list", "show", "set", "remove"]),
             ("alias", &["add", "make", "list", "show", "set", "remove"]),
             ("group", &["add", "list", "show", "set", "remove"]),
+            ("list", &["add", "list", "show", "set", "remove", "member", "waiting", "approve", "reject"]),
             ("responder", &["add", "list", "show", "set", "preview", "remove"]),
             ("contact", &["add", "list", "remove"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),

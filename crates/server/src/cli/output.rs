@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's purpose")]
 
 mod addresses;
+mod lists;
 
 use std::fmt::Write as _;
 
@@ -176,6 +177,14 @@ fn in_words(response: &Response) -> String {
         Response::Groups(all) => addresses::groups(all),
         Response::Patterns(all) => addresses::patterns(all),
         Response::PatternTest(test) => addresses::pattern_test(test),
+        Response::List(one) => lists::list(one),
+        Response::Lists(all) => lists::lists(all),
+        Response::Member(one) => lists::member(one),
+        Response::Members(all) => lists::members(all),
+        Response::MembersImported(report) => {
+            format!("{} members added, {} were there already\n", report.added, report.present)
+        }
+        Response::Waiting(all) => lists::waiting(all),
         Response::Responder(one) => responder(one),
         Response::Responders(all) => table(
             ["ID", "ADDRESS", "KIND", "SUBJECT", "WINDOW", "ANSWERED", "STATE"],

@@ -11,6 +11,7 @@ mod contacts;
 mod contents;
 mod events;
 mod first_use;
+mod lists;
 mod mailboxes;
 mod objects;
 mod pages;
@@ -99,6 +100,8 @@ pub enum Flaw {
     EventContent,
     /// The index of the traces and their terms don't lead to each other.
     TraceIndex,
+    /// A row of a list is not under its own key, or leads to nothing.
+    ListRow,
 }
 
 impl Flaw {
@@ -137,6 +140,7 @@ impl Flaw {
             Self::Answered => "note of the last answer can't be read",
             Self::EventContent => "content of the event can't be read",
             Self::TraceIndex => "index of the traces is wrong",
+            Self::ListRow => "row of a list is wrong",
         }
     }
 }
@@ -263,6 +267,7 @@ pub async fn check_with(
     check.first_uses().await?;
     check.queue().await?;
     check.events().await?;
+    check.lists().await?;
     check.answered().await?;
     check.traces().await?;
     check.blobs().await?;
