@@ -398,7 +398,7 @@ pub(crate) fn expunge(tx: &mut Transaction<'_>, event: &HeldMessage, now: mail::
 pub(crate) fn recipient(address: &Address) -> EnvelopeRecipient {
     EnvelopeRecipient {
         forward_path: ForwardPath::Address(address.clone()),
-        notify: DsnNotify { success: false, failure: true, delay: false },
+        notify: DsnNotify::asked(false, true, false),
         original: None,
     }
 }
