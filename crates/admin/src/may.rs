@@ -184,7 +184,7 @@ impl<'a> Reach<'a> {
                 only(role.is_none() && administers.is_none(), Denial::Roles)?;
                 add_domains.iter().chain(remove_domains).try_for_each(|domain| self.in_domain(domain))
             }
-            AccountRequest::Password { address, .. } => self.edits(address),
+            AccountRequest::Password { address, .. } | AccountRequest::Rules { address, .. } => self.edits(address),
             AccountRequest::Aliases { address, add, remove } => {
                 self.edits(address)?;
                 add.iter().chain(remove).try_for_each(|alias| self.at(alias))

@@ -359,6 +359,13 @@ pub enum AccountRequest {
         #[serde(default)]
         remove_domains: Vec<Domain>,
     },
+    /// Change what its address demands of who writes to it.
+    Rules {
+        /// Its address.
+        address: Address,
+        /// What changes; there is no fall-back for absence here.
+        terms: Box<Terms>,
+    },
     /// Change the password (M4). Who changes their own has to know the old one.
     Password {
         /// Whose.

@@ -4,8 +4,8 @@ use auth::Password;
 use mail::{AccountId, Address, Domain, QueueId, Timestamp};
 use routing::Resolution;
 use routing::objects::{
-    AccountKind, AccountObject, AliasObject, DomainObject, GroupObject, Identity, ListObject, PatternAlias,
-    ResponderObject, Role, Service,
+    AccountKind, AccountObject, AddressRules, AliasObject, DomainObject, GroupObject, Identity, ListObject,
+    PatternAlias, ResponderObject, Role, Service,
 };
 use routing::responders::Phase;
 use serde::{Deserialize, Serialize};
@@ -197,6 +197,9 @@ pub struct AccountView {
     /// The names that it writes under.
     #[serde(default)]
     pub identities: Vec<Identity>,
+    /// What its address demands of who writes to it.
+    #[serde(default)]
+    pub rules: AddressRules,
     /// What it is for.
     #[serde(default)]
     pub note: String,
@@ -312,6 +315,7 @@ impl From<&AccountObject> for AccountView {
             addresses: account.addresses().collect(),
             leading: Vec::new(),
             identities: account.identities.clone(),
+            rules: account.rules.clone(),
             note: account.note.clone(),
             off_boarding: account.off_boarding.as_deref().map(|gone| OffBoardingView {
                 at: gone.at,

@@ -58,6 +58,7 @@ pub(crate) async fn execute(
         AccountRequest::Strength { address, password, language } => {
             password::strength(store, settings, address, password, language).await
         }
+        AccountRequest::Rules { address, terms } => set::rules(store, settings, &address, *terms).await,
         set @ AccountRequest::Set { .. } => set::set(store, settings, actor, set).await,
         AccountRequest::Aliases { address, add, remove } => {
             {

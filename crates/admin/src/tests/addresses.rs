@@ -254,3 +254,22 @@ async fn r11_people_make_aliases_within_the_domains_policy_and_keep_to_their_own
     ask(&store, remove("alice@example.org")).await.unwrap();
     ask(&store, make(Some("alice.garden@example.org"))).await.unwrap();
 }
+
+#[tokio::test]
+async fn r02_an_account_demands_what_an_alias_may() {
+    let store = stage().await;
+    let rules = |terms| {
+        Request::Account(AccountRequest::Rules { address: address("alice@example.org"), terms: Box::new(terms) })
+    };
+    let inside = Terms { internal_only: Some(true), message_octets_max: Edit::Set(1000), ..Terms::default() };
+    let Ok(Response::Account(view)) = ask(&store, rules(inside)).await else { panic!() };
+    assert!(view.rules.internal_only);
+    assert!(told(&store, explain("alice@example.org", None, None)).await.contains("550 5.7.1"));
+    let large = explain("alice@example.org", Some("bob@example.org"), Some(1001));
+    assert!(told(&store, large).await.contains("552 5.2.3"));
+    assert!(told(&store, explain("alice@example.org", Some("bob@example.org"), None)).await.ends_with("accepted\n"));
+    let bad = Terms { expires: Edit::Set("soon".to_owned()), ..Terms::default() };
+    assert!(ask(&store, rules(bad)).await.is_err());
+    let away = Terms { when_away: Edit::Set(address("bob@example.org")), ..Terms::default() };
+    assert!(said(ask(&store, rules(away)).await).contains("no fall-back"));
+}

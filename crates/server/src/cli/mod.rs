@@ -105,7 +105,7 @@ enum Command {
     #[command(after_help = "\
 Examples:
   relais explain customer@elsewhere.example info@example.org
-  relais explain alice@example.org board@example.org --as alice@example.org     sent by alice, logged in
+  relais explain alice@example.org board@example.org --logged-in-as alice@example.org
   relais explain customer@elsewhere.example info@example.org --size 30M
   relais explain '<>' alice@example.org      a bounce: the null reverse-path")]
     Explain {
@@ -115,7 +115,7 @@ Examples:
         /// The recipient
         to: Address,
         /// The account that the sender has logged in to; without it, a stranger writes
-        #[arg(long = "as", value_name = "ACCOUNT")]
+        #[arg(long = "logged-in-as", value_name = "ACCOUNT")]
         account: Option<Address>,
         /// Size of the message, as 500K or 30M
         #[arg(long, value_name = "OCTETS", value_parser = values::octets)]

@@ -352,6 +352,7 @@ fn account(one: &AccountView) -> String {
         }
         field(&mut out, "deleted after", gone.delete_after.as_deref().unwrap_or("never"));
     }
+    addresses::rules(&mut out, &one.rules);
     if !one.note.is_empty() {
         field(&mut out, "note", &one.note);
     }
