@@ -27,7 +27,7 @@ pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
 pub use held::HeldMessage;
 pub use intake::{Intake, Refused, record_of};
-pub use letter::Letter;
+pub use letter::{Letter, MailboxLetter};
 pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};

@@ -81,6 +81,8 @@ pub(crate) enum Lost {
     Shutdown,
     /// The selected mailbox was deleted.
     MailboxDeleted,
+    /// What let the person in does not any more.
+    ShutOut,
     /// A message could not be read to its end after its length had been announced.
     BrokenLiteral,
 }
@@ -93,6 +95,7 @@ impl Lost {
             Self::TimedOut => Some(("Autologout: you were silent for too long", None)),
             Self::Shutdown => Some(("The server is shutting down", Some(Code::Unavailable))),
             Self::MailboxDeleted => Some(("The selected mailbox was deleted", None)),
+            Self::ShutOut => Some(("Your access has changed: log in again", Some(Code::AuthenticationFailed))),
         }
     }
 
@@ -103,6 +106,7 @@ impl Lost {
             Self::TimedOut => "timeout",
             Self::Shutdown => "shutdown",
             Self::MailboxDeleted => "mailbox-deleted",
+            Self::ShutOut => "shut-out",
             Self::BrokenLiteral => "broken-literal",
         }
     }
