@@ -225,12 +225,13 @@ pub(crate) fn undo_range() -> KeyRange {
 #[cfg(test)]
 mod tests {
     use mail::{Flags, InternalDate};
-    use routing::objects::AccountObject;
+    use routing::objects::{AccountObject, DomainObject, Object};
     use world::simulated::SimulatedWorld;
 
     use super::*;
     use crate::engine::SilentDoorbell;
     use crate::messages::NewMessage;
+    use crate::objects::PutMode;
     use crate::{Engine, MemoryEngine};
 
     const ALICE: AccountId = AccountId(1);
@@ -247,6 +248,8 @@ mod tests {
     async fn full() -> (MemoryEngine, Store) {
         let engine = MemoryEngine::default();
         let store = open(&engine).await;
+        let domain = DomainObject::new(mail::Domain::parse("example.org").unwrap());
+        let _done = store.put_object(Object::Domain(domain), PutMode::Add).await.unwrap();
         let alice = AccountObject::new(mail::Address::parse("alice@example.org").unwrap());
         assert_eq!(store.add_account(alice).await.unwrap().value.id, ALICE);
         let mut writer = store.blob_writer();
