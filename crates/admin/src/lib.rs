@@ -16,6 +16,7 @@ mod queue_entry;
 mod request;
 mod responder;
 mod response;
+mod shared;
 
 use auth::PasswordParams;
 use storage::Store;
@@ -25,6 +26,7 @@ pub use request::{
     AccountRequest, AliasRequest, DomainRequest, Edit, NewAccount, QueueRequest, QueueSelection, Request,
     ResponderContent, ResponderRequest,
 };
+pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
 pub use response::{AccountView, DomainView, Explanation, ImportReport, QueueEntryView, QueueRecipientView, Response};
 
 /// What carrying out requests depends on beside the store.
@@ -44,6 +46,8 @@ pub async fn execute(store: &Store, settings: Settings, request: Request) -> Res
         Request::Domain(request) => domain::execute(store, request).await,
         Request::Account(request) => account::execute(store, settings, request).await,
         Request::Alias(request) => alias::execute(store, request).await,
+        Request::Shared(request) => shared::execute(store, settings, request).await,
+        Request::Acl(request) => shared::acl(store, request).await,
         Request::Responder(request) => responder::execute(store, request).await,
         Request::Queue(request) => queue_entry::execute(store, request).await,
         Request::Explain { from, to } => Ok(Response::Explanation(Box::new(explain::explain(store, &from, &to)))),

@@ -14,3 +14,6 @@ pub const QUEUE_ENTRIES_MAX: usize = 10_000;
 
 /// Octets of a name or a note.
 pub const NOTE_OCTETS_MAX: usize = 1_000;
+
+/// Members of one shared mailbox.
+pub const MEMBERS_MAX: usize = 1_000;

@@ -5,6 +5,8 @@ use mail::{Address, Domain, QueueId, ReversePath};
 use routing::objects::{ResponderKind, Role, Target};
 use serde::{Deserialize, Serialize};
 
+use crate::shared::{AclRequest, SharedRequest};
+
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -17,6 +19,10 @@ pub enum Request {
     Alias(AliasRequest),
     /// About responders.
     Responder(ResponderRequest),
+    /// About shared mailboxes and their members.
+    Shared(SharedRequest),
+    /// About who may do what in one mailbox.
+    Acl(AclRequest),
     /// About the queue of outgoing mail.
     Queue(QueueRequest),
     /// What would happen to a message from one to the other?
@@ -370,6 +376,6 @@ pub enum QueueRequest {
     Remove(QueueSelection),
 }
 
-fn keep<T>() -> Edit<T> {
+pub(crate) fn keep<T>() -> Edit<T> {
     Edit::Keep
 }

@@ -6,6 +6,8 @@ use routing::Resolution;
 use routing::objects::{AccountObject, AliasObject, DomainObject, ResponderObject, Role};
 use serde::{Deserialize, Serialize};
 
+use crate::shared::{AclView, SharedView};
+
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -28,6 +30,12 @@ pub enum Response {
     Responder(Box<ResponderObject>),
     /// Responders.
     Responders(Vec<ResponderObject>),
+    /// A shared mailbox.
+    Shared(Box<SharedView>),
+    /// Shared mailboxes.
+    SharedMailboxes(Vec<SharedView>),
+    /// Who may do what in a mailbox.
+    Acl(AclView),
     /// A queue entry.
     QueueEntry(Box<QueueEntryView>),
     /// Queue entries.

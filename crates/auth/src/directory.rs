@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mail::Address;
-use routing::objects::AccountObject;
+use routing::objects::{AccountKind, AccountObject};
 use storage::Store;
 use world::{BoxFuture, World};
 
@@ -85,7 +85,8 @@ impl DirectoryAuthenticator {
             return Err(AuthError::TooManyFailures { retry_after });
         }
         let account = self.store.directory().account(&address).cloned();
-        let usable = account.filter(|account| account.enabled && account.password_hash.is_some());
+        let person = account.filter(|account| account.kind == AccountKind::Person);
+        let usable = person.filter(|account| account.enabled && account.password_hash.is_some());
         let hash = usable.as_ref().and_then(|account| account.password_hash.as_deref()).unwrap_or(&self.nobodys_hash);
         let name = address.to_string();
         if let Some(account) = usable.as_ref().filter(|_| self.cache.knows(&name, password, hash, now)) {

@@ -8,6 +8,7 @@
 
 mod decide;
 mod event;
+mod filed;
 mod intake;
 mod letter;
 pub mod limits;
@@ -22,6 +23,7 @@ use storage::Store;
 
 pub use decide::{Sender, storage_reply};
 pub use event::{Kept, MessageStored};
+pub use filed::{Filing, SHARED_MAILBOX_FULL};
 pub use intake::{Intake, Refused};
 pub use letter::Letter;
 pub use plan::Plan;

@@ -4,16 +4,19 @@
 //! value with its reason, so that delivery, `relais explain` and the message trace tell the same story.
 //!
 //! [`resolve`] answers where a forward-path leads, [`check_alias`] what may be saved, [`may_send_as`] who may use which
-//! address, [`responders`] who answers by itself.
+//! address, [`rights_of`] who may do what in a mailbox, [`responders`] who answers by itself.
 
 pub mod check;
 pub mod directory;
 pub mod limits;
+pub mod namespace;
 pub mod objects;
 pub mod resolution;
 pub mod resolve;
 pub mod responders;
+pub mod rights;
 pub mod send_as;
+pub mod sharing;
 #[cfg(test)]
 mod testing;
 pub mod verdict;
@@ -22,5 +25,7 @@ pub use check::{AliasFlaw, check_alias};
 pub use directory::Directory;
 pub use resolution::{Node, Reason, Resolution, What};
 pub use resolve::resolve;
+pub use rights::{Rights, RightsChange, RightsFlaw};
 pub use send_as::{SendAs, SendAsReason, may_send_as};
+pub use sharing::{Access, AccessReason, Acl, AclEntry, Identifier, rights_of, seen_of};
 pub use verdict::{RELAY_DENIED, RefuseReason, Verdict};

@@ -41,6 +41,8 @@ impl Store {
                 tx.create_mailbox_row(account.id, name, Some(special_use), now)?;
                 tx.subscribe(account.id, name);
             }
+            // Its members are to see the mailboxes that have just been made.
+            tx.members_changed(None, Some(&account))?;
             Ok(account)
         })
         .await
@@ -112,6 +114,10 @@ impl Store {
 
     /// Removes an object with everything in its part of the store.
     async fn remove_part(&self, part: AccountId, key: ObjectKey) -> Result<Done<()>, StorageError> {
+        // What others share with it and it with others goes first, some rows at a time.
+        self.clear_lists(part).await?;
+        self.forget_reader(part).await?;
+        self.clear_message_ids(part).await?;
         let directory = Arc::clone(&self.directory);
         let done = self
             .transact(move |tx| {
@@ -122,6 +128,9 @@ impl Store {
                     for (row, _) in tx.scan(&Key::of(table, part).range(), Order::Ascending, MAILBOXES_MAX)? {
                         tx.delete(row.to_vec());
                     }
+                }
+                if let ObjectKey::Account(address) = &key {
+                    tx.leave_all(&directory, address)?;
                 }
                 tx.remove_object(&directory, &key)
             })

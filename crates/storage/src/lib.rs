@@ -6,7 +6,7 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`blobs`], [`objects`], [`queue`], [`events`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
+//! [`messages`], [`usage`], [`sharing`], [`blobs`], [`objects`], [`queue`], [`events`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
 
 pub mod accounts;
 pub mod blobs;
@@ -24,6 +24,7 @@ pub mod messages;
 pub mod objects;
 pub mod queue;
 pub mod rows;
+pub mod sharing;
 pub mod store;
 pub mod transaction;
 pub mod usage;

@@ -2,6 +2,8 @@
 
 use mail::{AccountId, MailboxId, Notice, SpecialUse, Timestamp, UidValidity};
 
+use routing::Acl;
+
 use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
@@ -86,16 +88,31 @@ impl Store {
         name: &str,
         special_use: Option<SpecialUse>,
     ) -> Result<Done<MailboxRow>, StorageError> {
+        self.create_mailbox_by(account, name, special_use, true).await
+    }
+
+    /// As [`Store::create_mailbox`]; each new mailbox takes over the access list of the one above it, as its maker sees
+    /// them: others see an account's first level below its INBOX.
+    ///
+    /// # Errors
+    /// [`StorageError::MailboxExists`], [`StorageError::BadMailboxName`], or the engine's.
+    pub async fn create_mailbox_by(
+        &self,
+        account: AccountId,
+        name: &str,
+        special_use: Option<SpecialUse>,
+        by_owner: bool,
+    ) -> Result<Done<MailboxRow>, StorageError> {
         let name = normalised_name(name)?;
         let now = self.now();
         self.transact(move |tx| {
             for (at, _) in name.match_indices(DELIMITER) {
                 let parent = name.get(..at).unwrap_or_default();
                 if tx.mailbox_named(account, parent)?.is_none() {
-                    tx.create_mailbox_row(account, parent, None, now)?;
+                    tx.create_below(account, parent, None, now, by_owner)?;
                 }
             }
-            tx.create_mailbox_row(account, &name, special_use, now)
+            tx.create_below(account, &name, special_use, now, by_owner)
         })
         .await
     }
@@ -282,6 +299,21 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    fn create_below(
+        &mut self,
+        account: AccountId,
+        name: &str,
+        special_use: Option<SpecialUse>,
+        now: Timestamp,
+        by_owner: bool,
+    ) -> Result<MailboxRow, StorageError> {
+        let row = self.create_mailbox_row(account, name, special_use, now)?;
+        if let Some(parent) = self.parent_for(account, name, by_owner)? {
+            self.inherit_acl(account, parent, row.id)?;
+        }
+        Ok(row)
+    }
+
     pub(crate) fn create_mailbox_row(
         &mut self,
         account: AccountId,
@@ -361,6 +393,8 @@ impl Transaction<'_> {
         self.delete(keys::mailbox_name(account, &row.name));
         self.delete(keys::mailbox(account, mailbox));
         self.take_usage(account, Usage::of(&row))?;
+        self.put_acl(account, mailbox, &Acl::default())?;
+        self.forget_readers(account, mailbox)?;
         self.put(doomed_key(account, mailbox), Vec::new());
         self.notify(Notice::MailboxList(account));
         self.notify(Notice::Mailbox { account, mailbox, modseq: row.highest_modseq });

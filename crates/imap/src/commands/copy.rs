@@ -2,10 +2,12 @@
 
 use imap_wire::response::{self, Code, Condition};
 use imap_wire::{NumberSet, Transfer};
-use mail::{MailboxId, Uid, UidValidity};
+use mail::{Uid, UidValidity};
+use routing::Rights;
 use storage::StorageError;
 use storage::messages::ExpungeScope;
 
+use crate::access::{Target, no_right};
 use crate::commands::append::try_create;
 use crate::commands::store::read_only;
 use crate::fault::{Answer, Fault};
@@ -18,7 +20,10 @@ impl Session {
             Err(answer) => return Ok(answer),
         };
         let from = self.key()?;
-        let copied = self.server.store.copy(from, uids, (from.0, target)).await;
+        if self.leaves_home(&target)? {
+            return self.transfer(uids, &target, false).await;
+        }
+        let copied = self.server.store.copy(from, uids, (from.0, target.row.id)).await;
         match copied {
             Err(StorageError::NoSuchMailbox) => Ok(try_create()),
             copied => Ok(match copy_uid(&copied?.value) {
@@ -33,12 +38,19 @@ impl Session {
         if self.selected()?.read_only {
             return Ok(read_only());
         }
+        // RFC 6851 §4.4: MOVE takes away as STORE and EXPUNGE do.
+        if !self.selected()?.access.rights.has(Rights::DELETE.with(Rights::EXPUNGE)) {
+            return Ok(no_right());
+        }
         let (uids, target) = match self.weigh_transfer(transfer).await? {
             Ok(weighed) => weighed,
             Err(answer) => return Ok(answer),
         };
         let (account, from) = self.key()?;
-        let moved = self.server.store.move_messages(account, from, uids, target, ExpungeScope::All).await;
+        if self.leaves_home(&target)? {
+            return self.transfer(uids, &target, true).await;
+        }
+        let moved = self.server.store.move_messages(account, from, uids, target.row.id, ExpungeScope::All).await;
         match moved {
             Err(StorageError::NoSuchMailbox) => Ok(try_create()),
             moved => Ok(match copy_uid(&moved?.value) {
@@ -52,10 +64,10 @@ impl Session {
     }
 
     /// Which messages, and where to; the inner error is the answer when that can't be.
-    async fn weigh_transfer(&mut self, transfer: &Transfer) -> Result<Result<(Vec<Uid>, MailboxId), Answer>, Fault> {
-        let account = self.account()?;
-        let Some(target) = self.server.store.mailbox_by_name(account, transfer.mailbox.as_str()).await? else {
-            return Ok(Err(try_create()));
+    async fn weigh_transfer(&mut self, transfer: &Transfer) -> Result<Result<(Vec<Uid>, Target), Answer>, Fault> {
+        let target = match self.target_of(&transfer.mailbox).await? {
+            Ok(target) => target,
+            Err(answer) => return Ok(Err(answer)),
         };
         let wanted = match self.wanted(&transfer.set, transfer.uid)? {
             Ok(wanted) => wanted,
@@ -68,7 +80,31 @@ impl Session {
         if !transfer.uid && uids.iter().any(|uid| view.is_gone(*uid)) {
             return Ok(Err(Answer::of(&StorageError::Expunged)));
         }
-        Ok(Ok((uids, target.id)))
+        Ok(Ok((uids, target)))
+    }
+
+    /// Whether another account's mailbox is one of the two.
+    fn leaves_home(&mut self, target: &Target) -> Result<bool, Fault> {
+        let account = self.account()?;
+        Ok(target.owner != account || self.selected()?.owner != account)
+    }
+
+    /// Copies or moves from or to another account's mailbox, in one transaction: with the flags that may be set there.
+    async fn transfer(&mut self, uids: Vec<Uid>, target: &Target, remove: bool) -> Result<Answer, Fault> {
+        let from = self.end()?;
+        let done = match self.server.store.transfer(from, uids, target.end(), remove).await {
+            Err(StorageError::NoSuchMailbox) => return Ok(try_create()),
+            done => done?.value,
+        };
+        Ok(match (copy_uid(&done), remove) {
+            (Some(code), false) => Answer::ok("Copied").with(code),
+            (Some(code), true) => {
+                response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Moved");
+                Answer::ok("Done")
+            }
+            (None, false) => Answer::ok("Nothing to copy"),
+            (None, true) => Answer::ok("Nothing to move"),
+        })
     }
 }
 

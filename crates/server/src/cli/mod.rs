@@ -10,6 +10,7 @@ mod init;
 mod output;
 mod queue;
 mod responder;
+mod shared;
 mod values;
 
 use std::path::PathBuf;
@@ -73,6 +74,9 @@ enum Command {
     /// Automatic answers: autoresponders and out-of-office messages
     #[command(subcommand)]
     Responder(Box<responder::ResponderCommand>),
+    /// Shared mailboxes: used by several people under their own logins
+    #[command(subcommand)]
+    Shared(Box<shared::SharedCommand>),
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
@@ -130,6 +134,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Account(command) => command.request()?,
         Command::Alias(command) => command.request(),
         Command::Responder(command) => command.request()?,
+        Command::Shared(command) => command.request(),
         Command::Queue(command) => command.request(),
         Command::Explain { from, to } => admin::Request::Explain { from, to },
     };
@@ -158,6 +163,7 @@ mod tests {
             ("account", &["add", "list", "show", "set", "remove"]),
             ("alias", &["add", "list", "show", "set", "remove"]),
             ("responder", &["add", "list", "show", "set", "remove"]),
+            ("shared", &["add", "list", "show", "set", "remove", "member", "acl"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
         ] {
             let noun = command.find_subcommand(noun).unwrap();
