@@ -186,6 +186,8 @@ class Server:
         self.config = self.home / "relais.toml"
         self.log = self.home / "log"
         self.process = None
+        # A command that starts the server, as `ulimit` or `setpriv` do.
+        self.before = []
         self.ports = {service: free_port() for service in SERVICES}
         self.certificate = certificate()
         # Section by section, as the configuration file has them; `""` is what stands before the first section.
@@ -228,16 +230,19 @@ class Server:
 
     # -- life
 
-    def start(self, seconds=30):
-        """Starts serving and waits until every listener answers."""
+    def start(self, seconds=30, ready=True):
+        """Starts serving and waits until every listener answers; with `ready=False`, whether mail is taken or not."""
         assert self.process is None, "%s runs already" % self.name
+        if not (self.data / "store").exists():
+            self.make_store()
         for attempt in range(3):
             begun = self.log.stat().st_size if self.log.exists() else 0
             with open(self.log, "ab") as log:
                 self.process = subprocess.Popen(
-                    [binary(), "--config", str(self.config), "serve"], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+                    self.before + [binary(), "--config", str(self.config), "serve"],
+                    stdout=log, stderr=log, stdin=subprocess.DEVNULL)
             running.append(self)
-            if self._wait_ready(seconds):
+            if self._wait_ready(seconds, ready):
                 return self
             said = self.log_text(begun)
             code = self.process.wait()
@@ -249,7 +254,7 @@ class Server:
             self.write_config()
         raise AssertionError("%s found no free ports" % self.name)
 
-    def _wait_ready(self, seconds):
+    def _wait_ready(self, seconds, ready_for_mail):
         """True when it serves, false when it has ended."""
         def ready():
             if self.process.poll() is not None:
@@ -258,7 +263,8 @@ class Server:
             try:
                 with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
                     sock.connect(str(self.data / "relais.sock"))
-                return "ready" if self.http("/health/ready")[0] == 200 else None
+                path = "/health/ready" if ready_for_mail else "/health/live"
+                return "ready" if self.http(path)[0] == 200 else None
             except OSError:
                 return None
         try:
@@ -322,11 +328,15 @@ class Server:
 
     def make_store(self):
         """`relais init`, and its domain and administrator away again: a test knows all that is there."""
-        file = self.home / "init.toml"
+        # Where there is room for the reserve that a first configuration has; the place of the test may be a small disk.
+        file, place = self.home / "init.toml", self.home / "init-data"
         done = subprocess.run(
-            [binary(), "--config", str(file), "init", "--domain", "init.test", "--data-dir", str(self.data), "--password-file", "-"],
+            [binary(), "--config", str(file), "init", "--domain", "init.test", "--data-dir", str(place), "--password-file", "-"],
             input=PASSWORD + "\n", capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
+        if self.data.exists():
+            self.data.rmdir()
+        shutil.move(place, self.data)
         self.cli("domain", "remove", "init.test", "--force")
 
     def run(self, *arguments, stdin=None, timeout=60):
@@ -561,7 +571,7 @@ def namespace(kind):
     """Skips a class when the runner could not give it a namespace of its own."""
     return unittest.skipUnless(
         kind in os.environ.get("RELAIS_E2E_NAMESPACE", "").split(","),
-        "needs root and `unshare --%s`" % kind)
+        "needs root, or a system that allows `unshare --user --map-root-user --%s`" % kind)
 
 
 sys.dont_write_bytecode = True

@@ -6,6 +6,7 @@ import subprocess
 import unittest
 
 from harness import TestCase, folder, id_of, message, message_id, namespace, until
+from remote import Remote
 
 ALICE = "alice@example.test"
 
@@ -26,9 +27,9 @@ class FullDisk(TestCase):
         self.addCleanup(subprocess.run, ["umount", "-l", str(where)])
         return where
 
-    def serving(self, disk, **storage):
-        server = self.server(name="full", data_dir=disk / "data", settings={"storage": storage, "limits": {"message_octets_max": 8 << 20}})
-        # A server that finds no store makes one.
+    def serving(self, disk, options=(), **storage):
+        settings = {"storage": storage, "limits": {"message_octets_max": 8 << 20}}
+        server = self.server(name="full", data_dir=disk / "data", settings=settings, **dict(options))
         server.start()
         server.add_domain("example.test")
         server.add_accounts(ALICE, "bob@example.test")
@@ -149,6 +150,81 @@ class FullDisk(TestCase):
         kept = self.refused_then_taken(server, filler, reading=True)
         until(lambda: server.http("/health/ready")[0] == 200, what="readiness")
         self.verify(server, kept)
+        server.stop()
+        server.check()
+
+    def low(self, leave, **options):
+        """A server with mail, on a disk that has less than its reserve (32 MiB), and `leave` MiB at least."""
+        disk = self.mounted("160m")
+        server = self.serving(disk, options, free_space_reserve_mib=32)
+        for _ in range(3):
+            self.assertEqual(self.attempt(server, message()).code, 250)
+        return server, disk, self.fill(disk, leave=leave << 20)
+
+    def wait_refused(self, server):
+        def refused():
+            reply = self.attempt(server, message())
+            return reply if reply.code != 250 else None
+        self.assertEqual(until(refused, 30, "the reserve to be seen").status, "452 4.3.1")
+
+    def test_what_frees_space_works_below_the_reserve(self):
+        server, _, filler = self.low(leave=24)
+        self.wait_refused(server)
+        with server.imap(ALICE) as client:
+            client.must("SELECT INBOX")
+            self.assertEqual(client.command(r"STORE 1 +FLAGS (\Flagged)").status, "NO")
+            client.must(r"STORE 1 +FLAGS (\Deleted)")
+            client.must("EXPUNGE")
+            client.must("DELETE Junk")
+        server.cli("alias", "remove", "both@example.test")
+        server.cli("account", "remove", "bob@example.test", "--force")
+        self.assertNotEqual(server.run("account", "add", "more@example.test").returncode, 0)
+        filler.unlink()
+        server.stop()
+        server.check()
+
+    def test_a_start_on_a_full_disk(self):
+        server, disk, filler = self.low(leave=40)
+        # A message that is broken off leaves chunks that want to be swept.
+        before = server.metric("relais_store_write_buffer_octets")
+        with server.smtp() as client:
+            client.envelope("writer@remote.test", ALICE)
+            client.command("DATA")
+            client.send(message(body=noise(1 << 20)))
+            until(lambda: server.metric("relais_store_write_buffer_octets") > before + 400_000, what="chunks to be written")
+            # Less than half of the reserve: not even sweeping is possible.
+            self.fill(disk, leave=10 << 20)
+            server.kill()
+        server.start(ready=False)
+        self.assertIn("is not swept yet", server.log_text())
+        self.assertEqual(len(server.messages(ALICE)), 3)
+        filler.unlink()
+        until(lambda: self.attempt(server, message(to="both@example.test")).code == 250, 60, "mail to be taken again")
+        server.stop()
+        server.check()
+
+    def test_what_was_relayed_is_not_sent_again(self):
+        remote = Remote()
+        self.addCleanup(remote.close)
+        server, disk, filler = self.low(leave=48, destinations={"remote.test": ("127.0.0.1", remote.port)})
+
+        def decide(verb, argument, session):
+            # The disk fills up while the message is on its way.
+            if verb == "DATA":
+                self.fill(disk, leave=24 << 20)
+        remote.decide = decide
+        mid = message_id()
+        server.submit(ALICE, "friend@remote.test", message(to="friend@remote.test", sender=ALICE, mid=mid))
+        remote.wait_count(1)
+        server.stop(60)
+        filler.unlink()
+        remote.decide = lambda verb, argument, session: None
+        server.start()
+        later = message_id()
+        server.submit(ALICE, "friend@remote.test", message(to="friend@remote.test", sender=ALICE, mid=later))
+        server.retry_queue()
+        server.wait_queue_empty()
+        self.assertEqual([id_of(one.content) for one in remote.messages], [mid, later])
         server.stop()
         server.check()
 

@@ -88,6 +88,16 @@ class Stop(TestCase):
         self.assertEqual(server.messages(ALICE), {})
         server.stop()
 
+    def test_a_request_that_never_ends_does_not_hold_it_up(self):
+        server = self.fresh()
+        with socket.create_connection(("127.0.0.1", server.ports["http"]), 10) as sock:
+            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: ")
+            # It has been taken up: another one is answered behind it.
+            self.assertEqual(server.http("/health/live")[0], 200)
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.process.wait(15), 0)
+            server._gone()
+
     def test_sigint_stops_as_well(self):
         server = self.fresh()
         server.signal(signal.SIGINT)
@@ -294,12 +304,19 @@ class CommandLine(ServerCase):
         self.assertEqual(error["kind"], "not-found")
 
     def test_help_everywhere(self):
-        nouns = {"domain": 5, "account": 5, "alias": 5, "responder": 5, "queue": 5}
-        for words in [[], ["serve"], ["check"], ["init"], ["explain"]] + [[noun] for noun in nouns] + \
-                [[noun, verb] for noun in nouns for verb in ("list", "show", "remove")]:
+        # Every command that the help itself names, down to the last verb.
+        found = 0
+        waiting = [[]]
+        while waiting:
+            words = waiting.pop()
             done = run([binary()] + words + ["--help"])
             self.assertEqual(done.returncode, 0, words)
             self.assertIn("Usage: relais", done.stdout)
+            found += 1
+            commands = re.search(r"(?ms)^Commands:\n(.*?)^\S", done.stdout + "\n.")
+            for name in re.findall(r"(?m)^  (\S+)", commands.group(1)) if commands else []:
+                waiting.append(words + [name])
+        self.assertGreater(found, 40)
         self.assertRegex(run([binary(), "--version"]).stdout, r"^relais \d+\.\d+\.\d+")
 
     def test_explain(self):
@@ -342,7 +359,12 @@ class CommandLine(ServerCase):
         try:
             done = self.relais.run("check", "--deep")
             self.assertEqual(done.returncode, 1, done.stdout)
-            self.assertTrue(done.stdout.strip() or done.stderr.strip())
+            if victim.suffix == ".blob":
+                self.assertRegex(done.stdout, r"(?m)^blob [0-9a-f]+: content is damaged")
+            else:
+                # A file of rows that can't be read ends the check, which says which file.
+                self.assertIn("the check could not be completed", done.stderr)
+                self.assertIn(victim.name, done.stderr)
         finally:
             victim.write_bytes(whole)
         self.relais.check()

@@ -1,48 +1,14 @@
-"""Starts that must be refused, each with the reason and what to do: a locked store, a newer one, a wrong configuration."""
+"""Starts that must be refused, each with the reason and what to do: a locked store, none, another user's, a wrong configuration."""
 
+import json
+import os
 import re
-import struct
+import shutil
+import socket
 import unittest
+from pathlib import Path
 
-from harness import Certificate, TestCase, binary, folder, run
-
-
-def crc32c_table():
-    table = []
-    for n in range(256):
-        for _ in range(8):
-            n = (n >> 1) ^ 0x82F63B78 if n & 1 else n >> 1
-        table.append(n)
-    return table
-
-
-def crc32c(octets):
-    """CRC-32C as RocksDB writes it: masked."""
-    table, crc = crc32c_table(), 0xFFFFFFFF
-    for octet in octets:
-        crc = table[(crc ^ octet) & 0xFF] ^ (crc >> 8)
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def replace_in_log(path, old, new):
-    """Replaces octets in the first record of a RocksDB log that has them, checksum included; whether there was one."""
-    octets = bytearray(path.read_bytes())
-    at = 0
-    while at + 7 <= len(octets):
-        if at % 32768 > 32768 - 7:
-            at += 32768 - at % 32768
-            continue
-        size, kind = struct.unpack_from("<HB", octets, at + 4)
-        payload = bytes(octets[at + 7:at + 7 + size])
-        if kind and old in payload:
-            payload = payload.replace(old, new, 1)
-            octets[at + 7:at + 7 + size] = payload
-            struct.pack_into("<I", octets, at, crc32c(bytes([kind]) + payload))
-            path.write_bytes(octets)
-            return True
-        at += 7 + size
-    return False
+from harness import PASSWORD, Certificate, TestCase, binary, folder, message, run, until
 
 
 class Store(TestCase):
@@ -58,30 +24,111 @@ class Store(TestCase):
         first.add_domain("example.test")
         first.stop()
 
-    def test_a_store_of_a_newer_version(self):
-        server = self.server(name="newer").start()
-        server.kill()
-        # The version stamp is in the write-ahead log still: key of the table 1, part 0; four octets.
-        stamped = False
-        for path in sorted((server.data / "store").glob("*.log")):
-            octets = path.read_bytes()
-            for match in re.finditer(rb"\x01\x00{8}.{0,16}?\x04\x00\x00\x00\x01", octets, re.S):
-                stamped = replace_in_log(path, match.group(0), match.group(0)[:-4] + struct.pack(">I", 99)) or stamped
-        self.assertTrue(stamped, "the version stamp was not found in the log")
-        done = server.run("serve", timeout=30)
-        self.assertNotEqual(done.returncode, 0)
-        self.assertRegex(done.stderr, r"(?i)newer version")
-        self.assertIn("99", done.stderr)
-        done = server.run("domain", "list")
-        self.assertNotEqual(done.returncode, 0)
-        self.assertRegex(done.stderr, r"(?i)newer version")
-
     def test_no_store_yet(self):
         server = self.server(name="none")
         done = run([binary(), "--config", server.config, "domain", "list"])
         self.assertEqual(done.returncode, 1)
         self.assertIn(str(server.data), done.stderr)
         self.assertIn("relais init", done.stderr)
+
+    def test_a_volume_that_is_not_mounted(self):
+        # An empty store would refuse all mail for good: neither serving nor checking makes one.
+        server = self.server(name="unmounted")
+        server.make_store()
+        shutil.move(server.data, server.home / "elsewhere")
+        server.data.mkdir()
+        for command in ("serve", "check"):
+            done = run([binary(), "--config", server.config, command], timeout=30)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("there is no store in %s" % server.data, done.stderr)
+            self.assertRegex(done.stderr, "mounted.*relais init")
+            self.assertEqual(list(server.data.iterdir()), [])
+        server.data.rmdir()
+        shutil.move(server.home / "elsewhere", server.data)
+        server.start()
+        server.stop()
+
+    def as_nobody(self, command):
+        prefix = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+        return run(prefix + [str(word) for word in command], timeout=30)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to be two users")
+    def test_a_store_of_another_user(self):
+        server = self.server(name="others")
+        server.make_store()
+        copy = Path(shutil.copy(binary(), "/tmp/relais-%d" % os.getpid()))
+        self.addCleanup(copy.unlink)
+        for path in (server.home, *server.home.parents):
+            if path.stat().st_uid == 0 and len(path.parts) > 2:
+                path.chmod(0o755)
+        server.config.chmod(0o644)
+        for mode in (0o700, 0o755):
+            server.data.chmod(mode)
+            done = self.as_nobody([copy, "--config", server.config, "domain", "list"])
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertRegex(done.stderr, "run this as root, whom|or as root")
+            self.assertNotRegex(done.stderr, "in use|stop that")
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to be two users")
+    def test_commands_of_root_leave_the_owners_files(self):
+        server = self.server(name="owner")
+        server.make_store()
+        for path in [server.home, *server.home.parents]:
+            if len(path.parts) > 2:
+                path.chmod(path.stat().st_mode | 0o011)
+        for path in [server.data, *server.data.rglob("*")]:
+            shutil.chown(path, "nobody", "nogroup")
+        server.cli("domain", "add", "example.test")
+        server.cli("check", "--deep")
+        server.certificate.key.chmod(0o600)
+        server.start()
+        status = Path("/proc/%d/status" % server.process.pid).read_text()
+        self.assertEqual(server.data.stat().st_uid, int(re.search(r"Uid:\s+(\d+)", status).group(1)))
+        server.stop()
+        for path in server.data.rglob("*"):
+            self.assertEqual(path.owner(), "nobody", path)
+            self.assertEqual(path.stat().st_mode & 0o077 if path.parent != server.data else 0, 0, path)
+
+    def test_few_open_files(self):
+        server = self.server(name="files")
+        server.add_domain("example.test")
+        server.add_accounts("alice@example.test")
+        server.before = ["sh", "-c", 'ulimit -n 256; exec "$0" "$@"']
+        server.start()
+        self.assertIn("fewer connections than the configuration allows", server.log_text())
+        clients = []
+        try:
+            # Whoever can't be served is told so; the store has what it needs.
+            for number in range(300):
+                sock = socket.create_connection(("127.0.0.1", server.ports["imap" if number % 2 else "mx"]), 10)
+                clients.append(sock)
+            refused = 0
+            for sock in clients:
+                sock.settimeout(20)
+                try:
+                    said = sock.recv(200)
+                except ConnectionResetError:
+                    said = b""
+                refused += not said.startswith((b"220", b"* OK"))
+            self.assertGreater(refused, 100)
+            self.assertLess(len(os.listdir("/proc/%d/fd" % server.process.pid)), 250)
+            self.assertEqual(server.http("/health/ready")[0], 200)
+            # On a session that is there, mail is taken.
+            with server.smtp("submission") as client:
+                client.command("NOOP")
+            server.cli("account", "add", "bob@example.test", "--password-file", "-", stdin=PASSWORD + "\n")
+        finally:
+            for sock in clients:
+                sock.close()
+
+        def taken():
+            try:
+                return server.send("writer@remote.test", "alice@example.test", message()) is not None
+            except (AssertionError, OSError, EOFError):
+                return False
+        until(taken, 30, "mail to be taken when the others have gone")
+        server.stop()
+        server.check()
 
     def test_a_port_in_use(self):
         first = self.server(name="first").start()
@@ -148,11 +195,46 @@ class Configuration(TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         text = (home / "relais.toml").read_text()
         self.assertIn("[listeners]", text)
+        self.assertIn("8080", text)
         again = run([binary(), "--config", home / "relais.toml", "init", "--domain", "example.test", "--data-dir", home / "data"])
         self.assertEqual(again.returncode, 1)
         self.assertIn("there already", again.stderr)
         shown = run([binary(), "--config", home / "relais.toml", "config", "--json"])
         self.assertEqual(shown.returncode, 0, shown.stderr)
+
+    def test_init_as_in_a_container(self):
+        # `RELAIS_CONFIG` is in the volume, which is there and empty; the HTTP port is open to the container's network.
+        volume = folder("volume")
+        environment = dict(os.environ, RELAIS_CONFIG=str(volume / "relais.toml"))
+        done = run([binary(), "init", "--domain", "example.test", "--data-dir", volume, "--http", "0.0.0.0:8080"], env=environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        config = json.loads(run([binary(), "config", "--json"], env=environment).stdout)
+        self.assertEqual((config["data_dir"], config["listeners"]["http"]), (str(volume), ["0.0.0.0:8080"]))
+        done = run([binary(), "account", "list"], env=environment)
+        self.assertIn("postmaster@example.test", done.stdout, done.stderr)
+
+    def test_an_init_that_went_wrong_can_be_repeated(self):
+        home = folder("init-again")
+        init = [binary(), "--config", home / "relais.toml", "init", "--domain", "example.test", "--data-dir", home / "data"]
+        done = run(init + ["--administrator", "a@other.test"])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not in the domain example.test", done.stderr)
+        self.assertFalse((home / "data").exists())
+        # Here the domain is made before it is found that the password is too short.
+        (home / "password").write_text("short\n")
+        done = run(init + ["--password-file", home / "password"])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("at least", done.stderr)
+        self.assertFalse((home / "relais.toml").exists())
+        (home / "password").write_text(PASSWORD + "\n")
+        done = run(init + ["--password-file", home / "password"])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("the one that you gave", done.stdout)
+        # With the configuration gone, a new one finds what is there, and changes nothing of it.
+        (home / "relais.toml").unlink()
+        done = run(init)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("as it was", done.stdout)
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ async fn add(store: &Store, settings: Settings, new: NewAccount) -> Result<Accou
             generated
         }
     };
-    match store.add_account(account).await {
+    match store.add_account_in_domain(account).await {
         Ok(done) => Ok(AccountView { generated_password: generated, ..AccountView::from(&done.value) }),
         Err(StorageError::ObjectExists(_)) => Err(exists()),
         Err(error) => Err(error.into()),

@@ -16,7 +16,7 @@ pub(crate) async fn execute(store: &Store, request: AliasRequest) -> Result<Resp
     match request {
         AliasRequest::Add { address, targets, note } => {
             let there = store.directory().alias(&address).map(|alias| (**alias).clone());
-            let mode = if there.is_some() { PutMode::Replace } else { PutMode::Add };
+            let mode = if there.is_some() { PutMode::Replace } else { PutMode::AddInDomain };
             let created_at = store.now();
             let mut alias =
                 there.unwrap_or_else(|| AliasObject { created_at, ..AliasObject::new(address, Vec::new()) });

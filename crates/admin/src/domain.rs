@@ -101,7 +101,13 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
     for address in accounts {
         store.remove_account(&address).await?;
     }
-    store.remove_object(ObjectKey::Domain(name.clone())).await?;
+    // What somebody added since is not removed unseen.
+    if let Err(error) = store.remove_domain(&name).await {
+        let late = matches!(error, storage::StorageError::NotAllowed(_));
+        let error = AdminError::from(error);
+        let again = format!("`relais domain remove {name}` again shows it");
+        return Err(if late { AdminError { kind: ErrorKind::InUse, ..error.hint(again) } } else { error });
+    }
     Ok(Response::Done(format!("removed the domain {name} with {inside}")))
 }
 
@@ -131,9 +137,14 @@ pub(crate) fn must_be_local(directory: &Directory, address: &Address) -> Result<
 
 /// Refuses an address of ours that leads nowhere.
 pub(crate) fn known_address(directory: &Directory, address: &Address) -> Result<(), AdminError> {
-    match routing::resolve(directory, &mail::ForwardPath::Address(address.clone())).verdict {
-        routing::Verdict::Refuse(reason) => Err(AdminError::invalid(format!("{address} can't be used: {reason}"))),
-        routing::Verdict::Accept | routing::Verdict::NotLocal => Ok(()),
+    // Whether it is there at all, whatever the hour and its conditions.
+    let asking = routing::Asking::server(mail::Timestamp(0));
+    let resolution = routing::resolve(directory, &mail::ForwardPath::Address(address.clone()), &asking);
+    match resolution.verdict {
+        routing::Verdict::Refuse(reason) if resolution.responders.is_empty() => {
+            Err(AdminError::invalid(format!("{address} can't be used: {reason}")))
+        }
+        routing::Verdict::Refuse(_) | routing::Verdict::Accept | routing::Verdict::NotLocal => Ok(()),
     }
 }
 

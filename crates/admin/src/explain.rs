@@ -3,27 +3,40 @@
 
 use mail::{Address, ForwardPath, ReversePath};
 use routing::objects::{ResponderKind, ResponderObject};
-use routing::responders::{Decision, Facts, HeaderMarks, decide, verdict_at, zone_of};
-use routing::{Directory, Verdict, resolve};
+use routing::responders::{Decision, Facts, HeaderMarks, decide, zone_of};
+use routing::{Asking, Directory, resolve};
 use storage::Store;
 
+use crate::account;
+use crate::error::AdminError;
 use crate::response::Explanation;
 
-pub(crate) fn explain(store: &Store, from: &ReversePath, to: &Address) -> Explanation {
+/// What would happen now to a message of so many octets, from somebody who has logged in as an account or not at all.
+pub(crate) fn explain(
+    store: &Store,
+    from: &ReversePath,
+    to: &Address,
+    login: Option<&Address>,
+    octets: Option<u64>,
+) -> Result<Explanation, AdminError> {
     let directory = store.directory();
-    let resolution = resolve(&directory, &ForwardPath::Address(to.clone()));
-    let verdict = verdict_at(&directory, &resolution, store.now());
-    let mut text = resolution.to_string();
-    if verdict != resolution.verdict {
-        text.push_str(&format!("at this moment: {verdict}\n"));
-    }
-    let responders = resolution.responders.iter().filter(|_| verdict == Verdict::Accept);
+    let account = login.map(|login| account::find(&directory, login)).transpose()?;
+    let asking = Asking {
+        reverse_path: from.clone(),
+        account: account.map(|account| account.id),
+        now: store.now(),
+        octets,
+        own: false,
+    };
+    let resolution = resolve(&directory, &ForwardPath::Address(to.clone()), &asking);
+    let text = resolution.to_string();
+    let responders = resolution.responders.iter().filter(|_| resolution.verdict.is_accept());
     let responders = responders.filter_map(|(id, address)| {
         let responder = directory.responder(*id)?;
         Some(told(&directory, responder, address, from, to, store.now()))
     });
     let responders = responders.collect();
-    Explanation { from: from.to_string(), text, resolution, responders }
+    Ok(Explanation { from: from.to_string(), text, resolution, responders })
 }
 
 /// What a responder would do with a plain message that names its recipient and is its sender's first.

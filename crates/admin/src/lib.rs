@@ -10,6 +10,7 @@ mod account;
 mod alias;
 mod domain;
 mod error;
+mod event;
 mod explain;
 pub mod limits;
 mod queue_entry;
@@ -23,11 +24,13 @@ use storage::Store;
 
 pub use error::{AdminError, ErrorKind};
 pub use request::{
-    AccountRequest, AliasRequest, DomainRequest, Edit, NewAccount, QueueRequest, QueueSelection, Request,
-    ResponderContent, ResponderRequest,
+    AccountRequest, AliasRequest, DomainRequest, Edit, EventId, EventRequest, EventSelection, NewAccount, QueueRequest,
+    QueueSelection, Request, ResponderContent, ResponderRequest,
+};
+pub use response::{
+    AccountView, DomainView, EventView, Explanation, ImportReport, QueueEntryView, QueueRecipientView, Response,
 };
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
-pub use response::{AccountView, DomainView, Explanation, ImportReport, QueueEntryView, QueueRecipientView, Response};
 
 /// What carrying out requests depends on beside the store.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,7 +53,11 @@ pub async fn execute(store: &Store, settings: Settings, request: Request) -> Res
         Request::Acl(request) => shared::acl(store, request).await,
         Request::Responder(request) => responder::execute(store, request).await,
         Request::Queue(request) => queue_entry::execute(store, request).await,
-        Request::Explain { from, to } => Ok(Response::Explanation(Box::new(explain::explain(store, &from, &to)))),
+        Request::Event(request) => event::execute(store, request).await,
+        Request::Explain { from, to, account, octets } => {
+            let told = explain::explain(store, &from, &to, account.as_ref(), octets)?;
+            Ok(Response::Explanation(Box::new(told)))
+        }
     }
 }
 

@@ -12,6 +12,9 @@ pub(crate) const IMPORT_AT_ONCE: usize = 64;
 /// Queue entries in one listing, and one selection of all.
 pub const QUEUE_ENTRIES_MAX: usize = 10_000;
 
+/// Parked events of a topic in one listing, and in one selection of all.
+pub const EVENTS_MAX: usize = 1_000;
+
 /// Octets of a name or a note.
 pub const NOTE_OCTETS_MAX: usize = 1_000;
 

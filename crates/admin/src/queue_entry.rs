@@ -1,8 +1,8 @@
 //! The queue of outgoing mail: looking at entries, holding, resuming, trying again, deleting.
 
 use mail::QueueId;
-use storage::Store;
 use storage::rows::{QueueRow, RecipientState};
+use storage::{Durability, Store};
 
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::QUEUE_ENTRIES_MAX;
@@ -28,7 +28,7 @@ pub(crate) async fn execute(store: &Store, request: QueueRequest) -> Result<Resp
             let ids = select(store, which).await?;
             for id in &ids {
                 let id = *id;
-                store.transact(move |tx| tx.remove_queue_entry(id, now)).await?;
+                store.transact_with(Durability::Freeing, move |tx| tx.remove_queue_entry(id, now)).await?;
             }
             Ok(Response::Done(counted(ids.len(), "removed; nobody is told")))
         }
@@ -44,7 +44,8 @@ async fn edit(
     let ids = select(store, which).await?;
     for id in &ids {
         let id = *id;
-        let edited = store.transact(move |tx| {
+        // Holding and resuming take no room, and holding may be what a full disk asks for.
+        let edited = store.transact_with(Durability::Freeing, move |tx| {
             // It may have been delivered in between: then there is nothing to do.
             let Some(mut row) = tx.queue_entry(id)? else { return Ok(()) };
             change(&mut row);

@@ -33,7 +33,7 @@ pub(crate) async fn execute(store: &Store, request: ResponderRequest) -> Result<
                 created_at: store.now(),
             };
             merge(&mut responder, *content);
-            put(store, responder, PutMode::Add).await
+            put(store, responder, PutMode::AddInDomain).await
         }
         ResponderRequest::List { address } => {
             let directory = store.directory();

@@ -6,6 +6,7 @@ use routing::Resolution;
 use routing::objects::{AccountObject, AliasObject, DomainObject, ResponderObject, Role};
 use serde::{Deserialize, Serialize};
 
+use crate::request::EventId;
 use crate::shared::{AclView, SharedView};
 
 /// One answer.
@@ -40,6 +41,10 @@ pub enum Response {
     QueueEntry(Box<QueueEntryView>),
     /// Queue entries.
     QueueEntries(Vec<QueueEntryView>),
+    /// A parked event.
+    Event(Box<EventView>),
+    /// Parked events.
+    Events(Vec<EventView>),
     /// What would happen to a message.
     Explanation(Box<Explanation>),
     /// Done; what was removed or changed, in words.
@@ -157,6 +162,22 @@ pub struct QueueRecipientView {
     pub state: String,
     /// What the remote host said last.
     pub last_reply: Option<String>,
+}
+
+/// A parked event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventView {
+    /// Its topic and number.
+    pub id: EventId,
+    /// When what it tells of happened.
+    pub created_at: Timestamp,
+    /// Attempts that failed.
+    pub attempts: u32,
+    /// Why the last one did.
+    pub last_error: Option<String>,
+    /// What it is about, when one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<serde_json::Value>,
 }
 
 /// What would happen to a message.

@@ -366,7 +366,8 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
 async fn explain_tells_the_way_and_the_verdict() {
     let store = stage().await;
     ask(&store, add_alias("info@example.org", &["alice@example.org", ":blackhole:"])).await.unwrap();
-    let explain = |to: &str| Request::Explain { from: mail::ReversePath::Null, to: address(to) };
+    let explain =
+        |to: &str| Request::Explain { from: mail::ReversePath::Null, to: address(to), account: None, octets: None };
     let Ok(Response::Explanation(told)) = ask(&store, explain("info@example.org")).await else { panic!() };
     assert!(
         told.text.contains("alias info@example.org") && told.text.contains("mailbox alice@example.org"),
@@ -387,9 +388,56 @@ async fn explain_tells_the_way_and_the_verdict() {
         ["responder 1 (autoresponder at info@example.org) does not answer: the message has a null reverse-path"]
     );
     let from = mail::ReversePath::parse("<customer@elsewhere.example>").unwrap();
-    let Ok(Response::Explanation(told)) = ask(&store, Request::Explain { from, to: address("info@example.org") }).await
+    let Ok(Response::Explanation(told)) =
+        ask(&store, Request::Explain { from, to: address("info@example.org"), account: None, octets: None }).await
     else {
         panic!()
     };
     assert!(told.responders[0].contains("answers customer@elsewhere.example"), "{:?}", told.responders);
+}
+
+#[tokio::test]
+async fn parked_events_are_seen_handed_out_again_and_forgotten() {
+    let store = stage().await;
+    let now = store.now();
+    let parked = store.transact(move |tx| {
+        for payload in [&b"{\"responder\":7}"[..], b"\xffno JSON"] {
+            let number = tx.emit(mail::Topic::MessageStored, now, payload.to_vec())?;
+            tx.park_event(mail::Topic::MessageStored, number, "the event can't be read")?;
+        }
+        Ok(())
+    });
+    drop(parked.await.unwrap());
+    let event = |request| Request::Event(request);
+    let Ok(Response::Events(listed)) = ask(&store, event(EventRequest::List { limit: None })).await else { panic!() };
+    let ids: Vec<String> = listed.iter().map(|one| one.id.to_string()).collect();
+    assert_eq!(ids, ["message-stored:1", "message-stored:2"]);
+    assert_eq!(listed[0].last_error.as_deref(), Some("the event can't be read"));
+    for (one, content) in listed.iter().zip(["{\"responder\":7}", "\"\u{fffd}no JSON\""]) {
+        let Ok(Response::Event(shown)) = ask(&store, event(EventRequest::Show { id: one.id })).await else { panic!() };
+        assert_eq!(shown.content.unwrap().to_string(), content);
+    }
+
+    let these = |number: usize| EventSelection::Events(vec![listed[number].id]);
+    let told = said(ask(&store, event(EventRequest::Retry(these(0)))).await);
+    assert!(told.contains("1 event handed out again"), "{told}");
+    let waiting = store.events_after(mail::Topic::MessageStored, 2, 9).await.unwrap();
+    assert_eq!(waiting.iter().map(|row| (row.number, row.attempts)).collect::<Vec<_>>(), [(3, 0)]);
+    let told = said(ask(&store, event(EventRequest::Retry(these(0)))).await);
+    assert!(told.starts_with("there is no parked event message-stored:1\n"), "{told}");
+    let told = said(ask(&store, event(EventRequest::Remove(EventSelection::All))).await);
+    assert!(told.contains("1 event removed"), "{told}");
+    assert_eq!(store.parked_events(mail::Topic::MessageStored, 9).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_account_can_not_come_into_a_domain_that_goes() {
+    let store = stage().await;
+    let remove = |force| Request::Domain(DomainRequest::Remove { name: name("example.org"), force });
+    // Adding hashes a password first; the domain goes in that time.
+    let (removed, added) = tokio::join!(ask(&store, remove(true)), ask(&store, add_account("late@example.org")));
+    let account = store.directory().account(&address("late@example.org")).is_some();
+    let domain = store.directory().domain(&name("example.org")).is_some();
+    assert_eq!((removed.is_ok(), added.is_ok()), (!domain, account), "{removed:?} {added:?}");
+    assert!(domain || !account, "an account without a domain");
 }

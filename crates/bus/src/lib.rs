@@ -31,6 +31,7 @@ pub struct Bus(Arc<Inner>);
 struct Inner {
     message_stored: topic::TopicState,
     queue: topic::TopicState,
+    held_message: topic::TopicState,
     directory: topic::TopicState,
     mailboxes: DashMap<(AccountId, MailboxId), live::Weak<ModSeq>>,
     lists: DashMap<AccountId, live::Weak<()>>,
@@ -83,6 +84,7 @@ impl Bus {
         match topic {
             Topic::MessageStored => &self.0.message_stored,
             Topic::Queue => &self.0.queue,
+            Topic::HeldMessage => &self.0.held_message,
         }
     }
 }

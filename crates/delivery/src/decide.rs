@@ -1,28 +1,18 @@
 //! The answer at RCPT: accepted, or refused with the reply that says why (no backscatter later).
 
-use mail::{AccountId, Address, EnhancedCode, ForwardPath, Reply};
-use routing::responders::verdict_at;
-use routing::{RELAY_DENIED, Verdict, resolve};
+use mail::{AccountId, EnhancedCode, ForwardPath, Reply};
+use routing::{Asking, RELAY_DENIED, Verdict, resolve};
 use storage::StorageError;
 
 use crate::Delivery;
 
-/// Who hands the message over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sender {
-    /// Any host of the internet: only for our own addresses.
-    Anyone,
-    /// An account of ours, logged in: anywhere.
-    Account(Address),
-}
-
 impl Delivery {
-    /// Whether a recipient is accepted from this sender.
+    /// Whether a recipient is accepted from who asks.
     ///
     /// # Errors
     /// The refusal, as the client is to read it.
-    pub async fn decide(&self, sender: &Sender, forward_path: &ForwardPath) -> Result<(), Reply> {
-        let mailboxes = self.resolve_for(sender, forward_path)?;
+    pub async fn decide(&self, asking: &Asking, forward_path: &ForwardPath) -> Result<(), Reply> {
+        let mailboxes = self.resolve_for(asking, forward_path)?;
         let mut full = false;
         for (account, quota_octets) in mailboxes {
             let usage = self.store.usage(account).await.map_err(|error| storage_reply(&error))?;
@@ -37,18 +27,20 @@ impl Delivery {
 
     /// The mailboxes with their quotas when the recipient is accepted and leads to mailboxes only; empty when it also
     /// leads elsewhere.
-    fn resolve_for(&self, sender: &Sender, forward_path: &ForwardPath) -> Result<Vec<(AccountId, Option<u64>)>, Reply> {
+    fn resolve_for(&self, asking: &Asking, forward_path: &ForwardPath) -> Result<Vec<(AccountId, Option<u64>)>, Reply> {
         let directory = self.store.directory();
-        let resolution = resolve(&directory, forward_path);
-        match (verdict_at(&directory, &resolution, self.store.now()), sender) {
-            (Verdict::Accept, _) if resolution.remotes.is_empty() && !resolution.dropped => {
+        let resolution = resolve(&directory, forward_path, asking);
+        let elsewhere = !resolution.remotes.is_empty() || resolution.dropped || !resolution.held.is_empty();
+        match resolution.verdict {
+            Verdict::Accept if !elsewhere => {
                 let quota = |account| directory.account_by_id(account).and_then(|account| account.quota_octets);
                 Ok(resolution.mailboxes.iter().map(|(account, _)| (*account, quota(*account))).collect())
             }
-            (Verdict::Accept, _) | (Verdict::NotLocal, Sender::Account(_)) => Ok(Vec::new()),
-            (Verdict::Refuse(refusal), _) => Err(refusal.reply()),
+            Verdict::Accept => Ok(Vec::new()),
+            Verdict::Refuse(refusal) => Err(refusal.reply()),
             // Never an open relay: only who has logged in may write to foreign addresses.
-            (Verdict::NotLocal, Sender::Anyone) => Err(RELAY_DENIED),
+            Verdict::NotLocal if asking.account.is_some() || asking.own => Ok(Vec::new()),
+            Verdict::NotLocal => Err(RELAY_DENIED),
         }
     }
 }

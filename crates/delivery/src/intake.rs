@@ -1,13 +1,14 @@
 //! Takes a message's bytes: stores and scans them as they come, with one chunk in memory whatever their number.
 
-use mail::{EnhancedCode, Envelope, Reply, ReversePath};
-use message::Scanner;
+use mail::{AccountId, EnhancedCode, Envelope, Reply, ReversePath};
+use message::{MessageRecord, Scanner, Structure};
+use routing::{Asking, RefuseReason};
 use storage::blobs::BlobWriter;
 
 use crate::Delivery;
 use crate::decide::storage_reply;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
-use crate::notice::delivered_notice;
+use crate::notice::{delivered_notice, too_large_notice};
 use crate::plan::Plan;
 use crate::prepared::Prepared;
 
@@ -21,6 +22,12 @@ pub struct Intake {
     return_path_octets: u32,
     /// Whether the client's first octet is still to come, behind a field of ours.
     behind_our_field: bool,
+    /// Octets in front of what the client sends.
+    own_octets: u64,
+    /// Who submits it, logged in.
+    account: Option<AccountId>,
+    /// The server's own message.
+    own: bool,
 }
 
 /// The message is not taken; the reply says why.
@@ -48,25 +55,36 @@ impl Delivery {
             header: HeaderCopy::default(),
             return_path_octets: u32::try_from(return_path.len()).unwrap_or(0),
             behind_our_field: false,
+            own_octets: 0,
+            account: None,
+            own: false,
         };
         intake.write(return_path.as_bytes()).await?;
         intake.write(received).await?;
         intake.behind_our_field = true;
+        intake.own_octets = intake.writer.octets();
         Ok(intake)
     }
 
-    /// A message of the server's own: an answer or a DSN, with its complete header.
+    /// A message of the server's own (an answer, a DSN, a letter, what a moderator let through), with its complete header.
+    /// Addresses put no conditions to it.
     ///
     /// # Errors
     /// When the store takes nothing, or no recipient is acceptable.
     pub async fn prepare(&self, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {
         let mut intake = self.intake(&envelope.reverse_path, b"").await?;
+        intake.own = true;
         intake.write(content).await?;
         Box::pin(intake.finish(envelope)).await
     }
 }
 
 impl Intake {
+    /// Says who submits the message, logged in.
+    pub fn submitted_by(&mut self, account: AccountId) {
+        self.account = Some(account);
+    }
+
     /// Takes the next bytes.
     ///
     /// # Errors
@@ -94,28 +112,37 @@ impl Intake {
     /// The end of the message: decides everything. Nothing is written before [`Prepared::apply`] is committed.
     ///
     /// # Errors
-    /// A message in a loop, or a recipient that is gone since RCPT.
+    /// A message in a loop, a recipient that is gone since RCPT, or a message that is too large for every recipient.
     pub async fn finish(self, envelope: Envelope) -> Result<Prepared, Refused> {
         let structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
         }
         let now = self.delivery.store.now();
-        let plan = Plan::new(&self.delivery.store.directory(), &envelope, now);
+        let asking = Asking {
+            reverse_path: envelope.reverse_path.clone(),
+            account: self.account,
+            now,
+            octets: Some(self.writer.octets().saturating_sub(self.own_octets)),
+            own: self.own,
+        };
+        let plan = Plan::new(&self.delivery.store.directory(), &envelope, &asking);
         if !plan.lost.is_empty() {
             return Err(Refused(RECIPIENT_GONE));
         }
-        // A record without the forms that would be too large: IMAP computes those when asked.
-        let record = imap_wire::precompute::record(&structure).unwrap_or_else(|oversize| *oversize.record);
-        let record = Some(record.encode().into());
-        let header = match plan.responders.is_empty() && plan.delivered.is_empty() {
+        if !plan.too_large.is_empty() && plan.too_large.len() == envelope.recipients.len() {
+            return Err(Refused(RefuseReason::TooLarge.reply()));
+        }
+        let record = Some(record_of(&structure).encode().into());
+        let header = match plan.responders.is_empty() && plan.delivered.is_empty() && plan.too_large.is_empty() {
             true => String::new(),
             false => self.header.into_text(),
         };
-        let notice = match delivered_notice(&self.delivery, &plan, &envelope, &header, now) {
-            Some(dsn) => Some(Box::new(self.delivery.prepare(dsn.envelope, &dsn.content).await?)),
-            None => None,
-        };
+        let delivered = delivered_notice(&self.delivery, &plan, &envelope, &header, now);
+        let mut notices = Vec::new();
+        for dsn in delivered.into_iter().chain(too_large_notice(&self.delivery, &plan, &envelope, &header, now)) {
+            notices.push(self.delivery.prepare(dsn.envelope, &dsn.content).await?);
+        }
         Ok(Prepared {
             plan,
             blob: self.writer.finish(),
@@ -123,11 +150,19 @@ impl Intake {
             header,
             skip_octets: self.return_path_octets,
             needs_smtputf8: envelope.smtputf8,
-            notice,
+            notices,
+            account: self.account,
             envelope,
             now,
         })
     }
+}
+
+/// The record that is kept with a message of this structure: without the forms that would be too large, which IMAP computes
+/// when asked.
+#[must_use]
+pub fn record_of(structure: &Structure) -> MessageRecord {
+    imap_wire::precompute::record(structure).unwrap_or_else(|oversize| *oversize.record)
 }
 
 /// The header as it passed, up to a bound.

@@ -21,13 +21,14 @@ mod tests;
 use mail::Domain;
 use storage::Store;
 
-pub use decide::{Sender, storage_reply};
-pub use event::{Kept, MessageStored};
+pub use decide::storage_reply;
+pub use event::{HeldMessage, Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};
-pub use intake::{Intake, Refused};
+pub use intake::{Intake, Refused, record_of};
 pub use letter::Letter;
-pub use plan::Plan;
+pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};
+pub use routing::Asking;
 
 /// What delivery has to know of its server.
 #[derive(Clone, Debug)]

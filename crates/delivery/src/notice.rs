@@ -1,9 +1,16 @@
-//! The DSN that says "delivered" (RFC 3461 §5.2.4, §6): for who asked with NOTIFY=SUCCESS and whose message a mailbox
-//! here keeps. It is written by the transaction that keeps the message.
+//! The DSNs that a delivery itself causes, written by the transaction that keeps the message.
+//!
+//! One says "delivered" (RFC 3461 §5.2.4, §6): for who asked with NOTIFY=SUCCESS and whose message a mailbox here keeps.
+//!
+//! The other says "too large": some recipients take only smaller messages, the others take it, and the client had not
+//! declared the size, so that RCPT could not tell. One reply stands for all recipients at the end of DATA (RFC 5321
+//! §4.2.5): a refusal would take the message from those who accept it, so it is accepted, and responsibility for telling
+//! of the rest is ours (§6.1). A client that declares SIZE (RFC 1870) never comes here.
 
-use mail::{Address, EnhancedCode, Envelope, EnvelopeRecipient, ForwardPath, Timestamp};
+use mail::{Address, EnhancedCode, Envelope, EnvelopeRecipient, ForwardPath, Reply, Timestamp};
 use queue::dsn::{Dsn, DsnFacts, Returned, build, header_of};
 use queue::{Report, ReportKind, ReportedRecipient};
+use routing::RefuseReason;
 
 use crate::Delivery;
 use crate::plan::Plan;
@@ -16,13 +23,32 @@ pub(crate) fn delivered_notice(
     header: &str,
     now: Timestamp,
 ) -> Option<Dsn> {
+    let delivered = plan.delivered.iter().filter_map(|recipient| reported(recipient, DELIVERED, None));
+    notice(delivery, Report { kind: ReportKind::Delivered, recipients: delivered.collect() }, envelope, header, now)
+}
+
+/// The notice for recipients that take only smaller messages.
+pub(crate) fn too_large_notice(
+    delivery: &Delivery,
+    plan: &Plan,
+    envelope: &Envelope,
+    header: &str,
+    now: Timestamp,
+) -> Option<Dsn> {
+    let reply = RefuseReason::TooLarge.reply();
+    let wanted = plan.too_large.iter().filter(|recipient| recipient.notify.failure);
+    let failed = wanted.filter_map(|recipient| reported(recipient, TOO_LARGE, Some(reply.clone())));
+    notice(delivery, Report { kind: ReportKind::Failed, recipients: failed.collect() }, envelope, header, now)
+}
+
+fn notice(delivery: &Delivery, report: Report, envelope: &Envelope, header: &str, now: Timestamp) -> Option<Dsn> {
     let to = envelope.reverse_path.address()?;
-    let recipients: Vec<ReportedRecipient> = plan.delivered.iter().filter_map(reported).collect();
+    let recipients = &report.recipients;
     let from = Address::new("postmaster", recipients.first()?.address.domain().clone()).ok()?;
     let mut token = [0; 12];
     delivery.store().world().chance.fill(&mut token);
     Some(build(&DsnFacts {
-        report: &Report { kind: ReportKind::Delivered, recipients },
+        report: &report,
         reporting_mta: &delivery.settings().hostname,
         from: &from,
         to,
@@ -36,16 +62,19 @@ pub(crate) fn delivered_notice(
     }))
 }
 
-fn reported(recipient: &EnvelopeRecipient) -> Option<ReportedRecipient> {
+fn reported(recipient: &EnvelopeRecipient, status: EnhancedCode, reply: Option<Reply>) -> Option<ReportedRecipient> {
     let ForwardPath::Address(address) = &recipient.forward_path else { return None };
     Some(ReportedRecipient {
         address: address.clone(),
         original: recipient.original.clone(),
-        status: DELIVERED,
+        status,
         host: None,
-        reply: None,
+        reply,
     })
 }
 
 /// RFC 3463 §3.3: other or undefined mailbox status, success.
 const DELIVERED: EnhancedCode = EnhancedCode(2, 1, 5);
+
+/// RFC 3463 §3.3: message length exceeds administrative limit of the mailbox.
+const TOO_LARGE: EnhancedCode = EnhancedCode(5, 2, 3);

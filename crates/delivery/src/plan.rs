@@ -2,16 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mail::{AccountId, Address, Domain, DsnNotify, Envelope, EnvelopeRecipient, OriginalRecipient, Timestamp};
-use routing::responders::{ResponderEvent, at_acceptance, verdict_at};
-use routing::{Directory, Resolution, Verdict, resolve};
+use mail::{AccountId, Address, Domain, DsnNotify, Envelope, EnvelopeRecipient, OriginalRecipient};
+use routing::objects::SubaddressFolders;
+use routing::responders::{ResponderEvent, at_acceptance};
+use routing::{Asking, Directory, Held, RefuseReason, Resolution, Verdict, resolve};
 use storage::rows::{QueueRecipient, RecipientState};
 
 /// What happens to one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Accounts whose INBOX gets it, each once.
+    /// Accounts whose INBOX gets it, or the folder in `folders`, each once.
     pub mailboxes: BTreeSet<AccountId>,
+    /// The folder of a subaddress (RFC 5233), for accounts that only such recipients lead to, and all to the same one.
+    pub folders: BTreeMap<AccountId, Folder>,
+    /// Lists, and groups whose moderators are asked first, by part and canonical address: the part's INBOX gets it.
+    pub held: BTreeMap<(AccountId, Address), Held>,
+    /// Aliases that were written to, canonical: the first sender of each is remembered.
+    pub aliases: BTreeSet<Address>,
     /// Who gets it elsewhere, by the domain that takes it; each address once.
     pub relays: BTreeMap<Domain, Vec<QueueRecipient>>,
     /// Responders that hear of it.
@@ -22,18 +29,30 @@ pub struct Plan {
     pub delivered: Vec<EnvelopeRecipient>,
     /// Recipients that were accepted at RCPT and can't be any more: the directory changed meanwhile.
     pub lost: Vec<Address>,
+    /// Recipients that take only smaller messages, which could not be told at RCPT: the client had not declared the size.
+    pub too_large: Vec<EnvelopeRecipient>,
+}
+
+/// The mailbox of a subaddress.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Folder {
+    /// The detail, as the sender wrote it.
+    pub name: String,
+    /// Made when it is not there.
+    pub create: bool,
 }
 
 impl Plan {
     /// Decides for every recipient of an envelope; what several of them lead to happens once.
     #[must_use]
-    pub fn new(directory: &Directory, envelope: &Envelope, now: Timestamp) -> Self {
+    pub fn new(directory: &Directory, envelope: &Envelope, asking: &Asking) -> Self {
         let mut plan = Self::default();
         for recipient in &envelope.recipients {
-            let resolution = resolve(directory, &recipient.forward_path);
-            match verdict_at(directory, &resolution, now) {
-                Verdict::Accept => plan.add_local(directory, recipient, &resolution, now),
+            let resolution = resolve(directory, &recipient.forward_path, asking);
+            match &resolution.verdict {
+                Verdict::Accept => plan.add_local(directory, recipient, &resolution, asking),
                 Verdict::NotLocal => plan.relay_recipient(recipient),
+                Verdict::Refuse(RefuseReason::TooLarge) => plan.too_large.push(recipient.clone()),
                 Verdict::Refuse(_) => plan.lost.extend(address_of(recipient)),
             }
         }
@@ -45,13 +64,27 @@ impl Plan {
         directory: &Directory,
         recipient: &EnvelopeRecipient,
         resolution: &Resolution,
-        now: Timestamp,
+        asking: &Asking,
     ) {
-        let acceptance = at_acceptance(directory, resolution, now);
+        let acceptance = at_acceptance(directory, resolution, asking.now);
         self.dropped |= resolution.dropped || !acceptance.drop_mailboxes.is_empty();
         let reached = resolution.mailboxes.iter().map(|(account, _)| *account);
-        self.mailboxes.extend(reached.filter(|account| !acceptance.drop_mailboxes.contains(account)));
-        self.mailboxes.extend(&acceptance.local_copies);
+        for account in reached.filter(|account| !acceptance.drop_mailboxes.contains(account)) {
+            let folder = resolution.folder_of(account).map(|(detail, folders)| Folder {
+                name: detail.to_owned(),
+                create: folders == SubaddressFolders::Create,
+            });
+            self.keep_in(account, folder);
+        }
+        for account in acceptance.local_copies {
+            self.keep_in(account, None);
+        }
+        for held in &resolution.held {
+            self.held.entry((held.part, held.address.canonical())).or_insert_with(|| held.clone());
+        }
+        if !asking.own {
+            self.aliases.extend(resolution.alias.as_ref().map(Address::canonical));
+        }
         let keeps = |(account, _): &(AccountId, Address)| !acceptance.drop_mailboxes.contains(account);
         if recipient.notify.success && resolution.mailboxes.iter().any(keeps) {
             self.delivered.push(recipient.clone());
@@ -69,6 +102,15 @@ impl Plan {
             if !self.responders.iter().any(known) {
                 self.responders.push(event);
             }
+        }
+    }
+
+    /// One copy for each account: in the folder when all that lead there say the same one, else in INBOX.
+    fn keep_in(&mut self, account: AccountId, folder: Option<Folder>) {
+        if self.mailboxes.insert(account) {
+            self.folders.extend(folder.map(|folder| (account, folder)));
+        } else if self.folders.get(&account) != folder.as_ref() {
+            self.folders.remove(&account);
         }
     }
 
@@ -95,7 +137,7 @@ impl Plan {
     /// Whether any row will name the message's blob.
     #[must_use]
     pub fn stores_message(&self) -> bool {
-        !self.mailboxes.is_empty() || !self.relays.is_empty()
+        !self.mailboxes.is_empty() || !self.relays.is_empty() || !self.held.is_empty()
     }
 }
 

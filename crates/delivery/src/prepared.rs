@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use mail::{AccountId, Domain, Envelope, Flags, InternalDate, MailboxId, QueueId, Timestamp, Topic};
+use routing::Held;
 use storage::blobs::StagedBlob;
 use storage::limits::QUEUE_ENTRY_RECIPIENTS_MAX;
 use storage::messages::{Deposited, NewMessage};
 use storage::rows::{QueueRecipient, QueueRow};
 use storage::{StorageError, Transaction};
 
-use crate::event::{Kept, MessageStored};
+use crate::event::{HeldMessage, Kept, MessageStored};
 use crate::plan::Plan;
 
 /// See [`crate::Intake::finish`]. Cheap to clone, so that a transaction body can hold it.
@@ -20,9 +21,11 @@ pub struct Prepared {
     pub(crate) header: String,
     pub(crate) skip_octets: u32,
     pub(crate) needs_smtputf8: bool,
-    /// The DSN that tells the sender of the delivery, when that was asked for.
-    pub(crate) notice: Option<Box<Self>>,
+    /// DSNs that tell the sender of the delivery, when that was asked for, and of recipients that take smaller messages.
+    pub(crate) notices: Vec<Self>,
     pub(crate) envelope: Envelope,
+    /// Who submitted it, logged in.
+    pub(crate) account: Option<AccountId>,
     pub(crate) now: Timestamp,
 }
 
@@ -31,6 +34,8 @@ pub struct Prepared {
 pub struct Applied {
     /// Where mailboxes kept it.
     pub deposits: Vec<(AccountId, MailboxId, Deposited)>,
+    /// Where lists and moderated groups keep it.
+    pub held: Vec<(AccountId, MailboxId, Deposited)>,
     /// What waits to be relayed.
     pub queued: Vec<QueueId>,
     /// Responders that were told.
@@ -82,15 +87,21 @@ impl Prepared {
         }
         let message = self.as_message(Flags::default());
         for account in &self.plan.mailboxes {
-            let inbox = tx.mailbox_named(*account, "INBOX")?.ok_or(StorageError::NoSuchMailbox)?;
-            applied.deposits.push((*account, inbox, tx.deposit(*account, inbox, &message)?));
+            let mailbox = self.mailbox_of(tx, *account)?;
+            applied.deposits.push((*account, mailbox, tx.deposit(*account, mailbox, &message)?));
+        }
+        for held in self.plan.held.values() {
+            applied.held.push(self.hold(tx, held, &message)?);
+        }
+        for alias in &self.plan.aliases {
+            tx.note_first_use(alias, &self.envelope.reverse_path, self.now)?;
         }
         for (destination, recipients) in &self.plan.relays {
             for some in recipients.chunks(QUEUE_ENTRY_RECIPIENTS_MAX) {
                 applied.queued.push(tx.enqueue(self.queue_row(destination, some))?);
             }
         }
-        if let Some(notice) = &self.notice {
+        for notice in &self.notices {
             let notice = notice.apply(tx)?;
             applied.queued.extend(notice.queued);
         }
@@ -117,6 +128,43 @@ impl Prepared {
             applied.events = applied.events.saturating_add(1);
         }
         Ok(applied)
+    }
+
+    /// INBOX, or the folder that the subaddress names.
+    fn mailbox_of(&self, tx: &mut Transaction<'_>, account: AccountId) -> Result<MailboxId, StorageError> {
+        if let Some(folder) = self.plan.folders.get(&account)
+            && let Some(mailbox) = tx.subaddress_mailbox(account, &folder.name, folder.create, self.now)?
+        {
+            return Ok(mailbox);
+        }
+        tx.mailbox_named(account, "INBOX")?.ok_or(StorageError::NoSuchMailbox)
+    }
+
+    /// Keeps the message in the part of a list or group, and tells its consumer.
+    fn hold(
+        &self,
+        tx: &mut Transaction<'_>,
+        held: &Held,
+        message: &NewMessage,
+    ) -> Result<(AccountId, MailboxId, Deposited), StorageError> {
+        let mailbox = tx.mailbox_named(held.part, "INBOX")?.ok_or(StorageError::NoSuchMailbox)?;
+        let deposited = tx.deposit(held.part, mailbox, message)?;
+        let event = HeldMessage {
+            part: held.part,
+            mailbox,
+            uid: deposited.uid,
+            blob: self.blob.hash,
+            skip_octets: self.skip_octets,
+            octets: self.blob.octets,
+            address: held.address.clone(),
+            role: held.role,
+            recipient: held.recipient.clone(),
+            reverse_path: self.envelope.reverse_path.clone(),
+            account: self.account,
+            received_at: self.now,
+        };
+        tx.emit(Topic::HeldMessage, self.now, event.encode())?;
+        Ok((held.part, mailbox, deposited))
     }
 
     fn queue_row(&self, destination: &Domain, recipients: &[QueueRecipient]) -> QueueRow {

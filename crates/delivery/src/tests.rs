@@ -8,7 +8,7 @@ use storage::objects::PutMode;
 use storage::{MemoryEngine, StorageError, Store};
 use world::simulated::SimulatedWorld;
 
-use crate::{Applied, Delivery, DeliverySettings, MessageStored, Refused, Sender};
+use crate::{Applied, Asking, Delivery, DeliverySettings, MessageStored, Refused};
 
 const MESSAGE: &[u8] =
     b"From: Zoe <zoe@far.example>\r\nTo: alice@example.org\r\nSubject: Hello\r\n\r\nGood morning.\r\n";
@@ -129,13 +129,15 @@ async fn strangers_may_not_relay_and_accounts_may() {
     let f = fixture().await;
     let path = |text: &str| ForwardPath::parse(text).unwrap();
     let decide =
-        async |sender: &Sender, to: &str| f.delivery.decide(sender, &path(to)).await.map_err(|r| r.to_string());
+        async |asking: &Asking, to: &str| f.delivery.decide(asking, &path(to)).await.map_err(|r| r.to_string());
     let refused = |result: Result<(), String>, start: &str| assert!(result.unwrap_err().starts_with(start));
-    assert_eq!(decide(&Sender::Anyone, "<alice@example.org>").await, Ok(()));
-    assert_eq!(decide(&Sender::Anyone, "<alice+x@example.org>").await, Ok(()));
-    refused(decide(&Sender::Anyone, "<nobody@example.org>").await, "550 5.1.1");
-    refused(decide(&Sender::Anyone, "<yan@far.example>").await, "550 5.7.1");
-    let alice = Sender::Account(address("alice@example.org"));
+    let anyone = Asking::anyone(f.store.now());
+    assert_eq!(decide(&anyone, "<alice@example.org>").await, Ok(()));
+    assert_eq!(decide(&anyone, "<alice+x@example.org>").await, Ok(()));
+    refused(decide(&anyone, "<nobody@example.org>").await, "550 5.1.1");
+    refused(decide(&anyone, "<yan@far.example>").await, "550 5.7.1");
+    let alice = f.store.directory().account(&address("alice@example.org")).unwrap().id;
+    let alice = Asking::logged_in(alice, ReversePath::Address(address("alice@example.org")), f.store.now());
     assert_eq!(decide(&alice, "<yan@far.example>").await, Ok(()));
     refused(decide(&alice, "<nobody@example.org>").await, "550 5.1.1");
 }
@@ -218,7 +220,8 @@ async fn a_full_mailbox_is_refused_for_now_and_no_others_with_it() {
         .put_object(Object::Account(AccountObject { quota_octets: Some(10), ..alice }), PutMode::Replace)
         .await
         .unwrap();
-    let decide = async |to: &str| f.delivery.decide(&Sender::Anyone, &ForwardPath::parse(to).unwrap()).await;
+    let anyone = Asking::anyone(f.store.now());
+    let decide = async |to: &str| f.delivery.decide(&anyone, &ForwardPath::parse(to).unwrap()).await;
     assert!(decide("<alice@example.org>").await.unwrap_err().to_string().starts_with("452 4.2.2"));
     assert_eq!(decide("<team@example.org>").await, Ok(()));
     assert_eq!(decide("<bob@example.org>").await, Ok(()));

@@ -220,6 +220,19 @@ impl Stage {
         false
     }
 
+    /// Waits until no message waits for an answer and none to be delivered, and tells whether that came.
+    pub(crate) async fn is_quiet(&self) -> Result<bool, Trouble> {
+        for _ in 0..LOOKS {
+            let metrics = get(self.port(8080), "/metrics").await?;
+            let answered = metrics.lines().any(|line| line == "relais_responder_backlog 0");
+            if answered && self.relais(&["queue", "list"], None).await?.contains("the queue is empty") {
+                return Ok(true);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(false)
+    }
+
     /// Memory of the server, in MiB.
     pub(crate) fn memory_mib(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.id()?)).ok()?;
@@ -276,11 +289,16 @@ pub(crate) fn at(login: &str) -> String {
 }
 
 async fn ready(port: u16) -> Result<bool, Trouble> {
+    Ok(get(port, "/health/ready").await?.starts_with("HTTP/1.1 200"))
+}
+
+async fn get(port: u16, path: &str) -> Result<String, Trouble> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    stream.write_all(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
-    Ok(answer.starts_with("HTTP/1.1 200"))
+    Ok(answer)
 }
 
 fn beside_this_program() -> Result<PathBuf, Trouble> {
@@ -331,7 +349,10 @@ fn free_ports() -> Result<u16, Trouble> {
             .iter()
             .all(|port| std::net::TcpListener::bind(("127.0.0.1", base + port)).is_ok())
     };
-    (10_000..50_000).step_by(1_000).find(|base| free(*base)).ok_or_else(|| "no free ports were found".into())
+    // Not everybody begins at the same place: two demonstrations at a time should not choose the same ports.
+    let first = u16::try_from(std::process::id() % BASES).unwrap_or(0);
+    let bases = (0..40).map(|n| 10_000 + (first + n) % 40 * 1_000);
+    bases.into_iter().find(|base| free(*base)).ok_or_else(|| "no free ports were found".into())
 }
 
 /// Trusts the server's own certificate, and nothing else.
@@ -351,5 +372,6 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{word}'") }
 }
 
+const BASES: u32 = 40;
 const LOOKS: u32 = 400;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

@@ -1,6 +1,6 @@
 //! The socket: the only I/O of a session. Octets become frames here; what a session says leaves from here, with back-pressure.
 //!
-//! Between commands nothing is held but a small read: an idling client costs little (DESIGN §7). Works over any
+//! Between commands nothing is held but a small read: an idling client costs little (`docs/design.md` §7). Works over any
 //! [`world::Stream`]; TLS is one more of them.
 
 use std::sync::Arc;

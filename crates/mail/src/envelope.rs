@@ -79,6 +79,9 @@ pub struct Envelope {
     pub smtputf8: bool,
     /// `RET=`.
     pub dsn_return: Option<DsnReturn>,
+    /// `SIZE=`: what the client says of the message's length (RFC 1870 §4).
+    #[serde(default)]
+    pub octets: Option<u64>,
     /// `ENVID=`, decoded from xtext, at most 100 characters.
     pub envelope_id: Option<String>,
     /// The recipients, in the order of RCPT.
@@ -94,6 +97,7 @@ impl Envelope {
             body: BodyType::SevenBit,
             smtputf8: false,
             dsn_return: None,
+            octets: None,
             envelope_id: None,
             recipients: Vec::new(),
         }

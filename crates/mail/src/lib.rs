@@ -18,7 +18,7 @@ pub use address::{Address, AddressFlaw, LocalPart};
 pub use domain::{Domain, DomainFlaw};
 pub use envelope::{BodyType, DsnNotify, DsnReturn, Envelope, EnvelopeRecipient, OriginalRecipient};
 pub use flags::{Flags, Keyword, KeywordFlaw, SystemFlags};
-pub use ids::{AccountId, BlobHash, MailboxId, ModSeq, QueueId, SequenceNumber, Uid, UidValidity};
+pub use ids::{AccountId, BlobHash, MailboxId, ModSeq, QueueId, SequenceNumber, TraceId, Uid, UidValidity};
 pub use notice::{Notice, Topic};
 pub use path::{ForwardPath, PathFlaw, ReversePath};
 pub use reply::{EnhancedCode, Reply};

@@ -9,6 +9,29 @@ pub enum Topic {
     MessageStored,
     /// A queue entry was added or became due.
     Queue,
+    /// A message came to a list, or to a group whose moderators are asked first.
+    HeldMessage,
+}
+
+impl Topic {
+    /// Every topic there is.
+    pub const ALL: [Self; 3] = [Self::MessageStored, Self::Queue, Self::HeldMessage];
+
+    /// Its name, for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MessageStored => "message-stored",
+            Self::Queue => "queue",
+            Self::HeldMessage => "held-message",
+        }
+    }
+
+    /// The topic of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|topic| topic.name() == name)
+    }
 }
 
 /// Something changed. May be merged with others and may be lost; losing one only delays.

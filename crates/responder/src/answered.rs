@@ -97,6 +97,18 @@ fn decode(value: &[u8]) -> Result<LastAnswer, StorageError> {
     read().ok_or_else(|| StorageError::Corrupt("a row of the answered senders".to_owned()))
 }
 
+/// For `relais check`: whether the key (behind table and part) and the value of a note can be read.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_answered(key: &[u8], value: &[u8]) -> Result<(), String> {
+    let sender = key.get(8..).and_then(|sender| std::str::from_utf8(sender).ok()).map(Address::parse);
+    if !matches!(sender, Some(Ok(_))) {
+        return Err("the sender is no address".to_owned());
+    }
+    decode(value).map(drop).map_err(|error| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +121,11 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(decode(&bytes[..cut]).is_err());
         }
+        let row = key(9, &Address::parse("a@b.example").unwrap());
+        let head = Key::global(Table::Answered).done().len();
+        assert_eq!(check_answered(&row[head..], &bytes), Ok(()));
+        assert!(check_answered(&row[head..row.len() - 9], &bytes).is_err());
+        assert!(check_answered(&row[head..], b"?").is_err());
         assert_eq!(responder_of(&key(9, &Address::parse("a@b.example").unwrap())), Some(9));
     }
 }

@@ -7,10 +7,8 @@ use delivery::limits::EVENT_HEADER_OCTETS_MAX;
 use delivery::{Delivery, Kept, MessageStored, Prepared, Refused};
 use mail::{Address, Envelope, Flags, ForwardPath, SpecialUse, SystemFlags, Topic};
 use routing::objects::{AccountObject, ResponderKind, ResponderObject};
-use routing::responders::{
-    Decision, Facts, LastAnswer, Silence, TimeZone, at_acceptance, decide, owner, verdict_at, zone_of,
-};
-use routing::{Verdict, resolve};
+use routing::responders::{Decision, Facts, LastAnswer, Silence, TimeZone, at_acceptance, decide, owner, zone_of};
+use routing::{Asking, Verdict, resolve};
 use storage::messages::FlagChange;
 use storage::rows::EventRow;
 use storage::{StorageError, Store, Transaction};
@@ -147,12 +145,14 @@ impl Responder {
             received.marks.clone(),
         );
         let takes_mail = |address: &Address| {
-            let resolution = resolve(&directory, &ForwardPath::Address(address.clone()));
-            !matches!(verdict_at(&directory, &resolution, self.store.now()), Verdict::Refuse(_))
+            let asking = Asking::server(self.store.now());
+            let resolution = resolve(&directory, &ForwardPath::Address(address.clone()), &asking);
+            !matches!(resolution.verdict, Verdict::Refuse(_))
         };
         // Several responders at one free address: one of them gives the notice.
         let another_tells = || {
-            let resolution = resolve(&directory, &ForwardPath::Address(event.recipient.clone()));
+            let asking = Asking::from(event.reverse_path.clone(), event.received_at);
+            let resolution = resolve(&directory, &ForwardPath::Address(event.recipient.clone()), &asking);
             let plan = at_acceptance(&directory, &resolution, event.received_at);
             plan.events.iter().any(|other| other.failure_notice && other.responder != event.responder)
         };

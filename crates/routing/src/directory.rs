@@ -6,13 +6,17 @@ use std::sync::Arc;
 use mail::{AccountId, Address, Domain};
 
 use crate::objects::{
-    AccountKind, AccountObject, AliasObject, DomainObject, GroupObject, ListObject, Object, ObjectKey, ResponderObject,
+    AccountKind, AccountObject, AliasObject, DomainObject, GroupObject, ListObject, ListRole, Object, ObjectKey,
+    ResponderObject,
 };
+use crate::pattern::Patterns;
 
 /// Every object, by what it is looked up with. Addresses are canonical.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     domains: BTreeMap<Domain, Arc<DomainObject>>,
+    /// Of the domains that have some.
+    patterns: BTreeMap<Domain, Arc<Patterns>>,
     accounts: HashMap<Address, Arc<AccountObject>>,
     accounts_by_id: HashMap<AccountId, Arc<AccountObject>>,
     accounts_by_domain: BTreeMap<Domain, BTreeSet<Address>>,
@@ -29,12 +33,27 @@ pub struct Directory {
     responders_by_address: HashMap<Address, BTreeSet<u64>>,
 }
 
+/// What has one address.
+#[derive(Clone, Copy)]
+pub(crate) struct Exact<'a> {
+    pub(crate) account: Option<&'a Arc<AccountObject>>,
+    /// The account has it in a further domain (R5).
+    pub(crate) further: bool,
+    pub(crate) alias: Option<&'a Arc<AliasObject>>,
+    pub(crate) group: Option<&'a Arc<GroupObject>>,
+    pub(crate) list: Option<&'a Arc<ListObject>>,
+    pub(crate) responders: Option<&'a BTreeSet<u64>>,
+}
+
 impl Directory {
     /// Adds an object, or takes the place of the one with its key.
     pub fn put(&mut self, object: Object) {
         self.remove(&object.key());
         match object {
             Object::Domain(domain) => {
+                if !domain.patterns.is_empty() {
+                    self.patterns.insert(domain.name.clone(), Arc::new(Patterns::of(&domain)));
+                }
                 self.domains.insert(domain.name.clone(), Arc::new(domain));
             }
             Object::Account(account) => {
@@ -75,6 +94,7 @@ impl Directory {
         match key {
             ObjectKey::Domain(name) => {
                 self.domains.remove(name);
+                self.patterns.remove(name);
             }
             ObjectKey::Account(address) => {
                 if let Some(account) = self.accounts.remove(address) {
@@ -149,6 +169,45 @@ impl Directory {
         let address = address.canonical();
         let primary = self.further_addresses.get(&address);
         self.accounts.get(&address).or_else(|| self.accounts.get(primary?))
+    }
+
+    /// Everything that has exactly this canonical address.
+    pub(crate) fn exact(&self, canonical: &Address) -> Exact<'_> {
+        let primary = self.accounts.get(canonical);
+        let further = || self.further_addresses.get(canonical).and_then(|primary| self.accounts.get(primary));
+        let account = primary.or_else(further);
+        Exact {
+            account,
+            further: primary.is_none() && account.is_some(),
+            alias: self.aliases.get(canonical),
+            group: self.groups.get(canonical),
+            list: self.lists.get(canonical),
+            responders: self.responders_by_address.get(canonical),
+        }
+    }
+
+    /// The compiled patterns of a domain that has some.
+    pub(crate) fn patterns(&self, name: &Domain) -> Option<&Patterns> {
+        self.patterns.get(name).map(Arc::as_ref)
+    }
+
+    /// Whether there is a mailing list at all.
+    pub(crate) fn has_lists(&self) -> bool {
+        !self.lists.is_empty()
+    }
+
+    /// The list to which an address belongs beside the list's own, with what it is for: `garden-request@`. An object of
+    /// that very address comes before.
+    #[must_use]
+    pub fn list_address(&self, address: &Address) -> Option<(&Arc<ListObject>, ListRole)> {
+        let canonical = address.canonical();
+        let roles = ListRole::split(canonical.local().as_str());
+        roles
+            .filter_map(|(name, role)| {
+                let list = Address::new(name, canonical.domain().clone()).ok()?;
+                Some((self.lists.get(&list)?, role))
+            })
+            .next()
     }
 
     /// The account with this number.

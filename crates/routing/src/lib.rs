@@ -3,14 +3,16 @@
 //! No I/O and no clock. The store keeps the objects, [`Directory`] is their index in memory, and every decision is a
 //! value with its reason, so that delivery, `relais explain` and the message trace tell the same story.
 //!
-//! [`resolve`] answers where a forward-path leads, [`check_alias`] what may be saved, [`may_send_as`] who may use which
+//! [`resolve`] answers where a forward-path leads for who asks, [`check`] what may be saved, [`may_send_as`] who may use which
 //! address, [`rights_of`] who may do what in a mailbox, [`responders`] who answers by itself.
 
+pub mod asking;
 pub mod check;
 pub mod directory;
 pub mod limits;
 pub mod namespace;
 pub mod objects;
+pub mod pattern;
 pub mod resolution;
 pub mod resolve;
 pub mod responders;
@@ -21,9 +23,11 @@ pub mod sharing;
 mod testing;
 pub mod verdict;
 
-pub use check::{AliasFlaw, check_alias};
+pub use asking::Asking;
+pub use check::{ObjectFlaw, check_account, check_alias, check_domain, check_group, check_list, check_rules};
 pub use directory::Directory;
-pub use resolution::{Node, Reason, Resolution, What};
+pub use pattern::{PatternFlaw, PatternMatch, check_pattern, matching_pattern};
+pub use resolution::{Held, Node, Reason, Resolution, What};
 pub use resolve::resolve;
 pub use rights::{Rights, RightsChange, RightsFlaw};
 pub use send_as::{SendAs, SendAsReason, may_send_as};

@@ -21,3 +21,24 @@ pub const RESPONDER_SUBJECT_OCTETS_MAX: usize = 500;
 
 /// Octets of a responder's text, and of its HTML.
 pub const RESPONDER_BODY_OCTETS_MAX: usize = 512 * 1024;
+
+/// Octets of the text behind `:fail:`: with its codes it stays below the line of a reply (RFC 5321 §4.5.3.1.5).
+pub const FAIL_TEXT_OCTETS_MAX: usize = 400;
+
+/// Pattern aliases of one domain.
+pub const PATTERNS_MAX: usize = 200;
+
+/// Octets of a pattern.
+pub const PATTERN_OCTETS_MAX: usize = 500;
+
+/// Octets that a compiled pattern may take; matching is linear in the local part whatever the pattern.
+pub const PATTERN_COMPILED_OCTETS_MAX: usize = 256 * 1024;
+
+/// Targets of one pattern alias.
+pub const PATTERN_TARGETS_MAX: usize = 100;
+
+/// Members of a group.
+pub const GROUP_MEMBERS_MAX: usize = 10_000;
+
+/// Senders named by one address.
+pub const SENDERS_MAX: usize = 1_000;

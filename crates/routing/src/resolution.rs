@@ -7,6 +7,7 @@ use std::fmt;
 use mail::{AccountId, Address, Domain, ForwardPath};
 use serde::{Deserialize, Serialize};
 
+use crate::objects::{FailText, ListRole, SubaddressFolders};
 use crate::verdict::Verdict;
 
 /// Where a forward-path leads.
@@ -25,6 +26,12 @@ pub struct Resolution {
     pub remotes: Vec<Address>,
     /// Whether a `:blackhole:` was reached (R4).
     pub dropped: bool,
+    /// Lists, and groups whose moderators are asked first: their parts of the store take the message; each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Held>,
+    /// The alias that was written to, when it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<Address>,
     /// The enabled responders at every address passed on the way, each once, with the address written to.
     pub responders: Vec<(u64, Address)>,
     /// The way, with reasons.
@@ -35,17 +42,48 @@ impl Resolution {
     /// Whether nothing but responders has the message: neither mailbox nor redirect (A6), accepted all the same.
     #[must_use]
     pub fn responder_only(&self) -> bool {
-        !self.responders.is_empty() && self.mailboxes.is_empty() && self.remotes.is_empty() && !self.dropped
+        !self.responders.is_empty() && self.reaches_nobody()
+    }
+
+    /// Whether neither a mailbox, nor a redirect, nor a list or group has the message.
+    #[must_use]
+    pub fn reaches_nobody(&self) -> bool {
+        self.mailboxes.is_empty() && self.remotes.is_empty() && self.held.is_empty() && !self.dropped
     }
 
     /// The subaddress detail (RFC 5233) with which an account's mailbox was reached first.
     #[must_use]
     pub fn detail_of(&self, account: AccountId) -> Option<&str> {
-        self.tree.find_map(&mut |node| {
-            let What::Mailbox { account: found, detail, .. } = &node.what else { return None };
-            (*found == account).then_some(detail.as_deref())
-        })?
+        self.reached(account).and_then(|(detail, _)| detail)
     }
+
+    /// The mailbox, beside INBOX, in which an account keeps the message: the subaddress detail with which it was reached
+    /// first, where the domain says so.
+    #[must_use]
+    pub fn folder_of(&self, account: AccountId) -> Option<(&str, SubaddressFolders)> {
+        let (detail, folders) = self.reached(account)?;
+        detail.filter(|_| folders != SubaddressFolders::Off).map(|detail| (detail, folders))
+    }
+
+    fn reached(&self, account: AccountId) -> Option<(Option<&str>, SubaddressFolders)> {
+        self.tree.find_map(&mut |node| {
+            let What::Mailbox { account: found, detail, folders, .. } = &node.what else { return None };
+            (*found == account).then_some((detail.as_deref(), *folders))
+        })
+    }
+}
+
+/// A part of the store that keeps a message for somebody's decision, or for the members of a list.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Held {
+    /// The list's or the group's number.
+    pub part: AccountId,
+    /// The address of the list or group that was reached, as written: `garden-confirm+3f2a@`.
+    pub address: Address,
+    /// What that address is for; [`ListRole::Post`] at a group.
+    pub role: ListRole,
+    /// The address written to, which may lead there by an alias.
+    pub recipient: Address,
 }
 
 /// One step of the way.
@@ -77,6 +115,51 @@ pub enum What {
         /// Its address.
         address: Address,
     },
+    /// A group of mailboxes (R9).
+    Group {
+        /// Its address.
+        address: Address,
+    },
+    /// A domain whose addresses are those of another.
+    DomainAlias {
+        /// The address there.
+        address: Address,
+    },
+    /// A redirect by pattern.
+    Pattern {
+        /// The domain that has it.
+        domain: Domain,
+        /// Its place in the domain's list, from 1.
+        number: usize,
+        /// It.
+        pattern: String,
+    },
+    /// Leaf: a mailing list (R8); the list's part keeps the message.
+    List {
+        /// Its part.
+        id: AccountId,
+        /// Its address.
+        address: Address,
+        /// Which of its addresses was reached.
+        role: ListRole,
+    },
+    /// Leaf: a group whose moderators are asked first; the group's part keeps the message.
+    Moderated {
+        /// Its part.
+        id: AccountId,
+        /// Its address.
+        address: Address,
+    },
+    /// Leaf: something of ours that does not take this message.
+    Refused {
+        /// Its address.
+        address: Address,
+    },
+    /// Leaf: `:fail:`.
+    Fail {
+        /// What the sender is told.
+        text: FailText,
+    },
     /// The catch-all of a domain.
     CatchAll {
         /// The domain.
@@ -95,6 +178,9 @@ pub enum What {
         address: Address,
         /// The subaddress detail with which it was addressed.
         detail: Option<String>,
+        /// What the domain of that subaddress makes of it.
+        #[serde(default, skip_serializing_if = "is_off")]
+        folders: SubaddressFolders,
     },
     /// Leaf: a responder that may answer.
     Responder {
@@ -130,8 +216,22 @@ pub enum Reason {
     Target,
     /// An object has exactly this address.
     Exact,
+    /// The same local part in a further domain of the person's (R5).
+    FurtherDomain,
     /// The address without its subaddress detail (RFC 5233).
     Subaddress,
+    /// An address of a list, beside the one it is written to at.
+    ListAddress,
+    /// It is a member of the group.
+    Member,
+    /// The pattern fits.
+    Pattern,
+    /// Its domain stands for another.
+    DomainAlias,
+    /// Every person whom the alias or group leads to is away.
+    WhenAway,
+    /// A moderator writes, and need not ask.
+    Moderator,
     /// The domain sends unknown addresses there.
     CatchAll,
     /// It is an account of the domain.
@@ -144,6 +244,26 @@ pub enum Reason {
     FirstAccountAsPostmaster,
     /// The domain is not one of this server.
     NotLocal,
+    /// The domain that this one stands for is not there, or stands for a third.
+    DomainAliasMissing,
+    /// What the pattern's target becomes is no address.
+    BadExpansion,
+    /// The object of this address is disabled.
+    Disabled,
+    /// It has expired.
+    Expired,
+    /// It takes mail from inside the organisation only.
+    InternalOnly,
+    /// The sender is not among those who may write to it.
+    SenderNotAllowed,
+    /// The sender is not a member.
+    MembersOnly,
+    /// It takes smaller messages only.
+    TooLarge,
+    /// Its alias refuses.
+    Fail,
+    /// The group's moderators decide first.
+    Moderated,
     /// The alias leads into `:blackhole:`.
     Blackhole,
     /// Nothing has this address.
@@ -162,6 +282,10 @@ pub enum Reason {
     AlreadyReached,
     /// A limit was passed.
     LimitPassed,
+}
+
+fn is_off(folders: &SubaddressFolders) -> bool {
+    *folders == SubaddressFolders::Off
 }
 
 impl Node {
@@ -204,6 +328,14 @@ impl fmt::Display for What {
             Self::Address { address } => write!(f, "{address}"),
             Self::Postmaster => f.write_str("postmaster"),
             Self::Alias { address } => write!(f, "alias {address}"),
+            Self::Group { address } => write!(f, "group {address}"),
+            Self::DomainAlias { address } => write!(f, "{address}"),
+            Self::Pattern { number, pattern, .. } => write!(f, "pattern {number} \"{pattern}\""),
+            Self::List { address, role: ListRole::Post, .. } => write!(f, "list {address}"),
+            Self::List { address, role, .. } => write!(f, "list {address}, {role}"),
+            Self::Moderated { address, .. } => write!(f, "moderators of group {address}"),
+            Self::Refused { address } => write!(f, "refused by {address}"),
+            Self::Fail { text } => write!(f, ":fail: {text}"),
             Self::CatchAll { domain } => write!(f, "catch-all of {domain}"),
             Self::AllUsers { domain } => write!(f, "all users of {domain}"),
             Self::Mailbox { address, detail: None, .. } => write!(f, "mailbox {address}"),
@@ -223,7 +355,24 @@ impl fmt::Display for Reason {
             Self::Asked => "asked for",
             Self::Target => "target of the alias",
             Self::Exact => "exactly this address",
+            Self::FurtherDomain => "same name in a further domain of the person",
             Self::Subaddress => "address without its subaddress",
+            Self::ListAddress => "belongs to the list",
+            Self::Member => "member of the group",
+            Self::Pattern => "the address fits",
+            Self::DomainAlias => "its domain stands for this one",
+            Self::WhenAway => "everyone above is away",
+            Self::Moderator => "a moderator writes",
+            Self::DomainAliasMissing => "the domain that it stands for is not there, or stands for a third one",
+            Self::BadExpansion => "what the pattern makes of it is no address",
+            Self::Disabled => "it is disabled",
+            Self::Expired => "it has expired",
+            Self::InternalOnly => "takes mail from inside the organisation only",
+            Self::SenderNotAllowed => "the sender is not among those who may write to it",
+            Self::MembersOnly => "only its members may write to it",
+            Self::TooLarge => "the message is larger than it takes",
+            Self::Fail => "the alias refuses",
+            Self::Moderated => "its moderators decide first",
             Self::CatchAll => "takes what the domain does not know",
             Self::User => "account of the domain",
             Self::NamedPostmaster => "named as the domain's postmaster",

@@ -1,8 +1,8 @@
 //! Responders as decisions: which are active, what they change at acceptance, whether one answers a message, and why not.
 //!
 //! Pure. The crate `responder` reads the message, builds the answer and stores it; `relais explain` and the trace call
-//! the same [`decide`]. RFC 3834 (automatic responses), RFC 5230 §4.5 and §4.6 (out-of-office only), mission rows A1
-//! to A14 and V1 to V5.
+//! the same [`decide`]. RFC 3834 (automatic responses), RFC 5230 §4.5 and §4.6 (out-of-office only), rows A1
+//! to A14 and V1 to V5 of `docs/design.md`.
 
 mod acceptance;
 mod check;
@@ -10,11 +10,11 @@ mod decide;
 mod facts;
 mod window;
 
-pub use acceptance::{AcceptancePlan, ResponderEvent, at_acceptance, verdict_at};
+pub use acceptance::{AcceptancePlan, ResponderEvent, at_acceptance};
 pub use check::{ResponderFlaw, check_responder};
 pub use decide::{Decision, LastAnswer, Silence, decide};
 pub use facts::{Facts, HeaderMarks, is_automatic_sender, is_own_address};
-pub use window::{Moment, TimeZone, Window, WindowFlaw, zone_named};
+pub use window::{Moment, TimeZone, Window, WindowFlaw, is_zone, zone_named};
 
 use mail::{AccountId, Timestamp};
 

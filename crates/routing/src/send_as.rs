@@ -1,8 +1,10 @@
 //! `may_send_as`: which addresses an account may send under (R6).
 //!
-//! Its own address and the subaddresses of it; an alias of which it is a member, directly or through other aliases;
-//! nothing else, for administrators as for everyone. An address that has a mailbox is its owner's alone: a redirect
-//! beside a mailbox forwards mail to someone, and makes nobody a member.
+//! Its own addresses, in further domains too (R5), and subaddresses of them; an alias of which it is a member, directly or
+//! through other aliases and groups, or which it made for itself; a group of which it is a member; a shared mailbox in
+//! which it has the right to post (`p` of RFC 4314 §4); the `-owner` address of a list that it owns. Nothing else, for
+//! administrators as for everyone. An address that has a mailbox is its owner's alone: a redirect beside a mailbox forwards
+//! mail to someone, and makes nobody a member. A domain that stands for another adds the same addresses with its name.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::directory::Directory;
 use crate::limits::NODES_MAX;
-use crate::objects::Target;
+use crate::objects::{AccountKind, AccountObject, GroupObject, ListRole, Target};
 use crate::resolve::subaddress_splits;
 
 /// The decision, with its reason.
@@ -34,10 +36,22 @@ pub enum SendAsReason {
     OwnSubaddress,
     /// The account is a member of the alias.
     Member,
+    /// The account made the alias for itself.
+    OwnAlias,
+    /// The account is a member of the group.
+    GroupMember,
+    /// The account has the right to post in the shared mailbox.
+    SharedMailbox,
+    /// The account owns the list, and this is the address of its owners.
+    ListOwner,
     /// It is the address of another account.
     OtherAccount,
-    /// The account is no member of the alias.
+    /// The account is no member of the alias or group.
     NotMember,
+    /// The account has no right to post in the shared mailbox.
+    NoRightToPost,
+    /// The address belongs to a list, which writes under it by itself.
+    ListAddress,
     /// Nothing has this address.
     NoSuchAddress,
     /// The domain is not one of this server, or disabled.
@@ -63,47 +77,84 @@ pub fn may_send_as(directory: &Directory, account: AccountId, address: &Address)
     let Some(domain) = directory.domain(address.domain()).filter(|domain| domain.enabled) else {
         return SendAsReason::NotLocal.refused();
     };
-    if account.address.same_mailbox(address) {
+    if let Some(target) = &domain.alias_of {
+        let there = directory.domain(target).filter(|domain| domain.alias_of.is_none());
+        let there = there.and_then(|domain| Address::new(address.local().as_str(), domain.name.clone()).ok());
+        return there.map_or(SendAsReason::NoSuchAddress.refused(), |there| may_send_as(directory, account.id, &there));
+    }
+    if is_own(account, address) {
         return SendAsReason::OwnAddress.allowed();
     }
-    if let Some(decision) = at_exact(directory, account.id, address) {
+    if let Some(decision) = at_exact(directory, account, address) {
         return decision;
     }
     for (base, _) in subaddress_splits(domain, address) {
-        if account.address.same_mailbox(&base) {
+        if is_own(account, &base) {
             return SendAsReason::OwnSubaddress.allowed();
         }
-        if let Some(decision) = at_exact(directory, account.id, &base) {
+        if let Some(decision) = at_exact(directory, account, &base) {
             return decision;
         }
     }
     SendAsReason::NoSuchAddress.refused()
 }
 
-/// The decision of whatever has this address; `None` when nothing has.
-fn at_exact(directory: &Directory, account: AccountId, address: &Address) -> Option<SendAs> {
-    if directory.account(address).is_some() {
-        return Some(SendAsReason::OtherAccount.refused());
-    }
-    directory.alias(address).filter(|alias| alias.enabled)?;
-    Some(if is_member(directory, account, address) {
-        SendAsReason::Member.allowed()
-    } else {
-        SendAsReason::NotMember.refused()
-    })
+fn is_own(account: &AccountObject, address: &Address) -> bool {
+    account.address.same_mailbox(address) || account.addresses().skip(1).any(|own| own.same_mailbox(address))
 }
 
-/// Whether an alias leads to an account by aliases alone.
-fn is_member(directory: &Directory, account: AccountId, alias: &Address) -> bool {
+/// The decision of whatever has this address; `None` when nothing has.
+fn at_exact(directory: &Directory, account: &AccountObject, address: &Address) -> Option<SendAs> {
+    use SendAsReason as R;
+    let decided =
+        |allowed: bool, yes: SendAsReason, no: SendAsReason| Some(if allowed { yes.allowed() } else { no.refused() });
+    if let Some(found) = directory.account_at(address) {
+        return match found.kind {
+            AccountKind::Person => Some(R::OtherAccount.refused()),
+            AccountKind::Shared => decided(may_post(directory, account, found), R::SharedMailbox, R::NoRightToPost),
+        };
+    }
+    if let Some(alias) = directory.alias(address).filter(|alias| alias.enabled) {
+        if alias.made_by == Some(account.id) {
+            return Some(R::OwnAlias.allowed());
+        }
+        return decided(is_member(directory, account, address), R::Member, R::NotMember);
+    }
+    if let Some(group) = directory.group(address).filter(|group| group.enabled) {
+        return decided(is_among(directory, account, &group.members), R::GroupMember, R::NotMember);
+    }
+    if directory.list(address).is_some() {
+        return Some(R::ListAddress.refused());
+    }
+    let (list, role) = directory.list_address(address)?;
+    let owner = role == ListRole::Owner && list.enabled && is_among(directory, account, &list.owners);
+    decided(owner, R::ListOwner, R::ListAddress)
+}
+
+fn is_among(directory: &Directory, account: &AccountObject, addresses: &[Address]) -> bool {
+    addresses.iter().any(|address| directory.account_at(address).is_some_and(|found| found.id == account.id))
+}
+
+/// Whether a person may post in a shared mailbox.
+fn may_post(directory: &Directory, account: &AccountObject, shared: &AccountObject) -> bool {
+    let members = shared.shared.iter().flat_map(|shared| &shared.members);
+    members
+        .filter(|member| member.rights.contains('p'))
+        .any(|member| directory.account_at(&member.account).is_some_and(|found| found.id == account.id))
+}
+
+/// Whether an alias leads to an account by aliases, groups and shared mailboxes alone.
+fn is_member(directory: &Directory, account: &AccountObject, alias: &Address) -> bool {
     let mut seen: HashSet<Address> = HashSet::from([alias.canonical()]);
     let mut open = vec![alias.canonical()];
     while let Some(address) = open.pop() {
         let Some(alias) = directory.alias(&address).filter(|alias| alias.enabled) else { continue };
         for target in &alias.targets {
             let named = match target {
-                Target::Blackhole => continue,
+                Target::Blackhole | Target::Fail(_) => continue,
                 Target::AllUsers => {
-                    if directory.account_by_id(account).is_some_and(|a| a.address.domain() == address.domain()) {
+                    let here = account.addresses().any(|own| own.domain() == address.domain());
+                    if here && account.kind == AccountKind::Person {
                         return true;
                     }
                     continue;
@@ -111,7 +162,10 @@ fn is_member(directory: &Directory, account: AccountId, alias: &Address) -> bool
                 Target::Address(named) => named,
             };
             match exact_or_base(directory, named) {
-                Some(Found::Account(found)) if found == account => return true,
+                Some(Found::Account(found)) if found.id == account.id || may_post(directory, account, found) => {
+                    return true;
+                }
+                Some(Found::Group(group)) if is_among(directory, account, &group.members) => return true,
                 Some(Found::Alias(next)) if seen.len() < NODES_MAX && seen.insert(next.clone()) => open.push(next),
                 _ => {}
             }
@@ -120,17 +174,26 @@ fn is_member(directory: &Directory, account: AccountId, alias: &Address) -> bool
     false
 }
 
-enum Found {
-    Account(AccountId),
+enum Found<'a> {
+    Account(&'a AccountObject),
+    Group(&'a GroupObject),
     Alias(Address),
 }
 
-/// What an address names: the mailbox before the alias, the whole address before the one without its subaddress.
-fn exact_or_base(directory: &Directory, address: &Address) -> Option<Found> {
+/// What an address names: the mailbox before the alias and the group, the whole address before the one without its
+/// subaddress.
+fn exact_or_base<'a>(directory: &'a Directory, address: &Address) -> Option<Found<'a>> {
     let domain = directory.domain(address.domain()).filter(|domain| domain.enabled)?;
-    let at = |address: &Address| match directory.account(address) {
-        Some(account) => Some(Found::Account(account.id)),
-        None => directory.alias(address).map(|alias| Found::Alias(alias.address.canonical())),
+    if let Some(target) = &domain.alias_of {
+        let domain = directory.domain(target).filter(|domain| domain.enabled && domain.alias_of.is_none())?;
+        return exact_or_base(directory, &Address::new(address.local().as_str(), domain.name.clone()).ok()?);
+    }
+    let at = |address: &Address| match directory.account_at(address) {
+        Some(account) => Some(Found::Account(account.as_ref())),
+        None => match directory.alias(address) {
+            Some(alias) => Some(Found::Alias(alias.address.canonical())),
+            None => directory.group(address).filter(|group| group.enabled).map(|group| Found::Group(group.as_ref())),
+        },
     };
     at(address).or_else(|| subaddress_splits(domain, address).find_map(|(base, _)| at(&base)))
 }
@@ -141,8 +204,14 @@ impl fmt::Display for SendAsReason {
             Self::OwnAddress => "it is the account's own address",
             Self::OwnSubaddress => "it is a subaddress of the account's own",
             Self::Member => "the account is a member of the alias",
+            Self::OwnAlias => "the account made the alias for itself",
+            Self::GroupMember => "the account is a member of the group",
+            Self::SharedMailbox => "the account may post in the shared mailbox",
+            Self::ListOwner => "the account owns the list",
             Self::OtherAccount => "it is the address of another account",
-            Self::NotMember => "the account is not a member of the alias",
+            Self::NotMember => "the account is not a member of the alias or group",
+            Self::NoRightToPost => "the account has no right to post in the shared mailbox",
+            Self::ListAddress => "the address belongs to a mailing list",
             Self::NoSuchAddress => "no such address exists here",
             Self::NotLocal => "the domain is not one of this server",
             Self::NoSuchAccount => "there is no such account",
@@ -153,8 +222,10 @@ impl fmt::Display for SendAsReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::{Object, Role};
-    use crate::testing::{account, account_object, address, alias, directory};
+    use mail::Domain;
+
+    use crate::objects::{AliasObject, GroupObject, ListObject, Member, Object, Role, SharedMailbox};
+    use crate::testing::{account, account_object, address, alias, directory, domain};
 
     #[test]
     fn r06_members_of_an_alias_may_and_nobody_else() {
@@ -200,6 +271,76 @@ mod tests {
             let decision = may_send_as(&directory, AccountId(id), &address(text));
             assert_eq!(decision.reason, reason, "{id} as {text}");
             assert_eq!(decision.allowed, matches!(reason, R::OwnAddress | R::OwnSubaddress | R::Member));
+        }
+    }
+
+    #[test]
+    fn r05_r06_r07_r09_further_domains_groups_shared_mailboxes_and_lists() {
+        let mut alice = account_object(1, "alice@a.example");
+        alice.also_in = vec![Domain::parse("b.example").unwrap()];
+        let mut stands = domain("c.example");
+        stands.alias_of = Some(Domain::parse("a.example").unwrap());
+        let mut support = account_object(5, "support@a.example");
+        support.kind = AccountKind::Shared;
+        let member = |text: &str, rights: &str| Member { account: address(text), rights: rights.to_owned() };
+        support.shared = Some(SharedMailbox {
+            members: vec![member("alice@b.example", "lrswip"), member("bob@a.example", "lrs")],
+            ..SharedMailbox::default()
+        });
+        let group =
+            GroupObject { members: vec![address("alice@a.example")], ..GroupObject::new(address("board@a.example")) };
+        let list =
+            ListObject { owners: vec![address("alice@a.example")], ..ListObject::new(address("garden@a.example")) };
+        let made = AliasObject {
+            made_by: Some(AccountId(1)),
+            ..AliasObject::new(address("kiwi@a.example"), vec![Target::Blackhole])
+        };
+        let directory = directory(
+            &["a.example", "b.example"],
+            vec![
+                Object::Domain(stands),
+                Object::Account(alice),
+                account(2, "bob@a.example"),
+                Object::Account(support),
+                Object::Group(group),
+                Object::List(list),
+                Object::Alias(made),
+                alias("desk@a.example", &["support@a.example"]),
+                alias("chair@a.example", &["board@a.example"]),
+                alias("all@b.example", &[""]),
+                alias("no@a.example", &[":fail: gone"]),
+            ],
+        );
+        use SendAsReason as R;
+        let table = [
+            (1, "alice@b.example", true, R::OwnAddress),
+            (1, "alice+x@b.example", true, R::OwnSubaddress),
+            (1, "Alice@c.example", true, R::OwnAddress),
+            (1, "alice+x@c.example", true, R::OwnSubaddress),
+            (2, "alice@b.example", false, R::OtherAccount),
+            (2, "alice@c.example", false, R::OtherAccount),
+            (1, "board@a.example", true, R::GroupMember),
+            (1, "board@c.example", true, R::GroupMember),
+            (2, "board@a.example", false, R::NotMember),
+            (1, "support@a.example", true, R::SharedMailbox),
+            (2, "support@a.example", false, R::NoRightToPost),
+            (1, "desk@a.example", true, R::Member),
+            (2, "desk@a.example", false, R::NotMember),
+            (1, "chair@a.example", true, R::Member),
+            (2, "chair@a.example", false, R::NotMember),
+            (1, "garden@a.example", false, R::ListAddress),
+            (1, "garden-owner@a.example", true, R::ListOwner),
+            (2, "garden-owner@a.example", false, R::ListAddress),
+            (1, "garden-bounces+x@a.example", false, R::ListAddress),
+            (1, "kiwi@a.example", true, R::OwnAlias),
+            (2, "kiwi@a.example", false, R::NotMember),
+            (1, "all@b.example", true, R::Member),
+            (2, "all@b.example", false, R::NotMember),
+            (1, "no@a.example", false, R::NotMember),
+        ];
+        for (id, text, allowed, reason) in table {
+            let decision = may_send_as(&directory, AccountId(id), &address(text));
+            assert_eq!(decision, SendAs { allowed, reason }, "{id} as {text}");
         }
     }
 

@@ -5,8 +5,10 @@ use std::fmt;
 use mail::{EnhancedCode, Reply};
 use serde::{Deserialize, Serialize};
 
+use crate::objects::FailText;
+
 /// The outcome of a resolution for the one who asked with RCPT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", content = "reason", rename_all = "kebab-case")]
 pub enum Verdict {
     /// The forward-path leads somewhere (RFC 5321 §3.3).
@@ -18,10 +20,10 @@ pub enum Verdict {
 }
 
 /// Why a forward-path is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefuseReason {
-    /// No mailbox, alias, responder or catch-all has this address, or its domain or alias is disabled.
+    /// No mailbox, alias, responder or catch-all has this address, or its object is disabled.
     NoSuchMailbox,
     /// The alias exists, but none of its targets does.
     LeadsNowhere,
@@ -31,6 +33,20 @@ pub enum RefuseReason {
     TooManyTargets,
     /// `postmaster`, and there is not one account that could read it.
     NoPostmaster,
+    /// The domain is one of ours and takes no mail.
+    DomainDisabled,
+    /// The address took mail until a date that is past.
+    Expired,
+    /// The address takes mail from senders who have logged in here, and from nobody else.
+    InternalOnly,
+    /// The address takes mail from some senders, and this is none of them.
+    SenderNotAllowed,
+    /// The group or list is for its members' messages.
+    MembersOnly,
+    /// The address takes smaller messages than this.
+    TooLarge,
+    /// The alias refuses with a text of its own (`:fail:`).
+    Fail(FailText),
 }
 
 /// The reply to a forward-path of a domain that is not ours, from someone who may not relay (RFC 5321 §3.9.2).
@@ -40,13 +56,13 @@ pub const RELAY_DENIED: Reply =
 impl Verdict {
     /// Whether the forward-path is accepted.
     #[must_use]
-    pub fn is_accept(self) -> bool {
-        self == Self::Accept
+    pub fn is_accept(&self) -> bool {
+        *self == Self::Accept
     }
 
     /// The reply of a refusal; for [`Verdict::NotLocal`] it is [`RELAY_DENIED`]. `None` when accepted.
     #[must_use]
-    pub fn refusal(self) -> Option<Reply> {
+    pub fn refusal(&self) -> Option<Reply> {
         match self {
             Self::Accept => None,
             Self::Refuse(reason) => Some(reason.reply()),
@@ -56,20 +72,36 @@ impl Verdict {
 }
 
 impl RefuseReason {
-    /// What the client is told.
+    /// What the client is told. It says what the sender can do about it, and names nobody behind the address.
     #[must_use]
-    pub const fn reply(self) -> Reply {
-        match self {
+    pub fn reply(&self) -> Reply {
+        let (code, enhanced, text) = match self {
             // An alias that leads nowhere looks to the outside like one that is not there.
-            Self::NoSuchMailbox | Self::LeadsNowhere => {
-                Reply::fixed(550, EnhancedCode(5, 1, 1), "No such mailbox here")
-            }
-            Self::Loop => Reply::fixed(550, EnhancedCode(5, 4, 6), "The redirects of this address lead in a circle"),
+            Self::NoSuchMailbox | Self::LeadsNowhere => (550, EnhancedCode(5, 1, 1), "No such mailbox here"),
+            Self::Loop => (550, EnhancedCode(5, 4, 6), "The redirects of this address lead in a circle"),
             Self::TooManyTargets => {
-                Reply::fixed(550, EnhancedCode(5, 3, 5), "The redirects of this address lead to too many others")
+                (550, EnhancedCode(5, 3, 5), "The redirects of this address lead to too many others")
             }
-            Self::NoPostmaster => Reply::fixed(451, EnhancedCode(4, 3, 5), "Nobody reads this address yet"),
-        }
+            Self::NoPostmaster => (451, EnhancedCode(4, 3, 5), "Nobody reads this address yet"),
+            Self::DomainDisabled => (550, EnhancedCode(5, 1, 2), "This domain takes no mail at present"),
+            // The sender has the address from the time when it was in use: saying so gives nothing away, and spares
+            // them the search for a typing error.
+            Self::Expired => (550, EnhancedCode(5, 2, 1), "This address has expired and takes no more mail"),
+            Self::InternalOnly => (
+                550,
+                EnhancedCode(5, 7, 1),
+                "This address takes mail from its own organisation only; log in to write to it",
+            ),
+            Self::SenderNotAllowed => {
+                (550, EnhancedCode(5, 7, 1), "You are not among those who may write to this address")
+            }
+            Self::MembersOnly => {
+                (550, EnhancedCode(5, 7, 1), "Only members may write to this address; log in when you are one")
+            }
+            Self::TooLarge => (552, EnhancedCode(5, 2, 3), "The message is too large for this address"),
+            Self::Fail(fail) => return fail.reply(),
+        };
+        Reply::fixed(code, enhanced, text)
     }
 }
 
@@ -81,6 +113,13 @@ impl fmt::Display for RefuseReason {
             Self::Loop => "the redirects lead in a circle and nowhere else",
             Self::TooManyTargets => "the redirects lead to too many addresses or through too many aliases",
             Self::NoPostmaster => "no account could read it",
+            Self::DomainDisabled => "its domain is disabled",
+            Self::Expired => "it has expired",
+            Self::InternalOnly => "it takes mail from inside the organisation only",
+            Self::SenderNotAllowed => "the sender is not among those who may write to it",
+            Self::MembersOnly => "only its members may write to it",
+            Self::TooLarge => "the message is larger than it takes",
+            Self::Fail(_) => "the alias refuses with a text",
         })
     }
 }

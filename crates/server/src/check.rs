@@ -1,6 +1,8 @@
 //! `relais check`: what the store's own check found, in a form to print.
 
+use mail::Topic;
 use serde::Serialize;
+use storage::check::{Contents, Scan};
 use storage::{StorageError, Store};
 
 /// What was found.
@@ -10,6 +12,8 @@ pub(crate) struct Report {
     pub(crate) problems: Vec<String>,
     /// How much was looked at, by name.
     pub(crate) counts: Vec<(&'static str, u64)>,
+    /// What is no damage, and should be known all the same.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Report {
@@ -40,7 +44,7 @@ pub(crate) async fn check(store: &Store, deep: bool) -> Result<Report, StorageEr
             more = more.saturating_add(1);
         }
     };
-    let checked = storage::check::check(store, deep, &mut report).await?;
+    let checked = storage::check::check_with(store, deep, &Known, &mut report).await?;
     if more > 0 {
         problems.push(format!("and {more} more"));
     }
@@ -51,8 +55,55 @@ pub(crate) async fn check(store: &Store, deep: bool) -> Result<Report, StorageEr
         ("contents", checked.blobs),
         ("queue entries", checked.queue_entries),
         ("events", checked.events),
+        ("parked events", checked.parked_events),
     ];
-    Ok(Report { problems, counts })
+    let mut notes = Vec::new();
+    if checked.parked_events > 0 {
+        let number = checked.parked_events;
+        notes.push(format!("{number} of the events failed too often and are parked: `relais event list` shows them"));
+    }
+    Ok(Report { problems, counts, notes })
+}
+
+/// What the crates above the store know of what it keeps for them.
+struct Known;
+
+/// A message that is read anew.
+struct Reread(message::Scanner);
+
+impl Contents for Known {
+    fn record(&self, record: &[u8]) -> Result<(), String> {
+        message::MessageRecord::decode(record).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn scan(&self) -> Box<dyn Scan> {
+        Box::new(Reread(message::Scanner::new()))
+    }
+
+    fn event(&self, topic: Topic, payload: &[u8]) -> Result<(), String> {
+        match topic {
+            Topic::MessageStored => {
+                delivery::MessageStored::decode(payload).map(drop).map_err(|error| error.to_string())
+            }
+            Topic::HeldMessage => delivery::HeldMessage::decode(payload).map(drop).map_err(|error| error.to_string()),
+            // Its bell rings without events.
+            Topic::Queue => Ok(()),
+        }
+    }
+
+    fn answered(&self, key: &[u8], value: &[u8]) -> Result<(), String> {
+        responder::check_answered(key, value)
+    }
+}
+
+impl Scan for Reread {
+    fn take(&mut self, octets: &[u8]) {
+        self.0.feed(octets);
+    }
+
+    fn record(self: Box<Self>) -> Vec<u8> {
+        delivery::record_of(&self.0.finish()).encode()
+    }
 }
 
 /// Damage can be everywhere; a person reads the first ones.

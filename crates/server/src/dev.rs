@@ -68,9 +68,9 @@ fn config(base: u16, data_dir: std::path::PathBuf) -> Result<Config, Failure> {
 }
 
 fn populate(config: &Config) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::new(format!("no runtime: {error}")))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| crate::cli::no_runtime(&error))?;
     runtime.block_on(async {
-        let open = store::open(config).await?;
+        let open = store::open_or_make(config).await?;
         for request in requests()? {
             let settings = admin::Settings { password: PasswordParams::CHEAPEST };
             admin::execute(&open.store, settings, request).await?;

@@ -6,6 +6,7 @@
 mod check;
 mod cli;
 mod config;
+mod descriptors;
 mod dev;
 mod privileges;
 mod serve;

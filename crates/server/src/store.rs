@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bus::Bus;
+use nix::sys::stat::{Mode, umask};
 use storage::{StorageError, Store};
 use storage_rocksdb::{Options, RocksEngine};
 use world::World;
 
 use crate::cli::Failure;
 use crate::config::Config;
-use crate::privileges;
+use crate::{descriptors, privileges};
 
 /// An open store and what belongs to it.
 pub(crate) struct Open {
@@ -51,26 +52,73 @@ pub(crate) fn make_data_dir(data_dir: &Path) -> Result<(), Failure> {
 
 /// Opens the store as the server does.
 pub(crate) async fn open(config: &Config) -> Result<Open, Failure> {
+    must_be_there(config)?;
+    open_or_make(config).await
+}
+
+/// Opens the store, and makes it when there is none: for who makes a new one on purpose.
+pub(crate) async fn open_or_make(config: &Config) -> Result<Open, Failure> {
     make_data_dir(&config.data_dir)?;
-    let world = World::system().map_err(|error| Failure::new(format!("the name servers are not known: {error}")))?;
-    open_in(config, world).await
+    let (engine, bus, world) = engine(config).await?;
+    let store = Store::open(engine.clone(), world).await.map_err(|error| failure(config, &error))?;
+    Ok(Open { store, engine, bus })
 }
 
 /// Opens the store for one command, as the user that it belongs to.
 pub(crate) async fn open_beside(config: &Config) -> Result<Open, Failure> {
-    if !config.data_dir.exists() {
-        let failure = Failure::new(format!("there is no data folder {}", config.data_dir.display()));
-        return Err(failure.hint("`relais init` makes one; `--config FILE` names another configuration"));
-    }
-    privileges::become_user(&config.run_as_user)?;
+    must_be_there(config)?;
+    privileges::become_owner(config)?;
     open(config).await
 }
 
-async fn open_in(config: &Config, world: World) -> Result<Open, Failure> {
+/// Opens the store for a check: nothing of it is read yet or written, so that a damaged one can be looked at.
+pub(crate) async fn open_to_check(config: &Config) -> Result<Open, Failure> {
+    must_be_there(config)?;
+    privileges::become_owner(config)?;
+    let (engine, bus, world) = engine(config).await?;
+    Ok(Open { store: Store::unopened(engine.clone(), world), engine, bus })
+}
+
+/// Refuses a folder without a store. A volume that is not mounted must not look like a server without accounts, which
+/// would refuse everybody's mail for good.
+fn must_be_there(config: &Config) -> Result<(), Failure> {
+    let folder = folder(&config.data_dir);
+    // RocksDB's file that every store has.
+    match std::fs::metadata(folder.join("CURRENT")) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let failure = Failure::new(format!("{}: {error}", folder.display()));
+            Err(failure.hint(owner_hint(config)))
+        }
+        Err(_) => {
+            let failure = Failure::new(format!("there is no store in {}", config.data_dir.display()));
+            Err(failure.hint(
+                "is the volume mounted that it is on? `relais init` makes a new one; `--config FILE` names another \
+                 configuration",
+            ))
+        }
+    }
+}
+
+fn owner_hint(config: &Config) -> String {
+    match privileges::owner_of(&config.data_dir) {
+        Some(owner) => format!("run this as {owner}, whom {} belongs to, or as root", config.data_dir.display()),
+        None => "run this as the user that the data folder belongs to, or as root".to_owned(),
+    }
+}
+
+async fn engine(config: &Config) -> Result<(Arc<RocksEngine>, Bus, World), Failure> {
+    // What is made from here on (the store's files, sockets) is for nobody else.
+    umask(Mode::from_bits_truncate(0o077));
+    let world = World::system().map_err(|error| {
+        let failure = Failure::new(format!("the name servers are not known: {error}"));
+        failure.hint("/etc/resolv.conf should have a line such as `nameserver 192.0.2.53`")
+    })?;
     let octets = |mebibytes: u64| mebibytes.saturating_mul(1 << 20);
     let options = Options {
         free_octets_min: octets(config.storage.free_space_reserve_mib),
         block_cache_octets: usize::try_from(octets(config.storage.cache_mib)).unwrap_or(usize::MAX),
+        open_files_max: descriptors::of_the_store(),
         ..Options::default()
     };
     let bus = Bus::new();
@@ -78,9 +126,7 @@ async fn open_in(config: &Config, world: World) -> Result<Open, Failure> {
     let path = folder(&config.data_dir);
     let opening = tokio::task::spawn_blocking(move || RocksEngine::open(&path, options, doorbell));
     let engine = opening.await.map_err(|error| Failure::new(format!("opening the store was interrupted: {error}")))?;
-    let engine = Arc::new(engine.map_err(|error| failure(config, &error))?);
-    let store = Store::open(engine.clone(), world).await.map_err(|error| failure(config, &error))?;
-    Ok(Open { store, engine, bus })
+    Ok((Arc::new(engine.map_err(|error| failure(config, &error))?), bus, world))
 }
 
 fn failure(config: &Config, error: &StorageError) -> Failure {
@@ -94,6 +140,8 @@ fn failure(config: &Config, error: &StorageError) -> Failure {
         "make room on the disk, or lower `free_space_reserve_mib`"
     } else if matches!(error, StorageError::Corrupt(_)) {
         "`relais check` tells more; restore a backup if it does not help"
+    } else if error.to_string().contains("Permission denied") {
+        return failure.hint(owner_hint(config));
     } else {
         return failure;
     };

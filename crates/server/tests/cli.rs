@@ -15,6 +15,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
+use storage::keys::{Key, Table};
+use storage::{Durability, Engine, SilentDoorbell, Transaction};
+use storage_rocksdb::{Options, RocksEngine};
 
 struct Stage {
     folder: tempfile::TempDir,
@@ -108,6 +111,20 @@ impl Stage {
         let stopped = Command::new("kill").arg("-TERM").arg(server.id().to_string()).status().unwrap();
         assert!(stopped.success());
         assert_eq!(server.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Stage {
+    /// Writes into the store behind the server's back.
+    fn write(&self, body: impl FnMut(&mut Transaction<'_>) -> Result<(), storage::StorageError> + Send + 'static) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let path = self.folder.path().join("data/store");
+            let options = Options { free_octets_min: 0, ..Options::default() };
+            let engine = RocksEngine::open(&path, options, std::sync::Arc::new(SilentDoorbell)).unwrap();
+            drop(engine.transact(Box::new(body), Durability::Synced).await.unwrap());
+            engine.close().await.unwrap();
+        });
     }
 }
 
@@ -261,6 +278,7 @@ fn objects_are_edited_in_the_store_and_through_a_running_server() {
     objects(&stage);
     stage.serve();
     objects(&stage);
+    assert!(stage.good(&["event", "list"]).contains("no event is parked"));
     let err = stage.bad(&["check"]);
     assert!(err.contains("in use by another process") && err.contains("stop that first"), "{err}");
     let err = stage.bad(&["serve"]);
@@ -295,4 +313,64 @@ fn the_configuration_in_force_is_shown() {
     assert_eq!(config["hostname"].as_str(), Some("mail.example.org"));
     assert_eq!(config["limits"]["recipients_max"].as_u64(), Some(1000));
     assert!(stage.good(&["config"]).contains("[limits]"));
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused() {
+    let stage = Stage::new();
+    stage.write(|tx| {
+        tx.put(Key::global(Table::Meta).bytes(b"format").done(), vec![0, 0, 0, 99]);
+        Ok(())
+    });
+    for command in [&["serve"][..], &["domain", "list"], &["check"]] {
+        let err = stage.bad(command);
+        assert!(err.contains("newer version") && err.contains("99") && err.contains("run the version"), "{err}");
+    }
+}
+
+#[test]
+fn what_is_damaged_can_be_checked() {
+    let stage = Stage::new();
+    stage.write(|tx| {
+        tx.put(Key::global(Table::Meta).bytes(b"format").done(), b"?".to_vec());
+        tx.put(Key::global(Table::Object).bytes(b"abroken@example.org").done(), b"{".to_vec());
+        Ok(())
+    });
+    assert!(stage.bad(&["serve"]).contains("`relais check` tells more"));
+    let report = stage.run(&["check"], "");
+    assert_eq!(report.code, 1, "{}", report.err);
+    for line in ["the store: version stamp is missing or can't be read", "object abroken@example.org: can't be read"] {
+        assert!(report.out.contains(line), "{}", report.out);
+    }
+}
+
+#[test]
+fn parked_events_are_told_and_handled() {
+    let mut stage = Stage::new();
+    stage.write(|tx| {
+        let number = tx.emit(mail::Topic::MessageStored, mail::Timestamp(0), b"{}".to_vec())?;
+        tx.park_event(mail::Topic::MessageStored, number, "nobody could read it")
+    });
+    let report = stage.run(&["check"], "");
+    assert!(report.out.contains("event 1 of MessageStored: content of the event can't be read"), "{}", report.out);
+    assert!(report.out.contains("1 of the events failed too often") && report.out.contains("relais event list"));
+    stage.serve();
+    let listed = stage.good(&["event", "list"]);
+    assert!(listed.contains("message-stored:1") && listed.contains("nobody could read it"), "{listed}");
+    assert!(stage.good(&["event", "show", "message-stored:1"]).contains("nobody could read it"));
+    assert_eq!(stage.run(&["event", "retry", "one"], "").code, 2);
+    stage.good(&["event", "retry", "--all"]);
+    // It fails again, under another number.
+    let again = || stage.json(&["event", "list"]).as_array().unwrap().len() == 1;
+    for _ in 0..600 {
+        if again() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(stage.good(&["event", "list"]).contains("message-stored:2"));
+    stage.good(&["event", "remove", "message-stored:2"]);
+    assert!(stage.bad(&["event", "show", "message-stored:2"]).contains("`relais event list` shows"));
+    stage.stop();
+    assert_eq!(stage.json(&["check"])["problems"], serde_json::json!([]));
 }

@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use mail::{QueueId, Timestamp, Topic};
-use storage::StorageError;
 use storage::rows::QueueRow;
+use storage::{Durability, StorageError};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -268,7 +268,7 @@ async fn put_aside(context: &Context, row: QueueRow, now: Timestamp) -> Result<(
         }
         _ => Ok(false),
     };
-    context.store.transact(body).await.map(|_| ())
+    context.store.transact_with(Durability::Freeing, body).await.map(|_| ())
 }
 
 /// One entry's attempt, from its row to the row that follows.

@@ -2,13 +2,13 @@
 //!
 //! Invariant: a recipient ends and its DSN leaves in the same commit, so each happens once.
 
-use delivery::{Delivery, Prepared, Sender};
+use delivery::{Asking, Delivery, Prepared};
 use mail::{Address, DsnReturn, ForwardPath, Reply, ReversePath};
 use queue::dsn::{DsnFacts, Returned, build, header_of};
 use queue::limits::{RETURNED_HEADER_OCTETS_MAX, RETURNED_MESSAGE_OCTETS_MAX};
 use queue::{Decision, Outcome, Report, ReportKind, after_attempt};
 use storage::rows::QueueRow;
-use storage::{StorageError, Transaction};
+use storage::{Durability, StorageError, Transaction};
 
 use crate::Context;
 use crate::client::command::octets;
@@ -97,7 +97,8 @@ async fn write(
         dsns.iter().try_for_each(|dsn| dsn.apply(tx).map(|_| ()))?;
         Ok(Found::Written)
     };
-    Ok(context.store.transact(body).await?.value)
+    // What has happened is recorded even when the disk has room for nothing new: forgotten, it would be sent again.
+    Ok(context.store.transact_with(Durability::Freeing, body).await?.value)
 }
 
 /// Builds the DSNs and stages their bytes.
@@ -143,8 +144,8 @@ async fn prepare(context: &Context, row: &QueueRow, reports: &[Report]) -> Resul
 
 /// Whether the address is one that a message of ours can go to.
 async fn takes_mail(context: &Context, to: &Address) -> Result<(), Reply> {
-    let postmaster = Sender::Account(context.postmaster.clone());
-    context.delivery.decide(&postmaster, &ForwardPath::Address(to.clone())).await
+    let asking = Asking::server(context.world.clock.now());
+    context.delivery.decide(&asking, &ForwardPath::Address(to.clone())).await
 }
 
 /// The sender's address is none that takes mail: RFC 5321 §6.1 forbids to report that to anybody else.

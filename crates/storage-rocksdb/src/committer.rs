@@ -167,7 +167,7 @@ impl Committer {
             }
         });
         let outcome = collected.map(|collected| {
-            group.synced |= job.durability == Durability::Synced;
+            group.synced |= job.durability.is_synced();
             for (key, value) in collected.writes {
                 group.octets =
                     group.octets.saturating_add(key.len()).saturating_add(value.as_ref().map_or(0, bytes::Bytes::len));
@@ -236,10 +236,9 @@ impl Committer {
     fn ready(&mut self, durability: Durability) -> Result<(), StorageError> {
         self.reopen_if_failed()?;
         let Some(free_octets) = free_octets(&self.shared.path) else { return Ok(()) };
-        let least = match durability {
-            Durability::Synced => self.shared.options.free_octets_min,
-            Durability::Relaxed => self.shared.options.free_octets_min / 2,
-        };
+        // What frees space must work while there is little of it, but not until there is none: the log needs some.
+        let reserve = self.shared.options.free_octets_min;
+        let least = if durability.may_use_reserve() { reserve / 2 } else { reserve };
         let full = free_octets < least;
         let mut health = self.shared.health.lock();
         if full {

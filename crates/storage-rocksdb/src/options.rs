@@ -8,8 +8,8 @@ use rocksdb::{
 /// What an administrator can set. The defaults suit a small machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Free octets of the file system below which no more is taken. Sweeping and other work that may be forgotten goes
-    /// on down to half of it.
+    /// Free octets of the file system below which nothing new is taken. What frees space, records what has happened or
+    /// may be forgotten goes on down to half of it.
     pub free_octets_min: u64,
     /// Octets of uncompressed blocks kept in memory, indexes and filters included.
     pub block_cache_octets: usize,

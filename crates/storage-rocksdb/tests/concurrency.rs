@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use mail::{AccountId, Address, Flags, InternalDate, MailboxId, SystemFlags, Timestamp, Uid};
+use mail::{Address, Flags, InternalDate, MailboxId, SystemFlags, Timestamp, Uid};
 use relais_storage_rocksdb::{Options, RocksEngine};
 use routing::objects::AccountObject;
 use storage::messages::{ExpungeScope, FlagChange, NewMessage};
@@ -29,6 +29,9 @@ async fn one_mailbox_under_many_tasks() {
     let engine = Arc::new(RocksEngine::open(directory.path(), options, Arc::new(SilentDoorbell)).unwrap());
     let world = SimulatedWorld::new(Timestamp(1_800_000_000_000), 3).world();
     let store = Store::open(Arc::clone(&engine) as Arc<dyn Engine>, world).await.unwrap();
+    let domain = routing::objects::DomainObject::new(mail::Domain::parse("example.org").unwrap());
+    let domain = routing::objects::Object::Domain(domain);
+    drop(store.put_object(domain, storage::objects::PutMode::Add).await.unwrap());
     let account = store.add_account(alice()).await.unwrap().value.id;
     let (inbox, other) = (MailboxId(1), MailboxId(2));
     let mut tasks = Vec::new();

@@ -172,6 +172,9 @@ async fn nothing_acknowledged_is_lost_by_kills() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let store = open(&path, 0).await;
+    let domain = routing::objects::DomainObject::new(mail::Domain::parse("example.org").unwrap());
+    let domain = routing::objects::Object::Domain(domain);
+    drop(store.put_object(domain, storage::objects::PutMode::Add).await.unwrap());
     for number in 1..=TASKS {
         assert_eq!(store.add_account(account(number)).await.unwrap().value.id, AccountId(number));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mail::{AccountId, MailboxId, SpecialUse};
 use routing::objects::{AccountObject, GroupObject, ListObject, Object, ObjectKey};
 
-use crate::engine::Order;
+use crate::engine::{Durability, Order};
 use crate::error::StorageError;
 use crate::keys::{Key, Table};
 use crate::limits::MAILBOXES_MAX;
@@ -29,12 +29,24 @@ impl Store {
     /// # Errors
     /// [`StorageError::ObjectExists`], or the engine's.
     pub async fn add_account(&self, account: AccountObject) -> Result<Done<AccountObject>, StorageError> {
+        self.new_account(account, PutMode::Add).await
+    }
+
+    /// As [`Store::add_account`], in a domain that is there.
+    ///
+    /// # Errors
+    /// [`StorageError::ObjectExists`], [`StorageError::NoSuchObject`] for the domain, or the engine's.
+    pub async fn add_account_in_domain(&self, account: AccountObject) -> Result<Done<AccountObject>, StorageError> {
+        self.new_account(account, PutMode::AddInDomain).await
+    }
+
+    async fn new_account(&self, account: AccountObject, mode: PutMode) -> Result<Done<AccountObject>, StorageError> {
         let directory = Arc::clone(&self.directory);
         let now = self.now();
         self.transact(move |tx| {
             let mut account = account.clone();
             account.id = AccountId(tx.next_number(counter("account"))?);
-            tx.put_object(&directory, Object::Account(account.clone()), PutMode::Add)?;
+            tx.put_object(&directory, Object::Account(account.clone()), mode)?;
             tx.create_mailbox_row(account.id, "INBOX", None, now)?;
             tx.subscribe(account.id, "INBOX");
             for (name, special_use) in FIRST_MAILBOXES {
@@ -120,7 +132,7 @@ impl Store {
         self.clear_message_ids(part).await?;
         let directory = Arc::clone(&self.directory);
         let done = self
-            .transact(move |tx| {
+            .transact_with(Durability::Freeing, move |tx| {
                 for (_, value) in tx.scan(&Key::of(Table::Mailbox, part).range(), Order::Ascending, MAILBOXES_MAX)? {
                     tx.doom_mailbox(part, MailboxRow::decode(&value)?.id)?;
                 }

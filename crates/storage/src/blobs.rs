@@ -122,28 +122,50 @@ impl Store {
         }
     }
 
-    /// Removes the chunks of uploads that ended without a blob.
-    async fn sweep_abandoned(&self) -> Result<usize, StorageError> {
-        let abandoned = std::mem::take(&mut *self.abandoned.lock());
-        let mut swept = 0;
-        for upload in abandoned {
-            // Most have become blobs and have no marker any more.
-            if self.engine.get(&keys::upload(upload)).await?.is_some() {
-                while self.transact_with(Durability::Relaxed, move |tx| tx.drop_upload(upload)).await?.value {}
-                swept += 1;
-            }
+    /// Every upload that has a marker is given up: for the start, when nobody has begun one yet.
+    pub(crate) async fn abandon_uploads(&self) -> Result<(), StorageError> {
+        let mut range = Key::global(Table::Upload).range();
+        loop {
+            let uploads = self.engine.scan(range.clone(), Order::Ascending, 1000).await?;
+            let Some((last, _)) = uploads.last() else { return Ok(()) };
+            range.start = [last.as_ref(), &[0]].concat();
+            self.abandoned.lock().extend(uploads.iter().filter_map(|(key, _)| keys::tail::<16>(key)));
         }
-        Ok(swept)
     }
 
-    /// Removes blobs that have been without references for [`GRAVE_KEEP`], and uploads that were given up. To be
-    /// called now and then.
+    /// Removes the chunks of uploads that ended without a blob. Those that can't be removed now are kept in mind.
+    async fn sweep_abandoned(&self) -> Result<usize, StorageError> {
+        let mut swept = 0;
+        loop {
+            let Some(upload) = self.abandoned.lock().pop() else { return Ok(swept) };
+            match self.sweep_upload(upload).await {
+                Ok(there) => swept += usize::from(there),
+                Err(error) => {
+                    self.abandoned.lock().push(upload);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Whether there was anything to remove: most have become blobs and have no marker any more.
+    async fn sweep_upload(&self, upload: [u8; 16]) -> Result<bool, StorageError> {
+        if self.engine.get(&keys::upload(upload)).await?.is_none() {
+            return Ok(false);
+        }
+        while self.transact_with(Durability::Relaxed, move |tx| tx.drop_upload(upload)).await?.value {}
+        Ok(true)
+    }
+
+    /// Removes blobs that have been without references for [`GRAVE_KEEP`], uploads that were given up, and what is left of
+    /// deleted mailboxes. To be called now and then.
     ///
     /// # Errors
     /// When reading or writing fails.
     pub async fn sweep(&self) -> Result<usize, StorageError> {
         let mut range = Key::global(Table::Grave).range();
         range.end = Key::global(Table::Grave).time(self.now()).done();
+        self.sweep_doomed_mailboxes().await?;
         let mut swept = self.sweep_abandoned().await?;
         swept += self.sweep_uploads(Some(Duration::from_secs(86_400))).await?;
         loop {

@@ -64,8 +64,31 @@ pub enum Order {
 pub enum Durability {
     /// The write is synced.
     Synced,
+    /// As [`Durability::Synced`], for what frees space or records what has happened already (an expunge, the end of a
+    /// queue entry): taken when there is too little free space for anything new, down to half of the reserve.
+    Freeing,
     /// The write is visible; a power cut may undo it. Only for what may be forgotten (`\Recent`, sweeping).
     Relaxed,
+}
+
+impl Durability {
+    /// Whether the caller waits for a sync.
+    #[must_use]
+    pub fn is_synced(self) -> bool {
+        match self {
+            Self::Synced | Self::Freeing => true,
+            Self::Relaxed => false,
+        }
+    }
+
+    /// Whether this is taken while the reserve of free space is begun.
+    #[must_use]
+    pub fn may_use_reserve(self) -> bool {
+        match self {
+            Self::Synced => false,
+            Self::Freeing | Self::Relaxed => true,
+        }
+    }
 }
 
 /// A transaction body. See the module's rule.

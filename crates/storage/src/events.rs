@@ -61,6 +61,31 @@ impl Transaction<'_> {
         self.put(keys::parked(topic, number), row.encode()?);
         Ok(())
     }
+
+    /// Hands a parked event out again, under a new number: consumers look behind the last one that they know. `false`
+    /// when it is gone.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn retry_parked_event(&mut self, topic: Topic, number: u64, now: Timestamp) -> Result<bool, StorageError> {
+        let key = keys::parked(topic, number);
+        let Some(value) = self.get(&key)? else { return Ok(false) };
+        let row = EventRow::decode(&value)?;
+        self.delete(key);
+        self.emit(topic, now, row.payload)?;
+        Ok(true)
+    }
+
+    /// Forgets a parked event: what it asked for is never done. `false` when it is gone.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn remove_parked_event(&mut self, topic: Topic, number: u64) -> Result<bool, StorageError> {
+        let key = keys::parked(topic, number);
+        let there = self.get(&key)?.is_some();
+        self.delete(key);
+        Ok(there)
+    }
 }
 
 impl Store {
@@ -82,6 +107,14 @@ impl Store {
         self.engine.get(&keys::event(topic, number)).await?.map(|value| EventRow::decode(&value)).transpose()
     }
 
+    /// A parked event, unless it is gone.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn parked_event(&self, topic: Topic, number: u64) -> Result<Option<EventRow>, StorageError> {
+        self.engine.get(&keys::parked(topic, number)).await?.map(|value| EventRow::decode(&value)).transpose()
+    }
+
     /// The parked events of a topic, at most `limit`.
     ///
     /// # Errors
@@ -96,6 +129,7 @@ pub(crate) fn event_counter(topic: Topic) -> Vec<u8> {
     counter(match topic {
         Topic::MessageStored => "event:message-stored",
         Topic::Queue => "event:queue",
+        Topic::HeldMessage => "event:held-message",
     })
 }
 

@@ -41,6 +41,8 @@ pub enum Table {
     Grave = 0x33,
     /// Objects of the directory.
     Object = 0x40,
+    /// [`crate::first_use::FirstUse`] by canonical address of the alias.
+    FirstUse = 0x43,
     /// [`crate::rows::QueueRow`] by number.
     Queue = 0x50,
     /// Queue numbers by the time of the next attempt.
@@ -51,6 +53,12 @@ pub enum Table {
     Parked = 0x61,
     /// When a responder last answered a sender.
     Answered = 0x70,
+    /// Steps of message traces, by trace and number.
+    Trace = 0x80,
+    /// Traces by what they are found by.
+    TraceIndex = 0x81,
+    /// What a trace is found by, by trace: goes when the trace goes.
+    TraceTerms = 0x82,
 }
 
 /// A key in the making.
@@ -157,6 +165,10 @@ pub(crate) fn grave(at: Timestamp, hash: &BlobHash) -> Vec<u8> {
     Key::global(Table::Grave).time(at).bytes(&hash.0).done()
 }
 
+pub(crate) fn first_use(alias: &mail::Address) -> Vec<u8> {
+    Key::global(Table::FirstUse).bytes(alias.to_string().as_bytes()).done()
+}
+
 pub(crate) fn queue(id: QueueId) -> Vec<u8> {
     Key::global(Table::Queue).u64(id.0).done()
 }
@@ -185,6 +197,7 @@ const fn topic_number(topic: Topic) -> u8 {
     match topic {
         Topic::MessageStored => 1,
         Topic::Queue => 2,
+        Topic::HeldMessage => 3,
     }
 }
 

@@ -16,6 +16,7 @@ pub mod conformance;
 pub mod engine;
 pub mod error;
 pub mod events;
+pub mod first_use;
 pub mod keys;
 pub mod limits;
 pub mod mailboxes;
@@ -26,8 +27,13 @@ pub mod queue;
 pub mod rows;
 pub mod sharing;
 pub mod store;
+mod subaddress;
+pub mod trace;
 pub mod transaction;
 pub mod usage;
+
+#[cfg(test)]
+mod tests;
 
 pub use engine::{Committed, Doorbell, Durability, Engine, KeyRange, Order, SilentDoorbell};
 pub use error::StorageError;

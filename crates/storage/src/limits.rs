@@ -9,6 +9,9 @@ pub const TRANSACTION_ROWS_MAX: usize = 20_000;
 /// Mailboxes of one account.
 pub const MAILBOXES_MAX: usize = 10_000;
 
+/// Mailboxes that an account may have for a subaddress still to make one: the names are strangers' choice.
+pub const SUBADDRESS_MAILBOXES_MAX: usize = 200;
+
 /// Octets of a mailbox name in UTF-8, all levels together.
 pub const MAILBOX_NAME_OCTETS_MAX: usize = 512;
 
@@ -38,6 +41,15 @@ pub const ANSWERED_COPIES_MAX: usize = 20;
 
 /// Octets of a message record; a larger one is not stored and IMAP computes it on demand.
 pub const RECORD_OCTETS_MAX: usize = 56 * 1024;
+
+/// Rows of steps that one trace keeps.
+pub const TRACE_STEPS_MAX: u32 = 500;
+
+/// Octets of one step as stored; a routing tree above it is told in numbers.
+pub const TRACE_STEP_OCTETS_MAX: usize = 16 * 1024;
+
+/// Terms by which one trace is found.
+pub const TRACE_INDEXED_MAX: usize = 200;
 
 /// Recipients in one queue entry.
 pub const QUEUE_ENTRY_RECIPIENTS_MAX: usize = 100;

@@ -127,7 +127,7 @@ impl Store {
             return Err(StorageError::NotAllowed("INBOX can't be deleted"));
         }
         let done = self
-            .transact(move |tx| {
+            .transact_with(Durability::Freeing, move |tx| {
                 let id = tx.mailbox_named(account, &name)?.ok_or(StorageError::NoSuchMailbox)?;
                 tx.doom_mailbox(account, id)
             })
@@ -217,7 +217,7 @@ impl Store {
         Ok(done.value)
     }
 
-    /// The deletion is done and will be acknowledged; when its sweeping fails, the next start does it.
+    /// The deletion is done and will be acknowledged; when its sweeping fails, [`Store::sweep`] or the next start does it.
     pub(crate) async fn sweep_after_deletion(&self) {
         if let Err(error) = self.sweep_doomed_mailboxes().await {
             tracing::warn!(%error, "the messages of a deleted mailbox are left for the next sweep");
@@ -235,7 +235,7 @@ impl Store {
                 return Err(StorageError::corrupt("a doomed mailbox"));
             };
             let (key, now) = (key.to_vec(), self.now());
-            self.transact(move |tx| {
+            self.transact_with(Durability::Freeing, move |tx| {
                 if tx.wipe_messages(account, mailbox, now)? == 0 {
                     tx.delete(key.clone());
                 }

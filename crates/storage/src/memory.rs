@@ -32,6 +32,8 @@ struct State {
     /// Commits until one fails; `None`: none does.
     fails_after: Option<(u64, StorageError)>,
     commits: u64,
+    /// Less free space than the reserve: only what may use that is taken.
+    low_on_space: bool,
     closed: bool,
 }
 
@@ -66,6 +68,11 @@ impl MemoryEngine {
         self.state.lock().fails_after = None;
     }
 
+    /// From now on, or no longer, the disk has less free space than the reserve.
+    pub fn set_low_on_space(&self, low: bool) {
+        self.state.lock().low_on_space = low;
+    }
+
     /// How many transactions were committed.
     #[must_use]
     pub fn commits(&self) -> u64 {
@@ -95,9 +102,12 @@ impl MemoryEngine {
         body(&mut transaction)?;
         let collected = transaction.collect();
         state.check_fault()?;
+        if state.low_on_space && !durability.may_use_reserve() {
+            return Err(StorageError::DiskFull);
+        }
         state.commits += 1;
         state.write(collected.writes);
-        if durability == Durability::Synced {
+        if durability.is_synced() {
             state.sync();
         }
         collected.after_commit.into_iter().for_each(|effect| effect());
@@ -182,6 +192,9 @@ impl Engine for MemoryEngine {
         Box::pin(async move {
             let mut state = self.state.lock();
             state.check_fault()?;
+            if state.low_on_space {
+                return Err(StorageError::DiskFull);
+            }
             state.write(rows.into_iter().map(|(k, v)| (k.to_vec(), Some(v))).collect());
             Ok(())
         })

@@ -8,7 +8,7 @@ use mail::{
     AccountId, BlobHash, Flags, InternalDate, MailboxId, ModSeq, Notice, SystemFlags, Timestamp, Uid, UidValidity,
 };
 
-use crate::engine::{KeyRange, Order};
+use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::limits::{RECORD_OCTETS_MAX, TRANSACTION_ROWS_MAX};
@@ -55,6 +55,19 @@ pub enum FlagChange {
     Add(Flags),
     /// `-FLAGS`
     Remove(Flags),
+}
+
+impl FlagChange {
+    /// What a transaction with this change waits for. Marking as deleted is the first half of an expunge.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        match self {
+            Self::Replace(flags) | Self::Add(flags) if flags.system.contains(SystemFlags::DELETED) => {
+                Durability::Freeing
+            }
+            Self::Replace(_) | Self::Add(_) | Self::Remove(_) => Durability::Synced,
+        }
+    }
 }
 
 /// What a STORE did.
@@ -195,19 +208,21 @@ impl Store {
         change: FlagChange,
         unchanged_since: Option<ModSeq>,
     ) -> Result<Done<FlagsChanged>, StorageError> {
+        let durability = change.durability();
         let mut all = FlagsChanged::default();
         let mut token = None;
         for some in chunks(uids) {
             let change = change.clone();
-            let done =
-                self.transact(move |tx| tx.change_flags(account, mailbox, &some, &change, unchanged_since)).await?;
+            let flagging =
+                move |tx: &mut Transaction<'_>| tx.change_flags(account, mailbox, &some, &change, unchanged_since);
+            let done = self.transact_with(durability, flagging).await?;
             all.rows.extend(done.value.rows);
             all.modified.extend(done.value.modified);
             token = Some(done.committed);
         }
         let committed = match token {
             Some(token) => token,
-            None => self.transact(|_| Ok(())).await?.committed,
+            None => self.transact_with(durability, |_| Ok(())).await?.committed,
         };
         Ok(Done { value: all, committed })
     }
@@ -227,13 +242,14 @@ impl Store {
         let mut gone = Vec::new();
         let mut token = None;
         for some in chunks(uids) {
-            let done = self.transact(move |tx| tx.expunge(account, mailbox, &some, scope, now)).await?;
+            let expunging = move |tx: &mut Transaction<'_>| tx.expunge(account, mailbox, &some, scope, now);
+            let done = self.transact_with(Durability::Freeing, expunging).await?;
             gone.extend(done.value);
             token = Some(done.committed);
         }
         let committed = match token {
             Some(token) => token,
-            None => self.transact(|_| Ok(())).await?.committed,
+            None => self.transact_with(Durability::Freeing, |_| Ok(())).await?.committed,
         };
         Ok(Done { value: gone, committed })
     }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::Notice;
+use mail::{Domain, Notice};
 use parking_lot::RwLock;
 use routing::Directory;
 use routing::objects::{AccountKind, AccountObject, Object, ObjectKey};
 
-use crate::engine::Order;
+use crate::engine::{Durability, Order};
 use crate::error::StorageError;
 use crate::keys::{Key, Table};
 use crate::store::{Done, Store, counter};
@@ -19,6 +19,8 @@ use crate::transaction::Transaction;
 pub enum PutMode {
     /// Must be new.
     Add,
+    /// Must be new, and the domain of its address must be there: nobody can remove that one in between.
+    AddInDomain,
     /// Must be there.
     Replace,
 }
@@ -31,7 +33,12 @@ impl Store {
     /// [`StorageError::ObjectExists`], [`StorageError::NoSuchObject`], or the engine's.
     pub async fn put_object(&self, object: Object, mode: PutMode) -> Result<Done<Object>, StorageError> {
         let directory = Arc::clone(&self.directory);
-        self.transact(move |tx| {
+        // Changing what is there takes no more room: an administrator can act when the disk is nearly full.
+        let durability = match mode {
+            PutMode::Add | PutMode::AddInDomain => Durability::Synced,
+            PutMode::Replace => Durability::Freeing,
+        };
+        self.transact_with(durability, move |tx| {
             let mut object = object.clone();
             if let Object::Responder(responder) = &mut object
                 && responder.id == 0
@@ -50,7 +57,22 @@ impl Store {
     /// [`StorageError::NoSuchObject`], or the engine's.
     pub async fn remove_object(&self, key: ObjectKey) -> Result<Done<()>, StorageError> {
         let directory = Arc::clone(&self.directory);
-        self.transact(move |tx| tx.remove_object(&directory, &key)).await
+        self.transact_with(Durability::Freeing, move |tx| tx.remove_object(&directory, &key)).await
+    }
+
+    /// Removes a domain in which nothing is left. What was added a moment ago counts: it is looked for at the commit point.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchObject`], [`StorageError::NotAllowed`] when something is left, or the engine's.
+    pub async fn remove_domain(&self, domain: &Domain) -> Result<Done<()>, StorageError> {
+        let (directory, domain) = (Arc::clone(&self.directory), domain.clone());
+        self.transact_with(Durability::Freeing, move |tx| {
+            if tx.is_inhabited(&domain)? {
+                return Err(StorageError::NotAllowed("something was added to the domain in the meantime"));
+            }
+            tx.remove_object(&directory, &ObjectKey::Domain(domain.clone()))
+        })
+        .await
     }
 
     pub(crate) async fn load_directory(&self) -> Result<(), StorageError> {
@@ -79,9 +101,15 @@ impl Transaction<'_> {
         let key = object.key();
         let row = row_key(&key);
         match (self.get(&row)?.is_some(), mode) {
-            (true, PutMode::Add) => return Err(StorageError::ObjectExists(name(&key))),
+            (true, PutMode::Add | PutMode::AddInDomain) => return Err(StorageError::ObjectExists(name(&key))),
             (false, PutMode::Replace) => return Err(StorageError::NoSuchObject(name(&key))),
-            _ => {}
+            (true, PutMode::Replace) | (false, PutMode::Add | PutMode::AddInDomain) => {}
+        }
+        if mode == PutMode::AddInDomain
+            && let Some(domain) = domain_of(&object)
+            && self.get(&row_key(&ObjectKey::Domain(domain.clone())))?.is_none()
+        {
+            return Err(StorageError::NoSuchObject(format!("domain {domain}")));
         }
         if let Object::Responder(responder) = &object {
             // One that brings its number along, from an export: new ones must come behind it.
@@ -103,6 +131,21 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Whether any object has an address in the domain.
+    fn is_inhabited(&self, domain: &Domain) -> Result<bool, StorageError> {
+        let mut range = Key::global(Table::Object).range();
+        loop {
+            let page = self.scan(&range, Order::Ascending, 1000)?;
+            let Some((last, _)) = page.last() else { return Ok(false) };
+            range.start = [last.as_ref(), &[0]].concat();
+            for (_, value) in &page {
+                if domain_of(&decode(value)?) == Some(domain) {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
     fn raise_responder_counter(&mut self, id: u64) -> Result<(), StorageError> {
         if self.last_number(&counter("responder"))? < id {
             self.put(counter("responder"), id.to_be_bytes().to_vec());
@@ -121,6 +164,9 @@ impl Transaction<'_> {
             self.members_changed(as_account(&decode(&value)?), None)?;
         }
         self.delete(row);
+        if let ObjectKey::Alias(address) = key {
+            self.delete(crate::keys::first_use(address));
+        }
         self.notify(Notice::Directory);
         let (directory, key) = (Arc::clone(directory), key.clone());
         self.after_commit(move || directory.write().remove(&key));
@@ -147,6 +193,18 @@ pub(crate) fn row_key(key: &ObjectKey) -> Vec<u8> {
         ObjectKey::Responder(id) => table.bytes(b"v").u64(*id),
     }
     .done()
+}
+
+/// The domain that an object's address is in.
+pub(crate) fn domain_of(object: &Object) -> Option<&Domain> {
+    match object {
+        Object::Domain(_) => None,
+        Object::Account(account) => Some(account.address.domain()),
+        Object::Alias(alias) => Some(alias.address.domain()),
+        Object::Group(group) => Some(group.address.domain()),
+        Object::List(list) => Some(list.address.domain()),
+        Object::Responder(responder) => Some(responder.address.domain()),
+    }
 }
 
 fn name(key: &ObjectKey) -> String {

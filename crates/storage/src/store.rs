@@ -36,14 +36,13 @@ pub const FORMAT: u32 = 1;
 
 impl Store {
     /// Opens a store on an engine: checks or writes the version stamp, loads the directory, sweeps what an interrupted
-    /// run left.
+    /// run left. When there is no room for the sweeping, [`Store::sweep`] does it later.
     ///
     /// # Errors
     /// [`StorageError::Newer`], or what reading gave.
     pub async fn open(engine: Arc<dyn Engine>, world: World) -> Result<Self, StorageError> {
-        let store = Self { engine, directory: Arc::default(), world, abandoned: Abandoned::default() };
-        let stamp = store.engine.get(&stamp_key()).await?;
-        match stamp.as_deref().map(|value| <[u8; 4]>::try_from(value).map(u32::from_be_bytes)) {
+        let store = Self::unopened(engine, world);
+        match store.format().await? {
             None => {
                 let stamp = |tx: &mut Transaction<'_>| {
                     tx.put(stamp_key(), FORMAT.to_be_bytes().to_vec());
@@ -51,14 +50,43 @@ impl Store {
                 };
                 store.transact(stamp).await?;
             }
-            Some(Ok(found)) if found > FORMAT => return Err(StorageError::Newer { found, known: FORMAT }),
-            Some(Ok(_)) => {}
-            Some(Err(_)) => return Err(StorageError::corrupt("the version stamp")),
+            Some(found) if found > FORMAT => return Err(StorageError::Newer { found, known: FORMAT }),
+            Some(_) => {}
         }
         store.load_directory().await?;
-        store.sweep_uploads(None).await?;
-        store.sweep_doomed_mailboxes().await?;
+        store.sweep_interrupted().await?;
         Ok(store)
+    }
+
+    /// A store as it is on the disk, for [`crate::check`] alone: nothing is read before it is looked at, nothing is
+    /// written, and the directory is empty. What is damaged can be looked at this way too.
+    #[must_use]
+    pub fn unopened(engine: Arc<dyn Engine>, world: World) -> Self {
+        Self { engine, directory: Arc::default(), world, abandoned: Abandoned::default() }
+    }
+
+    /// The format that the version stamp tells; `None` in a new store.
+    pub(crate) async fn format(&self) -> Result<Option<u32>, StorageError> {
+        let Some(stamp) = self.engine.get(&stamp_key()).await? else { return Ok(None) };
+        let stamp = stamp.as_ref().try_into().map_err(|_| StorageError::corrupt("the version stamp"))?;
+        Ok(Some(u32::from_be_bytes(stamp)))
+    }
+
+    /// Sweeps what an interrupted run left. On a full disk that waits: the server is needed most when mail can be read
+    /// and deleted, and nothing else.
+    async fn sweep_interrupted(&self) -> Result<(), StorageError> {
+        let swept = match self.sweep_uploads(None).await {
+            Ok(_) => self.sweep_doomed_mailboxes().await,
+            Err(error) => Err(error),
+        };
+        match swept {
+            Ok(()) => Ok(()),
+            Err(error @ (StorageError::DiskFull | StorageError::Io(_))) => {
+                tracing::warn!(%error, "what an interrupted run left is not swept yet; it is tried again");
+                self.abandon_uploads().await
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The directory of this moment. Hold the guard for a decision, never across an await.

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 11] = [
     &["queue", "bus"],
     &["storage-rocksdb"],
     &["storage"],
-    &["routing", "imap-wire"],
+    &["routing", "imap-wire", "sender-auth"],
     &["message"],
     &["world"],
     &["mail"],
@@ -52,4 +52,31 @@ fn dependencies(manifest: &str) -> Vec<String> {
     let section = manifest.split("\n[").find(|section| section.starts_with("dependencies]")).unwrap_or_default();
     let name = |line: &str| line.split(['.', ' ', '=']).next().map(str::to_owned);
     section.lines().skip(1).filter(|line| !line.is_empty() && !line.starts_with('#')).filter_map(name).collect()
+}
+
+/// One provider of cryptography (aws-lc-rs), one TLS (rustls): what is linked for this machine, from the lock file. `deny.toml`
+/// says the same, for those who have cargo-deny.
+#[test]
+fn neither_ring_nor_openssl_is_linked() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent).unwrap();
+    let tree = |of: &[&str]| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = std::process::Command::new(cargo);
+        // Without the settings of the build that runs this test, which would be those of its crate.
+        command.current_dir(workspace).args(["tree", "--locked", "--offline", "--workspace", "-e", "normal"]).args(of);
+        command.output().unwrap()
+    };
+    for banned in ["ring", "openssl", "openssl-sys", "native-tls"] {
+        let found = tree(&["-i", banned]);
+        let (said, why) = (String::from_utf8_lossy(&found.stdout), String::from_utf8_lossy(&found.stderr));
+        // A crate that only other platforms need is in the lock file, and its tree is empty; one that nobody needs is no package.
+        let absent =
+            if found.status.success() { said.trim().is_empty() } else { why.contains("did not match any packages") };
+        assert!(absent, "{banned} is linked:\n{said}{why}");
+    }
+    // The question is asked well: what is there is found.
+    for linked in ["aws-lc-rs", "rustls"] {
+        let found = tree(&["-i", linked]);
+        assert!(String::from_utf8_lossy(&found.stdout).contains(linked), "{}", String::from_utf8_lossy(&found.stderr));
+    }
 }

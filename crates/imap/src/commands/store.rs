@@ -73,7 +73,7 @@ impl Session {
         let done = self
             .server
             .store
-            .transact(move |tx| {
+            .transact_with(change.durability(), move |tx| {
                 let before = tx.mailbox_row(account, mailbox)?.highest_modseq;
                 let changed = tx.change_flags_by(account, mailbox, &uids, &change, unchanged_since, by)?;
                 let row = tx.mailbox_row(account, mailbox)?;

@@ -3,7 +3,7 @@
 use mail::{AccountId, Address, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{AddressRules, yes};
+use super::{AddressRules, FailText, yes};
 
 /// Where one redirect of an alias leads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,7 +13,9 @@ pub enum Target {
     Address(Address),
     /// `:blackhole:`: accepted and dropped (R4).
     Blackhole,
-    /// Every account of the alias's domain (R3); written as the empty text.
+    /// `:fail: text`: refused at RCPT with the text. It stands alone.
+    Fail(FailText),
+    /// Every person of the alias's domain (R3); written as the empty text.
     AllUsers,
 }
 
@@ -24,6 +26,9 @@ impl TryFrom<String> for Target {
         match text.trim() {
             "" | ":all:" => Ok(Self::AllUsers),
             ":blackhole:" => Ok(Self::Blackhole),
+            text if text.starts_with(":fail:") => {
+                FailText::parse(text.strip_prefix(":fail:").unwrap_or_default()).map(Self::Fail)
+            }
             address => Address::parse(address).map(Self::Address).map_err(|flaw| format!("\"{address}\": {flaw}")),
         }
     }
@@ -34,6 +39,7 @@ impl From<Target> for String {
         match target {
             Target::Address(address) => address.to_string(),
             Target::Blackhole => ":blackhole:".to_owned(),
+            Target::Fail(text) => format!(":fail: {text}").trim_end().to_owned(),
             Target::AllUsers => Self::new(),
         }
     }

@@ -48,6 +48,9 @@ pub struct GroupObject {
     /// What it demands of who writes to it, beside `posting`.
     #[serde(default)]
     pub rules: AddressRules,
+    /// Who gets the message as well when every member is away.
+    #[serde(default)]
+    pub when_away: Option<Address>,
     /// What it is for.
     #[serde(default)]
     pub note: String,
@@ -70,6 +73,7 @@ impl GroupObject {
             moderators: Vec::new(),
             enabled: true,
             rules: AddressRules::default(),
+            when_away: None,
             note: String::new(),
             created_at: Timestamp(0),
         }

@@ -1,5 +1,7 @@
 //! Mailing lists: their members join, leave and change their address by themselves (R8).
 
+use std::fmt;
+
 use mail::{AccountId, Address, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,65 @@ pub struct ListObject {
     /// When it was made.
     #[serde(default)]
     pub created_at: Timestamp,
+}
+
+/// What an address of a list is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListRole {
+    /// The list's own address: a message to its members.
+    Post,
+    /// `-request`: orders by mail.
+    Request,
+    /// `-owner`: to those who answer for it.
+    Owner,
+    /// `-join`.
+    Join,
+    /// `-leave`.
+    Leave,
+    /// `-confirm…`: an answer that confirms something; what follows belongs to the list.
+    Confirm,
+    /// `-bounces…`: DSNs; what follows says about whom.
+    Bounces,
+}
+
+impl ListRole {
+    /// The roles that a canonical local part can have, each with the local part of the list that it would be of:
+    /// `garden-confirm+3f2a` is `garden`, [`ListRole::Confirm`]. A token may have dashes.
+    pub fn split(local: &str) -> impl Iterator<Item = (&str, Self)> {
+        local.match_indices('-').filter_map(|(at, _)| {
+            let (name, tail) = (local.get(..at)?, local.get(at..)?.get(1..)?);
+            Some((name, Self::of(tail)?)).filter(|_| !name.is_empty())
+        })
+    }
+
+    fn of(tail: &str) -> Option<Self> {
+        let open =
+            |word: &str| tail.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()));
+        match tail {
+            "request" => Some(Self::Request),
+            "owner" => Some(Self::Owner),
+            "join" => Some(Self::Join),
+            "leave" => Some(Self::Leave),
+            _ if open("confirm") => Some(Self::Confirm),
+            _ if open("bounces") => Some(Self::Bounces),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ListRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Post => "post",
+            Self::Request => "request",
+            Self::Owner => "owner",
+            Self::Join => "join",
+            Self::Leave => "leave",
+            Self::Confirm => "confirm",
+            Self::Bounces => "bounces",
+        })
+    }
 }
 
 impl ListObject {

@@ -6,6 +6,7 @@
 mod account;
 mod alias;
 mod domain;
+mod fail;
 mod group;
 mod list;
 mod responder;
@@ -17,9 +18,10 @@ use serde::{Deserialize, Serialize};
 
 pub use account::{AccountKind, AccountObject, Identity, Role};
 pub use alias::{AliasObject, Target};
-pub use domain::DomainObject;
+pub use domain::{AliasForm, AliasMakers, AliasPolicy, DomainObject, PatternAlias, SubaddressFolders};
+pub use fail::FailText;
 pub use group::{GroupObject, Posting};
-pub use list::ListObject;
+pub use list::{ListObject, ListRole};
 pub use responder::{ResponderKind, ResponderObject};
 pub use rules::{AddressRules, SenderPattern};
 pub use shared::{Member, SeenState, SharedMailbox};

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use mail::{AccountId, Address, ForwardPath, Timestamp};
 
+use crate::asking::Asking;
 use crate::directory::Directory;
 use crate::objects::ResponderObject;
 use crate::resolution::Resolution;
 use crate::resolve::resolve;
 use crate::responders::{active, owner_id, zone_of};
-use crate::verdict::{RefuseReason, Verdict};
 
 /// The responders' share of a delivery plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn at_acceptance(directory: &Directory, resolution: &Resolution, now: Timest
             plan.drop_mailboxes.extend(account);
         }
         if let Some(copy) = &responder.copy_received_to {
-            let copies = resolve(directory, &ForwardPath::Address(copy.clone()));
+            let copies = resolve(directory, &ForwardPath::Address(copy.clone()), &Asking::server(now));
             plan.local_copies.extend(copies.mailboxes.iter().map(|(account, _)| *account));
             for remote in copies.remotes {
                 if !resolution.remotes.contains(&remote) && !plan.remote_copies.contains(&remote) {
@@ -79,17 +79,6 @@ pub fn at_acceptance(directory: &Directory, resolution: &Resolution, now: Timest
         }
     }
     plan
-}
-
-/// The verdict for RCPT at a time: an address with nothing but responders is there only while one of them is active.
-#[must_use]
-pub fn verdict_at(directory: &Directory, resolution: &Resolution, now: Timestamp) -> Verdict {
-    let any_active =
-        || found(directory, resolution).any(|(responder, _)| active(responder, now, &zone_of(directory, responder)));
-    if resolution.verdict.is_accept() && resolution.responder_only() && !any_active() {
-        return Verdict::Refuse(RefuseReason::NoSuchMailbox);
-    }
-    resolution.verdict
 }
 
 fn found<'a>(
@@ -115,12 +104,13 @@ mod tests {
     use super::*;
     use crate::objects::Object;
     use crate::testing::{account, address, alias, directory, responder_object};
+    use crate::verdict::{RefuseReason, Verdict};
 
     const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
     fn plan(objects: Vec<Object>, to: &str) -> AcceptancePlan {
         let directory = directory(&["a.example"], objects);
-        at_acceptance(&directory, &resolve(&directory, &ForwardPath::Address(address(to))), NOW)
+        at_acceptance(&directory, &resolve(&directory, &ForwardPath::Address(address(to)), &Asking::anyone(NOW)), NOW)
     }
 
     fn responder(edit: impl FnOnce(&mut ResponderObject)) -> ResponderObject {
@@ -202,10 +192,10 @@ mod tests {
         let mut over = responder_object(1, "prices@a.example");
         over.ends = Some("2020-01-01".to_owned());
         let directory = directory(&["a.example"], vec![Object::Responder(over)]);
-        let resolution = resolve(&directory, &ForwardPath::Address(address("prices@a.example")));
-        assert_eq!(verdict_at(&directory, &resolution, NOW), Verdict::Refuse(RefuseReason::NoSuchMailbox));
-        let before = Timestamp(1_500_000_000_000);
-        assert_eq!(verdict_at(&directory, &resolution, before), Verdict::Accept);
+        let at = |now| resolve(&directory, &ForwardPath::Address(address("prices@a.example")), &Asking::anyone(now));
+        let resolution = at(NOW);
+        assert_eq!(resolution.verdict, Verdict::Refuse(RefuseReason::NoSuchMailbox));
+        assert_eq!(at(Timestamp(1_500_000_000_000)).verdict, Verdict::Accept);
         // Accepted just before the end, stored just after: the failure notice still leaves.
         let plan = at_acceptance(&directory, &resolution, NOW);
         assert!(plan.failure_notice && plan.events.len() == 1);

@@ -2,6 +2,7 @@
 
 use mail::{Address, ReversePath, Timestamp};
 
+use crate::asking::Asking;
 use crate::directory::Directory;
 use crate::objects::ResponderObject;
 use crate::resolve::{resolve, subaddress_splits};
@@ -68,7 +69,7 @@ impl Facts {
             from_self: from.is_some_and(own),
             from_nowhere: from.is_some_and(|from| {
                 let to = mail::ForwardPath::Address(from.clone());
-                let verdict = super::verdict_at(directory, &resolve(directory, &to), received_at);
+                let verdict = resolve(directory, &to, &Asking::server(received_at)).verdict;
                 matches!(verdict, Verdict::Refuse(_))
             }),
             names_owner: marks.recipients.iter().any(own),

@@ -23,6 +23,12 @@ pub fn zone_named(name: &str) -> TimeZone {
     ZONES.get(name).unwrap_or(TimeZone::UTC)
 }
 
+/// Whether there is a time zone of this name.
+#[must_use]
+pub fn is_zone(name: &str) -> bool {
+    ZONES.get(name).is_ok()
+}
+
 /// One end of a window, as written: a day, or a time of day with or without seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {

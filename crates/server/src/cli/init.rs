@@ -10,7 +10,7 @@ use mail::{Address, Domain};
 use routing::objects::Role;
 
 use super::{Failure, connect, output};
-use crate::config::{self, REFERENCE};
+use crate::config::{self, Endpoint, REFERENCE};
 use crate::{privileges, store};
 
 /// `relais init`.
@@ -42,6 +42,13 @@ pub(super) struct InitArgs {
     /// To try it out: listen on 127.0.0.1 only, on this number plus the usual port (+ 8080 for HTTP)
     #[arg(long, value_name = "BASE", value_parser = clap::value_parser!(u16).range(1024..=57_000))]
     loopback_ports: Option<u16>,
+    /// Where health and metrics are served, unencrypted; in a container, 0.0.0.0:8080 [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = endpoint)]
+    http: Option<Endpoint>,
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, String> {
+    Endpoint::try_from(text.to_owned())
 }
 
 /// Does it.
@@ -54,6 +61,11 @@ pub(super) fn run(file: &Path, args: InitArgs, json: bool) -> Result<(), Failure
         Some(address) => address,
         None => Address::new("postmaster", args.domain.clone()).map_err(|flaw| Failure::new(flaw.to_string()))?,
     };
+    if administrator.domain() != &args.domain {
+        let failure = Failure::new(format!("the administrator {administrator} is not in the domain {}", args.domain));
+        return Err(failure
+            .hint("this server has no other domain yet; `relais domain add` and `relais account add` come later"));
+    }
     let hostname = match args.hostname.clone() {
         Some(name) => name,
         None => Domain::parse(&format!("mail.{}", args.domain)).map_err(|flaw| Failure::new(flaw.to_string()))?,
@@ -64,6 +76,9 @@ pub(super) fn run(file: &Path, args: InitArgs, json: bool) -> Result<(), Failure
         ("data_dir", toml::Value::from(args.data_dir.to_string_lossy().into_owned())),
     ];
     keys.extend(args.user.clone().map(|user| ("run_as_user", toml::Value::from(user))));
+    if let Some(endpoint) = args.http {
+        keys.push(("http", toml::Value::from(vec![endpoint.to_string()])));
+    }
     if let Some(base) = args.loopback_ports {
         let services =
             [("mx", 25), ("submission", 587), ("submissions", 465), ("imap", 143), ("imaps", 993), ("http", 8080)];
@@ -91,30 +106,60 @@ fn make(
     store::make_data_dir(&config.data_dir)?;
     if let Some(user) = &args.user {
         let user = privileges::find(user)?;
-        chown(&config.data_dir, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
-            .map_err(|error| Failure::new(format!("{}: {error}", config.data_dir.display())))?;
+        chown(&config.data_dir, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(|error| {
+            let failure = Failure::new(format!("{} can't be given to that user: {error}", config.data_dir.display()));
+            failure.hint("run this as root, or without --user")
+        })?;
     }
     connect::make_store(&config)?;
     let (name, none) = (args.domain.clone(), None);
     let add = DomainRequest::Add { name, catch_all: none, postmaster: None, subaddress_separators: None };
-    connect::ask(&config, Request::Domain(add))?;
+    // A first try that went wrong half-way has left what it had made: the second one goes on from there.
+    unless_there(connect::ask(&config, Request::Domain(add)))?;
+    let find = AccountRequest::Show { address: administrator.clone() };
     let account = NewAccount { role: Role::Administrator, password, ..NewAccount::new(administrator) };
-    let made = connect::ask(&config, Request::Account(AccountRequest::Add(account)))?;
+    let made = unless_there(connect::ask(&config, Request::Account(AccountRequest::Add(account))))?;
+    let new = made.is_some();
+    let made = match made {
+        Some(made) => made,
+        None => connect::ask(&config, Request::Account(find))?,
+    };
     if json {
         output::response(&made, true);
     } else {
-        output::text(&next_steps(file, &args.domain, hostname, &made));
+        output::text(&next_steps(file, &args.domain, hostname, &made, new));
+    }
+    if args.user.is_none() && privileges::owner_of(&config.data_dir).as_deref() == Some("root") {
+        output::warning(
+            "the server will run as root: to avoid that, make a user for it (`useradd --system --no-create-home relais`), set \
+             `run_as_user`, and `chown -R` the data folder to that user",
+        );
     }
     Ok(())
 }
 
-fn next_steps(file: &Path, domain: &Domain, hostname: &Domain, made: &Response) -> String {
+/// What was made; nothing when it was there already.
+fn unless_there(answer: Result<Response, Failure>) -> Result<Option<Response>, Failure> {
+    match answer {
+        Ok(made) => Ok(Some(made)),
+        Err(failure) if failure.is_exists() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn next_steps(file: &Path, domain: &Domain, hostname: &Domain, made: &Response, new: bool) -> String {
     let (mut login, mut password) = (String::new(), "the one that you gave".to_owned());
     if let Response::Account(account) = made {
         login = account.address.to_string();
         if let Some(generated) = &account.generated_password {
             password = generated.expose().to_owned();
         }
+    }
+    if !new {
+        password = format!(
+            "as it was; `relais --config {} account set {login} --generate-password` makes a new one",
+            file.display()
+        );
     }
     let file = file.display();
     format!(

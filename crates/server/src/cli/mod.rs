@@ -5,6 +5,7 @@ mod account;
 mod alias;
 mod connect;
 mod domain;
+mod event;
 mod health;
 mod init;
 mod output;
@@ -22,7 +23,7 @@ use mail::{Address, ReversePath};
 use crate::config::{self, Config};
 use crate::{dev, serve};
 
-pub(crate) use output::Failure;
+pub(crate) use output::{Failure, no_runtime};
 
 /// A mail server in one binary: SMTP, IMAP, aliases, automatic answers.
 #[derive(Parser)]
@@ -80,10 +81,15 @@ enum Command {
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
+    /// Work that failed too often and was put aside: automatic answers that could not be made, as a rule
+    #[command(subcommand)]
+    Event(event::EventCommand),
     /// Show what would happen to a message, without sending it
     #[command(after_help = "\
 Examples:
   relais explain customer@elsewhere.example info@example.org
+  relais explain alice@example.org board@example.org --as alice@example.org     sent by alice, logged in
+  relais explain customer@elsewhere.example info@example.org --size 30M
   relais explain '<>' alice@example.org      a bounce: the null reverse-path")]
     Explain {
         /// The sender; '<>' for the null reverse-path
@@ -91,6 +97,12 @@ Examples:
         from: ReversePath,
         /// The recipient
         to: Address,
+        /// The account that the sender has logged in to; without it, a stranger writes
+        #[arg(long = "as", value_name = "ACCOUNT")]
+        account: Option<Address>,
+        /// Size of the message, as 500K or 30M
+        #[arg(long, value_name = "OCTETS", value_parser = values::octets)]
+        size: Option<u64>,
     },
     /// Run a throw-away server on loopback ports, with test users and addresses that fail on purpose
     Dev(dev::DevArgs),
@@ -136,7 +148,8 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Responder(command) => command.request()?,
         Command::Shared(command) => command.request(),
         Command::Queue(command) => command.request(),
-        Command::Explain { from, to } => admin::Request::Explain { from, to },
+        Command::Event(command) => command.request(),
+        Command::Explain { from, to, account, size } => admin::Request::Explain { from, to, account, octets: size },
     };
     let config: Config = config::load(&file)?;
     let response = connect::ask(&config, request)?;
@@ -165,6 +178,7 @@ mod tests {
             ("responder", &["add", "list", "show", "set", "remove"]),
             ("shared", &["add", "list", "show", "set", "remove", "member", "acl"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
+            ("event", &["list", "show", "retry", "remove"]),
         ] {
             let noun = command.find_subcommand(noun).unwrap();
             for verb in verbs {

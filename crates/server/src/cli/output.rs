@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use admin::{AccountView, AclView, AdminError, DomainView, QueueEntryView, Response, SharedView};
+use admin::{AccountView, AclView, AdminError, DomainView, EventView, QueueEntryView, Response, SharedView};
 use mail::Timestamp;
 use routing::objects::{AliasObject, ResponderKind, ResponderObject, Role, SeenState, Target};
 use serde::Serialize;
@@ -25,10 +25,21 @@ impl Failure {
         Self { kind: "failed", message: message.into(), hint: None }
     }
 
+    /// Whether what was to be made is there already.
+    pub(crate) fn is_exists(&self) -> bool {
+        self.kind == "exists"
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
+}
+
+/// The system does not let this process work.
+pub(crate) fn no_runtime(error: &std::io::Error) -> Failure {
+    let failure = Failure::new(format!("the threads of this program can't be started: {error}"));
+    failure.hint("the system grants too few processes or open files: see `ulimit -u` and `ulimit -n`")
 }
 
 impl std::fmt::Display for Failure {
@@ -69,6 +80,11 @@ pub(super) fn failure(failure: &Failure, json: bool) {
     }
 }
 
+/// Prints what should be known though all is done.
+pub(super) fn warning(text: &str) {
+    eprintln!("relais: warning: {text}");
+}
+
 /// Prints a value as JSON.
 pub(super) fn json(value: &impl Serialize) {
     match serde_json::to_string_pretty(value) {
@@ -102,6 +118,9 @@ pub(super) fn check(report: &Report, as_json: bool) {
         println!("{problem}");
     }
     println!("{}", report.summary());
+    for note in &report.notes {
+        println!("{note}");
+    }
 }
 
 /// Prints an answer.
@@ -183,6 +202,15 @@ fn in_words(response: &Response) -> String {
                 let error = one.last_error.clone().unwrap_or_default();
                 let destination = one.destination.to_string();
                 [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
+            }),
+        ),
+        Response::Event(one) => event(one),
+        Response::Events(all) => table(
+            ["ID", "HAPPENED", "ATTEMPTS", "LAST ERROR"],
+            "no event is parked",
+            all.iter().map(|one| {
+                let error = one.last_error.clone().unwrap_or_default();
+                [one.id.to_string(), moment(one.created_at), one.attempts.to_string(), error]
             }),
         ),
         Response::Explanation(told) => {
@@ -324,6 +352,18 @@ fn queue_entry(one: &QueueEntryView) -> String {
     for recipient in &one.recipients {
         let said = recipient.last_reply.as_deref().unwrap_or("nothing said yet");
         field(&mut out, "to", format_args!("{} ({}): {said}", recipient.address, recipient.state));
+    }
+    out
+}
+
+fn event(one: &EventView) -> String {
+    let mut out = String::new();
+    field(&mut out, "event", one.id);
+    field(&mut out, "happened", moment(one.created_at));
+    field(&mut out, "attempts", one.attempts);
+    field(&mut out, "last error", one.last_error.as_deref().unwrap_or("-"));
+    if let Some(content) = &one.content {
+        line(&mut out, format_args!("{content:#}"));
     }
     out
 }

@@ -100,12 +100,23 @@ pub(super) fn json_lines<T: serde::de::DeserializeOwned>(file: &Path) -> Result<
     let text = Zeroizing::new(read_text(file)?);
     let mut values = Vec::new();
     for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        values.push(
-            serde_json::from_str(line)
-                .map_err(|error| Failure::new(format!("{}:{}:{}: {error}", file.display(), n + 1, error.column())))?,
-        );
+        values.push(serde_json::from_str(line).map_err(|error| {
+            let (line, column) = (n + 1, error.column());
+            Failure::new(format!("{}:{line}:{column}: {}", file.display(), without_values(&error)))
+        })?);
     }
     Ok(values)
+}
+
+/// What the JSON reader says, without the value that it found: that may be a password.
+fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(", expected ") {
+        Some((found, expected)) if found.starts_with("invalid type") || found.starts_with("invalid value") => {
+            format!("a value is not what is needed there: expected {expected}")
+        }
+        _ => text,
+    }
 }
 
 #[cfg(test)]
@@ -118,6 +129,14 @@ mod tests {
         assert!(octets("many").is_err() && octets("1X").is_err() && octets("99999999999999999999").is_err());
         assert_eq!((seconds("90"), seconds("30m"), seconds("7d")), (Ok(90), Ok(1800), Ok(604_800)));
         assert!(seconds("soon").is_err() && seconds("1w").is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_line_is_told_without_its_values() {
+        let told = |text: &str| without_values(&serde_json::from_str::<admin::NewAccount>(text).unwrap_err());
+        let wrong = told("{\"address\":\"a@b.example\",\"password\":48151623}");
+        assert!(wrong.contains("expected") && !wrong.contains("4815"), "{wrong}");
+        assert!(told("{\"pasword\":\"x\"}").contains("pasword"));
     }
 
     #[test]

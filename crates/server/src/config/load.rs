@@ -1,11 +1,12 @@
 //! Reads a configuration file and checks what no single value shows.
 #![expect(clippy::disallowed_methods, reason = "the configuration is read before there is a world")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Endpoint};
 
 /// The file that is read when none is named: `$RELAIS_CONFIG`, or the system's place.
 pub(crate) fn default_file() -> PathBuf {
@@ -63,6 +64,9 @@ fn contradiction(config: &Config) -> Option<(&'static [&'static str], String)> {
     if config.hostname.as_literal().is_some() {
         return Some((&["hostname"], "this must be a name, not an IP address".to_owned()));
     }
+    if let Some(twice) = same_port(config) {
+        return Some(twice);
+    }
     let queue = &config.queue;
     if queue.retry_delays_secs.is_empty() || queue.retry_delays_secs.contains(&0) {
         let message = "this needs at least one wait, each of at least 1 second".to_owned();
@@ -81,6 +85,29 @@ fn contradiction(config: &Config) -> Option<(&'static [&'static str], String)> {
     if let Some(wrong) = config.log.level.split(',').find(|part| !is_level(part)) {
         let message = format!("\"{wrong}\" is no level; use error, warn, info, debug or trace");
         return Some((&["log", "level"], message));
+    }
+    None
+}
+
+/// An address and port that stands in the lists twice.
+fn same_port(config: &Config) -> Option<(&'static [&'static str], String)> {
+    let listeners = &config.listeners;
+    let services: [(&[&str], &Vec<Endpoint>); 6] = [
+        (&["listeners", "mx"], &listeners.mx),
+        (&["listeners", "submission"], &listeners.submission),
+        (&["listeners", "submissions"], &listeners.submissions),
+        (&["listeners", "imap"], &listeners.imap),
+        (&["listeners", "imaps"], &listeners.imaps),
+        (&["listeners", "http"], &listeners.http),
+    ];
+    let mut seen = BTreeMap::new();
+    for (path, endpoints) in services {
+        for endpoint in endpoints {
+            if let Some(first) = seen.insert(endpoint.0, path) {
+                let first = first.last().copied().unwrap_or_default();
+                return Some((path, format!("{endpoint} is there twice: it is one of {first} already")));
+            }
+        }
     }
     None
 }

@@ -87,6 +87,8 @@ pub(crate) struct Limits {
     pub(crate) imap_connections_per_address_max: u64,
     #[serde(deserialize_with = "at_least::<_, _, 1_800>")] // RFC 3501 §5.4
     pub(crate) imap_idle_secs: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) responder_backlog_max: u64,
     #[serde(deserialize_with = "at_least::<_, _, 0>")]
     pub(crate) shutdown_grace_secs: u64,
 }
@@ -255,6 +257,7 @@ impl Default for Limits {
             imap_connections_max: 20_000,
             imap_connections_per_address_max: 500,
             imap_idle_secs: 1_800,
+            responder_backlog_max: 5_000,
             shutdown_grace_secs: 20,
         }
     }

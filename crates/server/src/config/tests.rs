@@ -71,6 +71,10 @@ fn what_is_wrong_is_told_with_its_place() {
         ("hostname = \"a b\"", "relais.toml:1:12: the domain has a character that is not allowed there"),
         ("hostname = \"[192.0.2.1]\"", "relais.toml:1:1: this must be a name, not an IP address"),
         (
+            "[listeners]\nmx = [\"127.0.0.1:25\"]\nimap = [\"127.0.0.1:25\"]",
+            "relais.toml:3:1: 127.0.0.1:25 is there twice: it is one of mx already",
+        ),
+        (
             "[listeners]\nmx = [\"25\"]",
             "relais.toml:2:6: \"25\" is no IP address with a port; write it like \"[::]:25\" or \"127.0.0.1:8025\"",
         ),

@@ -4,10 +4,11 @@
 //! from it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use auth::{AuthError, Authenticator};
 use bus::Bus;
-use delivery::{Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, Sender, storage_reply};
+use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, storage_reply};
 use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
 use message::{parse_addresses, raw_fields};
 use routing::{Directory, may_send_as};
@@ -24,6 +25,8 @@ pub(super) struct MailHost {
     authenticator: Arc<dyn Authenticator>,
     bus: Bus,
     engine: Arc<RocksEngine>,
+    /// The responder may lag behind so far before senders are asked to wait.
+    backlog_max: Arc<AtomicUsize>,
 }
 
 impl MailHost {
@@ -32,8 +35,9 @@ impl MailHost {
         authenticator: Arc<dyn Authenticator>,
         bus: Bus,
         engine: Arc<RocksEngine>,
+        backlog_max: Arc<AtomicUsize>,
     ) -> Self {
-        Self { delivery, authenticator, bus, engine }
+        Self { delivery, authenticator, bus, engine, backlog_max }
     }
 
     /// Whether there is room for a message now.
@@ -44,7 +48,7 @@ impl MailHost {
             Health::Failed(_) => return Err(STORE_FAILED),
             Health::Closed => return Err(CLOSING),
         }
-        if self.bus.backlog(Topic::MessageStored) > BACKLOG_MAX {
+        if self.bus.backlog(Topic::MessageStored) > self.backlog_max.load(Ordering::Relaxed) {
             return Err(BUSY);
         }
         Ok(())
@@ -59,13 +63,17 @@ impl MailHost {
         }
     }
 
-    /// On whose behalf a session hands mail over.
-    fn sender(&self, facts: &SessionFacts) -> Result<Sender, Reply> {
-        let Some(identity) = &facts.identity else { return Ok(Sender::Anyone) };
-        match self.delivery.store().directory().account_by_id(identity.account) {
-            Some(account) if account.enabled => Ok(Sender::Account(account.address.clone())),
-            _ => Err(ACCOUNT_GONE),
+    /// On whose behalf a session hands mail over, and what it says of the message.
+    fn asking(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Asking, Reply> {
+        let store = self.delivery.store();
+        let account = facts.identity.as_ref().map(|identity| identity.account);
+        if let Some(id) = account
+            && !store.directory().account_by_id(id).is_some_and(|account| account.enabled)
+        {
+            return Err(ACCOUNT_GONE);
         }
+        let reverse_path = envelope.reverse_path.clone();
+        Ok(Asking { reverse_path, account, now: store.now(), octets: envelope.octets, own: false })
     }
 
     async fn open_message(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Message, Reply> {
@@ -74,8 +82,12 @@ impl MailHost {
         let id = format!("{:016x}", world.chance.number());
         let hostname = &self.delivery.settings().hostname;
         let received = trace_header(facts, envelope, hostname, &id, world.clock.now());
-        let intake = self.delivery.intake(&envelope.reverse_path, &received).await.map_err(|Refused(reply)| reply)?;
+        let mut intake =
+            self.delivery.intake(&envelope.reverse_path, &received).await.map_err(|Refused(reply)| reply)?;
         let sender = facts.identity.as_ref().map(|identity| identity.account);
+        if let Some(account) = sender {
+            intake.submitted_by(account);
+        }
         let header = SubmittedHeader::default();
         Ok(Message { id, intake, sender, header, fields: Vec::new(), delivery: self.delivery.clone() })
     }
@@ -104,8 +116,8 @@ impl Host for MailHost {
         path: &'a ForwardPath,
     ) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
-            let decided = match self.sender(facts) {
-                Ok(sender) => self.delivery.decide(&sender, path).await,
+            let decided = match self.asking(facts, envelope) {
+                Ok(asking) => self.delivery.decide(&asking, path).await,
                 Err(reply) => Err(reply),
             };
             if let Err(reply) = &decided {
@@ -250,9 +262,6 @@ fn check_identity(directory: &Directory, account: AccountId, header: &[u8]) -> R
     }
     Ok(())
 }
-
-/// The responder may lag behind so far before senders are asked to wait.
-const BACKLOG_MAX: usize = 5_000;
 
 const DISK_FULL: Reply = Reply::fixed(452, EnhancedCode(4, 3, 1), "Insufficient system storage, try again later");
 const STORE_FAILED: Reply = Reply::fixed(451, EnhancedCode(4, 3, 0), "The store can't be written now, try again later");

@@ -1,9 +1,13 @@
 //! Health and metrics over HTTP.
 //!
 //! `/health/live`: the process answers. `/health/ready`: mail is taken. `/metrics`: Prometheus' text format.
+//!
+//! **Invariant:** a connection that asks nothing ends soon, there are so many at most, and none holds up the shutdown.
 
 use std::fmt::Write;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract;
@@ -11,10 +15,16 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use bus::Bus;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use mail::Topic;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use storage::Store;
 use storage_rocksdb::{Health, RocksEngine};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Failure;
@@ -31,13 +41,20 @@ pub(super) fn record_metrics() -> Result<PrometheusHandle, Failure> {
 pub(super) struct State {
     metrics: PrometheusHandle,
     engine: Arc<RocksEngine>,
+    store: Store,
     bus: Bus,
     stop: CancellationToken,
 }
 
 impl State {
-    pub(super) fn new(metrics: PrometheusHandle, engine: Arc<RocksEngine>, bus: Bus, stop: CancellationToken) -> Self {
-        Self { metrics, engine, bus, stop }
+    pub(super) fn new(
+        metrics: PrometheusHandle,
+        engine: Arc<RocksEngine>,
+        store: Store,
+        bus: Bus,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { metrics, engine, store, bus, stop }
     }
 
     /// Why no mail is taken, or nothing.
@@ -54,19 +71,72 @@ impl State {
     }
 }
 
-/// Serves until told to stop.
-pub(super) async fn serve(listener: TcpListener, state: State) {
-    let stop = state.stop.clone();
+/// Serves until told to stop, so many connections at a time.
+pub(super) async fn serve(listener: TcpListener, state: State, connections_max: usize) {
+    let (stop, world) = (state.stop.clone(), state.store.world().clone());
     let router = Router::new()
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
         .with_state(state);
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
-    if let Err(error) = serving.await {
-        tracing::error!(%error, "the HTTP listener failed");
+    let places = Arc::new(Semaphore::new(connections_max));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = async {
+            let place = places.clone().acquire_owned().await.ok();
+            listener.accept().await.map(|(stream, _)| (stream, place))
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = accepted => match accepted {
+                Ok((stream, place)) => {
+                    let (router, stop, world) = (router.clone(), stop.clone(), world.clone());
+                    connections.spawn(async move {
+                        let _place = place;
+                        world.timeout(CONNECTION_TIME_MAX, connection(stream, router, stop)).await.ok();
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection to the HTTP port failed");
+                    world.clock.sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    // An answer takes milliseconds: whoever has none by now is not asking.
+    let ending = async { while connections.join_next().await.is_some() {} };
+    if world.timeout(SHUTDOWN_GRACE, ending).await.is_err() {
+        connections.shutdown().await;
     }
 }
+
+/// Answers on one connection until it ends or the server does.
+async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME_MAX).max_buf_size(BUFFER_OCTETS_MAX);
+    let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut serving = pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP connection ended early");
+    }
+}
+
+/// For a request's header, and between two requests.
+const HEADER_TIME_MAX: Duration = Duration::from_secs(10);
+/// However busy a connection is: who reads no answers must not keep a place.
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(600);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+const BUFFER_OCTETS_MAX: usize = 16 * 1024;
 
 async fn ready(extract::State(state): extract::State<State>) -> impl IntoResponse {
     match state.unready() {
@@ -79,6 +149,7 @@ async fn metrics(extract::State(state): extract::State<State>) -> impl IntoRespo
     state.metrics.run_upkeep();
     let mut text = state.metrics.render();
     let numbers = state.engine.statistics();
+    let parked = parked(&state.store).await;
     for (name, kind, help, value) in [
         ("relais_store_transactions_total", "counter", "Transactions committed.", numbers.transactions),
         ("relais_store_groups_total", "counter", "Groups of transactions written together.", numbers.groups),
@@ -90,6 +161,7 @@ async fn metrics(extract::State(state): extract::State<State>) -> impl IntoRespo
         ("relais_store_block_cache_octets", "gauge", "Octets of the cache in use.", numbers.block_cache_octets),
         ("relais_store_free_octets", "gauge", "Octets free on the disk.", numbers.free_octets),
         ("relais_responder_backlog", "gauge", "Events that wait for the responder.", backlog(&state.bus)),
+        ("relais_parked_events", "gauge", "Events that failed too often; see `relais event list`.", parked),
         ("relais_ready", "gauge", "Whether mail is taken.", u64::from(state.unready().is_none())),
     ] {
         // Writing to a String can't fail.
@@ -97,6 +169,19 @@ async fn metrics(extract::State(state): extract::State<State>) -> impl IntoRespo
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
+
+/// Parked events, counted up to a bound.
+async fn parked(store: &Store) -> u64 {
+    let mut number = 0_u64;
+    for topic in Topic::ALL {
+        let parked = store.parked_events(topic, PARKED_COUNTED_MAX).await.map_or(0, |events| events.len());
+        number = number.saturating_add(u64::try_from(parked).unwrap_or(0));
+    }
+    number
+}
+
+/// Whether it is a thousand or more, somebody has to look.
+const PARKED_COUNTED_MAX: usize = 1_000;
 
 fn backlog(bus: &Bus) -> u64 {
     u64::try_from(bus.backlog(Topic::MessageStored)).unwrap_or(u64::MAX)

@@ -25,10 +25,10 @@ use smtp_in::ListenerKind;
 use smtp_out::SmtpOut;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::Failure;
+use crate::cli::{Failure, no_runtime};
 use crate::config::{self, Config};
 use crate::socket::AdminSocket;
-use crate::{privileges, store};
+use crate::{descriptors, privileges, store};
 
 use host::MailHost;
 use listen::Listening;
@@ -45,27 +45,43 @@ pub(crate) fn serve(config: Config, source: Option<PathBuf>) -> Result<(), Failu
     // Signals wait until there is somebody to hear them: the default of SIGHUP would be the end. Threads that begin
     // later inherit this, so that the main thread alone takes them.
     let held = SigSet::from_iter([Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT]);
-    held.thread_block().map_err(|error| Failure::new(format!("signals: {error}")))?;
+    held.thread_block().map_err(no_signals)?;
     log::start(&config.log);
-    // A certificate that only root may read is read before root is given up.
-    let given = tls::given(&config)?;
+    let files = descriptors::raise();
+    let mut config = config;
+    descriptors::fit(&mut config, files);
+    // A certificate and a password that only root may read are read before root is given up.
+    let secrets = Secrets { identity: tls::given(&config)?, login: settings::smart_host_login(&config)? };
     let listening = Listening::open(&config.listeners)?;
-    privileges::become_user(&config.run_as_user)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(format!("no runtime: {error}")))?;
+    privileges::become_owner(&config)?;
+    if privileges::is_root() {
+        tracing::warn!("the server runs as root: set `run_as_user`, and `chown -R` the data folder to that user");
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| no_runtime(&error))?;
     runtime.block_on(async {
         let signals = Signals::hear()?;
-        held.thread_unblock().map_err(|error| Failure::new(format!("signals: {error}")))?;
-        serve_on(config, source, given, listening, signals).await
+        held.thread_unblock().map_err(no_signals)?;
+        serve_on(config, source, files, secrets, listening, signals).await
     })
+}
+
+/// What is read while this process may still read it.
+struct Secrets {
+    identity: Option<tls::Identity>,
+    login: Option<smtp_out::Login>,
+}
+
+fn no_signals(error: impl std::fmt::Display) -> Failure {
+    let failure = Failure::new(format!("signals can't be heard: {error}"));
+    failure.hint("the system forbids it: see the sandbox (seccomp, container) that this runs in")
 }
 
 async fn serve_on(
     config: Config,
     source: Option<PathBuf>,
-    given: Option<tls::Identity>,
+    files: u64,
+    secrets: Secrets,
     listening: Listening,
     signals: Signals,
 ) -> Result<(), Failure> {
@@ -74,11 +90,11 @@ async fn serve_on(
     let (store, bus, engine) = (open.store.clone(), open.bus.clone(), open.engine.clone());
     let world = store.world().clone();
 
-    let identity = match given {
+    let identity = match secrets.identity {
         Some(identity) => identity,
         None => tls::self_signed(&config)?,
     };
-    let reloadable = Reloadable::new(&config, identity.server_config()?);
+    let reloadable = Reloadable::new(&config, files, identity.server_config()?);
     let delivery = Delivery::new(
         store.clone(),
         DeliverySettings { hostname: config.hostname.clone(), message_octets_max: config.limits.message_octets_max },
@@ -87,7 +103,9 @@ async fn serve_on(
     let authenticator = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store.clone(), logins));
     let authenticator: Arc<dyn Authenticator> =
         Arc::new(authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?);
-    let host = Arc::new(MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone()));
+    let backlog_max = reloadable.backlog_max.clone();
+    let host = MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone(), backlog_max);
+    let host = Arc::new(host);
 
     let mut tasks = Supervisor::new(world.clone());
     for (kind, listeners) in [
@@ -126,11 +144,12 @@ async fn serve_on(
         }
     }
     for listener in listening.http {
-        let state = http::State::new(metrics.clone(), engine.clone(), bus.clone(), tasks.listeners_stop());
-        tasks.listener("http", http::serve(listener.into_tokio()?, state));
+        let state =
+            http::State::new(metrics.clone(), engine.clone(), store.clone(), bus.clone(), tasks.listeners_stop());
+        tasks.listener("http", http::serve(listener.into_tokio()?, state, descriptors::of_http(files)));
     }
 
-    let smtp_out = SmtpOut::new(bus.clone(), delivery.clone(), settings::smtp_out(&config)?)
+    let smtp_out = SmtpOut::new(bus.clone(), delivery.clone(), settings::smtp_out(&config, secrets.login)?)
         .map_err(|error| Failure::new(format!("[queue]: {error}")))?;
     let stop = tasks.workers_stop();
     tasks.worker("smtp-out", move || {
@@ -170,7 +189,7 @@ struct Signals {
 
 impl Signals {
     fn hear() -> Result<Self, Failure> {
-        let hear = |kind| signal(kind).map_err(|error| Failure::new(format!("signals: {error}")));
+        let hear = |kind| signal(kind).map_err(no_signals);
         Ok(Self {
             terminate: hear(SignalKind::terminate())?,
             interrupt: hear(SignalKind::interrupt())?,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use rustls::ServerConfig;
@@ -9,12 +10,17 @@ use smtp_in::Live;
 
 use crate::cli::Failure;
 use crate::config::{self, Config};
+use crate::descriptors;
 
 use super::{settings, tls};
 
 pub(super) struct Reloadable {
     /// What is in force.
     config: Mutex<Config>,
+    /// Open files that the system grants.
+    files: u64,
+    /// How far the responder may lag behind.
+    pub(super) backlog_max: Arc<AtomicUsize>,
     pub(super) smtp_limits: Live<smtp_in::Limits>,
     pub(super) smtp_tls: Live<ServerConfig>,
     pub(super) imap_tls: Arc<imap::TlsHandle>,
@@ -23,10 +29,12 @@ pub(super) struct Reloadable {
 }
 
 impl Reloadable {
-    pub(super) fn new(config: &Config, server_config: ServerConfig) -> Self {
+    pub(super) fn new(config: &Config, files: u64, server_config: ServerConfig) -> Self {
         let server_config = Arc::new(server_config);
         Self {
             config: Mutex::new(config.clone()),
+            files,
+            backlog_max: Arc::new(AtomicUsize::new(settings::backlog_max(&config.limits))),
             smtp_limits: Live::new(settings::smtp_limits(&config.limits)),
             smtp_tls: Live::shared(server_config.clone()),
             imap_tls: Arc::new(imap::TlsHandle::new(server_config)),
@@ -48,7 +56,8 @@ impl Reloadable {
     }
 
     fn try_reload(&self, file: &Path) -> Result<(), Failure> {
-        let new = config::load(file)?;
+        let mut new = config::load(file)?;
+        descriptors::fit(&mut new, self.files);
         let mut current = self.config.lock();
         let identity = match tls::given(&new)? {
             Some(identity) => identity,
@@ -58,6 +67,7 @@ impl Reloadable {
         self.smtp_tls.set(server_config.clone());
         self.imap_tls.replace(server_config);
         self.smtp_limits.set(Arc::new(settings::smtp_limits(&new.limits)));
+        self.backlog_max.store(settings::backlog_max(&new.limits), Ordering::Relaxed);
         current.tls = new.tls.clone();
         current.limits = new.limits.clone();
         if let Some(service) = &*self.imap.lock() {

@@ -59,6 +59,11 @@ pub(super) fn smtp_limits(limits: &Limits) -> smtp_in::Limits {
     }
 }
 
+/// Events that may wait for the responder before senders are asked to wait.
+pub(super) fn backlog_max(limits: &Limits) -> usize {
+    number(limits.responder_backlog_max)
+}
+
 /// One IMAP listener.
 pub(super) fn imap(config: &Config) -> imap::Settings {
     let limits = &config.limits;
@@ -74,7 +79,7 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
 }
 
 /// Outgoing mail.
-pub(super) fn smtp_out(config: &Config) -> Result<SmtpOutSettings, Failure> {
+pub(super) fn smtp_out(config: &Config, login: Option<Login>) -> Result<SmtpOutSettings, Failure> {
     let queue = &config.queue;
     let mut settings = SmtpOutSettings::new(config.hostname.clone());
     settings.retry = RetryPolicy {
@@ -100,7 +105,6 @@ pub(super) fn smtp_out(config: &Config) -> Result<SmtpOutSettings, Failure> {
     }
     let smart = &queue.smart_host;
     if !smart.host.is_empty() {
-        let login = if smart.login.is_empty() { None } else { Some(login(config)?) };
         let tls = match smart.tls {
             SmartHostTls::Starttls => TlsMode::Required,
             SmartHostTls::Implicit => TlsMode::Implicit,
@@ -120,10 +124,21 @@ fn host(text: &str) -> Result<Domain, Failure> {
     }
 }
 
+/// The login at the smart host, if there is one. To be read while the file can be: at the start, before root is given up.
+pub(super) fn smart_host_login(config: &Config) -> Result<Option<Login>, Failure> {
+    let smart = &config.queue.smart_host;
+    if smart.host.is_empty() || smart.login.is_empty() {
+        return Ok(None);
+    }
+    login(config).map(Some)
+}
+
 fn login(config: &Config) -> Result<Login, Failure> {
     let (name, file) = (&config.queue.smart_host.login, &config.queue.smart_host.password_file);
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::new(format!("[queue.smart_host] password_file {}: {error}", file.display())))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let failure = Failure::new(format!("[queue.smart_host] password_file {}: {error}", file.display()));
+        failure.hint("its first line is the password; it is read at the start, by root when root starts the server")
+    })?;
     let password = text.lines().next().unwrap_or_default();
     Ok(Login { name: name.clone(), password: Secret::new(password) })
 }

@@ -10,6 +10,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::cli::Failure;
 use crate::config::Config;
+use crate::privileges;
 
 /// A certificate chain and its key.
 pub(super) struct Identity {
@@ -40,7 +41,18 @@ pub(super) fn given(config: &Config) -> Result<Option<Identity>, Failure> {
         return Ok(None);
     }
     let hint = "both files are PEM; unset `certificate_file` and `key_file` to use a certificate of Relais's own";
-    read(certificate, key).map(Some).map_err(|message| Failure::new(format!("[tls]: {message}")).hint(hint))
+    read(certificate, key).map(Some).map_err(|message| {
+        let forbidden = message.contains("Permission denied");
+        let failure = Failure::new(format!("[tls]: {message}"));
+        if forbidden {
+            let name = privileges::own_name();
+            return failure.hint(format!(
+                "this server runs as {name} by now, who must be able to read both files: `chgrp` and `chmod 640` them for a \
+                 group of {name}; or restart the server, which reads them as root before it becomes {name}"
+            ));
+        }
+        failure.hint(hint)
+    })
 }
 
 /// A certificate of our own making for this machine's name, made once.

@@ -84,6 +84,7 @@ fn envelope(session: &Session, argument: &str) -> Result<Envelope, Misbehaviour>
         (false, false) => None,
     };
     envelope.envelope_id = envelope_id;
+    envelope.octets = (size > 0).then_some(size);
     Ok(envelope)
 }
 

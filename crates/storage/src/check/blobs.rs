@@ -53,13 +53,13 @@ struct Named {
 }
 
 impl Check<'_> {
-    pub(super) async fn blobs(&mut self, deep: bool) -> Result<(), StorageError> {
+    pub(super) async fn blobs(&mut self) -> Result<(), StorageError> {
         self.checked.blobs = self.count_blobs().await?;
         for slice in Slice::of(self.checked.blobs) {
             let mut named = BTreeMap::new();
             self.named_by_messages(slice, &mut named).await?;
             self.named_by_queue(slice, &mut named).await?;
-            self.blob_rows(slice, named, deep).await?;
+            self.blob_rows(slice, named).await?;
             let mut uploads = self.uploads(slice).await?;
             self.chunks(slice, &mut uploads).await?;
         }
@@ -142,12 +142,7 @@ impl Check<'_> {
         }
     }
 
-    async fn blob_rows(
-        &mut self,
-        slice: Slice,
-        mut named: BTreeMap<BlobHash, Named>,
-        deep: bool,
-    ) -> Result<(), StorageError> {
+    async fn blob_rows(&mut self, slice: Slice, mut named: BTreeMap<BlobHash, Named>) -> Result<(), StorageError> {
         let mut pages = Pages::new(self.store, slice.range(Table::Blob), ROWS);
         loop {
             let page = pages.next().await?;
@@ -163,7 +158,7 @@ impl Check<'_> {
                 let named = named.remove(&hash);
                 let Some(row) = self.decoded(&place, BlobRow::decode(&value)) else { continue };
                 self.blob_row(&hash, &row, named, &place).await?;
-                if deep {
+                if self.deep {
                     self.content(&hash, &row, &place).await?;
                 }
             }

@@ -10,14 +10,13 @@ use crate::events::event_counter;
 use crate::keys::{self, Key, Table};
 use crate::rows::EventRow;
 
-/// Every topic there is.
-const TOPICS: [Topic; 2] = [Topic::MessageStored, Topic::Queue];
-
 impl Check<'_> {
     pub(super) async fn events(&mut self) -> Result<(), StorageError> {
-        for topic in TOPICS {
+        for topic in Topic::ALL {
             let waiting = self.events_in(topic, keys::events_of(topic), "event").await?;
+            let before = self.checked.events;
             let parked = self.events_in(topic, keys::parked_of(topic), "parked event").await?;
+            self.checked.parked_events = self.checked.parked_events.saturating_add(self.checked.events - before);
             self.counter(&format!("event of {topic:?}"), event_counter(topic), waiting.max(parked)).await?;
         }
         for table in [Table::Event, Table::Parked] {
@@ -26,7 +25,7 @@ impl Check<'_> {
                 let topic = key.get(keys::HEAD).copied().unwrap_or_default();
                 let known = [keys::events_of, keys::parked_of]
                     .iter()
-                    .any(|range| TOPICS.iter().any(|topic| key.starts_with(&range(*topic).start)));
+                    .any(|range| Topic::ALL.iter().any(|topic| key.starts_with(&range(*topic).start)));
                 if !known {
                     self.find(Flaw::Undecodable, format!("events of topic {topic}"), "there is no such topic");
                 }
@@ -51,7 +50,10 @@ impl Check<'_> {
                 let place = format!("{what} {number} of {topic:?}");
                 let Some(row) = self.decoded(&place, EventRow::decode(&value)) else { continue };
                 if row.number != number {
-                    self.find(Flaw::Undecodable, place, format!("it says that it is {}", row.number));
+                    self.find(Flaw::Undecodable, &place, format!("it says that it is {}", row.number));
+                }
+                if let Err(detail) = self.contents.event(topic, &row.payload) {
+                    self.find(Flaw::EventContent, place, detail);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Mailboxes: names, counters, UIDs, MODSEQs, keywords, change index, records.
 
-use mail::{AccountId, MailboxId, Uid};
+use mail::{AccountId, BlobHash, MailboxId, Uid};
 
 use super::pages::{LARGE_ROWS, Pages, ROWS};
 use super::{Check, Flaw};
@@ -10,6 +10,9 @@ use crate::keys::{self, Key, Table};
 use crate::mailboxes::mailbox_id;
 use crate::messages::{change_of, uid_of};
 use crate::rows::{MailboxRow, MessageRow};
+
+/// Messages whose records are kept in mind: some 10 MB of memory.
+const SCANNED_KEPT_MAX: usize = 100_000;
 
 impl Check<'_> {
     pub(super) async fn mailboxes(&mut self) -> Result<(), StorageError> {
@@ -161,16 +164,67 @@ impl Check<'_> {
             if page.is_empty() {
                 return Ok(());
             }
-            let mut uids = Vec::with_capacity(page.len());
-            for (key, _) in &page {
-                uids.extend(self.decoded(place, uid_of(key)));
+            let mut records = Vec::with_capacity(page.len());
+            for (key, value) in page {
+                records.extend(self.decoded(place, uid_of(&key)).map(|uid| (uid, value)));
             }
-            let messages: Vec<Vec<u8>> = uids.iter().map(|uid| keys::message(account, mailbox, *uid)).collect();
+            let messages: Vec<Vec<u8>> = records.iter().map(|(uid, _)| keys::message(account, mailbox, *uid)).collect();
             let messages = self.store.engine.multi_get(&messages).await?;
-            for (uid, _) in uids.iter().zip(messages).filter(|(_, message)| message.is_none()) {
-                self.find(Flaw::Record, format!("{place}, UID {uid}"), "");
+            for ((uid, record), message) in records.iter().zip(messages) {
+                let place = format!("{place}, UID {uid}");
+                match message.map(|value| MessageRow::decode(*uid, &value)) {
+                    None => self.find(Flaw::Record, place, ""),
+                    Some(message) => self.record(record, message.ok(), place).await?,
+                }
             }
         }
+    }
+
+    /// A record can be read, and is what its message gives today.
+    async fn record(&mut self, record: &[u8], message: Option<MessageRow>, place: String) -> Result<(), StorageError> {
+        if let Err(detail) = self.contents.record(record) {
+            self.find(Flaw::RecordContent, place, detail);
+            return Ok(());
+        }
+        let Some(message) = message.filter(|_| self.deep) else { return Ok(()) };
+        let expected = match self.scanned.get(&message.blob) {
+            Some(known) => *known,
+            None => {
+                let Some(scanned) = self.scan(&message.blob).await? else { return Ok(()) };
+                if self.scanned.len() >= SCANNED_KEPT_MAX {
+                    self.scanned.pop_first();
+                }
+                self.scanned.insert(message.blob, scanned);
+                scanned
+            }
+        };
+        if BlobHash(*blake3::hash(record).as_bytes()) != expected {
+            self.find(Flaw::RecordContent, place, "the message gives another one");
+        }
+        Ok(())
+    }
+
+    /// The hash of the record that a message gives; `None` for a content that can't be read, which is reported as such.
+    async fn scan(&mut self, blob: &BlobHash) -> Result<Option<BlobHash>, StorageError> {
+        let mut scan = self.contents.scan();
+        let mut at = 0;
+        let mut reader = match self.store.blob(blob).await {
+            Ok(Some(reader)) => reader,
+            Ok(None) | Err(StorageError::Corrupt(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        loop {
+            match reader.piece(at, u64::MAX).await {
+                Ok(piece) if piece.is_empty() => break,
+                Ok(piece) => {
+                    scan.take(&piece);
+                    at = at.saturating_add(piece.len() as u64);
+                }
+                Err(StorageError::Corrupt(_) | StorageError::Expunged) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(BlobHash(*blake3::hash(&scan.record()).as_bytes())))
     }
 
     /// Each name leads to a mailbox that has it.

@@ -5,8 +5,11 @@
 //! several passes, each over a slice of the hashes.
 
 mod accounts;
+mod answered;
 mod blobs;
+mod contents;
 mod events;
+mod first_use;
 mod mailboxes;
 mod objects;
 mod pages;
@@ -15,14 +18,17 @@ mod sharing;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trace;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use mail::AccountId;
+use mail::{AccountId, BlobHash};
+
+pub use contents::{Contents, Opaque, Scan};
 
 use crate::error::StorageError;
-use crate::store::Store;
+use crate::store::{FORMAT, Store};
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,6 +91,18 @@ pub enum Flaw {
     BlobContent,
     /// The queue and its schedule don't lead to each other.
     QueueDue,
+    /// The index of the traces and their terms don't lead to each other.
+    TraceIndex,
+    /// The version stamp is missing or can't be read.
+    Stamp,
+    /// An account, an alias or a responder in a domain that is not there.
+    NoDomain,
+    /// A record is not what its message gives.
+    RecordContent,
+    /// A note of the last answer of a responder that can't be.
+    Answered,
+    /// An event whose content its consumer could not read.
+    EventContent,
 }
 
 impl Flaw {
@@ -119,6 +137,12 @@ impl Flaw {
             Self::StoredUpload => "upload is marked as interrupted",
             Self::BlobContent => "content is damaged",
             Self::QueueDue => "schedule of the queue is wrong",
+            Self::TraceIndex => "index of the traces is wrong",
+            Self::Stamp => "version stamp is missing or can't be read",
+            Self::NoDomain => "is in a domain that is not there",
+            Self::RecordContent => "record does not fit the message",
+            Self::Answered => "note of the last answer can't be read",
+            Self::EventContent => "content of the event can't be read",
         }
     }
 }
@@ -156,6 +180,8 @@ pub struct Checked {
     pub queue_entries: u64,
     /// Events of the bus, parked ones included.
     pub events: u64,
+    /// Events that failed too often and wait for an administrator: nothing is wrong with the store.
+    pub parked_events: u64,
     /// What was found wrong.
     pub findings: u64,
 }
@@ -167,9 +193,31 @@ struct Check<'c> {
     checked: Checked,
     /// Numbers of the accounts that have an object.
     accounts: BTreeSet<AccountId>,
+    /// Whether every message is read.
+    deep: bool,
+    /// Knows what the store does not.
+    contents: &'c dyn Contents,
+    /// Hashes of the records that messages gave, so that one in many mailboxes is read once.
+    scanned: BTreeMap<BlobHash, BlobHash>,
 }
 
 impl Check<'_> {
+    async fn stamp(&mut self) -> Result<(), StorageError> {
+        match self.store.format().await {
+            Ok(Some(found)) if found > FORMAT => Err(StorageError::Newer { found, known: FORMAT }),
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => {
+                self.find(Flaw::Stamp, "the store", "it is missing");
+                Ok(())
+            }
+            Err(StorageError::Corrupt(detail)) => {
+                self.find(Flaw::Stamp, "the store", detail);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn find(&mut self, flaw: Flaw, place: impl Into<String>, detail: impl Into<String>) {
         self.checked.findings = self.checked.findings.saturating_add(1);
         (self.report)(Finding { flaw, place: place.into(), detail: detail.into() });
@@ -187,23 +235,42 @@ impl Check<'_> {
     }
 }
 
-/// Verifies a store and reports each flaw; `deep` reads every content and compares it with its hash.
+/// Verifies a store and reports each flaw; `deep` reads every content and compares it with its hash. [`Store::unopened`]
+/// is enough of a store.
 ///
 /// # Errors
-/// When reading fails: then the check is not complete.
+/// [`StorageError::Newer`], or when reading fails: then the check is not complete.
 pub async fn check(
     store: &Store,
     deep: bool,
     report: &mut (dyn FnMut(Finding) + Send),
 ) -> Result<Checked, StorageError> {
-    let mut check = Check { store, report, checked: Checked::default(), accounts: BTreeSet::new() };
+    check_with(store, deep, &Opaque, report).await
+}
+
+/// As [`check`], with somebody who knows what is inside of records and events.
+///
+/// # Errors
+/// As [`check`].
+pub async fn check_with(
+    store: &Store,
+    deep: bool,
+    contents: &dyn Contents,
+    report: &mut (dyn FnMut(Finding) + Send),
+) -> Result<Checked, StorageError> {
+    let (accounts, scanned) = (BTreeSet::new(), BTreeMap::new());
+    let mut check = Check { store, report, checked: Checked::default(), accounts, deep, contents, scanned };
+    check.stamp().await?;
     check.tables().await?;
     check.objects().await?;
     check.mailboxes().await?;
     check.accounts().await?;
     check.sharing().await?;
+    check.first_uses().await?;
     check.queue().await?;
     check.events().await?;
-    check.blobs(deep).await?;
+    check.traces().await?;
+    check.answered().await?;
+    check.blobs().await?;
     Ok(check.checked)
 }

@@ -1,21 +1,38 @@
 //! Objects: readable, under their own keys, numbers unique and below their counters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mail::AccountId;
+use mail::{AccountId, Domain};
 use routing::objects::Object;
 
 use super::pages::{Pages, ROWS};
 use super::{Check, Flaw};
 use crate::error::StorageError;
 use crate::keys::{Key, Table};
-use crate::objects::{decode, row_key};
+use crate::objects::{decode, domain_of, row_key};
 use crate::store::{counted, counter};
+
+/// Objects of a domain that is gone, of which the report speaks by name.
+const TOLD_OF_A_DOMAIN: usize = 100;
+
+/// An object for people.
+fn told(object: &Object) -> String {
+    match object {
+        Object::Domain(domain) => format!("domain {}", domain.name),
+        Object::Account(account) => format!("account {}", account.address),
+        Object::Alias(alias) => format!("alias {}", alias.address),
+        Object::Group(group) => format!("group {}", group.address),
+        Object::List(list) => format!("list {}", list.address),
+        Object::Responder(responder) => format!("responder {} at {}", responder.id, responder.address),
+    }
+}
 
 impl Check<'_> {
     pub(super) async fn objects(&mut self) -> Result<(), StorageError> {
         let mut numbers: BTreeMap<AccountId, String> = BTreeMap::new();
         let mut responder_last = 0;
+        let mut domains: BTreeSet<Domain> = BTreeSet::new();
+        let mut inhabited: BTreeMap<Domain, Vec<String>> = BTreeMap::new();
         let mut pages = Pages::new(self.store, Key::global(Table::Object).range(), ROWS);
         loop {
             let page = pages.next().await?;
@@ -27,6 +44,14 @@ impl Check<'_> {
                 let Some(object) = self.decoded(&place, decode(&value)) else { continue };
                 if row_key(&object.key()) != key.as_ref() {
                     self.find(Flaw::ObjectKey, &place, format!("it is {:?}", object.key()));
+                }
+                if let Object::Domain(domain) = &object {
+                    domains.insert(domain.name.clone());
+                } else if let Some(domain) = domain_of(&object) {
+                    let inside = inhabited.entry(domain.clone()).or_default();
+                    if inside.len() < TOLD_OF_A_DOMAIN {
+                        inside.push(told(&object));
+                    }
                 }
                 let part = match object {
                     Object::Account(account) => Some((account.id, account.address)),
@@ -45,6 +70,9 @@ impl Check<'_> {
                     self.find(Flaw::AccountNumber, &place, format!("{id} is the number of {other}"));
                 }
             }
+        }
+        for (domain, inside) in inhabited.into_iter().filter(|(domain, _)| !domains.contains(domain)) {
+            inside.into_iter().for_each(|place| self.find(Flaw::NoDomain, place, format!("{domain}")));
         }
         let account_last = numbers.last_key_value().map_or(0, |(id, _)| id.0);
         self.counter("account", counter("account"), account_last).await?;

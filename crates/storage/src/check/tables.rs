@@ -9,7 +9,7 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::doomed_key;
 
-const TABLES: [Table; 21] = [
+const TABLES: &[Table] = &[
     Table::Meta,
     Table::Mailbox,
     Table::MailboxName,
@@ -26,11 +26,15 @@ const TABLES: [Table; 21] = [
     Table::Upload,
     Table::Grave,
     Table::Object,
+    Table::FirstUse,
     Table::Queue,
     Table::QueueDue,
     Table::Event,
     Table::Parked,
     Table::Answered,
+    Table::Trace,
+    Table::TraceIndex,
+    Table::TraceTerms,
 ];
 
 impl Check<'_> {

@@ -49,6 +49,9 @@ impl Stage {
         let engine = MemoryEngine::default();
         let world = SimulatedWorld::new(Timestamp(1_800_000_000_000), 11);
         let store = Store::open(Arc::new(engine.clone()), world.world()).await.unwrap();
+        let domain = routing::objects::DomainObject::new(mail::Domain::parse("example.org").unwrap());
+        let domain = routing::objects::Object::Domain(domain);
+        drop(store.put_object(domain, relais_storage::objects::PutMode::Add).await.unwrap());
         let account = store.add_account(account("alice", quota_octets, &store)).await.unwrap().value.id;
         Self { engine, world, store, model: Model::new(), account }
     }

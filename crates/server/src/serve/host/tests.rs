@@ -1,10 +1,18 @@
+use bus::{Consumer, TakeError};
+use delivery::DeliverySettings;
+use mail::{Domain, Timestamp};
 use routing::objects::{AccountObject, AliasObject, DomainObject, Object, Target};
+use storage::Store;
+use storage::rows::EventRow;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use world::simulated::SimulatedWorld;
 
 use super::*;
 
 fn directory() -> Directory {
     let mut directory = Directory::default();
-    directory.put(Object::Domain(DomainObject::new(mail::Domain::parse("a.example").unwrap())));
+    directory.put(Object::Domain(DomainObject::new(Domain::parse("a.example").unwrap())));
     for (id, address) in [(1, "alice@a.example"), (2, "bob@a.example")] {
         directory.put(Object::Account(AccountObject {
             id: AccountId(id),
@@ -46,4 +54,72 @@ fn r06_the_sender_of_a_submitted_message_is_ones_own() {
     ] {
         assert!(said(foreign).starts_with(reason), "{foreign}: {}", said(foreign));
     }
+}
+
+/// A responder that hangs until it is let go.
+struct Stuck {
+    store: Store,
+    go: Semaphore,
+}
+
+impl Consumer for Stuck {
+    fn take<'a>(&'a self, event: &'a EventRow) -> BoxFuture<'a, Result<(), TakeError>> {
+        Box::pin(async move {
+            self.go.acquire().await.unwrap().forget();
+            let number = event.number;
+            self.store.transact(move |tx| tx.finish_event(Topic::MessageStored, number)).await?;
+            Ok(())
+        })
+    }
+}
+
+struct Nobody;
+
+impl Authenticator for Nobody {
+    fn authenticate<'a>(
+        &'a self,
+        _login: &'a str,
+        _password: &'a str,
+        _remote: std::net::IpAddr,
+    ) -> BoxFuture<'a, Result<Arc<AccountObject>, AuthError>> {
+        Box::pin(std::future::ready(Err(AuthError::Refused)))
+    }
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    while !holds() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn senders_are_asked_to_wait_while_the_responder_is_stuck_and_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let bus = Bus::new();
+    let options = storage_rocksdb::Options { free_octets_min: 0, ..storage_rocksdb::Options::default() };
+    let engine = Arc::new(RocksEngine::open(folder.path(), options, Arc::new(bus.clone())).unwrap());
+    let world = SimulatedWorld::new(Timestamp(1_000_000), 1);
+    let store = Store::open(engine.clone(), world.world()).await.unwrap();
+    let settings = DeliverySettings { hostname: Domain::parse("mx.a.example").unwrap(), message_octets_max: 1000 };
+    let delivery = Delivery::new(store.clone(), settings);
+    let host = MailHost::new(delivery, Arc::new(Nobody), bus.clone(), engine, Arc::new(AtomicUsize::new(2)));
+    let stuck = Arc::new(Stuck { store: store.clone(), go: Semaphore::new(0) });
+    let stop = CancellationToken::new();
+    let responder = tokio::spawn({
+        let (bus, store, stuck, stop) = (bus.clone(), store.clone(), stuck.clone(), stop.clone());
+        async move { bus::consume(&bus, &store, Topic::MessageStored, stuck.as_ref(), stop).await }
+    });
+    for waiting in 1..=3 {
+        assert_eq!(host.room(), Ok(()));
+        let now = store.now();
+        store.transact(move |tx| tx.emit(Topic::MessageStored, now, Vec::new())).await.unwrap();
+        until(|| bus.backlog(Topic::MessageStored) == waiting).await;
+    }
+    assert_eq!(host.room(), Err(BUSY));
+    stuck.go.add_permits(1);
+    until(|| host.room().is_ok()).await;
+    stuck.go.add_permits(2);
+    until(|| bus.backlog(Topic::MessageStored) == 0).await;
+    stop.cancel();
+    responder.await.unwrap().unwrap();
 }

@@ -1,0 +1,66 @@
+//! What the crates above know of rows that the store only keeps for them.
+
+use mail::Topic;
+
+/// Judges contents. Each judgement is about octets alone, so that it holds for a store that nobody runs.
+pub trait Contents: Send + Sync {
+    /// Whether a message record can be read.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn record(&self, record: &[u8]) -> Result<(), String>;
+
+    /// Begins to read a message anew, as at its delivery.
+    fn scan(&self) -> Box<dyn Scan>;
+
+    /// Whether an event's consumer can read it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn event(&self, topic: Topic, payload: &[u8]) -> Result<(), String>;
+
+    /// Whether the key (behind table and part) and the value of a note of a last answer can be read.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn answered(&self, key: &[u8], value: &[u8]) -> Result<(), String>;
+}
+
+/// A message that is read anew.
+pub trait Scan: Send {
+    /// Takes the next octets.
+    fn take(&mut self, octets: &[u8]);
+
+    /// The record that the message gives.
+    fn record(self: Box<Self>) -> Vec<u8>;
+}
+
+/// Nothing is known: what the store keeps for others is not looked into.
+#[derive(Clone, Copy, Debug)]
+pub struct Opaque;
+
+impl Contents for Opaque {
+    fn record(&self, _record: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn scan(&self) -> Box<dyn Scan> {
+        Box::new(Self)
+    }
+
+    fn event(&self, _topic: Topic, _payload: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn answered(&self, _key: &[u8], _value: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl Scan for Opaque {
+    fn take(&mut self, _octets: &[u8]) {}
+
+    fn record(self: Box<Self>) -> Vec<u8> {
+        Vec::new()
+    }
+}

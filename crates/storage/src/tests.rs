@@ -1,0 +1,116 @@
+//! What several modules promise together: little space, and what is left over from an interrupted run.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mail::{AccountId, Address, Domain, Flags, InternalDate, SystemFlags, Timestamp, Uid};
+use routing::objects::{AccountObject, AliasObject, DomainObject, Object, Target};
+use world::simulated::SimulatedWorld;
+
+use crate::messages::{ExpungeScope, FlagChange, NewMessage};
+use crate::objects::PutMode;
+use crate::{Durability, MemoryEngine, StorageError, Store};
+
+const START: Timestamp = Timestamp(1_800_000_000_000);
+
+fn domain() -> Domain {
+    Domain::parse("example.org").unwrap()
+}
+
+fn address(local: &str) -> Address {
+    Address::new(local, domain()).unwrap()
+}
+
+async fn open(engine: &MemoryEngine) -> Store {
+    Store::open(Arc::new(engine.clone()), SimulatedWorld::new(START, 7).world()).await.unwrap()
+}
+
+/// A store with a domain and alice, who has a message.
+async fn stage() -> (MemoryEngine, Store, AccountId) {
+    let engine = MemoryEngine::default();
+    let store = open(&engine).await;
+    let _done = store.put_object(Object::Domain(DomainObject::new(domain())), PutMode::Add).await.unwrap();
+    let alice = store.add_account_in_domain(AccountObject::new(address("alice"))).await.unwrap().value.id;
+    append(&store, alice).await.unwrap();
+    (engine, store, alice)
+}
+
+async fn append(store: &Store, account: AccountId) -> Result<(), StorageError> {
+    let mut writer = store.blob_writer();
+    writer.write(b"a message").await?;
+    let staged = writer.finish();
+    let message = NewMessage {
+        blob: staged.hash,
+        octets: staged.octets,
+        flags: Flags::default(),
+        internal_date: InternalDate::from(store.now()),
+        saved_at: store.now(),
+        record: Some(Bytes::from_static(b"record")),
+    };
+    let inbox = store.inbox(account).await?.id;
+    store.append(account, inbox, staged, message).await.map(drop)
+}
+
+#[tokio::test]
+async fn below_the_reserve_only_what_frees_space_is_taken() {
+    let (engine, store, alice) = stage().await;
+    let alias = AliasObject::new(address("info"), vec![Target::AllUsers]);
+    let _done = store.put_object(Object::Alias(alias.clone()), PutMode::AddInDomain).await.unwrap();
+    let inbox = store.inbox(alice).await.unwrap().id;
+    engine.set_low_on_space(true);
+    assert_eq!(append(&store, alice).await, Err(StorageError::DiskFull));
+    assert_eq!(store.create_mailbox(alice, "More", None).await.err(), Some(StorageError::DiskFull));
+    let seen = FlagChange::Add(Flags::system(SystemFlags::SEEN));
+    assert_eq!(store.change_flags(alice, inbox, vec![Uid(1)], seen, None).await.err(), Some(StorageError::DiskFull));
+
+    let deleted = FlagChange::Add(Flags::system(SystemFlags::DELETED));
+    let _done = store.change_flags(alice, inbox, vec![Uid(1)], deleted, None).await.unwrap();
+    let gone = store.expunge(alice, inbox, vec![Uid(1)], ExpungeScope::Deleted).await.unwrap();
+    assert_eq!(gone.value, [Uid(1)]);
+    let _done = store.delete_mailbox(alice, "Junk").await.unwrap();
+    let _done =
+        store.put_object(Object::Alias(AliasObject { enabled: false, ..alias }), PutMode::Replace).await.unwrap();
+    let _done = store.remove_account(&address("alice")).await.unwrap();
+    // It is on disk, as all that is acknowledged: a power cut takes nothing of it back.
+    let after = open(&engine.after_power_cut(Arc::new(crate::SilentDoorbell))).await;
+    assert!(after.directory().account(&address("alice")).is_none());
+    assert!(Durability::Freeing.is_synced());
+}
+
+#[tokio::test]
+async fn a_start_without_room_sweeps_later() {
+    let (engine, store, alice) = stage().await;
+    // An upload that is broken off, and a mailbox whose messages are still to be removed.
+    let mut writer = store.blob_writer();
+    writer.write(&[7; 300_000]).await.unwrap();
+    engine.fail_after(1, StorageError::DiskFull);
+    let _done = store.delete_mailbox(alice, "Junk").await.unwrap();
+    let left = engine.rows();
+    engine.fail_after(0, StorageError::DiskFull);
+    let again = open(&engine).await;
+    assert_eq!(again.directory().accounts().count(), 1, "it serves");
+    assert!(again.sweep().await.is_err());
+    engine.heal();
+    assert!(again.sweep().await.unwrap() > 0);
+    let swept = engine.rows();
+    assert!(swept.len() < left.len());
+    for table in [crate::keys::Table::Upload, crate::keys::Table::Chunk, crate::keys::Table::Doomed] {
+        let rows = swept.keys().filter(|key| key[0] == table as u8).count();
+        // The message that is there has one chunk.
+        assert_eq!(rows, usize::from(table == crate::keys::Table::Chunk), "{table:?}");
+    }
+    drop(writer);
+}
+
+#[tokio::test]
+async fn a_domain_goes_only_when_nothing_is_in_it_and_takes_nothing_once_it_is_gone() {
+    let (_engine, store, _alice) = stage().await;
+    let inhabited = StorageError::NotAllowed("something was added to the domain in the meantime");
+    assert_eq!(store.remove_domain(&domain()).await.err(), Some(inhabited));
+    let _done = store.remove_account(&address("alice")).await.unwrap();
+    let _done = store.remove_domain(&domain()).await.unwrap();
+    let no_domain = || Some(StorageError::NoSuchObject("domain example.org".to_owned()));
+    assert_eq!(store.add_account_in_domain(AccountObject::new(address("bob"))).await.err(), no_domain());
+    let alias = Object::Alias(AliasObject::new(address("info"), vec![Target::AllUsers]));
+    assert_eq!(store.put_object(alias, PutMode::AddInDomain).await.err(), no_domain());
+}
