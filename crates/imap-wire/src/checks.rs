@@ -3,7 +3,7 @@
 use crate::command::{Fetch, FetchItem, List, ListReturn, ListSelection, Search, SearchKey, SearchReturn, StatusItem};
 use crate::flag::Flag;
 use crate::flaw::{Flaw, printable};
-use crate::limits::{MODSEQ_MAX, SEARCH_KEYS_MAX};
+use crate::limits::{FETCH_ITEMS_MAX, MODSEQ_MAX, SEARCH_KEYS_MAX};
 use crate::mailbox_name::{MailboxName, NameEncoding, decode_text};
 use crate::sequence::SequenceSet;
 
@@ -53,6 +53,9 @@ pub(crate) fn fetch(
 ) -> Result<Fetch, Flaw> {
     if items.is_empty() {
         return Err(Flaw::of("at least one data item is needed"));
+    }
+    if items.len() > FETCH_ITEMS_MAX {
+        return Err(Flaw::of(format!("more than {FETCH_ITEMS_MAX} data items")));
     }
     Ok(Fetch { set, uid, items, changed_since })
 }

@@ -32,6 +32,9 @@ pub const SEARCH_DEPTH_MAX: usize = 32;
 /// How many keys one SEARCH may have in all.
 pub const SEARCH_KEYS_MAX: usize = 2_000;
 
+/// How many items one FETCH may have. A client that reads a message part by part asks for some dozens.
+pub const FETCH_ITEMS_MAX: usize = 500;
+
 /// How much of what a client sent is repeated in the text of an answer.
 pub const QUOTED_BACK_MAX: usize = 32;
 

@@ -290,6 +290,19 @@ mod tests {
         assert!(structure.ends_with(" \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)"), "{structure}");
     }
 
+    /// RFC 2231 §3: pieces of a parameter stay as they are; who shows the name puts them together.
+    #[test]
+    fn parameters_in_pieces_keep_their_stars() {
+        let forms = forms(&scan(
+            b"Content-Type: application/pdf\r\nContent-Disposition: attachment;\r\n filename*0*=utf-8''r%c3%a9sum;\r\n \
+              filename*1*=%c3%a9;\r\n filename*2=\".pdf\"\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n",
+        ));
+        let expected = "(\"attachment\" (\"filename*0*\" \"utf-8''r%c3%a9sum\" \"filename*1*\" \"%c3%a9\" \
+                        \"filename*2\" \".pdf\"))";
+        assert!(text(&forms.body_structure).contains(expected), "{}", text(&forms.body_structure));
+        assert!(readable(&forms));
+    }
+
     #[test]
     fn eight_bit_text_is_a_literal() {
         let forms = forms(&scan("Subject: é\r\n\r\n".as_bytes()));

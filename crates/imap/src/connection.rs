@@ -13,11 +13,12 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use world::{Stream, World};
+use world::{BoxFuture, Stream, World};
 
 use crate::fault::Lost;
 use crate::limits::{
-    BUSY_READ_OCTETS, COMMAND_PAUSE_MAX, HANDSHAKE_TIMEOUT, IDLE_READ_OCTETS, OUTPUT_OCTETS, WRITE_TIMEOUT,
+    BUSY_READ_OCTETS, COMMAND_PAUSE_MAX, HANDSHAKE_TIMEOUT, IDLE_READ_OCTETS, LOGIN_TIMEOUT, OUTPUT_OCTETS,
+    WRITE_TIMEOUT,
 };
 
 /// A [`Frame`] that owns what it holds.
@@ -46,12 +47,16 @@ pub(crate) struct Connection {
     output: Vec<u8>,
     /// How much of `output` has been sent.
     sent: usize,
+    /// Runs out unless the client logs in before, whatever it says meanwhile.
+    login_timer: Option<BoxFuture<'static, ()>>,
 }
 
 impl Connection {
     /// A connection that speaks in clear, or whatever the stream does.
     pub(crate) fn new(stream: Box<dyn Stream>, world: World, shutdown: CancellationToken) -> Self {
+        let login_timer = Some(world.clock.sleep(LOGIN_TIMEOUT));
         Self {
+            login_timer,
             stream,
             world,
             shutdown,
@@ -61,6 +66,11 @@ impl Connection {
             output: Vec::new(),
             sent: 0,
         }
+    }
+
+    /// The client has logged in: it may stay.
+    pub(crate) fn logged_in(&mut self) {
+        self.login_timer = None;
     }
 
     /// Where responses are appended.
@@ -80,6 +90,7 @@ impl Connection {
                 Some(Frame::Continue) => {
                     response::continuation(&mut self.output, "Ready for literal data");
                     self.consume(left);
+                    self.flush_some().await?;
                     continue;
                 }
                 Some(Frame::Command(text)) => Some(Event::Command(text)),
@@ -130,6 +141,7 @@ impl Connection {
                 read = self.stream.read_buf(&mut buffer) => read.map_err(|_| Lost::Closed)?,
                 () = self.shutdown.cancelled(), if between => return Err(Lost::Shutdown),
                 () = silence => return Err(Lost::TimedOut),
+                () = run_out(&mut self.login_timer) => return Err(Lost::TimedOut),
             }
         };
         if read == 0 {
@@ -149,7 +161,11 @@ impl Connection {
     pub(crate) async fn flush(&mut self) -> Result<(), Lost> {
         while self.sent < self.output.len() {
             let rest = self.output.get(self.sent..).unwrap_or_default();
-            let written = self.world.timeout(WRITE_TIMEOUT, self.stream.write(rest)).await;
+            let written = tokio::select! {
+                biased;
+                written = self.world.timeout(WRITE_TIMEOUT, self.stream.write(rest)) => written,
+                () = run_out(&mut self.login_timer) => return Err(Lost::TimedOut),
+            };
             match written {
                 Ok(Ok(octets)) if octets > 0 => self.sent += octets,
                 Ok(_) => return Err(Lost::Closed),
@@ -190,4 +206,13 @@ impl Connection {
             self.world.timeout(HANDSHAKE_TIMEOUT, self.stream.shutdown()).await.ok();
         }
     }
+}
+
+/// Ends when the timer does, and takes it away: what is said afterwards is not bounded by it.
+async fn run_out(timer: &mut Option<BoxFuture<'static, ()>>) {
+    match timer {
+        Some(running) => running.await,
+        None => std::future::pending().await,
+    }
+    *timer = None;
 }

@@ -19,6 +19,7 @@ mod engine;
 mod fault;
 mod foreign;
 pub mod limits;
+mod metrics;
 mod records;
 mod server;
 mod session;

@@ -8,6 +8,13 @@ pub const ROWS_PER_PAGE: usize = 500;
 /// Records read at once: some kilobytes each, 56 KiB at the most.
 pub const RECORDS_PER_PAGE: usize = 100;
 
+/// Octets of messages that get `\Seen` in one step of FETCH, unless one message has more: what a client that goes away in
+/// the middle finds read without having got it.
+pub const SEEN_OCTETS_PER_STEP: u64 = 64 * 1024;
+
+/// Items of one message answered by FETCH before other sessions get their turn.
+pub const FETCH_ITEMS_PER_TURN: usize = 16;
+
 /// Lines of the change index read at once.
 pub const CHANGES_PER_PAGE: usize = 1_000;
 
@@ -68,10 +75,10 @@ pub const COMMAND_PAUSE_MAX: Duration = Duration::from_secs(300);
 /// How long a TLS handshake may take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a client may take until it has logged in. RFC 3501 §5.4 binds the time after login only.
+/// How long a client may take from its connection until it has logged in, whatever it says meanwhile. RFC 3501 §5.4 binds the time after login only.
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// The autologout timer of a logged-in session: RFC 3501 §5.4 asks for 30 minutes at least.
+/// The autologout timer of a logged-in session, unless the settings say more: RFC 3501 §5.4 asks for 30 minutes at least.
 pub const AUTOLOGOUT: Duration = Duration::from_secs(30 * 60);
 
 /// How often an idling client hears `* OK Still here`, so that no middlebox forgets the connection.

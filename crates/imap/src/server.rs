@@ -49,6 +49,7 @@ impl Imap {
         settings: Settings,
         tls: Option<Arc<TlsHandle>>,
     ) -> Self {
+        crate::metrics::describe();
         let world = store.world().clone();
         Self(Arc::new(Server {
             store,
@@ -120,7 +121,7 @@ impl Imap {
         let total = Slot::take(&server.connections, (), settings.connections_max);
         let address = Slot::take(&server.addresses, peer, settings.connections_per_address_max);
         let (Some(_total), Some(_address)) = (total, address) else {
-            metrics::counter!("relais_imap_connections_refused").increment(1);
+            metrics::counter!("relais_imap_connections_refused_total").increment(1);
             if security == Security::StartTls {
                 let mut bye = Vec::new();
                 response::bye(&mut bye, Some(&Code::Unavailable), "Too many connections");

@@ -18,7 +18,7 @@ use crate::engine::capability::{Safety, capabilities};
 use crate::engine::table::{self, StateKind};
 use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault, Lost};
-use crate::limits::{AUTOLOGOUT, BAD_COMMANDS_MAX, LOGIN_TIMEOUT};
+use crate::limits::{BAD_COMMANDS_MAX, LOGIN_TIMEOUT};
 use crate::server::{Server, Slot};
 use crate::settings::{Security, Settings};
 use crate::views::Member;
@@ -103,7 +103,7 @@ impl Session {
     /// Lives the session to its end.
     pub(crate) async fn run(mut self) {
         if let Err(lost) = self.talk().await {
-            metrics::counter!("relais_imap_sessions_ended", "reason" => lost.name()).increment(1);
+            metrics::counter!("relais_imap_sessions_ended_total", "reason" => lost.name()).increment(1);
             if let Some((text, code)) = lost.bye() {
                 response::bye(self.connection.out(), code.as_ref(), text);
             }
@@ -123,7 +123,7 @@ impl Session {
         let text = format!("{} IMAP ready", self.settings.hostname);
         response::greeting(self.connection.out(), Some(&code), &text);
         while self.ending.is_none() {
-            let silence_max = if self.user.is_some() { AUTOLOGOUT } else { LOGIN_TIMEOUT };
+            let silence_max = if self.user.is_some() { self.settings.autologout } else { LOGIN_TIMEOUT };
             match self.connection.next(Some(silence_max)).await? {
                 Event::Command(text) => self.command(text).await?,
                 Event::Announced(announcement) => Box::pin(self.announced(announcement)).await?,
@@ -139,6 +139,8 @@ impl Session {
                 // Nobody asked for a line: the framer only gives one when told to.
                 Event::Line(_) | Event::BadLine(_) => {}
             }
+            // Nothing bounds how many commands come in one piece: what they are told is not collected.
+            self.connection.flush_some().await?;
         }
         if let Some(text) = self.ending.filter(|text| !text.is_empty()) {
             response::bye(self.connection.out(), None, text);
@@ -179,38 +181,42 @@ impl Session {
             Err(Fault::Lost(lost)) => return Err(lost),
             Err(Fault::Storage(error)) => self.explain(name, &error),
         };
+        let mut deleted = None;
         match Box::pin(self.sync(rule.sync, rule.uid)).await {
             Ok(()) => {}
+            // What the command did is done: its answer comes before the farewell.
+            Err(Fault::Lost(lost @ Lost::MailboxDeleted)) => deleted = Some(lost),
             Err(Fault::Lost(lost)) => return Err(lost),
             // What could not be told now is told with the next command.
             Err(Fault::Storage(error)) => {
                 self.explain(name, &error);
             }
         }
-        if answer.condition == Condition::Bad {
-            self.count_bad();
-        } else {
-            self.bad_commands = 0;
-        }
-        let result = match answer.condition {
-            Condition::Ok => "ok",
-            Condition::No => "no",
-            Condition::Bad => "bad",
-        };
-        metrics::counter!("relais_imap_commands", "command" => name, "result" => result).increment(1);
-        tracing::trace!(peer = %self.peer, command = name, result);
+        self.count(name, answer.condition);
         response::tagged(self.connection.out(), &tag, answer.condition, answer.code.as_ref(), &answer.text);
         // STARTTLS: the answer goes out in clear, then the handshake begins.
         if name == "STARTTLS" && answer.condition == Condition::Ok {
             Box::pin(self.turn_on_tls()).await?;
         }
-        Ok(())
+        deleted.map_or(Ok(()), Err)
+    }
+
+    /// The client knows MODSEQs from now on. The first command that says so is told where the selected mailbox is (RFC 7162
+    /// §3.1).
+    pub(crate) fn know_modseqs(&mut self) {
+        if std::mem::replace(&mut self.condstore, true) {
+            return;
+        }
+        if let Some(modseq) = self.selected.as_deref().map(|selected| selected.view.modseq()) {
+            let code = Code::HighestModSeq(modseq.0);
+            response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Highest");
+        }
     }
 
     fn explain(&self, command: &str, error: &storage::StorageError) -> Answer {
         let answer = Answer::of(error);
         if error.is_temporary() || answer.code == Some(Code::ServerBug) {
-            metrics::counter!("relais_imap_storage_errors").increment(1);
+            metrics::counter!("relais_imap_storage_errors_total").increment(1);
             tracing::warn!(peer = %self.peer, command, %error, "the store refused");
         }
         answer
@@ -282,7 +288,10 @@ impl Session {
         };
         match verdict {
             Ok(()) => self.begin_upload(),
-            Err(refusal) => self.refuse_append(&announcement, &refusal),
+            Err(refusal) => {
+                self.refuse_append(&announcement, &refusal);
+                self.count("APPEND", refusal.condition);
+            }
         }
         Ok(())
     }
@@ -327,13 +336,30 @@ impl Session {
         }
     }
 
-    /// Larger commands are welcome from someone who has logged in.
+    /// Larger commands are welcome from someone who has logged in, and so is staying.
     pub(crate) fn welcome(&mut self) {
+        self.connection.logged_in();
         self.connection.framer.set_limits(FrameLimits::LOGGED_IN);
     }
 
+    /// A command is answered.
+    fn count(&mut self, command: &'static str, condition: Condition) {
+        let result = match condition {
+            Condition::Ok => "ok",
+            Condition::No => "no",
+            Condition::Bad => "bad",
+        };
+        if condition == Condition::Bad {
+            self.count_bad();
+        } else {
+            self.bad_commands = 0;
+        }
+        metrics::counter!("relais_imap_commands_total", "command" => command, "result" => result).increment(1);
+        tracing::trace!(peer = %self.peer, command, result);
+    }
+
     fn count_bad(&mut self) {
-        metrics::counter!("relais_imap_bad_commands").increment(1);
+        metrics::counter!("relais_imap_bad_commands_total").increment(1);
         self.bad_commands = self.bad_commands.saturating_add(1);
         if self.bad_commands >= BAD_COMMANDS_MAX && self.ending.is_none() {
             self.ending = Some("Too many commands that make no sense");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::limits::AUTOLOGOUT;
+
 /// The settings; a reload replaces them for sessions that begin afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -17,6 +19,8 @@ pub struct Settings {
     pub connections_per_address_max: usize,
     /// Logged-in connections at the same time of one account.
     pub connections_per_account_max: usize,
+    /// How long a client that has logged in may be silent: RFC 3501 §5.4 asks for 30 minutes at least.
+    pub autologout: Duration,
     /// How long running commands may go on after a shutdown was ordered.
     pub shutdown_grace: Duration,
 }
@@ -30,6 +34,7 @@ impl Default for Settings {
             connections_max: 20_000,
             connections_per_address_max: 200,
             connections_per_account_max: 100,
+            autologout: AUTOLOGOUT,
             shutdown_grace: Duration::from_secs(10),
         }
     }

@@ -32,6 +32,20 @@ impl Session {
             self.connection.flush_some().await?;
         }
         if news.exists.is_some() {
+            response::exists(self.connection.out(), messages);
+        }
+        let mut untold = news.changed;
+        let told = self.tell_rest(news.exists.is_some(), &mut untold, uid).await;
+        // What could not be read is told the next time.
+        if !untold.is_empty() {
+            self.selected()?.view.untold(untold);
+        }
+        told
+    }
+
+    /// What has to be read before it can be told; removes from `changed` what was told.
+    async fn tell_rest(&mut self, arrived: bool, changed: &mut Vec<Uid>, uid: bool) -> Result<(), Fault> {
+        if arrived {
             self.claim_arrived().await?;
             let selected = self.selected()?;
             let recent = selected.recent.ranges().iter().map(|range| {
@@ -40,15 +54,10 @@ impl Session {
                 map.count_from(Uid(*range.start())).saturating_sub(beyond)
             });
             let recent = recent.fold(0u32, u32::saturating_add);
-            response::exists(self.connection.out(), messages);
             response::recent(self.connection.out(), recent);
         }
         self.tell_keywords()?;
-        if !news.changed.is_empty() {
-            let changed = NumberSet::from_numbers(news.changed.iter().map(|uid| uid.0));
-            self.tell_flags(&changed, uid).await?;
-        }
-        Ok(())
+        self.tell_flags(changed, uid).await
     }
 
     /// Brings the view up to date without saying anything.
@@ -114,8 +123,10 @@ impl Session {
         Ok(())
     }
 
-    async fn tell_flags(&mut self, uids: &NumberSet, uid: bool) -> Result<(), Fault> {
-        for range in uids.ranges() {
+    /// Tells the flags of messages in order of UID; removes from the list what was told.
+    async fn tell_flags(&mut self, uids: &mut Vec<Uid>, uid: bool) -> Result<(), Fault> {
+        let all = NumberSet::from_numbers(uids.iter().map(|uid| uid.0));
+        for range in all.ranges() {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {
                 let rows = self.rows(first, Uid(*range.end()), ROWS_PER_PAGE).await?;
@@ -124,6 +135,8 @@ impl Session {
                     self.connection.flush_some().await?;
                 }
                 from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
+                let told = from.map_or(*range.end(), |next| next.0.saturating_sub(1));
+                uids.retain(|uid| uid.0 > told);
             }
         }
         Ok(())

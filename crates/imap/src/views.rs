@@ -132,7 +132,8 @@ pub(crate) async fn learn_changes(store: &Store, key: Key, view: &mut SessionVie
     let since = view.modseq();
     let mut last = None;
     loop {
-        let changes = store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await?;
+        let page = store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await;
+        let changes = page.inspect_err(|_| view.unlearn(since))?;
         view.learn(&changes);
         if changes.len() < CHANGES_PER_PAGE {
             return Ok(());
@@ -151,7 +152,8 @@ pub(crate) async fn learn_changes_up_to(
     let since = view.modseq();
     let mut last = None;
     loop {
-        let mut changes = store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await?;
+        let page = store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await;
+        let mut changes = page.inspect_err(|_| view.unlearn(since))?;
         let more = changes.len() == CHANGES_PER_PAGE;
         changes.retain(|change| change.modseq <= modseq);
         view.learn(&changes);

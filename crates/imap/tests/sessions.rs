@@ -10,18 +10,14 @@
 
 mod support;
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use relais_imap::Settings;
-use support::stage::{Client, pipe, soon};
+use support::stage::{Client, Watched, pipe, soon};
 use support::{House, PASSWORD, fixture};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio_util::sync::CancellationToken;
 use world::Clock;
 
@@ -238,30 +234,6 @@ async fn an_append_that_ends_in_time_is_kept_through_a_shutdown() {
     assert!(client.read_line().await.unwrap().unwrap().starts_with("a OK [APPENDUID"));
     assert!(client.read_line().await.unwrap().unwrap().starts_with("* BYE"));
     assert_eq!(house.store.inbox(house.account("alice").id).await.unwrap().messages, 1);
-}
-
-/// A pipe that notes the most that its writer held when it wrote.
-struct Watched(DuplexStream, Arc<AtomicUsize>);
-
-impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        self.1.fetch_max(octets.len(), Ordering::Relaxed);
-        Pin::new(&mut self.0).poll_write(cx, octets)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
 }
 
 #[tokio::test]

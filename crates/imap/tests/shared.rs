@@ -143,6 +143,8 @@ proptest! {
             assert_eq!(away.messages, truth.messages);
             let mut flaws = Vec::new();
             storage::check::check(&house.store, false, &mut |finding| flaws.push(finding)).await.unwrap();
+            // The house has accounts and no domain for them.
+            flaws.retain(|finding: &storage::check::Finding| finding.flaw != storage::check::Flaw::NoDomain);
             assert_eq!(flaws, vec![]);
         });
     }

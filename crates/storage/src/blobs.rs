@@ -158,7 +158,7 @@ impl Store {
     }
 
     /// Removes blobs that have been without references for [`GRAVE_KEEP`], uploads that were given up, and what is left of
-    /// deleted mailboxes. To be called now and then.
+    /// deleted mailboxes; settles a COPY or RENAME that was cut short. To be called now and then.
     ///
     /// # Errors
     /// When reading or writing fails.
@@ -166,6 +166,7 @@ impl Store {
         let mut range = Key::global(Table::Grave).range();
         range.end = Key::global(Table::Grave).time(self.now()).done();
         self.sweep_doomed_mailboxes().await?;
+        self.settle_given_up().await?;
         let mut swept = self.sweep_abandoned().await?;
         swept += self.sweep_uploads(Some(Duration::from_secs(86_400))).await?;
         loop {

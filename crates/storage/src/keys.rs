@@ -21,6 +21,8 @@ pub enum Table {
     Doomed = 0x14,
     /// Access lists by owner and mailbox, and in whose lists an account is named ([`crate::sharing::acl`]).
     Acl = 0x15,
+    /// [`crate::rows::UndoRow`] by a random number: work that takes several transactions and is settled when it is cut short.
+    Undo = 0x16,
     /// [`crate::rows::MessageRow`] by account, mailbox and UID.
     Message = 0x20,
     /// Encoded message record by account, mailbox and UID.

@@ -30,6 +30,7 @@ pub mod store;
 mod subaddress;
 pub mod trace;
 pub mod transaction;
+mod undo;
 pub mod usage;
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::limits::{MAILBOX_DEPTH_MAX, MAILBOX_NAME_OCTETS_MAX, MAILBOXES_MAX};
-use crate::messages::ExpungeScope;
 use crate::rows::MailboxRow;
 use crate::store::{Done, Store};
 use crate::transaction::Transaction;
@@ -105,16 +104,7 @@ impl Store {
     ) -> Result<Done<MailboxRow>, StorageError> {
         let name = normalised_name(name)?;
         let now = self.now();
-        self.transact(move |tx| {
-            for (at, _) in name.match_indices(DELIMITER) {
-                let parent = name.get(..at).unwrap_or_default();
-                if tx.mailbox_named(account, parent)?.is_none() {
-                    tx.create_below(account, parent, None, now, by_owner)?;
-                }
-            }
-            tx.create_below(account, &name, special_use, now, by_owner)
-        })
-        .await
+        self.transact(move |tx| tx.create_mailbox(account, &name, special_use, now, by_owner)).await
     }
 
     /// Deletes a mailbox and its messages; those below it stay (RFC 3501 §6.3.4).
@@ -137,17 +127,14 @@ impl Store {
     }
 
     /// Renames a mailbox and what is below it; levels above the new name are created. Renaming INBOX moves its
-    /// messages to a new mailbox and leaves it empty (RFC 3501 §6.3.5).
+    /// messages to a new mailbox and leaves it empty (RFC 3501 §6.3.5); what comes meanwhile stays.
     ///
     /// # Errors
     /// [`StorageError::NoSuchMailbox`], [`StorageError::MailboxExists`], [`StorageError::NotAllowed`], or the engine's.
     pub async fn rename_mailbox(&self, account: AccountId, from: &str, to: &str) -> Result<Done<()>, StorageError> {
         let (from, to) = (normalised_name(from)?, normalised_name(to)?);
         if from == "INBOX" {
-            let created = self.create_mailbox(account, &to, None).await?;
-            let inbox = self.inbox(account).await?;
-            self.move_all(account, inbox.id, created.value.id).await?;
-            return Ok(Done { value: (), committed: created.committed });
+            return self.rename_inbox(account, to).await;
         }
         if from == to {
             return Err(StorageError::MailboxExists);
@@ -196,20 +183,27 @@ impl Store {
         .await
     }
 
-    /// Takes the `\Recent` messages for the session that asks: returns the first recent UID and moves the mark behind
-    /// the last message (RFC 3501 §2.3.2). Not synced: after a power cut they may be recent once more.
+    /// Takes the `\Recent` messages below `behind` for the session that asks: returns the first recent UID and moves the
+    /// mark there (RFC 3501 §2.3.2). What came later and is not known to the session stays recent for who hears of it
+    /// first. Not synced: after a power cut they may be recent once more.
     ///
     /// # Errors
     /// [`StorageError::NoSuchMailbox`], or the engine's.
-    pub async fn claim_recent(&self, account: AccountId, mailbox: MailboxId) -> Result<mail::Uid, StorageError> {
+    pub async fn claim_recent(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        behind: mail::Uid,
+    ) -> Result<mail::Uid, StorageError> {
         let row = self.mailbox(account, mailbox).await?.ok_or(StorageError::NoSuchMailbox)?;
-        if row.recent_from == row.uid_next {
+        if row.recent_from >= behind.min(row.uid_next) {
             return Ok(row.recent_from);
         }
         let done = self
             .transact_with(Durability::Relaxed, move |tx| {
                 let mut row = tx.mailbox_row(account, mailbox)?;
-                let from = std::mem::replace(&mut row.recent_from, row.uid_next);
+                let from = row.recent_from;
+                row.recent_from = from.max(behind.min(row.uid_next));
                 tx.put_mailbox_row(account, &row)?;
                 Ok(from)
             })
@@ -242,18 +236,6 @@ impl Store {
                 Ok(())
             })
             .await?;
-        }
-    }
-
-    /// Moves every message of a mailbox to another of the same account.
-    async fn move_all(&self, account: AccountId, from: MailboxId, to: MailboxId) -> Result<(), StorageError> {
-        loop {
-            let some = self.messages(account, from, mail::Uid(1), mail::Uid(u32::MAX), 1000).await?;
-            if some.is_empty() {
-                return Ok(());
-            }
-            let uids = some.iter().map(|row| row.uid).collect();
-            self.move_messages(account, from, uids, to, ExpungeScope::All).await?;
         }
     }
 }
@@ -297,6 +279,24 @@ impl Transaction<'_> {
     pub(crate) fn put_mailbox_row(&mut self, account: AccountId, row: &MailboxRow) -> Result<(), StorageError> {
         self.put(keys::mailbox(account, row.id), row.encode()?);
         Ok(())
+    }
+
+    /// A mailbox with a (normalised) name, and the levels above it; each has the access list of the one above (RFC 4314 §4, CREATE).
+    pub(crate) fn create_mailbox(
+        &mut self,
+        account: AccountId,
+        name: &str,
+        special_use: Option<SpecialUse>,
+        now: Timestamp,
+        by_owner: bool,
+    ) -> Result<MailboxRow, StorageError> {
+        for (at, _) in name.match_indices(DELIMITER) {
+            let parent = name.get(..at).unwrap_or_default();
+            if self.mailbox_named(account, parent)?.is_none() {
+                self.create_below(account, parent, None, now, by_owner)?;
+            }
+        }
+        self.create_below(account, name, special_use, now, by_owner)
     }
 
     fn create_below(

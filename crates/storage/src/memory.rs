@@ -31,6 +31,8 @@ struct State {
     unsynced: Writes,
     /// Commits until one fails; `None`: none does.
     fails_after: Option<(u64, StorageError)>,
+    /// Reads until one fails; `None`: none does.
+    reads_fail_after: Option<(u64, StorageError)>,
     commits: u64,
     /// Less free space than the reserve: only what may use that is taken.
     low_on_space: bool,
@@ -63,9 +65,16 @@ impl MemoryEngine {
         self.state.lock().fails_after = Some((commits, error));
     }
 
+    /// Lets the next `reads` look-ups and scans outside transactions pass and fails every one after them with `error`.
+    pub fn fail_reads_after(&self, reads: u64, error: StorageError) {
+        self.state.lock().reads_fail_after = Some((reads, error));
+    }
+
     /// Ends the failing.
     pub fn heal(&self) {
-        self.state.lock().fails_after = None;
+        let mut state = self.state.lock();
+        state.fails_after = None;
+        state.reads_fail_after = None;
     }
 
     /// From now on, or no longer, the disk has less free space than the reserve.
@@ -128,14 +137,24 @@ impl State {
     }
 
     fn check_fault(&mut self) -> Result<(), StorageError> {
-        match &mut self.fails_after {
-            Some((0, error)) => Err(error.clone()),
-            Some((left, _)) => {
-                *left -= 1;
-                Ok(())
-            }
-            None => Ok(()),
+        countdown(&mut self.fails_after)
+    }
+
+    /// The rows, for a reader.
+    fn read(&mut self) -> Result<&Rows, StorageError> {
+        countdown(&mut self.reads_fail_after)?;
+        Ok(&self.rows)
+    }
+}
+
+fn countdown(fault: &mut Option<(u64, StorageError)>) -> Result<(), StorageError> {
+    match fault {
+        Some((0, error)) => Err(error.clone()),
+        Some((left, _)) => {
+            *left -= 1;
+            Ok(())
         }
+        None => Ok(()),
     }
 }
 
@@ -168,18 +187,19 @@ impl Snapshot for Rows {
 
 impl Engine for MemoryEngine {
     fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Bytes>, StorageError>> {
-        Box::pin(async move { Snapshot::get(&self.state.lock().rows, key) })
+        Box::pin(async move { Snapshot::get(self.state.lock().read()?, key) })
     }
 
     fn multi_get<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, StorageError>> {
         Box::pin(async move {
-            let state = self.state.lock();
-            keys.iter().map(|key| Snapshot::get(&state.rows, key)).collect()
+            let mut state = self.state.lock();
+            let rows = state.read()?;
+            keys.iter().map(|key| Snapshot::get(rows, key)).collect()
         })
     }
 
     fn scan(&self, range: KeyRange, order: Order, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StorageError>> {
-        Box::pin(async move { Snapshot::scan(&self.state.lock().rows, &range, order, limit) })
+        Box::pin(async move { Snapshot::scan(self.state.lock().read()?, &range, order, limit) })
     }
 
     fn transact(&self, body: Body, durability: Durability) -> BoxFuture<'_, Result<Committed, StorageError>> {

@@ -75,6 +75,8 @@ impl FlagChange {
 pub struct FlagsChanged {
     /// The rows as they are now, in order of UID: changed ones, and those that were so already.
     pub rows: Vec<MessageRow>,
+    /// The MODSEQ that each of `rows` had before: who has not heard of it yet has to be told more than what was asked for.
+    pub before: Vec<ModSeq>,
     /// UIDs left alone because they changed after UNCHANGEDSINCE (RFC 7162 §3.1.3), in order.
     pub modified: Vec<Uid>,
 }
@@ -217,6 +219,7 @@ impl Store {
                 move |tx: &mut Transaction<'_>| tx.change_flags(account, mailbox, &some, &change, unchanged_since);
             let done = self.transact_with(durability, flagging).await?;
             all.rows.extend(done.value.rows);
+            all.before.extend(done.value.before);
             all.modified.extend(done.value.modified);
             token = Some(done.committed);
         }
@@ -265,36 +268,16 @@ impl Store {
         uids: Vec<Uid>,
         to: (AccountId, MailboxId),
     ) -> Result<Done<(UidValidity, Vec<(Uid, Uid)>)>, StorageError> {
-        let (now, quota) = (self.now(), self.quota_octets(to.0));
-        let mut pairs = Vec::new();
-        let mut last = None;
-        for some in chunks(uids) {
-            let copy = move |tx: &mut Transaction<'_>| {
-                let copied = tx.copy(from, &some, to, now)?;
-                tx.require_quota(to.0, quota)?;
-                Ok(copied)
-            };
-            match self.transact(copy).await {
-                Ok(done) => {
-                    pairs.extend(done.value.1);
-                    last = Some((done.value.0, done.committed));
-                }
-                Err(error) => {
-                    // A long COPY is cut into several transactions; what came before goes again.
-                    let copies = pairs.iter().map(|(_, copy)| *copy).collect();
-                    self.expunge(to.0, to.1, copies, ExpungeScope::All).await?;
-                    return Err(error);
-                }
-            }
+        if uids.len() > MESSAGES_PER_TRANSACTION {
+            return self.copy_in_steps(from, uids, to).await;
         }
-        let (validity, committed) = match last {
-            Some(last) => last,
-            None => {
-                let done = self.transact(move |tx| Ok(tx.mailbox_row(to.0, to.1)?.uid_validity)).await?;
-                (done.value, done.committed)
-            }
-        };
-        Ok(Done { value: (validity, pairs), committed })
+        let (now, quota) = (self.now(), self.quota_octets(to.0));
+        self.transact(move |tx| {
+            let copied = tx.copy(from, &uids, to, now)?;
+            tx.require_quota(to.0, quota)?;
+            Ok(copied)
+        })
+        .await
     }
 
     /// Moves messages within an account (RFC 6851): each is in exactly one of the mailboxes at any instant.
@@ -454,6 +437,7 @@ impl Transaction<'_> {
                 FlagChange::Add(_) => (message.system_flags.union(flags.system), message.keyword_bits | bits),
                 FlagChange::Remove(_) => (message.system_flags.without(flags.system), message.keyword_bits & !bits),
             };
+            result.before.push(message.modseq);
             if (system, keywords) != (message.system_flags, message.keyword_bits) {
                 let modseq = *modseq.get_or_insert_with(|| row.next_modseq());
                 row.count_flags(message.system_flags, false);
@@ -510,7 +494,7 @@ impl Transaction<'_> {
         Ok(gone)
     }
 
-    fn copy(
+    pub(crate) fn copy(
         &mut self,
         from: (AccountId, MailboxId),
         uids: &[Uid],
@@ -586,7 +570,7 @@ impl Transaction<'_> {
 const CHANGED: u8 = 0;
 const EXPUNGED: u8 = 1;
 
-fn chunks(mut uids: Vec<Uid>) -> Vec<Vec<Uid>> {
+pub(crate) fn chunks(mut uids: Vec<Uid>) -> Vec<Vec<Uid>> {
     let mut all = Vec::new();
     while uids.len() > MESSAGES_PER_TRANSACTION {
         let rest = uids.split_off(MESSAGES_PER_TRANSACTION);
@@ -598,7 +582,7 @@ fn chunks(mut uids: Vec<Uid>) -> Vec<Vec<Uid>> {
     all
 }
 
-fn uid_range(table: Table, account: AccountId, mailbox: MailboxId, first: Uid, last: Uid) -> KeyRange {
+pub(crate) fn uid_range(table: Table, account: AccountId, mailbox: MailboxId, first: Uid, last: Uid) -> KeyRange {
     let key = |uid: Uid| Key::of(table, account).u32(mailbox.0).u32(uid.0);
     KeyRange { start: key(first).done(), end: key(last).u8(0).done() }
 }

@@ -12,6 +12,7 @@ use crate::engine::{Committed, Durability, Engine};
 use crate::error::StorageError;
 use crate::keys::{Key, Table};
 use crate::transaction::Transaction;
+use crate::undo::GivenUp;
 
 /// An open store. Clones share it.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub struct Store {
     pub(crate) directory: Arc<RwLock<Directory>>,
     pub(crate) world: World,
     pub(crate) abandoned: Abandoned,
+    pub(crate) given_up: GivenUp,
 }
 
 /// What a transaction gave, with the proof that it is on disk.
@@ -54,6 +56,7 @@ impl Store {
             Some(_) => {}
         }
         store.load_directory().await?;
+        store.settle_all().await?;
         store.sweep_interrupted().await?;
         Ok(store)
     }
@@ -62,7 +65,7 @@ impl Store {
     /// written, and the directory is empty. What is damaged can be looked at this way too.
     #[must_use]
     pub fn unopened(engine: Arc<dyn Engine>, world: World) -> Self {
-        Self { engine, directory: Arc::default(), world, abandoned: Abandoned::default() }
+        Self { engine, directory: Arc::default(), world, abandoned: Abandoned::default(), given_up: GivenUp::default() }
     }
 
     /// The format that the version stamp tells; `None` in a new store.

@@ -138,7 +138,7 @@ impl Session {
             Err(StorageError::NoSuchMailbox) => return Ok(try_create()),
             done => done?.value,
         };
-        metrics::counter!("relais_imap_appended_octets").increment(octets);
+        metrics::counter!("relais_imap_appended_octets_total").increment(octets);
         let code = Code::AppendUid { uid_validity: deposited.uid_validity.0, uid: deposited.uid.0 };
         Ok(Answer::ok("Appended").with(code))
     }

@@ -100,7 +100,7 @@ impl Session {
         let Some(slot) = server.account_slot(account.id, self.settings.connections_per_account_max) else {
             return Ok(Answer::no(Code::Limit, "Too many connections of this account"));
         };
-        metrics::counter!("relais_imap_logins", "result" => "ok").increment(1);
+        metrics::counter!("relais_imap_logins_total", "result" => "ok").increment(1);
         tracing::info!(peer = %self.peer, account = %account.address, tls = self.tls, "logged in");
         self.user = Some(User { account, _slot: slot });
         self.welcome();
@@ -109,7 +109,7 @@ impl Session {
 
     /// Delays and counts a failed login.
     async fn turn_away(&mut self, error: AuthError) -> Result<Answer, Fault> {
-        metrics::counter!("relais_imap_logins", "result" => "refused").increment(1);
+        metrics::counter!("relais_imap_logins_total", "result" => "refused").increment(1);
         tracing::info!(peer = %self.peer, %error, "login refused");
         if let AuthError::Unavailable(_) = error {
             return Ok(Answer::no(Code::Unavailable, "Logins can't be checked now; try again later"));

@@ -5,6 +5,7 @@ use imap_wire::{NumberSet, Transfer};
 use mail::{Uid, UidValidity};
 use routing::Rights;
 use storage::StorageError;
+use storage::limits::TRANSACTION_ROWS_MAX;
 use storage::messages::ExpungeScope;
 
 use crate::access::{Target, no_right};
@@ -12,6 +13,9 @@ use crate::commands::append::try_create;
 use crate::commands::store::read_only;
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
+
+/// Messages that one transaction moves: each writes some ten rows.
+const MOVES_PER_STEP: usize = TRANSACTION_ROWS_MAX / 10;
 
 impl Session {
     pub(crate) async fn copy(&mut self, transfer: &Transfer) -> Result<Answer, Fault> {
@@ -50,16 +54,30 @@ impl Session {
         if self.leaves_home(&target)? {
             return self.transfer(uids, &target, true).await;
         }
-        let moved = self.server.store.move_messages(account, from, uids, target.row.id, ExpungeScope::All).await;
-        match moved {
-            Err(StorageError::NoSuchMailbox) => Ok(try_create()),
-            moved => Ok(match copy_uid(&moved?.value) {
-                Some(code) => {
-                    response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Moved");
-                    Answer::ok("Done")
+        let store = self.server.store.clone();
+        let (mut validity, mut pairs, mut failure) = (UidValidity(0), Vec::new(), None);
+        for some in uids.chunks(MOVES_PER_STEP) {
+            match store.move_messages(account, from, some.to_vec(), target.row.id, ExpungeScope::All).await {
+                Ok(moved) => {
+                    validity = moved.value.0;
+                    pairs.extend(moved.value.1);
                 }
-                None => Answer::ok("Nothing to move"),
-            }),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        // RFC 6851 §3.3: each message is in one of the mailboxes; what has moved is told also when the rest could not.
+        let code = copy_uid(&(validity, pairs));
+        if let Some(code) = &code {
+            response::untagged(self.connection.out(), Condition::Ok, Some(code), "Moved");
+        }
+        match failure {
+            Some(StorageError::NoSuchMailbox) => Ok(try_create()),
+            Some(error) => Err(error.into()),
+            None if code.is_none() => Ok(Answer::ok("Nothing to move")),
+            None => Ok(Answer::ok("Done")),
         }
     }
 

@@ -14,7 +14,9 @@ use storage::messages::FlagChange;
 use storage::rows::MessageRow;
 
 use crate::fault::{Answer, Fault, Lost};
-use crate::limits::{CHANGES_PER_PAGE, HEADER_OCTETS_MAX, RECORDS_PER_PAGE, ROWS_PER_PAGE};
+use crate::limits::{
+    CHANGES_PER_PAGE, FETCH_ITEMS_PER_TURN, HEADER_OCTETS_MAX, RECORDS_PER_PAGE, ROWS_PER_PAGE, SEEN_OCTETS_PER_STEP,
+};
 use crate::records::{complete, content, damaged};
 use crate::session::Session;
 
@@ -41,7 +43,9 @@ struct Message<'a> {
 
 impl Session {
     pub(crate) async fn fetch(&mut self, fetch: Fetch) -> Result<Answer, Fault> {
-        self.condstore |= fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq);
+        if fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq) {
+            self.know_modseqs();
+        }
         let wanted = match self.wanted(&fetch.set, fetch.uid)? {
             Ok(wanted) => wanted,
             Err(answer) => return Ok(answer),
@@ -95,7 +99,6 @@ impl Session {
             if let Some(since) = plan.changed_since {
                 rows.retain(|row| row.modseq > since);
             }
-            let seen = if plan.sets_seen { self.set_seen(&mut rows).await? } else { NumberSet::empty() };
             let mut records = match (plan.record, rows.first(), rows.last()) {
                 (true, Some(first), Some(last)) => store.records(key.0, key.1, first.uid, last.uid, page).await?,
                 _ => Vec::new(),
@@ -103,13 +106,20 @@ impl Session {
             .into_iter()
             .peekable();
             self.refresh_keywords(&rows).await?;
-            for row in &rows {
-                while records.next_if(|(uid, _)| *uid < row.uid).is_some() {}
-                let record = records.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
-                let Some(number) = self.selected()?.view.map().sequence_of(row.uid) else { continue };
-                let newly_seen = seen.contains(row.uid.0);
-                found = found.saturating_add(1);
-                self.fetch_one(plan, Message { number, row, record, newly_seen }).await?;
+            let mut rest = rows.as_mut_slice();
+            while !rest.is_empty() {
+                let step = if plan.sets_seen { seen_step(rest) } else { rest.len() };
+                let (some, later) = rest.split_at_mut(step);
+                rest = later;
+                let seen = if plan.sets_seen { self.set_seen(some).await? } else { NumberSet::empty() };
+                for row in &*some {
+                    while records.next_if(|(uid, _)| *uid < row.uid).is_some() {}
+                    let record = records.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
+                    let Some(number) = self.selected()?.view.map().sequence_of(row.uid) else { continue };
+                    let newly_seen = seen.contains(row.uid.0);
+                    found = found.saturating_add(1);
+                    self.fetch_one(plan, Message { number, row, record, newly_seen }).await?;
+                }
             }
         }
         Ok(found)
@@ -155,7 +165,10 @@ impl Session {
         let tells_flags = newly_seen && !plan.items.contains(&FetchItem::Flags);
         let mut response = FetchResponse::begin(self.connection.out(), number.0);
         let added = [tells_flags.then_some(FetchItem::Flags), self.adds_modseq(plan, newly_seen)];
-        for item in plan.items.iter().chain(added.iter().flatten()) {
+        for (at, item) in plan.items.iter().chain(added.iter().flatten()).enumerate() {
+            if at % FETCH_ITEMS_PER_TURN == FETCH_ITEMS_PER_TURN - 1 {
+                tokio::task::yield_now().await;
+            }
             let out = self.connection.out();
             match item {
                 FetchItem::Uid => response.uid(out, row.uid.0),
@@ -316,6 +329,15 @@ impl Plan {
             items,
         }
     }
+}
+
+/// How many of the next messages get `\Seen` before the first of them is sent: one, or more that are small.
+fn seen_step(rows: &[MessageRow]) -> usize {
+    let octets = rows.iter().scan(0u64, |sum, row| {
+        *sum = sum.saturating_add(row.octets);
+        Some(*sum)
+    });
+    octets.take_while(|sum| *sum <= SEEN_OCTETS_PER_STEP).count().max(1)
 }
 
 /// Whether the item is in the record as it is sent.

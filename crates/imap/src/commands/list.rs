@@ -136,6 +136,7 @@ impl Session {
             let attributes: &[ListAttribute] = if only_above { &[ListAttribute::NoSelect] } else { &[] };
             let entry = entry(attributes, &mailbox, false);
             response::lsub(self.connection.out(), &entry, ENCODING);
+            self.connection.flush_some().await?;
         }
         Ok(Answer::ok("Listed"))
     }

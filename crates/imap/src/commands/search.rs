@@ -4,7 +4,7 @@
 //! between. Memory is bounded by a page and a window of text, and the result is kept in ranges.
 
 use imap_wire::response::{self, Code, Condition, EsearchData};
-use imap_wire::{NumberSet, Search, Tag};
+use imap_wire::{NumberSet, Search, SearchReturn, Tag};
 use mail::Uid;
 use message::{PartKind, PartTable, RecordView};
 use storage::rows::MessageRow;
@@ -22,8 +22,34 @@ use crate::text_search::Looking;
 #[derive(Default)]
 struct Found {
     uids: NumberSet,
-    /// The largest MODSEQ among them.
-    modseq: u64,
+    /// The MODSEQs of the first of them, of the last, and the largest of all.
+    first_modseq: u64,
+    last_modseq: u64,
+    highest_modseq: u64,
+}
+
+impl Found {
+    /// Takes the next message that was found; they come in order.
+    fn push(&mut self, row: &MessageRow) {
+        if self.uids.is_empty() {
+            self.first_modseq = row.modseq.0;
+        }
+        self.uids.push(row.uid.0);
+        self.last_modseq = row.modseq.0;
+        self.highest_modseq = self.highest_modseq.max(row.modseq.0);
+    }
+
+    /// RFC 4731 §3.2: the MODSEQ of what is returned; with MIN and MAX alone that is one message or two.
+    fn modseq(&self, returns: Option<&SearchReturn>) -> Option<u64> {
+        let modseq = match returns {
+            Some(SearchReturn { min, max, all: false, count: false }) if *min || *max => {
+                let first = if *min { self.first_modseq } else { 0 };
+                first.max(if *max { self.last_modseq } else { 0 })
+            }
+            Some(_) | None => self.highest_modseq,
+        };
+        Some(modseq).filter(|modseq| *modseq > 0)
+    }
 }
 
 impl Session {
@@ -33,7 +59,9 @@ impl Session {
             let code = Code::BadCharset(&CHARSETS);
             return Ok(Answer { condition: Condition::No, code: Some(code), text: "Unknown charset".into() });
         }
-        self.condstore |= search.uses_modseq();
+        if search.uses_modseq() {
+            self.know_modseqs();
+        }
         let map = self.selected()?.view.map().clone();
         let now = self.server.store.now();
         let Ok(query) = Query::new(&search.key, &map, now) else {
@@ -47,12 +75,12 @@ impl Session {
         } else {
             self.look_through(&query, &scope).await?
         };
+        let modseq = search.uses_modseq().then(|| found.modseq(search.returns.as_ref())).flatten();
         let numbers = if search.uid {
             found.uids
         } else {
             NumberSet::from_numbers(map.existing(&found.uids).filter_map(|uid| map.sequence_of(uid)).map(|n| n.0))
         };
-        let modseq = search.uses_modseq().then_some(found.modseq).filter(|modseq| *modseq > 0);
         let out = self.connection.out();
         match &search.returns {
             None if search.uid => {
@@ -96,8 +124,7 @@ impl Session {
                     let facts =
                         Row { row, flags: selected.row.flags_of(row), recent: selected.recent.contains(row.uid.0) };
                     if decide(&store, key, query, &facts, &needles).await? {
-                        found.uids.push(row.uid.0);
-                        found.modseq = found.modseq.max(row.modseq.0);
+                        found.push(row);
                     }
                 }
                 looked_at = looked_at.saturating_add(rows.len());

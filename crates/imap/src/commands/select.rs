@@ -18,7 +18,9 @@ impl Session {
     pub(crate) async fn select(&mut self, select: Select) -> Result<Answer, Fault> {
         // RFC 3501 §6.3.1: whatever becomes of this one, the mailbox before is closed.
         self.leave();
-        self.condstore |= select.condstore;
+        if select.condstore {
+            self.know_modseqs();
+        }
         let target = match self.find_with(select.mailbox.as_str(), Rights::READ).await? {
             Ok(target) => target,
             Err(answer) => return Ok(answer),
@@ -30,8 +32,9 @@ impl Session {
         let member = self.server.views.join(owner, id);
         let (view, row) = loaded(&store, owner, id, &member).await?;
         let looks_only = select.read_only || access.is_read_only();
-        let recent_from = if looks_only { row.recent_from } else { self.claim_recent(owner, &row).await? };
         let map = view.map();
+        let recent_from =
+            if looks_only { row.recent_from } else { self.claim_recent(owner, &row, map.max_uid()).await? };
         let recent = from_uid(recent_from, map.max_uid());
         let reading = match access.person {
             Some(person) => Some(store.person_seen(owner, id, person).await?),
@@ -86,9 +89,10 @@ impl Session {
         })
     }
 
-    /// The first message that is `\Recent` here. A store that can't be written to doesn't keep anyone from reading.
-    async fn claim_recent(&mut self, owner: AccountId, row: &MailboxRow) -> Result<Uid, Fault> {
-        match self.server.store.claim_recent(owner, row.id).await {
+    /// The first message that is `\Recent` here; those up to `max`, which the client is told of, are so for no other session.
+    /// A store that can't be written to doesn't keep anyone from reading.
+    async fn claim_recent(&mut self, owner: AccountId, row: &MailboxRow, max: u32) -> Result<Uid, Fault> {
+        match self.server.store.claim_recent(owner, row.id, Uid(max.saturating_add(1))).await {
             Err(error) if error.is_temporary() => Ok(row.recent_from),
             claimed => Ok(claimed?),
         }
@@ -101,9 +105,9 @@ impl Session {
             return Ok(());
         }
         let (owner, row) = (selected.owner, selected.row.clone());
-        let from = self.claim_recent(owner, &row).await?;
-        let selected = self.selected()?;
         let max = selected.view.map().max_uid();
+        let from = self.claim_recent(owner, &row, max).await?;
+        let selected = self.selected()?;
         let before = selected.recent.ranges().iter().cloned();
         let claimed = from_uid(from, max);
         selected.recent = NumberSet::from_ranges(before.chain(claimed.ranges().iter().cloned()));

@@ -37,7 +37,7 @@ impl Session {
     pub(crate) fn enable(&mut self, names: &[String]) -> Answer {
         let mut enabled = Vec::new();
         if names.iter().any(|name| name == "CONDSTORE") {
-            self.condstore = true;
+            self.know_modseqs();
             enabled.push("CONDSTORE");
         }
         response::enabled(self.connection.out(), &enabled);

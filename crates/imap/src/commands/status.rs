@@ -45,7 +45,7 @@ impl Session {
                 StatusItem::Deleted => StatusData::Deleted(row.deleted),
                 StatusItem::Size => StatusData::Size(row.octets),
                 StatusItem::HighestModSeq => {
-                    self.condstore = true;
+                    self.know_modseqs();
                     StatusData::HighestModSeq(row.highest_modseq.0)
                 }
             });

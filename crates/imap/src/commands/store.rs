@@ -18,7 +18,9 @@ impl Session {
         if self.selected()?.read_only {
             return Ok(read_only());
         }
-        self.condstore |= store.unchanged_since.is_some();
+        if store.unchanged_since.is_some() {
+            self.know_modseqs();
+        }
         let mask = self.selected()?.access.by().mask;
         let named: Flags = store.flags.iter().cloned().collect();
         // RFC 4314 §4: refused only when none of the flags may be changed.
@@ -43,8 +45,15 @@ impl Session {
             let changed = self.change_flags(some.to_vec(), change.clone(), store.unchanged_since.map(ModSeq)).await?;
             found = found.saturating_add(changed.rows.len()).saturating_add(changed.modified.len());
             changed.modified.iter().for_each(|uid| modified.push(uid.0));
-            for row in &changed.rows {
-                self.tell_stored(row, &store)?;
+            for (row, before) in changed.rows.iter().zip(&changed.before) {
+                let unheard = *before != row.modseq && !self.selected()?.view.knows(*before);
+                if store.silent && !unheard {
+                    self.tell_silently(row, &store)?;
+                } else {
+                    // RFC 3501 §6.4.6: .SILENT or not, a change from somewhere else is told; from now on nothing else
+                    // would tell of it.
+                    self.tell_flags_of(row, store.uid)?;
+                }
                 self.connection.flush_some().await?;
             }
         }
@@ -92,10 +101,7 @@ impl Session {
         Ok(changed)
     }
 
-    fn tell_stored(&mut self, row: &MessageRow, store: &Store) -> Result<(), Fault> {
-        if !store.silent {
-            return self.tell_flags_of(row, store.uid);
-        }
+    fn tell_silently(&mut self, row: &MessageRow, store: &Store) -> Result<(), Fault> {
         // RFC 7162 §3.1.3: a client that knows MODSEQs gets the new one even from .SILENT.
         if !self.condstore {
             return Ok(());

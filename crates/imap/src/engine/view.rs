@@ -59,6 +59,23 @@ impl SessionView {
         self.modseq
     }
 
+    /// Whether a change was read here, or made.
+    pub(crate) fn knows(&self, modseq: ModSeq) -> bool {
+        modseq <= self.modseq || self.own.contains(&modseq)
+    }
+
+    /// Puts back flags that could not be told.
+    pub(crate) fn untold(&mut self, changed: impl IntoIterator<Item = Uid>) {
+        let map = &self.map;
+        self.changed.extend(changed.into_iter().filter(|uid| map.contains(*uid)));
+    }
+
+    /// Goes back to where reading the change index began: it broke off, perhaps between two messages of one MODSEQ. To learn
+    /// twice is to learn once.
+    pub(crate) fn unlearn(&mut self, since: ModSeq) {
+        self.modseq = self.modseq.min(since);
+    }
+
     /// Whether the message is gone although the client still counts it.
     pub(crate) fn is_gone(&self, uid: Uid) -> bool {
         self.gone.contains(uid.0)

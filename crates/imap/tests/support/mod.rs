@@ -74,6 +74,32 @@ impl House {
         Self { sim, engine, store, imap }
     }
 
+    /// The same service on another handle of the store.
+    pub fn imap_on(&self, store: Store, settings: Settings) -> Imap {
+        Imap::new(store.clone(), Bus::new(), Arc::new(Doorman(store)), settings, None)
+    }
+
+    /// Puts many copies of a small message into an INBOX at once.
+    pub async fn fill(&self, to: &str, messages: usize) {
+        let account = self.account(to).id;
+        let inbox = self.store.inbox(account).await.unwrap().id;
+        let first = self.deliver(to, "INBOX", &fixture("simple.eml"), true).await.uid;
+        let row = self.store.message(account, inbox, first).await.unwrap().unwrap();
+        let record = self.store.records(account, inbox, first, first, 1).await.unwrap().pop().map(|(_, record)| record);
+        let message = NewMessage {
+            blob: row.blob,
+            octets: row.octets,
+            flags: Flags::default(),
+            internal_date: row.internal_date,
+            saved_at: row.saved_at,
+            record,
+        };
+        let more = move |tx: &mut storage::Transaction<'_>| {
+            (1..messages).try_for_each(|_| tx.deposit(account, inbox, &message).map(drop))
+        };
+        let _done = self.store.transact(more).await.unwrap();
+    }
+
     pub fn account(&self, name: &str) -> Arc<AccountObject> {
         let address = Address::parse(&format!("{name}@example.org")).unwrap();
         self.store.directory().account(&address).cloned().unwrap()

@@ -73,6 +73,7 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
         append_octets_max: limits.message_octets_max,
         connections_max: number(limits.imap_connections_max),
         connections_per_address_max: number(limits.imap_connections_per_address_max),
+        autologout: Duration::from_secs(limits.imap_idle_secs),
         shutdown_grace: Duration::from_secs(limits.shutdown_grace_secs),
         ..imap::Settings::default()
     }
@@ -141,4 +142,20 @@ fn login(config: &Config) -> Result<Login, Failure> {
     })?;
     let password = text.lines().next().unwrap_or_default();
     Ok(Login { name: name.clone(), password: Secret::new(password) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the file says of IMAP reaches its sessions; a reload makes the settings anew from the limits.
+    #[test]
+    fn limits_of_imap_are_taken_over() {
+        let mut config = Config::default();
+        assert_eq!(imap(&config).autologout, Duration::from_secs(1_800));
+        config.limits.imap_idle_secs = 5_400;
+        config.limits.imap_connections_max = 7;
+        let settings = imap(&config);
+        assert_eq!((settings.autologout, settings.connections_max), (Duration::from_secs(5_400), 7));
+    }
 }

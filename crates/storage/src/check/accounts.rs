@@ -1,18 +1,20 @@
 //! Accounts: an INBOX each, usage the sum of the mailboxes, counters behind what is in use; deleted mailboxes gone.
 
-use mail::{AccountId, MailboxId, UidValidity};
+use mail::{AccountId, MailboxId, Uid, UidValidity};
 
 use super::pages::{Pages, ROWS};
 use super::{Check, Flaw};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
-use crate::rows::MailboxRow;
+use crate::rows::{MailboxRow, UndoRow};
+use crate::undo::undo_range;
 use crate::usage::{Usage, usage_key};
 
 impl Check<'_> {
     pub(super) async fn accounts(&mut self) -> Result<(), StorageError> {
         self.owners().await?;
         self.doomed().await?;
+        self.undo().await?;
         for account in self.accounts.clone() {
             self.account(account).await?;
         }
@@ -65,6 +67,37 @@ impl Check<'_> {
             self.find(Flaw::Counter, format!("account {account}, UIDVALIDITY"), detail);
         }
         Ok(())
+    }
+
+    /// Unfinished work names UIDs that were given, in mailboxes that are there or were deleted meanwhile.
+    async fn undo(&mut self) -> Result<(), StorageError> {
+        let mut pages = Pages::new(self.store, undo_range(), ROWS);
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for (key, value) in page {
+                let place = format!("unfinished work {:02x?}", key.get(keys::HEAD..).unwrap_or_default());
+                let Some(row) = self.decoded(&place, UndoRow::decode(&value)) else { continue };
+                let (account, mailbox, behind) = match &row {
+                    UndoRow::Copy { account, mailbox, copies } => {
+                        if copies.iter().any(|(first, last)| first > last || *first == Uid(0)) {
+                            self.find(Flaw::Undo, &place, format!("{copies:?}"));
+                        }
+                        let last = copies.iter().map(|(_, last)| *last).max().unwrap_or(Uid(0));
+                        (*account, *mailbox, Uid(last.0.saturating_add(1)))
+                    }
+                    UndoRow::MoveAll { account, from, below, .. } => (*account, *from, *below),
+                };
+                let stored = self.store.engine.get(&keys::mailbox(account, mailbox)).await?;
+                // One that can't be read has been reported with the mailboxes.
+                let Some(Ok(mailbox)) = stored.map(|value| MailboxRow::decode(&value)) else { continue };
+                if behind > mailbox.uid_next {
+                    self.find(Flaw::Undo, place, format!("UIDs below {behind}, UIDNEXT is {}", mailbox.uid_next));
+                }
+            }
+        }
     }
 
     async fn doomed(&mut self) -> Result<(), StorageError> {

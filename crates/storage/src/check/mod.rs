@@ -51,6 +51,8 @@ pub enum Flaw {
     NoInbox,
     /// A deleted mailbox is still there.
     Doomed,
+    /// Unfinished work names messages that never were.
+    Undo,
     /// A mailbox's counters are not those of its messages.
     MailboxCounters,
     /// An account's usage is not the sum of its mailboxes.
@@ -117,6 +119,7 @@ impl Flaw {
             Self::MailboxName => "name and mailbox don't match",
             Self::NoInbox => "has no INBOX",
             Self::Doomed => "is deleted and still there",
+            Self::Undo => "names messages that never were",
             Self::MailboxCounters => "counters are wrong",
             Self::Usage => "usage is wrong",
             Self::UidNext => "UID is not below UIDNEXT",

@@ -16,6 +16,7 @@ const TABLES: &[Table] = &[
     Table::Subscription,
     Table::Doomed,
     Table::Acl,
+    Table::Undo,
     Table::Message,
     Table::Record,
     Table::Change,

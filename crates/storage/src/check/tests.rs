@@ -15,7 +15,7 @@ use crate::keys::{self, Key, Table};
 use crate::mailboxes::doomed_key;
 use crate::messages::{ExpungeScope, FlagChange, NewMessage};
 use crate::objects::{PutMode, row_key};
-use crate::rows::{BlobRow, EventRow, MailboxRow, MessageRow, QueueRow};
+use crate::rows::{BlobRow, EventRow, MailboxRow, MessageRow, QueueRow, UndoRow};
 use crate::store::{Store, counter};
 use crate::usage::usage_key;
 use crate::{Engine, MemoryEngine, StorageError};
@@ -63,6 +63,10 @@ fn account(name: &str) -> AccountObject {
         created_at: START,
         ..AccountObject::new(mail::Address::parse(&format!("{name}@example.org")).unwrap())
     }
+}
+
+fn undo_key() -> Vec<u8> {
+    Key::global(Table::Undo).bytes(&[7; 16]).done()
 }
 
 /// A store with two accounts, six messages (one of them large and in two mailboxes), an expunged one, one queue entry
@@ -264,6 +268,23 @@ damage! {
     second_name(s) { s.put(keys::mailbox_name(ALICE, "Other"), INBOX.0.to_be_bytes().to_vec()); }
         => [Flaw::MailboxName];
     doomed_mailbox_there(s) { s.put(doomed_key(ALICE, INBOX), ""); } => [Flaw::Doomed];
+    undo_unreadable(s) { s.put(undo_key(), "?"); } => [Flaw::Undecodable];
+    undo_of_what_never_was(s) {
+        let row = UndoRow::Copy { account: ALICE, mailbox: INBOX, copies: vec![(Uid(1), Uid(99))] };
+        s.put(undo_key(), row.encode().unwrap());
+    } => [Flaw::Undo];
+    undo_without_order(s) {
+        let row = UndoRow::Copy { account: ALICE, mailbox: INBOX, copies: vec![(Uid(2), Uid(1))] };
+        s.put(undo_key(), row.encode().unwrap());
+    } => [Flaw::Undo];
+    move_of_what_never_was(s) {
+        let row = UndoRow::MoveAll { account: ALICE, from: INBOX, to: TRASH, below: Uid(99) };
+        s.put(undo_key(), row.encode().unwrap());
+    } => [Flaw::Undo];
+    undo_in_a_deleted_mailbox(s) {
+        let row = UndoRow::Copy { account: ALICE, mailbox: MailboxId(77), copies: vec![(Uid(1), Uid(99))] };
+        s.put(undo_key(), row.encode().unwrap());
+    } => [];
     unseen(s) { s.edit_mailbox(|row| row.unseen += 1).await; } => [Flaw::MailboxCounters];
     deleted(s) { s.edit_mailbox(|row| row.deleted += 1).await; } => [Flaw::MailboxCounters];
     messages(s) { s.edit_mailbox(|row| row.messages += 1).await; } => [Flaw::MailboxCounters, Flaw::Usage];

@@ -5,12 +5,14 @@ mod event;
 mod mailbox;
 mod message;
 mod queue;
+mod undo;
 
 pub use blob::BlobRow;
 pub use event::EventRow;
 pub use mailbox::MailboxRow;
 pub use message::MessageRow;
 pub use queue::{QueueRecipient, QueueRow, RecipientState};
+pub use undo::UndoRow;
 
 use bytes::Bytes;
 use serde::Serialize;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use mail::{AccountId, MailboxId, Notice};
 use routing::{Acl, Identifier};
 
-use crate::engine::Order;
+use crate::engine::{Durability, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::limits::{ACL_ENTRIES_MAX, MAILBOXES_MAX, SHARED_WITH_MAX};
@@ -80,7 +80,7 @@ impl Store {
     /// Takes lists apart before their account goes, some at a time: an account can have more than one transaction holds.
     pub(crate) async fn clear_lists(&self, owner: AccountId) -> Result<(), StorageError> {
         loop {
-            let done = self.transact(move |tx| {
+            let done = self.transact_with(Durability::Freeing, move |tx| {
                 let range = Key::of(Table::Acl, owner).u8(LIST).range();
                 let some = tx.scan(&range, Order::Ascending, LISTS_PER_STEP)?;
                 for (key, _) in &some {

@@ -125,6 +125,9 @@ impl Transaction<'_> {
             FlagChange::Add(_) => named.then_some(true),
             FlagChange::Remove(_) => named.then_some(false),
         };
+        for (row, before_all) in result.rows.iter().zip(&mut result.before) {
+            *before_all = (*before_all).max(before.modseq_of(row.uid));
+        }
         let state = match wanted.filter(|_| by.mask.has_seen()) {
             Some(seen) => {
                 let wanted: Vec<(Uid, bool)> = result.rows.iter().map(|row| (row.uid, seen)).collect();

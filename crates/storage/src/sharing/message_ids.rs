@@ -5,7 +5,7 @@
 
 use mail::{AccountId, Flags, Keyword, MailboxId, SystemFlags, Uid};
 
-use crate::engine::Order;
+use crate::engine::{Durability, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::limits::{ANSWERED_COPIES_MAX, TRANSACTION_ROWS_MAX};
@@ -17,7 +17,7 @@ impl Store {
     /// Forgets where an account's messages are, some at a time; none are added any more.
     pub(crate) async fn clear_message_ids(&self, account: AccountId) -> Result<(), StorageError> {
         loop {
-            let done = self.transact(move |tx| {
+            let done = self.transact_with(Durability::Freeing, move |tx| {
                 if tx.get(&marker(account))?.is_some() {
                     tx.delete(marker(account));
                 }

@@ -12,7 +12,7 @@ use mail::{AccountId, MailboxId, ModSeq, Notice, SystemFlags, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::UidRanges;
-use crate::engine::{KeyRange, Order};
+use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::limits::{PERSON_CHANGES_MAX, PERSON_RANGES_MAX, PERSON_READERS_MAX};
@@ -109,7 +109,7 @@ impl Store {
     /// Forgets what an account has seen in others' mailboxes, some at a time.
     pub(crate) async fn forget_reader(&self, reader: AccountId) -> Result<(), StorageError> {
         loop {
-            let done = self.transact(move |tx| {
+            let done = self.transact_with(Durability::Freeing, move |tx| {
                 let range = Key::of(Table::PersonSeen, reader).u8(READS).range();
                 let some = tx.scan(&range, Order::Ascending, READERS_PER_STEP)?;
                 for (key, _) in &some {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mail::{AccountId, Address, Flags, InternalDate, Keyword, MailboxId, ModSeq, SystemFlags, Timestamp, Uid};
 use message::{MessageRecord, Scanner};
 use proptest::prelude::*;
-use routing::objects::{AccountKind, AccountObject, Member, Object, SeenState, SharedMailbox};
+use routing::objects::{AccountKind, AccountObject, DomainObject, Member, Object, SeenState, SharedMailbox};
 use routing::{Acl, Identifier, Rights};
 use world::simulated::SimulatedWorld;
 
@@ -38,6 +38,8 @@ async fn stage() -> Stage {
     let engine = MemoryEngine::default();
     let world = SimulatedWorld::new(Timestamp(1_800_000_000_000), 7).world();
     let store = Store::open(Arc::new(engine.clone()), world).await.unwrap();
+    let domain = DomainObject::new(mail::Domain::parse("example.org").unwrap());
+    store.put_object(Object::Domain(domain), PutMode::Add).await.unwrap();
     for name in ["alice", "bob"] {
         store.add_account(AccountObject::new(address(name))).await.unwrap();
     }
@@ -49,15 +51,19 @@ async fn stage() -> Stage {
     Stage { engine, store }
 }
 
+fn content(id: &str) -> String {
+    format!("Message-ID: <{id}>\r\n\r\nx\r\n")
+}
+
 fn record(id: &str) -> Bytes {
-    let structure = Scanner::scan(format!("Message-ID: <{id}>\r\n\r\nx\r\n").as_bytes());
+    let structure = Scanner::scan(content(id).as_bytes());
     Bytes::from(MessageRecord::new(&structure, Vec::new(), Vec::new(), Vec::new()).encode())
 }
 
 impl Stage {
     async fn deposit(&self, account: AccountId, mailbox: MailboxId, id: &str) -> Uid {
         let mut writer = self.store.blob_writer();
-        writer.write(id.as_bytes()).await.unwrap();
+        writer.write(content(id).as_bytes()).await.unwrap();
         let blob = writer.finish();
         let message = NewMessage {
             blob: blob.hash,

@@ -177,7 +177,7 @@ impl Stage {
 
     /// Once swept, the store holds the contents of its messages and nothing else.
     pub(crate) async fn nothing_is_left_over(&self) {
-        for table in [Table::Upload, Table::Grave, Table::Doomed] {
+        for table in [Table::Upload, Table::Grave, Table::Doomed, Table::Undo] {
             let rows = self.engine.scan(Key::global(table).range(), Order::Ascending, 10).await.unwrap();
             assert_eq!(rows, vec![], "{table:?}");
         }
