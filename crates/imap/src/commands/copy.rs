@@ -107,22 +107,36 @@ impl Session {
         Ok(target.owner != account || self.selected()?.owner != account)
     }
 
-    /// Copies or moves from or to another account's mailbox, in one transaction: with the flags that may be set there.
+    /// Copies or moves from or to another account's mailbox, with the flags that may be set there. A COPY is one
+    /// transaction; a long MOVE takes several, each of which leaves every message in exactly one of the mailboxes.
     async fn transfer(&mut self, uids: Vec<Uid>, target: &Target, remove: bool) -> Result<Answer, Fault> {
         let from = self.end()?;
-        let done = match self.server.store.transfer(from, uids, target.end(), remove).await {
-            Err(StorageError::NoSuchMailbox) => return Ok(try_create()),
-            done => done?.value,
-        };
-        Ok(match (copy_uid(&done), remove) {
-            (Some(code), false) => Answer::ok("Copied").with(code),
-            (Some(code), true) => {
-                response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Moved");
-                Answer::ok("Done")
+        let store = self.server.store.clone();
+        let step = if remove { MOVES_PER_STEP } else { uids.len().max(1) };
+        let (mut validity, mut pairs, mut failure) = (UidValidity(0), Vec::new(), None);
+        for some in uids.chunks(step) {
+            match store.transfer(from, some.to_vec(), target.end(), remove).await {
+                Ok(done) => {
+                    validity = done.value.0;
+                    pairs.extend(done.value.1);
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
             }
-            (None, false) => Answer::ok("Nothing to copy"),
-            (None, true) => Answer::ok("Nothing to move"),
-        })
+        }
+        let code = copy_uid(&(validity, pairs));
+        if let Some(code) = code.as_ref().filter(|_| remove) {
+            response::untagged(self.connection.out(), Condition::Ok, Some(code), "Moved");
+        }
+        match (failure, code, remove) {
+            (Some(StorageError::NoSuchMailbox), ..) => Ok(Answer::of(&StorageError::NoSuchMailbox)),
+            (Some(error), ..) => Err(error.into()),
+            (None, Some(code), false) => Ok(Answer::ok("Copied").with(code)),
+            (None, Some(_), true) => Ok(Answer::ok("Done")),
+            (None, None, _) => Ok(Answer::ok("Nothing to copy or move")),
+        }
     }
 }
 
