@@ -289,6 +289,8 @@ class Dns:
                 data = socket.inet_aton(record)
             elif kind == "AAAA":
                 data = socket.inet_pton(socket.AF_INET6, record)
+            elif kind == "TXT":
+                data = bytes([len(record)]) + record.encode()
             else:
                 data = struct.pack(">H", record[0]) + self._name(record[1])
             body += struct.pack(">H", len(data)) + data

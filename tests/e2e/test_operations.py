@@ -1,5 +1,6 @@
 """Running it: stop, reload, health, metrics, the command line with and without a server, `explain`."""
 
+import imaplib
 import json
 import re
 import signal
@@ -183,9 +184,19 @@ class Health(ServerCase):
         with self.relais.smtp() as client:
             client.command("XYZZY")
         after = self.relais.http("/metrics")[1]
+        # Each says what it is.
+        names = set(re.findall(r"(?m)^# TYPE (\w+) ", after))
+        self.assertEqual(sorted(names - set(re.findall(r"(?m)^# HELP (\w+) ", after))), [])
         changed = set(after.splitlines()) - set(text.splitlines())
         self.assertTrue(any("smtp" in line for line in changed), changed)
         self.assertGreaterEqual(self.relais.metric("relais_smtp_in_misbehaviour_total", reason="unknown_command"), 1)
+        with imaplib.IMAP4("127.0.0.1", self.relais.ports["imap"], timeout=30) as client:
+            client.noop()
+        until(lambda: self.relais.metric("relais_imap_commands_total", command="NOOP", result="ok"), what="the count")
+        text = self.relais.http("/metrics")[1]
+        self.assertRegex(text, r"(?m)^# HELP relais_imap_commands_total IMAP commands answered")
+        for name in re.findall(r"(?m)^# TYPE (relais_imap_\w+) counter$", text):
+            self.assertTrue(name.endswith("_total"), name)
 
 
 class CommandLine(ServerCase):

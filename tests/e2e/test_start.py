@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import unittest
 from pathlib import Path
@@ -80,10 +81,20 @@ class Store(TestCase):
             shutil.chown(path, "nobody", "nogroup")
         server.cli("domain", "add", "example.test")
         server.cli("check", "--deep")
+        # What only root may read is read before root is given up.
         server.certificate.key.chmod(0o600)
+        password = server.home / "password"
+        password.write_text("open sesame\n")
+        password.chmod(0o600)
+        server.set("queue.smart_host", host="127.0.0.1", port=9, login="relais", password_file=password)
         server.start()
         status = Path("/proc/%d/status" % server.process.pid).read_text()
         self.assertEqual(server.data.stat().st_uid, int(re.search(r"Uid:\s+(\d+)", status).group(1)))
+        self.assertEqual((server.data / "relais.sock").stat().st_mode & 0o777, 0o600)
+        # At a SIGHUP it can't be read any more, and the log says what to do about it.
+        server.signal(signal.SIGHUP)
+        until(lambda: "who must be able to read both files" in server.log_text(), what="a hint in the log")
+        self.assertIn("runs as nobody", server.log_text())
         server.stop()
         for path in server.data.rglob("*"):
             self.assertEqual(path.owner(), "nobody", path)
@@ -220,7 +231,6 @@ class Configuration(TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("not in the domain example.test", done.stderr)
         self.assertFalse((home / "data").exists())
-        # Here the domain is made before it is found that the password is too short.
         (home / "password").write_text("short\n")
         done = run(init + ["--password-file", home / "password"])
         self.assertEqual(done.returncode, 1)

@@ -12,6 +12,7 @@ use world::World;
 use crate::Settings;
 use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
+use crate::group;
 use crate::limits::{IMPORT_ACCOUNTS_MAX, IMPORT_AT_ONCE, NOTE_OCTETS_MAX, PASSWORD_CHARACTERS_MIN};
 use crate::request::{AccountRequest, NewAccount};
 use crate::response::{AccountView, ImportReport, Response};
@@ -144,7 +145,8 @@ async fn remove(store: &Store, address: &Address, force: bool) -> Result<Respons
     let account = find(&store.directory(), address)?;
     let (messages, _) = usage(store, account.id).await?;
     let aliases = aliases_naming(&store.directory(), &account.address);
-    if !force && (messages > 0 || !aliases.is_empty()) {
+    let groups = group::groups_naming(&store.directory(), &account.address);
+    if !force && (messages > 0 || !aliases.is_empty() || !groups.is_empty()) {
         let names: Vec<String> = aliases.iter().map(|alias| alias.address.to_string()).collect();
         let mut reasons = Vec::new();
         if messages > 0 {
@@ -153,8 +155,12 @@ async fn remove(store: &Store, address: &Address, force: bool) -> Result<Respons
         if !names.is_empty() {
             reasons.push(format!("aliases lead to it: {}", names.join(", ")));
         }
+        if !groups.is_empty() {
+            let names: Vec<String> = groups.iter().map(|group| group.address.to_string()).collect();
+            reasons.push(format!("groups name it: {}", names.join(", ")));
+        }
         let message = format!("the account {} is in use: {}", account.address, reasons.join("; "));
-        let hint = "--force deletes the account with its mail, and takes it out of those aliases";
+        let hint = "--force deletes the account with its mail, and takes it out of those aliases and groups";
         return Err(AdminError::new(ErrorKind::InUse, message).hint(hint));
     }
     let mut undone = 0;
@@ -167,8 +173,13 @@ async fn remove(store: &Store, address: &Address, force: bool) -> Result<Respons
             store.put_object(Object::Alias(alias), PutMode::Replace).await?;
         }
     }
+    let left = group::take_out(store, groups, &account.address).await?;
+    group::take_out_of_fallbacks(store, &account.address).await?;
     store.remove_account(&account.address).await?;
-    let more = if undone > 0 { format!(", and took it out of {undone} aliases") } else { String::new() };
+    let mut more = if undone > 0 { format!(", and took it out of {undone} aliases") } else { String::new() };
+    if left > 0 {
+        more.push_str(&format!(", and took it out of {left} groups"));
+    }
     Ok(Response::Done(format!("removed the account {} with {messages} messages{more}", account.address)))
 }
 

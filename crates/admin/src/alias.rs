@@ -1,20 +1,23 @@
-//! Aliases. Whether one can be is `routing::check_alias`'s decision.
+//! Aliases. Whether one can be is `routing::check_alias`'s decision; whether a person may make it for themselves,
+//! `routing::may_make_alias`'s.
 
-use mail::Address;
-use routing::objects::{AliasObject, Object, ObjectKey, Target};
-use routing::{Directory, check_alias};
-use storage::Store;
+use mail::{Address, Domain};
+use routing::objects::{AccountObject, AliasObject, Object, ObjectKey, Target};
+use routing::{Directory, check_alias, may_make_alias, random_local_part};
 use storage::objects::PutMode;
+use storage::{StorageError, Store};
 
+use crate::account;
 use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
+use crate::group;
 use crate::limits::NOTE_OCTETS_MAX;
 use crate::request::AliasRequest;
-use crate::response::Response;
+use crate::response::{AliasView, FirstUseView, Response};
 
 pub(crate) async fn execute(store: &Store, request: AliasRequest) -> Result<Response, AdminError> {
     match request {
-        AliasRequest::Add { address, targets, note } => {
+        AliasRequest::Add { address, targets, note, terms } => {
             let there = store.directory().alias(&address).map(|alias| (**alias).clone());
             let mode = if there.is_some() { PutMode::Replace } else { PutMode::AddInDomain };
             let created_at = store.now();
@@ -22,28 +25,34 @@ pub(crate) async fn execute(store: &Store, request: AliasRequest) -> Result<Resp
                 there.unwrap_or_else(|| AliasObject { created_at, ..AliasObject::new(address, Vec::new()) });
             add_up(&mut alias.targets, targets);
             alias.note = note.unwrap_or(alias.note);
+            terms.apply(&mut alias.rules).apply(&mut alias.when_away);
             put(store, alias, mode).await
         }
-        AliasRequest::List { domain } => {
-            let directory = store.directory();
-            let of_domain = |alias: &AliasObject| domain.as_ref().is_none_or(|name| alias.address.domain() == name);
-            let mut aliases: Vec<AliasObject> =
-                directory.aliases().filter(|alias| of_domain(alias)).map(|alias| (**alias).clone()).collect();
-            aliases.sort_by(|a, b| (a.address.domain(), &a.address).cmp(&(b.address.domain(), &b.address)));
-            Ok(Response::Aliases(aliases))
+        AliasRequest::Make { account, address, domain, note } => make(store, &account, address, domain, note).await,
+        AliasRequest::List { domain, made_by } => list(store, domain.as_ref(), made_by.as_ref()).await,
+        AliasRequest::Show { address, by } => {
+            let alias = find(&store.directory(), &address)?;
+            must_be_own(store, &alias, by.as_ref())?;
+            view(store, alias).await
         }
-        AliasRequest::Show { address } => Ok(Response::Alias(find(&store.directory(), &address)?)),
-        AliasRequest::Set { address, targets, note, enabled } => {
+        AliasRequest::Set { address, targets, note, enabled, terms, by } => {
             let mut alias = find(&store.directory(), &address)?;
+            must_be_own(store, &alias, by.as_ref())?;
+            if by.is_some() && (targets.is_some() || *terms != crate::Terms::default()) {
+                return Err(AdminError::invalid(
+                    "of their own aliases people change the note, and switch them on and off",
+                ));
+            }
             if let Some(targets) = targets {
                 alias.targets.clear();
                 add_up(&mut alias.targets, targets);
             }
             alias.note = note.unwrap_or(alias.note);
             alias.enabled = enabled.unwrap_or(alias.enabled);
+            terms.apply(&mut alias.rules).apply(&mut alias.when_away);
             put(store, alias, PutMode::Replace).await
         }
-        AliasRequest::Remove { address, targets } => remove(store, &address, &targets).await,
+        AliasRequest::Remove { address, targets, by } => remove(store, &address, &targets, by.as_ref()).await,
     }
 }
 
@@ -64,23 +73,139 @@ fn same(a: &Target, b: &Target) -> bool {
 }
 
 async fn put(store: &Store, alias: AliasObject, mode: PutMode) -> Result<Response, AdminError> {
+    checked(&store.directory(), &alias)?;
+    store.put_object(Object::Alias(alias.clone()), mode).await?;
+    view(store, alias).await
+}
+
+fn checked(directory: &Directory, alias: &AliasObject) -> Result<(), AdminError> {
     if alias.note.len() > NOTE_OCTETS_MAX {
         return Err(AdminError::invalid(format!("the note is longer than {NOTE_OCTETS_MAX} octets")));
     }
-    {
-        let directory = store.directory();
-        must_be_local(&directory, &alias.address)?;
-        check_alias(&directory, &alias).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
-    }
-    store.put_object(Object::Alias(alias.clone()), mode).await?;
-    Ok(Response::Alias(alias))
+    must_be_local(directory, &alias.address)?;
+    check_alias(directory, alias).map_err(|flaw| AdminError::invalid(flaw.to_string()))
 }
 
-async fn remove(store: &Store, address: &Address, targets: &[Target]) -> Result<Response, AdminError> {
+async fn view(store: &Store, alias: AliasObject) -> Result<Response, AdminError> {
+    Ok(Response::Alias(Box::new(with_first_use(store, alias).await?)))
+}
+
+async fn with_first_use(store: &Store, alias: AliasObject) -> Result<AliasView, AdminError> {
+    let first = store.first_use(&alias.address).await?;
+    let owner = alias.made_by.and_then(|id| store.directory().account_by_id(id).map(|account| account.address.clone()));
+    let first_use = first.map(|first| FirstUseView { from: first.reverse_path.to_string(), at: first.at });
+    Ok(AliasView { alias, owner, first_use })
+}
+
+async fn list(store: &Store, domain: Option<&Domain>, made_by: Option<&Address>) -> Result<Response, AdminError> {
+    let mut aliases: Vec<AliasObject> = {
+        let directory = store.directory();
+        let maker = made_by.map(|login| account::find(&directory, login)).transpose()?.map(|account| account.id);
+        let wanted = |alias: &AliasObject| {
+            domain.is_none_or(|name| alias.address.domain() == name) && (maker.is_none() || alias.made_by == maker)
+        };
+        directory.aliases().filter(|alias| wanted(alias)).map(|alias| (**alias).clone()).collect()
+    };
+    aliases.sort_by(|a, b| (a.address.domain(), &a.address).cmp(&(b.address.domain(), &b.address)));
+    let mut views = Vec::with_capacity(aliases.len());
+    for alias in aliases {
+        views.push(with_first_use(store, alias).await?);
+    }
+    Ok(Response::Aliases(views))
+}
+
+/// Makes an alias on behalf of a person: the one named, or a random one.
+async fn make(
+    store: &Store,
+    login: &Address,
+    address: Option<Address>,
+    domain: Option<Domain>,
+    note: Option<String>,
+) -> Result<Response, AdminError> {
+    let account = account::find(&store.directory(), login)?;
+    let named = address.as_ref().map(|address| address.domain().clone());
+    let domain = named.or(domain).unwrap_or_else(|| account.address.domain().clone());
+    may_make_alias(&store.directory(), &account, &domain, address.as_ref())
+        .map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
+    let wanted = |address| AliasObject {
+        note: note.clone().unwrap_or_default(),
+        made_by: Some(account.id),
+        created_at: store.now(),
+        ..AliasObject::new(address, vec![Target::Address(account.address.clone())])
+    };
+    if let Some(address) = address {
+        return add_new(store, wanted(address), &account).await;
+    }
+    for _ in 0..RANDOM_TRIES {
+        let mut chance = [0; 8];
+        store.world().chance.fill(&mut chance);
+        let local = random_local_part(chance);
+        let address = Address::new(&local, domain.clone()).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
+        match add_new(store, wanted(address), &account).await {
+            Err(error) if error.kind == ErrorKind::Exists => {}
+            done => return done,
+        }
+    }
+    Err(AdminError::new(ErrorKind::Unavailable, "no free random address was found, try again"))
+}
+
+/// A person's alias is new, and leads to their mailbox: never beside or over something there is.
+async fn add_new(store: &Store, alias: AliasObject, account: &AccountObject) -> Result<Response, AdminError> {
+    let taken = {
+        let directory = store.directory();
+        directory.alias(&alias.address).is_some()
+            || directory.account_at(&alias.address).is_some()
+            || directory.responders_at(&alias.address).next().is_some()
+    };
+    let exists = || {
+        AdminError::new(
+            ErrorKind::Exists,
+            format!("{} is taken; choose another for {}", alias.address, account.address),
+        )
+    };
+    if taken {
+        return Err(exists());
+    }
+    checked(&store.directory(), &alias)?;
+    match store.put_object(Object::Alias(alias.clone()), PutMode::AddInDomain).await {
+        Ok(_) => view(store, alias).await,
+        Err(StorageError::ObjectExists(_)) => Err(exists()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// On a person's behalf only what they made is shown or changed.
+fn must_be_own(store: &Store, alias: &AliasObject, by: Option<&Address>) -> Result<(), AdminError> {
+    let Some(login) = by else { return Ok(()) };
+    let account = account::find(&store.directory(), login)?;
+    if alias.made_by == Some(account.id) {
+        return Ok(());
+    }
+    let error =
+        AdminError::new(ErrorKind::NotFound, format!("{} is no alias that {} made", alias.address, account.address));
+    Err(error.hint(format!("`relais alias list --made-by {}` lists those", account.address)))
+}
+
+async fn remove(
+    store: &Store,
+    address: &Address,
+    targets: &[Target],
+    by: Option<&Address>,
+) -> Result<Response, AdminError> {
     let mut alias = find(&store.directory(), address)?;
+    must_be_own(store, &alias, by)?;
     if targets.is_empty() {
         store.remove_object(ObjectKey::Alias(alias.address.canonical())).await?;
-        return Ok(Response::Done(format!("removed the alias {}", alias.address)));
+        let mut also = String::new();
+        if store.directory().account_at(&alias.address).is_none() {
+            let groups = group::groups_naming(&store.directory(), &alias.address);
+            let count = group::take_out(store, groups, &alias.address).await?;
+            group::take_out_of_fallbacks(store, &alias.address).await?;
+            if count > 0 {
+                also = format!(", and took it out of {count} groups");
+            }
+        }
+        return Ok(Response::Done(format!("removed the alias {}{also}", alias.address)));
     }
     for target in targets {
         let Some(place) = alias.targets.iter().position(|known| same(known, target)) else {
@@ -95,7 +220,7 @@ async fn remove(store: &Store, address: &Address, targets: &[Target]) -> Result<
         return Err(error.hint(format!("`relais alias remove {}` deletes the whole alias", alias.address)));
     }
     store.put_object(Object::Alias(alias.clone()), PutMode::Replace).await?;
-    Ok(Response::Alias(alias))
+    view(store, alias).await
 }
 
 fn find(directory: &Directory, address: &Address) -> Result<AliasObject, AdminError> {
@@ -107,3 +232,5 @@ fn find(directory: &Directory, address: &Address) -> Result<AliasObject, AdminEr
         }
     }
 }
+
+const RANDOM_TRIES: usize = 8;

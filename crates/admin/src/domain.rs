@@ -1,28 +1,31 @@
 //! Domains.
 
 use mail::{Address, Domain};
-use routing::Directory;
 use routing::objects::{DomainObject, Object, ObjectKey};
+use routing::{Directory, check_domain};
 use storage::Store;
 use storage::objects::PutMode;
 
 use crate::error::{AdminError, ErrorKind};
-use crate::request::DomainRequest;
+use crate::group;
+use crate::pattern;
+use crate::request::{DomainContent, DomainRequest};
 use crate::response::{DomainView, Response};
 
 pub(crate) async fn execute(store: &Store, request: DomainRequest) -> Result<Response, AdminError> {
     match request {
-        DomainRequest::Add { name, catch_all, postmaster, subaddress_separators } => {
+        DomainRequest::Add { name, catch_all, postmaster, subaddress_separators, content } => {
             if name.as_literal().is_some() {
                 return Err(AdminError::invalid(format!("{name} is an IP address, not a domain")));
             }
-            let domain = DomainObject {
+            let mut domain = DomainObject {
                 catch_all,
                 postmaster,
                 subaddress_separators: checked_separators(subaddress_separators.unwrap_or_else(|| "+".to_owned()))?,
                 created_at: store.now(),
                 ..DomainObject::new(name)
             };
+            apply(&mut domain, *content);
             put(store, domain, PutMode::Add).await
         }
         DomainRequest::List => {
@@ -34,7 +37,7 @@ pub(crate) async fn execute(store: &Store, request: DomainRequest) -> Result<Res
             let domain = find(&directory, &name)?;
             Ok(Response::Domain(view(&directory, &domain)))
         }
-        DomainRequest::Set { name, catch_all, postmaster, subaddress_separators, enabled } => {
+        DomainRequest::Set { name, catch_all, postmaster, subaddress_separators, enabled, content } => {
             let mut domain = find(&store.directory(), &name)?;
             catch_all.apply(&mut domain.catch_all);
             postmaster.apply(&mut domain.postmaster);
@@ -42,13 +45,27 @@ pub(crate) async fn execute(store: &Store, request: DomainRequest) -> Result<Res
                 domain.subaddress_separators = checked_separators(separators)?;
             }
             domain.enabled = enabled.unwrap_or(domain.enabled);
+            apply(&mut domain, *content);
             put(store, domain, PutMode::Replace).await
         }
+        DomainRequest::Pattern { name, request } => pattern::execute(store, &name, request).await,
         DomainRequest::Remove { name, force } => remove(store, name, force).await,
     }
 }
 
+fn apply(domain: &mut DomainObject, content: DomainContent) {
+    content.alias_of.apply(&mut domain.alias_of);
+    domain.time_zone = content.time_zone.unwrap_or_else(|| std::mem::take(&mut domain.time_zone));
+    domain.language = content.language.unwrap_or_else(|| std::mem::take(&mut domain.language));
+    domain.subaddress_folders = content.subaddress_folders.unwrap_or(domain.subaddress_folders);
+    let policy = &mut domain.alias_policy;
+    policy.makers = content.alias_makers.unwrap_or_else(|| std::mem::take(&mut policy.makers));
+    policy.per_person_max = content.aliases_per_person_max.unwrap_or(policy.per_person_max);
+    policy.forms = content.alias_forms.unwrap_or_else(|| std::mem::take(&mut policy.forms));
+}
+
 async fn put(store: &Store, domain: DomainObject, mode: PutMode) -> Result<Response, AdminError> {
+    check_domain(&store.directory(), &domain).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
     for address in [&domain.catch_all, &domain.postmaster].into_iter().flatten() {
         if address.domain() == &domain.name {
             continue;
@@ -76,30 +93,37 @@ async fn put(store: &Store, domain: DomainObject, mode: PutMode) -> Result<Respo
 }
 
 async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, AdminError> {
-    let (accounts, aliases, responders) = {
+    let inside = {
         let directory = store.directory();
         find(&directory, &name)?;
-        let accounts: Vec<Address> = directory.accounts_of(&name).map(|account| account.address.clone()).collect();
-        let aliases = directory.aliases().map(|alias| alias.address.canonical());
-        let aliases: Vec<Address> = aliases.filter(|address| address.domain() == &name).collect();
-        let responders = directory.responders().filter(|responder| responder.address.domain() == &name);
-        let responders: Vec<u64> = responders.map(|responder| responder.id).collect();
-        (accounts, aliases, responders)
+        if let Some(other) = directory.domains().find(|other| other.alias_of.as_ref() == Some(&name)) {
+            let error = AdminError::new(ErrorKind::InUse, format!("{} stands for {name}", other.name));
+            return Err(error.hint(format!("`relais domain set {} --no-alias-of` ends that", other.name)));
+        }
+        Inside::of(&directory, &name)
     };
-    let inside = format!("{} accounts, {} aliases, {} responders", accounts.len(), aliases.len(), responders.len());
-    let empty = accounts.is_empty() && aliases.is_empty() && responders.is_empty();
-    if !empty && !force {
-        let error = AdminError::new(ErrorKind::InUse, format!("the domain {name} still has {inside}"));
+    let told = inside.to_string();
+    if !inside.is_empty() && !force {
+        let error = AdminError::new(ErrorKind::InUse, format!("the domain {name} still has {told}"));
         return Err(error.hint("--force deletes them too, with all mail of those accounts"));
     }
-    for id in responders {
+    for id in inside.responders {
         store.remove_object(ObjectKey::Responder(id)).await?;
     }
-    for address in aliases {
-        store.remove_object(ObjectKey::Alias(address)).await?;
+    for address in &inside.lists {
+        store.remove_list(address).await?;
     }
-    for address in accounts {
-        store.remove_account(&address).await?;
+    group::remove_all(store, &inside.groups).await?;
+    for address in &inside.aliases {
+        store.remove_object(ObjectKey::Alias(address.clone())).await?;
+        group::take_out_of_fallbacks(store, address).await?;
+    }
+    for address in &inside.accounts {
+        // Members of groups elsewhere leave them.
+        let groups = group::groups_naming(&store.directory(), address);
+        group::take_out(store, groups, address).await?;
+        group::take_out_of_fallbacks(store, address).await?;
+        store.remove_account(address).await?;
     }
     // What somebody added since is not removed unseen.
     if let Err(error) = store.remove_domain(&name).await {
@@ -108,11 +132,57 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
         let again = format!("`relais domain remove {name}` again shows it");
         return Err(if late { AdminError { kind: ErrorKind::InUse, ..error.hint(again) } } else { error });
     }
-    Ok(Response::Done(format!("removed the domain {name} with {inside}")))
+    Ok(Response::Done(format!("removed the domain {name} with {told}")))
+}
+
+/// What has an address in a domain.
+struct Inside {
+    accounts: Vec<Address>,
+    aliases: Vec<Address>,
+    groups: Vec<Address>,
+    lists: Vec<Address>,
+    responders: Vec<u64>,
+}
+
+impl Inside {
+    fn of(directory: &Directory, name: &Domain) -> Self {
+        let here = |address: &Address| address.domain() == name;
+        let aliases = directory.aliases().map(|alias| alias.address.canonical());
+        let groups = directory.groups().map(|group| group.address.clone());
+        let lists = directory.lists().map(|list| list.address.clone());
+        let responders = directory.responders().filter(|responder| here(&responder.address));
+        Self {
+            accounts: directory.accounts_of(name).map(|account| account.address.clone()).collect(),
+            aliases: aliases.filter(here).collect(),
+            groups: groups.filter(here).collect(),
+            lists: lists.filter(here).collect(),
+            responders: responders.map(|responder| responder.id).collect(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+            && self.aliases.is_empty()
+            && self.groups.is_empty()
+            && self.lists.is_empty()
+            && self.responders.is_empty()
+    }
+}
+
+impl std::fmt::Display for Inside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} accounts, {} aliases", self.accounts.len(), self.aliases.len())?;
+        for (count, what) in [(self.groups.len(), "groups"), (self.lists.len(), "lists")] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        write!(f, ", {} responders", self.responders.len())
+    }
 }
 
 /// The domain of that name.
-fn find(directory: &Directory, name: &Domain) -> Result<DomainObject, AdminError> {
+pub(crate) fn find(directory: &Directory, name: &Domain) -> Result<DomainObject, AdminError> {
     match directory.domain(name) {
         Some(domain) => Ok((**domain).clone()),
         None => Err(AdminError::not_found("domain", name.as_str(), directory.domains().map(|d| d.name.to_string()))),
@@ -160,5 +230,7 @@ fn view(directory: &Directory, domain: &DomainObject) -> DomainView {
         domain: domain.clone(),
         accounts: directory.accounts_of(&domain.name).count(),
         aliases: directory.aliases().filter(|alias| alias.address.domain() == &domain.name).count(),
+        groups: directory.groups().filter(|group| group.address.domain() == &domain.name).count(),
+        lists: directory.lists().filter(|list| list.address.domain() == &domain.name).count(),
     }
 }

@@ -3,7 +3,7 @@
 
 use mail::{Address, ForwardPath, ReversePath};
 use routing::objects::{ResponderKind, ResponderObject};
-use routing::responders::{Decision, Facts, HeaderMarks, decide, zone_of};
+use routing::responders::{Decision, Facts, HeaderMarks, Memory, Received, decide, zone_of};
 use routing::{Asking, Directory, resolve};
 use storage::Store;
 
@@ -49,12 +49,16 @@ fn told(
     now: mail::Timestamp,
 ) -> String {
     let marks = HeaderMarks { recipients: vec![to.clone()], ..HeaderMarks::default() };
-    let facts = Facts::new(directory, responder, to, from.clone(), now, marks);
+    let submitter = from.address().and_then(|from| directory.account_at(from)).map(|account| account.id);
+    let received =
+        Received { recipient: to, reverse_path: from.clone(), received_at: now, submitter, junk: false, marks };
+    let facts = Facts::new(directory, responder, received);
+    let memory = Memory { contact: true, ..Memory::default() };
     let kind = match responder.kind {
         ResponderKind::Autoresponder => "autoresponder",
         ResponderKind::OutOfOffice => "out-of-office message",
     };
-    let decision = match (decide(responder, &facts, now, &zone_of(directory, responder), None), from.address()) {
+    let decision = match (decide(responder, &facts, now, &zone_of(directory, responder), &memory), from.address()) {
         (Decision::Answer, Some(sender)) => {
             let secs = responder.frequency_secs;
             format!("answers {sender}, unless the message is automatic or bulk, at most once every {secs} s")

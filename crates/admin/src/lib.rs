@@ -8,29 +8,37 @@
 
 mod account;
 mod alias;
+mod contact;
 mod domain;
 mod error;
 mod event;
 mod explain;
+mod group;
 pub mod limits;
+mod list;
+mod pattern;
 mod queue_entry;
 mod request;
 mod responder;
 mod response;
 mod shared;
+mod terms;
 
 use auth::PasswordParams;
 use storage::Store;
 
 pub use error::{AdminError, ErrorKind};
 pub use request::{
-    AccountRequest, AliasRequest, DomainRequest, Edit, EventId, EventRequest, EventSelection, NewAccount, QueueRequest,
-    QueueSelection, Request, ResponderContent, ResponderRequest,
+    AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
+    EventSelection, GroupContent, GroupRequest, ListContent, ListRequest, MemberContent, NewAccount, NewMember,
+    PatternRequest, PreviewRequest, QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest,
 };
 pub use response::{
-    AccountView, DomainView, EventView, Explanation, ImportReport, QueueEntryView, QueueRecipientView, Response,
+    AccountView, AliasView, DomainView, EventView, Explanation, FirstUseView, ImportReport, ListView, MemberImport,
+    MemberView, PatternTest, Preview, QueueEntryView, QueueRecipientView, ResponderView, Response, WaitingView,
 };
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
+pub use terms::Terms;
 
 /// What carrying out requests depends on beside the store.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,7 +59,10 @@ pub async fn execute(store: &Store, settings: Settings, request: Request) -> Res
         Request::Alias(request) => alias::execute(store, request).await,
         Request::Shared(request) => shared::execute(store, settings, request).await,
         Request::Acl(request) => shared::acl(store, request).await,
+        Request::Group(request) => group::execute(store, request).await,
+        Request::List(request) => list::execute(store, *request).await,
         Request::Responder(request) => responder::execute(store, request).await,
+        Request::Contact(request) => contact::execute(store, request).await,
         Request::Queue(request) => queue_entry::execute(store, request).await,
         Request::Event(request) => event::execute(store, request).await,
         Request::Explain { from, to, account, octets } => {

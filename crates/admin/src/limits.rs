@@ -12,6 +12,9 @@ pub(crate) const IMPORT_AT_ONCE: usize = 64;
 /// Queue entries in one listing, and one selection of all.
 pub const QUEUE_ENTRIES_MAX: usize = 10_000;
 
+/// Contacts in one listing.
+pub const CONTACTS_MAX: usize = 10_000;
+
 /// Parked events of a topic in one listing, and in one selection of all.
 pub const EVENTS_MAX: usize = 1_000;
 
@@ -20,3 +23,9 @@ pub const NOTE_OCTETS_MAX: usize = 1_000;
 
 /// Members of one shared mailbox.
 pub const MEMBERS_MAX: usize = 1_000;
+
+/// Characters of a list's name: behind it come `-confirm+` and a token of 21, and a local part has 64.
+pub const LIST_NAME_OCTETS_MAX: usize = 30;
+
+/// Members, or waiting messages, that are read or written at a time.
+pub(crate) const MEMBERS_PAGE: usize = 1_000;

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use mail::{Address, Domain, Timestamp};
-use routing::objects::{AccountKind, Member, ResponderKind, Role, SeenState, Target};
+use routing::objects::{ResponderKind, Role, Target};
+use storage::rows::MemberState;
 use storage::{MemoryEngine, SilentDoorbell};
 use world::simulated::SimulatedWorld;
 
@@ -37,7 +38,13 @@ fn target(text: &str) -> Target {
 
 fn add_domain(text: &str) -> Request {
     let (catch_all, postmaster, subaddress_separators) = (None, None, None);
-    Request::Domain(DomainRequest::Add { name: name(text), catch_all, postmaster, subaddress_separators })
+    Request::Domain(DomainRequest::Add {
+        name: name(text),
+        catch_all,
+        postmaster,
+        subaddress_separators,
+        content: Box::default(),
+    })
 }
 
 fn add_account(text: &str) -> Request {
@@ -46,7 +53,7 @@ fn add_account(text: &str) -> Request {
 
 fn add_alias(text: &str, targets: &[&str]) -> Request {
     let targets = targets.iter().copied().map(target).collect();
-    Request::Alias(AliasRequest::Add { address: address(text), targets, note: None })
+    Request::Alias(AliasRequest::Add { address: address(text), targets, note: None, terms: Box::default() })
 }
 
 /// example.org with alice and bob.
@@ -164,14 +171,14 @@ async fn r03_redirects_of_an_alias_add_up() {
     ask(&store, add_alias("info@example.org", &["alice@example.org"])).await.unwrap();
     let added = ask(&store, add_alias("INFO@example.org", &["bob@example.org", "ALICE@example.org", ""])).await;
     let Ok(Response::Alias(alias)) = added else { panic!("{added:?}") };
-    let targets: Vec<String> = alias.targets.into_iter().map(String::from).collect();
+    let targets: Vec<String> = alias.alias.targets.into_iter().map(String::from).collect();
     assert_eq!(targets, ["alice@example.org", "bob@example.org", ""]);
     let remove = |targets: &[&str]| {
         let targets = targets.iter().copied().map(target).collect();
-        Request::Alias(AliasRequest::Remove { address: address("info@example.org"), targets })
+        Request::Alias(AliasRequest::Remove { address: address("info@example.org"), targets, by: None })
     };
     let Ok(Response::Alias(alias)) = ask(&store, remove(&["", "bob@example.org"])).await else { panic!() };
-    assert_eq!(alias.targets, [target("alice@example.org")]);
+    assert_eq!(alias.alias.targets, [target("alice@example.org")]);
     assert_eq!(
         said(ask(&store, remove(&["alice@example.org"])).await),
         "info@example.org would lead nowhere\n  `relais alias remove info@example.org` deletes the whole alias"
@@ -287,15 +294,18 @@ async fn a_responder_is_added_edited_listed_and_removed() {
     let Ok(Response::Responder(made)) = ask(&store, add_responder("alice@example.org", content)).await else {
         panic!()
     };
-    assert_eq!((made.id, made.frequency_secs, made.keep), (1, 86_400, false));
-    assert_eq!((made.starts.as_deref(), made.ends.as_deref()), (Some("2026-07-01"), Some("2026-07-14")));
+    assert_eq!((made.responder.id, made.responder.frequency_secs, made.responder.keep), (1, 86_400, false));
+    assert_eq!(
+        (made.responder.starts.as_deref(), made.responder.ends.as_deref()),
+        (Some("2026-07-01"), Some("2026-07-14"))
+    );
     let content = Box::new(ResponderContent { ends: Edit::Clear, enabled: Some(false), ..ResponderContent::default() });
     let Ok(Response::Responder(made)) =
         ask(&store, Request::Responder(ResponderRequest::Set { id: 1, address: None, content })).await
     else {
         panic!()
     };
-    assert!(made.ends.is_none() && !made.enabled && made.starts.is_some());
+    assert!(made.responder.ends.is_none() && !made.responder.enabled && made.responder.starts.is_some());
     let list = |at| Request::Responder(ResponderRequest::List { address: at });
     assert!(
         matches!(ask(&store, list(Some(address("ALICE@example.org")))).await, Ok(Response::Responders(r)) if r.len() == 1)
@@ -396,6 +406,142 @@ async fn explain_tells_the_way_and_the_verdict() {
     assert!(told.responders[0].contains("answers customer@elsewhere.example"), "{:?}", told.responders);
 }
 
+fn set_responder(id: u64, content: ResponderContent) -> Request {
+    Request::Responder(ResponderRequest::Set { id, address: None, content: Box::new(content) })
+}
+
+fn away() -> ResponderContent {
+    ResponderContent {
+        kind: Some(ResponderKind::OutOfOffice),
+        subject: Some("Away".into()),
+        text: Edit::Set("I am away".into()),
+        ..ResponderContent::default()
+    }
+}
+
+#[tokio::test]
+async fn a09_deletion_is_said_each_time_it_begins_or_changes() {
+    let store = stage().await;
+    // 2023-11-14 is today.
+    let content = ResponderContent { keep: Some(false), ends: Edit::Set("2023-11-20".into()), ..away() };
+    let Ok(Response::Responder(made)) = ask(&store, add_responder("alice@example.org", content)).await else {
+        panic!()
+    };
+    assert_eq!(
+        made.deletes.unwrap(),
+        "EVERY message that comes to alice@example.org from 2023-11-14 until 2023-11-20 is answered and then DELETED for good"
+    );
+    let later = || ResponderContent { ends: Edit::Set("2023-12-24".into()), ..ResponderContent::default() };
+    let refused = ask(&store, set_responder(1, later())).await.unwrap_err();
+    assert!(refused.message.contains("deletes what is received") && refused.hint.unwrap().contains("--drop"));
+    // Other words need no second confirmation; a longer window does, and so does switching it on again.
+    let words = ResponderContent { text: Edit::Set("Still away".into()), ..ResponderContent::default() };
+    ask(&store, set_responder(1, words)).await.unwrap();
+    ask(&store, set_responder(1, ResponderContent { keep: Some(false), ..later() })).await.unwrap();
+    let switch = |on| ResponderContent { enabled: Some(on), ..ResponderContent::default() };
+    ask(&store, set_responder(1, switch(false))).await.unwrap();
+    assert_eq!(ask(&store, set_responder(1, switch(true))).await.unwrap_err().kind, ErrorKind::Invalid);
+    let kept = ResponderContent { keep: Some(true), ..switch(true) };
+    let Ok(Response::Responder(made)) = ask(&store, set_responder(1, kept)).await else { panic!() };
+    assert!(made.deletes.is_none() && made.responder.keep);
+    // What leaves keep out keeps.
+    let Ok(Response::Responder(made)) = ask(&store, add_responder("bob@example.org", away())).await else { panic!() };
+    assert!(made.responder.keep);
+    // At an alias nothing is deleted, and it says so.
+    ask(&store, add_alias("info@example.org", &["bob@example.org"])).await.unwrap();
+    let content = ResponderContent { kind: None, keep: Some(false), ..away() };
+    let Ok(Response::Responder(made)) = ask(&store, add_responder("info@example.org", content)).await else { panic!() };
+    assert!(made.deletes.unwrap().starts_with("nothing is deleted"));
+}
+
+#[tokio::test]
+async fn v02_an_absence_begins_today_in_the_zone_of_its_owner() {
+    let store = stage().await;
+    // 2023-11-14T22:13:20Z: in Auckland it is the fifteenth.
+    let edit =
+        serde_json::json!({"account": {"set": {"address": "alice@example.org", "time_zone": "Pacific/Auckland"}}});
+    ask(&store, serde_json::from_value(edit).unwrap()).await.unwrap();
+    let starts = async |content| match ask(&store, add_responder("alice@example.org", content)).await {
+        Ok(Response::Responder(made)) => (made.responder.starts.clone(), made.zone.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(starts(away()).await, (Some("2023-11-15".to_owned()), "Pacific/Auckland".to_owned()));
+    assert_eq!(starts(ResponderContent { starts: Edit::Clear, ..away() }).await.0, None);
+    let robot = ResponderContent { kind: None, ..away() };
+    assert_eq!(starts(robot).await.0, None, "a robot is permanent unless something else is said (A8)");
+}
+
+#[tokio::test]
+async fn v04_a_list_tells_which_are_active() {
+    let store = stage().await;
+    for (starts, ends, week) in [
+        (None, None, None),
+        (Some("2023-12-01"), None, None),
+        (Some("2023-11-01"), Some("2023-11-10"), None),
+        (None, None, Some("mon-fri 09:00-17:00")),
+    ] {
+        let edit = |text: Option<&str>| text.map_or(Edit::Clear, |text| Edit::Set(text.to_owned()));
+        let when = routing::objects::HoursWhen::Inside;
+        let hours = week.map(|week| routing::objects::Hours { week: week.to_owned(), when });
+        let hours = hours.map_or(Edit::Keep, Edit::Set);
+        let content = ResponderContent { starts: edit(starts), ends: edit(ends), hours, ..away() };
+        ask(&store, add_responder("alice@example.org", content)).await.unwrap();
+    }
+    let list = Request::Responder(ResponderRequest::List { address: None });
+    let Ok(Response::Responders(all)) = ask(&store, list).await else { panic!() };
+    use routing::responders::Phase;
+    let told: Vec<_> = all.iter().map(|view| (view.phase, view.acts_now)).collect();
+    assert_eq!(told, [(Phase::Active, true), (Phase::Waiting, false), (Phase::Over, false), (Phase::Active, false)]);
+}
+
+#[tokio::test]
+async fn a_preview_tells_whether_and_what_it_would_answer() {
+    let store = stage().await;
+    let content = ResponderContent {
+        subject: Some("{subject}: away until {until}".into()),
+        text: Edit::Set("{sender_name}, ask {deputy}".into()),
+        ends: Edit::Set("2023-11-20".into()),
+        deputy: Edit::Set(address("bob@example.org")),
+        inside_text: Edit::Set("Colleague {sender}".into()),
+        audience: Some(routing::objects::Audience::Contacts),
+        ..away()
+    };
+    ask(&store, add_responder("alice@example.org", content)).await.unwrap();
+    let preview = async |from: &str| {
+        let of =
+            PreviewRequest { from: address(from), to: None, name: Some("Carol".into()), subject: Some("Order".into()) };
+        match ask(&store, Request::Responder(ResponderRequest::Preview { id: 1, of })).await {
+            Ok(Response::Preview(preview)) => *preview,
+            other => panic!("{other:?}"),
+        }
+    };
+    let stranger = preview("carol@r.example").await;
+    assert!(!stranger.answers && stranger.decision.contains("contacts"), "{}", stranger.decision);
+    let contact = |verb: fn(Address, Address) -> ContactRequest| {
+        Request::Contact(verb(address("alice@example.org"), address("carol@r.example")))
+    };
+    ask(&store, contact(|account, address| ContactRequest::Add { account, address })).await.unwrap();
+    let known = preview("carol@r.example").await;
+    assert!(known.answers);
+    assert_eq!(known.subject, "Order: away until 20 November 2023");
+    assert_eq!(known.text.as_deref(), Some("Carol, ask bob@example.org"));
+    assert_eq!(preview("bob@example.org").await.text.as_deref(), Some("Colleague bob@example.org"));
+    let list = Request::Contact(ContactRequest::List { account: address("alice@example.org"), after: None });
+    let Ok(Response::Contacts(all)) = ask(&store, list).await else { panic!() };
+    assert_eq!(all.len(), 1);
+    ask(&store, contact(|account, address| ContactRequest::Remove { account, address })).await.unwrap();
+    let again = ask(&store, contact(|account, address| ContactRequest::Remove { account, address })).await;
+    assert_eq!(again.unwrap_err().kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_placeholder_that_is_none_is_refused_with_the_nearest_name() {
+    let store = stage().await;
+    let content = ResponderContent { text: Edit::Set("Back {untill}".into()), ..away() };
+    let refused = said(ask(&store, add_responder("alice@example.org", content)).await);
+    assert!(refused.contains("{untill}") && refused.contains("did you mean {until}"), "{refused}");
+}
+
 #[tokio::test]
 async fn parked_events_are_seen_handed_out_again_and_forgotten() {
     let store = stage().await;
@@ -407,7 +553,7 @@ async fn parked_events_are_seen_handed_out_again_and_forgotten() {
         }
         Ok(())
     });
-    drop(parked.await.unwrap());
+    let _done = parked.await.unwrap();
     let event = |request| Request::Event(request);
     let Ok(Response::Events(listed)) = ask(&store, event(EventRequest::List { limit: None })).await else { panic!() };
     let ids: Vec<String> = listed.iter().map(|one| one.id.to_string()).collect();
@@ -442,107 +588,6 @@ async fn an_account_can_not_come_into_a_domain_that_goes() {
     assert!(domain || !account, "an account without a domain");
 }
 
-fn add_shared(members: &[(&str, &str)]) -> Request {
-    let members = members.iter().map(|(who, rights)| Member { account: address(who), rights: (*rights).to_owned() });
-    Request::Shared(SharedRequest::Add(NewShared {
-        address: address("info@example.org"),
-        display_name: "Info".to_owned(),
-        quota_octets: None,
-        seen: SeenState::Shared,
-        members: members.collect(),
-        note: String::new(),
-    }))
-}
-
-fn put_member(person: &str, rights: &str, already: bool) -> Request {
-    let (address, person) = (address("info@example.org"), address(person));
-    Request::Shared(SharedRequest::PutMember { address, person, rights: rights.to_owned(), already })
-}
-
-#[tokio::test]
-async fn r07_a_shared_mailbox_has_members_with_roles_and_nobody_logs_in_to_it() {
-    let store = stage().await;
-    let Response::Shared(made) = ask(&store, add_shared(&[("alice@example.org", "poster")])).await.unwrap() else {
-        panic!("a shared mailbox")
-    };
-    assert_eq!((made.shared.members[0].rights.as_str(), made.shared.file_sent), ("lrswipte", true));
-    let account = store.directory().account(&address("info@example.org")).cloned().unwrap();
-    assert_eq!((account.kind, account.password_hash.as_ref()), (AccountKind::Shared, None));
-    ask(&store, put_member("bob@example.org", "lr", false)).await.unwrap();
-    ask(&store, put_member("BOB@example.org", "writer", true)).await.unwrap();
-    let shown = Request::Shared(SharedRequest::Show { address: address("info@example.org") });
-    let Response::Shared(shown) = ask(&store, shown).await.unwrap() else { panic!("a shared mailbox") };
-    assert_eq!(shown.shared.members[1].rights, "lrswite");
-    assert_eq!((shown.messages, shown.octets), (Some(0), Some(0)));
-    for (request, text) in [
-        (add_shared(&[]), "is there already"),
-        (put_member("bob@example.org", "lr", false), "is a member of info@example.org already"),
-        (put_member("nobody@example.org", "lr", false), "there is no account nobody@example.org"),
-        (put_member("info@example.org", "lr", false), "not a person"),
-        (put_member("bob@example.org", "chief", true), "there is no right"),
-        (put_member("bob@example.org", "Lr", true), "rights are lowercase letters"),
-        (Request::Shared(SharedRequest::Show { address: address("bob@example.org") }), "is a person's account"),
-        (Request::Shared(SharedRequest::Show { address: address("inf@example.org") }), "did you mean info@example.org?"),
-    ] {
-        let told = said(ask(&store, request).await);
-        assert!(told.contains(text), "{told}");
-    }
-    let remove = |person| {
-        Request::Shared(SharedRequest::RemoveMember { address: address("info@example.org"), person: address(person) })
-    };
-    ask(&store, remove("bob@example.org")).await.unwrap();
-    assert!(said(ask(&store, remove("bob@example.org")).await).contains("is no member of info@example.org"));
-    let removed = Request::Shared(SharedRequest::Remove { address: address("info@example.org"), force: false });
-    assert!(said(ask(&store, removed).await).contains("removed"));
-}
-
-#[tokio::test]
-async fn r07_single_mailboxes_have_lists_and_seen_states_of_their_own() {
-    let store = stage().await;
-    ask(&store, add_shared(&[("alice@example.org", "writer")])).await.unwrap();
-    let at = |mailbox: &str| (address("info@example.org"), mailbox.to_owned());
-    let set = |identifier: &str, rights: &str| {
-        let (address, mailbox) = at("Sent");
-        Request::Acl(AclRequest::Set { address, mailbox, identifier: identifier.to_owned(), rights: rights.to_owned() })
-    };
-    for (identifier, rights) in [("bob@example.org", "reader"), ("anyone", "l"), ("-alice@example.org", "te")] {
-        ask(&store, set(identifier, rights)).await.unwrap();
-    }
-    let (owner, mailbox) = at("Sent");
-    let seen = Edit::Set(SeenState::PerPerson);
-    let Response::Acl(list) = ask(&store, Request::Acl(AclRequest::Seen { address: owner, mailbox, seen })).await.unwrap()
-    else {
-        panic!("a list")
-    };
-    let lines: Vec<(String, String)> =
-        list.lines.iter().map(|line| (line.identifier.clone(), line.rights.to_string())).collect();
-    let lines: Vec<(&str, &str)> = lines.iter().map(|(who, rights)| (who.as_str(), rights.as_str())).collect();
-    let expected =
-        [("alice@example.org", "lrswite"), ("bob@example.org", "lrs"), ("anyone", "l"), ("-alice@example.org", "te")];
-    assert_eq!((lines.as_slice(), list.seen), (expected.as_slice(), Some(SeenState::PerPerson)));
-    for (request, text) in [
-        (set("bob", "lr"), "is nobody's address here"),
-        (set("info@example.org", "lr"), "is nobody's address here"),
-        (set("bob@example.org", "lrz"), "there is no right"),
-        (
-            Request::Acl(AclRequest::Show { address: address("info@example.org"), mailbox: "Nowhere".to_owned() }),
-            "it has Archive, Drafts, INBOX, Junk, Sent, Trash",
-        ),
-        (
-            Request::Acl(AclRequest::Set {
-                address: address("alice@example.org"),
-                mailbox: "INBOX".to_owned(),
-                identifier: "alice@example.org".to_owned(),
-                rights: "lr".to_owned(),
-            }),
-            "has all rights and keeps them",
-        ),
-    ] {
-        let told = said(ask(&store, request).await);
-        assert!(told.contains(text), "{told}");
-    }
-    let (address, mailbox) = at("Sent");
-    let request = AclRequest::Remove { address, mailbox, identifier: "-alice@example.org".to_owned() };
-    let Response::Acl(list) = ask(&store, Request::Acl(request)).await.unwrap() else { panic!("a list") };
-    assert_eq!(list.lines.len(), 3);
-}
+mod addresses;
+mod lists;
+mod shared;

@@ -1,8 +1,6 @@
-//! The events that a delivery causes: [`mail::Topic::MessageStored`], a message came to an address at which a responder
-//! is active; [`mail::Topic::HeldMessage`], one came to a list, or to a group whose moderators are asked first.
+//! The event of [`mail::Topic::MessageStored`]: a message came to an address at which a responder is active.
 
 use mail::{AccountId, Address, BlobHash, MailboxId, ReversePath, Timestamp, Uid};
-use routing::objects::ListRole;
 use serde::{Deserialize, Serialize};
 
 /// Where a mailbox kept the message.
@@ -30,6 +28,9 @@ pub struct MessageStored {
     pub recipient: Address,
     /// Envelope reverse-path.
     pub reverse_path: ReversePath,
+    /// Who submitted it, logged in; `None`: another server handed it over.
+    #[serde(default)]
+    pub account: Option<AccountId>,
     /// When the message was accepted: "the date of receipt" (A12).
     pub received_at: Timestamp,
     /// The message's header, cut at [`crate::limits::EVENT_HEADER_OCTETS_MAX`]; kept as text, octets above 127 that
@@ -44,53 +45,6 @@ pub struct MessageStored {
 }
 
 impl MessageStored {
-    /// The payload of the event's row.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        // Strings and numbers only: JSON can't fail on them.
-        serde_json::to_vec(self).unwrap_or_default()
-    }
-
-    /// Reads a payload.
-    ///
-    /// # Errors
-    /// When it is none of ours.
-    pub fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(payload)
-    }
-}
-
-/// What a list, or a moderated group, needs to decide on a message that its part of the store keeps. The consumer removes
-/// the message from that mailbox when it has done with it, in the transaction that finishes the event or a later one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldMessage {
-    /// The list's or group's number, which is the part of the store that keeps the message.
-    pub part: AccountId,
-    /// The mailbox there (its INBOX).
-    pub mailbox: MailboxId,
-    /// The message's UID there.
-    pub uid: Uid,
-    /// The message's content; alive as long as the message is. It begins with our Return-Path, see `skip_octets`.
-    pub blob: BlobHash,
-    /// Octets of the Return-Path field in front, which does not travel on.
-    pub skip_octets: u32,
-    /// Octets of the whole message as kept.
-    pub octets: u64,
-    /// The address of the list or group that was reached, as written: `garden-confirm+3f2a@example.org`.
-    pub address: Address,
-    /// What that address is for.
-    pub role: ListRole,
-    /// The recipient as the envelope had it, which may lead to `address` by an alias.
-    pub recipient: Address,
-    /// Envelope reverse-path. For who has not logged in it proves nothing.
-    pub reverse_path: ReversePath,
-    /// Who submitted it, logged in.
-    pub account: Option<AccountId>,
-    /// When it was accepted.
-    pub received_at: Timestamp,
-}
-
-impl HeldMessage {
     /// The payload of the event's row.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

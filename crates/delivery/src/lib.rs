@@ -9,12 +9,15 @@
 mod decide;
 mod event;
 mod filed;
+mod held;
 mod intake;
 mod letter;
 pub mod limits;
+mod moderation;
 mod notice;
 mod plan;
 mod prepared;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -22,13 +25,16 @@ use mail::Domain;
 use storage::Store;
 
 pub use decide::storage_reply;
-pub use event::{HeldMessage, Kept, MessageStored};
+pub use event::{Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};
+pub use held::HeldMessage;
 pub use intake::{Intake, Refused, record_of};
 pub use letter::Letter;
+pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};
 pub use routing::Asking;
+pub use stored::StoredMessage;
 
 /// What delivery has to know of its server.
 #[derive(Clone, Debug)]

@@ -8,3 +8,6 @@ pub const EVENT_HEADER_OCTETS_MAX: usize = 40 * 1024;
 
 /// Message-IDs of one answer whose messages are looked for in a shared mailbox.
 pub const ANSWERED_IDS_MAX: usize = 10;
+
+/// How long a decision on a waiting message is kept, so that later deciders can be told of it.
+pub const DECISION_KEEP: std::time::Duration = std::time::Duration::from_secs(14 * 86_400);

@@ -1,7 +1,7 @@
 //! A message with everything decided, ready to be written by one transaction.
 
 use bytes::Bytes;
-use mail::{AccountId, Domain, Envelope, Flags, InternalDate, MailboxId, QueueId, Timestamp, Topic};
+use mail::{AccountId, Domain, Envelope, Flags, ForwardPath, InternalDate, MailboxId, QueueId, Timestamp, Topic};
 use routing::Held;
 use storage::blobs::StagedBlob;
 use storage::limits::QUEUE_ENTRY_RECIPIENTS_MAX;
@@ -9,7 +9,8 @@ use storage::messages::{Deposited, NewMessage};
 use storage::rows::{QueueRecipient, QueueRow};
 use storage::{StorageError, Transaction};
 
-use crate::event::{HeldMessage, Kept, MessageStored};
+use crate::event::{Kept, MessageStored};
+use crate::held::HeldMessage;
 use crate::plan::Plan;
 
 /// See [`crate::Intake::finish`]. Cheap to clone, so that a transaction body can hold it.
@@ -105,6 +106,15 @@ impl Prepared {
             let notice = notice.apply(tx)?;
             applied.queued.extend(notice.queued);
         }
+        if let Some(account) = self.account {
+            // V3: whom somebody writes to is a contact from then on.
+            let paths = self.envelope.recipients.iter().map(|recipient| &recipient.forward_path);
+            let addresses = paths.filter_map(|path| match path {
+                ForwardPath::Address(address) => Some(address),
+                ForwardPath::Postmaster => None,
+            });
+            tx.learn_contacts(account, addresses, self.now)?;
+        }
         for responder in &self.plan.responders {
             let owner = |(account, ..): &&(AccountId, MailboxId, Deposited)| responder.account == Some(*account);
             let kept = applied.deposits.iter().find(owner).map(|(account, mailbox, deposited)| Kept {
@@ -118,6 +128,7 @@ impl Prepared {
                 address: responder.address.clone(),
                 recipient: responder.recipient.clone(),
                 reverse_path: self.envelope.reverse_path.clone(),
+                account: self.account,
                 received_at: self.now,
                 header: self.header.clone(),
                 octets: self.blob.octets,

@@ -146,22 +146,9 @@ async fn strangers_may_not_relay_and_accounts_may() {
 async fn a_responder_hears_of_its_message_in_the_same_commit() {
     let f = fixture().await;
     let responder = ResponderObject {
-        id: 0,
-        address: address("alice@example.org"),
-        kind: ResponderKind::OutOfOffice,
-        enabled: true,
-        subject: String::new(),
         subject_prefix: "Away:".to_owned(),
         text: Some("Back on Monday.".to_owned()),
-        html: None,
-        starts: None,
-        ends: None,
-        frequency_secs: 86_400,
-        keep: true,
-        copy_answers_to: None,
-        copy_received_to: None,
-        file_in_sent: true,
-        created_at: Timestamp(0),
+        ..ResponderObject::new(address("alice@example.org"), ResponderKind::OutOfOffice)
     };
     f.store.put_object(Object::Responder(responder), PutMode::Add).await.unwrap();
     f.send(&["alice@example.org", "bob@example.org"]).await.unwrap();
@@ -263,4 +250,23 @@ async fn a_message_can_not_continue_our_own_fields() {
     let mut blob = f.store.blob(&row.blob).await.unwrap().unwrap();
     let content = String::from_utf8(blob.read(0, u64::MAX).await.unwrap()).unwrap();
     assert_eq!(content, "Return-Path: <>\r\nReceived: by us\r\n\r\n\tfor <forged@example.org>\r\n more\r\n");
+}
+
+#[tokio::test]
+async fn v03_whom_an_account_writes_to_is_a_contact_in_the_same_commit() {
+    let f = fixture().await;
+    let account = f.store.directory().account(&address("alice@example.org")).unwrap().id;
+    let mut intake = f.delivery.intake(&ReversePath::Null, b"Received: x\r\n").await.unwrap();
+    intake.submitted_by(account);
+    intake.write(MESSAGE).await.unwrap();
+    let prepared = intake.finish(envelope(&["Yan@far.example", "bob@example.org"])).await.unwrap();
+    let before = f.engine.commits();
+    f.store.transact(move |tx| prepared.apply(tx)).await.unwrap();
+    assert_eq!(f.engine.commits(), before + 1);
+    let contacts = f.store.contacts(account, None, 9).await.unwrap();
+    let known: Vec<String> = contacts.iter().map(|contact| contact.address.to_string()).collect();
+    assert_eq!(known, ["bob@example.org", "yan@far.example"]);
+    // What another server hands over makes nobody a contact, whatever its reverse-path says.
+    f.send(&["carol@example.org"]).await.unwrap();
+    assert_eq!(f.store.contacts(account, None, 9).await.unwrap().len(), 2);
 }

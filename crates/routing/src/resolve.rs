@@ -252,4 +252,6 @@ impl<'a> Walk<'a> {
 }
 
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod tests;

@@ -76,8 +76,8 @@ impl Contents for Known {
         message::MessageRecord::decode(record).map(drop).map_err(|error| error.to_string())
     }
 
-    fn scan(&self) -> Box<dyn Scan> {
-        Box::new(Reread(message::Scanner::new()))
+    fn scan(&self) -> Option<Box<dyn Scan>> {
+        Some(Box::new(Reread(message::Scanner::new())))
     }
 
     fn event(&self, topic: Topic, payload: &[u8]) -> Result<(), String> {

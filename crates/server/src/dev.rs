@@ -57,9 +57,11 @@ fn config(base: u16, data_dir: std::path::PathBuf) -> Result<Config, Failure> {
             imap: at(143),
             imaps: at(993),
             http: at(8080),
+            web: at(8081),
         },
         ..Config::default()
     };
+    config.web.url = format!("http://127.0.0.1:{}", base.saturating_add(8081));
     config.security.imap_plaintext_login_on_loopback = true;
     config.storage.free_space_reserve_mib = 16;
     config.queue.retry_delays_secs = vec![10];
@@ -88,6 +90,7 @@ fn requests() -> Result<Vec<Request>, Failure> {
         catch_all: None,
         postmaster: None,
         subaddress_separators: None,
+        content: Box::default(),
     })];
     for (local, name) in [("alice", "Alice Martin"), ("bob", "Bob Durand"), ("carol", "Carol Petit")] {
         requests.push(Request::Account(AccountRequest::Add(NewAccount {
@@ -106,7 +109,12 @@ fn requests() -> Result<Vec<Request>, Failure> {
     for (local, targets) in aliases {
         let targets = targets.into_iter().map(|target| Target::try_from(target.to_owned()));
         let targets = targets.collect::<Result<Vec<_>, _>>().map_err(|flaw| wrong(&flaw))?;
-        requests.push(Request::Alias(AliasRequest::Add { address: at(local)?, targets, note: None }));
+        requests.push(Request::Alias(AliasRequest::Add {
+            address: at(local)?,
+            targets,
+            note: None,
+            terms: Box::default(),
+        }));
     }
     Ok(requests)
 }

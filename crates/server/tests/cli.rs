@@ -21,6 +21,7 @@ use storage_rocksdb::{Options, RocksEngine};
 
 struct Stage {
     folder: tempfile::TempDir,
+    base: String,
     server: Option<Child>,
 }
 
@@ -33,8 +34,8 @@ struct Said {
 impl Stage {
     /// A fresh configuration with a domain and an administrator.
     fn new() -> Self {
-        let stage = Self { folder: tempfile::tempdir().unwrap(), server: None };
         let base = free_ports();
+        let stage = Self { folder: tempfile::tempdir().unwrap(), base: base.clone(), server: None };
         let said = stage.run(&["init", "--domain", "example.org", "--data-dir", "data", "--loopback-ports", &base], "");
         assert_eq!(said.code, 0, "{}", said.err);
         assert!(said.out.contains("administrator   postmaster@example.org"), "{}", said.out);
@@ -89,17 +90,39 @@ impl Stage {
     }
 
     fn serve(&mut self) {
-        let child = Command::new(env!("CARGO_BIN_EXE_relais"))
+        for _ in 0..3 {
+            if self.serves() {
+                return;
+            }
+            // Another program took one of the ports since they were found free.
+            let (old, new) = (self.base.parse::<u16>().unwrap(), free_ports());
+            let mut config = std::fs::read_to_string(self.config()).unwrap();
+            for port in PORTS {
+                let at = |base: u16| format!("127.0.0.1:{}\"", base + port);
+                config = config.replace(&at(old), &at(new.parse().unwrap()));
+            }
+            std::fs::write(self.config(), config).unwrap();
+            self.base = new;
+        }
+        panic!("the server ends at once, again and again");
+    }
+
+    /// Starts the server; `false` when it has ended before it was ready.
+    fn serves(&mut self) -> bool {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_relais"))
             .arg("--config")
             .arg(self.config())
             .arg("serve")
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        self.server = Some(child);
         for _ in 0..600 {
             if self.run(&["health"], "").code == 0 && self.folder.path().join("data/relais.sock").exists() {
-                return;
+                self.server = Some(child);
+                return true;
+            }
+            if child.try_wait().unwrap().is_some() {
+                return false;
             }
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
@@ -137,10 +160,10 @@ impl Drop for Stage {
     }
 }
 
+const PORTS: [u16; 6] = [25, 143, 465, 587, 993, 8080];
+
 fn free_ports() -> String {
-    let free = |base: u16| {
-        [25, 143, 465, 587, 993, 8080].iter().all(|port| TcpListener::bind(("127.0.0.1", base + port)).is_ok())
-    };
+    let free = |base: u16| PORTS.iter().all(|port| TcpListener::bind(("127.0.0.1", base + port)).is_ok());
     // Tests run beside each other, so each begins to look somewhere else.
     let start = 20_000 + u16::try_from(std::process::id() % 300).unwrap() * 100;
     (start..56_000).step_by(7).find(|base| free(*base)).unwrap().to_string()

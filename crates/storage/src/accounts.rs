@@ -130,9 +130,16 @@ impl Store {
         self.clear_lists(part).await?;
         self.forget_reader(part).await?;
         self.clear_message_ids(part).await?;
+        self.clear_contacts(part).await?;
         let directory = Arc::clone(&self.directory);
+        // Thousands of members do not fit into one transaction; the object goes with the last of them.
+        while self.transact_with(Durability::Freeing, move |tx| tx.drop_list_rows(part)).await?.value {}
         let done = self
             .transact_with(Durability::Freeing, move |tx| {
+                tx.clear_last_contacts(part)?;
+                if tx.drop_list_rows(part)? {
+                    return Err(StorageError::NotAllowed("too much was added to it meanwhile; remove it again"));
+                }
                 for (_, value) in tx.scan(&Key::of(Table::Mailbox, part).range(), Order::Ascending, MAILBOXES_MAX)? {
                     tx.doom_mailbox(part, MailboxRow::decode(&value)?.id)?;
                 }

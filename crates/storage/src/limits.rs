@@ -42,6 +42,12 @@ pub const ANSWERED_COPIES_MAX: usize = 20;
 /// Octets of a message record; a larger one is not stored and IMAP computes it on demand.
 pub const RECORD_OCTETS_MAX: usize = 56 * 1024;
 
+/// Contacts of one account.
+pub const CONTACTS_MAX: usize = 10_000;
+
+/// Recipients of one submitted message that become contacts.
+pub const CONTACTS_LEARNED_MAX: usize = 100;
+
 /// Rows of steps that one trace keeps.
 pub const TRACE_STEPS_MAX: u32 = 500;
 

@@ -251,7 +251,7 @@ fn access_lists() {
 fn the_number_of_fetch_items_is_bounded() {
     let fetch = |count: usize| {
         let items: Vec<String> = (1..=count).map(|part| format!("BODY.PEEK[{part}]")).collect();
-        format!("a FETCH 1 ({})", items.join(" "))
+        format!("FETCH 1 ({})", items.join(" "))
     };
     ok(&fetch(500));
     assert!(bad(&fetch(501)).contains("more than 500 data items"));

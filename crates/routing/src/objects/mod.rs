@@ -9,6 +9,7 @@ mod domain;
 mod fail;
 mod group;
 mod list;
+mod list_settings;
 mod responder;
 mod rules;
 mod shared;
@@ -22,7 +23,8 @@ pub use domain::{AliasForm, AliasMakers, AliasPolicy, DomainObject, PatternAlias
 pub use fail::FailText;
 pub use group::{GroupObject, Posting};
 pub use list::{ListObject, ListRole};
-pub use responder::{ResponderKind, ResponderObject};
+pub use list_settings::{FromPolicy, Joining, ListSettings, NonMembers, ReplyTo};
+pub use responder::{Audience, Hours, HoursWhen, ResponderKind, ResponderObject, Wording};
 pub use rules::{AddressRules, SenderPattern};
 pub use shared::{Member, SeenState, SharedMailbox};
 

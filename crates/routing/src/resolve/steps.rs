@@ -262,11 +262,27 @@ impl<'a> Walk<'a> {
 
     /// An address that belongs to a list beside its own: `garden-request@`.
     fn list_address(&mut self, domain: &'a DomainObject, address: &Address, canonical: &Address) -> Option<Node> {
-        if !self.directory.has_lists() {
-            return None;
-        }
         let directory = self.directory;
-        let (list, role) = directory.list_address(canonical)?;
+        if directory.has_lists()
+            && let Some((list, role)) = directory.list_address(canonical)
+        {
+            return self.list_role(domain, list, role, address);
+        }
+        let group = directory.moderators_address(canonical)?;
+        // Answers of moderators come from anywhere, with a token.
+        Some(self.hold(group.id, address, ListRole::Confirm, Reason::ListAddress, |address| What::Moderated {
+            id: group.id,
+            address,
+        }))
+    }
+
+    fn list_role(
+        &mut self,
+        domain: &'a DomainObject,
+        list: &ListObject,
+        role: ListRole,
+        address: &Address,
+    ) -> Option<Node> {
         list.enabled.then(|| self.list(domain, list, role, address, Reason::ListAddress))
     }
 

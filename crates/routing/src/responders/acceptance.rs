@@ -55,7 +55,7 @@ pub fn at_acceptance(directory: &Directory, resolution: &Resolution, now: Timest
             // Only the mailbox at the responder's own address: what an alias hands on belongs to others.
             plan.drop_mailboxes.extend(account);
         }
-        if let Some(copy) = &responder.copy_received_to {
+        for copy in responder.copies_of_received() {
             let copies = resolve(directory, &ForwardPath::Address(copy.clone()), &Asking::server(now));
             plan.local_copies.extend(copies.mailboxes.iter().map(|(account, _)| *account));
             for remote in copies.remotes {

@@ -1,10 +1,12 @@
 //! `relais domain`.
 
-use admin::{DomainRequest, Request};
-use clap::Subcommand;
+use admin::{DomainContent, DomainRequest, Request};
+use clap::{Args, Subcommand, ValueEnum};
 use mail::{Address, Domain};
+use routing::objects::{AliasForm, AliasMakers, SubaddressFolders};
 
-use super::values::{edit, switch};
+use super::pattern::PatternCommand;
+use super::values::{alias_makers, edit, switch};
 
 /// What can be done with domains.
 #[derive(Subcommand)]
@@ -13,7 +15,8 @@ pub(super) enum DomainCommand {
     #[command(after_help = "\
 Examples:
   relais domain add example.org
-  relais domain add example.org --postmaster alice@example.org --catch-all rest@example.org")]
+  relais domain add example.org --postmaster alice@example.org --catch-all rest@example.org
+  relais domain add example.net --alias-of example.org      every address there is the one here")]
     Add {
         /// The domain, as example.org
         name: Domain,
@@ -26,6 +29,8 @@ Examples:
         /// Characters that part a subaddress, as in alice+shop@ [default: +]
         #[arg(long, value_name = "CHARACTERS")]
         subaddress_separators: Option<String>,
+        #[command(flatten)]
+        content: Box<ContentArgs>,
     },
     /// List all domains
     List,
@@ -35,6 +40,11 @@ Examples:
         name: Domain,
     },
     /// Change a domain
+    #[command(after_help = "\
+Examples:
+  relais domain set example.org --time-zone Europe/Paris --language fr
+  relais domain set example.org --subaddress-folders create      alice+bills@ goes into alice's folder bills
+  relais domain set example.org --alias-makers everyone --alias-form random --aliases-per-person 50")]
     Set {
         /// The domain
         name: Domain,
@@ -53,6 +63,8 @@ Examples:
         /// Characters that part a subaddress; '' for no subaddresses
         #[arg(long, value_name = "CHARACTERS")]
         subaddress_separators: Option<String>,
+        #[command(flatten)]
+        content: Box<ContentArgs>,
         /// Accept mail for it
         #[arg(long)]
         enable: bool,
@@ -60,21 +72,94 @@ Examples:
         #[arg(long, conflicts_with = "enable")]
         disable: bool,
     },
+    /// Redirects by pattern, for addresses that nothing else has
+    #[command(subcommand)]
+    Pattern(PatternCommand),
     /// Give up a domain
     Remove {
         /// The domain
         name: Domain,
-        /// Delete its accounts with their mail, its aliases and its responders too
+        /// Delete its accounts with their mail, its aliases, groups, lists and responders too
         #[arg(long)]
         force: bool,
     },
 }
 
+/// What else a domain has.
+#[derive(Args)]
+pub(super) struct ContentArgs {
+    /// Every address is the one of the same name in this other domain
+    #[arg(long, value_name = "DOMAIN")]
+    alias_of: Option<Domain>,
+    /// It has addresses of its own
+    #[arg(long, conflicts_with = "alias_of")]
+    no_alias_of: bool,
+    /// The zone in which expiry dates are read, as Europe/Paris
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
+    /// The language of what the server writes to strangers: en or fr
+    #[arg(long)]
+    language: Option<String>,
+    /// Whether alice+bills@ goes into alice's folder bills: off, existing (when there is one), create
+    #[arg(long, value_name = "HOW")]
+    subaddress_folders: Option<Folders>,
+    /// Who may make aliases for themselves: nobody, everyone, or accounts parted by commas
+    #[arg(long, value_name = "WHO", value_parser = alias_makers)]
+    alias_makers: Option<AliasMakers>,
+    /// How many one person may have
+    #[arg(long, value_name = "COUNT")]
+    aliases_per_person: Option<u32>,
+    /// Which ones: any, own-prefix (alice.shop@), random; may be repeated
+    #[arg(long = "alias-form", value_name = "FORM")]
+    alias_forms: Option<Vec<Form>>,
+}
+
+/// [`SubaddressFolders`] as typed.
+#[derive(Clone, Copy, ValueEnum)]
+enum Folders {
+    Off,
+    Existing,
+    Create,
+}
+
+/// [`AliasForm`] as typed.
+#[derive(Clone, Copy, ValueEnum)]
+enum Form {
+    Any,
+    OwnPrefix,
+    Random,
+}
+
+impl ContentArgs {
+    fn content(self) -> DomainContent {
+        let folders = |typed| match typed {
+            Folders::Off => SubaddressFolders::Off,
+            Folders::Existing => SubaddressFolders::Existing,
+            Folders::Create => SubaddressFolders::Create,
+        };
+        let form = |typed: Form| match typed {
+            Form::Any => AliasForm::Any,
+            Form::OwnPrefix => AliasForm::OwnPrefix,
+            Form::Random => AliasForm::Random,
+        };
+        DomainContent {
+            alias_of: edit(self.alias_of, self.no_alias_of),
+            time_zone: self.time_zone,
+            language: self.language,
+            subaddress_folders: self.subaddress_folders.map(folders),
+            alias_makers: self.alias_makers,
+            aliases_per_person_max: self.aliases_per_person,
+            alias_forms: self.alias_forms.map(|forms| forms.into_iter().map(form).collect()),
+        }
+    }
+}
+
 impl DomainCommand {
     pub(super) fn request(self) -> Request {
         Request::Domain(match self {
-            Self::Add { name, catch_all, postmaster, subaddress_separators } => {
-                DomainRequest::Add { name, catch_all, postmaster, subaddress_separators }
+            Self::Add { name, catch_all, postmaster, subaddress_separators, content } => {
+                let content = Box::new(content.content());
+                DomainRequest::Add { name, catch_all, postmaster, subaddress_separators, content }
             }
             Self::List => DomainRequest::List,
             Self::Show { name } => DomainRequest::Show { name },
@@ -85,6 +170,7 @@ impl DomainCommand {
                 postmaster,
                 no_postmaster,
                 subaddress_separators,
+                content,
                 enable,
                 disable,
             } => DomainRequest::Set {
@@ -93,7 +179,9 @@ impl DomainCommand {
                 postmaster: edit(postmaster, no_postmaster),
                 subaddress_separators,
                 enabled: switch(enable, disable),
+                content: Box::new(content.content()),
             },
+            Self::Pattern(command) => command.request(),
             Self::Remove { name, force } => DomainRequest::Remove { name, force },
         })
     }

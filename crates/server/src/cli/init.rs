@@ -4,6 +4,7 @@
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
+use admin::limits::PASSWORD_CHARACTERS_MIN;
 use admin::{AccountRequest, DomainRequest, NewAccount, Request, Response};
 use clap::Args;
 use mail::{Address, Domain};
@@ -71,6 +72,11 @@ pub(super) fn run(file: &Path, args: InitArgs, json: bool) -> Result<(), Failure
         None => Domain::parse(&format!("mail.{}", args.domain)).map_err(|flaw| Failure::new(flaw.to_string()))?,
     };
     let password = args.password_file.as_deref().map(super::values::read_password).transpose()?;
+    if password.as_ref().is_some_and(|password| password.expose().chars().count() < PASSWORD_CHARACTERS_MIN) {
+        let failure =
+            Failure::new(format!("the administrator's password needs at least {PASSWORD_CHARACTERS_MIN} characters"));
+        return Err(failure.hint("without --password-file, Relais generates a good one and shows it"));
+    }
     let mut keys = vec![
         ("hostname", toml::Value::from(hostname.to_string())),
         ("data_dir", toml::Value::from(args.data_dir.to_string_lossy().into_owned())),
@@ -113,7 +119,13 @@ fn make(
     }
     connect::make_store(&config)?;
     let (name, none) = (args.domain.clone(), None);
-    let add = DomainRequest::Add { name, catch_all: none, postmaster: None, subaddress_separators: None };
+    let add = DomainRequest::Add {
+        name,
+        catch_all: none,
+        postmaster: None,
+        subaddress_separators: None,
+        content: Box::default(),
+    };
     // A first try that went wrong half-way has left what it had made: the second one goes on from there.
     unless_there(connect::ask(&config, Request::Domain(add)))?;
     let find = AccountRequest::Show { address: administrator.clone() };

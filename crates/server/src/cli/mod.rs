@@ -4,14 +4,19 @@
 mod account;
 mod alias;
 mod connect;
+mod contact;
 mod domain;
 mod event;
+mod group;
 mod health;
 mod init;
+mod list;
 mod output;
+mod pattern;
 mod queue;
 mod responder;
 mod shared;
+mod terms;
 mod values;
 
 use std::path::PathBuf;
@@ -65,19 +70,28 @@ enum Command {
     Health,
     /// Domains that this server receives mail for
     #[command(subcommand)]
-    Domain(domain::DomainCommand),
+    Domain(Box<domain::DomainCommand>),
     /// Accounts: persons with a mailbox and a login
     #[command(subcommand)]
     Account(account::AccountCommand),
     /// Aliases: addresses that lead to others
     #[command(subcommand)]
-    Alias(alias::AliasCommand),
+    Alias(Box<alias::AliasCommand>),
+    /// Groups: one address for a set of mailboxes
+    #[command(subcommand)]
+    Group(Box<group::GroupCommand>),
+    /// Mailing lists, their members, and what waits for moderators
+    #[command(subcommand)]
+    List(Box<list::ListCommand>),
     /// Automatic answers: autoresponders and out-of-office messages
     #[command(subcommand)]
     Responder(Box<responder::ResponderCommand>),
     /// Shared mailboxes: used by several people under their own logins
     #[command(subcommand)]
     Shared(Box<shared::SharedCommand>),
+    /// Contacts of an account: whom it knows
+    #[command(subcommand)]
+    Contact(contact::ContactCommand),
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
@@ -145,8 +159,11 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Domain(command) => command.request(),
         Command::Account(command) => command.request()?,
         Command::Alias(command) => command.request(),
+        Command::Group(command) => command.request(),
+        Command::List(command) => command.request()?,
         Command::Responder(command) => command.request()?,
         Command::Shared(command) => command.request(),
+        Command::Contact(command) => command.request(),
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
         Command::Explain { from, to, account, size } => admin::Request::Explain { from, to, account, octets: size },
@@ -174,8 +191,11 @@ mod tests {
         for (noun, verbs) in [
             ("domain", &["add", "list", "show", "set", "remove"][..]),
             ("account", &["add", "list", "show", "set", "remove"]),
-            ("alias", &["add", "list", "show", "set", "remove"]),
-            ("responder", &["add", "list", "show", "set", "remove"]),
+            ("alias", &["add", "make", "list", "show", "set", "remove"]),
+            ("group", &["add", "list", "show", "set", "remove"]),
+            ("list", &["add", "list", "show", "set", "remove", "member", "waiting", "approve", "reject"]),
+            ("responder", &["add", "list", "show", "set", "preview", "remove"]),
+            ("contact", &["add", "list", "remove"]),
             ("shared", &["add", "list", "show", "set", "remove", "member", "acl"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
             ("event", &["list", "show", "retry", "remove"]),

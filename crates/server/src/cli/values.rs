@@ -5,8 +5,8 @@ use std::path::Path;
 
 use admin::Edit;
 use auth::Password;
-use mail::ReversePath;
-use routing::objects::Target;
+use mail::{Address, ReversePath};
+use routing::objects::{AliasMakers, Posting, SenderPattern, Target};
 use zeroize::Zeroizing;
 
 use super::Failure;
@@ -21,6 +21,36 @@ pub(super) fn reverse_path(text: &str) -> Result<ReversePath, String> {
 /// An address, `:blackhole:`, or `:all:` or nothing for all users.
 pub(super) fn target(text: &str) -> Result<Target, String> {
     Target::try_from(text.to_owned())
+}
+
+/// Some senders: `alice@example.org`, or `@example.org` for a domain.
+pub(super) fn sender(text: &str) -> Result<SenderPattern, String> {
+    SenderPattern::try_from(text.to_owned())
+}
+
+/// Who may write to a group: a word, or senders parted by commas.
+pub(super) fn posting(text: &str) -> Result<Posting, String> {
+    match text {
+        "anyone" => Ok(Posting::Anyone),
+        "organisation" | "organization" => Ok(Posting::Organisation),
+        "members" => Ok(Posting::Members),
+        named => {
+            let senders: Result<Vec<_>, String> = named.split(',').map(sender).collect();
+            senders.map(Posting::Named).map_err(|flaw| format!("{flaw}; or say anyone, organisation or members"))
+        }
+    }
+}
+
+/// Who may make aliases: a word, or accounts parted by commas.
+pub(super) fn alias_makers(text: &str) -> Result<AliasMakers, String> {
+    match text {
+        "nobody" => Ok(AliasMakers::Nobody),
+        "everyone" => Ok(AliasMakers::Everyone),
+        named => {
+            let accounts: Result<Vec<Address>, _> = named.split(',').map(|one| Address::parse(one.trim())).collect();
+            accounts.map(AliasMakers::Named).map_err(|flaw| format!("{flaw}; or say nobody or everyone"))
+        }
+    }
 }
 
 /// A number of octets: `1000`, `500K`, `20M`, `2G` (powers of 1024).

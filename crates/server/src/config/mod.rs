@@ -16,7 +16,7 @@ pub(crate) use load::parse;
 pub(crate) use load::{default_file, load};
 pub(crate) use values::Endpoint;
 
-use values::{at_least, host, host_or_nothing};
+use values::{at_least, host, host_or_nothing, web_url};
 
 /// The reference: every key, commented out, with its default and what it is for.
 pub(crate) const REFERENCE: &str = include_str!("../../../../config/relais.toml");
@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) run_as_user: String,
     /// Where to listen.
     pub(crate) listeners: Listeners,
+    /// Pages for people.
+    pub(crate) web: Web,
     /// The certificate.
     pub(crate) tls: Tls,
     /// Bounds.
@@ -57,6 +59,16 @@ pub(crate) struct Listeners {
     pub(crate) imap: Vec<Endpoint>,
     pub(crate) imaps: Vec<Endpoint>,
     pub(crate) http: Vec<Endpoint>,
+    pub(crate) web: Vec<Endpoint>,
+}
+
+/// Pages for people: those behind the links in letters of mailing lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Web {
+    /// Where `listeners.web` is reached from outside; empty: letters have no links.
+    #[serde(deserialize_with = "web_url")]
+    pub(crate) url: String,
 }
 
 /// The certificate's files; both empty: one of our own making.
@@ -222,6 +234,7 @@ impl Default for Config {
             data_dir: PathBuf::from("/var/lib/relais"),
             run_as_user: String::new(),
             listeners: Listeners::default(),
+            web: Web::default(),
             tls: Tls::default(),
             limits: Limits::default(),
             queue: Queue::default(),
@@ -242,6 +255,7 @@ impl Default for Listeners {
             imap: everywhere(143),
             imaps: everywhere(993),
             http: vec![Endpoint::loopback(8080)],
+            web: Vec::new(),
         }
     }
 }

@@ -10,8 +10,8 @@ pub trait Contents: Send + Sync {
     /// What is wrong with it.
     fn record(&self, record: &[u8]) -> Result<(), String>;
 
-    /// Begins to read a message anew, as at its delivery.
-    fn scan(&self) -> Box<dyn Scan>;
+    /// Begins to read a message anew, as at its delivery; `None` for who can't.
+    fn scan(&self) -> Option<Box<dyn Scan>>;
 
     /// Whether an event's consumer can read it.
     ///
@@ -44,8 +44,8 @@ impl Contents for Opaque {
         Ok(())
     }
 
-    fn scan(&self) -> Box<dyn Scan> {
-        Box::new(Self)
+    fn scan(&self) -> Option<Box<dyn Scan>> {
+        None
     }
 
     fn event(&self, _topic: Topic, _payload: &[u8]) -> Result<(), String> {
@@ -54,13 +54,5 @@ impl Contents for Opaque {
 
     fn answered(&self, _key: &[u8], _value: &[u8]) -> Result<(), String> {
         Ok(())
-    }
-}
-
-impl Scan for Opaque {
-    fn take(&mut self, _octets: &[u8]) {}
-
-    fn record(self: Box<Self>) -> Vec<u8> {
-        Vec::new()
     }
 }

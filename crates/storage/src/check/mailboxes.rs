@@ -206,7 +206,7 @@ impl Check<'_> {
 
     /// The hash of the record that a message gives; `None` for a content that can't be read, which is reported as such.
     async fn scan(&mut self, blob: &BlobHash) -> Result<Option<BlobHash>, StorageError> {
-        let mut scan = self.contents.scan();
+        let Some(mut scan) = self.contents.scan() else { return Ok(None) };
         let mut at = 0;
         let mut reader = match self.store.blob(blob).await {
             Ok(Some(reader)) => reader,

@@ -1,0 +1,176 @@
+//! Groups of mailboxes (R9). Whether one can be is `routing::check_group`'s decision.
+
+use mail::Address;
+use routing::objects::{AliasObject, GroupObject, Object};
+use routing::{Directory, check_group};
+use storage::objects::PutMode;
+use storage::{StorageError, Store};
+
+use crate::domain::must_be_local;
+use crate::error::{AdminError, ErrorKind};
+use crate::limits::NOTE_OCTETS_MAX;
+use crate::request::{GroupContent, GroupRequest};
+use crate::response::Response;
+
+pub(crate) async fn execute(store: &Store, request: GroupRequest) -> Result<Response, AdminError> {
+    match request {
+        GroupRequest::Add { address, content } => {
+            must_be_local(&store.directory(), &address)?;
+            if store.directory().group(&address).is_some() {
+                return Err(exists(&address));
+            }
+            let mut group = GroupObject { created_at: store.now(), ..GroupObject::new(address) };
+            apply(&mut group, *content);
+            checked(&store.directory(), &group)?;
+            match store.add_group(group).await {
+                Ok(done) => Ok(Response::Group(Box::new(done.value))),
+                Err(StorageError::ObjectExists(_)) => {
+                    Err(AdminError::new(ErrorKind::Exists, "the group is there already"))
+                }
+                Err(error) => Err(error.into()),
+            }
+        }
+        GroupRequest::List { domain } => {
+            let directory = store.directory();
+            let of_domain = |group: &GroupObject| domain.as_ref().is_none_or(|name| group.address.domain() == name);
+            let mut groups: Vec<GroupObject> =
+                directory.groups().filter(|group| of_domain(group)).map(|group| (**group).clone()).collect();
+            groups.sort_by(|a, b| (a.address.domain(), &a.address).cmp(&(b.address.domain(), &b.address)));
+            Ok(Response::Groups(groups))
+        }
+        GroupRequest::Show { address } => Ok(Response::Group(Box::new(find(&store.directory(), &address)?))),
+        GroupRequest::Set { address, content } => {
+            let mut group = find(&store.directory(), &address)?;
+            apply(&mut group, *content);
+            checked(&store.directory(), &group)?;
+            store.put_object(Object::Group(group.clone()), PutMode::Replace).await?;
+            Ok(Response::Group(Box::new(group)))
+        }
+        GroupRequest::Remove { address } => {
+            let group = find(&store.directory(), &address)?;
+            store.remove_group(&group.address).await?;
+            Ok(Response::Done(format!(
+                "removed the group {}, which had {} members",
+                group.address,
+                group.members.len()
+            )))
+        }
+    }
+}
+
+fn exists(address: &Address) -> AdminError {
+    let error = AdminError::new(ErrorKind::Exists, format!("the group {address} is there already"));
+    error.hint(format!("`relais group set {address} …` changes it"))
+}
+
+fn apply(group: &mut GroupObject, content: GroupContent) {
+    let GroupContent {
+        display_name,
+        members,
+        add_members,
+        remove_members,
+        posting,
+        moderated,
+        moderators,
+        enabled,
+        note,
+        terms,
+    } = content;
+    if let Some(members) = members {
+        group.members.clear();
+        add_each(&mut group.members, members);
+    }
+    add_each(&mut group.members, add_members);
+    group.members.retain(|member| !remove_members.iter().any(|gone| gone.same_mailbox(member)));
+    if let Some(moderators) = moderators {
+        group.moderators.clear();
+        add_each(&mut group.moderators, moderators);
+    }
+    group.display_name = display_name.unwrap_or_else(|| std::mem::take(&mut group.display_name));
+    group.posting = posting.unwrap_or_else(|| group.posting.clone());
+    group.moderated = moderated.unwrap_or(group.moderated);
+    group.enabled = enabled.unwrap_or(group.enabled);
+    group.note = note.unwrap_or_else(|| std::mem::take(&mut group.note));
+    terms.apply(&mut group.rules).apply(&mut group.when_away);
+}
+
+fn add_each(there: &mut Vec<Address>, more: Vec<Address>) {
+    for one in more {
+        if !there.iter().any(|known| known.same_mailbox(&one)) {
+            there.push(one);
+        }
+    }
+}
+
+fn checked(directory: &Directory, group: &GroupObject) -> Result<(), AdminError> {
+    let long = |text: &str| text.len() > NOTE_OCTETS_MAX || text.chars().any(char::is_control);
+    if long(&group.display_name) || group.note.len() > NOTE_OCTETS_MAX {
+        return Err(AdminError::invalid("the name or note is too long, or has a control character"));
+    }
+    check_group(directory, group).map_err(|flaw| AdminError::invalid(flaw.to_string()))
+}
+
+fn find(directory: &Directory, address: &Address) -> Result<GroupObject, AdminError> {
+    match directory.group(address) {
+        Some(group) => Ok((**group).clone()),
+        None => {
+            let known = directory.groups().map(|group| group.address.canonical().to_string());
+            Err(AdminError::not_found("group", &address.canonical().to_string(), known))
+        }
+    }
+}
+
+/// The groups in which an address is a member, a moderator or the fall-back.
+pub(crate) fn groups_naming(directory: &Directory, address: &Address) -> Vec<GroupObject> {
+    let names = |group: &GroupObject| {
+        let mut all = group.members.iter().chain(&group.moderators).chain(&group.when_away);
+        all.any(|named| named.same_mailbox(address))
+    };
+    directory.groups().filter(|group| names(group)).map(|group| (**group).clone()).collect()
+}
+
+/// Takes an address out of the groups that name it, before it goes. A moderated group that would have no moderator left
+/// is disabled rather than open.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn take_out(store: &Store, groups: Vec<GroupObject>, address: &Address) -> Result<usize, AdminError> {
+    let count = groups.len();
+    for mut group in groups {
+        group.members.retain(|member| !member.same_mailbox(address));
+        group.moderators.retain(|moderator| !moderator.same_mailbox(address));
+        group.when_away = group.when_away.filter(|fallback| !fallback.same_mailbox(address));
+        group.enabled &= !group.moderated || !group.moderators.is_empty();
+        store.put_object(Object::Group(group), PutMode::Replace).await?;
+    }
+    Ok(count)
+}
+
+/// Takes an address out of the aliases that fall back to it.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn take_out_of_fallbacks(store: &Store, address: &Address) -> Result<(), AdminError> {
+    let falls_back = |alias: &AliasObject| alias.when_away.as_ref().is_some_and(|to| to.same_mailbox(address));
+    let aliases: Vec<AliasObject> = {
+        let directory = store.directory();
+        directory.aliases().filter(|alias| falls_back(alias)).map(|alias| (**alias).clone()).collect()
+    };
+    for alias in aliases {
+        if store.directory().alias(&alias.address).is_some() {
+            store.put_object(Object::Alias(AliasObject { when_away: None, ..alias }), PutMode::Replace).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes every group of a domain.
+pub(crate) async fn remove_all(store: &Store, addresses: &[Address]) -> Result<(), AdminError> {
+    for address in addresses {
+        match store.remove_group(address).await {
+            Ok(_) | Err(StorageError::NoSuchObject(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

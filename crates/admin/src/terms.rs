@@ -1,0 +1,34 @@
+//! What addresses demand of senders, as a request changes it.
+
+use mail::Address;
+use routing::objects::{AddressRules, SenderPattern};
+use serde::{Deserialize, Serialize};
+
+use crate::request::Edit;
+
+/// Changes of an address's conditions; an absent field is left as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Terms {
+    /// Last moment at which it takes mail, civil time in the domain's zone.
+    pub expires: Edit<String>,
+    /// Only senders who have logged in here.
+    pub internal_only: Option<bool>,
+    /// Octets of a message at the most.
+    pub message_octets_max: Edit<u64>,
+    /// Who may write to it; empty: everyone.
+    pub senders: Option<Vec<SenderPattern>>,
+    /// Who gets the message as well when everyone is away.
+    pub when_away: Edit<Address>,
+}
+
+impl Terms {
+    /// Applies everything but `when_away`.
+    pub(crate) fn apply(self, rules: &mut AddressRules) -> Edit<Address> {
+        self.expires.apply(&mut rules.expires);
+        rules.internal_only = self.internal_only.unwrap_or(rules.internal_only);
+        self.message_octets_max.apply(&mut rules.message_octets_max);
+        rules.senders = self.senders.unwrap_or_else(|| std::mem::take(&mut rules.senders));
+        self.when_away
+    }
+}

@@ -1,0 +1,254 @@
+//! Groups, patterns, domain aliases, conditions and aliases that people make.
+
+use mail::ReversePath;
+use routing::objects::{AliasForm, AliasMakers, Posting};
+
+use super::*;
+
+fn add_group(text: &str, content: GroupContent) -> Request {
+    Request::Group(GroupRequest::Add { address: address(text), content: Box::new(content) })
+}
+
+fn members(texts: &[&str]) -> GroupContent {
+    GroupContent { members: Some(texts.iter().map(|text| address(text)).collect()), ..GroupContent::default() }
+}
+
+fn set_domain(text: &str, content: DomainContent) -> Request {
+    Request::Domain(DomainRequest::Set {
+        name: name(text),
+        catch_all: Edit::Keep,
+        postmaster: Edit::Keep,
+        subaddress_separators: None,
+        enabled: None,
+        content: Box::new(content),
+    })
+}
+
+fn explain(to: &str, account: Option<&str>, octets: Option<u64>) -> Request {
+    let from = ReversePath::Address(address("zoe@far.example"));
+    Request::Explain { from, to: address(to), account: account.map(address), octets }
+}
+
+async fn told(store: &Store, request: Request) -> String {
+    let Ok(Response::Explanation(told)) = ask(store, request).await else { panic!() };
+    told.text
+}
+
+#[tokio::test]
+async fn r09_a_group_is_made_changed_explained_and_removed() {
+    let store = stage().await;
+    ask(&store, add_group("board@example.org", members(&["alice@example.org", "ALICE@example.org"]))).await.unwrap();
+    assert!(said(ask(&store, add_group("board@example.org", members(&[]))).await).contains("there already"));
+    let set = |content| {
+        Request::Group(GroupRequest::Set { address: address("Board@example.org"), content: Box::new(content) })
+    };
+    let more = GroupContent {
+        add_members: vec![address("bob@example.org")],
+        posting: Some(Posting::Members),
+        ..GroupContent::default()
+    };
+    let Ok(Response::Group(group)) = ask(&store, set(more)).await else { panic!() };
+    assert_eq!(group.members, [address("alice@example.org"), address("bob@example.org")]);
+    let outside = told(&store, explain("board@example.org", None, None)).await;
+    assert!(outside.contains("refused by board@example.org (only its members may write to it)"), "{outside}");
+    let inside = told(&store, explain("board@example.org", Some("bob@example.org"), None)).await;
+    assert!(inside.contains("mailbox alice@example.org") && inside.ends_with("accepted\n"), "{inside}");
+    let bad = GroupContent { add_members: vec![address("nobody@example.org")], ..GroupContent::default() };
+    assert!(said(ask(&store, set(bad)).await).contains("no account of this server"));
+    let Ok(Response::Groups(all)) = ask(&store, Request::Group(GroupRequest::List { domain: None })).await else {
+        panic!()
+    };
+    assert_eq!(all.len(), 1);
+    // The address is nobody else's.
+    assert!(
+        said(ask(&store, add_alias("board@example.org", &["bob@example.org"])).await).contains("belongs to the group")
+    );
+    ask(&store, Request::Group(GroupRequest::Remove { address: address("board@example.org") })).await.unwrap();
+    ask(&store, add_alias("board@example.org", &["bob@example.org"])).await.unwrap();
+}
+
+#[tokio::test]
+async fn r10_what_is_removed_leaves_the_groups() {
+    let store = stage().await;
+    ask(&store, add_domain("b.example")).await.unwrap();
+    ask(&store, add_account("carol@b.example")).await.unwrap();
+    let moderated = GroupContent {
+        moderated: Some(true),
+        moderators: Some(vec![address("carol@b.example")]),
+        ..members(&["alice@example.org", "carol@b.example"])
+    };
+    ask(&store, add_group("team@example.org", moderated)).await.unwrap();
+    ask(&store, add_group("own@b.example", members(&["carol@b.example"]))).await.unwrap();
+    let away = Terms { when_away: Edit::Set(address("carol@b.example")), ..Terms::default() };
+    let alias = AliasRequest::Add {
+        address: address("desk@example.org"),
+        targets: vec![target("bob@example.org")],
+        note: None,
+        terms: Box::new(away),
+    };
+    ask(&store, Request::Alias(alias)).await.unwrap();
+    let remove_account =
+        |force| Request::Account(AccountRequest::Remove { address: address("alice@example.org"), force });
+    assert!(said(ask(&store, remove_account(false)).await).contains("groups name it: team@example.org"));
+    ask(&store, remove_account(true)).await.unwrap();
+    let remove = |force| Request::Domain(DomainRequest::Remove { name: name("b.example"), force });
+    assert!(said(ask(&store, remove(false)).await).contains("1 accounts, 0 aliases, 1 groups"));
+    ask(&store, remove(true)).await.unwrap();
+    let directory = store.directory();
+    let team = directory.group(&address("team@example.org")).unwrap();
+    assert!(team.members.is_empty() && team.moderators.is_empty());
+    assert!(!team.enabled, "without moderators it is closed, not open");
+    assert!(directory.group(&address("own@b.example")).is_none());
+    assert_eq!(directory.alias(&address("desk@example.org")).unwrap().when_away, None);
+}
+
+#[tokio::test]
+async fn r10_a_domain_stands_for_another_and_that_one_stays() {
+    let store = stage().await;
+    let content = Box::new(DomainContent { alias_of: Edit::Set(name("example.org")), ..DomainContent::default() });
+    let add = DomainRequest::Add {
+        name: name("b.example"),
+        catch_all: None,
+        postmaster: None,
+        subaddress_separators: None,
+        content,
+    };
+    ask(&store, Request::Domain(add)).await.unwrap();
+    assert!(told(&store, explain("alice@b.example", None, None)).await.contains("mailbox alice@example.org"));
+    assert!(said(ask(&store, add_account("dora@b.example")).await).contains("b.example"));
+    assert!(said(ask(&store, add_alias("x@b.example", &["alice@example.org"])).await).contains("make it there"));
+    let remove = Request::Domain(DomainRequest::Remove { name: name("example.org"), force: true });
+    assert!(said(ask(&store, remove).await).contains("b.example stands for example.org"));
+    let back = DomainContent { alias_of: Edit::Clear, ..DomainContent::default() };
+    ask(&store, set_domain("b.example", back)).await.unwrap();
+    ask(&store, add_alias("x@b.example", &["alice@example.org"])).await.unwrap();
+}
+
+#[tokio::test]
+async fn r01_conditions_are_set_shown_explained_and_checked() {
+    let store = stage().await;
+    let add = |terms| {
+        Request::Alias(AliasRequest::Add {
+            address: address("fair@example.org"),
+            targets: vec![target("alice@example.org")],
+            note: None,
+            terms: Box::new(terms),
+        })
+    };
+    let bad = Terms { expires: Edit::Set("31/12/2026".to_owned()), ..Terms::default() };
+    assert!(said(ask(&store, add(bad)).await).contains("write 2026-07-01"));
+    let terms = Terms {
+        expires: Edit::Set("2026-12-31".to_owned()),
+        message_octets_max: Edit::Set(1000),
+        senders: Some(vec!["@far.example".to_owned().try_into().unwrap()]),
+        ..Terms::default()
+    };
+    let Ok(Response::Alias(view)) = ask(&store, add(terms)).await else { panic!() };
+    assert_eq!(view.alias.rules.expires.as_deref(), Some("2026-12-31"));
+    assert!(told(&store, explain("fair@example.org", None, Some(1000))).await.ends_with("accepted\n"));
+    let large = told(&store, explain("fair@example.org", None, Some(1001))).await;
+    assert!(large.contains("552 5.2.3"), "{large}");
+    let set = AliasRequest::Set {
+        address: address("fair@example.org"),
+        targets: None,
+        note: None,
+        enabled: None,
+        terms: Box::new(Terms { expires: Edit::Set("2020-01-01".to_owned()), ..Terms::default() }),
+        by: None,
+    };
+    ask(&store, Request::Alias(set)).await.unwrap();
+    assert!(told(&store, explain("fair@example.org", None, None)).await.contains("550 5.2.1"));
+}
+
+#[tokio::test]
+async fn patterns_are_added_moved_tried_and_removed() {
+    let store = stage().await;
+    let pattern = |request| Request::Domain(DomainRequest::Pattern { name: name("example.org"), request });
+    let add = |text: &str, to: &str, place| PatternRequest::Add {
+        pattern: text.to_owned(),
+        targets: vec![to.to_owned()],
+        note: None,
+        place,
+    };
+    ask(&store, pattern(add("sales-(.+)", "$1@example.org", None))).await.unwrap();
+    ask(&store, pattern(add("s.*", "bob@example.org", None))).await.unwrap();
+    assert!(said(ask(&store, pattern(add("(", "bob@example.org", None))).await).contains("no regular expression"));
+    assert!(said(ask(&store, pattern(add("z", "nobody@example.org", None))).await).contains("does not exist"));
+    let test = |text: &str| pattern(PatternRequest::Test { address: address(text), pattern: None, targets: vec![] });
+    let Ok(Response::PatternTest(found)) = ask(&store, test("Sales-Alice@example.org")).await else { panic!() };
+    assert_eq!((found.number, found.targets.as_slice()), (Some(1), &["alice@example.org".to_owned()][..]));
+    assert!(found.explanation.contains("mailbox alice@example.org"), "{}", found.explanation);
+    ask(&store, pattern(PatternRequest::Move { number: 2, place: 1 })).await.unwrap();
+    let Ok(Response::PatternTest(found)) = ask(&store, test("sales-alice@example.org")).await else { panic!() };
+    assert_eq!(found.pattern.as_deref(), Some("s.*"));
+    ask(&store, pattern(PatternRequest::Set { number: 1, enabled: Some(false), note: None })).await.unwrap();
+    let Ok(Response::PatternTest(found)) = ask(&store, test("sales-alice@example.org")).await else { panic!() };
+    assert_eq!(found.number, Some(2));
+    let live = PatternRequest::Test {
+        address: address("x9@example.org"),
+        pattern: Some("x([0-9])".to_owned()),
+        targets: vec!["n$1@far.example".to_owned()],
+    };
+    let Ok(Response::PatternTest(found)) = ask(&store, pattern(live)).await else { panic!() };
+    assert_eq!(found.targets, ["n9@far.example"]);
+    ask(&store, pattern(PatternRequest::Remove { number: 1 })).await.unwrap();
+    assert!(said(ask(&store, pattern(PatternRequest::Remove { number: 7 })).await).contains("no number 7"));
+    let Ok(Response::Patterns(all)) = ask(&store, pattern(PatternRequest::List)).await else { panic!() };
+    assert_eq!(all.len(), 1);
+}
+
+#[tokio::test]
+async fn r11_people_make_aliases_within_the_domains_policy_and_keep_to_their_own() {
+    let store = stage().await;
+    let make = |text: Option<&str>| {
+        Request::Alias(AliasRequest::Make {
+            account: address("alice@example.org"),
+            address: text.map(address),
+            domain: None,
+            note: Some("shop".to_owned()),
+        })
+    };
+    assert!(said(ask(&store, make(None)).await).contains("does not allow it"));
+    let policy = DomainContent {
+        alias_makers: Some(AliasMakers::Everyone),
+        aliases_per_person_max: Some(2),
+        alias_forms: Some(vec![AliasForm::OwnPrefix, AliasForm::Random]),
+        ..DomainContent::default()
+    };
+    ask(&store, set_domain("example.org", policy)).await.unwrap();
+    let Ok(Response::Alias(random)) = ask(&store, make(None)).await else { panic!() };
+    assert_eq!((random.owner.clone(), random.alias.note.as_str()), (Some(address("alice@example.org")), "shop"));
+    assert!(said(ask(&store, make(Some("bob.shop@example.org"))).await).contains("alice.something@example.org"));
+    ask(&store, make(Some("alice.shop@example.org"))).await.unwrap();
+    assert!(said(ask(&store, make(None)).await).contains("the most"));
+
+    let own = |by: &str| AliasRequest::List { domain: None, made_by: Some(address(by)) };
+    let Ok(Response::Aliases(all)) = ask(&store, Request::Alias(own("alice@example.org"))).await else { panic!() };
+    assert_eq!(all.len(), 2);
+    let Ok(Response::Aliases(none)) = ask(&store, Request::Alias(own("bob@example.org"))).await else { panic!() };
+    assert!(none.is_empty());
+    let set = |by: &str, targets: Option<Vec<Target>>| {
+        Request::Alias(AliasRequest::Set {
+            address: address("alice.shop@example.org"),
+            targets,
+            note: None,
+            enabled: Some(false),
+            terms: Box::default(),
+            by: Some(address(by)),
+        })
+    };
+    assert!(said(ask(&store, set("bob@example.org", None)).await).contains("no alias that bob@example.org made"));
+    assert!(ask(&store, set("alice@example.org", Some(vec![target("x@far.example")]))).await.is_err());
+    let Ok(Response::Alias(off)) = ask(&store, set("alice@example.org", None)).await else { panic!() };
+    assert!(!off.alias.enabled);
+    let remove = |by: &str| {
+        Request::Alias(AliasRequest::Remove {
+            address: address("alice.shop@example.org"),
+            targets: vec![],
+            by: Some(address(by)),
+        })
+    };
+    assert!(ask(&store, remove("bob@example.org")).await.is_err());
+    ask(&store, remove("alice@example.org")).await.unwrap();
+    ask(&store, make(Some("alice.garden@example.org"))).await.unwrap();
+}
