@@ -151,6 +151,9 @@ impl Store {
                 if let ObjectKey::Account(address) = &key {
                     tx.leave_all(&directory, address)?;
                 }
+                // What was shared since the steps before.
+                tx.clear_some_lists(part)?;
+                tx.forget_some_reading(part)?;
                 tx.remove_object(&directory, &key)
             })
             .await?;

@@ -48,6 +48,8 @@ impl Session {
         }
         let edit = move |acl: &mut Acl| acl.change(who, negative, change, default);
         match self.server.store.edit_acl(target.owner, target.row.id, edit).await {
+            // The account went while it was named.
+            Err(StorageError::NoSuchAccount) => Ok(unknown()),
             Err(StorageError::LimitReached(what)) => Ok(Answer::no(Code::Limit, format!("Too many {what}"))),
             edited => edited.map(|_| Answer::ok(done)).map_err(Fault::from),
         }

@@ -80,20 +80,7 @@ impl Store {
     /// Takes lists apart before their account goes, some at a time: an account can have more than one transaction holds.
     pub(crate) async fn clear_lists(&self, owner: AccountId) -> Result<(), StorageError> {
         loop {
-            let done = self.transact_with(Durability::Freeing, move |tx| {
-                let range = Key::of(Table::Acl, owner).u8(LIST).range();
-                let some = tx.scan(&range, Order::Ascending, LISTS_PER_STEP)?;
-                for (key, _) in &some {
-                    tx.put_acl(owner, mailbox_of(key)?, &Acl::default())?;
-                }
-                let range = Key::of(Table::Acl, owner).u8(NAMED).range();
-                let named = tx.scan(&range, Order::Ascending, LISTS_PER_STEP)?;
-                for (key, _) in &named {
-                    let (other, mailbox) = named_of(key)?;
-                    tx.forget_identifier(other, mailbox, owner)?;
-                }
-                Ok(some.len().saturating_add(named.len()))
-            });
+            let done = self.transact_with(Durability::Freeing, move |tx| tx.clear_some_lists(owner));
             if done.await?.value == 0 {
                 return Ok(());
             }
@@ -122,6 +109,13 @@ impl Transaction<'_> {
             return Err(StorageError::LimitReached("lines of an access list"));
         }
         let before = self.acl(owner, mailbox)?;
+        for entry in acl.entries.iter().filter(|entry| !before.entries.contains(entry)) {
+            if let Identifier::Account(who) = entry.identifier
+                && !self.has_account(who)?
+            {
+                return Err(StorageError::NoSuchAccount);
+            }
+        }
         for entry in before.entries {
             self.delete(named_key(entry.identifier, owner, mailbox));
             self.notify_list(entry.identifier);
@@ -137,6 +131,22 @@ impl Transaction<'_> {
             self.put(key, rows::encode(VERSION, acl)?);
         }
         Ok(())
+    }
+
+    /// Takes apart some lists of an account, and some that name it; 0 when none is left.
+    pub(crate) fn clear_some_lists(&mut self, account: AccountId) -> Result<usize, StorageError> {
+        let range = Key::of(Table::Acl, account).u8(LIST).range();
+        let some = self.scan(&range, Order::Ascending, LISTS_PER_STEP)?;
+        for (key, _) in &some {
+            self.put_acl(account, mailbox_of(key)?, &Acl::default())?;
+        }
+        let range = Key::of(Table::Acl, account).u8(NAMED).range();
+        let named = self.scan(&range, Order::Ascending, LISTS_PER_STEP)?;
+        for (key, _) in &named {
+            let (other, mailbox) = named_of(key)?;
+            self.forget_identifier(other, mailbox, account)?;
+        }
+        Ok(some.len().saturating_add(named.len()))
     }
 
     /// A new mailbox has the list of the one above it (RFC 4314 §4, CREATE).

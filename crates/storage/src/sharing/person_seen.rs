@@ -109,16 +109,7 @@ impl Store {
     /// Forgets what an account has seen in others' mailboxes, some at a time.
     pub(crate) async fn forget_reader(&self, reader: AccountId) -> Result<(), StorageError> {
         loop {
-            let done = self.transact_with(Durability::Freeing, move |tx| {
-                let range = Key::of(Table::PersonSeen, reader).u8(READS).range();
-                let some = tx.scan(&range, Order::Ascending, READERS_PER_STEP)?;
-                for (key, _) in &some {
-                    let (owner, mailbox) = reads_of(key)?;
-                    tx.delete(state_key(owner, mailbox, reader));
-                    tx.delete(key.to_vec());
-                }
-                Ok(some.len())
-            });
+            let done = self.transact_with(Durability::Freeing, move |tx| tx.forget_some_reading(reader));
             if done.await?.value == 0 {
                 return Ok(());
             }
@@ -174,6 +165,9 @@ impl Transaction<'_> {
         state.note(modseq, &changed);
         let reads = reads_key(reader, owner, mailbox);
         if self.get(&reads)?.is_none() {
+            if !self.has_account(reader)? {
+                return Err(StorageError::NoSuchAccount);
+            }
             let readers = self.scan(&states(owner, mailbox), Order::Ascending, PERSON_READERS_MAX)?;
             if readers.len() >= PERSON_READERS_MAX {
                 return Err(StorageError::LimitReached("people with a seen state of their own in this mailbox"));
@@ -184,6 +178,18 @@ impl Transaction<'_> {
         self.put_mailbox_row(owner, &row)?;
         self.notify(Notice::Mailbox { account: owner, mailbox, modseq });
         Ok(state)
+    }
+
+    /// Forgets some of what an account has seen in others' mailboxes; 0 when none is left.
+    pub(crate) fn forget_some_reading(&mut self, reader: AccountId) -> Result<usize, StorageError> {
+        let range = Key::of(Table::PersonSeen, reader).u8(READS).range();
+        let some = self.scan(&range, Order::Ascending, READERS_PER_STEP)?;
+        for (key, _) in &some {
+            let (owner, mailbox) = reads_of(key)?;
+            self.delete(state_key(owner, mailbox, reader));
+            self.delete(key.to_vec());
+        }
+        Ok(some.len())
     }
 
     /// Messages are gone: nobody has seen them any more. Costs one look where no reader has a state of their own.

@@ -143,6 +143,11 @@ async fn r07_who_goes_is_forgotten_everywhere() {
     let info = s.store.directory().account_by_id(INFO).cloned().unwrap();
     assert_eq!(info.shared.as_ref().unwrap().members.len(), 1);
     assert_eq!(s.flaws().await, vec![]);
+    let line = |acl: &mut Acl| acl.set(Identifier::Account(BOB), false, Rights::READ);
+    let named = s.store.edit_acl(INFO, INBOX, line).await;
+    assert_eq!(named.err(), Some(StorageError::NoSuchAccount), "nor is named by who was too late to hear");
+    let mark = |tx: &mut crate::Transaction<'_>| tx.mark_seen(INFO, INBOX, BOB, &[(Uid(1), true)]);
+    assert_eq!(s.store.transact(mark).await.err(), Some(StorageError::NoSuchAccount));
     // One who comes later under the same address finds no door open.
     let again = s.store.add_account(AccountObject::new(address("bob"))).await.unwrap().value.id;
     assert_eq!(s.store.shared_with(again).await.unwrap(), [(ALICE, plans)]);
@@ -302,7 +307,7 @@ async fn each_damage_is_found() {
     assert_eq!(s.flaws().await, vec![]);
     let state = person_seen::state_key(INFO, INBOX, BOB);
     let seen = s.store.person_seen(INFO, INBOX, BOB).await.unwrap();
-    let with = |edit: fn(&mut super::person_seen::PersonSeen)| {
+    let with = |edit: fn(&mut person_seen::PersonSeen)| {
         let mut seen = seen.clone();
         edit(&mut seen);
         Some(crate::rows::encode(1, &seen).unwrap())
