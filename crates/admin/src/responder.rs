@@ -185,7 +185,9 @@ fn deletes(responder: &ResponderObject, has_mailbox: bool) -> Option<String> {
         (Some(starts), Some(ends)) => format!("from {starts} until {ends}"),
     };
     let hours = responder.hours.as_ref().map(|hours| format!(", {hours},")).unwrap_or_default();
-    Some(format!("EVERY message that comes to {address} {window}{hours} is answered and then DELETED for good"))
+    Some(format!(
+        "EVERY message that comes to {address} {window}{hours} is DELETED for good, whether it is answered or not"
+    ))
 }
 
 /// What a responder would do with a plain message from somebody, and what it would say.

@@ -202,11 +202,7 @@ impl From<&AccountObject> for SharedView {
     }
 }
 
-pub(crate) async fn execute(
-    store: &Store,
-    settings: Settings,
-    request: SharedRequest,
-) -> Result<Response, AdminError> {
+pub(crate) async fn execute(store: &Store, settings: Settings, request: SharedRequest) -> Result<Response, AdminError> {
     match request {
         SharedRequest::Add(new) => add(store, new).await,
         SharedRequest::List { domain } => {
@@ -221,11 +217,8 @@ pub(crate) async fn execute(
         SharedRequest::Show { address } => {
             let account = find(&store.directory(), &address)?;
             let usage = store.usage(account.id).await?;
-            let view = SharedView {
-                messages: Some(usage.messages),
-                octets: Some(usage.octets),
-                ..SharedView::from(&account)
-            };
+            let view =
+                SharedView { messages: Some(usage.messages), octets: Some(usage.octets), ..SharedView::from(&account) };
             Ok(Response::Shared(Box::new(view)))
         }
         SharedRequest::Set { address, display_name, quota_octets, seen, file_sent, note } => {
@@ -382,11 +375,7 @@ async fn mailbox_of(
     }
 }
 
-fn named(
-    directory: &Directory,
-    account: &AccountObject,
-    text: &str,
-) -> Result<(Identifier, bool), AdminError> {
+fn named(directory: &Directory, account: &AccountObject, text: &str) -> Result<(Identifier, bool), AdminError> {
     let found = identifier(directory, text).ok_or_else(|| {
         let error = AdminError::new(ErrorKind::NotFound, format!("{text} is nobody's address here"));
         error.hint("name a person by the address of their account, or everyone by `anyone`")

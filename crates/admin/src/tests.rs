@@ -355,6 +355,7 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             dsn_return: None,
             envelope_id: None,
             smtputf8: false,
+            sender_smtputf8: false,
             body: mail::BodyType::SevenBit,
             blob: blob.hash,
             skip_octets: 0,
@@ -429,7 +430,8 @@ async fn a09_deletion_is_said_each_time_it_begins_or_changes() {
     };
     assert_eq!(
         made.deletes.unwrap(),
-        "EVERY message that comes to alice@example.org from 2023-11-14 until 2023-11-20 is answered and then DELETED for good"
+        "EVERY message that comes to alice@example.org from 2023-11-14 until 2023-11-20 is DELETED for good, \
+         whether it is answered or not"
     );
     let later = || ResponderContent { ends: Edit::Set("2023-12-24".into()), ..ResponderContent::default() };
     let refused = ask(&store, set_responder(1, later())).await.unwrap_err();

@@ -46,7 +46,8 @@ impl Filing {
         let mut filing = Self { sender, accounts: BTreeMap::new(), answers: Vec::new() };
         let Some(person) = directory.account_by_id(sender) else { return filing };
         let named = |name: &'static [u8]| {
-            let fields = raw_fields(header).filter(move |field| field.name.is_some_and(|n| n.eq_ignore_ascii_case(name)));
+            let fields =
+                raw_fields(header).filter(move |field| field.name.is_some_and(|n| n.eq_ignore_ascii_case(name)));
             fields.map(|field| field.value().to_vec())
         };
         let mut addresses: BTreeSet<Address> = reverse_path.into_iter().cloned().collect();

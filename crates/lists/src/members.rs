@@ -190,8 +190,8 @@ impl Lists {
             RequestKind::MoveAsked { to } => Words::ConfirmMoveAsked { to, link },
             RequestKind::Move { .. } => Words::ConfirmMove { from: who, link },
         };
-        let draft =
-            Draft { reply_to: self.confirm_address(Purpose::Confirm, place, number), ..Draft::new(reader, words) };
+        let reply_to = self.confirm_address(Purpose::Confirm, place, number);
+        let draft = Draft { reply_to, language, ..Draft::new(reader, words) };
         let letter = self.draft(place, draft).await?;
         let now = self.store.now();
         let request = ListRequest {

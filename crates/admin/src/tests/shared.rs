@@ -44,7 +44,10 @@ async fn r07_a_shared_mailbox_has_members_with_roles_and_nobody_logs_in_to_it() 
         (put_member("bob@example.org", "chief", true), "there is no right"),
         (put_member("bob@example.org", "Lr", true), "rights are lowercase letters"),
         (Request::Shared(SharedRequest::Show { address: address("bob@example.org") }), "is a person's account"),
-        (Request::Shared(SharedRequest::Show { address: address("inf@example.org") }), "did you mean info@example.org?"),
+        (
+            Request::Shared(SharedRequest::Show { address: address("inf@example.org") }),
+            "did you mean info@example.org?",
+        ),
     ] {
         let told = said(ask(&store, request).await);
         assert!(told.contains(text), "{told}");
@@ -72,7 +75,8 @@ async fn r07_single_mailboxes_have_lists_and_seen_states_of_their_own() {
     }
     let (owner, mailbox) = at("Sent");
     let seen = Edit::Set(SeenState::PerPerson);
-    let Response::Acl(list) = ask(&store, Request::Acl(AclRequest::Seen { address: owner, mailbox, seen })).await.unwrap()
+    let Response::Acl(list) =
+        ask(&store, Request::Acl(AclRequest::Seen { address: owner, mailbox, seen })).await.unwrap()
     else {
         panic!("a list")
     };

@@ -13,7 +13,8 @@ fn mailbox(c: &mut Cursor<'_>) -> Result<MailboxName, Flaw> {
 /// `identifier`: an astring in UTF-8. RFC 4314 §3: one that SASLprep refuses, or that is empty, is BAD.
 fn identifier(c: &mut Cursor<'_>) -> Result<String, Flaw> {
     c.space()?;
-    let text = String::from_utf8(c.astring("an identifier")?).map_err(|_| Flaw::of("the identifier is not in UTF-8"))?;
+    let text =
+        String::from_utf8(c.astring("an identifier")?).map_err(|_| Flaw::of("the identifier is not in UTF-8"))?;
     if text.trim().is_empty() {
         return Err(Flaw::of("the identifier is empty"));
     }

@@ -74,7 +74,10 @@ mod tests {
         let name = |text| MailboxName::new(text).unwrap();
         let utf7 = NameEncoding::ModifiedUtf7;
         let entries = [("fred@a.example".to_owned(), "lr".to_owned()), ("-a b".to_owned(), String::new())];
-        assert_eq!(said(|out| acl(out, &name("INBOX"), utf7, &entries)), "* ACL INBOX fred@a.example lr \"-a b\" \"\"\r\n");
+        assert_eq!(
+            said(|out| acl(out, &name("INBOX"), utf7, &entries)),
+            "* ACL INBOX fred@a.example lr \"-a b\" \"\"\r\n"
+        );
         assert_eq!(said(|out| acl(out, &name("a b"), utf7, &[])), "* ACL \"a b\"\r\n");
         assert_eq!(said(|out| my_rights(out, &name("\u{e9}"), utf7, "lr")), "* MYRIGHTS \"&AOk-\" lr\r\n");
         let optional = ["l".to_owned(), "r".to_owned()];

@@ -28,7 +28,8 @@ impl Session {
         }
         store.delete_mailbox(account, mailbox.as_str()).await?;
         // A session that deletes what it has selected goes back to where it was before; others are told BYE.
-        if self.selected.as_deref().is_some_and(|selected| selected.owner == account && Some(selected.row.id) == doomed) {
+        if self.selected.as_deref().is_some_and(|selected| selected.owner == account && Some(selected.row.id) == doomed)
+        {
             self.leave();
         }
         Ok(Answer::ok("Deleted"))

@@ -51,6 +51,9 @@ pub struct GroupObject {
     /// Who gets the message as well when every member is away.
     #[serde(default)]
     pub when_away: Option<Address>,
+    /// Whether the deputies whom they name get it as well when every member is away.
+    #[serde(default)]
+    pub deputies_when_away: bool,
     /// What it is for.
     #[serde(default)]
     pub note: String,
@@ -74,6 +77,7 @@ impl GroupObject {
             enabled: true,
             rules: AddressRules::default(),
             when_away: None,
+            deputies_when_away: false,
             note: String::new(),
             created_at: Timestamp(0),
         }

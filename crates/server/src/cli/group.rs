@@ -101,7 +101,7 @@ impl ContentArgs {
             moderated: switch(self.moderators.is_some(), self.no_moderation),
             moderators: self.moderators,
             note: self.note,
-            terms: self.terms.terms(self.when_away.edit()),
+            terms: self.terms.terms(self.when_away),
             ..GroupContent::default()
         }
     }

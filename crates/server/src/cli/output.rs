@@ -8,7 +8,8 @@ mod lists;
 use std::fmt::Write as _;
 
 use admin::{
-    AccountView, AclView, AdminError, DomainView, EventView, Preview, QueueEntryView, ResponderView, Response, SharedView,
+    AccountView, AclView, AdminError, DomainView, EventView, Preview, QueueEntryView, ResponderView, Response,
+    SharedView,
 };
 use mail::Timestamp;
 use routing::objects::{Audience, ResponderKind, ResponderObject, Role, SeenState, SubaddressFolders};

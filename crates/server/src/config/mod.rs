@@ -5,6 +5,7 @@ mod flaw;
 mod load;
 mod values;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use mail::Domain;
@@ -118,8 +119,23 @@ pub(crate) struct Queue {
     pub(crate) deliveries_max: u64,
     #[serde(deserialize_with = "at_least::<_, _, 1>")]
     pub(crate) deliveries_per_destination_max: u64,
+    pub(crate) own_names: Vec<Domain>,
+    pub(crate) own_addresses: Vec<IpAddr>,
+    pub(crate) ip_family: IpFamily,
     pub(crate) destination: Vec<Destination>,
     pub(crate) smart_host: SmartHost,
+}
+
+/// Which addresses of other servers are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum IpFamily {
+    /// IPv6 first, then IPv4.
+    Both,
+    /// IPv4 alone.
+    Ipv4,
+    /// IPv6 alone.
+    Ipv6,
 }
 
 /// A destination with a way of its own.
@@ -157,6 +173,8 @@ pub(crate) struct SmartHost {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) tls: SmartHostTls,
+    /// Empty: the authorities that browsers trust.
+    pub(crate) ca_file: PathBuf,
     /// Empty: no login.
     pub(crate) login: String,
     pub(crate) password_file: PathBuf,
@@ -285,6 +303,9 @@ impl Default for Queue {
             delay_notice_secs: 4 * 3_600,
             deliveries_max: 100,
             deliveries_per_destination_max: 5,
+            own_names: Vec::new(),
+            own_addresses: Vec::new(),
+            ip_family: IpFamily::Both,
             destination: Vec::new(),
             smart_host: SmartHost::default(),
         }
@@ -297,6 +318,7 @@ impl Default for SmartHost {
             host: String::new(),
             port: 587,
             tls: SmartHostTls::Starttls,
+            ca_file: PathBuf::new(),
             login: String::new(),
             password_file: PathBuf::new(),
         }

@@ -9,6 +9,7 @@ mod http;
 mod listen;
 mod log;
 mod login;
+mod own;
 mod reload;
 mod settings;
 mod supervise;
@@ -150,13 +151,13 @@ async fn serve_on(
         tasks.listener("http", http::serve(listener.into_tokio()?, state, descriptors::of_http(files)));
     }
 
-    let smtp_out =
-        SmtpOut::new(bus.clone(), delivery.clone(), settings::smtp_out(&config, secrets.login)?).map_err(|error| {
-            let failure = Failure::new(format!("[queue]: {error}"));
-            failure.hint(
-                "notices of failed deliveries come from postmaster at `hostname`, so that must be a mail domain's name",
-            )
-        })?;
+    let out = settings::smtp_out(&config, secrets.login, &own::interface_addresses())?;
+    let smtp_out = SmtpOut::new(bus.clone(), delivery.clone(), out).map_err(|error| {
+        let failure = Failure::new(format!("[queue]: {error}"));
+        failure.hint(
+            "notices of failed deliveries come from postmaster at `hostname`, so that must be a mail domain's name",
+        )
+    })?;
     let stop = tasks.workers_stop();
     tasks.worker("smtp-out", move || {
         let (smtp_out, stop) = (smtp_out.clone(), stop.clone());

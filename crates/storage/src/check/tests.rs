@@ -108,6 +108,7 @@ fn queue_row(blob: mail::BlobHash, octets: u64) -> QueueRow {
         dsn_return: None,
         envelope_id: None,
         smtputf8: false,
+        sender_smtputf8: false,
         body: BodyType::SevenBit,
         blob,
         skip_octets: 0,

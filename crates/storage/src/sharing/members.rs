@@ -126,6 +126,7 @@ impl Transaction<'_> {
 
 /// The members by address, each with the account as it was written.
 fn members(account: Option<&AccountObject>) -> BTreeMap<Address, Option<&AccountObject>> {
-    let shared = account.filter(|account| account.kind == AccountKind::Shared).and_then(|account| account.shared.as_ref());
+    let shared =
+        account.filter(|account| account.kind == AccountKind::Shared).and_then(|account| account.shared.as_ref());
     shared.iter().flat_map(|shared| &shared.members).map(|member| (member.account.canonical(), account)).collect()
 }

@@ -17,7 +17,9 @@ impl UidRanges {
     /// How many UIDs there are.
     #[must_use]
     pub fn count(&self) -> u32 {
-        self.0.iter().fold(0, |sum: u32, (first, last)| sum.saturating_add(last.saturating_sub(*first)).saturating_add(1))
+        self.0
+            .iter()
+            .fold(0, |sum: u32, (first, last)| sum.saturating_add(last.saturating_sub(*first)).saturating_add(1))
     }
 
     /// How many ranges they make.
@@ -34,7 +36,8 @@ impl UidRanges {
     /// Adds a UID; `false` when it was there.
     pub fn insert(&mut self, uid: Uid) -> bool {
         let Err(at) = self.place(uid.0) else { return false };
-        let joins_left = at.checked_sub(1).and_then(|left| self.0.get(left)).is_some_and(|(_, last)| *last + 1 == uid.0);
+        let joins_left =
+            at.checked_sub(1).and_then(|left| self.0.get(left)).is_some_and(|(_, last)| *last + 1 == uid.0);
         let joins_right = self.0.get(at).is_some_and(|(first, _)| uid.0.checked_add(1) == Some(*first));
         match (joins_left, joins_right) {
             (true, true) => {

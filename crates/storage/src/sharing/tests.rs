@@ -111,7 +111,8 @@ impl Stage {
 #[tokio::test]
 async fn r07_members_are_subscribed_when_they_join_and_no_longer_when_they_leave() {
     let s = stage().await;
-    let all = ["", "/Archive", "/Drafts", "/Junk", "/Sent", "/Trash"].map(|name| format!("Shared/info@example.org{name}"));
+    let all =
+        ["", "/Archive", "/Drafts", "/Junk", "/Sent", "/Trash"].map(|name| format!("Shared/info@example.org{name}"));
     assert_eq!(s.subscriptions(ALICE).await, all);
     assert_eq!(s.subscriptions(BOB).await, all);
     s.edit_info(|shared| shared.members.retain(|member| member.account != address("bob"))).await;
@@ -285,7 +286,8 @@ async fn r07_where_no_keyword_fits_answered_is_said_all_the_same() {
     // One place less taken, and $Answered in it: that is used.
     s.deposit(INFO, SENT, "b@x").await;
     let _done = s.store.change_flags(INFO, SENT, vec![Uid(1)], fill(0, KEYWORDS_MAX - 1), None).await.unwrap();
-    let general = FlagChange::Add(Flags { system: SystemFlags(0), keywords: [Keyword::parse("$Answered").unwrap()].into() });
+    let general =
+        FlagChange::Add(Flags { system: SystemFlags(0), keywords: [Keyword::parse("$Answered").unwrap()].into() });
     let _done = s.store.change_flags(INFO, SENT, vec![Uid(1)], general.clone(), None).await.unwrap();
     let FlagChange::Add(flags) = general else { return };
     let _done = s.store.change_flags(INFO, SENT, vec![Uid(1)], FlagChange::Remove(flags), None).await.unwrap();
