@@ -152,6 +152,14 @@ class Shared(ServerCase):
         self.relais.wait_message(CAROL, unfiled)
         self.assertEqual(self.relais.with_id(BOB, unfiled, inbox + "/Sent"), [])
 
+    def test_a_copy_in_sent_is_read_by_who_wrote_it(self):
+        address, inbox = self.share(ALICE + "=poster", BOB + "=writer", seen="per-person")
+        self.relais.submit(address, CAROL, message(to=CAROL, sender=address), user=ALICE)
+        for user, flags in ((ALICE, {"\\Seen"}), (BOB, set())):
+            client = self.client(user)
+            self.assertEqual(self.select(client, inbox + "/Sent"), 1)
+            self.assertEqual(self.flags(client), flags, user)
+
     def test_quota(self):
         address, inbox = self.share(ALICE + "=poster", quota="4000")
         self.relais.send("writer@remote.test", address, message(to=address, body="x" * 60 + "\r\n" + ("y" * 60 + "\r\n") * 40))
