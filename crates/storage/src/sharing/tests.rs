@@ -300,6 +300,9 @@ async fn r07_where_no_keyword_fits_answered_is_said_all_the_same() {
     assert!(sent.flags_of(&row).keywords.contains(&Keyword::parse("$answered").unwrap()));
 }
 
+/// What it is, the row and what it becomes, and what must be found.
+type Damage = (&'static str, Vec<u8>, Option<Bytes>, Vec<Flaw>);
+
 #[tokio::test]
 async fn each_damage_is_found() {
     let s = stage().await;
@@ -320,7 +323,7 @@ async fn each_damage_is_found() {
         acl.set(Identifier::Account(who), false, Rights::READ);
         Some(crate::rows::encode(1, &acl).unwrap())
     };
-    let table: Vec<(&str, Vec<u8>, Option<Bytes>, Vec<Flaw>)> = vec![
+    let table: Vec<Damage> = vec![
         ("list unreadable", acl::list_key(INFO, INBOX), Some(Bytes::from_static(b"?")), vec![Flaw::Undecodable; 2]),
         ("list gone", acl::list_key(INFO, INBOX), None, vec![Flaw::AccessList]),
         ("reader's row gone", acl::named_key(Identifier::Account(BOB), INFO, INBOX), None, vec![Flaw::AccessList]),
