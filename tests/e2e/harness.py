@@ -364,8 +364,10 @@ class Server:
     def add_domain(self, name, **options):
         return self.cli("domain", "add", name, *flags(options))
 
-    def add_account(self, address, password=PASSWORD, **options):
-        return self.cli("account", "add", address, "--password-file", "-", *flags(options), stdin=password + "\n")
+    def add_account(self, address, password=PASSWORD, welcome=False, **options):
+        """One account; its mailbox is empty unless its person is to be welcomed."""
+        quiet = [] if welcome else ["--no-welcome"]
+        return self.cli("account", "add", address, "--password-file", "-", *quiet, *flags(options), stdin=password + "\n")
 
     def add_accounts(self, *addresses):
         """Many at once."""

@@ -1,7 +1,7 @@
 //! Domains.
 
 use mail::{Address, Domain};
-use routing::objects::{DomainObject, Object, ObjectKey};
+use routing::objects::{DomainObject, Object, ObjectKey, Role};
 use routing::{Directory, check_domain};
 use storage::Store;
 use storage::objects::PutMode;
@@ -125,6 +125,7 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
         group::take_out_of_fallbacks(store, address).await?;
         store.remove_account(address).await?;
     }
+    forget(store, &name).await?;
     // What somebody added since is not removed unseen.
     if let Err(error) = store.remove_domain(&name).await {
         let late = matches!(error, storage::StorageError::NotAllowed(_));
@@ -133,6 +134,33 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
         return Err(if late { AdminError { kind: ErrorKind::InUse, ..error.hint(again) } } else { error });
     }
     Ok(Response::Done(format!("removed the domain {name} with {told}")))
+}
+
+/// Takes a domain that goes out of what others have in it: further addresses (R5), and whom it is administered by.
+async fn forget(store: &Store, name: &Domain) -> Result<(), AdminError> {
+    let changed: Vec<Object> = {
+        let directory = store.directory();
+        let accounts = directory.accounts().filter_map(|account| {
+            let mut without = (**account).clone();
+            without.also_in.retain(|further| further != name);
+            without.administers.retain(|administered| administered != name);
+            // Who administered nothing else administers nothing: an empty list would mean the domain of their address.
+            if without.administers.is_empty() && !account.administers.is_empty() {
+                without.role = Role::User;
+            }
+            (without != **account).then_some(Object::Account(without))
+        });
+        let domains = directory.domains().filter(|other| other.users_also_in.contains(name)).map(|other| {
+            let mut without = (**other).clone();
+            without.users_also_in.retain(|further| further != name);
+            Object::Domain(without)
+        });
+        accounts.chain(domains).collect()
+    };
+    for object in changed {
+        store.put_object(object, PutMode::Replace).await?;
+    }
+    Ok(())
 }
 
 /// What has an address in a domain.

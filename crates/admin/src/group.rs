@@ -75,7 +75,13 @@ fn apply(group: &mut GroupObject, content: GroupContent) {
         enabled,
         note,
         terms,
+        withdraw,
+        restore,
     } = content;
+    group.withdrawn.extend(withdraw);
+    group.withdrawn.retain(|service| !restore.contains(service));
+    group.withdrawn.sort_unstable();
+    group.withdrawn.dedup();
     if let Some(members) = members {
         group.members.clear();
         add_each(&mut group.members, members);

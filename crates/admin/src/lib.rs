@@ -4,9 +4,12 @@
 //! them on a store that it opens itself, or sends them to the server that has it open. Nothing else edits objects, so
 //! nothing else checks names, passwords, redirects or what still hangs on what is to be removed.
 //!
+//! Each request has an [`Actor`], and [`may`] decides whether it is carried out: the only place that knows roles.
+//!
 //! An error is for the person who asked: it says what is wrong, names what is near, and tells what to do.
 
 mod account;
+mod actor;
 mod alias;
 mod contact;
 mod domain;
@@ -14,62 +17,87 @@ mod error;
 mod event;
 mod explain;
 mod group;
+mod letters;
 pub mod limits;
 mod list;
+mod may;
 mod pattern;
 mod queue_entry;
 mod request;
 mod responder;
 mod response;
+mod scope;
+mod settings;
 mod shared;
 mod terms;
 
-use auth::PasswordParams;
 use storage::Store;
 
+pub use account::departures;
+pub use actor::Actor;
 pub use error::{AdminError, ErrorKind};
+pub use may::{Denial, Permission, may};
 pub use request::{
     AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
-    EventSelection, GroupContent, GroupRequest, ListContent, ListRequest, MemberContent, NewAccount, NewMember,
-    PatternRequest, PreviewRequest, QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest,
+    EventSelection, GroupContent, GroupRequest, IdentityRequest, Leaving, ListContent, ListRequest, MemberContent,
+    NewAccount, NewMember, PatternRequest, PreviewRequest, QueueRequest, QueueSelection, Request, ResponderContent,
+    ResponderRequest,
 };
 pub use response::{
-    AccountView, AliasView, DomainView, EventView, Explanation, FirstUseView, ImportReport, ListView, MemberImport,
-    MemberView, PatternTest, Preview, QueueEntryView, QueueRecipientView, ResponderView, Response, WaitingView,
+    AccountView, AliasView, ConnectionView, DomainView, Endpoint, EventView, Explanation, FirstUseView, ImportReport,
+    Leading, ListView, MemberImport, MemberView, OffBoardingReport, OffBoardingView, PatternTest, Preview,
+    QueueEntryView, QueueRecipientView, ResponderView, Response, StrengthView, WaitingView,
 };
+pub use settings::{ConnectionSettings, EditLock, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
 pub use terms::Terms;
 
-/// What carrying out requests depends on beside the store.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Settings {
-    /// What new password hashes cost.
-    pub password: PasswordParams,
-}
-
-/// Carries out a request.
+/// Carries out a request, when the actor may ask for it.
 ///
 /// # Errors
 /// [`AdminError`], in words for the person who asked. Nothing is changed then, except for an import or a removal with
 /// force, which are many transactions: what came before the error stays done, and doing it again goes on from there.
-pub async fn execute(store: &Store, settings: Settings, request: Request) -> Result<Response, AdminError> {
-    match request {
-        Request::Domain(request) => domain::execute(store, request).await,
-        Request::Account(request) => account::execute(store, settings, request).await,
-        Request::Alias(request) => alias::execute(store, request).await,
-        Request::Shared(request) => shared::execute(store, settings, request).await,
-        Request::Acl(request) => shared::acl(store, request).await,
-        Request::Group(request) => group::execute(store, request).await,
-        Request::List(request) => list::execute(store, *request).await,
-        Request::Responder(request) => responder::execute(store, request).await,
-        Request::Contact(request) => contact::execute(store, request).await,
-        Request::Queue(request) => queue_entry::execute(store, request).await,
-        Request::Event(request) => event::execute(store, request).await,
-        Request::Explain { from, to, account, octets } => {
-            let told = explain::explain(store, &from, &to, account.as_ref(), octets)?;
-            Ok(Response::Explanation(Box::new(told)))
-        }
+pub async fn execute(
+    store: &Store,
+    settings: &Settings,
+    actor: &Actor,
+    request: Request,
+) -> Result<Response, AdminError> {
+    if let Permission::Denied(denial) = may(&store.directory(), actor, &request) {
+        return Err(AdminError::new(ErrorKind::Denied, denial.to_string()));
     }
+    let response = match request {
+        Request::Domain(request) => {
+            let _edit = settings.edits.hold().await;
+            domain::execute(store, request).await?
+        }
+        Request::Account(request) => account::execute(store, settings, actor, request).await?,
+        Request::Alias(request) => {
+            let _edit = settings.edits.hold().await;
+            alias::execute(store, request).await?
+        }
+        Request::Shared(request) => shared::execute(store, settings, actor, request).await?,
+        Request::Acl(request) => shared::acl(store, request).await?,
+        Request::Group(request) => {
+            let _edit = settings.edits.hold().await;
+            group::execute(store, request).await?
+        }
+        Request::List(request) => {
+            let _edit = settings.edits.hold().await;
+            list::execute(store, *request).await?
+        }
+        Request::Responder(request) => {
+            let _edit = settings.edits.hold().await;
+            responder::execute(store, request).await?
+        }
+        Request::Contact(request) => contact::execute(store, request).await?,
+        Request::Queue(request) => queue_entry::execute(store, request).await?,
+        Request::Event(request) => event::execute(store, request).await?,
+        Request::Explain { from, to, account, octets } => {
+            Response::Explanation(Box::new(explain::explain(store, &from, &to, account.as_ref(), octets)?))
+        }
+    };
+    scope::scoped(&store.directory(), actor, response)
 }
 
 #[cfg(test)]

@@ -9,13 +9,14 @@ use storage::objects::PutMode;
 use storage::rows::MailboxRow;
 use storage::{StorageError, Store};
 
-use crate::Settings;
 use crate::account;
+use crate::actor::Actor;
 use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::{MEMBERS_MAX, NOTE_OCTETS_MAX};
 use crate::request::{AccountRequest, Edit, keep};
 use crate::response::Response;
+use crate::settings::Settings;
 
 /// A shared mailbox to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +148,19 @@ pub enum AclRequest {
     },
 }
 
+impl AclRequest {
+    /// Whose mailbox it is about.
+    #[must_use]
+    pub const fn address(&self) -> &Address {
+        match self {
+            Self::Show { address, .. }
+            | Self::Set { address, .. }
+            | Self::Remove { address, .. }
+            | Self::Seen { address, .. } => address,
+        }
+    }
+}
+
 /// A shared mailbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedView {
@@ -202,9 +216,17 @@ impl From<&AccountObject> for SharedView {
     }
 }
 
-pub(crate) async fn execute(store: &Store, settings: Settings, request: SharedRequest) -> Result<Response, AdminError> {
+pub(crate) async fn execute(
+    store: &Store,
+    settings: &Settings,
+    actor: &Actor,
+    request: SharedRequest,
+) -> Result<Response, AdminError> {
     match request {
-        SharedRequest::Add(new) => add(store, new).await,
+        SharedRequest::Add(new) => {
+            let _edit = settings.edits.hold().await;
+            add(store, new).await
+        }
         SharedRequest::List { domain } => {
             let directory = store.directory();
             let wanted = |account: &&std::sync::Arc<AccountObject>| {
@@ -222,6 +244,7 @@ pub(crate) async fn execute(store: &Store, settings: Settings, request: SharedRe
             Ok(Response::Shared(Box::new(view)))
         }
         SharedRequest::Set { address, display_name, quota_octets, seen, file_sent, note } => {
+            let _edit = settings.edits.hold().await;
             let mut account = find(&store.directory(), &address)?;
             account.display_name = display_name.unwrap_or(account.display_name);
             account.note = note.unwrap_or(account.note);
@@ -234,12 +257,14 @@ pub(crate) async fn execute(store: &Store, settings: Settings, request: SharedRe
         SharedRequest::Remove { address, force } => {
             let account = find(&store.directory(), &address)?;
             let request = AccountRequest::Remove { address: account.address, force };
-            account::execute(store, settings, request).await
+            account::execute(store, settings, actor, request).await
         }
         SharedRequest::PutMember { address, person, rights, already } => {
+            let _edit = settings.edits.hold().await;
             put_member(store, &address, &person, &rights, already).await
         }
         SharedRequest::RemoveMember { address, person } => {
+            let _edit = settings.edits.hold().await;
             let mut account = find(&store.directory(), &address)?;
             let shared = account.shared.get_or_insert_default();
             let before = shared.members.len();

@@ -83,6 +83,8 @@ pub(crate) enum Lost {
     MailboxDeleted,
     /// The right to read the selected mailbox was taken away (RFC 4314 §5.1.1).
     RightsWithdrawn,
+    /// What let the person in does not any more.
+    ShutOut,
     /// A message could not be read to its end after its length had been announced.
     BrokenLiteral,
 }
@@ -96,6 +98,7 @@ impl Lost {
             Self::Shutdown => Some(("The server is shutting down", Some(Code::Unavailable))),
             Self::RightsWithdrawn => Some(("You may no longer read the selected mailbox", Some(Code::NoPerm))),
             Self::MailboxDeleted => Some(("The selected mailbox was deleted", None)),
+            Self::ShutOut => Some(("Your access has changed: log in again", Some(Code::AuthenticationFailed))),
         }
     }
 
@@ -107,6 +110,7 @@ impl Lost {
             Self::Shutdown => "shutdown",
             Self::MailboxDeleted => "mailbox-deleted",
             Self::RightsWithdrawn => "rights-withdrawn",
+            Self::ShutOut => "shut-out",
             Self::BrokenLiteral => "broken-literal",
         }
     }

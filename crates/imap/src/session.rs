@@ -7,7 +7,7 @@ use bus::MailboxWatch;
 use imap_wire::response::{self, Code, Condition};
 use imap_wire::{Announcement, Command, CommandBody, CommandText, FrameLimits, NameEncoding, NumberSet, Tag};
 use mail::AccountId;
-use routing::objects::AccountObject;
+use routing::objects::{AccountObject, Service};
 use storage::rows::MailboxRow;
 use storage::sharing::person_seen::PersonSeen;
 
@@ -164,6 +164,7 @@ impl Session {
     }
 
     async fn perform(&mut self, tag: Tag, body: CommandBody) -> Result<(), Lost> {
+        self.leave_if_shut_out()?;
         let name = body.name();
         let rule = table::rule(&body);
         let answer = match rule.allowed.check(self.state()) {
@@ -211,6 +212,16 @@ impl Session {
             let code = Code::HighestModSeq(modseq.0);
             response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Highest");
         }
+    }
+
+    /// Ends the session when what let the person in does not any more: the password was changed, the account is gone, or
+    /// IMAP was withdrawn.
+    pub(crate) fn leave_if_shut_out(&self) -> Result<(), Lost> {
+        let Some(user) = &self.user else { return Ok(()) };
+        let end = routing::session_end(&self.server.store.directory(), &user.account, Service::Imap);
+        let Some(reason) = end else { return Ok(()) };
+        tracing::info!(peer = %self.peer, account = %user.account.address, %reason, "session ended");
+        Err(Lost::ShutOut)
     }
 
     fn explain(&self, command: &str, error: &storage::StorageError) -> Answer {
@@ -278,6 +289,7 @@ impl Session {
 
     /// A message literal is announced: the answer comes before the octets (RFC 3501 §7.5, RFC 7889).
     async fn announced(&mut self, announcement: Announcement) -> Result<(), Lost> {
+        self.leave_if_shut_out()?;
         let verdict = match table::Allowed::Authenticated.check(self.state()) {
             Err(why) => Err(Answer::bad(why)),
             Ok(()) => match self.weigh_append(&announcement).await {

@@ -4,8 +4,10 @@
 //! value with its reason, so that delivery, `relais explain` and the message trace tell the same story.
 //!
 //! [`resolve`] answers where a forward-path leads for who asks, [`check`] what may be saved, [`may_send_as`] who may use which
-//! address, [`rights_of`] who may do what in a mailbox, [`responders`] who answers by itself.
+//! address, [`may_log_in`] who gets in by which way, [`rights_of`] who may do what in a
+//! mailbox, [`responders`] who answers by itself.
 
+pub mod access;
 pub mod asking;
 pub mod check;
 pub mod directory;
@@ -24,6 +26,7 @@ pub mod sharing;
 mod testing;
 pub mod verdict;
 
+pub use access::{NoAccess, SessionEnd, may_log_in, session_end};
 pub use asking::Asking;
 pub use check::{ObjectFlaw, check_account, check_alias, check_domain, check_group, check_list, check_rules};
 pub use directory::Directory;

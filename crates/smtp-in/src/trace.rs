@@ -106,7 +106,7 @@ mod tests {
     fn tls_and_authentication_show() {
         let mut facts = facts();
         facts.tls = Some(TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into() });
-        facts.identity = Some(Identity { account: AccountId(1), login: "alice".into() });
+        facts.identity = Some(Identity { account: AccountId(1), login: "alice".into(), mark: 0 });
         let header = header(&facts, &envelope(&["<bob@b.example>"]));
         assert!(header.contains(" with ESMTPSA id 0a1b\r\n"), "{header}");
         assert!(header.contains("\r\n\ttls TLS_AES_128_GCM_SHA256;\r\n"), "{header}");

@@ -6,7 +6,9 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`sharing`], [`blobs`], [`objects`], [`queue`], [`events`], [`contacts`], [`lists`], [`secret`], [`responder_states`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
+//! [`messages`], [`usage`], [`sharing`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`], [`lists`],
+//! [`secret`], [`responder_states`], [`trace`], and over all of them [`check`]; below them [`transaction`], [`engine`],
+//! [`memory`].
 
 pub mod accounts;
 pub mod blobs;
@@ -14,6 +16,7 @@ pub mod check;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod contacts;
+pub mod edits;
 pub mod engine;
 pub mod error;
 pub mod events;
@@ -40,6 +43,7 @@ pub mod usage;
 #[cfg(test)]
 mod tests;
 
+pub use edits::Objects;
 pub use engine::{Committed, Doorbell, Durability, Engine, KeyRange, Order, SilentDoorbell};
 pub use error::StorageError;
 pub use memory::MemoryEngine;

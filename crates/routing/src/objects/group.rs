@@ -3,7 +3,7 @@
 use mail::{AccountId, Address, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{AddressRules, SenderPattern, yes};
+use super::{AddressRules, SenderPattern, Service, yes};
 
 /// Who may write to a group or a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,9 @@ pub struct GroupObject {
     /// A disabled group is unknown to senders.
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// Ways in that its members do not have (M6), as long as the group is enabled.
+    #[serde(default)]
+    pub withdrawn: Vec<Service>,
     /// What it demands of who writes to it, beside `posting`.
     #[serde(default)]
     pub rules: AddressRules,
@@ -75,6 +78,7 @@ impl GroupObject {
             moderated: false,
             moderators: Vec::new(),
             enabled: true,
+            withdrawn: Vec::new(),
             rules: AddressRules::default(),
             when_away: None,
             deputies_when_away: false,

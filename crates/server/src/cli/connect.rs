@@ -1,22 +1,37 @@
 //! How a command reaches the store: through the server that has it open, or by opening it.
 
+use std::sync::Arc;
+
 use admin::{Request, Response};
+use auth::{Authenticator, DirectoryAuthenticator};
 use storage::StorageError;
 
 use super::{Failure, no_runtime};
+use crate::administration::{self, Credentials};
 use crate::check::{self, Report};
 use crate::config::Config;
-use crate::{privileges, socket, store};
+use crate::socket::{self, Call};
+use crate::{privileges, serve, store};
 
-/// Carries out a request.
-pub(super) fn ask(config: &Config, request: Request) -> Result<Response, Failure> {
+/// Carries out a request, as the system or as a person.
+pub(super) fn ask(config: &Config, request: Request, credentials: Option<Credentials>) -> Result<Response, Failure> {
+    let call = Call { credentials, request };
     runtime()?.block_on(async {
-        if let Some(answer) = socket::call(&config.data_dir, &request).await? {
+        if let Some(answer) = socket::call(&config.data_dir, &call).await? {
             return Ok(answer?);
         }
         let open = store::open_beside(config).await?;
-        let settings = admin::Settings { password: config.security.password_params() };
-        let answer = admin::execute(&open.store, settings, request).await;
+        let logins = serve::login_settings(&config.security);
+        let store = open.store.clone();
+        let authenticator: Option<Arc<dyn Authenticator>> = match call.credentials {
+            None => None,
+            Some(_) => {
+                let made = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store, logins));
+                Some(Arc::new(made.map_err(|error| Failure::new(format!("[security]: {error}")))?))
+            }
+        };
+        let settings = administration::settings(config, authenticator);
+        let answer = socket::execute(&open.store, &settings, call).await;
         open.close().await?;
         Ok(answer?)
     })

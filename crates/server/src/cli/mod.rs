@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mail::{Address, ReversePath};
 
+use crate::administration::Credentials;
 use crate::config::{self, Config};
 use crate::{dev, serve};
 
@@ -47,6 +48,12 @@ pub(crate) struct Cli {
     /// Print JSON, for scripts
     #[arg(long, global = true)]
     json: bool,
+    /// Do it as a person with a login here, who is asked for the password, and only if they may
+    #[arg(long = "as", global = true, value_name = "ADDRESS")]
+    login: Option<Address>,
+    /// Read that person's password from the first line of a file; - is the standard input
+    #[arg(long, global = true, value_name = "FILE", requires = "login")]
+    as_password_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -137,6 +144,16 @@ pub(crate) fn run() -> ExitCode {
 
 fn execute(cli: Cli) -> Result<ExitCode, Failure> {
     let file = cli.config.unwrap_or_else(config::default_file);
+    let credentials = match (&cli.login, &cli.as_password_file) {
+        (None, _) => None,
+        (Some(login), Some(file)) => Some((login, values::read_password(file)?)),
+        (Some(login), None) => Some((login, values::ask_password(&format!("Password of {login}: "))?)),
+    };
+    let credentials = credentials.map(|(login, password)| Credentials { login: login.to_string(), password });
+    if credentials.is_some() && !cli.command.is_request() {
+        return Err(Failure::new("this command needs the data folder itself, and can't be done as a person")
+            .hint("leave --as out"));
+    }
     let request = match cli.command {
         Command::Init(args) => return init::run(&file, args, cli.json).map(|()| ExitCode::SUCCESS),
         Command::Dev(args) => return dev::run(&args).map(|()| ExitCode::SUCCESS),
@@ -169,9 +186,33 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Explain { from, to, account, size } => admin::Request::Explain { from, to, account, octets: size },
     };
     let config: Config = config::load(&file)?;
-    let response = connect::ask(&config, request)?;
+    let request = with_old_password(request, credentials.as_ref());
+    let response = connect::ask(&config, request, credentials)?;
     output::response(&response, cli.json);
     Ok(ExitCode::SUCCESS)
+}
+
+impl Command {
+    /// Whether it is a request to the server, which somebody may make.
+    fn is_request(&self) -> bool {
+        match self {
+            Self::Init(_) | Self::Dev(_) | Self::Serve | Self::Check { .. } | Self::Config | Self::Health => false,
+            _ => true,
+        }
+    }
+}
+
+/// Who changes their own password under their login has given the old one already.
+fn with_old_password(request: admin::Request, credentials: Option<&Credentials>) -> admin::Request {
+    match (request, credentials) {
+        (
+            admin::Request::Account(admin::AccountRequest::Password { address, old: None, new }),
+            Some(Credentials { login, password }),
+        ) if Address::parse(login).is_ok_and(|login| login.same_mailbox(&address)) => {
+            admin::Request::Account(admin::AccountRequest::Password { address, old: Some(password.clone()), new })
+        }
+        (request, _) => request,
+    }
 }
 
 #[cfg(test)]
@@ -190,7 +231,10 @@ mod tests {
         let command = Cli::command();
         for (noun, verbs) in [
             ("domain", &["add", "list", "show", "set", "remove"][..]),
-            ("account", &["add", "list", "show", "set", "remove"]),
+            (
+                "account",
+                &["add", "list", "show", "set", "remove", "password", "settings", "alias", "identity", "offboard"],
+            ),
             ("alias", &["add", "make", "list", "show", "set", "remove"]),
             ("group", &["add", "list", "show", "set", "remove"]),
             ("list", &["add", "list", "show", "set", "remove", "member", "waiting", "approve", "reject"]),

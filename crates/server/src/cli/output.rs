@@ -9,10 +9,12 @@ use std::fmt::Write as _;
 
 use admin::{
     AccountView, AclView, AdminError, DomainView, EventView, Preview, QueueEntryView, ResponderView, Response,
-    SharedView,
+    SharedView, StrengthView,
 };
 use mail::Timestamp;
-use routing::objects::{Audience, ResponderKind, ResponderObject, Role, SeenState, SubaddressFolders};
+use routing::objects::{
+    AccountKind, Audience, Identity, ResponderKind, ResponderObject, Role, SeenState, SubaddressFolders,
+};
 use routing::responders::Phase;
 use serde::Serialize;
 use storage::contacts::ContactOrigin;
@@ -70,6 +72,8 @@ impl From<AdminError> for Failure {
             admin::ErrorKind::NotFound => "not-found",
             admin::ErrorKind::Exists => "exists",
             admin::ErrorKind::InUse => "in-use",
+            admin::ErrorKind::Full => "full",
+            admin::ErrorKind::Denied => "denied",
             admin::ErrorKind::Unavailable => "unavailable",
         };
         Self { kind, message: error.message, hint: error.hint }
@@ -99,6 +103,11 @@ pub(super) fn json(value: &impl Serialize) {
         Ok(text) => println!("{text}"),
         Err(error) => eprintln!("relais: {error}"),
     }
+}
+
+/// Asks, where the results of a command do not go.
+pub(super) fn prompt(text: &str) {
+    eprint!("{text}");
 }
 
 /// Prints lines as they are.
@@ -171,6 +180,21 @@ fn in_words(response: &Response) -> String {
             let mut out = format!("{} accounts added, {} were there already\n", report.added, report.present);
             for (address, password) in &report.generated_passwords {
                 line(&mut out, format_args!("{address} {}", password.expose()));
+            }
+            out
+        }
+        Response::Strength(one) => strength(one),
+        Response::Connection(one) => one.text.clone(),
+        Response::Identities(all) if all.is_empty() => {
+            "no names yet; `relais account identity add` adds one\n".to_owned()
+        }
+        Response::Identities(all) => all.iter().map(identity).collect::<Vec<_>>().join("\n"),
+        Response::OffBoarded(report) => {
+            let mut out = format!("{}\n", report.account);
+            report.done.iter().for_each(|done| line(&mut out, format_args!("  {done}")));
+            if !report.left.is_empty() {
+                line(&mut out, format_args!("left as it is:"));
+                report.left.iter().for_each(|left| line(&mut out, format_args!("  {left}")));
             }
             out
         }
@@ -304,6 +328,47 @@ fn account(one: &AccountView) -> String {
         (false, _) => "not allowed",
     };
     field(&mut out, "login", login);
+    let names = |addresses: &[mail::Address]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if one.kind == AccountKind::Shared {
+        field(&mut out, "kind", "shared mailbox");
+    }
+    if one.role == Role::DomainAdministrator {
+        let domains: Vec<String> = one.administers.iter().map(ToString::to_string).collect();
+        field(&mut out, "administers", domains.join(", "));
+    }
+    if !one.withdrawn.is_empty() {
+        let services: Vec<&str> = one.withdrawn.iter().map(|service| service.name()).collect();
+        field(&mut out, "withdrawn", services.join(", "));
+    }
+    if !one.owner.is_empty() {
+        field(&mut out, "owner", &one.owner);
+    }
+    if let Some(further) = one.addresses.get(1..).filter(|further| !further.is_empty()) {
+        field(&mut out, "also", names(further));
+    }
+    for leading in &one.leading {
+        let way = if leading.direct { "" } else { ", by way of another alias" };
+        field(&mut out, "led to by", format_args!("{} ({}{way})", leading.address, leading.what));
+    }
+    for identity in &one.identities {
+        field(&mut out, "writes as", format_args!("{} <{}>", identity.display_name, identity.address));
+    }
+    if let Some(recovery) = &one.recovery {
+        field(&mut out, "recovery address", recovery);
+    }
+    if let Some(gone) = &one.off_boarding {
+        field(&mut out, "person left", moment(gone.at));
+        let successor = gone.successor.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
+        field(&mut out, "successor", successor);
+        if gone.redirected {
+            let until = gone.redirect_until.as_deref().map_or(String::new(), |date| format!(" until {date}"));
+            field(&mut out, "copies", format_args!("to the successor{until}"));
+        }
+        field(&mut out, "deleted after", gone.delete_after.as_deref().unwrap_or("never"));
+    }
+    if !one.note.is_empty() {
+        field(&mut out, "note", &one.note);
+    }
     field(&mut out, "quota", one.quota_octets.map_or_else(|| "no limit".to_owned(), size));
     if let (Some(messages), Some(octets)) = (one.messages, one.octets) {
         field(&mut out, "holds", format_args!("{messages} messages, {}", size(octets)));
@@ -326,6 +391,34 @@ fn preview(one: &Preview) -> String {
     field(&mut out, "Subject", &one.subject);
     for (name, body) in [("text", &one.text), ("HTML", &one.html)] {
         if let Some(body) = body {
+            line(
+                &mut out,
+                format_args!(
+                    "{name}:
+{}",
+                    body.trim_end()
+                ),
+            );
+        }
+    }
+    out
+}
+
+fn strength(one: &StrengthView) -> String {
+    let mut out = String::new();
+    let verdict = if one.taken { "it would be taken".to_owned() } else { one.reason.clone() };
+    field(&mut out, "strength", format_args!("{} of 4 ({}); {} is needed", one.score, one.words, one.score_min));
+    field(&mut out, "verdict", verdict);
+    one.advice.iter().for_each(|advice| line(&mut out, format_args!("  {advice}")));
+    out
+}
+
+fn identity(one: &Identity) -> String {
+    let mut out = String::new();
+    field(&mut out, "address", &one.address);
+    field(&mut out, "name", &one.display_name);
+    for (name, body) in [("signature", &one.signature_text), ("signature as HTML", &one.signature_html)] {
+        if !body.is_empty() {
             line(&mut out, format_args!("{name}:\n{}", body.trim_end()));
         }
     }

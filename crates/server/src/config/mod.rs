@@ -17,7 +17,7 @@ pub(crate) use load::parse;
 pub(crate) use load::{default_file, load};
 pub(crate) use values::Endpoint;
 
-use values::{at_least, host, host_or_nothing, web_url};
+use values::{at_least, host, host_or_nothing, strength, web_url};
 
 /// The reference: every key, commented out, with its default and what it is for.
 pub(crate) const REFERENCE: &str = include_str!("../../../../config/relais.toml");
@@ -48,6 +48,24 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// Passwords and strictness.
     pub(crate) security: Security,
+    /// Mailboxes and what their people are told.
+    pub(crate) accounts: Accounts,
+}
+
+/// Mailboxes and what their people are told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Accounts {
+    /// 0: no limit.
+    pub(crate) per_domain_max: u32,
+    /// 0: no limit.
+    pub(crate) per_owner_max: u32,
+    /// Empty: the host name.
+    pub(crate) public_host: String,
+    /// Empty: there is none.
+    pub(crate) webmail_url: String,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) deletion_notice_days: u32,
 }
 
 /// Where to listen, by service. An empty list: not at all.
@@ -235,6 +253,10 @@ pub(crate) struct Security {
     pub(crate) failed_logins_per_account_max: u32,
     #[serde(deserialize_with = "at_least::<_, _, 1>")]
     pub(crate) failed_login_forgotten_secs: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 8>")] // NIST SP 800-63B §5.1.1.1
+    pub(crate) password_characters_min: u32,
+    #[serde(deserialize_with = "strength")]
+    pub(crate) password_strength_min: u8,
     pub(crate) bare_newlines: BareNewlines,
     pub(crate) imap_plaintext_login_on_loopback: bool,
 }
@@ -259,6 +281,7 @@ impl Default for Config {
             storage: Storage::default(),
             log: Log::default(),
             security: Security::default(),
+            accounts: Accounts::default(),
         }
     }
 }
@@ -337,6 +360,18 @@ impl Default for Log {
     }
 }
 
+impl Default for Accounts {
+    fn default() -> Self {
+        Self {
+            per_domain_max: 0,
+            per_owner_max: 0,
+            public_host: String::new(),
+            webmail_url: String::new(),
+            deletion_notice_days: 7,
+        }
+    }
+}
+
 impl Default for Security {
     fn default() -> Self {
         let argon2 = auth::PasswordParams::default();
@@ -349,6 +384,8 @@ impl Default for Security {
             failed_logins_per_address_max: 20,
             failed_logins_per_account_max: 50,
             failed_login_forgotten_secs: 60,
+            password_characters_min: 8,
+            password_strength_min: 3,
             bare_newlines: BareNewlines::Refuse,
             imap_plaintext_login_on_loopback: false,
         }

@@ -3,6 +3,7 @@
 //! **Invariant:** the acknowledgement is made from the token of the commit that holds the message and all that follows
 //! from it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,7 +12,8 @@ use bus::Bus;
 use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, storage_reply};
 use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
 use message::{parse_addresses, raw_fields};
-use routing::{Directory, may_send_as};
+use routing::objects::{AccountObject, Service};
+use routing::{Directory, may_log_in, may_send_as};
 use smtp_in::{Acknowledgement, AuthFailure, Host, Identity, MessageSink, Secret, SessionFacts, Verdict, trace_header};
 use storage::{StorageError, Transaction};
 use storage_rocksdb::{Health, RocksEngine};
@@ -59,7 +61,11 @@ impl MailHost {
         self.room()?;
         match (&facts.identity, envelope.reverse_path.address()) {
             // A null reverse-path is nobody's identity: read receipts leave so (RFC 8098 §2.1).
-            (Some(identity), Some(address)) => may_send(&self.delivery.store().directory(), identity.account, address),
+            (Some(identity), Some(address)) => {
+                let directory = self.delivery.store().directory();
+                still_in(&directory, facts, identity)?;
+                may_send(&directory, identity.account, address)
+            }
             _ => Ok(()),
         }
     }
@@ -67,12 +73,10 @@ impl MailHost {
     /// On whose behalf a session hands mail over, and what it says of the message.
     fn asking(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Asking, Reply> {
         let store = self.delivery.store();
-        let account = facts.identity.as_ref().map(|identity| identity.account);
-        if let Some(id) = account
-            && !store.directory().account_by_id(id).is_some_and(|account| account.enabled)
-        {
-            return Err(ACCOUNT_GONE);
+        if let Some(identity) = &facts.identity {
+            still_in(&store.directory(), facts, identity)?;
         }
+        let account = facts.identity.as_ref().map(|identity| identity.account);
         let reverse_path = envelope.reverse_path.clone();
         Ok(Asking { reverse_path, account, now: store.now(), octets: envelope.octets, own: false })
     }
@@ -92,6 +96,33 @@ impl MailHost {
         let header = SubmittedHeader::default();
         Ok(Message { id, intake, sender, header, fields: Vec::new(), delivery: self.delivery.clone() })
     }
+}
+
+/// The account of a session that has logged in, when what let it in still does (M6).
+fn still_in<'a>(
+    directory: &'a Directory,
+    facts: &SessionFacts,
+    identity: &Identity,
+) -> Result<&'a Arc<AccountObject>, Reply> {
+    let (account, reason) = match directory.account_by_id(identity.account) {
+        None => (None, "the account is gone".to_owned()),
+        Some(account) if password_mark(account) != identity.mark => (None, "the password was changed".to_owned()),
+        Some(account) => match may_log_in(directory, account, Service::Submission) {
+            Ok(()) => (Some(account), String::new()),
+            Err(reason) => (None, reason.to_string()),
+        },
+    };
+    account.ok_or_else(|| {
+        tracing::info!(session = %facts.id, remote = %facts.remote.ip(), login = %identity.login, reason, "no longer let in");
+        ACCOUNT_GONE
+    })
+}
+
+/// By which a session knows whether the password is still the one it was opened with.
+fn password_mark(account: &AccountObject) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    account.password_hash.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether an account may use an address, as a reply when not.
@@ -138,8 +169,12 @@ impl Host for MailHost {
         Box::pin(async move {
             // What is no UTF-8 was never set as a password.
             let password = std::str::from_utf8(password.expose()).map_err(|_| AuthFailure::Refused)?;
-            match self.authenticator.authenticate(login, password, facts.remote.ip()).await {
-                Ok(account) => Ok(Identity { account: account.id, login: account.address.to_string() }),
+            match self.authenticator.authenticate(login, password, facts.remote.ip(), Service::Submission).await {
+                Ok(account) => Ok(Identity {
+                    account: account.id,
+                    login: account.address.to_string(),
+                    mark: password_mark(&account),
+                }),
                 Err(AuthError::Refused) => Err(AuthFailure::Refused),
                 Err(AuthError::TooManyFailures { .. } | AuthError::Unavailable) => Err(AuthFailure::Unavailable),
             }
@@ -268,7 +303,8 @@ const DISK_FULL: Reply = Reply::fixed(452, EnhancedCode(4, 3, 1), "Insufficient 
 const STORE_FAILED: Reply = Reply::fixed(451, EnhancedCode(4, 3, 0), "The store can't be written now, try again later");
 const CLOSING: Reply = Reply::fixed(421, EnhancedCode(4, 3, 2), "Server is shutting down, try again later");
 const BUSY: Reply = Reply::fixed(451, EnhancedCode(4, 3, 2), "Too much mail is being worked on, try again later");
-const ACCOUNT_GONE: Reply = Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more");
+const ACCOUNT_GONE: Reply =
+    Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more; log in again");
 const BAD_FROM: Reply = Reply::fixed(550, EnhancedCode(5, 6, 0), "From has an address that can't be read");
 
 mod submitted;

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auth::{Authenticator, DirectoryAuthenticator};
-use delivery::{Delivery, DeliverySettings};
+use delivery::Delivery;
 use lists::Lists;
 use nix::sys::signal::{SigSet, Signal};
 use responder::Responder;
@@ -30,12 +30,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Failure, no_runtime};
 use crate::config::{self, Config};
 use crate::socket::AdminSocket;
-use crate::{descriptors, privileges, store};
+use crate::{administration, descriptors, privileges, store};
 
 use host::MailHost;
 use listen::Listening;
 use reload::Reloadable;
 use supervise::Supervisor;
+
+pub(crate) use settings::auth as login_settings;
 
 /// Runs the server that a file describes, until it is told to stop.
 pub(crate) fn run(file: &Path) -> Result<(), Failure> {
@@ -97,10 +99,7 @@ async fn serve_on(
         None => tls::self_signed(&config)?,
     };
     let reloadable = Reloadable::new(&config, files, identity.server_config()?);
-    let delivery = Delivery::new(
-        store.clone(),
-        DeliverySettings { hostname: config.hostname.clone(), message_octets_max: config.limits.message_octets_max },
-    );
+    let delivery = Delivery::new(store.clone(), administration::delivery(&config));
     let logins = settings::auth(&config.security);
     let authenticator = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store.clone(), logins));
     let authenticator: Arc<dyn Authenticator> =
@@ -186,7 +185,9 @@ async fn serve_on(
     let (sweeping, stop) = (store.clone(), tasks.workers_stop());
     tasks.worker("sweeper", move || sweep(sweeping.clone(), stop.clone()));
 
-    let admin = admin::Settings { password: config.security.password_params() };
+    let admin = administration::settings(&config, Some(authenticator));
+    let (departing, settings, stop) = (store.clone(), admin.clone(), tasks.workers_stop());
+    tasks.worker("departures", move || depart(departing.clone(), settings.clone(), stop.clone()));
     let socket = AdminSocket::bind(&config.data_dir)?;
     let stop = tasks.listeners_stop();
     tasks.listener("admin socket", socket.serve(store, admin, stop));
@@ -242,6 +243,22 @@ async fn until_told(
                 let failure = Failure::new(format!("the task \"{name}\" ended, and the server can't go on without it"));
                 return Err(failure.hint("the log above tells why"));
             }
+        }
+    }
+}
+
+/// Ends what ends by itself after somebody has left.
+async fn depart(
+    store: storage::Store,
+    settings: admin::Settings,
+    stop: tokio_util::sync::CancellationToken,
+) -> Result<(), String> {
+    loop {
+        // What is begun is finished: it is a few transactions.
+        admin::departures::do_what_is_due(&store, &settings).await;
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = store.world().clock.sleep(admin::departures::LOOK_EVERY) => {}
         }
     }
 }

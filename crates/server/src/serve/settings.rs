@@ -24,7 +24,7 @@ fn number(value: u64) -> usize {
 }
 
 /// Logins.
-pub(super) fn auth(security: &Security) -> auth::Settings {
+pub(crate) fn auth(security: &Security) -> auth::Settings {
     auth::Settings {
         password: security.password_params(),
         checks_at_once: number(security.password_checks_at_once),

@@ -78,7 +78,7 @@ impl Driver {
                 }
                 Action::AskRecipient { .. } => Answer::Recipient(Verdict::Accept),
                 Action::Authenticate { login, .. } if login == "tim" => {
-                    Answer::Authenticated(Ok(Identity { account: AccountId(1), login }))
+                    Answer::Authenticated(Ok(Identity { account: AccountId(1), login, mark: 0 }))
                 }
                 Action::Authenticate { .. } => Answer::Authenticated(Err(AuthFailure::Refused)),
                 Action::BeginBody => {

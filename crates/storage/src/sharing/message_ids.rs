@@ -17,15 +17,7 @@ impl Store {
     /// Forgets where an account's messages are, some at a time; none are added any more.
     pub(crate) async fn clear_message_ids(&self, account: AccountId) -> Result<(), StorageError> {
         loop {
-            let done = self.transact_with(Durability::Freeing, move |tx| {
-                if tx.get(&marker(account))?.is_some() {
-                    tx.delete(marker(account));
-                }
-                let range = Key::of(Table::MessageId, account).range();
-                let some = tx.scan(&range, Order::Ascending, TRANSACTION_ROWS_MAX / 2)?;
-                some.iter().for_each(|(key, _)| tx.delete(key.to_vec()));
-                Ok(some.len())
-            });
+            let done = self.transact_with(Durability::Freeing, move |tx| tx.clear_some_message_ids(account));
             if done.await?.value == 0 {
                 return Ok(());
             }
@@ -34,6 +26,17 @@ impl Store {
 }
 
 impl Transaction<'_> {
+    /// Forgets where some of an account's messages are; 0 when none is left. None are added any more.
+    pub(crate) fn clear_some_message_ids(&mut self, account: AccountId) -> Result<usize, StorageError> {
+        if self.get(&marker(account))?.is_some() {
+            self.delete(marker(account));
+        }
+        let range = Key::of(Table::MessageId, account).range();
+        let some = self.scan(&range, Order::Ascending, TRANSACTION_ROWS_MAX / 2)?;
+        some.iter().for_each(|(key, _)| self.delete(key.to_vec()));
+        Ok(some.len())
+    }
+
     /// From now on the account's messages are found by their Message-ID.
     pub(crate) fn keep_message_ids(&mut self, account: AccountId) {
         self.put(marker(account), Vec::new());
