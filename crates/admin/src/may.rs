@@ -18,6 +18,7 @@ use crate::request::{
     AccountRequest, AliasRequest, DomainRequest, GroupContent, GroupRequest, Leaving, ListRequest, NewAccount, Request,
     ResponderRequest,
 };
+use crate::shared::SharedRequest;
 
 /// Whether a request is carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +163,8 @@ impl<'a> Reach<'a> {
                 (None, ListRequest::List { domain }) => domain.iter().try_for_each(|domain| self.in_domain(domain)),
                 (None, _) => Err(Denial::AdministratorsOnly),
             },
+            Request::Shared(request) => self.shared(request),
+            Request::Acl(request) => self.edits(request.address()),
             Request::Domain(DomainRequest::List) => Ok(()),
             Request::Domain(DomainRequest::Show { name }) => self.in_domain(name),
             Request::Explain { to, account, .. } => {
@@ -169,6 +172,26 @@ impl<'a> Reach<'a> {
                 self.in_domain(to.domain())
             }
             _ => Err(Denial::AdministratorsOnly),
+        }
+    }
+
+    fn shared(&self, request: &SharedRequest) -> Verdict {
+        match request {
+            SharedRequest::Add(new) => {
+                self.in_domain(new.address.domain())?;
+                new.members.iter().try_for_each(|member| self.at(&member.account))
+            }
+            SharedRequest::List { domain } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
+            SharedRequest::Show { address } | SharedRequest::RemoveMember { address, .. } => self.at(address),
+            SharedRequest::Set { address, .. } => self.edits(address),
+            SharedRequest::Remove { address, .. } => {
+                self.edits(address)?;
+                self.nobody_elsewhere_names(address)
+            }
+            SharedRequest::PutMember { address, person, .. } => {
+                self.at(address)?;
+                self.at(person)
+            }
         }
     }
 

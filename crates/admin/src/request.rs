@@ -11,6 +11,8 @@ use storage::rows::MemberState;
 
 use crate::terms::Terms;
 
+use crate::shared::{AclRequest, SharedRequest};
+
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -27,6 +29,10 @@ pub enum Request {
     List(Box<ListRequest>),
     /// About responders.
     Responder(ResponderRequest),
+    /// About shared mailboxes and their members.
+    Shared(SharedRequest),
+    /// About who may do what in one mailbox.
+    Acl(AclRequest),
     /// About contacts of an account.
     Contact(ContactRequest),
     /// About the queue of outgoing mail.
@@ -1106,7 +1112,7 @@ pub enum EventRequest {
     Remove(EventSelection),
 }
 
-fn keep<T>() -> Edit<T> {
+pub(crate) fn keep<T>() -> Edit<T> {
     Edit::Keep
 }
 

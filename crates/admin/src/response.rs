@@ -13,6 +13,7 @@ use storage::contacts::Contact;
 use storage::rows::{MemberRow, MemberState, WaitReason};
 
 use crate::request::EventId;
+use crate::shared::{AclView, SharedView};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +69,12 @@ pub enum Response {
     Preview(Box<Preview>),
     /// Contacts.
     Contacts(Vec<Contact>),
+    /// A shared mailbox.
+    Shared(Box<SharedView>),
+    /// Shared mailboxes.
+    SharedMailboxes(Vec<SharedView>),
+    /// Who may do what in a mailbox.
+    Acl(AclView),
     /// A queue entry.
     QueueEntry(Box<QueueEntryView>),
     /// Queue entries.

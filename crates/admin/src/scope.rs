@@ -30,6 +30,7 @@ pub(crate) fn scoped(directory: &Directory, actor: &Actor, response: Response) -
         Response::Accounts(accounts) => accounts.retain(|view| domain(view.address.domain()) || own(&view.address)),
         Response::Aliases(aliases) => aliases.retain(|one| address(&one.alias.address) || made(&one.alias)),
         Response::Groups(groups) => groups.retain(|group| address(&group.address)),
+        Response::SharedMailboxes(all) => all.retain(|view| address(&view.address)),
         Response::Lists(lists) => lists.retain(|view| address(&view.list.address)),
         Response::Explanation(told) if account.role != Role::User && !reach.sees(&told.resolution.tree) => {
             let text = "the address leads through addresses of domains that are not yours";
@@ -51,6 +52,7 @@ fn empty(response: Response) -> Response {
         Response::Accounts(_) => Response::Accounts(Vec::new()),
         Response::Aliases(_) => Response::Aliases(Vec::new()),
         Response::Groups(_) => Response::Groups(Vec::new()),
+        Response::SharedMailboxes(_) => Response::SharedMailboxes(Vec::new()),
         Response::Lists(_) => Response::Lists(Vec::new()),
         Response::Responders(_) => Response::Responders(Vec::new()),
         other => other,

@@ -88,6 +88,8 @@ impl Objects {
             tx.create_mailbox_row(account.id, name, Some(special_use), now)?;
             tx.subscribe(account.id, name);
         }
+        // Its members are to see the mailboxes that have just been made.
+        tx.members_changed(None, Some(&account))?;
         Ok(account)
     }
 
@@ -108,6 +110,13 @@ impl Objects {
                 tx.delete(row.to_vec());
             }
         }
+        if let ObjectKey::Account(address) = key {
+            tx.leave_all(&self.directory, address)?;
+        }
+        // What others share with it and it with others; most of it has gone in steps before, where there is much.
+        while tx.clear_some_lists(part)? > 0 {}
+        while tx.forget_some_reading(part)? > 0 {}
+        while tx.clear_some_message_ids(part)? > 0 {}
         tx.remove_object(&self.directory, key)
     }
 }

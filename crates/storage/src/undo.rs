@@ -103,7 +103,7 @@ impl Store {
         let mut work = self.begin_work();
         let key = work.key.clone();
         let begin = move |tx: &mut Transaction<'_>| {
-            let target = tx.create_mailbox(account, &to, None, now)?;
+            let target = tx.create_mailbox(account, &to, None, now, true)?;
             let inbox = tx.mailbox_named(account, "INBOX")?.ok_or(StorageError::NoSuchMailbox)?;
             let below = tx.mailbox_row(account, inbox)?.uid_next;
             tx.put(key.clone(), UndoRow::MoveAll { account, from: inbox, to: target.id, below }.encode()?);

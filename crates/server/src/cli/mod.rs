@@ -15,6 +15,7 @@ mod output;
 mod pattern;
 mod queue;
 mod responder;
+mod shared;
 mod terms;
 mod values;
 
@@ -92,6 +93,9 @@ enum Command {
     /// Automatic answers: autoresponders and out-of-office messages
     #[command(subcommand)]
     Responder(Box<responder::ResponderCommand>),
+    /// Shared mailboxes: used by several people under their own logins
+    #[command(subcommand)]
+    Shared(Box<shared::SharedCommand>),
     /// Contacts of an account: whom it knows
     #[command(subcommand)]
     Contact(contact::ContactCommand),
@@ -175,6 +179,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Group(command) => command.request(),
         Command::List(command) => command.request()?,
         Command::Responder(command) => command.request()?,
+        Command::Shared(command) => command.request(),
         Command::Contact(command) => command.request(),
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
@@ -235,6 +240,7 @@ mod tests {
             ("list", &["add", "list", "show", "set", "remove", "member", "waiting", "approve", "reject"]),
             ("responder", &["add", "list", "show", "set", "preview", "remove"]),
             ("contact", &["add", "list", "remove"]),
+            ("shared", &["add", "list", "show", "set", "remove", "member", "acl"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
             ("event", &["list", "show", "retry", "remove"]),
         ] {
