@@ -25,7 +25,8 @@ class Accounts(ServerCase):
         cls.remote = Remote(certificate=certificate())
         cls.addClassCleanup(cls.remote.close)
         cls.options = dict(hostname="mx.near.test", destinations={"remote.test": ("127.0.0.1", cls.remote.port)},
-                           settings={"accounts": {"public_host": "mail.near.test", "webmail_url": "https://mail.near.test/"}})
+                           # Failed logins are held back longer and longer; here they are soon forgotten.
+                           settings={"security": {"failed_login_forgotten_secs": 1}, "accounts": {"public_host": "mail.near.test", "webmail_url": "https://mail.near.test/"}})
         super().setUpClass()
 
     @classmethod
