@@ -166,7 +166,7 @@ class CliError(AssertionError):
         self.stderr = done.stderr
 
 
-SERVICES = ("mx", "submission", "submissions", "imap", "imaps", "http")
+SERVICES = ("mx", "submission", "submissions", "imap", "imaps", "http", "web")
 running = []
 
 

@@ -171,12 +171,13 @@ class Remote:
                     say("554 5.5.1 no valid recipients")
                     continue
                 say("354 go on")
-                content = b""
+                parts = []
                 while True:
                     part = line()
                     if part == b".\r\n":
                         break
-                    content += part[1:] if part.startswith(b".") else part
+                    parts.append(part[1:] if part.startswith(b".") else part)
+                content = b"".join(parts)
                 if decided:
                     say(decided)
                 else:
@@ -289,6 +290,8 @@ class Dns:
                 data = socket.inet_aton(record)
             elif kind == "AAAA":
                 data = socket.inet_pton(socket.AF_INET6, record)
+            elif kind == "TXT":
+                data = bytes([len(record)]) + record.encode()
             else:
                 data = struct.pack(">H", record[0]) + self._name(record[1])
             body += struct.pack(">H", len(data)) + data

@@ -25,6 +25,7 @@ pub(crate) async fn execute(store: &Store, request: AliasRequest) -> Result<Resp
                 there.unwrap_or_else(|| AliasObject { created_at, ..AliasObject::new(address, Vec::new()) });
             add_up(&mut alias.targets, targets);
             alias.note = note.unwrap_or(alias.note);
+            alias.deputies_when_away = terms.deputies_when_away.unwrap_or(alias.deputies_when_away);
             terms.apply(&mut alias.rules).apply(&mut alias.when_away);
             put(store, alias, mode).await
         }
@@ -49,6 +50,7 @@ pub(crate) async fn execute(store: &Store, request: AliasRequest) -> Result<Resp
             }
             alias.note = note.unwrap_or(alias.note);
             alias.enabled = enabled.unwrap_or(alias.enabled);
+            alias.deputies_when_away = terms.deputies_when_away.unwrap_or(alias.deputies_when_away);
             terms.apply(&mut alias.rules).apply(&mut alias.when_away);
             put(store, alias, PutMode::Replace).await
         }

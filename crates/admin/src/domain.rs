@@ -219,8 +219,10 @@ pub(crate) fn find(directory: &Directory, name: &Domain) -> Result<DomainObject,
 
 /// Refuses an address whose domain is not one of ours, with the list of those that are.
 pub(crate) fn must_be_local(directory: &Directory, address: &Address) -> Result<(), AdminError> {
-    if directory.domain(address.domain()).is_some() {
-        return Ok(());
+    if let Some(domain) = directory.domain(address.domain()) {
+        let Some(target) = &domain.alias_of else { return Ok(()) };
+        let error = AdminError::invalid(format!("{} stands for {target} and has no addresses of its own", domain.name));
+        return Err(error.hint(format!("make it in {target}: it is there under both names")));
     }
     let name = address.domain();
     let known: Vec<String> = directory.domains().map(|domain| domain.name.to_string()).collect();

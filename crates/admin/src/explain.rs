@@ -2,8 +2,8 @@
 //! reasons.
 
 use mail::{Address, ForwardPath, ReversePath};
-use routing::objects::{ResponderKind, ResponderObject};
-use routing::responders::{Decision, Facts, HeaderMarks, decide, zone_of};
+use routing::objects::{Audience, ResponderKind, ResponderObject};
+use routing::responders::{Decision, Facts, HeaderMarks, Memory, Received, decide, zone_of};
 use routing::{Asking, Directory, resolve};
 use storage::Store;
 
@@ -33,7 +33,7 @@ pub(crate) fn explain(
     let responders = resolution.responders.iter().filter(|_| resolution.verdict.is_accept());
     let responders = responders.filter_map(|(id, address)| {
         let responder = directory.responder(*id)?;
-        Some(told(&directory, responder, address, from, to, store.now()))
+        Some(told(&directory, responder, address, &asking, to))
     });
     let responders = responders.collect();
     Ok(Explanation { from: from.to_string(), text, resolution, responders })
@@ -44,20 +44,32 @@ fn told(
     directory: &Directory,
     responder: &ResponderObject,
     address: &Address,
-    from: &ReversePath,
+    asking: &Asking,
     to: &Address,
-    now: mail::Timestamp,
 ) -> String {
+    let (from, now) = (&asking.reverse_path, asking.now);
     let marks = HeaderMarks { recipients: vec![to.clone()], ..HeaderMarks::default() };
-    let facts = Facts::new(directory, responder, to, from.clone(), now, marks);
+    let received = Received {
+        recipient: to,
+        reverse_path: from.clone(),
+        received_at: now,
+        submitter: asking.account,
+        junk: false,
+        marks,
+    };
+    let facts = Facts::new(directory, responder, received);
+    let memory = Memory { contact: true, ..Memory::default() };
     let kind = match responder.kind {
         ResponderKind::Autoresponder => "autoresponder",
         ResponderKind::OutOfOffice => "out-of-office message",
     };
-    let decision = match (decide(responder, &facts, now, &zone_of(directory, responder), None), from.address()) {
+    let decision = match (decide(responder, &facts, now, &zone_of(directory, responder), &memory), from.address()) {
         (Decision::Answer, Some(sender)) => {
             let secs = responder.frequency_secs;
-            format!("answers {sender}, unless the message is automatic or bulk, at most once every {secs} s")
+            let contacts = responder.audience == Audience::Contacts && !facts.inside;
+            let whom =
+                if contacts { format!("{sender} if that is a contact of its owner") } else { sender.to_string() };
+            format!("answers {whom}, unless the message is automatic or bulk, at most once every {secs} s")
         }
         (decision, _) => decision.to_string(),
     };

@@ -97,6 +97,7 @@ fn apply(group: &mut GroupObject, content: GroupContent) {
     group.moderated = moderated.unwrap_or(group.moderated);
     group.enabled = enabled.unwrap_or(group.enabled);
     group.note = note.unwrap_or_else(|| std::mem::take(&mut group.note));
+    group.deputies_when_away = terms.deputies_when_away.unwrap_or(group.deputies_when_away);
     terms.apply(&mut group.rules).apply(&mut group.when_away);
 }
 

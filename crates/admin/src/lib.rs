@@ -11,6 +11,7 @@
 mod account;
 mod actor;
 mod alias;
+mod contact;
 mod domain;
 mod error;
 mod event;
@@ -18,6 +19,7 @@ mod explain;
 mod group;
 mod letters;
 pub mod limits;
+mod list;
 mod may;
 mod pattern;
 mod queue_entry;
@@ -35,14 +37,15 @@ pub use actor::Actor;
 pub use error::{AdminError, ErrorKind};
 pub use may::{Denial, Permission, may};
 pub use request::{
-    AccountRequest, AliasRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest, EventSelection,
-    GroupContent, GroupRequest, IdentityRequest, Leaving, NewAccount, PatternRequest, QueueRequest, QueueSelection,
-    Request, ResponderContent, ResponderRequest,
+    AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
+    EventSelection, GroupContent, GroupRequest, IdentityRequest, Leaving, ListContent, ListRequest, MemberContent,
+    NewAccount, NewMember, PatternRequest, PreviewRequest, QueueRequest, QueueSelection, Request, ResponderContent,
+    ResponderRequest,
 };
 pub use response::{
     AccountView, AliasView, ConnectionView, DomainView, Endpoint, EventView, Explanation, FirstUseView, ImportReport,
-    Leading, OffBoardingReport, OffBoardingView, PatternTest, QueueEntryView, QueueRecipientView, Response,
-    StrengthView,
+    Leading, ListView, MemberImport, MemberView, OffBoardingReport, OffBoardingView, PatternTest, Preview,
+    QueueEntryView, QueueRecipientView, ResponderView, Response, StrengthView, WaitingView,
 };
 pub use settings::{ConnectionSettings, EditLock, Places, Settings};
 pub use terms::Terms;
@@ -75,6 +78,11 @@ pub async fn execute(
             let _edit = settings.edits.hold().await;
             group::execute(store, request).await?
         }
+        Request::List(request) => {
+            let _edit = settings.edits.hold().await;
+            list::execute(store, *request).await?
+        }
+        Request::Contact(request) => contact::execute(store, request).await?,
         Request::Responder(request) => {
             let _edit = settings.edits.hold().await;
             responder::execute(store, request).await?

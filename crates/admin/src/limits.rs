@@ -30,8 +30,17 @@ pub const LEAVING_OBJECTS_MAX: usize = 10_000;
 /// Queue entries in one listing, and one selection of all.
 pub const QUEUE_ENTRIES_MAX: usize = 10_000;
 
+/// Contacts in one listing.
+pub const CONTACTS_MAX: usize = 10_000;
+
 /// Parked events of a topic in one listing, and in one selection of all.
 pub const EVENTS_MAX: usize = 1_000;
 
 /// Octets of a name or a note.
 pub const NOTE_OCTETS_MAX: usize = 1_000;
+
+/// Characters of a list's name: behind it come `-confirm+` and a token of 21, and a local part has 64.
+pub const LIST_NAME_OCTETS_MAX: usize = 30;
+
+/// Members, or waiting messages, that are read or written at a time.
+pub(crate) const MEMBERS_PAGE: usize = 1_000;

@@ -1,9 +1,11 @@
 //! `may`: who may ask what (M6, R11). The one place that enforces roles.
 //!
 //! - The system and administrators: everything.
-//! - Domain administrators: accounts, aliases, groups and responders of their own domains; nobody's role, no domain's existence,
-//!   nothing of another domain, and no account that can do more than they can (its password would be theirs to set).
-//! - Users: their own password, identities, responders, and the aliases that they make within the domain's policy.
+//! - Domain administrators: accounts, aliases, groups, lists and responders of their own domains; nobody's role, no
+//!   domain's existence, nothing of another domain, and no account that can do more than they can (its password would be
+//!   theirs to set).
+//! - Users: their own password, identities, responders and contacts, and the aliases that they make within the
+//!   domain's policy.
 //!
 //! What is not named here is for administrators: a new kind of request is closed until somebody opens it.
 
@@ -15,7 +17,7 @@ use routing::{Directory, Node};
 
 use crate::actor::Actor;
 use crate::request::{
-    AccountRequest, AliasRequest, DomainRequest, GroupContent, GroupRequest, Leaving, NewAccount, Request,
+    AccountRequest, AliasRequest, DomainRequest, GroupContent, GroupRequest, Leaving, ListRequest, NewAccount, Request,
     ResponderRequest,
 };
 
@@ -134,19 +136,28 @@ impl<'a> Reach<'a> {
 
     /// Nothing outside of their domains names the account, so that taking it away changes nothing there.
     fn nobody_elsewhere_names(&self, address: &Address) -> Verdict {
-        let names = |target: &Target| matches!(target, Target::Address(target) if target.same_mailbox(address));
-        let aliases = self.directory.aliases().filter(|alias| !self.domain(alias.address.domain()));
-        let groups = self.directory.groups().filter(|group| !self.domain(group.address.domain()));
-        let shared = self.directory.accounts().filter(|account| !self.domain(account.address.domain()));
-        let shares = |account: &AccountObject| {
-            let members = account.shared.iter().flat_map(|shared| &shared.members);
-            members.into_iter().any(|member| member.account.same_mailbox(address))
-        };
-        let named = aliases.into_iter().any(|alias| alias.targets.iter().any(names))
-            || groups
-                .into_iter()
-                .any(|group| group.members.iter().chain(&group.moderators).any(|member| member.same_mailbox(address)))
-            || shared.into_iter().any(|account| shares(account));
+        let account = self.directory.account_at(address);
+        let all: Vec<Address> = account.map_or_else(|| vec![address.clone()], |account| account.addresses().collect());
+        let is = |named: &Address| all.iter().any(|address| address.same_mailbox(named));
+        let leads = |target: &Target| matches!(target, Target::Address(target) if is(target));
+        let elsewhere = |address: &Address| !self.domain(address.domain());
+        let alias = self
+            .directory
+            .aliases()
+            .filter(|alias| elsewhere(&alias.address))
+            .any(|alias| alias.targets.iter().any(leads) || alias.when_away.as_ref().is_some_and(is));
+        let group = self
+            .directory
+            .groups()
+            .filter(|group| elsewhere(&group.address))
+            .any(|group| group.members.iter().chain(&group.moderators).chain(&group.when_away).any(is));
+        let list = self.directory.lists().filter(|list| elsewhere(&list.address));
+        let list = list.into_iter().any(|list| list.owners.iter().chain(&list.moderators).any(is));
+        let share =
+            self.directory.accounts().filter(|account| elsewhere(&account.address)).any(|account| {
+                account.shared.iter().flat_map(|shared| &shared.members).any(|member| is(&member.account))
+            });
+        let named = alias || group || list || share;
         only(!named, Denial::OthersLeadToIt)
     }
 
@@ -155,6 +166,8 @@ impl<'a> Reach<'a> {
             Request::Account(request) => self.account(request),
             Request::Alias(request) => self.alias(request),
             Request::Group(request) => self.group(request),
+            Request::List(request) => self.list(request),
+            Request::Contact(request) => self.edits(request.account()),
             Request::Responder(request) => self.responder(request),
             Request::Domain(DomainRequest::List) => Ok(()),
             Request::Domain(DomainRequest::Show { name }) => self.in_domain(name),
@@ -250,11 +263,33 @@ impl<'a> Reach<'a> {
         only(!withdraws || members.all(|member| self.address(member)), Denial::OtherDomain)
     }
 
+    fn list(&self, request: &ListRequest) -> Verdict {
+        match request {
+            ListRequest::Add { address, .. }
+            | ListRequest::Show { address }
+            | ListRequest::Set { address, .. }
+            | ListRequest::Waiting { address }
+            | ListRequest::Decide { address, .. } => self.at(address),
+            ListRequest::Remove { address, .. } => {
+                self.at(address)?;
+                self.nobody_elsewhere_names(address)
+            }
+            ListRequest::MemberAdd { list, .. }
+            | ListRequest::MemberImport { list, .. }
+            | ListRequest::MemberList { list, .. }
+            | ListRequest::MemberSet { list, .. }
+            | ListRequest::MemberRemove { list, .. } => self.at(list),
+            ListRequest::List { domain } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
+        }
+    }
+
     fn responder(&self, request: &ResponderRequest) -> Verdict {
         match request {
             ResponderRequest::Add { address, .. } => self.at(address),
             ResponderRequest::List { address } => address.iter().try_for_each(|address| self.at(address)),
-            ResponderRequest::Show { id } | ResponderRequest::Remove { id } => self.responder_numbered(*id),
+            ResponderRequest::Show { id } | ResponderRequest::Preview { id, .. } | ResponderRequest::Remove { id } => {
+                self.responder_numbered(*id)
+            }
             ResponderRequest::Set { id, address, .. } => {
                 self.responder_numbered(*id)?;
                 address.iter().try_for_each(|address| self.at(address))
@@ -299,7 +334,9 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
         Request::Responder(request) => match request {
             ResponderRequest::Add { address, .. } => own(address),
             ResponderRequest::List { address } => address.iter().try_for_each(own),
-            ResponderRequest::Show { id } | ResponderRequest::Remove { id } => own_responder(*id),
+            ResponderRequest::Show { id } | ResponderRequest::Preview { id, .. } | ResponderRequest::Remove { id } => {
+                own_responder(*id)
+            }
             ResponderRequest::Set { id, address, .. } => {
                 own_responder(*id)?;
                 address.iter().try_for_each(own)
@@ -309,6 +346,7 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
             own(to)?;
             asking.iter().try_for_each(own)
         }
+        Request::Contact(request) => own(request.account()),
         // Aliases that people make for themselves, within the policy of the domain.
         Request::Alias(AliasRequest::Make { account, .. }) => own(account),
         Request::Alias(

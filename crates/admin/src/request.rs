@@ -2,8 +2,12 @@
 
 use auth::Password;
 use mail::{Address, Domain, QueueId, ReversePath, Topic};
-use routing::objects::{AliasForm, AliasMakers, Posting, ResponderKind, Role, Service, SubaddressFolders, Target};
+use routing::objects::{
+    AliasForm, AliasMakers, Audience, FromPolicy, Hours, Joining, NonMembers, Posting, ReplyTo, ResponderKind, Role,
+    Service, SubaddressFolders, Target,
+};
 use serde::{Deserialize, Serialize};
+use storage::rows::MemberState;
 
 use crate::terms::Terms;
 
@@ -19,8 +23,12 @@ pub enum Request {
     Alias(AliasRequest),
     /// About groups.
     Group(GroupRequest),
+    /// About mailing lists, and what waits for moderators.
+    List(Box<ListRequest>),
     /// About responders.
     Responder(ResponderRequest),
+    /// About contacts of an account.
+    Contact(ContactRequest),
     /// About the queue of outgoing mail.
     Queue(QueueRequest),
     /// About events that failed too often.
@@ -693,6 +701,84 @@ pub struct ResponderContent {
     pub copy_received_to: Edit<Address>,
     /// Whether answers are filed in Sent.
     pub file_in_sent: Option<bool>,
+    /// When in the week it acts.
+    pub hours: Edit<Hours>,
+    /// To whom it speaks.
+    pub audience: Option<Audience>,
+    /// No other words for the inside; what the next four fields say is said anew.
+    pub no_inside: bool,
+    /// Subject for the people of the organisation.
+    pub inside_subject: Option<String>,
+    /// Prefix for them.
+    pub inside_subject_prefix: Option<String>,
+    /// Plain text for them.
+    pub inside_text: Edit<String>,
+    /// HTML for them.
+    pub inside_html: Edit<String>,
+    /// Who stands in meanwhile.
+    pub deputy: Edit<Address>,
+    /// Whether received messages are copied to the deputy.
+    pub copy_to_deputy: Option<bool>,
+    /// Whether the signature stands below.
+    pub signature: Option<bool>,
+    /// The zone of window and hours, instead of the owner's.
+    pub time_zone: Edit<String>,
+    /// The language of dates, instead of the owner's.
+    pub language: Edit<String>,
+}
+
+/// A message that is imagined for a preview.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewRequest {
+    /// Its sender; an address of ours is taken for its person, logged in.
+    pub from: Address,
+    /// Its recipient; `None`: the responder's address.
+    #[serde(default)]
+    pub to: Option<Address>,
+    /// The sender's name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Its subject.
+    #[serde(default)]
+    pub subject: Option<String>,
+}
+
+/// About contacts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContactRequest {
+    /// Enter one by hand.
+    Add {
+        /// Whose.
+        account: Address,
+        /// The contact.
+        address: Address,
+    },
+    /// A page.
+    List {
+        /// Whose.
+        account: Address,
+        /// Only those behind this one.
+        #[serde(default)]
+        after: Option<Address>,
+    },
+    /// Remove one.
+    Remove {
+        /// Whose.
+        account: Address,
+        /// The contact.
+        address: Address,
+    },
+}
+
+impl ContactRequest {
+    /// Whose contacts they are.
+    pub(crate) fn account(&self) -> &Address {
+        match self {
+            Self::Add { account, .. } | Self::List { account, .. } | Self::Remove { account, .. } => account,
+        }
+    }
 }
 
 /// About responders.
@@ -727,10 +813,185 @@ pub enum ResponderRequest {
         /// What changes.
         content: Box<ResponderContent>,
     },
+    /// What one would answer now.
+    Preview {
+        /// Its number.
+        id: u64,
+        /// To which message.
+        of: PreviewRequest,
+    },
     /// Delete one.
     Remove {
         /// Its number.
         id: u64,
+    },
+}
+
+/// How a list is and behaves; an absent field is left as it is, or at its default for a new one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListContent {
+    /// Its name.
+    pub display_name: Option<String>,
+    /// Who answers for it.
+    pub owners: Option<Vec<Address>>,
+    /// Who moderates; the owners when empty.
+    pub moderators: Option<Vec<Address>>,
+    /// Who may write to it.
+    pub posting: Option<Posting>,
+    /// Whether every message waits for a moderator.
+    pub moderated: Option<bool>,
+    /// Whether it takes mail.
+    pub enabled: Option<bool>,
+    /// What it is for.
+    pub note: Option<String>,
+    /// Octets of a message at the most.
+    pub message_octets_max: Edit<u64>,
+    /// `fr` or `en`.
+    pub language: Option<String>,
+    /// Who becomes a member by asking.
+    pub joining: Option<Joining>,
+    /// What becomes of messages from others than members.
+    pub non_members: Option<NonMembers>,
+    /// The From of posts.
+    pub from: Option<FromPolicy>,
+    /// Where an answer goes.
+    pub reply_to: Option<ReplyTo>,
+    /// Put before the subject.
+    pub subject_prefix: Option<String>,
+    /// Whether posts are kept.
+    pub archive: Option<bool>,
+    /// Whether each copy has a link of its own to leave.
+    pub personal_links: Option<bool>,
+    /// Days after which a waiting message is refused.
+    pub waiting_days: Option<u32>,
+    /// Whether strangers are told that their message waits.
+    pub waiting_notice: Option<bool>,
+    /// Days with hard bounces after which a member is suspended.
+    pub bounce_days_max: Option<u32>,
+}
+
+/// A member to be added, without asking them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewMember {
+    /// Their address.
+    pub address: Address,
+    /// Their name.
+    #[serde(default)]
+    pub name: String,
+    /// `fr` or `en`; `None`: the list's language.
+    #[serde(default)]
+    pub language: Option<String>,
+}
+
+/// What changes of a member.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemberContent {
+    /// Their name.
+    pub name: Option<String>,
+    /// Whether posts are sent to them; active forgets what came back.
+    pub state: Option<MemberState>,
+    /// `fr` or `en`.
+    pub language: Edit<String>,
+    /// Whether their own posts come back to them.
+    pub own_posts: Option<bool>,
+    /// What moderators noted.
+    pub note: Option<String>,
+}
+
+/// About mailing lists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListRequest {
+    /// Make one.
+    Add {
+        /// Its address.
+        address: Address,
+        /// How it is.
+        content: Box<ListContent>,
+    },
+    /// All, or those of one domain.
+    List {
+        /// Only this domain's.
+        #[serde(default)]
+        domain: Option<Domain>,
+    },
+    /// One.
+    Show {
+        /// Its address.
+        address: Address,
+    },
+    /// Change one.
+    Set {
+        /// Its address.
+        address: Address,
+        /// What changes.
+        content: Box<ListContent>,
+    },
+    /// Delete one.
+    Remove {
+        /// Its address.
+        address: Address,
+        /// Even when it has members.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Add a member without asking them.
+    MemberAdd {
+        /// The list.
+        list: Address,
+        /// The member.
+        member: NewMember,
+    },
+    /// Add many; those who are members are left as they are.
+    MemberImport {
+        /// The list.
+        list: Address,
+        /// The members.
+        members: Vec<NewMember>,
+    },
+    /// The members.
+    MemberList {
+        /// The list.
+        list: Address,
+        /// Only those in this state.
+        #[serde(default)]
+        state: Option<MemberState>,
+    },
+    /// Change a member.
+    MemberSet {
+        /// The list.
+        list: Address,
+        /// The member.
+        address: Address,
+        /// What changes.
+        content: MemberContent,
+    },
+    /// Remove a member, without a letter.
+    MemberRemove {
+        /// The list.
+        list: Address,
+        /// The member.
+        address: Address,
+    },
+    /// What waits for a moderator of a list or group.
+    Waiting {
+        /// The list or group.
+        address: Address,
+    },
+    /// Let a waiting message through, or not.
+    Decide {
+        /// The list or group.
+        address: Address,
+        /// The number of the message, as `Waiting` gives it.
+        message: u32,
+        /// Whether it passes.
+        approved: bool,
+        /// What its author is told.
+        #[serde(default)]
+        reason: String,
     },
 }
 

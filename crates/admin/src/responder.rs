@@ -1,54 +1,72 @@
-//! Responders: what is checked when one is saved (A1 to A14). How they answer is the crate `responder`'s.
+//! Responders: what is checked when one is saved (A1 to A14), and what one would answer. How they answer is the crate
+//! `responder`'s.
+//!
+//! **Invariant:** received messages are deleted (A9) only where the one who saves says so in that very request: neither a
+//! default nor an edit of something else begins, moves or lengthens a deletion.
 
+use mail::{Address, ReversePath, Timestamp};
 use routing::Directory;
-use routing::objects::{Object, ObjectKey, ResponderKind, ResponderObject};
-use routing::responders::check_responder;
+use routing::objects::{Object, ObjectKey, ResponderKind, ResponderObject, Wording};
+use routing::responders::{
+    Decision, Facts, HeaderMarks, Memory, Occasion, Received, active, check_responder, compose, day_at, decide, owner,
+    phase, zone_of,
+};
 use storage::Store;
 use storage::objects::PutMode;
 
 use crate::domain::{known_address, must_be_local};
 use crate::error::{AdminError, ErrorKind};
-use crate::request::{ResponderContent, ResponderRequest};
-use crate::response::Response;
+use crate::request::{Edit, PreviewRequest, ResponderContent, ResponderRequest};
+use crate::response::{Preview, ResponderView, Response};
 
 pub(crate) async fn execute(store: &Store, request: ResponderRequest) -> Result<Response, AdminError> {
     match request {
         ResponderRequest::Add { address, content } => {
             let mut responder = ResponderObject {
-                id: 0,
-                address,
-                kind: ResponderKind::Autoresponder,
-                enabled: true,
-                subject: String::new(),
-                subject_prefix: String::new(),
-                text: None,
-                html: None,
-                starts: None,
-                ends: None,
-                frequency_secs: 86_400,
-                keep: true,
-                copy_answers_to: None,
-                copy_received_to: None,
-                file_in_sent: true,
                 created_at: store.now(),
+                ..ResponderObject::new(address, ResponderKind::Autoresponder)
             };
+            let starts = content.starts.clone();
             merge(&mut responder, *content);
+            if responder.kind == ResponderKind::OutOfOffice && starts == Edit::Keep {
+                // V2: an absence begins today, unless something else is said.
+                responder.starts = Some(first_day(&store.directory(), &responder, store.now()));
+            }
             put(store, responder, PutMode::AddInDomain).await
         }
         ResponderRequest::List { address } => {
-            let directory = store.directory();
-            let responders = match &address {
-                None => directory.responders().map(|responder| (**responder).clone()).collect(),
-                Some(at) => directory.responders_at(at).map(|responder| (**responder).clone()).collect(),
+            let directory: Vec<ResponderObject> = {
+                let directory = store.directory();
+                match &address {
+                    None => directory.responders().map(|responder| (**responder).clone()).collect(),
+                    Some(at) => {
+                        let at = directory.account_at(at).map_or(at, |account| &account.address);
+                        directory.responders_at(at).map(|responder| (**responder).clone()).collect()
+                    }
+                }
             };
-            Ok(Response::Responders(responders))
+            let mut views = Vec::with_capacity(directory.len());
+            for responder in directory {
+                views.push(view(store, responder).await?);
+            }
+            Ok(Response::Responders(views))
         }
-        ResponderRequest::Show { id } => Ok(Response::Responder(Box::new(find(&store.directory(), id)?))),
+        ResponderRequest::Show { id } => {
+            let responder = find(&store.directory(), id)?;
+            Ok(Response::Responder(Box::new(view(store, responder).await?)))
+        }
         ResponderRequest::Set { id, address, content } => {
-            let mut responder = find(&store.directory(), id)?;
+            let before = find(&store.directory(), id)?;
+            let mut responder = before.clone();
             responder.address = address.unwrap_or(responder.address);
+            let said = content.keep;
             merge(&mut responder, *content);
+            deletion_is_wanted(&before, &responder, said)?;
             put(store, responder, PutMode::Replace).await
+        }
+        ResponderRequest::Preview { id, of } => {
+            let responder = find(&store.directory(), id)?;
+            preview(store, &responder, of).await
         }
         ResponderRequest::Remove { id } => {
             let responder = find(&store.directory(), id)?;
@@ -59,32 +77,165 @@ pub(crate) async fn execute(store: &Store, request: ResponderRequest) -> Result<
 }
 
 fn merge(responder: &mut ResponderObject, content: ResponderContent) {
-    responder.kind = content.kind.unwrap_or(responder.kind);
-    responder.enabled = content.enabled.unwrap_or(responder.enabled);
-    if let Some(subject) = content.subject {
-        responder.subject = subject;
+    fn set<T>(field: &mut T, value: Option<T>) {
+        if let Some(value) = value {
+            *field = value;
+        }
     }
-    if let Some(prefix) = content.subject_prefix {
-        responder.subject_prefix = prefix;
-    }
+    set(&mut responder.kind, content.kind);
+    set(&mut responder.enabled, content.enabled);
+    set(&mut responder.subject, content.subject);
+    set(&mut responder.subject_prefix, content.subject_prefix);
     content.text.apply(&mut responder.text);
     content.html.apply(&mut responder.html);
     content.starts.apply(&mut responder.starts);
     content.ends.apply(&mut responder.ends);
-    responder.frequency_secs = content.frequency_secs.unwrap_or(responder.frequency_secs);
-    responder.keep = content.keep.unwrap_or(responder.keep);
+    set(&mut responder.frequency_secs, content.frequency_secs);
+    set(&mut responder.keep, content.keep);
     content.copy_answers_to.apply(&mut responder.copy_answers_to);
     content.copy_received_to.apply(&mut responder.copy_received_to);
-    responder.file_in_sent = content.file_in_sent.unwrap_or(responder.file_in_sent);
+    set(&mut responder.file_in_sent, content.file_in_sent);
+    content.hours.apply(&mut responder.hours);
+    set(&mut responder.audience, content.audience);
+    content.deputy.apply(&mut responder.deputy);
+    set(&mut responder.copy_to_deputy, content.copy_to_deputy);
+    set(&mut responder.signature, content.signature);
+    content.time_zone.apply(&mut responder.time_zone);
+    content.language.apply(&mut responder.language);
+    let mut inside = responder.inside.take().filter(|_| !content.no_inside).unwrap_or_default();
+    set(&mut inside.subject, content.inside_subject);
+    set(&mut inside.subject_prefix, content.inside_subject_prefix);
+    content.inside_text.apply(&mut inside.text);
+    content.inside_html.apply(&mut inside.html);
+    responder.inside = (inside != Wording::default()).then_some(inside);
 }
 
-async fn put(store: &Store, responder: ResponderObject, mode: PutMode) -> Result<Response, AdminError> {
-    check(&store.directory(), &responder)?;
+/// A9: an edit that touches where, when or whether messages are deleted must say that they are to be.
+fn deletion_is_wanted(before: &ResponderObject, after: &ResponderObject, said: Option<bool>) -> Result<(), AdminError> {
+    let same = before.enabled
+        && before.address == after.address
+        && (&before.starts, &before.ends, &before.hours) == (&after.starts, &after.ends, &after.hours)
+        && before.time_zone == after.time_zone;
+    if after.keep || !after.enabled || said == Some(false) || same {
+        return Ok(());
+    }
+    let text = format!(
+        "the responder {} deletes what is received at {} while it is active, and this changes when or where",
+        after.id, before.address
+    );
+    Err(AdminError::invalid(text)
+        .hint("say --drop again if messages are to be deleted then, or --keep to keep them from now on"))
+}
+
+fn first_day(directory: &Directory, responder: &ResponderObject, now: Timestamp) -> String {
+    let today = day_at(now, &zone_of(directory, responder));
+    // An absence that is said to have ended is not made to begin after its end.
+    match responder.ends.as_deref().and_then(|ends| ends.get(..today.len())) {
+        Some(last_day) if last_day < today.as_str() => last_day.to_owned(),
+        _ => today,
+    }
+}
+
+async fn put(store: &Store, mut responder: ResponderObject, mode: PutMode) -> Result<Response, AdminError> {
+    {
+        let directory = store.directory();
+        // In a further domain of an account (R5) it is the account's responder all the same.
+        if let Some(account) = directory.account_at(&responder.address) {
+            responder.address = account.address.clone();
+        }
+        check(&directory, &responder)?;
+    }
     let done = store.put_object(Object::Responder(responder), mode).await?;
     let Object::Responder(stored) = done.value else {
         return Err(AdminError::new(ErrorKind::Unavailable, "the store kept something else than a responder"));
     };
-    Ok(Response::Responder(Box::new(stored)))
+    Ok(Response::Responder(Box::new(view(store, stored).await?)))
+}
+
+async fn view(store: &Store, responder: ResponderObject) -> Result<ResponderView, AdminError> {
+    let answered = store.responder_state(responder.id).await?.map_or(0, |state| state.answered);
+    let directory = store.directory();
+    let zone = zone_of(&directory, &responder);
+    let now = store.now();
+    let account = owner(&directory, &responder);
+    Ok(ResponderView {
+        phase: phase(&responder, now, &zone),
+        acts_now: active(&responder, now, &zone),
+        owner: account.map(|account| account.address.clone()),
+        zone: zone.iana_name().unwrap_or("UTC").to_owned(),
+        answered,
+        deletes: deletes(&responder, account.is_some()),
+        responder,
+    })
+}
+
+/// What is deleted, and while which window, in plain words (A9).
+fn deletes(responder: &ResponderObject, has_mailbox: bool) -> Option<String> {
+    if responder.keep {
+        return None;
+    }
+    let address = &responder.address;
+    if !has_mailbox {
+        return Some(format!("nothing is deleted: {address} has no mailbox of its own"));
+    }
+    let window = match (&responder.starts, &responder.ends) {
+        (None, None) => "from now on, until it is switched off".to_owned(),
+        (Some(starts), None) => format!("from {starts} on, until it is switched off"),
+        (None, Some(ends)) => format!("from now until {ends}"),
+        (Some(starts), Some(ends)) => format!("from {starts} until {ends}"),
+    };
+    let hours = responder.hours.as_ref().map(|hours| format!(", {hours},")).unwrap_or_default();
+    Some(format!(
+        "EVERY message that comes to {address} {window}{hours} is DELETED for good, whether it is answered or not"
+    ))
+}
+
+/// What a responder would do with a plain message from somebody, and what it would say.
+async fn preview(store: &Store, responder: &ResponderObject, of: PreviewRequest) -> Result<Response, AdminError> {
+    let now = store.now();
+    let recipient = of.to.unwrap_or_else(|| responder.address.clone());
+    let owner_id = owner(&store.directory(), responder).map(|owner| owner.id);
+    let sender_id = store.directory().account_at(&of.from).map(|account| account.id);
+    let contact = match owner_id {
+        Some(owner) => {
+            let sender = of.from.clone();
+            store.transact(move |tx| tx.is_contact(owner, &sender)).await?.value
+        }
+        None => false,
+    };
+    let directory = store.directory();
+    let zone = zone_of(&directory, responder);
+    let received = Received {
+        recipient: &recipient,
+        reverse_path: ReversePath::Address(of.from.clone()),
+        received_at: now,
+        // An address of ours is taken for its person, logged in.
+        submitter: sender_id,
+        junk: false,
+        marks: HeaderMarks { recipients: vec![recipient.clone()], ..HeaderMarks::default() },
+    };
+    let facts = Facts::new(&directory, responder, received);
+    let decision = decide(responder, &facts, now, &zone, &Memory { contact, ..Memory::default() });
+    let occasion = Occasion {
+        recipient: &recipient,
+        sender: &of.from,
+        sender_name: of.name.as_deref().unwrap_or_default(),
+        subject: of.subject.as_deref().unwrap_or("Hello"),
+        inside: facts.inside,
+        now,
+    };
+    let words = compose(&directory, responder, &occasion);
+    Ok(Response::Preview(Box::new(Preview {
+        responder: responder.id,
+        answers: decision == Decision::Answer,
+        decision: decision.to_string(),
+        from: recipient.clone(),
+        from_name: words.from_name,
+        to: of.from,
+        subject: words.subject,
+        text: words.text,
+        html: words.html,
+    })))
 }
 
 /// What no responder may be: routing's rules, and what would be a mistake of the one who edits.
@@ -105,7 +256,8 @@ fn check(directory: &Directory, responder: &ResponderObject) -> Result<(), Admin
         let error = AdminError::invalid("a responder needs a subject, or a prefix for the original one");
         return Err(error.hint("give --subject 'Our prices' or --subject-prefix 'Re:'"));
     }
-    for copy in [&responder.copy_answers_to, &responder.copy_received_to].into_iter().flatten() {
+    let copies: [&Option<Address>; 3] = [&responder.copy_answers_to, &responder.copy_received_to, &responder.deputy];
+    for copy in copies.into_iter().flatten() {
         known_address(directory, copy)?;
     }
     Ok(())

@@ -4,10 +4,13 @@ use auth::Password;
 use mail::{AccountId, Address, Domain, QueueId, Timestamp};
 use routing::Resolution;
 use routing::objects::{
-    AccountKind, AccountObject, AliasObject, DomainObject, GroupObject, Identity, PatternAlias, ResponderObject, Role,
-    Service,
+    AccountKind, AccountObject, AliasObject, DomainObject, GroupObject, Identity, ListObject, PatternAlias,
+    ResponderObject, Role, Service,
 };
+use routing::responders::Phase;
 use serde::{Deserialize, Serialize};
+use storage::contacts::Contact;
+use storage::rows::{MemberRow, MemberState, WaitReason};
 
 use crate::request::EventId;
 
@@ -45,10 +48,26 @@ pub enum Response {
     Patterns(Vec<PatternAlias>),
     /// Which pattern fits an address.
     PatternTest(Box<PatternTest>),
+    /// A mailing list.
+    List(Box<ListView>),
+    /// Mailing lists.
+    Lists(Vec<ListView>),
+    /// A member of a list.
+    Member(MemberView),
+    /// Members of a list.
+    Members(Vec<MemberView>),
+    /// What an import of members did.
+    MembersImported(MemberImport),
+    /// What waits for a moderator.
+    Waiting(Vec<WaitingView>),
     /// A responder.
-    Responder(Box<ResponderObject>),
+    Responder(Box<ResponderView>),
     /// Responders.
-    Responders(Vec<ResponderObject>),
+    Responders(Vec<ResponderView>),
+    /// What a responder would answer.
+    Preview(Box<Preview>),
+    /// Contacts.
+    Contacts(Vec<Contact>),
     /// A queue entry.
     QueueEntry(Box<QueueEntryView>),
     /// Queue entries.
@@ -379,4 +398,127 @@ pub struct Explanation {
     pub text: String,
     /// What each responder on the way would do, and why.
     pub responders: Vec<String>,
+}
+
+/// A responder, and how it stands now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResponderView {
+    /// The responder.
+    #[serde(flatten)]
+    pub responder: ResponderObject,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Whether it acts on what comes at this moment, weekly hours included (V4).
+    pub acts_now: bool,
+    /// The account that it belongs to.
+    pub owner: Option<Address>,
+    /// The time zone of its window and hours.
+    pub zone: String,
+    /// Answers given since it last began.
+    pub answered: u64,
+    /// What is deleted, and while which window, in words; `None`: received messages are kept (A9).
+    pub deletes: Option<String>,
+}
+
+/// What a responder would answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// Its number.
+    pub responder: u64,
+    /// Whether it would answer now.
+    pub answers: bool,
+    /// That, and why not, in words.
+    pub decision: String,
+    /// From of the answer.
+    pub from: Address,
+    /// The sender name.
+    pub from_name: String,
+    /// To of the answer.
+    pub to: Address,
+    /// Subject.
+    pub subject: String,
+    /// Plain text; `None`: made from the HTML.
+    pub text: Option<String>,
+    /// HTML.
+    pub html: Option<String>,
+}
+
+/// A mailing list and what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListView {
+    /// The list.
+    #[serde(flatten)]
+    pub list: ListObject,
+    /// Its members.
+    pub members: usize,
+    /// Those who get posts.
+    pub active: usize,
+    /// Messages that wait for a moderator.
+    pub waiting: usize,
+}
+
+/// A member of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberView {
+    /// Their address.
+    pub address: Address,
+    /// Their name.
+    pub name: String,
+    /// Whether posts are sent.
+    pub state: MemberState,
+    /// When they joined.
+    pub joined_at: Timestamp,
+    /// `fr` or `en`; `None`: the list's language.
+    pub language: Option<String>,
+    /// Whether their own posts come back to them.
+    pub own_posts: bool,
+    /// What came back: ten for each day with a hard bounce.
+    pub bounce_tenths: u32,
+    /// What moderators noted.
+    pub note: String,
+}
+
+impl From<MemberRow> for MemberView {
+    fn from(member: MemberRow) -> Self {
+        Self {
+            address: member.address,
+            name: member.name,
+            state: member.state,
+            joined_at: member.joined_at,
+            language: member.language,
+            own_posts: member.own_posts,
+            bounce_tenths: member.bounces.tenths,
+            note: member.note,
+        }
+    }
+}
+
+/// What an import of members did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberImport {
+    /// Members added.
+    pub added: usize,
+    /// Those who were members already.
+    pub present: usize,
+}
+
+/// A message that waits for a moderator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingView {
+    /// Its number, for the decision.
+    pub message: u32,
+    /// Who wrote it, by its header.
+    pub author: Option<Address>,
+    /// Where it came from, in angle brackets.
+    pub reverse_path: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its octets.
+    pub octets: u64,
+    /// Why it waits.
+    pub reason: WaitReason,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// When it is refused by itself.
+    pub expires: Timestamp,
 }

@@ -35,7 +35,8 @@ pub(crate) fn scoped(directory: &Directory, actor: &Actor, response: Response) -
             let error = AdminError::new(ErrorKind::Denied, text);
             return Err(error.hint("an administrator of the server can explain it"));
         }
-        Response::Responders(responders) => responders.retain(|responder| address(&responder.address)),
+        Response::Responders(responders) => responders.retain(|one| address(&one.responder.address)),
+        Response::Lists(lists) => lists.retain(|view| address(&view.list.address)),
         Response::Account(view) if account.role != Role::User => {
             view.leading.retain(|leading| domain(leading.address.domain()));
         }
@@ -50,6 +51,7 @@ fn empty(response: Response) -> Response {
         Response::Accounts(_) => Response::Accounts(Vec::new()),
         Response::Aliases(_) => Response::Aliases(Vec::new()),
         Response::Groups(_) => Response::Groups(Vec::new()),
+        Response::Lists(_) => Response::Lists(Vec::new()),
         Response::Responders(_) => Response::Responders(Vec::new()),
         other => other,
     }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use auth::{PasswordParams, PasswordRules};
 use mail::{Address, Domain, Timestamp};
 use routing::objects::{ResponderKind, Role, Target};
+use storage::rows::MemberState;
 use storage::{MemoryEngine, SilentDoorbell};
 use world::simulated::SimulatedWorld;
 
@@ -308,15 +309,18 @@ async fn a_responder_is_added_edited_listed_and_removed() {
     let Ok(Response::Responder(made)) = ask(&store, add_responder("alice@example.org", content)).await else {
         panic!()
     };
-    assert_eq!((made.id, made.frequency_secs, made.keep), (1, 86_400, false));
-    assert_eq!((made.starts.as_deref(), made.ends.as_deref()), (Some("2026-07-01"), Some("2026-07-14")));
+    assert_eq!((made.responder.id, made.responder.frequency_secs, made.responder.keep), (1, 86_400, false));
+    assert_eq!(
+        (made.responder.starts.as_deref(), made.responder.ends.as_deref()),
+        (Some("2026-07-01"), Some("2026-07-14"))
+    );
     let content = Box::new(ResponderContent { ends: Edit::Clear, enabled: Some(false), ..ResponderContent::default() });
     let Ok(Response::Responder(made)) =
         ask(&store, Request::Responder(ResponderRequest::Set { id: 1, address: None, content })).await
     else {
         panic!()
     };
-    assert!(made.ends.is_none() && !made.enabled && made.starts.is_some());
+    assert!(made.responder.ends.is_none() && !made.responder.enabled && made.responder.starts.is_some());
     let list = |at| Request::Responder(ResponderRequest::List { address: at });
     assert!(
         matches!(ask(&store, list(Some(address("ALICE@example.org")))).await, Ok(Response::Responders(r)) if r.len() == 1)
@@ -366,6 +370,7 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             dsn_return: None,
             envelope_id: None,
             smtputf8: false,
+            sender_smtputf8: false,
             body: mail::BodyType::SevenBit,
             blob: blob.hash,
             skip_octets: 0,
@@ -417,6 +422,143 @@ async fn explain_tells_the_way_and_the_verdict() {
     assert!(told.responders[0].contains("answers customer@elsewhere.example"), "{:?}", told.responders);
 }
 
+fn set_responder(id: u64, content: ResponderContent) -> Request {
+    Request::Responder(ResponderRequest::Set { id, address: None, content: Box::new(content) })
+}
+
+fn away() -> ResponderContent {
+    ResponderContent {
+        kind: Some(ResponderKind::OutOfOffice),
+        subject: Some("Away".into()),
+        text: Edit::Set("I am away".into()),
+        ..ResponderContent::default()
+    }
+}
+
+#[tokio::test]
+async fn a09_deletion_is_said_each_time_it_begins_or_changes() {
+    let store = stage().await;
+    // 2023-11-14 is today.
+    let content = ResponderContent { keep: Some(false), ends: Edit::Set("2023-11-20".into()), ..away() };
+    let Ok(Response::Responder(made)) = ask(&store, add_responder("alice@example.org", content)).await else {
+        panic!()
+    };
+    assert_eq!(
+        made.deletes.unwrap(),
+        "EVERY message that comes to alice@example.org from 2023-11-14 until 2023-11-20 is DELETED for good, \
+         whether it is answered or not"
+    );
+    let later = || ResponderContent { ends: Edit::Set("2023-12-24".into()), ..ResponderContent::default() };
+    let refused = ask(&store, set_responder(1, later())).await.unwrap_err();
+    assert!(refused.message.contains("deletes what is received") && refused.hint.unwrap().contains("--drop"));
+    // Other words need no second confirmation; a longer window does, and so does switching it on again.
+    let words = ResponderContent { text: Edit::Set("Still away".into()), ..ResponderContent::default() };
+    ask(&store, set_responder(1, words)).await.unwrap();
+    ask(&store, set_responder(1, ResponderContent { keep: Some(false), ..later() })).await.unwrap();
+    let switch = |on| ResponderContent { enabled: Some(on), ..ResponderContent::default() };
+    ask(&store, set_responder(1, switch(false))).await.unwrap();
+    assert_eq!(ask(&store, set_responder(1, switch(true))).await.unwrap_err().kind, ErrorKind::Invalid);
+    let kept = ResponderContent { keep: Some(true), ..switch(true) };
+    let Ok(Response::Responder(made)) = ask(&store, set_responder(1, kept)).await else { panic!() };
+    assert!(made.deletes.is_none() && made.responder.keep);
+    // What leaves keep out keeps.
+    let Ok(Response::Responder(made)) = ask(&store, add_responder("bob@example.org", away())).await else { panic!() };
+    assert!(made.responder.keep);
+    // At an alias nothing is deleted, and it says so.
+    ask(&store, add_alias("info@example.org", &["bob@example.org"])).await.unwrap();
+    let content = ResponderContent { kind: None, keep: Some(false), ..away() };
+    let Ok(Response::Responder(made)) = ask(&store, add_responder("info@example.org", content)).await else { panic!() };
+    assert!(made.deletes.unwrap().starts_with("nothing is deleted"));
+}
+
+#[tokio::test]
+async fn v02_an_absence_begins_today_in_the_zone_of_its_owner() {
+    let store = stage().await;
+    // 2023-11-14T22:13:20Z: in Auckland it is the fifteenth.
+    let edit =
+        serde_json::json!({"account": {"set": {"address": "alice@example.org", "time_zone": "Pacific/Auckland"}}});
+    ask(&store, serde_json::from_value(edit).unwrap()).await.unwrap();
+    let starts = async |content| match ask(&store, add_responder("alice@example.org", content)).await {
+        Ok(Response::Responder(made)) => (made.responder.starts.clone(), made.zone.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(starts(away()).await, (Some("2023-11-15".to_owned()), "Pacific/Auckland".to_owned()));
+    assert_eq!(starts(ResponderContent { starts: Edit::Clear, ..away() }).await.0, None);
+    let robot = ResponderContent { kind: None, ..away() };
+    assert_eq!(starts(robot).await.0, None, "a robot is permanent unless something else is said (A8)");
+}
+
+#[tokio::test]
+async fn v04_a_list_tells_which_are_active() {
+    let store = stage().await;
+    for (starts, ends, week) in [
+        (None, None, None),
+        (Some("2023-12-01"), None, None),
+        (Some("2023-11-01"), Some("2023-11-10"), None),
+        (None, None, Some("mon-fri 09:00-17:00")),
+    ] {
+        let edit = |text: Option<&str>| text.map_or(Edit::Clear, |text| Edit::Set(text.to_owned()));
+        let when = routing::objects::HoursWhen::Inside;
+        let hours = week.map(|week| routing::objects::Hours { week: week.to_owned(), when });
+        let hours = hours.map_or(Edit::Keep, Edit::Set);
+        let content = ResponderContent { starts: edit(starts), ends: edit(ends), hours, ..away() };
+        ask(&store, add_responder("alice@example.org", content)).await.unwrap();
+    }
+    let list = Request::Responder(ResponderRequest::List { address: None });
+    let Ok(Response::Responders(all)) = ask(&store, list).await else { panic!() };
+    use routing::responders::Phase;
+    let told: Vec<_> = all.iter().map(|view| (view.phase, view.acts_now)).collect();
+    assert_eq!(told, [(Phase::Active, true), (Phase::Waiting, false), (Phase::Over, false), (Phase::Active, false)]);
+}
+
+#[tokio::test]
+async fn a_preview_tells_whether_and_what_it_would_answer() {
+    let store = stage().await;
+    let content = ResponderContent {
+        subject: Some("{subject}: away until {until}".into()),
+        text: Edit::Set("{sender_name}, ask {deputy}".into()),
+        ends: Edit::Set("2023-11-20".into()),
+        deputy: Edit::Set(address("bob@example.org")),
+        inside_text: Edit::Set("Colleague {sender}".into()),
+        audience: Some(routing::objects::Audience::Contacts),
+        ..away()
+    };
+    ask(&store, add_responder("alice@example.org", content)).await.unwrap();
+    let preview = async |from: &str| {
+        let of =
+            PreviewRequest { from: address(from), to: None, name: Some("Carol".into()), subject: Some("Order".into()) };
+        match ask(&store, Request::Responder(ResponderRequest::Preview { id: 1, of })).await {
+            Ok(Response::Preview(preview)) => *preview,
+            other => panic!("{other:?}"),
+        }
+    };
+    let stranger = preview("carol@r.example").await;
+    assert!(!stranger.answers && stranger.decision.contains("contacts"), "{}", stranger.decision);
+    let contact = |verb: fn(Address, Address) -> ContactRequest| {
+        Request::Contact(verb(address("alice@example.org"), address("carol@r.example")))
+    };
+    ask(&store, contact(|account, address| ContactRequest::Add { account, address })).await.unwrap();
+    let known = preview("carol@r.example").await;
+    assert!(known.answers);
+    assert_eq!(known.subject, "Order: away until 20 November 2023");
+    assert_eq!(known.text.as_deref(), Some("Carol, ask bob@example.org"));
+    assert_eq!(preview("bob@example.org").await.text.as_deref(), Some("Colleague bob@example.org"));
+    let list = Request::Contact(ContactRequest::List { account: address("alice@example.org"), after: None });
+    let Ok(Response::Contacts(all)) = ask(&store, list).await else { panic!() };
+    assert_eq!(all.len(), 1);
+    ask(&store, contact(|account, address| ContactRequest::Remove { account, address })).await.unwrap();
+    let again = ask(&store, contact(|account, address| ContactRequest::Remove { account, address })).await;
+    assert_eq!(again.unwrap_err().kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_placeholder_that_is_none_is_refused_with_the_nearest_name() {
+    let store = stage().await;
+    let content = ResponderContent { text: Edit::Set("Back {untill}".into()), ..away() };
+    let refused = said(ask(&store, add_responder("alice@example.org", content)).await);
+    assert!(refused.contains("{untill}") && refused.contains("did you mean {until}"), "{refused}");
+}
+
 #[tokio::test]
 async fn parked_events_are_seen_handed_out_again_and_forgotten() {
     let store = stage().await;
@@ -428,7 +570,7 @@ async fn parked_events_are_seen_handed_out_again_and_forgotten() {
         }
         Ok(())
     });
-    drop(parked.await.unwrap());
+    let _done = parked.await.unwrap();
     let event = |request| Request::Event(request);
     let Ok(Response::Events(listed)) = ask(&store, event(EventRequest::List { limit: None })).await else { panic!() };
     let ids: Vec<String> = listed.iter().map(|one| one.id.to_string()).collect();
@@ -464,3 +606,4 @@ async fn an_account_can_not_come_into_a_domain_that_goes() {
 }
 
 mod addresses;
+mod lists;

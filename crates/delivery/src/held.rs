@@ -1,22 +1,34 @@
 //! The event of [`mail::Topic::HeldMessage`]: a message is in the part of a list or of a moderated group.
 
-use mail::{AccountId, Address, MailboxId, ReversePath, Timestamp, Uid};
+use mail::{AccountId, Address, BlobHash, MailboxId, ReversePath, Timestamp, Uid};
+use routing::objects::ListRole;
 use serde::{Deserialize, Serialize};
 
-/// A message that a list has to deal with, or a group's moderators.
+/// What a list, or a moderated group, needs to decide on a message that its part of the store keeps. The consumer removes
+/// the message from that mailbox when it has done with it, in the transaction that finishes the event or a later one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldMessage {
-    /// The part of the store of the list or group.
+    /// The list's or group's number, which is the part of the store that keeps the message.
     pub part: AccountId,
-    /// The mailbox there.
+    /// The mailbox there (its INBOX).
     pub mailbox: MailboxId,
     /// The message's UID there.
     pub uid: Uid,
-    /// The recipient as the envelope had it.
+    /// The message's content; alive as long as the message is. It begins with our Return-Path, see `skip_octets`.
+    pub blob: BlobHash,
+    /// Octets of the Return-Path field in front, which does not travel on.
+    pub skip_octets: u32,
+    /// Octets of the whole message as kept.
+    pub octets: u64,
+    /// The address of the list or group that was reached, as written: `garden-confirm+3f2a@example.org`.
+    pub address: Address,
+    /// What that address is for.
+    pub role: ListRole,
+    /// The recipient as the envelope had it, which may lead to `address` by an alias.
     pub recipient: Address,
-    /// Envelope reverse-path.
+    /// Envelope reverse-path. For who has not logged in it proves nothing.
     pub reverse_path: ReversePath,
-    /// Who submitted it, when somebody who had logged in.
+    /// Who submitted it, logged in.
     pub account: Option<AccountId>,
     /// When it was accepted.
     pub received_at: Timestamp,

@@ -1,6 +1,6 @@
 //! Takes a message's bytes: stores and scans them as they come, with one chunk in memory whatever their number.
 
-use mail::{AccountId, EnhancedCode, Envelope, Reply, ReversePath};
+use mail::{AccountId, BodyType, EnhancedCode, Envelope, Reply, ReversePath};
 use message::{MessageRecord, Scanner, Structure};
 use routing::{Asking, RefuseReason};
 use storage::blobs::BlobWriter;
@@ -20,6 +20,8 @@ pub struct Intake {
     header: HeaderCopy,
     /// Octets of our Return-Path, which does not travel on (RFC 5321 §4.4).
     return_path_octets: u32,
+    /// Whether any octet is above 127.
+    eight_bit: bool,
     /// Whether the client's first octet is still to come, behind a field of ours.
     behind_our_field: bool,
     /// Octets in front of what the client sends.
@@ -54,6 +56,7 @@ impl Delivery {
             scanner: Scanner::new(),
             header: HeaderCopy::default(),
             return_path_octets: u32::try_from(return_path.len()).unwrap_or(0),
+            eight_bit: false,
             behind_our_field: false,
             own_octets: 0,
             account: None,
@@ -104,6 +107,7 @@ impl Intake {
     }
 
     async fn store(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        self.eight_bit |= !bytes.is_ascii();
         self.header.write(bytes);
         self.scanner.feed(bytes);
         Ok(self.writer.write(bytes).await?)
@@ -118,6 +122,10 @@ impl Intake {
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
         }
+        // RFC 6532 §3.7, RFC 6533 §4: the `global` types are for who takes SMTPUTF8.
+        let is_global = |part: &message::Part| is_global(&part.mime.content_type);
+        let utf8_header =
+            structure.facts.eight_bit || structure.nested_header_eight_bit || structure.parts.iter().any(is_global);
         let now = self.delivery.store.now();
         let asking = Asking {
             reverse_path: envelope.reverse_path.clone(),
@@ -149,13 +157,19 @@ impl Intake {
             record,
             header,
             skip_octets: self.return_path_octets,
-            needs_smtputf8: envelope.smtputf8,
+            header_smtputf8: envelope.smtputf8 && utf8_header,
+            body: if self.eight_bit { envelope.body.max(BodyType::EightBitMime) } else { envelope.body },
             notices,
             account: self.account,
             envelope,
             now,
         })
     }
+}
+
+/// `message/global` and its like.
+fn is_global(kind: &message::ContentType) -> bool {
+    kind.is(b"message") && kind.subtype.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"global"))
 }
 
 /// The record that is kept with a message of this structure: without the forms that would be too large, which IMAP computes

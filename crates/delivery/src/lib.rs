@@ -12,9 +12,11 @@ mod held;
 mod intake;
 mod letter;
 pub mod limits;
+mod moderation;
 mod notice;
 mod plan;
 mod prepared;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -26,9 +28,11 @@ pub use event::{Kept, MessageStored};
 pub use held::HeldMessage;
 pub use intake::{Intake, Refused, record_of};
 pub use letter::{Letter, MailboxLetter};
+pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};
 pub use routing::Asking;
+pub use stored::StoredMessage;
 
 /// What delivery has to know of its server.
 #[derive(Clone, Debug)]

@@ -1,7 +1,10 @@
 //! A message with everything decided, ready to be written by one transaction.
 
 use bytes::Bytes;
-use mail::{AccountId, Domain, Envelope, Flags, InternalDate, MailboxId, QueueId, Timestamp, Topic};
+use mail::{
+    AccountId, BodyType, Domain, Envelope, EnvelopeRecipient, Flags, ForwardPath, InternalDate, MailboxId, QueueId,
+    Timestamp, Topic,
+};
 use routing::Held;
 use storage::blobs::StagedBlob;
 use storage::limits::QUEUE_ENTRY_RECIPIENTS_MAX;
@@ -21,7 +24,10 @@ pub struct Prepared {
     pub(crate) record: Option<Bytes>,
     pub(crate) header: String,
     pub(crate) skip_octets: u32,
-    pub(crate) needs_smtputf8: bool,
+    /// The header needs SMTPUTF8 (RFC 6532), by the word of who sent it: stray octets of others have always travelled.
+    pub(crate) header_smtputf8: bool,
+    /// What its octets are, whatever was said of them.
+    pub(crate) body: BodyType,
     /// DSNs that tell the sender of the delivery, when that was asked for, and of recipients that take smaller messages.
     pub(crate) notices: Vec<Self>,
     pub(crate) envelope: Envelope,
@@ -106,6 +112,15 @@ impl Prepared {
             let notice = notice.apply(tx)?;
             applied.queued.extend(notice.queued);
         }
+        if let Some(account) = self.account {
+            // V3: whom somebody writes to is a contact from then on.
+            let paths = self.envelope.recipients.iter().map(|recipient| &recipient.forward_path);
+            let addresses = paths.filter_map(|path| match path {
+                ForwardPath::Address(address) => Some(address),
+                ForwardPath::Postmaster => None,
+            });
+            tx.learn_contacts(account, addresses, self.now)?;
+        }
         for responder in &self.plan.responders {
             let owner = |(account, ..): &&(AccountId, MailboxId, Deposited)| responder.account == Some(*account);
             let kept = applied.deposits.iter().find(owner).map(|(account, mailbox, deposited)| Kept {
@@ -114,21 +129,43 @@ impl Prepared {
                 uid: deposited.uid,
                 blob: self.blob.hash,
             });
+            let recipient = self.envelope_recipient(&responder.recipient);
             let event = MessageStored {
                 responder: responder.responder,
                 address: responder.address.clone(),
                 recipient: responder.recipient.clone(),
                 reverse_path: self.envelope.reverse_path.clone(),
+                account: self.account,
                 received_at: self.now,
                 header: self.header.clone(),
                 octets: self.blob.octets,
                 kept,
                 failure_notice: responder.failure_notice,
+                notify: recipient.map(|recipient| recipient.notify).unwrap_or_default(),
+                original: recipient.and_then(|recipient| recipient.original.clone()),
+                envelope_id: self.envelope.envelope_id.clone(),
+                smtputf8: self.envelope.smtputf8,
             };
             tx.emit(Topic::MessageStored, self.now, event.encode())?;
             applied.events = applied.events.saturating_add(1);
         }
         Ok(applied)
+    }
+
+    /// RFC 6531 §3.4: what is only said to need SMTPUTF8 goes to every host, what needs it unsaid goes as what it is.
+    fn needs_smtputf8(&self, recipients: &[QueueRecipient]) -> bool {
+        self.header_smtputf8
+            || self.envelope.reverse_path.address().is_some_and(mail::Address::needs_smtputf8)
+            || recipients.iter().any(|recipient| recipient.address.needs_smtputf8())
+    }
+
+    /// The recipient of the envelope that a responder hears of.
+    fn envelope_recipient(&self, address: &mail::Address) -> Option<&EnvelopeRecipient> {
+        let is = |recipient: &&EnvelopeRecipient| match &recipient.forward_path {
+            ForwardPath::Address(known) => known == address,
+            ForwardPath::Postmaster => address.local().canonical().as_str() == "postmaster",
+        };
+        self.envelope.recipients.iter().find(is)
     }
 
     /// INBOX, or the folder that the subaddress names.
@@ -154,8 +191,12 @@ impl Prepared {
             part: held.part,
             mailbox,
             uid: deposited.uid,
-            // Not the alias that may have led there: what the address is for stands in it.
-            recipient: held.address.clone(),
+            blob: self.blob.hash,
+            skip_octets: self.skip_octets,
+            octets: self.blob.octets,
+            address: held.address.clone(),
+            role: held.role,
+            recipient: held.recipient.clone(),
             reverse_path: self.envelope.reverse_path.clone(),
             account: self.account,
             received_at: self.now,
@@ -171,8 +212,9 @@ impl Prepared {
             reverse_path: self.envelope.reverse_path.clone(),
             dsn_return: self.envelope.dsn_return,
             envelope_id: self.envelope.envelope_id.clone(),
-            smtputf8: self.needs_smtputf8,
-            body: self.envelope.body,
+            smtputf8: self.needs_smtputf8(recipients),
+            sender_smtputf8: self.envelope.smtputf8,
+            body: self.body,
             blob: self.blob.hash,
             skip_octets: self.skip_octets,
             octets: self.blob.octets,

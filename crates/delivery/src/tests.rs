@@ -146,22 +146,9 @@ async fn strangers_may_not_relay_and_accounts_may() {
 async fn a_responder_hears_of_its_message_in_the_same_commit() {
     let f = fixture().await;
     let responder = ResponderObject {
-        id: 0,
-        address: address("alice@example.org"),
-        kind: ResponderKind::OutOfOffice,
-        enabled: true,
-        subject: String::new(),
         subject_prefix: "Away:".to_owned(),
         text: Some("Back on Monday.".to_owned()),
-        html: None,
-        starts: None,
-        ends: None,
-        frequency_secs: 86_400,
-        keep: true,
-        copy_answers_to: None,
-        copy_received_to: None,
-        file_in_sent: true,
-        created_at: Timestamp(0),
+        ..ResponderObject::new(address("alice@example.org"), ResponderKind::OutOfOffice)
     };
     f.store.put_object(Object::Responder(responder), PutMode::Add).await.unwrap();
     f.send(&["alice@example.org", "bob@example.org"]).await.unwrap();
@@ -264,3 +251,87 @@ async fn a_message_can_not_continue_our_own_fields() {
     let content = String::from_utf8(blob.read(0, u64::MAX).await.unwrap()).unwrap();
     assert_eq!(content, "Return-Path: <>\r\nReceived: by us\r\n\r\n\tfor <forged@example.org>\r\n more\r\n");
 }
+
+#[tokio::test]
+async fn v03_whom_an_account_writes_to_is_a_contact_in_the_same_commit() {
+    let f = fixture().await;
+    let account = f.store.directory().account(&address("alice@example.org")).unwrap().id;
+    let mut intake = f.delivery.intake(&ReversePath::Null, b"Received: x\r\n").await.unwrap();
+    intake.submitted_by(account);
+    intake.write(MESSAGE).await.unwrap();
+    let prepared = intake.finish(envelope(&["Yan@far.example", "bob@example.org"])).await.unwrap();
+    let before = f.engine.commits();
+    f.store.transact(move |tx| prepared.apply(tx)).await.unwrap();
+    assert_eq!(f.engine.commits(), before + 1);
+    let contacts = f.store.contacts(account, None, 9).await.unwrap();
+    let known: Vec<String> = contacts.iter().map(|contact| contact.address.to_string()).collect();
+    assert_eq!(known, ["bob@example.org", "yan@far.example"]);
+    // What another server hands over makes nobody a contact, whatever its reverse-path says.
+    f.send(&["carol@example.org"]).await.unwrap();
+    assert_eq!(f.store.contacts(account, None, 9).await.unwrap().len(), 2);
+}
+
+async fn rows(f: &Fixture) -> Vec<storage::rows::QueueRow> {
+    f.store.queue_entries(QueueId(0), 10).await.unwrap()
+}
+
+async fn take(f: &Fixture, envelope: Envelope, content: &[u8]) {
+    let prepared = f.delivery.prepare(envelope, content).await.unwrap();
+    f.store.transact(move |tx| prepared.apply(tx)).await.unwrap();
+}
+
+#[tokio::test]
+async fn each_row_needs_smtputf8_for_itself() {
+    let f = fixture().await;
+    f.alias("team@example.org", &["jos\u{e9}@far.example", "yan@other.example"]).await;
+    take(&f, envelope(&["team@example.org"]), MESSAGE).await;
+    let needs: Vec<(String, bool, bool)> =
+        rows(&f).await.iter().map(|row| (row.destination.to_string(), row.smtputf8, row.sender_smtputf8)).collect();
+    assert_eq!(needs, [("far.example".to_owned(), true, false), ("other.example".to_owned(), false, false)]);
+    // The reverse-path is everybody's.
+    let f = fixture().await;
+    let mut from = envelope(&["yan@other.example"]);
+    from.reverse_path = ReversePath::Address(address("zo\u{eb}@far.example"));
+    take(&f, from, MESSAGE).await;
+    assert!(rows(&f).await[0].smtputf8);
+}
+
+#[tokio::test]
+async fn postmaster_without_a_domain_is_reported_too() {
+    let f = fixture().await;
+    f.alias("postmaster@example.org", &["alice@example.org"]).await;
+    let mut letter = envelope(&["postmaster"]);
+    letter.recipients[0].notify = mail::DsnNotify::asked(true, true, false);
+    take(&f, letter, MESSAGE).await;
+    assert_eq!(f.count("alice@example.org").await, 1);
+    let notices = rows(&f).await;
+    assert_eq!(notices.len(), 1, "the sender hears of it");
+    let mut blob = f.store.blob(&notices[0].blob).await.unwrap().unwrap();
+    let text = String::from_utf8(blob.read(0, u64::MAX).await.unwrap()).unwrap();
+    assert!(text.contains("Action: delivered\r\n"), "{text}");
+    assert!(text.contains("Final-Recipient: rfc822;postmaster@"), "{text}");
+}
+
+#[tokio::test]
+async fn a_responder_hears_what_the_sender_asked_for() {
+    let f = fixture().await;
+    let object = ResponderObject {
+        created_at: Timestamp(1),
+        enabled: true,
+        subject_prefix: "Away:".to_owned(),
+        text: Some("Gone.".to_owned()),
+        ..ResponderObject::new(address("alice@example.org"), ResponderKind::OutOfOffice)
+    };
+    f.store.put_object(Object::Responder(object), PutMode::Add).await.unwrap();
+    let mut letter = envelope(&["alice@example.org"]);
+    letter.envelope_id = Some("order-7".into());
+    letter.recipients[0].notify = mail::DsnNotify::NEVER;
+    letter.recipients[0].original =
+        Some(mail::OriginalRecipient { address_type: "rfc822".into(), address: "first@example.org".into() });
+    take(&f, letter.clone(), MESSAGE).await;
+    let events = f.store.events_after(Topic::MessageStored, 0, 10).await.unwrap();
+    let event = MessageStored::decode(&events[0].payload).unwrap();
+    assert_eq!((event.notify, event.original), (mail::DsnNotify::NEVER, letter.recipients[0].original.clone()));
+    assert_eq!(event.envelope_id.as_deref(), Some("order-7"));
+}
+mod addresses;

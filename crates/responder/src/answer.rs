@@ -11,21 +11,18 @@ use mail_builder::headers::content_type::ContentType;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::MimePart;
 use message::strip_html;
-use routing::objects::ResponderObject;
+use routing::responders::{Composed, cut, one_line};
 
 use crate::header::ReceivedHeader;
 use crate::limits::DISPLAY_NAME_CHARS_MAX;
-use crate::subject::{answer_subject, cut, one_line};
 
 /// What an answer is made of.
 #[derive(Clone, Debug)]
 pub struct Answer<'a> {
-    /// Whose.
-    pub responder: &'a ResponderObject,
+    /// Its words.
+    pub words: &'a Composed,
     /// The address that was written to: From (RFC 3834 §3.1.1).
     pub from: &'a Address,
-    /// The sender name of the owner; may be empty.
-    pub display_name: &'a str,
     /// The reverse-path of the message: To (RFC 3834 §3.1.2, §4).
     pub to: &'a Address,
     /// The header of the message.
@@ -44,14 +41,14 @@ impl Answer<'_> {
     /// The bytes of the message, CRLF at every line's end.
     #[must_use]
     pub fn build(&self) -> Vec<u8> {
-        let token: String = self.token.iter().map(|byte| format!("{byte:02x}")).collect();
-        let name = cut(one_line(self.display_name), DISPLAY_NAME_CHARS_MAX);
+        let token = self.token();
+        let name = cut(one_line(&self.words.from_name), DISPLAY_NAME_CHARS_MAX);
         let mut builder = MessageBuilder::new()
             .header("Date", Raw::new(self.date()))
             .from(Mailbox::new_address((!name.is_empty()).then_some(name), self.from.to_string()))
             .to(Mailbox::new_address(None::<String>, self.to.to_string()))
-            .subject(answer_subject(self.responder, &self.received.subject))
-            .message_id(format!("{token}@{}", self.hostname));
+            .subject(one_line(&self.words.subject))
+            .message_id(self.message_id());
         if let Some(id) = &self.received.message_id {
             builder = builder.in_reply_to(id.as_str());
         }
@@ -63,13 +60,23 @@ impl Answer<'_> {
             .header("Auto-Submitted", Raw::new("auto-replied"))
             .header("X-Auto-Response-Suppress", Raw::new("All"))
             .header("X-Loop", Raw::new(self.from.to_string()))
-            .body(body(self.responder, &token));
+            .body(body(self.words, &token));
         let mut out = Vec::new();
         builder.serialize(&mut out);
         if !out.ends_with(b"\r\n") {
             out.extend_from_slice(b"\r\n");
         }
         out
+    }
+
+    /// The Message-ID, without brackets.
+    #[must_use]
+    pub fn message_id(&self) -> String {
+        format!("{}@{}", self.token(), self.hostname)
+    }
+
+    fn token(&self) -> String {
+        self.token.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The envelope: from the null reverse-path (RFC 3834 §3.3) to the sender, and to whom answers are copied (A4).
@@ -95,9 +102,9 @@ impl Answer<'_> {
     }
 }
 
-fn body<'a>(responder: &'a ResponderObject, token: &str) -> MimePart<'a> {
-    let text = MimePart::new("text/plain", lines(&text_of(responder)));
-    match responder.html.as_deref().filter(|html| !html.trim().is_empty()) {
+fn body<'a>(words: &'a Composed, token: &str) -> MimePart<'a> {
+    let text = MimePart::new("text/plain", lines(&text_of(words)));
+    match words.html.as_deref().filter(|html| !html.trim().is_empty()) {
         None => text,
         Some(html) => {
             // RFC 2046 §5.1.4: the richest comes last. The `=_` of the boundary is in no quoted-printable text.
@@ -109,11 +116,10 @@ fn body<'a>(responder: &'a ResponderObject, token: &str) -> MimePart<'a> {
 }
 
 /// The plain text of an answer: the responder's own, else one made from its HTML (A3).
-#[must_use]
-pub fn text_of(responder: &ResponderObject) -> String {
-    match responder.text.as_deref().filter(|text| !text.trim().is_empty()) {
+fn text_of(words: &Composed) -> String {
+    match words.text.as_deref().filter(|text| !text.trim().is_empty()) {
         Some(text) => text.to_owned(),
-        None => responder.html.as_deref().map(strip_html).unwrap_or_default(),
+        None => words.html.as_deref().map(strip_html).unwrap_or_default(),
     }
 }
 
@@ -126,32 +132,32 @@ fn lines(text: &str) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use mail_parser::MessageParser;
     use proptest::prelude::*;
-    use routing::objects::ResponderKind;
     use routing::responders::zone_named;
 
-    pub(crate) fn responder() -> ResponderObject {
-        let address = Address::parse("alice@a.example").unwrap();
-        let mut object = ResponderObject::new(address, ResponderKind::OutOfOffice);
-        (object.id, object.subject_prefix) = (1, "Absence :".to_owned());
-        object.text = Some("Je suis là lundi.\n\nAlice".to_owned());
-        object
+    fn words() -> Composed {
+        Composed {
+            from_name: String::new(),
+            subject: "Absence : Café".to_owned(),
+            text: Some("Je suis là lundi.\n\nAlice".to_owned()),
+            html: None,
+        }
     }
 
-    fn build(responder: &ResponderObject, name: &str, header: &str) -> String {
-        let received = ReceivedHeader::read(header.as_bytes());
+    fn build(words: &Composed, name: &str, header: &str) -> String {
+        let hostname = mail::Domain::parse("mx.a.example").unwrap();
+        let received = ReceivedHeader::read(header.as_bytes(), &hostname);
         let answer = Answer {
-            responder,
+            words: &Composed { from_name: name.to_owned(), ..words.clone() },
             from: &Address::parse("info@a.example").unwrap(),
-            display_name: name,
             to: &Address::parse("bob@r.example").unwrap(),
             received: &received,
             now: Timestamp(1_790_000_000_000),
             zone: &zone_named("Europe/Paris"),
-            hostname: &mail::Domain::parse("mx.a.example").unwrap(),
+            hostname: &hostname,
             token: [0xAB; 16],
         };
         String::from_utf8(answer.build()).unwrap()
@@ -162,7 +168,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_header_says_what_the_rfcs_ask_for() {
-        let text = build(&responder(), "Alice Martin", HEADER);
+        let text = build(&words(), "Alice Martin", HEADER);
         for line in [
             "Date: Mon, 21 Sep 2026 16:13:20 +0200\r\n",
             "From: \"Alice Martin\" <info@a.example>\r\n",
@@ -184,14 +190,14 @@ pub(crate) mod tests {
 
     #[test]
     fn a_message_without_identifier_gets_an_answer_without_thread() {
-        let text = build(&responder(), "", "Subject: x\r\n\r\n");
+        let text = build(&words(), "", "Subject: x\r\n\r\n");
         assert!(!text.contains("References") && !text.contains("In-Reply-To"));
         assert!(text.contains("From: <info@a.example>\r\n"));
     }
 
     #[test]
     fn a03_html_goes_out_with_a_text_alternative() {
-        let html = ResponderObject { text: None, html: Some("<p>Fermé <b>lundi</b></p>".to_owned()), ..responder() };
+        let html = Composed { text: None, html: Some("<p>Fermé <b>lundi</b></p>".to_owned()), ..words() };
         let text = build(&html, "Alice", HEADER);
         let parsed = MessageParser::default().parse(text.as_bytes()).unwrap();
         assert!(text.contains("Content-Type: multipart/alternative;"), "{text}");
@@ -200,18 +206,17 @@ pub(crate) mod tests {
         let text_at = text.find("text/plain").unwrap();
         assert!(text_at < text.find("text/html").unwrap());
         assert!(text.contains("boundary=\"=_abababababababababababababababab\""));
-        let both = ResponderObject { text: Some("Own words".to_owned()), ..html };
+        let both = Composed { text: Some("Own words".to_owned()), ..html };
         assert!(build(&both, "Alice", HEADER).contains("Own words"));
     }
 
     #[test]
     fn the_envelope_has_a_null_reverse_path_and_asks_for_no_dsn() {
-        let object = responder();
+        let object = words();
         let (from, to) = (Address::parse("info@a.example").unwrap(), Address::parse("bob@r.example").unwrap());
         let answer = Answer {
-            responder: &object,
+            words: &object,
             from: &from,
-            display_name: "",
             to: &to,
             received: &ReceivedHeader::default(),
             now: Timestamp(0),
@@ -243,14 +248,14 @@ pub(crate) mod tests {
         #[test]
         fn header_injection_is_impossible(
             name in any::<String>(),
-            prefix in any::<String>(),
+            own in any::<String>(),
             subject in "(\r\n|\n|\r| |Bcc: evil@x.example|=\\?utf-8\\?|é|[a-z]){0,40}",
             text in "(\r\n|\n|\r|\\.|From |é|\u{0}|x{80}){0,40}",
             id in "[!-~]{0,60}",
         ) {
             let encoded: String = subject.bytes().map(|byte| format!("={byte:02X}")).collect();
             let header = format!("Subject: =?utf-8?Q?{encoded}?=\r\nMessage-ID: <{id}@x>\r\nReferences: <a{id}@x> <b{id}@x>\r\n\r\n");
-            let object = ResponderObject { subject_prefix: prefix, text: Some(text), ..responder() };
+            let object = Composed { subject: own, text: Some(text), ..words() };
             let built = build(&object, &name, &header);
             let known = [
                 "date", "from", "to", "subject", "message-id", "in-reply-to", "references", "auto-submitted",

@@ -11,7 +11,10 @@ use crate::limits::SWEEP_ROWS;
 
 const VERSION: u8 = 1;
 
-/// The last answer to a sender (A5: by canonical address).
+/// Stands for all responders together: numbers of responders begin with 1.
+pub(crate) const OF_ALL: u64 = 0;
+
+/// The last answer to a sender, by the address under which answers are counted (A5), of a responder or of all.
 pub(crate) fn last_answer(
     tx: &Transaction<'_>,
     responder: u64,
@@ -28,8 +31,9 @@ pub(crate) fn note_answer(tx: &mut Transaction<'_>, responder: u64, sender: &Add
 /// Removes rows on which nothing depends any more: of responders that are gone, and those older than a day and than
 /// the frequency. Returns how many went.
 pub(crate) async fn sweep(store: &Store) -> Result<usize, StorageError> {
-    let frequencies: HashMap<u64, u64> =
+    let mut frequencies: HashMap<u64, u64> =
         store.directory().responders().map(|responder| (responder.id, responder.frequency_secs)).collect();
+    frequencies.insert(OF_ALL, 0);
     let now = store.now();
     let mut range = Key::global(Table::Answered).range();
     let mut swept = 0;

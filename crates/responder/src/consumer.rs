@@ -5,9 +5,12 @@ use std::sync::Arc;
 use bus::{Bus, Consumer, TakeError, consume};
 use delivery::limits::EVENT_HEADER_OCTETS_MAX;
 use delivery::{Delivery, Kept, MessageStored, Prepared, Refused};
-use mail::{Address, Envelope, Flags, ForwardPath, SpecialUse, SystemFlags, Topic};
+use mail::{Address, Envelope, Flags, ForwardPath, SpecialUse, SystemFlags, Timestamp, Topic};
 use routing::objects::{AccountObject, ResponderKind, ResponderObject};
-use routing::responders::{Decision, Facts, LastAnswer, Silence, TimeZone, at_acceptance, decide, owner, zone_of};
+use routing::responders::{
+    Composed, Decision, Facts, LastAnswer, Memory, Occasion, Received, Silence, TimeZone, at_acceptance, compose,
+    counted_sender, decide, owner, zone_of,
+};
 use routing::{Asking, Verdict, resolve};
 use storage::messages::FlagChange;
 use storage::rows::EventRow;
@@ -16,10 +19,12 @@ use tokio_util::sync::CancellationToken;
 use world::BoxFuture;
 
 use crate::answer::Answer;
-use crate::answered::{last_answer, note_answer, sweep};
+use crate::answered::{OF_ALL, last_answer, note_answer, sweep};
 use crate::header::ReceivedHeader;
-use crate::limits::SWEEP_INTERVAL;
+use crate::lifetimes::{look, note_answered};
+use crate::limits::{LOOK_INTERVAL, SWEEP_INTERVAL};
 use crate::notice::failure_notice;
+use crate::told::{Told, told};
 
 /// The responder of one server.
 #[derive(Clone)]
@@ -38,6 +43,10 @@ struct Case {
     zone: TimeZone,
     facts: Facts,
     received: ReceivedHeader,
+    /// Under which address the sender's answers are counted.
+    counted: Option<Address>,
+    /// The words of an answer.
+    words: Composed,
     /// The sender is told that nobody got the message (A6).
     notice: bool,
     /// Where answers are copied (A4), when that address takes mail.
@@ -51,7 +60,7 @@ impl Responder {
         Self { store: delivery.store().clone(), delivery }
     }
 
-    /// Takes events until told to stop, and sweeps now and then.
+    /// Takes events until told to stop, tells of responders that end, and sweeps now and then.
     ///
     /// # Errors
     /// When the store can't be read any more.
@@ -60,6 +69,32 @@ impl Responder {
         tokio::select! {
             ended = consuming => ended,
             never = self.sweep_forever() => match never {},
+            never = self.look_forever(bus) => match never {},
+        }
+    }
+
+    /// Brings responders in step with the clock: what begins is noted, of what has ended by itself the owner gets a
+    /// letter. Gives the next moment at which there is something to do.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn look(&self) -> Result<Option<Timestamp>, StorageError> {
+        look(&self.delivery).await
+    }
+
+    async fn look_forever(&self, bus: &Bus) -> std::convert::Infallible {
+        let mut edited = bus.directory();
+        loop {
+            let next = self.look().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "responders could not be brought in step with the clock");
+                None
+            });
+            let clock = &self.store.world().clock;
+            let wait = next.map_or(LOOK_INTERVAL, |next| next.since(clock.now()).clamp(A_SECOND, LOOK_INTERVAL));
+            tokio::select! {
+                () = edited.rung() => {}
+                () = clock.sleep(wait) => {}
+            }
         }
     }
 
@@ -84,15 +119,20 @@ impl Responder {
     async fn handle(&self, row: &EventRow) -> Result<(), TakeError> {
         let event = MessageStored::decode(&row.payload)
             .map_err(|error| TakeError::Permanent(format!("the event can't be read: {error}")))?;
-        let case = Arc::new(self.case(event));
-        let mut decision = case.decide(&self.store, None);
-        if decision == Decision::Answer {
+        let junk = self.is_in_junk(&event).await?;
+        let case = Arc::new(self.case(event, junk));
+        let mut decision = case.decide(&self.store, &Memory::default());
+        let if_contact = Memory { contact: true, ..Memory::default() };
+        if decision == Decision::Answer || case.decide(&self.store, &if_contact) == Decision::Answer {
             // Look first: for most messages of a busy sender no answer has to be built.
             let looked = Arc::clone(&case);
-            let last = self.store.transact(move |tx| looked.last(tx)).await?.value;
-            decision = case.decide(&self.store, last);
+            let memory = self.store.transact(move |tx| looked.memory(tx)).await?.value;
+            decision = case.decide(&self.store, &memory);
         }
-        let answer = if decision == Decision::Answer { Some(self.prepare_answer(&case).await?) } else { None };
+        let (answer, answer_id) = match decision {
+            Decision::Answer => self.prepare_answer(&case).await.map(|(answer, id)| (Some(answer), Some(id)))?,
+            Decision::Silent(_) => (None, None),
+        };
         let notice = if case.notice { self.prepare_notice(&case).await? } else { None };
         let (number, store, subject) = (row.number, self.store.clone(), Arc::clone(&case));
         let done = self
@@ -104,33 +144,34 @@ impl Responder {
                 if let Some(notice) = &notice {
                     notice.apply(tx)?;
                 }
-                let Some(answer) = &answer else { return Ok(Some(decision)) };
+                let Some(answer) = &answer else {
+                    return Ok(Some(subject.told(decision, store.now(), None)));
+                };
                 // Again, at the commit point: a second message of the sender may have been answered meanwhile.
-                let last = subject.last(tx)?;
-                let decision = subject.decide(&store, last);
+                let memory = subject.memory(tx)?;
+                let decision = subject.decide(&store, &memory);
                 if decision == Decision::Answer {
-                    subject.answer(tx, answer, last, store.now())?;
+                    subject.answer(tx, answer, &memory, store.now())?;
                 }
-                Ok(Some(decision))
+                Ok(Some(subject.told(decision, store.now(), answer_id.clone())))
             })
             .await?;
-        if let Some(decision) = done.value {
-            let event = &case.event;
-            tracing::info!(
-                responder = event.responder,
-                address = %event.address,
-                sender = %event.reverse_path,
-                failure_notice = case.notice,
-                %decision,
-                "responder decided"
-            );
+        if let Some(decided) = &done.value {
+            told(decided);
         }
         Ok(())
     }
 
-    fn case(&self, event: MessageStored) -> Case {
+    /// Whether the mailbox that kept the message is Junk.
+    async fn is_in_junk(&self, event: &MessageStored) -> Result<bool, StorageError> {
+        let Some(kept) = &event.kept else { return Ok(false) };
+        let mailbox = self.store.mailbox(kept.account, kept.mailbox).await?;
+        Ok(mailbox.is_some_and(|row| row.special_use == Some(SpecialUse::Junk)))
+    }
+
+    fn case(&self, event: MessageStored, junk: bool) -> Case {
         let directory = self.store.directory();
-        let mut received = ReceivedHeader::read(event.header.as_bytes());
+        let mut received = ReceivedHeader::read(event.header.as_bytes(), &self.delivery.settings().hostname);
         received.marks.cut = event.header.len() >= EVENT_HEADER_OCTETS_MAX && !event.header.ends_with("\r\n\r\n");
         let responder = directory.responder(event.responder).cloned();
         // The facts are about the address at which the event arose, even when its responder is gone.
@@ -139,11 +180,27 @@ impl Responder {
         let facts = Facts::new(
             &directory,
             &about,
-            &event.recipient,
-            event.reverse_path.clone(),
-            event.received_at,
-            received.marks.clone(),
+            Received {
+                recipient: &event.recipient,
+                reverse_path: event.reverse_path.clone(),
+                received_at: event.received_at,
+                submitter: event.account,
+                junk,
+                marks: received.marks.clone(),
+            },
         );
+        let sender = event.reverse_path.address();
+        let words = sender.map(|sender| {
+            let occasion = Occasion {
+                recipient: &event.recipient,
+                sender,
+                sender_name: &received.sender_name,
+                subject: &received.subject,
+                inside: facts.inside,
+                now: self.store.now(),
+            };
+            compose(&directory, &about, &occasion)
+        });
         let takes_mail = |address: &Address| {
             let asking = Asking::server(self.store.now());
             let resolution = resolve(&directory, &ForwardPath::Address(address.clone()), &asking);
@@ -162,6 +219,8 @@ impl Responder {
             owner: owner(&directory, &about).cloned(),
             copy_to: about.copy_answers_to.clone().filter(takes_mail),
             notice,
+            counted: sender.map(|sender| counted_sender(&directory, sender)),
+            words: words.unwrap_or_default(),
             facts,
             received,
             responder,
@@ -169,16 +228,16 @@ impl Responder {
         }
     }
 
-    async fn prepare_answer(&self, case: &Case) -> Result<Prepared, TakeError> {
-        let (Some(responder), Some(to)) = (&case.responder, case.event.reverse_path.address()) else {
-            return Err(TakeError::Permanent("an answer without responder or sender".to_owned()));
+    /// The answer, and its Message-ID.
+    async fn prepare_answer(&self, case: &Case) -> Result<(Prepared, String), TakeError> {
+        let Some(to) = case.event.reverse_path.address() else {
+            return Err(TakeError::Permanent("an answer without a sender".to_owned()));
         };
         let mut token = [0; 16];
         self.store.world().chance.fill(&mut token);
         let answer = Answer {
-            responder,
+            words: &case.words,
             from: &case.event.recipient,
-            display_name: case.owner.as_ref().map_or("", |account| &account.display_name),
             to,
             received: &case.received,
             now: self.store.now(),
@@ -188,7 +247,7 @@ impl Responder {
         };
         let content = answer.build();
         let envelope = answer.envelope(&content, case.copy_to.as_ref());
-        self.prepare(envelope, &content).await
+        Ok((self.prepare(envelope, &content).await?, answer.message_id()))
     }
 
     async fn prepare_notice(&self, case: &Case) -> Result<Option<Prepared>, TakeError> {
@@ -201,6 +260,7 @@ impl Responder {
         }
     }
 
+    /// Everything that leaves passes here with its finished octets: what signs messages (DKIM) signs `content` here.
     async fn prepare(&self, envelope: Envelope, content: &[u8]) -> Result<Prepared, TakeError> {
         self.delivery.prepare(envelope, content).await.map_err(|Refused(reply)| {
             if reply.is_permanent() {
@@ -213,17 +273,42 @@ impl Responder {
 }
 
 impl Case {
-    fn decide(&self, store: &Store, last: Option<LastAnswer>) -> Decision {
+    fn decide(&self, store: &Store, memory: &Memory) -> Decision {
         match &self.responder {
-            Some(responder) => decide(responder, &self.facts, store.now(), &self.zone, last),
+            Some(responder) => decide(responder, &self.facts, store.now(), &self.zone, memory),
             None => Decision::Silent(Silence::Gone),
         }
     }
 
-    fn last(&self, tx: &mut Transaction<'_>) -> Result<Option<LastAnswer>, StorageError> {
-        match self.event.reverse_path.address() {
-            Some(sender) => last_answer(tx, self.event.responder, sender),
-            None => Ok(None),
+    /// What the store remembers of the sender, at the commit point.
+    fn memory(&self, tx: &mut Transaction<'_>) -> Result<Memory, StorageError> {
+        let (Some(sender), Some(counted)) = (self.event.reverse_path.address(), &self.counted) else {
+            return Ok(Memory::default());
+        };
+        let contact = match &self.owner {
+            Some(owner) => tx.is_contact(owner.id, sender)? || tx.is_contact(owner.id, counted)?,
+            None => false,
+        };
+        Ok(Memory {
+            last_answer: last_answer(tx, self.event.responder, counted)?,
+            last_of_all: last_answer(tx, OF_ALL, counted)?,
+            contact,
+        })
+    }
+
+    fn told(&self, decision: Decision, now: Timestamp, answer: Option<String>) -> Told {
+        Told {
+            responder: self.event.responder,
+            owner: self.owner.as_ref().map(|owner| owner.id),
+            address: self.event.address.clone(),
+            recipient: self.event.recipient.clone(),
+            sender: self.event.reverse_path.clone(),
+            received_at: self.event.received_at,
+            decided_at: now,
+            decision,
+            failure_notice: self.notice,
+            answer: answer.filter(|_| decision == Decision::Answer),
+            message_id: self.received.message_id.clone(),
         }
     }
 
@@ -232,12 +317,14 @@ impl Case {
         &self,
         tx: &mut Transaction<'_>,
         answer: &Prepared,
-        last: Option<LastAnswer>,
-        now: mail::Timestamp,
+        memory: &Memory,
+        now: Timestamp,
     ) -> Result<(), StorageError> {
-        if let Some(sender) = self.event.reverse_path.address() {
-            note_answer(tx, self.event.responder, sender, LastAnswer::after(last, now));
+        if let Some(counted) = &self.counted {
+            note_answer(tx, self.event.responder, counted, LastAnswer::after(memory.last_answer, now));
+            note_answer(tx, OF_ALL, counted, LastAnswer::after(memory.last_of_all, now));
         }
+        note_answered(tx, self.event.responder, now)?;
         answer.apply(tx)?;
         self.file_in_sent(tx, answer)?;
         match &self.event.kept {
@@ -277,6 +364,8 @@ fn mark_answered(tx: &mut Transaction<'_>, kept: &Kept) -> Result<(), StorageErr
         Err(error) => Err(error),
     }
 }
+
+const A_SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Consumer for Responder {
     fn take<'a>(&'a self, event: &'a EventRow) -> BoxFuture<'a, Result<(), TakeError>> {

@@ -4,6 +4,7 @@ use mail::{Address, Domain};
 use message::{decode_header, parse_addresses, parse_message_ids, raw_fields};
 use routing::responders::HeaderMarks;
 
+use crate::authentication::says_failed;
 use crate::limits::{MESSAGE_ID_OCTETS_MAX, RECIPIENTS_MAX, REFERENCES_MAX};
 
 /// A header, read.
@@ -13,6 +14,8 @@ pub struct ReceivedHeader {
     pub marks: HeaderMarks,
     /// The subject, decoded; empty when there is none.
     pub subject: String,
+    /// The sender's name in From, decoded; empty when there is none.
+    pub sender_name: String,
     /// The message's identifier, without brackets.
     pub message_id: Option<String>,
     /// References for an answer, without brackets: those of the message, then itself (RFC 5322 §3.6.4).
@@ -20,9 +23,10 @@ pub struct ReceivedHeader {
 }
 
 impl ReceivedHeader {
-    /// Reads a header. Bounded by its length; what can't be read is passed over.
+    /// Reads a header. Bounded by its length; what can't be read is passed over. `hostname` is this server's name: only
+    /// its own Authentication-Results count.
     #[must_use]
-    pub fn read(header: &[u8]) -> Self {
+    pub fn read(header: &[u8], hostname: &Domain) -> Self {
         let mut read = Self::default();
         let mut references = Vec::new();
         let mut in_reply_to = Vec::new();
@@ -37,6 +41,9 @@ impl ReceivedHeader {
                 "precedence" => read.marks.precedence.push(text()),
                 "x-auto-response-suppress" => read.marks.suppress.push(text()),
                 "x-loop" => read.marks.loops.push(text()),
+                "authentication-results" => read.marks.authentication_failed |= says_failed(&text(), hostname),
+                "x-spam-flag" | "x-spam-status" => read.marks.spam |= says_yes(&text()),
+                "from" if read.sender_name.is_empty() => read.sender_name = name_of(&value),
                 "x-autoreply" | "x-autorespond" | "x-autoreply-from" => read.marks.auto_reply = true,
                 "content-type" => {
                     read.marks.report |= text().to_ascii_lowercase().starts_with("multipart/report");
@@ -63,6 +70,19 @@ impl ReceivedHeader {
             self.marks.recipients.extend(address);
         }
     }
+}
+
+/// The display name of the one author.
+fn name_of(value: &[u8]) -> String {
+    match parse_addresses(value).as_slice() {
+        [author] => author.name.as_deref().map(decode_header).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// `YES`, `Yes, score=12.3`.
+fn says_yes(value: &str) -> bool {
+    value.trim_start().get(..3).is_some_and(|word| word.eq_ignore_ascii_case("yes"))
 }
 
 /// RFC 5322 §3.6.4: the message's References, else its In-Reply-To when that has one identifier, then its own.
@@ -101,7 +121,21 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(header: &str) -> ReceivedHeader {
-        ReceivedHeader::read(header.as_bytes())
+        ReceivedHeader::read(header.as_bytes(), &host())
+    }
+
+    fn host() -> Domain {
+        Domain::parse("mx.a.example").unwrap()
+    }
+
+    #[test]
+    fn name_spam_and_authentication_are_found() {
+        let header = read("From: =?utf-8?Q?Zo=C3=A9?= Petit <zoe@r.example>\r\nX-Spam-Status: Yes, score=9\r\n\r\n");
+        assert_eq!(header.sender_name, "Zoé Petit");
+        assert!(header.marks.spam && !header.marks.authentication_failed);
+        assert!(!read("X-Spam-Status: No, score=-1\r\n\r\n").marks.spam);
+        assert!(read("Authentication-Results: mx.a.example;\r\n dmarc=fail\r\n\r\n").marks.authentication_failed);
+        assert_eq!(read("From: a@x, B <b@x>\r\n\r\n").sender_name, "");
     }
 
     #[test]
@@ -144,8 +178,8 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics_and_everything_is_bounded(header: Vec<u8>, to in "[a-z@,<>\" ]{0,4000}") {
-            prop_assert!(ReceivedHeader::read(&header).references.len() <= REFERENCES_MAX);
-            let read = ReceivedHeader::read(format!("To: {to}\r\n\r\n").as_bytes());
+            prop_assert!(ReceivedHeader::read(&header, &host()).references.len() <= REFERENCES_MAX);
+            let read = ReceivedHeader::read(format!("To: {to}\r\n\r\n").as_bytes(), &host());
             prop_assert!(read.marks.recipients.len() <= RECIPIENTS_MAX);
         }
     }

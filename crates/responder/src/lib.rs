@@ -9,14 +9,17 @@
 
 mod answer;
 mod answered;
+mod authentication;
 mod consumer;
+mod ended;
 mod header;
+mod lifetimes;
 pub mod limits;
 mod notice;
-mod subject;
+mod told;
 
-pub use answer::{Answer, text_of};
+pub use answer::Answer;
 pub use answered::check_answered;
 pub use consumer::Responder;
 pub use header::ReceivedHeader;
-pub use subject::answer_subject;
+pub use told::Told;

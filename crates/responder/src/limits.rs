@@ -11,14 +11,17 @@ pub const REFERENCES_MAX: usize = 20;
 /// Octets of one message identifier that is repeated; a line has 998 at the most (RFC 5322 §2.1.1).
 pub const MESSAGE_ID_OCTETS_MAX: usize = 250;
 
-/// Characters of an answer's subject.
-pub const SUBJECT_CHARS_MAX: usize = 250;
-
 /// Characters of the sender name in an answer.
 pub const DISPLAY_NAME_CHARS_MAX: usize = 100;
 
 /// Rows of "last answered" that one sweeping transaction looks at.
 pub const SWEEP_ROWS: usize = 1_000;
+
+/// States of responders that one transaction looks at.
+pub const STATE_ROWS: usize = 1_000;
+
+/// The longest wait until the ends of windows are looked at again: clocks are set and zones change.
+pub const LOOK_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Between two sweeps.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(6 * 3600);

@@ -196,6 +196,20 @@ impl Directory {
             .next()
     }
 
+    /// The moderated group at whose address its moderators answer: `board-confirm+3f2a@`. An object of that very address
+    /// comes before.
+    #[must_use]
+    pub fn moderators_address(&self, address: &Address) -> Option<&Arc<GroupObject>> {
+        if self.groups.is_empty() {
+            return None;
+        }
+        let canonical = address.canonical();
+        let roles = ListRole::split(canonical.local().as_str()).filter(|(_, role)| *role == ListRole::Confirm);
+        roles
+            .filter_map(|(name, _)| self.groups.get(&Address::new(name, canonical.domain().clone()).ok()?))
+            .find(|group| group.moderated && group.enabled)
+    }
+
     /// The account with this number.
     #[must_use]
     pub fn account_by_id(&self, id: AccountId) -> Option<&Arc<AccountObject>> {

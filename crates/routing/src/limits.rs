@@ -16,11 +16,32 @@ pub const DETAIL_OCTETS_MAX: usize = 64;
 /// Answers that one responder gives one sender in a day, whatever its frequency: what ends loops that no mark shows.
 pub const ANSWERS_PER_DAY_MAX: u32 = 20;
 
+/// Responders at one address: each hears of every message that comes there.
+pub const RESPONDERS_PER_ADDRESS_MAX: usize = 50;
+
 /// Octets of a responder's subject, and of its prefix.
 pub const RESPONDER_SUBJECT_OCTETS_MAX: usize = 500;
 
 /// Octets of a responder's text, and of its HTML.
 pub const RESPONDER_BODY_OCTETS_MAX: usize = 512 * 1024;
+
+/// Answers that one sender gets in a day from all responders of this server together.
+pub const SENDER_ANSWERS_PER_DAY_MAX: u32 = 60;
+
+/// Spans in the weekly hours of one responder, and octets of their text.
+pub const HOURS_SPANS_MAX: usize = 50;
+
+/// See [`HOURS_SPANS_MAX`].
+pub const HOURS_OCTETS_MAX: usize = 1_000;
+
+/// Placeholders that are filled in one text: with [`PLACEHOLDER_CHARS_MAX`] what bounds an answer.
+pub const PLACEHOLDERS_MAX: usize = 100;
+
+/// Characters of what stands for one placeholder.
+pub const PLACEHOLDER_CHARS_MAX: usize = 250;
+
+/// Characters of an answer's subject.
+pub const ANSWER_SUBJECT_CHARS_MAX: usize = 250;
 
 /// Octets of the text behind `:fail:`: with its codes it stays below the line of a reply (RFC 5321 §4.5.3.1.5).
 pub const FAIL_TEXT_OCTETS_MAX: usize = 400;

@@ -108,6 +108,8 @@ pub(crate) struct Walk<'a> {
     reached_mailboxes: HashSet<AccountId>,
     reached_remotes: HashSet<Address>,
     reached_responders: HashSet<u64>,
+    /// Parts, with the canonical address that was reached there.
+    reached_held: HashSet<(AccountId, Address)>,
     mailboxes: Vec<AccountId>,
     remotes: Vec<Address>,
     responders: Vec<u64>,
@@ -140,6 +142,7 @@ impl<'a> Walk<'a> {
             reached_mailboxes: HashSet::new(),
             reached_remotes: HashSet::new(),
             reached_responders: HashSet::new(),
+            reached_held: HashSet::new(),
             mailboxes: Vec::new(),
             remotes: Vec::new(),
             responders: Vec::new(),

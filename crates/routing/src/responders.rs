@@ -6,38 +6,91 @@
 
 mod acceptance;
 mod check;
+mod compose;
 mod decide;
 mod facts;
+mod hours;
+mod placeholders;
+mod subject;
 mod window;
 
 pub use acceptance::{AcceptancePlan, ResponderEvent, at_acceptance};
 pub use check::{ResponderFlaw, check_responder};
-pub use decide::{Decision, LastAnswer, Silence, decide};
-pub use facts::{Facts, HeaderMarks, is_automatic_sender, is_own_address};
-pub use window::{Moment, TimeZone, Window, WindowFlaw, is_zone, zone_named};
+pub use compose::{Composed, Occasion, compose};
+pub use decide::{Decision, LastAnswer, Memory, Silence, decide};
+pub use facts::{Facts, HeaderMarks, Received, counted_sender, is_automatic_sender, is_own_address};
+pub use hours::{HoursFlaw, WeeklyHours};
+pub use placeholders::{Form, Placeholder, PlaceholderFlaw, escape_html, fill, placeholders};
+pub use subject::{cut, one_line};
+pub use window::{Moment, TimeZone, Window, WindowFlaw, day_at, is_zone, zone_named};
 
 use mail::{AccountId, Timestamp};
 
 use crate::directory::Directory;
-use crate::objects::{AccountObject, ResponderObject};
+use crate::objects::{AccountObject, Audience, ResponderKind, ResponderObject};
 
 /// The account that a responder belongs to: the one with its address. A free responder, or one at an alias, has none.
 #[must_use]
 pub fn owner<'a>(directory: &'a Directory, responder: &ResponderObject) -> Option<&'a AccountObject> {
-    directory.account(&responder.address).map(std::sync::Arc::as_ref)
+    directory.account_at(&responder.address).map(std::sync::Arc::as_ref)
 }
 
-/// The time zone in which a responder's window is read: its owner's, else UTC.
+/// The time zone in which a responder's window and hours are read: its own, else its owner's, else UTC.
 #[must_use]
 pub fn zone_of(directory: &Directory, responder: &ResponderObject) -> TimeZone {
-    owner(directory, responder).map_or(TimeZone::UTC, |account| zone_named(&account.time_zone))
+    let of_owner = || owner(directory, responder).map(|account| account.time_zone.as_str());
+    responder.time_zone.as_deref().or_else(of_owner).map_or(TimeZone::UTC, zone_named)
 }
 
 /// Whether a responder acts on what is received now: enabled, with subject (or prefix) and message, within its window
-/// (A12).
+/// and its hours (A12).
 #[must_use]
 pub fn active(responder: &ResponderObject, now: Timestamp, zone: &TimeZone) -> bool {
     decide::inactive(responder, now, zone).is_none()
+}
+
+/// Where a responder is in its life, its weekly hours aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Switched off, or not complete.
+    Off,
+    /// Its start is still to come.
+    Waiting,
+    /// It acts now, or will within the week.
+    Active,
+    /// Its end has passed.
+    Over,
+}
+
+/// Where a responder is in its life.
+#[must_use]
+pub fn phase(responder: &ResponderObject, now: Timestamp, zone: &TimeZone) -> Phase {
+    match decide::inactive(responder, now, zone) {
+        None | Some(Silence::Hours) => Phase::Active,
+        Some(Silence::NotYet) => Phase::Waiting,
+        Some(Silence::Over) => Phase::Over,
+        Some(_) => Phase::Off,
+    }
+}
+
+/// To whom the out-of-office messages at the same address speak that come before this one. Each autoresponder is a robot
+/// of its own; but of a person's several out-of-office messages one answers: with an end before one without, then with
+/// hours before one without, then the shorter window, then the lower number.
+fn rivals(directory: &Directory, responder: &ResponderObject, at: Timestamp) -> Vec<Audience> {
+    let away = |other: &ResponderObject| other.kind == ResponderKind::OutOfOffice;
+    if !away(responder) {
+        return Vec::new();
+    }
+    let own = specificity(responder);
+    let others = directory.responders_at(&responder.address).filter(|other| other.id != responder.id && away(other));
+    let before = others.filter(|other| specificity(other) < own && active(other, at, &zone_of(directory, other)));
+    before.map(|other| other.audience).collect()
+}
+
+fn specificity(responder: &ResponderObject) -> (bool, bool, i64, u64) {
+    let window = Window::parse(responder.starts.as_deref(), responder.ends.as_deref()).unwrap_or_default();
+    (responder.ends.is_none(), responder.hours.is_none(), window.span_secs(), responder.id)
 }
 
 /// The number of a responder's owner.

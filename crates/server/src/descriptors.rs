@@ -50,7 +50,8 @@ fn lower(config: &mut Config, limit: u64) {
     let deliveries = config.queue.deliveries_max.min((limit / 16).max(1));
     config.queue.deliveries_max = deliveries;
     // A delivery is a connection, and DNS queries before it.
-    let taken = OTHERS + store_share(limit) + http_share(limit) + 2 * deliveries;
+    let pages = if config.listeners.web.is_empty() { 0 } else { http_share(limit) };
+    let taken = OTHERS + store_share(limit) + http_share(limit) + pages + 2 * deliveries;
     let left = limit.saturating_sub(taken).max(8);
     let listeners = &config.listeners;
     let smtp = listeners.mx.len() + listeners.submission.len() + listeners.submissions.len();

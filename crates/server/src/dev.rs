@@ -57,9 +57,11 @@ fn config(base: u16, data_dir: std::path::PathBuf) -> Result<Config, Failure> {
             imap: at(143),
             imaps: at(993),
             http: at(8080),
+            web: at(8081),
         },
         ..Config::default()
     };
+    config.web.url = format!("http://127.0.0.1:{}", base.saturating_add(8081));
     config.security.imap_plaintext_login_on_loopback = true;
     config.storage.free_space_reserve_mib = 16;
     config.queue.retry_delays_secs = vec![10];

@@ -22,10 +22,13 @@ pub fn trace_header(facts: &SessionFacts, envelope: &Envelope, our_name: &Domain
     }
     if let [only] = envelope.recipients.as_slice() {
         let path = match &only.forward_path {
-            ForwardPath::Postmaster => format!("<postmaster@{our_name}>"),
-            ForwardPath::Address(address) => format!("<{address}>"),
+            ForwardPath::Postmaster => Some(format!("<postmaster@{our_name}>")),
+            // A field of ours must not be what makes a message need SMTPUTF8 on its further way.
+            ForwardPath::Address(address) => (!address.needs_smtputf8()).then(|| format!("<{address}>")),
         };
-        field.push_str(&format!("\r\n\tfor {path}"));
+        if let Some(path) = path {
+            field.push_str(&format!("\r\n\tfor {path}"));
+        }
     }
     if let Some(tls) = &facts.tls {
         // RFC 8314 §4.3: the `tls` clause.
@@ -87,6 +90,11 @@ mod tests {
              \tfor <bob@b.example>;\r\n\tSun, 06 Nov 1994 08:49:37 +0000\r\n"
         );
         assert!(header(&facts(), &envelope(&["<postmaster>"])).contains("for <postmaster@mx.example>;"));
+    }
+
+    #[test]
+    fn the_field_is_ascii() {
+        assert!(!header(&facts(), &envelope(&["<josé@b.example>"])).contains("for "));
     }
 
     #[test]

@@ -126,7 +126,7 @@ async fn prepare(context: &Context, row: &QueueRow, reports: &[Report]) -> Resul
             arrived_at: row.accepted_at,
             retry_until: context.settings.retry.expires_at(row.accepted_at),
             envelope_id: row.envelope_id.as_deref(),
-            smtputf8: row.smtputf8,
+            smtputf8: row.sender_smtputf8,
             returned: match &returned {
                 (bytes, true) => Returned::Message(bytes),
                 (bytes, false) => Returned::Header(header_of(bytes)),

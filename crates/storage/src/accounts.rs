@@ -106,6 +106,7 @@ impl Store {
 
     /// Removes an object with everything in its part of the store.
     async fn remove_part(&self, part: AccountId, key: ObjectKey) -> Result<Done<()>, StorageError> {
+        self.clear_before_removal(part).await?;
         let objects = self.objects();
         let done = self.transact_with(Durability::Freeing, move |tx| objects.remove_part(tx, part, &key)).await?;
         self.sweep_after_deletion().await;

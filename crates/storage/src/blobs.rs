@@ -101,6 +101,25 @@ impl Store {
         }
     }
 
+    /// A stored blob as a transaction takes it, so that further rows can name it; `None` when there is none of that hash.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn staged_again(&self, hash: &BlobHash) -> Result<Option<StagedBlob>, StorageError> {
+        let Some(value) = self.engine.get(&keys::blob(hash)).await? else { return Ok(None) };
+        let row = BlobRow::decode(&value)?;
+        // Spilled and without a marker: when the blob is gone by then, `store_blob` says so.
+        let upload = Upload { id: row.upload, spilled: true, abandoned: Abandoned::default() };
+        Ok(Some(StagedBlob {
+            hash: *hash,
+            octets: row.octets,
+            finished_at: self.now(),
+            upload: Arc::new(upload),
+            chunks: row.chunks,
+            last: None,
+        }))
+    }
+
     /// Removes what interrupted uploads left: all, or those older than `age`.
     pub(crate) async fn sweep_uploads(&self, age: Option<Duration>) -> Result<usize, StorageError> {
         let now = self.now();

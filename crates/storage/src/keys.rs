@@ -37,8 +37,14 @@ pub enum Table {
     Grave = 0x33,
     /// Objects of the directory.
     Object = 0x40,
+    /// What a list or a moderated group has in its part: members, requests, waiting messages; see [`crate::lists`].
+    ListMember = 0x41,
     /// [`crate::first_use::FirstUse`] by canonical address of the alias.
     FirstUse = 0x43,
+    /// Contacts by account and address, with their order of time and their number.
+    Contact = 0x44,
+    /// Keys that this server made for itself, by name; see [`crate::secret`].
+    Secret = 0x46,
     /// [`crate::rows::QueueRow`] by number.
     Queue = 0x50,
     /// Queue numbers by the time of the next attempt.
@@ -49,6 +55,8 @@ pub enum Table {
     Parked = 0x61,
     /// When a responder last answered a sender.
     Answered = 0x70,
+    /// What each responder has done since it began to act.
+    ResponderState = 0x71,
     /// Steps of message traces, by trace and number.
     Trace = 0x80,
     /// Traces by what they are found by.

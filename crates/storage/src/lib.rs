@@ -6,13 +6,14 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
+//! [`messages`], [`usage`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`], [`lists`], [`secret`], [`responder_states`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
 
 pub mod accounts;
 pub mod blobs;
 pub mod check;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod contacts;
 pub mod edits;
 pub mod engine;
 pub mod error;
@@ -20,12 +21,15 @@ pub mod events;
 pub mod first_use;
 pub mod keys;
 pub mod limits;
+pub mod lists;
 pub mod mailboxes;
 pub mod memory;
 pub mod messages;
 pub mod objects;
 pub mod queue;
+pub mod responder_states;
 pub mod rows;
+pub mod secret;
 pub mod store;
 mod subaddress;
 pub mod trace;

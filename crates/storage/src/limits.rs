@@ -24,6 +24,12 @@ pub const KEYWORDS_MAX: usize = 128;
 /// Octets of a message record; a larger one is not stored and IMAP computes it on demand.
 pub const RECORD_OCTETS_MAX: usize = 56 * 1024;
 
+/// Contacts of one account.
+pub const CONTACTS_MAX: usize = 10_000;
+
+/// Recipients of one submitted message that become contacts.
+pub const CONTACTS_LEARNED_MAX: usize = 100;
+
 /// Rows of steps that one trace keeps.
 pub const TRACE_STEPS_MAX: u32 = 500;
 

@@ -84,6 +84,8 @@ pub trait Resolver: Send + Sync {
     fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Vec<MxRecord>, ResolveError>>;
     /// The A and AAAA records of a host.
     fn addresses<'a>(&'a self, host: &'a Domain) -> BoxFuture<'a, Result<Vec<IpAddr>, ResolveError>>;
+    /// The TXT records of a name, each with its strings joined.
+    fn txt<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Result<Vec<String>, ResolveError>>;
 }
 
 /// Outbound connections.

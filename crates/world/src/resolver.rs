@@ -59,6 +59,21 @@ impl Resolver for SystemResolver {
             if found.is_empty() { Err(ResolveError::NoRecords) } else { Ok(found) }
         })
     }
+
+    fn txt<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Result<Vec<String>, ResolveError>> {
+        Box::pin(async move {
+            let answer = self.0.txt_lookup(absolute(name)).await.map_err(|e| error(&e))?;
+            let mut records = Vec::new();
+            for record in answer.answers() {
+                if let RData::TXT(txt) = &record.data {
+                    // RFC 7208 §3.3, RFC 7489 §6.1: the strings of a record are one text.
+                    let joined = txt.txt_data.iter().flat_map(|part| part.iter().copied()).collect::<Vec<u8>>();
+                    records.push(String::from_utf8_lossy(&joined).into_owned());
+                }
+            }
+            if records.is_empty() { Err(ResolveError::NoRecords) } else { Ok(records) }
+        })
+    }
 }
 
 /// With its final dot, so that no search list is tried.

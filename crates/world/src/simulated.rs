@@ -121,6 +121,7 @@ impl Chance for SimulatedChance {
 pub struct SimulatedResolver {
     mx: Mutex<HashMap<Domain, Result<Vec<MxRecord>, ResolveError>>>,
     addresses: Mutex<HashMap<Domain, Result<Vec<IpAddr>, ResolveError>>>,
+    txt: Mutex<HashMap<Domain, Result<Vec<String>, ResolveError>>>,
 }
 
 impl SimulatedResolver {
@@ -132,6 +133,11 @@ impl SimulatedResolver {
     /// What an address look-up of the host answers from now on.
     pub fn set_addresses(&self, host: Domain, answer: Result<Vec<IpAddr>, ResolveError>) {
         lock(&self.addresses).insert(host, answer);
+    }
+
+    /// What a TXT look-up of the name answers from now on.
+    pub fn set_txt(&self, name: Domain, answer: Result<Vec<String>, ResolveError>) {
+        lock(&self.txt).insert(name, answer);
     }
 }
 
@@ -148,6 +154,11 @@ impl Resolver for SimulatedResolver {
             return Box::pin(async move { Ok(vec![ip]) });
         }
         let answer = lock(&self.addresses).get(host).cloned().unwrap_or(Err(ResolveError::NoSuchName));
+        Box::pin(async move { answer })
+    }
+
+    fn txt<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Result<Vec<String>, ResolveError>> {
+        let answer = lock(&self.txt).get(name).cloned().unwrap_or(Err(ResolveError::NoSuchName));
         Box::pin(async move { answer })
     }
 }

@@ -15,6 +15,10 @@ use world::simulated::SimulatedWorld;
 
 use super::*;
 
+mod lives;
+mod rows;
+mod year;
+
 const START: Timestamp = Timestamp(1_790_000_000_000);
 
 struct Server {
@@ -86,13 +90,29 @@ impl Server {
     }
 
     async fn accept(&self, reverse_path: ReversePath, to: &str, content: &[u8]) {
+        self.accept_from(reverse_path, to, content, None).await;
+    }
+
+    /// An account submits a message, logged in.
+    async fn submit(&self, who: &str, to: &str) {
+        let account = self.store.directory().account(&address(who)).unwrap().id;
+        let content = format!("From: {who}\r\nTo: {to}\r\nSubject: Bonjour\r\nMessage-ID: <s@a.example>\r\n\r\nx\r\n");
+        self.accept_from(ReversePath::Address(address(who)), to, content.as_bytes(), Some(account)).await;
+    }
+
+    async fn accept_from(&self, reverse_path: ReversePath, to: &str, content: &[u8], who: Option<mail::AccountId>) {
         let mut envelope = Envelope::new(reverse_path);
         envelope.recipients.push(EnvelopeRecipient {
             forward_path: ForwardPath::Address(address(to)),
             notify: mail::DsnNotify::default(),
             original: None,
         });
-        let prepared = self.delivery.prepare(envelope, content).await.unwrap();
+        let mut intake = self.delivery.intake(&envelope.reverse_path, b"").await.unwrap();
+        if let Some(who) = who {
+            intake.submitted_by(who);
+        }
+        intake.write(content).await.unwrap();
+        let prepared = intake.finish(envelope).await.unwrap();
         self.store.transact(move |tx| prepared.apply(tx)).await.unwrap();
     }
 
@@ -450,9 +470,15 @@ async fn dialogue(broken: bool, rounds: u64) -> usize {
         a.receive("alice@b.example", "alice@a.example", "").await;
         for _ in 0..3 {
             a.take_all().await.unwrap();
-            messages += carry(&a, &b, &mut from_a, authors.0).await;
-            b.take_all().await.unwrap();
-            messages += carry(&b, &a, &mut from_b, authors.1).await;
+            let mut moved = carry(&a, &b, &mut from_a, authors.0).await;
+            if moved > 0 {
+                b.take_all().await.unwrap();
+                moved += carry(&b, &a, &mut from_b, authors.1).await;
+            }
+            messages += moved;
+            if moved == 0 {
+                break;
+            }
         }
         a.sim.clock.advance(Duration::from_secs(1));
         b.sim.clock.advance(Duration::from_secs(1));
@@ -465,7 +491,12 @@ async fn two_servers_stop_at_the_cap_whatever_the_marks() {
     let cap = ANSWERS_PER_DAY_MAX as usize;
     assert_eq!(dialogue(false, 1).await, 1, "an answer is not answered");
     assert_eq!(dialogue(false, 300).await, cap);
-    assert_eq!(dialogue(true, 300).await, 2 * cap);
+}
+
+/// Ten thousand times within a day somebody starts it, and an evil relay between the two strips every mark.
+#[tokio::test]
+async fn v05_two_servers_fed_ten_thousand_messages_stop_at_the_cap() {
+    assert_eq!(dialogue(true, 10_000).await, 2 * ANSWERS_PER_DAY_MAX as usize);
 }
 
 #[tokio::test]
@@ -481,7 +512,7 @@ async fn senders_answered_long_ago_are_forgotten() {
     server.take_all().await.unwrap();
     assert_eq!(server.responder.sweep().await.unwrap(), 0);
     server.sim.clock.advance(Duration::from_secs(2 * 86_400));
-    assert_eq!(server.responder.sweep().await.unwrap(), 5, "bob's, with a frequency of a day");
+    assert_eq!(server.responder.sweep().await.unwrap(), 10, "bob's, with a frequency of a day, and those of all");
     server.store.remove_object(routing::objects::ObjectKey::Responder(id)).await.unwrap();
     assert_eq!(server.responder.sweep().await.unwrap(), 5, "those of a responder that is gone");
     assert_eq!(server.responder.sweep().await.unwrap(), 0);

@@ -54,6 +54,9 @@ pub struct GroupObject {
     /// Who gets the message as well when every member is away.
     #[serde(default)]
     pub when_away: Option<Address>,
+    /// Whether the deputies whom they name get it as well when every member is away.
+    #[serde(default)]
+    pub deputies_when_away: bool,
     /// What it is for.
     #[serde(default)]
     pub note: String,
@@ -78,6 +81,7 @@ impl GroupObject {
             withdrawn: Vec::new(),
             rules: AddressRules::default(),
             when_away: None,
+            deputies_when_away: false,
             note: String::new(),
             created_at: Timestamp(0),
         }

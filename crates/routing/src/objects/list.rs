@@ -5,7 +5,7 @@ use std::fmt;
 use mail::{AccountId, Address, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{AddressRules, Posting, yes};
+use super::{AddressRules, ListSettings, Posting, yes};
 
 /// A mailing list. Its members are rows of the store, not part of the object: they come and go by themselves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct ListObject {
     /// What it demands of who writes to it, beside `posting`.
     #[serde(default)]
     pub rules: AddressRules,
+    /// How it behaves.
+    #[serde(default)]
+    pub settings: ListSettings,
     /// What it is for.
     #[serde(default)]
     pub note: String,
@@ -116,9 +119,16 @@ impl ListObject {
             moderated: false,
             enabled: true,
             rules: AddressRules::default(),
+            settings: ListSettings::default(),
             note: String::new(),
             created_at: Timestamp(0),
         }
+    }
+
+    /// Who decides on waiting messages: the moderators, the owners when there are none.
+    #[must_use]
+    pub fn deciders(&self) -> &[Address] {
+        if self.moderators.is_empty() { &self.owners } else { &self.moderators }
     }
 }
 

@@ -9,6 +9,7 @@ mod domain;
 mod fail;
 mod group;
 mod list;
+mod list_settings;
 mod off_boarding;
 mod responder;
 mod rules;
@@ -24,8 +25,9 @@ pub use domain::{AliasForm, AliasMakers, AliasPolicy, DomainObject, PatternAlias
 pub use fail::FailText;
 pub use group::{GroupObject, Posting};
 pub use list::{ListObject, ListRole};
+pub use list_settings::{FromPolicy, Joining, ListSettings, NonMembers, ReplyTo};
 pub use off_boarding::{BeforeLeaving, LeftAlias, LeftGroup, LeftShare, OffBoarding};
-pub use responder::{ResponderKind, ResponderObject};
+pub use responder::{Audience, Hours, HoursWhen, ResponderKind, ResponderObject, Wording};
 pub use rules::{AddressRules, SenderPattern};
 pub use service::Service;
 pub use shared::{Member, SeenState, SharedMailbox};

@@ -15,6 +15,54 @@ pub enum ResponderKind {
     OutOfOffice,
 }
 
+/// To whom a responder speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Audience {
+    /// Whoever writes.
+    #[default]
+    Everyone,
+    /// The contacts of its owner (V3), and the people of the organisation.
+    Contacts,
+    /// The people of the organisation: those who have logged in here to send the message.
+    Inside,
+}
+
+/// When in the week a responder acts, beside its window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hours {
+    /// Hours of each week, as `mon-fri 09:00-12:00,13:00-17:30; sat 10:00-12:00`, in the responder's time zone.
+    pub week: String,
+    /// Whether it acts in these hours, or in all others ("the office is closed").
+    #[serde(default)]
+    pub when: HoursWhen,
+}
+
+/// See [`Hours::when`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoursWhen {
+    /// It acts outside the hours.
+    #[default]
+    Outside,
+    /// It acts inside the hours.
+    Inside,
+}
+
+/// The words of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wording {
+    /// Subject of the answer; empty: the original subject behind the prefix.
+    pub subject: String,
+    /// Put before the original subject.
+    pub subject_prefix: String,
+    /// Plain text.
+    pub text: Option<String>,
+    /// HTML.
+    pub html: Option<String>,
+}
+
 /// A responder: an answer that an address gives by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResponderObject {
@@ -60,6 +108,30 @@ pub struct ResponderObject {
     /// Whether answers are filed in the owner's Sent mailbox (A14).
     #[serde(default = "yes")]
     pub file_in_sent: bool,
+    /// When in the week it acts; `None`: always.
+    #[serde(default)]
+    pub hours: Option<Hours>,
+    /// To whom it speaks; silent towards all others.
+    #[serde(default)]
+    pub audience: Audience,
+    /// Other words for the people of the organisation; what is empty in them is as for everyone.
+    #[serde(default)]
+    pub inside: Option<Wording>,
+    /// Who stands in meanwhile: `{deputy}` in the text.
+    #[serde(default)]
+    pub deputy: Option<Address>,
+    /// Whether received messages are copied to the deputy.
+    #[serde(default)]
+    pub copy_to_deputy: bool,
+    /// Whether the signature of the address that was written to stands below the text (V2, M7).
+    #[serde(default = "yes")]
+    pub signature: bool,
+    /// IANA name of the zone in which window and hours are read; `None`: the owner's, else UTC.
+    #[serde(default)]
+    pub time_zone: Option<String>,
+    /// `fr` or `en`, for the dates in the text; `None`: the owner's, else `en`.
+    #[serde(default)]
+    pub language: Option<String>,
     /// When it was made.
     #[serde(default)]
     pub created_at: Timestamp,
@@ -86,8 +158,42 @@ impl ResponderObject {
             copy_answers_to: None,
             copy_received_to: None,
             file_in_sent: true,
+            hours: None,
+            audience: Audience::Everyone,
+            inside: None,
+            deputy: None,
+            copy_to_deputy: false,
+            signature: true,
+            time_zone: None,
+            language: None,
             created_at: Timestamp(0),
         }
+    }
+
+    /// The words for a sender inside the organisation, or outside.
+    #[must_use]
+    pub fn wording(&self, inside: bool) -> Wording {
+        let mut words = Wording {
+            subject: self.subject.clone(),
+            subject_prefix: self.subject_prefix.clone(),
+            text: self.text.clone(),
+            html: self.html.clone(),
+        };
+        let blank = |text: &str| text.trim().is_empty();
+        if let Some(other) = self.inside.as_ref().filter(|_| inside) {
+            if !blank(&other.subject) || !blank(&other.subject_prefix) {
+                (words.subject, words.subject_prefix) = (other.subject.clone(), other.subject_prefix.clone());
+            }
+            if ![&other.text, &other.html].into_iter().flatten().all(|body| blank(body)) {
+                (words.text, words.html) = (other.text.clone(), other.html.clone());
+            }
+        }
+        words
+    }
+
+    /// Who gets copies of what is received: the copy address (A10), and the deputy when that is wished.
+    pub fn copies_of_received(&self) -> impl Iterator<Item = &Address> {
+        self.copy_received_to.iter().chain(self.deputy.iter().filter(|_| self.copy_to_deputy))
     }
 }
 

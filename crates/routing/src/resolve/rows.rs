@@ -522,6 +522,35 @@ fn r06_the_fall_back_gets_it_as_well_when_everyone_is_away() {
 }
 
 #[test]
+fn r06_deputies_get_it_where_the_alias_says_so() {
+    let away_with = |id, text: &str, deputy: &str| {
+        let Object::Responder(mut object) = away(id, text, true) else { unreachable!() };
+        object.deputy = Some(address(deputy));
+        Object::Responder(object)
+    };
+    let Object::Alias(desk) = alias("desk@a.example", &["alice@a.example", "bob@a.example"]) else { unreachable!() };
+    let one = AliasObject { deputies_when_away: true, ..desk.clone() };
+    let two = AliasObject { address: address("plain@a.example"), ..desk };
+    let people = |both: bool| {
+        let mut objects = vec![
+            account(1, "alice@a.example"),
+            account(2, "bob@a.example"),
+            account(3, "carol@a.example"),
+            Object::Alias(one.clone()),
+            Object::Alias(two.clone()),
+            away_with(1, "alice@a.example", "Carol@a.example"),
+        ];
+        objects.extend(both.then(|| away_with(2, "bob@a.example", "carol@a.example")));
+        directory(&["a.example"], objects)
+    };
+    assert_eq!(ids(&anyone(&people(false), "desk@a.example")), [1, 2]);
+    let resolution = anyone(&people(true), "desk@a.example");
+    assert_eq!(ids(&resolution), [1, 2, 3]);
+    assert!(resolution.to_string().contains("carol@a.example (everyone above is away, and names this deputy)"));
+    assert_eq!(ids(&anyone(&people(true), "plain@a.example")), [1, 2]);
+}
+
+#[test]
 fn the_alias_written_to_is_named_and_no_other() {
     let directory = directory(
         &["a.example"],

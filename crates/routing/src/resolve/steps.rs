@@ -174,10 +174,9 @@ impl<'a> Walk<'a> {
                 break;
             }
         }
-        if let Some(fallback) = &alias.when_away
-            && self.everyone_is_away(Instead::Alias(alias))
-        {
-            children.push(self.address(fallback, Reason::WhenAway));
+        if alias.when_away.is_some() || alias.deputies_when_away {
+            let absent = self.everyone_is_away(Instead::Alias(alias));
+            self.fall_back(absent, alias.when_away.as_ref(), alias.deputies_when_away, &mut children);
         }
         self.way.pop();
         Node { what: What::Alias { address: alias.address.clone() }, reason, children }
@@ -251,10 +250,9 @@ impl<'a> Walk<'a> {
                 break;
             }
         }
-        if let Some(fallback) = &group.when_away
-            && self.everyone_is_away(Instead::Group(group))
-        {
-            children.push(self.address(fallback, Reason::WhenAway));
+        if group.when_away.is_some() || group.deputies_when_away {
+            let absent = self.everyone_is_away(Instead::Group(group));
+            self.fall_back(absent, group.when_away.as_ref(), group.deputies_when_away, &mut children);
         }
         self.way.pop();
         Node { what: What::Group { address: group.address.clone() }, reason, children }
@@ -262,11 +260,27 @@ impl<'a> Walk<'a> {
 
     /// An address that belongs to a list beside its own: `garden-request@`.
     fn list_address(&mut self, domain: &'a DomainObject, address: &Address, canonical: &Address) -> Option<Node> {
-        if !self.directory.has_lists() {
-            return None;
-        }
         let directory = self.directory;
-        let (list, role) = directory.list_address(canonical)?;
+        if directory.has_lists()
+            && let Some((list, role)) = directory.list_address(canonical)
+        {
+            return self.list_role(domain, list, role, address);
+        }
+        let group = directory.moderators_address(canonical)?;
+        // Answers of moderators come from anywhere, with a token.
+        Some(self.hold(group.id, address, ListRole::Confirm, Reason::ListAddress, |address| What::Moderated {
+            id: group.id,
+            address,
+        }))
+    }
+
+    fn list_role(
+        &mut self,
+        domain: &'a DomainObject,
+        list: &ListObject,
+        role: ListRole,
+        address: &Address,
+    ) -> Option<Node> {
         list.enabled.then(|| self.list(domain, list, role, address, Reason::ListAddress))
     }
 
@@ -298,8 +312,7 @@ impl<'a> Walk<'a> {
         reason: Reason,
         what: impl FnOnce(Address) -> What,
     ) -> Node {
-        let known = |(other, at, _): &(mail::AccountId, Address, ListRole)| *other == part && at.same_mailbox(address);
-        let first = !self.held.iter().any(known);
+        let first = self.reached_held.insert((part, address.canonical()));
         if first {
             self.held.push((part, address.clone(), role));
         }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::limits::ALIAS_TARGETS_MAX;
-use crate::objects::{Object, Role, Target};
+use crate::objects::{GroupObject, ListRole, Object, Role, Target};
 use crate::testing::{account, account_object, address, alias, directory, domain, responder_object};
 use crate::verdict::RELAY_DENIED;
 use mail::Timestamp;
@@ -29,6 +29,24 @@ fn refused(resolution: &Resolution) -> RefuseReason {
 fn with_domain(mut directory: Directory, object: DomainObject) -> Directory {
     directory.put(Object::Domain(object));
     directory
+}
+
+#[test]
+fn r09_the_moderators_of_a_group_answer_at_an_address_of_its_own() {
+    let group = |moderated| {
+        let mut group = GroupObject::new(address("board@a.example"));
+        (group.id, group.moderated, group.members) = (AccountId(9), moderated, vec![address("alice@a.example")]);
+        Object::Group(group)
+    };
+    let directory = |moderated| directory(&["a.example"], vec![account(1, "alice@a.example"), group(moderated)]);
+    let resolution = to(&directory(true), "Board-confirm+Abc2@a.example");
+    assert_eq!(resolution.held.len(), 1, "{resolution}");
+    assert_eq!((resolution.held[0].part, resolution.held[0].role), (AccountId(9), ListRole::Confirm));
+    assert_eq!(resolution.held[0].address, address("Board-confirm+Abc2@a.example"));
+    for other in ["board-owner@a.example", "board-bounces+x@a.example", "bord-confirm+x@a.example"] {
+        assert!(!to(&directory(true), other).verdict.is_accept(), "{other}");
+    }
+    assert!(!to(&directory(false), "board-confirm+x@a.example").verdict.is_accept());
 }
 
 #[test]

@@ -6,9 +6,10 @@ use std::time::Duration;
 use mail::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::ANSWERS_PER_DAY_MAX;
-use crate::objects::{ResponderKind, ResponderObject};
+use crate::limits::{ANSWERS_PER_DAY_MAX, SENDER_ANSWERS_PER_DAY_MAX};
+use crate::objects::{Audience, ResponderKind, ResponderObject};
 use crate::responders::facts::{Facts, HeaderMarks, is_automatic_sender};
+use crate::responders::hours::within;
 use crate::responders::window::{TimeZone, Window};
 
 /// Whether a responder answers.
@@ -33,16 +34,20 @@ pub enum Silence {
     NoSubject,
     /// Neither text nor HTML (A12).
     NoMessage,
-    /// Its start or end can't be read, or the end comes first.
+    /// Its start, end or hours can't be read, or the end comes first.
     BadWindow,
     /// Received before the start.
     NotYet,
     /// Received after the end.
     Over,
+    /// Received at a time of the week at which it does not act.
+    Hours,
     /// `<>`: nobody to answer (RFC 3834 §2).
     NullReversePath,
     /// From the responder's own owner.
     Oneself,
+    /// From a group or a list of ours (V3).
+    Group,
     /// The reverse-path is an address of ours that does not exist.
     NoSuchSender,
     /// Its `X-Loop` is ours.
@@ -61,12 +66,35 @@ pub enum Silence {
     HeaderCut,
     /// The local part is one behind which nobody reads.
     AutomaticSender,
+    /// The message is marked as spam, or lies in Junk: an answer would go to whom a spammer named.
+    Spam,
+    /// The sender's authentication failed: an answer would go to whom somebody pretends to be.
+    Unauthenticated,
+    /// It speaks to the people of the organisation only.
+    NotInside,
+    /// It speaks to the owner's contacts only (V3).
+    NoContact,
+    /// Another out-of-office message of the same person comes first.
+    AnotherAnswers,
     /// Out-of-office only: the header names none of the owner's addresses (RFC 5230 §4.5).
     NotAddressed,
     /// The sender was answered less than the frequency ago (A5).
     AnsweredLately,
-    /// The sender has had as many answers as anyone gets in a day.
+    /// The sender has had as many answers as anyone gets in a day from one responder.
     DailyCap,
+    /// The sender has had as many answers as anyone gets in a day from this server.
+    SenderCap,
+}
+
+/// What the store remembers when a decision is taken: read in the transaction that also writes the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// When this responder last answered the sender.
+    pub last_answer: Option<LastAnswer>,
+    /// When any responder of this server last answered the sender.
+    pub last_of_all: Option<LastAnswer>,
+    /// The sender is a contact of the responder's owner.
+    pub contact: bool,
 }
 
 /// When a responder last answered a sender.
@@ -100,24 +128,45 @@ impl LastAnswer {
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Whether a responder answers a message. `now` is for the frequency; the window is about the date of receipt (A12).
+/// Whether a responder answers a message. `now` is for the frequency; window and hours are about the date of receipt
+/// (A12).
 #[must_use]
 pub fn decide(
     responder: &ResponderObject,
     facts: &Facts,
     now: Timestamp,
     zone: &TimeZone,
-    last_answer: Option<LastAnswer>,
+    memory: &Memory,
 ) -> Decision {
+    let away = responder.kind == ResponderKind::OutOfOffice;
     let silence = inactive(responder, facts.received_at, zone)
         .or_else(|| unanswerable(facts))
         .or_else(|| automatic(&facts.marks))
+        .or_else(|| suspicious(facts))
+        .or_else(|| (away && !facts.names_owner).then_some(Silence::NotAddressed))
+        .or_else(|| not_spoken_to(responder.audience, facts, memory))
         .or_else(|| {
-            let demands_name = responder.kind == ResponderKind::OutOfOffice;
-            (demands_name && !facts.names_owner).then_some(Silence::NotAddressed)
+            let spoken_to = |rival: &Audience| not_spoken_to(*rival, facts, memory).is_none();
+            (away && facts.rivals.iter().any(spoken_to)).then_some(Silence::AnotherAnswers)
         })
-        .or_else(|| too_often(responder, now, last_answer?));
+        .or_else(|| too_often(responder, now, memory));
     silence.map_or(Decision::Answer, Decision::Silent)
+}
+
+fn suspicious(facts: &Facts) -> Option<Silence> {
+    if facts.spam {
+        return Some(Silence::Spam);
+    }
+    // Who has logged in here is who they are.
+    (facts.unauthenticated && !facts.inside).then_some(Silence::Unauthenticated)
+}
+
+fn not_spoken_to(audience: Audience, facts: &Facts, memory: &Memory) -> Option<Silence> {
+    match audience {
+        Audience::Inside if !facts.inside => Some(Silence::NotInside),
+        Audience::Contacts if !facts.inside && !memory.contact => Some(Silence::NoContact),
+        Audience::Everyone | Audience::Contacts | Audience::Inside => None,
+    }
 }
 
 /// Why a responder does not act on what is received at a time, whatever it is.
@@ -138,11 +187,21 @@ pub(super) fn inactive(responder: &ResponderObject, at: Timestamp, zone: &TimeZo
     if window.not_yet(at, zone) {
         return Some(Silence::NotYet);
     }
-    window.over(at, zone).then_some(Silence::Over)
+    if window.over(at, zone) {
+        return Some(Silence::Over);
+    }
+    match responder.hours.as_ref().map(|hours| within(hours, at, zone)) {
+        None | Some(Ok(true)) => None,
+        Some(Ok(false)) => Some(Silence::Hours),
+        Some(Err(_)) => Some(Silence::BadWindow),
+    }
 }
 
 fn unanswerable(facts: &Facts) -> Option<Silence> {
     let Some(sender) = facts.reverse_path.address() else { return Some(Silence::NullReversePath) };
+    if facts.from_group {
+        return Some(Silence::Group);
+    }
     if facts.from_self {
         return Some(Silence::Oneself);
     }
@@ -184,12 +243,18 @@ fn automatic(marks: &HeaderMarks) -> Option<Silence> {
     marks.cut.then_some(Silence::HeaderCut)
 }
 
-fn too_often(responder: &ResponderObject, now: Timestamp, last: LastAnswer) -> Option<Silence> {
-    if now.since(last.at) < Duration::from_secs(responder.frequency_secs) {
+fn too_often(responder: &ResponderObject, now: Timestamp, memory: &Memory) -> Option<Silence> {
+    let full = |last: Option<LastAnswer>, max: u32| {
+        last.is_some_and(|last| now.since(last.day_from) < DAY && last.in_day >= max)
+    };
+    let frequency = Duration::from_secs(responder.frequency_secs);
+    if memory.last_answer.is_some_and(|last| now.since(last.at) < frequency) {
         return Some(Silence::AnsweredLately);
     }
-    let full = now.since(last.day_from) < DAY && last.in_day >= ANSWERS_PER_DAY_MAX;
-    full.then_some(Silence::DailyCap)
+    if full(memory.last_answer, ANSWERS_PER_DAY_MAX) {
+        return Some(Silence::DailyCap);
+    }
+    full(memory.last_of_all, SENDER_ANSWERS_PER_DAY_MAX).then_some(Silence::SenderCap)
 }
 
 impl fmt::Display for Silence {
@@ -199,9 +264,16 @@ impl fmt::Display for Silence {
             Self::Disabled => "the responder is switched off",
             Self::NoSubject => "the responder has neither a subject nor a prefix",
             Self::NoMessage => "the responder has no message",
-            Self::BadWindow => "the responder's start or end is no valid date",
+            Self::BadWindow => "the responder's start, end or hours can't be read",
             Self::NotYet => "received before the responder's start",
             Self::Over => "received after the responder's end",
+            Self::Hours => "received at a time of the week at which the responder does not act",
+            Self::Group => "the message comes from a group or a list of this server",
+            Self::Spam => "the message is taken for spam",
+            Self::Unauthenticated => "the sender's authentication failed, so that somebody else would get the answer",
+            Self::NotInside => "the responder answers the people of the organisation only",
+            Self::NoContact => "the sender is not among the contacts, and the responder answers contacts only",
+            Self::AnotherAnswers => "a more specific out-of-office message of the same person answers",
             Self::NullReversePath => "the message has a null reverse-path",
             Self::Oneself => "the message comes from the owner of the responder",
             Self::NoSuchSender => "the sender's address does not exist on this server",
@@ -216,6 +288,7 @@ impl fmt::Display for Silence {
             Self::NotAddressed => "the message does not name the absent person in To, Cc or Bcc",
             Self::AnsweredLately => "the sender was answered already within the chosen frequency",
             Self::DailyCap => "the sender has had the most answers that anyone gets in a day",
+            Self::SenderCap => "the sender has had the most answers that anyone gets in a day from all responders here",
         })
     }
 }

@@ -1,10 +1,12 @@
 //! What a decision is taken from: the marks in a message's header, and how its addresses relate to the responder's.
 
-use mail::{Address, ReversePath, Timestamp};
+use std::sync::Arc;
+
+use mail::{AccountId, Address, ReversePath, Timestamp};
 
 use crate::asking::Asking;
 use crate::directory::Directory;
-use crate::objects::ResponderObject;
+use crate::objects::{AliasObject, Audience, ResponderObject, Target};
 use crate::resolve::{resolve, subaddress_splits};
 use crate::send_as::may_send_as;
 use crate::verdict::Verdict;
@@ -28,8 +30,30 @@ pub struct HeaderMarks {
     pub auto_reply: bool,
     /// The header was longer than what is kept of it: a mark may be missing.
     pub cut: bool,
+    /// An `X-Spam-Flag` or `X-Spam-Status` says so. A forged one silences the answer to its own message only.
+    pub spam: bool,
+    /// An Authentication-Results of this server (RFC 8601) says that DMARC failed, or SPF without a DKIM that passed.
+    pub authentication_failed: bool,
     /// Every address in To, Cc, Bcc, Resent-To, Resent-Cc, Resent-Bcc.
     pub recipients: Vec<Address>,
+}
+
+/// One message, as it was received for a responder.
+#[derive(Clone, Debug)]
+pub struct Received<'a> {
+    /// The forward-path that led to the responder.
+    pub recipient: &'a Address,
+    /// Envelope reverse-path.
+    pub reverse_path: ReversePath,
+    /// When it was accepted: "the date of receipt".
+    pub received_at: Timestamp,
+    /// The account that logged in here to send it; `None`: it came from another server. The reverse-path alone makes
+    /// nobody a member of the organisation.
+    pub submitter: Option<AccountId>,
+    /// It was sorted into Junk.
+    pub junk: bool,
+    /// The header's marks.
+    pub marks: HeaderMarks,
 }
 
 /// Everything about one message that [`crate::responders::decide`] looks at.
@@ -37,51 +61,81 @@ pub struct HeaderMarks {
 pub struct Facts {
     /// Where an answer would go (RFC 3834 §4).
     pub reverse_path: ReversePath,
-    /// The date of receipt, which the window is about.
+    /// The date of receipt, which window and hours are about.
     pub received_at: Timestamp,
     /// The header's marks.
     pub marks: HeaderMarks,
-    /// The reverse-path is the responder's or its owner's own.
+    /// The message is the responder's or its owner's own.
     pub from_self: bool,
     /// The reverse-path names an address of ours that does not exist.
     pub from_nowhere: bool,
+    /// The reverse-path is that of a group or a list of ours (V3).
+    pub from_group: bool,
     /// The header names the owner: an address of the account, an alias that leads to it, a subaddress, or the
-    /// recipient as the envelope had it (RFC 5230 §4.5).
+    /// recipient as the envelope had it (RFC 5230 §4.5); not a group, a list, or an alias for all users.
     pub names_owner: bool,
     /// An `X-Loop` is ours.
     pub looped: bool,
+    /// The sender is of the organisation: logged in here.
+    pub inside: bool,
+    /// Somebody says that it is spam: a mark in the header, or it lies in Junk.
+    pub spam: bool,
+    /// Our own checks say that the sender is not who it claims to be.
+    pub unauthenticated: bool,
+    /// To whom the out-of-office messages speak that come before this one: the same person's, active at the time of
+    /// receipt, and more specific.
+    pub rivals: Vec<Audience>,
 }
 
 impl Facts {
-    /// The facts of one message for one responder; `recipient` is the forward-path that led to it.
+    /// The facts of one message for one responder.
     #[must_use]
-    pub fn new(
-        directory: &Directory,
-        responder: &ResponderObject,
-        recipient: &Address,
-        reverse_path: ReversePath,
-        received_at: Timestamp,
-        marks: HeaderMarks,
-    ) -> Self {
+    pub fn new(directory: &Directory, responder: &ResponderObject, received: Received<'_>) -> Self {
+        let Received { recipient, reverse_path, received_at, submitter, junk, marks } = received;
         let own = |address: &Address| is_own_address(directory, responder, recipient, address);
+        let named = |address: &Address| own(address) && !is_for_many(directory, address);
         let from = reverse_path.address();
+        let owner = super::owner(directory, responder).map(|owner| owner.id);
         Self {
-            from_self: from.is_some_and(own),
+            from_self: from.is_some_and(own) || (submitter.is_some() && submitter == owner),
             from_nowhere: from.is_some_and(|from| {
                 let to = mail::ForwardPath::Address(from.clone());
                 let verdict = resolve(directory, &to, &Asking::server(received_at)).verdict;
                 matches!(verdict, Verdict::Refuse(_))
             }),
-            names_owner: marks.recipients.iter().any(own),
+            from_group: from.is_some_and(|from| directory.group(from).is_some() || directory.list(from).is_some()),
+            names_owner: marks.recipients.iter().any(named),
             looped: marks.loops.iter().any(|mark| {
                 let mark = Address::parse(mark.trim().trim_matches(['<', '>']));
                 mark.is_ok_and(|mark| mark.same_mailbox(&responder.address) || mark.same_mailbox(recipient))
             }),
+            inside: submitter.is_some(),
+            spam: junk || marks.spam,
+            unauthenticated: marks.authentication_failed,
+            rivals: super::rivals(directory, responder, received_at),
             reverse_path,
             received_at,
             marks,
         }
     }
+}
+
+/// Whether an address of ours stands for a set of people, so that naming it names nobody.
+fn is_for_many(directory: &Directory, address: &Address) -> bool {
+    let all_users = |alias: &Arc<AliasObject>| alias.targets.contains(&Target::AllUsers);
+    directory.group(address).is_some()
+        || directory.list(address).is_some()
+        || directory.alias(address).is_some_and(all_users)
+}
+
+/// The address under which a sender's answers are counted: in any case, and for a domain of ours without subaddress, so
+/// that one person is one sender.
+#[must_use]
+pub fn counted_sender(directory: &Directory, sender: &Address) -> Address {
+    let there = |address: &Address| directory.account_at(address).is_some() || directory.alias(address).is_some();
+    let Some(domain) = directory.domain(sender.domain()).filter(|_| !there(sender)) else { return sender.canonical() };
+    let base = subaddress_splits(domain, sender).map(|(base, _)| base).find(there);
+    base.as_ref().unwrap_or(sender).canonical()
 }
 
 /// Whether an address belongs to whom a responder speaks for: its own address with subaddresses, what its owner may
@@ -97,6 +151,9 @@ pub fn is_own_address(
         return true;
     }
     let Some(domain) = directory.domain(address.domain()) else { return false };
+    if super::owner(directory, responder).is_some_and(|owner| owner.addresses().any(|own| own.same_mailbox(address))) {
+        return true;
+    }
     let base_is_own = || subaddress_splits(domain, address).any(|(base, _)| base.same_mailbox(&responder.address));
     match super::owner(directory, responder) {
         Some(owner) => may_send_as(directory, owner.id, address).allowed,
@@ -187,6 +244,24 @@ mod tests {
             ["postmaster@x.example", "requests@x.example", "bouncer@x.example", "owner@x.example", "reply@x.example"]
         {
             assert!(!is_automatic_sender(&address(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a05_one_person_is_one_sender() {
+        let mut alice = crate::testing::account_object(1, "alice@a.example");
+        alice.also_in = vec![mail::Domain::parse("b.example").unwrap()];
+        let objects = vec![crate::objects::Object::Account(alice), account(2, "bob+x@a.example")];
+        let directory = directory(&["a.example", "b.example"], objects);
+        for (text, counted) in [
+            ("Alice+One@A.example", "alice@a.example"),
+            ("alice+two@b.example", "alice@b.example"),
+            ("bob+x@a.example", "bob+x@a.example"),
+            ("bob+x+y@a.example", "bob+x@a.example"),
+            ("Ghost+x@a.example", "ghost+x@a.example"),
+            ("Carol+x@R.example", "carol+x@r.example"),
+        ] {
+            assert_eq!(counted_sender(&directory, &address(text)).to_string(), counted, "{text}");
         }
     }
 

@@ -29,6 +29,12 @@ pub fn is_zone(name: &str) -> bool {
     ZONES.get(name).is_ok()
 }
 
+/// The day that a zone's calendar shows at an instant, as a window is written.
+#[must_use]
+pub fn day_at(at: Timestamp, zone: &TimeZone) -> String {
+    zone.to_datetime(instant(at)).date().to_string()
+}
+
 /// One end of a window, as written: a day, or a time of day with or without seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -94,6 +100,61 @@ impl Moment {
     }
 }
 
+impl Moment {
+    /// As a person writes it: `1 July 2026`, `1er juillet 2026 à 18:00`.
+    #[must_use]
+    pub fn in_words(self, language: &str) -> String {
+        let date = date_in_words(self.first.date(), language);
+        let (hour, minute) = (self.first.hour(), self.first.minute());
+        match (self.precision, language) {
+            (Precision::Day, _) => date,
+            (_, "fr") => format!("{date} à {hour:02}:{minute:02}"),
+            (..) => format!("{date}, {hour:02}:{minute:02}"),
+        }
+    }
+}
+
+/// A day as a person writes it.
+pub(super) fn date_in_words(date: Date, language: &str) -> String {
+    let index = usize::try_from(date.month()).unwrap_or(1).saturating_sub(1);
+    let (names, day) = match (language, date.day()) {
+        ("fr", 1) => (MONTHS_FR, "1er".to_owned()),
+        ("fr", day) => (MONTHS_FR, day.to_string()),
+        (_, day) => (MONTHS_EN, day.to_string()),
+    };
+    format!("{day} {} {}", names.get(index).copied().unwrap_or_default(), date.year())
+}
+
+const MONTHS_EN: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+const MONTHS_FR: [&str; 12] = [
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+];
+
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.precision {
@@ -128,6 +189,27 @@ impl Window {
         }
     }
 
+    /// Seconds from the start to the end by the wall clock; an open end is endless.
+    pub(super) fn span_secs(&self) -> i64 {
+        match (self.starts, self.ends) {
+            (Some(start), Some(end)) => end.last().duration_since(start.first).as_secs(),
+            _ => i64::MAX,
+        }
+    }
+
+    /// The first instant behind the end, to the millisecond above.
+    #[must_use]
+    pub fn end_instant(&self, zone: &TimeZone) -> Option<Timestamp> {
+        let last = last_instant(self.ends?.last(), zone)?;
+        Some(Timestamp(last.as_millisecond().saturating_add(1)))
+    }
+
+    /// The first instant inside, to the millisecond.
+    #[must_use]
+    pub fn start_instant(&self, zone: &TimeZone) -> Option<Timestamp> {
+        first_instant(self.starts?.first, zone).map(|first| Timestamp(first.as_millisecond()))
+    }
+
     /// Whether an instant is before the start, in a zone.
     #[must_use]
     pub fn not_yet(&self, at: Timestamp, zone: &TimeZone) -> bool {
@@ -142,7 +224,7 @@ impl Window {
 }
 
 /// Our time in jiff's; times that jiff does not know are far off on their side.
-fn instant(at: Timestamp) -> jiff::Timestamp {
+pub(super) fn instant(at: Timestamp) -> jiff::Timestamp {
     let end = if at.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
     jiff::Timestamp::from_millisecond(at.0).unwrap_or(end)
 }

@@ -110,7 +110,7 @@ impl ContentArgs {
             note: self.note,
             withdraw: self.withdraw.into_iter().map(Service::from).collect(),
             restore: self.restore.into_iter().map(Service::from).collect(),
-            terms: self.terms.terms(self.when_away.edit()),
+            terms: self.terms.terms(self.when_away),
             ..GroupContent::default()
         }
     }

@@ -4,11 +4,13 @@
 mod account;
 mod alias;
 mod connect;
+mod contact;
 mod domain;
 mod event;
 mod group;
 mod health;
 mod init;
+mod list;
 mod output;
 mod pattern;
 mod queue;
@@ -84,9 +86,15 @@ enum Command {
     /// Groups: one address for a set of mailboxes
     #[command(subcommand)]
     Group(Box<group::GroupCommand>),
+    /// Mailing lists, their members, and what waits for moderators
+    #[command(subcommand)]
+    List(Box<list::ListCommand>),
     /// Automatic answers: autoresponders and out-of-office messages
     #[command(subcommand)]
     Responder(Box<responder::ResponderCommand>),
+    /// Contacts of an account: whom it knows
+    #[command(subcommand)]
+    Contact(contact::ContactCommand),
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
@@ -165,7 +173,9 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Account(command) => command.request()?,
         Command::Alias(command) => command.request(),
         Command::Group(command) => command.request(),
+        Command::List(command) => command.request()?,
         Command::Responder(command) => command.request()?,
+        Command::Contact(command) => command.request(),
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
         Command::Explain { from, to, account, size } => admin::Request::Explain { from, to, account, octets: size },
@@ -222,7 +232,9 @@ mod tests {
             ),
             ("alias", &["add", "make", "list", "show", "set", "remove"]),
             ("group", &["add", "list", "show", "set", "remove"]),
-            ("responder", &["add", "list", "show", "set", "remove"]),
+            ("list", &["add", "list", "show", "set", "remove", "member", "waiting", "approve", "reject"]),
+            ("responder", &["add", "list", "show", "set", "preview", "remove"]),
+            ("contact", &["add", "list", "remove"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
             ("event", &["list", "show", "retry", "remove"]),
         ] {

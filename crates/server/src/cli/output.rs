@@ -3,13 +3,18 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's purpose")]
 
 mod addresses;
+mod lists;
 
 use std::fmt::Write as _;
 
-use admin::{AccountView, AdminError, DomainView, EventView, QueueEntryView, Response, StrengthView};
+use admin::{
+    AccountView, AdminError, DomainView, EventView, Preview, QueueEntryView, ResponderView, Response, StrengthView,
+};
 use mail::Timestamp;
-use routing::objects::{AccountKind, Identity, ResponderKind, ResponderObject, Role, SubaddressFolders};
+use routing::objects::{AccountKind, Audience, Identity, ResponderKind, ResponderObject, Role, SubaddressFolders};
+use routing::responders::Phase;
 use serde::Serialize;
+use storage::contacts::ContactOrigin;
 
 use crate::check::Report;
 use crate::config::{Config, ConfigError};
@@ -196,13 +201,34 @@ fn in_words(response: &Response) -> String {
         Response::Groups(all) => addresses::groups(all),
         Response::Patterns(all) => addresses::patterns(all),
         Response::PatternTest(test) => addresses::pattern_test(test),
+        Response::List(one) => lists::list(one),
+        Response::Lists(all) => lists::lists(all),
+        Response::Member(one) => lists::member(one),
+        Response::Members(all) => lists::members(all),
+        Response::MembersImported(report) => {
+            format!("{} members added, {} were there already\n", report.added, report.present)
+        }
+        Response::Waiting(all) => lists::waiting(all),
         Response::Responder(one) => responder(one),
         Response::Responders(all) => table(
-            ["ID", "ADDRESS", "KIND", "SUBJECT", "WINDOW", "STATE"],
+            ["ID", "ADDRESS", "KIND", "SUBJECT", "WINDOW", "ANSWERED", "STATE"],
             "no responders yet; `relais responder add --help` shows how to add one",
+            all.iter().map(|view| {
+                let one = &view.responder;
+                let (id, address, answered) = (one.id.to_string(), one.address.to_string(), view.answered.to_string());
+                [id, address, kind(one.kind).into(), subject(one), window(one), answered, phase(view).into()]
+            }),
+        ),
+        Response::Preview(one) => preview(one),
+        Response::Contacts(all) => table(
+            ["CONTACT", "SINCE", "HOW"],
+            "no contacts yet; whom the account writes to becomes one",
             all.iter().map(|one| {
-                let address = one.address.to_string();
-                [one.id.to_string(), address, kind(one.kind).into(), subject(one), window(one), on_off(one.enabled)]
+                let how = match one.origin {
+                    ContactOrigin::ByHand => "entered by hand",
+                    ContactOrigin::WrittenTo => "written to",
+                };
+                [one.address.to_string(), moment(one.at), how.to_owned()]
             }),
         ),
         Response::QueueEntry(one) => queue_entry(one),
@@ -363,22 +389,67 @@ fn identity(one: &Identity) -> String {
     out
 }
 
-fn responder(one: &ResponderObject) -> String {
+fn preview(one: &Preview) -> String {
+    let mut out = String::new();
+    line(&mut out, format_args!("responder {} now {}", one.responder, one.decision));
+    let name = if one.from_name.is_empty() { String::new() } else { format!("{} ", one.from_name) };
+    field(&mut out, "From", format_args!("{name}<{}>", one.from));
+    field(&mut out, "To", &one.to);
+    field(&mut out, "Subject", &one.subject);
+    for (name, body) in [("text", &one.text), ("HTML", &one.html)] {
+        if let Some(body) = body {
+            line(&mut out, format_args!("{name}:\n{}", body.trim_end()));
+        }
+    }
+    out
+}
+
+fn phase(view: &ResponderView) -> &'static str {
+    match view.phase {
+        Phase::Active if view.acts_now => "ACTIVE",
+        Phase::Active => "active, silent at this hour",
+        Phase::Waiting => "waiting for its start",
+        Phase::Over => "ended",
+        Phase::Off => "off",
+    }
+}
+
+fn responder(view: &ResponderView) -> String {
+    let one = &view.responder;
     let mut out = String::new();
     let address =
         |address: &Option<mail::Address>| address.as_ref().map_or_else(|| "nobody".into(), ToString::to_string);
     field(&mut out, "responder", one.id);
     field(&mut out, "at", &one.address);
     field(&mut out, "kind", kind(one.kind));
-    field(&mut out, "state", on_off(one.enabled));
+    field(&mut out, "state", phase(view));
     field(&mut out, "subject", subject(one));
-    field(&mut out, "window", window(one));
+    field(&mut out, "window", format_args!("{} ({})", window(one), view.zone));
+    if let Some(hours) = &one.hours {
+        field(&mut out, "hours", hours);
+    }
+    let audience = match one.audience {
+        Audience::Everyone => "everyone",
+        Audience::Contacts => "contacts, and the people of the organisation",
+        Audience::Inside => "the people of the organisation",
+    };
+    field(&mut out, "answers", audience);
+    field(&mut out, "answered", format_args!("{} since it began", view.answered));
     field(&mut out, "answers one sender", format_args!("at most every {} s", one.frequency_secs));
-    field(&mut out, "received messages", if one.keep { "are kept" } else { "are deleted while it is active" });
+    field(&mut out, "received messages", view.deletes.as_deref().unwrap_or("are kept"));
+    if let Some(deputy) = &one.deputy {
+        let copies = if one.copy_to_deputy { ", gets copies of what is received" } else { "" };
+        field(&mut out, "deputy", format_args!("{deputy}{copies}"));
+    }
     field(&mut out, "answers copied to", address(&one.copy_answers_to));
     field(&mut out, "received copied to", address(&one.copy_received_to));
     field(&mut out, "answers in Sent", if one.file_in_sent { "filed" } else { "not filed" });
-    for (name, body) in [("text", &one.text), ("HTML", &one.html)] {
+    let (inside_text, inside_html) = one.inside.as_ref().map_or((&None, &None), |words| (&words.text, &words.html));
+    if let Some(words) = &one.inside {
+        field(&mut out, "subject inside", format_args!("{} {}", words.subject_prefix, words.subject));
+    }
+    let bodies = [("text", &one.text), ("HTML", &one.html), ("text inside", inside_text), ("HTML inside", inside_html)];
+    for (name, body) in bodies {
         if let Some(body) = body {
             line(&mut out, format_args!("{name}:\n{}", body.trim_end()));
         }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use admin::{Edit, Request, ResponderContent, ResponderRequest};
+use admin::{Edit, PreviewRequest, Request, ResponderContent, ResponderRequest};
 use clap::{Args, Subcommand, ValueEnum};
 use mail::Address;
-use routing::objects::ResponderKind;
+use routing::objects::{Audience, Hours, HoursWhen, ResponderKind};
 
 use super::Failure;
 use super::values::{edit, read_text, seconds, switch};
@@ -18,7 +18,13 @@ pub(super) enum ResponderCommand {
 Examples:
   relais responder add pricelist@example.org --subject 'Our prices' --text-file prices.txt
   relais responder add alice@example.org --kind out-of-office --subject-prefix 'Away:' \\
-      --text 'I am back on Monday.' --starts 2026-07-01 --ends 2026-07-14 --frequency 24h")]
+      --text 'I am back after {until}; meanwhile write to {deputy}.' --deputy bob@example.org \\
+      --starts 2026-07-01 --ends 2026-07-14 --frequency 24h
+  relais responder add office@example.org --subject 'We are closed' --text 'Our office is closed now.' \\
+      --hours 'mon-fri 09:00-12:00,13:00-17:30' --when outside
+
+Placeholders in subject, prefix, text and HTML: {subject} {sender} {sender_name} {recipient} {name} {from} {until} {date}
+{deputy} {domain}; write {{ for a brace.")]
     Add {
         /// The address that answers: a mailbox, an alias, or neither
         address: Address,
@@ -49,6 +55,26 @@ Examples:
         address: Option<Address>,
         #[command(flatten)]
         content: Box<ContentArgs>,
+    },
+    /// Show what a responder would answer now, and why not
+    #[command(
+        after_help = "Example:\n  relais responder preview 3 --from customer@elsewhere.example --subject 'An order'"
+    )]
+    Preview {
+        /// Its number
+        id: u64,
+        /// Who writes; an address of this server is taken for its person, logged in
+        #[arg(long, value_name = "ADDRESS")]
+        from: Address,
+        /// To which address [default: the responder's]
+        #[arg(long, value_name = "ADDRESS")]
+        to: Option<Address>,
+        /// The sender's name
+        #[arg(long)]
+        name: Option<String>,
+        /// The subject [default: Hello]
+        #[arg(long)]
+        subject: Option<String>,
     },
     /// Delete a responder
     Remove {
@@ -93,7 +119,7 @@ pub(super) struct ContentArgs {
     /// No HTML
     #[arg(long, conflicts_with_all = ["html", "html_file"])]
     no_html: bool,
-    /// First day or moment, as 2026-07-01 or 2026-07-01T08:00, in the owner's time zone
+    /// First day or moment, as 2026-07-01 or 2026-07-01T08:00, in the owner's time zone [default for out-of-office: today]
     #[arg(long, value_name = "DATE")]
     starts: Option<String>,
     /// From always
@@ -111,7 +137,7 @@ pub(super) struct ContentArgs {
     /// Keep received messages (so does a new one)
     #[arg(long)]
     keep: bool,
-    /// Delete received messages while the responder is active
+    /// DELETE received messages for good while the responder is active
     #[arg(long, conflicts_with = "keep")]
     drop: bool,
     /// Copy every answer that leaves to this address
@@ -132,6 +158,89 @@ pub(super) struct ContentArgs {
     /// Do not file answers
     #[arg(long, conflicts_with = "file_in_sent")]
     no_file_in_sent: bool,
+    /// Hours of each week, as 'mon-fri 09:00-17:30; sat 10:00-12:00'
+    #[arg(long, value_name = "WEEK")]
+    hours: Option<String>,
+    /// Answer outside of these hours (the office is closed), or inside of them [default: outside]
+    #[arg(long, value_enum, requires = "hours")]
+    when: Option<WhenArg>,
+    /// At all hours
+    #[arg(long, conflicts_with = "hours")]
+    no_hours: bool,
+    /// Whom it answers: everyone; contacts (and the people of the organisation); inside: only those who have logged in here
+    #[arg(long, value_enum)]
+    audience: Option<AudienceArg>,
+    /// Another subject for the people of the organisation
+    #[arg(long, value_name = "SUBJECT")]
+    inside_subject: Option<String>,
+    /// Another prefix for them
+    #[arg(long, value_name = "PREFIX")]
+    inside_subject_prefix: Option<String>,
+    /// Another plain text for them
+    #[arg(long, value_name = "TEXT")]
+    inside_text: Option<String>,
+    /// Another plain text for them, from a file; - is the standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "inside_text")]
+    inside_text_file: Option<PathBuf>,
+    /// Another HTML for them
+    #[arg(long, value_name = "HTML")]
+    inside_html: Option<String>,
+    /// Another HTML for them, from a file; - is the standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "inside_html")]
+    inside_html_file: Option<PathBuf>,
+    /// The same words for everyone
+    #[arg(long)]
+    no_inside: bool,
+    /// Who stands in meanwhile: {deputy} in the text
+    #[arg(long, value_name = "ADDRESS")]
+    deputy: Option<Address>,
+    /// No deputy
+    #[arg(long, conflicts_with = "deputy")]
+    no_deputy: bool,
+    /// Copy received messages to the deputy
+    #[arg(long)]
+    copy_to_deputy: bool,
+    /// Copy nothing to the deputy
+    #[arg(long, conflicts_with = "copy_to_deputy")]
+    no_copy_to_deputy: bool,
+    /// Put the signature of the address below (so does a new one)
+    #[arg(long)]
+    signature: bool,
+    /// No signature
+    #[arg(long, conflicts_with = "signature")]
+    no_signature: bool,
+    /// The time zone of window and hours, as Europe/Paris [default: the owner's, else UTC]
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
+    /// The owner's time zone
+    #[arg(long, conflicts_with = "time_zone")]
+    no_time_zone: bool,
+    /// The language of dates in the text, fr or en [default: the owner's, else en]
+    #[arg(long, value_name = "LANGUAGE")]
+    language: Option<String>,
+    /// The owner's language
+    #[arg(long, conflicts_with = "language")]
+    no_language: bool,
+}
+
+/// When in the week a responder acts.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum WhenArg {
+    /// Outside of the hours
+    Outside,
+    /// Inside of the hours
+    Inside,
+}
+
+/// Whom a responder answers.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum AudienceArg {
+    /// Whoever writes
+    Everyone,
+    /// Contacts, and the people of the organisation
+    Contacts,
+    /// The people of the organisation
+    Inside,
 }
 
 /// Which rules a responder follows.
@@ -152,6 +261,9 @@ impl ResponderCommand {
             Self::Set { id, address, content } => {
                 ResponderRequest::Set { id, address, content: Box::new(content.content()?) }
             }
+            Self::Preview { id, from, to, name, subject } => {
+                ResponderRequest::Preview { id, of: PreviewRequest { from, to, name, subject } }
+            }
             Self::Remove { id } => ResponderRequest::Remove { id },
         }))
     }
@@ -159,6 +271,10 @@ impl ResponderCommand {
 
 impl ContentArgs {
     fn content(self) -> Result<ResponderContent, Failure> {
+        let when = match self.when {
+            Some(WhenArg::Inside) => HoursWhen::Inside,
+            Some(WhenArg::Outside) | None => HoursWhen::Outside,
+        };
         Ok(ResponderContent {
             kind: self.kind.map(|kind| match kind {
                 KindArg::Autoresponder => ResponderKind::Autoresponder,
@@ -176,6 +292,22 @@ impl ContentArgs {
             copy_answers_to: edit(self.copy_answers_to, self.no_copy_answers),
             copy_received_to: edit(self.copy_received_to, self.no_copy_received),
             file_in_sent: switch(self.file_in_sent, self.no_file_in_sent),
+            hours: edit(self.hours.map(|week| Hours { week, when }), self.no_hours),
+            audience: self.audience.map(|audience| match audience {
+                AudienceArg::Everyone => Audience::Everyone,
+                AudienceArg::Contacts => Audience::Contacts,
+                AudienceArg::Inside => Audience::Inside,
+            }),
+            no_inside: self.no_inside,
+            inside_subject: self.inside_subject,
+            inside_subject_prefix: self.inside_subject_prefix,
+            inside_text: body(self.inside_text, self.inside_text_file, false)?,
+            inside_html: body(self.inside_html, self.inside_html_file, false)?,
+            deputy: edit(self.deputy, self.no_deputy),
+            copy_to_deputy: switch(self.copy_to_deputy, self.no_copy_to_deputy || self.no_deputy),
+            signature: switch(self.signature, self.no_signature),
+            time_zone: edit(self.time_zone, self.no_time_zone),
+            language: edit(self.language, self.no_language),
         })
     }
 }

@@ -5,6 +5,7 @@ mod flaw;
 mod load;
 mod values;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use mail::Domain;
@@ -16,7 +17,7 @@ pub(crate) use load::parse;
 pub(crate) use load::{default_file, load};
 pub(crate) use values::Endpoint;
 
-use values::{at_least, host, host_or_nothing, strength};
+use values::{at_least, host, host_or_nothing, strength, web_url};
 
 /// The reference: every key, commented out, with its default and what it is for.
 pub(crate) const REFERENCE: &str = include_str!("../../../../config/relais.toml");
@@ -33,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) run_as_user: String,
     /// Where to listen.
     pub(crate) listeners: Listeners,
+    /// Pages for people.
+    pub(crate) web: Web,
     /// The certificate.
     pub(crate) tls: Tls,
     /// Bounds.
@@ -75,6 +78,16 @@ pub(crate) struct Listeners {
     pub(crate) imap: Vec<Endpoint>,
     pub(crate) imaps: Vec<Endpoint>,
     pub(crate) http: Vec<Endpoint>,
+    pub(crate) web: Vec<Endpoint>,
+}
+
+/// Pages for people: those behind the links in letters of mailing lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Web {
+    /// Where `listeners.web` is reached from outside; empty: letters have no links.
+    #[serde(deserialize_with = "web_url")]
+    pub(crate) url: String,
 }
 
 /// The certificate's files; both empty: one of our own making.
@@ -124,8 +137,23 @@ pub(crate) struct Queue {
     pub(crate) deliveries_max: u64,
     #[serde(deserialize_with = "at_least::<_, _, 1>")]
     pub(crate) deliveries_per_destination_max: u64,
+    pub(crate) own_names: Vec<Domain>,
+    pub(crate) own_addresses: Vec<IpAddr>,
+    pub(crate) ip_family: IpFamily,
     pub(crate) destination: Vec<Destination>,
     pub(crate) smart_host: SmartHost,
+}
+
+/// Which addresses of other servers are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum IpFamily {
+    /// IPv6 first, then IPv4.
+    Both,
+    /// IPv4 alone.
+    Ipv4,
+    /// IPv6 alone.
+    Ipv6,
 }
 
 /// A destination with a way of its own.
@@ -163,6 +191,8 @@ pub(crate) struct SmartHost {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) tls: SmartHostTls,
+    /// Empty: the authorities that browsers trust.
+    pub(crate) ca_file: PathBuf,
     /// Empty: no login.
     pub(crate) login: String,
     pub(crate) password_file: PathBuf,
@@ -244,6 +274,7 @@ impl Default for Config {
             data_dir: PathBuf::from("/var/lib/relais"),
             run_as_user: String::new(),
             listeners: Listeners::default(),
+            web: Web::default(),
             tls: Tls::default(),
             limits: Limits::default(),
             queue: Queue::default(),
@@ -265,6 +296,7 @@ impl Default for Listeners {
             imap: everywhere(143),
             imaps: everywhere(993),
             http: vec![Endpoint::loopback(8080)],
+            web: Vec::new(),
         }
     }
 }
@@ -294,6 +326,9 @@ impl Default for Queue {
             delay_notice_secs: 4 * 3_600,
             deliveries_max: 100,
             deliveries_per_destination_max: 5,
+            own_names: Vec::new(),
+            own_addresses: Vec::new(),
+            ip_family: IpFamily::Both,
             destination: Vec::new(),
             smart_host: SmartHost::default(),
         }
@@ -306,6 +341,7 @@ impl Default for SmartHost {
             host: String::new(),
             port: 587,
             tls: SmartHostTls::Starttls,
+            ca_file: PathBuf::new(),
             login: String::new(),
             password_file: PathBuf::new(),
         }

@@ -67,6 +67,18 @@ where
     Ok(number)
 }
 
+/// The beginning of links, or nothing. It stands in letters as it is, so it is plain ASCII without spaces.
+pub(super) fn web_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let behind = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let good = behind.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
+        && !text.contains(['<', '>', '"', '?', '#']);
+    if text.is_empty() || good {
+        return Ok(text.trim_end_matches('/').to_owned());
+    }
+    Err(D::Error::custom(format!("\"{text}\" is no address of a web site; write it like \"https://mail.example.org\"")))
+}
+
 /// A host, by name or IP address, or nothing.
 pub(super) fn host_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;

@@ -49,7 +49,8 @@ impl MailHost {
             Health::Failed(_) => return Err(STORE_FAILED),
             Health::Closed => return Err(CLOSING),
         }
-        if self.bus.backlog(Topic::MessageStored) > self.backlog_max.load(Ordering::Relaxed) {
+        let most = self.backlog_max.load(Ordering::Relaxed);
+        if [Topic::MessageStored, Topic::HeldMessage].iter().any(|topic| self.bus.backlog(*topic) > most) {
             return Err(BUSY);
         }
         Ok(())

@@ -26,6 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use world::World;
 
 use crate::cli::Failure;
 
@@ -44,13 +45,6 @@ pub(super) fn record_metrics() -> Result<PrometheusHandle, Failure> {
 
 /// What the counters of the crates below mean.
 const COUNTERS: &[(&str, &str)] = &[
-    ("relais_imap_appended_octets", "Octets of messages that clients appended."),
-    ("relais_imap_bad_commands", "Commands that could not be read."),
-    ("relais_imap_commands", "Commands, by name and result."),
-    ("relais_imap_connections_refused", "Connections refused because there were too many."),
-    ("relais_imap_logins", "Logins, by result."),
-    ("relais_imap_sessions_ended", "Sessions that the server ended, by reason."),
-    ("relais_imap_storage_errors", "Commands that failed because of the store."),
     ("relais_smtp_in_commands_total", "Commands, by name."),
     ("relais_smtp_in_connections_total", "Connections, by listener and whether they were taken."),
     ("relais_smtp_in_messages_total", "Messages at the end of their data, by outcome."),
@@ -64,7 +58,6 @@ const COUNTERS: &[(&str, &str)] = &[
 
 /// What the gauges of the crates below mean.
 const GAUGES: &[(&str, &str)] = &[
-    ("relais_imap_connections", "Open connections."),
     ("relais_queue_entries", "Entries of the queue of outgoing mail."),
     ("relais_smtp_in_connections", "Open connections, by listener."),
     ("relais_smtp_out_attempts_running", "Attempts under way."),
@@ -107,7 +100,7 @@ impl State {
     }
 }
 
-/// Serves until told to stop, so many connections at a time.
+/// Serves health and metrics until told to stop, so many connections at a time.
 pub(super) async fn serve(listener: TcpListener, state: State, connections_max: usize) {
     let (stop, world) = (state.stop.clone(), state.store.world().clone());
     let router = Router::new()
@@ -115,6 +108,17 @@ pub(super) async fn serve(listener: TcpListener, state: State, connections_max: 
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
         .with_state(state);
+    serve_router(listener, router, world, stop, connections_max).await;
+}
+
+/// Serves pages until told to stop, so many connections at a time.
+pub(super) async fn serve_router(
+    listener: TcpListener,
+    router: Router,
+    world: World,
+    stop: CancellationToken,
+    connections_max: usize,
+) {
     let places = Arc::new(Semaphore::new(connections_max));
     let mut connections = JoinSet::new();
     loop {
@@ -196,7 +200,13 @@ async fn metrics(extract::State(state): extract::State<State>) -> impl IntoRespo
         ("relais_store_write_buffer_octets", "gauge", "Octets not in files yet.", numbers.write_buffer_octets),
         ("relais_store_block_cache_octets", "gauge", "Octets of the cache in use.", numbers.block_cache_octets),
         ("relais_store_free_octets", "gauge", "Octets free on the disk.", numbers.free_octets),
-        ("relais_responder_backlog", "gauge", "Events that wait for the responder.", backlog(&state.bus)),
+        (
+            "relais_responder_backlog",
+            "gauge",
+            "Events that wait for the responder.",
+            backlog(&state.bus, Topic::MessageStored),
+        ),
+        ("relais_lists_backlog", "gauge", "Events that wait for the lists.", backlog(&state.bus, Topic::HeldMessage)),
         ("relais_parked_events", "gauge", "Events that failed too often; see `relais event list`.", parked),
         ("relais_ready", "gauge", "Whether mail is taken.", u64::from(state.unready().is_none())),
     ] {
@@ -219,6 +229,6 @@ async fn parked(store: &Store) -> u64 {
 /// Whether it is a thousand or more, somebody has to look.
 const PARKED_COUNTED_MAX: usize = 1_000;
 
-fn backlog(bus: &Bus) -> u64 {
-    u64::try_from(bus.backlog(Topic::MessageStored)).unwrap_or(u64::MAX)
+fn backlog(bus: &Bus, topic: Topic) -> u64 {
+    u64::try_from(bus.backlog(topic)).unwrap_or(u64::MAX)
 }

@@ -20,6 +20,7 @@ pub(super) struct Listening {
     pub(super) imap: Vec<Port>,
     pub(super) imaps: Vec<Port>,
     pub(super) http: Vec<Port>,
+    pub(super) web: Vec<Port>,
 }
 
 impl Listening {
@@ -35,6 +36,7 @@ impl Listening {
             imap: all("imap", &listeners.imap)?,
             imaps: all("imaps", &listeners.imaps)?,
             http: all("http", &listeners.http)?,
+            web: all("web", &listeners.web)?,
         })
     }
 }

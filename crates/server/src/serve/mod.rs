@@ -9,6 +9,7 @@ mod http;
 mod listen;
 mod log;
 mod login;
+mod own;
 mod reload;
 mod settings;
 mod supervise;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use auth::{Authenticator, DirectoryAuthenticator};
 use delivery::Delivery;
+use lists::Lists;
 use nix::sys::signal::{SigSet, Signal};
 use responder::Responder;
 use smtp_in::ListenerKind;
@@ -148,13 +150,13 @@ async fn serve_on(
         tasks.listener("http", http::serve(listener.into_tokio()?, state, descriptors::of_http(files)));
     }
 
-    let smtp_out =
-        SmtpOut::new(bus.clone(), delivery.clone(), settings::smtp_out(&config, secrets.login)?).map_err(|error| {
-            let failure = Failure::new(format!("[queue]: {error}"));
-            failure.hint(
-                "notices of failed deliveries come from postmaster at `hostname`, so that must be a mail domain's name",
-            )
-        })?;
+    let out = settings::smtp_out(&config, secrets.login, &own::interface_addresses())?;
+    let smtp_out = SmtpOut::new(bus.clone(), delivery.clone(), out).map_err(|error| {
+        let failure = Failure::new(format!("[queue]: {error}"));
+        failure.hint(
+            "notices of failed deliveries come from postmaster at `hostname`, so that must be a mail domain's name",
+        )
+    })?;
     let stop = tasks.workers_stop();
     tasks.worker("smtp-out", move || {
         let (smtp_out, stop) = (smtp_out.clone(), stop.clone());
@@ -162,6 +164,18 @@ async fn serve_on(
             smtp_out.run(stop).await;
             Ok(())
         }
+    });
+    let url = Some(config.web.url.as_str()).filter(|url| !url.is_empty());
+    let lists = Lists::new(delivery.clone(), url).await.map_err(|error| Failure::new(format!("lists: {error}")))?;
+    for listener in listening.web {
+        let router = lists::links::router(lists.clone());
+        let (stop, most) = (tasks.listeners_stop(), descriptors::of_http(files));
+        tasks.listener("web", http::serve_router(listener.into_tokio()?, router, world.clone(), stop, most));
+    }
+    let (listing, heard, stop) = (lists, bus.clone(), tasks.workers_stop());
+    tasks.worker("lists", move || {
+        let (lists, bus, stop) = (listing.clone(), heard.clone(), stop.clone());
+        async move { lists.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
     let (answering, stop) = (Responder::new(delivery), tasks.workers_stop());
     tasks.worker("responder", move || {

@@ -7,9 +7,11 @@
 mod accounts;
 mod answered;
 mod blobs;
+mod contacts;
 mod contents;
 mod events;
 mod first_use;
+mod lists;
 mod mailboxes;
 mod objects;
 mod pages;
@@ -84,6 +86,8 @@ pub enum Flaw {
     BlobContent,
     /// The queue and its schedule don't lead to each other.
     QueueDue,
+    /// Contacts, their order of time and their count do not match.
+    Contacts,
     /// The version stamp is missing or can't be read.
     Stamp,
     /// An account, an alias or a responder in a domain that is not there.
@@ -96,6 +100,8 @@ pub enum Flaw {
     EventContent,
     /// The index of the traces and their terms don't lead to each other.
     TraceIndex,
+    /// A row of a list is not under its own key, or leads to nothing.
+    ListRow,
 }
 
 impl Flaw {
@@ -127,12 +133,14 @@ impl Flaw {
             Self::StoredUpload => "upload is marked as interrupted",
             Self::BlobContent => "content is damaged",
             Self::QueueDue => "schedule of the queue is wrong",
+            Self::Contacts => "the index of contacts is wrong",
             Self::Stamp => "version stamp is missing or can't be read",
             Self::NoDomain => "is in a domain that is not there",
             Self::RecordContent => "record does not fit the message",
             Self::Answered => "note of the last answer can't be read",
             Self::EventContent => "content of the event can't be read",
             Self::TraceIndex => "index of the traces is wrong",
+            Self::ListRow => "row of a list is wrong",
         }
     }
 }
@@ -255,9 +263,11 @@ pub async fn check_with(
     check.objects().await?;
     check.mailboxes().await?;
     check.accounts().await?;
+    check.contacts().await?;
     check.first_uses().await?;
     check.queue().await?;
     check.events().await?;
+    check.lists().await?;
     check.answered().await?;
     check.traces().await?;
     check.blobs().await?;

@@ -24,12 +24,16 @@ const TABLES: &[Table] = &[
     Table::Upload,
     Table::Grave,
     Table::Object,
+    Table::Contact,
+    Table::ListMember,
     Table::FirstUse,
+    Table::Secret,
     Table::Queue,
     Table::QueueDue,
     Table::Event,
     Table::Parked,
     Table::Answered,
+    Table::ResponderState,
     Table::Trace,
     Table::TraceIndex,
     Table::TraceTerms,
@@ -51,7 +55,7 @@ impl Check<'_> {
 
     /// Visits one row of each account in the tables of accounts, and one of each mailbox in those of mailboxes.
     pub(super) async fn owners(&mut self) -> Result<(), StorageError> {
-        for table in [Table::Meta, Table::Mailbox, Table::MailboxName, Table::Subscription] {
+        for table in [Table::Meta, Table::Mailbox, Table::MailboxName, Table::Subscription, Table::ListMember] {
             let mut pages = Pages::new(self.store, KeyRange::prefix(vec![table as u8]), 1);
             while let Some((key, _)) = pages.next().await?.first() {
                 let Some(part) = keys::middle(key, 1).map(|part| AccountId(u64::from_be_bytes(part))) else {

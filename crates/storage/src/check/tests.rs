@@ -12,10 +12,13 @@ use world::simulated::SimulatedWorld;
 use super::{Contents, Finding, Flaw, Scan, check, check_with};
 use crate::blobs::GRAVE_KEEP;
 use crate::keys::{self, Key, Table};
+use crate::lists::member_key;
 use crate::mailboxes::doomed_key;
 use crate::messages::{ExpungeScope, FlagChange, NewMessage};
 use crate::objects::{PutMode, row_key};
-use crate::rows::{BlobRow, EventRow, MailboxRow, MessageRow, QueueRow, UndoRow};
+use crate::rows::{
+    BlobRow, CursorRow, EventRow, MailboxRow, MemberRow, MessageRow, QueueRow, UndoRow, WaitReason, WaitingRow,
+};
 use crate::store::{Store, counter};
 use crate::usage::usage_key;
 use crate::{Engine, MemoryEngine, StorageError};
@@ -105,6 +108,7 @@ fn queue_row(blob: mail::BlobHash, octets: u64) -> QueueRow {
         dsn_return: None,
         envelope_id: None,
         smtputf8: false,
+        sender_smtputf8: false,
         body: BodyType::SevenBit,
         blob,
         skip_octets: 0,
@@ -116,6 +120,27 @@ fn queue_row(blob: mail::BlobHash, octets: u64) -> QueueRow {
         last_error: None,
         delay_notified: false,
         held: false,
+    }
+}
+
+fn member(name: &str) -> Bytes {
+    MemberRow::new(account(name).address, START).encode().unwrap()
+}
+
+fn waiting() -> WaitingRow {
+    WaitingRow {
+        address: account("garden").address,
+        recipient: account("garden").address,
+        skip_octets: 0,
+        reverse_path: mail::ReversePath::Null,
+        account: None,
+        received_at: START,
+        author: None,
+        subject: String::new(),
+        octets: 5,
+        reason: WaitReason::Moderated,
+        expires: START,
+        decision: None,
     }
 }
 
@@ -353,6 +378,19 @@ damage! {
     queue_gone(s) { s.remove(keys::queue(mail::QueueId(1))); } => [Flaw::References, Flaw::QueueDue];
     queue_unscheduled(s) { s.remove(keys::queue_due(START, mail::QueueId(1))); } => [Flaw::QueueDue];
     queue_scheduled_twice(s) { s.put(keys::queue_due(Timestamp(5), mail::QueueId(1)), ""); } => [Flaw::QueueDue];
+    contacts_of_nobody(s) { s.put(crate::contacts::count_key(AccountId(9)), 0_u64.to_be_bytes().to_vec()); } => [Flaw::Orphans];
+    contact_uncounted(s) {
+        s.put(crate::contacts::row_key(ALICE, &account("x").address), [&[1, 1][..], &[0; 8]].concat());
+    } => [Flaw::Contacts];
+    contact_out_of_time(s) {
+        s.put(crate::contacts::row_key(ALICE, &account("x").address), [&[1, 2][..], &[0; 8]].concat());
+        s.put(crate::contacts::count_key(ALICE), 1_u64.to_be_bytes().to_vec());
+    } => [Flaw::Contacts, Flaw::Contacts];
+    contact_unreadable(s) {
+        s.put(crate::contacts::row_key(ALICE, &account("x").address), "?");
+        s.put(crate::contacts::count_key(ALICE), 1_u64.to_be_bytes().to_vec());
+    } => [Flaw::Undecodable];
+    responder_state_unreadable(s) { s.put(Key::global(Table::ResponderState).u64(1).done(), "?"); } => [Flaw::Undecodable];
     event_unreadable(s) { s.put(keys::event(Topic::MessageStored, 1), "?"); } => [Flaw::Undecodable];
     event_with_another_number(s) {
         let mut row = EventRow::decode(&s.get(&keys::event(Topic::MessageStored, 1)).await).unwrap();
@@ -372,6 +410,25 @@ damage! {
         let alias = mail::Address::parse("gone@example.org").unwrap();
         s.put(keys::first_use(&alias), "?");
     } => [Flaw::Undecodable, Flaw::Orphans];
+    list_row_unreadable(s) { s.put(Key::of(Table::ListMember, ALICE).u8(b'x').done(), "?"); } => [Flaw::Undecodable];
+    list_rows_of_nobody(s) { s.put(member_key(AccountId(9), &account("bob").address), member("bob")); }
+        => [Flaw::Orphans];
+    list_member_under_another_address(s) { s.put(member_key(ALICE, &account("bob").address), member("carol")); }
+        => [Flaw::ListRow];
+    list_cursor_without_event(s) {
+        let done = s.store.transact(|tx| tx.put_list_cursor(ALICE, 9, &CursorRow {
+            mailbox: INBOX, uid: Uid(1), blob: mail::BlobHash([0; 32]), after: None, sent: 0, author: None, rewrite_from: false,
+        })).await;
+        let _done = done.unwrap();
+    } => [Flaw::ListRow];
+    list_waiting_without_message(s) {
+        let done = s.store.transact(|tx| {
+            tx.put_waiting(ALICE, Uid(1), &waiting())?;
+            tx.put_waiting(ALICE, Uid(3), &waiting())
+        }).await;
+        let _done = done.unwrap();
+    } => [Flaw::ListRow];
+    secret_unreadable(s) { s.put(Key::global(Table::Secret).bytes(b"lists").done(), "?"); } => [Flaw::Undecodable];
     event_of_no_topic(s) { s.put(Key::global(Table::Event).u8(99).u64(1).done(), "?"); } => [Flaw::Undecodable];
 }
 

@@ -2,6 +2,7 @@
 
 mod blob;
 mod event;
+mod list;
 mod mailbox;
 mod message;
 mod queue;
@@ -9,6 +10,10 @@ mod undo;
 
 pub use blob::BlobRow;
 pub use event::EventRow;
+pub use list::{
+    BounceScore, CursorRow, ListRequest, MemberRow, MemberState, ModerationDecision, RequestKind, WaitReason,
+    WaitingRow,
+};
 pub use mailbox::MailboxRow;
 pub use message::MessageRow;
 pub use queue::{QueueRecipient, QueueRow, RecipientState};

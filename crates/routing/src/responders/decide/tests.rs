@@ -4,6 +4,8 @@ use mail::{Address, ReversePath};
 use proptest::prelude::*;
 
 use super::*;
+use crate::objects::{GroupObject, Hours, HoursWhen, Object};
+use crate::responders::facts::Received;
 use crate::responders::window::zone_named;
 use crate::testing::{account, address, alias, directory, responder_object};
 
@@ -24,10 +26,19 @@ fn facts(from: &str, marks: HeaderMarks) -> Facts {
             account(1, "alice@a.example"),
             account(2, "carol@a.example"),
             alias("info@a.example", &["alice@a.example"]),
+            alias("all@a.example", &[""]),
+            Object::Group(GroupObject::new(address("board@a.example"))),
         ],
     );
-    let from = ReversePath::parse(&format!("<{from}>")).unwrap();
-    Facts::new(&directory, &out_of_office(), &address("alice@a.example"), from, NOW, marks)
+    let received = Received {
+        recipient: &address("alice@a.example"),
+        reverse_path: ReversePath::parse(&format!("<{from}>")).unwrap(),
+        received_at: NOW,
+        submitter: None,
+        junk: false,
+        marks,
+    };
+    Facts::new(&directory, &out_of_office(), received)
 }
 
 fn marks(edit: impl FnOnce(&mut HeaderMarks)) -> Facts {
@@ -36,8 +47,12 @@ fn marks(edit: impl FnOnce(&mut HeaderMarks)) -> Facts {
     facts("bob@r.example", marks)
 }
 
+fn after_answer(last_answer: Option<LastAnswer>) -> Memory {
+    Memory { last_answer, ..Memory::default() }
+}
+
 fn says(responder: &ResponderObject, facts: &Facts) -> Decision {
-    decide(responder, facts, NOW, &TimeZone::UTC, None)
+    decide(responder, facts, NOW, &TimeZone::UTC, &Memory::default())
 }
 
 #[test]
@@ -72,6 +87,25 @@ fn every_reason_for_silence() {
         (as_is(), from("Alice+x@a.example"), S::Oneself),
         (as_is(), from("info@a.example"), S::Oneself),
         (as_is(), from("ghost@a.example"), S::NoSuchSender),
+        (as_is(), from("board@a.example"), S::Group),
+        (
+            object(|r| r.hours = Some(Hours { week: "mon-fri 09:00-17:00".to_owned(), when: HoursWhen::Outside })),
+            good_facts(),
+            S::Hours,
+        ),
+        (
+            object(|r| r.hours = Some(Hours { week: "someday".to_owned(), when: HoursWhen::Outside })),
+            good_facts(),
+            S::BadWindow,
+        ),
+        (as_is(), marks(|m| m.spam = true), S::Spam),
+        (as_is(), Facts { spam: true, ..good_facts() }, S::Spam),
+        (as_is(), marks(|m| m.authentication_failed = true), S::Unauthenticated),
+        (object(|r| r.audience = Audience::Inside), good_facts(), S::NotInside),
+        (object(|r| r.audience = Audience::Contacts), good_facts(), S::NoContact),
+        (as_is(), Facts { rivals: vec![Audience::Everyone], ..good_facts() }, S::AnotherAnswers),
+        (as_is(), marks(|m| m.recipients = vec![address("all@a.example")]), S::NotAddressed),
+        (as_is(), marks(|m| m.recipients = vec![address("board@a.example")]), S::NotAddressed),
         (as_is(), from("list-bounces@r.example"), S::AutomaticSender),
         (as_is(), from("MAILER-DAEMON@r.example"), S::AutomaticSender),
         (as_is(), marks(|m| m.loops = value("<alice@A.example>")), S::Loop),
@@ -120,25 +154,99 @@ fn what_only_looks_automatic_is_answered() {
 }
 
 #[test]
+fn v03_to_whom_a_responder_speaks() {
+    let audience = |audience| ResponderObject { audience, ..out_of_office() };
+    let inside = Facts { inside: true, ..good_facts() };
+    let contact = Memory { contact: true, ..Memory::default() };
+    let says =
+        |object: &ResponderObject, facts: &Facts, memory: &Memory| decide(object, facts, NOW, &TimeZone::UTC, memory);
+    let nothing = Memory::default();
+    assert_eq!(says(&audience(Audience::Contacts), &good_facts(), &contact), Decision::Answer);
+    assert_eq!(says(&audience(Audience::Contacts), &inside, &nothing), Decision::Answer);
+    assert_eq!(says(&audience(Audience::Inside), &inside, &nothing), Decision::Answer);
+    assert_eq!(says(&audience(Audience::Inside), &good_facts(), &contact), Decision::Silent(Silence::NotInside));
+    // A rival that does not speak to the sender leaves the answer to the next one.
+    let behind = Facts { rivals: vec![Audience::Contacts, Audience::Inside], ..good_facts() };
+    assert_eq!(says(&out_of_office(), &behind, &nothing), Decision::Answer);
+    assert_eq!(says(&out_of_office(), &behind, &contact), Decision::Silent(Silence::AnotherAnswers));
+    // Who has logged in here is who they are, whatever a check of the message said.
+    let mut submitted = Facts { inside: true, ..good_facts() };
+    submitted.unauthenticated = true;
+    assert_eq!(says(&out_of_office(), &submitted, &nothing), Decision::Answer);
+}
+
+#[test]
+fn a13_of_several_absences_the_most_specific_answers() {
+    let away = |id, starts: Option<&str>, ends: Option<&str>, hours: bool| ResponderObject {
+        id,
+        starts: starts.map(str::to_owned),
+        ends: ends.map(str::to_owned),
+        hours: hours.then(|| Hours { week: "daily 00:00-24:00".to_owned(), when: HoursWhen::Inside }),
+        ..out_of_office()
+    };
+    let objects = [
+        away(1, None, None, false),
+        away(2, None, None, true),
+        away(3, Some("2026-09-01"), Some("2026-09-30"), false),
+        away(4, Some("2026-09-20"), Some("2026-09-22"), false),
+        away(5, Some("2026-09-01"), Some("2026-09-30"), true),
+        away(6, Some("2026-09-20"), Some("2026-09-22"), false),
+        away(7, Some("2026-10-01"), Some("2026-10-02"), false),
+        ResponderObject { kind: ResponderKind::Autoresponder, ..away(8, None, None, false) },
+        ResponderObject { enabled: false, ..away(9, Some("2026-09-21"), Some("2026-09-21"), true) },
+    ];
+    let mut all = vec![account(1, "alice@a.example")];
+    all.extend(objects.iter().cloned().map(Object::Responder));
+    let directory = directory(&["a.example"], all);
+    let mut answering: Vec<u64> = Vec::new();
+    for object in &objects {
+        let received = Received {
+            recipient: &address("alice@a.example"),
+            reverse_path: ReversePath::Address(address("bob@r.example")),
+            received_at: NOW,
+            submitter: None,
+            junk: false,
+            marks: good_facts().marks,
+        };
+        if says(object, &Facts::new(&directory, object, received)) == Decision::Answer {
+            answering.push(object.id);
+        }
+    }
+    assert_eq!(answering, [5, 8], "one absence, and the robot on its own");
+}
+
+#[test]
+fn a05_nobody_gets_more_than_the_cap_of_all_responders() {
+    let last = LastAnswer { at: NOW, day_from: NOW, in_day: SENDER_ANSWERS_PER_DAY_MAX };
+    let memory = Memory { last_of_all: Some(last), ..Memory::default() };
+    let at =
+        |secs| decide(&out_of_office(), &good_facts(), NOW.plus(Duration::from_secs(secs)), &TimeZone::UTC, &memory);
+    assert_eq!(at(86_399), Decision::Silent(Silence::SenderCap));
+    assert_eq!(at(86_400), Decision::Answer);
+}
+
+#[test]
 fn a12_the_window_is_about_the_date_of_receipt() {
     let object = ResponderObject { ends: Some("2026-09-21".to_owned()), ..out_of_office() };
     let late = NOW.plus(Duration::from_secs(3 * 86_400));
-    assert_eq!(decide(&object, &good_facts(), late, &TimeZone::UTC, None), Decision::Answer);
+    assert_eq!(decide(&object, &good_facts(), late, &TimeZone::UTC, &Memory::default()), Decision::Answer);
     let facts = Facts { received_at: late, ..good_facts() };
-    assert_eq!(decide(&object, &facts, late, &TimeZone::UTC, None), Decision::Silent(Silence::Over));
+    assert_eq!(decide(&object, &facts, late, &TimeZone::UTC, &Memory::default()), Decision::Silent(Silence::Over));
 }
 
 #[test]
 fn a05_the_frequency_holds_to_the_second() {
     let object = ResponderObject { frequency_secs: 3600, ..out_of_office() };
     let last = LastAnswer::after(None, NOW);
-    let after = |secs| decide(&object, &good_facts(), NOW.plus(Duration::from_secs(secs)), &TimeZone::UTC, Some(last));
+    let after = |secs| {
+        decide(&object, &good_facts(), NOW.plus(Duration::from_secs(secs)), &TimeZone::UTC, &after_answer(Some(last)))
+    };
     assert_eq!(after(0), Decision::Silent(Silence::AnsweredLately));
     assert_eq!(after(3599), Decision::Silent(Silence::AnsweredLately));
     assert_eq!(after(3600), Decision::Answer);
     // A clock that was set back must not open the way.
     let earlier = Timestamp(NOW.0 - 10_000);
-    let back = decide(&object, &good_facts(), earlier, &TimeZone::UTC, Some(last));
+    let back = decide(&object, &good_facts(), earlier, &TimeZone::UTC, &after_answer(Some(last)));
     assert_eq!(back, Decision::Silent(Silence::AnsweredLately));
 }
 
@@ -149,7 +257,7 @@ fn a05_zero_means_every_message_up_to_the_cap_of_a_day() {
     let mut answers = 0;
     for n in 0..10_000 {
         let now = NOW.plus(Duration::from_secs(n));
-        match decide(&object, &good_facts(), now, &TimeZone::UTC, last) {
+        match decide(&object, &good_facts(), now, &TimeZone::UTC, &after_answer(last)) {
             Decision::Answer => {
                 answers += 1;
                 last = Some(LastAnswer::after(last, now));
@@ -159,7 +267,7 @@ fn a05_zero_means_every_message_up_to_the_cap_of_a_day() {
     }
     assert_eq!(answers, ANSWERS_PER_DAY_MAX);
     let next_day = NOW.plus(DAY);
-    assert_eq!(decide(&object, &good_facts(), next_day, &TimeZone::UTC, last), Decision::Answer);
+    assert_eq!(decide(&object, &good_facts(), next_day, &TimeZone::UTC, &after_answer(last)), Decision::Answer);
     assert_eq!(LastAnswer::after(last, next_day).in_day, 1);
 }
 
@@ -213,7 +321,7 @@ proptest! {
                 received_at: now,
                 ..good_facts()
             };
-            let decision = decide(&object, &facts, now, &zone, state[who]);
+            let decision = decide(&object, &facts, now, &zone, &after_answer(state[who]));
 
             let today = jiff::Timestamp::from_second(secs).unwrap().to_zoned(zone.clone()).date();
             let inside = today >= first && today <= last;

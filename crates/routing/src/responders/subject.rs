@@ -1,18 +1,16 @@
 //! The subject of an answer (A2).
 
-use routing::objects::ResponderObject;
-
-use crate::limits::SUBJECT_CHARS_MAX;
+use crate::limits::ANSWER_SUBJECT_CHARS_MAX as SUBJECT_CHARS_MAX;
 
 /// The responder's own subject; without one, its prefix and the decoded subject of the message, the prefix not twice.
 /// One line, whatever the message had.
 #[must_use]
-pub fn answer_subject(responder: &ResponderObject, original: &str) -> String {
-    let own = one_line(&responder.subject);
+pub(super) fn answer_subject(own: &str, prefix: &str, original: &str) -> String {
+    let own = one_line(own);
     if !own.is_empty() {
         return cut(own, SUBJECT_CHARS_MAX);
     }
-    let (prefix, original) = (one_line(&responder.subject_prefix), one_line(original));
+    let (prefix, original) = (one_line(prefix), one_line(original));
     if prefix.is_empty() || begins_with(&original, &prefix) {
         return cut(original, SUBJECT_CHARS_MAX);
     }
@@ -23,12 +21,15 @@ pub fn answer_subject(responder: &ResponderObject, original: &str) -> String {
 }
 
 /// Every control character a space, no space twice, none at the ends.
-pub(crate) fn one_line(text: &str) -> String {
+#[must_use]
+pub fn one_line(text: &str) -> String {
     let spaced = text.split(|c: char| c.is_control() || c.is_whitespace());
     spaced.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-pub(crate) fn cut(text: String, chars_max: usize) -> String {
+/// The first so many characters of a text.
+#[must_use]
+pub fn cut(text: String, chars_max: usize) -> String {
     match text.char_indices().nth(chars_max) {
         Some((at, _)) => text.get(..at).unwrap_or(&text).trim_end().to_owned(),
         None => text,
@@ -43,12 +44,10 @@ fn begins_with(text: &str, start: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::tests::responder;
     use proptest::prelude::*;
 
     fn subject(own: &str, prefix: &str, original: &str) -> String {
-        let object = ResponderObject { subject: own.to_owned(), subject_prefix: prefix.to_owned(), ..responder() };
-        answer_subject(&object, original)
+        answer_subject(own, prefix, original)
     }
 
     #[test]

@@ -1,0 +1,61 @@
+//! A moderator's decision on a waiting message, whoever brings it: a reply, a link or an administrator.
+//!
+//! The decision is a mark on the row and an event; what follows from it (sending the message on, telling its author) is
+//! done by the consumer of [`Topic::HeldMessage`], which finds the mark. So the first decision counts, once.
+
+use mail::{AccountId, Timestamp, Topic, Uid};
+use routing::objects::ListRole;
+use storage::rows::ModerationDecision;
+use storage::{StorageError, Transaction};
+
+use crate::HeldMessage;
+use crate::limits::DECISION_KEEP;
+
+/// What a decision came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It counts.
+    Decided,
+    /// Somebody was faster.
+    Already(ModerationDecision),
+    /// No such message waits (any more).
+    Gone,
+}
+
+/// Decides on a waiting message, unless that is done.
+///
+/// # Errors
+/// When the store fails.
+pub fn decide_waiting(
+    tx: &mut Transaction<'_>,
+    part: AccountId,
+    uid: Uid,
+    decision: ModerationDecision,
+) -> Result<Outcome, StorageError> {
+    let Some(mut row) = tx.waiting(part, uid)? else { return Ok(Outcome::Gone) };
+    if let Some(made) = row.decision {
+        return Ok(Outcome::Already(made));
+    }
+    let Some(mailbox) = tx.mailbox_named(part, "INBOX")? else { return Ok(Outcome::Gone) };
+    let Some(message) = tx.message_row(part, mailbox, uid)? else { return Ok(Outcome::Gone) };
+    let now = decision.at;
+    row.decision = Some(decision);
+    row.expires = Timestamp(now.plus(DECISION_KEEP).0);
+    tx.put_waiting(part, uid, &row)?;
+    let event = HeldMessage {
+        part,
+        mailbox,
+        uid,
+        blob: message.blob,
+        skip_octets: row.skip_octets,
+        octets: row.octets,
+        address: row.address,
+        role: ListRole::Post,
+        recipient: row.recipient,
+        reverse_path: row.reverse_path,
+        account: row.account,
+        received_at: row.received_at,
+    };
+    tx.emit(Topic::HeldMessage, now, event.encode())?;
+    Ok(Outcome::Decided)
+}

@@ -1,0 +1,119 @@
+//! A message that is in a mailbox already, delivered on: its content is named again, not copied.
+
+use bytes::Bytes;
+use mail::{AccountId, Envelope, MailboxId, Uid};
+use routing::Asking;
+use storage::StorageError;
+use storage::blobs::StagedBlob;
+
+use crate::limits::EVENT_HEADER_OCTETS_MAX;
+use crate::plan::Plan;
+use crate::prepared::Prepared;
+use crate::{Delivery, Refused};
+
+/// A stored message, ready to be delivered under any number of envelopes.
+#[derive(Clone, Debug)]
+pub struct StoredMessage {
+    blob: StagedBlob,
+    record: Option<Bytes>,
+    header: String,
+    skip_octets: u32,
+}
+
+impl StoredMessage {
+    /// Its content.
+    #[must_use]
+    pub fn hash(&self) -> mail::BlobHash {
+        self.blob.hash
+    }
+
+    /// Octets of the message as stored.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.blob.octets
+    }
+
+    /// Its header, cut at [`EVENT_HEADER_OCTETS_MAX`]; octets that are no UTF-8 are replaced.
+    #[must_use]
+    pub fn header(&self) -> &str {
+        &self.header
+    }
+}
+
+impl Delivery {
+    /// A message of a mailbox; `None` when it is gone.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn stored(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uid: Uid,
+    ) -> Result<Option<StoredMessage>, StorageError> {
+        let store = self.store();
+        let Some(row) = store.message(account, mailbox, uid).await? else { return Ok(None) };
+        let (Some(blob), Some(mut reader)) = (store.staged_again(&row.blob).await?, store.blob(&row.blob).await?)
+        else {
+            return Ok(None);
+        };
+        let record = store.records(account, mailbox, uid, uid, 1).await?.into_iter().next().map(|(_, record)| record);
+        let start = reader.read(0, EVENT_HEADER_OCTETS_MAX as u64).await?;
+        let end = start.windows(4).position(|four| four == b"\r\n\r\n").map_or(start.len(), |at| at.saturating_add(4));
+        let header = start.get(..end).unwrap_or_default();
+        let skip_octets = own_return_path(header);
+        Ok(Some(StoredMessage { blob, record, header: String::from_utf8_lossy(header).into_owned(), skip_octets }))
+    }
+
+    /// Decides where a stored message goes under a new envelope; as for [`Delivery::prepare`], addresses put no conditions
+    /// to it. Unlike for a fresh one, a recipient that does not exist
+    /// is no error: it is in [`Plan::lost`], for the caller to deal with.
+    ///
+    /// # Errors
+    /// None yet; the type is that of its like.
+    pub fn prepare_stored(&self, message: &StoredMessage, envelope: Envelope) -> Result<Prepared, Refused> {
+        let now = self.store().now();
+        let plan = Plan::new(&self.store().directory(), &envelope, &Asking::server(now));
+        let header = if plan.responders.is_empty() { String::new() } else { message.header.clone() };
+        Ok(Prepared {
+            plan,
+            blob: message.blob.clone(),
+            record: message.record.clone(),
+            header,
+            skip_octets: message.skip_octets,
+            header_smtputf8: envelope.smtputf8,
+            body: envelope.body,
+            notices: Vec::new(),
+            account: None,
+            envelope,
+            now,
+        })
+    }
+}
+
+impl Delivery {
+    /// A prepared message under another envelope; see [`Delivery::prepare_stored`]. Its header is given again, for
+    /// responders: a prepared message keeps it only when it had one to tell.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prepare_again(&self, prepared: &Prepared, header: &[u8], envelope: Envelope) -> Result<Prepared, Refused> {
+        let header = header.get(..header.len().min(EVENT_HEADER_OCTETS_MAX)).unwrap_or_default();
+        let message = StoredMessage {
+            blob: prepared.blob.clone(),
+            record: prepared.record.clone(),
+            header: String::from_utf8_lossy(header).into_owned(),
+            skip_octets: prepared.skip_octets,
+        };
+        self.prepare_stored(&message, envelope)
+    }
+}
+
+/// Octets of the Return-Path in front, which [`Delivery::intake`] wrote.
+fn own_return_path(header: &[u8]) -> u32 {
+    if !header.starts_with(b"Return-Path: ") {
+        return 0;
+    }
+    let end = header.windows(2).position(|two| two == b"\r\n").map_or(0, |at| at.saturating_add(2));
+    u32::try_from(end).unwrap_or(0)
+}

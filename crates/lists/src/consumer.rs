@@ -1,0 +1,436 @@
+//! The consumer of [`Topic::HeldMessage`]: what a message to a list, or to a group's moderators, leads to.
+
+use std::sync::Arc;
+
+use bus::{Consumer, TakeError};
+use delivery::{HeldMessage, StoredMessage};
+use mail::{Address, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath, Topic, Uid};
+use routing::objects::{GroupObject, ListObject};
+use storage::messages::ExpungeScope;
+use storage::rows::{EventRow, MemberState, ModerationDecision, WaitReason, WaitingRow};
+use storage::{StorageError, Transaction};
+use world::BoxFuture;
+
+use crate::Lists;
+use crate::acts::{Acts, Allowance, Draft, LetterKind};
+use crate::bounces::{self, Report, day};
+use crate::distribute::refused;
+use crate::function::{Function, Returned};
+use crate::incoming::Incoming;
+use crate::limits::{
+    EXCERPT_CHARS, LETTERS_PER_DAY, LINK_KEEP, MODERATOR_LETTERS_PER_DAY, READ_OCTETS_MAX, WAITING_MAX,
+};
+use crate::place::Place;
+use crate::post::{PostFacts, PostVerdict, judge};
+use crate::text::{Because, Shown, Words};
+use crate::token::{Purpose, digest};
+
+/// One event with everything read.
+pub(crate) struct Case {
+    pub number: u64,
+    pub event: HeldMessage,
+    pub place: Place,
+    pub stored: StoredMessage,
+    pub incoming: Incoming,
+}
+
+impl Consumer for Lists {
+    fn take<'a>(&'a self, event: &'a EventRow) -> BoxFuture<'a, Result<(), TakeError>> {
+        Box::pin(self.handle(event))
+    }
+}
+
+impl Lists {
+    async fn handle(&self, row: &EventRow) -> Result<(), TakeError> {
+        let event = HeldMessage::decode(&row.payload)
+            .map_err(|error| TakeError::Permanent(format!("the event can't be read: {error}")))?;
+        let place = Place::of(&self.store.directory(), event.part);
+        let stored = self.delivery.stored(event.part, event.mailbox, event.uid).await?;
+        let (Some(place), Some(stored)) = (place, stored) else {
+            // The list was deleted, or the message dealt with: there is nothing left to do.
+            return self.end(row.number, &event, Acts::default(), Keep::Message).await;
+        };
+        let start = self.start_of(&event, stored.octets()).await?;
+        let whole = start.len() as u64 == stored.octets();
+        let Some(incoming) = Incoming::read(&start, whole) else {
+            tracing::info!(list = %place.address(), uid = event.uid.0, "dropped: its header does not end");
+            return self.end(row.number, &event, Acts::default(), Keep::Nothing).await;
+        };
+        let case = Case { number: row.number, event, place, stored, incoming };
+        if self.store.list_cursor(case.event.part, case.number).await?.is_some() {
+            // On its way already: whatever the list says to new posts now, this one goes on.
+            return self.pass(&case).await;
+        }
+        match self.store.waiting(case.event.part, case.event.uid).await? {
+            Some(WaitingRow { decision: Some(decision), .. }) if decision.approved => self.pass(&case).await,
+            Some(waiting @ WaitingRow { decision: Some(_), .. }) => self.rejected(&case, &waiting).await,
+            // It waits already.
+            Some(_) => self.end(case.number, &case.event, Acts::default(), Keep::Message).await,
+            None => self.dispatch(&case).await,
+        }
+    }
+
+    async fn start_of(&self, event: &HeldMessage, octets: u64) -> Result<Vec<u8>, TakeError> {
+        let row = self.store.message(event.part, event.mailbox, event.uid).await?;
+        let Some(row) = row else { return Ok(Vec::new()) };
+        match self.store.blob(&row.blob).await? {
+            Some(mut reader) => Ok(reader.read(0, octets.min(READ_OCTETS_MAX)).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn dispatch(&self, case: &Case) -> Result<(), TakeError> {
+        let function = Function::of(case.place.address(), &case.event.address);
+        let automatic = case.incoming.automatic || case.event.reverse_path.is_null();
+        match (&case.place, function) {
+            (Place::List(list), Function::Post) => self.judge_post(case, list).await,
+            (Place::Group(group), Function::Post) => self.judge_group(case, group).await,
+            (Place::List(list), Function::Bounces(returned)) => self.bounced(case, list, returned).await,
+            (Place::List(list), Function::Owner) => self.to_owners(case, list).await,
+            // Orders of machines are none: an absence must not confirm anything.
+            _ if automatic => self.drop_case(case, "an order that a machine wrote").await,
+            (_, Function::Confirm(token)) => self.confirmed_by_mail(case, &token).await,
+            (Place::List(list), function) => self.ordered(case, list, &function).await,
+            (Place::Group(_), _) => self.drop_case(case, "groups take no orders").await,
+        }
+    }
+
+    pub(crate) async fn drop_case(&self, case: &Case, why: &str) -> Result<(), TakeError> {
+        tracing::info!(list = %case.place.address(), sender = %case.event.reverse_path, why, "dropped");
+        self.end(case.number, &case.event, Acts::default(), Keep::Nothing).await
+    }
+
+    /// A post to a list that nobody has decided on yet.
+    async fn judge_post(&self, case: &Case, list: &Arc<ListObject>) -> Result<(), TakeError> {
+        let facts = self.facts(case, list).await?;
+        let verdict = judge(list, facts);
+        tracing::info!(list = %list.address, sender = %case.event.reverse_path, octets = facts.octets, %verdict, "post judged");
+        match verdict {
+            PostVerdict::Drop(_) => self.end(case.number, &case.event, Acts::default(), Keep::Nothing).await,
+            PostVerdict::Refuse(because) => {
+                let words = Words::Refused { subject: &case.incoming.subject, because };
+                self.end_with_author_letter(case, words, LetterKind::Refused).await
+            }
+            PostVerdict::Hold(reason) => self.hold(case, reason).await,
+            PostVerdict::Send => self.pass(case).await,
+        }
+    }
+
+    async fn facts(&self, case: &Case, list: &ListObject) -> Result<PostFacts, StorageError> {
+        let own = [list.address.canonical().to_string(), crate::header::list_id(&list.address)];
+        let account = {
+            let directory = self.store.directory();
+            case.event.account.and_then(|id| directory.account_by_id(id).cloned())
+        };
+        let mut candidates: Vec<Address> = case.incoming.author.iter().cloned().collect();
+        candidates.extend(case.event.reverse_path.address().cloned());
+        candidates.extend(account.iter().flat_map(|account| account.addresses().collect::<Vec<_>>()));
+        let mut member = false;
+        for address in &candidates {
+            let found = self.store.member(list.id, address).await?;
+            member |= found.is_some_and(|found| found.state != MemberState::Pending);
+        }
+        Ok(PostFacts {
+            been_here: case.incoming.been_there.iter().any(|place| own.contains(place)),
+            null_path: case.event.reverse_path.is_null(),
+            reply_of_machine: case.incoming.reply_of_machine,
+            has_author: case.incoming.author.is_some(),
+            member,
+            decider: self.decides(case, list.deciders().iter().chain(&list.owners)),
+            octets: case.stored.octets().saturating_sub(case.incoming.own_octets),
+        })
+    }
+
+    /// Whether the submitter has logged in as one of these.
+    fn decides<'a>(&self, case: &Case, mut deciders: impl Iterator<Item = &'a Address>) -> bool {
+        let directory = self.store.directory();
+        let Some(account) = case.event.account else { return false };
+        deciders.any(|decider| directory.account_at(decider).is_some_and(|found| found.id == account))
+    }
+
+    async fn judge_group(&self, case: &Case, group: &Arc<GroupObject>) -> Result<(), TakeError> {
+        if self.decides(case, group.moderators.iter()) {
+            return self.pass(case).await;
+        }
+        if case.event.reverse_path.is_null() || case.incoming.reply_of_machine {
+            return self.drop_case(case, "an answer or a report of a machine").await;
+        }
+        self.hold(case, WaitReason::Moderated).await
+    }
+
+    /// Sends a message on.
+    async fn pass(&self, case: &Case) -> Result<(), TakeError> {
+        match &case.place {
+            Place::List(list) => self.distribute(case, list).await,
+            Place::Group(group) => {
+                let mut envelope = Envelope::new(case.event.reverse_path.clone());
+                (envelope.body, envelope.smtputf8) = self.nature(&case.stored).await?;
+                envelope.recipients.push(recipient(&group.address));
+                let prepared = self.delivery.prepare_stored(&case.stored, envelope).map_err(refused)?;
+                let mut acts = Acts::default();
+                acts.letter(Some(prepared));
+                self.end(case.number, &case.event, acts, Keep::Nothing).await
+            }
+        }
+    }
+
+    /// A moderator has to decide: the message stays, and each moderator gets a letter.
+    async fn hold(&self, case: &Case, reason: WaitReason) -> Result<(), TakeError> {
+        let (event, place, days) = (&case.event, &case.place, case.place.waiting_days());
+        if self.store.waiting_after(event.part, Uid(0), WAITING_MAX).await?.len() >= WAITING_MAX {
+            tracing::warn!(list = %place.address(), "too many messages wait for its moderators");
+            let words = Words::Refused { subject: &case.incoming.subject, because: Because::TooManyWait };
+            return self.end_with_author_letter(case, words, LetterKind::Refused).await;
+        }
+        let now = self.store.now();
+        let row = WaitingRow {
+            address: event.address.clone(),
+            recipient: event.recipient.clone(),
+            skip_octets: event.skip_octets,
+            reverse_path: event.reverse_path.clone(),
+            account: event.account,
+            received_at: event.received_at,
+            author: case.incoming.author.clone(),
+            subject: case.incoming.subject.clone(),
+            octets: case.stored.octets(),
+            reason,
+            expires: now.plus(std::time::Duration::from_secs(u64::from(days) * 86_400)),
+            decision: None,
+        };
+        let excerpt: String = case.incoming.text.chars().take(EXCERPT_CHARS).collect();
+        let mut acts = Acts::default();
+        for decider in place.deciders() {
+            let link = self.link(Purpose::Moderate, place, event.uid.0, decider, LINK_KEEP);
+            let shown = Shown {
+                author: author_line(case),
+                subject: &case.incoming.subject,
+                octets: case.stored.octets(),
+                excerpt: &excerpt,
+                because: because(reason),
+            };
+            let draft = Draft {
+                reply_to: self.confirm_address(Purpose::Moderate, place, event.uid.0),
+                ..Draft::new(decider, Words::Moderate { shown, link: link.as_deref(), days })
+            };
+            let to = decider.canonical().to_string();
+            let allowance = Allowance { kind: LetterKind::Moderate, to, max: MODERATOR_LETTERS_PER_DAY };
+            acts.counted(allowance, self.draft(place, draft).await?);
+        }
+        if let Place::List(list) = place
+            && list.settings.waiting_notice
+            && let Some(author) = self.answerable(&event.reverse_path, event.account, case.incoming.author.as_ref())
+            && !case.incoming.automatic
+        {
+            let words = Words::Waiting { subject: &case.incoming.subject };
+            let letter =
+                self.draft(place, Draft { about: case.incoming.message_id.as_deref(), ..Draft::new(&author, words) });
+            let allowance = Allowance { kind: LetterKind::Waiting, to: author.canonical().to_string(), max: 1 };
+            acts.counted(allowance, letter.await?);
+        }
+        let (part, uid) = (event.part, event.uid);
+        acts.change(move |tx| tx.put_waiting(part, uid, &row).map(|()| true));
+        self.end(case.number, event, acts, Keep::Message).await
+    }
+
+    /// A moderator said no: its author hears of it, when that can't hit a stranger.
+    async fn rejected(&self, case: &Case, waiting: &WaitingRow) -> Result<(), TakeError> {
+        let reason = waiting.decision.as_ref().map(|decision| decision.reason.clone()).unwrap_or_default();
+        let words = Words::Rejected { subject: &waiting.subject, reason: &reason };
+        self.end_with_author_letter(case, words, LetterKind::Refused).await
+    }
+
+    async fn end_with_author_letter(&self, case: &Case, words: Words<'_>, kind: LetterKind) -> Result<(), TakeError> {
+        let mut acts = Acts::default();
+        let event = &case.event;
+        let author = self.answerable(&event.reverse_path, event.account, case.incoming.author.as_ref());
+        if let Some(author) = author.filter(|_| !case.incoming.automatic) {
+            let draft = Draft { about: case.incoming.message_id.as_deref(), ..Draft::new(&author, words) };
+            let allowance = Allowance { kind, to: author.canonical().to_string(), max: LETTERS_PER_DAY };
+            acts.counted(allowance, self.draft(&case.place, draft).await?);
+        }
+        self.end(case.number, event, acts, Keep::Nothing).await
+    }
+
+    /// Who may be written to about a message: its author, when they have logged in here, or when the envelope is of
+    /// the same domain. A spammer's invention is not.
+    pub(crate) fn answerable(
+        &self,
+        reverse_path: &ReversePath,
+        account: Option<mail::AccountId>,
+        author: Option<&Address>,
+    ) -> Option<Address> {
+        let path = reverse_path.address()?;
+        let author = author.unwrap_or(path);
+        (!is_machine(author) && (account.is_some() || author.domain() == path.domain())).then(|| author.clone())
+    }
+
+    /// Mail to `-owner` goes to the owners as it came, with the list's bounces address as its reverse-path, to which
+    /// nothing answers: so it can't come back.
+    async fn to_owners(&self, case: &Case, list: &ListObject) -> Result<(), TakeError> {
+        let own = list.address.canonical().to_string();
+        if case.incoming.been_there.contains(&own) || case.event.reverse_path.is_null() {
+            return self.drop_case(case, "a report, or here before").await;
+        }
+        let Some(bounces) = case.place.address_with("-bounces") else {
+            return self.drop_case(case, "the list's address is too long").await;
+        };
+        let mut envelope = Envelope::new(ReversePath::Address(bounces));
+        (envelope.body, envelope.smtputf8) = self.nature(&case.stored).await?;
+        // An owner that is an address of this list would be a circle.
+        let outside =
+            |owner: &&Address| !owner.same_mailbox(&list.address) && !owner.same_mailbox(&case.event.recipient);
+        envelope.recipients = list.owners.iter().filter(outside).map(recipient).collect();
+        let mut acts = Acts::default();
+        if !envelope.recipients.is_empty() {
+            acts.letter(Some(self.delivery.prepare_stored(&case.stored, envelope).map_err(refused)?));
+        }
+        self.end(case.number, &case.event, acts, Keep::Nothing).await
+    }
+
+    /// A DSN for a member's copy. What is none goes nowhere.
+    async fn bounced(&self, case: &Case, list: &Arc<ListObject>, returned: Option<Returned>) -> Result<(), TakeError> {
+        let Some(report) = case.incoming.report.filter(|report| *report != Report::Nothing) else {
+            return self.drop_case(case, "no report of a failure").await;
+        };
+        let Some(member) = self.returned_member(list, returned).await? else {
+            return self.drop_case(case, "a report about nobody").await;
+        };
+        let Some(row) = self.store.member(list.id, &member).await? else {
+            return self.drop_case(case, "a report about somebody who has left").await;
+        };
+        let today = day(self.store.now());
+        let mut after = row.bounces;
+        bounces::count(&mut after, report, today);
+        let suspends = row.state == MemberState::Active && bounces::too_often(after, list.settings.bounce_days_max);
+        let mut acts = Acts::default();
+        let (part, before) = (list.id, row.clone());
+        acts.change(move |tx| match tx.member(part, &before.address)? {
+            Some(mut now) if now == before => {
+                bounces::count(&mut now.bounces, report, today);
+                if suspends {
+                    now.state = MemberState::Suspended;
+                }
+                tx.put_member(part, &now).map(|()| true)
+            }
+            // Changed meanwhile: decided anew at the next attempt.
+            Some(_) => Err(StorageError::NotAllowed("the member changed meanwhile")),
+            None => Ok(true),
+        });
+        if suspends {
+            for owner in &list.owners {
+                acts.letter(
+                    self.draft(&case.place, Draft::new(owner, Words::SuspendedOwner { member: &row.address })).await?,
+                );
+            }
+            let back = self.link(Purpose::Manage, &case.place, 0, &row.address, LINK_KEEP);
+            let draft = Draft {
+                language: row.language.as_deref(),
+                ..Draft::new(&row.address, Words::Suspended { back: back.as_deref() })
+            };
+            acts.letter(self.draft(&case.place, draft).await?);
+        }
+        tracing::info!(list = %list.address, member = %row.address, ?report, tenths = after.tenths, suspends, "bounce counted");
+        self.end(case.number, &case.event, acts, Keep::Nothing).await
+    }
+
+    async fn returned_member(
+        &self,
+        list: &ListObject,
+        returned: Option<Returned>,
+    ) -> Result<Option<Address>, StorageError> {
+        match returned {
+            None => Ok(None),
+            Some(Returned::Member(tag, member)) => {
+                Ok(self.tokens.is_bounce_of(list.id, &tag, &member).then_some(member))
+            }
+            Some(Returned::Digest(tag, wanted)) => {
+                let mut after: Option<Address> = None;
+                loop {
+                    let page = self.store.members_after(list.id, after.as_ref(), 1_000).await?;
+                    let Some(last) = page.last() else { return Ok(None) };
+                    after = Some(last.address.clone());
+                    let found = page.into_iter().map(|row| row.address).find(|address| {
+                        digest(&address.canonical()) == wanted && self.tokens.is_bounce_of(list.id, &tag, address)
+                    });
+                    if found.is_some() {
+                        return Ok(found);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends an event with its effects.
+    pub(crate) async fn end(&self, number: u64, event: &HeldMessage, acts: Acts, keep: Keep) -> Result<(), TakeError> {
+        let (event, now) = (event.clone(), self.store.now());
+        self.store
+            .transact(move |tx| {
+                if !tx.finish_event(Topic::HeldMessage, number)? {
+                    return Ok(());
+                }
+                acts.apply(tx, event.part, now)?;
+                match keep {
+                    Keep::Message => Ok(()),
+                    Keep::Nothing => expunge(tx, &event, now),
+                }
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+/// Whether the message stays in the INBOX of the part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Message,
+    Nothing,
+}
+
+/// Removes the message that an event is about.
+pub(crate) fn expunge(tx: &mut Transaction<'_>, event: &HeldMessage, now: mail::Timestamp) -> Result<(), StorageError> {
+    if tx.message_row(event.part, event.mailbox, event.uid)?.is_some() {
+        tx.expunge(event.part, event.mailbox, &[event.uid], ExpungeScope::All, now)?;
+    }
+    Ok(())
+}
+
+/// A recipient whose failure is reported, and nothing else.
+pub(crate) fn recipient(address: &Address) -> EnvelopeRecipient {
+    EnvelopeRecipient {
+        forward_path: ForwardPath::Address(address.clone()),
+        notify: DsnNotify::asked(false, true, false),
+        original: None,
+    }
+}
+
+/// A decision, as a moderator makes it.
+pub(crate) fn decision(approved: bool, by: String, reason: String, at: mail::Timestamp) -> ModerationDecision {
+    ModerationDecision { approved, by, at, reason }
+}
+
+fn because(reason: WaitReason) -> Because {
+    match reason {
+        WaitReason::Moderated => Because::Moderated,
+        WaitReason::NonMember => Because::NonMember,
+    }
+}
+
+fn author_line(case: &Case) -> String {
+    match &case.incoming.author {
+        Some(author) if case.incoming.author_name.is_empty() => author.to_string(),
+        Some(author) => format!("{} <{author}>", case.incoming.author_name),
+        None => case.event.reverse_path.to_string(),
+    }
+}
+
+/// Addresses behind which no person reads (RFC 5230 §4.6 names the like).
+fn is_machine(address: &Address) -> bool {
+    let local = address.local().canonical();
+    let local = local.as_str();
+    ["mailer-daemon", "noreply", "no-reply", "donotreply", "bounces", "bounce"]
+        .iter()
+        .any(|name| local == *name || local.strip_prefix(name).is_some_and(|rest| rest.starts_with(['-', '+', '='])))
+        || ["-request", "-owner", "-bounces", "-confirm", "-noreply", "-no-reply"]
+            .iter()
+            .any(|end| local.ends_with(end))
+}

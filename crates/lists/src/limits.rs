@@ -1,0 +1,60 @@
+//! Bounds of mailing lists.
+
+use std::time::Duration;
+
+/// Members that one transaction deals with when a post goes out.
+pub const BATCH_MEMBERS: usize = 100;
+
+/// Octets at the start of a message that are read: its header, the first text, what a DSN says.
+pub const READ_OCTETS_MAX: u64 = 256 * 1024;
+
+/// Letters of one kind that an address is sent in a day, asked for or not: nobody can use a list to fill a mailbox.
+pub const LETTERS_PER_DAY: u32 = 3;
+
+/// Confirmation letters of one list in a day, all addresses together.
+pub const CONFIRMATIONS_PER_DAY: u32 = 500;
+
+/// How long a confirmation is waited for.
+pub const REQUEST_KEEP: Duration = Duration::from_secs(3 * 86_400);
+
+/// How long a pending member waits for a moderator.
+pub const APPROVAL_KEEP: Duration = Duration::from_secs(30 * 86_400);
+
+/// How long a link to leave or to manage one's membership holds. RFC 8058 §4 wants them to outlive the message.
+pub const LINK_KEEP: Duration = Duration::from_secs(365 * 86_400);
+
+/// Days after which a message that waits for a group's moderators is refused by itself.
+pub const GROUP_WAITING_DAYS: u32 = 7;
+
+/// Characters of a waiting message's text that moderators are shown.
+pub const EXCERPT_CHARS: usize = 1_200;
+
+/// Characters of a reason that a moderator gives.
+pub const REASON_CHARS: usize = 500;
+
+/// Characters of a display name.
+pub const NAME_CHARS: usize = 100;
+
+/// Between two sweeps of what has expired.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(900);
+
+/// Rows that one step of sweeping looks at.
+pub const SWEEP_ROWS: usize = 200;
+
+/// How long the DMARC policy of a domain is looked for.
+pub const DMARC_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Names that are asked for a DMARC policy, from the author's domain upwards.
+pub const DMARC_NAMES_MAX: usize = 5;
+
+/// Octets of a form that a page takes.
+pub const FORM_OCTETS_MAX: usize = 16 * 1024;
+
+/// Characters of a subject that are kept of a message.
+pub const SUBJECT_CHARS: usize = 500;
+
+/// Messages of one list or group that wait for a moderator at a time.
+pub const WAITING_MAX: usize = 1_000;
+
+/// Letters about waiting messages that a moderator of a list gets in a day; the rest waits without a letter.
+pub const MODERATOR_LETTERS_PER_DAY: u32 = 100;

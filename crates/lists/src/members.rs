@@ -1,0 +1,419 @@
+//! Joining, leaving, moving to another address (R8): orders by mail, and what follows once they are confirmed.
+
+use std::sync::Arc;
+
+use bus::TakeError;
+use delivery::Prepared;
+use mail::{AccountId, Address, Timestamp};
+use routing::objects::{Joining, ListObject};
+use storage::StorageError;
+use storage::rows::{BounceScore, ListRequest, MemberRow, MemberState, RequestKind};
+
+use crate::Lists;
+use crate::acts::{Acts, Allowance, Draft, LetterKind};
+use crate::bounces::day;
+use crate::consumer::{Case, Keep};
+use crate::function::Function;
+use crate::limits::{APPROVAL_KEEP, CONFIRMATIONS_PER_DAY, LETTERS_PER_DAY, LINK_KEEP, REQUEST_KEEP};
+use crate::place::Place;
+use crate::text::Words;
+use crate::token::Purpose;
+
+/// What somebody wants of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Join,
+    Leave,
+    Move(Address),
+    Help,
+}
+
+impl Order {
+    /// Reads a subject, or the first line of a text; `None` when it is no order.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let text = text.trim().trim_matches(['"', '«', '»', '.', '!', ' ']).to_lowercase();
+        let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((&text, ""));
+        match word {
+            "subscribe" | "join" | "inscription" | "abonner" | "abonnement" => Some(Self::Join),
+            "unsubscribe" | "leave" | "désinscription" | "desinscription" | "désabonner" | "désabonnement" => {
+                Some(Self::Leave)
+            }
+            "move" | "address" | "adresse" => {
+                let rest = rest.trim().trim_start_matches("mailto:").trim_matches(['<', '>']);
+                Address::parse(rest).ok().map(Self::Move)
+            }
+            "help" | "aide" => Some(Self::Help),
+            _ => None,
+        }
+    }
+}
+
+/// What came of a confirmation, for a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Confirmed {
+    Joined,
+    WaitsForModerator,
+    Left,
+    /// A letter went to the new address.
+    NewAddressAsked(Address),
+    Moved(Address),
+    /// Used already, or too late.
+    Void,
+}
+
+impl Lists {
+    /// An order by mail.
+    pub(crate) async fn ordered(
+        &self,
+        case: &Case,
+        list: &Arc<ListObject>,
+        function: &Function,
+    ) -> Result<(), TakeError> {
+        let Some(author) = case.incoming.author.clone() else {
+            return self.drop_case(case, "an order without a sender").await;
+        };
+        let mut language = case.incoming.language;
+        let order = match function {
+            Function::Join => Order::Join,
+            Function::Leave => Order::Leave,
+            Function::Post | Function::Owner | Function::Request | Function::Confirm(_) | Function::Bounces(_) => {
+                let subject = case.incoming.plain_subject();
+                let words = std::iter::once(subject.as_str()).chain(case.incoming.lines().take(5));
+                let found = words.filter_map(|text| Order::read(text).map(|order| (order, is_french(text)))).next();
+                // Who orders in French reads French.
+                language = language.or(found.as_ref().filter(|(_, french)| *french).map(|_| "fr"));
+                found.map_or(Order::Help, |(order, _)| order)
+            }
+        };
+        // Who has logged in as the author needs to confirm nothing.
+        let trusted = {
+            let directory = self.store.directory();
+            let account = directory.account_at(&author);
+            account.is_some_and(|account| Some(account.id) == case.event.account)
+        };
+        let acts = self.order(&case.place, list, &author, &case.incoming.author_name, language, order, trusted).await?;
+        self.end(case.number, &case.event, acts, Keep::Nothing).await
+    }
+
+    /// What follows from an order of an address, which anybody may have written unless it is `trusted`.
+    pub(crate) async fn order(
+        &self,
+        place: &Place,
+        list: &Arc<ListObject>,
+        who: &Address,
+        name: &str,
+        language: Option<&str>,
+        order: Order,
+        trusted: bool,
+    ) -> Result<Acts, TakeError> {
+        let member = self.store.member(list.id, who).await?;
+        let known = member.as_ref().and_then(|member| member.language.clone());
+        let language = known.as_deref().or(language);
+        let active = member.as_ref().filter(|member| member.state == MemberState::Active);
+        let manage = self.link(Purpose::Manage, place, 0, who, LINK_KEEP);
+        let manage = manage.as_deref();
+        match order {
+            Order::Join if active.is_some() => self.note(place, who, language, Words::AlreadyMember { manage }).await,
+            // A suspended member comes back whatever the list says to strangers.
+            Order::Join if member.is_none() && list.settings.joining == Joining::Closed => {
+                self.note(place, who, language, Words::Closed).await
+            }
+            Order::Join if trusted && list.settings.joining == Joining::Open => {
+                self.joined(place, list, who, name, language.map(str::to_owned)).await
+            }
+            Order::Join => self.ask(place, who, name, language, RequestKind::Join, who).await,
+            Order::Leave | Order::Move(_) if member.is_none() => {
+                self.note(place, who, language, Words::NotMember).await
+            }
+            Order::Leave if trusted => self.left(place, list.id, who).await,
+            Order::Leave => self.ask(place, who, name, language, RequestKind::Leave, who).await,
+            Order::Move(to) if trusted => {
+                let kind = RequestKind::Move { to: to.clone() };
+                self.ask(place, who, name, language, kind, &to).await
+            }
+            Order::Move(to) => self.ask(place, who, name, language, RequestKind::MoveAsked { to }, who).await,
+            Order::Help => self.note(place, who, language, Words::Help { member: member.is_some(), manage }).await,
+        }
+    }
+
+    /// Carries out a confirmed request, however it was confirmed.
+    pub(crate) async fn confirm(&self, place: &Place, number: u32) -> Result<(Confirmed, Acts), TakeError> {
+        let part = place.part();
+        let Place::List(list) = place else { return Ok((Confirmed::Void, Acts::default())) };
+        let now = self.store.now();
+        let request = self.store.list_request(part, number).await?.filter(|request| request.expires >= now);
+        let Some(request) = request else { return Ok((Confirmed::Void, Acts::default())) };
+        let who = &request.address;
+        // A list may have been closed since.
+        let closed = list.settings.joining == Joining::Closed;
+        let (confirmed, mut acts) = match &request.kind {
+            RequestKind::Join if closed && self.store.member(part, who).await?.is_none() => {
+                return Ok((Confirmed::Void, Acts::default()));
+            }
+            RequestKind::Join if list.settings.joining == Joining::Approval => {
+                (Confirmed::WaitsForModerator, self.pending(place, list, &request).await?)
+            }
+            RequestKind::Join => {
+                let acts = self.joined(place, list, who, &request.name, request.language.clone()).await?;
+                (Confirmed::Joined, acts)
+            }
+            RequestKind::Leave => (Confirmed::Left, self.left(place, part, who).await?),
+            RequestKind::MoveAsked { to } => {
+                let kind = RequestKind::Move { to: to.clone() };
+                let acts = self.ask(place, who, &request.name, request.language.as_deref(), kind, to).await?;
+                (Confirmed::NewAddressAsked(to.clone()), acts)
+            }
+            RequestKind::Move { to } => (Confirmed::Moved(to.clone()), self.moved(place, part, who, to).await?),
+            RequestKind::Approval => return Ok((Confirmed::Void, Acts::default())),
+        };
+        acts.guard(move |tx| Ok(tx.take_list_request(part, number)?.is_some()));
+        Ok((confirmed, acts))
+    }
+
+    /// Stores a request and asks `reader` to confirm it.
+    async fn ask(
+        &self,
+        place: &Place,
+        who: &Address,
+        name: &str,
+        language: Option<&str>,
+        kind: RequestKind,
+        reader: &Address,
+    ) -> Result<Acts, TakeError> {
+        let part = place.part();
+        let number = self.store.free_request_number(part).await?;
+        let link = self.link(Purpose::Confirm, place, number, reader, REQUEST_KEEP);
+        let link = link.as_deref();
+        let words = match &kind {
+            RequestKind::Join | RequestKind::Approval => Words::ConfirmJoin { link },
+            RequestKind::Leave => Words::ConfirmLeave { link },
+            RequestKind::MoveAsked { to } => Words::ConfirmMoveAsked { to, link },
+            RequestKind::Move { .. } => Words::ConfirmMove { from: who, link },
+        };
+        let reply_to = self.confirm_address(Purpose::Confirm, place, number);
+        let draft = Draft { reply_to, language, ..Draft::new(reader, words) };
+        let letter = self.draft(place, draft).await?;
+        let now = self.store.now();
+        let request = ListRequest {
+            kind,
+            address: who.clone(),
+            name: name.to_owned(),
+            language: language.map(str::to_owned),
+            expires: now.plus(REQUEST_KEEP),
+        };
+        let (today, to) = (day(now), reader.canonical().to_string());
+        let mut acts = Acts::default();
+        acts.change(move |tx| {
+            // No letter, no request: both are bounded by the same counts.
+            let all = LetterKind::AllConfirmations as u8;
+            if !tx.take_letter(part, today, LetterKind::Confirm as u8, &to, LETTERS_PER_DAY)?
+                || !tx.take_letter(part, today, all, "", CONFIRMATIONS_PER_DAY)?
+            {
+                return Ok(false);
+            }
+            tx.put_list_request(part, number, &request).map(|()| true)
+        });
+        acts.letter(letter);
+        Ok(acts)
+    }
+
+    async fn note(
+        &self,
+        place: &Place,
+        who: &Address,
+        language: Option<&str>,
+        words: Words<'_>,
+    ) -> Result<Acts, TakeError> {
+        let letter = self.draft(place, Draft { language, ..Draft::new(who, words) }).await?;
+        let mut acts = Acts::default();
+        let to = who.canonical().to_string();
+        acts.counted(Allowance { kind: LetterKind::Note, to, max: LETTERS_PER_DAY }, letter);
+        Ok(acts)
+    }
+
+    async fn joined(
+        &self,
+        place: &Place,
+        list: &ListObject,
+        who: &Address,
+        name: &str,
+        language: Option<String>,
+    ) -> Result<Acts, TakeError> {
+        let mut acts = Acts::default();
+        let mut fresh = MemberRow::new(who.clone(), self.store.now());
+        (fresh.name, fresh.language) = (name.to_owned(), language.clone());
+        let part = list.id;
+        acts.change(move |tx| {
+            let member = match tx.member(part, &fresh.address)? {
+                Some(there) => MemberRow { state: MemberState::Active, bounces: BounceScore::default(), ..there },
+                None => fresh.clone(),
+            };
+            tx.put_member(part, &member).map(|()| true)
+        });
+        acts.letter(self.welcome(place, who, language.as_deref()).await?);
+        Ok(acts)
+    }
+
+    async fn welcome(
+        &self,
+        place: &Place,
+        who: &Address,
+        language: Option<&str>,
+    ) -> Result<Option<Prepared>, TakeError> {
+        let manage = self.link(Purpose::Manage, place, 0, who, LINK_KEEP);
+        let words = Words::Welcome { manage: manage.as_deref() };
+        self.draft(place, Draft { language, ..Draft::new(who, words) }).await
+    }
+
+    async fn pending(&self, place: &Place, list: &ListObject, request: &ListRequest) -> Result<Acts, TakeError> {
+        let (part, now) = (list.id, self.store.now());
+        let number = self.store.free_request_number(part).await?;
+        let mut member = MemberRow::new(request.address.clone(), now);
+        (member.name, member.state) = (request.name.clone(), MemberState::Pending);
+        member.language.clone_from(&request.language);
+        let approval = ListRequest { kind: RequestKind::Approval, expires: now.plus(APPROVAL_KEEP), ..request.clone() };
+        let mut acts = Acts::default();
+        acts.change(move |tx| {
+            // One who is a member already needs no approval.
+            if tx.member(part, &member.address)?.is_some_and(|there| there.state != MemberState::Pending) {
+                return Ok(false);
+            }
+            tx.put_member(part, &member)?;
+            tx.put_list_request(part, number, &approval).map(|()| true)
+        });
+        for decider in place.deciders() {
+            let link = self.link(Purpose::Approve, place, number, decider, APPROVAL_KEEP);
+            let draft = Draft {
+                reply_to: self.confirm_address(Purpose::Approve, place, number),
+                ..Draft::new(decider, Words::Approve { who: &request.address, link: link.as_deref() })
+            };
+            acts.letter(self.draft(place, draft).await?);
+        }
+        acts.letter(self.draft(place, Draft::new(&request.address, Words::WaitsForApproval)).await?);
+        Ok(acts)
+    }
+
+    /// A moderator has decided on a pending member. `None`: nobody waits (any more).
+    pub(crate) async fn approve(
+        &self,
+        place: &Place,
+        number: u32,
+        approved: bool,
+        reason: &str,
+    ) -> Result<Option<Acts>, TakeError> {
+        let (part, now) = (place.part(), self.store.now());
+        let request = self.store.list_request(part, number).await?;
+        let waits = |request: &ListRequest| request.expires >= now && request.kind == RequestKind::Approval;
+        let Some(request) = request.filter(waits) else { return Ok(None) };
+        let who = request.address.clone();
+        let letter = match approved {
+            true => self.welcome(place, &who, request.language.as_deref()).await?,
+            false => self.draft(place, Draft::new(&who, Words::JoinRejected { reason })).await?,
+        };
+        let mut acts = Acts::default();
+        acts.guard(move |tx| Ok(tx.take_list_request(part, number)?.is_some()));
+        acts.change(move |tx| match tx.member(part, &who)? {
+            Some(member) if member.state == MemberState::Pending && approved => {
+                tx.put_member(part, &MemberRow { state: MemberState::Active, ..member }).map(|()| true)
+            }
+            Some(member) if member.state == MemberState::Pending => tx.remove_member(part, &who),
+            _ => Ok(false),
+        });
+        acts.letter(letter);
+        Ok(Some(acts))
+    }
+
+    pub(crate) async fn left(&self, place: &Place, part: AccountId, who: &Address) -> Result<Acts, TakeError> {
+        let mut acts = Acts::default();
+        let leaving = who.clone();
+        acts.change(move |tx| tx.remove_member(part, &leaving));
+        acts.letter(self.draft(place, Draft::new(who, Words::Goodbye)).await?);
+        Ok(acts)
+    }
+
+    /// R8: the member is the same, at another address.
+    async fn moved(&self, place: &Place, part: AccountId, from: &Address, to: &Address) -> Result<Acts, TakeError> {
+        let mut acts = Acts::default();
+        let (old, new) = (from.clone(), to.clone());
+        acts.change(move |tx| {
+            let Some(member) = tx.member(part, &old)? else { return Ok(false) };
+            tx.remove_member(part, &old)?;
+            if tx.member(part, &new)?.is_none_or(|there| there.state != MemberState::Active) {
+                let moved = MemberRow {
+                    address: new.clone(),
+                    state: MemberState::Active,
+                    bounces: BounceScore::default(),
+                    ..member
+                };
+                tx.put_member(part, &moved)?;
+            }
+            Ok(true)
+        });
+        acts.letter(self.draft(place, Draft::new(from, Words::Moved { to })).await?);
+        acts.letter(self.welcome(place, to, None).await?);
+        Ok(acts)
+    }
+
+    /// A member comes back, by their own link.
+    pub(crate) fn come_back(part: AccountId, who: &Address) -> Acts {
+        let mut acts = Acts::default();
+        let who = who.clone();
+        acts.change(move |tx| match tx.member(part, &who)? {
+            Some(member) if member.state == MemberState::Suspended => {
+                let back = MemberRow { state: MemberState::Active, bounces: BounceScore::default(), ..member };
+                tx.put_member(part, &back).map(|()| true)
+            }
+            _ => Ok(false),
+        });
+        acts
+    }
+
+    /// A member wants their own posts, or not.
+    pub(crate) fn own_posts(part: AccountId, who: &Address, own_posts: bool) -> Acts {
+        let mut acts = Acts::default();
+        let who = who.clone();
+        acts.change(move |tx| match tx.member(part, &who)? {
+            Some(member) => tx.put_member(part, &MemberRow { own_posts, ..member }).map(|()| true),
+            None => Ok(false),
+        });
+        acts
+    }
+
+    /// Applies what a page asked for; whether it was done.
+    pub(crate) async fn apply(&self, part: AccountId, acts: Acts) -> Result<bool, StorageError> {
+        let now: Timestamp = self.store.now();
+        Ok(self.store.transact(move |tx| acts.apply(tx, part, now)).await?.value)
+    }
+}
+
+/// Whether an order is in French.
+fn is_french(text: &str) -> bool {
+    let text = text.trim().to_lowercase();
+    ["inscription", "abonn", "désinscri", "desinscri", "désabonn", "adresse", "aide"]
+        .iter()
+        .any(|word| text.starts_with(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r8_orders_are_read_in_both_languages() {
+        let to = Address::parse("new@b.example").unwrap();
+        for (text, wanted) in [
+            ("subscribe", Some(Order::Join)),
+            ("  Inscription ", Some(Order::Join)),
+            ("UNSUBSCRIBE", Some(Order::Leave)),
+            ("désinscription.", Some(Order::Leave)),
+            ("move new@b.example", Some(Order::Move(to.clone()))),
+            ("Adresse <new@b.example>", Some(Order::Move(to))),
+            ("move nowhere", None),
+            ("aide", Some(Order::Help)),
+            ("subscribed to life", None),
+            ("", None),
+        ] {
+            assert_eq!(Order::read(text), wanted, "{text}");
+        }
+    }
+}

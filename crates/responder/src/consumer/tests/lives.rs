@@ -1,0 +1,145 @@
+//! V4: what begins is noted, and what ends by itself is told once.
+
+use super::*;
+
+async fn letters(server: &Server) -> Vec<String> {
+    let mut found = Vec::new();
+    for row in server.mailbox("alice@a.example", "INBOX").await {
+        let text = server.text(&row.blob, 0).await;
+        if text.contains("From: <postmaster@a.example>\r\n") {
+            found.push(text);
+        }
+    }
+    found
+}
+
+async fn answered(server: &Server, id: u64) -> Option<(bool, u64)> {
+    server.store.responder_state(id).await.unwrap().map(|state| (state.ended, state.answered))
+}
+
+#[tokio::test]
+async fn v04_the_owner_is_told_once_that_it_has_ended_and_how_many_were_answered() {
+    let server = Server::new("a.example").await;
+    let id = server
+        .add_responder("alice@a.example", |r| {
+            (r.kind, r.ends) = (ResponderKind::OutOfOffice, Some("2026-09-23".to_owned()));
+        })
+        .await;
+    let next = server.responder.look().await.unwrap().unwrap();
+    // 2026-09-24T00:00 in Paris.
+    assert_eq!(next, Timestamp(1_790_200_800_000));
+    assert_eq!(answered(&server, id).await, Some((false, 0)));
+    for n in 0..3 {
+        server.receive(&format!("x{n}@r.example"), "alice@a.example", "").await;
+    }
+    server.take_all().await.unwrap();
+    assert_eq!(answered(&server, id).await, Some((false, 3)));
+    server.sim.clock.advance(next.since(server.store.now()) - Duration::from_millis(1));
+    server.responder.look().await.unwrap();
+    assert!(letters(&server).await.is_empty(), "the last day belongs to it");
+    server.sim.clock.advance(Duration::from_millis(1));
+    for _ in 0..3 {
+        assert_eq!(server.responder.look().await.unwrap(), None);
+    }
+    let told = letters(&server).await;
+    assert_eq!(told.len(), 1);
+    let parsed = mail_parser::MessageParser::default().parse(told[0].as_bytes()).unwrap();
+    assert_eq!(parsed.subject(), Some("Votre message d'absence est terminé"));
+    let text = parsed.body_text(0).unwrap();
+    assert!(text.contains("23 septembre 2026") && text.contains("Il a répondu à 3 messages."), "{text}");
+    assert!(told[0].contains("Auto-Submitted: auto-generated\r\n"));
+    assert_eq!(answered(&server, id).await, Some((true, 3)));
+    // With another end it begins anew, counts anew, and ends once more.
+    let mut object = server.store.directory().responder(id).unwrap().as_ref().clone();
+    object.ends = Some("2026-09-30".to_owned());
+    server.store.put_object(Object::Responder(object), PutMode::Replace).await.unwrap();
+    server.responder.look().await.unwrap();
+    assert_eq!(answered(&server, id).await, Some((false, 0)));
+    server.sim.clock.advance(Duration::from_secs(10 * 86_400));
+    server.responder.look().await.unwrap();
+    assert_eq!(letters(&server).await.len(), 2);
+}
+
+#[tokio::test]
+async fn v04_no_letter_for_what_never_began_or_was_switched_off() {
+    let server = Server::new("a.example").await;
+    let past = |r: &mut ResponderObject| r.ends = Some("2026-09-01".to_owned());
+    server.add_responder("alice@a.example", past).await;
+    let ends = |r: &mut ResponderObject| r.ends = Some("2026-09-22".to_owned());
+    let off = server.add_responder("alice@a.example", ends).await;
+    let gone = server.add_responder("alice@a.example", ends).await;
+    server.alias("free@a.example", &[":blackhole:"]).await;
+    let free = server.add_responder("free@a.example", ends).await;
+    server.responder.look().await.unwrap();
+    let mut object = server.store.directory().responder(off).unwrap().as_ref().clone();
+    object.enabled = false;
+    server.store.put_object(Object::Responder(object), PutMode::Replace).await.unwrap();
+    server.store.remove_object(routing::objects::ObjectKey::Responder(gone)).await.unwrap();
+    server.sim.clock.advance(Duration::from_secs(5 * 86_400));
+    server.responder.look().await.unwrap();
+    assert!(letters(&server).await.is_empty());
+    assert_eq!((answered(&server, off).await, answered(&server, gone).await), (None, None));
+    assert_eq!(answered(&server, free).await, Some((true, 0)), "nobody to tell");
+}
+
+#[tokio::test]
+async fn v04_a_letter_is_kept_whatever_other_responders_delete() {
+    let server = Server::new("a.example").await;
+    server.add_responder("alice@a.example", |r| r.ends = Some("2026-09-22".to_owned())).await;
+    server.add_responder("alice@a.example", |r| r.keep = false).await;
+    server.responder.look().await.unwrap();
+    server.sim.clock.advance(Duration::from_secs(3 * 86_400));
+    server.responder.look().await.unwrap();
+    assert_eq!(letters(&server).await.len(), 1);
+}
+
+#[tokio::test]
+async fn v04_a_power_cut_at_any_commit_leaves_exactly_one_letter() {
+    for cut in 0..20 {
+        let server = Server::new("a.example").await;
+        server.add_responder("alice@a.example", |r| r.ends = Some("2026-09-22".to_owned())).await;
+        server.responder.look().await.unwrap();
+        server.sim.clock.advance(Duration::from_secs(5 * 86_400));
+        server.engine.fail_after(cut, StorageError::Io("the power went".to_owned()));
+        let done = server.responder.look().await.is_ok();
+        let engine = server.engine.after_power_cut(Arc::new(SilentDoorbell));
+        let again = Server::open(server.sim.clone(), engine).await;
+        again.responder.look().await.unwrap();
+        assert_eq!(letters(&again).await.len(), 1, "after {cut} commits");
+        if done && cut > 3 {
+            return;
+        }
+    }
+    unreachable!("the loop ends when every commit has gone through");
+}
+
+#[tokio::test]
+async fn v04_the_clock_drives_it() {
+    let bus = Bus::new();
+    let seeded = Server::new("a.example").await;
+    seeded.add_responder("alice@a.example", |r| r.ends = Some("2026-09-22".to_owned())).await;
+    let server =
+        Server::open(SimulatedWorld::new(START, 7), seeded.engine.after_power_cut(Arc::new(bus.clone()))).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn({
+        let (responder, bus, stop) = (server.responder.clone(), bus.clone(), stop.clone());
+        async move { responder.run(&bus, stop).await }
+    });
+    while server.store.responder_state(1).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    // An hour at a time, as the loop looks; the end is 22 hours and more away.
+    let mut hours = 0;
+    while letters(&server).await.is_empty() {
+        if server.sim.clock.next_wake().is_some() {
+            server.sim.clock.advance(Duration::from_secs(600));
+            hours += 1;
+        }
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        assert!(hours < 6 * 24 * 3, "it never ended");
+    }
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}

@@ -1,0 +1,158 @@
+//! Beginnings and ends of responders, driven by the clock: when a window has passed, the owner gets one letter.
+//!
+//! The state row of a responder says that it has begun; the transaction that delivers the letter marks it as ended. So
+//! there is one letter whatever crashes, and none for a window that was over before anything began in it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use delivery::{Delivery, Prepared};
+use mail::{Flags, Timestamp};
+use routing::Directory;
+use routing::objects::ResponderObject;
+use routing::responders::{Phase, Window, owner, phase, zone_of};
+use storage::responder_states::ResponderState;
+use storage::{StorageError, Store, Transaction};
+
+use crate::ended::letter;
+use crate::limits::STATE_ROWS;
+
+/// Brings every responder's state in step with the clock. Gives the next moment at which one changes by itself.
+pub(crate) async fn look(delivery: &Delivery) -> Result<Option<Timestamp>, StorageError> {
+    let store = delivery.store();
+    let mut states = states(store).await?;
+    let mut next: Option<Timestamp> = None;
+    let responders: Vec<Arc<ResponderObject>> = store.directory().responders().cloned().collect();
+    for responder in responders {
+        let state = states.remove(&responder.id);
+        let (now, change) = next_change(&store.directory(), &responder, store.now());
+        next = next.into_iter().chain(change).min();
+        match (now, state) {
+            (Phase::Active, None) => begin(store, responder.id).await?,
+            (Phase::Active, Some(state)) if state.ended => begin(store, responder.id).await?,
+            (Phase::Over, Some(state)) if !state.ended => end(delivery, &responder, state).await?,
+            (Phase::Off | Phase::Waiting, Some(_)) => forget(store, responder.id).await?,
+            (Phase::Off | Phase::Waiting | Phase::Over, None) | (Phase::Active | Phase::Over, Some(_)) => {}
+        }
+    }
+    for gone in states.into_keys() {
+        forget(store, gone).await?;
+    }
+    Ok(next)
+}
+
+/// Notes an answer, in the transaction that gives it.
+pub(crate) fn note_answered(tx: &mut Transaction<'_>, id: u64, now: Timestamp) -> Result<(), StorageError> {
+    let mut state = tx.responder_state(id)?.unwrap_or_else(|| ResponderState::new(now));
+    state.answered = state.answered.saturating_add(1);
+    tx.put_responder_state(id, state);
+    Ok(())
+}
+
+/// Where a responder is, and when that changes by itself.
+fn next_change(directory: &Directory, responder: &ResponderObject, now: Timestamp) -> (Phase, Option<Timestamp>) {
+    let zone = zone_of(directory, responder);
+    let window = Window::parse(responder.starts.as_deref(), responder.ends.as_deref()).unwrap_or_default();
+    let phase = phase(responder, now, &zone);
+    let change = match phase {
+        Phase::Waiting => window.start_instant(&zone),
+        Phase::Active => window.end_instant(&zone),
+        Phase::Off | Phase::Over => None,
+    };
+    (phase, change)
+}
+
+fn phase_now(store: &Store, id: u64) -> Option<Phase> {
+    let directory = store.directory();
+    let responder = directory.responder(id)?;
+    Some(phase(responder, store.now(), &zone_of(&directory, responder)))
+}
+
+async fn states(store: &Store) -> Result<HashMap<u64, ResponderState>, StorageError> {
+    let (mut states, mut after) = (HashMap::new(), 0);
+    loop {
+        let page = store.transact(move |tx| tx.responder_states_after(after, STATE_ROWS)).await?.value;
+        let Some((last, _)) = page.last() else { return Ok(states) };
+        after = *last;
+        states.extend(page);
+    }
+}
+
+async fn begin(store: &Store, id: u64) -> Result<(), StorageError> {
+    let clock = store.clone();
+    let begin = move |tx: &mut Transaction<'_>| {
+        // An answer may have begun it meanwhile.
+        if tx.responder_state(id)?.is_none_or(|state| state.ended) && phase_now(&clock, id) == Some(Phase::Active) {
+            tx.put_responder_state(id, ResponderState::new(clock.now()));
+        }
+        Ok(())
+    };
+    store.transact(begin).await.map(|_| ())
+}
+
+async fn forget(store: &Store, id: u64) -> Result<(), StorageError> {
+    let clock = store.clone();
+    let forget = move |tx: &mut Transaction<'_>| {
+        if !matches!(phase_now(&clock, id), Some(Phase::Active | Phase::Over)) {
+            tx.remove_responder_state(id);
+        }
+        Ok(())
+    };
+    store.transact(forget).await.map(|_| ())
+}
+
+/// The window has passed: tells the owner, in the INBOX of the account itself, so that neither a responder that keeps
+/// nothing nor a redirect takes the letter away.
+async fn end(
+    delivery: &Delivery,
+    responder: &Arc<ResponderObject>,
+    mut state: ResponderState,
+) -> Result<(), StorageError> {
+    let store = delivery.store();
+    let owner = owner(&store.directory(), responder).cloned();
+    loop {
+        let letter = owner.as_ref().and_then(|owner| letter(responder, owner, &state));
+        let prepared = match (&owner, letter) {
+            (Some(owner), Some(letter)) => match delivery.prepare_letter(&letter).await {
+                Ok(prepared) => Some((owner.id, prepared)),
+                Err(refused) => {
+                    tracing::warn!(responder = responder.id, %refused, "the end of a responder can't be told now");
+                    return Ok(());
+                }
+            },
+            _ => None,
+        };
+        let (clock, id, told) = (store.clone(), responder.id, state);
+        let written = store
+            .transact(move |tx| {
+                let Some(now) = tx.responder_state(id)?.filter(|state| !state.ended) else { return Ok(None) };
+                if phase_now(&clock, id) != Some(Phase::Over) {
+                    return Ok(None);
+                }
+                if now.answered != told.answered {
+                    // One more message of the window was answered: the letter must not tell less.
+                    return Ok(Some(now));
+                }
+                if let Some((account, letter)) = &prepared {
+                    deliver(tx, *account, letter)?;
+                }
+                tx.put_responder_state(id, ResponderState { ended: true, ..now });
+                Ok(None)
+            })
+            .await?;
+        match written.value {
+            None => {
+                tracing::info!(responder = responder.id, address = %responder.address, "responder ended");
+                return Ok(());
+            }
+            Some(now) => state = now,
+        }
+    }
+}
+
+fn deliver(tx: &mut Transaction<'_>, account: mail::AccountId, letter: &Prepared) -> Result<(), StorageError> {
+    let Some(inbox) = tx.mailbox_named(account, "INBOX")? else { return Ok(()) };
+    letter.store_blob(tx)?;
+    tx.deposit(account, inbox, &letter.as_message(Flags::default()))?;
+    Ok(())
+}

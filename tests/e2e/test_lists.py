@@ -1,0 +1,261 @@
+"""Mailing lists: joining by mail and by link, posts, leaving by one click, moderators, bounces, a new address.
+
+The members live on a scripted server. Pages are asked for with curl, which has no cookies and no script.
+"""
+
+import email
+import email.policy
+import re
+import unittest
+
+from harness import ServerCase, certificate, message, message_id, needs, run, until
+from remote import Remote
+
+OWNER = "owner@near.test"
+MODERATOR = "mod@near.test"
+
+
+def parsed(octets):
+    return email.message_from_bytes(octets, policy=email.policy.default)
+
+
+def text_of(octets):
+    return parsed(octets).get_body(("plain",)).get_content()
+
+
+def link_in(octets):
+    return re.search(r"http://127\.0\.0\.1:\d+/lists/\S+", text_of(octets)).group(0)
+
+
+def reply_to(octets):
+    return parsed(octets)["Reply-To"].addresses[0].addr_spec
+
+
+def curl(url, *form):
+    """Status and page; with fields it is a POST."""
+    words = ["curl", "-s", "-o", "-", "-w", "\n%{http_code}", "-H", "Accept-Language: fr"]
+    for field in form:
+        words += ["--data-urlencode", field]
+    done = run(words + [url])
+    page, _, status = done.stdout.rpartition("\n")
+    return int(status), page
+
+
+@needs("curl")
+class Lists(ServerCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.remote = Remote(certificate=certificate())
+        cls.addClassCleanup(cls.remote.close)
+        cls.options = dict(hostname="mx.near.test", destinations={"remote.test": ("127.0.0.1", cls.remote.port)})
+        super().setUpClass()
+
+    @classmethod
+    def prepare(cls, server):
+        server.set("web", url="http://127.0.0.1:%d" % server.ports["web"])
+        server.add_domain("near.test")
+        server.add_accounts(OWNER, MODERATOR, "alice@near.test")
+        cls.numbers = iter(range(1000))
+
+    def setUp(self):
+        self.remote.decide = lambda verb, argument, session: None
+
+    def make(self, **options):
+        """A list of this test's own."""
+        address = "garden%d@near.test" % next(self.numbers)
+        options.setdefault("owner", OWNER)
+        # No name server is asked here.
+        options.setdefault("from", "keep")
+        flags = []
+        for name, value in options.items():
+            flags += ["--" + name.replace("_", "-")] + ([] if value is True else [value])
+        self.relais.cli("list", "add", address, *flags)
+        return address
+
+    def person(self):
+        return "p%d@remote.test" % next(self.numbers)
+
+    def role(self, address, role):
+        local, _, domain = address.partition("@")
+        return "%s-%s@%s" % (local, role, domain)
+
+    def send(self, sender, to, subject="Tea", body="A line.\r\n"):
+        mid = message_id("remote.test")
+        self.relais.send(sender, to, message(to=to, sender=sender, subject=subject, body=body, mid=mid))
+        return mid
+
+    def got(self, who, subject, count=1):
+        """The messages that came for somebody outside with a subject."""
+        def look(_=None):
+            found = [one for one in list(self.remote.messages) if who in one.recipients]
+            return [one for one in found if subject in (parsed(one.content)["Subject"] or "")]
+        self.remote.wait(lambda _: len(look()) >= count, what="%r for %s" % (subject, who))
+        return look()
+
+    def letter(self, who, subject):
+        return self.got(who, subject)[-1].content
+
+    def members(self, address):
+        return {member["address"]: member["state"] for member in self.relais.json("list", "member", "list", address)}
+
+    def wait_member(self, address, who, state="active"):
+        until(lambda: self.members(address).get(who) == state, what="%s to be %s in %s" % (who, state, address))
+
+    def test_join_by_mail_post_and_leave_by_one_click(self):
+        garden = self.make(personal_links=True, name="Garden")
+        who = self.person()
+        self.send(who, self.role(garden, "join"))
+        asked = self.letter(who, "Please confirm")
+        self.assertEqual(self.members(garden), {})
+        self.send(who, reply_to(asked), subject="Re")
+        self.wait_member(garden, who)
+        self.letter(who, "Welcome")
+        self.send(who, garden, subject="Roses")
+        post = self.got(who, "Roses")[0]
+        fields = parsed(post.content)
+        self.assertEqual(fields["List-Id"], '"Garden" <%s>' % garden.replace("@", "."))
+        self.assertRegex(post.sender, r"^garden\d+-bounces\+[a-z2-7]{10}\+p\d+=remote\.test@near\.test$")
+        self.assertEqual(fields["List-Unsubscribe-Post"], "List-Unsubscribe=One-Click")
+        url = re.search(r"<(http://[^>]+)>", fields["List-Unsubscribe"]).group(1)
+        # A scanner follows the link; nothing changes.
+        status, page = curl(url)
+        self.assertEqual(status, 200)
+        self.assertIn("Quitter", page)
+        self.assertEqual(self.members(garden), {who: "active"})
+        self.assertEqual(curl(url, "List-Unsubscribe=One-Click")[0], 200)
+        self.assertEqual(self.members(garden), {})
+
+    def test_join_by_link_and_a_new_address(self):
+        # R8.
+        garden = self.make()
+        page = "http://127.0.0.1:%d/lists/join/%s" % (self.relais.ports["web"], garden)
+        who, new = self.person(), self.person()
+        self.assertIn("<form", curl(page)[1])
+        self.assertEqual(curl(page, "address=" + who)[0], 200)
+        confirm = link_in(self.letter(who, "Please confirm"))
+        curl(confirm)
+        self.assertEqual(self.members(garden), {})
+        self.assertEqual(curl(confirm, "action=confirm")[0], 200)
+        self.assertEqual(self.members(garden), {who: "active"})
+        self.assertEqual(curl(confirm, "action=confirm")[0], 404)
+        manage = link_in(self.letter(who, "Welcome"))
+        self.assertEqual(curl(manage, "action=move", "address=" + new)[0], 200)
+        moving = link_in(self.letter(new, "Please confirm"))
+        self.assertEqual(self.members(garden), {who: "active"})
+        self.assertEqual(curl(moving, "action=confirm")[0], 200)
+        self.assertEqual(self.members(garden), {new: "active"})
+        self.assertIn(new, text_of(self.letter(who, "has changed")))
+
+    def test_a_forged_sender_subscribes_nobody(self):
+        garden = self.make(joining="open")
+        self.send("alice@near.test", self.role(garden, "join"))
+        self.relais.wait_message("alice@near.test", lambda octets: b"Please confirm" in octets and garden.encode() in octets)
+        self.assertEqual(self.members(garden), {})
+        self.relais.submit("alice@near.test", self.role(garden, "join"), message(sender="alice@near.test", to=garden))
+        self.wait_member(garden, "alice@near.test")
+
+    def test_moderators_by_answer_link_and_command_line(self):
+        garden = self.make(moderated=True, moderator=MODERATOR)
+        who = self.person()
+        self.relais.cli("list", "member", "add", garden, who)
+
+        def held(subject):
+            self.send(who, garden, subject=subject)
+            return self.relais.wait_message(MODERATOR, lambda octets: b"waits for you" in octets and subject in text_of(octets))
+
+        asked = held("First")
+        self.relais.submit(MODERATOR, reply_to(asked), message(sender=MODERATOR, to=reply_to(asked), subject="Re", body="accepter\r\n"))
+        self.got(who, "First")
+        asked = held("Second")
+        self.assertIn("Second", curl(link_in(asked))[1])
+        self.assertEqual(curl(link_in(asked), "action=reject", "reason=Hors sujet")[0], 200)
+        self.assertIn("> Hors sujet", text_of(self.letter(who, "was rejected")))
+        # The other way round comes too late.
+        self.relais.submit(MODERATOR, reply_to(asked), message(sender=MODERATOR, to=reply_to(asked), subject="Re", body="approve\r\n"))
+        self.relais.wait_message(MODERATOR, lambda octets: b"decided already" in octets)
+        held("Third")
+        waiting = self.relais.json("list", "waiting", garden)
+        self.assertEqual([one["subject"] for one in waiting], ["Third"])
+        self.relais.cli("list", "approve", garden, waiting[0]["message"])
+        self.got(who, "Third")
+        self.assertEqual(self.relais.json("list", "waiting", garden), [])
+        self.assertEqual([one for one in self.remote.messages if b"Subject: Second" in one.content], [])
+
+    def test_strangers_are_refused_with_the_reason(self):
+        garden = self.make(non_members="refuse")
+        who, stranger = self.person(), self.person()
+        self.relais.cli("list", "member", "add", garden, who)
+        self.send(stranger, garden, subject="Buy")
+        self.assertIn("only members", text_of(self.letter(stranger, "was refused")))
+        self.send(who, garden, subject="Talk")
+        self.got(who, "Talk")
+        self.assertEqual([one for one in self.remote.messages if b"Subject: Buy" in one.content and who in one.recipients], [])
+
+    def test_a_member_whose_mail_comes_back_is_suspended(self):
+        garden = self.make(bounce_days="1")
+        good, bad = self.person(), self.person()
+        for who in (good, bad):
+            self.relais.cli("list", "member", "add", garden, who)
+        refuse = lambda verb, argument, session: "550 5.1.1 nobody here" if verb == "RCPT" and bad in argument else None
+        self.remote.decide = refuse
+        self.send(good, garden, subject="Roses")
+        self.got(good, "Roses")
+        self.wait_member(garden, bad, "suspended")
+        self.relais.wait_message(OWNER, lambda octets: b"was suspended" in octets and bad in text_of(octets))
+        self.assertEqual(self.members(garden)[good], "active")
+        # The address works again: the link in the letter brings them back.
+        self.remote.decide = lambda verb, argument, session: None
+        self.relais.cli("list", "member", "set", garden, bad, "--state", "active")
+        self.send(good, garden, subject="Tulips")
+        self.got(bad, "Tulips")
+
+    def test_kill_in_the_middle_of_a_distribution(self):
+        garden = self.make(posting="anyone")
+        lines = "".join('{"address":"m%d@remote.test"}\n' % n for n in range(1000))
+        self.assertIn("1000 members added", self.relais.cli("list", "member", "import", garden, "-", stdin=lines))
+        # Nothing leaves before the kill: what is counted is what the server has queued, not what a cut connection hides.
+        self.remote.decide = lambda verb, argument, session: "421 4.3.2 not now" if verb == "CONNECT" else None
+        mid = self.send(self.person(), garden, subject="Everybody")
+        self.relais.kill()
+        self.relais.start()
+
+        def counts():
+            found = {}
+            for entry in self.relais.queue():
+                if entry["reverse_path"].startswith("<" + garden.partition("@")[0] + "-bounces+"):
+                    for recipient in entry["recipients"]:
+                        found[recipient["address"]] = found.get(recipient["address"], 0) + 1
+            return found
+
+        until(lambda: len(counts()) == 1000, seconds=60, what="1000 copies")
+        # The post is out: what comes behind it has its turn.
+        self.relais.cli("list", "member", "import", garden, "-", stdin='{"address":"late@remote.test"}\n')
+        self.send(self.person(), garden, subject="Later")
+        until(lambda: counts().get("late@remote.test"), what="the next post")
+        until(lambda: len(counts()) == 1001 and min(counts().values()) == 1 and max(counts().values()) == 2, what="both posts")
+        self.assertEqual([who for who, count in counts().items() if count != (1 if who.startswith("late") else 2)], [])
+        self.relais.cli("queue", "remove", "--all")
+        self.assertTrue(mid)
+
+    def test_the_command_line(self):
+        garden = self.make(name="Garden", subject_prefix="[garden]", language="fr")
+        self.relais.cli("list", "member", "add", garden, "bob@remote.test", "--name", "Bob")
+        self.assertIn("members", self.relais.cli("list", "show", garden))
+        self.assertIn(garden, self.relais.cli("list", "list"))
+        self.relais.cli("list", "set", garden, "--archive", "--moderator", MODERATOR, "--message-size", "1M")
+        shown = self.relais.json("list", "show", garden)
+        self.assertEqual((shown["moderators"], shown["settings"]["archive"], shown["rules"]["message_octets_max"]), ([MODERATOR], True, 1048576))
+        self.assertEqual(self.relais.run("list", "remove", garden).returncode, 1)
+        self.relais.cli("list", "member", "remove", garden, "bob@remote.test")
+        self.relais.cli("list", "remove", garden)
+        self.assertEqual(self.relais.run("list", "show", garden).returncode, 1)
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.relais.check()
+
+
+if __name__ == "__main__":
+    unittest.main()
