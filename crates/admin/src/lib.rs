@@ -82,11 +82,11 @@ pub async fn execute(
             let _edit = settings.edits.hold().await;
             list::execute(store, *request).await?
         }
-        Request::Contact(request) => contact::execute(store, request).await?,
         Request::Responder(request) => {
             let _edit = settings.edits.hold().await;
             responder::execute(store, request).await?
         }
+        Request::Contact(request) => contact::execute(store, request).await?,
         Request::Queue(request) => queue_entry::execute(store, request).await?,
         Request::Event(request) => event::execute(store, request).await?,
         Request::Explain { from, to, account, octets } => {

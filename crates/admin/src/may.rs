@@ -264,22 +264,14 @@ impl<'a> Reach<'a> {
     }
 
     fn list(&self, request: &ListRequest) -> Verdict {
-        match request {
-            ListRequest::Add { address, .. }
-            | ListRequest::Show { address }
-            | ListRequest::Set { address, .. }
-            | ListRequest::Waiting { address }
-            | ListRequest::Decide { address, .. } => self.at(address),
-            ListRequest::Remove { address, .. } => {
-                self.at(address)?;
-                self.nobody_elsewhere_names(address)
+        match (request.list(), request) {
+            (Some(list), ListRequest::Remove { .. }) => {
+                self.at(list)?;
+                self.nobody_elsewhere_names(list)
             }
-            ListRequest::MemberAdd { list, .. }
-            | ListRequest::MemberImport { list, .. }
-            | ListRequest::MemberList { list, .. }
-            | ListRequest::MemberSet { list, .. }
-            | ListRequest::MemberRemove { list, .. } => self.at(list),
-            ListRequest::List { domain } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
+            (Some(list), _) => self.at(list),
+            (None, ListRequest::List { domain }) => domain.iter().try_for_each(|domain| self.in_domain(domain)),
+            (None, _) => Err(Denial::AdministratorsOnly),
         }
     }
 

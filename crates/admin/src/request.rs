@@ -772,15 +772,6 @@ pub enum ContactRequest {
     },
 }
 
-impl ContactRequest {
-    /// Whose contacts they are.
-    pub(crate) fn account(&self) -> &Address {
-        match self {
-            Self::Add { account, .. } | Self::List { account, .. } | Self::Remove { account, .. } => account,
-        }
-    }
-}
-
 /// About responders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -1110,4 +1101,33 @@ pub enum EventRequest {
 
 fn keep<T>() -> Edit<T> {
     Edit::Keep
+}
+
+impl ListRequest {
+    /// The list or group that it is about; `None` for a listing.
+    pub(crate) const fn list(&self) -> Option<&Address> {
+        match self {
+            Self::List { .. } => None,
+            Self::Add { address, .. }
+            | Self::Show { address }
+            | Self::Set { address, .. }
+            | Self::Remove { address, .. }
+            | Self::Waiting { address }
+            | Self::Decide { address, .. } => Some(address),
+            Self::MemberAdd { list, .. }
+            | Self::MemberImport { list, .. }
+            | Self::MemberList { list, .. }
+            | Self::MemberSet { list, .. }
+            | Self::MemberRemove { list, .. } => Some(list),
+        }
+    }
+}
+
+impl ContactRequest {
+    /// Whose contacts it is about.
+    pub(crate) const fn account(&self) -> &Address {
+        match self {
+            Self::Add { account, .. } | Self::List { account, .. } | Self::Remove { account, .. } => account,
+        }
+    }
 }

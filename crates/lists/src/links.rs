@@ -180,7 +180,10 @@ impl Lists {
     fn opened(&self, token: &str) -> Option<(Link, Place)> {
         let link = self.tokens.read_link(token, self.store.now())?;
         let place = Place::of(&self.store.directory(), link.part)?;
-        Some((link, place))
+        // Who moderates no more decides no more.
+        let decides = matches!(link.purpose, Purpose::Moderate | Purpose::Approve);
+        let named = place.deciders().iter().any(|decider| decider.same_mailbox(&link.address));
+        (named || !decides).then_some((link, place))
     }
 
     fn joinable(&self, address: &str) -> Option<Place> {

@@ -350,7 +350,8 @@ impl Lists {
             Ok(true)
         });
         acts.letter(self.draft(place, Draft::new(from, Words::Moved { to })).await?);
-        acts.letter(self.welcome(place, to, None).await?);
+        let language = self.store.member(part, from).await?.and_then(|member| member.language);
+        acts.letter(self.welcome(place, to, language.as_deref()).await?);
         Ok(acts)
     }
 

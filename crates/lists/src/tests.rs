@@ -658,6 +658,19 @@ async fn a_rejection_by_link_tells_the_author_and_never_a_stranger() {
 }
 
 #[tokio::test]
+async fn the_link_of_who_moderates_no_more_does_nothing() {
+    let mut f = fixture(ListObject { moderated: true, ..garden() }).await;
+    f.set(|list| list.moderators = vec![address("pat@far.example")]).await;
+    f.member("bob@far.example").await;
+    f.mail("bob@far.example", "garden@example.org", "Tea", "x").await;
+    let old = link(&f.last("pat@far.example").await);
+    f.set(|list| list.moderators = vec![address("mod@example.org")]).await;
+    assert_eq!(f.http("POST", &old, "action=approve").await.0, StatusCode::NOT_FOUND);
+    f.take_all().await.unwrap();
+    assert_eq!(f.received("bob@far.example").await.len(), 0);
+}
+
+#[tokio::test]
 async fn a_moderators_own_post_passes_when_they_have_logged_in() {
     let f = fixture(ListObject { moderated: true, ..garden() }).await;
     f.member("carol@far.example").await;

@@ -120,11 +120,6 @@ pub enum What {
         /// Its address.
         address: Address,
     },
-    /// A domain whose addresses are those of another.
-    DomainAlias {
-        /// The address there.
-        address: Address,
-    },
     /// A redirect by pattern.
     Pattern {
         /// The domain that has it.
@@ -331,7 +326,6 @@ impl fmt::Display for What {
             Self::Postmaster => f.write_str("postmaster"),
             Self::Alias { address } => write!(f, "alias {address}"),
             Self::Group { address } => write!(f, "group {address}"),
-            Self::DomainAlias { address } => write!(f, "{address}"),
             Self::Pattern { number, pattern, .. } => write!(f, "pattern {number} \"{pattern}\""),
             Self::List { address, role: ListRole::Post, .. } => write!(f, "list {address}"),
             Self::List { address, role, .. } => write!(f, "list {address}, {role}"),

@@ -200,17 +200,21 @@ impl<'a> Walk<'a> {
     }
 
     fn alias(&self, address: &Address, stored: Option<&'a Arc<AliasObject>>) -> Option<&'a AliasObject> {
-        match self.instead {
-            Instead::Alias(instead) if instead.address.same_mailbox(address) => Some(instead),
-            _ => stored.map(Arc::as_ref),
+        if let Instead::Alias(instead) = self.instead
+            && instead.address.same_mailbox(address)
+        {
+            return Some(instead);
         }
+        stored.map(Arc::as_ref)
     }
 
     fn group_at(&self, address: &Address, stored: Option<&'a Arc<GroupObject>>) -> Option<&'a GroupObject> {
-        match self.instead {
-            Instead::Group(instead) if instead.address.same_mailbox(address) => Some(instead),
-            _ => stored.map(Arc::as_ref),
+        if let Instead::Group(instead) = self.instead
+            && instead.address.same_mailbox(address)
+        {
+            return Some(instead);
         }
+        stored.map(Arc::as_ref)
     }
 
     /// Steps onto something that may be on the way once, or tells why not.

@@ -6,7 +6,9 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`], [`lists`], [`secret`], [`responder_states`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
+//! [`messages`], [`usage`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`], [`lists`],
+//! [`secret`], [`responder_states`], [`trace`], and over all of them [`check`]; below them [`transaction`], [`engine`],
+//! [`memory`].
 
 pub mod accounts;
 pub mod blobs;

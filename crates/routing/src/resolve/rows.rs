@@ -694,20 +694,14 @@ mod properties {
             let mut all = Vec::new();
             leaves(&resolution.tree, &mut all);
             let first = |node: &&&Node| node.reason != Reason::AlreadyReached;
-            let mut mailboxes: Vec<AccountId> = all.iter().filter(first).filter_map(|node| match &node.what {
-                What::Mailbox { account, .. } => Some(*account),
-                _ => None,
-            }).collect();
+            let mut mailboxes: Vec<AccountId> = all.iter().filter(first).filter_map(|node| if let What::Mailbox { account, .. } = &node.what { Some(*account) } else { None }).collect();
             let mut found: Vec<AccountId> = resolution.mailboxes.iter().map(|(id, _)| *id).collect();
             let distinct: BTreeSet<AccountId> = found.iter().copied().collect();
             prop_assert_eq!(distinct.len(), found.len(), "each mailbox once");
             mailboxes.sort_unstable();
             found.sort_unstable();
             prop_assert_eq!(mailboxes, found);
-            let mut remotes: Vec<&Address> = all.iter().filter(first).filter_map(|node| match &node.what {
-                What::Remote { address } => Some(address),
-                _ => None,
-            }).collect();
+            let mut remotes: Vec<&Address> = all.iter().filter(first).filter_map(|node| if let What::Remote { address } = &node.what { Some(address) } else { None }).collect();
             let mut named: Vec<&Address> = resolution.remotes.iter().collect();
             remotes.sort();
             named.sort();

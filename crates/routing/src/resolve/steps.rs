@@ -293,9 +293,10 @@ impl<'a> Walk<'a> {
         reason: Reason,
     ) -> Node {
         // Orders, confirmations and DSNs come from anywhere.
-        let refusal = match role {
-            ListRole::Post => self.bar(&list.rules, domain).or_else(|| self.posting(&list.posting, None)),
-            _ => self.expired(&list.rules, domain),
+        let refusal = if role == ListRole::Post {
+            self.bar(&list.rules, domain).or_else(|| self.posting(&list.posting, None))
+        } else {
+            self.expired(&list.rules, domain)
         };
         if let Some(refusal) = refusal {
             return self.refused(&list.address, refusal);

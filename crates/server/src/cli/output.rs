@@ -368,6 +368,28 @@ fn account(one: &AccountView) -> String {
     out
 }
 
+fn preview(one: &Preview) -> String {
+    let mut out = String::new();
+    line(&mut out, format_args!("responder {} now {}", one.responder, one.decision));
+    let name = if one.from_name.is_empty() { String::new() } else { format!("{} ", one.from_name) };
+    field(&mut out, "From", format_args!("{name}<{}>", one.from));
+    field(&mut out, "To", &one.to);
+    field(&mut out, "Subject", &one.subject);
+    for (name, body) in [("text", &one.text), ("HTML", &one.html)] {
+        if let Some(body) = body {
+            line(
+                &mut out,
+                format_args!(
+                    "{name}:
+{}",
+                    body.trim_end()
+                ),
+            );
+        }
+    }
+    out
+}
+
 fn strength(one: &StrengthView) -> String {
     let mut out = String::new();
     let verdict = if one.taken { "it would be taken".to_owned() } else { one.reason.clone() };
@@ -383,21 +405,6 @@ fn identity(one: &Identity) -> String {
     field(&mut out, "name", &one.display_name);
     for (name, body) in [("signature", &one.signature_text), ("signature as HTML", &one.signature_html)] {
         if !body.is_empty() {
-            line(&mut out, format_args!("{name}:\n{}", body.trim_end()));
-        }
-    }
-    out
-}
-
-fn preview(one: &Preview) -> String {
-    let mut out = String::new();
-    line(&mut out, format_args!("responder {} now {}", one.responder, one.decision));
-    let name = if one.from_name.is_empty() { String::new() } else { format!("{} ", one.from_name) };
-    field(&mut out, "From", format_args!("{name}<{}>", one.from));
-    field(&mut out, "To", &one.to);
-    field(&mut out, "Subject", &one.subject);
-    for (name, body) in [("text", &one.text), ("HTML", &one.html)] {
-        if let Some(body) = body {
             line(&mut out, format_args!("{name}:\n{}", body.trim_end()));
         }
     }
