@@ -174,6 +174,21 @@ class Access(Accounts):
         self.assertEqual(self.let_in(dora), ["imap", "submission"])
 
 
+    def test_a_group_takes_access_from_its_members(self):
+        # M6
+        dora, erik = self.account(), self.account()
+        group = "interns%d@near.test" % next(self.numbers)
+        session = self.relais.imaplib(dora)
+        self.relais.cli("group", "add", group, "--member", dora, "--withdraw", "imap")
+        with self.assertRaises(imaplib.IMAP4.abort):
+            session.noop()
+        self.assertEqual(self.let_in(dora), ["submission"])
+        self.assertEqual(self.let_in(erik), ["imap", "submission"])
+        self.assertIn("imap is withdrawn from the members of %s" % group, self.relais.log_text())
+        self.relais.cli("group", "set", group, "--remove-member", dora)
+        self.assertEqual(self.let_in(dora), ["imap", "submission"])
+
+
 class Passwords(Accounts):
 
     def test_a_person_changes_their_own_and_is_told(self):
