@@ -18,6 +18,7 @@ use crate::shared::{AclView, SharedView};
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "there is one for each request, and it is moved a few times")]
 pub enum Response {
     /// A domain.
     Domain(DomainView),

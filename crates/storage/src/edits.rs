@@ -8,7 +8,7 @@ use routing::Directory;
 use routing::objects::{AccountObject, Object, ObjectKey};
 
 use crate::accounts::FIRST_MAILBOXES;
-use crate::engine::Order;
+use crate::engine::{Durability, Order};
 use crate::error::StorageError;
 use crate::keys::{Key, Table};
 use crate::limits::MAILBOXES_MAX;
@@ -28,6 +28,21 @@ impl Store {
     #[must_use]
     pub fn objects(&self) -> Objects {
         Objects { directory: Arc::clone(&self.directory) }
+    }
+
+    /// To be called before a transaction with [`Objects::remove_part`]: removes what is too much for one.
+    ///
+    /// # Errors
+    /// When reading or writing fails.
+    pub async fn clear_before_removal(&self, part: AccountId) -> Result<(), StorageError> {
+        // What others share with it and it with others goes first, some rows at a time.
+        self.clear_lists(part).await?;
+        self.forget_reader(part).await?;
+        self.clear_message_ids(part).await?;
+        self.clear_contacts(part).await?;
+        // Thousands of members do not fit into one transaction; the object goes with the last of them.
+        while self.transact_with(Durability::Freeing, move |tx| tx.drop_list_rows(part)).await?.value {}
+        Ok(())
     }
 
     /// To be called after a transaction with [`Objects::remove_part`]: removes the mail of what is gone. What is
@@ -93,7 +108,8 @@ impl Objects {
         Ok(account)
     }
 
-    /// Takes an object away with everything in its part of the store; [`Store::sweep_removed`] follows.
+    /// Takes an object away with everything in its part of the store. [`Store::clear_before_removal`] comes before,
+    /// [`Store::sweep_removed`] follows.
     ///
     /// # Errors
     /// [`StorageError::NoSuchObject`], or the engine's.

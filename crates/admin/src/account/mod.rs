@@ -114,7 +114,7 @@ fn leading(directory: &Directory, account: &AccountObject) -> Vec<Leading> {
                 alias.targets.iter().any(|target| match target {
                     Target::Address(target) => among.contains(&target.canonical()),
                     Target::AllUsers => in_domain(address.domain()),
-                    _ => false,
+                    Target::Blackhole | Target::Fail(_) => false,
                 })
             };
             if names(&reached) {

@@ -74,6 +74,7 @@ async fn delete(
     undoing: Undoing,
     more: Vec<ObjectKey>,
 ) -> Result<(), AdminError> {
+    store.clear_before_removal(account.id).await?;
     let objects = store.objects();
     let (id, key) = (account.id, ObjectKey::Account(account.address.canonical()));
     store

@@ -195,10 +195,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
 impl Command {
     /// Whether it is a request to the server, which somebody may make.
     fn is_request(&self) -> bool {
-        match self {
-            Self::Init(_) | Self::Dev(_) | Self::Serve | Self::Check { .. } | Self::Config | Self::Health => false,
-            _ => true,
-        }
+        !matches!(self, Self::Init(_) | Self::Dev(_) | Self::Serve | Self::Check { .. } | Self::Config | Self::Health)
     }
 }
 
