@@ -7,7 +7,7 @@
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
 //! [`messages`], [`usage`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`], [`lists`],
-//! [`secret`], [`responder_states`], [`trace`], and over all of them [`check`]; below them [`transaction`], [`engine`],
+//! [`secret`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them [`transaction`], [`engine`],
 //! [`memory`].
 
 pub mod accounts;
@@ -32,6 +32,7 @@ pub mod queue;
 pub mod responder_states;
 pub mod rows;
 pub mod secret;
+pub mod signing_keys;
 pub mod store;
 mod subaddress;
 pub mod trace;

@@ -16,6 +16,7 @@ mod mailboxes;
 mod objects;
 mod pages;
 mod queue;
+mod signing_keys;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -269,6 +270,7 @@ pub async fn check_with(
     check.events().await?;
     check.lists().await?;
     check.answered().await?;
+    check.signing_keys().await?;
     check.traces().await?;
     check.blobs().await?;
     Ok(check.checked)

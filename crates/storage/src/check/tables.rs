@@ -34,6 +34,7 @@ const TABLES: &[Table] = &[
     Table::Parked,
     Table::Answered,
     Table::ResponderState,
+    Table::SigningKey,
     Table::Trace,
     Table::TraceIndex,
     Table::TraceTerms,
