@@ -199,8 +199,12 @@ impl Store {
         page.iter().map(|(key, value)| contact(key, value)).collect()
     }
 
-    /// Removes the contacts of an account that is about to go, a page at a time.
-    pub(crate) async fn clear_contacts(&self, account: AccountId) -> Result<(), StorageError> {
+    /// Removes the contacts of an account that is about to go, a page at a time; to be called before
+    /// [`crate::edits::Objects::remove_part`].
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn clear_contacts(&self, account: AccountId) -> Result<(), StorageError> {
         let clear = || self.transact_with(Durability::Freeing, move |tx| tx.clear_contacts(account));
         while clear().await?.value == CLEAR_ROWS {}
         Ok(())
