@@ -607,6 +607,7 @@ async fn an_account_can_not_come_into_a_domain_that_goes() {
 
 mod addresses;
 mod lists;
+mod shared;
 
 #[tokio::test]
 async fn an_account_goes_with_more_contacts_than_one_transaction_removes() {

@@ -34,7 +34,7 @@ use crate::objects::{AccountObject, Audience, ResponderKind, ResponderObject};
 /// The account that a responder belongs to: the one with its address. A free responder, or one at an alias, has none.
 #[must_use]
 pub fn owner<'a>(directory: &'a Directory, responder: &ResponderObject) -> Option<&'a AccountObject> {
-    directory.account_at(&responder.address).map(std::sync::Arc::as_ref)
+    directory.account_at(&responder.address).map(Arc::as_ref)
 }
 
 /// Whether a responder has what its kind needs: an absence belongs to a person, and ends when the account is removed.

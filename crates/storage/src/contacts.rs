@@ -94,7 +94,7 @@ impl Transaction<'_> {
     }
 
     /// Whether the account is there: one that is removed meanwhile must not leave contacts behind.
-    fn has_account(&self, account: AccountId) -> Result<bool, StorageError> {
+    pub(crate) fn has_account(&self, account: AccountId) -> Result<bool, StorageError> {
         Ok(self.get(&keys::mailbox_name(account, "INBOX"))?.is_some())
     }
 
@@ -199,12 +199,8 @@ impl Store {
         page.iter().map(|(key, value)| contact(key, value)).collect()
     }
 
-    /// Removes the contacts of an account that is about to go, a page at a time; to be called before
-    /// [`crate::edits::Objects::remove_part`].
-    ///
-    /// # Errors
-    /// The engine's.
-    pub async fn clear_contacts(&self, account: AccountId) -> Result<(), StorageError> {
+    /// Removes the contacts of an account that is about to go, a page at a time.
+    pub(crate) async fn clear_contacts(&self, account: AccountId) -> Result<(), StorageError> {
         let clear = || self.transact_with(Durability::Freeing, move |tx| tx.clear_contacts(account));
         while clear().await?.value == CLEAR_ROWS {}
         Ok(())

@@ -75,7 +75,7 @@ async fn delete(
     more: Vec<ObjectKey>,
 ) -> Result<(), AdminError> {
     // Beforehand, a page at a time: there may be more of them than one transaction removes.
-    store.clear_contacts(account.id).await?;
+    store.clear_before_removal(account.id).await?;
     let objects = store.objects();
     let (id, key) = (account.id, ObjectKey::Account(account.address.canonical()));
     store
