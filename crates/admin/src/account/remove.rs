@@ -74,6 +74,7 @@ async fn delete(
     undoing: Undoing,
     more: Vec<ObjectKey>,
 ) -> Result<(), AdminError> {
+    // Beforehand, a page at a time: there may be more of them than one transaction removes.
     store.clear_before_removal(account.id).await?;
     let objects = store.objects();
     let (id, key) = (account.id, ObjectKey::Account(account.address.canonical()));
