@@ -76,7 +76,7 @@ class Differences(Book):
         self.assertIn("1 message: Hello", told)
         self.assertIn("550 5.1.1", self.failure("$ send c@far.example nobody@example.org Hello", "250"))
         self.assertIn("exit code 1", self.failure("$ relais alias add x@example.com --to alice@example.org"))
-        self.assertIn("exit code 0", self.failure("$ relais account list", "error: no"))
+        self.assertIn("exit code 0", self.failure("$ relais account list", "relais: no"))
         self.assertIn("no command", self.failure("$ sned c@far.example alice@example.org Hello"))
 
     def test_what_leaves_unseen_fails(self):
