@@ -25,7 +25,8 @@ class Accounts(ServerCase):
         cls.remote = Remote(certificate=certificate())
         cls.addClassCleanup(cls.remote.close)
         cls.options = dict(hostname="mx.near.test", destinations={"remote.test": ("127.0.0.1", cls.remote.port)},
-                           settings={"accounts": {"public_host": "mail.near.test", "webmail_url": "https://mail.near.test/"}})
+                           # Failed logins are held back longer and longer; here they are soon forgotten.
+                           settings={"security": {"failed_login_forgotten_secs": 1}, "accounts": {"public_host": "mail.near.test", "webmail_url": "https://mail.near.test/"}})
         super().setUpClass()
 
     @classmethod
@@ -170,6 +171,21 @@ class Access(Accounts):
         self.assertEqual(submitting.mail(dora)[0] // 100, 5)
         self.assertEqual(self.let_in(dora), ["imap"])
         self.relais.cli("account", "set", dora, "--restore", "submission")
+        self.assertEqual(self.let_in(dora), ["imap", "submission"])
+
+
+    def test_a_group_takes_access_from_its_members(self):
+        # M6
+        dora, erik = self.account(), self.account()
+        group = "interns%d@near.test" % next(self.numbers)
+        session = self.relais.imaplib(dora)
+        self.relais.cli("group", "add", group, "--member", dora, "--withdraw", "imap")
+        with self.assertRaises(imaplib.IMAP4.abort):
+            session.noop()
+        self.assertEqual(self.let_in(dora), ["submission"])
+        self.assertEqual(self.let_in(erik), ["imap", "submission"])
+        self.assertIn("imap is withdrawn from the members of %s" % group, self.relais.log_text())
+        self.relais.cli("group", "set", group, "--remove-member", dora)
         self.assertEqual(self.let_in(dora), ["imap", "submission"])
 
 

@@ -226,7 +226,7 @@ class Ways(Addresses):
         outside = self.relais.cli("explain", "x@remote.test", "door@near.test")
         self.assertIn("refused by closed@near.test (takes mail from inside the organisation only)", outside)
         self.got(self.send("door@near.test"), "bob")
-        inside = self.relais.cli("explain", "carol@near.test", "door@near.test", "--as", "carol@near.test")
+        inside = self.relais.cli("explain", "carol@near.test", "door@near.test", "--logged-in-as", "carol@near.test")
         self.assertNotIn("refused", inside)
         self.got(self.submit("carol@near.test", "door@near.test"), "alice", "bob")
         self.relais.add_alias("tight@near.test", "bob@near.test", max_size="1K")

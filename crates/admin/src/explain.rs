@@ -4,7 +4,7 @@
 use mail::{Address, ForwardPath, ReversePath};
 use routing::objects::{Audience, ResponderKind, ResponderObject};
 use routing::responders::{Decision, Facts, HeaderMarks, Memory, Received, decide, zone_of};
-use routing::{Asking, Directory, resolve};
+use routing::{Asking, Directory, may_send_as, resolve};
 use storage::Store;
 
 use crate::account;
@@ -29,7 +29,13 @@ pub(crate) fn explain(
         own: false,
     };
     let resolution = resolve(&directory, &ForwardPath::Address(to.clone()), &asking);
-    let text = resolution.to_string();
+    let mut text = resolution.to_string();
+    if let (Some(account), Some(sender)) = (asking.account, from.address()) {
+        let decision = may_send_as(&directory, account, sender);
+        if !decision.allowed {
+            text.push_str(&format!("but the account may not send as {sender}: {}\n", decision.reason));
+        }
+    }
     let responders = resolution.responders.iter().filter(|_| resolution.verdict.is_accept());
     let responders = responders.filter_map(|(id, address)| {
         let responder = directory.responder(*id)?;

@@ -28,6 +28,7 @@ mod responder;
 mod response;
 mod scope;
 mod settings;
+mod shared;
 mod terms;
 
 use storage::Store;
@@ -48,6 +49,7 @@ pub use response::{
     QueueEntryView, QueueRecipientView, ResponderView, Response, StrengthView, WaitingView,
 };
 pub use settings::{ConnectionSettings, EditLock, Places, Settings};
+pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
 pub use terms::Terms;
 
 /// Carries out a request, when the actor may ask for it.
@@ -74,6 +76,8 @@ pub async fn execute(
             let _edit = settings.edits.hold().await;
             alias::execute(store, request).await?
         }
+        Request::Shared(request) => shared::execute(store, settings, actor, request).await?,
+        Request::Acl(request) => shared::acl(store, request).await?,
         Request::Group(request) => {
             let _edit = settings.edits.hold().await;
             group::execute(store, request).await?

@@ -39,6 +39,9 @@ pub const EVENTS_MAX: usize = 1_000;
 /// Octets of a name or a note.
 pub const NOTE_OCTETS_MAX: usize = 1_000;
 
+/// Members of one shared mailbox.
+pub const MEMBERS_MAX: usize = 1_000;
+
 /// Characters of a list's name: behind it come `-confirm+` and a token of 21, and a local part has 64.
 pub const LIST_NAME_OCTETS_MAX: usize = 30;
 

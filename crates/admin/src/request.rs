@@ -11,9 +11,12 @@ use storage::rows::MemberState;
 
 use crate::terms::Terms;
 
+use crate::shared::{AclRequest, SharedRequest};
+
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "there is one for each request, and it is moved a few times")]
 pub enum Request {
     /// About domains.
     Domain(DomainRequest),
@@ -27,6 +30,10 @@ pub enum Request {
     List(Box<ListRequest>),
     /// About responders.
     Responder(ResponderRequest),
+    /// About shared mailboxes and their members.
+    Shared(SharedRequest),
+    /// About who may do what in one mailbox.
+    Acl(AclRequest),
     /// About contacts of an account.
     Contact(ContactRequest),
     /// About the queue of outgoing mail.
@@ -358,6 +365,13 @@ pub enum AccountRequest {
         /// Further domains in which it no longer is.
         #[serde(default)]
         remove_domains: Vec<Domain>,
+    },
+    /// Change what its address demands of who writes to it.
+    Rules {
+        /// Its address.
+        address: Address,
+        /// What changes; there is no fall-back for absence here.
+        terms: Box<Terms>,
     },
     /// Change the password (M4). Who changes their own has to know the old one.
     Password {
@@ -1099,7 +1113,7 @@ pub enum EventRequest {
     Remove(EventSelection),
 }
 
-fn keep<T>() -> Edit<T> {
+pub(crate) fn keep<T>() -> Edit<T> {
     Edit::Keep
 }
 

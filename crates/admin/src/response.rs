@@ -4,8 +4,8 @@ use auth::Password;
 use mail::{AccountId, Address, Domain, QueueId, Timestamp};
 use routing::Resolution;
 use routing::objects::{
-    AccountKind, AccountObject, AliasObject, DomainObject, GroupObject, Identity, ListObject, PatternAlias,
-    ResponderObject, Role, Service,
+    AccountKind, AccountObject, AddressRules, AliasObject, DomainObject, GroupObject, Identity, ListObject,
+    PatternAlias, ResponderObject, Role, Service,
 };
 use routing::responders::Phase;
 use serde::{Deserialize, Serialize};
@@ -13,10 +13,12 @@ use storage::contacts::Contact;
 use storage::rows::{MemberRow, MemberState, WaitReason};
 
 use crate::request::EventId;
+use crate::shared::{AclView, SharedView};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "there is one for each request, and it is moved a few times")]
 pub enum Response {
     /// A domain.
     Domain(DomainView),
@@ -68,6 +70,12 @@ pub enum Response {
     Preview(Box<Preview>),
     /// Contacts.
     Contacts(Vec<Contact>),
+    /// A shared mailbox.
+    Shared(Box<SharedView>),
+    /// Shared mailboxes.
+    SharedMailboxes(Vec<SharedView>),
+    /// Who may do what in a mailbox.
+    Acl(AclView),
     /// A queue entry.
     QueueEntry(Box<QueueEntryView>),
     /// Queue entries.
@@ -197,6 +205,9 @@ pub struct AccountView {
     /// The names that it writes under.
     #[serde(default)]
     pub identities: Vec<Identity>,
+    /// What its address demands of who writes to it.
+    #[serde(default)]
+    pub rules: AddressRules,
     /// What it is for.
     #[serde(default)]
     pub note: String,
@@ -312,6 +323,7 @@ impl From<&AccountObject> for AccountView {
             addresses: account.addresses().collect(),
             leading: Vec::new(),
             identities: account.identities.clone(),
+            rules: account.rules.clone(),
             note: account.note.clone(),
             off_boarding: account.off_boarding.as_deref().map(|gone| OffBoardingView {
                 at: gone.at,

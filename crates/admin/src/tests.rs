@@ -607,3 +607,4 @@ async fn an_account_can_not_come_into_a_domain_that_goes() {
 
 mod addresses;
 mod lists;
+mod shared;

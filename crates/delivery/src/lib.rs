@@ -8,6 +8,7 @@
 
 mod decide;
 mod event;
+mod filed;
 mod held;
 mod intake;
 mod letter;
@@ -25,6 +26,7 @@ use storage::Store;
 
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
+pub use filed::{Filing, SHARED_MAILBOX_FULL};
 pub use held::HeldMessage;
 pub use intake::{Intake, Refused, record_of};
 pub use letter::{Letter, MailboxLetter};

@@ -9,7 +9,9 @@ use imap_wire::{Announcement, Command, CommandBody, CommandText, FrameLimits, Na
 use mail::AccountId;
 use routing::objects::{AccountObject, Service};
 use storage::rows::MailboxRow;
+use storage::sharing::person_seen::PersonSeen;
 
+use crate::access::MailboxAccess;
 use crate::commands::append::Upload;
 use crate::connection::{Connection, Event};
 use crate::engine::capability::{Safety, capabilities};
@@ -52,6 +54,12 @@ pub(crate) struct User {
 
 /// The selected mailbox.
 pub(crate) struct Selected {
+    /// Whose it is.
+    pub(crate) owner: AccountId,
+    /// What may be done in it.
+    pub(crate) access: MailboxAccess,
+    /// What the reader has seen, where each has their own `\Seen`.
+    pub(crate) reading: Option<PersonSeen>,
     /// As it was last read.
     pub(crate) row: MailboxRow,
     /// By EXAMINE.
@@ -161,6 +169,9 @@ impl Session {
         let rule = table::rule(&body);
         let answer = match rule.allowed.check(self.state()) {
             Err(why) => Ok(Answer::bad(why)),
+            Ok(()) if rule.allowed == table::Allowed::Selected && self.is_elsewhere() => {
+                Box::pin(self.execute_elsewhere(&tag, body)).await
+            }
             // Not boxed: what waits for hours should be small.
             Ok(()) if matches!(body, CommandBody::Idle) => self.idle().await,
             Ok(()) => Box::pin(self.execute(&tag, body)).await,
@@ -222,6 +233,18 @@ impl Session {
         answer
     }
 
+    /// Whether the selected mailbox is another account's.
+    fn is_elsewhere(&self) -> bool {
+        let account = self.user.as_ref().map(|user| user.account.id);
+        self.selected.as_deref().is_some_and(|selected| Some(selected.owner) != account)
+    }
+
+    /// A command in another account's mailbox: what may be done there can have changed since the last one.
+    async fn execute_elsewhere(&mut self, tag: &Tag, body: CommandBody) -> Result<Answer, Fault> {
+        self.look_at_rights().await?;
+        self.execute(tag, body).await
+    }
+
     async fn execute(&mut self, tag: &Tag, body: CommandBody) -> Result<Answer, Fault> {
         match body {
             CommandBody::Capability => Ok(self.capability()),
@@ -246,6 +269,11 @@ impl Session {
             CommandBody::Namespace => Ok(self.namespace()),
             CommandBody::Status { mailbox, items } => Box::pin(self.status(&mailbox, &items)).await,
             CommandBody::Append(append) => Box::pin(self.append(append)).await,
+            CommandBody::SetAcl(command) => Box::pin(self.set_acl(&command)).await,
+            CommandBody::DeleteAcl { mailbox, identifier } => Box::pin(self.delete_acl(&mailbox, &identifier)).await,
+            CommandBody::GetAcl(mailbox) => Box::pin(self.get_acl(&mailbox)).await,
+            CommandBody::ListRights { mailbox, identifier } => Box::pin(self.list_rights(&mailbox, &identifier)).await,
+            CommandBody::MyRights(mailbox) => Box::pin(self.my_rights(&mailbox)).await,
             // Handled before: see `perform`.
             CommandBody::Idle => Ok(Answer::bad("IDLE can't be nested")),
             CommandBody::Close => Box::pin(self.close()).await,
@@ -301,8 +329,8 @@ impl Session {
 
     /// Account and mailbox, as the store takes them.
     pub(crate) fn key(&mut self) -> Result<(AccountId, mail::MailboxId), Fault> {
-        let account = self.account()?;
-        Ok((account, self.selected()?.row.id))
+        let selected = self.selected()?;
+        Ok((selected.owner, selected.row.id))
     }
 
     /// What can be had right now.

@@ -35,6 +35,12 @@ pub fn owner<'a>(directory: &'a Directory, responder: &ResponderObject) -> Optio
     directory.account_at(&responder.address).map(std::sync::Arc::as_ref)
 }
 
+/// Whether a responder has what its kind needs: an absence belongs to a person, and ends when the account is removed.
+#[must_use]
+pub fn belongs(directory: &Directory, responder: &ResponderObject) -> bool {
+    responder.kind == ResponderKind::Autoresponder || owner(directory, responder).is_some()
+}
+
 /// The time zone in which a responder's window and hours are read: its own, else its owner's, else UTC.
 #[must_use]
 pub fn zone_of(directory: &Directory, responder: &ResponderObject) -> TimeZone {

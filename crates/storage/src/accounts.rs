@@ -106,9 +106,7 @@ impl Store {
 
     /// Removes an object with everything in its part of the store.
     async fn remove_part(&self, part: AccountId, key: ObjectKey) -> Result<Done<()>, StorageError> {
-        self.clear_contacts(part).await?;
-        // Thousands of members do not fit into one transaction; the object goes with the last of them.
-        while self.transact_with(Durability::Freeing, move |tx| tx.drop_list_rows(part)).await?.value {}
+        self.clear_before_removal(part).await?;
         let objects = self.objects();
         let done = self.transact_with(Durability::Freeing, move |tx| objects.remove_part(tx, part, &key)).await?;
         self.sweep_after_deletion().await;

@@ -94,7 +94,7 @@ impl Transaction<'_> {
     }
 
     /// Whether the account is there: one that is removed meanwhile must not leave contacts behind.
-    fn has_account(&self, account: AccountId) -> Result<bool, StorageError> {
+    pub(crate) fn has_account(&self, account: AccountId) -> Result<bool, StorageError> {
         Ok(self.get(&keys::mailbox_name(account, "INBOX"))?.is_some())
     }
 

@@ -8,7 +8,7 @@ use routing::Directory;
 use routing::objects::{AccountObject, Object, ObjectKey};
 
 use crate::accounts::FIRST_MAILBOXES;
-use crate::engine::Order;
+use crate::engine::{Durability, Order};
 use crate::error::StorageError;
 use crate::keys::{Key, Table};
 use crate::limits::MAILBOXES_MAX;
@@ -28,6 +28,21 @@ impl Store {
     #[must_use]
     pub fn objects(&self) -> Objects {
         Objects { directory: Arc::clone(&self.directory) }
+    }
+
+    /// To be called before a transaction with [`Objects::remove_part`]: removes what is too much for one.
+    ///
+    /// # Errors
+    /// When reading or writing fails.
+    pub async fn clear_before_removal(&self, part: AccountId) -> Result<(), StorageError> {
+        // What others share with it and it with others goes first, some rows at a time.
+        self.clear_lists(part).await?;
+        self.forget_reader(part).await?;
+        self.clear_message_ids(part).await?;
+        self.clear_contacts(part).await?;
+        // Thousands of members do not fit into one transaction; the object goes with the last of them.
+        while self.transact_with(Durability::Freeing, move |tx| tx.drop_list_rows(part)).await?.value {}
+        Ok(())
     }
 
     /// To be called after a transaction with [`Objects::remove_part`]: removes the mail of what is gone. What is
@@ -88,10 +103,13 @@ impl Objects {
             tx.create_mailbox_row(account.id, name, Some(special_use), now)?;
             tx.subscribe(account.id, name);
         }
+        // Its members are to see the mailboxes that have just been made.
+        tx.members_changed(None, Some(&account))?;
         Ok(account)
     }
 
-    /// Takes an object away with everything in its part of the store; [`Store::sweep_removed`] follows.
+    /// Takes an object away with everything in its part of the store. [`Store::clear_before_removal`] comes before,
+    /// [`Store::sweep_removed`] follows.
     ///
     /// # Errors
     /// [`StorageError::NoSuchObject`], or the engine's.
@@ -108,6 +126,13 @@ impl Objects {
                 tx.delete(row.to_vec());
             }
         }
+        if let ObjectKey::Account(address) = key {
+            tx.leave_all(&self.directory, address)?;
+        }
+        // What others share with it and it with others; most of it has gone in steps before, where there is much.
+        while tx.clear_some_lists(part)? > 0 {}
+        while tx.forget_some_reading(part)? > 0 {}
+        while tx.clear_some_message_ids(part)? > 0 {}
         tx.remove_object(&self.directory, key)
     }
 }

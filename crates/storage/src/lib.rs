@@ -6,7 +6,7 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`], [`lists`],
+//! [`messages`], [`usage`], [`sharing`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`], [`lists`],
 //! [`secret`], [`responder_states`], [`trace`], and over all of them [`check`]; below them [`transaction`], [`engine`],
 //! [`memory`].
 
@@ -32,6 +32,7 @@ pub mod queue;
 pub mod responder_states;
 pub mod rows;
 pub mod secret;
+pub mod sharing;
 pub mod store;
 mod subaddress;
 pub mod trace;

@@ -21,6 +21,24 @@ pub const MAILBOX_DEPTH_MAX: usize = 32;
 /// Distinct keywords of one mailbox: they are bits of a 128-bit number in each row.
 pub const KEYWORDS_MAX: usize = 128;
 
+/// Lines of the access list of one mailbox.
+pub const ACL_ENTRIES_MAX: usize = 256;
+
+/// Mailboxes of others whose access lists name one account and are shown to it.
+pub const SHARED_WITH_MAX: usize = 10_000;
+
+/// People with a `\Seen` of their own in one mailbox.
+pub const PERSON_READERS_MAX: usize = 2_000;
+
+/// Ranges of UIDs that one person has seen in one mailbox: half as many messages as are read here and there.
+pub const PERSON_RANGES_MAX: usize = 100_000;
+
+/// Changes of one person's `\Seen` in one mailbox that are remembered one by one.
+pub const PERSON_CHANGES_MAX: usize = 500;
+
+/// Messages with one Message-ID that an answer marks as answered.
+pub const ANSWERED_COPIES_MAX: usize = 20;
+
 /// Octets of a message record; a larger one is not stored and IMAP computes it on demand.
 pub const RECORD_OCTETS_MAX: usize = 56 * 1024;
 

@@ -130,12 +130,28 @@ fn plan_aliases(
         let mut alias = (**alias).clone();
         alias.targets.retain(|target| !leads(target));
         if alias.targets.is_empty() {
+            if let Some(user) = used_by(directory, address) {
+                let error =
+                    AdminError::new(ErrorKind::InUse, format!("{address} would be deleted, and {user} names it"));
+                return Err(error.hint(format!("`relais alias remove {address}` takes it out of there as well")));
+            }
             removes.push(ObjectKey::Alias(alias.address.canonical()));
         } else {
             puts.push((alias, PutMode::Replace));
         }
     }
     Ok((puts, removes))
+}
+
+/// What would miss an alias that goes: another alias or a group.
+fn used_by(directory: &Directory, address: &Address) -> Option<Address> {
+    let is = |named: &Address| named.same_mailbox(address);
+    let leads = |target: &Target| matches!(target, Target::Address(target) if is(target));
+    let alias = directory.aliases().find(|other| {
+        !is(&other.address) && (other.targets.iter().any(leads) || other.when_away.as_ref().is_some_and(is))
+    });
+    let group = directory.groups().find(|group| group.moderators.iter().chain(&group.when_away).any(is));
+    alias.map(|alias| alias.address.clone()).or_else(|| group.map(|group| group.address.clone()))
 }
 
 /// What changes for all users of a domain.

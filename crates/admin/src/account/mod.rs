@@ -58,6 +58,7 @@ pub(crate) async fn execute(
         AccountRequest::Strength { address, password, language } => {
             password::strength(store, settings, address, password, language).await
         }
+        AccountRequest::Rules { address, terms } => set::rules(store, settings, &address, *terms).await,
         set @ AccountRequest::Set { .. } => set::set(store, settings, actor, set).await,
         AccountRequest::Aliases { address, add, remove } => {
             {
@@ -113,7 +114,7 @@ fn leading(directory: &Directory, account: &AccountObject) -> Vec<Leading> {
                 alias.targets.iter().any(|target| match target {
                     Target::Address(target) => among.contains(&target.canonical()),
                     Target::AllUsers => in_domain(address.domain()),
-                    _ => false,
+                    Target::Blackhole | Target::Fail(_) => false,
                 })
             };
             if names(&reached) {

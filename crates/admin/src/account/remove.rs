@@ -72,7 +72,8 @@ pub(super) async fn delete_departed(store: &Store, account: &AccountObject) -> R
         let mut undoing = undoing(&directory, account);
         // It has been moved to another address since.
         let elsewhere = account.off_boarding.as_ref().and_then(|gone| gone.responder);
-        if let Some(id) = elsewhere.filter(|id| directory.responder(*id).is_some() && !undoing.responders.contains(id)) {
+        if let Some(id) = elsewhere.filter(|id| directory.responder(*id).is_some() && !undoing.responders.contains(id))
+        {
             undoing.responders.push(id);
         }
         undoing
@@ -81,6 +82,7 @@ pub(super) async fn delete_departed(store: &Store, account: &AccountObject) -> R
 }
 
 async fn delete(store: &Store, account: &AccountObject, undoing: Undoing) -> Result<(), AdminError> {
+    store.clear_before_removal(account.id).await?;
     let objects = store.objects();
     let (id, key) = (account.id, ObjectKey::Account(account.address.canonical()));
     store

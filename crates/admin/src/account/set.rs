@@ -1,6 +1,6 @@
 //! Editing an account field by field.
 
-use mail::Domain;
+use mail::{Address, Domain};
 use routing::check_account;
 use routing::objects::{AccountKind, AccountObject, Object, Role, Service};
 use storage::Store;
@@ -10,9 +10,10 @@ use crate::actor::Actor;
 use crate::domain::known_address;
 use crate::error::AdminError;
 use crate::limits::FURTHER_DOMAINS_MAX;
-use crate::request::AccountRequest;
+use crate::request::{AccountRequest, Edit};
 use crate::response::{AccountView, Response};
 use crate::settings::Settings;
+use crate::terms::Terms;
 
 use super::addresses::check_further;
 use super::password::{self, Hashed, Notice};
@@ -135,4 +136,23 @@ fn check_roles(account: &AccountObject, before: &AccountObject) -> Result<(), Ad
 
 fn administered_elsewhere(directory: &routing::Directory, account: &AccountObject) -> Option<Domain> {
     account.administers.iter().find(|domain| directory.domain(domain).is_none()).cloned()
+}
+
+/// `AccountRequest::Rules`.
+pub(super) async fn rules(
+    store: &Store,
+    settings: &Settings,
+    address: &Address,
+    terms: Terms,
+) -> Result<Response, AdminError> {
+    if terms.when_away != Edit::Keep || terms.deputies_when_away.is_some() {
+        let error = AdminError::invalid("an account has no fall-back for absence");
+        return Err(error.hint("its out-of-office message can copy what comes to a deputy"));
+    }
+    let _edit = settings.edits.hold().await;
+    let mut account = find(&store.directory(), address)?;
+    terms.apply(&mut account.rules).apply(&mut None);
+    check_account(&store.directory(), &account).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
+    store.put_object(Object::Account(account.clone()), PutMode::Replace).await?;
+    Ok(Response::Account(Box::new(AccountView::from(&account))))
 }

@@ -217,7 +217,8 @@ async fn m03_aliases_of_a_mailbox_are_edited_and_shown() {
     let team = store.directory().alias(&address("team@example.org")).cloned().unwrap();
     assert_eq!(team.targets, [target("bob@example.org")]);
     for (add, remove, reason) in [
-        (&["bob@example.org"][..], &[][..], "bob@example.org is the mailbox of bob@example.org"),
+        (&[][..], &["contact@example.org"][..], "contact@example.org would be deleted, and outer@example.org names it"),
+        (&["bob@example.org"], &[], "bob@example.org is the mailbox of bob@example.org"),
         (&["alice@example.org"], &[], "alice@example.org is the account's own address"),
         (&["x@other.example"], &[], "there is no domain other.example"),
         (&[], &["team@example.org"], "no alias team@example.org leads to alice@example.org"),

@@ -63,9 +63,8 @@ async fn r08_r09_a_held_message_is_kept_and_told_in_the_same_commit_once_for_eac
     assert_eq!((applied.deposits.len(), applied.held.len()), (1, 3));
     let events = f.store.events_after(Topic::HeldMessage, 0, 9).await.unwrap();
     let mut told: Vec<HeldMessage> = events.iter().map(|row| HeldMessage::decode(&row.payload).unwrap()).collect();
-    told.sort_by_key(|held| held.recipient.clone());
-    let seen: Vec<(mail::AccountId, String)> =
-        told.iter().map(|held| (held.part, held.recipient.to_string())).collect();
+    told.sort_by_key(|held| held.address.clone());
+    let seen: Vec<(mail::AccountId, String)> = told.iter().map(|held| (held.part, held.address.to_string())).collect();
     let expected =
         [(group, "board@example.org"), (list, "garden-confirm+3f@example.org"), (list, "garden-join@example.org")];
     assert_eq!(seen, expected.map(|(part, text)| (part, text.to_owned())));

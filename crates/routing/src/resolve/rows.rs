@@ -551,6 +551,23 @@ fn r06_deputies_get_it_where_the_alias_says_so() {
 }
 
 #[test]
+fn too_many_nodes_are_refused_whole_whatever_they_lead_to() {
+    let members: Vec<Address> =
+        (0..crate::limits::GROUP_MEMBERS_MAX).map(|n| address(&format!("u{n}@a.example"))).collect();
+    let mut objects: Vec<Object> =
+        members.iter().enumerate().map(|(n, one)| account(n as u64 + 1, &one.to_string())).collect();
+    let names: Vec<String> = (0..11).map(|n| format!("g{n}@a.example")).collect();
+    for (n, name) in names.iter().enumerate() {
+        let (id, members) = (AccountId(100_000 + n as u64), members.clone());
+        objects.push(Object::Group(GroupObject { id, members, ..GroupObject::new(address(name)) }));
+    }
+    objects.push(alias("all@a.example", &names.iter().map(String::as_str).collect::<Vec<_>>()));
+    let directory = directory(&["a.example"], objects);
+    assert_eq!(anyone(&directory, "g0@a.example").mailboxes.len(), crate::limits::GROUP_MEMBERS_MAX);
+    assert!(reply(&anyone(&directory, "all@a.example")).starts_with("550 5.3.5"));
+}
+
+#[test]
 fn the_alias_written_to_is_named_and_no_other() {
     let directory = directory(
         &["a.example"],

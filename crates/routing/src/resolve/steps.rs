@@ -8,6 +8,7 @@ use crate::objects::{
     AccountObject, AliasObject, DomainObject, GroupObject, ListObject, ListRole, SubaddressFolders, Target,
 };
 use crate::resolution::{Node, Reason, What};
+use crate::responders::belongs;
 use crate::verdict::RefuseReason;
 
 /// A subaddress detail, and what its domain makes of it.
@@ -123,7 +124,10 @@ impl<'a> Walk<'a> {
     }
 
     fn responder(&mut self, id: u64, reason: Reason) -> Option<Node> {
-        self.directory.responder(id).filter(|responder| responder.enabled)?;
+        let found = self.directory.responder(id)?;
+        if !found.enabled || !belongs(self.directory, found) {
+            return None;
+        }
         let first = self.reached_responders.insert(id);
         if first {
             self.responders.push(id);

@@ -15,6 +15,7 @@ mod output;
 mod pattern;
 mod queue;
 mod responder;
+mod shared;
 mod terms;
 mod values;
 
@@ -92,6 +93,9 @@ enum Command {
     /// Automatic answers: autoresponders and out-of-office messages
     #[command(subcommand)]
     Responder(Box<responder::ResponderCommand>),
+    /// Shared mailboxes: used by several people under their own logins
+    #[command(subcommand)]
+    Shared(Box<shared::SharedCommand>),
     /// Contacts of an account: whom it knows
     #[command(subcommand)]
     Contact(contact::ContactCommand),
@@ -105,7 +109,7 @@ enum Command {
     #[command(after_help = "\
 Examples:
   relais explain customer@elsewhere.example info@example.org
-  relais explain alice@example.org board@example.org --as alice@example.org     sent by alice, logged in
+  relais explain alice@example.org board@example.org --logged-in-as alice@example.org
   relais explain customer@elsewhere.example info@example.org --size 30M
   relais explain '<>' alice@example.org      a bounce: the null reverse-path")]
     Explain {
@@ -115,7 +119,7 @@ Examples:
         /// The recipient
         to: Address,
         /// The account that the sender has logged in to; without it, a stranger writes
-        #[arg(long = "as", value_name = "ACCOUNT")]
+        #[arg(long = "logged-in-as", value_name = "ACCOUNT")]
         account: Option<Address>,
         /// Size of the message, as 500K or 30M
         #[arg(long, value_name = "OCTETS", value_parser = values::octets)]
@@ -175,6 +179,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Group(command) => command.request(),
         Command::List(command) => command.request()?,
         Command::Responder(command) => command.request()?,
+        Command::Shared(command) => command.request(),
         Command::Contact(command) => command.request(),
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
@@ -190,10 +195,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
 impl Command {
     /// Whether it is a request to the server, which somebody may make.
     fn is_request(&self) -> bool {
-        match self {
-            Self::Init(_) | Self::Dev(_) | Self::Serve | Self::Check { .. } | Self::Config | Self::Health => false,
-            _ => true,
-        }
+        !matches!(self, Self::Init(_) | Self::Dev(_) | Self::Serve | Self::Check { .. } | Self::Config | Self::Health)
     }
 }
 
@@ -235,6 +237,7 @@ mod tests {
             ("list", &["add", "list", "show", "set", "remove", "member", "waiting", "approve", "reject"]),
             ("responder", &["add", "list", "show", "set", "preview", "remove"]),
             ("contact", &["add", "list", "remove"]),
+            ("shared", &["add", "list", "show", "set", "remove", "member", "acl"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
             ("event", &["list", "show", "retry", "remove"]),
         ] {

@@ -8,10 +8,13 @@ mod lists;
 use std::fmt::Write as _;
 
 use admin::{
-    AccountView, AdminError, DomainView, EventView, Preview, QueueEntryView, ResponderView, Response, StrengthView,
+    AccountView, AclView, AdminError, DomainView, EventView, Preview, QueueEntryView, ResponderView, Response,
+    SharedView, StrengthView,
 };
 use mail::Timestamp;
-use routing::objects::{AccountKind, Audience, Identity, ResponderKind, ResponderObject, Role, SubaddressFolders};
+use routing::objects::{
+    AccountKind, Audience, Identity, ResponderKind, ResponderObject, Role, SeenState, SubaddressFolders,
+};
 use routing::responders::Phase;
 use serde::Serialize;
 use storage::contacts::ContactOrigin;
@@ -231,6 +234,17 @@ fn in_words(response: &Response) -> String {
                 [one.address.to_string(), moment(one.at), how.to_owned()]
             }),
         ),
+        Response::Shared(one) => shared(one),
+        Response::SharedMailboxes(all) => table(
+            ["ADDRESS", "NAME", "MEMBERS", "SEEN", "QUOTA"],
+            "no shared mailboxes yet; `relais shared add --help` shows how to add one",
+            all.iter().map(|one| {
+                let quota = one.quota_octets.map_or_else(|| "-".to_owned(), size);
+                let members = one.shared.members.len().to_string();
+                [one.address.to_string(), one.display_name.clone(), members, seen(one.shared.seen).into(), quota]
+            }),
+        ),
+        Response::Acl(one) => acl(one),
         Response::QueueEntry(one) => queue_entry(one),
         Response::QueueEntries(all) => table(
             ["ID", "DESTINATION", "FROM", "RECIPIENTS", "ATTEMPTS", "NEXT ATTEMPT", "LAST ERROR"],
@@ -352,6 +366,7 @@ fn account(one: &AccountView) -> String {
         }
         field(&mut out, "deleted after", gone.delete_after.as_deref().unwrap_or("never"));
     }
+    addresses::rules(&mut out, &one.rules);
     if !one.note.is_empty() {
         field(&mut out, "note", &one.note);
     }
@@ -462,6 +477,43 @@ fn responder(view: &ResponderView) -> String {
         }
     }
     out
+}
+
+fn shared(one: &SharedView) -> String {
+    let mut out = String::new();
+    field(&mut out, "shared mailbox", &one.address);
+    field(&mut out, "name", &one.display_name);
+    field(&mut out, "quota", one.quota_octets.map_or_else(|| "no limit".to_owned(), size));
+    if let (Some(messages), Some(octets)) = (one.messages, one.octets) {
+        field(&mut out, "holds", format_args!("{messages} messages, {}", size(octets)));
+    }
+    field(&mut out, "seen state", seen(one.shared.seen));
+    field(&mut out, "what is sent", if one.shared.file_sent { "is filed in its Sent" } else { "is not filed" });
+    field(&mut out, "note", &one.note);
+    field(&mut out, "made", moment(one.created_at));
+    for member in &one.shared.members {
+        field(&mut out, "member", format_args!("{}  {}", member.account, member.rights));
+    }
+    if one.shared.members.is_empty() {
+        field(&mut out, "members", "none yet; `relais shared member add` adds one");
+    }
+    out
+}
+
+fn acl(one: &AclView) -> String {
+    let mut out = String::new();
+    field(&mut out, "mailbox", format_args!("{} of {}", one.mailbox, one.address));
+    field(&mut out, "seen state", one.seen.map_or("as the account says", seen));
+    let rows = one.lines.iter().map(|line| [line.identifier.clone(), line.rights.to_string(), line.reason.to_string()]);
+    out.push_str(&table(["WHO", "RIGHTS", "WHY"], "nobody but its owner has a right to it", rows));
+    out
+}
+
+fn seen(seen: SeenState) -> &'static str {
+    match seen {
+        SeenState::Shared => "one for all",
+        SeenState::PerPerson => "one for each person",
+    }
 }
 
 fn queue_entry(one: &QueueEntryView) -> String {

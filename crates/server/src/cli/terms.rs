@@ -38,6 +38,11 @@ pub(super) struct TermsArgs {
 }
 
 impl TermsArgs {
+    /// Where there is no fall-back for absence.
+    pub(super) fn alone(self) -> Terms {
+        self.terms(WhenAwayArgs::default())
+    }
+
     pub(super) fn terms(self, when_away: WhenAwayArgs) -> Terms {
         Terms {
             expires: edit(self.expires, self.no_expires),
@@ -51,7 +56,7 @@ impl TermsArgs {
 }
 
 /// Who gets it as well when everyone is away.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(super) struct WhenAwayArgs {
     /// Who gets messages as well when every person that it leads to is away (out of office)
     #[arg(long, value_name = "ADDRESS")]

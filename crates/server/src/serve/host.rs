@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use auth::{AuthError, Authenticator};
 use bus::Bus;
-use delivery::{Asking, Delivery, Intake, Refused, storage_reply};
+use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, storage_reply};
 use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
 use message::{parse_addresses, raw_fields};
 use routing::objects::{AccountObject, Service};
 use routing::{Directory, may_log_in, may_send_as};
 use smtp_in::{Acknowledgement, AuthFailure, Host, Identity, MessageSink, Secret, SessionFacts, Verdict, trace_header};
+use storage::{StorageError, Transaction};
 use storage_rocksdb::{Health, RocksEngine};
 use world::BoxFuture;
 
@@ -92,7 +93,8 @@ impl MailHost {
         if let Some(account) = sender {
             intake.submitted_by(account);
         }
-        Ok(Message { id, intake, sender, header: SubmittedHeader::default(), delivery: self.delivery.clone() })
+        let header = SubmittedHeader::default();
+        Ok(Message { id, intake, sender, header, fields: Vec::new(), delivery: self.delivery.clone() })
     }
 }
 
@@ -198,6 +200,8 @@ struct Message {
     /// Who submits it; `None`: another server hands it over.
     sender: Option<AccountId>,
     header: SubmittedHeader,
+    /// The header of a submitted message, once it is complete.
+    fields: Vec<u8>,
     delivery: Delivery,
 }
 
@@ -213,6 +217,7 @@ impl Message {
     /// The header is complete, with what came behind it in the same octets.
     async fn take_header(&mut self, account: AccountId, held: Held) -> Result<(), Reply> {
         check_identity(&self.delivery.store().directory(), account, held.header())?;
+        self.fields = held.header().to_vec();
         let hostname = &self.delivery.settings().hostname;
         let missing = missing_fields(held.header(), &self.id, hostname, self.delivery.store().now());
         self.intake(missing.as_bytes()).await?;
@@ -227,14 +232,24 @@ impl Message {
         if let (Some(account), Some(held)) = (self.sender, self.header.end()) {
             self.take_header(account, held).await?;
         }
-        let Self { id, intake, delivery, .. } = self;
+        let Self { id, intake, delivery, sender, fields, .. } = self;
         let from = envelope.reverse_path.to_string();
         let recipients = envelope.recipients.len();
+        let filing = sender.map(|account| {
+            Filing::of(&delivery.store().directory(), account, envelope.reverse_path.address(), &fields)
+        });
         let prepared = intake.finish(envelope).await.map_err(|Refused(reply)| reply)?;
         let octets = prepared.octets();
-        let done = delivery.store().transact(move |tx| prepared.apply(tx)).await.map_err(|error| {
+        let files = filing.as_ref().is_some_and(|filing| !filing.is_empty());
+        let keep = move |tx: &mut Transaction<'_>| {
+            let applied = prepared.apply(tx)?;
+            filing.as_ref().map_or(Ok(()), |filing| filing.apply(tx, &prepared))?;
+            Ok(applied)
+        };
+        let done = delivery.store().transact(keep).await.map_err(|error| {
             tracing::error!(id, %error, "a message could not be kept");
-            storage_reply(&error)
+            // Only what is filed is held against a quota here: others' mailboxes have been asked at RCPT.
+            if files && error == StorageError::OverQuota { SHARED_MAILBOX_FULL } else { storage_reply(&error) }
         })?;
         let applied = done.value;
         tracing::info!(

@@ -12,6 +12,7 @@ use mail::{Address, Domain};
 use routing::objects::{Role, Service};
 
 use super::Failure;
+use super::terms::TermsArgs;
 
 /// What can be done with accounts.
 #[derive(Subcommand)]
@@ -71,6 +72,17 @@ The mailbox and the recovery address get a notice: when, by whom and from where,
         /// fr or en [default: the account's language]
         #[arg(long)]
         language: Option<String>,
+    },
+    /// Change what the address of an account demands of who writes to it
+    #[command(after_help = "\
+Examples:
+  relais account rules machine@example.org --internal-only
+  relais account rules trainee@example.org --expires 2026-08-31 --max-size 5M")]
+    Rules {
+        /// Its address
+        address: Address,
+        #[command(flatten)]
+        terms: Box<TermsArgs>,
     },
     /// Change which aliases lead to a mailbox
     #[command(after_help = "\
@@ -167,6 +179,7 @@ impl AccountCommand {
             Self::Set(args) => args.request()?,
             Self::Password(args) => args.request()?,
             Self::Settings { address, language } => AccountRequest::Settings { address, language },
+            Self::Rules { address, terms } => AccountRequest::Rules { address, terms: Box::new(terms.alone()) },
             Self::Alias { address, add, remove } => AccountRequest::Aliases { address, add, remove },
             Self::Identity(command) => AccountRequest::Identity(command.request()?),
             Self::Remove { address, force } => AccountRequest::Remove { address, force },

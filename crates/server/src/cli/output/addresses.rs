@@ -78,12 +78,12 @@ pub(super) fn group(one: &GroupObject) -> String {
     if let Some(fallback) = &one.when_away {
         field(&mut out, "when all are away", fallback);
     }
-    if one.deputies_when_away {
-        field(&mut out, "when all are away", "their deputies");
-    }
     if !one.withdrawn.is_empty() {
         let services: Vec<&str> = one.withdrawn.iter().map(|service| service.name()).collect();
         field(&mut out, "members are without", services.join(", "));
+    }
+    if one.deputies_when_away {
+        field(&mut out, "when all are away", "their deputies");
     }
     field(&mut out, "note", &one.note);
     for member in &one.members {
