@@ -7,6 +7,7 @@ use storage::objects::PutMode;
 use storage::{Durability, Store, Transaction};
 
 use crate::error::{AdminError, ErrorKind};
+use crate::named::still_naming;
 use crate::response::Response;
 
 use super::{find, usage};
@@ -62,7 +63,8 @@ pub(super) async fn remove(store: &Store, address: &Address, force: bool) -> Res
         more.push_str(&format!(", and removed {} responders", undoing.responders.len()));
     }
     delete(store, &account, undoing).await?;
-    Ok(Response::Done(format!("removed the account {} with {messages} messages{more}", account.address)))
+    let named = still_naming(&store.directory(), &account.address);
+    Ok(Response::Done(format!("removed the account {} with {messages} messages{more}{named}", account.address)))
 }
 
 /// Deletes an account of somebody who has left, with what was set up at its address for that.
