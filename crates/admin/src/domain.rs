@@ -3,9 +3,11 @@
 use mail::{Address, Domain};
 use routing::objects::{DomainObject, Object, ObjectKey, Role};
 use routing::{Directory, check_domain};
-use storage::Store;
 use storage::objects::PutMode;
+use storage::signing_keys::SigningKeyRow;
+use storage::{Store, Transaction};
 
+use crate::dkim;
 use crate::error::{AdminError, ErrorKind};
 use crate::group;
 use crate::named::still_naming_domain;
@@ -27,7 +29,8 @@ pub(crate) async fn execute(store: &Store, request: DomainRequest) -> Result<Res
                 ..DomainObject::new(name)
             };
             apply(&mut domain, *content);
-            put(store, domain, PutMode::Add).await
+            let keys = dkim::new_keys(store.now()).await?;
+            put(store, domain, PutMode::Add, keys).await
         }
         DomainRequest::List => {
             let directory = store.directory();
@@ -47,8 +50,9 @@ pub(crate) async fn execute(store: &Store, request: DomainRequest) -> Result<Res
             }
             domain.enabled = enabled.unwrap_or(domain.enabled);
             apply(&mut domain, *content);
-            put(store, domain, PutMode::Replace).await
+            put(store, domain, PutMode::Replace, Vec::new()).await
         }
+        DomainRequest::Dkim { name, request } => dkim::execute(store, name, request).await,
         DomainRequest::Pattern { name, request } => pattern::execute(store, &name, request).await,
         DomainRequest::Remove { name, force } => remove(store, name, force).await,
     }
@@ -65,7 +69,13 @@ fn apply(domain: &mut DomainObject, content: DomainContent) {
     policy.forms = content.alias_forms.unwrap_or_else(|| std::mem::take(&mut policy.forms));
 }
 
-async fn put(store: &Store, domain: DomainObject, mode: PutMode) -> Result<Response, AdminError> {
+/// Writes a domain; a new one with the keys that sign its mail, in one transaction.
+async fn put(
+    store: &Store,
+    domain: DomainObject,
+    mode: PutMode,
+    keys: Vec<SigningKeyRow>,
+) -> Result<Response, AdminError> {
     check_domain(&store.directory(), &domain).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
     for address in [&domain.catch_all, &domain.postmaster].into_iter().flatten() {
         if address.domain() == &domain.name {
@@ -78,7 +88,12 @@ async fn put(store: &Store, domain: DomainObject, mode: PutMode) -> Result<Respo
         }
     }
     let name = domain.name.clone();
-    let stored = store.put_object(Object::Domain(domain), mode).await;
+    let objects = store.objects();
+    let body = move |tx: &mut Transaction<'_>| {
+        objects.put(tx, Object::Domain(domain.clone()), mode)?;
+        keys.iter().try_for_each(|key| tx.put_signing_key(&domain.name, key))
+    };
+    let stored = store.transact(body).await;
     match stored {
         Ok(_) => {
             let directory = store.directory();

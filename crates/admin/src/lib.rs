@@ -12,6 +12,7 @@ mod account;
 mod actor;
 mod alias;
 mod contact;
+mod dkim;
 mod domain;
 mod error;
 mod event;
@@ -31,11 +32,13 @@ mod scope;
 mod settings;
 mod shared;
 mod terms;
+mod trace;
 
 use storage::Store;
 
 pub use account::departures;
 pub use actor::Actor;
+pub use dkim::{DkimRequest, SigningKeyView};
 pub use error::{AdminError, ErrorKind};
 pub use may::{Denial, Permission, may};
 pub use request::{
@@ -52,6 +55,7 @@ pub use response::{
 pub use settings::{ConnectionSettings, EditLock, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
 pub use terms::Terms;
+pub use trace::TraceRequest;
 
 /// Carries out a request, when the actor may ask for it.
 ///
@@ -94,6 +98,7 @@ pub async fn execute(
         Request::Contact(request) => contact::execute(store, request).await?,
         Request::Queue(request) => queue_entry::execute(store, request).await?,
         Request::Event(request) => event::execute(store, request).await?,
+        Request::Trace(request) => trace::execute(store, *request).await?,
         Request::Explain { from, to, account, octets } => {
             Response::Explanation(Box::new(explain::explain(store, &from, &to, account.as_ref(), octets)?))
         }

@@ -47,3 +47,6 @@ pub const LIST_NAME_OCTETS_MAX: usize = 30;
 
 /// Members, or waiting messages, that are read or written at a time.
 pub(crate) const MEMBERS_PAGE: usize = 1_000;
+
+/// Traces of one answer.
+pub const TRACES_MAX: usize = 500;

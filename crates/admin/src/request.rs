@@ -9,7 +9,9 @@ use routing::objects::{
 use serde::{Deserialize, Serialize};
 use storage::rows::MemberState;
 
+use crate::dkim::DkimRequest;
 use crate::terms::Terms;
+use crate::trace::TraceRequest;
 
 use crate::shared::{AclRequest, SharedRequest};
 
@@ -40,6 +42,8 @@ pub enum Request {
     Queue(QueueRequest),
     /// About events that failed too often.
     Event(EventRequest),
+    /// What happened to messages.
+    Trace(Box<TraceRequest>),
     /// What would happen to a message from one to the other?
     Explain {
         /// The reverse-path.
@@ -132,6 +136,13 @@ pub enum DomainRequest {
         name: Domain,
         /// What about them.
         request: PatternRequest,
+    },
+    /// About the keys that sign its mail.
+    Dkim {
+        /// Its name.
+        name: Domain,
+        /// What.
+        request: DkimRequest,
     },
     /// Give one up.
     Remove {

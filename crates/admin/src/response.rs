@@ -11,7 +11,9 @@ use routing::responders::Phase;
 use serde::{Deserialize, Serialize};
 use storage::contacts::Contact;
 use storage::rows::{MemberRow, MemberState, WaitReason};
+use storage::trace::Trace;
 
+use crate::dkim::SigningKeyView;
 use crate::request::EventId;
 use crate::shared::{AclView, SharedView};
 
@@ -84,6 +86,10 @@ pub enum Response {
     Event(Box<EventView>),
     /// Parked events.
     Events(Vec<EventView>),
+    /// What happened to messages.
+    Traces(Vec<Trace>),
+    /// The keys that sign a domain's mail.
+    SigningKeys(Vec<SigningKeyView>),
     /// What would happen to a message.
     Explanation(Box<Explanation>),
     /// Done; what was removed or changed, in words.

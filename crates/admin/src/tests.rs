@@ -375,6 +375,8 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             blob: blob.hash,
             skip_octets: 0,
             octets: 16,
+            prefix: String::new(),
+            trace: None,
             recipients: vec![],
             accepted_at: now,
             attempts: 0,

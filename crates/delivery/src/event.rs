@@ -1,6 +1,8 @@
 //! The event of [`mail::Topic::MessageStored`]: a message came to an address at which a responder is active.
 
-use mail::{AccountId, Address, BlobHash, DsnNotify, MailboxId, OriginalRecipient, ReversePath, Timestamp, Uid};
+use mail::{
+    AccountId, Address, BlobHash, DsnNotify, MailboxId, OriginalRecipient, ReversePath, Timestamp, TraceId, Uid,
+};
 use serde::{Deserialize, Serialize};
 
 /// Where a mailbox kept the message.
@@ -40,6 +42,9 @@ pub struct MessageStored {
     pub octets: u64,
     /// Where the owner's mailbox kept it, if one did.
     pub kept: Option<Kept>,
+    /// Where the message's way is told.
+    #[serde(default)]
+    pub trace: Option<TraceId>,
     /// Neither mailbox nor redirect stands behind the address: the sender also gets a failure notice (A6).
     pub failure_notice: bool,
     /// When the sender wants a DSN (RFC 3461 §4.1).
@@ -89,6 +94,7 @@ mod tests {
             header: String::new(),
             octets: 0,
             kept: None,
+            trace: None,
             failure_notice: true,
             notify: DsnNotify::default(),
             original: None,

@@ -1,8 +1,11 @@
 //! Takes a message's bytes: stores and scans them as they come, with one chunk in memory whatever their number.
 
+use std::collections::BTreeMap;
+
 use mail::{AccountId, BodyType, EnhancedCode, Envelope, Reply, ReversePath};
 use message::{MessageRecord, Scanner, Structure};
-use routing::{Asking, RefuseReason};
+use routing::{Asking, Directory, RefuseReason};
+use sender_auth::dkim::Hasher;
 use storage::blobs::BlobWriter;
 
 use crate::Delivery;
@@ -11,6 +14,7 @@ use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
 use crate::notice::{delivered_notice, too_large_notice};
 use crate::plan::Plan;
 use crate::prepared::Prepared;
+use crate::trace::{Beginning, Source};
 
 /// A message on its way in. Dropping it abandons the message.
 pub struct Intake {
@@ -30,6 +34,10 @@ pub struct Intake {
     account: Option<AccountId>,
     /// The server's own message.
     own: bool,
+    /// Where it comes from, for its trace.
+    source: Source,
+    /// What is to be signed, as it passes: messages of the organisation's own.
+    hasher: Option<Hasher>,
 }
 
 /// The message is not taken; the reply says why.
@@ -61,6 +69,8 @@ impl Delivery {
             own_octets: 0,
             account: None,
             own: false,
+            source: Source { by: "smtp".to_owned(), client: None },
+            hasher: None,
         };
         intake.write(return_path.as_bytes()).await?;
         intake.write(received).await?;
@@ -77,15 +87,24 @@ impl Delivery {
     pub async fn prepare(&self, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {
         let mut intake = self.intake(&envelope.reverse_path, b"").await?;
         intake.own = true;
+        "this server".clone_into(&mut intake.source.by);
+        intake.hasher = Some(Hasher::new());
         intake.write(content).await?;
         Box::pin(intake.finish(envelope)).await
     }
 }
 
 impl Intake {
-    /// Says who submits the message, logged in.
+    /// Says who submits the message, logged in. To be said before its octets come: it is signed when it leaves.
     pub fn submitted_by(&mut self, account: AccountId) {
         self.account = Some(account);
+        "submission".clone_into(&mut self.source.by);
+        self.hasher = Some(Hasher::new());
+    }
+
+    /// Says which client hands the message over, for its trace: `192.0.2.1 (mail.example.org)`.
+    pub fn from_client(&mut self, client: String) {
+        self.source.client = Some(client);
     }
 
     /// Takes the next bytes.
@@ -110,6 +129,9 @@ impl Intake {
         self.eight_bit |= !bytes.is_ascii();
         self.header.write(bytes);
         self.scanner.feed(bytes);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.feed(bytes);
+        }
         Ok(self.writer.write(bytes).await?)
     }
 
@@ -151,8 +173,22 @@ impl Intake {
         for dsn in delivered.into_iter().chain(too_large_notice(&self.delivery, &plan, &envelope, &header, now)) {
             notices.push(self.delivery.prepare(dsn.envelope, &dsn.content).await?);
         }
+        let hashed = if plan.relays.is_empty() { None } else { self.hasher.and_then(Hasher::finish) };
+        let signature = match hashed {
+            Some(hashed) => self.delivery.signature(&hashed, &envelope, now).await,
+            None => String::new(),
+        };
+        let message_id = structure.facts.value(message::Field::MessageId).map(message::parse_message_ids);
+        let beginning = Beginning {
+            id: self.delivery.new_trace(),
+            source: self.source,
+            message_id: message_id.and_then(|ids| ids.into_iter().next()),
+            addresses: addresses_of(&self.delivery.store.directory(), &plan, self.account),
+        };
         Ok(Prepared {
             plan,
+            signature,
+            beginning,
             blob: self.writer.finish(),
             record,
             header,
@@ -165,6 +201,17 @@ impl Intake {
             now,
         })
     }
+}
+
+/// The primary addresses of the accounts that a plan and its sender name.
+pub(crate) fn addresses_of(
+    directory: &Directory,
+    plan: &Plan,
+    sender: Option<AccountId>,
+) -> BTreeMap<AccountId, mail::Address> {
+    let accounts = plan.mailboxes.iter().copied().chain(sender);
+    let named = accounts.filter_map(|id| directory.account_by_id(id).map(|account| (id, account.address.clone())));
+    named.collect()
 }
 
 /// `message/global` and its like.

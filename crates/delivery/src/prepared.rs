@@ -15,6 +15,7 @@ use storage::{StorageError, Transaction};
 use crate::event::{Kept, MessageStored};
 use crate::held::HeldMessage;
 use crate::plan::Plan;
+use crate::trace::Beginning;
 
 /// See [`crate::Intake::finish`]. Cheap to clone, so that a transaction body can hold it.
 #[derive(Clone, Debug)]
@@ -30,6 +31,10 @@ pub struct Prepared {
     pub(crate) body: BodyType,
     /// DSNs that tell the sender of the delivery, when that was asked for, and of recipients that take smaller messages.
     pub(crate) notices: Vec<Self>,
+    /// Fields that sign what leaves, each with its line end.
+    pub(crate) signature: String,
+    /// What its trace begins with.
+    pub(crate) beginning: Beginning,
     pub(crate) envelope: Envelope,
     /// Who submitted it, logged in.
     pub(crate) account: Option<AccountId>,
@@ -108,10 +113,6 @@ impl Prepared {
                 applied.queued.push(tx.enqueue(self.queue_row(destination, some))?);
             }
         }
-        for notice in &self.notices {
-            let notice = notice.apply(tx)?;
-            applied.queued.extend(notice.queued);
-        }
         if let Some(account) = self.account {
             // V3: whom somebody writes to is a contact from then on.
             let paths = self.envelope.recipients.iter().map(|recipient| &recipient.forward_path);
@@ -145,9 +146,15 @@ impl Prepared {
                 original: recipient.and_then(|recipient| recipient.original.clone()),
                 envelope_id: self.envelope.envelope_id.clone(),
                 smtputf8: self.envelope.smtputf8,
+                trace: self.beginning.id,
             };
             tx.emit(Topic::MessageStored, self.now, event.encode())?;
             applied.events = applied.events.saturating_add(1);
+        }
+        self.begin_trace(tx, &applied)?;
+        for notice in &self.notices {
+            let notice = notice.apply(tx)?;
+            applied.queued.extend(notice.queued);
         }
         Ok(applied)
     }
@@ -218,6 +225,8 @@ impl Prepared {
             blob: self.blob.hash,
             skip_octets: self.skip_octets,
             octets: self.blob.octets,
+            prefix: self.signature.clone(),
+            trace: self.beginning.id,
             recipients: recipients.to_vec(),
             accepted_at: self.now,
             attempts: 0,

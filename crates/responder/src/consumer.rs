@@ -145,7 +145,9 @@ impl Responder {
                     notice.apply(tx)?;
                 }
                 let Some(answer) = &answer else {
-                    return Ok(Some(subject.told(decision, store.now(), None)));
+                    let told = subject.told(decision, store.now(), None);
+                    told.trace(tx, subject.event.trace)?;
+                    return Ok(Some(told));
                 };
                 // Again, at the commit point: a second message of the sender may have been answered meanwhile.
                 let memory = subject.memory(tx)?;
@@ -153,7 +155,9 @@ impl Responder {
                 if decision == Decision::Answer {
                     subject.answer(tx, answer, &memory, store.now())?;
                 }
-                Ok(Some(subject.told(decision, store.now(), answer_id.clone())))
+                let told = subject.told(decision, store.now(), answer_id.clone());
+                told.trace(tx, subject.event.trace)?;
+                Ok(Some(told))
             })
             .await?;
         if let Some(decided) = &done.value {

@@ -51,6 +51,7 @@ mod tests {
             recipient: at,
             reverse_path: ReversePath::parse("<z@far.example>").unwrap(),
             account: None,
+            trace: None,
             received_at: Timestamp(0),
             header: "Subject: x\r\n\r\n".to_owned(),
             octets: 20,

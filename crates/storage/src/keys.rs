@@ -63,6 +63,8 @@ pub enum Table {
     Answered = 0x70,
     /// What each responder has done since it began to act.
     ResponderState = 0x71,
+    /// Keys that sign what leaves, by domain and selector.
+    SigningKey = 0x45,
     /// Steps of message traces, by trace and number.
     Trace = 0x80,
     /// Traces by what they are found by.

@@ -6,8 +6,9 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`sharing`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`], [`lists`],
-//! [`secret`], [`responder_states`], [`trace`], and over all of them [`check`]; below them [`transaction`], [`engine`],
+//! [`messages`], [`usage`], [`sharing`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`],
+//! [`lists`], [`secret`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them
+//! [`transaction`], [`engine`],
 //! [`memory`].
 
 pub mod accounts;
@@ -33,6 +34,7 @@ pub mod responder_states;
 pub mod rows;
 pub mod secret;
 pub mod sharing;
+pub mod signing_keys;
 pub mod store;
 mod subaddress;
 pub mod trace;

@@ -48,11 +48,14 @@ pub const CONTACTS_MAX: usize = 10_000;
 /// Recipients of one submitted message that become contacts.
 pub const CONTACTS_LEARNED_MAX: usize = 100;
 
+/// Signing keys of one domain: two that sign, two to come, and some that have retired.
+pub const SIGNING_KEYS_MAX: usize = 20;
+
 /// Rows of steps that one trace keeps.
 pub const TRACE_STEPS_MAX: u32 = 500;
 
-/// Octets of one step as stored; a routing tree above it is told in numbers.
-pub const TRACE_STEP_OCTETS_MAX: usize = 16 * 1024;
+/// Nodes of a routing tree that a trace keeps; a larger one is told in numbers.
+pub const TRACE_NODES_MAX: usize = 100;
 
 /// Terms by which one trace is found.
 pub const TRACE_INDEXED_MAX: usize = 200;

@@ -70,6 +70,9 @@ impl Store {
             if tx.is_inhabited(&domain)? {
                 return Err(StorageError::NotAllowed("something was added to the domain in the meantime"));
             }
+            for key in tx.signing_keys(&domain)? {
+                tx.remove_signing_key(&domain, &key.selector)?;
+            }
             tx.remove_object(&directory, &ObjectKey::Domain(domain.clone()))
         })
         .await

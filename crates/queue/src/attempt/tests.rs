@@ -25,6 +25,8 @@ pub(crate) fn row(recipients: &[&str]) -> QueueRow {
         blob: BlobHash([7; 32]),
         skip_octets: 0,
         octets: 100,
+        prefix: String::new(),
+        trace: None,
         recipients: recipients.iter().map(recipient).collect(),
         accepted_at: Timestamp(1_000_000),
         attempts: 0,

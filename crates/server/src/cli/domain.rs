@@ -5,6 +5,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use mail::{Address, Domain};
 use routing::objects::{AliasForm, AliasMakers, SubaddressFolders};
 
+use super::dkim::DkimCommand;
 use super::pattern::PatternCommand;
 use super::values::{alias_makers, edit, switch};
 
@@ -39,6 +40,9 @@ Examples:
         /// The domain
         name: Domain,
     },
+    /// Keys that sign a domain's mail (DKIM), and the records to publish
+    #[command(subcommand)]
+    Dkim(DkimCommand),
     /// Give every user of a domain their login in further domains too, and limit the number of mailboxes
     #[command(after_help = "\
 Examples:
@@ -198,6 +202,7 @@ impl DomainCommand {
                 let content = Box::new(content.content());
                 DomainRequest::Add { name, catch_all, postmaster, subaddress_separators, content }
             }
+            Self::Dkim(command) => command.request(),
             Self::List => DomainRequest::List,
             Self::Show { name } => DomainRequest::Show { name },
             Self::Set {

@@ -5,6 +5,7 @@ mod account;
 mod alias;
 mod connect;
 mod contact;
+mod dkim;
 mod domain;
 mod event;
 mod group;
@@ -17,6 +18,7 @@ mod queue;
 mod responder;
 mod shared;
 mod terms;
+mod trace;
 mod values;
 
 use std::path::PathBuf;
@@ -105,6 +107,13 @@ enum Command {
     /// Work that failed too often and was put aside: automatic answers that could not be made, as a rule
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// Show what happened to messages, step by step, with the reasons
+    #[command(after_help = "\
+Examples:
+  relais trace --recipient alice@example.org
+  relais trace --message-id '<1a2b@elsewhere.example>'
+  relais trace --sender customer@elsewhere.example --since 2026-07-01 --json")]
+    Trace(trace::TraceArgs),
     /// Show what would happen to a message, without sending it
     #[command(after_help = "\
 Examples:
@@ -183,6 +192,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Contact(command) => command.request(),
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
+        Command::Trace(args) => args.request(),
         Command::Explain { from, to, account, size } => admin::Request::Explain { from, to, account, octets: size },
     };
     let config: Config = config::load(&file)?;

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod lists;
+mod traces;
 
 use std::fmt::Write as _;
 
@@ -257,6 +258,8 @@ fn in_words(response: &Response) -> String {
                 [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
             }),
         ),
+        Response::Traces(all) => traces::traces(all),
+        Response::SigningKeys(all) => traces::signing_keys(all),
         Response::Event(one) => event(one),
         Response::Events(all) => table(
             ["ID", "HAPPENED", "ATTEMPTS", "LAST ERROR"],

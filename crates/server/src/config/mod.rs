@@ -50,6 +50,22 @@ pub(crate) struct Config {
     pub(crate) security: Security,
     /// Mailboxes and what their people are told.
     pub(crate) accounts: Accounts,
+    /// What happened to messages.
+    pub(crate) trace: Trace,
+}
+
+/// What happened to messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Trace {
+    /// 0: none are kept.
+    pub(crate) keep_days: u32,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self { keep_days: 14 }
+    }
 }
 
 /// Mailboxes and what their people are told.
@@ -282,6 +298,7 @@ impl Default for Config {
             log: Log::default(),
             security: Security::default(),
             accounts: Accounts::default(),
+            trace: Trace::default(),
         }
     }
 }

@@ -12,9 +12,11 @@ use bus::Bus;
 use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, storage_reply};
 use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
 use message::{parse_addresses, raw_fields};
+use parking_lot::Mutex;
 use routing::objects::{AccountObject, Service};
 use routing::{Directory, may_log_in, may_send_as};
 use smtp_in::{Acknowledgement, AuthFailure, Host, Identity, MessageSink, Secret, SessionFacts, Verdict, trace_header};
+use storage::trace::{Step, Term};
 use storage::{StorageError, Transaction};
 use storage_rocksdb::{Health, RocksEngine};
 use world::BoxFuture;
@@ -29,6 +31,33 @@ pub(super) struct MailHost {
     engine: Arc<RocksEngine>,
     /// The responder may lag behind so far before senders are asked to wait.
     backlog_max: Arc<AtomicUsize>,
+    refusals: Mutex<Refusals>,
+}
+
+/// Refusals that have been traced in this minute.
+#[derive(Default)]
+struct Refusals {
+    minute: i64,
+    traced: u32,
+}
+
+impl Refusals {
+    /// Whether one more is traced in this minute.
+    fn takes(&mut self, minute: i64) -> bool {
+        if self.minute != minute {
+            *self = Self { minute, traced: 0 };
+        }
+        self.traced = self.traced.saturating_add(1);
+        self.traced <= REFUSALS_PER_MINUTE_MAX
+    }
+}
+
+/// The client in the words of a trace: its address, and the name that it gave itself.
+fn client_of(facts: &SessionFacts) -> String {
+    match &facts.helo {
+        Some(name) => format!("{} ({name})", facts.remote.ip()),
+        None => facts.remote.ip().to_string(),
+    }
 }
 
 impl MailHost {
@@ -39,7 +68,7 @@ impl MailHost {
         engine: Arc<RocksEngine>,
         backlog_max: Arc<AtomicUsize>,
     ) -> Self {
-        Self { delivery, authenticator, bus, engine, backlog_max }
+        Self { delivery, authenticator, bus, engine, backlog_max, refusals: Mutex::default() }
     }
 
     /// Whether there is room for a message now.
@@ -81,6 +110,30 @@ impl MailHost {
         Ok(Asking { reverse_path, account, now: store.now(), octets: envelope.octets, own: false })
     }
 
+    /// Notes a refused recipient, when not too many are refused just now: whoever guesses addresses writes no store full.
+    async fn trace_refusal(&self, facts: &SessionFacts, envelope: &Envelope, path: &ForwardPath, reply: &Reply) {
+        let minute = self.delivery.store().now().as_secs().div_euclid(60);
+        if !self.refusals.lock().takes(minute) {
+            return;
+        }
+        let recipient = match path {
+            ForwardPath::Address(address) => Some(address.clone()),
+            ForwardPath::Postmaster => None,
+        };
+        let received = Step::Received {
+            by: "smtp, and refused".to_owned(),
+            client: Some(client_of(facts)),
+            login: None,
+            reverse_path: envelope.reverse_path.clone(),
+            message_id: None,
+            octets: envelope.octets.unwrap_or(0),
+        };
+        let refused = Step::Refused { recipient: recipient.clone(), reply: reply.clone() };
+        let sender = envelope.reverse_path.address().cloned().map(Term::Sender);
+        let terms = sender.into_iter().chain(recipient.map(Term::Recipient)).collect();
+        self.delivery.trace_refusal(vec![received, refused], terms).await;
+    }
+
     async fn open_message(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Message, Reply> {
         self.room()?;
         let world = self.delivery.store().world();
@@ -89,6 +142,7 @@ impl MailHost {
         let received = trace_header(facts, envelope, hostname, &id, world.clock.now());
         let mut intake =
             self.delivery.intake(&envelope.reverse_path, &received).await.map_err(|Refused(reply)| reply)?;
+        intake.from_client(client_of(facts));
         let sender = facts.identity.as_ref().map(|identity| identity.account);
         if let Some(account) = sender {
             intake.submitted_by(account);
@@ -155,6 +209,7 @@ impl Host for MailHost {
             if let Err(reply) = &decided {
                 tracing::info!(session = %facts.id, remote = %facts.remote.ip(), from = %envelope.reverse_path, to = %path,
                 %reply, "recipient refused");
+                self.trace_refusal(facts, envelope, path, reply).await;
             }
             decided.map_or_else(Verdict::Refuse, |()| Verdict::Accept)
         })
@@ -298,6 +353,9 @@ fn check_identity(directory: &Directory, account: AccountId, header: &[u8]) -> R
     }
     Ok(())
 }
+
+/// Refused recipients that are traced in one minute.
+const REFUSALS_PER_MINUTE_MAX: u32 = 600;
 
 const DISK_FULL: Reply = Reply::fixed(452, EnhancedCode(4, 3, 1), "Insufficient system storage, try again later");
 const STORE_FAILED: Reply = Reply::fixed(451, EnhancedCode(4, 3, 0), "The store can't be written now, try again later");

@@ -100,6 +100,7 @@ async fn serve_on(
     };
     let reloadable = Reloadable::new(&config, files, identity.server_config()?);
     let delivery = Delivery::new(store.clone(), administration::delivery(&config));
+    let delivery = if config.trace.keep_days == 0 { delivery.without_traces() } else { delivery };
     let logins = settings::auth(&config.security);
     let authenticator = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store.clone(), logins));
     let authenticator: Arc<dyn Authenticator> =
@@ -183,7 +184,8 @@ async fn serve_on(
         async move { answering.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
     let (sweeping, stop) = (store.clone(), tasks.workers_stop());
-    tasks.worker("sweeper", move || sweep(sweeping.clone(), stop.clone()));
+    let keep_days = config.trace.keep_days;
+    tasks.worker("sweeper", move || sweep(sweeping.clone(), keep_days, stop.clone()));
 
     let admin = administration::settings(&config, Some(authenticator));
     let (departing, settings, stop) = (store.clone(), admin.clone(), tasks.workers_stop());
@@ -264,7 +266,8 @@ async fn depart(
 }
 
 /// Removes contents that nobody needs any more, now and then.
-async fn sweep(store: storage::Store, stop: tokio_util::sync::CancellationToken) -> Result<(), String> {
+async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::CancellationToken) -> Result<(), String> {
+    let keep = std::time::Duration::from_secs(u64::from(keep_days).saturating_mul(86_400));
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -274,6 +277,9 @@ async fn sweep(store: storage::Store, stop: tokio_util::sync::CancellationToken)
             Ok(0) => {}
             Ok(swept) => tracing::debug!(swept, "contents that nobody needs were removed"),
             Err(error) => tracing::warn!(%error, "sweeping failed; it is tried again later"),
+        }
+        if let Err(error) = store.sweep_traces(store.now().minus(keep)).await {
+            tracing::warn!(%error, "old traces could not be removed; it is tried again later");
         }
     }
 }

@@ -9,7 +9,8 @@ use storage::rows::{QueueRecipient, QueueRow};
 
 /// Octets of the message as it travels.
 pub(crate) fn octets(row: &QueueRow) -> u64 {
-    row.octets.saturating_sub(u64::from(row.skip_octets))
+    let prefix = u64::try_from(row.prefix.len()).unwrap_or(u64::MAX);
+    row.octets.saturating_sub(u64::from(row.skip_octets)).saturating_add(prefix)
 }
 
 /// Why this host can't take the message at all, known from its EHLO.
@@ -126,6 +127,8 @@ mod tests {
             blob: BlobHash([0; 32]),
             skip_octets: 30,
             octets: 1030,
+            prefix: String::new(),
+            trace: None,
             recipients: vec![recipient("x@b.example")],
             accepted_at: Timestamp(0),
             attempts: 0,

@@ -165,6 +165,10 @@ impl Transaction<'_> {
         let mut stuffing = Stuffing::default();
         let mut wire = Vec::new();
         let mut at = u64::from(self.row.skip_octets);
+        stuffing.piece(self.row.prefix.as_bytes(), &mut wire);
+        if let Err(broken) = self.session.write(&wire, BLOCK_TIMEOUT).await {
+            return self.stopped_reading(broken, accepted).await;
+        }
         loop {
             let piece = match blob.piece(at, u64::MAX).await {
                 Ok(piece) => piece,

@@ -17,6 +17,7 @@ mod objects;
 mod pages;
 mod queue;
 mod sharing;
+mod signing_keys;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -283,6 +284,7 @@ pub async fn check_with(
     check.events().await?;
     check.lists().await?;
     check.answered().await?;
+    check.signing_keys().await?;
     check.traces().await?;
     check.blobs().await?;
     Ok(check.checked)

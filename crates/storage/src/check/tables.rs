@@ -37,6 +37,7 @@ const TABLES: &[Table] = &[
     Table::Parked,
     Table::Answered,
     Table::ResponderState,
+    Table::SigningKey,
     Table::Trace,
     Table::TraceIndex,
     Table::TraceTerms,

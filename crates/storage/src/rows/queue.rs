@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use mail::{
     Address, BlobHash, BodyType, DsnNotify, DsnReturn, OriginalRecipient, QueueId, Reply, ReversePath, Timestamp,
+    TraceId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,10 @@ pub struct QueueRow {
     pub skip_octets: u32,
     /// Octets of the blob.
     pub octets: u64,
+    /// Fields that travel in front of the blob's octets, each with its line end: what signs it (DKIM).
+    pub prefix: String,
+    /// Where its way is told.
+    pub trace: Option<TraceId>,
     /// The recipients there.
     pub recipients: Vec<QueueRecipient>,
     /// When the message was accepted; its age counts from here.
@@ -75,7 +80,7 @@ pub struct QueueRow {
     pub held: bool,
 }
 
-/// 2: `sender_smtputf8`, and `DsnNotify::said`.
+/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`.
 const VERSION: u8 = 2;
 
 impl QueueRow {
@@ -161,6 +166,8 @@ mod layout1 {
                 blob: old.blob,
                 skip_octets: old.skip_octets,
                 octets: old.octets,
+                prefix: String::new(),
+                trace: None,
                 recipients: old.recipients.into_iter().map(Into::into).collect(),
                 accepted_at: old.accepted_at,
                 attempts: old.attempts,
