@@ -12,6 +12,7 @@ use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
 use crate::group;
 use crate::limits::NOTE_OCTETS_MAX;
+use crate::named::still_naming;
 use crate::request::AliasRequest;
 use crate::response::{AliasView, FirstUseView, Response};
 
@@ -207,7 +208,8 @@ async fn remove(
                 also = format!(", and took it out of {count} groups");
             }
         }
-        return Ok(Response::Done(format!("removed the alias {}{also}", alias.address)));
+        let named = still_naming(&store.directory(), &alias.address);
+        return Ok(Response::Done(format!("removed the alias {}{also}{named}", alias.address)));
     }
     for target in targets {
         let Some(place) = alias.targets.iter().position(|known| same(known, target)) else {

@@ -10,6 +10,7 @@ use storage::{Store, Transaction};
 use crate::dkim;
 use crate::error::{AdminError, ErrorKind};
 use crate::group;
+use crate::named::still_naming_domain;
 use crate::pattern;
 use crate::request::{DomainContent, DomainRequest};
 use crate::response::{DomainView, Response};
@@ -148,7 +149,8 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
         let again = format!("`relais domain remove {name}` again shows it");
         return Err(if late { AdminError { kind: ErrorKind::InUse, ..error.hint(again) } } else { error });
     }
-    Ok(Response::Done(format!("removed the domain {name} with {told}")))
+    let named = still_naming_domain(&store.directory(), &name);
+    Ok(Response::Done(format!("removed the domain {name} with {told}{named}")))
 }
 
 /// Takes a domain that goes out of what others have in it: further addresses (R5), and whom it is administered by.

@@ -9,6 +9,7 @@ use storage::{StorageError, Store};
 use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::NOTE_OCTETS_MAX;
+use crate::named::still_naming;
 use crate::request::{GroupContent, GroupRequest};
 use crate::response::Response;
 
@@ -50,9 +51,10 @@ pub(crate) async fn execute(store: &Store, request: GroupRequest) -> Result<Resp
             let group = find(&store.directory(), &address)?;
             store.remove_group(&group.address).await?;
             Ok(Response::Done(format!(
-                "removed the group {}, which had {} members",
+                "removed the group {}, which had {} members{}",
                 group.address,
-                group.members.len()
+                group.members.len(),
+                still_naming(&store.directory(), &group.address)
             )))
         }
     }

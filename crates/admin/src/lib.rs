@@ -22,6 +22,7 @@ mod letters;
 pub mod limits;
 mod list;
 mod may;
+mod named;
 mod pattern;
 mod queue_entry;
 mod request;

@@ -175,6 +175,46 @@ async fn m02_the_letter_is_in_the_transaction_of_the_account() {
 }
 
 #[tokio::test]
+async fn m03_the_responders_of_an_account_go_with_it() {
+    let store = stage().await;
+    for at in ["alice@example.org", "bob@example.org", "fair@example.org"] {
+        let text = Edit::Set("x".into());
+        let content = ResponderContent { subject: Some("Away".into()), text, ..ResponderContent::default() };
+        ask(&store, add_responder(at, content)).await.unwrap();
+    }
+    let remove = |force| account(AccountRequest::Remove { address: address("alice@example.org"), force });
+    let refused = said(ask(&store, remove(false)).await);
+    assert!(refused.contains("responders are at its address: 1"), "{refused}");
+    ask(&store, remove(true)).await.unwrap();
+    let left: Vec<_> = store.directory().responders().map(|one| one.address.to_string()).collect();
+    assert_eq!(left, ["bob@example.org", "fair@example.org"]);
+}
+
+#[tokio::test]
+async fn r10_what_still_names_the_removed_is_told() {
+    let store = two_domains().await;
+    ask(&store, add_alias("inner@example.org", &["bob@example.org"])).await.unwrap();
+    ask(&store, add_alias("outer@example.org", &["inner@example.org", "bob@example.org"])).await.unwrap();
+    ask(&store, add_alias("there@example.com", &["inner@example.org"])).await.unwrap();
+    ask(&store, add_alias("info@example.com", &["bob@example.org"])).await.unwrap();
+    ask(&store, add_alias("partner@example.org", &["info@example.com"])).await.unwrap();
+    let deputy = Edit::Set(address("bob@example.org"));
+    let content =
+        ResponderContent { subject: Some("Away".into()), text: Edit::Set("x".into()), deputy, ..Default::default() };
+    ask(&store, add_responder("alice@example.org", content)).await.unwrap();
+
+    let inner = AliasRequest::Remove { address: address("inner@example.org"), targets: Vec::new(), by: None };
+    let told = said(ask(&store, Request::Alias(inner)).await);
+    assert!(told.contains("; still named by the alias outer@example.org, 1 more"), "{told}");
+    let remove = DomainRequest::Remove { name: name("example.com"), force: true };
+    let told = said(ask(&store, Request::Domain(remove)).await);
+    assert!(told.contains("; still named by the alias partner@example.org\")"), "{told}");
+    let bob = account(AccountRequest::Remove { address: address("bob@example.org"), force: true });
+    let told = said(ask(&store, bob).await);
+    assert!(told.contains("; still named by responder 1 at alice@example.org\")"), "{told}");
+}
+
+#[tokio::test]
 async fn m03_aliases_of_a_mailbox_are_edited_and_shown() {
     let store = stage().await;
     ask(&store, add_alias("team@example.org", &["bob@example.org"])).await.unwrap();
