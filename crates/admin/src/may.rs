@@ -1,9 +1,9 @@
 //! `may`: who may ask what (M6, R11). The one place that enforces roles.
 //!
 //! - The system and administrators: everything.
-//! - Domain administrators: accounts, aliases, groups, lists and responders of their own domains; nobody's role, no
-//!   domain's existence, nothing of another domain, and no account that can do more than they can (its password would be
-//!   theirs to set).
+//! - Domain administrators: accounts, shared mailboxes, aliases, groups, lists and responders of their own domains;
+//!   nobody's role, no domain's existence, nothing of another domain, and no account that can do more than they can (its
+//!   password would be theirs to set).
 //! - Users: their own password, identities, responders and contacts, and the aliases that they make within the
 //!   domain's policy.
 //!

@@ -627,3 +627,18 @@ async fn an_account_can_not_come_into_a_domain_that_goes() {
 mod addresses;
 mod lists;
 mod shared;
+
+#[tokio::test]
+async fn an_account_goes_with_more_contacts_than_one_transaction_removes() {
+    let store = stage().await;
+    let alice = store.directory().account(&address("alice@example.org")).unwrap().id;
+    for page in 0..30 {
+        let known: Vec<Address> = (0..100).map(|n| address(&format!("u{page}x{n}@r.example"))).collect();
+        let now = store.now();
+        let learned = store.transact(move |tx| tx.learn_contacts(alice, &known, now)).await;
+        assert!(learned.is_ok());
+    }
+    let remove = serde_json::json!({"account": {"remove": {"address": "alice@example.org", "force": true}}});
+    ask(&store, serde_json::from_value(remove).unwrap()).await.unwrap();
+    assert!(store.contacts(alice, None, 10).await.unwrap().is_empty());
+}

@@ -84,6 +84,7 @@ pub(super) async fn delete_departed(store: &Store, account: &AccountObject) -> R
 }
 
 async fn delete(store: &Store, account: &AccountObject, undoing: Undoing) -> Result<(), AdminError> {
+    // Beforehand, a page at a time: there may be more rows than one transaction removes.
     store.clear_before_removal(account.id).await?;
     let objects = store.objects();
     let (id, key) = (account.id, ObjectKey::Account(account.address.canonical()));
