@@ -28,6 +28,8 @@ class Book(TestCase):
     def data(cls):
         """The store that every example begins with; it is made once."""
         if cls.template is None:
+            # A server's own certificate, which is trusted where it is fetched from (M8).
+            certificate(authority=False)
             maker = Server(name="template")
             maker.add_domain("example.org")
             maker.add_accounts(*PEOPLE)
@@ -35,12 +37,13 @@ class Book(TestCase):
         return cls.template
 
     def example(self, partner=False):
+        data = self.data()
         remote = Remote(certificate=certificate())
         self.addCleanup(remote.close)
         server = self.server(
             name="book", hostname="mail.example.org",
             destinations={domain: ("127.0.0.1", remote.port) for domain in ("far.example", "partner.example")})
-        shutil.copytree(self.data(), server.data)
+        shutil.copytree(data, server.data)
         server.set("web", url="http://127.0.0.1:%d" % server.ports["web"])
         server.start()
         return Example(server, remote, self.partner() if partner else None)
