@@ -155,8 +155,19 @@ async fn view(store: &Store, responder: ResponderObject) -> Result<ResponderView
         zone: zone.iana_name().unwrap_or("UTC").to_owned(),
         answered,
         deletes: deletes(&responder, account.is_some()),
+        nobody_receives: account.is_none() && !others_receive(&directory, &responder),
         responder,
     })
+}
+
+/// Whether what comes to its address goes somewhere, be it to `:blackhole:`, apart from a mailbox of the same name (A6).
+fn others_receive(directory: &Directory, responder: &ResponderObject) -> bool {
+    let address = &responder.address;
+    directory.alias(address).is_some()
+        || directory.group(address).is_some()
+        || directory.list(address).is_some()
+        || responder.copy_received_to.is_some()
+        || (responder.copy_to_deputy && responder.deputy.is_some())
 }
 
 /// What is deleted, and while which window, in plain words (A9).

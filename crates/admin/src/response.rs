@@ -436,6 +436,9 @@ pub struct ResponderView {
     pub answered: u64,
     /// What is deleted, and while which window, in words; `None`: received messages are kept (A9).
     pub deletes: Option<String>,
+    /// Nothing else has its address and nobody gets copies: each sender gets a failure notice beside the answer (A6).
+    #[serde(default)]
+    pub nobody_receives: bool,
 }
 
 /// What a responder would answer.

@@ -461,14 +461,27 @@ fn responder(view: &ResponderView) -> String {
     field(&mut out, "answers", audience);
     field(&mut out, "answered", format_args!("{} since it began", view.answered));
     field(&mut out, "answers one sender", one.often());
-    field(&mut out, "received messages", view.deletes.as_deref().unwrap_or("are kept"));
+    let kept = match &view.deletes {
+        Some(deletes) => deletes,
+        None if view.nobody_receives => {
+            "go to nobody: senders get a failure notice beside the answer, until an alias of this address says where they go"
+        }
+        None if view.owner.is_none() => "go where the address leads",
+        None => "are kept",
+    };
+    field(&mut out, "received messages", kept);
     if let Some(deputy) = &one.deputy {
         let copies = if one.copy_to_deputy { ", gets copies of what is received" } else { "" };
         field(&mut out, "deputy", format_args!("{deputy}{copies}"));
     }
     field(&mut out, "answers copied to", address(&one.copy_answers_to));
     field(&mut out, "received copied to", address(&one.copy_received_to));
-    field(&mut out, "answers in Sent", if one.file_in_sent { "filed" } else { "not filed" });
+    let filed = match (one.file_in_sent, &view.owner) {
+        (true, Some(_)) => "filed",
+        (true, None) => "not filed: the address has no mailbox",
+        (false, _) => "not filed",
+    };
+    field(&mut out, "answers in Sent", filed);
     let (inside_text, inside_html) = one.inside.as_ref().map_or((&None, &None), |words| (&words.text, &words.html));
     if let Some(words) = &one.inside {
         field(&mut out, "subject inside", format_args!("{} {}", words.subject_prefix, words.subject));
