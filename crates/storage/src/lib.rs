@@ -6,7 +6,7 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`blobs`], [`objects`], [`queue`], [`events`], [`contacts`], [`lists`], [`secret`], [`responder_states`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
+//! [`messages`], [`usage`], [`blobs`], [`objects`], [`queue`], [`events`], [`contacts`], [`lists`], [`secret`], [`fetch`], [`responder_states`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
 
 pub mod accounts;
 pub mod blobs;
@@ -17,6 +17,7 @@ pub mod contacts;
 pub mod engine;
 pub mod error;
 pub mod events;
+pub mod fetch;
 pub mod first_use;
 pub mod keys;
 pub mod limits;

@@ -10,6 +10,7 @@ mod blobs;
 mod contacts;
 mod contents;
 mod events;
+mod fetch;
 mod first_use;
 mod lists;
 mod mailboxes;
@@ -268,6 +269,7 @@ pub async fn check_with(
     check.queue().await?;
     check.events().await?;
     check.lists().await?;
+    check.fetched().await?;
     check.answered().await?;
     check.traces().await?;
     check.blobs().await?;
