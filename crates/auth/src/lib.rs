@@ -7,6 +7,8 @@
 //! - a **guard** against guessing, per remote address and per account, whose refusals grow and end by themselves;
 //! - **equal work**: an unknown or disabled account costs what a known one costs, and gets the same answer.
 //!
+//! Beside that, [`Sealer`] keeps the passwords that the server itself has to say elsewhere.
+//!
 //! **Invariant:** a password is wiped after use, is never printed and never compared but through its hash.
 
 mod cache;
@@ -15,6 +17,7 @@ mod guard;
 pub mod limits;
 mod password;
 mod pool;
+mod sealed;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,6 +29,7 @@ use world::BoxFuture;
 pub use directory::{DirectoryAuthenticator, Settings};
 pub use guard::GuardSettings;
 pub use password::{HashError, Password, PasswordParams, generate_password, hash_password, is_password_hash};
+pub use sealed::{SealError, Sealer};
 
 /// Why somebody was not let in. The texts are public and tell nothing about the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
