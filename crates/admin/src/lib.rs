@@ -13,6 +13,7 @@ mod domain;
 mod error;
 mod event;
 mod explain;
+mod external;
 mod group;
 pub mod limits;
 mod list;
@@ -29,20 +30,32 @@ use storage::Store;
 pub use error::{AdminError, ErrorKind};
 pub use request::{
     AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
-    EventSelection, GroupContent, GroupRequest, ListContent, ListRequest, MemberContent, NewAccount, NewMember,
-    PatternRequest, PreviewRequest, QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest,
+    EventSelection, ExternalContent, ExternalRequest, GroupContent, GroupRequest, ListContent, ListRequest,
+    MemberContent, NewAccount, NewMember, PatternRequest, PreviewRequest, QueueRequest, QueueSelection, Request,
+    ResponderContent, ResponderRequest,
 };
 pub use response::{
-    AccountView, AliasView, DomainView, EventView, Explanation, FirstUseView, ImportReport, ListView, MemberImport,
-    MemberView, PatternTest, Preview, QueueEntryView, QueueRecipientView, ResponderView, Response, WaitingView,
+    AccountView, AliasView, DomainView, EventView, Explanation, ExternalTest, ExternalView, FirstUseView, ImportReport,
+    ListView, MemberImport, MemberView, PatternTest, Preview, QueueEntryView, QueueRecipientView, ResponderView,
+    Response, WaitingView,
 };
 pub use terms::Terms;
 
 /// What carrying out requests depends on beside the store.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// What new password hashes cost.
     pub password: PasswordParams,
+    /// External accounts that one account may have.
+    pub externals_per_account_max: usize,
+    /// The shortest time between two looks at an external account, in seconds.
+    pub external_interval_secs_min: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { password: PasswordParams::default(), externals_per_account_max: 10, external_interval_secs_min: 60 }
+    }
 }
 
 /// Carries out a request.
@@ -58,6 +71,7 @@ pub async fn execute(store: &Store, settings: Settings, request: Request) -> Res
         Request::Group(request) => group::execute(store, request).await,
         Request::List(request) => list::execute(store, *request).await,
         Request::Responder(request) => responder::execute(store, request).await,
+        Request::External(request) => external::execute(store, settings, *request).await,
         Request::Contact(request) => contact::execute(store, request).await,
         Request::Queue(request) => queue_entry::execute(store, request).await,
         Request::Event(request) => event::execute(store, request).await,

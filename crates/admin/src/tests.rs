@@ -17,7 +17,7 @@ async fn store() -> Store {
 async fn ask(store: &Store, request: Request) -> Result<Response, AdminError> {
     let wire = serde_json::to_string(&request).unwrap();
     let request = serde_json::from_str(&wire).unwrap();
-    let settings = Settings { password: PasswordParams::CHEAPEST };
+    let settings = Settings { password: PasswordParams::CHEAPEST, ..Settings::default() };
     let answer = execute(store, settings, request).await;
     let wire = serde_json::to_string(&answer).unwrap();
     assert_eq!(serde_json::from_str::<Result<Response, AdminError>>(&wire).unwrap(), answer);

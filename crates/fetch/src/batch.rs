@@ -60,7 +60,12 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn new(store: Store, target: Target, folder: Option<(String, FetchedFolder)>, progress: (u64, u64)) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        target: Target,
+        folder: Option<(String, FetchedFolder)>,
+        progress: (u64, u64),
+    ) -> Self {
         Self { store, target, folder, waiting: Vec::new(), octets: 0, progress }
     }
 

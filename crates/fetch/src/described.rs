@@ -134,10 +134,7 @@ fn described(text: &[u8]) -> Option<Described> {
 
 /// Flags that travel along. `\Deleted` does not: the message was there when it was fetched, and is kept here.
 fn flags(list: &[u8]) -> SystemFlags {
-    let kept = SystemFlags::SEEN
-        .union(SystemFlags::FLAGGED)
-        .union(SystemFlags::ANSWERED)
-        .union(SystemFlags::DRAFT);
+    let kept = SystemFlags::SEEN.union(SystemFlags::FLAGGED).union(SystemFlags::ANSWERED).union(SystemFlags::DRAFT);
     let names = list.split(|byte| *byte == b' ').filter_map(|name| std::str::from_utf8(name).ok());
     let known = names.filter_map(SystemFlags::from_name).filter(|flag| kept.contains(*flag));
     known.fold(SystemFlags::default(), SystemFlags::union)
@@ -286,8 +283,13 @@ mod tests {
             assert_eq!(untagged(text), Untagged::Fetch(expected.clone()));
         }
         let quoted = untagged(b"1 FETCH (BODY[] \"a\\\"b\" UID 1)");
-        assert!(matches!(quoted, Untagged::Fetch(Described { body: Some(BodyForm::Quoted(text)), .. }) if text == b"a\"b"));
-        assert!(matches!(untagged(b"1 FETCH (BODY[] NIL)"), Untagged::Fetch(Described { body: Some(BodyForm::Nil), .. })));
+        assert!(
+            matches!(quoted, Untagged::Fetch(Described { body: Some(BodyForm::Quoted(text)), .. }) if text == b"a\"b")
+        );
+        assert!(matches!(
+            untagged(b"1 FETCH (BODY[] NIL)"),
+            Untagged::Fetch(Described { body: Some(BodyForm::Nil), .. })
+        ));
     }
 
     #[test]
@@ -296,7 +298,15 @@ mod tests {
         for cut in 0..whole.len() {
             assert!(!matches!(untagged(&whole[..cut]), Untagged::Fetch(_)), "{cut}");
         }
-        for wrong in [&b"FETCH"[..], b"99999999999 EXISTS", b"1 FETCH UID 7", b"", b"OK [UIDVALIDITY x]", b"OK [", b"1 FETCH (())"] {
+        for wrong in [
+            &b"FETCH"[..],
+            b"99999999999 EXISTS",
+            b"1 FETCH UID 7",
+            b"",
+            b"OK [UIDVALIDITY x]",
+            b"OK [",
+            b"1 FETCH (())",
+        ] {
             assert_eq!(untagged(wrong), Untagged::Other, "{wrong:?}");
         }
         let bad = untagged(b"1 FETCH (UID 99999999999 INTERNALDATE \"99-Foo-1996 02:44:25 -0700\")");
@@ -306,7 +316,9 @@ mod tests {
     #[test]
     fn dates_that_do_not_exist_are_none() {
         assert_eq!(internal_date(b" 1-Jan-1970 00:00:01 +0000"), Some(InternalDate { secs: 1, offset_minutes: 0 }));
-        for wrong in ["30-Feb-2000 00:00:00 +0000", "1-Jan-2000 24:00:00 +0000", "1-Jan-2000 00:00:00 +9999", "x", "1-Jan-2000"] {
+        for wrong in
+            ["30-Feb-2000 00:00:00 +0000", "1-Jan-2000 24:00:00 +0000", "1-Jan-2000 00:00:00 +9999", "x", "1-Jan-2000"]
+        {
             assert_eq!(internal_date(wrong.as_bytes()), None, "{wrong}");
         }
     }

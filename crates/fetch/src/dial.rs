@@ -22,7 +22,8 @@ fn connector(ca_pem: Option<&str>) -> Result<TlsConnector, FetchError> {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
         Some(pem) => {
             for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                let certificate = certificate.map_err(|error| FetchError::Tls(format!("the given certificates: {error}")))?;
+                let certificate =
+                    certificate.map_err(|error| FetchError::Tls(format!("the given certificates: {error}")))?;
                 roots.add(certificate).map_err(|error| FetchError::Tls(format!("the given certificates: {error}")))?;
             }
         }

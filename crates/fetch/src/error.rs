@@ -52,7 +52,9 @@ pub enum FetchError {
     #[error("the folder {0} can't be opened: {1}")]
     NoFolder(String, String),
     /// Messages can't be told apart.
-    #[error("the server does not number its messages (UIDL), so that what was fetched can't be known again; choose to delete after fetching")]
+    #[error(
+        "the server does not number its messages (UIDL), so that what was fetched can't be known again; choose to delete after fetching"
+    )]
     NoUidl,
     /// More than is looked at.
     #[error("the mailbox holds more than {0} messages; file or delete some there")]

@@ -131,7 +131,8 @@ impl Imap {
         } else {
             let plain = |text: &str| text.bytes().all(|byte| (b' '..0x7F).contains(&byte));
             if plain(login) && plain(password.expose()) {
-                let line = Zeroizing::new(format!("LOGIN {} {}", quoted(login).as_str(), quoted(password.expose()).as_str()));
+                let line =
+                    Zeroizing::new(format!("LOGIN {} {}", quoted(login).as_str(), quoted(password.expose()).as_str()));
                 self.run(line.as_bytes(), None, &mut hear).await?
             } else {
                 let first = format!("LOGIN {{{}}}", login.len());

@@ -200,7 +200,9 @@ impl Fetch {
         });
         match &error {
             None => tracing::debug!(external = external.id, "an external account was fetched"),
-            Some(error) => tracing::info!(external = external.id, host = %external.host, error, "an external account could not be fetched"),
+            Some(error) => {
+                tracing::info!(external = external.id, host = %external.host, error, "an external account could not be fetched")
+            }
         }
         self.note(external, error, again).await
     }
@@ -217,7 +219,12 @@ impl Fetch {
     }
 
     /// Writes how a look went; after a day of failures, with a letter to the owner.
-    async fn note(&self, external: &ExternalAccountObject, error: Option<String>, again: bool) -> Result<(), StorageError> {
+    async fn note(
+        &self,
+        external: &ExternalAccountObject,
+        error: Option<String>,
+        again: bool,
+    ) -> Result<(), StorageError> {
         let (id, now) = (external.id, self.store().now());
         let status = self.store().fetch_status(id).await?;
         let overdue = status.failing_since.is_some_and(|since| now.since(since) >= LETTER_AFTER);

@@ -83,7 +83,8 @@ impl<'f> Look<'f> {
                 FetchedFolder { source, uid_validity, last_uid: 0 }
             }
         };
-        let target = Target { external: id, account: self.account, mailbox: mailbox(&store, self.account, local).await? };
+        let target =
+            Target { external: id, account: self.account, mailbox: mailbox(&store, self.account, local).await? };
         let mut batch = Batch::new(store, target, Some((remote.to_owned(), state)), self.progress);
         let mut last = state.last_uid;
         while last < u32::MAX {
@@ -265,8 +266,7 @@ impl<'f> Look<'f> {
             }
             Ok(Came::Refused(why)) => Ok(not_taken(name, format!("message {number} was not taken: {why}"))),
             Ok(Came::Whole(blob, record)) => {
-                let message =
-                    Staged { blob, record, flags: mail::SystemFlags::default(), date: None, deposited: None };
+                let message = Staged { blob, record, flags: mail::SystemFlags::default(), date: None, deposited: None };
                 Ok(Dealt { message: Some(message), seen: Some(name.fetched), skipped: None, uid: None })
             }
         }

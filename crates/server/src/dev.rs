@@ -74,7 +74,7 @@ fn populate(config: &Config) -> Result<(), Failure> {
     runtime.block_on(async {
         let open = store::open_or_make(config).await?;
         for request in requests()? {
-            let settings = admin::Settings { password: PasswordParams::CHEAPEST };
+            let settings = admin::Settings { password: PasswordParams::CHEAPEST, ..admin::Settings::default() };
             admin::execute(&open.store, settings, request).await?;
         }
         open.close().await

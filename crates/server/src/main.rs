@@ -9,6 +9,7 @@ mod config;
 mod descriptors;
 mod dev;
 mod privileges;
+mod request;
 mod serve;
 mod socket;
 mod store;

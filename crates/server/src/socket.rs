@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::{AdminError, Request, Response};
+use fetch::Fetch;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use storage::Store;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli::Failure;
+use crate::request;
 
 /// What comes back.
 pub(crate) type Answer = Result<Response, AdminError>;
@@ -73,7 +75,13 @@ impl AdminSocket {
     }
 
     /// Serves until told to stop.
-    pub(crate) async fn serve(self, store: Store, settings: admin::Settings, shutdown: CancellationToken) {
+    pub(crate) async fn serve(
+        self,
+        store: Store,
+        settings: admin::Settings,
+        fetch: Fetch,
+        shutdown: CancellationToken,
+    ) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let tasks = TaskTracker::new();
         loop {
@@ -89,11 +97,11 @@ impl AdminSocket {
                 },
                 () = shutdown.cancelled() => break,
             };
-            let (store, shutdown) = (store.clone(), shutdown.clone());
+            let (store, fetch, shutdown) = (store.clone(), fetch.clone(), shutdown.clone());
             tasks.spawn(async move {
                 let _place = place;
                 let world = store.world().clone();
-                let answered = answer(stream, &store, settings, &shutdown);
+                let answered = answer(stream, &store, settings, &fetch, &shutdown);
                 match world.timeout(REQUEST_TIME_MAX, answered).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::debug!(%error, "an admin connection ended early"),
@@ -116,6 +124,7 @@ async fn answer(
     stream: UnixStream,
     store: &Store,
     settings: admin::Settings,
+    fetch: &Fetch,
     shutdown: &CancellationToken,
 ) -> std::io::Result<()> {
     let (reader, mut writer) = stream.into_split();
@@ -124,7 +133,7 @@ async fn answer(
     while let Some(Some(request)) =
         shutdown.run_until_cancelled(read_line::<Request>(&mut reader, REQUEST_OCTETS_MAX)).await.transpose()?
     {
-        let answer: Answer = admin::execute(store, settings, request).await;
+        let answer: Answer = request::execute(store, settings, fetch, request).await;
         write_line(&mut writer, &answer).await?;
     }
     Ok(())

@@ -187,7 +187,8 @@ impl Store {
         let directory = std::sync::Arc::clone(&self.directory);
         let off = std::sync::Arc::clone(&directory);
         let switch_off = move |tx: &mut Transaction<'_>| {
-            let mut external = tx.external(id)?.ok_or_else(|| StorageError::NoSuchObject(format!("external account {id}")))?;
+            let mut external =
+                tx.external(id)?.ok_or_else(|| StorageError::NoSuchObject(format!("external account {id}")))?;
             external.enabled = false;
             tx.put_object(&off, Object::External(external), crate::objects::PutMode::Replace)
         };
@@ -347,11 +348,8 @@ mod tests {
 
     #[test]
     fn m08_keys_give_back_what_they_were_made_of() {
-        let all = [
-            Seen::Content(MailboxId(7), BlobHash([9; 32])),
-            Seen::Uidl([3; 16]),
-            Seen::ToDelete([4; 16], Uid(77)),
-        ];
+        let all =
+            [Seen::Content(MailboxId(7), BlobHash([9; 32])), Seen::Uidl([3; 16]), Seen::ToDelete([4; 16], Uid(77))];
         for seen in all {
             assert_eq!(read_seen(&seen_key(5, &seen)), Some((5, seen)));
             let key = seen_key(5, &seen);

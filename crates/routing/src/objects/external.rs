@@ -148,7 +148,8 @@ impl ExternalAccountObject {
     /// Whether the host is this machine by its very name: then plain text may be asked for.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        self.host.as_str().eq_ignore_ascii_case("localhost") || self.host.as_literal().is_some_and(|ip| ip.is_loopback())
+        self.host.as_str().eq_ignore_ascii_case("localhost")
+            || self.host.as_literal().is_some_and(|ip| ip.is_loopback())
     }
 }
 

@@ -1,12 +1,14 @@
 //! How a command reaches the store: through the server that has it open, or by opening it.
 
 use admin::{Request, Response};
+use delivery::{Delivery, DeliverySettings};
+use fetch::Fetch;
 use storage::StorageError;
 
 use super::{Failure, no_runtime};
 use crate::check::{self, Report};
 use crate::config::Config;
-use crate::{privileges, socket, store};
+use crate::{privileges, request, serve, socket, store};
 
 /// Carries out a request.
 pub(super) fn ask(config: &Config, request: Request) -> Result<Response, Failure> {
@@ -15,8 +17,18 @@ pub(super) fn ask(config: &Config, request: Request) -> Result<Response, Failure
             return Ok(answer?);
         }
         let open = store::open_beside(config).await?;
-        let settings = admin::Settings { password: config.security.password_params() };
-        let answer = admin::execute(&open.store, settings, request).await;
+        let delivery = Delivery::new(
+            open.store.clone(),
+            DeliverySettings {
+                hostname: config.hostname.clone(),
+                message_octets_max: config.limits.message_octets_max,
+            },
+        );
+        let answer = match Fetch::new(delivery, serve::fetch_settings(config)).await {
+            Ok(fetch) => request::execute(&open.store, config.admin_settings(), &fetch, request).await,
+            // A key that can't be made, on a full disk, is in the way of nothing else.
+            Err(_) => admin::execute(&open.store, config.admin_settings(), request).await,
+        };
         open.close().await?;
         Ok(answer?)
     })

@@ -7,6 +7,7 @@ mod connect;
 mod contact;
 mod domain;
 mod event;
+mod external;
 mod group;
 mod health;
 mod init;
@@ -85,6 +86,9 @@ enum Command {
     /// Automatic answers: autoresponders and out-of-office messages
     #[command(subcommand)]
     Responder(Box<responder::ResponderCommand>),
+    /// External accounts: mailboxes elsewhere whose mail is fetched by IMAP or POP3
+    #[command(subcommand)]
+    External(Box<external::ExternalCommand>),
     /// Contacts of an account: whom it knows
     #[command(subcommand)]
     Contact(contact::ContactCommand),
@@ -158,6 +162,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Group(command) => command.request(),
         Command::List(command) => command.request()?,
         Command::Responder(command) => command.request()?,
+        Command::External(command) => command.request()?,
         Command::Contact(command) => command.request(),
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
@@ -190,6 +195,7 @@ mod tests {
             ("group", &["add", "list", "show", "set", "remove"]),
             ("list", &["add", "list", "show", "set", "remove", "member", "waiting", "approve", "reject"]),
             ("responder", &["add", "list", "show", "set", "preview", "remove"]),
+            ("external", &["add", "list", "show", "set", "fetch-now", "test", "remove"]),
             ("contact", &["add", "list", "remove"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
             ("event", &["list", "show", "retry", "remove"]),

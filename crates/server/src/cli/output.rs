@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's purpose")]
 
 mod addresses;
+mod externals;
 mod lists;
 
 use std::fmt::Write as _;
@@ -196,6 +197,9 @@ fn in_words(response: &Response) -> String {
             }),
         ),
         Response::Preview(one) => preview(one),
+        Response::External(one) => externals::external(one),
+        Response::Externals(all) => externals::externals(all),
+        Response::ExternalTest(one) => externals::test(one),
         Response::Contacts(all) => table(
             ["CONTACT", "SINCE", "HOW"],
             "no contacts yet; whom the account writes to becomes one",

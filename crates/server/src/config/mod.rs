@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Outgoing mail.
     pub(crate) queue: Queue,
+    /// External accounts.
+    pub(crate) fetch: Fetch,
     /// The store.
     pub(crate) storage: Storage,
     /// Logging.
@@ -162,6 +164,20 @@ pub(crate) struct SmartHost {
     pub(crate) password_file: PathBuf,
 }
 
+/// Mail that is fetched from external accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Fetch {
+    #[serde(deserialize_with = "at_least::<_, _, 0>")]
+    pub(crate) accounts_per_person_max: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) at_once: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) interval_secs_min: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) timeout_secs: u64,
+}
+
 /// The store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -238,6 +254,7 @@ impl Default for Config {
             tls: Tls::default(),
             limits: Limits::default(),
             queue: Queue::default(),
+            fetch: Fetch::default(),
             storage: Storage::default(),
             log: Log::default(),
             security: Security::default(),
@@ -287,6 +304,23 @@ impl Default for Queue {
             deliveries_per_destination_max: 5,
             destination: Vec::new(),
             smart_host: SmartHost::default(),
+        }
+    }
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        Self { accounts_per_person_max: 10, at_once: 8, interval_secs_min: 60, timeout_secs: 60 }
+    }
+}
+
+impl Config {
+    /// What administrative requests depend on.
+    pub(crate) fn admin_settings(&self) -> admin::Settings {
+        admin::Settings {
+            password: self.security.password_params(),
+            externals_per_account_max: usize::try_from(self.fetch.accounts_per_person_max).unwrap_or(usize::MAX),
+            external_interval_secs_min: self.fetch.interval_secs_min,
         }
     }
 }

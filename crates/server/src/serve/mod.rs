@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use auth::{Authenticator, DirectoryAuthenticator};
 use delivery::{Delivery, DeliverySettings};
+use fetch::Fetch;
 use lists::Lists;
 use nix::sys::signal::{SigSet, Signal};
 use responder::Responder;
@@ -65,6 +66,11 @@ pub(crate) fn serve(config: Config, source: Option<PathBuf>) -> Result<(), Failu
         held.thread_unblock().map_err(no_signals)?;
         serve_on(config, source, files, secrets, listening, signals).await
     })
+}
+
+/// How external accounts are fetched, for who does it beside a server.
+pub(crate) fn fetch_settings(config: &Config) -> fetch::Settings {
+    settings::fetch(&config.fetch)
 }
 
 /// What is read while this process may still read it.
@@ -177,6 +183,13 @@ async fn serve_on(
         let (lists, bus, stop) = (listing.clone(), heard.clone(), stop.clone());
         async move { lists.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
+    let fetch = Fetch::new(delivery.clone(), settings::fetch(&config.fetch)).await;
+    let fetch = fetch.map_err(|error| Failure::new(format!("external accounts: {error}")))?;
+    let (fetching, heard, stop) = (fetch.clone(), bus.clone(), tasks.workers_stop());
+    tasks.worker("fetch", move || {
+        let (fetch, bus, stop) = (fetching.clone(), heard.clone(), stop.clone());
+        async move { fetch.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
     let (answering, stop) = (Responder::new(delivery), tasks.workers_stop());
     tasks.worker("responder", move || {
         let (answering, bus, stop) = (answering.clone(), bus.clone(), stop.clone());
@@ -185,10 +198,10 @@ async fn serve_on(
     let (sweeping, stop) = (store.clone(), tasks.workers_stop());
     tasks.worker("sweeper", move || sweep(sweeping.clone(), stop.clone()));
 
-    let admin = admin::Settings { password: config.security.password_params() };
+    let admin = config.admin_settings();
     let socket = AdminSocket::bind(&config.data_dir)?;
     let stop = tasks.listeners_stop();
-    tasks.listener("admin socket", socket.serve(store, admin, stop));
+    tasks.listener("admin socket", socket.serve(store, admin, fetch, stop));
 
     tracing::info!(version = env!("CARGO_PKG_VERSION"), hostname = %config.hostname, "Relais serves");
     let ended = until_told(signals, &mut tasks, &reloadable, source.as_deref()).await;
