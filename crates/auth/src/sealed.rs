@@ -114,7 +114,7 @@ mod tests {
         let long = "x".repeat(PASSWORD_OCTETS_MAX);
         for text in ["", "p", "un étang calme, 3 hérons", &"y".repeat(63), &"y".repeat(64), &long] {
             let sealed = sealer.seal(7, &Password::from(text)).unwrap();
-            assert!(text.is_empty() || !sealed.contains(text));
+            assert!(text.len() < 8 || !sealed.contains(text));
             assert_eq!(sealer.open(7, &sealed).unwrap().expose(), text);
             assert_eq!(sealer.open(8, &sealed), Err(SealError::Unreadable));
             assert_eq!(self::sealer(2).open(7, &sealed), Err(SealError::Unreadable));
