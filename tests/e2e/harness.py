@@ -105,15 +105,18 @@ def free_port():
 
 
 class Certificate:
-    """A self-signed certificate for localhost and 127.0.0.1."""
+    """A self-signed certificate for localhost and 127.0.0.1; it says that it is an authority, as those of `openssl req` do."""
 
-    def __init__(self, where, name="localhost"):
+    def __init__(self, where, name="localhost", authority=True):
         self.chain = where / "certificate.pem"
         self.key = where / "key.pem"
+        config = where / "openssl.cnf"
+        config.write_text(
+            "[req]\ndistinguished_name=dn\nx509_extensions=v3\nprompt=no\n[dn]\nCN=%s\n"
+            "[v3]\nbasicConstraints=critical,CA:%s\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n" % (name, str(authority).upper()))
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-             "-days", "30", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-             "-keyout", str(self.key), "-out", str(self.chain)],
+             "-days", "30", "-config", str(config), "-keyout", str(self.key), "-out", str(self.chain)],
             check=True, capture_output=True)
 
     def der(self):
@@ -123,11 +126,11 @@ class Certificate:
 _certificate = None
 
 
-def certificate():
-    """One for all servers of this process."""
+def certificate(authority=True):
+    """One for all servers of this process; what it is, the first who asks decides."""
     global _certificate
     if _certificate is None:
-        _certificate = Certificate(folder("tls"))
+        _certificate = Certificate(folder("tls"), authority=authority)
     return _certificate
 
 
@@ -339,12 +342,12 @@ class Server:
         shutil.move(place, self.data)
         self.cli("domain", "remove", "init.test", "--force")
 
-    def run(self, *arguments, stdin=None, timeout=60):
+    def run(self, *arguments, stdin=None, timeout=60, cwd=None):
         """A command of the CLI; what it did, whatever it did."""
         if not self.data.exists():
             self.make_store()
         command = [binary(), "--config", str(self.config)] + [str(argument) for argument in arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout)
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, cwd=cwd)
 
     def cli(self, *arguments, stdin=None, timeout=60):
         """A command that must succeed; its output as text."""
@@ -364,8 +367,10 @@ class Server:
     def add_domain(self, name, **options):
         return self.cli("domain", "add", name, *flags(options))
 
-    def add_account(self, address, password=PASSWORD, **options):
-        return self.cli("account", "add", address, "--password-file", "-", *flags(options), stdin=password + "\n")
+    def add_account(self, address, password=PASSWORD, welcome=False, **options):
+        """One account; its mailbox is empty unless its person is to be welcomed."""
+        quiet = [] if welcome else ["--no-welcome"]
+        return self.cli("account", "add", address, "--password-file", "-", *quiet, *flags(options), stdin=password + "\n")
 
     def add_accounts(self, *addresses):
         """Many at once."""

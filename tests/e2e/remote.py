@@ -171,12 +171,13 @@ class Remote:
                     say("554 5.5.1 no valid recipients")
                     continue
                 say("354 go on")
-                content = b""
+                parts = []
                 while True:
                     part = line()
                     if part == b".\r\n":
                         break
-                    content += part[1:] if part.startswith(b".") else part
+                    parts.append(part[1:] if part.startswith(b".") else part)
+                content = b"".join(parts)
                 if decided:
                     say(decided)
                 else:

@@ -167,7 +167,7 @@ class Imaplib(ServerCase):
         self.assertEqual(self.ok(self.client.list('""', '""'))[0].split(b")")[1].split()[0], b'"/"')
 
     def test_namespace(self):
-        self.assertRegex(self.ok(self.client.namespace())[0], rb'^\(\("" "/"\)\) NIL NIL')
+        self.assertRegex(self.ok(self.client.namespace())[0], rb'^\(\("" "/"\)\) \(\("Other Users/" "/"\)\) \(\("Shared/" "/"\)\)')
 
     def test_status(self):
         self.fill(3)

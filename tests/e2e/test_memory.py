@@ -7,6 +7,7 @@ import threading
 import unittest
 
 from harness import ServerCase, log, message, message_id
+from remote import Remote
 
 CLIENTS = 1000
 OCTETS_MAX = 64 << 10
@@ -18,6 +19,10 @@ class Memory(ServerCase):
 
     @classmethod
     def prepare(cls, server):
+        cls.remote = Remote()
+        cls.addClassCleanup(cls.remote.close)
+        server.destinations = {"far.test": ("127.0.0.1", cls.remote.port)}
+        server.write_config()
         server.add_domain("example.test")
         cls.users = ["u%d@example.test" % n for n in range(20)]
         server.add_accounts(*cls.users)
@@ -105,6 +110,37 @@ class Memory(ServerCase):
         log("8 messages of %.0f MiB at once: %.0f MiB more in, %.0f MiB more out" % (
             len(body) / 2 ** 20, grown["in"] / 2 ** 20, grown["out"] / 2 ** 20))
         self.assertLess(max(grown.values()), 40 << 20)
+
+    def test_relaying_streams(self):
+        """Memory does not grow with the size of the messages that are relayed at once."""
+        noise = base64.b64encode(os.urandom(57 * 16_384))
+        body = "".join(noise[at:at + 76].decode() + "\r\n" for at in range(0, len(noise), 76)) * 24
+        user = self.users[2]
+        # All are accepted first: what comes in is measured above. The far side takes nothing until they are.
+        go = threading.Event()
+        self.remote.decide = lambda verb, argument, session: None if go.wait(60) else "421 4.3.2 never"
+        self.addCleanup(go.set)
+        already = len(self.remote.messages)
+        for n in range(4):
+            self.relais.submit(user, "r%d@far.test" % n, message(sender=user, to="r@far.test", body=body))
+        before, peak, stop = self.relais.rss(), [0], threading.Event()
+
+        def watch():
+            while not stop.wait(0.02):
+                peak[0] = max(peak[0], self.relais.rss())
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        go.set()
+        received = self.remote.wait_count(already + 4, seconds=120)[already:]
+        stop.set()
+        watcher.join()
+        for one in received:
+            self.assertGreater(len(one.content), len(body), "the message went on short")
+        grown = peak[0] - before
+        log("4 messages of %.0f MiB relayed at once: %.0f MiB more" % (len(body) / 2 ** 20, grown / 2 ** 20))
+        # One of them alone is as large as this.
+        self.assertLess(grown, len(body))
 
 
 if __name__ == "__main__":

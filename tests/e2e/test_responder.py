@@ -8,7 +8,7 @@ import datetime
 import email
 import unittest
 
-from harness import ServerCase, TestCase, certificate, id_of, message, message_id, until
+from harness import ServerCase, TestCase, certificate, flags, id_of, message, message_id, until
 from remote import Remote
 
 
@@ -299,6 +299,136 @@ class OutOfOffice(Answers):
         person = self.away(text=[], html="<p>Back on <b>Monday</b></p>")
         answer, = self.answered(self.send(person)[0])
         self.assertEqual(email.message_from_bytes(answer.content).get_content_type(), "multipart/alternative")
+
+
+class Absence(Answers):
+    """What an absence can do beside answering: mission rows A9, A10, A13, V2, V3, V4."""
+
+    def add(self, address, **options):
+        """A responder; its number."""
+        options.setdefault("text", "I am away.")
+        made = self.relais.json("responder", "add", address, *flags(options))
+        return made["id"]
+
+    def words(self, answer):
+        return email.message_from_bytes(answer.content).get_payload(decode=True).decode()
+
+    def test_v02_placeholders_and_today(self):
+        person, deputy = self.account(), self.account()
+        number = self.add(person, kind="out-of-office", subject="{subject} / {recipient}", deputy=deputy,
+                          text="{sender}: ask {deputy} until {until}. {{ stays", ends="2199-12-31")
+        shown = self.relais.json("responder", "show", number)
+        self.assertEqual(shown["starts"], datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"))
+        sender, _ = self.send(person, subject="An order")
+        answer, = self.answered(sender)
+        self.assertEqual(email.message_from_bytes(answer.content)["Subject"], "An order / " + person)
+        self.assertEqual(self.words(answer).strip(), "%s: ask %s until 31 December 2199. { stays" % (sender, deputy))
+        wrong = self.relais.run("responder", "set", number, "--text", "back {untill}")
+        self.assertEqual(wrong.returncode, 1)
+        self.assertIn("did you mean {until}", wrong.stderr)
+
+    def test_v03_contacts_only(self):
+        person = self.account()
+        self.add(person, kind="out-of-office", subject="Away", audience="contacts", frequency=0)
+        by_hand, written_to = self.sender(), self.sender()
+        self.relais.cli("contact", "add", person, by_hand.upper())
+        self.relais.submit(person, written_to, message(to=written_to, sender=person))
+        self.not_answered(self.send(person)[0])
+        self.send(person, by_hand)
+        self.answered(by_hand)
+        self.send(person, written_to)
+        # Beside the answer, the remote side has the message that made it a contact.
+        self.answered(written_to, 2)
+        known = {one["address"]: one["origin"] for one in self.relais.json("contact", "list", person)}
+        self.assertEqual(known, {by_hand: "by-hand", written_to: "written-to"})
+        self.relais.cli("contact", "remove", person, by_hand)
+        self.send(person, by_hand)
+        self.answered(by_hand, 1)
+
+    def test_v02_colleagues_read_other_words(self):
+        person, colleague = self.account(), self.account()
+        self.add(person, kind="out-of-office", subject="Outside", inside_subject="Inside", inside_text="Ask Bob.")
+        self.relais.submit(colleague, person, message(to=person, sender=colleague))
+        octets = self.relais.wait_message(colleague, lambda octets: b"Subject: Inside" in octets)
+        answer, = self.answered(self.send(person)[0])
+        self.assertEqual(email.message_from_bytes(answer.content)["Subject"], "Outside")
+
+    def test_hours(self):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        day, other = now.strftime("%a").lower(), (now + datetime.timedelta(days=3)).strftime("%a").lower()
+        if now.hour == 23 and now.minute >= 55:
+            self.skipTest("the day changes")
+        open_now, closed_now = self.account(), self.account()
+        self.add(open_now, subject="Closed", hours="%s 00:00-24:00" % day, when="outside", frequency=0)
+        self.add(closed_now, subject="Closed", hours="%s 00:00-24:00" % other, when="outside", frequency=0)
+        self.not_answered(self.send(open_now)[0])
+        self.answered(self.send(closed_now)[0])
+
+    def test_a09_deletion_is_said(self):
+        person = self.account()
+        told = self.relais.cli("responder", "add", person, "--subject", "x", "--text", "x", "--drop", "--ends", "2199-12-31")
+        self.assertIn("DELETED", told)
+        self.assertIn("2199-12-31", told)
+        number = self.relais.json("responder", "list", "--address", person)[0]["id"]
+        longer = self.relais.run("responder", "set", number, "--no-ends")
+        self.assertEqual(longer.returncode, 1)
+        self.assertIn("--drop", longer.stderr)
+        self.relais.cli("responder", "set", number, "--no-ends", "--keep")
+        sender, mid = self.send(person)
+        self.answered(sender)
+        self.assertEqual(len(self.relais.with_id(person, mid)), 1)
+
+    def test_a10_copies_for_the_deputy(self):
+        person, deputy = self.account(), self.account()
+        self.add(person, kind="out-of-office", subject="Away", deputy=deputy, copy_to_deputy=True)
+        _, mid = self.send(person)
+        self.relais.wait_message(deputy, mid)
+        self.relais.wait_message(person, mid)
+
+    def test_a13_of_several_absences_one_answers(self):
+        person = self.account()
+        for subject, options in (("Always", {"no_starts": True}), ("Today", {"ends": "2199-12-31"})):
+            self.add(person, kind="out-of-office", subject=subject, frequency=0, **options)
+        answer, = self.answered(self.send(person)[0])
+        self.assertEqual(email.message_from_bytes(answer.content)["Subject"], "Today")
+
+    def test_v04_it_ends_by_itself_with_a_letter(self):
+        person = self.account()
+        self.relais.cli("account", "set", person, "--language", "fr")
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)
+        number = self.add(person, kind="out-of-office", subject="Absent", ends=end.strftime("%Y-%m-%dT%H:%M:%S"))
+        self.assertEqual(self.relais.json("responder", "show", number)["phase"], "active")
+        self.assertIn("ACTIVE", self.relais.cli("responder", "list", "--address", person))
+        self.answered(self.send(person)[0])
+        octets = self.relais.wait_message(person, lambda octets: b"postmaster@near.test" in octets)
+        letters = [octets for octets in self.relais.messages(person).values() if b"From: <postmaster@near.test>" in octets]
+        letter, = letters
+        text = email.message_from_bytes(letter).get_payload(decode=True).decode()
+        self.assertIn("ne répond plus", text)
+        self.assertIn("Il a répondu à un message.", text)
+        shown = self.relais.json("responder", "show", number)
+        self.assertEqual((shown["phase"], shown["answered"]), ("over", 1))
+        self.relais.restart()
+        self.not_answered(self.send(person)[0])
+        again = [octets for octets in self.relais.messages(person).values() if b"From: <postmaster@near.test>" in octets]
+        self.assertEqual(len(again), 1)
+
+    def test_preview(self):
+        person = self.account()
+        number = self.add(person, kind="out-of-office", subject="{subject}", text="Hello {sender_name}", audience="contacts")
+        preview = self.relais.json("responder", "preview", number, "--from", "x@remote.test", "--subject", "An order")
+        self.assertFalse(preview["answers"])
+        self.assertIn("contacts", preview["decision"])
+        self.relais.cli("contact", "add", person, "x@remote.test")
+        told = self.relais.cli("responder", "preview", number, "--from", "x@remote.test", "--name", "Zoe", "--subject", "An order")
+        self.assertIn("answers", told)
+        self.assertIn("An order", told)
+        self.assertIn("Hello Zoe", told)
+
+    def test_v05_no_answer_to_spam(self):
+        person = self.account()
+        self.add(person, kind="out-of-office", subject="Away")
+        self.not_answered(self.send(person, headers=[("X-Spam-Flag", "YES")])[0])
 
 
 class TwoResponders(TestCase):

@@ -12,6 +12,7 @@ use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
 use crate::group;
 use crate::limits::NOTE_OCTETS_MAX;
+use crate::named::still_naming;
 use crate::request::AliasRequest;
 use crate::response::{AliasView, FirstUseView, Response};
 
@@ -25,6 +26,7 @@ pub(crate) async fn execute(store: &Store, request: AliasRequest) -> Result<Resp
                 there.unwrap_or_else(|| AliasObject { created_at, ..AliasObject::new(address, Vec::new()) });
             add_up(&mut alias.targets, targets);
             alias.note = note.unwrap_or(alias.note);
+            alias.deputies_when_away = terms.deputies_when_away.unwrap_or(alias.deputies_when_away);
             terms.apply(&mut alias.rules).apply(&mut alias.when_away);
             put(store, alias, mode).await
         }
@@ -49,6 +51,7 @@ pub(crate) async fn execute(store: &Store, request: AliasRequest) -> Result<Resp
             }
             alias.note = note.unwrap_or(alias.note);
             alias.enabled = enabled.unwrap_or(alias.enabled);
+            alias.deputies_when_away = terms.deputies_when_away.unwrap_or(alias.deputies_when_away);
             terms.apply(&mut alias.rules).apply(&mut alias.when_away);
             put(store, alias, PutMode::Replace).await
         }
@@ -205,7 +208,8 @@ async fn remove(
                 also = format!(", and took it out of {count} groups");
             }
         }
-        return Ok(Response::Done(format!("removed the alias {}{also}", alias.address)));
+        let named = still_naming(&store.directory(), &alias.address);
+        return Ok(Response::Done(format!("removed the alias {}{also}{named}", alias.address)));
     }
     for target in targets {
         let Some(place) = alias.targets.iter().position(|known| same(known, target)) else {

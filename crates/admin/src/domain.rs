@@ -1,13 +1,16 @@
 //! Domains.
 
 use mail::{Address, Domain};
-use routing::objects::{DomainObject, Object, ObjectKey};
+use routing::objects::{DomainObject, Object, ObjectKey, Role};
 use routing::{Directory, check_domain};
-use storage::Store;
 use storage::objects::PutMode;
+use storage::signing_keys::SigningKeyRow;
+use storage::{Store, Transaction};
 
+use crate::dkim;
 use crate::error::{AdminError, ErrorKind};
 use crate::group;
+use crate::named::still_naming_domain;
 use crate::pattern;
 use crate::request::{DomainContent, DomainRequest};
 use crate::response::{DomainView, Response};
@@ -26,7 +29,8 @@ pub(crate) async fn execute(store: &Store, request: DomainRequest) -> Result<Res
                 ..DomainObject::new(name)
             };
             apply(&mut domain, *content);
-            put(store, domain, PutMode::Add).await
+            let keys = dkim::new_keys(store).await?;
+            put(store, domain, PutMode::Add, keys).await
         }
         DomainRequest::List => {
             let directory = store.directory();
@@ -46,8 +50,9 @@ pub(crate) async fn execute(store: &Store, request: DomainRequest) -> Result<Res
             }
             domain.enabled = enabled.unwrap_or(domain.enabled);
             apply(&mut domain, *content);
-            put(store, domain, PutMode::Replace).await
+            put(store, domain, PutMode::Replace, Vec::new()).await
         }
+        DomainRequest::Dkim { name, request } => dkim::execute(store, name, request).await,
         DomainRequest::Pattern { name, request } => pattern::execute(store, &name, request).await,
         DomainRequest::Remove { name, force } => remove(store, name, force).await,
     }
@@ -64,7 +69,13 @@ fn apply(domain: &mut DomainObject, content: DomainContent) {
     policy.forms = content.alias_forms.unwrap_or_else(|| std::mem::take(&mut policy.forms));
 }
 
-async fn put(store: &Store, domain: DomainObject, mode: PutMode) -> Result<Response, AdminError> {
+/// Writes a domain; a new one with the keys that sign its mail, in one transaction.
+async fn put(
+    store: &Store,
+    domain: DomainObject,
+    mode: PutMode,
+    keys: Vec<SigningKeyRow>,
+) -> Result<Response, AdminError> {
     check_domain(&store.directory(), &domain).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
     for address in [&domain.catch_all, &domain.postmaster].into_iter().flatten() {
         if address.domain() == &domain.name {
@@ -77,7 +88,12 @@ async fn put(store: &Store, domain: DomainObject, mode: PutMode) -> Result<Respo
         }
     }
     let name = domain.name.clone();
-    let stored = store.put_object(Object::Domain(domain), mode).await;
+    let objects = store.objects();
+    let body = move |tx: &mut Transaction<'_>| {
+        objects.put(tx, Object::Domain(domain.clone()), mode)?;
+        keys.iter().try_for_each(|key| tx.put_signing_key(&domain.name, key))
+    };
+    let stored = store.transact(body).await;
     match stored {
         Ok(_) => {
             let directory = store.directory();
@@ -128,6 +144,7 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
         group::take_out_of_fallbacks(store, address).await?;
         store.remove_account(address).await?;
     }
+    forget(store, &name).await?;
     // What somebody added since is not removed unseen.
     if let Err(error) = store.remove_domain(&name).await {
         let late = matches!(error, storage::StorageError::NotAllowed(_));
@@ -135,7 +152,35 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
         let again = format!("`relais domain remove {name}` again shows it");
         return Err(if late { AdminError { kind: ErrorKind::InUse, ..error.hint(again) } } else { error });
     }
-    Ok(Response::Done(format!("removed the domain {name} with {told}")))
+    let named = still_naming_domain(&store.directory(), &name);
+    Ok(Response::Done(format!("removed the domain {name} with {told}{named}")))
+}
+
+/// Takes a domain that goes out of what others have in it: further addresses (R5), and whom it is administered by.
+async fn forget(store: &Store, name: &Domain) -> Result<(), AdminError> {
+    let changed: Vec<Object> = {
+        let directory = store.directory();
+        let accounts = directory.accounts().filter_map(|account| {
+            let mut without = (**account).clone();
+            without.also_in.retain(|further| further != name);
+            without.administers.retain(|administered| administered != name);
+            // Who administered nothing else administers nothing: an empty list would mean the domain of their address.
+            if without.administers.is_empty() && !account.administers.is_empty() {
+                without.role = Role::User;
+            }
+            (without != **account).then_some(Object::Account(without))
+        });
+        let domains = directory.domains().filter(|other| other.users_also_in.contains(name)).map(|other| {
+            let mut without = (**other).clone();
+            without.users_also_in.retain(|further| further != name);
+            Object::Domain(without)
+        });
+        accounts.chain(domains).collect()
+    };
+    for object in changed {
+        store.put_object(object, PutMode::Replace).await?;
+    }
+    Ok(())
 }
 
 /// What has an address in a domain.
@@ -199,8 +244,10 @@ pub(crate) fn find(directory: &Directory, name: &Domain) -> Result<DomainObject,
 
 /// Refuses an address whose domain is not one of ours, with the list of those that are.
 pub(crate) fn must_be_local(directory: &Directory, address: &Address) -> Result<(), AdminError> {
-    if directory.domain(address.domain()).is_some() {
-        return Ok(());
+    if let Some(domain) = directory.domain(address.domain()) {
+        let Some(target) = &domain.alias_of else { return Ok(()) };
+        let error = AdminError::invalid(format!("{} stands for {target} and has no addresses of its own", domain.name));
+        return Err(error.hint(format!("make it in {target}: it is there under both names")));
     }
     let name = address.domain();
     let known: Vec<String> = directory.domains().map(|domain| domain.name.to_string()).collect();

@@ -15,6 +15,10 @@ pub enum ErrorKind {
     Exists,
     /// Something hangs on it; `force` would take that along.
     InUse,
+    /// A limit that an administrator has set is reached.
+    Full,
+    /// Who asks may not.
+    Denied,
     /// The store could not do it now.
     Unavailable,
 }

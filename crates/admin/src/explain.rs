@@ -2,9 +2,9 @@
 //! reasons.
 
 use mail::{Address, ForwardPath, ReversePath};
-use routing::objects::{ResponderKind, ResponderObject};
+use routing::objects::{Audience, ResponderKind, ResponderObject};
 use routing::responders::{Decision, Facts, HeaderMarks, Memory, Received, decide, zone_of};
-use routing::{Asking, Directory, resolve};
+use routing::{Asking, Directory, may_send_as, resolve};
 use storage::Store;
 
 use crate::account;
@@ -29,11 +29,17 @@ pub(crate) fn explain(
         own: false,
     };
     let resolution = resolve(&directory, &ForwardPath::Address(to.clone()), &asking);
-    let text = resolution.to_string();
+    let mut text = resolution.to_string();
+    if let (Some(account), Some(sender)) = (asking.account, from.address()) {
+        let decision = may_send_as(&directory, account, sender);
+        if !decision.allowed {
+            text.push_str(&format!("but the account may not send as {sender}: {}\n", decision.reason));
+        }
+    }
     let responders = resolution.responders.iter().filter(|_| resolution.verdict.is_accept());
     let responders = responders.filter_map(|(id, address)| {
         let responder = directory.responder(*id)?;
-        Some(told(&directory, responder, address, from, to, store.now()))
+        Some(told(&directory, responder, address, &asking, to))
     });
     let responders = responders.collect();
     Ok(Explanation { from: from.to_string(), text, resolution, responders })
@@ -44,14 +50,19 @@ fn told(
     directory: &Directory,
     responder: &ResponderObject,
     address: &Address,
-    from: &ReversePath,
+    asking: &Asking,
     to: &Address,
-    now: mail::Timestamp,
 ) -> String {
+    let (from, now) = (&asking.reverse_path, asking.now);
     let marks = HeaderMarks { recipients: vec![to.clone()], ..HeaderMarks::default() };
-    let submitter = from.address().and_then(|from| directory.account_at(from)).map(|account| account.id);
-    let received =
-        Received { recipient: to, reverse_path: from.clone(), received_at: now, submitter, junk: false, marks };
+    let received = Received {
+        recipient: to,
+        reverse_path: from.clone(),
+        received_at: now,
+        submitter: asking.account,
+        junk: false,
+        marks,
+    };
     let facts = Facts::new(directory, responder, received);
     let memory = Memory { contact: true, ..Memory::default() };
     let kind = match responder.kind {
@@ -60,8 +71,10 @@ fn told(
     };
     let decision = match (decide(responder, &facts, now, &zone_of(directory, responder), &memory), from.address()) {
         (Decision::Answer, Some(sender)) => {
-            let secs = responder.frequency_secs;
-            format!("answers {sender}, unless the message is automatic or bulk, at most once every {secs} s")
+            let contacts = responder.audience == Audience::Contacts && !facts.inside;
+            let whom =
+                if contacts { format!("{sender} if that is a contact of its owner") } else { sender.to_string() };
+            format!("answers {whom}, unless the message is automatic or bulk, {}", responder.often())
         }
         (decision, _) => decision.to_string(),
     };

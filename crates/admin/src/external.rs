@@ -14,11 +14,11 @@ use crate::Settings;
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::{CA_PEM_OCTETS_MAX, EXTERNAL_FOLDERS_MAX, NOTE_OCTETS_MAX};
 use crate::request::{ExternalContent, ExternalRequest};
-use crate::response::{ExternalView, Response};
+use crate::response::{ExternalTest, ExternalView, Response};
 
 pub(crate) async fn execute(
     store: &Store,
-    settings: Settings,
+    settings: &Settings,
     request: ExternalRequest,
 ) -> Result<Response, AdminError> {
     match request {
@@ -56,9 +56,14 @@ pub(crate) async fn execute(
             let told = format!("`relais external show {id}` tells how it went");
             Ok(Response::Done(format!("the external account {id} is looked at now; {told}")))
         }
-        ExternalRequest::Test { .. } => {
-            let error = AdminError::new(ErrorKind::Unavailable, "trying an external account needs the server itself");
-            Err(error.hint("start it with `relais serve`"))
+        ExternalRequest::Test { id } => {
+            let external = find(&store.directory(), id)?;
+            let Some(tester) = &settings.tester else {
+                let text = "trying an external account needs the server itself";
+                return Err(AdminError::new(ErrorKind::Unavailable, text).hint("start it with `relais serve`"));
+            };
+            let (steps, failed) = tester.test(&external).await;
+            Ok(Response::ExternalTest(ExternalTest { steps, failed }))
         }
         ExternalRequest::Remove { id } => {
             let external = find(&store.directory(), id)?;
@@ -71,7 +76,7 @@ pub(crate) async fn execute(
 
 async fn add(
     store: &Store,
-    settings: Settings,
+    settings: &Settings,
     owner: Address,
     protocol: ExternalProtocol,
     content: ExternalContent,
@@ -99,7 +104,7 @@ async fn add(
 
 async fn put(
     store: &Store,
-    settings: Settings,
+    settings: &Settings,
     mut external: ExternalAccountObject,
     content: ExternalContent,
     mode: PutMode,
@@ -154,7 +159,7 @@ fn merge(external: &mut ExternalAccountObject, content: ExternalContent) -> Resu
     Ok(())
 }
 
-fn check(settings: Settings, external: &ExternalAccountObject) -> Result<(), AdminError> {
+fn check(settings: &Settings, external: &ExternalAccountObject) -> Result<(), AdminError> {
     if external.security == ExternalSecurity::None && !external.is_loopback() {
         let error = AdminError::invalid(format!("no password goes to {} unprotected", external.host));
         return Err(error.hint("say --security tls or --security starttls; none is for this machine itself alone"));

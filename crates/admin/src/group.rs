@@ -9,6 +9,7 @@ use storage::{StorageError, Store};
 use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::NOTE_OCTETS_MAX;
+use crate::named::still_naming;
 use crate::request::{GroupContent, GroupRequest};
 use crate::response::Response;
 
@@ -50,9 +51,10 @@ pub(crate) async fn execute(store: &Store, request: GroupRequest) -> Result<Resp
             let group = find(&store.directory(), &address)?;
             store.remove_group(&group.address).await?;
             Ok(Response::Done(format!(
-                "removed the group {}, which had {} members",
+                "removed the group {}, which had {} members{}",
                 group.address,
-                group.members.len()
+                group.members.len(),
+                still_naming(&store.directory(), &group.address)
             )))
         }
     }
@@ -75,7 +77,13 @@ fn apply(group: &mut GroupObject, content: GroupContent) {
         enabled,
         note,
         terms,
+        withdraw,
+        restore,
     } = content;
+    group.withdrawn.extend(withdraw);
+    group.withdrawn.retain(|service| !restore.contains(service));
+    group.withdrawn.sort_unstable();
+    group.withdrawn.dedup();
     if let Some(members) = members {
         group.members.clear();
         add_each(&mut group.members, members);
@@ -91,6 +99,7 @@ fn apply(group: &mut GroupObject, content: GroupContent) {
     group.moderated = moderated.unwrap_or(group.moderated);
     group.enabled = enabled.unwrap_or(group.enabled);
     group.note = note.unwrap_or_else(|| std::mem::take(&mut group.note));
+    group.deputies_when_away = terms.deputies_when_away.unwrap_or(group.deputies_when_away);
     terms.apply(&mut group.rules).apply(&mut group.when_away);
 }
 

@@ -4,82 +4,113 @@
 //! them on a store that it opens itself, or sends them to the server that has it open. Nothing else edits objects, so
 //! nothing else checks names, passwords, redirects or what still hangs on what is to be removed.
 //!
+//! Each request has an [`Actor`], and [`may`] decides whether it is carried out: the only place that knows roles.
+//!
 //! An error is for the person who asked: it says what is wrong, names what is near, and tells what to do.
 
 mod account;
+mod actor;
 mod alias;
 mod contact;
+mod dkim;
 mod domain;
 mod error;
 mod event;
 mod explain;
 mod external;
 mod group;
+mod letters;
 pub mod limits;
 mod list;
+mod may;
+mod named;
 mod pattern;
 mod queue_entry;
 mod request;
 mod responder;
 mod response;
+mod scope;
+mod settings;
+mod shared;
 mod terms;
+mod trace;
 
-use auth::PasswordParams;
 use storage::Store;
 
+pub use account::departures;
+pub use actor::Actor;
+pub use dkim::{DkimRequest, SigningKeyView};
 pub use error::{AdminError, ErrorKind};
+pub use may::{Denial, Permission, may};
 pub use request::{
     AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
-    EventSelection, ExternalContent, ExternalRequest, GroupContent, GroupRequest, ListContent, ListRequest,
-    MemberContent, NewAccount, NewMember, PatternRequest, PreviewRequest, QueueRequest, QueueSelection, Request,
-    ResponderContent, ResponderRequest,
+    EventSelection, ExternalContent, ExternalRequest, GroupContent, GroupRequest, IdentityRequest, Leaving,
+    ListContent, ListRequest, MemberContent, NewAccount, NewMember, PatternRequest, PreviewRequest, QueueRequest,
+    QueueSelection, Request, ResponderContent, ResponderRequest,
 };
 pub use response::{
-    AccountView, AliasView, DomainView, EventView, Explanation, ExternalTest, ExternalView, FirstUseView, ImportReport,
-    ListView, MemberImport, MemberView, PatternTest, Preview, QueueEntryView, QueueRecipientView, ResponderView,
-    Response, WaitingView,
+    AccountView, AliasView, ConnectionView, DomainView, Endpoint, EventView, Explanation, ExternalTest, ExternalView,
+    FirstUseView, ImportReport, Leading, ListView, MemberImport, MemberView, OffBoardingReport, OffBoardingView,
+    PatternTest, Preview, QueueEntryView, QueueRecipientView, ResponderView, Response, StrengthView, WaitingView,
 };
+pub use settings::{ConnectionSettings, EditLock, ExternalTester, Places, Settings};
+pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
 pub use terms::Terms;
+pub use trace::TraceRequest;
 
-/// What carrying out requests depends on beside the store.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// What new password hashes cost.
-    pub password: PasswordParams,
-    /// External accounts that one account may have.
-    pub externals_per_account_max: usize,
-    /// The shortest time between two looks at an external account, in seconds.
-    pub external_interval_secs_min: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { password: PasswordParams::default(), externals_per_account_max: 10, external_interval_secs_min: 60 }
-    }
-}
-
-/// Carries out a request.
+/// Carries out a request, when the actor may ask for it.
 ///
 /// # Errors
 /// [`AdminError`], in words for the person who asked. Nothing is changed then, except for an import or a removal with
 /// force, which are many transactions: what came before the error stays done, and doing it again goes on from there.
-pub async fn execute(store: &Store, settings: Settings, request: Request) -> Result<Response, AdminError> {
-    match request {
-        Request::Domain(request) => domain::execute(store, request).await,
-        Request::Account(request) => account::execute(store, settings, request).await,
-        Request::Alias(request) => alias::execute(store, request).await,
-        Request::Group(request) => group::execute(store, request).await,
-        Request::List(request) => list::execute(store, *request).await,
-        Request::Responder(request) => responder::execute(store, request).await,
-        Request::External(request) => external::execute(store, settings, *request).await,
-        Request::Contact(request) => contact::execute(store, request).await,
-        Request::Queue(request) => queue_entry::execute(store, request).await,
-        Request::Event(request) => event::execute(store, request).await,
-        Request::Explain { from, to, account, octets } => {
-            let told = explain::explain(store, &from, &to, account.as_ref(), octets)?;
-            Ok(Response::Explanation(Box::new(told)))
-        }
+pub async fn execute(
+    store: &Store,
+    settings: &Settings,
+    actor: &Actor,
+    request: Request,
+) -> Result<Response, AdminError> {
+    if let Permission::Denied(denial) = may(&store.directory(), actor, &request) {
+        return Err(AdminError::new(ErrorKind::Denied, denial.to_string()));
     }
+    let response = match request {
+        Request::Domain(request) => {
+            let _edit = settings.edits.hold().await;
+            domain::execute(store, request).await?
+        }
+        Request::Account(request) => account::execute(store, settings, actor, request).await?,
+        Request::Alias(request) => {
+            let _edit = settings.edits.hold().await;
+            alias::execute(store, request).await?
+        }
+        Request::Shared(request) => shared::execute(store, settings, actor, request).await?,
+        Request::Acl(request) => shared::acl(store, request).await?,
+        Request::Group(request) => {
+            let _edit = settings.edits.hold().await;
+            group::execute(store, request).await?
+        }
+        Request::List(request) => {
+            let _edit = settings.edits.hold().await;
+            list::execute(store, *request).await?
+        }
+        Request::Responder(request) => {
+            let _edit = settings.edits.hold().await;
+            responder::execute(store, request).await?
+        }
+        Request::External(request) => {
+            // Trying one takes the time of another server: nobody waits for that.
+            let tries = matches!(*request, ExternalRequest::Test { .. });
+            let _edit = if tries { None } else { Some(settings.edits.hold().await) };
+            external::execute(store, settings, *request).await?
+        }
+        Request::Contact(request) => contact::execute(store, request).await?,
+        Request::Queue(request) => queue_entry::execute(store, request).await?,
+        Request::Event(request) => event::execute(store, request).await?,
+        Request::Trace(request) => trace::execute(store, *request).await?,
+        Request::Explain { from, to, account, octets } => {
+            Response::Explanation(Box::new(explain::explain(store, &from, &to, account.as_ref(), octets)?))
+        }
+    };
+    scope::scoped(&store.directory(), actor, response)
 }
 
 #[cfg(test)]

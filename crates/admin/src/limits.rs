@@ -1,13 +1,31 @@
 //! Bounds of what one request may ask.
 
-/// Characters that a password must have at least. NIST SP 800-63B asks for 8.
-pub const PASSWORD_CHARACTERS_MIN: usize = 8;
-
 /// Accounts of one import.
 pub const IMPORT_ACCOUNTS_MAX: usize = 100_000;
 
-/// Accounts that an import adds at a time, so that they share syncs.
-pub(crate) const IMPORT_AT_ONCE: usize = 64;
+/// Accounts that an import adds in one transaction. Each is some thirty rows.
+pub(crate) const IMPORT_AT_ONCE: usize = 200;
+
+/// Passwords that an import hashes at a time.
+pub(crate) const IMPORT_HASHES_AT_ONCE: usize = 8;
+
+/// Further domains of one account, and of the users of one domain.
+pub const FURTHER_DOMAINS_MAX: usize = 100;
+
+/// Names that one account writes under.
+pub const IDENTITIES_MAX: usize = 50;
+
+/// Octets of a signature as text.
+pub const SIGNATURE_TEXT_OCTETS_MAX: usize = 16 * 1024;
+
+/// Octets of a signature as HTML.
+pub const SIGNATURE_HTML_OCTETS_MAX: usize = 64 * 1024;
+
+/// Aliases that one request adds to or takes from an account.
+pub const ALIASES_PER_REQUEST_MAX: usize = 1_000;
+
+/// Objects that leaving may change in one transaction.
+pub const LEAVING_OBJECTS_MAX: usize = 10_000;
 
 /// Queue entries in one listing, and one selection of all.
 pub const QUEUE_ENTRIES_MAX: usize = 10_000;
@@ -21,6 +39,9 @@ pub const EVENTS_MAX: usize = 1_000;
 /// Octets of a name or a note.
 pub const NOTE_OCTETS_MAX: usize = 1_000;
 
+/// Members of one shared mailbox.
+pub const MEMBERS_MAX: usize = 1_000;
+
 /// Characters of a list's name: behind it come `-confirm+` and a token of 21, and a local part has 64.
 pub const LIST_NAME_OCTETS_MAX: usize = 30;
 
@@ -32,3 +53,6 @@ pub const EXTERNAL_FOLDERS_MAX: usize = 100;
 
 /// Octets of the certificates that an external account trusts.
 pub const CA_PEM_OCTETS_MAX: usize = 64 * 1024;
+
+/// Traces of one answer.
+pub const TRACES_MAX: usize = 500;

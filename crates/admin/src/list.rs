@@ -12,6 +12,7 @@ use storage::rows::{BounceScore, MemberRow, MemberState, ModerationDecision};
 
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::{LIST_NAME_OCTETS_MAX, MEMBERS_PAGE, NOTE_OCTETS_MAX};
+use crate::named::still_naming;
 use crate::request::{ListContent, ListRequest, MemberContent, NewMember};
 use crate::response::{ListView, MemberImport, MemberView, Response, WaitingView};
 
@@ -177,7 +178,8 @@ async fn remove(store: &Store, address: &Address, force: bool) -> Result<Respons
         return Err(error.hint("--force removes the list with its members, its waiting messages and its archive"));
     }
     store.remove_list(address).await?;
-    Ok(Response::Done(format!("removed the list {address}")))
+    let named = still_naming(&store.directory(), address);
+    Ok(Response::Done(format!("removed the list {address}{named}")))
 }
 
 fn fresh(store: &Store, new: NewMember) -> Result<MemberRow, AdminError> {

@@ -4,16 +4,21 @@ use auth::Password;
 use mail::{Address, Domain, QueueId, ReversePath, Topic};
 use routing::objects::{
     AfterFetch, AliasForm, AliasMakers, Audience, ExternalFolder, ExternalProtocol, ExternalSecurity, FromPolicy,
-    Hours, Joining, NonMembers, Posting, ReplyTo, ResponderKind, Role, SubaddressFolders, Target,
+    Hours, Joining, NonMembers, Posting, ReplyTo, ResponderKind, Role, Service, SubaddressFolders, Target,
 };
 use serde::{Deserialize, Serialize};
 use storage::rows::MemberState;
 
+use crate::dkim::DkimRequest;
 use crate::terms::Terms;
+use crate::trace::TraceRequest;
+
+use crate::shared::{AclRequest, SharedRequest};
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "there is one for each request, and it is moved a few times")]
 pub enum Request {
     /// About domains.
     Domain(DomainRequest),
@@ -29,12 +34,18 @@ pub enum Request {
     Responder(ResponderRequest),
     /// About external accounts.
     External(Box<ExternalRequest>),
+    /// About shared mailboxes and their members.
+    Shared(SharedRequest),
+    /// About who may do what in one mailbox.
+    Acl(AclRequest),
     /// About contacts of an account.
     Contact(ContactRequest),
     /// About the queue of outgoing mail.
     Queue(QueueRequest),
     /// About events that failed too often.
     Event(EventRequest),
+    /// What happened to messages.
+    Trace(Box<TraceRequest>),
     /// What would happen to a message from one to the other?
     Explain {
         /// The reverse-path.
@@ -127,6 +138,13 @@ pub enum DomainRequest {
         name: Domain,
         /// What about them.
         request: PatternRequest,
+    },
+    /// About the keys that sign its mail.
+    Dkim {
+        /// Its name.
+        name: Domain,
+        /// What.
+        request: DkimRequest,
     },
     /// Give one up.
     Remove {
@@ -234,12 +252,30 @@ pub struct NewAccount {
     /// Octets of mail that fit; `None` for no limit.
     #[serde(default)]
     pub quota_octets: Option<u64>,
-    /// IANA name of the person's time zone; `None`: `UTC`.
+    /// IANA name of the person's time zone; `None`: as the domain's.
     #[serde(default)]
     pub time_zone: Option<String>,
-    /// `fr` or `en`; `None`: `en`.
+    /// `fr` or `en`; `None`: as the domain's.
     #[serde(default)]
     pub language: Option<String>,
+    /// The person whom it belongs to, when that is not told by the address: the same for all their mailboxes (M1).
+    #[serde(default)]
+    pub owner: String,
+    /// An address elsewhere that hears of changes of the password (M4).
+    #[serde(default)]
+    pub recovery: Option<Address>,
+    /// Further domains in which the same local part is this account (R5); `None`: those of the domain's users.
+    #[serde(default)]
+    pub also_in: Option<Vec<Domain>>,
+    /// What it is for.
+    #[serde(default)]
+    pub note: String,
+    /// Whether the person is told (M2): a letter with the connection settings in the new mailbox, and one outside.
+    #[serde(default)]
+    pub welcome: bool,
+    /// The address outside that is told as well, when not `recovery`.
+    #[serde(default)]
+    pub notify: Option<Address>,
 }
 
 impl NewAccount {
@@ -255,6 +291,12 @@ impl NewAccount {
             quota_octets: None,
             time_zone: None,
             language: None,
+            owner: String::new(),
+            recovery: None,
+            also_in: None,
+            note: String::new(),
+            welcome: false,
+            notify: None,
         }
     }
 }
@@ -270,11 +312,14 @@ pub enum AccountRequest {
         /// The accounts.
         accounts: Vec<NewAccount>,
     },
-    /// All, or those of one domain.
+    /// All, or those of one domain or person.
     List {
         /// Only this domain's.
         #[serde(default)]
         domain: Option<Domain>,
+        /// Only this person's (M1).
+        #[serde(default)]
+        owner: Option<String>,
     },
     /// One, with its mailboxes.
     Show {
@@ -309,6 +354,97 @@ pub enum AccountRequest {
         /// Whether logging in is allowed.
         #[serde(default)]
         enabled: Option<bool>,
+        /// The person whom it belongs to.
+        #[serde(default)]
+        owner: Option<String>,
+        /// The address elsewhere that hears of changes of the password.
+        #[serde(default = "keep")]
+        recovery: Edit<Address>,
+        /// What it is for.
+        #[serde(default)]
+        note: Option<String>,
+        /// The domains that a domain administrator edits; empty: their own.
+        #[serde(default)]
+        administers: Option<Vec<Domain>>,
+        /// Ways in to withdraw (M6).
+        #[serde(default)]
+        withdraw: Vec<Service>,
+        /// Ways in to give back.
+        #[serde(default)]
+        restore: Vec<Service>,
+        /// Further domains in which the same local part becomes this account (R5).
+        #[serde(default)]
+        add_domains: Vec<Domain>,
+        /// Further domains in which it no longer is.
+        #[serde(default)]
+        remove_domains: Vec<Domain>,
+    },
+    /// Change what its address demands of who writes to it.
+    Rules {
+        /// Its address.
+        address: Address,
+        /// What changes; there is no fall-back for absence here.
+        terms: Box<Terms>,
+    },
+    /// Change the password (M4). Who changes their own has to know the old one.
+    Password {
+        /// Whose.
+        address: Address,
+        /// The old password.
+        #[serde(default)]
+        old: Option<Password>,
+        /// The new one; `None`: one is generated and told.
+        #[serde(default)]
+        new: Option<Password>,
+    },
+    /// How strong is a password, and would it be taken? Nothing is changed.
+    Strength {
+        /// Whose it would be.
+        #[serde(default)]
+        address: Option<Address>,
+        /// It.
+        password: Password,
+        /// `fr` or `en`; `None`: the account's, or English.
+        #[serde(default)]
+        language: Option<String>,
+    },
+    /// What a mail program has to know (M5).
+    Settings {
+        /// For whom.
+        address: Address,
+        /// `fr` or `en`; `None`: the account's.
+        #[serde(default)]
+        language: Option<String>,
+    },
+    /// Change which aliases lead to the mailbox (M3).
+    Aliases {
+        /// Its address.
+        address: Address,
+        /// These lead to it from now on; those that are not there are made.
+        #[serde(default)]
+        add: Vec<Address>,
+        /// These do not any more; those that would lead nowhere are deleted.
+        #[serde(default)]
+        remove: Vec<Address>,
+    },
+    /// About names to write under, and signatures (M7).
+    Identity(IdentityRequest),
+    /// Every user of a domain has their login in further domains too (R5); how many mailboxes it may have (M1).
+    UsersOf {
+        /// The domain.
+        domain: Domain,
+        /// Further domains to add.
+        #[serde(default)]
+        add_domains: Vec<Domain>,
+        /// Further domains to take away.
+        #[serde(default)]
+        remove_domains: Vec<Domain>,
+        /// Mailboxes in it at the most, 0 for no limit.
+        #[serde(default = "keep")]
+        accounts_max: Edit<u32>,
+        /// Mailboxes in it of one person at the most, 0 for no limit.
+        #[serde(default = "keep")]
+        accounts_per_owner_max: Edit<u32>,
     },
     /// Delete one, with its mail.
     Remove {
@@ -318,6 +454,100 @@ pub enum AccountRequest {
         #[serde(default)]
         force: bool,
     },
+    /// The person has left: everything that follows, in one act.
+    OffBoard(Leaving),
+    /// They have not: everything as before, as far as it is still there.
+    OffBoardUndo {
+        /// The account.
+        address: Address,
+    },
+}
+
+/// What happens to the account of somebody who leaves. Logging in ends in any case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leaving {
+    /// The account.
+    pub address: Address,
+    /// Who takes over: reads the mailbox as a shared one, and takes the place in aliases.
+    #[serde(default)]
+    pub successor: Option<Address>,
+    /// Whether the successor also gets a copy of what comes in.
+    #[serde(default)]
+    pub redirect: bool,
+    /// Last moment of that, in the account's time zone.
+    #[serde(default)]
+    pub redirect_until: Option<String>,
+    /// What senders are answered; `None`: nothing.
+    #[serde(default)]
+    pub responder_text: Option<String>,
+    /// Subject of that answer.
+    #[serde(default)]
+    pub responder_subject: Option<String>,
+    /// Last moment of the account, in its time zone; behind it, it is deleted with its mail.
+    #[serde(default)]
+    pub delete_after: Option<String>,
+}
+
+impl Leaving {
+    /// Only the login ends.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            successor: None,
+            redirect: false,
+            redirect_until: None,
+            responder_text: None,
+            responder_subject: None,
+            delete_after: None,
+        }
+    }
+}
+
+/// About the names that an account writes under.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdentityRequest {
+    /// Make one, or change the one of that address; an absent field is left as it is, or empty for a new one.
+    Put {
+        /// The account.
+        account: Address,
+        /// The address to write under.
+        address: Address,
+        /// Whether it is there before: `true` only changes, `false` only adds.
+        replace: bool,
+        /// The sender name.
+        #[serde(default)]
+        display_name: Option<String>,
+        /// The signature as text.
+        #[serde(default)]
+        signature_text: Option<String>,
+        /// The signature as HTML.
+        #[serde(default)]
+        signature_html: Option<String>,
+    },
+    /// All of an account.
+    List {
+        /// The account.
+        account: Address,
+    },
+    /// Delete one.
+    Remove {
+        /// The account.
+        account: Address,
+        /// Its address.
+        address: Address,
+    },
+}
+
+impl IdentityRequest {
+    /// Whose they are.
+    pub(crate) fn account(&self) -> &Address {
+        match self {
+            Self::Put { account, .. } | Self::List { account } | Self::Remove { account, .. } => account,
+        }
+    }
 }
 
 /// About aliases.
@@ -425,6 +655,10 @@ pub struct GroupContent {
     pub note: Option<String>,
     /// What it demands of senders.
     pub terms: Terms,
+    /// Ways in to take from its members (M6).
+    pub withdraw: Vec<Service>,
+    /// Ways in to give back to them.
+    pub restore: Vec<Service>,
 }
 
 /// About groups (R9).
@@ -892,7 +1126,7 @@ pub enum EventRequest {
     Remove(EventSelection),
 }
 
-fn keep<T>() -> Edit<T> {
+pub(crate) fn keep<T>() -> Edit<T> {
     Edit::Keep
 }
 
@@ -962,7 +1196,7 @@ pub enum ExternalRequest {
         /// Its number.
         id: u64,
     },
-    /// Try it, and tell what works. The server itself answers this one, not [`crate::execute`].
+    /// Try it, and tell what works.
     Test {
         /// Its number.
         id: u64,
@@ -972,4 +1206,33 @@ pub enum ExternalRequest {
         /// Its number.
         id: u64,
     },
+}
+
+impl ListRequest {
+    /// The list or group that it is about; `None` for a listing.
+    pub(crate) const fn list(&self) -> Option<&Address> {
+        match self {
+            Self::List { .. } => None,
+            Self::Add { address, .. }
+            | Self::Show { address }
+            | Self::Set { address, .. }
+            | Self::Remove { address, .. }
+            | Self::Waiting { address }
+            | Self::Decide { address, .. } => Some(address),
+            Self::MemberAdd { list, .. }
+            | Self::MemberImport { list, .. }
+            | Self::MemberList { list, .. }
+            | Self::MemberSet { list, .. }
+            | Self::MemberRemove { list, .. } => Some(list),
+        }
+    }
+}
+
+impl ContactRequest {
+    /// Whose contacts it is about.
+    pub(crate) const fn account(&self) -> &Address {
+        match self {
+            Self::Add { account, .. } | Self::List { account, .. } | Self::Remove { account, .. } => account,
+        }
+    }
 }

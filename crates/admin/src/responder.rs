@@ -39,10 +39,7 @@ pub(crate) async fn execute(store: &Store, request: ResponderRequest) -> Result<
                 let directory = store.directory();
                 match &address {
                     None => directory.responders().map(|responder| (**responder).clone()).collect(),
-                    Some(at) => {
-                        let at = directory.account_at(at).map_or(at, |account| &account.address);
-                        directory.responders_at(at).map(|responder| (**responder).clone()).collect()
-                    }
+                    Some(at) => directory.responders_at(at).map(|responder| (**responder).clone()).collect(),
                 }
             };
             let mut views = Vec::with_capacity(directory.len());
@@ -136,15 +133,8 @@ fn first_day(directory: &Directory, responder: &ResponderObject, now: Timestamp)
     }
 }
 
-async fn put(store: &Store, mut responder: ResponderObject, mode: PutMode) -> Result<Response, AdminError> {
-    {
-        let directory = store.directory();
-        // In a further domain of an account (R5) it is the account's responder all the same.
-        if let Some(account) = directory.account_at(&responder.address) {
-            responder.address = account.address.clone();
-        }
-        check(&directory, &responder)?;
-    }
+async fn put(store: &Store, responder: ResponderObject, mode: PutMode) -> Result<Response, AdminError> {
+    check(&store.directory(), &responder)?;
     let done = store.put_object(Object::Responder(responder), mode).await?;
     let Object::Responder(stored) = done.value else {
         return Err(AdminError::new(ErrorKind::Unavailable, "the store kept something else than a responder"));
@@ -165,8 +155,19 @@ async fn view(store: &Store, responder: ResponderObject) -> Result<ResponderView
         zone: zone.iana_name().unwrap_or("UTC").to_owned(),
         answered,
         deletes: deletes(&responder, account.is_some()),
+        nobody_receives: account.is_none() && !others_receive(&directory, &responder),
         responder,
     })
+}
+
+/// Whether what comes to its address goes somewhere, be it to `:blackhole:`, apart from a mailbox of the same name (A6).
+fn others_receive(directory: &Directory, responder: &ResponderObject) -> bool {
+    let address = &responder.address;
+    directory.alias(address).is_some()
+        || directory.group(address).is_some()
+        || directory.list(address).is_some()
+        || responder.copy_received_to.is_some()
+        || (responder.copy_to_deputy && responder.deputy.is_some())
 }
 
 /// What is deleted, and while which window, in plain words (A9).
@@ -185,7 +186,9 @@ fn deletes(responder: &ResponderObject, has_mailbox: bool) -> Option<String> {
         (Some(starts), Some(ends)) => format!("from {starts} until {ends}"),
     };
     let hours = responder.hours.as_ref().map(|hours| format!(", {hours},")).unwrap_or_default();
-    Some(format!("EVERY message that comes to {address} {window}{hours} is answered and then DELETED for good"))
+    Some(format!(
+        "EVERY message that comes to {address} {window}{hours} is DELETED for good, whether it is answered or not"
+    ))
 }
 
 /// What a responder would do with a plain message from somebody, and what it would say.
@@ -240,7 +243,7 @@ async fn preview(store: &Store, responder: &ResponderObject, of: PreviewRequest)
 fn check(directory: &Directory, responder: &ResponderObject) -> Result<(), AdminError> {
     must_be_local(directory, &responder.address)?;
     check_responder(directory, responder).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
-    if responder.kind == ResponderKind::OutOfOffice && directory.account(&responder.address).is_none() {
+    if responder.kind == ResponderKind::OutOfOffice && directory.account_at(&responder.address).is_none() {
         let error =
             AdminError::invalid(format!("{} is no account, so nobody is out of office there", responder.address));
         return Err(error.hint("an autoresponder (--kind autoresponder) needs no account"));

@@ -4,31 +4,43 @@ use auth::Password;
 use mail::{AccountId, Address, Domain, QueueId, Timestamp};
 use routing::Resolution;
 use routing::objects::{
-    AccountObject, AfterFetch, AliasObject, DomainObject, ExternalFolder, ExternalProtocol, ExternalSecurity,
-    GroupObject, ListObject, PatternAlias, ResponderObject, Role,
+    AccountKind, AccountObject, AddressRules, AfterFetch, AliasObject, DomainObject, ExternalFolder, ExternalProtocol,
+    ExternalSecurity, GroupObject, Identity, ListObject, PatternAlias, ResponderObject, Role, Service,
 };
 use routing::responders::Phase;
 use serde::{Deserialize, Serialize};
 use storage::contacts::Contact;
 use storage::fetch::FetchStatus;
 use storage::rows::{MemberRow, MemberState, WaitReason};
+use storage::trace::Trace;
 
+use crate::dkim::SigningKeyView;
 use crate::request::EventId;
+use crate::shared::{AclView, SharedView};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "there is one for each request, and it is moved a few times")]
 pub enum Response {
     /// A domain.
     Domain(DomainView),
     /// Domains.
     Domains(Vec<DomainView>),
     /// An account.
-    Account(AccountView),
+    Account(Box<AccountView>),
     /// Accounts.
     Accounts(Vec<AccountView>),
     /// What an import did.
     Imported(ImportReport),
+    /// How strong a password is.
+    Strength(StrengthView),
+    /// What a mail program has to know.
+    Connection(Box<ConnectionView>),
+    /// Names to write under.
+    Identities(Vec<Identity>),
+    /// What was done because a person left, or came back.
+    OffBoarded(OffBoardingReport),
     /// An alias.
     Alias(Box<AliasView>),
     /// Aliases.
@@ -67,6 +79,12 @@ pub enum Response {
     ExternalTest(ExternalTest),
     /// Contacts.
     Contacts(Vec<Contact>),
+    /// A shared mailbox.
+    Shared(Box<SharedView>),
+    /// Shared mailboxes.
+    SharedMailboxes(Vec<SharedView>),
+    /// Who may do what in a mailbox.
+    Acl(AclView),
     /// A queue entry.
     QueueEntry(Box<QueueEntryView>),
     /// Queue entries.
@@ -75,6 +93,10 @@ pub enum Response {
     Event(Box<EventView>),
     /// Parked events.
     Events(Vec<EventView>),
+    /// What happened to messages.
+    Traces(Vec<Trace>),
+    /// The keys that sign a domain's mail.
+    SigningKeys(Vec<SigningKeyView>),
     /// What would happen to a message.
     Explanation(Box<Explanation>),
     /// Done; what was removed or changed, in words.
@@ -169,6 +191,124 @@ pub struct AccountView {
     /// Octets of those messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub octets: Option<u64>,
+    /// A person's mailbox, or a shared one.
+    #[serde(default)]
+    pub kind: AccountKind,
+    /// The person whom it belongs to.
+    #[serde(default)]
+    pub owner: String,
+    /// The address elsewhere that hears of changes of the password.
+    #[serde(default)]
+    pub recovery: Option<Address>,
+    /// When the password was set.
+    #[serde(default)]
+    pub password_changed_at: Option<Timestamp>,
+    /// The domains that the person edits.
+    #[serde(default)]
+    pub administers: Vec<Domain>,
+    /// Ways in that are withdrawn from the account itself.
+    #[serde(default)]
+    pub withdrawn: Vec<Service>,
+    /// Its own addresses, the primary one first (R5).
+    #[serde(default)]
+    pub addresses: Vec<Address>,
+    /// The aliases and groups that lead to it, when one account was asked for.
+    #[serde(default)]
+    pub leading: Vec<Leading>,
+    /// The names that it writes under.
+    #[serde(default)]
+    pub identities: Vec<Identity>,
+    /// What its address demands of who writes to it.
+    #[serde(default)]
+    pub rules: AddressRules,
+    /// What it is for.
+    #[serde(default)]
+    pub note: String,
+    /// Set when the person has left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off_boarding: Option<OffBoardingView>,
+}
+
+/// An address that leads to an account (M3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leading {
+    /// It.
+    pub address: Address,
+    /// `alias` or `group`.
+    pub what: String,
+    /// Whether it names the account itself, and not another alias that does.
+    pub direct: bool,
+}
+
+/// Of an account whose person has left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffBoardingView {
+    /// Since when.
+    pub at: Timestamp,
+    /// Who has taken over.
+    pub successor: Option<Address>,
+    /// Whether the successor gets copies now.
+    pub redirected: bool,
+    /// Until when.
+    pub redirect_until: Option<String>,
+    /// The last day of the account.
+    pub delete_after: Option<String>,
+}
+
+/// How strong a password is (M4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrengthView {
+    /// 0 (guessed at once) to 4.
+    pub score: u8,
+    /// The score that is needed.
+    pub score_min: u8,
+    /// The score in words.
+    pub words: String,
+    /// Whether it would be taken.
+    pub taken: bool,
+    /// Why not; empty when it would be.
+    pub reason: String,
+    /// What would help, a sentence each.
+    pub advice: Vec<String>,
+}
+
+/// What a mail program has to know (M5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionView {
+    /// The login.
+    pub login: Address,
+    /// Reading mail.
+    pub incoming: Vec<Endpoint>,
+    /// Sending mail.
+    pub outgoing: Vec<Endpoint>,
+    /// Where mail is read in a browser.
+    pub webmail: Option<String>,
+    /// The same in words, in the person's language.
+    pub text: String,
+}
+
+/// A service of this server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// `imap` or `smtp`.
+    pub protocol: String,
+    /// The server.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// `implicit` (TLS from the start) or `starttls`.
+    pub tls: String,
+}
+
+/// What was done because a person left, or came back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffBoardingReport {
+    /// The account.
+    pub account: Address,
+    /// Each thing that was done, in words.
+    pub done: Vec<String>,
+    /// Each thing that was left as it is, and why.
+    pub left: Vec<String>,
 }
 
 impl From<&AccountObject> for AccountView {
@@ -187,6 +327,24 @@ impl From<&AccountObject> for AccountView {
             created_at: account.created_at,
             messages: None,
             octets: None,
+            kind: account.kind,
+            owner: account.owner.clone(),
+            recovery: account.recovery.clone(),
+            password_changed_at: account.password_changed_at,
+            administers: account.administered(),
+            withdrawn: account.withdrawn.clone(),
+            addresses: account.addresses().collect(),
+            leading: Vec::new(),
+            identities: account.identities.clone(),
+            rules: account.rules.clone(),
+            note: account.note.clone(),
+            off_boarding: account.off_boarding.as_deref().map(|gone| OffBoardingView {
+                at: gone.at,
+                successor: gone.successor.clone(),
+                redirected: gone.redirected,
+                redirect_until: gone.redirect_until.clone(),
+                delete_after: gone.delete_after.clone(),
+            }),
         }
     }
 }
@@ -285,6 +443,9 @@ pub struct ResponderView {
     pub answered: u64,
     /// What is deleted, and while which window, in words; `None`: received messages are kept (A9).
     pub deletes: Option<String>,
+    /// Nothing else has its address and nobody gets copies: each sender gets a failure notice beside the answer (A6).
+    #[serde(default)]
+    pub nobody_receives: bool,
 }
 
 /// What a responder would answer.

@@ -20,10 +20,12 @@ pub struct Terms {
     pub senders: Option<Vec<SenderPattern>>,
     /// Who gets the message as well when everyone is away.
     pub when_away: Edit<Address>,
+    /// Whether the deputies whom they name get it as well when everyone is away.
+    pub deputies_when_away: Option<bool>,
 }
 
 impl Terms {
-    /// Applies everything but `when_away`.
+    /// Applies everything but what happens when everyone is away; gives the fall-back.
     pub(crate) fn apply(self, rules: &mut AddressRules) -> Edit<Address> {
         self.expires.apply(&mut rules.expires);
         rules.internal_only = self.internal_only.unwrap_or(rules.internal_only);

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use auth::{PasswordParams, PasswordRules};
 use mail::{Address, Domain, Timestamp};
 use routing::objects::{ResponderKind, Role, Target};
 use storage::rows::MemberState;
@@ -7,6 +8,10 @@ use storage::{MemoryEngine, SilentDoorbell};
 use world::simulated::SimulatedWorld;
 
 use super::*;
+
+mod accounts;
+mod leaving;
+mod roles;
 
 async fn store() -> Store {
     let sim = SimulatedWorld::new(Timestamp(1_700_000_000_000), 1);
@@ -16,9 +21,19 @@ async fn store() -> Store {
 /// Sends a request through JSON both ways, as the socket does.
 async fn ask(store: &Store, request: Request) -> Result<Response, AdminError> {
     let wire = serde_json::to_string(&request).unwrap();
-    let request = serde_json::from_str(&wire).unwrap();
-    let settings = Settings { password: PasswordParams::CHEAPEST, ..Settings::default() };
-    let answer = execute(store, settings, request).await;
+    let request: Request = serde_json::from_str(&wire).unwrap();
+    ask_as(store, &settings(), &Actor::System, request).await
+}
+
+/// Cheap passwords of any strength.
+fn settings() -> Settings {
+    let rules = PasswordRules { strength_min: 0, ..PasswordRules::default() };
+    Settings { password: PasswordParams::CHEAPEST, rules, ..Settings::default() }
+}
+
+/// The same, on somebody's behalf.
+async fn ask_as(store: &Store, settings: &Settings, actor: &Actor, request: Request) -> Result<Response, AdminError> {
+    let answer = execute(store, settings, actor, request).await;
     let wire = serde_json::to_string(&answer).unwrap();
     assert_eq!(serde_json::from_str::<Result<Response, AdminError>>(&wire).unwrap(), answer);
     answer
@@ -355,10 +370,13 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             dsn_return: None,
             envelope_id: None,
             smtputf8: false,
+            sender_smtputf8: false,
             body: mail::BodyType::SevenBit,
             blob: blob.hash,
             skip_octets: 0,
             octets: 16,
+            prefix: String::new(),
+            trace: None,
             recipients: vec![],
             accepted_at: now,
             attempts: 0,
@@ -420,6 +438,23 @@ fn away() -> ResponderContent {
 }
 
 #[tokio::test]
+async fn a06_it_is_said_when_nobody_receives() {
+    let store = stage().await;
+    ask(&store, add_alias("info@example.org", &[":blackhole:"])).await.unwrap();
+    let copied = || Edit::Set(address("bob@example.org"));
+    for (at, copy_received_to, nobody) in [
+        ("alice@example.org", Edit::default(), false),
+        ("info@example.org", Edit::default(), false),
+        ("fair@example.org", copied(), false),
+        ("moved@example.org", Edit::default(), true),
+    ] {
+        let content = ResponderContent { kind: None, copy_received_to, ..away() };
+        let Ok(Response::Responder(made)) = ask(&store, add_responder(at, content)).await else { panic!() };
+        assert_eq!(made.nobody_receives, nobody, "{at}");
+    }
+}
+
+#[tokio::test]
 async fn a09_deletion_is_said_each_time_it_begins_or_changes() {
     let store = stage().await;
     // 2023-11-14 is today.
@@ -429,7 +464,8 @@ async fn a09_deletion_is_said_each_time_it_begins_or_changes() {
     };
     assert_eq!(
         made.deletes.unwrap(),
-        "EVERY message that comes to alice@example.org from 2023-11-14 until 2023-11-20 is answered and then DELETED for good"
+        "EVERY message that comes to alice@example.org from 2023-11-14 until 2023-11-20 is DELETED for good, \
+         whether it is answered or not"
     );
     let later = || ResponderContent { ends: Edit::Set("2023-12-24".into()), ..ResponderContent::default() };
     let refused = ask(&store, set_responder(1, later())).await.unwrap_err();
@@ -483,7 +519,7 @@ async fn v04_a_list_tells_which_are_active() {
         let edit = |text: Option<&str>| text.map_or(Edit::Clear, |text| Edit::Set(text.to_owned()));
         let when = routing::objects::HoursWhen::Inside;
         let hours = week.map(|week| routing::objects::Hours { week: week.to_owned(), when });
-        let hours = hours.map_or(Edit::Keep, Edit::Set);
+        let hours = hours.map_or(Edit::default(), Edit::Set);
         let content = ResponderContent { starts: edit(starts), ends: edit(ends), hours, ..away() };
         ask(&store, add_responder("alice@example.org", content)).await.unwrap();
     }
@@ -671,4 +707,21 @@ async fn m08_external_accounts_that_can_not_work_are_refused_with_what_to_do() {
     let mut found = Vec::new();
     storage::check::check(&store, true, &mut |finding| found.push(finding.to_string())).await.unwrap();
     assert!(found.is_empty(), "{found:?}");
+}
+
+mod shared;
+
+#[tokio::test]
+async fn an_account_goes_with_more_contacts_than_one_transaction_removes() {
+    let store = stage().await;
+    let alice = store.directory().account(&address("alice@example.org")).unwrap().id;
+    for page in 0..30 {
+        let known: Vec<Address> = (0..100).map(|n| address(&format!("u{page}x{n}@r.example"))).collect();
+        let now = store.now();
+        let learned = store.transact(move |tx| tx.learn_contacts(alice, &known, now)).await;
+        assert!(learned.is_ok());
+    }
+    let remove = serde_json::json!({"account": {"remove": {"address": "alice@example.org", "force": true}}});
+    ask(&store, serde_json::from_value(remove).unwrap()).await.unwrap();
+    assert!(store.contacts(alice, None, 10).await.unwrap().is_empty());
 }

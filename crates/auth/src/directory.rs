@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail::Address;
-use routing::objects::AccountObject;
+use mail::{Address, Timestamp};
+use routing::may_log_in;
+use routing::objects::{AccountObject, Service};
 use storage::Store;
 use world::{BoxFuture, World};
 
@@ -71,7 +72,13 @@ impl DirectoryAuthenticator {
         })
     }
 
-    async fn check(&self, login: &str, password: &str, remote: IpAddr) -> Result<Arc<AccountObject>, AuthError> {
+    async fn check(
+        &self,
+        login: &str,
+        password: &str,
+        remote: IpAddr,
+        service: Service,
+    ) -> Result<Arc<AccountObject>, AuthError> {
         if login.len() > LOGIN_OCTETS_MAX || password.len() > PASSWORD_OCTETS_MAX {
             return Err(AuthError::Refused);
         }
@@ -79,13 +86,12 @@ impl DirectoryAuthenticator {
         let Ok(address) = Address::parse(login.trim()).map(|address| address.canonical()) else {
             return Err(AuthError::Refused);
         };
+        let (account, access) = self.account_and_access(&address, service);
+        // Guesses at one account count together, by whichever of its addresses they come.
+        let address = account.as_ref().map_or(address, |account| account.address.canonical());
         let now = self.world.clock.now();
-        if let Err(retry_after) = self.guard.admit(remote, &address, now) {
-            tracing::warn!(%remote, login = %address, retry_secs = retry_after.as_secs(), "login refused by the guard");
-            return Err(AuthError::TooManyFailures { retry_after });
-        }
-        let account = self.store.directory().account(&address).cloned();
-        let usable = account.filter(|account| account.enabled && account.password_hash.is_some());
+        self.admit(remote, &address, now)?;
+        let usable = account.filter(|_| access.is_ok());
         let hash = usable.as_ref().and_then(|account| account.password_hash.as_deref()).unwrap_or(&self.nobodys_hash);
         let name = address.to_string();
         if let Some(account) = usable.as_ref().filter(|_| self.cache.knows(&name, password, hash, now)) {
@@ -95,21 +101,65 @@ impl DirectoryAuthenticator {
         let now = self.world.clock.now();
         match usable {
             Some(account) if right => {
+                // The check took its time: what was changed meanwhile counts.
+                if let Err(reason) = self.account_and_access(&address, service).1 {
+                    return Err(self.fail(remote, login, &address, service, &reason).await);
+                }
                 self.guard.succeeded(remote, &address, now);
                 if let Some(hash) = &account.password_hash {
                     self.cache.keep(&name, password, hash, now);
                 }
                 Ok(account)
             }
-            _ => {
-                let delay = self.guard.failed(remote, &address, now);
-                tracing::warn!(%remote, login = %address, delay_ms = delay.as_millis(), "login failed");
-                if !delay.is_zero() {
-                    self.world.clock.sleep(delay).await;
-                }
-                Err(AuthError::Refused)
+            Some(_) => Err(self.fail(remote, login, &address, service, "the password is wrong").await),
+            None => {
+                let reason = access.err().unwrap_or_else(|| "there is no such account".to_owned());
+                Err(self.fail(remote, login, &address, service, &reason).await)
             }
         }
+    }
+
+    /// The account behind a login, and why it may not use the service.
+    fn account_and_access(
+        &self,
+        login: &Address,
+        service: Service,
+    ) -> (Option<Arc<AccountObject>>, Result<(), String>) {
+        let directory = self.store.directory();
+        let Some(account) = directory.account_at(login) else {
+            return (None, Err("there is no such account".to_owned()));
+        };
+        let access = may_log_in(&directory, account, service).map_err(|reason| reason.to_string());
+        (Some(account.clone()), access)
+    }
+
+    fn admit(&self, remote: IpAddr, address: &Address, now: Timestamp) -> Result<(), AuthError> {
+        self.guard.admit(remote, address, now).map_err(|retry_after| {
+            tracing::warn!(%remote, login = %address, retry_secs = retry_after.as_secs(), "login refused by the guard");
+            AuthError::TooManyFailures { retry_after }
+        })
+    }
+
+    /// Counts a failure, tells the log why, and holds the answer back.
+    async fn fail(&self, remote: IpAddr, login: &str, address: &Address, service: Service, reason: &str) -> AuthError {
+        let delay = self.guard.failed(remote, address, self.world.clock.now());
+        tracing::warn!(%remote, login, account = %address, %service, reason, delay_ms = delay.as_millis(), "login failed");
+        if !delay.is_zero() {
+            self.world.clock.sleep(delay).await;
+        }
+        AuthError::Refused
+    }
+
+    async fn check_again(&self, account: &AccountObject, password: &str, remote: IpAddr) -> Result<(), AuthError> {
+        let address = account.address.canonical();
+        self.admit(remote, &address, self.world.clock.now())?;
+        let hash = account.password_hash.as_ref().filter(|_| password.len() <= PASSWORD_OCTETS_MAX);
+        let hash = hash.unwrap_or(&self.nobodys_hash);
+        if self.pool.verify(Password::from(password), hash.clone()).await? && account.password_hash.is_some() {
+            self.guard.succeeded(remote, &address, self.world.clock.now());
+            return Ok(());
+        }
+        Err(self.fail(remote, &address.to_string(), &address, Service::Web, "the old password is wrong").await)
     }
 }
 
@@ -119,8 +169,18 @@ impl Authenticator for DirectoryAuthenticator {
         login: &'a str,
         password: &'a str,
         remote: IpAddr,
+        service: Service,
     ) -> BoxFuture<'a, Result<Arc<AccountObject>, AuthError>> {
-        Box::pin(self.check(login, password, remote))
+        Box::pin(self.check(login, password, remote, service))
+    }
+
+    fn confirm<'a>(
+        &'a self,
+        account: &'a AccountObject,
+        password: &'a str,
+        remote: IpAddr,
+    ) -> BoxFuture<'a, Result<(), AuthError>> {
+        Box::pin(self.check_again(account, password, remote))
     }
 }
 

@@ -1,11 +1,12 @@
 //! Who is this? Logins and passwords against the directory.
 //!
-//! A login is the primary address of an account, in any case. Passwords are Argon2id in PHC form; they are checked on a
+//! A login is any address of an account (R5), in any case. Passwords are Argon2id in PHC form; they are checked on a
 //! bounded pool, because one check takes tens of milliseconds and megabytes on purpose. Three things stand around it:
 //!
 //! - a **cache** of recent successes, so that a client that logs in every minute costs one hash in a few minutes;
 //! - a **guard** against guessing, per remote address and per account, whose refusals grow and end by themselves;
-//! - **equal work**: an unknown or disabled account costs what a known one costs, and gets the same answer.
+//! - **equal work**: an unknown or disabled account, or one from which the service is withdrawn (M6), costs what a known
+//!   one costs, and gets the same answer; the log tells which it was.
 //!
 //! Beside that, [`Sealer`] keeps the passwords that the server itself has to say elsewhere.
 //!
@@ -18,18 +19,20 @@ pub mod limits;
 mod password;
 mod pool;
 mod sealed;
+mod strength;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use routing::objects::AccountObject;
+use routing::objects::{AccountObject, Service};
 use world::BoxFuture;
 
 pub use directory::{DirectoryAuthenticator, Settings};
 pub use guard::GuardSettings;
-pub use password::{HashError, Password, PasswordParams, generate_password, hash_password, is_password_hash};
+pub use password::{HashError, Password, PasswordParams, generate_password, hash_password, is_password_hash, verify};
 pub use sealed::{SealError, Sealer};
+pub use strength::{PasswordFlaw, PasswordRules, Strength, check_password, estimate};
 
 /// Why somebody was not let in. The texts are public and tell nothing about the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +53,7 @@ pub enum AuthError {
 
 /// Checks logins. What protocol crates hold.
 pub trait Authenticator: Send + Sync {
-    /// Who has this login and password, asked from a remote address?
+    /// Who has this login and password, asked from a remote address by a service?
     ///
     /// May take its time: after several failures the answer is held back.
     fn authenticate<'a>(
@@ -58,5 +61,15 @@ pub trait Authenticator: Send + Sync {
         login: &'a str,
         password: &'a str,
         remote: IpAddr,
+        service: Service,
     ) -> BoxFuture<'a, Result<Arc<AccountObject>, AuthError>>;
+
+    /// Whether this is the account's password, asked by who is in already, before something that matters (a change of the
+    /// password). Guarded as a login is.
+    fn confirm<'a>(
+        &'a self,
+        account: &'a AccountObject,
+        password: &'a str,
+        remote: IpAddr,
+    ) -> BoxFuture<'a, Result<(), AuthError>>;
 }

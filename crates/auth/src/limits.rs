@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Octets of a password that are looked at; a longer one is wrong. NIST SP 800-63B asks for at least 64.
 pub const PASSWORD_OCTETS_MAX: usize = 1_024;
 
+/// Characters that a password has at least, whatever the configuration says. NIST SP 800-63B asks for 8.
+pub const PASSWORD_CHARACTERS_FLOOR: usize = 8;
+
 /// Octets of a login that are looked at; a longer one is wrong. An address has at most 254 (RFC 5321 §4.5.3.1.3), and
 /// UTF-8 domains are longer before they are normalised.
 pub const LOGIN_OCTETS_MAX: usize = 1_024;

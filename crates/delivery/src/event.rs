@@ -1,6 +1,8 @@
 //! The event of [`mail::Topic::MessageStored`]: a message came to an address at which a responder is active.
 
-use mail::{AccountId, Address, BlobHash, MailboxId, ReversePath, Timestamp, Uid};
+use mail::{
+    AccountId, Address, BlobHash, DsnNotify, MailboxId, OriginalRecipient, ReversePath, Timestamp, TraceId, Uid,
+};
 use serde::{Deserialize, Serialize};
 
 /// Where a mailbox kept the message.
@@ -40,8 +42,23 @@ pub struct MessageStored {
     pub octets: u64,
     /// Where the owner's mailbox kept it, if one did.
     pub kept: Option<Kept>,
+    /// Where the message's way is told.
+    #[serde(default)]
+    pub trace: Option<TraceId>,
     /// Neither mailbox nor redirect stands behind the address: the sender also gets a failure notice (A6).
     pub failure_notice: bool,
+    /// When the sender wants a DSN (RFC 3461 §4.1).
+    #[serde(default)]
+    pub notify: DsnNotify,
+    /// The recipient as the sender knows it (RFC 3461 §4.2).
+    #[serde(default)]
+    pub original: Option<OriginalRecipient>,
+    /// `ENVID=` (RFC 3461 §4.4).
+    #[serde(default)]
+    pub envelope_id: Option<String>,
+    /// Whether the sender said SMTPUTF8.
+    #[serde(default)]
+    pub smtputf8: bool,
 }
 
 impl MessageStored {
@@ -58,5 +75,36 @@ impl MessageStored {
     /// When it is none of ours.
     pub fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_from_before_dsn_parameters_ask_for_the_default() {
+        let event = MessageStored {
+            responder: 1,
+            address: Address::parse("a@b.example").unwrap(),
+            recipient: Address::parse("a@b.example").unwrap(),
+            reverse_path: ReversePath::Null,
+            account: None,
+            received_at: Timestamp(0),
+            header: String::new(),
+            octets: 0,
+            kept: None,
+            trace: None,
+            failure_notice: true,
+            notify: DsnNotify::default(),
+            original: None,
+            envelope_id: None,
+            smtputf8: false,
+        };
+        let mut old: serde_json::Value = serde_json::from_slice(&event.encode()).unwrap();
+        for later in ["notify", "original", "envelope_id", "smtputf8"] {
+            assert!(old.as_object_mut().unwrap().remove(later).is_some(), "{later}");
+        }
+        assert_eq!(MessageStored::decode(old.to_string().as_bytes()).unwrap(), event);
     }
 }

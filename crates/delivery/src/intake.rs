@@ -1,9 +1,12 @@
 //! Takes a message's bytes: stores and scans them as they come, with one chunk in memory whatever their number.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use mail::{AccountId, EnhancedCode, Envelope, Reply, ReversePath};
+use mail::{AccountId, BodyType, EnhancedCode, Envelope, Reply, ReversePath};
 use message::{MessageRecord, Scanner, Structure};
-use routing::{Asking, RefuseReason};
+use routing::{Asking, Directory, RefuseReason};
+use sender_auth::dkim::Hasher;
 use storage::blobs::{BlobWriter, StagedBlob};
 
 use crate::Delivery;
@@ -12,6 +15,7 @@ use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
 use crate::notice::{delivered_notice, too_large_notice};
 use crate::plan::Plan;
 use crate::prepared::Prepared;
+use crate::trace::{Beginning, Source};
 
 /// A message on its way in. Dropping it abandons the message.
 pub struct Intake {
@@ -21,6 +25,8 @@ pub struct Intake {
     header: HeaderCopy,
     /// Octets of our Return-Path, which does not travel on (RFC 5321 §4.4).
     return_path_octets: u32,
+    /// Whether any octet is above 127.
+    eight_bit: bool,
     /// Whether the client's first octet is still to come, behind a field of ours.
     behind_our_field: bool,
     /// Octets in front of what the client sends.
@@ -29,6 +35,10 @@ pub struct Intake {
     account: Option<AccountId>,
     /// The server's own message.
     own: bool,
+    /// Where it comes from, for its trace.
+    source: Source,
+    /// What is to be signed, as it passes: messages of the organisation's own.
+    hasher: Option<Hasher>,
 }
 
 /// The message is not taken; the reply says why.
@@ -55,10 +65,13 @@ impl Delivery {
             scanner: Scanner::new(),
             header: HeaderCopy::default(),
             return_path_octets: u32::try_from(return_path.len()).unwrap_or(0),
+            eight_bit: false,
             behind_our_field: false,
             own_octets: 0,
             account: None,
             own: false,
+            source: Source { by: "smtp".to_owned(), client: None },
+            hasher: None,
         };
         intake.write(return_path.as_bytes()).await?;
         intake.write(received).await?;
@@ -81,6 +94,9 @@ impl Delivery {
             own_octets: 0,
             account: None,
             own: false,
+            eight_bit: false,
+            source: Source { by: "fetch".to_owned(), client: None },
+            hasher: None,
         }
     }
 
@@ -92,15 +108,24 @@ impl Delivery {
     pub async fn prepare(&self, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {
         let mut intake = self.intake(&envelope.reverse_path, b"").await?;
         intake.own = true;
+        "this server".clone_into(&mut intake.source.by);
+        intake.hasher = Some(Hasher::new());
         intake.write(content).await?;
         Box::pin(intake.finish(envelope)).await
     }
 }
 
 impl Intake {
-    /// Says who submits the message, logged in.
+    /// Says who submits the message, logged in. To be said before its octets come: it is signed when it leaves.
     pub fn submitted_by(&mut self, account: AccountId) {
         self.account = Some(account);
+        "submission".clone_into(&mut self.source.by);
+        self.hasher = Some(Hasher::new());
+    }
+
+    /// Says which client hands the message over, for its trace: `192.0.2.1 (mail.example.org)`.
+    pub fn from_client(&mut self, client: String) {
+        self.source.client = Some(client);
     }
 
     /// Takes the next bytes.
@@ -122,8 +147,12 @@ impl Intake {
     }
 
     async fn store(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        self.eight_bit |= !bytes.is_ascii();
         self.header.write(bytes);
         self.scanner.feed(bytes);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.feed(bytes);
+        }
         Ok(self.writer.write(bytes).await?)
     }
 
@@ -154,6 +183,10 @@ impl Intake {
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
         }
+        // RFC 6532 §3.7, RFC 6533 §4: the `global` types are for who takes SMTPUTF8.
+        let is_global = |part: &message::Part| is_global(&part.mime.content_type);
+        let utf8_header =
+            structure.facts.eight_bit || structure.nested_header_eight_bit || structure.parts.iter().any(is_global);
         let now = self.delivery.store.now();
         let asking = Asking {
             reverse_path: envelope.reverse_path.clone(),
@@ -179,19 +212,50 @@ impl Intake {
         for dsn in delivered.into_iter().chain(too_large_notice(&self.delivery, &plan, &envelope, &header, now)) {
             notices.push(self.delivery.prepare(dsn.envelope, &dsn.content).await?);
         }
+        let hashed = if plan.relays.is_empty() { None } else { self.hasher.and_then(Hasher::finish) };
+        let signature = match hashed {
+            Some(hashed) => self.delivery.signature(&hashed, &envelope, now).await,
+            None => String::new(),
+        };
+        let message_id = structure.facts.value(message::Field::MessageId).map(message::parse_message_ids);
+        let beginning = Beginning {
+            id: self.delivery.new_trace(),
+            source: self.source,
+            message_id: message_id.and_then(|ids| ids.into_iter().next()),
+            addresses: addresses_of(&self.delivery.store.directory(), &plan, self.account),
+        };
         Ok(Prepared {
             plan,
+            signature,
+            beginning,
             blob: self.writer.finish(),
             record,
             header,
             skip_octets: self.return_path_octets,
-            needs_smtputf8: envelope.smtputf8,
+            header_smtputf8: envelope.smtputf8 && utf8_header,
+            body: if self.eight_bit { envelope.body.max(BodyType::EightBitMime) } else { envelope.body },
             notices,
             account: self.account,
             envelope,
             now,
         })
     }
+}
+
+/// The primary addresses of the accounts that a plan and its sender name.
+pub(crate) fn addresses_of(
+    directory: &Directory,
+    plan: &Plan,
+    sender: Option<AccountId>,
+) -> BTreeMap<AccountId, mail::Address> {
+    let accounts = plan.mailboxes.iter().copied().chain(sender);
+    let named = accounts.filter_map(|id| directory.account_by_id(id).map(|account| (id, account.address.clone())));
+    named.collect()
+}
+
+/// `message/global` and its like.
+fn is_global(kind: &message::ContentType) -> bool {
+    kind.is(b"message") && kind.subtype.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"global"))
 }
 
 /// The record that is kept with a message of this structure: without the forms that would be too large, which IMAP computes

@@ -4,11 +4,15 @@
 //! it, and sent from the null reverse-path (RFC 5321 §4.5.5), so that nothing comes back. It is one of several effects
 //! of a transaction: [`Delivery::prepare_letter`] decides, the caller applies it where the cause is written.
 
-use mail::{Address, BodyType, Domain, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath, Timestamp};
+use mail::{
+    AccountId, Address, BodyType, Domain, DsnNotify, Envelope, EnvelopeRecipient, Flags, ForwardPath, ReversePath,
+    Timestamp,
+};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as Mailbox;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::MimePart;
+use storage::{StorageError, Transaction};
 
 use crate::{Delivery, Prepared, Refused};
 
@@ -85,6 +89,38 @@ impl Delivery {
         envelope.smtputf8 = letter.to.needs_smtputf8() || letter.from.needs_smtputf8();
         envelope.body = if content.is_ascii() { BodyType::SevenBit } else { BodyType::EightBitMime };
         self.prepare(envelope, &content).await
+    }
+}
+
+impl Delivery {
+    /// Makes a letter for one mailbox and no other place: it is not redirected, copied or answered, whatever is set up at
+    /// the address. For what concerns the mailbox itself, which may be made by the very transaction that keeps the letter.
+    ///
+    /// # Errors
+    /// When the store takes nothing.
+    pub async fn letter_for_mailbox(&self, letter: &Letter) -> Result<MailboxLetter, Refused> {
+        let mut token = [0; 16];
+        self.store().world().chance.fill(&mut token);
+        let content = letter.build(&self.settings().hostname, self.store().now(), token);
+        // Without recipients nothing is decided: the caller deposits it.
+        self.prepare(Envelope::new(ReversePath::Null), &content).await.map(MailboxLetter)
+    }
+}
+
+/// A letter that waits to be put into a mailbox.
+#[derive(Clone, Debug)]
+pub struct MailboxLetter(Prepared);
+
+impl MailboxLetter {
+    /// Puts it into the INBOX of an account.
+    ///
+    /// # Errors
+    /// When there is no such account, or the store's own.
+    pub fn deposit(&self, tx: &mut Transaction<'_>, account: AccountId) -> Result<(), StorageError> {
+        let inbox = tx.mailbox_named(account, "INBOX")?.ok_or(StorageError::NoSuchMailbox)?;
+        self.0.store_blob(tx)?;
+        tx.deposit(account, inbox, &self.0.as_message(Flags::default()))?;
+        Ok(())
     }
 }
 

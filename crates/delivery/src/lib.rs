@@ -8,6 +8,7 @@
 
 mod decide;
 mod event;
+mod filed;
 mod held;
 mod intake;
 mod letter;
@@ -16,23 +17,27 @@ mod moderation;
 mod notice;
 mod plan;
 mod prepared;
+mod signing;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use mail::Domain;
 use storage::Store;
 
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
+pub use filed::{Filing, SHARED_MAILBOX_FULL};
 pub use held::HeldMessage;
 pub use intake::{Intake, Refused, record_of};
-pub use letter::Letter;
+pub use letter::{Letter, MailboxLetter};
 pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};
 pub use routing::Asking;
 pub use stored::StoredMessage;
+pub use trace::taken;
 
 /// What delivery has to know of its server.
 #[derive(Clone, Debug)]
@@ -48,13 +53,22 @@ pub struct DeliverySettings {
 pub struct Delivery {
     store: Store,
     settings: std::sync::Arc<DeliverySettings>,
+    key_ring: std::sync::Arc<signing::KeyRing>,
+    traces: bool,
 }
 
 impl Delivery {
     /// Delivery into a store.
     #[must_use]
     pub fn new(store: Store, settings: DeliverySettings) -> Self {
-        Self { store, settings: std::sync::Arc::new(settings) }
+        Self { store, settings: std::sync::Arc::new(settings), key_ring: std::sync::Arc::default(), traces: true }
+    }
+
+    /// The same delivery, which keeps no message traces.
+    #[must_use]
+    pub fn without_traces(mut self) -> Self {
+        self.traces = false;
+        self
     }
 
     /// What it was made with.

@@ -6,5 +6,14 @@ pub const HOPS_MAX: u32 = 100;
 /// Octets of the header that a responder's event carries; enough for every field that it asks for in real mail.
 pub const EVENT_HEADER_OCTETS_MAX: usize = 40 * 1024;
 
+/// Message-IDs of one answer whose messages are looked for in a shared mailbox.
+pub const ANSWERED_IDS_MAX: usize = 10;
+
 /// How long a decision on a waiting message is kept, so that later deciders can be told of it.
 pub const DECISION_KEEP: std::time::Duration = std::time::Duration::from_secs(14 * 86_400);
+
+/// Mailboxes that a message's trace names one by one.
+pub const TRACE_DELIVERED_MAX: usize = 200;
+
+/// Recipients of one envelope whose way a trace keeps.
+pub const TRACE_ROUTED_MAX: usize = 50;

@@ -7,7 +7,7 @@
 //! §4.2.5): a refusal would take the message from those who accept it, so it is accepted, and responsibility for telling
 //! of the rest is ours (§6.1). A client that declares SIZE (RFC 1870) never comes here.
 
-use mail::{Address, EnhancedCode, Envelope, EnvelopeRecipient, ForwardPath, Reply, Timestamp};
+use mail::{Address, Domain, EnhancedCode, Envelope, EnvelopeRecipient, ForwardPath, Reply, Timestamp};
 use queue::dsn::{Dsn, DsnFacts, Returned, build, header_of};
 use queue::{Report, ReportKind, ReportedRecipient};
 use routing::RefuseReason;
@@ -23,7 +23,8 @@ pub(crate) fn delivered_notice(
     header: &str,
     now: Timestamp,
 ) -> Option<Dsn> {
-    let delivered = plan.delivered.iter().filter_map(|recipient| reported(recipient, DELIVERED, None));
+    let hostname = &delivery.settings().hostname;
+    let delivered = plan.delivered.iter().filter_map(|recipient| reported(recipient, hostname, DELIVERED, None));
     notice(delivery, Report { kind: ReportKind::Delivered, recipients: delivered.collect() }, envelope, header, now)
 }
 
@@ -35,9 +36,10 @@ pub(crate) fn too_large_notice(
     header: &str,
     now: Timestamp,
 ) -> Option<Dsn> {
+    let hostname = &delivery.settings().hostname;
     let reply = RefuseReason::TooLarge.reply();
     let wanted = plan.too_large.iter().filter(|recipient| recipient.notify.failure);
-    let failed = wanted.filter_map(|recipient| reported(recipient, TOO_LARGE, Some(reply.clone())));
+    let failed = wanted.filter_map(|recipient| reported(recipient, hostname, TOO_LARGE, Some(reply.clone())));
     notice(delivery, Report { kind: ReportKind::Failed, recipients: failed.collect() }, envelope, header, now)
 }
 
@@ -62,15 +64,18 @@ fn notice(delivery: &Delivery, report: Report, envelope: &Envelope, header: &str
     }))
 }
 
-fn reported(recipient: &EnvelopeRecipient, status: EnhancedCode, reply: Option<Reply>) -> Option<ReportedRecipient> {
-    let ForwardPath::Address(address) = &recipient.forward_path else { return None };
-    Some(ReportedRecipient {
-        address: address.clone(),
-        original: recipient.original.clone(),
-        status,
-        host: None,
-        reply,
-    })
+fn reported(
+    recipient: &EnvelopeRecipient,
+    hostname: &Domain,
+    status: EnhancedCode,
+    reply: Option<Reply>,
+) -> Option<ReportedRecipient> {
+    let address = match &recipient.forward_path {
+        ForwardPath::Address(address) => address.clone(),
+        // RFC 5321 §4.5.1: the one of this server.
+        ForwardPath::Postmaster => Address::new("postmaster", hostname.clone()).ok()?,
+    };
+    Some(ReportedRecipient { address, original: recipient.original.clone(), status, host: None, reply })
 }
 
 /// RFC 3463 §3.3: other or undefined mailbox status, success.

@@ -7,6 +7,9 @@ use routing::objects::SubaddressFolders;
 use routing::responders::{ResponderEvent, at_acceptance};
 use routing::{Asking, Directory, Held, RefuseReason, Resolution, Verdict, resolve};
 use storage::rows::{QueueRecipient, RecipientState};
+use storage::trace::Step;
+
+use crate::limits::TRACE_ROUTED_MAX;
 
 /// What happens to one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct Plan {
     pub delivered: Vec<EnvelopeRecipient>,
     /// Recipients that were accepted at RCPT and can't be any more: the directory changed meanwhile.
     pub lost: Vec<Address>,
+    /// Where each recipient leads and why, for the message's trace.
+    pub routed: Vec<Step>,
     /// Recipients that take only smaller messages, which could not be told at RCPT: the client had not declared the size.
     pub too_large: Vec<EnvelopeRecipient>,
 }
@@ -54,6 +59,9 @@ impl Plan {
                 Verdict::NotLocal => plan.relay_recipient(recipient),
                 Verdict::Refuse(RefuseReason::TooLarge) => plan.too_large.push(recipient.clone()),
                 Verdict::Refuse(_) => plan.lost.extend(address_of(recipient)),
+            }
+            if plan.routed.len() < TRACE_ROUTED_MAX {
+                plan.routed.push(Step::routed(resolution));
             }
         }
         plan

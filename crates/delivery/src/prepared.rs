@@ -1,7 +1,10 @@
 //! A message with everything decided, ready to be written by one transaction.
 
 use bytes::Bytes;
-use mail::{AccountId, Domain, Envelope, Flags, ForwardPath, InternalDate, MailboxId, QueueId, Timestamp, Topic};
+use mail::{
+    AccountId, BodyType, Domain, Envelope, EnvelopeRecipient, Flags, ForwardPath, InternalDate, MailboxId, QueueId,
+    Timestamp, Topic,
+};
 use routing::Held;
 use storage::blobs::StagedBlob;
 use storage::limits::QUEUE_ENTRY_RECIPIENTS_MAX;
@@ -12,6 +15,7 @@ use storage::{StorageError, Transaction};
 use crate::event::{Kept, MessageStored};
 use crate::held::HeldMessage;
 use crate::plan::Plan;
+use crate::trace::Beginning;
 
 /// See [`crate::Intake::finish`]. Cheap to clone, so that a transaction body can hold it.
 #[derive(Clone, Debug)]
@@ -21,9 +25,16 @@ pub struct Prepared {
     pub(crate) record: Option<Bytes>,
     pub(crate) header: String,
     pub(crate) skip_octets: u32,
-    pub(crate) needs_smtputf8: bool,
+    /// The header needs SMTPUTF8 (RFC 6532), by the word of who sent it: stray octets of others have always travelled.
+    pub(crate) header_smtputf8: bool,
+    /// What its octets are, whatever was said of them.
+    pub(crate) body: BodyType,
     /// DSNs that tell the sender of the delivery, when that was asked for, and of recipients that take smaller messages.
     pub(crate) notices: Vec<Self>,
+    /// Fields that sign what leaves, each with its line end.
+    pub(crate) signature: String,
+    /// What its trace begins with.
+    pub(crate) beginning: Beginning,
     pub(crate) envelope: Envelope,
     /// Who submitted it, logged in.
     pub(crate) account: Option<AccountId>,
@@ -102,10 +113,6 @@ impl Prepared {
                 applied.queued.push(tx.enqueue(self.queue_row(destination, some))?);
             }
         }
-        for notice in &self.notices {
-            let notice = notice.apply(tx)?;
-            applied.queued.extend(notice.queued);
-        }
         if let Some(account) = self.account {
             // V3: whom somebody writes to is a contact from then on.
             let paths = self.envelope.recipients.iter().map(|recipient| &recipient.forward_path);
@@ -123,6 +130,7 @@ impl Prepared {
                 uid: deposited.uid,
                 blob: self.blob.hash,
             });
+            let recipient = self.envelope_recipient(&responder.recipient);
             let event = MessageStored {
                 responder: responder.responder,
                 address: responder.address.clone(),
@@ -134,11 +142,37 @@ impl Prepared {
                 octets: self.blob.octets,
                 kept,
                 failure_notice: responder.failure_notice,
+                notify: recipient.map(|recipient| recipient.notify).unwrap_or_default(),
+                original: recipient.and_then(|recipient| recipient.original.clone()),
+                envelope_id: self.envelope.envelope_id.clone(),
+                smtputf8: self.envelope.smtputf8,
+                trace: self.beginning.id,
             };
             tx.emit(Topic::MessageStored, self.now, event.encode())?;
             applied.events = applied.events.saturating_add(1);
         }
+        self.begin_trace(tx, &applied)?;
+        for notice in &self.notices {
+            let notice = notice.apply(tx)?;
+            applied.queued.extend(notice.queued);
+        }
         Ok(applied)
+    }
+
+    /// RFC 6531 §3.4: what is only said to need SMTPUTF8 goes to every host, what needs it unsaid goes as what it is.
+    fn needs_smtputf8(&self, recipients: &[QueueRecipient]) -> bool {
+        self.header_smtputf8
+            || self.envelope.reverse_path.address().is_some_and(mail::Address::needs_smtputf8)
+            || recipients.iter().any(|recipient| recipient.address.needs_smtputf8())
+    }
+
+    /// The recipient of the envelope that a responder hears of.
+    fn envelope_recipient(&self, address: &mail::Address) -> Option<&EnvelopeRecipient> {
+        let is = |recipient: &&EnvelopeRecipient| match &recipient.forward_path {
+            ForwardPath::Address(known) => known == address,
+            ForwardPath::Postmaster => address.local().canonical().as_str() == "postmaster",
+        };
+        self.envelope.recipients.iter().find(is)
     }
 
     /// INBOX, or the folder that the subaddress names.
@@ -185,11 +219,14 @@ impl Prepared {
             reverse_path: self.envelope.reverse_path.clone(),
             dsn_return: self.envelope.dsn_return,
             envelope_id: self.envelope.envelope_id.clone(),
-            smtputf8: self.needs_smtputf8,
-            body: self.envelope.body,
+            smtputf8: self.needs_smtputf8(recipients),
+            sender_smtputf8: self.envelope.smtputf8,
+            body: self.body,
             blob: self.blob.hash,
             skip_octets: self.skip_octets,
             octets: self.blob.octets,
+            prefix: self.signature.clone(),
+            trace: self.beginning.id,
             recipients: recipients.to_vec(),
             accepted_at: self.now,
             attempts: 0,

@@ -6,9 +6,11 @@ use routing::Asking;
 use storage::StorageError;
 use storage::blobs::StagedBlob;
 
+use crate::intake::addresses_of;
 use crate::limits::EVENT_HEADER_OCTETS_MAX;
 use crate::plan::Plan;
 use crate::prepared::Prepared;
+use crate::trace::{Beginning, Source};
 use crate::{Delivery, Refused};
 
 /// A stored message, ready to be delivered under any number of envelopes.
@@ -76,13 +78,21 @@ impl Delivery {
         let plan = Plan::new(&self.store().directory(), &envelope, &Asking::server(now));
         let header = if plan.responders.is_empty() { String::new() } else { message.header.clone() };
         Ok(Prepared {
-            plan,
             blob: message.blob.clone(),
             record: message.record.clone(),
             header,
             skip_octets: message.skip_octets,
-            needs_smtputf8: envelope.smtputf8,
+            header_smtputf8: envelope.smtputf8,
+            body: envelope.body,
             notices: Vec::new(),
+            signature: String::new(),
+            beginning: Beginning {
+                id: self.new_trace(),
+                source: Source { by: "this server".to_owned(), client: None },
+                message_id: None,
+                addresses: addresses_of(&self.store().directory(), &plan, None),
+            },
+            plan,
             account: None,
             envelope,
             now,

@@ -112,7 +112,10 @@ async fn nothing_is_stored_for_the_blackhole() {
     let f = fixture().await;
     f.alias("nobody@example.org", &[":blackhole:"]).await;
     let rows = f.engine.rows();
-    let applied = f.send(&["nobody@example.org"]).await.unwrap();
+    // Its trace says what became of it; of the message itself nothing stays.
+    let quiet = f.delivery.clone().without_traces();
+    let prepared = quiet.prepare(envelope(&["nobody@example.org"]), MESSAGE).await.unwrap();
+    let applied = f.store.transact(move |tx| prepared.apply(tx)).await.unwrap().value;
     assert_eq!(applied, Applied::default());
     assert_eq!(f.engine.rows(), rows);
 }
@@ -270,3 +273,69 @@ async fn v03_whom_an_account_writes_to_is_a_contact_in_the_same_commit() {
     f.send(&["carol@example.org"]).await.unwrap();
     assert_eq!(f.store.contacts(account, None, 9).await.unwrap().len(), 2);
 }
+
+async fn rows(f: &Fixture) -> Vec<storage::rows::QueueRow> {
+    f.store.queue_entries(QueueId(0), 10).await.unwrap()
+}
+
+async fn take(f: &Fixture, envelope: Envelope, content: &[u8]) {
+    let prepared = f.delivery.prepare(envelope, content).await.unwrap();
+    f.store.transact(move |tx| prepared.apply(tx)).await.unwrap();
+}
+
+#[tokio::test]
+async fn each_row_needs_smtputf8_for_itself() {
+    let f = fixture().await;
+    f.alias("team@example.org", &["jos\u{e9}@far.example", "yan@other.example"]).await;
+    take(&f, envelope(&["team@example.org"]), MESSAGE).await;
+    let needs: Vec<(String, bool, bool)> =
+        rows(&f).await.iter().map(|row| (row.destination.to_string(), row.smtputf8, row.sender_smtputf8)).collect();
+    assert_eq!(needs, [("far.example".to_owned(), true, false), ("other.example".to_owned(), false, false)]);
+    // The reverse-path is everybody's.
+    let f = fixture().await;
+    let mut from = envelope(&["yan@other.example"]);
+    from.reverse_path = ReversePath::Address(address("zo\u{eb}@far.example"));
+    take(&f, from, MESSAGE).await;
+    assert!(rows(&f).await[0].smtputf8);
+}
+
+#[tokio::test]
+async fn postmaster_without_a_domain_is_reported_too() {
+    let f = fixture().await;
+    f.alias("postmaster@example.org", &["alice@example.org"]).await;
+    let mut letter = envelope(&["postmaster"]);
+    letter.recipients[0].notify = mail::DsnNotify::asked(true, true, false);
+    take(&f, letter, MESSAGE).await;
+    assert_eq!(f.count("alice@example.org").await, 1);
+    let notices = rows(&f).await;
+    assert_eq!(notices.len(), 1, "the sender hears of it");
+    let mut blob = f.store.blob(&notices[0].blob).await.unwrap().unwrap();
+    let text = String::from_utf8(blob.read(0, u64::MAX).await.unwrap()).unwrap();
+    assert!(text.contains("Action: delivered\r\n"), "{text}");
+    assert!(text.contains("Final-Recipient: rfc822;postmaster@"), "{text}");
+}
+
+#[tokio::test]
+async fn a_responder_hears_what_the_sender_asked_for() {
+    let f = fixture().await;
+    let object = ResponderObject {
+        created_at: Timestamp(1),
+        enabled: true,
+        subject_prefix: "Away:".to_owned(),
+        text: Some("Gone.".to_owned()),
+        ..ResponderObject::new(address("alice@example.org"), ResponderKind::OutOfOffice)
+    };
+    f.store.put_object(Object::Responder(object), PutMode::Add).await.unwrap();
+    let mut letter = envelope(&["alice@example.org"]);
+    letter.envelope_id = Some("order-7".into());
+    letter.recipients[0].notify = mail::DsnNotify::NEVER;
+    letter.recipients[0].original =
+        Some(mail::OriginalRecipient { address_type: "rfc822".into(), address: "first@example.org".into() });
+    take(&f, letter.clone(), MESSAGE).await;
+    let events = f.store.events_after(Topic::MessageStored, 0, 10).await.unwrap();
+    let event = MessageStored::decode(&events[0].payload).unwrap();
+    assert_eq!((event.notify, event.original), (mail::DsnNotify::NEVER, letter.recipients[0].original.clone()));
+    assert_eq!(event.envelope_id.as_deref(), Some("order-7"));
+}
+mod addresses;
+mod traces;

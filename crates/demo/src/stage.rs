@@ -24,7 +24,7 @@ use crate::smtp::Smtp;
 /// The domain of the demonstration.
 pub(crate) const DOMAIN: &str = "demo.example";
 /// Everybody's password.
-pub(crate) const PASSWORD: &str = "demo-password";
+pub(crate) const PASSWORD: &str = "three herons at the pond";
 /// The accounts: login and name.
 pub(crate) const PEOPLE: [(&str, &str); 4] =
     [("alice", "Alice Martin"), ("bob", "Bob Durand"), ("carol", "Carol Petit"), ("dora", "Dora Leroy")];
@@ -96,6 +96,8 @@ impl Stage {
                 language,
                 "--password-file",
                 "-",
+                // The letters of this show are those that it writes itself.
+                "--no-welcome",
             ];
             self.relais(&args, Some(PASSWORD)).await?;
         }

@@ -3,6 +3,7 @@
 //! Each area has its file here (types), in `grammar` (our parser) and, where imap-codec knows the command, in
 //! `codec` (the conversion). An extension adds a file to each and a variant or a field here.
 
+mod acl;
 mod append;
 mod fetch;
 mod list;
@@ -10,6 +11,7 @@ mod mailbox;
 mod search;
 mod store;
 
+pub use acl::SetAcl;
 pub use append::{Append, Ticket};
 pub use fetch::{Fetch, FetchItem};
 pub use list::{List, ListReturn, ListSelection};
@@ -101,6 +103,26 @@ pub enum CommandBody {
     Append(Append),
     /// RFC 2177
     Idle,
+    /// RFC 4314 §3.1
+    SetAcl(SetAcl),
+    /// RFC 4314 §3.2
+    DeleteAcl {
+        /// Whose list.
+        mailbox: MailboxName,
+        /// Whose line.
+        identifier: String,
+    },
+    /// RFC 4314 §3.3
+    GetAcl(MailboxName),
+    /// RFC 4314 §3.4
+    ListRights {
+        /// In which mailbox.
+        mailbox: MailboxName,
+        /// To whom.
+        identifier: String,
+    },
+    /// RFC 4314 §3.5
+    MyRights(MailboxName),
 
     /// RFC 3501 §6.4.1
     Check,
@@ -161,6 +183,11 @@ impl CommandBody {
             Self::Status { .. } => "STATUS",
             Self::Append(_) => "APPEND",
             Self::Idle => "IDLE",
+            Self::SetAcl(_) => "SETACL",
+            Self::DeleteAcl { .. } => "DELETEACL",
+            Self::GetAcl(_) => "GETACL",
+            Self::ListRights { .. } => "LISTRIGHTS",
+            Self::MyRights(_) => "MYRIGHTS",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",
             Self::Unselect => "UNSELECT",

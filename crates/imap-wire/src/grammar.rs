@@ -4,6 +4,7 @@
 //! a parser reads its arguments and leaves the CRLF.
 //! Invariant: what a parser accepts, it has read to the end; what it refuses, it says at which octet and why.
 
+mod acl;
 mod append;
 mod auth;
 mod cursor;
@@ -33,22 +34,27 @@ const VERBS: &[(&str, Parser)] = &[
     ("COPY", |c| store::copy(c, false)),
     ("CREATE", mailbox::create),
     ("DELETE", mailbox::delete),
+    ("DELETEACL", acl::delete),
     ("ENABLE", auth::enable),
     ("EXAMINE", |c| mailbox::select(c, true)),
     ("EXPUNGE", |_| Ok(CommandBody::Expunge { uids: None })),
     ("FETCH", |c| fetch::fetch(c, false)),
+    ("GETACL", acl::get),
     ("ID", auth::id),
     ("IDLE", |_| Ok(CommandBody::Idle)),
     ("LIST", list::list),
+    ("LISTRIGHTS", acl::list_rights),
     ("LOGIN", auth::login),
     ("LOGOUT", |_| Ok(CommandBody::Logout)),
     ("LSUB", list::lsub),
     ("MOVE", |c| store::move_(c, false)),
+    ("MYRIGHTS", acl::my_rights),
     ("NAMESPACE", |_| Ok(CommandBody::Namespace)),
     ("NOOP", |_| Ok(CommandBody::Noop)),
     ("RENAME", mailbox::rename),
     ("SEARCH", |c| search::search(c, false)),
     ("SELECT", |c| mailbox::select(c, false)),
+    ("SETACL", acl::set),
     ("STARTTLS", |_| Ok(CommandBody::StartTls)),
     ("STATUS", mailbox::status),
     ("STORE", |c| store::store(c, false)),

@@ -54,7 +54,7 @@ mod utf7;
 
 pub use command::{
     Append, Command, CommandBody, Create, DateTest, EnvelopeField, Fetch, FetchItem, List, ListReturn, ListSelection,
-    Search, SearchKey, SearchReturn, SearchText, Select, StatusItem, Store, StoreAction, Ticket, Transfer,
+    Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, StatusItem, Store, StoreAction, Ticket, Transfer,
 };
 pub use date::{Date, local_date};
 pub use decode::decode;

@@ -5,6 +5,7 @@
 //! from stored bytes and literals that the caller streams.
 //! Invariant: whatever text is given, what is appended is whole, well-formed response lines (or, in `fetch`, their pieces).
 
+mod acl;
 mod code;
 mod data;
 mod fetch;
@@ -15,6 +16,7 @@ mod strings;
 #[cfg(test)]
 mod tests;
 
+pub use acl::{acl, list_rights, my_rights};
 pub use code::Code;
 pub use data::{Namespace, StatusData, capability, enabled, exists, expunge, flags, id, namespace, recent, status};
 pub use fetch::FetchResponse;

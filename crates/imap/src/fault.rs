@@ -81,6 +81,10 @@ pub(crate) enum Lost {
     Shutdown,
     /// The selected mailbox was deleted.
     MailboxDeleted,
+    /// The right to read the selected mailbox was taken away (RFC 4314 §5.1.1).
+    RightsWithdrawn,
+    /// What let the person in does not any more.
+    ShutOut,
     /// A message could not be read to its end after its length had been announced.
     BrokenLiteral,
 }
@@ -92,7 +96,9 @@ impl Lost {
             Self::Closed | Self::BrokenLiteral => None,
             Self::TimedOut => Some(("Autologout: you were silent for too long", None)),
             Self::Shutdown => Some(("The server is shutting down", Some(Code::Unavailable))),
+            Self::RightsWithdrawn => Some(("You may no longer read the selected mailbox", Some(Code::NoPerm))),
             Self::MailboxDeleted => Some(("The selected mailbox was deleted", None)),
+            Self::ShutOut => Some(("Your access has changed: log in again", Some(Code::AuthenticationFailed))),
         }
     }
 
@@ -103,6 +109,8 @@ impl Lost {
             Self::TimedOut => "timeout",
             Self::Shutdown => "shutdown",
             Self::MailboxDeleted => "mailbox-deleted",
+            Self::RightsWithdrawn => "rights-withdrawn",
+            Self::ShutOut => "shut-out",
             Self::BrokenLiteral => "broken-literal",
         }
     }

@@ -60,6 +60,9 @@ pub const LIST_WILDCARDS_ALL_MAX: usize = 200;
 /// Names held against the patterns of LIST before other sessions get their turn.
 pub const LIST_NAMES_PER_TURN: usize = 32;
 
+/// Mailboxes of others that one LIST shows.
+pub const FOREIGN_MAILBOXES_MAX: usize = 20_000;
+
 /// Octets of one LIST pattern with its reference.
 pub const LIST_PATTERN_OCTETS_MAX: usize = 1_024;
 

@@ -7,9 +7,11 @@ use bus::MailboxWatch;
 use imap_wire::response::{self, Code, Condition};
 use imap_wire::{Announcement, Command, CommandBody, CommandText, FrameLimits, NameEncoding, NumberSet, Tag};
 use mail::AccountId;
-use routing::objects::AccountObject;
+use routing::objects::{AccountObject, Service};
 use storage::rows::MailboxRow;
+use storage::sharing::person_seen::PersonSeen;
 
+use crate::access::MailboxAccess;
 use crate::commands::append::Upload;
 use crate::connection::{Connection, Event};
 use crate::engine::capability::{Safety, capabilities};
@@ -52,6 +54,12 @@ pub(crate) struct User {
 
 /// The selected mailbox.
 pub(crate) struct Selected {
+    /// Whose it is.
+    pub(crate) owner: AccountId,
+    /// What may be done in it.
+    pub(crate) access: MailboxAccess,
+    /// What the reader has seen, where each has their own `\Seen`.
+    pub(crate) reading: Option<PersonSeen>,
     /// As it was last read.
     pub(crate) row: MailboxRow,
     /// By EXAMINE.
@@ -156,10 +164,14 @@ impl Session {
     }
 
     async fn perform(&mut self, tag: Tag, body: CommandBody) -> Result<(), Lost> {
+        self.leave_if_shut_out()?;
         let name = body.name();
         let rule = table::rule(&body);
         let answer = match rule.allowed.check(self.state()) {
             Err(why) => Ok(Answer::bad(why)),
+            Ok(()) if rule.allowed == table::Allowed::Selected && self.is_elsewhere() => {
+                Box::pin(self.execute_elsewhere(&tag, body)).await
+            }
             // Not boxed: what waits for hours should be small.
             Ok(()) if matches!(body, CommandBody::Idle) => self.idle().await,
             Ok(()) => Box::pin(self.execute(&tag, body)).await,
@@ -202,6 +214,16 @@ impl Session {
         }
     }
 
+    /// Ends the session when what let the person in does not any more: the password was changed, the account is gone, or
+    /// IMAP was withdrawn.
+    pub(crate) fn leave_if_shut_out(&self) -> Result<(), Lost> {
+        let Some(user) = &self.user else { return Ok(()) };
+        let end = routing::session_end(&self.server.store.directory(), &user.account, Service::Imap);
+        let Some(reason) = end else { return Ok(()) };
+        tracing::info!(peer = %self.peer, account = %user.account.address, %reason, "session ended");
+        Err(Lost::ShutOut)
+    }
+
     fn explain(&self, command: &str, error: &storage::StorageError) -> Answer {
         let answer = Answer::of(error);
         if error.is_temporary() || answer.code == Some(Code::ServerBug) {
@@ -209,6 +231,18 @@ impl Session {
             tracing::warn!(peer = %self.peer, command, %error, "the store refused");
         }
         answer
+    }
+
+    /// Whether the selected mailbox is another account's.
+    fn is_elsewhere(&self) -> bool {
+        let account = self.user.as_ref().map(|user| user.account.id);
+        self.selected.as_deref().is_some_and(|selected| Some(selected.owner) != account)
+    }
+
+    /// A command in another account's mailbox: what may be done there can have changed since the last one.
+    async fn execute_elsewhere(&mut self, tag: &Tag, body: CommandBody) -> Result<Answer, Fault> {
+        self.look_at_rights().await?;
+        self.execute(tag, body).await
     }
 
     async fn execute(&mut self, tag: &Tag, body: CommandBody) -> Result<Answer, Fault> {
@@ -235,6 +269,11 @@ impl Session {
             CommandBody::Namespace => Ok(self.namespace()),
             CommandBody::Status { mailbox, items } => Box::pin(self.status(&mailbox, &items)).await,
             CommandBody::Append(append) => Box::pin(self.append(append)).await,
+            CommandBody::SetAcl(command) => Box::pin(self.set_acl(&command)).await,
+            CommandBody::DeleteAcl { mailbox, identifier } => Box::pin(self.delete_acl(&mailbox, &identifier)).await,
+            CommandBody::GetAcl(mailbox) => Box::pin(self.get_acl(&mailbox)).await,
+            CommandBody::ListRights { mailbox, identifier } => Box::pin(self.list_rights(&mailbox, &identifier)).await,
+            CommandBody::MyRights(mailbox) => Box::pin(self.my_rights(&mailbox)).await,
             // Handled before: see `perform`.
             CommandBody::Idle => Ok(Answer::bad("IDLE can't be nested")),
             CommandBody::Close => Box::pin(self.close()).await,
@@ -250,6 +289,7 @@ impl Session {
 
     /// A message literal is announced: the answer comes before the octets (RFC 3501 §7.5, RFC 7889).
     async fn announced(&mut self, announcement: Announcement) -> Result<(), Lost> {
+        self.leave_if_shut_out()?;
         let verdict = match table::Allowed::Authenticated.check(self.state()) {
             Err(why) => Err(Answer::bad(why)),
             Ok(()) => match self.weigh_append(&announcement).await {
@@ -289,8 +329,8 @@ impl Session {
 
     /// Account and mailbox, as the store takes them.
     pub(crate) fn key(&mut self) -> Result<(AccountId, mail::MailboxId), Fault> {
-        let account = self.account()?;
-        Ok((account, self.selected()?.row.id))
+        let selected = self.selected()?;
+        Ok((selected.owner, selected.row.id))
     }
 
     /// What can be had right now.

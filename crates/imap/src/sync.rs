@@ -1,17 +1,17 @@
 //! Telling a client what others changed (RFC 3501 §5.2, §7.3.1, §7.4.1). Costs what changed: one read when nothing did.
 
 use imap_wire::NumberSet;
-use imap_wire::response::{self, Code, Condition, FetchResponse};
-use mail::Uid;
-use storage::limits::KEYWORDS_MAX;
+use imap_wire::response::{self, Condition, FetchResponse};
+use mail::{ModSeq, Uid};
+use storage::messages::Change;
 use storage::rows::MessageRow;
 
-use crate::commands::select::all_flags;
+use crate::commands::select::{all_flags, permanent_flags};
 use crate::engine::table::Sync;
 use crate::fault::{Fault, Lost};
 use crate::limits::ROWS_PER_PAGE;
 use crate::session::Session;
-use crate::views::learn_changes;
+use crate::views::{learn_changes, learn_changes_up_to};
 
 impl Session {
     /// Reads what changed and says as much of it as is allowed now. `uid`: FETCH responses carry UIDs.
@@ -65,12 +65,45 @@ impl Session {
         let key = self.key()?;
         let store = self.server.store.clone();
         let Some(row) = store.mailbox(key.0, key.1).await? else { return Err(Lost::MailboxDeleted.into()) };
+        // After the row: what is read now is not older than it.
+        self.look_at_rights().await?;
         let selected = self.selected()?;
-        let newer = row.highest_modseq > selected.view.modseq();
+        let highest = row.highest_modseq;
+        let newer = highest > selected.view.modseq();
         selected.row = row;
         if newer {
-            learn_changes(&store, key, &mut selected.view).await?;
+            if selected.reading.is_some() {
+                self.learn_of_person(highest).await?;
+            } else {
+                learn_changes(&store, key, &mut selected.view).await?;
+            }
+            self.selected()?.view.advance(highest);
         }
+        Ok(())
+    }
+
+    /// Where the reader has a `\Seen` of their own: what all see and what they alone see, both up to one MODSEQ.
+    async fn learn_of_person(&mut self, highest: ModSeq) -> Result<(), Fault> {
+        let key = self.key()?;
+        let store = self.server.store.clone();
+        let selected = self.selected()?;
+        let since = selected.view.modseq();
+        learn_changes_up_to(&store, key, &mut selected.view, highest).await?;
+        let own: Vec<Change> = match selected.reading.as_ref().and_then(|reading| reading.changed_since(since)) {
+            Some(changes) => changes
+                .iter()
+                .filter(|(modseq, _)| *modseq <= highest)
+                .map(|(modseq, uid)| Change { modseq: *modseq, uid: *uid, expunged: false })
+                .collect(),
+            // Too long ago to know: any message may be another one now.
+            None => {
+                let modseq = ModSeq(since.0.saturating_add(1));
+                let map = selected.view.map();
+                let all = NumberSet::from_ranges([1..=map.max_uid()]);
+                map.existing(&all).map(|uid| Change { modseq, uid, expunged: false }).collect()
+            }
+        };
+        selected.view.learn(&own);
         Ok(())
     }
 
@@ -82,10 +115,9 @@ impl Session {
         }
         selected.keywords_told = selected.row.keywords.len();
         let flags = all_flags(&selected.row);
-        let (read_only, room) = (selected.read_only, selected.keywords_told < KEYWORDS_MAX);
+        let permanent = (!selected.read_only).then(|| permanent_flags(&selected.row, selected.access));
         response::flags(self.connection.out(), &flags);
-        if !read_only {
-            let permanent = Code::PermanentFlags { flags, new_keywords: room };
+        if let Some(permanent) = permanent {
             response::untagged(self.connection.out(), Condition::Ok, Some(&permanent), "Flags that last");
         }
         Ok(())
@@ -93,13 +125,11 @@ impl Session {
 
     /// Tells the flags of messages in order of UID; removes from the list what was told.
     async fn tell_flags(&mut self, uids: &mut Vec<Uid>, uid: bool) -> Result<(), Fault> {
-        let key = self.key()?;
-        let store = self.server.store.clone();
         let all = NumberSet::from_numbers(uids.iter().map(|uid| uid.0));
         for range in all.ranges() {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {
-                let rows = store.messages(key.0, key.1, first, Uid(*range.end()), ROWS_PER_PAGE).await?;
+                let rows = self.rows(first, Uid(*range.end()), ROWS_PER_PAGE).await?;
                 for row in &rows {
                     self.tell_flags_of(row, uid)?;
                     self.connection.flush_some().await?;

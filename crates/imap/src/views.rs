@@ -142,6 +142,28 @@ pub(crate) async fn learn_changes(store: &Store, key: Key, view: &mut SessionVie
     }
 }
 
+/// As [`learn_changes`], and not beyond a MODSEQ: what the reader alone changed has to be learnt up to the same one.
+pub(crate) async fn learn_changes_up_to(
+    store: &Store,
+    key: Key,
+    view: &mut SessionView,
+    modseq: ModSeq,
+) -> Result<(), StorageError> {
+    let since = view.modseq();
+    let mut last = None;
+    loop {
+        let page = store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await;
+        let mut changes = page.inspect_err(|_| view.unlearn(since))?;
+        let more = changes.len() == CHANGES_PER_PAGE;
+        changes.retain(|change| change.modseq <= modseq);
+        view.learn(&changes);
+        if !more || changes.len() < CHANGES_PER_PAGE {
+            return Ok(());
+        }
+        last = changes.last().copied();
+    }
+}
+
 /// The first message without `\Seen`, by UID.
 pub(crate) async fn first_unseen(store: &Store, key: Key, uids: &UidMap) -> Result<Option<Uid>, StorageError> {
     let mut from = Uid(1);

@@ -120,7 +120,12 @@ impl<'a> Draft<'a> {
 impl Lists {
     /// Decides where a letter goes. `None`: its reader is not to be reached, and needs none.
     pub(crate) async fn draft(&self, place: &Place, draft: Draft<'_>) -> Result<Option<Prepared>, TakeError> {
-        let language = self.language_for(place, draft.to, draft.language);
+        // What is said, else what the member row says.
+        let own = match draft.language {
+            Some(known) => Some(known.to_owned()),
+            None => self.store.member(place.part(), draft.to).await?.and_then(|member| member.language),
+        };
+        let language = self.language_for(place, draft.to, own.as_deref());
         let name = place.name();
         let (subject, text) = write(language, &name, place.address(), &draft.words);
         let from = match place {

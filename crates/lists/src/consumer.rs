@@ -57,6 +57,10 @@ impl Lists {
             return self.end(row.number, &event, Acts::default(), Keep::Nothing).await;
         };
         let case = Case { number: row.number, event, place, stored, incoming };
+        if self.store.list_cursor(case.event.part, case.number).await?.is_some() {
+            // On its way already: whatever the list says to new posts now, this one goes on.
+            return self.pass(&case).await;
+        }
         match self.store.waiting(case.event.part, case.event.uid).await? {
             Some(WaitingRow { decision: Some(decision), .. }) if decision.approved => self.pass(&case).await,
             Some(waiting @ WaitingRow { decision: Some(_), .. }) => self.rejected(&case, &waiting).await,
@@ -133,7 +137,7 @@ impl Lists {
             has_author: case.incoming.author.is_some(),
             member,
             decider: self.decides(case, list.deciders().iter().chain(&list.owners)),
-            octets: case.stored.octets(),
+            octets: case.stored.octets().saturating_sub(case.incoming.own_octets),
         })
     }
 
@@ -394,7 +398,7 @@ pub(crate) fn expunge(tx: &mut Transaction<'_>, event: &HeldMessage, now: mail::
 pub(crate) fn recipient(address: &Address) -> EnvelopeRecipient {
     EnvelopeRecipient {
         forward_path: ForwardPath::Address(address.clone()),
-        notify: DsnNotify { success: false, failure: true, delay: false },
+        notify: DsnNotify::asked(false, true, false),
         original: None,
     }
 }

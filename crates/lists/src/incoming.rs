@@ -14,6 +14,8 @@ use crate::limits::{NAME_CHARS, SUBJECT_CHARS};
 pub(crate) struct Incoming {
     /// The header as it came, without the blank line.
     pub header: Vec<u8>,
+    /// Octets of the fields that this server wrote in front.
+    pub own_octets: u64,
     /// Where the header ends in the stored message, blank line included.
     pub body_at: u64,
     /// The first mailbox of From.
@@ -52,6 +54,9 @@ impl Incoming {
         }
         let header = start.get(..usize::try_from(body_at).ok()?)?;
         let mut read = Self { header: header.to_vec(), body_at, ..Self::default() };
+        let own = raw_fields(header).zip(["return-path", "received"]);
+        let own = own.take_while(|(field, ours)| field.name.is_some_and(|n| n.eq_ignore_ascii_case(ours.as_bytes())));
+        read.own_octets = own.map(|(field, _)| field.bytes.len() as u64).sum();
         for field in raw_fields(header) {
             let Some(name) = field.name else { continue };
             let name = String::from_utf8_lossy(name).trim().to_ascii_lowercase();
@@ -169,6 +174,7 @@ mod tests {
         assert_eq!(read.lines().collect::<Vec<_>>(), ["oui", "merci"]);
         assert!(!read.automatic && !read.reply_of_machine);
         assert!(read.header.ends_with(b"\r\n\r\n") || read.header.ends_with(b"\r\n"));
+        assert_eq!(read.own_octets, "Return-Path: <alice@a.example>\r\n".len() as u64);
     }
 
     #[test]

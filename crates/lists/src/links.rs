@@ -17,7 +17,7 @@ use storage::rows::{MemberState, RequestKind};
 
 use crate::Lists;
 use crate::limits::{FORM_OCTETS_MAX, REASON_CHARS};
-use crate::members::{Confirmed, Order};
+use crate::members::{Asker, Confirmed, Order};
 use crate::moderate::{Decision, Moderated};
 use crate::page::{Field, Page, STYLE, form, preferred};
 use crate::place::Place;
@@ -180,18 +180,22 @@ impl Lists {
     fn opened(&self, token: &str) -> Option<(Link, Place)> {
         let link = self.tokens.read_link(token, self.store.now())?;
         let place = Place::of(&self.store.directory(), link.part)?;
-        Some((link, place))
+        // Who moderates no more decides no more.
+        let decides = matches!(link.purpose, Purpose::Moderate | Purpose::Approve);
+        let named = place.deciders().iter().any(|decider| decider.same_mailbox(&link.address));
+        (named || !decides).then_some((link, place))
     }
 
     fn joinable(&self, address: &str) -> Option<Place> {
         let address = Address::parse(address).ok()?;
         let list = self.store.directory().list(&address).cloned()?;
-        (list.enabled && list.settings.joining != Joining::Closed).then(|| Place::List(list))
+        (list.enabled && list.settings.joining != Joining::Closed).then_some(Place::List(list))
     }
 
     async fn ask_to_join(&self, place: &Place, who: &Address, language: Language) -> Result<(), TakeError> {
         let Place::List(list) = place else { return Ok(()) };
-        let acts = self.order(place, list, who, "", Some(language.name()), Order::Join, false).await?;
+        let asker = Asker { address: who, name: "", language: Some(language.name()), trusted: false };
+        let acts = self.order(place, list, asker, Order::Join).await?;
         self.apply(list.id, acts).await?;
         Ok(())
     }
@@ -336,7 +340,8 @@ impl Lists {
                 let title = title(language, "Another address for %", "Une autre adresse pour %", place);
                 let Some(to) = address_in(fields) else { return Ok(Some(no_address(language, &title))) };
                 // The link came to the member's own address, so only the new one has to confirm.
-                let acts = self.order(place, list, who, "", None, Order::Move(to.clone()), true).await?;
+                let asker = Asker { address: who, name: "", language: None, trusted: true };
+                let acts = self.order(place, list, asker, Order::Move(to.clone())).await?;
                 self.apply(part, acts).await?;
                 return Ok(Some(confirmed_page(language, place, &Confirmed::NewAddressAsked(to))));
             }
@@ -402,6 +407,6 @@ fn confirmed_page(language: Language, place: &Place, confirmed: &Confirmed) -> P
     let page = Page::new(language, say(language, "Done", "C'est fait")).text(&text.replace('%', &place.name()));
     match confirmed {
         Confirmed::NewAddressAsked(to) | Confirmed::Moved(to) => page.text(&to.to_string()),
-        _ => page,
+        Confirmed::Joined | Confirmed::WaitsForModerator | Confirmed::Left | Confirmed::Void => page,
     }
 }

@@ -48,6 +48,18 @@ impl Order {
     }
 }
 
+/// Who orders something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker<'a> {
+    pub address: &'a Address,
+    /// May be empty.
+    pub name: &'a str,
+    /// `fr` or `en`, when it is known.
+    pub language: Option<&'a str>,
+    /// It is surely they: they have logged in, or hold a link that was sent to the address.
+    pub trusted: bool,
+}
+
 /// What came of a confirmation, for a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Confirmed {
@@ -91,21 +103,20 @@ impl Lists {
             let account = directory.account_at(&author);
             account.is_some_and(|account| Some(account.id) == case.event.account)
         };
-        let acts = self.order(&case.place, list, &author, &case.incoming.author_name, language, order, trusted).await?;
+        let asker = Asker { address: &author, name: &case.incoming.author_name, language, trusted };
+        let acts = self.order(&case.place, list, asker, order).await?;
         self.end(case.number, &case.event, acts, Keep::Nothing).await
     }
 
-    /// What follows from an order of an address, which anybody may have written unless it is `trusted`.
+    /// What follows from an order, which anybody may have written unless the asker is trusted.
     pub(crate) async fn order(
         &self,
         place: &Place,
         list: &Arc<ListObject>,
-        who: &Address,
-        name: &str,
-        language: Option<&str>,
+        asker: Asker<'_>,
         order: Order,
-        trusted: bool,
     ) -> Result<Acts, TakeError> {
+        let Asker { address: who, name, language, trusted } = asker;
         let member = self.store.member(list.id, who).await?;
         let known = member.as_ref().and_then(|member| member.language.clone());
         let language = known.as_deref().or(language);
@@ -190,8 +201,8 @@ impl Lists {
             RequestKind::MoveAsked { to } => Words::ConfirmMoveAsked { to, link },
             RequestKind::Move { .. } => Words::ConfirmMove { from: who, link },
         };
-        let draft =
-            Draft { reply_to: self.confirm_address(Purpose::Confirm, place, number), ..Draft::new(reader, words) };
+        let reply_to = self.confirm_address(Purpose::Confirm, place, number);
+        let draft = Draft { reply_to, language, ..Draft::new(reader, words) };
         let letter = self.draft(place, draft).await?;
         let now = self.store.now();
         let request = ListRequest {
@@ -350,7 +361,8 @@ impl Lists {
             Ok(true)
         });
         acts.letter(self.draft(place, Draft::new(from, Words::Moved { to })).await?);
-        acts.letter(self.welcome(place, to, None).await?);
+        let language = self.store.member(part, from).await?.and_then(|member| member.language);
+        acts.letter(self.welcome(place, to, language.as_deref()).await?);
         Ok(acts)
     }
 

@@ -9,6 +9,7 @@ use crate::Lists;
 use crate::acts::{Acts, Allowance, Draft, LetterKind};
 use crate::consumer::{Case, Keep, decision, expunge};
 use crate::limits::{LETTERS_PER_DAY, REASON_CHARS};
+use crate::members::Confirmed;
 use crate::place::Place;
 use crate::text::Words;
 use crate::token::Purpose;
@@ -57,10 +58,10 @@ impl Lists {
             Some((Purpose::Confirm, number)) => {
                 let (confirmed, acts) = self.confirm(&case.place, number).await?;
                 tracing::info!(list = %case.place.address(), sender = %case.event.reverse_path, ?confirmed, "confirmed");
-                match confirmed {
-                    crate::members::Confirmed::Void => self.answer(case, Words::Void).await,
-                    _ => self.end(case.number, &case.event, acts, Keep::Nothing).await,
+                if confirmed == Confirmed::Void {
+                    return self.answer(case, Words::Void).await;
                 }
+                self.end(case.number, &case.event, acts, Keep::Nothing).await
             }
             Some((Purpose::Moderate, uid)) => self.moderated_by_mail(case, Uid(uid)).await,
             Some((Purpose::Approve, number)) => {

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::path::{ForwardPath, ReversePath};
 
-/// `BODY=` of MAIL (RFC 1652, RFC 3030).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// `BODY=` of MAIL (RFC 1652, RFC 3030), in the order of what it allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum BodyType {
     /// `7BIT`, and what stands when nothing is said.
     #[default]
@@ -34,18 +34,28 @@ pub struct DsnNotify {
     pub failure: bool,
     /// When delivery takes unusually long.
     pub delay: bool,
+    /// Whether the parameter was given. One that was is relayed even when it asks for what is the default (RFC 3461
+    /// §5.2.1 (c)).
+    #[serde(default)]
+    pub said: bool,
 }
 
 impl Default for DsnNotify {
     /// RFC 3461 §4.1: without the parameter, failure; delay is the server's choice.
     fn default() -> Self {
-        Self { success: false, failure: true, delay: true }
+        Self { success: false, failure: true, delay: true, said: false }
     }
 }
 
 impl DsnNotify {
     /// `NOTIFY=NEVER`.
-    pub const NEVER: Self = Self { success: false, failure: false, delay: false };
+    pub const NEVER: Self = Self::asked(false, false, false);
+
+    /// What the parameter asks for when it is given.
+    #[must_use]
+    pub const fn asked(success: bool, failure: bool, delay: bool) -> Self {
+        Self { success, failure, delay, said: true }
+    }
 }
 
 /// `ORCPT=` of RCPT (RFC 3461 §4.2): type and address, decoded from xtext.

@@ -26,6 +26,12 @@ impl Timestamp {
         at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
     }
 
+    /// This point less a span; saturates.
+    #[must_use]
+    pub fn minus(self, span: std::time::Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// This point plus a span; saturates.
     #[must_use]
     pub fn plus(self, span: std::time::Duration) -> Self {

@@ -11,6 +11,7 @@ pub mod dsn;
 mod edit;
 pub mod limits;
 mod policy;
+pub mod xtext;
 
 pub use attempt::{Decision, Outcome, Report, ReportKind, ReportedRecipient, after_attempt};
 pub use edit::{hold, is_wanted_at_once, resume, retry_now};

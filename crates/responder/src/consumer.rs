@@ -8,8 +8,8 @@ use delivery::{Delivery, Kept, MessageStored, Prepared, Refused};
 use mail::{Address, Envelope, Flags, ForwardPath, SpecialUse, SystemFlags, Timestamp, Topic};
 use routing::objects::{AccountObject, ResponderKind, ResponderObject};
 use routing::responders::{
-    Composed, Decision, Facts, LastAnswer, Memory, Occasion, Received, Silence, TimeZone, at_acceptance, compose,
-    counted_sender, decide, owner, zone_of,
+    Composed, Decision, Facts, LastAnswer, Memory, Occasion, Received, Silence, TimeZone, at_acceptance, belongs,
+    compose, counted_sender, decide, owner, zone_of,
 };
 use routing::{Asking, Verdict, resolve};
 use storage::messages::FlagChange;
@@ -145,7 +145,9 @@ impl Responder {
                     notice.apply(tx)?;
                 }
                 let Some(answer) = &answer else {
-                    return Ok(Some(subject.told(decision, store.now(), None)));
+                    let told = subject.told(decision, store.now(), None);
+                    told.trace(tx, subject.event.trace)?;
+                    return Ok(Some(told));
                 };
                 // Again, at the commit point: a second message of the sender may have been answered meanwhile.
                 let memory = subject.memory(tx)?;
@@ -153,7 +155,9 @@ impl Responder {
                 if decision == Decision::Answer {
                     subject.answer(tx, answer, &memory, store.now())?;
                 }
-                Ok(Some(subject.told(decision, store.now(), answer_id.clone())))
+                let told = subject.told(decision, store.now(), answer_id.clone());
+                told.trace(tx, subject.event.trace)?;
+                Ok(Some(told))
             })
             .await?;
         if let Some(decided) = &done.value {
@@ -173,7 +177,8 @@ impl Responder {
         let directory = self.store.directory();
         let mut received = ReceivedHeader::read(event.header.as_bytes(), &self.delivery.settings().hostname);
         received.marks.cut = event.header.len() >= EVENT_HEADER_OCTETS_MAX && !event.header.ends_with("\r\n\r\n");
-        let responder = directory.responder(event.responder).cloned();
+        let there = |responder: &&Arc<ResponderObject>| belongs(&directory, responder);
+        let responder = directory.responder(event.responder).filter(there).cloned();
         // The facts are about the address at which the event arose, even when its responder is gone.
         let stand_in = || ResponderObject::new(event.address.clone(), ResponderKind::Autoresponder);
         let about = responder.as_deref().cloned().unwrap_or_else(stand_in);

@@ -22,23 +22,29 @@ pub(crate) async fn look(delivery: &Delivery) -> Result<Option<Timestamp>, Stora
     let store = delivery.store();
     let mut states = states(store).await?;
     let mut next: Option<Timestamp> = None;
+    let mut failed = None;
     let responders: Vec<Arc<ResponderObject>> = store.directory().responders().cloned().collect();
     for responder in responders {
         let state = states.remove(&responder.id);
         let (now, change) = next_change(&store.directory(), &responder, store.now());
         next = next.into_iter().chain(change).min();
-        match (now, state) {
-            (Phase::Active, None) => begin(store, responder.id).await?,
-            (Phase::Active, Some(state)) if state.ended => begin(store, responder.id).await?,
-            (Phase::Over, Some(state)) if !state.ended => end(delivery, &responder, state).await?,
-            (Phase::Off | Phase::Waiting, Some(_)) => forget(store, responder.id).await?,
-            (Phase::Off | Phase::Waiting | Phase::Over, None) | (Phase::Active | Phase::Over, Some(_)) => {}
+        let done = match (now, state) {
+            (Phase::Active, None) => begin(store, responder.id).await,
+            (Phase::Active, Some(state)) if state.ended => begin(store, responder.id).await,
+            (Phase::Over, Some(state)) if !state.ended => end(delivery, &responder, state).await,
+            (Phase::Off | Phase::Waiting, Some(_)) => forget(store, responder.id).await,
+            (Phase::Off | Phase::Waiting | Phase::Over, None) | (Phase::Active | Phase::Over, Some(_)) => Ok(()),
+        };
+        if let Err(error) = done {
+            // One mailbox that takes no letter must not keep the others from theirs.
+            tracing::warn!(responder = responder.id, %error, "the state of a responder could not be brought up to date");
+            failed = failed.or(Some(error));
         }
     }
     for gone in states.into_keys() {
         forget(store, gone).await?;
     }
-    Ok(next)
+    failed.map_or(Ok(next), Err)
 }
 
 /// Notes an answer, in the transaction that gives it.

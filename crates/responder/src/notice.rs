@@ -9,11 +9,15 @@ use routing::RefuseReason;
 /// The notice, as the DSN that a refused delivery gives (RFC 3464). `None` for a null reverse-path (RFC 5321 §6.1).
 pub(crate) fn failure_notice(event: &MessageStored, hostname: &Domain, now: Timestamp, token: [u8; 12]) -> Option<Dsn> {
     let to = event.reverse_path.address()?;
+    // RFC 3461 §4.1: NOTIFY=NEVER, or without FAILURE, asks for silence.
+    if !event.notify.failure {
+        return None;
+    }
     let from = Address::new("postmaster", event.recipient.domain().clone()).ok()?;
     let reply = RefuseReason::NoSuchMailbox.reply();
     let recipient = ReportedRecipient {
         address: event.recipient.clone(),
-        original: None,
+        original: event.original.clone(),
         status: reply.enhanced?,
         host: None,
         reply: Some(reply),
@@ -26,9 +30,62 @@ pub(crate) fn failure_notice(event: &MessageStored, hostname: &Domain, now: Time
         now,
         arrived_at: event.received_at,
         retry_until: event.received_at,
-        envelope_id: None,
-        smtputf8: !event.header.is_ascii(),
+        envelope_id: event.envelope_id.as_deref(),
+        smtputf8: event.smtputf8,
         returned: Returned::Header(header_of(event.header.as_bytes())),
         token,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::{DsnNotify, OriginalRecipient, ReversePath};
+
+    use super::*;
+
+    fn event() -> MessageStored {
+        let at = Address::parse("a@b.example").unwrap();
+        MessageStored {
+            responder: 1,
+            address: at.clone(),
+            recipient: at,
+            reverse_path: ReversePath::parse("<z@far.example>").unwrap(),
+            account: None,
+            trace: None,
+            received_at: Timestamp(0),
+            header: "Subject: x\r\n\r\n".to_owned(),
+            octets: 20,
+            kept: None,
+            failure_notice: true,
+            notify: DsnNotify::default(),
+            original: None,
+            envelope_id: None,
+            smtputf8: false,
+        }
+    }
+
+    fn notice(event: &MessageStored) -> Option<String> {
+        let hostname = Domain::parse("mx.b.example").unwrap();
+        let dsn = failure_notice(event, &hostname, Timestamp(0), [7; 12])?;
+        Some(String::from_utf8(dsn.content).unwrap())
+    }
+
+    #[test]
+    fn the_parameters_of_the_sender_are_obeyed() {
+        let old = event();
+        assert!(notice(&old).unwrap().contains("Action: failed\r\n"));
+        let original = OriginalRecipient { address_type: "rfc822".into(), address: "first@b.example".into() };
+        let asked = MessageStored {
+            notify: DsnNotify::asked(false, true, false),
+            original: Some(original),
+            envelope_id: Some("order-7".into()),
+            ..old.clone()
+        };
+        let text = notice(&asked).unwrap();
+        assert!(text.contains("Original-Envelope-Id: order-7\r\n"), "{text}");
+        assert!(text.contains("Original-Recipient: rfc822;first@b.example\r\n"), "{text}");
+        for silent in [DsnNotify::NEVER, DsnNotify::asked(true, false, true)] {
+            assert_eq!(notice(&MessageStored { notify: silent, ..old.clone() }), None);
+        }
+    }
 }

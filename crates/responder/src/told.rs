@@ -1,7 +1,10 @@
 //! What was decided, as a value: the one place through which every decision passes.
 
-use mail::{AccountId, Address, ReversePath, Timestamp};
+use delivery::taken;
+use mail::{AccountId, Address, ReversePath, Timestamp, TraceId};
 use routing::responders::Decision;
+use storage::trace::Step;
+use storage::{StorageError, Transaction};
 
 /// One decision, with all that a trace of the message needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,24 @@ pub struct Told {
     pub answer: Option<String>,
     /// The Message-ID of what was answered or not.
     pub message_id: Option<String>,
+}
+
+impl Told {
+    /// Adds the decision to the trace of the message.
+    pub(crate) fn trace(&self, tx: &mut Transaction<'_>, trace: Option<TraceId>) -> Result<(), StorageError> {
+        let Some(trace) = trace else { return Ok(()) };
+        let mut steps = vec![Step::Responder {
+            responder: self.responder,
+            address: self.address.clone(),
+            answered: self.decision == Decision::Answer,
+            decision: self.decision.to_string(),
+        }];
+        if self.failure_notice {
+            steps.push(Step::Notice { kind: "failure notice".to_owned(), to: self.sender.address().cloned() });
+        }
+        let steps: Vec<_> = steps.into_iter().map(|step| taken(self.decided_at, step)).collect();
+        tx.trace(trace, &steps)
+    }
 }
 
 /// Tells of a decision that has been committed.

@@ -22,6 +22,8 @@ pub struct Directory {
     accounts_by_domain: BTreeMap<Domain, BTreeSet<Address>>,
     /// The primary address behind each further one (R5).
     further_addresses: HashMap<Address, Address>,
+    /// The shared accounts of each member, both by their primary address.
+    memberships: HashMap<Address, BTreeSet<Address>>,
     aliases: HashMap<Address, Arc<AliasObject>>,
     groups: BTreeMap<Address, Arc<GroupObject>>,
     groups_by_id: HashMap<AccountId, Arc<GroupObject>>,
@@ -63,6 +65,9 @@ impl Directory {
                 for further in account.addresses().skip(1) {
                     self.further_addresses.insert(further.canonical(), address.clone());
                 }
+                for member in account.shared.iter().flat_map(|shared| &shared.members) {
+                    self.memberships.entry(member.account.canonical()).or_default().insert(address.clone());
+                }
                 self.accounts.insert(address, account);
             }
             Object::Alias(alias) => {
@@ -98,6 +103,15 @@ impl Directory {
             ObjectKey::Account(address) => {
                 if let Some(account) = self.accounts.remove(address) {
                     self.accounts_by_id.remove(&account.id);
+                    for member in account.shared.iter().flat_map(|shared| &shared.members) {
+                        let member = member.account.canonical();
+                        if let Some(set) = self.memberships.get_mut(&member) {
+                            set.remove(address);
+                            if set.is_empty() {
+                                self.memberships.remove(&member);
+                            }
+                        }
+                    }
                     if let Some(set) = self.accounts_by_domain.get_mut(address.domain()) {
                         set.remove(address);
                     }
@@ -240,6 +254,12 @@ impl Directory {
     /// Every account, in order of domain and address.
     pub fn accounts(&self) -> impl Iterator<Item = &Arc<AccountObject>> {
         self.accounts_by_domain.values().flatten().filter_map(|address| self.accounts.get(address))
+    }
+
+    /// The accounts that name somebody as a member, in order of address.
+    pub fn memberships<'a>(&'a self, member: &Address) -> impl Iterator<Item = &'a Arc<AccountObject>> {
+        let addresses = self.memberships.get(&member.canonical());
+        addresses.into_iter().flatten().filter_map(|address| self.accounts.get(address))
     }
 
     /// The alias of this address, in any case.

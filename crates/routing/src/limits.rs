@@ -16,6 +16,9 @@ pub const DETAIL_OCTETS_MAX: usize = 64;
 /// Answers that one responder gives one sender in a day, whatever its frequency: what ends loops that no mark shows.
 pub const ANSWERS_PER_DAY_MAX: u32 = 20;
 
+/// Responders at one address: each hears of every message that comes there.
+pub const RESPONDERS_PER_ADDRESS_MAX: usize = 50;
+
 /// Octets of a responder's subject, and of its prefix.
 pub const RESPONDER_SUBJECT_OCTETS_MAX: usize = 500;
 

@@ -136,9 +136,9 @@ fn compile(pattern: &str) -> Result<Regex, PatternFlaw> {
     let built = |text: &str| {
         let mut builder = RegexBuilder::new(text);
         builder.case_insensitive(true).size_limit(PATTERN_COMPILED_OCTETS_MAX).nest_limit(50);
-        builder.build().map_err(|error| match &error {
-            regex::Error::CompiledTooBig(_) => PatternFlaw::TooLarge(pattern.to_owned()),
-            other => syntax(other),
+        builder.build().map_err(|error| {
+            let too_large = matches!(error, regex::Error::CompiledTooBig(_));
+            if too_large { PatternFlaw::TooLarge(pattern.to_owned()) } else { syntax(&error) }
         })
     };
     built(pattern)?;

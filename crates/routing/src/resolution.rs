@@ -120,11 +120,6 @@ pub enum What {
         /// Its address.
         address: Address,
     },
-    /// A domain whose addresses are those of another.
-    DomainAlias {
-        /// The address there.
-        address: Address,
-    },
     /// A redirect by pattern.
     Pattern {
         /// The domain that has it.
@@ -230,6 +225,8 @@ pub enum Reason {
     DomainAlias,
     /// Every person whom the alias or group leads to is away.
     WhenAway,
+    /// The same, and this is whom one of them names as deputy.
+    Deputy,
     /// A moderator writes, and need not ask.
     Moderator,
     /// The domain sends unknown addresses there.
@@ -329,7 +326,6 @@ impl fmt::Display for What {
             Self::Postmaster => f.write_str("postmaster"),
             Self::Alias { address } => write!(f, "alias {address}"),
             Self::Group { address } => write!(f, "group {address}"),
-            Self::DomainAlias { address } => write!(f, "{address}"),
             Self::Pattern { number, pattern, .. } => write!(f, "pattern {number} \"{pattern}\""),
             Self::List { address, role: ListRole::Post, .. } => write!(f, "list {address}"),
             Self::List { address, role, .. } => write!(f, "list {address}, {role}"),
@@ -339,7 +335,17 @@ impl fmt::Display for What {
             Self::CatchAll { domain } => write!(f, "catch-all of {domain}"),
             Self::AllUsers { domain } => write!(f, "all users of {domain}"),
             Self::Mailbox { address, detail: None, .. } => write!(f, "mailbox {address}"),
-            Self::Mailbox { address, detail: Some(detail), .. } => write!(f, "mailbox {address}, detail \"{detail}\""),
+            Self::Mailbox { address, detail: Some(detail), folders, .. } => {
+                write!(
+                    f,
+                    "mailbox {address}, detail \"{detail}\"{}",
+                    match folders {
+                        SubaddressFolders::Off => "",
+                        SubaddressFolders::Existing => ", in the folder of that name when there is one",
+                        SubaddressFolders::Create => ", in the folder of that name",
+                    }
+                )
+            }
             Self::Responder { id } => write!(f, "responder {id}"),
             Self::Remote { address } => write!(f, "remote {address}"),
             Self::Dropped => f.write_str(":blackhole:"),
@@ -362,6 +368,7 @@ impl fmt::Display for Reason {
             Self::Pattern => "the address fits",
             Self::DomainAlias => "its domain stands for this one",
             Self::WhenAway => "everyone above is away",
+            Self::Deputy => "everyone above is away, and names this deputy",
             Self::Moderator => "a moderator writes",
             Self::DomainAliasMissing => "the domain that it stands for is not there, or stands for a third one",
             Self::BadExpansion => "what the pattern makes of it is no address",

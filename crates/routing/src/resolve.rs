@@ -108,6 +108,8 @@ pub(crate) struct Walk<'a> {
     reached_mailboxes: HashSet<AccountId>,
     reached_remotes: HashSet<Address>,
     reached_responders: HashSet<u64>,
+    /// Parts, with the canonical address that was reached there.
+    reached_held: HashSet<(AccountId, Address)>,
     mailboxes: Vec<AccountId>,
     remotes: Vec<Address>,
     responders: Vec<u64>,
@@ -140,6 +142,7 @@ impl<'a> Walk<'a> {
             reached_mailboxes: HashSet::new(),
             reached_remotes: HashSet::new(),
             reached_responders: HashSet::new(),
+            reached_held: HashSet::new(),
             mailboxes: Vec::new(),
             remotes: Vec::new(),
             responders: Vec::new(),
@@ -197,17 +200,21 @@ impl<'a> Walk<'a> {
     }
 
     fn alias(&self, address: &Address, stored: Option<&'a Arc<AliasObject>>) -> Option<&'a AliasObject> {
-        match self.instead {
-            Instead::Alias(instead) if instead.address.same_mailbox(address) => Some(instead),
-            _ => stored.map(Arc::as_ref),
+        if let Instead::Alias(instead) = self.instead
+            && instead.address.same_mailbox(address)
+        {
+            return Some(instead);
         }
+        stored.map(Arc::as_ref)
     }
 
     fn group_at(&self, address: &Address, stored: Option<&'a Arc<GroupObject>>) -> Option<&'a GroupObject> {
-        match self.instead {
-            Instead::Group(instead) if instead.address.same_mailbox(address) => Some(instead),
-            _ => stored.map(Arc::as_ref),
+        if let Instead::Group(instead) = self.instead
+            && instead.address.same_mailbox(address)
+        {
+            return Some(instead);
         }
+        stored.map(Arc::as_ref)
     }
 
     /// Steps onto something that may be on the way once, or tells why not.

@@ -3,15 +3,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use admin::{AccountRequest, AliasRequest, DomainRequest, NewAccount, Request};
-use auth::PasswordParams;
+use admin::{AccountRequest, Actor, AliasRequest, DomainRequest, NewAccount, Request};
+use auth::{PasswordParams, PasswordRules};
 use clap::Args;
 use mail::{Address, Domain};
 use routing::objects::{Role, Target};
 
 use crate::cli::Failure;
 use crate::config::{Config, Endpoint, Listeners};
-use crate::{serve, store};
+use crate::{administration, serve, store};
 
 /// `relais dev`.
 #[derive(Args)]
@@ -73,9 +73,14 @@ fn populate(config: &Config) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| crate::cli::no_runtime(&error))?;
     runtime.block_on(async {
         let open = store::open_or_make(config).await?;
+        // Everybody is told the password anyway.
+        let settings = admin::Settings {
+            password: PasswordParams::CHEAPEST,
+            rules: PasswordRules { strength_min: 0, ..PasswordRules::default() },
+            ..administration::settings(config, None)
+        };
         for request in requests()? {
-            let settings = admin::Settings { password: PasswordParams::CHEAPEST, ..admin::Settings::default() };
-            admin::execute(&open.store, settings, request).await?;
+            admin::execute(&open.store, &settings, &Actor::System, request).await?;
         }
         open.close().await
     })

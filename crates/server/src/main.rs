@@ -3,13 +3,13 @@
 //! What each part promises is said there; here is what holds them together. [`cli`] is what can be typed, [`config`] what
 //! the file says, [`serve`] the running server: its order of starting, supervision, reload and shutdown.
 
+mod administration;
 mod check;
 mod cli;
 mod config;
 mod descriptors;
 mod dev;
 mod privileges;
-mod request;
 mod serve;
 mod socket;
 mod store;

@@ -1,6 +1,7 @@
 //! The socket in the data folder over which the command line reaches a running server: one JSON line each way.
 //!
-//! Whoever may open it (mode 0600 in a folder of mode 0700: the server's user and root) may ask anything.
+//! Whoever may open it (mode 0600 in a folder of mode 0700: the server's user and root) may ask anything, or ask as a person
+//! whose login and password come with the request.
 //!
 //! **Invariant:** lines, connections and waiting have bounds; a client that stops costs nothing but its place.
 
@@ -10,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::{AdminError, Request, Response};
-use fetch::Fetch;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use storage::Store;
@@ -20,8 +20,18 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::administration::{self, Credentials};
 use crate::cli::Failure;
-use crate::request;
+
+/// What is sent.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(crate) struct Call {
+    /// As whom; nobody: the system.
+    #[serde(default, rename = "as")]
+    pub(crate) credentials: Option<Credentials>,
+    /// What for.
+    pub(crate) request: Request,
+}
 
 /// What comes back.
 pub(crate) type Answer = Result<Response, AdminError>;
@@ -32,7 +42,7 @@ pub(crate) fn path(data_dir: &Path) -> PathBuf {
 }
 
 /// Asks the running server; `None` when there is none.
-pub(crate) async fn call(data_dir: &Path, request: &Request) -> Result<Option<Answer>, Failure> {
+pub(crate) async fn call(data_dir: &Path, call: &Call) -> Result<Option<Answer>, Failure> {
     let path = path(data_dir);
     let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
     let mut stream = match UnixStream::connect(&path).await {
@@ -46,7 +56,7 @@ pub(crate) async fn call(data_dir: &Path, request: &Request) -> Result<Option<An
         }
         Err(error) => return Err(failed(error)),
     };
-    write_line(&mut stream, request).await.map_err(failed)?;
+    write_line(&mut stream, call).await.map_err(failed)?;
     let mut reader = BufReader::new(stream);
     match read_line(&mut reader, ANSWER_OCTETS_MAX).await.map_err(failed)? {
         Some(answer) => Ok(Some(answer)),
@@ -75,13 +85,7 @@ impl AdminSocket {
     }
 
     /// Serves until told to stop.
-    pub(crate) async fn serve(
-        self,
-        store: Store,
-        settings: admin::Settings,
-        fetch: Fetch,
-        shutdown: CancellationToken,
-    ) {
+    pub(crate) async fn serve(self, store: Store, settings: admin::Settings, shutdown: CancellationToken) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let tasks = TaskTracker::new();
         loop {
@@ -97,11 +101,11 @@ impl AdminSocket {
                 },
                 () = shutdown.cancelled() => break,
             };
-            let (store, fetch, shutdown) = (store.clone(), fetch.clone(), shutdown.clone());
+            let (store, settings, shutdown) = (store.clone(), settings.clone(), shutdown.clone());
             tasks.spawn(async move {
                 let _place = place;
                 let world = store.world().clone();
-                let answered = answer(stream, &store, settings, &fetch, &shutdown);
+                let answered = answer(stream, &store, &settings, &shutdown);
                 match world.timeout(REQUEST_TIME_MAX, answered).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::debug!(%error, "an admin connection ended early"),
@@ -123,20 +127,32 @@ impl Drop for AdminSocket {
 async fn answer(
     stream: UnixStream,
     store: &Store,
-    settings: admin::Settings,
-    fetch: &Fetch,
+    settings: &admin::Settings,
     shutdown: &CancellationToken,
 ) -> std::io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     // A request that has begun is carried out; a client that only stays connected does not hold up the shutdown.
-    while let Some(Some(request)) =
-        shutdown.run_until_cancelled(read_line::<Request>(&mut reader, REQUEST_OCTETS_MAX)).await.transpose()?
+    while let Some(Some(call)) =
+        shutdown.run_until_cancelled(read_line::<Call>(&mut reader, REQUEST_OCTETS_MAX)).await.transpose()?
     {
-        let answer: Answer = request::execute(store, settings, fetch, request).await;
+        let answer: Answer = execute(store, settings, call).await;
         write_line(&mut writer, &answer).await?;
     }
     Ok(())
+}
+
+/// Carries out a call, as who it comes from.
+pub(crate) async fn execute(store: &Store, settings: &admin::Settings, call: Call) -> Answer {
+    let actor = match &settings.authenticator {
+        Some(authenticator) => administration::actor(&**authenticator, call.credentials.as_ref()).await?,
+        None if call.credentials.is_none() => admin::Actor::System,
+        None => {
+            let message = "logins can't be checked here".to_owned();
+            return Err(AdminError { kind: admin::ErrorKind::Unavailable, message, hint: None });
+        }
+    };
+    admin::execute(store, settings, &actor, call.request).await
 }
 
 async fn write_line(to: &mut (impl AsyncWrite + Unpin), value: &impl Serialize) -> std::io::Result<()> {

@@ -7,7 +7,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mail::Envelope;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,7 +17,7 @@ use zeroize::Zeroize;
 
 use crate::engine::{Action, Answer, Engine, Policy};
 use crate::host::{Host, MessageSink};
-use crate::limits::{BODY_READ_OCTETS, COMMAND_READ_OCTETS, Limits};
+use crate::limits::{BODY_READ_OCTETS, COMMAND_READ_OCTETS, LINGER, Limits};
 use crate::session::{SessionFacts, TlsFacts};
 use crate::settings::{ListenerKind, Settings};
 
@@ -102,6 +101,10 @@ impl Connection<'_> {
                 self.engine.shut_down();
                 continue;
             }
+            // Not left to the wait below, which octets that keep coming would cut short every time.
+            if self.engine.tick(self.world.clock.now()) {
+                continue;
+            }
             self.hear(shutdown, told).await?;
         }
     }
@@ -141,7 +144,8 @@ impl Connection<'_> {
                     heard.zeroize();
                 }
             }
-            () = self.world.clock.sleep(wait) => self.engine.tick(self.world.clock.now()),
+            // What is due then is done by `run`.
+            () = self.world.clock.sleep(wait) => {}
         }
         Ok(())
     }
@@ -156,7 +160,11 @@ impl Connection<'_> {
             Action::Authenticate { mechanism, login, password } => {
                 let outcome = self.host.authenticate(self.engine.facts(), &login, &password).await;
                 let session = self.engine.facts().id;
-                tracing::info!(%session, ?mechanism, login, succeeded = outcome.is_ok(), "authentication");
+                match &outcome {
+                    Ok(_) => tracing::info!(%session, ?mechanism, login, "authentication"),
+                    // Without the name: people type their password there.
+                    Err(why) => tracing::info!(%session, ?mechanism, %why, "authentication failed"),
+                }
                 Answer::Authenticated(outcome)
             }
             Action::BeginBody => match self.host.open(self.engine.facts(), self.envelope()).await {
@@ -251,17 +259,15 @@ impl Connection<'_> {
     }
 
     /// Closes our side, and reads on for a moment: closing at once with input unread would have the system throw the
-    /// last reply away.
+    /// last reply away. A client in full flow notices only once it has sent what it has, so time is the only bound.
     async fn say_good_bye(&mut self) {
-        let stream = &mut self.stream;
+        let (stream, clock) = (&mut self.stream, &self.world.clock);
+        let end = clock.now().plus(LINGER);
         let linger = self.world.timeout(LINGER, async {
             stream.shutdown().await?;
-            let mut buffer = [0; COMMAND_READ_OCTETS];
-            for _ in 0..LINGER_READS_MAX {
-                if stream.read(&mut buffer).await? == 0 {
-                    break;
-                }
-            }
+            let mut buffer = vec![0; BODY_READ_OCTETS];
+            // Looked at each time, for a stream that always has octets lets no timer run.
+            while clock.now() < end && stream.read(&mut buffer).await? > 0 {}
             io::Result::Ok(())
         });
         // Whatever happens now, the session is over.
@@ -276,5 +282,5 @@ fn tls_facts(connection: &rustls::ServerConnection) -> TlsFacts {
     TlsFacts { version: version.replace('_', "."), cipher: cipher.replace("TLS13_", "TLS_") }
 }
 
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_READS_MAX: usize = 64;
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,9 @@ pub struct Limits {
     pub bad_commands_max: u32,
     /// Commands since the last kept message, authentication or STARTTLS that bring no mail forward.
     pub idle_commands_max: u32,
+    /// Errors that `bad_commands_max` does not count, since the last kept message, authentication or STARTTLS: those
+    /// that an honest client runs into while it pipelines or has much to send.
+    pub excused_errors_max: u32,
     /// Recipients refused since the last kept message.
     pub refused_recipients_max: u32,
     /// Mail transactions of one connection.
@@ -47,6 +50,7 @@ impl Default for Limits {
             recipients_max: 1_000,
             bad_commands_max: 20,
             idle_commands_max: 100,
+            excused_errors_max: 10_000,
             refused_recipients_max: 200,
             transactions_max: 1_000,
             auth_failures_max: 3,
@@ -75,6 +79,10 @@ pub(crate) const COMMAND_LINE_OCTETS_MAX: usize = 1_024;
 pub(crate) const PATH_LINE_OCTETS_MAX: usize = 2_048;
 /// AUTH and its continuation lines (RFC 4954 §4).
 pub(crate) const AUTH_LINE_OCTETS_MAX: usize = 12_288;
+/// Octets of one over-long line that are read and thrown away before the connection is closed instead.
+pub(crate) const SWALLOWED_LINE_OCTETS_MAX: usize = 1024 * 1024;
+/// A line that seems to end with LF alone is answered when so much time passes and its CRLF has not come.
+pub(crate) const BARE_LF_PATIENCE: Duration = Duration::from_secs(5);
 /// What a connection holds of input not yet worked on: more than the longest line.
 pub(crate) const INPUT_OCTETS_MAX: usize = 32 * 1_024;
 /// Replies that wait to leave together (RFC 2920 §3.2) are sent at this size at the latest.
@@ -91,5 +99,7 @@ pub(crate) const SIZE_DIGITS_MAX: usize = 20;
 pub(crate) const CHUNK_DIGITS_MAX: usize = 19;
 /// What one read takes while commands are awaited: an idle connection holds no more.
 pub(crate) const COMMAND_READ_OCTETS: usize = 1_024;
+/// After the last reply, what the client still sends is read and thrown away for so long, so that the reply arrives.
+pub(crate) const LINGER: Duration = Duration::from_secs(5);
 /// What one read takes inside a message.
 pub(crate) const BODY_READ_OCTETS: usize = 16 * 1_024;

@@ -9,6 +9,10 @@ use mail::{EnhancedCode, PathFlaw, Reply};
 pub enum Misbehaviour {
     /// A line over its limit. It was read to its end and thrown away.
     LineTooLong,
+    /// An over-long line whose end is not in sight.
+    LineEndless,
+    /// A line that ends with LF alone, and nothing behind it.
+    LineEndsWithLf,
     /// An AUTH line over 12,288 octets (RFC 4954 §4).
     AuthLineTooLong,
     /// CR or LF inside a command line.
@@ -113,6 +117,8 @@ impl Misbehaviour {
             |code, (class, subject, detail), text| Reply::fixed(code, EnhancedCode(class, subject, detail), text);
         match self {
             Self::LineTooLong => fixed(500, (5, 5, 2), "The line is too long"),
+            Self::LineEndless => fixed(500, (5, 5, 2), "The line does not end; closing"),
+            Self::LineEndsWithLf => fixed(500, (5, 5, 2), "The line ends with LF alone; lines must end with CR LF"),
             // RFC 4954 §4: 500, and 5.5.6 of §6 for this one line.
             Self::AuthLineTooLong => fixed(500, (5, 5, 6), "The authentication line is too long"),
             Self::BareNewlineInCommand => fixed(500, (5, 5, 2), "Lines end with CR LF, and have neither alone"),
@@ -174,6 +180,8 @@ impl Misbehaviour {
     pub fn counter(&self) -> &'static str {
         match self {
             Self::LineTooLong => "line_too_long",
+            Self::LineEndless => "line_endless",
+            Self::LineEndsWithLf => "line_ends_with_lf",
             Self::AuthLineTooLong => "auth_line_too_long",
             Self::BareNewlineInCommand => "bare_newline_in_command",
             Self::ControlCharacter => "control_character",
@@ -227,11 +235,12 @@ impl Misbehaviour {
     /// Whether the connection ends with it.
     #[must_use]
     pub fn closes(&self) -> bool {
-        self.reply().code == 421 || matches!(self, Self::ChunkSizeUnreadable | Self::MessageFarTooLarge)
+        self.reply().code == 421
+            || matches!(self, Self::ChunkSizeUnreadable | Self::MessageFarTooLarge | Self::LineEndless)
     }
 
     /// Whether it counts towards the errors in a row. What an honest client that pipelines or has much to send
-    /// runs into does not.
+    /// runs into does not, and has a bound of its own (`Limits::excused_errors_max`).
     #[must_use]
     pub fn counts(&self) -> bool {
         !matches!(

@@ -33,6 +33,8 @@ pub struct Identity {
     pub account: AccountId,
     /// The login name, in the form that the host prefers.
     pub login: String,
+    /// A mark of the host's own, by which it knows later whether what let the client in still does.
+    pub mark: u64,
 }
 
 /// What is known about a session.
@@ -94,7 +96,7 @@ mod tests {
         assert_eq!(facts.protocol(true), "UTF8SMTP");
         facts.tls = Some(TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into() });
         assert_eq!(facts.protocol(false), "ESMTPS");
-        facts.identity = Some(Identity { account: AccountId(1), login: "alice".into() });
+        facts.identity = Some(Identity { account: AccountId(1), login: "alice".into(), mark: 0 });
         assert_eq!(facts.protocol(false), "ESMTPSA");
         assert_eq!(facts.protocol(true), "UTF8SMTPSA");
     }

@@ -22,10 +22,13 @@ pub fn trace_header(facts: &SessionFacts, envelope: &Envelope, our_name: &Domain
     }
     if let [only] = envelope.recipients.as_slice() {
         let path = match &only.forward_path {
-            ForwardPath::Postmaster => format!("<postmaster@{our_name}>"),
-            ForwardPath::Address(address) => format!("<{address}>"),
+            ForwardPath::Postmaster => Some(format!("<postmaster@{our_name}>")),
+            // A field of ours must not be what makes a message need SMTPUTF8 on its further way.
+            ForwardPath::Address(address) => (!address.needs_smtputf8()).then(|| format!("<{address}>")),
         };
-        field.push_str(&format!("\r\n\tfor {path}"));
+        if let Some(path) = path {
+            field.push_str(&format!("\r\n\tfor {path}"));
+        }
     }
     if let Some(tls) = &facts.tls {
         // RFC 8314 §4.3: the `tls` clause.
@@ -90,6 +93,11 @@ mod tests {
     }
 
     #[test]
+    fn the_field_is_ascii() {
+        assert!(!header(&facts(), &envelope(&["<josé@b.example>"])).contains("for "));
+    }
+
+    #[test]
     fn several_recipients_are_not() {
         assert!(!header(&facts(), &envelope(&["<a@b.example>", "<c@b.example>"])).contains("for "));
     }
@@ -98,7 +106,7 @@ mod tests {
     fn tls_and_authentication_show() {
         let mut facts = facts();
         facts.tls = Some(TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into() });
-        facts.identity = Some(Identity { account: AccountId(1), login: "alice".into() });
+        facts.identity = Some(Identity { account: AccountId(1), login: "alice".into(), mark: 0 });
         let header = header(&facts, &envelope(&["<bob@b.example>"]));
         assert!(header.contains(" with ESMTPSA id 0a1b\r\n"), "{header}");
         assert!(header.contains("\r\n\ttls TLS_AES_128_GCM_SHA256;\r\n"), "{header}");

@@ -26,8 +26,24 @@ pub const FINAL_DOT_TIMEOUT: Duration = Duration::from_secs(600);
 /// Until the reply to QUIT, or to what a host may still have to say when it stopped reading.
 pub const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Octets that a host may send in answer to one command, or to one pipelined group of them.
+/// Until all replies to a pipelined group of MAIL and RCPT, each of which has [`COMMAND_TIMEOUT`].
+pub const GROUP_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Octets of commands that are sent before their replies are read, so that neither side ever waits for the other to
+/// read (RFC 2920 §3.1).
+pub const GROUP_OCTETS_MAX: usize = 4_000;
+
+/// Octets that a host may send in answer to one command.
 pub const ANSWER_OCTETS_MAX: usize = 512 * 1024;
+
+/// Octets of one line of an answer that are kept. RFC 5321 §4.5.3.1.5 asks for 512.
+pub const ANSWER_LINE_OCTETS_MAX: usize = 1_024;
+
+/// Octets of an answer that are kept, all lines together: more than any EHLO.
+pub const ANSWER_TEXT_OCTETS_MAX: usize = 16 * 1024;
+
+/// Octets of a reply's text that go into rows, logs and DSNs.
+pub const REPLY_TEXT_OCTETS_MAX: usize = 2 * 1024;
 
 /// Hosts of an MX answer that are looked at.
 pub const MX_HOSTS_MAX: usize = 16;

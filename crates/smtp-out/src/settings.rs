@@ -39,7 +39,8 @@ pub enum TlsMode {
     Implicit,
     /// STARTTLS or nothing, certificate verified.
     Required,
-    /// STARTTLS when offered, certificate not verified, plain otherwise. No password goes over a plain connection.
+    /// STARTTLS when offered, plain otherwise. The certificate is verified only when there is a password to give, which
+    /// goes over no plain connection.
     Opportunistic,
     /// Plain, password included. For loopback and protected networks.
     Plain,

@@ -2,12 +2,13 @@
 //!
 //! Invariant: a recipient ends and its DSN leaves in the same commit, so each happens once.
 
-use delivery::{Asking, Delivery, Prepared};
-use mail::{Address, DsnReturn, ForwardPath, Reply, ReversePath};
+use delivery::{Asking, Delivery, Prepared, taken};
+use mail::{Address, DsnReturn, ForwardPath, Reply, ReversePath, Timestamp};
 use queue::dsn::{DsnFacts, Returned, build, header_of};
 use queue::limits::{RETURNED_HEADER_OCTETS_MAX, RETURNED_MESSAGE_OCTETS_MAX};
 use queue::{Decision, Outcome, Report, ReportKind, after_attempt};
-use storage::rows::QueueRow;
+use storage::rows::{QueueRow, RecipientState};
+use storage::trace::{self, Step, Taken};
 use storage::{Durability, StorageError, Transaction};
 
 use crate::Context;
@@ -44,11 +45,11 @@ pub(crate) async fn settle(
         let chance = context.world.chance.number();
         let decision = after_attempt(&row, outcomes, error, now, &context.settings.retry, chance);
         let dsns = prepare(context, &row, &decision.reports).await?;
-        let found = match write(context, &row, &decision, &dsns).await {
+        let found = match write(context, &row, outcomes, error, &decision, &dsns).await {
             // The sender's mailbox does not take the DSN: that must not keep the entry from its end.
-            Err(error) if !dsns.is_empty() && is_of_the_mailbox(&error) => {
-                tracing::warn!(queue_id = %row.id, %error, "a DSN was not taken, going on without");
-                write(context, &row, &decision, &[]).await?
+            Err(refused) if !dsns.is_empty() && is_of_the_mailbox(&refused) => {
+                tracing::warn!(queue_id = %row.id, error = %refused, "a DSN was not taken, going on without");
+                write(context, &row, outcomes, error, &decision, &[]).await?
             }
             other => other?,
         };
@@ -71,11 +72,14 @@ fn is_of_the_mailbox(error: &StorageError) -> bool {
 async fn write(
     context: &Context,
     row: &QueueRow,
+    outcomes: &[Option<Outcome>],
+    error: Option<&str>,
     decision: &Decision,
     dsns: &[Prepared],
 ) -> Result<Found, StorageError> {
     let (claimed, now) = (row.clone(), context.world.clock.now());
     let (decision, dsns) = (decision.clone(), dsns.to_vec());
+    let steps = steps(row, outcomes, error, &decision, now);
     let body = move |tx: &mut Transaction<'_>| {
         let Some(current) = tx.queue_entry(claimed.id)? else { return Ok(Found::Gone) };
         if current.recipients != claimed.recipients {
@@ -94,11 +98,57 @@ async fn write(
                 tx.remove_queue_entry(claimed.id, now)?;
             }
         }
+        if let Some(trace) = claimed.trace {
+            tx.trace(trace, &steps)?;
+        }
         dsns.iter().try_for_each(|dsn| dsn.apply(tx).map(|_| ()))?;
         Ok(Found::Written)
     };
     // What has happened is recorded even when the disk has room for nothing new: forgotten, it would be sent again.
     Ok(context.store.transact_with(Durability::Freeing, body).await?.value)
+}
+
+/// What the message's trace says of the attempt.
+fn steps(
+    row: &QueueRow,
+    outcomes: &[Option<Outcome>],
+    error: Option<&str>,
+    decision: &Decision,
+    now: Timestamp,
+) -> Vec<Taken> {
+    let next = decision.row.as_ref().map(|row| row.next_attempt);
+    let waiting =
+        row.recipients.iter().zip(outcomes).filter(|(recipient, _)| recipient.state == RecipientState::Waiting);
+    let attempted = waiting.map(|(recipient, outcome)| {
+        let (outcome, host, said) = match outcome {
+            Some(Outcome::Delivered { host, reply, .. }) => {
+                (trace::Outcome::Delivered, Some(host.clone()), reply.to_string())
+            }
+            Some(Outcome::TemporaryFailure { host, reply }) => {
+                (trace::Outcome::Deferred, host.clone(), reply.to_string())
+            }
+            Some(Outcome::PermanentFailure { host, reply }) => {
+                (trace::Outcome::Failed, host.clone(), reply.to_string())
+            }
+            None => (trace::Outcome::Deferred, None, error.unwrap_or("no host was reached").to_owned()),
+        };
+        // Too old to be tried again.
+        let outcome =
+            if outcome == trace::Outcome::Deferred && next.is_none() { trace::Outcome::Failed } else { outcome };
+        let next = next.filter(|_| outcome == trace::Outcome::Deferred);
+        taken(now, Step::Attempted { entry: row.id, recipient: recipient.address.clone(), host, outcome, said, next })
+    });
+    let reports = decision.reports.iter().map(|report| {
+        let kind = match report.kind {
+            ReportKind::Delayed => "notice of a delay",
+            ReportKind::Failed => "failure notice",
+            ReportKind::Relayed | ReportKind::Delivered => "notice of delivery",
+        };
+        let to = row.reverse_path.address().cloned();
+        let kind = if to.is_some() { kind.to_owned() } else { format!("{kind}: the reverse-path is null") };
+        taken(now, Step::Notice { kind, to })
+    });
+    attempted.chain(reports).collect()
 }
 
 /// Builds the DSNs and stages their bytes.
@@ -126,7 +176,7 @@ async fn prepare(context: &Context, row: &QueueRow, reports: &[Report]) -> Resul
             arrived_at: row.accepted_at,
             retry_until: context.settings.retry.expires_at(row.accepted_at),
             envelope_id: row.envelope_id.as_deref(),
-            smtputf8: row.smtputf8,
+            smtputf8: row.sender_smtputf8,
             returned: match &returned {
                 (bytes, true) => Returned::Message(bytes),
                 (bytes, false) => Returned::Header(header_of(bytes)),

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use mail::{AccountId, MailboxId, SpecialUse};
 use routing::objects::{AccountObject, GroupObject, ListObject, Object, ObjectKey};
 
-use crate::engine::{Durability, Order};
+use crate::engine::Durability;
 use crate::error::StorageError;
-use crate::keys::{Key, Table};
-use crate::limits::MAILBOXES_MAX;
 use crate::objects::PutMode;
 use crate::rows::MailboxRow;
 use crate::store::{Done, Store, counter};
@@ -29,7 +27,8 @@ impl Store {
     /// # Errors
     /// [`StorageError::ObjectExists`], or the engine's.
     pub async fn add_account(&self, account: AccountObject) -> Result<Done<AccountObject>, StorageError> {
-        self.new_account(account, PutMode::Add).await
+        let (objects, now) = (self.objects(), self.now());
+        self.transact(move |tx| objects.add_account(tx, account.clone(), PutMode::Add, now)).await
     }
 
     /// As [`Store::add_account`], in a domain that is there.
@@ -37,25 +36,8 @@ impl Store {
     /// # Errors
     /// [`StorageError::ObjectExists`], [`StorageError::NoSuchObject`] for the domain, or the engine's.
     pub async fn add_account_in_domain(&self, account: AccountObject) -> Result<Done<AccountObject>, StorageError> {
-        self.new_account(account, PutMode::AddInDomain).await
-    }
-
-    async fn new_account(&self, account: AccountObject, mode: PutMode) -> Result<Done<AccountObject>, StorageError> {
-        let directory = Arc::clone(&self.directory);
-        let now = self.now();
-        self.transact(move |tx| {
-            let mut account = account.clone();
-            account.id = AccountId(tx.next_number(counter("account"))?);
-            tx.put_object(&directory, Object::Account(account.clone()), mode)?;
-            tx.create_mailbox_row(account.id, "INBOX", None, now)?;
-            tx.subscribe(account.id, "INBOX");
-            for (name, special_use) in FIRST_MAILBOXES {
-                tx.create_mailbox_row(account.id, name, Some(special_use), now)?;
-                tx.subscribe(account.id, name);
-            }
-            Ok(account)
-        })
-        .await
+        let (objects, now) = (self.objects(), self.now());
+        self.transact(move |tx| objects.add_account(tx, account.clone(), PutMode::AddInDomain, now)).await
     }
 
     /// Adds a group with the mailbox in which messages wait for its moderators. Its number is given here.
@@ -128,27 +110,9 @@ impl Store {
 
     /// Removes an object with everything in its part of the store.
     async fn remove_part(&self, part: AccountId, key: ObjectKey) -> Result<Done<()>, StorageError> {
-        self.clear_contacts(part).await?;
-        let directory = Arc::clone(&self.directory);
-        // Thousands of members do not fit into one transaction; the object goes with the last of them.
-        while self.transact_with(Durability::Freeing, move |tx| tx.drop_list_rows(part)).await?.value {}
-        let done = self
-            .transact_with(Durability::Freeing, move |tx| {
-                tx.clear_last_contacts(part)?;
-                if tx.drop_list_rows(part)? {
-                    return Err(StorageError::NotAllowed("too much was added to it meanwhile; remove it again"));
-                }
-                for (_, value) in tx.scan(&Key::of(Table::Mailbox, part).range(), Order::Ascending, MAILBOXES_MAX)? {
-                    tx.doom_mailbox(part, MailboxRow::decode(&value)?.id)?;
-                }
-                for table in [Table::Subscription, Table::Meta] {
-                    for (row, _) in tx.scan(&Key::of(table, part).range(), Order::Ascending, MAILBOXES_MAX)? {
-                        tx.delete(row.to_vec());
-                    }
-                }
-                tx.remove_object(&directory, &key)
-            })
-            .await?;
+        self.clear_before_removal(part).await?;
+        let objects = self.objects();
+        let done = self.transact_with(Durability::Freeing, move |tx| objects.remove_part(tx, part, &key)).await?;
         self.sweep_after_deletion().await;
         Ok(done)
     }

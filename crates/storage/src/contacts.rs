@@ -94,7 +94,7 @@ impl Transaction<'_> {
     }
 
     /// Whether the account is there: one that is removed meanwhile must not leave contacts behind.
-    fn has_account(&self, account: AccountId) -> Result<bool, StorageError> {
+    pub(crate) fn has_account(&self, account: AccountId) -> Result<bool, StorageError> {
         Ok(self.get(&keys::mailbox_name(account, "INBOX"))?.is_some())
     }
 
@@ -286,11 +286,12 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use routing::objects::AccountObject;
+    use routing::objects::{AccountObject, DomainObject, Object};
     use world::simulated::SimulatedWorld;
 
     use super::*;
     use crate::MemoryEngine;
+    use crate::objects::PutMode;
 
     fn address(text: &str) -> Address {
         Address::parse(text).unwrap()
@@ -299,6 +300,8 @@ mod tests {
     async fn stage() -> (SimulatedWorld, Store, AccountId) {
         let sim = SimulatedWorld::new(Timestamp(1_800_000_000_000), 1);
         let store = Store::open(Arc::new(MemoryEngine::default()), sim.world()).await.unwrap();
+        let domain = DomainObject::new("a.example".parse().unwrap());
+        store.put_object(Object::Domain(domain), PutMode::Add).await.unwrap();
         let account = store.add_account(AccountObject::new(address("alice@a.example"))).await.unwrap().value.id;
         (sim, store, account)
     }

@@ -19,6 +19,8 @@ pub enum Table {
     Subscription = 0x13,
     /// Deleted mailboxes whose messages are still to be removed.
     Doomed = 0x14,
+    /// Access lists by owner and mailbox, and in whose lists an account is named ([`crate::sharing::acl`]).
+    Acl = 0x15,
     /// [`crate::rows::UndoRow`] by a random number: work that takes several transactions and is settled when it is cut short.
     Undo = 0x16,
     /// [`crate::rows::MessageRow`] by account, mailbox and UID.
@@ -27,6 +29,10 @@ pub enum Table {
     Record = 0x21,
     /// What changed, by account, mailbox, MODSEQ and UID (RFC 7162).
     Change = 0x22,
+    /// What single people have seen by owner, mailbox and reader ([`crate::sharing::person_seen`]).
+    PersonSeen = 0x23,
+    /// Where messages of shared accounts are, by Message-ID ([`crate::sharing::message_ids`]).
+    MessageId = 0x24,
     /// [`crate::rows::BlobRow`] by content hash.
     Blob = 0x30,
     /// Chunks of blobs by upload and number.
@@ -61,6 +67,8 @@ pub enum Table {
     Answered = 0x70,
     /// What each responder has done since it began to act.
     ResponderState = 0x71,
+    /// Keys that sign what leaves, by domain and selector.
+    SigningKey = 0x45,
     /// Steps of message traces, by trace and number.
     Trace = 0x80,
     /// Traces by what they are found by.

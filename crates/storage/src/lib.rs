@@ -6,7 +6,10 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`blobs`], [`objects`], [`queue`], [`events`], [`contacts`], [`lists`], [`secret`], [`fetch`], [`responder_states`], and over all of them [`check`]; below them [`transaction`], [`engine`], [`memory`].
+//! [`messages`], [`usage`], [`sharing`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`],
+//! [`lists`], [`secret`], [`fetch`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them
+//! [`transaction`], [`engine`],
+//! [`memory`].
 
 pub mod accounts;
 pub mod blobs;
@@ -14,6 +17,7 @@ pub mod check;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod contacts;
+pub mod edits;
 pub mod engine;
 pub mod error;
 pub mod events;
@@ -30,6 +34,8 @@ pub mod queue;
 pub mod responder_states;
 pub mod rows;
 pub mod secret;
+pub mod sharing;
+pub mod signing_keys;
 pub mod store;
 mod subaddress;
 pub mod trace;
@@ -40,6 +46,7 @@ pub mod usage;
 #[cfg(test)]
 mod tests;
 
+pub use edits::Objects;
 pub use engine::{Committed, Doorbell, Durability, Engine, KeyRange, Order, SilentDoorbell};
 pub use error::StorageError;
 pub use memory::MemoryEngine;

@@ -21,6 +21,24 @@ pub const MAILBOX_DEPTH_MAX: usize = 32;
 /// Distinct keywords of one mailbox: they are bits of a 128-bit number in each row.
 pub const KEYWORDS_MAX: usize = 128;
 
+/// Lines of the access list of one mailbox.
+pub const ACL_ENTRIES_MAX: usize = 256;
+
+/// Mailboxes of others whose access lists name one account and are shown to it.
+pub const SHARED_WITH_MAX: usize = 10_000;
+
+/// People with a `\Seen` of their own in one mailbox.
+pub const PERSON_READERS_MAX: usize = 2_000;
+
+/// Ranges of UIDs that one person has seen in one mailbox: half as many messages as are read here and there.
+pub const PERSON_RANGES_MAX: usize = 100_000;
+
+/// Changes of one person's `\Seen` in one mailbox that are remembered one by one.
+pub const PERSON_CHANGES_MAX: usize = 500;
+
+/// Messages with one Message-ID that an answer marks as answered.
+pub const ANSWERED_COPIES_MAX: usize = 20;
+
 /// Octets of a message record; a larger one is not stored and IMAP computes it on demand.
 pub const RECORD_OCTETS_MAX: usize = 56 * 1024;
 
@@ -30,11 +48,14 @@ pub const CONTACTS_MAX: usize = 10_000;
 /// Recipients of one submitted message that become contacts.
 pub const CONTACTS_LEARNED_MAX: usize = 100;
 
+/// Signing keys of one domain: two that sign, two to come, and some that have retired.
+pub const SIGNING_KEYS_MAX: usize = 20;
+
 /// Rows of steps that one trace keeps.
 pub const TRACE_STEPS_MAX: u32 = 500;
 
-/// Octets of one step as stored; a routing tree above it is told in numbers.
-pub const TRACE_STEP_OCTETS_MAX: usize = 16 * 1024;
+/// Nodes of a routing tree that a trace keeps; a larger one is told in numbers.
+pub const TRACE_NODES_MAX: usize = 100;
 
 /// Terms by which one trace is found.
 pub const TRACE_INDEXED_MAX: usize = 200;

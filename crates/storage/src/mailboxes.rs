@@ -2,6 +2,8 @@
 
 use mail::{AccountId, MailboxId, Notice, SpecialUse, Timestamp, UidValidity};
 
+use routing::Acl;
+
 use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
@@ -85,9 +87,24 @@ impl Store {
         name: &str,
         special_use: Option<SpecialUse>,
     ) -> Result<Done<MailboxRow>, StorageError> {
+        self.create_mailbox_by(account, name, special_use, true).await
+    }
+
+    /// As [`Store::create_mailbox`]; each new mailbox takes over the access list of the one above it, as its maker sees
+    /// them: others see an account's first level below its INBOX.
+    ///
+    /// # Errors
+    /// [`StorageError::MailboxExists`], [`StorageError::BadMailboxName`], or the engine's.
+    pub async fn create_mailbox_by(
+        &self,
+        account: AccountId,
+        name: &str,
+        special_use: Option<SpecialUse>,
+        by_owner: bool,
+    ) -> Result<Done<MailboxRow>, StorageError> {
         let name = normalised_name(name)?;
         let now = self.now();
-        self.transact(move |tx| tx.create_mailbox(account, &name, special_use, now)).await
+        self.transact(move |tx| tx.create_mailbox(account, &name, special_use, now, by_owner)).await
     }
 
     /// Deletes a mailbox and its messages; those below it stay (RFC 3501 §6.3.4).
@@ -264,21 +281,37 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// A mailbox with a (normalised) name, and the levels above it.
+    /// A mailbox with a (normalised) name, and the levels above it; each has the access list of the one above (RFC 4314 §4, CREATE).
     pub(crate) fn create_mailbox(
         &mut self,
         account: AccountId,
         name: &str,
         special_use: Option<SpecialUse>,
         now: Timestamp,
+        by_owner: bool,
     ) -> Result<MailboxRow, StorageError> {
         for (at, _) in name.match_indices(DELIMITER) {
             let parent = name.get(..at).unwrap_or_default();
             if self.mailbox_named(account, parent)?.is_none() {
-                self.create_mailbox_row(account, parent, None, now)?;
+                self.create_below(account, parent, None, now, by_owner)?;
             }
         }
-        self.create_mailbox_row(account, name, special_use, now)
+        self.create_below(account, name, special_use, now, by_owner)
+    }
+
+    fn create_below(
+        &mut self,
+        account: AccountId,
+        name: &str,
+        special_use: Option<SpecialUse>,
+        now: Timestamp,
+        by_owner: bool,
+    ) -> Result<MailboxRow, StorageError> {
+        let row = self.create_mailbox_row(account, name, special_use, now)?;
+        if let Some(parent) = self.parent_for(account, name, by_owner)? {
+            self.inherit_acl(account, parent, row.id)?;
+        }
+        Ok(row)
     }
 
     pub(crate) fn create_mailbox_row(
@@ -360,6 +393,8 @@ impl Transaction<'_> {
         self.delete(keys::mailbox_name(account, &row.name));
         self.delete(keys::mailbox(account, mailbox));
         self.take_usage(account, Usage::of(&row))?;
+        self.put_acl(account, mailbox, &Acl::default())?;
+        self.forget_readers(account, mailbox)?;
         self.put(doomed_key(account, mailbox), Vec::new());
         self.notify(Notice::MailboxList(account));
         self.notify(Notice::Mailbox { account, mailbox, modseq: row.highest_modseq });

@@ -13,6 +13,7 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::limits::{RECORD_OCTETS_MAX, TRANSACTION_ROWS_MAX};
 use crate::rows::{MailboxRow, MessageRow};
+use crate::sharing::FlagMask;
 use crate::store::{Done, Store};
 use crate::transaction::Transaction;
 use crate::usage::Usage;
@@ -101,7 +102,7 @@ pub struct Change {
 }
 
 /// Messages that one transaction changes at the most: each writes some four rows.
-const MESSAGES_PER_TRANSACTION: usize = TRANSACTION_ROWS_MAX / 5;
+pub(crate) const MESSAGES_PER_TRANSACTION: usize = TRANSACTION_ROWS_MAX / 5;
 
 impl Store {
     /// Messages of a mailbox with UIDs from `first` to `last` (both included), in order, at most `limit`.
@@ -367,6 +368,7 @@ impl Transaction<'_> {
         self.put(keys::message(account, row.id, uid), new.encode());
         if let Some(record) = message.record.as_ref().filter(|record| record.len() <= RECORD_OCTETS_MAX) {
             self.put(keys::record(account, row.id, uid), record.clone());
+            self.index_message_id(account, row.id, uid, record)?;
         }
         self.put(keys::change(account, row.id, modseq, uid), vec![CHANGED]);
         self.notify_mailbox(account, row);
@@ -398,8 +400,22 @@ impl Transaction<'_> {
         change: &FlagChange,
         unchanged_since: Option<ModSeq>,
     ) -> Result<FlagsChanged, StorageError> {
+        self.change_flags_within(account, mailbox, uids, change, unchanged_since, FlagMask::ALL)
+    }
+
+    /// As [`Transaction::change_flags`], and flags outside of a mask stay as they are.
+    pub(crate) fn change_flags_within(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        change: &FlagChange,
+        unchanged_since: Option<ModSeq>,
+        mask: FlagMask,
+    ) -> Result<FlagsChanged, StorageError> {
         let mut row = self.mailbox_row(account, mailbox)?;
         let (FlagChange::Replace(flags) | FlagChange::Add(flags) | FlagChange::Remove(flags)) = change;
+        let flags = mask.filter(flags.clone());
         let bits = match change {
             // What the mailbox has never seen no message can lose.
             FlagChange::Remove(_) => row.known_keyword_bits(&flags.keywords),
@@ -414,7 +430,10 @@ impl Transaction<'_> {
                 continue;
             }
             let (system, keywords) = match change {
-                FlagChange::Replace(_) => (flags.system, bits),
+                FlagChange::Replace(_) => {
+                    let kept = if mask.keywords { 0 } else { message.keyword_bits };
+                    (message.system_flags.without(mask.system).union(flags.system), kept | bits)
+                }
                 FlagChange::Add(_) => (message.system_flags.union(flags.system), message.keyword_bits | bits),
                 FlagChange::Remove(_) => (message.system_flags.without(flags.system), message.keyword_bits & !bits),
             };
@@ -469,6 +488,7 @@ impl Transaction<'_> {
         }
         if modseq.is_some() {
             self.put_grown_row(account, &before, &row)?;
+            self.forget_seen(account, mailbox, &gone)?;
             self.notify_mailbox(account, &row);
         }
         Ok(gone)
@@ -536,6 +556,7 @@ impl Transaction<'_> {
         message: &MessageRow,
         now: Timestamp,
     ) -> Result<(), StorageError> {
+        self.unindex_message_id(account, mailbox, message.uid)?;
         self.delete(keys::message(account, mailbox, message.uid));
         self.delete(keys::record(account, mailbox, message.uid));
         self.unreference_blob(&message.blob, now)

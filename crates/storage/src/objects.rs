@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mail::{Domain, Notice};
 use parking_lot::RwLock;
 use routing::Directory;
-use routing::objects::{Object, ObjectKey};
+use routing::objects::{AccountKind, AccountObject, Object, ObjectKey};
 
 use crate::engine::{Durability, Order};
 use crate::error::StorageError;
@@ -70,6 +70,9 @@ impl Store {
             if tx.is_inhabited(&domain)? {
                 return Err(StorageError::NotAllowed("something was added to the domain in the meantime"));
             }
+            for key in tx.signing_keys(&domain)? {
+                tx.remove_signing_key(&domain, &key.selector)?;
+            }
             tx.remove_object(&directory, &ObjectKey::Domain(domain.clone()))
         })
         .await
@@ -118,6 +121,14 @@ impl Transaction<'_> {
         if let Object::External(external) = &object {
             self.raise_counter("external", external.id)?;
         }
+        if let Object::Account(account) = &object {
+            let before = self.get(&row)?.map(|value| decode(&value)).transpose()?;
+            let before = before.as_ref().and_then(as_account);
+            if account.kind == AccountKind::Shared {
+                self.keep_message_ids(account.id);
+            }
+            self.members_changed(before, Some(account))?;
+        }
         let json = serde_json::to_vec(&object).map_err(|error| StorageError::corrupt(error.to_string()))?;
         self.put(row, json);
         self.notify(Notice::Directory);
@@ -154,8 +165,9 @@ impl Transaction<'_> {
         key: &ObjectKey,
     ) -> Result<(), StorageError> {
         let row = row_key(key);
-        if self.get(&row)?.is_none() {
-            return Err(StorageError::NoSuchObject(name(key)));
+        let Some(value) = self.get(&row)? else { return Err(StorageError::NoSuchObject(name(key))) };
+        if let ObjectKey::Account(_) = key {
+            self.members_changed(as_account(&decode(&value)?), None)?;
         }
         self.delete(row);
         if let ObjectKey::Alias(address) = key {
@@ -166,6 +178,10 @@ impl Transaction<'_> {
         self.after_commit(move || directory.write().remove(&key));
         Ok(())
     }
+}
+
+fn as_account(object: &Object) -> Option<&AccountObject> {
+    if let Object::Account(account) = object { Some(account) } else { None }
 }
 
 pub(crate) fn decode(value: &Bytes) -> Result<Object, StorageError> {

@@ -103,7 +103,7 @@ impl Store {
         let mut work = self.begin_work();
         let key = work.key.clone();
         let begin = move |tx: &mut Transaction<'_>| {
-            let target = tx.create_mailbox(account, &to, None, now)?;
+            let target = tx.create_mailbox(account, &to, None, now, true)?;
             let inbox = tx.mailbox_named(account, "INBOX")?.ok_or(StorageError::NoSuchMailbox)?;
             let below = tx.mailbox_row(account, inbox)?.uid_next;
             tx.put(key.clone(), UndoRow::MoveAll { account, from: inbox, to: target.id, below }.encode()?);
@@ -225,12 +225,13 @@ pub(crate) fn undo_range() -> KeyRange {
 #[cfg(test)]
 mod tests {
     use mail::{Flags, InternalDate};
-    use routing::objects::AccountObject;
+    use routing::objects::{AccountObject, DomainObject, Object};
     use world::simulated::SimulatedWorld;
 
     use super::*;
     use crate::engine::SilentDoorbell;
     use crate::messages::NewMessage;
+    use crate::objects::PutMode;
     use crate::{Engine, MemoryEngine};
 
     const ALICE: AccountId = AccountId(1);
@@ -247,6 +248,8 @@ mod tests {
     async fn full() -> (MemoryEngine, Store) {
         let engine = MemoryEngine::default();
         let store = open(&engine).await;
+        let domain = DomainObject::new(mail::Domain::parse("example.org").unwrap());
+        let _done = store.put_object(Object::Domain(domain), PutMode::Add).await.unwrap();
         let alice = AccountObject::new(mail::Address::parse("alice@example.org").unwrap());
         assert_eq!(store.add_account(alice).await.unwrap().value.id, ALICE);
         let mut writer = store.blob_writer();

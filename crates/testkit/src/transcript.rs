@@ -228,19 +228,53 @@ impl Transcript {
         play.flush().and_then(|()| play.stage.finish()).map_err(|message| self.failure(last, feeding, message))
     }
 
-    /// Plays the transcript at once, octet by octet, and cut in two at every place; a long one at every seventh.
+    /// Plays the transcript at once, octet by octet, and cut in two at every place; a long one at every place where a
+    /// cut can matter, and at some others.
     ///
     /// # Errors
     /// The first difference.
     pub fn run_at_every_split<S: Stage>(&self, mut stage: impl FnMut() -> S) -> Result<(), Failure> {
         self.run(&mut stage(), Feeding::AtOnce)?;
         self.run(&mut stage(), Feeding::OctetByOctet)?;
-        let octets = self.client_octets();
-        let step = if octets <= SHORT_OCTETS { 1 } else { octets.div_ceil(SHORT_OCTETS) * 7 };
-        for at in (1..octets).step_by(step) {
+        for at in self.cuts() {
             self.run(&mut stage(), Feeding::CutAt(at))?;
         }
         Ok(())
+    }
+
+    /// Where to cut: everywhere, or in a long transcript near the ends of its steps and of its lines, and where a limit
+    /// may lie: around every kibioctet of a line.
+    fn cuts(&self) -> Vec<usize> {
+        let mut said = Vec::new();
+        let mut edges = vec![0];
+        for step in &self.steps {
+            match &step.what {
+                What::Client(line) => said.extend_from_slice(format!("{line}\r\n").as_bytes()),
+                What::Octets(octets) => said.extend_from_slice(octets),
+                What::Server(_) | What::Among(_) | What::Closed | What::Directive(_) => continue,
+            }
+            edges.push(said.len());
+        }
+        let mut line_start = 0;
+        let mut cuts = Vec::new();
+        for at in 1..said.len() {
+            if at >= 2 && said.get(at - 2..at) == Some(b"\r\n") {
+                line_start = at;
+            }
+            // Edges are in order: the nearest are the two around.
+            let next = edges.partition_point(|edge| *edge < at);
+            let near_edge = [next.checked_sub(1), Some(next)]
+                .into_iter()
+                .flatten()
+                .filter_map(|n| edges.get(n))
+                .any(|edge| edge.abs_diff(at) <= EDGE_OCTETS);
+            let in_line = at - line_start;
+            let near_limit = in_line > 512 && (in_line + NEAR_OCTETS) % 1024 <= 2 * NEAR_OCTETS;
+            if said.len() <= SHORT_OCTETS || near_edge || near_limit || at % COARSE_OCTETS == 0 {
+                cuts.push(at);
+            }
+        }
+        cuts
     }
 
     fn failure(&self, line: usize, feeding: Feeding, message: String) -> Failure {
@@ -249,7 +283,13 @@ impl Transcript {
 }
 
 /// A transcript with fewer octets is cut at every single place.
-const SHORT_OCTETS: usize = 2_000;
+const SHORT_OCTETS: usize = 4_000;
+/// A longer one is cut at every place as near as this to where a step begins or ends,
+const EDGE_OCTETS: usize = 100;
+/// as near as this to a multiple of 1,024 octets of a line,
+const NEAR_OCTETS: usize = 24;
+/// and at each so-manieth place besides.
+const COARSE_OCTETS: usize = 97;
 
 struct Play<'a> {
     stage: &'a mut dyn Stage,
@@ -525,6 +565,25 @@ mod tests {
         let text = "# about\n@user alice\nS: hello 1\nC: abc\nS*: * two\nS: got {x}\nC: {x}\nS: * one\nS: * two\n\
                     S: got abc\n@bytes d\\x65\n@repeat 2 f\n@bytes \\r\\n\nS*: * one\nS*: * two\nS: got deff\n@closed\n";
         assert_eq!(play(text), Ok(()));
+    }
+
+    #[test]
+    fn long_lines_are_cut_wherever_a_limit_may_lie() {
+        let text = "C: HELLO\n@bytes NOOP \n@repeat 20000 x\n@bytes \\r\\n\nC: NOOP\n";
+        let cuts = Transcript::parse(Path::new("t"), text).unwrap().cuts();
+        let line = "HELLO\r\n".len();
+        for limit in [1024, 2048, 8192, 12_288, 16_384] {
+            for at in limit - 12..=limit + 12 {
+                assert!(cuts.contains(&(line + at)), "{at}");
+            }
+        }
+        for at in (1..100).chain(20_000 - 60..20_019) {
+            assert!(cuts.contains(&at), "{at}");
+        }
+        assert!(!cuts.contains(&5_000) && cuts.len() < 2_000, "{}", cuts.len());
+        // A short one is cut everywhere.
+        let cuts = Transcript::parse(Path::new("t"), "C: HELLO\nC: NOOP\n").unwrap().cuts();
+        assert_eq!(cuts, (1..13).collect::<Vec<_>>());
     }
 
     #[test]

@@ -52,7 +52,7 @@ async fn r09_a_group_is_made_changed_explained_and_removed() {
     let outside = told(&store, explain("board@example.org", None, None)).await;
     assert!(outside.contains("refused by board@example.org (only its members may write to it)"), "{outside}");
     let inside = told(&store, explain("board@example.org", Some("bob@example.org"), None)).await;
-    assert!(inside.contains("mailbox alice@example.org") && inside.ends_with("accepted\n"), "{inside}");
+    assert!(inside.contains("mailbox alice@example.org") && inside.contains("\naccepted\n"), "{inside}");
     let bad = GroupContent { add_members: vec![address("nobody@example.org")], ..GroupContent::default() };
     assert!(said(ask(&store, set(bad)).await).contains("no account of this server"));
     let Ok(Response::Groups(all)) = ask(&store, Request::Group(GroupRequest::List { domain: None })).await else {
@@ -115,8 +115,10 @@ async fn r10_a_domain_stands_for_another_and_that_one_stays() {
     };
     ask(&store, Request::Domain(add)).await.unwrap();
     assert!(told(&store, explain("alice@b.example", None, None)).await.contains("mailbox alice@example.org"));
-    assert!(said(ask(&store, add_account("dora@b.example")).await).contains("b.example"));
-    assert!(said(ask(&store, add_alias("x@b.example", &["alice@example.org"])).await).contains("make it there"));
+    for request in [add_account("dora@b.example"), add_alias("x@b.example", &["alice@example.org"])] {
+        let error = ask(&store, request).await.unwrap_err();
+        assert!(error.to_string().contains("b.example stands for example.org"), "{error}");
+    }
     let remove = Request::Domain(DomainRequest::Remove { name: name("example.org"), force: true });
     assert!(said(ask(&store, remove).await).contains("b.example stands for example.org"));
     let back = DomainContent { alias_of: Edit::Clear, ..DomainContent::default() };
@@ -251,4 +253,31 @@ async fn r11_people_make_aliases_within_the_domains_policy_and_keep_to_their_own
     assert!(ask(&store, remove("bob@example.org")).await.is_err());
     ask(&store, remove("alice@example.org")).await.unwrap();
     ask(&store, make(Some("alice.garden@example.org"))).await.unwrap();
+}
+
+#[tokio::test]
+async fn r02_an_account_demands_what_an_alias_may() {
+    let store = stage().await;
+    let rules = |terms| {
+        Request::Account(AccountRequest::Rules { address: address("alice@example.org"), terms: Box::new(terms) })
+    };
+    let inside = Terms { internal_only: Some(true), message_octets_max: Edit::Set(1000), ..Terms::default() };
+    let Ok(Response::Account(view)) = ask(&store, rules(inside)).await else { panic!() };
+    assert!(view.rules.internal_only);
+    assert!(told(&store, explain("alice@example.org", None, None)).await.contains("550 5.7.1"));
+    let large = explain("alice@example.org", Some("bob@example.org"), Some(1001));
+    assert!(told(&store, large).await.contains("552 5.2.3"));
+    let own = Request::Explain {
+        from: ReversePath::Address(address("bob@example.org")),
+        to: address("alice@example.org"),
+        account: Some(address("bob@example.org")),
+        octets: None,
+    };
+    assert!(told(&store, own).await.ends_with("accepted\n"));
+    let forged = told(&store, explain("alice@example.org", Some("bob@example.org"), None)).await;
+    assert!(forged.contains("may not send as zoe@far.example"), "{forged}");
+    let bad = Terms { expires: Edit::Set("soon".to_owned()), ..Terms::default() };
+    assert!(ask(&store, rules(bad)).await.is_err());
+    let away = Terms { when_away: Edit::Set(address("bob@example.org")), ..Terms::default() };
+    assert!(said(ask(&store, rules(away)).await).contains("no fall-back"));
 }

@@ -5,13 +5,16 @@
 
 use bytes::Bytes;
 use imap_wire::response::{self, Code};
-use imap_wire::{AfterRefusal, Announcement, Append, Ticket, precompute};
+use imap_wire::{AfterRefusal, Announcement, Append, MailboxName, Ticket, precompute};
 use mail::InternalDate;
 use message::Scanner;
+use routing::Rights;
+use routing::namespace::Place;
 use storage::StorageError;
 use storage::blobs::BlobWriter;
 use storage::messages::NewMessage;
 
+use crate::access::{Target, refusal};
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
 
@@ -37,13 +40,14 @@ impl Session {
         let Some(mailbox) = &announcement.mailbox else {
             return Ok(Err(Answer::bad("The mailbox name can't be read")));
         };
-        let account = self.account()?;
+        let target = match self.target_of(mailbox).await? {
+            Ok(target) => target,
+            Err(answer) => return Ok(Err(answer)),
+        };
         let store = &self.server.store;
-        if store.mailbox_by_name(account, mailbox.as_str()).await?.is_none() {
-            return Ok(Err(try_create()));
-        }
-        if let Some(quota) = self.user.as_ref().and_then(|user| user.account.quota_octets) {
-            let used = store.mailboxes(account).await?.iter().fold(0u64, |sum, row| sum.saturating_add(row.octets));
+        let quota = store.directory().account_by_id(target.owner).and_then(|owner| owner.quota_octets);
+        if let Some(quota) = quota {
+            let used = store.usage(target.owner).await?.octets;
             if used.saturating_add(announcement.size) > quota {
                 return Ok(Err(Answer::of(&StorageError::OverQuota)));
             }
@@ -113,10 +117,10 @@ impl Session {
         if structure.size == 0 {
             return Ok(Answer::no(Code::Cannot, "The message is empty"));
         }
-        let account = self.account()?;
         let store = self.server.store.clone();
-        let Some(target) = store.mailbox_by_name(account, append.mailbox.as_str()).await? else {
-            return Ok(try_create());
+        let target = match self.target_of(&append.mailbox).await? {
+            Ok(target) => target,
+            Err(answer) => return Ok(answer),
         };
         let blob = writer.finish();
         let now = store.now();
@@ -130,13 +134,26 @@ impl Session {
             record: precompute::record(&structure).ok().map(|record| Bytes::from(record.encode())),
         };
         let octets = message.octets;
-        let deposited = match store.append(account, target.id, blob, message).await {
+        let deposited = match store.append_by(target.end(), blob, message).await {
             Err(StorageError::NoSuchMailbox) => return Ok(try_create()),
             done => done?.value,
         };
         metrics::counter!("relais_imap_appended_octets_total").increment(octets);
         let code = Code::AppendUid { uid_validity: deposited.uid_validity.0, uid: deposited.uid.0 };
         Ok(Answer::ok("Appended").with(code))
+    }
+}
+
+impl Session {
+    /// The mailbox that messages shall go to; the inner error is the answer when they can't (RFC 4314 §4: the right `i`).
+    pub(crate) async fn target_of(&mut self, mailbox: &MailboxName) -> Result<Result<Target, Answer>, Fault> {
+        match self.find(mailbox.as_str()).await? {
+            Some(target) if target.access.rights.has(Rights::INSERT) => Ok(Ok(target)),
+            Some(target) => Ok(Err(refusal(target.access.rights))),
+            // What can't be seen can't be created either, as far as anyone is told.
+            None if self.place(mailbox.as_str())? != Place::Own => Ok(Err(Answer::of(&StorageError::NoSuchMailbox))),
+            None => Ok(Err(try_create())),
+        }
     }
 }
 

@@ -2,11 +2,13 @@
 
 use imap_wire::response::{self, Code, Condition};
 use imap_wire::{NumberSet, Transfer};
-use mail::{MailboxId, Uid, UidValidity};
+use mail::{Uid, UidValidity};
+use routing::Rights;
 use storage::StorageError;
 use storage::limits::TRANSACTION_ROWS_MAX;
 use storage::messages::ExpungeScope;
 
+use crate::access::{Target, no_right};
 use crate::commands::append::try_create;
 use crate::commands::store::read_only;
 use crate::fault::{Answer, Fault};
@@ -22,7 +24,10 @@ impl Session {
             Err(answer) => return Ok(answer),
         };
         let from = self.key()?;
-        let copied = self.server.store.copy(from, uids, (from.0, target)).await;
+        if self.leaves_home(&target)? {
+            return self.transfer(uids, &target, false).await;
+        }
+        let copied = self.server.store.copy(from, uids, (from.0, target.row.id)).await;
         match copied {
             Err(StorageError::NoSuchMailbox) => Ok(try_create()),
             copied => Ok(match copy_uid(&copied?.value) {
@@ -37,15 +42,22 @@ impl Session {
         if self.selected()?.read_only {
             return Ok(read_only());
         }
+        // RFC 6851 §4.4: MOVE takes away as STORE and EXPUNGE do.
+        if !self.selected()?.access.rights.has(Rights::DELETE.with(Rights::EXPUNGE)) {
+            return Ok(no_right());
+        }
         let (uids, target) = match self.weigh_transfer(transfer).await? {
             Ok(weighed) => weighed,
             Err(answer) => return Ok(answer),
         };
         let (account, from) = self.key()?;
+        if self.leaves_home(&target)? {
+            return self.transfer(uids, &target, true).await;
+        }
         let store = self.server.store.clone();
         let (mut validity, mut pairs, mut failure) = (UidValidity(0), Vec::new(), None);
         for some in uids.chunks(MOVES_PER_STEP) {
-            match store.move_messages(account, from, some.to_vec(), target, ExpungeScope::All).await {
+            match store.move_messages(account, from, some.to_vec(), target.row.id, ExpungeScope::All).await {
                 Ok(moved) => {
                     validity = moved.value.0;
                     pairs.extend(moved.value.1);
@@ -70,10 +82,10 @@ impl Session {
     }
 
     /// Which messages, and where to; the inner error is the answer when that can't be.
-    async fn weigh_transfer(&mut self, transfer: &Transfer) -> Result<Result<(Vec<Uid>, MailboxId), Answer>, Fault> {
-        let account = self.account()?;
-        let Some(target) = self.server.store.mailbox_by_name(account, transfer.mailbox.as_str()).await? else {
-            return Ok(Err(try_create()));
+    async fn weigh_transfer(&mut self, transfer: &Transfer) -> Result<Result<(Vec<Uid>, Target), Answer>, Fault> {
+        let target = match self.target_of(&transfer.mailbox).await? {
+            Ok(target) => target,
+            Err(answer) => return Ok(Err(answer)),
         };
         let wanted = match self.wanted(&transfer.set, transfer.uid)? {
             Ok(wanted) => wanted,
@@ -86,7 +98,45 @@ impl Session {
         if !transfer.uid && uids.iter().any(|uid| view.is_gone(*uid)) {
             return Ok(Err(Answer::of(&StorageError::Expunged)));
         }
-        Ok(Ok((uids, target.id)))
+        Ok(Ok((uids, target)))
+    }
+
+    /// Whether another account's mailbox is one of the two.
+    fn leaves_home(&mut self, target: &Target) -> Result<bool, Fault> {
+        let account = self.account()?;
+        Ok(target.owner != account || self.selected()?.owner != account)
+    }
+
+    /// Copies or moves from or to another account's mailbox, with the flags that may be set there. A COPY is one
+    /// transaction; a long MOVE takes several, each of which leaves every message in exactly one of the mailboxes.
+    async fn transfer(&mut self, uids: Vec<Uid>, target: &Target, remove: bool) -> Result<Answer, Fault> {
+        let from = self.end()?;
+        let store = self.server.store.clone();
+        let step = if remove { MOVES_PER_STEP } else { uids.len().max(1) };
+        let (mut validity, mut pairs, mut failure) = (UidValidity(0), Vec::new(), None);
+        for some in uids.chunks(step) {
+            match store.transfer(from, some.to_vec(), target.end(), remove).await {
+                Ok(done) => {
+                    validity = done.value.0;
+                    pairs.extend(done.value.1);
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        let code = copy_uid(&(validity, pairs));
+        if let Some(code) = code.as_ref().filter(|_| remove) {
+            response::untagged(self.connection.out(), Condition::Ok, Some(code), "Moved");
+        }
+        match (failure, code, remove) {
+            (Some(StorageError::NoSuchMailbox), ..) => Ok(Answer::of(&StorageError::NoSuchMailbox)),
+            (Some(error), ..) => Err(error.into()),
+            (None, Some(code), false) => Ok(Answer::ok("Copied").with(code)),
+            (None, Some(_), true) => Ok(Answer::ok("Done")),
+            (None, None, _) => Ok(Answer::ok("Nothing to copy or move")),
+        }
     }
 }
 

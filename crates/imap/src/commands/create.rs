@@ -2,16 +2,28 @@
 
 use imap_wire::response::Code;
 use imap_wire::{Create, MailboxName};
+use mail::AccountId;
+use routing::Rights;
+use routing::namespace::{OTHER_USERS, Place, SHARED};
+use storage::StorageError;
 
-use crate::engine::pattern::DELIMITER;
+use crate::access::{access, refusal};
+use crate::engine::pattern::{DELIMITER, ancestors};
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
 
 impl Session {
     pub(crate) async fn create(&mut self, create: Create) -> Result<Answer, Fault> {
-        let account = self.account()?;
         // RFC 3501 §6.3.3: a trailing delimiter only announces children.
         let name = create.mailbox.as_str().trim_end_matches(DELIMITER).to_owned();
+        let (account, name, by_owner) = match self.place(&name)? {
+            Place::Own => (self.account()?, name, true),
+            Place::Nowhere => return Ok(Answer::of(&StorageError::NoSuchMailbox)),
+            Place::Foreign { owner, name } => match self.may_create(owner, &name).await? {
+                Ok(()) => (owner, name, false),
+                Err(answer) => return Ok(answer),
+            },
+        };
         let mut uses = create.special_uses;
         uses.dedup();
         let special_use = uses.pop();
@@ -23,7 +35,7 @@ impl Session {
         {
             return Ok(Answer::no(Code::UseAttr, "Another mailbox has that special use"));
         }
-        self.server.store.create_mailbox(account, &name, special_use).await?;
+        self.server.store.create_mailbox_by(account, &name, special_use, by_owner).await?;
         Ok(Answer::ok("Created"))
     }
 
@@ -31,7 +43,51 @@ impl Session {
     pub(crate) async fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<Answer, Fault> {
         let account = self.account()?;
         let to = to.as_str().trim_end_matches(DELIMITER);
-        self.server.store.rename_mailbox(account, from.as_str(), to).await?;
+        match (self.place(from.as_str())?, self.place(to)?) {
+            // `Shared` itself may be made, but nothing moved there: it could hide behind others' mailboxes.
+            (Place::Own, Place::Own) if to == SHARED || to == OTHER_USERS => {
+                return Ok(Answer::no(Code::Cannot, "That name is for others' mailboxes"));
+            }
+            (Place::Own, Place::Own) => self.server.store.rename_mailbox(account, from.as_str(), to).await?,
+            (Place::Foreign { owner, name }, Place::Foreign { owner: other, name: new }) if owner == other => {
+                let target = match self.find_with(from.as_str(), Rights::DELETE_MAILBOX).await? {
+                    Ok(target) => target,
+                    Err(answer) => return Ok(answer),
+                };
+                if target.row.name == "INBOX" {
+                    return Ok(Answer::no(Code::Cannot, "The INBOX of an account can't be renamed by others"));
+                }
+                if let Err(answer) = self.may_create(owner, &new).await? {
+                    return Ok(answer);
+                }
+                self.server.store.rename_mailbox(owner, &name, &new).await?
+            }
+            (Place::Nowhere, _) => return Ok(Answer::of(&StorageError::NoSuchMailbox)),
+            (Place::Foreign { .. }, _) if self.find(from.as_str()).await?.is_none() => {
+                return Ok(Answer::of(&StorageError::NoSuchMailbox));
+            }
+            _ => {
+                let text = "A mailbox stays with its account: make one there and move the messages";
+                return Ok(Answer::no(Code::Cannot, text));
+            }
+        };
         Ok(Answer::ok("Renamed"))
+    }
+
+    /// RFC 4314 §4: a new mailbox needs the right `k` to the nearest one above it that exists. At the first level of an
+    /// account that is its INBOX, under whose name others see the account.
+    async fn may_create(&mut self, owner: AccountId, name: &str) -> Result<Result<(), Answer>, Fault> {
+        let account = self.account()?;
+        let store = self.server.store.clone();
+        let mut above: Vec<&str> = ancestors(name).collect();
+        above.insert(0, "INBOX");
+        for parent in above.into_iter().rev() {
+            if let Some(row) = store.mailbox_by_name(owner, parent).await? {
+                let access = access(&store, owner, row.id, account).await?;
+                let may = access.rights.has(Rights::CREATE);
+                return Ok(if may { Ok(()) } else { Err(refusal(access.rights)) });
+            }
+        }
+        Ok(Err(Answer::of(&StorageError::NoSuchMailbox)))
     }
 }

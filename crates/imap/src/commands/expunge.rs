@@ -2,8 +2,10 @@
 
 use imap_wire::{NumberSet, SequenceSet};
 use mail::{SystemFlags, Uid};
+use routing::Rights;
 use storage::messages::ExpungeScope;
 
+use crate::access::no_right;
 use crate::commands::store::read_only;
 use crate::fault::{Answer, Fault};
 use crate::limits::ROWS_PER_PAGE;
@@ -14,6 +16,9 @@ impl Session {
     pub(crate) async fn expunge(&mut self, uids: Option<&SequenceSet>) -> Result<Answer, Fault> {
         if self.selected()?.read_only {
             return Ok(read_only());
+        }
+        if !self.selected()?.access.rights.has(Rights::EXPUNGE) {
+            return Ok(no_right());
         }
         let max = self.selected()?.view.map().max_uid();
         let scope = uids.map(|set| set.resolve(max));

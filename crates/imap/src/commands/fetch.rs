@@ -8,6 +8,7 @@ use imap_wire::response::{Code, FetchResponse};
 use imap_wire::{Fetch, FetchItem, NumberSet, Partial, Section, SectionText};
 use mail::{Flags, ModSeq, SequenceNumber, SystemFlags, Uid};
 use message::{ByteRange, PartTable, RecordView, header_fields};
+use routing::Rights;
 use storage::blobs::BlobReader;
 use storage::messages::FlagChange;
 use storage::rows::MessageRow;
@@ -49,7 +50,9 @@ impl Session {
             Ok(wanted) => wanted,
             Err(answer) => return Ok(answer),
         };
-        let plan = Plan::new(fetch, self.selected()?.read_only);
+        let selected = self.selected()?;
+        // RFC 4314 §4: without the right `s`, FETCH sets no \Seen.
+        let plan = Plan::new(fetch, selected.read_only || !selected.access.rights.has(Rights::SEEN));
         self.refresh_row().await?;
         let wanted = match plan.changed_since {
             Some(since) => self.changed_since(since, &wanted).await?,
@@ -69,7 +72,8 @@ impl Session {
     /// Those of the wanted that changed, from the change index: costs what changed, not what is there (RFC 7162 §3.1.4.1).
     async fn changed_since(&mut self, since: ModSeq, wanted: &NumberSet) -> Result<NumberSet, Fault> {
         let key = self.key()?;
-        let mut changed = Vec::new();
+        let Some(own) = self.own_changes_since(since)? else { return Ok(wanted.clone()) };
+        let mut changed: Vec<u32> = own.into_iter().map(|uid| uid.0).filter(|uid| wanted.contains(*uid)).collect();
         let mut last = None;
         loop {
             let page = self.server.store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await?;
@@ -90,7 +94,7 @@ impl Session {
         let mut found = 0usize;
         let mut from = Some(first);
         while let Some(first) = from {
-            let mut rows = store.messages(key.0, key.1, first, last, page).await?;
+            let mut rows = self.rows(first, last, page).await?;
             from = rows.last().and_then(|row| row.uid.next()).filter(|next| rows.len() == page && *next <= last);
             if let Some(since) = plan.changed_since {
                 rows.retain(|row| row.modseq > since);

@@ -16,6 +16,7 @@ impl Session {
         self.connection.framer.expect_line();
         response::continuation(self.connection.out(), "idling");
         loop {
+            self.leave_if_shut_out()?;
             match Box::pin(self.sync(Sync::All, false)).await {
                 Err(Fault::Storage(error)) => {
                     // The store may be well again when the next ring comes; the client loses nothing by waiting.

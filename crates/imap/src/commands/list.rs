@@ -6,21 +6,43 @@ use std::collections::BTreeMap;
 
 use imap_wire::response::{self, Code, ListAttribute, ListEntry};
 use imap_wire::{List, MailboxName};
+use mail::AccountId;
+use routing::Rights;
+use routing::namespace::is_foreign;
 use storage::rows::MailboxRow;
 
+use crate::access::{MailboxAccess, Target};
 use crate::engine::pattern::{DELIMITER, Pattern, ancestors};
 use crate::fault::{Answer, Fault};
 use crate::limits::LIST_NAMES_PER_TURN;
 use crate::session::{ENCODING, Session};
 
+/// A mailbox under the name that it is listed by.
+struct Listed<'a> {
+    name: &'a str,
+    owner: AccountId,
+    row: &'a MailboxRow,
+    access: MailboxAccess,
+}
+
 /// One name and what is known of it.
 #[derive(Default)]
 struct Node<'a> {
-    mailbox: Option<&'a MailboxRow>,
+    mailbox: Option<&'a Listed<'a>>,
     has_children: bool,
     subscribed: bool,
     /// A name below it is subscribed.
     subscribed_below: bool,
+}
+
+impl<'a> Listed<'a> {
+    fn own(owner: AccountId, row: &'a MailboxRow) -> Self {
+        Self { name: &row.name, owner, row, access: MailboxAccess::OWNER }
+    }
+
+    fn foreign(name: &'a str, target: &'a Target) -> Self {
+        Self { name, owner: target.owner, row: &target.row, access: target.access }
+    }
 }
 
 impl Session {
@@ -40,7 +62,32 @@ impl Session {
         let wants_subscriptions = list.selection.subscribed || list.returns.subscribed;
         let subscriptions =
             if wants_subscriptions { self.server.store.subscriptions(account).await? } else { Vec::new() };
-        let nodes = tree(&rows, &subscriptions, list.selection.subscribed);
+        let foreign = self.foreign_mailboxes().await?;
+        let (theirs, mine): (Vec<String>, Vec<String>) = subscriptions.into_iter().partition(|name| is_foreign(name));
+        let own: Vec<Listed<'_>> = rows.iter().map(|row| Listed::own(account, row)).collect();
+        let others: Vec<Listed<'_>> = foreign.iter().map(|(name, target)| Listed::foreign(name, target)).collect();
+        let subscribed = list.selection.subscribed;
+        // One's own come first: clients take the first mailbox with a special use as theirs.
+        let mut own = tree(&own, &mine, subscribed);
+        let mut others = tree(&others, &theirs, subscribed);
+        // `Shared` may be a mailbox of one's own besides being above others'.
+        for (name, above) in own.iter_mut() {
+            if let Some(same) = others.remove(name) {
+                above.has_children |= same.has_children;
+                above.subscribed_below |= same.subscribed_below;
+            }
+        }
+        self.tell_names(list, &patterns, own).await?;
+        self.tell_names(list, &patterns, others).await?;
+        Ok(Answer::ok("Listed"))
+    }
+
+    async fn tell_names(
+        &mut self,
+        list: &List,
+        patterns: &[Pattern],
+        nodes: BTreeMap<&str, Node<'_>>,
+    ) -> Result<(), Fault> {
         for (at, (name, node)) in nodes.iter().enumerate() {
             if at % LIST_NAMES_PER_TURN == 0 {
                 tokio::task::yield_now().await;
@@ -54,12 +101,14 @@ impl Session {
             let attributes = attributes(list, node);
             let entry = entry(&attributes, &mailbox, child_subscribed);
             response::list(self.connection.out(), &entry, ENCODING);
-            if let (Some(items), Some(row)) = (&list.returns.status, node.mailbox) {
-                self.tell_status(&mailbox, row, items).await?;
+            // RFC 5819 §2: no STATUS of what can't be opened.
+            let readable = node.mailbox.filter(|listed| listed.access.rights.has(Rights::READ));
+            if let (Some(items), Some(listed)) = (&list.returns.status, readable) {
+                self.tell_status(&mailbox, listed.owner, listed.row, listed.access.person, items).await?;
             }
             self.connection.flush_some().await?;
         }
-        Ok(Answer::ok("Listed"))
+        Ok(())
     }
 
     /// Subscribed names, whether or not a mailbox has them.
@@ -68,7 +117,12 @@ impl Session {
         let account = self.account()?;
         // Whether the name is only there because something below it is subscribed.
         let mut found: BTreeMap<&str, bool> = BTreeMap::new();
-        let names = self.server.store.subscriptions(account).await?;
+        let mut names = self.server.store.subscriptions(account).await?;
+        if names.iter().any(|name| is_foreign(name)) {
+            // RFC 4314 §4: of others' mailboxes those that may be looked up.
+            let foreign = self.foreign_mailboxes().await?;
+            names.retain(|name| !is_foreign(name) || foreign.contains_key(name));
+        }
         for name in &names {
             if pattern.matches(name) {
                 found.insert(name, false);
@@ -93,11 +147,15 @@ fn too_complex() -> Answer {
 }
 
 /// Every name there is, and every name above one.
-fn tree<'a>(rows: &'a [MailboxRow], subscriptions: &'a [String], subscribed_only: bool) -> BTreeMap<&'a str, Node<'a>> {
+fn tree<'a>(
+    mailboxes: &'a [Listed<'a>],
+    subscriptions: &'a [String],
+    subscribed_only: bool,
+) -> BTreeMap<&'a str, Node<'a>> {
     let mut nodes: BTreeMap<&str, Node<'_>> = BTreeMap::new();
-    for row in rows {
-        nodes.entry(&row.name).or_default().mailbox = Some(row);
-        for above in ancestors(&row.name) {
+    for listed in mailboxes {
+        nodes.entry(listed.name).or_default().mailbox = Some(listed);
+        for above in ancestors(listed.name) {
             nodes.entry(above).or_default().has_children = true;
         }
     }
@@ -117,7 +175,7 @@ fn tree<'a>(rows: &'a [MailboxRow], subscriptions: &'a [String], subscribed_only
 
 /// RFC 5258 §3.1: the selection options.
 fn is_selected(list: &List, node: &Node<'_>, child_subscribed: bool) -> bool {
-    let special = node.mailbox.is_some_and(|row| row.special_use.is_some());
+    let special = node.mailbox.is_some_and(|listed| listed.row.special_use.is_some());
     (!list.selection.subscribed || node.subscribed || child_subscribed) && (!list.selection.special_use || special)
 }
 
@@ -133,7 +191,7 @@ fn attributes(list: &List, node: &Node<'_>) -> Vec<ListAttribute> {
     if node.subscribed {
         attributes.push(ListAttribute::Subscribed);
     }
-    attributes.extend(node.mailbox.and_then(|row| row.special_use).map(ListAttribute::Use));
+    attributes.extend(node.mailbox.and_then(|listed| listed.row.special_use).map(ListAttribute::Use));
     attributes
 }
 

@@ -1,5 +1,6 @@
 //! The commands, one file each (small siblings share one). A handler says its untagged responses and returns the tagged one.
 
+mod acl;
 pub(crate) mod append;
 mod authenticate;
 mod copy;

@@ -114,7 +114,7 @@ impl Session {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {
                 let last = Uid(*range.end());
-                let rows = store.messages(key.0, key.1, first, last, ROWS_PER_PAGE).await?;
+                let rows = self.rows(first, last, ROWS_PER_PAGE).await?;
                 self.refresh_keywords(&rows).await?;
                 for row in &rows {
                     let selected = self.selected()?;

@@ -2,11 +2,13 @@
 
 use imap_wire::response::{self, Code, Condition};
 use imap_wire::{Flag, NumberSet, Select};
-use mail::{AccountId, MailboxId, Uid};
+use mail::{AccountId, Flags, MailboxId, Uid};
+use routing::Rights;
 use storage::limits::KEYWORDS_MAX;
 use storage::rows::MailboxRow;
 use storage::{StorageError, Store};
 
+use crate::access::{MailboxAccess, Target};
 use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault};
 use crate::session::{Selected, Session};
@@ -19,27 +21,42 @@ impl Session {
         if select.condstore {
             self.know_modseqs();
         }
-        let account = self.account()?;
+        let target = match self.find_with(select.mailbox.as_str(), Rights::READ).await? {
+            Ok(target) => target,
+            Err(answer) => return Ok(answer),
+        };
+        let Target { owner, row: MailboxRow { id, .. }, access } = target;
         let store = self.server.store.clone();
-        let found = store.mailbox_by_name(account, select.mailbox.as_str()).await?;
-        let id = found.ok_or(StorageError::NoSuchMailbox)?.id;
         // First the watch, then the reading: what changes in between rings.
-        let watch = self.server.bus.watch_mailbox(account, id);
-        let member = self.server.views.join(account, id);
-        let (view, row) = loaded(&store, account, id, &member).await?;
+        let watch = self.server.bus.watch_mailbox(owner, id);
+        let member = self.server.views.join(owner, id);
+        let (view, row) = loaded(&store, owner, id, &member).await?;
+        let looks_only = select.read_only || access.is_read_only();
         let map = view.map();
         let recent_from =
-            if select.read_only { row.recent_from } else { self.claim_recent(&row, map.max_uid()).await? };
+            if looks_only { row.recent_from } else { self.claim_recent(owner, &row, map.max_uid()).await? };
         let recent = from_uid(recent_from, map.max_uid());
-        let unseen = if row.unseen == 0 { None } else { first_unseen(&store, (account, id), map).await? };
+        let reading = match access.person {
+            Some(person) => Some(store.person_seen(owner, id, person).await?),
+            None => None,
+        };
+        let unseen = match &reading {
+            Some(reading) => {
+                let all = NumberSet::from_ranges([1..=map.max_uid()]);
+                map.existing(&all).find(|uid| !reading.seen.contains(*uid))
+            }
+            None if row.unseen == 0 => None,
+            None => first_unseen(&store, (owner, id), map).await?,
+        };
         let unseen = unseen.and_then(|uid| map.sequence_of(uid));
 
         let out = self.connection.out();
         let flags = all_flags(&row);
         response::flags(out, &flags);
-        let permanent = Code::PermanentFlags {
-            flags: if select.read_only { Vec::new() } else { flags },
-            new_keywords: !select.read_only && row.keywords.len() < KEYWORDS_MAX,
+        let permanent = if select.read_only {
+            Code::PermanentFlags { flags: Vec::new(), new_keywords: false }
+        } else {
+            permanent_flags(&row, access)
         };
         response::untagged(out, Condition::Ok, Some(&permanent), "Flags that last");
         response::exists(out, map.messages());
@@ -52,8 +69,20 @@ impl Session {
         response::untagged(out, Condition::Ok, Some(&Code::HighestModSeq(view.modseq().0)), "Highest");
         let keywords_told = row.keywords.len();
         let read_only = select.read_only;
-        self.selected = Some(Box::new(Selected { row, read_only, view, recent, keywords_told, member, watch }));
-        Ok(if read_only {
+        self.selected = Some(Box::new(Selected {
+            owner,
+            access,
+            reading,
+            row,
+            read_only,
+            view,
+            recent,
+            keywords_told,
+            member,
+            watch,
+        }));
+        // RFC 4314 §5.2: READ-ONLY also for who may change nothing that others see.
+        Ok(if looks_only {
             Answer::ok("Examined").with(Code::ReadOnly)
         } else {
             Answer::ok("Selected").with(Code::ReadWrite)
@@ -62,9 +91,8 @@ impl Session {
 
     /// The first message that is `\Recent` here; those up to `max`, which the client is told of, are so for no other session.
     /// A store that can't be written to doesn't keep anyone from reading.
-    async fn claim_recent(&mut self, row: &MailboxRow, max: u32) -> Result<Uid, Fault> {
-        let account = self.account()?;
-        match self.server.store.claim_recent(account, row.id, Uid(max.saturating_add(1))).await {
+    async fn claim_recent(&mut self, owner: AccountId, row: &MailboxRow, max: u32) -> Result<Uid, Fault> {
+        match self.server.store.claim_recent(owner, row.id, Uid(max.saturating_add(1))).await {
             Err(error) if error.is_temporary() => Ok(row.recent_from),
             claimed => Ok(claimed?),
         }
@@ -73,12 +101,12 @@ impl Session {
     /// New messages are `\Recent` for the session that hears of them first.
     pub(crate) async fn claim_arrived(&mut self) -> Result<(), Fault> {
         let selected = self.selected()?;
-        if selected.read_only {
+        if selected.read_only || selected.access.is_read_only() {
             return Ok(());
         }
-        let row = selected.row.clone();
+        let (owner, row) = (selected.owner, selected.row.clone());
         let max = selected.view.map().max_uid();
-        let from = self.claim_recent(&row, max).await?;
+        let from = self.claim_recent(owner, &row, max).await?;
         let selected = self.selected()?;
         let before = selected.recent.ranges().iter().cloned();
         let claimed = from_uid(from, max);
@@ -88,7 +116,9 @@ impl Session {
 
     /// RFC 3501 §6.4.2: removes messages with `\Deleted` without telling, then leaves.
     pub(crate) async fn close(&mut self) -> Result<Answer, Fault> {
-        if !self.selected()?.read_only {
+        let selected = self.selected()?;
+        // RFC 4314 §4: who may not expunge closes all the same.
+        if !selected.read_only && selected.access.rights.has(Rights::EXPUNGE) {
             self.remove_deleted(None).await?;
         }
         self.selected = None;
@@ -118,18 +148,34 @@ async fn loaded(
     member: &Member,
 ) -> Result<(SessionView, MailboxRow), StorageError> {
     let mut tries = 0;
+    let mut before = None;
     loop {
-        let view = member.load(store).await?;
+        let mut view = member.load(store).await?;
         let row = store.mailbox(account, id).await?.ok_or(StorageError::NoSuchMailbox)?;
         tries += 1;
+        // Nothing has changed since before the view was read: it knows all that concerns it up to here.
+        if before == Some(row.highest_modseq) {
+            view.advance(row.highest_modseq);
+        }
         if row.highest_modseq == view.modseq() || tries >= LOADS_MAX {
             return Ok((view, row));
         }
+        before = Some(row.highest_modseq);
     }
 }
 
 /// How often SELECT looks again when the mailbox changes under its eyes.
 const LOADS_MAX: u32 = 4;
+
+/// The flags that somebody may change for good (RFC 4314 §5.1.1).
+pub(crate) fn permanent_flags(row: &MailboxRow, access: MailboxAccess) -> Code {
+    let mask = access.by().mask;
+    let flags = all_flags(row).into_iter().filter(|flag| {
+        let flag: Flags = [flag.clone()].into_iter().collect();
+        mask.filter(flag.clone()) == flag
+    });
+    Code::PermanentFlags { flags: flags.collect(), new_keywords: mask.keywords && row.keywords.len() < KEYWORDS_MAX }
+}
 
 /// System flags and the mailbox's keywords.
 pub(crate) fn all_flags(row: &MailboxRow) -> Vec<Flag> {

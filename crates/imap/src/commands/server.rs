@@ -5,6 +5,7 @@ use imap_wire::response::{self, Namespace};
 
 use crate::engine::pattern::DELIMITER;
 use crate::fault::{Answer, Lost};
+use crate::foreign::prefixes;
 use crate::session::{ENCODING, Session};
 
 impl Session {
@@ -44,9 +45,10 @@ impl Session {
     }
 
     pub(crate) fn namespace(&mut self) -> Answer {
-        let personal = [Namespace { prefix: "", delimiter: DELIMITER }];
-        response::namespace(self.connection.out(), ENCODING, &personal, &[], &[]);
-        Answer::ok("One namespace, yours")
+        let [others, shared] = prefixes();
+        let space = |prefix| [Namespace { prefix, delimiter: DELIMITER }];
+        response::namespace(self.connection.out(), ENCODING, &space(""), &space(&others), &space(&shared));
+        Answer::ok("Yours, other users', shared ones")
     }
 
     pub(crate) fn starttls(&mut self) -> Answer {

@@ -3,8 +3,9 @@
 use imap_wire::response::{self, StatusData};
 use imap_wire::{MailboxName, StatusItem};
 use mail::{AccountId, Uid};
+use routing::Rights;
+use storage::Store;
 use storage::rows::MailboxRow;
-use storage::{StorageError, Store};
 
 use crate::fault::{Answer, Fault};
 use crate::limits::ROWS_PER_PAGE;
@@ -12,10 +13,11 @@ use crate::session::{ENCODING, Session};
 
 impl Session {
     pub(crate) async fn status(&mut self, mailbox: &MailboxName, items: &[StatusItem]) -> Result<Answer, Fault> {
-        let account = self.account()?;
-        let row = self.server.store.mailbox_by_name(account, mailbox.as_str()).await?;
-        let row = row.ok_or(StorageError::NoSuchMailbox)?;
-        self.tell_status(mailbox, &row, items).await?;
+        let target = match self.find_with(mailbox.as_str(), Rights::READ).await? {
+            Ok(target) => target,
+            Err(answer) => return Ok(answer),
+        };
+        self.tell_status(mailbox, target.owner, &target.row, target.access.person, items).await?;
         Ok(Answer::ok("Status told"))
     }
 
@@ -23,18 +25,23 @@ impl Session {
     pub(crate) async fn tell_status(
         &mut self,
         mailbox: &MailboxName,
+        owner: AccountId,
         row: &MailboxRow,
+        person: Option<AccountId>,
         items: &[StatusItem],
     ) -> Result<(), Fault> {
-        let account = self.account()?;
+        let unseen = match person.filter(|_| items.contains(&StatusItem::Unseen)) {
+            Some(person) => self.server.store.person_seen(owner, row.id, person).await?.unseen_of(row),
+            None => row.unseen,
+        };
         let mut data = Vec::with_capacity(items.len());
         for item in items {
             data.push(match item {
                 StatusItem::Messages => StatusData::Messages(row.messages),
-                StatusItem::Recent => StatusData::Recent(recent(&self.server.store, account, row).await?),
+                StatusItem::Recent => StatusData::Recent(recent(&self.server.store, owner, row).await?),
                 StatusItem::UidNext => StatusData::UidNext(row.uid_next.0),
                 StatusItem::UidValidity => StatusData::UidValidity(row.uid_validity.0),
-                StatusItem::Unseen => StatusData::Unseen(row.unseen),
+                StatusItem::Unseen => StatusData::Unseen(unseen),
                 StatusItem::Deleted => StatusData::Deleted(row.deleted),
                 StatusItem::Size => StatusData::Size(row.octets),
                 StatusItem::HighestModSeq => {

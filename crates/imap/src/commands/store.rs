@@ -6,6 +6,7 @@ use mail::{Flags, ModSeq, Uid};
 use storage::messages::{FlagChange, FlagsChanged};
 use storage::rows::MessageRow;
 
+use crate::access::no_right;
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
 
@@ -19,6 +20,12 @@ impl Session {
         }
         if store.unchanged_since.is_some() {
             self.know_modseqs();
+        }
+        let mask = self.selected()?.access.by().mask;
+        let named: Flags = store.flags.iter().cloned().collect();
+        // RFC 4314 §4: refused only when none of the flags may be changed.
+        if mask.is_empty() || (named != Flags::default() && mask.filter(named) == Flags::default()) {
+            return Ok(no_right());
         }
         let wanted = match self.wanted(&store.set, store.uid)? {
             Ok(wanted) => wanted,
@@ -71,21 +78,25 @@ impl Session {
         unchanged_since: Option<ModSeq>,
     ) -> Result<FlagsChanged, Fault> {
         let (account, mailbox) = self.key()?;
+        let by = self.selected()?.access.by();
         let done = self
             .server
             .store
             .transact_with(change.durability(), move |tx| {
                 let before = tx.mailbox_row(account, mailbox)?.highest_modseq;
-                let changed = tx.change_flags(account, mailbox, &uids, &change, unchanged_since)?;
+                let changed = tx.change_flags_by(account, mailbox, &uids, &change, unchanged_since, by)?;
                 let row = tx.mailbox_row(account, mailbox)?;
-                Ok((changed, before, row))
+                let seen = by.person.map(|person| tx.person_seen(account, mailbox, person)).transpose()?;
+                Ok((changed, before, row, seen))
             })
             .await?;
-        let (changed, before, row) = done.value;
+        let (changed, before, row, seen) = done.value;
         let selected = self.selected()?;
-        if row.highest_modseq > before {
-            selected.view.made(row.highest_modseq);
+        // One MODSEQ for what all see, one for what this reader alone sees.
+        for modseq in before.0.saturating_add(1)..=row.highest_modseq.0 {
+            selected.view.made(ModSeq(modseq));
         }
+        selected.reading = seen;
         selected.row = row;
         Ok(changed)
     }

@@ -6,7 +6,7 @@ use super::table::StateKind;
 const ALWAYS: [&str; 5] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
 
 /// What a client that has logged in can use.
-const LOGGED_IN: [&str; 15] = [
+const LOGGED_IN: [&str; 17] = [
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -21,6 +21,9 @@ const LOGGED_IN: [&str; 15] = [
     "STATUS=SIZE",
     "SPECIAL-USE",
     "CREATE-SPECIAL-USE",
+    "ACL",
+    // RFC 4314 §2.2: those that RFC 2086 does not have.
+    "RIGHTS=kxte",
     "APPENDLIMIT",
 ];
 

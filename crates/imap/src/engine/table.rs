@@ -84,6 +84,11 @@ pub(crate) fn rule(command: &CommandBody) -> Rule {
         | C::Namespace
         | C::Status { .. }
         | C::Append(_)
+        | C::SetAcl(_)
+        | C::DeleteAcl { .. }
+        | C::GetAcl(_)
+        | C::ListRights { .. }
+        | C::MyRights(_)
         | C::Idle => (Allowed::Authenticated, Sync::All, false),
         C::Close | C::Unselect => (Allowed::Selected, Sync::Nothing, false),
         C::Check => (Allowed::Selected, Sync::All, false),

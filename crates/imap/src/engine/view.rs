@@ -113,6 +113,11 @@ impl SessionView {
         }
     }
 
+    /// Everything up to a MODSEQ has been learnt, whether or not it concerned this session.
+    pub(crate) fn advance(&mut self, modseq: ModSeq) {
+        self.modseq = self.modseq.max(modseq);
+    }
+
     /// What to tell after everything has been learnt. Without `expunges` (RFC 3501 §7.4.1: not while FETCH, STORE or SEARCH
     /// by sequence number is answered) messages that are gone stay in the count.
     pub(crate) fn tell(&mut self, expunges: bool) -> News {

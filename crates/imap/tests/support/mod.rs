@@ -7,6 +7,7 @@
     reason = "tests may; the lints' own exception knows only functions marked as tests"
 )]
 
+pub mod shared;
 pub mod stage;
 
 use std::net::IpAddr;

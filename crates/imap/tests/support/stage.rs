@@ -339,7 +339,12 @@ impl Stage for ImapStage {
             ("cut", "") => {
                 self.clients.remove(&connection);
             }
-            _ => return Err(format!("no such directive: {directive}")),
+            _ => {
+                self.open_house();
+                let house = self.house.as_ref().unwrap();
+                let shared = self.runtime.block_on(house.share(directive));
+                return shared.unwrap_or_else(|| Err(format!("no such directive: {directive}")));
+            }
         }
         Ok(())
     }

@@ -20,10 +20,13 @@ pub(crate) fn row(recipients: &[&str]) -> QueueRow {
         dsn_return: None,
         envelope_id: None,
         smtputf8: false,
+        sender_smtputf8: false,
         body: BodyType::SevenBit,
         blob: BlobHash([7; 32]),
         skip_octets: 0,
         octets: 100,
+        prefix: String::new(),
+        trace: None,
         recipients: recipients.iter().map(recipient).collect(),
         accepted_at: Timestamp(1_000_000),
         attempts: 0,
@@ -122,7 +125,7 @@ fn notify_says_who_hears_what() {
         assert!(decide(&silent, &[outcome], age).reports.is_empty());
     }
     let mut curious = row(&["x@b.example"]);
-    curious.recipients[0].notify = DsnNotify { success: true, failure: false, delay: false };
+    curious.recipients[0].notify = DsnNotify::asked(true, false, false);
     assert_eq!(kinds(&decide(&curious, &[delivered(false)], 0))[0].0, ReportKind::Relayed);
     // The next host tells of it itself.
     assert!(decide(&curious, &[delivered(true)], 0).reports.is_empty());
@@ -159,7 +162,7 @@ fn any_outcome() -> impl Strategy<Value = Option<Outcome>> {
 }
 
 fn any_notify() -> impl Strategy<Value = DsnNotify> {
-    any::<(bool, bool, bool)>().prop_map(|(success, failure, delay)| DsnNotify { success, failure, delay })
+    any::<(bool, bool, bool)>().prop_map(|(success, failure, delay)| DsnNotify::asked(success, failure, delay))
 }
 
 proptest! {

@@ -31,7 +31,7 @@ pub struct DsnFacts<'a> {
     pub retry_until: Timestamp,
     /// `ENVID=` of the message.
     pub envelope_id: Option<&'a str>,
-    /// Whether the message was sent with `SMTPUTF8`.
+    /// Whether the sender said `SMTPUTF8`, and so can read UTF-8 fields and headers.
     pub smtputf8: bool,
     /// What of the message goes back.
     pub returned: Returned<'a>,
@@ -91,7 +91,8 @@ pub fn header_of(start: &[u8]) -> &[u8] {
     start.get(..end).unwrap_or(start)
 }
 
-/// RFC 6533 §3: the `global` types are for addresses and headers that ASCII can't hold.
+/// RFC 6533 §3: the `global` types are for addresses and headers that ASCII can't hold, and for senders who know of
+/// UTF-8. The others get everything in ASCII, or it could not be delivered to them.
 fn needs_utf8(facts: &DsnFacts<'_>) -> bool {
     let header = match facts.returned {
         Returned::Message(bytes) => header_of(bytes),
@@ -101,8 +102,7 @@ fn needs_utf8(facts: &DsnFacts<'_>) -> bool {
         r.address.needs_smtputf8() || r.original.as_ref().is_some_and(|original| !original.address.is_ascii())
     };
     facts.to.needs_smtputf8()
-        || facts.report.recipients.iter().any(in_recipient)
-        || (facts.smtputf8 && !header.is_ascii())
+        || (facts.smtputf8 && (facts.report.recipients.iter().any(in_recipient) || !header.is_ascii()))
 }
 
 fn envelope(to: &Address, body: BodyType, smtputf8: bool) -> Envelope {

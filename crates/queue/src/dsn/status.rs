@@ -5,6 +5,7 @@ use mail::Reply;
 use super::DsnFacts;
 use crate::attempt::{ReportKind, ReportedRecipient};
 use crate::limits::DIAGNOSTIC_OCTETS_MAX;
+use crate::xtext::utf8_xtext;
 
 /// The fields per message, then a group of fields for each recipient, each group behind an empty line.
 pub(super) fn fields(facts: &DsnFacts<'_>, utf8: bool) -> Vec<u8> {
@@ -25,10 +26,10 @@ pub(super) fn fields(facts: &DsnFacts<'_>, utf8: bool) -> Vec<u8> {
 /// RFC 3464 §2.3, in its order.
 fn recipient_fields(out: &mut Fields, facts: &DsnFacts<'_>, recipient: &ReportedRecipient) {
     if let Some(original) = &recipient.original {
-        out.add("Original-Recipient", &format!("{};{}", original.address_type, original.address));
+        out.add_address("Original-Recipient", &original.address_type, &original.address);
     }
     let address_type = if recipient.address.needs_smtputf8() { "utf-8" } else { "rfc822" };
-    out.add("Final-Recipient", &format!("{address_type};{}", recipient.address));
+    out.add_address("Final-Recipient", address_type, &recipient.address.to_string());
     out.add(
         "Action",
         match facts.report.kind {
@@ -70,6 +71,15 @@ struct Fields {
 }
 
 impl Fields {
+    /// A field with an address. Outside the UTF-8 form, one that ASCII can't hold is coded (RFC 6533 §3).
+    fn add_address(&mut self, name: &str, address_type: &str, address: &str) {
+        let coded = if self.utf8 || address.is_ascii() { None } else { Some(utf8_xtext(address)) };
+        match coded.filter(|coded| coded.len() <= CODED_ADDRESS_OCTETS_MAX) {
+            Some(coded) => self.add(name, &format!("utf-8;{coded}")),
+            None => self.add(name, &format!("{address_type};{address}")),
+        }
+    }
+
     /// One field, folded at spaces. A value can't add a line; what is not ASCII becomes `?` outside the UTF-8 form.
     fn add(&mut self, name: &str, value: &str) {
         let shown = |c: char| if c.is_control() || !(self.utf8 || c.is_ascii()) { '?' } else { c };
@@ -90,5 +100,7 @@ impl Fields {
     }
 }
 
+/// One word on one line (RFC 5322 §2.1.1). What the sender called its recipient may be longer, and loses its letters.
+const CODED_ADDRESS_OCTETS_MAX: usize = 900;
 const LINE_PREFERRED: usize = 60;
 const LINE_FOLDED: usize = 76; // RFC 5322 §2.1.1 recommends at most 78.

@@ -145,6 +145,23 @@ fn utf8_addresses_take_the_global_types() {
 }
 
 #[test]
+fn a_sender_who_knows_nothing_of_utf8_gets_ascii() {
+    // RFC 6533 §3: utf-8-addr-xtext, in the types that everybody reads.
+    let mut report = report(ReportKind::Failed, &["josé@b.example"]);
+    report.recipients[0].original =
+        Some(OriginalRecipient { address_type: "utf-8".into(), address: "zoë+x@a.example".into() });
+    let dsn = build_with(&report, "a@a.example", Returned::Header(HEADER), false);
+    assert_eq!(part_types(&dsn.content)[2..], ["message/delivery-status", "text/rfc822-headers"]);
+    let status = &raw_parts(&dsn)[1];
+    assert!(status.contains("Final-Recipient: utf-8;jos\\x{E9}@b.example\r\n"), "{status}");
+    assert!(status.contains("Original-Recipient: utf-8;zo\\x{EB}\\x{2B}x@a.example\r\n"), "{status}");
+    assert!(!dsn.envelope.smtputf8 && dsn.content.is_ascii());
+    // Somebody with such an address does know of it.
+    let dsn = build_with(&report, "zoë@a.example", Returned::Header(HEADER), false);
+    assert!(dsn.envelope.smtputf8 && raw_parts(&dsn)[1].contains("utf-8;josé@b.example\r\n"));
+}
+
+#[test]
 fn eight_bit_content_is_labelled() {
     let message = "Subject: x\r\n\r\ncaf\u{e9}\r\n".as_bytes();
     let dsn =

@@ -3,7 +3,7 @@
 use mail::{AccountId, Address, Domain, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{AddressRules, SharedMailbox, english, utc, yes};
+use super::{AddressRules, OffBoarding, Service, SharedMailbox, english, utc, yes};
 
 /// What a person may do on this server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,7 +12,7 @@ pub enum Role {
     /// Reads and sends mail.
     #[default]
     User,
-    /// Edits the addresses of their own domain.
+    /// Edits the addresses of their own domain, or of [`AccountObject::administers`].
     DomainAdministrator,
     /// Edits everything.
     Administrator,
@@ -64,6 +64,25 @@ pub struct AccountObject {
     /// What it is for.
     #[serde(default)]
     pub note: String,
+    /// The person whom it belongs to (M1): an address or any other name, the same for all mailboxes of that person.
+    /// Empty: named by the account's own address; see [`AccountObject::owner_key`].
+    #[serde(default)]
+    pub owner: String,
+    /// An address elsewhere that hears of changes of the password (M4).
+    #[serde(default)]
+    pub recovery: Option<Address>,
+    /// When the password was set.
+    #[serde(default)]
+    pub password_changed_at: Option<Timestamp>,
+    /// The domains that a domain administrator edits; empty: the one of the primary address (R11).
+    #[serde(default)]
+    pub administers: Vec<Domain>,
+    /// Ways in that are withdrawn (M6).
+    #[serde(default)]
+    pub withdrawn: Vec<Service>,
+    /// Set when the person has left.
+    #[serde(default)]
+    pub off_boarding: Option<Box<OffBoarding>>,
     /// When it was made.
     #[serde(default)]
     pub created_at: Timestamp,
@@ -96,6 +115,13 @@ pub struct Identity {
     pub signature_html: String,
 }
 
+/// The form in which owners are compared: addresses as addresses, other names without regard to case.
+#[must_use]
+pub fn owner_key(owner: &str) -> String {
+    let owner = owner.trim();
+    Address::parse(owner).map_or_else(|_| owner.to_lowercase(), |address| address.canonical().to_string())
+}
+
 impl AccountObject {
     /// A person's account with every field at its default: enabled, without password. The store gives the number.
     #[must_use]
@@ -116,6 +142,12 @@ impl AccountObject {
             identities: Vec::new(),
             rules: AddressRules::default(),
             note: String::new(),
+            owner: String::new(),
+            recovery: None,
+            password_changed_at: None,
+            administers: Vec::new(),
+            withdrawn: Vec::new(),
+            off_boarding: None,
             created_at: Timestamp(0),
         }
     }
@@ -125,5 +157,20 @@ impl AccountObject {
         let local = self.address.local().as_str();
         let further = self.also_in.iter().filter_map(move |domain| Address::new(local, domain.clone()).ok());
         std::iter::once(self.address.clone()).chain(further)
+    }
+    /// What is the same for all mailboxes of one person, whatever the case in which an owner's address was typed.
+    #[must_use]
+    pub fn owner_key(&self) -> String {
+        if self.owner.trim().is_empty() { self.address.canonical().to_string() } else { owner_key(&self.owner) }
+    }
+
+    /// The domains whose objects the account edits as a domain administrator (R11); none for who is not one.
+    #[must_use]
+    pub fn administered(&self) -> Vec<Domain> {
+        match self.role {
+            Role::User | Role::Administrator => Vec::new(),
+            Role::DomainAdministrator if self.administers.is_empty() => vec![self.address.domain().clone()],
+            Role::DomainAdministrator => self.administers.clone(),
+        }
     }
 }

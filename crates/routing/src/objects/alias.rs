@@ -67,6 +67,9 @@ pub struct AliasObject {
     /// Who gets the message as well when every person it leads to is away.
     #[serde(default)]
     pub when_away: Option<Address>,
+    /// Whether the deputies whom they name get it as well when every person it leads to is away.
+    #[serde(default)]
+    pub deputies_when_away: bool,
     /// When it was made.
     #[serde(default)]
     pub created_at: Timestamp,
@@ -84,6 +87,7 @@ impl AliasObject {
             rules: AddressRules::default(),
             made_by: None,
             when_away: None,
+            deputies_when_away: false,
             created_at: Timestamp(0),
         }
     }

@@ -41,6 +41,15 @@ pub struct DomainObject {
     /// `fr` or `en`: the language of what the server writes on the domain's behalf to people it does not know.
     #[serde(default = "english")]
     pub language: String,
+    /// Further domains in which every user of this one has the same local part too (R5). New accounts take them over.
+    #[serde(default)]
+    pub users_also_in: Vec<Domain>,
+    /// Mailboxes in it at the most (M1); `None`: what the server's configuration says, 0: no limit.
+    #[serde(default)]
+    pub accounts_max: Option<u32>,
+    /// Mailboxes in it of one person at the most (M1); `None`: what the server's configuration says, 0: no limit.
+    #[serde(default)]
+    pub accounts_per_owner_max: Option<u32>,
     /// When it was made.
     #[serde(default)]
     pub created_at: Timestamp,
@@ -147,6 +156,9 @@ impl DomainObject {
             alias_of: None,
             time_zone: utc(),
             language: english(),
+            users_also_in: Vec::new(),
+            accounts_max: None,
+            accounts_per_owner_max: None,
             created_at: Timestamp(0),
         }
     }

@@ -3,7 +3,7 @@
 use mail::{AccountId, Address, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{AddressRules, SenderPattern, yes};
+use super::{AddressRules, SenderPattern, Service, yes};
 
 /// Who may write to a group or a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,12 +45,18 @@ pub struct GroupObject {
     /// A disabled group is unknown to senders.
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// Ways in that its members do not have (M6), as long as the group is enabled.
+    #[serde(default)]
+    pub withdrawn: Vec<Service>,
     /// What it demands of who writes to it, beside `posting`.
     #[serde(default)]
     pub rules: AddressRules,
     /// Who gets the message as well when every member is away.
     #[serde(default)]
     pub when_away: Option<Address>,
+    /// Whether the deputies whom they name get it as well when every member is away.
+    #[serde(default)]
+    pub deputies_when_away: bool,
     /// What it is for.
     #[serde(default)]
     pub note: String,
@@ -72,8 +78,10 @@ impl GroupObject {
             moderated: false,
             moderators: Vec::new(),
             enabled: true,
+            withdrawn: Vec::new(),
             rules: AddressRules::default(),
             when_away: None,
+            deputies_when_away: false,
             note: String::new(),
             created_at: Timestamp(0),
         }

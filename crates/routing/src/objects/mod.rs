@@ -11,14 +11,16 @@ mod fail;
 mod group;
 mod list;
 mod list_settings;
+mod off_boarding;
 mod responder;
 mod rules;
+mod service;
 mod shared;
 
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
-pub use account::{AccountKind, AccountObject, Identity, Role};
+pub use account::{AccountKind, AccountObject, Identity, Role, owner_key};
 pub use alias::{AliasObject, Target};
 pub use domain::{AliasForm, AliasMakers, AliasPolicy, DomainObject, PatternAlias, SubaddressFolders};
 pub use external::{
@@ -28,8 +30,10 @@ pub use fail::FailText;
 pub use group::{GroupObject, Posting};
 pub use list::{ListObject, ListRole};
 pub use list_settings::{FromPolicy, Joining, ListSettings, NonMembers, ReplyTo};
+pub use off_boarding::{BeforeLeaving, LeftAlias, LeftGroup, LeftShare, OffBoarding};
 pub use responder::{Audience, Hours, HoursWhen, ResponderKind, ResponderObject, Wording};
 pub use rules::{AddressRules, SenderPattern};
+pub use service::Service;
 pub use shared::{Member, SeenState, SharedMailbox};
 
 /// Any object, as the store keeps it.

@@ -4,13 +4,21 @@ use mail::Address;
 use serde::{Deserialize, Serialize};
 
 /// Who shares an account, and how.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SharedMailbox {
     /// The people, with what each may do.
     pub members: Vec<Member>,
     /// Whose `\Seen` it is, for mailboxes that do not say otherwise.
     pub seen: SeenState,
+    /// Whether what is sent under its address is filed in its Sent, and what was answered is marked.
+    pub file_sent: bool,
+}
+
+impl Default for SharedMailbox {
+    fn default() -> Self {
+        Self { members: Vec::new(), seen: SeenState::Shared, file_sent: true }
+    }
 }
 
 /// A person who shares an account.

@@ -522,6 +522,52 @@ fn r06_the_fall_back_gets_it_as_well_when_everyone_is_away() {
 }
 
 #[test]
+fn r06_deputies_get_it_where_the_alias_says_so() {
+    let away_with = |id, text: &str, deputy: &str| {
+        let Object::Responder(mut object) = away(id, text, true) else { unreachable!() };
+        object.deputy = Some(address(deputy));
+        Object::Responder(object)
+    };
+    let Object::Alias(desk) = alias("desk@a.example", &["alice@a.example", "bob@a.example"]) else { unreachable!() };
+    let one = AliasObject { deputies_when_away: true, ..desk.clone() };
+    let two = AliasObject { address: address("plain@a.example"), ..desk };
+    let people = |both: bool| {
+        let mut objects = vec![
+            account(1, "alice@a.example"),
+            account(2, "bob@a.example"),
+            account(3, "carol@a.example"),
+            Object::Alias(one.clone()),
+            Object::Alias(two.clone()),
+            away_with(1, "alice@a.example", "Carol@a.example"),
+        ];
+        objects.extend(both.then(|| away_with(2, "bob@a.example", "carol@a.example")));
+        directory(&["a.example"], objects)
+    };
+    assert_eq!(ids(&anyone(&people(false), "desk@a.example")), [1, 2]);
+    let resolution = anyone(&people(true), "desk@a.example");
+    assert_eq!(ids(&resolution), [1, 2, 3]);
+    assert!(resolution.to_string().contains("carol@a.example (everyone above is away, and names this deputy)"));
+    assert_eq!(ids(&anyone(&people(true), "plain@a.example")), [1, 2]);
+}
+
+#[test]
+fn too_many_nodes_are_refused_whole_whatever_they_lead_to() {
+    let members: Vec<Address> =
+        (0..crate::limits::GROUP_MEMBERS_MAX).map(|n| address(&format!("u{n}@a.example"))).collect();
+    let mut objects: Vec<Object> =
+        members.iter().enumerate().map(|(n, one)| account(n as u64 + 1, &one.to_string())).collect();
+    let names: Vec<String> = (0..11).map(|n| format!("g{n}@a.example")).collect();
+    for (n, name) in names.iter().enumerate() {
+        let (id, members) = (AccountId(100_000 + n as u64), members.clone());
+        objects.push(Object::Group(GroupObject { id, members, ..GroupObject::new(address(name)) }));
+    }
+    objects.push(alias("all@a.example", &names.iter().map(String::as_str).collect::<Vec<_>>()));
+    let directory = directory(&["a.example"], objects);
+    assert_eq!(anyone(&directory, "g0@a.example").mailboxes.len(), crate::limits::GROUP_MEMBERS_MAX);
+    assert!(reply(&anyone(&directory, "all@a.example")).starts_with("550 5.3.5"));
+}
+
+#[test]
 fn the_alias_written_to_is_named_and_no_other() {
     let directory = directory(
         &["a.example"],
@@ -665,20 +711,14 @@ mod properties {
             let mut all = Vec::new();
             leaves(&resolution.tree, &mut all);
             let first = |node: &&&Node| node.reason != Reason::AlreadyReached;
-            let mut mailboxes: Vec<AccountId> = all.iter().filter(first).filter_map(|node| match &node.what {
-                What::Mailbox { account, .. } => Some(*account),
-                _ => None,
-            }).collect();
+            let mut mailboxes: Vec<AccountId> = all.iter().filter(first).filter_map(|node| if let What::Mailbox { account, .. } = &node.what { Some(*account) } else { None }).collect();
             let mut found: Vec<AccountId> = resolution.mailboxes.iter().map(|(id, _)| *id).collect();
             let distinct: BTreeSet<AccountId> = found.iter().copied().collect();
             prop_assert_eq!(distinct.len(), found.len(), "each mailbox once");
             mailboxes.sort_unstable();
             found.sort_unstable();
             prop_assert_eq!(mailboxes, found);
-            let mut remotes: Vec<&Address> = all.iter().filter(first).filter_map(|node| match &node.what {
-                What::Remote { address } => Some(address),
-                _ => None,
-            }).collect();
+            let mut remotes: Vec<&Address> = all.iter().filter(first).filter_map(|node| if let What::Remote { address } = &node.what { Some(address) } else { None }).collect();
             let mut named: Vec<&Address> = resolution.remotes.iter().collect();
             remotes.sort();
             named.sort();

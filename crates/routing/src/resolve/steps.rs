@@ -8,6 +8,7 @@ use crate::objects::{
     AccountObject, AliasObject, DomainObject, GroupObject, ListObject, ListRole, SubaddressFolders, Target,
 };
 use crate::resolution::{Node, Reason, What};
+use crate::responders::belongs;
 use crate::verdict::RefuseReason;
 
 /// A subaddress detail, and what its domain makes of it.
@@ -123,7 +124,10 @@ impl<'a> Walk<'a> {
     }
 
     fn responder(&mut self, id: u64, reason: Reason) -> Option<Node> {
-        self.directory.responder(id).filter(|responder| responder.enabled)?;
+        let found = self.directory.responder(id)?;
+        if !found.enabled || !belongs(self.directory, found) {
+            return None;
+        }
         let first = self.reached_responders.insert(id);
         if first {
             self.responders.push(id);
@@ -174,10 +178,9 @@ impl<'a> Walk<'a> {
                 break;
             }
         }
-        if let Some(fallback) = &alias.when_away
-            && self.everyone_is_away(Instead::Alias(alias))
-        {
-            children.push(self.address(fallback, Reason::WhenAway));
+        if alias.when_away.is_some() || alias.deputies_when_away {
+            let absent = self.everyone_is_away(Instead::Alias(alias));
+            self.fall_back(absent, alias.when_away.as_ref(), alias.deputies_when_away, &mut children);
         }
         self.way.pop();
         Node { what: What::Alias { address: alias.address.clone() }, reason, children }
@@ -251,10 +254,9 @@ impl<'a> Walk<'a> {
                 break;
             }
         }
-        if let Some(fallback) = &group.when_away
-            && self.everyone_is_away(Instead::Group(group))
-        {
-            children.push(self.address(fallback, Reason::WhenAway));
+        if group.when_away.is_some() || group.deputies_when_away {
+            let absent = self.everyone_is_away(Instead::Group(group));
+            self.fall_back(absent, group.when_away.as_ref(), group.deputies_when_away, &mut children);
         }
         self.way.pop();
         Node { what: What::Group { address: group.address.clone() }, reason, children }
@@ -295,9 +297,10 @@ impl<'a> Walk<'a> {
         reason: Reason,
     ) -> Node {
         // Orders, confirmations and DSNs come from anywhere.
-        let refusal = match role {
-            ListRole::Post => self.bar(&list.rules, domain).or_else(|| self.posting(&list.posting, None)),
-            _ => self.expired(&list.rules, domain),
+        let refusal = if role == ListRole::Post {
+            self.bar(&list.rules, domain).or_else(|| self.posting(&list.posting, None))
+        } else {
+            self.expired(&list.rules, domain)
         };
         if let Some(refusal) = refusal {
             return self.refused(&list.address, refusal);
@@ -314,8 +317,7 @@ impl<'a> Walk<'a> {
         reason: Reason,
         what: impl FnOnce(Address) -> What,
     ) -> Node {
-        let known = |(other, at, _): &(mail::AccountId, Address, ListRole)| *other == part && at.same_mailbox(address);
-        let first = !self.held.iter().any(known);
+        let first = self.reached_held.insert((part, address.canonical()));
         if first {
             self.held.push((part, address.clone(), role));
         }

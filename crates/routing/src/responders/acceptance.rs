@@ -6,10 +6,10 @@ use mail::{AccountId, Address, ForwardPath, Timestamp};
 
 use crate::asking::Asking;
 use crate::directory::Directory;
-use crate::objects::ResponderObject;
+use crate::objects::{Audience, ResponderObject};
 use crate::resolution::Resolution;
 use crate::resolve::resolve;
-use crate::responders::{active, owner_id, zone_of};
+use crate::responders::{active, owner_id, rivals, zone_of};
 
 /// The responders' share of a delivery plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,11 @@ pub fn at_acceptance(directory: &Directory, resolution: &Resolution, now: Timest
             continue;
         }
         let account = owner_id(directory, responder);
+        if rivals(directory, responder, recipient, now).contains(&Audience::Everyone) {
+            // Another absence of the same person has its place: this one neither answers nor deletes nor copies.
+            plan.events.push(event(responder, recipient, account));
+            continue;
+        }
         if !responder.keep {
             // Only the mailbox at the responder's own address: what an alias hands on belongs to others.
             plan.drop_mailboxes.extend(account);
@@ -138,6 +143,24 @@ mod tests {
         ] {
             assert!(plan(with(inactive), "alice@a.example").drop_mailboxes.is_empty());
         }
+    }
+
+    #[test]
+    fn a09_an_absence_that_another_one_replaces_deletes_nothing() {
+        let absence = |id: u64, edit: fn(&mut ResponderObject)| {
+            let mut object = responder_object(id, "alice@a.example");
+            object.kind = crate::objects::ResponderKind::OutOfOffice;
+            edit(&mut object);
+            Object::Responder(object)
+        };
+        let objects = |specific: fn(&mut ResponderObject)| {
+            vec![account(1, "alice@a.example"), absence(1, |r| r.keep = false), absence(2, specific)]
+        };
+        let drops = |objects| ids(&plan(objects, "alice@a.example").drop_mailboxes);
+        assert_eq!(drops(objects(|r| r.ends = Some("2030-01-01".to_owned()))), [0; 0]);
+        assert_eq!(drops(objects(|r| r.ends = Some("2020-01-01".to_owned()))), [1]);
+        let inside = |r: &mut ResponderObject| (r.ends, r.audience) = (Some("2030-01-01".to_owned()), Audience::Inside);
+        assert_eq!(drops(objects(inside)), [1], "it does not speak to everyone");
     }
 
     #[test]

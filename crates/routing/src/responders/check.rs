@@ -1,7 +1,7 @@
 //! `check_responder`: what is refused when a responder is saved. An unfinished one may be saved; it does not act.
 
 use crate::directory::Directory;
-use crate::limits::{RESPONDER_BODY_OCTETS_MAX, RESPONDER_SUBJECT_OCTETS_MAX};
+use crate::limits::{RESPONDER_BODY_OCTETS_MAX, RESPONDER_SUBJECT_OCTETS_MAX, RESPONDERS_PER_ADDRESS_MAX};
 use crate::objects::{Audience, ResponderObject, Wording};
 use crate::responders::hours::{HoursFlaw, WeeklyHours};
 use crate::responders::owner;
@@ -47,6 +47,12 @@ pub enum ResponderFlaw {
     /// Contacts of an address without account.
     #[error("{0} is no account and has no contacts, so nobody would be answered")]
     NobodysContacts(mail::Address),
+    /// Received messages copied to where each of them would be decided on anew.
+    #[error("{0} is a list, or a group whose moderators are asked: copies of received messages can't go there")]
+    CopyToHeld(mail::Address),
+    /// Too many at one address.
+    #[error("there are {RESPONDERS_PER_ADDRESS_MAX} responders at {0}, and more can't be")]
+    TooMany(mail::Address),
     /// Answers or received messages copied to the responder's own address.
     #[error("the copy address {0} is the responder's own address")]
     CopyToItself(mail::Address),
@@ -77,6 +83,16 @@ pub fn check_responder(directory: &Directory, responder: &ResponderObject) -> Re
     }
     if responder.audience == Audience::Contacts && owner(directory, responder).is_none() {
         return Err(ResponderFlaw::NobodysContacts(responder.address.clone()));
+    }
+    let others = directory.responders_at(&responder.address).filter(|other| other.id != responder.id);
+    if others.count() >= RESPONDERS_PER_ADDRESS_MAX {
+        return Err(ResponderFlaw::TooMany(responder.address.clone()));
+    }
+    let held = |copy: &&mail::Address| {
+        directory.list(copy).is_some() || directory.group(copy).is_some_and(|group| group.moderated)
+    };
+    if let Some(copy) = responder.copies_of_received().find(held) {
+        return Err(ResponderFlaw::CopyToHeld(copy.clone()));
     }
     let copies = [&responder.copy_answers_to, &responder.copy_received_to, &responder.deputy];
     let mut copies = copies.into_iter().flatten();
@@ -118,6 +134,7 @@ fn check_wording(responder: &ResponderObject, words: &Wording) -> Result<(), Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::Object;
     use crate::testing::{address, directory, responder_object};
 
     #[test]
@@ -148,6 +165,15 @@ mod tests {
             Err(ResponderFlaw::NoZone("Mars/Base".to_owned()))
         );
         assert!(matches!(check(&|r| r.language = Some("de".to_owned())), Err(ResponderFlaw::NoLanguage(_))));
+        let many: Vec<_> = (1..=50).map(|id| Object::Responder(responder_object(id, "alice@a.example"))).collect();
+        let list = Object::List(crate::objects::ListObject::new(address("l@a.example")));
+        let full = crate::testing::directory(&["a.example"], many.into_iter().chain([list]).collect());
+        assert_eq!(check_responder(&full, &responder_object(50, "alice@a.example")), Ok(()));
+        let more = ResponderObject { id: 0, ..responder_object(1, "alice@a.example") };
+        assert!(matches!(check_responder(&full, &more), Err(ResponderFlaw::TooMany(_))));
+        let mut copying = responder_object(50, "alice@a.example");
+        copying.copy_received_to = Some(address("l@a.example"));
+        assert!(matches!(check_responder(&full, &copying), Err(ResponderFlaw::CopyToHeld(_))));
         let hours = crate::objects::Hours { week: "someday".to_owned(), when: Default::default() };
         assert!(matches!(check(&|r| r.hours = Some(hours.clone())), Err(ResponderFlaw::Hours(_))));
         assert!(matches!(

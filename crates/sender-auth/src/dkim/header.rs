@@ -8,7 +8,7 @@ use super::limits::FIELDS_MAX;
 const GUARDED: [&str; 5] = ["from", "reply-to", "subject", "to", "cc"];
 
 /// Signed when they are there (§5.4.1).
-const SIGNED: [&str; 17] = [
+const SIGNED: [&str; 18] = [
     "sender",
     "date",
     "message-id",
@@ -26,6 +26,7 @@ const SIGNED: [&str; 17] = [
     "list-id",
     "list-post",
     "list-unsubscribe",
+    "list-unsubscribe-post",
 ];
 
 /// The names that a signature lists, and the canonical fields in their order (§3.7).

@@ -29,6 +29,12 @@ impl Algorithm {
             Self::Ed25519 => "ed25519-sha256",
         }
     }
+
+    /// The one of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Rsa2048, Self::Ed25519].into_iter().find(|algorithm| algorithm.name() == name)
+    }
 }
 
 /// A key could not be made or read.

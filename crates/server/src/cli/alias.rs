@@ -118,7 +118,7 @@ impl AliasCommand {
     pub(super) fn request(self) -> Request {
         Request::Alias(match self {
             Self::Add { address, to: targets, note, terms, when_away } => {
-                AliasRequest::Add { address, targets, note, terms: Box::new(terms.terms(when_away.edit())) }
+                AliasRequest::Add { address, targets, note, terms: Box::new(terms.terms(when_away)) }
             }
             Self::Make { address, account, random: _, domain, note } => {
                 AliasRequest::Make { account, address, domain, note }
@@ -130,7 +130,7 @@ impl AliasCommand {
                 targets,
                 note,
                 enabled: switch(enable, disable),
-                terms: Box::new(terms.terms(when_away.edit())),
+                terms: Box::new(terms.terms(when_away)),
                 by,
             },
             Self::Remove { address, to: targets, by } => AliasRequest::Remove { address, targets, by },

@@ -1,34 +1,44 @@
 //! How a command reaches the store: through the server that has it open, or by opening it.
 
+use std::sync::Arc;
+
 use admin::{Request, Response};
-use delivery::{Delivery, DeliverySettings};
+use auth::{Authenticator, DirectoryAuthenticator};
+use delivery::Delivery;
 use fetch::Fetch;
 use storage::StorageError;
 
 use super::{Failure, no_runtime};
+use crate::administration::{self, Credentials};
 use crate::check::{self, Report};
 use crate::config::Config;
-use crate::{privileges, request, serve, socket, store};
+use crate::socket::{self, Call};
+use crate::{privileges, serve, store};
 
-/// Carries out a request.
-pub(super) fn ask(config: &Config, request: Request) -> Result<Response, Failure> {
+/// Carries out a request, as the system or as a person.
+pub(super) fn ask(config: &Config, request: Request, credentials: Option<Credentials>) -> Result<Response, Failure> {
+    let call = Call { credentials, request };
     runtime()?.block_on(async {
-        if let Some(answer) = socket::call(&config.data_dir, &request).await? {
+        if let Some(answer) = socket::call(&config.data_dir, &call).await? {
             return Ok(answer?);
         }
         let open = store::open_beside(config).await?;
-        let delivery = Delivery::new(
-            open.store.clone(),
-            DeliverySettings {
-                hostname: config.hostname.clone(),
-                message_octets_max: config.limits.message_octets_max,
-            },
-        );
-        let answer = match Fetch::new(delivery, serve::fetch_settings(config)).await {
-            Ok(fetch) => request::execute(&open.store, config.admin_settings(), &fetch, request).await,
-            // A key that can't be made, on a full disk, is in the way of nothing else.
-            Err(_) => admin::execute(&open.store, config.admin_settings(), request).await,
+        let logins = serve::login_settings(&config.security);
+        let store = open.store.clone();
+        let authenticator: Option<Arc<dyn Authenticator>> = match call.credentials {
+            None => None,
+            Some(_) => {
+                let made = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store, logins));
+                Some(Arc::new(made.map_err(|error| Failure::new(format!("[security]: {error}")))?))
+            }
         };
+        let mut settings = administration::settings(config, authenticator);
+        let delivery = Delivery::new(open.store.clone(), administration::delivery(config));
+        // A key that can't be made, on a full disk, is in the way of nothing else.
+        if let Ok(fetch) = Fetch::new(delivery, serve::fetch_settings(config)).await {
+            settings.tester = Some(Arc::new(administration::Tester(fetch)));
+        }
+        let answer = socket::execute(&open.store, &settings, call).await;
         open.close().await?;
         Ok(answer?)
     })

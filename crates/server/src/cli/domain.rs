@@ -1,10 +1,11 @@
 //! `relais domain`.
 
-use admin::{DomainContent, DomainRequest, Request};
+use admin::{AccountRequest, DomainContent, DomainRequest, Request};
 use clap::{Args, Subcommand, ValueEnum};
 use mail::{Address, Domain};
 use routing::objects::{AliasForm, AliasMakers, SubaddressFolders};
 
+use super::dkim::DkimCommand;
 use super::pattern::PatternCommand;
 use super::values::{alias_makers, edit, switch};
 
@@ -38,6 +39,37 @@ Examples:
     Show {
         /// The domain
         name: Domain,
+    },
+    /// Keys that sign a domain's mail (DKIM), and the records to publish
+    #[command(subcommand)]
+    Dkim(DkimCommand),
+    /// Give every user of a domain their login in further domains too, and limit the number of mailboxes
+    #[command(after_help = "\
+Examples:
+  relais domain users example.org --also-in example.com   alice@example.com is alice@example.org, and so for everybody
+  relais domain users example.org --not-in example.com
+  relais domain users example.org --max 50 --per-owner 2")]
+    Users {
+        /// The domain
+        name: Domain,
+        /// A further domain; may be repeated. Accounts to come are in it too
+        #[arg(long, value_name = "DOMAIN")]
+        also_in: Vec<Domain>,
+        /// A further domain to give up, for all accounts; may be repeated
+        #[arg(long, value_name = "DOMAIN")]
+        not_in: Vec<Domain>,
+        /// Mailboxes in the domain at the most; 0 for no limit
+        #[arg(long, value_name = "NUMBER")]
+        max: Option<u32>,
+        /// As many mailboxes as the configuration says
+        #[arg(long, conflicts_with = "max")]
+        default_max: bool,
+        /// Mailboxes of one person in the domain at the most; 0 for no limit
+        #[arg(long, value_name = "NUMBER")]
+        per_owner: Option<u32>,
+        /// As many mailboxes of one person as the configuration says
+        #[arg(long, conflicts_with = "per_owner")]
+        default_per_owner: bool,
     },
     /// Change a domain
     #[command(after_help = "\
@@ -157,10 +189,20 @@ impl ContentArgs {
 impl DomainCommand {
     pub(super) fn request(self) -> Request {
         Request::Domain(match self {
+            Self::Users { name, also_in, not_in, max, default_max, per_owner, default_per_owner } => {
+                return Request::Account(AccountRequest::UsersOf {
+                    domain: name,
+                    add_domains: also_in,
+                    remove_domains: not_in,
+                    accounts_max: edit(max, default_max),
+                    accounts_per_owner_max: edit(per_owner, default_per_owner),
+                });
+            }
             Self::Add { name, catch_all, postmaster, subaddress_separators, content } => {
                 let content = Box::new(content.content());
                 DomainRequest::Add { name, catch_all, postmaster, subaddress_separators, content }
             }
+            Self::Dkim(command) => command.request(),
             Self::List => DomainRequest::List,
             Self::Show { name } => DomainRequest::Show { name },
             Self::Set {

@@ -3,8 +3,9 @@
 use admin::{GroupContent, GroupRequest, Request};
 use clap::{Args, Subcommand};
 use mail::{Address, Domain};
-use routing::objects::Posting;
+use routing::objects::{Posting, Service};
 
+use super::account::ServiceArg;
 use super::terms::{TermsArgs, WhenAwayArgs};
 use super::values::{posting, switch};
 
@@ -83,6 +84,12 @@ pub(super) struct ContentArgs {
     /// Messages go on at once
     #[arg(long, conflicts_with = "moderators")]
     no_moderation: bool,
+    /// A way in that its members do not have: open sessions end, and logins look as with a wrong password; may be repeated
+    #[arg(long, value_enum, value_name = "SERVICE")]
+    withdraw: Vec<ServiceArg>,
+    /// A way in to give back to its members; may be repeated
+    #[arg(long, value_enum, value_name = "SERVICE")]
+    restore: Vec<ServiceArg>,
     /// What it is for
     #[arg(long)]
     note: Option<String>,
@@ -101,7 +108,9 @@ impl ContentArgs {
             moderated: switch(self.moderators.is_some(), self.no_moderation),
             moderators: self.moderators,
             note: self.note,
-            terms: self.terms.terms(self.when_away.edit()),
+            withdraw: self.withdraw.into_iter().map(Service::from).collect(),
+            restore: self.restore.into_iter().map(Service::from).collect(),
+            terms: self.terms.terms(self.when_away),
             ..GroupContent::default()
         }
     }

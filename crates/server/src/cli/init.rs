@@ -4,8 +4,8 @@
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
-use admin::limits::PASSWORD_CHARACTERS_MIN;
 use admin::{AccountRequest, DomainRequest, NewAccount, Request, Response};
+use auth::{PasswordRules, check_password};
 use clap::Args;
 use mail::{Address, Domain};
 use routing::objects::Role;
@@ -72,10 +72,13 @@ pub(super) fn run(file: &Path, args: InitArgs, json: bool) -> Result<(), Failure
         None => Domain::parse(&format!("mail.{}", args.domain)).map_err(|flaw| Failure::new(flaw.to_string()))?,
     };
     let password = args.password_file.as_deref().map(super::values::read_password).transpose()?;
-    if password.as_ref().is_some_and(|password| password.expose().chars().count() < PASSWORD_CHARACTERS_MIN) {
-        let failure =
-            Failure::new(format!("the administrator's password needs at least {PASSWORD_CHARACTERS_MIN} characters"));
-        return Err(failure.hint("without --password-file, Relais generates a good one and shows it"));
+    let called = [administrator.to_string(), hostname.to_string()];
+    let checked =
+        password.as_ref().map(|password| check_password(password.expose(), &called, PasswordRules::default()));
+    if let Some(Err(flaw)) = checked {
+        let failure = Failure::new(format!("the administrator's password: {}", flaw.reason("en")));
+        let hint = "Without --password-file, Relais generates a good one and shows it.";
+        return Err(failure.hint(format!("{} {hint}", flaw.advice("en"))));
     }
     let mut keys = vec![
         ("hostname", toml::Value::from(hostname.to_string())),
@@ -127,14 +130,14 @@ fn make(
         content: Box::default(),
     };
     // A first try that went wrong half-way has left what it had made: the second one goes on from there.
-    unless_there(connect::ask(&config, Request::Domain(add)))?;
+    unless_there(connect::ask(&config, Request::Domain(add), None))?;
     let find = AccountRequest::Show { address: administrator.clone() };
     let account = NewAccount { role: Role::Administrator, password, ..NewAccount::new(administrator) };
-    let made = unless_there(connect::ask(&config, Request::Account(AccountRequest::Add(account))))?;
+    let made = unless_there(connect::ask(&config, Request::Account(AccountRequest::Add(account)), None))?;
     let new = made.is_some();
     let made = match made {
         Some(made) => made,
-        None => connect::ask(&config, Request::Account(find))?,
+        None => connect::ask(&config, Request::Account(find), None)?,
     };
     if json {
         output::response(&made, true);

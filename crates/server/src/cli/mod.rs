@@ -5,6 +5,7 @@ mod account;
 mod alias;
 mod connect;
 mod contact;
+mod dkim;
 mod domain;
 mod event;
 mod external;
@@ -16,7 +17,9 @@ mod output;
 mod pattern;
 mod queue;
 mod responder;
+mod shared;
 mod terms;
+mod trace;
 mod values;
 
 use std::path::PathBuf;
@@ -25,6 +28,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mail::{Address, ReversePath};
 
+use crate::administration::Credentials;
 use crate::config::{self, Config};
 use crate::{dev, serve};
 
@@ -47,6 +51,12 @@ pub(crate) struct Cli {
     /// Print JSON, for scripts
     #[arg(long, global = true)]
     json: bool,
+    /// Do it as a person with a login here, who is asked for the password, and only if they may
+    #[arg(long = "as", global = true, value_name = "ADDRESS")]
+    login: Option<Address>,
+    /// Read that person's password from the first line of a file; - is the standard input
+    #[arg(long, global = true, value_name = "FILE", requires = "login")]
+    as_password_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -89,6 +99,9 @@ enum Command {
     /// External accounts: mailboxes elsewhere whose mail is fetched by IMAP or POP3
     #[command(subcommand)]
     External(Box<external::ExternalCommand>),
+    /// Shared mailboxes: used by several people under their own logins
+    #[command(subcommand)]
+    Shared(Box<shared::SharedCommand>),
     /// Contacts of an account: whom it knows
     #[command(subcommand)]
     Contact(contact::ContactCommand),
@@ -98,11 +111,18 @@ enum Command {
     /// Work that failed too often and was put aside: automatic answers that could not be made, as a rule
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// Show what happened to messages, step by step, with the reasons
+    #[command(after_help = "\
+Examples:
+  relais trace --recipient alice@example.org
+  relais trace --message-id '<1a2b@elsewhere.example>'
+  relais trace --sender customer@elsewhere.example --since 2026-07-01 --json")]
+    Trace(trace::TraceArgs),
     /// Show what would happen to a message, without sending it
     #[command(after_help = "\
 Examples:
   relais explain customer@elsewhere.example info@example.org
-  relais explain alice@example.org board@example.org --as alice@example.org     sent by alice, logged in
+  relais explain alice@example.org board@example.org --logged-in-as alice@example.org
   relais explain customer@elsewhere.example info@example.org --size 30M
   relais explain '<>' alice@example.org      a bounce: the null reverse-path")]
     Explain {
@@ -112,7 +132,7 @@ Examples:
         /// The recipient
         to: Address,
         /// The account that the sender has logged in to; without it, a stranger writes
-        #[arg(long = "as", value_name = "ACCOUNT")]
+        #[arg(long = "logged-in-as", value_name = "ACCOUNT")]
         account: Option<Address>,
         /// Size of the message, as 500K or 30M
         #[arg(long, value_name = "OCTETS", value_parser = values::octets)]
@@ -137,6 +157,16 @@ pub(crate) fn run() -> ExitCode {
 
 fn execute(cli: Cli) -> Result<ExitCode, Failure> {
     let file = cli.config.unwrap_or_else(config::default_file);
+    let credentials = match (&cli.login, &cli.as_password_file) {
+        (None, _) => None,
+        (Some(login), Some(file)) => Some((login, values::read_password(file)?)),
+        (Some(login), None) => Some((login, values::ask_password(&format!("Password of {login}: "))?)),
+    };
+    let credentials = credentials.map(|(login, password)| Credentials { login: login.to_string(), password });
+    if credentials.is_some() && !cli.command.is_request() {
+        return Err(Failure::new("this command needs the data folder itself, and can't be done as a person")
+            .hint("leave --as out"));
+    }
     let request = match cli.command {
         Command::Init(args) => return init::run(&file, args, cli.json).map(|()| ExitCode::SUCCESS),
         Command::Dev(args) => return dev::run(&args).map(|()| ExitCode::SUCCESS),
@@ -163,15 +193,38 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::List(command) => command.request()?,
         Command::Responder(command) => command.request()?,
         Command::External(command) => command.request()?,
+        Command::Shared(command) => command.request(),
         Command::Contact(command) => command.request(),
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
+        Command::Trace(args) => args.request(),
         Command::Explain { from, to, account, size } => admin::Request::Explain { from, to, account, octets: size },
     };
     let config: Config = config::load(&file)?;
-    let response = connect::ask(&config, request)?;
+    let request = with_old_password(request, credentials.as_ref());
+    let response = connect::ask(&config, request, credentials)?;
     output::response(&response, cli.json);
     Ok(ExitCode::SUCCESS)
+}
+
+impl Command {
+    /// Whether it is a request to the server, which somebody may make.
+    fn is_request(&self) -> bool {
+        !matches!(self, Self::Init(_) | Self::Dev(_) | Self::Serve | Self::Check { .. } | Self::Config | Self::Health)
+    }
+}
+
+/// Who changes their own password under their login has given the old one already.
+fn with_old_password(request: admin::Request, credentials: Option<&Credentials>) -> admin::Request {
+    match (request, credentials) {
+        (
+            admin::Request::Account(admin::AccountRequest::Password { address, old: None, new }),
+            Some(Credentials { login, password }),
+        ) if Address::parse(login).is_ok_and(|login| login.same_mailbox(&address)) => {
+            admin::Request::Account(admin::AccountRequest::Password { address, old: Some(password.clone()), new })
+        }
+        (request, _) => request,
+    }
 }
 
 #[cfg(test)]
@@ -190,13 +243,17 @@ mod tests {
         let command = Cli::command();
         for (noun, verbs) in [
             ("domain", &["add", "list", "show", "set", "remove"][..]),
-            ("account", &["add", "list", "show", "set", "remove"]),
+            (
+                "account",
+                &["add", "list", "show", "set", "remove", "password", "settings", "alias", "identity", "offboard"],
+            ),
             ("alias", &["add", "make", "list", "show", "set", "remove"]),
             ("group", &["add", "list", "show", "set", "remove"]),
             ("list", &["add", "list", "show", "set", "remove", "member", "waiting", "approve", "reject"]),
             ("responder", &["add", "list", "show", "set", "preview", "remove"]),
             ("external", &["add", "list", "show", "set", "fetch-now", "test", "remove"]),
             ("contact", &["add", "list", "remove"]),
+            ("shared", &["add", "list", "show", "set", "remove", "member", "acl"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
             ("event", &["list", "show", "retry", "remove"]),
         ] {

@@ -5,12 +5,18 @@
 mod addresses;
 mod externals;
 mod lists;
+mod traces;
 
 use std::fmt::Write as _;
 
-use admin::{AccountView, AdminError, DomainView, EventView, Preview, QueueEntryView, ResponderView, Response};
+use admin::{
+    AccountView, AclView, AdminError, DomainView, EventView, Preview, QueueEntryView, ResponderView, Response,
+    SharedView, StrengthView,
+};
 use mail::Timestamp;
-use routing::objects::{Audience, ResponderKind, ResponderObject, Role, SubaddressFolders};
+use routing::objects::{
+    AccountKind, Audience, Identity, ResponderKind, ResponderObject, Role, SeenState, SubaddressFolders,
+};
 use routing::responders::Phase;
 use serde::Serialize;
 use storage::contacts::ContactOrigin;
@@ -68,6 +74,8 @@ impl From<AdminError> for Failure {
             admin::ErrorKind::NotFound => "not-found",
             admin::ErrorKind::Exists => "exists",
             admin::ErrorKind::InUse => "in-use",
+            admin::ErrorKind::Full => "full",
+            admin::ErrorKind::Denied => "denied",
             admin::ErrorKind::Unavailable => "unavailable",
         };
         Self { kind, message: error.message, hint: error.hint }
@@ -97,6 +105,11 @@ pub(super) fn json(value: &impl Serialize) {
         Ok(text) => println!("{text}"),
         Err(error) => eprintln!("relais: {error}"),
     }
+}
+
+/// Asks, where the results of a command do not go.
+pub(super) fn prompt(text: &str) {
+    eprint!("{text}");
 }
 
 /// Prints lines as they are.
@@ -172,6 +185,21 @@ fn in_words(response: &Response) -> String {
             }
             out
         }
+        Response::Strength(one) => strength(one),
+        Response::Connection(one) => one.text.clone(),
+        Response::Identities(all) if all.is_empty() => {
+            "no names yet; `relais account identity add` adds one\n".to_owned()
+        }
+        Response::Identities(all) => all.iter().map(identity).collect::<Vec<_>>().join("\n"),
+        Response::OffBoarded(report) => {
+            let mut out = format!("{}\n", report.account);
+            report.done.iter().for_each(|done| line(&mut out, format_args!("  {done}")));
+            if !report.left.is_empty() {
+                line(&mut out, format_args!("left as it is:"));
+                report.left.iter().for_each(|left| line(&mut out, format_args!("  {left}")));
+            }
+            out
+        }
         Response::Alias(one) => addresses::alias(one),
         Response::Aliases(all) => addresses::aliases(all),
         Response::Group(one) => addresses::group(one),
@@ -211,6 +239,17 @@ fn in_words(response: &Response) -> String {
                 [one.address.to_string(), moment(one.at), how.to_owned()]
             }),
         ),
+        Response::Shared(one) => shared(one),
+        Response::SharedMailboxes(all) => table(
+            ["ADDRESS", "NAME", "MEMBERS", "SEEN", "QUOTA"],
+            "no shared mailboxes yet; `relais shared add --help` shows how to add one",
+            all.iter().map(|one| {
+                let quota = one.quota_octets.map_or_else(|| "-".to_owned(), size);
+                let members = one.shared.members.len().to_string();
+                [one.address.to_string(), one.display_name.clone(), members, seen(one.shared.seen).into(), quota]
+            }),
+        ),
+        Response::Acl(one) => acl(one),
         Response::QueueEntry(one) => queue_entry(one),
         Response::QueueEntries(all) => table(
             ["ID", "DESTINATION", "FROM", "RECIPIENTS", "ATTEMPTS", "NEXT ATTEMPT", "LAST ERROR"],
@@ -223,6 +262,8 @@ fn in_words(response: &Response) -> String {
                 [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
             }),
         ),
+        Response::Traces(all) => traces::traces(all),
+        Response::SigningKeys(all) => traces::signing_keys(all),
         Response::Event(one) => event(one),
         Response::Events(all) => table(
             ["ID", "HAPPENED", "ATTEMPTS", "LAST ERROR"],
@@ -294,6 +335,48 @@ fn account(one: &AccountView) -> String {
         (false, _) => "not allowed",
     };
     field(&mut out, "login", login);
+    let names = |addresses: &[mail::Address]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if one.kind == AccountKind::Shared {
+        field(&mut out, "kind", "shared mailbox");
+    }
+    if one.role == Role::DomainAdministrator {
+        let domains: Vec<String> = one.administers.iter().map(ToString::to_string).collect();
+        field(&mut out, "administers", domains.join(", "));
+    }
+    if !one.withdrawn.is_empty() {
+        let services: Vec<&str> = one.withdrawn.iter().map(|service| service.name()).collect();
+        field(&mut out, "withdrawn", services.join(", "));
+    }
+    if !one.owner.is_empty() {
+        field(&mut out, "owner", &one.owner);
+    }
+    if let Some(further) = one.addresses.get(1..).filter(|further| !further.is_empty()) {
+        field(&mut out, "also", names(further));
+    }
+    for leading in &one.leading {
+        let way = if leading.direct { "" } else { ", by way of another alias" };
+        field(&mut out, "led to by", format_args!("{} ({}{way})", leading.address, leading.what));
+    }
+    for identity in &one.identities {
+        field(&mut out, "writes as", format_args!("{} <{}>", identity.display_name, identity.address));
+    }
+    if let Some(recovery) = &one.recovery {
+        field(&mut out, "recovery address", recovery);
+    }
+    if let Some(gone) = &one.off_boarding {
+        field(&mut out, "person left", moment(gone.at));
+        let successor = gone.successor.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
+        field(&mut out, "successor", successor);
+        if gone.redirected {
+            let until = gone.redirect_until.as_deref().map_or(String::new(), |date| format!(" until {date}"));
+            field(&mut out, "copies", format_args!("to the successor{until}"));
+        }
+        field(&mut out, "deleted after", gone.delete_after.as_deref().unwrap_or("never"));
+    }
+    addresses::rules(&mut out, &one.rules);
+    if !one.note.is_empty() {
+        field(&mut out, "note", &one.note);
+    }
     field(&mut out, "quota", one.quota_octets.map_or_else(|| "no limit".to_owned(), size));
     if let (Some(messages), Some(octets)) = (one.messages, one.octets) {
         field(&mut out, "holds", format_args!("{messages} messages, {}", size(octets)));
@@ -316,6 +399,34 @@ fn preview(one: &Preview) -> String {
     field(&mut out, "Subject", &one.subject);
     for (name, body) in [("text", &one.text), ("HTML", &one.html)] {
         if let Some(body) = body {
+            line(
+                &mut out,
+                format_args!(
+                    "{name}:
+{}",
+                    body.trim_end()
+                ),
+            );
+        }
+    }
+    out
+}
+
+fn strength(one: &StrengthView) -> String {
+    let mut out = String::new();
+    let verdict = if one.taken { "it would be taken".to_owned() } else { one.reason.clone() };
+    field(&mut out, "strength", format_args!("{} of 4 ({}); {} is needed", one.score, one.words, one.score_min));
+    field(&mut out, "verdict", verdict);
+    one.advice.iter().for_each(|advice| line(&mut out, format_args!("  {advice}")));
+    out
+}
+
+fn identity(one: &Identity) -> String {
+    let mut out = String::new();
+    field(&mut out, "address", &one.address);
+    field(&mut out, "name", &one.display_name);
+    for (name, body) in [("signature", &one.signature_text), ("signature as HTML", &one.signature_html)] {
+        if !body.is_empty() {
             line(&mut out, format_args!("{name}:\n{}", body.trim_end()));
         }
     }
@@ -353,15 +464,28 @@ fn responder(view: &ResponderView) -> String {
     };
     field(&mut out, "answers", audience);
     field(&mut out, "answered", format_args!("{} since it began", view.answered));
-    field(&mut out, "answers one sender", format_args!("at most every {} s", one.frequency_secs));
-    field(&mut out, "received messages", view.deletes.as_deref().unwrap_or("are kept"));
+    field(&mut out, "answers one sender", one.often());
+    let kept = match &view.deletes {
+        Some(deletes) => deletes,
+        None if view.nobody_receives => {
+            "go to nobody: senders get a failure notice beside the answer, until an alias of this address says where they go"
+        }
+        None if view.owner.is_none() => "go where the address leads",
+        None => "are kept",
+    };
+    field(&mut out, "received messages", kept);
     if let Some(deputy) = &one.deputy {
         let copies = if one.copy_to_deputy { ", gets copies of what is received" } else { "" };
         field(&mut out, "deputy", format_args!("{deputy}{copies}"));
     }
     field(&mut out, "answers copied to", address(&one.copy_answers_to));
     field(&mut out, "received copied to", address(&one.copy_received_to));
-    field(&mut out, "answers in Sent", if one.file_in_sent { "filed" } else { "not filed" });
+    let filed = match (one.file_in_sent, &view.owner) {
+        (true, Some(_)) => "filed",
+        (true, None) => "not filed: the address has no mailbox",
+        (false, _) => "not filed",
+    };
+    field(&mut out, "answers in Sent", filed);
     let (inside_text, inside_html) = one.inside.as_ref().map_or((&None, &None), |words| (&words.text, &words.html));
     if let Some(words) = &one.inside {
         field(&mut out, "subject inside", format_args!("{} {}", words.subject_prefix, words.subject));
@@ -373,6 +497,43 @@ fn responder(view: &ResponderView) -> String {
         }
     }
     out
+}
+
+fn shared(one: &SharedView) -> String {
+    let mut out = String::new();
+    field(&mut out, "shared mailbox", &one.address);
+    field(&mut out, "name", &one.display_name);
+    field(&mut out, "quota", one.quota_octets.map_or_else(|| "no limit".to_owned(), size));
+    if let (Some(messages), Some(octets)) = (one.messages, one.octets) {
+        field(&mut out, "holds", format_args!("{messages} messages, {}", size(octets)));
+    }
+    field(&mut out, "seen state", seen(one.shared.seen));
+    field(&mut out, "what is sent", if one.shared.file_sent { "is filed in its Sent" } else { "is not filed" });
+    field(&mut out, "note", &one.note);
+    field(&mut out, "made", moment(one.created_at));
+    for member in &one.shared.members {
+        field(&mut out, "member", format_args!("{}  {}", member.account, member.rights));
+    }
+    if one.shared.members.is_empty() {
+        field(&mut out, "members", "none yet; `relais shared member add` adds one");
+    }
+    out
+}
+
+fn acl(one: &AclView) -> String {
+    let mut out = String::new();
+    field(&mut out, "mailbox", format_args!("{} of {}", one.mailbox, one.address));
+    field(&mut out, "seen state", one.seen.map_or("as the account says", seen));
+    let rows = one.lines.iter().map(|line| [line.identifier.clone(), line.rights.to_string(), line.reason.to_string()]);
+    out.push_str(&table(["WHO", "RIGHTS", "WHY"], "nobody but its owner has a right to it", rows));
+    out
+}
+
+fn seen(seen: SeenState) -> &'static str {
+    match seen {
+        SeenState::Shared => "one for all",
+        SeenState::PerPerson => "one for each person",
+    }
 }
 
 fn queue_entry(one: &QueueEntryView) -> String {

@@ -1,6 +1,6 @@
 //! What an address demands of senders: the same options for aliases, groups and accounts.
 
-use admin::{Edit, Terms};
+use admin::Terms;
 use clap::Args;
 use mail::Address;
 use routing::objects::SenderPattern;
@@ -38,19 +38,25 @@ pub(super) struct TermsArgs {
 }
 
 impl TermsArgs {
-    pub(super) fn terms(self, when_away: Edit<Address>) -> Terms {
+    /// Where there is no fall-back for absence.
+    pub(super) fn alone(self) -> Terms {
+        self.terms(WhenAwayArgs::default())
+    }
+
+    pub(super) fn terms(self, when_away: WhenAwayArgs) -> Terms {
         Terms {
             expires: edit(self.expires, self.no_expires),
             internal_only: switch(self.internal_only, self.no_internal_only),
             message_octets_max: edit(self.max_size, self.no_max_size),
             senders: self.senders.or_else(|| self.no_sender.then(Vec::new)),
-            when_away,
+            when_away: edit(when_away.when_away, when_away.no_when_away),
+            deputies_when_away: switch(when_away.deputies_when_away, when_away.no_deputies_when_away),
         }
     }
 }
 
 /// Who gets it as well when everyone is away.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(super) struct WhenAwayArgs {
     /// Who gets messages as well when every person that it leads to is away (out of office)
     #[arg(long, value_name = "ADDRESS")]
@@ -58,10 +64,10 @@ pub(super) struct WhenAwayArgs {
     /// Nobody else when everyone is away
     #[arg(long, conflicts_with = "when_away")]
     no_when_away: bool,
-}
-
-impl WhenAwayArgs {
-    pub(super) fn edit(self) -> Edit<Address> {
-        edit(self.when_away, self.no_when_away)
-    }
+    /// The deputies whom they name in their out-of-office messages get it as well when everyone is away
+    #[arg(long)]
+    deputies_when_away: bool,
+    /// Deputies get nothing
+    #[arg(long, conflicts_with = "deputies_when_away")]
+    no_deputies_when_away: bool,
 }

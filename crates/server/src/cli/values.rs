@@ -1,11 +1,12 @@
 //! Arguments with a form of their own.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 use admin::Edit;
 use auth::Password;
 use mail::{Address, ReversePath};
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use routing::objects::{AliasMakers, Posting, SenderPattern, Target};
 use zeroize::Zeroizing;
 
@@ -114,6 +115,39 @@ pub(super) fn read_password(file: &Path) -> Result<Password, Failure> {
         Some(line) if !line.is_empty() => Ok(Password::from(line)),
         _ => Err(Failure::new(format!("{}: the first line is empty; it should hold the password", file.display()))),
     }
+}
+
+/// Asks for a password without showing it; where nobody can be asked, it is the first line of the standard input.
+pub(super) fn ask_password(prompt: &str) -> Result<Password, Failure> {
+    let stdin = std::io::stdin();
+    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("the password can't be read: {error}"));
+    let mut line = Zeroizing::new(String::new());
+    if stdin.is_terminal() {
+        super::output::prompt(prompt);
+        let shown = tcgetattr(&stdin).map_err(|error| failed(&error))?;
+        let mut hidden = shown.clone();
+        hidden.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(&stdin, SetArg::TCSAFLUSH, &hidden).map_err(|error| failed(&error))?;
+        let read = stdin.read_line(&mut line);
+        tcsetattr(&stdin, SetArg::TCSAFLUSH, &shown).map_err(|error| failed(&error))?;
+        super::output::prompt("\n");
+        read.map_err(|error| failed(&error))?;
+    } else {
+        stdin.read_line(&mut line).map_err(|error| failed(&error))?;
+    }
+    match line.trim_end_matches(['\r', '\n']) {
+        "" => Err(Failure::new("no password was given")),
+        password => Ok(Password::from(password)),
+    }
+}
+
+/// The same twice, for a new one.
+pub(super) fn ask_new_password(prompt: &str) -> Result<Password, Failure> {
+    let password = ask_password(&format!("{prompt}: "))?;
+    if std::io::stdin().is_terminal() && ask_password(&format!("{prompt}, again: "))? != password {
+        return Err(Failure::new("the two are not the same").hint("nothing is changed; try again"));
+    }
+    Ok(password)
 }
 
 /// `--yes` and `--no` of a switch as one value.

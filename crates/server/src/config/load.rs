@@ -31,6 +31,7 @@ pub(crate) fn load(file: &Path) -> Result<Config, ConfigError> {
         &mut config.tls.certificate_file,
         &mut config.tls.key_file,
         &mut config.queue.smart_host.password_file,
+        &mut config.queue.smart_host.ca_file,
     ] {
         if !path.as_os_str().is_empty() && path.is_relative() {
             *path = folder.join(&*path);

@@ -5,6 +5,7 @@ mod flaw;
 mod load;
 mod values;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use mail::Domain;
@@ -16,7 +17,7 @@ pub(crate) use load::parse;
 pub(crate) use load::{default_file, load};
 pub(crate) use values::Endpoint;
 
-use values::{at_least, host, host_or_nothing, web_url};
+use values::{at_least, host, host_or_nothing, strength, web_url};
 
 /// The reference: every key, commented out, with its default and what it is for.
 pub(crate) const REFERENCE: &str = include_str!("../../../../config/relais.toml");
@@ -49,6 +50,40 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// Passwords and strictness.
     pub(crate) security: Security,
+    /// Mailboxes and what their people are told.
+    pub(crate) accounts: Accounts,
+    /// What happened to messages.
+    pub(crate) trace: Trace,
+}
+
+/// What happened to messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Trace {
+    /// 0: none are kept.
+    pub(crate) keep_days: u32,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self { keep_days: 14 }
+    }
+}
+
+/// Mailboxes and what their people are told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Accounts {
+    /// 0: no limit.
+    pub(crate) per_domain_max: u32,
+    /// 0: no limit.
+    pub(crate) per_owner_max: u32,
+    /// Empty: the host name.
+    pub(crate) public_host: String,
+    /// Empty: there is none.
+    pub(crate) webmail_url: String,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) deletion_notice_days: u32,
 }
 
 /// Where to listen, by service. An empty list: not at all.
@@ -120,8 +155,23 @@ pub(crate) struct Queue {
     pub(crate) deliveries_max: u64,
     #[serde(deserialize_with = "at_least::<_, _, 1>")]
     pub(crate) deliveries_per_destination_max: u64,
+    pub(crate) own_names: Vec<Domain>,
+    pub(crate) own_addresses: Vec<IpAddr>,
+    pub(crate) ip_family: IpFamily,
     pub(crate) destination: Vec<Destination>,
     pub(crate) smart_host: SmartHost,
+}
+
+/// Which addresses of other servers are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum IpFamily {
+    /// IPv6 first, then IPv4.
+    Both,
+    /// IPv4 alone.
+    Ipv4,
+    /// IPv6 alone.
+    Ipv6,
 }
 
 /// A destination with a way of its own.
@@ -159,6 +209,8 @@ pub(crate) struct SmartHost {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) tls: SmartHostTls,
+    /// Empty: the authorities that browsers trust.
+    pub(crate) ca_file: PathBuf,
     /// Empty: no login.
     pub(crate) login: String,
     pub(crate) password_file: PathBuf,
@@ -233,6 +285,10 @@ pub(crate) struct Security {
     pub(crate) failed_logins_per_account_max: u32,
     #[serde(deserialize_with = "at_least::<_, _, 1>")]
     pub(crate) failed_login_forgotten_secs: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 8>")] // NIST SP 800-63B §5.1.1.1
+    pub(crate) password_characters_min: u32,
+    #[serde(deserialize_with = "strength")]
+    pub(crate) password_strength_min: u8,
     pub(crate) bare_newlines: BareNewlines,
     pub(crate) imap_plaintext_login_on_loopback: bool,
 }
@@ -258,6 +314,8 @@ impl Default for Config {
             storage: Storage::default(),
             log: Log::default(),
             security: Security::default(),
+            accounts: Accounts::default(),
+            trace: Trace::default(),
         }
     }
 }
@@ -302,6 +360,9 @@ impl Default for Queue {
             delay_notice_secs: 4 * 3_600,
             deliveries_max: 100,
             deliveries_per_destination_max: 5,
+            own_names: Vec::new(),
+            own_addresses: Vec::new(),
+            ip_family: IpFamily::Both,
             destination: Vec::new(),
             smart_host: SmartHost::default(),
         }
@@ -314,23 +375,13 @@ impl Default for Fetch {
     }
 }
 
-impl Config {
-    /// What administrative requests depend on.
-    pub(crate) fn admin_settings(&self) -> admin::Settings {
-        admin::Settings {
-            password: self.security.password_params(),
-            externals_per_account_max: usize::try_from(self.fetch.accounts_per_person_max).unwrap_or(usize::MAX),
-            external_interval_secs_min: self.fetch.interval_secs_min,
-        }
-    }
-}
-
 impl Default for SmartHost {
     fn default() -> Self {
         Self {
             host: String::new(),
             port: 587,
             tls: SmartHostTls::Starttls,
+            ca_file: PathBuf::new(),
             login: String::new(),
             password_file: PathBuf::new(),
         }
@@ -349,6 +400,18 @@ impl Default for Log {
     }
 }
 
+impl Default for Accounts {
+    fn default() -> Self {
+        Self {
+            per_domain_max: 0,
+            per_owner_max: 0,
+            public_host: String::new(),
+            webmail_url: String::new(),
+            deletion_notice_days: 7,
+        }
+    }
+}
+
 impl Default for Security {
     fn default() -> Self {
         let argon2 = auth::PasswordParams::default();
@@ -361,6 +424,8 @@ impl Default for Security {
             failed_logins_per_address_max: 20,
             failed_logins_per_account_max: 50,
             failed_login_forgotten_secs: 60,
+            password_characters_min: 8,
+            password_strength_min: 3,
             bare_newlines: BareNewlines::Refuse,
             imap_plaintext_login_on_loopback: false,
         }

@@ -46,6 +46,14 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// A score of strength, 0 to 4.
+pub(super) fn strength<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    match u8::deserialize(deserializer)? {
+        score @ 0..=4 => Ok(score),
+        score => Err(D::Error::custom(format!("{score} is no strength; it goes from 0 (anything) to 4 (very strong)"))),
+    }
+}
+
 /// A number with a least value.
 pub(super) fn at_least<'de, D, N, const MIN: u32>(deserializer: D) -> Result<N, D::Error>
 where

@@ -3,16 +3,21 @@
 //! **Invariant:** the acknowledgement is made from the token of the commit that holds the message and all that follows
 //! from it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use auth::{AuthError, Authenticator};
 use bus::Bus;
-use delivery::{Asking, Delivery, Intake, Refused, storage_reply};
+use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, storage_reply};
 use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
 use message::{parse_addresses, raw_fields};
-use routing::{Directory, may_send_as};
+use parking_lot::Mutex;
+use routing::objects::{AccountObject, Service};
+use routing::{Directory, may_log_in, may_send_as};
 use smtp_in::{Acknowledgement, AuthFailure, Host, Identity, MessageSink, Secret, SessionFacts, Verdict, trace_header};
+use storage::trace::{Step, Term};
+use storage::{StorageError, Transaction};
 use storage_rocksdb::{Health, RocksEngine};
 use world::BoxFuture;
 
@@ -26,6 +31,33 @@ pub(super) struct MailHost {
     engine: Arc<RocksEngine>,
     /// The responder may lag behind so far before senders are asked to wait.
     backlog_max: Arc<AtomicUsize>,
+    refusals: Mutex<Refusals>,
+}
+
+/// Refusals that have been traced in this minute.
+#[derive(Default)]
+struct Refusals {
+    minute: i64,
+    traced: u32,
+}
+
+impl Refusals {
+    /// Whether one more is traced in this minute.
+    fn takes(&mut self, minute: i64) -> bool {
+        if self.minute != minute {
+            *self = Self { minute, traced: 0 };
+        }
+        self.traced = self.traced.saturating_add(1);
+        self.traced <= REFUSALS_PER_MINUTE_MAX
+    }
+}
+
+/// The client in the words of a trace: its address, and the name that it gave itself.
+fn client_of(facts: &SessionFacts) -> String {
+    match &facts.helo {
+        Some(name) => format!("{} ({name})", facts.remote.ip()),
+        None => facts.remote.ip().to_string(),
+    }
 }
 
 impl MailHost {
@@ -36,7 +68,7 @@ impl MailHost {
         engine: Arc<RocksEngine>,
         backlog_max: Arc<AtomicUsize>,
     ) -> Self {
-        Self { delivery, authenticator, bus, engine, backlog_max }
+        Self { delivery, authenticator, bus, engine, backlog_max, refusals: Mutex::default() }
     }
 
     /// Whether there is room for a message now.
@@ -58,7 +90,11 @@ impl MailHost {
         self.room()?;
         match (&facts.identity, envelope.reverse_path.address()) {
             // A null reverse-path is nobody's identity: read receipts leave so (RFC 8098 §2.1).
-            (Some(identity), Some(address)) => may_send(&self.delivery.store().directory(), identity.account, address),
+            (Some(identity), Some(address)) => {
+                let directory = self.delivery.store().directory();
+                still_in(&directory, facts, identity)?;
+                may_send(&directory, identity.account, address)
+            }
             _ => Ok(()),
         }
     }
@@ -66,14 +102,36 @@ impl MailHost {
     /// On whose behalf a session hands mail over, and what it says of the message.
     fn asking(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Asking, Reply> {
         let store = self.delivery.store();
-        let account = facts.identity.as_ref().map(|identity| identity.account);
-        if let Some(id) = account
-            && !store.directory().account_by_id(id).is_some_and(|account| account.enabled)
-        {
-            return Err(ACCOUNT_GONE);
+        if let Some(identity) = &facts.identity {
+            still_in(&store.directory(), facts, identity)?;
         }
+        let account = facts.identity.as_ref().map(|identity| identity.account);
         let reverse_path = envelope.reverse_path.clone();
         Ok(Asking { reverse_path, account, now: store.now(), octets: envelope.octets, own: false })
+    }
+
+    /// Notes a refused recipient, when not too many are refused just now: whoever guesses addresses writes no store full.
+    async fn trace_refusal(&self, facts: &SessionFacts, envelope: &Envelope, path: &ForwardPath, reply: &Reply) {
+        let minute = self.delivery.store().now().as_secs().div_euclid(60);
+        if !self.refusals.lock().takes(minute) {
+            return;
+        }
+        let recipient = match path {
+            ForwardPath::Address(address) => Some(address.clone()),
+            ForwardPath::Postmaster => None,
+        };
+        let received = Step::Received {
+            by: "smtp, and refused".to_owned(),
+            client: Some(client_of(facts)),
+            login: None,
+            reverse_path: envelope.reverse_path.clone(),
+            message_id: None,
+            octets: envelope.octets.unwrap_or(0),
+        };
+        let refused = Step::Refused { recipient: recipient.clone(), reply: reply.clone() };
+        let sender = envelope.reverse_path.address().cloned().map(Term::Sender);
+        let terms = sender.into_iter().chain(recipient.map(Term::Recipient)).collect();
+        self.delivery.trace_refusal(vec![received, refused], terms).await;
     }
 
     async fn open_message(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Message, Reply> {
@@ -84,12 +142,41 @@ impl MailHost {
         let received = trace_header(facts, envelope, hostname, &id, world.clock.now());
         let mut intake =
             self.delivery.intake(&envelope.reverse_path, &received).await.map_err(|Refused(reply)| reply)?;
+        intake.from_client(client_of(facts));
         let sender = facts.identity.as_ref().map(|identity| identity.account);
         if let Some(account) = sender {
             intake.submitted_by(account);
         }
-        Ok(Message { id, intake, sender, header: SubmittedHeader::default(), delivery: self.delivery.clone() })
+        let header = SubmittedHeader::default();
+        Ok(Message { id, intake, sender, header, fields: Vec::new(), delivery: self.delivery.clone() })
     }
+}
+
+/// The account of a session that has logged in, when what let it in still does (M6).
+fn still_in<'a>(
+    directory: &'a Directory,
+    facts: &SessionFacts,
+    identity: &Identity,
+) -> Result<&'a Arc<AccountObject>, Reply> {
+    let (account, reason) = match directory.account_by_id(identity.account) {
+        None => (None, "the account is gone".to_owned()),
+        Some(account) if password_mark(account) != identity.mark => (None, "the password was changed".to_owned()),
+        Some(account) => match may_log_in(directory, account, Service::Submission) {
+            Ok(()) => (Some(account), String::new()),
+            Err(reason) => (None, reason.to_string()),
+        },
+    };
+    account.ok_or_else(|| {
+        tracing::info!(session = %facts.id, remote = %facts.remote.ip(), login = %identity.login, reason, "no longer let in");
+        ACCOUNT_GONE
+    })
+}
+
+/// By which a session knows whether the password is still the one it was opened with.
+fn password_mark(account: &AccountObject) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    account.password_hash.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether an account may use an address, as a reply when not.
@@ -122,6 +209,7 @@ impl Host for MailHost {
             if let Err(reply) = &decided {
                 tracing::info!(session = %facts.id, remote = %facts.remote.ip(), from = %envelope.reverse_path, to = %path,
                 %reply, "recipient refused");
+                self.trace_refusal(facts, envelope, path, reply).await;
             }
             decided.map_or_else(Verdict::Refuse, |()| Verdict::Accept)
         })
@@ -136,8 +224,12 @@ impl Host for MailHost {
         Box::pin(async move {
             // What is no UTF-8 was never set as a password.
             let password = std::str::from_utf8(password.expose()).map_err(|_| AuthFailure::Refused)?;
-            match self.authenticator.authenticate(login, password, facts.remote.ip()).await {
-                Ok(account) => Ok(Identity { account: account.id, login: account.address.to_string() }),
+            match self.authenticator.authenticate(login, password, facts.remote.ip(), Service::Submission).await {
+                Ok(account) => Ok(Identity {
+                    account: account.id,
+                    login: account.address.to_string(),
+                    mark: password_mark(&account),
+                }),
                 Err(AuthError::Refused) => Err(AuthFailure::Refused),
                 Err(AuthError::TooManyFailures { .. } | AuthError::Unavailable) => Err(AuthFailure::Unavailable),
             }
@@ -163,6 +255,8 @@ struct Message {
     /// Who submits it; `None`: another server hands it over.
     sender: Option<AccountId>,
     header: SubmittedHeader,
+    /// The header of a submitted message, once it is complete.
+    fields: Vec<u8>,
     delivery: Delivery,
 }
 
@@ -178,6 +272,7 @@ impl Message {
     /// The header is complete, with what came behind it in the same octets.
     async fn take_header(&mut self, account: AccountId, held: Held) -> Result<(), Reply> {
         check_identity(&self.delivery.store().directory(), account, held.header())?;
+        self.fields = held.header().to_vec();
         let hostname = &self.delivery.settings().hostname;
         let missing = missing_fields(held.header(), &self.id, hostname, self.delivery.store().now());
         self.intake(missing.as_bytes()).await?;
@@ -192,14 +287,24 @@ impl Message {
         if let (Some(account), Some(held)) = (self.sender, self.header.end()) {
             self.take_header(account, held).await?;
         }
-        let Self { id, intake, delivery, .. } = self;
+        let Self { id, intake, delivery, sender, fields, .. } = self;
         let from = envelope.reverse_path.to_string();
         let recipients = envelope.recipients.len();
+        let filing = sender.map(|account| {
+            Filing::of(&delivery.store().directory(), account, envelope.reverse_path.address(), &fields)
+        });
         let prepared = intake.finish(envelope).await.map_err(|Refused(reply)| reply)?;
         let octets = prepared.octets();
-        let done = delivery.store().transact(move |tx| prepared.apply(tx)).await.map_err(|error| {
+        let files = filing.as_ref().is_some_and(|filing| !filing.is_empty());
+        let keep = move |tx: &mut Transaction<'_>| {
+            let applied = prepared.apply(tx)?;
+            filing.as_ref().map_or(Ok(()), |filing| filing.apply(tx, &prepared))?;
+            Ok(applied)
+        };
+        let done = delivery.store().transact(keep).await.map_err(|error| {
             tracing::error!(id, %error, "a message could not be kept");
-            storage_reply(&error)
+            // Only what is filed is held against a quota here: others' mailboxes have been asked at RCPT.
+            if files && error == StorageError::OverQuota { SHARED_MAILBOX_FULL } else { storage_reply(&error) }
         })?;
         let applied = done.value;
         tracing::info!(
@@ -249,11 +354,15 @@ fn check_identity(directory: &Directory, account: AccountId, header: &[u8]) -> R
     Ok(())
 }
 
+/// Refused recipients that are traced in one minute.
+const REFUSALS_PER_MINUTE_MAX: u32 = 600;
+
 const DISK_FULL: Reply = Reply::fixed(452, EnhancedCode(4, 3, 1), "Insufficient system storage, try again later");
 const STORE_FAILED: Reply = Reply::fixed(451, EnhancedCode(4, 3, 0), "The store can't be written now, try again later");
 const CLOSING: Reply = Reply::fixed(421, EnhancedCode(4, 3, 2), "Server is shutting down, try again later");
 const BUSY: Reply = Reply::fixed(451, EnhancedCode(4, 3, 2), "Too much mail is being worked on, try again later");
-const ACCOUNT_GONE: Reply = Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more");
+const ACCOUNT_GONE: Reply =
+    Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more; log in again");
 const BAD_FROM: Reply = Reply::fixed(550, EnhancedCode(5, 6, 0), "From has an address that can't be read");
 
 mod submitted;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use auth::{AuthError, Authenticator};
-use routing::objects::AccountObject;
+use routing::objects::{AccountObject, Service};
 use world::BoxFuture;
 
 /// Hands IMAP's logins to the authenticator.
@@ -18,7 +18,7 @@ impl imap::Authenticator for ImapLogin {
         remote: IpAddr,
     ) -> BoxFuture<'a, Result<Arc<AccountObject>, imap::AuthError>> {
         Box::pin(async move {
-            self.0.authenticate(login, password, remote).await.map_err(|error| match error {
+            self.0.authenticate(login, password, remote, Service::Imap).await.map_err(|error| match error {
                 AuthError::Refused => imap::AuthError::Refused,
                 AuthError::TooManyFailures { .. } => imap::AuthError::Banned,
                 AuthError::Unavailable => imap::AuthError::Unavailable(error.to_string()),

@@ -9,6 +9,7 @@ mod http;
 mod listen;
 mod log;
 mod login;
+mod own;
 mod reload;
 mod settings;
 mod supervise;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auth::{Authenticator, DirectoryAuthenticator};
-use delivery::{Delivery, DeliverySettings};
+use delivery::Delivery;
 use fetch::Fetch;
 use lists::Lists;
 use nix::sys::signal::{SigSet, Signal};
@@ -30,12 +31,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Failure, no_runtime};
 use crate::config::{self, Config};
 use crate::socket::AdminSocket;
-use crate::{descriptors, privileges, store};
+use crate::{administration, descriptors, privileges, store};
 
 use host::MailHost;
 use listen::Listening;
 use reload::Reloadable;
 use supervise::Supervisor;
+
+pub(crate) use settings::auth as login_settings;
 
 /// Runs the server that a file describes, until it is told to stop.
 pub(crate) fn run(file: &Path) -> Result<(), Failure> {
@@ -102,10 +105,8 @@ async fn serve_on(
         None => tls::self_signed(&config)?,
     };
     let reloadable = Reloadable::new(&config, files, identity.server_config()?);
-    let delivery = Delivery::new(
-        store.clone(),
-        DeliverySettings { hostname: config.hostname.clone(), message_octets_max: config.limits.message_octets_max },
-    );
+    let delivery = Delivery::new(store.clone(), administration::delivery(&config));
+    let delivery = if config.trace.keep_days == 0 { delivery.without_traces() } else { delivery };
     let logins = settings::auth(&config.security);
     let authenticator = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store.clone(), logins));
     let authenticator: Arc<dyn Authenticator> =
@@ -156,13 +157,13 @@ async fn serve_on(
         tasks.listener("http", http::serve(listener.into_tokio()?, state, descriptors::of_http(files)));
     }
 
-    let smtp_out =
-        SmtpOut::new(bus.clone(), delivery.clone(), settings::smtp_out(&config, secrets.login)?).map_err(|error| {
-            let failure = Failure::new(format!("[queue]: {error}"));
-            failure.hint(
-                "notices of failed deliveries come from postmaster at `hostname`, so that must be a mail domain's name",
-            )
-        })?;
+    let out = settings::smtp_out(&config, secrets.login, &own::interface_addresses())?;
+    let smtp_out = SmtpOut::new(bus.clone(), delivery.clone(), out).map_err(|error| {
+        let failure = Failure::new(format!("[queue]: {error}"));
+        failure.hint(
+            "notices of failed deliveries come from postmaster at `hostname`, so that must be a mail domain's name",
+        )
+    })?;
     let stop = tasks.workers_stop();
     tasks.worker("smtp-out", move || {
         let (smtp_out, stop) = (smtp_out.clone(), stop.clone());
@@ -196,12 +197,16 @@ async fn serve_on(
         async move { answering.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
     let (sweeping, stop) = (store.clone(), tasks.workers_stop());
-    tasks.worker("sweeper", move || sweep(sweeping.clone(), stop.clone()));
+    let keep_days = config.trace.keep_days;
+    tasks.worker("sweeper", move || sweep(sweeping.clone(), keep_days, stop.clone()));
 
-    let admin = config.admin_settings();
+    let mut admin = administration::settings(&config, Some(authenticator));
+    admin.tester = Some(Arc::new(administration::Tester(fetch)));
+    let (departing, settings, stop) = (store.clone(), admin.clone(), tasks.workers_stop());
+    tasks.worker("departures", move || depart(departing.clone(), settings.clone(), stop.clone()));
     let socket = AdminSocket::bind(&config.data_dir)?;
     let stop = tasks.listeners_stop();
-    tasks.listener("admin socket", socket.serve(store, admin, fetch, stop));
+    tasks.listener("admin socket", socket.serve(store, admin, stop));
 
     tracing::info!(version = env!("CARGO_PKG_VERSION"), hostname = %config.hostname, "Relais serves");
     let ended = until_told(signals, &mut tasks, &reloadable, source.as_deref()).await;
@@ -258,8 +263,25 @@ async fn until_told(
     }
 }
 
+/// Ends what ends by itself after somebody has left.
+async fn depart(
+    store: storage::Store,
+    settings: admin::Settings,
+    stop: tokio_util::sync::CancellationToken,
+) -> Result<(), String> {
+    loop {
+        // What is begun is finished: it is a few transactions.
+        admin::departures::do_what_is_due(&store, &settings).await;
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = store.world().clock.sleep(admin::departures::LOOK_EVERY) => {}
+        }
+    }
+}
+
 /// Removes contents that nobody needs any more, now and then.
-async fn sweep(store: storage::Store, stop: tokio_util::sync::CancellationToken) -> Result<(), String> {
+async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::CancellationToken) -> Result<(), String> {
+    let keep = std::time::Duration::from_secs(u64::from(keep_days).saturating_mul(86_400));
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -269,6 +291,9 @@ async fn sweep(store: storage::Store, stop: tokio_util::sync::CancellationToken)
             Ok(0) => {}
             Ok(swept) => tracing::debug!(swept, "contents that nobody needs were removed"),
             Err(error) => tracing::warn!(%error, "sweeping failed; it is tried again later"),
+        }
+        if let Err(error) = store.sweep_traces(store.now().minus(keep)).await {
+            tracing::warn!(%error, "old traces could not be removed; it is tried again later");
         }
     }
 }

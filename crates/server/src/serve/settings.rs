@@ -1,17 +1,22 @@
 //! From the configuration to the settings of each crate.
 
+use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use auth::GuardSettings;
 use mail::Domain;
 use queue::RetryPolicy;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use smtp_in::{ListenerKind, Live};
-use smtp_out::{Login, Secret, SmtpOutSettings, TlsMode};
+use smtp_out::{Login, Roots, Secret, SmtpOutSettings, TlsMode};
 
 use crate::cli::Failure;
-use crate::config::{BareNewlines, Config, Limits, Security, SmartHostTls};
+use crate::config::{BareNewlines, Config, IpFamily, Limits, Security, SmartHostTls};
 
+use super::own::own_addresses;
 use super::reload::Reloadable;
 
 fn number(value: u64) -> usize {
@@ -19,7 +24,7 @@ fn number(value: u64) -> usize {
 }
 
 /// Logins.
-pub(super) fn auth(security: &Security) -> auth::Settings {
+pub(crate) fn auth(security: &Security) -> auth::Settings {
     auth::Settings {
         password: security.password_params(),
         checks_at_once: number(security.password_checks_at_once),
@@ -88,8 +93,12 @@ pub(crate) fn fetch(fetch: &crate::config::Fetch) -> fetch::Settings {
     }
 }
 
-/// Outgoing mail.
-pub(super) fn smtp_out(config: &Config, login: Option<Login>) -> Result<SmtpOutSettings, Failure> {
+/// Outgoing mail; `interfaces` are the addresses of this machine.
+pub(super) fn smtp_out(
+    config: &Config,
+    login: Option<Login>,
+    interfaces: &[IpAddr],
+) -> Result<SmtpOutSettings, Failure> {
     let queue = &config.queue;
     let mut settings = SmtpOutSettings::new(config.hostname.clone());
     settings.retry = RetryPolicy {
@@ -104,6 +113,14 @@ pub(super) fn smtp_out(config: &Config, login: Option<Login>) -> Result<SmtpOutS
     settings.connections_max = number(queue.deliveries_max);
     settings.connections_per_destination_max = number(queue.deliveries_per_destination_max);
     settings.shutdown_grace = Duration::from_secs(config.limits.shutdown_grace_secs);
+    settings.own_names.clone_from(&queue.own_names);
+    settings.own_addresses = own_addresses(&config.listeners.mx, interfaces);
+    settings.own_addresses.extend(&queue.own_addresses);
+    settings.ip_family = match queue.ip_family {
+        IpFamily::Both => smtp_out::IpFamily::Both,
+        IpFamily::Ipv4 => smtp_out::IpFamily::V4,
+        IpFamily::Ipv6 => smtp_out::IpFamily::V6,
+    };
     for destination in &queue.destination {
         let to = smtp_out::SmartHost {
             host: host(&destination.host)?,
@@ -120,6 +137,9 @@ pub(super) fn smtp_out(config: &Config, login: Option<Login>) -> Result<SmtpOutS
             SmartHostTls::Implicit => TlsMode::Implicit,
             SmartHostTls::Opportunistic => TlsMode::Opportunistic,
         };
+        if !smart.ca_file.as_os_str().is_empty() {
+            settings.roots = Roots::Given(authorities(&smart.ca_file)?);
+        }
         let to = smtp_out::SmartHost { host: host(&smart.host)?, port: smart.port, tls, login };
         settings.smart_host = Some(Arc::new(to));
     }
@@ -131,6 +151,18 @@ fn host(text: &str) -> Result<Domain, Failure> {
     match text.parse() {
         Ok(ip) => Ok(Domain::literal(ip)),
         Err(_) => Domain::parse(text).map_err(|flaw| Failure::new(format!("\"{text}\" is no host: {flaw}"))),
+    }
+}
+
+/// The certificates of a PEM file; at least one.
+fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let wrong = |what: String| Failure::new(format!("[queue.smart_host] ca_file {}: {what}", file.display()));
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let certificates = read.map_err(|error| wrong(error.to_string()))?;
+    if certificates.is_empty() {
+        Err(wrong("it holds no certificate in PEM form".to_owned()))
+    } else {
+        Ok(certificates)
     }
 }
 
@@ -155,7 +187,38 @@ fn login(config: &Config) -> Result<Login, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use crate::config::parse;
+
     use super::*;
+
+    #[test]
+    fn smtp_out_knows_what_is_this_server() {
+        let text = "[listeners]\nmx = [\"[::]:25\"]\n[queue]\nown_names = [\"MX2.near.example\"]\n\
+                    own_addresses = [\"198.51.100.7\"]\nip_family = \"ipv4\"\n";
+        let config = parse(text, Path::new("relais.toml")).unwrap();
+        let settings = smtp_out(&config, None, &["192.0.2.1".parse().unwrap()]).unwrap();
+        assert_eq!(settings.own_names, [Domain::parse("mx2.near.example").unwrap()]);
+        let own: Vec<String> = settings.own_addresses.iter().map(IpAddr::to_string).collect();
+        assert_eq!(own, ["192.0.2.1", "198.51.100.7"]);
+        assert_eq!(settings.ip_family, smtp_out::IpFamily::V4);
+        assert_eq!(settings.roots, Roots::Public);
+    }
+
+    #[test]
+    fn a_ca_file_must_hold_certificates() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        let config = |file: &Path| {
+            let text = format!("[queue.smart_host]\nhost = \"smart.example\"\nca_file = \"{}\"\n", file.display());
+            parse(&text, Path::new("relais.toml")).unwrap()
+        };
+        assert!(smtp_out(&config(&file), None, &[]).is_err(), "no such file");
+        std::fs::write(&file, "no certificate").unwrap();
+        assert!(smtp_out(&config(&file), None, &[]).is_err());
+        let made = rcgen::generate_simple_self_signed(vec!["smart.example".to_owned()]).unwrap();
+        std::fs::write(&file, made.cert.pem()).unwrap();
+        assert_eq!(smtp_out(&config(&file), None, &[]).unwrap().roots, Roots::Given(vec![made.cert.der().clone()]));
+    }
 
     /// What the file says of IMAP reaches its sessions; a reload makes the settings anew from the limits.
     #[test]

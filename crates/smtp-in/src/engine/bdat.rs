@@ -13,6 +13,7 @@ use super::request::{self, Checked};
 use super::session::Session;
 use super::state::{Body, Chunk, Refusal, State, Transfer};
 use super::step::Step;
+use super::verb::Verb;
 use crate::limits::CHUNK_DIGITS_MAX;
 use crate::misbehaviour::Misbehaviour;
 
@@ -52,6 +53,11 @@ pub(super) fn bdat(
     }
     // The table lets BDAT through in no other state.
     swallowing(chunk, Refusal::Misbehaviour(Misbehaviour::MailFirst), now, state)
+}
+
+/// Whether it is a chunk without octets that is not the last: however many come, no message comes.
+pub(super) fn brings_nothing(checked: &Checked<'_>) -> bool {
+    checked.verb == Verb::Bdat && chunk(*checked).is_ok_and(|chunk| chunk.octets == 0 && !chunk.last)
 }
 
 /// Reads `chunk-size [LAST]`. Too many digits leave no way to tell where the chunk ends.

@@ -46,7 +46,9 @@ use self::state::{Refusal, State};
 use self::step::Step;
 use self::verb::Verb;
 use crate::host::{Acknowledgement, AuthFailure, Verdict};
-use crate::limits::{AUTH_LINE_OCTETS_MAX, COMMAND_LINE_OCTETS_MAX, PATH_LINE_OCTETS_MAX, REPLIES_OCTETS_MAX};
+use crate::limits::{
+    AUTH_LINE_OCTETS_MAX, BARE_LF_PATIENCE, COMMAND_LINE_OCTETS_MAX, PATH_LINE_OCTETS_MAX, REPLIES_OCTETS_MAX,
+};
 use crate::misbehaviour::Misbehaviour;
 use crate::secret::Secret;
 use crate::session::{Identity, SessionFacts, TlsFacts};
@@ -117,6 +119,8 @@ pub struct Engine {
     action: Option<Action>,
     /// When the client was last heard of.
     heard: Timestamp,
+    /// When the last octets came.
+    octets_at: Timestamp,
     shutting_down: bool,
 }
 
@@ -133,6 +137,7 @@ impl Engine {
             flush: true,
             action: None,
             heard: now,
+            octets_at: now,
             shutting_down: false,
         };
         engine.say(&greeting);
@@ -175,6 +180,7 @@ impl Engine {
         }
         assert!(octets.len() <= self.room(), "the connection reads no more than there is room for");
         self.input.add(octets);
+        self.octets_at = now;
         if self.in_body() {
             self.heard = now;
         }
@@ -245,18 +251,38 @@ impl Engine {
         }
         let limits = self.session.limits();
         let idle = self.heard.plus(limits.idle);
-        Some(self.state.body_began().map_or(idle, |began| idle.min(began.plus(limits.body_total))))
+        let began = self.state.body_began();
+        let deadline = began.map_or(idle, |began| idle.min(began.plus(limits.body_total)));
+        Some(self.bare_lf_deadline().map_or(deadline, |at| at.min(deadline)))
     }
 
-    /// Time has passed.
-    pub fn tick(&mut self, now: Timestamp) {
+    /// When a line that seems to end with LF alone is answered, if one waits. Its client would wait as well.
+    fn bare_lf_deadline(&self) -> Option<Timestamp> {
+        let waits = self.state.awaits_line() && self.input.ends_with_bare_lf();
+        waits.then(|| self.octets_at.plus(BARE_LF_PATIENCE))
+    }
+
+    /// Looks at the time; true when a deadline has passed. To be called whenever [`Engine::next`] has nothing more to
+    /// do: octets that keep coming must not put a deadline off.
+    pub fn tick(&mut self, now: Timestamp) -> bool {
         if self.deadline().is_none_or(|deadline| now < deadline) {
-            return;
+            return false;
         }
-        let total = self.session.limits().body_total;
-        let slow = self.state.body_began().is_some_and(|began| now >= began.plus(total));
+        let limits = self.session.limits();
+        let slow = self.state.body_began().is_some_and(|began| now >= began.plus(limits.body_total));
+        let idle = now >= self.heard.plus(limits.idle);
+        if !slow && !idle {
+            // RFC 5321 §2.3.8: LF alone ends no line; what follows up to CRLF still belongs to this one.
+            self.input.give_line_up();
+            self.flush = true;
+            let before = std::mem::replace(&mut self.state, State::Closed);
+            let state = if matches!(before, State::Auth(_)) { State::Ready } else { before };
+            self.apply(Step::refuse(state, Misbehaviour::LineEndsWithLf));
+            return true;
+        }
         let misbehaviour = if slow { Misbehaviour::BodyTooSlow } else { Misbehaviour::Idle };
         self.apply(Step::refuse(State::Closed, misbehaviour));
+        true
     }
 
     /// The server is shutting down: a message in progress may still end, nothing else begins.
@@ -304,6 +330,7 @@ impl Engine {
                 self.state = state;
                 return false;
             }
+            (Line::Endless, _) => Step::refuse(State::Closed, Misbehaviour::LineEndless),
             (Line::TooLong, State::Auth(_)) => Step::refuse(State::Ready, Misbehaviour::AuthLineTooLong),
             (Line::TooLong, state) => Step::refuse(state, Misbehaviour::LineTooLong),
             (Line::Complete(line), State::Auth(exchange)) => auth::response(exchange, &line),
@@ -322,7 +349,7 @@ impl Engine {
         };
         metrics::counter!("relais_smtp_in_commands_total", "command" => checked.verb.name()).increment(1);
         self.flush |= checked.verb.ends_a_group();
-        if checked.verb.is_idle() {
+        if checked.verb.is_idle() || bdat::brings_nothing(&checked) {
             self.session.idle_commands = self.session.idle_commands.saturating_add(1);
             if self.session.idle_commands > self.session.limits().idle_commands_max {
                 return Step::refuse(state, Misbehaviour::TooManyIdleCommands);
@@ -380,6 +407,12 @@ impl Engine {
         if misbehaviour.counts() && !misbehaviour.closes() {
             self.session.bad_commands = self.session.bad_commands.saturating_add(1);
             if self.session.bad_commands > self.session.limits().bad_commands_max {
+                misbehaviour = Misbehaviour::TooManyBadCommands;
+            }
+        }
+        if !misbehaviour.counts() {
+            self.session.excused_errors = self.session.excused_errors.saturating_add(1);
+            if self.session.excused_errors > self.session.limits().excused_errors_max {
                 misbehaviour = Misbehaviour::TooManyBadCommands;
             }
         }

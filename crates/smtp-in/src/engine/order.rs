@@ -41,21 +41,21 @@ enum Needs {
 /// The table: command, phases in which it may come, what it needs on a submission port.
 const ORDER: [(Verb, u8, Needs); 16] = [
     (Verb::Ehlo, ANY, Needs::Nothing),
-    (Verb::Helo, ANY, Needs::Nothing),
+    (Verb::Helo, ANY, Needs::Tls),
     (Verb::StartTls, READY, Needs::Nothing),
-    (Verb::Auth, READY, Needs::Nothing),
+    (Verb::Auth, READY, Needs::Tls),
     (Verb::Mail, READY, Needs::Auth),
     (Verb::Rcpt, MAIL | RCPT, Needs::Auth),
     (Verb::Data, RCPT, Needs::Auth),
     (Verb::Bdat, RCPT | CHUNKS, Needs::Auth),
-    (Verb::Rset, ANY, Needs::Nothing),
+    (Verb::Rset, ANY, Needs::Tls),
     (Verb::Noop, ANY, Needs::Nothing),
     (Verb::Quit, ANY, Needs::Nothing),
     (Verb::Vrfy, ANY, Needs::Tls),
     (Verb::Expn, ANY, Needs::Tls),
     (Verb::Etrn, ANY, Needs::Tls),
-    (Verb::Help, ANY, Needs::Nothing),
-    (Verb::Absent, ANY, Needs::Nothing),
+    (Verb::Help, ANY, Needs::Tls),
+    (Verb::Absent, ANY, Needs::Tls),
 ];
 
 /// Whether the command may come now.
@@ -63,14 +63,15 @@ pub(super) fn check(verb: Verb, phase: Phase, session: &Session) -> Result<(), M
     let Some((_, phases, needs)) = ORDER.iter().find(|(of, ..)| *of == verb) else {
         return Err(Misbehaviour::NotImplemented);
     };
+    let submission = session.facts.kind.is_submission();
+    let tls_missing = session.facts.kind == ListenerKind::Submission && session.facts.tls.is_none();
+    // RFC 3207 §4: 530 for every command but NOOP, EHLO, STARTTLS and QUIT.
+    if tls_missing && *needs != Needs::Nothing {
+        return Err(Misbehaviour::TlsFirst);
+    }
     let in_phase = phases & phase as u8 != 0;
     if !in_phase && phase == Phase::Start {
         return Err(Misbehaviour::HelloFirst);
-    }
-    let submission = session.facts.kind.is_submission();
-    let tls_missing = session.facts.kind == ListenerKind::Submission && session.facts.tls.is_none();
-    if tls_missing && *needs != Needs::Nothing {
-        return Err(Misbehaviour::TlsFirst);
     }
     if submission && *needs == Needs::Auth && session.facts.identity.is_none() {
         return Err(Misbehaviour::AuthFirst);

@@ -86,11 +86,7 @@ fn notify(said: Option<&str>, flags: u64) -> Result<DsnNotify, Misbehaviour> {
     if words != different.into_iter().filter(|flag| says(*flag)).count() || (says(RCPT_NOTIFY_NEVER) && words > 1) {
         return Err(Misbehaviour::BadParameter("NOTIFY"));
     }
-    Ok(DsnNotify {
-        success: says(RCPT_NOTIFY_SUCCESS),
-        failure: says(RCPT_NOTIFY_FAILURE),
-        delay: says(RCPT_NOTIFY_DELAY),
-    })
+    Ok(DsnNotify::asked(says(RCPT_NOTIFY_SUCCESS), says(RCPT_NOTIFY_FAILURE), says(RCPT_NOTIFY_DELAY)))
 }
 
 const FORM: &str = "RCPT TO:<address> [parameters]";
@@ -125,8 +121,10 @@ mod tests {
         let never = recipient(false, "TO:<a@b> NOTIFY=never").unwrap();
         assert_eq!(never.notify, DsnNotify::NEVER);
         let two = recipient(false, "TO:<a@b> NOTIFY=SUCCESS,DELAY").unwrap();
-        assert_eq!(two.notify, DsnNotify { success: true, failure: false, delay: true });
+        assert_eq!(two.notify, DsnNotify::asked(true, false, true));
         assert_eq!(recipient(false, "TO:<a@b>").unwrap().notify, DsnNotify::default());
+        let default_said = recipient(false, "TO:<a@b> NOTIFY=FAILURE,DELAY").unwrap().notify;
+        assert_eq!(default_said, DsnNotify { said: true, ..DsnNotify::default() });
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(super) struct Session {
     pub(super) transactions: u32,
     pub(super) auth_failures: u32,
     pub(super) bad_commands: u32,
+    pub(super) excused_errors: u32,
     pub(super) idle_commands: u32,
     pub(super) refused_recipients: u32,
 }
@@ -40,6 +41,7 @@ impl Session {
             transactions: 0,
             auth_failures: 0,
             bad_commands: 0,
+            excused_errors: 0,
             idle_commands: 0,
             refused_recipients: 0,
         }
@@ -62,6 +64,7 @@ impl Session {
     /// Mail has moved forward: the patience begins anew.
     pub(super) fn progress(&mut self) {
         self.bad_commands = 0;
+        self.excused_errors = 0;
         self.idle_commands = 0;
         self.refused_recipients = 0;
     }

@@ -182,6 +182,11 @@ impl State {
         }
     }
 
+    /// Whether a command line, or a response of AUTH, is awaited.
+    pub(super) fn awaits_line(&self) -> bool {
+        self.phase().is_some() || matches!(self, Self::Auth(_))
+    }
+
     /// Whether nothing can be read now because somebody has to answer first, or all is over.
     pub(super) fn waits(&self) -> bool {
         match self {

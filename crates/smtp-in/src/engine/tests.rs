@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use storage::Committed;
 
 use super::*;
-use crate::limits::{INPUT_OCTETS_MAX, Limits};
+use crate::limits::{BARE_LF_PATIENCE, INPUT_OCTETS_MAX, Limits};
 use crate::session::SessionId;
 use crate::settings::{BareNewlines, ListenerKind};
 
@@ -78,7 +78,7 @@ impl Driver {
                 }
                 Action::AskRecipient { .. } => Answer::Recipient(Verdict::Accept),
                 Action::Authenticate { login, .. } if login == "tim" => {
-                    Answer::Authenticated(Ok(Identity { account: AccountId(1), login }))
+                    Answer::Authenticated(Ok(Identity { account: AccountId(1), login, mark: 0 }))
                 }
                 Action::Authenticate { .. } => Answer::Authenticated(Err(AuthFailure::Refused)),
                 Action::BeginBody => {
@@ -317,6 +317,75 @@ fn a_trickle_of_octets_is_not_a_command() {
     driver.now = Timestamp(200_000);
     driver.say(b"NOO");
     assert_eq!(driver.engine.deadline(), Some(Timestamp(300_000)));
+}
+
+#[test]
+fn a_client_that_ends_lines_with_lf_is_told() {
+    let mut driver = Driver::mx();
+    driver.sent.clear();
+    driver.say(b"MAIL FROM:<a@b.example>\n");
+    assert!(driver.sent.is_empty());
+    assert_eq!(driver.engine.deadline(), Some(Timestamp(5_000)));
+    driver.now = Timestamp(5_000);
+    assert!(driver.engine.tick(driver.now) && !driver.engine.tick(driver.now));
+    driver.run();
+    assert_eq!(driver.sent.concat(), b"500 5.5.2 The line ends with LF alone; lines must end with CR LF\r\n");
+    // Its end comes late: it was answered, and the next line is a line of its own.
+    assert!(driver.codes(b"\r\n").is_empty());
+    assert_eq!(driver.codes(b"NOOP\r\n"), ["250"]);
+    // LF inside a line that does end is one error, wherever it was cut.
+    driver.now = Timestamp(6_000);
+    assert!(driver.codes(b"NOOP\n").is_empty());
+    driver.now = Timestamp(10_000);
+    assert!(!driver.engine.tick(driver.now));
+    assert_eq!(driver.codes(b"NOOP\r\nNOOP\r\n"), ["500", "250"]);
+    // Every such line is an error, and there is an end of errors.
+    while !driver.closed {
+        driver.say(b"QUIT\n");
+        driver.now = driver.now.plus(BARE_LF_PATIENCE);
+        driver.engine.tick(driver.now);
+        driver.run();
+    }
+    assert!(driver.sent.concat().ends_with(b"421 4.7.0 Too many errors; closing\r\n"));
+    assert!(driver.now < Timestamp(300_000));
+}
+
+#[test]
+fn lf_alone_ends_an_exchange_of_auth_too() {
+    let mut driver = Driver::submission(Limits::default());
+    assert_eq!(driver.codes(b"AUTH PLAIN\r\nAHRpbQB4\n"), ["334"]);
+    driver.now = Timestamp(5_000);
+    assert!(driver.engine.tick(driver.now));
+    assert_eq!(driver.codes(b"\r\nNOOP\r\n"), ["500", "250"]);
+}
+
+#[test]
+fn errors_that_do_not_count_have_an_end_all_the_same() {
+    let limits = Limits { excused_errors_max: 50, recipients_max: 2, message_octets_max: 100, ..Limits::default() };
+    let chunk = format!("BDAT 101\r\n{}", "x".repeat(101));
+    let floods =
+        [b"RCPT TO:<b@b.example>\r\n".as_slice(), b"MAIL FROM:<> SIZE=101\r\n", chunk.as_bytes(), b"BDAT 0\r\n"];
+    for flood in floods {
+        let mut driver = Driver::new(ListenerKind::Mx, limits.clone());
+        driver.say(b"EHLO a\r\n");
+        if !flood.starts_with(b"MAIL") {
+            driver.say(b"MAIL FROM:<>\r\nRCPT TO:<b@b.example>\r\n");
+        }
+        let mut times = 0;
+        while !driver.closed {
+            driver.say(flood);
+            times += 1;
+            assert!(times < 200, "{}", String::from_utf8_lossy(flood));
+        }
+        assert!(times > 40, "an honest client has room");
+        assert!(
+            String::from_utf8(driver.sent.concat()).unwrap().lines().last().unwrap().starts_with("421 4.7.0 Too many")
+        );
+    }
+    // DATA without a recipient, which pipelining clients send.
+    let mut driver = Driver::new(ListenerKind::Mx, limits.clone());
+    driver.say(b"EHLO a\r\nMAIL FROM:<>\r\n");
+    assert_eq!(driver.codes(&b"DATA\r\n".repeat(51)).last().unwrap(), "421");
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl Host for FakeHost {
         at_once(if self.trouble("no-directory") {
             Err(AuthFailure::Unavailable)
         } else if login == "alice" && password.expose() == b"open sesame" {
-            Ok(Identity { account: AccountId(1), login: login.to_owned() })
+            Ok(Identity { account: AccountId(1), login: login.to_owned(), mark: 0 })
         } else {
             Err(AuthFailure::Refused)
         })

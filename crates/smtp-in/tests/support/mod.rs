@@ -48,6 +48,7 @@ impl Setup {
                     "swallow_octets_max" => self.limits.swallow_octets_max = value.into(),
                     "recipients_max" => self.limits.recipients_max = value as usize,
                     "bad_commands_max" => self.limits.bad_commands_max = value,
+                    "excused_errors_max" => self.limits.excused_errors_max = value,
                     "idle_commands_max" => self.limits.idle_commands_max = value,
                     "auth_failures_max" => self.limits.auth_failures_max = value,
                     "transactions_max" => self.limits.transactions_max = value,

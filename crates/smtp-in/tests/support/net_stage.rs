@@ -181,4 +181,16 @@ impl Stage for NetStage {
     fn is_untagged(&self, line: &str) -> bool {
         line.as_bytes().get(3) == Some(&b'-')
     }
+
+    fn finish(&mut self) -> Result<(), String> {
+        let Ok((runtime, client)) = self.client() else { return Ok(()) };
+        runtime.block_on(async {
+            // A half-closed client still gets every reply; the server may have closed already.
+            client.stream.shutdown().await.ok();
+            match client.read_line().await {
+                Some(line) => Err(format!("not mentioned: {line:?}")),
+                None => Ok(()),
+            }
+        })
+    }
 }

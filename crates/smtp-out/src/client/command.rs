@@ -3,12 +3,14 @@
 use std::fmt::Write;
 
 use mail::{BodyType, DsnNotify, DsnReturn, EnhancedCode, Reply};
+use queue::xtext::{unitext, utf8_xtext, xtext};
 use smtp_proto::{EXT_8BIT_MIME, EXT_DSN, EXT_SIZE, EXT_SMTP_UTF8, EhloResponse};
 use storage::rows::{QueueRecipient, QueueRow};
 
 /// Octets of the message as it travels.
 pub(crate) fn octets(row: &QueueRow) -> u64 {
-    row.octets.saturating_sub(u64::from(row.skip_octets))
+    let prefix = u64::try_from(row.prefix.len()).unwrap_or(u64::MAX);
+    row.octets.saturating_sub(u64::from(row.skip_octets)).saturating_add(prefix)
 }
 
 /// Why this host can't take the message at all, known from its EHLO.
@@ -78,7 +80,8 @@ pub(crate) fn rcpt(recipient: &QueueRecipient, ehlo: &EhloResponse<String>) -> S
     line
 }
 
-/// RFC 3461 §4.1. The default needs no words.
+/// RFC 3461 §5.2.1: what was given is passed on, and nothing else. Rows of the first layout do not know what was given:
+/// there, the default was not.
 fn notify(line: &mut String, notify: DsnNotify) {
     if notify == DsnNotify::default() {
         return;
@@ -87,42 +90,6 @@ fn notify(line: &mut String, notify: DsnNotify) {
     let wanted: Vec<&str> = words.iter().filter(|(wanted, _)| *wanted).map(|(_, word)| *word).collect();
     let list = if wanted.is_empty() { "NEVER".to_owned() } else { wanted.join(",") };
     push(line, format_args!(" NOTIFY={list}"));
-}
-
-/// `xtext` of RFC 3461 §4: `+`, `=` and what does not print become `+XX`.
-fn xtext(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for octet in text.bytes() {
-        match octet {
-            b'+' | b'=' => push(&mut out, format_args!("+{octet:02X}")),
-            b'!'..=b'~' => out.push(char::from(octet)),
-            _ => push(&mut out, format_args!("+{octet:02X}")),
-        }
-    }
-    out
-}
-
-/// `utf-8-addr-unitext` of RFC 6533 §3: as `xtext`, with UTF-8 as it is.
-fn unitext(text: &str) -> String {
-    escaped(text, |c| !c.is_ascii() && !c.is_control())
-}
-
-/// `utf-8-addr-xtext` of RFC 6533 §3: ASCII alone.
-fn utf8_xtext(text: &str) -> String {
-    escaped(text, |_| false)
-}
-
-fn escaped(text: &str, plain: impl Fn(char) -> bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '+' | '=' | '\\' => push(&mut out, format_args!("\\x{{{:02X}}}", u32::from(c))),
-            '!'..='~' => out.push(c),
-            c if plain(c) => out.push(c),
-            c => push(&mut out, format_args!("\\x{{{:02X}}}", u32::from(c))),
-        }
-    }
-    out
 }
 
 /// Writing into a string can't fail.
@@ -140,7 +107,7 @@ mod tests {
     fn recipient(address: &str) -> QueueRecipient {
         QueueRecipient {
             address: Address::parse(address).unwrap(),
-            notify: DsnNotify { success: true, failure: true, delay: false },
+            notify: DsnNotify::asked(true, true, false),
             original: Some(OriginalRecipient { address_type: "rfc822".into(), address: "a+b=c d@e.example".into() }),
             state: RecipientState::Waiting,
             last_reply: None,
@@ -155,10 +122,13 @@ mod tests {
             dsn_return: Some(DsnReturn::Headers),
             envelope_id: Some("id+7".into()),
             smtputf8: false,
+            sender_smtputf8: false,
             body: BodyType::EightBitMime,
             blob: BlobHash([0; 32]),
             skip_octets: 30,
             octets: 1030,
+            prefix: String::new(),
+            trace: None,
             recipients: vec![recipient("x@b.example")],
             accepted_at: Timestamp(0),
             attempts: 0,
@@ -195,6 +165,9 @@ mod tests {
         assert_eq!(rcpt(&who, &offers(EXT_DSN)), "RCPT TO:<x@b.example> NOTIFY=NEVER\r\n");
         who.notify = DsnNotify::default();
         assert_eq!(rcpt(&who, &offers(EXT_DSN)), "RCPT TO:<x@b.example>\r\n");
+        // RFC 3461 §5.2.1 (c): the same, asked for.
+        who.notify = DsnNotify { said: true, ..DsnNotify::default() };
+        assert_eq!(rcpt(&who, &offers(EXT_DSN)), "RCPT TO:<x@b.example> NOTIFY=FAILURE,DELAY\r\n");
     }
 
     #[test]

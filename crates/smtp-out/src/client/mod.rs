@@ -1,6 +1,8 @@
 //! The SMTP client: a session with one host, the commands, the message's octets.
 
+pub(crate) mod answer;
 pub(crate) mod command;
+mod offers;
 pub(crate) mod session;
 pub(crate) mod stuffing;
 pub(crate) mod transaction;

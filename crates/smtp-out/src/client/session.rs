@@ -1,29 +1,30 @@
 //! A session with one host: connection, greeting, EHLO, STARTTLS, AUTH; then commands and replies.
 //!
-//! mail-send's client does EHLO, AUTH and single commands over our stream. Where it falls short stands ours: replies of
-//! a pipelined group are kept when the connection breaks among them, each wait has its own time (`world`'s), and the
-//! answer's octets are bounded ([`super::wire`]).
+//! Every reply has one deadline (`world`'s time), however its octets come, and bounded octets ([`super::answer`]).
+//! mail-send encodes the login; its client is not used, nor smtp-proto's reader of replies: docs/quirks.md says why.
 
 use std::time::Duration;
 
 use mail::{Domain, EnhancedCode, Reply};
-use mail_send::{Credentials, SmtpClient};
+use mail_send::Credentials;
 use rustls_pki_types::ServerName;
-use smtp_proto::response::parser::ResponseReceiver;
-use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, EXT_START_TLS, EhloResponse, Response};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, EXT_START_TLS, EhloResponse};
 use tokio_rustls::TlsConnector;
-use world::{Stream, World};
+use world::{Stream, TimedOut, World};
 
-use crate::client::wire::Wire;
-use crate::limits::{CONNECT_TIMEOUT, GREETING_TIMEOUT, LAST_WORDS_TIMEOUT, TLS_TIMEOUT};
+use crate::client::answer::Answer;
+use crate::client::offers::offers;
+use crate::client::wire::{Wire, WireError};
+use crate::limits::{
+    COMMAND_TIMEOUT, CONNECT_TIMEOUT, GREETING_TIMEOUT, GROUP_TIMEOUT, LAST_WORDS_TIMEOUT, TLS_TIMEOUT,
+};
 use crate::route::Target;
 use crate::settings::{Login, TlsMode};
 use crate::tls::Connectors;
 
 /// An open session, ready for a mail transaction.
 pub(crate) struct Session {
-    client: SmtpClient<Wire>,
+    wire: Wire,
     world: World,
     /// The host at the other end.
     pub(crate) target: Target,
@@ -98,7 +99,7 @@ impl Dial<'_> {
             stream = self.handshake(stream, &self.connectors.verified, target).await?;
         }
         let mut session = Session {
-            client: client(stream),
+            wire: Wire::new(stream),
             world: self.world.clone(),
             target: target.clone(),
             ehlo: EhloResponse::default(),
@@ -119,7 +120,7 @@ impl Dial<'_> {
         Ok(session)
     }
 
-    /// RFC 3207 §4. What the host sent in clear behind its 220 is thrown away with the old buffers.
+    /// RFC 3207 §4. What the host sent in clear behind its 220 is thrown away with the old [`Wire`].
     async fn start_tls(&self, mut session: Session, tls: TlsMode) -> Result<Session, Broken> {
         let required = tls == TlsMode::Required;
         let missing = |what: String| {
@@ -134,9 +135,10 @@ impl Dial<'_> {
             missing(format!("STARTTLS was refused: {reply}"))?;
             return Ok(session);
         }
-        let connector = if required { &self.connectors.verified } else { &self.connectors.unverified };
-        let stream = session.client.stream.into_inner();
-        session.client = client(self.handshake(stream, connector, &session.target).await?);
+        // A password goes to nobody whose certificate is not the host's (RFC 4954 §6, RFC 8314 §5.4).
+        let verified = required || self.login.is_some();
+        let connector = if verified { &self.connectors.verified } else { &self.connectors.unverified };
+        session.wire = Wire::new(self.handshake(session.wire.into_stream(), connector, &session.target).await?);
         session.protected = true;
         // RFC 3207 §4.2: what was offered before is forgotten.
         session.say_ehlo(self.hostname).await?;
@@ -165,23 +167,20 @@ impl Dial<'_> {
 impl Session {
     /// EHLO, or HELO for a host that knows no extensions (RFC 5321 §3.2).
     async fn say_ehlo(&mut self, hostname: &Domain) -> Result<(), Broken> {
-        let answer = self.world.timeout(GREETING_TIMEOUT, self.client.ehlo(hostname.as_str())).await;
-        self.ehlo = match answer {
-            Ok(Ok(ehlo)) => ehlo,
-            Ok(Err(mail_send::Error::UnexpectedReply(response))) => {
-                let reply = reply(response);
-                if !reply.is_permanent() {
-                    return Err(Broken::Refused(reply));
-                }
-                let reply = self.command(&format!("HELO {hostname}\r\n"), GREETING_TIMEOUT).await?;
-                if !reply.is_positive() {
-                    return Err(Broken::Refused(reply));
-                }
-                EhloResponse::default()
-            }
-            Ok(Err(error)) => return Err(lost(&error)),
-            Err(timed_out) => return Err(Broken::Lost(format!("EHLO: {timed_out}"))),
-        };
+        let answer = self.ask(format!("EHLO {hostname}\r\n").as_bytes(), GREETING_TIMEOUT).await?;
+        let reply = answer.reply();
+        if reply.is_positive() {
+            self.ehlo = offers(&answer.lines);
+            return Ok(());
+        }
+        if !reply.is_permanent() {
+            return Err(Broken::Refused(reply));
+        }
+        let reply = self.command(&format!("HELO {hostname}\r\n"), GREETING_TIMEOUT).await?;
+        if !reply.is_positive() {
+            return Err(Broken::Refused(reply));
+        }
+        self.ehlo = EhloResponse::default();
         Ok(())
     }
 
@@ -190,124 +189,103 @@ impl Session {
         if !self.protected && !even_in_clear {
             return Err(Broken::Lost("no TLS, and no password goes unprotected".to_owned()));
         }
-        // The others that mail-send knows are not built in.
-        self.ehlo.auth_mechanisms &= AUTH_PLAIN | AUTH_LOGIN;
-        let credentials =
-            Credentials::Plain { username: login.name.clone(), secret: login.password.reveal().to_owned() };
-        let offered = Offered(&self.ehlo);
-        match self.world.timeout(GREETING_TIMEOUT, self.client.authenticate(&credentials, &offered)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(mail_send::Error::AuthenticationFailed(response))) => {
-                Err(Broken::Lost(format!("the login {} was refused: {}", login.name, reply(response))))
+        let credentials = Credentials::Plain { username: login.name.as_str(), secret: login.password.reveal() };
+        let said = |mechanism, challenge| {
+            credentials.encode(mechanism, challenge).map_err(|error| Broken::Lost(error.to_string()))
+        };
+        let (first, further) = if self.ehlo.auth_mechanisms & AUTH_PLAIN != 0 {
+            let response = said(AUTH_PLAIN, "")?;
+            // Asked for again by a host that takes no initial response.
+            (format!("AUTH PLAIN {response}\r\n"), vec![response])
+        } else if self.ehlo.auth_mechanisms & AUTH_LOGIN != 0 {
+            // Whatever its two questions are: the name comes first, then the password.
+            ("AUTH LOGIN\r\n".to_owned(), vec![said(AUTH_LOGIN, "VXNlcm5hbWU6")?, said(AUTH_LOGIN, "UGFzc3dvcmQ6")?])
+        } else {
+            return Err(Broken::Lost("the host offers no login by PLAIN or LOGIN".to_owned()));
+        };
+        let mut reply = self.command(&first, GREETING_TIMEOUT).await?;
+        for response in further {
+            if reply.code == 334 {
+                reply = self.command(&format!("{response}\r\n"), GREETING_TIMEOUT).await?;
             }
-            Ok(Err(error)) => Err(lost(&error)),
-            Err(timed_out) => Err(Broken::Lost(format!("AUTH: {timed_out}"))),
         }
+        if reply.is_positive() {
+            return Ok(());
+        }
+        Err(Broken::Lost(format!("the login {} was refused: {reply}", login.name)))
     }
 
     /// One command and its reply.
     pub(crate) async fn command(&mut self, line: &str, within: Duration) -> Result<Reply, Broken> {
-        match self.world.timeout(within, self.client.cmd(line)).await {
-            Ok(Ok(response)) => Ok(reply(response)),
-            Ok(Err(error)) => Err(lost(&error)),
-            Err(timed_out) => Err(Broken::Lost(timed_out.to_string())),
-        }
+        Ok(self.ask(line.as_bytes(), within).await?.reply())
+    }
+
+    async fn ask(&mut self, line: &[u8], within: Duration) -> Result<Answer, Broken> {
+        self.heard_nothing_unasked()?;
+        let wire = &mut self.wire;
+        let asking = async {
+            wire.send(line).await?;
+            wire.answer().await
+        };
+        in_time(self.world.timeout(within, asking).await)
     }
 
     /// One more reply, as the greeting and the last one of DATA.
     pub(crate) async fn reply(&mut self, within: Duration) -> Result<Reply, Broken> {
-        match self.world.timeout(within, self.client.read()).await {
-            Ok(Ok(response)) => Ok(reply(response)),
-            Ok(Err(error)) => Err(lost(&error)),
-            Err(timed_out) => Err(Broken::Lost(timed_out.to_string())),
-        }
+        Ok(in_time(self.world.timeout(within, self.wire.answer()).await)?.reply())
     }
 
-    /// Several commands at once (RFC 2920). The replies that came, and what broke the connection before the last.
-    pub(crate) async fn pipeline(&mut self, lines: &[String], within: Duration) -> (Vec<Reply>, Option<Broken>) {
+    /// Several commands at once (RFC 2920), no more than `GROUP_OCTETS_MAX` of them. The replies that came, and what
+    /// broke the connection before the last.
+    pub(crate) async fn pipeline(&mut self, lines: &[String]) -> (Vec<Reply>, Option<Broken>) {
         let mut replies = Vec::with_capacity(lines.len());
-        if let Err(broken) = self.write(lines.concat().as_bytes(), within).await {
+        if let Err(broken) = self.heard_nothing_unasked() {
             return (replies, Some(broken));
         }
-        let mut receiver = ResponseReceiver::default();
-        let mut buffer = vec![0; 4096];
-        while replies.len() < lines.len() {
-            let read = match self.world.timeout(within, self.client.stream.read(&mut buffer)).await {
-                Ok(Ok(0)) => return (replies, Some(closed())),
-                Ok(Ok(read)) => read,
-                Ok(Err(error)) => return (replies, Some(Broken::Lost(error.to_string()))),
-                Err(timed_out) => return (replies, Some(Broken::Lost(timed_out.to_string()))),
-            };
-            let mut octets = buffer.get(..read).unwrap_or_default().iter();
+        let (world, wire) = (&self.world, &mut self.wire);
+        let group = async {
+            wire.send(lines.concat().as_bytes()).await?;
             while replies.len() < lines.len() {
-                match receiver.parse(&mut octets) {
-                    Ok(response) => {
-                        replies.push(reply(response));
-                        receiver.reset();
-                    }
-                    Err(smtp_proto::Error::NeedsMoreData { .. }) => break,
-                    Err(_) => return (replies, Some(Broken::Lost("the host's answer is no SMTP".to_owned()))),
-                }
+                let answer = world.timeout(COMMAND_TIMEOUT, wire.answer()).await;
+                replies.push(answer.map_err(|timed_out| WireError::Io(std::io::Error::other(timed_out)))??.reply());
             }
+            Ok(())
+        };
+        let broken = in_time(world.timeout(GROUP_TIMEOUT, group).await).err();
+        (replies, broken)
+    }
+
+    /// An answer that is here before its question would be taken for that of the next command; behind the message it
+    /// could make a loss look like a delivery.
+    pub(crate) fn heard_nothing_unasked(&self) -> Result<(), Broken> {
+        match self.wire.unasked() {
+            None => Ok(()),
+            Some(Ok(answer)) if answer.code == 421 => Err(Broken::Refused(answer.reply())),
+            Some(_) => Err(Broken::Lost("the host answered what it was not asked".to_owned())),
         }
-        (replies, None)
     }
 
     /// Writes octets, all of them.
     pub(crate) async fn write(&mut self, octets: &[u8], within: Duration) -> Result<(), Broken> {
-        let stream = &mut self.client.stream;
-        let write = async {
-            stream.write_all(octets).await?;
-            stream.flush().await
-        };
-        match self.world.timeout(within, write).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Broken::Lost(error.to_string())),
-            Err(timed_out) => Err(Broken::Lost(timed_out.to_string())),
-        }
+        let written = self.world.timeout(within, self.wire.send(octets)).await;
+        in_time(written.map(|done| done.map_err(WireError::Io)))
     }
 
     /// Ends the session politely (RFC 5321 §4.1.1.10); how it answers does not matter.
     pub(crate) async fn quit(mut self) {
-        let world = self.world.clone();
         let quit = async {
-            self.client.cmd("QUIT\r\n").await.ok();
-            self.client.stream.shutdown().await.ok();
+            self.wire.send(b"QUIT\r\n").await.ok();
+            self.wire.answer().await.ok();
+            self.wire.close().await.ok();
         };
-        world.timeout(LAST_WORDS_TIMEOUT, quit).await.ok();
+        self.world.timeout(LAST_WORDS_TIMEOUT, quit).await.ok();
     }
 }
 
-/// mail-send wants its arguments behind `AsRef`.
-struct Offered<'a>(&'a EhloResponse<String>);
-
-impl AsRef<EhloResponse<String>> for Offered<'_> {
-    fn as_ref(&self) -> &EhloResponse<String> {
-        self.0
+fn in_time<T>(outcome: Result<Result<T, WireError>, TimedOut>) -> Result<T, Broken> {
+    match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Broken::Lost(error.to_string())),
+        Err(timed_out) => Err(Broken::Lost(timed_out.to_string())),
     }
-}
-
-fn client(stream: Box<dyn Stream>) -> SmtpClient<Wire> {
-    // mail-send measures its one time by the real clock; ours is measured outside, by `world`.
-    SmtpClient { stream: Wire::new(stream), timeout: Duration::from_secs(86_400) }
-}
-
-fn lost(error: &mail_send::Error) -> Broken {
-    // What mail-send says of a closed connection as well.
-    if matches!(error, mail_send::Error::UnparseableReply) {
-        return closed();
-    }
-    Broken::Lost(error.to_string())
-}
-
-fn closed() -> Broken {
-    Broken::Lost("the host closed the connection or spoke no SMTP".to_owned())
-}
-
-/// A reply in our words. A code outside 200 to 599 is none of RFC 5321 §4.2.1 and counts as temporary.
-fn reply(response: Response<String>) -> Reply {
-    let [class, subject, detail] = response.esc;
-    let enhanced = (class != 0).then(|| EnhancedCode(class, u16::from(subject), u16::from(detail)));
-    let code = if (200..600).contains(&response.code) { response.code } else { 451 };
-    Reply::new(code, enhanced, response.message.trim())
 }

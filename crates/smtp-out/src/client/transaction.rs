@@ -12,7 +12,9 @@ use storage::rows::{QueueRow, RecipientState};
 use super::command;
 use super::session::{Broken, Session};
 use super::stuffing::Stuffing;
-use crate::limits::{BLOCK_TIMEOUT, COMMAND_TIMEOUT, DATA_TIMEOUT, FINAL_DOT_TIMEOUT, LAST_WORDS_TIMEOUT};
+use crate::limits::{
+    BLOCK_TIMEOUT, COMMAND_TIMEOUT, DATA_TIMEOUT, FINAL_DOT_TIMEOUT, GROUP_OCTETS_MAX, LAST_WORDS_TIMEOUT,
+};
 
 /// How a transaction left its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,7 @@ impl Transaction<'_> {
             self.answer_all(&accepted, &go)?;
             return Err(End::Reusable);
         }
+        self.session.heard_nothing_unasked().map_err(End::Broken)?;
         self.data(blob, &accepted).await
     }
 
@@ -89,15 +92,24 @@ impl Transaction<'_> {
         if ehlo.has_capability(EXT_PIPELINING) {
             let mut lines = vec![mail];
             lines.extend(rcpts);
-            let (replies, broken) = self.session.pipeline(&lines, COMMAND_TIMEOUT).await;
-            let mut replies = replies.into_iter();
-            if let Some(reply) = replies.next() {
-                self.mail_answer(open, &reply)?;
+            // The recipient of each line but the first.
+            let mut who = std::iter::once(None).chain(open.iter().map(Some));
+            let mut rest = lines.as_slice();
+            while !rest.is_empty() {
+                let (group, behind) = rest.split_at(group_lines(rest));
+                rest = behind;
+                let (replies, broken) = self.session.pipeline(group).await;
+                for reply in replies {
+                    match who.next().flatten() {
+                        None => self.mail_answer(open, &reply)?,
+                        Some(n) => self.rcpt_answer(*n, reply, &mut accepted)?,
+                    }
+                }
+                if let Some(broken) = broken {
+                    return Err(End::Broken(broken));
+                }
             }
-            for (n, reply) in open.iter().zip(replies) {
-                self.rcpt_answer(*n, reply, &mut accepted)?;
-            }
-            return broken.map_or(Ok(accepted), |broken| Err(End::Broken(broken)));
+            return Ok(accepted);
         }
         let reply = self.command(&mail, COMMAND_TIMEOUT).await?;
         self.mail_answer(open, &reply)?;
@@ -153,6 +165,10 @@ impl Transaction<'_> {
         let mut stuffing = Stuffing::default();
         let mut wire = Vec::new();
         let mut at = u64::from(self.row.skip_octets);
+        stuffing.piece(self.row.prefix.as_bytes(), &mut wire);
+        if let Err(broken) = self.session.write(&wire, BLOCK_TIMEOUT).await {
+            return self.stopped_reading(broken, accepted).await;
+        }
         loop {
             let piece = match blob.piece(at, u64::MAX).await {
                 Ok(piece) => piece,
@@ -232,4 +248,14 @@ impl Transaction<'_> {
             *place = Some(outcome);
         }
     }
+}
+
+/// How many commands go out before their replies are read: at least one, and as many as fit.
+fn group_lines(lines: &[String]) -> usize {
+    let mut octets = 0;
+    let fits = |line: &&String| {
+        octets += line.len();
+        octets <= GROUP_OCTETS_MAX
+    };
+    lines.iter().take_while(fits).count().max(1)
 }

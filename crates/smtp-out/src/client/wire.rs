@@ -1,57 +1,78 @@
-//! The connection under a session, with a bound on what a host may send in answer to one command.
-//!
-//! mail-send and smtp-proto bound a reply's lines, but not their number: a host that never ends its reply would fill
-//! the memory. Here reading fails after [`ANSWER_OCTETS_MAX`] octets without a write in between.
+//! The connection under a session: octets out, answers in.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use world::Stream;
 
-use crate::limits::ANSWER_OCTETS_MAX;
+use super::answer::{Answer, AnswerReader, Flaw};
 
-/// See the module.
+/// See the module. Whoever calls sets the time that each of these may take.
 pub(crate) struct Wire {
     stream: Box<dyn Stream>,
-    left: usize,
+    /// What came behind the last answer.
+    unread: Vec<u8>,
+}
+
+/// Why no answer came.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    #[error("the host closed the connection")]
+    Closed,
+    #[error(transparent)]
+    Flaw(#[from] Flaw),
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 impl Wire {
     pub(crate) fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, left: ANSWER_OCTETS_MAX }
+        Self { stream, unread: Vec::new() }
     }
 
-    pub(crate) fn into_inner(self) -> Box<dyn Stream> {
+    /// The stream for a TLS handshake. What was read ahead of it is nobody's (RFC 3207 §4.2): it could have been put
+    /// there by anyone.
+    pub(crate) fn into_stream(self) -> Box<dyn Stream> {
         self.stream
     }
-}
 
-impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.left == 0 {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the reply does not end")));
+    /// The next answer.
+    pub(crate) async fn answer(&mut self) -> Result<Answer, WireError> {
+        let mut reader = AnswerReader::default();
+        loop {
+            let (used, done) = reader.read(&self.unread);
+            self.unread.drain(..used);
+            if let Some(done) = done {
+                return Ok(done?);
+            }
+            let mut buffer = [0; READ_OCTETS];
+            let octets = self.stream.read(&mut buffer).await?;
+            if octets == 0 {
+                return Err(WireError::Closed);
+            }
+            self.unread.extend_from_slice(buffer.get(..octets).unwrap_or_default());
         }
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        let read = buf.filled().len().saturating_sub(before);
-        self.left = self.left.saturating_sub(read);
-        Poll::Ready(Ok(()))
+    }
+
+    /// What the host has said without having been asked, as far as it is here already: its first answer, or nonsense.
+    pub(crate) fn unasked(&self) -> Option<Result<Answer, Flaw>> {
+        if self.unread.is_empty() {
+            return None;
+        }
+        let (_, done) = AnswerReader::default().read(&self.unread);
+        Some(done.unwrap_or(Err(Flaw::NoSmtp)))
+    }
+
+    /// Writes octets, all of them.
+    pub(crate) async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.stream.write_all(octets).await?;
+        self.stream.flush().await
+    }
+
+    /// Closes our side.
+    pub(crate) async fn close(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await
     }
 }
 
-impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.left = ANSWER_OCTETS_MAX;
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
+const READ_OCTETS: usize = 2_048;

@@ -101,7 +101,7 @@ async fn success_is_told_by_whoever_comes_last() {
     let mut stage = Stage::new().await;
     stage.start();
     let mut letter = envelope("<a@origin.example>", &["x@far.example"]);
-    letter.recipients[0].notify = DsnNotify { success: true, failure: true, delay: false };
+    letter.recipients[0].notify = DsnNotify::asked(true, true, false);
     stage.send(letter.clone(), MESSAGE).await;
     stage.settle().await;
     assert_eq!(stage.far.got().len(), 1);

@@ -5,6 +5,8 @@ mod dsn;
 mod flow;
 mod relay;
 mod remote;
+mod replies;
+mod times;
 mod tls;
 
 use std::sync::Arc;

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio_rustls::TlsAcceptor;
-use world::Stream;
-use world::simulated::SimulatedWorld;
+use world::simulated::{SimulatedClock, SimulatedWorld};
+use world::{Clock, Stream};
 
 /// A message as it came over the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +33,19 @@ struct State {
     open_max: usize,
     tls: Option<TlsAcceptor>,
     hold_data: bool,
+    /// What is said between the reply to STARTTLS and the handshake, in a segment of its own.
+    before_tls: String,
+    /// After 354, nothing is read; this is said.
+    deaf: Option<String>,
+    /// The time between two octets of replies to commands that begin so.
+    drips: HashMap<String, Duration>,
+    /// The time before such replies.
+    delays: HashMap<String, Duration>,
 }
 
 /// The server. Clones share it.
 #[derive(Clone)]
-pub(super) struct Remote(Arc<Mutex<State>>);
+pub(super) struct Remote(Arc<Mutex<State>>, Arc<SimulatedClock>);
 
 /// In place of a reply: the connection is closed.
 pub(super) const CLOSE: &str = "close";
@@ -46,11 +55,12 @@ pub(super) const SILENCE: &str = "silence";
 impl Remote {
     /// A server at an address.
     pub(super) fn at(world: &SimulatedWorld, address: &str) -> Self {
-        let remote = Self(Arc::new(Mutex::new(State {
+        let state = State {
             greeting: "220 remote ESMTP".to_owned(),
             offers: ["PIPELINING", "SIZE", "8BITMIME", "ENHANCEDSTATUSCODES"].map(str::to_owned).to_vec(),
             ..State::default()
-        })));
+        };
+        let remote = Self(Arc::new(Mutex::new(state)), world.clock.clone());
         let address: SocketAddr = address.parse().unwrap();
         let shared = remote.clone();
         world.connector.listen(address, move |stream| {
@@ -80,6 +90,54 @@ impl Remote {
     pub(super) fn tls(&self, acceptor: TlsAcceptor) -> &Self {
         self.0.lock().tls = Some(acceptor);
         self
+    }
+
+    pub(super) fn before_tls(&self, text: &str) -> &Self {
+        self.0.lock().before_tls = text.to_owned();
+        self
+    }
+
+    /// It reads no content, and says this instead.
+    pub(super) fn deaf(&self, words: &str) -> &Self {
+        self.0.lock().deaf = Some(words.to_owned());
+        self
+    }
+
+    /// Replies to commands that begin so come octet by octet, with a pause before each.
+    pub(super) fn drip(&self, command: &str, every: Duration) -> &Self {
+        self.0.lock().drips.insert(command.to_owned(), every);
+        self
+    }
+
+    /// Replies to commands that begin so come late.
+    pub(super) fn delay(&self, command: &str, by: Duration) -> &Self {
+        self.0.lock().delays.insert(command.to_owned(), by);
+        self
+    }
+
+    /// Sends a reply as it was told to.
+    async fn say<S: AsyncWriteExt + Unpin>(&self, stream: &mut S, command: &str, reply: &str) -> std::io::Result<()> {
+        let find = |table: &HashMap<String, Duration>| {
+            table.iter().find(|(key, _)| command.starts_with(key.as_str())).map(|(_, span)| *span)
+        };
+        let (delay, drip) = {
+            let state = self.0.lock();
+            (find(&state.delays), find(&state.drips))
+        };
+        if let Some(delay) = delay {
+            self.1.sleep(delay).await;
+        }
+        let octets = format!("{reply}\r\n").into_bytes();
+        let Some(every) = drip else { return stream.write_all(&octets).await };
+        for octet in octets {
+            if every.is_zero() {
+                tokio::task::yield_now().await;
+            } else {
+                self.1.sleep(every).await;
+            }
+            stream.write_all(&[octet]).await?;
+        }
+        Ok(())
     }
 
     /// Whether it keeps the last reply of DATA to itself.
@@ -132,7 +190,10 @@ impl Remote {
         if greeting == CLOSE {
             return Ok(());
         }
-        stream.write_all(format!("{greeting}\r\n").as_bytes()).await?;
+        if greeting == SILENCE {
+            std::future::pending::<()>().await;
+        }
+        self.say(&mut stream, "greeting", &greeting).await?;
         loop {
             let mut line = String::new();
             if stream.read_line(&mut line).await? == 0 {
@@ -147,12 +208,22 @@ impl Remote {
             if reply == CLOSE {
                 return Ok(());
             }
-            stream.write_all(format!("{reply}\r\n").as_bytes()).await?;
+            self.say(&mut stream, &line, &reply).await?;
             let good = reply.starts_with(['2', '3']);
             match line.get(..4).unwrap_or_default() {
                 "MAIL" if good => mail = line,
                 "RCPT" if good => rcpts.push(line),
                 "STAR" if good => {
+                    let before = self.0.lock().before_tls.clone();
+                    if before == SILENCE {
+                        std::future::pending::<()>().await;
+                    }
+                    if !before.is_empty() {
+                        for _ in 0..20 {
+                            tokio::task::yield_now().await;
+                        }
+                        stream.write_all(before.as_bytes()).await?;
+                    }
                     let acceptor = self.0.lock().tls.clone();
                     let Some(acceptor) = acceptor else {
                         // Broken TLS: nonsense in place of a handshake.
@@ -164,6 +235,14 @@ impl Remote {
                     tls = true;
                 }
                 "DATA" if good => {
+                    let deaf = self.0.lock().deaf.clone();
+                    if let Some(words) = deaf {
+                        for _ in 0..20 {
+                            tokio::task::yield_now().await;
+                        }
+                        stream.write_all(words.as_bytes()).await?;
+                        std::future::pending::<()>().await;
+                    }
                     let content = read_data(&mut stream).await?;
                     let last = self.scripted(".").unwrap_or_else(|| "250 2.0.0 taken".to_owned());
                     while self.0.lock().hold_data {
@@ -173,10 +252,13 @@ impl Remote {
                         let (mail, rcpts) = (std::mem::take(&mut mail), std::mem::take(&mut rcpts));
                         self.0.lock().got.push(Got { mail, rcpts, content, tls });
                     }
+                    if last == SILENCE {
+                        std::future::pending::<()>().await;
+                    }
                     if last == CLOSE || last == "take and close" {
                         return Ok(());
                     }
-                    stream.write_all(format!("{last}\r\n").as_bytes()).await?;
+                    self.say(&mut stream, ".", &last).await?;
                 }
                 "RSET" => rcpts.clear(),
                 "QUIT" => return Ok(()),

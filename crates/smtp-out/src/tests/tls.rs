@@ -87,6 +87,8 @@ async fn a_password_goes_to_nobody_else() {
         (TlsMode::Required, &["STARTTLS", "AUTH PLAIN"][..], false),
         (TlsMode::Required, &["AUTH PLAIN"][..], true),
         (TlsMode::Opportunistic, &["AUTH PLAIN"][..], true),
+        // Whoever stands in between can make a certificate.
+        (TlsMode::Opportunistic, &["STARTTLS", "AUTH PLAIN"][..], false),
     ] {
         let mut stage = Stage::new().await;
         let (certificate, acceptor) = certificate("smart.example");
@@ -100,6 +102,56 @@ async fn a_password_goes_to_nobody_else() {
         stage.settle().await;
         assert_eq!((smart.count("AUTH"), smart.count("MAIL")), (0, 0));
         assert_eq!(stage.queue().await[0].attempts, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_login_works_with_a_certificate_that_is_trusted() {
+    let mut stage = Stage::new().await;
+    let (certificate, acceptor) = certificate("smart.example");
+    stage.settings.roots = Roots::Given(vec![certificate]);
+    stage.settings.smart_host = Some(smart_host(TlsMode::Opportunistic));
+    stage.host("smart.example", &["192.0.2.3"]);
+    let smart = Remote::at(&stage.world, "192.0.2.3:587");
+    smart.offer(&["STARTTLS", "AUTH PLAIN"]).tls(acceptor);
+    // A host that takes no initial response asks once more.
+    smart.reply("AUTH", &["334 "]).reply("AHJlbGFpcwBzM2NyZXQ=", &["235 2.7.0 welcome"]);
+    stage.start();
+    stage.send_to(&["x@far.example"]).await;
+    stage.settle().await;
+    assert!(smart.got()[0].tls);
+    assert_eq!(smart.count("AHJlbGFpcwBzM2NyZXQ="), 1);
+}
+
+#[tokio::test]
+async fn what_was_said_in_clear_behind_starttls_is_no_reply() {
+    // RFC 3207 §6. In the same segment as the 220: dropped, and what is offered comes from inside TLS alone.
+    let injected = "250-evil\r\n250 DSN";
+    let mut stage = Stage::new().await;
+    stage.far.offer(&["STARTTLS"]).tls(certificate("far.example").1);
+    stage.far.reply("STARTTLS", &[&format!("220 go\r\n{injected}")]);
+    stage.start();
+    let mut letter = envelope("<a@origin.example>", &["x@far.example"]);
+    letter.recipients[0].notify = DsnNotify::NEVER;
+    stage.send(letter.clone(), MESSAGE).await;
+    stage.settle().await;
+    let got = stage.far.got();
+    assert!(got[0].tls);
+    assert_eq!(got[0].rcpts, ["RCPT TO:<x@far.example>"], "DSN was offered by nobody");
+    // In a segment of its own: the handshake fails, and where TLS is demanded nothing is sent.
+    for required in [false, true] {
+        let mut stage = Stage::new().await;
+        stage.far.offer(&["STARTTLS"]).tls(certificate("far.example").1).before_tls(&format!("{injected}\r\n"));
+        if required {
+            let host = SmartHost { host: domain("mx.far.example"), port: 25, tls: TlsMode::Required, login: None };
+            stage.settings.overrides.insert(domain("far.example"), Arc::new(host));
+        }
+        stage.start();
+        stage.send(letter.clone(), MESSAGE).await;
+        stage.settle().await;
+        assert!(stage.far.got().iter().all(|got| got.rcpts == ["RCPT TO:<x@far.example>"]));
+        // Without the demand, the second session begins without TLS.
+        assert_eq!(stage.far.count("MAIL"), usize::from(!required));
     }
 }
 

@@ -17,6 +17,8 @@ mod mailboxes;
 mod objects;
 mod pages;
 mod queue;
+mod sharing;
+mod signing_keys;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -69,6 +71,14 @@ pub enum Flaw {
     ChangeIndex,
     /// A record without a message.
     Record,
+    /// An access list and the rows of those whom it names don't lead to each other.
+    AccessList,
+    /// An access list or an account names somebody who is not there.
+    UnknownIdentifier,
+    /// Somebody has seen what is not there, or in a way that can't be.
+    PersonSeen,
+    /// A Message-ID leads to no message that has it.
+    MessageId,
     /// A message or a queue entry names a blob that is not there.
     MissingBlob,
     /// A blob's count of references is not the number of rows that name it.
@@ -124,6 +134,10 @@ impl Flaw {
             Self::HighestModSeq => "MODSEQ is above HIGHESTMODSEQ",
             Self::Keyword => "has an unknown keyword",
             Self::ChangeIndex => "change index is wrong",
+            Self::AccessList => "access list is not what its readers' rows say",
+            Self::UnknownIdentifier => "names somebody who is not there",
+            Self::PersonSeen => "what somebody has seen is wrong",
+            Self::MessageId => "Message-ID leads nowhere",
             Self::Record => "record without a message",
             Self::MissingBlob => "content is missing",
             Self::References => "count of references is wrong",
@@ -264,6 +278,7 @@ pub async fn check_with(
     check.objects().await?;
     check.mailboxes().await?;
     check.accounts().await?;
+    check.sharing().await?;
     check.contacts().await?;
     check.first_uses().await?;
     check.queue().await?;
@@ -271,6 +286,7 @@ pub async fn check_with(
     check.lists().await?;
     check.fetched().await?;
     check.answered().await?;
+    check.signing_keys().await?;
     check.traces().await?;
     check.blobs().await?;
     Ok(check.checked)

@@ -15,10 +15,13 @@ const TABLES: &[Table] = &[
     Table::MailboxName,
     Table::Subscription,
     Table::Doomed,
+    Table::Acl,
     Table::Undo,
     Table::Message,
     Table::Record,
     Table::Change,
+    Table::PersonSeen,
+    Table::MessageId,
     Table::Blob,
     Table::Chunk,
     Table::Upload,
@@ -36,6 +39,7 @@ const TABLES: &[Table] = &[
     Table::Parked,
     Table::Answered,
     Table::ResponderState,
+    Table::SigningKey,
     Table::Trace,
     Table::TraceIndex,
     Table::TraceTerms,
@@ -57,14 +61,24 @@ impl Check<'_> {
 
     /// Visits one row of each account in the tables of accounts, and one of each mailbox in those of mailboxes.
     pub(super) async fn owners(&mut self) -> Result<(), StorageError> {
-        for table in [Table::Meta, Table::Mailbox, Table::MailboxName, Table::Subscription, Table::ListMember] {
+        let parts = [
+            Table::Meta,
+            Table::Mailbox,
+            Table::MailboxName,
+            Table::Subscription,
+            Table::ListMember,
+            Table::Acl,
+            Table::PersonSeen,
+            Table::MessageId,
+        ];
+        for table in parts {
             let mut pages = Pages::new(self.store, KeyRange::prefix(vec![table as u8]), 1);
             while let Some((key, _)) = pages.next().await?.first() {
                 let Some(part) = keys::middle(key, 1).map(|part| AccountId(u64::from_be_bytes(part))) else {
                     self.find(Flaw::Undecodable, format!("a key of {table:?}"), format!("{key:02x?}"));
                     continue;
                 };
-                let nobody = table == Table::Meta && part == AccountId(0);
+                let nobody = matches!(table, Table::Meta | Table::Acl) && part == AccountId(0);
                 if !nobody && !self.accounts.contains(&part) {
                     self.find(Flaw::Orphans, format!("account {part}"), format!("rows of {table:?}"));
                 }

@@ -108,10 +108,13 @@ fn queue_row(blob: mail::BlobHash, octets: u64) -> QueueRow {
         dsn_return: None,
         envelope_id: None,
         smtputf8: false,
+        sender_smtputf8: false,
         body: BodyType::SevenBit,
         blob,
         skip_octets: 0,
         octets,
+        prefix: String::new(),
+        trace: None,
         recipients: vec![],
         accepted_at: START,
         attempts: 0,
@@ -402,6 +405,9 @@ damage! {
         row.number = 2;
         s.put(keys::event(Topic::MessageStored, 1), row.encode().unwrap());
     } => [Flaw::Undecodable];
+    signing_key_of_no_domain(s) {
+        s.put(Key::global(Table::SigningKey).bytes(b"gone.example\0s1").done(), "?");
+    } => [Flaw::Undecodable, Flaw::NoDomain];
     trace_unreadable(s) {
         s.put(Key::global(Table::Trace).bytes(&[7; 16]).u32(0).done(), "?");
     } => [Flaw::Undecodable];

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use mail::{
     Address, BlobHash, BodyType, DsnNotify, DsnReturn, OriginalRecipient, QueueId, Reply, ReversePath, Timestamp,
+    TraceId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,8 @@ pub struct QueueRow {
     pub envelope_id: Option<String>,
     /// Whether the message or an address needs SMTPUTF8.
     pub smtputf8: bool,
+    /// Whether the sender said SMTPUTF8, so that a DSN may have its UTF-8 form (RFC 6533).
+    pub sender_smtputf8: bool,
     /// What was said of the body's bytes.
     pub body: BodyType,
     /// Content of the message.
@@ -57,6 +60,10 @@ pub struct QueueRow {
     pub skip_octets: u32,
     /// Octets of the blob.
     pub octets: u64,
+    /// Fields that travel in front of the blob's octets, each with its line end: what signs it (DKIM).
+    pub prefix: String,
+    /// Where its way is told.
+    pub trace: Option<TraceId>,
     /// The recipients there.
     pub recipients: Vec<QueueRecipient>,
     /// When the message was accepted; its age counts from here.
@@ -73,7 +80,8 @@ pub struct QueueRow {
     pub held: bool,
 }
 
-const VERSION: u8 = 1;
+/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`.
+const VERSION: u8 = 2;
 
 impl QueueRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
@@ -81,6 +89,143 @@ impl QueueRow {
     }
 
     pub(crate) fn decode(value: &[u8]) -> Result<Self, StorageError> {
+        if value.first() == Some(&1) {
+            return super::decode::<layout1::Row>(1, "queue row", value).map(Into::into);
+        }
         super::decode(VERSION, "queue row", value)
+    }
+}
+
+/// The first layout, in stores that were made before there was a second.
+mod layout1 {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[cfg_attr(test, derive(Serialize))]
+    pub(super) struct Notify {
+        pub(super) success: bool,
+        pub(super) failure: bool,
+        pub(super) delay: bool,
+    }
+
+    #[derive(Deserialize)]
+    #[cfg_attr(test, derive(Serialize))]
+    pub(super) struct Recipient {
+        pub(super) address: Address,
+        pub(super) notify: Notify,
+        pub(super) original: Option<OriginalRecipient>,
+        pub(super) state: RecipientState,
+        pub(super) last_reply: Option<Reply>,
+    }
+
+    #[derive(Deserialize)]
+    #[cfg_attr(test, derive(Serialize))]
+    pub(super) struct Row {
+        pub(super) id: QueueId,
+        pub(super) destination: mail::Domain,
+        pub(super) reverse_path: ReversePath,
+        pub(super) dsn_return: Option<DsnReturn>,
+        pub(super) envelope_id: Option<String>,
+        pub(super) smtputf8: bool,
+        pub(super) body: BodyType,
+        pub(super) blob: BlobHash,
+        pub(super) skip_octets: u32,
+        pub(super) octets: u64,
+        pub(super) recipients: Vec<Recipient>,
+        pub(super) accepted_at: Timestamp,
+        pub(super) attempts: u32,
+        pub(super) next_attempt: Timestamp,
+        pub(super) last_error: Option<String>,
+        pub(super) delay_notified: bool,
+        pub(super) held: bool,
+    }
+
+    impl From<Recipient> for QueueRecipient {
+        fn from(old: Recipient) -> Self {
+            let Notify { success, failure, delay } = old.notify;
+            // What is not the default was given.
+            let asked = DsnNotify::asked(success, failure, delay);
+            let is_default = DsnNotify { said: false, ..asked } == DsnNotify::default();
+            let notify = if is_default { DsnNotify::default() } else { asked };
+            Self { address: old.address, notify, original: old.original, state: old.state, last_reply: old.last_reply }
+        }
+    }
+
+    impl From<Row> for QueueRow {
+        fn from(old: Row) -> Self {
+            Self {
+                id: old.id,
+                destination: old.destination,
+                reverse_path: old.reverse_path,
+                dsn_return: old.dsn_return,
+                envelope_id: old.envelope_id,
+                smtputf8: old.smtputf8,
+                // It stood for both.
+                sender_smtputf8: old.smtputf8,
+                body: old.body,
+                blob: old.blob,
+                skip_octets: old.skip_octets,
+                octets: old.octets,
+                prefix: String::new(),
+                trace: None,
+                recipients: old.recipients.into_iter().map(Into::into).collect(),
+                accepted_at: old.accepted_at,
+                attempts: old.attempts,
+                next_attempt: old.next_attempt,
+                last_error: old.last_error,
+                delay_notified: old.delay_notified,
+                held: old.held,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn old_row(notify: layout1::Notify) -> layout1::Row {
+        layout1::Row {
+            id: QueueId(7),
+            destination: mail::Domain::parse("b.example").unwrap(),
+            reverse_path: ReversePath::parse("<a@a.example>").unwrap(),
+            dsn_return: Some(DsnReturn::Full),
+            envelope_id: Some("id".into()),
+            smtputf8: true,
+            body: BodyType::EightBitMime,
+            blob: BlobHash([9; 32]),
+            skip_octets: 30,
+            octets: 1030,
+            recipients: vec![layout1::Recipient {
+                address: Address::parse("x@b.example").unwrap(),
+                notify,
+                original: None,
+                state: RecipientState::Waiting,
+                last_reply: Some(Reply::plain(451, "later")),
+            }],
+            accepted_at: Timestamp(1),
+            attempts: 2,
+            next_attempt: Timestamp(3),
+            last_error: Some("no connection".into()),
+            delay_notified: true,
+            held: true,
+        }
+    }
+
+    #[test]
+    fn rows_of_the_first_layout_are_read() {
+        let bytes =
+            super::super::encode(1, &old_row(layout1::Notify { success: false, failure: true, delay: true })).unwrap();
+        let row = QueueRow::decode(&bytes).unwrap();
+        assert_eq!((row.id, row.octets, row.attempts, row.held), (QueueId(7), 1030, 2, true));
+        assert!(row.smtputf8 && row.sender_smtputf8);
+        assert_eq!(row.recipients[0].notify, DsnNotify::default());
+        assert_eq!(row.recipients[0].last_reply, Some(Reply::plain(451, "later")));
+        let again = QueueRow::decode(&row.encode().unwrap()).unwrap();
+        assert_eq!(again, row);
+        let bytes =
+            super::super::encode(1, &old_row(layout1::Notify { success: true, failure: true, delay: false })).unwrap();
+        assert_eq!(QueueRow::decode(&bytes).unwrap().recipients[0].notify, DsnNotify::asked(true, true, false));
+        assert!(QueueRow::decode(&[3]).is_err());
     }
 }

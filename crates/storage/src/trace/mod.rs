@@ -18,7 +18,7 @@ use routing::Resolution;
 use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
-use crate::limits::{TRACE_INDEXED_MAX, TRACE_STEP_OCTETS_MAX, TRACE_STEPS_MAX};
+use crate::limits::{TRACE_INDEXED_MAX, TRACE_NODES_MAX, TRACE_STEPS_MAX};
 use crate::store::Store;
 use crate::transaction::Transaction;
 
@@ -57,14 +57,40 @@ pub struct TraceQuery {
     pub limit: usize,
 }
 
+impl Trace {
+    /// Whether its envelope's sender is this one.
+    #[must_use]
+    pub fn is_from(&self, sender: &Address) -> bool {
+        self.steps.iter().any(|taken| match &taken.step {
+            Step::Received { reverse_path, .. } => reverse_path.address().is_some_and(|from| from.same_mailbox(sender)),
+            _ => false,
+        })
+    }
+
+    /// Whether a recipient is this one, as the envelope had it or where it led.
+    #[must_use]
+    pub fn names_recipient(&self, recipient: &Address) -> bool {
+        self.steps.iter().any(|taken| match &taken.step {
+            Step::Refused { recipient: Some(named), .. } => named.same_mailbox(recipient),
+            Step::Routed { resolution } => resolution.written_to.same_mailbox(recipient),
+            Step::Delivered { address, .. } => address.same_mailbox(recipient),
+            Step::Queued { recipients, .. } => recipients.iter().any(|named| named.same_mailbox(recipient)),
+            _ => false,
+        })
+    }
+}
+
 impl Step {
     /// The step of a routing decision; a tree that would take too much room is counted instead of kept.
     #[must_use]
-    pub fn routed(resolution: &Resolution) -> Self {
-        let routed = Self::Routed { resolution: Box::new(resolution.clone()) };
-        let fits = serde_json::to_vec(&routed).is_ok_and(|json| json.len() <= TRACE_STEP_OCTETS_MAX);
-        if fits {
-            return routed;
+    pub fn routed(resolution: Resolution) -> Self {
+        let mut nodes = 0_usize;
+        let too_many = resolution.tree.find_map(&mut |_| {
+            nodes = nodes.saturating_add(1);
+            (nodes > TRACE_NODES_MAX).then_some(())
+        });
+        if too_many.is_none() {
+            return Self::Routed { resolution: Box::new(resolution) };
         }
         Self::RoutedWidely {
             recipient: resolution.written_to.to_string(),

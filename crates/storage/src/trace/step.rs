@@ -7,7 +7,7 @@ use routing::Resolution;
 use serde::{Deserialize, Serialize};
 
 /// One step, with the time at which it was taken.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
     /// When.
     pub at: Timestamp,
@@ -17,7 +17,7 @@ pub struct Taken {
 }
 
 /// Something that the server did with a message, or decided about it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum Step {
     /// It came in.

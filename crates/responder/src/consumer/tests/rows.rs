@@ -405,3 +405,43 @@ async fn a05_subaddresses_of_ours_are_one_sender_and_all_responders_share_a_cap(
     }
     assert_eq!(server.queue().await.len(), routing::limits::SENDER_ANSWERS_PER_DAY_MAX as usize);
 }
+
+#[tokio::test]
+async fn v01_an_absence_ends_with_its_account() {
+    let server = Server::new("a.example").await;
+    let absence = |r: &mut ResponderObject| r.kind = ResponderKind::OutOfOffice;
+    server.add_responder("alice@a.example", absence).await;
+    server.receive("x@r.example", "alice@a.example", "").await;
+    server.store.remove_account(&address("alice@a.example")).await.unwrap();
+    server.take_all().await.unwrap();
+    assert!(server.queue().await.is_empty(), "nobody is there to be away");
+    let to = ForwardPath::Address(address("alice@a.example"));
+    let refused = server.delivery.decide(&Asking::anyone(server.store.now()), &to).await.unwrap_err();
+    assert_eq!(refused.code, 550);
+}
+
+#[tokio::test]
+async fn v05_a_further_domain_names_the_person_and_answers() {
+    let server = Server::new("a.example").await;
+    server.put(Object::Domain(DomainObject::new(Domain::parse("b.example").unwrap()))).await;
+    server.edit_account("alice@a.example", |account| account.also_in = vec![Domain::parse("b.example").unwrap()]).await;
+    server.add_responder("alice@a.example", |r| r.kind = ResponderKind::OutOfOffice).await;
+    server.receive("x@r.example", "alice@b.example", "").await;
+    // Written to at one address, named by the other.
+    let content = b"From: y@r.example\r\nTo: Alice <ALICE@b.example>\r\nSubject: x\r\n\r\nx\r\n";
+    server.accept(ReversePath::Address(address("y@r.example")), "alice@a.example", content).await;
+    server.submit("alice@a.example", "alice@b.example").await;
+    server.take_all().await.unwrap();
+    let queued = server.queued().await;
+    assert_eq!(queued.len(), 2, "and not oneself");
+    assert!(queued[0].contains("From: \"Alice Martin\" <alice@b.example>\r\n"), "{}", queued[0]);
+    // One absence at the further address, and one at the primary: the more specific one answers, once.
+    server
+        .add_responder("alice@b.example", |r| {
+            (r.kind, r.subject) = (ResponderKind::OutOfOffice, "Only there".to_owned());
+            r.ends = Some("2026-09-30".to_owned());
+        })
+        .await;
+    assert_eq!(server.answers_from("z@r.example", "alice@b.example", "").await, ["Only there"]);
+    assert_eq!(server.answers_from("v@r.example", "alice@a.example", "").await, [SUBJECT]);
+}

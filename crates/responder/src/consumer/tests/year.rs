@@ -12,13 +12,13 @@ use super::*;
 struct Dice(u64);
 
 impl Dice {
-    fn upto(&mut self, end: u64) -> u64 {
+    fn upto(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
+        usize::try_from(self.0 >> 33).unwrap() % end
     }
 
     fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.upto(all.len() as u64) as usize]
+        all[self.upto(all.len())]
     }
 }
 
@@ -194,8 +194,8 @@ async fn add_responder(server: &Server, model: &mut Model, dice: &mut Dice, owne
         let inside = dice.upto(2) == 0;
         let (mut table, mut texts) = (vec![!inside; 7 * 1440], Vec::new());
         for _ in 0..1 + dice.upto(4) {
-            let (day, from) = (dice.upto(7) as usize, dice.upto(1440) as usize);
-            let to = (from + 1 + dice.upto(1439) as usize) % 1440;
+            let (day, from) = (dice.upto(7), dice.upto(1440));
+            let to = (from + 1 + dice.upto(1439)) % 1440;
             let length = if to > from { to - from } else { to + 1440 - from };
             (0..length).for_each(|n| table[(day * 1440 + from + n) % (7 * 1440)] = inside);
             let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -227,10 +227,10 @@ async fn year(seed: u64, messages: usize) -> usize {
     let mut dice = Dice(seed);
     let (server, mut model) = stage(&mut dice).await;
     let mut observed = Observed { queue: QueueId(0), inboxes: BTreeMap::new() };
-    let mut times: Vec<u64> = (0..messages).map(|_| dice.upto(365 * 86_400)).collect();
+    let mut times: Vec<u64> = (0..messages).map(|_| dice.upto(365 * 86_400) as u64).collect();
     // And some who write without end for an hour.
     for _ in 0..3 {
-        let from = dice.upto(364 * 86_400);
+        let from = dice.upto(364 * 86_400) as u64;
         times.extend((0..40).map(|n| from + n * 90));
     }
     times.sort_unstable();
@@ -239,7 +239,7 @@ async fn year(seed: u64, messages: usize) -> usize {
         server.sim.clock.advance(Duration::from_secs(time - now));
         now = time;
         let at = server.store.now().as_secs();
-        let owner = dice.upto(OWNERS.len() as u64) as usize;
+        let owner = dice.upto(OWNERS.len());
         let to = format!("{}@a.example", OWNERS[owner].0);
         if dice.upto(20) == 0 {
             let stranger = dice.one_of(&STRANGERS);

@@ -18,6 +18,9 @@ pub(super) fn alias(one: &AliasView) -> String {
     if let Some(fallback) = &one.alias.when_away {
         field(&mut out, "when all are away", fallback);
     }
+    if one.alias.deputies_when_away {
+        field(&mut out, "when all are away", "their deputies");
+    }
     field(&mut out, "first used by", first_use(one));
     out
 }
@@ -74,6 +77,13 @@ pub(super) fn group(one: &GroupObject) -> String {
     rules(&mut out, &one.rules);
     if let Some(fallback) = &one.when_away {
         field(&mut out, "when all are away", fallback);
+    }
+    if !one.withdrawn.is_empty() {
+        let services: Vec<&str> = one.withdrawn.iter().map(|service| service.name()).collect();
+        field(&mut out, "members are without", services.join(", "));
+    }
+    if one.deputies_when_away {
+        field(&mut out, "when all are away", "their deputies");
     }
     field(&mut out, "note", &one.note);
     for member in &one.members {

@@ -60,7 +60,7 @@ pub(super) fn list(one: &ListView) -> String {
     field(&mut out, "moderators", addresses(list.deciders()));
     let posting = match &list.posting {
         Posting::Named(named) => named.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        other => word(other),
+        posting @ (Posting::Anyone | Posting::Organisation | Posting::Members) => word(posting),
     };
     field(&mut out, "who may write", posting);
     field(&mut out, "others than members", word(&settings.non_members));

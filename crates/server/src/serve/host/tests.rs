@@ -81,7 +81,17 @@ impl Authenticator for Nobody {
         _login: &'a str,
         _password: &'a str,
         _remote: std::net::IpAddr,
+        _service: Service,
     ) -> BoxFuture<'a, Result<Arc<AccountObject>, AuthError>> {
+        Box::pin(std::future::ready(Err(AuthError::Refused)))
+    }
+
+    fn confirm<'a>(
+        &'a self,
+        _account: &'a AccountObject,
+        _password: &'a str,
+        _remote: std::net::IpAddr,
+    ) -> BoxFuture<'a, Result<(), AuthError>> {
         Box::pin(std::future::ready(Err(AuthError::Refused)))
     }
 }

@@ -1,0 +1,418 @@
+//! `may`: who may ask what (M6, R11). The one place that enforces roles.
+//!
+//! - The system and administrators: everything.
+//! - Domain administrators: accounts, shared mailboxes, aliases, groups, lists and responders of their own domains;
+//!   nobody's role, no domain's existence, nothing of another domain, and no account that can do more than they can (its
+//!   password would be theirs to set).
+//! - Users: their own password, identities, responders and contacts, and the aliases that they make within the
+//!   domain's policy.
+//!
+//! What is not named here is for administrators: a new kind of request is closed until somebody opens it.
+
+use std::fmt;
+
+use mail::{Address, Domain};
+use routing::objects::{AccountObject, Role, Target};
+use routing::{Directory, Node};
+
+use crate::actor::Actor;
+use crate::request::{
+    AccountRequest, AliasRequest, DomainRequest, Edit, GroupContent, GroupRequest, Leaving, ListRequest, NewAccount,
+    Request, ResponderRequest,
+};
+use crate::shared::SharedRequest;
+
+/// Whether a request is carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// It is.
+    Allowed,
+    /// It is not, and why.
+    Denied(Denial),
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// The account of who asks is gone or switched off.
+    NoSuchActor,
+    /// Only administrators may.
+    AdministratorsOnly,
+    /// It concerns a domain, or something in a domain, that is not theirs.
+    OtherDomain,
+    /// The account can do more than who asks.
+    MorePowerful,
+    /// Nobody gives away a role that is not theirs to give.
+    Roles,
+    /// Addresses of other domains lead to it, and would be changed.
+    OthersLeadToIt,
+    /// One's own account can't be deleted or given up.
+    Oneself,
+    /// Users may only look at and change what is their own.
+    NotOnesOwn,
+}
+
+/// Whether this actor may ask this.
+#[must_use]
+pub fn may(directory: &Directory, actor: &Actor, request: &Request) -> Permission {
+    let account = match actor {
+        Actor::System => return Permission::Allowed,
+        Actor::Account { .. } => actor.account(directory).filter(|account| account.enabled),
+    };
+    let verdict = match account {
+        None => Err(Denial::NoSuchActor),
+        Some(account) => match account.role {
+            Role::Administrator => Ok(()),
+            Role::DomainAdministrator => Reach::new(directory, account).may(request),
+            Role::User => user_may(directory, account, request),
+        },
+    };
+    verdict.map_or_else(Permission::Denied, |()| Permission::Allowed)
+}
+
+/// The domains whose objects an actor may change; `None`: all.
+pub(crate) fn reach(directory: &Directory, actor: &Actor) -> Option<Vec<Domain>> {
+    if actor.is_administrator(directory) {
+        return None;
+    }
+    Some(actor.account(directory).map(AccountObject::administered).unwrap_or_default())
+}
+
+type Verdict = Result<(), Denial>;
+
+fn only(allowed: bool, denial: Denial) -> Verdict {
+    if allowed { Ok(()) } else { Err(denial) }
+}
+
+/// What a domain administrator reaches.
+pub(crate) struct Reach<'a> {
+    directory: &'a Directory,
+    account: &'a AccountObject,
+    domains: Vec<Domain>,
+}
+
+impl<'a> Reach<'a> {
+    pub(crate) fn new(directory: &'a Directory, account: &'a AccountObject) -> Self {
+        Self { directory, account, domains: account.administered() }
+    }
+
+    pub(crate) fn domain(&self, name: &Domain) -> bool {
+        self.domains.contains(name)
+    }
+
+    /// An address of theirs: in a domain of theirs, and not the further address of somebody in another.
+    pub(crate) fn address(&self, address: &Address) -> bool {
+        let stranger = self.directory.account_at(address).filter(|account| !self.domain(account.address.domain()));
+        self.domain(address.domain()) && stranger.is_none()
+    }
+
+    fn in_domain(&self, name: &Domain) -> Verdict {
+        only(self.domain(name), Denial::OtherDomain)
+    }
+
+    fn at(&self, address: &Address) -> Verdict {
+        only(self.address(address), Denial::OtherDomain)
+    }
+
+    /// An account of theirs that can do no more than they can.
+    fn edits(&self, address: &Address) -> Verdict {
+        self.at(address)?;
+        let Some(account) = self.directory.account_at(address) else { return Ok(()) };
+        if account.id == self.account.id {
+            return Ok(());
+        }
+        let weaker = match account.role {
+            Role::User => true,
+            Role::DomainAdministrator => account.administered().iter().all(|domain| self.domain(domain)),
+            Role::Administrator => false,
+        };
+        only(weaker, Denial::MorePowerful)
+    }
+
+    fn adds(&self, new: &NewAccount) -> Verdict {
+        self.in_domain(new.address.domain())?;
+        only(new.role == Role::User, Denial::Roles)?;
+        new.also_in.iter().flatten().try_for_each(|domain| self.in_domain(domain))
+    }
+
+    /// Nothing outside of their domains names the account, so that taking it away changes nothing there.
+    fn nobody_elsewhere_names(&self, address: &Address) -> Verdict {
+        let account = self.directory.account_at(address);
+        let all: Vec<Address> = account.map_or_else(|| vec![address.clone()], |account| account.addresses().collect());
+        let is = |named: &Address| all.iter().any(|address| address.same_mailbox(named));
+        let leads = |target: &Target| matches!(target, Target::Address(target) if is(target));
+        let elsewhere = |address: &Address| !self.domain(address.domain());
+        let alias = self
+            .directory
+            .aliases()
+            .filter(|alias| elsewhere(&alias.address))
+            .any(|alias| alias.targets.iter().any(leads) || alias.when_away.as_ref().is_some_and(is));
+        let group = self
+            .directory
+            .groups()
+            .filter(|group| elsewhere(&group.address))
+            .any(|group| group.members.iter().chain(&group.moderators).chain(&group.when_away).any(is));
+        let list = self.directory.lists().filter(|list| elsewhere(&list.address));
+        let list = list.into_iter().any(|list| list.owners.iter().chain(&list.moderators).any(is));
+        let share =
+            self.directory.accounts().filter(|account| elsewhere(&account.address)).any(|account| {
+                account.shared.iter().flat_map(|shared| &shared.members).any(|member| is(&member.account))
+            });
+        let named = alias || group || list || share;
+        only(!named, Denial::OthersLeadToIt)
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what is new is closed until somebody opens it")]
+    fn may(&self, request: &Request) -> Verdict {
+        match request {
+            Request::Account(request) => self.account(request),
+            Request::Alias(request) => self.alias(request),
+            Request::Group(request) => self.group(request),
+            Request::List(request) => self.list(request),
+            Request::Contact(request) => self.edits(request.account()),
+            Request::Responder(request) => self.responder(request),
+            Request::Shared(request) => self.shared(request),
+            Request::Acl(request) => self.edits(request.address()),
+            Request::Domain(DomainRequest::List) => Ok(()),
+            Request::Domain(DomainRequest::Show { name }) => self.in_domain(name),
+            Request::Explain { to, account, .. } => {
+                account.iter().try_for_each(|account| self.at(account))?;
+                self.in_domain(to.domain())
+            }
+            _ => Err(Denial::AdministratorsOnly),
+        }
+    }
+
+    fn shared(&self, request: &SharedRequest) -> Verdict {
+        match request {
+            SharedRequest::Add(new) => {
+                self.in_domain(new.address.domain())?;
+                new.members.iter().try_for_each(|member| self.at(&member.account))
+            }
+            SharedRequest::List { domain } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
+            SharedRequest::Show { address } | SharedRequest::RemoveMember { address, .. } => self.at(address),
+            SharedRequest::Set { address, .. } => self.edits(address),
+            SharedRequest::Remove { address, .. } => {
+                self.edits(address)?;
+                self.nobody_elsewhere_names(address)
+            }
+            SharedRequest::PutMember { address, person, .. } => {
+                self.at(address)?;
+                self.at(person)
+            }
+        }
+    }
+
+    fn account(&self, request: &AccountRequest) -> Verdict {
+        match request {
+            AccountRequest::Add(new) => self.adds(new),
+            AccountRequest::Import { accounts } => accounts.iter().try_for_each(|new| self.adds(new)),
+            AccountRequest::List { domain, .. } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
+            AccountRequest::Show { address } | AccountRequest::Settings { address, .. } => self.at(address),
+            AccountRequest::Strength { address, .. } => address.iter().try_for_each(|address| self.at(address)),
+            AccountRequest::Set { address, role, administers, add_domains, remove_domains, .. } => {
+                self.edits(address)?;
+                only(role.is_none() && administers.is_none(), Denial::Roles)?;
+                add_domains.iter().chain(remove_domains).try_for_each(|domain| self.in_domain(domain))
+            }
+            AccountRequest::Password { address, .. } | AccountRequest::Rules { address, .. } => self.edits(address),
+            AccountRequest::Aliases { address, add, remove } => {
+                self.edits(address)?;
+                add.iter().chain(remove).try_for_each(|alias| self.at(alias))
+            }
+            AccountRequest::Identity(request) => self.edits(request.account()),
+            AccountRequest::Remove { address, .. } => {
+                self.edits(address)?;
+                self.not_oneself(address)?;
+                self.nobody_elsewhere_names(address)
+            }
+            AccountRequest::OffBoard(Leaving { address, successor, .. }) => {
+                self.edits(address)?;
+                self.not_oneself(address)?;
+                successor.iter().try_for_each(|successor| self.in_domain(successor.domain()))
+            }
+            AccountRequest::OffBoardUndo { address } => {
+                self.edits(address)?;
+                let before = self.directory.account(address).and_then(|account| account.off_boarding.as_ref());
+                let user =
+                    before.is_none_or(|gone| gone.before.role == Role::User && gone.before.administers.is_empty());
+                only(user, Denial::Roles)
+            }
+            AccountRequest::UsersOf { .. } => Err(Denial::AdministratorsOnly),
+        }
+    }
+
+    fn not_oneself(&self, address: &Address) -> Verdict {
+        only(!self.account.addresses().any(|own| own.same_mailbox(address)), Denial::Oneself)
+    }
+
+    fn alias(&self, request: &AliasRequest) -> Verdict {
+        match request {
+            AliasRequest::Remove { address, .. } => {
+                self.at(address)?;
+                self.nobody_elsewhere_names(address)
+            }
+            AliasRequest::Add { address, .. }
+            | AliasRequest::Set { address, .. }
+            | AliasRequest::Show { address, .. } => self.at(address),
+            AliasRequest::Make { account, address, domain, .. } => {
+                self.at(account)?;
+                address.iter().try_for_each(|address| self.at(address))?;
+                domain.iter().try_for_each(|domain| self.in_domain(domain))
+            }
+            AliasRequest::List { domain, made_by } => {
+                domain.iter().try_for_each(|domain| self.in_domain(domain))?;
+                made_by.iter().try_for_each(|account| self.at(account))
+            }
+        }
+    }
+
+    fn group(&self, request: &GroupRequest) -> Verdict {
+        match request {
+            GroupRequest::Add { address, content } | GroupRequest::Set { address, content } => {
+                self.at(address)?;
+                self.keeps_others_in(address, content)
+            }
+            GroupRequest::Show { address } | GroupRequest::Remove { address } => self.at(address),
+            GroupRequest::List { domain } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
+        }
+    }
+
+    /// A group that withdraws services shuts its members out: nobody of another domain may be among them.
+    fn keeps_others_in(&self, address: &Address, content: &GroupContent) -> Verdict {
+        let there = self.directory.group(address);
+        let withdraws = !content.withdraw.is_empty() || there.is_some_and(|group| !group.withdrawn.is_empty());
+        let members = there.into_iter().flat_map(|group| &group.members).chain(&content.add_members);
+        let mut members = members.chain(content.members.iter().flatten());
+        only(!withdraws || members.all(|member| self.address(member)), Denial::OtherDomain)
+    }
+
+    fn list(&self, request: &ListRequest) -> Verdict {
+        match (request.list(), request) {
+            (Some(list), ListRequest::Remove { .. }) => {
+                self.at(list)?;
+                self.nobody_elsewhere_names(list)
+            }
+            (Some(list), _) => self.at(list),
+            (None, ListRequest::List { domain }) => domain.iter().try_for_each(|domain| self.in_domain(domain)),
+            (None, _) => Err(Denial::AdministratorsOnly),
+        }
+    }
+
+    fn responder(&self, request: &ResponderRequest) -> Verdict {
+        match request {
+            ResponderRequest::Add { address, .. } => self.at(address),
+            ResponderRequest::List { address } => address.iter().try_for_each(|address| self.at(address)),
+            ResponderRequest::Show { id } | ResponderRequest::Preview { id, .. } | ResponderRequest::Remove { id } => {
+                self.responder_numbered(*id)
+            }
+            ResponderRequest::Set { id, address, .. } => {
+                self.responder_numbered(*id)?;
+                address.iter().try_for_each(|address| self.at(address))
+            }
+        }
+    }
+
+    /// A number that does not exist is denied as one of another domain is: it tells nothing.
+    fn responder_numbered(&self, id: u64) -> Verdict {
+        self.directory.responder(id).map_or(Err(Denial::OtherDomain), |responder| self.at(&responder.address))
+    }
+
+    /// Whether all that a tree leads through is theirs, or elsewhere. By the names in it, so that whatever kinds of nodes
+    /// there are, none shows more.
+    pub(crate) fn sees(&self, node: &Node) -> bool {
+        let Ok(serde_json::Value::Object(what)) = serde_json::to_value(&node.what) else { return false };
+        let named = |key: &str| what.get(key).and_then(serde_json::Value::as_str);
+        let ours = |domain: &Domain| self.directory.domain(domain).is_some();
+        let address = named("address").and_then(|text| Address::parse(text).ok());
+        let domain = named("domain").and_then(|text| Domain::parse(text).ok());
+        address.is_none_or(|address| !ours(address.domain()) || self.address(&address))
+            && domain.is_none_or(|domain| !ours(&domain) || self.domain(&domain))
+            && node.children.iter().all(|child| self.sees(child))
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is new is closed until somebody opens it")]
+fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -> Verdict {
+    let own = |address: &Address| {
+        let at = directory.account_at(address).is_some_and(|found| found.id == account.id);
+        only(at, Denial::NotOnesOwn)
+    };
+    let own_responder =
+        |id: u64| directory.responder(id).map_or(Err(Denial::NotOnesOwn), |responder| own(&responder.address));
+    match request {
+        Request::Account(
+            AccountRequest::Show { address }
+            | AccountRequest::Settings { address, .. }
+            | AccountRequest::Password { address, .. },
+        ) => own(address),
+        Request::Account(AccountRequest::Strength { address, .. }) => address.iter().try_for_each(own),
+        Request::Account(AccountRequest::Identity(request)) => own(request.account()),
+        // Name, language and time zone. Every field is named: a new one is nobody's until somebody thinks of it.
+        Request::Account(AccountRequest::Set {
+            address,
+            display_name: _,
+            time_zone: _,
+            language: _,
+            password: None,
+            generate_password: false,
+            role: None,
+            quota_octets: Edit::Keep,
+            enabled: None,
+            owner: None,
+            recovery: Edit::Keep,
+            note: None,
+            administers: None,
+            withdraw,
+            restore,
+            add_domains,
+            remove_domains,
+        }) if withdraw.is_empty() && restore.is_empty() && add_domains.is_empty() && remove_domains.is_empty() => {
+            own(address)
+        }
+        Request::Responder(request) => match request {
+            ResponderRequest::Add { address, .. } => own(address),
+            ResponderRequest::List { address } => address.iter().try_for_each(own),
+            ResponderRequest::Show { id } | ResponderRequest::Preview { id, .. } | ResponderRequest::Remove { id } => {
+                own_responder(*id)
+            }
+            ResponderRequest::Set { id, address, .. } => {
+                own_responder(*id)?;
+                address.iter().try_for_each(own)
+            }
+        },
+        Request::Explain { to, account: asking, .. } => {
+            own(to)?;
+            asking.iter().try_for_each(own)
+        }
+        Request::Contact(request) => own(request.account()),
+        // Aliases that people make for themselves, within the policy of the domain.
+        Request::Alias(AliasRequest::Make { account, .. }) => own(account),
+        Request::Alias(
+            AliasRequest::Show { by: Some(by), .. }
+            | AliasRequest::Set { by: Some(by), .. }
+            | AliasRequest::Remove { by: Some(by), .. }
+            | AliasRequest::List { made_by: Some(by), .. },
+        ) => own(by),
+        _ => Err(Denial::NotOnesOwn),
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSuchActor => "your account is gone, or logging in is switched off for it",
+            Self::AdministratorsOnly => "only an administrator of the server may do that",
+            Self::OtherDomain => "that is not in a domain that you administer",
+            Self::MorePowerful => "that account may do more than yours; only an administrator of the server changes it",
+            Self::Roles => "only an administrator of the server gives and takes roles",
+            Self::OthersLeadToIt => {
+                "addresses of domains that are not yours lead to it; an administrator of the server has to do that"
+            }
+            Self::Oneself => "that is your own account; somebody else has to do that",
+            Self::NotOnesOwn => {
+                "you may only see and change what is your own; limits and rights are an administrator's"
+            }
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! What carrying out requests depends on beside the store.
+
+use std::sync::Arc;
+
+use auth::{Authenticator, PasswordParams, PasswordRules};
+use delivery::{Delivery, DeliverySettings};
+use mail::Domain;
+use storage::Store;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// What an administrator decides in the configuration, and what the server around lends.
+#[derive(Clone)]
+pub struct Settings {
+    /// What new password hashes cost.
+    pub password: PasswordParams,
+    /// What passwords have to be like (M4).
+    pub rules: PasswordRules,
+    /// How many mailboxes there may be (M1).
+    pub places: Places,
+    /// What people's mail programs are told (M5).
+    pub connection: ConnectionSettings,
+    /// For letters (M2, M4).
+    pub delivery: DeliverySettings,
+    /// So many days before an account is deleted, administrators are told.
+    pub deletion_notice_days: u32,
+    /// Checks old passwords under the guard against guessing. `None`: there is no server, and nobody who guesses.
+    pub authenticator: Option<Arc<dyn Authenticator>>,
+    /// One edit at a time, so that what a decision was based on still holds when it is written. Clones share it.
+    pub edits: EditLock,
+    /// External accounts that one account may have.
+    pub externals_per_account_max: usize,
+    /// The shortest time between two looks at an external account, in seconds.
+    pub external_interval_secs_min: u64,
+    /// Tries external accounts. `None`: nobody here can.
+    pub tester: Option<Arc<dyn ExternalTester>>,
+}
+
+/// Who can try an external account: connects, logs in, and tells the steps that went well, and why it went no further.
+pub trait ExternalTester: Send + Sync {
+    /// Tries one. Nothing is fetched.
+    fn test<'a>(
+        &'a self,
+        external: &'a routing::objects::ExternalAccountObject,
+    ) -> world::BoxFuture<'a, (Vec<String>, Option<String>)>;
+}
+
+/// How many mailboxes there may be; 0 for no limit. A domain can say otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// In one domain.
+    pub per_domain_max: u32,
+    /// Of one person in one domain.
+    pub per_owner_max: u32,
+}
+
+/// Where mail programs find the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionSettings {
+    /// Its public name.
+    pub host: String,
+    /// Port of IMAP with TLS from the start.
+    pub imaps: Option<u16>,
+    /// Port of IMAP with STARTTLS.
+    pub imap: Option<u16>,
+    /// Port of submission with TLS from the start.
+    pub submissions: Option<u16>,
+    /// Port of submission with STARTTLS.
+    pub submission: Option<u16>,
+    /// Where mail is read in a browser; empty: nowhere.
+    pub webmail: String,
+}
+
+/// See [`Settings::edits`].
+#[derive(Clone, Default)]
+pub struct EditLock(Arc<Mutex<()>>);
+
+impl EditLock {
+    pub(crate) async fn hold(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().await
+    }
+}
+
+impl Settings {
+    /// Delivery of letters into a store.
+    pub(crate) fn letters(&self, store: &Store) -> Delivery {
+        Delivery::new(store.clone(), self.delivery.clone())
+    }
+}
+
+impl Default for Settings {
+    /// For a server without a name, as in tests: the standard ports, no limits.
+    fn default() -> Self {
+        Self {
+            password: PasswordParams::default(),
+            rules: PasswordRules::default(),
+            places: Places::default(),
+            connection: ConnectionSettings::default(),
+            delivery: DeliverySettings { hostname: localhost(), message_octets_max: 50 * 1024 * 1024 },
+            deletion_notice_days: 7,
+            authenticator: None,
+            edits: EditLock::default(),
+            externals_per_account_max: 10,
+            external_interval_secs_min: 60,
+            tester: None,
+        }
+    }
+}
+
+impl Default for ConnectionSettings {
+    fn default() -> Self {
+        Self {
+            host: "localhost".to_owned(),
+            imaps: Some(993),
+            imap: Some(143),
+            submissions: Some(465),
+            submission: Some(587),
+            webmail: String::new(),
+        }
+    }
+}
+
+fn localhost() -> Domain {
+    Domain::literal(std::net::Ipv4Addr::LOCALHOST.into())
+}

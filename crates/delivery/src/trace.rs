@@ -1,0 +1,128 @@
+//! What a message's trace says of its acceptance (see `storage::trace`): written by the transaction that accepts it.
+
+use std::collections::BTreeMap;
+
+use mail::{AccountId, Address, ForwardPath, Timestamp, TraceId};
+use storage::trace::{Step, Taken, Term};
+use storage::{StorageError, Transaction};
+
+use crate::Delivery;
+use crate::limits::TRACE_DELIVERED_MAX;
+use crate::prepared::{Applied, Prepared};
+
+/// Where a message comes from, in the words of its trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// `smtp`, `submission`, `Relais`, …
+    pub(crate) by: String,
+    /// The client's address and the name that it gave itself.
+    pub(crate) client: Option<String>,
+}
+
+/// A trace before its message is committed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beginning {
+    /// `None`: nothing is traced.
+    pub(crate) id: Option<TraceId>,
+    pub(crate) source: Source,
+    pub(crate) message_id: Option<String>,
+    /// Addresses of the accounts that the plan names, as they are now.
+    pub(crate) addresses: BTreeMap<AccountId, Address>,
+}
+
+impl Delivery {
+    /// A new trace; `None` when none are kept.
+    pub(crate) fn new_trace(&self) -> Option<TraceId> {
+        if !self.traces {
+            return None;
+        }
+        let mut chance = [0; 10];
+        self.store().world().chance.fill(&mut chance);
+        Some(TraceId::new(self.store().now(), chance))
+    }
+
+    /// Notes a refusal that no message follows. Not synced, and not told when it can't be written: it explains, no more.
+    pub async fn trace_refusal(&self, steps: Vec<Step>, terms: Vec<Term>) {
+        let Some(id) = self.new_trace() else { return };
+        let now = self.store().now();
+        let steps = steps.into_iter().map(|step| Taken { at: now, step }).collect();
+        if let Err(error) = self.store().trace_lightly(id, steps, terms).await {
+            tracing::debug!(%error, "a refusal is not in the traces");
+        }
+    }
+}
+
+impl Prepared {
+    /// Writes the first steps of the trace.
+    pub(crate) fn begin_trace(&self, tx: &mut Transaction<'_>, applied: &Applied) -> Result<(), StorageError> {
+        let Some(id) = self.beginning.id else { return Ok(()) };
+        let login = self.account.and_then(|account| self.beginning.addresses.get(&account)).cloned();
+        let mut steps = vec![Step::Received {
+            by: self.beginning.source.by.clone(),
+            client: self.beginning.source.client.clone(),
+            login,
+            reverse_path: self.envelope.reverse_path.clone(),
+            message_id: self.beginning.message_id.clone(),
+            octets: self.blob.octets,
+        }];
+        steps.extend(self.plan.routed.iter().cloned());
+        for (account, mailbox, deposited) in applied.deposits.iter().take(TRACE_DELIVERED_MAX) {
+            let Some(address) = self.beginning.addresses.get(account) else { continue };
+            let folder = self.plan.folders.get(account).map(|folder| folder.name.clone());
+            steps.push(Step::Delivered {
+                account: *account,
+                address: address.clone(),
+                mailbox: *mailbox,
+                name: folder.unwrap_or_else(|| "INBOX".to_owned()),
+                uid: deposited.uid,
+            });
+        }
+        if applied.deposits.len() > TRACE_DELIVERED_MAX {
+            steps.push(Step::Decided { text: format!("delivered to {} mailboxes in all", applied.deposits.len()) });
+        }
+        if self.plan.dropped {
+            let reason = "a recipient leads to :blackhole:, or a responder there keeps nothing".to_owned();
+            steps.push(Step::Dropped { reason });
+        }
+        let held = self.plan.held.values().map(|held| Step::Held {
+            address: held.address.clone(),
+            reason: "a list or its moderators deal with it".to_owned(),
+        });
+        steps.extend(held);
+        steps.extend(self.queued_steps(applied));
+        tx.index_trace(id, self.terms());
+        let steps: Vec<Taken> = steps.into_iter().map(|step| Taken { at: self.now, step }).collect();
+        tx.trace(id, &steps)
+    }
+
+    fn queued_steps<'a>(&'a self, applied: &'a Applied) -> impl Iterator<Item = Step> + 'a {
+        let rows = self.plan.relays.iter().flat_map(|(destination, recipients)| {
+            recipients.chunks(storage::limits::QUEUE_ENTRY_RECIPIENTS_MAX).map(move |some| (destination, some))
+        });
+        applied.queued.iter().zip(rows).map(|(entry, (destination, recipients))| Step::Queued {
+            entry: *entry,
+            destination: destination.clone(),
+            recipients: recipients.iter().map(|recipient| recipient.address.clone()).collect(),
+        })
+    }
+
+    /// What the trace is found by: Message-ID, sender, recipients as the envelope had them and where they led.
+    fn terms(&self) -> Vec<Term> {
+        let message_id = self.beginning.message_id.clone().map(Term::MessageId);
+        let sender = self.envelope.reverse_path.address().cloned().map(Term::Sender);
+        let envelope = self.envelope.recipients.iter().filter_map(|recipient| match &recipient.forward_path {
+            ForwardPath::Address(address) => Some(address.clone()),
+            ForwardPath::Postmaster => None,
+        });
+        let kept = self.plan.mailboxes.iter().filter_map(|account| self.beginning.addresses.get(account).cloned());
+        let relayed = self.plan.relays.values().flatten().map(|recipient| recipient.address.clone());
+        let recipients = envelope.chain(kept).chain(relayed).map(Term::Recipient);
+        message_id.into_iter().chain(sender).chain(recipients).collect()
+    }
+}
+
+/// A step taken at a time.
+#[must_use]
+pub fn taken(at: Timestamp, step: Step) -> Taken {
+    Taken { at, step }
+}

@@ -1,0 +1,156 @@
+//! Names under which one person sees another's mailboxes (RFC 2342): `Shared/info@example.org/Sent` for a shared account,
+//! `Other Users/alice@example.org/Sent` for a person's. The INBOX of an account is the name of the account itself.
+//!
+//! A name belongs to another account only when its second level is an address, so that somebody's own mailboxes
+//! `Shared` and `Shared/Plans` stay what they are.
+
+use mail::{AccountId, Address};
+
+use crate::directory::Directory;
+use crate::objects::{AccountKind, AccountObject};
+
+/// Where other people's mailboxes are.
+pub const OTHER_USERS: &str = "Other Users";
+
+/// Where shared mailboxes are.
+pub const SHARED: &str = "Shared";
+
+/// What a mailbox name leads to, for one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// One of their own.
+    Own,
+    /// Another account's.
+    Foreign {
+        /// Whose.
+        owner: AccountId,
+        /// The name as its owner has it.
+        name: String,
+    },
+    /// It has the form of another account's, and there is none.
+    Nowhere,
+}
+
+/// Finds the place of a name.
+#[must_use]
+pub fn locate(directory: &Directory, who: AccountId, name: &str) -> Place {
+    let Some((space, label, rest)) = split(name) else { return Place::Own };
+    let account = address_of(label).and_then(|address| directory.account(&address).cloned());
+    match account {
+        Some(account) if space_of(account.kind) == space && account.id != who => {
+            let name = match rest {
+                None => "INBOX".to_owned(),
+                Some(rest) => rest.to_owned(),
+            };
+            Place::Foreign { owner: account.id, name }
+        }
+        _ => Place::Nowhere,
+    }
+}
+
+/// Whether a name has the form of another account's mailbox.
+#[must_use]
+pub fn is_foreign(name: &str) -> bool {
+    split(name).is_some()
+}
+
+/// The name under which others see a mailbox of an account.
+#[must_use]
+pub fn shown_name(owner: &AccountObject, mailbox: &str) -> String {
+    let root = root_of(owner);
+    if mailbox == "INBOX" { root } else { format!("{root}/{mailbox}") }
+}
+
+/// The name of an account among those of others: that of its INBOX.
+#[must_use]
+pub fn root_of(owner: &AccountObject) -> String {
+    format!("{}/{}", space_of(owner.kind), label(&owner.address))
+}
+
+const fn space_of(kind: AccountKind) -> &'static str {
+    match kind {
+        AccountKind::Person => OTHER_USERS,
+        AccountKind::Shared => SHARED,
+    }
+}
+
+/// Namespace, label and what is behind it, of a name that has the form of another account's.
+fn split(name: &str) -> Option<(&str, &str, Option<&str>)> {
+    let (space, rest) = name.split_once('/')?;
+    if space != SHARED && space != OTHER_USERS {
+        return None;
+    }
+    let (label, rest) = match rest.split_once('/') {
+        Some((label, rest)) => (label, Some(rest)),
+        None => (rest, None),
+    };
+    label.contains('@').then_some((space, label, rest))
+}
+
+/// An address as one level of a name: what parts levels or is a wildcard there is written as `=` and two digits.
+fn label(address: &Address) -> String {
+    let mut label = String::new();
+    for c in address.canonical().to_string().chars() {
+        if matches!(c, '/' | '%' | '*' | '=' | '"' | '\\') || c.is_ascii_control() {
+            label.push_str(&format!("={:02X}", u32::from(c)));
+        } else {
+            label.push(c);
+        }
+    }
+    label
+}
+
+fn address_of(label: &str) -> Option<Address> {
+    let mut text = String::new();
+    let mut rest = label;
+    while let Some((before, after)) = rest.split_once('=') {
+        text.push_str(before);
+        let digits = after.get(..2)?;
+        text.push(char::from(u8::from_str_radix(digits, 16).ok()?));
+        rest = after.get(2..)?;
+    }
+    text.push_str(rest);
+    Address::parse(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::Object;
+    use crate::testing::{account, account_object, address, directory};
+
+    #[test]
+    fn r07_names_lead_to_places() {
+        let mut info = account_object(2, "info@a.example");
+        info.kind = AccountKind::Shared;
+        let directory = directory(&["a.example"], vec![account(1, "alice@a.example"), Object::Account(info)]);
+        let foreign = |owner, name: &str| Place::Foreign { owner: AccountId(owner), name: name.to_owned() };
+        for (who, name, place) in [
+            (1, "INBOX", Place::Own),
+            (1, "Shared", Place::Own),
+            (1, "Shared/Plans", Place::Own),
+            (1, "shared/info@a.example", Place::Own),
+            (1, "Shared/info@a.example", foreign(2, "INBOX")),
+            (1, "Shared/INFO@a.example", foreign(2, "INBOX")),
+            (1, "Shared/info@a.example/Sent/2026", foreign(2, "Sent/2026")),
+            (1, "Other Users/info@a.example", Place::Nowhere),
+            (1, "Other Users/alice@a.example", Place::Nowhere),
+            (3, "Other Users/alice@a.example/Sent", foreign(1, "Sent")),
+            (3, "Shared/alice@a.example/Sent", Place::Nowhere),
+            (3, "Shared/nobody@a.example", Place::Nowhere),
+            (3, "Shared/@", Place::Nowhere),
+            (3, "Shared/a=@b", Place::Nowhere),
+        ] {
+            assert_eq!(locate(&directory, AccountId(who), name), place, "{who} {name}");
+        }
+    }
+
+    #[test]
+    fn every_address_is_one_level_of_a_name() {
+        for text in ["info@a.example", "a/b@a.example", "a=b@a.example", "100%*@a.example", "\u{e9}t\u{e9}@a.example"] {
+            let label = label(&address(text));
+            assert!(!label.contains(['/', '%', '*']), "{label}");
+            assert_eq!(address_of(&label), Some(address(text)), "{label}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `relais account set`.
+
+use std::path::PathBuf;
+
+use admin::AccountRequest;
+use clap::Args;
+use mail::{Address, Domain};
+use routing::objects::{Role, Service};
+
+use super::{RoleArg, ServiceArg};
+use crate::cli::Failure;
+use crate::cli::values::{edit, octets, read_password, switch};
+
+/// `relais account set`.
+#[derive(Args)]
+pub(in crate::cli) struct SetArgs {
+    /// Its address
+    address: Address,
+    /// The sender name
+    #[arg(long)]
+    name: Option<String>,
+    /// The person whom the mailbox belongs to; '' for the one whom its address names
+    #[arg(long, value_name = "PERSON")]
+    owner: Option<String>,
+    /// What the person may do
+    #[arg(long, value_enum)]
+    role: Option<RoleArg>,
+    /// A domain that a domain administrator edits, instead of their own; may be repeated
+    #[arg(long, value_name = "DOMAIN")]
+    administers: Vec<Domain>,
+    /// A domain administrator edits the domain of their own address
+    #[arg(long, conflicts_with = "administers")]
+    administers_own: bool,
+    /// How much mail fits, as 500M or 2G
+    #[arg(long, value_name = "OCTETS", value_parser = octets)]
+    quota: Option<u64>,
+    /// No limit on how much mail fits
+    #[arg(long, conflicts_with = "quota")]
+    no_quota: bool,
+    /// Time zone, as Europe/Paris
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
+    /// fr or en
+    #[arg(long)]
+    language: Option<String>,
+    /// A further domain in which the same name is this mailbox and login; may be repeated
+    #[arg(long, value_name = "DOMAIN")]
+    also_in: Vec<Domain>,
+    /// A further domain in which it is not any more; may be repeated
+    #[arg(long, value_name = "DOMAIN")]
+    not_in: Vec<Domain>,
+    /// A way in to take away: open sessions end, and logins look as with a wrong password; may be repeated
+    #[arg(long, value_enum, value_name = "SERVICE")]
+    withdraw: Vec<ServiceArg>,
+    /// A way in to give back; may be repeated
+    #[arg(long, value_enum, value_name = "SERVICE")]
+    restore: Vec<ServiceArg>,
+    /// An address elsewhere that hears of changes of the password
+    #[arg(long, value_name = "ADDRESS")]
+    recovery: Option<Address>,
+    /// Nobody elsewhere hears of changes of the password
+    #[arg(long, conflicts_with = "recovery")]
+    no_recovery: bool,
+    /// What it is for
+    #[arg(long)]
+    note: Option<String>,
+    /// Read a new password from the first line of a file; - is the standard input
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Generate a new password and show it once
+    #[arg(long, conflicts_with = "password_file")]
+    generate_password: bool,
+    /// Let the person log in
+    #[arg(long)]
+    enable: bool,
+    /// Do not let the person log in; mail is still received
+    #[arg(long, conflicts_with = "enable")]
+    disable: bool,
+}
+
+impl SetArgs {
+    pub(super) fn request(self) -> Result<AccountRequest, Failure> {
+        let services = |services: Vec<ServiceArg>| services.into_iter().map(Service::from).collect();
+        let administers = !self.administers.is_empty() || self.administers_own;
+        Ok(AccountRequest::Set {
+            address: self.address,
+            display_name: self.name,
+            password: self.password_file.as_deref().map(read_password).transpose()?,
+            generate_password: self.generate_password,
+            role: self.role.map(Role::from),
+            quota_octets: edit(self.quota, self.no_quota),
+            time_zone: self.time_zone,
+            language: self.language,
+            enabled: switch(self.enable, self.disable),
+            owner: self.owner,
+            recovery: edit(self.recovery, self.no_recovery),
+            note: self.note,
+            administers: administers.then_some(self.administers),
+            withdraw: services(self.withdraw),
+            restore: services(self.restore),
+            add_domains: self.also_in,
+            remove_domains: self.not_in,
+        })
+    }
+}
