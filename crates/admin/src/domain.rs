@@ -123,6 +123,9 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
         let error = AdminError::new(ErrorKind::InUse, format!("the domain {name} still has {told}"));
         return Err(error.hint("--force deletes them too, with all mail of those accounts"));
     }
+    for id in inside.externals {
+        store.remove_external(id).await?;
+    }
     for id in inside.responders {
         store.remove_object(ObjectKey::Responder(id)).await?;
     }
@@ -187,6 +190,8 @@ struct Inside {
     groups: Vec<Address>,
     lists: Vec<Address>,
     responders: Vec<u64>,
+    /// They go with their accounts, and with those that are gone already.
+    externals: Vec<u64>,
 }
 
 impl Inside {
@@ -195,6 +200,7 @@ impl Inside {
         let aliases = directory.aliases().map(|alias| alias.address.canonical());
         let groups = directory.groups().map(|group| group.address.clone());
         let lists = directory.lists().map(|list| list.address.clone());
+        let externals = directory.externals().filter(|external| here(&external.owner));
         let responders = directory.responders().filter(|responder| here(&responder.address));
         Self {
             accounts: directory.accounts_of(name).map(|account| account.address.clone()).collect(),
@@ -202,6 +208,7 @@ impl Inside {
             groups: groups.filter(here).collect(),
             lists: lists.filter(here).collect(),
             responders: responders.map(|responder| responder.id).collect(),
+            externals: externals.map(|external| external.id).collect(),
         }
     }
 
@@ -211,6 +218,7 @@ impl Inside {
             && self.groups.is_empty()
             && self.lists.is_empty()
             && self.responders.is_empty()
+            && self.externals.is_empty()
     }
 }
 
