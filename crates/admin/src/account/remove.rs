@@ -109,8 +109,8 @@ async fn delete(store: &Store, account: &AccountObject, undoing: Undoing) -> Res
 /// The aliases that name the account without it; those that would lead nowhere go. Groups, fall-backs and shares forget it.
 fn undoing(directory: &Directory, account: &AccountObject) -> Undoing {
     let is = |address: &Address| account.addresses().any(|own| own.same_mailbox(address));
-    let mut undoing = Undoing::default();
-    undoing.responders = directory.responders().filter(|one| is(&one.address)).map(|one| one.id).collect();
+    let responders = directory.responders().filter(|one| is(&one.address)).map(|one| one.id).collect();
+    let mut undoing = Undoing { responders, ..Undoing::default() };
     let names = |target: &Target| matches!(target, Target::Address(target) if is(target));
     let mut aliases: Vec<AliasObject> = directory.aliases().map(|alias| (**alias).clone()).collect();
     aliases.sort_by(|a, b| a.address.cmp(&b.address));

@@ -300,6 +300,11 @@ fn domain(one: &DomainView) -> String {
     field(&mut out, "subaddresses by", &one.domain.subaddress_separators);
     field(
         &mut out,
+        "DKIM records",
+        format_args!("`relais domain dkim show {}` shows what to publish", one.domain.name),
+    );
+    field(
+        &mut out,
         "subaddress folders",
         match one.domain.subaddress_folders {
             SubaddressFolders::Off => "off",
