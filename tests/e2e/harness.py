@@ -339,12 +339,12 @@ class Server:
         shutil.move(place, self.data)
         self.cli("domain", "remove", "init.test", "--force")
 
-    def run(self, *arguments, stdin=None, timeout=60):
+    def run(self, *arguments, stdin=None, timeout=60, cwd=None):
         """A command of the CLI; what it did, whatever it did."""
         if not self.data.exists():
             self.make_store()
         command = [binary(), "--config", str(self.config)] + [str(argument) for argument in arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout)
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, cwd=cwd)
 
     def cli(self, *arguments, stdin=None, timeout=60):
         """A command that must succeed; its output as text."""

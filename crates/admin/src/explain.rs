@@ -71,11 +71,10 @@ fn told(
     };
     let decision = match (decide(responder, &facts, now, &zone_of(directory, responder), &memory), from.address()) {
         (Decision::Answer, Some(sender)) => {
-            let secs = responder.frequency_secs;
             let contacts = responder.audience == Audience::Contacts && !facts.inside;
             let whom =
                 if contacts { format!("{sender} if that is a contact of its owner") } else { sender.to_string() };
-            format!("answers {whom}, unless the message is automatic or bulk, at most once every {secs} s")
+            format!("answers {whom}, unless the message is automatic or bulk, {}", responder.often())
         }
         (decision, _) => decision.to_string(),
     };

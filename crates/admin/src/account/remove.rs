@@ -20,6 +20,8 @@ struct Undoing {
     aliases: Vec<String>,
     /// Groups that name it.
     groups: Vec<String>,
+    /// Responders at its addresses, which go with it: the next account of that name shall not inherit what they answer, or delete.
+    responders: Vec<u64>,
 }
 
 pub(super) async fn remove(store: &Store, address: &Address, force: bool) -> Result<Response, AdminError> {
@@ -30,7 +32,8 @@ pub(super) async fn remove(store: &Store, address: &Address, force: bool) -> Res
         (account, undoing)
     };
     let (messages, _) = usage(store, account.id).await?;
-    if !force && (messages > 0 || !undoing.aliases.is_empty() || !undoing.groups.is_empty()) {
+    let unnamed = undoing.aliases.is_empty() && undoing.groups.is_empty() && undoing.responders.is_empty();
+    if !force && (messages > 0 || !unnamed) {
         let mut reasons = Vec::new();
         if messages > 0 {
             reasons.push(format!("it holds {messages} messages"));
@@ -41,8 +44,12 @@ pub(super) async fn remove(store: &Store, address: &Address, force: bool) -> Res
         if !undoing.groups.is_empty() {
             reasons.push(format!("groups name it: {}", undoing.groups.join(", ")));
         }
+        if !undoing.responders.is_empty() {
+            let ids: Vec<String> = undoing.responders.iter().map(u64::to_string).collect();
+            reasons.push(format!("responders are at its address: {}", ids.join(", ")));
+        }
         let message = format!("the account {} is in use: {}", account.address, reasons.join("; "));
-        let hint = "--force deletes the account with its mail, and takes it out of those aliases and groups";
+        let hint = "--force deletes the account with its mail and its responders, and takes it out of those aliases and groups";
         return Err(AdminError::new(ErrorKind::InUse, message).hint(hint));
     }
     let mut more = String::new();
@@ -51,29 +58,30 @@ pub(super) async fn remove(store: &Store, address: &Address, force: bool) -> Res
             more.push_str(&format!(", and took it out of {count} {what}"));
         }
     }
-    delete(store, &account, undoing, Vec::new()).await?;
+    if !undoing.responders.is_empty() {
+        more.push_str(&format!(", and removed {} responders", undoing.responders.len()));
+    }
+    delete(store, &account, undoing).await?;
     Ok(Response::Done(format!("removed the account {} with {messages} messages{more}", account.address)))
 }
 
 /// Deletes an account of somebody who has left, with what was set up at its address for that.
 pub(super) async fn delete_departed(store: &Store, account: &AccountObject) -> Result<(), AdminError> {
-    let (undoing, more) = {
+    let undoing = {
         let directory = store.directory();
-        let mut more = Vec::new();
-        if let Some(gone) = &account.off_boarding {
-            more.extend(gone.responder.filter(|id| directory.responder(*id).is_some()).map(ObjectKey::Responder));
+        let mut undoing = undoing(&directory, account);
+        // It has been moved to another address since.
+        let elsewhere = account.off_boarding.as_ref().and_then(|gone| gone.responder);
+        if let Some(id) = elsewhere.filter(|id| directory.responder(*id).is_some() && !undoing.responders.contains(id))
+        {
+            undoing.responders.push(id);
         }
-        (undoing(&directory, account), more)
+        undoing
     };
-    delete(store, account, undoing, more).await
+    delete(store, account, undoing).await
 }
 
-async fn delete(
-    store: &Store,
-    account: &AccountObject,
-    undoing: Undoing,
-    more: Vec<ObjectKey>,
-) -> Result<(), AdminError> {
+async fn delete(store: &Store, account: &AccountObject, undoing: Undoing) -> Result<(), AdminError> {
     store.clear_before_removal(account.id).await?;
     let objects = store.objects();
     let (id, key) = (account.id, ObjectKey::Account(account.address.canonical()));
@@ -82,8 +90,11 @@ async fn delete(
             for object in &undoing.puts {
                 objects.put(tx, object.clone(), PutMode::Replace)?;
             }
-            for key in undoing.removes.iter().chain(&more) {
+            for key in &undoing.removes {
                 objects.remove(tx, key)?;
+            }
+            for id in &undoing.responders {
+                objects.remove(tx, &ObjectKey::Responder(*id))?;
             }
             objects.remove_part(tx, id, &key)
         })
@@ -96,6 +107,7 @@ async fn delete(
 fn undoing(directory: &Directory, account: &AccountObject) -> Undoing {
     let is = |address: &Address| account.addresses().any(|own| own.same_mailbox(address));
     let mut undoing = Undoing::default();
+    undoing.responders = directory.responders().filter(|one| is(&one.address)).map(|one| one.id).collect();
     let names = |target: &Target| matches!(target, Target::Address(target) if is(target));
     let mut aliases: Vec<AliasObject> = directory.aliases().map(|alias| (**alias).clone()).collect();
     aliases.sort_by(|a, b| a.address.cmp(&b.address));

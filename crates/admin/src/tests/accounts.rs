@@ -175,6 +175,22 @@ async fn m02_the_letter_is_in_the_transaction_of_the_account() {
 }
 
 #[tokio::test]
+async fn m03_the_responders_of_an_account_go_with_it() {
+    let store = stage().await;
+    for at in ["alice@example.org", "bob@example.org", "fair@example.org"] {
+        let text = Edit::Set("x".into());
+        let content = ResponderContent { subject: Some("Away".into()), text, ..ResponderContent::default() };
+        ask(&store, add_responder(at, content)).await.unwrap();
+    }
+    let remove = |force| account(AccountRequest::Remove { address: address("alice@example.org"), force });
+    let refused = said(ask(&store, remove(false)).await);
+    assert!(refused.contains("responders are at its address: 1"), "{refused}");
+    ask(&store, remove(true)).await.unwrap();
+    let left: Vec<_> = store.directory().responders().map(|one| one.address.to_string()).collect();
+    assert_eq!(left, ["bob@example.org", "fair@example.org"]);
+}
+
+#[tokio::test]
 async fn m03_aliases_of_a_mailbox_are_edited_and_shown() {
     let store = stage().await;
     ask(&store, add_alias("team@example.org", &["bob@example.org"])).await.unwrap();

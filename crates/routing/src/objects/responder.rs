@@ -170,6 +170,18 @@ impl ResponderObject {
         }
     }
 
+    /// How often it answers one sender, for people.
+    #[must_use]
+    pub fn often(&self) -> String {
+        match self.frequency_secs {
+            0 => format!("each time, {} times a day at the most", crate::limits::ANSWERS_PER_DAY_MAX),
+            secs if secs > 86_400 && secs % 86_400 == 0 => format!("at most once in {}d", secs / 86_400),
+            secs if secs % 3_600 == 0 => format!("at most once in {}h", secs / 3_600),
+            secs if secs % 60 == 0 => format!("at most once in {}m", secs / 60),
+            secs => format!("at most once in {secs}s"),
+        }
+    }
+
     /// The words for a sender inside the organisation, or outside.
     #[must_use]
     pub fn wording(&self, inside: bool) -> Wording {
@@ -199,4 +211,24 @@ impl ResponderObject {
 
 fn one_day() -> u64 {
     86_400
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a05_how_often_is_told_in_units_of_people() {
+        let mut one = ResponderObject::new("info@example.org".parse().unwrap(), ResponderKind::Autoresponder);
+        for (secs, told) in [
+            (0, "each time, 20 times a day at the most"),
+            (86_400, "at most once in 24h"),
+            (604_800, "at most once in 7d"),
+            (5_400, "at most once in 90m"),
+            (61, "at most once in 61s"),
+        ] {
+            one.frequency_secs = secs;
+            assert_eq!(one.often(), told);
+        }
+    }
 }

@@ -460,7 +460,7 @@ fn responder(view: &ResponderView) -> String {
     };
     field(&mut out, "answers", audience);
     field(&mut out, "answered", format_args!("{} since it began", view.answered));
-    field(&mut out, "answers one sender", format_args!("at most every {} s", one.frequency_secs));
+    field(&mut out, "answers one sender", one.often());
     field(&mut out, "received messages", view.deletes.as_deref().unwrap_or("are kept"));
     if let Some(deputy) = &one.deputy {
         let copies = if one.copy_to_deputy { ", gets copies of what is received" } else { "" };
