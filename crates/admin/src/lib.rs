@@ -24,6 +24,7 @@ mod list;
 mod may;
 mod pattern;
 mod queue_entry;
+mod references;
 mod request;
 mod responder;
 mod response;

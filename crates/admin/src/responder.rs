@@ -4,12 +4,12 @@
 //! **Invariant:** received messages are deleted (A9) only where the one who saves says so in that very request: neither a
 //! default nor an edit of something else begins, moves or lengthens a deletion.
 
-use mail::{Address, ReversePath, Timestamp};
+use mail::{Address, ReversePath, SpecialUse, Timestamp};
 use routing::Directory;
 use routing::objects::{Object, ObjectKey, ResponderKind, ResponderObject, Wording};
 use routing::responders::{
-    Decision, Facts, HeaderMarks, Memory, Occasion, Received, active, check_responder, compose, day_at, decide, owner,
-    phase, zone_of,
+    Decision, Facts, HeaderMarks, Keeping, Memory, Occasion, Received, active, check_responder, compose, day_at,
+    decide, keeping, owner, phase, zone_of,
 };
 use storage::Store;
 use storage::objects::PutMode;
@@ -154,6 +154,7 @@ async fn put(store: &Store, mut responder: ResponderObject, mode: PutMode) -> Re
 
 async fn view(store: &Store, responder: ResponderObject) -> Result<ResponderView, AdminError> {
     let answered = store.responder_state(responder.id).await?.map_or(0, |state| state.answered);
+    let filed = filed(store, &responder).await?;
     let directory = store.directory();
     let zone = zone_of(&directory, &responder);
     let now = store.now();
@@ -165,8 +166,43 @@ async fn view(store: &Store, responder: ResponderObject) -> Result<ResponderView
         zone: zone.iana_name().unwrap_or("UTC").to_owned(),
         answered,
         deletes: deletes(&responder, account.is_some()),
+        keeping: keeping(&directory, &responder, now),
+        received: received(&responder, keeping(&directory, &responder, now), account.is_some()),
+        filed,
         responder,
     })
+}
+
+/// What becomes of what is received, in words.
+fn received(responder: &ResponderObject, keeping: Keeping, has_mailbox: bool) -> String {
+    let address = &responder.address;
+    match keeping {
+        Keeping::Kept => "are kept".to_owned(),
+        Keeping::Deleted => deletes(responder, has_mailbox).unwrap_or_default(),
+        Keeping::Redirected => {
+            format!("go to where {address} leads; it has no mailbox of its own, so nothing is kept or deleted there")
+        }
+        Keeping::CopiesOnly => {
+            format!("are kept nowhere but in the copies: {address} has neither mailbox nor redirect")
+        }
+        Keeping::FailureNotice => format!(
+            "reach NOBODY: {address} has neither mailbox nor redirect, so every sender gets the answer and a failure notice"
+        ),
+    }
+}
+
+/// Where answers are filed, in words.
+async fn filed(store: &Store, responder: &ResponderObject) -> Result<String, AdminError> {
+    let account = owner(&store.directory(), responder).map(|account| (account.id, account.address.clone()));
+    let Some((id, address)) = account else {
+        return Ok(format!("in nobody's: {} has no mailbox of its own", responder.address));
+    };
+    if !responder.file_in_sent {
+        return Ok("not filed".to_owned());
+    }
+    let sent = store.special_mailbox(id, SpecialUse::Sent).await?.is_some()
+        || store.mailbox_by_name(id, "Sent").await?.is_some();
+    Ok(if sent { "filed".to_owned() } else { format!("not filed: {address} has no Sent mailbox") })
 }
 
 /// What is deleted, and while which window, in plain words (A9).
