@@ -54,7 +54,7 @@ pub(crate) struct Reference {
 
 impl Reference {
     /// The domain that the holder is in.
-    pub(crate) fn domain<'a>(&'a self) -> Option<&'a Domain> {
+    pub(crate) fn domain(&self) -> Option<&Domain> {
         match (&self.holder, &self.at) {
             (ObjectKey::Domain(name), _) => Some(name),
             (_, Some(at)) => Some(at.domain()),
@@ -267,7 +267,7 @@ impl Removal {
 /// Every object that names an address, apart from those that go by themselves, in order of kind and address.
 fn naming<'a>(directory: &'a Directory, leaving: &dyn Fn(Holder<'_>) -> bool) -> Vec<(Holder<'a>, Vec<(Kind, Named)>)> {
     let mut aliases: Vec<Holder<'a>> = directory.aliases().map(|one| Holder::Alias(one)).collect();
-    aliases.sort_by(|a, b| a.key().cmp(&b.key()));
+    aliases.sort_by_key(|alias| alias.key());
     let all = aliases
         .into_iter()
         .chain(directory.groups().map(|one| Holder::Group(one)))

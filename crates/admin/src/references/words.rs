@@ -25,7 +25,12 @@ pub(crate) fn told_all(removal: &Removal) -> String {
         removal.effects.iter().any(|effect| match effect {
             Effect::AliasGoes(at) => *key == ObjectKey::Alias(at.canonical()),
             Effect::ResponderGoes { id, .. } => *key == ObjectKey::Responder(*id),
-            _ => false,
+            Effect::PatternGoes { .. }
+            | Effect::GroupOff(_)
+            | Effect::ListOff(_)
+            | Effect::ResponderKeeps { .. }
+            | Effect::NoDeputy { .. }
+            | Effect::FailureNotices { .. } => false,
         })
     };
     let left = holders(&removal.references).into_iter().filter(|key| !goes(key)).map(holder).collect::<Vec<_>>();

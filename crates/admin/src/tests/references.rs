@@ -86,11 +86,9 @@ fn account(text: &str, change: impl FnOnce(&mut AccountObject)) -> Object {
 async fn world_with(what: &str, naming: Vec<Object>) -> Store {
     let store = store().await;
     for name in ["a.example", "b.example"] {
-        let naming = naming.iter().find_map(|object| match object {
-            Object::Domain(domain) if domain.name.as_str() == name => Some(domain.clone()),
-            _ => None,
-        });
-        put(&store, Object::Domain(naming.unwrap_or_else(|| DomainObject::new(super::name(name))))).await;
+        let new = Object::Domain(DomainObject::new(super::name(name)));
+        let naming = naming.iter().find(|object| object.key() == new.key());
+        put(&store, naming.cloned().unwrap_or(new)).await;
     }
     put(&store, account("alice@a.example", |_| ())).await;
     match what {
