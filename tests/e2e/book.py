@@ -16,6 +16,7 @@ from pathlib import Path
 from harness import PASSWORD, ROOT, folder, message_id, tls_context, until
 
 PAGE = ROOT / "docs/hosted-behaviour.md"
+PARTNER = "imap.partner.example"
 PEOPLE = ("alice@example.org", "bob@example.org", "carol@example.org")
 # Fields that say nothing about behaviour, or that differ each time.
 QUIET = {"received", "date", "message-id", "mime-version", "content-transfer-encoding", "dkim-signature", "authentication-results"}
@@ -154,13 +155,14 @@ class Refused(Exception):
 class Example:
     """A server for one section, the world outside, and what the commands of the vocabulary do with them."""
 
-    def __init__(self, relais, remote):
+    def __init__(self, relais, remote, partner=None):
         self.relais = relais
         self.remote = remote
+        # The mail server of partner.example, in sections that name it.
+        self.partner = partner
         self.home = folder("example")
         self.passwords = {}
         self.seen = set()
-        self.variables = {"$%s" % name.upper(): str(port) for name, port in relais.ports.items()}
 
     def run(self, section):
         """Carries out a section; the first difference is told with its line."""
@@ -184,7 +186,7 @@ class Example:
 
     def step(self, command, expected):
         """`None` when the output is the one expected, else what it was."""
-        words = [self.variables.get(word, word) for word in shlex.split(command)]
+        words = shlex.split(command)
         verb, words = words[0], words[1:]
         if verb == "relais":
             return self.command(words, expected)
@@ -218,6 +220,10 @@ class Example:
 
     def command(self, words, expected):
         self.settle()
+        if PARTNER in words:
+            # Where that server really is, and whom to trust there.
+            at = words.index(PARTNER)
+            words[at:at + 1] = ["127.0.0.1", "--port", str(self.partner.ports["imaps"]), "--ca-file", str(self.partner.certificate.chain)]
         done = self.relais.run(*words, cwd=self.home)
         got = trimmed((done.stdout + done.stderr).splitlines())
         fails = bool(expected) and expected[0].startswith("relais: ")
@@ -266,7 +272,7 @@ class Example:
     def do_send(self, sender, to, subject, *rest):
         octets = self.compose(sender, to, subject, rest)
         path = "" if sender == "<>" else email.utils.parseaddr(sender)[1]
-        with smtplib.SMTP("127.0.0.1", self.relais.ports["mx"], timeout=30) as client:
+        with smtplib.SMTP("127.0.0.1", self.at(to).ports["mx"], timeout=30) as client:
             return self.deliver(client, path, to, octets)
 
     def do_submit(self, login, to, subject, *rest):
@@ -288,9 +294,12 @@ class Example:
 
     # -- looking
 
-    @staticmethod
-    def is_outside(address):
-        return address.endswith(".example") and not address.endswith("@example.org")
+    def at(self, address):
+        """The server that has this address's mailbox."""
+        return self.partner if self.partner is not None and address.endswith("@partner.example") else self.relais
+
+    def is_outside(self, address):
+        return address.endswith(".example") and self.at(address) is self.relais
 
     def password(self, login):
         return self.passwords.get(login, PASSWORD)
@@ -299,7 +308,7 @@ class Example:
         password = password or self.password(login)
         said = []
         try:
-            self.relais.imaplib(login, password).logout()
+            self.at(login).imaplib(login, password).logout()
             said.append("IMAP: let in")
         except imaplib.IMAP4.error:
             said.append("IMAP: refused")
@@ -314,7 +323,7 @@ class Example:
         return said
 
     def imap(self, login):
-        return self.relais.imaplib(login, self.password(login))
+        return self.at(login).imaplib(login, self.password(login))
 
     def stored(self, login, mailbox):
         """All messages of a mailbox, as (UID, flags, octets)."""

@@ -105,15 +105,18 @@ def free_port():
 
 
 class Certificate:
-    """A self-signed certificate for localhost and 127.0.0.1."""
+    """A self-signed certificate for localhost and 127.0.0.1; it says that it is an authority, as those of `openssl req` do."""
 
-    def __init__(self, where, name="localhost"):
+    def __init__(self, where, name="localhost", authority=True):
         self.chain = where / "certificate.pem"
         self.key = where / "key.pem"
+        config = where / "openssl.cnf"
+        config.write_text(
+            "[req]\ndistinguished_name=dn\nx509_extensions=v3\nprompt=no\n[dn]\nCN=%s\n"
+            "[v3]\nbasicConstraints=critical,CA:%s\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n" % (name, str(authority).upper()))
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-             "-days", "30", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-             "-keyout", str(self.key), "-out", str(self.chain)],
+             "-days", "30", "-config", str(config), "-keyout", str(self.key), "-out", str(self.chain)],
             check=True, capture_output=True)
 
     def der(self):
@@ -123,11 +126,11 @@ class Certificate:
 _certificate = None
 
 
-def certificate():
-    """One for all servers of this process."""
+def certificate(authority=True):
+    """One for all servers of this process; what it is, the first who asks decides."""
     global _certificate
     if _certificate is None:
-        _certificate = Certificate(folder("tls"))
+        _certificate = Certificate(folder("tls"), authority=authority)
     return _certificate
 
 

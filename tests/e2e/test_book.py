@@ -8,11 +8,15 @@ import shutil
 import unittest
 
 import book
-from book import PAGE, PEOPLE, Example, Section, fits, sections
+from book import PAGE, PARTNER, PEOPLE, Example, Section, fits, sections
 from harness import ROOT, Server, TestCase, certificate
 from remote import Remote
 
 ROWS = ["%s%d" % (letter, number) for letter, last in (("A", 14), ("V", 5), ("R", 11), ("M", 8)) for number in range(1, last + 1)]
+
+
+# Rows whose code is not merged yet.
+NOT_YET = {"M8"}
 
 
 class Book(TestCase):
@@ -24,27 +28,38 @@ class Book(TestCase):
     def data(cls):
         """The store that every example begins with; it is made once."""
         if cls.template is None:
+            # A server's own certificate, which is trusted where it is fetched from (M8).
+            certificate(authority=False)
             maker = Server(name="template")
             maker.add_domain("example.org")
             maker.add_accounts(*PEOPLE)
             cls.template = maker.data
         return cls.template
 
-    def example(self):
+    def example(self, partner=False):
+        data = self.data()
         remote = Remote(certificate=certificate())
         self.addCleanup(remote.close)
         server = self.server(
             name="book", hostname="mail.example.org",
             destinations={domain: ("127.0.0.1", remote.port) for domain in ("far.example", "partner.example")})
-        shutil.copytree(self.data(), server.data)
+        shutil.copytree(data, server.data)
         server.set("web", url="http://127.0.0.1:%d" % server.ports["web"])
         server.start()
-        return Example(server, remote)
+        return Example(server, remote, self.partner() if partner else None)
+
+    def partner(self):
+        """Another mail server, where one person has a mailbox."""
+        server = self.server(name="partner", hostname="mail.partner.example")
+        server.add_domain("partner.example")
+        server.add_accounts("alice@partner.example")
+        return server.start()
 
     def run_section(self, section):
-        example = self.example()
+        example = self.example(partner=any(PARTNER in step.command for step in section.steps))
         example.run(section)
-        example.relais.stop()
+        for server in filter(None, (example.relais, example.partner)):
+            server.stop()
 
 
 def add_tests():
@@ -54,7 +69,8 @@ def add_tests():
         name = "test_%s%02d" % (section.row[0].lower(), int(section.row[1:]))
         assert name not in seen, "%s has two sections" % section.row
         seen.add(name)
-        setattr(Book, name, lambda self, section=section: self.run_section(section))
+        if section.row not in NOT_YET:
+            setattr(Book, name, lambda self, section=section: self.run_section(section))
 
 
 add_tests()
@@ -113,6 +129,8 @@ class Page(unittest.TestCase):
 
     def test_every_section_names_a_test_of_its_row_and_all_named_tests_exist(self):
         for section in self.sections:
+            if section.row in NOT_YET:
+                continue
             with self.subTest(section.row):
                 rust, suites = section.tests()
                 for name in rust:

@@ -56,7 +56,7 @@ pub(crate) async fn execute(store: &Store, name: Domain, request: DkimRequest) -
     match request {
         DkimRequest::Show => {}
         DkimRequest::Rotate { now } => {
-            let keys = new_keys(store.now()).await?;
+            let keys = new_keys(store).await?;
             let domain = name.clone();
             let done = store.transact(move |tx| rotate(tx, &domain, &keys, now)).await?;
             if !done.value {
@@ -78,9 +78,11 @@ pub(crate) async fn execute(store: &Store, name: Domain, request: DkimRequest) -
 }
 
 /// One key of each kind, so that everybody finds one that they can check.
-pub(crate) async fn new_keys(now: Timestamp) -> Result<Vec<SigningKeyRow>, AdminError> {
+pub(crate) async fn new_keys(store: &Store) -> Result<Vec<SigningKeyRow>, AdminError> {
+    let (now, number) = (store.now(), store.world().chance.number());
     let making = tokio::task::spawn_blocking(move || {
-        let stamp = now.as_secs();
+        // The day for people, the rest so that no selector is used twice.
+        let stamp = format!("{}-{:06x}", now.as_secs().div_euclid(86_400), number & 0xFF_FFFF);
         [(Algorithm::Rsa2048, "r"), (Algorithm::Ed25519, "e")].map(|(algorithm, letter)| {
             generate(algorithm).map(|pkcs8| SigningKeyRow {
                 selector: format!("relais-{stamp}{letter}"),

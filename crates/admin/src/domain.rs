@@ -29,7 +29,7 @@ pub(crate) async fn execute(store: &Store, request: DomainRequest) -> Result<Res
                 ..DomainObject::new(name)
             };
             apply(&mut domain, *content);
-            let keys = dkim::new_keys(store.now()).await?;
+            let keys = dkim::new_keys(store).await?;
             put(store, domain, PutMode::Add, keys).await
         }
         DomainRequest::List => {

@@ -1,9 +1,9 @@
 //! `may`: who may ask what (M6, R11). The one place that enforces roles.
 //!
 //! - The system and administrators: everything.
-//! - Domain administrators: accounts, aliases, groups, lists and responders of their own domains; nobody's role, no
-//!   domain's existence, nothing of another domain, and no account that can do more than they can (its password would be
-//!   theirs to set).
+//! - Domain administrators: accounts, shared mailboxes, aliases, groups, lists and responders of their own domains;
+//!   nobody's role, no domain's existence, nothing of another domain, and no account that can do more than they can (its
+//!   password would be theirs to set).
 //! - Users: their own password, identities, responders and contacts, and the aliases that they make within the
 //!   domain's policy.
 //!
@@ -18,8 +18,8 @@ use routing::{Directory, Node};
 use crate::actor::Actor;
 use crate::references::{Reference, Removal};
 use crate::request::{
-    AccountRequest, AliasRequest, DomainRequest, GroupContent, GroupRequest, Leaving, ListRequest, NewAccount, Request,
-    ResponderRequest,
+    AccountRequest, AliasRequest, DomainRequest, Edit, GroupContent, GroupRequest, Leaving, ListRequest, NewAccount,
+    Request, ResponderRequest,
 };
 use crate::shared::SharedRequest;
 
@@ -341,6 +341,28 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
         ) => own(address),
         Request::Account(AccountRequest::Strength { address, .. }) => address.iter().try_for_each(own),
         Request::Account(AccountRequest::Identity(request)) => own(request.account()),
+        // Name, language and time zone. Every field is named: a new one is nobody's until somebody thinks of it.
+        Request::Account(AccountRequest::Set {
+            address,
+            display_name: _,
+            time_zone: _,
+            language: _,
+            password: None,
+            generate_password: false,
+            role: None,
+            quota_octets: Edit::Keep,
+            enabled: None,
+            owner: None,
+            recovery: Edit::Keep,
+            note: None,
+            administers: None,
+            withdraw,
+            restore,
+            add_domains,
+            remove_domains,
+        }) if withdraw.is_empty() && restore.is_empty() && add_domains.is_empty() && remove_domains.is_empty() => {
+            own(address)
+        }
         Request::Responder(request) => match request {
             ResponderRequest::Add { address, .. } => own(address),
             ResponderRequest::List { address } => address.iter().try_for_each(own),
@@ -381,7 +403,9 @@ impl fmt::Display for Denial {
                 "addresses of domains that are not yours lead to it; an administrator of the server has to do that"
             }
             Self::Oneself => "that is your own account; somebody else has to do that",
-            Self::NotOnesOwn => "you may only see and change what is your own",
+            Self::NotOnesOwn => {
+                "you may only see and change what is your own; limits and rights are an administrator's"
+            }
         })
     }
 }

@@ -39,10 +39,7 @@ pub(crate) async fn execute(store: &Store, request: ResponderRequest) -> Result<
                 let directory = store.directory();
                 match &address {
                     None => directory.responders().map(|responder| (**responder).clone()).collect(),
-                    Some(at) => {
-                        let at = directory.account_at(at).map_or(at, |account| &account.address);
-                        directory.responders_at(at).map(|responder| (**responder).clone()).collect()
-                    }
+                    Some(at) => directory.responders_at(at).map(|responder| (**responder).clone()).collect(),
                 }
             };
             let mut views = Vec::with_capacity(directory.len());
@@ -136,15 +133,8 @@ fn first_day(directory: &Directory, responder: &ResponderObject, now: Timestamp)
     }
 }
 
-async fn put(store: &Store, mut responder: ResponderObject, mode: PutMode) -> Result<Response, AdminError> {
-    {
-        let directory = store.directory();
-        // In a further domain of an account (R5) it is the account's responder all the same.
-        if let Some(account) = directory.account_at(&responder.address) {
-            responder.address = account.address.clone();
-        }
-        check(&directory, &responder)?;
-    }
+async fn put(store: &Store, responder: ResponderObject, mode: PutMode) -> Result<Response, AdminError> {
+    check(&store.directory(), &responder)?;
     let done = store.put_object(Object::Responder(responder), mode).await?;
     let Object::Responder(stored) = done.value else {
         return Err(AdminError::new(ErrorKind::Unavailable, "the store kept something else than a responder"));
@@ -185,9 +175,11 @@ fn received(responder: &ResponderObject, keeping: Keeping, has_mailbox: bool) ->
         Keeping::CopiesOnly => {
             format!("are kept nowhere but in the copies: {address} has neither mailbox nor redirect")
         }
-        Keeping::FailureNotice => format!(
-            "reach NOBODY: {address} has neither mailbox nor redirect, so every sender gets the answer and a failure notice"
-        ),
+        Keeping::FailureNotice => {
+            "go to nobody: senders get a failure notice beside the answer, until an alias of this \
+                                   address says where they go"
+                .to_owned()
+        }
     }
 }
 
@@ -278,7 +270,7 @@ async fn preview(store: &Store, responder: &ResponderObject, of: PreviewRequest)
 fn check(directory: &Directory, responder: &ResponderObject) -> Result<(), AdminError> {
     must_be_local(directory, &responder.address)?;
     check_responder(directory, responder).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
-    if responder.kind == ResponderKind::OutOfOffice && directory.account(&responder.address).is_none() {
+    if responder.kind == ResponderKind::OutOfOffice && directory.account_at(&responder.address).is_none() {
         let error =
             AdminError::invalid(format!("{} is no account, so nobody is out of office there", responder.address));
         return Err(error.hint("an autoresponder (--kind autoresponder) needs no account"));

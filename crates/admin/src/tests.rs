@@ -441,6 +441,23 @@ fn away() -> ResponderContent {
 }
 
 #[tokio::test]
+async fn a06_it_is_said_when_nobody_receives() {
+    let store = stage().await;
+    ask(&store, add_alias("info@example.org", &[":blackhole:"])).await.unwrap();
+    let copied = || Edit::Set(address("bob@example.org"));
+    for (at, copy_received_to, nobody) in [
+        ("alice@example.org", Edit::default(), false),
+        ("info@example.org", Edit::default(), false),
+        ("fair@example.org", copied(), false),
+        ("moved@example.org", Edit::default(), true),
+    ] {
+        let content = ResponderContent { kind: None, copy_received_to, ..away() };
+        let Ok(Response::Responder(made)) = ask(&store, add_responder(at, content)).await else { panic!() };
+        assert_eq!(made.keeping == routing::responders::Keeping::FailureNotice, nobody, "{at}");
+    }
+}
+
+#[tokio::test]
 async fn a09_deletion_is_said_each_time_it_begins_or_changes() {
     let store = stage().await;
     // 2023-11-14 is today.
@@ -505,7 +522,7 @@ async fn v04_a_list_tells_which_are_active() {
         let edit = |text: Option<&str>| text.map_or(Edit::Clear, |text| Edit::Set(text.to_owned()));
         let when = routing::objects::HoursWhen::Inside;
         let hours = week.map(|week| routing::objects::Hours { week: week.to_owned(), when });
-        let hours = hours.map_or(Edit::Keep, Edit::Set);
+        let hours = hours.map_or(Edit::default(), Edit::Set);
         let content = ResponderContent { starts: edit(starts), ends: edit(ends), hours, ..away() };
         ask(&store, add_responder("alice@example.org", content)).await.unwrap();
     }
@@ -614,3 +631,18 @@ mod addresses;
 mod lists;
 mod references;
 mod shared;
+
+#[tokio::test]
+async fn an_account_goes_with_more_contacts_than_one_transaction_removes() {
+    let store = stage().await;
+    let alice = store.directory().account(&address("alice@example.org")).unwrap().id;
+    for page in 0..30 {
+        let known: Vec<Address> = (0..100).map(|n| address(&format!("u{page}x{n}@r.example"))).collect();
+        let now = store.now();
+        let learned = store.transact(move |tx| tx.learn_contacts(alice, &known, now)).await;
+        assert!(learned.is_ok());
+    }
+    let remove = serde_json::json!({"account": {"remove": {"address": "alice@example.org", "force": true}}});
+    ask(&store, serde_json::from_value(remove).unwrap()).await.unwrap();
+    assert!(store.contacts(alice, None, 10).await.unwrap().is_empty());
+}

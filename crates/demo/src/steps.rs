@@ -234,8 +234,8 @@ async fn out_of_office(stage: &Stage, report: &mut Report) -> Result<(), Trouble
     report
         .check(arrives(stage, last, "Question eight and a half").await, "a person who writes after them has an answer");
     report.check(stage.is_quiet().await?, "nothing waits to be answered or delivered any more");
-    let filed = stage.find("dora", "Sent", "", 3).await?;
-    report.check(filed.len() == 3, "dora's Sent mailbox has three answers: one to each person who wrote");
+    let filed = stage.find("dora", "Sent", "", 2).await?;
+    report.check(filed.len() == 2, "dora's Sent mailbox has two answers: to the two who wrote to her by name");
     for (sender, subject, _, why) in silent {
         let sent = filed.iter().any(|answer| answer.header("Subject").contains(subject));
         let arrived = ["someone@elsewhere.example", sender].iter().any(|address| {

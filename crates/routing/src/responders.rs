@@ -26,7 +26,9 @@ pub use placeholders::{Form, Placeholder, PlaceholderFlaw, escape_html, fill, pl
 pub use subject::{cut, one_line};
 pub use window::{Moment, TimeZone, Window, WindowFlaw, day_at, is_zone, zone_named};
 
-use mail::{AccountId, Timestamp};
+use std::sync::Arc;
+
+use mail::{AccountId, Address, Timestamp};
 
 use crate::directory::Directory;
 use crate::objects::{AccountObject, Audience, ResponderKind, ResponderObject};
@@ -34,7 +36,7 @@ use crate::objects::{AccountObject, Audience, ResponderKind, ResponderObject};
 /// The account that a responder belongs to: the one with its address. A free responder, or one at an alias, has none.
 #[must_use]
 pub fn owner<'a>(directory: &'a Directory, responder: &ResponderObject) -> Option<&'a AccountObject> {
-    directory.account_at(&responder.address).map(std::sync::Arc::as_ref)
+    directory.account_at(&responder.address).map(Arc::as_ref)
 }
 
 /// Whether a responder has what its kind needs: an absence belongs to a person, and ends when the account is removed.
@@ -82,18 +84,29 @@ pub fn phase(responder: &ResponderObject, now: Timestamp, zone: &TimeZone) -> Ph
     }
 }
 
-/// To whom the out-of-office messages at the same address speak that come before this one. Each autoresponder is a robot
+/// To whom the out-of-office messages of the same person speak that come before this one, for a message to `recipient`:
+/// those at the same address, at the account's primary one, and at the one that was written to. Each autoresponder is a robot
 /// of its own; but of a person's several out-of-office messages one answers: with an end before one without, then with
 /// hours before one without, then the shorter window, then the lower number.
-fn rivals(directory: &Directory, responder: &ResponderObject, at: Timestamp) -> Vec<Audience> {
+fn rivals(directory: &Directory, responder: &ResponderObject, recipient: &Address, at: Timestamp) -> Vec<Audience> {
     let away = |other: &ResponderObject| other.kind == ResponderKind::OutOfOffice;
-    if !away(responder) {
-        return Vec::new();
-    }
+    let Some(person) = owner(directory, responder).filter(|_| away(responder)) else { return Vec::new() };
+    let reached = |address: &Address| {
+        let same = [&responder.address, &person.address, recipient];
+        same.into_iter().any(|known| known.same_mailbox(address))
+    };
     let own = specificity(responder);
-    let others = directory.responders_at(&responder.address).filter(|other| other.id != responder.id && away(other));
-    let before = others.filter(|other| specificity(other) < own && active(other, at, &zone_of(directory, other)));
-    before.map(|other| other.audience).collect()
+    let before = |other: &&Arc<ResponderObject>| {
+        other.id != responder.id
+            && away(other)
+            && specificity(other) < own
+            && active(other, at, &zone_of(directory, other))
+    };
+    let mut found = Vec::new();
+    for address in person.addresses().filter(reached) {
+        found.extend(directory.responders_at(&address).filter(before).map(|other| other.audience));
+    }
+    found
 }
 
 fn specificity(responder: &ResponderObject) -> (bool, bool, i64, u64) {

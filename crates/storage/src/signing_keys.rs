@@ -73,7 +73,7 @@ impl Transaction<'_> {
         rows.iter().map(|(_, value)| SigningKeyRow::decode(value)).collect()
     }
 
-    /// Stores a key, in the place of the one with its selector.
+    /// Stores a key, in the place of the same one in another state.
     ///
     /// # Errors
     /// [`StorageError::LimitReached`] when the domain has [`SIGNING_KEYS_MAX`].

@@ -435,7 +435,7 @@ async fn a06_a_responder_tells_what_becomes_of_the_messages_and_of_its_answers()
             "fair@example.org",
             content(),
             Keeping::FailureNotice,
-            "reach NOBODY: fair@example.org has neither",
+            "go to nobody: senders get a failure notice",
             "in nobody's",
         ),
         ("copy@example.org", copied, Keeping::CopiesOnly, "are kept nowhere but in the copies", "in nobody's"),

@@ -112,3 +112,28 @@ async fn r07_single_mailboxes_have_lists_and_seen_states_of_their_own() {
     let Response::Acl(list) = ask(&store, Request::Acl(request)).await.unwrap() else { panic!("a list") };
     assert_eq!(list.lines.len(), 3);
 }
+
+#[tokio::test]
+async fn r11_a_domain_administrator_shares_within_their_domains_only() {
+    let store = stage().await;
+    ask(&store, add_domain("other.example")).await.unwrap();
+    ask(&store, add_account("carol@other.example")).await.unwrap();
+    let mut alice = (**store.directory().account(&address("alice@example.org")).unwrap()).clone();
+    alice.role = Role::DomainAdministrator;
+    let id = alice.id;
+    store.put_object(routing::objects::Object::Account(alice), storage::objects::PutMode::Replace).await.unwrap();
+    let alice = Actor::Account { id, remote: None };
+    let bob = Actor::Account { id: store.directory().account(&address("bob@example.org")).unwrap().id, remote: None };
+    let acl = |whose: &str| Request::Acl(AclRequest::Show { address: address(whose), mailbox: "INBOX".to_owned() });
+    let allowed = |answer: Result<Response, AdminError>| answer.map_err(|error| error.kind) != Err(ErrorKind::Denied);
+    let settings = settings();
+    assert!(!allowed(ask_as(&store, &settings, &bob, add_shared(&[])).await));
+    assert!(!allowed(ask_as(&store, &settings, &alice, add_shared(&[("carol@other.example", "lr")])).await));
+    assert!(allowed(ask_as(&store, &settings, &alice, add_shared(&[("bob@example.org", "lr")])).await));
+    assert!(!allowed(ask_as(&store, &settings, &alice, put_member("carol@other.example", "lr", false)).await));
+    assert!(allowed(ask_as(&store, &settings, &alice, acl("info@example.org")).await));
+    assert!(!allowed(ask_as(&store, &settings, &alice, acl("carol@other.example")).await));
+    assert!(!allowed(ask_as(&store, &settings, &bob, acl("bob@example.org")).await), "by IMAP, not by this way");
+    let listed = Request::Shared(SharedRequest::List { domain: None });
+    assert_eq!(ask_as(&store, &settings, &bob, listed).await.ok(), None);
+}

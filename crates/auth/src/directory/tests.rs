@@ -79,7 +79,10 @@ async fn r07_nobody_logs_in_to_a_shared_mailbox_not_even_with_its_password() {
     let stage = stage(cheap()).await;
     stage.auth.authenticate("alice@example.org", "secret", HOME, Service::Imap).await.unwrap();
     edit(&stage.store, |account| account.kind = AccountKind::Shared).await;
-    assert_eq!(stage.auth.authenticate("alice@example.org", "secret", HOME, Service::Imap).await, Err(AuthError::Refused));
+    assert_eq!(
+        stage.auth.authenticate("alice@example.org", "secret", HOME, Service::Imap).await,
+        Err(AuthError::Refused)
+    );
 }
 
 #[tokio::test]

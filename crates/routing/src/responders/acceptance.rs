@@ -51,7 +51,7 @@ pub fn at_acceptance(directory: &Directory, resolution: &Resolution, now: Timest
             continue;
         }
         let account = owner_id(directory, responder);
-        if rivals(directory, responder, now).contains(&Audience::Everyone) {
+        if rivals(directory, responder, recipient, now).contains(&Audience::Everyone) {
             // Another absence of the same person has its place: this one neither answers nor deletes nor copies.
             plan.events.push(event(responder, recipient, account));
             continue;

@@ -112,7 +112,7 @@ impl Facts {
             inside: submitter.is_some(),
             spam: junk || marks.spam,
             unauthenticated: marks.authentication_failed,
-            rivals: super::rivals(directory, responder, received_at),
+            rivals: super::rivals(directory, responder, recipient, received_at),
             reverse_path,
             received_at,
             marks,

@@ -435,4 +435,13 @@ async fn v05_a_further_domain_names_the_person_and_answers() {
     let queued = server.queued().await;
     assert_eq!(queued.len(), 2, "and not oneself");
     assert!(queued[0].contains("From: \"Alice Martin\" <alice@b.example>\r\n"), "{}", queued[0]);
+    // One absence at the further address, and one at the primary: the more specific one answers, once.
+    server
+        .add_responder("alice@b.example", |r| {
+            (r.kind, r.subject) = (ResponderKind::OutOfOffice, "Only there".to_owned());
+            r.ends = Some("2026-09-30".to_owned());
+        })
+        .await;
+    assert_eq!(server.answers_from("z@r.example", "alice@b.example", "").await, ["Only there"]);
+    assert_eq!(server.answers_from("v@r.example", "alice@a.example", "").await, [SUBJECT]);
 }
