@@ -124,6 +124,9 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
     }
     // First of all, so that nothing begins to leave for it.
     removal.apply_before(store).await?;
+    for id in &inside.externals {
+        store.remove_external(*id).await?;
+    }
     let responders = inside.responders.iter().map(|id| ObjectKey::Responder(*id));
     let aliases = inside.aliases.iter().map(|address| ObjectKey::Alias(address.clone()));
     remove_all(store, responders.chain(aliases).collect()).await?;
@@ -219,6 +222,8 @@ struct Inside {
     groups: Vec<Address>,
     lists: Vec<Address>,
     responders: Vec<u64>,
+    /// They go with their accounts, and with those that are gone already.
+    externals: Vec<u64>,
 }
 
 impl Inside {
@@ -227,6 +232,7 @@ impl Inside {
         let aliases = directory.aliases().map(|alias| alias.address.canonical());
         let groups = directory.groups().map(|group| group.address.clone());
         let lists = directory.lists().map(|list| list.address.clone());
+        let externals = directory.externals().filter(|external| here(&external.owner));
         let responders = directory.responders().filter(|responder| here(&responder.address));
         Self {
             accounts: directory.accounts_of(name).map(|account| account.address.clone()).collect(),
@@ -234,6 +240,7 @@ impl Inside {
             groups: groups.filter(here).collect(),
             lists: lists.filter(here).collect(),
             responders: responders.map(|responder| responder.id).collect(),
+            externals: externals.map(|external| external.id).collect(),
         }
     }
 
@@ -243,6 +250,7 @@ impl Inside {
             && self.groups.is_empty()
             && self.lists.is_empty()
             && self.responders.is_empty()
+            && self.externals.is_empty()
     }
 }
 

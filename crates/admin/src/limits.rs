@@ -48,6 +48,12 @@ pub const LIST_NAME_OCTETS_MAX: usize = 30;
 /// Members, or waiting messages, that are read or written at a time.
 pub(crate) const MEMBERS_PAGE: usize = 1_000;
 
+/// Folders of an external account.
+pub const EXTERNAL_FOLDERS_MAX: usize = 100;
+
+/// Octets of the certificates that an external account trusts.
+pub const CA_PEM_OCTETS_MAX: usize = 64 * 1024;
+
 /// Traces of one answer.
 pub const TRACES_MAX: usize = 500;
 

@@ -74,13 +74,17 @@ impl Store {
         .await
     }
 
-    /// Removes an account and all its mail.
+    /// Removes an account, its external accounts and all its mail.
     ///
     /// # Errors
     /// [`StorageError::NoSuchObject`], or the engine's.
     pub async fn remove_account(&self, address: &mail::Address) -> Result<Done<()>, StorageError> {
         let account = self.directory().account(address).map(|account| account.id);
         let account = account.ok_or_else(|| StorageError::NoSuchObject(format!("account {address}")))?;
+        let externals: Vec<u64> = self.directory().externals_of(address).map(|external| external.id).collect();
+        for id in externals {
+            self.remove_external(id).await?;
+        }
         self.remove_part(account, ObjectKey::Account(address.canonical())).await
     }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's purpose")]
 
 mod addresses;
+mod externals;
 mod lists;
 mod traces;
 
@@ -225,6 +226,9 @@ fn in_words(response: &Response) -> String {
             }),
         ),
         Response::Preview(one) => preview(one),
+        Response::External(one) => externals::external(one),
+        Response::Externals(all) => externals::externals(all),
+        Response::ExternalTest(one) => externals::test(one),
         Response::Contacts(all) => table(
             ["CONTACT", "SINCE", "HOW"],
             "no contacts yet; whom the account writes to becomes one",
