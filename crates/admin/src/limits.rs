@@ -56,3 +56,9 @@ pub const CA_PEM_OCTETS_MAX: usize = 64 * 1024;
 
 /// Traces of one answer.
 pub const TRACES_MAX: usize = 500;
+
+/// References to what is to be removed, that one answer names.
+pub const REFERENCES_TOLD_MAX: usize = 20;
+
+/// Objects that one transaction writes or removes, where there are many.
+pub(crate) const OBJECTS_AT_ONCE: usize = 2_000;

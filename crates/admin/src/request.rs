@@ -150,7 +150,7 @@ pub enum DomainRequest {
     Remove {
         /// Its name.
         name: Domain,
-        /// With everything in it.
+        /// With everything in it, and whatever leads to addresses in it.
         #[serde(default)]
         force: bool,
     },
@@ -450,7 +450,7 @@ pub enum AccountRequest {
     Remove {
         /// Its address.
         address: Address,
-        /// Even when it holds mail or aliases lead to it.
+        /// Even when it holds mail, or others lead to it.
         #[serde(default)]
         force: bool,
     },
@@ -628,6 +628,9 @@ pub enum AliasRequest {
         /// On behalf of this account: only when it made the alias.
         #[serde(default)]
         by: Option<Address>,
+        /// Even when others lead to it; they are taken out.
+        #[serde(default)]
+        force: bool,
     },
 }
 
@@ -695,6 +698,9 @@ pub enum GroupRequest {
     Remove {
         /// Its address.
         address: Address,
+        /// Even when others lead to it; they are taken out.
+        #[serde(default)]
+        force: bool,
     },
 }
 
@@ -952,7 +958,7 @@ pub enum ListRequest {
     Remove {
         /// Its address.
         address: Address,
-        /// Even when it has members.
+        /// Even when it has members, or others lead to it.
         #[serde(default)]
         force: bool,
     },

@@ -7,7 +7,7 @@ use routing::objects::{
     AccountKind, AccountObject, AddressRules, AfterFetch, AliasObject, DomainObject, ExternalFolder, ExternalProtocol,
     ExternalSecurity, GroupObject, Identity, ListObject, PatternAlias, ResponderObject, Role, Service,
 };
-use routing::responders::Phase;
+use routing::responders::{Keeping, Phase};
 use serde::{Deserialize, Serialize};
 use storage::contacts::Contact;
 use storage::fetch::FetchStatus;
@@ -443,9 +443,12 @@ pub struct ResponderView {
     pub answered: u64,
     /// What is deleted, and while which window, in words; `None`: received messages are kept (A9).
     pub deletes: Option<String>,
-    /// Nothing else has its address and nobody gets copies: each sender gets a failure notice beside the answer (A6).
-    #[serde(default)]
-    pub nobody_receives: bool,
+    /// What becomes of received messages while it is active (A6, A9).
+    pub keeping: Keeping,
+    /// The same in words.
+    pub received: String,
+    /// Where its answers are filed (A14), in words.
+    pub filed: String,
 }
 
 /// What a responder would answer.

@@ -190,7 +190,7 @@ async fn r03_redirects_of_an_alias_add_up() {
     assert_eq!(targets, ["alice@example.org", "bob@example.org", ""]);
     let remove = |targets: &[&str]| {
         let targets = targets.iter().copied().map(target).collect();
-        Request::Alias(AliasRequest::Remove { address: address("info@example.org"), targets, by: None })
+        Request::Alias(AliasRequest::Remove { address: address("info@example.org"), targets, by: None, force: false })
     };
     let Ok(Response::Alias(alias)) = ask(&store, remove(&["", "bob@example.org"])).await else { panic!() };
     assert_eq!(alias.alias.targets, [target("alice@example.org")]);
@@ -224,7 +224,10 @@ async fn nothing_is_removed_from_under_what_hangs_on_it() {
     let remove = |force| Request::Account(AccountRequest::Remove { address: address("alice@example.org"), force });
     let refused = ask(&store, remove(false)).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::InUse);
-    assert!(refused.message.ends_with("aliases lead to it: info@example.org, only@example.org"), "{refused}");
+    assert!(
+        refused.message.ends_with("the alias info@example.org leads to it; the alias only@example.org leads to it"),
+        "{refused}"
+    );
     ask(&store, remove(true)).await.unwrap();
     let info = store.directory().alias(&address("info@example.org")).cloned().unwrap();
     assert_eq!(info.targets, [target("bob@example.org")]);
@@ -450,7 +453,7 @@ async fn a06_it_is_said_when_nobody_receives() {
     ] {
         let content = ResponderContent { kind: None, copy_received_to, ..away() };
         let Ok(Response::Responder(made)) = ask(&store, add_responder(at, content)).await else { panic!() };
-        assert_eq!(made.nobody_receives, nobody, "{at}");
+        assert_eq!(made.keeping == routing::responders::Keeping::FailureNotice, nobody, "{at}");
     }
 }
 
@@ -626,6 +629,7 @@ async fn an_account_can_not_come_into_a_domain_that_goes() {
 
 mod addresses;
 mod lists;
+mod references;
 
 fn external(content: ExternalContent) -> Request {
     let owner = address("alice@example.org");

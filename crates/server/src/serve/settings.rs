@@ -186,6 +186,7 @@ fn login(config: &Config) -> Result<Login, Failure> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write the files that are read")]
 mod tests {
     use crate::config::parse;
 
