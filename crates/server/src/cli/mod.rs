@@ -53,9 +53,9 @@ pub(crate) struct Cli {
     json: bool,
     /// Do it as a person with a login here, who is asked for the password, and only if they may
     #[arg(long = "as", global = true, value_name = "ADDRESS")]
-    login: Option<Address>,
+    as_person: Option<Address>,
     /// Read that person's password from the first line of a file; - is the standard input
-    #[arg(long, global = true, value_name = "FILE", requires = "login")]
+    #[arg(long, global = true, value_name = "FILE", requires = "as_person")]
     as_password_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -157,7 +157,7 @@ pub(crate) fn run() -> ExitCode {
 
 fn execute(cli: Cli) -> Result<ExitCode, Failure> {
     let file = cli.config.unwrap_or_else(config::default_file);
-    let credentials = match (&cli.login, &cli.as_password_file) {
+    let credentials = match (&cli.as_person, &cli.as_password_file) {
         (None, _) => None,
         (Some(login), Some(file)) => Some((login, values::read_password(file)?)),
         (Some(login), None) => Some((login, values::ask_password(&format!("Password of {login}: "))?)),
@@ -236,6 +236,24 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// An option of a command with the name of one for all commands would be read as that one, and end in a panic.
+    #[test]
+    fn options_for_all_commands_have_names_of_their_own() {
+        fn look(command: &clap::Command, taken: &[clap::Id]) {
+            for below in command.get_subcommands() {
+                for option in below.get_arguments() {
+                    assert!(!taken.contains(option.get_id()), "{}: {}", below.get_name(), option.get_id());
+                }
+                look(below, taken);
+            }
+        }
+        let command = Cli::command();
+        let taken: Vec<_> =
+            command.get_arguments().filter(|one| one.is_global_set()).map(|one| one.get_id().clone()).collect();
+        assert!(taken.len() >= 4);
+        look(&command, &taken);
     }
 
     #[test]
