@@ -81,10 +81,6 @@ impl Store {
     pub async fn remove_account(&self, address: &mail::Address) -> Result<Done<()>, StorageError> {
         let account = self.directory().account(address).map(|account| account.id);
         let account = account.ok_or_else(|| StorageError::NoSuchObject(format!("account {address}")))?;
-        let externals: Vec<u64> = self.directory().externals_of(address).map(|external| external.id).collect();
-        for id in externals {
-            self.remove_external(id).await?;
-        }
         self.remove_part(account, ObjectKey::Account(address.canonical())).await
     }
 

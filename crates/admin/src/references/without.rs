@@ -19,6 +19,8 @@ pub(super) fn without(object: Object, gone: &Gone) -> Option<Object> {
         Object::Group(group) => Some(Object::Group(group_without(group, gone))),
         Object::List(list) => Some(Object::List(list_without(list, gone))),
         Object::Responder(responder) => responder_without(responder, gone).map(Object::Responder),
+        // It names its owner alone, with whom it goes.
+        Object::External(external) => Some(Object::External(external)),
     }
 }
 

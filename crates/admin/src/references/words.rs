@@ -81,6 +81,7 @@ fn holder(key: &ObjectKey) -> String {
         ObjectKey::Group(address) => format!("the group {address}"),
         ObjectKey::List(address) => format!("the list {address}"),
         ObjectKey::Responder(id) => format!("responder {id}"),
+        ObjectKey::External(id) => format!("external account {id}"),
     }
 }
 
@@ -92,6 +93,7 @@ fn holder_in_french(key: &ObjectKey) -> String {
         ObjectKey::Group(address) => format!("le groupe {address}"),
         ObjectKey::List(address) => format!("la liste {address}"),
         ObjectKey::Responder(id) => format!("le répondeur {id}"),
+        ObjectKey::External(id) => format!("le compte externe {id}"),
     }
 }
 
