@@ -1,19 +1,24 @@
 //! What would happen to a message, without sending it: the decisions that delivery and the responder take, with their
 //! reasons.
 
-use mail::{Address, ForwardPath, ReversePath};
-use routing::objects::{Audience, ResponderKind, ResponderObject};
+use mail::{Address, EnhancedCode, ForwardPath, Reply, ReversePath};
+use routing::objects::{
+    AccountObject, Audience, ListObject, ListRole, NonMembers, Posting, ResponderKind, ResponderObject,
+};
 use routing::responders::{Decision, Facts, HeaderMarks, Memory, Received, decide, zone_of};
-use routing::{Asking, Directory, may_send_as, resolve};
+use routing::{Asking, Directory, Verdict, may_send_as, resolve};
 use storage::Store;
+use storage::rows::MemberState;
 
 use crate::account;
 use crate::error::AdminError;
 use crate::response::Explanation;
+use crate::settings::Settings;
 
 /// What would happen now to a message of so many octets, from somebody who has logged in as an account or not at all.
-pub(crate) fn explain(
+pub(crate) async fn explain(
     store: &Store,
+    settings: &Settings,
     from: &ReversePath,
     to: &Address,
     login: Option<&Address>,
@@ -23,26 +28,80 @@ pub(crate) fn explain(
     let account = login.map(|login| account::find(&directory, login)).transpose()?;
     let asking = Asking {
         reverse_path: from.clone(),
-        account: account.map(|account| account.id),
+        account: account.as_ref().map(|account| account.id),
         now: store.now(),
         octets,
         own: false,
     };
     let resolution = resolve(&directory, &ForwardPath::Address(to.clone()), &asking);
-    let mut text = resolution.to_string();
-    if let (Some(account), Some(sender)) = (asking.account, from.address()) {
-        let decision = may_send_as(&directory, account, sender);
-        if !decision.allowed {
-            text.push_str(&format!("but the account may not send as {sender}: {}\n", decision.reason));
-        }
-    }
-    let responders = resolution.responders.iter().filter(|_| resolution.verdict.is_accept());
+    let reply = before_recipients(settings, &directory, &asking).or_else(|| match resolution.verdict {
+        Verdict::NotLocal if asking.account.is_some() => None,
+        Verdict::Accept | Verdict::Refuse(_) | Verdict::NotLocal => resolution.verdict.refusal(),
+    });
+    let mut text = match (&reply, &resolution.verdict) {
+        // Its own words have the reason too.
+        (Some(reply), Verdict::Refuse(reason)) if *reply == reason.reply() => resolution.to_string(),
+        (Some(reply), _) => format!("{}refused: {reply}\n", resolution.tree),
+        (None, Verdict::NotLocal) => format!("{}accepted: relayed to {to}\n", resolution.tree),
+        (None, Verdict::Accept | Verdict::Refuse(_)) => resolution.to_string(),
+    };
+    let responders = resolution.responders.iter().filter(|_| reply.is_none());
     let responders = responders.filter_map(|(id, address)| {
         let responder = directory.responder(*id)?;
         Some(told(&directory, responder, address, &asking, to))
     });
     let responders = responders.collect();
-    Ok(Explanation { from: from.to_string(), text, resolution, responders })
+    if reply.is_none() {
+        let posts = resolution.held.iter().filter(|held| held.role == ListRole::Post);
+        for list in posts.filter_map(|held| directory.list_by_id(held.part)) {
+            let fate = fate_of_post(store, list, account.as_ref(), &asking).await?;
+            text.push_str(&format!("list {}: {fate}\n", list.address));
+        }
+    }
+    Ok(Explanation { from: from.to_string(), text, resolution, responders, reply })
+}
+
+/// The refusal that a sender hears before any recipient is looked at.
+fn before_recipients(settings: &Settings, directory: &Directory, asking: &Asking) -> Option<Reply> {
+    if asking.octets.is_some_and(|octets| octets > settings.delivery.message_octets_max) {
+        return Some(Reply::fixed(552, EnhancedCode(5, 3, 4), "The message is larger than this server takes"));
+    }
+    let (account, sender) = (asking.account?, asking.reverse_path.address()?);
+    let decision = may_send_as(directory, account, sender);
+    let text = || format!("You may not send as {sender}: {}", decision.reason);
+    (!decision.allowed).then(|| Reply::new(550, Some(EnhancedCode(5, 7, 1)), text()))
+}
+
+/// What a list does with a message that people write, whose author is its sender.
+async fn fate_of_post(
+    store: &Store,
+    list: &ListObject,
+    account: Option<&AccountObject>,
+    asking: &Asking,
+) -> Result<&'static str, AdminError> {
+    if asking.reverse_path.is_null() {
+        return Ok("drops it: reports and answers of machines go to nobody");
+    }
+    let directory = store.directory();
+    let decides = |account: &AccountObject| {
+        let mut deciders = list.deciders().iter().chain(&list.owners);
+        deciders.any(|decider| directory.account_at(decider).is_some_and(|found| found.id == account.id))
+    };
+    if account.is_some_and(decides) {
+        return Ok("sends it to its members: an owner or a moderator writes");
+    }
+    let mut authors: Vec<Address> = asking.reverse_path.address().cloned().into_iter().collect();
+    authors.extend(account.into_iter().flat_map(AccountObject::addresses));
+    let mut member = false;
+    for author in &authors {
+        member |= store.member(list.id, author).await?.is_some_and(|found| found.state != MemberState::Pending);
+    }
+    Ok(match (list.posting == Posting::Members && !member).then_some(list.settings.non_members) {
+        Some(NonMembers::Hold) => "waits for a moderator: the sender is not a member",
+        Some(NonMembers::Refuse) => "refused with a letter: the sender is not a member",
+        Some(NonMembers::Accept) | None if list.moderated => "waits for a moderator: the list is moderated",
+        Some(NonMembers::Accept) | None => "sent to the members",
+    })
 }
 
 /// What a responder would do with a plain message that names its recipient and is its sender's first.

@@ -100,7 +100,8 @@ pub async fn execute(
         Request::Event(request) => event::execute(store, request).await?,
         Request::Trace(request) => trace::execute(store, *request).await?,
         Request::Explain { from, to, account, octets } => {
-            Response::Explanation(Box::new(explain::explain(store, &from, &to, account.as_ref(), octets)?))
+            let told = explain::explain(store, settings, &from, &to, account.as_ref(), octets).await?;
+            Response::Explanation(Box::new(told))
         }
     };
     scope::scoped(&store.directory(), actor, response)

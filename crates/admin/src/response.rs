@@ -1,7 +1,7 @@
 //! What is answered.
 
 use auth::Password;
-use mail::{AccountId, Address, Domain, QueueId, Timestamp};
+use mail::{AccountId, Address, Domain, QueueId, Reply, Timestamp};
 use routing::Resolution;
 use routing::objects::{
     AccountKind, AccountObject, AddressRules, AliasObject, DomainObject, GroupObject, Identity, ListObject,
@@ -416,6 +416,9 @@ pub struct Explanation {
     pub text: String,
     /// What each responder on the way would do, and why.
     pub responders: Vec<String>,
+    /// The reply to a sender whose message is refused.
+    #[serde(default)]
+    pub reply: Option<Reply>,
 }
 
 /// A responder, and how it stands now.

@@ -252,7 +252,8 @@ fn in_words(response: &Response) -> String {
             "the queue is empty",
             all.iter().map(|one| {
                 let next = if one.held { "held".to_owned() } else { moment(one.next_attempt) };
-                let counts = (one.recipients.len().to_string(), one.attempts.to_string());
+                let waiting = one.recipients.iter().filter(|recipient| recipient.state == "waiting").count();
+                let counts = (format!("{waiting} of {}", one.recipients.len()), one.attempts.to_string());
                 let error = one.last_error.clone().unwrap_or_default();
                 let destination = one.destination.to_string();
                 [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
