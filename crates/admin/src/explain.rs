@@ -1,6 +1,8 @@
 //! What would happen to a message, without sending it: the decisions that delivery and the responder take, with their
 //! reasons.
 
+use std::sync::Arc;
+
 use mail::{Address, EnhancedCode, ForwardPath, Reply, ReversePath};
 use routing::objects::{
     AccountObject, Audience, ListObject, ListRole, NonMembers, Posting, ResponderKind, ResponderObject,
@@ -24,6 +26,32 @@ pub(crate) async fn explain(
     login: Option<&Address>,
     octets: Option<u64>,
 ) -> Result<Explanation, AdminError> {
+    let (mut explanation, posts) = routed(store, settings, from, to, login, octets)?;
+    for post in posts {
+        let fate = fate_of(store, &post).await?;
+        explanation.text.push_str(&format!("list {}: {fate}\n", post.list.address));
+    }
+    Ok(explanation)
+}
+
+/// A message to a list, of which members alone are to be looked up.
+struct Post {
+    list: Arc<ListObject>,
+    /// Its sender's addresses; none: the null reverse-path.
+    authors: Vec<Address>,
+    /// An owner or a moderator has logged in.
+    decides: bool,
+}
+
+/// What is decided without the store, and the lists that the message reaches.
+fn routed(
+    store: &Store,
+    settings: &Settings,
+    from: &ReversePath,
+    to: &Address,
+    login: Option<&Address>,
+    octets: Option<u64>,
+) -> Result<(Explanation, Vec<Post>), AdminError> {
     let directory = store.directory();
     let account = login.map(|login| account::find(&directory, login)).transpose()?;
     let asking = Asking {
@@ -38,7 +66,7 @@ pub(crate) async fn explain(
         Verdict::NotLocal if asking.account.is_some() => None,
         Verdict::Accept | Verdict::Refuse(_) | Verdict::NotLocal => resolution.verdict.refusal(),
     });
-    let mut text = match (&reply, &resolution.verdict) {
+    let text = match (&reply, &resolution.verdict) {
         // Its own words have the reason too.
         (Some(reply), Verdict::Refuse(reason)) if *reply == reason.reply() => resolution.to_string(),
         (Some(reply), _) => format!("{}refused: {reply}\n", resolution.tree),
@@ -51,14 +79,10 @@ pub(crate) async fn explain(
         Some(told(&directory, responder, address, &asking, to))
     });
     let responders = responders.collect();
-    if reply.is_none() {
-        let posts = resolution.held.iter().filter(|held| held.role == ListRole::Post);
-        for list in posts.filter_map(|held| directory.list_by_id(held.part)) {
-            let fate = fate_of_post(store, list, account.as_ref(), &asking).await?;
-            text.push_str(&format!("list {}: {fate}\n", list.address));
-        }
-    }
-    Ok(Explanation { from: from.to_string(), text, resolution, responders, reply })
+    let held = resolution.held.iter().filter(|held| reply.is_none() && held.role == ListRole::Post);
+    let lists = held.filter_map(|held| directory.list_by_id(held.part));
+    let posts = lists.map(|list| post(&directory, list, account.as_ref(), from)).collect();
+    Ok((Explanation { from: from.to_string(), text, resolution, responders, reply }, posts))
 }
 
 /// The refusal that a sender hears before any recipient is looked at.
@@ -72,28 +96,30 @@ fn before_recipients(settings: &Settings, directory: &Directory, asking: &Asking
     (!decision.allowed).then(|| Reply::new(550, Some(EnhancedCode(5, 7, 1)), text()))
 }
 
+fn post(directory: &Directory, list: &Arc<ListObject>, account: Option<&AccountObject>, from: &ReversePath) -> Post {
+    let is = |decider: &Address, account: &AccountObject| {
+        directory.account_at(decider).is_some_and(|found| found.id == account.id)
+    };
+    let mut deciders = list.deciders().iter().chain(&list.owners);
+    let decides = account.is_some_and(|account| deciders.any(|decider| is(decider, account)));
+    let mut authors: Vec<Address> = from.address().cloned().into_iter().collect();
+    if !from.is_null() {
+        authors.extend(account.into_iter().flat_map(AccountObject::addresses));
+    }
+    Post { list: Arc::clone(list), authors, decides }
+}
+
 /// What a list does with a message that people write, whose author is its sender.
-async fn fate_of_post(
-    store: &Store,
-    list: &ListObject,
-    account: Option<&AccountObject>,
-    asking: &Asking,
-) -> Result<&'static str, AdminError> {
-    if asking.reverse_path.is_null() {
+async fn fate_of(store: &Store, post: &Post) -> Result<&'static str, AdminError> {
+    let list = &post.list;
+    if post.authors.is_empty() {
         return Ok("drops it: reports and answers of machines go to nobody");
     }
-    let directory = store.directory();
-    let decides = |account: &AccountObject| {
-        let mut deciders = list.deciders().iter().chain(&list.owners);
-        deciders.any(|decider| directory.account_at(decider).is_some_and(|found| found.id == account.id))
-    };
-    if account.is_some_and(decides) {
+    if post.decides {
         return Ok("sends it to its members: an owner or a moderator writes");
     }
-    let mut authors: Vec<Address> = asking.reverse_path.address().cloned().into_iter().collect();
-    authors.extend(account.into_iter().flat_map(AccountObject::addresses));
     let mut member = false;
-    for author in &authors {
+    for author in &post.authors {
         member |= store.member(list.id, author).await?.is_some_and(|found| found.state != MemberState::Pending);
     }
     Ok(match (list.posting == Posting::Members && !member).then_some(list.settings.non_members) {

@@ -71,6 +71,17 @@ pub async fn execute(
     if let Permission::Denied(denial) = may(&store.directory(), actor, &request) {
         return Err(AdminError::new(ErrorKind::Denied, denial.to_string()));
     }
+    let response = carried_out(store, settings, actor, request).await;
+    let response = response.map_err(|error| error.with_reserve(settings.free_space_reserve_mib))?;
+    scope::scoped(&store.directory(), actor, response)
+}
+
+async fn carried_out(
+    store: &Store,
+    settings: &Settings,
+    actor: &Actor,
+    request: Request,
+) -> Result<Response, AdminError> {
     let response = match request {
         Request::Domain(request) => {
             let _edit = settings.edits.hold().await;
@@ -104,7 +115,7 @@ pub async fn execute(
             Response::Explanation(Box::new(told))
         }
     };
-    scope::scoped(&store.directory(), actor, response)
+    Ok(response)
 }
 
 #[cfg(test)]

@@ -102,6 +102,9 @@ pub struct DomainView {
     /// The domain.
     #[serde(flatten)]
     pub domain: DomainObject,
+    /// What has the address `postmaster@` itself, and so gets its mail whomever the domain names.
+    #[serde(default)]
+    pub postmaster_object: Option<String>,
     /// Accounts in it.
     pub accounts: usize,
     /// Aliases in it.

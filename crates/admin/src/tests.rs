@@ -232,7 +232,7 @@ async fn nothing_is_removed_from_under_what_hangs_on_it() {
 
     let remove = |force| Request::Domain(DomainRequest::Remove { name: name("example.org"), force });
     let refused = ask(&store, remove(false)).await.unwrap_err();
-    assert_eq!(refused.message, "the domain example.org still has 1 accounts, 1 aliases, 0 responders");
+    assert_eq!(refused.message, "the domain example.org still has 1 account, 1 alias, 0 responders");
     ask(&store, remove(true)).await.unwrap();
     let directory = store.directory();
     assert_eq!((directory.domains().count(), directory.accounts().count(), directory.aliases().count()), (0, 0, 0));
@@ -516,6 +516,47 @@ async fn explain_tells_what_a_list_does_with_a_post() {
         let told = explained(&store, from, "garden@example.org", login, None).await;
         assert!(told.text.ends_with(&format!("list garden@example.org: {fate}\n")), "{from}: {}", told.text);
     }
+}
+
+#[tokio::test]
+async fn too_little_space_names_the_reserve() {
+    let sim = SimulatedWorld::new(Timestamp(1_700_000_000_000), 1);
+    let engine = Arc::new(MemoryEngine::new(Arc::new(SilentDoorbell)));
+    let store = Store::open(engine.clone(), sim.world()).await.unwrap();
+    engine.fail_after(0, storage::StorageError::DiskFull);
+    let settings = Settings { free_space_reserve_mib: 77, ..settings() };
+    let error = ask_as(&store, &settings, &Actor::System, add_domain("example.org")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::DiskFull);
+    assert!(error.message.contains("the reserve of 77 MiB ([storage] free_space_reserve_mib)"), "{error}");
+    assert!(error.hint.unwrap().contains("make room"));
+}
+
+#[tokio::test]
+async fn a_postmaster_must_exist_and_an_object_goes_before_it() {
+    let store = stage().await;
+    let set = |postmaster: &str, catch_all: Edit<Address>| {
+        Request::Domain(DomainRequest::Set {
+            name: name("example.org"),
+            catch_all,
+            postmaster: Edit::Set(address(postmaster)),
+            subaddress_separators: None,
+            enabled: None,
+            content: Box::default(),
+        })
+    };
+    let view = |answer| match answer {
+        Ok(Response::Domain(view)) => view,
+        other => panic!("{other:?}"),
+    };
+    assert!(said(ask(&store, set("ghost@example.org", Edit::Keep)).await).contains("ghost@example.org can't be used"));
+    let bob = || Edit::Set(address("bob@example.org"));
+    assert_eq!(view(ask(&store, set("alice@example.org", bob())).await).postmaster_object, None);
+    // Every address leads to the catch-all now; this one is still nobody's.
+    assert!(said(ask(&store, set("ghost@example.org", Edit::Keep)).await).contains("nothing has this address"));
+    ask(&store, add_account("postmaster@example.org")).await.unwrap();
+    assert!(said(ask(&store, set("ghost@example.org", Edit::Keep)).await).contains("nothing has this address"));
+    let object = view(ask(&store, set("bob@example.org", Edit::Keep)).await).postmaster_object;
+    assert_eq!(object.as_deref(), Some("account postmaster@example.org"));
 }
 
 fn set_responder(id: u64, content: ResponderContent) -> Request {

@@ -6,7 +6,7 @@ use routing::objects::{AccountObject, AliasObject, GroupObject, Object, ObjectKe
 use storage::objects::PutMode;
 use storage::{Durability, Store, Transaction};
 
-use crate::error::{AdminError, ErrorKind};
+use crate::error::{AdminError, ErrorKind, number};
 use crate::named::still_naming;
 use crate::response::Response;
 
@@ -37,7 +37,7 @@ pub(super) async fn remove(store: &Store, address: &Address, force: bool) -> Res
     if !force && (messages > 0 || !unnamed) {
         let mut reasons = Vec::new();
         if messages > 0 {
-            reasons.push(format!("it holds {messages} messages"));
+            reasons.push(format!("it holds {}", number(messages, "message", "messages")));
         }
         if !undoing.aliases.is_empty() {
             reasons.push(format!("aliases lead to it: {}", undoing.aliases.join(", ")));
@@ -54,13 +54,13 @@ pub(super) async fn remove(store: &Store, address: &Address, force: bool) -> Res
         return Err(AdminError::new(ErrorKind::InUse, message).hint(hint));
     }
     let mut more = String::new();
-    for (count, what) in [(undoing.aliases.len(), "aliases"), (undoing.groups.len(), "groups")] {
+    for (count, one, many) in [(undoing.aliases.len(), "alias", "aliases"), (undoing.groups.len(), "group", "groups")] {
         if count > 0 {
-            more.push_str(&format!(", and took it out of {count} {what}"));
+            more.push_str(&format!(", and took it out of {}", number(count, one, many)));
         }
     }
     if !undoing.responders.is_empty() {
-        more.push_str(&format!(", and removed {} responders", undoing.responders.len()));
+        more.push_str(&format!(", and removed {}", number(undoing.responders.len(), "responder", "responders")));
     }
     delete(store, &account, undoing).await?;
     let named = still_naming(&store.directory(), &account.address);

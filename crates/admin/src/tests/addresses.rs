@@ -25,7 +25,7 @@ fn set_domain(text: &str, content: DomainContent) -> Request {
 }
 
 fn explain(to: &str, account: Option<&str>, octets: Option<u64>) -> Request {
-    let from = ReversePath::Address(address("zoe@far.example"));
+    let from = ReversePath::Address(address(account.unwrap_or("zoe@far.example")));
     Request::Explain { from, to: address(to), account: account.map(address), octets }
 }
 

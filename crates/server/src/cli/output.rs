@@ -74,6 +74,7 @@ impl From<AdminError> for Failure {
             admin::ErrorKind::Exists => "exists",
             admin::ErrorKind::InUse => "in-use",
             admin::ErrorKind::Full => "full",
+            admin::ErrorKind::DiskFull => "disk-full",
             admin::ErrorKind::Denied => "denied",
             admin::ErrorKind::Unavailable => "unavailable",
         };
@@ -297,7 +298,11 @@ fn domain(one: &DomainView) -> String {
     field(&mut out, "aliases", one.aliases);
     field(&mut out, "catch-all", one.domain.catch_all.as_ref().map_or_else(nobody, ToString::to_string));
     let administrator = || "an administrator".to_owned();
-    field(&mut out, "postmaster", one.domain.postmaster.as_ref().map_or_else(administrator, ToString::to_string));
+    let postmaster = one.domain.postmaster.as_ref().map_or_else(administrator, ToString::to_string);
+    match &one.postmaster_object {
+        None => field(&mut out, "postmaster", postmaster),
+        Some(object) => field(&mut out, "postmaster", format_args!("the {object}, which goes before {postmaster}")),
+    }
     field(&mut out, "subaddresses by", &one.domain.subaddress_separators);
     field(
         &mut out,
