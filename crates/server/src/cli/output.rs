@@ -665,4 +665,28 @@ mod tests {
         assert_eq!(table(["A", "B"], "none", rows.into_iter()), "A     B\né     x\nlong\n");
         assert_eq!(table(["A"], "none", std::iter::empty()), "none\n");
     }
+    #[test]
+    fn the_queue_counts_who_still_waits_and_a_domain_tells_who_reads_postmaster() {
+        let recipient =
+            |state: &str| serde_json::json!({ "address": "x@far.example", "state": state, "last_reply": null });
+        let entry = serde_json::json!({
+            "id": 7, "destination": "far.example", "reverse_path": "<>", "octets": 5,
+            "recipients": [recipient("delivered"), recipient("waiting"), recipient("failed")],
+            "accepted_at": 0, "attempts": 1, "next_attempt": 0, "last_error": "450 4.2.0 full", "held": false,
+        });
+        let entry: QueueEntryView = serde_json::from_value(entry).unwrap();
+        let listed = in_words(&Response::QueueEntries(vec![entry]));
+        assert!(listed.contains("  1 of 3  ") && listed.contains("450 4.2.0 full"), "{listed}");
+        let view = |object: Option<&str>| DomainView {
+            domain: routing::objects::DomainObject::new(mail::Domain::parse("a.example").unwrap()),
+            postmaster_object: object.map(str::to_owned),
+            accounts: 0,
+            aliases: 0,
+            groups: 0,
+            lists: 0,
+        };
+        assert!(domain(&view(None)).contains("postmaster            an administrator\n"));
+        let told = domain(&view(Some("account postmaster@a.example")));
+        assert!(told.contains("the account postmaster@a.example, which goes before an administrator\n"), "{told}");
+    }
 }

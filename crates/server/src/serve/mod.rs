@@ -57,7 +57,10 @@ pub(crate) fn serve(config: Config, source: Option<PathBuf>) -> Result<(), Failu
     // A certificate and a password that only root may read are read before root is given up.
     let secrets = Secrets { identity: tls::given(&config)?, login: settings::smart_host_login(&config)? };
     if socket::is_answered(&config.data_dir) {
-        let failure = Failure::new("a server of this configuration runs already");
+        let failure = Failure::new(format!(
+            "a server of this configuration runs already: {} is in use",
+            config.data_dir.display()
+        ));
         return Err(failure.hint("stop that first; `relais health` asks whether it takes mail"));
     }
     let listening = Listening::open(&config.listeners)?;

@@ -91,7 +91,10 @@ fn make(name: &str, now: Timestamp, folder: &Path, certificate: &Path, key: &Pat
     let names = vec![name.to_owned(), "localhost".to_owned(), "127.0.0.1".to_owned()];
     let mut params = rcgen::CertificateParams::new(names).map_err(|error| error.to_string())?;
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(rcgen::DnType::CommonName, name.get(..COMMON_NAME_OCTETS_MAX).unwrap_or(name));
+    // A longer name is among the alternative names alone.
+    if name.len() <= COMMON_NAME_OCTETS_MAX {
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    }
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
     let now = Duration::from_secs(u64::try_from(now.as_secs()).unwrap_or(0));
     // From yesterday: the clocks of clients differ.
