@@ -259,7 +259,10 @@ class Groups(Addresses):
         with self.assertRaises(CliError) as error:
             self.relais.add_alias("board@near.test", "bob@near.test")
         self.assertIn("belongs to the group", error.exception.stderr)
-        group("remove", "board@near.test")
+        with self.assertRaises(CliError) as error:
+            group("remove", "board@near.test")
+        self.assertIn("the alias chiefs@near.test leads to it", error.exception.stderr)
+        group("remove", "board@near.test", "--force")
         self.refused(self.rcpt("board@near.test"), "550 5.1.1")
 
     def test_r09_who_may_write(self):
@@ -281,6 +284,62 @@ class Groups(Addresses):
         self.relais.cli("account", "remove", "leaver@near.test", "--force")
         self.assertEqual(self.relais.json("group", "show", "crew@near.test")["members"], ["bob@near.test"])
         self.got(self.send("crew@near.test"), "bob")
+
+
+class Removals(Addresses):
+
+    def refusal(self, *words):
+        with self.assertRaises(CliError) as error:
+            self.relais.cli(*words)
+        return error.exception.stderr
+
+    def test_r03_what_others_lead_to_is_not_removed_unseen(self):
+        self.relais.add_alias("ra@near.test", "carol@near.test")
+        self.relais.add_alias("rb@near.test", "ra@near.test", "bob@near.test")
+        self.relais.add_alias("rc@near.test", "ra@near.test")
+        refused = self.refusal("alias", "remove", "ra@near.test")
+        for words in ("the alias rb@near.test leads to it", "--force", "the alias rc@near.test goes too"):
+            self.assertIn(words, refused)
+        self.got(self.send("rb@near.test"), "bob", "carol")
+        done = self.relais.cli("alias", "remove", "ra@near.test", "--force")
+        self.assertIn("took it out of the alias rb@near.test", done)
+        self.got(self.send("rb@near.test"), "bob")
+        self.refused(self.rcpt("rc@near.test"), "550 5.1.1")
+
+    def test_r09_a_group_or_a_list_that_an_alias_leads_to(self):
+        for make, remove in ((("group", "add", "rteam@near.test", "--member", "dora@near.test"), ("group", "remove", "rteam@near.test")),
+                             (("list", "add", "rteam@near.test", "--owner", "alice@near.test"), ("list", "remove", "rteam@near.test"))):
+            self.relais.cli(*make)
+            self.relais.add_alias("rin@near.test", "rteam@near.test", "bob@near.test")
+            self.assertIn("the alias rin@near.test leads to it", self.refusal(*remove))
+            self.relais.cli(*remove, "--force")
+            self.assertEqual(self.relais.json("alias", "show", "rin@near.test")["targets"], ["bob@near.test"])
+            self.relais.cli("alias", "remove", "rin@near.test")
+
+    def test_r10_no_mail_begins_to_leave_for_a_domain_that_is_given_up(self):
+        self.relais.add_domain("remote.test")
+        self.relais.add_alias("info@remote.test", "alice@near.test")
+        self.relais.add_alias("rpartner@near.test", "info@remote.test", "bob@near.test")
+        refused = self.refusal("domain", "remove", "remote.test")
+        self.assertIn("the alias rpartner@near.test leads to info@remote.test", refused)
+        before = len(self.remote.messages)
+        self.assertIn("nothing is sent on to remote.test", self.relais.cli("domain", "remove", "remote.test", "--force"))
+        self.got(self.send("rpartner@near.test"), "bob")
+        self.assertEqual(self.relais.queue(), [])
+        self.assertEqual(len(self.remote.messages), before)
+
+    def test_a09_who_is_a_deputy_or_gets_copies_is_not_removed_unseen(self):
+        self.relais.add_account("rhelp@near.test")
+        number = str(self.relais.json("responder", "add", "rfair@near.test", "--subject", "Fair", "--text", "At nine.",
+                                      "--copy-received-to", "rhelp@near.test", "--deputy", "rhelp@near.test")["id"])
+        refused = self.refusal("account", "remove", "rhelp@near.test")
+        for words in ("names it as the deputy", "copies received messages to it", "gets a failure notice"):
+            self.assertIn(words, refused)
+        self.relais.cli("account", "remove", "rhelp@near.test", "--force")
+        shown = self.relais.json("responder", "show", number)
+        self.assertEqual((shown["deputy"], shown["copy_received_to"], shown["keeping"]), (None, None, "failure-notice"))
+        self.assertIn("FAILURE NOTICE", self.relais.cli("responder", "list"))
+        self.relais.cli("responder", "remove", number)
 
 
 class OwnAliases(Addresses):

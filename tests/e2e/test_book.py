@@ -95,6 +95,18 @@ class Differences(Book):
         self.assertIn("exit code 0", self.failure("$ relais account list", "relais: no"))
         self.assertIn("no command", self.failure("$ sned c@far.example alice@example.org Hello"))
 
+    def test_nothing_is_said_before_it_is_sure(self):
+        # An answer takes a moment: that none has come yet does not mean that none comes.
+        example = self.example()
+        steps = ["$ relais responder add bob@example.org --subject Answer --text x --frequency 0"]
+        for number in range(5):
+            steps += ["$ send c%d@far.example bob@example.org Hello" % number, "250"]
+        steps += ["$ outside c4@far.example", "no messages"]
+        section, = sections("\n".join(["### A1 A section", "```relais"] + steps + ["```"]))
+        with self.assertRaises(AssertionError) as error:
+            example.run(section)
+        self.assertIn("1 message: Answer", str(error.exception))
+
     def test_what_leaves_unseen_fails(self):
         told = self.failure("$ submit alice@example.org c@far.example Secret", "250")
         self.assertIn("c@far.example: Secret", told)

@@ -10,9 +10,8 @@ use storage::{StorageError, Store};
 use crate::account;
 use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
-use crate::group;
 use crate::limits::NOTE_OCTETS_MAX;
-use crate::named::still_naming;
+use crate::references::{self, Reference, Removal};
 use crate::request::AliasRequest;
 use crate::response::{AliasView, FirstUseView, Response};
 
@@ -55,7 +54,14 @@ pub(crate) async fn execute(store: &Store, request: AliasRequest) -> Result<Resp
             terms.apply(&mut alias.rules).apply(&mut alias.when_away);
             put(store, alias, PutMode::Replace).await
         }
-        AliasRequest::Remove { address, targets, by } => remove(store, &address, &targets, by.as_ref()).await,
+        AliasRequest::Remove { address, targets, by, force } => {
+            let alias = find(&store.directory(), &address)?;
+            must_be_own(store, &alias, by.as_ref())?;
+            if targets.is_empty() {
+                return remove(store, &alias, by.as_ref(), force).await;
+            }
+            remove_targets(store, alias, &targets).await
+        }
     }
 }
 
@@ -189,28 +195,44 @@ fn must_be_own(store: &Store, alias: &AliasObject, by: Option<&Address>) -> Resu
     Err(error.hint(format!("`relais alias list --made-by {}` lists those", account.address)))
 }
 
-async fn remove(
-    store: &Store,
-    address: &Address,
-    targets: &[Target],
-    by: Option<&Address>,
-) -> Result<Response, AdminError> {
-    let mut alias = find(&store.directory(), address)?;
-    must_be_own(store, &alias, by)?;
-    if targets.is_empty() {
-        store.remove_object(ObjectKey::Alias(alias.address.canonical())).await?;
-        let mut also = String::new();
-        if store.directory().account_at(&alias.address).is_none() {
-            let groups = group::groups_naming(&store.directory(), &alias.address);
-            let count = group::take_out(store, groups, &alias.address).await?;
-            group::take_out_of_fallbacks(store, &alias.address).await?;
-            if count > 0 {
-                also = format!(", and took it out of {count} groups");
-            }
+/// Deletes an alias, with what leads to it when that is wanted.
+async fn remove(store: &Store, alias: &AliasObject, by: Option<&Address>, force: bool) -> Result<Response, AdminError> {
+    let key = ObjectKey::Alias(alias.address.canonical());
+    let removal = {
+        let directory = store.directory();
+        let removal = Removal::of(&directory, &key);
+        if let Some(login) = by {
+            must_be_theirs(&account::find(&directory, login)?, alias, &removal)?;
         }
-        let named = still_naming(&store.directory(), &alias.address);
-        return Ok(Response::Done(format!("removed the alias {}{also}{named}", alias.address)));
+        removal
+    };
+    if !force && !removal.references.is_empty() {
+        let message = format!("the alias {} is in use: {}", alias.address, removal.told());
+        let hint = format!("--force deletes it and takes it out of there{}", removal.consequences());
+        return Err(AdminError::new(ErrorKind::InUse, message).hint(hint));
     }
+    let told = references::told_all(&removal);
+    references::remove_object(store, key, removal).await?;
+    Ok(Response::Done(format!("removed the alias {}{told}", alias.address)))
+}
+
+/// On a person's behalf nothing is changed that is not theirs, nor named.
+fn must_be_theirs(account: &AccountObject, alias: &AliasObject, removal: &Removal) -> Result<(), AdminError> {
+    let own = |at: &Address| account.addresses().any(|own| own.same_mailbox(at));
+    let theirs = |one: &Reference| match &one.holder {
+        ObjectKey::Alias(_) => one.made_by == Some(account.id),
+        ObjectKey::Account(_) | ObjectKey::Responder(_) => one.at.as_ref().is_some_and(own),
+        ObjectKey::Domain(_) | ObjectKey::Group(_) | ObjectKey::List(_) | ObjectKey::External(_) => false,
+    };
+    if removal.all(theirs) {
+        return Ok(());
+    }
+    let message = format!("others' addresses lead to {}", alias.address);
+    let hint = "an administrator can remove it; you can switch it off with `relais alias set`";
+    Err(AdminError::new(ErrorKind::InUse, message).hint(hint))
+}
+
+async fn remove_targets(store: &Store, mut alias: AliasObject, targets: &[Target]) -> Result<Response, AdminError> {
     for target in targets {
         let Some(place) = alias.targets.iter().position(|known| same(known, target)) else {
             let named = String::from(target.clone());

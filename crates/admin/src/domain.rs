@@ -5,13 +5,13 @@ use routing::objects::{DomainObject, Object, ObjectKey, Role};
 use routing::{Directory, check_domain};
 use storage::objects::PutMode;
 use storage::signing_keys::SigningKeyRow;
-use storage::{Store, Transaction};
+use storage::{Durability, Store, Transaction};
 
 use crate::dkim;
 use crate::error::{AdminError, ErrorKind, number};
-use crate::group;
-use crate::named::still_naming_domain;
+use crate::limits::OBJECTS_AT_ONCE;
 use crate::pattern;
+use crate::references::{self, Removal};
 use crate::request::{DomainContent, DomainRequest};
 use crate::response::{DomainView, Response};
 
@@ -118,36 +118,34 @@ async fn put(
 }
 
 async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, AdminError> {
-    let inside = {
+    let (inside, removal) = {
         let directory = store.directory();
         find(&directory, &name)?;
         if let Some(other) = directory.domains().find(|other| other.alias_of.as_ref() == Some(&name)) {
             let error = AdminError::new(ErrorKind::InUse, format!("{} stands for {name}", other.name));
             return Err(error.hint(format!("`relais domain set {} --no-alias-of` ends that", other.name)));
         }
-        Inside::of(&directory, &name)
+        (Inside::of(&directory, &name), Removal::of_domain(&directory, &name))
     };
     let told = inside.to_string();
-    if !inside.is_empty() && !force {
-        let error = AdminError::new(ErrorKind::InUse, format!("the domain {name} still has {told}"));
-        return Err(error.hint("--force deletes them too, with all mail of those accounts"));
+    if !force && (!inside.is_empty() || !removal.references.is_empty()) {
+        return Err(in_use(&name, &inside, &removal));
     }
-    for id in inside.responders {
-        store.remove_object(ObjectKey::Responder(id)).await?;
+    // First of all, so that nothing begins to leave for it.
+    removal.apply_before(store).await?;
+    for id in &inside.externals {
+        store.remove_external(*id).await?;
     }
+    let responders = inside.responders.iter().map(|id| ObjectKey::Responder(*id));
+    let aliases = inside.aliases.iter().map(|address| ObjectKey::Alias(address.clone()));
+    remove_all(store, responders.chain(aliases).collect()).await?;
     for address in &inside.lists {
         store.remove_list(address).await?;
     }
-    group::remove_all(store, &inside.groups).await?;
-    for address in &inside.aliases {
-        store.remove_object(ObjectKey::Alias(address.clone())).await?;
-        group::take_out_of_fallbacks(store, address).await?;
+    for address in &inside.groups {
+        store.remove_group(address).await?;
     }
     for address in &inside.accounts {
-        // Members of groups elsewhere leave them.
-        let groups = group::groups_naming(&store.directory(), address);
-        group::take_out(store, groups, address).await?;
-        group::take_out_of_fallbacks(store, address).await?;
         store.remove_account(address).await?;
     }
     forget(store, &name).await?;
@@ -158,8 +156,41 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
         let again = format!("`relais domain remove {name}` again shows it");
         return Err(if late { AdminError { kind: ErrorKind::InUse, ..error.hint(again) } } else { error });
     }
-    let named = still_naming_domain(&store.directory(), &name);
-    Ok(Response::Done(format!("removed the domain {name} with {told}{named}")))
+    let more = references::told_all(&removal);
+    let more = if more.is_empty() { more } else { format!("{more}; nothing is sent on to {name}") };
+    Ok(Response::Done(format!("removed the domain {name} with {told}{more}")))
+}
+
+fn in_use(name: &Domain, inside: &Inside, removal: &Removal) -> AdminError {
+    let (mut reasons, mut hint) = (Vec::new(), Vec::new());
+    if !inside.is_empty() {
+        reasons.push(format!("still has {inside}"));
+        hint.push("deletes them too, with all mail of those accounts".to_owned());
+    }
+    if !removal.references.is_empty() {
+        reasons.push(format!("is in use: {}", removal.told()));
+        let consequences = removal.consequences();
+        hint.push(format!("takes its addresses out of there, since mail would leave for it otherwise{consequences}"));
+    }
+    let message = format!("the domain {name} {}", reasons.join("; it "));
+    AdminError::new(ErrorKind::InUse, message).hint(format!("--force {}", hint.join(", and ")))
+}
+
+/// Removes responders and aliases, some thousand in a transaction.
+async fn remove_all(store: &Store, keys: Vec<ObjectKey>) -> Result<(), AdminError> {
+    for some in keys.chunks(OBJECTS_AT_ONCE) {
+        let (objects, some) = (store.objects(), some.to_vec());
+        let body = move |tx: &mut Transaction<'_>| {
+            for key in &some {
+                if objects.get(tx, key)?.is_some() {
+                    objects.remove(tx, key)?;
+                }
+            }
+            Ok(())
+        };
+        store.transact_with(Durability::Freeing, body).await?;
+    }
+    Ok(())
 }
 
 /// Takes a domain that goes out of what others have in it: further addresses (R5), and whom it is administered by.
@@ -183,8 +214,12 @@ async fn forget(store: &Store, name: &Domain) -> Result<(), AdminError> {
         });
         accounts.chain(domains).collect()
     };
-    for object in changed {
-        store.put_object(object, PutMode::Replace).await?;
+    for some in changed.chunks(OBJECTS_AT_ONCE) {
+        let (objects, some) = (store.objects(), some.to_vec());
+        let body = move |tx: &mut Transaction<'_>| {
+            some.iter().try_for_each(|object| objects.put(tx, object.clone(), PutMode::Replace).map(drop))
+        };
+        store.transact_with(Durability::Freeing, body).await?;
     }
     Ok(())
 }
@@ -196,6 +231,8 @@ struct Inside {
     groups: Vec<Address>,
     lists: Vec<Address>,
     responders: Vec<u64>,
+    /// They go with their accounts, and with those that are gone already.
+    externals: Vec<u64>,
 }
 
 impl Inside {
@@ -204,6 +241,7 @@ impl Inside {
         let aliases = directory.aliases().map(|alias| alias.address.canonical());
         let groups = directory.groups().map(|group| group.address.clone());
         let lists = directory.lists().map(|list| list.address.clone());
+        let externals = directory.externals().filter(|external| here(&external.owner));
         let responders = directory.responders().filter(|responder| here(&responder.address));
         Self {
             accounts: directory.accounts_of(name).map(|account| account.address.clone()).collect(),
@@ -211,6 +249,7 @@ impl Inside {
             groups: groups.filter(here).collect(),
             lists: lists.filter(here).collect(),
             responders: responders.map(|responder| responder.id).collect(),
+            externals: externals.map(|external| external.id).collect(),
         }
     }
 
@@ -220,6 +259,7 @@ impl Inside {
             && self.groups.is_empty()
             && self.lists.is_empty()
             && self.responders.is_empty()
+            && self.externals.is_empty()
     }
 }
 

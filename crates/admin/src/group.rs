@@ -1,7 +1,7 @@
 //! Groups of mailboxes (R9). Whether one can be is `routing::check_group`'s decision.
 
 use mail::Address;
-use routing::objects::{AliasObject, GroupObject, Object};
+use routing::objects::{GroupObject, Object, ObjectKey};
 use routing::{Directory, check_group};
 use storage::objects::PutMode;
 use storage::{StorageError, Store};
@@ -9,7 +9,7 @@ use storage::{StorageError, Store};
 use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::NOTE_OCTETS_MAX;
-use crate::named::still_naming;
+use crate::references::{self, Removal};
 use crate::request::{GroupContent, GroupRequest};
 use crate::response::Response;
 
@@ -47,15 +47,23 @@ pub(crate) async fn execute(store: &Store, request: GroupRequest) -> Result<Resp
             store.put_object(Object::Group(group.clone()), PutMode::Replace).await?;
             Ok(Response::Group(Box::new(group)))
         }
-        GroupRequest::Remove { address } => {
-            let group = find(&store.directory(), &address)?;
-            store.remove_group(&group.address).await?;
-            Ok(Response::Done(format!(
-                "removed the group {}, which had {} members{}",
-                group.address,
-                group.members.len(),
-                still_naming(&store.directory(), &group.address)
-            )))
+        GroupRequest::Remove { address, force } => {
+            let (group, removal) = {
+                let directory = store.directory();
+                let group = find(&directory, &address)?;
+                let removal = Removal::of(&directory, &ObjectKey::Group(group.address.canonical()));
+                (group, removal)
+            };
+            if !force && !removal.references.is_empty() {
+                let message = format!("the group {} is in use: {}", group.address, removal.told());
+                let hint = format!("--force deletes it and takes it out of there{}", removal.consequences());
+                return Err(AdminError::new(ErrorKind::InUse, message).hint(hint));
+            }
+            let told = references::told_all(&removal);
+            let key = ObjectKey::Group(group.address.canonical());
+            references::remove_part(store, group.id, key, removal).await?;
+            let members = group.members.len();
+            Ok(Response::Done(format!("removed the group {}, which had {members} members{told}", group.address)))
         }
     }
 }
@@ -127,59 +135,4 @@ fn find(directory: &Directory, address: &Address) -> Result<GroupObject, AdminEr
             Err(AdminError::not_found("group", &address.canonical().to_string(), known))
         }
     }
-}
-
-/// The groups in which an address is a member, a moderator or the fall-back.
-pub(crate) fn groups_naming(directory: &Directory, address: &Address) -> Vec<GroupObject> {
-    let names = |group: &GroupObject| {
-        let mut all = group.members.iter().chain(&group.moderators).chain(&group.when_away);
-        all.any(|named| named.same_mailbox(address))
-    };
-    directory.groups().filter(|group| names(group)).map(|group| (**group).clone()).collect()
-}
-
-/// Takes an address out of the groups that name it, before it goes. A moderated group that would have no moderator left
-/// is disabled rather than open.
-///
-/// # Errors
-/// The store's.
-pub(crate) async fn take_out(store: &Store, groups: Vec<GroupObject>, address: &Address) -> Result<usize, AdminError> {
-    let count = groups.len();
-    for mut group in groups {
-        group.members.retain(|member| !member.same_mailbox(address));
-        group.moderators.retain(|moderator| !moderator.same_mailbox(address));
-        group.when_away = group.when_away.filter(|fallback| !fallback.same_mailbox(address));
-        group.enabled &= !group.moderated || !group.moderators.is_empty();
-        store.put_object(Object::Group(group), PutMode::Replace).await?;
-    }
-    Ok(count)
-}
-
-/// Takes an address out of the aliases that fall back to it.
-///
-/// # Errors
-/// The store's.
-pub(crate) async fn take_out_of_fallbacks(store: &Store, address: &Address) -> Result<(), AdminError> {
-    let falls_back = |alias: &AliasObject| alias.when_away.as_ref().is_some_and(|to| to.same_mailbox(address));
-    let aliases: Vec<AliasObject> = {
-        let directory = store.directory();
-        directory.aliases().filter(|alias| falls_back(alias)).map(|alias| (**alias).clone()).collect()
-    };
-    for alias in aliases {
-        if store.directory().alias(&alias.address).is_some() {
-            store.put_object(Object::Alias(AliasObject { when_away: None, ..alias }), PutMode::Replace).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes every group of a domain.
-pub(crate) async fn remove_all(store: &Store, addresses: &[Address]) -> Result<(), AdminError> {
-    for address in addresses {
-        match store.remove_group(address).await {
-            Ok(_) | Err(StorageError::NoSuchObject(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }

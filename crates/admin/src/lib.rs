@@ -17,14 +17,15 @@ mod domain;
 mod error;
 mod event;
 mod explain;
+mod external;
 mod group;
 mod letters;
 pub mod limits;
 mod list;
 mod may;
-mod named;
 mod pattern;
 mod queue_entry;
+mod references;
 mod request;
 mod responder;
 mod response;
@@ -43,16 +44,16 @@ pub use error::{AdminError, ErrorKind};
 pub use may::{Denial, Permission, may};
 pub use request::{
     AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
-    EventSelection, GroupContent, GroupRequest, IdentityRequest, Leaving, ListContent, ListRequest, MemberContent,
-    NewAccount, NewMember, PatternRequest, PreviewRequest, QueueRequest, QueueSelection, Request, ResponderContent,
-    ResponderRequest,
+    EventSelection, ExternalContent, ExternalRequest, GroupContent, GroupRequest, IdentityRequest, Leaving,
+    ListContent, ListRequest, MemberContent, NewAccount, NewMember, PatternRequest, PreviewRequest, QueueRequest,
+    QueueSelection, Request, ResponderContent, ResponderRequest,
 };
 pub use response::{
-    AccountView, AliasView, ConnectionView, DomainView, Endpoint, EventView, Explanation, FirstUseView, ImportReport,
-    Leading, ListView, MemberImport, MemberView, OffBoardingReport, OffBoardingView, PatternTest, Preview,
-    QueueEntryView, QueueRecipientView, ResponderView, Response, StrengthView, WaitingView,
+    AccountView, AliasView, ConnectionView, DomainView, Endpoint, EventView, Explanation, ExternalTest, ExternalView,
+    FirstUseView, ImportReport, Leading, ListView, MemberImport, MemberView, OffBoardingReport, OffBoardingView,
+    PatternTest, Preview, QueueEntryView, QueueRecipientView, ResponderView, Response, StrengthView, WaitingView,
 };
-pub use settings::{ConnectionSettings, EditLock, Places, Settings};
+pub use settings::{ConnectionSettings, EditLock, ExternalTester, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
 pub use terms::Terms;
 pub use trace::TraceRequest;
@@ -105,6 +106,12 @@ async fn carried_out(
         Request::Responder(request) => {
             let _edit = settings.edits.hold().await;
             responder::execute(store, request).await?
+        }
+        Request::External(request) => {
+            // Trying one takes the time of another server: nobody waits for that.
+            let tries = matches!(*request, ExternalRequest::Test { .. });
+            let _edit = if tries { None } else { Some(settings.edits.hold().await) };
+            external::execute(store, settings, *request).await?
         }
         Request::Contact(request) => contact::execute(store, request).await?,
         Request::Queue(request) => queue_entry::execute(store, request).await?,

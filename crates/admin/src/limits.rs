@@ -48,5 +48,17 @@ pub const LIST_NAME_OCTETS_MAX: usize = 30;
 /// Members, or waiting messages, that are read or written at a time.
 pub(crate) const MEMBERS_PAGE: usize = 1_000;
 
+/// Folders of an external account.
+pub const EXTERNAL_FOLDERS_MAX: usize = 100;
+
+/// Octets of the certificates that an external account trusts.
+pub const CA_PEM_OCTETS_MAX: usize = 64 * 1024;
+
 /// Traces of one answer.
 pub const TRACES_MAX: usize = 500;
+
+/// References to what is to be removed, that one answer names.
+pub const REFERENCES_TOLD_MAX: usize = 20;
+
+/// Objects that one transaction writes or removes, where there are many.
+pub(crate) const OBJECTS_AT_ONCE: usize = 2_000;

@@ -4,7 +4,7 @@
 
 use delivery::{Outcome, decide_waiting};
 use mail::{AccountId, Address, Uid};
-use routing::objects::{ListObject, Object};
+use routing::objects::{ListObject, Object, ObjectKey};
 use routing::{Directory, check_list};
 use storage::Store;
 use storage::objects::PutMode;
@@ -12,7 +12,7 @@ use storage::rows::{BounceScore, MemberRow, MemberState, ModerationDecision};
 
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::{LIST_NAME_OCTETS_MAX, MEMBERS_PAGE, NOTE_OCTETS_MAX};
-use crate::named::still_naming;
+use crate::references::{self, Removal};
 use crate::request::{ListContent, ListRequest, MemberContent, NewMember};
 use crate::response::{ListView, MemberImport, MemberView, Response, WaitingView};
 
@@ -171,15 +171,32 @@ async fn for_members(store: &Store, part: AccountId, mut each: impl FnMut(Member
 }
 
 async fn remove(store: &Store, address: &Address, force: bool) -> Result<Response, AdminError> {
-    let list = find(&store.directory(), address)?;
+    let (list, removal) = {
+        let directory = store.directory();
+        let list = find(&directory, address)?;
+        let removal = Removal::of(&directory, &ObjectKey::List(list.address.canonical()));
+        (list, removal)
+    };
     let has_members = !store.members_after(list.id, None, 1).await?.is_empty();
-    if has_members && !force {
-        let error = AdminError::new(ErrorKind::InUse, format!("the list {address} has members"));
-        return Err(error.hint("--force removes the list with its members, its waiting messages and its archive"));
+    if !force && (has_members || !removal.references.is_empty()) {
+        let mut reasons = Vec::new();
+        if has_members {
+            reasons.push("it has members".to_owned());
+        }
+        if !removal.references.is_empty() {
+            reasons.push(removal.told());
+        }
+        let message = format!("the list {} is in use: {}", list.address, reasons.join("; "));
+        let hint = format!(
+            "--force removes the list with its members, its waiting messages and its archive, and takes it out of what \
+             leads to it{}",
+            removal.consequences()
+        );
+        return Err(AdminError::new(ErrorKind::InUse, message).hint(hint));
     }
-    store.remove_list(address).await?;
-    let named = still_naming(&store.directory(), address);
-    Ok(Response::Done(format!("removed the list {address}{named}")))
+    let told = references::told_all(&removal);
+    references::remove_part(store, list.id, ObjectKey::List(list.address.canonical()), removal).await?;
+    Ok(Response::Done(format!("removed the list {}{told}", list.address)))
 }
 
 fn fresh(store: &Store, new: NewMember) -> Result<MemberRow, AdminError> {

@@ -12,10 +12,11 @@
 use std::fmt;
 
 use mail::{Address, Domain};
-use routing::objects::{AccountObject, Role, Target};
+use routing::objects::{AccountObject, ObjectKey, Role};
 use routing::{Directory, Node};
 
 use crate::actor::Actor;
+use crate::references::{Reference, Removal};
 use crate::request::{
     AccountRequest, AliasRequest, DomainRequest, Edit, GroupContent, GroupRequest, Leaving, ListRequest, NewAccount,
     Request, ResponderRequest,
@@ -135,31 +136,15 @@ impl<'a> Reach<'a> {
         new.also_in.iter().flatten().try_for_each(|domain| self.in_domain(domain))
     }
 
-    /// Nothing outside of their domains names the account, so that taking it away changes nothing there.
-    fn nobody_elsewhere_names(&self, address: &Address) -> Verdict {
-        let account = self.directory.account_at(address);
-        let all: Vec<Address> = account.map_or_else(|| vec![address.clone()], |account| account.addresses().collect());
-        let is = |named: &Address| all.iter().any(|address| address.same_mailbox(named));
-        let leads = |target: &Target| matches!(target, Target::Address(target) if is(target));
-        let elsewhere = |address: &Address| !self.domain(address.domain());
-        let alias = self
-            .directory
-            .aliases()
-            .filter(|alias| elsewhere(&alias.address))
-            .any(|alias| alias.targets.iter().any(leads) || alias.when_away.as_ref().is_some_and(is));
-        let group = self
-            .directory
-            .groups()
-            .filter(|group| elsewhere(&group.address))
-            .any(|group| group.members.iter().chain(&group.moderators).chain(&group.when_away).any(is));
-        let list = self.directory.lists().filter(|list| elsewhere(&list.address));
-        let list = list.into_iter().any(|list| list.owners.iter().chain(&list.moderators).any(is));
-        let share =
-            self.directory.accounts().filter(|account| elsewhere(&account.address)).any(|account| {
-                account.shared.iter().flat_map(|shared| &shared.members).any(|member| is(&member.account))
-            });
-        let named = alias || group || list || share;
-        only(!named, Denial::OthersLeadToIt)
+    /// Nothing outside of their domains leads to what goes, so that taking it away changes nothing there.
+    fn nobody_elsewhere_leads_to(&self, key: &ObjectKey) -> Verdict {
+        let removal = Removal::of(self.directory, key);
+        let theirs = |one: &Reference| one.domain().is_some_and(|domain| self.domain(domain));
+        only(removal.all(theirs), Denial::OthersLeadToIt)
+    }
+
+    fn nobody_elsewhere_names(&self, account: &Address) -> Verdict {
+        self.nobody_elsewhere_leads_to(&ObjectKey::Account(account.canonical()))
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "what is new is closed until somebody opens it")]
@@ -248,9 +233,13 @@ impl<'a> Reach<'a> {
 
     fn alias(&self, request: &AliasRequest) -> Verdict {
         match request {
-            AliasRequest::Remove { address, .. } => {
+            AliasRequest::Remove { address, targets, .. } => {
                 self.at(address)?;
-                self.nobody_elsewhere_names(address)
+                // Fewer redirects take nothing away from those that lead there.
+                if !targets.is_empty() {
+                    return Ok(());
+                }
+                self.nobody_elsewhere_leads_to(&ObjectKey::Alias(address.canonical()))
             }
             AliasRequest::Add { address, .. }
             | AliasRequest::Set { address, .. }
@@ -273,7 +262,11 @@ impl<'a> Reach<'a> {
                 self.at(address)?;
                 self.keeps_others_in(address, content)
             }
-            GroupRequest::Show { address } | GroupRequest::Remove { address } => self.at(address),
+            GroupRequest::Show { address } => self.at(address),
+            GroupRequest::Remove { address, .. } => {
+                self.at(address)?;
+                self.nobody_elsewhere_leads_to(&ObjectKey::Group(address.canonical()))
+            }
             GroupRequest::List { domain } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
         }
     }
@@ -291,7 +284,7 @@ impl<'a> Reach<'a> {
         match (request.list(), request) {
             (Some(list), ListRequest::Remove { .. }) => {
                 self.at(list)?;
-                self.nobody_elsewhere_names(list)
+                self.nobody_elsewhere_leads_to(&ObjectKey::List(list.canonical()))
             }
             (Some(list), _) => self.at(list),
             (None, ListRequest::List { domain }) => domain.iter().try_for_each(|domain| self.in_domain(domain)),

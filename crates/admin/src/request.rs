@@ -3,8 +3,8 @@
 use auth::Password;
 use mail::{Address, Domain, QueueId, ReversePath, Topic};
 use routing::objects::{
-    AliasForm, AliasMakers, Audience, FromPolicy, Hours, Joining, NonMembers, Posting, ReplyTo, ResponderKind, Role,
-    Service, SubaddressFolders, Target,
+    AfterFetch, AliasForm, AliasMakers, Audience, ExternalFolder, ExternalProtocol, ExternalSecurity, FromPolicy,
+    Hours, Joining, NonMembers, Posting, ReplyTo, ResponderKind, Role, Service, SubaddressFolders, Target,
 };
 use serde::{Deserialize, Serialize};
 use storage::rows::MemberState;
@@ -32,6 +32,8 @@ pub enum Request {
     List(Box<ListRequest>),
     /// About responders.
     Responder(ResponderRequest),
+    /// About external accounts.
+    External(Box<ExternalRequest>),
     /// About shared mailboxes and their members.
     Shared(SharedRequest),
     /// About who may do what in one mailbox.
@@ -148,7 +150,7 @@ pub enum DomainRequest {
     Remove {
         /// Its name.
         name: Domain,
-        /// With everything in it.
+        /// With everything in it, and whatever leads to addresses in it.
         #[serde(default)]
         force: bool,
     },
@@ -448,7 +450,7 @@ pub enum AccountRequest {
     Remove {
         /// Its address.
         address: Address,
-        /// Even when it holds mail or aliases lead to it.
+        /// Even when it holds mail, or others lead to it.
         #[serde(default)]
         force: bool,
     },
@@ -626,6 +628,9 @@ pub enum AliasRequest {
         /// On behalf of this account: only when it made the alias.
         #[serde(default)]
         by: Option<Address>,
+        /// Even when others lead to it; they are taken out.
+        #[serde(default)]
+        force: bool,
     },
 }
 
@@ -693,6 +698,9 @@ pub enum GroupRequest {
     Remove {
         /// Its address.
         address: Address,
+        /// Even when others lead to it; they are taken out.
+        #[serde(default)]
+        force: bool,
     },
 }
 
@@ -950,7 +958,7 @@ pub enum ListRequest {
     Remove {
         /// Its address.
         address: Address,
-        /// Even when it has members.
+        /// Even when it has members, or others lead to it.
         #[serde(default)]
         force: bool,
     },
@@ -1126,6 +1134,84 @@ pub enum EventRequest {
 
 pub(crate) fn keep<T>() -> Edit<T> {
     Edit::Keep
+}
+
+/// What an external account is; an absent field is left as it is, or at its default for a new one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExternalContent {
+    /// What its owner calls it.
+    pub name: Option<String>,
+    /// The other server: a name, or an IP address as text.
+    pub host: Option<String>,
+    /// Its port; the usual one follows protocol and security.
+    pub port: Option<u16>,
+    /// How the connection is protected.
+    pub security: Option<ExternalSecurity>,
+    /// Certificates in PEM that are trusted there; cleared, the public ones.
+    pub ca_pem: Edit<String>,
+    /// The login there.
+    pub login: Option<String>,
+    /// The password there.
+    pub password: Option<Password>,
+    /// Folders to fetch from (IMAP); an empty list is INBOX.
+    pub folders: Option<Vec<ExternalFolder>>,
+    /// The mailbox here.
+    pub mailbox: Option<String>,
+    /// Seconds from one look to the next.
+    pub interval_secs: Option<u64>,
+    /// What becomes of a message there.
+    pub after_fetch: Option<AfterFetch>,
+    /// Whether it is fetched.
+    pub enabled: Option<bool>,
+}
+
+/// About external accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExternalRequest {
+    /// Fetch from a mailbox elsewhere from now on.
+    Add {
+        /// The account here that gets the mail.
+        owner: Address,
+        /// What the other server speaks.
+        protocol: ExternalProtocol,
+        /// Everything else; host, login and password must be there.
+        content: Box<ExternalContent>,
+    },
+    /// All of them, or those of one account.
+    List {
+        /// Only its.
+        #[serde(default)]
+        owner: Option<Address>,
+    },
+    /// One.
+    Show {
+        /// Its number.
+        id: u64,
+    },
+    /// Change one.
+    Set {
+        /// Its number.
+        id: u64,
+        /// What changes.
+        content: Box<ExternalContent>,
+    },
+    /// Look now.
+    FetchNow {
+        /// Its number.
+        id: u64,
+    },
+    /// Try it, and tell what works.
+    Test {
+        /// Its number.
+        id: u64,
+    },
+    /// Remove one; what was fetched stays.
+    Remove {
+        /// Its number.
+        id: u64,
+    },
 }
 
 impl ListRequest {

@@ -4,12 +4,12 @@
 //! **Invariant:** received messages are deleted (A9) only where the one who saves says so in that very request: neither a
 //! default nor an edit of something else begins, moves or lengthens a deletion.
 
-use mail::{Address, ReversePath, Timestamp};
+use mail::{Address, ReversePath, SpecialUse, Timestamp};
 use routing::Directory;
 use routing::objects::{Object, ObjectKey, ResponderKind, ResponderObject, Wording};
 use routing::responders::{
-    Decision, Facts, HeaderMarks, Memory, Occasion, Received, active, check_responder, compose, day_at, decide, owner,
-    phase, zone_of,
+    Decision, Facts, HeaderMarks, Keeping, Memory, Occasion, Received, active, check_responder, compose, day_at,
+    decide, keeping, owner, phase, zone_of,
 };
 use storage::Store;
 use storage::objects::PutMode;
@@ -144,6 +144,7 @@ async fn put(store: &Store, responder: ResponderObject, mode: PutMode) -> Result
 
 async fn view(store: &Store, responder: ResponderObject) -> Result<ResponderView, AdminError> {
     let answered = store.responder_state(responder.id).await?.map_or(0, |state| state.answered);
+    let filed = filed(store, &responder).await?;
     let directory = store.directory();
     let zone = zone_of(&directory, &responder);
     let now = store.now();
@@ -155,19 +156,45 @@ async fn view(store: &Store, responder: ResponderObject) -> Result<ResponderView
         zone: zone.iana_name().unwrap_or("UTC").to_owned(),
         answered,
         deletes: deletes(&responder, account.is_some()),
-        nobody_receives: account.is_none() && !others_receive(&directory, &responder),
+        keeping: keeping(&directory, &responder, now),
+        received: received(&responder, keeping(&directory, &responder, now), account.is_some()),
+        filed,
         responder,
     })
 }
 
-/// Whether what comes to its address goes somewhere, be it to `:blackhole:`, apart from a mailbox of the same name (A6).
-fn others_receive(directory: &Directory, responder: &ResponderObject) -> bool {
+/// What becomes of what is received, in words.
+fn received(responder: &ResponderObject, keeping: Keeping, has_mailbox: bool) -> String {
     let address = &responder.address;
-    directory.alias(address).is_some()
-        || directory.group(address).is_some()
-        || directory.list(address).is_some()
-        || responder.copy_received_to.is_some()
-        || (responder.copy_to_deputy && responder.deputy.is_some())
+    match keeping {
+        Keeping::Kept => "are kept".to_owned(),
+        Keeping::Deleted => deletes(responder, has_mailbox).unwrap_or_default(),
+        Keeping::Redirected => {
+            format!("go to where {address} leads; it has no mailbox of its own, so nothing is kept or deleted there")
+        }
+        Keeping::CopiesOnly => {
+            format!("are kept nowhere but in the copies: {address} has neither mailbox nor redirect")
+        }
+        Keeping::FailureNotice => {
+            "go to nobody: senders get a failure notice beside the answer, until an alias of this \
+                                   address says where they go"
+                .to_owned()
+        }
+    }
+}
+
+/// Where answers are filed, in words.
+async fn filed(store: &Store, responder: &ResponderObject) -> Result<String, AdminError> {
+    let account = owner(&store.directory(), responder).map(|account| (account.id, account.address.clone()));
+    let Some((id, address)) = account else {
+        return Ok(format!("in nobody's: {} has no mailbox of its own", responder.address));
+    };
+    if !responder.file_in_sent {
+        return Ok("not filed".to_owned());
+    }
+    let sent = store.special_mailbox(id, SpecialUse::Sent).await?.is_some()
+        || store.mailbox_by_name(id, "Sent").await?.is_some();
+    Ok(if sent { "filed".to_owned() } else { format!("not filed: {address} has no Sent mailbox") })
 }
 
 /// What is deleted, and while which window, in plain words (A9).

@@ -4,12 +4,13 @@ use auth::Password;
 use mail::{AccountId, Address, Domain, QueueId, Reply, Timestamp};
 use routing::Resolution;
 use routing::objects::{
-    AccountKind, AccountObject, AddressRules, AliasObject, DomainObject, GroupObject, Identity, ListObject,
-    PatternAlias, ResponderObject, Role, Service,
+    AccountKind, AccountObject, AddressRules, AfterFetch, AliasObject, DomainObject, ExternalFolder, ExternalProtocol,
+    ExternalSecurity, GroupObject, Identity, ListObject, PatternAlias, ResponderObject, Role, Service,
 };
-use routing::responders::Phase;
+use routing::responders::{Keeping, Phase};
 use serde::{Deserialize, Serialize};
 use storage::contacts::Contact;
+use storage::fetch::FetchStatus;
 use storage::rows::{MemberRow, MemberState, WaitReason};
 use storage::trace::Trace;
 
@@ -70,6 +71,12 @@ pub enum Response {
     Responders(Vec<ResponderView>),
     /// What a responder would answer.
     Preview(Box<Preview>),
+    /// An external account.
+    External(Box<ExternalView>),
+    /// External accounts.
+    Externals(Vec<ExternalView>),
+    /// What works with an external account.
+    ExternalTest(ExternalTest),
     /// Contacts.
     Contacts(Vec<Contact>),
     /// A shared mailbox.
@@ -442,9 +449,12 @@ pub struct ResponderView {
     pub answered: u64,
     /// What is deleted, and while which window, in words; `None`: received messages are kept (A9).
     pub deletes: Option<String>,
-    /// Nothing else has its address and nobody gets copies: each sender gets a failure notice beside the answer (A6).
-    #[serde(default)]
-    pub nobody_receives: bool,
+    /// What becomes of received messages while it is active (A6, A9).
+    pub keeping: Keeping,
+    /// The same in words.
+    pub received: String,
+    /// Where its answers are filed (A14), in words.
+    pub filed: String,
 }
 
 /// What a responder would answer.
@@ -548,4 +558,52 @@ pub struct WaitingView {
     pub received_at: Timestamp,
     /// When it is refused by itself.
     pub expires: Timestamp,
+}
+
+/// An external account and how it stands. Of its password it is told only whether there is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalView {
+    /// Its number.
+    pub id: u64,
+    /// The account here that gets the mail.
+    pub owner: Address,
+    /// What its owner calls it.
+    pub name: String,
+    /// What the other server speaks.
+    pub protocol: ExternalProtocol,
+    /// The other server.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub security: ExternalSecurity,
+    /// Whether certificates of its own are trusted, instead of the public ones.
+    pub own_ca: bool,
+    /// The login there.
+    pub login: String,
+    /// Whether there is a password.
+    pub has_password: bool,
+    /// Folders to fetch from; none: INBOX.
+    pub folders: Vec<ExternalFolder>,
+    /// The mailbox here.
+    pub mailbox: String,
+    /// Seconds from one look to the next.
+    pub interval_secs: u64,
+    /// What becomes of a message there.
+    pub after_fetch: AfterFetch,
+    /// Whether it is fetched.
+    pub enabled: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// How far it is fetched, and what went wrong.
+    pub status: FetchStatus,
+}
+
+/// What works with an external account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalTest {
+    /// The steps that went well, in words.
+    pub steps: Vec<String>,
+    /// Why it went no further; `None`: all is well.
+    pub failed: Option<String>,
 }

@@ -29,6 +29,21 @@ pub struct Settings {
     pub authenticator: Option<Arc<dyn Authenticator>>,
     /// One edit at a time, so that what a decision was based on still holds when it is written. Clones share it.
     pub edits: EditLock,
+    /// External accounts that one account may have.
+    pub externals_per_account_max: usize,
+    /// The shortest time between two looks at an external account, in seconds.
+    pub external_interval_secs_min: u64,
+    /// Tries external accounts. `None`: nobody here can.
+    pub tester: Option<Arc<dyn ExternalTester>>,
+}
+
+/// Who can try an external account: connects, logs in, and tells the steps that went well, and why it went no further.
+pub trait ExternalTester: Send + Sync {
+    /// Tries one. Nothing is fetched.
+    fn test<'a>(
+        &'a self,
+        external: &'a routing::objects::ExternalAccountObject,
+    ) -> world::BoxFuture<'a, (Vec<String>, Option<String>)>;
 }
 
 /// How many mailboxes there may be; 0 for no limit. A domain can say otherwise.
@@ -87,6 +102,9 @@ impl Default for Settings {
             deletion_notice_days: 7,
             authenticator: None,
             edits: EditLock::default(),
+            externals_per_account_max: 10,
+            external_interval_secs_min: 60,
+            tester: None,
         }
     }
 }

@@ -82,7 +82,7 @@ pub enum SharedRequest {
     Remove {
         /// Its address.
         address: Address,
-        /// Even when it holds mail or aliases lead to it.
+        /// Even when it holds mail, or others lead to it.
         #[serde(default)]
         force: bool,
     },

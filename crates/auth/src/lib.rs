@@ -8,6 +8,8 @@
 //! - **equal work**: an unknown or disabled account, or one from which the service is withdrawn (M6), costs what a known
 //!   one costs, and gets the same answer; the log tells which it was.
 //!
+//! Beside that, [`Sealer`] keeps the passwords that the server itself has to say elsewhere.
+//!
 //! **Invariant:** a password is wiped after use, is never printed and never compared but through its hash.
 
 mod cache;
@@ -16,6 +18,7 @@ mod guard;
 pub mod limits;
 mod password;
 mod pool;
+mod sealed;
 mod strength;
 
 use std::net::IpAddr;
@@ -28,6 +31,7 @@ use world::BoxFuture;
 pub use directory::{DirectoryAuthenticator, Settings};
 pub use guard::GuardSettings;
 pub use password::{HashError, Password, PasswordParams, generate_password, hash_password, is_password_hash, verify};
+pub use sealed::{SealError, Sealer};
 pub use strength::{PasswordFlaw, PasswordRules, Strength, check_password, estimate};
 
 /// Why somebody was not let in. The texts are public and tell nothing about the account.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use mail::{AccountId, BodyType, EnhancedCode, Envelope, Reply, ReversePath};
 use message::{MessageRecord, Scanner, Structure};
 use routing::{Asking, Directory, RefuseReason};
 use sender_auth::dkim::Hasher;
-use storage::blobs::BlobWriter;
+use storage::blobs::{BlobWriter, StagedBlob};
 
 use crate::Delivery;
 use crate::decide::storage_reply;
@@ -79,6 +80,26 @@ impl Delivery {
         Ok(intake)
     }
 
+    /// Begins a message that was delivered elsewhere before: nothing is written in front of it, and it is ended by
+    /// [`Intake::finish_alone`].
+    #[must_use]
+    pub fn fetched_intake(&self) -> Intake {
+        Intake {
+            delivery: self.clone(),
+            writer: self.store.blob_writer(),
+            scanner: Scanner::new(),
+            header: HeaderCopy { ended: true, ..HeaderCopy::default() },
+            return_path_octets: 0,
+            behind_our_field: false,
+            own_octets: 0,
+            account: None,
+            own: false,
+            eight_bit: false,
+            source: Source { by: "fetch".to_owned(), client: None },
+            hasher: None,
+        }
+    }
+
     /// A message of the server's own (an answer, a DSN, a letter, what a moderator let through), with its complete header.
     /// Addresses put no conditions to it.
     ///
@@ -133,6 +154,24 @@ impl Intake {
             hasher.feed(bytes);
         }
         Ok(self.writer.write(bytes).await?)
+    }
+
+    /// Octets taken so far.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.writer.octets()
+    }
+
+    /// The end of a message that goes into a mailbox by the caller's own decision: nobody is asked and nobody is told.
+    ///
+    /// # Errors
+    /// A message in a loop.
+    pub fn finish_alone(self) -> Result<(StagedBlob, Bytes), Refused> {
+        let structure = self.scanner.finish();
+        if structure.facts.received() > HOPS_MAX {
+            return Err(Refused(MAIL_LOOP));
+        }
+        Ok((self.writer.finish(), record_of(&structure).encode().into()))
     }
 
     /// The end of the message: decides everything. Nothing is written before [`Prepared::apply`] is committed.

@@ -64,6 +64,12 @@ pub use framer::{AfterRefusal, Announcement, CommandText, Frame, FrameLimits, Fr
 pub use line::{SaslResponse, ends_idle, sasl_response};
 pub use mailbox_name::{MailboxName, NameEncoding, NameFlaw};
 pub use secret::Secret;
+
+/// A mailbox name as it is written to a server that knows no UTF-8 (RFC 3501 §5.1.3), without quotes.
+#[must_use]
+pub fn name_on_the_wire(name: &str) -> std::borrow::Cow<'_, str> {
+    utf7::encode(name)
+}
 pub use section::{HeaderName, Partial, Section, SectionText};
 pub use sequence::{NumberSet, SequenceBound, SequenceSet};
 pub use tag::Tag;

@@ -398,7 +398,7 @@ async fn joining_by_mail_needs_the_addresss_own_confirmation() {
     assert_eq!(field_of(&letter, "Auto-Submitted").as_deref(), Some("auto-generated"));
     let confirm = reply_to(&letter);
     // An absence confirms nothing.
-    let absence = format!("From: bob@far.example\r\nAuto-Submitted: auto-replied\r\nSubject: x\r\n\r\nx\r\n");
+    let absence = "From: bob@far.example\r\nAuto-Submitted: auto-replied\r\nSubject: x\r\n\r\nx\r\n".to_owned();
     f.held(f.list.id, "<bob@far.example>", &confirm, None, &absence).await;
     f.held(f.list.id, "<>", &confirm, None, &message("bob@far.example", &confirm, "x", "x")).await;
     f.take_all().await.unwrap();

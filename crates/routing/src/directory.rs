@@ -6,8 +6,8 @@ use std::sync::Arc;
 use mail::{AccountId, Address, Domain};
 
 use crate::objects::{
-    AccountKind, AccountObject, AliasObject, DomainObject, GroupObject, ListObject, ListRole, Object, ObjectKey,
-    ResponderObject,
+    AccountKind, AccountObject, AliasObject, DomainObject, ExternalAccountObject, GroupObject, ListObject, ListRole,
+    Object, ObjectKey, ResponderObject,
 };
 use crate::pattern::Patterns;
 
@@ -31,6 +31,7 @@ pub struct Directory {
     lists_by_id: HashMap<AccountId, Arc<ListObject>>,
     responders: BTreeMap<u64, Arc<ResponderObject>>,
     responders_by_address: HashMap<Address, BTreeSet<u64>>,
+    externals: BTreeMap<u64, Arc<ExternalAccountObject>>,
 }
 
 /// What has one address.
@@ -85,6 +86,9 @@ impl Directory {
             Object::Responder(responder) => {
                 self.responders_by_address.entry(responder.address.canonical()).or_default().insert(responder.id);
                 self.responders.insert(responder.id, Arc::new(responder));
+            }
+            Object::External(external) => {
+                self.externals.insert(external.id, Arc::new(external));
             }
         }
     }
@@ -142,6 +146,9 @@ impl Directory {
                         }
                     }
                 }
+            }
+            ObjectKey::External(id) => {
+                self.externals.remove(id);
             }
         }
     }
@@ -315,5 +322,22 @@ impl Directory {
     /// Every responder, in order of number.
     pub fn responders(&self) -> impl Iterator<Item = &Arc<ResponderObject>> {
         self.responders.values()
+    }
+
+    /// An external account, by number.
+    #[must_use]
+    pub fn external(&self, id: u64) -> Option<&Arc<ExternalAccountObject>> {
+        self.externals.get(&id)
+    }
+
+    /// Every external account, in order of number.
+    pub fn externals(&self) -> impl Iterator<Item = &Arc<ExternalAccountObject>> {
+        self.externals.values()
+    }
+
+    /// The external accounts that are fetched into an account, by its primary address in any case.
+    pub fn externals_of<'a>(&'a self, owner: &Address) -> impl Iterator<Item = &'a Arc<ExternalAccountObject>> {
+        let owner = owner.canonical();
+        self.externals.values().filter(move |external| external.owner.canonical() == owner)
     }
 }

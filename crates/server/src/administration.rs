@@ -37,6 +37,8 @@ pub(crate) fn settings(config: &Config, authenticator: Option<Arc<dyn Authentica
         free_space_reserve_mib: config.storage.free_space_reserve_mib,
         deletion_notice_days: accounts.deletion_notice_days,
         authenticator,
+        externals_per_account_max: usize::try_from(config.fetch.accounts_per_person_max).unwrap_or(usize::MAX),
+        external_interval_secs_min: config.fetch.interval_secs_min,
         ..admin::Settings::default()
     }
 }
@@ -44,6 +46,18 @@ pub(crate) fn settings(config: &Config, authenticator: Option<Arc<dyn Authentica
 /// The settings of delivery that a configuration describes.
 pub(crate) fn delivery(config: &Config) -> DeliverySettings {
     DeliverySettings { hostname: config.hostname.clone(), message_octets_max: config.limits.message_octets_max }
+}
+
+/// Tries external accounts for `admin`, which knows no connections.
+pub(crate) struct Tester(pub(crate) fetch::Fetch);
+
+impl admin::ExternalTester for Tester {
+    fn test<'a>(
+        &'a self,
+        external: &'a routing::objects::ExternalAccountObject,
+    ) -> world::BoxFuture<'a, (Vec<String>, Option<String>)> {
+        Box::pin(self.0.test(external))
+    }
 }
 
 /// Who somebody says to be, on the command line.

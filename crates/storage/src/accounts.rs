@@ -74,7 +74,7 @@ impl Store {
         .await
     }
 
-    /// Removes an account and all its mail.
+    /// Removes an account, its external accounts and all its mail.
     ///
     /// # Errors
     /// [`StorageError::NoSuchObject`], or the engine's.

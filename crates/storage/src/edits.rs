@@ -35,6 +35,15 @@ impl Store {
     /// # Errors
     /// When reading or writing fails.
     pub async fn clear_before_removal(&self, part: AccountId) -> Result<(), StorageError> {
+        let externals: Vec<u64> = {
+            let directory = self.directory();
+            let owner = directory.account_by_id(part);
+            let owned = owner.into_iter().flat_map(|owner| directory.externals_of(&owner.address));
+            owned.map(|external| external.id).collect()
+        };
+        for id in externals {
+            self.remove_external(id).await?;
+        }
         // What others share with it and it with others goes first, some rows at a time.
         self.clear_lists(part).await?;
         self.forget_reader(part).await?;

@@ -51,6 +51,10 @@ pub enum Table {
     Contact = 0x44,
     /// Keys that this server made for itself, by name; see [`crate::secret`].
     Secret = 0x46,
+    /// How far an external account is fetched, by its number and folder; see [`crate::fetch`].
+    FetchState = 0x47,
+    /// What was fetched from an external account already.
+    FetchSeen = 0x48,
     /// [`crate::rows::QueueRow`] by number.
     Queue = 0x50,
     /// Queue numbers by the time of the next attempt.

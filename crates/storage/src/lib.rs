@@ -7,7 +7,7 @@
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
 //! [`messages`], [`usage`], [`sharing`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`],
-//! [`lists`], [`secret`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them
+//! [`lists`], [`secret`], [`fetch`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them
 //! [`transaction`], [`engine`],
 //! [`memory`].
 
@@ -21,6 +21,7 @@ pub mod edits;
 pub mod engine;
 pub mod error;
 pub mod events;
+pub mod fetch;
 pub mod first_use;
 pub mod keys;
 pub mod limits;

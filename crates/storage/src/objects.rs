@@ -116,7 +116,10 @@ impl Transaction<'_> {
         }
         if let Object::Responder(responder) = &object {
             // One that brings its number along, from an export: new ones must come behind it.
-            self.raise_responder_counter(responder.id)?;
+            self.raise_counter("responder", responder.id)?;
+        }
+        if let Object::External(external) = &object {
+            self.raise_counter("external", external.id)?;
         }
         if let Object::Account(account) = &object {
             let before = self.get(&row)?.map(|value| decode(&value)).transpose()?;
@@ -149,9 +152,9 @@ impl Transaction<'_> {
         }
     }
 
-    fn raise_responder_counter(&mut self, id: u64) -> Result<(), StorageError> {
-        if self.last_number(&counter("responder"))? < id {
-            self.put(counter("responder"), id.to_be_bytes().to_vec());
+    fn raise_counter(&mut self, name: &str, id: u64) -> Result<(), StorageError> {
+        if self.last_number(&counter(name))? < id {
+            self.put(counter(name), id.to_be_bytes().to_vec());
         }
         Ok(())
     }
@@ -194,6 +197,7 @@ pub(crate) fn row_key(key: &ObjectKey) -> Vec<u8> {
         ObjectKey::Group(address) => table.bytes(b"g").bytes(address.to_string().as_bytes()),
         ObjectKey::List(address) => table.bytes(b"l").bytes(address.to_string().as_bytes()),
         ObjectKey::Responder(id) => table.bytes(b"v").u64(*id),
+        ObjectKey::External(id) => table.bytes(b"x").u64(*id),
     }
     .done()
 }
@@ -207,6 +211,7 @@ pub(crate) fn domain_of(object: &Object) -> Option<&Domain> {
         Object::Group(group) => Some(group.address.domain()),
         Object::List(list) => Some(list.address.domain()),
         Object::Responder(responder) => Some(responder.address.domain()),
+        Object::External(external) => Some(external.owner.domain()),
     }
 }
 
@@ -218,5 +223,6 @@ fn name(key: &ObjectKey) -> String {
         ObjectKey::Group(address) => format!("group {address}"),
         ObjectKey::List(address) => format!("list {address}"),
         ObjectKey::Responder(id) => format!("responder {id}"),
+        ObjectKey::External(id) => format!("external account {id}"),
     }
 }

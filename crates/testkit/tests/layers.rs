@@ -7,7 +7,7 @@ use std::path::Path;
 const LAYERS: [&[&str]; 11] = [
     &["demo"],
     &["relais", "demo"],
-    &["smtp-in", "smtp-out", "imap", "responder", "lists", "admin"],
+    &["smtp-in", "smtp-out", "imap", "responder", "lists", "fetch", "admin"],
     &["delivery", "auth"],
     &["queue", "bus"],
     &["storage-rocksdb"],

@@ -9,6 +9,7 @@ use storage::{Store, Transaction};
 use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::{ALIASES_PER_REQUEST_MAX, FURTHER_DOMAINS_MAX};
+use crate::references::Removal;
 use crate::request::Edit;
 use crate::response::Response;
 
@@ -130,28 +131,19 @@ fn plan_aliases(
         let mut alias = (**alias).clone();
         alias.targets.retain(|target| !leads(target));
         if alias.targets.is_empty() {
-            if let Some(user) = used_by(directory, address) {
-                let error =
-                    AdminError::new(ErrorKind::InUse, format!("{address} would be deleted, and {user} names it"));
-                return Err(error.hint(format!("`relais alias remove {address}` takes it out of there as well")));
+            let key = ObjectKey::Alias(alias.address.canonical());
+            let removal = Removal::of(directory, &key);
+            if !removal.references.is_empty() {
+                let message = format!("{address} would lead nowhere and be deleted, but {}", removal.told());
+                let hint = format!("`relais alias remove {address} --force` takes it out of there as well");
+                return Err(AdminError::new(ErrorKind::InUse, message).hint(hint));
             }
-            removes.push(ObjectKey::Alias(alias.address.canonical()));
+            removes.push(key);
         } else {
             puts.push((alias, PutMode::Replace));
         }
     }
     Ok((puts, removes))
-}
-
-/// What would miss an alias that goes: another alias or a group.
-fn used_by(directory: &Directory, address: &Address) -> Option<Address> {
-    let is = |named: &Address| named.same_mailbox(address);
-    let leads = |target: &Target| matches!(target, Target::Address(target) if is(target));
-    let alias = directory.aliases().find(|other| {
-        !is(&other.address) && (other.targets.iter().any(leads) || other.when_away.as_ref().is_some_and(is))
-    });
-    let group = directory.groups().find(|group| group.moderators.iter().chain(&group.when_away).any(is));
-    alias.map(|alias| alias.address.clone()).or_else(|| group.map(|group| group.address.clone()))
 }
 
 /// What changes for all users of a domain.

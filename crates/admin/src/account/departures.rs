@@ -13,10 +13,11 @@ use storage::{Store, Transaction};
 
 use crate::error::AdminError;
 use crate::letters;
+use crate::references::{Reference, Removal};
 use crate::settings::Settings;
 
 use super::leaving::letter_to;
-use super::remove::delete_departed;
+use super::remove::{delete_departed, departure};
 use super::returning::without_redirect;
 use super::{find, usage};
 
@@ -83,9 +84,9 @@ async fn carry_out(
         Due::Warn => warn(store, settings, account, gone).await,
         Due::Delete => {
             let (messages, _) = usage(store, account.id).await?;
-            delete_departed(store, &account).await?;
-            let date = gone.delete_after.unwrap_or_default();
-            tracing::warn!(account = %account.address, messages, date, "deleted, as decided when its person left");
+            let also = delete_departed(store, &account).await?;
+            let (also, date) = (also.trim_start_matches([',', ';', ' ']), gone.delete_after.unwrap_or_default());
+            tracing::warn!(account = %account.address, messages, date, also, "deleted, as decided when its person left");
             Ok(())
         }
     }
@@ -114,6 +115,7 @@ async fn end_redirect(store: &Store, account: &AccountObject) -> Result<(), Admi
 /// Tells those who can still keep the account, in the transaction that remembers that they were told.
 async fn warn(store: &Store, settings: &Settings, account: AccountObject, gone: OffBoarding) -> Result<(), AdminError> {
     let (messages, _) = usage(store, account.id).await?;
+    let removal = departure(&store.directory(), &account);
     let readers: Vec<AccountObject> = {
         let directory = store.directory();
         let in_charge = |reader: &&std::sync::Arc<AccountObject>| {
@@ -124,7 +126,7 @@ async fn warn(store: &Store, settings: &Settings, account: AccountObject, gone: 
     };
     let mut prepared = Vec::with_capacity(readers.len());
     for reader in &readers {
-        let letter = letters::deletion_ahead(&account, &gone, reader, messages);
+        let letter = letters::deletion_ahead(&account, &gone, reader, messages, &seen_by(reader, &removal));
         match letter_to(store, settings, &letter).await {
             Ok(letter) => prepared.push(letter),
             Err(error) => tracing::warn!(reader = %reader.address, %error, "an administrator could not be told"),
@@ -145,6 +147,15 @@ async fn warn(store: &Store, settings: &Settings, account: AccountObject, gone: 
         })
         .await?;
     Ok(())
+}
+
+/// What leads to the account, as far as a reader may know of it.
+fn seen_by<'a>(reader: &AccountObject, removal: &'a Removal) -> Vec<&'a Reference> {
+    let administered = reader.administered();
+    let sees = |one: &&Reference| {
+        reader.role == Role::Administrator || one.domain().is_some_and(|domain| administered.contains(domain))
+    };
+    removal.references.iter().filter(sees).collect()
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

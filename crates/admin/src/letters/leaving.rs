@@ -3,6 +3,8 @@
 use delivery::Letter;
 use routing::objects::{AccountObject, OffBoarding};
 
+use crate::references::{Reference, where_in};
+
 use super::{greeting, language, letter};
 
 /// To the successor.
@@ -54,13 +56,20 @@ pub(crate) fn handed_over(account: &AccountObject, gone: &OffBoarding, successor
     letter(account, &successor.address, language, subject, text)
 }
 
-/// To an administrator, some days before.
-pub(crate) fn deletion_ahead(account: &AccountObject, gone: &OffBoarding, to: &AccountObject, messages: u64) -> Letter {
+/// To an administrator, some days before; with what leads to the account and is theirs to change.
+pub(crate) fn deletion_ahead(
+    account: &AccountObject,
+    gone: &OffBoarding,
+    to: &AccountObject,
+    messages: u64,
+    leading: &[&Reference],
+) -> Letter {
     let language = language(&to.language);
+    let leading = where_in(leading, language);
     let address = &account.address;
     let date = gone.delete_after.as_deref().unwrap_or_default();
     let zone = &account.time_zone;
-    let (subject, body) = if language == "fr" {
+    let (subject, mut body) = if language == "fr" {
         (
             format!("La boîte {address} sera supprimée après le {date}"),
             format!(
@@ -79,5 +88,12 @@ pub(crate) fn deletion_ahead(account: &AccountObject, gone: &OffBoarding, to: &A
             ),
         )
     };
+    if let Some(leading) = leading {
+        body.push_str(&if language == "fr" {
+            format!("\nSon adresse sera alors retirée de ce qui y mène, ou ce qui ne mène nulle part ailleurs disparaîtra : {leading}.\n")
+        } else {
+            format!("\nIts address will then be taken out of what leads there, and what leads nowhere else goes too: {leading}.\n")
+        });
+    }
     letter(account, &to.address, language, subject, greeting(language, &to.display_name) + &body)
 }

@@ -63,7 +63,9 @@ async fn r09_a_group_is_made_changed_explained_and_removed() {
     assert!(
         said(ask(&store, add_alias("board@example.org", &["bob@example.org"])).await).contains("belongs to the group")
     );
-    ask(&store, Request::Group(GroupRequest::Remove { address: address("board@example.org") })).await.unwrap();
+    ask(&store, Request::Group(GroupRequest::Remove { address: address("board@example.org"), force: false }))
+        .await
+        .unwrap();
     ask(&store, add_alias("board@example.org", &["bob@example.org"])).await.unwrap();
 }
 
@@ -89,7 +91,7 @@ async fn r10_what_is_removed_leaves_the_groups() {
     ask(&store, Request::Alias(alias)).await.unwrap();
     let remove_account =
         |force| Request::Account(AccountRequest::Remove { address: address("alice@example.org"), force });
-    assert!(said(ask(&store, remove_account(false)).await).contains("groups name it: team@example.org"));
+    assert!(said(ask(&store, remove_account(false)).await).contains("the group team@example.org has it as a member"));
     ask(&store, remove_account(true)).await.unwrap();
     let remove = |force| Request::Domain(DomainRequest::Remove { name: name("b.example"), force });
     assert!(said(ask(&store, remove(false)).await).contains("1 account, 0 aliases, 1 group"));
@@ -248,6 +250,7 @@ async fn r11_people_make_aliases_within_the_domains_policy_and_keep_to_their_own
             address: address("alice.shop@example.org"),
             targets: vec![],
             by: Some(address(by)),
+            force: false,
         })
     };
     assert!(ask(&store, remove("bob@example.org")).await.is_err());

@@ -261,3 +261,30 @@ async fn nothing_is_deleted_that_nobody_was_told_of() {
     assert_eq!(do_what_is_due(&store, &settings()).await, 1);
     assert!(store.directory().account(&address("carol@example.org")).is_none());
 }
+
+#[tokio::test]
+async fn m06_what_leads_to_a_deleted_account_is_told_before_and_taken_out() {
+    let Stage { sim, store } = office().await;
+    report(&store, leave(|leaving| leaving.delete_after = Some("2023-12-31".into()))).await;
+    let content = ResponderContent {
+        subject: Some("Away".into()),
+        text: Edit::Set("Ask {deputy}.".into()),
+        deputy: Edit::Set(address("carol@example.org")),
+        ..ResponderContent::default()
+    };
+    ask(&store, add_responder("bob@example.org", content)).await.unwrap();
+    sim.clock.advance(DAY.saturating_mul(60));
+    assert_eq!(do_what_is_due(&store, &settings()).await, 1, "the warning");
+    let letters = inbox(&store, "root@example.org").await;
+    let letter = letters.iter().find(|letter| letter.contains("will be deleted")).unwrap();
+    assert!(letter.contains("taken out of what leads there"), "{letter}");
+    for holder in ["the alias sales@example.org", "responder 1"] {
+        assert!(letter.replace("=\r\n", "").replace("\r\n", " ").contains(holder), "{holder}: {letter}");
+    }
+    sim.clock.advance(DAY);
+    assert_eq!(do_what_is_due(&store, &settings()).await, 1);
+    let directory = store.directory();
+    assert!(directory.account(&address("carol@example.org")).is_none());
+    assert!(directory.alias(&address("sales@example.org")).is_none(), "it led to nobody else");
+    assert_eq!(directory.responder(1).unwrap().deputy, None);
+}

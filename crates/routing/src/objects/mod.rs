@@ -1,4 +1,4 @@
-//! The objects that an administrator edits: domains, accounts, aliases, groups, lists, responders.
+//! The objects that an administrator edits: domains, accounts, aliases, groups, lists, responders, external accounts.
 //!
 //! They are stored as JSON; a field added later has a `#[serde(default)]`, so that older stores still read. Each has a
 //! `new` with every field at its default, so that code which makes one names only what differs.
@@ -6,6 +6,7 @@
 mod account;
 mod alias;
 mod domain;
+mod external;
 mod fail;
 mod group;
 mod list;
@@ -22,6 +23,9 @@ use serde::{Deserialize, Serialize};
 pub use account::{AccountKind, AccountObject, Identity, Role, owner_key};
 pub use alias::{AliasObject, Target};
 pub use domain::{AliasForm, AliasMakers, AliasPolicy, DomainObject, PatternAlias, SubaddressFolders};
+pub use external::{
+    AfterFetch, ExternalAccountObject, ExternalFolder, ExternalProtocol, ExternalSecurity, SealedPassword,
+};
 pub use fail::FailText;
 pub use group::{GroupObject, Posting};
 pub use list::{ListObject, ListRole};
@@ -48,6 +52,8 @@ pub enum Object {
     List(ListObject),
     /// A responder.
     Responder(ResponderObject),
+    /// A mailbox elsewhere whose mail is fetched.
+    External(ExternalAccountObject),
 }
 
 /// What names an object in the store: one object per key.
@@ -65,6 +71,8 @@ pub enum ObjectKey {
     List(Address),
     /// A responder, by number.
     Responder(u64),
+    /// An external account, by number.
+    External(u64),
 }
 
 impl Object {
@@ -78,6 +86,7 @@ impl Object {
             Self::Group(group) => ObjectKey::Group(group.address.canonical()),
             Self::List(list) => ObjectKey::List(list.address.canonical()),
             Self::Responder(responder) => ObjectKey::Responder(responder.id),
+            Self::External(external) => ObjectKey::External(external.id),
         }
     }
 }

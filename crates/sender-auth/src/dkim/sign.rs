@@ -1,7 +1,5 @@
 //! A message that passes, and the `DKIM-Signature` fields made of it (RFC 6376 §3.5, §5).
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use mail::Timestamp;
@@ -111,11 +109,8 @@ impl Hashed {
 
     /// The field up to `b=`.
     fn field(&self, key: &SigningKey, names: &[&str], now: Timestamp) -> String {
-        let mut field = String::from("DKIM-Signature: v=1;");
-        // Writing to a String does not fail.
-        let _ = write!(
-            field,
-            " a={}; c=relaxed/relaxed; d={};\r\n\ts={}; t={};\r\n\th=",
+        let mut field = format!(
+            "DKIM-Signature: v=1; a={}; c=relaxed/relaxed; d={};\r\n\ts={}; t={};\r\n\th=",
             key.algorithm().name(),
             key.domain,
             key.selector,
@@ -133,7 +128,7 @@ impl Hashed {
             field.push_str(name);
             column = column.saturating_add(name.len()).saturating_add(1);
         }
-        let _ = write!(field, ";\r\n\tbh={};\r\n\tb=", self.body_hash);
+        field.push_str(&format!(";\r\n\tbh={};\r\n\tb=", self.body_hash));
         field
     }
 }

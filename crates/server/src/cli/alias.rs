@@ -102,6 +102,9 @@ Examples:
         by: Option<Address>,
     },
     /// Delete an alias, or with --to some of its redirects
+    #[command(after_help = "\
+Where others lead to it, as another alias, a catch-all or a responder's copies, they are named and nothing is done;
+with --force it is taken out of them, and an alias that leads nowhere else goes too.")]
     Remove {
         /// The alias
         address: Address,
@@ -111,6 +114,9 @@ Examples:
         /// On behalf of this account: only when it made the alias
         #[arg(long = "for", value_name = "ACCOUNT")]
         by: Option<Address>,
+        /// Even when others lead to it: it is taken out of them
+        #[arg(long, conflicts_with = "to")]
+        force: bool,
     },
 }
 
@@ -133,7 +139,7 @@ impl AliasCommand {
                 terms: Box::new(terms.terms(when_away)),
                 by,
             },
-            Self::Remove { address, to: targets, by } => AliasRequest::Remove { address, targets, by },
+            Self::Remove { address, to: targets, by, force } => AliasRequest::Remove { address, targets, by, force },
         })
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use admin::{Request, Response};
 use auth::{Authenticator, DirectoryAuthenticator};
+use delivery::Delivery;
+use fetch::Fetch;
 use storage::StorageError;
 
 use super::{Failure, no_runtime};
@@ -30,7 +32,12 @@ pub(super) fn ask(config: &Config, request: Request, credentials: Option<Credent
                 Some(Arc::new(made.map_err(|error| Failure::new(format!("[security]: {error}")))?))
             }
         };
-        let settings = administration::settings(config, authenticator);
+        let mut settings = administration::settings(config, authenticator);
+        let delivery = Delivery::new(open.store.clone(), administration::delivery(config));
+        // A key that can't be made, on a full disk, is in the way of nothing else.
+        if let Ok(fetch) = Fetch::new(delivery, serve::fetch_settings(config)).await {
+            settings.tester = Some(Arc::new(administration::Tester(fetch)));
+        }
         let answer = socket::execute(&open.store, &settings, call).await;
         open.close().await?;
         Ok(answer?)

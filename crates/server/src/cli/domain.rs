@@ -111,7 +111,7 @@ Examples:
     Remove {
         /// The domain
         name: Domain,
-        /// Delete its accounts with their mail, its aliases, groups, lists and responders too
+        /// Delete its accounts with their mail, its aliases, groups, lists and responders too, and take its addresses out of what leads there from other domains, so that no mail begins to leave for it
         #[arg(long)]
         force: bool,
     },

@@ -63,6 +63,9 @@ Examples:
     Remove {
         /// Its address
         address: Address,
+        /// Even when others lead to it: it is taken out of them, and an alias that leads nowhere else goes too
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -127,7 +130,7 @@ impl GroupCommand {
                     GroupContent { add_members, remove_members, enabled: switch(enable, disable), ..content.content() };
                 GroupRequest::Set { address, content: Box::new(content) }
             }
-            Self::Remove { address } => GroupRequest::Remove { address },
+            Self::Remove { address, force } => GroupRequest::Remove { address, force },
         })
     }
 }

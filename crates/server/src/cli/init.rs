@@ -188,6 +188,10 @@ Relais is ready for {domain}.
 What to do next:
   1. relais --config {file} serve
   2. In the DNS of {domain}:  {domain}.  MX  10  {hostname}.   and an A or AAAA record for {hostname}
+     So that others can check that your mail is yours:
+       {domain}.  TXT  \"v=spf1 mx -all\"
+       _dmarc.{domain}.  TXT  \"v=DMARC1; p=none; rua=mailto:{login}\"
+       the two DKIM records that this shows: relais --config {file} domain dkim show {domain}
   3. A certificate for {hostname}: set certificate_file and key_file under [tls]. Until then Relais uses one of its own.
   4. relais --config {file} account add alice@{domain} --name 'Alice Martin'
 "

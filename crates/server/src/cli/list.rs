@@ -40,7 +40,7 @@ garden-join@, garden-leave@, garden-request@, garden-owner@, garden-confirm@ and
     Remove {
         /// The list
         address: Address,
-        /// Even when it has members
+        /// Even when it has members, or others lead to it: it is taken out of them
         #[arg(long)]
         force: bool,
     },

@@ -8,6 +8,7 @@ mod contact;
 mod dkim;
 mod domain;
 mod event;
+mod external;
 mod group;
 mod health;
 mod init;
@@ -95,6 +96,9 @@ enum Command {
     /// Automatic answers: autoresponders and out-of-office messages
     #[command(subcommand)]
     Responder(Box<responder::ResponderCommand>),
+    /// External accounts: mailboxes elsewhere whose mail is fetched by IMAP or POP3
+    #[command(subcommand)]
+    External(Box<external::ExternalCommand>),
     /// Shared mailboxes: used by several people under their own logins
     #[command(subcommand)]
     Shared(Box<shared::SharedCommand>),
@@ -197,6 +201,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Group(command) => command.request(),
         Command::List(command) => command.request()?,
         Command::Responder(command) => command.request()?,
+        Command::External(command) => command.request()?,
         Command::Shared(command) => command.request(),
         Command::Contact(command) => command.request(),
         Command::Queue(command) => command.request(),
@@ -255,6 +260,7 @@ mod tests {
             ("group", &["add", "list", "show", "set", "remove"]),
             ("list", &["add", "list", "show", "set", "remove", "member", "waiting", "approve", "reject"]),
             ("responder", &["add", "list", "show", "set", "preview", "remove"]),
+            ("external", &["add", "list", "show", "set", "fetch-now", "test", "remove"]),
             ("contact", &["add", "list", "remove"]),
             ("shared", &["add", "list", "show", "set", "remove", "member", "acl"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's purpose")]
 
 mod addresses;
+mod externals;
 mod lists;
 mod traces;
 
@@ -16,7 +17,7 @@ use mail::Timestamp;
 use routing::objects::{
     AccountKind, Audience, Identity, ResponderKind, ResponderObject, Role, SeenState, SubaddressFolders,
 };
-use routing::responders::Phase;
+use routing::responders::{Keeping, Phase};
 use serde::Serialize;
 use storage::contacts::ContactOrigin;
 
@@ -216,15 +217,19 @@ fn in_words(response: &Response) -> String {
         Response::Waiting(all) => lists::waiting(all),
         Response::Responder(one) => responder(one),
         Response::Responders(all) => table(
-            ["ID", "ADDRESS", "KIND", "SUBJECT", "WINDOW", "ANSWERED", "STATE"],
+            ["ID", "ADDRESS", "KIND", "SUBJECT", "WINDOW", "ANSWERED", "RECEIVED", "STATE"],
             "no responders yet; `relais responder add --help` shows how to add one",
             all.iter().map(|view| {
                 let one = &view.responder;
                 let (id, address, answered) = (one.id.to_string(), one.address.to_string(), view.answered.to_string());
-                [id, address, kind(one.kind).into(), subject(one), window(one), answered, phase(view).into()]
+                let (kind, kept) = (kind(one.kind).into(), kept(view.keeping).into());
+                [id, address, kind, subject(one), window(one), answered, kept, phase(view).into()]
             }),
         ),
         Response::Preview(one) => preview(one),
+        Response::External(one) => externals::external(one),
+        Response::Externals(all) => externals::externals(all),
+        Response::ExternalTest(one) => externals::test(one),
         Response::Contacts(all) => table(
             ["CONTACT", "SINCE", "HOW"],
             "no contacts yet; whom the account writes to becomes one",
@@ -304,6 +309,11 @@ fn domain(one: &DomainView) -> String {
         Some(object) => field(&mut out, "postmaster", format_args!("the {object}, which goes before {postmaster}")),
     }
     field(&mut out, "subaddresses by", &one.domain.subaddress_separators);
+    field(
+        &mut out,
+        "DKIM records",
+        format_args!("`relais domain dkim show {}` shows what to publish", one.domain.name),
+    );
     field(
         &mut out,
         "subaddress folders",
@@ -445,6 +455,16 @@ fn phase(view: &ResponderView) -> &'static str {
     }
 }
 
+fn kept(keeping: Keeping) -> &'static str {
+    match keeping {
+        Keeping::Kept => "kept",
+        Keeping::Deleted => "DELETED",
+        Keeping::Redirected => "redirected",
+        Keeping::CopiesOnly => "copied only",
+        Keeping::FailureNotice => "FAILURE NOTICE",
+    }
+}
+
 fn responder(view: &ResponderView) -> String {
     let one = &view.responder;
     let mut out = String::new();
@@ -467,27 +487,14 @@ fn responder(view: &ResponderView) -> String {
     field(&mut out, "answers", audience);
     field(&mut out, "answered", format_args!("{} since it began", view.answered));
     field(&mut out, "answers one sender", one.often());
-    let kept = match &view.deletes {
-        Some(deletes) => deletes,
-        None if view.nobody_receives => {
-            "go to nobody: senders get a failure notice beside the answer, until an alias of this address says where they go"
-        }
-        None if view.owner.is_none() => "go where the address leads",
-        None => "are kept",
-    };
-    field(&mut out, "received messages", kept);
+    field(&mut out, "received messages", &view.received);
     if let Some(deputy) = &one.deputy {
         let copies = if one.copy_to_deputy { ", gets copies of what is received" } else { "" };
         field(&mut out, "deputy", format_args!("{deputy}{copies}"));
     }
     field(&mut out, "answers copied to", address(&one.copy_answers_to));
     field(&mut out, "received copied to", address(&one.copy_received_to));
-    let filed = match (one.file_in_sent, &view.owner) {
-        (true, Some(_)) => "filed",
-        (true, None) => "not filed: the address has no mailbox",
-        (false, _) => "not filed",
-    };
-    field(&mut out, "answers in Sent", filed);
+    field(&mut out, "answers in Sent", &view.filed);
     let (inside_text, inside_html) = one.inside.as_ref().map_or((&None, &None), |words| (&words.text, &words.html));
     if let Some(words) = &one.inside {
         field(&mut out, "subject inside", format_args!("{} {}", words.subject_prefix, words.subject));

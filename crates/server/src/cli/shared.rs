@@ -44,7 +44,7 @@ When the seen state becomes per person, each person begins with everything unrea
     Remove {
         /// Its address
         address: Address,
-        /// Even when it holds mail or aliases lead to it
+        /// Even when it holds mail, or others lead to it: it is taken out of them, and its responders go
         #[arg(long)]
         force: bool,
     },

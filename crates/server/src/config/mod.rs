@@ -42,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Outgoing mail.
     pub(crate) queue: Queue,
+    /// External accounts.
+    pub(crate) fetch: Fetch,
     /// The store.
     pub(crate) storage: Storage,
     /// Logging.
@@ -214,6 +216,20 @@ pub(crate) struct SmartHost {
     pub(crate) password_file: PathBuf,
 }
 
+/// Mail that is fetched from external accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Fetch {
+    #[serde(deserialize_with = "at_least::<_, _, 0>")]
+    pub(crate) accounts_per_person_max: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) at_once: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) interval_secs_min: u64,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) timeout_secs: u64,
+}
+
 /// The store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -294,6 +310,7 @@ impl Default for Config {
             tls: Tls::default(),
             limits: Limits::default(),
             queue: Queue::default(),
+            fetch: Fetch::default(),
             storage: Storage::default(),
             log: Log::default(),
             security: Security::default(),
@@ -349,6 +366,12 @@ impl Default for Queue {
             destination: Vec::new(),
             smart_host: SmartHost::default(),
         }
+    }
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        Self { accounts_per_person_max: 10, at_once: 8, interval_secs_min: 60, timeout_secs: 60 }
     }
 }
 

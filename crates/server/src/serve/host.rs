@@ -15,7 +15,10 @@ use message::{parse_addresses, raw_fields};
 use parking_lot::Mutex;
 use routing::objects::{AccountObject, Service};
 use routing::{Directory, may_log_in, may_send_as};
-use smtp_in::{Acknowledgement, AuthFailure, Host, Identity, MessageSink, Secret, SessionFacts, Verdict, trace_header};
+use smtp_in::{
+    Acknowledgement, AuthFailure, Host, Identity, ListenerKind, MessageSink, Secret, SessionFacts, Verdict,
+    trace_header,
+};
 use storage::trace::{Step, Term};
 use storage::{StorageError, Transaction};
 use storage_rocksdb::{Health, RocksEngine};
@@ -120,18 +123,17 @@ impl MailHost {
             ForwardPath::Address(address) => Some(address.clone()),
             ForwardPath::Postmaster => None,
         };
-        let received = Step::Received {
-            by: "smtp, and refused".to_owned(),
-            client: Some(client_of(facts)),
-            login: None,
+        let login = facts.identity.as_ref().and_then(|identity| Address::parse(&identity.login).ok());
+        let offered = Step::Offered {
+            by: if facts.kind == ListenerKind::Mx { "smtp" } else { "submission" }.to_owned(),
+            client: client_of(facts),
+            login,
             reverse_path: envelope.reverse_path.clone(),
-            message_id: None,
-            octets: envelope.octets.unwrap_or(0),
         };
         let refused = Step::Refused { recipient: recipient.clone(), reply: reply.clone() };
         let sender = envelope.reverse_path.address().cloned().map(Term::Sender);
         let terms = sender.into_iter().chain(recipient.map(Term::Recipient)).collect();
-        self.delivery.trace_refusal(vec![received, refused], terms).await;
+        self.delivery.trace_refusal(vec![offered, refused], terms).await;
     }
 
     async fn open_message(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Message, Reply> {

@@ -200,6 +200,8 @@ async fn metrics(extract::State(state): extract::State<State>) -> impl IntoRespo
     let mut text = state.metrics.render();
     let numbers = state.engine.statistics();
     let parked = parked(&state.store).await;
+    let stored = waiting(&state, Topic::MessageStored).await;
+    let held = waiting(&state, Topic::HeldMessage).await;
     for (name, kind, help, value) in [
         ("relais_store_transactions_total", "counter", "Transactions committed.", numbers.transactions),
         ("relais_store_groups_total", "counter", "Groups of transactions written together.", numbers.groups),
@@ -210,13 +212,8 @@ async fn metrics(extract::State(state): extract::State<State>) -> impl IntoRespo
         ("relais_store_write_buffer_octets", "gauge", "Octets not in files yet.", numbers.write_buffer_octets),
         ("relais_store_block_cache_octets", "gauge", "Octets of the cache in use.", numbers.block_cache_octets),
         ("relais_store_free_octets", "gauge", "Octets free on the disk.", numbers.free_octets),
-        (
-            "relais_responder_backlog",
-            "gauge",
-            "Events that wait for the responder.",
-            backlog(&state.bus, Topic::MessageStored),
-        ),
-        ("relais_lists_backlog", "gauge", "Events that wait for the lists.", backlog(&state.bus, Topic::HeldMessage)),
+        ("relais_responder_backlog", "gauge", "Events that wait for the responder.", stored),
+        ("relais_lists_backlog", "gauge", "Events that wait for the lists.", held),
         ("relais_parked_events", "gauge", "Events that failed too often; see `relais event list`.", parked),
         ("relais_ready", "gauge", "Whether mail is taken.", u64::from(state.unready().is_none())),
     ] {
@@ -239,6 +236,11 @@ async fn parked(store: &Store) -> u64 {
 /// Whether it is a thousand or more, somebody has to look.
 const PARKED_COUNTED_MAX: usize = 1_000;
 
-fn backlog(bus: &Bus, topic: Topic) -> u64 {
-    u64::try_from(bus.backlog(topic)).unwrap_or(u64::MAX)
+/// Events of a topic whose effect is not stored. The consumer counts many, but hears of new ones a moment later; the store knows.
+async fn waiting(state: &State, topic: Topic) -> u64 {
+    let few = state.store.events_after(topic, 0, WAITING_COUNTED_MAX).await.map_or(0, |events| events.len());
+    u64::try_from(state.bus.backlog(topic).max(few)).unwrap_or(u64::MAX)
 }
+
+/// More than these are told as the consumer counts them.
+const WAITING_COUNTED_MAX: usize = 1_000;

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use auth::{Authenticator, DirectoryAuthenticator};
 use delivery::Delivery;
+use fetch::Fetch;
 use lists::Lists;
 use nix::sys::signal::{SigSet, Signal};
 use responder::Responder;
@@ -75,6 +76,11 @@ pub(crate) fn serve(config: Config, source: Option<PathBuf>) -> Result<(), Failu
         held.thread_unblock().map_err(no_signals)?;
         serve_on(config, source, files, secrets, listening, signals).await
     })
+}
+
+/// How external accounts are fetched, for who does it beside a server.
+pub(crate) fn fetch_settings(config: &Config) -> fetch::Settings {
+    settings::fetch(&config.fetch)
 }
 
 /// What is read while this process may still read it.
@@ -191,6 +197,13 @@ async fn serve_on(
         let (lists, bus, stop) = (listing.clone(), heard.clone(), stop.clone());
         async move { lists.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
+    let fetch = Fetch::new(delivery.clone(), settings::fetch(&config.fetch)).await;
+    let fetch = fetch.map_err(|error| Failure::new(format!("external accounts: {error}")))?;
+    let (fetching, heard, stop) = (fetch.clone(), bus.clone(), tasks.workers_stop());
+    tasks.worker("fetch", move || {
+        let (fetch, bus, stop) = (fetching.clone(), heard.clone(), stop.clone());
+        async move { fetch.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
     let (answering, stop) = (Responder::new(delivery), tasks.workers_stop());
     tasks.worker("responder", move || {
         let (answering, bus, stop) = (answering.clone(), bus.clone(), stop.clone());
@@ -200,7 +213,8 @@ async fn serve_on(
     let keep_days = config.trace.keep_days;
     tasks.worker("sweeper", move || sweep(sweeping.clone(), keep_days, stop.clone()));
 
-    let admin = administration::settings(&config, Some(authenticator));
+    let mut admin = administration::settings(&config, Some(authenticator));
+    admin.tester = Some(Arc::new(administration::Tester(fetch)));
     let (departing, settings, stop) = (store.clone(), admin.clone(), tasks.workers_stop());
     tasks.worker("departures", move || depart(departing.clone(), settings.clone(), stop.clone()));
     let socket = AdminSocket::bind(&config.data_dir)?;

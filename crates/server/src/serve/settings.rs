@@ -84,6 +84,15 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
     }
 }
 
+/// External accounts.
+pub(crate) fn fetch(fetch: &crate::config::Fetch) -> fetch::Settings {
+    fetch::Settings {
+        at_once: number(fetch.at_once),
+        interval_min: Duration::from_secs(fetch.interval_secs_min),
+        timeout: Duration::from_secs(fetch.timeout_secs),
+    }
+}
+
 /// Outgoing mail; `interfaces` are the addresses of this machine.
 pub(super) fn smtp_out(
     config: &Config,
@@ -177,6 +186,7 @@ fn login(config: &Config) -> Result<Login, Failure> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write the files that are read")]
 mod tests {
     use crate::config::parse;
 

@@ -10,6 +10,7 @@ mod blobs;
 mod contacts;
 mod contents;
 mod events;
+mod fetch;
 mod first_use;
 mod lists;
 mod mailboxes;
@@ -283,6 +284,7 @@ pub async fn check_with(
     check.queue().await?;
     check.events().await?;
     check.lists().await?;
+    check.fetched().await?;
     check.answered().await?;
     check.signing_keys().await?;
     check.traces().await?;

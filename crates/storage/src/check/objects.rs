@@ -24,13 +24,14 @@ fn told(object: &Object) -> String {
         Object::Group(group) => format!("group {}", group.address),
         Object::List(list) => format!("list {}", list.address),
         Object::Responder(responder) => format!("responder {} at {}", responder.id, responder.address),
+        Object::External(external) => format!("external account {} of {}", external.id, external.owner),
     }
 }
 
 impl Check<'_> {
     pub(super) async fn objects(&mut self) -> Result<(), StorageError> {
         let mut numbers: BTreeMap<AccountId, String> = BTreeMap::new();
-        let mut responder_last = 0;
+        let (mut responder_last, mut external_last) = (0, 0);
         let mut domains: BTreeSet<Domain> = BTreeSet::new();
         let mut inhabited: BTreeMap<Domain, Vec<String>> = BTreeMap::new();
         let mut pages = Pages::new(self.store, Key::global(Table::Object).range(), ROWS);
@@ -61,6 +62,10 @@ impl Check<'_> {
                         responder_last = responder_last.max(responder.id);
                         None
                     }
+                    Object::External(external) => {
+                        external_last = external_last.max(external.id);
+                        None
+                    }
                     Object::Domain(_) | Object::Alias(_) => None,
                 };
                 let Some((id, address)) = part else { continue };
@@ -76,6 +81,7 @@ impl Check<'_> {
         }
         let account_last = numbers.last_key_value().map_or(0, |(id, _)| id.0);
         self.counter("account", counter("account"), account_last).await?;
+        self.counter("external", counter("external"), external_last).await?;
         self.counter("responder", counter("responder"), responder_last).await
     }
 

@@ -31,6 +31,8 @@ const TABLES: &[Table] = &[
     Table::ListMember,
     Table::FirstUse,
     Table::Secret,
+    Table::FetchState,
+    Table::FetchSeen,
     Table::Queue,
     Table::QueueDue,
     Table::Event,

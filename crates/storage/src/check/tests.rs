@@ -380,6 +380,12 @@ damage! {
     queue_gone(s) { s.remove(keys::queue(mail::QueueId(1))); } => [Flaw::References, Flaw::QueueDue];
     queue_unscheduled(s) { s.remove(keys::queue_due(START, mail::QueueId(1))); } => [Flaw::QueueDue];
     queue_scheduled_twice(s) { s.put(keys::queue_due(Timestamp(5), mail::QueueId(1)), ""); } => [Flaw::QueueDue];
+    fetch_state_of_nobody(s) {
+        s.put(Key::global(Table::FetchState).u64(7).bytes(b"fINBOX").done(), [&[1][..], &[0; 16], &[1, 1]].concat());
+    } => [Flaw::Orphans];
+    a_fetched_message_that_is_none(s) {
+        s.put(Key::global(Table::FetchSeen).u64(7).bytes(b"z").done(), "");
+    } => [Flaw::Undecodable, Flaw::Orphans];
     contacts_of_nobody(s) { s.put(crate::contacts::count_key(AccountId(9)), 0_u64.to_be_bytes().to_vec()); } => [Flaw::Orphans];
     contact_uncounted(s) {
         s.put(crate::contacts::row_key(ALICE, &account("x").address), [&[1, 1][..], &[0; 8]].concat());

@@ -60,13 +60,20 @@ impl Transaction<'_> {
         directory: &std::sync::Arc<parking_lot::RwLock<Directory>>,
         who: &Address,
     ) -> Result<(), StorageError> {
-        let memberships: Vec<AccountObject> =
-            directory.read().memberships(who).map(|account| (**account).clone()).collect();
-        for mut account in memberships {
-            if let Some(shared) = &mut account.shared {
-                shared.members.retain(|member| !member.account.same_mailbox(who));
+        let memberships: Vec<ObjectKey> = {
+            let directory = directory.read();
+            directory.memberships(who).map(|account| ObjectKey::Account(account.address.canonical())).collect()
+        };
+        for key in memberships {
+            // As this transaction has left it, not as the directory still shows it.
+            let Some(value) = self.get(&row_key(&key))? else { continue };
+            let Object::Account(mut account) = decode(&value)? else { continue };
+            let Some(shared) = &mut account.shared else { continue };
+            let before = shared.members.len();
+            shared.members.retain(|member| !member.account.same_mailbox(who));
+            if shared.members.len() < before {
+                self.put_object(directory, Object::Account(account), PutMode::Replace)?;
             }
-            self.put_object(directory, Object::Account(account), PutMode::Replace)?;
         }
         Ok(())
     }

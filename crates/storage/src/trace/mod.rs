@@ -61,9 +61,10 @@ impl Trace {
     /// Whether its envelope's sender is this one.
     #[must_use]
     pub fn is_from(&self, sender: &Address) -> bool {
-        self.steps.iter().any(|taken| match &taken.step {
-            Step::Received { reverse_path, .. } => reverse_path.address().is_some_and(|from| from.same_mailbox(sender)),
-            _ => false,
+        let is = |address: &Address| address.same_mailbox(sender);
+        self.steps.iter().any(|taken| {
+            matches!(&taken.step, Step::Received { reverse_path, .. } | Step::Offered { reverse_path, .. }
+                if reverse_path.address().is_some_and(is))
         })
     }
 
@@ -75,7 +76,16 @@ impl Trace {
             Step::Routed { resolution } => resolution.written_to.same_mailbox(recipient),
             Step::Delivered { address, .. } => address.same_mailbox(recipient),
             Step::Queued { recipients, .. } => recipients.iter().any(|named| named.same_mailbox(recipient)),
-            _ => false,
+            Step::Received { .. }
+            | Step::Offered { .. }
+            | Step::Refused { recipient: None, .. }
+            | Step::RoutedWidely { .. }
+            | Step::Dropped { .. }
+            | Step::Attempted { .. }
+            | Step::Responder { .. }
+            | Step::Notice { .. }
+            | Step::Held { .. }
+            | Step::Decided { .. } => false,
         })
     }
 }

@@ -38,6 +38,18 @@ pub enum Step {
         /// Octets as stored.
         octets: u64,
     },
+    /// A client wanted to hand a message over, of which nothing came.
+    Offered {
+        /// How: `smtp` or `submission`.
+        by: String,
+        /// The client's address and the name that it gave itself.
+        client: String,
+        /// Who had logged in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        login: Option<Address>,
+        /// The envelope's reverse-path.
+        reverse_path: ReversePath,
+    },
     /// A recipient was refused, or the whole message when there is none.
     Refused {
         /// Whom it was for.
@@ -162,6 +174,13 @@ impl fmt::Display for Step {
                 }
                 write!(f, ", sender {reverse_path}, {octets} octets")?;
                 message_id.as_ref().map_or(Ok(()), |id| write!(f, ", Message-ID <{id}>"))
+            }
+            Self::Offered { by, client, login, reverse_path } => {
+                write!(f, "offered by {client} ({by}")?;
+                if let Some(login) = login {
+                    write!(f, ", logged in as {login}")?;
+                }
+                write!(f, "), sender {reverse_path}")
             }
             Self::Refused { recipient: Some(recipient), reply } => write!(f, "refused for {recipient}: {reply}"),
             Self::Refused { recipient: None, reply } => write!(f, "refused: {reply}"),

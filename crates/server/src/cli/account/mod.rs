@@ -107,7 +107,7 @@ An alias that is not there is made; one that leads elsewhere too goes on doing s
     Remove {
         /// Its address
         address: Address,
-        /// Even when it holds mail or aliases lead to it
+        /// Even when it holds mail, or others lead to it: it is taken out of them, and its responders go
         #[arg(long)]
         force: bool,
     },

@@ -40,6 +40,18 @@ pub(super) fn signing_keys(all: &[SigningKeyView]) -> String {
         line(&mut out, format_args!("{} ({}): {state}", key.selector, key.algorithm));
         line(&mut out, format_args!("  publish as TXT at {}:", key.record_name));
         line(&mut out, format_args!("  {}", key.record));
+        if key.record.len() > STRING_MAX {
+            // RFC 1035 §3.3.14: a TXT record is one or more strings of up to 255 octets.
+            let strings: Vec<String> = key.record.as_bytes().chunks(STRING_MAX).map(quoted).collect();
+            line(&mut out, format_args!("  in a zone file, where it is too long for one string:"));
+            line(&mut out, format_args!("  {}.  TXT  {}", key.record_name, strings.join(" ")));
+        }
     }
     out
+}
+
+const STRING_MAX: usize = 255;
+
+fn quoted(octets: &[u8]) -> String {
+    format!("\"{}\"", String::from_utf8_lossy(octets))
 }

@@ -1,0 +1,190 @@
+//! Messages on their way into the mailbox: a few in one transaction, which also remembers that they were fetched.
+//!
+//! **Invariant:** a message and the memory of it are written together. A power cut before leaves neither, and the message
+//! is fetched again; a power cut behind leaves both, and it is not.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mail::{AccountId, Flags, InternalDate, MailboxId, SystemFlags};
+use storage::blobs::StagedBlob;
+use storage::fetch::{FetchedFolder, Seen};
+use storage::messages::NewMessage;
+use storage::{StorageError, Store, Transaction};
+
+use crate::error::FetchError;
+use crate::limits::{BATCH_MESSAGES_MAX, BATCH_OCTETS_MAX};
+
+/// Where messages go, and in whose name.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) external: u64,
+    pub(crate) account: AccountId,
+    pub(crate) mailbox: MailboxId,
+}
+
+/// One message, dealt with.
+#[derive(Clone, Debug)]
+pub(crate) struct Dealt {
+    /// What is deposited; `None`: it is passed over.
+    pub(crate) message: Option<Staged>,
+    /// Remembered in any case.
+    pub(crate) seen: Option<Seen>,
+    /// Why it is passed over, when its owner should know.
+    pub(crate) skipped: Option<String>,
+    /// Its UID there.
+    pub(crate) uid: Option<u32>,
+}
+
+/// A message in the store that no row names yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Staged {
+    pub(crate) blob: StagedBlob,
+    pub(crate) record: Bytes,
+    pub(crate) flags: SystemFlags,
+    pub(crate) date: Option<InternalDate>,
+    /// Remembered when it is deposited: that it is to be deleted there.
+    pub(crate) deposited: Option<Seen>,
+}
+
+/// What waits for its transaction.
+pub(crate) struct Batch {
+    store: Store,
+    target: Target,
+    /// The folder there, and how far it is fetched; for IMAP.
+    folder: Option<(String, FetchedFolder)>,
+    waiting: Vec<Dealt>,
+    octets: u64,
+    /// Messages of this look, of all folders: dealt with, and found.
+    pub(crate) progress: (u64, u64),
+}
+
+impl Batch {
+    pub(crate) fn new(
+        store: Store,
+        target: Target,
+        folder: Option<(String, FetchedFolder)>,
+        progress: (u64, u64),
+    ) -> Self {
+        Self { store, target, folder, waiting: Vec::new(), octets: 0, progress }
+    }
+
+    /// Takes one more, and writes when it is enough.
+    pub(crate) async fn push(&mut self, dealt: Dealt) -> Result<(), FetchError> {
+        self.octets = self.octets.saturating_add(dealt.message.as_ref().map_or(0, |message| message.blob.octets));
+        self.waiting.push(dealt);
+        if self.waiting.len() >= BATCH_MESSAGES_MAX || self.octets >= BATCH_OCTETS_MAX {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what waits. When it does not fit into the quota, as many of them as do.
+    pub(crate) async fn flush(&mut self) -> Result<(), FetchError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.octets = 0;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        match self.write(waiting.clone()).await {
+            Err(FetchError::OverQuota) if waiting.len() > 1 => {
+                for one in waiting {
+                    self.write(vec![one]).await?;
+                }
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    async fn write(&mut self, dealt: Vec<Dealt>) -> Result<(), FetchError> {
+        let last_uid = dealt.iter().filter_map(|one| one.uid).max();
+        let mut folder = self.folder.clone();
+        if let (Some((_, state)), Some(last)) = (&mut folder, last_uid) {
+            state.last_uid = state.last_uid.max(last);
+        }
+        let progress = (self.progress.0.saturating_add(dealt.len() as u64), self.progress.1);
+        let quota = {
+            let directory = self.store.directory();
+            let owner = directory.account_by_id(self.target.account).ok_or(FetchError::Gone)?;
+            owner.quota_octets
+        };
+        let (target, now, told) = (self.target.clone(), self.store.now(), folder.clone());
+        let dealt = Arc::new(dealt);
+        let body = move |tx: &mut Transaction<'_>| {
+            let id = target.external;
+            if tx.external(id)?.is_none_or(|external| !external.enabled) {
+                return Ok(false);
+            }
+            let mut status = tx.fetch_status(id)?;
+            for one in dealt.iter() {
+                if let Some(message) = &one.message {
+                    let content = Seen::Content(target.mailbox, message.blob.hash);
+                    // Known already, under another number there: a renumbered folder, or this very mailbox looked at from
+                    // outside. It stays there, whatever is to be deleted: it may be the only one.
+                    if !tx.is_fetch_seen(id, &content)? {
+                        tx.store_blob(&message.blob)?;
+                        tx.deposit(target.account, target.mailbox, &message.new(now))?;
+                        tx.put_fetch_seen(id, &content, now)?;
+                        if let Some(seen) = &message.deposited {
+                            tx.put_fetch_seen(id, seen, now)?;
+                        }
+                        status.fetched = status.fetched.saturating_add(1);
+                        status.octets = status.octets.saturating_add(message.blob.octets);
+                    }
+                }
+                if let Some(seen) = &one.seen {
+                    tx.put_fetch_seen(id, seen, now)?;
+                }
+                if let Some(why) = &one.skipped {
+                    status.skipped = status.skipped.saturating_add(1);
+                    status.last_skipped = Some(why.clone());
+                }
+            }
+            tx.require_quota(target.account, quota)?;
+            if let Some((name, state)) = &folder {
+                tx.put_fetched_folder(id, name, state)?;
+            }
+            status.progress = Some(progress);
+            tx.put_fetch_status(id, &status)?;
+            Ok(true)
+        };
+        if !self.store.transact(body).await?.value {
+            return Err(FetchError::Gone);
+        }
+        self.progress = progress;
+        self.folder = told;
+        Ok(())
+    }
+}
+
+impl Staged {
+    fn new(&self, now: mail::Timestamp) -> NewMessage {
+        NewMessage {
+            blob: self.blob.hash,
+            octets: self.blob.octets,
+            flags: Flags::system(self.flags),
+            internal_date: self.date.unwrap_or_else(|| InternalDate::from(now)),
+            saved_at: now,
+            record: Some(self.record.clone()),
+        }
+    }
+}
+
+/// The mailbox of an account, made when it is not there.
+pub(crate) async fn mailbox(store: &Store, account: AccountId, name: &str) -> Result<MailboxId, StorageError> {
+    for _ in 0..2 {
+        if let Some(found) = store.mailbox_by_name(account, name).await? {
+            return Ok(found.id);
+        }
+        match store.create_mailbox(account, name, None).await {
+            Ok(made) => {
+                store.set_subscription(account, name, true).await?;
+                return Ok(made.value.id);
+            }
+            Err(StorageError::MailboxExists) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Err(StorageError::NoSuchMailbox)
+}
