@@ -8,7 +8,7 @@ use storage::signing_keys::SigningKeyRow;
 use storage::{Durability, Store, Transaction};
 
 use crate::dkim;
-use crate::error::{AdminError, ErrorKind};
+use crate::error::{AdminError, ErrorKind, number};
 use crate::limits::OBJECTS_AT_ONCE;
 use crate::pattern;
 use crate::references::{self, Removal};
@@ -77,7 +77,16 @@ async fn put(
     keys: Vec<SigningKeyRow>,
 ) -> Result<Response, AdminError> {
     check_domain(&store.directory(), &domain).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
-    for address in [&domain.catch_all, &domain.postmaster].into_iter().flatten() {
+    let before = store.directory().domain(&domain.name).cloned();
+    let old = |field: fn(&DomainObject) -> &Option<Address>| before.as_ref().and_then(|domain| field(domain).clone());
+    let named =
+        [(&domain.catch_all, old(|domain| &domain.catch_all)), (&domain.postmaster, old(|domain| &domain.postmaster))];
+    for (address, old) in named {
+        let Some(address) = address.as_ref().filter(|address| old.as_ref() != Some(address)) else { continue };
+        if address.domain() == &domain.name && before.is_some() {
+            known_in_its_domain(&store.directory(), address)?;
+        }
+        // A new domain has no addresses yet: its own may come later.
         if address.domain() == &domain.name {
             continue;
         }
@@ -256,13 +265,14 @@ impl Inside {
 
 impl std::fmt::Display for Inside {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} accounts, {} aliases", self.accounts.len(), self.aliases.len())?;
-        for (count, what) in [(self.groups.len(), "groups"), (self.lists.len(), "lists")] {
+        f.write_str(&number(self.accounts.len(), "account", "accounts"))?;
+        write!(f, ", {}", number(self.aliases.len(), "alias", "aliases"))?;
+        for (count, one, more) in [(self.groups.len(), "group", "groups"), (self.lists.len(), "list", "lists")] {
             if count > 0 {
-                write!(f, ", {count} {what}")?;
+                write!(f, ", {}", number(count, one, more))?;
             }
         }
-        write!(f, ", {} responders", self.responders.len())
+        write!(f, ", {}", number(self.responders.len(), "responder", "responders"))
     }
 }
 
@@ -292,6 +302,36 @@ pub(crate) fn must_be_local(directory: &Directory, address: &Address) -> Result<
         .hint(near.map_or(add.clone(), |near| format!("{near} {add}"))))
 }
 
+/// Refuses an address that is there by the catch-all alone, or by nothing.
+fn known_in_its_domain(directory: &Directory, address: &Address) -> Result<(), AdminError> {
+    known_address(directory, address)?;
+    let asking = routing::Asking::server(mail::Timestamp(0));
+    let resolution = routing::resolve(directory, &mail::ForwardPath::Address(address.clone()), &asking);
+    let caught = |node: &routing::Node| matches!(node.what, routing::What::CatchAll { .. }).then_some(());
+    match resolution.tree.find_map(&mut |node| caught(node)) {
+        None => Ok(()),
+        Some(()) => {
+            let error = AdminError::invalid(format!("{address} can't be used: nothing has this address"));
+            Err(error.hint("make the account, alias, group or list first"))
+        }
+    }
+}
+
+/// What has the address `postmaster@` of a domain, and so gets its mail whomever the domain names.
+fn postmaster_object(directory: &Directory, domain: &Domain) -> Option<String> {
+    let address = Address::new("postmaster", domain.clone()).ok()?;
+    let what = if directory.account_at(&address).is_some() {
+        "account"
+    } else if directory.alias(&address).is_some() {
+        "alias"
+    } else if directory.group(&address).is_some() {
+        "group"
+    } else {
+        directory.list(&address).map(|_| "list")?
+    };
+    Some(format!("{what} {address}"))
+}
+
 /// Refuses an address of ours that leads nowhere.
 pub(crate) fn known_address(directory: &Directory, address: &Address) -> Result<(), AdminError> {
     // Whether it is there at all, whatever the hour and its conditions.
@@ -315,6 +355,7 @@ fn checked_separators(text: String) -> Result<String, AdminError> {
 fn view(directory: &Directory, domain: &DomainObject) -> DomainView {
     DomainView {
         domain: domain.clone(),
+        postmaster_object: postmaster_object(directory, &domain.name),
         accounts: directory.accounts_of(&domain.name).count(),
         aliases: directory.aliases().filter(|alias| alias.address.domain() == &domain.name).count(),
         groups: directory.groups().filter(|group| group.address.domain() == &domain.name).count(),

@@ -15,6 +15,8 @@ pub enum ErrorKind {
     Exists,
     /// Something hangs on it; `force` would take that along.
     InUse,
+    /// The disk has less free space than is kept in reserve.
+    DiskFull,
     /// A limit that an administrator has set is reached.
     Full,
     /// Who asks may not.
@@ -38,6 +40,17 @@ pub struct AdminError {
 impl AdminError {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: None }
+    }
+
+    /// The same, with the reserve named when that is what is short.
+    pub(crate) fn with_reserve(self, mebibytes: u64) -> Self {
+        if self.kind != ErrorKind::DiskFull {
+            return self;
+        }
+        let message = format!(
+            "less free space than the reserve of {mebibytes} MiB ([storage] free_space_reserve_mib): nothing is stored"
+        );
+        Self::new(self.kind, message).hint("make room on the disk of the data folder, or lower the reserve and restart")
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -67,6 +80,8 @@ impl From<StorageError> for AdminError {
             ErrorKind::Exists
         } else if matches!(error, StorageError::NoSuchObject(_) | StorageError::NoSuchAccount) {
             ErrorKind::NotFound
+        } else if matches!(error, StorageError::DiskFull) {
+            ErrorKind::DiskFull
         } else if error.is_temporary() {
             ErrorKind::Unavailable
         } else {
@@ -74,6 +89,11 @@ impl From<StorageError> for AdminError {
         };
         Self::new(kind, error.to_string())
     }
+}
+
+/// A number with its noun.
+pub(crate) fn number<N: std::fmt::Display + PartialEq + From<u8>>(count: N, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == N::from(1) { one } else { more })
 }
 
 /// From this similarity on a name is suggested.

@@ -72,6 +72,17 @@ pub async fn execute(
     if let Permission::Denied(denial) = may(&store.directory(), actor, &request) {
         return Err(AdminError::new(ErrorKind::Denied, denial.to_string()));
     }
+    let response = carried_out(store, settings, actor, request).await;
+    let response = response.map_err(|error| error.with_reserve(settings.free_space_reserve_mib))?;
+    scope::scoped(&store.directory(), actor, response)
+}
+
+async fn carried_out(
+    store: &Store,
+    settings: &Settings,
+    actor: &Actor,
+    request: Request,
+) -> Result<Response, AdminError> {
     let response = match request {
         Request::Domain(request) => {
             let _edit = settings.edits.hold().await;
@@ -107,10 +118,11 @@ pub async fn execute(
         Request::Event(request) => event::execute(store, request).await?,
         Request::Trace(request) => trace::execute(store, *request).await?,
         Request::Explain { from, to, account, octets } => {
-            Response::Explanation(Box::new(explain::explain(store, &from, &to, account.as_ref(), octets)?))
+            let told = explain::explain(store, settings, &from, &to, account.as_ref(), octets).await?;
+            Response::Explanation(Box::new(told))
         }
     };
-    scope::scoped(&store.directory(), actor, response)
+    Ok(response)
 }
 
 #[cfg(test)]

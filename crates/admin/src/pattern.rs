@@ -1,14 +1,13 @@
 //! Pattern aliases of a domain: an ordered list, tried one after the other.
 
-use mail::{Address, Domain, ReversePath};
+use mail::{Address, Domain, ForwardPath, ReversePath};
 use routing::objects::{DomainObject, Object, PatternAlias, Target};
-use routing::{check_domain, check_pattern, matching_pattern};
+use routing::{Asking, check_domain, check_pattern, matching_pattern, resolve};
 use storage::Store;
 use storage::objects::PutMode;
 
 use crate::domain::find;
 use crate::error::AdminError;
-use crate::explain::explain;
 use crate::limits::NOTE_OCTETS_MAX;
 use crate::request::PatternRequest;
 use crate::response::{PatternTest, Response};
@@ -78,7 +77,8 @@ fn test(
         domain.patterns = vec![alias];
     }
     let found = matching_pattern(&domain, &address);
-    let explanation = explain(store, &ReversePath::Null, &address, None, None)?.text;
+    let asking = Asking { reverse_path: ReversePath::Null, account: None, now: store.now(), octets: None, own: false };
+    let explanation = resolve(&store.directory(), &ForwardPath::Address(address.clone()), &asking).to_string();
     let text = |target: Result<Target, String>| match target {
         Ok(Target::AllUsers) => ":all:".to_owned(),
         Ok(target) => String::from(target),

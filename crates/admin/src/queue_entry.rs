@@ -20,9 +20,11 @@ pub(crate) async fn execute(store: &Store, request: QueueRequest) -> Result<Resp
             Some(row) => Ok(Response::QueueEntry(Box::new(QueueEntryView::from(&row)))),
             None => Err(missing(id)),
         },
-        QueueRequest::Hold(which) => edit(store, which, "held", queue::hold).await,
-        QueueRequest::Resume(which) => edit(store, which, "resumed", queue::resume).await,
-        QueueRequest::Retry(which) => edit(store, which, "to be tried again now", queue::retry_now).await,
+        QueueRequest::Hold(which) => edit(store, which, "held", |row| !row.held, queue::hold).await,
+        QueueRequest::Resume(which) => edit(store, which, "resumed", |row| row.held, queue::resume).await,
+        QueueRequest::Retry(which) => {
+            edit(store, which, "to be tried again now", |row| !row.held, queue::retry_now).await
+        }
         QueueRequest::Remove(which) => {
             let now = store.now();
             let ids = select(store, which).await?;
@@ -35,25 +37,27 @@ pub(crate) async fn execute(store: &Store, request: QueueRequest) -> Result<Resp
     }
 }
 
+/// Changes those of a selection that the change concerns, and counts them.
 async fn edit(
     store: &Store,
     which: QueueSelection,
     done: &str,
+    concerns: fn(&QueueRow) -> bool,
     change: fn(&mut QueueRow),
 ) -> Result<Response, AdminError> {
     let ids = select(store, which).await?;
-    for id in &ids {
-        let id = *id;
+    let mut changed = 0_usize;
+    for id in ids {
         // Holding and resuming take no room, and holding may be what a full disk asks for.
         let edited = store.transact_with(Durability::Freeing, move |tx| {
             // It may have been delivered in between: then there is nothing to do.
-            let Some(mut row) = tx.queue_entry(id)? else { return Ok(()) };
+            let Some(mut row) = tx.queue_entry(id)?.filter(concerns) else { return Ok(false) };
             change(&mut row);
-            tx.update_queue_entry(&row).map(|_| ())
+            tx.update_queue_entry(&row).map(|_| true)
         });
-        edited.await?;
+        changed = changed.saturating_add(usize::from(edited.await?.value));
     }
-    Ok(Response::Done(counted(ids.len(), done)))
+    Ok(Response::Done(counted(changed, done)))
 }
 
 /// The numbers of a selection; one that is named must be there.
@@ -88,6 +92,15 @@ fn counted(number: usize, done: &str) -> String {
     format!("{number} queue {} {done}", if number == 1 { "entry" } else { "entries" })
 }
 
+/// What was said last to a recipient, first of all to one who still waits: such a refusal is in the recipients alone.
+fn refusal(row: &QueueRow) -> Option<String> {
+    let refused = |waiting: bool| {
+        let mut some = row.recipients.iter().rev().filter(|one| (one.state == RecipientState::Waiting) == waiting);
+        some.find_map(|one| one.last_reply.as_ref().filter(|reply| !reply.is_positive()))
+    };
+    refused(true).or_else(|| refused(false)).map(ToString::to_string)
+}
+
 const PAGE: usize = 500;
 
 impl From<&QueueRow> for QueueEntryView {
@@ -111,7 +124,7 @@ impl From<&QueueRow> for QueueEntryView {
             accepted_at: row.accepted_at,
             attempts: row.attempts,
             next_attempt: row.next_attempt,
-            last_error: row.last_error.clone(),
+            last_error: row.last_error.clone().or_else(|| refusal(row)),
             held: row.held,
         }
     }

@@ -1,7 +1,7 @@
 //! What is answered.
 
 use auth::Password;
-use mail::{AccountId, Address, Domain, QueueId, Timestamp};
+use mail::{AccountId, Address, Domain, QueueId, Reply, Timestamp};
 use routing::Resolution;
 use routing::objects::{
     AccountKind, AccountObject, AddressRules, AfterFetch, AliasObject, DomainObject, ExternalFolder, ExternalProtocol,
@@ -109,6 +109,9 @@ pub struct DomainView {
     /// The domain.
     #[serde(flatten)]
     pub domain: DomainObject,
+    /// What has the address `postmaster@` itself, and so gets its mail whomever the domain names.
+    #[serde(default)]
+    pub postmaster_object: Option<String>,
     /// Accounts in it.
     pub accounts: usize,
     /// Aliases in it.
@@ -423,6 +426,9 @@ pub struct Explanation {
     pub text: String,
     /// What each responder on the way would do, and why.
     pub responders: Vec<String>,
+    /// The reply to a sender whose message is refused.
+    #[serde(default)]
+    pub reply: Option<Reply>,
 }
 
 /// A responder, and how it stands now.

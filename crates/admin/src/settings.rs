@@ -21,6 +21,8 @@ pub struct Settings {
     pub connection: ConnectionSettings,
     /// For letters (M2, M4).
     pub delivery: DeliverySettings,
+    /// Free space on the disk below which nothing is stored; for messages.
+    pub free_space_reserve_mib: u64,
     /// So many days before an account is deleted, administrators are told.
     pub deletion_notice_days: u32,
     /// Checks old passwords under the guard against guessing. `None`: there is no server, and nobody who guesses.
@@ -96,6 +98,7 @@ impl Default for Settings {
             places: Places::default(),
             connection: ConnectionSettings::default(),
             delivery: DeliverySettings { hostname: localhost(), message_octets_max: 50 * 1024 * 1024 },
+            free_space_reserve_mib: 256,
             deletion_notice_days: 7,
             authenticator: None,
             edits: EditLock::default(),

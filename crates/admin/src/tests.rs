@@ -3,7 +3,7 @@ use std::sync::Arc;
 use auth::{PasswordParams, PasswordRules};
 use mail::{Address, Domain, Timestamp};
 use routing::objects::{ResponderKind, Role, Target};
-use storage::rows::MemberState;
+use storage::rows::{MemberState, RecipientState};
 use storage::{MemoryEngine, SilentDoorbell};
 use world::simulated::SimulatedWorld;
 
@@ -235,7 +235,7 @@ async fn nothing_is_removed_from_under_what_hangs_on_it() {
 
     let remove = |force| Request::Domain(DomainRequest::Remove { name: name("example.org"), force });
     let refused = ask(&store, remove(false)).await.unwrap_err();
-    assert_eq!(refused.message, "the domain example.org still has 1 accounts, 1 aliases, 0 responders");
+    assert_eq!(refused.message, "the domain example.org still has 1 account, 1 alias, 0 responders");
     ask(&store, remove(true)).await.unwrap();
     let directory = store.directory();
     assert_eq!((directory.domains().count(), directory.accounts().count(), directory.aliases().count()), (0, 0, 0));
@@ -350,13 +350,49 @@ async fn the_queue_is_held_resumed_and_emptied() {
     assert_eq!(ask(&store, hold).await, Ok(Response::Done("1 queue entry held".into())));
     assert_eq!(entries(ask(&store, list()).await).iter().filter(|entry| entry.held).count(), 1);
     let resume = Request::Queue(QueueRequest::Resume(QueueSelection::Destination(name("remote.example"))));
-    ask(&store, resume).await.unwrap();
-    assert!(entries(ask(&store, list()).await).iter().all(|entry| !entry.held));
+    let before = entries(ask(&store, list()).await);
+    assert_eq!(ask(&store, resume).await, Ok(Response::Done("1 queue entry resumed".into())));
+    let after = entries(ask(&store, list()).await);
+    assert!(after.iter().all(|entry| !entry.held));
+    assert_eq!(after[1..], before[1..], "those that were not held keep their schedule");
+    let resume = Request::Queue(QueueRequest::Resume(QueueSelection::All));
+    assert_eq!(ask(&store, resume).await, Ok(Response::Done("0 queue entries resumed".into())));
+    assert_eq!(entries(ask(&store, list()).await), after);
     let missing = Request::Queue(QueueRequest::Retry(QueueSelection::Entries(vec![mail::QueueId(99)])));
     assert_eq!(ask(&store, missing).await.unwrap_err().kind, ErrorKind::NotFound);
     let all = Request::Queue(QueueRequest::Remove(QueueSelection::All));
     assert_eq!(ask(&store, all).await, Ok(Response::Done("3 queue entries removed; nobody is told".into())));
     assert!(entries(ask(&store, list()).await).is_empty());
+}
+
+#[tokio::test]
+async fn the_last_refusal_of_a_recipient_is_the_last_error_of_its_entry() {
+    let store = stage().await;
+    let id = enqueue(&store, 1).await[0];
+    let recipient = |state, last_reply| storage::rows::QueueRecipient {
+        address: address("x@remote.example"),
+        notify: mail::DsnNotify { said: true, success: false, failure: true, delay: false },
+        original: None,
+        state,
+        last_reply: Some(last_reply),
+    };
+    let reply = |code, enhanced| mail::Reply::fixed(code, enhanced, "so it is");
+    let recipients = vec![
+        recipient(RecipientState::Waiting, reply(450, mail::EnhancedCode(4, 2, 0))),
+        recipient(RecipientState::Failed, reply(550, mail::EnhancedCode(5, 1, 1))),
+        recipient(RecipientState::Delivered, reply(250, mail::EnhancedCode(2, 0, 0))),
+    ];
+    let mut row = store.queue_entry(id).await.unwrap().unwrap();
+    row.recipients = recipients;
+    let mut of_all = row.clone();
+    of_all.last_error = Some("connection refused".into());
+    for (row, expected) in [(row, "450 4.2.0 so it is"), (of_all, "connection refused")] {
+        store.transact(move |tx| tx.update_queue_entry(&row).map(|_| ())).await.unwrap();
+        let Ok(Response::QueueEntry(one)) = ask(&store, Request::Queue(QueueRequest::Show { id })).await else {
+            panic!()
+        };
+        assert_eq!(one.last_error.as_deref(), Some(expected));
+    }
 }
 
 async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
@@ -383,7 +419,7 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             recipients: vec![],
             accepted_at: now,
             attempts: 0,
-            next_attempt: now,
+            next_attempt: now.plus(std::time::Duration::from_secs(600)),
             last_error: None,
             delay_notified: false,
             held: false,
@@ -425,6 +461,105 @@ async fn explain_tells_the_way_and_the_verdict() {
         panic!()
     };
     assert!(told.responders[0].contains("answers customer@elsewhere.example"), "{:?}", told.responders);
+}
+
+async fn explained(store: &Store, from: &str, to: &str, login: Option<&str>, octets: Option<u64>) -> Explanation {
+    let from = mail::ReversePath::parse(&format!("<{from}>")).unwrap();
+    let request = Request::Explain { from, to: address(to), account: login.map(address), octets };
+    match ask(store, request).await {
+        Ok(Response::Explanation(told)) => *told,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn explain_tells_what_a_sender_hears_with_and_without_login() {
+    let store = stage().await;
+    let (alice, bob, far) = ("alice@example.org", "bob@example.org", "x@elsewhere.example");
+    let large = settings().delivery.message_octets_max;
+    for (from, to, login, octets, code, verdict) in [
+        (alice, far, None, None, Some(550), "refused: 550 5.7.1 Relaying denied"),
+        (alice, far, Some(alice), None, None, "accepted: relayed to x@elsewhere.example"),
+        (bob, far, Some(alice), None, Some(550), "refused: 550 5.7.1 You may not send as bob@example.org"),
+        (bob, alice, Some(alice), None, Some(550), "refused: 550 5.7.1 You may not send as bob@example.org"),
+        (far, alice, None, Some(large), None, "accepted"),
+        (far, alice, None, Some(large + 1), Some(552), "refused: 552 5.3.4 "),
+        (far, "nobody@example.org", None, None, Some(550), "refused, "),
+    ] {
+        let told = explained(&store, from, to, login, octets).await;
+        let last = told.text.lines().last().unwrap();
+        assert!(last.starts_with(verdict), "{from} {to} {login:?}: {}", told.text);
+        assert_eq!(told.reply.map(|reply| reply.code), code, "{from} {to} {login:?}");
+    }
+}
+
+#[tokio::test]
+async fn explain_tells_what_a_list_does_with_a_post() {
+    let store = stage().await;
+    let garden = || address("garden@example.org");
+    let content = |content| Request::List(Box::new(ListRequest::Set { address: garden(), content: Box::new(content) }));
+    let owners = ListContent { owners: Some(vec![address("alice@example.org")]), ..ListContent::default() };
+    let add = ListRequest::Add { address: garden(), content: Box::new(owners) };
+    ask(&store, Request::List(Box::new(add))).await.unwrap();
+    let member = NewMember { address: address("zoe@far.example"), name: String::new(), language: None };
+    ask(&store, Request::List(Box::new(ListRequest::MemberAdd { list: garden(), member }))).await.unwrap();
+    let (zoe, far, alice) = ("zoe@far.example", "x@elsewhere.example", "alice@example.org");
+    let policy = |non_members| ListContent { non_members: Some(non_members), ..ListContent::default() };
+    let hold = || policy(routing::objects::NonMembers::Hold);
+    let moderated = ListContent { moderated: Some(true), ..hold() };
+    for (set, from, login, fate) in [
+        (hold(), far, None, "waits for a moderator: the sender is not a member"),
+        (hold(), zoe, None, "sent to the members"),
+        (policy(routing::objects::NonMembers::Refuse), far, None, "refused with a letter: the sender is not a member"),
+        (policy(routing::objects::NonMembers::Accept), far, None, "sent to the members"),
+        (moderated, zoe, None, "waits for a moderator: the list is moderated"),
+        (hold(), alice, Some(alice), "sends it to its members: an owner or a moderator writes"),
+    ] {
+        ask(&store, content(set)).await.unwrap();
+        let told = explained(&store, from, "garden@example.org", login, None).await;
+        assert!(told.text.ends_with(&format!("list garden@example.org: {fate}\n")), "{from}: {}", told.text);
+    }
+}
+
+#[tokio::test]
+async fn too_little_space_names_the_reserve() {
+    let sim = SimulatedWorld::new(Timestamp(1_700_000_000_000), 1);
+    let engine = Arc::new(MemoryEngine::new(Arc::new(SilentDoorbell)));
+    let store = Store::open(engine.clone(), sim.world()).await.unwrap();
+    engine.fail_after(0, storage::StorageError::DiskFull);
+    let settings = Settings { free_space_reserve_mib: 77, ..settings() };
+    let error = ask_as(&store, &settings, &Actor::System, add_domain("example.org")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::DiskFull);
+    assert!(error.message.contains("the reserve of 77 MiB ([storage] free_space_reserve_mib)"), "{error}");
+    assert!(error.hint.unwrap().contains("make room"));
+}
+
+#[tokio::test]
+async fn a_postmaster_must_exist_and_an_object_goes_before_it() {
+    let store = stage().await;
+    let set = |postmaster: &str, catch_all: Edit<Address>| {
+        Request::Domain(DomainRequest::Set {
+            name: name("example.org"),
+            catch_all,
+            postmaster: Edit::Set(address(postmaster)),
+            subaddress_separators: None,
+            enabled: None,
+            content: Box::default(),
+        })
+    };
+    let view = |answer| match answer {
+        Ok(Response::Domain(view)) => view,
+        other => panic!("{other:?}"),
+    };
+    assert!(said(ask(&store, set("ghost@example.org", Edit::Keep)).await).contains("ghost@example.org can't be used"));
+    let bob = || Edit::Set(address("bob@example.org"));
+    assert_eq!(view(ask(&store, set("alice@example.org", bob())).await).postmaster_object, None);
+    // Every address leads to the catch-all now; this one is still nobody's.
+    assert!(said(ask(&store, set("ghost@example.org", Edit::Keep)).await).contains("nothing has this address"));
+    ask(&store, add_account("postmaster@example.org")).await.unwrap();
+    assert!(said(ask(&store, set("ghost@example.org", Edit::Keep)).await).contains("nothing has this address"));
+    let object = view(ask(&store, set("bob@example.org", Edit::Keep)).await).postmaster_object;
+    assert_eq!(object.as_deref(), Some("account postmaster@example.org"));
 }
 
 fn set_responder(id: u64, content: ResponderContent) -> Request {

@@ -7,18 +7,18 @@ pub(crate) struct Report {
     colours: bool,
     steps: u32,
     good: u32,
-    bad: u32,
+    failed: Vec<String>,
 }
 
 impl Report {
     pub(crate) fn new(colours: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none() && std::io::stdout().is_terminal();
-        Self { colours: colours && wanted, steps: 0, good: 0, bad: 0 }
+        Self { colours: colours && wanted, steps: 0, good: 0, failed: Vec::new() }
     }
 
     /// Whether nothing went wrong.
     pub(crate) fn is_good(&self) -> bool {
-        self.bad == 0 && self.good > 0
+        self.failed.is_empty() && self.good > 0
     }
 
     /// A text in a colour, where there are colours.
@@ -50,20 +50,23 @@ impl Report {
             self.good += 1;
             println!("    {} {text}", self.colour("32", "✓"));
         } else {
-            self.bad += 1;
+            self.failed.push(format!("step {}: {text}", self.steps));
             println!("    {} {}", self.colour("1;31", "✗"), self.colour("31", text));
         }
     }
 
-    /// The counts.
+    /// The counts, and what did not hold.
     pub(crate) fn summary(&self) {
+        let bad = self.failed.len();
         let text = format!(
-            "{} checks in {} steps: {} as they should be, {} not",
-            self.good + self.bad,
+            "{} checks in {} steps: {} as they should be, {bad} not",
+            self.good as usize + bad,
             self.steps,
             self.good,
-            self.bad
         );
-        println!("\n{}", self.colour(if self.bad == 0 { "1;32" } else { "1;31" }, &text));
+        println!("\n{}", self.colour(if bad == 0 { "1;32" } else { "1;31" }, &text));
+        for failed in &self.failed {
+            println!("    {} {}", self.colour("1;31", "✗"), self.colour("31", failed));
+        }
     }
 }

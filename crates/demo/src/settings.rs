@@ -3,8 +3,17 @@
 use crate::report::Report;
 use crate::stage::{DOMAIN, PASSWORD, PEOPLE, Stage};
 
-/// Prints the settings, the web address last.
+/// Prints the settings, the web address last. When something is not as it should be, only where to look.
 pub(crate) fn print(stage: &Stage, report: &Report) {
+    let health = format!("    Health page: http://127.0.0.1:{}/health/ready", stage.port(8080));
+    if !report.is_good() {
+        let text =
+            "Not everything is as it should be, see above. The server goes on, to be looked at (Ctrl-C ends it):";
+        println!("\n{}", report.colour("1;31", text));
+        println!("    Data and log: {}", stage.folder().display());
+        println!("{}", report.colour("1", &health));
+        return;
+    }
     let logins: Vec<String> = PEOPLE.iter().map(|(login, _)| format!("{login}@{DOMAIN}")).collect();
     println!("\n{}", report.colour("1;36", "The server goes on serving. To try it with Thunderbird (Ctrl-C ends it):"));
     println!(
@@ -34,5 +43,5 @@ pub(crate) fn print(stage: &Stage, report: &Report) {
         stage.port(25),
         stage.port(8080),
     );
-    println!("{}", report.colour("1", &format!("    http://127.0.0.1:{}/health/ready", stage.port(8080))));
+    println!("{}", report.colour("1", &health));
 }

@@ -65,9 +65,21 @@ pub enum AddressFlaw {
     /// Nothing, or empty quotes, before the `@`.
     #[error("the address has nothing before the @")]
     NoLocalPart,
-    /// A character that needs quotes or is not allowed at all.
-    #[error("the address has a character that is not allowed before the @")]
+    /// A quoted text before the `@` that is none.
+    #[error("the quoted text before the @ is not closed, or has a control character")]
     BadLocalPart,
+    /// A character that needs quotes or is not allowed at all.
+    #[error("the character {0:?} is not allowed before the @")]
+    Character(char),
+    /// A dot behind a dot.
+    #[error("there are two dots in a row before the @")]
+    TwoDots,
+    /// A dot at the beginning or at the end of the local part.
+    #[error("the part before the @ begins or ends with a dot")]
+    OuterDot,
+    /// A second `@` outside quotes.
+    #[error("there are two @ in the address")]
+    TwoAts,
     /// Local part over 64 octets, address over 254 (RFC 5321 §4.5.3.1.1, §4.5.3.1.3).
     #[error("the address is too long")]
     TooLong,
@@ -90,8 +102,11 @@ impl Address {
                 if local.0.is_empty() {
                     return Err(AddressFlaw::NoLocalPart);
                 }
-                if !local.is_dot_string() {
-                    return Err(AddressFlaw::BadLocalPart);
+                if let Some(flaw) = dot_string_flaw(&local.0) {
+                    return Err(flaw);
+                }
+                if rest.contains('@') {
+                    return Err(AddressFlaw::TwoAts);
                 }
                 (local, rest)
             }
@@ -114,8 +129,8 @@ impl Address {
     /// # Errors
     /// When the local part is empty, too long, or has a control character.
     pub fn new(local: &str, domain: Domain) -> Result<Self, AddressFlaw> {
-        if local.chars().any(char::is_control) {
-            return Err(AddressFlaw::BadLocalPart);
+        if let Some(control) = local.chars().find(|c| c.is_control()) {
+            return Err(AddressFlaw::Character(control));
         }
         Self::from_parts(LocalPart(local.to_owned()), domain)
     }
@@ -170,6 +185,17 @@ fn quoted_local(text: &str) -> Result<(LocalPart, &str), AddressFlaw> {
         }
     }
     Err(AddressFlaw::BadLocalPart)
+}
+
+/// What keeps a text from being a `Dot-string` of RFC 5321 §4.1.2; it is not empty.
+fn dot_string_flaw(text: &str) -> Option<AddressFlaw> {
+    if let Some(wrong) = text.chars().find(|c| *c != '.' && !is_atext(*c)) {
+        return Some(AddressFlaw::Character(wrong));
+    }
+    if text.contains("..") {
+        return Some(AddressFlaw::TwoDots);
+    }
+    (text.starts_with('.') || text.ends_with('.')).then_some(AddressFlaw::OuterDot)
 }
 
 /// `atext` of RFC 5322 §3.2.3, with UTF-8 as RFC 6531 §3.3 adds it.
@@ -255,6 +281,24 @@ mod tests {
         let b = Address::parse("JOSÉ@example.ORG").unwrap();
         assert!(a.same_mailbox(&b));
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, expected) in [
+            ("a b@c.example", "the character ' ' is not allowed before the @"),
+            ("a,b@c.example", "the character ',' is not allowed before the @"),
+            ("a..b@c.example", "there are two dots in a row before the @"),
+            (".a@c.example", "the part before the @ begins or ends with a dot"),
+            ("a@b@c.example", "there are two @ in the address"),
+            ("a@c..example", "there are two dots in a row in the domain"),
+            ("a@c d.example", "the character ' ' is not allowed in the domain"),
+            ("a@.example", "the domain begins with a dot"),
+            ("a@-c.example", "a part of the domain begins or ends with a hyphen"),
+            ("\"a@c.example", "the quoted text before the @ is not closed, or has a control character"),
+        ] {
+            assert_eq!(Address::parse(text).unwrap_err().to_string(), expected, "{text}");
+        }
     }
 
     #[test]

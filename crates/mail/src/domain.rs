@@ -24,6 +24,18 @@ pub enum DomainFlaw {
     /// A character or a place of one that no domain has.
     #[error("the domain has a character that is not allowed there")]
     BadCharacter,
+    /// The first character that no domain has.
+    #[error("the character {0:?} is not allowed in the domain")]
+    Character(char),
+    /// A dot behind a dot.
+    #[error("there are two dots in a row in the domain")]
+    TwoDots,
+    /// A dot at the beginning.
+    #[error("the domain begins with a dot")]
+    OuterDot,
+    /// A hyphen at an end of a label.
+    #[error("a part of the domain begins or ends with a hyphen")]
+    OuterHyphen,
     /// Brackets around something that is no IP address.
     #[error("the address literal is no IP address")]
     BadLiteral,
@@ -58,9 +70,15 @@ impl Domain {
             if label.len() > 63 {
                 return Err(DomainFlaw::TooLong);
             }
-            let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-            if label.is_empty() || !label.bytes().all(good) || label.starts_with('-') || label.ends_with('-') {
-                return Err(DomainFlaw::BadCharacter);
+            let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            if let Some(wrong) = label.chars().find(|c| !good(*c)) {
+                return Err(DomainFlaw::Character(wrong));
+            }
+            if label.is_empty() {
+                return Err(if ascii.contains("..") { DomainFlaw::TwoDots } else { DomainFlaw::OuterDot });
+            }
+            if label.starts_with('-') || label.ends_with('-') {
+                return Err(DomainFlaw::OuterHyphen);
             }
         }
         Ok(Self(ascii))

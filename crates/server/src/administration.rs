@@ -34,6 +34,7 @@ pub(crate) fn settings(config: &Config, authenticator: Option<Arc<dyn Authentica
             webmail: accounts.webmail_url.clone(),
         },
         delivery: delivery(config),
+        free_space_reserve_mib: config.storage.free_space_reserve_mib,
         deletion_notice_days: accounts.deletion_notice_days,
         authenticator,
         externals_per_account_max: usize::try_from(config.fetch.accounts_per_person_max).unwrap_or(usize::MAX),

@@ -23,13 +23,23 @@ impl Report {
 
     /// One line for people.
     pub(crate) fn summary(&self) -> String {
-        let counts: Vec<String> = self.counts.iter().map(|(name, number)| format!("{number} {name}")).collect();
+        let counts: Vec<String> = self.counts.iter().map(|(name, number)| counted(*number, name)).collect();
         let verdict = match self.problems.len() {
             0 => "sound".to_owned(),
             1 => "1 problem".to_owned(),
             many => format!("{many} problems"),
         };
         format!("{verdict}: {}", counts.join(", "))
+    }
+}
+
+/// A number with its noun, which stands here in the plural.
+fn counted(number: u64, name: &str) -> String {
+    match (number, name.strip_suffix("ies"), name.strip_suffix("xes")) {
+        (1, Some(stem), _) => format!("1 {stem}y"),
+        (1, None, Some(stem)) => format!("1 {stem}x"),
+        (1, None, None) => format!("1 {}", name.strip_suffix('s').unwrap_or(name)),
+        _ => format!("{number} {name}"),
     }
 }
 
@@ -108,3 +118,16 @@ impl Scan for Reread {
 
 /// Damage can be everywhere; a person reads the first ones.
 const PROBLEMS_TOLD_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_told_in_the_singular() {
+        let names = ["accounts", "mailboxes", "messages", "contents", "queue entries", "events", "parked events"];
+        let told = |number| names.map(|name| counted(number, name)).join(", ");
+        assert_eq!(told(1), "1 account, 1 mailbox, 1 message, 1 content, 1 queue entry, 1 event, 1 parked event");
+        assert!(told(0).starts_with("0 accounts, 0 mailboxes") && told(2).contains("2 queue entries"));
+    }
+}

@@ -64,6 +64,11 @@ pub(crate) async fn call(data_dir: &Path, call: &Call) -> Result<Option<Answer>,
     }
 }
 
+/// Whether a running server has the socket open. One that may not be opened, or whose server is gone, is not answered.
+pub(crate) fn is_answered(data_dir: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(path(data_dir)).is_ok()
+}
+
 /// The listening socket. The file goes when it is dropped.
 pub(crate) struct AdminSocket {
     listener: UnixListener,

@@ -131,13 +131,19 @@ async fn engine(config: &Config) -> Result<(Arc<RocksEngine>, Bus, World), Failu
 
 fn failure(config: &Config, error: &StorageError) -> Failure {
     let path = folder(&config.data_dir);
+    if matches!(error, StorageError::DiskFull) {
+        let reserve = config.storage.free_space_reserve_mib;
+        let failure = Failure::new(format!(
+            "{}: less free space than the reserve of {reserve} MiB ([storage] free_space_reserve_mib)",
+            path.display()
+        ));
+        return failure.hint("make room on the disk, or lower `free_space_reserve_mib`");
+    }
     let failure = Failure::new(format!("{}: {error}", path.display()));
     let hint = if matches!(error, StorageError::Locked) {
         "a server has it open; stop that first"
     } else if matches!(error, StorageError::Newer { .. }) {
         "run the version of Relais that wrote it, or a later one"
-    } else if matches!(error, StorageError::DiskFull) {
-        "make room on the disk, or lower `free_space_reserve_mib`"
     } else if matches!(error, StorageError::Corrupt(_)) {
         "`relais check` tells more; restore a backup if it does not help"
     } else if error.to_string().contains("Permission denied") {

@@ -305,11 +305,29 @@ fn objects_are_edited_in_the_store_and_through_a_running_server() {
     let err = stage.bad(&["check"]);
     assert!(err.contains("in use by another process") && err.contains("stop that first"), "{err}");
     let err = stage.bad(&["serve"]);
-    assert!(err.contains("another program listens there"), "{err}");
+    assert!(err.contains("a server of this configuration runs already"), "{err}");
+    assert_eq!(stage.json(&["health"]), serde_json::json!({ "ready": true }));
     stage.stop();
+    let said = stage.run(&["health", "--json"], "");
+    let told: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, told["ready"].as_bool()), (1, Some(false)), "{told}");
+    assert!(told["reason"].as_str().unwrap().contains("is the server running?"), "{told}");
     assert!(stage.bad(&["health"]).contains("is the server running?"));
     let report = stage.json(&["check", "--deep"]);
     assert_eq!(report["problems"], serde_json::json!([]));
+}
+
+#[test]
+fn too_little_space_names_the_reserve() {
+    let stage = Stage::new();
+    let config = std::fs::read_to_string(stage.config()).unwrap();
+    let config = config.replace("free_space_reserve_mib = 16", "free_space_reserve_mib = 1000000000000");
+    std::fs::write(stage.config(), config).unwrap();
+    let said =
+        stage.run(&["account", "add", "zoe@example.org", "--password-file", "-"], "correct horse battery staple\n");
+    assert_eq!(said.code, 1, "{}", said.out);
+    let expected = "less free space than the reserve of 1000000000000 MiB ([storage] free_space_reserve_mib)";
+    assert!(said.err.contains(expected) && said.err.contains("make room"), "{}", said.err);
 }
 
 #[test]

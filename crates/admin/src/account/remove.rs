@@ -5,7 +5,7 @@ use routing::Directory;
 use routing::objects::{AccountObject, GroupObject, ObjectKey};
 use storage::Store;
 
-use crate::error::{AdminError, ErrorKind};
+use crate::error::{AdminError, ErrorKind, number};
 use crate::references::{self, Removal};
 use crate::response::Response;
 
@@ -22,7 +22,7 @@ pub(super) async fn remove(store: &Store, address: &Address, force: bool) -> Res
     if !force && (messages > 0 || !removal.references.is_empty()) {
         let mut reasons = Vec::new();
         if messages > 0 {
-            reasons.push(format!("it holds {messages} messages"));
+            reasons.push(format!("it holds {}", number(messages, "message", "messages")));
         }
         if !removal.references.is_empty() {
             reasons.push(removal.told());
@@ -36,7 +36,11 @@ pub(super) async fn remove(store: &Store, address: &Address, force: bool) -> Res
     }
     let told = references::told_all(&removal);
     references::remove_part(store, account.id, key(&account), removal).await?;
-    Ok(Response::Done(format!("removed the account {} with {messages} messages{told}", account.address)))
+    Ok(Response::Done(format!(
+        "removed the account {} with {}{told}",
+        account.address,
+        number(messages, "message", "messages")
+    )))
 }
 
 /// What deleting an account of somebody who has left changes elsewhere; what was set up for that at its address goes along.

@@ -29,6 +29,16 @@ impl TryFrom<String> for Target {
             text if text.starts_with(":fail:") => {
                 FailText::parse(text.strip_prefix(":fail:").unwrap_or_default()).map(Self::Fail)
             }
+            // Nothing else with a colon in front is a target: it was meant to be one of those words.
+            text if text.starts_with(':') && text.ends_with(':') && !text.contains('@') => {
+                let words = [":blackhole:", ":fail:", ":all:"];
+                let scored = words.map(|word| (strsim::jaro_winkler(text, word), word));
+                let near = scored.into_iter().filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+                Err(near.map_or_else(
+                    || format!("\"{text}\" is no target; such words are {}", words.join(", ")),
+                    |(_, near)| format!("\"{text}\": did you mean {near}?"),
+                ))
+            }
             address => Address::parse(address).map(Self::Address).map_err(|flaw| format!("\"{address}\": {flaw}")),
         }
     }
@@ -90,5 +100,19 @@ impl AliasObject {
             deputies_when_away: false,
             created_at: Timestamp(0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_word_is_told_the_right_one() {
+        let said = |text: &str| Target::try_from(text.to_owned()).unwrap_err();
+        assert_eq!(said(":blackole:"), "\":blackole:\": did you mean :blackhole:?");
+        assert_eq!(said(":al:"), "\":al:\": did you mean :all:?");
+        assert_eq!(said(":qqq:"), "\":qqq:\" is no target; such words are :blackhole:, :fail:, :all:");
+        assert_eq!(said("a..b@c.example"), "\"a..b@c.example\": there are two dots in a row before the @");
     }
 }

@@ -20,6 +20,14 @@ pub(super) fn ask(config: &Config) -> Result<String, Failure> {
     if head.starts_with("HTTP/1.1 200") { Ok(body.to_owned()) } else { Err(Failure::new(body.trim_end().to_owned())) }
 }
 
+/// What was said, for programs.
+pub(super) fn told(said: &Result<String, Failure>) -> serde_json::Value {
+    match said {
+        Ok(_) => serde_json::json!({ "ready": true }),
+        Err(failure) => serde_json::json!({ "ready": false, "reason": failure.to_string().replace("\n  ", "; ") }),
+    }
+}
+
 /// Every address of this machine is reached by its loopback address.
 fn reachable(at: SocketAddr) -> SocketAddr {
     let ip = match at.ip() {

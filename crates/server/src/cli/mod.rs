@@ -182,9 +182,18 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Health => {
-            let said = health::ask(&config::load(&file)?)?;
-            output::text(&said);
-            return Ok(ExitCode::SUCCESS);
+            let config = config::load(&file)?;
+            return match (health::ask(&config), cli.json) {
+                (Ok(said), false) => {
+                    output::text(&said);
+                    Ok(ExitCode::SUCCESS)
+                }
+                (Err(failure), false) => Err(failure),
+                (said, true) => {
+                    output::json(&health::told(&said));
+                    Ok(if said.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+                }
+            };
         }
         Command::Domain(command) => command.request(),
         Command::Account(command) => command.request()?,

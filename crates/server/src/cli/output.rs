@@ -75,6 +75,7 @@ impl From<AdminError> for Failure {
             admin::ErrorKind::Exists => "exists",
             admin::ErrorKind::InUse => "in-use",
             admin::ErrorKind::Full => "full",
+            admin::ErrorKind::DiskFull => "disk-full",
             admin::ErrorKind::Denied => "denied",
             admin::ErrorKind::Unavailable => "unavailable",
         };
@@ -257,7 +258,8 @@ fn in_words(response: &Response) -> String {
             "the queue is empty",
             all.iter().map(|one| {
                 let next = if one.held { "held".to_owned() } else { moment(one.next_attempt) };
-                let counts = (one.recipients.len().to_string(), one.attempts.to_string());
+                let waiting = one.recipients.iter().filter(|recipient| recipient.state == "waiting").count();
+                let counts = (format!("{waiting} of {}", one.recipients.len()), one.attempts.to_string());
                 let error = one.last_error.clone().unwrap_or_default();
                 let destination = one.destination.to_string();
                 [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
@@ -301,7 +303,11 @@ fn domain(one: &DomainView) -> String {
     field(&mut out, "aliases", one.aliases);
     field(&mut out, "catch-all", one.domain.catch_all.as_ref().map_or_else(nobody, ToString::to_string));
     let administrator = || "an administrator".to_owned();
-    field(&mut out, "postmaster", one.domain.postmaster.as_ref().map_or_else(administrator, ToString::to_string));
+    let postmaster = one.domain.postmaster.as_ref().map_or_else(administrator, ToString::to_string);
+    match &one.postmaster_object {
+        None => field(&mut out, "postmaster", postmaster),
+        Some(object) => field(&mut out, "postmaster", format_args!("the {object}, which goes before {postmaster}")),
+    }
     field(&mut out, "subaddresses by", &one.domain.subaddress_separators);
     field(
         &mut out,
@@ -665,5 +671,29 @@ mod tests {
         let rows = [["é".to_owned(), "x".to_owned()], ["long".to_owned(), String::new()]];
         assert_eq!(table(["A", "B"], "none", rows.into_iter()), "A     B\né     x\nlong\n");
         assert_eq!(table(["A"], "none", std::iter::empty()), "none\n");
+    }
+    #[test]
+    fn the_queue_counts_who_still_waits_and_a_domain_tells_who_reads_postmaster() {
+        let recipient =
+            |state: &str| serde_json::json!({ "address": "x@far.example", "state": state, "last_reply": null });
+        let entry = serde_json::json!({
+            "id": 7, "destination": "far.example", "reverse_path": "<>", "octets": 5,
+            "recipients": [recipient("delivered"), recipient("waiting"), recipient("failed")],
+            "accepted_at": 0, "attempts": 1, "next_attempt": 0, "last_error": "450 4.2.0 full", "held": false,
+        });
+        let entry: QueueEntryView = serde_json::from_value(entry).unwrap();
+        let listed = in_words(&Response::QueueEntries(vec![entry]));
+        assert!(listed.contains("  1 of 3  ") && listed.contains("450 4.2.0 full"), "{listed}");
+        let view = |object: Option<&str>| DomainView {
+            domain: routing::objects::DomainObject::new(mail::Domain::parse("a.example").unwrap()),
+            postmaster_object: object.map(str::to_owned),
+            accounts: 0,
+            aliases: 0,
+            groups: 0,
+            lists: 0,
+        };
+        assert!(domain(&view(None)).contains("postmaster            an administrator\n"));
+        let told = domain(&view(Some("account postmaster@a.example")));
+        assert!(told.contains("the account postmaster@a.example, which goes before an administrator\n"), "{told}");
     }
 }

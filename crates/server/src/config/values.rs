@@ -7,6 +7,8 @@ use mail::Domain;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::flaw::whole_number;
+
 /// An address and port to listen at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -60,7 +62,8 @@ where
     D: Deserializer<'de>,
     N: Deserialize<'de> + PartialOrd + From<u32> + fmt::Display,
 {
-    let number = N::deserialize(deserializer)?;
+    let number =
+        N::deserialize(deserializer).map_err(|error| D::Error::custom(whole_number(&error.to_string(), MIN)))?;
     if number < N::from(MIN) {
         return Err(D::Error::custom(format!("{number} is too small; the least is {MIN}")));
     }

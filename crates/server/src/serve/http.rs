@@ -73,6 +73,7 @@ pub(super) struct State {
     store: Store,
     bus: Bus,
     stop: CancellationToken,
+    reserve_mib: u64,
 }
 
 impl State {
@@ -82,8 +83,9 @@ impl State {
         store: Store,
         bus: Bus,
         stop: CancellationToken,
+        reserve_mib: u64,
     ) -> Self {
-        Self { metrics, engine, store, bus, stop }
+        Self { metrics, engine, store, bus, stop, reserve_mib }
     }
 
     /// Why no mail is taken, or nothing.
@@ -93,11 +95,19 @@ impl State {
         }
         match self.engine.health() {
             Health::Ready => None,
-            Health::DiskFull { free_octets } => Some(format!("disk full: {free_octets} octets free")),
+            Health::DiskFull { free_octets } => Some(too_little_space(free_octets, self.reserve_mib)),
             Health::Failed(reason) => Some(format!("the store can't be written: {reason}")),
             Health::Closed => Some("the store is closed".to_owned()),
         }
     }
+}
+
+fn too_little_space(free_octets: u64, reserve_mib: u64) -> String {
+    let free = free_octets >> 20;
+    format!(
+        "less free space ({free} MiB) than the reserve of {reserve_mib} MiB ([storage] free_space_reserve_mib): make room \
+         on the disk of the data folder, or lower the reserve and restart"
+    )
 }
 
 /// Serves health and metrics until told to stop, so many connections at a time.

@@ -30,7 +30,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Failure, no_runtime};
 use crate::config::{self, Config};
-use crate::socket::AdminSocket;
+use crate::socket::{self, AdminSocket};
 use crate::{administration, descriptors, privileges, store};
 
 use host::MailHost;
@@ -57,6 +57,13 @@ pub(crate) fn serve(config: Config, source: Option<PathBuf>) -> Result<(), Failu
     descriptors::fit(&mut config, files);
     // A certificate and a password that only root may read are read before root is given up.
     let secrets = Secrets { identity: tls::given(&config)?, login: settings::smart_host_login(&config)? };
+    if socket::is_answered(&config.data_dir) {
+        let failure = Failure::new(format!(
+            "a server of this configuration runs already: {} is in use",
+            config.data_dir.display()
+        ));
+        return Err(failure.hint("stop that first; `relais health` asks whether it takes mail"));
+    }
     let listening = Listening::open(&config.listeners)?;
     privileges::become_owner(&config)?;
     if privileges::is_root() {
@@ -102,9 +109,9 @@ async fn serve_on(
 
     let identity = match secrets.identity {
         Some(identity) => identity,
-        None => tls::self_signed(&config)?,
+        None => tls::self_signed(&config, world.clock.now())?,
     };
-    let reloadable = Reloadable::new(&config, files, identity.server_config()?);
+    let reloadable = Reloadable::new(&config, files, identity.server_config()?, world.clone());
     let delivery = Delivery::new(store.clone(), administration::delivery(&config));
     let delivery = if config.trace.keep_days == 0 { delivery.without_traces() } else { delivery };
     let logins = settings::auth(&config.security);
@@ -152,8 +159,14 @@ async fn serve_on(
         }
     }
     for listener in listening.http {
-        let state =
-            http::State::new(metrics.clone(), engine.clone(), store.clone(), bus.clone(), tasks.listeners_stop());
+        let state = http::State::new(
+            metrics.clone(),
+            engine.clone(),
+            store.clone(),
+            bus.clone(),
+            tasks.listeners_stop(),
+            config.storage.free_space_reserve_mib,
+        );
         tasks.listener("http", http::serve(listener.into_tokio()?, state, descriptors::of_http(files)));
     }
 

@@ -12,6 +12,8 @@ use crate::cli::Failure;
 use crate::config::{self, Config};
 use crate::descriptors;
 
+use world::World;
+
 use super::{settings, tls};
 
 pub(super) struct Reloadable {
@@ -19,6 +21,7 @@ pub(super) struct Reloadable {
     config: Mutex<Config>,
     /// Open files that the system grants.
     files: u64,
+    world: World,
     /// How far the responder may lag behind.
     pub(super) backlog_max: Arc<AtomicUsize>,
     pub(super) smtp_limits: Live<smtp_in::Limits>,
@@ -29,11 +32,12 @@ pub(super) struct Reloadable {
 }
 
 impl Reloadable {
-    pub(super) fn new(config: &Config, files: u64, server_config: ServerConfig) -> Self {
+    pub(super) fn new(config: &Config, files: u64, server_config: ServerConfig, world: World) -> Self {
         let server_config = Arc::new(server_config);
         Self {
             config: Mutex::new(config.clone()),
             files,
+            world,
             backlog_max: Arc::new(AtomicUsize::new(settings::backlog_max(&config.limits))),
             smtp_limits: Live::new(settings::smtp_limits(&config.limits)),
             smtp_tls: Live::shared(server_config.clone()),
@@ -61,7 +65,7 @@ impl Reloadable {
         let mut current = self.config.lock();
         let identity = match tls::given(&new)? {
             Some(identity) => identity,
-            None => tls::self_signed(&current)?,
+            None => tls::self_signed(&current, self.world.clock.now())?,
         };
         let server_config = Arc::new(identity.server_config()?);
         self.smtp_tls.set(server_config.clone());

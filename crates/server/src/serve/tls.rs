@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
+use mail::Timestamp;
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -56,12 +58,12 @@ pub(super) fn given(config: &Config) -> Result<Option<Identity>, Failure> {
 }
 
 /// A certificate of our own making for this machine's name, made once.
-pub(super) fn self_signed(config: &Config) -> Result<Identity, Failure> {
+pub(super) fn self_signed(config: &Config, now: Timestamp) -> Result<Identity, Failure> {
     let name = config.hostname.as_str();
     let folder = config.data_dir.join("tls");
     let (certificate, key) = (folder.join(format!("{name}.cert.pem")), folder.join(format!("{name}.key.pem")));
     if !certificate.exists() || !key.exists() {
-        make(name, &folder, &certificate, &key)
+        make(name, now, &folder, &certificate, &key)
             .map_err(|message| Failure::new(format!("no certificate could be made: {message}")))?;
         tracing::info!(file = %certificate.display(), "made a certificate");
     }
@@ -84,13 +86,24 @@ fn read(certificate: &Path, key: &Path) -> Result<Identity, String> {
     Ok(Identity { chain, key })
 }
 
-fn make(name: &str, folder: &Path, certificate: &Path, key: &Path) -> Result<(), String> {
-    let made =
-        rcgen::generate_simple_self_signed(vec![name.to_owned(), "localhost".to_owned(), "127.0.0.1".to_owned()])
-            .map_err(|error| error.to_string())?;
+fn make(name: &str, now: Timestamp, folder: &Path, certificate: &Path, key: &Path) -> Result<(), String> {
+    let signing_key = rcgen::KeyPair::generate().map_err(|error| error.to_string())?;
+    let names = vec![name.to_owned(), "localhost".to_owned(), "127.0.0.1".to_owned()];
+    let mut params = rcgen::CertificateParams::new(names).map_err(|error| error.to_string())?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    // A longer name is among the alternative names alone.
+    if name.len() <= COMMON_NAME_OCTETS_MAX {
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    }
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    let now = Duration::from_secs(u64::try_from(now.as_secs()).unwrap_or(0));
+    // From yesterday: the clocks of clients differ.
+    params.not_before = epoch + now.saturating_sub(DAY);
+    params.not_after = epoch + now.saturating_add(VALID);
+    let cert = params.self_signed(&signing_key).map_err(|error| error.to_string())?;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| error.to_string())?;
-    write_private(key, &made.signing_key.serialize_pem())?;
-    write_private(certificate, &made.cert.pem())
+    write_private(key, &signing_key.serialize_pem())?;
+    write_private(certificate, &cert.pem())
 }
 
 fn write_private(file: &Path, text: &str) -> Result<(), String> {
@@ -98,6 +111,11 @@ fn write_private(file: &Path, text: &str) -> Result<(), String> {
     let written = open.and_then(|mut open| open.write_all(text.as_bytes()).and_then(|()| open.sync_all()));
     written.map_err(|error| format!("{}: {error}", file.display()))
 }
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Ten years.
+const VALID: Duration = Duration::from_secs(3_652 * 24 * 60 * 60);
+const COMMON_NAME_OCTETS_MAX: usize = 64; // RFC 5280 appendix A.1, ub-common-name
 
 #[cfg(test)]
 mod tests {
@@ -108,9 +126,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = Config { data_dir: folder.path().to_owned(), ..Config::default() };
         rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-        let first = self_signed(&config).unwrap();
+        let now = Timestamp::from_secs(1_800_000_000); // 2027-01-15
+        let first = self_signed(&config, now).unwrap();
         first.server_config().unwrap();
-        assert_eq!(self_signed(&config).unwrap().chain, first.chain);
+        assert_eq!(self_signed(&config, now).unwrap().chain, first.chain);
+        let der = first.chain[0].to_vec();
+        let has = |octets: &[u8]| der.windows(octets.len()).any(|window| window == octets);
+        // The common name (2.5.4.3), and the two times as ASN.1 has them.
+        assert!(has(b"\x55\x04\x03\x0c\x09localhost"), "{der:?}");
+        assert!(has(b"\x17\x0d270114080000Z\x17\x0d370114080000Z"), "{der:?}");
     }
 
     #[test]
