@@ -241,9 +241,9 @@ impl<'a> Reach<'a> {
                 }
                 self.nobody_elsewhere_leads_to(&ObjectKey::Alias(address.canonical()))
             }
-            AliasRequest::Add { address, .. }
-            | AliasRequest::Set { address, .. }
-            | AliasRequest::Show { address, .. } => self.at(address),
+            // Beside a mailbox it leads its mail elsewhere: as much power as over the account.
+            AliasRequest::Add { address, .. } | AliasRequest::Set { address, .. } => self.edits(address),
+            AliasRequest::Show { address, .. } => self.at(address),
             AliasRequest::Make { account, address, domain, .. } => {
                 self.at(account)?;
                 address.iter().try_for_each(|address| self.at(address))?;
@@ -277,7 +277,8 @@ impl<'a> Reach<'a> {
         let withdraws = !content.withdraw.is_empty() || there.is_some_and(|group| !group.withdrawn.is_empty());
         let members = there.into_iter().flat_map(|group| &group.members).chain(&content.add_members);
         let mut members = members.chain(content.members.iter().flatten());
-        only(!withdraws || members.all(|member| self.address(member)), Denial::OtherDomain)
+        // And nobody who can do more than who asks: it would shut them out.
+        if withdraws { members.try_for_each(|member| self.edits(member)) } else { Ok(()) }
     }
 
     fn list(&self, request: &ListRequest) -> Verdict {
@@ -294,21 +295,23 @@ impl<'a> Reach<'a> {
 
     fn responder(&self, request: &ResponderRequest) -> Verdict {
         match request {
-            ResponderRequest::Add { address, .. } => self.at(address),
+            // It answers for the account, copies and deletes its mail: as much power as over the account.
+            ResponderRequest::Add { address, .. } => self.edits(address),
             ResponderRequest::List { address } => address.iter().try_for_each(|address| self.at(address)),
-            ResponderRequest::Show { id } | ResponderRequest::Preview { id, .. } | ResponderRequest::Remove { id } => {
-                self.responder_numbered(*id)
+            ResponderRequest::Show { id } | ResponderRequest::Preview { id, .. } => {
+                self.responder_numbered(*id).and_then(|at| self.at(at))
             }
+            ResponderRequest::Remove { id } => self.responder_numbered(*id).and_then(|at| self.edits(at)),
             ResponderRequest::Set { id, address, .. } => {
-                self.responder_numbered(*id)?;
-                address.iter().try_for_each(|address| self.at(address))
+                self.responder_numbered(*id).and_then(|at| self.edits(at))?;
+                address.iter().try_for_each(|address| self.edits(address))
             }
         }
     }
 
     /// A number that does not exist is denied as one of another domain is: it tells nothing.
-    fn responder_numbered(&self, id: u64) -> Verdict {
-        self.directory.responder(id).map_or(Err(Denial::OtherDomain), |responder| self.at(&responder.address))
+    fn responder_numbered(&self, id: u64) -> Result<&'a Address, Denial> {
+        self.directory.responder(id).map(|responder| &responder.address).ok_or(Denial::OtherDomain)
     }
 
     /// Whether all that a tree leads through is theirs, or elsewhere. By the names in it, so that whatever kinds of nodes

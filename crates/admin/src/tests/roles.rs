@@ -95,6 +95,16 @@ async fn r11_a_domain_administrator_edits_their_domain_and_nothing_else() {
             account(serde_json::json!({"set": {"address": "alice@a.example", "add_domains": ["b.example"]}})),
             Some(D::OtherDomain),
         ),
+        // What is set up at an address has power over its mail.
+        (add_alias("root@a.example", &["alice@a.example"]), Some(D::MorePowerful)),
+        (add_responder("root@a.example", content()), Some(D::MorePowerful)),
+        (
+            serde_json::from_value(serde_json::json!({"group": {"add": {"address": "g@a.example",
+                "content": {"members": ["root@a.example"], "withdraw": ["imap"]}}}}))
+            .unwrap(),
+            Some(D::MorePowerful),
+        ),
+        (add_alias("alice@a.example", &["alice@a.example", "bob@a.example"]), None),
         (account(serde_json::json!({"password": {"address": "alice@a.example"}})), None),
         (account(serde_json::json!({"password": {"address": "root@a.example"}})), Some(D::MorePowerful)),
         (account(serde_json::json!({"password": {"address": "carol@a.example"}})), Some(D::OtherDomain)),

@@ -133,3 +133,35 @@ async fn senders_are_asked_to_wait_while_the_responder_is_stuck_and_no_longer() 
     stop.cancel();
     responder.await.unwrap().unwrap();
 }
+
+#[test]
+fn what_readers_may_take_for_another_author_is_refused() {
+    let many = format!("From: {} Bob <bob@a.example>", "a:;\r\n ".repeat(600));
+    let long = format!("From: {} alice@a.example", "(x)".repeat(4_000));
+    for header in [
+        many.as_str(),
+        long.as_str(),
+        "From: bob@a.example alice@a.example",
+        "From: bob@a.example <alice@a.example>",
+        "From: alice@a.example (\\)bob@a.example",
+        "From: \"alice@a.example",
+        "From: G:;",
+        "From:",
+        "From: alice@a.example\r\nFrom: alice@a.example",
+        "\u{feff}From: bob@a.example\r\nFrom: alice@a.example",
+        " From: bob@a.example\r\nFrom: alice@a.example",
+        "Sender: bob@a.example alice@a.example\r\nFrom: alice@a.example",
+    ] {
+        let told = said(header);
+        assert!(told.starts_with("550 5.6.0"), "{header:?}: {told}");
+    }
+    for header in [
+        "From: \"bob@a.example\" <alice@a.example>",
+        "From: Alice (not bob@a.example) <alice@a.example>",
+        "From: Team: alice@a.example, alice+x@a.example;",
+        "From: =?utf-8?Q?Bob?= <alice@a.example>",
+        "Subject: no author",
+    ] {
+        assert_eq!(said(header), "taken", "{header:?}");
+    }
+}
