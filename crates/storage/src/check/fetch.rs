@@ -22,10 +22,12 @@ impl Check<'_> {
                 }
                 for (key, value) in page {
                     let place = format!("{table:?}, {:02x?}", key.get(HEAD..).unwrap_or_default());
-                    let read = match table {
-                        Table::FetchState => read_state(&key, &value).map(drop),
-                        _ if read_seen(&key).is_none() => Err(StorageError::corrupt("the key of a fetched message")),
-                        _ => decode_seen(&value).map(drop),
+                    let read = if table == Table::FetchState {
+                        read_state(&key, &value).map(drop)
+                    } else if read_seen(&key).is_none() {
+                        Err(StorageError::corrupt("the key of a fetched message"))
+                    } else {
+                        decode_seen(&value).map(drop)
                     };
                     self.decoded(&place, read);
                     let Some((id, _)) = owner_of(&key) else { continue };
