@@ -124,7 +124,7 @@ impl Batch {
                     // outside. It stays there, whatever is to be deleted: it may be the only one.
                     if !tx.is_fetch_seen(id, &content)? {
                         tx.store_blob(&message.blob)?;
-                        tx.deposit(target.account, target.mailbox, &message.new(now))?;
+                        tx.deposit(target.account, target.mailbox, &message.to_store(now))?;
                         tx.put_fetch_seen(id, &content, now)?;
                         if let Some(seen) = &message.deposited {
                             tx.put_fetch_seen(id, seen, now)?;
@@ -159,7 +159,7 @@ impl Batch {
 }
 
 impl Staged {
-    fn new(&self, now: mail::Timestamp) -> NewMessage {
+    fn to_store(&self, now: mail::Timestamp) -> NewMessage {
         NewMessage {
             blob: self.blob.hash,
             octets: self.blob.octets,

@@ -75,10 +75,7 @@ pub enum FetchError {
 
 impl From<StorageError> for FetchError {
     fn from(error: StorageError) -> Self {
-        match error {
-            StorageError::OverQuota => Self::OverQuota,
-            other => Self::Storage(other),
-        }
+        if matches!(error, StorageError::OverQuota) { Self::OverQuota } else { Self::Storage(error) }
     }
 }
 

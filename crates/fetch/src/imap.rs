@@ -66,8 +66,11 @@ impl Imap {
             // Somebody is logged in whom we don't know: not what was asked for.
             Untagged::PreAuth => return Err(FetchError::Protocol("it logs in by itself (PREAUTH)".to_owned())),
             Untagged::Capabilities(all) => session.capabilities = all,
-            _ if word(greeting).0.eq_ignore_ascii_case(b"OK") => {}
-            _ => return Err(FetchError::Protocol(told(greeting))),
+            Untagged::Fetch(_) | Untagged::UidValidity(_) | Untagged::Exists(_) | Untagged::Other => {
+                if !word(greeting).0.eq_ignore_ascii_case(b"OK") {
+                    return Err(FetchError::Protocol(told(greeting)));
+                }
+            }
         }
         if session.capabilities.is_empty() || external.security == ExternalSecurity::Starttls {
             session.ask_capabilities().await?;
@@ -162,7 +165,11 @@ impl Imap {
             .run(line.as_bytes(), None, &mut |response| match response {
                 Untagged::UidValidity(validity) => opened.uid_validity = validity,
                 Untagged::Exists(exists) => opened.exists = exists,
-                _ => {}
+                Untagged::Fetch(_)
+                | Untagged::Capabilities(_)
+                | Untagged::Bye(_)
+                | Untagged::PreAuth
+                | Untagged::Other => {}
             })
             .await?;
         if ended.ok { Ok(opened) } else { Err(FetchError::NoFolder(folder.to_owned(), told(&ended.text))) }
@@ -385,10 +392,7 @@ impl Imap {
 
 /// A BYE in the middle ends everything.
 fn checked(response: Untagged) -> Result<Untagged, FetchError> {
-    match response {
-        Untagged::Bye(_) => Err(FetchError::Closed),
-        other => Ok(other),
-    }
+    if matches!(response, Untagged::Bye(_)) { Err(FetchError::Closed) } else { Ok(response) }
 }
 
 /// Where the octets of a message go.

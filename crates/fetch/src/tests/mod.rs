@@ -200,7 +200,8 @@ async fn m08_a_power_cut_at_each_commit_loses_and_doubles_nothing() {
             let again = Near::open(near.sim.clone(), left, near.bus.clone()).await;
             assert_eq!(again.look().await.last_error, None, "{pop3} {commits}");
             let mut got = again.contents().await;
-            (got.sort_unstable(), all.sort_unstable());
+            got.sort_unstable();
+            all.sort_unstable();
             assert_eq!(got, all, "{pop3} {commits}");
             assert_eq!(far.uids(), Vec::<u32>::new(), "{pop3} {commits}");
             again.sound().await;
