@@ -16,6 +16,7 @@ use imap_codec::imap_types::command as codec;
 use imap_codec::imap_types::command::CommandBody as Body;
 use imap_codec::imap_types::datetime as codec_date;
 use imap_codec::imap_types::extensions::binary::LiteralOrLiteral8;
+use imap_codec::imap_types::extensions::compress::CompressionAlgorithm;
 use imap_codec::imap_types::flag as codec_flag_types;
 use imap_codec::imap_types::mailbox::{ListMailbox, Mailbox};
 use imap_codec::imap_types::sequence as codec_sequence;
@@ -155,7 +156,8 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
         Body::Namespace => CommandBody::Namespace,
         Body::Sort { .. } => return Err(unsupported("SORT")),
         Body::Thread { .. } => return Err(unsupported("THREAD")),
-        Body::Compress { .. } => return Err(unsupported("COMPRESS")),
+        Body::Compress { algorithm: CompressionAlgorithm::Deflate } => CommandBody::Compress,
+        Body::Compress { .. } => return Err(unsupported("that algorithm")),
         Body::GetQuota { .. } | Body::GetQuotaRoot { .. } | Body::SetQuota { .. } => return Err(unsupported("QUOTA")),
         Body::SetMetadata { .. } | Body::GetMetadata { .. } => return Err(unsupported("METADATA")),
     })

@@ -199,6 +199,11 @@ impl Session {
         if name == "STARTTLS" && answer.condition == Condition::Ok {
             Box::pin(self.turn_on_tls()).await?;
         }
+        // RFC 4978 §3: the answer still goes out as it is.
+        if name == "COMPRESS" && answer.condition == Condition::Ok {
+            self.connection.flush().await?;
+            self.connection.compress();
+        }
         deleted.map_or(Ok(()), Err)
     }
 
@@ -253,6 +258,7 @@ impl Session {
             CommandBody::Logout => Ok(self.logout()),
             CommandBody::Id(fields) => Ok(self.id(&fields)),
             CommandBody::StartTls => Ok(self.starttls()),
+            CommandBody::Compress => Ok(self.compress()),
             CommandBody::Authenticate { mechanism, initial_response } => {
                 Box::pin(self.authenticate(&mechanism, initial_response)).await
             }

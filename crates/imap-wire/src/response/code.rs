@@ -104,6 +104,8 @@ pub enum Code {
     NonExistent,
     /// RFC 6154: that special use is not possible.
     UseAttr,
+    /// RFC 4978: everything is compressed already.
+    CompressionActive,
     /// RFC 7889: the message is larger than APPEND takes.
     TooBig,
     /// RFC 9051: the mailbox has children.
@@ -166,6 +168,7 @@ impl Code {
             Self::Limit => return other("LIMIT"),
             Self::AlreadyExists => return other("ALREADYEXISTS"),
             Self::NonExistent => return other("NONEXISTENT"),
+            Self::CompressionActive => codec::Code::CompressionActive,
             Self::UseAttr => return other("USEATTR"),
             Self::HasChildren => return other("HASCHILDREN"),
         })
