@@ -15,6 +15,7 @@ use crate::access::MailboxAccess;
 use crate::commands::append::Upload;
 use crate::connection::{Connection, Event};
 use crate::engine::capability::{Safety, capabilities};
+use crate::engine::enabled::Enabled;
 use crate::engine::table::{self, StateKind};
 use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault, Lost};
@@ -22,9 +23,6 @@ use crate::limits::{BAD_COMMANDS_MAX, LOGIN_TIMEOUT};
 use crate::server::{Server, Slot};
 use crate::settings::{Security, Settings};
 use crate::views::Member;
-
-/// How names travel: no session has anything else enabled yet.
-pub(crate) const ENCODING: NameEncoding = NameEncoding::ModifiedUtf7;
 
 /// One client's session.
 pub(crate) struct Session {
@@ -36,8 +34,8 @@ pub(crate) struct Session {
     pub(crate) tls: bool,
     pub(crate) user: Option<User>,
     pub(crate) selected: Option<Box<Selected>>,
-    /// The client knows MODSEQs (RFC 7162 §3.1): FETCH responses carry them.
-    pub(crate) condstore: bool,
+    /// What the client has switched on.
+    pub(crate) enabled: Enabled,
     /// The message that is being received, or was for the command at hand.
     pub(crate) upload: Option<Box<Upload>>,
     pub(crate) login_failures: u32,
@@ -92,7 +90,7 @@ impl Session {
             tls: false,
             user: None,
             selected: None,
-            condstore: false,
+            enabled: Enabled::default(),
             upload: None,
             login_failures: 0,
             ending: None,
@@ -150,7 +148,7 @@ impl Session {
 
     /// A whole command: parse, check, do, tell, answer.
     async fn command(&mut self, text: CommandText) -> Result<(), Lost> {
-        let decoded = imap_wire::decode(&text, ENCODING);
+        let decoded = imap_wire::decode(&text, self.encoding());
         drop(text);
         match decoded {
             Ok(Command { tag, body }) => self.perform(tag, body).await,
@@ -210,7 +208,7 @@ impl Session {
     /// The client knows MODSEQs from now on. The first command that says so is told where the selected mailbox is (RFC 7162
     /// §3.1).
     pub(crate) fn know_modseqs(&mut self) {
-        if std::mem::replace(&mut self.condstore, true) {
+        if std::mem::replace(&mut self.enabled.condstore, true) {
             return;
         }
         if let Some(modseq) = self.selected.as_deref().map(|selected| selected.view.modseq()) {
@@ -321,6 +319,11 @@ impl Session {
             (Some(_), None) => StateKind::Authenticated,
             (Some(_), Some(_)) => StateKind::Selected,
         }
+    }
+
+    /// How names of mailboxes travel here.
+    pub(crate) const fn encoding(&self) -> NameEncoding {
+        self.enabled.name_encoding()
     }
 
     /// The account that is logged in. The table lets no command that asks for it run without one.

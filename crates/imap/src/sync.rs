@@ -144,7 +144,7 @@ impl Session {
 
     /// `* n FETCH (FLAGS (…))`, with MODSEQ for clients that know it.
     pub(crate) fn tell_flags_of(&mut self, row: &MessageRow, uid: bool) -> Result<(), Fault> {
-        let condstore = self.condstore;
+        let condstore = self.enabled.condstore;
         let selected = self.selected()?;
         let Some(number) = selected.view.map().sequence_of(row.uid) else { return Ok(()) };
         let flags = selected.row.flags_of(row);

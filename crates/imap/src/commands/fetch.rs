@@ -205,7 +205,7 @@ impl Session {
 
     /// A client that knows MODSEQs is told the new one when FETCH changed the flags (RFC 7162 §3.2).
     fn adds_modseq(&self, plan: &Plan, newly_seen: bool) -> Option<FetchItem> {
-        (newly_seen && self.condstore && !plan.items.contains(&FetchItem::ModSeq)).then_some(FetchItem::ModSeq)
+        (newly_seen && self.enabled.condstore && !plan.items.contains(&FetchItem::ModSeq)).then_some(FetchItem::ModSeq)
     }
 
     /// `BODY[…]` and the RFC822 items.

@@ -6,7 +6,7 @@ use imap_wire::response::{self, Code, Namespace};
 use crate::engine::pattern::DELIMITER;
 use crate::fault::{Answer, Lost};
 use crate::foreign::prefixes;
-use crate::session::{ENCODING, Session};
+use crate::session::Session;
 
 impl Session {
     pub(crate) fn capability(&mut self) -> Answer {
@@ -47,7 +47,8 @@ impl Session {
     pub(crate) fn namespace(&mut self) -> Answer {
         let [others, shared] = prefixes();
         let space = |prefix| [Namespace { prefix, delimiter: DELIMITER }];
-        response::namespace(self.connection.out(), ENCODING, &space(""), &space(&others), &space(&shared));
+        let encoding = self.encoding();
+        response::namespace(self.connection.out(), encoding, &space(""), &space(&others), &space(&shared));
         Answer::ok("Yours, other users', shared ones")
     }
 

@@ -103,7 +103,7 @@ impl Session {
 
     fn tell_silently(&mut self, row: &MessageRow, store: &Store) -> Result<(), Fault> {
         // RFC 7162 §3.1.3: a client that knows MODSEQs gets the new one even from .SILENT.
-        if !self.condstore {
+        if !self.enabled.condstore {
             return Ok(());
         }
         let Some(number) = self.selected()?.view.map().sequence_of(row.uid) else { return Ok(()) };

@@ -2,6 +2,7 @@
 
 pub(crate) mod capability;
 pub(crate) mod deflate;
+pub(crate) mod enabled;
 pub(crate) mod pattern;
 pub(crate) mod sasl;
 pub(crate) mod search;
