@@ -24,7 +24,9 @@ use imap_codec::imap_types::status::StatusDataItemName;
 use mail::InternalDate;
 
 use crate::checks;
-use crate::command::{Append, Command, CommandBody, Create, Select, StatusItem, Store, StoreAction, Ticket, Transfer};
+use crate::command::{
+    Append, AppendMessage, Command, CommandBody, Create, Select, StatusItem, Store, StoreAction, Ticket, Transfer,
+};
 use crate::date::{self, Date};
 use crate::flag::Flag;
 use crate::flaw::Flaw;
@@ -85,9 +87,11 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
         }
         Body::Append { mailbox, flags, date, message } => CommandBody::Append(Append {
             mailbox: name(&mailbox)?,
-            flags: our_flags(&flags)?,
-            date: date.as_ref().map(internal_date).transpose()?,
-            message: ticket(&message)?,
+            messages: vec![AppendMessage {
+                flags: our_flags(&flags)?,
+                date: date.as_ref().map(internal_date).transpose()?,
+                message: ticket(&message)?,
+            }],
         }),
         Body::Check => CommandBody::Check,
         Body::Close => CommandBody::Close,

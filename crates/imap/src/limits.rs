@@ -27,6 +27,13 @@ pub const IDLE_READ_OCTETS: usize = 512;
 /// Octets asked for while a client is sending.
 pub const BUSY_READ_OCTETS: usize = 16 * 1024;
 
+/// Octets of messages of one APPEND that are held in memory, compressed; what comes beyond goes to the store early.
+pub const UPLOADS_HELD_OCTETS: usize = 1024 * 1024;
+
+/// Octets of records of the messages of one APPEND: no more messages are taken beyond (RFC 3502). A record has some
+/// kilobytes.
+pub const UPLOADS_RECORDS_OCTETS: usize = 16 * 1024 * 1024;
+
 /// Octets that are inflated at once of what a client with COMPRESS sends (RFC 4978).
 pub const INFLATED_OCTETS: usize = 16 * 1024;
 

@@ -6,7 +6,7 @@ use super::table::StateKind;
 const ALWAYS: [&str; 5] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
 
 /// What a client that has logged in can use.
-const LOGGED_IN: [&str; 18] = [
+const LOGGED_IN: [&str; 19] = [
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -26,6 +26,7 @@ const LOGGED_IN: [&str; 18] = [
     "RIGHTS=kxte",
     "APPENDLIMIT",
     "COMPRESS=DEFLATE",
+    "MULTIAPPEND",
 ];
 
 /// How safe the connection is.
