@@ -338,6 +338,22 @@ impl Transaction<'_> {
         Ok(deposited)
     }
 
+    /// As [`Transaction::deposit`], for several messages.
+    pub(crate) fn deposit_all(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        messages: &[NewMessage],
+    ) -> Result<Vec<Deposited>, StorageError> {
+        let mut row = self.mailbox_row(account, mailbox)?;
+        let before = row.clone();
+        let deposited: Result<Vec<_>, _> =
+            messages.iter().map(|message| self.deposit_into(account, &mut row, message)).collect();
+        let deposited = deposited?;
+        self.put_grown_row(account, &before, &row)?;
+        Ok(deposited)
+    }
+
     /// Writes a mailbox row whose messages became more or less, and the account's usage with it.
     fn put_grown_row(&mut self, account: AccountId, before: &MailboxRow, row: &MailboxRow) -> Result<(), StorageError> {
         self.take_usage(account, Usage::of(before))?;

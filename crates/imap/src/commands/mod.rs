@@ -16,3 +16,4 @@ mod server;
 mod status;
 mod store;
 mod subscribe;
+pub(crate) mod upload;
