@@ -616,7 +616,10 @@ impl Transaction<'_> {
         let range = Key::of(Table::Change, account).u32(mailbox.0).range();
         let changes = self.scan(&range, Order::Ascending, TRANSACTION_ROWS_MAX)?;
         changes.iter().for_each(|(key, _)| self.delete(key.to_vec()));
-        Ok(changes.len())
+        if !changes.is_empty() {
+            return Ok(changes.len());
+        }
+        self.wipe_index(account, mailbox)
     }
 
     fn remove_message_rows(
