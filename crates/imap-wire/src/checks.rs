@@ -1,9 +1,12 @@
 //! Rules about whole arguments, the same for commands that imap-codec parsed and for those that our grammar parsed.
 
-use crate::command::{Fetch, FetchItem, List, ListReturn, ListSelection, Search, SearchKey, SearchReturn, StatusItem};
+use crate::command::{
+    Fetch, FetchItem, List, ListReturn, ListSelection, Search, SearchKey, SearchReturn, SortCriterion, StatusItem,
+    ThreadAlgorithm,
+};
 use crate::flag::Flag;
 use crate::flaw::{Flaw, printable};
-use crate::limits::{FETCH_ITEMS_MAX, MODSEQ_MAX, SEARCH_KEYS_MAX};
+use crate::limits::{FETCH_ITEMS_MAX, MODSEQ_MAX, SEARCH_KEYS_MAX, SORT_CRITERIA_MAX};
 use crate::mailbox_name::{MailboxName, NameEncoding, decode_text};
 use crate::sequence::SequenceSet;
 
@@ -71,6 +74,23 @@ pub(crate) fn search(
         return Err(Flaw::of(format!("more than {SEARCH_KEYS_MAX} search keys")));
     }
     Ok(Search { uid, charset, returns, key })
+}
+
+pub(crate) fn sort_criteria(criteria: Vec<SortCriterion>) -> Result<Vec<SortCriterion>, Flaw> {
+    match criteria.len() {
+        0 => Err(Flaw::of("at least one sort criterion is needed")),
+        1..=SORT_CRITERIA_MAX => Ok(criteria),
+        _ => Err(Flaw::of(format!("more than {SORT_CRITERIA_MAX} sort criteria"))),
+    }
+}
+
+pub(crate) fn thread_algorithm(name: &[u8]) -> Result<ThreadAlgorithm, Flaw> {
+    match name.to_ascii_uppercase().as_slice() {
+        b"ORDEREDSUBJECT" => Ok(ThreadAlgorithm::OrderedSubject),
+        b"REFERENCES" => Ok(ThreadAlgorithm::References),
+        b"REFS" => Ok(ThreadAlgorithm::Refs),
+        _ => Err(Flaw::of(format!("unknown threading algorithm {}", printable(name)))),
+    }
 }
 
 fn key_count(key: &SearchKey) -> usize {

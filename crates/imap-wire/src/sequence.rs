@@ -16,9 +16,12 @@ pub enum SequenceBound {
     Largest,
 }
 
-/// A sequence set as the client wrote it.
+/// A sequence set as the client wrote it: ranges, and perhaps `$`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SequenceSet(Vec<(SequenceBound, SequenceBound)>);
+pub struct SequenceSet {
+    ranges: Vec<(SequenceBound, SequenceBound)>,
+    saved: bool,
+}
 
 impl SequenceSet {
     /// A set of ranges, each `(from, to)` in any order; a single number is a range of one.
@@ -26,17 +29,31 @@ impl SequenceSet {
     pub fn new(ranges: Vec<(SequenceBound, SequenceBound)>) -> Option<Self> {
         let zero = SequenceBound::Number(0);
         let valid = !ranges.is_empty() && ranges.iter().all(|&(a, b)| a != zero && b != zero);
-        valid.then_some(Self(ranges))
+        valid.then_some(Self { ranges, saved: false })
+    }
+
+    /// `$`: what the last SEARCH saved (RFC 5182), with ranges beside it (RFC 9051 §9 allows `1:3,$`) or without.
+    /// `None` when a number is 0.
+    pub fn with_saved(ranges: Vec<(SequenceBound, SequenceBound)>) -> Option<Self> {
+        if ranges.is_empty() {
+            return Some(Self { ranges, saved: true });
+        }
+        Self::new(ranges).map(|set| Self { saved: true, ..set })
+    }
+
+    /// Whether `$` is in it: [`SequenceSet::resolve`] knows nothing of what is saved.
+    pub fn has_saved(&self) -> bool {
+        self.saved
     }
 
     /// The ranges as written.
     pub fn ranges(&self) -> &[(SequenceBound, SequenceBound)] {
-        &self.0
+        &self.ranges
     }
 
     /// Whether `*` occurs.
     pub fn has_largest(&self) -> bool {
-        self.0.iter().any(|&(a, b)| a == SequenceBound::Largest || b == SequenceBound::Largest)
+        self.ranges.iter().any(|&(a, b)| a == SequenceBound::Largest || b == SequenceBound::Largest)
     }
 
     /// The largest number written out, if any: a sequence number above EXISTS is the client's error.
@@ -45,7 +62,7 @@ impl SequenceSet {
             SequenceBound::Number(n) => Some(n),
             SequenceBound::Largest => None,
         };
-        self.0.iter().flat_map(|&(a, b)| [number(a), number(b)]).flatten().max()
+        self.ranges.iter().flat_map(|&(a, b)| [number(a), number(b)]).flatten().max()
     }
 
     /// The numbers meant when `largest` is the largest in use (0: none is, and then `*` means nothing).
@@ -55,7 +72,7 @@ impl SequenceSet {
             SequenceBound::Number(n) => n,
             SequenceBound::Largest => largest,
         };
-        let ranges = self.0.iter().filter_map(|&(a, b)| {
+        let ranges = self.ranges.iter().filter_map(|&(a, b)| {
             let starred = a == SequenceBound::Largest || b == SequenceBound::Largest;
             let (a, b) = (value(a), value(b));
             (!starred || largest > 0).then(|| a.min(b)..=a.max(b))
@@ -154,6 +171,50 @@ impl NumberSet {
         self.0.iter().cloned().flatten()
     }
 
+    /// What is in one of the two.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        if other.is_empty() {
+            return self.clone();
+        }
+        Self::from_ranges(self.0.iter().chain(&other.0).cloned())
+    }
+
+    /// What is here and not in `other`. Time grows with the ranges of both.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let mut kept = Self::empty();
+        let mut holes = other.0.iter().peekable();
+        for range in &self.0 {
+            let mut from = *range.start();
+            let end = *range.end();
+            while let Some(hole) = holes.peek() {
+                if *hole.end() < from {
+                    holes.next();
+                    continue;
+                }
+                if *hole.start() > end {
+                    break;
+                }
+                if *hole.start() > from {
+                    kept.push_range(from..=hole.start().saturating_sub(1));
+                }
+                match hole.end().checked_add(1) {
+                    Some(next) if next <= end => from = next,
+                    _ => {
+                        from = 0;
+                        break;
+                    }
+                }
+            }
+            // 0 is no number: nothing is left of the range.
+            if from > 0 {
+                kept.push_range(from..=end);
+            }
+        }
+        kept
+    }
+
     /// The part that lies within `bounds`.
     pub fn clip(&self, bounds: RangeInclusive<u32>) -> Self {
         let clipped = self.0.iter().map(|r| (*r.start()).max(*bounds.start())..=(*r.end()).min(*bounds.end()));
@@ -225,6 +286,22 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_left_of_a_range_within_a_hole() {
+        let all = NumberSet::from_ranges([1..=u32::MAX]);
+        assert!(all.without(&all).is_empty());
+        assert_eq!(all.without(&NumberSet::from_ranges([5..=u32::MAX])).to_string(), "1:4");
+    }
+
+    #[test]
+    fn a_saved_result_stands_alone_or_beside_ranges() {
+        let alone = SequenceSet::with_saved(vec![]).unwrap();
+        assert!(alone.has_saved() && alone.resolve(9).is_empty() && alone.max_number().is_none());
+        let beside = SequenceSet::with_saved(vec![(Number(2), Largest)]).unwrap();
+        assert!(beside.has_saved() && beside.resolve(3).to_string() == "2:3");
+        assert_eq!(SequenceSet::with_saved(vec![(Number(0), Largest)]), None);
+    }
+
+    #[test]
     fn rfc_example_of_overlapping_ranges() {
         // RFC 3501 §9: "3:5,4:4,2" style sets hold each number once.
         let set = SequenceSet::new(vec![(Number(5), Number(3)), (Number(4), Number(4)), (Number(2), Number(2))]);
@@ -244,6 +321,18 @@ mod tests {
             let evens: Vec<u32> = (0..80).step_by(2).collect();
             let found: Vec<u32> = set.positions_in(&evens, |&n| n).map(|i| evens[i]).collect();
             prop_assert_eq!(found, model.iter().copied().filter(|n| n % 2 == 0).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn union_and_difference_are_those_of_sets(
+            ranges in prop::collection::vec((1u32..60, 0u32..9), 0..8),
+            others in prop::collection::vec((1u32..60, 0u32..9), 0..8),
+        ) {
+            let set = |ranges: &[(u32, u32)]| NumberSet::from_ranges(ranges.iter().map(|&(a, n)| a..=a + n));
+            let model = |set: &NumberSet| set.iter().collect::<BTreeSet<u32>>();
+            let (one, other) = (set(&ranges), set(&others));
+            prop_assert_eq!(one.without(&other), NumberSet::from_numbers(&model(&one) - &model(&other)));
+            prop_assert_eq!(one.union(&other), NumberSet::from_numbers(&model(&one) | &model(&other)));
         }
 
         #[test]

@@ -11,6 +11,7 @@ use imap_codec::imap_types::sequence::{Sequence, SequenceSet as CodecSet};
 use crate::codec::codec_flag;
 use crate::flag::Flag;
 use crate::sequence::NumberSet;
+use crate::tag::Tag;
 
 /// A response code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +103,12 @@ pub enum Code {
     AlreadyExists,
     /// RFC 5530: it does not exist.
     NonExistent,
+    /// RFC 5267 §4.3.1: changes of that command's result are not told.
+    NoUpdate(Tag),
+    /// RFC 5466 §3.1: there is no filter of that name.
+    UndefinedFilter(String),
+    /// RFC 5255 §4.9: no comparator matches.
+    BadComparator,
     /// RFC 6154: that special use is not possible.
     UseAttr,
     /// RFC 4978: everything is compressed already.
@@ -172,6 +179,13 @@ impl Code {
             Self::NonExistent => return other("NONEXISTENT"),
             Self::CompressionActive => codec::Code::CompressionActive,
             Self::UseAttr => return other("USEATTR"),
+            Self::BadComparator => return other("BADCOMPARATOR"),
+            Self::NoUpdate(tag) => {
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("NOUPDATE \"{tag}\"").into_bytes()))
+            }
+            Self::UndefinedFilter(name) => {
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("UNDEFINED-FILTER {name}").into_bytes()))
+            }
             Self::HasChildren => return other("HASCHILDREN"),
         })
     }

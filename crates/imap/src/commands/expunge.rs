@@ -20,8 +20,7 @@ impl Session {
         if !self.selected()?.access.rights.has(Rights::EXPUNGE) {
             return Ok(no_right());
         }
-        let max = self.selected()?.view.map().max_uid();
-        let scope = uids.map(|set| set.resolve(max));
+        let scope = uids.map(|set| self.uids_meant(set, true)).transpose()?;
         self.remove_deleted(scope).await?;
         Ok(Answer::ok("Expunged"))
     }

@@ -78,6 +78,8 @@ impl Session {
             view,
             recent,
             keywords_told,
+            saved: NumberSet::empty(),
+            updates: Vec::new(),
             member,
             watch,
         }));

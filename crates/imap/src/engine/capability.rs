@@ -6,7 +6,7 @@ use super::table::StateKind;
 const ALWAYS: [&str; 5] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
 
 /// What a client that has logged in can use.
-const LOGGED_IN: [&str; 19] = [
+const LOGGED_IN: [&str; 33] = [
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -27,6 +27,20 @@ const LOGGED_IN: [&str; 19] = [
     "APPENDLIMIT",
     "COMPRESS=DEFLATE",
     "MULTIAPPEND",
+    "SEARCHRES",
+    "PARTIAL",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "CONTEXT=SEARCH",
+    "CONTEXT=SORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "THREAD=REFS",
+    "MULTISEARCH",
+    "SEARCH=FUZZY",
+    "I18NLEVEL=1",
+    "I18NLEVEL=2",
 ];
 
 /// How safe the connection is.
