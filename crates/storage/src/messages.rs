@@ -347,8 +347,9 @@ impl Transaction<'_> {
     ) -> Result<Vec<Deposited>, StorageError> {
         let mut row = self.mailbox_row(account, mailbox)?;
         let before = row.clone();
+        let indexed = self.keeps_message_ids(account)?;
         let deposited: Result<Vec<_>, _> =
-            messages.iter().map(|message| self.deposit_into(account, &mut row, message)).collect();
+            messages.iter().map(|message| self.deposit_into(account, &mut row, message, indexed)).collect();
         let deposited = deposited?;
         self.put_grown_row(account, &before, &row)?;
         Ok(deposited)
