@@ -14,6 +14,7 @@ use storage::fetch::FetchStatus;
 use storage::rows::{MemberRow, MemberState, WaitReason};
 use storage::trace::Trace;
 
+use crate::discovery::records::RecordsView;
 use crate::dkim::SigningKeyView;
 use crate::request::EventId;
 use crate::shared::{AclView, SharedView};
@@ -97,6 +98,8 @@ pub enum Response {
     Traces(Vec<Trace>),
     /// The keys that sign a domain's mail.
     SigningKeys(Vec<SigningKeyView>),
+    /// Records by which mail programs find the server.
+    Records(RecordsView),
     /// What would happen to a message.
     Explanation(Box<Explanation>),
     /// Done; what was removed or changed, in words.

@@ -1,7 +1,7 @@
 //! Rows of mailing lists: members, what they asked for, what waits for a moderator, how far a post has got.
 
 use bytes::Bytes;
-use mail::{AccountId, Address, BlobHash, MailboxId, ReversePath, Timestamp, Uid};
+use mail::{AccountId, Address, BlobHash, MailboxId, ReversePath, Timestamp, TraceId, Uid};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StorageError;
@@ -156,7 +156,27 @@ pub struct WaitingRow {
     pub expires: Timestamp,
     /// `None`: nobody has decided.
     pub decision: Option<ModerationDecision>,
+    /// Its trace, when there is one.
+    pub trace: Option<TraceId>,
+    /// A machine wrote it, so nothing answers it.
+    pub automatic: bool,
 }
+
+impl WaitingRow {
+    pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
+        super::encode(2, self)
+    }
+
+    /// Layout 1 ended before the trace: nothing and `false` are what it means, and an octet of zero is how each is written.
+    pub(crate) fn decode(value: &[u8]) -> Result<Self, StorageError> {
+        match value.split_first() {
+            Some((1, rest)) => super::decode(2, WAITING, &[&[2], rest, &[0, 0]].concat()),
+            _ => super::decode(2, WAITING, value),
+        }
+    }
+}
+
+const WAITING: &str = "waiting message";
 
 /// How far a post has got. The post as it goes out is a message in a mailbox of the list's part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,5 +213,4 @@ macro_rules! row {
 
 row!(MemberRow, "list member");
 row!(ListRequest, "list request");
-row!(WaitingRow, "waiting message");
 row!(CursorRow, "list cursor");
