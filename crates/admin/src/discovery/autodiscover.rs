@@ -214,7 +214,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_request_panics(request: Vec<u8>, text in "[<>/! a-e:-]*") {
-            answer(&settings(), &directory(), &request, Timestamp(0));
+            let told = answer(&settings(), &directory(), &request, Timestamp(0));
+            prop_assert!(told.ends_with("</Autodiscover>\n"));
             element(&text, "a");
         }
     }

@@ -107,7 +107,8 @@ impl Discovery {
 async fn look(State(discovery): State<Discovery>, request: Request, next: Next) -> Response {
     let Some(document) = Document::at(request.uri().path()) else { return next.run(request).await };
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    if !reads && !(document == Document::Autodiscover && request.method() == Method::POST) {
+    let posts = document == Document::Autodiscover && request.method() == Method::POST;
+    if !reads && !posts {
         let allow = if document == Document::Autodiscover { "GET, HEAD, POST" } else { "GET, HEAD" };
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, allow)]).into_response();
     }

@@ -214,3 +214,35 @@ macro_rules! row {
 row!(MemberRow, "list member");
 row!(ListRequest, "list request");
 row!(CursorRow, "list cursor");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiting_message_of_an_older_version_is_read() {
+        let address = Address::parse("garden@example.org").unwrap();
+        let row = WaitingRow {
+            address: address.clone(),
+            recipient: address.clone(),
+            skip_octets: 7,
+            reverse_path: ReversePath::Address(address),
+            account: Some(AccountId(3)),
+            received_at: Timestamp(1),
+            author: None,
+            subject: "Tea".to_owned(),
+            octets: 70,
+            reason: WaitReason::Moderated,
+            expires: Timestamp(2),
+            decision: None,
+            trace: None,
+            automatic: false,
+        };
+        let now = row.encode().unwrap();
+        let mut before = now.get(..now.len() - 2).unwrap().to_vec();
+        before[0] = 1;
+        assert_eq!(WaitingRow::decode(&before).unwrap(), row);
+        let row = WaitingRow { trace: Some(TraceId([9; 16])), automatic: true, ..row };
+        assert_eq!(WaitingRow::decode(&row.encode().unwrap()).unwrap(), row);
+    }
+}
