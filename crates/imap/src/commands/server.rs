@@ -36,9 +36,16 @@ impl Session {
     /// RFC 5161: unknown capabilities are passed over.
     pub(crate) fn enable(&mut self, names: &[String]) -> Answer {
         let mut enabled = Vec::new();
-        if names.iter().any(|name| name == "CONDSTORE") {
+        let wants = |wanted: &str| names.iter().any(|name| name == wanted);
+        if wants("CONDSTORE") {
             self.know_modseqs();
             enabled.push("CONDSTORE");
+        }
+        // RFC 7162 §3.2.3: with or without CONDSTORE.
+        if wants("QRESYNC") {
+            self.know_modseqs();
+            self.enabled.qresync = true;
+            enabled.push("QRESYNC");
         }
         response::enabled(self.connection.out(), &enabled);
         Answer::ok("Enabled")
