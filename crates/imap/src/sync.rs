@@ -7,6 +7,7 @@ use storage::messages::Change;
 use storage::rows::MessageRow;
 
 use crate::commands::select::{all_flags, permanent_flags};
+use crate::engine::enabled::Enabled;
 use crate::engine::table::Sync;
 use crate::engine::view::News;
 use crate::fault::{Fault, Lost};
@@ -84,7 +85,9 @@ impl Session {
                 map.count_from(Uid(*range.start())).saturating_sub(beyond)
             });
             let recent = recent.fold(0u32, u32::saturating_add);
-            response::recent(self.connection.out(), recent);
+            if !self.enabled.rev2 {
+                response::recent(self.connection.out(), recent);
+            }
         }
         self.tell_keywords()?;
         self.tell_flags(changed, uid).await
@@ -174,15 +177,15 @@ impl Session {
 
     /// `* n FETCH (FLAGS (…))`, with MODSEQ for clients that know it.
     pub(crate) fn tell_flags_of(&mut self, row: &MessageRow, uid: bool) -> Result<(), Fault> {
-        let condstore = self.enabled.condstore;
+        let Enabled { condstore, rev2, .. } = self.enabled;
         let selected = self.selected()?;
         let Some(number) = selected.view.map().sequence_of(row.uid) else { return Ok(()) };
         let flags = selected.row.flags_of(row);
-        let recent = selected.recent.contains(row.uid.0);
+        let recent = !rev2 && selected.recent.contains(row.uid.0);
         let out = self.connection.out();
         let mut fetch = FetchResponse::begin(out, number.0);
-        // RFC 7162 §3.2.4: who knows MODSEQs is told both.
-        if uid || condstore {
+        // RFC 7162 §3.2.4: who knows MODSEQs is told both. RFC 9051 §7.5.2: what is told unasked carries UID.
+        if uid || condstore || rev2 {
             fetch.uid(out, row.uid.0);
         }
         if condstore {

@@ -13,6 +13,7 @@ use storage::blobs::BlobReader;
 use storage::messages::{Change, FlagChange};
 use storage::rows::MessageRow;
 
+use crate::engine::enabled::Enabled;
 use crate::engine::resync::{known_up_to, unknown};
 use crate::fault::{Answer, Fault, Lost};
 use crate::limits::{
@@ -234,6 +235,7 @@ impl Session {
                 FetchItem::Flags => {
                     let selected = self.selected()?;
                     let (flags, recent) = (selected.row.flags_of(row), selected.recent.contains(row.uid.0));
+                    let recent = recent && !self.enabled.rev2;
                     response.flags(self.connection.out(), &flags, recent);
                 }
                 FetchItem::Envelope => response.envelope(out, view.map(|view| view.envelope()).unwrap_or_default()),
@@ -261,8 +263,10 @@ impl Session {
 
     /// A client that knows MODSEQs is told UID and the new MODSEQ when FETCH changed the flags (RFC 7162 §3.2.4).
     fn adds(&self, plan: &Plan, newly_seen: bool) -> [Option<FetchItem>; 2] {
-        let adds = newly_seen && self.enabled.condstore;
-        [FetchItem::Uid, FetchItem::ModSeq].map(|item| Some(item).filter(|item| adds && !plan.items.contains(item)))
+        // RFC 9051 §7.5.2: with what is told unasked comes the UID.
+        let Enabled { condstore, rev2, .. } = self.enabled;
+        let adds = [(FetchItem::Uid, condstore || rev2), (FetchItem::ModSeq, condstore)];
+        adds.map(|(item, adds)| Some(item).filter(|item| newly_seen && adds && !plan.items.contains(item)))
     }
 
     /// `BODY[…]` and the RFC822 items.

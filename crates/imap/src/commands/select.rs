@@ -29,6 +29,7 @@ impl Session {
             Ok(target) => target,
             Err(answer) => return Ok(answer),
         };
+        let rev2 = self.enabled.rev2;
         let Target { owner, row: MailboxRow { id, .. }, access } = target;
         let store = self.server.store.clone();
         // First the watch, then the reading: what changes in between rings.
@@ -45,6 +46,7 @@ impl Session {
             None => None,
         };
         let unseen = match &reading {
+            _ if rev2 => None,
             Some(reading) => {
                 let all = NumberSet::from_ranges([1..=map.max_uid()]);
                 map.existing(&all).find(|uid| !reading.seen.contains(*uid))
@@ -54,6 +56,9 @@ impl Session {
         };
         let unseen = unseen.and_then(|uid| map.sequence_of(uid));
 
+        if rev2 {
+            self.tell_name(&select.mailbox, owner, &row, select.mailbox.supplied()).await?;
+        }
         let out = self.connection.out();
         let flags = all_flags(&row);
         response::flags(out, &flags);
@@ -64,8 +69,11 @@ impl Session {
         };
         response::untagged(out, Condition::Ok, Some(&permanent), "Flags that last");
         response::exists(out, map.messages());
-        response::recent(out, map.count_from(recent_from));
-        if let Some(number) = unseen {
+        // RFC 9051, appendix E: neither RECENT nor UNSEEN.
+        if !rev2 {
+            response::recent(out, map.count_from(recent_from));
+        }
+        if let Some(number) = unseen.filter(|_| !rev2) {
             response::untagged(out, Condition::Ok, Some(&Code::Unseen(number.0)), "First unseen");
         }
         response::untagged(out, Condition::Ok, Some(&Code::UidValidity(row.uid_validity.0)), "UIDs are valid");

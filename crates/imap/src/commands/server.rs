@@ -47,6 +47,11 @@ impl Session {
             self.enabled.qresync = true;
             enabled.push("QRESYNC");
         }
+        // RFC 9051 §6.3.1: names in UTF-8, ESEARCH, no \Recent.
+        if wants("IMAP4REV2") {
+            self.enabled.rev2 = true;
+            enabled.push("IMAP4rev2");
+        }
         response::enabled(self.connection.out(), &enabled);
         Answer::ok("Enabled")
     }
