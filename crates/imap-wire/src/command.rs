@@ -17,7 +17,7 @@ pub use acl::SetAcl;
 pub use append::{Append, AppendMessage, Ticket};
 pub use fetch::{Fetch, FetchItem};
 pub use list::{List, ListReturn, ListSelection};
-pub use mailbox::{Create, Select, StatusItem};
+pub use mailbox::{Create, Qresync, Select, StatusItem};
 pub use multisearch::{MailboxFilter, Multisearch};
 pub use search::{DateTest, EnvelopeField, PartialRange, Search, SearchKey, SearchReturn, SearchText};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};

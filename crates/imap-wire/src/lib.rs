@@ -54,8 +54,9 @@ mod utf7;
 
 pub use command::{
     Append, AppendMessage, Command, CommandBody, Create, DateTest, EnvelopeField, Fetch, FetchItem, List, ListReturn,
-    ListSelection, MailboxFilter, Multisearch, PartialRange, Search, SearchKey, SearchReturn, SearchText, Select,
-    SetAcl, Sort, SortCriterion, SortKey, StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Ticket, Transfer,
+    ListSelection, MailboxFilter, Multisearch, PartialRange, Qresync, Search, SearchKey, SearchReturn, SearchText,
+    Select, SetAcl, Sort, SortCriterion, SortKey, StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Ticket,
+    Transfer,
 };
 pub use date::{Date, local_date};
 pub use decode::decode;

@@ -13,7 +13,7 @@ use testkit::transcript::{Feeding, Transcript};
 const FOLDERS: &[&str] = &[
     "rfc2177", "rfc2342", "rfc2971", "rfc3348", "rfc3501", "rfc3502", "rfc3691", "rfc4314", "rfc4315", "rfc4731",
     "rfc4959", "rfc4978", "rfc5182", "rfc5255", "rfc5256", "rfc5258", "rfc5267", "rfc5957", "rfc6154", "rfc6203",
-    "rfc6851", "rfc7162", "rfc7377", "rfc7888", "rfc8514", "rfc9394",
+    "rfc6851", "rfc7162", "rfc7377", "rfc7888", "rfc8514", "rfc9051", "rfc9394",
 ];
 
 fn all() -> Vec<Transcript> {

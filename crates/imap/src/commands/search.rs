@@ -25,7 +25,8 @@ impl Session {
             Ok(made) => made,
             Err(answer) => return Ok(answer),
         };
-        let Some(returns) = search.returns else {
+        // RFC 9051 §6.4.4: who speaks IMAP4rev2 gets ESEARCH, whether RETURN was given or not.
+        let Some(returns) = search.returns.or(self.enabled.rev2.then_some(SearchReturn::ALL)) else {
             let modseq = Some(made.found.highest_modseq).filter(|_| search.uses_modseq());
             let numbers = numbers_of(&made.found.uids, &made.place.map, search.uid);
             response::search(self.connection.out(), numbers.iter(), modseq);

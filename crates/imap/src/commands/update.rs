@@ -86,8 +86,7 @@ impl Session {
         let (map, gone) = (selected.view.map().clone(), selected.view.gone().clone());
         let mut updates = std::mem::take(&mut selected.updates);
         for updated in &mut updates {
-            let left = updated.results.without(&gone);
-            let removed = updated.results.without(&left);
+            let removed = updated.results.intersection(&gone);
             updated.remove(&removed, &map, self.connection.out());
         }
         self.selected()?.updates = updates;
@@ -120,9 +119,9 @@ impl Session {
         let changed = NumberSet::from_numbers(map.existing(&changed).map(|uid| uid.0));
         let (server, comparator) = (self.server.clone(), self.comparator);
         let found = place.find_within(&server.store, &updated.query, comparator, &changed).await?;
-        let unmatched = changed.without(&found.uids);
-        let removed = updated.results.without(&updated.results.without(&unmatched));
-        let added = found.uids.without(&updated.results);
+        let unmatched = changed.minus(&found.uids);
+        let removed = updated.results.intersection(&unmatched);
+        let added = found.uids.minus(&updated.results);
         updated.remove(&removed, &map, self.connection.out());
         if !added.is_empty() {
             let results = updated.results.union(&added);
@@ -169,7 +168,7 @@ impl Updated {
         let Some((_, order)) = &mut self.sorted else {
             let numbers = numbers_of(removed, map, self.uid);
             response::update(out, &self.tag, self.uid, Update::RemoveFrom, &[(0, Results::Set(&numbers))]);
-            self.results = self.results.without(removed);
+            self.results = self.results.minus(removed);
             return;
         };
         // Neighbours go together: the first is at its place, and each further one follows to the same place.
@@ -186,7 +185,7 @@ impl Updated {
         }
         order.retain(|uid| !removed.contains(*uid));
         write_runs(out, &self.tag, self.uid, Update::RemoveFrom, &runs, map);
-        self.results = self.results.without(removed);
+        self.results = self.results.minus(removed);
     }
 
     /// Tells of messages that have come in; `order` is all of the result as it is sorted now.

@@ -6,6 +6,7 @@ pub(crate) mod deflate;
 pub(crate) mod enabled;
 pub(crate) mod order;
 pub(crate) mod pattern;
+pub(crate) mod resync;
 pub(crate) mod sasl;
 pub(crate) mod search;
 pub(crate) mod table;
