@@ -3,6 +3,7 @@
 mod acl;
 pub(crate) mod append;
 mod authenticate;
+mod binary;
 mod copy;
 mod create;
 mod delete;
@@ -10,7 +11,9 @@ mod expunge;
 mod fetch;
 mod idle;
 mod list;
+mod recode;
 mod search;
+mod sections;
 pub(crate) mod select;
 mod server;
 mod status;

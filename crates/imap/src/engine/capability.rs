@@ -6,7 +6,7 @@ use super::table::StateKind;
 const ALWAYS: [&str; 5] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
 
 /// What a client that has logged in can use.
-const LOGGED_IN: [&str; 19] = [
+const LOGGED_IN: [&str; 21] = [
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -27,6 +27,8 @@ const LOGGED_IN: [&str; 19] = [
     "APPENDLIMIT",
     "COMPRESS=DEFLATE",
     "MULTIAPPEND",
+    "BINARY",
+    "PREVIEW",
 ];
 
 /// How safe the connection is.
