@@ -15,7 +15,7 @@ use routing::{Directory, check_alias};
 use storage::objects::PutMode;
 use storage::{Store, Transaction};
 
-use crate::actor::Actor;
+use crate::asked::Asked;
 use crate::error::{AdminError, ErrorKind};
 use crate::letters;
 use crate::limits::LEAVING_OBJECTS_MAX;
@@ -41,16 +41,16 @@ pub(super) struct Plan {
 pub(super) async fn leave(
     store: &Store,
     settings: &Settings,
-    actor: &Actor,
+    asked: &Asked<'_>,
     request: Leaving,
 ) -> Result<Response, AdminError> {
-    let _edit = settings.edits.hold().await;
+    let _edit = asked.hold().await?;
     let plan = {
         let directory = store.directory();
         let account = find(&directory, &request.address)?;
         match &account.off_boarding {
             Some(gone) => change_dates(store, &account, gone, &request)?,
-            None => plan(store, &directory, &account, &request, reach(&directory, actor).as_deref())?,
+            None => plan(store, &directory, &account, &request, reach(&directory, asked.actor).as_deref())?,
         }
     };
     let letter = letter_to_successor(store, settings, &plan.account).await?;

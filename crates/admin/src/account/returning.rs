@@ -7,22 +7,16 @@ use storage::{Store, Transaction};
 
 use mail::{Address, Domain};
 
-use crate::actor::Actor;
+use crate::asked::Asked;
 use crate::error::{AdminError, ErrorKind};
 use crate::may::reach;
 use crate::response::{OffBoardingReport, Response};
-use crate::settings::Settings;
 
 use super::find;
 
 /// Carries it out.
-pub(super) async fn undo(
-    store: &Store,
-    settings: &Settings,
-    actor: &Actor,
-    address: &Address,
-) -> Result<Response, AdminError> {
-    let _edit = settings.edits.hold().await;
+pub(super) async fn undo(store: &Store, asked: &Asked<'_>, address: &Address) -> Result<Response, AdminError> {
+    let _edit = asked.hold().await?;
     let back = {
         let directory = store.directory();
         let account = find(&directory, address)?;
@@ -30,7 +24,7 @@ pub(super) async fn undo(
             let message = format!("nobody has left the account {}", account.address);
             return Err(AdminError::new(ErrorKind::NotFound, message));
         };
-        Back::new(&directory, account, *gone, reach(&directory, actor))
+        Back::new(&directory, account, *gone, reach(&directory, asked.actor))
     };
     let report = back.report.clone();
     let objects = store.objects();
