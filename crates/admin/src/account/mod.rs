@@ -10,6 +10,7 @@ mod places;
 mod remove;
 mod returning;
 mod set;
+mod ways_out;
 
 use std::collections::HashSet;
 use std::sync::Arc;
