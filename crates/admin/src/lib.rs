@@ -13,6 +13,7 @@ mod actor;
 mod alias;
 mod asked;
 mod contact;
+pub mod discovery;
 mod dkim;
 mod domain;
 mod error;
@@ -88,7 +89,7 @@ async fn carried_out(
     let response = match request {
         Request::Domain(request) => {
             let _edit = asked.hold().await?;
-            domain::execute(store, request).await?
+            domain::execute(store, settings, request).await?
         }
         Request::Account(request) => account::execute(store, settings, asked, request).await?,
         Request::Alias(request) => {

@@ -36,7 +36,7 @@ enum Due {
 
 /// Does all that is due now, and tells how much. What fails is logged, and due again the next time.
 pub async fn do_what_is_due(store: &Store, settings: &Settings) -> usize {
-    let departed: Vec<mail::Address> = {
+    let departed: Vec<Address> = {
         let directory = store.directory();
         directory.accounts().filter(|one| one.off_boarding.is_some()).map(|one| one.address.clone()).collect()
     };
