@@ -25,7 +25,8 @@ use mail::InternalDate;
 
 use crate::checks;
 use crate::command::{
-    Append, AppendMessage, Command, CommandBody, Create, Select, StatusItem, Store, StoreAction, Ticket, Transfer,
+    Append, AppendMessage, Command, CommandBody, Create, Qresync, Select, StatusItem, Store, StoreAction, Ticket,
+    Transfer,
 };
 use crate::date::{self, Date};
 use crate::flag::Flag;
@@ -103,22 +104,15 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
             CommandBody::Search(checks::search(uid, charset, None, keys?)?)
         }
         Body::Fetch { sequence_set, macro_or_item_names, uid, modifiers } => {
-            let mut changed_since = None;
+            let mut given = checks::FetchModifiers::default();
             for modifier in modifiers {
                 match modifier {
-                    codec::FetchModifier::ChangedSince(value) if changed_since.is_none() => {
-                        changed_since = Some(checks::modseq(value.get())?);
-                    }
-                    codec::FetchModifier::ChangedSince(_) => return Err(twice("CHANGEDSINCE")),
-                    codec::FetchModifier::Vanished => return Err(unsupported("VANISHED")),
+                    codec::FetchModifier::ChangedSince(value) => given.changed_since(value.get())?,
+                    codec::FetchModifier::Vanished => given.vanished()?,
                 }
             }
-            CommandBody::Fetch(checks::fetch(
-                set(&sequence_set)?,
-                uid,
-                fetch_items(macro_or_item_names)?,
-                changed_since,
-            )?)
+            let items = fetch_items(macro_or_item_names)?;
+            CommandBody::Fetch(checks::fetch(set(&sequence_set)?, uid, items, given)?)
         }
         Body::Store { sequence_set, kind, response, flags, uid, modifiers } => {
             let mut unchanged_since = None;
@@ -176,14 +170,27 @@ fn twice(what: &'static str) -> Flaw {
 }
 
 fn select(mailbox: MailboxName, read_only: bool, parameters: &[codec::SelectParameter]) -> Result<CommandBody, Flaw> {
-    let mut condstore = false;
+    let (mut condstore, mut qresync) = (false, None);
     for parameter in parameters {
         match parameter {
             codec::SelectParameter::CondStore => condstore = true,
-            codec::SelectParameter::QResync { .. } => return Err(unsupported("QRESYNC")),
+            codec::SelectParameter::QResync { uid_validity, mod_sequence_value, known_uids, seq_match_data } => {
+                let given = checks::qresync(Qresync {
+                    uid_validity: uid_validity.get(),
+                    modseq: mod_sequence_value.get(),
+                    known_uids: known_uids.as_ref().map(set).transpose()?,
+                    sequence_match: match seq_match_data {
+                        Some((numbers, uids)) => Some((set(numbers)?, set(uids)?)),
+                        None => None,
+                    },
+                })?;
+                if qresync.replace(Box::new(given)).is_some() {
+                    return Err(twice("QRESYNC"));
+                }
+            }
         }
     }
-    Ok(CommandBody::Select(Select { mailbox, read_only, condstore }))
+    Ok(CommandBody::Select(Select { mailbox, read_only, condstore, qresync }))
 }
 
 fn mailbox_bytes<'a>(mailbox: &'a Mailbox<'_>) -> &'a [u8] {

@@ -15,7 +15,7 @@ pub use acl::SetAcl;
 pub use append::{Append, AppendMessage, Ticket};
 pub use fetch::{Fetch, FetchItem};
 pub use list::{List, ListReturn, ListSelection};
-pub use mailbox::{Create, Select, StatusItem};
+pub use mailbox::{Create, Qresync, Select, StatusItem};
 pub use search::{DateTest, EnvelopeField, Search, SearchKey, SearchReturn, SearchText};
 pub use store::{Store, StoreAction};
 

@@ -54,8 +54,8 @@ mod utf7;
 
 pub use command::{
     Append, AppendMessage, Command, CommandBody, Create, DateTest, EnvelopeField, Fetch, FetchItem, List, ListReturn,
-    ListSelection, Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, StatusItem, Store, StoreAction, Ticket,
-    Transfer,
+    ListSelection, Qresync, Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, StatusItem, Store,
+    StoreAction, Ticket, Transfer,
 };
 pub use date::{Date, local_date};
 pub use decode::decode;

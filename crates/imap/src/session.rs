@@ -66,6 +66,8 @@ pub(crate) struct Selected {
     pub(crate) view: SessionView,
     /// UIDs that are `\Recent` in this session.
     pub(crate) recent: NumberSet,
+    /// The client keeps a smaller MODSEQ than it has seen, because expunges waited (RFC 7162 §3.2).
+    pub(crate) behind: bool,
     /// How many keywords the client has been told of.
     pub(crate) keywords_told: usize,
     pub(crate) member: Member,
@@ -212,7 +214,7 @@ impl Session {
         if std::mem::replace(&mut self.enabled.condstore, true) {
             return;
         }
-        if let Some(modseq) = self.selected.as_deref().map(|selected| selected.view.modseq()) {
+        if let Some(modseq) = self.selected.as_deref().map(|selected| selected.view.told_modseq()) {
             let code = Code::HighestModSeq(modseq.0);
             response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Highest");
         }

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use mail::{BlobHash, Timestamp};
 use parking_lot::Mutex;
 
+use crate::compression::{pack, unpack};
 use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
@@ -463,7 +464,11 @@ impl BlobReader {
             Some(last) => Some(last),
             None => self.store.engine.get(&keys::chunk(self.row.upload, number)).await?,
         };
-        let chunk = unpack(&value.ok_or(StorageError::Expunged)?)?;
+        // Every chunk but the last is full; a small message takes no more room than it needs.
+        let before = u64::from(number).saturating_mul(BLOB_CHUNK_OCTETS as u64);
+        let left = self.row.octets.saturating_sub(before).min(BLOB_CHUNK_OCTETS as u64);
+        let octets_max = usize::try_from(left).unwrap_or(BLOB_CHUNK_OCTETS);
+        let chunk = unpack(&value.ok_or(StorageError::Expunged)?, octets_max)?;
         self.held = Some((number, chunk.clone()));
         Ok(chunk)
     }
@@ -475,32 +480,6 @@ const SWEPT_CHUNKS: usize = 32;
 /// The chunks of an upload.
 pub(crate) fn upload_range(upload: [u8; 16]) -> KeyRange {
     Key::global(Table::Chunk).bytes(&upload).range()
-}
-
-const RAW: u8 = 0;
-const ZSTD: u8 = 1;
-
-/// Level 1 halves text at some 500 MB/s; what does not shrink stays as it is.
-fn pack(content: &[u8]) -> Bytes {
-    let mut packed = vec![ZSTD];
-    match zstd::bulk::compress(content, 1) {
-        Ok(compressed) if compressed.len() < content.len() => packed.extend_from_slice(&compressed),
-        _ => {
-            packed = vec![RAW];
-            packed.extend_from_slice(content);
-        }
-    }
-    Bytes::from(packed)
-}
-
-fn unpack(packed: &Bytes) -> Result<Bytes, StorageError> {
-    match packed.split_first() {
-        Some((&RAW, _)) => Ok(packed.slice(1..)),
-        Some((&ZSTD, compressed)) => zstd::bulk::decompress(compressed, BLOB_CHUNK_OCTETS)
-            .map(Bytes::from)
-            .map_err(|error| StorageError::corrupt(format!("a chunk: {error}"))),
-        _ => Err(StorageError::corrupt("a chunk's codec")),
-    }
 }
 
 /// For `check`: the content's hash, read from its chunks.

@@ -65,3 +65,6 @@ pub const TRACE_INDEXED_MAX: usize = 200;
 
 /// Recipients in one queue entry.
 pub const QUEUE_ENTRY_RECIPIENTS_MAX: usize = 100;
+
+/// Blocks of a full-text index that one transaction removes: each is some tens of KiB, and is read before.
+pub const INDEX_BLOCKS_PER_REMOVAL: usize = 256;

@@ -155,6 +155,7 @@ fn listings() {
         delimiter: Some('/'),
         mailbox,
         child_subscribed,
+        old_name: None,
     };
     let (foo, inbox, cafe) = (name("Foo \"x\""), name("inbox"), name("Café"));
     let attributes = [ListAttribute::NoSelect, ListAttribute::HasChildren, ListAttribute::Use(SpecialUse::Sent)];
@@ -174,6 +175,7 @@ fn listings() {
         delimiter: None,
         mailbox: &name("NIL"),
         child_subscribed: false,
+        old_name: None,
     };
     assert_eq!(written(|out| list(out, &root, UTF7)), "* LIST (\\Noselect) NIL \"NIL\"\r\n");
 }
@@ -317,7 +319,7 @@ proptest! {
         let mailbox = name(&mailbox);
         for encoding in [UTF7, NameEncoding::Utf8] {
             out.clear();
-            list(&mut out, &ListEntry { attributes: &[ListAttribute::HasNoChildren], delimiter: Some('/'), mailbox: &mailbox, child_subscribed: false }, encoding);
+            list(&mut out, &ListEntry { attributes: &[ListAttribute::HasNoChildren], delimiter: Some('/'), mailbox: &mailbox, child_subscribed: false, old_name: None }, encoding);
             prop_assert!(readable(&out), "{:?}", String::from_utf8_lossy(&out));
             out.clear();
             status(&mut out, &mailbox, encoding, &[StatusData::Unseen(1)]);
@@ -336,7 +338,7 @@ proptest! {
         let mailbox = name(&mailbox);
         for encoding in [UTF7, NameEncoding::Utf8] {
             let mut out = Vec::new();
-            lsub(&mut out, &ListEntry { attributes: &[], delimiter: Some('/'), mailbox: &mailbox, child_subscribed: false }, encoding);
+            lsub(&mut out, &ListEntry { attributes: &[], delimiter: Some('/'), mailbox: &mailbox, child_subscribed: false, old_name: None }, encoding);
             let listed = out.strip_prefix(b"* LSUB () \"/\" ").unwrap().strip_suffix(b"\r\n").unwrap();
             let command = [b"a DELETE ", listed, b"\r\n"].concat();
             let parsed = crate::decode::decode_bytes(&command, encoding).unwrap();

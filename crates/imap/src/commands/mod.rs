@@ -1,6 +1,7 @@
 //! The commands, one file each (small siblings share one). A handler says its untagged responses and returns the tagged one.
 
 mod acl;
+mod announce;
 pub(crate) mod append;
 mod authenticate;
 mod binary;

@@ -36,9 +36,21 @@ impl Session {
     /// RFC 5161: unknown capabilities are passed over.
     pub(crate) fn enable(&mut self, names: &[String]) -> Answer {
         let mut enabled = Vec::new();
-        if names.iter().any(|name| name == "CONDSTORE") {
+        let wants = |wanted: &str| names.iter().any(|name| name == wanted);
+        if wants("CONDSTORE") {
             self.know_modseqs();
             enabled.push("CONDSTORE");
+        }
+        // RFC 7162 §3.2.3: with or without CONDSTORE.
+        if wants("QRESYNC") {
+            self.know_modseqs();
+            self.enabled.qresync = true;
+            enabled.push("QRESYNC");
+        }
+        // RFC 9051 §6.3.1: names in UTF-8, ESEARCH, no \Recent.
+        if wants("IMAP4REV2") {
+            self.enabled.rev2 = true;
+            enabled.push("IMAP4rev2");
         }
         response::enabled(self.connection.out(), &enabled);
         Answer::ok("Enabled")

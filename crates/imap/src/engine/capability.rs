@@ -6,7 +6,7 @@ use super::table::StateKind;
 const ALWAYS: [&str; 5] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
 
 /// What a client that has logged in can use.
-const LOGGED_IN: [&str; 21] = [
+const LOGGED_IN: &[&str] = &[
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -16,6 +16,7 @@ const LOGGED_IN: [&str; 21] = [
     "ESEARCH",
     "WITHIN",
     "CONDSTORE",
+    "QRESYNC",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "STATUS=SIZE",

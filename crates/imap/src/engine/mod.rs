@@ -4,6 +4,7 @@ pub(crate) mod capability;
 pub(crate) mod deflate;
 pub(crate) mod enabled;
 pub(crate) mod pattern;
+pub(crate) mod resync;
 pub(crate) mod sasl;
 pub(crate) mod search;
 pub(crate) mod table;
