@@ -320,6 +320,8 @@ impl Plan {
             items: vec![FetchItem::Uid, FetchItem::Flags, FetchItem::ModSeq],
             record: false,
             parts: false,
+            lazy: false,
+            unknown_encoding: AtomicBool::new(false),
             sets_seen: false,
             changed_since: Some(since),
         }
