@@ -16,6 +16,7 @@ use imap_codec::imap_types::command as codec;
 use imap_codec::imap_types::command::CommandBody as Body;
 use imap_codec::imap_types::datetime as codec_date;
 use imap_codec::imap_types::extensions::binary::LiteralOrLiteral8;
+use imap_codec::imap_types::extensions::compress::CompressionAlgorithm;
 use imap_codec::imap_types::flag as codec_flag_types;
 use imap_codec::imap_types::mailbox::{ListMailbox, Mailbox};
 use imap_codec::imap_types::sequence as codec_sequence;
@@ -24,7 +25,8 @@ use mail::InternalDate;
 
 use crate::checks;
 use crate::command::{
-    Append, Command, CommandBody, Create, Qresync, Select, StatusItem, Store, StoreAction, Ticket, Transfer,
+    Append, AppendMessage, Command, CommandBody, Create, Qresync, Select, StatusItem, Store, StoreAction, Ticket,
+    Transfer,
 };
 use crate::date::{self, Date};
 use crate::flag::Flag;
@@ -86,9 +88,11 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
         }
         Body::Append { mailbox, flags, date, message } => CommandBody::Append(Append {
             mailbox: name(&mailbox)?,
-            flags: our_flags(&flags)?,
-            date: date.as_ref().map(internal_date).transpose()?,
-            message: ticket(&message)?,
+            messages: vec![AppendMessage {
+                flags: our_flags(&flags)?,
+                date: date.as_ref().map(internal_date).transpose()?,
+                message: ticket(&message)?,
+            }],
         }),
         Body::Check => CommandBody::Check,
         Body::Close => CommandBody::Close,
@@ -150,7 +154,8 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
         Body::Namespace => CommandBody::Namespace,
         Body::Sort { .. } => return Err(unsupported("SORT")),
         Body::Thread { .. } => return Err(unsupported("THREAD")),
-        Body::Compress { .. } => return Err(unsupported("COMPRESS")),
+        Body::Compress { algorithm: CompressionAlgorithm::Deflate } => CommandBody::Compress,
+        Body::Compress { .. } => return Err(unsupported("that algorithm")),
         Body::GetQuota { .. } | Body::GetQuotaRoot { .. } | Body::SetQuota { .. } => return Err(unsupported("QUOTA")),
         Body::SetMetadata { .. } | Body::GetMetadata { .. } => return Err(unsupported("METADATA")),
     })

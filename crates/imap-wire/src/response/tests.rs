@@ -54,7 +54,9 @@ fn status_responses() {
         (Code::UidNext(4392), "UIDNEXT 4392"),
         (Code::UidValidity(3_857_529_045), "UIDVALIDITY 3857529045"),
         (Code::Unseen(12), "UNSEEN 12"),
-        (Code::AppendUid { uid_validity: 38505, uid: 3955 }, "APPENDUID 38505 3955"),
+        (Code::AppendUid { uid_validity: 38505, uids: NumberSet::from_numbers([3955]) }, "APPENDUID 38505 3955"),
+        (Code::AppendUid { uid_validity: 1, uids: NumberSet::from_numbers([1, 2, 5]) }, "APPENDUID 1 1:2,5"),
+        (Code::CompressionActive, "COMPRESSIONACTIVE"),
         (
             Code::CopyUid { uid_validity: 38505, source: set(&[304, 319, 320]), destination: set(&[3956, 3957, 3958]) },
             "COPYUID 38505 304,319:320 3956:3958",

@@ -52,8 +52,7 @@ impl Session {
     /// Writes what is known already.
     pub(crate) fn write_list(&mut self, attributes: &[ListAttribute], mailbox: &MailboxName, old_name: Option<&str>) {
         let encoding = self.encoding();
-        let entry =
-            ListEntry { attributes, delimiter: Some(DELIMITER), mailbox, child_subscribed: false, old_name };
+        let entry = ListEntry { attributes, delimiter: Some(DELIMITER), mailbox, child_subscribed: false, old_name };
         response::list(self.connection.out(), &entry, encoding);
     }
 

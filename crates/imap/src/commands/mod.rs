@@ -17,3 +17,4 @@ mod server;
 mod status;
 mod store;
 mod subscribe;
+pub(crate) mod upload;

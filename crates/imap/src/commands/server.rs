@@ -1,7 +1,7 @@
-//! Commands about the connection: CAPABILITY, LOGOUT, ID, ENABLE, NAMESPACE, STARTTLS (RFC 3501 §6.1, §6.2.1; RFC 2971,
-//! RFC 5161, RFC 2342).
+//! Commands about the connection: CAPABILITY, LOGOUT, ID, ENABLE, NAMESPACE, STARTTLS, COMPRESS (RFC 3501 §6.1, §6.2.1;
+//! RFC 2971, RFC 5161, RFC 2342, RFC 4978).
 
-use imap_wire::response::{self, Namespace};
+use imap_wire::response::{self, Code, Namespace};
 
 use crate::engine::pattern::DELIMITER;
 use crate::fault::{Answer, Lost};
@@ -68,10 +68,21 @@ impl Session {
         if self.tls {
             return Answer::bad("TLS is on already");
         }
+        if self.connection.is_compressed() {
+            return Answer::bad("Compression is on already; TLS goes first");
+        }
         if self.server.tls.is_none() {
             return Answer::bad("TLS is not available");
         }
         Answer::ok("Begin the TLS handshake")
+    }
+
+    /// RFC 4978 §3; it begins once the answer is sent.
+    pub(crate) fn compress(&mut self) -> Answer {
+        if self.connection.is_compressed() {
+            return Answer::bad("DEFLATE is active already").with(Code::CompressionActive);
+        }
+        Answer::ok("DEFLATE is active")
     }
 
     /// After STARTTLS was answered.
