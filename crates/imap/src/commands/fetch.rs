@@ -14,6 +14,7 @@ use storage::messages::{Change, FlagChange};
 use storage::rows::MessageRow;
 
 use crate::engine::enabled::Enabled;
+use crate::engine::object_id::{email_id, thread_id};
 use crate::engine::resync::{known_up_to, unknown};
 use crate::fault::{Answer, Fault, Lost};
 use crate::limits::{
@@ -62,7 +63,8 @@ impl Session {
         };
         let selected = self.selected()?;
         // RFC 4314 §4: without the right `s`, FETCH sets no \Seen.
-        let plan = Plan::new(fetch, selected.read_only || !selected.access.rights.has(Rights::SEEN));
+        let looks_only = selected.read_only || !selected.access.rights.has(Rights::SEEN);
+        let plan = Plan::new(fetch, looks_only, self.enabled.uid_only);
         self.refresh_row().await?;
         let wanted = match plan.changed_since {
             Some(since) => self.changed_since(since, &wanted, vanished.as_ref()).await?,
@@ -91,7 +93,8 @@ impl Session {
         };
         let gone = unknown(&asked, known_up_to);
         let changed = self.changed_since(ModSeq(known.modseq), &asked, Some(&gone)).await?;
-        self.fetch_wanted(&Plan::resync(ModSeq(known.modseq)), &changed).await.map(drop)
+        let plan = Plan::resync(ModSeq(known.modseq), self.enabled.uid_only);
+        self.fetch_wanted(&plan, &changed).await.map(drop)
     }
 
     async fn fetch_wanted(&mut self, plan: &Plan, wanted: &NumberSet) -> Result<Answer, Fault> {
@@ -219,7 +222,7 @@ impl Session {
         let mut parts = None;
         let mut reader = None;
         let tells_flags = newly_seen && !plan.items.contains(&FetchItem::Flags);
-        let mut response = FetchResponse::begin(self.connection.out(), number.0);
+        let mut response = self.begin_fetch(number, row.uid);
         let [uid, modseq] = self.adds(plan, newly_seen);
         let added = [uid, tells_flags.then_some(FetchItem::Flags), modseq];
         for (at, item) in plan.items.iter().chain(added.iter().flatten()).enumerate() {
@@ -229,6 +232,12 @@ impl Session {
             let out = self.connection.out();
             match item {
                 FetchItem::Uid => response.uid(out, row.uid.0),
+                FetchItem::EmailId => response.email_id(out, &email_id(&row.blob)),
+                FetchItem::SaveDate => response.save_date(out, row.saved_at.into()),
+                FetchItem::ThreadId => {
+                    let keys = view.map(|view| view.sort_keys()).transpose().map_err(damaged)?.unwrap_or_default();
+                    response.thread_id(out, &thread_id(&keys, &row.blob));
+                }
                 FetchItem::ModSeq => response.modseq(out, row.modseq.0),
                 FetchItem::InternalDate => response.internal_date(out, row.internal_date),
                 FetchItem::Rfc822Size => response.size(out, row.octets),
@@ -264,8 +273,8 @@ impl Session {
     /// A client that knows MODSEQs is told UID and the new MODSEQ when FETCH changed the flags (RFC 7162 §3.2.4).
     fn adds(&self, plan: &Plan, newly_seen: bool) -> [Option<FetchItem>; 2] {
         // RFC 9051 §7.5.2: with what is told unasked comes the UID.
-        let Enabled { condstore, rev2, .. } = self.enabled;
-        let adds = [(FetchItem::Uid, condstore || rev2), (FetchItem::ModSeq, condstore)];
+        let Enabled { condstore, rev2, uid_only, .. } = self.enabled;
+        let adds = [(FetchItem::Uid, !uid_only && (condstore || rev2)), (FetchItem::ModSeq, condstore)];
         adds.map(|(item, adds)| Some(item).filter(|item| newly_seen && adds && !plan.items.contains(item)))
     }
 
@@ -326,10 +335,13 @@ impl Session {
             }
             FetchItem::Body
             | FetchItem::BodyStructure
+            | FetchItem::EmailId
             | FetchItem::Envelope
             | FetchItem::Flags
             | FetchItem::InternalDate
             | FetchItem::Rfc822Size
+            | FetchItem::SaveDate
+            | FetchItem::ThreadId
             | FetchItem::Uid
             | FetchItem::ModSeq => Ok(()),
         }
@@ -374,9 +386,10 @@ impl Session {
 
 impl Plan {
     /// What SELECT (QRESYNC …) tells: as `UID FETCH … (FLAGS) (CHANGEDSINCE …)` (RFC 7162 §3.2.5.1).
-    fn resync(since: ModSeq) -> Self {
+    fn resync(since: ModSeq, uid_only: bool) -> Self {
+        let uid = (!uid_only).then_some(FetchItem::Uid);
         Self {
-            items: vec![FetchItem::Uid, FetchItem::Flags, FetchItem::ModSeq],
+            items: uid.into_iter().chain([FetchItem::Flags, FetchItem::ModSeq]).collect(),
             record: false,
             parts: false,
             sets_seen: false,
@@ -384,10 +397,12 @@ impl Plan {
         }
     }
 
-    fn new(fetch: Fetch, read_only: bool) -> Self {
+    fn new(fetch: Fetch, read_only: bool, uid_only: bool) -> Self {
         let mut items: Vec<FetchItem> = Vec::with_capacity(fetch.items.len() + 2);
         // RFC 3501 §6.4.8: an answer to UID FETCH carries the UID. RFC 7162 §3.1.4.1: CHANGEDSINCE implies MODSEQ.
-        let implied = [fetch.uid.then_some(FetchItem::Uid), fetch.changed_since.map(|_| FetchItem::ModSeq)];
+        // RFC 9586 §3.3: the response has it in front.
+        let uid = fetch.uid && !uid_only;
+        let implied = [uid.then_some(FetchItem::Uid), fetch.changed_since.map(|_| FetchItem::ModSeq)];
         for item in implied.into_iter().flatten().chain(fetch.items) {
             if !items.contains(&item) {
                 items.push(item);
@@ -414,7 +429,7 @@ fn seen_step(rows: &[MessageRow]) -> usize {
 
 /// Whether the item is in the record as it is sent.
 fn is_form(item: &FetchItem) -> bool {
-    matches!(item, FetchItem::Body | FetchItem::BodyStructure | FetchItem::Envelope)
+    matches!(item, FetchItem::Body | FetchItem::BodyStructure | FetchItem::Envelope | FetchItem::ThreadId)
 }
 
 /// Whether the record's part table is needed to find the item.
@@ -424,11 +439,14 @@ fn needs_parts(item: &FetchItem) -> bool {
         FetchItem::BodySection { section, .. } => !section.part.is_empty() || section.text.is_some(),
         FetchItem::Body
         | FetchItem::BodyStructure
+        | FetchItem::EmailId
         | FetchItem::Envelope
         | FetchItem::Flags
         | FetchItem::InternalDate
         | FetchItem::Rfc822
         | FetchItem::Rfc822Size
+        | FetchItem::SaveDate
+        | FetchItem::ThreadId
         | FetchItem::Uid
         | FetchItem::ModSeq => false,
     }
