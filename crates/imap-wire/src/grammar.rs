@@ -68,6 +68,8 @@ const VERBS: &[(&str, Parser)] = &[
     ("SUBSCRIBE", mailbox::subscribe),
     ("THREAD", |c| sort::thread(c, false)),
     ("UID", uid),
+    ("UIDBATCHES", store::uid_batches),
+    ("UNAUTHENTICATE", |_| Ok(CommandBody::Unauthenticate)),
     ("UNSELECT", |_| Ok(CommandBody::Unselect)),
     ("UNSUBSCRIBE", mailbox::unsubscribe),
 ];

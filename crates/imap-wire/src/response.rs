@@ -15,6 +15,7 @@ mod status;
 mod strings;
 #[cfg(test)]
 mod tests;
+mod uid_batches;
 mod vanished;
 
 pub use acl::{acl, list_rights, my_rights};
@@ -28,6 +29,7 @@ pub use search::{
 };
 pub use status::{Condition, bye, challenge, continuation, greeting, tagged, untagged};
 pub use strings::{write_literal_header, write_nstring, write_string};
+pub use uid_batches::uid_batches;
 pub use vanished::vanished;
 
 use imap_codec::ResponseCodec;

@@ -18,6 +18,9 @@ pub const FETCH_ITEMS_PER_TURN: usize = 16;
 /// Lines of the change index read at once.
 pub const CHANGES_PER_PAGE: usize = 1_000;
 
+/// Messages of one batch of UIDBATCHES at the least: a mailbox of a million messages has two thousand of them.
+pub const UID_BATCH_MIN: u32 = 500;
+
 /// Octets of answers collected before they are written to the socket.
 pub const OUTPUT_OCTETS: usize = 32 * 1024;
 
@@ -26,6 +29,9 @@ pub const IDLE_READ_OCTETS: usize = 512;
 
 /// Octets asked for while a client is sending.
 pub const BUSY_READ_OCTETS: usize = 16 * 1024;
+
+/// Octets of a decoded part that BINARY holds; a longer one is decoded twice, first to count it (RFC 3516).
+pub const BINARY_HELD_OCTETS: usize = 64 * 1024;
 
 /// Octets of messages of one APPEND that are held in memory, compressed; what comes beyond goes to the store early.
 pub const UPLOADS_HELD_OCTETS: usize = 1024 * 1024;

@@ -111,18 +111,34 @@ pub enum Code {
     BadComparator,
     /// RFC 6154: that special use is not possible.
     UseAttr,
+    /// RFC 3516: the part has a transfer encoding that nobody knows, or NULs where they can't be.
+    UnknownCte,
     /// RFC 4978: everything is compressed already.
     CompressionActive,
     /// RFC 7889: the message is larger than APPEND takes.
     TooBig,
     /// RFC 9051: the mailbox has children.
     HasChildren,
+    /// RFC 8474: the mailbox's number for good.
+    MailboxId(String),
+    /// RFC 9586: sequence numbers are not in use.
+    UidRequired,
+    /// RFC 9585: how far a command has come.
+    InProgress {
+        /// Which command.
+        tag: Tag,
+        /// How many of whatever it counts are done.
+        done: Option<u32>,
+        /// Of how many.
+        goal: Option<u32>,
+    },
 }
 
 impl Code {
     /// As imap-codec's type; numbers that must not be 0 and are leave the code out.
     pub(super) fn to_codec(&self) -> Option<codec::Code<'_>> {
         let other = |name: &'static str| Some(codec::Code::Other(codec::CodeOther::unvalidated(name.as_bytes())));
+        let text = |text: String| Some(codec::Code::Other(codec::CodeOther::unvalidated(text.into_bytes())));
         Some(match self {
             Self::Alert => codec::Code::Alert,
             Self::BadCharset(known) => codec::Code::BadCharset {
@@ -178,6 +194,7 @@ impl Code {
             Self::AlreadyExists => return other("ALREADYEXISTS"),
             Self::NonExistent => return other("NONEXISTENT"),
             Self::CompressionActive => codec::Code::CompressionActive,
+            Self::UnknownCte => return other("UNKNOWN-CTE"),
             Self::UseAttr => return other("USEATTR"),
             Self::BadComparator => return other("BADCOMPARATOR"),
             Self::NoUpdate(tag) => {
@@ -187,6 +204,13 @@ impl Code {
                 codec::Code::Other(codec::CodeOther::unvalidated(format!("UNDEFINED-FILTER {name}").into_bytes()))
             }
             Self::HasChildren => return other("HASCHILDREN"),
+            Self::MailboxId(id) => return text(format!("MAILBOXID ({id})")),
+            Self::UidRequired => return other("UIDREQUIRED"),
+            Self::InProgress { tag, done, goal } => {
+                let number =
+                    |number: &Option<u32>| number.map_or_else(|| "NIL".to_owned(), |number| number.to_string());
+                return text(format!("INPROGRESS (\"{tag}\" {} {})", number(done), number(goal)));
+            }
         })
     }
 }

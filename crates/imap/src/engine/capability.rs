@@ -17,6 +17,9 @@ const LOGGED_IN: &[&str] = &[
     "WITHIN",
     "CONDSTORE",
     "QRESYNC",
+    "UIDONLY",
+    "UIDBATCHES",
+    "UNAUTHENTICATE",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "STATUS=SIZE",
@@ -42,6 +45,8 @@ const LOGGED_IN: &[&str] = &[
     "SEARCH=FUZZY",
     "I18NLEVEL=1",
     "I18NLEVEL=2",
+    "BINARY",
+    "PREVIEW",
 ];
 
 /// How safe the connection is.
