@@ -107,7 +107,7 @@ impl Batch {
         let quota = {
             let directory = self.store.directory();
             let owner = directory.account_by_id(self.target.account).ok_or(FetchError::Gone)?;
-            owner.quota_octets
+            owner.quota()
         };
         let (target, now, told) = (self.target.clone(), self.store.now(), folder.clone());
         let dealt = Arc::new(dealt);

@@ -104,6 +104,14 @@ pub enum Code {
     NonExistent,
     /// RFC 6154: that special use is not possible.
     UseAttr,
+    /// RFC 5464 §4.2.1: values were left out, the longest of them has so many octets.
+    MetadataLongEntries(u64),
+    /// RFC 5464 §4.3: a value may have so many octets.
+    MetadataMaxSize(u64),
+    /// RFC 5464 §4.3: there are enough annotations.
+    MetadataTooMany,
+    /// RFC 5464 §4.3: no private annotations there.
+    MetadataNoPrivate,
     /// RFC 7889: the message is larger than APPEND takes.
     TooBig,
     /// RFC 9051: the mailbox has children.
@@ -166,10 +174,19 @@ impl Code {
             Self::Limit => return other("LIMIT"),
             Self::AlreadyExists => return other("ALREADYEXISTS"),
             Self::NonExistent => return other("NONEXISTENT"),
+            Self::MetadataLongEntries(octets) => return written(format!("METADATA LONGENTRIES {octets}")),
+            Self::MetadataMaxSize(octets) => return written(format!("METADATA MAXSIZE {octets}")),
+            Self::MetadataTooMany => return other("METADATA TOOMANY"),
+            Self::MetadataNoPrivate => return other("METADATA NOPRIVATE"),
             Self::UseAttr => return other("USEATTR"),
             Self::HasChildren => return other("HASCHILDREN"),
         })
     }
+}
+
+/// A code that is written by us.
+fn written(text: String) -> Option<codec::Code<'static>> {
+    Some(codec::Code::Other(codec::CodeOther::unvalidated(text.into_bytes())))
 }
 
 fn uid_set(set: &NumberSet) -> Option<UidSet> {

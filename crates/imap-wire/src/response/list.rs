@@ -89,6 +89,16 @@ pub fn lsub(out: &mut Vec<u8>, entry: &ListEntry<'_>, encoding: NameEncoding) {
     encode(out, &Response::Data(Data::Lsub { items, delimiter, mailbox: codec_mailbox(entry.mailbox, encoding) }));
 }
 
+/// A name alone, as imap-codec writes it: an LSUB without attributes and delimiter is this name and nothing else behind a
+/// known beginning.
+pub(super) fn name(out: &mut Vec<u8>, mailbox: &MailboxName, encoding: NameEncoding) {
+    const AROUND: &[u8] = b"* LSUB () NIL ";
+    let mut lsub = Vec::new();
+    let mailbox = codec_mailbox(mailbox, encoding);
+    encode(&mut lsub, &Response::Data(Data::Lsub { items: Vec::new(), delimiter: None, mailbox }));
+    out.extend_from_slice(lsub.strip_prefix(AROUND).and_then(|name| name.strip_suffix(b"\r\n")).unwrap_or(b"\"\""));
+}
+
 fn parts(entry: &ListEntry<'_>) -> (Vec<FlagNameAttribute<'static>>, Option<QuotedChar>) {
     let items = entry.attributes.iter().map(|attribute| FlagNameAttribute::from(Atom::unvalidated(attribute.as_str())));
     (items.collect(), entry.delimiter.and_then(|c| QuotedChar::try_from(c).ok()))

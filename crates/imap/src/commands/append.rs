@@ -45,12 +45,9 @@ impl Session {
             Err(answer) => return Ok(Err(answer)),
         };
         let store = &self.server.store;
-        let quota = store.directory().account_by_id(target.owner).and_then(|owner| owner.quota_octets);
-        if let Some(quota) = quota {
-            let used = store.usage(target.owner).await?.octets;
-            if used.saturating_add(announcement.size) > quota {
-                return Ok(Err(Answer::of(&StorageError::OverQuota)));
-            }
+        let (quota, used) = (store.quota(target.owner), store.usage(target.owner).await?);
+        if !quota.hold(used.octets.saturating_add(announcement.size), used.messages.saturating_add(1)) {
+            return Ok(Err(Answer::of(&StorageError::OverQuota)));
         }
         Ok(Ok(()))
     }

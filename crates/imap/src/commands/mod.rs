@@ -10,6 +10,8 @@ mod expunge;
 mod fetch;
 mod idle;
 mod list;
+pub(crate) mod metadata;
+mod quota;
 mod search;
 pub(crate) mod select;
 mod server;

@@ -40,6 +40,12 @@ impl Session {
             self.know_modseqs();
             enabled.push("CONDSTORE");
         }
+        for name in ["METADATA", "METADATA-SERVER"] {
+            if names.iter().any(|wanted| wanted == name) {
+                self.hear_of_annotations();
+                enabled.push(name);
+            }
+        }
         response::enabled(self.connection.out(), &enabled);
         Answer::ok("Enabled")
     }

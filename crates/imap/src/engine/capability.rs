@@ -6,7 +6,7 @@ use super::table::StateKind;
 const ALWAYS: [&str; 5] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
 
 /// What a client that has logged in can use.
-const LOGGED_IN: [&str; 17] = [
+const LOGGED_IN: [&str; 24] = [
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -25,6 +25,13 @@ const LOGGED_IN: [&str; 17] = [
     // RFC 4314 §2.2: those that RFC 2086 does not have.
     "RIGHTS=kxte",
     "APPENDLIMIT",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
+    "QUOTA=RES-MAILBOX",
+    "QUOTASET",
+    "METADATA",
+    "METADATA-SERVER",
 ];
 
 /// How safe the connection is.

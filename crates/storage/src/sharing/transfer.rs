@@ -38,7 +38,7 @@ impl Store {
         if uids.len() > MESSAGES_PER_TRANSACTION {
             return Err(StorageError::LimitReached("messages to copy between accounts at once"));
         }
-        let (now, quota) = (self.now(), self.quota_octets(to.owner));
+        let (now, quota) = (self.now(), self.quota(to.owner));
         self.transact(move |tx| {
             let pairs = tx.transfer(from, &uids, to, now)?;
             // Within one account nothing more is stored afterwards.
@@ -64,7 +64,7 @@ impl Store {
         blob: StagedBlob,
         message: NewMessage,
     ) -> Result<Done<Deposited>, StorageError> {
-        let quota = self.quota_octets(to.owner);
+        let quota = self.quota(to.owner);
         self.transact(move |tx| {
             tx.store_blob(&blob)?;
             let mut message = message.clone();
