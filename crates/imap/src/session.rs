@@ -13,7 +13,7 @@ use storage::sharing::person_seen::PersonSeen;
 
 use crate::access::MailboxAccess;
 use crate::annotations::AnnotationsTold;
-use crate::commands::append::Upload;
+use crate::commands::upload::Uploads;
 use crate::connection::{Connection, Event};
 use crate::engine::capability::{Safety, capabilities};
 use crate::engine::enabled::Enabled;
@@ -37,8 +37,8 @@ pub(crate) struct Session {
     pub(crate) selected: Option<Box<Selected>>,
     /// What the client has switched on.
     pub(crate) enabled: Enabled,
-    /// The message that is being received, or was for the command at hand.
-    pub(crate) upload: Option<Box<Upload>>,
+    /// The messages that are being received, or were for the command at hand.
+    pub(crate) uploads: Option<Box<Uploads>>,
     pub(crate) login_failures: u32,
     /// Set when the connection shall be closed after the current response.
     pub(crate) ending: Option<&'static str>,
@@ -69,6 +69,8 @@ pub(crate) struct Selected {
     pub(crate) view: SessionView,
     /// UIDs that are `\Recent` in this session.
     pub(crate) recent: NumberSet,
+    /// The client keeps a smaller MODSEQ than it has seen, because expunges waited (RFC 7162 §3.2).
+    pub(crate) behind: bool,
     /// How many keywords the client has been told of.
     pub(crate) keywords_told: usize,
     pub(crate) member: Member,
@@ -94,7 +96,7 @@ impl Session {
             user: None,
             selected: None,
             enabled: Enabled::default(),
-            upload: None,
+            uploads: None,
             login_failures: 0,
             ending: None,
             bad_commands: 0,
@@ -110,7 +112,7 @@ impl Session {
             }
         }
         self.selected = None;
-        self.upload = None;
+        self.uploads = None;
         self.connection.close().await;
     }
 
@@ -129,8 +131,9 @@ impl Session {
                 Event::Command(text) => self.command(text).await?,
                 Event::Announced(announcement) => Box::pin(self.announced(announcement)).await?,
                 Event::Chunk(chunk) => Box::pin(self.upload_chunk(&chunk)).await,
-                Event::MessageEnd { ticket, nul } => self.upload_end(ticket, nul),
+                Event::MessageEnd { ticket, nul } => Box::pin(self.upload_end(ticket, nul)).await,
                 Event::Misbehaviour { refusal, close } => {
+                    self.uploads = None;
                     refusal.write(self.connection.out());
                     self.count_bad();
                     if close {
@@ -156,7 +159,7 @@ impl Session {
         match decoded {
             Ok(Command { tag, body }) => self.perform(tag, body).await,
             Err(refusal) => {
-                self.upload = None;
+                self.uploads = None;
                 refusal.write(self.connection.out());
                 self.count_bad();
                 Ok(())
@@ -177,7 +180,7 @@ impl Session {
             Ok(()) if matches!(body, CommandBody::Idle) => self.idle().await,
             Ok(()) => Box::pin(self.execute(&tag, body)).await,
         };
-        self.upload = None;
+        self.uploads = None;
         let answer = match answer {
             Ok(answer) => answer,
             Err(Fault::Lost(lost)) => return Err(lost),
@@ -208,6 +211,11 @@ impl Session {
         if name == "STARTTLS" && answer.condition == Condition::Ok {
             Box::pin(self.turn_on_tls()).await?;
         }
+        // RFC 4978 §3: the answer still goes out as it is.
+        if name == "COMPRESS" && answer.condition == Condition::Ok {
+            self.connection.flush().await?;
+            self.connection.compress();
+        }
         deleted.map_or(Ok(()), Err)
     }
 
@@ -217,7 +225,7 @@ impl Session {
         if std::mem::replace(&mut self.enabled.condstore, true) {
             return;
         }
-        if let Some(modseq) = self.selected.as_deref().map(|selected| selected.view.modseq()) {
+        if let Some(modseq) = self.selected.as_deref().map(|selected| selected.view.told_modseq()) {
             let code = Code::HighestModSeq(modseq.0);
             response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Highest");
         }
@@ -262,6 +270,7 @@ impl Session {
             CommandBody::Logout => Ok(self.logout()),
             CommandBody::Id(fields) => Ok(self.id(&fields)),
             CommandBody::StartTls => Ok(self.starttls()),
+            CommandBody::Compress => Ok(self.compress()),
             CommandBody::Authenticate { mechanism, initial_response } => {
                 Box::pin(self.authenticate(&mechanism, initial_response)).await
             }

@@ -77,6 +77,14 @@ pub enum Table {
     TraceIndex = 0x81,
     /// What a trace is found by, by trace: goes when the trace goes.
     TraceTerms = 0x82,
+    /// [`crate::rows::IndexRow`] by account and mailbox; see [`crate::index`].
+    Index = 0x90,
+    /// Words of the full-text index by account, mailbox, segment, zone and the first word of the block.
+    IndexWords = 0x91,
+    /// Which messages have these words, by the same.
+    IndexPostings = 0x92,
+    /// How long the messages of a segment are, by account, mailbox and segment.
+    IndexLengths = 0x93,
 }
 
 /// A key in the making.

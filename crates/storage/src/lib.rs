@@ -7,13 +7,14 @@
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
 //! [`messages`], [`usage`], [`sharing`], [`metadata`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`],
-//! [`lists`], [`secret`], [`fetch`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them
+//! [`lists`], [`secret`], [`fetch`], [`index`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them
 //! [`transaction`], [`engine`],
 //! [`memory`].
 
 pub mod accounts;
 pub mod blobs;
 pub mod check;
+mod compression;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod contacts;
@@ -23,6 +24,7 @@ pub mod error;
 pub mod events;
 pub mod fetch;
 pub mod first_use;
+pub mod index;
 pub mod keys;
 pub mod limits;
 pub mod lists;

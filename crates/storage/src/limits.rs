@@ -6,6 +6,9 @@ pub const BLOB_CHUNK_OCTETS: usize = 60 * 1024;
 /// Rows that one transaction may write. Bulk operations over a mailbox are cut into several.
 pub const TRANSACTION_ROWS_MAX: usize = 20_000;
 
+/// Messages that one APPEND may bring (RFC 3502): each writes some eight rows.
+pub const APPENDED_MESSAGES_MAX: usize = TRANSACTION_ROWS_MAX / 8;
+
 /// Mailboxes of one account.
 pub const MAILBOXES_MAX: usize = 50_000;
 
@@ -78,3 +81,6 @@ pub const TRACE_INDEXED_MAX: usize = 200;
 
 /// Recipients in one queue entry.
 pub const QUEUE_ENTRY_RECIPIENTS_MAX: usize = 100;
+
+/// Blocks of a full-text index that one transaction removes: each is some tens of KiB, and is read before.
+pub const INDEX_BLOCKS_PER_REMOVAL: usize = 256;

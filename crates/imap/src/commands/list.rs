@@ -199,5 +199,5 @@ fn attributes(list: &List, node: &Node<'_>) -> Vec<ListAttribute> {
 }
 
 fn entry<'a>(attributes: &'a [ListAttribute], mailbox: &'a MailboxName, child_subscribed: bool) -> ListEntry<'a> {
-    ListEntry { attributes, delimiter: Some(DELIMITER), mailbox, child_subscribed }
+    ListEntry { attributes, delimiter: Some(DELIMITER), mailbox, child_subscribed, old_name: None }
 }

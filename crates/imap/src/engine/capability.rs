@@ -6,7 +6,7 @@ use super::table::StateKind;
 const ALWAYS: [&str; 5] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
 
 /// What a client that has logged in can use.
-const LOGGED_IN: [&str; 24] = [
+const LOGGED_IN: &[&str] = &[
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -16,6 +16,7 @@ const LOGGED_IN: [&str; 24] = [
     "ESEARCH",
     "WITHIN",
     "CONDSTORE",
+    "QRESYNC",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "STATUS=SIZE",
@@ -32,6 +33,8 @@ const LOGGED_IN: [&str; 24] = [
     "QUOTASET",
     "METADATA",
     "METADATA-SERVER",
+    "COMPRESS=DEFLATE",
+    "MULTIAPPEND",
 ];
 
 /// How safe the connection is.

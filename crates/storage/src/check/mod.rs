@@ -12,6 +12,7 @@ mod contents;
 mod events;
 mod fetch;
 mod first_use;
+mod index;
 mod lists;
 mod mailboxes;
 mod metadata;
@@ -116,6 +117,8 @@ pub enum Flaw {
     TraceIndex,
     /// A row of a list is not under its own key, or leads to nothing.
     ListRow,
+    /// The row of a full-text index and its segments don't fit together, or a block can't be read.
+    Index,
 }
 
 impl Flaw {
@@ -160,6 +163,7 @@ impl Flaw {
             Self::EventContent => "content of the event can't be read",
             Self::TraceIndex => "index of the traces is wrong",
             Self::ListRow => "row of a list is wrong",
+            Self::Index => "full-text index is wrong; `relais reindex` builds it anew",
         }
     }
 }
@@ -289,6 +293,7 @@ pub async fn check_with(
     check.queue().await?;
     check.events().await?;
     check.lists().await?;
+    check.indexes().await?;
     check.fetched().await?;
     check.answered().await?;
     check.signing_keys().await?;

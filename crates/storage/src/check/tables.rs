@@ -44,6 +44,10 @@ const TABLES: &[Table] = &[
     Table::Trace,
     Table::TraceIndex,
     Table::TraceTerms,
+    Table::Index,
+    Table::IndexWords,
+    Table::IndexPostings,
+    Table::IndexLengths,
 ];
 
 impl Check<'_> {
@@ -87,7 +91,16 @@ impl Check<'_> {
                 pages.skip(Key::of(table, part).done());
             }
         }
-        for table in [Table::Message, Table::Record, Table::Change] {
+        let of_mailboxes = [
+            Table::Message,
+            Table::Record,
+            Table::Change,
+            Table::Index,
+            Table::IndexWords,
+            Table::IndexPostings,
+            Table::IndexLengths,
+        ];
+        for table in of_mailboxes {
             let mut pages = Pages::new(self.store, KeyRange::prefix(vec![table as u8]), 1);
             while let Some((key, _)) = pages.next().await?.first() {
                 let account = keys::middle(key, 1).map(|part| AccountId(u64::from_be_bytes(part)));
