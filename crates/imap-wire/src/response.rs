@@ -23,7 +23,7 @@ pub use acl::{acl, list_rights, my_rights};
 pub use code::Code;
 pub use data::{Namespace, StatusData, capability, enabled, exists, expunge, flags, id, namespace, recent, status};
 pub use fetch::FetchResponse;
-pub use list::{ListAttribute, ListEntry, list, lsub};
+pub use list::{ChildInfo, ListAttribute, ListEntry, list, lsub};
 pub use metadata::{metadata, metadata_changed};
 pub use quota::{QuotaUsage, quota, quota_root};
 pub use search::{EsearchData, esearch, search};

@@ -26,6 +26,8 @@ const LOGGED_IN: &[&str] = &[
     // RFC 4314 §2.2: those that RFC 2086 does not have.
     "RIGHTS=kxte",
     "APPENDLIMIT",
+    "LIST-MYRIGHTS",
+    "LIST-METADATA",
     "QUOTA",
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",

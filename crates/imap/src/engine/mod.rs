@@ -3,6 +3,7 @@
 pub(crate) mod capability;
 pub(crate) mod deflate;
 pub(crate) mod enabled;
+pub(crate) mod listing;
 pub(crate) mod pattern;
 pub(crate) mod resync;
 pub(crate) mod sasl;
