@@ -16,3 +16,6 @@ pub const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 /// The longest wait between two attempts.
 pub const LONGEST_RETRY: Duration = Duration::from_secs(600);
+
+/// Characters of a consumer's panic that are kept with the event.
+pub const PANIC_CHARACTERS_MAX: usize = 300;

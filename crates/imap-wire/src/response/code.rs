@@ -112,6 +112,8 @@ pub enum Code {
     MetadataTooMany,
     /// RFC 5464 §4.3: no private annotations there.
     MetadataNoPrivate,
+    /// RFC 3516: the part has a transfer encoding that nobody knows, or NULs where they can't be.
+    UnknownCte,
     /// RFC 4978: everything is compressed already.
     CompressionActive,
     /// RFC 7889: the message is larger than APPEND takes.
@@ -183,6 +185,7 @@ impl Code {
             Self::MetadataTooMany => return other("METADATA TOOMANY"),
             Self::MetadataNoPrivate => return other("METADATA NOPRIVATE"),
             Self::CompressionActive => codec::Code::CompressionActive,
+            Self::UnknownCte => return other("UNKNOWN-CTE"),
             Self::UseAttr => return other("USEATTR"),
             Self::HasChildren => return other("HASCHILDREN"),
         })

@@ -37,6 +37,8 @@ const LOGGED_IN: &[&str] = &[
     "METADATA-SERVER",
     "COMPRESS=DEFLATE",
     "MULTIAPPEND",
+    "BINARY",
+    "PREVIEW",
 ];
 
 /// How safe the connection is.
