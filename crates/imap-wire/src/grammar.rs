@@ -11,6 +11,8 @@ mod cursor;
 mod fetch;
 mod list;
 mod mailbox;
+mod metadata;
+mod quota;
 mod search;
 mod sequence;
 mod store;
@@ -21,6 +23,7 @@ use crate::mailbox_name::NameEncoding;
 use cursor::Cursor;
 
 pub(crate) use append::target as append_target;
+pub(crate) use metadata::MetadataOption;
 
 type Parser = fn(&mut Cursor<'_>) -> Result<CommandBody, Flaw>;
 
@@ -41,6 +44,9 @@ const VERBS: &[(&str, Parser)] = &[
     ("EXPUNGE", |_| Ok(CommandBody::Expunge { uids: None })),
     ("FETCH", |c| fetch::fetch(c, false)),
     ("GETACL", acl::get),
+    ("GETMETADATA", metadata::get),
+    ("GETQUOTA", quota::get),
+    ("GETQUOTAROOT", quota::get_root),
     ("ID", auth::id),
     ("IDLE", |_| Ok(CommandBody::Idle)),
     ("LIST", list::list),
@@ -56,6 +62,8 @@ const VERBS: &[(&str, Parser)] = &[
     ("SEARCH", |c| search::search(c, false)),
     ("SELECT", |c| mailbox::select(c, false)),
     ("SETACL", acl::set),
+    ("SETMETADATA", metadata::set),
+    ("SETQUOTA", quota::set),
     ("STARTTLS", |_| Ok(CommandBody::StartTls)),
     ("STATUS", mailbox::status),
     ("STORE", |c| store::store(c, false)),

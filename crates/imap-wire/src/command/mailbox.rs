@@ -55,6 +55,8 @@ pub enum StatusItem {
     Unseen,
     /// `DELETED`
     Deleted,
+    /// `DELETED-STORAGE` (RFC 9208 §4.1.4)
+    DeletedStorage,
     /// `SIZE`
     Size,
     /// `HIGHESTMODSEQ`
@@ -72,6 +74,7 @@ impl StatusItem {
         Self::UidValidity,
         Self::Unseen,
         Self::Deleted,
+        Self::DeletedStorage,
         Self::Size,
         Self::HighestModSeq,
         Self::MailboxId,
@@ -86,6 +89,7 @@ impl StatusItem {
             Self::UidValidity => "UIDVALIDITY",
             Self::Unseen => "UNSEEN",
             Self::Deleted => "DELETED",
+            Self::DeletedStorage => "DELETED-STORAGE",
             Self::Size => "SIZE",
             Self::HighestModSeq => "HIGHESTMODSEQ",
             Self::MailboxId => "MAILBOXID",

@@ -13,6 +13,8 @@ mod expunge;
 mod fetch;
 mod idle;
 mod list;
+pub(crate) mod metadata;
+mod quota;
 mod recode;
 mod search;
 mod sections;
