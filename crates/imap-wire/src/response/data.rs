@@ -81,6 +81,7 @@ pub fn status(out: &mut Vec<u8>, mailbox: &MailboxName, encoding: NameEncoding, 
         | StatusData::UidValidity(_)
         | StatusData::Unseen(_)
         | StatusData::Deleted(_)
+        | StatusData::DeletedStorage(_)
         | StatusData::Size(_)
         | StatusData::HighestModSeq(_) => None,
     });
