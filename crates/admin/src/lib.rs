@@ -12,6 +12,7 @@ mod account;
 mod actor;
 mod alias;
 mod contact;
+pub mod discovery;
 mod dkim;
 mod domain;
 mod error;
@@ -86,7 +87,7 @@ async fn carried_out(
     let response = match request {
         Request::Domain(request) => {
             let _edit = settings.edits.hold().await;
-            domain::execute(store, request).await?
+            domain::execute(store, settings, request).await?
         }
         Request::Account(request) => account::execute(store, settings, actor, request).await?,
         Request::Alias(request) => {

@@ -159,7 +159,7 @@ impl<'a> Reach<'a> {
             Request::Shared(request) => self.shared(request),
             Request::Acl(request) => self.edits(request.address()),
             Request::Domain(DomainRequest::List) => Ok(()),
-            Request::Domain(DomainRequest::Show { name }) => self.in_domain(name),
+            Request::Domain(DomainRequest::Show { name } | DomainRequest::Records { name }) => self.in_domain(name),
             Request::Explain { to, account, .. } => {
                 account.iter().try_for_each(|account| self.at(account))?;
                 self.in_domain(to.domain())

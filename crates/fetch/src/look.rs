@@ -50,6 +50,18 @@ impl<'f> Look<'f> {
         }
     }
 
+    /// Where messages go.
+    async fn target(&self, local: &str) -> Result<Target, FetchError> {
+        let (account, external) = (self.account, self.external);
+        let protocol = match external.protocol {
+            ExternalProtocol::Imap => "IMAP",
+            ExternalProtocol::Pop3 => "POP3",
+        };
+        let from = format!("{} at {} by {protocol}", external.login, external.host);
+        let row = mailbox(self.fetch.store(), account, local).await?;
+        Ok(Target { external: external.id, account, mailbox: row, name: local.to_owned(), from })
+    }
+
     // --- IMAP
 
     async fn imap(&mut self, password: &Password) -> Result<(), FetchError> {
@@ -83,9 +95,8 @@ impl<'f> Look<'f> {
                 FetchedFolder { source, uid_validity, last_uid: 0 }
             }
         };
-        let target =
-            Target { external: id, account: self.account, mailbox: mailbox(&store, self.account, local).await? };
-        let mut batch = Batch::new(store, target, Some((remote.to_owned(), state)), self.progress);
+        let target = self.target(local).await?;
+        let mut batch = Batch::new(self.fetch.delivery(), target, Some((remote.to_owned(), state)), self.progress);
         let mut last = state.last_uid;
         while last < u32::MAX {
             let mut found = Smallest::new(last, UIDS_AT_ONCE);
@@ -141,11 +152,10 @@ impl<'f> Look<'f> {
             Fetched::Message(Came::Refused(why)) => {
                 Ok(passed(uid, Some(format!("message {uid} of {remote} was not taken: {why}"))))
             }
-            Fetched::Message(Came::Whole(blob, record)) => {
+            Fetched::Message(Came::Whole(alone)) => {
                 let deletes = self.external.after_fetch != AfterFetch::Leave;
                 let message = Staged {
-                    blob,
-                    record,
+                    alone,
                     flags: described.flags.unwrap_or_default(),
                     date: described.date,
                     deposited: deletes.then(|| Seen::ToDelete(folder_hash(remote), Uid(uid))),
@@ -209,8 +219,8 @@ impl<'f> Look<'f> {
         let listed = session.list().await?;
         let names = self.names(&listed)?;
         let (store, id) = (self.fetch.store().clone(), self.external.id);
-        let (account, local) = (self.account, &self.external.mailbox);
-        let target = Target { external: id, account, mailbox: mailbox(&store, account, local).await? };
+        let local = &self.external.mailbox;
+        let target = self.target(local).await?;
         let mut fetched_at: BTreeMap<u32, Timestamp> = BTreeMap::new();
         let mut new = Vec::new();
         for some in listed.iter().zip(&names).collect::<Vec<_>>().chunks(SEEN_AT_ONCE) {
@@ -224,7 +234,7 @@ impl<'f> Look<'f> {
                 }
             }
         }
-        let mut batch = Batch::new(store.clone(), target, None, (0, new.len() as u64));
+        let mut batch = Batch::new(self.fetch.delivery(), target, None, (0, new.len() as u64));
         for (message, name) in new {
             let dealt = match self.pop3_message(&mut session, message, name).await {
                 Ok(dealt) => dealt,
@@ -265,8 +275,8 @@ impl<'f> Look<'f> {
                 Ok(not_taken(name, format!("the server does not give message {number}: {why}")))
             }
             Ok(Came::Refused(why)) => Ok(not_taken(name, format!("message {number} was not taken: {why}"))),
-            Ok(Came::Whole(blob, record)) => {
-                let message = Staged { blob, record, flags: mail::SystemFlags::default(), date: None, deposited: None };
+            Ok(Came::Whole(alone)) => {
+                let message = Staged { alone, flags: mail::SystemFlags::default(), date: None, deposited: None };
                 Ok(Dealt { message: Some(message), seen: Some(name.fetched), skipped: None, uid: None })
             }
         }

@@ -1,6 +1,8 @@
 //! Rules about whole arguments, the same for commands that imap-codec parsed and for those that our grammar parsed.
 
-use crate::command::{Fetch, FetchItem, List, ListReturn, ListSelection, Search, SearchKey, SearchReturn, StatusItem};
+use crate::command::{
+    Fetch, FetchItem, List, ListReturn, ListSelection, Qresync, Search, SearchKey, SearchReturn, StatusItem,
+};
 use crate::flag::Flag;
 use crate::flaw::{Flaw, printable};
 use crate::limits::{FETCH_ITEMS_MAX, MODSEQ_MAX, SEARCH_KEYS_MAX};
@@ -45,19 +47,62 @@ pub(crate) fn modseq(value: u64) -> Result<u64, Flaw> {
     if value > MODSEQ_MAX { Err(Flaw::of("a mod-sequence has 63 bits")) } else { Ok(value) }
 }
 
+/// The modifiers of FETCH as they come, in any order, each once.
+#[derive(Debug, Default)]
+pub(crate) struct FetchModifiers {
+    changed_since: Option<u64>,
+    vanished: bool,
+}
+
+impl FetchModifiers {
+    pub(crate) fn changed_since(&mut self, value: u64) -> Result<(), Flaw> {
+        match self.changed_since.replace(modseq(value)?) {
+            None => Ok(()),
+            Some(_) => Err(Flaw::of("CHANGEDSINCE is given twice")),
+        }
+    }
+
+    pub(crate) fn vanished(&mut self) -> Result<(), Flaw> {
+        if std::mem::replace(&mut self.vanished, true) { Err(Flaw::of("VANISHED is given twice")) } else { Ok(()) }
+    }
+}
+
+/// What a client knows of a mailbox (RFC 7162 §7: no set has a `*`; §3.2.5.2: those that go together ascend).
+pub(crate) fn qresync(parameter: Qresync) -> Result<Qresync, Flaw> {
+    modseq(parameter.modseq)?;
+    let matched = parameter.sequence_match.iter().flat_map(|(numbers, uids)| [numbers, uids]);
+    if parameter.known_uids.iter().chain(matched).any(SequenceSet::has_largest) {
+        return Err(Flaw::of("QRESYNC takes no *"));
+    }
+    if let Some((numbers, uids)) = &parameter.sequence_match
+        && !(numbers.is_ascending() && uids.is_ascending())
+    {
+        return Err(Flaw::of("sequence numbers and their UIDs must ascend"));
+    }
+    Ok(parameter)
+}
+
 pub(crate) fn fetch(
     set: SequenceSet,
     uid: bool,
     items: Vec<FetchItem>,
-    changed_since: Option<u64>,
+    modifiers: FetchModifiers,
 ) -> Result<Fetch, Flaw> {
+    let FetchModifiers { changed_since, vanished } = modifiers;
+    // RFC 7162 §3.2.6: only where UIDs are named, and only together with CHANGEDSINCE.
+    if vanished && !uid {
+        return Err(Flaw::of("VANISHED is for UID FETCH only"));
+    }
+    if vanished && changed_since.is_none() {
+        return Err(Flaw::of("VANISHED needs CHANGEDSINCE"));
+    }
     if items.is_empty() {
         return Err(Flaw::of("at least one data item is needed"));
     }
     if items.len() > FETCH_ITEMS_MAX {
         return Err(Flaw::of(format!("more than {FETCH_ITEMS_MAX} data items")));
     }
-    Ok(Fetch { set, uid, items, changed_since })
+    Ok(Fetch { set, uid, items, changed_since, vanished })
 }
 
 pub(crate) fn search(

@@ -16,6 +16,7 @@ use imap_codec::imap_types::command as codec;
 use imap_codec::imap_types::command::CommandBody as Body;
 use imap_codec::imap_types::datetime as codec_date;
 use imap_codec::imap_types::extensions::binary::LiteralOrLiteral8;
+use imap_codec::imap_types::extensions::compress::CompressionAlgorithm;
 use imap_codec::imap_types::flag as codec_flag_types;
 use imap_codec::imap_types::mailbox::{ListMailbox, Mailbox};
 use imap_codec::imap_types::sequence as codec_sequence;
@@ -23,7 +24,10 @@ use imap_codec::imap_types::status::StatusDataItemName;
 use mail::InternalDate;
 
 use crate::checks;
-use crate::command::{Append, Command, CommandBody, Create, Select, StatusItem, Store, StoreAction, Ticket, Transfer};
+use crate::command::{
+    Append, AppendMessage, Command, CommandBody, Create, Qresync, Select, StatusItem, Store, StoreAction, Ticket,
+    Transfer,
+};
 use crate::date::{self, Date};
 use crate::flag::Flag;
 use crate::flaw::Flaw;
@@ -84,9 +88,11 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
         }
         Body::Append { mailbox, flags, date, message } => CommandBody::Append(Append {
             mailbox: name(&mailbox)?,
-            flags: our_flags(&flags)?,
-            date: date.as_ref().map(internal_date).transpose()?,
-            message: ticket(&message)?,
+            messages: vec![AppendMessage {
+                flags: our_flags(&flags)?,
+                date: date.as_ref().map(internal_date).transpose()?,
+                message: ticket(&message)?,
+            }],
         }),
         Body::Check => CommandBody::Check,
         Body::Close => CommandBody::Close,
@@ -98,22 +104,15 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
             CommandBody::Search(checks::search(uid, charset, None, keys?)?)
         }
         Body::Fetch { sequence_set, macro_or_item_names, uid, modifiers } => {
-            let mut changed_since = None;
+            let mut given = checks::FetchModifiers::default();
             for modifier in modifiers {
                 match modifier {
-                    codec::FetchModifier::ChangedSince(value) if changed_since.is_none() => {
-                        changed_since = Some(checks::modseq(value.get())?);
-                    }
-                    codec::FetchModifier::ChangedSince(_) => return Err(twice("CHANGEDSINCE")),
-                    codec::FetchModifier::Vanished => return Err(unsupported("VANISHED")),
+                    codec::FetchModifier::ChangedSince(value) => given.changed_since(value.get())?,
+                    codec::FetchModifier::Vanished => given.vanished()?,
                 }
             }
-            CommandBody::Fetch(checks::fetch(
-                set(&sequence_set)?,
-                uid,
-                fetch_items(macro_or_item_names)?,
-                changed_since,
-            )?)
+            let items = fetch_items(macro_or_item_names)?;
+            CommandBody::Fetch(checks::fetch(set(&sequence_set)?, uid, items, given)?)
         }
         Body::Store { sequence_set, kind, response, flags, uid, modifiers } => {
             let mut unchanged_since = None;
@@ -155,7 +154,8 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
         Body::Namespace => CommandBody::Namespace,
         Body::Sort { .. } => return Err(unsupported("SORT")),
         Body::Thread { .. } => return Err(unsupported("THREAD")),
-        Body::Compress { .. } => return Err(unsupported("COMPRESS")),
+        Body::Compress { algorithm: CompressionAlgorithm::Deflate } => CommandBody::Compress,
+        Body::Compress { .. } => return Err(unsupported("that algorithm")),
         Body::GetQuota { .. } | Body::GetQuotaRoot { .. } | Body::SetQuota { .. } => return Err(unsupported("QUOTA")),
         Body::SetMetadata { .. } | Body::GetMetadata { .. } => return Err(unsupported("METADATA")),
     })
@@ -170,14 +170,27 @@ fn twice(what: &'static str) -> Flaw {
 }
 
 fn select(mailbox: MailboxName, read_only: bool, parameters: &[codec::SelectParameter]) -> Result<CommandBody, Flaw> {
-    let mut condstore = false;
+    let (mut condstore, mut qresync) = (false, None);
     for parameter in parameters {
         match parameter {
             codec::SelectParameter::CondStore => condstore = true,
-            codec::SelectParameter::QResync { .. } => return Err(unsupported("QRESYNC")),
+            codec::SelectParameter::QResync { uid_validity, mod_sequence_value, known_uids, seq_match_data } => {
+                let given = checks::qresync(Qresync {
+                    uid_validity: uid_validity.get(),
+                    modseq: mod_sequence_value.get(),
+                    known_uids: known_uids.as_ref().map(set).transpose()?,
+                    sequence_match: match seq_match_data {
+                        Some((numbers, uids)) => Some((set(numbers)?, set(uids)?)),
+                        None => None,
+                    },
+                })?;
+                if qresync.replace(Box::new(given)).is_some() {
+                    return Err(twice("QRESYNC"));
+                }
+            }
         }
     }
-    Ok(CommandBody::Select(Select { mailbox, read_only, condstore }))
+    Ok(CommandBody::Select(Select { mailbox, read_only, condstore, qresync }))
 }
 
 fn mailbox_bytes<'a>(mailbox: &'a Mailbox<'_>) -> &'a [u8] {

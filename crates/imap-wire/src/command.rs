@@ -12,10 +12,10 @@ mod search;
 mod store;
 
 pub use acl::SetAcl;
-pub use append::{Append, Ticket};
+pub use append::{Append, AppendMessage, Ticket};
 pub use fetch::{Fetch, FetchItem};
 pub use list::{List, ListReturn, ListSelection};
-pub use mailbox::{Create, Select, StatusItem};
+pub use mailbox::{Create, Qresync, Select, StatusItem};
 pub use search::{DateTest, EnvelopeField, Search, SearchKey, SearchReturn, SearchText};
 pub use store::{Store, StoreAction};
 
@@ -62,6 +62,8 @@ pub enum CommandBody {
         password: Secret,
     },
 
+    /// RFC 4978: DEFLATE is the only algorithm.
+    Compress,
     /// RFC 5161: the capabilities in capitals.
     Enable(Vec<String>),
     /// SELECT and EXAMINE, RFC 3501 §6.3.1, §6.3.2.
@@ -169,6 +171,7 @@ impl CommandBody {
             Self::StartTls => "STARTTLS",
             Self::Authenticate { .. } => "AUTHENTICATE",
             Self::Login { .. } => "LOGIN",
+            Self::Compress => "COMPRESS",
             Self::Enable(_) => "ENABLE",
             Self::Select(Select { read_only: false, .. }) => "SELECT",
             Self::Select(_) => "EXAMINE",

@@ -31,6 +31,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("CAPABILITY", |_| Ok(CommandBody::Capability)),
     ("CHECK", |_| Ok(CommandBody::Check)),
     ("CLOSE", |_| Ok(CommandBody::Close)),
+    ("COMPRESS", auth::compress),
     ("COPY", |c| store::copy(c, false)),
     ("CREATE", mailbox::create),
     ("DELETE", mailbox::delete),

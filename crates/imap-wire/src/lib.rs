@@ -53,8 +53,9 @@ mod tag;
 mod utf7;
 
 pub use command::{
-    Append, Command, CommandBody, Create, DateTest, EnvelopeField, Fetch, FetchItem, List, ListReturn, ListSelection,
-    Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, StatusItem, Store, StoreAction, Ticket, Transfer,
+    Append, AppendMessage, Command, CommandBody, Create, DateTest, EnvelopeField, Fetch, FetchItem, List, ListReturn,
+    ListSelection, Qresync, Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, StatusItem, Store,
+    StoreAction, Ticket, Transfer,
 };
 pub use date::{Date, local_date};
 pub use decode::decode;

@@ -39,6 +39,19 @@ impl SequenceSet {
         self.0.iter().any(|&(a, b)| a == SequenceBound::Largest || b == SequenceBound::Largest)
     }
 
+    /// Whether each number written is larger than the one before, and no `*` is there.
+    pub fn is_ascending(&self) -> bool {
+        let mut before = 0;
+        self.0.iter().all(|range| match range {
+            (SequenceBound::Number(first), SequenceBound::Number(last)) => {
+                let ascends = before < *first && first <= last;
+                before = *last;
+                ascends
+            }
+            _ => false,
+        })
+    }
+
     /// The largest number written out, if any: a sequence number above EXISTS is the client's error.
     pub fn max_number(&self) -> Option<u32> {
         let number = |bound| match bound {
@@ -160,6 +173,37 @@ impl NumberSet {
         Self(clipped.filter(|r| !r.is_empty()).collect())
     }
 
+    /// The numbers that are not in `other`.
+    pub fn minus(&self, other: &Self) -> Self {
+        let mut left = Self::empty();
+        let mut holes = other.0.iter().peekable();
+        for range in &self.0 {
+            let mut from = Some(*range.start());
+            while let (Some(start), Some(hole)) = (from, holes.peek()) {
+                if *hole.end() < start {
+                    holes.next();
+                    continue;
+                }
+                if *hole.start() > *range.end() {
+                    break;
+                }
+                if *hole.start() > start {
+                    left.push_range(start..=*hole.start() - 1);
+                }
+                from = hole.end().checked_add(1).filter(|next| next <= range.end());
+            }
+            if let Some(start) = from {
+                left.push_range(start..=*range.end());
+            }
+        }
+        left
+    }
+
+    /// The numbers that are in both.
+    pub fn intersection(&self, other: &Self) -> Self {
+        self.minus(&self.minus(other))
+    }
+
     /// The indexes of those elements of an ascending slice that are in the set, ascending;
     /// time grows with the ranges and what is found, not with the slice.
     pub fn positions_in<'a, T>(
@@ -225,6 +269,16 @@ mod tests {
     }
 
     #[test]
+    fn ascending_is_as_written() {
+        let set = |ranges: &[(u32, u32)]| {
+            SequenceSet::new(ranges.iter().map(|(a, b)| (Number(*a), Number(*b))).collect()).unwrap()
+        };
+        assert!(set(&[(1, 1), (3, 7), (8, 8)]).is_ascending());
+        assert!(!set(&[(3, 1)]).is_ascending() && !set(&[(1, 3), (3, 4)]).is_ascending());
+        assert!(!SequenceSet::new(vec![(Number(1), Largest)]).unwrap().is_ascending());
+    }
+
+    #[test]
     fn rfc_example_of_overlapping_ranges() {
         // RFC 3501 §9: "3:5,4:4,2" style sets hold each number once.
         let set = SequenceSet::new(vec![(Number(5), Number(3)), (Number(4), Number(4)), (Number(2), Number(2))]);
@@ -244,6 +298,16 @@ mod tests {
             let evens: Vec<u32> = (0..80).step_by(2).collect();
             let found: Vec<u32> = set.positions_in(&evens, |&n| n).map(|i| evens[i]).collect();
             prop_assert_eq!(found, model.iter().copied().filter(|n| n % 2 == 0).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn differences_are_those_of_sets(
+            a in prop::collection::btree_set(1u32..60, 0..30),
+            b in prop::collection::btree_set(1u32..60, 0..30),
+        ) {
+            let (left, right) = (NumberSet::from_numbers(a.iter().copied()), NumberSet::from_numbers(b.iter().copied()));
+            prop_assert_eq!(left.minus(&right), NumberSet::from_numbers(a.difference(&b).copied()));
+            prop_assert_eq!(left.intersection(&right), NumberSet::from_numbers(a.intersection(&b).copied()));
         }
 
         #[test]

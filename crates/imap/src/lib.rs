@@ -2,7 +2,7 @@
 //!
 //! Extensions: IDLE (RFC 2177), NAMESPACE (2342), ID (2971), CHILDREN (3348), UNSELECT (3691), UIDPLUS (4315), ESEARCH
 //! (4731), SASL-IR (4959), WITHIN (5032), ENABLE (5161), LIST-EXTENDED (5258), response codes (5530), LIST-STATUS (5819),
-//! ACL with namespaces for others' and shared mailboxes (4314), SPECIAL-USE (6154), MOVE (6851), CONDSTORE (7162), LITERAL+ (7888), APPENDLIMIT (7889), STATUS=SIZE (8438).
+//! ACL with namespaces for others' and shared mailboxes (4314), SPECIAL-USE (6154), MOVE (6851), CONDSTORE (7162), QRESYNC (7162), LITERAL+ (7888), APPENDLIMIT (7889), STATUS=SIZE (8438).
 //!
 //! What it promises:
 //! - A tagged OK after APPEND, COPY, MOVE, STORE and EXPUNGE means that it is on disk.

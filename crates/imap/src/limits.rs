@@ -27,6 +27,22 @@ pub const IDLE_READ_OCTETS: usize = 512;
 /// Octets asked for while a client is sending.
 pub const BUSY_READ_OCTETS: usize = 16 * 1024;
 
+/// Octets of messages of one APPEND that are held in memory, compressed; what comes beyond goes to the store early.
+pub const UPLOADS_HELD_OCTETS: usize = 1024 * 1024;
+
+/// Octets of records of the messages of one APPEND: no more messages are taken beyond (RFC 3502). A record has some
+/// kilobytes.
+pub const UPLOADS_RECORDS_OCTETS: usize = 16 * 1024 * 1024;
+
+/// Octets that are inflated at once of what a client with COMPRESS sends (RFC 4978).
+pub const INFLATED_OCTETS: usize = 16 * 1024;
+
+/// How hard answers are compressed, from 1 to 10: RFC 4978 §4 finds 1 to 5 enough.
+pub(crate) const DEFLATE_LEVEL: u8 = 3;
+
+/// How long a silent client's compressor is kept, which takes some hundred kilobytes.
+pub const COMPRESSOR_KEEP: Duration = Duration::from_secs(10);
+
 /// Octets of a header looked at by `HEADER.FIELDS` and SEARCH; the rest of a longer one is not seen by them.
 pub const HEADER_OCTETS_MAX: u64 = 2 * 1024 * 1024;
 

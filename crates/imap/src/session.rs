@@ -12,9 +12,10 @@ use storage::rows::MailboxRow;
 use storage::sharing::person_seen::PersonSeen;
 
 use crate::access::MailboxAccess;
-use crate::commands::append::Upload;
+use crate::commands::upload::Uploads;
 use crate::connection::{Connection, Event};
 use crate::engine::capability::{Safety, capabilities};
+use crate::engine::enabled::Enabled;
 use crate::engine::table::{self, StateKind};
 use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault, Lost};
@@ -22,9 +23,6 @@ use crate::limits::{BAD_COMMANDS_MAX, LOGIN_TIMEOUT};
 use crate::server::{Server, Slot};
 use crate::settings::{Security, Settings};
 use crate::views::Member;
-
-/// How names travel: no session has anything else enabled yet.
-pub(crate) const ENCODING: NameEncoding = NameEncoding::ModifiedUtf7;
 
 /// One client's session.
 pub(crate) struct Session {
@@ -36,10 +34,10 @@ pub(crate) struct Session {
     pub(crate) tls: bool,
     pub(crate) user: Option<User>,
     pub(crate) selected: Option<Box<Selected>>,
-    /// The client knows MODSEQs (RFC 7162 §3.1): FETCH responses carry them.
-    pub(crate) condstore: bool,
-    /// The message that is being received, or was for the command at hand.
-    pub(crate) upload: Option<Box<Upload>>,
+    /// What the client has switched on.
+    pub(crate) enabled: Enabled,
+    /// The messages that are being received, or were for the command at hand.
+    pub(crate) uploads: Option<Box<Uploads>>,
     pub(crate) login_failures: u32,
     /// Set when the connection shall be closed after the current response.
     pub(crate) ending: Option<&'static str>,
@@ -68,6 +66,8 @@ pub(crate) struct Selected {
     pub(crate) view: SessionView,
     /// UIDs that are `\Recent` in this session.
     pub(crate) recent: NumberSet,
+    /// The client keeps a smaller MODSEQ than it has seen, because expunges waited (RFC 7162 §3.2).
+    pub(crate) behind: bool,
     /// How many keywords the client has been told of.
     pub(crate) keywords_told: usize,
     pub(crate) member: Member,
@@ -92,8 +92,8 @@ impl Session {
             tls: false,
             user: None,
             selected: None,
-            condstore: false,
-            upload: None,
+            enabled: Enabled::default(),
+            uploads: None,
             login_failures: 0,
             ending: None,
             bad_commands: 0,
@@ -109,7 +109,7 @@ impl Session {
             }
         }
         self.selected = None;
-        self.upload = None;
+        self.uploads = None;
         self.connection.close().await;
     }
 
@@ -128,8 +128,9 @@ impl Session {
                 Event::Command(text) => self.command(text).await?,
                 Event::Announced(announcement) => Box::pin(self.announced(announcement)).await?,
                 Event::Chunk(chunk) => Box::pin(self.upload_chunk(&chunk)).await,
-                Event::MessageEnd { ticket, nul } => self.upload_end(ticket, nul),
+                Event::MessageEnd { ticket, nul } => Box::pin(self.upload_end(ticket, nul)).await,
                 Event::Misbehaviour { refusal, close } => {
+                    self.uploads = None;
                     refusal.write(self.connection.out());
                     self.count_bad();
                     if close {
@@ -150,12 +151,12 @@ impl Session {
 
     /// A whole command: parse, check, do, tell, answer.
     async fn command(&mut self, text: CommandText) -> Result<(), Lost> {
-        let decoded = imap_wire::decode(&text, ENCODING);
+        let decoded = imap_wire::decode(&text, self.encoding());
         drop(text);
         match decoded {
             Ok(Command { tag, body }) => self.perform(tag, body).await,
             Err(refusal) => {
-                self.upload = None;
+                self.uploads = None;
                 refusal.write(self.connection.out());
                 self.count_bad();
                 Ok(())
@@ -176,7 +177,7 @@ impl Session {
             Ok(()) if matches!(body, CommandBody::Idle) => self.idle().await,
             Ok(()) => Box::pin(self.execute(&tag, body)).await,
         };
-        self.upload = None;
+        self.uploads = None;
         let answer = match answer {
             Ok(answer) => answer,
             Err(Fault::Lost(lost)) => return Err(lost),
@@ -199,16 +200,21 @@ impl Session {
         if name == "STARTTLS" && answer.condition == Condition::Ok {
             Box::pin(self.turn_on_tls()).await?;
         }
+        // RFC 4978 §3: the answer still goes out as it is.
+        if name == "COMPRESS" && answer.condition == Condition::Ok {
+            self.connection.flush().await?;
+            self.connection.compress();
+        }
         deleted.map_or(Ok(()), Err)
     }
 
     /// The client knows MODSEQs from now on. The first command that says so is told where the selected mailbox is (RFC 7162
     /// §3.1).
     pub(crate) fn know_modseqs(&mut self) {
-        if std::mem::replace(&mut self.condstore, true) {
+        if std::mem::replace(&mut self.enabled.condstore, true) {
             return;
         }
-        if let Some(modseq) = self.selected.as_deref().map(|selected| selected.view.modseq()) {
+        if let Some(modseq) = self.selected.as_deref().map(|selected| selected.view.told_modseq()) {
             let code = Code::HighestModSeq(modseq.0);
             response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Highest");
         }
@@ -253,6 +259,7 @@ impl Session {
             CommandBody::Logout => Ok(self.logout()),
             CommandBody::Id(fields) => Ok(self.id(&fields)),
             CommandBody::StartTls => Ok(self.starttls()),
+            CommandBody::Compress => Ok(self.compress()),
             CommandBody::Authenticate { mechanism, initial_response } => {
                 Box::pin(self.authenticate(&mechanism, initial_response)).await
             }
@@ -315,6 +322,11 @@ impl Session {
             (Some(_), None) => StateKind::Authenticated,
             (Some(_), Some(_)) => StateKind::Selected,
         }
+    }
+
+    /// How names of mailboxes travel here.
+    pub(crate) const fn encoding(&self) -> NameEncoding {
+        self.enabled.name_encoding()
     }
 
     /// The account that is logged in. The table lets no command that asks for it run without one.

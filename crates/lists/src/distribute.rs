@@ -8,6 +8,7 @@ use mail::{Address, BodyType, Envelope, Flags, InternalDate, MailboxId, ReverseP
 use routing::objects::{FromPolicy, ListObject};
 use storage::messages::{ExpungeScope, NewMessage};
 use storage::rows::{CursorRow, MemberRow, MemberState};
+use storage::trace::{Step, Taken};
 use storage::{StorageError, Transaction};
 
 use crate::Lists;
@@ -229,7 +230,7 @@ impl Lists {
         let record = self.store.records(list.id, cursor.mailbox, cursor.uid, cursor.uid, 1).await?;
         let record = record.into_iter().next().map(|(_, record)| record);
         let (event, number, cursor, now) = (case.event.clone(), case.number, cursor.clone(), self.store.now());
-        let sent = cursor.sent;
+        let (sent, address) = (cursor.sent, list.address.clone());
         self.store
             .transact(move |tx| {
                 if !tx.finish_event(Topic::HeldMessage, number)? {
@@ -250,6 +251,10 @@ impl Lists {
                 }
                 if outgoing.is_some() {
                     remove(tx, &event, cursor.mailbox, cursor.uid, now)?;
+                }
+                if let Some(trace) = event.trace {
+                    let text = format!("{address}: sent to {} members", cursor.sent);
+                    tx.trace(trace, &[Taken { at: now, step: Step::Decided { text } }])?;
                 }
                 expunge(tx, &event, now)
             })

@@ -1,5 +1,7 @@
 //! Lists over the store in memory: orders, posts, moderators, bounces, links, and power cuts at every commit.
 
+mod abuse;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +21,10 @@ use storage::{MemoryEngine, SilentDoorbell, StorageError, Store};
 use tower::ServiceExt;
 use world::simulated::SimulatedWorld;
 
-use crate::Lists;
 use crate::header::field_of;
 use crate::incoming::Incoming;
 use crate::limits::LETTERS_PER_DAY;
+use crate::{Lists, Settings};
 
 const START: Timestamp = Timestamp(1_800_000_000_000);
 const WEB: &str = "https://mail.example.org";
@@ -64,7 +66,8 @@ async fn fixture(list: ListObject) -> Fixture {
 async fn over(store: &Store) -> (Delivery, Lists) {
     let settings = DeliverySettings { hostname: "mx.example.org".parse().unwrap(), message_octets_max: 10_000_000 };
     let delivery = Delivery::new(store.clone(), settings);
-    let lists = Lists::new(delivery.clone(), Some(WEB)).await.unwrap();
+    let settings = Settings { web_url: WEB.to_owned(), waiting_octets_max: 1_000_000 };
+    let lists = Lists::new(delivery.clone(), settings).await.unwrap();
     (delivery, lists)
 }
 
@@ -110,6 +113,7 @@ impl Fixture {
                     reverse_path: reverse_path.clone(),
                     account,
                     received_at: now,
+                    trace: prepared.trace(),
                 };
                 tx.emit(Topic::HeldMessage, now, event.encode())
             })

@@ -14,6 +14,7 @@
 pub mod accounts;
 pub mod blobs;
 pub mod check;
+mod compression;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod contacts;

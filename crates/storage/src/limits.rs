@@ -6,6 +6,9 @@ pub const BLOB_CHUNK_OCTETS: usize = 60 * 1024;
 /// Rows that one transaction may write. Bulk operations over a mailbox are cut into several.
 pub const TRANSACTION_ROWS_MAX: usize = 20_000;
 
+/// Messages that one APPEND may bring (RFC 3502): each writes some eight rows.
+pub const APPENDED_MESSAGES_MAX: usize = TRANSACTION_ROWS_MAX / 8;
+
 /// Mailboxes of one account.
 pub const MAILBOXES_MAX: usize = 10_000;
 

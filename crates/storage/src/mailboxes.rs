@@ -157,6 +157,24 @@ impl Store {
         rows.iter().map(|(key, _)| name(key).map_err(|_| StorageError::corrupt("a subscription"))).collect()
     }
 
+    /// Whether a name is subscribed.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn is_subscribed(&self, account: AccountId, name: &str) -> Result<bool, StorageError> {
+        let Ok(name) = normalised_name(name) else { return Ok(false) };
+        Ok(self.engine.get(&keys::subscription(account, &name)).await?.is_some())
+    }
+
+    /// Whether an account has mailboxes below a name.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn has_mailboxes_below(&self, account: AccountId, name: &str) -> Result<bool, StorageError> {
+        let below = Key::of(Table::MailboxName, account).bytes(name.as_bytes()).bytes(b"/").range();
+        Ok(!self.engine.scan(below, Order::Ascending, 1).await?.is_empty())
+    }
+
     /// Subscribes to a name or ends that (RFC 3501 §6.3.6).
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use rustls_pki_types::PrivateKeyDer;
 use storage::MemoryEngine;
 use storage::objects::PutMode;
 use storage::rows::MessageRow;
+use storage::trace::{Term, TraceQuery};
 use tokio_rustls::TlsAcceptor;
 use world::simulated::SimulatedWorld;
 
@@ -295,6 +296,28 @@ async fn m08_what_is_too_large_is_passed_over_and_told() {
         // Never deleted there: it is nowhere else.
         assert_eq!(far.uids(), [3]);
         assert_eq!(near.look().await.skipped, 1);
+    }
+}
+
+#[tokio::test]
+async fn m08_what_was_fetched_and_what_was_not_has_its_trace() {
+    for (pop3, by) in [(false, "IMAP"), (true, "POP3")] {
+        let (near, far) = Near::new(pop3, |_| ()).await;
+        far.put(3, "", b"From: w@b.example\r\nMessage-ID: <one@far>\r\n\r\nText\r\n");
+        far.put(4, "", &[b'x'; 100_001]);
+        near.look().await;
+        near.look().await;
+        let query = |term| TraceQuery { term: Some(term), limit: 10, ..TraceQuery::default() };
+        let of_message = near.store().traces(&query(Term::MessageId("one@far".into()))).await.unwrap();
+        let [trace] = of_message.as_slice() else { panic!("one trace: {of_message:?}") };
+        let told: Vec<String> = trace.steps.iter().map(|taken| taken.step.to_string()).collect();
+        assert!(told[0].starts_with("received by fetch from ") && told[0].contains(by), "{told:?}");
+        let owner = near.external().owner.clone();
+        assert!(told[1].starts_with(&format!("delivered to {owner}, mailbox ")), "{told:?}");
+        let all = near.store().traces(&query(Term::Recipient(owner))).await.unwrap();
+        assert_eq!(all.len(), 2, "{all:?}");
+        assert!(all.iter().any(|trace| trace.steps[0].step.to_string().contains("larger")), "{all:?}");
+        near.sound().await;
     }
 }
 

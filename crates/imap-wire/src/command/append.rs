@@ -1,4 +1,4 @@
-//! APPEND (RFC 3501 §6.3.11).
+//! APPEND (RFC 3501 §6.3.11) of one message or several (RFC 3502).
 
 use std::fmt;
 
@@ -7,11 +7,18 @@ use mail::InternalDate;
 use crate::flag::Flag;
 use crate::mailbox_name::MailboxName;
 
-/// A message to be added to a mailbox; its octets went past the parser, the ticket says which they were.
+/// Messages to be added to a mailbox: all of them, or none (RFC 3502).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Append {
     /// Where to.
     pub mailbox: MailboxName,
+    /// What; at least one.
+    pub messages: Vec<AppendMessage>,
+}
+
+/// One message to be added; its octets went past the parser, the ticket says which they were.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppendMessage {
     /// The flags it shall have.
     pub flags: Vec<Flag>,
     /// Its INTERNALDATE; without it, now.

@@ -1,4 +1,4 @@
-//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4).
+//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, §3.2.6).
 
 use crate::section::{Partial, Section};
 use crate::sequence::SequenceSet;
@@ -14,6 +14,8 @@ pub struct Fetch {
     pub items: Vec<FetchItem>,
     /// CHANGEDSINCE: only messages with a larger MODSEQ. Implies MODSEQ in every answer.
     pub changed_since: Option<u64>,
+    /// VANISHED (RFC 7162 §3.2.6): tell which of them were expunged since. Only with UIDs and CHANGEDSINCE.
+    pub vanished: bool,
 }
 
 /// One data item of a message.

@@ -1,9 +1,9 @@
-//! APPEND (RFC 3501 §6.3.11).
+//! APPEND (RFC 3501 §6.3.11, RFC 3502 §6.3.11).
 
 use mail::InternalDate;
 
 use super::cursor::Cursor;
-use crate::command::{Append, CommandBody, Ticket};
+use crate::command::{Append, AppendMessage, CommandBody, Ticket};
 use crate::date::{Date, MONTHS, internal_date};
 use crate::flaw::Flaw;
 use crate::mailbox_name::NameEncoding;
@@ -11,7 +11,18 @@ use crate::mailbox_name::NameEncoding;
 pub(super) fn append(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
     c.space()?;
     let mailbox = c.mailbox()?;
-    c.space()?;
+    let mut messages = Vec::new();
+    loop {
+        c.space()?;
+        messages.push(message(c)?);
+        if c.peek() != Some(b' ') {
+            return Ok(CommandBody::Append(Append { mailbox, messages }));
+        }
+    }
+}
+
+/// `append-message` of RFC 3502, without its first space.
+fn message(c: &mut Cursor<'_>) -> Result<AppendMessage, Flaw> {
     let mut flags = Vec::new();
     if c.peek() == Some(b'(') {
         flags = c.list("(", Cursor::flag)?;
@@ -27,10 +38,7 @@ pub(super) fn append(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
     }
     let octets = c.literal8()?;
     let message = Ticket::from_bytes(octets).ok_or_else(|| Flaw::of("the message was not received"))?;
-    if c.peek() == Some(b' ') {
-        return Err(Flaw::of("one message at a time, MULTIAPPEND is not supported"));
-    }
-    Ok(CommandBody::Append(Append { mailbox, flags, date, message }))
+    Ok(AppendMessage { flags, date, message })
 }
 
 /// The name of the target mailbox, still encoded, when the text is that of an APPEND in which the name is complete.
@@ -89,6 +97,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// RFC 3502 §6.3.11
+    #[test]
+    fn several_messages_each_with_its_own() {
+        let text = b"a APPEND x (\\Seen) ~{8}\r\n12345678 \"17-Jul-1996 02:44:25 -0700\" ~{8}\r\n12345679 ~{8}\r\n12345670\r\n";
+        let Ok(crate::Command { body: CommandBody::Append(append), .. }) =
+            crate::decode::decode_bytes(text, NameEncoding::default()).map_err(|refusal| panic!("{refusal:?}"))
+        else {
+            panic!("no APPEND");
+        };
+        let told: Vec<_> =
+            append.messages.iter().map(|m| (m.flags.len(), m.date.is_some(), m.message.to_bytes())).collect();
+        assert_eq!(told, [(1, false, *b"12345678"), (0, true, *b"12345679"), (0, false, *b"12345670")]);
+    }
 
     #[test]
     fn dates_of_the_rfc() {

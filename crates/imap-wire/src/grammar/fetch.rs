@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::sequence::sequence_set;
-use crate::checks;
+use crate::checks::{self, FetchModifiers};
 use crate::command::{CommandBody, FetchItem};
 use crate::flaw::{Flaw, printable};
 use crate::section::{HeaderName, Partial, Section, SectionText};
@@ -12,8 +12,8 @@ pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Result<CommandBody, Flaw> 
     let set = sequence_set(c)?;
     c.space()?;
     let items = if c.peek() == Some(b'(') { c.list("data items", item)? } else { macro_or_item(c)? };
-    let changed_since = if c.eat(b" ") { modifiers(c)? } else { None };
-    checks::fetch(set, uid, items, changed_since).map(CommandBody::Fetch)
+    let modifiers = if c.eat(b" ") { modifiers(c)? } else { FetchModifiers::default() };
+    checks::fetch(set, uid, items, modifiers).map(CommandBody::Fetch)
 }
 
 fn macro_or_item(c: &mut Cursor<'_>) -> Result<Vec<FetchItem>, Flaw> {
@@ -107,21 +107,18 @@ fn header_names(c: &mut Cursor<'_>) -> Result<Vec<HeaderName>, Flaw> {
     if names.is_empty() { Err(Flaw::of("at least one header field name is needed")) } else { Ok(names) }
 }
 
-fn modifiers(c: &mut Cursor<'_>) -> Result<Option<u64>, Flaw> {
-    let mut changed_since = None;
-    c.list("modifiers in parentheses", |c| match c.atom("a modifier")? {
+fn modifiers(c: &mut Cursor<'_>) -> Result<FetchModifiers, Flaw> {
+    let mut given = FetchModifiers::default();
+    let all = c.list("modifiers in parentheses", |c| match c.atom("a modifier")? {
         name if name.eq_ignore_ascii_case(b"CHANGEDSINCE") => {
             c.space()?;
-            let value = checks::modseq(c.number("a mod-sequence")?)?;
-            if value == 0 {
-                return Err(Flaw::of("CHANGEDSINCE cannot be 0"));
-            }
-            match changed_since.replace(value) {
-                None => Ok(()),
-                Some(_) => Err(Flaw::of("CHANGEDSINCE is given twice")),
+            match c.number("a mod-sequence")? {
+                0 => Err(Flaw::of("CHANGEDSINCE cannot be 0")),
+                value => given.changed_since(value),
             }
         }
+        name if name.eq_ignore_ascii_case(b"VANISHED") => given.vanished(),
         name => Err(Flaw::of(format!("the modifier {} is not supported", printable(name)))),
     })?;
-    changed_since.map(Some).ok_or_else(|| Flaw::of("the modifiers are empty"))
+    if all.is_empty() { Err(Flaw::of("the modifiers are empty")) } else { Ok(given) }
 }

@@ -42,12 +42,12 @@ pub enum Code {
     UidValidity(u32),
     /// The sequence number of the first message without `\Seen`.
     Unseen(u32),
-    /// RFC 4315: the UID that an appended message got.
+    /// RFC 4315, RFC 3502: the UIDs that appended messages got.
     AppendUid {
         /// Of the target mailbox.
         uid_validity: u32,
-        /// Of the new message.
-        uid: u32,
+        /// Of the new messages, in their order.
+        uids: NumberSet,
     },
     /// RFC 4315: the UIDs that copied messages had and got.
     CopyUid {
@@ -104,6 +104,8 @@ pub enum Code {
     NonExistent,
     /// RFC 6154: that special use is not possible.
     UseAttr,
+    /// RFC 4978: everything is compressed already.
+    CompressionActive,
     /// RFC 7889: the message is larger than APPEND takes.
     TooBig,
     /// RFC 9051: the mailbox has children.
@@ -135,8 +137,10 @@ impl Code {
             Self::UidNext(n) => codec::Code::UidNext(NonZeroU32::new(*n)?),
             Self::UidValidity(n) => codec::Code::UidValidity(NonZeroU32::new(*n)?),
             Self::Unseen(n) => codec::Code::Unseen(NonZeroU32::new(*n)?),
-            Self::AppendUid { uid_validity, uid } => {
-                codec::Code::AppendUid { uid_validity: NonZeroU32::new(*uid_validity)?, uid: NonZeroU32::new(*uid)? }
+            // imap-codec knows one UID only.
+            Self::AppendUid { uid_validity, uids } => {
+                let text = format!("APPENDUID {} {}", NonZeroU32::new(*uid_validity)?, codec_uids(uids)?);
+                codec::Code::Other(codec::CodeOther::unvalidated(text.into_bytes()))
             }
             Self::CopyUid { uid_validity, source, destination } => codec::Code::CopyUid {
                 uid_validity: NonZeroU32::new(*uid_validity)?,
@@ -166,10 +170,20 @@ impl Code {
             Self::Limit => return other("LIMIT"),
             Self::AlreadyExists => return other("ALREADYEXISTS"),
             Self::NonExistent => return other("NONEXISTENT"),
+            Self::CompressionActive => codec::Code::CompressionActive,
             Self::UseAttr => return other("USEATTR"),
             Self::HasChildren => return other("HASCHILDREN"),
         })
     }
+}
+
+/// `uid-set` (RFC 4315 §4).
+fn codec_uids(set: &NumberSet) -> Option<String> {
+    let range = |range: &std::ops::RangeInclusive<u32>| match (range.start(), range.end()) {
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}:{last}"),
+    };
+    (!set.is_empty()).then(|| set.ranges().iter().map(range).collect::<Vec<_>>().join(","))
 }
 
 fn uid_set(set: &NumberSet) -> Option<UidSet> {

@@ -7,6 +7,7 @@ use imap_codec::imap_types::response::{Data, Response};
 use mail::SpecialUse;
 
 use super::encode;
+use super::strings::write_string;
 use crate::codec::codec_mailbox;
 use crate::mailbox_name::{MailboxName, NameEncoding};
 
@@ -70,6 +71,8 @@ pub struct ListEntry<'a> {
     pub mailbox: &'a MailboxName,
     /// `("CHILDINFO" ("SUBSCRIBED"))`: a child matches what RECURSIVEMATCH selected (RFC 5258 §3.5).
     pub child_subscribed: bool,
+    /// `("OLDNAME" (name))`: what the mailbox was called, or how the client spelt it (RFC 9051 §6.3.9.7).
+    pub old_name: Option<&'a str>,
 }
 
 /// `* LIST (…) "/" name`
@@ -77,9 +80,33 @@ pub fn list(out: &mut Vec<u8>, entry: &ListEntry<'_>, encoding: NameEncoding) {
     let start = out.len();
     let (items, delimiter) = parts(entry);
     encode(out, &Response::Data(Data::List { items, delimiter, mailbox: codec_mailbox(entry.mailbox, encoding) }));
-    if entry.child_subscribed && out.len() >= start + 2 {
+    let mut extended: Vec<Vec<u8>> = Vec::new();
+    if entry.child_subscribed {
+        extended.push(b"\"CHILDINFO\" (\"SUBSCRIBED\")".to_vec());
+    }
+    if let Some(old) = entry.old_name {
+        let mut item = b"\"OLDNAME\" (".to_vec();
+        write_name(&mut item, old, encoding);
+        item.push(b')');
+        extended.push(item);
+    }
+    if !extended.is_empty() && out.len() >= start + 2 {
         out.truncate(out.len() - 2);
-        out.extend_from_slice(b" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n");
+        out.extend_from_slice(b" (");
+        out.extend_from_slice(&extended.join(&b' '));
+        out.extend_from_slice(b")\r\n");
+    }
+}
+
+/// A name as it was spelt, quoted.
+fn write_name(out: &mut Vec<u8>, name: &str, encoding: NameEncoding) {
+    match encoding {
+        NameEncoding::ModifiedUtf7 => write_string(out, crate::utf7::encode(name).as_bytes()),
+        NameEncoding::Utf8 => {
+            // No name has a control character.
+            let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
+            out.extend_from_slice(format!("\"{quoted}\"").as_bytes());
+        }
     }
 }
 

@@ -54,7 +54,9 @@ fn status_responses() {
         (Code::UidNext(4392), "UIDNEXT 4392"),
         (Code::UidValidity(3_857_529_045), "UIDVALIDITY 3857529045"),
         (Code::Unseen(12), "UNSEEN 12"),
-        (Code::AppendUid { uid_validity: 38505, uid: 3955 }, "APPENDUID 38505 3955"),
+        (Code::AppendUid { uid_validity: 38505, uids: NumberSet::from_numbers([3955]) }, "APPENDUID 38505 3955"),
+        (Code::AppendUid { uid_validity: 1, uids: NumberSet::from_numbers([1, 2, 5]) }, "APPENDUID 1 1:2,5"),
+        (Code::CompressionActive, "COMPRESSIONACTIVE"),
         (
             Code::CopyUid { uid_validity: 38505, source: set(&[304, 319, 320]), destination: set(&[3956, 3957, 3958]) },
             "COPYUID 38505 304,319:320 3956:3958",
@@ -152,6 +154,7 @@ fn listings() {
         delimiter: Some('/'),
         mailbox,
         child_subscribed,
+        old_name: None,
     };
     let (foo, inbox, cafe) = (name("Foo \"x\""), name("inbox"), name("Café"));
     let attributes = [ListAttribute::NoSelect, ListAttribute::HasChildren, ListAttribute::Use(SpecialUse::Sent)];
@@ -171,6 +174,7 @@ fn listings() {
         delimiter: None,
         mailbox: &name("NIL"),
         child_subscribed: false,
+        old_name: None,
     };
     assert_eq!(written(|out| list(out, &root, UTF7)), "* LIST (\\Noselect) NIL \"NIL\"\r\n");
 }
@@ -314,7 +318,7 @@ proptest! {
         let mailbox = name(&mailbox);
         for encoding in [UTF7, NameEncoding::Utf8] {
             out.clear();
-            list(&mut out, &ListEntry { attributes: &[ListAttribute::HasNoChildren], delimiter: Some('/'), mailbox: &mailbox, child_subscribed: false }, encoding);
+            list(&mut out, &ListEntry { attributes: &[ListAttribute::HasNoChildren], delimiter: Some('/'), mailbox: &mailbox, child_subscribed: false, old_name: None }, encoding);
             prop_assert!(readable(&out), "{:?}", String::from_utf8_lossy(&out));
             out.clear();
             status(&mut out, &mailbox, encoding, &[StatusData::Unseen(1)]);
@@ -333,7 +337,7 @@ proptest! {
         let mailbox = name(&mailbox);
         for encoding in [UTF7, NameEncoding::Utf8] {
             let mut out = Vec::new();
-            lsub(&mut out, &ListEntry { attributes: &[], delimiter: Some('/'), mailbox: &mailbox, child_subscribed: false }, encoding);
+            lsub(&mut out, &ListEntry { attributes: &[], delimiter: Some('/'), mailbox: &mailbox, child_subscribed: false, old_name: None }, encoding);
             let listed = out.strip_prefix(b"* LSUB () \"/\" ").unwrap().strip_suffix(b"\r\n").unwrap();
             let command = [b"a DELETE ", listed, b"\r\n"].concat();
             let parsed = crate::decode::decode_bytes(&command, encoding).unwrap();

@@ -4,15 +4,17 @@
 //! piece, as fast as the client takes them.
 
 use bytes::Bytes;
-use imap_wire::response::{Code, FetchResponse};
-use imap_wire::{Fetch, FetchItem, NumberSet, Partial, Section, SectionText};
+use imap_wire::response::{self, Code, FetchResponse};
+use imap_wire::{Fetch, FetchItem, NumberSet, Partial, Qresync, Section, SectionText, SequenceSet};
 use mail::{Flags, ModSeq, SequenceNumber, SystemFlags, Uid};
 use message::{ByteRange, PartTable, RecordView, header_fields};
 use routing::Rights;
 use storage::blobs::BlobReader;
-use storage::messages::FlagChange;
+use storage::messages::{Change, FlagChange};
 use storage::rows::MessageRow;
 
+use crate::engine::enabled::Enabled;
+use crate::engine::resync::{known_up_to, unknown};
 use crate::fault::{Answer, Fault, Lost};
 use crate::limits::{
     CHANGES_PER_PAGE, FETCH_ITEMS_PER_TURN, HEADER_OCTETS_MAX, RECORDS_PER_PAGE, ROWS_PER_PAGE, SEEN_OCTETS_PER_STEP,
@@ -43,6 +45,10 @@ struct Message<'a> {
 
 impl Session {
     pub(crate) async fn fetch(&mut self, fetch: Fetch) -> Result<Answer, Fault> {
+        // RFC 7162 §3.2.6.
+        if fetch.vanished && !self.enabled.qresync {
+            return Ok(Answer::bad("ENABLE QRESYNC first"));
+        }
         if fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq) {
             self.know_modseqs();
         }
@@ -50,18 +56,49 @@ impl Session {
             Ok(wanted) => wanted,
             Err(answer) => return Ok(answer),
         };
+        let vanished = match fetch.vanished {
+            true => Some(self.all_uids(&fetch.set)?),
+            false => None,
+        };
         let selected = self.selected()?;
         // RFC 4314 §4: without the right `s`, FETCH sets no \Seen.
         let plan = Plan::new(fetch, selected.read_only || !selected.access.rights.has(Rights::SEEN));
         self.refresh_row().await?;
         let wanted = match plan.changed_since {
-            Some(since) => self.changed_since(since, &wanted).await?,
+            Some(since) => self.changed_since(since, &wanted, vanished.as_ref()).await?,
             None => wanted,
         };
+        self.fetch_wanted(&plan, &wanted).await
+    }
+
+    /// The UIDs of a set, also those that no message has any more.
+    fn all_uids(&mut self, set: &SequenceSet) -> Result<NumberSet, Fault> {
+        let selected = self.selected()?;
+        let max = selected.view.map().max_uid();
+        Ok(set.resolve(max).clip(1..=selected.row.uid_next.0.saturating_sub(1)))
+    }
+
+    /// SELECT (QRESYNC …): what has changed among the messages that the client knows, and which of them are gone (RFC 7162
+    /// §3.2.5.1, §3.2.5.2).
+    pub(crate) async fn resync(&mut self, known: &Qresync) -> Result<(), Fault> {
+        let selected = self.selected()?;
+        let all = NumberSet::from_ranges([1..=selected.row.uid_next.0.saturating_sub(1)]);
+        let map = selected.view.map();
+        let known_up_to = known.sequence_match.as_ref().map_or(0, |(numbers, uids)| known_up_to(map, numbers, uids));
+        let asked = match &known.known_uids {
+            Some(set) => set.resolve(map.max_uid()).intersection(&all),
+            None => all,
+        };
+        let gone = unknown(&asked, known_up_to);
+        let changed = self.changed_since(ModSeq(known.modseq), &asked, Some(&gone)).await?;
+        self.fetch_wanted(&Plan::resync(ModSeq(known.modseq)), &changed).await.map(drop)
+    }
+
+    async fn fetch_wanted(&mut self, plan: &Plan, wanted: &NumberSet) -> Result<Answer, Fault> {
         let map = self.selected()?.view.map().clone();
-        let mut left = map.existing(&wanted).count();
+        let mut left = map.existing(wanted).count();
         for range in wanted.ranges() {
-            left = left.saturating_sub(self.fetch_range(&plan, Uid(*range.start()), Uid(*range.end())).await?);
+            left = left.saturating_sub(self.fetch_range(plan, Uid(*range.start()), Uid(*range.end())).await?);
         }
         if left > 0 && plan.changed_since.is_none() {
             return Ok(Answer::ok("Some messages are no longer there").with(Code::ExpungeIssued));
@@ -70,20 +107,39 @@ impl Session {
     }
 
     /// Those of the wanted that changed, from the change index: costs what changed, not what is there (RFC 7162 §3.1.4.1).
-    async fn changed_since(&mut self, since: ModSeq, wanted: &NumberSet) -> Result<NumberSet, Fault> {
+    /// Tells which of `asked` were expunged since, before any FETCH response (§3.2.6).
+    async fn changed_since(
+        &mut self,
+        since: ModSeq,
+        wanted: &NumberSet,
+        asked: Option<&NumberSet>,
+    ) -> Result<NumberSet, Fault> {
         let key = self.key()?;
-        let Some(own) = self.own_changes_since(since)? else { return Ok(wanted.clone()) };
+        let own = self.own_changes_since(since)?;
+        // Where the reader's own changes are too long ago to be known, any message may be another one now.
+        let any = own.is_none();
+        let (own, mut vanished) = (own.unwrap_or_default(), Vec::new());
         let mut changed: Vec<u32> = own.into_iter().map(|uid| uid.0).filter(|uid| wanted.contains(*uid)).collect();
         let mut last = None;
-        loop {
+        while !any || asked.is_some() {
             let page = self.server.store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await?;
-            let alive = page.iter().filter(|change| !change.expunged && wanted.contains(change.uid.0));
-            changed.extend(alive.map(|change| change.uid.0));
+            for Change { uid: Uid(uid), expunged, .. } in &page {
+                if !expunged && wanted.contains(*uid) {
+                    changed.push(*uid);
+                } else if *expunged && asked.is_some_and(|asked| asked.contains(*uid)) {
+                    vanished.push(*uid);
+                }
+            }
             if page.len() < CHANGES_PER_PAGE {
-                return Ok(NumberSet::from_numbers(changed));
+                break;
             }
             last = page.last().copied();
         }
+        let map = self.selected()?.view.map();
+        // What the client still counts is told without EARLIER, when that may be.
+        vanished.retain(|uid| !map.contains(Uid(*uid)));
+        response::vanished(self.connection.out(), &NumberSet::from_numbers(vanished), true);
+        Ok(if any { wanted.clone() } else { NumberSet::from_numbers(changed) })
     }
 
     /// Answers for the messages of a range of UIDs; returns how many were there.
@@ -164,7 +220,8 @@ impl Session {
         let mut reader = None;
         let tells_flags = newly_seen && !plan.items.contains(&FetchItem::Flags);
         let mut response = FetchResponse::begin(self.connection.out(), number.0);
-        let added = [tells_flags.then_some(FetchItem::Flags), self.adds_modseq(plan, newly_seen)];
+        let [uid, modseq] = self.adds(plan, newly_seen);
+        let added = [uid, tells_flags.then_some(FetchItem::Flags), modseq];
         for (at, item) in plan.items.iter().chain(added.iter().flatten()).enumerate() {
             if at % FETCH_ITEMS_PER_TURN == FETCH_ITEMS_PER_TURN - 1 {
                 tokio::task::yield_now().await;
@@ -178,6 +235,7 @@ impl Session {
                 FetchItem::Flags => {
                     let selected = self.selected()?;
                     let (flags, recent) = (selected.row.flags_of(row), selected.recent.contains(row.uid.0));
+                    let recent = recent && !self.enabled.rev2;
                     response.flags(self.connection.out(), &flags, recent);
                 }
                 FetchItem::Envelope => response.envelope(out, view.map(|view| view.envelope()).unwrap_or_default()),
@@ -203,9 +261,12 @@ impl Session {
         Ok(())
     }
 
-    /// A client that knows MODSEQs is told the new one when FETCH changed the flags (RFC 7162 §3.2).
-    fn adds_modseq(&self, plan: &Plan, newly_seen: bool) -> Option<FetchItem> {
-        (newly_seen && self.condstore && !plan.items.contains(&FetchItem::ModSeq)).then_some(FetchItem::ModSeq)
+    /// A client that knows MODSEQs is told UID and the new MODSEQ when FETCH changed the flags (RFC 7162 §3.2.4).
+    fn adds(&self, plan: &Plan, newly_seen: bool) -> [Option<FetchItem>; 2] {
+        // RFC 9051 §7.5.2: with what is told unasked comes the UID.
+        let Enabled { condstore, rev2, .. } = self.enabled;
+        let adds = [(FetchItem::Uid, condstore || rev2), (FetchItem::ModSeq, condstore)];
+        adds.map(|(item, adds)| Some(item).filter(|item| newly_seen && adds && !plan.items.contains(item)))
     }
 
     /// `BODY[…]` and the RFC822 items.
@@ -312,6 +373,17 @@ impl Session {
 }
 
 impl Plan {
+    /// What SELECT (QRESYNC …) tells: as `UID FETCH … (FLAGS) (CHANGEDSINCE …)` (RFC 7162 §3.2.5.1).
+    fn resync(since: ModSeq) -> Self {
+        Self {
+            items: vec![FetchItem::Uid, FetchItem::Flags, FetchItem::ModSeq],
+            record: false,
+            parts: false,
+            sets_seen: false,
+            changed_since: Some(since),
+        }
+    }
+
     fn new(fetch: Fetch, read_only: bool) -> Self {
         let mut items: Vec<FetchItem> = Vec::with_capacity(fetch.items.len() + 2);
         // RFC 3501 §6.4.8: an answer to UID FETCH carries the UID. RFC 7162 §3.1.4.1: CHANGEDSINCE implies MODSEQ.

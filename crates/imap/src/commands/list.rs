@@ -15,7 +15,7 @@ use crate::access::{MailboxAccess, Target};
 use crate::engine::pattern::{DELIMITER, Pattern, ancestors};
 use crate::fault::{Answer, Fault};
 use crate::limits::LIST_NAMES_PER_TURN;
-use crate::session::{ENCODING, Session};
+use crate::session::Session;
 
 /// A mailbox under the name that it is listed by.
 struct Listed<'a> {
@@ -52,7 +52,8 @@ impl Session {
             if let Ok(root) = MailboxName::new("") {
                 let attributes = [ListAttribute::NoSelect];
                 let entry = entry(&attributes, &root, false);
-                response::list(self.connection.out(), &entry, ENCODING);
+                let encoding = self.encoding();
+                response::list(self.connection.out(), &entry, encoding);
             }
             return Ok(Answer::ok("Listed"));
         }
@@ -100,7 +101,8 @@ impl Session {
             let Ok(mailbox) = MailboxName::new(name) else { continue };
             let attributes = attributes(list, node);
             let entry = entry(&attributes, &mailbox, child_subscribed);
-            response::list(self.connection.out(), &entry, ENCODING);
+            let encoding = self.encoding();
+            response::list(self.connection.out(), &entry, encoding);
             // RFC 5819 §2: no STATUS of what can't be opened.
             let readable = node.mailbox.filter(|listed| listed.access.rights.has(Rights::READ));
             if let (Some(items), Some(listed)) = (&list.returns.status, readable) {
@@ -135,7 +137,8 @@ impl Session {
             let Ok(mailbox) = MailboxName::new(name) else { continue };
             let attributes: &[ListAttribute] = if only_above { &[ListAttribute::NoSelect] } else { &[] };
             let entry = entry(attributes, &mailbox, false);
-            response::lsub(self.connection.out(), &entry, ENCODING);
+            let encoding = self.encoding();
+            response::lsub(self.connection.out(), &entry, encoding);
             self.connection.flush_some().await?;
         }
         Ok(Answer::ok("Listed"))
@@ -196,5 +199,5 @@ fn attributes(list: &List, node: &Node<'_>) -> Vec<ListAttribute> {
 }
 
 fn entry<'a>(attributes: &'a [ListAttribute], mailbox: &'a MailboxName, child_subscribed: bool) -> ListEntry<'a> {
-    ListEntry { attributes, delimiter: Some(DELIMITER), mailbox, child_subscribed }
+    ListEntry { attributes, delimiter: Some(DELIMITER), mailbox, child_subscribed, old_name: None }
 }

@@ -1,6 +1,7 @@
 //! The commands, one file each (small siblings share one). A handler says its untagged responses and returns the tagged one.
 
 mod acl;
+mod announce;
 pub(crate) mod append;
 mod authenticate;
 mod copy;
@@ -16,3 +17,4 @@ mod server;
 mod status;
 mod store;
 mod subscribe;
+pub(crate) mod upload;

@@ -9,7 +9,7 @@ use storage::rows::MailboxRow;
 
 use crate::fault::{Answer, Fault};
 use crate::limits::ROWS_PER_PAGE;
-use crate::session::{ENCODING, Session};
+use crate::session::Session;
 
 impl Session {
     pub(crate) async fn status(&mut self, mailbox: &MailboxName, items: &[StatusItem]) -> Result<Answer, Fault> {
@@ -50,7 +50,8 @@ impl Session {
                 }
             });
         }
-        response::status(self.connection.out(), mailbox, ENCODING, &data);
+        let encoding = self.encoding();
+        response::status(self.connection.out(), mailbox, encoding, &data);
         Ok(())
     }
 }

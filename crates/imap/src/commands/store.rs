@@ -48,7 +48,7 @@ impl Session {
             for (row, before) in changed.rows.iter().zip(&changed.before) {
                 let unheard = *before != row.modseq && !self.selected()?.view.knows(*before);
                 if store.silent && !unheard {
-                    self.tell_silently(row, &store)?;
+                    self.tell_silently(row)?;
                 } else {
                     // RFC 3501 §6.4.6: .SILENT or not, a change from somewhere else is told; from now on nothing else
                     // would tell of it.
@@ -101,17 +101,16 @@ impl Session {
         Ok(changed)
     }
 
-    fn tell_silently(&mut self, row: &MessageRow, store: &Store) -> Result<(), Fault> {
+    fn tell_silently(&mut self, row: &MessageRow) -> Result<(), Fault> {
         // RFC 7162 §3.1.3: a client that knows MODSEQs gets the new one even from .SILENT.
-        if !self.condstore {
+        if !self.enabled.condstore {
             return Ok(());
         }
         let Some(number) = self.selected()?.view.map().sequence_of(row.uid) else { return Ok(()) };
         let out = self.connection.out();
         let mut fetch = FetchResponse::begin(out, number.0);
-        if store.uid {
-            fetch.uid(out, row.uid.0);
-        }
+        // RFC 7162 §3.2.4.
+        fetch.uid(out, row.uid.0);
         fetch.modseq(out, row.modseq.0);
         fetch.end(out);
         Ok(())

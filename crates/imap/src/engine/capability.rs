@@ -6,7 +6,7 @@ use super::table::StateKind;
 const ALWAYS: [&str; 5] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
 
 /// What a client that has logged in can use.
-const LOGGED_IN: [&str; 17] = [
+const LOGGED_IN: &[&str] = &[
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -16,6 +16,7 @@ const LOGGED_IN: [&str; 17] = [
     "ESEARCH",
     "WITHIN",
     "CONDSTORE",
+    "QRESYNC",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "STATUS=SIZE",
@@ -25,6 +26,8 @@ const LOGGED_IN: [&str; 17] = [
     // RFC 4314 §2.2: those that RFC 2086 does not have.
     "RIGHTS=kxte",
     "APPENDLIMIT",
+    "COMPRESS=DEFLATE",
+    "MULTIAPPEND",
 ];
 
 /// How safe the connection is.

@@ -1,7 +1,10 @@
 //! The pure parts: no I/O, no clock, no store. What is decided here is decided from values alone.
 
 pub(crate) mod capability;
+pub(crate) mod deflate;
+pub(crate) mod enabled;
 pub(crate) mod pattern;
+pub(crate) mod resync;
 pub(crate) mod sasl;
 pub(crate) mod search;
 pub(crate) mod table;

@@ -73,6 +73,7 @@ pub(crate) fn rule(command: &CommandBody) -> Rule {
         C::Logout => (Allowed::Any, Sync::Nothing, false),
         C::StartTls | C::Authenticate { .. } | C::Login { .. } => (Allowed::NotAuthenticated, Sync::Nothing, false),
         C::Select(_) => (Allowed::Authenticated, Sync::Nothing, false),
+        C::Compress => (Allowed::Authenticated, Sync::Nothing, false),
         C::Enable(_)
         | C::Create(_)
         | C::Delete(_)

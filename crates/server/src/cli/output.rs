@@ -2,94 +2,33 @@
 //! the standard error.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's purpose")]
 
+mod account;
 mod addresses;
+mod domain;
 mod externals;
+mod failure;
 mod lists;
+mod queue;
+mod responder;
+mod shared;
 mod traces;
 
 use std::fmt::Write as _;
 
-use admin::{
-    AccountView, AclView, AdminError, DomainView, EventView, Preview, QueueEntryView, ResponderView, Response,
-    SharedView, StrengthView,
-};
+use admin::Response;
 use mail::Timestamp;
-use routing::objects::{
-    AccountKind, Audience, Identity, ResponderKind, ResponderObject, Role, SeenState, SubaddressFolders,
-};
-use routing::responders::{Keeping, Phase};
 use serde::Serialize;
 use storage::contacts::ContactOrigin;
 
 use crate::check::Report;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 
-/// Why a command failed, for the person who typed it.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    kind: &'static str,
-    message: String,
-    hint: Option<String>,
-}
-
-impl Failure {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { kind: "failed", message: message.into(), hint: None }
-    }
-
-    /// Whether what was to be made is there already.
-    pub(crate) fn is_exists(&self) -> bool {
-        self.kind == "exists"
-    }
-
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-/// The system does not let this process work.
-pub(crate) fn no_runtime(error: &std::io::Error) -> Failure {
-    let failure = Failure::new(format!("the threads of this program can't be started: {error}"));
-    failure.hint("the system grants too few processes or open files: see `ulimit -u` and `ulimit -n`")
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n  {hint}"))
-    }
-}
-
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        Self { kind: "configuration", ..Self::new(error.to_string()) }
-    }
-}
-
-impl From<AdminError> for Failure {
-    fn from(error: AdminError) -> Self {
-        let kind = match error.kind {
-            admin::ErrorKind::Invalid => "invalid",
-            admin::ErrorKind::NotFound => "not-found",
-            admin::ErrorKind::Exists => "exists",
-            admin::ErrorKind::InUse => "in-use",
-            admin::ErrorKind::Full => "full",
-            admin::ErrorKind::DiskFull => "disk-full",
-            admin::ErrorKind::Denied => "denied",
-            admin::ErrorKind::Unavailable => "unavailable",
-        };
-        Self { kind, message: error.message, hint: error.hint }
-    }
-}
+pub(crate) use failure::{Failure, no_runtime};
 
 /// Prints why nothing, or not all, was done.
 pub(super) fn failure(failure: &Failure, json: bool) {
     if json {
-        let object = serde_json::json!({
-            "error": { "kind": failure.kind, "message": failure.message, "hint": failure.hint },
-        });
-        eprintln!("{object}");
+        eprintln!("{}", failure.as_json());
     } else {
         eprintln!("relais: {failure}");
     }
@@ -160,7 +99,7 @@ pub(super) fn response(response: &Response, as_json: bool) {
 
 fn in_words(response: &Response) -> String {
     match response {
-        Response::Domain(one) => domain(one),
+        Response::Domain(one) => domain::domain(one),
         Response::Domains(all) => table(
             ["DOMAIN", "ACCOUNTS", "ALIASES", "CATCH-ALL", "STATE"],
             "no domains yet; `relais domain add example.org` adds one",
@@ -170,13 +109,19 @@ fn in_words(response: &Response) -> String {
                 [one.domain.name.to_string(), counts.0, counts.1, catch_all, on_off(one.domain.enabled)]
             }),
         ),
-        Response::Account(one) => account(one),
+        Response::Account(one) => account::account(one),
         Response::Accounts(all) => table(
             ["ADDRESS", "NAME", "ROLE", "QUOTA", "STATE"],
             "no accounts yet; `relais account add alice@example.org` adds one",
             all.iter().map(|one| {
                 let quota = one.quota_octets.map_or_else(|| "-".to_owned(), size);
-                [one.address.to_string(), one.display_name.clone(), role(one.role).into(), quota, on_off(one.enabled)]
+                [
+                    one.address.to_string(),
+                    one.display_name.clone(),
+                    account::role(one.role).into(),
+                    quota,
+                    on_off(one.enabled),
+                ]
             }),
         ),
         Response::Imported(report) => {
@@ -186,12 +131,12 @@ fn in_words(response: &Response) -> String {
             }
             out
         }
-        Response::Strength(one) => strength(one),
+        Response::Strength(one) => account::strength(one),
         Response::Connection(one) => one.text.clone(),
         Response::Identities(all) if all.is_empty() => {
             "no names yet; `relais account identity add` adds one\n".to_owned()
         }
-        Response::Identities(all) => all.iter().map(identity).collect::<Vec<_>>().join("\n"),
+        Response::Identities(all) => all.iter().map(account::identity).collect::<Vec<_>>().join("\n"),
         Response::OffBoarded(report) => {
             let mut out = format!("{}\n", report.account);
             report.done.iter().for_each(|done| line(&mut out, format_args!("  {done}")));
@@ -215,18 +160,27 @@ fn in_words(response: &Response) -> String {
             format!("{} members added, {} were there already\n", report.added, report.present)
         }
         Response::Waiting(all) => lists::waiting(all),
-        Response::Responder(one) => responder(one),
+        Response::Responder(one) => responder::responder(one),
         Response::Responders(all) => table(
             ["ID", "ADDRESS", "KIND", "SUBJECT", "WINDOW", "ANSWERED", "RECEIVED", "STATE"],
             "no responders yet; `relais responder add --help` shows how to add one",
             all.iter().map(|view| {
                 let one = &view.responder;
                 let (id, address, answered) = (one.id.to_string(), one.address.to_string(), view.answered.to_string());
-                let (kind, kept) = (kind(one.kind).into(), kept(view.keeping).into());
-                [id, address, kind, subject(one), window(one), answered, kept, phase(view).into()]
+                let (kind, kept) = (responder::kind(one.kind).into(), responder::kept(view.keeping).into());
+                [
+                    id,
+                    address,
+                    kind,
+                    responder::subject(one),
+                    responder::window(one),
+                    answered,
+                    kept,
+                    responder::phase(view).into(),
+                ]
             }),
         ),
-        Response::Preview(one) => preview(one),
+        Response::Preview(one) => responder::preview(one),
         Response::External(one) => externals::external(one),
         Response::Externals(all) => externals::externals(all),
         Response::ExternalTest(one) => externals::test(one),
@@ -241,18 +195,24 @@ fn in_words(response: &Response) -> String {
                 [one.address.to_string(), moment(one.at), how.to_owned()]
             }),
         ),
-        Response::Shared(one) => shared(one),
+        Response::Shared(one) => shared::shared(one),
         Response::SharedMailboxes(all) => table(
             ["ADDRESS", "NAME", "MEMBERS", "SEEN", "QUOTA"],
             "no shared mailboxes yet; `relais shared add --help` shows how to add one",
             all.iter().map(|one| {
                 let quota = one.quota_octets.map_or_else(|| "-".to_owned(), size);
                 let members = one.shared.members.len().to_string();
-                [one.address.to_string(), one.display_name.clone(), members, seen(one.shared.seen).into(), quota]
+                [
+                    one.address.to_string(),
+                    one.display_name.clone(),
+                    members,
+                    shared::seen(one.shared.seen).into(),
+                    quota,
+                ]
             }),
         ),
-        Response::Acl(one) => acl(one),
-        Response::QueueEntry(one) => queue_entry(one),
+        Response::Acl(one) => shared::acl(one),
+        Response::QueueEntry(one) => queue::queue_entry(one),
         Response::QueueEntries(all) => table(
             ["ID", "DESTINATION", "FROM", "RECIPIENTS", "ATTEMPTS", "NEXT ATTEMPT", "LAST ERROR"],
             "the queue is empty",
@@ -267,7 +227,8 @@ fn in_words(response: &Response) -> String {
         ),
         Response::Traces(all) => traces::traces(all),
         Response::SigningKeys(all) => traces::signing_keys(all),
-        Response::Event(one) => event(one),
+        Response::Records(all) => addresses::records(all),
+        Response::Event(one) => queue::event(one),
         Response::Events(all) => table(
             ["ID", "HAPPENED", "ATTEMPTS", "LAST ERROR"],
             "no event is parked",
@@ -292,286 +253,6 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 fn field(out: &mut String, name: &str, value: impl std::fmt::Display) {
     line(out, format_args!("{name:<22}{value}"));
-}
-
-fn domain(one: &DomainView) -> String {
-    let mut out = String::new();
-    let nobody = || "unknown addresses are refused".to_owned();
-    field(&mut out, "domain", &one.domain.name);
-    field(&mut out, "state", on_off(one.domain.enabled));
-    field(&mut out, "accounts", one.accounts);
-    field(&mut out, "aliases", one.aliases);
-    field(&mut out, "catch-all", one.domain.catch_all.as_ref().map_or_else(nobody, ToString::to_string));
-    let administrator = || "an administrator".to_owned();
-    let postmaster = one.domain.postmaster.as_ref().map_or_else(administrator, ToString::to_string);
-    match &one.postmaster_object {
-        None => field(&mut out, "postmaster", postmaster),
-        Some(object) => field(&mut out, "postmaster", format_args!("the {object}, which goes before {postmaster}")),
-    }
-    field(&mut out, "subaddresses by", &one.domain.subaddress_separators);
-    field(
-        &mut out,
-        "DKIM records",
-        format_args!("`relais domain dkim show {}` shows what to publish", one.domain.name),
-    );
-    field(
-        &mut out,
-        "subaddress folders",
-        match one.domain.subaddress_folders {
-            SubaddressFolders::Off => "off",
-            SubaddressFolders::Existing => "existing ones",
-            SubaddressFolders::Create => "made when missing",
-        },
-    );
-    if let Some(target) = &one.domain.alias_of {
-        field(&mut out, "stands for", target);
-    }
-    field(&mut out, "groups", one.groups);
-    field(&mut out, "lists", one.lists);
-    field(&mut out, "patterns", one.domain.patterns.len());
-    field(&mut out, "own aliases made by", addresses::policy(&one.domain.alias_policy));
-    field(&mut out, "time zone", &one.domain.time_zone);
-    field(&mut out, "language", &one.domain.language);
-    field(&mut out, "made", moment(one.domain.created_at));
-    out
-}
-
-fn account(one: &AccountView) -> String {
-    let mut out = String::new();
-    field(&mut out, "account", &one.address);
-    field(&mut out, "name", &one.display_name);
-    field(&mut out, "role", role(one.role));
-    let login = match (one.enabled, one.has_password) {
-        (true, true) => "allowed",
-        (true, false) => "not possible: no password is set",
-        (false, _) => "not allowed",
-    };
-    field(&mut out, "login", login);
-    let names = |addresses: &[mail::Address]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    if one.kind == AccountKind::Shared {
-        field(&mut out, "kind", "shared mailbox");
-    }
-    if one.role == Role::DomainAdministrator {
-        let domains: Vec<String> = one.administers.iter().map(ToString::to_string).collect();
-        field(&mut out, "administers", domains.join(", "));
-    }
-    if !one.withdrawn.is_empty() {
-        let services: Vec<&str> = one.withdrawn.iter().map(|service| service.name()).collect();
-        field(&mut out, "withdrawn", services.join(", "));
-    }
-    if !one.owner.is_empty() {
-        field(&mut out, "owner", &one.owner);
-    }
-    if let Some(further) = one.addresses.get(1..).filter(|further| !further.is_empty()) {
-        field(&mut out, "also", names(further));
-    }
-    for leading in &one.leading {
-        let way = if leading.direct { "" } else { ", by way of another alias" };
-        field(&mut out, "led to by", format_args!("{} ({}{way})", leading.address, leading.what));
-    }
-    for identity in &one.identities {
-        field(&mut out, "writes as", format_args!("{} <{}>", identity.display_name, identity.address));
-    }
-    if let Some(recovery) = &one.recovery {
-        field(&mut out, "recovery address", recovery);
-    }
-    if let Some(gone) = &one.off_boarding {
-        field(&mut out, "person left", moment(gone.at));
-        let successor = gone.successor.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
-        field(&mut out, "successor", successor);
-        if gone.redirected {
-            let until = gone.redirect_until.as_deref().map_or(String::new(), |date| format!(" until {date}"));
-            field(&mut out, "copies", format_args!("to the successor{until}"));
-        }
-        field(&mut out, "deleted after", gone.delete_after.as_deref().unwrap_or("never"));
-    }
-    addresses::rules(&mut out, &one.rules);
-    if !one.note.is_empty() {
-        field(&mut out, "note", &one.note);
-    }
-    field(&mut out, "quota", one.quota_octets.map_or_else(|| "no limit".to_owned(), size));
-    if let (Some(messages), Some(octets)) = (one.messages, one.octets) {
-        field(&mut out, "holds", format_args!("{messages} messages, {}", size(octets)));
-    }
-    field(&mut out, "time zone", &one.time_zone);
-    field(&mut out, "language", &one.language);
-    field(&mut out, "made", moment(one.created_at));
-    if let Some(password) = &one.generated_password {
-        field(&mut out, "password", format_args!("{} (shown only now)", password.expose()));
-    }
-    out
-}
-
-fn preview(one: &Preview) -> String {
-    let mut out = String::new();
-    line(&mut out, format_args!("responder {} now {}", one.responder, one.decision));
-    let name = if one.from_name.is_empty() { String::new() } else { format!("{} ", one.from_name) };
-    field(&mut out, "From", format_args!("{name}<{}>", one.from));
-    field(&mut out, "To", &one.to);
-    field(&mut out, "Subject", &one.subject);
-    for (name, body) in [("text", &one.text), ("HTML", &one.html)] {
-        if let Some(body) = body {
-            line(
-                &mut out,
-                format_args!(
-                    "{name}:
-{}",
-                    body.trim_end()
-                ),
-            );
-        }
-    }
-    out
-}
-
-fn strength(one: &StrengthView) -> String {
-    let mut out = String::new();
-    let verdict = if one.taken { "it would be taken".to_owned() } else { one.reason.clone() };
-    field(&mut out, "strength", format_args!("{} of 4 ({}); {} is needed", one.score, one.words, one.score_min));
-    field(&mut out, "verdict", verdict);
-    one.advice.iter().for_each(|advice| line(&mut out, format_args!("  {advice}")));
-    out
-}
-
-fn identity(one: &Identity) -> String {
-    let mut out = String::new();
-    field(&mut out, "address", &one.address);
-    field(&mut out, "name", &one.display_name);
-    for (name, body) in [("signature", &one.signature_text), ("signature as HTML", &one.signature_html)] {
-        if !body.is_empty() {
-            line(&mut out, format_args!("{name}:\n{}", body.trim_end()));
-        }
-    }
-    out
-}
-
-fn phase(view: &ResponderView) -> &'static str {
-    match view.phase {
-        Phase::Active if view.acts_now => "ACTIVE",
-        Phase::Active => "active, silent at this hour",
-        Phase::Waiting => "waiting for its start",
-        Phase::Over => "ended",
-        Phase::Off => "off",
-    }
-}
-
-fn kept(keeping: Keeping) -> &'static str {
-    match keeping {
-        Keeping::Kept => "kept",
-        Keeping::Deleted => "DELETED",
-        Keeping::Redirected => "redirected",
-        Keeping::CopiesOnly => "copied only",
-        Keeping::FailureNotice => "FAILURE NOTICE",
-    }
-}
-
-fn responder(view: &ResponderView) -> String {
-    let one = &view.responder;
-    let mut out = String::new();
-    let address =
-        |address: &Option<mail::Address>| address.as_ref().map_or_else(|| "nobody".into(), ToString::to_string);
-    field(&mut out, "responder", one.id);
-    field(&mut out, "at", &one.address);
-    field(&mut out, "kind", kind(one.kind));
-    field(&mut out, "state", phase(view));
-    field(&mut out, "subject", subject(one));
-    field(&mut out, "window", format_args!("{} ({})", window(one), view.zone));
-    if let Some(hours) = &one.hours {
-        field(&mut out, "hours", hours);
-    }
-    let audience = match one.audience {
-        Audience::Everyone => "everyone",
-        Audience::Contacts => "contacts, and the people of the organisation",
-        Audience::Inside => "the people of the organisation",
-    };
-    field(&mut out, "answers", audience);
-    field(&mut out, "answered", format_args!("{} since it began", view.answered));
-    field(&mut out, "answers one sender", one.often());
-    field(&mut out, "received messages", &view.received);
-    if let Some(deputy) = &one.deputy {
-        let copies = if one.copy_to_deputy { ", gets copies of what is received" } else { "" };
-        field(&mut out, "deputy", format_args!("{deputy}{copies}"));
-    }
-    field(&mut out, "answers copied to", address(&one.copy_answers_to));
-    field(&mut out, "received copied to", address(&one.copy_received_to));
-    field(&mut out, "answers in Sent", &view.filed);
-    let (inside_text, inside_html) = one.inside.as_ref().map_or((&None, &None), |words| (&words.text, &words.html));
-    if let Some(words) = &one.inside {
-        field(&mut out, "subject inside", format_args!("{} {}", words.subject_prefix, words.subject));
-    }
-    let bodies = [("text", &one.text), ("HTML", &one.html), ("text inside", inside_text), ("HTML inside", inside_html)];
-    for (name, body) in bodies {
-        if let Some(body) = body {
-            line(&mut out, format_args!("{name}:\n{}", body.trim_end()));
-        }
-    }
-    out
-}
-
-fn shared(one: &SharedView) -> String {
-    let mut out = String::new();
-    field(&mut out, "shared mailbox", &one.address);
-    field(&mut out, "name", &one.display_name);
-    field(&mut out, "quota", one.quota_octets.map_or_else(|| "no limit".to_owned(), size));
-    if let (Some(messages), Some(octets)) = (one.messages, one.octets) {
-        field(&mut out, "holds", format_args!("{messages} messages, {}", size(octets)));
-    }
-    field(&mut out, "seen state", seen(one.shared.seen));
-    field(&mut out, "what is sent", if one.shared.file_sent { "is filed in its Sent" } else { "is not filed" });
-    field(&mut out, "note", &one.note);
-    field(&mut out, "made", moment(one.created_at));
-    for member in &one.shared.members {
-        field(&mut out, "member", format_args!("{}  {}", member.account, member.rights));
-    }
-    if one.shared.members.is_empty() {
-        field(&mut out, "members", "none yet; `relais shared member add` adds one");
-    }
-    out
-}
-
-fn acl(one: &AclView) -> String {
-    let mut out = String::new();
-    field(&mut out, "mailbox", format_args!("{} of {}", one.mailbox, one.address));
-    field(&mut out, "seen state", one.seen.map_or("as the account says", seen));
-    let rows = one.lines.iter().map(|line| [line.identifier.clone(), line.rights.to_string(), line.reason.to_string()]);
-    out.push_str(&table(["WHO", "RIGHTS", "WHY"], "nobody but its owner has a right to it", rows));
-    out
-}
-
-fn seen(seen: SeenState) -> &'static str {
-    match seen {
-        SeenState::Shared => "one for all",
-        SeenState::PerPerson => "one for each person",
-    }
-}
-
-fn queue_entry(one: &QueueEntryView) -> String {
-    let mut out = String::new();
-    field(&mut out, "entry", one.id);
-    field(&mut out, "from", &one.reverse_path);
-    field(&mut out, "destination", &one.destination);
-    field(&mut out, "size", size(one.octets));
-    field(&mut out, "accepted", moment(one.accepted_at));
-    field(&mut out, "attempts", one.attempts);
-    field(&mut out, "next attempt", if one.held { "held".to_owned() } else { moment(one.next_attempt) });
-    field(&mut out, "last error", one.last_error.as_deref().unwrap_or("-"));
-    for recipient in &one.recipients {
-        let said = recipient.last_reply.as_deref().unwrap_or("nothing said yet");
-        field(&mut out, "to", format_args!("{} ({}): {said}", recipient.address, recipient.state));
-    }
-    out
-}
-
-fn event(one: &EventView) -> String {
-    let mut out = String::new();
-    field(&mut out, "event", one.id);
-    field(&mut out, "happened", moment(one.created_at));
-    field(&mut out, "attempts", one.attempts);
-    field(&mut out, "last error", one.last_error.as_deref().unwrap_or("-"));
-    if let Some(content) = &one.content {
-        line(&mut out, format_args!("{content:#}"));
-    }
-    out
 }
 
 fn table<const N: usize>(head: [&str; N], none: &str, rows: impl Iterator<Item = [String; N]>) -> String {
@@ -603,38 +284,6 @@ fn on_off(enabled: bool) -> String {
     if enabled { "on".to_owned() } else { "off".to_owned() }
 }
 
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::User => "user",
-        Role::DomainAdministrator => "domain-administrator",
-        Role::Administrator => "administrator",
-    }
-}
-
-fn kind(kind: ResponderKind) -> &'static str {
-    match kind {
-        ResponderKind::Autoresponder => "autoresponder",
-        ResponderKind::OutOfOffice => "out-of-office",
-    }
-}
-
-fn subject(one: &ResponderObject) -> String {
-    match (one.subject.is_empty(), one.subject_prefix.is_empty()) {
-        (false, _) => one.subject.clone(),
-        (true, false) => format!("{} + the original", one.subject_prefix),
-        (true, true) => "the original".to_owned(),
-    }
-}
-
-fn window(one: &ResponderObject) -> String {
-    match (one.starts.as_deref(), one.ends.as_deref()) {
-        (None, None) => "always".to_owned(),
-        (Some(starts), None) => format!("from {starts}"),
-        (None, Some(ends)) => format!("until {ends}"),
-        (Some(starts), Some(ends)) => format!("{starts} to {ends}"),
-    }
-}
-
 fn moment(at: Timestamp) -> String {
     match jiff::Timestamp::from_millisecond(at.0) {
         Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
@@ -655,6 +304,8 @@ fn size(octets: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use admin::{DomainView, QueueEntryView};
+
     use super::*;
 
     #[test]
@@ -692,8 +343,8 @@ mod tests {
             groups: 0,
             lists: 0,
         };
-        assert!(domain(&view(None)).contains("postmaster            an administrator\n"));
-        let told = domain(&view(Some("account postmaster@a.example")));
+        assert!(domain::domain(&view(None)).contains("postmaster            an administrator\n"));
+        let told = domain::domain(&view(Some("account postmaster@a.example")));
         assert!(told.contains("the account postmaster@a.example, which goes before an administrator\n"), "{told}");
     }
 }

@@ -54,6 +54,22 @@ pub(crate) struct Config {
     pub(crate) accounts: Accounts,
     /// What happened to messages.
     pub(crate) trace: Trace,
+    /// Mailing lists and moderated groups.
+    pub(crate) lists: Lists,
+}
+
+/// Mailing lists and moderated groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Lists {
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) waiting_mib_max: u64,
+}
+
+impl Default for Lists {
+    fn default() -> Self {
+        Self { waiting_mib_max: 256 }
+    }
 }
 
 /// What happened to messages.
@@ -316,6 +332,7 @@ impl Default for Config {
             security: Security::default(),
             accounts: Accounts::default(),
             trace: Trace::default(),
+            lists: Lists::default(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! threads, open the store and serve. Stopping: listeners close and sessions are told; when their grace is over, what
 //! delivers stops between two messages; the store is synced and closed last. `SIGHUP` reloads certificate and limits.
 
+mod discovery;
 mod host;
 mod http;
 mod listen;
@@ -185,10 +186,12 @@ async fn serve_on(
             Ok(())
         }
     });
-    let url = Some(config.web.url.as_str()).filter(|url| !url.is_empty());
-    let lists = Lists::new(delivery.clone(), url).await.map_err(|error| Failure::new(format!("lists: {error}")))?;
+    let lists = Lists::new(delivery.clone(), settings::lists(&config))
+        .await
+        .map_err(|error| Failure::new(format!("lists: {error}")))?;
+    let discovery = discovery::Discovery::new(store.clone(), administration::settings(&config, None).connection);
     for listener in listening.web {
-        let router = lists::links::router(lists.clone());
+        let router = discovery.in_front_of(lists::links::router(lists.clone()));
         let (stop, most) = (tasks.listeners_stop(), descriptors::of_http(files));
         tasks.listener("web", http::serve_router(listener.into_tokio()?, router, world.clone(), stop, most));
     }

@@ -142,6 +142,8 @@ fn member(name: &str) -> Bytes {
 
 fn waiting() -> WaitingRow {
     WaitingRow {
+        trace: None,
+        automatic: false,
         address: account("garden").address,
         recipient: account("garden").address,
         skip_octets: 0,

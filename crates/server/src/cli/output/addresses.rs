@@ -1,5 +1,6 @@
 //! Aliases, groups and patterns in words.
 
+use admin::discovery::records::RecordsView;
 use admin::{AliasView, PatternTest};
 use routing::objects::{AddressRules, AliasMakers, AliasPolicy, GroupObject, PatternAlias, Posting, Target};
 
@@ -22,6 +23,18 @@ pub(super) fn alias(one: &AliasView) -> String {
         field(&mut out, "when all are away", "their deputies");
     }
     field(&mut out, "first used by", first_use(one));
+    out
+}
+
+/// Lines for a zone file; what can't be one is a comment there.
+pub(super) fn records(view: &RecordsView) -> String {
+    let mut out = String::new();
+    let width = view.records.iter().map(|one| one.name.len()).max().unwrap_or(0).saturating_add(1);
+    for one in &view.records {
+        let name = format!("{}.", one.name);
+        line(&mut out, format_args!("{name:<width$}  {:<5}  {:<38}  ; {}", one.kind, one.value, one.purpose));
+    }
+    view.notes.iter().for_each(|note| line(&mut out, format_args!("; {note}")));
     out
 }
 

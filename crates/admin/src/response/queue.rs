@@ -1,0 +1,40 @@
+//! Entries of the queue.
+
+use mail::{Address, Domain, QueueId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A queue entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueEntryView {
+    /// Its number.
+    pub id: QueueId,
+    /// Where it goes.
+    pub destination: Domain,
+    /// Where DSNs go, in angle brackets.
+    pub reverse_path: String,
+    /// Octets of the message.
+    pub octets: u64,
+    /// The recipients there.
+    pub recipients: Vec<QueueRecipientView>,
+    /// When the message was accepted.
+    pub accepted_at: Timestamp,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When the next one is due.
+    pub next_attempt: Timestamp,
+    /// The last failure of a whole attempt.
+    pub last_error: Option<String>,
+    /// Held by an administrator.
+    pub held: bool,
+}
+
+/// A recipient of a queue entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueRecipientView {
+    /// Who.
+    pub address: Address,
+    /// `waiting`, `delivered` or `failed`.
+    pub state: String,
+    /// What the remote host said last.
+    pub last_reply: Option<String>,
+}

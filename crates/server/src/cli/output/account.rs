@@ -1,0 +1,101 @@
+//! Accounts, passwords and names in words.
+
+use admin::{AccountView, StrengthView};
+use routing::objects::{AccountKind, Identity, Role};
+
+use super::{addresses, field, line, moment, size};
+
+pub(super) fn account(one: &AccountView) -> String {
+    let mut out = String::new();
+    field(&mut out, "account", &one.address);
+    field(&mut out, "name", &one.display_name);
+    field(&mut out, "role", role(one.role));
+    let login = match (one.enabled, one.has_password) {
+        (true, true) => "allowed",
+        (true, false) => "not possible: no password is set",
+        (false, _) => "not allowed",
+    };
+    field(&mut out, "login", login);
+    let names = |addresses: &[mail::Address]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if one.kind == AccountKind::Shared {
+        field(&mut out, "kind", "shared mailbox");
+    }
+    if one.role == Role::DomainAdministrator {
+        let domains: Vec<String> = one.administers.iter().map(ToString::to_string).collect();
+        field(&mut out, "administers", domains.join(", "));
+    }
+    if !one.withdrawn.is_empty() {
+        let services: Vec<&str> = one.withdrawn.iter().map(|service| service.name()).collect();
+        field(&mut out, "withdrawn", services.join(", "));
+    }
+    if !one.owner.is_empty() {
+        field(&mut out, "owner", &one.owner);
+    }
+    if let Some(further) = one.addresses.get(1..).filter(|further| !further.is_empty()) {
+        field(&mut out, "also", names(further));
+    }
+    for leading in &one.leading {
+        let way = if leading.direct { "" } else { ", by way of another alias" };
+        field(&mut out, "led to by", format_args!("{} ({}{way})", leading.address, leading.what));
+    }
+    for identity in &one.identities {
+        field(&mut out, "writes as", format_args!("{} <{}>", identity.display_name, identity.address));
+    }
+    if let Some(recovery) = &one.recovery {
+        field(&mut out, "recovery address", recovery);
+    }
+    if let Some(gone) = &one.off_boarding {
+        field(&mut out, "person left", moment(gone.at));
+        let successor = gone.successor.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
+        field(&mut out, "successor", successor);
+        if gone.redirected {
+            let until = gone.redirect_until.as_deref().map_or(String::new(), |date| format!(" until {date}"));
+            field(&mut out, "copies", format_args!("to the successor{until}"));
+        }
+        field(&mut out, "deleted after", gone.delete_after.as_deref().unwrap_or("never"));
+    }
+    addresses::rules(&mut out, &one.rules);
+    if !one.note.is_empty() {
+        field(&mut out, "note", &one.note);
+    }
+    field(&mut out, "quota", one.quota_octets.map_or_else(|| "no limit".to_owned(), size));
+    if let (Some(messages), Some(octets)) = (one.messages, one.octets) {
+        field(&mut out, "holds", format_args!("{messages} messages, {}", size(octets)));
+    }
+    field(&mut out, "time zone", &one.time_zone);
+    field(&mut out, "language", &one.language);
+    field(&mut out, "made", moment(one.created_at));
+    if let Some(password) = &one.generated_password {
+        field(&mut out, "password", format_args!("{} (shown only now)", password.expose()));
+    }
+    out
+}
+
+pub(super) fn strength(one: &StrengthView) -> String {
+    let mut out = String::new();
+    let verdict = if one.taken { "it would be taken".to_owned() } else { one.reason.clone() };
+    field(&mut out, "strength", format_args!("{} of 4 ({}); {} is needed", one.score, one.words, one.score_min));
+    field(&mut out, "verdict", verdict);
+    one.advice.iter().for_each(|advice| line(&mut out, format_args!("  {advice}")));
+    out
+}
+
+pub(super) fn identity(one: &Identity) -> String {
+    let mut out = String::new();
+    field(&mut out, "address", &one.address);
+    field(&mut out, "name", &one.display_name);
+    for (name, body) in [("signature", &one.signature_text), ("signature as HTML", &one.signature_html)] {
+        if !body.is_empty() {
+            line(&mut out, format_args!("{name}:\n{}", body.trim_end()));
+        }
+    }
+    out
+}
+
+pub(super) fn role(role: Role) -> &'static str {
+    match role {
+        Role::User => "user",
+        Role::DomainAdministrator => "domain-administrator",
+        Role::Administrator => "administrator",
+    }
+}

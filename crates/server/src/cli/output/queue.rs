@@ -1,0 +1,34 @@
+//! Queue entries and parked events in words.
+
+use admin::{EventView, QueueEntryView};
+
+use super::{field, line, moment, size};
+
+pub(super) fn queue_entry(one: &QueueEntryView) -> String {
+    let mut out = String::new();
+    field(&mut out, "entry", one.id);
+    field(&mut out, "from", &one.reverse_path);
+    field(&mut out, "destination", &one.destination);
+    field(&mut out, "size", size(one.octets));
+    field(&mut out, "accepted", moment(one.accepted_at));
+    field(&mut out, "attempts", one.attempts);
+    field(&mut out, "next attempt", if one.held { "held".to_owned() } else { moment(one.next_attempt) });
+    field(&mut out, "last error", one.last_error.as_deref().unwrap_or("-"));
+    for recipient in &one.recipients {
+        let said = recipient.last_reply.as_deref().unwrap_or("nothing said yet");
+        field(&mut out, "to", format_args!("{} ({}): {said}", recipient.address, recipient.state));
+    }
+    out
+}
+
+pub(super) fn event(one: &EventView) -> String {
+    let mut out = String::new();
+    field(&mut out, "event", one.id);
+    field(&mut out, "happened", moment(one.created_at));
+    field(&mut out, "attempts", one.attempts);
+    field(&mut out, "last error", one.last_error.as_deref().unwrap_or("-"));
+    if let Some(content) = &one.content {
+        line(&mut out, format_args!("{content:#}"));
+    }
+    out
+}
