@@ -55,7 +55,7 @@ async fn measure(messages: u32, signed: bool) -> Result<(), Box<dyn Error>> {
         text_octets += octets?;
     }
     let began = Instant::now();
-    let worked = Indexer::new(store.clone()).index_mailbox(ALICE, mailbox, &|| false).await?;
+    let worked = Indexer::new(store.clone(), false).index_mailbox(ALICE, mailbox, &|| false).await?;
     let took = began.elapsed();
     println!(
         "\n{messages} letters{}: {} octets each",
@@ -86,7 +86,7 @@ async fn measure(messages: u32, signed: bool) -> Result<(), Box<dyn Error>> {
     ] {
         let wanted = Wanted::Text(place, text.to_owned());
         let (took, found) = timed(async || {
-            let found = candidates(&store, ALICE, mailbox, &wanted).await?;
+            let found = candidates(&store, ALICE, mailbox, false, &wanted).await?;
             Ok(found.map_or(messages as usize, |found| found.uids.len() + (messages - found.indexed_to.0) as usize))
         })
         .await?;
@@ -96,7 +96,7 @@ async fn measure(messages: u32, signed: bool) -> Result<(), Box<dyn Error>> {
         [("a usual word", usual), ("a common word", common), ("a rare and a common word", "planted77 the")]
     {
         let (took, found) =
-            timed(async || Ok(fuzzy(&store, ALICE, mailbox, &Place::Anywhere, text).await?.len())).await?;
+            timed(async || Ok(fuzzy(&store, ALICE, mailbox, false, &Place::Anywhere, text).await?.len())).await?;
         println!("| FUZZY TEXT, {what} | {took:.1?}, {found} found |");
     }
     store.close().await?;

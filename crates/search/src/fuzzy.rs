@@ -18,7 +18,7 @@ use crate::postings::each;
 use crate::query::{Place, readable};
 use crate::segment::Segment;
 use crate::stems::Query;
-use crate::tail::take_messages;
+use crate::tail::{Mailbox, take_messages};
 use crate::texts::Zone;
 use crate::words::words;
 
@@ -39,6 +39,7 @@ pub async fn fuzzy(
     store: &Store,
     account: AccountId,
     mailbox: MailboxId,
+    attachments: bool,
     place: &Place,
     text: &str,
 ) -> Result<Vec<Relevant>, StorageError> {
@@ -69,10 +70,11 @@ pub async fn fuzzy(
             }
         }
     };
+    let of = Mailbox { store, account, mailbox, attachments };
     let mut from = collected.indexed_to.saturating_add(1);
     loop {
         let mut builder = Builder::new(Uid(from));
-        let taken = take_messages(store, (account, mailbox), &mut builder, Uid(from), ROWS_PER_READ).await?;
+        let taken = take_messages(of, &mut builder, Uid(from), ROWS_PER_READ).await?;
         if let Some(built) = builder.finish() {
             collected.segment(&Segment::built(built), &queries, &zones).await?;
         }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::builder::Builder;
 use crate::limits::{BATCH_MESSAGES_MAX, GATHER, MAILBOXES_PER_READ, RETRY, TAIL_MESSAGES, WRITE_OCTETS};
 use crate::merge::{due, merge};
-use crate::tail::take_messages;
+use crate::tail::{Mailbox, take_messages};
 
 /// The indexer of one store. There is one of them.
 #[derive(Clone)]
@@ -24,6 +24,7 @@ pub struct Indexer {
     store: Store,
     tail_messages: usize,
     batch_messages: usize,
+    attachments: bool,
 }
 
 /// What was done for a mailbox.
@@ -36,10 +37,10 @@ pub struct Worked {
 }
 
 impl Indexer {
-    /// An indexer.
+    /// An indexer; with `attachments` of the texts of attachments too.
     #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self { store, tail_messages: TAIL_MESSAGES, batch_messages: BATCH_MESSAGES_MAX }
+    pub fn new(store: Store, attachments: bool) -> Self {
+        Self { store, tail_messages: TAIL_MESSAGES, batch_messages: BATCH_MESSAGES_MAX, attachments }
     }
 
     /// With a segment as soon as so many messages are not indexed, of so many at the most. For tests.
@@ -196,9 +197,14 @@ impl Indexer {
         let from = Uid(row.indexed_to.saturating_add(1));
         let waiting = self.store.messages(account, mailbox, from, Uid(u32::MAX), self.tail_messages).await?;
         let Some(first) = waiting.first().filter(|_| waiting.len() >= self.tail_messages) else { return Ok(0) };
+        if row.attachments != self.attachments {
+            self.store.begin_index(account, mailbox, Some(self.attachments)).await?;
+            self.store.remove_loose_segments(account, mailbox).await?;
+            return Box::pin(self.new_segment(account, mailbox, &self.usable_row(account, mailbox).await?)).await;
+        }
         let mut builder = Builder::new(first.uid);
-        let taken =
-            take_messages(&self.store, (account, mailbox), &mut builder, first.uid, self.batch_messages).await?;
+        let of = Mailbox { store: &self.store, account, mailbox, attachments: self.attachments };
+        let taken = take_messages(of, &mut builder, first.uid, self.batch_messages).await?;
         let Some(indexed_to) = taken.last else { return Ok(0) };
         let place = self.store.begin_index_segment(account, mailbox).await?.value;
         // Sorting and packing take some tens of milliseconds.

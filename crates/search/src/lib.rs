@@ -12,6 +12,7 @@
 //! **Invariant:** no message that holds the text is missing from its candidates: what is not indexed yet, or could not
 //! be indexed in full, is one; words are cut and folded alike in what is stored and in what is looked for.
 
+mod attachments;
 mod bits;
 mod block;
 mod builder;
@@ -30,6 +31,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use attachments::attachment_text;
 pub use block::{check_block, check_lengths};
 pub use fuzzy::{Relevant, fuzzy};
 pub use indexer::{Indexer, Worked};

@@ -82,3 +82,12 @@ pub const RETRY: Duration = Duration::from_secs(60);
 
 /// Messages that the indexer takes before it gives way to others.
 pub const MESSAGES_PER_TURN: usize = 32;
+
+/// Octets of an attachment, as sent, up to which it is looked into.
+pub const ATTACHMENT_OCTETS_MAX: u64 = 20 * 1024 * 1024;
+
+/// Octets of a document's texts, unpacked, with their mark-up; a document with more has no text.
+pub const DOCUMENT_TEXT_OCTETS_MAX: usize = 16 * 1024 * 1024;
+
+/// Files of an archive that are looked at.
+pub const DOCUMENT_FILES_MAX: usize = 4_096;

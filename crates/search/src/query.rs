@@ -99,7 +99,8 @@ impl Plan {
     }
 }
 
-/// The messages of a mailbox that may have what is wanted. `None`: the index can't tell, and all may.
+/// The messages of a mailbox that may have what is wanted, in the texts of attachments too if that is asked for. `None`:
+/// the index can't tell, and all may.
 ///
 /// # Errors
 /// When reading fails. A damaged index is no error: it can't tell.
@@ -107,13 +108,15 @@ pub async fn candidates(
     store: &Store,
     account: AccountId,
     mailbox: MailboxId,
+    attachments: bool,
     wanted: &Wanted,
 ) -> Result<Option<Candidates>, StorageError> {
     let mut plan = Plan::default();
     let Some(node) = plan.node(wanted) else { return Ok(None) };
     for _ in 0..TRIES_MAX {
         let Some(row) = readable(store.index_row(account, mailbox).await)? else { return Ok(None) };
-        if row.segments.is_empty() {
+        // An index with them is good for who does not look into them, and not the other way round.
+        if row.segments.is_empty() || (attachments && !row.attachments) {
             return Ok(None);
         }
         let found = all_segments(store, (account, mailbox), &row, &plan, &node).await;

@@ -8,6 +8,16 @@ use crate::builder::Builder;
 use crate::limits::{BATCH_OCTETS_MAX, MESSAGES_PER_TURN, ROWS_PER_READ};
 use crate::texts::read_message;
 
+/// A mailbox to be read.
+#[derive(Clone, Copy)]
+pub(crate) struct Mailbox<'s> {
+    pub(crate) store: &'s Store,
+    pub(crate) account: AccountId,
+    pub(crate) mailbox: MailboxId,
+    /// Whether the texts of attachments count.
+    pub(crate) attachments: bool,
+}
+
 /// How far a builder has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Taken {
@@ -23,8 +33,7 @@ pub(crate) struct Taken {
 /// # Errors
 /// When reading fails.
 pub(crate) async fn take_messages(
-    store: &Store,
-    (account, mailbox): (AccountId, MailboxId),
+    Mailbox { store, account, mailbox, attachments }: Mailbox<'_>,
     builder: &mut Builder,
     from: Uid,
     messages_max: usize,
@@ -44,7 +53,7 @@ pub(crate) async fn take_messages(
                 taken.next = Some(row.uid);
                 return Ok(taken);
             }
-            let read = read_message(store, row, record, &mut |zone, text| builder.text(zone, text)).await;
+            let read = read_message(store, row, record, attachments, &mut |zone, text| builder.text(zone, text)).await;
             match read {
                 Ok(()) => builder.end(true),
                 // Nothing that stays of it is wrong: its UID is expunged.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
 use mail::{AccountId, Flags, InternalDate, MailboxId, Timestamp, Uid};
 use message::{MessageRecord, Scanner};
 use proptest::prelude::*;
@@ -10,6 +11,7 @@ use storage::{MemoryEngine, SilentDoorbell, StorageError, Store};
 use tokio_util::sync::CancellationToken;
 use world::simulated::SimulatedWorld;
 
+use crate::attachments::tests::{WORD, archive};
 use crate::{Candidates, Indexer, Place, Wanted, candidates, fuzzy};
 
 const ALICE: AccountId = AccountId(1);
@@ -57,7 +59,7 @@ impl Stage {
     }
 
     async fn index(&self, tail: usize, batch: usize) {
-        let indexer = Indexer::new(self.store.clone()).with_batches(tail, batch);
+        let indexer = Indexer::new(self.store.clone(), false).with_batches(tail, batch);
         indexer.index_mailbox(ALICE, self.mailbox, &|| false).await.unwrap();
     }
 
@@ -66,7 +68,7 @@ impl Stage {
     }
 
     async fn candidates(&self, wanted: &Wanted) -> Option<Candidates> {
-        candidates(&self.store, ALICE, self.mailbox, wanted).await.unwrap()
+        candidates(&self.store, ALICE, self.mailbox, false, wanted).await.unwrap()
     }
 
     async fn found(&self, place: Place, text: &str) -> Vec<u32> {
@@ -74,7 +76,7 @@ impl Stage {
     }
 
     async fn fuzzy(&self, place: Place, text: &str) -> Vec<(u32, u8)> {
-        let found = fuzzy(&self.store, ALICE, self.mailbox, &place, text).await.unwrap();
+        let found = fuzzy(&self.store, ALICE, self.mailbox, false, &place, text).await.unwrap();
         found.iter().map(|found| (found.uid.0, found.relevancy)).collect()
     }
 
@@ -210,7 +212,7 @@ async fn a_full_disk_stops_the_indexer_and_nothing_is_left_behind() {
     for n in 0..3 {
         s.letter("a", &format!("text {n}")).await;
     }
-    let indexer = Indexer::new(s.store.clone()).with_batches(1, 9);
+    let indexer = Indexer::new(s.store.clone(), false).with_batches(1, 9);
     s.engine.set_low_on_space(true);
     let full = indexer.index_mailbox(ALICE, s.mailbox, &|| false).await;
     assert_eq!(full, Err(StorageError::DiskFull));
@@ -269,7 +271,7 @@ async fn the_indexer_takes_what_is_there_and_what_comes() {
     let s = stage_with(Arc::new(bus.clone())).await;
     s.letter("a", "early").await;
     let stop = CancellationToken::new();
-    let (indexer, token) = (Indexer::new(s.store.clone()).with_batches(1, 9), stop.clone());
+    let (indexer, token) = (Indexer::new(s.store.clone(), false).with_batches(1, 9), stop.clone());
     let task = tokio::spawn(async move { indexer.run(&bus, token).await });
     let indexed_to = async |uid: u32| {
         while s.store.index_row(ALICE, s.mailbox).await.unwrap().indexed_to < uid {
@@ -287,6 +289,31 @@ async fn the_indexer_takes_what_is_there_and_what_comes() {
     indexed_to(2).await;
     stop.cancel();
     task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn documents_are_looked_into_when_that_is_asked_for() {
+    let s = stage().await;
+    let docx = archive(&[("word/document.xml", WORD.as_bytes(), true)]);
+    let docx = base64::engine::general_purpose::STANDARD.encode(&docx);
+    let message = format!(
+        "From: c@example.net\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\
+         Content-Type: application/octet-stream; name=a.docx\r\nContent-Transfer-Encoding: base64\r\n\r\n{docx}\r\n--x--\r\n"
+    );
+    s.append(&message).await;
+    let wanted = Wanted::Text(Place::Body, "terly report & b".into());
+    let found = async |attachments| candidates(&s.store, ALICE, s.mailbox, attachments, &wanted).await.unwrap();
+    s.index(1, 9).await;
+    assert_eq!(found(false).await.unwrap().uids, []);
+    assert_eq!(found(true).await, None, "the index is without attachments");
+    // The switch makes the index be built anew.
+    let indexer = Indexer::new(s.store.clone(), true).with_batches(1, 9);
+    s.letter("a", "b").await;
+    indexer.index_mailbox(ALICE, s.mailbox, &|| false).await.unwrap();
+    assert_eq!(found(true).await.unwrap().uids, [1]);
+    assert_eq!(found(false).await.unwrap().uids, [1]);
+    let fuzzy = fuzzy(&s.store, ALICE, s.mailbox, true, &Place::Body, "quarterly reports").await.unwrap();
+    assert_eq!(fuzzy.len(), 1);
 }
 
 /// What happens to a mailbox.

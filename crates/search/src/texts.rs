@@ -10,6 +10,7 @@ use storage::blobs::BlobReader;
 use storage::rows::MessageRow;
 use storage::{StorageError, Store};
 
+use crate::attachments::attachment_text;
 use crate::limits::{HEADER_OCTETS_MAX, OVERLAP_OCTETS, WINDOW_OCTETS};
 
 /// Where in a message a word stands. The numbers are part of the index's layout.
@@ -137,6 +138,7 @@ pub(crate) async fn read_message(
     store: &Store,
     row: &MessageRow,
     record: Option<Bytes>,
+    attachments: bool,
     sink: &mut (dyn FnMut(Zone, &str) + Send),
 ) -> Result<(), StorageError> {
     let mut reader = store.blob(&row.blob).await?.ok_or(StorageError::Expunged)?;
@@ -154,6 +156,9 @@ pub(crate) async fn read_message(
         while let Some(text) = windows.next(&mut reader).await? {
             sink(Zone::Body, &text);
             tokio::task::yield_now().await;
+        }
+        if attachments && let Some(text) = attachment_text(&mut reader, part).await? {
+            sink(Zone::Body, &text);
         }
     }
     Ok(())

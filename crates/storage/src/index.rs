@@ -206,6 +206,19 @@ impl Store {
     /// # Errors
     /// [`StorageError::NoSuchMailbox`], or the engine's.
     pub async fn forget_index(&self, account: AccountId, mailbox: MailboxId) -> Result<Done<()>, StorageError> {
+        self.begin_index(account, mailbox, None).await
+    }
+
+    /// As [`Store::forget_index`]; from now on with the texts of attachments, or without them.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], or the engine's.
+    pub async fn begin_index(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        attachments: Option<bool>,
+    ) -> Result<Done<()>, StorageError> {
         self.transact_with(Durability::Freeing, move |tx| {
             let modseq = tx.mailbox_row(account, mailbox)?.highest_modseq;
             let row = match tx.index_row(account, mailbox) {
@@ -223,6 +236,7 @@ impl Store {
                 }
                 Err(error) => return Err(error),
             };
+            let row = IndexRow { attachments: attachments.unwrap_or(row.attachments), ..row };
             // Who indexes hears of it.
             tx.notify(Notice::Mailbox { account, mailbox, modseq });
             tx.put_index_row(account, mailbox, &row)

@@ -214,7 +214,8 @@ async fn serve_on(
         let (answering, bus, stop) = (answering.clone(), bus.clone(), stop.clone());
         async move { answering.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
-    let (indexing, heard, stop) = (Indexer::new(store.clone()), searched, tasks.workers_stop());
+    let (indexing, heard, stop) =
+        (Indexer::new(store.clone(), config.search.attachments), searched, tasks.workers_stop());
     tasks.worker("search", move || {
         let (indexing, bus, stop) = (indexing.clone(), heard.clone(), stop.clone());
         async move { indexing.run(&bus, stop).await.map_err(|error| error.to_string()) }
