@@ -158,6 +158,7 @@ pub(crate) const KNOWN: &[&str] = &[
     "a FETCH 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 2)",
     "a FETCH 1 BINARY[1]",
     "a FETCH 1 BINARY.SIZE[1]",
+    "a FETCH 1 (BINARY.PEEK[1.2]<0.10> binary[] BINARY.SIZE[])",
     "a FETCH 1 FLAGS (CHANGEDSINCE 18446744073709551615)",
     "a FETCH 00001 FLAGS",
     "a STORE 1 FLAGS (\\Deleted)",

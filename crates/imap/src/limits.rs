@@ -27,6 +27,9 @@ pub const IDLE_READ_OCTETS: usize = 512;
 /// Octets asked for while a client is sending.
 pub const BUSY_READ_OCTETS: usize = 16 * 1024;
 
+/// Octets of a decoded part that BINARY holds; a longer one is decoded twice, first to count it (RFC 3516).
+pub const BINARY_HELD_OCTETS: usize = 64 * 1024;
+
 /// Octets of messages of one APPEND that are held in memory, compressed; what comes beyond goes to the store early.
 pub const UPLOADS_HELD_OCTETS: usize = 1024 * 1024;
 

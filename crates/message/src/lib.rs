@@ -28,6 +28,7 @@ mod scanner;
 mod section;
 mod sort_keys;
 mod structure;
+mod transfer;
 
 pub use address::{Address, parse_addresses};
 pub use base_subject::{BaseSubject, base_subject};
@@ -44,3 +45,4 @@ pub use scanner::Scanner;
 pub use section::{Section, SectionText};
 pub use sort_keys::{FirstAddress, SentDate, SortKeys, parse_date, parse_message_ids};
 pub use structure::{ByteRange, HeaderField, Part, PartKind, Structure, TextSample};
+pub use transfer::TransferDecoder;

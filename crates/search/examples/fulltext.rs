@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 use mail::{AccountId, Flags, InternalDate, MailboxId};
 use message::{MessageRecord, Scanner};
-use search::{Indexer, Place, Wanted, candidates, fuzzy};
+use relais_search::{Indexer, Place, Wanted, candidates, fuzzy};
 use storage::keys::Table;
 use storage::messages::NewMessage;
 use storage::{Engine, KeyRange, Order, SilentDoorbell, StorageError, Store};

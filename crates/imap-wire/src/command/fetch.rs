@@ -1,4 +1,4 @@
-//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, §3.2.6).
+//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, §3.2.6, RFC 3516 §4.2, RFC 8970 §3).
 
 use crate::section::{Partial, Section};
 use crate::sequence::SequenceSet;
@@ -52,12 +52,34 @@ pub enum FetchItem {
     Uid,
     /// `MODSEQ` (RFC 7162)
     ModSeq,
+    /// `BINARY[part]<partial>` or `BINARY.PEEK[…]`: the part without its transfer encoding (RFC 3516 §4.2).
+    Binary {
+        /// The part number; empty means the whole message.
+        part: Vec<u32>,
+        /// `<start.length>` of what is decoded.
+        partial: Option<Partial>,
+        /// `BINARY.PEEK`: do not set `\Seen`.
+        peek: bool,
+    },
+    /// `BINARY.SIZE[part]`: how many octets `BINARY[part]` has (RFC 3516 §4.2).
+    BinarySize {
+        /// The part number; empty means the whole message.
+        part: Vec<u32>,
+    },
+    /// `PREVIEW`: the first words of the message (RFC 8970 §3).
+    Preview {
+        /// `(LAZY)`: only when they are at hand.
+        lazy: bool,
+    },
 }
 
 impl FetchItem {
     /// Whether fetching it sets `\Seen` (RFC 3501 §6.4.5).
     pub const fn sets_seen(&self) -> bool {
-        matches!(self, Self::BodySection { peek: false, .. } | Self::Rfc822 | Self::Rfc822Text)
+        matches!(
+            self,
+            Self::BodySection { peek: false, .. } | Self::Binary { peek: false, .. } | Self::Rfc822 | Self::Rfc822Text
+        )
     }
 
     pub(crate) fn fast() -> Vec<Self> {

@@ -171,7 +171,7 @@ fn a_bad_says_what_is_wrong_and_where() {
             "APPEND x \"32-Jan-2000 00:00:00 +0000\" ~{8}\r\n12345678",
             "APPEND: a date like \"17-Jul-1996 02:44:25 -0700\" was expected at octet 13",
         ),
-        ("APPEND x ~{8}\r\n12345678 (", "APPEND: a flag was expected at octet 28"),
+        ("APPEND x ~{8}\r\n12345678 (", "APPEND: a flag was expected at octet 29"),
         ("LOGIN {1}\r\n\0 x", "LOGIN: a NUL is in the literal that begins at octet 10"),
         ("SORT (DATE) UTF-8 ALL", "SORT is not supported"),
         ("GETQUOTA x", "QUOTA is not supported"),

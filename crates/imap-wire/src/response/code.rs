@@ -104,6 +104,8 @@ pub enum Code {
     NonExistent,
     /// RFC 6154: that special use is not possible.
     UseAttr,
+    /// RFC 3516: the part has a transfer encoding that nobody knows, or NULs where they can't be.
+    UnknownCte,
     /// RFC 4978: everything is compressed already.
     CompressionActive,
     /// RFC 7889: the message is larger than APPEND takes.
@@ -171,6 +173,7 @@ impl Code {
             Self::AlreadyExists => return other("ALREADYEXISTS"),
             Self::NonExistent => return other("NONEXISTENT"),
             Self::CompressionActive => codec::Code::CompressionActive,
+            Self::UnknownCte => return other("UNKNOWN-CTE"),
             Self::UseAttr => return other("USEATTR"),
             Self::HasChildren => return other("HASCHILDREN"),
         })

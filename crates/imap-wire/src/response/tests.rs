@@ -56,6 +56,7 @@ fn status_responses() {
         (Code::Unseen(12), "UNSEEN 12"),
         (Code::AppendUid { uid_validity: 38505, uids: NumberSet::from_numbers([3955]) }, "APPENDUID 38505 3955"),
         (Code::AppendUid { uid_validity: 1, uids: NumberSet::from_numbers([1, 2, 5]) }, "APPENDUID 1 1:2,5"),
+        (Code::UnknownCte, "UNKNOWN-CTE"),
         (Code::CompressionActive, "COMPRESSIONACTIVE"),
         (
             Code::CopyUid { uid_validity: 38505, source: set(&[304, 319, 320]), destination: set(&[3956, 3957, 3958]) },

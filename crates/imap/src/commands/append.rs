@@ -8,6 +8,7 @@ use routing::namespace::Place;
 use storage::StorageError;
 use storage::messages::NewMessage;
 
+use super::upload::Nul;
 use crate::access::{Target, refusal};
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
@@ -26,9 +27,12 @@ impl Session {
             let Some(received) = uploads.take(message.message) else {
                 return Ok(Answer::bad("The message did not come"));
             };
-            // RFC 3501 §9: CHAR8 is any octet but NUL; literal8 (RFC 3516) is not offered for messages.
-            if received.nul {
-                return Ok(Answer::bad("A message can't hold a NUL"));
+            match received.nul {
+                None => {}
+                Some(Nul::InLiteral) => return Ok(Answer::bad("Only a literal8 can hold a NUL")),
+                Some(Nul::Unencodable) => {
+                    return Ok(Answer::no(Code::UnknownCte, "Only parts that are binary can hold a NUL"));
+                }
             }
             // RFC 3502 §6.3.11: this cancels them all.
             if received.blob.octets == 0 {

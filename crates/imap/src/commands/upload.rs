@@ -11,8 +11,9 @@ use imap_wire::{AfterRefusal, Announcement, Ticket, precompute};
 use message::Scanner;
 use storage::StorageError;
 use storage::blobs::{BlobWriter, StagedBlob};
-use storage::limits::APPENDED_MESSAGES_MAX;
+use storage::limits::{APPENDED_MESSAGES_MAX, RECORD_OCTETS_MAX};
 
+use super::recode::without_nuls;
 use crate::fault::{Answer, Fault};
 use crate::limits::{UPLOADS_HELD_OCTETS, UPLOADS_RECORDS_OCTETS};
 use crate::session::Session;
@@ -38,10 +39,19 @@ pub(crate) struct Uploads {
 pub(crate) struct Received {
     ticket: Ticket,
     pub(crate) blob: StagedBlob,
-    /// A NUL is in it that may not be there.
-    pub(crate) nul: bool,
+    /// Whether a NUL is in it that may not be there.
+    pub(crate) nul: Option<Nul>,
     /// The encoded record; one that is too large is computed when somebody asks.
     pub(crate) record: Option<Bytes>,
+}
+
+/// Why a NUL may not be where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nul {
+    /// RFC 3501 §9: CHAR8, of which a literal is made, is any octet but NUL.
+    InLiteral,
+    /// Outside of the parts that say that they are binary (RFC 3516 §4.4).
+    Unencodable,
 }
 
 struct Receiving {
@@ -148,9 +158,18 @@ impl Session {
             return;
         }
         let Receiving { writer, scanner, .. } = *receiving;
-        let structure = scanner.finish();
-        let record = precompute::record(&structure).ok().map(|record| Bytes::from(record.encode()));
+        let mut structure = scanner.finish();
         let mut blob = writer.finish();
+        if structure.has_nul && !nul {
+            // It came as a literal8 (RFC 3516 §4.4).
+            (blob, structure) = match without_nuls(&self.server.store, &blob, &structure).await {
+                Ok(recoded) => recoded,
+                Err(error) => return uploads.failed = Some(error),
+            };
+        }
+        let nul = if structure.has_nul { Some(if nul { Nul::InLiteral } else { Nul::Unencodable }) } else { None };
+        let record = precompute::record(&structure).unwrap_or_else(|oversize| *oversize.record);
+        let record = Some(record.encode()).filter(|record| record.len() <= RECORD_OCTETS_MAX).map(Bytes::from);
         if uploads.held.saturating_add(blob.held_octets()) > UPLOADS_HELD_OCTETS {
             blob = match self.server.store.spill_staged(blob).await {
                 Ok(blob) => blob,
@@ -159,6 +178,6 @@ impl Session {
         }
         uploads.held = uploads.held.saturating_add(blob.held_octets());
         uploads.records = uploads.records.saturating_add(record.as_ref().map_or(0, Bytes::len));
-        uploads.received.push_back(Received { ticket, blob, nul: nul || structure.has_nul, record });
+        uploads.received.push_back(Received { ticket, blob, nul, record });
     }
 }

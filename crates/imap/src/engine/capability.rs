@@ -28,6 +28,8 @@ const LOGGED_IN: &[&str] = &[
     "APPENDLIMIT",
     "COMPRESS=DEFLATE",
     "MULTIAPPEND",
+    "BINARY",
+    "PREVIEW",
 ];
 
 /// How safe the connection is.
