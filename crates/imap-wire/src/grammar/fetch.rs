@@ -1,6 +1,7 @@
 //! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, RFC 3516, RFC 8970).
 
 use super::cursor::Cursor;
+use super::search::partial_range;
 use super::sequence::sequence_set;
 use crate::checks::{self, FetchModifiers};
 use crate::command::{CommandBody, FetchItem};
@@ -157,6 +158,10 @@ fn modifiers(c: &mut Cursor<'_>) -> Result<FetchModifiers, Flaw> {
             }
         }
         name if name.eq_ignore_ascii_case(b"VANISHED") => given.vanished(),
+        name if name.eq_ignore_ascii_case(b"PARTIAL") => {
+            c.space()?;
+            given.partial(partial_range(c)?)
+        }
         name => Err(Flaw::of(format!("the modifier {} is not supported", printable(name)))),
     })?;
     if all.is_empty() { Err(Flaw::of("the modifiers are empty")) } else { Ok(given) }

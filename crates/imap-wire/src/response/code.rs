@@ -103,6 +103,12 @@ pub enum Code {
     AlreadyExists,
     /// RFC 5530: it does not exist.
     NonExistent,
+    /// RFC 5267 §4.3.1: changes of that command's result are not told.
+    NoUpdate(Tag),
+    /// RFC 5466 §3.1: there is no filter of that name.
+    UndefinedFilter(String),
+    /// RFC 5255 §4.9: no comparator matches.
+    BadComparator,
     /// RFC 6154: that special use is not possible.
     UseAttr,
     /// RFC 5464 §4.2.1: values were left out, the longest of them has so many octets.
@@ -202,6 +208,13 @@ impl Code {
             Self::CompressionActive => codec::Code::CompressionActive,
             Self::UnknownCte => return other("UNKNOWN-CTE"),
             Self::UseAttr => return other("USEATTR"),
+            Self::BadComparator => return other("BADCOMPARATOR"),
+            Self::NoUpdate(tag) => {
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("NOUPDATE \"{tag}\"").into_bytes()))
+            }
+            Self::UndefinedFilter(name) => {
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("UNDEFINED-FILTER {name}").into_bytes()))
+            }
             Self::HasChildren => return other("HASCHILDREN"),
             Self::MailboxId(id) => return text(format!("MAILBOXID ({id})")),
             Self::UidRequired => return other("UIDREQUIRED"),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use imap_wire::response::{self, Code};
-use imap_wire::{Fetch, FetchItem, NumberSet, Qresync, SequenceSet};
+use imap_wire::{Fetch, FetchItem, NumberSet, PartialRange, Qresync, SequenceSet};
 use mail::{Flags, ModSeq, SequenceNumber, SystemFlags, Uid};
 use message::{ByteRange, RecordView};
 use routing::Rights;
@@ -64,6 +64,10 @@ impl Session {
             Ok(wanted) => wanted,
             Err(answer) => return Ok(answer),
         };
+        let wanted = match fetch.partial {
+            Some(range) => self.some_of(&wanted, range)?,
+            None => wanted,
+        };
         let vanished = match fetch.vanished {
             true => Some(self.all_uids(&fetch.set)?),
             false => None,
@@ -84,7 +88,16 @@ impl Session {
     fn all_uids(&mut self, set: &SequenceSet) -> Result<NumberSet, Fault> {
         let selected = self.selected()?;
         let max = selected.view.map().max_uid();
-        Ok(set.resolve(max).clip(1..=selected.row.uid_next.0.saturating_sub(1)))
+        let all = set.resolve(max).clip(1..=selected.row.uid_next.0.saturating_sub(1));
+        Ok(if set.has_saved() { all.union(&selected.saved) } else { all })
+    }
+
+    /// The messages at some places among those wanted (RFC 9394 §3.3).
+    fn some_of(&mut self, wanted: &NumberSet, range: PartialRange) -> Result<NumberSet, Fault> {
+        let map = self.selected()?.view.map();
+        let places = range.of(map.existing(wanted).count());
+        let some = map.existing(wanted).skip(places.start).take(places.len());
+        Ok(NumberSet::from_numbers(some.map(|uid| uid.0)))
     }
 
     /// SELECT (QRESYNC …): what has changed among the messages that the client knows, and which of them are gone (RFC 7162

@@ -95,6 +95,8 @@ impl Session {
             recent,
             behind: false,
             keywords_told,
+            saved: NumberSet::empty(),
+            updates: Vec::new(),
             member,
             watch,
         }));

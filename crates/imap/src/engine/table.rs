@@ -95,12 +95,18 @@ pub(crate) fn rule(command: &CommandBody) -> Rule {
         | C::SetQuota(_)
         | C::GetMetadata(_)
         | C::SetMetadata(_)
+        | C::Comparator(_)
         | C::Idle => (Allowed::Authenticated, Sync::All, false),
+        // RFC 7377 §2.2: where it searches decides whether a mailbox must be selected.
+        C::Esearch(_) => (Allowed::Authenticated, Sync::All, true),
         C::Unauthenticate => (Allowed::Authenticated, Sync::Nothing, false),
         C::Close | C::Unselect => (Allowed::Selected, Sync::Nothing, false),
-        C::Check => (Allowed::Selected, Sync::All, false),
+        C::Check | C::CancelUpdate(_) => (Allowed::Selected, Sync::All, false),
         C::Expunge { uids } => (Allowed::Selected, Sync::All, uids.is_some()),
         C::Search(search) => (Allowed::Selected, by_number(!search.uid), search.uid),
+        // RFC 5256 BASE.6.4: as for SEARCH and UID SEARCH.
+        C::Sort(sort) => (Allowed::Selected, by_number(!sort.search.uid), sort.search.uid),
+        C::Thread(thread) => (Allowed::Selected, by_number(!thread.search.uid), thread.search.uid),
         C::Fetch(fetch) => (Allowed::Selected, by_number(!fetch.uid), fetch.uid),
         C::Store(store) => (Allowed::Selected, by_number(!store.uid), store.uid),
         C::Copy(transfer) | C::Move(transfer) => (Allowed::Selected, Sync::All, transfer.uid),
