@@ -140,6 +140,9 @@ pub enum CommandBody {
     /// RFC 5464 §4.3
     SetMetadata(SetMetadata),
 
+    /// RFC 8437 §3
+    Unauthenticate,
+
     /// RFC 3501 §6.4.1
     Check,
     /// RFC 3501 §6.4.2
@@ -161,6 +164,13 @@ pub enum CommandBody {
     Copy(Transfer),
     /// RFC 6851
     Move(Transfer),
+    /// draft-ietf-mailmaint-imap-uidbatches: UIDs that part the mailbox into batches, the newest first.
+    UidBatches {
+        /// Messages of a batch; not 0.
+        size: u32,
+        /// Which batches, from 1; all when not given.
+        batches: Option<(u32, u32)>,
+    },
 }
 
 /// COPY and MOVE: messages and where they go.
@@ -205,6 +215,7 @@ impl CommandBody {
             Self::GetAcl(_) => "GETACL",
             Self::ListRights { .. } => "LISTRIGHTS",
             Self::MyRights(_) => "MYRIGHTS",
+            Self::Unauthenticate => "UNAUTHENTICATE",
             Self::GetQuota(_) => "GETQUOTA",
             Self::GetQuotaRoot(_) => "GETQUOTAROOT",
             Self::SetQuota(_) => "SETQUOTA",
@@ -225,6 +236,7 @@ impl CommandBody {
             Self::Copy(_) => "UID COPY",
             Self::Move(Transfer { uid: false, .. }) => "MOVE",
             Self::Move(_) => "UID MOVE",
+            Self::UidBatches { .. } => "UIDBATCHES",
         }
     }
 }

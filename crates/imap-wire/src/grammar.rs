@@ -69,6 +69,8 @@ const VERBS: &[(&str, Parser)] = &[
     ("STORE", |c| store::store(c, false)),
     ("SUBSCRIBE", mailbox::subscribe),
     ("UID", uid),
+    ("UIDBATCHES", store::uid_batches),
+    ("UNAUTHENTICATE", |_| Ok(CommandBody::Unauthenticate)),
     ("UNSELECT", |_| Ok(CommandBody::Unselect)),
     ("UNSUBSCRIBE", mailbox::unsubscribe),
 ];

@@ -17,6 +17,7 @@ mod status;
 mod strings;
 #[cfg(test)]
 mod tests;
+mod uid_batches;
 mod vanished;
 
 pub use acl::{acl, list_rights, my_rights};
@@ -29,6 +30,7 @@ pub use quota::{QuotaUsage, quota, quota_root};
 pub use search::{EsearchData, esearch, search};
 pub use status::{Condition, bye, challenge, continuation, greeting, tagged, untagged};
 pub use strings::{write_literal_header, write_nstring, write_string};
+pub use uid_batches::uid_batches;
 pub use vanished::vanished;
 
 use imap_codec::ResponseCodec;

@@ -18,6 +18,9 @@ pub const FETCH_ITEMS_PER_TURN: usize = 16;
 /// Lines of the change index read at once.
 pub const CHANGES_PER_PAGE: usize = 1_000;
 
+/// Messages of one batch of UIDBATCHES at the least: a mailbox of a million messages has two thousand of them.
+pub const UID_BATCH_MIN: u32 = 500;
+
 /// Octets of answers collected before they are written to the socket.
 pub const OUTPUT_OCTETS: usize = 32 * 1024;
 

@@ -173,6 +173,9 @@ impl Session {
         let rule = table::rule(&body);
         let answer = match rule.allowed.check(self.state()) {
             Err(why) => Ok(Answer::bad(why)),
+            Ok(()) if self.enabled.uid_only && table::names_numbers(&body, rule) => {
+                Ok(Answer::bad("Sequence numbers are not in use").with(Code::UidRequired))
+            }
             Ok(()) if rule.allowed == table::Allowed::Selected && self.is_elsewhere() => {
                 Box::pin(self.execute_elsewhere(&tag, body)).await
             }
@@ -216,6 +219,10 @@ impl Session {
             self.connection.flush().await?;
             self.connection.compress();
         }
+        if name == "UNAUTHENTICATE" && answer.condition == Condition::Ok {
+            self.connection.flush().await?;
+            self.forget();
+        }
         deleted.map_or(Ok(()), Err)
     }
 
@@ -229,6 +236,32 @@ impl Session {
             let code = Code::HighestModSeq(modseq.0);
             response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Highest");
         }
+    }
+
+    /// After UNAUTHENTICATE: all is as at the start, but TLS stays (RFC 8437 §3).
+    fn forget(&mut self) {
+        // By name, so that what a session learns to keep has to be thought of here.
+        let Self {
+            server: _,
+            settings: _,
+            connection,
+            peer: _,
+            security: _,
+            tls: _,
+            user,
+            selected,
+            enabled,
+            uploads,
+            login_failures: _,
+            ending: _,
+            bad_commands: _,
+        } = self;
+        *user = None;
+        *selected = None;
+        *enabled = Enabled::default();
+        *uploads = None;
+        connection.logged_out();
+        connection.framer.set_limits(FrameLimits::BEFORE_LOGIN);
     }
 
     /// Ends the session when what let the person in does not any more: the password was changed, the account is gone, or
@@ -299,6 +332,7 @@ impl Session {
             CommandBody::SetMetadata(command) => Box::pin(self.set_metadata(command)).await,
             // Handled before: see `perform`.
             CommandBody::Idle => Ok(Answer::bad("IDLE can't be nested")),
+            CommandBody::Unauthenticate => Ok(Answer::ok("Who are you?")),
             CommandBody::Close => Box::pin(self.close()).await,
             CommandBody::Unselect => Ok(self.unselect()),
             CommandBody::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
@@ -307,6 +341,7 @@ impl Session {
             CommandBody::Store(store) => Box::pin(self.store(store)).await,
             CommandBody::Copy(transfer) => Box::pin(self.copy(&transfer)).await,
             CommandBody::Move(transfer) => Box::pin(self.move_messages(&transfer)).await,
+            CommandBody::UidBatches { size, batches } => self.uid_batches(tag, size, batches),
         }
     }
 

@@ -34,6 +34,8 @@ pub enum FetchItem {
     },
     /// `BODYSTRUCTURE`
     BodyStructure,
+    /// `EMAILID` (RFC 8474 §5.1)
+    EmailId,
     /// `ENVELOPE`
     Envelope,
     /// `FLAGS`
@@ -48,6 +50,10 @@ pub enum FetchItem {
     Rfc822Size,
     /// `RFC822.TEXT`: as `BODY[TEXT]`.
     Rfc822Text,
+    /// `SAVEDATE` (RFC 8514 §4.2)
+    SaveDate,
+    /// `THREADID` (RFC 8474 §5.2)
+    ThreadId,
     /// `UID`
     Uid,
     /// `MODSEQ` (RFC 7162)

@@ -61,11 +61,13 @@ pub enum StatusItem {
     Size,
     /// `HIGHESTMODSEQ`
     HighestModSeq,
+    /// `MAILBOXID` (RFC 8474 §4.3)
+    MailboxId,
 }
 
 impl StatusItem {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Messages,
         Self::Recent,
         Self::UidNext,
@@ -75,6 +77,7 @@ impl StatusItem {
         Self::DeletedStorage,
         Self::Size,
         Self::HighestModSeq,
+        Self::MailboxId,
     ];
 
     /// As it is written.
@@ -89,6 +92,7 @@ impl StatusItem {
             Self::DeletedStorage => "DELETED-STORAGE",
             Self::Size => "SIZE",
             Self::HighestModSeq => "HIGHESTMODSEQ",
+            Self::MailboxId => "MAILBOXID",
         }
     }
 

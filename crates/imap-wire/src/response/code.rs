@@ -11,6 +11,7 @@ use imap_codec::imap_types::sequence::{Sequence, SequenceSet as CodecSet};
 use crate::codec::codec_flag;
 use crate::flag::Flag;
 use crate::sequence::NumberSet;
+use crate::tag::Tag;
 
 /// A response code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,12 +121,26 @@ pub enum Code {
     TooBig,
     /// RFC 9051: the mailbox has children.
     HasChildren,
+    /// RFC 8474: the mailbox's number for good.
+    MailboxId(String),
+    /// RFC 9586: sequence numbers are not in use.
+    UidRequired,
+    /// RFC 9585: how far a command has come.
+    InProgress {
+        /// Which command.
+        tag: Tag,
+        /// How many of whatever it counts are done.
+        done: Option<u32>,
+        /// Of how many.
+        goal: Option<u32>,
+    },
 }
 
 impl Code {
     /// As imap-codec's type; numbers that must not be 0 and are leave the code out.
     pub(super) fn to_codec(&self) -> Option<codec::Code<'_>> {
         let other = |name: &'static str| Some(codec::Code::Other(codec::CodeOther::unvalidated(name.as_bytes())));
+        let text = |text: String| Some(codec::Code::Other(codec::CodeOther::unvalidated(text.into_bytes())));
         Some(match self {
             Self::Alert => codec::Code::Alert,
             Self::BadCharset(known) => codec::Code::BadCharset {
@@ -188,6 +203,13 @@ impl Code {
             Self::UnknownCte => return other("UNKNOWN-CTE"),
             Self::UseAttr => return other("USEATTR"),
             Self::HasChildren => return other("HASCHILDREN"),
+            Self::MailboxId(id) => return text(format!("MAILBOXID ({id})")),
+            Self::UidRequired => return other("UIDREQUIRED"),
+            Self::InProgress { tag, done, goal } => {
+                let number =
+                    |number: &Option<u32>| number.map_or_else(|| "NIL".to_owned(), |number| number.to_string());
+                return text(format!("INPROGRESS (\"{tag}\" {} {})", number(done), number(goal)));
+            }
         })
     }
 }

@@ -4,6 +4,7 @@ mod acl;
 mod announce;
 pub(crate) mod append;
 mod authenticate;
+mod batches;
 mod binary;
 mod copy;
 mod create;

@@ -1,6 +1,6 @@
 //! STORE (RFC 3501 §6.4.6; RFC 7162 §3.1.3 UNCHANGEDSINCE).
 
-use imap_wire::response::{Code, FetchResponse};
+use imap_wire::response::Code;
 use imap_wire::{NumberSet, SequenceSet, Store, StoreAction};
 use mail::{Flags, ModSeq, Uid};
 use storage::messages::{FlagChange, FlagsChanged};
@@ -107,10 +107,13 @@ impl Session {
             return Ok(());
         }
         let Some(number) = self.selected()?.view.map().sequence_of(row.uid) else { return Ok(()) };
+        let mut fetch = self.begin_fetch(number, row.uid);
+        let uid_only = self.enabled.uid_only;
         let out = self.connection.out();
-        let mut fetch = FetchResponse::begin(out, number.0);
         // RFC 7162 §3.2.4.
-        fetch.uid(out, row.uid.0);
+        if !uid_only {
+            fetch.uid(out, row.uid.0);
+        }
         fetch.modseq(out, row.modseq.0);
         fetch.end(out);
         Ok(())
