@@ -155,14 +155,6 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
                 .collect(),
         ),
         Body::Namespace => CommandBody::Namespace,
-        Body::Sort { sort_criteria, charset, search_criteria, uid } => CommandBody::Sort(Sort {
-            criteria: checks::sort_criteria(sort_criteria.into_iter().map(sort_criterion).collect())?,
-            search: criteria(uid, charset.as_ref(), search_criteria)?,
-        }),
-        Body::Thread { algorithm, charset, search_criteria, uid } => CommandBody::Thread(Thread {
-            algorithm: checks::thread_algorithm(algorithm.to_string().as_bytes())?,
-            search: criteria(uid, charset.as_ref(), search_criteria)?,
-        }),
         Body::GetQuota { root } => CommandBody::GetQuota(checks::quota_root(root.as_ref())?),
         Body::GetQuotaRoot { mailbox } => CommandBody::GetQuotaRoot(name(&mailbox)?),
         Body::SetQuota { root, quotas } => {
@@ -181,6 +173,14 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
             let entries = checks::metadata_entries(pairs.collect())?;
             CommandBody::SetMetadata(SetMetadata { mailbox: name(&mailbox)?, entries })
         }
+        Body::Sort { sort_criteria, charset, search_criteria, uid } => CommandBody::Sort(Sort {
+            criteria: checks::sort_criteria(sort_criteria.into_iter().map(sort_criterion).collect())?,
+            search: criteria(uid, charset.as_ref(), search_criteria)?,
+        }),
+        Body::Thread { algorithm, charset, search_criteria, uid } => CommandBody::Thread(Thread {
+            algorithm: checks::thread_algorithm(algorithm.to_string().as_bytes())?,
+            search: criteria(uid, charset.as_ref(), search_criteria)?,
+        }),
         Body::Compress { algorithm: CompressionAlgorithm::Deflate } => CommandBody::Compress,
         Body::Compress { .. } => return Err(unsupported("that algorithm")),
     })

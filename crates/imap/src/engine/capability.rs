@@ -26,8 +26,8 @@ const LOGGED_IN: &[&str] = &[
     "SPECIAL-USE",
     "CREATE-SPECIAL-USE",
     "ACL",
-    // RFC 4314 §2.2: those that RFC 2086 does not have.
-    "RIGHTS=kxte",
+    // RFC 4314 §2.2: those that RFC 2086 does not have; `n` is of RFC 5257.
+    "RIGHTS=kxten",
     "APPENDLIMIT",
     "LIST-MYRIGHTS",
     "LIST-METADATA",
