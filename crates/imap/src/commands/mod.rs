@@ -12,6 +12,7 @@ mod create;
 mod delete;
 mod expunge;
 pub(crate) mod fetch;
+pub(crate) mod filter;
 mod idle;
 mod list;
 pub(crate) mod metadata;
