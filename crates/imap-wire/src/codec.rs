@@ -25,8 +25,8 @@ use mail::InternalDate;
 
 use crate::checks;
 use crate::command::{
-    Append, AppendMessage, Command, CommandBody, Create, Qresync, Select, StatusItem, Store, StoreAction, Ticket,
-    Transfer,
+    Append, AppendContent, AppendMessage, Command, CommandBody, Create, Qresync, Select, StatusItem, Store,
+    StoreAction, Ticket, Transfer,
 };
 use crate::date::{self, Date};
 use crate::flag::Flag;
@@ -91,7 +91,7 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
             messages: vec![AppendMessage {
                 flags: our_flags(&flags)?,
                 date: date.as_ref().map(internal_date).transpose()?,
-                message: ticket(&message)?,
+                content: AppendContent::Message(ticket(&message)?),
             }],
         }),
         Body::Check => CommandBody::Check,

@@ -20,7 +20,8 @@ use crate::flaw::{Flaw, printable};
 use crate::mailbox_name::NameEncoding;
 use cursor::Cursor;
 
-pub(crate) use append::target as append_target;
+pub(crate) use append::{is_url, target as append_target};
+pub(crate) use fetch::whole_section;
 
 type Parser = fn(&mut Cursor<'_>) -> Result<CommandBody, Flaw>;
 

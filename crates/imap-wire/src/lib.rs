@@ -50,12 +50,13 @@ mod secret;
 mod section;
 mod sequence;
 mod tag;
+pub mod url;
 mod utf7;
 
 pub use command::{
-    Append, AppendMessage, Command, CommandBody, Create, DateTest, EnvelopeField, Fetch, FetchItem, List, ListReturn,
-    ListSelection, Qresync, Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, StatusItem, Store,
-    StoreAction, Ticket, Transfer,
+    Append, AppendContent, AppendMessage, CatenatePart, Command, CommandBody, Create, DateTest, EnvelopeField, Fetch,
+    FetchItem, List, ListReturn, ListSelection, Qresync, Search, SearchKey, SearchReturn, SearchText, Select, SetAcl,
+    StatusItem, Store, StoreAction, Ticket, Transfer,
 };
 pub use date::{Date, local_date};
 pub use decode::decode;

@@ -12,7 +12,8 @@ use testkit::transcript::{Feeding, Transcript};
 /// The folders of `tests/transcripts` that speak IMAP.
 const FOLDERS: &[&str] = &[
     "rfc2177", "rfc2342", "rfc2971", "rfc3348", "rfc3501", "rfc3502", "rfc3516", "rfc3691", "rfc4314", "rfc4315",
-    "rfc4731", "rfc4959", "rfc4978", "rfc5258", "rfc6154", "rfc6851", "rfc7162", "rfc7888", "rfc8970", "rfc9051",
+    "rfc4469", "rfc4731", "rfc4959", "rfc4978", "rfc5258", "rfc5550", "rfc6154", "rfc6851", "rfc6855", "rfc7162",
+    "rfc7888", "rfc8970", "rfc9051",
 ];
 
 fn all() -> Vec<Transcript> {

@@ -104,6 +104,8 @@ pub enum Code {
     NonExistent,
     /// RFC 6154: that special use is not possible.
     UseAttr,
+    /// RFC 4469: this URL names nothing that can be had.
+    BadUrl(String),
     /// RFC 3516: the part has a transfer encoding that nobody knows, or NULs where they can't be.
     UnknownCte,
     /// RFC 4978: everything is compressed already.
@@ -174,6 +176,11 @@ impl Code {
             Self::NonExistent => return other("NONEXISTENT"),
             Self::CompressionActive => codec::Code::CompressionActive,
             Self::UnknownCte => return other("UNKNOWN-CTE"),
+            Self::BadUrl(url) => {
+                // RFC 4469 §5: any TEXT-CHAR except "]".
+                let text: String = url.chars().filter(|c| matches!(c, ' '..='~') && *c != ']').collect();
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("BADURL {text}").into_bytes()))
+            }
             Self::UseAttr => return other("USEATTR"),
             Self::HasChildren => return other("HASCHILDREN"),
         })

@@ -54,6 +54,10 @@ impl Found {
 
 impl Session {
     pub(crate) async fn search(&mut self, tag: &Tag, search: &Search) -> Result<Answer, Fault> {
+        // RFC 6855 §3: two charsets for one text.
+        if self.enabled.utf8 && search.charset.is_some() {
+            return Ok(Answer::bad("No charset: everything is in UTF-8 since ENABLE UTF8=ACCEPT"));
+        }
         // RFC 3501 §6.4.4: a charset that is not known gets the known ones told.
         if search.charset.as_deref().is_some_and(|charset| !CHARSETS.contains(&charset)) {
             let code = Code::BadCharset(&CHARSETS);

@@ -52,6 +52,12 @@ impl Session {
             self.enabled.rev2 = true;
             enabled.push("IMAP4rev2");
         }
+        // RFC 6855 §3
+        if wants("UTF8=ACCEPT") {
+            self.enabled.utf8 = true;
+            enabled.push("UTF8=ACCEPT");
+        }
+        self.connection.framer.set_encoding(self.encoding());
         response::enabled(self.connection.out(), &enabled);
         Answer::ok("Enabled")
     }

@@ -30,6 +30,9 @@ const LOGGED_IN: &[&str] = &[
     "MULTIAPPEND",
     "BINARY",
     "PREVIEW",
+    "UTF8=ACCEPT",
+    "CATENATE",
+    "URL-PARTIAL",
 ];
 
 /// How safe the connection is.
