@@ -16,7 +16,7 @@ mod sort;
 mod store;
 
 pub use acl::SetAcl;
-pub use append::{Append, AppendMessage, Ticket};
+pub use append::{Append, AppendContent, AppendMessage, CatenatePart, Ticket};
 pub use fetch::{Fetch, FetchItem};
 pub use list::{List, ListReturn, ListSelection};
 pub use mailbox::{Create, Qresync, Select, StatusItem};

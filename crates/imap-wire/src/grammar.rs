@@ -24,7 +24,8 @@ use crate::flaw::{Flaw, printable};
 use crate::mailbox_name::NameEncoding;
 use cursor::Cursor;
 
-pub(crate) use append::target as append_target;
+pub(crate) use append::{is_url, target as append_target};
+pub(crate) use fetch::whole_section;
 pub(crate) use metadata::MetadataOption;
 
 type Parser = fn(&mut Cursor<'_>) -> Result<CommandBody, Flaw>;

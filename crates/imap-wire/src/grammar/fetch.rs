@@ -112,6 +112,14 @@ fn partial(c: &mut Cursor<'_>) -> Result<Option<Partial>, Flaw> {
     Ok(partial)
 }
 
+/// A text that is a `section-spec` and nothing else, as IMAP URLs carry it (RFC 5092 §9).
+pub(crate) fn whole_section(text: &[u8]) -> Option<Section> {
+    let text = [text, b"\r\n"].concat();
+    let mut c = Cursor::new(&text, crate::NameEncoding::default());
+    let section = section(&mut c).ok()?;
+    c.end().ok().map(|()| section)
+}
+
 /// `section-spec`, possibly empty.
 fn section(c: &mut Cursor<'_>) -> Result<Section, Flaw> {
     let mut part = Vec::new();

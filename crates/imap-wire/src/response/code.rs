@@ -119,6 +119,8 @@ pub enum Code {
     MetadataTooMany,
     /// RFC 5464 §4.3: no private annotations there.
     MetadataNoPrivate,
+    /// RFC 4469: this URL names nothing that can be had.
+    BadUrl(String),
     /// RFC 3516: the part has a transfer encoding that nobody knows, or NULs where they can't be.
     UnknownCte,
     /// RFC 4978: everything is compressed already.
@@ -207,6 +209,11 @@ impl Code {
             Self::MetadataNoPrivate => return other("METADATA NOPRIVATE"),
             Self::CompressionActive => codec::Code::CompressionActive,
             Self::UnknownCte => return other("UNKNOWN-CTE"),
+            Self::BadUrl(url) => {
+                // RFC 4469 §5: any TEXT-CHAR except "]".
+                let text: String = url.chars().filter(|c| matches!(c, ' '..='~') && *c != ']').collect();
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("BADURL {text}").into_bytes()))
+            }
             Self::UseAttr => return other("USEATTR"),
             Self::BadComparator => return other("BADCOMPARATOR"),
             Self::NoUpdate(tag) => {

@@ -47,6 +47,10 @@ impl Session {
 
     /// Looks in the selected mailbox; the inner error answers a search that can't be made.
     pub(crate) async fn make_search(&mut self, tag: &Tag, search: &Search) -> Result<Result<Made, Answer>, Fault> {
+        // RFC 6855 §3: two charsets for one text.
+        if self.enabled.utf8 && search.charset.is_some() {
+            return Ok(Err(Answer::bad("No charset: everything is in UTF-8 since ENABLE UTF8=ACCEPT")));
+        }
         let saves = search.returns.is_some_and(|returns| returns.save);
         // RFC 5267 §4.3: one tag, one context.
         if search.returns.is_some_and(|returns| returns.update) && self.is_updated(tag)? {

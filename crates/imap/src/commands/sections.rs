@@ -106,7 +106,7 @@ impl Session {
 }
 
 /// The section whose octets hold what is asked for.
-fn place(section: &Section) -> message::Section {
+pub(super) fn place(section: &Section) -> message::Section {
     let text = match &section.text {
         None => message::SectionText::Whole,
         Some(SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)) => {
@@ -119,7 +119,7 @@ fn place(section: &Section) -> message::Section {
 }
 
 /// The names of HEADER.FIELDS, and whether all others are meant.
-fn fields(section: &Section) -> Option<(&[imap_wire::HeaderName], bool)> {
+pub(super) fn fields(section: &Section) -> Option<(&[imap_wire::HeaderName], bool)> {
     match section.text.as_ref()? {
         SectionText::HeaderFields(names) => Some((names, false)),
         SectionText::HeaderFieldsNot(names) => Some((names, true)),

@@ -56,6 +56,9 @@ const LOGGED_IN: &[&str] = &[
     "I18NLEVEL=2",
     "BINARY",
     "PREVIEW",
+    "UTF8=ACCEPT",
+    "CATENATE",
+    "URL-PARTIAL",
 ];
 
 /// How safe the connection is.
