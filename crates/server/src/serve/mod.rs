@@ -4,6 +4,7 @@
 //! threads, open the store and serve. Stopping: listeners close and sessions are told; when their grace is over, what
 //! delivers stops between two messages; the store is synced and closed last. `SIGHUP` reloads certificate and limits.
 
+mod absence;
 mod host;
 mod http;
 mod listen;
@@ -23,7 +24,7 @@ use delivery::Delivery;
 use fetch::Fetch;
 use lists::Lists;
 use nix::sys::signal::{SigSet, Signal};
-use responder::Responder;
+use responder::{Responder, SwitchOffLinks};
 use smtp_in::ListenerKind;
 use smtp_out::SmtpOut;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +34,7 @@ use crate::config::{self, Config};
 use crate::socket::{self, AdminSocket};
 use crate::{administration, descriptors, privileges, store};
 
+use absence::Absences;
 use host::MailHost;
 use listen::Listening;
 use reload::Reloadable;
@@ -187,8 +189,12 @@ async fn serve_on(
     });
     let url = Some(config.web.url.as_str()).filter(|url| !url.is_empty());
     let lists = Lists::new(delivery.clone(), url).await.map_err(|error| Failure::new(format!("lists: {error}")))?;
+    let links = SwitchOffLinks::new(&store, url).await;
+    let links = links.map_err(|error| Failure::new(format!("links in letters: {error}")))?;
+    let mut admin = administration::settings(&config, Some(authenticator));
+    let absences = Absences { store: store.clone(), settings: admin.clone(), links: links.clone() };
     for listener in listening.web {
-        let router = lists::links::router(lists.clone());
+        let router = lists::links::router(lists.clone()).merge(absence::router(absences.clone()));
         let (stop, most) = (tasks.listeners_stop(), descriptors::of_http(files));
         tasks.listener("web", http::serve_router(listener.into_tokio()?, router, world.clone(), stop, most));
     }
@@ -204,7 +210,7 @@ async fn serve_on(
         let (fetch, bus, stop) = (fetching.clone(), heard.clone(), stop.clone());
         async move { fetch.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
-    let (answering, stop) = (Responder::new(delivery), tasks.workers_stop());
+    let (answering, stop) = (Responder::new(delivery).with_links(links), tasks.workers_stop());
     tasks.worker("responder", move || {
         let (answering, bus, stop) = (answering.clone(), bus.clone(), stop.clone());
         async move { answering.run(&bus, stop).await.map_err(|error| error.to_string()) }
@@ -213,7 +219,6 @@ async fn serve_on(
     let keep_days = config.trace.keep_days;
     tasks.worker("sweeper", move || sweep(sweeping.clone(), keep_days, stop.clone()));
 
-    let mut admin = administration::settings(&config, Some(authenticator));
     admin.tester = Some(Arc::new(administration::Tester(fetch)));
     let (departing, settings, stop) = (store.clone(), admin.clone(), tasks.workers_stop());
     tasks.worker("departures", move || depart(departing.clone(), settings.clone(), stop.clone()));
