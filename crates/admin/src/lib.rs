@@ -28,6 +28,7 @@ mod may;
 mod pattern;
 mod queue_entry;
 mod references;
+mod reindex;
 mod request;
 mod responder;
 mod response;
@@ -126,6 +127,7 @@ async fn carried_out(
         Request::Queue(request) => queue_entry::execute(store, request).await?,
         Request::Event(request) => event::execute(store, request).await?,
         Request::Trace(request) => trace::execute(store, *request).await?,
+        Request::Reindex { account } => reindex::execute(store, account).await?,
         Request::Explain { from, to, account, octets } => {
             let told = explain::explain(store, settings, &from, &to, account.as_ref(), octets).await?;
             Response::Explanation(Box::new(told))

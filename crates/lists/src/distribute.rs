@@ -260,7 +260,8 @@ impl Lists {
                     remove(tx, &event, cursor.mailbox, cursor.uid, now)?;
                 }
                 if let Some(trace) = event.trace {
-                    let text = format!("{address}: sent to {} members", cursor.sent);
+                    let members = if cursor.sent == 1 { "member" } else { "members" };
+                    let text = format!("{address}: sent to {} {members}", cursor.sent);
                     tx.trace(trace, &[Taken { at: now, step: Step::Decided { text } }])?;
                 }
                 expunge(tx, &event, now)
