@@ -133,6 +133,8 @@ pub enum CommandBody {
     },
     /// RFC 4314 §3.5
     MyRights(MailboxName),
+    /// RFC 5255 §3.2: language ranges; none asks which languages there are.
+    Language(Vec<String>),
     /// RFC 9208 §4.1.1: the name of a quota root.
     GetQuota(String),
     /// RFC 9208 §4.1.2
@@ -230,6 +232,7 @@ impl CommandBody {
             Self::ListRights { .. } => "LISTRIGHTS",
             Self::MyRights(_) => "MYRIGHTS",
             Self::Unauthenticate => "UNAUTHENTICATE",
+            Self::Language(_) => "LANGUAGE",
             Self::GetQuota(_) => "GETQUOTA",
             Self::GetQuotaRoot(_) => "GETQUOTAROOT",
             Self::SetQuota(_) => "SETQUOTA",

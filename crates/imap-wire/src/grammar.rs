@@ -9,6 +9,7 @@ mod append;
 mod auth;
 mod cursor;
 mod fetch;
+mod language;
 mod list;
 mod mailbox;
 mod metadata;
@@ -55,6 +56,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("GETQUOTAROOT", quota::get_root),
     ("ID", auth::id),
     ("IDLE", |_| Ok(CommandBody::Idle)),
+    ("LANGUAGE", language::language),
     ("LIST", list::list),
     ("LISTRIGHTS", acl::list_rights),
     ("LOGIN", auth::login),

@@ -117,7 +117,7 @@ impl Session {
         if let Err(lost) = self.talk().await {
             metrics::counter!("relais_imap_sessions_ended_total", "reason" => lost.name()).increment(1);
             if let Some((text, code)) = lost.bye() {
-                response::bye(self.connection.out(), code.as_ref(), text);
+                self.say_bye(code.as_ref(), text);
             }
         }
         self.selected = None;
@@ -157,9 +157,27 @@ impl Session {
             self.connection.flush_some().await?;
         }
         if let Some(text) = self.ending.filter(|text| !text.is_empty()) {
-            response::bye(self.connection.out(), None, text);
+            self.say_bye(None, text);
         }
         Ok(())
+    }
+
+    /// The tagged response, in the client's language.
+    pub(crate) fn say_answer(&mut self, tag: &Tag, answer: &Answer) {
+        let (text, charset) = (self.enabled.language.say(&answer.text), self.enabled.text_charset());
+        response::tagged_in(self.connection.out(), tag, answer.condition, answer.code.as_ref(), &text, charset);
+    }
+
+    /// `* OK [code] text` and the like, in the client's language.
+    pub(crate) fn say(&mut self, condition: Condition, code: Option<&Code>, text: &str) {
+        let (text, charset) = (self.enabled.language.say(text), self.enabled.text_charset());
+        response::untagged_in(self.connection.out(), condition, code, &text, charset);
+    }
+
+    /// `* BYE [code] text`, in the client's language.
+    pub(crate) fn say_bye(&mut self, code: Option<&Code>, text: &str) {
+        let (text, charset) = (self.enabled.language.say(text), self.enabled.text_charset());
+        response::bye_in(self.connection.out(), code, &text, charset);
     }
 
     /// A whole command: parse, check, do, tell, answer.
@@ -219,7 +237,7 @@ impl Session {
             }
         }
         self.count(name, answer.condition);
-        response::tagged(self.connection.out(), &tag, answer.condition, answer.code.as_ref(), &answer.text);
+        self.say_answer(&tag, &answer);
         // STARTTLS: the answer goes out in clear, then the handshake begins.
         if name == "STARTTLS" && answer.condition == Condition::Ok {
             Box::pin(self.turn_on_tls()).await?;
@@ -244,7 +262,7 @@ impl Session {
         }
         if let Some(modseq) = self.selected.as_deref().map(|selected| selected.view.told_modseq()) {
             let code = Code::HighestModSeq(modseq.0);
-            response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Highest");
+            self.say(Condition::Ok, Some(&code), "Highest");
         }
     }
 
@@ -337,6 +355,7 @@ impl Session {
             CommandBody::GetAcl(mailbox) => Box::pin(self.get_acl(&mailbox)).await,
             CommandBody::ListRights { mailbox, identifier } => Box::pin(self.list_rights(&mailbox, &identifier)).await,
             CommandBody::MyRights(mailbox) => Box::pin(self.my_rights(&mailbox)).await,
+            CommandBody::Language(ranges) => Ok(self.language(&ranges)),
             CommandBody::GetQuota(root) => Box::pin(self.get_quota(&root)).await,
             CommandBody::GetQuotaRoot(mailbox) => Box::pin(self.get_quota_root(&mailbox)).await,
             CommandBody::SetQuota(command) => Box::pin(self.set_quota(&command)).await,

@@ -1,6 +1,6 @@
 //! COPY and MOVE (RFC 3501 §6.4.7, RFC 6851; RFC 4315 COPYUID).
 
-use imap_wire::response::{self, Code, Condition};
+use imap_wire::response::{Code, Condition};
 use imap_wire::{NumberSet, Transfer};
 use mail::{Uid, UidValidity};
 use routing::Rights;
@@ -71,7 +71,7 @@ impl Session {
         // RFC 6851 §3.3: each message is in one of the mailboxes; what has moved is told also when the rest could not.
         let code = copy_uid(&(validity, pairs));
         if let Some(code) = &code {
-            response::untagged(self.connection.out(), Condition::Ok, Some(code), "Moved");
+            self.say(Condition::Ok, Some(code), "Moved");
         }
         match failure {
             Some(StorageError::NoSuchMailbox) => Ok(try_create()),
@@ -130,7 +130,7 @@ impl Session {
         }
         let code = copy_uid(&(validity, pairs));
         if let Some(code) = code.as_ref().filter(|_| remove) {
-            response::untagged(self.connection.out(), Condition::Ok, Some(code), "Moved");
+            self.say(Condition::Ok, Some(code), "Moved");
         }
         match (failure, code, remove) {
             (Some(StorageError::NoSuchMailbox), ..) => Ok(Answer::of(&StorageError::NoSuchMailbox)),

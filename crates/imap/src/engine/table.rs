@@ -69,7 +69,7 @@ impl Allowed {
 pub(crate) fn rule(command: &CommandBody) -> Rule {
     use CommandBody as C;
     let (allowed, sync, uid) = match command {
-        C::Capability | C::Noop | C::Id(_) => (Allowed::Any, Sync::All, false),
+        C::Capability | C::Noop | C::Id(_) | C::Language(_) => (Allowed::Any, Sync::All, false),
         C::Logout => (Allowed::Any, Sync::Nothing, false),
         C::StartTls | C::Authenticate { .. } | C::Login { .. } => (Allowed::NotAuthenticated, Sync::Nothing, false),
         C::Select(_) => (Allowed::Authenticated, Sync::Nothing, false),
