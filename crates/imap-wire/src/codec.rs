@@ -25,8 +25,8 @@ use mail::InternalDate;
 
 use crate::checks;
 use crate::command::{
-    Append, AppendMessage, Command, CommandBody, Create, Qresync, Select, StatusItem, Store, StoreAction, Ticket,
-    Transfer,
+    Append, AppendMessage, Command, CommandBody, Create, Qresync, Select, Sort, StatusItem, Store, StoreAction, Thread,
+    Ticket, Transfer,
 };
 use crate::date::{self, Date};
 use crate::flag::Flag;
@@ -36,7 +36,7 @@ use crate::secret::Secret;
 use crate::sequence::{SequenceBound, SequenceSet};
 use crate::tag::Tag;
 use fetch::fetch_items;
-use search::search_key;
+use search::{criteria, search_key, sort_criterion};
 
 /// What imap-codec makes of a whole command: `None` when it does not understand it.
 pub(crate) fn decode(text: &[u8], encoding: NameEncoding) -> Option<Result<Command, Flaw>> {
@@ -152,8 +152,14 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
                 .collect(),
         ),
         Body::Namespace => CommandBody::Namespace,
-        Body::Sort { .. } => return Err(unsupported("SORT")),
-        Body::Thread { .. } => return Err(unsupported("THREAD")),
+        Body::Sort { sort_criteria, charset, search_criteria, uid } => CommandBody::Sort(Sort {
+            criteria: checks::sort_criteria(sort_criteria.into_iter().map(sort_criterion).collect())?,
+            search: criteria(uid, charset.as_ref(), search_criteria)?,
+        }),
+        Body::Thread { algorithm, charset, search_criteria, uid } => CommandBody::Thread(Thread {
+            algorithm: checks::thread_algorithm(algorithm.to_string().as_bytes())?,
+            search: criteria(uid, charset.as_ref(), search_criteria)?,
+        }),
         Body::Compress { algorithm: CompressionAlgorithm::Deflate } => CommandBody::Compress,
         Body::Compress { .. } => return Err(unsupported("that algorithm")),
         Body::GetQuota { .. } | Body::GetQuotaRoot { .. } | Body::SetQuota { .. } => return Err(unsupported("QUOTA")),

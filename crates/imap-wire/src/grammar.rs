@@ -11,8 +11,10 @@ mod cursor;
 mod fetch;
 mod list;
 mod mailbox;
-mod search;
+mod multisearch;
+pub(crate) mod search;
 mod sequence;
+mod sort;
 mod store;
 
 use crate::command::{Command, CommandBody};
@@ -28,15 +30,18 @@ type Parser = fn(&mut Cursor<'_>) -> Result<CommandBody, Flaw>;
 const VERBS: &[(&str, Parser)] = &[
     ("APPEND", append::append),
     ("AUTHENTICATE", auth::authenticate),
+    ("CANCELUPDATE", sort::cancel_update),
     ("CAPABILITY", |_| Ok(CommandBody::Capability)),
     ("CHECK", |_| Ok(CommandBody::Check)),
     ("CLOSE", |_| Ok(CommandBody::Close)),
+    ("COMPARATOR", sort::comparator),
     ("COMPRESS", auth::compress),
     ("COPY", |c| store::copy(c, false)),
     ("CREATE", mailbox::create),
     ("DELETE", mailbox::delete),
     ("DELETEACL", acl::delete),
     ("ENABLE", auth::enable),
+    ("ESEARCH", multisearch::esearch),
     ("EXAMINE", |c| mailbox::select(c, true)),
     ("EXPUNGE", |_| Ok(CommandBody::Expunge { uids: None })),
     ("FETCH", |c| fetch::fetch(c, false)),
@@ -56,11 +61,15 @@ const VERBS: &[(&str, Parser)] = &[
     ("SEARCH", |c| search::search(c, false)),
     ("SELECT", |c| mailbox::select(c, false)),
     ("SETACL", acl::set),
+    ("SORT", |c| sort::sort(c, false)),
     ("STARTTLS", |_| Ok(CommandBody::StartTls)),
     ("STATUS", mailbox::status),
     ("STORE", |c| store::store(c, false)),
     ("SUBSCRIBE", mailbox::subscribe),
+    ("THREAD", |c| sort::thread(c, false)),
     ("UID", uid),
+    ("UIDBATCHES", store::uid_batches),
+    ("UNAUTHENTICATE", |_| Ok(CommandBody::Unauthenticate)),
     ("UNSELECT", |_| Ok(CommandBody::Unselect)),
     ("UNSUBSCRIBE", mailbox::unsubscribe),
 ];
@@ -71,8 +80,11 @@ const UID_VERBS: &[(&str, Parser)] = &[
     ("EXPUNGE", store::uid_expunge),
     ("FETCH", |c| fetch::fetch(c, true)),
     ("MOVE", |c| store::move_(c, true)),
+    ("ESEARCH", multisearch::esearch),
     ("SEARCH", |c| search::search(c, true)),
+    ("SORT", |c| sort::sort(c, true)),
     ("STORE", |c| store::store(c, true)),
+    ("THREAD", |c| sort::thread(c, true)),
 ];
 
 /// Parses one whole command.

@@ -59,11 +59,13 @@ pub enum StatusItem {
     Size,
     /// `HIGHESTMODSEQ`
     HighestModSeq,
+    /// `MAILBOXID` (RFC 8474 §4.3)
+    MailboxId,
 }
 
 impl StatusItem {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Messages,
         Self::Recent,
         Self::UidNext,
@@ -72,6 +74,7 @@ impl StatusItem {
         Self::Deleted,
         Self::Size,
         Self::HighestModSeq,
+        Self::MailboxId,
     ];
 
     /// As it is written.
@@ -85,6 +88,7 @@ impl StatusItem {
             Self::Deleted => "DELETED",
             Self::Size => "SIZE",
             Self::HighestModSeq => "HIGHESTMODSEQ",
+            Self::MailboxId => "MAILBOXID",
         }
     }
 

@@ -188,13 +188,19 @@ fn search_results() {
     assert_eq!(written(|out| search(out, [2, 5], Some(917_162_500))), "* SEARCH 2 5 (MODSEQ 917162500)\r\n");
     // RFC 4731 §3.1.
     let all = set(&[1, 2, 3, 5]);
-    let data = EsearchData { min: Some(1), max: Some(5), all: Some(&all), count: Some(4), modseq: Some(9) };
+    let all = Some(Results::Set(&all));
+    let data =
+        EsearchData { min: Some(1), max: Some(5), all, count: Some(4), modseq: Some(9), ..EsearchData::default() };
     assert_eq!(
-        written(|out| esearch(out, &tag("A282"), true, &data)),
+        written(|out| esearch(out, &Correlator::Tag(&tag("A282")), true, &data)),
         "* ESEARCH (TAG \"A282\") UID MIN 1 MAX 5 ALL 1:3,5 COUNT 4 MODSEQ 9\r\n"
     );
-    let none = EsearchData { all: Some(&NumberSet::empty()), count: Some(0), ..EsearchData::default() };
-    assert_eq!(written(|out| esearch(out, &tag("A283"), false, &none)), "* ESEARCH (TAG \"A283\") COUNT 0\r\n");
+    let empty = NumberSet::empty();
+    let none = EsearchData { all: Some(Results::Set(&empty)), count: Some(0), ..EsearchData::default() };
+    assert_eq!(
+        written(|out| esearch(out, &Correlator::Tag(&tag("A283")), false, &none)),
+        "* ESEARCH (TAG \"A283\") COUNT 0\r\n"
+    );
 }
 
 #[test]

@@ -52,6 +52,11 @@ impl Session {
             self.enabled.rev2 = true;
             enabled.push("IMAP4rev2");
         }
+        // RFC 9586 §3.1.
+        if wants("UIDONLY") {
+            self.enabled.uid_only = true;
+            enabled.push("UIDONLY");
+        }
         response::enabled(self.connection.out(), &enabled);
         Answer::ok("Enabled")
     }

@@ -7,6 +7,7 @@ use routing::Rights;
 use storage::Store;
 use storage::rows::MailboxRow;
 
+use crate::engine::object_id::mailbox_id;
 use crate::fault::{Answer, Fault};
 use crate::limits::ROWS_PER_PAGE;
 use crate::session::Session;
@@ -44,6 +45,7 @@ impl Session {
                 StatusItem::Unseen => StatusData::Unseen(unseen),
                 StatusItem::Deleted => StatusData::Deleted(row.deleted),
                 StatusItem::Size => StatusData::Size(row.octets),
+                StatusItem::MailboxId => StatusData::MailboxId(mailbox_id(owner, row.id)),
                 StatusItem::HighestModSeq => {
                     self.know_modseqs();
                     StatusData::HighestModSeq(row.highest_modseq.0)
