@@ -1,6 +1,5 @@
 //! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, §3.2.6, RFC 3516 §4.2, RFC 8970 §3, RFC 9394 §3.3).
 
-
 use super::search::PartialRange;
 use crate::section::{Partial, Section};
 use crate::sequence::SequenceSet;
