@@ -8,7 +8,9 @@ mod append;
 mod fetch;
 mod list;
 mod mailbox;
+mod metadata;
 mod multisearch;
+mod quota;
 mod search;
 mod sort;
 mod store;
@@ -18,7 +20,9 @@ pub use append::{Append, AppendMessage, Ticket};
 pub use fetch::{Fetch, FetchItem};
 pub use list::{List, ListReturn, ListSelection};
 pub use mailbox::{Create, Qresync, Select, StatusItem};
+pub use metadata::{Depth, EntryFlaw, EntryName, GetMetadata, MetadataQuery, SetMetadata};
 pub use multisearch::{MailboxFilter, Multisearch};
+pub use quota::{QuotaResource, SetQuota};
 pub use search::{DateTest, EnvelopeField, PartialRange, Search, SearchKey, SearchReturn, SearchText};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
 pub use store::{Store, StoreAction};
@@ -129,6 +133,16 @@ pub enum CommandBody {
     },
     /// RFC 4314 §3.5
     MyRights(MailboxName),
+    /// RFC 9208 §4.1.1: the name of a quota root.
+    GetQuota(String),
+    /// RFC 9208 §4.1.2
+    GetQuotaRoot(MailboxName),
+    /// RFC 9208 §4.1.3
+    SetQuota(SetQuota),
+    /// RFC 5464 §4.2
+    GetMetadata(GetMetadata),
+    /// RFC 5464 §4.3
+    SetMetadata(SetMetadata),
 
     /// RFC 8437 §3
     Unauthenticate,
@@ -216,6 +230,11 @@ impl CommandBody {
             Self::ListRights { .. } => "LISTRIGHTS",
             Self::MyRights(_) => "MYRIGHTS",
             Self::Unauthenticate => "UNAUTHENTICATE",
+            Self::GetQuota(_) => "GETQUOTA",
+            Self::GetQuotaRoot(_) => "GETQUOTAROOT",
+            Self::SetQuota(_) => "SETQUOTA",
+            Self::GetMetadata(_) => "GETMETADATA",
+            Self::SetMetadata(_) => "SETMETADATA",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",
             Self::Unselect => "UNSELECT",

@@ -11,7 +11,9 @@ mod cursor;
 mod fetch;
 mod list;
 mod mailbox;
+mod metadata;
 mod multisearch;
+mod quota;
 pub(crate) mod search;
 mod sequence;
 mod sort;
@@ -23,6 +25,7 @@ use crate::mailbox_name::NameEncoding;
 use cursor::Cursor;
 
 pub(crate) use append::target as append_target;
+pub(crate) use metadata::MetadataOption;
 
 type Parser = fn(&mut Cursor<'_>) -> Result<CommandBody, Flaw>;
 
@@ -46,6 +49,9 @@ const VERBS: &[(&str, Parser)] = &[
     ("EXPUNGE", |_| Ok(CommandBody::Expunge { uids: None })),
     ("FETCH", |c| fetch::fetch(c, false)),
     ("GETACL", acl::get),
+    ("GETMETADATA", metadata::get),
+    ("GETQUOTA", quota::get),
+    ("GETQUOTAROOT", quota::get_root),
     ("ID", auth::id),
     ("IDLE", |_| Ok(CommandBody::Idle)),
     ("LIST", list::list),
@@ -61,6 +67,8 @@ const VERBS: &[(&str, Parser)] = &[
     ("SEARCH", |c| search::search(c, false)),
     ("SELECT", |c| mailbox::select(c, false)),
     ("SETACL", acl::set),
+    ("SETMETADATA", metadata::set),
+    ("SETQUOTA", quota::set),
     ("SORT", |c| sort::sort(c, false)),
     ("STARTTLS", |_| Ok(CommandBody::StartTls)),
     ("STATUS", mailbox::status),

@@ -53,10 +53,10 @@ mod tag;
 mod utf7;
 
 pub use command::{
-    Append, AppendMessage, Command, CommandBody, Create, DateTest, EnvelopeField, Fetch, FetchItem, List, ListReturn,
-    ListSelection, MailboxFilter, Multisearch, PartialRange, Qresync, Search, SearchKey, SearchReturn, SearchText,
-    Select, SetAcl, Sort, SortCriterion, SortKey, StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Ticket,
-    Transfer,
+    Append, AppendMessage, Command, CommandBody, Create, DateTest, Depth, EntryFlaw, EntryName, EnvelopeField, Fetch,
+    FetchItem, GetMetadata, List, ListReturn, ListSelection, MailboxFilter, MetadataQuery, Multisearch, PartialRange,
+    Qresync, QuotaResource, Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, SetMetadata, SetQuota, Sort,
+    SortCriterion, SortKey, StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Ticket, Transfer,
 };
 pub use date::{Date, local_date};
 pub use decode::decode;

@@ -10,6 +10,8 @@ mod code;
 mod data;
 mod fetch;
 mod list;
+mod metadata;
+mod quota;
 mod search;
 mod status;
 mod strings;
@@ -22,7 +24,9 @@ pub use acl::{acl, list_rights, my_rights};
 pub use code::Code;
 pub use data::{Namespace, StatusData, capability, enabled, exists, expunge, flags, id, namespace, recent, status};
 pub use fetch::FetchResponse;
-pub use list::{ListAttribute, ListEntry, list, lsub};
+pub use list::{ChildInfo, ListAttribute, ListEntry, list, lsub};
+pub use metadata::{metadata, metadata_changed};
+pub use quota::{QuotaUsage, quota, quota_root};
 pub use search::{
     Correlator, EsearchData, Results, Update, begin_thread, comparator, end_thread, esearch, search, sort, update,
     write_number,

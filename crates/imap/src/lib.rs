@@ -12,6 +12,7 @@
 //! Three parts: `engine` (pure), [`Imap`] with its sessions and `commands` (async over the store), `connection` (the socket).
 
 mod access;
+mod annotations;
 mod auth;
 mod commands;
 mod connection;

@@ -12,6 +12,7 @@ use storage::rows::MailboxRow;
 use storage::sharing::person_seen::PersonSeen;
 
 use crate::access::MailboxAccess;
+use crate::annotations::AnnotationsTold;
 use crate::commands::update::Updated;
 use crate::commands::upload::Uploads;
 use crate::connection::{Connection, Event};
@@ -52,6 +53,8 @@ pub(crate) struct Session {
 pub(crate) struct User {
     pub(crate) account: Arc<AccountObject>,
     pub(crate) _slot: Slot<AccountId>,
+    /// Set by ENABLE METADATA: which changes of annotations the client has been told of.
+    pub(crate) annotations: Option<Box<AnnotationsTold>>,
 }
 
 /// The selected mailbox.
@@ -207,6 +210,14 @@ impl Session {
                 self.explain(name, &error);
             }
         }
+        match Box::pin(self.tell_annotations()).await {
+            Ok(()) => {}
+            Err(Fault::Lost(lost)) => return Err(lost),
+            // As above: the next command tells.
+            Err(Fault::Storage(error)) => {
+                self.explain(name, &error);
+            }
+        }
         self.count(name, answer.condition);
         response::tagged(self.connection.out(), &tag, answer.condition, answer.code.as_ref(), &answer.text);
         // STARTTLS: the answer goes out in clear, then the handshake begins.
@@ -250,6 +261,7 @@ impl Session {
             user,
             selected,
             enabled,
+            comparator,
             uploads,
             login_failures: _,
             ending: _,
@@ -258,6 +270,7 @@ impl Session {
         *user = None;
         *selected = None;
         *enabled = Enabled::default();
+        *comparator = Comparator::default();
         *uploads = None;
         connection.logged_out();
         connection.framer.set_limits(FrameLimits::BEFORE_LOGIN);
@@ -324,6 +337,11 @@ impl Session {
             CommandBody::GetAcl(mailbox) => Box::pin(self.get_acl(&mailbox)).await,
             CommandBody::ListRights { mailbox, identifier } => Box::pin(self.list_rights(&mailbox, &identifier)).await,
             CommandBody::MyRights(mailbox) => Box::pin(self.my_rights(&mailbox)).await,
+            CommandBody::GetQuota(root) => Box::pin(self.get_quota(&root)).await,
+            CommandBody::GetQuotaRoot(mailbox) => Box::pin(self.get_quota_root(&mailbox)).await,
+            CommandBody::SetQuota(command) => Box::pin(self.set_quota(&command)).await,
+            CommandBody::GetMetadata(command) => Box::pin(self.get_metadata(&command)).await,
+            CommandBody::SetMetadata(command) => Box::pin(self.set_metadata(command)).await,
             // Handled before: see `perform`.
             CommandBody::Idle => Ok(Answer::bad("IDLE can't be nested")),
             CommandBody::Unauthenticate => Ok(Answer::ok("Who are you?")),

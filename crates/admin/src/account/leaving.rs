@@ -424,4 +424,4 @@ impl Leaver<'_> {
 }
 
 /// RFC 4314 §2.1: everything.
-const ALL_RIGHTS: &str = "lrswipkxtea";
+const ALL_RIGHTS: &str = "lrswipkxtean";

@@ -99,7 +99,7 @@ async fn m06_whoever_leaves_is_followed_in_one_act() {
     let members = carol.shared.unwrap().members;
     assert_eq!(
         (members[0].account.to_string().as_str(), members[0].rights.as_str()),
-        ("bob@example.org", "lrswipkxtea")
+        ("bob@example.org", "lrswipkxtean")
     );
     assert!(
         routing::session_end(&store.directory(), &stored(&store, "carol@example.org"), routing::objects::Service::Imap)

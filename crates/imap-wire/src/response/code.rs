@@ -111,6 +111,14 @@ pub enum Code {
     BadComparator,
     /// RFC 6154: that special use is not possible.
     UseAttr,
+    /// RFC 5464 §4.2.1: values were left out, the longest of them has so many octets.
+    MetadataLongEntries(u64),
+    /// RFC 5464 §4.3: a value may have so many octets.
+    MetadataMaxSize(u64),
+    /// RFC 5464 §4.3: there are enough annotations.
+    MetadataTooMany,
+    /// RFC 5464 §4.3: no private annotations there.
+    MetadataNoPrivate,
     /// RFC 3516: the part has a transfer encoding that nobody knows, or NULs where they can't be.
     UnknownCte,
     /// RFC 4978: everything is compressed already.
@@ -193,6 +201,10 @@ impl Code {
             Self::Limit => return other("LIMIT"),
             Self::AlreadyExists => return other("ALREADYEXISTS"),
             Self::NonExistent => return other("NONEXISTENT"),
+            Self::MetadataLongEntries(octets) => return written(format!("METADATA LONGENTRIES {octets}")),
+            Self::MetadataMaxSize(octets) => return written(format!("METADATA MAXSIZE {octets}")),
+            Self::MetadataTooMany => return other("METADATA TOOMANY"),
+            Self::MetadataNoPrivate => return other("METADATA NOPRIVATE"),
             Self::CompressionActive => codec::Code::CompressionActive,
             Self::UnknownCte => return other("UNKNOWN-CTE"),
             Self::UseAttr => return other("USEATTR"),
@@ -213,6 +225,11 @@ impl Code {
             }
         })
     }
+}
+
+/// A code that is written by us.
+fn written(text: String) -> Option<codec::Code<'static>> {
+    Some(codec::Code::Other(codec::CodeOther::unvalidated(text.into_bytes())))
 }
 
 /// `uid-set` (RFC 4315 §4).
