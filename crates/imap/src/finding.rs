@@ -277,3 +277,6 @@ async fn search_body(
     }
     Ok(search.found())
 }
+
+#[cfg(test)]
+mod tests;
