@@ -122,6 +122,9 @@ pub(crate) fn names_numbers(command: &CommandBody, rule: Rule) -> bool {
     rule.sync == Sync::NoExpunge
         || matches!(command, C::Copy(transfer) | C::Move(transfer) if !transfer.uid)
         || matches!(command, C::Search(search) if search.key.any(&names))
+        || matches!(command, C::Sort(sort) if sort.search.key.any(&names))
+        || matches!(command, C::Thread(thread) if thread.search.key.any(&names))
+        || matches!(command, C::Esearch(search) if search.search.key.any(&names))
         || matches!(command, C::Select(Select { qresync: Some(known), .. }) if known.sequence_match.is_some())
 }
 
