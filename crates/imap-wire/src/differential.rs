@@ -179,11 +179,26 @@ pub(crate) const KNOWN: &[&str] = &[
     "a GETQUOTA \"\"",
     "a GETQUOTAROOT INBOX",
     "a SETQUOTA \"\" (STORAGE 512)",
+    "a SETQUOTA x ()",
+    "a SETQUOTA x@y (storage 1 MESSAGE 2 Mailbox 3)",
+    "a SETQUOTA x (STORAGE 9223372036854775808)",
+    "a SETQUOTA x (ANNOTATION-STORAGE 1)",
+    "a GETQUOTA {3}\r\na b",
     "a COMPRESS DEFLATE",
     "a SORT (SUBJECT) UTF-8 ALL",
+    "a UID SORT (REVERSE DATE SUBJECT) US-ASCII SINCE 1-Feb-1994 NOT FROM \"x\"",
+    "a SORT (ARRIVAL CC FROM SIZE TO DISPLAYFROM REVERSE DISPLAYTO) \"utf-8\" 1:* UNSEEN",
     "a THREAD REFERENCES UTF-8 ALL",
+    "a UID THREAD orderedsubject UTF-8 SINCE 5-Mar-2000",
+    "a THREAD refs UTF-8 ALL",
+    "a THREAD X-OTHER UTF-8 ALL",
     "a GETMETADATA x /shared/comment",
     "a SETMETADATA x (/private/comment NIL)",
+    "a GETMETADATA \"\" (/shared/comment \"/private/comment\")",
+    "a GETMETADATA (MAXSIZE 1024 depth infinity) INBOX (/shared /private/vendor)",
+    "a GETMETADATA (DEPTH 1) INBOX /shared/a",
+    "a GETMETADATA (DEPTH 0) INBOX {5}\r\n/shar",
+    "a SETMETADATA INBOX (/Shared/comment \"x\" /private/vendor/a/b ~{2}\r\na\0 /shared/c {2}\r\nab)",
 ];
 
 #[test]
@@ -285,6 +300,17 @@ fn command() -> impl Strategy<Value = String> {
         (set(), item()).prop_map(|(s, item)| format!("UID FETCH {s} {item}")),
         (set(), select(vec!["FLAGS", "+flags", "-FLAGS.SILENT"]), prop::collection::vec(flag(), 0..3))
             .prop_map(|(s, kind, flags)| format!("STORE {s} {kind} ({})", flags.join(" "))),
+        (
+            prop::collection::vec(
+                select(vec!["DATE", "reverse SIZE", "REVERSE REVERSE TO", "SUBJECT", "COLOUR"]),
+                0..3
+            ),
+            select(vec!["UTF-8", "us-ascii", "\"x y\"", "NIL"]),
+            search_key(),
+        )
+            .prop_map(|(keys, charset, key)| format!("SORT ({}) {charset} {key}", keys.join(" "))),
+        (select(vec!["REFERENCES", "OrderedSubject", "REFS", "X"]), search_key())
+            .prop_map(|(algorithm, key)| format!("UID THREAD {algorithm} UTF-8 {key}")),
         (select(vec!["COPY", "MOVE", "UID COPY"]), set(), astring()).prop_map(|(v, s, a)| format!("{v} {s} {a}")),
         (
             astring(),

@@ -92,6 +92,20 @@ impl Connection {
         self.tls = None;
     }
 
+    /// The client has logged out and may log in again. Compression ends: what the client has sent behind its command came without
+    /// it (RFC 8437 §4.1).
+    pub(crate) fn logged_out(&mut self) {
+        self.login_timer = Some(self.world.clock.sleep(LOGIN_TIMEOUT));
+        if let Some(compression) = self.compression.take() {
+            let mut rest = compression.packed_input;
+            // What ends the compressed octets (RFC 1951 §3.2.4: an empty block) may not have been looked at yet.
+            if let Some(at) = rest.windows(4).take(2).position(|four| four == [0, 0, 0xff, 0xff]) {
+                rest.advance(at.saturating_add(4));
+            }
+            self.pending = [std::mem::take(&mut self.pending), rest].concat().into();
+        }
+    }
+
     /// Where responses are appended.
     pub(crate) fn out(&mut self) -> &mut Vec<u8> {
         &mut self.output

@@ -12,9 +12,12 @@ use storage::rows::MailboxRow;
 use storage::sharing::person_seen::PersonSeen;
 
 use crate::access::MailboxAccess;
+use crate::annotations::AnnotationsTold;
+use crate::commands::update::Updated;
 use crate::commands::upload::Uploads;
 use crate::connection::{Connection, Event};
 use crate::engine::capability::{Safety, capabilities};
+use crate::engine::comparator::Comparator;
 use crate::engine::enabled::Enabled;
 use crate::engine::table::{self, StateKind};
 use crate::engine::view::SessionView;
@@ -36,6 +39,8 @@ pub(crate) struct Session {
     pub(crate) selected: Option<Box<Selected>>,
     /// What the client has switched on.
     pub(crate) enabled: Enabled,
+    /// How texts are compared (RFC 5255 §4).
+    pub(crate) comparator: Comparator,
     /// The messages that are being received, or were for the command at hand.
     pub(crate) uploads: Option<Box<Uploads>>,
     pub(crate) login_failures: u32,
@@ -48,6 +53,8 @@ pub(crate) struct Session {
 pub(crate) struct User {
     pub(crate) account: Arc<AccountObject>,
     pub(crate) _slot: Slot<AccountId>,
+    /// Set by ENABLE METADATA: which changes of annotations the client has been told of.
+    pub(crate) annotations: Option<Box<AnnotationsTold>>,
 }
 
 /// The selected mailbox.
@@ -70,6 +77,10 @@ pub(crate) struct Selected {
     pub(crate) behind: bool,
     /// How many keywords the client has been told of.
     pub(crate) keywords_told: usize,
+    /// UIDs that the last SEARCH saved: `$` (RFC 5182).
+    pub(crate) saved: NumberSet,
+    /// Searches whose results are kept up to date (RFC 5267).
+    pub(crate) updates: Vec<Updated>,
     pub(crate) member: Member,
     pub(crate) watch: MailboxWatch,
 }
@@ -93,6 +104,7 @@ impl Session {
             user: None,
             selected: None,
             enabled: Enabled::default(),
+            comparator: Comparator::default(),
             uploads: None,
             login_failures: 0,
             ending: None,
@@ -110,6 +122,7 @@ impl Session {
         }
         self.selected = None;
         self.uploads = None;
+        self.server.orders.age(self.server.store.now());
         self.connection.close().await;
     }
 
@@ -170,6 +183,9 @@ impl Session {
         let rule = table::rule(&body);
         let answer = match rule.allowed.check(self.state()) {
             Err(why) => Ok(Answer::bad(why)),
+            Ok(()) if self.enabled.uid_only && table::names_numbers(&body, rule) => {
+                Ok(Answer::bad("Sequence numbers are not in use").with(Code::UidRequired))
+            }
             Ok(()) if rule.allowed == table::Allowed::Selected && self.is_elsewhere() => {
                 Box::pin(self.execute_elsewhere(&tag, body)).await
             }
@@ -194,6 +210,14 @@ impl Session {
                 self.explain(name, &error);
             }
         }
+        match Box::pin(self.tell_annotations()).await {
+            Ok(()) => {}
+            Err(Fault::Lost(lost)) => return Err(lost),
+            // As above: the next command tells.
+            Err(Fault::Storage(error)) => {
+                self.explain(name, &error);
+            }
+        }
         self.count(name, answer.condition);
         response::tagged(self.connection.out(), &tag, answer.condition, answer.code.as_ref(), &answer.text);
         // STARTTLS: the answer goes out in clear, then the handshake begins.
@@ -204,6 +228,10 @@ impl Session {
         if name == "COMPRESS" && answer.condition == Condition::Ok {
             self.connection.flush().await?;
             self.connection.compress();
+        }
+        if name == "UNAUTHENTICATE" && answer.condition == Condition::Ok {
+            self.connection.flush().await?;
+            self.forget();
         }
         deleted.map_or(Ok(()), Err)
     }
@@ -218,6 +246,34 @@ impl Session {
             let code = Code::HighestModSeq(modseq.0);
             response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Highest");
         }
+    }
+
+    /// After UNAUTHENTICATE: all is as at the start, but TLS stays (RFC 8437 §3).
+    fn forget(&mut self) {
+        // By name, so that what a session learns to keep has to be thought of here.
+        let Self {
+            server: _,
+            settings: _,
+            connection,
+            peer: _,
+            security: _,
+            tls: _,
+            user,
+            selected,
+            enabled,
+            comparator,
+            uploads,
+            login_failures: _,
+            ending: _,
+            bad_commands: _,
+        } = self;
+        *user = None;
+        *selected = None;
+        *enabled = Enabled::default();
+        *comparator = Comparator::default();
+        *uploads = None;
+        connection.logged_out();
+        connection.framer.set_limits(FrameLimits::BEFORE_LOGIN);
     }
 
     /// Ends the session when what let the person in does not any more: the password was changed, the account is gone, or
@@ -281,16 +337,28 @@ impl Session {
             CommandBody::GetAcl(mailbox) => Box::pin(self.get_acl(&mailbox)).await,
             CommandBody::ListRights { mailbox, identifier } => Box::pin(self.list_rights(&mailbox, &identifier)).await,
             CommandBody::MyRights(mailbox) => Box::pin(self.my_rights(&mailbox)).await,
+            CommandBody::GetQuota(root) => Box::pin(self.get_quota(&root)).await,
+            CommandBody::GetQuotaRoot(mailbox) => Box::pin(self.get_quota_root(&mailbox)).await,
+            CommandBody::SetQuota(command) => Box::pin(self.set_quota(&command)).await,
+            CommandBody::GetMetadata(command) => Box::pin(self.get_metadata(&command)).await,
+            CommandBody::SetMetadata(command) => Box::pin(self.set_metadata(command)).await,
             // Handled before: see `perform`.
             CommandBody::Idle => Ok(Answer::bad("IDLE can't be nested")),
+            CommandBody::Unauthenticate => Ok(Answer::ok("Who are you?")),
             CommandBody::Close => Box::pin(self.close()).await,
             CommandBody::Unselect => Ok(self.unselect()),
             CommandBody::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
             CommandBody::Search(search) => Box::pin(self.search(tag, &search)).await,
+            CommandBody::Sort(sort) => Box::pin(self.sort(tag, &sort)).await,
+            CommandBody::Thread(thread) => Box::pin(self.thread(tag, &thread)).await,
+            CommandBody::Esearch(search) => Box::pin(self.esearch(tag, &search)).await,
+            CommandBody::CancelUpdate(tags) => self.cancel_update(&tags),
+            CommandBody::Comparator(patterns) => Ok(self.choose_comparator(&patterns)),
             CommandBody::Fetch(fetch) => Box::pin(self.fetch(fetch)).await,
             CommandBody::Store(store) => Box::pin(self.store(store)).await,
             CommandBody::Copy(transfer) => Box::pin(self.copy(&transfer)).await,
             CommandBody::Move(transfer) => Box::pin(self.move_messages(&transfer)).await,
+            CommandBody::UidBatches { size, batches } => self.uid_batches(tag, size, batches),
         }
     }
 

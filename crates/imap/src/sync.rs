@@ -2,7 +2,7 @@
 
 use imap_wire::NumberSet;
 use imap_wire::response::{self, Code, Condition, FetchResponse};
-use mail::{ModSeq, Uid};
+use mail::{ModSeq, SequenceNumber, Uid};
 use storage::messages::Change;
 use storage::rows::MessageRow;
 
@@ -22,6 +22,7 @@ impl Session {
             return Ok(());
         }
         self.learn().await?;
+        self.tell_gone_from_results()?;
         let expunges = what == Sync::All;
         let selected = self.selected()?;
         let news = selected.view.tell(expunges);
@@ -45,7 +46,7 @@ impl Session {
 
     /// EXPUNGE for each, or VANISHED for all (RFC 7162 §3.2.10.2).
     async fn tell_expunged(&mut self, news: &News) -> Result<(), Lost> {
-        if self.enabled.qresync {
+        if self.enabled.qresync || self.enabled.uid_only {
             response::vanished(self.connection.out(), &news.vanished, false);
             return Ok(());
         }
@@ -90,7 +91,8 @@ impl Session {
             }
         }
         self.tell_keywords()?;
-        self.tell_flags(changed, uid).await
+        self.tell_flags(changed, uid).await?;
+        Box::pin(self.tell_changed_results()).await
     }
 
     /// Brings the view up to date without saying anything.
@@ -175,17 +177,24 @@ impl Session {
         Ok(())
     }
 
+    /// `* n FETCH (`, or `* uid UIDFETCH (` for who knows no sequence numbers (RFC 9586 §3.3).
+    pub(crate) fn begin_fetch(&mut self, number: SequenceNumber, uid: Uid) -> FetchResponse {
+        let uid_only = self.enabled.uid_only;
+        let out = self.connection.out();
+        if uid_only { FetchResponse::begin_uid(out, uid.0) } else { FetchResponse::begin(out, number.0) }
+    }
+
     /// `* n FETCH (FLAGS (…))`, with MODSEQ for clients that know it.
     pub(crate) fn tell_flags_of(&mut self, row: &MessageRow, uid: bool) -> Result<(), Fault> {
-        let Enabled { condstore, rev2, .. } = self.enabled;
+        let Enabled { condstore, rev2, uid_only, .. } = self.enabled;
         let selected = self.selected()?;
         let Some(number) = selected.view.map().sequence_of(row.uid) else { return Ok(()) };
         let flags = selected.row.flags_of(row);
         let recent = !rev2 && selected.recent.contains(row.uid.0);
+        let mut fetch = self.begin_fetch(number, row.uid);
         let out = self.connection.out();
-        let mut fetch = FetchResponse::begin(out, number.0);
         // RFC 7162 §3.2.4: who knows MODSEQs is told both. RFC 9051 §7.5.2: what is told unasked carries UID.
-        if uid || condstore || rev2 {
+        if (uid || condstore || rev2) && !uid_only {
             fetch.uid(out, row.uid.0);
         }
         if condstore {

@@ -1,5 +1,6 @@
-//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, §3.2.6, RFC 3516 §4.2, RFC 8970 §3).
+//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, §3.2.6, RFC 3516 §4.2, RFC 8970 §3, RFC 9394 §3.3).
 
+use super::search::PartialRange;
 use crate::section::{Partial, Section};
 use crate::sequence::SequenceSet;
 
@@ -16,6 +17,8 @@ pub struct Fetch {
     pub changed_since: Option<u64>,
     /// VANISHED (RFC 7162 §3.2.6): tell which of them were expunged since. Only with UIDs and CHANGEDSINCE.
     pub vanished: bool,
+    /// PARTIAL (RFC 9394 §3.3): only those at these places among the messages of the set. Only with UIDs.
+    pub partial: Option<PartialRange>,
 }
 
 /// One data item of a message.
@@ -34,6 +37,8 @@ pub enum FetchItem {
     },
     /// `BODYSTRUCTURE`
     BodyStructure,
+    /// `EMAILID` (RFC 8474 §5.1)
+    EmailId,
     /// `ENVELOPE`
     Envelope,
     /// `FLAGS`
@@ -48,6 +53,10 @@ pub enum FetchItem {
     Rfc822Size,
     /// `RFC822.TEXT`: as `BODY[TEXT]`.
     Rfc822Text,
+    /// `SAVEDATE` (RFC 8514 §4.2)
+    SaveDate,
+    /// `THREADID` (RFC 8474 §5.2)
+    ThreadId,
     /// `UID`
     Uid,
     /// `MODSEQ` (RFC 7162)

@@ -1,6 +1,7 @@
 //! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, RFC 3516, RFC 8970).
 
 use super::cursor::Cursor;
+use super::search::partial_range;
 use super::sequence::sequence_set;
 use crate::checks::{self, FetchModifiers};
 use crate::command::{CommandBody, FetchItem};
@@ -39,6 +40,7 @@ fn item_named(c: &mut Cursor<'_>, at: usize, name: &[u8]) -> Result<FetchItem, F
         b"BODY.PEEK" => body_section(c, true)?,
         b"BODY" => FetchItem::Body,
         b"BODYSTRUCTURE" => FetchItem::BodyStructure,
+        b"EMAILID" => FetchItem::EmailId,
         b"ENVELOPE" => FetchItem::Envelope,
         b"FLAGS" => FetchItem::Flags,
         b"INTERNALDATE" => FetchItem::InternalDate,
@@ -46,6 +48,8 @@ fn item_named(c: &mut Cursor<'_>, at: usize, name: &[u8]) -> Result<FetchItem, F
         b"RFC822.HEADER" => FetchItem::Rfc822Header,
         b"RFC822.SIZE" => FetchItem::Rfc822Size,
         b"RFC822.TEXT" => FetchItem::Rfc822Text,
+        b"SAVEDATE" => FetchItem::SaveDate,
+        b"THREADID" => FetchItem::ThreadId,
         b"UID" => FetchItem::Uid,
         b"MODSEQ" => FetchItem::ModSeq,
         b"PREVIEW" => FetchItem::Preview { lazy: lazy(c)? },
@@ -162,6 +166,10 @@ fn modifiers(c: &mut Cursor<'_>) -> Result<FetchModifiers, Flaw> {
             }
         }
         name if name.eq_ignore_ascii_case(b"VANISHED") => given.vanished(),
+        name if name.eq_ignore_ascii_case(b"PARTIAL") => {
+            c.space()?;
+            given.partial(partial_range(c)?)
+        }
         name => Err(Flaw::of(format!("the modifier {} is not supported", printable(name)))),
     })?;
     if all.is_empty() { Err(Flaw::of("the modifiers are empty")) } else { Ok(given) }

@@ -11,6 +11,7 @@ use imap_codec::imap_types::sequence::{Sequence, SequenceSet as CodecSet};
 use crate::codec::codec_flag;
 use crate::flag::Flag;
 use crate::sequence::NumberSet;
+use crate::tag::Tag;
 
 /// A response code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,8 +103,22 @@ pub enum Code {
     AlreadyExists,
     /// RFC 5530: it does not exist.
     NonExistent,
+    /// RFC 5267 §4.3.1: changes of that command's result are not told.
+    NoUpdate(Tag),
+    /// RFC 5466 §3.1: there is no filter of that name.
+    UndefinedFilter(String),
+    /// RFC 5255 §4.9: no comparator matches.
+    BadComparator,
     /// RFC 6154: that special use is not possible.
     UseAttr,
+    /// RFC 5464 §4.2.1: values were left out, the longest of them has so many octets.
+    MetadataLongEntries(u64),
+    /// RFC 5464 §4.3: a value may have so many octets.
+    MetadataMaxSize(u64),
+    /// RFC 5464 §4.3: there are enough annotations.
+    MetadataTooMany,
+    /// RFC 5464 §4.3: no private annotations there.
+    MetadataNoPrivate,
     /// RFC 4469: this URL names nothing that can be had.
     BadUrl(String),
     /// RFC 3516: the part has a transfer encoding that nobody knows, or NULs where they can't be.
@@ -114,12 +129,26 @@ pub enum Code {
     TooBig,
     /// RFC 9051: the mailbox has children.
     HasChildren,
+    /// RFC 8474: the mailbox's number for good.
+    MailboxId(String),
+    /// RFC 9586: sequence numbers are not in use.
+    UidRequired,
+    /// RFC 9585: how far a command has come.
+    InProgress {
+        /// Which command.
+        tag: Tag,
+        /// How many of whatever it counts are done.
+        done: Option<u32>,
+        /// Of how many.
+        goal: Option<u32>,
+    },
 }
 
 impl Code {
     /// As imap-codec's type; numbers that must not be 0 and are leave the code out.
     pub(super) fn to_codec(&self) -> Option<codec::Code<'_>> {
         let other = |name: &'static str| Some(codec::Code::Other(codec::CodeOther::unvalidated(name.as_bytes())));
+        let text = |text: String| Some(codec::Code::Other(codec::CodeOther::unvalidated(text.into_bytes())));
         Some(match self {
             Self::Alert => codec::Code::Alert,
             Self::BadCharset(known) => codec::Code::BadCharset {
@@ -174,6 +203,10 @@ impl Code {
             Self::Limit => return other("LIMIT"),
             Self::AlreadyExists => return other("ALREADYEXISTS"),
             Self::NonExistent => return other("NONEXISTENT"),
+            Self::MetadataLongEntries(octets) => return written(format!("METADATA LONGENTRIES {octets}")),
+            Self::MetadataMaxSize(octets) => return written(format!("METADATA MAXSIZE {octets}")),
+            Self::MetadataTooMany => return other("METADATA TOOMANY"),
+            Self::MetadataNoPrivate => return other("METADATA NOPRIVATE"),
             Self::CompressionActive => codec::Code::CompressionActive,
             Self::UnknownCte => return other("UNKNOWN-CTE"),
             Self::BadUrl(url) => {
@@ -182,9 +215,28 @@ impl Code {
                 codec::Code::Other(codec::CodeOther::unvalidated(format!("BADURL {text}").into_bytes()))
             }
             Self::UseAttr => return other("USEATTR"),
+            Self::BadComparator => return other("BADCOMPARATOR"),
+            Self::NoUpdate(tag) => {
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("NOUPDATE \"{tag}\"").into_bytes()))
+            }
+            Self::UndefinedFilter(name) => {
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("UNDEFINED-FILTER {name}").into_bytes()))
+            }
             Self::HasChildren => return other("HASCHILDREN"),
+            Self::MailboxId(id) => return text(format!("MAILBOXID ({id})")),
+            Self::UidRequired => return other("UIDREQUIRED"),
+            Self::InProgress { tag, done, goal } => {
+                let number =
+                    |number: &Option<u32>| number.map_or_else(|| "NIL".to_owned(), |number| number.to_string());
+                return text(format!("INPROGRESS (\"{tag}\" {} {})", number(done), number(goal)));
+            }
         })
     }
+}
+
+/// A code that is written by us.
+fn written(text: String) -> Option<codec::Code<'static>> {
+    Some(codec::Code::Other(codec::CodeOther::unvalidated(text.into_bytes())))
 }
 
 /// `uid-set` (RFC 4315 §4).

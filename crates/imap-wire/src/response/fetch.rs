@@ -25,6 +25,12 @@ impl FetchResponse {
         Self { items: 0 }
     }
 
+    /// `* n UIDFETCH (` (RFC 9586 §3.3)
+    pub fn begin_uid(out: &mut Vec<u8>, uid: u32) -> Self {
+        out.extend_from_slice(format!("* {uid} UIDFETCH (").as_bytes());
+        Self { items: 0 }
+    }
+
     /// `)` and CRLF.
     pub fn end(self, out: &mut Vec<u8>) {
         out.extend_from_slice(b")\r\n");
@@ -78,6 +84,22 @@ impl FetchResponse {
     /// `MODSEQ (n)` (RFC 7162 §3.1.4)
     pub fn modseq(&mut self, out: &mut Vec<u8>, modseq: u64) {
         self.item(out, &format!("MODSEQ ({modseq})"));
+    }
+
+    /// `EMAILID (id)` (RFC 8474 §5.3)
+    pub fn email_id(&mut self, out: &mut Vec<u8>, id: &str) {
+        self.item(out, &format!("EMAILID ({id})"));
+    }
+
+    /// `THREADID (id)` (RFC 8474 §5.3)
+    pub fn thread_id(&mut self, out: &mut Vec<u8>, id: &str) {
+        self.item(out, &format!("THREADID ({id})"));
+    }
+
+    /// `SAVEDATE "…"` (RFC 8514 §4.2)
+    pub fn save_date(&mut self, out: &mut Vec<u8>, date: InternalDate) {
+        self.item(out, "SAVEDATE ");
+        write_internal_date(date, out);
     }
 
     /// `ENVELOPE …` from stored bytes.

@@ -69,10 +69,19 @@ pub struct ListEntry<'a> {
     pub delimiter: Option<char>,
     /// The name.
     pub mailbox: &'a MailboxName,
-    /// `("CHILDINFO" ("SUBSCRIBED"))`: a child matches what RECURSIVEMATCH selected (RFC 5258 §3.5).
-    pub child_subscribed: bool,
+    /// By which of the options in front something below it is selected.
+    pub child_info: ChildInfo,
     /// `("OLDNAME" (name))`: what the mailbox was called, or how the client spelt it (RFC 9051 §6.3.9.7).
     pub old_name: Option<&'a str>,
+}
+
+/// `("CHILDINFO" (…))`: something below the name is selected (RFC 5258 §3.5); told only to who asked for RECURSIVEMATCH.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChildInfo {
+    /// By SUBSCRIBED.
+    pub subscribed: bool,
+    /// By SPECIAL-USE.
+    pub special_use: bool,
 }
 
 /// `* LIST (…) "/" name`
@@ -81,8 +90,11 @@ pub fn list(out: &mut Vec<u8>, entry: &ListEntry<'_>, encoding: NameEncoding) {
     let (items, delimiter) = parts(entry);
     encode(out, &Response::Data(Data::List { items, delimiter, mailbox: codec_mailbox(entry.mailbox, encoding) }));
     let mut extended: Vec<Vec<u8>> = Vec::new();
-    if entry.child_subscribed {
-        extended.push(b"\"CHILDINFO\" (\"SUBSCRIBED\")".to_vec());
+    let child_info = entry.child_info;
+    let options = [(child_info.subscribed, "\"SUBSCRIBED\""), (child_info.special_use, "\"SPECIAL-USE\"")];
+    let options: Vec<&str> = options.into_iter().filter(|(told, _)| *told).map(|(_, name)| name).collect();
+    if !options.is_empty() {
+        extended.push(format!("\"CHILDINFO\" ({})", options.join(" ")).into_bytes());
     }
     if let Some(old) = entry.old_name {
         let mut item = b"\"OLDNAME\" (".to_vec();
@@ -114,6 +126,16 @@ fn write_name(out: &mut Vec<u8>, name: &str, encoding: NameEncoding) {
 pub fn lsub(out: &mut Vec<u8>, entry: &ListEntry<'_>, encoding: NameEncoding) {
     let (items, delimiter) = parts(entry);
     encode(out, &Response::Data(Data::Lsub { items, delimiter, mailbox: codec_mailbox(entry.mailbox, encoding) }));
+}
+
+/// A name alone, as imap-codec writes it: an LSUB without attributes and delimiter is this name and nothing else behind a
+/// known beginning.
+pub(super) fn name(out: &mut Vec<u8>, mailbox: &MailboxName, encoding: NameEncoding) {
+    const AROUND: &[u8] = b"* LSUB () NIL ";
+    let mut lsub = Vec::new();
+    let mailbox = codec_mailbox(mailbox, encoding);
+    encode(&mut lsub, &Response::Data(Data::Lsub { items: Vec::new(), delimiter: None, mailbox }));
+    out.extend_from_slice(lsub.strip_prefix(AROUND).and_then(|name| name.strip_suffix(b"\r\n")).unwrap_or(b"\"\""));
 }
 
 fn parts(entry: &ListEntry<'_>) -> (Vec<FlagNameAttribute<'static>>, Option<QuotedChar>) {

@@ -6,8 +6,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use imap_wire::response::{self, Code, FetchResponse};
-use imap_wire::{Fetch, FetchItem, NumberSet, Qresync, SequenceSet};
+use imap_wire::response::{self, Code};
+use imap_wire::{Fetch, FetchItem, NumberSet, PartialRange, Qresync, SequenceSet};
 use mail::{Flags, ModSeq, SequenceNumber, SystemFlags, Uid};
 use message::{ByteRange, RecordView};
 use routing::Rights;
@@ -17,6 +17,7 @@ use storage::rows::MessageRow;
 
 use super::sections::broken;
 use crate::engine::enabled::Enabled;
+use crate::engine::object_id::{email_id, thread_id};
 use crate::engine::resync::{known_up_to, unknown};
 use crate::fault::{Answer, Fault, Lost};
 use crate::limits::{
@@ -63,13 +64,18 @@ impl Session {
             Ok(wanted) => wanted,
             Err(answer) => return Ok(answer),
         };
+        let wanted = match fetch.partial {
+            Some(range) => self.some_of(&wanted, range)?,
+            None => wanted,
+        };
         let vanished = match fetch.vanished {
             true => Some(self.all_uids(&fetch.set)?),
             false => None,
         };
         let selected = self.selected()?;
         // RFC 4314 §4: without the right `s`, FETCH sets no \Seen.
-        let plan = Plan::new(fetch, selected.read_only || !selected.access.rights.has(Rights::SEEN));
+        let looks_only = selected.read_only || !selected.access.rights.has(Rights::SEEN);
+        let plan = Plan::new(fetch, looks_only, self.enabled.uid_only);
         self.refresh_row().await?;
         let wanted = match plan.changed_since {
             Some(since) => self.changed_since(since, &wanted, vanished.as_ref()).await?,
@@ -82,7 +88,16 @@ impl Session {
     fn all_uids(&mut self, set: &SequenceSet) -> Result<NumberSet, Fault> {
         let selected = self.selected()?;
         let max = selected.view.map().max_uid();
-        Ok(set.resolve(max).clip(1..=selected.row.uid_next.0.saturating_sub(1)))
+        let all = set.resolve(max).clip(1..=selected.row.uid_next.0.saturating_sub(1));
+        Ok(if set.has_saved() { all.union(&selected.saved) } else { all })
+    }
+
+    /// The messages at some places among those wanted (RFC 9394 §3.3).
+    fn some_of(&mut self, wanted: &NumberSet, range: PartialRange) -> Result<NumberSet, Fault> {
+        let map = self.selected()?.view.map();
+        let places = range.of(map.existing(wanted).count());
+        let some = map.existing(wanted).skip(places.start).take(places.len());
+        Ok(NumberSet::from_numbers(some.map(|uid| uid.0)))
     }
 
     /// SELECT (QRESYNC …): what has changed among the messages that the client knows, and which of them are gone (RFC 7162
@@ -98,7 +113,8 @@ impl Session {
         };
         let gone = unknown(&asked, known_up_to);
         let changed = self.changed_since(ModSeq(known.modseq), &asked, Some(&gone)).await?;
-        self.fetch_wanted(&Plan::resync(ModSeq(known.modseq)), &changed).await.map(drop)
+        let plan = Plan::resync(ModSeq(known.modseq), self.enabled.uid_only);
+        self.fetch_wanted(&plan, &changed).await.map(drop)
     }
 
     async fn fetch_wanted(&mut self, plan: &Plan, wanted: &NumberSet) -> Result<Answer, Fault> {
@@ -233,7 +249,7 @@ impl Session {
         let mut parts = None;
         let mut reader = None;
         let tells_flags = newly_seen && !plan.items.contains(&FetchItem::Flags);
-        let mut response = FetchResponse::begin(self.connection.out(), number.0);
+        let mut response = self.begin_fetch(number, row.uid);
         let [uid, modseq] = self.adds(plan, newly_seen);
         let added = [uid, tells_flags.then_some(FetchItem::Flags), modseq];
         for (at, item) in plan.items.iter().chain(added.iter().flatten()).enumerate() {
@@ -243,6 +259,12 @@ impl Session {
             let out = self.connection.out();
             match item {
                 FetchItem::Uid => response.uid(out, row.uid.0),
+                FetchItem::EmailId => response.email_id(out, &email_id(&row.blob)),
+                FetchItem::SaveDate => response.save_date(out, row.saved_at.into()),
+                FetchItem::ThreadId => {
+                    let keys = view.map(|view| view.sort_keys()).transpose().map_err(damaged)?.unwrap_or_default();
+                    response.thread_id(out, &thread_id(&keys, &row.blob));
+                }
                 FetchItem::ModSeq => response.modseq(out, row.modseq.0),
                 FetchItem::InternalDate => response.internal_date(out, row.internal_date),
                 FetchItem::Rfc822Size => response.size(out, row.octets),
@@ -292,8 +314,8 @@ impl Session {
     /// A client that knows MODSEQs is told UID and the new MODSEQ when FETCH changed the flags (RFC 7162 §3.2.4).
     fn adds(&self, plan: &Plan, newly_seen: bool) -> [Option<FetchItem>; 2] {
         // RFC 9051 §7.5.2: with what is told unasked comes the UID.
-        let Enabled { condstore, rev2, .. } = self.enabled;
-        let adds = [(FetchItem::Uid, condstore || rev2), (FetchItem::ModSeq, condstore)];
+        let Enabled { condstore, rev2, uid_only, .. } = self.enabled;
+        let adds = [(FetchItem::Uid, !uid_only && (condstore || rev2)), (FetchItem::ModSeq, condstore)];
         adds.map(|(item, adds)| Some(item).filter(|item| newly_seen && adds && !plan.items.contains(item)))
     }
 
@@ -315,9 +337,10 @@ impl Session {
 
 impl Plan {
     /// What SELECT (QRESYNC …) tells: as `UID FETCH … (FLAGS) (CHANGEDSINCE …)` (RFC 7162 §3.2.5.1).
-    fn resync(since: ModSeq) -> Self {
+    fn resync(since: ModSeq, uid_only: bool) -> Self {
+        let uid = (!uid_only).then_some(FetchItem::Uid);
         Self {
-            items: vec![FetchItem::Uid, FetchItem::Flags, FetchItem::ModSeq],
+            items: uid.into_iter().chain([FetchItem::Flags, FetchItem::ModSeq]).collect(),
             record: false,
             parts: false,
             lazy: false,
@@ -327,10 +350,12 @@ impl Plan {
         }
     }
 
-    fn new(fetch: Fetch, read_only: bool) -> Self {
+    fn new(fetch: Fetch, read_only: bool, uid_only: bool) -> Self {
         let mut items: Vec<FetchItem> = Vec::with_capacity(fetch.items.len() + 2);
         // RFC 3501 §6.4.8: an answer to UID FETCH carries the UID. RFC 7162 §3.1.4.1: CHANGEDSINCE implies MODSEQ.
-        let implied = [fetch.uid.then_some(FetchItem::Uid), fetch.changed_since.map(|_| FetchItem::ModSeq)];
+        // RFC 9586 §3.3: the response has it in front.
+        let uid = fetch.uid && !uid_only;
+        let implied = [uid.then_some(FetchItem::Uid), fetch.changed_since.map(|_| FetchItem::ModSeq)];
         for item in implied.into_iter().flatten().chain(fetch.items) {
             if !items.contains(&item) {
                 items.push(item);
@@ -359,7 +384,14 @@ fn seen_step(rows: &[MessageRow]) -> usize {
 
 /// Whether the item is in the record as it is sent.
 fn is_form(item: &FetchItem) -> bool {
-    matches!(item, FetchItem::Body | FetchItem::BodyStructure | FetchItem::Envelope | FetchItem::Preview { .. })
+    matches!(
+        item,
+        FetchItem::Body
+            | FetchItem::BodyStructure
+            | FetchItem::Envelope
+            | FetchItem::Preview { .. }
+            | FetchItem::ThreadId
+    )
 }
 
 /// Whether the item may be left out when it is not in the record.
@@ -375,11 +407,14 @@ fn needs_parts(item: &FetchItem) -> bool {
         FetchItem::Binary { part, .. } | FetchItem::BinarySize { part } => !part.is_empty(),
         FetchItem::Body
         | FetchItem::BodyStructure
+        | FetchItem::EmailId
         | FetchItem::Envelope
         | FetchItem::Flags
         | FetchItem::InternalDate
         | FetchItem::Rfc822
         | FetchItem::Rfc822Size
+        | FetchItem::SaveDate
+        | FetchItem::ThreadId
         | FetchItem::Uid
         | FetchItem::ModSeq
         | FetchItem::Preview { .. } => false,

@@ -72,6 +72,9 @@ impl Session {
             | FetchItem::Flags
             | FetchItem::InternalDate
             | FetchItem::Rfc822Size
+            | FetchItem::EmailId
+            | FetchItem::SaveDate
+            | FetchItem::ThreadId
             | FetchItem::Uid
             | FetchItem::ModSeq
             | FetchItem::Binary { .. }

@@ -9,6 +9,8 @@ use storage::rows::MailboxRow;
 use storage::{StorageError, Store};
 
 use crate::access::{MailboxAccess, Target};
+use crate::engine::enabled::Enabled;
+use crate::engine::object_id::mailbox_id;
 use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault};
 use crate::session::{Selected, Session};
@@ -29,7 +31,7 @@ impl Session {
             Ok(target) => target,
             Err(answer) => return Ok(answer),
         };
-        let rev2 = self.enabled.rev2;
+        let Enabled { rev2, uid_only, .. } = self.enabled;
         let Target { owner, row: MailboxRow { id, .. }, access } = target;
         let store = self.server.store.clone();
         // First the watch, then the reading: what changes in between rings.
@@ -73,12 +75,13 @@ impl Session {
         if !rev2 {
             response::recent(out, map.count_from(recent_from));
         }
-        if let Some(number) = unseen.filter(|_| !rev2) {
+        if let Some(number) = unseen.filter(|_| !rev2 && !uid_only) {
             response::untagged(out, Condition::Ok, Some(&Code::Unseen(number.0)), "First unseen");
         }
         response::untagged(out, Condition::Ok, Some(&Code::UidValidity(row.uid_validity.0)), "UIDs are valid");
         response::untagged(out, Condition::Ok, Some(&Code::UidNext(row.uid_next.0)), "The next UID");
         response::untagged(out, Condition::Ok, Some(&Code::HighestModSeq(view.modseq().0)), "Highest");
+        response::untagged(out, Condition::Ok, Some(&Code::MailboxId(mailbox_id(owner, id))), "Its name may change");
         let keywords_told = row.keywords.len();
         let uid_validity = row.uid_validity.0;
         let read_only = select.read_only;
@@ -92,6 +95,8 @@ impl Session {
             recent,
             behind: false,
             keywords_told,
+            saved: NumberSet::empty(),
+            updates: Vec::new(),
             member,
             watch,
         }));

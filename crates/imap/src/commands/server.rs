@@ -41,6 +41,12 @@ impl Session {
             self.know_modseqs();
             enabled.push("CONDSTORE");
         }
+        for name in ["METADATA", "METADATA-SERVER"] {
+            if names.iter().any(|wanted| wanted == name) {
+                self.hear_of_annotations();
+                enabled.push(name);
+            }
+        }
         // RFC 7162 §3.2.3: with or without CONDSTORE.
         if wants("QRESYNC") {
             self.know_modseqs();
@@ -51,6 +57,11 @@ impl Session {
         if wants("IMAP4REV2") {
             self.enabled.rev2 = true;
             enabled.push("IMAP4rev2");
+        }
+        // RFC 9586 §3.1.
+        if wants("UIDONLY") {
+            self.enabled.uid_only = true;
+            enabled.push("UIDONLY");
         }
         // RFC 6855 §3
         if wants("UTF8=ACCEPT") {

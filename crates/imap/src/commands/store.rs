@@ -1,6 +1,6 @@
 //! STORE (RFC 3501 §6.4.6; RFC 7162 §3.1.3 UNCHANGEDSINCE).
 
-use imap_wire::response::{Code, FetchResponse};
+use imap_wire::response::Code;
 use imap_wire::{NumberSet, SequenceSet, Store, StoreAction};
 use mail::{Flags, ModSeq, Uid};
 use storage::messages::{FlagChange, FlagsChanged};
@@ -107,10 +107,13 @@ impl Session {
             return Ok(());
         }
         let Some(number) = self.selected()?.view.map().sequence_of(row.uid) else { return Ok(()) };
+        let mut fetch = self.begin_fetch(number, row.uid);
+        let uid_only = self.enabled.uid_only;
         let out = self.connection.out();
-        let mut fetch = FetchResponse::begin(out, number.0);
         // RFC 7162 §3.2.4.
-        fetch.uid(out, row.uid.0);
+        if !uid_only {
+            fetch.uid(out, row.uid.0);
+        }
         fetch.modseq(out, row.modseq.0);
         fetch.end(out);
         Ok(())
@@ -119,14 +122,13 @@ impl Session {
     /// The UIDs that a command's set means; the inner error answers a sequence number that no message has.
     pub(crate) fn wanted(&mut self, set: &SequenceSet, uid: bool) -> Result<Result<NumberSet, Answer>, Fault> {
         let map = self.selected()?.view.map();
-        if uid {
-            return Ok(Ok(set.resolve(map.max_uid()).clip(1..=map.max_uid())));
-        }
         // RFC 3501 §9 `seq-number`: one beyond EXISTS is the client's error, and so is any when there is no message.
-        if map.messages() == 0 || set.max_number().is_some_and(|number| number > map.messages()) {
+        // RFC 5182 §2.1: `$` is none, also when nothing is saved.
+        let none = map.messages() == 0 && !set.ranges().is_empty();
+        if !uid && (none || set.max_number().is_some_and(|number| number > map.messages())) {
             return Ok(Err(Answer::bad(format!("There are only {} messages", map.messages()))));
         }
-        Ok(Ok(map.uids_of(&set.resolve(map.messages()))))
+        self.uids_meant(set, uid).map(Ok)
     }
 }
 

@@ -4,7 +4,7 @@
 //! `@limit name=value`. At any time: `@login alice` (reads the greeting, logs in, says nothing of it),
 //! `@deliver x.eml to alice [in Mailbox] [N times] [without record]`, `@advance 30s`
 //! (somebody waits for it), `@pass 30s` (nobody does), `@fail disk.full`, `@heal`, `@tls`,
-//! `@compress` (both sides do from now on), `@garbage` (octets that are no DEFLATE),
+//! `@compress` (both sides do from now on), `@uncompress` (no more), `@garbage` (octets that are no DEFLATE),
 //! `@shutdown`, `@cut` (the client is gone).
 
 use std::collections::HashMap;
@@ -372,6 +372,10 @@ impl Stage for ImapStage {
             ("tls", "") => {
                 let (runtime, client) = self.client(connection)?;
                 runtime.block_on(client.handshake())?;
+            }
+            ("uncompress", "") => {
+                let (_, client) = self.client(connection)?;
+                client.compression = None;
             }
             ("compress", "") => {
                 let (_, client) = self.client(connection)?;
