@@ -439,11 +439,15 @@ impl Session {
 
     /// How safe the connection is.
     pub(crate) fn safety(&self) -> Safety {
+        let facts = self.connection.tls();
         Safety {
             tls: self.tls,
             starttls: self.server.tls.is_some(),
             passwords: self.tls
                 || (self.settings.plaintext_login_on_loopback && self.peer.to_canonical().is_loopback()),
+            scram: self.server.authenticator.offers_scram(),
+            bindable: facts.is_some_and(|facts| !facts.bindings.is_empty()),
+            certified: facts.is_some_and(|facts| !facts.certified.is_empty()),
         }
     }
 
