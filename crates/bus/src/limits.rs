@@ -1,4 +1,4 @@
-//! Bounds of the durable bus.
+//! Bounds of the bus.
 
 use std::time::Duration;
 
@@ -16,3 +16,6 @@ pub const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 /// The longest wait between two attempts.
 pub const LONGEST_RETRY: Duration = Duration::from_secs(600);
+
+/// Mailboxes that a watch over accounts remembers one by one between two looks.
+pub const DIRTY_MAILBOXES_MAX: usize = 500;

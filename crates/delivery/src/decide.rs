@@ -1,6 +1,7 @@
 //! The answer at RCPT: accepted, or refused with the reply that says why (no backscatter later).
 
 use mail::{AccountId, EnhancedCode, ForwardPath, Reply};
+use routing::objects::QuotaLimits;
 use routing::{Asking, RELAY_DENIED, Verdict, resolve};
 use storage::StorageError;
 
@@ -14,10 +15,11 @@ impl Delivery {
     pub async fn decide(&self, asking: &Asking, forward_path: &ForwardPath) -> Result<(), Reply> {
         let mailboxes = self.resolve_for(asking, forward_path)?;
         let mut full = false;
-        for (account, quota_octets) in mailboxes {
+        for (account, quota) in mailboxes {
             let usage = self.store.usage(account).await.map_err(|error| storage_reply(&error))?;
             // One mailbox with room is enough: a full one must not keep mail from the others of its alias.
-            if quota_octets.is_none_or(|quota| usage.octets < quota) {
+            // Room for one more octet and one more message.
+            if quota.hold(usage.octets.saturating_add(1), usage.messages.saturating_add(1)) {
                 return Ok(());
             }
             full = true;
@@ -27,13 +29,14 @@ impl Delivery {
 
     /// The mailboxes with their quotas when the recipient is accepted and leads to mailboxes only; empty when it also
     /// leads elsewhere.
-    fn resolve_for(&self, asking: &Asking, forward_path: &ForwardPath) -> Result<Vec<(AccountId, Option<u64>)>, Reply> {
+    fn resolve_for(&self, asking: &Asking, forward_path: &ForwardPath) -> Result<Vec<(AccountId, QuotaLimits)>, Reply> {
         let directory = self.store.directory();
         let resolution = resolve(&directory, forward_path, asking);
         let elsewhere = !resolution.remotes.is_empty() || resolution.dropped || !resolution.held.is_empty();
         match resolution.verdict {
             Verdict::Accept if !elsewhere => {
-                let quota = |account| directory.account_by_id(account).and_then(|account| account.quota_octets);
+                let quota =
+                    |account| directory.account_by_id(account).map(|account| account.quota()).unwrap_or_default();
                 Ok(resolution.mailboxes.iter().map(|(account, _)| (*account, quota(*account))).collect())
             }
             Verdict::Accept => Ok(Vec::new()),

@@ -119,7 +119,7 @@ impl Batch {
         let (quota, owner) = {
             let directory = self.store.directory();
             let owner = directory.account_by_id(self.target.account).ok_or(FetchError::Gone)?;
-            (owner.quota_octets, owner.address.clone())
+            (owner.quota(), owner.address.clone())
         };
         // What neither comes nor is told about has no trace.
         let traced = |one: &Dealt| one.message.is_some() || one.skipped.is_some();

@@ -14,9 +14,11 @@ use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
 use imap_codec::imap_types::command as codec;
 use imap_codec::imap_types::command::CommandBody as Body;
+use imap_codec::imap_types::core::NString8;
 use imap_codec::imap_types::datetime as codec_date;
 use imap_codec::imap_types::extensions::binary::LiteralOrLiteral8;
 use imap_codec::imap_types::extensions::compress::CompressionAlgorithm;
+use imap_codec::imap_types::extensions::metadata as codec_metadata;
 use imap_codec::imap_types::flag as codec_flag_types;
 use imap_codec::imap_types::mailbox::{ListMailbox, Mailbox};
 use imap_codec::imap_types::sequence as codec_sequence;
@@ -25,12 +27,13 @@ use mail::InternalDate;
 
 use crate::checks;
 use crate::command::{
-    Append, AppendMessage, Command, CommandBody, Create, Qresync, Select, StatusItem, Store, StoreAction, Ticket,
-    Transfer,
+    Append, AppendMessage, Command, CommandBody, Create, Depth, GetMetadata, Qresync, Select, SetMetadata, SetQuota,
+    StatusItem, Store, StoreAction, Ticket, Transfer,
 };
 use crate::date::{self, Date};
 use crate::flag::Flag;
 use crate::flaw::Flaw;
+use crate::grammar::MetadataOption;
 use crate::mailbox_name::{MailboxName, NameEncoding};
 use crate::secret::Secret;
 use crate::sequence::{SequenceBound, SequenceSet};
@@ -154,10 +157,26 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
         Body::Namespace => CommandBody::Namespace,
         Body::Sort { .. } => return Err(unsupported("SORT")),
         Body::Thread { .. } => return Err(unsupported("THREAD")),
+        Body::GetQuota { root } => CommandBody::GetQuota(checks::quota_root(root.as_ref())?),
+        Body::GetQuotaRoot { mailbox } => CommandBody::GetQuotaRoot(name(&mailbox)?),
+        Body::SetQuota { root, quotas } => {
+            let limits = quotas.iter().map(|quota| (quota.resource.to_string().into_bytes(), quota.limit)).collect();
+            let (root, limits) = (checks::quota_root(root.as_ref())?, checks::quota_limits(limits)?);
+            CommandBody::SetQuota(SetQuota { root, limits })
+        }
+        Body::GetMetadata { options, mailbox, entries } => {
+            let options = options.into_iter().map(metadata_option).collect();
+            let entries = entries.into_iter().map(|entry| entry.as_ref().to_vec()).collect();
+            let query = checks::metadata_query(entries, options)?;
+            CommandBody::GetMetadata(GetMetadata { mailbox: name(&mailbox)?, query })
+        }
+        Body::SetMetadata { mailbox, entry_values } => {
+            let pairs = entry_values.into_iter().map(|pair| (pair.entry.as_ref().to_vec(), metadata_value(pair.value)));
+            let entries = checks::metadata_entries(pairs.collect())?;
+            CommandBody::SetMetadata(SetMetadata { mailbox: name(&mailbox)?, entries })
+        }
         Body::Compress { algorithm: CompressionAlgorithm::Deflate } => CommandBody::Compress,
         Body::Compress { .. } => return Err(unsupported("that algorithm")),
-        Body::GetQuota { .. } | Body::GetQuotaRoot { .. } | Body::SetQuota { .. } => return Err(unsupported("QUOTA")),
-        Body::SetMetadata { .. } | Body::GetMetadata { .. } => return Err(unsupported("METADATA")),
     })
 }
 
@@ -193,6 +212,24 @@ fn select(mailbox: MailboxName, read_only: bool, parameters: &[codec::SelectPara
     Ok(CommandBody::Select(Select { mailbox, read_only, condstore, qresync }))
 }
 
+fn metadata_option(option: codec_metadata::GetMetadataOption) -> MetadataOption {
+    match option {
+        codec_metadata::GetMetadataOption::MaxSize(size) => MetadataOption::SizeMax(size.into()),
+        codec_metadata::GetMetadataOption::Depth(depth) => MetadataOption::Depth(match depth {
+            codec_metadata::Depth::Null => Depth::Entry,
+            codec_metadata::Depth::One => Depth::Children,
+            codec_metadata::Depth::Infinity => Depth::All,
+        }),
+    }
+}
+
+fn metadata_value(value: NString8<'_>) -> Option<Vec<u8>> {
+    match value {
+        NString8::NString(value) => value.into_option().map(Into::into),
+        NString8::Literal8(literal) => Some(literal.data.into_owned()),
+    }
+}
+
 fn mailbox_bytes<'a>(mailbox: &'a Mailbox<'_>) -> &'a [u8] {
     match mailbox {
         Mailbox::Inbox => MailboxName::INBOX.as_bytes(),
@@ -217,7 +254,7 @@ fn status_item(item: &StatusDataItemName) -> Result<StatusItem, Flaw> {
         StatusDataItemName::Deleted => StatusItem::Deleted,
         StatusDataItemName::Size => StatusItem::Size,
         StatusDataItemName::HighestModSeq => StatusItem::HighestModSeq,
-        StatusDataItemName::DeletedStorage => return Err(unsupported("DELETED-STORAGE")),
+        StatusDataItemName::DeletedStorage => StatusItem::DeletedStorage,
     })
 }
 

@@ -8,6 +8,9 @@ mod append;
 mod fetch;
 mod list;
 mod mailbox;
+mod metadata;
+mod notify;
+mod quota;
 mod search;
 mod store;
 
@@ -16,6 +19,9 @@ pub use append::{Append, AppendMessage, Ticket};
 pub use fetch::{Fetch, FetchItem};
 pub use list::{List, ListReturn, ListSelection};
 pub use mailbox::{Create, Qresync, Select, StatusItem};
+pub use metadata::{Depth, EntryFlaw, EntryName, GetMetadata, MetadataQuery, SetMetadata};
+pub use notify::{EventGroup, EventMailboxes, Events, Notify};
+pub use quota::{QuotaResource, SetQuota};
 pub use search::{DateTest, EnvelopeField, Search, SearchKey, SearchReturn, SearchText};
 pub use store::{Store, StoreAction};
 
@@ -125,7 +131,19 @@ pub enum CommandBody {
     },
     /// RFC 4314 §3.5
     MyRights(MailboxName),
+    /// RFC 9208 §4.1.1: the name of a quota root.
+    GetQuota(String),
+    /// RFC 9208 §4.1.2
+    GetQuotaRoot(MailboxName),
+    /// RFC 9208 §4.1.3
+    SetQuota(SetQuota),
+    /// RFC 5464 §4.2
+    GetMetadata(GetMetadata),
+    /// RFC 5464 §4.3
+    SetMetadata(SetMetadata),
 
+    /// RFC 5465 §3.1
+    Notify(Notify),
     /// RFC 8437 §3
     Unauthenticate,
 
@@ -201,6 +219,12 @@ impl CommandBody {
             Self::GetAcl(_) => "GETACL",
             Self::ListRights { .. } => "LISTRIGHTS",
             Self::MyRights(_) => "MYRIGHTS",
+            Self::GetQuota(_) => "GETQUOTA",
+            Self::GetQuotaRoot(_) => "GETQUOTAROOT",
+            Self::SetQuota(_) => "SETQUOTA",
+            Self::GetMetadata(_) => "GETMETADATA",
+            Self::SetMetadata(_) => "SETMETADATA",
+            Self::Notify(_) => "NOTIFY",
             Self::Unauthenticate => "UNAUTHENTICATE",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",

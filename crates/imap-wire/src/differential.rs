@@ -178,11 +178,21 @@ pub(crate) const KNOWN: &[&str] = &[
     "a GETQUOTA \"\"",
     "a GETQUOTAROOT INBOX",
     "a SETQUOTA \"\" (STORAGE 512)",
+    "a SETQUOTA x ()",
+    "a SETQUOTA x@y (storage 1 MESSAGE 2 Mailbox 3)",
+    "a SETQUOTA x (STORAGE 9223372036854775808)",
+    "a SETQUOTA x (ANNOTATION-STORAGE 1)",
+    "a GETQUOTA {3}\r\na b",
     "a COMPRESS DEFLATE",
     "a SORT (SUBJECT) UTF-8 ALL",
     "a THREAD REFERENCES UTF-8 ALL",
     "a GETMETADATA x /shared/comment",
     "a SETMETADATA x (/private/comment NIL)",
+    "a GETMETADATA \"\" (/shared/comment \"/private/comment\")",
+    "a GETMETADATA (MAXSIZE 1024 depth infinity) INBOX (/shared /private/vendor)",
+    "a GETMETADATA (DEPTH 1) INBOX /shared/a",
+    "a GETMETADATA (DEPTH 0) INBOX {5}\r\n/shar",
+    "a SETMETADATA INBOX (/Shared/comment \"x\" /private/vendor/a/b ~{2}\r\na\0 /shared/c {2}\r\nab)",
 ];
 
 #[test]

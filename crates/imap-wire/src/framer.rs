@@ -26,6 +26,7 @@ use crate::command::Ticket;
 use crate::decode::verb;
 use crate::flaw::{Refusal, printable};
 use crate::grammar;
+use crate::limits;
 use crate::mailbox_name::NameEncoding;
 use crate::response::{Code, Condition};
 use crate::secret::Secret;
@@ -242,7 +243,12 @@ impl Framer {
         let room = self.limits.command_max.saturating_sub(self.text.len());
         if literal.size > self.limits.inline_literal_max || literal.size > room as u64 {
             let text = format!("a literal of {} octets is too long here", literal.size);
-            let refusal = self.refusal(Some(Code::TooBig), text);
+            let mut refusal = self.refusal(Some(Code::TooBig), text);
+            if verb(self.text.as_bytes()).eq_ignore_ascii_case(b"SETMETADATA") {
+                // RFC 5464 §4.3: too large a value is a NO with its own code.
+                refusal.condition = Condition::No;
+                refusal.code = Some(Code::MetadataMaxSize(limits::ENTRY_VALUE_MAX));
+            }
             self.swallowed = 0;
             let close = !self.skip_refused(literal);
             return Step::Frame(Frame::Misbehaviour { refusal, close });

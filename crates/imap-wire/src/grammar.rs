@@ -11,6 +11,9 @@ mod cursor;
 mod fetch;
 mod list;
 mod mailbox;
+mod metadata;
+mod notify;
+mod quota;
 mod search;
 mod sequence;
 mod store;
@@ -21,6 +24,7 @@ use crate::mailbox_name::NameEncoding;
 use cursor::Cursor;
 
 pub(crate) use append::target as append_target;
+pub(crate) use metadata::MetadataOption;
 
 type Parser = fn(&mut Cursor<'_>) -> Result<CommandBody, Flaw>;
 
@@ -41,6 +45,9 @@ const VERBS: &[(&str, Parser)] = &[
     ("EXPUNGE", |_| Ok(CommandBody::Expunge { uids: None })),
     ("FETCH", |c| fetch::fetch(c, false)),
     ("GETACL", acl::get),
+    ("GETMETADATA", metadata::get),
+    ("GETQUOTA", quota::get),
+    ("GETQUOTAROOT", quota::get_root),
     ("ID", auth::id),
     ("IDLE", |_| Ok(CommandBody::Idle)),
     ("LIST", list::list),
@@ -52,10 +59,13 @@ const VERBS: &[(&str, Parser)] = &[
     ("MYRIGHTS", acl::my_rights),
     ("NAMESPACE", |_| Ok(CommandBody::Namespace)),
     ("NOOP", |_| Ok(CommandBody::Noop)),
+    ("NOTIFY", notify::notify),
     ("RENAME", mailbox::rename),
     ("SEARCH", |c| search::search(c, false)),
     ("SELECT", |c| mailbox::select(c, false)),
     ("SETACL", acl::set),
+    ("SETMETADATA", metadata::set),
+    ("SETQUOTA", quota::set),
     ("STARTTLS", |_| Ok(CommandBody::StartTls)),
     ("STATUS", mailbox::status),
     ("STORE", |c| store::store(c, false)),

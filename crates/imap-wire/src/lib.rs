@@ -53,9 +53,10 @@ mod tag;
 mod utf7;
 
 pub use command::{
-    Append, AppendMessage, Command, CommandBody, Create, DateTest, EnvelopeField, Fetch, FetchItem, List, ListReturn,
-    ListSelection, Qresync, Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, StatusItem, Store,
-    StoreAction, Ticket, Transfer,
+    Append, AppendMessage, Command, CommandBody, Create, DateTest, Depth, EntryFlaw, EntryName, EnvelopeField,
+    EventGroup, EventMailboxes, Events, Fetch, FetchItem, GetMetadata, List, ListReturn, ListSelection, MetadataQuery,
+    Notify, Qresync, QuotaResource, Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, SetMetadata, SetQuota,
+    StatusItem, Store, StoreAction, Ticket, Transfer,
 };
 pub use date::{Date, local_date};
 pub use decode::decode;

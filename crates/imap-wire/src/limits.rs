@@ -35,6 +35,15 @@ pub const SEARCH_KEYS_MAX: usize = 2_000;
 /// How many items one FETCH may have. A client that reads a message part by part asks for some dozens.
 pub const FETCH_ITEMS_MAX: usize = 500;
 
+/// The longest name of an annotation's entry.
+pub const ENTRY_NAME_MAX: usize = 256;
+
+/// How many entries one GETMETADATA or SETMETADATA may name.
+pub const ENTRIES_MAX: usize = 200;
+
+/// Octets of an annotation's value: RFC 5464 §4.1 asks for 1,024.
+pub const ENTRY_VALUE_MAX: u64 = 32 * 1024;
+
 /// How much of what a client sent is repeated in the text of an answer.
 pub const QUOTED_BACK_MAX: usize = 32;
 
@@ -43,3 +52,6 @@ pub const MODSEQ_MAX: u64 = i64::MAX as u64;
 
 /// ENVELOPE, BODY and BODYSTRUCTURE of one message together may take this many octets in its record.
 pub const PRECOMPUTED_MAX: usize = 48 * 1024;
+
+/// How many groups, and how many names of mailboxes, one NOTIFY may have.
+pub const NOTIFY_NAMES_MAX: usize = 1_000;

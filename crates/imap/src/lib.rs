@@ -12,6 +12,7 @@
 //! Three parts: `engine` (pure), [`Imap`] with its sessions and `commands` (async over the store), `connection` (the socket).
 
 mod access;
+mod annotations;
 mod auth;
 mod commands;
 mod connection;
@@ -20,6 +21,7 @@ mod fault;
 mod foreign;
 pub mod limits;
 mod metrics;
+mod notify;
 mod records;
 mod server;
 mod session;

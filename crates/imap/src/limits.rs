@@ -109,3 +109,9 @@ pub const LOGIN_FAILURE_DELAY: Duration = Duration::from_secs(2);
 /// Mailboxes that nobody has open any more whose map is kept for who comes back. A map is some ranges of UIDs: kilobytes
 /// at most unless every second message was expunged.
 pub(crate) const VIEWS_KEPT_MAX: usize = 128;
+
+/// Mailboxes that one session may want to hear of by NOTIFY: some hundred octets each.
+pub const NOTIFY_MAILBOXES_MAX: usize = 20_000;
+
+/// Mailboxes that have gone whose UIDVALIDITY a session with NOTIFY remembers.
+pub const NOTIFY_GONE_MAX: usize = 1_000;

@@ -24,6 +24,8 @@ const FOLDERS: &[&str] = &[
     "rfc4959",
     "rfc4978",
     "rfc5258",
+    "rfc5465",
+    "rfc5464",
     "rfc6154",
     "rfc6851",
     "rfc7162",
@@ -32,6 +34,7 @@ const FOLDERS: &[&str] = &[
     "rfc8474",
     "rfc8514",
     "rfc9051",
+    "rfc9208",
     "rfc9586",
     "uidbatches",
 ];

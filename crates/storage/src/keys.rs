@@ -23,6 +23,8 @@ pub enum Table {
     Acl = 0x15,
     /// [`crate::rows::UndoRow`] by a random number: work that takes several transactions and is settled when it is cut short.
     Undo = 0x16,
+    /// Annotations by owner, mailbox and person, and where else a person has some ([`crate::metadata`], RFC 5464).
+    Metadata = 0x17,
     /// [`crate::rows::MessageRow`] by account, mailbox and UID.
     Message = 0x20,
     /// Encoded message record by account, mailbox and UID.

@@ -6,7 +6,7 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`sharing`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`],
+//! [`messages`], [`usage`], [`sharing`], [`metadata`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`],
 //! [`lists`], [`secret`], [`fetch`], [`index`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them
 //! [`transaction`], [`engine`],
 //! [`memory`].
@@ -31,6 +31,7 @@ pub mod lists;
 pub mod mailboxes;
 pub mod memory;
 pub mod messages;
+pub mod metadata;
 pub mod objects;
 pub mod queue;
 pub mod responder_states;

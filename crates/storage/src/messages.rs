@@ -187,7 +187,7 @@ impl Store {
         blob: crate::blobs::StagedBlob,
         message: NewMessage,
     ) -> Result<Done<Deposited>, StorageError> {
-        let quota = self.quota_octets(account);
+        let quota = self.quota(account);
         self.transact(move |tx| {
             tx.store_blob(&blob)?;
             let deposited = tx.deposit(account, mailbox, &message)?;
@@ -271,7 +271,7 @@ impl Store {
         if uids.len() > MESSAGES_PER_TRANSACTION {
             return self.copy_in_steps(from, uids, to).await;
         }
-        let (now, quota) = (self.now(), self.quota_octets(to.0));
+        let (now, quota) = (self.now(), self.quota(to.0));
         self.transact(move |tx| {
             let copied = tx.copy(from, &uids, to, now)?;
             tx.require_quota(to.0, quota)?;

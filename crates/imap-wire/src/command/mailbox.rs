@@ -55,6 +55,8 @@ pub enum StatusItem {
     Unseen,
     /// `DELETED`
     Deleted,
+    /// `DELETED-STORAGE` (RFC 9208 §4.1.4)
+    DeletedStorage,
     /// `SIZE`
     Size,
     /// `HIGHESTMODSEQ`
@@ -65,13 +67,14 @@ pub enum StatusItem {
 
 impl StatusItem {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Messages,
         Self::Recent,
         Self::UidNext,
         Self::UidValidity,
         Self::Unseen,
         Self::Deleted,
+        Self::DeletedStorage,
         Self::Size,
         Self::HighestModSeq,
         Self::MailboxId,
@@ -86,6 +89,7 @@ impl StatusItem {
             Self::UidValidity => "UIDVALIDITY",
             Self::Unseen => "UNSEEN",
             Self::Deleted => "DELETED",
+            Self::DeletedStorage => "DELETED-STORAGE",
             Self::Size => "SIZE",
             Self::HighestModSeq => "HIGHESTMODSEQ",
             Self::MailboxId => "MAILBOXID",

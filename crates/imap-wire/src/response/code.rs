@@ -105,6 +105,14 @@ pub enum Code {
     NonExistent,
     /// RFC 6154: that special use is not possible.
     UseAttr,
+    /// RFC 5464 §4.2.1: values were left out, the longest of them has so many octets.
+    MetadataLongEntries(u64),
+    /// RFC 5464 §4.3: a value may have so many octets.
+    MetadataMaxSize(u64),
+    /// RFC 5464 §4.3: there are enough annotations.
+    MetadataTooMany,
+    /// RFC 5464 §4.3: no private annotations there.
+    MetadataNoPrivate,
     /// RFC 4978: everything is compressed already.
     CompressionActive,
     /// RFC 7889: the message is larger than APPEND takes.
@@ -113,6 +121,10 @@ pub enum Code {
     HasChildren,
     /// RFC 8474: the mailbox's number for good.
     MailboxId(String),
+    /// RFC 5465: of these events a client can be notified.
+    BadEvent(&'static [&'static str]),
+    /// RFC 5465: more notifications than the server gives.
+    NotificationOverflow,
     /// RFC 9586: sequence numbers are not in use.
     UidRequired,
     /// RFC 9585: how far a command has come.
@@ -185,10 +197,16 @@ impl Code {
             Self::Limit => return other("LIMIT"),
             Self::AlreadyExists => return other("ALREADYEXISTS"),
             Self::NonExistent => return other("NONEXISTENT"),
+            Self::MetadataLongEntries(octets) => return written(format!("METADATA LONGENTRIES {octets}")),
+            Self::MetadataMaxSize(octets) => return written(format!("METADATA MAXSIZE {octets}")),
+            Self::MetadataTooMany => return other("METADATA TOOMANY"),
+            Self::MetadataNoPrivate => return other("METADATA NOPRIVATE"),
             Self::CompressionActive => codec::Code::CompressionActive,
             Self::UseAttr => return other("USEATTR"),
             Self::HasChildren => return other("HASCHILDREN"),
             Self::MailboxId(id) => return text(format!("MAILBOXID ({id})")),
+            Self::BadEvent(known) => return text(format!("BADEVENT ({})", known.join(" "))),
+            Self::NotificationOverflow => return other("NOTIFICATIONOVERFLOW"),
             Self::UidRequired => return other("UIDREQUIRED"),
             Self::InProgress { tag, done, goal } => {
                 let number =
@@ -197,6 +215,11 @@ impl Code {
             }
         })
     }
+}
+
+/// A code that is written by us.
+fn written(text: String) -> Option<codec::Code<'static>> {
+    Some(codec::Code::Other(codec::CodeOther::unvalidated(text.into_bytes())))
 }
 
 /// `uid-set` (RFC 4315 §4).

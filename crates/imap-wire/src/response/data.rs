@@ -61,6 +61,8 @@ pub enum StatusData {
     Unseen(u32),
     /// `DELETED`
     Deleted(u32),
+    /// `DELETED-STORAGE` (RFC 9208 §4.1.4), octets.
+    DeletedStorage(u64),
     /// `SIZE` (RFC 8438)
     Size(u64),
     /// `HIGHESTMODSEQ` (RFC 7162 §3.1.7)
@@ -80,6 +82,7 @@ pub fn status(out: &mut Vec<u8>, mailbox: &MailboxName, encoding: NameEncoding, 
         | StatusData::Unseen(_)
         | StatusData::Deleted(_)
         | StatusData::Size(_)
+        | StatusData::DeletedStorage(_)
         | StatusData::HighestModSeq(_) => None,
     });
     let items = items.iter().filter_map(|item| {
@@ -90,6 +93,7 @@ pub fn status(out: &mut Vec<u8>, mailbox: &MailboxName, encoding: NameEncoding, 
             StatusData::UidValidity(n) => StatusDataItem::UidValidity(NonZeroU32::new(n)?),
             StatusData::Unseen(n) => StatusDataItem::Unseen(n),
             StatusData::Deleted(n) => StatusDataItem::Deleted(n),
+            StatusData::DeletedStorage(n) => StatusDataItem::DeletedStorage(n),
             StatusData::Size(n) => StatusDataItem::Size(n),
             StatusData::HighestModSeq(n) => StatusDataItem::HighestModSeq(n),
             // Written below: imap-codec does not know it.

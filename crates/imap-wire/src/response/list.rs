@@ -20,6 +20,8 @@ pub enum ListAttribute {
     NoSelect,
     /// `\NonExistent` (RFC 5258): not even that; written with `\Noselect` for old clients.
     NonExistent,
+    /// `\NoAccess` (RFC 5465 §3.1): it may be listed, but not read.
+    NoAccess,
     /// `\Marked`
     Marked,
     /// `\Unmarked`
@@ -42,6 +44,7 @@ impl ListAttribute {
             Self::NoInferiors => "Noinferiors",
             Self::NoSelect => "Noselect",
             Self::NonExistent => "NonExistent",
+            Self::NoAccess => "NoAccess",
             Self::Marked => "Marked",
             Self::Unmarked => "Unmarked",
             Self::HasChildren => "HasChildren",
@@ -114,6 +117,16 @@ fn write_name(out: &mut Vec<u8>, name: &str, encoding: NameEncoding) {
 pub fn lsub(out: &mut Vec<u8>, entry: &ListEntry<'_>, encoding: NameEncoding) {
     let (items, delimiter) = parts(entry);
     encode(out, &Response::Data(Data::Lsub { items, delimiter, mailbox: codec_mailbox(entry.mailbox, encoding) }));
+}
+
+/// A name alone, as imap-codec writes it: an LSUB without attributes and delimiter is this name and nothing else behind a
+/// known beginning.
+pub(super) fn name(out: &mut Vec<u8>, mailbox: &MailboxName, encoding: NameEncoding) {
+    const AROUND: &[u8] = b"* LSUB () NIL ";
+    let mut lsub = Vec::new();
+    let mailbox = codec_mailbox(mailbox, encoding);
+    encode(&mut lsub, &Response::Data(Data::Lsub { items: Vec::new(), delimiter: None, mailbox }));
+    out.extend_from_slice(lsub.strip_prefix(AROUND).and_then(|name| name.strip_suffix(b"\r\n")).unwrap_or(b"\"\""));
 }
 
 fn parts(entry: &ListEntry<'_>) -> (Vec<FlagNameAttribute<'static>>, Option<QuotedChar>) {

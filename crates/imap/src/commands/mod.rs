@@ -12,6 +12,8 @@ mod expunge;
 mod fetch;
 mod idle;
 mod list;
+pub(crate) mod metadata;
+mod quota;
 mod search;
 pub(crate) mod select;
 mod server;

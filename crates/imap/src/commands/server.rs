@@ -41,6 +41,12 @@ impl Session {
             self.know_modseqs();
             enabled.push("CONDSTORE");
         }
+        for name in ["METADATA", "METADATA-SERVER"] {
+            if names.iter().any(|wanted| wanted == name) {
+                self.hear_of_annotations();
+                enabled.push(name);
+            }
+        }
         // RFC 7162 §3.2.3: with or without CONDSTORE.
         if wants("QRESYNC") {
             self.know_modseqs();

@@ -86,11 +86,11 @@ impl Session {
             Err(answer) => return Ok(Err(answer)),
         };
         let store = &self.server.store;
-        let quota = store.directory().account_by_id(target.owner).and_then(|owner| owner.quota_octets);
-        let quota_left = match quota {
-            Some(quota) => Some(quota.saturating_sub(store.usage(target.owner).await?.octets)),
-            None => None,
-        };
+        let (quota, used) = (store.quota(target.owner), store.usage(target.owner).await?);
+        if !quota.hold(used.octets, used.messages.saturating_add(1)) {
+            return Ok(Err(Answer::of(&StorageError::OverQuota)));
+        }
+        let quota_left = quota.octets.map(|quota| quota.saturating_sub(used.octets));
         self.uploads = Some(Box::new(Uploads { quota_left, ..Uploads::default() }));
         Ok(self.weigh_quota(announcement.size))
     }

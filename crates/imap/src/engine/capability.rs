@@ -17,6 +17,7 @@ const LOGGED_IN: &[&str] = &[
     "WITHIN",
     "CONDSTORE",
     "QRESYNC",
+    "NOTIFY",
     "UIDONLY",
     "UIDBATCHES",
     "UNAUTHENTICATE",
@@ -29,6 +30,13 @@ const LOGGED_IN: &[&str] = &[
     // RFC 4314 §2.2: those that RFC 2086 does not have.
     "RIGHTS=kxte",
     "APPENDLIMIT",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
+    "QUOTA=RES-MAILBOX",
+    "QUOTASET",
+    "METADATA",
+    "METADATA-SERVER",
     "COMPRESS=DEFLATE",
     "MULTIAPPEND",
 ];

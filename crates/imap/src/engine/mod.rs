@@ -4,6 +4,7 @@ pub(crate) mod batches;
 pub(crate) mod capability;
 pub(crate) mod deflate;
 pub(crate) mod enabled;
+pub(crate) mod notify;
 pub(crate) mod object_id;
 pub(crate) mod pattern;
 pub(crate) mod resync;

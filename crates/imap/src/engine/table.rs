@@ -90,6 +90,12 @@ pub(crate) fn rule(command: &CommandBody) -> Rule {
         | C::GetAcl(_)
         | C::ListRights { .. }
         | C::MyRights(_)
+        | C::Notify(_)
+        | C::GetQuota(_)
+        | C::GetQuotaRoot(_)
+        | C::SetQuota(_)
+        | C::GetMetadata(_)
+        | C::SetMetadata(_)
         | C::Idle => (Allowed::Authenticated, Sync::All, false),
         C::Unauthenticate => (Allowed::Authenticated, Sync::Nothing, false),
         C::Close | C::Unselect => (Allowed::Selected, Sync::Nothing, false),

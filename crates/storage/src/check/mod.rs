@@ -15,6 +15,7 @@ mod first_use;
 mod index;
 mod lists;
 mod mailboxes;
+mod metadata;
 mod objects;
 mod pages;
 mod queue;
@@ -78,6 +79,8 @@ pub enum Flaw {
     UnknownIdentifier,
     /// Somebody has seen what is not there, or in a way that can't be.
     PersonSeen,
+    /// Annotations that can't be, or that are not counted as they should.
+    Annotations,
     /// A Message-ID leads to no message that has it.
     MessageId,
     /// A message or a queue entry names a blob that is not there.
@@ -140,6 +143,7 @@ impl Flaw {
             Self::AccessList => "access list is not what its readers' rows say",
             Self::UnknownIdentifier => "names somebody who is not there",
             Self::PersonSeen => "what somebody has seen is wrong",
+            Self::Annotations => "annotations are wrong",
             Self::MessageId => "Message-ID leads nowhere",
             Self::Record => "record without a message",
             Self::MissingBlob => "content is missing",
@@ -283,6 +287,7 @@ pub async fn check_with(
     check.mailboxes().await?;
     check.accounts().await?;
     check.sharing().await?;
+    check.annotations().await?;
     check.contacts().await?;
     check.first_uses().await?;
     check.queue().await?;

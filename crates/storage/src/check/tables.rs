@@ -17,6 +17,7 @@ const TABLES: &[Table] = &[
     Table::Doomed,
     Table::Acl,
     Table::Undo,
+    Table::Metadata,
     Table::Message,
     Table::Record,
     Table::Change,
@@ -72,6 +73,7 @@ impl Check<'_> {
             Table::Subscription,
             Table::ListMember,
             Table::Acl,
+            Table::Metadata,
             Table::PersonSeen,
             Table::MessageId,
         ];
@@ -82,7 +84,7 @@ impl Check<'_> {
                     self.find(Flaw::Undecodable, format!("a key of {table:?}"), format!("{key:02x?}"));
                     continue;
                 };
-                let nobody = matches!(table, Table::Meta | Table::Acl) && part == AccountId(0);
+                let nobody = matches!(table, Table::Meta | Table::Acl | Table::Metadata) && part == AccountId(0);
                 if !nobody && !self.accounts.contains(&part) {
                     self.find(Flaw::Orphans, format!("account {part}"), format!("rows of {table:?}"));
                 }

@@ -39,7 +39,7 @@ impl Store {
         if uids.len() > MESSAGES_PER_TRANSACTION {
             return Err(StorageError::LimitReached("messages to copy between accounts at once"));
         }
-        let (now, quota) = (self.now(), self.quota_octets(to.owner));
+        let (now, quota) = (self.now(), self.quota(to.owner));
         self.transact(move |tx| {
             let pairs = tx.transfer(from, &uids, to, now)?;
             // Within one account nothing more is stored afterwards.
@@ -79,7 +79,7 @@ impl Store {
             new.push(message);
             seen.push(seen_by_person);
         }
-        let quota = self.quota_octets(to.owner);
+        let quota = self.quota(to.owner);
         self.transact(move |tx| {
             blobs.iter().try_for_each(|blob| tx.store_blob(blob))?;
             let deposited = tx.deposit_all(to.owner, to.mailbox, &new)?;
