@@ -10,6 +10,7 @@ mod list;
 mod mailbox;
 mod metadata;
 mod multisearch;
+mod notify;
 mod quota;
 mod search;
 mod sort;
@@ -22,6 +23,7 @@ pub use list::{List, ListReturn, ListSelection};
 pub use mailbox::{Create, Qresync, Select, StatusItem};
 pub use metadata::{Depth, EntryFlaw, EntryName, GetMetadata, MetadataQuery, SetMetadata};
 pub use multisearch::{MailboxFilter, Multisearch};
+pub use notify::{EventGroup, EventMailboxes, Events, Notify};
 pub use quota::{QuotaResource, SetQuota};
 pub use search::{DateTest, EnvelopeField, PartialRange, Search, SearchKey, SearchReturn, SearchText};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
@@ -146,6 +148,8 @@ pub enum CommandBody {
     /// RFC 5464 §4.3
     SetMetadata(SetMetadata),
 
+    /// RFC 5465 §3.1
+    Notify(Notify),
     /// RFC 8437 §3
     Unauthenticate,
 
@@ -238,6 +242,7 @@ impl CommandBody {
             Self::SetQuota(_) => "SETQUOTA",
             Self::GetMetadata(_) => "GETMETADATA",
             Self::SetMetadata(_) => "SETMETADATA",
+            Self::Notify(_) => "NOTIFY",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",
             Self::Unselect => "UNSELECT",

@@ -14,6 +14,7 @@ mod list;
 mod mailbox;
 mod metadata;
 mod multisearch;
+mod notify;
 mod quota;
 pub(crate) mod search;
 mod sequence;
@@ -66,6 +67,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("MYRIGHTS", acl::my_rights),
     ("NAMESPACE", |_| Ok(CommandBody::Namespace)),
     ("NOOP", |_| Ok(CommandBody::Noop)),
+    ("NOTIFY", notify::notify),
     ("RENAME", mailbox::rename),
     ("SEARCH", |c| search::search(c, false)),
     ("SELECT", |c| mailbox::select(c, false)),

@@ -61,3 +61,6 @@ pub const MODSEQ_MAX: u64 = i64::MAX as u64;
 
 /// ENVELOPE, BODY and BODYSTRUCTURE of one message together may take this many octets in its record.
 pub const PRECOMPUTED_MAX: usize = 48 * 1024;
+
+/// How many groups, and how many names of mailboxes, one NOTIFY may have.
+pub const NOTIFY_NAMES_MAX: usize = 1_000;

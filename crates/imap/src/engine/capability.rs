@@ -17,6 +17,7 @@ const LOGGED_IN: &[&str] = &[
     "WITHIN",
     "CONDSTORE",
     "QRESYNC",
+    "NOTIFY",
     "UIDONLY",
     "UIDBATCHES",
     "UNAUTHENTICATE",

@@ -90,6 +90,7 @@ pub(crate) fn rule(command: &CommandBody) -> Rule {
         | C::GetAcl(_)
         | C::ListRights { .. }
         | C::MyRights(_)
+        | C::Notify(_)
         | C::GetQuota(_)
         | C::GetQuotaRoot(_)
         | C::SetQuota(_)
