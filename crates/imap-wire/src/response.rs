@@ -18,6 +18,7 @@ mod strings;
 #[cfg(test)]
 mod tests;
 mod uid_batches;
+mod urlauth;
 mod vanished;
 
 pub use acl::{acl, list_rights, my_rights};
@@ -34,6 +35,7 @@ pub use search::{
 pub use status::{Condition, bye, challenge, continuation, greeting, tagged, untagged};
 pub use strings::{write_literal_header, write_nstring, write_string};
 pub use uid_batches::uid_batches;
+pub use urlauth::{gen_urlauth, url_fetch};
 pub use vanished::vanished;
 
 use imap_codec::ResponseCodec;
