@@ -113,6 +113,17 @@ pub enum CommandBody {
     },
     /// RFC 3501 §6.3.11
     Append(Append),
+    /// RFC 4467 §7: URLs to be authorised, as sent, each with the mechanism in capitals.
+    GenUrlAuth(Vec<(Vec<u8>, String)>),
+    /// RFC 4467 §7
+    ResetKey {
+        /// Whose key; without it, those of all mailboxes.
+        mailbox: Option<MailboxName>,
+        /// Of which mechanisms, in capitals; without any, of all.
+        mechanisms: Vec<String>,
+    },
+    /// RFC 4467 §7: authorised URLs, as sent.
+    UrlFetch(Vec<Vec<u8>>),
     /// RFC 2177
     Idle,
     /// RFC 4314 §3.1
@@ -229,6 +240,9 @@ impl CommandBody {
             Self::Namespace => "NAMESPACE",
             Self::Status { .. } => "STATUS",
             Self::Append(_) => "APPEND",
+            Self::GenUrlAuth(_) => "GENURLAUTH",
+            Self::ResetKey { .. } => "RESETKEY",
+            Self::UrlFetch(_) => "URLFETCH",
             Self::Idle => "IDLE",
             Self::SetAcl(_) => "SETACL",
             Self::DeleteAcl { .. } => "DELETEACL",

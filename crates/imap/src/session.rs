@@ -401,6 +401,11 @@ impl Session {
             CommandBody::SetQuota(command) => Box::pin(self.set_quota(&command)).await,
             CommandBody::GetMetadata(command) => Box::pin(self.get_metadata(&command)).await,
             CommandBody::SetMetadata(command) => Box::pin(self.set_metadata(command)).await,
+            CommandBody::GenUrlAuth(urls) => Box::pin(self.gen_urlauth(&urls)).await,
+            CommandBody::ResetKey { mailbox, mechanisms } => {
+                Box::pin(self.reset_key(mailbox.as_ref(), &mechanisms)).await
+            }
+            CommandBody::UrlFetch(urls) => Box::pin(self.url_fetch(&urls)).await,
             // Handled before: see `perform`.
             CommandBody::Idle => Ok(Answer::bad("IDLE can't be nested")),
             CommandBody::Notify(notify) => Box::pin(self.notify(notify)).await,
