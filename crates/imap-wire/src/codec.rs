@@ -27,8 +27,8 @@ use mail::InternalDate;
 
 use crate::checks;
 use crate::command::{
-    Append, AppendMessage, Command, CommandBody, Create, Depth, GetMetadata, Qresync, Select, SetMetadata, SetQuota,
-    Sort, StatusItem, Store, StoreAction, Thread, Ticket, Transfer,
+    Append, AppendContent, AppendMessage, Command, CommandBody, Create, Depth, GetMetadata, Qresync, Select,
+    SetMetadata, SetQuota, Sort, StatusItem, Store, StoreAction, Thread, Ticket, Transfer,
 };
 use crate::date::{self, Date};
 use crate::flag::Flag;
@@ -94,7 +94,7 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
             messages: vec![AppendMessage {
                 flags: our_flags(&flags)?,
                 date: date.as_ref().map(internal_date).transpose()?,
-                message: ticket(&message)?,
+                content: AppendContent::Message(ticket(&message)?),
             }],
         }),
         Body::Check => CommandBody::Check,

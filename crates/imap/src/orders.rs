@@ -367,9 +367,9 @@ impl MailboxKeys {
         let relevancy = by_score.then(|| self.relevancy(&indexes, scores));
         let columns: Vec<&Column> = criteria
             .iter()
-            .filter_map(|criterion| match criterion.key {
-                SortKey::Relevancy => relevancy.as_ref(),
-                key => self.columns.get(&(key, comparator)),
+            .filter_map(|criterion| {
+                let kept = self.columns.get(&(criterion.key, comparator));
+                if criterion.key == SortKey::Relevancy { relevancy.as_ref() } else { kept }
             })
             .collect();
         let ordered = Ordered::new(criteria, columns);

@@ -1,4 +1,5 @@
-//! APPEND (RFC 3501 §6.3.11) of one message or several (RFC 3502).
+//! APPEND (RFC 3501 §6.3.11) of one message or several (RFC 3502), with UTF-8 in their headers (RFC 6855 §4), or put
+//! together from parts (RFC 4469).
 
 use std::fmt;
 
@@ -23,8 +24,30 @@ pub struct AppendMessage {
     pub flags: Vec<Flag>,
     /// Its INTERNALDATE; without it, now.
     pub date: Option<InternalDate>,
+    /// What it consists of.
+    pub content: AppendContent,
+}
+
+/// What a message to be added consists of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppendContent {
     /// The message literal that the framer streamed.
-    pub message: Ticket,
+    Message(Ticket),
+    /// `UTF8 (…)`: the same, and its header is in UTF-8 (RFC 6855 §4).
+    Utf8(Ticket),
+    /// `CATENATE (…)`: parts that follow each other, at least one (RFC 4469 §3).
+    Catenate(Vec<CatenatePart>),
+}
+
+/// A part of a message that is put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CatenatePart {
+    /// `TEXT`: octets that the client sent.
+    Text(Ticket),
+    /// `UTF8 (…)`: the same, and a header in them may be in UTF-8 (RFC 6855 §4).
+    Utf8(Ticket),
+    /// `URL`: octets of a message that is there, by its IMAP URL as sent.
+    Url(Vec<u8>),
 }
 
 /// Stands in a command's text for a message literal that was streamed. Unique within a connection.

@@ -28,7 +28,8 @@ fn macro_or_item(c: &mut Cursor<'_>) -> Result<Vec<FetchItem>, Flaw> {
     }
 }
 
-fn item(c: &mut Cursor<'_>) -> Result<FetchItem, Flaw> {
+/// One data item.
+pub(super) fn item(c: &mut Cursor<'_>) -> Result<FetchItem, Flaw> {
     let at = c.position();
     let name = c.name().to_ascii_uppercase();
     item_named(c, at, &name)
@@ -110,6 +111,14 @@ fn partial(c: &mut Cursor<'_>) -> Result<Option<Partial>, Flaw> {
         partial = Some(Partial { start, length });
     }
     Ok(partial)
+}
+
+/// A text that is a `section-spec` and nothing else, as IMAP URLs carry it (RFC 5092 §9).
+pub(crate) fn whole_section(text: &[u8]) -> Option<Section> {
+    let text = [text, b"\r\n"].concat();
+    let mut c = Cursor::new(&text, crate::NameEncoding::default());
+    let section = section(&mut c).ok()?;
+    c.end().ok().map(|()| section)
 }
 
 /// `section-spec`, possibly empty.

@@ -1,14 +1,19 @@
-//! APPEND (RFC 3501 §6.3.11; RFC 3502 several messages, RFC 4315 APPENDUID). How the messages come in: `upload`.
+//! APPEND (RFC 3501 §6.3.11; RFC 3502 several messages, RFC 4315 APPENDUID, RFC 6855 §4 UTF8). How the messages come in:
+//! `upload`; how they are put together: `catenate`.
 
+use bytes::Bytes;
 use imap_wire::response::Code;
-use imap_wire::{Append, MailboxName, NumberSet};
+use imap_wire::{Append, AppendContent, MailboxName, NumberSet};
 use mail::InternalDate;
+use message::Structure;
 use routing::Rights;
 use routing::namespace::Place;
-use storage::StorageError;
+use storage::blobs::StagedBlob;
 use storage::messages::NewMessage;
+use storage::{StorageError, Store};
 
-use super::upload::Nul;
+use super::recode::without_nuls;
+use super::upload::{Nul, Uploads, encoded_record};
 use crate::access::{Target, refusal};
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
@@ -16,7 +21,8 @@ use crate::session::Session;
 impl Session {
     /// The whole command has come.
     pub(crate) async fn append(&mut self, append: Append) -> Result<Answer, Fault> {
-        let Some(mut uploads) = self.uploads.take() else { return Ok(Answer::bad("The message did not come")) };
+        // Without any when all that is appended is there already.
+        let mut uploads = self.uploads.take().unwrap_or_default();
         if let Some(error) = uploads.take_failure() {
             return Err(error.into());
         }
@@ -24,29 +30,23 @@ impl Session {
         let now = store.now();
         let mut messages = Vec::with_capacity(append.messages.len());
         for message in append.messages {
-            let Some(received) = uploads.take(message.message) else {
-                return Ok(Answer::bad("The message did not come"));
+            let complete = match self.completed(message.content, &mut uploads).await? {
+                Ok(complete) => complete,
+                Err(answer) => return Ok(answer),
             };
-            match received.nul {
-                None => {}
-                Some(Nul::InLiteral) => return Ok(Answer::bad("Only a literal8 can hold a NUL")),
-                Some(Nul::Unencodable) => {
-                    return Ok(Answer::no(Code::UnknownCte, "Only parts that are binary can hold a NUL"));
-                }
-            }
             // RFC 3502 §6.3.11: this cancels them all.
-            if received.blob.octets == 0 {
+            if complete.blob.octets == 0 {
                 return Ok(Answer::no(Code::Cannot, "The message is empty"));
             }
             let new = NewMessage {
-                blob: received.blob.hash,
-                octets: received.blob.octets,
+                blob: complete.blob.hash,
+                octets: complete.blob.octets,
                 flags: message.flags.into_iter().collect(),
                 internal_date: message.date.unwrap_or_else(|| InternalDate::from(now)),
                 saved_at: now,
-                record: received.record,
+                record: complete.record,
             };
-            messages.push((received.blob, new));
+            messages.push((complete.blob, new));
         }
         let target = match self.target_of(&append.mailbox).await? {
             Ok(target) => target,
@@ -61,8 +61,69 @@ impl Session {
         let uid_validity = deposited.first().map_or(0, |deposited| deposited.uid_validity.0);
         // One transaction gives ascending UIDs.
         let uids = NumberSet::from_numbers(deposited.iter().map(|deposited| deposited.uid.0));
+        self.own_arrivals((target.owner, target.row.id), &uids);
         Ok(Answer::ok("Appended").with(Code::AppendUid { uid_validity, uids }))
     }
+}
+
+/// A message as it is to be stored.
+pub(super) struct Complete {
+    pub(super) blob: StagedBlob,
+    pub(super) record: Option<Bytes>,
+}
+
+impl Session {
+    /// What a message consists of, made one; the inner error is the answer when that can't be.
+    async fn completed(
+        &mut self,
+        content: AppendContent,
+        uploads: &mut Uploads,
+    ) -> Result<Result<Complete, Answer>, Fault> {
+        let ticket = match content {
+            AppendContent::Message(ticket) => ticket,
+            AppendContent::Utf8(ticket) if self.takes_utf8() => ticket,
+            AppendContent::Utf8(_) => return Ok(Err(utf8_first())),
+            AppendContent::Catenate(parts) => return self.catenate(parts, uploads).await,
+        };
+        let Some(received) = uploads.take(ticket) else { return Ok(Err(not_received())) };
+        match received.nul {
+            Nul::Absent => Ok(Ok(Complete { blob: received.blob, record: received.record })),
+            Nul::InLiteral => Ok(Err(nul_in_literal())),
+            Nul::InLiteral8(structure) => Ok(encoded(&self.server.store, received.blob, &structure).await?),
+        }
+    }
+
+    /// Whether the client may send UTF-8 where the base specification has none (RFC 6855 §3).
+    pub(super) const fn takes_utf8(&self) -> bool {
+        self.enabled.utf8 || self.enabled.rev2
+    }
+}
+
+/// A message with NULs as it can be stored (RFC 3516 §4.4).
+pub(super) async fn encoded(
+    store: &Store,
+    blob: StagedBlob,
+    structure: &Structure,
+) -> Result<Result<Complete, Answer>, StorageError> {
+    let (blob, structure) = without_nuls(store, &blob, structure).await?;
+    if structure.has_nul {
+        return Ok(Err(Answer::no(Code::UnknownCte, "Only parts that are binary can hold a NUL")));
+    }
+    Ok(Ok(Complete { blob, record: encoded_record(&structure) }))
+}
+
+/// The literal is not there: the command is not what was announced.
+pub(super) fn not_received() -> Answer {
+    Answer::bad("The message did not come")
+}
+
+pub(super) fn nul_in_literal() -> Answer {
+    Answer::bad("Only a literal8 can hold a NUL")
+}
+
+/// RFC 6855 §4
+pub(super) fn utf8_first() -> Answer {
+    Answer::no(Code::Cannot, "ENABLE UTF8=ACCEPT first")
 }
 
 impl Session {

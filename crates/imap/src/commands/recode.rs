@@ -20,7 +20,7 @@ pub(super) async fn without_nuls(
     staged: &StagedBlob,
     structure: &Structure,
 ) -> Result<(StagedBlob, Structure), StorageError> {
-    let mut output = Output { writer: store.blob_writer(), scanner: Scanner::new() };
+    let mut output = Output::new(store);
     let mut reader = store.staged_reader(staged);
     let mut at = 0;
     for part in structure.parts.iter().filter(|part| part.kind == PartKind::Leaf) {
@@ -40,22 +40,34 @@ pub(super) async fn without_nuls(
         at = body.end;
     }
     output.copy(&mut reader, ByteRange { start: at, end: structure.size }).await?;
-    Ok((output.writer.finish(), output.scanner.finish()))
+    Ok(output.finish())
 }
 
-/// The new message, and what it is like.
-struct Output {
+/// A message that is put together in the store, and what it is like.
+pub(super) struct Output {
     writer: BlobWriter,
     scanner: Scanner,
 }
 
 impl Output {
-    async fn put(&mut self, octets: &[u8]) -> Result<(), StorageError> {
+    /// Nothing yet.
+    pub(super) fn new(store: &Store) -> Self {
+        Self { writer: store.blob_writer(), scanner: Scanner::new() }
+    }
+
+    /// The whole.
+    pub(super) fn finish(self) -> (StagedBlob, Structure) {
+        (self.writer.finish(), self.scanner.finish())
+    }
+
+    /// Appends octets.
+    pub(super) async fn put(&mut self, octets: &[u8]) -> Result<(), StorageError> {
         self.scanner.feed(octets);
         self.writer.write(octets).await
     }
 
-    async fn copy(&mut self, reader: &mut BlobReader, range: ByteRange) -> Result<(), StorageError> {
+    /// Appends octets of what a reader reads.
+    pub(super) async fn copy(&mut self, reader: &mut BlobReader, range: ByteRange) -> Result<(), StorageError> {
         let mut at = range.start;
         while at < range.end {
             let piece = next(reader, &mut at, range.end).await?;

@@ -51,6 +51,10 @@ impl Session {
 
     /// Looks in the selected mailbox; the inner error answers a search that can't be made.
     pub(crate) async fn make_search(&mut self, tag: &Tag, search: &Search) -> Result<Result<Made, Answer>, Fault> {
+        // RFC 6855 §3: two charsets for one text.
+        if self.enabled.utf8 && search.charset.is_some() {
+            return Ok(Err(Answer::bad("No charset: everything is in UTF-8 since ENABLE UTF8=ACCEPT")));
+        }
         let saves = search.returns.is_some_and(|returns| returns.save);
         // RFC 5267 §4.3: one tag, one context.
         if search.returns.is_some_and(|returns| returns.update) && self.is_updated(tag)? {
@@ -79,7 +83,7 @@ impl Session {
     /// The selected mailbox, to be searched.
     pub(crate) async fn selected_place(&mut self) -> Result<Place, Fault> {
         self.refresh_row().await?;
-        let key = self.key()?;
+        let (key, attachments) = (self.key()?, self.settings.search_attachments);
         let selected = self.selected()?;
         Ok(Place {
             key,
@@ -87,6 +91,7 @@ impl Session {
             row: selected.row.clone(),
             reading: selected.reading.clone(),
             recent: selected.recent.clone(),
+            attachments,
         })
     }
 

@@ -84,7 +84,12 @@ impl Session {
     }
 
     /// Content, piece by piece. After its length was announced there is no way back: a failure ends the connection.
-    async fn stream(&mut self, range: ByteRange, row: &MessageRow, reader: &mut BlobReader) -> Result<(), Fault> {
+    pub(super) async fn stream(
+        &mut self,
+        range: ByteRange,
+        row: &MessageRow,
+        reader: &mut BlobReader,
+    ) -> Result<(), Fault> {
         let mut at = range.start;
         while at < range.end {
             let piece = reader.piece(at, range.end).await.map_err(|error| broken(row, &error))?;
@@ -106,7 +111,7 @@ impl Session {
 }
 
 /// The section whose octets hold what is asked for.
-fn place(section: &Section) -> message::Section {
+pub(super) fn place(section: &Section) -> message::Section {
     let text = match &section.text {
         None => message::SectionText::Whole,
         Some(SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)) => {
@@ -119,7 +124,7 @@ fn place(section: &Section) -> message::Section {
 }
 
 /// The names of HEADER.FIELDS, and whether all others are meant.
-fn fields(section: &Section) -> Option<(&[imap_wire::HeaderName], bool)> {
+pub(super) fn fields(section: &Section) -> Option<(&[imap_wire::HeaderName], bool)> {
     match section.text.as_ref()? {
         SectionText::HeaderFields(names) => Some((names, false)),
         SectionText::HeaderFieldsNot(names) => Some((names, true)),

@@ -6,14 +6,13 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use imap_wire::response::{self, Code};
+use imap_wire::response::Code;
 use imap_wire::{AfterRefusal, Announcement, Ticket, precompute};
-use message::Scanner;
+use message::{Scanner, Structure};
 use storage::StorageError;
 use storage::blobs::{BlobWriter, StagedBlob};
 use storage::limits::{APPENDED_MESSAGES_MAX, RECORD_OCTETS_MAX};
 
-use super::recode::without_nuls;
 use crate::fault::{Answer, Fault};
 use crate::limits::{UPLOADS_HELD_OCTETS, UPLOADS_RECORDS_OCTETS};
 use crate::session::Session;
@@ -39,19 +38,19 @@ pub(crate) struct Uploads {
 pub(crate) struct Received {
     ticket: Ticket,
     pub(crate) blob: StagedBlob,
-    /// Whether a NUL is in it that may not be there.
-    pub(crate) nul: Option<Nul>,
+    pub(crate) nul: Nul,
     /// The encoded record; one that is too large is computed when somebody asks.
     pub(crate) record: Option<Bytes>,
 }
 
-/// Why a NUL may not be where it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether NULs are in a literal.
 pub(crate) enum Nul {
-    /// RFC 3501 §9: CHAR8, of which a literal is made, is any octet but NUL.
+    /// None.
+    Absent,
+    /// In a literal, where they may not be: RFC 3501 §9, CHAR8 is any octet but NUL.
     InLiteral,
-    /// Outside of the parts that say that they are binary (RFC 3516 §4.4).
-    Unencodable,
+    /// In a literal8 (RFC 3516 §4.4); what it is like as a message.
+    InLiteral8(Box<Structure>),
 }
 
 struct Receiving {
@@ -128,10 +127,8 @@ impl Session {
     pub(crate) fn refuse_append(&mut self, announcement: &Announcement, answer: &Answer) {
         self.uploads = None;
         match &announcement.tag {
-            Some(tag) => {
-                response::tagged(self.connection.out(), tag, answer.condition, answer.code.as_ref(), &answer.text);
-            }
-            None => response::untagged(self.connection.out(), answer.condition, answer.code.as_ref(), &answer.text),
+            Some(tag) => self.say_answer(tag, answer),
+            None => self.say(answer.condition, answer.code.as_ref(), &answer.text),
         }
         if self.connection.framer.refuse() == AfterRefusal::Close {
             self.ending = Some("You are sending more than I am willing to drop");
@@ -158,18 +155,14 @@ impl Session {
             return;
         }
         let Receiving { writer, scanner, .. } = *receiving;
-        let mut structure = scanner.finish();
+        let structure = scanner.finish();
         let mut blob = writer.finish();
-        if structure.has_nul && !nul {
-            // It came as a literal8 (RFC 3516 §4.4).
-            (blob, structure) = match without_nuls(&self.server.store, &blob, &structure).await {
-                Ok(recoded) => recoded,
-                Err(error) => return uploads.failed = Some(error),
-            };
-        }
-        let nul = if structure.has_nul { Some(if nul { Nul::InLiteral } else { Nul::Unencodable }) } else { None };
-        let record = precompute::record(&structure).unwrap_or_else(|oversize| *oversize.record);
-        let record = Some(record.encode()).filter(|record| record.len() <= RECORD_OCTETS_MAX).map(Bytes::from);
+        let record = encoded_record(&structure);
+        let nul = match (nul, structure.has_nul) {
+            (true, _) => Nul::InLiteral,
+            (false, true) => Nul::InLiteral8(Box::new(structure)),
+            (false, false) => Nul::Absent,
+        };
         if uploads.held.saturating_add(blob.held_octets()) > UPLOADS_HELD_OCTETS {
             blob = match self.server.store.spill_staged(blob).await {
                 Ok(blob) => blob,
@@ -180,4 +173,10 @@ impl Session {
         uploads.records = uploads.records.saturating_add(record.as_ref().map_or(0, Bytes::len));
         uploads.received.push_back(Received { ticket, blob, nul, record });
     }
+}
+
+/// The record of a message; `None` for one that is too large, which is computed when somebody asks.
+pub(super) fn encoded_record(structure: &Structure) -> Option<Bytes> {
+    let record = precompute::record(structure).unwrap_or_else(|oversize| *oversize.record).encode();
+    (record.len() <= RECORD_OCTETS_MAX).then(|| Bytes::from(record))
 }
