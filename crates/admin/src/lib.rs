@@ -70,7 +70,11 @@ pub async fn execute(
     request: Request,
 ) -> Result<Response, AdminError> {
     if let Permission::Denied(denial) = may(&store.directory(), actor, &request) {
-        return Err(AdminError::new(ErrorKind::Denied, denial.to_string()));
+        let error = AdminError::new(ErrorKind::Denied, denial.to_string());
+        return Err(match may::what_one_may(&store.directory(), actor) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        });
     }
     let response = carried_out(store, settings, actor, request).await;
     let response = response.map_err(|error| error.with_reserve(settings.free_space_reserve_mib))?;

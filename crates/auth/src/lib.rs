@@ -29,7 +29,7 @@ use routing::objects::{AccountObject, Service};
 use world::BoxFuture;
 
 pub use directory::{DirectoryAuthenticator, Settings};
-pub use guard::GuardSettings;
+pub use guard::{GuardSettings, Network};
 pub use password::{HashError, Password, PasswordParams, generate_password, hash_password, is_password_hash, verify};
 pub use sealed::{SealError, Sealer};
 pub use strength::{PasswordFlaw, PasswordRules, Strength, check_password, estimate};
