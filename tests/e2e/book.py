@@ -11,6 +11,10 @@ import re
 import shlex
 import smtplib
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import xml.etree.ElementTree
 from pathlib import Path
 
 from harness import PASSWORD, ROOT, folder, message_id, tls_context, until
@@ -329,6 +333,42 @@ class Example:
         if "IMAP: let in" in said:
             self.passwords[login] = password
         return said
+
+    def do_discover(self, address):
+        """What a mail program finds for an address, as Thunderbird looks for it, and whether it is let in with that."""
+        query = urllib.parse.urlencode({"emailaddress": address})
+        url = "http://127.0.0.1:%d/mail/config-v1.1.xml?%s" % (self.relais.ports["web"], query)
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                found = xml.etree.ElementTree.fromstring(answer.read())
+        except urllib.error.HTTPError as error:
+            error.close()
+            return ["nothing is found (%d)" % error.code]
+        said = []
+        for server in found.findall("emailProvider/*[@type]"):
+            host, port, security, login = (server.find(name).text for name in ("hostname", "port", "socketType", "username"))
+            login = login.replace("%EMAILADDRESS%", address).replace("%EMAILLOCALPART%", address.split("@")[0])
+            self.log_in(server.get("type"), int(port), security, login)
+            said.append("%s at %s, port %s, %s, login %s: let in" % (server.get("type"), host, port, security, login))
+        return said
+
+    def log_in(self, protocol, port, security, login):
+        """Logs in as a mail program would; the host is this machine, whatever it is called."""
+        context, password = tls_context(), self.password(login)
+        if protocol == "imap":
+            client = imaplib.IMAP4_SSL("127.0.0.1", port, ssl_context=context, timeout=30) if security == "SSL" \
+                else imaplib.IMAP4("127.0.0.1", port, timeout=30)
+            if security == "STARTTLS":
+                client.starttls(context)
+            client.login(login, password)
+            client.logout()
+            return
+        client = smtplib.SMTP_SSL("127.0.0.1", port, timeout=30, context=context) if security == "SSL" \
+            else smtplib.SMTP("127.0.0.1", port, timeout=30)
+        with client:
+            if security == "STARTTLS":
+                client.starttls(context=context)
+            client.login(login, password)
 
     def imap(self, login):
         return self.at(login).imaplib(login, self.password(login))

@@ -7,6 +7,7 @@ use storage::objects::PutMode;
 use storage::signing_keys::SigningKeyRow;
 use storage::{Durability, Store, Transaction};
 
+use crate::discovery::records::records;
 use crate::dkim;
 use crate::error::{AdminError, ErrorKind, number};
 use crate::limits::OBJECTS_AT_ONCE;
@@ -14,8 +15,13 @@ use crate::pattern;
 use crate::references::{self, Removal};
 use crate::request::{DomainContent, DomainRequest};
 use crate::response::{DomainView, Response};
+use crate::settings::Settings;
 
-pub(crate) async fn execute(store: &Store, request: DomainRequest) -> Result<Response, AdminError> {
+pub(crate) async fn execute(
+    store: &Store,
+    settings: &Settings,
+    request: DomainRequest,
+) -> Result<Response, AdminError> {
     match request {
         DomainRequest::Add { name, catch_all, postmaster, subaddress_separators, content } => {
             if name.as_literal().is_some() {
@@ -51,6 +57,10 @@ pub(crate) async fn execute(store: &Store, request: DomainRequest) -> Result<Res
             domain.enabled = enabled.unwrap_or(domain.enabled);
             apply(&mut domain, *content);
             put(store, domain, PutMode::Replace, Vec::new()).await
+        }
+        DomainRequest::Records { name } => {
+            let domain = find(&store.directory(), &name)?;
+            Ok(Response::Records(records(&settings.connection, &domain.name)))
         }
         DomainRequest::Dkim { name, request } => dkim::execute(store, name, request).await,
         DomainRequest::Pattern { name, request } => pattern::execute(store, &name, request).await,

@@ -209,7 +209,7 @@ impl<'a> Reach<'a> {
     fn domain_request(&self, request: &DomainRequest) -> Verdict {
         match request {
             DomainRequest::List => Ok(()),
-            DomainRequest::Show { name } => self.in_domain(name),
+            DomainRequest::Show { name } | DomainRequest::Records { name } => self.in_domain(name),
             // Where an address goes in fact may lead through others' domains: `relais explain` tells what may be seen.
             DomainRequest::Pattern { name, request } => {
                 only(!matches!(request, PatternRequest::Test { .. }), Denial::AdministratorsOnly)?;
@@ -257,7 +257,7 @@ impl<'a> Reach<'a> {
     fn shared(&self, request: &SharedRequest) -> Verdict {
         match request {
             SharedRequest::Add(new) => {
-                self.in_domain(new.address.domain())?;
+                self.at(&new.address)?;
                 new.members.iter().try_for_each(|member| self.at(&member.account))
             }
             SharedRequest::List { domain } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
@@ -338,7 +338,8 @@ impl<'a> Reach<'a> {
     fn alias(&self, request: &AliasRequest) -> Verdict {
         match request {
             AliasRequest::Remove { address, targets, .. } => {
-                self.at(address)?;
+                // As much power as to add one: what leads the mail elsewhere may be what somebody relies on.
+                self.edits(address)?;
                 // Fewer redirects take nothing away from those that lead there.
                 if !targets.is_empty() {
                     return Ok(());

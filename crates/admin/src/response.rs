@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use storage::contacts::Contact;
 use storage::trace::Trace;
 
+use crate::discovery::records::RecordsView;
 use crate::dkim::SigningKeyView;
 use crate::shared::{AclView, SharedView};
 
-pub use account::{AccountView, ImportReport, Leading, OffBoardingReport, OffBoardingView};
+pub use account::{AccountView, ImportReport, Leading, OffBoardingReport, OffBoardingView, Redirect};
 pub use alias::{AliasView, FirstUseView, PatternTest};
 pub use connection::{ConnectionView, Endpoint};
 pub use domain::DomainView;
@@ -111,6 +112,8 @@ pub enum Response {
     Traces(Vec<Trace>),
     /// The keys that sign a domain's mail.
     SigningKeys(Vec<SigningKeyView>),
+    /// Records by which mail programs find the server.
+    Records(RecordsView),
     /// What would happen to a message.
     Explanation(Box<Explanation>),
     /// Done; what was removed or changed, in words.

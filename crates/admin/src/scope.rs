@@ -42,6 +42,7 @@ pub(crate) fn scoped(directory: &Directory, actor: &Actor, response: Response) -
         Response::Externals(all) => all.retain(|view| address(&view.owner)),
         Response::Account(view) if account.role != Role::User => {
             view.leading.retain(|leading| domain(leading.address.domain()));
+            view.redirects.retain(|redirect| domain(redirect.address.domain()));
         }
         _ => {}
     }

@@ -8,6 +8,8 @@ use mail::Domain;
 use storage::Store;
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::response::Endpoint;
+
 /// What an administrator decides in the configuration, and what the server around lends.
 #[derive(Clone)]
 pub struct Settings {
@@ -70,6 +72,34 @@ pub struct ConnectionSettings {
     pub submission: Option<u16>,
     /// Where mail is read in a browser; empty: nowhere.
     pub webmail: String,
+    /// Where this server's web pages are reached from outside, without a final slash; empty: nowhere.
+    pub web: String,
+}
+
+impl ConnectionSettings {
+    /// For reading mail; TLS from the start comes first (RFC 8314 §3). What is not listened to is not told.
+    #[must_use]
+    pub fn incoming(&self) -> Vec<Endpoint> {
+        self.endpoints("imap", self.imaps, self.imap)
+    }
+
+    /// For sending mail, in the same order.
+    #[must_use]
+    pub fn outgoing(&self) -> Vec<Endpoint> {
+        self.endpoints("smtp", self.submissions, self.submission)
+    }
+
+    fn endpoints(&self, protocol: &str, implicit: Option<u16>, starttls: Option<u16>) -> Vec<Endpoint> {
+        let endpoint = |port: Option<u16>, tls: &str| {
+            port.map(|port| Endpoint {
+                protocol: protocol.to_owned(),
+                host: self.host.clone(),
+                port,
+                tls: tls.to_owned(),
+            })
+        };
+        [endpoint(implicit, "implicit"), endpoint(starttls, "starttls")].into_iter().flatten().collect()
+    }
 }
 
 /// See [`Settings::edits`].
@@ -118,6 +148,7 @@ impl Default for ConnectionSettings {
             submissions: Some(465),
             submission: Some(587),
             webmail: String::new(),
+            web: String::new(),
         }
     }
 }

@@ -3,11 +3,12 @@
 //! Two kinds of topic. **Durable** ones ([`Topic`]) are rows: written by the transaction that caused them, handed to
 //! their consumer at least once ([`consume`]), removed by the transaction that stores the consumer's effect, so that
 //! effects happen exactly once and survive restarts. **Live** ones ([`Bus::watch_mailbox`],
-//! [`Bus::watch_mailbox_list`]) carry no data: a slow reader merges notices and reads the store.
+//! [`Bus::watch_mailbox_list`], [`Bus::changes`]) carry no data: a slow reader merges notices and reads the store.
 //!
 //! The store rings the [`Bus`] after each commit. The disk is the truth and the ring only a doorbell: whoever
 //! subscribes first and reads then misses nothing.
 
+mod changes;
 mod consume;
 pub mod limits;
 mod live;
@@ -19,6 +20,7 @@ use dashmap::DashMap;
 use mail::{AccountId, MailboxId, ModSeq, Notice, Topic};
 use storage::Doorbell;
 
+pub use changes::{Changed, Changes};
 pub use consume::{Consumer, TakeError, consume};
 pub use live::{MailboxListWatch, MailboxWatch};
 pub use topic::TopicBell;
@@ -35,6 +37,7 @@ struct Inner {
     directory: topic::TopicState,
     mailboxes: DashMap<(AccountId, MailboxId), live::Weak<ModSeq>>,
     lists: DashMap<AccountId, live::Weak<()>>,
+    changes: changes::Gathered,
 }
 
 impl Bus {
@@ -74,6 +77,13 @@ impl Bus {
         MailboxListWatch::new(self.clone(), account)
     }
 
+    /// Gathers which mailboxes change, of all accounts, for one reader: a second call takes over from the first. Begin first,
+    /// then read.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes::new(self.clone())
+    }
+
     /// Mailboxes that somebody watches.
     #[must_use]
     pub fn watched_mailboxes(&self) -> usize {
@@ -95,6 +105,7 @@ impl Doorbell for Bus {
             match *notice {
                 Notice::Mailbox { account, mailbox, modseq } => {
                     live::ring(&self.0.mailboxes, &(account, mailbox), |latest| *latest = modseq.max(*latest));
+                    self.0.changes.note((account, mailbox));
                 }
                 Notice::MailboxList(account) => live::ring(&self.0.lists, &account, |()| ()),
                 Notice::Topic(topic) => self.state(topic).ring(),

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mail::{AccountId, Address, Domain, EnhancedCode, Flags, Keyword, Reply, SpecialUse, SystemFlags};
 use message::{parse_addresses, parse_message_ids, raw_fields};
 use routing::Directory;
-use routing::objects::{AccountKind, AccountObject, SeenState};
+use routing::objects::{AccountKind, AccountObject, QuotaLimits, SeenState};
 use storage::{StorageError, Transaction};
 
 use crate::Prepared;
@@ -27,7 +27,7 @@ pub struct Filing {
 /// One of them, as the directory had it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Shared {
-    quota_octets: Option<u64>,
+    quota: QuotaLimits,
     seen: SeenState,
     keyword: Keyword,
 }
@@ -58,7 +58,7 @@ impl Filing {
             let Some(account) = shared_account(directory, &address) else { continue };
             let Some(shared) = account.shared.as_ref().filter(|shared| shared.file_sent) else { continue };
             let Some(keyword) = answered_by(person, account) else { continue };
-            let known = Shared { quota_octets: account.quota_octets, seen: shared.seen, keyword };
+            let known = Shared { quota: account.quota(), seen: shared.seen, keyword };
             filing.accounts.insert(account.id, known);
         }
         if !filing.accounts.is_empty() {
@@ -98,7 +98,7 @@ impl Filing {
                     // Read by who wrote it; new to the others.
                     tx.mark_seen(*account, sent, self.sender, &[(filed.uid, true)])?;
                 }
-                tx.require_quota(*account, shared.quota_octets)?;
+                tx.require_quota(*account, shared.quota)?;
             }
             tx.mark_answered(*account, &self.answers, &shared.keyword)?;
         }

@@ -1,6 +1,6 @@
 //! The event of [`mail::Topic::HeldMessage`]: a message is in the part of a list or of a moderated group.
 
-use mail::{AccountId, Address, BlobHash, MailboxId, ReversePath, Timestamp, Uid};
+use mail::{AccountId, Address, BlobHash, MailboxId, ReversePath, Timestamp, TraceId, Uid};
 use routing::objects::ListRole;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,9 @@ pub struct HeldMessage {
     pub account: Option<AccountId>,
     /// When it was accepted.
     pub received_at: Timestamp,
+    /// The trace to which the consumer adds what it decides.
+    #[serde(default)]
+    pub trace: Option<TraceId>,
 }
 
 impl HeldMessage {

@@ -115,6 +115,23 @@ impl Delivery {
     }
 }
 
+/// A message that goes nowhere by itself: whoever took it in deposits it.
+#[derive(Clone, Debug)]
+pub struct Alone {
+    /// Its content, staged.
+    pub blob: StagedBlob,
+    /// What clients ask for, encoded.
+    pub record: Bytes,
+    /// Its Message-ID, without brackets; for its trace.
+    pub message_id: Option<String>,
+}
+
+/// The Message-ID, without brackets.
+fn message_id(structure: &Structure) -> Option<String> {
+    let value = structure.facts.value(message::Field::MessageId)?;
+    message::parse_message_ids(value).into_iter().next()
+}
+
 impl Intake {
     /// Says who submits the message, logged in. To be said before its octets come: it is signed when it leaves.
     pub fn submitted_by(&mut self, account: AccountId) {
@@ -166,12 +183,13 @@ impl Intake {
     ///
     /// # Errors
     /// A message in a loop.
-    pub fn finish_alone(self) -> Result<(StagedBlob, Bytes), Refused> {
+    pub fn finish_alone(self) -> Result<Alone, Refused> {
         let structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
         }
-        Ok((self.writer.finish(), record_of(&structure).encode().into()))
+        let message_id = message_id(&structure);
+        Ok(Alone { blob: self.writer.finish(), record: record_of(&structure).encode().into(), message_id })
     }
 
     /// The end of the message: decides everything. Nothing is written before [`Prepared::apply`] is committed.
@@ -217,11 +235,10 @@ impl Intake {
             Some(hashed) => self.delivery.signature(&hashed, &envelope, now).await,
             None => String::new(),
         };
-        let message_id = structure.facts.value(message::Field::MessageId).map(message::parse_message_ids);
         let beginning = Beginning {
             id: self.delivery.new_trace(),
             source: self.source,
-            message_id: message_id.and_then(|ids| ids.into_iter().next()),
+            message_id: message_id(&structure),
             addresses: addresses_of(&self.delivery.store.directory(), &plan, self.account),
         };
         Ok(Prepared {

@@ -30,7 +30,7 @@ pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};
 pub use held::HeldMessage;
-pub use intake::{Intake, Refused, record_of};
+pub use intake::{Alone, Intake, Refused, record_of};
 pub use letter::{Letter, MailboxLetter};
 pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};

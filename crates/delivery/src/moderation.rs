@@ -6,6 +6,7 @@
 use mail::{AccountId, Timestamp, Topic, Uid};
 use routing::objects::ListRole;
 use storage::rows::ModerationDecision;
+use storage::trace::{Step, Taken};
 use storage::{StorageError, Transaction};
 
 use crate::HeldMessage;
@@ -39,6 +40,11 @@ pub fn decide_waiting(
     let Some(mailbox) = tx.mailbox_named(part, "INBOX")? else { return Ok(Outcome::Gone) };
     let Some(message) = tx.message_row(part, mailbox, uid)? else { return Ok(Outcome::Gone) };
     let now = decision.at;
+    if let Some(trace) = row.trace {
+        let what = if decision.approved { "let through" } else { "refused" };
+        let text = format!("{}: {what} by {}", row.address, decision.by);
+        tx.trace(trace, &[Taken { at: now, step: Step::Decided { text } }])?;
+    }
     row.decision = Some(decision);
     row.expires = Timestamp(now.plus(DECISION_KEEP).0);
     tx.put_waiting(part, uid, &row)?;
@@ -55,6 +61,7 @@ pub fn decide_waiting(
         reverse_path: row.reverse_path,
         account: row.account,
         received_at: row.received_at,
+        trace: row.trace,
     };
     tx.emit(Topic::HeldMessage, now, event.encode())?;
     Ok(Outcome::Decided)

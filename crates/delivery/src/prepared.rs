@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use mail::{
     AccountId, BodyType, Domain, Envelope, EnvelopeRecipient, Flags, ForwardPath, InternalDate, MailboxId, QueueId,
-    Timestamp, Topic,
+    Timestamp, Topic, TraceId,
 };
 use routing::Held;
 use storage::blobs::StagedBlob;
@@ -62,6 +62,12 @@ impl Prepared {
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The trace of the message; `None` when none is kept.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceId> {
+        self.beginning.id
     }
 
     /// Octets of the message as stored.
@@ -217,6 +223,7 @@ impl Prepared {
             reverse_path: self.envelope.reverse_path.clone(),
             account: self.account,
             received_at: self.now,
+            trace: self.beginning.id,
         };
         tx.emit(Topic::HeldMessage, self.now, event.encode())?;
         Ok((held.part, mailbox, deposited))

@@ -31,8 +31,9 @@ pub(crate) struct Beginning {
 }
 
 impl Delivery {
-    /// A new trace; `None` when none are kept.
-    pub(crate) fn new_trace(&self) -> Option<TraceId> {
+    /// A new trace, for who writes its steps in a transaction of their own; `None` when none are kept.
+    #[must_use]
+    pub fn new_trace(&self) -> Option<TraceId> {
         if !self.traces {
             return None;
         }

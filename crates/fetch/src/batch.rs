@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use mail::{AccountId, Flags, InternalDate, MailboxId, SystemFlags};
-use storage::blobs::StagedBlob;
+use delivery::{Alone, Delivery};
+use mail::{AccountId, Address, Flags, InternalDate, MailboxId, ReversePath, SystemFlags, Timestamp, TraceId, Uid};
 use storage::fetch::{FetchedFolder, Seen};
 use storage::messages::NewMessage;
+use storage::trace::{Step, Taken, Term};
 use storage::{StorageError, Store, Transaction};
 
 use crate::error::FetchError;
@@ -21,6 +21,10 @@ pub(crate) struct Target {
     pub(crate) external: u64,
     pub(crate) account: AccountId,
     pub(crate) mailbox: MailboxId,
+    /// The mailbox's name, for traces.
+    pub(crate) name: String,
+    /// Where messages come from, for traces.
+    pub(crate) from: String,
 }
 
 /// One message, dealt with.
@@ -39,17 +43,19 @@ pub(crate) struct Dealt {
 /// A message in the store that no row names yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Staged {
-    pub(crate) blob: StagedBlob,
-    pub(crate) record: Bytes,
+    pub(crate) alone: Alone,
     pub(crate) flags: SystemFlags,
     pub(crate) date: Option<InternalDate>,
-    /// Remembered when it is deposited: that it is to be deleted there.
+    /// Remembered when it is deposited: that it is to be deleted there, or when it was fetched.
     pub(crate) deposited: Option<Seen>,
+    /// Remembered when it is not, as its content is known.
+    pub(crate) known: Option<Seen>,
 }
 
 /// What waits for its transaction.
 pub(crate) struct Batch {
     store: Store,
+    delivery: Delivery,
     target: Target,
     /// The folder there, and how far it is fetched; for IMAP.
     folder: Option<(String, FetchedFolder)>,
@@ -61,17 +67,25 @@ pub(crate) struct Batch {
 
 impl Batch {
     pub(crate) fn new(
-        store: Store,
+        delivery: &Delivery,
         target: Target,
         folder: Option<(String, FetchedFolder)>,
         progress: (u64, u64),
     ) -> Self {
-        Self { store, target, folder, waiting: Vec::new(), octets: 0, progress }
+        Self {
+            store: delivery.store().clone(),
+            delivery: delivery.clone(),
+            target,
+            folder,
+            waiting: Vec::new(),
+            octets: 0,
+            progress,
+        }
     }
 
     /// Takes one more, and writes when it is enough.
     pub(crate) async fn push(&mut self, dealt: Dealt) -> Result<(), FetchError> {
-        self.octets = self.octets.saturating_add(dealt.message.as_ref().map_or(0, |message| message.blob.octets));
+        self.octets = self.octets.saturating_add(dealt.message.as_ref().map_or(0, |message| message.alone.blob.octets));
         self.waiting.push(dealt);
         if self.waiting.len() >= BATCH_MESSAGES_MAX || self.octets >= BATCH_OCTETS_MAX {
             self.flush().await?;
@@ -104,11 +118,15 @@ impl Batch {
             state.last_uid = state.last_uid.max(last);
         }
         let progress = (self.progress.0.saturating_add(dealt.len() as u64), self.progress.1);
-        let quota = {
+        let (quota, owner) = {
             let directory = self.store.directory();
             let owner = directory.account_by_id(self.target.account).ok_or(FetchError::Gone)?;
-            owner.quota_octets
+            (owner.quota(), owner.address.clone())
         };
+        // What neither comes nor is told about has no trace.
+        let traced = |one: &Dealt| one.message.is_some() || one.skipped.is_some();
+        let traces: Vec<Option<TraceId>> =
+            dealt.iter().map(|one| traced(one).then(|| self.delivery.new_trace()).flatten()).collect();
         let (target, now, told) = (self.target.clone(), self.store.now(), folder.clone());
         let dealt = Arc::new(dealt);
         let body = move |tx: &mut Transaction<'_>| {
@@ -117,20 +135,25 @@ impl Batch {
                 return Ok(false);
             }
             let mut status = tx.fetch_status(id)?;
-            for one in dealt.iter() {
+            for (one, trace) in dealt.iter().zip(&traces) {
                 if let Some(message) = &one.message {
-                    let content = Seen::Content(target.mailbox, message.blob.hash);
+                    let content = Seen::Content(target.mailbox, message.alone.blob.hash);
                     // Known already, under another number there: a renumbered folder, or this very mailbox looked at from
                     // outside. It stays there, whatever is to be deleted: it may be the only one.
-                    if !tx.is_fetch_seen(id, &content)? {
-                        tx.store_blob(&message.blob)?;
-                        tx.deposit(target.account, target.mailbox, &message.to_store(now))?;
+                    if tx.is_fetch_seen(id, &content)? {
+                        if let Some(seen) = &message.known {
+                            tx.put_fetch_seen(id, seen, now)?;
+                        }
+                    } else {
+                        tx.store_blob(&message.alone.blob)?;
+                        let uid = tx.deposit(target.account, target.mailbox, &message.to_store(now))?.uid;
+                        trace_fetched(tx, *trace, &target, &owner, &message.alone, uid, now)?;
                         tx.put_fetch_seen(id, &content, now)?;
                         if let Some(seen) = &message.deposited {
                             tx.put_fetch_seen(id, seen, now)?;
                         }
                         status.fetched = status.fetched.saturating_add(1);
-                        status.octets = status.octets.saturating_add(message.blob.octets);
+                        status.octets = status.octets.saturating_add(message.alone.blob.octets);
                     }
                 }
                 if let Some(seen) = &one.seen {
@@ -138,6 +161,7 @@ impl Batch {
                 }
                 if let Some(why) = &one.skipped {
                     status.skipped = status.skipped.saturating_add(1);
+                    trace_skipped(tx, *trace, &target, &owner, why, now)?;
                     status.last_skipped = Some(why.clone());
                 }
             }
@@ -159,16 +183,62 @@ impl Batch {
 }
 
 impl Staged {
-    fn to_store(&self, now: mail::Timestamp) -> NewMessage {
+    fn to_store(&self, now: Timestamp) -> NewMessage {
         NewMessage {
-            blob: self.blob.hash,
-            octets: self.blob.octets,
+            blob: self.alone.blob.hash,
+            octets: self.alone.blob.octets,
             flags: Flags::system(self.flags),
             internal_date: self.date.unwrap_or_else(|| InternalDate::from(now)),
             saved_at: now,
-            record: Some(self.record.clone()),
+            record: Some(self.alone.record.clone()),
         }
     }
+}
+
+/// Begins the trace of a message that was fetched, in the transaction that deposits it.
+fn trace_fetched(
+    tx: &mut Transaction<'_>,
+    trace: Option<TraceId>,
+    target: &Target,
+    owner: &Address,
+    message: &Alone,
+    uid: Uid,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let Some(trace) = trace else { return Ok(()) };
+    let received = Step::Received {
+        by: "fetch".to_owned(),
+        client: Some(target.from.clone()),
+        login: None,
+        reverse_path: ReversePath::Null,
+        message_id: message.message_id.clone(),
+        octets: message.blob.octets,
+    };
+    let delivered = Step::Delivered {
+        account: target.account,
+        address: owner.clone(),
+        mailbox: target.mailbox,
+        name: target.name.clone(),
+        uid,
+    };
+    let id = message.message_id.clone().map(Term::MessageId);
+    tx.index_trace(trace, id.into_iter().chain([Term::Recipient(owner.clone())]));
+    tx.trace(trace, &[received, delivered].map(|step| Taken { at: now, step }))
+}
+
+/// The trace of a message that is passed over.
+fn trace_skipped(
+    tx: &mut Transaction<'_>,
+    trace: Option<TraceId>,
+    target: &Target,
+    owner: &Address,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let Some(trace) = trace else { return Ok(()) };
+    let step = Step::Dropped { reason: format!("not fetched for {owner} from {}: {why}", target.from) };
+    tx.index_trace(trace, [Term::Recipient(owner.clone())]);
+    tx.trace(trace, &[Taken { at: now, step }])
 }
 
 /// The mailbox of an account, made when it is not there.

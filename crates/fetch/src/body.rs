@@ -1,8 +1,6 @@
 //! Octets of a message on their way into the store: line ends made CRLF, dots unstuffed. Pure, and one message at a time.
 
-use bytes::Bytes;
-use delivery::{Delivery, Intake};
-use storage::blobs::StagedBlob;
+use delivery::{Alone, Delivery, Intake};
 
 use crate::error::FetchError;
 
@@ -91,7 +89,7 @@ pub(crate) struct Body {
 /// What came of a message.
 pub(crate) enum Came {
     /// It is staged.
-    Whole(StagedBlob, Bytes),
+    Whole(Alone),
     /// It is not taken, for this reason.
     Refused(&'static str),
 }
@@ -131,7 +129,7 @@ impl Body {
         self.push(&out).await?;
         let Some(intake) = self.intake.filter(|_| self.octets > 0) else { return Ok(Came::Refused("it is empty")) };
         match intake.finish_alone() {
-            Ok((blob, record)) => Ok(Came::Whole(blob, record)),
+            Ok(alone) => Ok(Came::Whole(alone)),
             Err(_) => Ok(Came::Refused("it has passed too many servers: a loop")),
         }
     }

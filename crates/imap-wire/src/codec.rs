@@ -14,8 +14,11 @@ use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
 use imap_codec::imap_types::command as codec;
 use imap_codec::imap_types::command::CommandBody as Body;
+use imap_codec::imap_types::core::NString8;
 use imap_codec::imap_types::datetime as codec_date;
 use imap_codec::imap_types::extensions::binary::LiteralOrLiteral8;
+use imap_codec::imap_types::extensions::compress::CompressionAlgorithm;
+use imap_codec::imap_types::extensions::metadata as codec_metadata;
 use imap_codec::imap_types::flag as codec_flag_types;
 use imap_codec::imap_types::mailbox::{ListMailbox, Mailbox};
 use imap_codec::imap_types::sequence as codec_sequence;
@@ -23,16 +26,20 @@ use imap_codec::imap_types::status::StatusDataItemName;
 use mail::InternalDate;
 
 use crate::checks;
-use crate::command::{Append, Command, CommandBody, Create, Select, StatusItem, Store, StoreAction, Ticket, Transfer};
+use crate::command::{
+    Append, AppendContent, AppendMessage, Command, CommandBody, Create, Depth, GetMetadata, Qresync, Select,
+    SetMetadata, SetQuota, Sort, StatusItem, Store, StoreAction, Thread, Ticket, Transfer,
+};
 use crate::date::{self, Date};
 use crate::flag::Flag;
 use crate::flaw::Flaw;
+use crate::grammar::MetadataOption;
 use crate::mailbox_name::{MailboxName, NameEncoding};
 use crate::secret::Secret;
 use crate::sequence::{SequenceBound, SequenceSet};
 use crate::tag::Tag;
 use fetch::fetch_items;
-use search::search_key;
+use search::{criteria, search_key, sort_criterion};
 
 /// What imap-codec makes of a whole command: `None` when it does not understand it.
 pub(crate) fn decode(text: &[u8], encoding: NameEncoding) -> Option<Result<Command, Flaw>> {
@@ -84,9 +91,11 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
         }
         Body::Append { mailbox, flags, date, message } => CommandBody::Append(Append {
             mailbox: name(&mailbox)?,
-            flags: our_flags(&flags)?,
-            date: date.as_ref().map(internal_date).transpose()?,
-            message: ticket(&message)?,
+            messages: vec![AppendMessage {
+                flags: our_flags(&flags)?,
+                date: date.as_ref().map(internal_date).transpose()?,
+                content: AppendContent::Message(ticket(&message)?),
+            }],
         }),
         Body::Check => CommandBody::Check,
         Body::Close => CommandBody::Close,
@@ -98,22 +107,15 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
             CommandBody::Search(checks::search(uid, charset, None, keys?)?)
         }
         Body::Fetch { sequence_set, macro_or_item_names, uid, modifiers } => {
-            let mut changed_since = None;
+            let mut given = checks::FetchModifiers::default();
             for modifier in modifiers {
                 match modifier {
-                    codec::FetchModifier::ChangedSince(value) if changed_since.is_none() => {
-                        changed_since = Some(checks::modseq(value.get())?);
-                    }
-                    codec::FetchModifier::ChangedSince(_) => return Err(twice("CHANGEDSINCE")),
-                    codec::FetchModifier::Vanished => return Err(unsupported("VANISHED")),
+                    codec::FetchModifier::ChangedSince(value) => given.changed_since(value.get())?,
+                    codec::FetchModifier::Vanished => given.vanished()?,
                 }
             }
-            CommandBody::Fetch(checks::fetch(
-                set(&sequence_set)?,
-                uid,
-                fetch_items(macro_or_item_names)?,
-                changed_since,
-            )?)
+            let items = fetch_items(macro_or_item_names)?;
+            CommandBody::Fetch(checks::fetch(set(&sequence_set)?, uid, items, given)?)
         }
         Body::Store { sequence_set, kind, response, flags, uid, modifiers } => {
             let mut unchanged_since = None;
@@ -153,11 +155,34 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
                 .collect(),
         ),
         Body::Namespace => CommandBody::Namespace,
-        Body::Sort { .. } => return Err(unsupported("SORT")),
-        Body::Thread { .. } => return Err(unsupported("THREAD")),
-        Body::Compress { .. } => return Err(unsupported("COMPRESS")),
-        Body::GetQuota { .. } | Body::GetQuotaRoot { .. } | Body::SetQuota { .. } => return Err(unsupported("QUOTA")),
-        Body::SetMetadata { .. } | Body::GetMetadata { .. } => return Err(unsupported("METADATA")),
+        Body::GetQuota { root } => CommandBody::GetQuota(checks::quota_root(root.as_ref())?),
+        Body::GetQuotaRoot { mailbox } => CommandBody::GetQuotaRoot(name(&mailbox)?),
+        Body::SetQuota { root, quotas } => {
+            let limits = quotas.iter().map(|quota| (quota.resource.to_string().into_bytes(), quota.limit)).collect();
+            let (root, limits) = (checks::quota_root(root.as_ref())?, checks::quota_limits(limits)?);
+            CommandBody::SetQuota(SetQuota { root, limits })
+        }
+        Body::GetMetadata { options, mailbox, entries } => {
+            let options = options.into_iter().map(metadata_option).collect();
+            let entries = entries.into_iter().map(|entry| entry.as_ref().to_vec()).collect();
+            let query = checks::metadata_query(entries, options)?;
+            CommandBody::GetMetadata(GetMetadata { mailbox: name(&mailbox)?, query })
+        }
+        Body::SetMetadata { mailbox, entry_values } => {
+            let pairs = entry_values.into_iter().map(|pair| (pair.entry.as_ref().to_vec(), metadata_value(pair.value)));
+            let entries = checks::metadata_entries(pairs.collect())?;
+            CommandBody::SetMetadata(SetMetadata { mailbox: name(&mailbox)?, entries })
+        }
+        Body::Sort { sort_criteria, charset, search_criteria, uid } => CommandBody::Sort(Sort {
+            criteria: checks::sort_criteria(sort_criteria.into_iter().map(sort_criterion).collect())?,
+            search: criteria(uid, charset.as_ref(), search_criteria)?,
+        }),
+        Body::Thread { algorithm, charset, search_criteria, uid } => CommandBody::Thread(Thread {
+            algorithm: checks::thread_algorithm(algorithm.to_string().as_bytes())?,
+            search: criteria(uid, charset.as_ref(), search_criteria)?,
+        }),
+        Body::Compress { algorithm: CompressionAlgorithm::Deflate } => CommandBody::Compress,
+        Body::Compress { .. } => return Err(unsupported("that algorithm")),
     })
 }
 
@@ -170,14 +195,45 @@ fn twice(what: &'static str) -> Flaw {
 }
 
 fn select(mailbox: MailboxName, read_only: bool, parameters: &[codec::SelectParameter]) -> Result<CommandBody, Flaw> {
-    let mut condstore = false;
+    let (mut condstore, mut qresync) = (false, None);
     for parameter in parameters {
         match parameter {
             codec::SelectParameter::CondStore => condstore = true,
-            codec::SelectParameter::QResync { .. } => return Err(unsupported("QRESYNC")),
+            codec::SelectParameter::QResync { uid_validity, mod_sequence_value, known_uids, seq_match_data } => {
+                let given = checks::qresync(Qresync {
+                    uid_validity: uid_validity.get(),
+                    modseq: mod_sequence_value.get(),
+                    known_uids: known_uids.as_ref().map(set).transpose()?,
+                    sequence_match: match seq_match_data {
+                        Some((numbers, uids)) => Some((set(numbers)?, set(uids)?)),
+                        None => None,
+                    },
+                })?;
+                if qresync.replace(Box::new(given)).is_some() {
+                    return Err(twice("QRESYNC"));
+                }
+            }
         }
     }
-    Ok(CommandBody::Select(Select { mailbox, read_only, condstore }))
+    Ok(CommandBody::Select(Select { mailbox, read_only, condstore, qresync }))
+}
+
+fn metadata_option(option: codec_metadata::GetMetadataOption) -> MetadataOption {
+    match option {
+        codec_metadata::GetMetadataOption::MaxSize(size) => MetadataOption::SizeMax(size.into()),
+        codec_metadata::GetMetadataOption::Depth(depth) => MetadataOption::Depth(match depth {
+            codec_metadata::Depth::Null => Depth::Entry,
+            codec_metadata::Depth::One => Depth::Children,
+            codec_metadata::Depth::Infinity => Depth::All,
+        }),
+    }
+}
+
+fn metadata_value(value: NString8<'_>) -> Option<Vec<u8>> {
+    match value {
+        NString8::NString(value) => value.into_option().map(Into::into),
+        NString8::Literal8(literal) => Some(literal.data.into_owned()),
+    }
 }
 
 fn mailbox_bytes<'a>(mailbox: &'a Mailbox<'_>) -> &'a [u8] {
@@ -204,7 +260,7 @@ fn status_item(item: &StatusDataItemName) -> Result<StatusItem, Flaw> {
         StatusDataItemName::Deleted => StatusItem::Deleted,
         StatusDataItemName::Size => StatusItem::Size,
         StatusDataItemName::HighestModSeq => StatusItem::HighestModSeq,
-        StatusDataItemName::DeletedStorage => return Err(unsupported("DELETED-STORAGE")),
+        StatusDataItemName::DeletedStorage => StatusItem::DeletedStorage,
     })
 }
 

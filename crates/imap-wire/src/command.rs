@@ -8,15 +8,23 @@ mod append;
 mod fetch;
 mod list;
 mod mailbox;
+mod metadata;
+mod multisearch;
+mod quota;
 mod search;
+mod sort;
 mod store;
 
 pub use acl::SetAcl;
-pub use append::{Append, Ticket};
+pub use append::{Append, AppendContent, AppendMessage, CatenatePart, Ticket};
 pub use fetch::{Fetch, FetchItem};
 pub use list::{List, ListReturn, ListSelection};
-pub use mailbox::{Create, Select, StatusItem};
-pub use search::{DateTest, EnvelopeField, Search, SearchKey, SearchReturn, SearchText};
+pub use mailbox::{Create, Qresync, Select, StatusItem};
+pub use metadata::{Depth, EntryFlaw, EntryName, GetMetadata, MetadataQuery, SetMetadata};
+pub use multisearch::{MailboxFilter, Multisearch};
+pub use quota::{QuotaResource, SetQuota};
+pub use search::{DateTest, EnvelopeField, PartialRange, Search, SearchKey, SearchReturn, SearchText};
+pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
 pub use store::{Store, StoreAction};
 
 use crate::mailbox_name::MailboxName;
@@ -62,6 +70,8 @@ pub enum CommandBody {
         password: Secret,
     },
 
+    /// RFC 4978: DEFLATE is the only algorithm.
+    Compress,
     /// RFC 5161: the capabilities in capitals.
     Enable(Vec<String>),
     /// SELECT and EXAMINE, RFC 3501 §6.3.1, §6.3.2.
@@ -123,6 +133,19 @@ pub enum CommandBody {
     },
     /// RFC 4314 §3.5
     MyRights(MailboxName),
+    /// RFC 9208 §4.1.1: the name of a quota root.
+    GetQuota(String),
+    /// RFC 9208 §4.1.2
+    GetQuotaRoot(MailboxName),
+    /// RFC 9208 §4.1.3
+    SetQuota(SetQuota),
+    /// RFC 5464 §4.2
+    GetMetadata(GetMetadata),
+    /// RFC 5464 §4.3
+    SetMetadata(SetMetadata),
+
+    /// RFC 8437 §3
+    Unauthenticate,
 
     /// RFC 3501 §6.4.1
     Check,
@@ -137,6 +160,16 @@ pub enum CommandBody {
     },
     /// RFC 3501 §6.4.4, RFC 4731.
     Search(Search),
+    /// RFC 5256, RFC 5267 §3.
+    Sort(Sort),
+    /// RFC 5256.
+    Thread(Thread),
+    /// RFC 7377
+    Esearch(Multisearch),
+    /// RFC 5267 §4.3.5: the tags of the commands that asked for UPDATE.
+    CancelUpdate(Vec<Vec<u8>>),
+    /// RFC 5255 §4.7: patterns of comparators, the preferred first; none asks which one is active.
+    Comparator(Vec<Vec<u8>>),
     /// RFC 3501 §6.4.5
     Fetch(Fetch),
     /// RFC 3501 §6.4.6
@@ -145,6 +178,13 @@ pub enum CommandBody {
     Copy(Transfer),
     /// RFC 6851
     Move(Transfer),
+    /// draft-ietf-mailmaint-imap-uidbatches: UIDs that part the mailbox into batches, the newest first.
+    UidBatches {
+        /// Messages of a batch; not 0.
+        size: u32,
+        /// Which batches, from 1; all when not given.
+        batches: Option<(u32, u32)>,
+    },
 }
 
 /// COPY and MOVE: messages and where they go.
@@ -169,6 +209,7 @@ impl CommandBody {
             Self::StartTls => "STARTTLS",
             Self::Authenticate { .. } => "AUTHENTICATE",
             Self::Login { .. } => "LOGIN",
+            Self::Compress => "COMPRESS",
             Self::Enable(_) => "ENABLE",
             Self::Select(Select { read_only: false, .. }) => "SELECT",
             Self::Select(_) => "EXAMINE",
@@ -188,6 +229,12 @@ impl CommandBody {
             Self::GetAcl(_) => "GETACL",
             Self::ListRights { .. } => "LISTRIGHTS",
             Self::MyRights(_) => "MYRIGHTS",
+            Self::Unauthenticate => "UNAUTHENTICATE",
+            Self::GetQuota(_) => "GETQUOTA",
+            Self::GetQuotaRoot(_) => "GETQUOTAROOT",
+            Self::SetQuota(_) => "SETQUOTA",
+            Self::GetMetadata(_) => "GETMETADATA",
+            Self::SetMetadata(_) => "SETMETADATA",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",
             Self::Unselect => "UNSELECT",
@@ -195,6 +242,13 @@ impl CommandBody {
             Self::Expunge { uids: Some(_) } => "UID EXPUNGE",
             Self::Search(Search { uid: false, .. }) => "SEARCH",
             Self::Search(_) => "UID SEARCH",
+            Self::Sort(Sort { search: Search { uid: false, .. }, .. }) => "SORT",
+            Self::Sort(_) => "UID SORT",
+            Self::Thread(Thread { search: Search { uid: false, .. }, .. }) => "THREAD",
+            Self::Thread(_) => "UID THREAD",
+            Self::Esearch(_) => "ESEARCH",
+            Self::CancelUpdate(_) => "CANCELUPDATE",
+            Self::Comparator(_) => "COMPARATOR",
             Self::Fetch(Fetch { uid: false, .. }) => "FETCH",
             Self::Fetch(_) => "UID FETCH",
             Self::Store(Store { uid: false, .. }) => "STORE",
@@ -203,6 +257,7 @@ impl CommandBody {
             Self::Copy(_) => "UID COPY",
             Self::Move(Transfer { uid: false, .. }) => "MOVE",
             Self::Move(_) => "UID MOVE",
+            Self::UidBatches { .. } => "UIDBATCHES",
         }
     }
 }

@@ -68,6 +68,12 @@ pub(crate) const KNOWN: &[&str] = &[
     "a SELECT x (CONDSTORE CONDSTORE)",
     "a SELECT x]y",
     "a SELECT x (QRESYNC (67890007 20050715194045000 41,43:211,214:541))",
+    "a SELECT x (QRESYNC (67890007 90060115194045000 1:29997 (5000,7500,9000,9990:9999 15000,22500,27000,29970)))",
+    "a EXAMINE x (condstore qresync (1 2 (1,2 3,4)))",
+    "a SELECT x (QRESYNC (1 2))",
+    "a SELECT x (QRESYNC (1 2 3:*))",
+    "a SELECT x (QRESYNC (1 18446744073709551615))",
+    "a SELECT x (QRESYNC (1 2) QRESYNC (1 2))",
     "a SELECT A&B",
     "a SELECT \"é\"",
     "a CREATE x/",
@@ -145,9 +151,14 @@ pub(crate) const KNOWN: &[&str] = &[
     "a FETCH 1 body.peek[header.fields (a)]",
     "a FETCH 1 (FLAGS) (CHANGEDSINCE 12345)",
     "a UID FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)",
+    "a UID FETCH 1 FLAGS (VANISHED CHANGEDSINCE 1)",
+    "a UID FETCH 1 FLAGS (VANISHED)",
+    "a FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)",
+    "a UID FETCH 1 FLAGS (VANISHED VANISHED CHANGEDSINCE 1)",
     "a FETCH 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 2)",
     "a FETCH 1 BINARY[1]",
     "a FETCH 1 BINARY.SIZE[1]",
+    "a FETCH 1 (BINARY.PEEK[1.2]<0.10> binary[] BINARY.SIZE[])",
     "a FETCH 1 FLAGS (CHANGEDSINCE 18446744073709551615)",
     "a FETCH 00001 FLAGS",
     "a STORE 1 FLAGS (\\Deleted)",
@@ -168,11 +179,26 @@ pub(crate) const KNOWN: &[&str] = &[
     "a GETQUOTA \"\"",
     "a GETQUOTAROOT INBOX",
     "a SETQUOTA \"\" (STORAGE 512)",
+    "a SETQUOTA x ()",
+    "a SETQUOTA x@y (storage 1 MESSAGE 2 Mailbox 3)",
+    "a SETQUOTA x (STORAGE 9223372036854775808)",
+    "a SETQUOTA x (ANNOTATION-STORAGE 1)",
+    "a GETQUOTA {3}\r\na b",
     "a COMPRESS DEFLATE",
     "a SORT (SUBJECT) UTF-8 ALL",
+    "a UID SORT (REVERSE DATE SUBJECT) US-ASCII SINCE 1-Feb-1994 NOT FROM \"x\"",
+    "a SORT (ARRIVAL CC FROM SIZE TO DISPLAYFROM REVERSE DISPLAYTO) \"utf-8\" 1:* UNSEEN",
     "a THREAD REFERENCES UTF-8 ALL",
+    "a UID THREAD orderedsubject UTF-8 SINCE 5-Mar-2000",
+    "a THREAD refs UTF-8 ALL",
+    "a THREAD X-OTHER UTF-8 ALL",
     "a GETMETADATA x /shared/comment",
     "a SETMETADATA x (/private/comment NIL)",
+    "a GETMETADATA \"\" (/shared/comment \"/private/comment\")",
+    "a GETMETADATA (MAXSIZE 1024 depth infinity) INBOX (/shared /private/vendor)",
+    "a GETMETADATA (DEPTH 1) INBOX /shared/a",
+    "a GETMETADATA (DEPTH 0) INBOX {5}\r\n/shar",
+    "a SETMETADATA INBOX (/Shared/comment \"x\" /private/vendor/a/b ~{2}\r\na\0 /shared/c {2}\r\nab)",
 ];
 
 #[test]
@@ -274,6 +300,17 @@ fn command() -> impl Strategy<Value = String> {
         (set(), item()).prop_map(|(s, item)| format!("UID FETCH {s} {item}")),
         (set(), select(vec!["FLAGS", "+flags", "-FLAGS.SILENT"]), prop::collection::vec(flag(), 0..3))
             .prop_map(|(s, kind, flags)| format!("STORE {s} {kind} ({})", flags.join(" "))),
+        (
+            prop::collection::vec(
+                select(vec!["DATE", "reverse SIZE", "REVERSE REVERSE TO", "SUBJECT", "COLOUR"]),
+                0..3
+            ),
+            select(vec!["UTF-8", "us-ascii", "\"x y\"", "NIL"]),
+            search_key(),
+        )
+            .prop_map(|(keys, charset, key)| format!("SORT ({}) {charset} {key}", keys.join(" "))),
+        (select(vec!["REFERENCES", "OrderedSubject", "REFS", "X"]), search_key())
+            .prop_map(|(algorithm, key)| format!("UID THREAD {algorithm} UTF-8 {key}")),
         (select(vec!["COPY", "MOVE", "UID COPY"]), set(), astring()).prop_map(|(v, s, a)| format!("{v} {s} {a}")),
         (
             astring(),

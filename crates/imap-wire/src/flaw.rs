@@ -20,6 +20,7 @@ pub(crate) struct Flaw {
 enum Answer {
     Bad,
     NoUseAttr,
+    NoCannot,
 }
 
 impl Flaw {
@@ -38,6 +39,11 @@ impl Flaw {
         Self { at: None, text: text.into(), answer: Answer::NoUseAttr }
     }
 
+    /// Understood, and nothing that this server can do.
+    pub(crate) fn cannot(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { at: None, text: text.into(), answer: Answer::NoCannot }
+    }
+
     /// The answer to the client.
     pub(crate) fn refusal(self, tag: Option<Tag>, verb: &str) -> Refusal {
         let mut text = String::new();
@@ -52,6 +58,7 @@ impl Flaw {
         }
         let (condition, code) = match self.answer {
             Answer::Bad => (Condition::Bad, None),
+            Answer::NoCannot => (Condition::No, Some(Code::Cannot)),
             Answer::NoUseAttr => (Condition::No, Some(Code::UseAttr)),
         };
         Refusal { tag, condition, code, text }

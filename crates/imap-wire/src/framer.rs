@@ -26,6 +26,7 @@ use crate::command::Ticket;
 use crate::decode::verb;
 use crate::flaw::{Refusal, printable};
 use crate::grammar;
+use crate::limits;
 use crate::mailbox_name::NameEncoding;
 use crate::response::{Code, Condition};
 use crate::secret::Secret;
@@ -242,7 +243,12 @@ impl Framer {
         let room = self.limits.command_max.saturating_sub(self.text.len());
         if literal.size > self.limits.inline_literal_max || literal.size > room as u64 {
             let text = format!("a literal of {} octets is too long here", literal.size);
-            let refusal = self.refusal(Some(Code::TooBig), text);
+            let mut refusal = self.refusal(Some(Code::TooBig), text);
+            if verb(self.text.as_bytes()).eq_ignore_ascii_case(b"SETMETADATA") {
+                // RFC 5464 §4.3: too large a value is a NO with its own code.
+                refusal.condition = Condition::No;
+                refusal.code = Some(Code::MetadataMaxSize(limits::ENTRY_VALUE_MAX));
+            }
             self.swallowed = 0;
             let close = !self.skip_refused(literal);
             return Step::Frame(Frame::Misbehaviour { refusal, close });
@@ -252,11 +258,14 @@ impl Framer {
         if literal.sync { Step::Frame(Frame::Continue) } else { Step::Again }
     }
 
-    /// Whether the literal that ends the current line is a message: in APPEND, everything after the mailbox's name.
+    /// Whether the literal that ends the current line is a message or a part of one: in APPEND, everything after the
+    /// mailbox's name but URLs.
     fn is_message(&self, literal: Literal) -> bool {
         let text = self.text.as_bytes();
         let before = text.get(..self.line_start.saturating_add(literal.line_prefix)).unwrap_or_default();
-        verb(before).eq_ignore_ascii_case(b"APPEND") && grammar::append_target(before).is_some()
+        verb(before).eq_ignore_ascii_case(b"APPEND")
+            && grammar::append_target(before).is_some()
+            && !grammar::is_url(before)
     }
 
     fn announcement(&self, literal: Literal) -> Announcement {

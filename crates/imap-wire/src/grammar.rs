@@ -11,8 +11,12 @@ mod cursor;
 mod fetch;
 mod list;
 mod mailbox;
-mod search;
+mod metadata;
+mod multisearch;
+mod quota;
+pub(crate) mod search;
 mod sequence;
+mod sort;
 mod store;
 
 use crate::command::{Command, CommandBody};
@@ -20,7 +24,9 @@ use crate::flaw::{Flaw, printable};
 use crate::mailbox_name::NameEncoding;
 use cursor::Cursor;
 
-pub(crate) use append::target as append_target;
+pub(crate) use append::{is_url, target as append_target};
+pub(crate) use fetch::whole_section;
+pub(crate) use metadata::MetadataOption;
 
 type Parser = fn(&mut Cursor<'_>) -> Result<CommandBody, Flaw>;
 
@@ -28,18 +34,25 @@ type Parser = fn(&mut Cursor<'_>) -> Result<CommandBody, Flaw>;
 const VERBS: &[(&str, Parser)] = &[
     ("APPEND", append::append),
     ("AUTHENTICATE", auth::authenticate),
+    ("CANCELUPDATE", sort::cancel_update),
     ("CAPABILITY", |_| Ok(CommandBody::Capability)),
     ("CHECK", |_| Ok(CommandBody::Check)),
     ("CLOSE", |_| Ok(CommandBody::Close)),
+    ("COMPARATOR", sort::comparator),
+    ("COMPRESS", auth::compress),
     ("COPY", |c| store::copy(c, false)),
     ("CREATE", mailbox::create),
     ("DELETE", mailbox::delete),
     ("DELETEACL", acl::delete),
     ("ENABLE", auth::enable),
+    ("ESEARCH", multisearch::esearch),
     ("EXAMINE", |c| mailbox::select(c, true)),
     ("EXPUNGE", |_| Ok(CommandBody::Expunge { uids: None })),
     ("FETCH", |c| fetch::fetch(c, false)),
     ("GETACL", acl::get),
+    ("GETMETADATA", metadata::get),
+    ("GETQUOTA", quota::get),
+    ("GETQUOTAROOT", quota::get_root),
     ("ID", auth::id),
     ("IDLE", |_| Ok(CommandBody::Idle)),
     ("LIST", list::list),
@@ -55,11 +68,17 @@ const VERBS: &[(&str, Parser)] = &[
     ("SEARCH", |c| search::search(c, false)),
     ("SELECT", |c| mailbox::select(c, false)),
     ("SETACL", acl::set),
+    ("SETMETADATA", metadata::set),
+    ("SETQUOTA", quota::set),
+    ("SORT", |c| sort::sort(c, false)),
     ("STARTTLS", |_| Ok(CommandBody::StartTls)),
     ("STATUS", mailbox::status),
     ("STORE", |c| store::store(c, false)),
     ("SUBSCRIBE", mailbox::subscribe),
+    ("THREAD", |c| sort::thread(c, false)),
     ("UID", uid),
+    ("UIDBATCHES", store::uid_batches),
+    ("UNAUTHENTICATE", |_| Ok(CommandBody::Unauthenticate)),
     ("UNSELECT", |_| Ok(CommandBody::Unselect)),
     ("UNSUBSCRIBE", mailbox::unsubscribe),
 ];
@@ -70,8 +89,11 @@ const UID_VERBS: &[(&str, Parser)] = &[
     ("EXPUNGE", store::uid_expunge),
     ("FETCH", |c| fetch::fetch(c, true)),
     ("MOVE", |c| store::move_(c, true)),
+    ("ESEARCH", multisearch::esearch),
     ("SEARCH", |c| search::search(c, true)),
+    ("SORT", |c| sort::sort(c, true)),
     ("STORE", |c| store::store(c, true)),
+    ("THREAD", |c| sort::thread(c, true)),
 ];
 
 /// Parses one whole command.

@@ -32,8 +32,23 @@ pub const SEARCH_DEPTH_MAX: usize = 32;
 /// How many keys one SEARCH may have in all.
 pub const SEARCH_KEYS_MAX: usize = 2_000;
 
+/// How many criteria one SORT may have. Each of the nine that there are makes sense once.
+pub const SORT_CRITERIA_MAX: usize = 20;
+
+/// How many mailboxes one source of ESEARCH may name.
+pub const MAILBOX_FILTERS_MAX: usize = 1_000;
+
 /// How many items one FETCH may have. A client that reads a message part by part asks for some dozens.
 pub const FETCH_ITEMS_MAX: usize = 500;
+
+/// The longest name of an annotation's entry.
+pub const ENTRY_NAME_MAX: usize = 256;
+
+/// How many entries one GETMETADATA or SETMETADATA may name.
+pub const ENTRIES_MAX: usize = 200;
+
+/// Octets of an annotation's value: RFC 5464 §4.1 asks for 1,024.
+pub const ENTRY_VALUE_MAX: u64 = 32 * 1024;
 
 /// How much of what a client sent is repeated in the text of an answer.
 pub const QUOTED_BACK_MAX: usize = 32;

@@ -1,9 +1,15 @@
-//! Names of mailboxes on the wire: modified UTF-7 (RFC 3501 §5.1.3), or UTF-8 once a client has enabled it (RFC 6855).
+//! Names of mailboxes on the wire: modified UTF-7 (RFC 3501 §5.1.3), or UTF-8 once a client has enabled it (RFC 6855, RFC 9051
+//! §5.1).
 //!
-//! Invariant: a [`MailboxName`] holds Unicode text without control characters, and INBOX, which has no case, as `INBOX`.
+//! Invariant: a [`MailboxName`] holds Unicode text in normalisation form C without control characters, and INBOX, which has no
+//! case, as `INBOX`.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::utf7;
 
@@ -13,13 +19,18 @@ pub enum NameEncoding {
     /// RFC 3501: printable ASCII, everything else in modified base64.
     #[default]
     ModifiedUtf7,
-    /// RFC 6855: `ENABLE UTF8=ACCEPT` was given.
+    /// RFC 6855, RFC 9051: `ENABLE UTF8=ACCEPT` or `ENABLE IMAP4rev2` was given.
     Utf8,
 }
 
-/// The name of a mailbox, decoded. It may be empty: that no such mailbox exists is the store's answer.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MailboxName(Box<str>);
+/// The name of a mailbox, decoded. It may be empty: that no such mailbox exists is the store's answer. Names are equal however
+/// they were spelt.
+#[derive(Debug, Clone)]
+pub struct MailboxName {
+    name: Box<str>,
+    /// As the client wrote it, where that is another spelling.
+    supplied: Option<Box<str>>,
+}
 
 impl MailboxName {
     /// The one name that has no case.
@@ -27,42 +38,85 @@ impl MailboxName {
 
     /// Decodes what a client sent.
     pub fn decode(wire: &[u8], encoding: NameEncoding) -> Result<Self, NameFlaw> {
-        decode_text(wire, encoding).map(|text| Self(text.into()))
+        Ok(Self::spelt(decode_raw(wire, encoding)?))
     }
 
     /// A name that is already Unicode, from the store for instance.
     pub fn new(text: &str) -> Result<Self, NameFlaw> {
         check(text.as_bytes())?;
-        Ok(Self(normalise(text.to_owned()).into()))
+        Ok(Self::spelt(text.to_owned()))
+    }
+
+    fn spelt(text: String) -> Self {
+        match normalise(&text) {
+            Cow::Owned(name) => Self { name: name.into(), supplied: Some(text.into()) },
+            Cow::Borrowed(_) => Self { name: text.into(), supplied: None },
+        }
+    }
+
+    /// What the client wrote, when that is not the name itself: in another normalisation form, or INBOX in other case (RFC 9051
+    /// §6.3.9.7).
+    pub fn supplied(&self) -> Option<&str> {
+        self.supplied.as_deref()
     }
 
     /// The name as Unicode text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 
     /// Whether it is INBOX.
     pub fn is_inbox(&self) -> bool {
-        &*self.0 == Self::INBOX
+        &*self.name == Self::INBOX
     }
 
     /// The name as it travels.
     pub fn encode(&self, encoding: NameEncoding) -> Cow<'_, str> {
         match encoding {
-            NameEncoding::ModifiedUtf7 => utf7::encode(&self.0),
-            NameEncoding::Utf8 => Cow::Borrowed(&self.0),
+            NameEncoding::ModifiedUtf7 => utf7::encode(&self.name),
+            NameEncoding::Utf8 => Cow::Borrowed(&self.name),
         }
+    }
+}
+
+impl PartialEq for MailboxName {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for MailboxName {}
+
+impl Hash for MailboxName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl PartialOrd for MailboxName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for MailboxName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name.cmp(&other.name)
     }
 }
 
 impl fmt::Display for MailboxName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 
 /// Decodes a name, a LIST reference or a LIST pattern (wildcards are printable ASCII and stay what they are).
 pub(crate) fn decode_text(wire: &[u8], encoding: NameEncoding) -> Result<String, NameFlaw> {
+    decode_raw(wire, encoding).map(|text| normalise(&text).into_owned())
+}
+
+fn decode_raw(wire: &[u8], encoding: NameEncoding) -> Result<String, NameFlaw> {
     check(wire)?;
     let text = match encoding {
         // RFC 6855 §3: UTF-8 names in place of modified UTF-7; a name in pure ASCII is itself, `&` included.
@@ -70,15 +124,19 @@ pub(crate) fn decode_text(wire: &[u8], encoding: NameEncoding) -> Result<String,
         NameEncoding::ModifiedUtf7 => utf7::decode(wire).ok_or(NameFlaw::NotUtf7)?,
     };
     check(text.as_bytes())?;
-    Ok(normalise(text))
+    Ok(text)
 }
 
 fn check(bytes: &[u8]) -> Result<(), NameFlaw> {
     if bytes.iter().any(|&b| b < 0x20 || b == 0x7f) { Err(NameFlaw::Control) } else { Ok(()) }
 }
 
-fn normalise(text: String) -> String {
-    if text.eq_ignore_ascii_case(MailboxName::INBOX) { MailboxName::INBOX.to_owned() } else { text }
+/// The one spelling of a name (RFC 9051 §5.1: NFC); borrowed when it is in it already.
+fn normalise(text: &str) -> Cow<'_, str> {
+    if text.eq_ignore_ascii_case(MailboxName::INBOX) && text != MailboxName::INBOX {
+        return Cow::Owned(MailboxName::INBOX.to_owned());
+    }
+    if text.is_ascii() || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
 /// Why bytes are not the name of a mailbox.
@@ -114,6 +172,18 @@ mod tests {
             assert!(MailboxName::new(wire).unwrap().is_inbox());
         }
         assert_eq!(MailboxName::decode(b"Sent", NameEncoding::ModifiedUtf7).unwrap().as_str(), "Sent");
+    }
+
+    #[test]
+    fn names_are_in_one_normalisation_form() {
+        // "Ca" + "fe" with a combining acute accent.
+        let name = MailboxName::decode("Cafe\u{301}".as_bytes(), NameEncoding::Utf8).unwrap();
+        assert_eq!((name.as_str(), name.supplied()), ("Caf\u{e9}", Some("Cafe\u{301}")));
+        assert_eq!(name, MailboxName::new("Caf\u{e9}").unwrap());
+        assert_eq!(MailboxName::new("Caf\u{e9}").unwrap().supplied(), None);
+        assert_eq!(MailboxName::decode(b"Cafe&AwE-", NameEncoding::ModifiedUtf7).unwrap(), name);
+        assert_eq!(decode_text("*e\u{301}%".as_bytes(), NameEncoding::Utf8).unwrap(), "*\u{e9}%");
+        assert_eq!(MailboxName::new("inbox").unwrap().supplied(), Some("inbox"));
     }
 
     #[test]

@@ -16,9 +16,12 @@ pub enum SequenceBound {
     Largest,
 }
 
-/// A sequence set as the client wrote it.
+/// A sequence set as the client wrote it: ranges, and perhaps `$`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SequenceSet(Vec<(SequenceBound, SequenceBound)>);
+pub struct SequenceSet {
+    ranges: Vec<(SequenceBound, SequenceBound)>,
+    saved: bool,
+}
 
 impl SequenceSet {
     /// A set of ranges, each `(from, to)` in any order; a single number is a range of one.
@@ -26,17 +29,45 @@ impl SequenceSet {
     pub fn new(ranges: Vec<(SequenceBound, SequenceBound)>) -> Option<Self> {
         let zero = SequenceBound::Number(0);
         let valid = !ranges.is_empty() && ranges.iter().all(|&(a, b)| a != zero && b != zero);
-        valid.then_some(Self(ranges))
+        valid.then_some(Self { ranges, saved: false })
+    }
+
+    /// `$`: what the last SEARCH saved (RFC 5182), with ranges beside it (RFC 9051 §9 allows `1:3,$`) or without.
+    /// `None` when a number is 0.
+    pub fn with_saved(ranges: Vec<(SequenceBound, SequenceBound)>) -> Option<Self> {
+        if ranges.is_empty() {
+            return Some(Self { ranges, saved: true });
+        }
+        Self::new(ranges).map(|set| Self { saved: true, ..set })
+    }
+
+    /// Whether `$` is in it: [`SequenceSet::resolve`] knows nothing of what is saved.
+    pub fn has_saved(&self) -> bool {
+        self.saved
     }
 
     /// The ranges as written.
     pub fn ranges(&self) -> &[(SequenceBound, SequenceBound)] {
-        &self.0
+        &self.ranges
     }
 
     /// Whether `*` occurs.
     pub fn has_largest(&self) -> bool {
-        self.0.iter().any(|&(a, b)| a == SequenceBound::Largest || b == SequenceBound::Largest)
+        self.ranges.iter().any(|&(a, b)| a == SequenceBound::Largest || b == SequenceBound::Largest)
+    }
+
+    /// Whether each number written is larger than the one before, and no `*` is there.
+    pub fn is_ascending(&self) -> bool {
+        let mut before = 0;
+        !self.saved
+            && self.ranges.iter().all(|range| match range {
+                (SequenceBound::Number(first), SequenceBound::Number(last)) => {
+                    let ascends = before < *first && first <= last;
+                    before = *last;
+                    ascends
+                }
+                _ => false,
+            })
     }
 
     /// The largest number written out, if any: a sequence number above EXISTS is the client's error.
@@ -45,7 +76,7 @@ impl SequenceSet {
             SequenceBound::Number(n) => Some(n),
             SequenceBound::Largest => None,
         };
-        self.0.iter().flat_map(|&(a, b)| [number(a), number(b)]).flatten().max()
+        self.ranges.iter().flat_map(|&(a, b)| [number(a), number(b)]).flatten().max()
     }
 
     /// The numbers meant when `largest` is the largest in use (0: none is, and then `*` means nothing).
@@ -55,7 +86,7 @@ impl SequenceSet {
             SequenceBound::Number(n) => n,
             SequenceBound::Largest => largest,
         };
-        let ranges = self.0.iter().filter_map(|&(a, b)| {
+        let ranges = self.ranges.iter().filter_map(|&(a, b)| {
             let starred = a == SequenceBound::Largest || b == SequenceBound::Largest;
             let (a, b) = (value(a), value(b));
             (!starred || largest > 0).then(|| a.min(b)..=a.max(b))
@@ -154,10 +185,50 @@ impl NumberSet {
         self.0.iter().cloned().flatten()
     }
 
+    /// What is in one of the two.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        if other.is_empty() {
+            return self.clone();
+        }
+        Self::from_ranges(self.0.iter().chain(&other.0).cloned())
+    }
+
     /// The part that lies within `bounds`.
     pub fn clip(&self, bounds: RangeInclusive<u32>) -> Self {
         let clipped = self.0.iter().map(|r| (*r.start()).max(*bounds.start())..=(*r.end()).min(*bounds.end()));
         Self(clipped.filter(|r| !r.is_empty()).collect())
+    }
+
+    /// The numbers that are not in `other`.
+    pub fn minus(&self, other: &Self) -> Self {
+        let mut left = Self::empty();
+        let mut holes = other.0.iter().peekable();
+        for range in &self.0 {
+            let mut from = Some(*range.start());
+            while let (Some(start), Some(hole)) = (from, holes.peek()) {
+                if *hole.end() < start {
+                    holes.next();
+                    continue;
+                }
+                if *hole.start() > *range.end() {
+                    break;
+                }
+                if *hole.start() > start {
+                    left.push_range(start..=*hole.start() - 1);
+                }
+                from = hole.end().checked_add(1).filter(|next| next <= range.end());
+            }
+            if let Some(start) = from {
+                left.push_range(start..=*range.end());
+            }
+        }
+        left
+    }
+
+    /// The numbers that are in both.
+    pub fn intersection(&self, other: &Self) -> Self {
+        self.minus(&self.minus(other))
     }
 
     /// The indexes of those elements of an ascending slice that are in the set, ascending;
@@ -225,6 +296,25 @@ mod tests {
     }
 
     #[test]
+    fn a_saved_result_stands_alone_or_beside_ranges() {
+        let alone = SequenceSet::with_saved(vec![]).unwrap();
+        assert!(alone.has_saved() && alone.resolve(9).is_empty() && alone.max_number().is_none());
+        let beside = SequenceSet::with_saved(vec![(Number(2), Largest)]).unwrap();
+        assert!(beside.has_saved() && beside.resolve(3).to_string() == "2:3");
+        assert_eq!(SequenceSet::with_saved(vec![(Number(0), Largest)]), None);
+    }
+
+    #[test]
+    fn ascending_is_as_written() {
+        let set = |ranges: &[(u32, u32)]| {
+            SequenceSet::new(ranges.iter().map(|(a, b)| (Number(*a), Number(*b))).collect()).unwrap()
+        };
+        assert!(set(&[(1, 1), (3, 7), (8, 8)]).is_ascending());
+        assert!(!set(&[(3, 1)]).is_ascending() && !set(&[(1, 3), (3, 4)]).is_ascending());
+        assert!(!SequenceSet::new(vec![(Number(1), Largest)]).unwrap().is_ascending());
+    }
+
+    #[test]
     fn rfc_example_of_overlapping_ranges() {
         // RFC 3501 §9: "3:5,4:4,2" style sets hold each number once.
         let set = SequenceSet::new(vec![(Number(5), Number(3)), (Number(4), Number(4)), (Number(2), Number(2))]);
@@ -244,6 +334,17 @@ mod tests {
             let evens: Vec<u32> = (0..80).step_by(2).collect();
             let found: Vec<u32> = set.positions_in(&evens, |&n| n).map(|i| evens[i]).collect();
             prop_assert_eq!(found, model.iter().copied().filter(|n| n % 2 == 0).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn differences_are_those_of_sets(
+            a in prop::collection::btree_set(1u32..60, 0..30),
+            b in prop::collection::btree_set(1u32..60, 0..30),
+        ) {
+            let (left, right) = (NumberSet::from_numbers(a.iter().copied()), NumberSet::from_numbers(b.iter().copied()));
+            prop_assert_eq!(left.minus(&right), NumberSet::from_numbers(a.difference(&b).copied()));
+            prop_assert_eq!(left.intersection(&right), NumberSet::from_numbers(a.intersection(&b).copied()));
+            prop_assert_eq!(left.union(&right), NumberSet::from_numbers(&a | &b));
         }
 
         #[test]

@@ -15,10 +15,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use world::{BoxFuture, Stream, World};
 
+use crate::engine::deflate::{Deflater, Inflater};
 use crate::fault::Lost;
 use crate::limits::{
-    BUSY_READ_OCTETS, COMMAND_PAUSE_MAX, HANDSHAKE_TIMEOUT, IDLE_READ_OCTETS, LOGIN_TIMEOUT, OUTPUT_OCTETS,
-    WRITE_TIMEOUT,
+    BUSY_READ_OCTETS, COMMAND_PAUSE_MAX, COMPRESSOR_KEEP, HANDSHAKE_TIMEOUT, IDLE_READ_OCTETS, LOGIN_TIMEOUT,
+    OUTPUT_OCTETS, WRITE_TIMEOUT,
 };
 
 /// A [`Frame`] that owns what it holds.
@@ -30,6 +31,16 @@ pub(crate) enum Event {
     Chunk(Bytes),
     MessageEnd { ticket: Ticket, nul: bool },
     Misbehaviour { refusal: Refusal, close: bool },
+}
+
+/// What stands between the octets of the stream and those of the protocol once COMPRESS was given.
+struct Compression {
+    inflater: Inflater,
+    /// Received and not yet inflated.
+    packed_input: Bytes,
+    deflater: Deflater,
+    /// Compressed and not yet sent.
+    packed_output: Vec<u8>,
 }
 
 /// One client's connection.
@@ -45,8 +56,10 @@ pub(crate) struct Connection {
     busy: bool,
     /// Said and not yet sent.
     output: Vec<u8>,
-    /// How much of `output` has been sent.
+    /// How much of what is being sent has been sent.
     sent: usize,
+    /// Since COMPRESS (RFC 4978).
+    compression: Option<Box<Compression>>,
     /// Runs out unless the client logs in before, whatever it says meanwhile.
     login_timer: Option<BoxFuture<'static, ()>>,
 }
@@ -65,12 +78,27 @@ impl Connection {
             busy: false,
             output: Vec::new(),
             sent: 0,
+            compression: None,
         }
     }
 
     /// The client has logged in: it may stay.
     pub(crate) fn logged_in(&mut self) {
         self.login_timer = None;
+    }
+
+    /// The client has logged out and may log in again. Compression ends: what the client has sent behind its command came without
+    /// it (RFC 8437 §4.1).
+    pub(crate) fn logged_out(&mut self) {
+        self.login_timer = Some(self.world.clock.sleep(LOGIN_TIMEOUT));
+        if let Some(compression) = self.compression.take() {
+            let mut rest = compression.packed_input;
+            // What ends the compressed octets (RFC 1951 §3.2.4: an empty block) may not have been looked at yet.
+            if let Some(at) = rest.windows(4).take(2).position(|four| four == [0, 0, 0xff, 0xff]) {
+                rest.advance(at.saturating_add(4));
+            }
+            self.pending = [std::mem::take(&mut self.pending), rest].concat().into();
+        }
     }
 
     /// Where responses are appended.
@@ -119,37 +147,85 @@ impl Connection {
         }
     }
 
-    /// Waits for octets.
+    /// Waits for octets that say something.
     async fn fill(&mut self, silence_max: Option<Duration>) -> Result<(), Lost> {
         let between = self.framer.is_idle();
-        let octets = if self.busy || !between { BUSY_READ_OCTETS } else { IDLE_READ_OCTETS };
         if between && self.output.capacity() > IDLE_READ_OCTETS {
             self.output = Vec::new();
         }
+        if let Some(compression) = self.compression.as_mut().filter(|_| between) {
+            compression.packed_output.shrink_to(IDLE_READ_OCTETS);
+        }
         let pause = if between { silence_max } else { Some(COMMAND_PAUSE_MAX) };
-        let mut buffer = BytesMut::with_capacity(octets);
-        let read = {
-            let world = &self.world;
-            let silence = async move {
-                match pause {
-                    Some(pause) => world.clock.sleep(pause).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
+        let clock = Arc::clone(&self.world.clock);
+        let mut silence = std::pin::pin!(async move {
+            match pause {
+                Some(pause) => clock.sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        });
+        // Compressed octets may say nothing yet; the pause is that between those that do.
+        while !self.inflate()? {
+            let octets = if self.busy || !between { BUSY_READ_OCTETS } else { IDLE_READ_OCTETS };
+            let mut buffer = BytesMut::with_capacity(octets);
+            let compressor = self.compression.as_ref().is_some_and(|compression| compression.deflater.remembers());
+            let tidy = between && compressor;
+            let kept = async { self.world.clock.sleep(COMPRESSOR_KEEP).await };
+            let read = tokio::select! {
                 biased;
                 read = self.stream.read_buf(&mut buffer) => read.map_err(|_| Lost::Closed)?,
                 () = self.shutdown.cancelled(), if between => return Err(Lost::Shutdown),
-                () = silence => return Err(Lost::TimedOut),
+                () = &mut silence => return Err(Lost::TimedOut),
                 () = run_out(&mut self.login_timer) => return Err(Lost::TimedOut),
+                () = kept, if tidy => {
+                    if let Some(compression) = &mut self.compression {
+                        compression.deflater.forget();
+                    }
+                    continue;
+                }
+            };
+            if read == 0 {
+                return Err(Lost::Closed);
             }
-        };
-        if read == 0 {
-            return Err(Lost::Closed);
+            self.busy = read == octets;
+            match &mut self.compression {
+                None => {
+                    self.pending = buffer.freeze();
+                    return Ok(());
+                }
+                Some(compression) => compression.packed_input = buffer.freeze(),
+            }
         }
-        self.busy = read == octets;
-        self.pending = buffer.freeze();
         Ok(())
+    }
+
+    /// Whether compressed octets that are here already say something, which is pending then.
+    fn inflate(&mut self) -> Result<bool, Lost> {
+        let Some(compression) = &mut self.compression else { return Ok(false) };
+        let mut rest: &[u8] = &compression.packed_input;
+        let piece = compression.inflater.next(&mut rest).map_err(|_| Lost::Garbled)?;
+        let left = rest.len();
+        compression.packed_input.advance(compression.packed_input.len().saturating_sub(left));
+        if compression.packed_input.is_empty() {
+            compression.packed_input = Bytes::new();
+        }
+        self.pending = Bytes::from(piece);
+        Ok(!self.pending.is_empty())
+    }
+
+    /// From now on everything is compressed, both ways (RFC 4978 §3). What the client has sent behind its command is too.
+    pub(crate) fn compress(&mut self) {
+        self.compression = Some(Box::new(Compression {
+            inflater: Inflater::new(),
+            packed_input: std::mem::take(&mut self.pending),
+            deflater: Deflater::default(),
+            packed_output: Vec::new(),
+        }));
+    }
+
+    /// Whether COMPRESS was given.
+    pub(crate) const fn is_compressed(&self) -> bool {
+        self.compression.is_some()
     }
 
     /// Sends what is collected when that is a good deal.
@@ -159,8 +235,13 @@ impl Connection {
 
     /// Sends everything that was said. A client that does not take it in time is given up.
     pub(crate) async fn flush(&mut self) -> Result<(), Lost> {
-        while self.sent < self.output.len() {
-            let rest = self.output.get(self.sent..).unwrap_or_default();
+        if let Some(compression) = &mut self.compression {
+            compression.deflater.flush(&self.output, &mut compression.packed_output);
+            self.output.clear();
+        }
+        let octets = self.compression.as_mut().map_or(&mut self.output, |compression| &mut compression.packed_output);
+        while self.sent < octets.len() {
+            let rest = octets.get(self.sent..).unwrap_or_default();
             let written = tokio::select! {
                 biased;
                 written = self.world.timeout(WRITE_TIMEOUT, self.stream.write(rest)) => written,
@@ -172,7 +253,7 @@ impl Connection {
                 Err(_) => return Err(Lost::TimedOut),
             }
         }
-        self.output.clear();
+        octets.clear();
         self.sent = 0;
         match self.world.timeout(WRITE_TIMEOUT, self.stream.flush()).await {
             Ok(Ok(())) => Ok(()),

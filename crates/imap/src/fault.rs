@@ -85,6 +85,8 @@ pub(crate) enum Lost {
     RightsWithdrawn,
     /// What let the person in does not any more.
     ShutOut,
+    /// What the client sends is not compressed as it said it would be (RFC 4978).
+    Garbled,
     /// A message could not be read to its end after its length had been announced.
     BrokenLiteral,
 }
@@ -98,6 +100,7 @@ impl Lost {
             Self::Shutdown => Some(("The server is shutting down", Some(Code::Unavailable))),
             Self::RightsWithdrawn => Some(("You may no longer read the selected mailbox", Some(Code::NoPerm))),
             Self::MailboxDeleted => Some(("The selected mailbox was deleted", None)),
+            Self::Garbled => Some(("What you send is not DEFLATE", None)),
             Self::ShutOut => Some(("Your access has changed: log in again", Some(Code::AuthenticationFailed))),
         }
     }
@@ -111,6 +114,7 @@ impl Lost {
             Self::MailboxDeleted => "mailbox-deleted",
             Self::RightsWithdrawn => "rights-withdrawn",
             Self::ShutOut => "shut-out",
+            Self::Garbled => "garbled",
             Self::BrokenLiteral => "broken-literal",
         }
     }

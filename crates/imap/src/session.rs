@@ -12,9 +12,13 @@ use storage::rows::MailboxRow;
 use storage::sharing::person_seen::PersonSeen;
 
 use crate::access::MailboxAccess;
-use crate::commands::append::Upload;
+use crate::annotations::AnnotationsTold;
+use crate::commands::update::Updated;
+use crate::commands::upload::Uploads;
 use crate::connection::{Connection, Event};
 use crate::engine::capability::{Safety, capabilities};
+use crate::engine::comparator::Comparator;
+use crate::engine::enabled::Enabled;
 use crate::engine::table::{self, StateKind};
 use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault, Lost};
@@ -22,9 +26,6 @@ use crate::limits::{BAD_COMMANDS_MAX, LOGIN_TIMEOUT};
 use crate::server::{Server, Slot};
 use crate::settings::{Security, Settings};
 use crate::views::Member;
-
-/// How names travel: no session has anything else enabled yet.
-pub(crate) const ENCODING: NameEncoding = NameEncoding::ModifiedUtf7;
 
 /// One client's session.
 pub(crate) struct Session {
@@ -36,10 +37,12 @@ pub(crate) struct Session {
     pub(crate) tls: bool,
     pub(crate) user: Option<User>,
     pub(crate) selected: Option<Box<Selected>>,
-    /// The client knows MODSEQs (RFC 7162 §3.1): FETCH responses carry them.
-    pub(crate) condstore: bool,
-    /// The message that is being received, or was for the command at hand.
-    pub(crate) upload: Option<Box<Upload>>,
+    /// What the client has switched on.
+    pub(crate) enabled: Enabled,
+    /// How texts are compared (RFC 5255 §4).
+    pub(crate) comparator: Comparator,
+    /// The messages that are being received, or were for the command at hand.
+    pub(crate) uploads: Option<Box<Uploads>>,
     pub(crate) login_failures: u32,
     /// Set when the connection shall be closed after the current response.
     pub(crate) ending: Option<&'static str>,
@@ -50,6 +53,8 @@ pub(crate) struct Session {
 pub(crate) struct User {
     pub(crate) account: Arc<AccountObject>,
     pub(crate) _slot: Slot<AccountId>,
+    /// Set by ENABLE METADATA: which changes of annotations the client has been told of.
+    pub(crate) annotations: Option<Box<AnnotationsTold>>,
 }
 
 /// The selected mailbox.
@@ -68,8 +73,14 @@ pub(crate) struct Selected {
     pub(crate) view: SessionView,
     /// UIDs that are `\Recent` in this session.
     pub(crate) recent: NumberSet,
+    /// The client keeps a smaller MODSEQ than it has seen, because expunges waited (RFC 7162 §3.2).
+    pub(crate) behind: bool,
     /// How many keywords the client has been told of.
     pub(crate) keywords_told: usize,
+    /// UIDs that the last SEARCH saved: `$` (RFC 5182).
+    pub(crate) saved: NumberSet,
+    /// Searches whose results are kept up to date (RFC 5267).
+    pub(crate) updates: Vec<Updated>,
     pub(crate) member: Member,
     pub(crate) watch: MailboxWatch,
 }
@@ -92,8 +103,9 @@ impl Session {
             tls: false,
             user: None,
             selected: None,
-            condstore: false,
-            upload: None,
+            enabled: Enabled::default(),
+            comparator: Comparator::default(),
+            uploads: None,
             login_failures: 0,
             ending: None,
             bad_commands: 0,
@@ -109,7 +121,8 @@ impl Session {
             }
         }
         self.selected = None;
-        self.upload = None;
+        self.uploads = None;
+        self.server.orders.age(self.server.store.now());
         self.connection.close().await;
     }
 
@@ -128,8 +141,9 @@ impl Session {
                 Event::Command(text) => self.command(text).await?,
                 Event::Announced(announcement) => Box::pin(self.announced(announcement)).await?,
                 Event::Chunk(chunk) => Box::pin(self.upload_chunk(&chunk)).await,
-                Event::MessageEnd { ticket, nul } => self.upload_end(ticket, nul),
+                Event::MessageEnd { ticket, nul } => Box::pin(self.upload_end(ticket, nul)).await,
                 Event::Misbehaviour { refusal, close } => {
+                    self.uploads = None;
                     refusal.write(self.connection.out());
                     self.count_bad();
                     if close {
@@ -150,12 +164,12 @@ impl Session {
 
     /// A whole command: parse, check, do, tell, answer.
     async fn command(&mut self, text: CommandText) -> Result<(), Lost> {
-        let decoded = imap_wire::decode(&text, ENCODING);
+        let decoded = imap_wire::decode(&text, self.encoding());
         drop(text);
         match decoded {
             Ok(Command { tag, body }) => self.perform(tag, body).await,
             Err(refusal) => {
-                self.upload = None;
+                self.uploads = None;
                 refusal.write(self.connection.out());
                 self.count_bad();
                 Ok(())
@@ -169,6 +183,9 @@ impl Session {
         let rule = table::rule(&body);
         let answer = match rule.allowed.check(self.state()) {
             Err(why) => Ok(Answer::bad(why)),
+            Ok(()) if self.enabled.uid_only && table::names_numbers(&body, rule) => {
+                Ok(Answer::bad("Sequence numbers are not in use").with(Code::UidRequired))
+            }
             Ok(()) if rule.allowed == table::Allowed::Selected && self.is_elsewhere() => {
                 Box::pin(self.execute_elsewhere(&tag, body)).await
             }
@@ -176,7 +193,7 @@ impl Session {
             Ok(()) if matches!(body, CommandBody::Idle) => self.idle().await,
             Ok(()) => Box::pin(self.execute(&tag, body)).await,
         };
-        self.upload = None;
+        self.uploads = None;
         let answer = match answer {
             Ok(answer) => answer,
             Err(Fault::Lost(lost)) => return Err(lost),
@@ -193,11 +210,28 @@ impl Session {
                 self.explain(name, &error);
             }
         }
+        match Box::pin(self.tell_annotations()).await {
+            Ok(()) => {}
+            Err(Fault::Lost(lost)) => return Err(lost),
+            // As above: the next command tells.
+            Err(Fault::Storage(error)) => {
+                self.explain(name, &error);
+            }
+        }
         self.count(name, answer.condition);
         response::tagged(self.connection.out(), &tag, answer.condition, answer.code.as_ref(), &answer.text);
         // STARTTLS: the answer goes out in clear, then the handshake begins.
         if name == "STARTTLS" && answer.condition == Condition::Ok {
             Box::pin(self.turn_on_tls()).await?;
+        }
+        // RFC 4978 §3: the answer still goes out as it is.
+        if name == "COMPRESS" && answer.condition == Condition::Ok {
+            self.connection.flush().await?;
+            self.connection.compress();
+        }
+        if name == "UNAUTHENTICATE" && answer.condition == Condition::Ok {
+            self.connection.flush().await?;
+            self.forget();
         }
         deleted.map_or(Ok(()), Err)
     }
@@ -205,13 +239,41 @@ impl Session {
     /// The client knows MODSEQs from now on. The first command that says so is told where the selected mailbox is (RFC 7162
     /// §3.1).
     pub(crate) fn know_modseqs(&mut self) {
-        if std::mem::replace(&mut self.condstore, true) {
+        if std::mem::replace(&mut self.enabled.condstore, true) {
             return;
         }
-        if let Some(modseq) = self.selected.as_deref().map(|selected| selected.view.modseq()) {
+        if let Some(modseq) = self.selected.as_deref().map(|selected| selected.view.told_modseq()) {
             let code = Code::HighestModSeq(modseq.0);
             response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Highest");
         }
+    }
+
+    /// After UNAUTHENTICATE: all is as at the start, but TLS stays (RFC 8437 §3).
+    fn forget(&mut self) {
+        // By name, so that what a session learns to keep has to be thought of here.
+        let Self {
+            server: _,
+            settings: _,
+            connection,
+            peer: _,
+            security: _,
+            tls: _,
+            user,
+            selected,
+            enabled,
+            comparator,
+            uploads,
+            login_failures: _,
+            ending: _,
+            bad_commands: _,
+        } = self;
+        *user = None;
+        *selected = None;
+        *enabled = Enabled::default();
+        *comparator = Comparator::default();
+        *uploads = None;
+        connection.logged_out();
+        connection.framer.set_limits(FrameLimits::BEFORE_LOGIN);
     }
 
     /// Ends the session when what let the person in does not any more: the password was changed, the account is gone, or
@@ -253,6 +315,7 @@ impl Session {
             CommandBody::Logout => Ok(self.logout()),
             CommandBody::Id(fields) => Ok(self.id(&fields)),
             CommandBody::StartTls => Ok(self.starttls()),
+            CommandBody::Compress => Ok(self.compress()),
             CommandBody::Authenticate { mechanism, initial_response } => {
                 Box::pin(self.authenticate(&mechanism, initial_response)).await
             }
@@ -274,16 +337,28 @@ impl Session {
             CommandBody::GetAcl(mailbox) => Box::pin(self.get_acl(&mailbox)).await,
             CommandBody::ListRights { mailbox, identifier } => Box::pin(self.list_rights(&mailbox, &identifier)).await,
             CommandBody::MyRights(mailbox) => Box::pin(self.my_rights(&mailbox)).await,
+            CommandBody::GetQuota(root) => Box::pin(self.get_quota(&root)).await,
+            CommandBody::GetQuotaRoot(mailbox) => Box::pin(self.get_quota_root(&mailbox)).await,
+            CommandBody::SetQuota(command) => Box::pin(self.set_quota(&command)).await,
+            CommandBody::GetMetadata(command) => Box::pin(self.get_metadata(&command)).await,
+            CommandBody::SetMetadata(command) => Box::pin(self.set_metadata(command)).await,
             // Handled before: see `perform`.
             CommandBody::Idle => Ok(Answer::bad("IDLE can't be nested")),
+            CommandBody::Unauthenticate => Ok(Answer::ok("Who are you?")),
             CommandBody::Close => Box::pin(self.close()).await,
             CommandBody::Unselect => Ok(self.unselect()),
             CommandBody::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
             CommandBody::Search(search) => Box::pin(self.search(tag, &search)).await,
+            CommandBody::Sort(sort) => Box::pin(self.sort(tag, &sort)).await,
+            CommandBody::Thread(thread) => Box::pin(self.thread(tag, &thread)).await,
+            CommandBody::Esearch(search) => Box::pin(self.esearch(tag, &search)).await,
+            CommandBody::CancelUpdate(tags) => self.cancel_update(&tags),
+            CommandBody::Comparator(patterns) => Ok(self.choose_comparator(&patterns)),
             CommandBody::Fetch(fetch) => Box::pin(self.fetch(fetch)).await,
             CommandBody::Store(store) => Box::pin(self.store(store)).await,
             CommandBody::Copy(transfer) => Box::pin(self.copy(&transfer)).await,
             CommandBody::Move(transfer) => Box::pin(self.move_messages(&transfer)).await,
+            CommandBody::UidBatches { size, batches } => self.uid_batches(tag, size, batches),
         }
     }
 
@@ -315,6 +390,11 @@ impl Session {
             (Some(_), None) => StateKind::Authenticated,
             (Some(_), Some(_)) => StateKind::Selected,
         }
+    }
+
+    /// How names of mailboxes travel here.
+    pub(crate) const fn encoding(&self) -> NameEncoding {
+        self.enabled.name_encoding()
     }
 
     /// The account that is logged in. The table lets no command that asks for it run without one.

@@ -1,13 +1,15 @@
 //! Telling a client what others changed (RFC 3501 §5.2, §7.3.1, §7.4.1). Costs what changed: one read when nothing did.
 
 use imap_wire::NumberSet;
-use imap_wire::response::{self, Condition, FetchResponse};
-use mail::{ModSeq, Uid};
+use imap_wire::response::{self, Code, Condition, FetchResponse};
+use mail::{ModSeq, SequenceNumber, Uid};
 use storage::messages::Change;
 use storage::rows::MessageRow;
 
 use crate::commands::select::{all_flags, permanent_flags};
+use crate::engine::enabled::Enabled;
 use crate::engine::table::Sync;
+use crate::engine::view::News;
 use crate::fault::{Fault, Lost};
 use crate::limits::ROWS_PER_PAGE;
 use crate::session::Session;
@@ -20,6 +22,7 @@ impl Session {
             return Ok(());
         }
         self.learn().await?;
+        self.tell_gone_from_results()?;
         let expunges = what == Sync::All;
         let selected = self.selected()?;
         let news = selected.view.tell(expunges);
@@ -27,10 +30,7 @@ impl Session {
         if !news.expunged.is_empty() || news.exists.is_some() {
             selected.member.share(&mut selected.view);
         }
-        for number in &news.expunged {
-            response::expunge(self.connection.out(), number.0);
-            self.connection.flush_some().await?;
-        }
+        self.tell_expunged(&news).await?;
         if news.exists.is_some() {
             response::exists(self.connection.out(), messages);
         }
@@ -40,7 +40,39 @@ impl Session {
         if !untold.is_empty() {
             self.selected()?.view.untold(untold);
         }
-        told
+        told?;
+        self.tell_modseq()
+    }
+
+    /// EXPUNGE for each, or VANISHED for all (RFC 7162 §3.2.10.2).
+    async fn tell_expunged(&mut self, news: &News) -> Result<(), Lost> {
+        if self.enabled.qresync || self.enabled.uid_only {
+            response::vanished(self.connection.out(), &news.vanished, false);
+            return Ok(());
+        }
+        for number in &news.expunged {
+            response::expunge(self.connection.out(), number.0);
+            self.connection.flush_some().await?;
+        }
+        Ok(())
+    }
+
+    /// RFC 7162 §3.2, §6: while expunges wait, a client that comes back with the MODSEQs that it has seen would never hear of
+    /// them. It is told the one to keep; and the highest, once nothing waits any more.
+    fn tell_modseq(&mut self) -> Result<(), Fault> {
+        if !self.enabled.qresync {
+            return Ok(());
+        }
+        let selected = self.selected()?;
+        let waits = selected.view.has_gone();
+        if !waits && !std::mem::replace(&mut selected.behind, waits) {
+            return Ok(());
+        }
+        selected.behind = waits;
+        let code = Code::HighestModSeq(selected.view.told_modseq().0);
+        let text = if waits { "Expunges wait" } else { "Highest" };
+        response::untagged(self.connection.out(), Condition::Ok, Some(&code), text);
+        Ok(())
     }
 
     /// What has to be read before it can be told; removes from `changed` what was told.
@@ -54,10 +86,13 @@ impl Session {
                 map.count_from(Uid(*range.start())).saturating_sub(beyond)
             });
             let recent = recent.fold(0u32, u32::saturating_add);
-            response::recent(self.connection.out(), recent);
+            if !self.enabled.rev2 {
+                response::recent(self.connection.out(), recent);
+            }
         }
         self.tell_keywords()?;
-        self.tell_flags(changed, uid).await
+        self.tell_flags(changed, uid).await?;
+        Box::pin(self.tell_changed_results()).await
     }
 
     /// Brings the view up to date without saying anything.
@@ -142,16 +177,24 @@ impl Session {
         Ok(())
     }
 
+    /// `* n FETCH (`, or `* uid UIDFETCH (` for who knows no sequence numbers (RFC 9586 §3.3).
+    pub(crate) fn begin_fetch(&mut self, number: SequenceNumber, uid: Uid) -> FetchResponse {
+        let uid_only = self.enabled.uid_only;
+        let out = self.connection.out();
+        if uid_only { FetchResponse::begin_uid(out, uid.0) } else { FetchResponse::begin(out, number.0) }
+    }
+
     /// `* n FETCH (FLAGS (…))`, with MODSEQ for clients that know it.
     pub(crate) fn tell_flags_of(&mut self, row: &MessageRow, uid: bool) -> Result<(), Fault> {
-        let condstore = self.condstore;
+        let Enabled { condstore, rev2, uid_only, .. } = self.enabled;
         let selected = self.selected()?;
         let Some(number) = selected.view.map().sequence_of(row.uid) else { return Ok(()) };
         let flags = selected.row.flags_of(row);
-        let recent = selected.recent.contains(row.uid.0);
+        let recent = !rev2 && selected.recent.contains(row.uid.0);
+        let mut fetch = self.begin_fetch(number, row.uid);
         let out = self.connection.out();
-        let mut fetch = FetchResponse::begin(out, number.0);
-        if uid {
+        // RFC 7162 §3.2.4: who knows MODSEQs is told both. RFC 9051 §7.5.2: what is told unasked carries UID.
+        if (uid || condstore || rev2) && !uid_only {
             fetch.uid(out, row.uid.0);
         }
         if condstore {

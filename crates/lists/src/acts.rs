@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use bus::TakeError;
 use delivery::{Letter, Prepared, Refused};
-use mail::{AccountId, Address, Timestamp};
+use mail::{AccountId, Address, Timestamp, TraceId};
+use storage::trace::{Step, Taken};
 use storage::{StorageError, Transaction};
 
 use crate::Lists;
 use crate::bounces::day;
+use crate::budget::Allowance;
 use crate::place::Place;
 use crate::text::{Language, Words, write};
 use crate::token::{Link, Purpose};
@@ -16,40 +18,30 @@ use crate::token::{Link, Purpose};
 /// A change of rows. `false`: what it rests on is gone, and nothing is done. Such guards come first.
 pub(crate) type Change = Arc<dyn Fn(&mut Transaction<'_>) -> Result<bool, StorageError> + Send + Sync>;
 
-/// Changes and letters that belong together.
+/// Changes and letters that belong together, and what the message's trace tells of them.
 #[derive(Clone, Default)]
 pub(crate) struct Acts {
+    needs: Vec<Allowance>,
     changes: Vec<Change>,
-    letters: Vec<(Option<Allowance>, Prepared)>,
+    letters: Vec<(Vec<Allowance>, Prepared)>,
+    steps: Vec<Step>,
 }
 
-/// Of how many letters to an address on a day this is one.
-#[derive(Clone, Debug)]
-pub(crate) struct Allowance {
-    pub kind: LetterKind,
-    pub to: String,
-    pub max: u32,
-}
-
-/// Letters that are counted.
-#[derive(Clone, Copy, Debug)]
-#[repr(u8)]
-pub(crate) enum LetterKind {
-    /// To confirm something.
-    Confirm = 1,
-    /// What answers an order that changes nothing.
-    Note = 2,
-    /// A refused message.
-    Refused = 3,
-    /// A message waits.
-    Waiting = 4,
-    /// All confirmations of a list.
-    AllConfirmations = 5,
-    /// A message waits for a moderator's decision.
-    Moderate = 6,
+/// What became of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Applied {
+    /// `false`: a guard said no or a need was not met, and no row was changed.
+    pub done: bool,
+    /// What there was no more of, so that something was not done or not sent.
+    pub spent: Vec<Allowance>,
 }
 
 impl Acts {
+    /// What has to be left of a day's letters for any of this; one of each is taken.
+    pub(crate) fn needs(&mut self, allowance: Allowance) {
+        self.needs.push(allowance);
+    }
+
     pub(crate) fn change(
         &mut self,
         change: impl Fn(&mut Transaction<'_>) -> Result<bool, StorageError> + Send + Sync + 'static,
@@ -66,37 +58,93 @@ impl Acts {
     }
 
     pub(crate) fn letter(&mut self, letter: Option<Prepared>) {
-        self.letters.extend(letter.map(|letter| (None, letter)));
+        self.letters.extend(letter.map(|letter| (Vec::new(), letter)));
     }
 
-    /// A letter that is only sent while its reader has not had too many.
-    pub(crate) fn counted(&mut self, allowance: Allowance, letter: Option<Prepared>) {
-        self.letters.extend(letter.map(|letter| (Some(allowance), letter)));
+    /// A letter that is only sent while there are letters left, by every count.
+    pub(crate) fn counted(&mut self, allowances: Vec<Allowance>, letter: Option<Prepared>) {
+        self.letters.extend(letter.map(|letter| (allowances, letter)));
     }
 
-    /// Writes everything. `false`: a guard said no, and nothing was written.
+    /// What the trace of the message tells, whatever comes of the rest.
+    pub(crate) fn step(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+
+    /// What the trace tells, in words.
+    pub(crate) fn tells(&mut self, text: String) {
+        self.step(Step::Decided { text });
+    }
+
+    /// Writes everything, and what it came to into the trace.
     pub(crate) fn apply(
         &self,
         tx: &mut Transaction<'_>,
         part: AccountId,
+        trace: Option<TraceId>,
         now: Timestamp,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<Applied, StorageError> {
+        let mut steps = self.steps.clone();
+        let applied = self.write(tx, part, day(now), &mut steps)?;
+        if let Some(trace) = trace {
+            let steps: Vec<Taken> = steps.into_iter().map(|step| Taken { at: now, step }).collect();
+            tx.trace(trace, &steps)?;
+        }
+        Ok(applied)
+    }
+
+    fn write(
+        &self,
+        tx: &mut Transaction<'_>,
+        part: AccountId,
+        today: u32,
+        steps: &mut Vec<Step>,
+    ) -> Result<Applied, StorageError> {
+        let mut applied = Applied::default();
+        if let Some(spent) = take_all(tx, part, today, &self.needs)? {
+            steps.push(spent.kept_back());
+            applied.spent.push(spent);
+            return Ok(applied);
+        }
         for change in &self.changes {
             if !change(tx)? {
-                return Ok(false);
+                return Ok(applied);
             }
         }
-        for (allowance, letter) in &self.letters {
-            let allowed = match allowance {
-                Some(Allowance { kind, to, max }) => tx.take_letter(part, day(now), *kind as u8, to, *max)?,
-                None => true,
-            };
-            if allowed {
-                letter.apply(tx)?;
+        applied.done = true;
+        for (allowances, letter) in &self.letters {
+            match take_all(tx, part, today, allowances)? {
+                Some(spent) => {
+                    steps.push(spent.kept_back());
+                    applied.spent.push(spent);
+                }
+                None => {
+                    letter.apply(tx)?;
+                    steps.extend(allowances.first().map(Allowance::sent));
+                }
             }
         }
-        Ok(true)
+        Ok(applied)
     }
+}
+
+/// Takes one letter of each count, or none when one of them has no more: that one.
+fn take_all(
+    tx: &mut Transaction<'_>,
+    part: AccountId,
+    today: u32,
+    allowances: &[Allowance],
+) -> Result<Option<Allowance>, StorageError> {
+    for allowance in allowances {
+        let Allowance { kind, to, max } = allowance;
+        if tx.letters_sent(part, today, *kind as u8, to)? >= *max {
+            return Ok(Some(allowance.clone()));
+        }
+    }
+    for Allowance { kind, to, max } in allowances {
+        tx.take_letter(part, today, *kind as u8, to, *max)?;
+    }
+    Ok(None)
 }
 
 /// A letter in the making.

@@ -4,25 +4,26 @@ use std::sync::Arc;
 
 use bus::{Consumer, TakeError};
 use delivery::{HeldMessage, StoredMessage};
-use mail::{Address, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath, Topic, Uid};
+use mail::{Address, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath, Topic};
 use routing::objects::{GroupObject, ListObject};
 use storage::messages::ExpungeScope;
 use storage::rows::{EventRow, MemberState, ModerationDecision, WaitReason, WaitingRow};
+use storage::trace::Step;
 use storage::{StorageError, Transaction};
 use world::BoxFuture;
 
 use crate::Lists;
-use crate::acts::{Acts, Allowance, Draft, LetterKind};
+use crate::acts::{Acts, Draft};
+use crate::answerable::unanswerable;
 use crate::bounces::{self, Report, day};
+use crate::budget::{Allowance, LetterKind};
 use crate::distribute::refused;
 use crate::function::{Function, Returned};
 use crate::incoming::Incoming;
-use crate::limits::{
-    EXCERPT_CHARS, LETTERS_PER_DAY, LINK_KEEP, MODERATOR_LETTERS_PER_DAY, READ_OCTETS_MAX, WAITING_MAX,
-};
+use crate::limits::{EXCERPT_CHARS, LINK_KEEP, READ_OCTETS_MAX};
 use crate::place::Place;
 use crate::post::{PostFacts, PostVerdict, judge};
-use crate::text::{Because, Shown, Words};
+use crate::text::{Because, Rest, Shown, Words};
 use crate::token::{Purpose, digest};
 
 /// One event with everything read.
@@ -54,7 +55,9 @@ impl Lists {
         let whole = start.len() as u64 == stored.octets();
         let Some(incoming) = Incoming::read(&start, whole) else {
             tracing::info!(list = %place.address(), uid = event.uid.0, "dropped: its header does not end");
-            return self.end(row.number, &event, Acts::default(), Keep::Nothing).await;
+            let mut acts = Acts::default();
+            acts.step(Step::Dropped { reason: format!("{}: its header does not end", event.address) });
+            return self.end(row.number, &event, acts, Keep::Nothing).await;
         };
         let case = Case { number: row.number, event, place, stored, incoming };
         if self.store.list_cursor(case.event.part, case.number).await?.is_some() {
@@ -97,7 +100,9 @@ impl Lists {
 
     pub(crate) async fn drop_case(&self, case: &Case, why: &str) -> Result<(), TakeError> {
         tracing::info!(list = %case.place.address(), sender = %case.event.reverse_path, why, "dropped");
-        self.end(case.number, &case.event, Acts::default(), Keep::Nothing).await
+        let mut acts = Acts::default();
+        acts.step(Step::Dropped { reason: format!("{}: {why}", case.event.address) });
+        self.end(case.number, &case.event, acts, Keep::Nothing).await
     }
 
     /// A post to a list that nobody has decided on yet.
@@ -106,11 +111,12 @@ impl Lists {
         let verdict = judge(list, facts);
         tracing::info!(list = %list.address, sender = %case.event.reverse_path, octets = facts.octets, %verdict, "post judged");
         match verdict {
-            PostVerdict::Drop(_) => self.end(case.number, &case.event, Acts::default(), Keep::Nothing).await,
-            PostVerdict::Refuse(because) => {
-                let words = Words::Refused { subject: &case.incoming.subject, because };
-                self.end_with_author_letter(case, words, LetterKind::Refused).await
+            PostVerdict::Drop(_) => {
+                let mut acts = Acts::default();
+                acts.tells(format!("{}: {verdict}", list.address));
+                self.end(case.number, &case.event, acts, Keep::Nothing).await
             }
+            PostVerdict::Refuse(because) => self.refuse(case, because).await,
             PostVerdict::Hold(reason) => self.hold(case, reason).await,
             PostVerdict::Send => self.pass(case).await,
         }
@@ -169,6 +175,7 @@ impl Lists {
                 let prepared = self.delivery.prepare_stored(&case.stored, envelope).map_err(refused)?;
                 let mut acts = Acts::default();
                 acts.letter(Some(prepared));
+                acts.tells(format!("{}: sent to the members", group.address));
                 self.end(case.number, &case.event, acts, Keep::Nothing).await
             }
         }
@@ -177,10 +184,10 @@ impl Lists {
     /// A moderator has to decide: the message stays, and each moderator gets a letter.
     async fn hold(&self, case: &Case, reason: WaitReason) -> Result<(), TakeError> {
         let (event, place, days) = (&case.event, &case.place, case.place.waiting_days());
-        if self.store.waiting_after(event.part, Uid(0), WAITING_MAX).await?.len() >= WAITING_MAX {
-            tracing::warn!(list = %place.address(), "too many messages wait for its moderators");
-            let words = Words::Refused { subject: &case.incoming.subject, because: Because::TooManyWait };
-            return self.end_with_author_letter(case, words, LetterKind::Refused).await;
+        let room = self.waiting_room(event.part).await?;
+        if let Some(full) = room.is_full_for(case.stored.octets(), self.waiting_octets_max) {
+            tracing::warn!(list = %place.address(), room.messages, room.octets, "too much waits for its moderators");
+            return self.refuse(case, full).await;
         }
         let now = self.store.now();
         let row = WaitingRow {
@@ -196,10 +203,23 @@ impl Lists {
             reason,
             expires: now.plus(std::time::Duration::from_secs(u64::from(days) * 86_400)),
             decision: None,
+            trace: event.trace,
+            automatic: case.incoming.automatic,
         };
         let excerpt: String = case.incoming.text.chars().take(EXCERPT_CHARS).collect();
         let mut acts = Acts::default();
+        let held = format!("{}, up to {days} days", PostVerdict::Hold(reason));
+        acts.step(Step::Held { address: event.address.clone(), reason: held });
         for decider in place.deciders() {
+            let allowance = Allowance::moderator(decider);
+            let sent = self.store.letters_sent(event.part, day(now), allowance.kind as u8, &allowance.to).await?;
+            let all = self.link(Purpose::Moderate, place, 0, decider, LINK_KEEP);
+            let rest = Rest {
+                // The first letter of a day tells of those that came without one.
+                others: if sent == 0 { room.messages } else { 0 },
+                last_today: sent.saturating_add(1) == allowance.max,
+                all: all.as_deref(),
+            };
             let link = self.link(Purpose::Moderate, place, event.uid.0, decider, LINK_KEEP);
             let shown = Shown {
                 author: author_line(case),
@@ -210,22 +230,20 @@ impl Lists {
             };
             let draft = Draft {
                 reply_to: self.confirm_address(Purpose::Moderate, place, event.uid.0),
-                ..Draft::new(decider, Words::Moderate { shown, link: link.as_deref(), days })
+                ..Draft::new(decider, Words::Moderate { shown, link: link.as_deref(), days, rest })
             };
-            let to = decider.canonical().to_string();
-            let allowance = Allowance { kind: LetterKind::Moderate, to, max: MODERATOR_LETTERS_PER_DAY };
-            acts.counted(allowance, self.draft(place, draft).await?);
+            acts.counted(vec![allowance], self.draft(place, draft).await?);
         }
         if let Place::List(list) = place
             && list.settings.waiting_notice
-            && let Some(author) = self.answerable(&event.reverse_path, event.account, case.incoming.author.as_ref())
+            && let Some(author) = Self::answerable(&event.reverse_path, event.account, case.incoming.author.as_ref())
             && !case.incoming.automatic
         {
             let words = Words::Waiting { subject: &case.incoming.subject };
             let letter =
                 self.draft(place, Draft { about: case.incoming.message_id.as_deref(), ..Draft::new(&author, words) });
-            let allowance = Allowance { kind: LetterKind::Waiting, to: author.canonical().to_string(), max: 1 };
-            acts.counted(allowance, letter.await?);
+            let allowances = Allowance::to_writer(LetterKind::Waiting, &author, event.account.is_some());
+            acts.counted(allowances, letter.await?);
         }
         let (part, uid) = (event.part, event.uid);
         acts.change(move |tx| tx.put_waiting(part, uid, &row).map(|()| true));
@@ -236,32 +254,32 @@ impl Lists {
     async fn rejected(&self, case: &Case, waiting: &WaitingRow) -> Result<(), TakeError> {
         let reason = waiting.decision.as_ref().map(|decision| decision.reason.clone()).unwrap_or_default();
         let words = Words::Rejected { subject: &waiting.subject, reason: &reason };
-        self.end_with_author_letter(case, words, LetterKind::Refused).await
+        self.end_with_author_letter(case, Acts::default(), words).await
     }
 
-    async fn end_with_author_letter(&self, case: &Case, words: Words<'_>, kind: LetterKind) -> Result<(), TakeError> {
+    /// A post goes to nobody, and its author hears of it.
+    async fn refuse(&self, case: &Case, because: Because) -> Result<(), TakeError> {
         let mut acts = Acts::default();
-        let event = &case.event;
-        let author = self.answerable(&event.reverse_path, event.account, case.incoming.author.as_ref());
-        if let Some(author) = author.filter(|_| !case.incoming.automatic) {
-            let draft = Draft { about: case.incoming.message_id.as_deref(), ..Draft::new(&author, words) };
-            let allowance = Allowance { kind, to: author.canonical().to_string(), max: LETTERS_PER_DAY };
-            acts.counted(allowance, self.draft(&case.place, draft).await?);
+        acts.tells(format!("{}: {}", case.event.address, PostVerdict::Refuse(because)));
+        let words = Words::Refused { subject: &case.incoming.subject, because };
+        self.end_with_author_letter(case, acts, words).await
+    }
+
+    async fn end_with_author_letter(&self, case: &Case, mut acts: Acts, words: Words<'_>) -> Result<(), TakeError> {
+        let (event, kind) = (&case.event, LetterKind::Refused);
+        let author = Self::answerable(&event.reverse_path, event.account, case.incoming.author.as_ref());
+        match author.filter(|_| !case.incoming.automatic) {
+            Some(author) => {
+                let draft = Draft { about: case.incoming.message_id.as_deref(), ..Draft::new(&author, words) };
+                let allowances = Allowance::to_writer(kind, &author, event.account.is_some());
+                acts.counted(allowances, self.draft(&case.place, draft).await?);
+            }
+            None => {
+                tracing::info!(list = %case.place.address(), sender = %event.reverse_path, "no letter about a refused message");
+                acts.step(unanswerable(kind));
+            }
         }
         self.end(case.number, event, acts, Keep::Nothing).await
-    }
-
-    /// Who may be written to about a message: its author, when they have logged in here, or when the envelope is of
-    /// the same domain. A spammer's invention is not.
-    pub(crate) fn answerable(
-        &self,
-        reverse_path: &ReversePath,
-        account: Option<mail::AccountId>,
-        author: Option<&Address>,
-    ) -> Option<Address> {
-        let path = reverse_path.address()?;
-        let author = author?;
-        (!is_machine(author) && (account.is_some() || author.domain() == path.domain())).then(|| author.clone())
     }
 
     /// Mail to `-owner` goes to the owners as it came, with the list's bounces address as its reverse-path, to which
@@ -283,6 +301,9 @@ impl Lists {
         let mut acts = Acts::default();
         if !envelope.recipients.is_empty() {
             acts.letter(Some(self.delivery.prepare_stored(&case.stored, envelope).map_err(refused)?));
+            acts.tells(format!("{}: sent on to the owners", list.address));
+        } else {
+            acts.step(Step::Dropped { reason: format!("{}: it has no owner to send it on to", list.address) });
         }
         self.end(case.number, &case.event, acts, Keep::Nothing).await
     }
@@ -329,6 +350,9 @@ impl Lists {
             };
             acts.letter(self.draft(&case.place, draft).await?);
         }
+        let what = if suspends { "; the member is suspended" } else { "" };
+        let words = if report == Report::Hard { "permanent" } else { "temporary" };
+        acts.tells(format!("{}: a {words} failure of {} is counted{what}", list.address, row.address));
         tracing::info!(list = %list.address, member = %row.address, ?report, tenths = after.tenths, suspends, "bounce counted");
         self.end(case.number, &case.event, acts, Keep::Nothing).await
     }
@@ -362,19 +386,23 @@ impl Lists {
 
     /// Ends an event with its effects.
     pub(crate) async fn end(&self, number: u64, event: &HeldMessage, acts: Acts, keep: Keep) -> Result<(), TakeError> {
-        let (event, now) = (event.clone(), self.store.now());
-        self.store
+        let (part, now) = (event.part, self.store.now());
+        let event = event.clone();
+        let done = self
+            .store
             .transact(move |tx| {
                 if !tx.finish_event(Topic::HeldMessage, number)? {
-                    return Ok(());
+                    return Ok(Vec::new());
                 }
-                acts.apply(tx, event.part, now)?;
+                let applied = acts.apply(tx, event.part, event.trace, now)?;
                 match keep {
-                    Keep::Message => Ok(()),
-                    Keep::Nothing => expunge(tx, &event, now),
+                    Keep::Message => {}
+                    Keep::Nothing => expunge(tx, &event, now)?,
                 }
+                Ok(applied.spent)
             })
             .await?;
+        self.tell_spent(part, &done.value).await;
         Ok(())
     }
 }
@@ -421,16 +449,4 @@ fn author_line(case: &Case) -> String {
         Some(author) => format!("{} <{author}>", case.incoming.author_name),
         None => case.event.reverse_path.to_string(),
     }
-}
-
-/// Addresses behind which no person reads (RFC 5230 §4.6 names the like).
-fn is_machine(address: &Address) -> bool {
-    let local = address.local().canonical();
-    let local = local.as_str();
-    ["mailer-daemon", "noreply", "no-reply", "donotreply", "bounces", "bounce"]
-        .iter()
-        .any(|name| local == *name || local.strip_prefix(name).is_some_and(|rest| rest.starts_with(['-', '+', '='])))
-        || ["-request", "-owner", "-bounces", "-confirm", "-noreply", "-no-reply"]
-            .iter()
-            .any(|end| local.ends_with(end))
 }

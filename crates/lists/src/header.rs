@@ -29,7 +29,8 @@ impl PostHeader<'_> {
     /// The new header with its blank line.
     pub(crate) fn build(&self) -> Vec<u8> {
         let subject = self.subject();
-        let changed = self.rewrite_from || subject.is_some();
+        let reply_to_odd = self.incoming.reply_to_odd;
+        let changed = self.rewrite_from || subject.is_some() || reply_to_odd;
         let replies_to_list = self.list.settings.reply_to == ReplyTo::List;
         let mut out = Vec::with_capacity(self.incoming.header.len().saturating_add(2048));
         for field in raw_fields(&self.incoming.header) {
@@ -38,7 +39,7 @@ impl PostHeader<'_> {
             let name = String::from_utf8_lossy(name).trim().to_ascii_lowercase();
             let new = match name.as_str() {
                 "from" if self.rewrite_from => continue,
-                "reply-to" if replies_to_list || self.rewrite_from => continue,
+                "reply-to" if replies_to_list || self.rewrite_from || reply_to_odd => continue,
                 "subject" => subject.as_deref(),
                 // A broken signature is worth as much as none, and some filters count it against the message.
                 "dkim-signature" | "domainkey-signature" if changed => continue,
@@ -73,16 +74,15 @@ impl PostHeader<'_> {
         }
         if replies_to_list {
             line("Reply-To", &format!("<{list}>"));
-        } else if self.rewrite_from {
-            match (&self.incoming.reply_to, &self.incoming.author) {
-                (Some(given), _) => line("Reply-To", &String::from_utf8_lossy(given)),
-                (None, Some(author)) if self.incoming.author_name.is_empty() => {
-                    line("Reply-To", &format!("<{author}>"))
-                }
-                (None, Some(author)) => {
-                    line("Reply-To", &format!("{} <{author}>", phrase(&self.incoming.author_name)));
-                }
-                (None, None) => {}
+        } else if self.rewrite_from || self.incoming.reply_to_odd {
+            // Written anew from what was read: of what came, nothing but addresses and names travels on.
+            let mut to: Vec<String> =
+                self.incoming.reply_to.iter().map(|(address, name)| mailbox(address, name)).collect();
+            if to.is_empty() && self.rewrite_from {
+                to.extend(self.incoming.author.iter().map(|author| mailbox(author, &self.incoming.author_name)));
+            }
+            if !to.is_empty() {
+                line("Reply-To", &to.join(",\r\n "));
             }
         }
     }
@@ -194,6 +194,11 @@ pub(crate) fn phrase(name: &str) -> String {
     out
 }
 
+/// A mailbox with its name, when it has one (RFC 5322 §3.4).
+fn mailbox(address: &Address, name: &str) -> String {
+    if name.is_empty() { format!("<{address}>") } else { format!("{} <{address}>", phrase(name)) }
+}
+
 /// RFC 2047 §2: words of at most 75 characters, none ending within a character, folded.
 fn encoded_words(text: &str) -> String {
     let mut words = Vec::new();
@@ -246,6 +251,26 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_to_that_cannot_travel_is_written_anew() {
+        let odd = MESSAGE.replace(
+            "To: garden@a.example\r\n",
+            "Reply-To: Bob\u{1b}\u{7} <bob@b.example>\r\nReply-To: eve@b.example\r\n",
+        );
+        let header = build(&list(), &odd, false, None);
+        assert!(header.contains("Reply-To: \"Bob\" <bob@b.example>\r\n"), "{header}");
+        assert_eq!((count(&header, "reply-to"), count(&header, "dkim-signature")), (1, 0));
+        assert!(!header.contains('\u{1b}'));
+        // What is as it should be stays to the octet, with the signature.
+        let plain =
+            MESSAGE.replace("To: garden@a.example\r\n", "Reply-To: =?utf-8?q?Ren=C3=A9?=\r\n <r@b.example>\r\n");
+        let header = build(&list(), &plain, false, None);
+        assert!(header.contains("Reply-To: =?utf-8?q?Ren=C3=A9?=\r\n <r@b.example>\r\n"), "{header}");
+        assert_eq!(count(&header, "dkim-signature"), 1);
+        let header = build(&list(), &plain, true, None);
+        assert!(header.contains("Reply-To: =?utf-8?B?UmVuw6k=?= <r@b.example>\r\n"), "{header}");
+    }
+
+    #[test]
     fn the_fields_of_the_rfcs_are_there_once_and_the_rest_is_as_it_came() {
         let header = build(&list(), MESSAGE, false, None);
         for line in [
@@ -291,7 +316,7 @@ mod tests {
         assert!(header.contains("Reply-To: \"Alice M\" <alice@far.example>\r\n"), "{header}");
         assert_eq!((count(&header, "From"), count(&header, "Sender"), count(&header, "DKIM-Signature")), (1, 0, 0));
         let own = MESSAGE.replace("To: garden", "Reply-To: Team <team@far.example>\r\nTo: garden");
-        assert!(build(&list(), &own, true, None).contains("Reply-To: Team <team@far.example>\r\n"));
+        assert!(build(&list(), &own, true, None).contains("Reply-To: \"Team\" <team@far.example>\r\n"));
         let nameless = MESSAGE.replace("\"Alice M\" ", "").replace("\"Alice M\"", "");
         let header = build(&list(), &nameless, true, None);
         assert!(header.contains("From: \"alice via Gardens of the town\" <Garden@a.example>\r\n"), "{header}");

@@ -7,7 +7,7 @@ use message::{
 };
 
 use crate::bounces::{Report, read_report};
-use crate::limits::{NAME_CHARS, SUBJECT_CHARS};
+use crate::limits::{NAME_CHARS, REPLY_TO_MAX, REPLY_TO_OCTETS_MAX, SUBJECT_CHARS};
 
 /// A message, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,8 +22,11 @@ pub(crate) struct Incoming {
     pub author: Option<Address>,
     /// The name there, decoded; may be empty.
     pub author_name: String,
-    /// Reply-To as it came, when it has an address.
-    pub reply_to: Option<Vec<u8>>,
+    /// The mailboxes of Reply-To, with their names, decoded; a few.
+    pub reply_to: Vec<(Address, String)>,
+    /// Reply-To can't travel on as it came: it is there twice, has control characters, or is very long.
+    pub reply_to_odd: bool,
+    reply_to_seen: bool,
     /// Decoded.
     pub subject: String,
     /// `fr` or `en`, when it says so (RFC 3282).
@@ -78,7 +81,7 @@ impl Incoming {
                     (self.author, self.author_name) = (Some(address), name);
                 }
             }
-            "reply-to" if first_mailbox(&value).is_some() => self.reply_to = Some(value.trim_ascii().to_vec()),
+            "reply-to" => self.reply_to(raw, &value),
             "subject" if self.subject.is_empty() => {
                 self.subject = one_line(&decode_header(&value)).chars().take(SUBJECT_CHARS).collect();
             }
@@ -106,6 +109,18 @@ impl Incoming {
         }
     }
 
+    fn reply_to(&mut self, raw: &[u8], value: &[u8]) {
+        // RFC 5322 §3.6: once at most. RFC 5322 §3.2.2: the only controls are those of folding, and the tab.
+        let again = self.reply_to_seen;
+        let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+        self.reply_to_odd |= again || value.iter().any(control) || raw.len() > REPLY_TO_OCTETS_MAX;
+        self.reply_to_seen = true;
+        if !again {
+            let plain: Vec<u8> = value.iter().map(|byte| if control(byte) { b' ' } else { *byte }).collect();
+            self.reply_to = mailboxes(&plain).take(REPLY_TO_MAX).collect();
+        }
+    }
+
     /// The words of the subject without `Re:` and its like, in lower case.
     pub(crate) fn plain_subject(&self) -> String {
         let BaseSubject { text, .. } = base_subject(&self.subject);
@@ -120,7 +135,15 @@ impl Incoming {
 
 /// The first mailbox of a list of addresses, and its name.
 fn first_mailbox(value: &[u8]) -> Option<(Address, String)> {
-    let found = parse_addresses(value).into_iter().find(message::Address::is_mailbox)?;
+    mailbox(&parse_addresses(value).into_iter().find(message::Address::is_mailbox)?)
+}
+
+/// The mailboxes of a list of addresses that can be written to, and their names.
+fn mailboxes(value: &[u8]) -> impl Iterator<Item = (Address, String)> {
+    parse_addresses(value).into_iter().filter(message::Address::is_mailbox).filter_map(|found| mailbox(&found))
+}
+
+fn mailbox(found: &message::Address) -> Option<(Address, String)> {
     let domain = Domain::parse(str::from_utf8(found.host.as_deref()?).ok()?).ok()?;
     let address = Address::new(str::from_utf8(found.mailbox.as_deref()?).ok()?, domain).ok()?;
     let name = found.name.as_deref().map(decode_header).unwrap_or_default();
@@ -198,6 +221,22 @@ mod tests {
     fn a_header_that_does_not_end_is_not_read() {
         assert_eq!(Incoming::read(b"From: a@a.example\r\nX: y", false), None);
         assert!(Incoming::read(b"From: a@a.example\r\n\r\n", true).is_some());
+    }
+
+    #[test]
+    fn a_reply_to_that_cannot_travel_is_known() {
+        let long = format!("\"{}\" <a@b.example>", "x".repeat(REPLY_TO_OCTETS_MAX));
+        for (fields, odd, found) in [
+            ("Reply-To: Bob <bob@b.example>,\r\n\tcarol@b.example\r\n", false, 2),
+            ("Reply-To: bob@b.example\r\nReply-To: eve@b.example\r\n", true, 1),
+            ("Reply-To: bob@b.example\u{0}\u{1b}\r\n", true, 1),
+            (&format!("Reply-To: {long}\r\n"), true, 1),
+            (&format!("Reply-To: {}\r\n", "bob@b.example, ".repeat(50)), false, REPLY_TO_MAX),
+            ("Reply-To: nobody\r\n", false, 0),
+        ] {
+            let read = read(&format!("From: a@a.example\r\n{fields}\r\nx\r\n"));
+            assert_eq!((read.reply_to_odd, read.reply_to.len()), (odd, found), "{fields:?}");
+        }
     }
 
     proptest! {

@@ -32,7 +32,9 @@
 //! the null reverse-path, or to an author whose address does not agree with the envelope.
 
 mod acts;
+mod answerable;
 mod bounces;
+mod budget;
 mod consumer;
 mod distribute;
 mod dmarc;
@@ -51,6 +53,9 @@ mod sweep;
 mod tests;
 mod text;
 pub mod token;
+mod waiting;
+
+pub use page::form;
 
 use std::sync::Arc;
 
@@ -71,18 +76,34 @@ pub struct Lists {
     tokens: Tokens,
     /// Where the pages are reached from outside, without a final slash.
     web: Option<Arc<str>>,
+    waiting_octets_max: u64,
+}
+
+/// What an administrator decides for all lists.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where [`links::router`] is reached from outside; empty: letters have no links.
+    pub web_url: String,
+    /// Octets of the messages of one list or group that wait for its moderators.
+    pub waiting_octets_max: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { web_url: String::new(), waiting_octets_max: limits::WAITING_OCTETS_MAX }
+    }
 }
 
 impl Lists {
-    /// Lists over a delivery; `web_url` is where [`links::router`] is reached from outside, when it is.
+    /// Lists over a delivery.
     ///
     /// # Errors
     /// When the store can't be read or written: the key of the tokens lives there.
-    pub async fn new(delivery: Delivery, web_url: Option<&str>) -> Result<Self, StorageError> {
+    pub async fn new(delivery: Delivery, settings: Settings) -> Result<Self, StorageError> {
         let store = delivery.store().clone();
         let tokens = Tokens::new(store.secret("lists").await?);
-        let web = web_url.map(|url| Arc::from(url.trim_end_matches('/'))).filter(|url: &Arc<str>| !url.is_empty());
-        Ok(Self { store, delivery, tokens, web })
+        let web = Some(settings.web_url.trim_end_matches('/')).filter(|url| !url.is_empty()).map(Arc::from);
+        Ok(Self { store, delivery, tokens, web, waiting_octets_max: settings.waiting_octets_max })
     }
 
     /// Takes events until told to stop, and sweeps now and then.

@@ -11,7 +11,15 @@ pub const READ_OCTETS_MAX: u64 = 256 * 1024;
 /// Letters of one kind that an address is sent in a day, asked for or not: nobody can use a list to fill a mailbox.
 pub const LETTERS_PER_DAY: u32 = 3;
 
-/// Confirmation letters of one list in a day, all addresses together.
+/// Letters of one list in a day to whoever wrote to it without having logged in: help, refusals and the like. Who forges
+/// senders can make it write no more than these.
+pub const LETTERS_TO_WRITERS_PER_DAY: u32 = 200;
+
+/// Letters in a day with which one member confirms that they leave. Each can be answered for [`REQUEST_KEEP`], and the
+/// signed links work besides, so that a member can leave however many orders others write in their name.
+pub const LEAVE_LETTERS_PER_DAY: u32 = 3;
+
+/// Confirmation letters of one list in a day, all addresses together; those of leaving are not among them.
 pub const CONFIRMATIONS_PER_DAY: u32 = 500;
 
 /// How long a confirmation is waited for.
@@ -56,5 +64,18 @@ pub const SUBJECT_CHARS: usize = 500;
 /// Messages of one list or group that wait for a moderator at a time.
 pub const WAITING_MAX: usize = 1_000;
 
-/// Letters about waiting messages that a moderator of a list gets in a day; the rest waits without a letter.
+/// Octets of the messages of one list or group that wait for a moderator, unless the configuration says otherwise.
+pub const WAITING_OCTETS_MAX: u64 = 256 * 1024 * 1024;
+
+/// Messages of the page that shows a moderator what waits.
+pub const WAITING_SHOWN: usize = 100;
+
+/// Addresses of an author's Reply-To that travel on.
+pub const REPLY_TO_MAX: usize = 10;
+
+/// Octets of a Reply-To that travels on as it came.
+pub const REPLY_TO_OCTETS_MAX: usize = 2_000;
+
+/// Letters about waiting messages that a moderator of a list gets in a day. The last one says so; the rest waits without a
+/// letter, and the first one of the next day says how many wait.
 pub const MODERATOR_LETTERS_PER_DAY: u32 = 100;

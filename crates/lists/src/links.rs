@@ -16,7 +16,7 @@ use routing::objects::Joining;
 use storage::rows::{MemberState, RequestKind};
 
 use crate::Lists;
-use crate::limits::{FORM_OCTETS_MAX, REASON_CHARS};
+use crate::limits::{FORM_OCTETS_MAX, REASON_CHARS, WAITING_SHOWN};
 use crate::members::{Asker, Confirmed, Order};
 use crate::moderate::{Decision, Moderated};
 use crate::page::{Field, Page, STYLE, form, preferred};
@@ -195,7 +195,8 @@ impl Lists {
 
     async fn ask_to_join(&self, place: &Place, who: &Address, language: Language) -> Result<(), TakeError> {
         let Place::List(list) = place else { return Ok(()) };
-        let asker = Asker { address: who, name: "", language: Some(language.name()), trusted: false };
+        // The page says the same whoever it is, so what there is to say is in a letter.
+        let asker = Asker { address: who, name: "", language: Some(language.name()), trusted: false, answerable: true };
         let acts = self.order(place, list, asker, Order::Join).await?;
         self.apply(list.id, acts).await?;
         Ok(())
@@ -232,6 +233,7 @@ impl Lists {
                 };
                 Some(Page::new(language, &title).text(&about).form(&[button("confirm", "Confirm", "Confirmer")]))
             }
+            Purpose::Moderate if link.number == 0 => Some(self.all_waiting(link, place, language).await?),
             Purpose::Moderate => {
                 let Some(row) = self.store.waiting(part, Uid(link.number)).await? else { return Ok(None) };
                 if let Some(made) = row.decision {
@@ -297,6 +299,7 @@ impl Lists {
                 }
                 Ok(Some(confirmed_page(language, place, &confirmed)))
             }
+            Purpose::Moderate if link.number == 0 => self.question(link, place, language).await,
             Purpose::Moderate => {
                 let Some(decided) = decision_in(fields) else { return self.question(link, place, language).await };
                 let by = link.address.to_string();
@@ -316,6 +319,30 @@ impl Lists {
                 Ok(Some(decided_page(language, place, &link.address.to_string(), decided.approved)))
             }
             Purpose::Manage => self.manage(link, place, language, fields).await,
+        }
+    }
+
+    /// Every message that waits, each with the link to decide on it.
+    async fn all_waiting(&self, link: &Link, place: &Place, language: Language) -> Result<Page, TakeError> {
+        let room = self.waiting_room(place.part()).await?;
+        let title = title(language, "Messages to % that wait", "Messages à % en attente", place);
+        let number =
+            say(language, "Messages that wait: %", "Messages en attente : %").replace('%', &room.messages.to_string());
+        let mut page = Page::new(language, &title).text(&number);
+        let (mut after, mut shown) = (Uid(0), 0_usize);
+        loop {
+            let rows = self.store.waiting_after(place.part(), after, WAITING_SHOWN).await?;
+            let Some((last, _)) = rows.last() else { return Ok(page) };
+            after = *last;
+            for (uid, row) in rows.into_iter().filter(|(_, row)| row.decision.is_none()) {
+                if shown >= WAITING_SHOWN {
+                    return Ok(page);
+                }
+                shown = shown.saturating_add(1);
+                let author = row.author.map_or_else(|| row.reverse_path.to_string(), |author| author.to_string());
+                let one = Link { number: uid.0, ..link.clone() };
+                page = page.entry(&self.tokens.in_link(&one), &row.subject, &author);
+            }
         }
     }
 
@@ -341,9 +368,15 @@ impl Lists {
                 let title = title(language, "Another address for %", "Une autre adresse pour %", place);
                 let Some(to) = address_in(fields) else { return Ok(Some(no_address(language, &title))) };
                 // The link came to the member's own address, so only the new one has to confirm.
-                let asker = Asker { address: who, name: "", language: None, trusted: true };
+                let asker = Asker { address: who, name: "", language: None, trusted: true, answerable: true };
                 let acts = self.order(place, list, asker, Order::Move(to.clone())).await?;
-                self.apply(part, acts).await?;
+                if !self.apply(part, acts).await? {
+                    return Ok(Some(Page::new(language, &title).text(say(
+                        language,
+                        "No more letters can be sent to this address today. Please try again tomorrow.",
+                        "Plus aucune lettre ne peut partir vers cette adresse aujourd'hui. Réessayez demain.",
+                    ))));
+                }
                 return Ok(Some(confirmed_page(language, place, &Confirmed::NewAddressAsked(to))));
             }
             Some("back") => self.apply(part, Self::come_back(part, who)).await?,

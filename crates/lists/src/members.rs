@@ -1,5 +1,6 @@
 //! Joining, leaving, moving to another address (R8): orders by mail, and what follows once they are confirmed.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bus::TakeError;
@@ -8,13 +9,15 @@ use mail::{AccountId, Address, Timestamp};
 use routing::objects::{Joining, ListObject};
 use storage::StorageError;
 use storage::rows::{BounceScore, ListRequest, MemberRow, MemberState, RequestKind};
+use storage::trace::Step;
 
 use crate::Lists;
-use crate::acts::{Acts, Allowance, Draft, LetterKind};
-use crate::bounces::day;
+use crate::acts::{Acts, Draft};
+use crate::answerable::{is_machine, unanswerable};
+use crate::budget::{Allowance, LetterKind};
 use crate::consumer::{Case, Keep};
 use crate::function::Function;
-use crate::limits::{APPROVAL_KEEP, CONFIRMATIONS_PER_DAY, LETTERS_PER_DAY, LINK_KEEP, REQUEST_KEEP};
+use crate::limits::{APPROVAL_KEEP, LINK_KEEP, REQUEST_KEEP};
 use crate::place::Place;
 use crate::text::Words;
 use crate::token::Purpose;
@@ -48,6 +51,17 @@ impl Order {
     }
 }
 
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Join => f.write_str("join"),
+            Self::Leave => f.write_str("leave"),
+            Self::Move(to) => write!(f, "move to {to}"),
+            Self::Help => f.write_str("send help"),
+        }
+    }
+}
+
 /// Who orders something.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asker<'a> {
@@ -58,6 +72,8 @@ pub(crate) struct Asker<'a> {
     pub language: Option<&'a str>,
     /// It is surely they: they have logged in, or hold a link that was sent to the address.
     pub trusted: bool,
+    /// They may be told what did not change anything: the envelope names them too, or they asked on a page.
+    pub answerable: bool,
 }
 
 /// What came of a confirmation, for a page.
@@ -73,6 +89,19 @@ pub(crate) enum Confirmed {
     Void,
 }
 
+impl fmt::Display for Confirmed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Joined => f.write_str("joined"),
+            Self::WaitsForModerator => f.write_str("waits for a moderator"),
+            Self::Left => f.write_str("left"),
+            Self::NewAddressAsked(to) => write!(f, "the new address {to} is asked"),
+            Self::Moved(to) => write!(f, "moved to {to}"),
+            Self::Void => f.write_str("nothing"),
+        }
+    }
+}
+
 impl Lists {
     /// An order by mail.
     pub(crate) async fn ordered(
@@ -84,6 +113,9 @@ impl Lists {
         let Some(author) = case.incoming.author.clone() else {
             return self.drop_case(case, "an order without a sender").await;
         };
+        if is_machine(&author) {
+            return self.drop_case(case, "an order from an address behind which nobody reads").await;
+        }
         let mut language = case.incoming.language;
         let order = match function {
             Function::Join => Order::Join,
@@ -103,8 +135,11 @@ impl Lists {
             let account = directory.account_at(&author);
             account.is_some_and(|account| Some(account.id) == case.event.account)
         };
-        let asker = Asker { address: &author, name: &case.incoming.author_name, language, trusted };
-        let acts = self.order(&case.place, list, asker, order).await?;
+        let answerable = Self::answerable(&case.event.reverse_path, case.event.account, Some(&author)).is_some();
+        let asker = Asker { address: &author, name: &case.incoming.author_name, language, trusted, answerable };
+        let told = format!("{}: an order to {order}{}", list.address, if trusted { ", logged in" } else { "" });
+        let mut acts = self.order(&case.place, list, asker, order).await?;
+        acts.tells(told);
         self.end(case.number, &case.event, acts, Keep::Nothing).await
     }
 
@@ -116,26 +151,25 @@ impl Lists {
         asker: Asker<'_>,
         order: Order,
     ) -> Result<Acts, TakeError> {
-        let Asker { address: who, name, language, trusted } = asker;
+        let Asker { address: who, name, language, trusted, .. } = asker;
         let member = self.store.member(list.id, who).await?;
         let known = member.as_ref().and_then(|member| member.language.clone());
         let language = known.as_deref().or(language);
+        let asker = Asker { language, ..asker };
         let active = member.as_ref().filter(|member| member.state == MemberState::Active);
         let manage = self.link(Purpose::Manage, place, 0, who, LINK_KEEP);
         let manage = manage.as_deref();
         match order {
-            Order::Join if active.is_some() => self.note(place, who, language, Words::AlreadyMember { manage }).await,
+            Order::Join if active.is_some() => self.note(place, asker, Words::AlreadyMember { manage }).await,
             // A suspended member comes back whatever the list says to strangers.
             Order::Join if member.is_none() && list.settings.joining == Joining::Closed => {
-                self.note(place, who, language, Words::Closed).await
+                self.note(place, asker, Words::Closed).await
             }
             Order::Join if trusted && list.settings.joining == Joining::Open => {
                 self.joined(place, list, who, name, language.map(str::to_owned)).await
             }
             Order::Join => self.ask(place, who, name, language, RequestKind::Join, who).await,
-            Order::Leave | Order::Move(_) if member.is_none() => {
-                self.note(place, who, language, Words::NotMember).await
-            }
+            Order::Leave | Order::Move(_) if member.is_none() => self.note(place, asker, Words::NotMember).await,
             Order::Leave if trusted => self.left(place, list.id, who).await,
             Order::Leave => self.ask(place, who, name, language, RequestKind::Leave, who).await,
             Order::Move(to) if trusted => {
@@ -143,7 +177,7 @@ impl Lists {
                 self.ask(place, who, name, language, kind, &to).await
             }
             Order::Move(to) => self.ask(place, who, name, language, RequestKind::MoveAsked { to }, who).await,
-            Order::Help => self.note(place, who, language, Words::Help { member: member.is_some(), manage }).await,
+            Order::Help => self.note(place, asker, Words::Help { member: member.is_some(), manage }).await,
         }
     }
 
@@ -212,33 +246,31 @@ impl Lists {
             language: language.map(str::to_owned),
             expires: now.plus(REQUEST_KEEP),
         };
-        let (today, to) = (day(now), reader.canonical().to_string());
         let mut acts = Acts::default();
-        acts.change(move |tx| {
-            // No letter, no request: both are bounded by the same counts.
-            let all = LetterKind::AllConfirmations as u8;
-            if !tx.take_letter(part, today, LetterKind::Confirm as u8, &to, LETTERS_PER_DAY)?
-                || !tx.take_letter(part, today, all, "", CONFIRMATIONS_PER_DAY)?
-            {
-                return Ok(false);
+        // No letter, no request: both are bounded by the same counts.
+        match &request.kind {
+            RequestKind::Leave => acts.needs(Allowance::leaving(reader)),
+            RequestKind::Join | RequestKind::Approval | RequestKind::MoveAsked { .. } | RequestKind::Move { .. } => {
+                Allowance::confirmation(reader).into_iter().for_each(|allowance| acts.needs(allowance));
             }
-            tx.put_list_request(part, number, &request).map(|()| true)
-        });
+        }
+        acts.change(move |tx| tx.put_list_request(part, number, &request).map(|()| true));
+        acts.step(Step::Notice { kind: "request to confirm".to_owned(), to: Some(reader.clone()) });
         acts.letter(letter);
         Ok(acts)
     }
 
-    async fn note(
-        &self,
-        place: &Place,
-        who: &Address,
-        language: Option<&str>,
-        words: Words<'_>,
-    ) -> Result<Acts, TakeError> {
-        let letter = self.draft(place, Draft { language, ..Draft::new(who, words) }).await?;
+    /// Tells somebody what became of an order that changes nothing, when that can't hit a stranger.
+    async fn note(&self, place: &Place, asker: Asker<'_>, words: Words<'_>) -> Result<Acts, TakeError> {
+        let Asker { address: who, language, trusted, answerable, .. } = asker;
         let mut acts = Acts::default();
-        let to = who.canonical().to_string();
-        acts.counted(Allowance { kind: LetterKind::Note, to, max: LETTERS_PER_DAY }, letter);
+        if answerable {
+            let letter = self.draft(place, Draft { language, ..Draft::new(who, words) }).await?;
+            acts.counted(Allowance::to_writer(LetterKind::Note, who, trusted), letter);
+        } else {
+            tracing::info!(list = %place.address(), author = %who, "no answer to an order: the envelope names somebody else");
+            acts.step(unanswerable(LetterKind::Note));
+        }
         Ok(acts)
     }
 
@@ -394,7 +426,9 @@ impl Lists {
     /// Applies what a page asked for; whether it was done.
     pub(crate) async fn apply(&self, part: AccountId, acts: Acts) -> Result<bool, StorageError> {
         let now: Timestamp = self.store.now();
-        Ok(self.store.transact(move |tx| acts.apply(tx, part, now)).await?.value)
+        let applied = self.store.transact(move |tx| acts.apply(tx, part, None, now)).await?.value;
+        self.tell_spent(part, &applied.spent).await;
+        Ok(applied.done)
     }
 }
 

@@ -6,9 +6,11 @@ use mail::{Topic, Uid};
 use storage::StorageError;
 
 use crate::Lists;
-use crate::acts::{Acts, Allowance, Draft, LetterKind};
+use crate::acts::{Acts, Draft};
+use crate::answerable::unanswerable;
+use crate::budget::{Allowance, LetterKind};
 use crate::consumer::{Case, Keep, decision, expunge};
-use crate::limits::{LETTERS_PER_DAY, REASON_CHARS};
+use crate::limits::REASON_CHARS;
 use crate::members::Confirmed;
 use crate::place::Place;
 use crate::text::Words;
@@ -56,11 +58,12 @@ impl Lists {
         let part = case.event.part;
         match self.tokens.read_mail(part, token) {
             Some((Purpose::Confirm, number)) => {
-                let (confirmed, acts) = self.confirm(&case.place, number).await?;
+                let (confirmed, mut acts) = self.confirm(&case.place, number).await?;
                 tracing::info!(list = %case.place.address(), sender = %case.event.reverse_path, ?confirmed, "confirmed");
                 if confirmed == Confirmed::Void {
                     return self.answer(case, Words::Void).await;
                 }
+                acts.tells(format!("{}: confirmed: {confirmed}", case.place.address()));
                 self.end(case.number, &case.event, acts, Keep::Nothing).await
             }
             Some((Purpose::Moderate, uid)) => self.moderated_by_mail(case, Uid(uid)).await,
@@ -69,7 +72,11 @@ impl Lists {
                     return self.answer(case, Words::NotUnderstood).await;
                 };
                 match self.approve(&case.place, number, decided.approved, &decided.reason).await? {
-                    Some(acts) => self.end(case.number, &case.event, acts, Keep::Nothing).await,
+                    Some(mut acts) => {
+                        let what = if decided.approved { "accepted" } else { "not accepted" };
+                        acts.tells(format!("{}: a new member was {what}", case.place.address()));
+                        self.end(case.number, &case.event, acts, Keep::Nothing).await
+                    }
                     None => self.answer(case, Words::Void).await,
                 }
             }
@@ -103,7 +110,12 @@ impl Lists {
                 }
                 let made = decision(decided.approved, by.clone(), decided.reason.clone(), now);
                 match decide_waiting(tx, part, uid, made)? {
-                    Outcome::Decided => expunge(tx, &event, now),
+                    Outcome::Decided => {
+                        let mut acts = Acts::default();
+                        acts.tells(format!("a moderator's decision on message {uid}", uid = uid.0));
+                        acts.apply(tx, part, event.trace, now)?;
+                        expunge(tx, &event, now)
+                    }
                     // Somebody was faster since the row was read: the next attempt tells so.
                     Outcome::Already(_) | Outcome::Gone => Err(StorageError::NotAllowed("decided meanwhile")),
                 }
@@ -140,10 +152,12 @@ impl Lists {
     async fn answer(&self, case: &Case, words: Words<'_>) -> Result<(), TakeError> {
         let mut acts = Acts::default();
         let author = case.incoming.author.as_ref();
-        if let Some(to) = self.answerable(&case.event.reverse_path, case.event.account, author) {
+        if let Some(to) = Self::answerable(&case.event.reverse_path, case.event.account, author) {
             let letter = Draft { about: case.incoming.message_id.as_deref(), ..Draft::new(&to, words) };
-            let allowance = Allowance { kind: LetterKind::Note, to: to.canonical().to_string(), max: LETTERS_PER_DAY };
-            acts.counted(allowance, self.draft(&case.place, letter).await?);
+            let allowances = Allowance::to_writer(LetterKind::Note, &to, case.event.account.is_some());
+            acts.counted(allowances, self.draft(&case.place, letter).await?);
+        } else {
+            acts.step(unanswerable(LetterKind::Note));
         }
         self.end(case.number, &case.event, acts, Keep::Nothing).await
     }

@@ -33,6 +33,13 @@ impl Page {
         self
     }
 
+    /// A link to a page beside this one, on what somebody else wrote, with what stands behind it.
+    pub(crate) fn entry(mut self, name: &str, text: &str, behind: &str) -> Self {
+        let text = if text.is_empty() { "—" } else { text };
+        writeln!(self.body, "<p><a href=\"{}\">{}</a> {}</p>", escape(name), escape(text), escape(behind)).ok();
+        self
+    }
+
     /// A form that posts to the page's own address, around fields and buttons.
     #[must_use]
     pub fn form(mut self, fields: &[Field<'_>]) -> Self {
@@ -165,8 +172,9 @@ fn thousandths(q: f32) -> u32 {
     (q * 1000.0) as u32
 }
 
-/// The fields of an `application/x-www-form-urlencoded` body.
-pub(crate) fn form(body: &[u8]) -> Vec<(String, String)> {
+/// The fields of an `application/x-www-form-urlencoded` body, or of a query: up to fifty, decoded.
+#[must_use]
+pub fn form(body: &[u8]) -> Vec<(String, String)> {
     let pairs = body.split(|byte| *byte == b'&').take(50);
     let split = |pair: &[u8]| {
         let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());

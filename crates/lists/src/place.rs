@@ -63,6 +63,14 @@ impl Place {
         }
     }
 
+    /// Who is told what goes wrong.
+    pub(crate) fn owners(&self) -> &[Address] {
+        match self {
+            Self::List(list) => &list.owners,
+            Self::Group(group) => &group.moderators,
+        }
+    }
+
     pub(crate) fn waiting_days(&self) -> u32 {
         match self {
             Self::List(list) => list.settings.waiting_days.max(1),

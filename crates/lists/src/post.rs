@@ -82,6 +82,7 @@ impl fmt::Display for PostVerdict {
             Self::Drop(DropReason::NoAuthor) => "dropped: it has no author",
             Self::Refuse(Because::TooLarge) => "refused: too large",
             Self::Refuse(Because::TooManyWait) => "refused: too many messages wait",
+            Self::Refuse(Because::TooMuchWaits) => "refused: the messages that wait are too large together",
             Self::Refuse(Because::NonMember | Because::Moderated) => "refused: its author is not a member",
             Self::Hold(WaitReason::NonMember) => "waits: its author is not a member",
             Self::Hold(WaitReason::Moderated) => "waits: the list is moderated",

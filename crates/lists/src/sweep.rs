@@ -7,9 +7,10 @@ use storage::messages::ExpungeScope;
 use storage::rows::{MemberState, RequestKind, WaitingRow};
 
 use crate::Lists;
-use crate::acts::{Acts, Allowance, Draft, LetterKind};
+use crate::acts::{Acts, Draft};
 use crate::bounces::day;
-use crate::limits::{LETTERS_PER_DAY, SWEEP_ROWS};
+use crate::budget::{Allowance, LetterKind};
+use crate::limits::SWEEP_ROWS;
 use crate::place::Place;
 use crate::text::Words;
 
@@ -56,19 +57,23 @@ impl Lists {
     async fn expire(&self, place: &Place, uid: Uid, row: WaitingRow) -> Result<(), TakeError> {
         let (part, now) = (place.part(), self.store.now());
         let mut acts = Acts::default();
+        if row.decision.is_none() {
+            acts.tells(format!("{}: refused: nobody decided within {} days", row.address, place.waiting_days()));
+        }
         if row.decision.is_none()
-            && let Some(author) = self.answerable(&row.reverse_path, row.account, row.author.as_ref())
+            && !row.automatic
+            && let Some(author) = Self::answerable(&row.reverse_path, row.account, row.author.as_ref())
         {
             let words = Words::Expired { subject: &row.subject, days: place.waiting_days() };
-            let allowance =
-                Allowance { kind: LetterKind::Refused, to: author.canonical().to_string(), max: LETTERS_PER_DAY };
-            acts.counted(allowance, self.draft(place, Draft::new(&author, words)).await?);
+            let allowances = Allowance::to_writer(LetterKind::Refused, &author, row.account.is_some());
+            acts.counted(allowances, self.draft(place, Draft::new(&author, words)).await?);
         }
-        self.store
+        let spent = self
+            .store
             .transact(move |tx| {
                 // Decided or prolonged meanwhile: it is not for us any more.
                 if tx.waiting(part, uid)?.as_ref() != Some(&row) {
-                    return Ok(());
+                    return Ok(Vec::new());
                 }
                 tx.remove_waiting(part, uid);
                 if row.decision.is_none()
@@ -77,9 +82,10 @@ impl Lists {
                 {
                     tx.expunge(part, inbox, &[uid], ExpungeScope::All, now)?;
                 }
-                acts.apply(tx, part, now).map(drop)
+                acts.apply(tx, part, row.trace, now).map(|applied| applied.spent)
             })
             .await?;
+        self.tell_spent(part, &spent.value).await;
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Lists over the store in memory: orders, posts, moderators, bounces, links, and power cuts at every commit.
 
+mod abuse;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +21,10 @@ use storage::{MemoryEngine, SilentDoorbell, StorageError, Store};
 use tower::ServiceExt;
 use world::simulated::SimulatedWorld;
 
-use crate::Lists;
 use crate::header::field_of;
 use crate::incoming::Incoming;
 use crate::limits::LETTERS_PER_DAY;
+use crate::{Lists, Settings};
 
 const START: Timestamp = Timestamp(1_800_000_000_000);
 const WEB: &str = "https://mail.example.org";
@@ -64,7 +66,8 @@ async fn fixture(list: ListObject) -> Fixture {
 async fn over(store: &Store) -> (Delivery, Lists) {
     let settings = DeliverySettings { hostname: "mx.example.org".parse().unwrap(), message_octets_max: 10_000_000 };
     let delivery = Delivery::new(store.clone(), settings);
-    let lists = Lists::new(delivery.clone(), Some(WEB)).await.unwrap();
+    let settings = Settings { web_url: WEB.to_owned(), waiting_octets_max: 1_000_000 };
+    let lists = Lists::new(delivery.clone(), settings).await.unwrap();
     (delivery, lists)
 }
 
@@ -110,6 +113,7 @@ impl Fixture {
                     reverse_path: reverse_path.clone(),
                     account,
                     received_at: now,
+                    trace: prepared.trace(),
                 };
                 tx.emit(Topic::HeldMessage, now, event.encode())
             })
@@ -791,6 +795,36 @@ async fn bounces_suspend_a_member_who_comes_back_by_the_link() {
         assert_eq!(f.http("POST", &back, "action=back").await.0, StatusCode::OK);
         assert_eq!(f.state_of(member).await, Some(MemberState::Active));
     }
+    f.sound().await;
+}
+
+/// A member here whose mailbox is full gets no post more, and counts as one elsewhere whose server says so.
+#[tokio::test]
+async fn a_full_mailbox_here_is_a_temporary_bounce() {
+    let mut f = fixture(garden()).await;
+    f.set(|list| list.settings.non_members = NonMembers::Accept).await;
+    f.member("alice@example.org").await;
+    f.member("mod@example.org").await;
+    let quota = |octets: Option<u64>| {
+        let alice = (**f.store.directory().account(&address("alice@example.org")).unwrap()).clone();
+        f.store.put_object(Object::Account(AccountObject { quota_octets: octets, ..alice }), PutMode::Replace)
+    };
+    let score = async || f.store.member(f.list.id, &address("alice@example.org")).await.unwrap().unwrap().bounces;
+    f.submit("owner@example.org", "garden@example.org", "first", "x").await;
+    f.take_all().await.unwrap();
+    assert_eq!((f.received("alice@example.org").await.len(), score().await.tenths), (1, 0));
+    quota(Some(1)).await.unwrap();
+    f.submit("owner@example.org", "garden@example.org", "second", "x").await;
+    f.take_all().await.unwrap();
+    assert_eq!((f.received("alice@example.org").await.len(), score().await.tenths), (1, 5));
+    assert_eq!(f.received("mod@example.org").await.len(), 2);
+    quota(None).await.unwrap();
+    f.submit("owner@example.org", "garden@example.org", "third", "x").await;
+    f.take_all().await.unwrap();
+    assert_eq!(
+        (f.received("alice@example.org").await.len(), f.state_of("alice@example.org").await),
+        (2, Some(MemberState::Active))
+    );
     f.sound().await;
 }
 

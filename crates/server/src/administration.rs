@@ -32,6 +32,7 @@ pub(crate) fn settings(config: &Config, authenticator: Option<Arc<dyn Authentica
             submissions: port(&listeners.submissions),
             submission: port(&listeners.submission),
             webmail: accounts.webmail_url.clone(),
+            web: if listeners.web.is_empty() { String::new() } else { config.web.url.clone() },
         },
         delivery: delivery(config),
         free_space_reserve_mib: config.storage.free_space_reserve_mib,

@@ -6,34 +6,34 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::limits::Limits;
-
 /// Counts the connections of one listener.
-#[derive(Clone, Default)]
-pub(crate) struct Gate(Arc<Mutex<Counts>>);
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<Mutex<Counts>>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Counts {
     total: usize,
     by_source: HashMap<IpAddr, usize>,
 }
 
 /// The right to hold one connection; given back when dropped.
-pub(crate) struct Pass {
+#[derive(Debug)]
+pub struct Pass {
     gate: Gate,
     source: IpAddr,
 }
 
 impl Gate {
-    /// Lets a connection in unless there are too many.
-    pub(crate) fn enter(&self, remote: IpAddr, limits: &Limits) -> Option<Pass> {
+    /// Lets a connection in unless there are too many: in all, or from one address (IPv4, or IPv6 /64).
+    #[must_use]
+    pub fn enter(&self, remote: IpAddr, connections_max: usize, per_address_max: usize) -> Option<Pass> {
         let source = source(remote);
         let mut counts = self.0.lock();
-        if counts.total >= limits.connections_max {
+        if counts.total >= connections_max {
             return None;
         }
         let from_source = counts.by_source.entry(source).or_default();
-        if *from_source >= limits.connections_per_address_max {
+        if *from_source >= per_address_max {
             return None;
         }
         *from_source += 1;
@@ -69,9 +69,8 @@ mod tests {
 
     #[test]
     fn each_address_and_all_together_have_a_limit() {
-        let limits = Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::default() };
         let gate = Gate::default();
-        let enter = |text: &str| gate.enter(text.parse().unwrap(), &limits);
+        let enter = |text: &str| gate.enter(text.parse().unwrap(), 3, 2);
         let first = enter("2001:db8::1").unwrap();
         let _second = enter("2001:db8::2").unwrap();
         assert!(enter("2001:db8::3").is_none(), "the same /64");

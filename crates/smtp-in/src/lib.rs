@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use world::World;
 
 pub use engine::{Action, Answer, Engine, Mechanism, Policy};
-use gate::{Gate, Pass};
+pub use gate::{Gate, Pass};
 pub use host::{Acknowledgement, AuthFailure, Host, MessageSink, Verdict};
 pub use limits::Limits;
 pub use misbehaviour::Misbehaviour;
@@ -93,7 +93,8 @@ pub async fn run(
 
 /// Lets a connection in, or tells it that there are too many.
 fn admit(stream: &TcpStream, remote: SocketAddr, gate: &Gate, settings: &Settings) -> Option<Pass> {
-    let pass = gate.enter(remote.ip(), &settings.limits.get());
+    let limits = settings.limits.get();
+    let pass = gate.enter(remote.ip(), limits.connections_max, limits.connections_per_address_max);
     let outcome = if pass.is_some() { "accepted" } else { "refused" };
     metrics::counter!("relais_smtp_in_connections_total", "listener" => settings.kind.name(), "outcome" => outcome)
         .increment(1);

@@ -168,10 +168,14 @@ impl Committer {
         });
         let outcome = collected.map(|collected| {
             group.synced |= job.durability.is_synced();
-            for (key, value) in collected.writes {
-                group.octets =
-                    group.octets.saturating_add(key.len()).saturating_add(value.as_ref().map_or(0, bytes::Bytes::len));
-                group.writes.insert(key, value);
+            let octets = |(key, value): (&Vec<u8>, &Option<bytes::Bytes>)| {
+                key.len().saturating_add(value.as_ref().map_or(0, bytes::Bytes::len))
+            };
+            group.octets = collected.writes.iter().map(octets).fold(group.octets, usize::saturating_add);
+            if group.writes.is_empty() {
+                group.writes = collected.writes;
+            } else {
+                group.writes.extend(collected.writes);
             }
             group.effects.after_commit.extend(collected.after_commit);
             for notice in collected.notices {

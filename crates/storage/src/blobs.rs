@@ -16,6 +16,7 @@ use bytes::Bytes;
 use mail::{BlobHash, Timestamp};
 use parking_lot::Mutex;
 
+use crate::compression::{pack, unpack};
 use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
@@ -96,7 +97,9 @@ impl Store {
     /// When reading fails.
     pub async fn blob(&self, hash: &BlobHash) -> Result<Option<BlobReader>, StorageError> {
         match self.engine.get(&keys::blob(hash)).await? {
-            Some(value) => Ok(Some(BlobReader { store: self.clone(), row: BlobRow::decode(&value)?, held: None })),
+            Some(value) => {
+                Ok(Some(BlobReader { store: self.clone(), row: BlobRow::decode(&value)?, held: None, last: None }))
+            }
             None => Ok(None),
         }
     }
@@ -256,6 +259,49 @@ impl BlobWriter {
     }
 }
 
+impl StagedBlob {
+    /// Octets of memory that it holds until a transaction names it.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        self.last.as_ref().map_or(0, |(_, chunk)| chunk.len())
+    }
+}
+
+impl Store {
+    /// Sends what a staged blob holds in memory to the store, as a full chunk goes: for who holds many.
+    ///
+    /// # Errors
+    /// When the store refuses; the blob is then of no use.
+    pub async fn spill_staged(&self, staged: StagedBlob) -> Result<StagedBlob, StorageError> {
+        let Some((number, chunk)) = &staged.last else { return Ok(staged) };
+        let id = staged.upload.id;
+        let mut rows = vec![(Bytes::from(keys::chunk(id, *number)), chunk.clone())];
+        let upload = if staged.upload.spilled {
+            Arc::clone(&staged.upload)
+        } else {
+            rows.push((Bytes::from(keys::upload(id)), Bytes::from(self.now().0.to_be_bytes().to_vec())));
+            // From here on the upload is swept when nobody names it.
+            Arc::new(Upload { id, spilled: true, abandoned: Arc::clone(&self.abandoned) })
+        };
+        let staged = StagedBlob { upload, last: None, ..staged };
+        self.engine.write_early(rows).await?;
+        Ok(staged)
+    }
+
+    /// A reader of a staged blob, before any transaction names it.
+    #[must_use]
+    pub fn staged_reader(&self, staged: &StagedBlob) -> BlobReader {
+        let row = BlobRow {
+            upload: staged.upload.id,
+            octets: staged.octets,
+            chunks: staged.chunks,
+            references: 0,
+            grave: None,
+        };
+        BlobReader { store: self.clone(), row, held: None, last: staged.last.clone() }
+    }
+}
+
 impl Transaction<'_> {
     /// Makes a staged blob a stored one, without references yet. Call before the rows that name it. Storing the same
     /// content again is no error: one copy is kept.
@@ -357,6 +403,8 @@ pub struct BlobReader {
     store: Store,
     row: BlobRow,
     held: Option<(u32, Bytes)>,
+    /// The packed last chunk of a blob that is only staged.
+    last: Option<(u32, Bytes)>,
 }
 
 impl BlobReader {
@@ -411,8 +459,16 @@ impl BlobReader {
         {
             return Ok(chunk.clone());
         }
-        let value = self.store.engine.get(&keys::chunk(self.row.upload, number)).await?;
-        let chunk = unpack(&value.ok_or(StorageError::Expunged)?)?;
+        let last = self.last.as_ref().filter(|(last, _)| *last == number).map(|(_, chunk)| chunk.clone());
+        let value = match last {
+            Some(last) => Some(last),
+            None => self.store.engine.get(&keys::chunk(self.row.upload, number)).await?,
+        };
+        // Every chunk but the last is full; a small message takes no more room than it needs.
+        let before = u64::from(number).saturating_mul(BLOB_CHUNK_OCTETS as u64);
+        let left = self.row.octets.saturating_sub(before).min(BLOB_CHUNK_OCTETS as u64);
+        let octets_max = usize::try_from(left).unwrap_or(BLOB_CHUNK_OCTETS);
+        let chunk = unpack(&value.ok_or(StorageError::Expunged)?, octets_max)?;
         self.held = Some((number, chunk.clone()));
         Ok(chunk)
     }
@@ -426,35 +482,9 @@ pub(crate) fn upload_range(upload: [u8; 16]) -> KeyRange {
     Key::global(Table::Chunk).bytes(&upload).range()
 }
 
-const RAW: u8 = 0;
-const ZSTD: u8 = 1;
-
-/// Level 1 halves text at some 500 MB/s; what does not shrink stays as it is.
-fn pack(content: &[u8]) -> Bytes {
-    let mut packed = vec![ZSTD];
-    match zstd::bulk::compress(content, 1) {
-        Ok(compressed) if compressed.len() < content.len() => packed.extend_from_slice(&compressed),
-        _ => {
-            packed = vec![RAW];
-            packed.extend_from_slice(content);
-        }
-    }
-    Bytes::from(packed)
-}
-
-fn unpack(packed: &Bytes) -> Result<Bytes, StorageError> {
-    match packed.split_first() {
-        Some((&RAW, _)) => Ok(packed.slice(1..)),
-        Some((&ZSTD, compressed)) => zstd::bulk::decompress(compressed, BLOB_CHUNK_OCTETS)
-            .map(Bytes::from)
-            .map_err(|error| StorageError::corrupt(format!("a chunk: {error}"))),
-        _ => Err(StorageError::corrupt("a chunk's codec")),
-    }
-}
-
 /// For `check`: the content's hash, read from its chunks.
 pub(crate) async fn rehash(store: &Store, row: &BlobRow) -> Result<(BlobHash, u64), StorageError> {
-    let mut reader = BlobReader { store: store.clone(), row: row.clone(), held: None };
+    let mut reader = BlobReader { store: store.clone(), row: row.clone(), held: None, last: None };
     let mut hasher = blake3::Hasher::new();
     let mut at = 0;
     loop {

@@ -47,6 +47,7 @@ impl Store {
         // What others share with it and it with others goes first, some rows at a time.
         self.clear_lists(part).await?;
         self.forget_reader(part).await?;
+        self.forget_annotator(part).await?;
         self.clear_message_ids(part).await?;
         self.clear_contacts(part).await?;
         // Thousands of members do not fit into one transaction; the object goes with the last of them.
@@ -130,6 +131,7 @@ impl Objects {
         for (_, value) in tx.scan(&Key::of(Table::Mailbox, part).range(), Order::Ascending, MAILBOXES_MAX)? {
             tx.doom_mailbox(part, MailboxRow::decode(&value)?.id)?;
         }
+        while tx.forget_some_annotations(part)? > 0 {}
         for table in [Table::Subscription, Table::Meta] {
             for (row, _) in tx.scan(&Key::of(table, part).range(), Order::Ascending, MAILBOXES_MAX)? {
                 tx.delete(row.to_vec());

@@ -23,6 +23,8 @@ pub enum Table {
     Acl = 0x15,
     /// [`crate::rows::UndoRow`] by a random number: work that takes several transactions and is settled when it is cut short.
     Undo = 0x16,
+    /// Annotations by owner, mailbox and person, and where else a person has some ([`crate::metadata`], RFC 5464).
+    Metadata = 0x17,
     /// [`crate::rows::MessageRow`] by account, mailbox and UID.
     Message = 0x20,
     /// Encoded message record by account, mailbox and UID.
@@ -75,6 +77,14 @@ pub enum Table {
     TraceIndex = 0x81,
     /// What a trace is found by, by trace: goes when the trace goes.
     TraceTerms = 0x82,
+    /// [`crate::rows::IndexRow`] by account and mailbox; see [`crate::index`].
+    Index = 0x90,
+    /// Words of the full-text index by account, mailbox, segment, zone and the first word of the block.
+    IndexWords = 0x91,
+    /// Which messages have these words, by the same.
+    IndexPostings = 0x92,
+    /// How long the messages of a segment are, by account, mailbox and segment.
+    IndexLengths = 0x93,
 }
 
 /// A key in the making.

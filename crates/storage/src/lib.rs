@@ -6,14 +6,15 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`sharing`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`],
-//! [`lists`], [`secret`], [`fetch`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them
+//! [`messages`], [`usage`], [`sharing`], [`metadata`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`],
+//! [`lists`], [`secret`], [`fetch`], [`index`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them
 //! [`transaction`], [`engine`],
 //! [`memory`].
 
 pub mod accounts;
 pub mod blobs;
 pub mod check;
+mod compression;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod contacts;
@@ -23,12 +24,14 @@ pub mod error;
 pub mod events;
 pub mod fetch;
 pub mod first_use;
+pub mod index;
 pub mod keys;
 pub mod limits;
 pub mod lists;
 pub mod mailboxes;
 pub mod memory;
 pub mod messages;
+pub mod metadata;
 pub mod objects;
 pub mod queue;
 pub mod responder_states;

@@ -6,8 +6,11 @@ pub const BLOB_CHUNK_OCTETS: usize = 60 * 1024;
 /// Rows that one transaction may write. Bulk operations over a mailbox are cut into several.
 pub const TRANSACTION_ROWS_MAX: usize = 20_000;
 
+/// Messages that one APPEND may bring (RFC 3502): each writes some eight rows.
+pub const APPENDED_MESSAGES_MAX: usize = TRANSACTION_ROWS_MAX / 8;
+
 /// Mailboxes of one account.
-pub const MAILBOXES_MAX: usize = 10_000;
+pub const MAILBOXES_MAX: usize = 50_000;
 
 /// Mailboxes that an account may have for a subaddress still to make one: the names are strangers' choice.
 pub const SUBADDRESS_MAILBOXES_MAX: usize = 200;
@@ -36,6 +39,22 @@ pub const PERSON_RANGES_MAX: usize = 100_000;
 /// Changes of one person's `\Seen` in one mailbox that are remembered one by one.
 pub const PERSON_CHANGES_MAX: usize = 500;
 
+/// Annotations of one mailbox or of the server, shared ones and each person's counted apart: RFC 5464 §4.1 asks for 10.
+pub const ANNOTATIONS_MAX: usize = 100;
+
+/// Octets of names and values of the annotations that [`ANNOTATIONS_MAX`] counts.
+pub const ANNOTATIONS_OCTETS_MAX: usize = 128 * 1024;
+
+/// Octets of names and values of all annotations of one account: those that all see in its mailboxes, and its own
+/// private ones anywhere.
+pub const ANNOTATIONS_ACCOUNT_OCTETS_MAX: u64 = 16 * 1024 * 1024;
+
+/// People other than the owner with private annotations on one mailbox.
+pub const ANNOTATORS_MAX: usize = 2_000;
+
+/// Names of removed annotations that are remembered, so that other sessions can be told of it.
+pub const ANNOTATIONS_REMOVED_MAX: usize = 100;
+
 /// Messages with one Message-ID that an answer marks as answered.
 pub const ANSWERED_COPIES_MAX: usize = 20;
 
@@ -62,3 +81,6 @@ pub const TRACE_INDEXED_MAX: usize = 200;
 
 /// Recipients in one queue entry.
 pub const QUEUE_ENTRY_RECIPIENTS_MAX: usize = 100;
+
+/// Blocks of a full-text index that one transaction removes: each is some tens of KiB, and is read before.
+pub const INDEX_BLOCKS_PER_REMOVAL: usize = 256;

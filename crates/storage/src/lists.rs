@@ -110,6 +110,14 @@ impl Store {
         rows.iter().map(|(key, value)| Ok((Uid(number_of(key)?), WaitingRow::decode(value)?))).collect()
     }
 
+    /// How many letters of a kind an address was sent on a day (in days since 1970).
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn letters_sent(&self, part: AccountId, day: u32, letter: u8, to: &str) -> Result<u32, StorageError> {
+        count(self.engine.get(&letters_key(part, day, letter, to)).await?.as_deref())
+    }
+
     /// How far a post has got.
     ///
     /// # Errors
@@ -231,13 +239,21 @@ impl Transaction<'_> {
         to: &str,
         max: u32,
     ) -> Result<bool, StorageError> {
-        let key = kind(part, LETTERS).u32(day).u8(letter).bytes(to.as_bytes()).done();
+        let key = letters_key(part, day, letter, to);
         let sent = count(self.get(&key)?.as_deref())?;
         if sent >= max {
             return Ok(false);
         }
         self.put(key, [&[COUNT_VERSION], sent.saturating_add(1).to_be_bytes().as_slice()].concat());
         Ok(true)
+    }
+
+    /// How many letters of a kind an address was sent on a day; see [`Transaction::take_letter`].
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn letters_sent(&self, part: AccountId, day: u32, letter: u8, to: &str) -> Result<u32, StorageError> {
+        count(self.get(&letters_key(part, day, letter, to))?.as_deref())
     }
 
     /// Removes some counts of letters of days before `day`; whether there may be more.
@@ -292,6 +308,10 @@ pub(crate) fn member_key(part: AccountId, address: &Address) -> Vec<u8> {
 
 /// The topic of the events that cursors belong to.
 pub(crate) const CURSOR_TOPIC: Topic = Topic::HeldMessage;
+
+fn letters_key(part: AccountId, day: u32, letter: u8, to: &str) -> Vec<u8> {
+    kind(part, LETTERS).u32(day).u8(letter).bytes(to.as_bytes()).done()
+}
 
 fn kind(part: AccountId, kind: u8) -> Key {
     Key::of(Table::ListMember, part).u8(kind)

@@ -104,7 +104,13 @@ impl Store {
     ) -> Result<Done<MailboxRow>, StorageError> {
         let name = normalised_name(name)?;
         let now = self.now();
-        self.transact(move |tx| tx.create_mailbox(account, &name, special_use, now, by_owner)).await
+        let quota = self.quota(account);
+        self.transact(move |tx| {
+            let row = tx.create_mailbox(account, &name, special_use, now, by_owner)?;
+            tx.require_mailbox_quota(account, quota)?;
+            Ok(row)
+        })
+        .await
     }
 
     /// Deletes a mailbox and its messages; those below it stay (RFC 3501 §6.3.4).
@@ -142,8 +148,14 @@ impl Store {
         if to.strip_prefix(&from).is_some_and(|rest| rest.starts_with(DELIMITER)) {
             return Err(StorageError::NotAllowed("a mailbox can't be moved below itself"));
         }
-        let now = self.now();
-        self.transact(move |tx| tx.rename_mailbox(account, &from, &to, now)).await
+        let (now, quota) = (self.now(), self.quota(account));
+        self.transact(move |tx| {
+            let before = tx.mailbox_count(account)?;
+            tx.rename_mailbox(account, &from, &to, now)?;
+            // Levels above the new name are mailboxes too.
+            if tx.mailbox_count(account)? > before { tx.require_mailbox_quota(account, quota) } else { Ok(()) }
+        })
+        .await
     }
 
     /// The subscribed names, in order; a mailbox of that name may no longer exist.
@@ -155,6 +167,24 @@ impl Store {
         let rows = self.engine.scan(range, Order::Ascending, MAILBOXES_MAX).await?;
         let name = |key: &[u8]| String::from_utf8(key.get(keys::HEAD..).unwrap_or_default().to_vec());
         rows.iter().map(|(key, _)| name(key).map_err(|_| StorageError::corrupt("a subscription"))).collect()
+    }
+
+    /// Whether a name is subscribed.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn is_subscribed(&self, account: AccountId, name: &str) -> Result<bool, StorageError> {
+        let Ok(name) = normalised_name(name) else { return Ok(false) };
+        Ok(self.engine.get(&keys::subscription(account, &name)).await?.is_some())
+    }
+
+    /// Whether an account has mailboxes below a name.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn has_mailboxes_below(&self, account: AccountId, name: &str) -> Result<bool, StorageError> {
+        let below = Key::of(Table::MailboxName, account).bytes(name.as_bytes()).bytes(b"/").range();
+        Ok(!self.engine.scan(below, Order::Ascending, 1).await?.is_empty())
     }
 
     /// Subscribes to a name or ends that (RFC 3501 §6.3.6).
@@ -276,6 +306,31 @@ impl Transaction<'_> {
         Ok(None)
     }
 
+    /// Gives a mailbox a special use, or takes it away (RFC 6154 §4): each use is one mailbox's.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], [`StorageError::NotAllowed`] when another mailbox has it, or when reading fails.
+    pub fn set_special_use(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        special_use: Option<SpecialUse>,
+    ) -> Result<(), StorageError> {
+        let mut row = self.mailbox_row(account, mailbox)?;
+        if row.special_use == special_use {
+            return Ok(());
+        }
+        if let Some(wanted) = special_use
+            && self.special_mailbox(account, wanted)?.is_some()
+        {
+            return Err(StorageError::NotAllowed("another mailbox has that special use"));
+        }
+        row.special_use = special_use;
+        self.put_mailbox_row(account, &row)?;
+        self.notify(Notice::MailboxList(account));
+        Ok(())
+    }
+
     pub(crate) fn put_mailbox_row(&mut self, account: AccountId, row: &MailboxRow) -> Result<(), StorageError> {
         self.put(keys::mailbox(account, row.id), row.encode()?);
         Ok(())
@@ -326,11 +381,11 @@ impl Transaction<'_> {
         }
         let number = self.next_number(Key::of(Table::Meta, account).bytes(b"mailbox").done())?;
         let id = MailboxId(u32::try_from(number).map_err(|_| StorageError::LimitReached("mailboxes"))?);
-        if self.scan(&Key::of(Table::MailboxName, account).range(), Order::Ascending, MAILBOXES_MAX)?.len()
-            >= MAILBOXES_MAX
-        {
+        let count = self.mailbox_count(account)?;
+        if count >= MAILBOXES_MAX as u64 {
             return Err(StorageError::LimitReached("mailboxes"));
         }
+        self.put_mailbox_count(account, count.saturating_add(1));
         let row = MailboxRow::new(id, name.to_owned(), self.next_uid_validity(account, now)?, special_use);
         self.put_mailbox_row(account, &row)?;
         self.put(keys::mailbox_name(account, name), id.0.to_be_bytes().to_vec());
@@ -390,11 +445,14 @@ impl Transaction<'_> {
     /// Takes a mailbox out of sight; its messages go in later steps.
     pub(crate) fn doom_mailbox(&mut self, account: AccountId, mailbox: MailboxId) -> Result<(), StorageError> {
         let row = self.mailbox_row(account, mailbox)?;
+        let count = self.mailbox_count(account)?;
+        self.put_mailbox_count(account, count.saturating_sub(1));
         self.delete(keys::mailbox_name(account, &row.name));
         self.delete(keys::mailbox(account, mailbox));
         self.take_usage(account, Usage::of(&row))?;
         self.put_acl(account, mailbox, &Acl::default())?;
         self.forget_readers(account, mailbox)?;
+        self.forget_annotations_of(account, mailbox)?;
         self.put(doomed_key(account, mailbox), Vec::new());
         self.notify(Notice::MailboxList(account));
         self.notify(Notice::Mailbox { account, mailbox, modseq: row.highest_modseq });

@@ -187,7 +187,7 @@ impl Store {
         blob: crate::blobs::StagedBlob,
         message: NewMessage,
     ) -> Result<Done<Deposited>, StorageError> {
-        let quota = self.quota_octets(account);
+        let quota = self.quota(account);
         self.transact(move |tx| {
             tx.store_blob(&blob)?;
             let deposited = tx.deposit(account, mailbox, &message)?;
@@ -271,7 +271,7 @@ impl Store {
         if uids.len() > MESSAGES_PER_TRANSACTION {
             return self.copy_in_steps(from, uids, to).await;
         }
-        let (now, quota) = (self.now(), self.quota_octets(to.0));
+        let (now, quota) = (self.now(), self.quota(to.0));
         self.transact(move |tx| {
             let copied = tx.copy(from, &uids, to, now)?;
             tx.require_quota(to.0, quota)?;
@@ -332,7 +332,25 @@ impl Transaction<'_> {
     ) -> Result<Deposited, StorageError> {
         let mut row = self.mailbox_row(account, mailbox)?;
         let before = row.clone();
-        let deposited = self.deposit_into(account, &mut row, message)?;
+        let indexed = self.keeps_message_ids(account)?;
+        let deposited = self.deposit_into(account, &mut row, message, indexed)?;
+        self.put_grown_row(account, &before, &row)?;
+        Ok(deposited)
+    }
+
+    /// As [`Transaction::deposit`], for several messages.
+    pub(crate) fn deposit_all(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        messages: &[NewMessage],
+    ) -> Result<Vec<Deposited>, StorageError> {
+        let mut row = self.mailbox_row(account, mailbox)?;
+        let before = row.clone();
+        let indexed = self.keeps_message_ids(account)?;
+        let deposited: Result<Vec<_>, _> =
+            messages.iter().map(|message| self.deposit_into(account, &mut row, message, indexed)).collect();
+        let deposited = deposited?;
         self.put_grown_row(account, &before, &row)?;
         Ok(deposited)
     }
@@ -349,6 +367,7 @@ impl Transaction<'_> {
         account: AccountId,
         row: &mut MailboxRow,
         message: &NewMessage,
+        indexed: bool,
     ) -> Result<Deposited, StorageError> {
         let uid = row.uid_next;
         row.uid_next = uid.next().ok_or(StorageError::LimitReached("messages in this mailbox's lifetime"))?;
@@ -368,9 +387,11 @@ impl Transaction<'_> {
         self.put(keys::message(account, row.id, uid), new.encode());
         if let Some(record) = message.record.as_ref().filter(|record| record.len() <= RECORD_OCTETS_MAX) {
             self.put(keys::record(account, row.id, uid), record.clone());
-            self.index_message_id(account, row.id, uid, record)?;
+            if indexed {
+                self.index_message_id(account, row.id, uid, record);
+            }
         }
-        self.put(keys::change(account, row.id, modseq, uid), vec![CHANGED]);
+        self.put(keys::change(account, row.id, modseq, uid), Bytes::from_static(&[CHANGED]));
         self.notify_mailbox(account, row);
         Ok(Deposited { uid_validity: row.uid_validity, uid, modseq })
     }
@@ -386,6 +407,54 @@ impl Transaction<'_> {
         uid: Uid,
     ) -> Result<Option<MessageRow>, StorageError> {
         self.get(&keys::message(account, mailbox, uid))?.map(|value| MessageRow::decode(uid, &value)).transpose()
+    }
+
+    /// The rows of those messages that are there, in order of UID. Messages that lie close together are read in one go.
+    fn message_rows(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+    ) -> Result<Vec<MessageRow>, StorageError> {
+        let rows = self.rows_of_uids(Table::Message, (account, mailbox), uids, 4)?;
+        rows.iter().map(|(uid, value)| MessageRow::decode(*uid, value)).collect()
+    }
+
+    /// What a table has by UID of a mailbox, in order of UID. UIDs that are no further apart than `gap` are read by one
+    /// scan: passing over a few small rows costs less than finding one.
+    fn rows_of_uids(
+        &self,
+        table: Table,
+        (account, mailbox): (AccountId, MailboxId),
+        uids: &[Uid],
+        gap: u32,
+    ) -> Result<Vec<(Uid, Bytes)>, StorageError> {
+        let mut found = Vec::with_capacity(uids.len());
+        let mut ordered = std::borrow::Cow::Borrowed(uids);
+        if !uids.is_sorted_by(|a, b| a < b) {
+            ordered.to_mut().sort_unstable();
+            ordered.to_mut().dedup();
+        }
+        for run in ordered.chunk_by(|a, b| b.0.saturating_sub(a.0) <= gap) {
+            match run {
+                [] => {}
+                [uid] => {
+                    let key = Key::of(table, account).u32(mailbox.0).u32(uid.0).done();
+                    found.extend(self.get(&key)?.map(|value| (*uid, value)));
+                }
+                [first, .., last] => {
+                    let range = uid_range(table, account, mailbox, *first, *last);
+                    let limit = (last.0.saturating_sub(first.0) as usize).saturating_add(1);
+                    for (key, value) in self.scan(&range, Order::Ascending, limit)? {
+                        let uid = uid_of(&key)?;
+                        if run.binary_search(&uid).is_ok() {
+                            found.push((uid, value));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Changes flags; see [`Store::change_flags`]. All changed messages get one new MODSEQ.
@@ -423,10 +492,10 @@ impl Transaction<'_> {
         };
         let mut result = FlagsChanged::default();
         let mut modseq = None;
-        for uid in uids {
-            let Some(mut message) = self.message_row(account, mailbox, *uid)? else { continue };
+        for mut message in self.message_rows(account, mailbox, uids)? {
+            let uid = message.uid;
             if unchanged_since.is_some_and(|since| message.modseq > since) {
-                result.modified.push(*uid);
+                result.modified.push(uid);
                 continue;
             }
             let (system, keywords) = match change {
@@ -442,12 +511,12 @@ impl Transaction<'_> {
                 let modseq = *modseq.get_or_insert_with(|| row.next_modseq());
                 row.count_flags(message.system_flags, false);
                 row.count_flags(system, true);
-                self.delete(keys::change(account, mailbox, message.modseq, *uid));
+                self.delete(keys::change(account, mailbox, message.modseq, uid));
                 message.modseq = modseq;
                 message.system_flags = system;
                 message.keyword_bits = keywords;
-                self.put(keys::change(account, mailbox, modseq, *uid), vec![CHANGED]);
-                self.put(keys::message(account, mailbox, *uid), message.encode());
+                self.put(keys::change(account, mailbox, modseq, uid), Bytes::from_static(&[CHANGED]));
+                self.put(keys::message(account, mailbox, uid), message.encode());
             }
             result.rows.push(message);
         }
@@ -472,19 +541,20 @@ impl Transaction<'_> {
     ) -> Result<Vec<Uid>, StorageError> {
         let mut row = self.mailbox_row(account, mailbox)?;
         let before = row.clone();
+        let indexed = self.keeps_message_ids(account)?;
         let mut gone = Vec::new();
         let mut modseq = None;
-        for uid in uids {
-            let Some(message) = self.message_row(account, mailbox, *uid)? else { continue };
+        for message in self.message_rows(account, mailbox, uids)? {
+            let uid = message.uid;
             if scope == ExpungeScope::Deleted && !message.system_flags.contains(SystemFlags::DELETED) {
                 continue;
             }
             let modseq = *modseq.get_or_insert_with(|| row.next_modseq());
             row.count_out(&message);
-            self.delete(keys::change(account, mailbox, message.modseq, *uid));
-            self.put(keys::change(account, mailbox, modseq, *uid), vec![EXPUNGED]);
-            self.remove_message_rows(account, mailbox, &message, now)?;
-            gone.push(*uid);
+            self.delete(keys::change(account, mailbox, message.modseq, uid));
+            self.put(keys::change(account, mailbox, modseq, uid), Bytes::from_static(&[EXPUNGED]));
+            self.remove_message_rows(account, mailbox, &message, indexed, now)?;
+            gone.push(uid);
         }
         if modseq.is_some() {
             self.put_grown_row(account, &before, &row)?;
@@ -504,22 +574,22 @@ impl Transaction<'_> {
         let source = self.mailbox_row(from.0, from.1)?;
         let mut target = self.mailbox_row(to.0, to.1)?;
         let before = target.clone();
+        let indexed = self.keeps_message_ids(to.0)?;
         let mut pairs = Vec::with_capacity(uids.len());
-        for uid in uids {
-            // Within one mailbox a copy may get a UID that is named here; it is none of those that were meant.
-            if *uid >= source.uid_next {
-                continue;
-            }
-            let Some(message) = self.message_row(from.0, from.1, *uid)? else { continue };
+        // Read before the first copy is made: within one mailbox a copy may get a UID that is named here.
+        let messages = self.message_rows(from.0, from.1, uids)?;
+        let mut records = self.rows_of_uids(Table::Record, from, uids, 1)?.into_iter().peekable();
+        for message in messages {
+            while records.next_if(|(uid, _)| *uid < message.uid).is_some() {}
             let new = NewMessage {
                 blob: message.blob,
                 octets: message.octets,
                 flags: source.flags_of(&message),
                 internal_date: message.internal_date,
                 saved_at: now,
-                record: self.get(&keys::record(from.0, from.1, *uid))?,
+                record: records.next_if(|(uid, _)| *uid == message.uid).map(|(_, record)| record),
             };
-            pairs.push((*uid, self.deposit_into(to.0, &mut target, &new)?.uid));
+            pairs.push((message.uid, self.deposit_into(to.0, &mut target, &new, indexed)?.uid));
         }
         if !pairs.is_empty() {
             self.put_grown_row(to.0, &before, &target)?;
@@ -536,9 +606,10 @@ impl Transaction<'_> {
     ) -> Result<usize, StorageError> {
         let range = Key::of(Table::Message, account).u32(mailbox.0).range();
         let messages = self.scan(&range, Order::Ascending, MESSAGES_PER_TRANSACTION)?;
+        let indexed = self.keeps_message_ids(account)?;
         for (key, value) in &messages {
             let message = MessageRow::decode(uid_of(key)?, value)?;
-            self.remove_message_rows(account, mailbox, &message, now)?;
+            self.remove_message_rows(account, mailbox, &message, indexed, now)?;
         }
         if !messages.is_empty() {
             return Ok(messages.len());
@@ -546,7 +617,10 @@ impl Transaction<'_> {
         let range = Key::of(Table::Change, account).u32(mailbox.0).range();
         let changes = self.scan(&range, Order::Ascending, TRANSACTION_ROWS_MAX)?;
         changes.iter().for_each(|(key, _)| self.delete(key.to_vec()));
-        Ok(changes.len())
+        if !changes.is_empty() {
+            return Ok(changes.len());
+        }
+        self.wipe_index(account, mailbox)
     }
 
     fn remove_message_rows(
@@ -554,9 +628,12 @@ impl Transaction<'_> {
         account: AccountId,
         mailbox: MailboxId,
         message: &MessageRow,
+        indexed: bool,
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        self.unindex_message_id(account, mailbox, message.uid)?;
+        if indexed {
+            self.unindex_message_id(account, mailbox, message.uid)?;
+        }
         self.delete(keys::message(account, mailbox, message.uid));
         self.delete(keys::record(account, mailbox, message.uid));
         self.unreference_blob(&message.blob, now)

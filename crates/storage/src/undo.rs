@@ -56,7 +56,7 @@ impl Store {
         uids: Vec<Uid>,
         to: (AccountId, MailboxId),
     ) -> Result<Done<(UidValidity, Vec<(Uid, Uid)>)>, StorageError> {
-        let (now, quota) = (self.now(), self.quota_octets(to.0));
+        let (now, quota) = (self.now(), self.quota(to.0));
         let mut work = self.begin_work();
         let mut pairs: Vec<(Uid, Uid)> = Vec::with_capacity(uids.len());
         let mut row: Option<UndoRow> = None;
@@ -99,12 +99,14 @@ impl Store {
     /// Makes the new mailbox and moves the messages of INBOX there, at once when they are not too many. The decision is
     /// durable with the first transaction: when a later step fails, the next sweep goes on.
     pub(crate) async fn rename_inbox(&self, account: AccountId, to: String) -> Result<Done<()>, StorageError> {
-        let now = self.now();
+        let (now, quota) = (self.now(), self.quota(account));
         let mut work = self.begin_work();
         let key = work.key.clone();
         let begin = move |tx: &mut Transaction<'_>| {
             let target = tx.create_mailbox(account, &to, None, now, true)?;
             let inbox = tx.mailbox_named(account, "INBOX")?.ok_or(StorageError::NoSuchMailbox)?;
+            tx.require_mailbox_quota(account, quota)?;
+            tx.copy_annotations(account, inbox, target.id)?;
             let below = tx.mailbox_row(account, inbox)?.uid_next;
             tx.put(key.clone(), UndoRow::MoveAll { account, from: inbox, to: target.id, below }.encode()?);
             tx.settle_step(&key, now)

@@ -6,7 +6,7 @@ use routing::{Directory, check_account};
 use storage::Store;
 use storage::objects::PutMode;
 
-use crate::actor::Actor;
+use crate::asked::Asked;
 use crate::domain::known_address;
 use crate::error::AdminError;
 use crate::limits::FURTHER_DOMAINS_MAX;
@@ -25,7 +25,7 @@ use super::{check, find};
 pub(super) async fn set(
     store: &Store,
     settings: &Settings,
-    actor: &Actor,
+    asked: &Asked<'_>,
     request: AccountRequest,
 ) -> Result<Response, AdminError> {
     let AccountRequest::Set {
@@ -51,12 +51,17 @@ pub(super) async fn set(
         return Err(AdminError::invalid("this is no edit"));
     };
     let before = find(&store.directory(), &address)?;
+    if asked.actor.is(&before) && (password.is_some() || generate_password) {
+        // Whoever finds an administrator's session open must not be able to keep it.
+        let error = AdminError::invalid("your own password is not set in this way: the old one is needed");
+        return Err(error.hint("change it as your password, with the old one, as everybody does"));
+    }
     let hashed = if password.is_some() || generate_password {
         Some(password::hash(store, settings, &before, password, "en").await?)
     } else {
         None
     };
-    let _edit = settings.edits.hold().await;
+    let _edit = asked.hold().await?;
     let before = find(&store.directory(), &address)?;
     let mut account = before.clone();
     account.display_name = display_name.unwrap_or(account.display_name);
@@ -102,7 +107,7 @@ pub(super) async fn set(
             return Err(AdminError::invalid(format!("there is no domain {gone} to administer")));
         }
     }
-    let notice = if changed { Some(Notice::prepare(store, settings, actor, &account).await?) } else { None };
+    let notice = if changed { Some(Notice::prepare(store, settings, asked.actor, &account).await?) } else { None };
     let (objects, stored) = (store.objects(), account.clone());
     store
         .transact(move |tx| {
@@ -149,14 +154,14 @@ fn check_roles(account: &AccountObject, before: &AccountObject) -> Result<(), Ad
     Ok(())
 }
 
-fn administered_elsewhere(directory: &routing::Directory, account: &AccountObject) -> Option<Domain> {
+fn administered_elsewhere(directory: &Directory, account: &AccountObject) -> Option<Domain> {
     account.administers.iter().find(|domain| directory.domain(domain).is_none()).cloned()
 }
 
 /// `AccountRequest::Rules`.
 pub(super) async fn rules(
     store: &Store,
-    settings: &Settings,
+    asked: &Asked<'_>,
     address: &Address,
     terms: Terms,
 ) -> Result<Response, AdminError> {
@@ -164,7 +169,7 @@ pub(super) async fn rules(
         let error = AdminError::invalid("an account has no fall-back for absence");
         return Err(error.hint("its out-of-office message can copy what comes to a deputy"));
     }
-    let _edit = settings.edits.hold().await;
+    let _edit = asked.hold().await?;
     let mut account = find(&store.directory(), address)?;
     terms.apply(&mut account.rules).apply(&mut None);
     check_account(&store.directory(), &account).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;

@@ -6,7 +6,7 @@ use delivery::Letter;
 use routing::objects::AccountObject;
 
 use super::{greeting, language, letter};
-use crate::response::{ConnectionView, Endpoint};
+use crate::response::ConnectionView;
 use crate::settings::ConnectionSettings;
 
 /// The connection settings of an account, as values and in words.
@@ -15,24 +15,10 @@ pub(crate) fn connection(
     account: &AccountObject,
     language: &'static str,
 ) -> ConnectionView {
-    let endpoint = |protocol: &str, port: Option<u16>, tls: &str| {
-        port.map(|port| Endpoint {
-            protocol: protocol.to_owned(),
-            host: settings.host.clone(),
-            port,
-            tls: tls.to_owned(),
-        })
-    };
-    let both = |protocol: &str, implicit, starttls| {
-        [endpoint(protocol, implicit, "implicit"), endpoint(protocol, starttls, "starttls")]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<Endpoint>>()
-    };
     let mut view = ConnectionView {
         login: account.address.clone(),
-        incoming: both("imap", settings.imaps, settings.imap),
-        outgoing: both("smtp", settings.submissions, settings.submission),
+        incoming: settings.incoming(),
+        outgoing: settings.outgoing(),
         webmail: (!settings.webmail.is_empty()).then(|| settings.webmail.clone()),
         text: String::new(),
     };
@@ -117,6 +103,7 @@ mod tests {
     use mail::{Address, Domain};
 
     use super::*;
+    use crate::response::Endpoint;
 
     fn account(language: &str) -> AccountObject {
         AccountObject {

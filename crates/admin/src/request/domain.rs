@@ -62,6 +62,11 @@ pub enum DomainRequest {
         /// What about them.
         request: PatternRequest,
     },
+    /// The records of the DNS by which mail programs find the server.
+    Records {
+        /// Its name.
+        name: Domain,
+    },
     /// About the keys that sign its mail.
     Dkim {
         /// Its name.

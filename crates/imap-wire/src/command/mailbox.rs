@@ -3,6 +3,7 @@
 use mail::SpecialUse;
 
 use crate::mailbox_name::MailboxName;
+use crate::sequence::SequenceSet;
 
 /// SELECT or EXAMINE (RFC 3501 §6.3.1, §6.3.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,21 @@ pub struct Select {
     pub read_only: bool,
     /// The CONDSTORE parameter (RFC 7162 §3.1.8).
     pub condstore: bool,
+    /// The QRESYNC parameter (RFC 7162 §3.2.5).
+    pub qresync: Option<Box<Qresync>>,
+}
+
+/// What a client knows of a mailbox that it comes back to (RFC 7162 §3.2.5). No set has a `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Qresync {
+    /// The UIDVALIDITY that it knows; when it is another one now, all else is passed over.
+    pub uid_validity: u32,
+    /// It knows of every change up to here; at least 1.
+    pub modseq: u64,
+    /// The UIDs that it knows; all there can be when not given.
+    pub known_uids: Option<SequenceSet>,
+    /// Sequence numbers, and the UIDs that it has for them, both ascending (§3.2.5.2).
+    pub sequence_match: Option<(SequenceSet, SequenceSet)>,
 }
 
 /// CREATE (RFC 3501 §6.3.3; RFC 6154 §3 for the uses).
@@ -39,23 +55,29 @@ pub enum StatusItem {
     Unseen,
     /// `DELETED`
     Deleted,
+    /// `DELETED-STORAGE` (RFC 9208 §4.1.4)
+    DeletedStorage,
     /// `SIZE`
     Size,
     /// `HIGHESTMODSEQ`
     HighestModSeq,
+    /// `MAILBOXID` (RFC 8474 §4.3)
+    MailboxId,
 }
 
 impl StatusItem {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Messages,
         Self::Recent,
         Self::UidNext,
         Self::UidValidity,
         Self::Unseen,
         Self::Deleted,
+        Self::DeletedStorage,
         Self::Size,
         Self::HighestModSeq,
+        Self::MailboxId,
     ];
 
     /// As it is written.
@@ -67,8 +89,10 @@ impl StatusItem {
             Self::UidValidity => "UIDVALIDITY",
             Self::Unseen => "UNSEEN",
             Self::Deleted => "DELETED",
+            Self::DeletedStorage => "DELETED-STORAGE",
             Self::Size => "SIZE",
             Self::HighestModSeq => "HIGHESTMODSEQ",
+            Self::MailboxId => "MAILBOXID",
         }
     }
 

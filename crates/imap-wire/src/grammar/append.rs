@@ -1,9 +1,9 @@
-//! APPEND (RFC 3501 §6.3.11).
+//! APPEND (RFC 3501 §6.3.11, RFC 3502 §6.3.11, RFC 4469 §5, RFC 6855 §4).
 
 use mail::InternalDate;
 
 use super::cursor::Cursor;
-use crate::command::{Append, CommandBody, Ticket};
+use crate::command::{Append, AppendContent, AppendMessage, CatenatePart, CommandBody, Ticket};
 use crate::date::{Date, MONTHS, internal_date};
 use crate::flaw::Flaw;
 use crate::mailbox_name::NameEncoding;
@@ -11,7 +11,18 @@ use crate::mailbox_name::NameEncoding;
 pub(super) fn append(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
     c.space()?;
     let mailbox = c.mailbox()?;
-    c.space()?;
+    let mut messages = Vec::new();
+    loop {
+        c.space()?;
+        messages.push(message(c)?);
+        if c.peek() != Some(b' ') {
+            return Ok(CommandBody::Append(Append { mailbox, messages }));
+        }
+    }
+}
+
+/// `append-message` of RFC 3502, without its first space.
+fn message(c: &mut Cursor<'_>) -> Result<AppendMessage, Flaw> {
     let mut flags = Vec::new();
     if c.peek() == Some(b'(') {
         flags = c.list("(", Cursor::flag)?;
@@ -22,15 +33,54 @@ pub(super) fn append(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
         date = Some(date_time(c)?);
         c.space()?;
     }
+    let content = if c.eat(b"UTF8 (") {
+        AppendContent::Utf8(utf8_rest(c)?)
+    } else if c.eat(b"CATENATE ") {
+        let parts = c.list("parts in parentheses", part)?;
+        if parts.is_empty() {
+            return Err(Flaw::of("at least one part is needed"));
+        }
+        AppendContent::Catenate(parts)
+    } else {
+        AppendContent::Message(ticket(c, "a message as a literal")?)
+    };
+    Ok(AppendMessage { flags, date, content })
+}
+
+/// `cat-part` (RFC 4469 §5, RFC 6855 §4).
+fn part(c: &mut Cursor<'_>) -> Result<CatenatePart, Flaw> {
+    if c.eat(b"TEXT ") {
+        Ok(CatenatePart::Text(ticket(c, "a text as a literal")?))
+    } else if c.eat(b"UTF8 (") {
+        Ok(CatenatePart::Utf8(utf8_rest(c)?))
+    } else if c.eat(b"URL ") {
+        Ok(CatenatePart::Url(c.astring("a URL")?))
+    } else {
+        Err(c.missing("TEXT, UTF8 or URL"))
+    }
+}
+
+/// `literal8 ")"`
+fn utf8_rest(c: &mut Cursor<'_>) -> Result<Ticket, Flaw> {
+    let ticket = ticket(c, "a message as a literal8")?;
+    c.expect(b")", ") after the literal8")?;
+    Ok(ticket)
+}
+
+/// What the framer has put in the place of a literal that it streamed.
+fn ticket(c: &mut Cursor<'_>, what: &'static str) -> Result<Ticket, Flaw> {
     if c.peek() != Some(b'~') {
-        return Err(c.missing("a message as a literal"));
+        return Err(c.missing(what));
     }
     let octets = c.literal8()?;
-    let message = Ticket::from_bytes(octets).ok_or_else(|| Flaw::of("the message was not received"))?;
-    if c.peek() == Some(b' ') {
-        return Err(Flaw::of("one message at a time, MULTIAPPEND is not supported"));
-    }
-    Ok(CommandBody::Append(Append { mailbox, flags, date, message }))
+    Ticket::from_bytes(octets).ok_or_else(|| Flaw::of("the message was not received"))
+}
+
+/// Whether a literal that begins here in an APPEND, behind the mailbox's name, is a URL, which the parser needs, and no
+/// message (RFC 4469 §5).
+pub(crate) fn is_url(before: &[u8]) -> bool {
+    let last = before.strip_suffix(b" ").and_then(|before| before.rsplit(|b| matches!(b, b' ' | b'(')).next());
+    last.is_some_and(|word| word.eq_ignore_ascii_case(b"URL"))
 }
 
 /// The name of the target mailbox, still encoded, when the text is that of an APPEND in which the name is complete.
@@ -89,6 +139,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// RFC 3502 §6.3.11
+    #[test]
+    fn several_messages_each_with_its_own() {
+        let text = b"a APPEND x (\\Seen) ~{8}\r\n12345678 \"17-Jul-1996 02:44:25 -0700\" ~{8}\r\n12345679 ~{8}\r\n12345670\r\n";
+        let Ok(crate::Command { body: CommandBody::Append(append), .. }) =
+            crate::decode::decode_bytes(text, NameEncoding::default()).map_err(|refusal| panic!("{refusal:?}"))
+        else {
+            panic!("no APPEND");
+        };
+        let message = |octets| AppendContent::Message(Ticket::from_bytes(octets).unwrap());
+        let told: Vec<_> = append.messages.into_iter().map(|m| (m.flags.len(), m.date.is_some(), m.content)).collect();
+        let expected = [(1, false, b"12345678"), (0, true, b"12345679"), (0, false, b"12345670")];
+        assert_eq!(told, expected.map(|(flags, date, octets)| (flags, date, message(octets))));
+    }
 
     #[test]
     fn dates_of_the_rfc() {

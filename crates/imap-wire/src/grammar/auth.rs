@@ -1,4 +1,4 @@
-//! LOGIN, AUTHENTICATE (RFC 3501 §6.2, RFC 4959), ENABLE (RFC 5161), ID (RFC 2971).
+//! LOGIN, AUTHENTICATE (RFC 3501 §6.2, RFC 4959), COMPRESS (RFC 4978), ENABLE (RFC 5161), ID (RFC 2971).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -32,6 +32,13 @@ fn initial_response(c: &mut Cursor<'_>) -> Result<Secret, Flaw> {
         return Ok(Secret::new([]));
     }
     STANDARD.decode(word).map(Secret::new).map_err(|_| Flaw::at(at, "the initial response is not base64; it begins"))
+}
+
+/// RFC 4978 §5
+pub(super) fn compress(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
+    c.space()?;
+    c.expect(b"DEFLATE", "DEFLATE")?;
+    Ok(CommandBody::Compress)
 }
 
 pub(super) fn enable(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {

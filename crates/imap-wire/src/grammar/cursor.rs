@@ -35,6 +35,10 @@ impl<'a> Cursor<'a> {
         self.rest().first().copied()
     }
 
+    pub(super) fn peek_second(&self) -> Option<u8> {
+        self.rest().get(1).copied()
+    }
+
     /// Takes what was expected, if it is next; letters in any case.
     pub(super) fn eat(&mut self, expected: &[u8]) -> bool {
         let found = self.rest().get(..expected.len()).is_some_and(|next| next.eq_ignore_ascii_case(expected));

@@ -1,8 +1,9 @@
-//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4).
+//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, RFC 3516, RFC 8970).
 
 use super::cursor::Cursor;
+use super::search::partial_range;
 use super::sequence::sequence_set;
-use crate::checks;
+use crate::checks::{self, FetchModifiers};
 use crate::command::{CommandBody, FetchItem};
 use crate::flaw::{Flaw, printable};
 use crate::section::{HeaderName, Partial, Section, SectionText};
@@ -12,8 +13,8 @@ pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Result<CommandBody, Flaw> 
     let set = sequence_set(c)?;
     c.space()?;
     let items = if c.peek() == Some(b'(') { c.list("data items", item)? } else { macro_or_item(c)? };
-    let changed_since = if c.eat(b" ") { modifiers(c)? } else { None };
-    checks::fetch(set, uid, items, changed_since).map(CommandBody::Fetch)
+    let modifiers = if c.eat(b" ") { modifiers(c)? } else { FetchModifiers::default() };
+    checks::fetch(set, uid, items, modifiers).map(CommandBody::Fetch)
 }
 
 fn macro_or_item(c: &mut Cursor<'_>) -> Result<Vec<FetchItem>, Flaw> {
@@ -39,6 +40,7 @@ fn item_named(c: &mut Cursor<'_>, at: usize, name: &[u8]) -> Result<FetchItem, F
         b"BODY.PEEK" => body_section(c, true)?,
         b"BODY" => FetchItem::Body,
         b"BODYSTRUCTURE" => FetchItem::BodyStructure,
+        b"EMAILID" => FetchItem::EmailId,
         b"ENVELOPE" => FetchItem::Envelope,
         b"FLAGS" => FetchItem::Flags,
         b"INTERNALDATE" => FetchItem::InternalDate,
@@ -46,8 +48,14 @@ fn item_named(c: &mut Cursor<'_>, at: usize, name: &[u8]) -> Result<FetchItem, F
         b"RFC822.HEADER" => FetchItem::Rfc822Header,
         b"RFC822.SIZE" => FetchItem::Rfc822Size,
         b"RFC822.TEXT" => FetchItem::Rfc822Text,
+        b"SAVEDATE" => FetchItem::SaveDate,
+        b"THREADID" => FetchItem::ThreadId,
         b"UID" => FetchItem::Uid,
         b"MODSEQ" => FetchItem::ModSeq,
+        b"PREVIEW" => FetchItem::Preview { lazy: lazy(c)? },
+        b"BINARY" => binary(c, false)?,
+        b"BINARY.PEEK" => binary(c, true)?,
+        b"BINARY.SIZE" => FetchItem::BinarySize { part: section_binary(c)? },
         b"" => return Err(Flaw::at(at, "a data item was expected")),
         name => return Err(Flaw::at(at, format!("unknown data item {}", printable(name)))),
     })
@@ -57,6 +65,38 @@ fn body_section(c: &mut Cursor<'_>, peek: bool) -> Result<FetchItem, Flaw> {
     c.expect(b"[", "a section in brackets")?;
     let section = section(c)?;
     c.expect(b"]", "] after the section")?;
+    Ok(FetchItem::BodySection { section, partial: partial(c)?, peek })
+}
+
+/// `[SP "(" preview-mod *(SP preview-mod) ")"]` (RFC 8970 §6). What else stands in parentheses is not of the item.
+fn lazy(c: &mut Cursor<'_>) -> Result<bool, Flaw> {
+    if !c.eat(b" (LAZY") {
+        return Ok(false);
+    }
+    while c.eat(b" LAZY") {}
+    c.expect(b")", ") after LAZY")?;
+    Ok(true)
+}
+
+/// RFC 3516 §7
+fn binary(c: &mut Cursor<'_>, peek: bool) -> Result<FetchItem, Flaw> {
+    let part = section_binary(c)?;
+    Ok(FetchItem::Binary { part, partial: partial(c)?, peek })
+}
+
+/// `section-binary`
+fn section_binary(c: &mut Cursor<'_>) -> Result<Vec<u32>, Flaw> {
+    c.expect(b"[", "a part number in brackets")?;
+    let mut part = Vec::new();
+    while part.is_empty() && c.peek() != Some(b']') || c.eat(b".") {
+        part.push(c.nz_number("a part number")?);
+    }
+    c.expect(b"]", "] after the part number")?;
+    Ok(part)
+}
+
+/// `<start.length>`, if it is there.
+fn partial(c: &mut Cursor<'_>) -> Result<Option<Partial>, Flaw> {
     let mut partial = None;
     if c.eat(b"<") {
         let start = c.number("the first octet of the part")?;
@@ -69,7 +109,15 @@ fn body_section(c: &mut Cursor<'_>, peek: bool) -> Result<FetchItem, Flaw> {
         c.expect(b">", ">")?;
         partial = Some(Partial { start, length });
     }
-    Ok(FetchItem::BodySection { section, partial, peek })
+    Ok(partial)
+}
+
+/// A text that is a `section-spec` and nothing else, as IMAP URLs carry it (RFC 5092 §9).
+pub(crate) fn whole_section(text: &[u8]) -> Option<Section> {
+    let text = [text, b"\r\n"].concat();
+    let mut c = Cursor::new(&text, crate::NameEncoding::default());
+    let section = section(&mut c).ok()?;
+    c.end().ok().map(|()| section)
 }
 
 /// `section-spec`, possibly empty.
@@ -107,21 +155,22 @@ fn header_names(c: &mut Cursor<'_>) -> Result<Vec<HeaderName>, Flaw> {
     if names.is_empty() { Err(Flaw::of("at least one header field name is needed")) } else { Ok(names) }
 }
 
-fn modifiers(c: &mut Cursor<'_>) -> Result<Option<u64>, Flaw> {
-    let mut changed_since = None;
-    c.list("modifiers in parentheses", |c| match c.atom("a modifier")? {
+fn modifiers(c: &mut Cursor<'_>) -> Result<FetchModifiers, Flaw> {
+    let mut given = FetchModifiers::default();
+    let all = c.list("modifiers in parentheses", |c| match c.atom("a modifier")? {
         name if name.eq_ignore_ascii_case(b"CHANGEDSINCE") => {
             c.space()?;
-            let value = checks::modseq(c.number("a mod-sequence")?)?;
-            if value == 0 {
-                return Err(Flaw::of("CHANGEDSINCE cannot be 0"));
+            match c.number("a mod-sequence")? {
+                0 => Err(Flaw::of("CHANGEDSINCE cannot be 0")),
+                value => given.changed_since(value),
             }
-            match changed_since.replace(value) {
-                None => Ok(()),
-                Some(_) => Err(Flaw::of("CHANGEDSINCE is given twice")),
-            }
+        }
+        name if name.eq_ignore_ascii_case(b"VANISHED") => given.vanished(),
+        name if name.eq_ignore_ascii_case(b"PARTIAL") => {
+            c.space()?;
+            given.partial(partial_range(c)?)
         }
         name => Err(Flaw::of(format!("the modifier {} is not supported", printable(name)))),
     })?;
-    changed_since.map(Some).ok_or_else(|| Flaw::of("the modifiers are empty"))
+    if all.is_empty() { Err(Flaw::of("the modifiers are empty")) } else { Ok(given) }
 }

@@ -3,8 +3,9 @@
 use mail::SpecialUse;
 
 use super::cursor::Cursor;
+use super::sequence::sequence_set;
 use crate::checks;
-use crate::command::{CommandBody, Create, Select, StatusItem};
+use crate::command::{CommandBody, Create, Qresync, Select, StatusItem};
 use crate::flaw::{Flaw, printable};
 use crate::mailbox_name::MailboxName;
 
@@ -16,18 +17,53 @@ fn one_name(c: &mut Cursor<'_>) -> Result<MailboxName, Flaw> {
 /// `SELECT name [(param …)]` (RFC 4466 §2.1).
 pub(super) fn select(c: &mut Cursor<'_>, read_only: bool) -> Result<CommandBody, Flaw> {
     let mailbox = one_name(c)?;
-    let mut condstore = false;
+    let (mut condstore, mut qresync) = (false, None);
     if c.eat(b" ") {
         let parameters = c.list("parameters in parentheses", |c| match c.atom("a parameter")? {
-            name if name.eq_ignore_ascii_case(b"CONDSTORE") => Ok(()),
+            name if name.eq_ignore_ascii_case(b"CONDSTORE") => {
+                condstore = true;
+                Ok(())
+            }
+            name if name.eq_ignore_ascii_case(b"QRESYNC") => {
+                c.space()?;
+                match qresync.replace(Box::new(known(c)?)) {
+                    None => Ok(()),
+                    Some(_) => Err(Flaw::of("QRESYNC is given twice")),
+                }
+            }
             name => Err(Flaw::of(format!("the parameter {} is not supported", printable(name)))),
         })?;
         if parameters.is_empty() {
             return Err(Flaw::of("the parameters are empty"));
         }
-        condstore = true;
     }
-    Ok(CommandBody::Select(Select { mailbox, read_only, condstore }))
+    Ok(CommandBody::Select(Select { mailbox, read_only, condstore, qresync }))
+}
+
+/// `(uidvalidity modseq [known-uids] [(numbers uids)])` (RFC 7162 §7).
+fn known(c: &mut Cursor<'_>) -> Result<Qresync, Flaw> {
+    c.expect(b"(", "( and UIDVALIDITY")?;
+    let uid_validity = c.nz_number("UIDVALIDITY")?;
+    c.space()?;
+    let modseq = c.number("a mod-sequence")?;
+    if modseq == 0 {
+        return Err(Flaw::of("the mod-sequence cannot be 0"));
+    }
+    let (mut known_uids, mut sequence_match) = (None, None);
+    if c.eat(b" ") {
+        if c.peek() != Some(b'(') {
+            known_uids = Some(sequence_set(c)?);
+        }
+        if known_uids.is_none() || c.eat(b" ") {
+            c.expect(b"(", "( and sequence numbers")?;
+            let numbers = sequence_set(c)?;
+            c.space()?;
+            sequence_match = Some((numbers, sequence_set(c)?));
+            c.expect(b")", ")")?;
+        }
+    }
+    c.expect(b")", ") after what is known")?;
+    checks::qresync(Qresync { uid_validity, modseq, known_uids, sequence_match })
 }
 
 /// `CREATE name [(USE (\Sent …))]` (RFC 4466 §2.2, RFC 6154 §3).

@@ -74,3 +74,16 @@ pub(super) fn uid_expunge(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
     c.space()?;
     Ok(CommandBody::Expunge { uids: Some(sequence_set(c)?) })
 }
+
+/// `UIDBATCHES size [first:last]`.
+pub(super) fn uid_batches(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
+    c.space()?;
+    let size = c.nz_number("the size of a batch")?;
+    let mut batches = None;
+    if c.eat(b" ") {
+        let first = c.nz_number("the number of a batch")?;
+        let last = if c.eat(b":") { c.nz_number("the number of a batch")? } else { first };
+        batches = Some((first.min(last), first.max(last)));
+    }
+    Ok(CommandBody::UidBatches { size, batches })
+}

@@ -1,10 +1,8 @@
 //! ACL, LISTRIGHTS and MYRIGHTS responses (RFC 4314 §3.6, §3.7, §3.8).
 
-use super::encode;
+use super::list::name;
 use super::strings::write_string;
-use crate::codec::codec_mailbox;
 use crate::mailbox_name::{MailboxName, NameEncoding};
-use imap_codec::imap_types::response::{Data, Response};
 
 /// `* ACL mailbox identifier rights …`
 pub fn acl(out: &mut Vec<u8>, mailbox: &MailboxName, encoding: NameEncoding, entries: &[(String, String)]) {
@@ -39,19 +37,18 @@ pub fn my_rights(out: &mut Vec<u8>, mailbox: &MailboxName, encoding: NameEncodin
     out.extend_from_slice(b"\r\n");
 }
 
-/// The name as imap-codec writes it: an LSUB without attributes and delimiter is this name and nothing else behind a known beginning.
 fn begin(out: &mut Vec<u8>, start: &[u8], mailbox: &MailboxName, encoding: NameEncoding) {
-    const AROUND: &[u8] = b"* LSUB () NIL ";
-    let mut lsub = Vec::new();
-    let mailbox = codec_mailbox(mailbox, encoding);
-    encode(&mut lsub, &Response::Data(Data::Lsub { items: Vec::new(), delimiter: None, mailbox }));
     out.extend_from_slice(start);
-    out.extend_from_slice(lsub.strip_prefix(AROUND).and_then(|name| name.strip_suffix(b"\r\n")).unwrap_or(b"\"\""));
+    name(out, mailbox, encoding);
+}
+
+fn word(out: &mut Vec<u8>, text: &str) {
+    out.push(b' ');
+    astring(out, text);
 }
 
 /// An astring: an atom where that is possible, as clients are used to.
-fn word(out: &mut Vec<u8>, text: &str) {
-    out.push(b' ');
+pub(super) fn astring(out: &mut Vec<u8>, text: &str) {
     if !text.is_empty() && text.bytes().all(crate::chars::is_astring_char) {
         out.extend_from_slice(text.as_bytes());
     } else {

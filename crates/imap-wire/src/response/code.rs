@@ -11,6 +11,7 @@ use imap_codec::imap_types::sequence::{Sequence, SequenceSet as CodecSet};
 use crate::codec::codec_flag;
 use crate::flag::Flag;
 use crate::sequence::NumberSet;
+use crate::tag::Tag;
 
 /// A response code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +43,12 @@ pub enum Code {
     UidValidity(u32),
     /// The sequence number of the first message without `\Seen`.
     Unseen(u32),
-    /// RFC 4315: the UID that an appended message got.
+    /// RFC 4315, RFC 3502: the UIDs that appended messages got.
     AppendUid {
         /// Of the target mailbox.
         uid_validity: u32,
-        /// Of the new message.
-        uid: u32,
+        /// Of the new messages, in their order.
+        uids: NumberSet,
     },
     /// RFC 4315: the UIDs that copied messages had and got.
     CopyUid {
@@ -102,18 +103,52 @@ pub enum Code {
     AlreadyExists,
     /// RFC 5530: it does not exist.
     NonExistent,
+    /// RFC 5267 §4.3.1: changes of that command's result are not told.
+    NoUpdate(Tag),
+    /// RFC 5466 §3.1: there is no filter of that name.
+    UndefinedFilter(String),
+    /// RFC 5255 §4.9: no comparator matches.
+    BadComparator,
     /// RFC 6154: that special use is not possible.
     UseAttr,
+    /// RFC 5464 §4.2.1: values were left out, the longest of them has so many octets.
+    MetadataLongEntries(u64),
+    /// RFC 5464 §4.3: a value may have so many octets.
+    MetadataMaxSize(u64),
+    /// RFC 5464 §4.3: there are enough annotations.
+    MetadataTooMany,
+    /// RFC 5464 §4.3: no private annotations there.
+    MetadataNoPrivate,
+    /// RFC 4469: this URL names nothing that can be had.
+    BadUrl(String),
+    /// RFC 3516: the part has a transfer encoding that nobody knows, or NULs where they can't be.
+    UnknownCte,
+    /// RFC 4978: everything is compressed already.
+    CompressionActive,
     /// RFC 7889: the message is larger than APPEND takes.
     TooBig,
     /// RFC 9051: the mailbox has children.
     HasChildren,
+    /// RFC 8474: the mailbox's number for good.
+    MailboxId(String),
+    /// RFC 9586: sequence numbers are not in use.
+    UidRequired,
+    /// RFC 9585: how far a command has come.
+    InProgress {
+        /// Which command.
+        tag: Tag,
+        /// How many of whatever it counts are done.
+        done: Option<u32>,
+        /// Of how many.
+        goal: Option<u32>,
+    },
 }
 
 impl Code {
     /// As imap-codec's type; numbers that must not be 0 and are leave the code out.
     pub(super) fn to_codec(&self) -> Option<codec::Code<'_>> {
         let other = |name: &'static str| Some(codec::Code::Other(codec::CodeOther::unvalidated(name.as_bytes())));
+        let text = |text: String| Some(codec::Code::Other(codec::CodeOther::unvalidated(text.into_bytes())));
         Some(match self {
             Self::Alert => codec::Code::Alert,
             Self::BadCharset(known) => codec::Code::BadCharset {
@@ -135,8 +170,10 @@ impl Code {
             Self::UidNext(n) => codec::Code::UidNext(NonZeroU32::new(*n)?),
             Self::UidValidity(n) => codec::Code::UidValidity(NonZeroU32::new(*n)?),
             Self::Unseen(n) => codec::Code::Unseen(NonZeroU32::new(*n)?),
-            Self::AppendUid { uid_validity, uid } => {
-                codec::Code::AppendUid { uid_validity: NonZeroU32::new(*uid_validity)?, uid: NonZeroU32::new(*uid)? }
+            // imap-codec knows one UID only.
+            Self::AppendUid { uid_validity, uids } => {
+                let text = format!("APPENDUID {} {}", NonZeroU32::new(*uid_validity)?, codec_uids(uids)?);
+                codec::Code::Other(codec::CodeOther::unvalidated(text.into_bytes()))
             }
             Self::CopyUid { uid_validity, source, destination } => codec::Code::CopyUid {
                 uid_validity: NonZeroU32::new(*uid_validity)?,
@@ -166,10 +203,49 @@ impl Code {
             Self::Limit => return other("LIMIT"),
             Self::AlreadyExists => return other("ALREADYEXISTS"),
             Self::NonExistent => return other("NONEXISTENT"),
+            Self::MetadataLongEntries(octets) => return written(format!("METADATA LONGENTRIES {octets}")),
+            Self::MetadataMaxSize(octets) => return written(format!("METADATA MAXSIZE {octets}")),
+            Self::MetadataTooMany => return other("METADATA TOOMANY"),
+            Self::MetadataNoPrivate => return other("METADATA NOPRIVATE"),
+            Self::CompressionActive => codec::Code::CompressionActive,
+            Self::UnknownCte => return other("UNKNOWN-CTE"),
+            Self::BadUrl(url) => {
+                // RFC 4469 §5: any TEXT-CHAR except "]".
+                let text: String = url.chars().filter(|c| matches!(c, ' '..='~') && *c != ']').collect();
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("BADURL {text}").into_bytes()))
+            }
             Self::UseAttr => return other("USEATTR"),
+            Self::BadComparator => return other("BADCOMPARATOR"),
+            Self::NoUpdate(tag) => {
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("NOUPDATE \"{tag}\"").into_bytes()))
+            }
+            Self::UndefinedFilter(name) => {
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("UNDEFINED-FILTER {name}").into_bytes()))
+            }
             Self::HasChildren => return other("HASCHILDREN"),
+            Self::MailboxId(id) => return text(format!("MAILBOXID ({id})")),
+            Self::UidRequired => return other("UIDREQUIRED"),
+            Self::InProgress { tag, done, goal } => {
+                let number =
+                    |number: &Option<u32>| number.map_or_else(|| "NIL".to_owned(), |number| number.to_string());
+                return text(format!("INPROGRESS (\"{tag}\" {} {})", number(done), number(goal)));
+            }
         })
     }
+}
+
+/// A code that is written by us.
+fn written(text: String) -> Option<codec::Code<'static>> {
+    Some(codec::Code::Other(codec::CodeOther::unvalidated(text.into_bytes())))
+}
+
+/// `uid-set` (RFC 4315 §4).
+fn codec_uids(set: &NumberSet) -> Option<String> {
+    let range = |range: &std::ops::RangeInclusive<u32>| match (range.start(), range.end()) {
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}:{last}"),
+    };
+    (!set.is_empty()).then(|| set.ranges().iter().map(range).collect::<Vec<_>>().join(","))
 }
 
 fn uid_set(set: &NumberSet) -> Option<UidSet> {

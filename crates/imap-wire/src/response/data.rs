@@ -47,7 +47,7 @@ pub fn expunge(out: &mut Vec<u8>, sequence_number: u32) {
 }
 
 /// One item of a STATUS response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatusData {
     /// `MESSAGES`
     Messages(u32),
@@ -61,14 +61,30 @@ pub enum StatusData {
     Unseen(u32),
     /// `DELETED`
     Deleted(u32),
+    /// `DELETED-STORAGE` (RFC 9208 §4.1.4), octets.
+    DeletedStorage(u64),
     /// `SIZE` (RFC 8438)
     Size(u64),
     /// `HIGHESTMODSEQ` (RFC 7162 §3.1.7)
     HighestModSeq(u64),
+    /// `MAILBOXID` (RFC 8474 §4.3)
+    MailboxId(String),
 }
 
 /// `* STATUS mailbox (…)`
 pub fn status(out: &mut Vec<u8>, mailbox: &MailboxName, encoding: NameEncoding, items: &[StatusData]) {
+    let mailbox_id = items.iter().find_map(|item| match item {
+        StatusData::MailboxId(id) => Some(id.as_str()),
+        StatusData::Messages(_)
+        | StatusData::Recent(_)
+        | StatusData::UidNext(_)
+        | StatusData::UidValidity(_)
+        | StatusData::Unseen(_)
+        | StatusData::Deleted(_)
+        | StatusData::DeletedStorage(_)
+        | StatusData::Size(_)
+        | StatusData::HighestModSeq(_) => None,
+    });
     let items = items.iter().filter_map(|item| {
         Some(match *item {
             StatusData::Messages(n) => StatusDataItem::Messages(n),
@@ -77,12 +93,22 @@ pub fn status(out: &mut Vec<u8>, mailbox: &MailboxName, encoding: NameEncoding, 
             StatusData::UidValidity(n) => StatusDataItem::UidValidity(NonZeroU32::new(n)?),
             StatusData::Unseen(n) => StatusDataItem::Unseen(n),
             StatusData::Deleted(n) => StatusDataItem::Deleted(n),
+            StatusData::DeletedStorage(n) => StatusDataItem::DeletedStorage(n),
             StatusData::Size(n) => StatusDataItem::Size(n),
             StatusData::HighestModSeq(n) => StatusDataItem::HighestModSeq(n),
+            // Written below: imap-codec does not know it.
+            StatusData::MailboxId(_) => return None,
         })
     });
     let items = items.collect::<Vec<_>>().into();
     encode(out, &Response::Data(Data::Status { mailbox: codec_mailbox(mailbox, encoding), items }));
+    if let Some(id) = mailbox_id
+        && out.ends_with(b")\r\n")
+    {
+        out.truncate(out.len() - 3);
+        let space = if out.ends_with(b"(") { "" } else { " " };
+        out.extend_from_slice(format!("{space}MAILBOXID ({id}))\r\n").as_bytes());
+    }
 }
 
 /// `* ENABLED …`: what the command switched on, possibly nothing.

@@ -13,7 +13,7 @@ use storage::StorageError;
 
 use crate::access::Target;
 use crate::fault::{Answer, Fault};
-use crate::session::{ENCODING, Session};
+use crate::session::Session;
 
 impl Session {
     pub(crate) async fn set_acl(&mut self, command: &SetAcl) -> Result<Answer, Fault> {
@@ -83,7 +83,8 @@ impl Session {
         let lines = effective_lines(&self.server.store.directory(), target.owner, &acl);
         let lines: Vec<(String, String)> =
             lines.into_iter().map(|line| (line.identifier, line.rights.with_obsolete())).collect();
-        response::acl(self.connection.out(), mailbox, ENCODING, &lines);
+        let encoding = self.encoding();
+        response::acl(self.connection.out(), mailbox, encoding, &lines);
         Ok(Answer::ok("That is the list"))
     }
 
@@ -103,7 +104,8 @@ impl Session {
         } else {
             (String::new(), Rights::ALL.with_obsolete().chars().map(String::from).collect())
         };
-        response::list_rights(self.connection.out(), mailbox, ENCODING, identifier, &required, &optional);
+        let encoding = self.encoding();
+        response::list_rights(self.connection.out(), mailbox, encoding, identifier, &required, &optional);
         Ok(Answer::ok("Those can be given"))
     }
 
@@ -114,7 +116,8 @@ impl Session {
             .fold(Rights::ADMINISTER, Rights::with);
         let target = self.find(mailbox.as_str()).await?.filter(|target| target.access.rights.any_of(any));
         let target = target.ok_or(StorageError::NoSuchMailbox)?;
-        response::my_rights(self.connection.out(), mailbox, ENCODING, &target.access.rights.with_obsolete());
+        let encoding = self.encoding();
+        response::my_rights(self.connection.out(), mailbox, encoding, &target.access.rights.with_obsolete());
         Ok(Answer::ok("Those are your rights"))
     }
 }

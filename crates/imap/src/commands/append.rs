@@ -1,147 +1,128 @@
-//! APPEND (RFC 3501 §6.3.11; RFC 4315 APPENDUID, RFC 7889).
-//!
-//! The message streams to the store as it arrives and is scanned on the way; no session holds one in memory. What can be
-//! refused is refused before the client sends it.
+//! APPEND (RFC 3501 §6.3.11; RFC 3502 several messages, RFC 4315 APPENDUID, RFC 6855 §4 UTF8). How the messages come in:
+//! `upload`; how they are put together: `catenate`.
 
 use bytes::Bytes;
-use imap_wire::response::{self, Code};
-use imap_wire::{AfterRefusal, Announcement, Append, MailboxName, Ticket, precompute};
+use imap_wire::response::Code;
+use imap_wire::{Append, AppendContent, MailboxName, NumberSet};
 use mail::InternalDate;
-use message::Scanner;
+use message::Structure;
 use routing::Rights;
 use routing::namespace::Place;
-use storage::StorageError;
-use storage::blobs::BlobWriter;
+use storage::blobs::StagedBlob;
 use storage::messages::NewMessage;
+use storage::{StorageError, Store};
 
+use super::recode::without_nuls;
+use super::upload::{Nul, Uploads, encoded_record};
 use crate::access::{Target, refusal};
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
 
-/// A message on its way in.
-pub(crate) struct Upload {
-    ticket: Option<Ticket>,
-    writer: BlobWriter,
-    scanner: Scanner,
-    /// The store refused; the rest is read and dropped, so that the connection stays in step.
-    failed: Option<StorageError>,
-    nul: bool,
-    complete: bool,
-}
-
 impl Session {
-    /// Whether the announced message is welcome.
-    pub(crate) async fn weigh_append(&mut self, announcement: &Announcement) -> Result<Result<(), Answer>, Fault> {
-        let max = self.settings.append_octets_max;
-        if announcement.size > max {
-            let text = format!("A message may have {max} octets at the most");
-            return Ok(Err(Answer::no(Code::TooBig, text)));
-        }
-        let Some(mailbox) = &announcement.mailbox else {
-            return Ok(Err(Answer::bad("The mailbox name can't be read")));
-        };
-        let target = match self.target_of(mailbox).await? {
-            Ok(target) => target,
-            Err(answer) => return Ok(Err(answer)),
-        };
-        let store = &self.server.store;
-        let quota = store.directory().account_by_id(target.owner).and_then(|owner| owner.quota_octets);
-        if let Some(quota) = quota {
-            let used = store.usage(target.owner).await?.octets;
-            if used.saturating_add(announcement.size) > quota {
-                return Ok(Err(Answer::of(&StorageError::OverQuota)));
-            }
-        }
-        Ok(Ok(()))
-    }
-
-    /// The message is welcome: its octets go to the store from now on.
-    pub(crate) fn begin_upload(&mut self) {
-        let ticket = self.connection.framer.accept();
-        self.upload = Some(Box::new(Upload {
-            ticket,
-            writer: self.server.store.blob_writer(),
-            scanner: Scanner::new(),
-            failed: None,
-            nul: false,
-            complete: false,
-        }));
-    }
-
-    /// The message is not welcome: the command ends here, before or in spite of its octets.
-    pub(crate) fn refuse_append(&mut self, announcement: &Announcement, answer: &Answer) {
-        match &announcement.tag {
-            Some(tag) => {
-                response::tagged(self.connection.out(), tag, answer.condition, answer.code.as_ref(), &answer.text);
-            }
-            None => response::untagged(self.connection.out(), answer.condition, answer.code.as_ref(), &answer.text),
-        }
-        if self.connection.framer.refuse() == AfterRefusal::Close {
-            self.ending = Some("You are sending more than I am willing to drop");
-        }
-    }
-
-    /// Octets of the message.
-    pub(crate) async fn upload_chunk(&mut self, chunk: &Bytes) {
-        let Some(upload) = self.upload.as_deref_mut() else { return };
-        if upload.failed.is_some() {
-            return;
-        }
-        upload.scanner.feed(chunk);
-        if let Err(error) = upload.writer.write(chunk).await {
-            upload.failed = Some(error);
-        }
-    }
-
-    /// The last octet has come.
-    pub(crate) fn upload_end(&mut self, ticket: Ticket, nul: bool) {
-        if let Some(upload) = self.upload.as_deref_mut() {
-            upload.nul = nul;
-            upload.complete = upload.ticket == Some(ticket);
-        }
-    }
-
     /// The whole command has come.
     pub(crate) async fn append(&mut self, append: Append) -> Result<Answer, Fault> {
-        let uploaded = self.upload.take().filter(|upload| upload.complete && upload.ticket == Some(append.message));
-        let Some(upload) = uploaded else { return Ok(Answer::bad("The message did not come")) };
-        let Upload { writer, scanner, failed, nul, .. } = *upload;
-        if let Some(error) = failed {
+        // Without any when all that is appended is there already.
+        let mut uploads = self.uploads.take().unwrap_or_default();
+        if let Some(error) = uploads.take_failure() {
             return Err(error.into());
         }
-        let structure = scanner.finish();
-        // RFC 3501 §9: CHAR8 is any octet but NUL; literal8 (RFC 3516) is not offered for messages.
-        if nul || structure.has_nul {
-            return Ok(Answer::bad("A message can't hold a NUL"));
-        }
-        if structure.size == 0 {
-            return Ok(Answer::no(Code::Cannot, "The message is empty"));
-        }
         let store = self.server.store.clone();
+        let now = store.now();
+        let mut messages = Vec::with_capacity(append.messages.len());
+        for message in append.messages {
+            let complete = match self.completed(message.content, &mut uploads).await? {
+                Ok(complete) => complete,
+                Err(answer) => return Ok(answer),
+            };
+            // RFC 3502 §6.3.11: this cancels them all.
+            if complete.blob.octets == 0 {
+                return Ok(Answer::no(Code::Cannot, "The message is empty"));
+            }
+            let new = NewMessage {
+                blob: complete.blob.hash,
+                octets: complete.blob.octets,
+                flags: message.flags.into_iter().collect(),
+                internal_date: message.date.unwrap_or_else(|| InternalDate::from(now)),
+                saved_at: now,
+                record: complete.record,
+            };
+            messages.push((complete.blob, new));
+        }
         let target = match self.target_of(&append.mailbox).await? {
             Ok(target) => target,
             Err(answer) => return Ok(answer),
         };
-        let blob = writer.finish();
-        let now = store.now();
-        let message = NewMessage {
-            blob: blob.hash,
-            octets: blob.octets,
-            flags: append.flags.into_iter().collect(),
-            internal_date: append.date.unwrap_or_else(|| InternalDate::from(now)),
-            saved_at: now,
-            // One that is too large is computed when somebody asks.
-            record: precompute::record(&structure).ok().map(|record| Bytes::from(record.encode())),
-        };
-        let octets = message.octets;
-        let deposited = match store.append_by(target.end(), blob, message).await {
+        let octets = messages.iter().map(|(_, message)| message.octets).fold(0, u64::saturating_add);
+        let deposited = match store.append_all(target.end(), messages).await {
             Err(StorageError::NoSuchMailbox) => return Ok(try_create()),
             done => done?.value,
         };
         metrics::counter!("relais_imap_appended_octets_total").increment(octets);
-        let code = Code::AppendUid { uid_validity: deposited.uid_validity.0, uid: deposited.uid.0 };
-        Ok(Answer::ok("Appended").with(code))
+        let uid_validity = deposited.first().map_or(0, |deposited| deposited.uid_validity.0);
+        // One transaction gives ascending UIDs.
+        let uids = NumberSet::from_numbers(deposited.iter().map(|deposited| deposited.uid.0));
+        Ok(Answer::ok("Appended").with(Code::AppendUid { uid_validity, uids }))
     }
+}
+
+/// A message as it is to be stored.
+pub(super) struct Complete {
+    pub(super) blob: StagedBlob,
+    pub(super) record: Option<Bytes>,
+}
+
+impl Session {
+    /// What a message consists of, made one; the inner error is the answer when that can't be.
+    async fn completed(
+        &mut self,
+        content: AppendContent,
+        uploads: &mut Uploads,
+    ) -> Result<Result<Complete, Answer>, Fault> {
+        let ticket = match content {
+            AppendContent::Message(ticket) => ticket,
+            AppendContent::Utf8(ticket) if self.takes_utf8() => ticket,
+            AppendContent::Utf8(_) => return Ok(Err(utf8_first())),
+            AppendContent::Catenate(parts) => return self.catenate(parts, uploads).await,
+        };
+        let Some(received) = uploads.take(ticket) else { return Ok(Err(not_received())) };
+        match received.nul {
+            Nul::Absent => Ok(Ok(Complete { blob: received.blob, record: received.record })),
+            Nul::InLiteral => Ok(Err(nul_in_literal())),
+            Nul::InLiteral8(structure) => Ok(encoded(&self.server.store, received.blob, &structure).await?),
+        }
+    }
+
+    /// Whether the client may send UTF-8 where the base specification has none (RFC 6855 §3).
+    pub(super) const fn takes_utf8(&self) -> bool {
+        self.enabled.utf8 || self.enabled.rev2
+    }
+}
+
+/// A message with NULs as it can be stored (RFC 3516 §4.4).
+pub(super) async fn encoded(
+    store: &Store,
+    blob: StagedBlob,
+    structure: &Structure,
+) -> Result<Result<Complete, Answer>, StorageError> {
+    let (blob, structure) = without_nuls(store, &blob, structure).await?;
+    if structure.has_nul {
+        return Ok(Err(Answer::no(Code::UnknownCte, "Only parts that are binary can hold a NUL")));
+    }
+    Ok(Ok(Complete { blob, record: encoded_record(&structure) }))
+}
+
+/// The literal is not there: the command is not what was announced.
+pub(super) fn not_received() -> Answer {
+    Answer::bad("The message did not come")
+}
+
+pub(super) fn nul_in_literal() -> Answer {
+    Answer::bad("Only a literal8 can hold a NUL")
+}
+
+/// RFC 6855 §4
+pub(super) fn utf8_first() -> Answer {
+    Answer::no(Code::Cannot, "ENABLE UTF8=ACCEPT first")
 }
 
 impl Session {

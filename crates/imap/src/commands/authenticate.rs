@@ -102,7 +102,7 @@ impl Session {
         };
         metrics::counter!("relais_imap_logins_total", "result" => "ok").increment(1);
         tracing::info!(peer = %self.peer, account = %account.address, tls = self.tls, "logged in");
-        self.user = Some(User { account, _slot: slot });
+        self.user = Some(User { account, _slot: slot, annotations: None });
         self.welcome();
         Ok(Answer::ok("Welcome").with(Code::Capability(self.capabilities())))
     }

@@ -25,7 +25,7 @@ impl Session {
         };
         let from = self.key()?;
         if self.leaves_home(&target)? {
-            return self.transfer(uids, &target, false).await;
+            return self.transfer(uids, &target, None).await;
         }
         let copied = self.server.store.copy(from, uids, (from.0, target.row.id)).await;
         match copied {
@@ -52,7 +52,7 @@ impl Session {
         };
         let (account, from) = self.key()?;
         if self.leaves_home(&target)? {
-            return self.transfer(uids, &target, true).await;
+            return self.transfer(uids, &target, Some(transfer.uid)).await;
         }
         let store = self.server.store.clone();
         let (mut validity, mut pairs, mut failure) = (UidValidity(0), Vec::new(), None);
@@ -77,7 +77,7 @@ impl Session {
             Some(StorageError::NoSuchMailbox) => Ok(try_create()),
             Some(error) => Err(error.into()),
             None if code.is_none() => Ok(Answer::ok("Nothing to move")),
-            None => Ok(Answer::ok("Done")),
+            None => self.told_up_to(true, transfer.uid, "Done").await,
         }
     }
 
@@ -108,8 +108,10 @@ impl Session {
     }
 
     /// Copies or moves from or to another account's mailbox, with the flags that may be set there. A COPY is one
-    /// transaction; a long MOVE takes several, each of which leaves every message in exactly one of the mailboxes.
-    async fn transfer(&mut self, uids: Vec<Uid>, target: &Target, remove: bool) -> Result<Answer, Fault> {
+    /// transaction; a long MOVE takes several, each of which leaves every message in exactly one of the mailboxes. `moves`: it is
+    /// MOVE, or UID MOVE.
+    async fn transfer(&mut self, uids: Vec<Uid>, target: &Target, moves: Option<bool>) -> Result<Answer, Fault> {
+        let remove = moves.is_some();
         let from = self.end()?;
         let store = self.server.store.clone();
         let step = if remove { MOVES_PER_STEP } else { uids.len().max(1) };
@@ -134,7 +136,7 @@ impl Session {
             (Some(StorageError::NoSuchMailbox), ..) => Ok(Answer::of(&StorageError::NoSuchMailbox)),
             (Some(error), ..) => Err(error.into()),
             (None, Some(code), false) => Ok(Answer::ok("Copied").with(code)),
-            (None, Some(_), true) => Ok(Answer::ok("Done")),
+            (None, Some(_), true) => self.told_up_to(true, moves == Some(true), "Done").await,
             (None, None, _) => Ok(Answer::ok("Nothing to copy or move")),
         }
     }

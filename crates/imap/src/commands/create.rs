@@ -8,6 +8,7 @@ use routing::namespace::{OTHER_USERS, Place, SHARED};
 use storage::StorageError;
 
 use crate::access::{access, refusal};
+use crate::engine::object_id::mailbox_id;
 use crate::engine::pattern::{DELIMITER, ancestors};
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
@@ -35,13 +36,16 @@ impl Session {
         {
             return Ok(Answer::no(Code::UseAttr, "Another mailbox has that special use"));
         }
-        self.server.store.create_mailbox_by(account, &name, special_use, by_owner).await?;
-        Ok(Answer::ok("Created"))
+        let created = self.server.store.create_mailbox_by(account, &name, special_use, by_owner).await?.value;
+        self.tell_spelling(&create.mailbox, &create.mailbox).await?;
+        // RFC 8474 §4.1.
+        Ok(Answer::ok("Created").with(Code::MailboxId(mailbox_id(account, created.id))))
     }
 
     /// INBOX keeps existing: its messages move (RFC 3501 §6.3.5). Who has the mailbox selected stays where they are.
     pub(crate) async fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<Answer, Fault> {
         let account = self.account()?;
+        let spelling = to;
         let to = to.as_str().trim_end_matches(DELIMITER);
         match (self.place(from.as_str())?, self.place(to)?) {
             // `Shared` itself may be made, but nothing moved there: it could hide behind others' mailboxes.
@@ -71,6 +75,7 @@ impl Session {
                 return Ok(Answer::no(Code::Cannot, text));
             }
         };
+        self.tell_spelling(spelling, from).await?;
         Ok(Answer::ok("Renamed"))
     }
 

@@ -32,6 +32,7 @@ impl Session {
         {
             self.leave();
         }
+        self.tell_spelling_of_deleted(mailbox);
         Ok(Answer::ok("Deleted"))
     }
 
@@ -46,6 +47,7 @@ impl Session {
         if self.selected.as_deref().is_some_and(same) {
             self.leave();
         }
+        self.tell_spelling_of_deleted(mailbox);
         Ok(Answer::ok("Deleted"))
     }
 }

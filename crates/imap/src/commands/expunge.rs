@@ -1,5 +1,6 @@
-//! EXPUNGE and UID EXPUNGE (RFC 3501 §6.4.3, RFC 4315 §2.1).
+//! EXPUNGE and UID EXPUNGE (RFC 3501 §6.4.3, RFC 4315 §2.1, RFC 7162 §3.2.7, §3.2.9).
 
+use imap_wire::response::Code;
 use imap_wire::{NumberSet, SequenceSet};
 use mail::{SystemFlags, Uid};
 use routing::Rights;
@@ -7,7 +8,8 @@ use storage::messages::ExpungeScope;
 
 use crate::access::no_right;
 use crate::commands::store::read_only;
-use crate::fault::{Answer, Fault};
+use crate::engine::table::Sync;
+use crate::fault::{Answer, Fault, Lost};
 use crate::limits::ROWS_PER_PAGE;
 use crate::session::Session;
 
@@ -20,20 +22,35 @@ impl Session {
         if !self.selected()?.access.rights.has(Rights::EXPUNGE) {
             return Ok(no_right());
         }
-        let max = self.selected()?.view.map().max_uid();
-        let scope = uids.map(|set| set.resolve(max));
-        self.remove_deleted(scope).await?;
-        Ok(Answer::ok("Expunged"))
+        let scope = uids.map(|set| self.uids_meant(set, true)).transpose()?;
+        let removed = self.remove_deleted(scope).await?;
+        self.told_up_to(removed, uids.is_some(), "Expunged").await
     }
 
-    /// Removes the messages with `\Deleted`, all or those of a set of UIDs.
-    pub(crate) async fn remove_deleted(&mut self, scope: Option<NumberSet>) -> Result<(), Fault> {
+    /// The answer to a command that may have removed messages: with the MODSEQ to come back with, once that is told (RFC 7162
+    /// §3.2.7, §3.2.9; RFC 6851 §4.2).
+    pub(crate) async fn told_up_to(&mut self, removed: bool, uid: bool, text: &'static str) -> Result<Answer, Fault> {
+        let answer = Answer::ok(text);
+        if !removed || !self.enabled.qresync {
+            return Ok(answer);
+        }
+        match Box::pin(self.sync(Sync::All, uid)).await {
+            // Whoever tells what is told with every command finds the same; what was done is done.
+            Err(Fault::Storage(_) | Fault::Lost(Lost::MailboxDeleted)) => Ok(answer),
+            Err(fault) => Err(fault),
+            Ok(()) => Ok(answer.with(Code::HighestModSeq(self.selected()?.view.told_modseq().0))),
+        }
+    }
+
+    /// Removes the messages with `\Deleted`, all or those of a set of UIDs; whether there were any.
+    pub(crate) async fn remove_deleted(&mut self, scope: Option<NumberSet>) -> Result<bool, Fault> {
         let (account, mailbox) = self.key()?;
         let store = self.server.store.clone();
         let marked = store.mailbox(account, mailbox).await?.map_or(0, |row| row.deleted);
         if marked == 0 {
-            return Ok(());
+            return Ok(false);
         }
+        let mut removed = false;
         let max = self.selected()?.view.map().max_uid();
         let scope = scope.unwrap_or_else(|| NumberSet::from_ranges([1..=max]));
         for range in scope.ranges() {
@@ -47,11 +64,12 @@ impl Session {
                     .collect();
                 if !deleted.is_empty() {
                     // Looked at once more in the transaction: somebody may have taken the flag away.
-                    store.expunge(account, mailbox, deleted, ExpungeScope::Deleted).await?;
+                    let gone = store.expunge(account, mailbox, deleted, ExpungeScope::Deleted).await?.value;
+                    removed |= !gone.is_empty();
                 }
                 from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
             }
         }
-        Ok(())
+        Ok(removed)
     }
 }

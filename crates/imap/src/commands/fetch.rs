@@ -1,18 +1,24 @@
-//! FETCH (RFC 3501 §6.4.5, §7.4.2; RFC 7162 §3.1.4 CHANGEDSINCE).
+//! FETCH (RFC 3501 §6.4.5, §7.4.2; RFC 7162 §3.1.4 CHANGEDSINCE; RFC 8970 PREVIEW).
 //!
 //! Rows and records are read by pages in key order and nothing is parsed; contents go from the store to the socket piece by
 //! piece, as fast as the client takes them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
-use imap_wire::response::{Code, FetchResponse};
-use imap_wire::{Fetch, FetchItem, NumberSet, Partial, Section, SectionText};
+use imap_wire::response::{self, Code};
+use imap_wire::{Fetch, FetchItem, NumberSet, PartialRange, Qresync, SequenceSet};
 use mail::{Flags, ModSeq, SequenceNumber, SystemFlags, Uid};
-use message::{ByteRange, PartTable, RecordView, header_fields};
+use message::{ByteRange, RecordView};
 use routing::Rights;
 use storage::blobs::BlobReader;
-use storage::messages::FlagChange;
+use storage::messages::{Change, FlagChange};
 use storage::rows::MessageRow;
 
+use super::sections::broken;
+use crate::engine::enabled::Enabled;
+use crate::engine::object_id::{email_id, thread_id};
+use crate::engine::resync::{known_up_to, unknown};
 use crate::fault::{Answer, Fault, Lost};
 use crate::limits::{
     CHANGES_PER_PAGE, FETCH_ITEMS_PER_TURN, HEADER_OCTETS_MAX, RECORDS_PER_PAGE, ROWS_PER_PAGE, SEEN_OCTETS_PER_STEP,
@@ -29,7 +35,11 @@ struct Plan {
     parts: bool,
     /// Messages without `\Seen` get it, and their FLAGS are told.
     sets_seen: bool,
+    /// The record is read, but nothing is computed when there is none (RFC 8970 §4.1).
+    lazy: bool,
     changed_since: Option<ModSeq>,
+    /// BINARY was asked for of a part in an encoding that nobody knows (RFC 3516 §4.3).
+    unknown_encoding: AtomicBool,
 }
 
 /// One message of the answer.
@@ -43,6 +53,10 @@ struct Message<'a> {
 
 impl Session {
     pub(crate) async fn fetch(&mut self, fetch: Fetch) -> Result<Answer, Fault> {
+        // RFC 7162 §3.2.6.
+        if fetch.vanished && !self.enabled.qresync {
+            return Ok(Answer::bad("ENABLE QRESYNC first"));
+        }
         if fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq) {
             self.know_modseqs();
         }
@@ -50,18 +64,67 @@ impl Session {
             Ok(wanted) => wanted,
             Err(answer) => return Ok(answer),
         };
-        let selected = self.selected()?;
-        // RFC 4314 §4: without the right `s`, FETCH sets no \Seen.
-        let plan = Plan::new(fetch, selected.read_only || !selected.access.rights.has(Rights::SEEN));
-        self.refresh_row().await?;
-        let wanted = match plan.changed_since {
-            Some(since) => self.changed_since(since, &wanted).await?,
+        let wanted = match fetch.partial {
+            Some(range) => self.some_of(&wanted, range)?,
             None => wanted,
         };
+        let vanished = match fetch.vanished {
+            true => Some(self.all_uids(&fetch.set)?),
+            false => None,
+        };
+        let selected = self.selected()?;
+        // RFC 4314 §4: without the right `s`, FETCH sets no \Seen.
+        let looks_only = selected.read_only || !selected.access.rights.has(Rights::SEEN);
+        let plan = Plan::new(fetch, looks_only, self.enabled.uid_only);
+        self.refresh_row().await?;
+        let wanted = match plan.changed_since {
+            Some(since) => self.changed_since(since, &wanted, vanished.as_ref()).await?,
+            None => wanted,
+        };
+        self.fetch_wanted(&plan, &wanted).await
+    }
+
+    /// The UIDs of a set, also those that no message has any more.
+    fn all_uids(&mut self, set: &SequenceSet) -> Result<NumberSet, Fault> {
+        let selected = self.selected()?;
+        let max = selected.view.map().max_uid();
+        let all = set.resolve(max).clip(1..=selected.row.uid_next.0.saturating_sub(1));
+        Ok(if set.has_saved() { all.union(&selected.saved) } else { all })
+    }
+
+    /// The messages at some places among those wanted (RFC 9394 §3.3).
+    fn some_of(&mut self, wanted: &NumberSet, range: PartialRange) -> Result<NumberSet, Fault> {
+        let map = self.selected()?.view.map();
+        let places = range.of(map.existing(wanted).count());
+        let some = map.existing(wanted).skip(places.start).take(places.len());
+        Ok(NumberSet::from_numbers(some.map(|uid| uid.0)))
+    }
+
+    /// SELECT (QRESYNC …): what has changed among the messages that the client knows, and which of them are gone (RFC 7162
+    /// §3.2.5.1, §3.2.5.2).
+    pub(crate) async fn resync(&mut self, known: &Qresync) -> Result<(), Fault> {
+        let selected = self.selected()?;
+        let all = NumberSet::from_ranges([1..=selected.row.uid_next.0.saturating_sub(1)]);
+        let map = selected.view.map();
+        let known_up_to = known.sequence_match.as_ref().map_or(0, |(numbers, uids)| known_up_to(map, numbers, uids));
+        let asked = match &known.known_uids {
+            Some(set) => set.resolve(map.max_uid()).intersection(&all),
+            None => all,
+        };
+        let gone = unknown(&asked, known_up_to);
+        let changed = self.changed_since(ModSeq(known.modseq), &asked, Some(&gone)).await?;
+        let plan = Plan::resync(ModSeq(known.modseq), self.enabled.uid_only);
+        self.fetch_wanted(&plan, &changed).await.map(drop)
+    }
+
+    async fn fetch_wanted(&mut self, plan: &Plan, wanted: &NumberSet) -> Result<Answer, Fault> {
         let map = self.selected()?.view.map().clone();
-        let mut left = map.existing(&wanted).count();
+        let mut left = map.existing(wanted).count();
         for range in wanted.ranges() {
-            left = left.saturating_sub(self.fetch_range(&plan, Uid(*range.start()), Uid(*range.end())).await?);
+            left = left.saturating_sub(self.fetch_range(plan, Uid(*range.start()), Uid(*range.end())).await?);
+        }
+        if plan.unknown_encoding.load(Ordering::Relaxed) {
+            return Ok(Answer::no(Code::UnknownCte, "Some parts have an encoding that I do not know"));
         }
         if left > 0 && plan.changed_since.is_none() {
             return Ok(Answer::ok("Some messages are no longer there").with(Code::ExpungeIssued));
@@ -70,20 +133,39 @@ impl Session {
     }
 
     /// Those of the wanted that changed, from the change index: costs what changed, not what is there (RFC 7162 §3.1.4.1).
-    async fn changed_since(&mut self, since: ModSeq, wanted: &NumberSet) -> Result<NumberSet, Fault> {
+    /// Tells which of `asked` were expunged since, before any FETCH response (§3.2.6).
+    async fn changed_since(
+        &mut self,
+        since: ModSeq,
+        wanted: &NumberSet,
+        asked: Option<&NumberSet>,
+    ) -> Result<NumberSet, Fault> {
         let key = self.key()?;
-        let Some(own) = self.own_changes_since(since)? else { return Ok(wanted.clone()) };
+        let own = self.own_changes_since(since)?;
+        // Where the reader's own changes are too long ago to be known, any message may be another one now.
+        let any = own.is_none();
+        let (own, mut vanished) = (own.unwrap_or_default(), Vec::new());
         let mut changed: Vec<u32> = own.into_iter().map(|uid| uid.0).filter(|uid| wanted.contains(*uid)).collect();
         let mut last = None;
-        loop {
+        while !any || asked.is_some() {
             let page = self.server.store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await?;
-            let alive = page.iter().filter(|change| !change.expunged && wanted.contains(change.uid.0));
-            changed.extend(alive.map(|change| change.uid.0));
+            for Change { uid: Uid(uid), expunged, .. } in &page {
+                if !expunged && wanted.contains(*uid) {
+                    changed.push(*uid);
+                } else if *expunged && asked.is_some_and(|asked| asked.contains(*uid)) {
+                    vanished.push(*uid);
+                }
+            }
             if page.len() < CHANGES_PER_PAGE {
-                return Ok(NumberSet::from_numbers(changed));
+                break;
             }
             last = page.last().copied();
         }
+        let map = self.selected()?.view.map();
+        // What the client still counts is told without EARLIER, when that may be.
+        vanished.retain(|uid| !map.contains(Uid(*uid)));
+        response::vanished(self.connection.out(), &NumberSet::from_numbers(vanished), true);
+        Ok(if any { wanted.clone() } else { NumberSet::from_numbers(changed) })
     }
 
     /// Answers for the messages of a range of UIDs; returns how many were there.
@@ -156,15 +238,20 @@ impl Session {
         let Message { number, row, record, newly_seen } = message;
         let store = self.server.store.clone();
         let record = match (plan.record, record) {
+            (true, record) if plan.lazy => record,
             (true, record) => Some(complete(&store, row, record, plan.parts).await?),
             (false, _) => None,
         };
-        let view = record.as_ref().map(|record| RecordView::new(record)).transpose().map_err(damaged)?;
+        let view = match record.as_ref().map(|record| RecordView::new(record)).transpose() {
+            Err(_) if plan.lazy => None,
+            view => view.map_err(damaged)?,
+        };
         let mut parts = None;
         let mut reader = None;
         let tells_flags = newly_seen && !plan.items.contains(&FetchItem::Flags);
-        let mut response = FetchResponse::begin(self.connection.out(), number.0);
-        let added = [tells_flags.then_some(FetchItem::Flags), self.adds_modseq(plan, newly_seen)];
+        let mut response = self.begin_fetch(number, row.uid);
+        let [uid, modseq] = self.adds(plan, newly_seen);
+        let added = [uid, tells_flags.then_some(FetchItem::Flags), modseq];
         for (at, item) in plan.items.iter().chain(added.iter().flatten()).enumerate() {
             if at % FETCH_ITEMS_PER_TURN == FETCH_ITEMS_PER_TURN - 1 {
                 tokio::task::yield_now().await;
@@ -172,12 +259,19 @@ impl Session {
             let out = self.connection.out();
             match item {
                 FetchItem::Uid => response.uid(out, row.uid.0),
+                FetchItem::EmailId => response.email_id(out, &email_id(&row.blob)),
+                FetchItem::SaveDate => response.save_date(out, row.saved_at.into()),
+                FetchItem::ThreadId => {
+                    let keys = view.map(|view| view.sort_keys()).transpose().map_err(damaged)?.unwrap_or_default();
+                    response.thread_id(out, &thread_id(&keys, &row.blob));
+                }
                 FetchItem::ModSeq => response.modseq(out, row.modseq.0),
                 FetchItem::InternalDate => response.internal_date(out, row.internal_date),
                 FetchItem::Rfc822Size => response.size(out, row.octets),
                 FetchItem::Flags => {
                     let selected = self.selected()?;
                     let (flags, recent) = (selected.row.flags_of(row), selected.recent.contains(row.uid.0));
+                    let recent = recent && !self.enabled.rev2;
                     response.flags(self.connection.out(), &flags, recent);
                 }
                 FetchItem::Envelope => response.envelope(out, view.map(|view| view.envelope()).unwrap_or_default()),
@@ -185,14 +279,28 @@ impl Session {
                 FetchItem::BodyStructure => {
                     response.body_structure(out, view.map(|view| view.body_structure()).unwrap_or_default());
                 }
-                FetchItem::BodySection { .. } | FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text => {
+                FetchItem::Preview { .. } => {
+                    let preview = view.and_then(|view| view.preview().ok());
+                    response.preview(out, preview.or((!plan.lazy).then_some("")));
+                }
+                FetchItem::Binary { .. }
+                | FetchItem::BinarySize { .. }
+                | FetchItem::BodySection { .. }
+                | FetchItem::Rfc822
+                | FetchItem::Rfc822Header
+                | FetchItem::Rfc822Text => {
                     if parts.is_none() && needs_parts(item) {
                         parts = view.map(|view| view.parts()).transpose().map_err(damaged)?;
                     }
                     if reader.is_none() {
                         reader = Some(content(&store, row).await.map_err(|error| broken(row, &error))?);
                     }
-                    if let Some(reader) = &mut reader {
+                    let Some(reader) = &mut reader else { continue };
+                    if matches!(item, FetchItem::Binary { .. } | FetchItem::BinarySize { .. }) {
+                        if !self.send_binary(&mut response, item, parts.as_ref(), row, reader).await? {
+                            plan.unknown_encoding.store(true, Ordering::Relaxed);
+                        }
+                    } else {
                         self.send_section(&mut response, item, parts.as_ref(), row, reader).await?;
                     }
                 }
@@ -203,96 +311,12 @@ impl Session {
         Ok(())
     }
 
-    /// A client that knows MODSEQs is told the new one when FETCH changed the flags (RFC 7162 §3.2).
-    fn adds_modseq(&self, plan: &Plan, newly_seen: bool) -> Option<FetchItem> {
-        (newly_seen && self.condstore && !plan.items.contains(&FetchItem::ModSeq)).then_some(FetchItem::ModSeq)
-    }
-
-    /// `BODY[…]` and the RFC822 items.
-    async fn send_section(
-        &mut self,
-        response: &mut FetchResponse,
-        item: &FetchItem,
-        parts: Option<&PartTable>,
-        row: &MessageRow,
-        reader: &mut BlobReader,
-    ) -> Result<(), Fault> {
-        let whole = ByteRange { start: 0, end: row.octets };
-        let of = |text| {
-            let section = message::Section::new(Vec::new(), text);
-            parts.and_then(|parts| parts.section(&section)).unwrap_or_default()
-        };
-        match item {
-            FetchItem::Rfc822 => {
-                response.rfc822_literal(self.connection.out(), whole.size());
-                self.stream(whole, row, reader).await
-            }
-            FetchItem::Rfc822Header => {
-                let header = of(message::SectionText::Header);
-                response.rfc822_header_literal(self.connection.out(), header.size());
-                self.stream(header, row, reader).await
-            }
-            FetchItem::Rfc822Text => {
-                let text = of(message::SectionText::Text);
-                response.rfc822_text_literal(self.connection.out(), text.size());
-                self.stream(text, row, reader).await
-            }
-            FetchItem::BodySection { section, partial, .. } => {
-                let origin = partial.map(|partial| partial.start);
-                let found = if section.part.is_empty() && section.text.is_none() {
-                    Some(whole)
-                } else {
-                    parts.and_then(|parts| parts.section(&place(section)))
-                };
-                let Some(range) = found else {
-                    response.section_nil(self.connection.out(), section, origin);
-                    return Ok(());
-                };
-                if let Some((names, invert)) = fields(section) {
-                    let header = read_header(reader, range).await.map_err(|error| broken(row, &error))?;
-                    let names: Vec<&[u8]> = names.iter().map(imap_wire::HeaderName::as_bytes).collect();
-                    let found = header_fields(&header, &names, invert);
-                    let found = clip(&found, *partial);
-                    response.section_bytes(self.connection.out(), section, origin, found);
-                    // Nothing bounds how often one FETCH asks for fields: each answer leaves before the next is made.
-                    self.connection.flush_some().await?;
-                    return Ok(());
-                }
-                let (skip, octets) = partial.map_or((0, range.size()), |partial| partial.clip(range.size()));
-                let start = range.start.saturating_add(skip);
-                response.section_literal(self.connection.out(), section, origin, octets);
-                self.stream(ByteRange { start, end: start.saturating_add(octets) }, row, reader).await
-            }
-            FetchItem::Body
-            | FetchItem::BodyStructure
-            | FetchItem::Envelope
-            | FetchItem::Flags
-            | FetchItem::InternalDate
-            | FetchItem::Rfc822Size
-            | FetchItem::Uid
-            | FetchItem::ModSeq => Ok(()),
-        }
-    }
-
-    /// Content, piece by piece. After its length was announced there is no way back: a failure ends the connection.
-    async fn stream(&mut self, range: ByteRange, row: &MessageRow, reader: &mut BlobReader) -> Result<(), Fault> {
-        let mut at = range.start;
-        while at < range.end {
-            let piece = reader.piece(at, range.end).await.map_err(|error| broken(row, &error))?;
-            if piece.is_empty() {
-                return Err(broken(row, &storage::StorageError::Expunged));
-            }
-            at = at.saturating_add(piece.len() as u64);
-            let out = self.connection.out();
-            let start = out.len();
-            out.extend_from_slice(&piece);
-            // RFC 3501 §9 `CHAR8`: a literal holds no NUL.
-            if memchr::memchr(0, &piece).is_some() {
-                out.iter_mut().skip(start).filter(|octet| **octet == 0).for_each(|octet| *octet = 0x80);
-            }
-            self.connection.flush_some().await?;
-        }
-        Ok(())
+    /// A client that knows MODSEQs is told UID and the new MODSEQ when FETCH changed the flags (RFC 7162 §3.2.4).
+    fn adds(&self, plan: &Plan, newly_seen: bool) -> [Option<FetchItem>; 2] {
+        // RFC 9051 §7.5.2: with what is told unasked comes the UID.
+        let Enabled { condstore, rev2, uid_only, .. } = self.enabled;
+        let adds = [(FetchItem::Uid, !uid_only && (condstore || rev2)), (FetchItem::ModSeq, condstore)];
+        adds.map(|(item, adds)| Some(item).filter(|item| newly_seen && adds && !plan.items.contains(item)))
     }
 
     /// The mailbox's row of this moment, for the names of its keywords.
@@ -312,10 +336,26 @@ impl Session {
 }
 
 impl Plan {
-    fn new(fetch: Fetch, read_only: bool) -> Self {
+    /// What SELECT (QRESYNC …) tells: as `UID FETCH … (FLAGS) (CHANGEDSINCE …)` (RFC 7162 §3.2.5.1).
+    fn resync(since: ModSeq, uid_only: bool) -> Self {
+        let uid = (!uid_only).then_some(FetchItem::Uid);
+        Self {
+            items: uid.into_iter().chain([FetchItem::Flags, FetchItem::ModSeq]).collect(),
+            record: false,
+            parts: false,
+            lazy: false,
+            unknown_encoding: AtomicBool::new(false),
+            sets_seen: false,
+            changed_since: Some(since),
+        }
+    }
+
+    fn new(fetch: Fetch, read_only: bool, uid_only: bool) -> Self {
         let mut items: Vec<FetchItem> = Vec::with_capacity(fetch.items.len() + 2);
         // RFC 3501 §6.4.8: an answer to UID FETCH carries the UID. RFC 7162 §3.1.4.1: CHANGEDSINCE implies MODSEQ.
-        let implied = [fetch.uid.then_some(FetchItem::Uid), fetch.changed_since.map(|_| FetchItem::ModSeq)];
+        // RFC 9586 §3.3: the response has it in front.
+        let uid = fetch.uid && !uid_only;
+        let implied = [uid.then_some(FetchItem::Uid), fetch.changed_since.map(|_| FetchItem::ModSeq)];
         for item in implied.into_iter().flatten().chain(fetch.items) {
             if !items.contains(&item) {
                 items.push(item);
@@ -324,6 +364,8 @@ impl Plan {
         Self {
             record: items.iter().any(|item| needs_parts(item) || is_form(item)),
             parts: items.iter().any(needs_parts),
+            lazy: items.iter().filter(|item| needs_parts(item) || is_form(item)).all(is_lazy),
+            unknown_encoding: AtomicBool::new(false),
             sets_seen: !read_only && items.iter().any(FetchItem::sets_seen),
             changed_since: fetch.changed_since.map(ModSeq),
             items,
@@ -342,7 +384,19 @@ fn seen_step(rows: &[MessageRow]) -> usize {
 
 /// Whether the item is in the record as it is sent.
 fn is_form(item: &FetchItem) -> bool {
-    matches!(item, FetchItem::Body | FetchItem::BodyStructure | FetchItem::Envelope)
+    matches!(
+        item,
+        FetchItem::Body
+            | FetchItem::BodyStructure
+            | FetchItem::Envelope
+            | FetchItem::Preview { .. }
+            | FetchItem::ThreadId
+    )
+}
+
+/// Whether the item may be left out when it is not in the record.
+fn is_lazy(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Preview { lazy: true })
 }
 
 /// Whether the record's part table is needed to find the item.
@@ -350,53 +404,24 @@ fn needs_parts(item: &FetchItem) -> bool {
     match item {
         FetchItem::Rfc822Header | FetchItem::Rfc822Text => true,
         FetchItem::BodySection { section, .. } => !section.part.is_empty() || section.text.is_some(),
+        FetchItem::Binary { part, .. } | FetchItem::BinarySize { part } => !part.is_empty(),
         FetchItem::Body
         | FetchItem::BodyStructure
+        | FetchItem::EmailId
         | FetchItem::Envelope
         | FetchItem::Flags
         | FetchItem::InternalDate
         | FetchItem::Rfc822
         | FetchItem::Rfc822Size
+        | FetchItem::SaveDate
+        | FetchItem::ThreadId
         | FetchItem::Uid
-        | FetchItem::ModSeq => false,
+        | FetchItem::ModSeq
+        | FetchItem::Preview { .. } => false,
     }
-}
-
-/// The section whose octets hold what is asked for.
-fn place(section: &Section) -> message::Section {
-    let text = match &section.text {
-        None => message::SectionText::Whole,
-        Some(SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)) => {
-            message::SectionText::Header
-        }
-        Some(SectionText::Text) => message::SectionText::Text,
-        Some(SectionText::Mime) => message::SectionText::Mime,
-    };
-    message::Section::new(section.part.clone(), text)
-}
-
-/// The names of HEADER.FIELDS, and whether all others are meant.
-fn fields(section: &Section) -> Option<(&[imap_wire::HeaderName], bool)> {
-    match section.text.as_ref()? {
-        SectionText::HeaderFields(names) => Some((names, false)),
-        SectionText::HeaderFieldsNot(names) => Some((names, true)),
-        SectionText::Header | SectionText::Text | SectionText::Mime => None,
-    }
-}
-
-fn clip(bytes: &[u8], partial: Option<Partial>) -> &[u8] {
-    let Some(partial) = partial else { return bytes };
-    let (start, octets) = partial.clip(bytes.len() as u64);
-    ByteRange { start, end: start.saturating_add(octets) }.of(bytes)
 }
 
 /// A header, as far as it is looked at.
 pub(crate) async fn read_header(reader: &mut BlobReader, range: ByteRange) -> Result<Vec<u8>, storage::StorageError> {
     reader.read(range.start, range.end.min(range.start.saturating_add(HEADER_OCTETS_MAX))).await
-}
-
-/// The response has begun and can't be finished.
-fn broken(row: &MessageRow, error: &storage::StorageError) -> Fault {
-    tracing::error!(uid = %row.uid, blob = %row.blob, %error, "a message's content could not be read");
-    Lost::BrokenLiteral.into()
 }

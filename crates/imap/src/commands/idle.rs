@@ -24,6 +24,12 @@ impl Session {
                 }
                 told => told?,
             }
+            match Box::pin(self.tell_annotations()).await {
+                Err(Fault::Storage(error)) => {
+                    tracing::warn!(peer = %self.peer, %error, "changes of annotations could not be read");
+                }
+                told => told?,
+            }
             self.connection.flush().await?;
             let ring = async {
                 match self.selected.as_deref_mut() {
@@ -48,6 +54,7 @@ impl Session {
                 }),
                 () = ring => {}
                 () = keep_alive => {
+                    self.server.orders.age(self.server.store.now());
                     response::untagged(self.connection.out(), Condition::Ok, None, "Still here");
                 }
             }

@@ -1,4 +1,4 @@
-//! SELECT and EXAMINE, CLOSE and UNSELECT (RFC 3501 §6.3.1, §6.3.2, §6.4.2; RFC 3691; RFC 7162 §3.1.8).
+//! SELECT and EXAMINE, CLOSE and UNSELECT (RFC 3501 §6.3.1, §6.3.2, §6.4.2; RFC 3691; RFC 7162 §3.1.8, §3.2.5).
 
 use imap_wire::response::{self, Code, Condition};
 use imap_wire::{Flag, NumberSet, Select};
@@ -9,6 +9,8 @@ use storage::rows::MailboxRow;
 use storage::{StorageError, Store};
 
 use crate::access::{MailboxAccess, Target};
+use crate::engine::enabled::Enabled;
+use crate::engine::object_id::mailbox_id;
 use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault};
 use crate::session::{Selected, Session};
@@ -17,14 +19,19 @@ use crate::views::{Member, first_unseen, from_uid};
 impl Session {
     pub(crate) async fn select(&mut self, select: Select) -> Result<Answer, Fault> {
         // RFC 3501 §6.3.1: whatever becomes of this one, the mailbox before is closed.
+        // RFC 7162 §3.2.5: a command that can't be is no SELECT at all.
+        if select.qresync.is_some() && !self.enabled.qresync {
+            return Ok(Answer::bad("ENABLE QRESYNC first"));
+        }
         self.leave();
-        if select.condstore {
+        if select.condstore || select.qresync.is_some() {
             self.know_modseqs();
         }
         let target = match self.find_with(select.mailbox.as_str(), Rights::READ).await? {
             Ok(target) => target,
             Err(answer) => return Ok(answer),
         };
+        let Enabled { rev2, uid_only, .. } = self.enabled;
         let Target { owner, row: MailboxRow { id, .. }, access } = target;
         let store = self.server.store.clone();
         // First the watch, then the reading: what changes in between rings.
@@ -41,6 +48,7 @@ impl Session {
             None => None,
         };
         let unseen = match &reading {
+            _ if rev2 => None,
             Some(reading) => {
                 let all = NumberSet::from_ranges([1..=map.max_uid()]);
                 map.existing(&all).find(|uid| !reading.seen.contains(*uid))
@@ -50,6 +58,9 @@ impl Session {
         };
         let unseen = unseen.and_then(|uid| map.sequence_of(uid));
 
+        if rev2 {
+            self.tell_name(&select.mailbox, owner, &row, select.mailbox.supplied()).await?;
+        }
         let out = self.connection.out();
         let flags = all_flags(&row);
         response::flags(out, &flags);
@@ -60,14 +71,19 @@ impl Session {
         };
         response::untagged(out, Condition::Ok, Some(&permanent), "Flags that last");
         response::exists(out, map.messages());
-        response::recent(out, map.count_from(recent_from));
-        if let Some(number) = unseen {
+        // RFC 9051, appendix E: neither RECENT nor UNSEEN.
+        if !rev2 {
+            response::recent(out, map.count_from(recent_from));
+        }
+        if let Some(number) = unseen.filter(|_| !rev2 && !uid_only) {
             response::untagged(out, Condition::Ok, Some(&Code::Unseen(number.0)), "First unseen");
         }
         response::untagged(out, Condition::Ok, Some(&Code::UidValidity(row.uid_validity.0)), "UIDs are valid");
         response::untagged(out, Condition::Ok, Some(&Code::UidNext(row.uid_next.0)), "The next UID");
         response::untagged(out, Condition::Ok, Some(&Code::HighestModSeq(view.modseq().0)), "Highest");
+        response::untagged(out, Condition::Ok, Some(&Code::MailboxId(mailbox_id(owner, id))), "Its name may change");
         let keywords_told = row.keywords.len();
+        let uid_validity = row.uid_validity.0;
         let read_only = select.read_only;
         self.selected = Some(Box::new(Selected {
             owner,
@@ -77,10 +93,17 @@ impl Session {
             read_only,
             view,
             recent,
+            behind: false,
             keywords_told,
+            saved: NumberSet::empty(),
+            updates: Vec::new(),
             member,
             watch,
         }));
+        // RFC 7162 §3.2.5: of a mailbox with another UIDVALIDITY the client knows nothing.
+        if let Some(known) = select.qresync.filter(|known| known.uid_validity == uid_validity) {
+            self.resync(&known).await?;
+        }
         // RFC 4314 §5.2: READ-ONLY also for who may change nothing that others see.
         Ok(if looks_only {
             Answer::ok("Examined").with(Code::ReadOnly)

@@ -1,12 +1,12 @@
-//! Commands about the connection: CAPABILITY, LOGOUT, ID, ENABLE, NAMESPACE, STARTTLS (RFC 3501 §6.1, §6.2.1; RFC 2971,
-//! RFC 5161, RFC 2342).
+//! Commands about the connection: CAPABILITY, LOGOUT, ID, ENABLE, NAMESPACE, STARTTLS, COMPRESS (RFC 3501 §6.1, §6.2.1;
+//! RFC 2971, RFC 5161, RFC 2342, RFC 4978).
 
-use imap_wire::response::{self, Namespace};
+use imap_wire::response::{self, Code, Namespace};
 
 use crate::engine::pattern::DELIMITER;
 use crate::fault::{Answer, Lost};
 use crate::foreign::prefixes;
-use crate::session::{ENCODING, Session};
+use crate::session::Session;
 
 impl Session {
     pub(crate) fn capability(&mut self) -> Answer {
@@ -36,10 +36,39 @@ impl Session {
     /// RFC 5161: unknown capabilities are passed over.
     pub(crate) fn enable(&mut self, names: &[String]) -> Answer {
         let mut enabled = Vec::new();
-        if names.iter().any(|name| name == "CONDSTORE") {
+        let wants = |wanted: &str| names.iter().any(|name| name == wanted);
+        if wants("CONDSTORE") {
             self.know_modseqs();
             enabled.push("CONDSTORE");
         }
+        for name in ["METADATA", "METADATA-SERVER"] {
+            if names.iter().any(|wanted| wanted == name) {
+                self.hear_of_annotations();
+                enabled.push(name);
+            }
+        }
+        // RFC 7162 §3.2.3: with or without CONDSTORE.
+        if wants("QRESYNC") {
+            self.know_modseqs();
+            self.enabled.qresync = true;
+            enabled.push("QRESYNC");
+        }
+        // RFC 9051 §6.3.1: names in UTF-8, ESEARCH, no \Recent.
+        if wants("IMAP4REV2") {
+            self.enabled.rev2 = true;
+            enabled.push("IMAP4rev2");
+        }
+        // RFC 9586 §3.1.
+        if wants("UIDONLY") {
+            self.enabled.uid_only = true;
+            enabled.push("UIDONLY");
+        }
+        // RFC 6855 §3
+        if wants("UTF8=ACCEPT") {
+            self.enabled.utf8 = true;
+            enabled.push("UTF8=ACCEPT");
+        }
+        self.connection.framer.set_encoding(self.encoding());
         response::enabled(self.connection.out(), &enabled);
         Answer::ok("Enabled")
     }
@@ -47,7 +76,8 @@ impl Session {
     pub(crate) fn namespace(&mut self) -> Answer {
         let [others, shared] = prefixes();
         let space = |prefix| [Namespace { prefix, delimiter: DELIMITER }];
-        response::namespace(self.connection.out(), ENCODING, &space(""), &space(&others), &space(&shared));
+        let encoding = self.encoding();
+        response::namespace(self.connection.out(), encoding, &space(""), &space(&others), &space(&shared));
         Answer::ok("Yours, other users', shared ones")
     }
 
@@ -55,10 +85,21 @@ impl Session {
         if self.tls {
             return Answer::bad("TLS is on already");
         }
+        if self.connection.is_compressed() {
+            return Answer::bad("Compression is on already; TLS goes first");
+        }
         if self.server.tls.is_none() {
             return Answer::bad("TLS is not available");
         }
         Answer::ok("Begin the TLS handshake")
+    }
+
+    /// RFC 4978 §3; it begins once the answer is sent.
+    pub(crate) fn compress(&mut self) -> Answer {
+        if self.connection.is_compressed() {
+            return Answer::bad("DEFLATE is active already").with(Code::CompressionActive);
+        }
+        Answer::ok("DEFLATE is active")
     }
 
     /// After STARTTLS was answered.

@@ -2,14 +2,15 @@
 
 use imap_wire::response::{self, StatusData};
 use imap_wire::{MailboxName, StatusItem};
-use mail::{AccountId, Uid};
+use mail::{AccountId, SystemFlags, Uid};
 use routing::Rights;
 use storage::Store;
 use storage::rows::MailboxRow;
 
+use crate::engine::object_id::mailbox_id;
 use crate::fault::{Answer, Fault};
 use crate::limits::ROWS_PER_PAGE;
-use crate::session::{ENCODING, Session};
+use crate::session::Session;
 
 impl Session {
     pub(crate) async fn status(&mut self, mailbox: &MailboxName, items: &[StatusItem]) -> Result<Answer, Fault> {
@@ -43,16 +44,37 @@ impl Session {
                 StatusItem::UidValidity => StatusData::UidValidity(row.uid_validity.0),
                 StatusItem::Unseen => StatusData::Unseen(unseen),
                 StatusItem::Deleted => StatusData::Deleted(row.deleted),
+                StatusItem::DeletedStorage => {
+                    StatusData::DeletedStorage(deleted_octets(&self.server.store, owner, row).await?)
+                }
                 StatusItem::Size => StatusData::Size(row.octets),
+                StatusItem::MailboxId => StatusData::MailboxId(mailbox_id(owner, row.id)),
                 StatusItem::HighestModSeq => {
                     self.know_modseqs();
                     StatusData::HighestModSeq(row.highest_modseq.0)
                 }
             });
         }
-        response::status(self.connection.out(), mailbox, ENCODING, &data);
+        let encoding = self.encoding();
+        response::status(self.connection.out(), mailbox, encoding, &data);
         Ok(())
     }
+}
+
+/// Octets of the messages with `\Deleted` (RFC 9208 §4.1.4): looked for until as many are found as there are.
+async fn deleted_octets(store: &Store, account: AccountId, row: &MailboxRow) -> Result<u64, Fault> {
+    let (mut octets, mut left) = (0u64, row.deleted);
+    let mut from = Some(Uid(1)).filter(|_| left > 0);
+    while let Some(first) = from {
+        let rows = store.messages(account, row.id, first, Uid(u32::MAX), ROWS_PER_PAGE).await?;
+        for message in rows.iter().filter(|message| message.system_flags.contains(SystemFlags::DELETED)) {
+            octets = octets.saturating_add(message.octets);
+            left = left.saturating_sub(1);
+        }
+        let more = left > 0 && rows.len() == ROWS_PER_PAGE;
+        from = rows.last().and_then(|row| row.uid.next()).filter(|_| more);
+    }
+    Ok(octets)
 }
 
 /// Messages that nobody has selected yet.

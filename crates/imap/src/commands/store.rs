@@ -1,6 +1,6 @@
 //! STORE (RFC 3501 §6.4.6; RFC 7162 §3.1.3 UNCHANGEDSINCE).
 
-use imap_wire::response::{Code, FetchResponse};
+use imap_wire::response::Code;
 use imap_wire::{NumberSet, SequenceSet, Store, StoreAction};
 use mail::{Flags, ModSeq, Uid};
 use storage::messages::{FlagChange, FlagsChanged};
@@ -48,7 +48,7 @@ impl Session {
             for (row, before) in changed.rows.iter().zip(&changed.before) {
                 let unheard = *before != row.modseq && !self.selected()?.view.knows(*before);
                 if store.silent && !unheard {
-                    self.tell_silently(row, &store)?;
+                    self.tell_silently(row)?;
                 } else {
                     // RFC 3501 §6.4.6: .SILENT or not, a change from somewhere else is told; from now on nothing else
                     // would tell of it.
@@ -101,15 +101,17 @@ impl Session {
         Ok(changed)
     }
 
-    fn tell_silently(&mut self, row: &MessageRow, store: &Store) -> Result<(), Fault> {
+    fn tell_silently(&mut self, row: &MessageRow) -> Result<(), Fault> {
         // RFC 7162 §3.1.3: a client that knows MODSEQs gets the new one even from .SILENT.
-        if !self.condstore {
+        if !self.enabled.condstore {
             return Ok(());
         }
         let Some(number) = self.selected()?.view.map().sequence_of(row.uid) else { return Ok(()) };
+        let mut fetch = self.begin_fetch(number, row.uid);
+        let uid_only = self.enabled.uid_only;
         let out = self.connection.out();
-        let mut fetch = FetchResponse::begin(out, number.0);
-        if store.uid {
+        // RFC 7162 §3.2.4.
+        if !uid_only {
             fetch.uid(out, row.uid.0);
         }
         fetch.modseq(out, row.modseq.0);
@@ -120,14 +122,13 @@ impl Session {
     /// The UIDs that a command's set means; the inner error answers a sequence number that no message has.
     pub(crate) fn wanted(&mut self, set: &SequenceSet, uid: bool) -> Result<Result<NumberSet, Answer>, Fault> {
         let map = self.selected()?.view.map();
-        if uid {
-            return Ok(Ok(set.resolve(map.max_uid()).clip(1..=map.max_uid())));
-        }
         // RFC 3501 §9 `seq-number`: one beyond EXISTS is the client's error, and so is any when there is no message.
-        if map.messages() == 0 || set.max_number().is_some_and(|number| number > map.messages()) {
+        // RFC 5182 §2.1: `$` is none, also when nothing is saved.
+        let none = map.messages() == 0 && !set.ranges().is_empty();
+        if !uid && (none || set.max_number().is_some_and(|number| number > map.messages())) {
             return Ok(Err(Answer::bad(format!("There are only {} messages", map.messages()))));
         }
-        Ok(Ok(map.uids_of(&set.resolve(map.messages()))))
+        self.uids_meant(set, uid).map(Ok)
     }
 }
 

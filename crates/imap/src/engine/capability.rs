@@ -6,7 +6,7 @@ use super::table::StateKind;
 const ALWAYS: [&str; 5] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
 
 /// What a client that has logged in can use.
-const LOGGED_IN: [&str; 17] = [
+const LOGGED_IN: &[&str] = &[
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -16,15 +16,49 @@ const LOGGED_IN: [&str; 17] = [
     "ESEARCH",
     "WITHIN",
     "CONDSTORE",
+    "QRESYNC",
+    "UIDONLY",
+    "UIDBATCHES",
+    "UNAUTHENTICATE",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "STATUS=SIZE",
     "SPECIAL-USE",
     "CREATE-SPECIAL-USE",
     "ACL",
-    // RFC 4314 §2.2: those that RFC 2086 does not have.
-    "RIGHTS=kxte",
+    // RFC 4314 §2.2: those that RFC 2086 does not have; `n` is of RFC 5257.
+    "RIGHTS=kxten",
     "APPENDLIMIT",
+    "LIST-MYRIGHTS",
+    "LIST-METADATA",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
+    "QUOTA=RES-MAILBOX",
+    "QUOTASET",
+    "METADATA",
+    "METADATA-SERVER",
+    "COMPRESS=DEFLATE",
+    "MULTIAPPEND",
+    "SEARCHRES",
+    "PARTIAL",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "CONTEXT=SEARCH",
+    "CONTEXT=SORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "THREAD=REFS",
+    "MULTISEARCH",
+    "SEARCH=FUZZY",
+    "I18NLEVEL=1",
+    "I18NLEVEL=2",
+    "BINARY",
+    "PREVIEW",
+    "UTF8=ACCEPT",
+    "CATENATE",
+    "URL-PARTIAL",
 ];
 
 /// How safe the connection is.

@@ -19,6 +19,8 @@ pub(crate) struct SessionView {
     map: Arc<UidMap>,
     modseq: ModSeq,
     gone: NumberSet,
+    /// The MODSEQ of the first of those that are gone and not announced.
+    gone_since: Option<ModSeq>,
     /// MODSEQs of this session's own changes, which it has reported already.
     own: Vec<ModSeq>,
     arrived: BTreeSet<Uid>,
@@ -30,6 +32,8 @@ pub(crate) struct SessionView {
 pub(crate) struct News {
     /// Sequence numbers that go, largest first, so that each is right when it is read.
     pub(crate) expunged: Vec<SequenceNumber>,
+    /// Their UIDs.
+    pub(crate) vanished: NumberSet,
     /// The new number of messages, when some came.
     pub(crate) exists: Option<u32>,
     /// Messages whose flags others changed.
@@ -43,6 +47,7 @@ impl SessionView {
             map,
             modseq,
             gone: NumberSet::empty(),
+            gone_since: None,
             own: Vec::new(),
             arrived: BTreeSet::new(),
             changed: BTreeSet::new(),
@@ -57,6 +62,12 @@ impl SessionView {
     /// Everything up to it is known here.
     pub(crate) fn modseq(&self) -> ModSeq {
         self.modseq
+    }
+
+    /// Everything up to it has been told: what the client may keep as the MODSEQ to come back with, also when expunges
+    /// have to wait (RFC 7162 §3.2).
+    pub(crate) fn told_modseq(&self) -> ModSeq {
+        self.gone_since.map_or(self.modseq, |since| self.modseq.min(ModSeq(since.0.saturating_sub(1))))
     }
 
     /// Whether a change was read here, or made.
@@ -86,6 +97,11 @@ impl SessionView {
         !self.gone.is_empty()
     }
 
+    /// The messages that are gone although the client still counts them.
+    pub(crate) fn gone(&self) -> &NumberSet {
+        &self.gone
+    }
+
     /// A change that this session made and reports by itself.
     pub(crate) fn made(&mut self, modseq: ModSeq) {
         if modseq.0 == self.modseq.0.saturating_add(1) {
@@ -103,6 +119,7 @@ impl SessionView {
                 self.changed.remove(&change.uid);
                 if self.map.contains(change.uid) {
                     self.gone.push(change.uid.0);
+                    self.gone_since = Some(self.gone_since.map_or(change.modseq, |since| since.min(change.modseq)));
                 }
             } else if change.uid.0 > self.map.max_uid() {
                 self.arrived.insert(change.uid);
@@ -125,9 +142,11 @@ impl SessionView {
         let mut news = News::default();
         if expunges && !self.gone.is_empty() {
             let gone = std::mem::take(&mut self.gone);
+            self.gone_since = None;
             news.expunged = self.map.existing(&gone).filter_map(|uid| self.map.sequence_of(uid)).collect();
             news.expunged.reverse();
             self.map = Arc::new(self.map.without(&gone));
+            news.vanished = gone;
         }
         if !self.arrived.is_empty() {
             let arrived = std::mem::take(&mut self.arrived);
@@ -261,9 +280,11 @@ mod tests {
         view.learn(&[change(5, 2, true), change(6, 3, true), change(7, 5, false)]);
         let news = view.tell(false);
         assert_eq!((news.expunged.len(), news.exists), (0, Some(5)));
+        assert_eq!((view.modseq(), view.told_modseq()), (ModSeq(7), ModSeq(4)));
         assert!(view.is_gone(Uid(2)));
         let news = view.tell(true);
         assert_eq!(news.expunged, [SequenceNumber(3), SequenceNumber(2)]);
+        assert_eq!((news.vanished.to_string().as_str(), view.told_modseq()), ("2:3", ModSeq(7)));
         assert_eq!(news.exists, None);
         assert_eq!(view.map().messages(), 3);
     }

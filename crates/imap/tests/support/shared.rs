@@ -1,9 +1,10 @@
 //! Sharing on the stage: `@shared info alice=lrs bob=lr [per-person]`, `@member info alice=lr`, `@no-member info alice`,
 //! `@acl bob Plans alice=lr anyone=l` (the list of that mailbox, which is made when it is not there), `@account carol`
-//! or, of another organisation on the same server, `@account dora@other.example`.
+//! or, of another organisation on the same server, `@account dora@other.example`,
+//! `@quota alice octets=1000 messages=3 mailboxes=7`, `@role carol administrator`.
 
 use mail::Address;
-use routing::objects::{AccountKind, AccountObject, Member, Object, SeenState, SharedMailbox};
+use routing::objects::{AccountKind, AccountObject, Member, Object, QuotaLimits, SeenState, SharedMailbox};
 use routing::sharing::identifier;
 use routing::{Acl, Rights};
 use storage::objects::PutMode;
@@ -27,12 +28,37 @@ impl House {
             ("account", [name]) => {
                 self.store.add_account(AccountObject::new(address(name))).await.map(|_| ()).map_err(|e| e.to_string())
             }
+            ("quota", [name, limits @ ..]) => self.put_quota(name, limits).await,
+            ("role", [name, role]) => self.put_role(name, role).await,
             ("shared", [name, members @ ..]) => self.add_shared(name, members).await,
             ("member", [name, member]) => self.edit_members(name, Some(member), None).await,
             ("no-member", [name, person]) => self.edit_members(name, None, Some(person)).await,
             ("acl", [owner, mailbox, lines @ ..]) => self.put_lines(owner, mailbox, lines).await,
             _ => return None,
         })
+    }
+
+    async fn put_quota(&self, name: &str, limits: &[&str]) -> Result<(), String> {
+        let mut quota = QuotaLimits::default();
+        for limit in limits {
+            let (resource, number) = limit.split_once('=').ok_or("RESOURCE=NUMBER")?;
+            let number = Some(number.parse().map_err(|_| "a limit is a number")?);
+            match resource {
+                "octets" => quota.octets = number,
+                "messages" => quota.messages = number,
+                "mailboxes" => quota.mailboxes = number,
+                other => return Err(format!("no resource is called {other}")),
+            }
+        }
+        let account = self.account(name).id;
+        self.store.set_quota(account, quota).await.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    async fn put_role(&self, name: &str, role: &str) -> Result<(), String> {
+        let mut account = (*self.account(name)).clone();
+        account.role = serde_json::from_str(&format!("\"{role}\"")).map_err(|error| error.to_string())?;
+        let put = self.store.put_object(Object::Account(account), PutMode::Replace).await;
+        put.map(|_| ()).map_err(|error| error.to_string())
     }
 
     async fn add_shared(&self, name: &str, words: &[&str]) -> Result<(), String> {

@@ -4,6 +4,7 @@
 //! `@limit name=value`. At any time: `@login alice` (reads the greeting, logs in, says nothing of it),
 //! `@deliver x.eml to alice [in Mailbox] [N times] [without record]`, `@advance 30s`
 //! (somebody waits for it), `@pass 30s` (nobody does), `@fail disk.full`, `@heal`, `@tls`,
+//! `@compress` (both sides do from now on), `@uncompress` (no more), `@garbage` (octets that are no DEFLATE),
 //! `@shutdown`, `@cut` (the client is gone).
 
 use std::collections::HashMap;
@@ -16,6 +17,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mail::Timestamp;
+use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress_to_output};
+use miniz_oxide::inflate::stream::InflateState;
+use miniz_oxide::{DataFormat, MZFlush};
 use relais_imap::{Security, Settings};
 use storage::StorageError;
 use testkit::transcript::Stage;
@@ -50,6 +54,7 @@ pub struct ImapStage {
 pub struct Client {
     stream: Box<dyn Stream>,
     input: Vec<u8>,
+    compression: Option<(Box<CompressorOxide>, Box<InflateState>)>,
 }
 
 /// Fails instead of hanging.
@@ -63,10 +68,29 @@ pub async fn soon<T>(work: impl Future<Output = T>) -> Result<T, String> {
 
 impl Client {
     pub fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, input: Vec::new() }
+        Self { stream, input: Vec::new(), compression: None }
+    }
+
+    /// From now on both sides compress (RFC 4978).
+    pub fn compress(&mut self) {
+        let mut compressor = Box::<CompressorOxide>::default();
+        compressor.set_format_and_level(DataFormat::Raw, 6);
+        self.compression = Some((compressor, InflateState::new_boxed(DataFormat::Raw)));
     }
 
     pub async fn send(&mut self, octets: &[u8]) -> Result<(), String> {
+        let packed = self.compression.as_mut().map(|(compressor, _)| {
+            let mut packed = Vec::new();
+            compress_to_output(compressor, octets, TDEFLFlush::Sync, |piece| {
+                packed.extend_from_slice(piece);
+                true
+            });
+            packed
+        });
+        self.send_as_it_is(packed.as_deref().unwrap_or(octets)).await
+    }
+
+    pub async fn send_as_it_is(&mut self, octets: &[u8]) -> Result<(), String> {
         soon(async {
             // The server may have closed already; its lines tell.
             self.stream.write_all(octets).await.ok();
@@ -86,8 +110,22 @@ impl Client {
             }
             let mut buffer = [0; 4096];
             match soon(self.stream.read(&mut buffer)).await? {
-                Ok(octets) if octets > 0 => self.input.extend(&buffer[..octets]),
+                Ok(octets) if octets > 0 => self.take(&buffer[..octets]),
                 _ => return Ok(None),
+            }
+        }
+    }
+
+    fn take(&mut self, mut octets: &[u8]) {
+        let Some((_, inflater)) = &mut self.compression else { return self.input.extend(octets) };
+        let mut buffer = [0; 4096];
+        loop {
+            let done = miniz_oxide::inflate::stream::inflate(inflater, octets, &mut buffer, MZFlush::None);
+            octets = &octets[done.bytes_consumed..];
+            self.input.extend(&buffer[..done.bytes_written]);
+            if done.bytes_written == 0 {
+                assert!(octets.is_empty(), "the server's octets are no DEFLATE: {:?}", done.status);
+                return;
             }
         }
     }
@@ -334,6 +372,18 @@ impl Stage for ImapStage {
             ("tls", "") => {
                 let (runtime, client) = self.client(connection)?;
                 runtime.block_on(client.handshake())?;
+            }
+            ("uncompress", "") => {
+                let (_, client) = self.client(connection)?;
+                client.compression = None;
+            }
+            ("compress", "") => {
+                let (_, client) = self.client(connection)?;
+                client.compress();
+            }
+            ("garbage", "") => {
+                let (runtime, client) = self.client(connection)?;
+                runtime.block_on(client.send_as_it_is(b"\xff\xff\xff\xff"))?;
             }
             ("shutdown", "") => self.shutdown.cancel(),
             ("cut", "") => {

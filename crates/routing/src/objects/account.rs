@@ -40,6 +40,12 @@ pub struct AccountObject {
     /// Octets of mail that fit, `None` for no limit.
     #[serde(default)]
     pub quota_octets: Option<u64>,
+    /// Messages that fit, `None` for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_messages: Option<u64>,
+    /// Mailboxes that the account may have, `None` for no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_mailboxes: Option<u64>,
     /// IANA name of the person's time zone, as `Europe/Paris`.
     #[serde(default = "utc")]
     pub time_zone: String,
@@ -88,6 +94,25 @@ pub struct AccountObject {
     pub created_at: Timestamp,
 }
 
+/// How much an account may have (RFC 9208); `None` for no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuotaLimits {
+    /// Octets of all messages.
+    pub octets: Option<u64>,
+    /// Messages.
+    pub messages: Option<u64>,
+    /// Mailboxes.
+    pub mailboxes: Option<u64>,
+}
+
+impl QuotaLimits {
+    /// Whether so much is within the limits.
+    #[must_use]
+    pub fn hold(self, octets: u64, messages: u64) -> bool {
+        self.octets.is_none_or(|limit| octets <= limit) && self.messages.is_none_or(|limit| messages <= limit)
+    }
+}
+
 /// What an account is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -134,6 +159,8 @@ impl AccountObject {
             enabled: true,
             role: Role::User,
             quota_octets: None,
+            quota_messages: None,
+            quota_mailboxes: None,
             time_zone: utc(),
             language: english(),
             kind: AccountKind::Person,
@@ -150,6 +177,12 @@ impl AccountObject {
             off_boarding: None,
             created_at: Timestamp(0),
         }
+    }
+
+    /// How much the account may have.
+    #[must_use]
+    pub const fn quota(&self) -> QuotaLimits {
+        QuotaLimits { octets: self.quota_octets, messages: self.quota_messages, mailboxes: self.quota_mailboxes }
     }
 
     /// Every address of the account: the primary one, and the same local part in the further domains.

@@ -20,7 +20,7 @@ mod shared;
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
-pub use account::{AccountKind, AccountObject, Identity, Role, owner_key};
+pub use account::{AccountKind, AccountObject, Identity, QuotaLimits, Role, owner_key};
 pub use alias::{AliasObject, Target};
 pub use domain::{AliasForm, AliasMakers, AliasPolicy, DomainObject, PatternAlias, SubaddressFolders};
 pub use external::{

@@ -40,6 +40,11 @@ Examples:
         /// The domain
         name: Domain,
     },
+    /// Show the DNS records by which mail programs find this server and its settings, as a zone file has them
+    Records {
+        /// The domain
+        name: Domain,
+    },
     /// Keys that sign a domain's mail (DKIM), and the records to publish
     #[command(subcommand)]
     Dkim(DkimCommand),
@@ -205,6 +210,7 @@ impl DomainCommand {
             Self::Dkim(command) => command.request(),
             Self::List => DomainRequest::List,
             Self::Show { name } => DomainRequest::Show { name },
+            Self::Records { name } => DomainRequest::Records { name },
             Self::Set {
                 name,
                 catch_all,

@@ -229,6 +229,7 @@ fn in_words(response: &Response) -> String {
         ),
         Response::Traces(all) => traces::traces(all),
         Response::SigningKeys(all) => traces::signing_keys(all),
+        Response::Records(all) => addresses::records(all),
         Response::Event(one) => queue::event(one),
         Response::Events(all) => table(
             ["ID", "HAPPENED", "ATTEMPTS", "LAST ERROR"],

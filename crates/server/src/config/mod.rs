@@ -54,6 +54,32 @@ pub(crate) struct Config {
     pub(crate) accounts: Accounts,
     /// What happened to messages.
     pub(crate) trace: Trace,
+    /// Mailing lists and moderated groups.
+    pub(crate) lists: Lists,
+    /// The full-text index.
+    pub(crate) search: Search,
+}
+
+/// The full-text index.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Search {
+    /// Whether documents that are attached are looked into.
+    pub(crate) attachments: bool,
+}
+
+/// Mailing lists and moderated groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Lists {
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) waiting_mib_max: u64,
+}
+
+impl Default for Lists {
+    fn default() -> Self {
+        Self { waiting_mib_max: 256 }
+    }
 }
 
 /// What happened to messages.
@@ -316,6 +342,8 @@ impl Default for Config {
             security: Security::default(),
             accounts: Accounts::default(),
             trace: Trace::default(),
+            search: Search::default(),
+            lists: Lists::default(),
         }
     }
 }

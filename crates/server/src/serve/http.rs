@@ -1,8 +1,9 @@
-//! Health and metrics over HTTP.
+//! Health and metrics over HTTP, and how every HTTP port takes its connections.
 //!
 //! `/health/live`: the process answers. `/health/ready`: mail is taken. `/metrics`: Prometheus' text format.
 //!
-//! **Invariant:** a connection that asks nothing ends soon, there are so many at most, and none holds up the shutdown.
+//! **Invariant:** a connection that asks nothing, or asks slowly, ends soon; there are so many at most, of one address a part
+//! of them, and none holds up the shutdown.
 
 use std::fmt::Write;
 use std::pin::pin;
@@ -10,9 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract;
+use axum::body::{self, Body};
+use axum::extract::{self, Request};
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bus::Bus;
 use hyper::server::conn::http1;
@@ -20,6 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use mail::Topic;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use smtp_in::Gate;
 use storage::Store;
 use storage_rocksdb::{Health, RocksEngine};
 use tokio::net::{TcpListener, TcpStream};
@@ -45,6 +49,7 @@ pub(super) fn record_metrics() -> Result<PrometheusHandle, Failure> {
 
 /// What the counters of the crates below mean.
 const COUNTERS: &[(&str, &str)] = &[
+    ("relais_http_refused_total", "Connections to HTTP ports that were closed because there were too many."),
     ("relais_smtp_in_commands_total", "Commands, by name."),
     ("relais_smtp_in_connections_total", "Connections, by listener and whether they were taken."),
     ("relais_smtp_in_messages_total", "Messages at the end of their data, by outcome."),
@@ -122,6 +127,9 @@ pub(super) async fn serve(listener: TcpListener, state: State, connections_max: 
 }
 
 /// Serves pages until told to stop, so many connections at a time.
+///
+/// One address (IPv4, or IPv6 /64) gets half of them at most, so that whoever holds its connections open leaves places for
+/// others; a proxy in front is one address, and half of the places is far more than answers of milliseconds need.
 pub(super) async fn serve_router(
     listener: TcpListener,
     router: Router,
@@ -129,23 +137,31 @@ pub(super) async fn serve_router(
     stop: CancellationToken,
     connections_max: usize,
 ) {
+    let router = router.layer(middleware::from_fn_with_state(world.clone(), whole));
     let places = Arc::new(Semaphore::new(connections_max));
+    let (gate, per_address_max) = (Gate::default(), connections_max.div_ceil(2));
     let mut connections = JoinSet::new();
     loop {
         let accepted = async {
             let place = places.clone().acquire_owned().await.ok();
-            listener.accept().await.map(|(stream, _)| (stream, place))
+            listener.accept().await.map(|(stream, remote)| (stream, remote, place))
         };
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
             accepted = accepted => match accepted {
-                Ok((stream, place)) => {
+                Ok((stream, remote, place)) => {
+                    let Some(pass) = gate.enter(remote.ip(), connections_max, per_address_max) else {
+                        // Closed unheard: an answer would keep the place that is for others.
+                        metrics::counter!("relais_http_refused_total").increment(1);
+                        continue;
+                    };
                     let (router, stop, world) = (router.clone(), stop.clone(), world.clone());
                     connections.spawn(async move {
-                        let _place = place;
-                        world.timeout(CONNECTION_TIME_MAX, connection(stream, router, stop)).await.ok();
+                        let _kept = (pass, place);
+                        let most = CONNECTION_TIME_MAX.saturating_add(REQUEST_TIME_MAX);
+                        world.timeout(most, connection(stream, router, &world, stop)).await.ok();
                     });
                 }
                 Err(error) => {
@@ -163,15 +179,16 @@ pub(super) async fn serve_router(
     }
 }
 
-/// Answers on one connection until it ends or the server does.
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+/// Answers on one connection until it ends, the server does, or it has lasted long enough.
+async fn connection(stream: TcpStream, router: Router, world: &World, stop: CancellationToken) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME_MAX).max_buf_size(BUFFER_OCTETS_MAX);
     let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut serving = pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = async { tokio::select! { () = stop.cancelled() => {} () = world.clock.sleep(CONNECTION_TIME_MAX) => {} } } => {
+            // What is asked already is answered.
             serving.as_mut().graceful_shutdown();
             serving.await
         }
@@ -181,10 +198,32 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) 
     }
 }
 
+/// Reads the whole body, which is a small form or document, before anything is done: within a time, and up to a size.
+async fn whole(extract::State(world): extract::State<World>, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    let close = [(header::CONNECTION, "close")];
+    match world.timeout(BODY_TIME_MAX, body::to_bytes(body, BODY_OCTETS_MAX)).await {
+        Ok(Ok(octets)) => {
+            match world.timeout(REQUEST_TIME_MAX, next.run(Request::from_parts(head, Body::from(octets)))).await {
+                Ok(response) => response,
+                Err(_) => (StatusCode::SERVICE_UNAVAILABLE, close, "not now\n").into_response(),
+            }
+        }
+        Ok(Err(_)) => (StatusCode::PAYLOAD_TOO_LARGE, close, "the body is too large, or broken off\n").into_response(),
+        Err(_) => (StatusCode::REQUEST_TIMEOUT, close, "the body came too slowly\n").into_response(),
+    }
+}
+
 /// For a request's header, and between two requests.
 const HEADER_TIME_MAX: Duration = Duration::from_secs(10);
+/// For a request's body.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+/// Every body is a form of some fields, or a document with an address in it.
+const BODY_OCTETS_MAX: usize = 64 * 1024;
+/// For making an answer, which may wait for the store, and for the request during which a connection's time ends.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// However busy a connection is: who reads no answers must not keep a place.
-const CONNECTION_TIME_MAX: Duration = Duration::from_secs(600);
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(60);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 const BUFFER_OCTETS_MAX: usize = 16 * 1024;
 

@@ -5,6 +5,7 @@
 //! delivers stops between two messages; the store is synced and closed last. `SIGHUP` reloads certificate and limits.
 
 mod absence;
+mod discovery;
 mod host;
 mod http;
 mod listen;
@@ -25,6 +26,7 @@ use fetch::Fetch;
 use lists::Lists;
 use nix::sys::signal::{SigSet, Signal};
 use responder::{Responder, SwitchOffLinks};
+use search::Indexer;
 use smtp_in::ListenerKind;
 use smtp_out::SmtpOut;
 use tokio::signal::unix::{SignalKind, signal};
@@ -187,14 +189,18 @@ async fn serve_on(
             Ok(())
         }
     });
+    let lists = Lists::new(delivery.clone(), settings::lists(&config))
+        .await
+        .map_err(|error| Failure::new(format!("lists: {error}")))?;
     let url = Some(config.web.url.as_str()).filter(|url| !url.is_empty());
-    let lists = Lists::new(delivery.clone(), url).await.map_err(|error| Failure::new(format!("lists: {error}")))?;
     let links = SwitchOffLinks::new(&store, url).await;
     let links = links.map_err(|error| Failure::new(format!("links in letters: {error}")))?;
     let mut admin = administration::settings(&config, Some(authenticator));
     let absences = Absences { store: store.clone(), settings: admin.clone(), links: links.clone() };
+    let discovery = discovery::Discovery::new(store.clone(), admin.connection.clone());
     for listener in listening.web {
-        let router = lists::links::router(lists.clone()).merge(absence::router(absences.clone()));
+        let pages = lists::links::router(lists.clone()).merge(absence::router(absences.clone()));
+        let router = discovery.in_front_of(pages);
         let (stop, most) = (tasks.listeners_stop(), descriptors::of_http(files));
         tasks.listener("web", http::serve_router(listener.into_tokio()?, router, world.clone(), stop, most));
     }
@@ -210,10 +216,17 @@ async fn serve_on(
         let (fetch, bus, stop) = (fetching.clone(), heard.clone(), stop.clone());
         async move { fetch.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
+    let searched = bus.clone();
     let (answering, stop) = (Responder::new(delivery).with_links(links), tasks.workers_stop());
     tasks.worker("responder", move || {
         let (answering, bus, stop) = (answering.clone(), bus.clone(), stop.clone());
         async move { answering.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
+    let (indexing, heard, stop) =
+        (Indexer::new(store.clone(), config.search.attachments), searched, tasks.workers_stop());
+    tasks.worker("search", move || {
+        let (indexing, bus, stop) = (indexing.clone(), heard.clone(), stop.clone());
+        async move { indexing.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
     let (sweeping, stop) = (store.clone(), tasks.workers_stop());
     let keep_days = config.trace.keep_days;

@@ -84,6 +84,14 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
     }
 }
 
+/// Mailing lists.
+pub(super) fn lists(config: &Config) -> lists::Settings {
+    lists::Settings {
+        web_url: config.web.url.clone(),
+        waiting_octets_max: config.lists.waiting_mib_max.saturating_mul(1024 * 1024),
+    }
+}
+
 /// External accounts.
 pub(crate) fn fetch(fetch: &crate::config::Fetch) -> fetch::Settings {
     fetch::Settings {

@@ -7,8 +7,9 @@ use super::{Check, Flaw};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::rows::{MailboxRow, UndoRow};
+use crate::store::counted;
 use crate::undo::undo_range;
-use crate::usage::{Usage, usage_key};
+use crate::usage::{Usage, mailbox_count_key, usage_key};
 
 impl Check<'_> {
     pub(super) async fn accounts(&mut self) -> Result<(), StorageError> {
@@ -23,7 +24,7 @@ impl Check<'_> {
 
     async fn account(&mut self, account: AccountId) -> Result<(), StorageError> {
         let place = format!("account {account}");
-        let mut sum = Usage::default();
+        let (mut sum, mut mailboxes) = (Usage::default(), 0u64);
         let (mut last, mut validity) = (MailboxId(0), UidValidity(0));
         let mut pages = Pages::new(self.store, Key::of(Table::Mailbox, account).range(), ROWS);
         loop {
@@ -32,6 +33,7 @@ impl Check<'_> {
                 break;
             }
             // Those that can't be read have been reported with the mailboxes.
+            mailboxes = mailboxes.saturating_add(page.len() as u64);
             for row in page.iter().filter_map(|(_, value)| MailboxRow::decode(value).ok()) {
                 sum = sum.plus(Usage::of(&row));
                 last = last.max(row.id);
@@ -43,6 +45,13 @@ impl Check<'_> {
             && stored != sum
         {
             self.find(Flaw::Usage, &place, format!("{stored:?}, the mailboxes have {sum:?}"));
+        }
+        // Stores that were made before mailboxes were counted have no such row.
+        if let Some(stored) = self.store.engine.get(&mailbox_count_key(account)).await?
+            && let Some(stored) = self.decoded(&place, counted(Some(&stored)))
+            && stored != mailboxes
+        {
+            self.find(Flaw::Usage, &place, format!("{stored} mailboxes are counted, there are {mailboxes}"));
         }
         if self.store.engine.get(&keys::mailbox_name(account, "INBOX")).await?.is_none() {
             self.find(Flaw::NoInbox, &place, "");

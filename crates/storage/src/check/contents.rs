@@ -24,6 +24,19 @@ pub trait Contents: Send + Sync {
     /// # Errors
     /// What is wrong with it.
     fn answered(&self, key: &[u8], value: &[u8]) -> Result<(), String>;
+
+    /// Whether a block of a full-text index can be read: its first word, its words, its postings, and how many UIDs the
+    /// segment's range has.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn index_block(&self, first: &[u8], words: &[u8], postings: &[u8], span: u32) -> Result<(), String>;
+
+    /// Whether the lengths of the messages of a segment can be read, for so many UIDs.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    fn index_lengths(&self, lengths: &[u8], span: u32) -> Result<(), String>;
 }
 
 /// A message that is read anew.
@@ -53,6 +66,14 @@ impl Contents for Opaque {
     }
 
     fn answered(&self, _key: &[u8], _value: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn index_block(&self, _first: &[u8], _words: &[u8], _postings: &[u8], _span: u32) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn index_lengths(&self, _lengths: &[u8], _span: u32) -> Result<(), String> {
         Ok(())
     }
 }

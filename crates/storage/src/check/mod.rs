@@ -12,8 +12,10 @@ mod contents;
 mod events;
 mod fetch;
 mod first_use;
+mod index;
 mod lists;
 mod mailboxes;
+mod metadata;
 mod objects;
 mod pages;
 mod queue;
@@ -27,7 +29,7 @@ mod trace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use mail::{AccountId, BlobHash};
+use mail::{AccountId, Address, BlobHash};
 
 pub use contents::{Contents, Opaque, Scan};
 
@@ -77,6 +79,8 @@ pub enum Flaw {
     UnknownIdentifier,
     /// Somebody has seen what is not there, or in a way that can't be.
     PersonSeen,
+    /// Annotations that can't be, or that are not counted as they should.
+    Annotations,
     /// A Message-ID leads to no message that has it.
     MessageId,
     /// A message or a queue entry names a blob that is not there.
@@ -113,6 +117,8 @@ pub enum Flaw {
     TraceIndex,
     /// A row of a list is not under its own key, or leads to nothing.
     ListRow,
+    /// The row of a full-text index and its segments don't fit together, or a block can't be read.
+    Index,
 }
 
 impl Flaw {
@@ -137,6 +143,7 @@ impl Flaw {
             Self::AccessList => "access list is not what its readers' rows say",
             Self::UnknownIdentifier => "names somebody who is not there",
             Self::PersonSeen => "what somebody has seen is wrong",
+            Self::Annotations => "annotations are wrong",
             Self::MessageId => "Message-ID leads nowhere",
             Self::Record => "record without a message",
             Self::MissingBlob => "content is missing",
@@ -156,6 +163,7 @@ impl Flaw {
             Self::EventContent => "content of the event can't be read",
             Self::TraceIndex => "index of the traces is wrong",
             Self::ListRow => "row of a list is wrong",
+            Self::Index => "full-text index is wrong; `relais reindex` builds it anew",
         }
     }
 }
@@ -206,6 +214,10 @@ struct Check<'c> {
     checked: Checked,
     /// Numbers of the accounts that have an object.
     accounts: BTreeSet<AccountId>,
+    /// Their addresses in lower case, without those of groups and lists.
+    people: BTreeSet<Address>,
+    /// Shared mailboxes, and each member of them as written there.
+    members: Vec<(Address, Address)>,
     /// Whether every message is read.
     deep: bool,
     /// Knows what the store does not.
@@ -271,19 +283,30 @@ pub async fn check_with(
     contents: &dyn Contents,
     report: &mut (dyn FnMut(Finding) + Send),
 ) -> Result<Checked, StorageError> {
-    let (accounts, scanned) = (BTreeSet::new(), BTreeMap::new());
-    let mut check = Check { store, report, checked: Checked::default(), accounts, deep, contents, scanned };
+    let mut check = Check {
+        store,
+        report,
+        checked: Checked::default(),
+        accounts: BTreeSet::new(),
+        people: BTreeSet::new(),
+        members: Vec::new(),
+        deep,
+        contents,
+        scanned: BTreeMap::new(),
+    };
     check.stamp().await?;
     check.tables().await?;
     check.objects().await?;
     check.mailboxes().await?;
     check.accounts().await?;
     check.sharing().await?;
+    check.annotations().await?;
     check.contacts().await?;
     check.first_uses().await?;
     check.queue().await?;
     check.events().await?;
     check.lists().await?;
+    check.indexes().await?;
     check.fetched().await?;
     check.answered().await?;
     check.signing_keys().await?;

@@ -17,6 +17,7 @@ const TABLES: &[Table] = &[
     Table::Doomed,
     Table::Acl,
     Table::Undo,
+    Table::Metadata,
     Table::Message,
     Table::Record,
     Table::Change,
@@ -43,6 +44,10 @@ const TABLES: &[Table] = &[
     Table::Trace,
     Table::TraceIndex,
     Table::TraceTerms,
+    Table::Index,
+    Table::IndexWords,
+    Table::IndexPostings,
+    Table::IndexLengths,
 ];
 
 impl Check<'_> {
@@ -68,6 +73,7 @@ impl Check<'_> {
             Table::Subscription,
             Table::ListMember,
             Table::Acl,
+            Table::Metadata,
             Table::PersonSeen,
             Table::MessageId,
         ];
@@ -78,14 +84,23 @@ impl Check<'_> {
                     self.find(Flaw::Undecodable, format!("a key of {table:?}"), format!("{key:02x?}"));
                     continue;
                 };
-                let nobody = matches!(table, Table::Meta | Table::Acl) && part == AccountId(0);
+                let nobody = matches!(table, Table::Meta | Table::Acl | Table::Metadata) && part == AccountId(0);
                 if !nobody && !self.accounts.contains(&part) {
                     self.find(Flaw::Orphans, format!("account {part}"), format!("rows of {table:?}"));
                 }
                 pages.skip(Key::of(table, part).done());
             }
         }
-        for table in [Table::Message, Table::Record, Table::Change] {
+        let of_mailboxes = [
+            Table::Message,
+            Table::Record,
+            Table::Change,
+            Table::Index,
+            Table::IndexWords,
+            Table::IndexPostings,
+            Table::IndexLengths,
+        ];
+        for table in of_mailboxes {
             let mut pages = Pages::new(self.store, KeyRange::prefix(vec![table as u8]), 1);
             while let Some((key, _)) = pages.next().await?.first() {
                 let account = keys::middle(key, 1).map(|part| AccountId(u64::from_be_bytes(part)));

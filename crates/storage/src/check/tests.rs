@@ -6,18 +6,20 @@ use bytes::Bytes;
 use mail::{
     AccountId, BodyType, Domain, Flags, InternalDate, Keyword, MailboxId, ModSeq, SystemFlags, Timestamp, Topic, Uid,
 };
-use routing::objects::{AccountObject, DomainObject, Object, ObjectKey};
+use routing::objects::{AccountKind, AccountObject, DomainObject, Member, Object, ObjectKey, SharedMailbox};
 use world::simulated::SimulatedWorld;
 
 use super::{Contents, Finding, Flaw, Scan, check, check_with};
 use crate::blobs::GRAVE_KEEP;
+use crate::index::{IndexBlock, index_key};
 use crate::keys::{self, Key, Table};
 use crate::lists::member_key;
 use crate::mailboxes::doomed_key;
 use crate::messages::{ExpungeScope, FlagChange, NewMessage};
 use crate::objects::{PutMode, row_key};
 use crate::rows::{
-    BlobRow, CursorRow, EventRow, MailboxRow, MemberRow, MessageRow, QueueRow, UndoRow, WaitReason, WaitingRow,
+    BlobRow, CursorRow, EventRow, IndexRow, IndexSegment, MailboxRow, MemberRow, MessageRow, QueueRow, UndoRow,
+    WaitReason, WaitingRow,
 };
 use crate::store::{Store, counter};
 use crate::usage::usage_key;
@@ -50,6 +52,15 @@ impl Contents for Known {
 
     fn answered(&self, key: &[u8], value: &[u8]) -> Result<(), String> {
         if key == b"key" && value == b"value" { Ok(()) } else { Err("no note".to_owned()) }
+    }
+
+    fn index_block(&self, first: &[u8], words: &[u8], postings: &[u8], span: u32) -> Result<(), String> {
+        let sound = words.starts_with(first) && postings == b"postings" && span == 3;
+        if sound { Ok(()) } else { Err("no block".to_owned()) }
+    }
+
+    fn index_lengths(&self, lengths: &[u8], span: u32) -> Result<(), String> {
+        if lengths == b"lengths" && span == 3 { Ok(()) } else { Err("no lengths".to_owned()) }
     }
 }
 
@@ -131,6 +142,8 @@ fn member(name: &str) -> Bytes {
 
 fn waiting() -> WaitingRow {
     WaitingRow {
+        trace: None,
+        automatic: false,
         address: account("garden").address,
         recipient: account("garden").address,
         skip_octets: 0,
@@ -174,7 +187,24 @@ async fn stage() -> Stage {
         })
         .await
         .unwrap();
+    for finished in [true, false] {
+        let place = store.begin_index_segment(ALICE, INBOX).await.unwrap().value;
+        let text = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let (words, postings) = (text("word"), text("postings"));
+        let block = IndexBlock { zone: 0, first: words.clone(), words, postings };
+        let _done = store.put_index_blocks(place, vec![block]).await.unwrap();
+        let range = (Uid(1), Uid(3));
+        let segment = IndexSegment { number: 0, first: range.0, last: range.1, messages: 3, partial: false };
+        if finished {
+            let segment = Some((segment, text("lengths")));
+            let _done = store.finish_index_segment(place, segment, Vec::new(), range.1).await.unwrap();
+        }
+    }
     Stage { engine, store, large, small, buried }
+}
+
+fn index_block(table: Table, segment: u32, first: &str) -> Vec<u8> {
+    Key::of(table, ALICE).u32(INBOX.0).u32(segment).u8(0).bytes(first.as_bytes()).done()
 }
 
 impl Stage {
@@ -201,6 +231,13 @@ impl Stage {
         let mut row = MailboxRow::decode(&self.get(&key).await).unwrap();
         edit(&mut row);
         self.engine.damage(key, Some(row.encode().unwrap()));
+    }
+
+    async fn edit_index(&self, edit: impl FnOnce(&mut IndexRow)) {
+        let key = index_key(ALICE, INBOX);
+        let mut row = IndexRow::decode(&self.get(&key).await).unwrap();
+        edit(&mut row);
+        self.put(key, row.encode().unwrap());
     }
 
     async fn edit_message(&self, uid: Uid, edit: impl FnOnce(&mut MessageRow)) {
@@ -239,6 +276,16 @@ async fn a_sound_store_has_no_findings() {
     assert_eq!((checked.events, checked.parked_events), (2, 1));
 }
 
+/// bob's account becomes a shared mailbox of these.
+async fn share(stage: &Stage, members: &[&str]) {
+    let key = row_key(&ObjectKey::Account(account("bob").address));
+    let Ok(Object::Account(mut bob)) = serde_json::from_slice(&stage.get(&key).await) else { panic!("bob's account") };
+    bob.kind = AccountKind::Shared;
+    let member = |name: &&str| Member { account: account(name).address, rights: "lrs".to_owned() };
+    bob.shared = Some(SharedMailbox { members: members.iter().map(member).collect(), ..SharedMailbox::default() });
+    stage.put(key, serde_json::to_vec(&Object::Account(bob)).unwrap());
+}
+
 /// One test for each piece of damage: what is done to the stage, and the flaws that must be found, in order of [`Flaw`].
 macro_rules! damage {
     ($($name:ident($stage:ident) $body:block => $flaws:expr;)*) => {$(
@@ -255,6 +302,8 @@ damage! {
     unknown_table(s) { s.put(vec![0x7A, 1], "?"); } => [Flaw::UnknownTable];
     object_unreadable(s) { s.put(row_key(&ObjectKey::Domain(Domain::parse("a.org").unwrap())), "{"); }
         => [Flaw::Undecodable];
+    member_of_a_shared_mailbox(s) { share(&s, &["alice", "carol"]).await; } => [Flaw::UnknownIdentifier];
+    members_that_are_there(s) { share(&s, &["Alice"]).await; } => [];
     stamp_missing(s) { s.remove(Key::global(Table::Meta).bytes(b"format").done()); } => [Flaw::Stamp];
     stamp_unreadable(s) { s.put(Key::global(Table::Meta).bytes(b"format").done(), "1"); } => [Flaw::Stamp];
     domain_gone(s) { s.remove(row_key(&ObjectKey::Domain(domain()))); } => [Flaw::NoDomain; 2];
@@ -440,6 +489,22 @@ damage! {
         let _done = done.unwrap();
     } => [Flaw::ListRow];
     secret_unreadable(s) { s.put(Key::global(Table::Secret).bytes(b"lists").done(), "?"); } => [Flaw::Undecodable];
+    index_unreadable(s) { s.put(index_key(ALICE, INBOX), "?"); } => [Flaw::Undecodable, Flaw::Index, Flaw::Index, Flaw::Index, Flaw::Index, Flaw::Index];
+    index_of_no_mailbox(s) { s.put(index_key(ALICE, MailboxId(99)), IndexRow::default().encode().unwrap()); }
+        => [Flaw::Orphans];
+    index_beyond_what_was_given_out(s) { s.edit_index(|row| row.indexed_to = 9).await; } => [Flaw::Index];
+    index_behind_its_segments(s) { s.edit_index(|row| row.indexed_to = 2).await; } => [Flaw::Index];
+    index_segment_twice(s) { s.edit_index(|row| row.segments.push(row.segments[0])).await; } => [Flaw::Index];
+    index_segment_number(s) { s.edit_index(|row| row.next_number = 0).await; } => [Flaw::Index];
+    index_segment_forgotten(s) { s.edit_index(|row| row.segments.clear()).await; } => [Flaw::Index; 3];
+    index_words_gone(s) { s.remove(index_block(Table::IndexWords, 0, "word")); } => [Flaw::Index];
+    index_postings_gone(s) { s.remove(index_block(Table::IndexPostings, 0, "word")); } => [Flaw::Index];
+    index_lengths_gone(s) { s.remove(Key::of(Table::IndexLengths, ALICE).u32(INBOX.0).u32(0).done()); }
+        => [Flaw::Index];
+    index_block_damaged(s) { s.put(index_block(Table::IndexPostings, 0, "word"), "?"); } => [Flaw::Index];
+    index_lengths_damaged(s) { s.put(Key::of(Table::IndexLengths, ALICE).u32(INBOX.0).u32(0).done(), "?"); }
+        => [Flaw::Index];
+    index_block_of_an_unfinished_segment(s) { s.put(index_block(Table::IndexPostings, 1, "word"), "?"); } => [];
     event_of_no_topic(s) { s.put(Key::global(Table::Event).u8(99).u64(1).done(), "?"); } => [Flaw::Undecodable];
 }
 

@@ -1,7 +1,7 @@
 //! Rows of mailing lists: members, what they asked for, what waits for a moderator, how far a post has got.
 
 use bytes::Bytes;
-use mail::{AccountId, Address, BlobHash, MailboxId, ReversePath, Timestamp, Uid};
+use mail::{AccountId, Address, BlobHash, MailboxId, ReversePath, Timestamp, TraceId, Uid};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StorageError;
@@ -156,7 +156,27 @@ pub struct WaitingRow {
     pub expires: Timestamp,
     /// `None`: nobody has decided.
     pub decision: Option<ModerationDecision>,
+    /// Its trace, when there is one.
+    pub trace: Option<TraceId>,
+    /// A machine wrote it, so nothing answers it.
+    pub automatic: bool,
 }
+
+impl WaitingRow {
+    pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
+        super::encode(2, self)
+    }
+
+    /// Layout 1 ended before the trace: nothing and `false` are what it means, and an octet of zero is how each is written.
+    pub(crate) fn decode(value: &[u8]) -> Result<Self, StorageError> {
+        match value.split_first() {
+            Some((1, rest)) => super::decode(2, WAITING, &[&[2], rest, &[0, 0]].concat()),
+            _ => super::decode(2, WAITING, value),
+        }
+    }
+}
+
+const WAITING: &str = "waiting message";
 
 /// How far a post has got. The post as it goes out is a message in a mailbox of the list's part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,5 +213,36 @@ macro_rules! row {
 
 row!(MemberRow, "list member");
 row!(ListRequest, "list request");
-row!(WaitingRow, "waiting message");
 row!(CursorRow, "list cursor");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiting_message_of_an_older_version_is_read() {
+        let address = Address::parse("garden@example.org").unwrap();
+        let row = WaitingRow {
+            address: address.clone(),
+            recipient: address.clone(),
+            skip_octets: 7,
+            reverse_path: ReversePath::Address(address),
+            account: Some(AccountId(3)),
+            received_at: Timestamp(1),
+            author: None,
+            subject: "Tea".to_owned(),
+            octets: 70,
+            reason: WaitReason::Moderated,
+            expires: Timestamp(2),
+            decision: None,
+            trace: None,
+            automatic: false,
+        };
+        let now = row.encode().unwrap();
+        let mut before = now.get(..now.len() - 2).unwrap().to_vec();
+        before[0] = 1;
+        assert_eq!(WaitingRow::decode(&before).unwrap(), row);
+        let row = WaitingRow { trace: Some(TraceId([9; 16])), automatic: true, ..row };
+        assert_eq!(WaitingRow::decode(&row.encode().unwrap()).unwrap(), row);
+    }
+}

@@ -2,6 +2,7 @@
 
 mod blob;
 mod event;
+mod index;
 mod list;
 mod mailbox;
 mod message;
@@ -10,6 +11,7 @@ mod undo;
 
 pub use blob::BlobRow;
 pub use event::EventRow;
+pub use index::{IndexRow, IndexSegment};
 pub use list::{
     BounceScore, CursorRow, ListRequest, MemberRow, MemberState, ModerationDecision, RequestKind, WaitReason,
     WaitingRow,

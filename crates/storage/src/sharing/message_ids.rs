@@ -42,30 +42,26 @@ impl Transaction<'_> {
         self.put(marker(account), Vec::new());
     }
 
-    pub(crate) fn index_message_id(
-        &mut self,
-        account: AccountId,
-        mailbox: MailboxId,
-        uid: Uid,
-        record: &[u8],
-    ) -> Result<(), StorageError> {
-        if self.get(&marker(account))?.is_some()
-            && let Some(id) = message_id(record)
-        {
-            self.put(key(account, &id, mailbox, uid), Vec::new());
-        }
-        Ok(())
+    /// Whether the account's messages are found by their Message-ID.
+    pub(crate) fn keeps_message_ids(&self, account: AccountId) -> Result<bool, StorageError> {
+        Ok(self.get(&marker(account))?.is_some())
     }
 
-    /// To be called before the record goes.
+    /// For an account that [keeps](Self::keeps_message_ids) them.
+    pub(crate) fn index_message_id(&mut self, account: AccountId, mailbox: MailboxId, uid: Uid, record: &[u8]) {
+        if let Some(id) = message_id(record) {
+            self.put(key(account, &id, mailbox, uid), Vec::new());
+        }
+    }
+
+    /// For an account that [keeps](Self::keeps_message_ids) them; to be called before the record goes.
     pub(crate) fn unindex_message_id(
         &mut self,
         account: AccountId,
         mailbox: MailboxId,
         uid: Uid,
     ) -> Result<(), StorageError> {
-        if self.get(&marker(account))?.is_some()
-            && let Some(record) = self.get(&keys::record(account, mailbox, uid))?
+        if let Some(record) = self.get(&keys::record(account, mailbox, uid))?
             && let Some(id) = message_id(&record)
         {
             self.delete(key(account, &id, mailbox, uid));

@@ -6,6 +6,7 @@ use super::By;
 use crate::blobs::StagedBlob;
 use crate::error::StorageError;
 use crate::keys;
+use crate::limits::APPENDED_MESSAGES_MAX;
 use crate::messages::{Deposited, ExpungeScope, MESSAGES_PER_TRANSACTION, NewMessage};
 use crate::store::{Done, Store};
 use crate::transaction::Transaction;
@@ -38,7 +39,7 @@ impl Store {
         if uids.len() > MESSAGES_PER_TRANSACTION {
             return Err(StorageError::LimitReached("messages to copy between accounts at once"));
         }
-        let (now, quota) = (self.now(), self.quota_octets(to.owner));
+        let (now, quota) = (self.now(), self.quota(to.owner));
         self.transact(move |tx| {
             let pairs = tx.transfer(from, &uids, to, now)?;
             // Within one account nothing more is stored afterwards.
@@ -54,25 +55,38 @@ impl Store {
         .await
     }
 
-    /// Deposits one message (APPEND) for somebody: with the flags that they may set there.
+    /// Deposits messages (APPEND, RFC 3502) for somebody, in one transaction: all, or none, each with the flags that they
+    /// may set there.
     ///
     /// # Errors
-    /// [`StorageError::NoSuchMailbox`], [`StorageError::OverQuota`], or the engine's.
-    pub async fn append_by(
+    /// [`StorageError::NoSuchMailbox`], [`StorageError::LimitReached`] (more messages than one transaction holds, too),
+    /// [`StorageError::OverQuota`], or the engine's.
+    pub async fn append_all(
         &self,
         to: End,
-        blob: StagedBlob,
-        message: NewMessage,
-    ) -> Result<Done<Deposited>, StorageError> {
-        let quota = self.quota_octets(to.owner);
-        self.transact(move |tx| {
-            tx.store_blob(&blob)?;
-            let mut message = message.clone();
-            let (flags, seen) = to.by.split(std::mem::take(&mut message.flags));
+        messages: Vec<(StagedBlob, NewMessage)>,
+    ) -> Result<Done<Vec<Deposited>>, StorageError> {
+        if messages.len() > APPENDED_MESSAGES_MAX {
+            return Err(StorageError::LimitReached("messages to append at once"));
+        }
+        let mut blobs = Vec::with_capacity(messages.len());
+        let mut new = Vec::with_capacity(messages.len());
+        let mut seen = Vec::with_capacity(messages.len());
+        for (blob, mut message) in messages {
+            let (flags, seen_by_person) = to.by.split(message.flags);
             message.flags = flags;
-            let deposited = tx.deposit(to.owner, to.mailbox, &message)?;
-            if let Some(person) = to.by.person.filter(|_| seen) {
-                tx.mark_seen(to.owner, to.mailbox, person, &[(deposited.uid, true)])?;
+            blobs.push(blob);
+            new.push(message);
+            seen.push(seen_by_person);
+        }
+        let quota = self.quota(to.owner);
+        self.transact(move |tx| {
+            blobs.iter().try_for_each(|blob| tx.store_blob(blob))?;
+            let deposited = tx.deposit_all(to.owner, to.mailbox, &new)?;
+            if let Some(person) = to.by.person {
+                let seen = deposited.iter().zip(&seen).filter(|(_, seen)| **seen);
+                let seen: Vec<(Uid, bool)> = seen.map(|(deposited, _)| (deposited.uid, true)).collect();
+                tx.mark_seen(to.owner, to.mailbox, person, &seen)?;
             }
             tx.require_quota(to.owner, quota)?;
             Ok(deposited)

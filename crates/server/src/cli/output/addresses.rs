@@ -1,5 +1,6 @@
 //! Aliases, groups and patterns in words.
 
+use admin::discovery::records::RecordsView;
 use admin::{AliasView, PatternTest};
 use routing::objects::{AddressRules, AliasMakers, AliasPolicy, GroupObject, PatternAlias, Posting, Target};
 
@@ -25,6 +26,18 @@ pub(super) fn alias(one: &AliasView) -> String {
     out
 }
 
+/// Lines for a zone file; what can't be one is a comment there.
+pub(super) fn records(view: &RecordsView) -> String {
+    let mut out = String::new();
+    let width = view.records.iter().map(|one| one.name.len()).max().unwrap_or(0).saturating_add(1);
+    for one in &view.records {
+        let name = format!("{}.", one.name);
+        line(&mut out, format_args!("{name:<width$}  {:<5}  {:<38}  ; {}", one.kind, one.value, one.purpose));
+    }
+    view.notes.iter().for_each(|note| line(&mut out, format_args!("; {note}")));
+    out
+}
+
 pub(super) fn aliases(all: &[AliasView]) -> String {
     table(
         ["ALIAS", "LEADS TO", "STATE", "FIRST USED BY", "NOTE"],
@@ -42,10 +55,12 @@ fn first_use(one: &AliasView) -> String {
 }
 
 fn targets(one: &AliasView) -> String {
-    let words = one.alias.targets.iter().map(|target| {
-        if *target == Target::AllUsers { ":all: (every user)".to_owned() } else { String::from(target.clone()) }
-    });
-    words.collect::<Vec<_>>().join(", ")
+    one.alias.targets.iter().map(target).collect::<Vec<_>>().join(", ")
+}
+
+/// Where an alias leads.
+pub(super) fn target(target: &Target) -> String {
+    if *target == Target::AllUsers { ":all: (every user)".to_owned() } else { String::from(target.clone()) }
 }
 
 /// What an address demands, a line for each condition.

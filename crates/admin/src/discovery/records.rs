@@ -1,0 +1,156 @@
+//! The records of the DNS by which mail programs find the server.
+//!
+//! SRV: RFC 6186 (`_imap`, `_imaps`, `_submission`), RFC 8314 §5.1 (`_submissions`), and `_autodiscover` of Microsoft. CNAME:
+//! the host names that programs ask for [`autoconfig`](super::autoconfig) and [`autodiscover`](super::autodiscover).
+
+use std::net::IpAddr;
+
+use mail::Domain;
+use serde::{Deserialize, Serialize};
+
+use crate::settings::ConnectionSettings;
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordView {
+    /// Its whole name, without the final dot.
+    pub name: String,
+    /// `SRV` or `CNAME`.
+    pub kind: String,
+    /// As a zone file has it.
+    pub value: String,
+    /// What it is for.
+    pub purpose: String,
+}
+
+/// The records to publish for a domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordsView {
+    /// In the order in which they are shown.
+    pub records: Vec<RecordView>,
+    /// Which ones there can't be, and why.
+    pub notes: Vec<String>,
+}
+
+/// The records for a domain.
+#[must_use]
+pub fn records(settings: &ConnectionSettings, domain: &Domain) -> RecordsView {
+    let mut view = RecordsView::default();
+    if is_name(&settings.host) {
+        services(&mut view, settings, domain);
+    } else {
+        let host = &settings.host;
+        view.notes.push(format!(
+            "no SRV records for mail: they need a host name, and this server is \"{host}\" to mail programs; set `hostname`, or \
+             [accounts] public_host"
+        ));
+    }
+    match web_host(&settings.web) {
+        Some((host, port)) => pages(&mut view, domain, &host, port),
+        None => view.notes.push(
+            "no records for autoconfig and autodiscover: they need the web pages, [listeners] web, and their address with a host \
+             name, [web] url"
+                .to_owned(),
+        ),
+    }
+    view
+}
+
+fn services(view: &mut RecordsView, settings: &ConnectionSettings, domain: &Domain) {
+    // RFC 8314 §5.1: TLS from the start comes first; the lower number is preferred (RFC 2782).
+    for (service, port, priority, what) in [
+        ("_imaps", settings.imaps, 0, "reading mail, TLS from the start"),
+        ("_imap", settings.imap, 10, "reading mail, STARTTLS"),
+        ("_submissions", settings.submissions, 0, "sending mail, TLS from the start"),
+        ("_submission", settings.submission, 10, "sending mail, STARTTLS"),
+    ] {
+        let (value, purpose) = match port {
+            Some(port) => (format!("{priority} 1 {port} {}.", settings.host), what.to_owned()),
+            // RFC 6186 §3.4: this is how a service is said not to be there.
+            None => ("0 0 0 .".to_owned(), format!("not offered: {what}")),
+        };
+        view.records.push(RecordView {
+            name: format!("{service}._tcp.{domain}"),
+            kind: "SRV".to_owned(),
+            value,
+            purpose,
+        });
+    }
+}
+
+fn pages(view: &mut RecordsView, domain: &Domain, host: &str, port: u16) {
+    view.records.push(RecordView {
+        name: format!("_autodiscover._tcp.{domain}"),
+        kind: "SRV".to_owned(),
+        value: format!("0 1 {port} {host}."),
+        purpose: "settings for Outlook".to_owned(),
+    });
+    for (name, purpose) in
+        [("autoconfig", "settings for Thunderbird and others"), ("autodiscover", "settings for Outlook")]
+    {
+        let name = format!("{name}.{domain}");
+        // A name can't stand for itself; it has its address already.
+        if name != host {
+            let value = format!("{host}.");
+            view.records.push(RecordView { name, kind: "CNAME".to_owned(), value, purpose: purpose.to_owned() });
+        }
+    }
+}
+
+fn is_name(host: &str) -> bool {
+    host.parse::<IpAddr>().is_err()
+        && host != "localhost"
+        && Domain::parse(host).is_ok_and(|it| it.as_literal().is_none())
+}
+
+/// Host and port of the address of the web pages; `None` without one, or when the host is an IP address.
+fn web_host(url: &str) -> Option<(String, u16)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let standard = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
+    let authority = rest.split('/').next()?;
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (authority, standard),
+    };
+    is_name(host).then(|| (host.to_lowercase(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{domain, settings};
+    use super::*;
+
+    fn told(settings: &ConnectionSettings) -> Vec<String> {
+        let view = records(settings, &domain("example.org"));
+        view.records.iter().map(|one| format!("{} {} {}", one.name, one.kind, one.value)).collect()
+    }
+
+    #[test]
+    fn m05_the_records_have_every_service_and_say_what_is_not_there() {
+        assert_eq!(
+            told(&ConnectionSettings { imap: None, submissions: Some(10_465), ..settings() }),
+            [
+                "_imaps._tcp.example.org SRV 0 1 993 mail.example.org.",
+                "_imap._tcp.example.org SRV 0 0 0 .",
+                "_submissions._tcp.example.org SRV 0 1 10465 mail.example.org.",
+                "_submission._tcp.example.org SRV 10 1 587 mail.example.org.",
+                "_autodiscover._tcp.example.org SRV 0 1 443 pages.example.org.",
+                "autoconfig.example.org CNAME pages.example.org.",
+                "autodiscover.example.org CNAME pages.example.org.",
+            ]
+        );
+    }
+
+    #[test]
+    fn m05_records_that_need_a_name_are_left_out_with_the_reason() {
+        let bare = ConnectionSettings { host: "192.0.2.1".to_owned(), web: "http://[::1]:81".to_owned(), ..settings() };
+        let view = records(&bare, &domain("example.org"));
+        assert_eq!((view.records.len(), view.notes.len()), (0, 2), "{view:?}");
+        let none = ConnectionSettings { web: String::new(), ..settings() };
+        assert_eq!(told(&none).len(), 4);
+        let own = ConnectionSettings { web: "https://autoconfig.example.org:8443".to_owned(), ..settings() };
+        let told = told(&own);
+        assert_eq!(told.len(), 6, "{told:?}");
+        assert!(told.contains(&"_autodiscover._tcp.example.org SRV 0 1 8443 autoconfig.example.org.".to_owned()));
+    }
+}

@@ -1,0 +1,224 @@
+//! What lists and groups write to people, in French and English. Words only: who gets a letter is decided elsewhere.
+//!
+//! Every letter says which list it is about, why the reader gets it, and what to do, or that nothing is to be done.
+
+mod english;
+mod french;
+
+use mail::Address;
+
+use crate::budget::LetterKind;
+
+/// The language of a letter, and of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// The default.
+    English,
+    /// `fr`.
+    French,
+}
+
+impl Language {
+    pub(crate) fn of(name: &str) -> Self {
+        if name.get(..2).is_some_and(|two| two.eq_ignore_ascii_case("fr")) { Self::French } else { Self::English }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::French => "fr",
+        }
+    }
+}
+
+/// The beginning of a message, as moderators are shown it.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown<'a> {
+    pub author: String,
+    pub subject: &'a str,
+    pub octets: u64,
+    pub excerpt: &'a str,
+    pub because: Because,
+}
+
+/// Why a message waits, or was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Because {
+    Moderated,
+    NonMember,
+    TooLarge,
+    TooManyWait,
+    TooMuchWaits,
+}
+
+/// What else a letter to a moderator tells of messages that wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rest<'a> {
+    /// Others that wait; 0: not told.
+    pub others: usize,
+    /// No further letter comes today.
+    pub last_today: bool,
+    /// The page with all of them.
+    pub all: Option<&'a str>,
+}
+
+/// What a letter says.
+#[derive(Clone, Debug)]
+pub(crate) enum Words<'a> {
+    /// Confirm that you want to join. The link is there when a web address is configured.
+    ConfirmJoin {
+        link: Option<&'a str>,
+    },
+    /// Confirm that you want to leave.
+    ConfirmLeave {
+        link: Option<&'a str>,
+    },
+    /// To the old address: did you ask to be moved?
+    ConfirmMoveAsked {
+        to: &'a Address,
+        link: Option<&'a str>,
+    },
+    /// To the new address: confirm that it is yours.
+    ConfirmMove {
+        from: &'a Address,
+        link: Option<&'a str>,
+    },
+    /// To the old address, once it is done.
+    Moved {
+        to: &'a Address,
+    },
+    Welcome {
+        manage: Option<&'a str>,
+    },
+    Goodbye,
+    AlreadyMember {
+        manage: Option<&'a str>,
+    },
+    NotMember,
+    Closed,
+    WaitsForApproval,
+    JoinRejected {
+        reason: &'a str,
+    },
+    Help {
+        member: bool,
+        manage: Option<&'a str>,
+    },
+    /// To a moderator: a message waits.
+    Moderate {
+        shown: Shown<'a>,
+        link: Option<&'a str>,
+        days: u32,
+        rest: Rest<'a>,
+    },
+    /// To a moderator: somebody wants to join.
+    Approve {
+        who: &'a Address,
+        link: Option<&'a str>,
+    },
+    /// To a moderator: somebody was faster.
+    Decided {
+        by: &'a str,
+        approved: bool,
+    },
+    /// To a moderator whose answer was not understood, or whose message is gone.
+    NotUnderstood,
+    Void,
+    Refused {
+        subject: &'a str,
+        because: Because,
+    },
+    Rejected {
+        subject: &'a str,
+        reason: &'a str,
+    },
+    Waiting {
+        subject: &'a str,
+    },
+    Expired {
+        subject: &'a str,
+        days: u32,
+    },
+    /// To an owner: a member was suspended.
+    SuspendedOwner {
+        member: &'a Address,
+    },
+    /// To that member.
+    Suspended {
+        back: Option<&'a str>,
+    },
+    /// To an owner: letters of a kind are used up for today. `who` is empty when it is the whole list's.
+    Spent {
+        kind: LetterKind,
+        who: &'a str,
+        max: u32,
+    },
+}
+
+/// Subject and text of a letter.
+pub(crate) fn write(language: Language, list: &str, address: &Address, words: &Words<'_>) -> (String, String) {
+    let (subject, body) = match language {
+        Language::English => english::english(list, address, words),
+        Language::French => french::french(list, address, words),
+    };
+    (subject, format!("{}\n\n-- \n{list}\n{address}\n", body.trim_end()))
+}
+
+fn request(address: &Address) -> String {
+    format!("{}-request@{}", address.local(), address.domain())
+}
+
+/// Each line behind a mark, so that what others wrote can't be taken for ours.
+fn quoted(text: &str) -> String {
+    text.trim().lines().map(|line| format!("> {}\n", line.trim_end())).collect::<String>().trim_end().to_owned()
+}
+
+fn size(octets: u64) -> String {
+    match octets {
+        0..10_000 => format!("{octets} B"),
+        10_000..10_000_000 => format!("{} kB", octets / 1000),
+        _ => format!("{} MB", octets / 1_000_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_letter_says_what_it_is_about_in_both_languages() {
+        let address = Address::parse("garden@a.example").unwrap();
+        let other = Address::parse("bob@b.example").unwrap();
+        let shown = Shown {
+            author: "Bob <bob@b.example>".to_owned(),
+            subject: "Tea",
+            octets: 12_345,
+            excerpt: "one\ntwo",
+            because: Because::NonMember,
+        };
+        let link = Some("https://x/lists/t");
+        for words in [
+            Words::ConfirmJoin { link },
+            Words::ConfirmLeave { link },
+            Words::ConfirmMoveAsked { to: &other, link },
+            Words::ConfirmMove { from: &other, link },
+            Words::Moderate { shown, link, days: 7, rest: Rest { others: 3, last_today: true, all: link } },
+            Words::Approve { who: &other, link },
+            Words::Suspended { back: link },
+            Words::Welcome { manage: link },
+        ] {
+            for language in [Language::English, Language::French] {
+                let (subject, text) = write(language, "Garden", &address, &words);
+                assert!(subject.contains("Garden") && text.contains("garden@a.example"), "{text}");
+                assert!(text.contains("https://x/lists/t"), "{text}");
+            }
+        }
+        let (_, text) = write(
+            Language::French,
+            "Garden",
+            &address,
+            &Words::Rejected { subject: "Tea", reason: "hors sujet\nFrom: x" },
+        );
+        assert!(text.contains("> hors sujet\n> From: x"), "{text}");
+    }
+}
