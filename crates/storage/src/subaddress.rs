@@ -42,7 +42,7 @@ impl Transaction<'_> {
             return Ok(None);
         }
         let made = self.create_mailbox_row(account, &name, None, now)?;
-        self.subscribe(account, &name);
+        self.subscribe(account, &name)?;
         Ok(Some(made.id))
     }
 }
