@@ -76,7 +76,7 @@ impl Transaction<'_> {
             return Ok(Err(NoSubaddressMailbox::TooMany));
         }
         let made = self.create_mailbox_row(account, &name, None, now)?;
-        self.subscribe(account, &name);
+        self.subscribe(account, &name)?;
         Ok(Ok(made.id))
     }
 }
