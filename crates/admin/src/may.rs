@@ -21,7 +21,7 @@ use crate::request::{
     AccountRequest, AliasRequest, DomainRequest, Edit, GroupContent, GroupRequest, Leaving, ListRequest, NewAccount,
     Request, ResponderRequest,
 };
-use crate::shared::SharedRequest;
+use crate::shared::{AclRequest, SharedRequest};
 
 /// Whether a request is carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +157,7 @@ impl<'a> Reach<'a> {
             Request::Contact(request) => self.edits(request.account()),
             Request::Responder(request) => self.responder(request),
             Request::Shared(request) => self.shared(request),
-            Request::Acl(request) => self.edits(request.address()),
+            Request::Acl(request) => self.acl(request),
             Request::Domain(DomainRequest::List) => Ok(()),
             Request::Domain(DomainRequest::Show { name } | DomainRequest::Records { name }) => self.in_domain(name),
             Request::Explain { to, account, .. } => {
@@ -185,6 +185,18 @@ impl<'a> Reach<'a> {
                 self.at(address)?;
                 self.at(person)
             }
+        }
+    }
+
+    /// Rights go to people of their domains only; a line that is there may always be taken away.
+    fn acl(&self, request: &AclRequest) -> Verdict {
+        self.edits(request.address())?;
+        match request {
+            AclRequest::Set { identifier, .. } => {
+                let person = Address::parse(identifier.strip_prefix('-').unwrap_or(identifier));
+                person.iter().try_for_each(|person| self.at(person))
+            }
+            AclRequest::Show { .. } | AclRequest::Remove { .. } | AclRequest::Seen { .. } => Ok(()),
         }
     }
 

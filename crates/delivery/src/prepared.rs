@@ -148,6 +148,7 @@ impl Prepared {
                 octets: self.blob.octets,
                 kept,
                 failure_notice: responder.failure_notice,
+                beyond: responder.beyond,
                 notify: recipient.map(|recipient| recipient.notify).unwrap_or_default(),
                 original: recipient.and_then(|recipient| recipient.original.clone()),
                 envelope_id: self.envelope.envelope_id.clone(),

@@ -25,6 +25,7 @@ mod finding;
 mod foreign;
 pub mod limits;
 mod metrics;
+mod notify;
 mod orders;
 mod records;
 mod server;

@@ -44,7 +44,8 @@ mod subaddress;
 pub mod trace;
 pub mod transaction;
 mod undo;
-pub mod usage;
+pub mod url_keys;
+mod usage;
 
 #[cfg(test)]
 mod tests;

@@ -453,6 +453,7 @@ impl Transaction<'_> {
         self.put_acl(account, mailbox, &Acl::default())?;
         self.forget_readers(account, mailbox)?;
         self.forget_annotations_of(account, mailbox)?;
+        self.delete(crate::url_keys::key(account, mailbox));
         self.put(doomed_key(account, mailbox), Vec::new());
         self.notify(Notice::MailboxList(account));
         self.notify(Notice::Mailbox { account, mailbox, modseq: row.highest_modseq });

@@ -78,8 +78,8 @@ pub(super) async fn set(
     let new_domains: Vec<Domain> = add_domains.into_iter().filter(|domain| !account.also_in.contains(domain)).collect();
     account.also_in.extend(new_domains.iter().cloned());
     let (generated, changed) = match hashed {
-        Some(Hashed { hash, generated }) => {
-            account = password::with_password(store, account, hash);
+        Some(Hashed { hash, scram, generated }) => {
+            account = password::with_password(store, account, hash, scram);
             (generated, true)
         }
         None => (None, false),

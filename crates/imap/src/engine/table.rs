@@ -90,12 +90,16 @@ pub(crate) fn rule(command: &CommandBody) -> Rule {
         | C::GetAcl(_)
         | C::ListRights { .. }
         | C::MyRights(_)
+        | C::Notify(_)
         | C::GetQuota(_)
         | C::GetQuotaRoot(_)
         | C::SetQuota(_)
         | C::GetMetadata(_)
         | C::SetMetadata(_)
         | C::Comparator(_)
+        | C::GenUrlAuth(_)
+        | C::ResetKey { .. }
+        | C::UrlFetch(_)
         | C::Idle => (Allowed::Authenticated, Sync::All, false),
         // RFC 7377 §2.2: where it searches decides whether a mailbox must be selected.
         C::Esearch(_) => (Allowed::Authenticated, Sync::All, true),
@@ -122,6 +126,9 @@ pub(crate) fn names_numbers(command: &CommandBody, rule: Rule) -> bool {
     rule.sync == Sync::NoExpunge
         || matches!(command, C::Copy(transfer) | C::Move(transfer) if !transfer.uid)
         || matches!(command, C::Search(search) if search.key.any(&names))
+        || matches!(command, C::Sort(sort) if sort.search.key.any(&names))
+        || matches!(command, C::Thread(thread) if thread.search.key.any(&names))
+        || matches!(command, C::Esearch(search) if search.search.key.any(&names))
         || matches!(command, C::Select(Select { qresync: Some(known), .. }) if known.sequence_match.is_some())
 }
 
