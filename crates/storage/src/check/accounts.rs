@@ -59,13 +59,7 @@ impl Check<'_> {
     }
 
     /// Stores that were made before such things were counted have no row for them.
-    async fn count(
-        &mut self,
-        place: &str,
-        key: Vec<u8>,
-        there: u64,
-        what: &'static str,
-    ) -> Result<(), StorageError> {
+    async fn count(&mut self, place: &str, key: Vec<u8>, there: u64, what: &'static str) -> Result<(), StorageError> {
         if let Some(stored) = self.store.engine.get(&key).await?
             && let Some(stored) = self.decoded(place, counted(Some(&stored)))
             && stored != there
