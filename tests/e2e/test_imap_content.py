@@ -16,6 +16,13 @@ from email.message import EmailMessage
 from harness import PASSWORD, ServerCase, message, tls_context
 
 
+def hang_up(client):
+    try:
+        client.shutdown()
+    except OSError:
+        pass  # LOGOUT has closed it already.
+
+
 class Scram:
     """A client of SCRAM, from RFC 5802: what imaplib's `authenticate` calls with each challenge."""
 
@@ -100,7 +107,7 @@ class Content(ServerCase):
 
     def connect(self, kind=imaplib.IMAP4_SSL):
         client = kind("127.0.0.1", self.relais.ports["imaps"], ssl_context=tls_context(), timeout=30)
-        self.addCleanup(client.shutdown)
+        self.addCleanup(hang_up, client)
         return client
 
     def client(self):

@@ -35,7 +35,7 @@ use world::BoxFuture;
 pub use certificate::{email_addresses, end_point_binding};
 pub use directory::{DirectoryAuthenticator, Settings};
 pub use exchange::{Channel, SaslError, SaslExchange, SaslStep};
-pub use guard::GuardSettings;
+pub use guard::{GuardSettings, Network};
 pub use password::{HashError, Password, PasswordParams, generate_password, hash_password, is_password_hash, verify};
 pub use scram::{ChannelBindings, ClientFirst, ScramFlaw, ScramHash, ServerFirst, keys_belong, scram_keys};
 pub use sealed::{SealError, Sealer};

@@ -10,6 +10,7 @@ mod list;
 mod mailbox;
 mod metadata;
 mod multisearch;
+mod notify;
 mod quota;
 mod search;
 mod sort;
@@ -22,6 +23,7 @@ pub use list::{List, ListReturn, ListSelection};
 pub use mailbox::{Create, Qresync, Select, StatusItem};
 pub use metadata::{Depth, EntryFlaw, EntryName, GetMetadata, MetadataQuery, SetMetadata};
 pub use multisearch::{MailboxFilter, Multisearch};
+pub use notify::{EventGroup, EventMailboxes, Events, Notify};
 pub use quota::{QuotaResource, SetQuota};
 pub use search::{DateTest, EnvelopeField, PartialRange, Search, SearchKey, SearchReturn, SearchText};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
@@ -144,6 +146,8 @@ pub enum CommandBody {
     },
     /// RFC 4314 §3.5
     MyRights(MailboxName),
+    /// RFC 5255 §3.2: language ranges; none asks which languages there are.
+    Language(Vec<String>),
     /// RFC 9208 §4.1.1: the name of a quota root.
     GetQuota(String),
     /// RFC 9208 §4.1.2
@@ -155,6 +159,8 @@ pub enum CommandBody {
     /// RFC 5464 §4.3
     SetMetadata(SetMetadata),
 
+    /// RFC 5465 §3.1
+    Notify(Notify),
     /// RFC 8437 §3
     Unauthenticate,
 
@@ -244,11 +250,13 @@ impl CommandBody {
             Self::ListRights { .. } => "LISTRIGHTS",
             Self::MyRights(_) => "MYRIGHTS",
             Self::Unauthenticate => "UNAUTHENTICATE",
+            Self::Language(_) => "LANGUAGE",
             Self::GetQuota(_) => "GETQUOTA",
             Self::GetQuotaRoot(_) => "GETQUOTAROOT",
             Self::SetQuota(_) => "SETQUOTA",
             Self::GetMetadata(_) => "GETMETADATA",
             Self::SetMetadata(_) => "SETMETADATA",
+            Self::Notify(_) => "NOTIFY",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",
             Self::Unselect => "UNSELECT",

@@ -9,10 +9,12 @@ mod append;
 mod auth;
 mod cursor;
 mod fetch;
+mod language;
 mod list;
 mod mailbox;
 mod metadata;
 mod multisearch;
+mod notify;
 mod quota;
 pub(crate) mod search;
 mod sequence;
@@ -57,6 +59,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("GETQUOTAROOT", quota::get_root),
     ("ID", auth::id),
     ("IDLE", |_| Ok(CommandBody::Idle)),
+    ("LANGUAGE", language::language),
     ("LIST", list::list),
     ("LISTRIGHTS", acl::list_rights),
     ("LOGIN", auth::login),
@@ -66,6 +69,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("MYRIGHTS", acl::my_rights),
     ("NAMESPACE", |_| Ok(CommandBody::Namespace)),
     ("NOOP", |_| Ok(CommandBody::Noop)),
+    ("NOTIFY", notify::notify),
     ("RENAME", mailbox::rename),
     ("RESETKEY", urlauth::reset),
     ("SEARCH", |c| search::search(c, false)),

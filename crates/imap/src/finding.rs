@@ -3,20 +3,22 @@
 //! Rows are read by pages, records and contents only of messages that these don't decide; other sessions get their turn in
 //! between. Memory is bounded by a page and a window of text, and the result is kept in ranges.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use imap_wire::NumberSet;
 use mail::{AccountId, MailboxId, Uid};
 use message::{PartKind, PartTable, RecordView};
+use search::{Candidates, candidates, fuzzy};
 use storage::rows::{MailboxRow, MessageRow};
 use storage::sharing::person_seen::PersonSeen;
 use storage::{StorageError, Store};
 
 use crate::commands::fetch::read_header;
 use crate::engine::comparator::Comparator;
-use crate::engine::search::{FoldedHeader, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict};
+use crate::engine::search::{FoldedHeader, Fuzzy, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict};
 use crate::engine::uid_map::UidMap;
-use crate::limits::{ROWS_PER_PAGE, SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN};
+use crate::limits::{ROWS_PER_PAGE, SEARCH_GAP_MAX, SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN};
 use crate::records::{complete, content, damaged};
 use crate::text_search::Looking;
 
@@ -31,6 +33,8 @@ pub(crate) struct Place {
     pub(crate) reading: Option<PersonSeen>,
     /// UIDs that are `\Recent` for the reader.
     pub(crate) recent: NumberSet,
+    /// Whether attached documents are looked into.
+    pub(crate) attachments: bool,
 }
 
 /// What was found.
@@ -113,6 +117,17 @@ impl Place {
             };
             return Ok(Found { uids, ..Found::default() });
         }
+        // The index names those that may have the texts; what they hold is looked at all the same.
+        let scope = match query.texts() {
+            Some(texts) => match candidates(store, self.key.0, self.key.1, self.attachments, &texts).await? {
+                Some(Candidates { indexed_to, uids }) => {
+                    let behind = NumberSet::from_ranges([indexed_to.0.saturating_add(1)..=max]);
+                    scope.intersection(&NumberSet::from_numbers(uids).union(&behind))
+                }
+                None => scope,
+            },
+            None => scope,
+        };
         self.find_within(store, query, comparator, &scope).await
     }
 
@@ -124,20 +139,25 @@ impl Place {
         comparator: Comparator,
         scope: &NumberSet,
     ) -> Result<Found, StorageError> {
-        let needles = query.needles(comparator);
-        let fuzzy = query.is_fuzzy();
+        let mut needles = query.needles(comparator);
+        for (Fuzzy { place, text }, relevant) in needles.fuzzy_mut() {
+            *relevant = fuzzy(store, self.key.0, self.key.1, self.attachments, place, text).await?;
+        }
+        let is_fuzzy = query.is_fuzzy();
+        let scope = query.words_scope(&needles).map_or_else(|| scope.clone(), |words| words.intersection(scope));
         let mut found = Found::default();
         let mut looked_at = 0usize;
-        for range in scope.ranges() {
+        for range in joined(&scope) {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {
                 let rows = self.rows(store, first, Uid(*range.end())).await?;
                 self.refresh_keywords(store, &rows).await?;
-                for row in rows.iter().filter(|row| self.map.contains(row.uid)) {
+                let wanted = |row: &&MessageRow| scope.contains(row.uid.0) && self.map.contains(row.uid);
+                for row in rows.iter().filter(wanted) {
                     let recent = self.recent.contains(row.uid.0);
                     let facts = Row { row, keywords: &self.row.keywords, recent };
-                    if let Decided::Found(score) = decide(store, self.key, query, &facts, &needles).await? {
-                        found.push(row, if fuzzy { score.or(Some(100)) } else { None });
+                    if let Decided::Found(score) = self.decide(store, query, &facts, &needles).await? {
+                        found.push(row, if is_fuzzy { score.or(Some(100)) } else { None });
                     }
                 }
                 looked_at = looked_at.saturating_add(rows.len());
@@ -150,50 +170,64 @@ impl Place {
         }
         Ok(found)
     }
-}
 
-/// Reads as much of a message as it takes.
-async fn decide(
-    store: &Store,
-    key: (AccountId, MailboxId),
-    query: &Query,
-    row: &Row<'_>,
-    needles: &Needles,
-) -> Result<Decided, StorageError> {
-    let (mut sent, mut header, mut body) = (None, None, None);
-    let mut parts: Option<PartTable> = None;
-    loop {
-        let known = Known { sent, header: header.as_deref(), body: body.as_deref() };
-        let need = match query.decide(row, &known, needles) {
-            Verdict::True => return Ok(Decided::Found(query.relevancy(&known, needles))),
-            Verdict::False => return Ok(Decided::Not),
-            Verdict::Unknown(need) => need,
-        };
-        if parts.is_none() {
-            match table(store, key, row.row).await {
-                // Expunged while it was looked at: it is not found.
-                Err(StorageError::Expunged) => return Ok(Decided::Not),
-                loaded => {
-                    let (table, date) = loaded?;
-                    parts = Some(table);
-                    sent = Some(date);
+    /// Reads as much of a message as it takes.
+    async fn decide(
+        &self,
+        store: &Store,
+        query: &Query,
+        row: &Row<'_>,
+        needles: &Needles,
+    ) -> Result<Decided, StorageError> {
+        let (mut sent, mut header, mut body) = (None, None, None);
+        let mut parts: Option<PartTable> = None;
+        loop {
+            let known = Known { sent, header: header.as_deref(), body: body.as_deref() };
+            let need = match query.decide(row, &known, needles) {
+                Verdict::True => return Ok(Decided::Found(query.relevancy(row.row.uid, needles))),
+                Verdict::False => return Ok(Decided::Not),
+                Verdict::Unknown(need) => need,
+            };
+            if parts.is_none() {
+                match table(store, self.key, row.row).await {
+                    // Expunged while it was looked at: it is not found.
+                    Err(StorageError::Expunged) => return Ok(Decided::Not),
+                    loaded => {
+                        let (table, date) = loaded?;
+                        parts = Some(table);
+                        sent = Some(date);
+                    }
                 }
             }
+            let (Some(parts), false) = (&parts, need == Need::Record) else { continue };
+            let mut reader = match content(store, row.row).await {
+                Err(StorageError::Expunged) => return Ok(Decided::Not),
+                reader => reader?,
+            };
+            if need == Need::Header {
+                let range = parts.entries().first().map(message::TableEntry::header).unwrap_or_default();
+                let text = read_header(&mut reader, range).await?;
+                header = Some(search_header(&text, needles).await);
+            } else {
+                body = Some(search_body(&mut reader, parts, needles, self.attachments).await?);
+            }
+            tokio::task::yield_now().await;
         }
-        let (Some(parts), false) = (&parts, need == Need::Record) else { continue };
-        let mut reader = match content(store, row.row).await {
-            Err(StorageError::Expunged) => return Ok(Decided::Not),
-            reader => reader?,
-        };
-        if need == Need::Header {
-            let range = parts.entries().first().map(message::TableEntry::header).unwrap_or_default();
-            let text = read_header(&mut reader, range).await?;
-            header = Some(search_header(&text, needles).await);
-        } else {
-            body = Some(search_body(&mut reader, parts, needles).await?);
-        }
-        tokio::task::yield_now().await;
     }
+}
+
+/// The ranges of a scope, those close to each other as one.
+fn joined(scope: &NumberSet) -> Vec<RangeInclusive<u32>> {
+    let mut joined: Vec<RangeInclusive<u32>> = Vec::new();
+    for range in scope.ranges() {
+        match joined.last_mut() {
+            Some(last) if range.start().saturating_sub(*last.end()) <= SEARCH_GAP_MAX => {
+                *last = *last.start()..=*range.end();
+            }
+            Some(_) | None => joined.push(range.clone()),
+        }
+    }
+    joined
 }
 
 /// Where the parts are, and when the message was sent.
@@ -208,24 +242,25 @@ async fn table(
     Ok((view.parts().map_err(damaged)?, view.sort_keys_view().map_err(damaged)?.sent))
 }
 
-/// How well the header holds each needle.
-async fn search_header(header: &[u8], needles: &Needles) -> Vec<u8> {
+/// Which needles the header holds.
+async fn search_header(header: &[u8], needles: &Needles) -> Vec<bool> {
     let header = FoldedHeader::new(header, needles.comparator());
     let wanted: &[HeaderNeedle] = needles.header();
     let mut found = Vec::with_capacity(wanted.len());
     for some in wanted.chunks(SEARCH_NEEDLES_PER_TURN) {
-        found.extend(some.iter().map(|needle| header.score(needle)));
+        found.extend(some.iter().map(|needle| header.holds(needle)));
         tokio::task::yield_now().await;
     }
     found
 }
 
-/// How well the body holds each needle: its texts, decoded, and the headers of its parts.
+/// Which needles the body holds: its texts, decoded, and the headers of its parts.
 async fn search_body(
     reader: &mut storage::blobs::BlobReader,
     parts: &PartTable,
     needles: &Needles,
-) -> Result<Vec<u8>, StorageError> {
+    attachments: bool,
+) -> Result<Vec<bool>, StorageError> {
     let mut search = Looking::new(needles.body(), needles.comparator());
     for (at, part) in parts.entries().iter().enumerate() {
         if search.all_found() {
@@ -234,11 +269,14 @@ async fn search_body(
         if at > 0 {
             let header = read_header(reader, part.header()).await?;
             let header = FoldedHeader::new(&header, needles.comparator());
-            search.look(|needle| header.score_anywhere(needle)).await;
+            search.look(|needle| header.holds_anywhere(needle)).await;
         }
         if part.kind == PartKind::Leaf {
-            search.look_in_part(reader, part).await?;
+            search.look_in_part(reader, part, attachments).await?;
         }
     }
     Ok(search.found())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::MailboxWatch;
 use imap_wire::response::{self, Code, Condition};
@@ -23,6 +24,7 @@ use crate::engine::table::{self, StateKind};
 use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault, Lost};
 use crate::limits::{BAD_COMMANDS_MAX, LOGIN_TIMEOUT};
+use crate::notify::{Notifying, SelectedNews};
 use crate::server::{Server, Slot};
 use crate::settings::{Security, Settings};
 use crate::views::Member;
@@ -41,6 +43,8 @@ pub(crate) struct Session {
     pub(crate) enabled: Enabled,
     /// How texts are compared (RFC 5255 §4).
     pub(crate) comparator: Comparator,
+    /// What the client wants to hear of since its last NOTIFY.
+    pub(crate) notify: Option<Box<Notifying>>,
     /// The messages that are being received, or were for the command at hand.
     pub(crate) uploads: Option<Box<Uploads>>,
     pub(crate) login_failures: u32,
@@ -75,6 +79,8 @@ pub(crate) struct Selected {
     pub(crate) recent: NumberSet,
     /// The client keeps a smaller MODSEQ than it has seen, because expunges waited (RFC 7162 §3.2).
     pub(crate) behind: bool,
+    /// New messages of this session's own making, which it has been told of.
+    pub(crate) own_arrivals: NumberSet,
     /// How many keywords the client has been told of.
     pub(crate) keywords_told: usize,
     /// UIDs that the last SEARCH saved: `$` (RFC 5182).
@@ -105,6 +111,7 @@ impl Session {
             selected: None,
             enabled: Enabled::default(),
             comparator: Comparator::default(),
+            notify: None,
             uploads: None,
             login_failures: 0,
             ending: None,
@@ -117,7 +124,7 @@ impl Session {
         if let Err(lost) = self.talk().await {
             metrics::counter!("relais_imap_sessions_ended_total", "reason" => lost.name()).increment(1);
             if let Some((text, code)) = lost.bye() {
-                response::bye(self.connection.out(), code.as_ref(), text);
+                self.say_bye(code.as_ref(), text);
             }
         }
         self.selected = None;
@@ -137,7 +144,11 @@ impl Session {
         response::greeting(self.connection.out(), Some(&code), &text);
         while self.ending.is_none() {
             let silence_max = if self.user.is_some() { self.settings.autologout } else { LOGIN_TIMEOUT };
-            match self.connection.next(Some(silence_max)).await? {
+            let event = match self.notify {
+                None => self.connection.next(Some(silence_max)).await?,
+                Some(_) => self.next_amid_news(silence_max).await?,
+            };
+            match event {
                 Event::Command(text) => self.command(text).await?,
                 Event::Announced(announcement) => Box::pin(self.announced(announcement)).await?,
                 Event::Chunk(chunk) => Box::pin(self.upload_chunk(&chunk)).await,
@@ -157,9 +168,54 @@ impl Session {
             self.connection.flush_some().await?;
         }
         if let Some(text) = self.ending.filter(|text| !text.is_empty()) {
-            response::bye(self.connection.out(), None, text);
+            self.say_bye(None, text);
         }
         Ok(())
+    }
+
+    /// The tagged response, in the client's language.
+    pub(crate) fn say_answer(&mut self, tag: &Tag, answer: &Answer) {
+        let (text, charset) = (self.enabled.language.say(&answer.text), self.enabled.text_charset());
+        response::tagged_in(self.connection.out(), tag, answer.condition, answer.code.as_ref(), &text, charset);
+    }
+
+    /// `* OK [code] text` and the like, in the client's language.
+    pub(crate) fn say(&mut self, condition: Condition, code: Option<&Code>, text: &str) {
+        let (text, charset) = (self.enabled.language.say(text), self.enabled.text_charset());
+        response::untagged_in(self.connection.out(), condition, code, &text, charset);
+    }
+
+    /// `* BYE [code] text`, in the client's language.
+    pub(crate) fn say_bye(&mut self, code: Option<&Code>, text: &str) {
+        let (text, charset) = (self.enabled.language.say(text), self.enabled.text_charset());
+        response::bye_in(self.connection.out(), code, &text, charset);
+    }
+
+    /// The next event from the client; what it wants to hear of is told meanwhile (RFC 5465). What happens while the client is in
+    /// the middle of a command waits for its end.
+    async fn next_amid_news(&mut self, silence_max: Duration) -> Result<Event, Lost> {
+        let clock = Arc::clone(&self.server.world.clock);
+        // To be told something is not to have said anything (RFC 3501 §5.4).
+        let silent_from = clock.now();
+        loop {
+            let between = self.connection.framer.is_idle();
+            if between && self.notify.as_deref().is_some_and(|notify| notify.pending) {
+                self.tell_news(false).await?;
+            }
+            let immediate = matches!(self.selected_news(), SelectedNews::Some(_));
+            let silent_ms = clock.now().0.saturating_sub(silent_from.0);
+            let left = silence_max.saturating_sub(Duration::from_millis(u64::try_from(silent_ms).unwrap_or(0)));
+            let selected = self.selected.as_deref_mut().filter(|_| immediate);
+            let ring = ring(selected.map(|selected| &mut selected.watch), self.notify.as_deref());
+            tokio::select! {
+                biased;
+                event = self.connection.next(Some(left)) => return event,
+                () = ring, if between => {}
+            }
+            if let Some(notify) = self.notify.as_deref_mut() {
+                notify.pending = true;
+            }
+        }
     }
 
     /// A whole command: parse, check, do, tell, answer.
@@ -219,7 +275,7 @@ impl Session {
             }
         }
         self.count(name, answer.condition);
-        response::tagged(self.connection.out(), &tag, answer.condition, answer.code.as_ref(), &answer.text);
+        self.say_answer(&tag, &answer);
         // STARTTLS: the answer goes out in clear, then the handshake begins.
         if name == "STARTTLS" && answer.condition == Condition::Ok {
             Box::pin(self.turn_on_tls()).await?;
@@ -244,7 +300,7 @@ impl Session {
         }
         if let Some(modseq) = self.selected.as_deref().map(|selected| selected.view.told_modseq()) {
             let code = Code::HighestModSeq(modseq.0);
-            response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Highest");
+            self.say(Condition::Ok, Some(&code), "Highest");
         }
     }
 
@@ -262,6 +318,7 @@ impl Session {
             selected,
             enabled,
             comparator,
+            notify,
             uploads,
             login_failures: _,
             ending: _,
@@ -271,6 +328,7 @@ impl Session {
         *selected = None;
         *enabled = Enabled::default();
         *comparator = Comparator::default();
+        *notify = None;
         *uploads = None;
         connection.logged_out();
         connection.framer.set_limits(FrameLimits::BEFORE_LOGIN);
@@ -337,6 +395,7 @@ impl Session {
             CommandBody::GetAcl(mailbox) => Box::pin(self.get_acl(&mailbox)).await,
             CommandBody::ListRights { mailbox, identifier } => Box::pin(self.list_rights(&mailbox, &identifier)).await,
             CommandBody::MyRights(mailbox) => Box::pin(self.my_rights(&mailbox)).await,
+            CommandBody::Language(ranges) => Ok(self.language(&ranges)),
             CommandBody::GetQuota(root) => Box::pin(self.get_quota(&root)).await,
             CommandBody::GetQuotaRoot(mailbox) => Box::pin(self.get_quota_root(&mailbox)).await,
             CommandBody::SetQuota(command) => Box::pin(self.set_quota(&command)).await,
@@ -349,6 +408,7 @@ impl Session {
             CommandBody::UrlFetch(urls) => Box::pin(self.url_fetch(&urls)).await,
             // Handled before: see `perform`.
             CommandBody::Idle => Ok(Answer::bad("IDLE can't be nested")),
+            CommandBody::Notify(notify) => Box::pin(self.notify(notify)).await,
             CommandBody::Unauthenticate => Ok(Answer::ok("Who are you?")),
             CommandBody::Close => Box::pin(self.close()).await,
             CommandBody::Unselect => Ok(self.unselect()),
@@ -465,5 +525,27 @@ impl Session {
         if self.bad_commands >= BAD_COMMANDS_MAX && self.ending.is_none() {
             self.ending = Some("Too many commands that make no sense");
         }
+    }
+}
+
+/// Ends when the selected mailbox changes, or something else that the client wants to hear of.
+pub(crate) async fn ring(selected: Option<&mut MailboxWatch>, notify: Option<&Notifying>) {
+    let selected = async {
+        match selected {
+            Some(watch) => {
+                watch.changed().await;
+            }
+            None => std::future::pending().await,
+        }
+    };
+    let elsewhere = async {
+        match notify {
+            Some(notify) => notify.rung().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = selected => {}
+        () = elsewhere => {}
     }
 }

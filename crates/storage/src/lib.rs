@@ -40,7 +40,7 @@ pub mod secret;
 pub mod sharing;
 pub mod signing_keys;
 pub mod store;
-mod subaddress;
+pub mod subaddress;
 pub mod trace;
 pub mod transaction;
 mod undo;

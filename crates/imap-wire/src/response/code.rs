@@ -133,6 +133,10 @@ pub enum Code {
     HasChildren,
     /// RFC 8474: the mailbox's number for good.
     MailboxId(String),
+    /// RFC 5465: of these events a client can be notified.
+    BadEvent(&'static [&'static str]),
+    /// RFC 5465: more notifications than the server gives.
+    NotificationOverflow,
     /// RFC 9586: sequence numbers are not in use.
     UidRequired,
     /// RFC 9585: how far a command has come.
@@ -227,6 +231,8 @@ impl Code {
             }
             Self::HasChildren => return other("HASCHILDREN"),
             Self::MailboxId(id) => return text(format!("MAILBOXID ({id})")),
+            Self::BadEvent(known) => return text(format!("BADEVENT ({})", known.join(" "))),
+            Self::NotificationOverflow => return other("NOTIFICATIONOVERFLOW"),
             Self::UidRequired => return other("UIDREQUIRED"),
             Self::InProgress { tag, done, goal } => {
                 let number =

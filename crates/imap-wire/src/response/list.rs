@@ -20,6 +20,8 @@ pub enum ListAttribute {
     NoSelect,
     /// `\NonExistent` (RFC 5258): not even that; written with `\Noselect` for old clients.
     NonExistent,
+    /// `\NoAccess` (RFC 5465 §3.1): it may be listed, but not read.
+    NoAccess,
     /// `\Marked`
     Marked,
     /// `\Unmarked`
@@ -42,6 +44,7 @@ impl ListAttribute {
             Self::NoInferiors => "Noinferiors",
             Self::NoSelect => "Noselect",
             Self::NonExistent => "NonExistent",
+            Self::NoAccess => "NoAccess",
             Self::Marked => "Marked",
             Self::Unmarked => "Unmarked",
             Self::HasChildren => "HasChildren",
@@ -111,7 +114,7 @@ pub fn list(out: &mut Vec<u8>, entry: &ListEntry<'_>, encoding: NameEncoding) {
 }
 
 /// A name as it was spelt, quoted.
-fn write_name(out: &mut Vec<u8>, name: &str, encoding: NameEncoding) {
+pub(super) fn write_name(out: &mut Vec<u8>, name: &str, encoding: NameEncoding) {
     match encoding {
         NameEncoding::ModifiedUtf7 => write_string(out, crate::utf7::encode(name).as_bytes()),
         NameEncoding::Utf8 => {

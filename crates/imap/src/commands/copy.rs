@@ -1,6 +1,6 @@
 //! COPY and MOVE (RFC 3501 §6.4.7, RFC 6851; RFC 4315 COPYUID).
 
-use imap_wire::response::{self, Code, Condition};
+use imap_wire::response::{Code, Condition};
 use imap_wire::{NumberSet, Transfer};
 use mail::{Uid, UidValidity};
 use routing::Rights;
@@ -30,10 +30,21 @@ impl Session {
         let copied = self.server.store.copy(from, uids, (from.0, target.row.id)).await;
         match copied {
             Err(StorageError::NoSuchMailbox) => Ok(try_create()),
-            copied => Ok(match copy_uid(&copied?.value) {
-                Some(code) => Answer::ok("Copied").with(code),
-                None => Answer::ok("Nothing to copy"),
-            }),
+            copied => {
+                let code = copy_uid(&copied?.value);
+                self.brought(&target, code.as_ref());
+                Ok(match code {
+                    Some(code) => Answer::ok("Copied").with(code),
+                    None => Answer::ok("Nothing to copy"),
+                })
+            }
+        }
+    }
+
+    /// What has come to the target is no news to this session.
+    fn brought(&mut self, target: &Target, code: Option<&Code>) {
+        if let Some(Code::CopyUid { destination, .. }) = code {
+            self.own_arrivals((target.owner, target.row.id), destination);
         }
     }
 
@@ -70,8 +81,9 @@ impl Session {
         }
         // RFC 6851 §3.3: each message is in one of the mailboxes; what has moved is told also when the rest could not.
         let code = copy_uid(&(validity, pairs));
+        self.brought(&target, code.as_ref());
         if let Some(code) = &code {
-            response::untagged(self.connection.out(), Condition::Ok, Some(code), "Moved");
+            self.say(Condition::Ok, Some(code), "Moved");
         }
         match failure {
             Some(StorageError::NoSuchMailbox) => Ok(try_create()),
@@ -129,8 +141,9 @@ impl Session {
             }
         }
         let code = copy_uid(&(validity, pairs));
+        self.brought(target, code.as_ref());
         if let Some(code) = code.as_ref().filter(|_| remove) {
-            response::untagged(self.connection.out(), Condition::Ok, Some(code), "Moved");
+            self.say(Condition::Ok, Some(code), "Moved");
         }
         match (failure, code, remove) {
             (Some(StorageError::NoSuchMailbox), ..) => Ok(Answer::of(&StorageError::NoSuchMailbox)),

@@ -14,6 +14,7 @@ mod delete;
 mod expunge;
 pub(crate) mod fetch;
 mod idle;
+mod language;
 mod list;
 pub(crate) mod metadata;
 mod multisearch;

@@ -104,7 +104,9 @@ impl Session {
             Some(person) => Some(store.person_seen(owner, id, person).await?),
             None => None,
         };
-        Ok(Place { key: (owner, id), map: Arc::clone(view.map()), row, reading, recent: NumberSet::empty() })
+        let attachments = self.settings.search_attachments;
+        let (key, map) = ((owner, id), Arc::clone(view.map()));
+        Ok(Place { key, map, row, reading, recent: NumberSet::empty(), attachments })
     }
 
     /// The name by which the client knows the selected mailbox.

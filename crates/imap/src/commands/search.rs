@@ -79,7 +79,7 @@ impl Session {
     /// The selected mailbox, to be searched.
     pub(crate) async fn selected_place(&mut self) -> Result<Place, Fault> {
         self.refresh_row().await?;
-        let key = self.key()?;
+        let (key, attachments) = (self.key()?, self.settings.search_attachments);
         let selected = self.selected()?;
         Ok(Place {
             key,
@@ -87,6 +87,7 @@ impl Session {
             row: selected.row.clone(),
             reading: selected.reading.clone(),
             recent: selected.recent.clone(),
+            attachments,
         })
     }
 

@@ -3,7 +3,7 @@
 use super::table::StateKind;
 
 /// What is always there.
-const ALWAYS: [&str; 5] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
+const ALWAYS: [&str; 6] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE", "LANGUAGE"];
 
 /// What a client that has logged in can use.
 const LOGGED_IN: &[&str] = &[
@@ -17,6 +17,7 @@ const LOGGED_IN: &[&str] = &[
     "WITHIN",
     "CONDSTORE",
     "QRESYNC",
+    "NOTIFY",
     "UIDONLY",
     "UIDBATCHES",
     "UNAUTHENTICATE",

@@ -69,7 +69,7 @@ impl Allowed {
 pub(crate) fn rule(command: &CommandBody) -> Rule {
     use CommandBody as C;
     let (allowed, sync, uid) = match command {
-        C::Capability | C::Noop | C::Id(_) => (Allowed::Any, Sync::All, false),
+        C::Capability | C::Noop | C::Id(_) | C::Language(_) => (Allowed::Any, Sync::All, false),
         C::Logout => (Allowed::Any, Sync::Nothing, false),
         C::StartTls | C::Authenticate { .. } | C::Login { .. } => (Allowed::NotAuthenticated, Sync::Nothing, false),
         C::Select(_) => (Allowed::Authenticated, Sync::Nothing, false),
@@ -90,6 +90,7 @@ pub(crate) fn rule(command: &CommandBody) -> Rule {
         | C::GetAcl(_)
         | C::ListRights { .. }
         | C::MyRights(_)
+        | C::Notify(_)
         | C::GetQuota(_)
         | C::GetQuotaRoot(_)
         | C::SetQuota(_)
@@ -125,6 +126,9 @@ pub(crate) fn names_numbers(command: &CommandBody, rule: Rule) -> bool {
     rule.sync == Sync::NoExpunge
         || matches!(command, C::Copy(transfer) | C::Move(transfer) if !transfer.uid)
         || matches!(command, C::Search(search) if search.key.any(&names))
+        || matches!(command, C::Sort(sort) if sort.search.key.any(&names))
+        || matches!(command, C::Thread(thread) if thread.search.key.any(&names))
+        || matches!(command, C::Esearch(search) if search.search.key.any(&names))
         || matches!(command, C::Select(Select { qresync: Some(known), .. }) if known.sequence_match.is_some())
 }
 
