@@ -108,10 +108,10 @@ impl Objects {
         let account = AccountObject { id: AccountId(tx.next_number(counter("account"))?), ..account };
         tx.put_object(&self.directory, Object::Account(account.clone()), mode)?;
         tx.create_mailbox_row(account.id, "INBOX", None, now)?;
-        tx.subscribe(account.id, "INBOX");
+        tx.subscribe(account.id, "INBOX")?;
         for (name, special_use) in FIRST_MAILBOXES {
             tx.create_mailbox_row(account.id, name, Some(special_use), now)?;
-            tx.subscribe(account.id, name);
+            tx.subscribe(account.id, name)?;
         }
         // Its members are to see the mailboxes that have just been made.
         tx.members_changed(None, Some(&account))?;

@@ -9,7 +9,7 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::limits::{MAILBOX_DEPTH_MAX, MAILBOX_NAME_OCTETS_MAX, MAILBOXES_MAX};
 use crate::rows::MailboxRow;
-use crate::store::{Done, Store};
+use crate::store::{Done, Store, counted};
 use crate::transaction::Transaction;
 use crate::usage::Usage;
 
@@ -198,14 +198,14 @@ impl Store {
         subscribed: bool,
     ) -> Result<Done<()>, StorageError> {
         let name = normalised_name(name)?;
-        if subscribed && self.subscriptions(account).await?.len() >= MAILBOXES_MAX {
-            return Err(StorageError::LimitReached("subscriptions"));
-        }
         self.transact(move |tx| {
             if subscribed {
-                tx.subscribe(account, &name)
+                tx.subscribe(account, &name)?;
+                if tx.subscription_count(account)? > MAILBOXES_MAX as u64 {
+                    return Err(StorageError::LimitReached("subscriptions"));
+                }
             } else {
-                tx.unsubscribe(account, &name)
+                tx.unsubscribe(account, &name)?;
             }
             tx.notify(Notice::MailboxList(account));
             Ok(())
@@ -453,19 +453,48 @@ impl Transaction<'_> {
         self.put_acl(account, mailbox, &Acl::default())?;
         self.forget_readers(account, mailbox)?;
         self.forget_annotations_of(account, mailbox)?;
+        self.delete(crate::url_keys::key(account, mailbox));
         self.put(doomed_key(account, mailbox), Vec::new());
         self.notify(Notice::MailboxList(account));
         self.notify(Notice::Mailbox { account, mailbox, modseq: row.highest_modseq });
         Ok(())
     }
 
-    pub(crate) fn subscribe(&mut self, account: AccountId, name: &str) {
-        self.put(keys::subscription(account, name), Vec::new());
+    pub(crate) fn subscribe(&mut self, account: AccountId, name: &str) -> Result<(), StorageError> {
+        let key = keys::subscription(account, name);
+        if self.get(&key)?.is_none() {
+            let count = self.subscription_count(account)?;
+            self.put(subscription_count_key(account), count.saturating_add(1).to_be_bytes().to_vec());
+            self.put(key, Vec::new());
+        }
+        Ok(())
     }
 
-    pub(crate) fn unsubscribe(&mut self, account: AccountId, name: &str) {
-        self.delete(keys::subscription(account, name));
+    pub(crate) fn unsubscribe(&mut self, account: AccountId, name: &str) -> Result<(), StorageError> {
+        let key = keys::subscription(account, name);
+        if self.get(&key)?.is_some() {
+            let count = self.subscription_count(account)?;
+            self.put(subscription_count_key(account), count.saturating_sub(1).to_be_bytes().to_vec());
+            self.delete(key);
+        }
+        Ok(())
     }
+
+    /// How many names an account has subscribed. Stores that were made before they were counted have no row: then they are.
+    fn subscription_count(&self, account: AccountId) -> Result<u64, StorageError> {
+        match self.get(&subscription_count_key(account))? {
+            Some(value) => counted(Some(&value)),
+            None => {
+                let range = Key::of(Table::Subscription, account).range();
+                Ok(self.scan(&range, Order::Ascending, MAILBOXES_MAX)?.len() as u64)
+            }
+        }
+    }
+}
+
+/// How many names an account has subscribed.
+pub(crate) fn subscription_count_key(account: AccountId) -> Vec<u8> {
+    Key::of(Table::Meta, account).bytes(b"subscriptions").done()
 }
 
 pub(crate) fn mailbox_id(value: &[u8]) -> Result<MailboxId, StorageError> {

@@ -32,3 +32,4 @@ mod thread;
 pub(crate) mod update;
 pub(crate) mod upload;
 mod url_content;
+mod urlauth;

@@ -17,6 +17,7 @@ const LOGGED_IN: &[&str] = &[
     "WITHIN",
     "CONDSTORE",
     "QRESYNC",
+    "NOTIFY",
     "UIDONLY",
     "UIDBATCHES",
     "UNAUTHENTICATE",
@@ -59,6 +60,7 @@ const LOGGED_IN: &[&str] = &[
     "UTF8=ACCEPT",
     "CATENATE",
     "URL-PARTIAL",
+    "URLAUTH",
 ];
 
 /// How safe the connection is.

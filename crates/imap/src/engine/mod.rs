@@ -7,6 +7,7 @@ pub(crate) mod deflate;
 pub(crate) mod enabled;
 pub(crate) mod language;
 pub(crate) mod listing;
+pub(crate) mod notify;
 pub(crate) mod object_id;
 pub(crate) mod order;
 pub(crate) mod pattern;
