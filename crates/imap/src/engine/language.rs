@@ -235,6 +235,8 @@ const FRENCH: &[(&str, &str)] = &[
         "There is no such account; write its whole address, or anyone",
         "Ce compte n'existe pas ; écrivez son adresse entière, ou anyone",
     ),
+    ("There is no such comparator", "Ce mode de comparaison n'existe pas"),
+    ("There is no such filter", "Ce filtre n'existe pas"),
     ("There is no such mailbox", "Ce dossier n'existe pas"),
     ("There is no such quota root", "Cette racine de quota n'existe pas"),
     ("There is no such special use", "Ce rôle particulier n'existe pas"),
