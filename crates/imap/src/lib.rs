@@ -5,7 +5,9 @@
 //! (5256, 5957), LIST-EXTENDED (5258), CONTEXT and ESORT (5267), METADATA (5464), response codes (5530), LIST-STATUS (5819),
 //! ACL with namespaces for others' and shared mailboxes (4314), SPECIAL-USE (6154), FUZZY (6203), MOVE (6851), CONDSTORE and
 //! QRESYNC (7162), MULTISEARCH (7377), LITERAL+ (7888), APPENDLIMIT (7889), STATUS=SIZE (8438), LIST-MYRIGHTS (8440), QUOTA
-//! (9208), PARTIAL (9394), LIST-METADATA (9590). All of them, with what holds: `docs/rfc/status.tsv`.
+//! (9208), PARTIAL (9394), LIST-METADATA (9590), MULTIAPPEND (3502), BINARY (3516), URLAUTH (4467), CATENATE (4469), COMPRESS
+//! (4978), URL-PARTIAL (5550), UTF8=ACCEPT (6855), PREVIEW (8970). Logins: PLAIN, LOGIN, SCRAM (5802, 7677), EXTERNAL (4422).
+//! All of them, with what holds: `docs/rfc/status.tsv`.
 //!
 //! What it promises:
 //! - A tagged OK after APPEND, COPY, MOVE, STORE and EXPUNGE means that it is on disk.

@@ -44,6 +44,7 @@ impl Store {
         for id in externals {
             self.remove_external(id).await?;
         }
+        self.clear_mailboxes(part).await?;
         // What others share with it and it with others goes first, some rows at a time.
         self.clear_lists(part).await?;
         self.forget_reader(part).await?;

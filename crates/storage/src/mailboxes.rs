@@ -13,6 +13,9 @@ use crate::store::{Done, Store, counted};
 use crate::transaction::Transaction;
 use crate::usage::Usage;
 
+/// Mailboxes that go in the transaction in which their account goes; each writes some ten rows.
+const MAILBOXES_PER_REMOVAL: usize = 2_000;
+
 /// What parts the levels of a name.
 pub const DELIMITER: char = '/';
 
@@ -239,6 +242,34 @@ impl Store {
             })
             .await?;
         Ok(done.value)
+    }
+
+    /// Deletes some mailboxes at a time before their account goes, until one transaction holds the others.
+    pub(crate) async fn clear_mailboxes(&self, account: AccountId) -> Result<(), StorageError> {
+        loop {
+            let done = self
+                .transact_with(Durability::Freeing, move |tx| {
+                    if tx.mailbox_count(account)? <= MAILBOXES_PER_REMOVAL as u64 {
+                        return Ok(0);
+                    }
+                    let range = Key::of(Table::Mailbox, account).range();
+                    let mut doomed = 0usize;
+                    for (_, value) in tx.scan(&range, Order::Descending, MAILBOXES_PER_REMOVAL / 2)? {
+                        let row = MailboxRow::decode(&value)?;
+                        // The account's own sign of being there.
+                        if row.name != "INBOX" {
+                            tx.doom_mailbox(account, row.id)?;
+                            doomed = doomed.saturating_add(1);
+                        }
+                    }
+                    Ok(doomed)
+                })
+                .await?;
+            if done.value == 0 {
+                return Ok(());
+            }
+            self.sweep_after_deletion().await;
+        }
     }
 
     /// The deletion is done and will be acknowledged; when its sweeping fails, [`Store::sweep`] or the next start does it.

@@ -13,6 +13,7 @@ mod create;
 mod delete;
 mod expunge;
 pub(crate) mod fetch;
+pub(crate) mod filter;
 mod idle;
 mod language;
 mod list;

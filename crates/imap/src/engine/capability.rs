@@ -55,6 +55,7 @@ const LOGGED_IN: &[&str] = &[
     "SEARCH=FUZZY",
     "I18NLEVEL=1",
     "I18NLEVEL=2",
+    "FILTERS",
     "BINARY",
     "PREVIEW",
     "UTF8=ACCEPT",

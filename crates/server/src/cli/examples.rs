@@ -54,6 +54,7 @@ const EXAMPLES: &[&str] = &[
     "health",
     "domain list",
     "domain show example.org",
+    "domain records example.org",
     "domain dkim show example.org",
     "domain dkim activate example.org",
     "domain dkim remove example.org r2026a",
