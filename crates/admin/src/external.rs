@@ -7,7 +7,7 @@ use mail::{Address, Domain, Notice};
 use routing::Directory;
 use routing::objects::{AfterFetch, ExternalAccountObject, ExternalProtocol, ExternalSecurity, Object, SealedPassword};
 use storage::Store;
-use storage::mailboxes::normalised_name;
+use storage::mailboxes::new_name;
 use storage::objects::PutMode;
 
 use crate::Settings;
@@ -190,7 +190,7 @@ fn check(settings: &Settings, external: &ExternalAccountObject) -> Result<(), Ad
         if remote.is_empty() || bad(&remote) {
             return Err(AdminError::invalid(format!("\"{}\" is no name of a folder", remote.escape_debug())));
         }
-        normalised_name(&local)?;
+        new_name(&local)?;
     }
     let mut remotes: Vec<&str> = external.folders.iter().map(|folder| folder.remote.as_str()).collect();
     remotes.sort_unstable();

@@ -103,7 +103,8 @@ impl Session {
         let store = self.server.store.clone();
         let access = access(&store, owner, mailbox, account).await?;
         if !access.rights.has(Rights::READ) {
-            return Err(Lost::RightsWithdrawn.into());
+            let there = store.mailbox(owner, mailbox).await?.is_some();
+            return Err(if there { Lost::RightsWithdrawn } else { Lost::MailboxDeleted }.into());
         }
         let reading = match access.person {
             Some(person) => Some(store.person_seen(owner, mailbox, person).await?),

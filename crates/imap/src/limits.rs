@@ -139,3 +139,14 @@ pub const NOTIFY_MAILBOXES_MAX: usize = 20_000;
 
 /// Mailboxes that have gone whose UIDVALIDITY a session with NOTIFY remembers.
 pub const NOTIFY_GONE_MAX: usize = 1_000;
+
+/// Names that a session with NOTIFY has changed itself and remembers until it looks.
+pub const NOTIFY_OWN_NAMES_MAX: usize = 1_000;
+
+/// Mailboxes looked at for NOTIFY or gone through for ESEARCH before other sessions get their turn. A session that wants to hear
+/// of more of them rests after a look.
+pub const MAILBOXES_PER_TURN: usize = 500;
+
+/// How long a session that wants to hear of many mailboxes rests between two looks at all of them; what happens meanwhile is
+/// told together.
+pub const NOTIFY_PAUSE: Duration = Duration::from_millis(250);

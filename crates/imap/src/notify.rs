@@ -6,21 +6,25 @@
 //! Invariant: `known` has every mailbox that the client wants to hear of, as it was last told of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bus::AccountsWatch;
 use imap_wire::response::{self, Code, Condition, ListAttribute};
 use imap_wire::{EventGroup, FetchItem, MailboxName, Notify, NumberSet};
-use mail::{AccountId, UidValidity};
+use mail::{AccountId, Timestamp, UidValidity};
 use routing::Rights;
 use routing::namespace::{OTHER_USERS, SHARED, is_foreign};
 use storage::rows::MailboxRow;
+use world::Clock;
 
 use crate::access::{MailboxAccess, Target};
-use crate::engine::notify::{Interests, Key, Known, NameChange, SelectedEvents, Wanted, first_items, name_changes};
+use crate::engine::notify::{
+    Interests, Key, Known, NameChange, OwnNames, SelectedEvents, Wanted, first_items, name_changes,
+};
 use crate::engine::pattern::DELIMITER;
 use crate::engine::table::Sync;
 use crate::fault::{Answer, Fault, Lost};
-use crate::limits::{NOTIFY_GONE_MAX, NOTIFY_MAILBOXES_MAX};
+use crate::limits::{MAILBOXES_PER_TURN, NOTIFY_GONE_MAX, NOTIFY_MAILBOXES_MAX, NOTIFY_PAUSE};
 use crate::session::Session;
 
 /// The events of which a client can be notified (RFC 5465 §5).
@@ -43,9 +47,11 @@ pub(crate) struct Notifying {
     /// The UIDVALIDITY of mailboxes that have gone, in case that another one takes the name.
     gone: BTreeMap<String, UidValidity>,
     /// Names that this session itself has changed: no news to it.
-    own: BTreeSet<String>,
+    own: OwnNames,
     /// Others' mailboxes are looked at.
     abroad: bool,
+    /// When it may look again after a look at many mailboxes.
+    rests_until: Timestamp,
     /// Annotations are told because of NOTIFY alone, and then only those that it asks for.
     annotations: bool,
     /// It rang while the client was in the middle of a command.
@@ -70,9 +76,19 @@ struct Visible {
 }
 
 impl Notifying {
-    /// Ends when something has rung.
-    pub(crate) async fn rung(&self) {
+    /// Ends when something has rung, and it has rested.
+    pub(crate) async fn rung(&self, clock: &dyn Clock) {
+        let rest = self.rest(clock.now());
+        if !rest.is_zero() {
+            clock.sleep(rest).await;
+        }
         self.watch.rung().await;
+    }
+
+    /// How long it rests from now on. A clock that is set back makes that no longer.
+    fn rest(&self, now: Timestamp) -> Duration {
+        let left = u64::try_from(self.rests_until.0.saturating_sub(now.0)).map(Duration::from_millis);
+        left.ok().filter(|left| *left <= NOTIFY_PAUSE).unwrap_or_default()
     }
 }
 
@@ -125,8 +141,9 @@ impl Session {
             known: BTreeMap::new(),
             subscriptions: BTreeSet::new(),
             gone: BTreeMap::new(),
-            own: BTreeSet::new(),
+            own: OwnNames::default(),
             abroad,
+            rests_until: Timestamp(0),
             annotations,
             pending: false,
         }));
@@ -147,8 +164,9 @@ impl Session {
             known: BTreeMap::new(),
             subscriptions: BTreeSet::new(),
             gone: BTreeMap::new(),
-            own: BTreeSet::new(),
+            own: OwnNames::default(),
             abroad: false,
+            rests_until: Timestamp(0),
             annotations: false,
             pending: false,
         }));
@@ -174,16 +192,11 @@ impl Session {
         notify.interests.of(name, !is_foreign(name), notify.subscriptions.contains(name)).metadata
     }
 
-    /// A name that this session itself is about to change, or has changed.
+    /// A name that this session itself has changed. Not one that the store has refused: others' news of it would be lost, and
+    /// its length is not bounded.
     pub(crate) fn own_name(&mut self, name: &str) {
         if let Some(notify) = self.notify.as_deref_mut().filter(|notify| notify.interests.looks_elsewhere()) {
-            let mut name = name.trim_end_matches(DELIMITER);
-            notify.own.insert(name.to_owned());
-            // Those above may come with it.
-            while let Some((above, _)) = name.rsplit_once(DELIMITER) {
-                notify.own.insert(above.to_owned());
-                name = above;
-            }
+            notify.own.add(name);
         }
     }
 
@@ -234,6 +247,10 @@ impl Session {
         }
         let Some(notify) = self.notify.as_deref_mut() else { return Ok(()) };
         notify.pending = false;
+        // What has rung stays, and rings again when it has rested.
+        if !notify.rest(self.server.world.clock.now()).is_zero() {
+            return Ok(());
+        }
         let dirty = notify.watch.take();
         if dirty.is_empty() {
             return Ok(());
@@ -265,13 +282,13 @@ impl Session {
             // It has gone or changed its name, and that rings too.
             return Ok(());
         };
-        self.tell_inside(key, &name, &target).await
+        let now = Known::of(&name, &target.row, self.unseen_of(&target, self.wanted_of(&name)).await?);
+        self.tell_inside(key, now, &target).await
     }
 
     /// Tells by STATUS what has changed in a mailbox.
-    async fn tell_inside(&mut self, key: Key, name: &str, target: &Target) -> Result<(), Fault> {
-        let wanted = self.wanted_of(name);
-        let now = Known::of(name, &target.row, self.unseen_of(target, wanted).await?);
+    async fn tell_inside(&mut self, key: Key, now: Known, target: &Target) -> Result<(), Fault> {
+        let wanted = self.wanted_of(&now.name);
         let is_selected = self.selected.as_deref().is_some_and(|selected| (selected.owner, selected.row.id) == key);
         let condstore = self.enabled.condstore;
         let Some(notify) = self.notify.as_deref_mut() else { return Ok(()) };
@@ -281,7 +298,10 @@ impl Session {
             return Ok(());
         }
         let items = before.news(&now, wanted, condstore);
-        if let (false, Ok(mailbox)) = (items.is_empty(), MailboxName::new(name)) {
+        if items.is_empty() {
+            return Ok(());
+        }
+        if let Ok(mailbox) = MailboxName::new(&now.name) {
             self.tell_status(&mailbox, target.owner, &target.row, target.access.person, &items).await?;
         }
         Ok(())
@@ -319,11 +339,16 @@ impl Session {
         }
         let own = std::mem::take(&mut notify.own);
         let mut now = BTreeMap::new();
-        for (key, (name, target)) in &visible.targets {
+        for (n, (key, (name, target))) in visible.targets.iter().enumerate() {
+            give_turn(n).await;
             let wanted = self.wanted_of(name);
             now.insert(*key, Known::of(name, &target.row, self.unseen_of(target, wanted).await?));
         }
         let Some(notify) = self.notify.as_deref_mut() else { return Ok(Some(visible)) };
+        if now.len() > MAILBOXES_PER_TURN {
+            let pause = i64::try_from(NOTIFY_PAUSE.as_millis()).unwrap_or_default();
+            notify.rests_until = Timestamp(self.server.world.clock.now().0.saturating_add(pause));
+        }
         if first {
             notify.known = now;
             return Ok(Some(visible));
@@ -347,8 +372,11 @@ impl Session {
         }
         self.tell_names_changed(&visible, changes, &own).await?;
         self.tell_subscriptions(&before_subscriptions, &visible, &own).await?;
-        for (key, (name, target)) in &visible.targets {
-            self.tell_inside(*key, name, target).await?;
+        for (n, (key, known)) in now.into_iter().enumerate() {
+            give_turn(n).await;
+            if let Some((_, target)) = visible.targets.get(&key) {
+                self.tell_inside(key, known, target).await?;
+            }
             self.connection.flush_some().await?;
         }
         Ok(Some(visible))
@@ -372,8 +400,9 @@ impl Session {
         });
         let foreign = if abroad { self.foreign_mailboxes().await? } else { BTreeMap::new() };
         let mut targets = BTreeMap::new();
-        let Some(notify) = self.notify.as_deref() else { return Ok(Visible { targets, subscriptions }) };
-        for (name, target) in own.chain(foreign) {
+        for (n, (name, target)) in own.chain(foreign).enumerate() {
+            give_turn(n).await;
+            let Some(notify) = self.notify.as_deref() else { break };
             if notify.interests.of(&name, target.owner == account, subscriptions.contains(&name)).any() {
                 targets.insert((target.owner, target.row.id), (name, target));
             }
@@ -411,7 +440,7 @@ impl Session {
         &mut self,
         visible: &Visible,
         changes: Vec<NameChange>,
-        own: &BTreeSet<String>,
+        own: &OwnNames,
     ) -> Result<(), Fault> {
         let mut above = BTreeSet::new();
         for change in changes {
@@ -439,11 +468,15 @@ impl Session {
             }
             self.connection.flush_some().await?;
         }
-        for name in above.difference(own) {
-            let named = visible.targets.iter().find(|(_, (known, _))| known == name);
-            let (Some((key, (_, target))), true) = (named, self.wanted_of(name).names) else { continue };
-            if let Ok(mailbox) = MailboxName::new(name) {
-                self.tell_name(&mailbox, key.0, &target.row, None).await?;
+        above.retain(|name| !own.contains(name) && self.wanted_of(name).names);
+        if above.is_empty() {
+            return Ok(());
+        }
+        let mut by_name: BTreeMap<&str, &Target> = BTreeMap::new();
+        by_name.extend(visible.targets.values().map(|(name, target)| (name.as_str(), target)));
+        for name in &above {
+            if let (Some(target), Ok(mailbox)) = (by_name.get(name.as_str()), MailboxName::new(name)) {
+                self.tell_name(&mailbox, target.owner, &target.row, None).await?;
             }
         }
         Ok(())
@@ -454,7 +487,7 @@ impl Session {
         &mut self,
         before: &BTreeSet<String>,
         visible: &Visible,
-        own: &BTreeSet<String>,
+        own: &OwnNames,
     ) -> Result<(), Fault> {
         let account = self.account()?;
         let changed: Vec<&String> = before.symmetric_difference(&visible.subscriptions).collect();
@@ -487,5 +520,12 @@ impl Session {
             return Ok(());
         }
         self.fetch_news(&news, items).await
+    }
+}
+
+/// Before the `n`th of many mailboxes: others get their turn now and then.
+pub(crate) async fn give_turn(n: usize) {
+    if n % MAILBOXES_PER_TURN == MAILBOXES_PER_TURN - 1 {
+        tokio::task::yield_now().await;
     }
 }

@@ -11,8 +11,9 @@ use mail::AccountId;
 use routing::objects::{AccountObject, Service};
 use storage::rows::MailboxRow;
 use storage::sharing::person_seen::PersonSeen;
+use world::Clock;
 
-use crate::access::MailboxAccess;
+use crate::access::{MailboxAccess, no_right};
 use crate::annotations::AnnotationsTold;
 use crate::commands::update::Updated;
 use crate::commands::upload::Uploads;
@@ -20,7 +21,7 @@ use crate::connection::{Connection, Event};
 use crate::engine::capability::{Safety, capabilities};
 use crate::engine::comparator::Comparator;
 use crate::engine::enabled::Enabled;
-use crate::engine::table::{self, StateKind};
+use crate::engine::table::{self, Rule, StateKind};
 use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault, Lost};
 use crate::limits::{BAD_COMMANDS_MAX, LOGIN_TIMEOUT};
@@ -206,7 +207,7 @@ impl Session {
             let silent_ms = clock.now().0.saturating_sub(silent_from.0);
             let left = silence_max.saturating_sub(Duration::from_millis(u64::try_from(silent_ms).unwrap_or(0)));
             let selected = self.selected.as_deref_mut().filter(|_| immediate);
-            let ring = ring(selected.map(|selected| &mut selected.watch), self.notify.as_deref());
+            let ring = ring(selected.map(|selected| &mut selected.watch), self.notify.as_deref(), &*clock);
             tokio::select! {
                 biased;
                 event = self.connection.next(Some(left)) => return event,
@@ -237,17 +238,23 @@ impl Session {
         self.leave_if_shut_out()?;
         let name = body.name();
         let rule = table::rule(&body);
+        let mut farewell = None;
         let answer = match rule.allowed.check(self.state()) {
             Err(why) => Ok(Answer::bad(why)),
             Ok(()) if self.enabled.uid_only && table::names_numbers(&body, rule) => {
                 Ok(Answer::bad("Sequence numbers are not in use").with(Code::UidRequired))
             }
-            Ok(()) if rule.allowed == table::Allowed::Selected && self.is_elsewhere() => {
-                Box::pin(self.execute_elsewhere(&tag, body)).await
-            }
-            // Not boxed: what waits for hours should be small.
-            Ok(()) if matches!(body, CommandBody::Idle) => self.idle().await,
-            Ok(()) => Box::pin(self.execute(&tag, body)).await,
+            Ok(()) => match Box::pin(self.look_elsewhere(rule)).await {
+                // Not boxed: what waits for hours should be small.
+                Ok(()) if matches!(body, CommandBody::Idle) => self.idle().await,
+                Ok(()) => Box::pin(self.execute(&tag, body)).await,
+                // The command is not done: its answer says so before the farewell.
+                Err(Fault::Lost(lost @ Lost::RightsWithdrawn)) => {
+                    farewell = Some(lost);
+                    Ok(no_right())
+                }
+                Err(fault) => Err(fault),
+            },
         };
         self.uploads = None;
         let answer = match answer {
@@ -255,11 +262,11 @@ impl Session {
             Err(Fault::Lost(lost)) => return Err(lost),
             Err(Fault::Storage(error)) => self.explain(name, &error),
         };
-        let mut deleted = None;
-        match Box::pin(self.sync(rule.sync, rule.uid)).await {
+        let what = if farewell.is_some() { table::Sync::Nothing } else { rule.sync };
+        match Box::pin(self.sync(what, rule.uid)).await {
             Ok(()) => {}
             // What the command did is done: its answer comes before the farewell.
-            Err(Fault::Lost(lost @ Lost::MailboxDeleted)) => deleted = Some(lost),
+            Err(Fault::Lost(lost @ (Lost::MailboxDeleted | Lost::RightsWithdrawn))) => farewell = Some(lost),
             Err(Fault::Lost(lost)) => return Err(lost),
             // What could not be told now is told with the next command.
             Err(Fault::Storage(error)) => {
@@ -289,7 +296,7 @@ impl Session {
             self.connection.flush().await?;
             self.forget();
         }
-        deleted.map_or(Ok(()), Err)
+        farewell.map_or(Ok(()), Err)
     }
 
     /// The client knows MODSEQs from now on. The first command that says so is told where the selected mailbox is (RFC 7162
@@ -332,6 +339,7 @@ impl Session {
         *uploads = None;
         connection.logged_out();
         connection.framer.set_limits(FrameLimits::BEFORE_LOGIN);
+        connection.framer.set_encoding(enabled.name_encoding());
     }
 
     /// Ends the session when what let the person in does not any more: the password was changed, the account is gone, or
@@ -359,10 +367,19 @@ impl Session {
         self.selected.as_deref().is_some_and(|selected| Some(selected.owner) != account)
     }
 
-    /// A command in another account's mailbox: what may be done there can have changed since the last one.
-    async fn execute_elsewhere(&mut self, tag: &Tag, body: CommandBody) -> Result<Answer, Fault> {
-        self.look_at_rights().await?;
-        self.execute(tag, body).await
+    /// Before a command while another account's mailbox is selected: what may be done there can have changed since the last one,
+    /// and commands that need no selected mailbox reach into it too (CATENATE, ESEARCH).
+    async fn look_elsewhere(&mut self, rule: Rule) -> Result<(), Fault> {
+        // What only leaves the mailbox may always do so.
+        let leaves = rule.allowed != table::Allowed::Selected && rule.sync == table::Sync::Nothing;
+        if leaves || !self.is_elsewhere() {
+            return Ok(());
+        }
+        match self.look_at_rights().await {
+            // As with one's own: the command finds nothing in it, then comes the farewell.
+            Err(Fault::Lost(Lost::MailboxDeleted)) => Ok(()),
+            looked => looked,
+        }
     }
 
     async fn execute(&mut self, tag: &Tag, body: CommandBody) -> Result<Answer, Fault> {
@@ -529,7 +546,7 @@ impl Session {
 }
 
 /// Ends when the selected mailbox changes, or something else that the client wants to hear of.
-pub(crate) async fn ring(selected: Option<&mut MailboxWatch>, notify: Option<&Notifying>) {
+pub(crate) async fn ring(selected: Option<&mut MailboxWatch>, notify: Option<&Notifying>, clock: &dyn Clock) {
     let selected = async {
         match selected {
             Some(watch) => {
@@ -540,7 +557,7 @@ pub(crate) async fn ring(selected: Option<&mut MailboxWatch>, notify: Option<&No
     };
     let elsewhere = async {
         match notify {
-            Some(notify) => notify.rung().await,
+            Some(notify) => notify.rung(clock).await,
             None => std::future::pending().await,
         }
     };

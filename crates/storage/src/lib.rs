@@ -28,6 +28,7 @@ pub mod index;
 pub mod keys;
 pub mod limits;
 pub mod lists;
+mod mailbox_name;
 pub mod mailboxes;
 pub mod memory;
 pub mod messages;

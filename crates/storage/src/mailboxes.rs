@@ -7,7 +7,8 @@ use routing::Acl;
 use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
-use crate::limits::{MAILBOX_DEPTH_MAX, MAILBOX_NAME_OCTETS_MAX, MAILBOXES_MAX};
+use crate::limits::MAILBOXES_MAX;
+pub use crate::mailbox_name::{new_name, normalised_name};
 use crate::rows::MailboxRow;
 use crate::store::{Done, Store, counted};
 use crate::transaction::Transaction;
@@ -18,38 +19,6 @@ const MAILBOXES_PER_REMOVAL: usize = 2_000;
 
 /// What parts the levels of a name.
 pub const DELIMITER: char = '/';
-
-/// The name in the form in which it is stored: INBOX in capitals, at the first level only (RFC 3501 §5.1).
-///
-/// # Errors
-/// [`StorageError::BadMailboxName`] with the reason.
-pub fn normalised_name(name: &str) -> Result<String, StorageError> {
-    let bad = |reason| Err(StorageError::BadMailboxName(reason));
-    if name.is_empty() {
-        return bad("it is empty");
-    }
-    if name.len() > MAILBOX_NAME_OCTETS_MAX {
-        return bad("it is too long");
-    }
-    if name.chars().any(char::is_control) {
-        return bad("it has a control character");
-    }
-    if name.contains(['*', '%']) {
-        return bad("it has a wildcard");
-    }
-    let levels: Vec<&str> = name.split(DELIMITER).collect();
-    if levels.iter().any(|level| level.is_empty()) {
-        return bad("it has an empty level");
-    }
-    if levels.len() > MAILBOX_DEPTH_MAX {
-        return bad("it has too many levels");
-    }
-    match name.split_once(DELIMITER) {
-        Some((first, rest)) if first.eq_ignore_ascii_case("INBOX") => Ok(format!("INBOX{DELIMITER}{rest}")),
-        None if name.eq_ignore_ascii_case("INBOX") => Ok("INBOX".to_owned()),
-        _ => Ok(name.to_owned()),
-    }
-}
 
 impl Store {
     /// Every mailbox of an account, in order of number.
@@ -105,7 +74,7 @@ impl Store {
         special_use: Option<SpecialUse>,
         by_owner: bool,
     ) -> Result<Done<MailboxRow>, StorageError> {
-        let name = normalised_name(name)?;
+        let name = new_name(name)?;
         let now = self.now();
         let quota = self.quota(account);
         self.transact(move |tx| {
@@ -141,7 +110,7 @@ impl Store {
     /// # Errors
     /// [`StorageError::NoSuchMailbox`], [`StorageError::MailboxExists`], [`StorageError::NotAllowed`], or the engine's.
     pub async fn rename_mailbox(&self, account: AccountId, from: &str, to: &str) -> Result<Done<()>, StorageError> {
-        let (from, to) = (normalised_name(from)?, normalised_name(to)?);
+        let (from, to) = (normalised_name(from)?, new_name(to)?);
         if from == "INBOX" {
             return self.rename_inbox(account, to).await;
         }
@@ -200,7 +169,8 @@ impl Store {
         name: &str,
         subscribed: bool,
     ) -> Result<Done<()>, StorageError> {
-        let name = normalised_name(name)?;
+        // A subscription can always be ended.
+        let name = if subscribed { new_name(name)? } else { normalised_name(name)? };
         self.transact(move |tx| {
             if subscribed {
                 tx.subscribe(account, &name)?;

@@ -10,7 +10,7 @@ use crate::engine::Order;
 use crate::error::StorageError;
 use crate::keys::{Key, Table};
 use crate::limits::{MAILBOXES_MAX, SUBADDRESS_MAILBOXES_MAX};
-use crate::mailboxes::{DELIMITER, normalised_name};
+use crate::mailboxes::{DELIMITER, new_name};
 use crate::rows::MailboxRow;
 use crate::transaction::Transaction;
 
@@ -83,7 +83,7 @@ impl Transaction<'_> {
 
 /// The name of a mailbox at the first level that a detail can stand for.
 fn mailbox_name(detail: &str) -> Option<String> {
-    let name = normalised_name(detail).ok()?;
+    let name = new_name(detail).ok()?;
     let plain =
         !name.contains([DELIMITER, '\\', '"']) && !name.starts_with(['.', '#', '~', ' ']) && !name.ends_with(' ');
     // Nor what a client takes for INBOX or for the mailboxes of others (RFC 2342).

@@ -340,3 +340,18 @@ fn every_known_shape_has_an_answer() {
         }
     }
 }
+
+#[test]
+fn the_sources_of_esearch_are_bounded_together() {
+    use crate::limits::MAILBOX_FILTERS_MAX;
+    let esearch =
+        |sources: &str| decode_bytes(format!("a ESEARCH IN ({sources}) ALL\r\n").as_bytes(), NameEncoding::Utf8);
+    for source in ["personal", "subtree a", "subtree-one a", "mailboxes a"] {
+        let most = vec![source; MAILBOX_FILTERS_MAX].join(" ");
+        assert!(esearch(&most).is_ok(), "{source}");
+        assert!(esearch(&format!("{most} {source}")).is_err(), "{source}");
+    }
+    let half = format!("subtree ({})", vec!["a"; MAILBOX_FILTERS_MAX / 2].join(" "));
+    assert!(esearch(&format!("{half} {half}")).is_ok());
+    assert!(esearch(&format!("{half} {half} inboxes")).is_err());
+}

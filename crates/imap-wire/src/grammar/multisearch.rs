@@ -12,7 +12,22 @@ pub(super) fn esearch(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
     c.space()?;
     let mut sources = vec![MailboxFilter::Selected];
     if c.eat(b"IN ") {
-        sources = c.list("mailboxes in parentheses", source)?;
+        // Each source and each name costs a look: their number is bounded for all of them together.
+        let mut left = MAILBOX_FILTERS_MAX;
+        sources = c.list("mailboxes in parentheses", |c| {
+            let source = source(c)?;
+            let names = match &source {
+                MailboxFilter::Mailboxes(names) | MailboxFilter::Subtree(names) | MailboxFilter::SubtreeOne(names) => {
+                    names.len()
+                }
+                MailboxFilter::Selected
+                | MailboxFilter::Inboxes
+                | MailboxFilter::Personal
+                | MailboxFilter::Subscribed => 1,
+            };
+            left = left.checked_sub(names).ok_or_else(too_many)?;
+            Ok(source)
+        })?;
         if sources.is_empty() {
             return Err(Flaw::of("at least one source is needed"));
         }
@@ -54,6 +69,10 @@ fn mailboxes(c: &mut Cursor<'_>) -> Result<Vec<MailboxName>, Flaw> {
     match names.len() {
         0 => Err(Flaw::of("at least one mailbox is needed")),
         1..=MAILBOX_FILTERS_MAX => Ok(names),
-        _ => Err(Flaw::of(format!("more than {MAILBOX_FILTERS_MAX} mailboxes"))),
+        _ => Err(too_many()),
     }
+}
+
+fn too_many() -> Flaw {
+    Flaw::of(format!("more than {MAILBOX_FILTERS_MAX} sources or names of mailboxes"))
 }

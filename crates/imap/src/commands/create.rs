@@ -36,8 +36,8 @@ impl Session {
         {
             return Ok(Answer::no(Code::UseAttr, "Another mailbox has that special use"));
         }
-        self.own_name(create.mailbox.as_str());
         let created = self.server.store.create_mailbox_by(account, &name, special_use, by_owner).await?.value;
+        self.own_name(create.mailbox.as_str());
         self.tell_spelling(&create.mailbox, &create.mailbox).await?;
         // RFC 8474 §4.1.
         Ok(Answer::ok("Created").with(Code::MailboxId(mailbox_id(account, created.id))))
@@ -47,8 +47,6 @@ impl Session {
     pub(crate) async fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<Answer, Fault> {
         let account = self.account()?;
         let spelling = to;
-        self.own_name(from.as_str());
-        self.own_name(to.as_str());
         let to = to.as_str().trim_end_matches(DELIMITER);
         match (self.place(from.as_str())?, self.place(to)?) {
             // `Shared` itself may be made, but nothing moved there: it could hide behind others' mailboxes.
@@ -78,6 +76,8 @@ impl Session {
                 return Ok(Answer::no(Code::Cannot, text));
             }
         };
+        self.own_name(from.as_str());
+        self.own_name(to);
         self.tell_spelling(spelling, from).await?;
         Ok(Answer::ok("Renamed"))
     }

@@ -15,7 +15,6 @@ impl Session {
     pub(crate) async fn delete(&mut self, mailbox: &MailboxName) -> Result<Answer, Fault> {
         let account = self.account()?;
         let store = self.server.store.clone();
-        self.own_name(mailbox.as_str());
         let Place::Own = self.place(mailbox.as_str())? else { return self.delete_elsewhere(mailbox).await };
         let doomed = store.mailbox_by_name(account, mailbox.as_str()).await?.map(|row| row.id);
         if doomed.is_none() {
@@ -28,6 +27,7 @@ impl Session {
             });
         }
         store.delete_mailbox(account, mailbox.as_str()).await?;
+        self.own_name(mailbox.as_str());
         // A session that deletes what it has selected goes back to where it was before; others are told BYE.
         if self.selected.as_deref().is_some_and(|selected| selected.owner == account && Some(selected.row.id) == doomed)
         {
@@ -44,6 +44,7 @@ impl Session {
             Err(answer) => return Ok(answer),
         };
         self.server.store.delete_mailbox(target.owner, &target.row.name).await?;
+        self.own_name(mailbox.as_str());
         let same = |selected: &Selected| selected.owner == target.owner && selected.row.id == target.row.id;
         if self.selected.as_deref().is_some_and(same) {
             self.leave();

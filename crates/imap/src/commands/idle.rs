@@ -23,7 +23,9 @@ impl Session {
                 told => told?,
             }
             self.connection.flush().await?;
-            let ring = ring(self.selected.as_deref_mut().map(|selected| &mut selected.watch), self.notify.as_deref());
+            let clock = &*self.server.world.clock;
+            let selected = self.selected.as_deref_mut().map(|selected| &mut selected.watch);
+            let ring = ring(selected, self.notify.as_deref(), clock);
             let keep_alive = self.server.world.clock.sleep(KEEP_ALIVE);
             tokio::select! {
                 biased;

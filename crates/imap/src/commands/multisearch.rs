@@ -15,6 +15,7 @@ use crate::commands::search::{Made, Returned};
 use crate::engine::pattern::DELIMITER;
 use crate::fault::{Answer, Fault};
 use crate::finding::Place;
+use crate::notify::give_turn;
 use crate::session::Session;
 
 /// The mailboxes to search, by the name under which they are seen, with what may be done there.
@@ -128,26 +129,15 @@ impl Session {
     /// over).
     async fn sources(&mut self, multisearch: &Multisearch) -> Result<Sources, Fault> {
         let account = self.account()?;
+        let meant = Meant::of(&multisearch.sources);
         let mut sources = Sources::new();
-        let mut explicit: Vec<&MailboxName> = Vec::new();
-        let mut meant: Vec<&MailboxFilter> = Vec::new();
-        for source in &multisearch.sources {
-            match source {
-                MailboxFilter::Selected => {}
-                MailboxFilter::Mailboxes(names) => explicit.extend(names),
-                MailboxFilter::Inboxes
-                | MailboxFilter::Personal
-                | MailboxFilter::Subscribed
-                | MailboxFilter::Subtree(_)
-                | MailboxFilter::SubtreeOne(_) => meant.push(source),
+        for (n, name) in meant.named.iter().enumerate() {
+            give_turn(n).await;
+            if let Ok(target) = self.find_with(name, Rights::READ).await? {
+                sources.insert((*name).to_owned(), target);
             }
         }
-        for name in explicit {
-            if let Ok(target) = self.find_with(name.as_str(), Rights::READ).await? {
-                sources.insert(name.as_str().to_owned(), target);
-            }
-        }
-        if meant.is_empty() {
+        if !meant.personal && !meant.subscribed && meant.subtrees.is_empty() {
             return Ok(sources);
         }
         let store = self.server.store.clone();
@@ -155,56 +145,68 @@ impl Session {
         let own = rows
             .into_iter()
             .map(|row| (row.name.clone(), Target { owner: account, row, access: MailboxAccess::OWNER }));
-        let own: Sources = own.collect();
+        let mut all: Sources = own.collect();
         // What delivery can put mail into is not known without its filters: RFC 5465 §6.2 makes it all of one's own then.
-        if meant.iter().any(|source| matches!(source, MailboxFilter::Inboxes | MailboxFilter::Personal)) {
-            sources.extend(own.clone());
+        if meant.personal {
+            sources.extend(all.clone());
         }
-        let others = |source: &&MailboxFilter| match source {
-            MailboxFilter::Subscribed => true,
-            MailboxFilter::Subtree(names) | MailboxFilter::SubtreeOne(names) => {
-                names.iter().any(|name| is_foreign(name.as_str()) || !own.contains_key(name.as_str()))
-            }
-            MailboxFilter::Selected
-            | MailboxFilter::Inboxes
-            | MailboxFilter::Personal
-            | MailboxFilter::Mailboxes(_) => false,
-        };
-        let mut all = own.clone();
-        if meant.iter().any(others) {
+        let abroad = |name: &str| is_foreign(name) || !all.contains_key(name);
+        if meant.subscribed || meant.subtrees.iter().any(|(name, _)| abroad(name)) {
             all.extend(self.foreign_mailboxes().await?);
         }
         all.retain(|_, target| target.access.rights.has(Rights::READ.with(Rights::LOOKUP)));
-        for source in meant {
-            match source {
-                MailboxFilter::Subscribed => {
-                    for name in store.subscriptions(account).await? {
-                        sources.extend(all.get(&name).map(|target| (name, target.clone())));
-                    }
-                }
-                MailboxFilter::Subtree(names) => {
-                    names.iter().for_each(|name| below(&mut sources, &all, name.as_str(), usize::MAX));
-                }
-                MailboxFilter::SubtreeOne(names) => {
-                    names.iter().for_each(|name| below(&mut sources, &all, name.as_str(), 1));
-                }
-                MailboxFilter::Selected
-                | MailboxFilter::Inboxes
-                | MailboxFilter::Personal
-                | MailboxFilter::Mailboxes(_) => {}
+        if meant.subscribed {
+            for name in store.subscriptions(account).await? {
+                sources.extend(all.get(&name).map(|target| (name, target.clone())));
+            }
+        }
+        let subtrees = meant.subtrees.iter().flat_map(|(top, levels)| below(&all, top, *levels));
+        for (n, (name, target)) in subtrees.enumerate() {
+            give_turn(n).await;
+            if !sources.contains_key(name) {
+                sources.insert(name.clone(), target.clone());
             }
         }
         Ok(sources)
     }
 }
 
-/// Adds a mailbox and those below it, so many levels down.
-fn below(sources: &mut Sources, all: &Sources, top: &str, levels: usize) {
-    let inside = |name: &str| {
-        let Some(rest) = name.strip_prefix(top) else { return false };
-        rest.is_empty() || (rest.starts_with(DELIMITER) && rest.matches(DELIMITER).count() <= levels)
-    };
-    sources.extend(all.iter().filter(|(name, _)| inside(name)).map(|(name, target)| (name.clone(), target.clone())));
+/// What the sources mean, each once; the selected mailbox is not among it.
+#[derive(Default)]
+struct Meant<'a> {
+    named: BTreeSet<&'a str>,
+    personal: bool,
+    subscribed: bool,
+    /// With the number of levels below that belong to it.
+    subtrees: BTreeSet<(&'a str, usize)>,
+}
+
+impl<'a> Meant<'a> {
+    fn of(sources: &'a [MailboxFilter]) -> Self {
+        let mut meant = Self::default();
+        let subtrees = |names: &'a [MailboxName], levels| names.iter().map(move |name| (name.as_str(), levels));
+        for source in sources {
+            match source {
+                MailboxFilter::Selected => {}
+                MailboxFilter::Inboxes | MailboxFilter::Personal => meant.personal = true,
+                MailboxFilter::Subscribed => meant.subscribed = true,
+                MailboxFilter::Subtree(names) => meant.subtrees.extend(subtrees(names, usize::MAX)),
+                MailboxFilter::SubtreeOne(names) => meant.subtrees.extend(subtrees(names, 1)),
+                MailboxFilter::Mailboxes(names) => meant.named.extend(names.iter().map(MailboxName::as_str)),
+            }
+        }
+        meant
+    }
+}
+
+/// A mailbox and those below it, so many levels down. Costs what lies there, not what there is.
+fn below<'a>(all: &'a Sources, top: &str, levels: usize) -> impl Iterator<Item = (&'a String, &'a Target)> + use<'a> {
+    let start = format!("{top}{DELIMITER}");
+    let itself = all.get_key_value(top);
+    let inside = all.range(start.clone()..).take_while(move |(name, _)| name.starts_with(&start));
+    let depth = top.matches(DELIMITER).count();
+    let near = move |name: &str| name.matches(DELIMITER).count().saturating_sub(depth) <= levels;
+    itself.into_iter().chain(inside.filter(move |(name, _)| near(name)))
 }
 
 #[cfg(test)]
@@ -219,12 +221,8 @@ mod tests {
             let row = MailboxRow::new(MailboxId(1), name.to_owned(), mail::UidValidity(1), None);
             (name.to_owned(), Target { owner: AccountId(1), row, access: MailboxAccess::OWNER })
         };
-        let all: Sources = ["a", "a/b", "a/b/c", "ab", "b"].map(target).into();
-        let names = |levels| {
-            let mut sources = Sources::new();
-            below(&mut sources, &all, "a", levels);
-            sources.into_keys().collect::<Vec<_>>()
-        };
+        let all: Sources = ["a", "a b", "a/b", "a/b/c", "ab", "b"].map(target).into();
+        let names = |levels| below(&all, "a", levels).map(|(name, _)| name.as_str()).collect::<Vec<_>>();
         assert_eq!(names(usize::MAX), ["a", "a/b", "a/b/c"]);
         assert_eq!(names(1), ["a", "a/b"]);
     }

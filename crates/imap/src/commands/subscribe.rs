@@ -21,8 +21,8 @@ impl Session {
                 return Ok(Answer::of(&StorageError::NoSuchMailbox));
             }
         }
-        self.own_name(name);
         self.server.store.set_subscription(account, name, subscribed).await?;
+        self.own_name(name);
         Ok(Answer::ok(if subscribed { "Subscribed" } else { "Unsubscribed" }))
     }
 }

@@ -11,6 +11,7 @@ use storage::{StorageError, Store};
 
 use super::fetch::read_header;
 use super::sections::{fields, place};
+use crate::access::access;
 use crate::fault::Fault;
 use crate::records::{complete, content, damaged};
 use crate::session::Session;
@@ -80,10 +81,16 @@ impl Session {
                 Err(_) => return Ok(None),
             },
             // RFC 4469 §3: the selected mailbox is the base.
-            None => match self.selected.as_deref() {
-                Some(selected) => (selected.owner, selected.row.clone()),
-                None => return Ok(None),
-            },
+            None => {
+                let who = self.account()?;
+                let Some(selected) = self.selected.as_deref() else { return Ok(None) };
+                let (owner, row) = (selected.owner, selected.row.clone());
+                // One command can copy for long: the right may have gone since it began.
+                if !access(&self.server.store, owner, row.id, who).await?.rights.has(Rights::READ) {
+                    return Ok(None);
+                }
+                (owner, row)
+            }
         };
         if url.uid_validity.is_some_and(|validity| validity != row.uid_validity.0) {
             return Ok(None);

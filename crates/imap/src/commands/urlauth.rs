@@ -1,15 +1,15 @@
 //! URLAUTH: URLs that let others have a part of a message (RFC 4467): GENURLAUTH, RESETKEY, URLFETCH.
 //!
 //! A URL is vouched for by a token, made with a key of its mailbox. It gives what it names and nothing else, to whom it says,
-//! until it expires, the key is reset, the mailbox is deleted, or its maker may no longer read there.
+//! until it expires, the key is reset, the mailbox is deleted, or its maker may no longer read there or log in at all.
 
 use imap_wire::MailboxName;
 use imap_wire::response::{self, Code, write_literal_header};
 use imap_wire::url::{Access, ImapUrl};
 use mail::{AccountId, Address};
-use routing::Rights;
 use routing::namespace::{Place, locate};
-use routing::objects::AccountObject;
+use routing::objects::{AccountObject, Service};
+use routing::{Rights, session_end};
 use storage::rows::MailboxRow;
 use storage::{StorageError, Store};
 
@@ -44,8 +44,11 @@ impl Session {
         let account = self.account()?;
         let Some(url) = ImapUrl::parse(text) else { return Ok(None) };
         let (Some(server), Some(auth), Some(name)) = (&url.server, &url.auth, &url.mailbox) else { return Ok(None) };
+        // It would be void from the start.
+        let over = auth.expires.is_some_and(|expires| expires < self.server.store.now());
         let mine = self.user.as_ref().zip(server.user.as_deref());
         if auth.token.is_some()
+            || over
             || !self.is_this_server(server)
             || !mine.is_some_and(|(me, user)| is_login_of(user, &me.account))
         {
@@ -124,7 +127,9 @@ impl Session {
         };
         let maker = server.user.as_deref().and_then(|user| Address::parse(user).ok()).and_then(|address| {
             let directory = store.directory();
-            directory.account_at(&address.canonical()).map(|account| account.id)
+            let account = directory.account_at(&address.canonical())?;
+            // Who gets in no more gives nobody else anything either.
+            session_end(&directory, account, Service::Imap).is_none().then_some(account.id)
         });
         let Some(maker) = maker.filter(|_| allowed) else { return Ok(None) };
         let Some((owner, row)) = readable(&store, maker, name.as_str()).await? else { return Ok(None) };

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imap_wire::{EventGroup, EventMailboxes, FetchItem, StatusItem};
+use imap_wire::{EventGroup, EventMailboxes, Events, FetchItem, MailboxName, StatusItem};
 use mail::{AccountId, MailboxId, ModSeq, Uid, UidValidity};
 use storage::rows::MailboxRow;
 
-use super::pattern::DELIMITER;
+use super::pattern::{DELIMITER, ancestors};
+use crate::limits::NOTIFY_OWN_NAMES_MAX;
 
 /// What a client wants to hear of the selected mailbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,12 +34,18 @@ pub(crate) struct Wanted {
     pub(crate) metadata: bool,
 }
 
-/// What a client wants to hear.
+/// What a client wants to hear, so that it is found at once for each of many mailboxes however many are named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Interests {
     /// Of the selected mailbox; `None`: nothing.
     pub(crate) selected: Option<SelectedEvents>,
-    groups: Vec<EventGroup>,
+    /// Of every mailbox of one's own.
+    own: Wanted,
+    subscribed: Wanted,
+    named: BTreeMap<String, Wanted>,
+    /// Of the mailbox with this name, and of all below it.
+    subtrees: BTreeMap<String, Wanted>,
+    server_metadata: bool,
 }
 
 impl Wanted {
@@ -50,6 +57,25 @@ impl Wanted {
     /// Whether messages have to be looked at.
     pub(crate) const fn looks_inside(self) -> bool {
         self.messages || self.flags
+    }
+
+    const fn of(events: &Events) -> Self {
+        Self {
+            messages: events.messages,
+            flags: events.flags,
+            names: events.names,
+            subscriptions: events.subscriptions,
+            metadata: events.mailbox_metadata,
+        }
+    }
+
+    /// Takes in what another group wants.
+    const fn add(&mut self, other: Self) {
+        self.messages |= other.messages;
+        self.flags |= other.flags;
+        self.names |= other.names;
+        self.subscriptions |= other.subscriptions;
+        self.metadata |= other.metadata;
     }
 }
 
@@ -63,61 +89,84 @@ impl Interests {
             flags: group.events.flags,
             fetch: group.events.fetch,
         });
-        Self { selected, groups }
+        let mut interests = Self { selected, ..Self::default() };
+        for EventGroup { mailboxes, events } in groups {
+            interests.server_metadata |= events.server_metadata;
+            let wanted = Wanted::of(&events);
+            if !wanted.any() {
+                continue;
+            }
+            let by_name = |map: &mut BTreeMap<String, Wanted>, names: &[MailboxName]| {
+                names.iter().for_each(|name| map.entry(name.as_str().to_owned()).or_default().add(wanted));
+            };
+            match &mailboxes {
+                EventMailboxes::Selected | EventMailboxes::SelectedDelayed => {}
+                // RFC 5465 §6.3: mail may be delivered to any mailbox of one's own.
+                EventMailboxes::Inboxes | EventMailboxes::Personal => interests.own.add(wanted),
+                EventMailboxes::Subscribed => interests.subscribed.add(wanted),
+                EventMailboxes::Subtree(roots) => by_name(&mut interests.subtrees, roots),
+                EventMailboxes::Mailboxes(names) => by_name(&mut interests.named, names),
+            }
+        }
+        interests
     }
 
     /// What is wanted of a mailbox: all that any group which it belongs to wants (RFC 5465 §6).
     pub(crate) fn of(&self, name: &str, own: bool, subscribed: bool) -> Wanted {
-        let mut wanted = Wanted::default();
-        for group in &self.groups {
-            let concerned = match &group.mailboxes {
-                EventMailboxes::Selected | EventMailboxes::SelectedDelayed => false,
-                // RFC 5465 §6.3: mail may be delivered to any mailbox of one's own.
-                EventMailboxes::Inboxes | EventMailboxes::Personal => own,
-                EventMailboxes::Subscribed => subscribed,
-                EventMailboxes::Subtree(roots) => roots.iter().any(|root| is_within(name, root.as_str())),
-                EventMailboxes::Mailboxes(names) => names.iter().any(|wanted| wanted.as_str() == name),
-            };
-            if concerned {
-                wanted.messages |= group.events.messages;
-                wanted.flags |= group.events.flags;
-                wanted.names |= group.events.names;
-                wanted.subscriptions |= group.events.subscriptions;
-                wanted.metadata |= group.events.mailbox_metadata;
-            }
+        let mut wanted = if own { self.own } else { Wanted::default() };
+        if subscribed {
+            wanted.add(self.subscribed);
+        }
+        wanted.add(self.named.get(name).copied().unwrap_or_default());
+        if !self.subtrees.is_empty() {
+            let roots = ancestors(name).chain([name]);
+            roots.filter_map(|root| self.subtrees.get(root)).for_each(|root| wanted.add(*root));
         }
         wanted
     }
 
     /// Whether anything is wanted of mailboxes other than the selected one.
     pub(crate) fn looks_elsewhere(&self) -> bool {
-        self.groups.iter().any(|group| group.events != Default::default())
+        self.server_metadata || self.all().any(Wanted::any)
     }
 
     /// Whether annotations of mailboxes are wanted, and whether those of the server are.
     pub(crate) fn metadata(&self) -> (bool, bool) {
-        let any = |test: fn(&EventGroup) -> bool| self.groups.iter().any(test);
-        (any(|group| group.events.mailbox_metadata), any(|group| group.events.server_metadata))
+        (self.all().any(|wanted| wanted.metadata), self.server_metadata)
     }
 
     /// Whether others' mailboxes may be among those that are wanted.
     pub(crate) fn looks_abroad(&self, is_foreign: impl Fn(&str) -> bool) -> bool {
-        self.groups.iter().any(|group| match &group.mailboxes {
-            EventMailboxes::Subscribed => true,
-            // Others' mailboxes may be below any name that is above theirs.
-            EventMailboxes::Subtree(names) | EventMailboxes::Mailboxes(names) => {
-                names.iter().any(|name| is_foreign(name.as_str()))
-            }
-            EventMailboxes::Selected
-            | EventMailboxes::SelectedDelayed
-            | EventMailboxes::Inboxes
-            | EventMailboxes::Personal => false,
-        })
+        // Others' mailboxes may be below any name that is above theirs.
+        self.subscribed.any() || self.named.keys().chain(self.subtrees.keys()).any(|name| is_foreign(name))
+    }
+
+    fn all(&self) -> impl Iterator<Item = Wanted> {
+        [self.own, self.subscribed].into_iter().chain(self.named.values().chain(self.subtrees.values()).copied())
     }
 }
 
-fn is_within(name: &str, root: &str) -> bool {
-    name.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with(DELIMITER))
+/// Names that a session itself has changed since it last looked: no news to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OwnNames(BTreeSet<String>);
+
+impl OwnNames {
+    /// A name, and those above it, which may have come with it. Beyond [`NOTIFY_OWN_NAMES_MAX`] the earlier ones are forgotten:
+    /// the session is told of them as of others'.
+    pub(crate) fn add(&mut self, name: &str) {
+        let name = name.trim_end_matches(DELIMITER);
+        for name in ancestors(name).chain([name]) {
+            if self.0.len() >= NOTIFY_OWN_NAMES_MAX {
+                self.0.clear();
+            }
+            self.0.insert(name.to_owned());
+        }
+    }
+
+    /// Whether the session itself has changed a name.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
 }
 
 /// What the client was last told of a mailbox.
@@ -293,6 +342,18 @@ mod tests {
             SelectedEvents { delayed: true, flags: false, fetch: vec![FetchItem::Uid] }
         );
         assert_eq!(interests("(selected NONE)").selected, None);
+    }
+
+    #[test]
+    fn own_names_are_bounded() {
+        let mut own = OwnNames::default();
+        own.add("a/b/c/");
+        assert!(["a", "a/b", "a/b/c"].iter().all(|name| own.contains(name)));
+        for n in 0..3 * NOTIFY_OWN_NAMES_MAX {
+            own.add(&format!("x/{n}"));
+            assert!(own.0.len() <= NOTIFY_OWN_NAMES_MAX);
+        }
+        assert!(own.contains(&format!("x/{}", 3 * NOTIFY_OWN_NAMES_MAX - 1)) && !own.contains("a/b/c"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Sharing on the stage: `@shared info alice=lrs bob=lr [per-person]`, `@member info alice=lr`, `@no-member info alice`,
 //! `@acl bob Plans alice=lr anyone=l` (the list of that mailbox, which is made when it is not there), `@account carol`
 //! or, of another organisation on the same server, `@account dora@other.example`,
-//! `@quota alice octets=1000 messages=3 mailboxes=7`, `@role carol administrator`.
+//! `@quota alice octets=1000 messages=3 mailboxes=7`, `@role carol administrator`,
+//! `@disable alice` (who may not log in any more).
 
 use mail::Address;
 use routing::objects::{AccountKind, AccountObject, Member, Object, QuotaLimits, SeenState, SharedMailbox};
@@ -30,6 +31,7 @@ impl House {
             }
             ("quota", [name, limits @ ..]) => self.put_quota(name, limits).await,
             ("role", [name, role]) => self.put_role(name, role).await,
+            ("disable", [name]) => self.disable(name).await,
             ("shared", [name, members @ ..]) => self.add_shared(name, members).await,
             ("member", [name, member]) => self.edit_members(name, Some(member), None).await,
             ("no-member", [name, person]) => self.edit_members(name, None, Some(person)).await,
@@ -57,6 +59,12 @@ impl House {
     async fn put_role(&self, name: &str, role: &str) -> Result<(), String> {
         let mut account = (*self.account(name)).clone();
         account.role = serde_json::from_str(&format!("\"{role}\"")).map_err(|error| error.to_string())?;
+        let put = self.store.put_object(Object::Account(account), PutMode::Replace).await;
+        put.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    async fn disable(&self, name: &str) -> Result<(), String> {
+        let account = AccountObject { enabled: false, ..(*self.account(name)).clone() };
         let put = self.store.put_object(Object::Account(account), PutMode::Replace).await;
         put.map(|_| ()).map_err(|error| error.to_string())
     }
