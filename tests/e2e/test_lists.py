@@ -155,6 +155,48 @@ class Lists(ServerCase):
         self.relais.submit("alice@near.test", self.role(garden, "join"), message(sender="alice@near.test", to=garden))
         self.wait_member(garden, "alice@near.test")
 
+    def test_forged_orders_keep_nobody_in(self):
+        garden = self.make()
+        who, leave = self.person(), self.role(garden, "leave")
+        self.relais.cli("list", "member", "add", garden, who)
+        octets = message(to=leave, sender=who, subject="x")
+        for _ in range(6):
+            self.relais.send("evil@remote.test", leave, octets)
+        asked = self.got(who, "leave", count=3)[0].content
+        told = self.relais.wait_message(OWNER, lambda octets: b"letters are used up" in octets and garden in text_of(octets))
+        self.assertIn("relais list member remove %s %s" % (garden, who), text_of(told))
+        # Any of the letters is good.
+        self.send(who, reply_to(asked), subject="Re")
+        until(lambda: self.members(garden) == {}, what="the member to leave")
+        self.assertEqual(len(self.got(who, "Please confirm")), 3)
+
+    def test_no_letters_to_those_whom_the_envelope_does_not_name(self):
+        garden = self.make()
+        who = self.person()
+        forged = message_id("remote.test")
+        octets = message(to=garden, sender=who, subject="help", mid=forged)
+        self.relais.send("spam@remote.test", self.role(garden, "request"), octets)
+        told = until(lambda: [text for text in [self.relais.cli("trace", "--message-id", forged)] if "order" in text], what="the trace")
+        self.assertIn("an order to send help", told[0])
+        self.assertIn("no notice: answer to an order kept back: the sender of the envelope is not the author", told[0])
+        self.send(who, self.role(garden, "request"), subject="help")
+        self.assertEqual(len(self.got(who, "Help for")), 1)
+
+    def test_the_trace_tells_what_the_list_did(self):
+        garden = self.make(moderated=True, moderator=MODERATOR)
+        who = self.person()
+        self.relais.cli("list", "member", "add", garden, who)
+        mid = self.send(who, garden, subject="Told")
+        asked = self.relais.wait_message(MODERATOR, lambda octets: b"waits for you" in octets and "Told" in text_of(octets))
+        told = self.relais.cli("trace", "--message-id", mid)
+        self.assertIn("waits at %s: waits: the list is moderated" % garden, told)
+        self.assertIn("letter to a moderator that a message waits to " + MODERATOR, told)
+        curl(link_in(asked), "action=approve")
+        self.got(who, "Told")
+        sent = "%s: sent to 1 member" % garden
+        told = until(lambda: [text for text in [self.relais.cli("trace", "--message-id", mid)] if sent in text], what="the end of the trace")[0]
+        self.assertLess(told.index("let through by " + MODERATOR), told.index(sent))
+
     def test_moderators_by_answer_link_and_command_line(self):
         garden = self.make(moderated=True, moderator=MODERATOR)
         who = self.person()

@@ -181,7 +181,7 @@ class Shared(ServerCase):
             self.ok(alice.create(name))
         self.ok(alice.append("Plans", None, None, message()))
         self.ok(alice.setacl("Plans", BOB, "lrsi"))
-        self.assertIn(("Plans %s lrsi" % BOB).encode(), self.ok(alice.getacl("Plans"))[0].replace(b'"', b"").replace(b"%s lrswipkxteacd " % ALICE.encode(), b""))
+        self.assertIn(("Plans %s lrsi" % BOB).encode(), self.ok(alice.getacl("Plans"))[0].replace(b'"', b"").replace(b"%s lrswipkxteancd " % ALICE.encode(), b""))
         theirs = "Other Users/" + ALICE
         self.assertEqual({name for name in self.names(bob) if "Plans" in name or "Secret" in name}, {theirs + "/Plans"})
         self.assertEqual(self.select(bob, theirs + "/Plans"), 1)

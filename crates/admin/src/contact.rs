@@ -33,7 +33,7 @@ pub(crate) async fn execute(store: &Store, request: ContactRequest) -> Result<Re
     }
 }
 
-fn find(directory: &Directory, account: &Address) -> Result<AccountId, AdminError> {
+pub(crate) fn find(directory: &Directory, account: &Address) -> Result<AccountId, AdminError> {
     match directory.account_at(account) {
         Some(found) => Ok(found.id),
         None => {

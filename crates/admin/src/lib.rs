@@ -11,6 +11,7 @@
 mod account;
 mod actor;
 mod alias;
+mod asked;
 mod contact;
 pub mod discovery;
 mod dkim;
@@ -27,6 +28,7 @@ mod may;
 mod pattern;
 mod queue_entry;
 mod references;
+mod reindex;
 mod request;
 mod responder;
 mod response;
@@ -37,6 +39,8 @@ mod terms;
 mod trace;
 
 use storage::Store;
+
+use asked::Asked;
 
 pub use account::departures;
 pub use actor::Actor;
@@ -52,7 +56,8 @@ pub use request::{
 pub use response::{
     AccountView, AliasView, ConnectionView, DomainView, Endpoint, EventView, Explanation, ExternalTest, ExternalView,
     FirstUseView, ImportReport, Leading, ListView, MemberImport, MemberView, OffBoardingReport, OffBoardingView,
-    PatternTest, Preview, QueueEntryView, QueueRecipientView, ResponderView, Response, StrengthView, WaitingView,
+    PatternTest, Preview, QueueEntryView, QueueRecipientView, Redirect, ResponderView, Response, StrengthView,
+    WaitingView,
 };
 pub use settings::{ConnectionSettings, EditLock, ExternalTester, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
@@ -70,10 +75,8 @@ pub async fn execute(
     actor: &Actor,
     request: Request,
 ) -> Result<Response, AdminError> {
-    if let Permission::Denied(denial) = may(&store.directory(), actor, &request) {
-        return Err(AdminError::new(ErrorKind::Denied, denial.to_string()));
-    }
-    let response = carried_out(store, settings, actor, request).await;
+    let asked = Asked::new(store, settings, actor, &request)?;
+    let response = carried_out(store, settings, &asked, request).await;
     let response = response.map_err(|error| error.with_reserve(settings.free_space_reserve_mib))?;
     scope::scoped(&store.directory(), actor, response)
 }
@@ -81,43 +84,50 @@ pub async fn execute(
 async fn carried_out(
     store: &Store,
     settings: &Settings,
-    actor: &Actor,
+    asked: &Asked<'_>,
     request: Request,
 ) -> Result<Response, AdminError> {
     let response = match request {
         Request::Domain(request) => {
-            let _edit = settings.edits.hold().await;
+            let _edit = asked.hold().await?;
             domain::execute(store, settings, request).await?
         }
-        Request::Account(request) => account::execute(store, settings, actor, request).await?,
+        Request::Account(request) => account::execute(store, settings, asked, request).await?,
         Request::Alias(request) => {
-            let _edit = settings.edits.hold().await;
+            let _edit = asked.hold().await?;
             alias::execute(store, request).await?
         }
-        Request::Shared(request) => shared::execute(store, settings, actor, request).await?,
-        Request::Acl(request) => shared::acl(store, request).await?,
+        Request::Shared(request) => shared::execute(store, settings, asked, request).await?,
+        Request::Acl(request) => {
+            let _edit = asked.hold().await?;
+            shared::acl(store, request).await?
+        }
         Request::Group(request) => {
-            let _edit = settings.edits.hold().await;
+            let _edit = asked.hold().await?;
             group::execute(store, request).await?
         }
         Request::List(request) => {
-            let _edit = settings.edits.hold().await;
+            let _edit = asked.hold().await?;
             list::execute(store, *request).await?
         }
         Request::Responder(request) => {
-            let _edit = settings.edits.hold().await;
+            let _edit = asked.hold().await?;
             responder::execute(store, request).await?
         }
         Request::External(request) => {
             // Trying one takes the time of another server: nobody waits for that.
             let tries = matches!(*request, ExternalRequest::Test { .. });
-            let _edit = if tries { None } else { Some(settings.edits.hold().await) };
+            let _edit = if tries { None } else { Some(asked.hold().await?) };
             external::execute(store, settings, *request).await?
         }
-        Request::Contact(request) => contact::execute(store, request).await?,
+        Request::Contact(request) => {
+            let _edit = asked.hold().await?;
+            contact::execute(store, request).await?
+        }
         Request::Queue(request) => queue_entry::execute(store, request).await?,
         Request::Event(request) => event::execute(store, request).await?,
         Request::Trace(request) => trace::execute(store, *request).await?,
+        Request::Reindex { account } => reindex::execute(store, account).await?,
         Request::Explain { from, to, account, octets } => {
             let told = explain::explain(store, settings, &from, &to, account.as_ref(), octets).await?;
             Response::Explanation(Box::new(told))

@@ -171,7 +171,7 @@ impl<'a> Reach<'a> {
     fn shared(&self, request: &SharedRequest) -> Verdict {
         match request {
             SharedRequest::Add(new) => {
-                self.in_domain(new.address.domain())?;
+                self.at(&new.address)?;
                 new.members.iter().try_for_each(|member| self.at(&member.account))
             }
             SharedRequest::List { domain } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
@@ -234,7 +234,8 @@ impl<'a> Reach<'a> {
     fn alias(&self, request: &AliasRequest) -> Verdict {
         match request {
             AliasRequest::Remove { address, targets, .. } => {
-                self.at(address)?;
+                // As much power as to add one: what leads the mail elsewhere may be what somebody relies on.
+                self.edits(address)?;
                 // Fewer redirects take nothing away from those that lead there.
                 if !targets.is_empty() {
                     return Ok(());

@@ -65,6 +65,12 @@ pub enum Request {
     Event(EventRequest),
     /// What happened to messages.
     Trace(Box<TraceRequest>),
+    /// Build full-text indexes anew, while the server serves.
+    Reindex {
+        /// Whose; `None`: everyone's.
+        #[serde(default)]
+        account: Option<Address>,
+    },
     /// What would happen to a message from one to the other?
     Explain {
         /// The reverse-path.

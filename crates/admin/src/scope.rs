@@ -41,6 +41,7 @@ pub(crate) fn scoped(directory: &Directory, actor: &Actor, response: Response) -
         Response::Lists(lists) => lists.retain(|view| address(&view.list.address)),
         Response::Account(view) if account.role != Role::User => {
             view.leading.retain(|leading| domain(leading.address.domain()));
+            view.redirects.retain(|redirect| domain(redirect.address.domain()));
         }
         _ => {}
     }

@@ -10,7 +10,7 @@ use storage::rows::MailboxRow;
 use storage::{StorageError, Store};
 
 use crate::account;
-use crate::actor::Actor;
+use crate::asked::Asked;
 use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::{MEMBERS_MAX, NOTE_OCTETS_MAX};
@@ -219,13 +219,13 @@ impl From<&AccountObject> for SharedView {
 pub(crate) async fn execute(
     store: &Store,
     settings: &Settings,
-    actor: &Actor,
+    asked: &Asked<'_>,
     request: SharedRequest,
 ) -> Result<Response, AdminError> {
     match request {
         SharedRequest::Add(new) => {
-            let _edit = settings.edits.hold().await;
-            add(store, new).await
+            let _edit = asked.hold().await?;
+            add(store, settings, new).await
         }
         SharedRequest::List { domain } => {
             let directory = store.directory();
@@ -244,7 +244,7 @@ pub(crate) async fn execute(
             Ok(Response::Shared(Box::new(view)))
         }
         SharedRequest::Set { address, display_name, quota_octets, seen, file_sent, note } => {
-            let _edit = settings.edits.hold().await;
+            let _edit = asked.hold().await?;
             let mut account = find(&store.directory(), &address)?;
             account.display_name = display_name.unwrap_or(account.display_name);
             account.note = note.unwrap_or(account.note);
@@ -257,14 +257,14 @@ pub(crate) async fn execute(
         SharedRequest::Remove { address, force } => {
             let account = find(&store.directory(), &address)?;
             let request = AccountRequest::Remove { address: account.address, force };
-            account::execute(store, settings, actor, request).await
+            account::execute(store, settings, asked, request).await
         }
         SharedRequest::PutMember { address, person, rights, already } => {
-            let _edit = settings.edits.hold().await;
+            let _edit = asked.hold().await?;
             put_member(store, &address, &person, &rights, already).await
         }
         SharedRequest::RemoveMember { address, person } => {
-            let _edit = settings.edits.hold().await;
+            let _edit = asked.hold().await?;
             let mut account = find(&store.directory(), &address)?;
             let shared = account.shared.get_or_insert_default();
             let before = shared.members.len();
@@ -277,7 +277,7 @@ pub(crate) async fn execute(
     }
 }
 
-async fn add(store: &Store, new: NewShared) -> Result<Response, AdminError> {
+async fn add(store: &Store, settings: &Settings, new: NewShared) -> Result<Response, AdminError> {
     must_be_local(&store.directory(), &new.address)?;
     if store.directory().account(&new.address).is_some() {
         return Err(exists(&new.address));
@@ -300,7 +300,8 @@ async fn add(store: &Store, new: NewShared) -> Result<Response, AdminError> {
         ..AccountObject::new(new.address.clone())
     };
     check(&account)?;
-    match store.add_account(account).await {
+    account::check_new(store, settings, &account, &[])?;
+    match store.add_account_in_domain(account).await {
         Ok(done) => Ok(Response::Shared(Box::new(SharedView::from(&done.value)))),
         Err(StorageError::ObjectExists(_)) => Err(exists(&new.address)),
         Err(error) => Err(error.into()),

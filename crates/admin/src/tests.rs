@@ -130,12 +130,14 @@ async fn what_is_there_is_not_added_again_and_what_is_not_has_a_neighbour() {
 async fn what_no_account_can_be_is_told() {
     let store = stage().await;
     type Change = fn(&mut NewAccount);
-    let cases: [(Change, &str); 6] = [
+    let cases: [(Change, &str); 7] = [
         (|new| new.password = Some("short".into()), "a password needs at least 8 characters"),
         (|new| new.password = Some("line\nbreaks".into()), "a password can't have control characters"),
         (|new| new.password_hash = Some("plain".into()), "x@example.org: the password hash is not Argon2id"),
         (|new| new.language = Some("de".into()), "the language \"de\" is not known"),
         (|new| new.time_zone = Some("Europe/Pairs".into()), "\"Europe/Pairs\" is no time zone"),
+        // What only the files of some machines know.
+        (|new| new.time_zone = Some("posix/Europe/Paris".into()), "\"posix/Europe/Paris\" is no time zone"),
         (|new| new.display_name = "A\nB".into(), "the name is too long or has a control character"),
     ];
     for (change, expected) in cases {
@@ -863,4 +865,37 @@ async fn an_account_goes_with_more_contacts_than_one_transaction_removes() {
     let remove = serde_json::json!({"account": {"remove": {"address": "alice@example.org", "force": true}}});
     ask(&store, serde_json::from_value(remove).unwrap()).await.unwrap();
     assert!(store.contacts(alice, None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn indexes_are_built_anew_for_one_account_or_for_all() {
+    let store = store().await;
+    ask(&store, add_domain("example.org")).await.unwrap();
+    for who in ["alice", "bob"] {
+        let new = NewAccount::new(address(&format!("{who}@example.org")));
+        ask(&store, Request::Account(AccountRequest::Add(new))).await.unwrap();
+    }
+    let id = store.directory().account_at(&address("alice@example.org")).unwrap().id;
+    let inbox = store.mailbox_by_name(id, "INBOX").await.unwrap().unwrap().id;
+    let place = store.begin_index_segment(id, inbox).await.unwrap().value;
+    let segment = storage::rows::IndexSegment {
+        number: place.segment,
+        first: mail::Uid(1),
+        last: mail::Uid(1),
+        messages: 1,
+        partial: false,
+    };
+    let segment = Some((segment, Vec::new().into()));
+    store.finish_index_segment(place, segment, Vec::new(), mail::Uid(1)).await.unwrap();
+    let reindex = async |account: Option<&str>| ask(&store, Request::Reindex { account: account.map(address) }).await;
+    let Ok(Response::Done(_)) = reindex(Some("bob@example.org")).await else { panic!("not done") };
+    assert_eq!(store.index_row(id, inbox).await.unwrap().indexed_to, 1);
+    let Ok(Response::Done(_)) = reindex(None).await else { panic!("not done") };
+    assert_eq!(store.index_row(id, inbox).await.unwrap().indexed_to, 0);
+    assert_eq!(reindex(Some("carol@example.org")).await.unwrap_err().kind, ErrorKind::NotFound);
+    // What everyone has is an administrator's.
+    let actor = Actor::Account { id, remote: None };
+    let request = Request::Reindex { account: Some(address("alice@example.org")) };
+    let denied = ask_as(&store, &settings(), &actor, request).await.unwrap_err();
+    assert_eq!(denied.kind, ErrorKind::Denied);
 }

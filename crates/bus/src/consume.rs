@@ -1,10 +1,11 @@
 //! The loop of a durable topic's consumer: at least once, in parallel, with back-off, parked at the end.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use mail::{Timestamp, Topic};
 use storage::rows::EventRow;
 use storage::{StorageError, Store};
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use world::BoxFuture;
 
 use crate::Bus;
-use crate::limits::{ATTEMPTS_MAX, CONCURRENCY_MAX, FIRST_RETRY, HELD_MAX, LONGEST_RETRY};
+use crate::limits::{ATTEMPTS_MAX, CONCURRENCY_MAX, FIRST_RETRY, HELD_MAX, LONGEST_RETRY, PANIC_CHARACTERS_MAX};
 
 /// Why an event was not taken.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -126,7 +127,7 @@ async fn take(
     consumer: &dyn Consumer,
 ) -> Result<Option<(Timestamp, u64)>, StorageError> {
     let Some(event) = store.event(topic, number).await? else { return Ok(None) };
-    let Err(failure) = consumer.take(&event).await else { return Ok(None) };
+    let Err(failure) = take_or_break(consumer, &event).await else { return Ok(None) };
     let attempts = event.attempts.saturating_add(1);
     let text = failure.to_string();
     let park = matches!(failure, TakeError::Permanent(_)) || attempts >= ATTEMPTS_MAX;
@@ -140,6 +141,18 @@ async fn take(
             .await;
     // A store that can't even note the failure (a full disk) leaves the row as it was: tried again all the same.
     Ok((!park || written.is_err()).then_some((due, number)))
+}
+
+/// Takes an event. A panic is an attempt that failed: the same event would bring it again after a restart of the consumer,
+/// and nothing behind it would ever be taken.
+async fn take_or_break(consumer: &dyn Consumer, event: &EventRow) -> Result<(), TakeError> {
+    // The consumer's state is the store's, which a transaction that was not committed leaves as it was.
+    let taking = AssertUnwindSafe(async { consumer.take(event).await });
+    taking.catch_unwind().await.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        let text: String = text.unwrap_or("no reason is known").chars().take(PANIC_CHARACTERS_MAX).collect();
+        Err(TakeError::Temporary(format!("the consumer broke off: {text}")))
+    })
 }
 
 /// 1 s, 2 s, 4 s … up to ten minutes.
@@ -284,6 +297,43 @@ mod tests {
         let parked = f.store.parked_events(TOPIC, 9).await.unwrap();
         assert_eq!(parked[0].last_error.as_deref(), Some("never"));
         assert_eq!(f.store.events_after(TOPIC, 0, 10).await.unwrap(), []);
+    }
+
+    /// Panics at the first event, always; finishes the others.
+    struct Breaking(Store);
+
+    impl Consumer for Breaking {
+        fn take<'a>(&'a self, event: &'a EventRow) -> BoxFuture<'a, Result<(), TakeError>> {
+            Box::pin(async move {
+                let number = event.number;
+                assert!(number > 1, "on purpose");
+                self.0.transact(move |tx| tx.finish_event(TOPIC, number)).await?;
+                Ok(())
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_counts_as_a_failure_and_holds_up_nothing() {
+        let f = fixture().await;
+        emit(&f.store, 2).await;
+        let (stop, bus, store) = (CancellationToken::new(), f.bus.clone(), f.store.clone());
+        let token = stop.clone();
+        let task = tokio::spawn(async move {
+            consume(&bus, &store, TOPIC, &Breaking(store.clone()), token).await.unwrap();
+        });
+        until(async || {
+            assert!(!task.is_finished(), "the consumer goes on");
+            if f.sim.clock.next_wake().is_some() {
+                f.sim.clock.advance(LONGEST_RETRY);
+            }
+            f.store.parked_events(TOPIC, 9).await.unwrap().len() == 1
+        })
+        .await;
+        let parked = f.store.parked_events(TOPIC, 9).await.unwrap();
+        assert_eq!(parked[0].last_error.as_deref(), Some("the consumer broke off: on purpose"));
+        stop.cancel();
+        task.await.unwrap();
     }
 
     #[tokio::test]

@@ -3,12 +3,14 @@
 //! Two kinds of topic. **Durable** ones ([`Topic`]) are rows: written by the transaction that caused them, handed to
 //! their consumer at least once ([`consume`]), removed by the transaction that stores the consumer's effect, so that
 //! effects happen exactly once and survive restarts. **Live** ones ([`Bus::watch_mailbox`],
-//! [`Bus::watch_mailbox_list`], [`Bus::watch_accounts`]) carry no data: a slow reader merges notices and reads the store.
+//! [`Bus::watch_mailbox_list`], [`Bus::watch_accounts`], [`Bus::changes`]) carry no data: a slow reader merges notices and
+//! reads the store.
 //!
 //! The store rings the [`Bus`] after each commit. The disk is the truth and the ring only a doorbell: whoever
 //! subscribes first and reads then misses nothing.
 
 mod accounts;
+mod changes;
 mod consume;
 pub mod limits;
 mod live;
@@ -22,6 +24,7 @@ use mail::{AccountId, MailboxId, ModSeq, Notice, Topic};
 use storage::Doorbell;
 
 pub use accounts::{AccountsWatch, Dirty};
+pub use changes::{Changed, Changes};
 pub use consume::{Consumer, TakeError, consume};
 pub use live::{MailboxListWatch, MailboxWatch};
 pub use topic::TopicBell;
@@ -39,6 +42,7 @@ struct Inner {
     mailboxes: DashMap<(AccountId, MailboxId), live::Weak<ModSeq>>,
     lists: DashMap<AccountId, live::Weak<()>>,
     accounts: accounts::Watchers,
+    changes: changes::Gathered,
 }
 
 impl Bus {
@@ -84,6 +88,13 @@ impl Bus {
         AccountsWatch::new(self.clone(), accounts)
     }
 
+    /// Gathers which mailboxes change, of all accounts, for one reader: a second call takes over from the first. Begin first,
+    /// then read.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes::new(self.clone())
+    }
+
     /// Mailboxes that somebody watches.
     #[must_use]
     pub fn watched_mailboxes(&self) -> usize {
@@ -106,6 +117,7 @@ impl Doorbell for Bus {
                 Notice::Mailbox { account, mailbox, modseq } => {
                     live::ring(&self.0.mailboxes, &(account, mailbox), |latest| *latest = modseq.max(*latest));
                     accounts::ring(&self.0.accounts, account, Some(mailbox));
+                    self.0.changes.note((account, mailbox));
                 }
                 Notice::MailboxList(account) => {
                     live::ring(&self.0.lists, &account, |()| ());

@@ -17,5 +17,11 @@ pub const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest wait between two attempts.
 pub const LONGEST_RETRY: Duration = Duration::from_secs(600);
 
+/// Changed mailboxes that are kept apart for their reader; when there are more, it is told that all may have changed.
+pub const CHANGES_MAX: usize = 10_000;
+
+/// Characters of a consumer's panic that are kept with the event.
+pub const PANIC_CHARACTERS_MAX: usize = 300;
+
 /// Mailboxes that a watch over accounts remembers one by one between two looks.
 pub const DIRTY_MAILBOXES_MAX: usize = 500;

@@ -14,17 +14,38 @@ impl Delivery {
     /// The refusal, as the client is to read it.
     pub async fn decide(&self, asking: &Asking, forward_path: &ForwardPath) -> Result<(), Reply> {
         let mailboxes = self.resolve_for(asking, forward_path)?;
+        match self.are_full(mailboxes).await {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(storage_reply(&StorageError::OverQuota)),
+            Err(error) => Err(storage_reply(&error)),
+        }
+    }
+
+    /// Whether a recipient leads to mailboxes only and none of them has room, for mail that the server itself sends on: nobody
+    /// asks at RCPT then.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn is_full(&self, asking: &Asking, forward_path: &ForwardPath) -> Result<bool, StorageError> {
+        match self.resolve_for(asking, forward_path) {
+            Ok(mailboxes) => self.are_full(mailboxes).await,
+            // That is no question of room.
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// One mailbox with room is enough: a full one must not keep mail from the others of its alias.
+    async fn are_full(&self, mailboxes: Vec<(AccountId, QuotaLimits)>) -> Result<bool, StorageError> {
         let mut full = false;
         for (account, quota) in mailboxes {
-            let usage = self.store.usage(account).await.map_err(|error| storage_reply(&error))?;
-            // One mailbox with room is enough: a full one must not keep mail from the others of its alias.
+            let usage = self.store.usage(account).await?;
             // Room for one more octet and one more message.
             if quota.hold(usage.octets.saturating_add(1), usage.messages.saturating_add(1)) {
-                return Ok(());
+                return Ok(false);
             }
             full = true;
         }
-        if full { Err(storage_reply(&StorageError::OverQuota)) } else { Ok(()) }
+        Ok(full)
     }
 
     /// The mailboxes with their quotas when the recipient is accepted and leads to mailboxes only; empty when it also

@@ -46,8 +46,10 @@ pub(crate) struct Staged {
     pub(crate) alone: Alone,
     pub(crate) flags: SystemFlags,
     pub(crate) date: Option<InternalDate>,
-    /// Remembered when it is deposited: that it is to be deleted there.
+    /// Remembered when it is deposited: that it is to be deleted there, or when it was fetched.
     pub(crate) deposited: Option<Seen>,
+    /// Remembered when it is not, as its content is known.
+    pub(crate) known: Option<Seen>,
 }
 
 /// What waits for its transaction.
@@ -138,7 +140,11 @@ impl Batch {
                     let content = Seen::Content(target.mailbox, message.alone.blob.hash);
                     // Known already, under another number there: a renumbered folder, or this very mailbox looked at from
                     // outside. It stays there, whatever is to be deleted: it may be the only one.
-                    if !tx.is_fetch_seen(id, &content)? {
+                    if tx.is_fetch_seen(id, &content)? {
+                        if let Some(seen) = &message.known {
+                            tx.put_fetch_seen(id, seen, now)?;
+                        }
+                    } else {
                         tx.store_blob(&message.alone.blob)?;
                         let uid = tx.deposit(target.account, target.mailbox, &message.to_store(now))?.uid;
                         trace_fetched(tx, *trace, &target, &owner, &message.alone, uid, now)?;

@@ -3,6 +3,7 @@
 use auth::SealError;
 use delivery::Refused;
 use storage::StorageError;
+use zeroize::Zeroizing;
 
 use crate::limits::TOLD_CHARACTERS_MAX;
 
@@ -85,22 +86,32 @@ impl From<Refused> for FetchError {
     }
 }
 
-/// What a server said, fit for a log, a letter and a terminal.
+/// What a server said, without control characters and whole: before it is shown, [`fit`] takes the password out and cuts it.
 pub(crate) fn told(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(TOLD_CHARACTERS_MAX).collect();
-    let plain = plain.trim();
-    if plain.is_empty() { "no reason was given".to_owned() } else { plain.to_owned() }
+    if text.trim().is_empty() { "no reason was given".to_owned() } else { plain(&text) }
 }
 
-/// A text without a password that a server may have repeated in it, in clear or as SASL sends it.
-pub(crate) fn without_password(text: String, login: &str, password: &str) -> String {
+/// A text that may repeat what a server said, fit for a log, a letter and a terminal: without the password, in clear, as IMAP
+/// quotes it or as SASL sends it, and of bounded length. The password goes first, or a part of it could be left at the cut.
+pub(crate) fn fit(text: &str, login: &str, password: Option<&str>) -> String {
     use base64::Engine as _;
-    if password.is_empty() {
-        return text;
+    let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let mut text = Zeroizing::new(text.to_owned());
+    if let Some(password) = password.filter(|password| !password.is_empty()) {
+        // RFC 4616 §2, RFC 9051 §9 (quoted), the password in clear, and AUTH LOGIN.
+        let quoted = password.replace('\\', "\\\\").replace('"', "\\\"");
+        let forms = [base64(&format!("\0{login}\0{password}")), plain(&quoted), plain(password), base64(password)];
+        for form in forms.map(Zeroizing::new) {
+            text = Zeroizing::new(text.replace(form.as_str(), "…"));
+        }
     }
-    let sasl = base64::engine::general_purpose::STANDARD.encode(format!("\0{login}\0{password}"));
-    text.replace(password, "…").replace(&sasl, "…")
+    let cut: Zeroizing<String> = Zeroizing::new(text.chars().take(TOLD_CHARACTERS_MAX).collect());
+    cut.trim().to_owned()
+}
+
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -110,13 +121,31 @@ mod tests {
     #[test]
     fn what_a_server_says_is_one_line_of_bounded_length() {
         assert_eq!(told(b"no\r\n\x1b[31mway\xff"), "no   [31mway\u{fffd}");
-        assert_eq!(told(&[b'x'; 10_000]).len(), TOLD_CHARACTERS_MAX);
+        assert_eq!(fit(&told(&[b'x'; 10_000]), "alice", None).len(), TOLD_CHARACTERS_MAX);
         assert_eq!(told(b" \r\n"), "no reason was given");
     }
 
     #[test]
     fn a_password_that_comes_back_is_not_told() {
-        let said = "bad password hunter2 (AGFsaWNlAGh1bnRlcjI=)".to_owned();
-        assert_eq!(without_password(said, "alice", "hunter2"), "bad password … (…)");
+        let said = "bad password hunter2 (AGFsaWNlAGh1bnRlcjI=, aHVudGVyMg==)";
+        assert_eq!(fit(said, "alice", Some("hunter2")), "bad password … (…, …)");
+        assert_eq!(fit("bad password", "alice", Some("")), "bad password");
+        // As it was quoted.
+        let password = r#"a"b\c"#;
+        assert_eq!(fit(r#"LOGIN "alice" "a\"b\\c" or a"b\c"#, "alice", Some(password)), r#"LOGIN "alice" "…" or …"#);
+    }
+
+    #[test]
+    fn no_part_of_a_password_is_left_where_a_text_is_cut() {
+        for before in TOLD_CHARACTERS_MAX - 10..TOLD_CHARACTERS_MAX + 3 {
+            let said = told(format!("{} hunter2", "x".repeat(before)).as_bytes());
+            let shown = fit(&said, "alice", Some("hunter2"));
+            assert!(!shown.contains('h') && shown.chars().count() <= TOLD_CHARACTERS_MAX, "{before}: {shown}");
+        }
+        // With a space at its end, or a tab.
+        for password in ["hunter2 ", "hunter\t2"] {
+            let shown = fit(&told(format!("no: {password}\r\n").as_bytes()), "alice", Some(password));
+            assert!(!shown.contains("hunter"), "{shown}");
+        }
     }
 }

@@ -46,11 +46,12 @@ use storage::fetch::FetchStatus;
 use storage::{StorageError, Store};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 pub use error::FetchError;
 
-use crate::error::without_password;
-use crate::limits::{LETTER_AFTER, LOOK_TIME_MAX};
+use crate::error::fit;
+use crate::limits::{LETTER_AFTER, LOOK_TIME_MAX, SWEEP_INTERVAL};
 use crate::look::Look;
 
 /// What an administrator says of fetching.
@@ -84,6 +85,21 @@ struct Running {
     stop: CancellationToken,
 }
 
+/// Looks that broke off, and until when such an external account waits: whoever asked for a look has not been answered, and
+/// would be answered in the same way at once.
+#[derive(Default)]
+struct Broken(HashMap<u64, (Arc<ExternalAccountObject>, Timestamp)>);
+
+impl Broken {
+    /// When one is looked at that is due at a time. One that was changed since may have been repaired.
+    fn not_before(&self, external: &ExternalAccountObject, due: Timestamp) -> Timestamp {
+        match self.0.get(&external.id) {
+            Some((broken, until)) if **broken == *external => due.max(*until),
+            _ => due,
+        }
+    }
+}
+
 impl Fetch {
     /// Over a delivery.
     ///
@@ -94,23 +110,61 @@ impl Fetch {
         Ok(Self { delivery, sealer, settings })
     }
 
-    /// Looks at every external account when it is due, until told to stop.
+    /// Looks at every external account when it is due, and forgets now and then what matters no more, until told to stop.
     ///
     /// # Errors
     /// When the store can't be read any more.
     pub async fn run(&self, bus: &Bus, stop: CancellationToken) -> Result<(), StorageError> {
+        tokio::select! {
+            ended = self.look_when_due(bus, stop) => ended,
+            never = self.sweep_forever() => match never {},
+        }
+    }
+
+    async fn sweep_forever(&self) -> std::convert::Infallible {
+        loop {
+            self.store().world().clock.sleep(SWEEP_INTERVAL).await;
+            match self.sweep().await {
+                Ok(swept) => tracing::debug!(swept, "contents fetched long ago forgotten"),
+                Err(error) => tracing::warn!(%error, "forgetting what was fetched long ago failed"),
+            }
+        }
+    }
+
+    /// Forgets contents by which no double is known any more: those of mailboxes that are gone, and those that have been
+    /// deleted there for long. Returns how many.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn sweep(&self) -> Result<usize, StorageError> {
+        let externals: Vec<Arc<ExternalAccountObject>> = self.store().directory().externals().cloned().collect();
+        let mut swept = 0_usize;
+        for external in externals {
+            let owner = self.store().directory().account(&external.owner).map(|owner| owner.id);
+            let Some(owner) = owner else { continue };
+            let before = schedule::forgotten_before(external.after_fetch, self.store().now());
+            let forgotten = self.store().forget_fetched_contents(external.id, owner, before).await?;
+            swept = swept.saturating_add(forgotten);
+        }
+        Ok(swept)
+    }
+
+    async fn look_when_due(&self, bus: &Bus, stop: CancellationToken) -> Result<(), StorageError> {
         let mut bell = bus.directory();
         let mut running: HashMap<u64, Running> = HashMap::new();
         let mut numbers: HashMap<tokio::task::Id, u64> = HashMap::new();
         let mut looks = JoinSet::new();
         let mut due: HashMap<u64, Timestamp> = HashMap::new();
+        let mut broken = Broken::default();
         let mut reload = true;
         loop {
             if std::mem::take(&mut reload) {
                 due.clear();
                 for external in self.enabled() {
-                    due.insert(external.id, self.due(&external).await?);
+                    let at = self.due(&external).await?;
+                    due.insert(external.id, broken.not_before(&external, at));
                 }
+                broken.0.retain(|id, _| due.contains_key(id));
                 // One that was changed, switched off or removed is not looked at any further.
                 for (id, look) in &running {
                     let now = self.store().directory().external(*id).cloned();
@@ -153,9 +207,12 @@ impl Fetch {
                         Err(panic) => (panic.id(), Err(panic.to_string())),
                     };
                     let Some(id) = numbers.remove(&task) else { continue };
-                    running.remove(&id);
-                    if let Err(error) = result {
-                        tracing::error!(external = id, error, "a look at an external account broke off");
+                    match (result, running.remove(&id)) {
+                        (Err(error), Some(look)) => {
+                            tracing::error!(external = id, error, "a look at an external account broke off");
+                            broken.0.insert(id, (look.external, self.store().now().plus(IDLE)));
+                        }
+                        _ => drop(broken.0.remove(&id)),
                     }
                     let external = self.store().directory().external(id).filter(|one| one.enabled).cloned();
                     match external {
@@ -163,7 +220,7 @@ impl Fetch {
                         Some(external) => {
                             let at = self.due(&external).await?;
                             let at = if at.0 > 0 || self.store().fetch_status(id).await?.asked { at } else { self.store().now().plus(IDLE) };
-                            due.insert(id, at);
+                            due.insert(id, broken.not_before(&external, at));
                         }
                         None => drop(due.remove(&id)),
                     }
@@ -191,13 +248,8 @@ impl Fetch {
             Err(FetchError::TooLarge) if moved => (Ok(()), false),
             other => (other, false),
         };
-        let error = result.err().filter(|error| *error != FetchError::Gone).map(|error| {
-            let text = error.to_string();
-            match self.password(external) {
-                Ok(password) => without_password(text, &external.login, password.expose()),
-                Err(_) => text,
-            }
-        });
+        let error = result.err().filter(|error| *error != FetchError::Gone);
+        let error = error.map(|error| self.told(external, error.to_string()));
         match &error {
             None => tracing::debug!(external = external.id, "an external account was fetched"),
             Some(error) => {
@@ -282,6 +334,12 @@ impl Fetch {
     fn password(&self, external: &ExternalAccountObject) -> Result<Password, FetchError> {
         let sealed = external.password.as_ref().ok_or(FetchError::NoPassword)?;
         Ok(self.sealer.open(external.id, &sealed.0)?)
+    }
+
+    /// A text of which a server elsewhere may have said a part, fit to be shown.
+    fn told(&self, external: &ExternalAccountObject, text: String) -> String {
+        let (text, password) = (Zeroizing::new(text), self.password(external).ok());
+        fit(&text, &external.login, password.as_ref().map(Password::expose))
     }
 
     fn store(&self) -> &Store {

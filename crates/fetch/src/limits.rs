@@ -46,3 +46,10 @@ pub const REFUSED_MESSAGE_TRIES: u32 = 3;
 
 /// Characters of what a server says that are shown.
 pub const TOLD_CHARACTERS_MAX: usize = 300;
+
+/// Between two times of forgetting what matters no more.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(86_400);
+
+/// So long after a message was to be deleted there its content is known again. As long as messages stay there, it is for
+/// good: their folder may get new numbers.
+pub const CONTENT_KEEP: Duration = Duration::from_secs(90 * 86_400);

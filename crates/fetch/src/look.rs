@@ -147,7 +147,8 @@ impl<'f> Look<'f> {
             Fetched::Gone => Ok(passed(uid, None)),
             Fetched::Refused(why) => {
                 self.refused(&why)?;
-                Ok(passed(uid, Some(format!("the server does not give message {uid} of {remote}: {why}"))))
+                let why = format!("the server does not give message {uid} of {remote}: {why}");
+                Ok(passed(uid, Some(self.fetch.told(self.external, why))))
             }
             Fetched::Message(Came::Refused(why)) => {
                 Ok(passed(uid, Some(format!("message {uid} of {remote} was not taken: {why}"))))
@@ -159,6 +160,7 @@ impl<'f> Look<'f> {
                     flags: described.flags.unwrap_or_default(),
                     date: described.date,
                     deposited: deletes.then(|| Seen::ToDelete(folder_hash(remote), Uid(uid))),
+                    known: None,
                 };
                 Ok(Dealt { message: Some(message), seen: None, skipped: None, uid: Some(uid) })
             }
@@ -235,7 +237,7 @@ impl<'f> Look<'f> {
             }
         }
         let mut batch = Batch::new(self.fetch.delivery(), target, None, (0, new.len() as u64));
-        for (message, name) in new {
+        for (message, name) in &new {
             let dealt = match self.pop3_message(&mut session, message, name).await {
                 Ok(dealt) => dealt,
                 Err(FetchError::TooLarge) => {
@@ -248,13 +250,17 @@ impl<'f> Look<'f> {
                     return Err(error);
                 }
             };
-            if dealt.message.is_some() {
-                fetched_at.insert(message.number, store.now());
-            }
             batch.push(dealt).await?;
         }
         batch.flush().await?;
         self.progress = batch.progress;
+        // Only the transaction knows what it deposited: a content that was here before may be the only one there now.
+        for some in new.chunks(SEEN_AT_ONCE) {
+            let asked: Vec<Seen> = some.iter().map(|(_, name)| name.fetched).collect();
+            for ((message, _), at) in some.iter().zip(store.fetch_seen(id, &asked).await?) {
+                fetched_at.extend(at.map(|at| (message.number, at)));
+            }
+        }
         for (number, at) in fetched_at {
             if due(self.external.after_fetch, at, store.now()) {
                 session.delete(number).await?;
@@ -272,12 +278,19 @@ impl<'f> Look<'f> {
         match session.fetch(number, self.fetch.delivery()).await? {
             Err(why) => {
                 self.refused(&why)?;
-                Ok(not_taken(name, format!("the server does not give message {number}: {why}")))
+                let why = format!("the server does not give message {number}: {why}");
+                Ok(not_taken(name, self.fetch.told(self.external, why)))
             }
             Ok(Came::Refused(why)) => Ok(not_taken(name, format!("message {number} was not taken: {why}"))),
             Ok(Came::Whole(alone)) => {
-                let message = Staged { alone, flags: mail::SystemFlags::default(), date: None, deposited: None };
-                Ok(Dealt { message: Some(message), seen: Some(name.fetched), skipped: None, uid: None })
+                let message = Staged {
+                    alone,
+                    flags: mail::SystemFlags::default(),
+                    date: None,
+                    deposited: Some(name.fetched),
+                    known: Some(name.known),
+                };
+                Ok(Dealt { message: Some(message), seen: None, skipped: None, uid: None })
             }
         }
     }
@@ -292,15 +305,18 @@ impl<'f> Look<'f> {
                 if self.external.after_fetch != AfterFetch::Delete {
                     return Err(FetchError::NoUidl);
                 }
-                // Deleted after each look, it is new whatever its number; its content is known again if need be.
+                // Deleted after each look, it is new whatever its number. One whose content is known was deposited by a look
+                // that did not come to its end, and is deleted by this one.
                 let mut chance = [0; 16];
                 self.fetch.store().world().chance.fill(&mut chance);
-                names.push(Name { fetched: Seen::Uidl(chance), not_taken: Seen::Uidl(hash(&[b"not", &chance])) });
+                let (fetched, not_taken) = (Seen::Uidl(chance), Seen::Uidl(hash(&[b"not", &chance])));
+                names.push(Name { fetched, not_taken, known: fetched });
                 continue;
             };
             let time = times.entry(uidl).or_default();
             let of = |kind: &[u8]| Seen::Uidl(hash(&[kind, &source, &time.to_be_bytes(), uidl]));
-            names.push(Name { fetched: of(b"fetched"), not_taken: of(b"not taken") });
+            let (fetched, not_taken) = (of(b"fetched"), of(b"not taken"));
+            names.push(Name { fetched, not_taken, known: not_taken });
             *time = time.saturating_add(1);
         }
         Ok(names)
@@ -332,6 +348,8 @@ impl<'f> Look<'f> {
 struct Name {
     fetched: Seen,
     not_taken: Seen,
+    /// The one of the two for a message whose content was here already.
+    known: Seen,
 }
 
 impl Name {

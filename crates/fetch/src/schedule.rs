@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use mail::Timestamp;
-use routing::objects::ExternalAccountObject;
+use routing::objects::{AfterFetch, ExternalAccountObject};
 use storage::fetch::FetchStatus;
 
-use crate::limits::BACK_OFF_MAX;
+use crate::limits::{BACK_OFF_MAX, CONTENT_KEEP};
 
 /// The moment of the next look; `least` is the shortest interval.
 pub(crate) fn due(external: &ExternalAccountObject, status: &FetchStatus, least: Duration) -> Timestamp {
@@ -15,6 +15,17 @@ pub(crate) fn due(external: &ExternalAccountObject, status: &FetchStatus, least:
     let times = 1u32.checked_shl(status.failures.min(16)).unwrap_or(u32::MAX);
     let wait = interval.saturating_mul(times).min(interval.max(BACK_OFF_MAX));
     last.plus(wait)
+}
+
+/// From before when contents that were fetched need not be known any more; `None`: all are, for they stay there.
+pub(crate) fn forgotten_before(after: AfterFetch, now: Timestamp) -> Option<Timestamp> {
+    let days = match after {
+        AfterFetch::Leave => return None,
+        AfterFetch::Delete => 0,
+        AfterFetch::DeleteAfterDays(days) => days,
+    };
+    let kept = Duration::from_secs(u64::from(days).saturating_mul(86_400)).saturating_add(CONTENT_KEEP);
+    Some(Timestamp(now.0.saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX))))
 }
 
 #[cfg(test)]

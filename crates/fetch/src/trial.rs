@@ -3,7 +3,7 @@
 use routing::objects::{ExternalAccountObject, ExternalProtocol, ExternalSecurity};
 
 use crate::Fetch;
-use crate::error::{FetchError, without_password};
+use crate::error::FetchError;
 use crate::imap::Imap;
 use crate::look::wire;
 use crate::pop3::Pop3;
@@ -12,14 +12,8 @@ impl Fetch {
     /// Tries an external account: the steps that went well, and why it went no further.
     pub async fn test(&self, external: &ExternalAccountObject) -> (Vec<String>, Option<String>) {
         let mut steps = Vec::new();
-        let failed = self.steps(external, &mut steps).await.err().map(|error| {
-            let text = error.to_string();
-            match self.password(external) {
-                Ok(password) => without_password(text, &external.login, password.expose()),
-                Err(_) => text,
-            }
-        });
-        (steps, failed)
+        let failed = self.steps(external, &mut steps).await.err();
+        (steps, failed.map(|error| self.told(external, error.to_string())))
     }
 
     async fn steps(&self, external: &ExternalAccountObject, steps: &mut Vec<String>) -> Result<(), FetchError> {

@@ -1,13 +1,13 @@
 //! Rules about whole arguments, the same for commands that imap-codec parsed and for those that our grammar parsed.
 
 use crate::command::{
-    Depth, EntryName, Fetch, FetchItem, List, ListReturn, ListSelection, MetadataQuery, Qresync, QuotaResource, Search,
-    SearchKey, SearchReturn, StatusItem,
+    Depth, EntryName, Fetch, FetchItem, List, ListReturn, ListSelection, MetadataQuery, PartialRange, Qresync,
+    QuotaResource, Search, SearchKey, SearchReturn, SortCriterion, StatusItem, ThreadAlgorithm,
 };
 use crate::flag::Flag;
 use crate::flaw::{Flaw, printable};
 use crate::grammar::MetadataOption;
-use crate::limits::{ENTRIES_MAX, FETCH_ITEMS_MAX, MODSEQ_MAX, SEARCH_KEYS_MAX};
+use crate::limits::{ENTRIES_MAX, FETCH_ITEMS_MAX, MODSEQ_MAX, SEARCH_KEYS_MAX, SORT_CRITERIA_MAX};
 use crate::mailbox_name::{MailboxName, NameEncoding, decode_text};
 use crate::sequence::SequenceSet;
 
@@ -133,6 +133,7 @@ pub(crate) fn modseq(value: u64) -> Result<u64, Flaw> {
 pub(crate) struct FetchModifiers {
     changed_since: Option<u64>,
     vanished: bool,
+    partial: Option<PartialRange>,
 }
 
 impl FetchModifiers {
@@ -141,6 +142,10 @@ impl FetchModifiers {
             None => Ok(()),
             Some(_) => Err(Flaw::of("CHANGEDSINCE is given twice")),
         }
+    }
+
+    pub(crate) fn partial(&mut self, range: PartialRange) -> Result<(), Flaw> {
+        if self.partial.replace(range).is_some() { Err(Flaw::of("PARTIAL is given twice")) } else { Ok(()) }
     }
 
     pub(crate) fn vanished(&mut self) -> Result<(), Flaw> {
@@ -152,8 +157,8 @@ impl FetchModifiers {
 pub(crate) fn qresync(parameter: Qresync) -> Result<Qresync, Flaw> {
     modseq(parameter.modseq)?;
     let matched = parameter.sequence_match.iter().flat_map(|(numbers, uids)| [numbers, uids]);
-    if parameter.known_uids.iter().chain(matched).any(SequenceSet::has_largest) {
-        return Err(Flaw::of("QRESYNC takes no *"));
+    if parameter.known_uids.iter().chain(matched).any(|set| set.has_largest() || set.has_saved()) {
+        return Err(Flaw::of("QRESYNC takes neither * nor $"));
     }
     if let Some((numbers, uids)) = &parameter.sequence_match
         && !(numbers.is_ascending() && uids.is_ascending())
@@ -169,7 +174,11 @@ pub(crate) fn fetch(
     items: Vec<FetchItem>,
     modifiers: FetchModifiers,
 ) -> Result<Fetch, Flaw> {
-    let FetchModifiers { changed_since, vanished } = modifiers;
+    let FetchModifiers { changed_since, vanished, partial } = modifiers;
+    // RFC 9394 §3.3: "extends the UID FETCH command".
+    if partial.is_some() && !uid {
+        return Err(Flaw::of("PARTIAL is for UID FETCH only"));
+    }
     // RFC 7162 §3.2.6: only where UIDs are named, and only together with CHANGEDSINCE.
     if vanished && !uid {
         return Err(Flaw::of("VANISHED is for UID FETCH only"));
@@ -183,7 +192,7 @@ pub(crate) fn fetch(
     if items.len() > FETCH_ITEMS_MAX {
         return Err(Flaw::of(format!("more than {FETCH_ITEMS_MAX} data items")));
     }
-    Ok(Fetch { set, uid, items, changed_since, vanished })
+    Ok(Fetch { set, uid, items, changed_since, vanished, partial })
 }
 
 pub(crate) fn search(
@@ -197,6 +206,23 @@ pub(crate) fn search(
         return Err(Flaw::of(format!("more than {SEARCH_KEYS_MAX} search keys")));
     }
     Ok(Search { uid, charset, returns, key })
+}
+
+pub(crate) fn sort_criteria(criteria: Vec<SortCriterion>) -> Result<Vec<SortCriterion>, Flaw> {
+    match criteria.len() {
+        0 => Err(Flaw::of("at least one sort criterion is needed")),
+        1..=SORT_CRITERIA_MAX => Ok(criteria),
+        _ => Err(Flaw::of(format!("more than {SORT_CRITERIA_MAX} sort criteria"))),
+    }
+}
+
+pub(crate) fn thread_algorithm(name: &[u8]) -> Result<ThreadAlgorithm, Flaw> {
+    match name.to_ascii_uppercase().as_slice() {
+        b"ORDEREDSUBJECT" => Ok(ThreadAlgorithm::OrderedSubject),
+        b"REFERENCES" => Ok(ThreadAlgorithm::References),
+        b"REFS" => Ok(ThreadAlgorithm::Refs),
+        _ => Err(Flaw::of(format!("unknown threading algorithm {}", printable(name)))),
+    }
 }
 
 fn key_count(key: &SearchKey) -> usize {

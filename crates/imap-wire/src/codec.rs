@@ -27,8 +27,8 @@ use mail::InternalDate;
 
 use crate::checks;
 use crate::command::{
-    Append, AppendMessage, Command, CommandBody, Create, Depth, GetMetadata, Qresync, Select, SetMetadata, SetQuota,
-    StatusItem, Store, StoreAction, Ticket, Transfer,
+    Append, AppendContent, AppendMessage, Command, CommandBody, Create, Depth, GetMetadata, Qresync, Select,
+    SetMetadata, SetQuota, Sort, StatusItem, Store, StoreAction, Thread, Ticket, Transfer,
 };
 use crate::date::{self, Date};
 use crate::flag::Flag;
@@ -39,7 +39,7 @@ use crate::secret::Secret;
 use crate::sequence::{SequenceBound, SequenceSet};
 use crate::tag::Tag;
 use fetch::fetch_items;
-use search::search_key;
+use search::{criteria, search_key, sort_criterion};
 
 /// What imap-codec makes of a whole command: `None` when it does not understand it.
 pub(crate) fn decode(text: &[u8], encoding: NameEncoding) -> Option<Result<Command, Flaw>> {
@@ -94,7 +94,7 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
             messages: vec![AppendMessage {
                 flags: our_flags(&flags)?,
                 date: date.as_ref().map(internal_date).transpose()?,
-                message: ticket(&message)?,
+                content: AppendContent::Message(ticket(&message)?),
             }],
         }),
         Body::Check => CommandBody::Check,
@@ -155,8 +155,6 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
                 .collect(),
         ),
         Body::Namespace => CommandBody::Namespace,
-        Body::Sort { .. } => return Err(unsupported("SORT")),
-        Body::Thread { .. } => return Err(unsupported("THREAD")),
         Body::GetQuota { root } => CommandBody::GetQuota(checks::quota_root(root.as_ref())?),
         Body::GetQuotaRoot { mailbox } => CommandBody::GetQuotaRoot(name(&mailbox)?),
         Body::SetQuota { root, quotas } => {
@@ -175,6 +173,14 @@ fn body(body: Body<'_>, encoding: NameEncoding) -> Result<CommandBody, Flaw> {
             let entries = checks::metadata_entries(pairs.collect())?;
             CommandBody::SetMetadata(SetMetadata { mailbox: name(&mailbox)?, entries })
         }
+        Body::Sort { sort_criteria, charset, search_criteria, uid } => CommandBody::Sort(Sort {
+            criteria: checks::sort_criteria(sort_criteria.into_iter().map(sort_criterion).collect())?,
+            search: criteria(uid, charset.as_ref(), search_criteria)?,
+        }),
+        Body::Thread { algorithm, charset, search_criteria, uid } => CommandBody::Thread(Thread {
+            algorithm: checks::thread_algorithm(algorithm.to_string().as_bytes())?,
+            search: criteria(uid, charset.as_ref(), search_criteria)?,
+        }),
         Body::Compress { algorithm: CompressionAlgorithm::Deflate } => CommandBody::Compress,
         Body::Compress { .. } => return Err(unsupported("that algorithm")),
     })

@@ -9,20 +9,24 @@ mod fetch;
 mod list;
 mod mailbox;
 mod metadata;
+mod multisearch;
 mod notify;
 mod quota;
 mod search;
+mod sort;
 mod store;
 
 pub use acl::SetAcl;
-pub use append::{Append, AppendMessage, Ticket};
+pub use append::{Append, AppendContent, AppendMessage, CatenatePart, Replace, Ticket};
 pub use fetch::{Fetch, FetchItem};
 pub use list::{List, ListReturn, ListSelection};
 pub use mailbox::{Create, Qresync, Select, StatusItem};
 pub use metadata::{Depth, EntryFlaw, EntryName, GetMetadata, MetadataQuery, SetMetadata};
+pub use multisearch::{MailboxFilter, Multisearch};
 pub use notify::{EventGroup, EventMailboxes, Events, Notify};
 pub use quota::{QuotaResource, SetQuota};
-pub use search::{DateTest, EnvelopeField, Search, SearchKey, SearchReturn, SearchText};
+pub use search::{DateTest, EnvelopeField, PartialRange, Search, SearchKey, SearchReturn, SearchText};
+pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
 pub use store::{Store, StoreAction};
 
 use crate::mailbox_name::MailboxName;
@@ -160,6 +164,16 @@ pub enum CommandBody {
     },
     /// RFC 3501 §6.4.4, RFC 4731.
     Search(Search),
+    /// RFC 5256, RFC 5267 §3.
+    Sort(Sort),
+    /// RFC 5256.
+    Thread(Thread),
+    /// RFC 7377
+    Esearch(Multisearch),
+    /// RFC 5267 §4.3.5: the tags of the commands that asked for UPDATE.
+    CancelUpdate(Vec<Vec<u8>>),
+    /// RFC 5255 §4.7: patterns of comparators, the preferred first; none asks which one is active.
+    Comparator(Vec<Vec<u8>>),
     /// RFC 3501 §6.4.5
     Fetch(Fetch),
     /// RFC 3501 §6.4.6
@@ -168,6 +182,8 @@ pub enum CommandBody {
     Copy(Transfer),
     /// RFC 6851
     Move(Transfer),
+    /// RFC 8508
+    Replace(Replace),
     /// draft-ietf-mailmaint-imap-uidbatches: UIDs that part the mailbox into batches, the newest first.
     UidBatches {
         /// Messages of a batch; not 0.
@@ -233,6 +249,13 @@ impl CommandBody {
             Self::Expunge { uids: Some(_) } => "UID EXPUNGE",
             Self::Search(Search { uid: false, .. }) => "SEARCH",
             Self::Search(_) => "UID SEARCH",
+            Self::Sort(Sort { search: Search { uid: false, .. }, .. }) => "SORT",
+            Self::Sort(_) => "UID SORT",
+            Self::Thread(Thread { search: Search { uid: false, .. }, .. }) => "THREAD",
+            Self::Thread(_) => "UID THREAD",
+            Self::Esearch(_) => "ESEARCH",
+            Self::CancelUpdate(_) => "CANCELUPDATE",
+            Self::Comparator(_) => "COMPARATOR",
             Self::Fetch(Fetch { uid: false, .. }) => "FETCH",
             Self::Fetch(_) => "UID FETCH",
             Self::Store(Store { uid: false, .. }) => "STORE",
@@ -241,6 +264,8 @@ impl CommandBody {
             Self::Copy(_) => "UID COPY",
             Self::Move(Transfer { uid: false, .. }) => "MOVE",
             Self::Move(_) => "UID MOVE",
+            Self::Replace(Replace { uid: false, .. }) => "REPLACE",
+            Self::Replace(_) => "UID REPLACE",
             Self::UidBatches { .. } => "UIDBATCHES",
         }
     }

@@ -158,6 +158,7 @@ pub(crate) const KNOWN: &[&str] = &[
     "a FETCH 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 2)",
     "a FETCH 1 BINARY[1]",
     "a FETCH 1 BINARY.SIZE[1]",
+    "a FETCH 1 (BINARY.PEEK[1.2]<0.10> binary[] BINARY.SIZE[])",
     "a FETCH 1 FLAGS (CHANGEDSINCE 18446744073709551615)",
     "a FETCH 00001 FLAGS",
     "a STORE 1 FLAGS (\\Deleted)",
@@ -185,7 +186,12 @@ pub(crate) const KNOWN: &[&str] = &[
     "a GETQUOTA {3}\r\na b",
     "a COMPRESS DEFLATE",
     "a SORT (SUBJECT) UTF-8 ALL",
+    "a UID SORT (REVERSE DATE SUBJECT) US-ASCII SINCE 1-Feb-1994 NOT FROM \"x\"",
+    "a SORT (ARRIVAL CC FROM SIZE TO DISPLAYFROM REVERSE DISPLAYTO) \"utf-8\" 1:* UNSEEN",
     "a THREAD REFERENCES UTF-8 ALL",
+    "a UID THREAD orderedsubject UTF-8 SINCE 5-Mar-2000",
+    "a THREAD refs UTF-8 ALL",
+    "a THREAD X-OTHER UTF-8 ALL",
     "a GETMETADATA x /shared/comment",
     "a SETMETADATA x (/private/comment NIL)",
     "a GETMETADATA \"\" (/shared/comment \"/private/comment\")",
@@ -294,6 +300,17 @@ fn command() -> impl Strategy<Value = String> {
         (set(), item()).prop_map(|(s, item)| format!("UID FETCH {s} {item}")),
         (set(), select(vec!["FLAGS", "+flags", "-FLAGS.SILENT"]), prop::collection::vec(flag(), 0..3))
             .prop_map(|(s, kind, flags)| format!("STORE {s} {kind} ({})", flags.join(" "))),
+        (
+            prop::collection::vec(
+                select(vec!["DATE", "reverse SIZE", "REVERSE REVERSE TO", "SUBJECT", "COLOUR"]),
+                0..3
+            ),
+            select(vec!["UTF-8", "us-ascii", "\"x y\"", "NIL"]),
+            search_key(),
+        )
+            .prop_map(|(keys, charset, key)| format!("SORT ({}) {charset} {key}", keys.join(" "))),
+        (select(vec!["REFERENCES", "OrderedSubject", "REFS", "X"]), search_key())
+            .prop_map(|(algorithm, key)| format!("UID THREAD {algorithm} UTF-8 {key}")),
         (select(vec!["COPY", "MOVE", "UID COPY"]), set(), astring()).prop_map(|(v, s, a)| format!("{v} {s} {a}")),
         (
             astring(),

@@ -63,7 +63,7 @@ impl Flag {
     }
 
     /// The bit of a system flag; no bit for a keyword.
-    const fn bit(&self) -> SystemFlags {
+    pub const fn bit(&self) -> SystemFlags {
         match self {
             Self::Answered => SystemFlags::ANSWERED,
             Self::Deleted => SystemFlags::DELETED,

@@ -12,10 +12,12 @@ mod fetch;
 mod list;
 mod mailbox;
 mod metadata;
+mod multisearch;
 mod notify;
 mod quota;
-mod search;
+pub(crate) mod search;
 mod sequence;
+mod sort;
 mod store;
 
 use crate::command::{Command, CommandBody};
@@ -23,7 +25,8 @@ use crate::flaw::{Flaw, printable};
 use crate::mailbox_name::NameEncoding;
 use cursor::Cursor;
 
-pub(crate) use append::target as append_target;
+pub(crate) use append::{is_url, target as append_target};
+pub(crate) use fetch::whole_section;
 pub(crate) use metadata::MetadataOption;
 
 type Parser = fn(&mut Cursor<'_>) -> Result<CommandBody, Flaw>;
@@ -32,15 +35,18 @@ type Parser = fn(&mut Cursor<'_>) -> Result<CommandBody, Flaw>;
 const VERBS: &[(&str, Parser)] = &[
     ("APPEND", append::append),
     ("AUTHENTICATE", auth::authenticate),
+    ("CANCELUPDATE", sort::cancel_update),
     ("CAPABILITY", |_| Ok(CommandBody::Capability)),
     ("CHECK", |_| Ok(CommandBody::Check)),
     ("CLOSE", |_| Ok(CommandBody::Close)),
+    ("COMPARATOR", sort::comparator),
     ("COMPRESS", auth::compress),
     ("COPY", |c| store::copy(c, false)),
     ("CREATE", mailbox::create),
     ("DELETE", mailbox::delete),
     ("DELETEACL", acl::delete),
     ("ENABLE", auth::enable),
+    ("ESEARCH", multisearch::esearch),
     ("EXAMINE", |c| mailbox::select(c, true)),
     ("EXPUNGE", |_| Ok(CommandBody::Expunge { uids: None })),
     ("FETCH", |c| fetch::fetch(c, false)),
@@ -61,15 +67,18 @@ const VERBS: &[(&str, Parser)] = &[
     ("NOOP", |_| Ok(CommandBody::Noop)),
     ("NOTIFY", notify::notify),
     ("RENAME", mailbox::rename),
+    ("REPLACE", |c| append::replace(c, false)),
     ("SEARCH", |c| search::search(c, false)),
     ("SELECT", |c| mailbox::select(c, false)),
     ("SETACL", acl::set),
     ("SETMETADATA", metadata::set),
     ("SETQUOTA", quota::set),
+    ("SORT", |c| sort::sort(c, false)),
     ("STARTTLS", |_| Ok(CommandBody::StartTls)),
     ("STATUS", mailbox::status),
     ("STORE", |c| store::store(c, false)),
     ("SUBSCRIBE", mailbox::subscribe),
+    ("THREAD", |c| sort::thread(c, false)),
     ("UID", uid),
     ("UIDBATCHES", store::uid_batches),
     ("UNAUTHENTICATE", |_| Ok(CommandBody::Unauthenticate)),
@@ -83,8 +92,12 @@ const UID_VERBS: &[(&str, Parser)] = &[
     ("EXPUNGE", store::uid_expunge),
     ("FETCH", |c| fetch::fetch(c, true)),
     ("MOVE", |c| store::move_(c, true)),
+    ("ESEARCH", multisearch::esearch),
+    ("REPLACE", |c| append::replace(c, true)),
     ("SEARCH", |c| search::search(c, true)),
+    ("SORT", |c| sort::sort(c, true)),
     ("STORE", |c| store::store(c, true)),
+    ("THREAD", |c| sort::thread(c, true)),
 ];
 
 /// Parses one whole command.

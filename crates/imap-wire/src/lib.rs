@@ -50,13 +50,15 @@ mod secret;
 mod section;
 mod sequence;
 mod tag;
+pub mod url;
 mod utf7;
 
 pub use command::{
-    Append, AppendMessage, Command, CommandBody, Create, DateTest, Depth, EntryFlaw, EntryName, EnvelopeField,
-    EventGroup, EventMailboxes, Events, Fetch, FetchItem, GetMetadata, List, ListReturn, ListSelection, MetadataQuery,
-    Notify, Qresync, QuotaResource, Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, SetMetadata, SetQuota,
-    StatusItem, Store, StoreAction, Ticket, Transfer,
+    Append, AppendContent, AppendMessage, CatenatePart, Command, CommandBody, Create, DateTest, Depth, EntryFlaw,
+    EntryName, EnvelopeField, EventGroup, EventMailboxes, Events, Fetch, FetchItem, GetMetadata, List, ListReturn,
+    ListSelection, MailboxFilter, MetadataQuery, Multisearch, Notify, PartialRange, Qresync, QuotaResource, Replace,
+    Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, SetMetadata, SetQuota, Sort, SortCriterion, SortKey,
+    StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Ticket, Transfer,
 };
 pub use date::{Date, local_date};
 pub use decode::decode;
@@ -66,6 +68,14 @@ pub use framer::{AfterRefusal, Announcement, CommandText, Frame, FrameLimits, Fr
 pub use line::{SaslResponse, ends_idle, sasl_response};
 pub use mailbox_name::{MailboxName, NameEncoding, NameFlaw};
 pub use secret::Secret;
+
+/// A search program on its own, as a named filter keeps it (RFC 5466 §3.3); the flaw in words.
+///
+/// # Errors
+/// When it is none.
+pub fn search_program(text: &[u8], encoding: NameEncoding) -> Result<Search, String> {
+    grammar::search::stored_program(text, encoding).map_err(|flaw| flaw.refusal(None, "").text)
+}
 
 /// A mailbox name as it is written to a server that knows no UTF-8 (RFC 3501 §5.1.3), without quotes.
 #[must_use]

@@ -32,6 +32,12 @@ pub const SEARCH_DEPTH_MAX: usize = 32;
 /// How many keys one SEARCH may have in all.
 pub const SEARCH_KEYS_MAX: usize = 2_000;
 
+/// How many criteria one SORT may have. Each of the nine that there are makes sense once.
+pub const SORT_CRITERIA_MAX: usize = 20;
+
+/// How many mailboxes one source of ESEARCH may name.
+pub const MAILBOX_FILTERS_MAX: usize = 1_000;
+
 /// How many items one FETCH may have. A client that reads a message part by part asks for some dozens.
 pub const FETCH_ITEMS_MAX: usize = 500;
 

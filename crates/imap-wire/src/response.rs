@@ -1,7 +1,7 @@
 //! Responses: functions that append to a byte buffer, one file per area.
 //!
-//! imap-codec writes what it writes well (status lines, greeting, FLAGS, LIST, LSUB, STATUS, SEARCH, ID, NAMESPACE, ENABLED);
-//! ours are CAPABILITY (imap-codec spells `IMAP4REV1`), ESEARCH, VANISHED, extended LIST data and FETCH, which is assembled
+//! imap-codec writes what it writes well (status lines, greeting, FLAGS, LIST, LSUB, STATUS, ID, NAMESPACE, ENABLED);
+//! ours are CAPABILITY (imap-codec spells `IMAP4REV1`), SEARCH and its kin, VANISHED, extended LIST data and FETCH, which is assembled
 //! from stored bytes and literals that the caller streams.
 //! Invariant: whatever text is given, what is appended is whole, well-formed response lines (or, in `fetch`, their pieces).
 
@@ -24,10 +24,13 @@ pub use acl::{acl, list_rights, my_rights};
 pub use code::Code;
 pub use data::{Namespace, StatusData, capability, enabled, exists, expunge, flags, id, namespace, recent, status};
 pub use fetch::FetchResponse;
-pub use list::{ListAttribute, ListEntry, list, lsub};
+pub use list::{ChildInfo, ListAttribute, ListEntry, list, lsub};
 pub use metadata::{metadata, metadata_changed};
 pub use quota::{QuotaUsage, quota, quota_root};
-pub use search::{EsearchData, esearch, search};
+pub use search::{
+    Correlator, EsearchData, Results, Update, begin_thread, comparator, end_thread, esearch, search, sort, update,
+    write_number,
+};
 pub use status::{Condition, bye, challenge, continuation, greeting, tagged, untagged};
 pub use strings::{write_literal_header, write_nstring, write_string};
 pub use uid_batches::uid_batches;

@@ -16,9 +16,12 @@ pub enum SequenceBound {
     Largest,
 }
 
-/// A sequence set as the client wrote it.
+/// A sequence set as the client wrote it: ranges, and perhaps `$`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SequenceSet(Vec<(SequenceBound, SequenceBound)>);
+pub struct SequenceSet {
+    ranges: Vec<(SequenceBound, SequenceBound)>,
+    saved: bool,
+}
 
 impl SequenceSet {
     /// A set of ranges, each `(from, to)` in any order; a single number is a range of one.
@@ -26,30 +29,45 @@ impl SequenceSet {
     pub fn new(ranges: Vec<(SequenceBound, SequenceBound)>) -> Option<Self> {
         let zero = SequenceBound::Number(0);
         let valid = !ranges.is_empty() && ranges.iter().all(|&(a, b)| a != zero && b != zero);
-        valid.then_some(Self(ranges))
+        valid.then_some(Self { ranges, saved: false })
+    }
+
+    /// `$`: what the last SEARCH saved (RFC 5182), with ranges beside it (RFC 9051 §9 allows `1:3,$`) or without.
+    /// `None` when a number is 0.
+    pub fn with_saved(ranges: Vec<(SequenceBound, SequenceBound)>) -> Option<Self> {
+        if ranges.is_empty() {
+            return Some(Self { ranges, saved: true });
+        }
+        Self::new(ranges).map(|set| Self { saved: true, ..set })
+    }
+
+    /// Whether `$` is in it: [`SequenceSet::resolve`] knows nothing of what is saved.
+    pub fn has_saved(&self) -> bool {
+        self.saved
     }
 
     /// The ranges as written.
     pub fn ranges(&self) -> &[(SequenceBound, SequenceBound)] {
-        &self.0
+        &self.ranges
     }
 
     /// Whether `*` occurs.
     pub fn has_largest(&self) -> bool {
-        self.0.iter().any(|&(a, b)| a == SequenceBound::Largest || b == SequenceBound::Largest)
+        self.ranges.iter().any(|&(a, b)| a == SequenceBound::Largest || b == SequenceBound::Largest)
     }
 
     /// Whether each number written is larger than the one before, and no `*` is there.
     pub fn is_ascending(&self) -> bool {
         let mut before = 0;
-        self.0.iter().all(|range| match range {
-            (SequenceBound::Number(first), SequenceBound::Number(last)) => {
-                let ascends = before < *first && first <= last;
-                before = *last;
-                ascends
-            }
-            _ => false,
-        })
+        !self.saved
+            && self.ranges.iter().all(|range| match range {
+                (SequenceBound::Number(first), SequenceBound::Number(last)) => {
+                    let ascends = before < *first && first <= last;
+                    before = *last;
+                    ascends
+                }
+                _ => false,
+            })
     }
 
     /// The largest number written out, if any: a sequence number above EXISTS is the client's error.
@@ -58,7 +76,7 @@ impl SequenceSet {
             SequenceBound::Number(n) => Some(n),
             SequenceBound::Largest => None,
         };
-        self.0.iter().flat_map(|&(a, b)| [number(a), number(b)]).flatten().max()
+        self.ranges.iter().flat_map(|&(a, b)| [number(a), number(b)]).flatten().max()
     }
 
     /// The numbers meant when `largest` is the largest in use (0: none is, and then `*` means nothing).
@@ -68,7 +86,7 @@ impl SequenceSet {
             SequenceBound::Number(n) => n,
             SequenceBound::Largest => largest,
         };
-        let ranges = self.0.iter().filter_map(|&(a, b)| {
+        let ranges = self.ranges.iter().filter_map(|&(a, b)| {
             let starred = a == SequenceBound::Largest || b == SequenceBound::Largest;
             let (a, b) = (value(a), value(b));
             (!starred || largest > 0).then(|| a.min(b)..=a.max(b))
@@ -165,6 +183,15 @@ impl NumberSet {
     /// All numbers, ascending. Clip a client's set first ([`NumberSet::clip`]): it may span 2³².
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.0.iter().cloned().flatten()
+    }
+
+    /// What is in one of the two.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        if other.is_empty() {
+            return self.clone();
+        }
+        Self::from_ranges(self.0.iter().chain(&other.0).cloned())
     }
 
     /// The part that lies within `bounds`.
@@ -269,6 +296,15 @@ mod tests {
     }
 
     #[test]
+    fn a_saved_result_stands_alone_or_beside_ranges() {
+        let alone = SequenceSet::with_saved(vec![]).unwrap();
+        assert!(alone.has_saved() && alone.resolve(9).is_empty() && alone.max_number().is_none());
+        let beside = SequenceSet::with_saved(vec![(Number(2), Largest)]).unwrap();
+        assert!(beside.has_saved() && beside.resolve(3).to_string() == "2:3");
+        assert_eq!(SequenceSet::with_saved(vec![(Number(0), Largest)]), None);
+    }
+
+    #[test]
     fn ascending_is_as_written() {
         let set = |ranges: &[(u32, u32)]| {
             SequenceSet::new(ranges.iter().map(|(a, b)| (Number(*a), Number(*b))).collect()).unwrap()
@@ -308,6 +344,7 @@ mod tests {
             let (left, right) = (NumberSet::from_numbers(a.iter().copied()), NumberSet::from_numbers(b.iter().copied()));
             prop_assert_eq!(left.minus(&right), NumberSet::from_numbers(a.difference(&b).copied()));
             prop_assert_eq!(left.intersection(&right), NumberSet::from_numbers(a.intersection(&b).copied()));
+            prop_assert_eq!(left.union(&right), NumberSet::from_numbers(&a | &b));
         }
 
         #[test]

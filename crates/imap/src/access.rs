@@ -45,7 +45,8 @@ impl MailboxAccess {
 
     /// RFC 4314 §5.2: what makes a mailbox read-write is the right to insert, to expunge, or to change flags that all see.
     pub(crate) fn is_read_only(self) -> bool {
-        let flags = Rights::WRITE.with(Rights::DELETE);
+        // `n` counts as a shared flag right (RFC 5257 §3.4).
+        let flags = Rights::WRITE.with(Rights::DELETE).with(Rights::ANNOTATE);
         let shared = if self.person.is_some() { flags } else { flags.with(Rights::SEEN) };
         !self.rights.any_of(shared.with(Rights::INSERT).with(Rights::EXPUNGE))
     }

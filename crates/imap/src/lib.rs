@@ -1,7 +1,7 @@
 //! IMAP4rev1 (RFC 3501) for one store: listeners on ports 143 and 993.
 //!
 //! Extensions: IDLE (RFC 2177), NAMESPACE (2342), ID (2971), CHILDREN (3348), UNSELECT (3691), UIDPLUS (4315), ESEARCH
-//! (4731), SASL-IR (4959), WITHIN (5032), ENABLE (5161), LIST-EXTENDED (5258), response codes (5530), LIST-STATUS (5819),
+//! (4731), SASL-IR (4959), WITHIN (5032), ENABLE (5161), SEARCHRES (5182), I18NLEVEL (5255), SORT and THREAD (5256, 5957), LIST-EXTENDED (5258), CONTEXT and ESORT (5267), FUZZY (6203), MULTISEARCH (7377), PARTIAL (9394), response codes (5530), LIST-STATUS (5819),
 //! ACL with namespaces for others' and shared mailboxes (4314), SPECIAL-USE (6154), MOVE (6851), CONDSTORE (7162), QRESYNC (7162), LITERAL+ (7888), APPENDLIMIT (7889), STATUS=SIZE (8438).
 //!
 //! What it promises:
@@ -18,10 +18,12 @@ mod commands;
 mod connection;
 mod engine;
 mod fault;
+mod finding;
 mod foreign;
 pub mod limits;
 mod metrics;
 mod notify;
+mod orders;
 mod records;
 mod server;
 mod session;

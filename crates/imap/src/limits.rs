@@ -30,6 +30,9 @@ pub const IDLE_READ_OCTETS: usize = 512;
 /// Octets asked for while a client is sending.
 pub const BUSY_READ_OCTETS: usize = 16 * 1024;
 
+/// Octets of a decoded part that BINARY holds; a longer one is decoded twice, first to count it (RFC 3516).
+pub const BINARY_HELD_OCTETS: usize = 64 * 1024;
+
 /// Octets of messages of one APPEND that are held in memory, compressed; what comes beyond goes to the store early.
 pub const UPLOADS_HELD_OCTETS: usize = 1024 * 1024;
 
@@ -57,6 +60,30 @@ pub const SEARCH_OVERLAP_OCTETS: usize = 16 * 1024;
 
 /// Rows looked at by SEARCH before other sessions get their turn.
 pub const SEARCH_ROWS_PER_TURN: usize = 2_000;
+
+/// Messages sorted or threaded before other sessions get their turn.
+pub const SORT_MESSAGES_PER_TURN: usize = 20_000;
+
+/// Octets of keys that SORT and THREAD keep in memory for all mailboxes together.
+pub const ORDERS_OCTETS_MAX: usize = 64 * 1024 * 1024;
+
+/// How long the keys of a mailbox are kept after they were used.
+pub const ORDERS_UNUSED_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Orders, and sets of threads, kept of one mailbox.
+pub const ORDERS_KEPT: usize = 4;
+
+/// A SORT or THREAD of less than this part of a mailbox reads the keys of these messages alone, unless all are known.
+pub const SORT_FEW_OF: u64 = 4;
+
+/// Threads written before the answer goes out.
+pub const THREADS_PER_FLUSH: usize = 1_000;
+
+/// Searches of one session whose results are kept up to date (RFC 5267 §4.3.1).
+pub const UPDATES_MAX: usize = 10;
+
+/// Results of a SORT that are kept up to date.
+pub const UPDATED_SORT_MAX: usize = 20_000;
 
 /// Texts looked for in a header or a window by SEARCH before other sessions get their turn.
 pub const SEARCH_NEEDLES_PER_TURN: usize = 16;

@@ -16,6 +16,7 @@ use world::{Stream, World};
 
 use crate::auth::Authenticator;
 use crate::connection::Connection;
+use crate::orders::Orders;
 use crate::session::Session;
 use crate::settings::{Security, Settings};
 use crate::tls::TlsHandle;
@@ -30,6 +31,7 @@ pub(crate) struct Server {
     pub(crate) settings: parking_lot::RwLock<Arc<Settings>>,
     pub(crate) tls: Option<Arc<TlsHandle>>,
     pub(crate) views: Arc<Views>,
+    pub(crate) orders: Orders,
     addresses: Arc<DashMap<IpAddr, usize>>,
     accounts: Arc<DashMap<AccountId, usize>>,
     connections: Arc<DashMap<(), usize>>,
@@ -59,6 +61,7 @@ impl Imap {
             settings: parking_lot::RwLock::new(Arc::new(settings)),
             tls,
             views: Arc::default(),
+            orders: Orders::default(),
             addresses: Arc::default(),
             accounts: Arc::default(),
             connections: Arc::default(),

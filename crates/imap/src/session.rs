@@ -14,9 +14,11 @@ use storage::sharing::person_seen::PersonSeen;
 
 use crate::access::MailboxAccess;
 use crate::annotations::AnnotationsTold;
+use crate::commands::update::Updated;
 use crate::commands::upload::Uploads;
 use crate::connection::{Connection, Event};
 use crate::engine::capability::{Safety, capabilities};
+use crate::engine::comparator::Comparator;
 use crate::engine::enabled::Enabled;
 use crate::engine::table::{self, StateKind};
 use crate::engine::view::SessionView;
@@ -39,6 +41,8 @@ pub(crate) struct Session {
     pub(crate) selected: Option<Box<Selected>>,
     /// What the client has switched on.
     pub(crate) enabled: Enabled,
+    /// How texts are compared (RFC 5255 §4).
+    pub(crate) comparator: Comparator,
     /// What the client wants to hear of since its last NOTIFY.
     pub(crate) notify: Option<Box<Notifying>>,
     /// The messages that are being received, or were for the command at hand.
@@ -79,6 +83,10 @@ pub(crate) struct Selected {
     pub(crate) own_arrivals: NumberSet,
     /// How many keywords the client has been told of.
     pub(crate) keywords_told: usize,
+    /// UIDs that the last SEARCH saved: `$` (RFC 5182).
+    pub(crate) saved: NumberSet,
+    /// Searches whose results are kept up to date (RFC 5267).
+    pub(crate) updates: Vec<Updated>,
     pub(crate) member: Member,
     pub(crate) watch: MailboxWatch,
 }
@@ -102,6 +110,7 @@ impl Session {
             user: None,
             selected: None,
             enabled: Enabled::default(),
+            comparator: Comparator::default(),
             notify: None,
             uploads: None,
             login_failures: 0,
@@ -120,6 +129,7 @@ impl Session {
         }
         self.selected = None;
         self.uploads = None;
+        self.server.orders.age(self.server.store.now());
         self.connection.close().await;
     }
 
@@ -289,6 +299,7 @@ impl Session {
             user,
             selected,
             enabled,
+            comparator,
             notify,
             uploads,
             login_failures: _,
@@ -298,6 +309,7 @@ impl Session {
         *user = None;
         *selected = None;
         *enabled = Enabled::default();
+        *comparator = Comparator::default();
         *notify = None;
         *uploads = None;
         connection.logged_out();
@@ -378,10 +390,16 @@ impl Session {
             CommandBody::Unselect => Ok(self.unselect()),
             CommandBody::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
             CommandBody::Search(search) => Box::pin(self.search(tag, &search)).await,
+            CommandBody::Sort(sort) => Box::pin(self.sort(tag, &sort)).await,
+            CommandBody::Thread(thread) => Box::pin(self.thread(tag, &thread)).await,
+            CommandBody::Esearch(search) => Box::pin(self.esearch(tag, &search)).await,
+            CommandBody::CancelUpdate(tags) => self.cancel_update(&tags),
+            CommandBody::Comparator(patterns) => Ok(self.choose_comparator(&patterns)),
             CommandBody::Fetch(fetch) => Box::pin(self.fetch(fetch)).await,
             CommandBody::Store(store) => Box::pin(self.store(store)).await,
             CommandBody::Copy(transfer) => Box::pin(self.copy(&transfer)).await,
             CommandBody::Move(transfer) => Box::pin(self.move_messages(&transfer)).await,
+            CommandBody::Replace(replace) => Box::pin(self.replace(replace)).await,
             CommandBody::UidBatches { size, batches } => self.uid_batches(tag, size, batches),
         }
     }

@@ -28,6 +28,7 @@ impl Session {
             return Ok(());
         }
         self.learn().await?;
+        self.tell_gone_from_results()?;
         let expunges = what == Sync::All;
         let selected = self.selected()?;
         let news = selected.view.tell(expunges);
@@ -104,7 +105,8 @@ impl Session {
             }
         }
         self.tell_keywords()?;
-        self.tell_flags(changed, uid).await
+        self.tell_flags(changed, uid).await?;
+        Box::pin(self.tell_changed_results()).await
     }
 
     /// Brings the view up to date without saying anything.

@@ -6,37 +6,43 @@ use message::{TableEntry, TextKind, TransferEncoding, decode_text, strip_html};
 use storage::StorageError;
 use storage::blobs::BlobReader;
 
-use crate::engine::search::fold;
+use crate::engine::comparator::Comparator;
+use crate::engine::search::words::SAME;
+use crate::engine::search::{Needle, Searched};
 use crate::limits::{SEARCH_NEEDLES_PER_TURN, SEARCH_OVERLAP_OCTETS, SEARCH_WINDOW_OCTETS};
 
 /// The texts that are looked for, and which of them have been found.
 pub(crate) struct Looking<'a> {
-    needles: &'a [String],
-    found: Vec<bool>,
+    needles: &'a [Needle],
+    comparator: Comparator,
+    /// How well each was found; 0 when not.
+    found: Vec<u8>,
 }
 
 impl<'a> Looking<'a> {
     /// None of them found yet.
-    pub(crate) fn new(needles: &'a [String]) -> Self {
-        Self { needles, found: vec![false; needles.len()] }
+    pub(crate) fn new(needles: &'a [Needle], comparator: Comparator) -> Self {
+        Self { needles, comparator, found: vec![0; needles.len()] }
     }
 
     /// Whether there is nothing left to look for.
     pub(crate) fn all_found(&self) -> bool {
-        self.found.iter().all(|found| *found)
+        self.found.iter().all(|found| *found >= SAME)
     }
 
     /// The result, in the order of the needles.
-    pub(crate) fn found(self) -> Vec<bool> {
+    pub(crate) fn found(self) -> Vec<u8> {
         self.found
     }
 
     /// Looks somewhere for what is not found yet.
-    pub(crate) async fn look(&mut self, holds: impl Fn(&str) -> bool) {
+    pub(crate) async fn look(&mut self, score: impl Fn(&Needle) -> u8) {
         let texts = self.needles.chunks(SEARCH_NEEDLES_PER_TURN);
         for (some, found) in texts.zip(self.found.chunks_mut(SEARCH_NEEDLES_PER_TURN)) {
             for (needle, found) in some.iter().zip(found) {
-                *found = *found || holds(needle);
+                if *found < SAME {
+                    *found = score(needle).max(*found);
+                }
             }
             tokio::task::yield_now().await;
         }
@@ -86,11 +92,14 @@ impl<'a> Looking<'a> {
         let text = window.get(..end).unwrap_or_default();
         let text = decode_text(text, part.encoding, part.charset.as_deref().map(str::as_bytes));
         let text = if part.text == TextKind::Html { strip_html(&text) } else { text };
-        let text = fold(&text);
+        let folded = self.comparator.fold(&text);
         // A line break in the text is a space in what people look for.
-        let joined = text.replace("\r\n", " ");
-        let holds = |needle: &str| if needle.contains('\n') { text.contains(needle) } else { joined.contains(needle) };
-        self.look(holds).await;
+        let joined = folded.replace("\r\n", " ");
+        let score = |needle: &Needle| {
+            let folded = if needle.has_line_break() { &folded } else { &joined };
+            needle.score(&Searched { folded, plain: &text })
+        };
+        self.look(score).await;
         cut(window, end.saturating_sub(SEARCH_OVERLAP_OCTETS), part.encoding)
     }
 }

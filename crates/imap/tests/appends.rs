@@ -91,6 +91,30 @@ async fn what_fails_at_the_end_leaves_nothing() {
     is_sound(&house).await;
 }
 
+/// RFC 3516 §4.3: a part that is not held is decoded twice, and both times the same comes out.
+#[tokio::test]
+async fn a_long_part_is_decoded_as_it_is_read() {
+    use base64::Engine;
+    let (_house, mut client) = house().await;
+    let content = message(7, 300_000).split_off(20);
+    let body = base64::engine::general_purpose::STANDARD.encode(&content);
+    let lines: Vec<&[u8]> = body.as_bytes().chunks(76).collect();
+    let mail = [b"Content-Transfer-Encoding: base64\r\n\r\n", lines.join(&b"\r\n"[..]).as_slice()].concat();
+    client.send(&append("a", &[mail])).await.unwrap();
+    client.until("a").await.unwrap();
+    client.command("b", "SELECT INBOX").await.unwrap();
+    let text = String::from_utf8(content).unwrap();
+    let size = text.len();
+    let lines = client.command("c", "FETCH 1 (BINARY.SIZE[1] BINARY.PEEK[1])").await.unwrap();
+    assert_eq!(lines[0], format!("* 1 FETCH (BINARY.SIZE[1] {size} BINARY[1] {{{size}}}"));
+    assert!(lines[1] == format!("{text})"));
+    let lines = client.command("d", "FETCH 1 BINARY.PEEK[1]<100001.150000>").await.unwrap();
+    assert_eq!(lines[0], "* 1 FETCH (BINARY[1]<100001> {150000}");
+    assert!(lines[1] == format!("{})", &text[100_001..250_001]));
+    let lines = client.command("e", "FETCH 1 BINARY.PEEK[1]<200001.150000>").await.unwrap();
+    assert!(lines[1] == format!("{})", &text[200_001..]));
+}
+
 #[tokio::test]
 async fn there_are_no_more_than_one_transaction_holds() {
     let (house, mut client) = house().await;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bus::TakeError;
 use delivery::{HeldMessage, Prepared, Refused, StoredMessage};
-use mail::{Address, BodyType, Envelope, Flags, InternalDate, MailboxId, ReversePath, Timestamp, Topic, Uid};
+use mail::{
+    Address, BodyType, Envelope, Flags, ForwardPath, InternalDate, MailboxId, ReversePath, Timestamp, Topic, Uid,
+};
+use routing::Asking;
 use routing::objects::{FromPolicy, ListObject};
 use storage::messages::{ExpungeScope, NewMessage};
 use storage::rows::{CursorRow, MemberRow, MemberState};
@@ -32,6 +35,8 @@ struct Copy {
     member: MemberRow,
     /// `None`: this member wants none of this post.
     prepared: Option<Prepared>,
+    /// The mailbox here to which it would go has no room.
+    full: bool,
 }
 
 impl Lists {
@@ -157,7 +162,7 @@ impl Lists {
     ) -> Result<Copy, TakeError> {
         let own = cursor.author.as_ref().is_some_and(|author| author.same_mailbox(&member.address));
         if member.state != MemberState::Active || (own && !member.own_posts) {
-            return Ok(Copy { member, prepared: None });
+            return Ok(Copy { member, prepared: None, full: false });
         }
         let mut envelope = Envelope::new(self.bounce_path(list, &member.address));
         (envelope.body, envelope.smtputf8) = (nature.0, nature.1 || member.address.needs_smtputf8());
@@ -180,7 +185,9 @@ impl Lists {
                 self.delivery.prepare_again(&personal, &header.build(), envelope).map_err(refused)?
             }
         };
-        Ok(Copy { member, prepared: Some(prepared) })
+        let to = ForwardPath::Address(member.address.clone());
+        let full = self.delivery.is_full(&Asking::server(self.store.now()), &to).await?;
+        Ok(Copy { member, prepared: Some(prepared), full })
     }
 
     /// The reverse-path of a member's copy (VERP).
@@ -253,7 +260,8 @@ impl Lists {
                     remove(tx, &event, cursor.mailbox, cursor.uid, now)?;
                 }
                 if let Some(trace) = event.trace {
-                    let text = format!("{address}: sent to {} members", cursor.sent);
+                    let members = if cursor.sent == 1 { "member" } else { "members" };
+                    let text = format!("{address}: sent to {} {members}", cursor.sent);
                     tx.trace(trace, &[Taken { at: now, step: Step::Decided { text } }])?;
                 }
                 expunge(tx, &event, now)
@@ -300,10 +308,11 @@ fn send_copy(
     if member.state != MemberState::Active {
         return Ok(false);
     }
+    // An address of ours that does not exist (any more) is a bounce without a letter, and so is a full mailbox.
     let lost = !prepared.plan().lost.is_empty();
-    let changed = if lost {
-        // An address of ours that does not exist (any more) is a bounce without a letter.
-        bounces::count(&mut member.bounces, Report::Hard, today);
+    let bounced = if lost { Some(Report::Hard) } else { copy.full.then_some(Report::Soft) };
+    let changed = if let Some(bounced) = bounced {
+        bounces::count(&mut member.bounces, bounced, today);
         if bounces::too_often(member.bounces, days_max) {
             member.state = MemberState::Suspended;
         }
@@ -315,7 +324,7 @@ fn send_copy(
     if changed {
         tx.put_member(part, &member)?;
     }
-    Ok(!lost)
+    Ok(bounced.is_none())
 }
 
 fn remove(

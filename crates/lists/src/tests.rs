@@ -798,6 +798,36 @@ async fn bounces_suspend_a_member_who_comes_back_by_the_link() {
     f.sound().await;
 }
 
+/// A member here whose mailbox is full gets no post more, and counts as one elsewhere whose server says so.
+#[tokio::test]
+async fn a_full_mailbox_here_is_a_temporary_bounce() {
+    let mut f = fixture(garden()).await;
+    f.set(|list| list.settings.non_members = NonMembers::Accept).await;
+    f.member("alice@example.org").await;
+    f.member("mod@example.org").await;
+    let quota = |octets: Option<u64>| {
+        let alice = (**f.store.directory().account(&address("alice@example.org")).unwrap()).clone();
+        f.store.put_object(Object::Account(AccountObject { quota_octets: octets, ..alice }), PutMode::Replace)
+    };
+    let score = async || f.store.member(f.list.id, &address("alice@example.org")).await.unwrap().unwrap().bounces;
+    f.submit("owner@example.org", "garden@example.org", "first", "x").await;
+    f.take_all().await.unwrap();
+    assert_eq!((f.received("alice@example.org").await.len(), score().await.tenths), (1, 0));
+    quota(Some(1)).await.unwrap();
+    f.submit("owner@example.org", "garden@example.org", "second", "x").await;
+    f.take_all().await.unwrap();
+    assert_eq!((f.received("alice@example.org").await.len(), score().await.tenths), (1, 5));
+    assert_eq!(f.received("mod@example.org").await.len(), 2);
+    quota(None).await.unwrap();
+    f.submit("owner@example.org", "garden@example.org", "third", "x").await;
+    f.take_all().await.unwrap();
+    assert_eq!(
+        (f.received("alice@example.org").await.len(), f.state_of("alice@example.org").await),
+        (2, Some(MemberState::Active))
+    );
+    f.sound().await;
+}
+
 #[tokio::test]
 async fn mail_for_the_owners_goes_to_them_and_comes_back_nowhere() {
     let f = fixture(garden()).await;

@@ -13,6 +13,7 @@
 
 mod address;
 mod base_subject;
+mod casemap;
 mod codec;
 mod decode;
 mod envelope;
@@ -28,9 +29,11 @@ mod scanner;
 mod section;
 mod sort_keys;
 mod structure;
+mod transfer;
 
 pub use address::{Address, parse_addresses};
 pub use base_subject::{BaseSubject, base_subject};
+pub use casemap::{casemap, casemap_into};
 pub use decode::{TransferEncoding, decode_bytes, decode_header, decode_text, strip_html};
 pub use envelope::Envelope;
 pub use facts::HeaderFacts;
@@ -42,5 +45,6 @@ pub use preview::preview;
 pub use record::{MessageRecord, RecordError, RecordView};
 pub use scanner::Scanner;
 pub use section::{Section, SectionText};
-pub use sort_keys::{FirstAddress, SentDate, SortKeys, parse_date, parse_message_ids};
+pub use sort_keys::{FirstAddress, SentDate, SortKeys, SortKeysView, parse_date, parse_message_ids};
 pub use structure::{ByteRange, HeaderField, Part, PartKind, Structure, TextSample};
+pub use transfer::TransferDecoder;

@@ -7,7 +7,7 @@ use crate::{
     codec::{Reader, Writer},
     part_table::PartTable,
     preview::preview,
-    sort_keys::SortKeys,
+    sort_keys::{SortKeys, SortKeysView},
     structure::Structure,
 };
 
@@ -144,6 +144,12 @@ impl<'a> RecordView<'a> {
     pub fn sort_keys(&self) -> Result<SortKeys, RecordError> {
         let [.., sort_keys, _] = self.sections;
         SortKeys::decode(sort_keys).ok_or(RecordError::Damaged("sort keys"))
+    }
+
+    /// What to sort, thread and search by, borrowed.
+    pub fn sort_keys_view(&self) -> Result<SortKeysView<'a>, RecordError> {
+        let [.., sort_keys, _] = self.sections;
+        SortKeysView::new(sort_keys).ok_or(RecordError::Damaged("sort keys"))
     }
 
     /// The first words of the text.

@@ -100,6 +100,50 @@ impl SortKeys {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut view = SortKeysView::new(bytes)?;
+        let first =
+            |(mailbox, display): (&str, &str)| FirstAddress { mailbox: mailbox.into(), display: display.into() };
+        let keys = Self {
+            sent: view.sent,
+            is_reply_or_forward: view.is_reply_or_forward,
+            subject: view.subject.to_owned(),
+            base_subject: view.base_subject.to_owned(),
+            from: first(view.from),
+            to: first(view.to),
+            cc: first(view.cc),
+            message_id: view.message_id.map(ToOwned::to_owned),
+            in_reply_to: view.identifiers.texts()?,
+            references: view.identifiers.texts()?,
+        };
+        view.identifiers.0.is_empty().then_some(keys)
+    }
+}
+
+/// The keys of a stored record, borrowed: SORT and THREAD read a hundred thousand of them.
+#[derive(Clone, Debug)]
+pub struct SortKeysView<'a> {
+    /// As [`SortKeys::sent`].
+    pub sent: Option<SentDate>,
+    /// As [`SortKeys::subject`].
+    pub subject: &'a str,
+    /// As [`SortKeys::base_subject`].
+    pub base_subject: &'a str,
+    /// As [`SortKeys::is_reply_or_forward`].
+    pub is_reply_or_forward: bool,
+    /// As [`SortKeys::from`]: mailbox and display.
+    pub from: (&'a str, &'a str),
+    /// As [`SortKeys::to`]: mailbox and display.
+    pub to: (&'a str, &'a str),
+    /// As [`SortKeys::cc`]: mailbox and display.
+    pub cc: (&'a str, &'a str),
+    /// As [`SortKeys::message_id`].
+    pub message_id: Option<&'a str>,
+    /// In-Reply-To and References, not read yet.
+    identifiers: Reader<'a>,
+}
+
+impl<'a> SortKeysView<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let flags = reader.octet().filter(|flags| *flags < 4)?;
         let sent = if flags & 1 == 0 {
@@ -108,19 +152,34 @@ impl SortKeys {
             let unix_secs = reader.signed()?;
             Some(SentDate { unix_secs, offset_minutes: i16::try_from(reader.signed()?).ok()? })
         };
-        let keys = Self {
-            sent,
-            is_reply_or_forward: flags & 2 != 0,
-            subject: reader.text()?.to_owned(),
-            base_subject: reader.text()?.to_owned(),
-            from: FirstAddress::decode(&mut reader)?,
-            to: FirstAddress::decode(&mut reader)?,
-            cc: FirstAddress::decode(&mut reader)?,
-            message_id: reader.optional_text()?.map(ToOwned::to_owned),
-            in_reply_to: reader.texts()?,
-            references: reader.texts()?,
+        let subject = reader.text()?;
+        let base_subject = reader.text()?;
+        let mut first = || Some((reader.text()?, reader.text()?));
+        let (from, to, cc) = (first()?, first()?, first()?);
+        let message_id = reader.optional_text()?;
+        let is_reply_or_forward = flags & 2 != 0;
+        Some(Self { sent, subject, base_subject, is_reply_or_forward, from, to, cc, message_id, identifiers: reader })
+    }
+
+    /// What makes the message a reply, oldest first: its References; when it has none, the first identifier of In-Reply-To
+    /// (RFC 5256 §3, REFERENCES).
+    pub fn references(&self) -> Vec<&'a str> {
+        let mut reader = self.identifiers.clone();
+        let mut read = || {
+            let count = reader.length()?;
+            let mut texts = Vec::new();
+            for _ in 0..count {
+                texts.push(reader.text()?);
+            }
+            Some(texts)
         };
-        reader.0.is_empty().then_some(keys)
+        let (Some(mut in_reply_to), Some(references)) = (read(), read()) else { return Vec::new() };
+        if references.is_empty() {
+            in_reply_to.truncate(1);
+            in_reply_to
+        } else {
+            references
+        }
     }
 }
 
@@ -129,16 +188,13 @@ impl FirstAddress {
         let text = |bytes: &Option<Vec<u8>>| String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
         let mailbox = text(&address.mailbox);
         let display = match (&address.name, &address.host) {
-            (Some(name), _) => decode_header(name),
-            (None, Some(host)) if !host.is_empty() => format!("{mailbox}@{}", String::from_utf8_lossy(host)),
+            // RFC 5957 §3: a name that decodes to nothing is none.
+            (Some(name), _) if !decode_header(name).is_empty() => decode_header(name),
+            (_, Some(host)) if !host.is_empty() => format!("{mailbox}@{}", String::from_utf8_lossy(host)),
             // The name of a group is a phrase, so it may be encoded.
-            (None, _) => decode_header(mailbox.as_bytes()),
+            (_, _) => decode_header(mailbox.as_bytes()),
         };
         Self { mailbox: bounded(mailbox), display: bounded(display) }
-    }
-
-    fn decode(reader: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { mailbox: reader.text()?.to_owned(), display: reader.text()?.to_owned() })
     }
 }
 
@@ -222,6 +278,15 @@ mod tests {
         assert_eq!((keys.subject.as_str(), keys.base_subject.as_str()), ("Re: Ü b", "Ü b"));
         assert!(keys.is_reply_or_forward && keys.sent.is_none());
         assert_eq!(keys.message_id.as_deref(), Some("1@x"));
-        assert_eq!(SortKeys::decode(&keys.encode()), Some(keys));
+        assert_eq!(SortKeys::decode(&keys.encode()).as_ref(), Some(&keys));
+        assert_eq!(SortKeysView::new(&keys.encode()).unwrap().references(), ["0@x"]);
+        let reply = SortKeys { references: vec![], in_reply_to: vec!["1@x".into(), "2@x".into()], ..keys };
+        assert_eq!(SortKeysView::new(&reply.encode()).unwrap().references(), ["1@x"]);
+    }
+
+    #[test]
+    fn a_name_that_decodes_to_nothing_is_none() {
+        let keys = SortKeys::new(&crate::Scanner::scan(b"From: \"\" <a@b.example>\r\n\r\n"));
+        assert_eq!(keys.from.display, "a@b.example");
     }
 }

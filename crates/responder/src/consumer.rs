@@ -8,8 +8,8 @@ use delivery::{Delivery, Kept, MessageStored, Prepared, Refused};
 use mail::{Address, Envelope, Flags, ForwardPath, SpecialUse, SystemFlags, Timestamp, Topic};
 use routing::objects::{AccountObject, ResponderKind, ResponderObject};
 use routing::responders::{
-    Composed, Decision, Facts, LastAnswer, Memory, Occasion, Received, Silence, TimeZone, at_acceptance, belongs,
-    compose, counted_sender, decide, owner, zone_of,
+    Composed, Decision, Facts, LastAnswer, Memory, Occasion, Received, Silence, TimeZone, belongs, compose,
+    counted_sender, decide, owner, zone_of,
 };
 use routing::{Asking, Verdict, resolve};
 use storage::messages::FlagChange;
@@ -211,14 +211,8 @@ impl Responder {
             let resolution = resolve(&directory, &ForwardPath::Address(address.clone()), &asking);
             !matches!(resolution.verdict, Verdict::Refuse(_))
         };
-        // Several responders at one free address: one of them gives the notice.
-        let another_tells = || {
-            let asking = Asking::from(event.reverse_path.clone(), event.received_at);
-            let resolution = resolve(&directory, &ForwardPath::Address(event.recipient.clone()), &asking);
-            let plan = at_acceptance(&directory, &resolution, event.received_at);
-            plan.events.iter().any(|other| other.failure_notice && other.responder != event.responder)
-        };
-        let notice = event.failure_notice && !facts.from_nowhere && !another_tells();
+        // Of several responders at one free address acceptance chose one to give it: what is edited later changes nothing.
+        let notice = event.failure_notice && !facts.from_nowhere;
         Case {
             zone: zone_of(&directory, &about),
             owner: owner(&directory, &about).cloned(),

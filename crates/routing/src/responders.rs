@@ -7,6 +7,7 @@
 mod acceptance;
 mod check;
 mod compose;
+mod copies;
 mod decide;
 mod facts;
 mod hours;

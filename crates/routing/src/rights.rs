@@ -1,4 +1,5 @@
-//! Rights to a mailbox, in the letters of RFC 4314 §2.1, with the obsolete `c` and `d` of RFC 2086 (§2.1.1).
+//! Rights to a mailbox, in the letters of RFC 4314 §2.1, with the obsolete `c` and `d` of RFC 2086 (§2.1.1)
+//! and `n` of RFC 5257 §3.4.
 
 use std::fmt;
 
@@ -16,7 +17,7 @@ pub enum RightsFlaw {
     #[error("rights are lowercase letters, {0} is not")]
     Uppercase(char),
     /// No such right.
-    #[error("there is no right {0:?}; the rights are lrswipkxtea")]
+    #[error("there is no right {0:?}; the rights are lrswipkxtean")]
     Unknown(char),
 }
 
@@ -45,11 +46,13 @@ impl Rights {
     pub const EXPUNGE: Self = Self(1 << 9);
     /// `a`: rights can be given and taken.
     pub const ADMINISTER: Self = Self(1 << 10);
+    /// `n`: annotations of messages that all see can be written (RFC 5257 §3.4). None are kept here; the right is.
+    pub const ANNOTATE: Self = Self(1 << 11);
     /// All of them: what the owner of a mailbox has.
-    pub const ALL: Self = Self((1 << 11) - 1);
+    pub const ALL: Self = Self((1 << 12) - 1);
 
     /// Each right with its letter, in the order in which they are written.
-    pub const LETTERS: [(Self, char); 11] = [
+    pub const LETTERS: [(Self, char); 12] = [
         (Self::LOOKUP, 'l'),
         (Self::READ, 'r'),
         (Self::SEEN, 's'),
@@ -61,6 +64,7 @@ impl Rights {
         (Self::DELETE, 't'),
         (Self::EXPUNGE, 'e'),
         (Self::ADMINISTER, 'a'),
+        (Self::ANNOTATE, 'n'),
     ];
 
     /// RFC 4314 §2.1.1: the members of the virtual right `c`, as those count them for whom DELETE was under `c`.
@@ -100,7 +104,7 @@ impl Rights {
 
     /// What people usually are, with the rights of each.
     pub const ROLES: [(&'static str, &'static str); 4] =
-        [("reader", "lrs"), ("writer", "lrswite"), ("poster", "lrswipte"), ("administrator", "lrswipkxtea")];
+        [("reader", "lrs"), ("writer", "lrswite"), ("poster", "lrswipte"), ("administrator", "lrswipkxtean")];
 
     /// As MYRIGHTS and ACL responses write it: with `c` and `d` wherever one of their members is (RFC 4314 §2.1.1).
     #[must_use]
@@ -247,7 +251,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_reads_back(letters in "[lrswipkxteacd]{0,20}") {
+        fn what_is_printed_reads_back(letters in "[lrswipkxteancd]{0,20}") {
             let rights = Rights::parse(&letters).unwrap();
             prop_assert_eq!(Rights::parse(&rights.to_string()), Ok(rights));
             // Old clients write back what they were told: it must not be less.

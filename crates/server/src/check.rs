@@ -104,6 +104,14 @@ impl Contents for Known {
     fn answered(&self, key: &[u8], value: &[u8]) -> Result<(), String> {
         responder::check_answered(key, value)
     }
+
+    fn index_block(&self, first: &[u8], words: &[u8], postings: &[u8], span: u32) -> Result<(), String> {
+        search::check_block(first, words, postings, span)
+    }
+
+    fn index_lengths(&self, lengths: &[u8], span: u32) -> Result<(), String> {
+        search::check_lengths(lengths, span)
+    }
 }
 
 impl Scan for Reread {

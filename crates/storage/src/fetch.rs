@@ -5,8 +5,10 @@
 //! Rows of [`Table::FetchState`]: number of the external account, then nothing ([`FetchStatus`]), or `f` and the folder's
 //! name there ([`FetchedFolder`]). Rows of [`Table::FetchSeen`]: number, then a [`Seen`]; they hold when that was.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use mail::{BlobHash, MailboxId, Timestamp, Uid};
+use mail::{AccountId, BlobHash, MailboxId, Timestamp, Uid};
 use routing::objects::{ExternalAccountObject, Object, ObjectKey};
 use serde::{Deserialize, Serialize};
 
@@ -178,6 +180,53 @@ impl Store {
         rows.iter().map(|(key, _)| hash(key)).collect()
     }
 
+    /// Forgets contents that were fetched into mailboxes of its owner which are gone, and those of before a time. Returns how
+    /// many.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn forget_fetched_contents(
+        &self,
+        id: u64,
+        owner: AccountId,
+        before: Option<Timestamp>,
+    ) -> Result<usize, StorageError> {
+        let mut range = Key::global(Table::FetchSeen).u64(id).u8(b'c').range();
+        let (mut known, mut forgotten) = (BTreeMap::new(), 0_usize);
+        loop {
+            let rows = self.engine.scan(range.clone(), Order::Ascending, FORGOTTEN_AT_ONCE).await?;
+            let Some((last, _)) = rows.last() else { return Ok(forgotten) };
+            range.start = [last.as_ref(), &[0]].concat();
+            let mut keys: Vec<Vec<u8>> = Vec::new();
+            for (key, value) in &rows {
+                let Some((_, Seen::Content(mailbox, _))) = read_seen(key) else {
+                    return Err(StorageError::corrupt("the key of a fetched message"));
+                };
+                let there = match known.get(&mailbox) {
+                    Some(there) => *there,
+                    None => {
+                        let there = self.mailbox(owner, mailbox).await?.is_some();
+                        known.insert(mailbox, there);
+                        there
+                    }
+                };
+                let old = before.is_some_and(|before| decode_seen(value).is_ok_and(|at| at < before));
+                if !there || old {
+                    keys.push(key.to_vec());
+                }
+            }
+            if keys.is_empty() {
+                continue;
+            }
+            forgotten = forgotten.saturating_add(keys.len());
+            let forget = move |tx: &mut Transaction<'_>| {
+                keys.iter().for_each(|key| tx.delete(key.clone()));
+                Ok(())
+            };
+            self.transact_with(Durability::Freeing, forget).await?;
+        }
+    }
+
     /// Removes an external account and all that is known of it; what was fetched stays. It is switched off first, so
     /// that nothing is fetched anew while its memory goes.
     ///
@@ -333,6 +382,7 @@ pub(crate) fn decode_seen(value: &[u8]) -> Result<Timestamp, StorageError> {
 
 const VERSION: u8 = 1;
 const REMOVED_AT_ONCE: usize = 5_000;
+const FORGOTTEN_AT_ONCE: usize = 1_000;
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@
 //! **Invariant:** a search that has read a segment's blocks and finds it still counted in the row then has missed none.
 
 use bytes::Bytes;
-use mail::{AccountId, MailboxId, Uid};
+use mail::{AccountId, MailboxId, Notice, Uid};
 
 use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
@@ -206,21 +206,40 @@ impl Store {
     /// # Errors
     /// [`StorageError::NoSuchMailbox`], or the engine's.
     pub async fn forget_index(&self, account: AccountId, mailbox: MailboxId) -> Result<Done<()>, StorageError> {
-        self.transact_with(Durability::Freeing, move |tx| match tx.index_row(account, mailbox) {
-            Ok(mut row) => {
-                let numbers = row.segments.drain(..).map(|segment| segment.number);
-                row.loose.extend(numbers);
-                row.indexed_to = 0;
-                tx.put_index_row(account, mailbox, &row)
-            }
-            // What can't be read does not tell its segments: a mailbox has few, and their numbers begin at 0.
-            Err(StorageError::Corrupt(_)) => {
-                let last = tx.last_index_segment(account, mailbox)?;
-                let loose = last.map_or_else(Vec::new, |last| (0..=last).collect());
-                let next_number = last.map_or(0, |last| last.saturating_add(1));
-                tx.put_index_row(account, mailbox, &IndexRow { next_number, loose, ..IndexRow::default() })
-            }
-            Err(error) => Err(error),
+        self.begin_index(account, mailbox, None).await
+    }
+
+    /// As [`Store::forget_index`]; from now on with the texts of attachments, or without them.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSuchMailbox`], or the engine's.
+    pub async fn begin_index(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        attachments: Option<bool>,
+    ) -> Result<Done<()>, StorageError> {
+        self.transact_with(Durability::Freeing, move |tx| {
+            let modseq = tx.mailbox_row(account, mailbox)?.highest_modseq;
+            let row = match tx.index_row(account, mailbox) {
+                Ok(mut row) => {
+                    let numbers = row.segments.drain(..).map(|segment| segment.number);
+                    row.loose.extend(numbers);
+                    IndexRow { indexed_to: 0, ..row }
+                }
+                // What can't be read does not tell its segments; their numbers begin at 0.
+                Err(StorageError::Corrupt(_)) => {
+                    let last = tx.last_index_segment(account, mailbox)?;
+                    let loose = last.map_or_else(Vec::new, |last| (0..=last).collect());
+                    let next_number = last.map_or(0, |last| last.saturating_add(1));
+                    IndexRow { next_number, loose, ..IndexRow::default() }
+                }
+                Err(error) => return Err(error),
+            };
+            let row = IndexRow { attachments: attachments.unwrap_or(row.attachments), ..row };
+            // Who indexes hears of it.
+            tx.notify(Notice::Mailbox { account, mailbox, modseq });
+            tx.put_index_row(account, mailbox, &row)
         })
         .await
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// From the top down; a crate may use those of later lines only.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["demo"],
     &["relais", "demo"],
     &["smtp-in", "smtp-out", "imap", "responder", "lists", "fetch", "admin"],
+    &["search"],
     &["delivery", "auth"],
     &["queue", "bus"],
     &["storage-rocksdb"],

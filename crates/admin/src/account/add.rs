@@ -11,6 +11,7 @@ use storage::objects::PutMode;
 use storage::{StorageError, Store, Transaction};
 use world::BoxFuture;
 
+use crate::asked::Asked;
 use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
 use crate::letters;
@@ -37,7 +38,12 @@ struct Letters {
 }
 
 /// Adds one.
-pub(super) async fn add(store: &Store, settings: &Settings, new: NewAccount) -> Result<AccountView, AdminError> {
+pub(super) async fn add(
+    store: &Store,
+    settings: &Settings,
+    asked: &Asked<'_>,
+    new: NewAccount,
+) -> Result<AccountView, AdminError> {
     let draft = draft(store, &new)?;
     if store.directory().account(&new.address).is_some() {
         return Err(exists(&new.address));
@@ -45,18 +51,20 @@ pub(super) async fn add(store: &Store, settings: &Settings, new: NewAccount) -> 
     let Hashed { hash, generated } = password::of_new(store, settings, &draft, &new).await?;
     let account = password::with_password(store, draft, hash);
     let letters = letters_of(store, settings, &account, &new).await?;
-    let _edit = settings.edits.hold().await;
+    let _edit = asked.hold().await?;
     check_new(store, settings, &account, &[])?;
     let ready = Ready { account, letters };
     let added = write(store, vec![ready]).await?;
     let account = added.first().ok_or_else(|| AdminError::new(ErrorKind::Unavailable, "nothing was stored"))?;
-    Ok(AccountView { generated_password: generated, ..AccountView::from(account) })
+    let redirects = super::redirects(&store.directory(), account);
+    Ok(AccountView { generated_password: generated, redirects, ..AccountView::from(account) })
 }
 
 /// Adds many: hashing uses every core, and some hundred share a transaction.
 pub(super) async fn import(
     store: &Store,
     settings: &Settings,
+    asked: &Asked<'_>,
     accounts: Vec<NewAccount>,
 ) -> Result<Response, AdminError> {
     if accounts.len() > IMPORT_ACCOUNTS_MAX {
@@ -83,7 +91,7 @@ pub(super) async fn import(
             told.extend(generated.map(|password| (one.account.address.clone(), password)));
             ready.push(one);
         }
-        let _edit = settings.edits.hold().await;
+        let _edit = asked.hold().await?;
         let mut coming: Vec<AccountObject> = Vec::with_capacity(ready.len());
         for one in &ready {
             check_new(store, settings, &one.account, &coming)?;
@@ -138,7 +146,7 @@ fn draft(store: &Store, new: &NewAccount) -> Result<AccountObject, AdminError> {
 }
 
 /// What can only be said when nobody else edits: whether there is a place, and whether the addresses are free.
-fn check_new(
+pub(crate) fn check_new(
     store: &Store,
     settings: &Settings,
     account: &AccountObject,

@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
-use mail::Timestamp;
-use routing::objects::{AccountObject, Object, OffBoarding, Role};
+use delivery::Prepared;
+use mail::{AccountId, Address, Timestamp};
+use routing::Directory;
+use routing::objects::{AccountKind, AccountObject, Object, OffBoarding, Role};
 use routing::responders::{Window, zone_named};
 use storage::objects::PutMode;
 use storage::{Store, Transaction};
 
-use crate::error::AdminError;
+use crate::error::{AdminError, ErrorKind};
 use crate::letters;
 use crate::references::{Reference, Removal};
 use crate::settings::Settings;
@@ -34,7 +36,7 @@ enum Due {
 
 /// Does all that is due now, and tells how much. What fails is logged, and due again the next time.
 pub async fn do_what_is_due(store: &Store, settings: &Settings) -> usize {
-    let departed: Vec<mail::Address> = {
+    let departed: Vec<Address> = {
         let directory = store.directory();
         directory.accounts().filter(|one| one.off_boarding.is_some()).map(|one| one.address.clone()).collect()
     };
@@ -93,16 +95,15 @@ async fn carry_out(
 }
 
 async fn end_redirect(store: &Store, account: &AccountObject) -> Result<(), AdminError> {
-    let (after, change) = without_redirect(&store.directory(), account);
+    let (after, ended) = without_redirect(&store.directory(), account);
     let objects = store.objects();
     store
         .transact(move |tx: &mut Transaction<'_>| {
-            match &change {
-                None => {}
-                Some((Some(alias), _)) => {
-                    objects.put(tx, Object::Alias(alias.clone()), PutMode::Replace)?;
+            for (alias, key) in &ended {
+                match alias {
+                    Some(alias) => drop(objects.put(tx, Object::Alias(alias.clone()), PutMode::Replace)?),
+                    None => objects.remove(tx, key)?,
                 }
-                Some((None, key)) => objects.remove(tx, key)?,
             }
             objects.put(tx, Object::Account(after.clone()), PutMode::Replace)?;
             Ok(())
@@ -112,7 +113,8 @@ async fn end_redirect(store: &Store, account: &AccountObject) -> Result<(), Admi
     Ok(())
 }
 
-/// Tells those who can still keep the account, in the transaction that remembers that they were told.
+/// Tells those who can still keep the account, in the transaction that remembers that they were told; where there are none,
+/// `postmaster@` of its domain. While nobody can be told, nothing is remembered.
 async fn warn(store: &Store, settings: &Settings, account: AccountObject, gone: OffBoarding) -> Result<(), AdminError> {
     let (messages, _) = usage(store, account.id).await?;
     let removal = departure(&store.directory(), &account);
@@ -124,13 +126,26 @@ async fn warn(store: &Store, settings: &Settings, account: AccountObject, gone: 
         };
         directory.accounts().filter(in_charge).map(|reader| (**reader).clone()).collect()
     };
-    let mut prepared = Vec::with_capacity(readers.len());
-    for reader in &readers {
-        let letter = letters::deletion_ahead(&account, &gone, reader, messages, &seen_by(reader, &removal));
-        match letter_to(store, settings, &letter).await {
-            Ok(letter) => prepared.push(letter),
-            Err(error) => tracing::warn!(reader = %reader.address, %error, "an administrator could not be told"),
+    let letters_to = async |readers: &[AccountObject]| {
+        let mut prepared = Vec::with_capacity(readers.len());
+        for reader in readers {
+            let letter = letters::deletion_ahead(&account, &gone, reader, messages, &seen_by(reader, &removal));
+            match letter_to(store, settings, &letter).await {
+                Ok(letter) if is_read(&store.directory(), &letter, account.id) => prepared.push(letter),
+                Ok(_) => tracing::warn!(reader = %reader.address, "nobody reads what would tell of a deletion"),
+                Err(error) => tracing::warn!(reader = %reader.address, %error, "an administrator could not be told"),
+            }
         }
+        prepared
+    };
+    let mut prepared = letters_to(&readers).await;
+    if prepared.is_empty() {
+        prepared = letters_to(postmaster(store, &account).as_slice()).await;
+    }
+    if prepared.is_empty() {
+        let text = format!("nobody can be told that {} will be deleted, so it stays", account.address);
+        let error = AdminError::new(ErrorKind::Unavailable, text);
+        return Err(error.hint("make somebody an administrator who can log in, or name a postmaster for the domain"));
     }
     let date = gone.delete_after.clone().unwrap_or_default();
     tracing::warn!(account = %account.address, messages, date, told = prepared.len(), "will be deleted: administrators are told");
@@ -147,6 +162,25 @@ async fn warn(store: &Store, settings: &Settings, account: AccountObject, gone: 
         })
         .await?;
     Ok(())
+}
+
+/// Stands for the administrators who are not there.
+fn postmaster(store: &Store, account: &AccountObject) -> Option<AccountObject> {
+    let directory = store.directory();
+    let domain = directory.domain(account.address.domain())?;
+    let address = Address::new("postmaster", domain.name.clone()).ok()?;
+    Some(AccountObject { language: domain.language.clone(), ..AccountObject::new(address) })
+}
+
+/// Whether somebody reads a letter: elsewhere, as a list or group, or in a mailbox that is in use, and not in the very one that
+/// it speaks of.
+fn is_read(directory: &Directory, letter: &Prepared, account: AccountId) -> bool {
+    let plan = letter.plan();
+    let in_use = |id: &AccountId| {
+        let there = directory.account_by_id(*id).filter(|there| there.id != account);
+        there.is_some_and(|there| there.enabled || there.kind == AccountKind::Shared)
+    };
+    !plan.relays.is_empty() || !plan.held.is_empty() || plan.mailboxes.iter().any(in_use)
 }
 
 /// What leads to the account, as far as a reader may know of it.

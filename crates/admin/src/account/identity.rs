@@ -6,20 +6,20 @@ use routing::objects::{AccountObject, Identity, Object};
 use storage::Store;
 use storage::objects::PutMode;
 
+use crate::asked::Asked;
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::{IDENTITIES_MAX, NOTE_OCTETS_MAX, SIGNATURE_HTML_OCTETS_MAX, SIGNATURE_TEXT_OCTETS_MAX};
 use crate::request::IdentityRequest;
 use crate::response::Response;
-use crate::settings::Settings;
 
 use super::find_at;
 
 pub(super) async fn execute(
     store: &Store,
-    settings: &Settings,
+    asked: &Asked<'_>,
     request: IdentityRequest,
 ) -> Result<Response, AdminError> {
-    let _edit = settings.edits.hold().await;
+    let _edit = asked.hold().await?;
     let mut account = find_at(&store.directory(), request.account())?;
     match request {
         IdentityRequest::List { .. } => return Ok(Response::Identities(account.identities)),

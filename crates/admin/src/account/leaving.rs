@@ -15,7 +15,7 @@ use routing::{Directory, check_alias};
 use storage::objects::PutMode;
 use storage::{Store, Transaction};
 
-use crate::actor::Actor;
+use crate::asked::Asked;
 use crate::error::{AdminError, ErrorKind};
 use crate::letters;
 use crate::limits::LEAVING_OBJECTS_MAX;
@@ -41,16 +41,16 @@ pub(super) struct Plan {
 pub(super) async fn leave(
     store: &Store,
     settings: &Settings,
-    actor: &Actor,
+    asked: &Asked<'_>,
     request: Leaving,
 ) -> Result<Response, AdminError> {
-    let _edit = settings.edits.hold().await;
+    let _edit = asked.hold().await?;
     let plan = {
         let directory = store.directory();
         let account = find(&directory, &request.address)?;
         match &account.off_boarding {
             Some(gone) => change_dates(store, &account, gone, &request)?,
-            None => plan(store, &directory, &account, &request, reach(&directory, actor).as_deref())?,
+            None => plan(store, &directory, &account, &request, reach(&directory, asked.actor).as_deref())?,
         }
     };
     let letter = letter_to_successor(store, settings, &plan.account).await?;
@@ -125,6 +125,7 @@ fn plan(
             shared: account.shared.clone(),
             ..BeforeLeaving::default()
         },
+        redirected_at: Vec::new(),
         puts: Vec::new(),
         removes: Vec::new(),
         report: OffBoardingReport { account: account.address.clone(), done: Vec::new(), left: Vec::new() },
@@ -133,12 +134,15 @@ fn plan(
     if account.role != Role::User {
         leaver.done("it administers nothing any more".to_owned());
     }
-    leaver.own_alias(directory, request)?;
+    leaver.own_aliases(directory, request)?;
     leaver.aliases(directory)?;
     leaver.groups(directory);
     leaver.shares(directory);
+    leaver.responders(directory);
+    leaver.externals(directory);
     if leaver.puts.len().saturating_add(leaver.removes.len()) > LEAVING_OBJECTS_MAX {
-        let error = AdminError::invalid(format!("more than {LEAVING_OBJECTS_MAX} aliases and groups name the account"));
+        let error =
+            AdminError::invalid(format!("more than {LEAVING_OBJECTS_MAX} aliases, groups and others name the account"));
         return Err(error.hint("take it out of some of them first"));
     }
     let responder = leaver.responder(store, directory, request)?;
@@ -152,6 +156,7 @@ fn plan(
         at: store.now(),
         successor: successor.as_ref().map(|successor| successor.address.clone()),
         redirected: redirects(request),
+        redirected_at: leaver.redirected_at,
         redirect_until: request.redirect_until.clone(),
         responder: None,
         delete_after: request.delete_after.clone(),
@@ -204,7 +209,7 @@ fn change_dates(
     Ok(Plan { account, responder: None, puts: Vec::new(), removes: Vec::new(), report })
 }
 
-fn redirects(request: &Leaving) -> bool {
+pub(super) fn redirects(request: &Leaving) -> bool {
     request.redirect || request.redirect_until.is_some()
 }
 
@@ -243,19 +248,21 @@ fn check_dates(store: &Store, account: &AccountObject, request: &Leaving, succes
 }
 
 /// The plan in the making.
-struct Leaver<'a> {
-    account: &'a AccountObject,
-    successor: Option<&'a AccountObject>,
+pub(super) struct Leaver<'a> {
+    pub(super) account: &'a AccountObject,
+    pub(super) successor: Option<&'a AccountObject>,
     /// The domains whose objects may be changed; `None`: all.
     reach: Option<&'a [Domain]>,
-    before: BeforeLeaving,
-    puts: Vec<(Object, PutMode)>,
-    removes: Vec<ObjectKey>,
-    report: OffBoardingReport,
+    pub(super) before: BeforeLeaving,
+    /// Further addresses of which the successor gets copies.
+    pub(super) redirected_at: Vec<Address>,
+    pub(super) puts: Vec<(Object, PutMode)>,
+    pub(super) removes: Vec<ObjectKey>,
+    pub(super) report: OffBoardingReport,
 }
 
 impl Leaver<'_> {
-    fn done(&mut self, text: String) {
+    pub(super) fn done(&mut self, text: String) {
         self.report.done.push(text);
     }
 
@@ -263,43 +270,13 @@ impl Leaver<'_> {
         self.account.addresses().any(|own| own.same_mailbox(address))
     }
 
-    fn reaches(&self, domain: &Domain) -> bool {
+    pub(super) fn reaches(&self, domain: &Domain) -> bool {
         self.reach.is_none_or(|reach| reach.contains(domain))
     }
 
     fn left_to_others(&mut self, address: &Address) {
         let text = format!("{address} still names it: that domain has other administrators");
         self.report.left.push(text);
-    }
-
-    /// The redirects beside the mailbox: those of the person end, the successor's may begin.
-    fn own_alias(&mut self, directory: &Directory, request: &Leaving) -> Result<(), AdminError> {
-        let address = &self.account.address;
-        let there = directory.alias(address).map(|alias| (**alias).clone());
-        if let Some(alias) = &there {
-            self.before.own_alias = Some(alias.clone());
-            self.done(format!("the redirects at {address} end"));
-        }
-        let successor = self.successor.filter(|_| redirects(request));
-        match (successor, there) {
-            (None, None) => {}
-            (None, Some(_)) => self.removes.push(ObjectKey::Alias(address.canonical())),
-            (Some(successor), there) => {
-                let targets = [address, &successor.address].map(|to| Target::Address(to.clone())).to_vec();
-                let mode = if there.is_some() { PutMode::Replace } else { PutMode::Add };
-                let alias = AliasObject {
-                    note: format!("until the successor needs no copies any more: {}", successor.address),
-                    created_at: there.map_or(self.account.created_at, |there| there.created_at),
-                    ..AliasObject::new(address.clone(), targets)
-                };
-                check_alias(directory, &alias).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
-                let until = request.redirect_until.as_deref().map(|date| format!(" until {date}"));
-                let until = until.unwrap_or_default();
-                self.done(format!("{} gets a copy of what comes in{until}", successor.address));
-                self.puts.push((Object::Alias(alias), mode));
-            }
-        }
-        Ok(())
     }
 
     /// Aliases that name the person name the successor instead; without one, they lead to the others.
@@ -310,7 +287,7 @@ impl Leaver<'_> {
         let falls_back = |alias: &AliasObject| alias.when_away.as_ref().is_some_and(is);
         let mut aliases: Vec<AliasObject> = directory
             .aliases()
-            .filter(|alias| !alias.address.same_mailbox(&self.account.address))
+            .filter(|alias| !is(&alias.address))
             .filter(|alias| alias.targets.iter().any(names) || falls_back(alias))
             .map(|alias| (**alias).clone())
             .collect();
@@ -417,10 +394,6 @@ impl Leaver<'_> {
         directory: &Directory,
         request: &Leaving,
     ) -> Result<Option<ResponderObject>, AdminError> {
-        for other in directory.responders_at(&self.account.address).filter(|responder| responder.enabled) {
-            let text = format!("responder {} at the address goes on: `relais responder remove {}`", other.id, other.id);
-            self.report.left.push(text);
-        }
         let Some(text) = &request.responder_text else {
             if request.responder_subject.is_some() {
                 return Err(AdminError::invalid("a subject for the answer was given, but no text"));
@@ -451,4 +424,4 @@ impl Leaver<'_> {
 }
 
 /// RFC 4314 §2.1: everything.
-const ALL_RIGHTS: &str = "lrswipkxtea";
+const ALL_RIGHTS: &str = "lrswipkxtean";

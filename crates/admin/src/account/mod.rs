@@ -10,32 +10,36 @@ mod places;
 mod remove;
 mod returning;
 mod set;
+mod ways_out;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use mail::{AccountId, Address};
 use routing::Directory;
-use routing::objects::{AccountKind, AccountObject, Target, owner_key};
+use routing::objects::{AccountKind, AccountObject, AliasObject, Target, owner_key};
+use routing::responders::is_zone;
 use storage::Store;
 
-use crate::actor::Actor;
+use crate::asked::Asked;
 use crate::error::AdminError;
 use crate::letters;
 use crate::limits::NOTE_OCTETS_MAX;
 use crate::request::AccountRequest;
-use crate::response::{AccountView, Leading, Response};
+use crate::response::{AccountView, Leading, Redirect, Response};
 use crate::settings::Settings;
+
+pub(crate) use add::check_new;
 
 pub(crate) async fn execute(
     store: &Store,
     settings: &Settings,
-    actor: &Actor,
+    asked: &Asked<'_>,
     request: AccountRequest,
 ) -> Result<Response, AdminError> {
     match request {
-        AccountRequest::Add(new) => Ok(Response::Account(Box::new(add::add(store, settings, new).await?))),
-        AccountRequest::Import { accounts } => add::import(store, settings, accounts).await,
+        AccountRequest::Add(new) => Ok(Response::Account(Box::new(add::add(store, settings, asked, new).await?))),
+        AccountRequest::Import { accounts } => add::import(store, settings, asked, accounts).await,
         AccountRequest::List { domain, owner } => {
             let directory = store.directory();
             // An owner is compared as accounts are.
@@ -53,45 +57,47 @@ pub(crate) async fn execute(
             Ok(Response::Connection(Box::new(letters::connection(&settings.connection, &account, language))))
         }
         AccountRequest::Password { address, old, new } => {
-            password::change(store, settings, actor, &address, old, new).await
+            password::change(store, settings, asked, &address, old, new).await
         }
         AccountRequest::Strength { address, password, language } => {
             password::strength(store, settings, address, password, language).await
         }
-        AccountRequest::Rules { address, terms } => set::rules(store, settings, &address, *terms).await,
-        set @ AccountRequest::Set { .. } => set::set(store, settings, actor, set).await,
+        AccountRequest::Rules { address, terms } => set::rules(store, asked, &address, *terms).await,
+        set @ AccountRequest::Set { .. } => set::set(store, settings, asked, set).await,
         AccountRequest::Aliases { address, add, remove } => {
             {
-                let _edit = settings.edits.hold().await;
+                let _edit = asked.hold().await?;
                 addresses::aliases(store, &address, &add, &remove).await?;
             }
             show(store, &address).await
         }
-        AccountRequest::Identity(request) => identity::execute(store, settings, request).await,
+        AccountRequest::Identity(request) => identity::execute(store, asked, request).await,
         AccountRequest::UsersOf { domain, add_domains, remove_domains, accounts_max, accounts_per_owner_max } => {
-            let _edit = settings.edits.hold().await;
+            let _edit = asked.hold().await?;
             let change = addresses::UsersChange { add_domains, remove_domains, accounts_max, accounts_per_owner_max };
             addresses::users_of(store, &domain, change).await
         }
         AccountRequest::Remove { address, force } => {
-            let _edit = settings.edits.hold().await;
+            let _edit = asked.hold().await?;
             remove::remove(store, &address, force).await
         }
-        AccountRequest::OffBoard(request) => leaving::leave(store, settings, actor, request).await,
-        AccountRequest::OffBoardUndo { address } => returning::undo(store, settings, actor, &address).await,
+        AccountRequest::OffBoard(request) => leaving::leave(store, settings, asked, request).await,
+        AccountRequest::OffBoardUndo { address } => returning::undo(store, asked, &address).await,
     }
 }
 
 async fn show(store: &Store, address: &Address) -> Result<Response, AdminError> {
-    let (account, leading) = {
+    let (account, leading, redirects) = {
         let directory = store.directory();
         let account = find_at(&directory, address)?;
         let leading = leading(&directory, &account);
-        (account, leading)
+        let redirects = redirects(&directory, &account);
+        (account, leading, redirects)
     };
     let mut view = AccountView::from(&account);
     let (messages, octets) = usage(store, account.id).await?;
-    (view.messages, view.octets, view.leading) = (Some(messages), Some(octets), leading);
+    (view.messages, view.octets) = (Some(messages), Some(octets));
+    (view.leading, view.redirects) = (leading, redirects);
     Ok(Response::Account(Box::new(view)))
 }
 
@@ -134,6 +140,16 @@ fn leading(directory: &Directory, account: &AccountObject) -> Vec<Leading> {
     found
 }
 
+/// Where the aliases at an account's own addresses lead.
+fn redirects(directory: &Directory, account: &AccountObject) -> Vec<Redirect> {
+    let beside = account.addresses().filter_map(|address| directory.alias(&address).cloned());
+    let of = |alias: Arc<AliasObject>| {
+        let at = alias.address.clone();
+        alias.targets.clone().into_iter().map(move |to| Redirect { address: at.clone(), to })
+    };
+    beside.flat_map(of).collect()
+}
+
 /// The account with this primary address.
 pub(crate) fn find(directory: &Directory, address: &Address) -> Result<AccountObject, AdminError> {
     match directory.account(address) {
@@ -173,7 +189,7 @@ fn check(account: &AccountObject) -> Result<(), AdminError> {
     if !["en", "fr"].contains(&account.language.as_str()) {
         return Err(AdminError::invalid(format!("the language \"{}\" is not known; use en or fr", account.language)));
     }
-    if jiff::tz::TimeZone::get(&account.time_zone).is_err() {
+    if !is_zone(&account.time_zone) {
         let error = AdminError::invalid(format!("\"{}\" is no time zone", account.time_zone));
         return Err(error.hint("use an IANA name such as Europe/Paris or UTC"));
     }

@@ -7,11 +7,13 @@ use auth::{
 };
 use delivery::MailboxLetter;
 use mail::Address;
+use routing::Directory;
 use routing::objects::{AccountKind, AccountObject, Object};
 use storage::objects::PutMode;
 use storage::{StorageError, Store};
 
 use crate::actor::Actor;
+use crate::asked::Asked;
 use crate::error::{AdminError, ErrorKind};
 use crate::letters;
 use crate::request::NewAccount;
@@ -30,24 +32,28 @@ pub(super) struct Hashed {
 pub(super) async fn change(
     store: &Store,
     settings: &Settings,
-    actor: &Actor,
+    asked: &Asked<'_>,
     address: &Address,
     old: Option<Password>,
     new: Option<Password>,
 ) -> Result<Response, AdminError> {
-    let account = find_at(&store.directory(), address)?;
-    if account.kind == AccountKind::Shared {
-        let error = AdminError::invalid(format!("{} is a shared mailbox: it has no password", account.address));
-        return Err(error.hint("people read it under their own login"));
-    }
-    if actor.is(&account) || old.is_some() {
+    let actor = asked.actor;
+    let account = with_a_password(&store.directory(), address)?;
+    let confirmed = actor.is(&account) || old.is_some();
+    if confirmed {
         confirm(settings, actor, &account, old).await?;
     }
+    let before = account.password_hash.clone();
     let language = if actor.is(&account) { account.language.clone() } else { "en".to_owned() };
     let Hashed { hash, generated } = hash(store, settings, &account, new, &language).await?;
-    let _edit = settings.edits.hold().await;
+    let _edit = asked.hold().await?;
     // As it is now: hashing took its time.
-    let account = find_at(&store.directory(), address)?;
+    let account = with_a_password(&store.directory(), address)?;
+    if confirmed && account.password_hash != before {
+        // Who knew the old one must not undo what somebody did because of that.
+        let error = AdminError::new(ErrorKind::Denied, "the password was changed in the meantime");
+        return Err(error.hint("try again with the one that is right now"));
+    }
     let changed = with_password(store, account, hash);
     let notice = Notice::prepare(store, settings, actor, &changed).await?;
     let (objects, stored) = (store.objects(), changed.clone());
@@ -58,6 +64,16 @@ pub(super) async fn change(
         })
         .await?;
     Ok(Response::Account(Box::new(AccountView { generated_password: generated, ..AccountView::from(&changed) })))
+}
+
+/// The account of a person.
+fn with_a_password(directory: &Directory, address: &Address) -> Result<AccountObject, AdminError> {
+    let account = find_at(directory, address)?;
+    if account.kind == AccountKind::Shared {
+        let error = AdminError::invalid(format!("{} is a shared mailbox: it has no password", account.address));
+        return Err(error.hint("people read it under their own login"));
+    }
+    Ok(account)
 }
 
 /// The account with a new password, from now on.

@@ -6,7 +6,7 @@ use routing::objects::{AccountKind, AccountObject, Object, Role, Service};
 use storage::Store;
 use storage::objects::PutMode;
 
-use crate::actor::Actor;
+use crate::asked::Asked;
 use crate::domain::known_address;
 use crate::error::AdminError;
 use crate::limits::FURTHER_DOMAINS_MAX;
@@ -24,7 +24,7 @@ use super::{check, find};
 pub(super) async fn set(
     store: &Store,
     settings: &Settings,
-    actor: &Actor,
+    asked: &Asked<'_>,
     request: AccountRequest,
 ) -> Result<Response, AdminError> {
     let AccountRequest::Set {
@@ -50,12 +50,17 @@ pub(super) async fn set(
         return Err(AdminError::invalid("this is no edit"));
     };
     let before = find(&store.directory(), &address)?;
+    if asked.actor.is(&before) && (password.is_some() || generate_password) {
+        // Whoever finds an administrator's session open must not be able to keep it.
+        let error = AdminError::invalid("your own password is not set in this way: the old one is needed");
+        return Err(error.hint("change it as your password, with the old one, as everybody does"));
+    }
     let hashed = if password.is_some() || generate_password {
         Some(password::hash(store, settings, &before, password, "en").await?)
     } else {
         None
     };
-    let _edit = settings.edits.hold().await;
+    let _edit = asked.hold().await?;
     let before = find(&store.directory(), &address)?;
     let mut account = before.clone();
     account.display_name = display_name.unwrap_or(account.display_name);
@@ -100,7 +105,7 @@ pub(super) async fn set(
             return Err(AdminError::invalid(format!("there is no domain {gone} to administer")));
         }
     }
-    let notice = if changed { Some(Notice::prepare(store, settings, actor, &account).await?) } else { None };
+    let notice = if changed { Some(Notice::prepare(store, settings, asked.actor, &account).await?) } else { None };
     let (objects, stored) = (store.objects(), account.clone());
     store
         .transact(move |tx| {
@@ -141,7 +146,7 @@ fn administered_elsewhere(directory: &routing::Directory, account: &AccountObjec
 /// `AccountRequest::Rules`.
 pub(super) async fn rules(
     store: &Store,
-    settings: &Settings,
+    asked: &Asked<'_>,
     address: &Address,
     terms: Terms,
 ) -> Result<Response, AdminError> {
@@ -149,7 +154,7 @@ pub(super) async fn rules(
         let error = AdminError::invalid("an account has no fall-back for absence");
         return Err(error.hint("its out-of-office message can copy what comes to a deputy"));
     }
-    let _edit = settings.edits.hold().await;
+    let _edit = asked.hold().await?;
     let mut account = find(&store.directory(), address)?;
     terms.apply(&mut account.rules).apply(&mut None);
     check_account(&store.directory(), &account).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;

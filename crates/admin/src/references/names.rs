@@ -171,7 +171,7 @@ impl Names {
         let Some(gone) = &account.off_boarding else { return };
         self.all(Kind::Successor, &gone.successor);
         let before = &gone.before;
-        if let Some(alias) = &before.own_alias {
+        for alias in before.own_alias.iter().chain(&before.further_aliases) {
             self.all(Kind::Memory, alias.targets.iter().filter_map(address_of));
             self.all(Kind::Memory, &alias.when_away);
         }

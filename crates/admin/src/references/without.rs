@@ -73,6 +73,7 @@ fn account_without(mut account: AccountObject, gone: &Gone) -> AccountObject {
     if let Some(left) = &mut account.off_boarding {
         if left.successor.as_ref().is_some_and(|successor| gone.is(successor)) {
             (left.successor, left.redirected, left.redirect_until) = (None, false, None);
+            left.redirected_at.clear();
         }
         memory_without(&mut left.before, gone);
     }
@@ -82,6 +83,8 @@ fn account_without(mut account: AccountObject, gone: &Gone) -> AccountObject {
 /// What undoing would bring back does not bring back what has gone.
 fn memory_without(before: &mut BeforeLeaving, gone: &Gone) {
     before.own_alias = before.own_alias.take().and_then(|alias| alias_without(alias, gone));
+    let further = std::mem::take(&mut before.further_aliases);
+    before.further_aliases = further.into_iter().filter_map(|alias| alias_without(alias, gone)).collect();
     if let Some(shared) = &mut before.shared {
         share_without(shared, gone);
     }

@@ -2,7 +2,7 @@
 
 use auth::Password;
 use mail::{AccountId, Address, Domain, Timestamp};
-use routing::objects::{AccountKind, AccountObject, AddressRules, Identity, Role, Service};
+use routing::objects::{AccountKind, AccountObject, AddressRules, Identity, Role, Service, Target};
 use serde::{Deserialize, Serialize};
 
 /// An account, without its hash.
@@ -61,6 +61,9 @@ pub struct AccountView {
     /// The aliases and groups that lead to it, when one account was asked for.
     #[serde(default)]
     pub leading: Vec<Leading>,
+    /// Where aliases at its own addresses lead, beside the mailbox; when it was just made, or asked for.
+    #[serde(default)]
+    pub redirects: Vec<Redirect>,
     /// The names that it writes under.
     #[serde(default)]
     pub identities: Vec<Identity>,
@@ -73,6 +76,15 @@ pub struct AccountView {
     /// Set when the person has left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off_boarding: Option<OffBoardingView>,
+}
+
+/// Where an alias at an account's own address leads, beside the mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redirect {
+    /// The account's address.
+    pub address: Address,
+    /// Where the alias leads.
+    pub to: Target,
 }
 
 /// An address that leads to an account (M3).
@@ -125,6 +137,7 @@ impl From<&AccountObject> for AccountView {
             withdrawn: account.withdrawn.clone(),
             addresses: account.addresses().collect(),
             leading: Vec::new(),
+            redirects: Vec::new(),
             identities: account.identities.clone(),
             rules: account.rules.clone(),
             note: account.note.clone(),

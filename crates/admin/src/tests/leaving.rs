@@ -99,7 +99,7 @@ async fn m06_whoever_leaves_is_followed_in_one_act() {
     let members = carol.shared.unwrap().members;
     assert_eq!(
         (members[0].account.to_string().as_str(), members[0].rights.as_str()),
-        ("bob@example.org", "lrswipkxtea")
+        ("bob@example.org", "lrswipkxtean")
     );
     assert!(
         routing::session_end(&store.directory(), &stored(&store, "carol@example.org"), routing::objects::Service::Imap)
@@ -125,38 +125,133 @@ async fn m06_whoever_leaves_is_followed_in_one_act() {
     }
 }
 
+/// Everything that leaving may change, in an order.
+fn picture(store: &Store) -> Vec<Object> {
+    let directory = store.directory();
+    let mut all: Vec<Object> = Vec::new();
+    all.extend(directory.accounts().map(|account| Object::Account((**account).clone())));
+    all.extend(directory.responders().map(|one| Object::Responder((**one).clone())));
+    all.extend(directory.externals().map(|one| Object::External((**one).clone())));
+    all.extend(directory.aliases().map(|alias| {
+        let mut alias = (**alias).clone();
+        alias.targets.sort();
+        Object::Alias(alias)
+    }));
+    all.extend(directory.groups().map(|group| {
+        let mut group = (**group).clone();
+        group.members.sort();
+        Object::Group(group)
+    }));
+    all.sort_by_key(|object| format!("{:?}", object.key()));
+    all
+}
+
+fn undo() -> Request {
+    Request::Account(AccountRequest::OffBoardUndo { address: address("carol@example.org") })
+}
+
 #[tokio::test]
 async fn leaving_is_undone_to_the_last_detail() {
     let Stage { store, .. } = office().await;
-    let picture = |store: &Store| {
-        let directory = store.directory();
-        let mut aliases: Vec<_> = directory
-            .aliases()
-            .map(|alias| {
-                let mut alias = (**alias).clone();
-                alias.targets.sort();
-                alias
-            })
-            .collect();
-        aliases.sort_by(|a, b| a.address.cmp(&b.address));
-        let groups: Vec<_> = directory
-            .groups()
-            .map(|group| {
-                let mut group = (**group).clone();
-                group.members.sort();
-                group
-            })
-            .collect();
-        let accounts: Vec<_> = directory.accounts().map(|account| (**account).clone()).collect();
-        (aliases, groups, accounts, directory.responders().count())
-    };
     let before = picture(&store);
     report(&store, whole()).await;
     assert_ne!(picture(&store), before);
-    let undo = Request::Account(AccountRequest::OffBoardUndo { address: address("carol@example.org") });
-    report(&store, undo.clone()).await;
+    report(&store, undo()).await;
     assert_eq!(picture(&store), before);
-    assert_eq!(ask(&store, undo).await.unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(ask(&store, undo()).await.unwrap_err().kind, ErrorKind::NotFound);
+}
+
+/// carol is in example.com too, with a redirect of her own there, responders that copy and that do not, and mail elsewhere.
+async fn with_ways_out() -> Stage {
+    let stage = office().await;
+    let store = &stage.store;
+    ask(store, add_domain("example.com")).await.unwrap();
+    change(store, "carol@example.org", |carol| carol.also_in = vec![name("example.com")]).await;
+    ask(store, add_alias("carol@example.com", &["carol@example.com", "carol@private.example"])).await.unwrap();
+    let copying = |to: Option<&str>| ResponderContent {
+        subject: Some("Away".into()),
+        text: Edit::Set("Away.".into()),
+        copy_received_to: to.map_or(Edit::Keep, |to| Edit::Set(address(to))),
+        ..ResponderContent::default()
+    };
+    for (at, to) in [
+        ("carol@example.com", Some("carol@private.example")),
+        ("carol@example.com", None),
+        ("carol@example.org", Some("carol@private.example")),
+    ] {
+        ask(store, add_responder(at, copying(to))).await.unwrap();
+    }
+    let external = serde_json::json!({"external": {"add": {"owner": "carol@example.org", "protocol": "imap", "content": {
+        "host": "imap.private.example", "login": "carol", "password": "hers"}}}});
+    ask(store, serde_json::from_value(external).unwrap()).await.unwrap();
+    stage
+}
+
+#[tokio::test]
+async fn m06_whoever_leaves_takes_no_mail_along_by_any_address() {
+    let Stage { sim, store } = with_ways_out().await;
+    let before = picture(&store);
+    let told = report(&store, whole()).await;
+    assert_eq!(targets(&store, "carol@example.com").unwrap(), ["carol@example.com", "bob@example.org"]);
+    let enabled = |id: u64| store.directory().responder(id).unwrap().enabled;
+    assert_eq!([1, 2, 3].map(enabled), [false, true, false]);
+    assert!(!store.directory().external(1).unwrap().enabled);
+    for fact in [
+        "the redirects at carol@example.com end",
+        "bob@example.org gets a copy of what comes in at carol@example.com until",
+        "responder 1 at carol@example.com is off: it copied what came in to carol@private.example",
+        "responder 3 at carol@example.org is off",
+        "external account 1 (carol at imap.private.example) is off",
+    ] {
+        assert!(told.done.iter().any(|done| done.starts_with(fact)), "{fact} in {:?}", told.done);
+    }
+    assert!(told.left.iter().any(|left| left.starts_with("responder 2 at carol@example.com goes on")), "{told:?}");
+    // Nothing of hers leads to her private address.
+    let directory = store.directory().clone();
+    for at in ["carol@example.org", "carol@example.com"] {
+        let asking = routing::Asking::anyone(store.now());
+        let resolution = routing::resolve(&directory, &mail::ForwardPath::Address(address(at)), &asking);
+        let plan = routing::responders::at_acceptance(&directory, &resolution, store.now());
+        assert!(resolution.remotes.is_empty() && plan.remote_copies.is_empty(), "{at}");
+    }
+    // Undone, and once more with the end of the copies.
+    let undone = report(&store, undo()).await;
+    assert_eq!(picture(&store), before);
+    assert!(undone.left.is_empty(), "{undone:?}");
+    report(&store, whole()).await;
+    sim.clock.advance(DAY.saturating_mul(20));
+    assert_eq!(do_what_is_due(&store, &settings()).await, 1);
+    assert_eq!((targets(&store, "carol@example.org"), targets(&store, "carol@example.com")), (None, None));
+    report(&store, undo()).await;
+    assert_eq!(picture(&store), before);
+}
+
+/// What can't be as before by now is told, and the rest comes back.
+#[tokio::test]
+async fn m06_an_undoing_brings_back_only_what_may_be_saved() {
+    let Stage { store, .. } = with_ways_out().await;
+    ask(&store, add_alias("ring@example.org", &["carol@example.org", "alice@example.org"])).await.unwrap();
+    report(&store, whole()).await;
+    // Meanwhile: her redirect would lead in a circle, and the board has lost its moderators.
+    let mut carol = stored(&store, "carol@example.org");
+    let gone = carol.off_boarding.as_mut().unwrap();
+    gone.before.own_alias.as_mut().unwrap().targets = vec![target("ring@example.org")];
+    gone.before.groups.iter_mut().for_each(|left| left.moderator = false);
+    store.put_object(Object::Account(carol), PutMode::Replace).await.unwrap();
+    let mut board = (**store.directory().group(&address("board@example.org")).unwrap()).clone();
+    (board.moderated, board.moderators) = (true, vec![address("nobody@example.org")]);
+    store.put_object(Object::Group(board.clone()), PutMode::Replace).await.unwrap();
+    let undone = report(&store, undo()).await;
+    for fact in [
+        "the group board@example.org does not come back as it was: nobody@example.org does not exist",
+        "the alias ring@example.org does not come back as it was: the redirects would lead in a circle",
+    ] {
+        assert!(undone.left.iter().any(|left| left.starts_with(fact)), "{fact} in {:?}", undone.left);
+    }
+    assert_eq!(**store.directory().group(&address("board@example.org")).unwrap(), board);
+    assert_eq!(targets(&store, "ring@example.org").unwrap(), ["alice@example.org", "bob@example.org"]);
+    assert_eq!(targets(&store, "carol@example.org").unwrap(), ["ring@example.org"]);
+    assert!(stored(&store, "carol@example.org").enabled);
 }
 
 #[tokio::test]
@@ -257,6 +352,35 @@ async fn nothing_is_deleted_that_nobody_was_told_of() {
     assert_eq!(do_what_is_due(&store, &settings()).await, 0);
     sim.clock.advance(DAY.saturating_mul(400));
     assert_eq!(do_what_is_due(&store, &settings()).await, 1);
+    sim.clock.advance(DAY);
+    assert_eq!(do_what_is_due(&store, &settings()).await, 1);
+    assert!(store.directory().account(&address("carol@example.org")).is_none());
+}
+
+/// No administrator is left: postmaster@ is told, and while nobody reads that either the account stays.
+#[tokio::test]
+async fn m06_without_an_administrator_the_postmaster_is_told_or_nothing_is_deleted() {
+    let Stage { sim, store } = office().await;
+    change(&store, "root@example.org", |root| root.role = Role::User).await;
+    for others in ["alice@example.org", "bob@example.org", "root@example.org", "team@example.org"] {
+        change(&store, others, |account| {
+            (account.enabled, account.kind, account.shared) = (false, AccountKind::Person, None);
+        })
+        .await;
+    }
+    report(&store, leave(|leaving| leaving.delete_after = Some("2023-12-31".into()))).await;
+    sim.clock.advance(DAY.saturating_mul(100));
+    for _ in 0..3 {
+        assert_eq!(do_what_is_due(&store, &settings()).await, 0);
+        sim.clock.advance(DAY.saturating_mul(2));
+    }
+    assert_eq!(stored(&store, "carol@example.org").off_boarding.unwrap().warned_at, None);
+    // Mail for postmaster@ goes to the first account: somebody reads it by now.
+    change(&store, "alice@example.org", |alice| alice.enabled = true).await;
+    assert_eq!(do_what_is_due(&store, &settings()).await, 1, "the warning");
+    assert_eq!(do_what_is_due(&store, &settings()).await, 0);
+    let letters = inbox(&store, "alice@example.org").await;
+    assert!(letters.len() == 1 && letters[0].contains("will be deleted after 2023-12-31"), "{letters:?}");
     sim.clock.advance(DAY);
     assert_eq!(do_what_is_due(&store, &settings()).await, 1);
     assert!(store.directory().account(&address("carol@example.org")).is_none());

@@ -105,6 +105,12 @@ async fn r11_a_domain_administrator_edits_their_domain_and_nothing_else() {
             Some(D::MorePowerful),
         ),
         (add_alias("alice@a.example", &["alice@a.example", "bob@a.example"]), None),
+        (remove_alias("root@a.example", &["dora@b.example"]), Some(D::MorePowerful)),
+        (remove_alias("root@a.example", &[]), Some(D::MorePowerful)),
+        (remove_alias("alice@a.example", &["bob@a.example"]), None),
+        (add_shared("new@a.example"), None),
+        (add_shared("new@b.example"), Some(D::OtherDomain)),
+        (add_shared("carol@a.example"), Some(D::OtherDomain)),
         (account(serde_json::json!({"password": {"address": "alice@a.example"}})), None),
         (account(serde_json::json!({"password": {"address": "root@a.example"}})), Some(D::MorePowerful)),
         (account(serde_json::json!({"password": {"address": "carol@a.example"}})), Some(D::OtherDomain)),
@@ -179,6 +185,121 @@ async fn r11_a_domain_administrator_edits_their_domain_and_nothing_else() {
         (refused.kind, refused.message.as_str()),
         (ErrorKind::Denied, "that is not in a domain that you administer")
     );
+}
+
+fn remove_alias(at: &str, targets: &[&str]) -> Request {
+    let targets = targets.iter().copied().map(target).collect();
+    Request::Alias(AliasRequest::Remove { address: address(at), targets, by: None, force: false })
+}
+
+fn add_shared(at: &str) -> Request {
+    serde_json::from_value(serde_json::json!({"shared": {"add": {"address": at}}})).unwrap()
+}
+
+/// While a request waits, for a password to be hashed or for somebody else's edit, what it rests on may go.
+#[tokio::test]
+async fn r11_what_is_allowed_is_decided_when_it_is_written() {
+    let [chief, alice] = ["chief@a.example", "alice@a.example"];
+    let table: Vec<(Request, &str, Role)> = vec![
+        // Whom it is about gets a role.
+        (account(serde_json::json!({"password": {"address": alice}})), alice, Role::Administrator),
+        (
+            account(serde_json::json!({"set": {"address": alice, "generate_password": true}})),
+            alice,
+            Role::Administrator,
+        ),
+        (account(serde_json::json!({"remove": {"address": "x@a.example"}})), "x@a.example", Role::Administrator),
+        (account(serde_json::json!({"off-board": {"address": alice}})), alice, Role::Administrator),
+        (account(serde_json::json!({"rules": {"address": alice, "terms": {}}})), alice, Role::Administrator),
+        (
+            account(serde_json::json!({"aliases": {"address": alice, "add": ["y@a.example"]}})),
+            alice,
+            Role::Administrator,
+        ),
+        (
+            account(serde_json::json!({"identity": {"put": {"account": alice, "address": alice, "replace": false}}})),
+            alice,
+            Role::Administrator,
+        ),
+        (add_alias(alice, &[alice, "bob@a.example"]), alice, Role::Administrator),
+        (add_responder("bob@a.example", content()), "bob@a.example", Role::Administrator),
+        (
+            serde_json::from_value(
+                serde_json::json!({"contact": {"add": {"account": alice, "address": "z@z.example"}}}),
+            )
+            .unwrap(),
+            alice,
+            Role::Administrator,
+        ),
+        (
+            serde_json::from_value(serde_json::json!({"acl": {"set": {
+                "address": alice, "mailbox": "INBOX", "identifier": "anyone", "rights": "lr"}}}))
+            .unwrap(),
+            alice,
+            Role::Administrator,
+        ),
+        // Who asks loses theirs.
+        (add_account("new@a.example"), chief, Role::User),
+        (account(serde_json::json!({"import": {"accounts": [{"address": "new@a.example"}]}})), chief, Role::User),
+        (add_shared("new@a.example"), chief, Role::User),
+        (group("add", "new@a.example", serde_json::json!({"members": [alice]})), chief, Role::User),
+        (
+            serde_json::from_value(serde_json::json!({"list": {"add": {
+                "address": "new@a.example", "content": {"owners": [alice]}}}}))
+            .unwrap(),
+            chief,
+            Role::User,
+        ),
+    ];
+    for (request, whose, role) in table {
+        let store = two_houses().await;
+        ask(&store, add_account("x@a.example")).await.unwrap();
+        let (settings, by) = (settings(), actor(&store, chief));
+        let editing = settings.edits.hold().await;
+        let mut asking = std::pin::pin!(ask_as(&store, &settings, &by, request.clone()));
+        // It is looked at, and allowed so far.
+        assert!(futures_util::poll!(asking.as_mut()).is_pending(), "{request:?}");
+        edit(&store, whose, |account| account.role = role).await;
+        drop(editing);
+        let refused = asking.await.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Denied, "{request:?}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn m04_who_knew_the_old_password_does_not_undo_its_change() {
+    let store = two_houses().await;
+    let ours = account(serde_json::json!({"set": {"address": "bob@a.example", "password": "what bob knows"}}));
+    ask(&store, ours).await.unwrap();
+    let (settings, bob) = (settings(), actor(&store, "bob@a.example"));
+    let editing = settings.edits.hold().await;
+    let mine = account(serde_json::json!({"password": {
+        "address": "bob@a.example", "old": "what bob knows", "new": "what a thief knows"}}));
+    let mut asking = std::pin::pin!(ask_as(&store, &settings, &bob, mine));
+    assert!(futures_util::poll!(asking.as_mut()).is_pending());
+    edit(&store, "bob@a.example", |account| account.password_hash = Some("another".to_owned())).await;
+    drop(editing);
+    let refused = asking.await.unwrap_err();
+    assert_eq!(
+        (refused.kind, refused.message.as_str()),
+        (ErrorKind::Denied, "the password was changed in the meantime")
+    );
+}
+
+#[tokio::test]
+async fn m04_nobody_sets_their_own_password_without_the_old_one() {
+    let store = two_houses().await;
+    for who in ["root@a.example", "chief@a.example"] {
+        for how in [serde_json::json!({"password": "long enough"}), serde_json::json!({"generate_password": true})] {
+            let mut set = how;
+            set["address"] = who.into();
+            let request = account(serde_json::json!({ "set": set }));
+            let refused = ask_as(&store, &settings(), &actor(&store, who), request).await.unwrap_err();
+            assert!(refused.message.contains("the old one is needed"), "{refused}");
+        }
+        let request = account(serde_json::json!({"password": {"address": who, "new": "long enough"}}));
+        assert!(ask_as(&store, &settings(), &actor(&store, who), request).await.is_err());
+    }
 }
 
 fn group(verb: &str, at: &str, content: serde_json::Value) -> Request {
@@ -385,6 +506,7 @@ fn any_request() -> impl Strategy<Value = serde_json::Value> {
         (id(), prop::option::of(any_address())).prop_map(|(id, address)| json!({"responder": {"set": {"id": id,
             "address": address, "content": {"enabled": false}}}})),
         id().prop_map(|id| json!({"responder": {"remove": {"id": id}}})),
+        any_address().prop_map(|address| json!({"shared": {"add": {"address": address}}})),
         domain().prop_map(|name| json!({"domain": {"add": {"name": name}}})),
         (domain(), any_address())
             .prop_map(|(name, to)| json!({"domain": {"set": {"name": name, "catch_all": {"set": to}}}})),

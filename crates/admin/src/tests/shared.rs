@@ -61,6 +61,43 @@ async fn r07_a_shared_mailbox_has_members_with_roles_and_nobody_logs_in_to_it() 
     assert!(said(ask(&store, removed).await).contains("removed"));
 }
 
+/// Nobody's mail, login or names go to a shared mailbox made at an address that they have.
+#[tokio::test]
+async fn r07_a_shared_mailbox_takes_an_address_from_nobody() {
+    let store = stage().await;
+    ask(&store, add_domain("example.com")).await.unwrap();
+    let mut alice = (**store.directory().account(&address("alice@example.org")).unwrap()).clone();
+    alice.also_in = vec![name("example.com")];
+    store.put_object(routing::objects::Object::Account(alice), storage::objects::PutMode::Replace).await.unwrap();
+    for (kind, at) in [("group", "board@example.org"), ("list", "garden@example.org")] {
+        let person = if kind == "list" { "owners" } else { "members" };
+        let content = serde_json::json!({ person: ["alice@example.org"] });
+        let request = serde_json::json!({kind: {"add": {"address": at, "content": content}}});
+        ask(&store, serde_json::from_value(request).unwrap()).await.unwrap();
+    }
+    let add = |at: &str| {
+        serde_json::from_value::<Request>(serde_json::json!({"shared": {"add": {
+            "address": at, "members": [{"account": "bob@example.org", "rights": "poster"}]}}}))
+        .unwrap()
+    };
+    for (at, text) in [
+        ("alice@example.org", "is there already"),
+        ("alice@example.com", "is a further address of alice@example.org"),
+        ("Alice@Example.com", "is a further address of alice@example.org"),
+        ("board@example.org", "belongs to the group board@example.org already"),
+        ("garden@example.org", "belongs to the list garden@example.org already"),
+        ("garden-owner@example.org", "belongs to the list garden@example.org (owner) already"),
+    ] {
+        let told = said(ask(&store, add(at)).await);
+        assert!(told.contains(text), "{at}: {told}");
+    }
+    let most = serde_json::json!({"account": {"users-of": {"domain": "example.org", "accounts_max": {"set": 3}}}});
+    ask(&store, serde_json::from_value(most).unwrap()).await.unwrap();
+    ask(&store, add("info@example.org")).await.unwrap();
+    let full = ask(&store, add("more@example.org")).await.unwrap_err();
+    assert_eq!(full.kind, ErrorKind::Full);
+}
+
 #[tokio::test]
 async fn r07_single_mailboxes_have_lists_and_seen_states_of_their_own() {
     let store = stage().await;

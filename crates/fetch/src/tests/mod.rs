@@ -267,6 +267,100 @@ async fn m08_deleting_waits_its_days() {
     }
 }
 
+/// A content that is here already, under another name there: it may be the only one that is left there.
+#[tokio::test]
+async fn m08_pop3_deletes_there_only_what_this_account_has_stored() {
+    let (near, far) = Near::new(true, |external| external.after_fetch = AfterFetch::Delete).await;
+    far.put(1, "", &text(1));
+    assert_eq!(near.look().await.last_error, None);
+    assert_eq!((far.uids(), near.rows().await.len()), (vec![], 1));
+    far.put(2, "", &text(1));
+    far.put(3, "", &text(3));
+    for _ in 0..2 {
+        assert_eq!(near.look().await.last_error, None);
+        assert_eq!((far.uids(), near.rows().await.len()), (vec![2], 2));
+    }
+    assert_eq!(far.heard("RETR"), 3, "it is remembered");
+    near.sound().await;
+}
+
+/// Where messages have no names, what a look that broke off has stored is deleted by the next one.
+#[tokio::test]
+async fn m08_pop3_without_names_comes_to_its_end_all_the_same() {
+    let (near, far) = Near::new(true, |external| external.after_fetch = AfterFetch::Delete).await;
+    let all = three(&far);
+    let broken = |verb: &'static str, answer: &'static [u8]| {
+        move |line: &str| match line {
+            "UIDL" => Some(b"-ERR what\r\n".to_vec()),
+            line => line.contains(verb).then(|| answer.to_vec()),
+        }
+    };
+    far.0.lock().says = Some(Box::new(broken("DELE", b"-ERR not now\r\n")));
+    assert!(near.look().await.last_error.is_some());
+    assert_eq!((far.uids().len(), near.contents().await), (3, all.clone()));
+    far.0.lock().says = Some(Box::new(broken("none", b"")));
+    assert_eq!(near.look().await.last_error, None);
+    assert_eq!((far.uids().len(), near.contents().await), (0, all));
+    near.sound().await;
+}
+
+#[tokio::test]
+async fn m08_what_was_fetched_is_forgotten_when_it_matters_no_more() {
+    let day = Duration::from_secs(86_400);
+    let kept = |near: &Near| near.engine.rows().keys().filter(|key| key[0] == 0x48 && key.contains(&b'c')).count();
+    // What stays there is known for good, while its mailbox is here.
+    let (near, far) = Near::new(false, |external| external.mailbox = "Old".into()).await;
+    three(&far);
+    near.look().await;
+    near.sim.clock.advance(day.saturating_mul(10_000));
+    assert_eq!((near.fetch.sweep().await.unwrap(), kept(&near)), (0, 3));
+    near.store().delete_mailbox(near.alice, "Old").await.unwrap();
+    assert_eq!((near.fetch.sweep().await.unwrap(), kept(&near)), (3, 0));
+    near.sound().await;
+    // What is deleted there is, some months later.
+    let (near, far) = Near::new(false, |external| external.after_fetch = AfterFetch::DeleteAfterDays(10)).await;
+    three(&far);
+    near.look().await;
+    near.sim.clock.advance(day.saturating_mul(10) + limits::CONTENT_KEEP);
+    assert_eq!((near.fetch.sweep().await.unwrap(), kept(&near)), (0, 3));
+    near.sim.clock.advance(Duration::from_secs(1));
+    assert_eq!((near.fetch.sweep().await.unwrap(), kept(&near)), (3, 0));
+    near.sound().await;
+}
+
+#[tokio::test]
+async fn m08_a_look_that_breaks_off_is_not_begun_again_at_once() {
+    let (near, far) = Near::new(false, |_| ()).await;
+    three(&far);
+    let asked = |tx: &mut storage::Transaction<'_>| {
+        tx.put_fetch_status(1, &FetchStatus { asked: true, ..FetchStatus::default() })
+    };
+    near.store().transact(asked).await.unwrap();
+    near.engine.fail_after(0, StorageError::Io("cut".into()));
+    let stop = CancellationToken::new();
+    let (fetch, bus, token) = (near.fetch.clone(), near.bus.clone(), stop.clone());
+    let worker = tokio::spawn(async move { fetch.run(&bus, token).await });
+    let turns = async || {
+        for _ in 0..5_000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    turns().await;
+    assert_eq!(far.heard("LOGIN"), 1);
+    storage::Doorbell::ring(&near.bus, &[mail::Notice::Directory]);
+    turns().await;
+    assert_eq!(far.heard("LOGIN"), 1, "an edit of something else");
+    near.sim.clock.advance(IDLE);
+    turns().await;
+    assert_eq!(far.heard("LOGIN"), 2);
+    near.engine.heal();
+    near.change(|external| external.name = "another".into()).await;
+    turns().await;
+    assert_eq!((far.heard("LOGIN"), near.rows().await.len()), (3, 3), "it was changed");
+    stop.cancel();
+    worker.await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn m08_a_full_mailbox_takes_what_fits_and_goes_on_when_there_is_room() {
     let (near, far) = Near::new(false, |_| ()).await;

@@ -38,7 +38,14 @@ fn fetch_item(item: codec_fetch::MessageDataItemName<'_>) -> Result<FetchItem, F
         Item::Rfc822Text => FetchItem::Rfc822Text,
         Item::Uid => FetchItem::Uid,
         Item::ModSeq => FetchItem::ModSeq,
-        Item::Binary { .. } | Item::BinarySize { .. } => return Err(unsupported("BINARY")),
+        Item::Binary { section, partial, peek } => FetchItem::Binary {
+            part: section.iter().map(|number| number.get()).collect(),
+            partial: partial.map(|(start, length)| Partial { start: start.into(), length: length.get().into() }),
+            peek,
+        },
+        Item::BinarySize { section } => {
+            FetchItem::BinarySize { part: section.iter().map(|number| number.get()).collect() }
+        }
     })
 }
 

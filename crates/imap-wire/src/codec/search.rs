@@ -1,14 +1,36 @@
-//! SEARCH keys as imap-codec has them.
+//! SEARCH keys and SORT criteria as imap-codec has them.
 
-use imap_codec::imap_types::core::{AString, Atom};
+use imap_codec::imap_types::core::{AString, Atom, Vec1};
+use imap_codec::imap_types::extensions::sort::{SortCriterion as CodecCriterion, SortKey as CodecSortKey};
 use imap_codec::imap_types::search::SearchKey as CodecKey;
 
 use super::{day, set};
 use crate::checks;
-use crate::command::{DateTest, EnvelopeField, SearchKey, SearchText};
+use crate::command::{DateTest, EnvelopeField, Search, SearchKey, SearchText, SortCriterion, SortKey};
 use crate::flag::Flag;
 use crate::flaw::Flaw;
 use crate::section::HeaderName;
+
+/// What SORT and THREAD search for: the charset is always there.
+pub(super) fn criteria(uid: bool, charset: &str, keys: Vec1<CodecKey<'_>>) -> Result<Search, Flaw> {
+    let keys: Result<Vec<_>, _> = keys.into_iter().map(search_key).collect();
+    checks::search(uid, Some(charset.to_ascii_uppercase()), None, keys?)
+}
+
+pub(super) fn sort_criterion(criterion: CodecCriterion) -> SortCriterion {
+    let key = match criterion.key {
+        CodecSortKey::Arrival => SortKey::Arrival,
+        CodecSortKey::Cc => SortKey::Cc,
+        CodecSortKey::Date => SortKey::Date,
+        CodecSortKey::From => SortKey::From,
+        CodecSortKey::Size => SortKey::Size,
+        CodecSortKey::Subject => SortKey::Subject,
+        CodecSortKey::To => SortKey::To,
+        CodecSortKey::DisplayFrom => SortKey::DisplayFrom,
+        CodecSortKey::DisplayTo => SortKey::DisplayTo,
+    };
+    SortCriterion { key, reverse: criterion.reverse }
+}
 
 pub(super) fn search_key(key: CodecKey<'_>) -> Result<SearchKey, Flaw> {
     let text = |string: AString<'_>| SearchText::new(string.as_ref());

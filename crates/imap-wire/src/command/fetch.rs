@@ -1,5 +1,6 @@
-//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, §3.2.6).
+//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, §3.2.6, RFC 3516 §4.2, RFC 8970 §3, RFC 9394 §3.3).
 
+use super::search::PartialRange;
 use crate::section::{Partial, Section};
 use crate::sequence::SequenceSet;
 
@@ -16,6 +17,8 @@ pub struct Fetch {
     pub changed_since: Option<u64>,
     /// VANISHED (RFC 7162 §3.2.6): tell which of them were expunged since. Only with UIDs and CHANGEDSINCE.
     pub vanished: bool,
+    /// PARTIAL (RFC 9394 §3.3): only those at these places among the messages of the set. Only with UIDs.
+    pub partial: Option<PartialRange>,
 }
 
 /// One data item of a message.
@@ -58,12 +61,34 @@ pub enum FetchItem {
     Uid,
     /// `MODSEQ` (RFC 7162)
     ModSeq,
+    /// `BINARY[part]<partial>` or `BINARY.PEEK[…]`: the part without its transfer encoding (RFC 3516 §4.2).
+    Binary {
+        /// The part number; empty means the whole message.
+        part: Vec<u32>,
+        /// `<start.length>` of what is decoded.
+        partial: Option<Partial>,
+        /// `BINARY.PEEK`: do not set `\Seen`.
+        peek: bool,
+    },
+    /// `BINARY.SIZE[part]`: how many octets `BINARY[part]` has (RFC 3516 §4.2).
+    BinarySize {
+        /// The part number; empty means the whole message.
+        part: Vec<u32>,
+    },
+    /// `PREVIEW`: the first words of the message (RFC 8970 §3).
+    Preview {
+        /// `(LAZY)`: only when they are at hand.
+        lazy: bool,
+    },
 }
 
 impl FetchItem {
     /// Whether fetching it sets `\Seen` (RFC 3501 §6.4.5).
     pub const fn sets_seen(&self) -> bool {
-        matches!(self, Self::BodySection { peek: false, .. } | Self::Rfc822 | Self::Rfc822Text)
+        matches!(
+            self,
+            Self::BodySection { peek: false, .. } | Self::Binary { peek: false, .. } | Self::Rfc822 | Self::Rfc822Text
+        )
     }
 
     pub(crate) fn fast() -> Vec<Self> {

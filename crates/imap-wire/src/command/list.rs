@@ -1,6 +1,6 @@
-//! LIST with its selection and return options (RFC 3501 §6.3.8, RFC 5258, RFC 5819, RFC 6154).
+//! LIST with its selection and return options (RFC 3501 §6.3.8, RFC 5258, RFC 5819, RFC 6154, RFC 8440, RFC 9590).
 
-use super::StatusItem;
+use super::{MetadataQuery, StatusItem};
 
 /// Which mailboxes to list and what to say of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct ListSelection {
     pub special_use: bool,
 }
 
-/// Return options (RFC 5258 §3.2, RFC 5819, RFC 6154 §5.2).
+/// Return options (RFC 5258 §3.2, RFC 5819, RFC 6154 §5.2, RFC 8440, RFC 9590).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ListReturn {
     /// SUBSCRIBED: say whether subscribed.
@@ -41,4 +41,8 @@ pub struct ListReturn {
     pub special_use: bool,
     /// STATUS: a STATUS response for each mailbox that can be selected; `None` when not asked.
     pub status: Option<Vec<StatusItem>>,
+    /// MYRIGHTS (RFC 8440): a MYRIGHTS response for each mailbox.
+    pub my_rights: bool,
+    /// METADATA (RFC 9590): a METADATA response for each mailbox; `None` when not asked.
+    pub metadata: Option<MetadataQuery>,
 }

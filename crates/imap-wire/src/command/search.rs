@@ -1,4 +1,8 @@
-//! SEARCH (RFC 3501 §6.4.4), its RETURN options (RFC 4731), MODSEQ (RFC 7162 §3.1.5), OLDER and YOUNGER (RFC 5032).
+//! SEARCH (RFC 3501 §6.4.4), its RETURN options (RFC 4731, 5182, 5267, 6203, 9394), MODSEQ (RFC 7162 §3.1.5), OLDER and
+//! YOUNGER (RFC 5032), FUZZY (RFC 6203), FILTER (RFC 5466), SAVEDBEFORE and its kin (RFC 8514), EMAILID and THREADID (RFC 8474).
+
+use std::fmt;
+use std::ops::Range;
 
 use crate::date::Date;
 use crate::flag::Flag;
@@ -25,7 +29,7 @@ impl Search {
     }
 }
 
-/// RETURN options of RFC 4731.
+/// RETURN options (RFC 4731 §3.1, and others as noted).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SearchReturn {
     /// MIN
@@ -36,6 +40,67 @@ pub struct SearchReturn {
     pub all: bool,
     /// COUNT
     pub count: bool,
+    /// SAVE: the result becomes `$` (RFC 5182).
+    pub save: bool,
+    /// CONTEXT: the client will ask again (RFC 5267 §4.2).
+    pub context: bool,
+    /// UPDATE: changes of the result are told (RFC 5267 §4.3).
+    pub update: bool,
+    /// RELEVANCY: a score for each result (RFC 6203 §4).
+    pub relevancy: bool,
+    /// PARTIAL: some of the results by their place (RFC 5267 §4.4, RFC 9394 §3.1). Never together with ALL.
+    pub partial: Option<PartialRange>,
+}
+
+impl SearchReturn {
+    /// What `RETURN ()` asks for (RFC 4731 §3.1).
+    pub const ALL: Self = Self {
+        min: false,
+        max: false,
+        all: true,
+        count: false,
+        save: false,
+        context: false,
+        update: false,
+        relevancy: false,
+        partial: None,
+    };
+
+    /// Whether SAVE is all that was asked for: then nothing is said of the result (RFC 5182 §1).
+    pub fn only_saves(self) -> bool {
+        self == Self { save: true, ..Self::default() }
+    }
+}
+
+/// `1:500`, or `-1:-100` counted from the end (RFC 9394 §4 `partial-range`). Places begin with 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PartialRange {
+    first: u32,
+    last: u32,
+    from_end: bool,
+}
+
+impl PartialRange {
+    /// The range as written; `None` when a place is 0.
+    pub const fn new(first: u32, last: u32, from_end: bool) -> Option<Self> {
+        if first == 0 || last == 0 { None } else { Some(Self { first, last, from_end }) }
+    }
+
+    /// The indexes of a list of so many results, ascending; empty when the range lies behind its end.
+    pub fn of(self, results: usize) -> Range<usize> {
+        let place = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
+        let (low, high) = (place(self.first.min(self.last)), place(self.first.max(self.last)));
+        let (from, to) = (low.saturating_sub(1).min(results), high.min(results));
+        if self.from_end { results - to..results - from } else { from..to }
+    }
+}
+
+/// As it was written, since answers repeat it.
+impl fmt::Display for PartialRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.from_end { "-" } else { "" };
+        write!(f, "{sign}{}:{sign}{}", self.first, self.last)
+    }
 }
 
 /// A condition on a message. Synonyms are gone: `UNSEEN` is `Lacks(Seen)`, `NEW` is `And[Recent, Lacks(Seen)]`, `OLD` is `Not(Recent)`.
@@ -79,6 +144,18 @@ pub enum SearchKey {
     Older(u32),
     /// INTERNALDATE at most so many seconds ago (RFC 5032).
     Younger(u32),
+    /// SAVEDBEFORE, SAVEDON, SAVEDSINCE: the day on which it came into the mailbox (RFC 8514 §4.3).
+    Saved(DateTest, Date),
+    /// SAVEDATESUPPORTED: the mailbox keeps that day (RFC 8514 §4.3).
+    SaveDateSupported,
+    /// EMAILID (RFC 8474 §6).
+    EmailId(String),
+    /// THREADID (RFC 8474 §6).
+    ThreadId(String),
+    /// FUZZY: what is within may be matched by words (RFC 6203 §3).
+    Fuzzy(Box<Self>),
+    /// FILTER: a search that is kept under a name (RFC 5466 §3.1).
+    Filter(String),
     /// MODSEQ at least so large. The metadata item that RFC 7162 §3.1.5 lets a client name is not kept: all flags share one MODSEQ.
     ModSeq(u64),
 }
@@ -92,7 +169,7 @@ impl SearchKey {
         match self {
             Self::And(keys) => keys.iter().any(|key| key.any(test)),
             Self::Or(a, b) => a.any(test) || b.any(test),
-            Self::Not(key) => key.any(test),
+            Self::Not(key) | Self::Fuzzy(key) => key.any(test),
             Self::All
             | Self::Sequence(_)
             | Self::Uid(_)
@@ -109,6 +186,11 @@ impl SearchKey {
             | Self::Smaller(_)
             | Self::Older(_)
             | Self::Younger(_)
+            | Self::Saved(..)
+            | Self::SaveDateSupported
+            | Self::EmailId(_)
+            | Self::ThreadId(_)
+            | Self::Filter(_)
             | Self::ModSeq(_) => false,
         }
     }
@@ -177,5 +259,22 @@ impl SearchText {
     /// The text, when the octets are UTF-8 (of which US-ASCII is a part).
     pub fn as_str(&self) -> Option<&str> {
         str::from_utf8(&self.0).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partial_range_is_clipped_to_the_results() {
+        let range = |first, last, from_end| PartialRange::new(first, last, from_end).unwrap();
+        assert_eq!(range(1, 5, false).of(3), 0..3);
+        assert_eq!(range(5, 2, false).of(10), 1..5);
+        assert_eq!(range(1, 2, true).of(10), 8..10);
+        assert_eq!(range(3, 100, true).of(10), 0..8);
+        assert!(range(11, 20, false).of(10).is_empty() && range(11, 20, true).of(10).is_empty());
+        assert_eq!(PartialRange::new(0, 1, false), None);
+        assert_eq!((range(5, 2, false).to_string(), range(1, 9, true).to_string()), ("5:2".into(), "-1:-9".into()));
     }
 }

@@ -1,9 +1,10 @@
-//! APPEND (RFC 3501 §6.3.11, RFC 3502 §6.3.11).
+//! APPEND (RFC 3501 §6.3.11, RFC 3502 §6.3.11, RFC 4469 §5, RFC 6855 §4).
 
 use mail::InternalDate;
 
 use super::cursor::Cursor;
-use crate::command::{Append, AppendMessage, CommandBody, Ticket};
+use super::sequence::sequence_set;
+use crate::command::{Append, AppendContent, AppendMessage, CatenatePart, CommandBody, Replace, Ticket};
 use crate::date::{Date, MONTHS, internal_date};
 use crate::flaw::Flaw;
 use crate::mailbox_name::NameEncoding;
@@ -21,6 +22,20 @@ pub(super) fn append(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
     }
 }
 
+/// `REPLACE number mailbox append-message` (RFC 8508 §5).
+pub(super) fn replace(c: &mut Cursor<'_>, uid: bool) -> Result<CommandBody, Flaw> {
+    c.space()?;
+    let at = c.position();
+    let set = sequence_set(c)?;
+    if set.has_saved() || !matches!(set.ranges(), [(first, last)] if first == last) {
+        return Err(Flaw::at(at, "one message number was expected"));
+    }
+    c.space()?;
+    let mailbox = c.mailbox()?;
+    c.space()?;
+    Ok(CommandBody::Replace(Replace { set, uid, mailbox, message: message(c)? }))
+}
+
 /// `append-message` of RFC 3502, without its first space.
 fn message(c: &mut Cursor<'_>) -> Result<AppendMessage, Flaw> {
     let mut flags = Vec::new();
@@ -33,21 +48,76 @@ fn message(c: &mut Cursor<'_>) -> Result<AppendMessage, Flaw> {
         date = Some(date_time(c)?);
         c.space()?;
     }
-    if c.peek() != Some(b'~') {
-        return Err(c.missing("a message as a literal"));
-    }
-    let octets = c.literal8()?;
-    let message = Ticket::from_bytes(octets).ok_or_else(|| Flaw::of("the message was not received"))?;
-    Ok(AppendMessage { flags, date, message })
+    let content = if c.eat(b"UTF8 (") {
+        AppendContent::Utf8(utf8_rest(c)?)
+    } else if c.eat(b"CATENATE ") {
+        let parts = c.list("parts in parentheses", part)?;
+        if parts.is_empty() {
+            return Err(Flaw::of("at least one part is needed"));
+        }
+        AppendContent::Catenate(parts)
+    } else {
+        AppendContent::Message(ticket(c, "a message as a literal")?)
+    };
+    Ok(AppendMessage { flags, date, content })
 }
 
-/// The name of the target mailbox, still encoded, when the text is that of an APPEND in which the name is complete.
+/// `cat-part` (RFC 4469 §5, RFC 6855 §4).
+fn part(c: &mut Cursor<'_>) -> Result<CatenatePart, Flaw> {
+    if c.eat(b"TEXT ") {
+        Ok(CatenatePart::Text(ticket(c, "a text as a literal")?))
+    } else if c.eat(b"UTF8 (") {
+        Ok(CatenatePart::Utf8(utf8_rest(c)?))
+    } else if c.eat(b"URL ") {
+        Ok(CatenatePart::Url(c.astring("a URL")?))
+    } else {
+        Err(c.missing("TEXT, UTF8 or URL"))
+    }
+}
+
+/// `literal8 ")"`
+fn utf8_rest(c: &mut Cursor<'_>) -> Result<Ticket, Flaw> {
+    let ticket = ticket(c, "a message as a literal8")?;
+    c.expect(b")", ") after the literal8")?;
+    Ok(ticket)
+}
+
+/// What the framer has put in the place of a literal that it streamed.
+fn ticket(c: &mut Cursor<'_>, what: &'static str) -> Result<Ticket, Flaw> {
+    if c.peek() != Some(b'~') {
+        return Err(c.missing(what));
+    }
+    let octets = c.literal8()?;
+    Ticket::from_bytes(octets).ok_or_else(|| Flaw::of("the message was not received"))
+}
+
+/// Whether a literal that begins here in an APPEND, behind the mailbox's name, is a URL, which the parser needs, and no
+/// message (RFC 4469 §5).
+pub(crate) fn is_url(before: &[u8]) -> bool {
+    let last = before.strip_suffix(b" ").and_then(|before| before.rsplit(|b| matches!(b, b' ' | b'(')).next());
+    last.is_some_and(|word| word.eq_ignore_ascii_case(b"URL"))
+}
+
+/// The name of the target mailbox, still encoded, when the text is that of an APPEND, REPLACE or UID REPLACE in which the name is
+/// complete.
 pub(crate) fn target(text: &[u8]) -> Option<Vec<u8>> {
     let mut c = Cursor::new(text, NameEncoding::default());
     c.tag().ok()?;
     c.space().ok()?;
-    c.word();
+    let mut verb = c.word();
     c.space().ok()?;
+    if verb.eq_ignore_ascii_case(b"UID") {
+        verb = c.word();
+        c.space().ok()?;
+    } else if verb.eq_ignore_ascii_case(b"APPEND") {
+        verb = b"";
+    }
+    if verb.eq_ignore_ascii_case(b"REPLACE") {
+        c.word();
+        c.space().ok()?;
+    } else if !verb.is_empty() {
+        return None;
+    }
     let name = c.astring("a mailbox name").ok()?;
     c.space().ok()?;
     Some(name)
@@ -107,9 +177,10 @@ mod tests {
         else {
             panic!("no APPEND");
         };
-        let told: Vec<_> =
-            append.messages.iter().map(|m| (m.flags.len(), m.date.is_some(), m.message.to_bytes())).collect();
-        assert_eq!(told, [(1, false, *b"12345678"), (0, true, *b"12345679"), (0, false, *b"12345670")]);
+        let message = |octets| AppendContent::Message(Ticket::from_bytes(octets).unwrap());
+        let told: Vec<_> = append.messages.into_iter().map(|m| (m.flags.len(), m.date.is_some(), m.content)).collect();
+        let expected = [(1, false, b"12345678"), (0, true, b"12345679"), (0, false, b"12345670")];
+        assert_eq!(told, expected.map(|(flags, date, octets)| (flags, date, message(octets))));
     }
 
     #[test]

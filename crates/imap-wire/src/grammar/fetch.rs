@@ -1,6 +1,7 @@
-//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4).
+//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, RFC 3516, RFC 8970).
 
 use super::cursor::Cursor;
+use super::search::partial_range;
 use super::sequence::sequence_set;
 use crate::checks::{self, FetchModifiers};
 use crate::command::{CommandBody, FetchItem};
@@ -52,6 +53,10 @@ fn item_named(c: &mut Cursor<'_>, at: usize, name: &[u8]) -> Result<FetchItem, F
         b"THREADID" => FetchItem::ThreadId,
         b"UID" => FetchItem::Uid,
         b"MODSEQ" => FetchItem::ModSeq,
+        b"PREVIEW" => FetchItem::Preview { lazy: lazy(c)? },
+        b"BINARY" => binary(c, false)?,
+        b"BINARY.PEEK" => binary(c, true)?,
+        b"BINARY.SIZE" => FetchItem::BinarySize { part: section_binary(c)? },
         b"" => return Err(Flaw::at(at, "a data item was expected")),
         name => return Err(Flaw::at(at, format!("unknown data item {}", printable(name)))),
     })
@@ -61,6 +66,38 @@ fn body_section(c: &mut Cursor<'_>, peek: bool) -> Result<FetchItem, Flaw> {
     c.expect(b"[", "a section in brackets")?;
     let section = section(c)?;
     c.expect(b"]", "] after the section")?;
+    Ok(FetchItem::BodySection { section, partial: partial(c)?, peek })
+}
+
+/// `[SP "(" preview-mod *(SP preview-mod) ")"]` (RFC 8970 §6). What else stands in parentheses is not of the item.
+fn lazy(c: &mut Cursor<'_>) -> Result<bool, Flaw> {
+    if !c.eat(b" (LAZY") {
+        return Ok(false);
+    }
+    while c.eat(b" LAZY") {}
+    c.expect(b")", ") after LAZY")?;
+    Ok(true)
+}
+
+/// RFC 3516 §7
+fn binary(c: &mut Cursor<'_>, peek: bool) -> Result<FetchItem, Flaw> {
+    let part = section_binary(c)?;
+    Ok(FetchItem::Binary { part, partial: partial(c)?, peek })
+}
+
+/// `section-binary`
+fn section_binary(c: &mut Cursor<'_>) -> Result<Vec<u32>, Flaw> {
+    c.expect(b"[", "a part number in brackets")?;
+    let mut part = Vec::new();
+    while part.is_empty() && c.peek() != Some(b']') || c.eat(b".") {
+        part.push(c.nz_number("a part number")?);
+    }
+    c.expect(b"]", "] after the part number")?;
+    Ok(part)
+}
+
+/// `<start.length>`, if it is there.
+fn partial(c: &mut Cursor<'_>) -> Result<Option<Partial>, Flaw> {
     let mut partial = None;
     if c.eat(b"<") {
         let start = c.number("the first octet of the part")?;
@@ -73,7 +110,15 @@ fn body_section(c: &mut Cursor<'_>, peek: bool) -> Result<FetchItem, Flaw> {
         c.expect(b">", ">")?;
         partial = Some(Partial { start, length });
     }
-    Ok(FetchItem::BodySection { section, partial, peek })
+    Ok(partial)
+}
+
+/// A text that is a `section-spec` and nothing else, as IMAP URLs carry it (RFC 5092 §9).
+pub(crate) fn whole_section(text: &[u8]) -> Option<Section> {
+    let text = [text, b"\r\n"].concat();
+    let mut c = Cursor::new(&text, crate::NameEncoding::default());
+    let section = section(&mut c).ok()?;
+    c.end().ok().map(|()| section)
 }
 
 /// `section-spec`, possibly empty.
@@ -122,6 +167,10 @@ fn modifiers(c: &mut Cursor<'_>) -> Result<FetchModifiers, Flaw> {
             }
         }
         name if name.eq_ignore_ascii_case(b"VANISHED") => given.vanished(),
+        name if name.eq_ignore_ascii_case(b"PARTIAL") => {
+            c.space()?;
+            given.partial(partial_range(c)?)
+        }
         name => Err(Flaw::of(format!("the modifier {} is not supported", printable(name)))),
     })?;
     if all.is_empty() { Err(Flaw::of("the modifiers are empty")) } else { Ok(given) }

@@ -2,6 +2,7 @@
 
 use super::cursor::Cursor;
 use super::mailbox::status_items;
+use super::metadata::list_entries as metadata_entries;
 use crate::chars::is_list_char;
 use crate::checks;
 use crate::command::{CommandBody, List, ListReturn, ListSelection};
@@ -85,6 +86,12 @@ fn return_options(c: &mut Cursor<'_>) -> Result<ListReturn, Flaw> {
             b"SUBSCRIBED" => returns.subscribed = true,
             b"CHILDREN" => returns.children = true,
             b"SPECIAL-USE" => returns.special_use = true,
+            b"MYRIGHTS" => returns.my_rights = true,
+            // RFC 9590 §3
+            b"METADATA" => {
+                c.space()?;
+                returns.metadata = Some(metadata_entries(c)?);
+            }
             b"STATUS" => {
                 c.space()?;
                 returns.status = Some(status_items(c)?);

@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use crate::checks;
-use crate::command::{CommandBody, Depth, GetMetadata, SetMetadata};
+use crate::command::{CommandBody, Depth, GetMetadata, MetadataQuery, SetMetadata};
 use crate::flaw::{Flaw, printable};
 
 /// `GETMETADATA [(options)] mailbox entries`. The RFC's examples have the options behind the mailbox (§4.2.1), or
@@ -39,6 +39,12 @@ fn entries(c: &mut Cursor<'_>) -> Result<Vec<Vec<u8>>, Flaw> {
         entries.push(c.astring("an entry name")?);
     }
     Ok(entries)
+}
+
+/// The entries that LIST is to tell of each mailbox (RFC 9590 §3): one, or several in parentheses.
+pub(super) fn list_entries(c: &mut Cursor<'_>) -> Result<MetadataQuery, Flaw> {
+    let entries = if c.peek() == Some(b'(') { entries(c)? } else { vec![c.astring("an entry name")?] };
+    checks::metadata_query(entries, Vec::new())
 }
 
 /// An option of GETMETADATA (RFC 5464 §5).

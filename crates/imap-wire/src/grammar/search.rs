@@ -1,35 +1,58 @@
-//! SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 7162 §3.1.5).
+//! SEARCH (RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 5267, 5466, 6203, 8474, 8514, 9394; RFC 7162 §3.1.5).
 
 use super::append::{digits, month};
 use super::cursor::Cursor;
 use super::sequence::sequence_set;
 use crate::chars::is_atom_char;
 use crate::checks;
-use crate::command::{CommandBody, DateTest, EnvelopeField, SearchKey, SearchReturn, SearchText};
+use crate::command::{CommandBody, DateTest, EnvelopeField, PartialRange, Search, SearchKey, SearchReturn, SearchText};
 use crate::date::Date;
 use crate::flag::Flag;
 use crate::flaw::{Flaw, printable};
 use crate::limits::SEARCH_DEPTH_MAX;
+use crate::mailbox_name::NameEncoding;
 use crate::section::HeaderName;
 
 /// `SEARCH [RETURN (…)] [CHARSET x] key …` (RFC 4466 §2.6).
 pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<CommandBody, Flaw> {
     c.space()?;
-    let mut returns = None;
-    if c.eat(b"RETURN ") {
-        returns = Some(return_options(c)?);
-        c.space()?;
+    let returns = returns(c)?;
+    program(c, uid, returns).map(CommandBody::Search)
+}
+
+/// `RETURN (…) `, when it is there.
+pub(super) fn returns(c: &mut Cursor<'_>) -> Result<Option<SearchReturn>, Flaw> {
+    if !c.eat(b"RETURN ") {
+        return Ok(None);
     }
+    let options = return_options(c)?;
+    c.space()?;
+    Ok(Some(options))
+}
+
+/// `[CHARSET x] key …`
+pub(super) fn program(c: &mut Cursor<'_>, uid: bool, returns: Option<SearchReturn>) -> Result<Search, Flaw> {
     let mut charset = None;
     if c.eat(b"CHARSET ") {
         charset = Some(charset_name(c)?);
         c.space()?;
     }
+    keys(c, uid, charset, returns)
+}
+
+/// `charset key …`: the charset is always there (RFC 5256 §5 `search-criteria`).
+pub(super) fn criteria(c: &mut Cursor<'_>, uid: bool, returns: Option<SearchReturn>) -> Result<Search, Flaw> {
+    let charset = charset_name(c)?;
+    c.space()?;
+    keys(c, uid, Some(charset), returns)
+}
+
+fn keys(c: &mut Cursor<'_>, uid: bool, charset: Option<String>, returns: Option<SearchReturn>) -> Result<Search, Flaw> {
     let mut keys = vec![key(c, SEARCH_DEPTH_MAX)?];
     while c.eat(b" ") {
         keys.push(key(c, SEARCH_DEPTH_MAX)?);
     }
-    checks::search(uid, charset, returns, keys).map(CommandBody::Search)
+    checks::search(uid, charset, returns, keys)
 }
 
 fn charset_name(c: &mut Cursor<'_>) -> Result<String, Flaw> {
@@ -47,6 +70,16 @@ fn return_options(c: &mut Cursor<'_>) -> Result<SearchReturn, Flaw> {
             b"MAX" => returns.max = true,
             b"ALL" => returns.all = true,
             b"COUNT" => returns.count = true,
+            b"SAVE" => returns.save = true,
+            b"CONTEXT" => returns.context = true,
+            b"UPDATE" => returns.update = true,
+            b"RELEVANCY" => returns.relevancy = true,
+            b"PARTIAL" => {
+                c.space()?;
+                if returns.partial.replace(partial_range(c)?).is_some() {
+                    return Err(Flaw::of("PARTIAL is given twice"));
+                }
+            }
             name => return Err(Flaw::of(format!("the return option {} is not supported", printable(name)))),
         }
         Ok(())
@@ -54,7 +87,21 @@ fn return_options(c: &mut Cursor<'_>) -> Result<SearchReturn, Flaw> {
     if options.is_empty() {
         returns.all = true;
     }
+    // RFC 5267 §4.4, RFC 9394 §3.1: "either one PARTIAL, one ALL, or neither".
+    if returns.all && returns.partial.is_some() {
+        return Err(Flaw::of("PARTIAL and ALL exclude each other"));
+    }
     Ok(returns)
+}
+
+/// `1:500` or `-1:-100` (RFC 9394 §4).
+pub(super) fn partial_range(c: &mut Cursor<'_>) -> Result<PartialRange, Flaw> {
+    let missing = c.missing("a range such as 1:500 or -1:-100");
+    let from_end = c.eat(b"-");
+    let first = c.nz_number("a place in the results")?;
+    c.expect(if from_end { b":-" } else { b":" }, "the end of the range")?;
+    let last = c.nz_number("a place in the results")?;
+    PartialRange::new(first, last, from_end).ok_or(missing)
 }
 
 fn key(c: &mut Cursor<'_>, depth: usize) -> Result<SearchKey, Flaw> {
@@ -100,6 +147,7 @@ fn plain_key(name: &[u8]) -> Option<SearchKey> {
         b"NEW" => SearchKey::And(vec![SearchKey::Recent, SearchKey::Lacks(Flag::Seen)]),
         b"OLD" => SearchKey::Not(Box::new(SearchKey::Recent)),
         b"RECENT" => SearchKey::Recent,
+        b"SAVEDATESUPPORTED" => SearchKey::SaveDateSupported,
         _ => return None,
     })
 }
@@ -126,6 +174,13 @@ fn key_with_argument(c: &mut Cursor<'_>, at: usize, name: &[u8], deeper: usize) 
         b"SENTBEFORE" => |c, _| Ok(SearchKey::Sent(DateTest::Before, date(c)?)),
         b"SENTON" => |c, _| Ok(SearchKey::Sent(DateTest::On, date(c)?)),
         b"SENTSINCE" => |c, _| Ok(SearchKey::Sent(DateTest::Since, date(c)?)),
+        b"SAVEDBEFORE" => |c, _| Ok(SearchKey::Saved(DateTest::Before, date(c)?)),
+        b"SAVEDON" => |c, _| Ok(SearchKey::Saved(DateTest::On, date(c)?)),
+        b"SAVEDSINCE" => |c, _| Ok(SearchKey::Saved(DateTest::Since, date(c)?)),
+        b"EMAILID" => |c, _| Ok(SearchKey::EmailId(object_id(c)?)),
+        b"THREADID" => |c, _| Ok(SearchKey::ThreadId(object_id(c)?)),
+        b"FILTER" => |c, _| Ok(SearchKey::Filter(filter_name(c)?)),
+        b"FUZZY" => |c, deeper| Ok(SearchKey::Fuzzy(Box::new(key(c, deeper)?))),
         b"LARGER" => |c, _| Ok(SearchKey::Larger(c.number("a number of octets")?)),
         b"SMALLER" => |c, _| Ok(SearchKey::Smaller(c.number("a number of octets")?)),
         b"OLDER" => |c, _| Ok(SearchKey::Older(c.nz_number("a number of seconds")?)),
@@ -146,6 +201,30 @@ fn key_with_argument(c: &mut Cursor<'_>, at: usize, name: &[u8], deeper: usize) 
 
 fn text(c: &mut Cursor<'_>) -> Result<SearchText, Flaw> {
     c.astring("a text to search for").map(SearchText::new)
+}
+
+/// `objectid` (RFC 8474 §7).
+fn object_id(c: &mut Cursor<'_>) -> Result<String, Flaw> {
+    let at = c.position();
+    let id = c.astring("an object identifier")?;
+    let valid = matches!(id.len(), 1..=255) && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    let text = String::from_utf8(id).ok().filter(|_| valid);
+    text.ok_or_else(|| Flaw::at(at, "an object identifier has up to 255 letters, digits, _ and -; it begins"))
+}
+
+/// `filter-name`: 1*<any ATOM-CHAR except "/"> (RFC 5466 §3.3).
+fn filter_name(c: &mut Cursor<'_>) -> Result<String, Flaw> {
+    let at = c.position();
+    let name = c.atom("the name of a filter")?;
+    let text = String::from_utf8(name.to_vec()).ok().filter(|name| !name.contains('/'));
+    text.ok_or_else(|| Flaw::at(at, "the name of a filter has no /; it begins"))
+}
+
+/// A search program on its own, as a named filter keeps it (RFC 5466 §3.3 `filter-value`).
+pub(crate) fn stored_program(text: &[u8], encoding: NameEncoding) -> Result<Search, Flaw> {
+    let mut c = Cursor::new(text, encoding);
+    let search = program(&mut c, false, None)?;
+    if c.at_end() { Ok(search) } else { Err(c.missing("the end of the filter")) }
 }
 
 fn keyword(c: &mut Cursor<'_>) -> Result<Flag, Flaw> {

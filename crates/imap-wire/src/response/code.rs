@@ -103,6 +103,12 @@ pub enum Code {
     AlreadyExists,
     /// RFC 5530: it does not exist.
     NonExistent,
+    /// RFC 5267 §4.3.1: changes of that command's result are not told.
+    NoUpdate(Tag),
+    /// RFC 5466 §3.1: there is no filter of that name.
+    UndefinedFilter(String),
+    /// RFC 5255 §4.9: no comparator matches.
+    BadComparator,
     /// RFC 6154: that special use is not possible.
     UseAttr,
     /// RFC 5464 §4.2.1: values were left out, the longest of them has so many octets.
@@ -113,6 +119,10 @@ pub enum Code {
     MetadataTooMany,
     /// RFC 5464 §4.3: no private annotations there.
     MetadataNoPrivate,
+    /// RFC 4469: this URL names nothing that can be had.
+    BadUrl(String),
+    /// RFC 3516: the part has a transfer encoding that nobody knows, or NULs where they can't be.
+    UnknownCte,
     /// RFC 4978: everything is compressed already.
     CompressionActive,
     /// RFC 7889: the message is larger than APPEND takes.
@@ -202,7 +212,20 @@ impl Code {
             Self::MetadataTooMany => return other("METADATA TOOMANY"),
             Self::MetadataNoPrivate => return other("METADATA NOPRIVATE"),
             Self::CompressionActive => codec::Code::CompressionActive,
+            Self::UnknownCte => return other("UNKNOWN-CTE"),
+            Self::BadUrl(url) => {
+                // RFC 4469 §5: any TEXT-CHAR except "]".
+                let text: String = url.chars().filter(|c| matches!(c, ' '..='~') && *c != ']').collect();
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("BADURL {text}").into_bytes()))
+            }
             Self::UseAttr => return other("USEATTR"),
+            Self::BadComparator => return other("BADCOMPARATOR"),
+            Self::NoUpdate(tag) => {
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("NOUPDATE \"{tag}\"").into_bytes()))
+            }
+            Self::UndefinedFilter(name) => {
+                codec::Code::Other(codec::CodeOther::unvalidated(format!("UNDEFINED-FILTER {name}").into_bytes()))
+            }
             Self::HasChildren => return other("HASCHILDREN"),
             Self::MailboxId(id) => return text(format!("MAILBOXID ({id})")),
             Self::BadEvent(known) => return text(format!("BADEVENT ({})", known.join(" "))),

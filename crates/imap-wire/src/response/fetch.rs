@@ -6,7 +6,7 @@
 
 use mail::{Flags, InternalDate};
 
-use super::strings::{write_literal_header, write_string};
+use super::strings::{write_literal_header, write_nstring, write_string};
 use crate::date::write_internal_date;
 use crate::flag::Flag;
 use crate::section::{HeaderName, Section, SectionText};
@@ -120,6 +120,12 @@ impl FetchResponse {
         out.extend_from_slice(stored);
     }
 
+    /// `PREVIEW "…"`, or NIL when it is not at hand (RFC 8970 §3.2).
+    pub fn preview(&mut self, out: &mut Vec<u8>, text: Option<&str>) {
+        self.item(out, "PREVIEW ");
+        write_nstring(out, text.map(str::as_bytes));
+    }
+
     /// `BODY[section]<origin> {n}` and CRLF: the caller sends `length` octets next. The origin is that of the
     /// partial asked for (RFC 3501 §7.4.2), without its length.
     pub fn section_literal(&mut self, out: &mut Vec<u8>, section: &Section, origin: Option<u64>, length: u64) {
@@ -155,6 +161,34 @@ impl FetchResponse {
     pub fn rfc822_text_literal(&mut self, out: &mut Vec<u8>, length: u64) {
         self.item(out, "RFC822.TEXT ");
         write_literal_header(out, length);
+    }
+
+    /// `BINARY[part]<origin> {n}` and CRLF: the caller sends `length` octets next. With a NUL among them it is a literal8
+    /// (RFC 3516 §4.3).
+    pub fn binary_literal(&mut self, out: &mut Vec<u8>, part: &[u32], origin: Option<u64>, length: u64, has_nul: bool) {
+        self.binary_name(out, "BINARY", part, origin);
+        if has_nul {
+            out.push(b'~');
+        }
+        write_literal_header(out, length);
+    }
+
+    /// `BINARY[part] NIL`: there is no such part.
+    pub fn binary_nil(&mut self, out: &mut Vec<u8>, part: &[u32], origin: Option<u64>) {
+        self.binary_name(out, "BINARY", part, origin);
+        out.extend_from_slice(b"NIL");
+    }
+
+    /// `BINARY.SIZE[part] n`
+    pub fn binary_size(&mut self, out: &mut Vec<u8>, part: &[u32], octets: u64) {
+        self.binary_name(out, "BINARY.SIZE", part, None);
+        out.extend_from_slice(octets.to_string().as_bytes());
+    }
+
+    fn binary_name(&mut self, out: &mut Vec<u8>, name: &str, part: &[u32], origin: Option<u64>) {
+        let numbers: Vec<String> = part.iter().map(ToString::to_string).collect();
+        let origin = origin.map(|origin| format!("<{origin}>")).unwrap_or_default();
+        self.item(out, &format!("{name}[{}]{origin} ", numbers.join(".")));
     }
 
     fn section_name(&mut self, out: &mut Vec<u8>, section: &Section, origin: Option<u64>) {

@@ -72,10 +72,19 @@ pub struct ListEntry<'a> {
     pub delimiter: Option<char>,
     /// The name.
     pub mailbox: &'a MailboxName,
-    /// `("CHILDINFO" ("SUBSCRIBED"))`: a child matches what RECURSIVEMATCH selected (RFC 5258 §3.5).
-    pub child_subscribed: bool,
+    /// By which of the options in front something below it is selected.
+    pub child_info: ChildInfo,
     /// `("OLDNAME" (name))`: what the mailbox was called, or how the client spelt it (RFC 9051 §6.3.9.7).
     pub old_name: Option<&'a str>,
+}
+
+/// `("CHILDINFO" (…))`: something below the name is selected (RFC 5258 §3.5); told only to who asked for RECURSIVEMATCH.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChildInfo {
+    /// By SUBSCRIBED.
+    pub subscribed: bool,
+    /// By SPECIAL-USE.
+    pub special_use: bool,
 }
 
 /// `* LIST (…) "/" name`
@@ -84,8 +93,11 @@ pub fn list(out: &mut Vec<u8>, entry: &ListEntry<'_>, encoding: NameEncoding) {
     let (items, delimiter) = parts(entry);
     encode(out, &Response::Data(Data::List { items, delimiter, mailbox: codec_mailbox(entry.mailbox, encoding) }));
     let mut extended: Vec<Vec<u8>> = Vec::new();
-    if entry.child_subscribed {
-        extended.push(b"\"CHILDINFO\" (\"SUBSCRIBED\")".to_vec());
+    let child_info = entry.child_info;
+    let options = [(child_info.subscribed, "\"SUBSCRIBED\""), (child_info.special_use, "\"SPECIAL-USE\"")];
+    let options: Vec<&str> = options.into_iter().filter(|(told, _)| *told).map(|(_, name)| name).collect();
+    if !options.is_empty() {
+        extended.push(format!("\"CHILDINFO\" ({})", options.join(" ")).into_bytes());
     }
     if let Some(old) = entry.old_name {
         let mut item = b"\"OLDNAME\" (".to_vec();

@@ -56,6 +56,7 @@ fn status_responses() {
         (Code::Unseen(12), "UNSEEN 12"),
         (Code::AppendUid { uid_validity: 38505, uids: NumberSet::from_numbers([3955]) }, "APPENDUID 38505 3955"),
         (Code::AppendUid { uid_validity: 1, uids: NumberSet::from_numbers([1, 2, 5]) }, "APPENDUID 1 1:2,5"),
+        (Code::UnknownCte, "UNKNOWN-CTE"),
         (Code::CompressionActive, "COMPRESSIONACTIVE"),
         (
             Code::CopyUid { uid_validity: 38505, source: set(&[304, 319, 320]), destination: set(&[3956, 3957, 3958]) },
@@ -149,11 +150,11 @@ fn data_about_server_and_mailbox() {
 
 #[test]
 fn listings() {
-    let entry = |mailbox, attributes, child_subscribed| ListEntry {
+    let entry = |mailbox, attributes, subscribed| ListEntry {
         attributes,
         delimiter: Some('/'),
         mailbox,
-        child_subscribed,
+        child_info: ChildInfo { subscribed, special_use: false },
         old_name: None,
     };
     let (foo, inbox, cafe) = (name("Foo \"x\""), name("inbox"), name("Café"));
@@ -167,13 +168,19 @@ fn listings() {
         written(|out| list(out, &entry(&inbox, &[ListAttribute::NonExistent], true), UTF7)),
         "* LIST (\\NonExistent) \"/\" INBOX (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n"
     );
+    let special = ChildInfo { subscribed: true, special_use: true };
+    let both = ListEntry { child_info: special, ..entry(&inbox, &[], true) };
+    assert_eq!(
+        written(|out| list(out, &both, UTF7)),
+        "* LIST () \"/\" INBOX (\"CHILDINFO\" (\"SUBSCRIBED\" \"SPECIAL-USE\"))\r\n"
+    );
     assert_eq!(written(|out| lsub(out, &entry(&cafe, &[], false), UTF7)), "* LSUB () \"/\" \"Caf&AOk-\"\r\n");
     assert_eq!(written(|out| list(out, &entry(&cafe, &[], false), NameEncoding::Utf8)), "* LIST () \"/\" \"Café\"\r\n");
     let root = ListEntry {
         attributes: &[ListAttribute::NoSelect],
         delimiter: None,
         mailbox: &name("NIL"),
-        child_subscribed: false,
+        child_info: ChildInfo::default(),
         old_name: None,
     };
     assert_eq!(written(|out| list(out, &root, UTF7)), "* LIST (\\Noselect) NIL \"NIL\"\r\n");
@@ -187,13 +194,19 @@ fn search_results() {
     assert_eq!(written(|out| search(out, [2, 5], Some(917_162_500))), "* SEARCH 2 5 (MODSEQ 917162500)\r\n");
     // RFC 4731 §3.1.
     let all = set(&[1, 2, 3, 5]);
-    let data = EsearchData { min: Some(1), max: Some(5), all: Some(&all), count: Some(4), modseq: Some(9) };
+    let all = Some(Results::Set(&all));
+    let data =
+        EsearchData { min: Some(1), max: Some(5), all, count: Some(4), modseq: Some(9), ..EsearchData::default() };
     assert_eq!(
-        written(|out| esearch(out, &tag("A282"), true, &data)),
+        written(|out| esearch(out, &Correlator::Tag(&tag("A282")), true, &data)),
         "* ESEARCH (TAG \"A282\") UID MIN 1 MAX 5 ALL 1:3,5 COUNT 4 MODSEQ 9\r\n"
     );
-    let none = EsearchData { all: Some(&NumberSet::empty()), count: Some(0), ..EsearchData::default() };
-    assert_eq!(written(|out| esearch(out, &tag("A283"), false, &none)), "* ESEARCH (TAG \"A283\") COUNT 0\r\n");
+    let empty = NumberSet::empty();
+    let none = EsearchData { all: Some(Results::Set(&empty)), count: Some(0), ..EsearchData::default() };
+    assert_eq!(
+        written(|out| esearch(out, &Correlator::Tag(&tag("A283")), false, &none)),
+        "* ESEARCH (TAG \"A283\") COUNT 0\r\n"
+    );
 }
 
 #[test]
@@ -318,7 +331,7 @@ proptest! {
         let mailbox = name(&mailbox);
         for encoding in [UTF7, NameEncoding::Utf8] {
             out.clear();
-            list(&mut out, &ListEntry { attributes: &[ListAttribute::HasNoChildren], delimiter: Some('/'), mailbox: &mailbox, child_subscribed: false, old_name: None }, encoding);
+            list(&mut out, &ListEntry { attributes: &[ListAttribute::HasNoChildren], delimiter: Some('/'), mailbox: &mailbox, child_info: ChildInfo::default(), old_name: None }, encoding);
             prop_assert!(readable(&out), "{:?}", String::from_utf8_lossy(&out));
             out.clear();
             status(&mut out, &mailbox, encoding, &[StatusData::Unseen(1)]);
@@ -337,7 +350,7 @@ proptest! {
         let mailbox = name(&mailbox);
         for encoding in [UTF7, NameEncoding::Utf8] {
             let mut out = Vec::new();
-            lsub(&mut out, &ListEntry { attributes: &[], delimiter: Some('/'), mailbox: &mailbox, child_subscribed: false, old_name: None }, encoding);
+            lsub(&mut out, &ListEntry { attributes: &[], delimiter: Some('/'), mailbox: &mailbox, child_info: ChildInfo::default(), old_name: None }, encoding);
             let listed = out.strip_prefix(b"* LSUB () \"/\" ").unwrap().strip_suffix(b"\r\n").unwrap();
             let command = [b"a DELETE ", listed, b"\r\n"].concat();
             let parsed = crate::decode::decode_bytes(&command, encoding).unwrap();

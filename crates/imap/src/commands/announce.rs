@@ -1,7 +1,7 @@
 //! LIST responses that nobody asked for: what a mailbox is called now (RFC 9051 §6.3.2, §6.3.9.7; RFC 5465 §5.4).
 
 use imap_wire::MailboxName;
-use imap_wire::response::{self, ListAttribute, ListEntry};
+use imap_wire::response::{self, ChildInfo, ListAttribute, ListEntry};
 use mail::AccountId;
 use routing::namespace::{OTHER_USERS, SHARED};
 use storage::rows::MailboxRow;
@@ -52,7 +52,8 @@ impl Session {
     /// Writes what is known already.
     pub(crate) fn write_list(&mut self, attributes: &[ListAttribute], mailbox: &MailboxName, old_name: Option<&str>) {
         let encoding = self.encoding();
-        let entry = ListEntry { attributes, delimiter: Some(DELIMITER), mailbox, child_subscribed: false, old_name };
+        let entry =
+            ListEntry { attributes, delimiter: Some(DELIMITER), mailbox, child_info: ChildInfo::default(), old_name };
         response::list(self.connection.out(), &entry, encoding);
     }
 

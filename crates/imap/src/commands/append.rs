@@ -1,13 +1,19 @@
-//! APPEND (RFC 3501 §6.3.11; RFC 3502 several messages, RFC 4315 APPENDUID). How the messages come in: `upload`.
+//! APPEND (RFC 3501 §6.3.11; RFC 3502 several messages, RFC 4315 APPENDUID, RFC 6855 §4 UTF8). How the messages come in:
+//! `upload`; how they are put together: `catenate`.
 
+use bytes::Bytes;
 use imap_wire::response::Code;
-use imap_wire::{Append, MailboxName, NumberSet};
-use mail::InternalDate;
+use imap_wire::{Append, AppendContent, AppendMessage, MailboxName, NumberSet};
+use mail::{AccountId, InternalDate, MailboxId, Uid};
+use message::Structure;
 use routing::Rights;
 use routing::namespace::Place;
-use storage::StorageError;
+use storage::blobs::StagedBlob;
 use storage::messages::NewMessage;
+use storage::{StorageError, Store};
 
+use super::recode::without_nuls;
+use super::upload::{Nul, Uploads, encoded_record};
 use crate::access::{Target, refusal};
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
@@ -15,42 +21,54 @@ use crate::session::Session;
 impl Session {
     /// The whole command has come.
     pub(crate) async fn append(&mut self, append: Append) -> Result<Answer, Fault> {
-        let Some(mut uploads) = self.uploads.take() else { return Ok(Answer::bad("The message did not come")) };
+        Ok(match self.deposit(&append.mailbox, append.messages, None).await? {
+            Ok(code) => Answer::ok("Appended").with(code),
+            Err(answer) => answer,
+        })
+    }
+
+    /// Puts messages into a mailbox, and removes one that they replace (RFC 8508) in the same transaction; the inner error is
+    /// the answer when that can't be.
+    pub(super) async fn deposit(
+        &mut self,
+        mailbox: &MailboxName,
+        appended: Vec<AppendMessage>,
+        replaced: Option<(AccountId, MailboxId, Uid)>,
+    ) -> Result<Result<Code, Answer>, Fault> {
+        // Without any when all that is appended is there already.
+        let mut uploads = self.uploads.take().unwrap_or_default();
         if let Some(error) = uploads.take_failure() {
             return Err(error.into());
         }
         let store = self.server.store.clone();
         let now = store.now();
-        let mut messages = Vec::with_capacity(append.messages.len());
-        for message in append.messages {
-            let Some(received) = uploads.take(message.message) else {
-                return Ok(Answer::bad("The message did not come"));
+        let mut messages = Vec::with_capacity(appended.len());
+        for message in appended {
+            let complete = match self.completed(message.content, &mut uploads).await? {
+                Ok(complete) => complete,
+                Err(answer) => return Ok(Err(answer)),
             };
-            // RFC 3501 §9: CHAR8 is any octet but NUL; literal8 (RFC 3516) is not offered for messages.
-            if received.nul {
-                return Ok(Answer::bad("A message can't hold a NUL"));
-            }
             // RFC 3502 §6.3.11: this cancels them all.
-            if received.blob.octets == 0 {
-                return Ok(Answer::no(Code::Cannot, "The message is empty"));
+            if complete.blob.octets == 0 {
+                return Ok(Err(Answer::no(Code::Cannot, "The message is empty")));
             }
             let new = NewMessage {
-                blob: received.blob.hash,
-                octets: received.blob.octets,
+                blob: complete.blob.hash,
+                octets: complete.blob.octets,
                 flags: message.flags.into_iter().collect(),
                 internal_date: message.date.unwrap_or_else(|| InternalDate::from(now)),
                 saved_at: now,
-                record: received.record,
+                record: complete.record,
             };
-            messages.push((received.blob, new));
+            messages.push((complete.blob, new));
         }
-        let target = match self.target_of(&append.mailbox).await? {
+        let target = match self.target_of(mailbox).await? {
             Ok(target) => target,
-            Err(answer) => return Ok(answer),
+            Err(answer) => return Ok(Err(answer)),
         };
         let octets = messages.iter().map(|(_, message)| message.octets).fold(0, u64::saturating_add);
-        let deposited = match store.append_all(target.end(), messages).await {
-            Err(StorageError::NoSuchMailbox) => return Ok(try_create()),
+        let deposited = match store.append_replacing(target.end(), messages, replaced).await {
+            Err(StorageError::NoSuchMailbox) => return Ok(Err(try_create())),
             done => done?.value,
         };
         metrics::counter!("relais_imap_appended_octets_total").increment(octets);
@@ -58,8 +76,68 @@ impl Session {
         // One transaction gives ascending UIDs.
         let uids = NumberSet::from_numbers(deposited.iter().map(|deposited| deposited.uid.0));
         self.own_arrivals((target.owner, target.row.id), &uids);
-        Ok(Answer::ok("Appended").with(Code::AppendUid { uid_validity, uids }))
+        Ok(Ok(Code::AppendUid { uid_validity, uids }))
     }
+}
+
+/// A message as it is to be stored.
+pub(super) struct Complete {
+    pub(super) blob: StagedBlob,
+    pub(super) record: Option<Bytes>,
+}
+
+impl Session {
+    /// What a message consists of, made one; the inner error is the answer when that can't be.
+    async fn completed(
+        &mut self,
+        content: AppendContent,
+        uploads: &mut Uploads,
+    ) -> Result<Result<Complete, Answer>, Fault> {
+        let ticket = match content {
+            AppendContent::Message(ticket) => ticket,
+            AppendContent::Utf8(ticket) if self.takes_utf8() => ticket,
+            AppendContent::Utf8(_) => return Ok(Err(utf8_first())),
+            AppendContent::Catenate(parts) => return self.catenate(parts, uploads).await,
+        };
+        let Some(received) = uploads.take(ticket) else { return Ok(Err(not_received())) };
+        match received.nul {
+            Nul::Absent => Ok(Ok(Complete { blob: received.blob, record: received.record })),
+            Nul::InLiteral => Ok(Err(nul_in_literal())),
+            Nul::InLiteral8(structure) => Ok(encoded(&self.server.store, received.blob, &structure).await?),
+        }
+    }
+
+    /// Whether the client may send UTF-8 where the base specification has none (RFC 6855 §3).
+    pub(super) const fn takes_utf8(&self) -> bool {
+        self.enabled.utf8 || self.enabled.rev2
+    }
+}
+
+/// A message with NULs as it can be stored (RFC 3516 §4.4).
+pub(super) async fn encoded(
+    store: &Store,
+    blob: StagedBlob,
+    structure: &Structure,
+) -> Result<Result<Complete, Answer>, StorageError> {
+    let (blob, structure) = without_nuls(store, &blob, structure).await?;
+    if structure.has_nul {
+        return Ok(Err(Answer::no(Code::UnknownCte, "Only parts that are binary can hold a NUL")));
+    }
+    Ok(Ok(Complete { blob, record: encoded_record(&structure) }))
+}
+
+/// The literal is not there: the command is not what was announced.
+pub(super) fn not_received() -> Answer {
+    Answer::bad("The message did not come")
+}
+
+pub(super) fn nul_in_literal() -> Answer {
+    Answer::bad("Only a literal8 can hold a NUL")
+}
+
+/// RFC 6855 §4
+pub(super) fn utf8_first() -> Answer {
+    Answer::no(Code::Cannot, "ENABLE UTF8=ACCEPT first")
 }
 
 impl Session {

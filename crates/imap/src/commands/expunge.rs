@@ -23,8 +23,7 @@ impl Session {
         if !self.selected()?.access.rights.has(Rights::EXPUNGE) {
             return Ok(no_right());
         }
-        let max = self.selected()?.view.map().max_uid();
-        let scope = uids.map(|set| set.resolve(max));
+        let scope = uids.map(|set| self.uids_meant(set, true)).transpose()?;
         let removed = self.remove_deleted(scope).await?;
         self.told_up_to(removed, uids.is_some(), "Expunged").await
     }

@@ -1,18 +1,21 @@
-//! FETCH (RFC 3501 §6.4.5, §7.4.2; RFC 7162 §3.1.4 CHANGEDSINCE).
+//! FETCH (RFC 3501 §6.4.5, §7.4.2; RFC 7162 §3.1.4 CHANGEDSINCE; RFC 8970 PREVIEW).
 //!
 //! Rows and records are read by pages in key order and nothing is parsed; contents go from the store to the socket piece by
 //! piece, as fast as the client takes them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
-use imap_wire::response::{self, Code, FetchResponse};
-use imap_wire::{Fetch, FetchItem, NumberSet, Partial, Qresync, Section, SectionText, SequenceSet};
+use imap_wire::response::{self, Code};
+use imap_wire::{Fetch, FetchItem, NumberSet, PartialRange, Qresync, SequenceSet};
 use mail::{Flags, ModSeq, SequenceNumber, SystemFlags, Uid};
-use message::{ByteRange, PartTable, RecordView, header_fields};
+use message::{ByteRange, RecordView};
 use routing::Rights;
 use storage::blobs::BlobReader;
 use storage::messages::{Change, FlagChange};
 use storage::rows::MessageRow;
 
+use super::sections::broken;
 use crate::engine::enabled::Enabled;
 use crate::engine::object_id::{email_id, thread_id};
 use crate::engine::resync::{known_up_to, unknown};
@@ -32,7 +35,11 @@ struct Plan {
     parts: bool,
     /// Messages without `\Seen` get it, and their FLAGS are told.
     sets_seen: bool,
+    /// The record is read, but nothing is computed when there is none (RFC 8970 §4.1).
+    lazy: bool,
     changed_since: Option<ModSeq>,
+    /// BINARY was asked for of a part in an encoding that nobody knows (RFC 3516 §4.3).
+    unknown_encoding: AtomicBool,
 }
 
 /// One message of the answer.
@@ -57,6 +64,10 @@ impl Session {
             Ok(wanted) => wanted,
             Err(answer) => return Ok(answer),
         };
+        let wanted = match fetch.partial {
+            Some(range) => self.some_of(&wanted, range)?,
+            None => wanted,
+        };
         let vanished = match fetch.vanished {
             true => Some(self.all_uids(&fetch.set)?),
             false => None,
@@ -77,7 +88,16 @@ impl Session {
     fn all_uids(&mut self, set: &SequenceSet) -> Result<NumberSet, Fault> {
         let selected = self.selected()?;
         let max = selected.view.map().max_uid();
-        Ok(set.resolve(max).clip(1..=selected.row.uid_next.0.saturating_sub(1)))
+        let all = set.resolve(max).clip(1..=selected.row.uid_next.0.saturating_sub(1));
+        Ok(if set.has_saved() { all.union(&selected.saved) } else { all })
+    }
+
+    /// The messages at some places among those wanted (RFC 9394 §3.3).
+    fn some_of(&mut self, wanted: &NumberSet, range: PartialRange) -> Result<NumberSet, Fault> {
+        let map = self.selected()?.view.map();
+        let places = range.of(map.existing(wanted).count());
+        let some = map.existing(wanted).skip(places.start).take(places.len());
+        Ok(NumberSet::from_numbers(some.map(|uid| uid.0)))
     }
 
     /// SELECT (QRESYNC …): what has changed among the messages that the client knows, and which of them are gone (RFC 7162
@@ -113,6 +133,9 @@ impl Session {
         let mut left = map.existing(wanted).count();
         for range in wanted.ranges() {
             left = left.saturating_sub(self.fetch_range(plan, Uid(*range.start()), Uid(*range.end())).await?);
+        }
+        if plan.unknown_encoding.load(Ordering::Relaxed) {
+            return Ok(Answer::no(Code::UnknownCte, "Some parts have an encoding that I do not know"));
         }
         if left > 0 && plan.changed_since.is_none() {
             return Ok(Answer::ok("Some messages are no longer there").with(Code::ExpungeIssued));
@@ -226,10 +249,14 @@ impl Session {
         let Message { number, row, record, newly_seen } = message;
         let store = self.server.store.clone();
         let record = match (plan.record, record) {
+            (true, record) if plan.lazy => record,
             (true, record) => Some(complete(&store, row, record, plan.parts).await?),
             (false, _) => None,
         };
-        let view = record.as_ref().map(|record| RecordView::new(record)).transpose().map_err(damaged)?;
+        let view = match record.as_ref().map(|record| RecordView::new(record)).transpose() {
+            Err(_) if plan.lazy => None,
+            view => view.map_err(damaged)?,
+        };
         let mut parts = None;
         let mut reader = None;
         let tells_flags = newly_seen && !plan.items.contains(&FetchItem::Flags);
@@ -263,14 +290,28 @@ impl Session {
                 FetchItem::BodyStructure => {
                     response.body_structure(out, view.map(|view| view.body_structure()).unwrap_or_default());
                 }
-                FetchItem::BodySection { .. } | FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text => {
+                FetchItem::Preview { .. } => {
+                    let preview = view.and_then(|view| view.preview().ok());
+                    response.preview(out, preview.or((!plan.lazy).then_some("")));
+                }
+                FetchItem::Binary { .. }
+                | FetchItem::BinarySize { .. }
+                | FetchItem::BodySection { .. }
+                | FetchItem::Rfc822
+                | FetchItem::Rfc822Header
+                | FetchItem::Rfc822Text => {
                     if parts.is_none() && needs_parts(item) {
                         parts = view.map(|view| view.parts()).transpose().map_err(damaged)?;
                     }
                     if reader.is_none() {
                         reader = Some(content(&store, row).await.map_err(|error| broken(row, &error))?);
                     }
-                    if let Some(reader) = &mut reader {
+                    let Some(reader) = &mut reader else { continue };
+                    if matches!(item, FetchItem::Binary { .. } | FetchItem::BinarySize { .. }) {
+                        if !self.send_binary(&mut response, item, parts.as_ref(), row, reader).await? {
+                            plan.unknown_encoding.store(true, Ordering::Relaxed);
+                        }
+                    } else {
                         self.send_section(&mut response, item, parts.as_ref(), row, reader).await?;
                     }
                 }
@@ -287,96 +328,6 @@ impl Session {
         let Enabled { condstore, rev2, uid_only, .. } = self.enabled;
         let adds = [(FetchItem::Uid, !uid_only && (condstore || rev2)), (FetchItem::ModSeq, condstore)];
         adds.map(|(item, adds)| Some(item).filter(|item| newly_seen && adds && !plan.items.contains(item)))
-    }
-
-    /// `BODY[…]` and the RFC822 items.
-    async fn send_section(
-        &mut self,
-        response: &mut FetchResponse,
-        item: &FetchItem,
-        parts: Option<&PartTable>,
-        row: &MessageRow,
-        reader: &mut BlobReader,
-    ) -> Result<(), Fault> {
-        let whole = ByteRange { start: 0, end: row.octets };
-        let of = |text| {
-            let section = message::Section::new(Vec::new(), text);
-            parts.and_then(|parts| parts.section(&section)).unwrap_or_default()
-        };
-        match item {
-            FetchItem::Rfc822 => {
-                response.rfc822_literal(self.connection.out(), whole.size());
-                self.stream(whole, row, reader).await
-            }
-            FetchItem::Rfc822Header => {
-                let header = of(message::SectionText::Header);
-                response.rfc822_header_literal(self.connection.out(), header.size());
-                self.stream(header, row, reader).await
-            }
-            FetchItem::Rfc822Text => {
-                let text = of(message::SectionText::Text);
-                response.rfc822_text_literal(self.connection.out(), text.size());
-                self.stream(text, row, reader).await
-            }
-            FetchItem::BodySection { section, partial, .. } => {
-                let origin = partial.map(|partial| partial.start);
-                let found = if section.part.is_empty() && section.text.is_none() {
-                    Some(whole)
-                } else {
-                    parts.and_then(|parts| parts.section(&place(section)))
-                };
-                let Some(range) = found else {
-                    response.section_nil(self.connection.out(), section, origin);
-                    return Ok(());
-                };
-                if let Some((names, invert)) = fields(section) {
-                    let header = read_header(reader, range).await.map_err(|error| broken(row, &error))?;
-                    let names: Vec<&[u8]> = names.iter().map(imap_wire::HeaderName::as_bytes).collect();
-                    let found = header_fields(&header, &names, invert);
-                    let found = clip(&found, *partial);
-                    response.section_bytes(self.connection.out(), section, origin, found);
-                    // Nothing bounds how often one FETCH asks for fields: each answer leaves before the next is made.
-                    self.connection.flush_some().await?;
-                    return Ok(());
-                }
-                let (skip, octets) = partial.map_or((0, range.size()), |partial| partial.clip(range.size()));
-                let start = range.start.saturating_add(skip);
-                response.section_literal(self.connection.out(), section, origin, octets);
-                self.stream(ByteRange { start, end: start.saturating_add(octets) }, row, reader).await
-            }
-            FetchItem::Body
-            | FetchItem::BodyStructure
-            | FetchItem::EmailId
-            | FetchItem::Envelope
-            | FetchItem::Flags
-            | FetchItem::InternalDate
-            | FetchItem::Rfc822Size
-            | FetchItem::SaveDate
-            | FetchItem::ThreadId
-            | FetchItem::Uid
-            | FetchItem::ModSeq => Ok(()),
-        }
-    }
-
-    /// Content, piece by piece. After its length was announced there is no way back: a failure ends the connection.
-    async fn stream(&mut self, range: ByteRange, row: &MessageRow, reader: &mut BlobReader) -> Result<(), Fault> {
-        let mut at = range.start;
-        while at < range.end {
-            let piece = reader.piece(at, range.end).await.map_err(|error| broken(row, &error))?;
-            if piece.is_empty() {
-                return Err(broken(row, &storage::StorageError::Expunged));
-            }
-            at = at.saturating_add(piece.len() as u64);
-            let out = self.connection.out();
-            let start = out.len();
-            out.extend_from_slice(&piece);
-            // RFC 3501 §9 `CHAR8`: a literal holds no NUL.
-            if memchr::memchr(0, &piece).is_some() {
-                out.iter_mut().skip(start).filter(|octet| **octet == 0).for_each(|octet| *octet = 0x80);
-            }
-            self.connection.flush_some().await?;
-        }
-        Ok(())
     }
 
     /// The mailbox's row of this moment, for the names of its keywords.
@@ -401,6 +352,8 @@ impl Plan {
         Self {
             record: items.iter().any(|item| needs_parts(item) || is_form(item)),
             parts: items.iter().any(needs_parts),
+            lazy: items.iter().filter(|item| needs_parts(item) || is_form(item)).all(is_lazy),
+            unknown_encoding: AtomicBool::new(false),
             sets_seen: false,
             changed_since: None,
             items,
@@ -414,6 +367,8 @@ impl Plan {
             items: uid.into_iter().chain([FetchItem::Flags, FetchItem::ModSeq]).collect(),
             record: false,
             parts: false,
+            lazy: false,
+            unknown_encoding: AtomicBool::new(false),
             sets_seen: false,
             changed_since: Some(since),
         }
@@ -433,6 +388,8 @@ impl Plan {
         Self {
             record: items.iter().any(|item| needs_parts(item) || is_form(item)),
             parts: items.iter().any(needs_parts),
+            lazy: items.iter().filter(|item| needs_parts(item) || is_form(item)).all(is_lazy),
+            unknown_encoding: AtomicBool::new(false),
             sets_seen: !read_only && items.iter().any(FetchItem::sets_seen),
             changed_since: fetch.changed_since.map(ModSeq),
             items,
@@ -451,7 +408,19 @@ fn seen_step(rows: &[MessageRow]) -> usize {
 
 /// Whether the item is in the record as it is sent.
 fn is_form(item: &FetchItem) -> bool {
-    matches!(item, FetchItem::Body | FetchItem::BodyStructure | FetchItem::Envelope | FetchItem::ThreadId)
+    matches!(
+        item,
+        FetchItem::Body
+            | FetchItem::BodyStructure
+            | FetchItem::Envelope
+            | FetchItem::Preview { .. }
+            | FetchItem::ThreadId
+    )
+}
+
+/// Whether the item may be left out when it is not in the record.
+fn is_lazy(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Preview { lazy: true })
 }
 
 /// Whether the record's part table is needed to find the item.
@@ -459,6 +428,7 @@ fn needs_parts(item: &FetchItem) -> bool {
     match item {
         FetchItem::Rfc822Header | FetchItem::Rfc822Text => true,
         FetchItem::BodySection { section, .. } => !section.part.is_empty() || section.text.is_some(),
+        FetchItem::Binary { part, .. } | FetchItem::BinarySize { part } => !part.is_empty(),
         FetchItem::Body
         | FetchItem::BodyStructure
         | FetchItem::EmailId
@@ -470,45 +440,12 @@ fn needs_parts(item: &FetchItem) -> bool {
         | FetchItem::SaveDate
         | FetchItem::ThreadId
         | FetchItem::Uid
-        | FetchItem::ModSeq => false,
+        | FetchItem::ModSeq
+        | FetchItem::Preview { .. } => false,
     }
-}
-
-/// The section whose octets hold what is asked for.
-fn place(section: &Section) -> message::Section {
-    let text = match &section.text {
-        None => message::SectionText::Whole,
-        Some(SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)) => {
-            message::SectionText::Header
-        }
-        Some(SectionText::Text) => message::SectionText::Text,
-        Some(SectionText::Mime) => message::SectionText::Mime,
-    };
-    message::Section::new(section.part.clone(), text)
-}
-
-/// The names of HEADER.FIELDS, and whether all others are meant.
-fn fields(section: &Section) -> Option<(&[imap_wire::HeaderName], bool)> {
-    match section.text.as_ref()? {
-        SectionText::HeaderFields(names) => Some((names, false)),
-        SectionText::HeaderFieldsNot(names) => Some((names, true)),
-        SectionText::Header | SectionText::Text | SectionText::Mime => None,
-    }
-}
-
-fn clip(bytes: &[u8], partial: Option<Partial>) -> &[u8] {
-    let Some(partial) = partial else { return bytes };
-    let (start, octets) = partial.clip(bytes.len() as u64);
-    ByteRange { start, end: start.saturating_add(octets) }.of(bytes)
 }
 
 /// A header, as far as it is looked at.
 pub(crate) async fn read_header(reader: &mut BlobReader, range: ByteRange) -> Result<Vec<u8>, storage::StorageError> {
     reader.read(range.start, range.end.min(range.start.saturating_add(HEADER_OCTETS_MAX))).await
-}
-
-/// The response has begun and can't be finished.
-fn broken(row: &MessageRow, error: &storage::StorageError) -> Fault {
-    tracing::error!(uid = %row.uid, blob = %row.blob, %error, "a message's content could not be read");
-    Lost::BrokenLiteral.into()
 }

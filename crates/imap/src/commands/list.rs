@@ -1,17 +1,20 @@
-//! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9; RFC 3348, RFC 5258, RFC 5819, RFC 6154).
+//! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9; RFC 3348, RFC 5258, RFC 5819, RFC 6154, RFC 8440, RFC 9590).
 //!
-//! Names form a tree of which some nodes are mailboxes and some are only names above one: those are `\Noselect`.
+//! Which names are told is decided in [`crate::engine::listing`]; here is what is said of each.
 
 use std::collections::BTreeMap;
 
-use imap_wire::response::{self, Code, ListAttribute, ListEntry};
+use imap_wire::response::{self, ChildInfo, Code, ListAttribute, ListEntry};
 use imap_wire::{List, MailboxName};
 use mail::AccountId;
 use routing::Rights;
 use routing::namespace::is_foreign;
+use storage::limits::MAILBOX_DEPTH_MAX;
 use storage::rows::MailboxRow;
 
 use crate::access::{MailboxAccess, Target};
+use crate::commands::metadata::may_annotate;
+use crate::engine::listing::{Criteria, Listing, Node, Told};
 use crate::engine::pattern::{DELIMITER, Pattern, ancestors};
 use crate::fault::{Answer, Fault};
 use crate::limits::LIST_NAMES_PER_TURN;
@@ -25,16 +28,6 @@ struct Listed<'a> {
     access: MailboxAccess,
 }
 
-/// One name and what is known of it.
-#[derive(Default)]
-struct Node<'a> {
-    mailbox: Option<&'a Listed<'a>>,
-    has_children: bool,
-    subscribed: bool,
-    /// A name below it is subscribed.
-    subscribed_below: bool,
-}
-
 impl<'a> Listed<'a> {
     fn own(owner: AccountId, row: &'a MailboxRow) -> Self {
         Self { name: &row.name, owner, row, access: MailboxAccess::OWNER }
@@ -42,6 +35,10 @@ impl<'a> Listed<'a> {
 
     fn foreign(name: &'a str, target: &'a Target) -> Self {
         Self { name, owner: target.owner, row: &target.row, access: target.access }
+    }
+
+    fn is_readable(&self) -> bool {
+        self.access.rights.has(Rights::READ)
     }
 }
 
@@ -51,64 +48,82 @@ impl Session {
         if !list.extended && list.patterns.iter().all(String::is_empty) {
             if let Ok(root) = MailboxName::new("") {
                 let attributes = [ListAttribute::NoSelect];
-                let entry = entry(&attributes, &root, false);
+                let entry = entry(&attributes, &root, ChildInfo::default());
                 let encoding = self.encoding();
                 response::list(self.connection.out(), &entry, encoding);
             }
             return Ok(Answer::ok("Listed"));
         }
-        let Some(patterns) = Pattern::several(&list.reference, &list.patterns) else { return Ok(too_complex()) };
+        let patterns = if list.extended {
+            Pattern::accepted(&list.reference, &list.patterns)
+        } else {
+            Pattern::several(&list.reference, &list.patterns)
+        };
+        let Some(patterns) = patterns else { return Ok(too_complex()) };
+        let criteria = Criteria {
+            subscribed: list.selection.subscribed,
+            special_use: list.selection.special_use,
+            recursive: list.selection.recursive_match,
+            extended: list.extended,
+        };
         let account = self.account()?;
         let rows = self.server.store.mailboxes(account).await?;
         let wants_subscriptions = list.selection.subscribed || list.returns.subscribed;
         let subscriptions =
             if wants_subscriptions { self.server.store.subscriptions(account).await? } else { Vec::new() };
         let foreign = self.foreign_mailboxes().await?;
-        let (theirs, mine): (Vec<String>, Vec<String>) = subscriptions.into_iter().partition(|name| is_foreign(name));
         let own: Vec<Listed<'_>> = rows.iter().map(|row| Listed::own(account, row)).collect();
         let others: Vec<Listed<'_>> = foreign.iter().map(|(name, target)| Listed::foreign(name, target)).collect();
-        let subscribed = list.selection.subscribed;
         // One's own come first: clients take the first mailbox with a special use as theirs.
-        let mut own = tree(&own, &mine, subscribed);
-        let mut others = tree(&others, &theirs, subscribed);
-        // `Shared` may be a mailbox of one's own besides being above others'.
-        for (name, above) in own.iter_mut() {
-            if let Some(same) = others.remove(name) {
-                above.has_children |= same.has_children;
-                above.subscribed_below |= same.subscribed_below;
+        let mut listing = Listing::new();
+        own.iter().for_each(|listed| listing.add(false, listed.name, listed));
+        others.iter().for_each(|listed| listing.add(true, listed.name, listed));
+        subscriptions.iter().for_each(|name| listing.subscribe(is_foreign(name), name, criteria));
+        let matches = |name: &str| patterns.iter().any(|pattern| pattern.matches(name));
+        let mut after = None;
+        loop {
+            let is_special = |listed: &Listed<'_>| listed.row.special_use.is_some();
+            after = listing.weigh(after, LIST_NAMES_PER_TURN, criteria, matches, is_special);
+            if after.is_none() {
+                break;
             }
+            tokio::task::yield_now().await;
         }
-        self.tell_names(list, &patterns, own).await?;
-        self.tell_names(list, &patterns, others).await?;
+        for (name, node, told) in listing.told(criteria) {
+            let Ok(mailbox) = MailboxName::new(name) else { continue };
+            self.tell_listed(list, &mailbox, node, told).await?;
+            self.connection.flush_some().await?;
+        }
         Ok(Answer::ok("Listed"))
     }
 
-    async fn tell_names(
+    /// `* LIST …`, and behind it what RETURN asks for of a mailbox that meets the selection options itself.
+    async fn tell_listed(
         &mut self,
         list: &List,
-        patterns: &[Pattern],
-        nodes: BTreeMap<&str, Node<'_>>,
+        mailbox: &MailboxName,
+        node: &Node<'_, Listed<'_>>,
+        told: Told,
     ) -> Result<(), Fault> {
-        for (at, (name, node)) in nodes.iter().enumerate() {
-            if at % LIST_NAMES_PER_TURN == 0 {
-                tokio::task::yield_now().await;
-            }
-            let matched = patterns.iter().any(|pattern| pattern.matches(name));
-            let child_subscribed = list.selection.recursive_match && node.subscribed_below;
-            if !matched || !is_selected(list, node, child_subscribed) {
-                continue;
-            }
-            let Ok(mailbox) = MailboxName::new(name) else { continue };
-            let attributes = attributes(list, node);
-            let entry = entry(&attributes, &mailbox, child_subscribed);
-            let encoding = self.encoding();
-            response::list(self.connection.out(), &entry, encoding);
-            // RFC 5819 §2: no STATUS of what can't be opened.
-            let readable = node.mailbox.filter(|listed| listed.access.rights.has(Rights::READ));
-            if let (Some(items), Some(listed)) = (&list.returns.status, readable) {
-                self.tell_status(&mailbox, listed.owner, listed.row, listed.access.person, items).await?;
-            }
-            self.connection.flush_some().await?;
+        let child_info = ChildInfo {
+            subscribed: told.child_info && list.selection.subscribed,
+            special_use: told.child_info && list.selection.special_use,
+        };
+        let attributes = attributes(mailbox, node, list.extended || self.enabled.rev2);
+        let encoding = self.encoding();
+        response::list(self.connection.out(), &entry(&attributes, mailbox, child_info), encoding);
+        let Some(listed) = node.mailbox.filter(|_| told.meets) else { return Ok(()) };
+        // RFC 5819 §2: no STATUS of what can't be opened.
+        if let Some(items) = list.returns.status.as_ref().filter(|_| listed.is_readable()) {
+            self.tell_status(mailbox, listed.owner, listed.row, listed.access.person, items).await?;
+        }
+        if list.returns.my_rights {
+            let rights = listed.access.rights.with_obsolete();
+            response::my_rights(self.connection.out(), mailbox, encoding, &rights);
+        }
+        if let Some(query) = list.returns.metadata.as_ref().filter(|_| may_annotate(listed.access.rights)) {
+            let found = self.annotations_of(listed.owner, listed.row, query).await?;
+            found.tell(self.connection.out(), mailbox, encoding);
         }
         Ok(())
     }
@@ -125,18 +140,23 @@ impl Session {
             let foreign = self.foreign_mailboxes().await?;
             names.retain(|name| !is_foreign(name) || foreign.contains_key(name));
         }
-        for name in &names {
+        for (at, name) in names.iter().enumerate() {
+            if at % LIST_NAMES_PER_TURN == 0 {
+                tokio::task::yield_now().await;
+            }
             if pattern.matches(name) {
                 found.insert(name, false);
-            } else if let Some(above) = ancestors(name).find(|above| pattern.matches(above)) {
+            } else {
                 // RFC 3501 §6.3.9: `%` must show "foo" with \Noselect when only "foo/bar" is subscribed.
-                found.entry(above).or_insert(true);
+                for above in ancestors(name).filter(|above| pattern.matches(above)) {
+                    found.entry(above).or_insert(true);
+                }
             }
         }
         for (name, only_above) in found {
             let Ok(mailbox) = MailboxName::new(name) else { continue };
             let attributes: &[ListAttribute] = if only_above { &[ListAttribute::NoSelect] } else { &[] };
-            let entry = entry(attributes, &mailbox, false);
+            let entry = entry(attributes, &mailbox, ChildInfo::default());
             let encoding = self.encoding();
             response::lsub(self.connection.out(), &entry, encoding);
             self.connection.flush_some().await?;
@@ -149,48 +169,24 @@ fn too_complex() -> Answer {
     Answer::no(Code::Limit, "Too many patterns or wildcards, or one too long")
 }
 
-/// Every name there is, and every name above one.
-fn tree<'a>(
-    mailboxes: &'a [Listed<'a>],
-    subscriptions: &'a [String],
-    subscribed_only: bool,
-) -> BTreeMap<&'a str, Node<'a>> {
-    let mut nodes: BTreeMap<&str, Node<'_>> = BTreeMap::new();
-    for listed in mailboxes {
-        nodes.entry(listed.name).or_default().mailbox = Some(listed);
-        for above in ancestors(listed.name) {
-            nodes.entry(above).or_default().has_children = true;
-        }
-    }
-    for name in subscriptions {
-        // A subscribed name without a mailbox is listed only where subscriptions are asked for.
-        if subscribed_only {
-            nodes.entry(name).or_default().subscribed = true;
-            for above in ancestors(name) {
-                nodes.entry(above).or_default().subscribed_below = true;
-            }
-        } else if let Some(node) = nodes.get_mut(name.as_str()) {
-            node.subscribed = true;
-        }
-    }
-    nodes
-}
-
-/// RFC 5258 §3.1: the selection options.
-fn is_selected(list: &List, node: &Node<'_>, child_subscribed: bool) -> bool {
-    let special = node.mailbox.is_some_and(|listed| listed.row.special_use.is_some());
-    (!list.selection.subscribed || node.subscribed || child_subscribed) && (!list.selection.special_use || special)
-}
-
-fn attributes(list: &List, node: &Node<'_>) -> Vec<ListAttribute> {
+fn attributes(name: &MailboxName, node: &Node<'_, Listed<'_>>, extended: bool) -> Vec<ListAttribute> {
     let mut attributes = Vec::with_capacity(4);
-    match (node.mailbox, node.has_children) {
-        (Some(_), _) => {}
+    match node.mailbox {
+        // RFC 4314 §4: without "r" it can't be selected.
+        Some(listed) if !listed.is_readable() => attributes.push(ListAttribute::NoSelect),
+        Some(_) => {}
         // RFC 5258 §3: \NonExistent says more, but only to who knows it.
-        (None, _) if list.extended => attributes.push(ListAttribute::NonExistent),
-        (None, _) => attributes.push(ListAttribute::NoSelect),
+        None if extended => attributes.push(ListAttribute::NonExistent),
+        None => attributes.push(ListAttribute::NoSelect),
     }
-    attributes.push(if node.has_children { ListAttribute::HasChildren } else { ListAttribute::HasNoChildren });
+    // A name can have so many levels and no more. RFC 5258 §3.4: that implies \HasNoChildren.
+    let levels = name.as_str().split(DELIMITER).count();
+    let own_levels = node.mailbox.map_or(levels, |listed| listed.row.name.split(DELIMITER).count());
+    attributes.push(match node.has_children {
+        true => ListAttribute::HasChildren,
+        false if own_levels >= MAILBOX_DEPTH_MAX => ListAttribute::NoInferiors,
+        false => ListAttribute::HasNoChildren,
+    });
     if node.subscribed {
         attributes.push(ListAttribute::Subscribed);
     }
@@ -198,6 +194,6 @@ fn attributes(list: &List, node: &Node<'_>) -> Vec<ListAttribute> {
     attributes
 }
 
-fn entry<'a>(attributes: &'a [ListAttribute], mailbox: &'a MailboxName, child_subscribed: bool) -> ListEntry<'a> {
-    ListEntry { attributes, delimiter: Some(DELIMITER), mailbox, child_subscribed, old_name: None }
+fn entry<'a>(attributes: &'a [ListAttribute], mailbox: &'a MailboxName, child_info: ChildInfo) -> ListEntry<'a> {
+    ListEntry { attributes, delimiter: Some(DELIMITER), mailbox, child_info, old_name: None }
 }

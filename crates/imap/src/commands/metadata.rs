@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use imap_wire::limits::ENTRY_VALUE_MAX;
 use imap_wire::response::{self, Code};
-use imap_wire::{Depth, EntryName, GetMetadata, MailboxName, MetadataQuery, SetMetadata};
+use imap_wire::{Depth, EntryName, GetMetadata, MailboxName, MetadataQuery, NameEncoding, SetMetadata};
 use mail::SpecialUse;
 use routing::Rights;
 use routing::objects::Role;
@@ -35,6 +35,14 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// `* METADATA …`, when there is anything to tell.
+    pub(crate) fn tell(&self, out: &mut Vec<u8>, mailbox: &MailboxName, encoding: NameEncoding) {
+        if !self.entries.is_empty() {
+            let entries = self.entries.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+            response::metadata(out, mailbox, encoding, entries);
+        }
+    }
+
     /// Takes an entry, when it is asked for and not too long.
     fn add(&mut self, query: &MetadataQuery, name: &str, value: &[u8]) {
         if !query.asks_for(name) {
@@ -66,11 +74,8 @@ impl Session {
             Some(target) => self.annotations_of(target.owner, &target.row, &command.query).await?,
             None => self.server_annotations(&command.query).await?,
         };
-        if !found.entries.is_empty() {
-            let encoding = self.encoding();
-            let entries = found.entries.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
-            response::metadata(self.connection.out(), &command.mailbox, encoding, entries);
-        }
+        let encoding = self.encoding();
+        found.tell(self.connection.out(), &command.mailbox, encoding);
         let done = Answer::ok("Those are the annotations");
         Ok(match found.longest {
             Some(octets) => done.with(Code::MetadataLongEntries(octets)),

@@ -1,231 +1,276 @@
-//! SEARCH (RFC 3501 §6.4.4; RFC 4731 ESEARCH; RFC 7162 §3.1.5).
-//!
-//! Rows are read by pages, records and contents only of messages that these don't decide; other sessions get their turn in
-//! between. Memory is bounded by a page and a window of text, and the result is kept in ranges.
+//! SEARCH (RFC 3501 §6.4.4) and its RETURN options (RFC 4731, 5182, 5267, 6203, 9394; RFC 7162 §3.1.5).
 
-use imap_wire::response::{self, Code, Condition, EsearchData};
-use imap_wire::{NumberSet, Search, SearchReturn, Tag};
+use std::sync::Arc;
+
+use imap_wire::response::{self, Code, Condition, Correlator, EsearchData, Results};
+use imap_wire::{NumberSet, Search, SearchKey, SearchReturn, SequenceSet, Tag};
 use mail::Uid;
-use message::{PartKind, PartTable, RecordView};
-use storage::rows::MessageRow;
-use storage::{StorageError, Store};
 
-use crate::commands::fetch::read_header;
-use crate::engine::search::{FoldedHeader, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict};
+use crate::engine::search::{CHARSETS, Charset, Context, Query, Unready};
+use crate::engine::uid_map::UidMap;
 use crate::fault::{Answer, Fault};
-use crate::limits::{ROWS_PER_PAGE, SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN};
-use crate::records::{complete, content, damaged};
+use crate::finding::{Found, Place};
 use crate::session::Session;
-use crate::text_search::Looking;
 
-/// What was found.
-#[derive(Default)]
-struct Found {
-    uids: NumberSet,
-    /// The MODSEQs of the first of them, of the last, and the largest of all.
-    first_modseq: u64,
-    last_modseq: u64,
-    highest_modseq: u64,
-}
-
-impl Found {
-    /// Takes the next message that was found; they come in order.
-    fn push(&mut self, row: &MessageRow) {
-        if self.uids.is_empty() {
-            self.first_modseq = row.modseq.0;
-        }
-        self.uids.push(row.uid.0);
-        self.last_modseq = row.modseq.0;
-        self.highest_modseq = self.highest_modseq.max(row.modseq.0);
-    }
-
-    /// RFC 4731 §3.2: the MODSEQ of what is returned; with MIN and MAX alone that is one message or two.
-    fn modseq(&self, returns: Option<&SearchReturn>) -> Option<u64> {
-        let modseq = match returns {
-            Some(SearchReturn { min, max, all: false, count: false }) if *min || *max => {
-                let first = if *min { self.first_modseq } else { 0 };
-                first.max(if *max { self.last_modseq } else { 0 })
-            }
-            Some(_) | None => self.highest_modseq,
-        };
-        Some(modseq).filter(|modseq| *modseq > 0)
-    }
+/// A search that was made.
+pub(crate) struct Made {
+    pub(crate) place: Place,
+    pub(crate) query: Query,
+    pub(crate) found: Found,
 }
 
 impl Session {
     pub(crate) async fn search(&mut self, tag: &Tag, search: &Search) -> Result<Answer, Fault> {
-        // RFC 3501 §6.4.4: a charset that is not known gets the known ones told.
-        if search.charset.as_deref().is_some_and(|charset| !CHARSETS.contains(&charset)) {
-            let code = Code::BadCharset(&CHARSETS);
-            return Ok(Answer { condition: Condition::No, code: Some(code), text: "Unknown charset".into() });
-        }
-        if search.uses_modseq() {
-            self.know_modseqs();
-        }
-        let map = self.selected()?.view.map().clone();
-        let now = self.server.store.now();
-        let Ok(query) = Query::new(&search.key, &map, now) else {
-            return Ok(Answer::bad("A text is not in the charset that it claims to be in"));
+        let made = match self.make_search(tag, search).await? {
+            Ok(made) => made,
+            Err(answer) => return Ok(answer),
         };
-        let scope = query.scope().unwrap_or_else(|| NumberSet::from_ranges([1..=map.max_uid()]));
-        let scope = scope.clip(1..=map.max_uid());
-        let found = if query.is_about_uids() && !search.uses_modseq() {
-            let uids = map.existing(&scope).filter(|uid| query.holds_for_uid(*uid));
-            Found { uids: NumberSet::from_numbers(uids.map(|uid| uid.0)), ..Found::default() }
-        } else {
-            self.look_through(&query, &scope).await?
+        // RFC 9051 §6.4.4: who speaks IMAP4rev2 gets ESEARCH, whether RETURN was given or not.
+        let Some(returns) = search.returns.or(self.enabled.rev2.then_some(SearchReturn::ALL)) else {
+            let modseq = Some(made.found.highest_modseq).filter(|_| search.uses_modseq());
+            let numbers = numbers_of(&made.found.uids, &made.place.map, search.uid);
+            response::search(self.connection.out(), numbers.iter(), modseq);
+            return self.searched();
         };
-        let modseq = search.uses_modseq().then(|| found.modseq(search.returns.as_ref())).flatten();
-        let numbers = if search.uid {
-            found.uids
-        } else {
-            NumberSet::from_numbers(map.existing(&found.uids).filter_map(|uid| map.sequence_of(uid)).map(|n| n.0))
-        };
-        let out = self.connection.out();
-        match &search.returns {
-            None if search.uid => {
-                // Ranges of UIDs may have holes; what is said is what exists.
-                response::search(out, map.existing(&numbers).map(|uid| uid.0), modseq);
-            }
-            None => response::search(out, numbers.iter(), modseq),
-            Some(returns) => {
-                let data = EsearchData {
-                    min: numbers.min().filter(|_| returns.min),
-                    max: numbers.max().filter(|_| returns.max),
-                    all: Some(&numbers).filter(|_| returns.all),
-                    count: returns.count.then(|| numbers.count()),
-                    modseq,
-                };
-                response::esearch(out, tag, search.uid, &data);
-            }
+        self.tell_results(tag, search, returns, &made, None).await?;
+        if returns.update {
+            self.keep_updated(tag, search, made, None)?;
         }
+        self.searched()
+    }
+
+    /// How SEARCH and its kin end.
+    pub(crate) fn searched(&mut self) -> Result<Answer, Fault> {
         let answer = Answer::ok("Searched");
         Ok(if self.selected()?.view.has_gone() { answer.with(Code::ExpungeIssued) } else { answer })
     }
 
-    async fn look_through(&mut self, query: &Query, scope: &NumberSet) -> Result<Found, Fault> {
+    /// Looks in the selected mailbox; the inner error answers a search that can't be made.
+    pub(crate) async fn make_search(&mut self, tag: &Tag, search: &Search) -> Result<Result<Made, Answer>, Fault> {
+        // RFC 6855 §3: two charsets for one text.
+        if self.enabled.utf8 && search.charset.is_some() {
+            return Ok(Err(Answer::bad("No charset: everything is in UTF-8 since ENABLE UTF8=ACCEPT")));
+        }
+        let saves = search.returns.is_some_and(|returns| returns.save);
+        // RFC 5267 §4.3: one tag, one context.
+        if search.returns.is_some_and(|returns| returns.update) && self.is_updated(tag)? {
+            return Ok(Err(Answer::bad("The tag is that of a search whose results are kept up to date")));
+        }
+        if search.uses_modseq() {
+            self.know_modseqs();
+        }
+        let place = self.selected_place().await?;
+        let query = match self.ready(search, &place.map) {
+            Ok(query) => query,
+            Err(answer) => {
+                // RFC 5182 §2.1: a NO leaves an empty result, a BAD leaves what was there.
+                if saves && answer.condition == Condition::No {
+                    self.selected()?.saved = NumberSet::empty();
+                }
+                return Ok(Err(answer));
+            }
+        };
+        let mut place = place;
+        let store = self.server.store.clone();
+        let found = place.find(&store, &query, self.comparator, search.uses_modseq()).await?;
+        Ok(Ok(Made { place, query, found }))
+    }
+
+    /// The selected mailbox, to be searched.
+    pub(crate) async fn selected_place(&mut self) -> Result<Place, Fault> {
         self.refresh_row().await?;
         let key = self.key()?;
-        let store = self.server.store.clone();
-        let needles = query.needles();
-        let mut found = Found::default();
-        let mut looked_at = 0usize;
-        for range in scope.ranges() {
-            let mut from = Some(Uid(*range.start()));
-            while let Some(first) = from {
-                let last = Uid(*range.end());
-                let rows = self.rows(first, last, ROWS_PER_PAGE).await?;
-                self.refresh_keywords(&rows).await?;
-                for row in &rows {
-                    let selected = self.selected()?;
-                    if !selected.view.map().contains(row.uid) {
-                        continue;
-                    }
-                    let facts =
-                        Row { row, flags: selected.row.flags_of(row), recent: selected.recent.contains(row.uid.0) };
-                    if decide(&store, key, query, &facts, &needles).await? {
-                        found.push(row);
-                    }
-                }
-                looked_at = looked_at.saturating_add(rows.len());
-                if looked_at >= SEARCH_ROWS_PER_TURN {
-                    looked_at = 0;
-                    tokio::task::yield_now().await;
-                }
-                from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
-            }
-        }
-        Ok(found)
+        let selected = self.selected()?;
+        Ok(Place {
+            key,
+            map: Arc::clone(selected.view.map()),
+            row: selected.row.clone(),
+            reading: selected.reading.clone(),
+            recent: selected.recent.clone(),
+        })
     }
-}
 
-/// Reads as much of a message as it takes.
-async fn decide(
-    store: &Store,
-    key: (mail::AccountId, mail::MailboxId),
-    query: &Query,
-    row: &Row<'_>,
-    needles: &Needles,
-) -> Result<bool, StorageError> {
-    let (mut sent, mut header, mut body) = (None, None, None);
-    let mut parts: Option<PartTable> = None;
-    loop {
-        let known = Known { sent, header: header.as_deref(), body: body.as_deref() };
-        let need = match query.decide(row, &known, needles) {
-            Verdict::True => return Ok(true),
-            Verdict::False => return Ok(false),
-            Verdict::Unknown(need) => need,
+    /// A search made ready for a mailbox.
+    pub(crate) fn ready(&self, search: &Search, map: &UidMap) -> Result<Query, Answer> {
+        self.ready_key(&search.key, search.charset.as_deref(), map)
+    }
+
+    fn ready_key(&self, key: &SearchKey, charset: Option<&str>, map: &UidMap) -> Result<Query, Answer> {
+        // RFC 3501 §6.4.4: a charset that is not known gets the known ones told.
+        let Some(charset) = Charset::named(charset) else {
+            let code = Code::BadCharset(&CHARSETS);
+            return Err(Answer { condition: Condition::No, code: Some(code), text: "Unknown charset".into() });
         };
-        if parts.is_none() {
-            match table(store, key, row.row).await {
-                // Expunged while it was looked at: it is not found.
-                Err(StorageError::Expunged) => return Ok(false),
-                loaded => {
-                    let (table, date) = loaded?;
-                    parts = Some(table);
-                    sent = Some(date);
-                }
-            }
+        let nothing = NumberSet::empty();
+        let saved = self.selected.as_deref().map_or(&nothing, |selected| &selected.saved);
+        let now = self.server.store.now();
+        let context = Context { map, saved, now, charset, comparator: self.comparator };
+        Query::new(key, &context).map_err(|unready| match unready {
+            Unready::BadText => Answer::bad("A text is not in the charset that it claims to be in"),
+            Unready::UndefinedFilter(name) => Answer::no(Code::UndefinedFilter(name), "There is no such filter"),
+        })
+    }
+
+    /// Says what RETURN asks for, and saves what SAVE asks for. `sorted` holds the UIDs as SORT put them.
+    pub(crate) async fn tell_results(
+        &mut self,
+        tag: &Tag,
+        search: &Search,
+        returns: SearchReturn,
+        made: &Made,
+        sorted: Option<&[u32]>,
+    ) -> Result<(), Fault> {
+        let answer = Returned::new(returns, &made.found, sorted);
+        let modseq = if search.uses_modseq() { self.modseq_of(&answer, made).await? } else { None };
+        if returns.save {
+            self.selected()?.saved = answer.saved(&made.found.uids);
         }
-        let (Some(parts), false) = (&parts, need == Need::Record) else { continue };
-        let mut reader = match content(store, row.row).await {
-            Err(StorageError::Expunged) => return Ok(false),
-            reader => reader?,
+        if !returns.only_saves() {
+            answer.write(self.connection.out(), &Correlator::Tag(tag), search.uid, &made.place.map, modseq);
+        }
+        Ok(())
+    }
+
+    /// RFC 4731 §3.2: the largest MODSEQ of what is returned.
+    pub(crate) async fn modseq_of(&mut self, answer: &Returned<'_>, made: &Made) -> Result<Option<u64>, Fault> {
+        let modseq = match answer.only_some() {
+            Some(some) => {
+                let store = self.server.store.clone();
+                made.place.highest_modseq(&store, &some).await?
+            }
+            None => made.found.highest_modseq,
         };
-        if need == Need::Header {
-            let range = parts.entries().first().map(message::TableEntry::header).unwrap_or_default();
-            header = Some(search_header(&read_header(&mut reader, range).await?, needles.header()).await);
+        Ok(Some(modseq).filter(|modseq| *modseq > 0))
+    }
+
+    /// The UIDs that a set means, `$` included; sequence numbers that no message has mean nothing.
+    pub(crate) fn uids_meant(&mut self, set: &SequenceSet, uid: bool) -> Result<NumberSet, Fault> {
+        let selected = self.selected()?;
+        let map = selected.view.map();
+        let meant = if uid {
+            set.resolve(map.max_uid()).clip(1..=map.max_uid())
         } else {
-            body = Some(search_body(&mut reader, parts, needles.body()).await?);
-        }
-        tokio::task::yield_now().await;
+            map.uids_of(&set.resolve(map.messages()))
+        };
+        Ok(if set.has_saved() { meant.union(&selected.saved) } else { meant })
     }
 }
 
-/// Where the parts are, and when the message was sent.
-async fn table(
-    store: &Store,
-    key: (mail::AccountId, mail::MailboxId),
-    row: &MessageRow,
-) -> Result<(PartTable, Option<message::SentDate>), StorageError> {
-    let stored = store.records(key.0, key.1, row.uid, row.uid, 1).await?.pop().map(|(_, record)| record);
-    let record = complete(store, row, stored, true).await?;
-    let view = RecordView::new(&record).map_err(damaged)?;
-    Ok((view.parts().map_err(damaged)?, view.sort_keys().map_err(damaged)?.sent))
-}
-
-/// Which needles the header holds.
-async fn search_header(header: &[u8], needles: &[HeaderNeedle]) -> Vec<bool> {
-    let header = FoldedHeader::new(header);
-    let mut found = Vec::with_capacity(needles.len());
-    for some in needles.chunks(SEARCH_NEEDLES_PER_TURN) {
-        found.extend(some.iter().map(|needle| header.holds(needle)));
-        tokio::task::yield_now().await;
+/// Sequence numbers, or the UIDs themselves.
+pub(crate) fn numbers_of(uids: &NumberSet, map: &UidMap, uid: bool) -> NumberSet {
+    if uid {
+        return uids.clone();
     }
-    found
+    NumberSet::from_numbers(map.existing(uids).filter_map(|uid| map.sequence_of(uid)).map(|number| number.0))
 }
 
-/// Which needles the body holds: its texts, decoded, and the headers of its parts.
-async fn search_body(
-    reader: &mut storage::blobs::BlobReader,
-    parts: &PartTable,
-    needles: &[String],
-) -> Result<Vec<bool>, StorageError> {
-    let mut search = Looking::new(needles);
-    for (at, part) in parts.entries().iter().enumerate() {
-        if search.all_found() {
-            break;
-        }
-        if at > 0 {
-            let header = read_header(reader, part.header()).await?;
-            let header = FoldedHeader::new(&header);
-            search.look(|needle| header.holds_text(needle)).await;
-        }
-        if part.kind == PartKind::Leaf {
-            search.look_in_part(reader, part).await?;
-        }
+/// Sequence numbers of UIDs in any order, or the UIDs themselves.
+pub(crate) fn sorted_numbers(uids: &[u32], map: &UidMap, uid: bool) -> Vec<u32> {
+    if uid {
+        return uids.to_vec();
     }
-    Ok(search.found())
+    uids.iter().filter_map(|uid| map.sequence_of(Uid(*uid))).map(|number| number.0).collect()
 }
 
-const CHARSETS: [&str; 2] = ["US-ASCII", "UTF-8"];
+/// What of a result is returned, in UIDs.
+pub(crate) struct Returned<'a> {
+    returns: SearchReturn,
+    found: &'a NumberSet,
+    sorted: Option<&'a [u32]>,
+    scores: &'a [u8],
+    min: Option<u32>,
+    max: Option<u32>,
+    partial: Option<Vec<u32>>,
+    partial_scores: Vec<u8>,
+}
+
+impl<'a> Returned<'a> {
+    pub(crate) fn new(returns: SearchReturn, found: &'a Found, sorted: Option<&'a [u32]>) -> Self {
+        let uids = &found.uids;
+        let (first, last) = match sorted {
+            // RFC 5267 §3.1: MIN and MAX are the ends of the order.
+            Some(sorted) => (sorted.first().copied(), sorted.last().copied()),
+            None => (uids.min(), uids.max()),
+        };
+        let (mut partial, mut partial_scores) = (None, Vec::new());
+        if let Some(range) = returns.partial {
+            let some = match sorted {
+                Some(sorted) => sorted.get(range.of(sorted.len())).unwrap_or_default().to_vec(),
+                None => {
+                    let places = range.of(usize::try_from(uids.count()).unwrap_or(usize::MAX));
+                    partial_scores = found.scores.get(places.clone()).unwrap_or_default().to_vec();
+                    uids.iter().skip(places.start).take(places.len()).collect()
+                }
+            };
+            partial = Some(some);
+        }
+        let min = first.filter(|_| returns.min);
+        let max = last.filter(|_| returns.max);
+        Self { returns, found: uids, sorted, scores: &found.scores, min, max, partial, partial_scores }
+    }
+
+    /// The messages that are returned, when these are not all that were found.
+    pub(crate) fn only_some(&self) -> Option<NumberSet> {
+        let SearchReturn { min, max, all, count, .. } = self.returns;
+        if all || count || !(min || max || self.partial.is_some()) {
+            return None;
+        }
+        let partial = self.partial.iter().flatten().copied();
+        Some(NumberSet::from_numbers(partial.chain(self.min).chain(self.max)))
+    }
+
+    /// What `$` becomes (RFC 5182 §2.4, RFC 9394 §3.2).
+    pub(crate) fn saved(&self, found: &NumberSet) -> NumberSet {
+        self.only_some().unwrap_or_else(|| found.clone())
+    }
+
+    /// Scores in the order of the results that are returned.
+    fn relevancy(&self) -> Vec<u8> {
+        if self.partial.is_some() && self.sorted.is_none() {
+            return self.partial_scores.clone();
+        }
+        let returned = match (&self.partial, self.sorted) {
+            (Some(partial), _) => partial.as_slice(),
+            (None, Some(sorted)) => sorted,
+            (None, None) => return self.scores.to_vec(),
+        };
+        // By UID, the scores are in the order of what was found.
+        let all: std::collections::HashMap<u32, u8> = self.found.iter().zip(self.scores.iter().copied()).collect();
+        returned.iter().map(|uid| all.get(uid).copied().unwrap_or(1)).collect()
+    }
+
+    pub(crate) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        correlator: &Correlator<'_>,
+        uid: bool,
+        map: &UidMap,
+        modseq: Option<u64>,
+    ) {
+        let number = |found: u32| if uid { Some(found) } else { map.sequence_of(Uid(found)).map(|number| number.0) };
+        let set = numbers_of(self.found, map, uid);
+        let sorted = self.sorted.map(|sorted| sorted_numbers(sorted, map, uid));
+        let partial = self.partial.as_ref().map(|partial| sorted_numbers(partial, map, uid));
+        let partial_set = partial.as_ref().map(|partial| NumberSet::from_numbers(partial.iter().copied()));
+        // RFC 6203 §4: "only when the results are given", in their order.
+        let scored = self.returns.relevancy && !self.scores.is_empty() && (self.returns.all || partial.is_some());
+        let relevancy = scored.then(|| self.relevancy());
+        let in_order = |all: bool| match (&sorted, &partial, &partial_set) {
+            (Some(sorted), _, _) if all => Results::Sorted(sorted),
+            (None, _, _) if all => Results::Set(&set),
+            (Some(_), Some(partial), _) => Results::Sorted(partial),
+            (_, _, Some(partial)) => Results::Set(partial),
+            (_, _, None) => Results::Sorted(&[]),
+        };
+        let data = EsearchData {
+            min: self.min.and_then(number),
+            max: self.max.and_then(number),
+            all: self.returns.all.then(|| in_order(true)),
+            count: self.returns.count.then(|| self.found.count()),
+            partial: self.returns.partial.map(|range| (range, in_order(false))),
+            relevancy: relevancy.as_deref(),
+            modseq,
+        };
+        response::esearch(out, correlator, uid, &data);
+    }
+}

@@ -96,6 +96,8 @@ impl Session {
             behind: false,
             own_arrivals: NumberSet::empty(),
             keywords_told,
+            saved: NumberSet::empty(),
+            updates: Vec::new(),
             member,
             watch,
         }));

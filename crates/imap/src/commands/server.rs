@@ -63,6 +63,12 @@ impl Session {
             self.enabled.uid_only = true;
             enabled.push("UIDONLY");
         }
+        // RFC 6855 §3
+        if wants("UTF8=ACCEPT") {
+            self.enabled.utf8 = true;
+            enabled.push("UTF8=ACCEPT");
+        }
+        self.connection.framer.set_encoding(self.encoding());
         response::enabled(self.connection.out(), &enabled);
         Answer::ok("Enabled")
     }

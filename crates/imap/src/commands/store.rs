@@ -122,14 +122,13 @@ impl Session {
     /// The UIDs that a command's set means; the inner error answers a sequence number that no message has.
     pub(crate) fn wanted(&mut self, set: &SequenceSet, uid: bool) -> Result<Result<NumberSet, Answer>, Fault> {
         let map = self.selected()?.view.map();
-        if uid {
-            return Ok(Ok(set.resolve(map.max_uid()).clip(1..=map.max_uid())));
-        }
         // RFC 3501 §9 `seq-number`: one beyond EXISTS is the client's error, and so is any when there is no message.
-        if map.messages() == 0 || set.max_number().is_some_and(|number| number > map.messages()) {
+        // RFC 5182 §2.1: `$` is none, also when nothing is saved.
+        let none = map.messages() == 0 && !set.ranges().is_empty();
+        if !uid && (none || set.max_number().is_some_and(|number| number > map.messages())) {
             return Ok(Err(Answer::bad(format!("There are only {} messages", map.messages()))));
         }
-        Ok(Ok(map.uids_of(&set.resolve(map.messages()))))
+        self.uids_meant(set, uid).map(Ok)
     }
 }
 

@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use imap_wire::response::{self, Code};
 use imap_wire::{AfterRefusal, Announcement, Ticket, precompute};
-use message::Scanner;
+use message::{Scanner, Structure};
 use storage::StorageError;
 use storage::blobs::{BlobWriter, StagedBlob};
-use storage::limits::APPENDED_MESSAGES_MAX;
+use storage::limits::{APPENDED_MESSAGES_MAX, RECORD_OCTETS_MAX};
 
 use crate::fault::{Answer, Fault};
 use crate::limits::{UPLOADS_HELD_OCTETS, UPLOADS_RECORDS_OCTETS};
@@ -38,10 +38,19 @@ pub(crate) struct Uploads {
 pub(crate) struct Received {
     ticket: Ticket,
     pub(crate) blob: StagedBlob,
-    /// A NUL is in it that may not be there.
-    pub(crate) nul: bool,
+    pub(crate) nul: Nul,
     /// The encoded record; one that is too large is computed when somebody asks.
     pub(crate) record: Option<Bytes>,
+}
+
+/// Whether NULs are in a literal.
+pub(crate) enum Nul {
+    /// None.
+    Absent,
+    /// In a literal, where they may not be: RFC 3501 §9, CHAR8 is any octet but NUL.
+    InLiteral,
+    /// In a literal8 (RFC 3516 §4.4); what it is like as a message.
+    InLiteral8(Box<Structure>),
 }
 
 struct Receiving {
@@ -85,6 +94,14 @@ impl Session {
             Ok(target) => target,
             Err(answer) => return Ok(Err(answer)),
         };
+        // RFC 8508 §3.4: what is replaced makes room; the transaction counts.
+        if announcement.verb != "APPEND" {
+            if self.selected.is_none() {
+                return Ok(Err(Answer::bad("Select a mailbox first")));
+            }
+            self.uploads = Some(Box::default());
+            return Ok(Ok(()));
+        }
         let store = &self.server.store;
         let (quota, used) = (store.quota(target.owner), store.usage(target.owner).await?);
         if !quota.hold(used.octets, used.messages.saturating_add(1)) {
@@ -149,8 +166,13 @@ impl Session {
         }
         let Receiving { writer, scanner, .. } = *receiving;
         let structure = scanner.finish();
-        let record = precompute::record(&structure).ok().map(|record| Bytes::from(record.encode()));
         let mut blob = writer.finish();
+        let record = encoded_record(&structure);
+        let nul = match (nul, structure.has_nul) {
+            (true, _) => Nul::InLiteral,
+            (false, true) => Nul::InLiteral8(Box::new(structure)),
+            (false, false) => Nul::Absent,
+        };
         if uploads.held.saturating_add(blob.held_octets()) > UPLOADS_HELD_OCTETS {
             blob = match self.server.store.spill_staged(blob).await {
                 Ok(blob) => blob,
@@ -159,6 +181,12 @@ impl Session {
         }
         uploads.held = uploads.held.saturating_add(blob.held_octets());
         uploads.records = uploads.records.saturating_add(record.as_ref().map_or(0, Bytes::len));
-        uploads.received.push_back(Received { ticket, blob, nul: nul || structure.has_nul, record });
+        uploads.received.push_back(Received { ticket, blob, nul, record });
     }
+}
+
+/// The record of a message; `None` for one that is too large, which is computed when somebody asks.
+pub(super) fn encoded_record(structure: &Structure) -> Option<Bytes> {
+    let record = precompute::record(structure).unwrap_or_else(|oversize| *oversize.record).encode();
+    (record.len() <= RECORD_OCTETS_MAX).then(|| Bytes::from(record))
 }

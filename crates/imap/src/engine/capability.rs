@@ -3,7 +3,7 @@
 use super::table::StateKind;
 
 /// What is always there.
-const ALWAYS: [&str; 5] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
+const ALWAYS: [&str; 6] = ["IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
 
 /// What a client that has logged in can use.
 const LOGGED_IN: &[&str] = &[
@@ -18,6 +18,9 @@ const LOGGED_IN: &[&str] = &[
     "CONDSTORE",
     "QRESYNC",
     "NOTIFY",
+    "REPLACE",
+    "OBJECTID",
+    "SAVEDATE",
     "UIDONLY",
     "UIDBATCHES",
     "UNAUTHENTICATE",
@@ -27,9 +30,11 @@ const LOGGED_IN: &[&str] = &[
     "SPECIAL-USE",
     "CREATE-SPECIAL-USE",
     "ACL",
-    // RFC 4314 §2.2: those that RFC 2086 does not have.
-    "RIGHTS=kxte",
+    // RFC 4314 §2.2: those that RFC 2086 does not have; `n` is of RFC 5257.
+    "RIGHTS=kxten",
     "APPENDLIMIT",
+    "LIST-MYRIGHTS",
+    "LIST-METADATA",
     "QUOTA",
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
@@ -39,6 +44,25 @@ const LOGGED_IN: &[&str] = &[
     "METADATA-SERVER",
     "COMPRESS=DEFLATE",
     "MULTIAPPEND",
+    "SEARCHRES",
+    "PARTIAL",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "CONTEXT=SEARCH",
+    "CONTEXT=SORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "THREAD=REFS",
+    "MULTISEARCH",
+    "SEARCH=FUZZY",
+    "I18NLEVEL=1",
+    "I18NLEVEL=2",
+    "BINARY",
+    "PREVIEW",
+    "UTF8=ACCEPT",
+    "CATENATE",
+    "URL-PARTIAL",
 ];
 
 /// How safe the connection is.

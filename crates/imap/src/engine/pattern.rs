@@ -59,23 +59,52 @@ impl Pattern {
         (wildcards.count() <= LIST_WILDCARDS_ALL_MAX).then_some(patterns)
     }
 
+    /// Takes the patterns of an extended LIST. RFC 5258 §3: an empty one matches nothing, and one that is not accepted (here:
+    /// larger than any name calls for) is passed over. `None` when there are too many, or too many wildcards in all.
+    pub(crate) fn accepted(reference: &str, patterns: &[String]) -> Option<Vec<Self>> {
+        let fit = patterns.iter().filter(|pattern| !pattern.is_empty() && Self::new(reference, pattern).is_some());
+        if patterns.len() > LIST_PATTERNS_MAX {
+            None
+        } else {
+            Self::several(reference, &fit.cloned().collect::<Vec<_>>())
+        }
+    }
+
     /// Whether a name matches. `INBOX` has no case, at the first level only (RFC 3501 §5.1).
     pub(crate) fn matches(&self, name: &str) -> bool {
         let inbox = match name.split_once(DELIMITER) {
             Some((first, _)) => first == "INBOX",
             None => name == "INBOX",
         };
+        let same = |at: usize, wanted: char, c: char| {
+            wanted == c || (inbox && at < "INBOX".len() && wanted.eq_ignore_ascii_case(&c))
+        };
+        // What comes before the first wildcard parts most names from the others.
+        let mut chars = name.char_indices();
+        let mut start = 0;
+        let rest = loop {
+            let rest = chars.as_str();
+            match (self.0.get(start), chars.next()) {
+                (Some(Step::Char(wanted)), Some((at, c))) if same(at, *wanted, c) => start += 1,
+                (Some(Step::Char(_)), _) | (None, Some(_)) => return false,
+                (None, None) => return true,
+                (Some(Step::Any | Step::Level), _) => break rest,
+            }
+        };
+        match self.0.get(start..).unwrap_or_default() {
+            [Step::Any] => return true,
+            [Step::Level] => return !rest.contains(DELIMITER),
+            _ => {}
+        }
         // The places in the pattern that the name read so far can have led to.
-        let mut places = vec![0];
+        let (mut places, mut next) = (vec![start], Vec::new());
         self.pass_wildcards(&mut places);
-        for (at, c) in name.char_indices() {
-            let fold = inbox && at < "INBOX".len();
-            let mut next = Vec::with_capacity(places.len());
+        let before = name.len().saturating_sub(rest.len());
+        for (at, c) in rest.char_indices() {
+            next.clear();
             for place in &places {
                 match self.0.get(*place) {
-                    Some(Step::Char(wanted)) if *wanted == c || (fold && wanted.eq_ignore_ascii_case(&c)) => {
-                        next.push(place + 1);
-                    }
+                    Some(Step::Char(wanted)) if same(before.saturating_add(at), *wanted, c) => next.push(place + 1),
                     Some(Step::Any) => next.push(*place),
                     Some(Step::Level) if c != DELIMITER => next.push(*place),
                     _ => {}
@@ -85,7 +114,7 @@ impl Pattern {
             if next.is_empty() {
                 return false;
             }
-            places = next;
+            std::mem::swap(&mut places, &mut next);
         }
         places.contains(&self.0.len())
     }
@@ -150,6 +179,18 @@ mod tests {
         assert!(Pattern::new("", &"a*".repeat(LIST_WILDCARDS_MAX + 1)).is_none());
         assert!(Pattern::new("", &"*%".repeat(500)).is_some(), "wildcards in a row are one");
         assert!(Pattern::new("", &"a".repeat(LIST_PATTERN_OCTETS_MAX + 1)).is_none());
+    }
+
+    #[test]
+    fn what_is_not_accepted_is_passed_over() {
+        let accepted = |patterns: &[&str]| {
+            let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+            Pattern::accepted("x", &patterns).map(|patterns| patterns.len())
+        };
+        assert_eq!(accepted(&["", "a", "*"]), Some(2));
+        assert_eq!(accepted(&[&"a*".repeat(LIST_WILDCARDS_MAX + 1), "b"]), Some(1));
+        assert_eq!(accepted(&["", ""]), Some(0));
+        assert_eq!(accepted(&vec!["a"; LIST_PATTERNS_MAX + 1]), None);
     }
 
     #[test]

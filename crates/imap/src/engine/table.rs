@@ -2,7 +2,7 @@
 //!
 //! RFC 3501 §3 (states), §5.5 and §7.4.1 (no EXPUNGE while sequence numbers are in use).
 
-use imap_wire::{CommandBody, SearchKey, Select};
+use imap_wire::{CommandBody, SearchKey, Select, Sort, Thread};
 
 /// The state of a connection (RFC 3501 §3). Logout has no commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,15 +96,22 @@ pub(crate) fn rule(command: &CommandBody) -> Rule {
         | C::SetQuota(_)
         | C::GetMetadata(_)
         | C::SetMetadata(_)
+        | C::Comparator(_)
         | C::Idle => (Allowed::Authenticated, Sync::All, false),
+        // RFC 7377 §2.2: where it searches decides whether a mailbox must be selected.
+        C::Esearch(_) => (Allowed::Authenticated, Sync::All, true),
         C::Unauthenticate => (Allowed::Authenticated, Sync::Nothing, false),
         C::Close | C::Unselect => (Allowed::Selected, Sync::Nothing, false),
-        C::Check => (Allowed::Selected, Sync::All, false),
+        C::Check | C::CancelUpdate(_) => (Allowed::Selected, Sync::All, false),
         C::Expunge { uids } => (Allowed::Selected, Sync::All, uids.is_some()),
         C::Search(search) => (Allowed::Selected, by_number(!search.uid), search.uid),
+        // RFC 5256 BASE.6.4: as for SEARCH and UID SEARCH.
+        C::Sort(sort) => (Allowed::Selected, by_number(!sort.search.uid), sort.search.uid),
+        C::Thread(thread) => (Allowed::Selected, by_number(!thread.search.uid), thread.search.uid),
         C::Fetch(fetch) => (Allowed::Selected, by_number(!fetch.uid), fetch.uid),
         C::Store(store) => (Allowed::Selected, by_number(!store.uid), store.uid),
         C::Copy(transfer) | C::Move(transfer) => (Allowed::Selected, Sync::All, transfer.uid),
+        C::Replace(replace) => (Allowed::Selected, Sync::All, replace.uid),
         C::UidBatches { .. } => (Allowed::Selected, Sync::All, true),
     };
     Rule { allowed, sync, uid }
@@ -116,7 +123,9 @@ pub(crate) fn names_numbers(command: &CommandBody, rule: Rule) -> bool {
     let names = |key: &SearchKey| matches!(key, SearchKey::Sequence(_));
     rule.sync == Sync::NoExpunge
         || matches!(command, C::Copy(transfer) | C::Move(transfer) if !transfer.uid)
-        || matches!(command, C::Search(search) if search.key.any(&names))
+        || matches!(command, C::Replace(replace) if !replace.uid)
+        || matches!(command, C::Search(search) | C::Sort(Sort { search, .. }) | C::Thread(Thread { search, .. })
+            if search.key.any(&names))
         || matches!(command, C::Select(Select { qresync: Some(known), .. }) if known.sequence_match.is_some())
 }
 

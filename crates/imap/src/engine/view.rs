@@ -99,6 +99,11 @@ impl SessionView {
         !self.gone.is_empty()
     }
 
+    /// The messages that are gone although the client still counts them.
+    pub(crate) fn gone(&self) -> &NumberSet {
+        &self.gone
+    }
+
     /// A change that this session made and reports by itself.
     pub(crate) fn made(&mut self, modseq: ModSeq) {
         if modseq.0 == self.modseq.0.saturating_add(1) {

@@ -191,7 +191,7 @@ async fn traces_tell_what_a_list_did_with_a_message() {
     f.accepted("zoe@far.example", "garden@example.org", "Tea", "sent@x").await;
     f.take_all().await.unwrap();
     let told = f.told("sent@x").await;
-    assert!(told.contains("garden@example.org: sent to 1 members"), "{told}");
+    assert!(told.contains("garden@example.org: sent to 1 member"), "{told}");
 
     f.accepted("zoe@far.example", "garden-request@example.org", "unsubscribe", "order@x").await;
     f.take_all().await.unwrap();
@@ -209,7 +209,7 @@ async fn traces_tell_what_a_list_did_with_a_message() {
     f.take_all().await.unwrap();
     let told = f.told("held@x").await;
     let at = |text: &str| told.find(text).unwrap_or_else(|| panic!("{text} in {told}"));
-    assert!(at("let through by owner@example.org") < at("sent to 1 members"), "{told}");
+    assert!(at("let through by owner@example.org") < at("sent to 1 member"), "{told}");
 
     f.set(|list| (list.posting, list.settings.non_members) = (Posting::Members, NonMembers::Refuse)).await;
     f.accepted("zoe@far.example", "garden@example.org", "No", "refused@x").await;

@@ -275,6 +275,19 @@ async fn a06_a_free_address_answers_and_gives_one_failure_notice() {
 }
 
 #[tokio::test]
+async fn a06_the_notice_is_given_whatever_is_edited_after_the_message_came() {
+    let server = Server::new("a.example").await;
+    let first = server.add_responder("prices@a.example", |_| ()).await;
+    server.add_responder("prices@a.example", |_| ()).await;
+    server.receive("carol@r.example", "prices@a.example", "").await;
+    server.store.remove_object(routing::objects::ObjectKey::Responder(first)).await.unwrap();
+    assert_eq!(server.take_all().await.unwrap(), 2);
+    let queued = server.queued().await;
+    let notices = queued.iter().filter(|text| text.contains("multipart/report")).count();
+    assert_eq!((queued.len(), notices), (2, 1), "{queued:#?}");
+}
+
+#[tokio::test]
 async fn a06_beside_a_blackhole_only_the_answer_leaves() {
     let server = Server::new("a.example").await;
     server.alias("prices@a.example", &[":blackhole:"]).await;

@@ -6,7 +6,7 @@ use mail::Address;
 
 use super::{ObjectFlaw, check_rules};
 use crate::directory::Directory;
-use crate::objects::{AccountObject, ListRole, ObjectKey};
+use crate::objects::{AccountObject, ListRole, ObjectKey, Target};
 
 /// An address that something else has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +31,28 @@ impl fmt::Display for Taken {
 /// The first flaw, in words for the person who edits.
 pub fn check_account(directory: &Directory, account: &AccountObject) -> Result<(), ObjectFlaw> {
     let key = ObjectKey::Account(account.address.canonical());
+    let before = directory.account(&account.address);
     for address in account.addresses() {
         check_free(directory, &key, &address)?;
+        let had = before.is_some_and(|before| before.addresses().any(|own| own.same_mailbox(&address)));
+        if !had {
+            check_alias_beside(directory, &address)?;
+        }
     }
     check_rules(&account.rules)
+}
+
+/// An alias beside a mailbox that comes to its address forwards its mail: that is for who administers to want, not for who
+/// made it as a name of their own while the address was free; and none that refuses stands beside a mailbox.
+fn check_alias_beside(directory: &Directory, address: &Address) -> Result<(), ObjectFlaw> {
+    let Some(alias) = directory.alias(address) else { return Ok(()) };
+    if alias.targets.iter().any(|target| matches!(target, Target::Fail(_))) {
+        return Err(ObjectFlaw::MailboxBesideFail(alias.address.clone()));
+    }
+    match alias.made_by {
+        Some(_) => Err(ObjectFlaw::PersonsAlias(alias.address.clone())),
+        None => Ok(()),
+    }
 }
 
 /// Whether an object may have an address: its domain is one of ours with objects of its own, and nothing else has it.
@@ -144,6 +162,22 @@ mod tests {
             as_account("alice@b.example").unwrap_err().to_string(),
             "alice@b.example belongs to the account alice@a.example already"
         );
+        // But neither one that somebody made as a name of their own, nor one that refuses.
+        let own = AliasObject {
+            made_by: Some(alice.id),
+            ..AliasObject::new(address("own@a.example"), vec![Target::Address(alice.address.clone())])
+        };
+        let fails =
+            AliasObject::new(address("gone@a.example"), vec![Target::try_from(":fail: gone".to_owned()).unwrap()]);
+        let mut beside = directory.clone();
+        beside.put(Object::Alias(own.clone()));
+        beside.put(Object::Alias(fails));
+        let comes_to = |there: &Directory, text: &str| check_account(there, &account_object(9, text));
+        assert_eq!(comes_to(&beside, "own@a.example"), Err(ObjectFlaw::PersonsAlias(address("own@a.example"))));
+        assert_eq!(comes_to(&beside, "gone@a.example"), Err(ObjectFlaw::MailboxBesideFail(address("gone@a.example"))));
+        // Who has one beside their mailbox from before can still be edited.
+        beside.put(Object::Account(account_object(9, "own@a.example")));
+        assert_eq!(comes_to(&beside, "own@a.example"), Ok(()));
         // Itself is no other.
         assert_eq!(check_account(&directory, &alice), Ok(()));
         assert_eq!(check_group(&directory, &group), Ok(()));

@@ -58,6 +58,16 @@ pub enum ObjectFlaw {
     /// `:fail:` beside a mailbox.
     #[error("{0} has a mailbox, which would go on receiving beside :fail:; disable or remove the account instead")]
     FailBesideMailbox(Address),
+    /// A mailbox beside `:fail:`.
+    #[error(
+        "{0} is an alias that refuses with :fail:, beside which a mailbox would receive all the same: remove it first"
+    )]
+    MailboxBesideFail(Address),
+    /// An alias that a person made for themselves where a mailbox is to be.
+    #[error(
+        "{0} is an alias that somebody made for themselves, and would go on leading the mail to them: remove it first"
+    )]
+    PersonsAlias(Address),
     /// A target of ours that does not exist.
     #[error("the target {0} does not exist on this server: add it first, or correct it")]
     UnknownTarget(Address),

@@ -16,6 +16,9 @@ pub struct OffBoarding {
     /// Whether the successor gets a copy of what comes in.
     #[serde(default)]
     pub redirected: bool,
+    /// Further addresses of the account of which the successor gets copies too, beside the primary one.
+    #[serde(default)]
+    pub redirected_at: Vec<Address>,
     /// Last moment of that, inclusive; civil time in the account's zone. `None`: as long as the account is there.
     #[serde(default)]
     pub redirect_until: Option<String>,
@@ -48,6 +51,12 @@ pub struct BeforeLeaving {
     pub shared: Option<SharedMailbox>,
     /// The alias at the account's own address: redirects beside the mailbox.
     pub own_alias: Option<AliasObject>,
+    /// Aliases at further addresses of it.
+    pub further_aliases: Vec<AliasObject>,
+    /// Responders at its addresses that were switched off.
+    pub responders: Vec<u64>,
+    /// External accounts that were switched off.
+    pub externals: Vec<u64>,
     /// Aliases that led to it.
     pub aliases: Vec<LeftAlias>,
     /// Groups that it was a member or moderator of.

@@ -26,7 +26,7 @@ impl Default for SharedMailbox {
 pub struct Member {
     /// The primary address of their account.
     pub account: Address,
-    /// What they may do, in the letters of RFC 4314 §2.1 (`lrswipkxtea`), for mailboxes without an ACL of their own.
+    /// What they may do, in the letters of RFC 4314 §2.1 (`lrswipkxtean`), for mailboxes without an ACL of their own.
     pub rights: String,
 }
 

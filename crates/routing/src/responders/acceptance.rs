@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use mail::{AccountId, Address, ForwardPath, Timestamp};
+use mail::{AccountId, Address, Timestamp};
 
-use crate::asking::Asking;
 use crate::directory::Directory;
 use crate::objects::{Audience, ResponderObject};
 use crate::resolution::Resolution;
-use crate::resolve::resolve;
+use crate::responders::copies::{copies, keeps};
 use crate::responders::{active, owner_id, rivals, zone_of};
 
 /// The responders' share of a delivery plan.
@@ -56,14 +55,14 @@ pub fn at_acceptance(directory: &Directory, resolution: &Resolution, now: Timest
             plan.events.push(event(responder, recipient, account));
             continue;
         }
-        if !responder.keep {
+        let copies = copies(directory, responder, now);
+        if !keeps(responder, &copies) {
             // Only the mailbox at the responder's own address: what an alias hands on belongs to others.
             plan.drop_mailboxes.extend(account);
         }
-        for copy in responder.copies_of_received() {
-            let copies = resolve(directory, &ForwardPath::Address(copy.clone()), &Asking::server(now));
-            plan.local_copies.extend(copies.mailboxes.iter().map(|(account, _)| *account));
-            for remote in copies.remotes {
+        for copy in copies {
+            plan.local_copies.extend(copy.mailboxes.iter().map(|(account, _)| *account));
+            for remote in copy.remotes {
                 if !resolution.remotes.contains(&remote) && !plan.remote_copies.contains(&remote) {
                     plan.remote_copies.push(remote);
                 }
@@ -106,8 +105,12 @@ fn event(responder: &ResponderObject, recipient: &Address, account: Option<Accou
 
 #[cfg(test)]
 mod tests {
+    use mail::ForwardPath;
+
     use super::*;
-    use crate::objects::Object;
+    use crate::asking::Asking;
+    use crate::objects::{GroupObject, ListObject, Object};
+    use crate::resolve::resolve;
     use crate::testing::{account, address, alias, directory, responder_object};
     use crate::verdict::{RefuseReason, Verdict};
 
@@ -194,6 +197,37 @@ mod tests {
             r.ends = Some("2020-01-01".to_owned());
         });
         assert_eq!(plan(with(over), "alice@a.example"), AcceptancePlan::default());
+    }
+
+    /// What could be saved may lead to where messages are decided on by now: nothing passes moderators in a stranger's name,
+    /// and what nobody else gets is kept.
+    #[test]
+    fn a10_a_copy_that_reaches_nobody_any_more_deletes_nothing() {
+        let group = |moderated| {
+            let group = GroupObject { id: AccountId(9), moderated, ..GroupObject::new(address("board@a.example")) };
+            Object::Group(GroupObject { members: vec![address("bob@a.example")], ..group })
+        };
+        let list = Object::List(ListObject { id: AccountId(8), ..ListObject::new(address("garden@a.example")) });
+        let with = |to: &str, moderated| {
+            let copying = responder(|r| (r.keep, r.copy_received_to) = (false, Some(address(to))));
+            let objects = vec![
+                account(1, "alice@a.example"),
+                account(2, "bob@a.example"),
+                alias("team@a.example", &["garden@a.example"]),
+                alias("all@a.example", &["board@a.example"]),
+                alias("wide@a.example", &["garden@a.example", "bob@a.example"]),
+                group(moderated),
+                list.clone(),
+                Object::Responder(copying),
+            ];
+            let plan = plan(objects, "alice@a.example");
+            (ids(&plan.drop_mailboxes), ids(&plan.local_copies))
+        };
+        assert_eq!(with("all@a.example", false), (vec![1], vec![2]));
+        assert_eq!(with("wide@a.example", false), (vec![1], vec![2]));
+        for to in ["team@a.example", "all@a.example", "board@a.example", "garden@a.example", "gone@a.example"] {
+            assert_eq!(with(to, true), (vec![], vec![]), "{to}");
+        }
     }
 
     #[test]

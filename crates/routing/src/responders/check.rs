@@ -3,6 +3,7 @@
 use crate::directory::Directory;
 use crate::limits::{RESPONDER_BODY_OCTETS_MAX, RESPONDER_SUBJECT_OCTETS_MAX, RESPONDERS_PER_ADDRESS_MAX};
 use crate::objects::{Audience, ResponderObject, Wording};
+use crate::responders::copies::leads;
 use crate::responders::hours::{HoursFlaw, WeeklyHours};
 use crate::responders::owner;
 use crate::responders::placeholders::{Form, Placeholder, PlaceholderFlaw, placeholders};
@@ -48,7 +49,9 @@ pub enum ResponderFlaw {
     #[error("{0} is no account and has no contacts, so nobody would be answered")]
     NobodysContacts(mail::Address),
     /// Received messages copied to where each of them would be decided on anew.
-    #[error("{0} is a list, or a group whose moderators are asked: copies of received messages can't go there")]
+    #[error(
+        "{0} is or leads to a list, or a group whose moderators are asked: copies of received messages can't go there"
+    )]
     CopyToHeld(mail::Address),
     /// Too many at one address.
     #[error("there are {RESPONDERS_PER_ADDRESS_MAX} responders at {0}, and more can't be")]
@@ -88,8 +91,9 @@ pub fn check_responder(directory: &Directory, responder: &ResponderObject) -> Re
     if others.count() >= RESPONDERS_PER_ADDRESS_MAX {
         return Err(ResponderFlaw::TooMany(responder.address.clone()));
     }
+    // Nothing has expired, as for other objects that are saved.
     let held = |copy: &&mail::Address| {
-        directory.list(copy).is_some() || directory.group(copy).is_some_and(|group| group.moderated)
+        leads(directory, copy, mail::Timestamp(i64::MIN)).is_none_or(|leads| !leads.held.is_empty())
     };
     if let Some(copy) = responder.copies_of_received().find(held) {
         return Err(ResponderFlaw::CopyToHeld(copy.clone()));
@@ -167,13 +171,25 @@ mod tests {
         assert!(matches!(check(&|r| r.language = Some("de".to_owned())), Err(ResponderFlaw::NoLanguage(_))));
         let many: Vec<_> = (1..=50).map(|id| Object::Responder(responder_object(id, "alice@a.example"))).collect();
         let list = Object::List(crate::objects::ListObject::new(address("l@a.example")));
-        let full = crate::testing::directory(&["a.example"], many.into_iter().chain([list]).collect());
+        let group = crate::objects::GroupObject {
+            moderated: true,
+            ..crate::objects::GroupObject::new(address("board@a.example"))
+        };
+        let aliases = [
+            crate::testing::alias("team@a.example", &["inner@a.example"]),
+            crate::testing::alias("inner@a.example", &["x@r.example", "l@a.example"]),
+            crate::testing::alias("all@a.example", &["board@a.example"]),
+        ];
+        let objects = many.into_iter().chain([list, Object::Group(group)]).chain(aliases);
+        let full = crate::testing::directory(&["a.example"], objects.collect());
         assert_eq!(check_responder(&full, &responder_object(50, "alice@a.example")), Ok(()));
         let more = ResponderObject { id: 0, ..responder_object(1, "alice@a.example") };
         assert!(matches!(check_responder(&full, &more), Err(ResponderFlaw::TooMany(_))));
         let mut copying = responder_object(50, "alice@a.example");
-        copying.copy_received_to = Some(address("l@a.example"));
-        assert!(matches!(check_responder(&full, &copying), Err(ResponderFlaw::CopyToHeld(_))));
+        for to in ["l@a.example", "board@a.example", "team@a.example", "all@a.example"] {
+            copying.copy_received_to = Some(address(to));
+            assert!(matches!(check_responder(&full, &copying), Err(ResponderFlaw::CopyToHeld(_))), "{to}");
+        }
         let hours = crate::objects::Hours { week: "someday".to_owned(), when: Default::default() };
         assert!(matches!(check(&|r| r.hours = Some(hours.clone())), Err(ResponderFlaw::Hours(_))));
         assert!(matches!(

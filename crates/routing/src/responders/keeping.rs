@@ -9,6 +9,7 @@ use crate::objects::ResponderObject;
 use crate::resolution::Resolution;
 use crate::resolve::resolve;
 
+use super::copies::{copies, keeps};
 use super::owner;
 
 /// What becomes of received messages while a responder is active.
@@ -31,17 +32,13 @@ pub enum Keeping {
 #[must_use]
 pub fn keeping(directory: &Directory, responder: &ResponderObject, now: Timestamp) -> Keeping {
     if owner(directory, responder).is_some() {
-        return if responder.keep { Keeping::Kept } else { Keeping::Deleted };
+        let kept = keeps(responder, &copies(directory, responder, now));
+        return if kept { Keeping::Kept } else { Keeping::Deleted };
     }
     if !at(directory, &responder.address, now).reaches_nobody() {
         return Keeping::Redirected;
     }
-    let reached = |copies: Resolution| !copies.mailboxes.is_empty() || !copies.remotes.is_empty();
-    if responder.copies_of_received().any(|copy| reached(at(directory, copy, now))) {
-        Keeping::CopiesOnly
-    } else {
-        Keeping::FailureNotice
-    }
+    if copies(directory, responder, now).is_empty() { Keeping::FailureNotice } else { Keeping::CopiesOnly }
 }
 
 fn at(directory: &Directory, address: &Address, now: Timestamp) -> Resolution {

@@ -118,6 +118,12 @@ Examples:
   relais trace --message-id '<1a2b@elsewhere.example>'
   relais trace --sender customer@elsewhere.example --since 2026-07-01 --json")]
     Trace(trace::TraceArgs),
+    /// Build full-text indexes anew, while the server runs
+    #[command(after_help = "Examples:\n  relais reindex\n  relais reindex alice@example.org")]
+    Reindex {
+        /// Only this account's
+        account: Option<Address>,
+    },
     /// Show what would happen to a message, without sending it
     #[command(after_help = "\
 Examples:
@@ -207,6 +213,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
         Command::Trace(args) => args.request(),
+        Command::Reindex { account } => admin::Request::Reindex { account },
         Command::Explain { from, to, account, size } => admin::Request::Explain { from, to, account, octets: size },
     };
     let config: Config = config::load(&file)?;

@@ -20,7 +20,7 @@ Each person finds it below Shared/ in their mail program. Rights are a role or l
   reader         lrs          see, read, mark as read
   writer         lrswite      and mark, file and delete messages
   poster         lrswipte     and send with its address
-  administrator  lrswipkxtea  and make, rename and delete its folders, and share them")]
+  administrator  lrswipkxtean  and make, rename and delete its folders, and share them")]
     Add(AddArgs),
     /// List all shared mailboxes, or those of one domain
     List {
@@ -116,7 +116,7 @@ pub(super) enum MemberCommand {
         address: Address,
         /// The person
         person: Address,
-        /// A role (reader, writer, poster, administrator) or letters of lrswipkxtea
+        /// A role (reader, writer, poster, administrator) or letters of lrswipkxtean
         #[arg(long)]
         rights: String,
     },
@@ -126,7 +126,7 @@ pub(super) enum MemberCommand {
         address: Address,
         /// The person
         person: Address,
-        /// A role (reader, writer, poster, administrator) or letters of lrswipkxtea
+        /// A role (reader, writer, poster, administrator) or letters of lrswipkxtean
         #[arg(long)]
         rights: String,
     },

@@ -56,6 +56,16 @@ pub(crate) struct Config {
     pub(crate) trace: Trace,
     /// Mailing lists and moderated groups.
     pub(crate) lists: Lists,
+    /// The full-text index.
+    pub(crate) search: Search,
+}
+
+/// The full-text index.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Search {
+    /// Whether documents that are attached are looked into.
+    pub(crate) attachments: bool,
 }
 
 /// Mailing lists and moderated groups.
@@ -332,6 +342,7 @@ impl Default for Config {
             security: Security::default(),
             accounts: Accounts::default(),
             trace: Trace::default(),
+            search: Search::default(),
             lists: Lists::default(),
         }
     }

@@ -25,6 +25,7 @@ use fetch::Fetch;
 use lists::Lists;
 use nix::sys::signal::{SigSet, Signal};
 use responder::Responder;
+use search::Indexer;
 use smtp_in::ListenerKind;
 use smtp_out::SmtpOut;
 use tokio::signal::unix::{SignalKind, signal};
@@ -207,10 +208,17 @@ async fn serve_on(
         let (fetch, bus, stop) = (fetching.clone(), heard.clone(), stop.clone());
         async move { fetch.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
+    let searched = bus.clone();
     let (answering, stop) = (Responder::new(delivery), tasks.workers_stop());
     tasks.worker("responder", move || {
         let (answering, bus, stop) = (answering.clone(), bus.clone(), stop.clone());
         async move { answering.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
+    let (indexing, heard, stop) =
+        (Indexer::new(store.clone(), config.search.attachments), searched, tasks.workers_stop());
+    tasks.worker("search", move || {
+        let (indexing, bus, stop) = (indexing.clone(), heard.clone(), stop.clone());
+        async move { indexing.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
     let (sweeping, stop) = (store.clone(), tasks.workers_stop());
     let keep_days = config.trace.keep_days;

@@ -29,7 +29,7 @@ mod trace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use mail::{AccountId, BlobHash};
+use mail::{AccountId, Address, BlobHash};
 
 pub use contents::{Contents, Opaque, Scan};
 
@@ -214,6 +214,10 @@ struct Check<'c> {
     checked: Checked,
     /// Numbers of the accounts that have an object.
     accounts: BTreeSet<AccountId>,
+    /// Their addresses in lower case, without those of groups and lists.
+    people: BTreeSet<Address>,
+    /// Shared mailboxes, and each member of them as written there.
+    members: Vec<(Address, Address)>,
     /// Whether every message is read.
     deep: bool,
     /// Knows what the store does not.
@@ -279,8 +283,17 @@ pub async fn check_with(
     contents: &dyn Contents,
     report: &mut (dyn FnMut(Finding) + Send),
 ) -> Result<Checked, StorageError> {
-    let (accounts, scanned) = (BTreeSet::new(), BTreeMap::new());
-    let mut check = Check { store, report, checked: Checked::default(), accounts, deep, contents, scanned };
+    let mut check = Check {
+        store,
+        report,
+        checked: Checked::default(),
+        accounts: BTreeSet::new(),
+        people: BTreeSet::new(),
+        members: Vec::new(),
+        deep,
+        contents,
+        scanned: BTreeMap::new(),
+    };
     check.stamp().await?;
     check.tables().await?;
     check.objects().await?;

@@ -55,7 +55,12 @@ impl Check<'_> {
                     }
                 }
                 let part = match object {
-                    Object::Account(account) => Some((account.id, account.address)),
+                    Object::Account(account) => {
+                        self.people.insert(account.address.canonical());
+                        let members = account.shared.into_iter().flat_map(|shared| shared.members);
+                        self.members.extend(members.map(|member| (account.address.clone(), member.account)));
+                        Some((account.id, account.address))
+                    }
                     Object::Group(group) => Some((group.id, group.address)),
                     Object::List(list) => Some((list.id, list.address)),
                     Object::Responder(responder) => {

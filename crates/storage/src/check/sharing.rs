@@ -2,7 +2,7 @@
 //! Message-IDs lead to messages that have them; members are accounts.
 
 use mail::{AccountId, MailboxId};
-use routing::{Identifier, objects::AccountKind};
+use routing::Identifier;
 
 use super::pages::{LARGE_ROWS, Pages, ROWS};
 use super::{Check, Flaw};
@@ -21,17 +21,10 @@ impl Check<'_> {
     }
 
     fn members(&mut self) {
-        let mut strangers = Vec::new();
-        {
-            let directory = self.store.directory();
-            for account in directory.accounts().filter(|account| account.kind == AccountKind::Shared) {
-                let members = account.shared.iter().flat_map(|shared| &shared.members);
-                let unknown = members.filter(|member| directory.account(&member.account).is_none());
-                strangers.extend(unknown.map(|member| (account.address.to_string(), member.account.to_string())));
+        for (account, member) in std::mem::take(&mut self.members) {
+            if !self.people.contains(&member.canonical()) {
+                self.find(Flaw::UnknownIdentifier, format!("account {account}"), format!("its member {member}"));
             }
-        }
-        for (account, member) in strangers {
-            self.find(Flaw::UnknownIdentifier, format!("account {account}"), format!("its member {member}"));
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mail::{
     AccountId, BodyType, Domain, Flags, InternalDate, Keyword, MailboxId, ModSeq, SystemFlags, Timestamp, Topic, Uid,
 };
-use routing::objects::{AccountObject, DomainObject, Object, ObjectKey};
+use routing::objects::{AccountKind, AccountObject, DomainObject, Member, Object, ObjectKey, SharedMailbox};
 use world::simulated::SimulatedWorld;
 
 use super::{Contents, Finding, Flaw, Scan, check, check_with};
@@ -276,6 +276,16 @@ async fn a_sound_store_has_no_findings() {
     assert_eq!((checked.events, checked.parked_events), (2, 1));
 }
 
+/// bob's account becomes a shared mailbox of these.
+async fn share(stage: &Stage, members: &[&str]) {
+    let key = row_key(&ObjectKey::Account(account("bob").address));
+    let Ok(Object::Account(mut bob)) = serde_json::from_slice(&stage.get(&key).await) else { panic!("bob's account") };
+    bob.kind = AccountKind::Shared;
+    let member = |name: &&str| Member { account: account(name).address, rights: "lrs".to_owned() };
+    bob.shared = Some(SharedMailbox { members: members.iter().map(member).collect(), ..SharedMailbox::default() });
+    stage.put(key, serde_json::to_vec(&Object::Account(bob)).unwrap());
+}
+
 /// One test for each piece of damage: what is done to the stage, and the flaws that must be found, in order of [`Flaw`].
 macro_rules! damage {
     ($($name:ident($stage:ident) $body:block => $flaws:expr;)*) => {$(
@@ -292,6 +302,8 @@ damage! {
     unknown_table(s) { s.put(vec![0x7A, 1], "?"); } => [Flaw::UnknownTable];
     object_unreadable(s) { s.put(row_key(&ObjectKey::Domain(Domain::parse("a.org").unwrap())), "{"); }
         => [Flaw::Undecodable];
+    member_of_a_shared_mailbox(s) { share(&s, &["alice", "carol"]).await; } => [Flaw::UnknownIdentifier];
+    members_that_are_there(s) { share(&s, &["Alice"]).await; } => [];
     stamp_missing(s) { s.remove(Key::global(Table::Meta).bytes(b"format").done()); } => [Flaw::Stamp];
     stamp_unreadable(s) { s.put(Key::global(Table::Meta).bytes(b"format").done(), "1"); } => [Flaw::Stamp];
     domain_gone(s) { s.remove(row_key(&ObjectKey::Domain(domain()))); } => [Flaw::NoDomain; 2];

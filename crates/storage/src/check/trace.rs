@@ -1,4 +1,6 @@
-//! Traces: steps readable, index and terms lead to each other, no term without steps.
+//! Traces: steps readable, index and terms lead to each other.
+//!
+//! A term may be there without steps: the sweep takes both from their beginnings, a page of each at a time.
 
 use mail::TraceId;
 

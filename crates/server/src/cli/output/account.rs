@@ -38,6 +38,10 @@ pub(super) fn account(one: &AccountView) -> String {
         let way = if leading.direct { "" } else { ", by way of another alias" };
         field(&mut out, "led to by", format_args!("{} ({}{way})", leading.address, leading.what));
     }
+    for redirect in &one.redirects {
+        let to = addresses::target(&redirect.to);
+        field(&mut out, "redirected", format_args!("by the alias {} to {to}", redirect.address));
+    }
     for identity in &one.identities {
         field(&mut out, "writes as", format_args!("{} <{}>", identity.display_name, identity.address));
     }

@@ -55,10 +55,12 @@ fn first_use(one: &AliasView) -> String {
 }
 
 fn targets(one: &AliasView) -> String {
-    let words = one.alias.targets.iter().map(|target| {
-        if *target == Target::AllUsers { ":all: (every user)".to_owned() } else { String::from(target.clone()) }
-    });
-    words.collect::<Vec<_>>().join(", ")
+    one.alias.targets.iter().map(target).collect::<Vec<_>>().join(", ")
+}
+
+/// Where an alias leads.
+pub(super) fn target(target: &Target) -> String {
+    if *target == Target::AllUsers { ":all: (every user)".to_owned() } else { String::from(target.clone()) }
 }
 
 /// What an address demands, a line for each condition.

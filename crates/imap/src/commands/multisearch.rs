@@ -1,0 +1,226 @@
+//! ESEARCH (RFC 7377): a search of several mailboxes, none of which has to be selected.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use imap_wire::response::Correlator;
+use imap_wire::{MailboxFilter, MailboxName, Multisearch, NumberSet, Search, SearchReturn, Tag};
+use mail::{AccountId, MailboxId};
+use routing::Rights;
+use routing::namespace::is_foreign;
+use storage::StorageError;
+
+use crate::access::{MailboxAccess, Target};
+use crate::commands::search::{Made, Returned};
+use crate::engine::pattern::DELIMITER;
+use crate::fault::{Answer, Fault};
+use crate::finding::Place;
+use crate::session::Session;
+
+/// The mailboxes to search, by the name under which they are seen, with what may be done there.
+type Sources = BTreeMap<String, Target>;
+
+impl Session {
+    pub(crate) async fn esearch(&mut self, tag: &Tag, multisearch: &Multisearch) -> Result<Answer, Fault> {
+        let search = &multisearch.search;
+        let returns = search.returns.unwrap_or(SearchReturn::ALL);
+        let names_selected = multisearch.sources.contains(&MailboxFilter::Selected);
+        // RFC 7377 §2.2: "selected", and UPDATE, need a selected mailbox.
+        if (names_selected || returns.update) && self.selected.is_none() {
+            return Ok(Answer::bad("Select a mailbox first"));
+        }
+        if search.uses_modseq() {
+            self.know_modseqs();
+        }
+        let mut searched: BTreeSet<(AccountId, MailboxId)> = BTreeSet::new();
+        if names_selected || returns.update {
+            let made = match self.make_search(tag, search).await? {
+                Ok(made) => made,
+                Err(answer) => return Ok(answer),
+            };
+            if names_selected {
+                searched.insert(made.place.key);
+                let name = self.shown_name_of_selected().await?;
+                if returns.save {
+                    let answer = Returned::new(returns, &made.found, None);
+                    self.selected()?.saved = answer.saved(&made.found.uids);
+                }
+                self.tell_mailbox(tag, search, returns, &name, &made).await?;
+            }
+            if returns.update {
+                self.keep_updated(tag, search, made, None)?;
+            }
+        }
+        for (name, target) in self.sources(multisearch).await? {
+            let key = (target.owner, target.row.id);
+            if !searched.insert(key) {
+                continue;
+            }
+            let mut place = match self.place_of(&target).await {
+                // Deleted while the others were searched.
+                Err(StorageError::NoSuchMailbox) => continue,
+                place => place?,
+            };
+            let query = match self.ready(search, &place.map) {
+                Ok(query) => query,
+                Err(answer) => return Ok(answer),
+            };
+            let store = self.server.store.clone();
+            let found = place.find(&store, &query, self.comparator, search.uses_modseq()).await?;
+            self.tell_mailbox(tag, search, returns, &name, &Made { place, query, found }).await?;
+            self.connection.flush_some().await?;
+        }
+        Ok(Answer::ok("Searched"))
+    }
+
+    /// One ESEARCH response; none where nothing was found (RFC 7377 §2.1).
+    async fn tell_mailbox(
+        &mut self,
+        tag: &Tag,
+        search: &Search,
+        returns: SearchReturn,
+        name: &str,
+        made: &Made,
+    ) -> Result<(), Fault> {
+        if made.found.uids.is_empty() || returns.only_saves() {
+            return Ok(());
+        }
+        let Ok(name) = MailboxName::new(name) else { return Ok(()) };
+        let answer = Returned::new(returns, &made.found, None);
+        let modseq = if search.uses_modseq() { self.modseq_of(&answer, made).await? } else { None };
+        let wire = name.encode(self.encoding());
+        let validity = made.place.row.uid_validity.0;
+        answer.write(self.connection.out(), &Correlator::Mailbox(tag, &wire, validity), true, &made.place.map, modseq);
+        Ok(())
+    }
+
+    /// A mailbox that is not selected, as it is now.
+    async fn place_of(&mut self, target: &Target) -> Result<Place, StorageError> {
+        let store = self.server.store.clone();
+        let (owner, id) = (target.owner, target.row.id);
+        let view = self.server.views.join(owner, id).load(&store).await?;
+        let row = store.mailbox(owner, id).await?.ok_or(StorageError::NoSuchMailbox)?;
+        let reading = match target.access.person {
+            Some(person) => Some(store.person_seen(owner, id, person).await?),
+            None => None,
+        };
+        Ok(Place { key: (owner, id), map: Arc::clone(view.map()), row, reading, recent: NumberSet::empty() })
+    }
+
+    /// The name by which the client knows the selected mailbox.
+    async fn shown_name_of_selected(&mut self) -> Result<String, Fault> {
+        let account = self.account()?;
+        let selected = self.selected()?;
+        let (owner, name) = (selected.owner, selected.row.name.clone());
+        if owner == account {
+            return Ok(name);
+        }
+        let owner = self.server.store.directory().account_by_id(owner).cloned();
+        Ok(owner.map_or(name.clone(), |owner| routing::namespace::shown_name(&owner, &name)))
+    }
+
+    /// The mailboxes that the sources mean and that may be searched (RFC 7377 §2.2: those without the rights are passed
+    /// over).
+    async fn sources(&mut self, multisearch: &Multisearch) -> Result<Sources, Fault> {
+        let account = self.account()?;
+        let mut sources = Sources::new();
+        let mut explicit: Vec<&MailboxName> = Vec::new();
+        let mut meant: Vec<&MailboxFilter> = Vec::new();
+        for source in &multisearch.sources {
+            match source {
+                MailboxFilter::Selected => {}
+                MailboxFilter::Mailboxes(names) => explicit.extend(names),
+                MailboxFilter::Inboxes
+                | MailboxFilter::Personal
+                | MailboxFilter::Subscribed
+                | MailboxFilter::Subtree(_)
+                | MailboxFilter::SubtreeOne(_) => meant.push(source),
+            }
+        }
+        for name in explicit {
+            if let Ok(target) = self.find_with(name.as_str(), Rights::READ).await? {
+                sources.insert(name.as_str().to_owned(), target);
+            }
+        }
+        if meant.is_empty() {
+            return Ok(sources);
+        }
+        let store = self.server.store.clone();
+        let rows = store.mailboxes(account).await?;
+        let own = rows
+            .into_iter()
+            .map(|row| (row.name.clone(), Target { owner: account, row, access: MailboxAccess::OWNER }));
+        let own: Sources = own.collect();
+        // What delivery can put mail into is not known without its filters: RFC 5465 §6.2 makes it all of one's own then.
+        if meant.iter().any(|source| matches!(source, MailboxFilter::Inboxes | MailboxFilter::Personal)) {
+            sources.extend(own.clone());
+        }
+        let others = |source: &&MailboxFilter| match source {
+            MailboxFilter::Subscribed => true,
+            MailboxFilter::Subtree(names) | MailboxFilter::SubtreeOne(names) => {
+                names.iter().any(|name| is_foreign(name.as_str()) || !own.contains_key(name.as_str()))
+            }
+            MailboxFilter::Selected
+            | MailboxFilter::Inboxes
+            | MailboxFilter::Personal
+            | MailboxFilter::Mailboxes(_) => false,
+        };
+        let mut all = own.clone();
+        if meant.iter().any(others) {
+            all.extend(self.foreign_mailboxes().await?);
+        }
+        all.retain(|_, target| target.access.rights.has(Rights::READ.with(Rights::LOOKUP)));
+        for source in meant {
+            match source {
+                MailboxFilter::Subscribed => {
+                    for name in store.subscriptions(account).await? {
+                        sources.extend(all.get(&name).map(|target| (name, target.clone())));
+                    }
+                }
+                MailboxFilter::Subtree(names) => {
+                    names.iter().for_each(|name| below(&mut sources, &all, name.as_str(), usize::MAX));
+                }
+                MailboxFilter::SubtreeOne(names) => {
+                    names.iter().for_each(|name| below(&mut sources, &all, name.as_str(), 1));
+                }
+                MailboxFilter::Selected
+                | MailboxFilter::Inboxes
+                | MailboxFilter::Personal
+                | MailboxFilter::Mailboxes(_) => {}
+            }
+        }
+        Ok(sources)
+    }
+}
+
+/// Adds a mailbox and those below it, so many levels down.
+fn below(sources: &mut Sources, all: &Sources, top: &str, levels: usize) {
+    let inside = |name: &str| {
+        let Some(rest) = name.strip_prefix(top) else { return false };
+        rest.is_empty() || (rest.starts_with(DELIMITER) && rest.matches(DELIMITER).count() <= levels)
+    };
+    sources.extend(all.iter().filter(|(name, _)| inside(name)).map(|(name, target)| (name.clone(), target.clone())));
+}
+
+#[cfg(test)]
+mod tests {
+    use storage::rows::MailboxRow;
+
+    use super::*;
+
+    #[test]
+    fn a_subtree_is_bounded_by_its_levels() {
+        let target = |name: &str| {
+            let row = MailboxRow::new(MailboxId(1), name.to_owned(), mail::UidValidity(1), None);
+            (name.to_owned(), Target { owner: AccountId(1), row, access: MailboxAccess::OWNER })
+        };
+        let all: Sources = ["a", "a/b", "a/b/c", "ab", "b"].map(target).into();
+        let names = |levels| {
+            let mut sources = Sources::new();
+            below(&mut sources, &all, "a", levels);
+            sources.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(names(usize::MAX), ["a", "a/b", "a/b/c"]);
+        assert_eq!(names(1), ["a", "a/b"]);
+    }
+}

@@ -1,0 +1,124 @@
+//! What IMAP URLs name (RFC 5092): the octets of messages and their parts, for CATENATE and URLFETCH.
+
+use imap_wire::url::{ImapUrl, UrlServer};
+use imap_wire::{Partial, Section};
+use mail::{AccountId, MailboxId, Uid};
+use message::{ByteRange, PartTable, RecordView, header_fields};
+use routing::Rights;
+use storage::blobs::BlobReader;
+use storage::rows::MessageRow;
+use storage::{StorageError, Store};
+
+use super::fetch::read_header;
+use super::sections::{fields, place};
+use crate::fault::Fault;
+use crate::records::{complete, content, damaged};
+use crate::session::Session;
+
+/// What a URL names.
+pub(super) struct UrlContent {
+    pub(super) row: MessageRow,
+    pub(super) parts: PartTable,
+    pub(super) reader: BlobReader,
+    pub(super) octets: Octets,
+}
+
+/// Octets of a message.
+pub(super) enum Octets {
+    /// As they are in the content.
+    Range(ByteRange),
+    /// Picked from a header.
+    Held(Vec<u8>),
+}
+
+impl Octets {
+    /// How many.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::Range(range) => range.size(),
+            Self::Held(held) => held.len() as u64,
+        }
+    }
+
+    fn clip(self, partial: Option<Partial>) -> Self {
+        let Some(partial) = partial else { return self };
+        let (skip, octets) = partial.clip(self.size());
+        match self {
+            Self::Range(range) => {
+                let start = range.start.saturating_add(skip);
+                Self::Range(ByteRange { start, end: start.saturating_add(octets) })
+            }
+            Self::Held(held) => {
+                Self::Held(ByteRange { start: skip, end: skip.saturating_add(octets) }.of(&held).to_vec())
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Whether a URL leads to this server, and to whoever is logged in when it names a user.
+    pub(super) fn is_own(&self, server: &UrlServer) -> bool {
+        let Some(user) = &self.user else { return false };
+        let address = &user.account.address;
+        let me = |name: &str| {
+            let full = address.to_string();
+            let local = full.rsplit_once('@').map_or(full.as_str(), |(local, _)| local);
+            name.eq_ignore_ascii_case(&full) || name.eq_ignore_ascii_case(local)
+        };
+        self.is_this_server(server) && server.user.as_deref().is_none_or(me)
+    }
+
+    /// Whether a URL leads to this server, by the name that the greeting shows.
+    pub(super) fn is_this_server(&self, server: &UrlServer) -> bool {
+        server.host.eq_ignore_ascii_case(&self.settings.hostname)
+    }
+
+    /// What a URL names in mailboxes that whoever is logged in may read; `None` when there is nothing.
+    pub(super) async fn url_content(&mut self, url: &ImapUrl) -> Result<Option<UrlContent>, Fault> {
+        let (owner, row) = match &url.mailbox {
+            Some(name) => match self.find_with(name.as_str(), Rights::READ).await? {
+                Ok(target) => (target.owner, target.row),
+                Err(_) => return Ok(None),
+            },
+            // RFC 4469 §3: the selected mailbox is the base.
+            None => match self.selected.as_deref() {
+                Some(selected) => (selected.owner, selected.row.clone()),
+                None => return Ok(None),
+            },
+        };
+        if url.uid_validity.is_some_and(|validity| validity != row.uid_validity.0) {
+            return Ok(None);
+        }
+        Ok(content_in(&self.server.store, owner, row.id, url).await?)
+    }
+}
+
+/// What a URL names in a mailbox.
+pub(super) async fn content_in(
+    store: &Store,
+    owner: AccountId,
+    mailbox: MailboxId,
+    url: &ImapUrl,
+) -> Result<Option<UrlContent>, StorageError> {
+    let uid = Uid(url.uid);
+    let Some(row) = store.message(owner, mailbox, uid).await? else { return Ok(None) };
+    let stored = store.records(owner, mailbox, uid, uid, 1).await?.pop().map(|(_, record)| record);
+    let record = complete(store, &row, stored, true).await?;
+    let parts = RecordView::new(&record).and_then(|view| view.parts()).map_err(damaged)?;
+    let range = if url.section == Section::default() {
+        Some(ByteRange { start: 0, end: row.octets })
+    } else {
+        parts.section(&place(&url.section))
+    };
+    let Some(range) = range else { return Ok(None) };
+    let mut reader = content(store, &row).await?;
+    let octets = match fields(&url.section) {
+        None => Octets::Range(range),
+        Some((names, invert)) => {
+            let header = read_header(&mut reader, range).await?;
+            let names: Vec<&[u8]> = names.iter().map(imap_wire::HeaderName::as_bytes).collect();
+            Octets::Held(header_fields(&header, &names, invert))
+        }
+    };
+    Ok(Some(UrlContent { row, parts, reader, octets: octets.clip(url.partial) }))
+}

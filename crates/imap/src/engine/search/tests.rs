@@ -1,0 +1,168 @@
+//! SEARCH keys against single messages.
+
+use imap_wire::{CommandBody, CommandText, NameEncoding};
+use mail::{BlobHash, SystemFlags};
+
+use super::*;
+
+const HEADER: &[u8] = b"From: Alice <alice@example.org>\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\nX-Mark:\r\n\r\n";
+
+fn key(text: &str) -> SearchKey {
+    let text = CommandText::from(format!("a SEARCH {text}\r\n").as_bytes());
+    let CommandBody::Search(search) = imap_wire::decode(&text, NameEncoding::default()).unwrap().body else {
+        panic!("not a SEARCH");
+    };
+    search.key
+}
+
+fn ready(text: &str, map: &UidMap, now: Timestamp) -> Query {
+    let saved = NumberSet::from_numbers([7]);
+    let context = Context { map, saved: &saved, now, charset: Charset::default(), comparator: Comparator::default() };
+    Query::new(&key(text), &context).unwrap()
+}
+
+fn row() -> MessageRow {
+    MessageRow {
+        uid: Uid(7),
+        modseq: ModSeq(20),
+        system_flags: SystemFlags::SEEN,
+        keyword_bits: 0,
+        // 2026-03-01 23:30 in a zone west of UTC: already the 2nd in UTC.
+        internal_date: InternalDate { secs: 1_772_425_800, offset_minutes: -300 },
+        // 2026-03-03 00:00 UTC.
+        saved_at: Timestamp::from_secs(1_772_496_000),
+        octets: 500,
+        blob: BlobHash([0; 32]),
+    }
+}
+
+fn decide(text: &str, known: &Known<'_>) -> Verdict {
+    decide_with(text, known, None)
+}
+
+fn decide_with(text: &str, known: &Known<'_>, header: Option<&[u8]>) -> Verdict {
+    let map: UidMap = [3, 7].map(Uid).into_iter().collect();
+    let query = ready(text, &map, Timestamp::from_secs(1_772_425_900));
+    let message = row();
+    let row = Row { row: &message, keywords: &[], recent: false };
+    let needles = query.needles(Comparator::default());
+    let header = header.map(|header| FoldedHeader::new(header, Comparator::default()));
+    let found: Option<Vec<u8>> =
+        header.map(|header| needles.header().iter().map(|needle| header.score(needle)).collect());
+    query.decide(&row, &Known { header: found.as_deref(), ..*known }, &needles)
+}
+
+#[test]
+fn the_row_decides_what_it_can() {
+    let nothing = Known::default();
+    for text in [
+        "ALL",
+        "SEEN",
+        "UNDELETED",
+        "OLD",
+        "2",
+        "*",
+        "UID 7",
+        "UID 5:*",
+        "LARGER 499",
+        "SMALLER 501",
+        "ON 1-Mar-2026",
+        "SINCE 1-Mar-2026",
+        "BEFORE 2-Mar-2026",
+        "YOUNGER 100",
+        "OLDER 100",
+        "MODSEQ 20",
+        "OR DELETED SEEN",
+        "NOT DELETED",
+        "(SEEN UNDELETED)",
+        "OR SEEN BODY x",
+        "BODY \"\"",
+        "UNKEYWORD $x",
+        "$",
+        "UID $",
+        "1,$",
+        "SAVEDON 3-Mar-2026",
+        "SAVEDSINCE 3-Mar-2026",
+        "SAVEDATESUPPORTED",
+        "FUZZY SEEN",
+    ] {
+        assert_eq!(decide(text, &nothing), Verdict::True, "{text}");
+    }
+    for text in [
+        "UNSEEN",
+        "NEW",
+        "RECENT",
+        "1",
+        "UID 3",
+        "LARGER 500",
+        "SMALLER 500",
+        "ON 2-Mar-2026",
+        "YOUNGER 99",
+        "OLDER 101",
+        "MODSEQ 21",
+        "DELETED BODY x",
+        "KEYWORD $x",
+        "NOT $",
+        "SAVEDBEFORE 3-Mar-2026",
+    ] {
+        assert_eq!(decide(text, &nothing), Verdict::False, "{text}");
+    }
+}
+
+#[test]
+fn what_is_cheapest_is_asked_for_first() {
+    let nothing = Known::default();
+    assert_eq!(decide("BODY x SENTON 1-Mar-2026", &nothing), Verdict::Unknown(Need::Record));
+    assert_eq!(decide("BODY x SUBJECT y", &nothing), Verdict::Unknown(Need::Header));
+    assert_eq!(decide_with("TEXT zebra", &nothing, Some(HEADER)), Verdict::Unknown(Need::Body));
+}
+
+#[test]
+fn fields_are_compared_decoded_and_without_case() {
+    let known = Known::default();
+    for text in [
+        "FROM ALICE@",
+        "SUBJECT {6+}\r\nGR\u{dc}\u{df}",
+        "SUBJECT GRU",
+        "FUZZY SUBJECT GRUSSE",
+        "HEADER x-mark \"\"",
+        "TEXT \"subject: gr\"",
+    ] {
+        assert_eq!(decide_with(text, &known, Some(HEADER)), Verdict::True, "{text}");
+    }
+    for text in ["FROM bob", "TO alice", "HEADER X-None \"\"", "HEADER X-Mark y"] {
+        assert_eq!(decide_with(text, &known, Some(HEADER)), Verdict::False, "{text}");
+    }
+}
+
+#[test]
+fn a_text_is_found_within_one_field_only() {
+    let known = Known::default();
+    let header = b"A: one\r\nB: two\r\n\r\n";
+    for text in ["TEXT \"a: one\"", "HEADER B TWO", "TEXT two NOT HEADER A two"] {
+        assert_ne!(decide_with(text, &known, Some(header)), Verdict::False, "{text}");
+    }
+    for text in ["HEADER A two", "TEXT one NOT TEXT two", "HEADER A \"a: one\""] {
+        assert_eq!(decide_with(text, &known, Some(header)), Verdict::False, "{text}");
+    }
+    assert_eq!(decide_with("TEXT \"oneb\"", &known, Some(header)), Verdict::Unknown(Need::Body));
+}
+
+#[test]
+fn sent_dates_are_those_of_the_header() {
+    let sent = |secs| Known { sent: Some(Some(SentDate { unix_secs: secs, offset_minutes: 60 })), ..Known::default() };
+    assert_eq!(decide("SENTON 2-Jan-1970", &sent(86_400 - 1800)), Verdict::True);
+    assert_eq!(decide("SENTBEFORE 2-Jan-1970", &sent(0)), Verdict::True);
+    assert_eq!(decide("SENTSINCE 2-Jan-1970", &sent(0)), Verdict::False);
+    assert_eq!(decide("SENTON 1-Mar-2026", &Known { sent: Some(None), ..Known::default() }), Verdict::True);
+}
+
+#[test]
+fn a_scope_bounds_the_scan() {
+    let map: UidMap = (1..=100).map(Uid).collect();
+    let query = |text| ready(text, &map, Timestamp(0));
+    assert_eq!(query("UID 5:9 SEEN").scope().unwrap().to_string(), "5:9");
+    assert!(query("OR UID 5 SEEN").scope().is_none());
+    assert!(query("NOT 5").is_about_uids() && !query("5 SEEN").is_about_uids());
+    assert!(!query("NOT 5").holds_for_uid(Uid(5)));
+}

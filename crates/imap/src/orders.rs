@@ -1,0 +1,464 @@
+//! What SORT and THREAD compare, kept in memory for the mailboxes that were sorted lately.
+//!
+//! The keys of a message never change, so that only arrivals have to be read, and flags don't matter. Expunged messages keep
+//! their places until they are half of all. Invariant: every column has one value for each of [`MailboxKeys::uids`].
+//! What all mailboxes take together is bounded; the ones used least lately go first, and what nobody used for a while goes.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use imap_wire::{NumberSet, SortCriterion, SortKey, ThreadAlgorithm};
+use mail::{AccountId, MailboxId, Timestamp, Uid};
+use message::{RecordView, SortKeysView};
+use parking_lot::Mutex;
+use storage::rows::MessageRow;
+use storage::{StorageError, Store};
+
+use crate::engine::comparator::Comparator;
+use crate::engine::order::{Column, Entry, Incoming, Ordered};
+use crate::engine::thread::{Facts, Links, References, Threads};
+use crate::limits::{
+    ORDERS_KEPT, ORDERS_OCTETS_MAX, ORDERS_UNUSED_MAX, RECORDS_PER_PAGE, ROWS_PER_PAGE, SORT_MESSAGES_PER_TURN,
+};
+use crate::records::{complete, damaged};
+
+type Key = (AccountId, MailboxId);
+
+/// The keys of the mailboxes that were sorted lately.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    held: Mutex<HashMap<Key, Held>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    keys: Arc<tokio::sync::Mutex<MailboxKeys>>,
+    octets: usize,
+    used: Timestamp,
+}
+
+impl Orders {
+    /// The keys of a mailbox, perhaps none yet. Who holds them reads for all that wait.
+    pub(crate) fn of(&self, key: Key, now: Timestamp) -> Arc<tokio::sync::Mutex<MailboxKeys>> {
+        let mut held = self.held.lock();
+        let entry = held.entry(key).or_insert_with(|| Held { keys: Arc::default(), octets: 0, used: now });
+        entry.used = now;
+        Arc::clone(&entry.keys)
+    }
+
+    /// Notes what a mailbox's keys take now, and lets go of what is too much.
+    pub(crate) fn settle(&self, key: Key, octets: usize, now: Timestamp) {
+        let mut held = self.held.lock();
+        if let Some(entry) = held.get_mut(&key) {
+            entry.octets = octets;
+            entry.used = now;
+        }
+        Self::forget_unused(&mut held, now);
+        while held.values().map(|entry| entry.octets).sum::<usize>() > ORDERS_OCTETS_MAX {
+            let Some(oldest) = held.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key) else { break };
+            held.remove(&oldest);
+        }
+    }
+
+    /// Lets go of what nobody has used for a while.
+    pub(crate) fn age(&self, now: Timestamp) {
+        Self::forget_unused(&mut self.held.lock(), now);
+    }
+
+    fn forget_unused(held: &mut HashMap<Key, Held>, now: Timestamp) {
+        let limit = now.minus(ORDERS_UNUSED_MAX);
+        held.retain(|_, entry| entry.used >= limit);
+    }
+
+    /// How many mailboxes' keys are held.
+    #[cfg(test)]
+    pub(crate) fn mailboxes(&self) -> usize {
+        self.held.lock().len()
+    }
+}
+
+/// An order that was asked for.
+type Asked = (Vec<SortCriterion>, Comparator);
+
+/// The keys of one mailbox, message by message.
+#[derive(Debug, Default)]
+pub(crate) struct MailboxKeys {
+    /// Ascending.
+    uids: Vec<u32>,
+    columns: HashMap<(SortKey, Comparator), Column>,
+    links: Option<Links>,
+    /// Orders of all messages, the latest at the end: UIDs.
+    orders: VecDeque<(Asked, Arc<[u32]>)>,
+    /// Threads of some messages, the latest at the end.
+    threads: VecDeque<((ThreadAlgorithm, Comparator), NumberSet, Arc<Threads>)>,
+}
+
+/// What is read of messages on their way.
+struct Gathering<'a> {
+    columns: Vec<((SortKey, Comparator), Incoming)>,
+    links: Option<&'a mut Links>,
+    uids: Vec<u32>,
+}
+
+impl Gathering<'_> {
+    fn needs_records(&self) -> bool {
+        let in_row = |key: SortKey| matches!(key, SortKey::Arrival | SortKey::Size);
+        self.links.is_some() || self.columns.iter().any(|((key, _), _)| !in_row(*key))
+    }
+
+    fn take(&mut self, row: &MessageRow, view: Option<&SortKeysView<'_>>) {
+        self.uids.push(row.uid.0);
+        for ((key, comparator), incoming) in &mut self.columns {
+            let text = |text: fn(&SortKeysView<'_>) -> String| comparator.fold(&view.map(text).unwrap_or_default());
+            match key {
+                SortKey::Arrival => incoming.number(row.internal_date.secs),
+                SortKey::Size => incoming.number(i64::try_from(row.octets).unwrap_or(i64::MAX)),
+                // RFC 5256 §2.2: without a date that can be read, INTERNALDATE.
+                SortKey::Date => {
+                    let sent = view.and_then(|view| view.sent).map(|sent| sent.unix_secs);
+                    incoming.number(sent.unwrap_or(row.internal_date.secs));
+                }
+                SortKey::Relevancy => incoming.number(0),
+                SortKey::Cc => incoming.text(text(|view| view.cc.0.to_owned())),
+                SortKey::From => incoming.text(text(|view| view.from.0.to_owned())),
+                SortKey::To => incoming.text(text(|view| view.to.0.to_owned())),
+                SortKey::DisplayFrom => incoming.text(text(|view| view.from.1.to_owned())),
+                SortKey::DisplayTo => incoming.text(text(|view| view.to.1.to_owned())),
+                SortKey::Subject => incoming.text(text(|view| view.base_subject.to_owned())),
+            }
+        }
+        if let Some(links) = &mut self.links {
+            match view {
+                Some(view) => links.push(view.message_id, &view.references(), view.is_reply_or_forward),
+                None => links.push(None, &[], false),
+            }
+        }
+    }
+
+    /// A message that is gone: its values are never looked at.
+    fn skip(&mut self, uid: u32) {
+        self.uids.push(uid);
+        for (_, incoming) in &mut self.columns {
+            incoming.number(0);
+        }
+        if let Some(links) = &mut self.links {
+            links.push(None, &[], false);
+        }
+    }
+}
+
+/// Where keys are read from.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) key: Key,
+}
+
+impl Source<'_> {
+    /// Reads the keys of the messages in a set of UIDs. With `known`, which are ascending, exactly these get a value each,
+    /// those that are gone as well.
+    async fn read(
+        self,
+        set: &NumberSet,
+        known: Option<&[u32]>,
+        gathering: &mut Gathering<'_>,
+    ) -> Result<(), StorageError> {
+        let records = gathering.needs_records();
+        let page = if records { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
+        let mut known = known.map(|known| known.iter().copied().peekable());
+        for range in set.ranges() {
+            let mut from = Some(Uid(*range.start()));
+            while let Some(first) = from {
+                let rows = self.store.messages(self.key.0, self.key.1, first, Uid(*range.end()), page).await?;
+                let stored = match (records, rows.first(), rows.last()) {
+                    (true, Some(first), Some(last)) => {
+                        self.store.records(self.key.0, self.key.1, first.uid, last.uid, page).await?
+                    }
+                    _ => Vec::new(),
+                };
+                let mut stored = stored.into_iter().peekable();
+                for row in &rows {
+                    if let Some(known) = &mut known {
+                        while let Some(gone) = known.next_if(|uid| *uid < row.uid.0) {
+                            gathering.skip(gone);
+                        }
+                        if known.next_if_eq(&row.uid.0).is_none() {
+                            continue;
+                        }
+                    }
+                    while stored.next_if(|(uid, _)| *uid < row.uid).is_some() {}
+                    let record = stored.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
+                    self.take(row, record, records, gathering).await?;
+                }
+                tokio::task::yield_now().await;
+                from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == page);
+            }
+        }
+        known.into_iter().flatten().for_each(|gone| gathering.skip(gone));
+        Ok(())
+    }
+
+    async fn take(
+        self,
+        row: &MessageRow,
+        record: Option<bytes::Bytes>,
+        needed: bool,
+        gathering: &mut Gathering<'_>,
+    ) -> Result<(), StorageError> {
+        if !needed {
+            gathering.take(row, None);
+            return Ok(());
+        }
+        let readable = record.as_ref().and_then(|record| RecordView::new(record).ok()?.sort_keys_view().ok());
+        if let Some(view) = readable {
+            gathering.take(row, Some(&view));
+            return Ok(());
+        }
+        match complete(self.store, row, None, false).await {
+            Ok(record) => {
+                let view = RecordView::new(&record).map_err(damaged)?;
+                gathering.take(row, Some(&view.sort_keys_view().map_err(damaged)?));
+            }
+            // Expunged while it was looked at.
+            Err(StorageError::Expunged) => gathering.take(row, None),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// What THREAD looks at beside identifiers.
+pub(crate) const THREAD_KEYS: [SortKey; 3] = [SortKey::Arrival, SortKey::Date, SortKey::Subject];
+
+impl MailboxKeys {
+    /// Whether THREAD finds all that it looks at.
+    pub(crate) fn has_links(&self, comparator: Comparator) -> bool {
+        self.links.is_some() && THREAD_KEYS.iter().all(|key| self.columns.contains_key(&(*key, comparator)))
+    }
+
+    /// Whether these keys are known, so that nothing but arrivals has to be read.
+    pub(crate) fn has(&self, keys: &[SortKey], comparator: Comparator) -> bool {
+        keys.iter().all(|key| self.columns.contains_key(&(*key, comparator)))
+    }
+
+    /// About how many octets of memory it takes.
+    pub(crate) fn octets(&self) -> usize {
+        let columns: usize = self.columns.values().map(Column::octets).sum();
+        let orders: usize = self.orders.iter().map(|(_, order)| order.len().saturating_mul(4)).sum();
+        let threads: usize =
+            self.threads.iter().map(|(_, set, threads)| threads.octets() + set.ranges().len() * 12).sum();
+        let links = self.links.as_ref().map_or(0, Links::octets);
+        columns + orders + threads + links + self.uids.len().saturating_mul(4)
+    }
+
+    /// Makes keys of messages known: of all in the mailbox, or of all that there will be. `live` is how many messages there
+    /// are.
+    pub(crate) async fn learn(
+        &mut self,
+        source: Source<'_>,
+        (set, live): (&NumberSet, u32),
+        keys: &[SortKey],
+        comparator: Comparator,
+        links: bool,
+    ) -> Result<(), StorageError> {
+        if self.uids.len() / 2 > usize::try_from(live).unwrap_or(usize::MAX) {
+            *self = Self::default();
+        }
+        if self.uids.is_empty() {
+            for key in keys {
+                self.columns.entry((*key, comparator)).or_insert_with(|| Column::empty(*key));
+            }
+            if links && self.links.is_none() {
+                self.links = Some(Links::default());
+            }
+        }
+        self.learn_arrivals(source, set).await?;
+        self.learn_columns(source, keys, comparator, links).await
+    }
+
+    /// Messages behind all that are known.
+    async fn learn_arrivals(&mut self, source: Source<'_>, set: &NumberSet) -> Result<(), StorageError> {
+        let from = self.uids.last().map_or(1, |last| last.saturating_add(1));
+        let more = set.clip(from..=u32::MAX);
+        if more.is_empty() {
+            return Ok(());
+        }
+        // Should reading fail half-way, the links would not fit the columns.
+        let mut links = self.links.take();
+        let columns = self.columns.keys().map(|of| (*of, Incoming::of(of.0))).collect();
+        let mut gathering = Gathering { columns, links: links.as_mut(), uids: Vec::new() };
+        source.read(&more, None, &mut gathering).await?;
+        let Gathering { columns, uids, .. } = gathering;
+        if uids.is_empty() {
+            self.links = links;
+            return Ok(());
+        }
+        for (of, incoming) in columns {
+            if let Some(column) = self.columns.get_mut(&of) {
+                column.extend(incoming);
+            }
+        }
+        self.links = links;
+        self.uids.extend(uids);
+        self.orders.clear();
+        Ok(())
+    }
+
+    /// Keys that nobody has asked for before, of all messages that are known.
+    async fn learn_columns(
+        &mut self,
+        source: Source<'_>,
+        keys: &[SortKey],
+        comparator: Comparator,
+        links: bool,
+    ) -> Result<(), StorageError> {
+        let missing = keys.iter().map(|key| (*key, comparator)).filter(|of| !self.columns.contains_key(of));
+        let columns: Vec<_> = missing.map(|of| (of, Incoming::of(of.0))).collect();
+        let mut fresh = (links && self.links.is_none()).then(Links::default);
+        let (Some(first), Some(last)) = (self.uids.first(), self.uids.last()) else { return Ok(()) };
+        if columns.is_empty() && fresh.is_none() {
+            return Ok(());
+        }
+        let set = NumberSet::from_ranges([*first..=*last]);
+        let mut gathering = Gathering { columns, links: fresh.as_mut(), uids: Vec::new() };
+        source.read(&set, Some(&self.uids), &mut gathering).await?;
+        for (of, incoming) in gathering.columns {
+            let mut column = Column::empty(of.0);
+            column.extend(incoming);
+            self.columns.insert(of, column);
+        }
+        if fresh.is_some() {
+            self.links = fresh;
+        }
+        Ok(())
+    }
+
+    /// The found messages in the order asked for; their keys are known. `scores` are those of the found, in order of UID.
+    pub(crate) async fn sorted(
+        &mut self,
+        found: &NumberSet,
+        scores: &[u8],
+        criteria: &[SortCriterion],
+        comparator: Comparator,
+    ) -> Vec<u32> {
+        let asked = (criteria.to_vec(), comparator);
+        let by_score = criteria.iter().any(|criterion| criterion.key == SortKey::Relevancy);
+        if let Some((_, order)) = self.orders.iter().find(|(known, _)| *known == asked) {
+            return order.iter().copied().filter(|uid| found.contains(*uid)).collect();
+        }
+        let indexes: Vec<usize> = found.positions_in(&self.uids, |uid| *uid).collect();
+        let relevancy = by_score.then(|| self.relevancy(&indexes, scores));
+        let columns: Vec<&Column> = criteria
+            .iter()
+            .filter_map(|criterion| match criterion.key {
+                SortKey::Relevancy => relevancy.as_ref(),
+                key => self.columns.get(&(key, comparator)),
+            })
+            .collect();
+        let ordered = Ordered::new(criteria, columns);
+        let all = !by_score && indexes.len() >= self.uids.len() / 2;
+        let mut entries: Vec<Entry> = if all {
+            (0..).zip(&self.uids).map(|(index, _)| ordered.entry(index)).collect()
+        } else {
+            indexes.iter().filter_map(|index| u32::try_from(*index).ok()).map(|index| ordered.entry(index)).collect()
+        };
+        for some in entries.chunks_mut(SORT_MESSAGES_PER_TURN) {
+            ordered.sort(some);
+            tokio::task::yield_now().await;
+        }
+        if entries.len() > SORT_MESSAGES_PER_TURN {
+            ordered.merge(&mut entries);
+        }
+        let uid = |index: u32| usize::try_from(index).ok().and_then(|at| self.uids.get(at)).copied();
+        let order: Vec<u32> = entries.into_iter().filter_map(|(_, index)| uid(index)).collect();
+        if !all {
+            return order;
+        }
+        if self.orders.len() >= ORDERS_KEPT {
+            self.orders.pop_front();
+        }
+        let sorted = order.iter().copied().filter(|uid| found.contains(*uid)).collect();
+        self.orders.push_back((asked, order.into()));
+        sorted
+    }
+
+    /// RFC 6203 §4: the best first, so that the column holds what is missing to the best.
+    fn relevancy(&self, indexes: &[usize], scores: &[u8]) -> Column {
+        let mut column = vec![0; self.uids.len()];
+        for (index, score) in indexes.iter().zip(scores) {
+            if let Some(slot) = column.get_mut(*index) {
+                *slot = 100 - i64::from(*score);
+            }
+        }
+        Column::Numbers(column)
+    }
+
+    /// The found messages in threads, and their UIDs: nodes of the threads are places among these. Their keys are known.
+    pub(crate) async fn threaded(
+        &mut self,
+        found: &NumberSet,
+        algorithm: ThreadAlgorithm,
+        comparator: Comparator,
+    ) -> (Arc<Threads>, Vec<u32>) {
+        let asked = (algorithm, comparator);
+        let uid = |index: usize| self.uids.get(index).copied();
+        let uids = found.positions_in(&self.uids, |uid| *uid).filter_map(uid).collect();
+        if let Some((.., threads)) = self.threads.iter().find(|(known, set, _)| *known == asked && set == found) {
+            return (Arc::clone(threads), uids);
+        }
+        let threads = Arc::new(self.make_threads(found, algorithm, comparator).await);
+        self.threads.retain(|(known, ..)| *known != asked);
+        if self.threads.len() >= ORDERS_KEPT {
+            self.threads.pop_front();
+        }
+        self.threads.push_back((asked, found.clone(), Arc::clone(&threads)));
+        (threads, uids)
+    }
+
+    async fn make_threads(&self, found: &NumberSet, algorithm: ThreadAlgorithm, comparator: Comparator) -> Threads {
+        let indexes: Vec<u32> =
+            found.positions_in(&self.uids, |uid| *uid).filter_map(|index| u32::try_from(index).ok()).collect();
+        let value =
+            |key: SortKey, index: u32| self.columns.get(&(key, comparator)).map_or(0, |column| column.value(index));
+        let empty = self.columns.get(&(SortKey::Subject, comparator)).and_then(|column| column.place(""));
+        let mut facts = Vec::with_capacity(indexes.len());
+        for some in indexes.chunks(SORT_MESSAGES_PER_TURN) {
+            facts.extend(some.iter().map(|index| {
+                let subject = value(SortKey::Subject, *index);
+                Facts {
+                    sent: value(SortKey::Date, *index),
+                    arrived: value(SortKey::Arrival, *index),
+                    subject,
+                    no_subject: Some(subject) == empty,
+                    reply: self.links.as_ref().is_some_and(|links| links.is_reply(*index)),
+                }
+            }));
+            tokio::task::yield_now().await;
+        }
+        let by_subject = algorithm == ThreadAlgorithm::OrderedSubject;
+        let mut order: Vec<(i64, i64, u32)> = (0..)
+            .zip(&facts)
+            .map(|(message, facts)| (if by_subject { facts.subject } else { 0 }, facts.sent, message))
+            .collect();
+        for some in order.chunks_mut(SORT_MESSAGES_PER_TURN) {
+            some.sort_unstable();
+            tokio::task::yield_now().await;
+        }
+        order.sort();
+        let order: Vec<u32> = order.into_iter().map(|(.., message)| message).collect();
+        tokio::task::yield_now().await;
+        let Some(links) = self.links.as_ref().filter(|_| !by_subject) else {
+            return Threads::ordered_subject(&facts, &order);
+        };
+        let mut threading = References::new(links, &indexes);
+        while threading.link_some(SORT_MESSAGES_PER_TURN) {
+            tokio::task::yield_now().await;
+        }
+        tokio::task::yield_now().await;
+        if algorithm == ThreadAlgorithm::Refs {
+            threading.refs(&facts, &order)
+        } else {
+            threading.references(&facts, &order)
+        }
+    }
+}
