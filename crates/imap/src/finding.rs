@@ -18,6 +18,7 @@ use crate::engine::object_id::thread_id;
 use crate::engine::search::{FoldedHeader, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict};
 use crate::engine::uid_map::UidMap;
 use crate::limits::{ROWS_PER_PAGE, SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN};
+use crate::progress::Progress;
 use crate::records::{complete, content, damaged};
 use crate::text_search::Looking;
 
@@ -32,6 +33,8 @@ pub(crate) struct Place {
     pub(crate) reading: Option<PersonSeen>,
     /// UIDs that are `\Recent` for the reader.
     pub(crate) recent: NumberSet,
+    /// How many messages have been looked at.
+    pub(crate) progress: Progress,
 }
 
 /// What was found.
@@ -142,6 +145,7 @@ impl Place {
                     }
                 }
                 looked_at = looked_at.saturating_add(rows.len());
+                self.progress.add(rows.len());
                 if looked_at >= SEARCH_ROWS_PER_TURN {
                     looked_at = 0;
                     tokio::task::yield_now().await;

@@ -18,6 +18,7 @@ const LOGGED_IN: &[&str] = &[
     "CONDSTORE",
     "QRESYNC",
     "NOTIFY",
+    "INPROGRESS",
     "REPLACE",
     "OBJECTID",
     "SAVEDATE",
