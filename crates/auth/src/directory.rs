@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use mail::{Address, Timestamp};
 use routing::may_log_in;
-use routing::objects::{AccountObject, Service};
+use routing::objects::{AccountObject, Object, ObjectKey, Service};
 use storage::Store;
+use storage::objects::PutMode;
 use world::{BoxFuture, World};
 
 use crate::cache::Cache;
+use crate::exchange::{self, Channel, SaslExchange};
 use crate::guard::{Guard, GuardSettings};
 use crate::limits::{LOGIN_OCTETS_MAX, PASSWORD_OCTETS_MAX};
 use crate::password::{HashError, Password, PasswordParams, hash_password};
 use crate::pool::Pool;
+use crate::scram::{keys_belong, scram_keys};
 use crate::{AuthError, Authenticator};
 
 /// What an administrator decides.
@@ -50,6 +53,8 @@ pub struct DirectoryAuthenticator {
     guard: Guard,
     /// What stands in for the hash of an account that is not there. Nobody knows its password.
     nobodys_hash: String,
+    /// See [`PasswordParams::scram_iterations`].
+    scram_iterations: u32,
 }
 
 impl DirectoryAuthenticator {
@@ -67,6 +72,7 @@ impl DirectoryAuthenticator {
             pool: Pool::new(settings.checks_at_once),
             cache: Cache::new(settings.success_remembered, &*world.chance),
             guard: Guard::new(settings.guard),
+            scram_iterations: settings.password.scram_iterations,
             store,
             world,
         })
@@ -108,6 +114,7 @@ impl DirectoryAuthenticator {
                 self.guard.succeeded(remote, &address, now);
                 if let Some(hash) = &account.password_hash {
                     self.cache.keep(&name, password, hash, now);
+                    self.learn_scram(&account, hash, password).await;
                 }
                 Ok(account)
             }
@@ -119,8 +126,55 @@ impl DirectoryAuthenticator {
         }
     }
 
+    /// Makes the keys for SCRAM of an account that has none for its password: from now on it can log in that way. What
+    /// fails is done at the next login.
+    async fn learn_scram(&self, account: &AccountObject, hash: &str, password: &str) {
+        let known = account.scram.as_ref().is_some_and(|keys| keys_belong(keys, hash));
+        if known || self.scram_iterations == 0 {
+            return;
+        }
+        let (password, of) = (Password::from(password), hash.to_owned());
+        let (iterations, chance) = (self.scram_iterations, Arc::clone(&self.world.chance));
+        let keys = self.pool.run(move || scram_keys(password.expose(), &of, iterations, &*chance)).await;
+        let Ok(Some(keys)) = keys else { return };
+        let (objects, key, hash) = (self.store.objects(), account.address.canonical(), hash.to_owned());
+        let kept = self.store.transact(move |tx| {
+            let found = objects.get(tx, &ObjectKey::Account(key.clone()))?;
+            if let Some(Object::Account(mut account)) = found
+                && account.password_hash.as_ref() == Some(&hash)
+            {
+                account.scram = Some(keys.clone());
+                objects.put(tx, Object::Account(account), PutMode::Replace)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = kept.await {
+            tracing::warn!(account = %account.address, %error, "the keys for SCRAM could not be kept");
+        }
+    }
+
+    pub(crate) const fn scram_iterations(&self) -> u32 {
+        self.scram_iterations
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.world.clock.now()
+    }
+
+    pub(crate) fn fill(&self, octets: &mut [u8]) {
+        self.world.chance.fill(octets);
+    }
+
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn succeeded(&self, remote: IpAddr, address: &Address) {
+        self.guard.succeeded(remote, address, self.now());
+    }
+
     /// The account behind a login, and why it may not use the service.
-    fn account_and_access(
+    pub(crate) fn account_and_access(
         &self,
         login: &Address,
         service: Service,
@@ -133,7 +187,7 @@ impl DirectoryAuthenticator {
         (Some(account.clone()), access)
     }
 
-    fn admit(&self, remote: IpAddr, address: &Address, now: Timestamp) -> Result<(), AuthError> {
+    pub(crate) fn admit(&self, remote: IpAddr, address: &Address, now: Timestamp) -> Result<(), AuthError> {
         self.guard.admit(remote, address, now).map_err(|retry_after| {
             tracing::warn!(%remote, login = %address, retry_secs = retry_after.as_secs(), "login refused by the guard");
             AuthError::TooManyFailures { retry_after }
@@ -141,7 +195,14 @@ impl DirectoryAuthenticator {
     }
 
     /// Counts a failure, tells the log why, and holds the answer back.
-    async fn fail(&self, remote: IpAddr, login: &str, address: &Address, service: Service, reason: &str) -> AuthError {
+    pub(crate) async fn fail(
+        &self,
+        remote: IpAddr,
+        login: &str,
+        address: &Address,
+        service: Service,
+        reason: &str,
+    ) -> AuthError {
         let delay = self.guard.failed(remote, address, self.world.clock.now());
         tracing::warn!(%remote, login, account = %address, %service, reason, delay_ms = delay.as_millis(), "login failed");
         if !delay.is_zero() {
@@ -172,6 +233,14 @@ impl Authenticator for DirectoryAuthenticator {
         service: Service,
     ) -> BoxFuture<'a, Result<Arc<AccountObject>, AuthError>> {
         Box::pin(self.check(login, password, remote, service))
+    }
+
+    fn offers_scram(&self) -> bool {
+        self.scram_iterations > 0
+    }
+
+    fn exchange<'a>(&'a self, mechanism: &str, channel: Channel) -> Option<Box<dyn SaslExchange + 'a>> {
+        exchange::mechanism(mechanism)?.begin(self, channel)
     }
 
     fn confirm<'a>(

@@ -13,13 +13,17 @@
 //! **Invariant:** a password is wiped after use, is never printed and never compared but through its hash.
 
 mod cache;
+mod certificate;
 mod directory;
+mod exchange;
 mod guard;
 pub mod limits;
 mod password;
 mod pool;
+mod scram;
 mod sealed;
 mod strength;
+mod url_token;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,11 +32,15 @@ use std::time::Duration;
 use routing::objects::{AccountObject, Service};
 use world::BoxFuture;
 
+pub use certificate::{email_addresses, end_point_binding};
 pub use directory::{DirectoryAuthenticator, Settings};
-pub use guard::GuardSettings;
+pub use exchange::{Channel, SaslError, SaslExchange, SaslStep};
+pub use guard::{GuardSettings, Network};
 pub use password::{HashError, Password, PasswordParams, generate_password, hash_password, is_password_hash, verify};
+pub use scram::{ChannelBindings, ClientFirst, ScramFlaw, ScramHash, ServerFirst, keys_belong, scram_keys};
 pub use sealed::{SealError, Sealer};
 pub use strength::{PasswordFlaw, PasswordRules, Strength, check_password, estimate};
+pub use url_token::{is_url_token, url_token};
 
 /// Why somebody was not let in. The texts are public and tell nothing about the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +71,18 @@ pub trait Authenticator: Send + Sync {
         remote: IpAddr,
         service: Service,
     ) -> BoxFuture<'a, Result<Arc<AccountObject>, AuthError>>;
+
+    /// Whether the mechanisms of SCRAM can be had.
+    fn offers_scram(&self) -> bool {
+        false
+    }
+
+    /// Begins a login that takes more than a name and a password: by SCRAM, by SCRAM bound to the channel, by the client's
+    /// certificate (`EXTERNAL`). `None` when the mechanism can't be had, at all or over this channel.
+    fn exchange<'a>(&'a self, mechanism: &str, channel: Channel) -> Option<Box<dyn SaslExchange + 'a>> {
+        let _ = (mechanism, channel);
+        None
+    }
 
     /// Whether this is the account's password, asked by who is in already, before something that matters (a change of the
     /// password). Guarded as a login is.

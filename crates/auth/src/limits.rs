@@ -12,6 +12,12 @@ pub const PASSWORD_CHARACTERS_FLOOR: usize = 8;
 /// UTF-8 domains are longer before they are normalised.
 pub const LOGIN_OCTETS_MAX: usize = 1_024;
 
+/// Octets of one message of SCRAM.
+pub(crate) const SCRAM_MESSAGE_OCTETS_MAX: usize = 4 * 1_024;
+
+/// Iterations of SCRAM that may be configured: a client has to do as many.
+pub const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
+
 /// Password checks that may wait for the pool; more are told to come back.
 pub const CHECKS_WAITING_MAX: usize = 512;
 

@@ -21,10 +21,17 @@ impl Pool {
 
     /// Whether the password has this hash.
     pub(crate) async fn verify(&self, password: Password, hash: String) -> Result<bool, AuthError> {
+        self.run(move || password::verify(password.expose(), &hash)).await
+    }
+
+    /// Does what is slow on purpose.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, AuthError> {
         let _place = self.waiting.try_acquire().map_err(|_| AuthError::Unavailable)?;
         let _turn = self.working.acquire().await.map_err(|_| AuthError::Unavailable)?;
-        let check = tokio::task::spawn_blocking(move || password::verify(password.expose(), &hash));
-        check.await.map_err(|_| AuthError::Unavailable)
+        tokio::task::spawn_blocking(work).await.map_err(|_| AuthError::Unavailable)
     }
 }
 

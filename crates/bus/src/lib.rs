@@ -3,8 +3,8 @@
 //! Two kinds of topic. **Durable** ones ([`Topic`]) are rows: written by the transaction that caused them, handed to
 //! their consumer at least once ([`consume`]), removed by the transaction that stores the consumer's effect, so that
 //! effects happen exactly once and survive restarts. **Live** ones ([`Bus::watch_mailbox`],
-//! [`Bus::watch_mailbox_list`], [`Bus::watch_accounts`], [`Bus::changes`]) carry no data: a slow reader merges notices and
-//! reads the store.
+//! [`Bus::watch_mailbox_list`], [`Bus::watch_accounts`], [`Bus::changes`]) carry no data: a slow reader merges notices and reads
+//! the store.
 //!
 //! The store rings the [`Bus`] after each commit. The disk is the truth and the ring only a doorbell: whoever
 //! subscribes first and reads then misses nothing.
@@ -82,17 +82,17 @@ impl Bus {
         MailboxListWatch::new(self.clone(), account)
     }
 
-    /// Watches all mailboxes of some accounts, and which there are. Subscribe first, then read.
-    #[must_use]
-    pub fn watch_accounts(&self, accounts: BTreeSet<AccountId>) -> AccountsWatch {
-        AccountsWatch::new(self.clone(), accounts)
-    }
-
     /// Gathers which mailboxes change, of all accounts, for one reader: a second call takes over from the first. Begin first,
     /// then read.
     #[must_use]
     pub fn changes(&self) -> Changes {
         Changes::new(self.clone())
+    }
+
+    /// Watches all mailboxes of some accounts, and which there are. Subscribe first, then read.
+    #[must_use]
+    pub fn watch_accounts(&self, accounts: BTreeSet<AccountId>) -> AccountsWatch {
+        AccountsWatch::new(self.clone(), accounts)
     }
 
     /// Mailboxes that somebody watches.

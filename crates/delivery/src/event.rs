@@ -47,6 +47,9 @@ pub struct MessageStored {
     pub trace: Option<TraceId>,
     /// Neither mailbox nor redirect stands behind the address: the sender also gets a failure notice (A6).
     pub failure_notice: bool,
+    /// As many others as may answer one message come before it.
+    #[serde(default)]
+    pub beyond: bool,
     /// When the sender wants a DSN (RFC 3461 §4.1).
     #[serde(default)]
     pub notify: DsnNotify,
@@ -96,13 +99,14 @@ mod tests {
             kept: None,
             trace: None,
             failure_notice: true,
+            beyond: false,
             notify: DsnNotify::default(),
             original: None,
             envelope_id: None,
             smtputf8: false,
         };
         let mut old: serde_json::Value = serde_json::from_slice(&event.encode()).unwrap();
-        for later in ["notify", "original", "envelope_id", "smtputf8"] {
+        for later in ["notify", "original", "envelope_id", "smtputf8", "beyond"] {
             assert!(old.as_object_mut().unwrap().remove(later).is_some(), "{later}");
         }
         assert_eq!(MessageStored::decode(old.to_string().as_bytes()).unwrap(), event);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mail::{AccountId, Address, Domain, DsnNotify, Envelope, EnvelopeRecipient, OriginalRecipient};
 use routing::objects::SubaddressFolders;
-use routing::responders::{ResponderEvent, at_acceptance};
+use routing::responders::{ResponderEvent, at_acceptance, bound_answers};
 use routing::{Asking, Directory, Held, RefuseReason, Resolution, Verdict, resolve};
 use storage::rows::{QueueRecipient, RecipientState};
 use storage::trace::Step;
@@ -64,6 +64,7 @@ impl Plan {
                 plan.routed.push(Step::routed(resolution));
             }
         }
+        bound_answers(&mut plan.responders);
         plan
     }
 

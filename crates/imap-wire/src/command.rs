@@ -113,6 +113,17 @@ pub enum CommandBody {
     },
     /// RFC 3501 §6.3.11
     Append(Append),
+    /// RFC 4467 §7: URLs to be authorised, as sent, each with the mechanism in capitals.
+    GenUrlAuth(Vec<(Vec<u8>, String)>),
+    /// RFC 4467 §7
+    ResetKey {
+        /// Whose key; without it, those of all mailboxes.
+        mailbox: Option<MailboxName>,
+        /// Of which mechanisms, in capitals; without any, of all.
+        mechanisms: Vec<String>,
+    },
+    /// RFC 4467 §7: authorised URLs, as sent.
+    UrlFetch(Vec<Vec<u8>>),
     /// RFC 2177
     Idle,
     /// RFC 4314 §3.1
@@ -135,6 +146,8 @@ pub enum CommandBody {
     },
     /// RFC 4314 §3.5
     MyRights(MailboxName),
+    /// RFC 5255 §3.2: language ranges; none asks which languages there are.
+    Language(Vec<String>),
     /// RFC 9208 §4.1.1: the name of a quota root.
     GetQuota(String),
     /// RFC 9208 §4.1.2
@@ -229,19 +242,23 @@ impl CommandBody {
             Self::Namespace => "NAMESPACE",
             Self::Status { .. } => "STATUS",
             Self::Append(_) => "APPEND",
+            Self::GenUrlAuth(_) => "GENURLAUTH",
+            Self::ResetKey { .. } => "RESETKEY",
+            Self::UrlFetch(_) => "URLFETCH",
             Self::Idle => "IDLE",
             Self::SetAcl(_) => "SETACL",
             Self::DeleteAcl { .. } => "DELETEACL",
             Self::GetAcl(_) => "GETACL",
             Self::ListRights { .. } => "LISTRIGHTS",
             Self::MyRights(_) => "MYRIGHTS",
+            Self::Unauthenticate => "UNAUTHENTICATE",
+            Self::Language(_) => "LANGUAGE",
             Self::GetQuota(_) => "GETQUOTA",
             Self::GetQuotaRoot(_) => "GETQUOTAROOT",
             Self::SetQuota(_) => "SETQUOTA",
             Self::GetMetadata(_) => "GETMETADATA",
             Self::SetMetadata(_) => "SETMETADATA",
             Self::Notify(_) => "NOTIFY",
-            Self::Unauthenticate => "UNAUTHENTICATE",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",
             Self::Unselect => "UNSELECT",

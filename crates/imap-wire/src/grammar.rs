@@ -9,6 +9,7 @@ mod append;
 mod auth;
 mod cursor;
 mod fetch;
+mod language;
 mod list;
 mod mailbox;
 mod metadata;
@@ -19,6 +20,7 @@ pub(crate) mod search;
 mod sequence;
 mod sort;
 mod store;
+mod urlauth;
 
 use crate::command::{Command, CommandBody};
 use crate::flaw::{Flaw, printable};
@@ -50,12 +52,14 @@ const VERBS: &[(&str, Parser)] = &[
     ("EXAMINE", |c| mailbox::select(c, true)),
     ("EXPUNGE", |_| Ok(CommandBody::Expunge { uids: None })),
     ("FETCH", |c| fetch::fetch(c, false)),
+    ("GENURLAUTH", urlauth::generate),
     ("GETACL", acl::get),
     ("GETMETADATA", metadata::get),
     ("GETQUOTA", quota::get),
     ("GETQUOTAROOT", quota::get_root),
     ("ID", auth::id),
     ("IDLE", |_| Ok(CommandBody::Idle)),
+    ("LANGUAGE", language::language),
     ("LIST", list::list),
     ("LISTRIGHTS", acl::list_rights),
     ("LOGIN", auth::login),
@@ -68,6 +72,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("NOTIFY", notify::notify),
     ("RENAME", mailbox::rename),
     ("REPLACE", |c| append::replace(c, false)),
+    ("RESETKEY", urlauth::reset),
     ("SEARCH", |c| search::search(c, false)),
     ("SELECT", |c| mailbox::select(c, false)),
     ("SETACL", acl::set),
@@ -84,6 +89,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("UNAUTHENTICATE", |_| Ok(CommandBody::Unauthenticate)),
     ("UNSELECT", |_| Ok(CommandBody::Unselect)),
     ("UNSUBSCRIBE", mailbox::unsubscribe),
+    ("URLFETCH", urlauth::fetch),
 ];
 
 /// UID: the commands that take UIDs (RFC 3501 §6.4.8, RFC 4315 §2.1, RFC 6851).

@@ -50,6 +50,12 @@ pub const ENTRIES_MAX: usize = 200;
 /// Octets of an annotation's value: RFC 5464 §4.1 asks for 1,024.
 pub const ENTRY_VALUE_MAX: u64 = 32 * 1024;
 
+/// How many language ranges, or comparators, one command may name.
+pub const LANGUAGE_RANGES_MAX: usize = 100;
+
+/// URLs in one GENURLAUTH or URLFETCH (RFC 4467 sets no figure).
+pub const URLS_MAX: usize = 100;
+
 /// How much of what a client sent is repeated in the text of an answer.
 pub const QUOTED_BACK_MAX: usize = 32;
 

@@ -9,6 +9,7 @@ mod acl;
 mod code;
 mod data;
 mod fetch;
+mod language;
 mod list;
 mod metadata;
 mod quota;
@@ -18,12 +19,14 @@ mod strings;
 #[cfg(test)]
 mod tests;
 mod uid_batches;
+mod urlauth;
 mod vanished;
 
 pub use acl::{acl, list_rights, my_rights};
 pub use code::Code;
 pub use data::{Namespace, StatusData, capability, enabled, exists, expunge, flags, id, namespace, recent, status};
 pub use fetch::FetchResponse;
+pub use language::language;
 pub use list::{ChildInfo, ListAttribute, ListEntry, list, lsub};
 pub use metadata::{metadata, metadata_changed};
 pub use quota::{QuotaUsage, quota, quota_root};
@@ -31,9 +34,12 @@ pub use search::{
     Correlator, EsearchData, Results, Update, begin_thread, comparator, end_thread, esearch, search, sort, update,
     write_number,
 };
-pub use status::{Condition, bye, challenge, continuation, greeting, tagged, untagged};
+pub use status::{
+    Condition, TextCharset, bye, bye_in, challenge, continuation, greeting, tagged, tagged_in, untagged, untagged_in,
+};
 pub use strings::{write_literal_header, write_nstring, write_string};
 pub use uid_batches::uid_batches;
+pub use urlauth::{gen_urlauth, url_fetch};
 pub use vanished::vanished;
 
 use imap_codec::ResponseCodec;

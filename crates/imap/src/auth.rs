@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use auth::{Channel, SaslExchange};
 use routing::objects::AccountObject;
 use world::BoxFuture;
 
@@ -15,6 +16,27 @@ pub trait Authenticator: Send + Sync {
         password: &'a str,
         remote: IpAddr,
     ) -> BoxFuture<'a, Result<Arc<AccountObject>, AuthError>>;
+
+    /// Whether the mechanisms of SCRAM can be had.
+    fn offers_scram(&self) -> bool {
+        false
+    }
+
+    /// Begins a login by SCRAM or by the client's certificate; see [`auth::Authenticator::exchange`].
+    fn exchange<'a>(&'a self, mechanism: &str, channel: Channel) -> Option<Box<dyn SaslExchange + 'a>> {
+        let _ = (mechanism, channel);
+        None
+    }
+}
+
+impl From<auth::AuthError> for AuthError {
+    fn from(error: auth::AuthError) -> Self {
+        match error {
+            auth::AuthError::Refused => Self::Refused,
+            auth::AuthError::TooManyFailures { .. } => Self::Banned,
+            auth::AuthError::Unavailable => Self::Unavailable(error.to_string()),
+        }
+    }
 }
 
 /// Why nobody was let in.

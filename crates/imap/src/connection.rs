@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth::ChannelBindings;
 use bytes::{Buf, Bytes, BytesMut};
 use imap_wire::response;
 use imap_wire::{Announcement, CommandText, Frame, FrameLimits, Framer, Refusal, Secret, Ticket};
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_util::sync::CancellationToken;
 use world::{BoxFuture, Stream, World};
 
@@ -60,6 +61,8 @@ pub(crate) struct Connection {
     sent: usize,
     /// Since COMPRESS (RFC 4978).
     compression: Option<Box<Compression>>,
+    /// Since the TLS handshake, until somebody has logged in.
+    tls: Option<Box<TlsFacts>>,
     /// Runs out unless the client logs in before, whatever it says meanwhile.
     login_timer: Option<BoxFuture<'static, ()>>,
 }
@@ -79,12 +82,14 @@ impl Connection {
             output: Vec::new(),
             sent: 0,
             compression: None,
+            tls: None,
         }
     }
 
     /// The client has logged in: it may stay.
     pub(crate) fn logged_in(&mut self) {
         self.login_timer = None;
+        self.tls = None;
     }
 
     /// The client has logged out and may log in again. Compression ends: what the client has sent behind its command came without
@@ -267,10 +272,11 @@ impl Connection {
         self.pending = Bytes::new();
         self.framer.reset();
         let clear = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
-        let handshake = TlsAcceptor::from(config).accept(clear);
+        let handshake = handshake(config, clear);
         match self.world.timeout(HANDSHAKE_TIMEOUT, handshake).await {
-            Ok(Ok(stream)) => {
+            Ok(Ok((stream, facts))) => {
                 self.stream = Box::new(stream);
+                self.tls = Some(Box::new(facts));
                 Ok(())
             }
             Ok(Err(error)) => {
@@ -281,12 +287,45 @@ impl Connection {
         }
     }
 
+    /// What TLS has told for logins; nothing once somebody has logged in.
+    pub(crate) fn tls(&self) -> Option<&TlsFacts> {
+        self.tls.as_deref()
+    }
+
     /// Ends the connection in an orderly way, as far as the client plays along.
     pub(crate) async fn close(&mut self) {
         if self.flush().await.is_ok() {
             self.world.timeout(HANDSHAKE_TIMEOUT, self.stream.shutdown()).await.ok();
         }
     }
+}
+
+/// What logins want to know of TLS.
+#[derive(Debug, Default)]
+pub(crate) struct TlsFacts {
+    /// What SCRAM can be bound to.
+    pub(crate) bindings: ChannelBindings,
+    /// The e-mail addresses in the client's certificate.
+    pub(crate) certified: Vec<String>,
+}
+
+type Handshaken = (tokio_rustls::server::TlsStream<Box<dyn Stream>>, TlsFacts);
+
+async fn handshake(config: Arc<ServerConfig>, clear: Box<dyn Stream>) -> std::io::Result<Handshaken> {
+    let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), clear).await?;
+    // The certificate that is about to be shown: rustls does not tell it afterwards.
+    let shown = config.cert_resolver.resolve(start.client_hello());
+    let server_end_point = shown.and_then(|key| auth::end_point_binding(key.cert.first()?));
+    let stream = start.into_stream(config).await?;
+    let (_, session) = stream.get_ref();
+    // RFC 9266 §4.2: with TLS 1.2 only where the master secret is extended, which rustls does not tell.
+    let exporter = (session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3))
+        .then(|| session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok())
+        .flatten();
+    let certified = session.peer_certificates().and_then(|chain| chain.first());
+    let certified = certified.map(|certificate| auth::email_addresses(certificate)).unwrap_or_default();
+    let bindings = ChannelBindings { exporter: exporter.map(|octets: [u8; 32]| octets.to_vec()), server_end_point };
+    Ok((stream, TlsFacts { bindings, certified }))
 }
 
 /// Ends when the timer does, and takes it away: what is said afterwards is not bounded by it.

@@ -3,11 +3,14 @@
 //! Rows are read by pages, records and contents only of messages that these don't decide; other sessions get their turn in
 //! between. Memory is bounded by a page and a window of text, and the result is kept in ranges.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use imap_wire::NumberSet;
 use mail::{AccountId, MailboxId, Uid};
-use message::{PartKind, PartTable, RecordView};
+use message::{PartKind, PartTable, RecordView, SortKeys};
+use search::{Candidates, candidates, fuzzy};
 use storage::rows::{MailboxRow, MessageRow};
 use storage::sharing::person_seen::PersonSeen;
 use storage::{StorageError, Store};
@@ -15,9 +18,9 @@ use storage::{StorageError, Store};
 use crate::commands::fetch::read_header;
 use crate::engine::comparator::Comparator;
 use crate::engine::object_id::thread_id;
-use crate::engine::search::{FoldedHeader, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict};
+use crate::engine::search::{FoldedHeader, Fuzzy, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict};
 use crate::engine::uid_map::UidMap;
-use crate::limits::{ROWS_PER_PAGE, SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN};
+use crate::limits::{RECORDS_PER_PAGE, ROWS_PER_PAGE, SEARCH_GAP_MAX, SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN};
 use crate::progress::Progress;
 use crate::records::{complete, content, damaged};
 use crate::text_search::Looking;
@@ -33,6 +36,8 @@ pub(crate) struct Place {
     pub(crate) reading: Option<PersonSeen>,
     /// UIDs that are `\Recent` for the reader.
     pub(crate) recent: NumberSet,
+    /// Whether attached documents are looked into.
+    pub(crate) attachments: bool,
     /// How many messages have been looked at.
     pub(crate) progress: Progress,
 }
@@ -66,8 +71,8 @@ enum Decided {
 
 impl Place {
     /// Messages with UIDs from `first` to `last`, as the reader sees them.
-    async fn rows(&self, store: &Store, first: Uid, last: Uid) -> Result<Vec<MessageRow>, StorageError> {
-        let mut rows = store.messages(self.key.0, self.key.1, first, last, ROWS_PER_PAGE).await?;
+    async fn rows(&self, store: &Store, first: Uid, last: Uid, limit: usize) -> Result<Vec<MessageRow>, StorageError> {
+        let mut rows = store.messages(self.key.0, self.key.1, first, last, limit).await?;
         if let Some(reading) = &self.reading {
             reading.overlay(&mut rows);
         }
@@ -80,7 +85,7 @@ impl Place {
         for range in uids.ranges() {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {
-                let rows = self.rows(store, first, Uid(*range.end())).await?;
+                let rows = self.rows(store, first, Uid(*range.end()), ROWS_PER_PAGE).await?;
                 highest = rows.iter().map(|row| row.modseq.0).fold(highest, u64::max);
                 from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
             }
@@ -117,6 +122,17 @@ impl Place {
             };
             return Ok(Found { uids, ..Found::default() });
         }
+        // The index names those that may have the texts; what they hold is looked at all the same.
+        let scope = match query.texts() {
+            Some(texts) => match candidates(store, self.key.0, self.key.1, self.attachments, &texts).await? {
+                Some(Candidates { indexed_to, uids }) => {
+                    let behind = NumberSet::from_ranges([indexed_to.0.saturating_add(1)..=max]);
+                    scope.intersection(&NumberSet::from_numbers(uids).union(&behind))
+                }
+                None => scope,
+            },
+            None => scope,
+        };
         self.find_within(store, query, comparator, &scope).await
     }
 
@@ -128,20 +144,37 @@ impl Place {
         comparator: Comparator,
         scope: &NumberSet,
     ) -> Result<Found, StorageError> {
-        let needles = query.needles(comparator);
-        let fuzzy = query.is_fuzzy();
+        let mut needles = query.needles(comparator);
+        for (Fuzzy { place, text }, relevant) in needles.fuzzy_mut() {
+            *relevant = fuzzy(store, self.key.0, self.key.1, self.attachments, place, text).await?;
+        }
+        let (is_fuzzy, asks_records) = (query.is_fuzzy(), query.asks_records());
+        let page = if asks_records { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
+        let scope = query.words_scope(&needles).map_or_else(|| scope.clone(), |words| words.intersection(scope));
         let mut found = Found::default();
         let mut looked_at = 0usize;
-        for range in scope.ranges() {
+        for range in joined(&scope) {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {
-                let rows = self.rows(store, first, Uid(*range.end())).await?;
+                let rows = self.rows(store, first, Uid(*range.end()), page).await?;
                 self.refresh_keywords(store, &rows).await?;
-                for row in rows.iter().filter(|row| self.map.contains(row.uid)) {
+                // One read for all of the page, where each of them would need one.
+                let mut records = match (asks_records, rows.first(), rows.last()) {
+                    (true, Some(first), Some(last)) => {
+                        store.records(self.key.0, self.key.1, first.uid, last.uid, page).await?
+                    }
+                    _ => Vec::new(),
+                }
+                .into_iter()
+                .peekable();
+                let wanted = |row: &&MessageRow| scope.contains(row.uid.0) && self.map.contains(row.uid);
+                for row in rows.iter().filter(wanted) {
+                    while records.next_if(|(uid, _)| *uid < row.uid).is_some() {}
+                    let record = records.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
                     let recent = self.recent.contains(row.uid.0);
                     let facts = Row { row, keywords: &self.row.keywords, recent };
-                    if let Decided::Found(score) = decide(store, self.key, query, &facts, &needles).await? {
-                        found.push(row, if fuzzy { score.or(Some(100)) } else { None });
+                    if let Decided::Found(score) = self.decide(store, query, &facts, record, &needles).await? {
+                        found.push(row, if is_fuzzy { score.or(Some(100)) } else { None });
                     }
                 }
                 looked_at = looked_at.saturating_add(rows.len());
@@ -150,100 +183,108 @@ impl Place {
                     looked_at = 0;
                     tokio::task::yield_now().await;
                 }
-                from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
+                from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == page);
             }
         }
         Ok(found)
     }
-}
 
-/// Reads as much of a message as it takes.
-async fn decide(
-    store: &Store,
-    key: (AccountId, MailboxId),
-    query: &Query,
-    row: &Row<'_>,
-    needles: &Needles,
-) -> Result<Decided, StorageError> {
-    let (mut sent, mut header, mut body) = (None, None, None);
-    let mut thread: Option<String> = None;
-    let mut parts: Option<PartTable> = None;
-    loop {
-        let known = Known { sent, thread: thread.as_deref(), header: header.as_deref(), body: body.as_deref() };
-        let need = match query.decide(row, &known, needles) {
-            Verdict::True => return Ok(Decided::Found(query.relevancy(&known, needles))),
-            Verdict::False => return Ok(Decided::Not),
-            Verdict::Unknown(need) => need,
-        };
-        if parts.is_none() {
-            match table(store, key, row.row, query.asks_for_threads()).await {
-                // Expunged while it was looked at: it is not found.
-                Err(StorageError::Expunged) => return Ok(Decided::Not),
-                loaded => {
-                    let Facts { parts: table, sent: date, thread: id } = loaded?;
-                    parts = Some(table);
-                    sent = Some(date);
-                    thread = id;
+    /// Reads as much of a message as it takes.
+    async fn decide(
+        &self,
+        store: &Store,
+        query: &Query,
+        row: &Row<'_>,
+        mut record: Option<Bytes>,
+        needles: &Needles,
+    ) -> Result<Decided, StorageError> {
+        let (mut sent, mut thread, mut header, mut body) = (None, None, None, None);
+        let mut parts: Option<PartTable> = None;
+        loop {
+            let known = Known { sent, thread_id: thread.clone(), header: header.as_deref(), body: body.as_deref() };
+            let need = match query.decide(row, &known, needles) {
+                Verdict::True => return Ok(Decided::Found(query.relevancy(row.row.uid, needles))),
+                Verdict::False => return Ok(Decided::Not),
+                Verdict::Unknown(need) => need,
+            };
+            if parts.is_none() {
+                match table(store, self.key, row.row, record.take()).await {
+                    // Expunged while it was looked at: it is not found.
+                    Err(StorageError::Expunged) => return Ok(Decided::Not),
+                    loaded => {
+                        let (table, keys) = loaded?;
+                        parts = Some(table);
+                        sent = Some(keys.sent);
+                        thread = Some(thread_id(&keys, &row.row.blob));
+                    }
                 }
             }
+            let (Some(parts), false) = (&parts, need == Need::Record) else { continue };
+            let mut reader = match content(store, row.row).await {
+                Err(StorageError::Expunged) => return Ok(Decided::Not),
+                reader => reader?,
+            };
+            if need == Need::Header {
+                let range = parts.entries().first().map(message::TableEntry::header).unwrap_or_default();
+                let text = read_header(&mut reader, range).await?;
+                header = Some(search_header(&text, needles).await);
+            } else {
+                body = Some(search_body(&mut reader, parts, needles, self.attachments).await?);
+            }
+            tokio::task::yield_now().await;
         }
-        let (Some(parts), false) = (&parts, need == Need::Record) else { continue };
-        let mut reader = match content(store, row.row).await {
-            Err(StorageError::Expunged) => return Ok(Decided::Not),
-            reader => reader?,
-        };
-        if need == Need::Header {
-            let range = parts.entries().first().map(message::TableEntry::header).unwrap_or_default();
-            let text = read_header(&mut reader, range).await?;
-            header = Some(search_header(&text, needles).await);
-        } else {
-            body = Some(search_body(&mut reader, parts, needles).await?);
-        }
-        tokio::task::yield_now().await;
     }
 }
 
-/// What the record tells.
-struct Facts {
-    /// Where the parts are.
-    parts: PartTable,
-    sent: Option<message::SentDate>,
-    /// THREADID, when it was asked for.
-    thread: Option<String>,
+/// The ranges of a scope, those close to each other as one.
+fn joined(scope: &NumberSet) -> Vec<RangeInclusive<u32>> {
+    let mut joined: Vec<RangeInclusive<u32>> = Vec::new();
+    for range in scope.ranges() {
+        match joined.last_mut() {
+            Some(last) if range.start().saturating_sub(*last.end()) <= SEARCH_GAP_MAX => {
+                *last = *last.start()..=*range.end();
+            }
+            Some(_) | None => joined.push(range.clone()),
+        }
+    }
+    joined
 }
 
+/// Where the parts are, and what the message is sorted and threaded by.
 async fn table(
     store: &Store,
     key: (AccountId, MailboxId),
     row: &MessageRow,
-    threads: bool,
-) -> Result<Facts, StorageError> {
-    let stored = store.records(key.0, key.1, row.uid, row.uid, 1).await?.pop().map(|(_, record)| record);
+    stored: Option<Bytes>,
+) -> Result<(PartTable, SortKeys), StorageError> {
+    let stored = match stored {
+        Some(stored) => Some(stored),
+        None => store.records(key.0, key.1, row.uid, row.uid, 1).await?.pop().map(|(_, record)| record),
+    };
     let record = complete(store, row, stored, true).await?;
     let view = RecordView::new(&record).map_err(damaged)?;
-    let thread = if threads { Some(thread_id(&view.sort_keys().map_err(damaged)?, &row.blob)) } else { None };
-    let sent = view.sort_keys_view().map_err(damaged)?.sent;
-    Ok(Facts { parts: view.parts().map_err(damaged)?, sent, thread })
+    Ok((view.parts().map_err(damaged)?, view.sort_keys().map_err(damaged)?))
 }
 
-/// How well the header holds each needle.
-async fn search_header(header: &[u8], needles: &Needles) -> Vec<u8> {
+/// Which needles the header holds.
+async fn search_header(header: &[u8], needles: &Needles) -> Vec<bool> {
     let header = FoldedHeader::new(header, needles.comparator());
     let wanted: &[HeaderNeedle] = needles.header();
     let mut found = Vec::with_capacity(wanted.len());
     for some in wanted.chunks(SEARCH_NEEDLES_PER_TURN) {
-        found.extend(some.iter().map(|needle| header.score(needle)));
+        found.extend(some.iter().map(|needle| header.holds(needle)));
         tokio::task::yield_now().await;
     }
     found
 }
 
-/// How well the body holds each needle: its texts, decoded, and the headers of its parts.
+/// Which needles the body holds: its texts, decoded, and the headers of its parts.
 async fn search_body(
     reader: &mut storage::blobs::BlobReader,
     parts: &PartTable,
     needles: &Needles,
-) -> Result<Vec<u8>, StorageError> {
+    attachments: bool,
+) -> Result<Vec<bool>, StorageError> {
     let mut search = Looking::new(needles.body(), needles.comparator());
     for (at, part) in parts.entries().iter().enumerate() {
         if search.all_found() {
@@ -252,11 +293,14 @@ async fn search_body(
         if at > 0 {
             let header = read_header(reader, part.header()).await?;
             let header = FoldedHeader::new(&header, needles.comparator());
-            search.look(|needle| header.score_anywhere(needle)).await;
+            search.look(|needle| header.holds_anywhere(needle)).await;
         }
         if part.kind == PartKind::Leaf {
-            search.look_in_part(reader, part).await?;
+            search.look_in_part(reader, part, attachments).await?;
         }
     }
     Ok(search.found())
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,13 +53,7 @@ pub(crate) const DEFLATE_LEVEL: u8 = 3;
 pub const COMPRESSOR_KEEP: Duration = Duration::from_secs(10);
 
 /// Octets of a header looked at by `HEADER.FIELDS` and SEARCH; the rest of a longer one is not seen by them.
-pub const HEADER_OCTETS_MAX: u64 = 2 * 1024 * 1024;
-
-/// Octets of a text part that SEARCH decodes at once.
-pub const SEARCH_WINDOW_OCTETS: usize = 1024 * 1024;
-
-/// Octets that a window of SEARCH shares with the one before, so that nothing at the border is missed.
-pub const SEARCH_OVERLAP_OCTETS: usize = 16 * 1024;
+pub const HEADER_OCTETS_MAX: u64 = search::limits::HEADER_OCTETS_MAX;
 
 /// Rows looked at by SEARCH before other sessions get their turn.
 pub const SEARCH_ROWS_PER_TURN: usize = 2_000;
@@ -142,6 +136,9 @@ pub const LOGIN_FAILURE_DELAY: Duration = Duration::from_secs(2);
 /// Mailboxes that nobody has open any more whose map is kept for who comes back. A map is some ranges of UIDs: kilobytes
 /// at most unless every second message was expunged.
 pub(crate) const VIEWS_KEPT_MAX: usize = 128;
+
+/// Messages between two that may be found which SEARCH reads along: one longer read is cheaper than two.
+pub const SEARCH_GAP_MAX: u32 = 16;
 
 /// Mailboxes that one session may want to hear of by NOTIFY: some hundred octets each.
 pub const NOTIFY_MAILBOXES_MAX: usize = 20_000;

@@ -124,7 +124,7 @@ impl Session {
         if let Err(lost) = self.talk().await {
             metrics::counter!("relais_imap_sessions_ended_total", "reason" => lost.name()).increment(1);
             if let Some((text, code)) = lost.bye() {
-                response::bye(self.connection.out(), code.as_ref(), text);
+                self.say_bye(code.as_ref(), text);
             }
         }
         self.selected = None;
@@ -169,9 +169,27 @@ impl Session {
             self.connection.flush_some().await?;
         }
         if let Some(text) = self.ending.filter(|text| !text.is_empty()) {
-            response::bye(self.connection.out(), None, text);
+            self.say_bye(None, text);
         }
         Ok(())
+    }
+
+    /// The tagged response, in the client's language.
+    pub(crate) fn say_answer(&mut self, tag: &Tag, answer: &Answer) {
+        let (text, charset) = (self.enabled.language.say(&answer.text), self.enabled.text_charset());
+        response::tagged_in(self.connection.out(), tag, answer.condition, answer.code.as_ref(), &text, charset);
+    }
+
+    /// `* OK [code] text` and the like, in the client's language.
+    pub(crate) fn say(&mut self, condition: Condition, code: Option<&Code>, text: &str) {
+        let (text, charset) = (self.enabled.language.say(text), self.enabled.text_charset());
+        response::untagged_in(self.connection.out(), condition, code, &text, charset);
+    }
+
+    /// `* BYE [code] text`, in the client's language.
+    pub(crate) fn say_bye(&mut self, code: Option<&Code>, text: &str) {
+        let (text, charset) = (self.enabled.language.say(text), self.enabled.text_charset());
+        response::bye_in(self.connection.out(), code, &text, charset);
     }
 
     /// The next event from the client; what it wants to hear of is told meanwhile (RFC 5465). What happens while the client is in
@@ -258,7 +276,7 @@ impl Session {
             }
         }
         self.count(name, answer.condition);
-        response::tagged(self.connection.out(), &tag, answer.condition, answer.code.as_ref(), &answer.text);
+        self.say_answer(&tag, &answer);
         // STARTTLS: the answer goes out in clear, then the handshake begins.
         if name == "STARTTLS" && answer.condition == Condition::Ok {
             Box::pin(self.turn_on_tls()).await?;
@@ -283,7 +301,7 @@ impl Session {
         }
         if let Some(modseq) = self.selected.as_deref().map(|selected| selected.view.told_modseq()) {
             let code = Code::HighestModSeq(modseq.0);
-            response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Highest");
+            self.say(Condition::Ok, Some(&code), "Highest");
         }
     }
 
@@ -378,11 +396,17 @@ impl Session {
             CommandBody::GetAcl(mailbox) => Box::pin(self.get_acl(&mailbox)).await,
             CommandBody::ListRights { mailbox, identifier } => Box::pin(self.list_rights(&mailbox, &identifier)).await,
             CommandBody::MyRights(mailbox) => Box::pin(self.my_rights(&mailbox)).await,
+            CommandBody::Language(ranges) => Ok(self.language(&ranges)),
             CommandBody::GetQuota(root) => Box::pin(self.get_quota(&root)).await,
             CommandBody::GetQuotaRoot(mailbox) => Box::pin(self.get_quota_root(&mailbox)).await,
             CommandBody::SetQuota(command) => Box::pin(self.set_quota(&command)).await,
             CommandBody::GetMetadata(command) => Box::pin(self.get_metadata(&command)).await,
             CommandBody::SetMetadata(command) => Box::pin(self.set_metadata(command)).await,
+            CommandBody::GenUrlAuth(urls) => Box::pin(self.gen_urlauth(&urls)).await,
+            CommandBody::ResetKey { mailbox, mechanisms } => {
+                Box::pin(self.reset_key(mailbox.as_ref(), &mechanisms)).await
+            }
+            CommandBody::UrlFetch(urls) => Box::pin(self.url_fetch(&urls)).await,
             // Handled before: see `perform`.
             CommandBody::Idle => Ok(Answer::bad("IDLE can't be nested")),
             CommandBody::Notify(notify) => Box::pin(self.notify(notify)).await,
@@ -390,10 +414,10 @@ impl Session {
             CommandBody::Close => Box::pin(self.close()).await,
             CommandBody::Unselect => Ok(self.unselect()),
             CommandBody::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
-            CommandBody::Search(search) => Box::pin(self.search(tag, &search)).await,
-            CommandBody::Sort(sort) => Box::pin(self.sort(tag, &sort)).await,
-            CommandBody::Thread(thread) => Box::pin(self.thread(tag, &thread)).await,
-            CommandBody::Esearch(search) => Box::pin(self.esearch(tag, &search)).await,
+            CommandBody::Search(search) => Box::pin(self.search(tag, search)).await,
+            CommandBody::Sort(sort) => Box::pin(self.sort(tag, sort)).await,
+            CommandBody::Thread(thread) => Box::pin(self.thread(tag, thread)).await,
+            CommandBody::Esearch(search) => Box::pin(self.esearch(tag, search)).await,
             CommandBody::CancelUpdate(tags) => self.cancel_update(&tags),
             CommandBody::Comparator(patterns) => Ok(self.choose_comparator(&patterns)),
             CommandBody::Fetch(fetch) => Box::pin(self.fetch(fetch)).await,
@@ -463,11 +487,15 @@ impl Session {
 
     /// How safe the connection is.
     pub(crate) fn safety(&self) -> Safety {
+        let facts = self.connection.tls();
         Safety {
             tls: self.tls,
             starttls: self.server.tls.is_some(),
             passwords: self.tls
                 || (self.settings.plaintext_login_on_loopback && self.peer.to_canonical().is_loopback()),
+            scram: self.server.authenticator.offers_scram(),
+            bindable: facts.is_some_and(|facts| !facts.bindings.is_empty()),
+            certified: facts.is_some_and(|facts| !facts.certified.is_empty()),
         }
     }
 

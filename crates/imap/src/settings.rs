@@ -21,6 +21,8 @@ pub struct Settings {
     pub connections_per_account_max: usize,
     /// How long a client that has logged in may be silent: RFC 3501 §5.4 asks for 30 minutes at least.
     pub autologout: Duration,
+    /// SEARCH looks into attached documents too, as the index has them.
+    pub search_attachments: bool,
     /// How long running commands may go on after a shutdown was ordered.
     pub shutdown_grace: Duration,
 }
@@ -35,6 +37,7 @@ impl Default for Settings {
             connections_per_address_max: 200,
             connections_per_account_max: 100,
             autologout: AUTOLOGOUT,
+            search_attachments: false,
             shutdown_grace: Duration::from_secs(10),
         }
     }

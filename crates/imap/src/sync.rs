@@ -85,7 +85,7 @@ impl Session {
         selected.behind = waits;
         let code = Code::HighestModSeq(selected.view.told_modseq().0);
         let text = if waits { "Expunges wait" } else { "Highest" };
-        response::untagged(self.connection.out(), Condition::Ok, Some(&code), text);
+        self.say(Condition::Ok, Some(&code), text);
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl Session {
         let permanent = (!selected.read_only).then(|| permanent_flags(&selected.row, selected.access));
         response::flags(self.connection.out(), &flags);
         if let Some(permanent) = permanent {
-            response::untagged(self.connection.out(), Condition::Ok, Some(&permanent), "Flags that last");
+            self.say(Condition::Ok, Some(&permanent), "Flags that last");
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ const AUTHENTICATED: &[(&str, Needs)] = &[
     ("CREATE P/Very/New", all("k")),
     ("DELETE P", all("x")),
     ("RENAME P/Sub P/Other", all("kx")),
-    ("SETACL P bob@example.org lr", Needs { all: "a", any: "" }),
+    ("SETACL P alice@example.org lra", all("a")),
     ("SETACL P anyone +l", all("a")),
     ("DELETEACL P alice@example.org", all("a")),
     ("GETACL P", all("a")),

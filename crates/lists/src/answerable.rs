@@ -16,7 +16,7 @@ impl Lists {
         author: Option<&Address>,
     ) -> Option<Address> {
         let path = reverse_path.address()?;
-        let author = author.unwrap_or(path);
+        let author = author?;
         (!is_machine(author) && (account.is_some() || is_same(path, author))).then(|| author.clone())
     }
 }

@@ -45,7 +45,7 @@ pub mod limits;
 pub mod links;
 mod members;
 mod moderate;
-mod page;
+pub mod page;
 mod place;
 mod post;
 mod sweep;

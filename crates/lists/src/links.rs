@@ -39,8 +39,8 @@ async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)
 }
 
-/// A page with its status.
-struct Answer(StatusCode, Page);
+/// A page with its status. No browser passes its address on or keeps it.
+pub struct Answer(pub StatusCode, pub Page);
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
@@ -69,7 +69,8 @@ fn language(headers: &HeaderMap) -> Language {
 }
 
 /// The English or the French words.
-fn say<'a>(language: Language, english: &'a str, french: &'a str) -> &'a str {
+#[must_use]
+pub fn say<'a>(language: Language, english: &'a str, french: &'a str) -> &'a str {
     match language {
         Language::English => english,
         Language::French => french,

@@ -1,30 +1,34 @@
-//! The look of a page, and the words on it. No script, no picture; readable on a telephone and in a text browser.
+//! The look of a page behind a link, here and elsewhere in the server, and the words on it. No script, no picture; readable on a telephone and in a text browser.
 
 use std::fmt::Write;
 
-use crate::text::Language;
+pub use crate::text::Language;
 
 /// A page in the making.
-pub(crate) struct Page {
+pub struct Page {
     language: Language,
     title: String,
     body: String,
 }
 
 impl Page {
-    pub(crate) fn new(language: Language, title: &str) -> Self {
+    /// A page with a title and nothing else yet.
+    #[must_use]
+    pub fn new(language: Language, title: &str) -> Self {
         Self { language, title: title.to_owned(), body: String::new() }
     }
 
     /// A paragraph of plain text.
-    pub(crate) fn text(mut self, text: &str) -> Self {
+    #[must_use]
+    pub fn text(mut self, text: &str) -> Self {
         // Writing to a String can't fail.
         writeln!(self.body, "<p>{}</p>", escape(text)).ok();
         self
     }
 
     /// What somebody else wrote.
-    pub(crate) fn quote(mut self, text: &str) -> Self {
+    #[must_use]
+    pub fn quote(mut self, text: &str) -> Self {
         writeln!(self.body, "<blockquote>{}</blockquote>", escape(text)).ok();
         self
     }
@@ -37,7 +41,8 @@ impl Page {
     }
 
     /// A form that posts to the page's own address, around fields and buttons.
-    pub(crate) fn form(mut self, fields: &[Field<'_>]) -> Self {
+    #[must_use]
+    pub fn form(mut self, fields: &[Field<'_>]) -> Self {
         self.body.push_str("<form method=\"post\">\n");
         for field in fields {
             field.write(&mut self.body);
@@ -57,13 +62,30 @@ impl Page {
 }
 
 /// A part of a form.
-pub(crate) enum Field<'a> {
+pub enum Field<'a> {
     /// An address to be typed.
-    Address { name: &'a str, label: &'a str },
+    Address {
+        /// Its name in the form.
+        name: &'a str,
+        /// What stands beside it.
+        label: &'a str,
+    },
     /// A line of text to be typed, or none.
-    Line { name: &'a str, label: &'a str },
+    Line {
+        /// Its name in the form.
+        name: &'a str,
+        /// What stands beside it.
+        label: &'a str,
+    },
     /// A button: what it sends, and what stands on it.
-    Button { name: &'a str, value: &'a str, label: &'a str },
+    Button {
+        /// Its name in the form.
+        name: &'a str,
+        /// What it sends.
+        value: &'a str,
+        /// What stands on it.
+        label: &'a str,
+    },
 }
 
 impl Field<'_> {
@@ -124,7 +146,8 @@ p { overflow-wrap: anywhere; }
 ";
 
 /// The language that a browser asks for first, of the two that there are (RFC 9110 §12.5.4).
-pub(crate) fn preferred(accept_language: &str) -> Language {
+#[must_use]
+pub fn preferred(accept_language: &str) -> Language {
     let mut best = (Language::English, 0_u32);
     for range in accept_language.split(',').take(20) {
         let mut parts = range.split(';');

@@ -14,6 +14,9 @@ const VERSION: u8 = 1;
 /// Stands for all responders together: numbers of responders begin with 1.
 pub(crate) const OF_ALL: u64 = 0;
 
+/// Stands for all responders together where the sender is a whole domain, written as its postmaster.
+pub(crate) const OF_DOMAIN: u64 = u64::MAX;
+
 /// The last answer to a sender, by the address under which answers are counted (A5), of a responder or of all.
 pub(crate) fn last_answer(
     tx: &Transaction<'_>,
@@ -33,7 +36,7 @@ pub(crate) fn note_answer(tx: &mut Transaction<'_>, responder: u64, sender: &Add
 pub(crate) async fn sweep(store: &Store) -> Result<usize, StorageError> {
     let mut frequencies: HashMap<u64, u64> =
         store.directory().responders().map(|responder| (responder.id, responder.frequency_secs)).collect();
-    frequencies.insert(OF_ALL, 0);
+    frequencies.extend([(OF_ALL, 0), (OF_DOMAIN, 0)]);
     let now = store.now();
     let mut range = Key::global(Table::Answered).range();
     let mut swept = 0;

@@ -8,8 +8,8 @@ use delivery::{Delivery, Kept, MessageStored, Prepared, Refused};
 use mail::{Address, Envelope, Flags, ForwardPath, SpecialUse, SystemFlags, Timestamp, Topic};
 use routing::objects::{AccountObject, ResponderKind, ResponderObject};
 use routing::responders::{
-    Composed, Decision, Facts, LastAnswer, Memory, Occasion, Received, Silence, TimeZone, belongs, compose,
-    counted_sender, decide, owner, zone_of,
+    Composed, Decision, Facts, LastAnswer, Memory, Occasion, Received, Silence, TimeZone, belongs, capped_sender,
+    compose, counted_sender, decide, owner, zone_of,
 };
 use routing::{Asking, Verdict, resolve};
 use storage::messages::FlagChange;
@@ -19,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 use world::BoxFuture;
 
 use crate::answer::Answer;
-use crate::answered::{OF_ALL, last_answer, note_answer, sweep};
+use crate::answered::{OF_ALL, OF_DOMAIN, last_answer, note_answer, sweep};
 use crate::header::ReceivedHeader;
 use crate::lifetimes::{look, note_answered};
 use crate::limits::{LOOK_INTERVAL, SWEEP_INTERVAL};
 use crate::notice::failure_notice;
+use crate::switch_off::SwitchOffLinks;
 use crate::told::{Told, told};
 
 /// The responder of one server.
@@ -31,6 +32,8 @@ use crate::told::{Told, told};
 pub struct Responder {
     store: Store,
     delivery: Delivery,
+    /// `None`: letters have no link that switches an absence off.
+    links: Option<SwitchOffLinks>,
 }
 
 /// Everything about one event that a decision needs.
@@ -45,6 +48,10 @@ struct Case {
     received: ReceivedHeader,
     /// Under which address the sender's answers are counted.
     counted: Option<Address>,
+    /// Under which those of all responders together are.
+    capped: Option<Address>,
+    /// Under which those to its whole domain are; `None` when that is one of ours.
+    domain: Option<Address>,
     /// The words of an answer.
     words: Composed,
     /// The sender is told that nobody got the message (A6).
@@ -57,7 +64,14 @@ impl Responder {
     /// A responder that answers through a delivery.
     #[must_use]
     pub fn new(delivery: Delivery) -> Self {
-        Self { store: delivery.store().clone(), delivery }
+        Self { store: delivery.store().clone(), delivery, links: None }
+    }
+
+    /// The same with links in its letters.
+    #[must_use]
+    pub fn with_links(mut self, links: SwitchOffLinks) -> Self {
+        self.links = Some(links);
+        self
     }
 
     /// Takes events until told to stop, tells of responders that end, and sweeps now and then.
@@ -73,13 +87,13 @@ impl Responder {
         }
     }
 
-    /// Brings responders in step with the clock: what begins is noted, of what has ended by itself the owner gets a
-    /// letter. Gives the next moment at which there is something to do.
+    /// Brings responders in step with the clock: of an absence that begins, and of what has ended by itself, the owner gets
+    /// a letter. Gives the next moment at which there is something to do.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn look(&self) -> Result<Option<Timestamp>, StorageError> {
-        look(&self.delivery).await
+        look(&self.delivery, self.links.as_ref()).await
     }
 
     async fn look_forever(&self, bus: &Bus) -> std::convert::Infallible {
@@ -219,6 +233,11 @@ impl Responder {
             copy_to: about.copy_answers_to.clone().filter(takes_mail),
             notice,
             counted: sender.map(|sender| counted_sender(&directory, sender)),
+            capped: sender.map(|sender| capped_sender(&directory, sender)),
+            domain: sender
+                .map(Address::domain)
+                .filter(|domain| directory.domain(domain).is_none())
+                .and_then(|domain| Address::new("postmaster", domain.clone()).ok()),
             words: words.unwrap_or_default(),
             facts,
             received,
@@ -274,6 +293,7 @@ impl Responder {
 impl Case {
     fn decide(&self, store: &Store, memory: &Memory) -> Decision {
         match &self.responder {
+            Some(_) if self.event.beyond => Decision::Silent(Silence::MessageCap),
             Some(responder) => decide(responder, &self.facts, store.now(), &self.zone, memory),
             None => Decision::Silent(Silence::Gone),
         }
@@ -290,7 +310,8 @@ impl Case {
         };
         Ok(Memory {
             last_answer: last_answer(tx, self.event.responder, counted)?,
-            last_of_all: last_answer(tx, OF_ALL, counted)?,
+            last_of_all: self.capped.as_ref().map_or(Ok(None), |capped| last_answer(tx, OF_ALL, capped))?,
+            last_of_domain: self.domain.as_ref().map_or(Ok(None), |domain| last_answer(tx, OF_DOMAIN, domain))?,
             contact,
         })
     }
@@ -321,7 +342,12 @@ impl Case {
     ) -> Result<(), StorageError> {
         if let Some(counted) = &self.counted {
             note_answer(tx, self.event.responder, counted, LastAnswer::after(memory.last_answer, now));
-            note_answer(tx, OF_ALL, counted, LastAnswer::after(memory.last_of_all, now));
+        }
+        if let Some(capped) = &self.capped {
+            note_answer(tx, OF_ALL, capped, LastAnswer::after(memory.last_of_all, now));
+        }
+        if let Some(domain) = &self.domain {
+            note_answer(tx, OF_DOMAIN, domain, LastAnswer::after(memory.last_of_domain, now));
         }
         note_answered(tx, self.event.responder, now)?;
         answer.apply(tx)?;

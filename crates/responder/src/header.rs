@@ -30,8 +30,10 @@ impl ReceivedHeader {
         let mut read = Self::default();
         let mut references = Vec::new();
         let mut in_reply_to = Vec::new();
+        read.marks.no_author = true;
         for field in raw_fields(header) {
             let Some(name) = field.name else { continue };
+            read.marks.no_author &= !name.eq_ignore_ascii_case(b"From");
             let name = String::from_utf8_lossy(name).to_ascii_lowercase();
             let value = unfolded(field.value());
             let text = || decode_plain(&value);
@@ -133,6 +135,7 @@ mod tests {
         let header = read("From: =?utf-8?Q?Zo=C3=A9?= Petit <zoe@r.example>\r\nX-Spam-Status: Yes, score=9\r\n\r\n");
         assert_eq!(header.sender_name, "Zoé Petit");
         assert!(header.marks.spam && !header.marks.authentication_failed);
+        assert!(!header.marks.no_author && read("Subject: From: x\r\nX-From: y\r\n\r\n").marks.no_author);
         assert!(!read("X-Spam-Status: No, score=-1\r\n\r\n").marks.spam);
         assert!(read("Authentication-Results: mx.a.example;\r\n dmarc=fail\r\n\r\n").marks.authentication_failed);
         assert_eq!(read("From: a@x, B <b@x>\r\n\r\n").sender_name, "");

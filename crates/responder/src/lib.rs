@@ -10,16 +10,19 @@
 mod answer;
 mod answered;
 mod authentication;
+mod begun;
 mod consumer;
 mod ended;
 mod header;
 mod lifetimes;
 pub mod limits;
 mod notice;
+mod switch_off;
 mod told;
 
 pub use answer::Answer;
 pub use answered::check_answered;
 pub use consumer::Responder;
 pub use header::ReceivedHeader;
+pub use switch_off::{Opened, SwitchOffLinks};
 pub use told::Told;

@@ -1,24 +1,30 @@
-//! Beginnings and ends of responders, driven by the clock: when a window has passed, the owner gets one letter.
+//! Beginnings and ends of responders, driven by the clock: when an absence begins to act, and when a window has passed, the owner
+//! gets one letter.
 //!
-//! The state row of a responder says that it has begun; the transaction that delivers the letter marks it as ended. So
+//! The state row of a responder says that it has begun; the transaction that delivers a letter notes it there. So
 //! there is one letter whatever crashes, and none for a window that was over before anything began in it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use delivery::{Delivery, Prepared};
-use mail::{Flags, Timestamp};
+use mail::{AccountId, Flags, Timestamp};
 use routing::Directory;
-use routing::objects::ResponderObject;
+use routing::objects::{ResponderKind, ResponderObject};
 use routing::responders::{Phase, Window, owner, phase, zone_of};
 use storage::responder_states::ResponderState;
 use storage::{StorageError, Store, Transaction};
 
+use crate::begun;
 use crate::ended::letter;
 use crate::limits::STATE_ROWS;
+use crate::switch_off::SwitchOffLinks;
 
 /// Brings every responder's state in step with the clock. Gives the next moment at which one changes by itself.
-pub(crate) async fn look(delivery: &Delivery) -> Result<Option<Timestamp>, StorageError> {
+pub(crate) async fn look(
+    delivery: &Delivery,
+    links: Option<&SwitchOffLinks>,
+) -> Result<Option<Timestamp>, StorageError> {
     let store = delivery.store();
     let mut states = states(store).await?;
     let mut next: Option<Timestamp> = None;
@@ -29,8 +35,10 @@ pub(crate) async fn look(delivery: &Delivery) -> Result<Option<Timestamp>, Stora
         let (now, change) = next_change(&store.directory(), &responder, store.now());
         next = next.into_iter().chain(change).min();
         let done = match (now, state) {
-            (Phase::Active, None) => begin(store, responder.id).await,
-            (Phase::Active, Some(state)) if state.ended => begin(store, responder.id).await,
+            (Phase::Active, None) => begin(delivery, links, &responder, None).await,
+            (Phase::Active, Some(state)) if state.ended || !state.announced => {
+                begin(delivery, links, &responder, Some(state)).await
+            }
             (Phase::Over, Some(state)) if !state.ended => end(delivery, &responder, state).await,
             (Phase::Off | Phase::Waiting, Some(_)) => forget(store, responder.id).await,
             (Phase::Off | Phase::Waiting | Phase::Over, None) | (Phase::Active | Phase::Over, Some(_)) => Ok(()),
@@ -84,16 +92,54 @@ async fn states(store: &Store) -> Result<HashMap<u64, ResponderState>, StorageEr
     }
 }
 
-async fn begin(store: &Store, id: u64) -> Result<(), StorageError> {
-    let clock = store.clone();
-    let begin = move |tx: &mut Transaction<'_>| {
-        // An answer may have begun it meanwhile.
-        if tx.responder_state(id)?.is_none_or(|state| state.ended) && phase_now(&clock, id) == Some(Phase::Active) {
-            tx.put_responder_state(id, ResponderState::new(clock.now()));
-        }
-        Ok(())
+/// It acts: notes since when, and tells the owner of an absence. An answer may have begun it already.
+async fn begin(
+    delivery: &Delivery,
+    links: Option<&SwitchOffLinks>,
+    responder: &Arc<ResponderObject>,
+    before: Option<ResponderState>,
+) -> Result<(), StorageError> {
+    let store = delivery.store();
+    let state = before.filter(|state| !state.ended).unwrap_or_else(|| ResponderState::new(store.now()));
+    let (id, link) = (responder.id, links.and_then(|links| links.link(responder.id, state.since)));
+    let owner = owner(&store.directory(), responder).cloned();
+    let owner = owner.filter(|_| responder.kind == ResponderKind::OutOfOffice);
+    let letter = owner.as_ref().and_then(|owner| begun::letter(responder, owner, link.as_deref()));
+    let mut announced = true;
+    let prepared = match (&owner, letter) {
+        (Some(owner), Some(letter)) => match delivery.prepare_letter(&letter).await {
+            Ok(prepared) => Some((owner.id, prepared)),
+            Err(refused) => {
+                tracing::warn!(responder = id, %refused, "the beginning of an absence can't be told now");
+                announced = false;
+                None
+            }
+        },
+        _ => None,
     };
-    store.transact(begin).await.map(|_| ())
+    let write = |letter: Option<(AccountId, Prepared)>, announced: bool| {
+        let clock = store.clone();
+        move |tx: &mut Transaction<'_>| {
+            // Whatever happened meanwhile is seen at the next look.
+            if tx.responder_state(id)?.map(|now| (now.since, now.ended, now.announced))
+                != before.map(|before| (before.since, before.ended, before.announced))
+                || phase_now(&clock, id) != Some(Phase::Active)
+            {
+                return Ok(());
+            }
+            if let Some((account, letter)) = &letter {
+                deliver(tx, *account, letter)?;
+            }
+            let answered = tx.responder_state(id)?.filter(|now| !now.ended).map_or(0, |now| now.answered);
+            tx.put_responder_state(id, ResponderState { announced, answered, ..state });
+            Ok(())
+        }
+    };
+    match store.transact(write(prepared, announced)).await {
+        Ok(_) => Ok(()),
+        // What keeps the letter away must not keep it from having begun: the letter comes with the next look.
+        Err(error) => store.transact(write(None, false)).await.and(Err(error)),
+    }
 }
 
 async fn forget(store: &Store, id: u64) -> Result<(), StorageError> {
@@ -156,7 +202,7 @@ async fn end(
     }
 }
 
-fn deliver(tx: &mut Transaction<'_>, account: mail::AccountId, letter: &Prepared) -> Result<(), StorageError> {
+fn deliver(tx: &mut Transaction<'_>, account: AccountId, letter: &Prepared) -> Result<(), StorageError> {
     let Some(inbox) = tx.mailbox_named(account, "INBOX")? else { return Ok(()) };
     letter.store_blob(tx)?;
     tx.deposit(account, inbox, &letter.as_message(Flags::default()))?;

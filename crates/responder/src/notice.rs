@@ -57,6 +57,7 @@ mod tests {
             octets: 20,
             kept: None,
             failure_notice: true,
+            beyond: false,
             notify: DsnNotify::default(),
             original: None,
             envelope_id: None,

@@ -1,16 +1,17 @@
 //! Who asks where a forward-path leads: the facts about a sender and a message that conditions of addresses look at.
 
-use mail::{AccountId, Address, ReversePath, Timestamp};
+use mail::{AccountId, Address, Domain, ReversePath, Timestamp};
 
 use crate::directory::Directory;
 use crate::objects::{AccountObject, SenderPattern};
+use crate::organisation;
 
 /// Who hands a message over, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asking {
     /// What MAIL said.
     pub reverse_path: ReversePath,
-    /// Who has logged in. This alone makes a sender one of the organisation: a reverse-path can be made up.
+    /// Who has logged in. Only that can make a sender one of an organisation: a reverse-path can be made up.
     pub account: Option<AccountId>,
     /// The moment that expiry, windows and absence are about.
     pub now: Timestamp,
@@ -57,6 +58,12 @@ impl Asking {
     #[must_use]
     pub fn member<'a>(&self, directory: &'a Directory) -> Option<&'a AccountObject> {
         self.account.and_then(|id| directory.account_by_id(id)).map(std::sync::Arc::as_ref)
+    }
+
+    /// Whether the sender has logged in and is of the organisation of a domain.
+    #[must_use]
+    pub fn is_inside(&self, directory: &Directory, domain: &Domain) -> bool {
+        self.member(directory).is_some_and(|account| organisation::belongs(account, domain))
     }
 
     /// Whether the sender is the account of one of these addresses, logged in.

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod meant;
 pub mod namespace;
 pub mod objects;
+pub mod organisation;
 pub mod own_alias;
 pub mod pattern;
 pub mod quota;

@@ -25,8 +25,16 @@ pub const RESPONDER_SUBJECT_OCTETS_MAX: usize = 500;
 /// Octets of a responder's text, and of its HTML.
 pub const RESPONDER_BODY_OCTETS_MAX: usize = 512 * 1024;
 
-/// Answers that one sender gets in a day from all responders of this server together.
+/// Answers that one sender gets in a day from all responders of this server together, whatever the subaddress.
 pub const SENDER_ANSWERS_PER_DAY_MAX: u32 = 60;
+
+/// Answers that the senders of one domain that is not ours get in a day from all responders of this server together: one
+/// stranger can invent any number of senders.
+pub const DOMAIN_ANSWERS_PER_DAY_MAX: u32 = 500;
+
+/// Responders that may answer one message, through all of its recipients: the first ones, in the order of the recipients
+/// and then of their numbers.
+pub const ANSWERS_PER_MESSAGE_MAX: usize = 5;
 
 /// Spans in the weekly hours of one responder, and octets of their text.
 pub const HOURS_SPANS_MAX: usize = 50;

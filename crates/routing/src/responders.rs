@@ -16,11 +16,11 @@ mod placeholders;
 mod subject;
 mod window;
 
-pub use acceptance::{AcceptancePlan, ResponderEvent, at_acceptance};
+pub use acceptance::{AcceptancePlan, ResponderEvent, at_acceptance, bound_answers};
 pub use check::{ResponderFlaw, check_responder};
 pub use compose::{Composed, Occasion, compose};
 pub use decide::{Decision, LastAnswer, Memory, Silence, decide};
-pub use facts::{Facts, HeaderMarks, Received, counted_sender, is_automatic_sender, is_own_address};
+pub use facts::{Facts, HeaderMarks, Received, capped_sender, counted_sender, is_automatic_sender, is_own_address};
 pub use hours::{HoursFlaw, WeeklyHours};
 pub use keeping::{Keeping, keeping};
 pub use placeholders::{Form, Placeholder, PlaceholderFlaw, escape_html, fill, placeholders};

@@ -2,7 +2,7 @@
 //!
 //! The owner of an account may do everything in its mailboxes. Everyone else has what the mailbox's [`Acl`] gives to
 //! them or, when it does not name them, what their membership gives (a shared account has members); then what the ACL
-//! gives to `anyone`, and without whatever it takes from them or from `anyone` (negative rights, RFC 4314 §2).
+//! gives to `anyone` of the owner's organisation, and without whatever it takes from them or from `anyone` (negative rights, RFC 4314 §2).
 
 use std::fmt;
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::directory::Directory;
 use crate::objects::{AccountKind, AccountObject, SeenState};
+use crate::organisation::colleagues;
 use crate::rights::{Rights, RightsChange};
 
 /// To whom a line of an ACL applies.
@@ -19,7 +20,7 @@ use crate::rights::{Rights, RightsChange};
 pub enum Identifier {
     /// One account.
     Account(AccountId),
-    /// Every account of this server.
+    /// Everyone of the owner's organisation ([`crate::organisation`]).
     Anyone,
 }
 
@@ -118,11 +119,10 @@ pub fn rights_of(directory: &Directory, owner: AccountId, acl: &Acl, who: Accoun
     if owner == who {
         return Access { rights: Rights::ALL, reason: AccessReason::Owner };
     }
-    let membership = match (directory.account_by_id(owner), directory.account_by_id(who)) {
-        (Some(owner), Some(who)) => member_rights(owner, &who.address),
-        _ => None,
-    };
-    weigh(membership, acl, who)
+    match (directory.account_by_id(owner), directory.account_by_id(who)) {
+        (Some(owner), Some(who)) => weigh(owner, acl, who),
+        _ => Access { rights: Rights::NONE, reason: AccessReason::Nothing },
+    }
 }
 
 /// What membership of a shared account gives somebody who is not its owner; `None` for who is no member.
@@ -133,11 +133,13 @@ pub fn member_rights(owner: &AccountObject, who: &Address) -> Option<Rights> {
     Some(Rights::parse(&member.rights).unwrap_or(Rights::NONE))
 }
 
-/// What a membership and an ACL amount to for somebody.
+/// What a membership and an ACL amount to for somebody who is not the owner.
 #[must_use]
-pub fn weigh(membership: Option<Rights>, acl: &Acl, who: AccountId) -> Access {
-    let named = acl.entry(Identifier::Account(who), false);
-    let anyone = acl.entry(Identifier::Anyone, false).unwrap_or(Rights::NONE);
+pub fn weigh(owner: &AccountObject, acl: &Acl, who: &AccountObject) -> Access {
+    let membership = member_rights(owner, &who.address);
+    let named = acl.entry(Identifier::Account(who.id), false);
+    // To who is of another organisation on this server it gives nothing; what it takes away, it takes from all.
+    let anyone = acl.entry(Identifier::Anyone, false).filter(|_| colleagues(owner, who)).unwrap_or_default();
     let (own, reason) = match (named, membership) {
         (Some(rights), _) if !rights.is_empty() => (rights, AccessReason::Entry),
         (None, Some(rights)) if !rights.is_empty() => (rights, AccessReason::Membership),
@@ -146,7 +148,7 @@ pub fn weigh(membership: Option<Rights>, acl: &Acl, who: AccountId) -> Access {
     };
     let given = own.with(anyone);
     let denied = |identifier| acl.entry(identifier, true).unwrap_or(Rights::NONE);
-    let rights = given.without(denied(Identifier::Account(who))).without(denied(Identifier::Anyone));
+    let rights = given.without(denied(Identifier::Account(who.id))).without(denied(Identifier::Anyone));
     if rights.is_empty() && !given.is_empty() {
         return Access { rights, reason: AccessReason::Denied };
     }
@@ -162,6 +164,15 @@ pub fn identifier(directory: &Directory, text: &str) -> Option<(Identifier, bool
     }
     let account = directory.account_at(&Address::parse(name).ok()?)?;
     (account.kind == AccountKind::Person).then_some((Identifier::Account(account.id), negative))
+}
+
+/// Whether who shares a mailbox of an account may name an identifier: `anyone`, and the people of its organisation. Rights
+/// across organisations are the server administrator's to give.
+#[must_use]
+pub fn may_be_named(directory: &Directory, owner: AccountId, identifier: Identifier) -> bool {
+    let Identifier::Account(who) = identifier else { return true };
+    let both = directory.account_by_id(owner).zip(directory.account_by_id(who));
+    both.is_some_and(|(owner, who)| colleagues(owner, who))
 }
 
 /// What an identifier has in a mailbox of an account that has no line for it.
@@ -231,7 +242,7 @@ impl fmt::Display for AccessReason {
             Self::Owner => "it is their own mailbox",
             Self::Entry => "the mailbox's access list names them",
             Self::Membership => "they are a member of the shared mailbox",
-            Self::Anyone => "the mailbox's access list gives it to everyone",
+            Self::Anyone => "the mailbox's access list gives it to everyone of the organisation",
             Self::Nothing => "nothing gives them a right",
             Self::Denied => "the mailbox's access list takes their rights away",
         })
@@ -259,7 +270,11 @@ mod tests {
         let people = ["alice", "bob", "carol"].iter().zip(1..);
         let mut objects: Vec<Object> = people.map(|(name, id)| account(id, &format!("{name}@a.example"))).collect();
         objects.push(Object::Account(info));
-        directory(&["a.example"], objects)
+        // Another organisation on the same server, and who belongs to both.
+        objects.push(account(4, "dora@b.example"));
+        let also_in = vec![mail::Domain::parse("a.example").unwrap()];
+        objects.push(Object::Account(AccountObject { also_in, ..account_object(5, "erin@b.example") }));
+        directory(&["a.example", "b.example"], objects)
     }
 
     /// `alice=lrs anyone=l -bob=r`
@@ -272,6 +287,7 @@ mod tests {
                 "anyone" => Identifier::Anyone,
                 "alice" => Identifier::Account(AccountId(1)),
                 "bob" => Identifier::Account(AccountId(2)),
+                "dora" => Identifier::Account(AccountId(4)),
                 _ => Identifier::Account(AccountId(3)),
             };
             acl.set(identifier, negative, rights(letters));
@@ -300,7 +316,13 @@ mod tests {
             (1, "-alice=lrswipkxtean", 1, "lrswipkxtean", R::Owner),
             (1, "bob=lr", 2, "lr", R::Entry),
             (1, "bob=lr", 3, "", R::Nothing),
-            (1, "anyone=r", 77, "r", R::Anyone),
+            (1, "anyone=r", 77, "", R::Nothing),
+            (1, "anyone=r", 3, "r", R::Anyone),
+            (1, "anyone=r", 4, "", R::Nothing),
+            (1, "anyone=r", 5, "r", R::Anyone),
+            (9, "anyone=lr", 4, "", R::Nothing),
+            (9, "anyone=lr dora=l", 4, "l", R::Entry),
+            (9, "-anyone=r dora=lr", 4, "l", R::Entry),
             (77, "", 1, "", R::Nothing),
         ] {
             let access = rights_of(&directory, AccountId(owner), &acl(list), AccountId(who));
@@ -314,7 +336,7 @@ mod tests {
         let mut list = acl("carol=rwipslxeta -carol=weta anyone=r");
         list.remove(Identifier::Account(AccountId(3)), false);
         assert_eq!(list, acl("-carol=weta anyone=r"));
-        assert_eq!(weigh(None, &list, AccountId(3)).rights, rights("r"));
+        assert_eq!(rights_of(&place(), AccountId(1), &list, AccountId(3)).rights, rights("r"));
     }
 
     #[test]

@@ -37,3 +37,4 @@ pub use fuzzy::{Relevant, fuzzy};
 pub use indexer::{Indexer, Worked};
 pub use query::{Candidates, Place, Wanted, candidates};
 pub use texts::{TextWindows, read_header};
+pub use words::has_words;

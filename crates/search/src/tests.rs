@@ -304,7 +304,7 @@ async fn documents_are_looked_into_when_that_is_asked_for() {
     let wanted = Wanted::Text(Place::Body, "terly report & b".into());
     let found = async |attachments| candidates(&s.store, ALICE, s.mailbox, attachments, &wanted).await.unwrap();
     s.index(1, 9).await;
-    assert_eq!(found(false).await.unwrap().uids, []);
+    assert_eq!(found(false).await.unwrap().uids, Vec::<u32>::new());
     assert_eq!(found(true).await, None, "the index is without attachments");
     // The switch makes the index be built anew.
     let indexer = Indexer::new(s.store.clone(), true).with_batches(1, 9);

@@ -15,6 +15,8 @@ use crate::transaction::Transaction;
 pub struct ResponderState {
     /// Its end has passed, and its owner has been told.
     pub ended: bool,
+    /// Its owner has been told that it acts.
+    pub announced: bool,
     /// When it began to act.
     pub since: Timestamp,
     /// Answers given since.
@@ -25,11 +27,12 @@ impl ResponderState {
     /// One that begins now.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self { ended: false, since: now, answered: 0 }
+        Self { ended: false, announced: false, since: now, answered: 0 }
     }
 
     fn encode(self) -> Vec<u8> {
-        let head = [VERSION, u8::from(self.ended)];
+        let told = u8::from(self.ended) | (u8::from(self.announced) << 1);
+        let head = [VERSION, told];
         [&head[..], &self.since.0.to_be_bytes(), &self.answered.to_be_bytes()].concat()
     }
 
@@ -37,11 +40,12 @@ impl ResponderState {
     pub(crate) fn decode(value: &[u8]) -> Result<Self, StorageError> {
         let read = || {
             let rest = value.strip_prefix(&[VERSION])?;
-            let (ended, rest) = rest.split_first()?;
+            let (told, rest) = rest.split_first()?;
             let (since, rest) = rest.split_first_chunk()?;
             let answered = rest.try_into().ok()?;
-            (*ended <= 1).then_some(Self {
-                ended: *ended == 1,
+            (*told <= 3).then_some(Self {
+                ended: told & 1 != 0,
+                announced: told & 2 != 0,
                 since: Timestamp(i64::from_be_bytes(*since)),
                 answered: u64::from_be_bytes(answered),
             })
@@ -108,11 +112,13 @@ mod tests {
 
     #[test]
     fn decodes_what_it_encoded_and_nothing_else() {
-        let state = ResponderState { ended: true, since: Timestamp(-7), answered: u64::MAX };
-        let bytes = state.encode();
-        assert_eq!(ResponderState::decode(&bytes), Ok(state));
-        for cut in 0..bytes.len() {
-            assert!(ResponderState::decode(&bytes[..cut]).is_err());
+        for (ended, announced) in [(false, false), (false, true), (true, false), (true, true)] {
+            let state = ResponderState { ended, announced, since: Timestamp(-7), answered: u64::MAX };
+            let bytes = state.encode();
+            assert_eq!(ResponderState::decode(&bytes), Ok(state));
+            for cut in 0..bytes.len() {
+                assert!(ResponderState::decode(&bytes[..cut]).is_err());
+            }
         }
         assert_eq!(number(&key(9)), Ok(9));
     }

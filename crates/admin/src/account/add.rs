@@ -48,8 +48,8 @@ pub(super) async fn add(
     if store.directory().account(&new.address).is_some() {
         return Err(exists(&new.address));
     }
-    let Hashed { hash, generated } = password::of_new(store, settings, &draft, &new).await?;
-    let account = password::with_password(store, draft, hash);
+    let Hashed { hash, scram, generated } = password::of_new(store, settings, &draft, &new).await?;
+    let account = password::with_password(store, draft, hash, scram);
     let letters = letters_of(store, settings, &account, &new).await?;
     let _edit = asked.hold().await?;
     check_new(store, settings, &account, &[])?;
@@ -109,8 +109,8 @@ type Made = (Ready, Option<auth::Password>);
 
 async fn make(store: &Store, settings: &Settings, new: &NewAccount) -> Result<Made, AdminError> {
     let draft = draft(store, new)?;
-    let Hashed { hash, generated } = password::of_new(store, settings, &draft, new).await?;
-    let account = password::with_password(store, draft, hash);
+    let Hashed { hash, scram, generated } = password::of_new(store, settings, &draft, new).await?;
+    let account = password::with_password(store, draft, hash, scram);
     let letters = letters_of(store, settings, &account, new).await?;
     Ok((Ready { account, letters }, generated))
 }

@@ -4,11 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use auth::{
     AuthError, Password, PasswordFlaw, check_password, estimate, generate_password, hash_password, is_password_hash,
+    scram_keys,
 };
 use delivery::MailboxLetter;
 use mail::Address;
 use routing::Directory;
-use routing::objects::{AccountKind, AccountObject, Object};
+use routing::objects::{AccountKind, AccountObject, Object, ScramKeys};
 use storage::objects::PutMode;
 use storage::{StorageError, Store};
 
@@ -25,6 +26,8 @@ use super::find_at;
 /// A password as it is stored, and in clear when it was generated.
 pub(super) struct Hashed {
     pub(super) hash: String,
+    /// The keys for SCRAM beside it.
+    pub(super) scram: Option<ScramKeys>,
     pub(super) generated: Option<Password>,
 }
 
@@ -45,7 +48,7 @@ pub(super) async fn change(
     }
     let before = account.password_hash.clone();
     let language = if actor.is(&account) { account.language.clone() } else { "en".to_owned() };
-    let Hashed { hash, generated } = hash(store, settings, &account, new, &language).await?;
+    let Hashed { hash, scram, generated } = hash(store, settings, &account, new, &language).await?;
     let _edit = asked.hold().await?;
     // As it is now: hashing took its time.
     let account = with_a_password(&store.directory(), address)?;
@@ -54,7 +57,7 @@ pub(super) async fn change(
         let error = AdminError::new(ErrorKind::Denied, "the password was changed in the meantime");
         return Err(error.hint("try again with the one that is right now"));
     }
-    let changed = with_password(store, account, hash);
+    let changed = with_password(store, account, hash, scram);
     let notice = Notice::prepare(store, settings, actor, &changed).await?;
     let (objects, stored) = (store.objects(), changed.clone());
     store
@@ -77,8 +80,13 @@ fn with_a_password(directory: &Directory, address: &Address) -> Result<AccountOb
 }
 
 /// The account with a new password, from now on.
-pub(super) fn with_password(store: &Store, account: AccountObject, hash: String) -> AccountObject {
-    AccountObject { password_hash: Some(hash), password_changed_at: Some(store.now()), ..account }
+pub(super) fn with_password(
+    store: &Store,
+    account: AccountObject,
+    hash: String,
+    scram: Option<ScramKeys>,
+) -> AccountObject {
+    AccountObject { password_hash: Some(hash), scram, password_changed_at: Some(store.now()), ..account }
 }
 
 /// The letters that tell of a changed password: one in the mailbox, one to the recovery address.
@@ -180,11 +188,15 @@ pub(super) async fn hash(
         if given {
             check_password(password.expose(), &called, rules)?;
         }
-        Ok(hash_password(password.expose(), params, &*chance))
+        Ok(hash_password(password.expose(), params, &*chance).map(|hash| {
+            let scram = scram_keys(password.expose(), &hash, params.scram_iterations, &*chance);
+            (hash, scram)
+        }))
     });
     let worked = work.await.map_err(|_| AdminError::new(ErrorKind::Unavailable, "hashing was interrupted"))?;
     let hash = worked.map_err(|flaw| refusal(&flaw, language))?;
-    Ok(Hashed { hash: hash.map_err(|error| AdminError::invalid(error.to_string()))?, generated })
+    let (hash, scram) = hash.map_err(|error| AdminError::invalid(error.to_string()))?;
+    Ok(Hashed { hash, scram, generated })
 }
 
 /// The password of an account to be made: given, given as a hash, or generated.
@@ -196,7 +208,7 @@ pub(super) async fn of_new(
 ) -> Result<Hashed, AdminError> {
     match (&new.password, &new.password_hash) {
         (Some(_), Some(_)) => Err(AdminError::invalid("give a password or its hash, not both")),
-        (None, Some(hash)) if is_password_hash(hash) => Ok(Hashed { hash: hash.clone(), generated: None }),
+        (None, Some(hash)) if is_password_hash(hash) => Ok(Hashed { hash: hash.clone(), scram: None, generated: None }),
         (None, Some(_)) => {
             let error = AdminError::invalid(format!("{}: the password hash is not Argon2id in PHC form", new.address));
             Err(error.hint("it looks like $argon2id$v=19$m=19456,t=2,p=1$…$…"))

@@ -141,8 +141,8 @@ impl Back {
     fn own_aliases(&mut self, gone: &OffBoarding, before: &BeforeLeaving, reaches: &impl Fn(&Domain) -> bool) {
         for address in self.account.addresses().collect::<Vec<_>>() {
             let primary = address.same_mailbox(&self.account.address);
-            let was = before.own_alias.iter().chain(&before.further_aliases);
-            let was = was.filter(|alias| alias.address.same_mailbox(&address)).last().cloned();
+            let mut were = before.own_alias.iter().chain(&before.further_aliases);
+            let was = were.find(|alias| alias.address.same_mailbox(&address)).cloned();
             let redirected = if primary {
                 gone.redirected
             } else {

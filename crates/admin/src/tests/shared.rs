@@ -171,6 +171,25 @@ async fn r11_a_domain_administrator_shares_within_their_domains_only() {
     assert!(allowed(ask_as(&store, &settings, &alice, acl("info@example.org")).await));
     assert!(!allowed(ask_as(&store, &settings, &alice, acl("carol@other.example")).await));
     assert!(!allowed(ask_as(&store, &settings, &bob, acl("bob@example.org")).await), "by IMAP, not by this way");
+    let edit = |verb: &str, who: &str| -> Request {
+        let json = serde_json::json!({ "acl": { verb: {
+            "address": "bob@example.org", "mailbox": "INBOX", "identifier": who, "rights": "lr",
+        } } });
+        serde_json::from_value(json).unwrap()
+    };
+    for (who, expected) in [
+        ("info@example.org", true),
+        ("anyone", true),
+        ("carol@other.example", false),
+        ("-carol@other.example", false),
+        ("CAROL@OTHER.EXAMPLE", false),
+        ("nobody@other.example", false),
+    ] {
+        assert_eq!(allowed(ask_as(&store, &settings, &alice, edit("set", who)).await), expected, "{who}");
+    }
+    // The server's administrator crosses organisations; what is there may be taken away.
+    ask(&store, edit("set", "carol@other.example")).await.unwrap();
+    assert!(allowed(ask_as(&store, &settings, &alice, edit("remove", "carol@other.example")).await));
     let listed = Request::Shared(SharedRequest::List { domain: None });
     assert_eq!(ask_as(&store, &settings, &bob, listed).await.ok(), None);
 }

@@ -63,11 +63,13 @@ pub enum StatusItem {
     HighestModSeq,
     /// `MAILBOXID` (RFC 8474 §4.3)
     MailboxId,
+    /// `APPENDLIMIT` (RFC 7889 §3.2)
+    AppendLimit,
 }
 
 impl StatusItem {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Messages,
         Self::Recent,
         Self::UidNext,
@@ -78,6 +80,7 @@ impl StatusItem {
         Self::Size,
         Self::HighestModSeq,
         Self::MailboxId,
+        Self::AppendLimit,
     ];
 
     /// As it is written.
@@ -93,6 +96,7 @@ impl StatusItem {
             Self::Size => "SIZE",
             Self::HighestModSeq => "HIGHESTMODSEQ",
             Self::MailboxId => "MAILBOXID",
+            Self::AppendLimit => "APPENDLIMIT",
         }
     }
 

@@ -121,6 +121,8 @@ pub enum Code {
     MetadataNoPrivate,
     /// RFC 4469: this URL names nothing that can be had.
     BadUrl(String),
+    /// RFC 4467: URLs are authorised by this mechanism.
+    UrlMech,
     /// RFC 3516: the part has a transfer encoding that nobody knows, or NULs where they can't be.
     UnknownCte,
     /// RFC 4978: everything is compressed already.
@@ -218,6 +220,7 @@ impl Code {
                 let text: String = url.chars().filter(|c| matches!(c, ' '..='~') && *c != ']').collect();
                 codec::Code::Other(codec::CodeOther::unvalidated(format!("BADURL {text}").into_bytes()))
             }
+            Self::UrlMech => return other("URLMECH INTERNAL"),
             Self::UseAttr => return other("USEATTR"),
             Self::BadComparator => return other("BADCOMPARATOR"),
             Self::NoUpdate(tag) => {

@@ -1,16 +1,15 @@
 //! Untagged data about server and mailbox (RFC 3501 §7.2, §7.3, §7.4.1): CAPABILITY, FLAGS, STATUS, EXISTS, RECENT, EXPUNGE,
-//! ENABLED (RFC 5161), ID (RFC 2971), NAMESPACE (RFC 2342).
+//! ENABLED (RFC 5161), ID (RFC 2971), NAMESPACE (RFC 2342, RFC 5255).
 
 use std::num::NonZeroU32;
 
-use imap_codec::imap_types::core::{Atom, IString, NString, QuotedChar};
+use imap_codec::imap_types::core::{Atom, IString, NString};
 use imap_codec::imap_types::extensions::enable::CapabilityEnable;
-use imap_codec::imap_types::extensions::namespace::Namespace as CodecNamespace;
 use imap_codec::imap_types::response::{Data, Response};
-use imap_codec::imap_types::status::StatusDataItem;
 
 use super::encode;
-use crate::codec::{codec_flag, codec_mailbox};
+use super::list::{name, write_name};
+use crate::codec::codec_flag;
 use crate::flag::Flag;
 use crate::mailbox_name::{MailboxName, NameEncoding};
 
@@ -69,45 +68,35 @@ pub enum StatusData {
     HighestModSeq(u64),
     /// `MAILBOXID` (RFC 8474 §4.3)
     MailboxId(String),
+    /// `APPENDLIMIT` (RFC 7889 §3.2), octets.
+    AppendLimit(u64),
 }
 
 /// `* STATUS mailbox (…)`
 pub fn status(out: &mut Vec<u8>, mailbox: &MailboxName, encoding: NameEncoding, items: &[StatusData]) {
-    let mailbox_id = items.iter().find_map(|item| match item {
-        StatusData::MailboxId(id) => Some(id.as_str()),
-        StatusData::Messages(_)
-        | StatusData::Recent(_)
-        | StatusData::UidNext(_)
-        | StatusData::UidValidity(_)
-        | StatusData::Unseen(_)
-        | StatusData::Deleted(_)
-        | StatusData::Size(_)
-        | StatusData::DeletedStorage(_)
-        | StatusData::HighestModSeq(_) => None,
-    });
-    let items = items.iter().filter_map(|item| {
-        Some(match *item {
-            StatusData::Messages(n) => StatusDataItem::Messages(n),
-            StatusData::Recent(n) => StatusDataItem::Recent(n),
-            StatusData::UidNext(n) => StatusDataItem::UidNext(NonZeroU32::new(n)?),
-            StatusData::UidValidity(n) => StatusDataItem::UidValidity(NonZeroU32::new(n)?),
-            StatusData::Unseen(n) => StatusDataItem::Unseen(n),
-            StatusData::Deleted(n) => StatusDataItem::Deleted(n),
-            StatusData::DeletedStorage(n) => StatusDataItem::DeletedStorage(n),
-            StatusData::Size(n) => StatusDataItem::Size(n),
-            StatusData::HighestModSeq(n) => StatusDataItem::HighestModSeq(n),
-            // Written below: imap-codec does not know it.
-            StatusData::MailboxId(_) => return None,
+    let items: Vec<String> = items.iter().filter_map(StatusData::written).collect();
+    out.extend_from_slice(b"* STATUS ");
+    name(out, mailbox, encoding);
+    out.extend_from_slice(format!(" ({})\r\n", items.join(" ")).as_bytes());
+}
+
+impl StatusData {
+    /// As it is written; `None` for a number that can't be 0 and is.
+    fn written(&self) -> Option<String> {
+        Some(match self {
+            Self::Messages(n) => format!("MESSAGES {n}"),
+            Self::Recent(n) => format!("RECENT {n}"),
+            Self::UidNext(0) | Self::UidValidity(0) => return None,
+            Self::UidNext(n) => format!("UIDNEXT {n}"),
+            Self::UidValidity(n) => format!("UIDVALIDITY {n}"),
+            Self::Unseen(n) => format!("UNSEEN {n}"),
+            Self::Deleted(n) => format!("DELETED {n}"),
+            Self::DeletedStorage(n) => format!("DELETED-STORAGE {n}"),
+            Self::Size(n) => format!("SIZE {n}"),
+            Self::HighestModSeq(n) => format!("HIGHESTMODSEQ {n}"),
+            Self::MailboxId(id) => format!("MAILBOXID ({id})"),
+            Self::AppendLimit(n) => format!("APPENDLIMIT {n}"),
         })
-    });
-    let items = items.collect::<Vec<_>>().into();
-    encode(out, &Response::Data(Data::Status { mailbox: codec_mailbox(mailbox, encoding), items }));
-    if let Some(id) = mailbox_id
-        && out.ends_with(b")\r\n")
-    {
-        out.truncate(out.len() - 3);
-        let space = if out.ends_with(b"(") { "" } else { " " };
-        out.extend_from_slice(format!("{space}MAILBOXID ({id}))\r\n").as_bytes());
     }
 }
 
@@ -133,6 +122,8 @@ pub struct Namespace<'a> {
     pub prefix: &'a str,
     /// What separates levels, `/` or `.`.
     pub delimiter: char,
+    /// The prefix as people are to see it, in their language (RFC 5255 §3.4).
+    pub translation: Option<&'a str>,
 }
 
 /// `* NAMESPACE (personal) (others) (shared)`; `NIL` where there is none.
@@ -143,17 +134,33 @@ pub fn namespace(
     others: &[Namespace<'_>],
     shared: &[Namespace<'_>],
 ) {
-    let convert = |list: &[Namespace<'_>]| -> Vec<CodecNamespace<'static>> {
-        list.iter()
-            .filter_map(|space| {
-                let prefix = match encoding {
-                    NameEncoding::ModifiedUtf7 => crate::utf7::encode(space.prefix).into_owned(),
-                    NameEncoding::Utf8 => space.prefix.to_owned(),
-                };
-                Some(CodecNamespace::new(IString::try_from(prefix).ok()?, QuotedChar::try_from(space.delimiter).ok()))
-            })
-            .collect()
-    };
-    let (personal, other, shared) = (convert(personal), convert(others), convert(shared));
-    encode(out, &Response::Data(Data::Namespace { personal, other, shared }));
+    out.extend_from_slice(b"* NAMESPACE ");
+    class(out, encoding, personal);
+    out.push(b' ');
+    class(out, encoding, others);
+    out.push(b' ');
+    class(out, encoding, shared);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `Namespace` (RFC 2342 §5): `(("prefix" "/") …)` or `NIL`.
+fn class(out: &mut Vec<u8>, encoding: NameEncoding, spaces: &[Namespace<'_>]) {
+    if spaces.is_empty() {
+        out.extend_from_slice(b"NIL");
+        return;
+    }
+    out.push(b'(');
+    for space in spaces {
+        out.push(b'(');
+        write_name(out, space.prefix, encoding);
+        out.push(b' ');
+        write_name(out, space.delimiter.encode_utf8(&mut [0; 4]), encoding);
+        if let Some(translation) = space.translation {
+            out.extend_from_slice(b" \"TRANSLATION\" (");
+            write_name(out, translation, encoding);
+            out.push(b')');
+        }
+        out.push(b')');
+    }
+    out.push(b')');
 }

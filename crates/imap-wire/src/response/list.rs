@@ -114,7 +114,7 @@ pub fn list(out: &mut Vec<u8>, entry: &ListEntry<'_>, encoding: NameEncoding) {
 }
 
 /// A name as it was spelt, quoted.
-fn write_name(out: &mut Vec<u8>, name: &str, encoding: NameEncoding) {
+pub(super) fn write_name(out: &mut Vec<u8>, name: &str, encoding: NameEncoding) {
     match encoding {
         NameEncoding::ModifiedUtf7 => write_string(out, crate::utf7::encode(name).as_bytes()),
         NameEncoding::Utf8 => {

@@ -140,8 +140,8 @@ fn data_about_server_and_mailbox() {
         "* ID (\"name\" \"Relais\" \"version\" \"0.1\")\r\n"
     );
     // RFC 2342 §5.
-    let personal = [Namespace { prefix: "", delimiter: '/' }];
-    let others = [Namespace { prefix: "~", delimiter: '/' }];
+    let personal = [Namespace { prefix: "", delimiter: '/', translation: None }];
+    let others = [Namespace { prefix: "~", delimiter: '/', translation: None }];
     assert_eq!(
         written(|out| namespace(out, UTF7, &personal, &others, &[])),
         "* NAMESPACE ((\"\" \"/\")) ((\"~\" \"/\")) NIL\r\n"

@@ -1,15 +1,17 @@
 //! SETACL, DELETEACL, GETACL, LISTRIGHTS, MYRIGHTS (RFC 4314 §3).
 //!
-//! Identifiers are the primary addresses of accounts, and `anyone`: every account of this server; with `-` in front they
-//! take rights away. The owner of a mailbox has all rights and can't lose them; members of a shared account have what
+//! Identifiers are the addresses of accounts of the owner's organisation, and `anyone`: all of these; with `-` in front they
+//! take rights away. Somebody of another organisation on this server is not told from nobody, unless the list names them
+//! already (the server's administrator did that): their line may be deleted. The owner of a mailbox has all rights and can't lose them; members of a shared account have what
 //! their membership gives until a line names them.
 
 use imap_wire::response::{self, Code};
 use imap_wire::{MailboxName, SetAcl};
-use routing::sharing::{default_rights, effective_lines, identifier as parse_identifier};
+use routing::sharing::{default_rights, effective_lines, identifier as parse_identifier, may_be_named};
 use routing::{Acl, Identifier, Rights, RightsChange};
 use storage::StorageError;
 
+use crate::access::Target;
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
 
@@ -43,6 +45,9 @@ impl Session {
             let Some((who, negative)) = parse_identifier(&directory, identifier) else { return Ok(unknown()) };
             (who, negative, default_rights(&directory, target.owner, who))
         };
+        if !self.may_name(&target, who, negative, change).await? {
+            return Ok(unknown());
+        }
         if who == Identifier::Account(target.owner) {
             return Ok(Answer::no(Code::Cannot, "The owner has all rights, and keeps them"));
         }
@@ -53,6 +58,20 @@ impl Session {
             Err(StorageError::LimitReached(what)) => Ok(Answer::no(Code::Limit, format!("Too many {what}"))),
             edited => edited.map(|_| Answer::ok(done)).map_err(Fault::from),
         }
+    }
+
+    async fn may_name(
+        &mut self,
+        target: &Target,
+        who: Identifier,
+        negative: bool,
+        change: RightsChange,
+    ) -> Result<bool, Fault> {
+        if may_be_named(&self.server.store.directory(), target.owner, who) {
+            return Ok(true);
+        }
+        let deletes = change == RightsChange::Set(Rights::NONE);
+        Ok(deletes && self.server.store.acl(target.owner, target.row.id).await?.entry(who, negative).is_some())
     }
 
     pub(crate) async fn get_acl(&mut self, mailbox: &MailboxName) -> Result<Answer, Fault> {
@@ -77,6 +96,9 @@ impl Session {
         };
         let named = parse_identifier(&self.server.store.directory(), identifier);
         let Some((who, negative)) = named else { return Ok(unknown()) };
+        if !may_be_named(&self.server.store.directory(), target.owner, who) {
+            return Ok(unknown());
+        }
         let (required, optional) = if who == Identifier::Account(target.owner) {
             (if negative { String::new() } else { Rights::ALL.with_obsolete() }, Vec::new())
         } else {
@@ -101,5 +123,5 @@ impl Session {
 }
 
 fn unknown() -> Answer {
-    Answer::no(Code::Cannot, "There is no such account; write its whole address, or anyone")
+    Answer::no(Code::Cannot, "There is no such account in this organisation; write its whole address, or anyone")
 }

@@ -1,13 +1,16 @@
-//! LOGIN and AUTHENTICATE (RFC 3501 §6.2.2, §6.2.3; RFC 4959, RFC 4616).
+//! LOGIN and AUTHENTICATE (RFC 3501 §6.2.2, §6.2.3; RFC 4959; RFC 4616 PLAIN, RFC 5802 and 7677
+//! SCRAM, RFC 4422 EXTERNAL).
 //!
 //! Invariant: a password is never logged, and never asked for where it would travel in clear (unless the settings say so).
 
 use std::sync::Arc;
 
+use auth::{Channel, SaslError, SaslStep};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use imap_wire::Secret;
 use imap_wire::response::{self, Code};
+use routing::objects::{AccountObject, Service};
 
 use crate::auth::AuthError;
 use crate::connection::Event;
@@ -28,12 +31,10 @@ impl Session {
     }
 
     pub(crate) async fn authenticate(&mut self, mechanism: &str, initial: Option<Secret>) -> Result<Answer, Fault> {
-        let Some(mechanism) = Mechanism::named(mechanism) else {
-            return Ok(Answer::no(Code::Cannot, "That mechanism is not offered"));
-        };
         if !self.safety().passwords {
             return Ok(privacy_required());
         }
+        let Some(mechanism) = Mechanism::named(mechanism) else { return self.exchange(mechanism, initial).await };
         let credentials = match mechanism {
             Mechanism::Plain => {
                 let message = match initial {
@@ -61,9 +62,43 @@ impl Session {
         };
         match credentials {
             Ok(credentials) => self.let_in(&credentials).await,
-            Err(SaslFlaw::Malformed) => Ok(Answer::bad("The response has not the form of its mechanism")),
-            Err(SaslFlaw::OtherIdentity) => {
-                Ok(Answer::no(Code::AuthorizationFailed, "You can only log in as yourself"))
+            Err(SaslFlaw::Malformed) => Ok(malformed()),
+            Err(SaslFlaw::OtherIdentity) => Ok(other_identity()),
+        }
+    }
+
+    /// A mechanism that takes several messages, or none with a password: octets to and fro.
+    async fn exchange(&mut self, mechanism: &str, initial: Option<Secret>) -> Result<Answer, Fault> {
+        let facts = self.connection.tls();
+        let channel = Channel {
+            remote: self.peer,
+            service: Service::Imap,
+            bindings: facts.map(|facts| facts.bindings.clone()).unwrap_or_default(),
+            certified: facts.map(|facts| facts.certified.clone()).unwrap_or_default(),
+        };
+        let server = Arc::clone(&self.server);
+        let Some(mut exchange) = server.authenticator.exchange(mechanism, channel) else {
+            return Ok(Answer::no(Code::Cannot, "That mechanism is not offered"));
+        };
+        let mut response = match initial {
+            Some(response) => response,
+            None => match self.challenge(b"").await? {
+                Ok(response) => response,
+                Err(answer) => return Ok(answer),
+            },
+        };
+        loop {
+            match exchange.step(response.reveal()).await {
+                Ok(SaslStep::Done(account)) => return Ok(self.welcome_in(account)),
+                Ok(SaslStep::Challenge(challenge)) => {
+                    response = match self.challenge(&challenge).await? {
+                        Ok(response) => response,
+                        Err(answer) => return Ok(answer),
+                    };
+                }
+                Err(SaslError::Malformed) => return Ok(malformed()),
+                Err(SaslError::OtherIdentity) => return Ok(other_identity()),
+                Err(SaslError::Auth(error)) => return self.turn_away(error.into()).await,
             }
         }
     }
@@ -97,14 +132,19 @@ impl Session {
             Ok(account) => account,
             Err(error) => return self.turn_away(error).await,
         };
-        let Some(slot) = server.account_slot(account.id, self.settings.connections_per_account_max) else {
-            return Ok(Answer::no(Code::Limit, "Too many connections of this account"));
+        Ok(self.welcome_in(account))
+    }
+
+    /// Who has proved who they are is let in, if there is room.
+    fn welcome_in(&mut self, account: Arc<AccountObject>) -> Answer {
+        let Some(slot) = self.server.account_slot(account.id, self.settings.connections_per_account_max) else {
+            return Answer::no(Code::Limit, "Too many connections of this account");
         };
         metrics::counter!("relais_imap_logins_total", "result" => "ok").increment(1);
         tracing::info!(peer = %self.peer, account = %account.address, tls = self.tls, "logged in");
         self.user = Some(User { account, _slot: slot, annotations: None });
         self.welcome();
-        Ok(Answer::ok("Welcome").with(Code::Capability(self.capabilities())))
+        Answer::ok("Welcome").with(Code::Capability(self.capabilities()))
     }
 
     /// Delays and counts a failed login.
@@ -121,6 +161,14 @@ impl Session {
         }
         Ok(Answer::no(Code::AuthenticationFailed, "Wrong name or password"))
     }
+}
+
+fn malformed() -> Answer {
+    Answer::bad("The response has not the form of its mechanism")
+}
+
+fn other_identity() -> Answer {
+    Answer::no(Code::AuthorizationFailed, "You can only log in as yourself")
 }
 
 fn privacy_required() -> Answer {

@@ -1,6 +1,6 @@
 //! COPY and MOVE (RFC 3501 §6.4.7, RFC 6851; RFC 4315 COPYUID).
 
-use imap_wire::response::{self, Code, Condition};
+use imap_wire::response::{Code, Condition};
 use imap_wire::{NumberSet, Tag, Transfer};
 use mail::{Uid, UidValidity};
 use routing::Rights;
@@ -89,7 +89,7 @@ impl Session {
         let code = copy_uid(&(validity, pairs));
         self.brought(&target, code.as_ref());
         if let Some(code) = &code {
-            response::untagged(self.connection.out(), Condition::Ok, Some(code), "Moved");
+            self.say(Condition::Ok, Some(code), "Moved");
         }
         match failure {
             Some(StorageError::NoSuchMailbox) => Ok(try_create()),
@@ -158,7 +158,7 @@ impl Session {
         let code = copy_uid(&(validity, pairs));
         self.brought(target, code.as_ref());
         if let Some(code) = code.as_ref().filter(|_| remove) {
-            response::untagged(self.connection.out(), Condition::Ok, Some(code), "Moved");
+            self.say(Condition::Ok, Some(code), "Moved");
         }
         match (failure, code, remove) {
             (Some(StorageError::NoSuchMailbox), ..) => Ok(Answer::of(&StorageError::NoSuchMailbox)),

@@ -40,7 +40,7 @@ impl Session {
                 () = ring => {}
                 () = keep_alive => {
                     self.server.orders.age(self.server.store.now());
-                    response::untagged(self.connection.out(), Condition::Ok, None, "Still here");
+                    self.say(Condition::Ok, None, "Still here");
                 }
             }
         }

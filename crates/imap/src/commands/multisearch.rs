@@ -22,7 +22,10 @@ use crate::session::Session;
 type Sources = BTreeMap<String, Target>;
 
 impl Session {
-    pub(crate) async fn esearch(&mut self, tag: &Tag, multisearch: &Multisearch) -> Result<Answer, Fault> {
+    pub(crate) async fn esearch(&mut self, tag: &Tag, mut multisearch: Multisearch) -> Result<Answer, Fault> {
+        if let Some(refusal) = self.expand_filters(&mut multisearch.search).await? {
+            return Ok(refusal);
+        }
         let search = &multisearch.search;
         let returns = search.returns.unwrap_or(SearchReturn::ALL);
         let names_selected = multisearch.sources.contains(&MailboxFilter::Selected);
@@ -52,7 +55,7 @@ impl Session {
                 self.keep_updated(tag, search, made, None)?;
             }
         }
-        for (name, target) in self.sources(multisearch).await? {
+        for (name, target) in self.sources(&multisearch).await? {
             let key = (target.owner, target.row.id);
             if !searched.insert(key) {
                 continue;
@@ -107,14 +110,9 @@ impl Session {
             Some(person) => Some(store.person_seen(owner, id, person).await?),
             None => None,
         };
-        Ok(Place {
-            key: (owner, id),
-            map: Arc::clone(view.map()),
-            row,
-            reading,
-            recent: NumberSet::empty(),
-            progress: Progress::default(),
-        })
+        let attachments = self.settings.search_attachments;
+        let (key, map) = ((owner, id), Arc::clone(view.map()));
+        Ok(Place { key, map, row, reading, recent: NumberSet::empty(), attachments, progress: Progress::default() })
     }
 
     /// The name by which the client knows the selected mailbox.

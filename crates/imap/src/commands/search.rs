@@ -21,7 +21,11 @@ pub(crate) struct Made {
 }
 
 impl Session {
-    pub(crate) async fn search(&mut self, tag: &Tag, search: &Search) -> Result<Answer, Fault> {
+    pub(crate) async fn search(&mut self, tag: &Tag, mut search: Search) -> Result<Answer, Fault> {
+        if let Some(refusal) = self.expand_filters(&mut search).await? {
+            return Ok(refusal);
+        }
+        let search = &search;
         let made = match self.make_search(tag, search).await? {
             Ok(made) => made,
             Err(answer) => return Ok(answer),
@@ -82,7 +86,7 @@ impl Session {
     /// The selected mailbox, to be searched.
     pub(crate) async fn selected_place(&mut self) -> Result<Place, Fault> {
         self.refresh_row().await?;
-        let key = self.key()?;
+        let (key, attachments) = (self.key()?, self.settings.search_attachments);
         let selected = self.selected()?;
         Ok(Place {
             key,
@@ -90,6 +94,7 @@ impl Session {
             row: selected.row.clone(),
             reading: selected.reading.clone(),
             recent: selected.recent.clone(),
+            attachments,
             progress: Progress::towards(selected.view.map().messages()),
         })
     }

@@ -60,27 +60,25 @@ impl Session {
         if rev2 {
             self.tell_name(&select.mailbox, owner, &row, select.mailbox.supplied()).await?;
         }
-        let out = self.connection.out();
-        let flags = all_flags(&row);
-        response::flags(out, &flags);
+        response::flags(self.connection.out(), &all_flags(&row));
         let permanent = if select.read_only {
             Code::PermanentFlags { flags: Vec::new(), new_keywords: false }
         } else {
             permanent_flags(&row, access)
         };
-        response::untagged(out, Condition::Ok, Some(&permanent), "Flags that last");
-        response::exists(out, map.messages());
+        self.say(Condition::Ok, Some(&permanent), "Flags that last");
+        response::exists(self.connection.out(), map.messages());
         // RFC 9051, appendix E: neither RECENT nor UNSEEN.
         if !rev2 {
-            response::recent(out, map.count_from(recent_from));
+            response::recent(self.connection.out(), map.count_from(recent_from));
         }
         if let Some(number) = unseen.filter(|_| !rev2 && !uid_only) {
-            response::untagged(out, Condition::Ok, Some(&Code::Unseen(number.0)), "First unseen");
+            self.say(Condition::Ok, Some(&Code::Unseen(number.0)), "First unseen");
         }
-        response::untagged(out, Condition::Ok, Some(&Code::UidValidity(row.uid_validity.0)), "UIDs are valid");
-        response::untagged(out, Condition::Ok, Some(&Code::UidNext(row.uid_next.0)), "The next UID");
-        response::untagged(out, Condition::Ok, Some(&Code::HighestModSeq(view.modseq().0)), "Highest");
-        response::untagged(out, Condition::Ok, Some(&Code::MailboxId(mailbox_id(owner, id))), "Its name may change");
+        self.say(Condition::Ok, Some(&Code::UidValidity(row.uid_validity.0)), "UIDs are valid");
+        self.say(Condition::Ok, Some(&Code::UidNext(row.uid_next.0)), "The next UID");
+        self.say(Condition::Ok, Some(&Code::HighestModSeq(view.modseq().0)), "Highest");
+        self.say(Condition::Ok, Some(&Code::MailboxId(mailbox_id(owner, id))), "Its name may change");
         let keywords_told = row.keywords.len();
         let uid_validity = row.uid_validity.0;
         let read_only = select.read_only;
@@ -163,7 +161,7 @@ impl Session {
     pub(crate) fn leave(&mut self) {
         self.knows_left();
         if self.selected.take().is_some() {
-            response::untagged(self.connection.out(), Condition::Ok, Some(&Code::Closed), "Previous mailbox closed");
+            self.say(Condition::Ok, Some(&Code::Closed), "Previous mailbox closed");
         }
     }
 }

@@ -18,7 +18,7 @@ impl Session {
     /// RFC 3501 §6.1.3: BYE comes before the tagged OK.
     pub(crate) fn logout(&mut self) -> Answer {
         self.selected = None;
-        response::bye(self.connection.out(), None, "Logging out");
+        self.say_bye(None, "Logging out");
         self.ending = Some("");
         Answer::ok("Bye")
     }
@@ -74,11 +74,24 @@ impl Session {
     }
 
     pub(crate) fn namespace(&mut self) -> Answer {
-        let [others, shared] = prefixes();
-        let space = |prefix| [Namespace { prefix, delimiter: DELIMITER }];
-        let encoding = self.encoding();
-        response::namespace(self.connection.out(), encoding, &space(""), &space(&others), &space(&shared));
+        self.tell_namespaces();
         Answer::ok("Yours, other users', shared ones")
+    }
+
+    /// `* NAMESPACE …`, with the prefixes in the language that the client has chosen (RFC 5255 §3.4).
+    pub(crate) fn tell_namespaces(&mut self) {
+        let [others, shared] = prefixes();
+        let language = self.enabled.language;
+        let translated = [others.as_str(), shared.as_str()].map(|prefix| language.say(prefix));
+        let [others_said, shared_said] = &translated;
+        let encoding = self.encoding();
+        response::namespace(
+            self.connection.out(),
+            encoding,
+            &[space("", "")],
+            &[space(&others, others_said)],
+            &[space(&shared, shared_said)],
+        );
     }
 
     pub(crate) fn starttls(&mut self) -> Answer {
@@ -110,4 +123,9 @@ impl Session {
         self.tls = true;
         Ok(())
     }
+}
+
+/// A namespace, and how its prefix is called in the client's language.
+fn space<'a>(prefix: &'a str, said: &'a str) -> Namespace<'a> {
+    Namespace { prefix, delimiter: DELIMITER, translation: Some(said).filter(|said| *said != prefix) }
 }

@@ -48,6 +48,7 @@ impl Session {
                     StatusData::DeletedStorage(deleted_octets(&self.server.store, owner, row).await?)
                 }
                 StatusItem::Size => StatusData::Size(row.octets),
+                StatusItem::AppendLimit => StatusData::AppendLimit(self.settings.append_octets_max),
                 StatusItem::MailboxId => StatusData::MailboxId(mailbox_id(owner, row.id)),
                 StatusItem::HighestModSeq => {
                     self.know_modseqs();

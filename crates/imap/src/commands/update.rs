@@ -55,7 +55,7 @@ impl Session {
         };
         if let Some(text) = refusal {
             let code = Code::NoUpdate(tag.clone());
-            response::untagged(self.connection.out(), Condition::No, Some(&code), text);
+            self.say(Condition::No, Some(&code), text);
             return Ok(());
         }
         let updated = Updated {

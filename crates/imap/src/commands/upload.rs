@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use imap_wire::response::{self, Code};
+use imap_wire::response::Code;
 use imap_wire::{AfterRefusal, Announcement, Ticket, precompute};
 use message::{Scanner, Structure};
 use storage::StorageError;
@@ -135,10 +135,8 @@ impl Session {
     pub(crate) fn refuse_append(&mut self, announcement: &Announcement, answer: &Answer) {
         self.uploads = None;
         match &announcement.tag {
-            Some(tag) => {
-                response::tagged(self.connection.out(), tag, answer.condition, answer.code.as_ref(), &answer.text);
-            }
-            None => response::untagged(self.connection.out(), answer.condition, answer.code.as_ref(), &answer.text),
+            Some(tag) => self.say_answer(tag, answer),
+            None => self.say(answer.condition, answer.code.as_ref(), &answer.text),
         }
         if self.connection.framer.refuse() == AfterRefusal::Close {
             self.ending = Some("You are sending more than I am willing to drop");

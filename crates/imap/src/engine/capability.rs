@@ -3,7 +3,7 @@
 use super::table::StateKind;
 
 /// What is always there.
-const ALWAYS: [&str; 6] = ["IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
+const ALWAYS: [&str; 7] = ["IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE", "LANGUAGE"];
 
 /// What a client that has logged in can use.
 const LOGGED_IN: &[&str] = &[
@@ -59,11 +59,13 @@ const LOGGED_IN: &[&str] = &[
     "SEARCH=FUZZY",
     "I18NLEVEL=1",
     "I18NLEVEL=2",
+    "FILTERS",
     "BINARY",
     "PREVIEW",
     "UTF8=ACCEPT",
     "CATENATE",
     "URL-PARTIAL",
+    "URLAUTH",
 ];
 
 /// How safe the connection is.
@@ -75,6 +77,28 @@ pub(crate) struct Safety {
     pub(crate) starttls: bool,
     /// Passwords may be sent (RFC 3501 §11.2: only under TLS, unless the administrator says otherwise).
     pub(crate) passwords: bool,
+    /// SCRAM can be had (RFC 5802).
+    pub(crate) scram: bool,
+    /// It can be bound to the channel.
+    pub(crate) bindable: bool,
+    /// TLS has told who the client is (RFC 4422, appendix A).
+    pub(crate) certified: bool,
+}
+
+impl Safety {
+    /// The mechanisms of AUTHENTICATE, the best first. Without safety there is none: the mail would travel in clear too.
+    fn mechanisms(self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("EXTERNAL", self.certified),
+            ("SCRAM-SHA-256-PLUS", self.scram && self.bindable),
+            ("SCRAM-SHA-1-PLUS", self.scram && self.bindable),
+            ("SCRAM-SHA-256", self.scram),
+            ("SCRAM-SHA-1", self.scram),
+            ("PLAIN", true),
+            ("LOGIN", true),
+        ];
+        all.into_iter().filter(move |(_, offered)| self.passwords && *offered).map(|(name, _)| name)
+    }
 }
 
 /// The capabilities of this moment.
@@ -84,8 +108,10 @@ pub(crate) fn capabilities(state: StateKind, safety: Safety, append_octets_max: 
         if !safety.tls && safety.starttls {
             names.push("STARTTLS".to_owned());
         }
-        let more: &[&str] = if safety.passwords { &["AUTH=PLAIN", "AUTH=LOGIN"] } else { &["LOGINDISABLED"] };
-        names.extend(more.iter().map(|name| (*name).to_owned()));
+        names.extend(safety.mechanisms().map(|mechanism| format!("AUTH={mechanism}")));
+        if !safety.passwords {
+            names.push("LOGINDISABLED".to_owned());
+        }
         return names;
     }
     names.extend(LOGGED_IN.iter().map(|name| match *name {
@@ -102,14 +128,20 @@ mod tests {
 
     #[test]
     fn passwords_are_offered_under_tls_only() {
-        let clear = Safety { tls: false, starttls: true, passwords: false };
+        let nothing =
+            Safety { tls: false, starttls: true, passwords: false, scram: true, bindable: false, certified: false };
+        let clear = nothing;
         let names = capabilities(StateKind::NotAuthenticated, clear, 1);
         assert!(names.iter().any(|n| n == "LOGINDISABLED") && names.iter().any(|n| n == "STARTTLS"));
         assert!(!names.iter().any(|n| n.starts_with("AUTH=")));
-        let safe = Safety { tls: true, starttls: true, passwords: true };
+        let safe = Safety { tls: true, passwords: true, ..nothing };
         let names = capabilities(StateKind::NotAuthenticated, safe, 1);
         assert!(names.iter().any(|n| n == "AUTH=PLAIN"));
         assert!(!names.iter().any(|n| n == "STARTTLS" || n == "LOGINDISABLED"));
+        assert!(names.iter().any(|n| n == "AUTH=SCRAM-SHA-256") && !names.iter().any(|n| n.ends_with("-PLUS")));
+        let bound = Safety { bindable: true, certified: true, ..safe };
+        let mechanisms: Vec<_> = bound.mechanisms().collect();
+        assert!(mechanisms.contains(&"SCRAM-SHA-1-PLUS") && mechanisms.first() == Some(&"EXTERNAL"));
         let names = capabilities(StateKind::Selected, safe, 77);
         assert!(names.iter().any(|n| n == "APPENDLIMIT=77") && !names.iter().any(|n| n.starts_with("AUTH=")));
     }

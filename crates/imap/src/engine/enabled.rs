@@ -3,6 +3,9 @@
 //! Nothing is ever switched off but by UNAUTHENTICATE (RFC 8437 §3), which makes the session a new one.
 
 use imap_wire::NameEncoding;
+use imap_wire::response::TextCharset;
+
+use super::language::Language;
 
 /// The extensions that change how a session speaks. None is on at the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,9 +20,16 @@ pub(crate) struct Enabled {
     pub(crate) rev2: bool,
     /// No sequence numbers, in neither direction (RFC 9586 §3).
     pub(crate) uid_only: bool,
+    /// The language of what is said to people (RFC 5255 §3).
+    pub(crate) language: Language,
 }
 
 impl Enabled {
+    /// What texts for people are made of.
+    pub(crate) const fn text_charset(self) -> TextCharset {
+        if self.language.is_chosen() { TextCharset::Utf8 } else { TextCharset::Ascii }
+    }
+
     /// How names of mailboxes travel.
     pub(crate) const fn name_encoding(self) -> NameEncoding {
         if self.utf8 || self.rev2 { NameEncoding::Utf8 } else { NameEncoding::ModifiedUtf7 }

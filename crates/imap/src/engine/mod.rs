@@ -5,6 +5,8 @@ pub(crate) mod capability;
 pub(crate) mod comparator;
 pub(crate) mod deflate;
 pub(crate) mod enabled;
+pub(crate) mod filters;
+pub(crate) mod language;
 pub(crate) mod listing;
 pub(crate) mod notify;
 pub(crate) mod object_id;

@@ -2,7 +2,7 @@
 //!
 //! RFC 3501 §3 (states), §5.5 and §7.4.1 (no EXPUNGE while sequence numbers are in use).
 
-use imap_wire::{CommandBody, SearchKey, Select, Sort, Thread};
+use imap_wire::{CommandBody, SearchKey, Select};
 
 /// The state of a connection (RFC 3501 §3). Logout has no commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Allowed {
 pub(crate) fn rule(command: &CommandBody) -> Rule {
     use CommandBody as C;
     let (allowed, sync, uid) = match command {
-        C::Capability | C::Noop | C::Id(_) => (Allowed::Any, Sync::All, false),
+        C::Capability | C::Noop | C::Id(_) | C::Language(_) => (Allowed::Any, Sync::All, false),
         C::Logout => (Allowed::Any, Sync::Nothing, false),
         C::StartTls | C::Authenticate { .. } | C::Login { .. } => (Allowed::NotAuthenticated, Sync::Nothing, false),
         C::Select(_) => (Allowed::Authenticated, Sync::Nothing, false),
@@ -97,6 +97,9 @@ pub(crate) fn rule(command: &CommandBody) -> Rule {
         | C::GetMetadata(_)
         | C::SetMetadata(_)
         | C::Comparator(_)
+        | C::GenUrlAuth(_)
+        | C::ResetKey { .. }
+        | C::UrlFetch(_)
         | C::Idle => (Allowed::Authenticated, Sync::All, false),
         // RFC 7377 §2.2: where it searches decides whether a mailbox must be selected.
         C::Esearch(_) => (Allowed::Authenticated, Sync::All, true),
@@ -124,8 +127,10 @@ pub(crate) fn names_numbers(command: &CommandBody, rule: Rule) -> bool {
     rule.sync == Sync::NoExpunge
         || matches!(command, C::Copy(transfer) | C::Move(transfer) if !transfer.uid)
         || matches!(command, C::Replace(replace) if !replace.uid)
-        || matches!(command, C::Search(search) | C::Sort(Sort { search, .. }) | C::Thread(Thread { search, .. })
-            if search.key.any(&names))
+        || matches!(command, C::Search(search) if search.key.any(&names))
+        || matches!(command, C::Sort(sort) if sort.search.key.any(&names))
+        || matches!(command, C::Thread(thread) if thread.search.key.any(&names))
+        || matches!(command, C::Esearch(search) if search.search.key.any(&names))
         || matches!(command, C::Select(Select { qresync: Some(known), .. }) if known.sequence_match.is_some())
 }
 

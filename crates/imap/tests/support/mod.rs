@@ -31,6 +31,11 @@ pub const START: Timestamp = Timestamp(1_772_000_000_000);
 /// The password of every account.
 pub const PASSWORD: &str = "secret";
 
+/// A name in a transcript as an address: `alice` is `alice@example.org`, `dora@other.example` is herself.
+pub fn full(name: &str) -> String {
+    if name.contains('@') { name.to_owned() } else { format!("{name}@example.org") }
+}
+
 /// Knows the accounts `alice` and `bob`.
 struct Doorman(Store);
 
@@ -42,7 +47,7 @@ impl Authenticator for Doorman {
         _remote: IpAddr,
     ) -> BoxFuture<'a, Result<Arc<AccountObject>, AuthError>> {
         Box::pin(async move {
-            let address = Address::parse(&format!("{login}@example.org")).map_err(|_| AuthError::Refused)?;
+            let address = Address::parse(&full(login)).map_err(|_| AuthError::Refused)?;
             let account = self.0.directory().account(&address).cloned();
             if login == "broken" {
                 return Err(AuthError::Unavailable("on purpose".to_owned()));
@@ -101,7 +106,7 @@ impl House {
     }
 
     pub fn account(&self, name: &str) -> Arc<AccountObject> {
-        let address = Address::parse(&format!("{name}@example.org")).unwrap();
+        let address = Address::parse(&full(name)).unwrap();
         self.store.directory().account(&address).cloned().unwrap()
     }
 

@@ -1,5 +1,6 @@
 //! Sharing on the stage: `@shared info alice=lrs bob=lr [per-person]`, `@member info alice=lr`, `@no-member info alice`,
-//! `@acl bob Plans alice=lr anyone=l` (the list of that mailbox, which is made when it is not there), `@account carol`,
+//! `@acl bob Plans alice=lr anyone=l` (the list of that mailbox, which is made when it is not there), `@account carol`
+//! or, of another organisation on the same server, `@account dora@other.example`,
 //! `@quota alice octets=1000 messages=3 mailboxes=7`, `@role carol administrator`.
 
 use mail::Address;
@@ -8,10 +9,10 @@ use routing::sharing::identifier;
 use routing::{Acl, Rights};
 use storage::objects::PutMode;
 
-use super::House;
+use super::{House, full};
 
 fn address(name: &str) -> Address {
-    Address::parse(&format!("{name}@example.org")).unwrap()
+    Address::parse(&full(name)).unwrap()
 }
 
 fn pair(text: &str) -> Result<(&str, &str), String> {
@@ -98,7 +99,7 @@ impl House {
         let mut wanted = Vec::new();
         for line in lines {
             let (name, rights) = pair(line)?;
-            let full = if name.ends_with("anyone") { name.to_owned() } else { format!("{name}@example.org") };
+            let full = if name.ends_with("anyone") { name.to_owned() } else { full(name) };
             let (who, negative) = identifier(&self.store.directory(), &full).ok_or("nobody")?;
             wanted.push((who, negative, Rights::parse(rights).map_err(|flaw| flaw.to_string())?));
         }

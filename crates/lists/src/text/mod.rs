@@ -9,10 +9,12 @@ use mail::Address;
 
 use crate::budget::LetterKind;
 
-/// The language of a letter.
+/// The language of a letter, and of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Language {
+pub enum Language {
+    /// The default.
     English,
+    /// `fr`.
     French,
 }
 

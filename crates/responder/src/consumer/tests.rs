@@ -525,7 +525,11 @@ async fn senders_answered_long_ago_are_forgotten() {
     server.take_all().await.unwrap();
     assert_eq!(server.responder.sweep().await.unwrap(), 0);
     server.sim.clock.advance(Duration::from_secs(2 * 86_400));
-    assert_eq!(server.responder.sweep().await.unwrap(), 10, "bob's, with a frequency of a day, and those of all");
+    assert_eq!(
+        server.responder.sweep().await.unwrap(),
+        11,
+        "bob's, with a frequency of a day, those of all, the domain"
+    );
     server.store.remove_object(routing::objects::ObjectKey::Responder(id)).await.unwrap();
     assert_eq!(server.responder.sweep().await.unwrap(), 5, "those of a responder that is gone");
     assert_eq!(server.responder.sweep().await.unwrap(), 0);

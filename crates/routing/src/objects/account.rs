@@ -3,7 +3,7 @@
 use mail::{AccountId, Address, Domain, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{AddressRules, OffBoarding, Service, SharedMailbox, english, utc, yes};
+use super::{AddressRules, OffBoarding, ScramKeys, Service, SharedMailbox, english, utc, yes};
 
 /// What a person may do on this server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct AccountObject {
     /// Argon2id, in PHC form. `None`: nobody can log in.
     #[serde(default)]
     pub password_hash: Option<String>,
+    /// What SCRAM logins are checked with, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scram: Option<ScramKeys>,
     /// Whether logging in is allowed; mail is received all the same.
     #[serde(default = "yes")]
     pub enabled: bool,
@@ -156,6 +159,7 @@ impl AccountObject {
             address,
             display_name: String::new(),
             password_hash: None,
+            scram: None,
             enabled: true,
             role: Role::User,
             quota_octets: None,

@@ -14,6 +14,7 @@ mod list_settings;
 mod off_boarding;
 mod responder;
 mod rules;
+mod scram;
 mod service;
 mod shared;
 
@@ -33,6 +34,7 @@ pub use list_settings::{FromPolicy, Joining, ListSettings, NonMembers, ReplyTo};
 pub use off_boarding::{BeforeLeaving, LeftAlias, LeftGroup, LeftShare, OffBoarding};
 pub use responder::{Audience, Hours, HoursWhen, ResponderKind, ResponderObject, Wording};
 pub use rules::{AddressRules, SenderPattern};
+pub use scram::{ScramKey, ScramKeys};
 pub use service::Service;
 pub use shared::{Member, SeenState, SharedMailbox};
 

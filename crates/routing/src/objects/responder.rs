@@ -24,7 +24,7 @@ pub enum Audience {
     Everyone,
     /// The contacts of its owner (V3), and the people of the organisation.
     Contacts,
-    /// The people of the organisation: those who have logged in here to send the message.
+    /// The people of the organisation who have logged in here to send the message ([`crate::organisation`]).
     Inside,
 }
 

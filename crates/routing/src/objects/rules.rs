@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct AddressRules {
     /// Last moment at which it takes mail, inclusive; civil time in the domain's zone (`2026-12-31`, `2026-12-31T18:00`).
     pub expires: Option<String>,
-    /// Only senders of the organisation: those who have logged in here.
+    /// Only senders of the organisation: its people, logged in ([`crate::organisation`]).
     pub internal_only: bool,
     /// Octets of a message at the most; `None`: the server's own limit.
     pub message_octets_max: Option<u64>,

@@ -1,6 +1,6 @@
 //! What an address demands of who writes to it, and who may write to a group or list.
 
-use mail::Address;
+use mail::{Address, Domain};
 
 use super::Walk;
 use crate::objects::{AddressRules, DomainObject, GroupObject, Posting};
@@ -17,7 +17,7 @@ impl Walk<'_> {
         if self.asking.own {
             return None;
         }
-        if rules.internal_only && self.asking.account.is_none() {
+        if rules.internal_only && !self.asking.is_inside(self.directory, &domain.name) {
             return Some(RefuseReason::InternalOnly);
         }
         if !rules.senders.is_empty() && !self.asking.is_named(self.directory, &rules.senders) {
@@ -35,18 +35,23 @@ impl Walk<'_> {
 
     /// Why a sender may not write to a group. Its moderators may.
     pub(super) fn may_not_post(&self, group: &GroupObject) -> Option<RefuseReason> {
-        let refusal = self.posting(&group.posting, Some(&group.members))?;
+        let refusal = self.posting(&group.posting, group.address.domain(), Some(&group.members))?;
         (!self.asking.is_among(self.directory, &group.moderators)).then_some(refusal)
     }
 
-    /// Why a sender may not write to a group or list. Members that are not known here are for their list to judge.
-    pub(super) fn posting(&self, posting: &Posting, members: Option<&[Address]>) -> Option<RefuseReason> {
+    /// Why a sender may not write to a group or list of a domain. Members that are not known here are for their list to judge.
+    pub(super) fn posting(
+        &self,
+        posting: &Posting,
+        domain: &Domain,
+        members: Option<&[Address]>,
+    ) -> Option<RefuseReason> {
         if self.asking.own {
             return None;
         }
         let (allowed, refusal) = match posting {
             Posting::Anyone => (true, RefuseReason::SenderNotAllowed),
-            Posting::Organisation => (self.asking.account.is_some(), RefuseReason::InternalOnly),
+            Posting::Organisation => (self.asking.is_inside(self.directory, domain), RefuseReason::InternalOnly),
             Posting::Members => {
                 let member = members.is_none_or(|members| self.asking.is_among(self.directory, members));
                 (member, RefuseReason::MembersOnly)

@@ -290,6 +290,8 @@ fn r09_a_group_is_its_members_mailboxes_each_once() {
 fn r09_who_may_post_to_a_group_is_decided_at_once() {
     let named = vec![SenderPattern::try_from("@paper.example".to_owned()).unwrap()];
     let mut objects = vec![account(1, "alice@a.example"), account(2, "bob@a.example"), account(3, "mod@a.example")];
+    // Of another organisation on the same server.
+    objects.push(account(4, "dora@b.example"));
     let postings = [
         ("any", Posting::Anyone),
         ("org", Posting::Organisation),
@@ -312,11 +314,14 @@ fn r09_who_may_post_to_a_group_is_decided_at_once() {
         }));
         objects.push(Object::Group(base));
     }
-    let directory = directory(&["a.example"], objects);
+    let directory = directory(&["a.example", "b.example"], objects);
     let (stranger, forger) = (from("anna@paper.example"), from("alice@a.example"));
     let (member, other) = (logged_in(1, "alice@a.example"), logged_in(2, "bob@a.example"));
     let moderator = logged_in(3, "mod@a.example");
+    let neighbour = logged_in(4, "dora@b.example");
     let table = [
+        ("org", &neighbour, false),
+        ("any", &neighbour, true),
         ("any", &stranger, true),
         ("any", &forger, true),
         ("org", &stranger, false),
@@ -562,7 +567,7 @@ fn too_many_nodes_are_refused_whole_whatever_they_lead_to() {
         objects.push(Object::Group(GroupObject { id, members, ..GroupObject::new(address(name)) }));
     }
     objects.push(alias("all@a.example", &names.iter().map(String::as_str).collect::<Vec<_>>()));
-    let directory = directory(&["a.example"], objects);
+    let directory = directory(&["a.example", "b.example"], objects);
     assert_eq!(anyone(&directory, "g0@a.example").mailboxes.len(), crate::limits::GROUP_MEMBERS_MAX);
     assert!(reply(&anyone(&directory, "all@a.example")).starts_with("550 5.3.5"));
 }

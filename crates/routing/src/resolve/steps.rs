@@ -298,7 +298,7 @@ impl<'a> Walk<'a> {
     ) -> Node {
         // Orders, confirmations and DSNs come from anywhere.
         let refusal = if role == ListRole::Post {
-            self.bar(&list.rules, domain).or_else(|| self.posting(&list.posting, None))
+            self.bar(&list.rules, domain).or_else(|| self.posting(&list.posting, list.address.domain(), None))
         } else {
             self.expired(&list.rules, domain)
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use mail::{AccountId, Address, Timestamp};
 
 use crate::directory::Directory;
+use crate::limits::ANSWERS_PER_MESSAGE_MAX;
 use crate::objects::{Audience, ResponderObject};
 use crate::resolution::Resolution;
 use crate::responders::copies::{copies, keeps};
@@ -39,6 +40,17 @@ pub struct ResponderEvent {
     pub account: Option<AccountId>,
     /// This one also sends the failure notice: at most one event of a plan does.
     pub failure_notice: bool,
+    /// Another absence of the same person answers everyone in its place.
+    pub replaced: bool,
+    /// As many others as may answer one message come before it: it only tells the trace so.
+    pub beyond: bool,
+}
+
+/// Marks those of one message's responders that may not answer it any more: there are
+/// [`ANSWERS_PER_MESSAGE_MAX`] before them.
+pub fn bound_answers(events: &mut [ResponderEvent]) {
+    let may_answer = events.iter_mut().filter(|event| !event.replaced);
+    may_answer.skip(ANSWERS_PER_MESSAGE_MAX).for_each(|event| event.beyond = true);
 }
 
 /// What the responders of a resolution change for a message received now.
@@ -52,7 +64,7 @@ pub fn at_acceptance(directory: &Directory, resolution: &Resolution, now: Timest
         let account = owner_id(directory, responder);
         if rivals(directory, responder, recipient, now).contains(&Audience::Everyone) {
             // Another absence of the same person has its place: this one neither answers nor deletes nor copies.
-            plan.events.push(event(responder, recipient, account));
+            plan.events.push(ResponderEvent { replaced: true, ..event(responder, recipient, account) });
             continue;
         }
         let copies = copies(directory, responder, now);
@@ -100,6 +112,8 @@ fn event(responder: &ResponderObject, recipient: &Address, account: Option<Accou
         recipient: recipient.clone(),
         account,
         failure_notice: false,
+        replaced: false,
+        beyond: false,
     }
 }
 
@@ -164,6 +178,18 @@ mod tests {
         assert_eq!(drops(objects(|r| r.ends = Some("2020-01-01".to_owned()))), [1]);
         let inside = |r: &mut ResponderObject| (r.ends, r.audience) = (Some("2030-01-01".to_owned()), Audience::Inside);
         assert_eq!(drops(objects(inside)), [1], "it does not speak to everyone");
+    }
+
+    #[test]
+    fn of_many_responders_the_first_may_answer_a_message() {
+        let event = |n: u64, replaced| {
+            let object = responder_object(n, "alice@a.example");
+            ResponderEvent { replaced, ..event(&object, &address("alice@a.example"), None) }
+        };
+        let mut events: Vec<ResponderEvent> = (1..=9).map(|n| event(n, n == 2)).collect();
+        bound_answers(&mut events);
+        let beyond: Vec<u64> = events.iter().filter(|event| event.beyond).map(|event| event.responder).collect();
+        assert_eq!(beyond, [7, 8, 9], "number 2 answers nobody, and takes nobody's place");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mail::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{ANSWERS_PER_DAY_MAX, SENDER_ANSWERS_PER_DAY_MAX};
+use crate::limits::{ANSWERS_PER_DAY_MAX, DOMAIN_ANSWERS_PER_DAY_MAX, SENDER_ANSWERS_PER_DAY_MAX};
 use crate::objects::{Audience, ResponderKind, ResponderObject};
 use crate::responders::facts::{Facts, HeaderMarks, is_automatic_sender};
 use crate::responders::hours::within;
@@ -62,6 +62,8 @@ pub enum Silence {
     List,
     /// `X-Auto-Response-Suppress` asks for silence.
     Suppressed,
+    /// There is no From: nobody says that they wrote it.
+    NoAuthor,
     /// The header was too long to be kept whole, so that a mark may be missing.
     HeaderCut,
     /// The local part is one behind which nobody reads.
@@ -84,6 +86,10 @@ pub enum Silence {
     DailyCap,
     /// The sender has had as many answers as anyone gets in a day from this server.
     SenderCap,
+    /// The senders of its domain have.
+    DomainCap,
+    /// As many other responders as may answer one message come first.
+    MessageCap,
 }
 
 /// What the store remembers when a decision is taken: read in the transaction that also writes the answer.
@@ -93,6 +99,8 @@ pub struct Memory {
     pub last_answer: Option<LastAnswer>,
     /// When any responder of this server last answered the sender.
     pub last_of_all: Option<LastAnswer>,
+    /// When any responder of this server last answered somebody of the sender's domain; `None` for a domain of ours.
+    pub last_of_domain: Option<LastAnswer>,
     /// The sender is a contact of the responder's owner.
     pub contact: bool,
 }
@@ -157,8 +165,7 @@ fn suspicious(facts: &Facts) -> Option<Silence> {
     if facts.spam {
         return Some(Silence::Spam);
     }
-    // Who has logged in here is who they are.
-    (facts.unauthenticated && !facts.inside).then_some(Silence::Unauthenticated)
+    facts.unauthenticated.then_some(Silence::Unauthenticated)
 }
 
 fn not_spoken_to(audience: Audience, facts: &Facts, memory: &Memory) -> Option<Silence> {
@@ -240,7 +247,10 @@ fn automatic(marks: &HeaderMarks) -> Option<Silence> {
     if marks.suppress.iter().any(asks) {
         return Some(Silence::Suppressed);
     }
-    marks.cut.then_some(Silence::HeaderCut)
+    if marks.cut {
+        return Some(Silence::HeaderCut);
+    }
+    marks.no_author.then_some(Silence::NoAuthor)
 }
 
 fn too_often(responder: &ResponderObject, now: Timestamp, memory: &Memory) -> Option<Silence> {
@@ -254,7 +264,10 @@ fn too_often(responder: &ResponderObject, now: Timestamp, memory: &Memory) -> Op
     if full(memory.last_answer, ANSWERS_PER_DAY_MAX) {
         return Some(Silence::DailyCap);
     }
-    full(memory.last_of_all, SENDER_ANSWERS_PER_DAY_MAX).then_some(Silence::SenderCap)
+    if full(memory.last_of_all, SENDER_ANSWERS_PER_DAY_MAX) {
+        return Some(Silence::SenderCap);
+    }
+    full(memory.last_of_domain, DOMAIN_ANSWERS_PER_DAY_MAX).then_some(Silence::DomainCap)
 }
 
 impl fmt::Display for Silence {
@@ -283,12 +296,15 @@ impl fmt::Display for Silence {
             Self::Bulk => "the message is bulk mail (Precedence)",
             Self::List => "the message comes from a mailing list",
             Self::Suppressed => "the sender asks for no automatic answers (X-Auto-Response-Suppress)",
+            Self::NoAuthor => "the message has no From field, so that nobody has written it",
             Self::HeaderCut => "the message's header is too long to be sure that it was not sent automatically",
             Self::AutomaticSender => "nobody reads the sender's address",
             Self::NotAddressed => "the message does not name the absent person in To, Cc or Bcc",
             Self::AnsweredLately => "the sender was answered already within the chosen frequency",
             Self::DailyCap => "the sender has had the most answers that anyone gets in a day",
             Self::SenderCap => "the sender has had the most answers that anyone gets in a day from all responders here",
+            Self::DomainCap => "the sender's domain has had the most answers that one gets in a day",
+            Self::MessageCap => "as many other responders as may answer one message come first",
         })
     }
 }

@@ -7,6 +7,7 @@ use mail::{AccountId, Address, ReversePath, Timestamp};
 use crate::asking::Asking;
 use crate::directory::Directory;
 use crate::objects::{AliasObject, Audience, ResponderObject, Target};
+use crate::organisation;
 use crate::resolve::{resolve, subaddress_splits};
 use crate::send_as::may_send_as;
 use crate::verdict::Verdict;
@@ -28,6 +29,8 @@ pub struct HeaderMarks {
     pub report: bool,
     /// Older marks of automatic answers (`X-Autoreply`, `X-Autorespond`) are there.
     pub auto_reply: bool,
+    /// It has no From: no program that a person writes with leaves it out (RFC 5322 §3.6.2).
+    pub no_author: bool,
     /// The header was longer than what is kept of it: a mark may be missing.
     pub cut: bool,
     /// An `X-Spam-Flag` or `X-Spam-Status` says so. A forged one silences the answer to its own message only.
@@ -76,7 +79,7 @@ pub struct Facts {
     pub names_owner: bool,
     /// An `X-Loop` is ours.
     pub looped: bool,
-    /// The sender is of the organisation: logged in here.
+    /// The sender has logged in here, and is of the owner's organisation (of the address's, for one without owner).
     pub inside: bool,
     /// Somebody says that it is spam: a mark in the header, or it lies in Junk.
     pub spam: bool,
@@ -95,7 +98,12 @@ impl Facts {
         let own = |address: &Address| is_own_address(directory, responder, recipient, address);
         let named = |address: &Address| own(address) && !is_for_many(directory, address);
         let from = reverse_path.address();
-        let owner = super::owner(directory, responder).map(|owner| owner.id);
+        let owner = super::owner(directory, responder);
+        let inside = submitter.and_then(|id| directory.account_by_id(id)).is_some_and(|sender| match owner {
+            Some(owner) => organisation::colleagues(owner, sender),
+            None => organisation::belongs(sender, responder.address.domain()),
+        });
+        let owner = owner.map(|owner| owner.id);
         Self {
             from_self: from.is_some_and(own) || (submitter.is_some() && submitter == owner),
             from_nowhere: from.is_some_and(|from| {
@@ -109,9 +117,10 @@ impl Facts {
                 let mark = Address::parse(mark.trim().trim_matches(['<', '>']));
                 mark.is_ok_and(|mark| mark.same_mailbox(&responder.address) || mark.same_mailbox(recipient))
             }),
-            inside: submitter.is_some(),
+            inside,
             spam: junk || marks.spam,
-            unauthenticated: marks.authentication_failed,
+            // Who has logged in here is who they are.
+            unauthenticated: marks.authentication_failed && submitter.is_none(),
             rivals: super::rivals(directory, responder, recipient, received_at),
             reverse_path,
             received_at,
@@ -136,6 +145,19 @@ pub fn counted_sender(directory: &Directory, sender: &Address) -> Address {
     let Some(domain) = directory.domain(sender.domain()).filter(|_| !there(sender)) else { return sender.canonical() };
     let base = subaddress_splits(domain, sender).map(|(base, _)| base).find(there);
     base.as_ref().unwrap_or(sender).canonical()
+}
+
+/// The address under which the answers of all responders to a sender are counted together: as [`counted_sender`], and
+/// elsewhere without what stands behind a `+`, which costs a stranger nothing to invent.
+#[must_use]
+pub fn capped_sender(directory: &Directory, sender: &Address) -> Address {
+    let counted = counted_sender(directory, sender);
+    if directory.domain(counted.domain()).is_some() {
+        return counted;
+    }
+    let base = counted.local().as_str().split_once('+').map(|(base, _)| base).filter(|base| !base.is_empty());
+    let base = base.and_then(|base| Address::new(base, counted.domain().clone()).ok());
+    base.unwrap_or(counted)
 }
 
 /// Whether an address belongs to whom a responder speaks for: its own address with subaddresses, what its owner may
@@ -262,6 +284,15 @@ mod tests {
             ("Carol+x@R.example", "carol+x@r.example"),
         ] {
             assert_eq!(counted_sender(&directory, &address(text)).to_string(), counted, "{text}");
+        }
+        for (text, capped) in [
+            ("Carol+x@R.example", "carol@r.example"),
+            ("carol+x+y@r.example", "carol@r.example"),
+            ("+x@r.example", "+x@r.example"),
+            ("alice+one@a.example", "alice@a.example"),
+            ("bob+x@a.example", "bob+x@a.example"),
+        ] {
+            assert_eq!(capped_sender(&directory, &address(text)).to_string(), capped, "{text}");
         }
     }
 

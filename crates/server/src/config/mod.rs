@@ -140,6 +140,8 @@ pub(crate) struct Web {
 pub(crate) struct Tls {
     pub(crate) certificate_file: PathBuf,
     pub(crate) key_file: PathBuf,
+    /// Who signs the certificates of people; empty: nobody is asked for one.
+    pub(crate) client_ca_file: PathBuf,
 }
 
 /// Bounds of what anybody may use.
@@ -317,6 +319,9 @@ pub(crate) struct Security {
     pub(crate) password_strength_min: u8,
     pub(crate) bare_newlines: BareNewlines,
     pub(crate) imap_plaintext_login_on_loopback: bool,
+    pub(crate) scram: bool,
+    #[serde(deserialize_with = "at_least::<_, _, 10_000>")]
+    pub(crate) scram_iterations: u32,
 }
 
 fn smtp_port() -> u16 {
@@ -456,6 +461,8 @@ impl Default for Security {
             password_strength_min: 3,
             bare_newlines: BareNewlines::Refuse,
             imap_plaintext_login_on_loopback: false,
+            scram: true,
+            scram_iterations: argon2.scram_iterations,
         }
     }
 }
@@ -467,6 +474,7 @@ impl Security {
             memory_kib: self.argon2_memory_kib,
             passes: self.argon2_passes,
             lanes: self.argon2_lanes,
+            scram_iterations: if self.scram { self.scram_iterations } else { 0 },
         }
     }
 }

@@ -11,8 +11,6 @@ use auth::{AuthError, Authenticator};
 use bus::Bus;
 use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, storage_reply};
 use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
-use message::limits::ADDRESSES_MAX;
-use message::{parse_addresses, raw_fields};
 use parking_lot::Mutex;
 use routing::objects::{AccountObject, Service};
 use routing::{Directory, may_log_in, may_send_as};
@@ -25,6 +23,8 @@ use storage::{StorageError, Transaction};
 use storage_rocksdb::{Health, RocksEngine};
 use world::BoxFuture;
 
+use identity::check_identity;
+use refusals::{Logged, Refusals};
 use submitted::{Held, SubmittedHeader, missing_fields};
 
 /// The server behind SMTP sessions.
@@ -36,24 +36,6 @@ pub(super) struct MailHost {
     /// The responder may lag behind so far before senders are asked to wait.
     backlog_max: Arc<AtomicUsize>,
     refusals: Mutex<Refusals>,
-}
-
-/// Refusals that have been traced in this minute.
-#[derive(Default)]
-struct Refusals {
-    minute: i64,
-    traced: u32,
-}
-
-impl Refusals {
-    /// Whether one more is traced in this minute.
-    fn takes(&mut self, minute: i64) -> bool {
-        if self.minute != minute {
-            *self = Self { minute, traced: 0 };
-        }
-        self.traced = self.traced.saturating_add(1);
-        self.traced <= REFUSALS_PER_MINUTE_MAX
-    }
 }
 
 /// The client in the words of a trace: its address, and the name that it gave itself.
@@ -114,10 +96,13 @@ impl MailHost {
         Ok(Asking { reverse_path, account, now: store.now(), octets: envelope.octets, own: false })
     }
 
+    fn minute(&self) -> i64 {
+        self.delivery.store().now().as_secs().div_euclid(60)
+    }
+
     /// Notes a refused recipient, when not too many are refused just now: whoever guesses addresses writes no store full.
     async fn trace_refusal(&self, facts: &SessionFacts, envelope: &Envelope, path: &ForwardPath, reply: &Reply) {
-        let minute = self.delivery.store().now().as_secs().div_euclid(60);
-        if !self.refusals.lock().takes(minute) {
+        if !self.refusals.lock().traces(self.minute(), facts.remote.ip()) {
             return;
         }
         let recipient = match path {
@@ -210,8 +195,14 @@ impl Host for MailHost {
                 Err(reply) => Err(reply),
             };
             if let Err(reply) = &decided {
-                tracing::info!(session = %facts.id, remote = %facts.remote.ip(), from = %envelope.reverse_path, to = %path,
-                %reply, "recipient refused");
+                let logged = self.refusals.lock().logs(self.minute(), facts.id);
+                if logged != Logged::Not {
+                    tracing::info!(session = %facts.id, remote = %facts.remote.ip(), from = %envelope.reverse_path, to = %path,
+                    %reply, "recipient refused");
+                }
+                if logged == Logged::Last {
+                    tracing::info!(session = %facts.id, "further recipients refused in this minute are not logged");
+                }
                 self.trace_refusal(facts, envelope, path, reply).await;
             }
             decided.map_or_else(Verdict::Refuse, |()| Verdict::Accept)
@@ -339,70 +330,14 @@ impl MessageSink for Message {
     }
 }
 
-/// R6, for a submitted message: every address in From and Sender must be one that the account may use, and no reader may
-/// find another one there. What leaves is signed for the domain (DKIM), so what is ambiguous is refused.
-fn check_identity(directory: &Directory, account: AccountId, header: &[u8]) -> Result<(), Reply> {
-    let mut authors = 0_usize;
-    for field in raw_fields(header) {
-        // A line that is no field: some readers pass over it, others read what stands in it.
-        let name = field.name.ok_or(BAD_LINE)?;
-        let is_from = name.eq_ignore_ascii_case(b"From");
-        if !is_from && !name.eq_ignore_ascii_case(b"Sender") {
-            continue;
-        }
-        authors = authors.saturating_add(usize::from(is_from));
-        let found = parse_addresses(field.value());
-        let mailboxes = || found.iter().filter(|address| address.is_mailbox());
-        let whole = field.value().len() <= IDENTITY_OCTETS_MAX && found.len() < ADDRESSES_MAX;
-        let plain = at_signs(field.value()) == Some(mailboxes().count());
-        if authors > 1 || !whole || !plain || mailboxes().next().is_none() {
-            return Err(BAD_FROM);
-        }
-        for mailbox in mailboxes() {
-            let part = |part: &Option<Vec<u8>>| String::from_utf8(part.clone().unwrap_or_default()).ok();
-            let local = part(&mailbox.mailbox);
-            let domain = part(&mailbox.host).and_then(|host| mail::Domain::parse(&host).ok());
-            let address = local.zip(domain).and_then(|(local, domain)| Address::new(&local, domain).ok());
-            may_send(directory, account, &address.ok_or(BAD_FROM)?)?;
-        }
-    }
-    Ok(())
-}
-
-/// The `@` of a field that stand neither in a quoted string nor in a comment (RFC 5322 §3.2.2, §3.2.4): one for each address,
-/// when nothing is written twice or in an obsolete way. `None`: a string or a comment has no end.
-fn at_signs(value: &[u8]) -> Option<usize> {
-    let (mut count, mut depth, mut quoted) = (0_usize, 0_usize, false);
-    let mut octets = value.iter();
-    while let Some(octet) = octets.next() {
-        match octet {
-            b'\\' if quoted || depth > 0 => drop(octets.next()),
-            b'"' if depth == 0 => quoted = !quoted,
-            b'(' if !quoted => depth = depth.saturating_add(1),
-            b')' if !quoted => depth = depth.checked_sub(1)?,
-            b'@' if !quoted && depth == 0 => count = count.saturating_add(1),
-            _ => {}
-        }
-    }
-    (!quoted && depth == 0).then_some(count)
-}
-
-/// Octets of From, and of Sender, in a submitted message.
-const IDENTITY_OCTETS_MAX: usize = 8 * 1024;
-
-/// Refused recipients that are traced in one minute.
-const REFUSALS_PER_MINUTE_MAX: u32 = 600;
-
 const DISK_FULL: Reply = Reply::fixed(452, EnhancedCode(4, 3, 1), "Insufficient system storage, try again later");
 const STORE_FAILED: Reply = Reply::fixed(451, EnhancedCode(4, 3, 0), "The store can't be written now, try again later");
 const CLOSING: Reply = Reply::fixed(421, EnhancedCode(4, 3, 2), "Server is shutting down, try again later");
 const BUSY: Reply = Reply::fixed(451, EnhancedCode(4, 3, 2), "Too much mail is being worked on, try again later");
 const ACCOUNT_GONE: Reply =
     Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more; log in again");
-const BAD_FROM: Reply =
-    Reply::fixed(550, EnhancedCode(5, 6, 0), "From or Sender can be read in more than one way, or has no address");
-const BAD_LINE: Reply = Reply::fixed(550, EnhancedCode(5, 6, 0), "The header has a line that is no field");
-
+mod identity;
+mod refusals;
 mod submitted;
 #[cfg(test)]
 mod tests;

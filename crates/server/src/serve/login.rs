@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use auth::{AuthError, Authenticator};
+use auth::{Authenticator, Channel, SaslExchange};
 use routing::objects::{AccountObject, Service};
 use world::BoxFuture;
 
@@ -17,12 +17,14 @@ impl imap::Authenticator for ImapLogin {
         password: &'a str,
         remote: IpAddr,
     ) -> BoxFuture<'a, Result<Arc<AccountObject>, imap::AuthError>> {
-        Box::pin(async move {
-            self.0.authenticate(login, password, remote, Service::Imap).await.map_err(|error| match error {
-                AuthError::Refused => imap::AuthError::Refused,
-                AuthError::TooManyFailures { .. } => imap::AuthError::Banned,
-                AuthError::Unavailable => imap::AuthError::Unavailable(error.to_string()),
-            })
-        })
+        Box::pin(async move { Ok(self.0.authenticate(login, password, remote, Service::Imap).await?) })
+    }
+
+    fn offers_scram(&self) -> bool {
+        self.0.offers_scram()
+    }
+
+    fn exchange<'a>(&'a self, mechanism: &str, channel: Channel) -> Option<Box<dyn SaslExchange + 'a>> {
+        self.0.exchange(mechanism, channel)
     }
 }

@@ -4,6 +4,7 @@
 //! threads, open the store and serve. Stopping: listeners close and sessions are told; when their grace is over, what
 //! delivers stops between two messages; the store is synced and closed last. `SIGHUP` reloads certificate and limits.
 
+mod absence;
 mod discovery;
 mod host;
 mod http;
@@ -24,7 +25,7 @@ use delivery::Delivery;
 use fetch::Fetch;
 use lists::Lists;
 use nix::sys::signal::{SigSet, Signal};
-use responder::Responder;
+use responder::{Responder, SwitchOffLinks};
 use search::Indexer;
 use smtp_in::ListenerKind;
 use smtp_out::SmtpOut;
@@ -35,6 +36,7 @@ use crate::config::{self, Config};
 use crate::socket::{self, AdminSocket};
 use crate::{administration, descriptors, privileges, store};
 
+use absence::Absences;
 use host::MailHost;
 use listen::Listening;
 use reload::Reloadable;
@@ -113,7 +115,7 @@ async fn serve_on(
         Some(identity) => identity,
         None => tls::self_signed(&config, world.clock.now())?,
     };
-    let reloadable = Reloadable::new(&config, files, identity.server_config()?, world.clone());
+    let reloadable = Reloadable::new(&config, files, &identity, world.clone())?;
     let delivery = Delivery::new(store.clone(), administration::delivery(&config));
     let delivery = if config.trace.keep_days == 0 { delivery.without_traces() } else { delivery };
     let logins = settings::auth(&config.security);
@@ -190,9 +192,15 @@ async fn serve_on(
     let lists = Lists::new(delivery.clone(), settings::lists(&config))
         .await
         .map_err(|error| Failure::new(format!("lists: {error}")))?;
-    let discovery = discovery::Discovery::new(store.clone(), administration::settings(&config, None).connection);
+    let url = Some(config.web.url.as_str()).filter(|url| !url.is_empty());
+    let links = SwitchOffLinks::new(&store, url).await;
+    let links = links.map_err(|error| Failure::new(format!("links in letters: {error}")))?;
+    let mut admin = administration::settings(&config, Some(authenticator));
+    let absences = Absences { store: store.clone(), settings: admin.clone(), links: links.clone() };
+    let discovery = discovery::Discovery::new(store.clone(), admin.connection.clone());
     for listener in listening.web {
-        let router = discovery.in_front_of(lists::links::router(lists.clone()));
+        let pages = lists::links::router(lists.clone()).merge(absence::router(absences.clone()));
+        let router = discovery.in_front_of(pages);
         let (stop, most) = (tasks.listeners_stop(), descriptors::of_http(files));
         tasks.listener("web", http::serve_router(listener.into_tokio()?, router, world.clone(), stop, most));
     }
@@ -209,7 +217,7 @@ async fn serve_on(
         async move { fetch.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
     let searched = bus.clone();
-    let (answering, stop) = (Responder::new(delivery), tasks.workers_stop());
+    let (answering, stop) = (Responder::new(delivery).with_links(links), tasks.workers_stop());
     tasks.worker("responder", move || {
         let (answering, bus, stop) = (answering.clone(), bus.clone(), stop.clone());
         async move { answering.run(&bus, stop).await.map_err(|error| error.to_string()) }
@@ -224,7 +232,6 @@ async fn serve_on(
     let keep_days = config.trace.keep_days;
     tasks.worker("sweeper", move || sweep(sweeping.clone(), keep_days, stop.clone()));
 
-    let mut admin = administration::settings(&config, Some(authenticator));
     admin.tester = Some(Arc::new(administration::Tester(fetch)));
     let (departing, settings, stop) = (store.clone(), admin.clone(), tasks.workers_stop());
     tasks.worker("departures", move || depart(departing.clone(), settings.clone(), stop.clone()));

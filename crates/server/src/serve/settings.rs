@@ -80,6 +80,7 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
         connections_per_address_max: number(limits.imap_connections_per_address_max),
         autologout: Duration::from_secs(limits.imap_idle_secs),
         shutdown_grace: Duration::from_secs(limits.shutdown_grace_secs),
+        search_attachments: config.search.attachments,
         ..imap::Settings::default()
     }
 }

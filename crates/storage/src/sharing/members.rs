@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use mail::{AccountId, Address, MailboxId, Notice};
 use routing::namespace::{root_of, shown_name};
 use routing::objects::{AccountKind, AccountObject, Object, ObjectKey};
-use routing::sharing::{member_rights, weigh};
+use routing::sharing::weigh;
 use routing::{Directory, Rights};
 
 use crate::engine::Order;
 use crate::error::StorageError;
-use crate::keys::{Key, Table};
+use crate::keys::{self, Key, Table};
 use crate::limits::MAILBOXES_MAX;
 use crate::objects::{PutMode, decode, row_key};
 use crate::rows::MailboxRow;
@@ -38,8 +38,8 @@ impl Transaction<'_> {
             }
         }
         for (member, new) in is.iter().filter(|(member, _)| changed_name || !was.contains_key(*member)) {
-            if let (Some(id), Some(new)) = (self.account_number(member)?, new) {
-                self.subscribe_member(id, member, new, &mailboxes)?;
+            if let (Some(member), Some(new)) = (self.stored_account(member)?, new) {
+                self.subscribe_member(&member, new, &mailboxes)?;
             }
         }
         for member in was.keys().chain(is.keys()) {
@@ -80,26 +80,27 @@ impl Transaction<'_> {
 
     fn subscribe_member(
         &mut self,
-        id: AccountId,
-        member: &Address,
+        member: &AccountObject,
         account: &AccountObject,
         mailboxes: &[MailboxRow],
     ) -> Result<(), StorageError> {
-        let membership = member_rights(account, member);
+        let id = member.id;
         for row in mailboxes {
             let acl = self.acl(account.id, row.id)?;
-            if weigh(membership, &acl, id).rights.has(Rights::LOOKUP) {
-                self.subscribe(id, &shown_name(account, &row.name));
+            if weigh(account, &acl, member).rights.has(Rights::LOOKUP) {
+                self.subscribe(id, &shown_name(account, &row.name))?;
             }
         }
         Ok(())
     }
 
     fn unsubscribe_below(&mut self, who: AccountId, root: &str) -> Result<(), StorageError> {
-        self.unsubscribe(who, root);
+        self.unsubscribe(who, root)?;
         let below = Key::of(Table::Subscription, who).bytes(root.as_bytes()).bytes(b"/").range();
         for (key, _) in self.scan(&below, Order::Ascending, MAILBOXES_MAX)? {
-            self.delete(key.to_vec());
+            let name = key.get(keys::HEAD..).and_then(|name| std::str::from_utf8(name).ok());
+            let name = name.ok_or_else(|| StorageError::corrupt("a subscription"))?.to_owned();
+            self.unsubscribe(who, &name)?;
         }
         Ok(())
     }
@@ -109,10 +110,14 @@ impl Transaction<'_> {
         rows.iter().map(|(_, value)| MailboxRow::decode(value)).collect()
     }
 
-    /// The number of the account with a primary address, by its stored object.
-    fn account_number(&self, address: &Address) -> Result<Option<AccountId>, StorageError> {
+    /// The account with a primary address, as it is stored.
+    fn stored_account(&self, address: &Address) -> Result<Option<AccountObject>, StorageError> {
         let Some(value) = self.get(&row_key(&ObjectKey::Account(address.canonical())))? else { return Ok(None) };
-        Ok(if let Object::Account(account) = decode(&value)? { Some(account.id) } else { None })
+        Ok(if let Object::Account(account) = decode(&value)? { Some(account) } else { None })
+    }
+
+    fn account_number(&self, address: &Address) -> Result<Option<AccountId>, StorageError> {
+        Ok(self.stored_account(address)?.map(|account| account.id))
     }
 
     /// The mailbox above a new one whose list it takes over, in the owner's names: for one at the first level that

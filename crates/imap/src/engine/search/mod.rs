@@ -7,11 +7,11 @@ mod charset;
 mod needles;
 #[cfg(test)]
 mod tests;
-pub(crate) mod words;
 
 use imap_wire::{Date, DateTest, EnvelopeField, Flag, NumberSet, SearchKey, SearchText, SequenceSet, local_date};
 use mail::{InternalDate, Keyword, ModSeq, Timestamp, Uid};
 use message::SentDate;
+use search::{Place, Wanted, has_words};
 use storage::rows::MessageRow;
 
 use super::comparator::Comparator;
@@ -19,7 +19,7 @@ use super::object_id::email_id;
 use super::uid_map::UidMap;
 
 pub(crate) use charset::{CHARSETS, Charset};
-pub(crate) use needles::{FoldedHeader, HeaderNeedle, Needle, Needles, Searched};
+pub(crate) use needles::{FoldedHeader, Fuzzy, HeaderNeedle, Needle, Needles};
 
 /// What a key is made ready with.
 #[derive(Clone, Copy, Debug)]
@@ -76,9 +76,9 @@ pub(crate) enum Test {
     ModSeq(u64),
     /// When it came into the mailbox.
     Saved(DateTest, Date),
-    /// Its EMAILID (RFC 8474 §6).
+    /// Its identifier for good.
     EmailId(String),
-    /// Its THREADID (RFC 8474 §6).
+    /// That of its conversation.
     ThreadId(String),
     /// A field of the header, by name, holds what is looked for; an empty text asks for the field alone.
     Field(Vec<u8>, Needle),
@@ -86,6 +86,8 @@ pub(crate) enum Test {
     Body(Needle),
     /// Header or body holds what is looked for.
     Text(Needle),
+    /// It has words like these.
+    Words(Fuzzy),
 }
 
 /// What has to be read to decide more.
@@ -100,16 +102,16 @@ pub(crate) enum Need {
 }
 
 /// What is known of a message.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Known<'a> {
     /// The day it was sent, from the record; `Some(None)` when it has none that can be read.
     pub(crate) sent: Option<Option<SentDate>>,
-    /// Its THREADID, for a query that [asks for it](Query::asks_for_threads).
-    pub(crate) thread: Option<&'a str>,
-    /// How well the header holds each needle of [`Query::needles`], in their order; 0 when it does not.
-    pub(crate) header: Option<&'a [u8]>,
-    /// How well the body holds each needle of [`Query::needles`], in their order; 0 when it does not.
-    pub(crate) body: Option<&'a [u8]>,
+    /// The identifier of its conversation, from the record.
+    pub(crate) thread_id: Option<String>,
+    /// Whether the header holds each needle of [`Query::needles`], in their order.
+    pub(crate) header: Option<&'a [bool]>,
+    /// Whether the body holds each needle of [`Query::needles`], in their order.
+    pub(crate) body: Option<&'a [bool]>,
 }
 
 /// The message's row with the names of its keywords.
@@ -174,13 +176,15 @@ impl Query {
             SearchKey::Lacks(flag) => Self::Not(Box::new(Self::Test(Test::Has(flag.clone())))),
             SearchKey::Recent => Self::Test(Test::Recent),
             SearchKey::Envelope(field, text) => {
-                context.texts(text, fuzzy, |needle| Test::Field(field_name(*field).to_vec(), needle))?
+                let name = field_name(*field).to_vec();
+                context.texts(text, fuzzy, Place::Field(name.clone()), |needle| Test::Field(name.clone(), needle))?
             }
             SearchKey::Header(name, text) => {
-                context.texts(text, fuzzy, |needle| Test::Field(name.as_bytes().to_vec(), needle))?
+                let name = name.as_bytes().to_vec();
+                context.texts(text, fuzzy, Place::Field(name.clone()), |needle| Test::Field(name.clone(), needle))?
             }
-            SearchKey::Body(text) => context.texts(text, fuzzy, Test::Body)?,
-            SearchKey::Text(text) => context.texts(text, fuzzy, Test::Text)?,
+            SearchKey::Body(text) => context.texts(text, fuzzy, Place::Body, Test::Body)?,
+            SearchKey::Text(text) => context.texts(text, fuzzy, Place::Anywhere, Test::Text)?,
             SearchKey::Internal(test, day) => Self::Test(Test::Internal(*test, *day)),
             SearchKey::Sent(test, day) => Self::Test(Test::Sent(*test, *day)),
             SearchKey::Saved(test, day) => Self::Test(Test::Saved(*test, *day)),
@@ -244,6 +248,7 @@ impl Query {
                 needles.add_header(None, needle);
                 needles.add_body(needle);
             }
+            Self::Test(Test::Words(fuzzy)) => needles.add_fuzzy(fuzzy),
             Self::And(all) => all.iter().for_each(|one| one.collect_needles(needles)),
             Self::Or(a, b) => {
                 a.collect_needles(needles);
@@ -273,21 +278,21 @@ impl Query {
 
     /// How well a message that is found fits what was asked for by words, from 1 to 100 (RFC 6203 §4): the average over
     /// the words. `None` when none was.
-    pub(crate) fn relevancy(&self, known: &Known<'_>, needles: &Needles) -> Option<u8> {
+    pub(crate) fn relevancy(&self, uid: Uid, needles: &Needles) -> Option<u8> {
         let mut scores: Vec<u32> = Vec::new();
-        self.collect_scores(known, needles, &mut scores);
+        self.collect_scores(uid, needles, &mut scores);
         let count = u32::try_from(scores.len()).ok().filter(|count| *count > 0)?;
         let average = scores.iter().sum::<u32>() / count;
         Some(u8::try_from(average.clamp(1, 100)).unwrap_or(100))
     }
 
-    /// Whether THREADIDs have to be known.
-    pub(crate) fn asks_for_threads(&self) -> bool {
+    /// Whether a message's record may have to be read, and nothing beyond it would do.
+    pub(crate) fn asks_records(&self) -> bool {
         match self {
-            Self::Test(test) => matches!(test, Test::ThreadId(_)),
-            Self::And(all) => all.iter().any(Self::asks_for_threads),
-            Self::Or(a, b) => a.asks_for_threads() || b.asks_for_threads(),
-            Self::Not(one) => one.asks_for_threads(),
+            Self::Test(test) => matches!(test, Test::Sent(..) | Test::ThreadId(_)),
+            Self::And(all) => all.iter().any(Self::asks_records),
+            Self::Or(a, b) => a.asks_records() || b.asks_records(),
+            Self::Not(one) => one.asks_records(),
             Self::All | Self::Uids(_) => false,
         }
     }
@@ -295,26 +300,49 @@ impl Query {
     /// Whether anything is matched by words.
     pub(crate) fn is_fuzzy(&self) -> bool {
         match self {
-            Self::Test(Test::Field(_, needle) | Test::Body(needle) | Test::Text(needle)) => {
-                matches!(needle, Needle::Word(_))
-            }
+            Self::Test(test) => matches!(test, Test::Words(_)),
             Self::And(all) => all.iter().any(Self::is_fuzzy),
             Self::Or(a, b) => a.is_fuzzy() || b.is_fuzzy(),
             Self::Not(one) => one.is_fuzzy(),
-            Self::All | Self::Uids(_) | Self::Test(_) => false,
+            Self::All | Self::Uids(_) => false,
         }
     }
 
-    fn collect_scores(&self, known: &Known<'_>, needles: &Needles, scores: &mut Vec<u32>) {
+    fn collect_scores(&self, uid: Uid, needles: &Needles, scores: &mut Vec<u32>) {
         match self {
-            Self::Test(test) => scores.extend(test.score(known, needles).map(u32::from)),
-            Self::And(all) => all.iter().for_each(|one| one.collect_scores(known, needles, scores)),
+            Self::Test(Test::Words(fuzzy)) => scores.push(needles.relevancy(fuzzy, uid).into()),
+            Self::And(all) => all.iter().for_each(|one| one.collect_scores(uid, needles, scores)),
             Self::Or(a, b) => {
-                a.collect_scores(known, needles, scores);
-                b.collect_scores(known, needles, scores);
+                a.collect_scores(uid, needles, scores);
+                b.collect_scores(uid, needles, scores);
             }
             // What must not be there has no weight.
-            Self::Not(_) | Self::All | Self::Uids(_) => {}
+            Self::Not(_) | Self::All | Self::Uids(_) | Self::Test(_) => {}
+        }
+    }
+
+    /// UIDs outside of which the words that are looked for are nowhere; `None` means all.
+    pub(crate) fn words_scope(&self, needles: &Needles) -> Option<NumberSet> {
+        match self {
+            Self::Test(Test::Words(fuzzy)) => {
+                Some(NumberSet::from_numbers(needles.relevant(fuzzy).iter().map(|relevant| relevant.uid.0)))
+            }
+            Self::And(all) => all.iter().filter_map(|one| one.words_scope(needles)).reduce(|a, b| a.intersection(&b)),
+            Self::Or(a, b) => Some(a.words_scope(needles)?.union(&b.words_scope(needles)?)),
+            Self::Not(_) | Self::All | Self::Uids(_) | Self::Test(_) => None,
+        }
+    }
+
+    /// The texts that every message has which is found, for the index; `None`: there is none that can be named.
+    pub(crate) fn texts(&self) -> Option<Wanted> {
+        let text = |place, needle: &Needle| Some(Wanted::Text(place, needle.folded())).filter(|_| !needle.is_empty());
+        match self {
+            Self::Test(Test::Field(name, needle)) => text(Place::Field(name.clone()), needle),
+            Self::Test(Test::Body(needle)) => text(Place::Body, needle),
+            Self::Test(Test::Text(needle)) => text(Place::Anywhere, needle),
+            Self::And(all) => Some(Wanted::All(all.iter().filter_map(Self::texts).collect())),
+            Self::Or(a, b) => Some(Wanted::Any(vec![a.texts()?, b.texts()?])),
+            Self::Not(_) | Self::All | Self::Uids(_) | Self::Test(_) => None,
         }
     }
 }
@@ -324,14 +352,20 @@ impl Context<'_> {
         if set.has_saved() { resolved.union(self.saved) } else { resolved }
     }
 
-    /// One test for a text; for FUZZY one for each of its words, all of which must be found.
-    fn texts(&self, text: &SearchText, fuzzy: bool, test: impl Fn(Needle) -> Test) -> Result<Query, Unready> {
+    /// A test for a text; for FUZZY one for its words, all of which must be found.
+    fn texts(
+        &self,
+        text: &SearchText,
+        fuzzy: bool,
+        place: Place,
+        test: impl Fn(Needle) -> Test,
+    ) -> Result<Query, Unready> {
         let text = self.charset.decode(text).ok_or(Unready::BadText)?;
-        let words = if fuzzy { words::wanted(&text) } else { Vec::new() };
-        if words.is_empty() {
-            return Ok(Query::Test(test(Needle::text(&self.comparator.fold(&text)))));
-        }
-        Ok(Query::And(words.into_iter().map(|word| Query::Test(test(Needle::Word(word)))).collect()))
+        Ok(Query::Test(if fuzzy && has_words(&text) {
+            Test::Words(Fuzzy { place, text })
+        } else {
+            test(Needle::text(&self.comparator.fold(&text)))
+        }))
     }
 }
 
@@ -356,7 +390,10 @@ impl Test {
                 test.holds(local_date(saved), *day).into()
             }
             Self::EmailId(id) => (email_id(&row.row.blob) == *id).into(),
-            Self::ThreadId(id) => known.thread.map_or(Verdict::Unknown(Need::Record), |thread| (thread == id).into()),
+            Self::ThreadId(id) => match &known.thread_id {
+                None => Verdict::Unknown(Need::Record),
+                Some(thread_id) => (thread_id == id).into(),
+            },
             Self::Larger(octets) => (row.row.octets > *octets).into(),
             Self::Smaller(octets) => (row.row.octets < *octets).into(),
             Self::AtOrBefore(secs) => (row.row.internal_date.secs <= *secs).into(),
@@ -368,38 +405,13 @@ impl Test {
                 Verdict::False => body_holds(needle, known, needles),
                 decided @ (Verdict::True | Verdict::Unknown(_)) => decided,
             },
-        }
-    }
-
-    /// The score of a word that was looked for; `None` for other tests.
-    fn score(&self, known: &Known<'_>, needles: &Needles) -> Option<u8> {
-        let header = |field: Option<&[u8]>, needle| score_of(known.header, needles.header_place(field, needle));
-        let body = |needle| score_of(known.body, needles.body_place(needle));
-        match self {
-            Self::Field(name, needle @ Needle::Word(_)) => Some(header(Some(name), needle)),
-            Self::Body(needle @ Needle::Word(_)) => Some(body(needle)),
-            Self::Text(needle @ Needle::Word(_)) => Some(header(None, needle).max(body(needle))),
-            Self::Field(..)
-            | Self::Body(_)
-            | Self::Text(_)
-            | Self::Has(_)
-            | Self::Recent
-            | Self::Internal(..)
-            | Self::Sent(..)
-            | Self::Saved(..)
-            | Self::EmailId(_)
-            | Self::ThreadId(_)
-            | Self::Larger(_)
-            | Self::Smaller(_)
-            | Self::AtOrBefore(_)
-            | Self::AtOrAfter(_)
-            | Self::ModSeq(_) => None,
+            Self::Words(fuzzy) => (needles.relevancy(fuzzy, row.row.uid) > 0).into(),
         }
     }
 }
 
-fn score_of(scores: Option<&[u8]>, place: Option<usize>) -> u8 {
-    scores.zip(place).and_then(|(scores, place)| scores.get(place)).copied().unwrap_or_default()
+fn found_at(found: Option<&[bool]>, place: Option<usize>) -> bool {
+    found.zip(place).and_then(|(found, place)| found.get(place)).copied().unwrap_or(false)
 }
 
 /// `decisive` as soon as one is; else unknown when one is; else `otherwise`.
@@ -419,7 +431,7 @@ fn header_holds(field: Option<&[u8]>, needle: &Needle, known: &Known<'_>, needle
     if known.header.is_none() {
         return Verdict::Unknown(Need::Header);
     }
-    (score_of(known.header, needles.header_place(field, needle)) > 0).into()
+    found_at(known.header, needles.header_place(field, needle)).into()
 }
 
 fn body_holds(needle: &Needle, known: &Known<'_>, needles: &Needles) -> Verdict {
@@ -429,7 +441,7 @@ fn body_holds(needle: &Needle, known: &Known<'_>, needles: &Needles) -> Verdict 
     if known.body.is_none() {
         return Verdict::Unknown(Need::Body);
     }
-    (score_of(known.body, needles.body_place(needle)) > 0).into()
+    found_at(known.body, needles.body_place(needle)).into()
 }
 
 fn field_name(field: EnvelopeField) -> &'static [u8] {

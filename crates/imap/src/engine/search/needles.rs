@@ -2,78 +2,56 @@
 
 use std::ops::Range;
 
+use mail::Uid;
 use memchr::memmem::Finder;
 use message::{decode_header, raw_fields};
+use search::{Place, Relevant};
 
-use super::words::{self, SAME, Word};
 use crate::engine::comparator::Comparator;
 
-/// A text or a word that is looked for.
+/// A folded text that is looked for: found as a part of the folded text (RFC 3501 §6.4.4).
 #[derive(Clone, Debug)]
-pub(crate) enum Needle {
-    /// A folded text: found as a part of the folded text (RFC 3501 §6.4.4).
-    Text(Finder<'static>),
-    /// A word, for FUZZY.
-    Word(Word),
-}
+pub(crate) struct Needle(Box<Finder<'static>>);
 
 /// Two needles for the same are one.
 impl PartialEq for Needle {
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Text(a), Self::Text(b)) => a.needle() == b.needle(),
-            (Self::Word(a), Self::Word(b)) => a == b,
-            (Self::Text(_), Self::Word(_)) | (Self::Word(_), Self::Text(_)) => false,
-        }
+        self.0.needle() == other.0.needle()
     }
 }
 
 impl Needle {
     /// A folded text.
     pub(crate) fn text(folded: &str) -> Self {
-        Self::Text(Finder::new(folded).into_owned())
+        Self(Box::new(Finder::new(folded).into_owned()))
+    }
+
+    /// The text, for the index.
+    pub(crate) fn folded(&self) -> String {
+        String::from_utf8_lossy(self.0.needle()).into_owned()
     }
 
     /// Whether a line break is in it.
     pub(crate) fn has_line_break(&self) -> bool {
-        match self {
-            Self::Text(finder) => finder.needle().contains(&b'\n'),
-            Self::Word(_) => false,
-        }
+        self.0.needle().contains(&b'\n')
     }
 
     /// Whether everything holds it.
     pub(crate) fn is_empty(&self) -> bool {
-        match self {
-            Self::Text(finder) => finder.needle().is_empty(),
-            Self::Word(_) => false,
-        }
+        self.0.needle().is_empty()
     }
 
-    /// How well a text holds it; 0 when it does not.
-    pub(crate) fn score(&self, text: &Searched<'_>) -> u8 {
-        match self {
-            Self::Text(finder) => u8::from(finder.find(text.folded.as_bytes()).is_some()) * SAME,
-            Self::Word(word) => text.best(word),
-        }
+    /// Whether a folded text holds it.
+    pub(crate) fn is_in(&self, folded: &str) -> bool {
+        self.0.find(folded.as_bytes()).is_some()
     }
 }
 
-/// A text as it is looked into: folded for texts, as it is for words.
-pub(crate) struct Searched<'a> {
-    pub(crate) folded: &'a str,
-    pub(crate) plain: &'a str,
-}
-
-impl Searched<'_> {
-    fn best(&self, wanted: &Word) -> u8 {
-        let mut best = 0;
-        words::words(self.plain, |word| {
-            best = wanted.score(word).max(best);
-            best < SAME
-        });
-        best
-    }
+/// Words that are looked for by FUZZY (RFC 6203), all of them in one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fuzzy {
+    pub(crate) place: Place,
+    pub(crate) text: String,
 }
 
 /// What is looked for in a message; of the header in one field only, or in all of it with its names.
@@ -81,6 +59,8 @@ impl Searched<'_> {
 pub(crate) struct Needles {
     header: Vec<HeaderNeedle>,
     body: Vec<Needle>,
+    /// Words, and the messages that have them, in the order of their UIDs.
+    fuzzy: Vec<(Fuzzy, Vec<Relevant>)>,
     /// How texts are folded.
     comparator: Comparator,
 }
@@ -105,6 +85,30 @@ impl Needles {
     /// Those for the body, in the order of [`super::Known::body`].
     pub(crate) fn body(&self) -> &[Needle] {
         &self.body
+    }
+
+    /// Words that are looked for; which messages have them is found out before messages are looked at.
+    pub(crate) fn fuzzy_mut(&mut self) -> impl Iterator<Item = &mut (Fuzzy, Vec<Relevant>)> {
+        self.fuzzy.iter_mut()
+    }
+
+    /// The messages that have the words.
+    pub(super) fn relevant(&self, fuzzy: &Fuzzy) -> &[Relevant] {
+        let known = self.fuzzy.iter().find(|(known, _)| known == fuzzy);
+        known.map(|(_, relevant)| relevant.as_slice()).unwrap_or_default()
+    }
+
+    /// How well a message fits the words; 0 when it does not.
+    pub(super) fn relevancy(&self, fuzzy: &Fuzzy, uid: Uid) -> u8 {
+        let relevant = self.relevant(fuzzy);
+        let place = relevant.binary_search_by_key(&uid, |relevant| relevant.uid).ok();
+        place.and_then(|place| relevant.get(place)).map_or(0, |relevant| relevant.relevancy)
+    }
+
+    pub(super) fn add_fuzzy(&mut self, fuzzy: &Fuzzy) {
+        if !self.fuzzy.iter().any(|(known, _)| known == fuzzy) {
+            self.fuzzy.push((fuzzy.clone(), Vec::new()));
+        }
     }
 
     /// How texts are folded.
@@ -140,58 +144,33 @@ impl Needles {
 pub(crate) struct FoldedHeader<'a> {
     /// `name: value` of every field, each ended with a NUL, which no needle holds (RFC 3501 §9).
     folded: String,
-    /// The same, not folded.
-    plain: String,
-    fields: Vec<Field<'a>>,
-}
-
-struct Field<'a> {
-    name: &'a [u8],
-    folded: Range<usize>,
-    plain: Range<usize>,
+    /// Names, and where their values are.
+    fields: Vec<(&'a [u8], Range<usize>)>,
 }
 
 impl<'a> FoldedHeader<'a> {
     pub(crate) fn new(header: &'a [u8], comparator: Comparator) -> Self {
-        let mut texts = Self {
-            folded: String::with_capacity(header.len()),
-            plain: String::with_capacity(header.len()),
-            fields: Vec::new(),
-        };
+        let mut texts = Self { folded: String::with_capacity(header.len()), fields: Vec::new() };
         for field in raw_fields(header) {
             let name = field.name.unwrap_or_default();
-            let shown = format!("{}: ", String::from_utf8_lossy(name));
-            texts.folded.push_str(&comparator.fold(&shown));
-            texts.plain.push_str(&shown);
-            let starts = (texts.folded.len(), texts.plain.len());
-            let value = decode_header(field.value());
-            texts.folded.push_str(&comparator.fold(&value));
-            texts.plain.push_str(&value);
-            let (folded, plain) = (starts.0..texts.folded.len(), starts.1..texts.plain.len());
-            texts.fields.push(Field { name, folded, plain });
+            texts.folded.push_str(&comparator.fold(&format!("{}: ", String::from_utf8_lossy(name))));
+            let start = texts.folded.len();
+            texts.folded.push_str(&comparator.fold(&decode_header(field.value())));
+            texts.fields.push((name, start..texts.folded.len()));
             texts.folded.push('\0');
-            texts.plain.push('\0');
         }
         texts
     }
 
-    /// How well any field holds it, its name included.
-    pub(crate) fn score_anywhere(&self, needle: &Needle) -> u8 {
-        if self.fields.is_empty() {
-            return 0;
-        }
-        needle.score(&Searched { folded: &self.folded, plain: &self.plain })
+    /// Whether any field holds it, its name included.
+    pub(crate) fn holds_anywhere(&self, needle: &Needle) -> bool {
+        !self.fields.is_empty() && needle.is_in(&self.folded)
     }
 
-    /// How well it holds what is looked for.
-    pub(crate) fn score(&self, wanted: &HeaderNeedle) -> u8 {
-        let Some(name) = &wanted.field else { return self.score_anywhere(&wanted.needle) };
-        let named = self.fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
-        let score = |field: &Field<'_>| {
-            let folded = self.folded.get(field.folded.clone()).unwrap_or_default();
-            let plain = self.plain.get(field.plain.clone()).unwrap_or_default();
-            wanted.needle.score(&Searched { folded, plain })
-        };
-        named.map(score).max().unwrap_or_default()
+    /// Whether it holds what is looked for.
+    pub(crate) fn holds(&self, wanted: &HeaderNeedle) -> bool {
+        let Some(name) = &wanted.field else { return self.holds_anywhere(&wanted.needle) };
+        let mut named = self.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        named.any(|(_, value)| self.folded.get(value.clone()).is_some_and(|value| wanted.needle.is_in(value)))
     }
 }

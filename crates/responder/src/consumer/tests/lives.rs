@@ -1,6 +1,7 @@
 //! V4: what begins is noted, and what ends by itself is told once.
 
 use super::*;
+use crate::switch_off::Opened;
 
 async fn letters(server: &Server) -> Vec<String> {
     let mut found = Vec::new();
@@ -13,8 +14,88 @@ async fn letters(server: &Server) -> Vec<String> {
     found
 }
 
+/// Those that say that an absence acts, as their plain texts.
+async fn announced(server: &Server) -> Vec<String> {
+    let mut found = Vec::new();
+    for letter in letters(server).await {
+        let parsed = mail_parser::MessageParser::default().parse(letter.as_bytes()).unwrap();
+        if parsed.subject() == Some("Votre message d'absence est actif") {
+            found.push(parsed.body_text(0).unwrap().into_owned());
+        }
+    }
+    found
+}
+
 async fn answered(server: &Server, id: u64) -> Option<(bool, u64)> {
     server.store.responder_state(id).await.unwrap().map(|state| (state.ended, state.answered))
+}
+
+async fn enable(server: &Server, id: u64, enabled: bool) {
+    let object = server.store.directory().responder(id).unwrap().as_ref().clone();
+    server.store.put_object(Object::Responder(ResponderObject { enabled, ..object }), PutMode::Replace).await.unwrap();
+}
+
+#[tokio::test]
+async fn v04_the_owner_is_told_that_an_absence_acts_with_a_link_for_that_activation() {
+    let mut server = Server::new("a.example").await;
+    let links = SwitchOffLinks::new(&server.store, Some("https://mail.a.example/")).await.unwrap();
+    server.responder = server.responder.with_links(links.clone());
+    let id = server
+        .add_responder("alice@a.example", |r| {
+            (r.kind, r.keep) = (ResponderKind::OutOfOffice, false);
+            (r.starts, r.ends) = (Some("2026-09-22".to_owned()), Some("2026-09-25".to_owned()));
+        })
+        .await;
+    server.add_responder("alice@a.example", |_| ()).await;
+    server.responder.look().await.unwrap();
+    assert!(letters(&server).await.is_empty(), "it waits, and a robot is no absence");
+    server.sim.clock.advance(Duration::from_secs(86_400));
+    for _ in 0..3 {
+        server.responder.look().await.unwrap();
+    }
+    let told = announced(&server).await;
+    assert_eq!(told.len(), 1);
+    for words in ["« Absence : » pour alice@a.example", "jusqu'au 25 septembre 2026", "supprimés"] {
+        assert!(told[0].contains(words), "{words} in {}", told[0]);
+    }
+    let token = |letter: &str| {
+        let at = letter.find("https://mail.a.example/absence/").unwrap();
+        letter[at..].split_whitespace().next().unwrap().rsplit_once('/').unwrap().1.to_owned()
+    };
+    let first = token(&told[0]);
+    assert!(matches!(links.opened(&server.store, &first).await, Ok(Opened::Active(found)) if found.id == id));
+    assert_eq!(links.opened(&server.store, "x").await, Ok(Opened::Void));
+    // Switched off, the link is over, at once and for the next time that it acts.
+    enable(&server, id, false).await;
+    assert_eq!(links.opened(&server.store, &first).await, Ok(Opened::Over));
+    server.responder.look().await.unwrap();
+    enable(&server, id, true).await;
+    server.sim.clock.advance(Duration::from_millis(1));
+    server.responder.look().await.unwrap();
+    let told = announced(&server).await;
+    assert_eq!(told.len(), 2);
+    assert_eq!(links.opened(&server.store, &first).await, Ok(Opened::Over));
+    let second = token(&told[1]);
+    assert!(matches!(links.opened(&server.store, &second).await, Ok(Opened::Active(_))));
+    // And with the window it ends.
+    server.sim.clock.advance(Duration::from_secs(5 * 86_400));
+    assert_eq!(links.opened(&server.store, &second).await, Ok(Opened::Over));
+}
+
+#[tokio::test]
+async fn v04_an_answer_before_the_look_takes_no_letter_away() {
+    let server = Server::new("a.example").await;
+    let id = server.add_responder("alice@a.example", |r| r.kind = ResponderKind::OutOfOffice).await;
+    server.receive("x@r.example", "alice@a.example", "").await;
+    server.take_all().await.unwrap();
+    assert!(announced(&server).await.is_empty());
+    for _ in 0..2 {
+        server.responder.look().await.unwrap();
+    }
+    let told = announced(&server).await;
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains(&format!("responder set {id} --disable")), "without pages there is no link: {}", told[0]);
+    assert_eq!(answered(&server, id).await, Some((false, 1)));
 }
 
 #[tokio::test]
@@ -36,12 +117,12 @@ async fn v04_the_owner_is_told_once_that_it_has_ended_and_how_many_were_answered
     assert_eq!(answered(&server, id).await, Some((false, 3)));
     server.sim.clock.advance(next.since(server.store.now()) - Duration::from_millis(1));
     server.responder.look().await.unwrap();
-    assert!(letters(&server).await.is_empty(), "the last day belongs to it");
+    assert_eq!(letters(&server).await.len(), 1, "the last day belongs to it");
     server.sim.clock.advance(Duration::from_millis(1));
     for _ in 0..3 {
         assert_eq!(server.responder.look().await.unwrap(), None);
     }
-    let told = letters(&server).await;
+    let told = letters(&server).await.split_off(1);
     assert_eq!(told.len(), 1);
     let parsed = mail_parser::MessageParser::default().parse(told[0].as_bytes()).unwrap();
     assert_eq!(parsed.subject(), Some("Votre message d'absence est terminé"));
@@ -57,7 +138,7 @@ async fn v04_the_owner_is_told_once_that_it_has_ended_and_how_many_were_answered
     assert_eq!(answered(&server, id).await, Some((false, 0)));
     server.sim.clock.advance(Duration::from_secs(10 * 86_400));
     server.responder.look().await.unwrap();
-    assert_eq!(letters(&server).await.len(), 2);
+    assert_eq!(letters(&server).await.len(), 4, "each time one that it acts, and one that it has ended");
 }
 
 #[tokio::test]
@@ -97,7 +178,10 @@ async fn v04_a_letter_is_kept_whatever_other_responders_delete() {
 async fn v04_a_power_cut_at_any_commit_leaves_exactly_one_letter() {
     for cut in 0..20 {
         let server = Server::new("a.example").await;
-        server.add_responder("alice@a.example", |r| r.ends = Some("2026-09-22".to_owned())).await;
+        let absence = |r: &mut ResponderObject| {
+            (r.kind, r.ends) = (ResponderKind::OutOfOffice, Some("2026-09-22".to_owned()));
+        };
+        server.add_responder("alice@a.example", absence).await;
         server.responder.look().await.unwrap();
         server.sim.clock.advance(Duration::from_secs(5 * 86_400));
         server.engine.fail_after(cut, StorageError::Io("the power went".to_owned()));
@@ -105,7 +189,25 @@ async fn v04_a_power_cut_at_any_commit_leaves_exactly_one_letter() {
         let engine = server.engine.after_power_cut(Arc::new(SilentDoorbell));
         let again = Server::open(server.sim.clone(), engine).await;
         again.responder.look().await.unwrap();
-        assert_eq!(letters(&again).await.len(), 1, "after {cut} commits");
+        assert_eq!((letters(&again).await.len(), announced(&again).await.len()), (2, 1), "after {cut} commits");
+        if done && cut > 3 {
+            return;
+        }
+    }
+    unreachable!("the loop ends when every commit has gone through");
+}
+
+#[tokio::test]
+async fn v04_a_power_cut_at_any_commit_leaves_exactly_one_letter_of_the_beginning() {
+    for cut in 0..20 {
+        let server = Server::new("a.example").await;
+        server.add_responder("alice@a.example", |r| r.kind = ResponderKind::OutOfOffice).await;
+        server.engine.fail_after(cut, StorageError::Io("the power went".to_owned()));
+        let done = server.responder.look().await.is_ok();
+        let engine = server.engine.after_power_cut(Arc::new(SilentDoorbell));
+        let again = Server::open(server.sim.clone(), engine).await;
+        again.responder.look().await.unwrap();
+        assert_eq!(announced(&again).await.len(), 1, "after {cut} commits");
         if done && cut > 3 {
             return;
         }

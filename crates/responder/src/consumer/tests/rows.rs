@@ -45,10 +45,16 @@ async fn a01_a_robot_answers_whatever_comes() {
     let server = Server::new("a.example").await;
     server.add_responder("alice@a.example", |r| r.frequency_secs = 0).await;
     server
-        .accept(ReversePath::Address(address("x@r.example")), "alice@a.example", b"To: undisclosed:;\r\n\r\nx\r\n")
+        .accept(
+            ReversePath::Address(address("x@r.example")),
+            "alice@a.example",
+            b"From: x@r.example\r\nTo: undisclosed:;\r\n\r\nx\r\n",
+        )
         .await;
-    server.accept(ReversePath::Address(address("x@r.example")), "alice@a.example", b"no header at all\r\n").await;
-    server.accept(ReversePath::Address(address("x@r.example")), "alice@a.example", b"\r\n").await;
+    server
+        .accept(ReversePath::Address(address("x@r.example")), "alice@a.example", b"From:\r\nno header at all\r\n")
+        .await;
+    server.accept(ReversePath::Address(address("x@r.example")), "alice@a.example", b"From: nobody\r\n\r\n").await;
     server.take_all().await.unwrap();
     assert_eq!(server.queue().await.len(), 3);
 }
@@ -404,6 +410,56 @@ async fn a05_subaddresses_of_ours_are_one_sender_and_all_responders_share_a_cap(
         }
     }
     assert_eq!(server.queue().await.len(), routing::limits::SENDER_ANSWERS_PER_DAY_MAX as usize);
+}
+
+#[tokio::test]
+async fn a05_spellings_of_a_sender_share_a_cap_and_so_do_the_senders_of_a_domain() {
+    use routing::limits::{DOMAIN_ANSWERS_PER_DAY_MAX, SENDER_ANSWERS_PER_DAY_MAX};
+    let server = Server::new("a.example").await;
+    server.add_responder("alice@a.example", |_| ()).await;
+    for n in 0..SENDER_ANSWERS_PER_DAY_MAX + 5 {
+        server.receive(&format!("x+{n}@r.example"), "alice@a.example", "").await;
+    }
+    server.take_all().await.unwrap();
+    assert_eq!(server.queue().await.len(), SENDER_ANSWERS_PER_DAY_MAX as usize);
+    for n in 0..DOMAIN_ANSWERS_PER_DAY_MAX {
+        server.receive(&format!("y{n}@r.example"), "alice@a.example", "").await;
+    }
+    server.take_all().await.unwrap();
+    assert_eq!(server.queue().await.len(), DOMAIN_ANSWERS_PER_DAY_MAX as usize);
+    assert_eq!(server.answers_from("x@other.example", "alice@a.example", "").await, [SUBJECT], "other domains");
+    // Its day over, the domain is answered again.
+    server.sim.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(server.answers_from("z@r.example", "alice@a.example", "").await, [SUBJECT]);
+}
+
+#[tokio::test]
+async fn a13_of_fifty_responders_the_first_five_answer_one_message_and_the_trace_tells_the_others() {
+    let server = Server::new("a.example").await;
+    for _ in 0..routing::limits::RESPONDERS_PER_ADDRESS_MAX {
+        server.add_responder("alice@a.example", |r| r.frequency_secs = 0).await;
+    }
+    for round in 1..=2 {
+        server.receive("x@r.example", "alice@a.example", "").await;
+        server.take_all().await.unwrap();
+        assert_eq!(server.queue().await.len(), round * routing::limits::ANSWERS_PER_MESSAGE_MAX);
+    }
+    assert_eq!(server.mailbox("alice@a.example", "INBOX").await.len(), 2);
+    for id in 1..=50 {
+        let state = server.store.responder_state(id).await.unwrap();
+        assert_eq!(state.map_or(0, |state| state.answered), if id <= 5 { 2 } else { 0 }, "number {id}");
+    }
+}
+
+#[tokio::test]
+async fn v05_what_nobody_says_that_they_wrote_is_not_answered() {
+    let server = Server::new("a.example").await;
+    server.add_responder("alice@a.example", |_| ()).await;
+    let content = b"To: alice@a.example\r\nSubject: x\r\n\r\nFrom: x@r.example\r\n";
+    server.accept(ReversePath::Address(address("x@r.example")), "alice@a.example", content).await;
+    server.take_all().await.unwrap();
+    assert!(server.queue().await.is_empty());
+    assert_eq!(server.mailbox("alice@a.example", "INBOX").await.len(), 1, "it is kept all the same");
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! A table with every reason, the frequency, and a year against a model.
 
-use mail::{Address, ReversePath};
+use mail::{AccountId, Address, ReversePath};
 use proptest::prelude::*;
 
 use super::*;
-use crate::objects::{GroupObject, Hours, HoursWhen, Object};
+use crate::objects::{AccountObject, GroupObject, Hours, HoursWhen, Object};
 use crate::responders::facts::Received;
 use crate::responders::window::zone_named;
 use crate::testing::{account, address, alias, directory, responder_object};
@@ -122,6 +122,7 @@ fn every_reason_for_silence() {
         (as_is(), marks(|m| m.suppress = value("All")), S::Suppressed),
         (as_is(), marks(|m| m.suppress = value("AutoReply,RN")), S::Suppressed),
         (as_is(), marks(|m| m.cut = true), S::HeaderCut),
+        (as_is(), marks(|m| m.no_author = true), S::NoAuthor),
         (as_is(), marks(|m| m.recipients = vec![address("someone@else.example")]), S::NotAddressed),
         (as_is(), marks(|m| m.recipients.clear()), S::NotAddressed),
     ];
@@ -169,10 +170,39 @@ fn v03_to_whom_a_responder_speaks() {
     let behind = Facts { rivals: vec![Audience::Contacts, Audience::Inside], ..good_facts() };
     assert_eq!(says(&out_of_office(), &behind, &nothing), Decision::Answer);
     assert_eq!(says(&out_of_office(), &behind, &contact), Decision::Silent(Silence::AnotherAnswers));
-    // Who has logged in here is who they are, whatever a check of the message said.
-    let mut submitted = Facts { inside: true, ..good_facts() };
-    submitted.unauthenticated = true;
-    assert_eq!(says(&out_of_office(), &submitted, &nothing), Decision::Answer);
+}
+
+#[test]
+fn v03_inside_is_who_has_logged_in_here_and_is_of_the_organisation() {
+    let erin = AccountObject {
+        also_in: vec![mail::Domain::parse("a.example").unwrap()],
+        ..crate::testing::account_object(4, "erin@b.example")
+    };
+    let objects = vec![
+        account(1, "alice@a.example"),
+        account(2, "bob@a.example"),
+        account(3, "dora@b.example"),
+        Object::Account(erin),
+    ];
+    let directory = directory(&["a.example", "b.example"], objects);
+    let facts = |submitter: Option<u64>| {
+        // What a check of the message said does not count against who has logged in.
+        let marks = HeaderMarks { authentication_failed: true, ..good_facts().marks };
+        let received = Received {
+            recipient: &address("alice@a.example"),
+            reverse_path: ReversePath::Address(address("bob@a.example")),
+            received_at: NOW,
+            submitter: submitter.map(AccountId),
+            junk: false,
+            marks,
+        };
+        Facts::new(&directory, &out_of_office(), received)
+    };
+    for (submitter, inside) in [(None, false), (Some(2), true), (Some(3), false), (Some(4), true), (Some(99), false)] {
+        assert_eq!(facts(submitter).inside, inside, "{submitter:?}");
+    }
+    assert_eq!(says(&out_of_office(), &facts(Some(3))), Decision::Answer);
+    assert_eq!(says(&out_of_office(), &facts(None)), Decision::Silent(Silence::Unauthenticated));
 }
 
 #[test]
@@ -223,6 +253,12 @@ fn a05_nobody_gets_more_than_the_cap_of_all_responders() {
         |secs| decide(&out_of_office(), &good_facts(), NOW.plus(Duration::from_secs(secs)), &TimeZone::UTC, &memory);
     assert_eq!(at(86_399), Decision::Silent(Silence::SenderCap));
     assert_eq!(at(86_400), Decision::Answer);
+    let last = LastAnswer { at: NOW, day_from: NOW, in_day: DOMAIN_ANSWERS_PER_DAY_MAX };
+    let memory = Memory { last_of_domain: Some(last), ..Memory::default() };
+    assert_eq!(
+        decide(&out_of_office(), &good_facts(), NOW, &TimeZone::UTC, &memory),
+        Decision::Silent(Silence::DomainCap)
+    );
 }
 
 #[test]

@@ -1,0 +1,64 @@
+//! The letter that tells an owner that their absence is active, with the link that switches it off (V4).
+
+use delivery::Letter;
+use mail::Address;
+use routing::objects::{AccountObject, ResponderObject};
+use routing::responders::{Window, cut, one_line};
+
+/// The letter, in the owner's language; `link` is there when the pages are reached from outside.
+pub(crate) fn letter(responder: &ResponderObject, owner: &AccountObject, link: Option<&str>) -> Option<Letter> {
+    let from = Address::new("postmaster", owner.address.domain().clone()).ok()?;
+    let window = Window::parse(responder.starts.as_deref(), responder.ends.as_deref()).ok()?;
+    let subject = [&responder.subject, &responder.subject_prefix].into_iter().find(|text| !text.trim().is_empty());
+    let named = cut(one_line(subject.map_or("", String::as_str)), 100);
+    let french = owner.language == "fr";
+    let end = window.ends.map(|end| end.in_words(if french { "fr" } else { "en" }));
+    let (at, id) = (&responder.address, responder.id);
+    let (subject, text) = if french {
+        let until = end.map_or_else(|| "jusqu'à ce qu'il soit désactivé".to_owned(), |end| format!("jusqu'au {end}"));
+        let dropped = if responder.keep { "" } else { "Les messages reçus entre-temps sont supprimés.\n" };
+        let off = match link {
+            Some(link) => format!(
+                "Pour le désactiver, ouvrez cette page et appuyez sur son bouton :\n{link}\n\nCe lien ne vaut que \
+                 pour cette absence, et prend fin avec elle.\n"
+            ),
+            None => format!(
+                "Pour le désactiver, demandez-le à qui administre votre messagerie (`relais responder set {id} --disable`).\n"
+            ),
+        };
+        (
+            "Votre message d'absence est actif".to_owned(),
+            format!(
+                "Bonjour,\n\nvotre message d'absence « {named} » pour {at} répond désormais, {until}.\n{dropped}\n{off}"
+            ),
+        )
+    } else {
+        let until = end.map_or_else(|| "until it is switched off".to_owned(), |end| format!("until {end}"));
+        let dropped = if responder.keep { "" } else { "Messages received meanwhile are deleted.\n" };
+        let off = match link {
+            Some(link) => format!(
+                "To switch it off, open this page and press its button:\n{link}\n\nThe link is good for this absence \
+                 only, and ends with it.\n"
+            ),
+            None => format!(
+                "To switch it off, ask whoever administers your mail (`relais responder set {id} --disable`).\n"
+            ),
+        };
+        (
+            "Your out-of-office message is active".to_owned(),
+            format!(
+                "Hello,\n\nyour out-of-office message \"{named}\" for {at} answers from now on, {until}.\n{dropped}\n{off}"
+            ),
+        )
+    };
+    Some(Letter {
+        from,
+        from_name: String::new(),
+        to: owner.address.clone(),
+        reply_to: None,
+        subject,
+        text,
+        language: if french { "fr" } else { "en" },
+        about: None,
+    })
+}
