@@ -228,7 +228,7 @@ impl Directory {
         let roles = ListRole::split(canonical.local().as_str()).filter(|(_, role)| *role == ListRole::Confirm);
         roles
             .filter_map(|(name, _)| self.groups.get(&Address::new(name, canonical.domain().clone()).ok()?))
-            .find(|group| !group.moderators.is_empty() && group.enabled)
+            .find(|group| group.enabled && (group.moderated || !group.moderators.is_empty()))
     }
 
     /// The account with this number.
