@@ -274,7 +274,7 @@ class Shared(ServerCase):
         self.ok(dave.fetch("1", "(BODY[])"))
         self.relais.cli("shared", "acl", "set", address, "dave@example.test", "lrs", "--mailbox", "Sent")
         self.relais.cli("account", "remove", "dave@example.test", "--force")
-        self.assertEqual(self.relais.json("shared", "show", address)["members"], [{"account": ALICE, "rights": "lrswipkxtea"}])
+        self.assertEqual(self.relais.json("shared", "show", address)["members"], [{"account": ALICE, "rights": "lrswipkxtean"}])
         gone, _ = self.share(ALICE + "=reader", BOB + "=reader")
         self.relais.send("writer@remote.test", gone, message(to=gone))
         self.relais.cli("shared", "remove", gone, "--force")

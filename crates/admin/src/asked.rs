@@ -8,7 +8,7 @@ use tokio::sync::MutexGuard;
 
 use crate::actor::Actor;
 use crate::error::{AdminError, ErrorKind};
-use crate::may::{Permission, may};
+use crate::may::{Permission, may, what_one_may};
 use crate::request::Request;
 use crate::settings::Settings;
 
@@ -41,7 +41,13 @@ impl<'a> Asked<'a> {
     fn permitted(&self) -> Result<(), AdminError> {
         match may(&self.store.directory(), self.actor, &self.request) {
             Permission::Allowed => Ok(()),
-            Permission::Denied(denial) => Err(AdminError::new(ErrorKind::Denied, denial.to_string())),
+            Permission::Denied(denial) => {
+                let error = AdminError::new(ErrorKind::Denied, denial.to_string());
+                Err(match what_one_may(&self.store.directory(), self.actor) {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                })
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `may`: who may ask what (M6, R11). The one place that enforces roles.
 //!
 //! - The system and administrators: everything.
-//! - Domain administrators: accounts, shared mailboxes, aliases, groups, lists and responders of their own domains;
-//!   nobody's role, no domain's existence, nothing of another domain, and no account that can do more than they can (its
+//! - Domain administrators: accounts, shared mailboxes, aliases, groups, lists, responders, external accounts, catch-all and
+//!   patterns of their own domains; nobody's role, no domain's existence, nothing of another domain, and no account that can do more than they can (its
 //!   password would be theirs to set).
 //! - Users: their own password, identities, responders and contacts, and the aliases that they make within the
 //!   domain's policy.
@@ -12,14 +12,14 @@
 use std::fmt;
 
 use mail::{Address, Domain};
-use routing::objects::{AccountObject, ObjectKey, Role};
+use routing::objects::{AccountObject, ExternalSecurity, ObjectKey, Role};
 use routing::{Directory, Node};
 
 use crate::actor::Actor;
 use crate::references::{Reference, Removal};
 use crate::request::{
-    AccountRequest, AliasRequest, DomainRequest, Edit, GroupContent, GroupRequest, Leaving, ListRequest, NewAccount,
-    Request, ResponderRequest,
+    AccountRequest, AliasRequest, DomainContent, DomainRequest, Edit, ExternalContent, ExternalRequest, GroupContent,
+    GroupRequest, Leaving, ListRequest, NewAccount, PatternRequest, Request, ResponderRequest,
 };
 use crate::shared::{AclRequest, SharedRequest};
 
@@ -71,6 +71,27 @@ pub fn may(directory: &Directory, actor: &Actor, request: &Request) -> Permissio
     verdict.map_or_else(Permission::Denied, |()| Permission::Allowed)
 }
 
+/// What an actor may ask for, as a hint for one who was denied; `None` when they are nobody.
+pub(crate) fn what_one_may(directory: &Directory, actor: &Actor) -> Option<String> {
+    let account = actor.account(directory).filter(|account| account.enabled)?;
+    let own = format!(
+        "you can change your own: `account set {0}` (name, language, time zone), `account password`, `account identity`, \
+         `responder`, `contact`, `alias make`",
+        account.address
+    );
+    Some(match account.role {
+        Role::User => own,
+        Role::DomainAdministrator => {
+            let domains: Vec<String> = account.administered().iter().map(ToString::to_string).collect();
+            format!(
+                "in {} you can edit accounts, shared mailboxes, aliases, groups, lists, responders, external accounts, catch-all and patterns",
+                domains.join(", ")
+            )
+        }
+        Role::Administrator => return None,
+    })
+}
+
 /// The domains whose objects an actor may change; `None`: all.
 pub(crate) fn reach(directory: &Directory, actor: &Actor) -> Option<Vec<Domain>> {
     if actor.is_administrator(directory) {
@@ -83,6 +104,21 @@ type Verdict = Result<(), Denial>;
 
 fn only(allowed: bool, denial: Denial) -> Verdict {
     if allowed { Ok(()) } else { Err(denial) }
+}
+
+/// An external account that a domain administrator sets up is protected on its way, and on no machine that only the server reaches.
+fn reaches_outside(content: &ExternalContent) -> Verdict {
+    let host = content.host.as_deref().unwrap_or_default().trim_matches(['[', ']', '.']);
+    let inside = match host.parse::<std::net::IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(std::net::IpAddr::V4(ip)) => {
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()
+        }
+        Ok(std::net::IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_unspecified()
+        }
+        Err(_) => host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost"),
+    };
+    only(!inside && content.security != Some(ExternalSecurity::None), Denial::AdministratorsOnly)
 }
 
 /// What a domain administrator reaches.
@@ -133,6 +169,7 @@ impl<'a> Reach<'a> {
     fn adds(&self, new: &NewAccount) -> Verdict {
         self.in_domain(new.address.domain())?;
         only(new.role == Role::User, Denial::Roles)?;
+        self.owned_by(&new.owner)?;
         new.also_in.iter().flatten().try_for_each(|domain| self.in_domain(domain))
     }
 
@@ -158,14 +195,63 @@ impl<'a> Reach<'a> {
             Request::Responder(request) => self.responder(request),
             Request::Shared(request) => self.shared(request),
             Request::Acl(request) => self.acl(request),
-            Request::Domain(DomainRequest::List) => Ok(()),
-            Request::Domain(DomainRequest::Show { name } | DomainRequest::Records { name }) => self.in_domain(name),
+            Request::External(request) => self.external(request),
+            Request::Domain(request) => self.domain_request(request),
             Request::Explain { to, account, .. } => {
                 account.iter().try_for_each(|account| self.at(account))?;
                 self.in_domain(to.domain())
             }
             _ => Err(Denial::AdministratorsOnly),
         }
+    }
+
+    /// What leads the unknown addresses of a domain somewhere is its people's business; what a domain is, the server's.
+    fn domain_request(&self, request: &DomainRequest) -> Verdict {
+        match request {
+            DomainRequest::List => Ok(()),
+            DomainRequest::Show { name } | DomainRequest::Records { name } => self.in_domain(name),
+            // Where an address goes in fact may lead through others' domains: `relais explain` tells what may be seen.
+            DomainRequest::Pattern { name, request } => {
+                only(!matches!(request, PatternRequest::Test { .. }), Denial::AdministratorsOnly)?;
+                self.in_domain(name)
+            }
+            DomainRequest::Set {
+                name,
+                catch_all: _,
+                postmaster: Edit::Keep,
+                subaddress_separators: None,
+                enabled: None,
+                content,
+            } if **content == DomainContent::default() => self.in_domain(name),
+            DomainRequest::Add { .. }
+            | DomainRequest::Set { .. }
+            | DomainRequest::Dkim { .. }
+            | DomainRequest::Remove { .. } => Err(Denial::AdministratorsOnly),
+        }
+    }
+
+    /// Mail that is fetched comes into an account of theirs. A machine of the server's own network is not reached so.
+    fn external(&self, request: &ExternalRequest) -> Verdict {
+        match request {
+            ExternalRequest::Add { owner, content, .. } => {
+                self.edits(owner)?;
+                reaches_outside(content)
+            }
+            ExternalRequest::List { owner } => owner.iter().try_for_each(|owner| self.at(owner)),
+            ExternalRequest::Set { id, content } => {
+                self.edits_external(*id)?;
+                reaches_outside(content)
+            }
+            ExternalRequest::Show { id }
+            | ExternalRequest::FetchNow { id }
+            | ExternalRequest::Test { id }
+            | ExternalRequest::Remove { id } => self.edits_external(*id),
+        }
+    }
+
+    /// A number that does not exist is denied as one of another domain is: it tells nothing.
+    fn edits_external(&self, id: u64) -> Verdict {
+        self.edits(&self.directory.external(id).ok_or(Denial::OtherDomain)?.owner)
     }
 
     fn shared(&self, request: &SharedRequest) -> Verdict {
@@ -207,8 +293,9 @@ impl<'a> Reach<'a> {
             AccountRequest::List { domain, .. } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
             AccountRequest::Show { address } | AccountRequest::Settings { address, .. } => self.at(address),
             AccountRequest::Strength { address, .. } => address.iter().try_for_each(|address| self.at(address)),
-            AccountRequest::Set { address, role, administers, add_domains, remove_domains, .. } => {
+            AccountRequest::Set { address, role, administers, owner, add_domains, remove_domains, .. } => {
                 self.edits(address)?;
+                owner.iter().try_for_each(|owner| self.owned_by(owner))?;
                 only(role.is_none() && administers.is_none(), Denial::Roles)?;
                 add_domains.iter().chain(remove_domains).try_for_each(|domain| self.in_domain(domain))
             }
@@ -237,6 +324,11 @@ impl<'a> Reach<'a> {
             }
             AccountRequest::UsersOf { .. } => Err(Denial::AdministratorsOnly),
         }
+    }
+
+    /// An account of theirs belongs to nobody of another domain, among whose mailboxes it would be shown.
+    fn owned_by(&self, owner: &str) -> Verdict {
+        Address::parse(owner.trim()).iter().try_for_each(|owner| self.at(owner))
     }
 
     fn not_oneself(&self, address: &Address) -> Verdict {

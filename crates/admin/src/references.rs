@@ -28,6 +28,7 @@ use routing::{Directory, meant};
 use storage::objects::PutMode;
 use storage::{Durability, Objects, StorageError, Store, Transaction};
 
+use crate::error::{AdminError, ErrorKind};
 use crate::limits::OBJECTS_AT_ONCE;
 
 pub(crate) use names::{Holder, Kind, Named};
@@ -139,6 +140,25 @@ impl Removal {
         // Somebody of this domain may be in others, too.
         let addresses = directory.accounts_of(name).flat_map(|account| account.addresses()).collect();
         Self::plan(directory, addresses, Some(name.clone()), &|holder| holder.domain() == name)
+    }
+
+    /// Of some addresses that an object gives up while it stays, or goes itself; those that are something else as well stay.
+    pub(crate) fn of_addresses(directory: &Directory, key: &ObjectKey, addresses: Vec<Address>) -> Self {
+        let mut gone = addresses;
+        gone.retain(|address| directory.alias(address).is_none() && directory.group(address).is_none());
+        Self::plan(directory, gone, None, &|holder| holder.key() == *key)
+    }
+
+    /// For what can't be forced: an error while something leads to what would go.
+    ///
+    /// # Errors
+    /// What leads there, and what to do.
+    pub(crate) fn must_be_empty(&self, what: &str) -> Result<(), AdminError> {
+        if self.references.is_empty() {
+            return Ok(());
+        }
+        let error = AdminError::new(ErrorKind::InUse, format!("{what} is in use: {}", self.told()));
+        Err(error.hint("change or remove that first"))
     }
 
     fn plan(

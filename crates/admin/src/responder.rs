@@ -16,6 +16,7 @@ use storage::objects::PutMode;
 
 use crate::domain::{known_address, must_be_local};
 use crate::error::{AdminError, ErrorKind};
+use crate::references::Removal;
 use crate::request::{Edit, PreviewRequest, ResponderContent, ResponderRequest};
 use crate::response::{Preview, ResponderView, Response};
 
@@ -67,10 +68,22 @@ pub(crate) async fn execute(store: &Store, request: ResponderRequest) -> Result<
         }
         ResponderRequest::Remove { id } => {
             let responder = find(&store.directory(), id)?;
+            must_not_be_needed(&store.directory(), &responder)?;
             store.remove_object(ObjectKey::Responder(id)).await?;
             Ok(Response::Done(format!("removed the responder {id} at {}", responder.address)))
         }
     }
+}
+
+/// At an address that has nothing else, the last responder is what others lead to.
+fn must_not_be_needed(directory: &Directory, responder: &ResponderObject) -> Result<(), AdminError> {
+    let at = &responder.address;
+    let others = directory.responders_at(at).any(|other| other.id != responder.id);
+    if others || directory.account_at(at).is_some() || directory.list(at).is_some() {
+        return Ok(());
+    }
+    let removal = Removal::of_addresses(directory, &ObjectKey::Responder(responder.id), vec![at.clone()]);
+    removal.must_be_empty(&format!("responder {} at {at}", responder.id))
 }
 
 fn merge(responder: &mut ResponderObject, content: ResponderContent) {

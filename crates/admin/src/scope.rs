@@ -39,6 +39,7 @@ pub(crate) fn scoped(directory: &Directory, actor: &Actor, response: Response) -
         }
         Response::Responders(responders) => responders.retain(|one| address(&one.responder.address)),
         Response::Lists(lists) => lists.retain(|view| address(&view.list.address)),
+        Response::Externals(all) => all.retain(|view| address(&view.owner)),
         Response::Account(view) if account.role != Role::User => {
             view.leading.retain(|leading| domain(leading.address.domain()));
             view.redirects.retain(|redirect| domain(redirect.address.domain()));
@@ -58,6 +59,7 @@ fn empty(response: Response) -> Response {
         Response::SharedMailboxes(_) => Response::SharedMailboxes(Vec::new()),
         Response::Lists(_) => Response::Lists(Vec::new()),
         Response::Responders(_) => Response::Responders(Vec::new()),
+        Response::Externals(_) => Response::Externals(Vec::new()),
         other => other,
     }
 }

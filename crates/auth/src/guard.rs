@@ -45,7 +45,7 @@ struct State {
 
 /// What stands for one place on the network: an IPv4 address, or an IPv6 /64, which one host has to itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Network(IpAddr);
+pub struct Network(IpAddr);
 
 impl From<IpAddr> for Network {
     fn from(address: IpAddr) -> Self {

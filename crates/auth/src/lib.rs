@@ -23,6 +23,7 @@ mod pool;
 mod scram;
 mod sealed;
 mod strength;
+mod url_token;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,11 +35,12 @@ use world::BoxFuture;
 pub use certificate::{email_addresses, end_point_binding};
 pub use directory::{DirectoryAuthenticator, Settings};
 pub use exchange::{Channel, SaslError, SaslExchange, SaslStep};
-pub use guard::GuardSettings;
+pub use guard::{GuardSettings, Network};
 pub use password::{HashError, Password, PasswordParams, generate_password, hash_password, is_password_hash, verify};
 pub use scram::{ChannelBindings, ClientFirst, ScramFlaw, ScramHash, ServerFirst, keys_belong, scram_keys};
 pub use sealed::{SealError, Sealer};
 pub use strength::{PasswordFlaw, PasswordRules, Strength, check_password, estimate};
+pub use url_token::{is_url_token, url_token};
 
 /// Why somebody was not let in. The texts are public and tell nothing about the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,23 +3,27 @@
 //! Two kinds of topic. **Durable** ones ([`Topic`]) are rows: written by the transaction that caused them, handed to
 //! their consumer at least once ([`consume`]), removed by the transaction that stores the consumer's effect, so that
 //! effects happen exactly once and survive restarts. **Live** ones ([`Bus::watch_mailbox`],
-//! [`Bus::watch_mailbox_list`], [`Bus::changes`]) carry no data: a slow reader merges notices and reads the store.
+//! [`Bus::watch_mailbox_list`], [`Bus::watch_accounts`], [`Bus::changes`]) carry no data: a slow reader merges notices and reads
+//! the store.
 //!
 //! The store rings the [`Bus`] after each commit. The disk is the truth and the ring only a doorbell: whoever
 //! subscribes first and reads then misses nothing.
 
+mod accounts;
 mod changes;
 mod consume;
 pub mod limits;
 mod live;
 mod topic;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dashmap::DashMap;
 use mail::{AccountId, MailboxId, ModSeq, Notice, Topic};
 use storage::Doorbell;
 
+pub use accounts::{AccountsWatch, Dirty};
 pub use changes::{Changed, Changes};
 pub use consume::{Consumer, TakeError, consume};
 pub use live::{MailboxListWatch, MailboxWatch};
@@ -37,6 +41,7 @@ struct Inner {
     directory: topic::TopicState,
     mailboxes: DashMap<(AccountId, MailboxId), live::Weak<ModSeq>>,
     lists: DashMap<AccountId, live::Weak<()>>,
+    accounts: accounts::Watchers,
     changes: changes::Gathered,
 }
 
@@ -84,6 +89,12 @@ impl Bus {
         Changes::new(self.clone())
     }
 
+    /// Watches all mailboxes of some accounts, and which there are. Subscribe first, then read.
+    #[must_use]
+    pub fn watch_accounts(&self, accounts: BTreeSet<AccountId>) -> AccountsWatch {
+        AccountsWatch::new(self.clone(), accounts)
+    }
+
     /// Mailboxes that somebody watches.
     #[must_use]
     pub fn watched_mailboxes(&self) -> usize {
@@ -105,9 +116,13 @@ impl Doorbell for Bus {
             match *notice {
                 Notice::Mailbox { account, mailbox, modseq } => {
                     live::ring(&self.0.mailboxes, &(account, mailbox), |latest| *latest = modseq.max(*latest));
+                    accounts::ring(&self.0.accounts, account, Some(mailbox));
                     self.0.changes.note((account, mailbox));
                 }
-                Notice::MailboxList(account) => live::ring(&self.0.lists, &account, |()| ()),
+                Notice::MailboxList(account) => {
+                    live::ring(&self.0.lists, &account, |()| ());
+                    accounts::ring(&self.0.accounts, account, None);
+                }
                 Notice::Topic(topic) => self.state(topic).ring(),
                 Notice::Directory => self.0.directory.ring(),
             }

@@ -1,4 +1,4 @@
-//! Bounds of the durable bus.
+//! Bounds of the bus.
 
 use std::time::Duration;
 
@@ -22,3 +22,6 @@ pub const CHANGES_MAX: usize = 10_000;
 
 /// Characters of a consumer's panic that are kept with the event.
 pub const PANIC_CHARACTERS_MAX: usize = 300;
+
+/// Mailboxes that a watch over accounts remembers one by one between two looks.
+pub const DIRTY_MAILBOXES_MAX: usize = 500;

@@ -10,6 +10,7 @@ use storage::blobs::StagedBlob;
 use storage::limits::QUEUE_ENTRY_RECIPIENTS_MAX;
 use storage::messages::{Deposited, NewMessage};
 use storage::rows::{QueueRecipient, QueueRow};
+use storage::subaddress::NoSubaddressMailbox;
 use storage::{StorageError, Transaction};
 
 use crate::event::{Kept, MessageStored};
@@ -50,6 +51,8 @@ pub struct Applied {
     pub held: Vec<(AccountId, MailboxId, Deposited)>,
     /// What waits to be relayed.
     pub queued: Vec<QueueId>,
+    /// Accounts whose INBOX keeps it instead of the folder of a subaddress, and why.
+    pub unfiled: Vec<(AccountId, NoSubaddressMailbox)>,
     /// Responders that were told.
     pub events: usize,
 }
@@ -105,7 +108,7 @@ impl Prepared {
         }
         let message = self.as_message(Flags::default());
         for account in &self.plan.mailboxes {
-            let mailbox = self.mailbox_of(tx, *account)?;
+            let mailbox = self.mailbox_of(tx, *account, &mut applied.unfiled)?;
             applied.deposits.push((*account, mailbox, tx.deposit(*account, mailbox, &message)?));
         }
         for held in self.plan.held.values() {
@@ -183,11 +186,17 @@ impl Prepared {
     }
 
     /// INBOX, or the folder that the subaddress names.
-    fn mailbox_of(&self, tx: &mut Transaction<'_>, account: AccountId) -> Result<MailboxId, StorageError> {
-        if let Some(folder) = self.plan.folders.get(&account)
-            && let Some(mailbox) = tx.subaddress_mailbox(account, &folder.name, folder.create, self.now)?
-        {
-            return Ok(mailbox);
+    fn mailbox_of(
+        &self,
+        tx: &mut Transaction<'_>,
+        account: AccountId,
+        unfiled: &mut Vec<(AccountId, NoSubaddressMailbox)>,
+    ) -> Result<MailboxId, StorageError> {
+        if let Some(folder) = self.plan.folders.get(&account) {
+            match tx.subaddress_mailbox(account, &folder.name, folder.create, self.now)? {
+                Ok(mailbox) => return Ok(mailbox),
+                Err(why) => unfiled.push((account, why)),
+            }
         }
         tx.mailbox_named(account, "INBOX")?.ok_or(StorageError::NoSuchMailbox)
     }

@@ -7,7 +7,7 @@ use storage::trace::{Step, Taken, Term};
 use storage::{StorageError, Transaction};
 
 use crate::Delivery;
-use crate::limits::TRACE_DELIVERED_MAX;
+use crate::limits::{TRACE_DELIVERED_MAX, TRACE_ROUTED_MAX};
 use crate::prepared::{Applied, Prepared};
 
 /// Where a message comes from, in the words of its trace.
@@ -67,9 +67,19 @@ impl Prepared {
             octets: self.blob.octets,
         }];
         steps.extend(self.plan.routed.iter().cloned());
+        let untold = self.envelope.recipients.len().saturating_sub(self.plan.routed.len());
+        if untold > 0 {
+            steps.push(Step::Decided { text: format!("the ways of {untold} recipients more are not kept") });
+        }
         for (account, mailbox, deposited) in applied.deposits.iter().take(TRACE_DELIVERED_MAX) {
             let Some(address) = self.beginning.addresses.get(account) else { continue };
             let folder = self.plan.folders.get(account).map(|folder| folder.name.clone());
+            let why = applied.unfiled.iter().find(|(unfiled, _)| unfiled == account).map(|(_, why)| why);
+            if let (Some(why), Some(folder)) = (why, &folder) {
+                let text = format!("{address}: kept in INBOX, not in \"{folder}\": {why}");
+                steps.push(Step::Decided { text });
+            }
+            let folder = folder.filter(|_| why.is_none());
             steps.push(Step::Delivered {
                 account: *account,
                 address: address.clone(),
@@ -111,10 +121,13 @@ impl Prepared {
     fn terms(&self) -> Vec<Term> {
         let message_id = self.beginning.message_id.clone().map(Term::MessageId);
         let sender = self.envelope.reverse_path.address().cloned().map(Term::Sender);
-        let envelope = self.envelope.recipients.iter().filter_map(|recipient| match &recipient.forward_path {
-            ForwardPath::Address(address) => Some(address.clone()),
-            ForwardPath::Postmaster => None,
-        });
+        // What leaves no message behind is not worth a row for each of a thousand recipients.
+        let most = if self.plan.stores_message() { usize::MAX } else { TRACE_ROUTED_MAX };
+        let envelope =
+            self.envelope.recipients.iter().take(most).filter_map(|recipient| match &recipient.forward_path {
+                ForwardPath::Address(address) => Some(address.clone()),
+                ForwardPath::Postmaster => None,
+            });
         let kept = self.plan.mailboxes.iter().filter_map(|account| self.beginning.addresses.get(account).cloned());
         let relayed = self.plan.relays.values().flatten().map(|recipient| recipient.address.clone());
         let recipients = envelope.chain(kept).chain(relayed).map(Term::Recipient);

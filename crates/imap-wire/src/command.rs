@@ -10,6 +10,7 @@ mod list;
 mod mailbox;
 mod metadata;
 mod multisearch;
+mod notify;
 mod quota;
 mod search;
 mod sort;
@@ -22,6 +23,7 @@ pub use list::{List, ListReturn, ListSelection};
 pub use mailbox::{Create, Qresync, Select, StatusItem};
 pub use metadata::{Depth, EntryFlaw, EntryName, GetMetadata, MetadataQuery, SetMetadata};
 pub use multisearch::{MailboxFilter, Multisearch};
+pub use notify::{EventGroup, EventMailboxes, Events, Notify};
 pub use quota::{QuotaResource, SetQuota};
 pub use search::{DateTest, EnvelopeField, PartialRange, Search, SearchKey, SearchReturn, SearchText};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
@@ -111,6 +113,17 @@ pub enum CommandBody {
     },
     /// RFC 3501 §6.3.11
     Append(Append),
+    /// RFC 4467 §7: URLs to be authorised, as sent, each with the mechanism in capitals.
+    GenUrlAuth(Vec<(Vec<u8>, String)>),
+    /// RFC 4467 §7
+    ResetKey {
+        /// Whose key; without it, those of all mailboxes.
+        mailbox: Option<MailboxName>,
+        /// Of which mechanisms, in capitals; without any, of all.
+        mechanisms: Vec<String>,
+    },
+    /// RFC 4467 §7: authorised URLs, as sent.
+    UrlFetch(Vec<Vec<u8>>),
     /// RFC 2177
     Idle,
     /// RFC 4314 §3.1
@@ -146,6 +159,8 @@ pub enum CommandBody {
     /// RFC 5464 §4.3
     SetMetadata(SetMetadata),
 
+    /// RFC 5465 §3.1
+    Notify(Notify),
     /// RFC 8437 §3
     Unauthenticate,
 
@@ -225,6 +240,9 @@ impl CommandBody {
             Self::Namespace => "NAMESPACE",
             Self::Status { .. } => "STATUS",
             Self::Append(_) => "APPEND",
+            Self::GenUrlAuth(_) => "GENURLAUTH",
+            Self::ResetKey { .. } => "RESETKEY",
+            Self::UrlFetch(_) => "URLFETCH",
             Self::Idle => "IDLE",
             Self::SetAcl(_) => "SETACL",
             Self::DeleteAcl { .. } => "DELETEACL",
@@ -238,6 +256,7 @@ impl CommandBody {
             Self::SetQuota(_) => "SETQUOTA",
             Self::GetMetadata(_) => "GETMETADATA",
             Self::SetMetadata(_) => "SETMETADATA",
+            Self::Notify(_) => "NOTIFY",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",
             Self::Unselect => "UNSELECT",

@@ -14,11 +14,13 @@ mod list;
 mod mailbox;
 mod metadata;
 mod multisearch;
+mod notify;
 mod quota;
 pub(crate) mod search;
 mod sequence;
 mod sort;
 mod store;
+mod urlauth;
 
 use crate::command::{Command, CommandBody};
 use crate::flaw::{Flaw, printable};
@@ -50,6 +52,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("EXAMINE", |c| mailbox::select(c, true)),
     ("EXPUNGE", |_| Ok(CommandBody::Expunge { uids: None })),
     ("FETCH", |c| fetch::fetch(c, false)),
+    ("GENURLAUTH", urlauth::generate),
     ("GETACL", acl::get),
     ("GETMETADATA", metadata::get),
     ("GETQUOTA", quota::get),
@@ -66,7 +69,9 @@ const VERBS: &[(&str, Parser)] = &[
     ("MYRIGHTS", acl::my_rights),
     ("NAMESPACE", |_| Ok(CommandBody::Namespace)),
     ("NOOP", |_| Ok(CommandBody::Noop)),
+    ("NOTIFY", notify::notify),
     ("RENAME", mailbox::rename),
+    ("RESETKEY", urlauth::reset),
     ("SEARCH", |c| search::search(c, false)),
     ("SELECT", |c| mailbox::select(c, false)),
     ("SETACL", acl::set),
@@ -83,6 +88,7 @@ const VERBS: &[(&str, Parser)] = &[
     ("UNAUTHENTICATE", |_| Ok(CommandBody::Unauthenticate)),
     ("UNSELECT", |_| Ok(CommandBody::Unselect)),
     ("UNSUBSCRIBE", mailbox::unsubscribe),
+    ("URLFETCH", urlauth::fetch),
 ];
 
 /// UID: the commands that take UIDs (RFC 3501 §6.4.8, RFC 4315 §2.1, RFC 6851).

@@ -53,6 +53,9 @@ pub const ENTRY_VALUE_MAX: u64 = 32 * 1024;
 /// How many language ranges, or comparators, one command may name.
 pub const LANGUAGE_RANGES_MAX: usize = 100;
 
+/// URLs in one GENURLAUTH or URLFETCH (RFC 4467 sets no figure).
+pub const URLS_MAX: usize = 100;
+
 /// How much of what a client sent is repeated in the text of an answer.
 pub const QUOTED_BACK_MAX: usize = 32;
 
@@ -61,3 +64,6 @@ pub const MODSEQ_MAX: u64 = i64::MAX as u64;
 
 /// ENVELOPE, BODY and BODYSTRUCTURE of one message together may take this many octets in its record.
 pub const PRECOMPUTED_MAX: usize = 48 * 1024;
+
+/// How many groups, and how many names of mailboxes, one NOTIFY may have.
+pub const NOTIFY_NAMES_MAX: usize = 1_000;

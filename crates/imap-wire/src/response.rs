@@ -19,6 +19,7 @@ mod strings;
 #[cfg(test)]
 mod tests;
 mod uid_batches;
+mod urlauth;
 mod vanished;
 
 pub use acl::{acl, list_rights, my_rights};
@@ -38,6 +39,7 @@ pub use status::{
 };
 pub use strings::{write_literal_header, write_nstring, write_string};
 pub use uid_batches::uid_batches;
+pub use urlauth::{gen_urlauth, url_fetch};
 pub use vanished::vanished;
 
 use imap_codec::ResponseCodec;

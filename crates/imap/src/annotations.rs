@@ -61,6 +61,7 @@ impl Session {
                     Some(mailbox) => self.name_of(*part, mailbox, who).await?,
                 };
                 let encoding = self.encoding();
+                let name = name.filter(|name| self.wants_annotations_of(name));
                 if let Some(name) = name.and_then(|name| MailboxName::new(&name).ok()) {
                     response::metadata_changed(self.connection.out(), &name, encoding, &news.names);
                     self.connection.flush_some().await?;

@@ -6,9 +6,10 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use imap_wire::NumberSet;
 use mail::{AccountId, MailboxId, Uid};
-use message::{PartKind, PartTable, RecordView};
+use message::{PartKind, PartTable, RecordView, SortKeys};
 use search::{Candidates, candidates, fuzzy};
 use storage::rows::{MailboxRow, MessageRow};
 use storage::sharing::person_seen::PersonSeen;
@@ -16,9 +17,10 @@ use storage::{StorageError, Store};
 
 use crate::commands::fetch::read_header;
 use crate::engine::comparator::Comparator;
+use crate::engine::object_id::thread_id;
 use crate::engine::search::{FoldedHeader, Fuzzy, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict};
 use crate::engine::uid_map::UidMap;
-use crate::limits::{ROWS_PER_PAGE, SEARCH_GAP_MAX, SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN};
+use crate::limits::{RECORDS_PER_PAGE, ROWS_PER_PAGE, SEARCH_GAP_MAX, SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN};
 use crate::records::{complete, content, damaged};
 use crate::text_search::Looking;
 
@@ -66,8 +68,8 @@ enum Decided {
 
 impl Place {
     /// Messages with UIDs from `first` to `last`, as the reader sees them.
-    async fn rows(&self, store: &Store, first: Uid, last: Uid) -> Result<Vec<MessageRow>, StorageError> {
-        let mut rows = store.messages(self.key.0, self.key.1, first, last, ROWS_PER_PAGE).await?;
+    async fn rows(&self, store: &Store, first: Uid, last: Uid, limit: usize) -> Result<Vec<MessageRow>, StorageError> {
+        let mut rows = store.messages(self.key.0, self.key.1, first, last, limit).await?;
         if let Some(reading) = &self.reading {
             reading.overlay(&mut rows);
         }
@@ -80,7 +82,7 @@ impl Place {
         for range in uids.ranges() {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {
-                let rows = self.rows(store, first, Uid(*range.end())).await?;
+                let rows = self.rows(store, first, Uid(*range.end()), ROWS_PER_PAGE).await?;
                 highest = rows.iter().map(|row| row.modseq.0).fold(highest, u64::max);
                 from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
             }
@@ -143,20 +145,32 @@ impl Place {
         for (Fuzzy { place, text }, relevant) in needles.fuzzy_mut() {
             *relevant = fuzzy(store, self.key.0, self.key.1, self.attachments, place, text).await?;
         }
-        let is_fuzzy = query.is_fuzzy();
+        let (is_fuzzy, asks_records) = (query.is_fuzzy(), query.asks_records());
+        let page = if asks_records { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
         let scope = query.words_scope(&needles).map_or_else(|| scope.clone(), |words| words.intersection(scope));
         let mut found = Found::default();
         let mut looked_at = 0usize;
         for range in joined(&scope) {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {
-                let rows = self.rows(store, first, Uid(*range.end())).await?;
+                let rows = self.rows(store, first, Uid(*range.end()), page).await?;
                 self.refresh_keywords(store, &rows).await?;
+                // One read for all of the page, where each of them would need one.
+                let mut records = match (asks_records, rows.first(), rows.last()) {
+                    (true, Some(first), Some(last)) => {
+                        store.records(self.key.0, self.key.1, first.uid, last.uid, page).await?
+                    }
+                    _ => Vec::new(),
+                }
+                .into_iter()
+                .peekable();
                 let wanted = |row: &&MessageRow| scope.contains(row.uid.0) && self.map.contains(row.uid);
                 for row in rows.iter().filter(wanted) {
+                    while records.next_if(|(uid, _)| *uid < row.uid).is_some() {}
+                    let record = records.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
                     let recent = self.recent.contains(row.uid.0);
                     let facts = Row { row, keywords: &self.row.keywords, recent };
-                    if let Decided::Found(score) = self.decide(store, query, &facts, &needles).await? {
+                    if let Decided::Found(score) = self.decide(store, query, &facts, record, &needles).await? {
                         found.push(row, if is_fuzzy { score.or(Some(100)) } else { None });
                     }
                 }
@@ -165,7 +179,7 @@ impl Place {
                     looked_at = 0;
                     tokio::task::yield_now().await;
                 }
-                from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
+                from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == page);
             }
         }
         Ok(found)
@@ -177,25 +191,27 @@ impl Place {
         store: &Store,
         query: &Query,
         row: &Row<'_>,
+        mut record: Option<Bytes>,
         needles: &Needles,
     ) -> Result<Decided, StorageError> {
-        let (mut sent, mut header, mut body) = (None, None, None);
+        let (mut sent, mut thread, mut header, mut body) = (None, None, None, None);
         let mut parts: Option<PartTable> = None;
         loop {
-            let known = Known { sent, header: header.as_deref(), body: body.as_deref() };
+            let known = Known { sent, thread_id: thread.clone(), header: header.as_deref(), body: body.as_deref() };
             let need = match query.decide(row, &known, needles) {
                 Verdict::True => return Ok(Decided::Found(query.relevancy(row.row.uid, needles))),
                 Verdict::False => return Ok(Decided::Not),
                 Verdict::Unknown(need) => need,
             };
             if parts.is_none() {
-                match table(store, self.key, row.row).await {
+                match table(store, self.key, row.row, record.take()).await {
                     // Expunged while it was looked at: it is not found.
                     Err(StorageError::Expunged) => return Ok(Decided::Not),
                     loaded => {
-                        let (table, date) = loaded?;
+                        let (table, keys) = loaded?;
                         parts = Some(table);
-                        sent = Some(date);
+                        sent = Some(keys.sent);
+                        thread = Some(thread_id(&keys, &row.row.blob));
                     }
                 }
             }
@@ -230,16 +246,20 @@ fn joined(scope: &NumberSet) -> Vec<RangeInclusive<u32>> {
     joined
 }
 
-/// Where the parts are, and when the message was sent.
+/// Where the parts are, and what the message is sorted and threaded by.
 async fn table(
     store: &Store,
     key: (AccountId, MailboxId),
     row: &MessageRow,
-) -> Result<(PartTable, Option<message::SentDate>), StorageError> {
-    let stored = store.records(key.0, key.1, row.uid, row.uid, 1).await?.pop().map(|(_, record)| record);
+    stored: Option<Bytes>,
+) -> Result<(PartTable, SortKeys), StorageError> {
+    let stored = match stored {
+        Some(stored) => Some(stored),
+        None => store.records(key.0, key.1, row.uid, row.uid, 1).await?.pop().map(|(_, record)| record),
+    };
     let record = complete(store, row, stored, true).await?;
     let view = RecordView::new(&record).map_err(damaged)?;
-    Ok((view.parts().map_err(damaged)?, view.sort_keys_view().map_err(damaged)?.sent))
+    Ok((view.parts().map_err(damaged)?, view.sort_keys().map_err(damaged)?))
 }
 
 /// Which needles the header holds.

@@ -1,8 +1,13 @@
 //! IMAP4rev1 (RFC 3501) for one store: listeners on ports 143 and 993.
 //!
 //! Extensions: IDLE (RFC 2177), NAMESPACE (2342), ID (2971), CHILDREN (3348), UNSELECT (3691), UIDPLUS (4315), ESEARCH
-//! (4731), SASL-IR (4959), WITHIN (5032), ENABLE (5161), SEARCHRES (5182), I18NLEVEL (5255), SORT and THREAD (5256, 5957), LIST-EXTENDED (5258), CONTEXT and ESORT (5267), FUZZY (6203), MULTISEARCH (7377), PARTIAL (9394), response codes (5530), LIST-STATUS (5819),
-//! ACL with namespaces for others' and shared mailboxes (4314), SPECIAL-USE (6154), MOVE (6851), CONDSTORE (7162), QRESYNC (7162), LITERAL+ (7888), APPENDLIMIT (7889), STATUS=SIZE (8438).
+//! (4731), SASL-IR (4959), WITHIN (5032), ENABLE (5161), SEARCHRES (5182), LANGUAGE and I18NLEVEL (5255), SORT and THREAD
+//! (5256, 5957), LIST-EXTENDED (5258), CONTEXT and ESORT (5267), METADATA (5464), response codes (5530), LIST-STATUS (5819),
+//! ACL with namespaces for others' and shared mailboxes (4314), SPECIAL-USE (6154), FUZZY (6203), MOVE (6851), CONDSTORE and
+//! QRESYNC (7162), MULTISEARCH (7377), LITERAL+ (7888), APPENDLIMIT (7889), STATUS=SIZE (8438), LIST-MYRIGHTS (8440), QUOTA
+//! (9208), PARTIAL (9394), LIST-METADATA (9590), MULTIAPPEND (3502), BINARY (3516), URLAUTH (4467), CATENATE (4469), COMPRESS
+//! (4978), URL-PARTIAL (5550), UTF8=ACCEPT (6855), PREVIEW (8970). Logins: PLAIN, LOGIN, SCRAM (5802, 7677), EXTERNAL (4422).
+//! All of them, with what holds: `docs/rfc/status.tsv`.
 //!
 //! What it promises:
 //! - A tagged OK after APPEND, COPY, MOVE, STORE and EXPUNGE means that it is on disk.
@@ -22,6 +27,7 @@ mod finding;
 mod foreign;
 pub mod limits;
 mod metrics;
+mod notify;
 mod orders;
 mod records;
 mod server;

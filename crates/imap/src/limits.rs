@@ -133,3 +133,9 @@ pub(crate) const VIEWS_KEPT_MAX: usize = 128;
 
 /// Messages between two that may be found which SEARCH reads along: one longer read is cheaper than two.
 pub const SEARCH_GAP_MAX: u32 = 16;
+
+/// Mailboxes that one session may want to hear of by NOTIFY: some hundred octets each.
+pub const NOTIFY_MAILBOXES_MAX: usize = 20_000;
+
+/// Mailboxes that have gone whose UIDVALIDITY a session with NOTIFY remembers.
+pub const NOTIFY_GONE_MAX: usize = 1_000;

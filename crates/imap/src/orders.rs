@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use imap_wire::{NumberSet, SortCriterion, SortKey, ThreadAlgorithm};
 use mail::{AccountId, MailboxId, Timestamp, Uid};
 use message::{RecordView, SortKeysView};
@@ -102,29 +103,41 @@ struct Gathering<'a> {
 
 impl Gathering<'_> {
     fn needs_records(&self) -> bool {
-        let in_row = |key: SortKey| matches!(key, SortKey::Arrival | SortKey::Size);
-        self.links.is_some() || self.columns.iter().any(|((key, _), _)| !in_row(*key))
+        self.links.is_some() || self.columns.iter().any(|((key, _), _)| !is_in_row(*key))
     }
 
-    fn take(&mut self, row: &MessageRow, view: Option<&SortKeysView<'_>>) {
-        self.uids.push(row.uid.0);
+    fn needs_rows(&self) -> bool {
+        self.columns.iter().any(|((key, _), _)| is_in_row(*key))
+    }
+
+    /// INTERNALDATE stands for a date that is missing (RFC 5256 §2.2).
+    fn needs_row_for(&self, view: &SortKeysView<'_>) -> bool {
+        view.sent.is_none() && self.columns.iter().any(|((key, _), _)| *key == SortKey::Date)
+    }
+
+    fn take(&mut self, uid: u32, row: Option<&MessageRow>, view: Option<&SortKeysView<'_>>) {
+        self.uids.push(uid);
+        let arrived = row.map_or(0, |row| row.internal_date.secs);
         for ((key, comparator), incoming) in &mut self.columns {
-            let text = |text: fn(&SortKeysView<'_>) -> String| comparator.fold(&view.map(text).unwrap_or_default());
+            let mut text = |text: for<'v> fn(&SortKeysView<'v>) -> &'v str| {
+                incoming.text(comparator.fold(view.map(text).unwrap_or_default()));
+            };
             match key {
-                SortKey::Arrival => incoming.number(row.internal_date.secs),
-                SortKey::Size => incoming.number(i64::try_from(row.octets).unwrap_or(i64::MAX)),
-                // RFC 5256 §2.2: without a date that can be read, INTERNALDATE.
+                SortKey::Cc => text(|view| view.cc.0),
+                SortKey::From => text(|view| view.from.0),
+                SortKey::To => text(|view| view.to.0),
+                SortKey::DisplayFrom => text(|view| view.from.1),
+                SortKey::DisplayTo => text(|view| view.to.1),
+                SortKey::Subject => text(|view| view.base_subject),
+                SortKey::Arrival => incoming.number(arrived),
+                SortKey::Size => {
+                    incoming.number(row.map_or(0, |row| i64::try_from(row.octets).unwrap_or(i64::MAX)));
+                }
                 SortKey::Date => {
                     let sent = view.and_then(|view| view.sent).map(|sent| sent.unix_secs);
-                    incoming.number(sent.unwrap_or(row.internal_date.secs));
+                    incoming.number(sent.unwrap_or(arrived));
                 }
                 SortKey::Relevancy => incoming.number(0),
-                SortKey::Cc => incoming.text(text(|view| view.cc.0.to_owned())),
-                SortKey::From => incoming.text(text(|view| view.from.0.to_owned())),
-                SortKey::To => incoming.text(text(|view| view.to.0.to_owned())),
-                SortKey::DisplayFrom => incoming.text(text(|view| view.from.1.to_owned())),
-                SortKey::DisplayTo => incoming.text(text(|view| view.to.1.to_owned())),
-                SortKey::Subject => incoming.text(text(|view| view.base_subject.to_owned())),
             }
         }
         if let Some(links) = &mut self.links {
@@ -134,17 +147,11 @@ impl Gathering<'_> {
             }
         }
     }
+}
 
-    /// A message that is gone: its values are never looked at.
-    fn skip(&mut self, uid: u32) {
-        self.uids.push(uid);
-        for (_, incoming) in &mut self.columns {
-            incoming.number(0);
-        }
-        if let Some(links) = &mut self.links {
-            links.push(None, &[], false);
-        }
-    }
+/// Whether a message's row has what this key compares.
+const fn is_in_row(key: SortKey) -> bool {
+    matches!(key, SortKey::Arrival | SortKey::Size)
 }
 
 /// Where keys are read from.
@@ -155,90 +162,106 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Reads the keys of the messages in a set of UIDs. With `known`, which are ascending, exactly these get a value each,
-    /// those that are gone as well.
-    async fn read(
-        self,
-        set: &NumberSet,
-        known: Option<&[u32]>,
-        gathering: &mut Gathering<'_>,
-    ) -> Result<(), StorageError> {
-        let records = gathering.needs_records();
-        let page = if records { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
-        let mut known = known.map(|known| known.iter().copied().peekable());
-        for range in set.ranges() {
-            let mut from = Some(Uid(*range.start()));
-            while let Some(first) = from {
-                let rows = self.store.messages(self.key.0, self.key.1, first, Uid(*range.end()), page).await?;
-                let stored = match (records, rows.first(), rows.last()) {
-                    (true, Some(first), Some(last)) => {
-                        self.store.records(self.key.0, self.key.1, first.uid, last.uid, page).await?
-                    }
-                    _ => Vec::new(),
-                };
-                let mut stored = stored.into_iter().peekable();
-                for row in &rows {
-                    if let Some(known) = &mut known {
-                        while let Some(gone) = known.next_if(|uid| *uid < row.uid.0) {
-                            gathering.skip(gone);
-                        }
-                        if known.next_if_eq(&row.uid.0).is_none() {
-                            continue;
-                        }
-                    }
-                    while stored.next_if(|(uid, _)| *uid < row.uid).is_some() {}
-                    let record = stored.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
-                    self.take(row, record, records, gathering).await?;
-                }
-                tokio::task::yield_now().await;
-                from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == page);
+    /// Reads the keys of the messages with these UIDs, which ascend. One that is gone gets values that nobody looks at.
+    /// Rows are read only where they are needed: records say nearly all.
+    async fn read(self, uids: &[u32], gathering: &mut Gathering<'_>) -> Result<(), StorageError> {
+        let (with_rows, with_records) = (gathering.needs_rows(), gathering.needs_records());
+        let mut left = uids;
+        let mut page = if with_records { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
+        while !left.is_empty() {
+            let (some, rest) = left.split_at(near(left, page));
+            left = rest;
+            let (Some(first), Some(last)) = (some.first(), some.last()) else { break };
+            let limit = usize::try_from(last.saturating_sub(*first)).unwrap_or(usize::MAX).saturating_add(1);
+            let (first, last) = (Uid(*first), Uid(*last));
+            let mut rows = Vec::new();
+            if with_rows {
+                rows = self.store.messages(self.key.0, self.key.1, first, last, limit).await?;
             }
+            let mut records = Vec::new();
+            if with_records {
+                records = self.store.records(self.key.0, self.key.1, first, last, limit).await?;
+                let octets: usize = records.iter().map(|(_, record)| record.len()).sum();
+                let each = octets / records.len().max(1);
+                page = (KEYS_PAGE_OCTETS / each.max(1)).clamp(RECORDS_PER_PAGE, ROWS_PER_PAGE);
+            }
+            let (mut rows, mut records) = (rows.into_iter().peekable(), records.into_iter().peekable());
+            for uid in some {
+                while rows.next_if(|row| row.uid.0 < *uid).is_some() {}
+                while records.next_if(|(known, _)| known.0 < *uid).is_some() {}
+                let row = rows.next_if(|row| row.uid.0 == *uid);
+                let record = records.next_if(|(known, _)| known.0 == *uid).map(|(_, record)| record);
+                self.take(*uid, row, record, with_records, gathering).await?;
+            }
+            tokio::task::yield_now().await;
         }
-        known.into_iter().flatten().for_each(|gone| gathering.skip(gone));
         Ok(())
     }
 
     async fn take(
         self,
-        row: &MessageRow,
-        record: Option<bytes::Bytes>,
-        needed: bool,
+        uid: u32,
+        row: Option<MessageRow>,
+        record: Option<Bytes>,
+        needs_record: bool,
         gathering: &mut Gathering<'_>,
     ) -> Result<(), StorageError> {
-        if !needed {
-            gathering.take(row, None);
-            return Ok(());
-        }
         let readable = record.as_ref().and_then(|record| RecordView::new(record).ok()?.sort_keys_view().ok());
-        if let Some(view) = readable {
-            gathering.take(row, Some(&view));
+        if !needs_record || readable.as_ref().is_some_and(|view| row.is_some() || !gathering.needs_row_for(view)) {
+            gathering.take(uid, row.as_ref(), readable.as_ref());
             return Ok(());
         }
-        match complete(self.store, row, None, false).await {
+        let row = match row {
+            Some(row) => Some(row),
+            None => self.store.message(self.key.0, self.key.1, Uid(uid)).await?,
+        };
+        if readable.is_some() || row.is_none() {
+            gathering.take(uid, row.as_ref(), readable.as_ref());
+            return Ok(());
+        }
+        let Some(row) = row else { return Ok(()) };
+        match complete(self.store, &row, None, false).await {
             Ok(record) => {
                 let view = RecordView::new(&record).map_err(damaged)?;
-                gathering.take(row, Some(&view.sort_keys_view().map_err(damaged)?));
+                gathering.take(uid, Some(&row), Some(&view.sort_keys_view().map_err(damaged)?));
             }
             // Expunged while it was looked at.
-            Err(StorageError::Expunged) => gathering.take(row, None),
+            Err(StorageError::Expunged) => gathering.take(uid, Some(&row), None),
             Err(error) => return Err(error),
         }
         Ok(())
     }
 }
 
-/// What THREAD looks at beside identifiers.
-pub(crate) const THREAD_KEYS: [SortKey; 3] = [SortKey::Arrival, SortKey::Date, SortKey::Subject];
+/// How many of the first UIDs lie so near to each other that reading all between them costs no more than asking again.
+fn near(uids: &[u32], page: usize) -> usize {
+    let pairs = uids.windows(2).take(page.saturating_sub(1));
+    1 + pairs.take_while(|pair| matches!(pair, [a, b] if b.saturating_sub(*a) <= KEYS_GAP_MAX)).count()
+}
+
+/// Octets of records read at once, about.
+const KEYS_PAGE_OCTETS: usize = 1024 * 1024;
+
+/// UIDs that two messages may lie apart and still be read at once.
+const KEYS_GAP_MAX: u32 = 4;
+
+/// What an algorithm of THREAD looks at beside identifiers.
+pub(crate) const fn thread_keys(algorithm: ThreadAlgorithm) -> &'static [SortKey] {
+    match algorithm {
+        ThreadAlgorithm::OrderedSubject | ThreadAlgorithm::References => &[SortKey::Date, SortKey::Subject],
+        ThreadAlgorithm::Refs => &[SortKey::Date, SortKey::Arrival],
+    }
+}
+
+/// Whether an algorithm of THREAD looks at identifiers.
+pub(crate) fn needs_links(algorithm: ThreadAlgorithm) -> bool {
+    algorithm != ThreadAlgorithm::OrderedSubject
+}
 
 impl MailboxKeys {
-    /// Whether THREAD finds all that it looks at.
-    pub(crate) fn has_links(&self, comparator: Comparator) -> bool {
-        self.links.is_some() && THREAD_KEYS.iter().all(|key| self.columns.contains_key(&(*key, comparator)))
-    }
-
     /// Whether these keys are known, so that nothing but arrivals has to be read.
-    pub(crate) fn has(&self, keys: &[SortKey], comparator: Comparator) -> bool {
-        keys.iter().all(|key| self.columns.contains_key(&(*key, comparator)))
+    pub(crate) fn has(&self, keys: &[SortKey], comparator: Comparator, links: bool) -> bool {
+        (!links || self.links.is_some()) && keys.iter().all(|key| self.columns.contains_key(&(*key, comparator)))
     }
 
     /// About how many octets of memory it takes.
@@ -251,17 +274,17 @@ impl MailboxKeys {
         columns + orders + threads + links + self.uids.len().saturating_mul(4)
     }
 
-    /// Makes keys of messages known: of all in the mailbox, or of all that there will be. `live` is how many messages there
-    /// are.
+    /// Makes keys of messages known: of all that the mailbox has, given as the exact UIDs, or of all that there will be.
     pub(crate) async fn learn(
         &mut self,
         source: Source<'_>,
-        (set, live): (&NumberSet, u32),
+        uids: &NumberSet,
         keys: &[SortKey],
         comparator: Comparator,
         links: bool,
     ) -> Result<(), StorageError> {
-        if self.uids.len() / 2 > usize::try_from(live).unwrap_or(usize::MAX) {
+        // Expunged messages keep their places until they are half of all.
+        if self.uids.len() / 2 > usize::try_from(uids.count()).unwrap_or(usize::MAX) {
             *self = Self::default();
         }
         if self.uids.is_empty() {
@@ -272,27 +295,23 @@ impl MailboxKeys {
                 self.links = Some(Links::default());
             }
         }
-        self.learn_arrivals(source, set).await?;
+        self.learn_arrivals(source, uids).await?;
         self.learn_columns(source, keys, comparator, links).await
     }
 
     /// Messages behind all that are known.
-    async fn learn_arrivals(&mut self, source: Source<'_>, set: &NumberSet) -> Result<(), StorageError> {
+    async fn learn_arrivals(&mut self, source: Source<'_>, uids: &NumberSet) -> Result<(), StorageError> {
         let from = self.uids.last().map_or(1, |last| last.saturating_add(1));
-        let more = set.clip(from..=u32::MAX);
+        let more: Vec<u32> = uids.clip(from..=u32::MAX).iter().collect();
         if more.is_empty() {
             return Ok(());
         }
-        // Should reading fail half-way, the links would not fit the columns.
+        // Should reading fail half-way, the links would not fit the columns: they are read anew then.
         let mut links = self.links.take();
         let columns = self.columns.keys().map(|of| (*of, Incoming::of(of.0))).collect();
         let mut gathering = Gathering { columns, links: links.as_mut(), uids: Vec::new() };
-        source.read(&more, None, &mut gathering).await?;
+        source.read(&more, &mut gathering).await?;
         let Gathering { columns, uids, .. } = gathering;
-        if uids.is_empty() {
-            self.links = links;
-            return Ok(());
-        }
         for (of, incoming) in columns {
             if let Some(column) = self.columns.get_mut(&of) {
                 column.extend(incoming);
@@ -315,13 +334,11 @@ impl MailboxKeys {
         let missing = keys.iter().map(|key| (*key, comparator)).filter(|of| !self.columns.contains_key(of));
         let columns: Vec<_> = missing.map(|of| (of, Incoming::of(of.0))).collect();
         let mut fresh = (links && self.links.is_none()).then(Links::default);
-        let (Some(first), Some(last)) = (self.uids.first(), self.uids.last()) else { return Ok(()) };
         if columns.is_empty() && fresh.is_none() {
             return Ok(());
         }
-        let set = NumberSet::from_ranges([*first..=*last]);
         let mut gathering = Gathering { columns, links: fresh.as_mut(), uids: Vec::new() };
-        source.read(&set, Some(&self.uids), &mut gathering).await?;
+        source.read(&self.uids, &mut gathering).await?;
         for (of, incoming) in gathering.columns {
             let mut column = Column::empty(of.0);
             column.extend(incoming);
@@ -350,9 +367,9 @@ impl MailboxKeys {
         let relevancy = by_score.then(|| self.relevancy(&indexes, scores));
         let columns: Vec<&Column> = criteria
             .iter()
-            .filter_map(|criterion| match criterion.key {
-                SortKey::Relevancy => relevancy.as_ref(),
-                key => self.columns.get(&(key, comparator)),
+            .filter_map(|criterion| {
+                let kept = self.columns.get(&(criterion.key, comparator));
+                if criterion.key == SortKey::Relevancy { relevancy.as_ref() } else { kept }
             })
             .collect();
         let ordered = Ordered::new(criteria, columns);
@@ -418,16 +435,17 @@ impl MailboxKeys {
     async fn make_threads(&self, found: &NumberSet, algorithm: ThreadAlgorithm, comparator: Comparator) -> Threads {
         let indexes: Vec<u32> =
             found.positions_in(&self.uids, |uid| *uid).filter_map(|index| u32::try_from(index).ok()).collect();
-        let value =
-            |key: SortKey, index: u32| self.columns.get(&(key, comparator)).map_or(0, |column| column.value(index));
-        let empty = self.columns.get(&(SortKey::Subject, comparator)).and_then(|column| column.place(""));
+        let column = |key: SortKey| self.columns.get(&(key, comparator));
+        let (sent, arrived, subjects) = (column(SortKey::Date), column(SortKey::Arrival), column(SortKey::Subject));
+        let value = |column: Option<&Column>, index: u32| column.map_or(0, |column| column.value(index));
+        let empty = subjects.and_then(|column| column.place(""));
         let mut facts = Vec::with_capacity(indexes.len());
         for some in indexes.chunks(SORT_MESSAGES_PER_TURN) {
             facts.extend(some.iter().map(|index| {
-                let subject = value(SortKey::Subject, *index);
+                let subject = value(subjects, *index);
                 Facts {
-                    sent: value(SortKey::Date, *index),
-                    arrived: value(SortKey::Arrival, *index),
+                    sent: value(sent, *index),
+                    arrived: value(arrived, *index),
                     subject,
                     no_subject: Some(subject) == empty,
                     reply: self.links.as_ref().is_some_and(|links| links.is_reply(*index)),
@@ -460,5 +478,32 @@ impl MailboxKeys {
         } else {
             threading.references(&facts, &order)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_or_unused_is_let_go() {
+        let orders = Orders::default();
+        let key = |mailbox| (AccountId(1), MailboxId(mailbox));
+        let at = |secs| Timestamp::from_secs(secs);
+        for mailbox in 1..=3 {
+            let _keys = orders.of(key(mailbox), at(i64::from(mailbox)));
+            orders.settle(key(mailbox), ORDERS_OCTETS_MAX / 2, at(i64::from(mailbox)));
+        }
+        assert_eq!(orders.mailboxes(), 2, "the oldest had to go");
+        assert!(!orders.held.lock().contains_key(&key(1)));
+        orders.settle(key(2), ORDERS_OCTETS_MAX + 1, at(5));
+        assert_eq!(orders.mailboxes(), 0, "one that is too large by itself goes as well");
+        let _keys = orders.of(key(4), at(10));
+        orders.age(Timestamp::from_secs(10).minus(Duration::ZERO));
+        assert_eq!(orders.mailboxes(), 1);
+        orders.age(at(11 + i64::try_from(ORDERS_UNUSED_MAX.as_secs()).unwrap()));
+        assert_eq!(orders.mailboxes(), 0);
     }
 }

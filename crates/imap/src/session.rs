@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::MailboxWatch;
 use imap_wire::response::{self, Code, Condition};
@@ -23,6 +24,7 @@ use crate::engine::table::{self, StateKind};
 use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault, Lost};
 use crate::limits::{BAD_COMMANDS_MAX, LOGIN_TIMEOUT};
+use crate::notify::{Notifying, SelectedNews};
 use crate::server::{Server, Slot};
 use crate::settings::{Security, Settings};
 use crate::views::Member;
@@ -41,6 +43,8 @@ pub(crate) struct Session {
     pub(crate) enabled: Enabled,
     /// How texts are compared (RFC 5255 §4).
     pub(crate) comparator: Comparator,
+    /// What the client wants to hear of since its last NOTIFY.
+    pub(crate) notify: Option<Box<Notifying>>,
     /// The messages that are being received, or were for the command at hand.
     pub(crate) uploads: Option<Box<Uploads>>,
     pub(crate) login_failures: u32,
@@ -75,6 +79,8 @@ pub(crate) struct Selected {
     pub(crate) recent: NumberSet,
     /// The client keeps a smaller MODSEQ than it has seen, because expunges waited (RFC 7162 §3.2).
     pub(crate) behind: bool,
+    /// New messages of this session's own making, which it has been told of.
+    pub(crate) own_arrivals: NumberSet,
     /// How many keywords the client has been told of.
     pub(crate) keywords_told: usize,
     /// UIDs that the last SEARCH saved: `$` (RFC 5182).
@@ -105,6 +111,7 @@ impl Session {
             selected: None,
             enabled: Enabled::default(),
             comparator: Comparator::default(),
+            notify: None,
             uploads: None,
             login_failures: 0,
             ending: None,
@@ -137,7 +144,11 @@ impl Session {
         response::greeting(self.connection.out(), Some(&code), &text);
         while self.ending.is_none() {
             let silence_max = if self.user.is_some() { self.settings.autologout } else { LOGIN_TIMEOUT };
-            match self.connection.next(Some(silence_max)).await? {
+            let event = match self.notify {
+                None => self.connection.next(Some(silence_max)).await?,
+                Some(_) => self.next_amid_news(silence_max).await?,
+            };
+            match event {
                 Event::Command(text) => self.command(text).await?,
                 Event::Announced(announcement) => Box::pin(self.announced(announcement)).await?,
                 Event::Chunk(chunk) => Box::pin(self.upload_chunk(&chunk)).await,
@@ -178,6 +189,33 @@ impl Session {
     pub(crate) fn say_bye(&mut self, code: Option<&Code>, text: &str) {
         let (text, charset) = (self.enabled.language.say(text), self.enabled.text_charset());
         response::bye_in(self.connection.out(), code, &text, charset);
+    }
+
+    /// The next event from the client; what it wants to hear of is told meanwhile (RFC 5465). What happens while the client is in
+    /// the middle of a command waits for its end.
+    async fn next_amid_news(&mut self, silence_max: Duration) -> Result<Event, Lost> {
+        let clock = Arc::clone(&self.server.world.clock);
+        // To be told something is not to have said anything (RFC 3501 §5.4).
+        let silent_from = clock.now();
+        loop {
+            let between = self.connection.framer.is_idle();
+            if between && self.notify.as_deref().is_some_and(|notify| notify.pending) {
+                self.tell_news(false).await?;
+            }
+            let immediate = matches!(self.selected_news(), SelectedNews::Some(_));
+            let silent_ms = clock.now().0.saturating_sub(silent_from.0);
+            let left = silence_max.saturating_sub(Duration::from_millis(u64::try_from(silent_ms).unwrap_or(0)));
+            let selected = self.selected.as_deref_mut().filter(|_| immediate);
+            let ring = ring(selected.map(|selected| &mut selected.watch), self.notify.as_deref());
+            tokio::select! {
+                biased;
+                event = self.connection.next(Some(left)) => return event,
+                () = ring, if between => {}
+            }
+            if let Some(notify) = self.notify.as_deref_mut() {
+                notify.pending = true;
+            }
+        }
     }
 
     /// A whole command: parse, check, do, tell, answer.
@@ -280,6 +318,7 @@ impl Session {
             selected,
             enabled,
             comparator,
+            notify,
             uploads,
             login_failures: _,
             ending: _,
@@ -289,6 +328,7 @@ impl Session {
         *selected = None;
         *enabled = Enabled::default();
         *comparator = Comparator::default();
+        *notify = None;
         *uploads = None;
         connection.logged_out();
         connection.framer.set_limits(FrameLimits::BEFORE_LOGIN);
@@ -361,16 +401,22 @@ impl Session {
             CommandBody::SetQuota(command) => Box::pin(self.set_quota(&command)).await,
             CommandBody::GetMetadata(command) => Box::pin(self.get_metadata(&command)).await,
             CommandBody::SetMetadata(command) => Box::pin(self.set_metadata(command)).await,
+            CommandBody::GenUrlAuth(urls) => Box::pin(self.gen_urlauth(&urls)).await,
+            CommandBody::ResetKey { mailbox, mechanisms } => {
+                Box::pin(self.reset_key(mailbox.as_ref(), &mechanisms)).await
+            }
+            CommandBody::UrlFetch(urls) => Box::pin(self.url_fetch(&urls)).await,
             // Handled before: see `perform`.
             CommandBody::Idle => Ok(Answer::bad("IDLE can't be nested")),
+            CommandBody::Notify(notify) => Box::pin(self.notify(notify)).await,
             CommandBody::Unauthenticate => Ok(Answer::ok("Who are you?")),
             CommandBody::Close => Box::pin(self.close()).await,
             CommandBody::Unselect => Ok(self.unselect()),
             CommandBody::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
-            CommandBody::Search(search) => Box::pin(self.search(tag, &search)).await,
-            CommandBody::Sort(sort) => Box::pin(self.sort(tag, &sort)).await,
-            CommandBody::Thread(thread) => Box::pin(self.thread(tag, &thread)).await,
-            CommandBody::Esearch(search) => Box::pin(self.esearch(tag, &search)).await,
+            CommandBody::Search(search) => Box::pin(self.search(tag, search)).await,
+            CommandBody::Sort(sort) => Box::pin(self.sort(tag, sort)).await,
+            CommandBody::Thread(thread) => Box::pin(self.thread(tag, thread)).await,
+            CommandBody::Esearch(search) => Box::pin(self.esearch(tag, search)).await,
             CommandBody::CancelUpdate(tags) => self.cancel_update(&tags),
             CommandBody::Comparator(patterns) => Ok(self.choose_comparator(&patterns)),
             CommandBody::Fetch(fetch) => Box::pin(self.fetch(fetch)).await,
@@ -479,5 +525,27 @@ impl Session {
         if self.bad_commands >= BAD_COMMANDS_MAX && self.ending.is_none() {
             self.ending = Some("Too many commands that make no sense");
         }
+    }
+}
+
+/// Ends when the selected mailbox changes, or something else that the client wants to hear of.
+pub(crate) async fn ring(selected: Option<&mut MailboxWatch>, notify: Option<&Notifying>) {
+    let selected = async {
+        match selected {
+            Some(watch) => {
+                watch.changed().await;
+            }
+            None => std::future::pending().await,
+        }
+    };
+    let elsewhere = async {
+        match notify {
+            Some(notify) => notify.rung().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = selected => {}
+        () = elsewhere => {}
     }
 }

@@ -12,13 +12,19 @@ use crate::engine::table::Sync;
 use crate::engine::view::News;
 use crate::fault::{Fault, Lost};
 use crate::limits::ROWS_PER_PAGE;
+use crate::notify::SelectedNews;
 use crate::session::Session;
 use crate::views::{learn_changes, learn_changes_up_to};
 
 impl Session {
     /// Reads what changed and says as much of it as is allowed now. `uid`: FETCH responses carry UIDs.
     pub(crate) async fn sync(&mut self, what: Sync, uid: bool) -> Result<(), Fault> {
-        if what == Sync::Nothing || self.selected.is_none() {
+        self.sync_as(what, uid, self.selected_news()).await
+    }
+
+    /// As [`Session::sync`], with a say in what the client wants to hear (RFC 5465 §3.1).
+    pub(crate) async fn sync_as(&mut self, what: Sync, uid: bool, wanted: SelectedNews) -> Result<(), Fault> {
+        if what == Sync::Nothing || self.selected.is_none() || wanted == SelectedNews::Nothing {
             return Ok(());
         }
         self.learn().await?;
@@ -34,13 +40,21 @@ impl Session {
         if news.exists.is_some() {
             response::exists(self.connection.out(), messages);
         }
-        let mut untold = news.changed;
+        let events = match wanted {
+            SelectedNews::Some(events) => Some(events),
+            SelectedNews::AsEver | SelectedNews::Nothing => None,
+        };
+        // RFC 5465 §5.1: without FlagChange nothing is said of flags.
+        let mut untold = if events.as_ref().is_none_or(|events| events.flags) { news.changed } else { Vec::new() };
         let told = self.tell_rest(news.exists.is_some(), &mut untold, uid).await;
         // What could not be read is told the next time.
         if !untold.is_empty() {
             self.selected()?.view.untold(untold);
         }
         told?;
+        if let Some(events) = events.filter(|_| !news.arrived.is_empty()) {
+            self.tell_arrived(&news.arrived, &events.fetch).await?;
+        }
         self.tell_modseq()
     }
 

@@ -266,6 +266,67 @@ async fn over_tls_the_channel_is_bound() {
     assert!(refused.starts_with("a NO [AUTHENTICATIONFAILED] "), "{refused}");
 }
 
+/// RFC 4422, appendix A: the certificate tells who it is.
+#[tokio::test]
+async fn a_certificate_opens_by_external() {
+    let stage = Stage::new(PARAMS).await;
+    let signer_key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let signer = params.self_signed(&signer_key).unwrap();
+    let issuer = rcgen::Issuer::new(params, signer_key);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(signer.der().clone()).unwrap();
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let key = rcgen::generate_simple_self_signed(vec!["imap.example".to_owned()]).unwrap();
+    let own = rustls::pki_types::PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
+    let server = rustls::ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.allow_unauthenticated().build().unwrap())
+        .with_single_cert(vec![key.cert.der().clone()], own.into())
+        .unwrap();
+    let shipped = Shipped(DirectoryAuthenticator::new(stage.house.store.clone(), auth_settings(PARAMS)).unwrap());
+    let tls = Some(Arc::new(TlsHandle::new(Arc::new(server))));
+    let imap = Imap::new(stage.house.store.clone(), bus::Bus::new(), Arc::new(shipped), Settings::default(), tls);
+    for (name, authzid, expected) in [
+        (Some("alice@example.org"), "=", "a OK "),
+        (Some("Alice@EXAMPLE.org"), "YWxpY2VAZXhhbXBsZS5vcmc=", "a OK "),
+        (Some("alice@example.org"), "Ym9iQGV4YW1wbGUub3Jn", "a NO [AUTHORIZATIONFAILED] "),
+        (Some("nobody@example.org"), "=", "a NO [AUTHENTICATIONFAILED] "),
+        (None, "=", "a NO [CANNOT] "),
+    ] {
+        let mut trusted = rustls::RootCertStore::empty();
+        trusted.add(key.cert.der().clone()).unwrap();
+        let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(trusted);
+        let client = match name {
+            None => builder.with_no_client_auth(),
+            Some(name) => {
+                let client_key = rcgen::KeyPair::generate().unwrap();
+                let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+                params.subject_alt_names.push(rcgen::SanType::Rfc822Name(name.try_into().unwrap()));
+                let certificate = params.signed_by(&client_key, &issuer).unwrap();
+                let own = rustls::pki_types::PrivatePkcs8KeyDer::from(client_key.serialize_der());
+                builder.with_client_auth_cert(vec![certificate.der().clone()], own.into()).unwrap()
+            }
+        };
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let service = imap.clone();
+        tokio::spawn(service.serve_stream(Box::new(far), LOCALHOST, Security::ImplicitTls, CancellationToken::new()));
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+        let stream = connector.connect("imap.example".try_into().unwrap(), near).await.unwrap();
+        let mut client = Client::new(Box::new(stream));
+        let greeting = client.read_line().await.unwrap().unwrap();
+        assert_eq!(greeting.contains("AUTH=EXTERNAL"), name.is_some(), "{greeting}");
+        let answer = stage.patiently(client.command("a", &format!("AUTHENTICATE EXTERNAL {authzid}"))).await.unwrap();
+        assert!(answer[0].starts_with(expected), "{name:?} {authzid}: {answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_offered_is_refused() {
     let stage = Stage::new(PasswordParams::CHEAPEST).await;

@@ -39,7 +39,7 @@ impl Section {
 impl PartTable {
     /// The octets of a section, or `None` when the message has no such section.
     pub fn section(&self, section: &Section) -> Option<ByteRange> {
-        let (index, entry) = self.find(&section.path)?;
+        let Some((index, entry)) = self.find(&section.path) else { return self.of_no_parts(section) };
         if section.path.is_empty() {
             return match section.text {
                 SectionText::Whole => Some(ByteRange { start: entry.header_start, end: entry.body_end }),
@@ -54,6 +54,19 @@ impl PartTable {
             SectionText::Header => Some(self.nested(index)?.1.header()),
             SectionText::Text => Some(self.nested(index)?.1.body()),
         }
+    }
+
+    /// A multipart without parts is told with an empty text as its part 1 (RFC 3501 §9: `body-type-mpart` has one at least), so
+    /// that part can be had.
+    fn of_no_parts(&self, section: &Section) -> Option<ByteRange> {
+        let (&number, path) = section.path.split_last()?;
+        let (index, entry) = self.find(path)?;
+        // The numbers go on in the message that the part holds.
+        let inside = if path.is_empty() { None } else { self.nested(index) };
+        let (index, entry) = inside.unwrap_or((index, entry));
+        let told = entry.kind == PartKind::Multipart && number == 1 && self.children(index).next().is_none();
+        let empty = ByteRange { start: entry.body_end, end: entry.body_end };
+        (told && matches!(section.text, SectionText::Whole | SectionText::Mime)).then_some(empty)
     }
 
     /// The part of these numbers, with its index; no numbers name the message itself.

@@ -156,6 +156,25 @@ fn expanded(target: &str, captures: &Captures<'_>) -> Result<Target, String> {
     Address::new(&text, domain).map(Target::Address).map_err(|flaw| format!("\"{text}\": {flaw}"))
 }
 
+/// A template in which every group has found the same text.
+pub(crate) fn filled(template: &str, found: &str) -> String {
+    let (mut text, mut rest) = (String::new(), template);
+    while let Some((before, behind)) = rest.split_once('$') {
+        text.push_str(before);
+        if let Some(behind) = behind.strip_prefix('$') {
+            text.push('$');
+            rest = behind;
+            continue;
+        }
+        text.push_str(found);
+        rest = match behind.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            Some((_, behind)) => behind,
+            None => behind.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_'),
+        };
+    }
+    text + rest
+}
+
 /// The groups that a template names: `$1`, `$name`, `${name}`; `$$` is a dollar.
 fn groups_named(template: &str) -> impl Iterator<Item = &str> {
     let mut rest = template;

@@ -295,7 +295,7 @@ mod tests {
         let mut writer = BlockWriter::new(100);
         for (n, word) in words.iter().enumerate() {
             let mut postings = Postings::default();
-            (0..=n).for_each(|offset| postings.push(offset as u32, offset == 1));
+            (0_u32..).take(n + 1).for_each(|offset| postings.push(offset, offset == 1));
             writer.push(0, word, &postings);
         }
         writer.finish().pop().unwrap()

@@ -150,6 +150,12 @@ impl Indexer {
                 worked.merged = worked.merged.saturating_add(segments.len() as u64);
                 continue;
             }
+            // Most mailboxes are told apart by their counters: nothing is read of their messages.
+            let behind = mailbox_row.uid_next.0.saturating_sub(1).saturating_sub(row.indexed_to);
+            let most = u64::from(behind).min(mailbox_row.messages.into());
+            if most < u64::try_from(self.tail_messages).unwrap_or(u64::MAX) {
+                return Ok(worked);
+            }
             let began = self.store.now();
             let messages = self.new_segment(account, mailbox, &row).await?;
             if messages == 0 {

@@ -197,7 +197,7 @@ mod tests {
     fn octets(list: &Postings, span: u32) -> usize {
         let mut code = Vec::new();
         list.encode(span, &mut code);
-        assert_eq!(Postings::decode(&code, list.len() as u32, span).as_ref(), Some(list));
+        assert_eq!(Postings::decode(&code, u32::try_from(list.len()).unwrap(), span).as_ref(), Some(list));
         code.len()
     }
 

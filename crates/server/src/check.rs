@@ -34,7 +34,7 @@ impl Report {
 }
 
 /// A number with its noun, which stands here in the plural.
-fn counted(number: u64, name: &str) -> String {
+pub(crate) fn counted(number: u64, name: &str) -> String {
     match (number, name.strip_suffix("ies"), name.strip_suffix("xes")) {
         (1, Some(stem), _) => format!("1 {stem}y"),
         (1, None, Some(stem)) => format!("1 {stem}x"),

@@ -44,6 +44,7 @@ impl Store {
         for id in externals {
             self.remove_external(id).await?;
         }
+        self.clear_mailboxes(part).await?;
         // What others share with it and it with others goes first, some rows at a time.
         self.clear_lists(part).await?;
         self.forget_reader(part).await?;
@@ -108,10 +109,10 @@ impl Objects {
         let account = AccountObject { id: AccountId(tx.next_number(counter("account"))?), ..account };
         tx.put_object(&self.directory, Object::Account(account.clone()), mode)?;
         tx.create_mailbox_row(account.id, "INBOX", None, now)?;
-        tx.subscribe(account.id, "INBOX");
+        tx.subscribe(account.id, "INBOX")?;
         for (name, special_use) in FIRST_MAILBOXES {
             tx.create_mailbox_row(account.id, name, Some(special_use), now)?;
-            tx.subscribe(account.id, name);
+            tx.subscribe(account.id, name)?;
         }
         // Its members are to see the mailboxes that have just been made.
         tx.members_changed(None, Some(&account))?;

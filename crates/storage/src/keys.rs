@@ -25,6 +25,8 @@ pub enum Table {
     Undo = 0x16,
     /// Annotations by owner, mailbox and person, and where else a person has some ([`crate::metadata`], RFC 5464).
     Metadata = 0x17,
+    /// Keys that authorised URLs are made with, by account and mailbox; see [`crate::url_keys`].
+    UrlKey = 0x18,
     /// [`crate::rows::MessageRow`] by account, mailbox and UID.
     Message = 0x20,
     /// Encoded message record by account, mailbox and UID.

@@ -40,11 +40,12 @@ pub mod secret;
 pub mod sharing;
 pub mod signing_keys;
 pub mod store;
-mod subaddress;
+pub mod subaddress;
 pub mod trace;
 pub mod transaction;
 mod undo;
-pub mod usage;
+pub mod url_keys;
+mod usage;
 
 #[cfg(test)]
 mod tests;

@@ -9,9 +9,12 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::limits::{MAILBOX_DEPTH_MAX, MAILBOX_NAME_OCTETS_MAX, MAILBOXES_MAX};
 use crate::rows::MailboxRow;
-use crate::store::{Done, Store};
+use crate::store::{Done, Store, counted};
 use crate::transaction::Transaction;
 use crate::usage::Usage;
+
+/// Mailboxes that go in the transaction in which their account goes; each writes some ten rows.
+const MAILBOXES_PER_REMOVAL: usize = 2_000;
 
 /// What parts the levels of a name.
 pub const DELIMITER: char = '/';
@@ -198,14 +201,14 @@ impl Store {
         subscribed: bool,
     ) -> Result<Done<()>, StorageError> {
         let name = normalised_name(name)?;
-        if subscribed && self.subscriptions(account).await?.len() >= MAILBOXES_MAX {
-            return Err(StorageError::LimitReached("subscriptions"));
-        }
         self.transact(move |tx| {
             if subscribed {
-                tx.subscribe(account, &name)
+                tx.subscribe(account, &name)?;
+                if tx.subscription_count(account)? > MAILBOXES_MAX as u64 {
+                    return Err(StorageError::LimitReached("subscriptions"));
+                }
             } else {
-                tx.unsubscribe(account, &name)
+                tx.unsubscribe(account, &name)?;
             }
             tx.notify(Notice::MailboxList(account));
             Ok(())
@@ -239,6 +242,34 @@ impl Store {
             })
             .await?;
         Ok(done.value)
+    }
+
+    /// Deletes some mailboxes at a time before their account goes, until one transaction holds the others.
+    pub(crate) async fn clear_mailboxes(&self, account: AccountId) -> Result<(), StorageError> {
+        loop {
+            let done = self
+                .transact_with(Durability::Freeing, move |tx| {
+                    if tx.mailbox_count(account)? <= MAILBOXES_PER_REMOVAL as u64 {
+                        return Ok(0);
+                    }
+                    let range = Key::of(Table::Mailbox, account).range();
+                    let mut doomed = 0usize;
+                    for (_, value) in tx.scan(&range, Order::Descending, MAILBOXES_PER_REMOVAL / 2)? {
+                        let row = MailboxRow::decode(&value)?;
+                        // The account's own sign of being there.
+                        if row.name != "INBOX" {
+                            tx.doom_mailbox(account, row.id)?;
+                            doomed = doomed.saturating_add(1);
+                        }
+                    }
+                    Ok(doomed)
+                })
+                .await?;
+            if done.value == 0 {
+                return Ok(());
+            }
+            self.sweep_after_deletion().await;
+        }
     }
 
     /// The deletion is done and will be acknowledged; when its sweeping fails, [`Store::sweep`] or the next start does it.
@@ -453,19 +484,48 @@ impl Transaction<'_> {
         self.put_acl(account, mailbox, &Acl::default())?;
         self.forget_readers(account, mailbox)?;
         self.forget_annotations_of(account, mailbox)?;
+        self.delete(crate::url_keys::key(account, mailbox));
         self.put(doomed_key(account, mailbox), Vec::new());
         self.notify(Notice::MailboxList(account));
         self.notify(Notice::Mailbox { account, mailbox, modseq: row.highest_modseq });
         Ok(())
     }
 
-    pub(crate) fn subscribe(&mut self, account: AccountId, name: &str) {
-        self.put(keys::subscription(account, name), Vec::new());
+    pub(crate) fn subscribe(&mut self, account: AccountId, name: &str) -> Result<(), StorageError> {
+        let key = keys::subscription(account, name);
+        if self.get(&key)?.is_none() {
+            let count = self.subscription_count(account)?;
+            self.put(subscription_count_key(account), count.saturating_add(1).to_be_bytes().to_vec());
+            self.put(key, Vec::new());
+        }
+        Ok(())
     }
 
-    pub(crate) fn unsubscribe(&mut self, account: AccountId, name: &str) {
-        self.delete(keys::subscription(account, name));
+    pub(crate) fn unsubscribe(&mut self, account: AccountId, name: &str) -> Result<(), StorageError> {
+        let key = keys::subscription(account, name);
+        if self.get(&key)?.is_some() {
+            let count = self.subscription_count(account)?;
+            self.put(subscription_count_key(account), count.saturating_sub(1).to_be_bytes().to_vec());
+            self.delete(key);
+        }
+        Ok(())
     }
+
+    /// How many names an account has subscribed. Stores that were made before they were counted have no row: then they are.
+    fn subscription_count(&self, account: AccountId) -> Result<u64, StorageError> {
+        match self.get(&subscription_count_key(account))? {
+            Some(value) => counted(Some(&value)),
+            None => {
+                let range = Key::of(Table::Subscription, account).range();
+                Ok(self.scan(&range, Order::Ascending, MAILBOXES_MAX)?.len() as u64)
+            }
+        }
+    }
+}
+
+/// How many names an account has subscribed.
+pub(crate) fn subscription_count_key(account: AccountId) -> Vec<u8> {
+    Key::of(Table::Meta, account).bytes(b"subscriptions").done()
 }
 
 pub(crate) fn mailbox_id(value: &[u8]) -> Result<MailboxId, StorageError> {

@@ -31,7 +31,7 @@ impl Store {
             .transact(move |tx| match tx.get(&key(name))? {
                 Some(value) => decode(&value),
                 None => {
-                    tx.put(key(name), [&[VERSION], fresh.as_slice()].concat());
+                    tx.put(key(name), encode(fresh));
                     Ok(SecretKey(fresh))
                 }
             })
@@ -42,6 +42,10 @@ impl Store {
 
 fn key(name: &str) -> Vec<u8> {
     Key::global(Table::Secret).bytes(name.as_bytes()).done()
+}
+
+pub(crate) fn encode(key: [u8; 32]) -> Vec<u8> {
+    [&[VERSION], key.as_slice()].concat()
 }
 
 pub(crate) fn decode(value: &[u8]) -> Result<SecretKey, StorageError> {

@@ -4,6 +4,7 @@
 //! without regard to case, or made while the account has few.
 
 use mail::{AccountId, MailboxId, Timestamp};
+use routing::namespace::{OTHER_USERS, SHARED};
 
 use crate::engine::Order;
 use crate::error::StorageError;
@@ -13,8 +14,35 @@ use crate::mailboxes::{DELIMITER, normalised_name};
 use crate::rows::MailboxRow;
 use crate::transaction::Transaction;
 
+/// Why a subaddress has no mailbox, so that the message stays in INBOX.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSubaddressMailbox {
+    /// It is no name for a mailbox of a stranger's choice.
+    BadName,
+    /// The mailbox has a special use.
+    SpecialUse,
+    /// There is none, and none is made.
+    NotThere,
+    /// The account has as many as are made so.
+    TooMany,
+}
+
+impl std::fmt::Display for NoSubaddressMailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::BadName => f.write_str("such a folder is not made for a subaddress"),
+            Self::SpecialUse => f.write_str("that folder has a special use"),
+            Self::NotThere => f.write_str("there is no such folder"),
+            Self::TooMany => {
+                write!(f, "the account has {SUBADDRESS_MAILBOXES_MAX} folders already, and no more are made")
+            }
+        }
+    }
+}
+
 impl Transaction<'_> {
-    /// The mailbox that a subaddress names, made when it is not there and `create` says so. `None`: none, use INBOX.
+    /// The mailbox that a subaddress names, made when it is not there and `create` says so. The inner
+    /// error says why there is none: use INBOX.
     ///
     /// # Errors
     /// When reading fails.
@@ -24,26 +52,32 @@ impl Transaction<'_> {
         detail: &str,
         create: bool,
         now: Timestamp,
-    ) -> Result<Option<MailboxId>, StorageError> {
-        let Some(name) = mailbox_name(detail) else { return Ok(None) };
-        let allowed = |row: &MailboxRow| row.special_use.is_none();
+    ) -> Result<Result<MailboxId, NoSubaddressMailbox>, StorageError> {
+        let Some(name) = mailbox_name(detail) else { return Ok(Err(NoSubaddressMailbox::BadName)) };
+        let plain = |row: MailboxRow| match row.special_use {
+            None => Ok(row.id),
+            Some(_) => Err(NoSubaddressMailbox::SpecialUse),
+        };
         if let Some(id) = self.mailbox_named(account, &name)? {
-            return Ok(Some(self.mailbox_row(account, id)?).filter(allowed).map(|row| row.id));
+            return Ok(plain(self.mailbox_row(account, id)?));
         }
         let folded = name.to_lowercase();
         let rows = self.scan(&Key::of(Table::Mailbox, account).range(), Order::Ascending, MAILBOXES_MAX)?;
         for (_, value) in &rows {
             let row = MailboxRow::decode(value)?;
             if row.name.to_lowercase() == folded {
-                return Ok(Some(row).filter(allowed).map(|row| row.id));
+                return Ok(plain(row));
             }
         }
-        if !create || rows.len() >= SUBADDRESS_MAILBOXES_MAX {
-            return Ok(None);
+        if !create {
+            return Ok(Err(NoSubaddressMailbox::NotThere));
+        }
+        if rows.len() >= SUBADDRESS_MAILBOXES_MAX {
+            return Ok(Err(NoSubaddressMailbox::TooMany));
         }
         let made = self.create_mailbox_row(account, &name, None, now)?;
-        self.subscribe(account, &name);
-        Ok(Some(made.id))
+        self.subscribe(account, &name)?;
+        Ok(Ok(made.id))
     }
 }
 
@@ -52,7 +86,9 @@ fn mailbox_name(detail: &str) -> Option<String> {
     let name = normalised_name(detail).ok()?;
     let plain =
         !name.contains([DELIMITER, '\\', '"']) && !name.starts_with(['.', '#', '~', ' ']) && !name.ends_with(' ');
-    (plain && !name.eq_ignore_ascii_case("INBOX")).then_some(name)
+    // Nor what a client takes for INBOX or for the mailboxes of others (RFC 2342).
+    let reserved = ["INBOX", OTHER_USERS, SHARED].iter().any(|reserved| name.eq_ignore_ascii_case(reserved));
+    (plain && !reserved).then_some(name)
 }
 
 #[cfg(test)]
@@ -67,6 +103,9 @@ mod tests {
             ("a/b", None),
             ("inbox", None),
             ("INBOX", None),
+            ("shared", None),
+            ("Other Users", None),
+            ("Shared plans", Some("Shared plans")),
             ("*", None),
             ("..", None),
             ("#news", None),

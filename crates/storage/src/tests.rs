@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{AccountId, Address, Domain, Flags, InternalDate, SystemFlags, Timestamp, Uid};
-use routing::objects::{AccountObject, AliasObject, DomainObject, Object, Target};
+use routing::objects::{AccountObject, AliasObject, DomainObject, Object, QuotaLimits, Target};
 use world::simulated::SimulatedWorld;
 
 use crate::messages::{ExpungeScope, FlagChange, NewMessage};
@@ -113,4 +113,76 @@ async fn a_domain_goes_only_when_nothing_is_in_it_and_takes_nothing_once_it_is_g
     assert_eq!(store.add_account_in_domain(AccountObject::new(address("bob"))).await.err(), no_domain());
     let alias = Object::Alias(AliasObject::new(address("info"), vec![Target::AllUsers]));
     assert_eq!(store.put_object(alias, PutMode::AddInDomain).await.err(), no_domain());
+}
+
+#[tokio::test]
+async fn an_account_with_thousands_of_mailboxes_goes_in_steps() {
+    let (_engine, store, alice) = stage().await;
+    for n in 0..2_500 {
+        let _done = store.create_mailbox(alice, &format!("m{n}"), None).await.unwrap();
+        let _done = store.set_subscription(alice, &format!("m{n}"), true).await.unwrap();
+    }
+    assert_eq!(store.mailbox_count(alice).await.unwrap(), 2_506);
+    let _done = store.remove_account(&address("alice")).await.unwrap();
+    let mut flaws = Vec::new();
+    crate::check::check(&store, false, &mut |finding| flaws.push(finding)).await.unwrap();
+    assert!(flaws.is_empty(), "{flaws:?}");
+    assert_eq!(store.mailboxes(alice).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn mailboxes_and_subscriptions_are_counted_and_a_quota_bounds_them() {
+    let (engine, store, alice) = stage().await;
+    let quota = QuotaLimits { mailboxes: Some(8), ..QuotaLimits::default() };
+    let _done = store.set_quota(alice, quota).await.unwrap();
+    // Six are there from the start; a name with two levels above it makes three.
+    assert_eq!(store.create_mailbox(alice, "a/b/c", None).await.err(), Some(StorageError::OverQuota));
+    let _done = store.create_mailbox(alice, "a/b", None).await.unwrap();
+    assert_eq!(store.create_mailbox(alice, "d", None).await.err(), Some(StorageError::OverQuota));
+    assert_eq!(store.rename_mailbox(alice, "a/b", "x/y").await.err(), Some(StorageError::OverQuota));
+    let _done = store.rename_mailbox(alice, "a", "x").await.unwrap();
+    let _done = store.delete_mailbox(alice, "x/b").await.unwrap();
+    assert_eq!(store.mailbox_count(alice).await.unwrap(), 7);
+    for (name, subscribed) in [("x", true), ("x", true), ("gone", true), ("Sent", false), ("Sent", false)] {
+        let _done = store.set_subscription(alice, name, subscribed).await.unwrap();
+    }
+    let flaws = || async {
+        let mut flaws = Vec::new();
+        crate::check::check(&store, false, &mut |finding| flaws.push(finding.flaw)).await.unwrap();
+        flaws
+    };
+    assert!(flaws().await.is_empty(), "{:?}", flaws().await);
+    let keys = [crate::usage::mailbox_count_key(alice), crate::mailboxes::subscription_count_key(alice)];
+    for key in keys {
+        let right = engine.rows().get(&key[..]).cloned().unwrap();
+        for (value, expected) in [
+            (Some(Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 99])), vec![crate::check::Flaw::Usage]),
+            (Some(Bytes::from_static(b"x")), vec![crate::check::Flaw::Undecodable]),
+            // As stores have it that were made before they were counted.
+            (None, vec![]),
+            (Some(right), vec![]),
+        ] {
+            let key = key.clone();
+            let write = move |tx: &mut crate::Transaction<'_>| {
+                match &value {
+                    Some(value) => tx.put(key.clone(), value.clone()),
+                    None => tx.delete(key.clone()),
+                }
+                Ok(())
+            };
+            store.transact(write).await.unwrap();
+            assert_eq!(flaws().await, expected);
+        }
+    }
+    // What was not counted is, with the next change.
+    let key = crate::usage::mailbox_count_key(alice);
+    let forget = move |tx: &mut crate::Transaction<'_>| {
+        tx.delete(key.clone());
+        Ok(())
+    };
+    store.transact(forget).await.unwrap();
+    assert_eq!(store.mailbox_count(alice).await.unwrap(), 7);
+    let _done = store.create_mailbox(alice, "x/c", None).await.unwrap();
+    assert_eq!(store.mailbox_count(alice).await.unwrap(), 8);
+    assert!(flaws().await.is_empty());
 }

@@ -14,6 +14,7 @@ use crate::request::Edit;
 use crate::response::Response;
 
 use super::find;
+use super::set::still_unnamed;
 
 /// Whether an account may have its local part in these further domains.
 pub(super) fn check_further(
@@ -181,6 +182,7 @@ pub(super) async fn users_of(store: &Store, name: &Domain, change: UsersChange) 
         for account in directory.accounts_of(name) {
             let mut changed = (**account).clone();
             changed.also_in.retain(|further| !change.remove_domains.contains(further));
+            still_unnamed(&directory, account, &changed)?;
             let missing: Vec<Domain> =
                 change.add_domains.iter().filter(|further| !changed.also_in.contains(further)).cloned().collect();
             check_further(&directory, account, &missing)?;

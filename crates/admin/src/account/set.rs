@@ -1,8 +1,8 @@
 //! Editing an account field by field.
 
 use mail::{Address, Domain};
-use routing::check_account;
-use routing::objects::{AccountKind, AccountObject, Object, Role, Service};
+use routing::objects::{AccountKind, AccountObject, Object, ObjectKey, Role, Service};
+use routing::{Directory, check_account};
 use storage::Store;
 use storage::objects::PutMode;
 
@@ -10,6 +10,7 @@ use crate::asked::Asked;
 use crate::domain::known_address;
 use crate::error::AdminError;
 use crate::limits::FURTHER_DOMAINS_MAX;
+use crate::references::Removal;
 use crate::request::{AccountRequest, Edit};
 use crate::response::{AccountView, Response};
 use crate::settings::Settings;
@@ -75,6 +76,7 @@ pub(super) async fn set(
     account.administers = administers.unwrap_or(account.administers);
     services(&mut account.withdrawn, withdraw, &restore);
     account.also_in.retain(|domain| !remove_domains.contains(domain));
+    still_unnamed(&store.directory(), &before, &account)?;
     let new_domains: Vec<Domain> = add_domains.into_iter().filter(|domain| !account.also_in.contains(domain)).collect();
     account.also_in.extend(new_domains.iter().cloned());
     let (generated, changed) = match hashed {
@@ -116,6 +118,19 @@ pub(super) async fn set(
     Ok(Response::Account(Box::new(AccountView { generated_password: generated, ..AccountView::from(&account) })))
 }
 
+/// Addresses in further domains that an account gives up: nothing may lead there any more.
+pub(super) fn still_unnamed(
+    directory: &Directory,
+    before: &AccountObject,
+    after: &AccountObject,
+) -> Result<(), AdminError> {
+    let kept: Vec<Address> = after.addresses().collect();
+    let given_up: Vec<Address> = before.addresses().filter(|address| !kept.contains(address)).collect();
+    let Some(first) = given_up.first().cloned() else { return Ok(()) };
+    let key = ObjectKey::Account(before.address.canonical());
+    Removal::of_addresses(directory, &key, given_up).must_be_empty(&first.to_string())
+}
+
 fn services(withdrawn: &mut Vec<Service>, withdraw: Vec<Service>, restore: &[Service]) {
     withdrawn.extend(withdraw);
     withdrawn.retain(|service| !restore.contains(service));
@@ -139,7 +154,7 @@ fn check_roles(account: &AccountObject, before: &AccountObject) -> Result<(), Ad
     Ok(())
 }
 
-fn administered_elsewhere(directory: &routing::Directory, account: &AccountObject) -> Option<Domain> {
+fn administered_elsewhere(directory: &Directory, account: &AccountObject) -> Option<Domain> {
     account.administers.iter().find(|domain| directory.domain(domain).is_none()).cloned()
 }
 

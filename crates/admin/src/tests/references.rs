@@ -605,3 +605,54 @@ async fn r07_a_shared_mailbox_forgets_a_member_and_all_else_of_them_at_once() {
     let info = store.directory().account(&address("info@example.org")).cloned().unwrap();
     assert_eq!((info.recovery.as_ref(), info.shared.as_ref().unwrap().members.len()), (None, 0));
 }
+
+#[tokio::test]
+async fn what_can_not_be_forced_is_refused_while_something_leads_there() {
+    let store = store().await;
+    for domain in ["a.example", "b.example"] {
+        ask(&store, add_domain(domain)).await.unwrap();
+    }
+    for text in ["alice@a.example", "bob@a.example"] {
+        ask(&store, add_account(text)).await.unwrap();
+    }
+    let set = |change: serde_json::Value| -> Request {
+        let mut set = serde_json::json!({ "address": "alice@a.example" });
+        set.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        serde_json::from_value(serde_json::json!({ "account": { "set": set } })).unwrap()
+    };
+    let users = |change: serde_json::Value| -> Request {
+        let mut users = serde_json::json!({ "domain": "a.example" });
+        users.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        serde_json::from_value(serde_json::json!({ "account": { "users-of": users } })).unwrap()
+    };
+    ask(&store, set(serde_json::json!({ "add_domains": ["b.example"] }))).await.unwrap();
+    put(&store, Object::Alias(alias("info@b.example", &["alice@b.example"]))).await;
+    for request in [
+        set(serde_json::json!({ "remove_domains": ["b.example"] })),
+        users(serde_json::json!({ "remove_domains": ["b.example"] })),
+    ] {
+        let told = said(ask(&store, request).await);
+        assert!(told.contains("alice@b.example is in use: the alias info@b.example leads to"), "{told}");
+    }
+    let account = store.directory().account(&address("alice@a.example")).cloned().unwrap();
+    assert_eq!(account.also_in, [name("b.example")], "nothing has changed");
+    ask(&store, remove_alias("info@b.example", false)).await.unwrap();
+    ask(&store, set(serde_json::json!({ "remove_domains": ["b.example"] }))).await.unwrap();
+
+    // The last responder at an address that is nothing else; beside a mailbox it is no destination.
+    put(&store, responder("fair@a.example", |_| ())).await;
+    put(&store, responder("bob@a.example", |_| ())).await;
+    let number = |at: &str| store.directory().responders_at(&address(at)).next().unwrap().id;
+    let remove = |id| Request::Responder(ResponderRequest::Remove { id });
+    put(&store, Object::Alias(alias("expo@a.example", &["fair@a.example"]))).await;
+    put(&store, Object::Alias(alias("clerk@a.example", &["bob@a.example"]))).await;
+    let told = said(ask(&store, remove(number("fair@a.example"))).await);
+    assert!(told.contains("at fair@a.example is in use: the alias expo@a.example leads to"), "{told}");
+    ask(&store, remove(number("bob@a.example"))).await.unwrap();
+    put(&store, responder("fair@a.example", |_| ())).await;
+    ask(&store, remove(number("fair@a.example"))).await.unwrap();
+    let last = number("fair@a.example");
+    assert!(said(ask(&store, remove(last)).await).contains("is in use"));
+    ask(&store, remove_alias("expo@a.example", false)).await.unwrap();
+    ask(&store, remove(last)).await.unwrap();
+}

@@ -55,6 +55,22 @@ fn account(json: serde_json::Value) -> Request {
     serde_json::from_value(serde_json::json!({ "account": json })).unwrap()
 }
 
+fn domain_set(name: &str, change: serde_json::Value) -> Request {
+    let mut set = serde_json::json!({ "name": name });
+    set.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    serde_json::from_value(serde_json::json!({ "domain": { "set": set } })).unwrap()
+}
+
+fn pattern(name: &str, request: serde_json::Value) -> Request {
+    let pattern = serde_json::json!({ "name": name, "request": request });
+    serde_json::from_value(serde_json::json!({ "domain": { "pattern": pattern } })).unwrap()
+}
+
+fn external(owner: &str, content: serde_json::Value) -> Request {
+    let add = serde_json::json!({ "owner": owner, "protocol": "imap", "content": content });
+    serde_json::from_value(serde_json::json!({ "external": { "add": add } })).unwrap()
+}
+
 #[tokio::test]
 async fn r11_a_domain_administrator_edits_their_domain_and_nothing_else() {
     let store = two_houses().await;
@@ -69,6 +85,39 @@ async fn r11_a_domain_administrator_edits_their_domain_and_nothing_else() {
         (own("carol@b.example"), Some(D::OtherDomain)),
         (own("root@a.example"), Some(D::MorePowerful)),
         (own("chief@a.example"), None),
+        (domain_set("a.example", serde_json::json!({"catch_all": {"set": "alice@a.example"}})), None),
+        (domain_set("b.example", serde_json::json!({"catch_all": {"set": "alice@a.example"}})), Some(D::OtherDomain)),
+        (domain_set("a.example", serde_json::json!({"enabled": false})), Some(D::AdministratorsOnly)),
+        (domain_set("a.example", serde_json::json!({"postmaster": "clear"})), Some(D::AdministratorsOnly)),
+        (domain_set("a.example", serde_json::json!({"content": {"language": "fr"}})), Some(D::AdministratorsOnly)),
+        (pattern("a.example", serde_json::json!({"add": {"pattern": "x-.*", "targets": ["alice@a.example"]}})), None),
+        (pattern("a.example", serde_json::json!("list")), None),
+        (
+            pattern("b.example", serde_json::json!({"add": {"pattern": "x-.*", "targets": ["alice@a.example"]}})),
+            Some(D::OtherDomain),
+        ),
+        (pattern("a.example", serde_json::json!({"test": {"address": "x@a.example"}})), Some(D::AdministratorsOnly)),
+        (external("alice@a.example", serde_json::json!({"host": "imap.far.example"})), None),
+        (external("dora@b.example", serde_json::json!({"host": "imap.far.example"})), Some(D::OtherDomain)),
+        (external("root@a.example", serde_json::json!({"host": "imap.far.example"})), Some(D::MorePowerful)),
+        (external("alice@a.example", serde_json::json!({"host": "127.0.0.1"})), Some(D::AdministratorsOnly)),
+        (external("alice@a.example", serde_json::json!({"host": "[fd00::1]"})), Some(D::AdministratorsOnly)),
+        (external("alice@a.example", serde_json::json!({"host": "LOCALHOST."})), Some(D::AdministratorsOnly)),
+        (
+            external("alice@a.example", serde_json::json!({"host": "imap.far.example", "security": "none"})),
+            Some(D::AdministratorsOnly),
+        ),
+        (Request::External(Box::new(ExternalRequest::Show { id: 77 })), Some(D::OtherDomain)),
+        (account(serde_json::json!({"set": {"address": "bob@a.example", "owner": "alice@a.example"}})), None),
+        (account(serde_json::json!({"set": {"address": "bob@a.example", "owner": "The club"}})), None),
+        (
+            account(serde_json::json!({"set": {"address": "bob@a.example", "owner": "dora@b.example"}})),
+            Some(D::OtherDomain),
+        ),
+        (
+            account(serde_json::json!({"add": {"address": "new@a.example", "owner": "Dora@B.example"}})),
+            Some(D::OtherDomain),
+        ),
         (add_account("new@a.example"), None),
         (add_account("new@b.example"), Some(D::OtherDomain)),
         (account(serde_json::json!({"add": {"address": "new@a.example", "role": "administrator"}})), Some(D::Roles)),
@@ -417,7 +466,15 @@ async fn r11_off_boarding_by_a_domain_administrator_leaves_other_domains_alone()
 fn foreign(store: &Store) -> Vec<Object> {
     let directory = store.directory();
     let other = |address: &Address| address.domain() != &name("a.example");
-    let mut all: Vec<Object> = directory.domains().map(|domain| Object::Domain((**domain).clone())).collect();
+    // Of one's own domain, catch-all and patterns are one's own.
+    let domains = directory.domains().map(|domain| {
+        let mut domain = (**domain).clone();
+        if domain.name == name("a.example") {
+            (domain.catch_all, domain.patterns) = (None, Vec::new());
+        }
+        Object::Domain(domain)
+    });
+    let mut all: Vec<Object> = domains.collect();
     let powerful = |account: &AccountObject| account.role == Role::Administrator;
     let accounts = directory.accounts().filter(|account| other(&account.address) || powerful(account));
     all.extend(accounts.map(|account| Object::Account((**account).clone())));

@@ -38,6 +38,45 @@ async fn one_commit_holds_the_message_and_what_was_decided() {
 }
 
 #[tokio::test]
+async fn what_is_dropped_for_a_thousand_recipients_leaves_a_small_trace() {
+    let f = fixture().await;
+    f.alias("hole@example.org", &[":blackhole:"]).await;
+    let many: Vec<String> = (0..1_000).map(|n| format!("hole+{n}@example.org")).collect();
+    f.send(&many.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+    let found = traces(&f, Term::Recipient(address("hole+0@example.org"))).await;
+    assert_eq!(found.len(), 1);
+    let told = steps(&found[0]);
+    assert!(told.iter().any(|step| step.contains("the ways of 950 recipients more are not kept")), "{told:?}");
+    assert!(traces(&f, Term::Recipient(address("hole+999@example.org"))).await.is_empty(), "not a row for each");
+    let octets = serde_json::to_vec(&found[0]).unwrap().len();
+    assert!(octets < 32 * 1024, "{octets} octets");
+}
+
+#[tokio::test]
+async fn the_trace_says_why_a_subaddress_has_no_folder() {
+    let f = fixture().await;
+    let folders = routing::objects::SubaddressFolders::Create;
+    let domain = DomainObject { subaddress_folders: folders, ..DomainObject::new("example.org".parse().unwrap()) };
+    f.store.put_object(Object::Domain(domain), PutMode::Replace).await.unwrap();
+    let account = f.store.directory().account(&address("alice@example.org")).unwrap().id;
+    let there = f.store.mailboxes(account).await.unwrap().len();
+    for n in there..storage::limits::SUBADDRESS_MAILBOXES_MAX {
+        f.store.create_mailbox(account, &format!("f{n}"), None).await.unwrap();
+    }
+    for (detail, why) in [
+        ("new", "kept in INBOX, not in \"new\": the account has 200 folders already"),
+        ("shared", "kept in INBOX, not in \"shared\": such a folder is not made for a subaddress"),
+        ("sent", "kept in INBOX, not in \"sent\": that folder has a special use"),
+    ] {
+        let to = format!("alice+{detail}@example.org");
+        f.send(&[to.as_str()]).await.unwrap();
+        let told = steps(&traces(&f, Term::Recipient(address(&to))).await[0]);
+        assert!(told.iter().any(|step| step.contains(why)), "{told:?}");
+        assert!(told.iter().any(|step| step.starts_with("delivered to alice@example.org, mailbox INBOX")), "{told:?}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_traced_when_none_are_kept() {
     let f = fixture().await;
     let delivery = f.delivery.clone().without_traces();

@@ -28,7 +28,8 @@ fn macro_or_item(c: &mut Cursor<'_>) -> Result<Vec<FetchItem>, Flaw> {
     }
 }
 
-fn item(c: &mut Cursor<'_>) -> Result<FetchItem, Flaw> {
+/// One data item.
+pub(super) fn item(c: &mut Cursor<'_>) -> Result<FetchItem, Flaw> {
     let at = c.position();
     let name = c.name().to_ascii_uppercase();
     item_named(c, at, &name)

@@ -121,6 +121,8 @@ pub enum Code {
     MetadataNoPrivate,
     /// RFC 4469: this URL names nothing that can be had.
     BadUrl(String),
+    /// RFC 4467: URLs are authorised by this mechanism.
+    UrlMech,
     /// RFC 3516: the part has a transfer encoding that nobody knows, or NULs where they can't be.
     UnknownCte,
     /// RFC 4978: everything is compressed already.
@@ -131,6 +133,10 @@ pub enum Code {
     HasChildren,
     /// RFC 8474: the mailbox's number for good.
     MailboxId(String),
+    /// RFC 5465: of these events a client can be notified.
+    BadEvent(&'static [&'static str]),
+    /// RFC 5465: more notifications than the server gives.
+    NotificationOverflow,
     /// RFC 9586: sequence numbers are not in use.
     UidRequired,
     /// RFC 9585: how far a command has come.
@@ -214,6 +220,7 @@ impl Code {
                 let text: String = url.chars().filter(|c| matches!(c, ' '..='~') && *c != ']').collect();
                 codec::Code::Other(codec::CodeOther::unvalidated(format!("BADURL {text}").into_bytes()))
             }
+            Self::UrlMech => return other("URLMECH INTERNAL"),
             Self::UseAttr => return other("USEATTR"),
             Self::BadComparator => return other("BADCOMPARATOR"),
             Self::NoUpdate(tag) => {
@@ -224,6 +231,8 @@ impl Code {
             }
             Self::HasChildren => return other("HASCHILDREN"),
             Self::MailboxId(id) => return text(format!("MAILBOXID ({id})")),
+            Self::BadEvent(known) => return text(format!("BADEVENT ({})", known.join(" "))),
+            Self::NotificationOverflow => return other("NOTIFICATIONOVERFLOW"),
             Self::UidRequired => return other("UIDREQUIRED"),
             Self::InProgress { tag, done, goal } => {
                 let number =

@@ -20,6 +20,8 @@ pub enum ListAttribute {
     NoSelect,
     /// `\NonExistent` (RFC 5258): not even that; written with `\Noselect` for old clients.
     NonExistent,
+    /// `\NoAccess` (RFC 5465 §3.1): it may be listed, but not read.
+    NoAccess,
     /// `\Marked`
     Marked,
     /// `\Unmarked`
@@ -42,6 +44,7 @@ impl ListAttribute {
             Self::NoInferiors => "Noinferiors",
             Self::NoSelect => "Noselect",
             Self::NonExistent => "NonExistent",
+            Self::NoAccess => "NoAccess",
             Self::Marked => "Marked",
             Self::Unmarked => "Unmarked",
             Self::HasChildren => "HasChildren",

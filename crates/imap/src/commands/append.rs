@@ -61,6 +61,7 @@ impl Session {
         let uid_validity = deposited.first().map_or(0, |deposited| deposited.uid_validity.0);
         // One transaction gives ascending UIDs.
         let uids = NumberSet::from_numbers(deposited.iter().map(|deposited| deposited.uid.0));
+        self.own_arrivals((target.owner, target.row.id), &uids);
         Ok(Answer::ok("Appended").with(Code::AppendUid { uid_validity, uids }))
     }
 }

@@ -127,9 +127,10 @@ fn place(part: &[u32], parts: Option<&PartTable>, row: &MessageRow) -> Option<(B
     if part.is_empty() {
         return Some((ByteRange { start: 0, end: row.octets }, TransferEncoding::Binary));
     }
-    let (_, entry) = parts?.find(part)?;
-    let encoding = if entry.kind == PartKind::Leaf { entry.encoding } else { TransferEncoding::Binary };
-    Some((entry.body(), encoding))
+    let parts = parts?;
+    let leaf = parts.find(part).map(|(_, entry)| entry).filter(|entry| entry.kind == PartKind::Leaf);
+    let range = parts.section(&message::Section::new(part.to_vec(), message::SectionText::Whole))?;
+    Some((range, leaf.map_or(TransferEncoding::Binary, |entry| entry.encoding)))
 }
 
 /// Reads what is wanted of a part, and holds it when it has `held_max` octets at most.

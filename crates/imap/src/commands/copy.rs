@@ -30,10 +30,21 @@ impl Session {
         let copied = self.server.store.copy(from, uids, (from.0, target.row.id)).await;
         match copied {
             Err(StorageError::NoSuchMailbox) => Ok(try_create()),
-            copied => Ok(match copy_uid(&copied?.value) {
-                Some(code) => Answer::ok("Copied").with(code),
-                None => Answer::ok("Nothing to copy"),
-            }),
+            copied => {
+                let code = copy_uid(&copied?.value);
+                self.brought(&target, code.as_ref());
+                Ok(match code {
+                    Some(code) => Answer::ok("Copied").with(code),
+                    None => Answer::ok("Nothing to copy"),
+                })
+            }
+        }
+    }
+
+    /// What has come to the target is no news to this session.
+    fn brought(&mut self, target: &Target, code: Option<&Code>) {
+        if let Some(Code::CopyUid { destination, .. }) = code {
+            self.own_arrivals((target.owner, target.row.id), destination);
         }
     }
 
@@ -70,6 +81,7 @@ impl Session {
         }
         // RFC 6851 §3.3: each message is in one of the mailboxes; what has moved is told also when the rest could not.
         let code = copy_uid(&(validity, pairs));
+        self.brought(&target, code.as_ref());
         if let Some(code) = &code {
             self.say(Condition::Ok, Some(code), "Moved");
         }
@@ -129,6 +141,7 @@ impl Session {
             }
         }
         let code = copy_uid(&(validity, pairs));
+        self.brought(target, code.as_ref());
         if let Some(code) = code.as_ref().filter(|_| remove) {
             self.say(Condition::Ok, Some(code), "Moved");
         }

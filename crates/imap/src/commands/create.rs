@@ -36,6 +36,7 @@ impl Session {
         {
             return Ok(Answer::no(Code::UseAttr, "Another mailbox has that special use"));
         }
+        self.own_name(create.mailbox.as_str());
         let created = self.server.store.create_mailbox_by(account, &name, special_use, by_owner).await?.value;
         self.tell_spelling(&create.mailbox, &create.mailbox).await?;
         // RFC 8474 §4.1.
@@ -46,6 +47,8 @@ impl Session {
     pub(crate) async fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<Answer, Fault> {
         let account = self.account()?;
         let spelling = to;
+        self.own_name(from.as_str());
+        self.own_name(to.as_str());
         let to = to.as_str().trim_end_matches(DELIMITER);
         match (self.place(from.as_str())?, self.place(to)?) {
             // `Shared` itself may be made, but nothing moved there: it could hide behind others' mailboxes.

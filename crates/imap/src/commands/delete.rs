@@ -15,6 +15,7 @@ impl Session {
     pub(crate) async fn delete(&mut self, mailbox: &MailboxName) -> Result<Answer, Fault> {
         let account = self.account()?;
         let store = self.server.store.clone();
+        self.own_name(mailbox.as_str());
         let Place::Own = self.place(mailbox.as_str())? else { return self.delete_elsewhere(mailbox).await };
         let doomed = store.mailbox_by_name(account, mailbox.as_str()).await?.map(|row| row.id);
         if doomed.is_none() {

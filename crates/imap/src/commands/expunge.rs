@@ -11,6 +11,7 @@ use crate::commands::store::read_only;
 use crate::engine::table::Sync;
 use crate::fault::{Answer, Fault, Lost};
 use crate::limits::ROWS_PER_PAGE;
+use crate::notify::SelectedNews;
 use crate::session::Session;
 
 impl Session {
@@ -31,13 +32,16 @@ impl Session {
     /// §3.2.7, §3.2.9; RFC 6851 §4.2).
     pub(crate) async fn told_up_to(&mut self, removed: bool, uid: bool, text: &'static str) -> Result<Answer, Fault> {
         let answer = Answer::ok(text);
-        if !removed || !self.enabled.qresync {
+        // RFC 5465 is about what others do: what the client has ordered is answered.
+        let silent = self.selected_news() == SelectedNews::Nothing;
+        if !removed || !(self.enabled.qresync || silent) {
             return Ok(answer);
         }
-        match Box::pin(self.sync(Sync::All, uid)).await {
+        match Box::pin(self.sync_as(Sync::All, uid, SelectedNews::AsEver)).await {
             // Whoever tells what is told with every command finds the same; what was done is done.
             Err(Fault::Storage(_) | Fault::Lost(Lost::MailboxDeleted)) => Ok(answer),
             Err(fault) => Err(fault),
+            Ok(()) if !self.enabled.qresync => Ok(answer),
             Ok(()) => Ok(answer.with(Code::HighestModSeq(self.selected()?.view.told_modseq().0))),
         }
     }

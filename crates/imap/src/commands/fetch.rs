@@ -117,6 +117,17 @@ impl Session {
         self.fetch_wanted(&plan, &changed).await.map(drop)
     }
 
+    /// What NOTIFY wants of new messages (RFC 5465 §5.2); `\Seen` stays as it is.
+    pub(crate) async fn fetch_news(&mut self, news: &NumberSet, items: &[FetchItem]) -> Result<(), Fault> {
+        let Enabled { condstore, rev2, uid_only, .. } = self.enabled;
+        // RFC 7162 §3.2.4, RFC 9051 §7.5.2: nobody asked for it just now.
+        let added =
+            [(!uid_only && (condstore || rev2)).then_some(FetchItem::Uid), condstore.then_some(FetchItem::ModSeq)];
+        let mut all: Vec<FetchItem> = items.to_vec();
+        all.extend(added.into_iter().flatten().filter(|item| !items.contains(item)));
+        self.fetch_wanted(&Plan::news(all), news).await.map(drop)
+    }
+
     async fn fetch_wanted(&mut self, plan: &Plan, wanted: &NumberSet) -> Result<Answer, Fault> {
         let map = self.selected()?.view.map().clone();
         let mut left = map.existing(wanted).count();
@@ -336,6 +347,19 @@ impl Session {
 }
 
 impl Plan {
+    /// Items without any other effect.
+    fn news(items: Vec<FetchItem>) -> Self {
+        Self {
+            record: items.iter().any(|item| needs_parts(item) || is_form(item)),
+            parts: items.iter().any(needs_parts),
+            lazy: items.iter().filter(|item| needs_parts(item) || is_form(item)).all(is_lazy),
+            unknown_encoding: AtomicBool::new(false),
+            sets_seen: false,
+            changed_since: None,
+            items,
+        }
+    }
+
     /// What SELECT (QRESYNC …) tells: as `UID FETCH … (FLAGS) (CHANGEDSINCE …)` (RFC 7162 §3.2.5.1).
     fn resync(since: ModSeq, uid_only: bool) -> Self {
         let uid = (!uid_only).then_some(FetchItem::Uid);

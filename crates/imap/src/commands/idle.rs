@@ -6,24 +6,16 @@
 use imap_wire::response::{self, Condition};
 
 use crate::connection::Event;
-use crate::engine::table::Sync;
 use crate::fault::{Answer, Fault};
 use crate::limits::KEEP_ALIVE;
-use crate::session::Session;
+use crate::session::{Session, ring};
 
 impl Session {
     pub(crate) async fn idle(&mut self) -> Result<Answer, Fault> {
         self.connection.framer.expect_line();
         response::continuation(self.connection.out(), "idling");
         loop {
-            self.leave_if_shut_out()?;
-            match Box::pin(self.sync(Sync::All, false)).await {
-                Err(Fault::Storage(error)) => {
-                    // The store may be well again when the next ring comes; the client loses nothing by waiting.
-                    tracing::warn!(peer = %self.peer, %error, "changes could not be read");
-                }
-                told => told?,
-            }
+            self.tell_news(true).await?;
             match Box::pin(self.tell_annotations()).await {
                 Err(Fault::Storage(error)) => {
                     tracing::warn!(peer = %self.peer, %error, "changes of annotations could not be read");
@@ -31,14 +23,7 @@ impl Session {
                 told => told?,
             }
             self.connection.flush().await?;
-            let ring = async {
-                match self.selected.as_deref_mut() {
-                    Some(selected) => {
-                        selected.watch.changed().await;
-                    }
-                    None => std::future::pending().await,
-                }
-            };
+            let ring = ring(self.selected.as_deref_mut().map(|selected| &mut selected.watch), self.notify.as_deref());
             let keep_alive = self.server.world.clock.sleep(KEEP_ALIVE);
             tokio::select! {
                 biased;

@@ -16,6 +16,7 @@ use storage::metadata::{Annotated, AnnotationChanges, AnnotationPlace};
 use storage::rows::MailboxRow;
 
 use crate::access::{Target, refusal};
+use crate::commands::filter::filter_flaw;
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
 
@@ -97,6 +98,9 @@ impl Session {
         let (mut shared, mut private) = (AnnotationChanges::new(), AnnotationChanges::new());
         let mut special_use = None;
         for (name, value) in command.entries {
+            if let (None, Some(refusal)) = (&target, filter_flaw(name.as_str(), value.as_deref())) {
+                return Ok(refusal);
+            }
             match (name.as_str(), &target) {
                 (ADMIN, None) => return Ok(Answer::no(Code::Cannot, "That entry tells, and can't be set")),
                 (SPECIAL_USE, Some(target)) if target.owner == who => match wanted_use(value.as_deref()) {

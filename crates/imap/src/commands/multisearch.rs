@@ -21,7 +21,10 @@ use crate::session::Session;
 type Sources = BTreeMap<String, Target>;
 
 impl Session {
-    pub(crate) async fn esearch(&mut self, tag: &Tag, multisearch: &Multisearch) -> Result<Answer, Fault> {
+    pub(crate) async fn esearch(&mut self, tag: &Tag, mut multisearch: Multisearch) -> Result<Answer, Fault> {
+        if let Some(refusal) = self.expand_filters(&mut multisearch.search).await? {
+            return Ok(refusal);
+        }
         let search = &multisearch.search;
         let returns = search.returns.unwrap_or(SearchReturn::ALL);
         let names_selected = multisearch.sources.contains(&MailboxFilter::Selected);
@@ -51,7 +54,7 @@ impl Session {
                 self.keep_updated(tag, search, made, None)?;
             }
         }
-        for (name, target) in self.sources(multisearch).await? {
+        for (name, target) in self.sources(&multisearch).await? {
             let key = (target.owner, target.row.id);
             if !searched.insert(key) {
                 continue;

@@ -20,7 +20,11 @@ pub(crate) struct Made {
 }
 
 impl Session {
-    pub(crate) async fn search(&mut self, tag: &Tag, search: &Search) -> Result<Answer, Fault> {
+    pub(crate) async fn search(&mut self, tag: &Tag, mut search: Search) -> Result<Answer, Fault> {
+        if let Some(refusal) = self.expand_filters(&mut search).await? {
+            return Ok(refusal);
+        }
+        let search = &search;
         let made = match self.make_search(tag, search).await? {
             Ok(made) => made,
             Err(answer) => return Ok(answer),

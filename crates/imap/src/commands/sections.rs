@@ -84,7 +84,12 @@ impl Session {
     }
 
     /// Content, piece by piece. After its length was announced there is no way back: a failure ends the connection.
-    async fn stream(&mut self, range: ByteRange, row: &MessageRow, reader: &mut BlobReader) -> Result<(), Fault> {
+    pub(super) async fn stream(
+        &mut self,
+        range: ByteRange,
+        row: &MessageRow,
+        reader: &mut BlobReader,
+    ) -> Result<(), Fault> {
         let mut at = range.start;
         while at < range.end {
             let piece = reader.piece(at, range.end).await.map_err(|error| broken(row, &error))?;

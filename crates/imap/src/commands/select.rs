@@ -92,6 +92,7 @@ impl Session {
             view,
             recent,
             behind: false,
+            own_arrivals: NumberSet::empty(),
             keywords_told,
             saved: NumberSet::empty(),
             updates: Vec::new(),
@@ -142,18 +143,21 @@ impl Session {
         if !selected.read_only && selected.access.rights.has(Rights::EXPUNGE) {
             self.remove_deleted(None).await?;
         }
+        self.knows_left();
         self.selected = None;
         Ok(Answer::ok("Closed"))
     }
 
     /// RFC 3691: leaves without removing anything.
     pub(crate) fn unselect(&mut self) -> Answer {
+        self.knows_left();
         self.selected = None;
         Answer::ok("Unselected")
     }
 
     /// Leaves the mailbox, if one is selected, and says where its responses end (RFC 7162 §3.2.11).
     pub(crate) fn leave(&mut self) {
+        self.knows_left();
         if self.selected.take().is_some() {
             self.say(Condition::Ok, Some(&Code::Closed), "Previous mailbox closed");
         }

@@ -16,7 +16,10 @@ use crate::server::Server;
 use crate::session::Session;
 
 impl Session {
-    pub(crate) async fn sort(&mut self, tag: &Tag, sort: &Sort) -> Result<Answer, Fault> {
+    pub(crate) async fn sort(&mut self, tag: &Tag, mut sort: Sort) -> Result<Answer, Fault> {
+        if let Some(refusal) = self.expand_filters(&mut sort.search).await? {
+            return Ok(refusal);
+        }
         let search = &sort.search;
         let made = match self.make_search(tag, search).await? {
             Ok(made) => made,
@@ -60,15 +63,14 @@ pub(crate) async fn in_order(
     let mut held = shared.lock().await;
     let count = found.uids.count();
     let few = count.saturating_mul(SORT_FEW_OF) < u64::from(map.messages());
-    if few && !held.has(&relevancy_aside, comparator) {
+    if few && !held.has(&relevancy_aside, comparator, false) {
         drop(held);
         let mut own = MailboxKeys::default();
-        let live = u32::try_from(count).unwrap_or(u32::MAX);
-        own.learn(source, (&found.uids, live), &relevancy_aside, comparator, false).await?;
+        own.learn(source, &found.uids, &relevancy_aside, comparator, false).await?;
         return Ok(own.sorted(&found.uids, &found.scores, criteria, comparator).await);
     }
-    let all = NumberSet::from_ranges([1..=map.max_uid()]);
-    held.learn(source, (&all, map.messages()), &relevancy_aside, comparator, false).await?;
+    let all = NumberSet::from_ranges(map.uid_ranges());
+    held.learn(source, &all, &relevancy_aside, comparator, false).await?;
     let sorted = held.sorted(&found.uids, &found.scores, criteria, comparator).await;
     let octets = held.octets();
     drop(held);

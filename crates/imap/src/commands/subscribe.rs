@@ -21,6 +21,7 @@ impl Session {
                 return Ok(Answer::of(&StorageError::NoSuchMailbox));
             }
         }
+        self.own_name(name);
         self.server.store.set_subscription(account, name, subscribed).await?;
         Ok(Answer::ok(if subscribed { "Subscribed" } else { "Unsubscribed" }))
     }

@@ -13,12 +13,15 @@ use crate::engine::uid_map::UidMap;
 use crate::fault::{Answer, Fault};
 use crate::finding::Found;
 use crate::limits::{SORT_FEW_OF, THREADS_PER_FLUSH};
-use crate::orders::{MailboxKeys, Source, THREAD_KEYS};
+use crate::orders::{MailboxKeys, Source, needs_links, thread_keys};
 use crate::server::Server;
 use crate::session::Session;
 
 impl Session {
-    pub(crate) async fn thread(&mut self, tag: &Tag, thread: &Thread) -> Result<Answer, Fault> {
+    pub(crate) async fn thread(&mut self, tag: &Tag, mut thread: Thread) -> Result<Answer, Fault> {
+        if let Some(refusal) = self.expand_filters(&mut thread.search).await? {
+            return Ok(refusal);
+        }
         let search = &thread.search;
         let made = match self.make_search(tag, search).await? {
             Ok(made) => made,
@@ -57,19 +60,19 @@ async fn threaded(
     comparator: Comparator,
 ) -> Result<(Arc<Threads>, Vec<u32>), StorageError> {
     let source = Source { store: &server.store, key };
+    let (keys, links) = (thread_keys(algorithm), needs_links(algorithm));
     let shared = server.orders.of(key, server.store.now());
     let mut held = shared.lock().await;
     let count = found.uids.count();
     let few = count.saturating_mul(SORT_FEW_OF) < u64::from(map.messages());
-    if few && !held.has_links(comparator) {
+    if few && !held.has(keys, comparator, links) {
         drop(held);
         let mut own = MailboxKeys::default();
-        let live = u32::try_from(count).unwrap_or(u32::MAX);
-        own.learn(source, (&found.uids, live), &THREAD_KEYS, comparator, true).await?;
+        own.learn(source, &found.uids, keys, comparator, links).await?;
         return Ok(own.threaded(&found.uids, algorithm, comparator).await);
     }
-    let all = NumberSet::from_ranges([1..=map.max_uid()]);
-    held.learn(source, (&all, map.messages()), &THREAD_KEYS, comparator, true).await?;
+    let all = NumberSet::from_ranges(map.uid_ranges());
+    held.learn(source, &all, keys, comparator, links).await?;
     let threads = held.threaded(&found.uids, algorithm, comparator).await;
     let octets = held.octets();
     drop(held);

@@ -3,7 +3,7 @@
 use imap_wire::url::{ImapUrl, UrlServer};
 use imap_wire::{Partial, Section};
 use mail::{AccountId, MailboxId, Uid};
-use message::{ByteRange, PartTable, RecordView, header_fields};
+use message::{ByteRange, RecordView, header_fields};
 use routing::Rights;
 use storage::blobs::BlobReader;
 use storage::rows::MessageRow;
@@ -18,7 +18,6 @@ use crate::session::Session;
 /// What a URL names.
 pub(super) struct UrlContent {
     pub(super) row: MessageRow,
-    pub(super) parts: PartTable,
     pub(super) reader: BlobReader,
     pub(super) octets: Octets,
 }
@@ -120,5 +119,5 @@ pub(super) async fn content_in(
             Octets::Held(header_fields(&header, &names, invert))
         }
     };
-    Ok(Some(UrlContent { row, parts, reader, octets: octets.clip(url.partial) }))
+    Ok(Some(UrlContent { row, reader, octets: octets.clip(url.partial) }))
 }

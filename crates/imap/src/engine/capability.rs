@@ -17,6 +17,7 @@ const LOGGED_IN: &[&str] = &[
     "WITHIN",
     "CONDSTORE",
     "QRESYNC",
+    "NOTIFY",
     "UIDONLY",
     "UIDBATCHES",
     "UNAUTHENTICATE",
@@ -54,11 +55,13 @@ const LOGGED_IN: &[&str] = &[
     "SEARCH=FUZZY",
     "I18NLEVEL=1",
     "I18NLEVEL=2",
+    "FILTERS",
     "BINARY",
     "PREVIEW",
     "UTF8=ACCEPT",
     "CATENATE",
     "URL-PARTIAL",
+    "URLAUTH",
 ];
 
 /// How safe the connection is.

@@ -257,10 +257,10 @@ mod tests {
                 SortCriterion { key: SortKey::Subject, reverse: reverse.1 },
             ];
             let ordered = Ordered::new(&criteria, vec![&sizes, &subjects]);
-            let mut entries: Vec<Entry> = (0..messages.len() as u32).map(|index| ordered.entry(index)).collect();
+            let mut entries: Vec<Entry> = (0..).zip(&messages).map(|(index, _)| ordered.entry(index)).collect();
             entries.chunks_mut(run).for_each(|run| ordered.sort(run));
             ordered.merge(&mut entries);
-            let mut expected: Vec<u32> = (0..messages.len() as u32).collect();
+            let mut expected: Vec<u32> = (0..).zip(&messages).map(|(index, _)| index).collect();
             let turned = |order: Ordering, reverse: bool| if reverse { order.reverse() } else { order };
             expected.sort_by(|a, b| {
                 let (a, b) = (&messages[*a as usize], &messages[*b as usize]);

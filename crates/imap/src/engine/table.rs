@@ -90,12 +90,16 @@ pub(crate) fn rule(command: &CommandBody) -> Rule {
         | C::GetAcl(_)
         | C::ListRights { .. }
         | C::MyRights(_)
+        | C::Notify(_)
         | C::GetQuota(_)
         | C::GetQuotaRoot(_)
         | C::SetQuota(_)
         | C::GetMetadata(_)
         | C::SetMetadata(_)
         | C::Comparator(_)
+        | C::GenUrlAuth(_)
+        | C::ResetKey { .. }
+        | C::UrlFetch(_)
         | C::Idle => (Allowed::Authenticated, Sync::All, false),
         // RFC 7377 §2.2: where it searches decides whether a mailbox must be selected.
         C::Esearch(_) => (Allowed::Authenticated, Sync::All, true),

@@ -36,6 +36,8 @@ pub(crate) struct News {
     pub(crate) vanished: NumberSet,
     /// The new number of messages, when some came.
     pub(crate) exists: Option<u32>,
+    /// Their UIDs.
+    pub(crate) arrived: NumberSet,
     /// Messages whose flags others changed.
     pub(crate) changed: Vec<Uid>,
 }
@@ -151,6 +153,7 @@ impl SessionView {
         if !self.arrived.is_empty() {
             let arrived = std::mem::take(&mut self.arrived);
             let map = Arc::make_mut(&mut self.map);
+            news.arrived = arrived.iter().map(|uid| uid.0).collect();
             arrived.into_iter().for_each(|uid| map.push(uid));
             news.exists = Some(self.map.messages());
         }

@@ -141,3 +141,16 @@ fn a_section_survives_storing() {
     assert_eq!(PartTable::decode(&table.encode()), Some(table.clone()));
     assert_eq!(table.size(), u64::try_from(EXAMPLE.len()).unwrap());
 }
+
+/// RFC 3501 §9: a multipart is told with one part at least; one that has none has an empty part 1.
+#[test]
+fn a_multipart_without_parts_has_an_empty_one() {
+    let bare = "Content-Type: multipart/mixed; boundary=b\n\nno boundary\n";
+    assert_eq!(get(bare, &[1], SectionText::Whole).as_deref(), Some(""));
+    assert_eq!(get(bare, &[1], SectionText::Mime).as_deref(), Some(""));
+    assert_eq!(get(bare, &[1], SectionText::Text), None);
+    assert_eq!(get(bare, &[2], SectionText::Whole), None);
+    assert_eq!(get(bare, &[1, 1], SectionText::Whole), None);
+    let nested = format!("Content-Type: message/rfc822\n\n{bare}");
+    assert_eq!(get(&nested, &[1, 1], SectionText::Whole).as_deref(), Some(""));
+}

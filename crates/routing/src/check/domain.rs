@@ -85,19 +85,35 @@ fn first_inside(directory: &Directory, domain: &DomainObject) -> Option<String> 
         .or_else(|| responder().map(|responder| format!("responder {}", responder.id)))
 }
 
-/// The fixed targets of patterns exist, and lead to no circle. Those with captures are only known when an address comes;
-/// a circle of them is cut then. The catch-all may be made before its address is.
+/// The fixed targets of patterns exist, and lead to no circle. Those with captures are only known when an address comes:
+/// they are tried with some [`SAMPLES`], and what leads in a circle with one of them is refused; another circle is cut
+/// when an address comes. The catch-all may be made before its address is.
 fn check_targets(directory: &Directory, domain: &DomainObject) -> Result<(), ObjectFlaw> {
     let fixed = domain.patterns.iter().flat_map(|pattern| pattern.fixed_targets());
     let mut fixed = fixed.filter_map(|target| match target {
         Target::Address(address) => Some(address),
         Target::Blackhole | Target::Fail(_) | Target::AllUsers => None,
     });
-    let Some(first) = fixed.next() else { return Ok(()) };
+    let samples = SAMPLES.iter().flat_map(|found| domain.patterns.iter().flat_map(|one| one.targets_with(found)));
+    let mut tried = samples.filter_map(|target| match target {
+        Target::Address(address) => Some(address),
+        Target::Blackhole | Target::Fail(_) | Target::AllUsers => None,
+    });
+    let (first, first_tried) = (fixed.next(), tried.next());
+    if first.is_none() && first_tried.is_none() {
+        return Ok(());
+    }
     let mut saved = directory.clone();
     saved.put(Object::Domain(domain.clone()));
     let asking = looking_ahead();
-    for target in std::iter::once(first).chain(fixed) {
+    for target in first_tried.into_iter().chain(tried) {
+        let mut walk = Walk::looking_ahead(&saved, &asking, Instead::Nothing);
+        walk.address(&target, Reason::Target);
+        if let Some(circle) = walk.cycle.take() {
+            return Err(ObjectFlaw::Cycle(Circle(circle)));
+        }
+    }
+    for target in first.into_iter().chain(fixed) {
         let mut walk = Walk::looking_ahead(&saved, &asking, Instead::Nothing);
         let node = walk.address(&target, Reason::Target);
         if walk.limit_passed {
@@ -112,6 +128,9 @@ fn check_targets(directory: &Directory, domain: &DomainObject) -> Result<(), Obj
     }
     Ok(())
 }
+
+/// What groups of patterns are taken to have found when targets are tried.
+const SAMPLES: [&str; 3] = ["a", "1", "a-a"];
 
 #[cfg(test)]
 mod tests {
@@ -166,6 +185,32 @@ mod tests {
             check_domain(&directory, &with("(", "in@a.example")),
             Err(ObjectFlaw::Pattern { number: 1, .. })
         ));
+    }
+
+    #[test]
+    fn circles_through_captures_are_refused_where_they_can_be_shown() {
+        let directory = directory(&["a.example", "b.example"], vec![account(1, "alice@a.example")]);
+        let with = |patterns: &[(&str, &str)]| DomainObject {
+            patterns: patterns
+                .iter()
+                .map(|(pattern, target)| PatternAlias::new(*pattern, vec![(*target).to_owned()]))
+                .collect(),
+            ..domain("a.example")
+        };
+        let circle =
+            |patterns: &[(&str, &str)]| matches!(check_domain(&directory, &with(patterns)), Err(ObjectFlaw::Cycle(_)));
+        for (patterns, expected) in [
+            (vec![("(.+)", "$1@a.example")], true),
+            (vec![("(?P<who>.+)", "${who}@a.example")], true),
+            (vec![("a-(.+)", "b-$1@a.example"), ("b-(.+)", "a-$1@a.example")], true),
+            (vec![("a-(\\d+)", "b-$1@a.example"), ("b-(\\d+)", "a-$1@a.example")], true),
+            (vec![("a-(.+)", "b-$1@a.example"), ("b-(.+)", "$1@a.example")], false),
+            (vec![("sales-(.+)", "$1@a.example")], false),
+            (vec![("(.+)", "$1@b.example")], false),
+            (vec![("x-(\\d+)", "y-$1@a.example"), ("y-([a-z]+)", "x-$1@a.example")], false),
+        ] {
+            assert_eq!(circle(&patterns), expected, "{patterns:?}");
+        }
     }
 
     #[test]

@@ -43,6 +43,13 @@ pub enum ObjectFlaw {
     /// The address is another object's.
     #[error("{0}")]
     Taken(#[from] Taken),
+    /// An alias that looks as if it stood for many addresses.
+    #[error(
+        "{0} would be one address with a * in it: `relais domain set {domain} --catch-all` takes every unknown address, \
+         `relais domain pattern add {domain}` those of a form",
+        domain = .0.domain()
+    )]
+    Wildcard(Address),
     /// No target at all.
     #[error("the alias has no target: give an address, \":blackhole:\", or \":all:\" for all users of the domain")]
     Empty,
@@ -160,6 +167,9 @@ impl fmt::Display for Circle {
 pub fn check_alias(directory: &Directory, alias: &AliasObject) -> Result<(), ObjectFlaw> {
     address::check_free(directory, &ObjectKey::Alias(alias.address.canonical()), &alias.address)?;
     check_rules(&alias.rules)?;
+    if alias.address.local().as_str().contains('*') {
+        return Err(ObjectFlaw::Wildcard(alias.address.clone()));
+    }
     if alias.targets.is_empty() {
         return Err(ObjectFlaw::Empty);
     }
@@ -246,6 +256,10 @@ mod tests {
             "b.example is not a domain of this server: add the domain first"
         );
         assert_eq!(flaw("x@a.example", &[]), ObjectFlaw::Empty);
+        for wildcard in ["*@a.example", "sales-*@a.example"] {
+            let told = flaw(wildcard, &["alice@a.example"]).to_string();
+            assert!(told.contains("domain set a.example --catch-all") && told.contains("pattern add"), "{told}");
+        }
         assert_eq!(flaw("y@a.example", &["nobody@a.example"]), ObjectFlaw::UnknownTarget(address("nobody@a.example")));
         assert_eq!(
             flaw("x@a.example", &["b@a.example"]).to_string(),

@@ -95,6 +95,13 @@ impl PatternAlias {
     pub fn fixed_targets(&self) -> impl Iterator<Item = Target> {
         self.targets.iter().filter(|text| !text.contains('$')).filter_map(|text| Target::try_from(text.clone()).ok())
     }
+
+    /// What the other targets become when every group has found the same text.
+    pub(crate) fn targets_with<'a>(&'a self, found: &'a str) -> impl Iterator<Item = Target> + 'a {
+        let with_captures =
+            self.targets.iter().filter(|text| text.contains('$') && !text.trim_start().starts_with(':'));
+        with_captures.filter_map(move |text| Target::try_from(crate::pattern::filled(text, found)).ok())
+    }
 }
 
 /// Which aliases the people of a domain may make for themselves.

@@ -115,7 +115,7 @@ pub(super) struct ContentArgs {
     /// Leave messages on the other server (so does a new one)
     #[arg(long)]
     leave: bool,
-    /// DELETE messages there once they are here
+    /// DELETE messages there once they are here; what was fetched before this was set stays there
     #[arg(long, conflicts_with = "leave")]
     delete: bool,
     /// DELETE messages there so many days after they were fetched

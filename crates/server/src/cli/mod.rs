@@ -8,6 +8,7 @@ mod contact;
 mod dkim;
 mod domain;
 mod event;
+mod examples;
 mod external;
 mod group;
 mod health;
@@ -25,7 +26,7 @@ mod values;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use mail::{Address, ReversePath};
 
 use crate::administration::Credentials;
@@ -150,7 +151,10 @@ Examples:
 
 /// Parses the command line and does what it says.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match parsed(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(misuse) => return misuse.told(),
+    };
     let json = cli.json;
     match execute(cli) {
         Ok(code) => code,
@@ -159,6 +163,48 @@ pub(crate) fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Why a command line was not understood, or that it asks for help.
+enum Misuse {
+    /// What clap says, help and version included; whether JSON is wanted.
+    Words(clap::Error, bool),
+    /// A change of nothing.
+    Nothing(Failure, bool),
+}
+
+impl Misuse {
+    /// Prints it; wrong usage ends with 2, help and version with 0.
+    fn told(self) -> ExitCode {
+        match self {
+            Self::Words(error, true) if error.use_stderr() => output::failure(&usage(&error), true),
+            Self::Words(error, _) => error.exit(),
+            Self::Nothing(failure, json) => output::failure(&failure, json),
+        }
+        ExitCode::from(2)
+    }
+}
+
+/// What clap says in several lines, as a message and a hint.
+fn usage(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let text = text.trim().strip_prefix("error: ").unwrap_or(text.trim());
+    let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    Failure::usage(words(message)).hint(words(rest))
+}
+
+fn parsed(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, Misuse> {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    // What could not be read does not say whether it asked for JSON.
+    let json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    let command = examples::with_examples(Cli::command());
+    let matches = command.clone().try_get_matches_from(arguments).map_err(|error| Misuse::Words(error, json))?;
+    if let Some(words) = examples::sets_nothing(&command, &matches) {
+        let failure = Failure::usage("there is nothing to change: no option says what");
+        return Err(Misuse::Nothing(failure.hint(format!("`relais {words} --help` lists what can be set")), json));
+    }
+    Cli::from_arg_matches(&matches).map_err(|error| Misuse::Words(error, json))
 }
 
 fn execute(cli: Cli) -> Result<ExitCode, Failure> {

@@ -20,7 +20,7 @@ use mail::Timestamp;
 use serde::Serialize;
 use storage::contacts::ContactOrigin;
 
-use crate::check::Report;
+use crate::check::{Report, counted};
 use crate::config::Config;
 
 pub(crate) use failure::{Failure, no_runtime};
@@ -125,7 +125,8 @@ fn in_words(response: &Response) -> String {
             }),
         ),
         Response::Imported(report) => {
-            let mut out = format!("{} accounts added, {} were there already\n", report.added, report.present);
+            let added = counted(u64::try_from(report.added).unwrap_or(u64::MAX), "accounts");
+            let mut out = format!("{added} added, {} there already\n", were(report.present));
             for (address, password) in &report.generated_passwords {
                 line(&mut out, format_args!("{address} {}", password.expose()));
             }
@@ -157,7 +158,8 @@ fn in_words(response: &Response) -> String {
         Response::Member(one) => lists::member(one),
         Response::Members(all) => lists::members(all),
         Response::MembersImported(report) => {
-            format!("{} members added, {} were there already\n", report.added, report.present)
+            let added = counted(u64::try_from(report.added).unwrap_or(u64::MAX), "members");
+            format!("{added} added, {} there already\n", were(report.present))
         }
         Response::Waiting(all) => lists::waiting(all),
         Response::Responder(one) => responder::responder(one),
@@ -291,6 +293,10 @@ fn moment(at: Timestamp) -> String {
     }
 }
 
+fn were(number: usize) -> String {
+    format!("{number} {}", if number == 1 { "was" } else { "were" })
+}
+
 fn size(octets: u64) -> String {
     let units = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.into_iter().find(|(_, unit)| octets >= *unit) {
@@ -314,6 +320,7 @@ mod tests {
             (size(5).as_str(), size(1536).as_str(), size(u64::MAX / 16).as_str()),
             ("5 octets", "1.5 KiB", "1073741823.9 GiB")
         );
+        assert_eq!([0, 1, 2].map(|n| counted(n, "messages")), ["0 messages", "1 message", "2 messages"]);
         assert_eq!(moment(Timestamp(0)), "1970-01-01 00:00:00 UTC");
     }
 

@@ -140,6 +140,8 @@ pub(crate) struct Web {
 pub(crate) struct Tls {
     pub(crate) certificate_file: PathBuf,
     pub(crate) key_file: PathBuf,
+    /// Who signs the certificates of people; empty: nobody is asked for one.
+    pub(crate) client_ca_file: PathBuf,
 }
 
 /// Bounds of what anybody may use.

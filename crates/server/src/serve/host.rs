@@ -24,6 +24,7 @@ use storage_rocksdb::{Health, RocksEngine};
 use world::BoxFuture;
 
 use identity::check_identity;
+use refusals::{Logged, Refusals};
 use submitted::{Held, SubmittedHeader, missing_fields};
 
 /// The server behind SMTP sessions.
@@ -35,24 +36,6 @@ pub(super) struct MailHost {
     /// The responder may lag behind so far before senders are asked to wait.
     backlog_max: Arc<AtomicUsize>,
     refusals: Mutex<Refusals>,
-}
-
-/// Refusals that have been traced in this minute.
-#[derive(Default)]
-struct Refusals {
-    minute: i64,
-    traced: u32,
-}
-
-impl Refusals {
-    /// Whether one more is traced in this minute.
-    fn takes(&mut self, minute: i64) -> bool {
-        if self.minute != minute {
-            *self = Self { minute, traced: 0 };
-        }
-        self.traced = self.traced.saturating_add(1);
-        self.traced <= REFUSALS_PER_MINUTE_MAX
-    }
 }
 
 /// The client in the words of a trace: its address, and the name that it gave itself.
@@ -113,10 +96,13 @@ impl MailHost {
         Ok(Asking { reverse_path, account, now: store.now(), octets: envelope.octets, own: false })
     }
 
+    fn minute(&self) -> i64 {
+        self.delivery.store().now().as_secs().div_euclid(60)
+    }
+
     /// Notes a refused recipient, when not too many are refused just now: whoever guesses addresses writes no store full.
     async fn trace_refusal(&self, facts: &SessionFacts, envelope: &Envelope, path: &ForwardPath, reply: &Reply) {
-        let minute = self.delivery.store().now().as_secs().div_euclid(60);
-        if !self.refusals.lock().takes(minute) {
+        if !self.refusals.lock().traces(self.minute(), facts.remote.ip()) {
             return;
         }
         let recipient = match path {
@@ -209,8 +195,14 @@ impl Host for MailHost {
                 Err(reply) => Err(reply),
             };
             if let Err(reply) = &decided {
-                tracing::info!(session = %facts.id, remote = %facts.remote.ip(), from = %envelope.reverse_path, to = %path,
-                %reply, "recipient refused");
+                let logged = self.refusals.lock().logs(self.minute(), facts.id);
+                if logged != Logged::Not {
+                    tracing::info!(session = %facts.id, remote = %facts.remote.ip(), from = %envelope.reverse_path, to = %path,
+                    %reply, "recipient refused");
+                }
+                if logged == Logged::Last {
+                    tracing::info!(session = %facts.id, "further recipients refused in this minute are not logged");
+                }
                 self.trace_refusal(facts, envelope, path, reply).await;
             }
             decided.map_or_else(Verdict::Refuse, |()| Verdict::Accept)
@@ -338,9 +330,6 @@ impl MessageSink for Message {
     }
 }
 
-/// Refused recipients that are traced in one minute.
-const REFUSALS_PER_MINUTE_MAX: u32 = 600;
-
 const DISK_FULL: Reply = Reply::fixed(452, EnhancedCode(4, 3, 1), "Insufficient system storage, try again later");
 const STORE_FAILED: Reply = Reply::fixed(451, EnhancedCode(4, 3, 0), "The store can't be written now, try again later");
 const CLOSING: Reply = Reply::fixed(421, EnhancedCode(4, 3, 2), "Server is shutting down, try again later");
@@ -348,6 +337,7 @@ const BUSY: Reply = Reply::fixed(451, EnhancedCode(4, 3, 2), "Too much mail is b
 const ACCOUNT_GONE: Reply =
     Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more; log in again");
 mod identity;
+mod refusals;
 mod submitted;
 #[cfg(test)]
 mod tests;

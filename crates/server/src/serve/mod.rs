@@ -115,7 +115,7 @@ async fn serve_on(
         Some(identity) => identity,
         None => tls::self_signed(&config, world.clock.now())?,
     };
-    let reloadable = Reloadable::new(&config, files, identity.server_config()?, world.clone());
+    let reloadable = Reloadable::new(&config, files, &identity, world.clone())?;
     let delivery = Delivery::new(store.clone(), administration::delivery(&config));
     let delivery = if config.trace.keep_days == 0 { delivery.without_traces() } else { delivery };
     let logins = settings::auth(&config.security);

@@ -14,6 +14,7 @@ use crate::descriptors;
 
 use world::World;
 
+use super::tls::Identity;
 use super::{settings, tls};
 
 pub(super) struct Reloadable {
@@ -32,18 +33,18 @@ pub(super) struct Reloadable {
 }
 
 impl Reloadable {
-    pub(super) fn new(config: &Config, files: u64, server_config: ServerConfig, world: World) -> Self {
-        let server_config = Arc::new(server_config);
-        Self {
+    pub(super) fn new(config: &Config, files: u64, identity: &Identity, world: World) -> Result<Self, Failure> {
+        let server_config = Arc::new(identity.server_config()?);
+        Ok(Self {
             config: Mutex::new(config.clone()),
             files,
             world,
             backlog_max: Arc::new(AtomicUsize::new(settings::backlog_max(&config.limits))),
             smtp_limits: Live::new(settings::smtp_limits(&config.limits)),
-            smtp_tls: Live::shared(server_config.clone()),
-            imap_tls: Arc::new(imap::TlsHandle::new(server_config)),
+            smtp_tls: Live::shared(server_config),
+            imap_tls: Arc::new(imap::TlsHandle::new(Arc::new(identity.imap_config(&config.tls.client_ca_file)?))),
             imap: Mutex::default(),
-        }
+        })
     }
 
     /// From now on, the service hears of new limits.
@@ -68,8 +69,9 @@ impl Reloadable {
             None => tls::self_signed(&current, self.world.clock.now())?,
         };
         let server_config = Arc::new(identity.server_config()?);
-        self.smtp_tls.set(server_config.clone());
-        self.imap_tls.replace(server_config);
+        let imap_config = Arc::new(identity.imap_config(&new.tls.client_ca_file)?);
+        self.smtp_tls.set(server_config);
+        self.imap_tls.replace(imap_config);
         self.smtp_limits.set(Arc::new(settings::smtp_limits(&new.limits)));
         self.backlog_max.store(settings::backlog_max(&new.limits), Ordering::Relaxed);
         current.tls = new.tls.clone();

@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mail::Timestamp;
-use rustls::ServerConfig;
+use rustls::server::{WantsServerCert, WebPkiClientVerifier};
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -23,7 +25,28 @@ pub(super) struct Identity {
 impl Identity {
     /// What a TLS server needs: TLS 1.2 and 1.3.
     pub(super) fn server_config(&self) -> Result<ServerConfig, Failure> {
-        let builder = ServerConfig::builder().with_no_client_auth();
+        self.config_of(ServerConfig::builder().with_no_client_auth())
+    }
+
+    /// The same for IMAP, which asks clients for a certificate when the configuration says who signs them; they need not have
+    /// one (RFC 4422, appendix A).
+    pub(super) fn imap_config(&self, client_ca: &Path) -> Result<ServerConfig, Failure> {
+        if client_ca.as_os_str().is_empty() {
+            return self.server_config();
+        }
+        let told = |error: &dyn std::fmt::Display| {
+            Failure::new(format!("[tls]: client_ca_file {}: {error}", client_ca.display()))
+        };
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(client_ca).map_err(|error| told(&error))? {
+            roots.add(certificate.map_err(|error| told(&error))?).map_err(|error| told(&error))?;
+        }
+        let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).allow_unauthenticated();
+        let verifier = verifier.build().map_err(|error| told(&error))?;
+        self.config_of(ServerConfig::builder().with_client_cert_verifier(verifier))
+    }
+
+    fn config_of(&self, builder: ConfigBuilder<ServerConfig, WantsServerCert>) -> Result<ServerConfig, Failure> {
         let mut config = builder.with_single_cert(self.chain.clone(), self.key.clone_key()).map_err(|error| {
             let failure = Failure::new(format!("[tls]: certificate and key can't be used together: {error}"));
             failure.hint("`key_file` must be the key of the first certificate in `certificate_file`")
@@ -129,6 +152,10 @@ mod tests {
         let now = Timestamp::from_secs(1_800_000_000); // 2027-01-15
         let first = self_signed(&config, now).unwrap();
         first.server_config().unwrap();
+        // Its own certificate signs no others, but it can be read; a file that holds none is named.
+        first.imap_config(&folder.path().join("tls/localhost.cert.pem")).unwrap();
+        let failure = first.imap_config(&folder.path().join("tls/localhost.key.pem")).err().unwrap().to_string();
+        assert!(failure.contains("client_ca_file"), "{failure}");
         assert_eq!(self_signed(&config, now).unwrap().chain, first.chain);
         let der = first.chain[0].to_vec();
         let has = |octets: &[u8]| der.windows(octets.len()).any(|window| window == octets);

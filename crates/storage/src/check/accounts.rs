@@ -6,6 +6,7 @@ use super::pages::{Pages, ROWS};
 use super::{Check, Flaw};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
+use crate::mailboxes::subscription_count_key;
 use crate::rows::{MailboxRow, UndoRow};
 use crate::store::counted;
 use crate::undo::undo_range;
@@ -46,19 +47,38 @@ impl Check<'_> {
         {
             self.find(Flaw::Usage, &place, format!("{stored:?}, the mailboxes have {sum:?}"));
         }
-        // Stores that were made before mailboxes were counted have no such row.
-        if let Some(stored) = self.store.engine.get(&mailbox_count_key(account)).await?
-            && let Some(stored) = self.decoded(&place, counted(Some(&stored)))
-            && stored != mailboxes
-        {
-            self.find(Flaw::Usage, &place, format!("{stored} mailboxes are counted, there are {mailboxes}"));
-        }
+        self.count(&place, mailbox_count_key(account), mailboxes, "mailboxes").await?;
+        let subscriptions = self.rows_of(Key::of(Table::Subscription, account)).await?;
+        self.count(&place, subscription_count_key(account), subscriptions, "subscriptions").await?;
         if self.store.engine.get(&keys::mailbox_name(account, "INBOX")).await?.is_none() {
             self.find(Flaw::NoInbox, &place, "");
         }
         let numbers = Key::of(Table::Meta, account).bytes(b"mailbox").done();
         self.counter(&format!("mailbox of {place}"), numbers, u64::from(last.0)).await?;
         self.uid_validity(account, validity).await
+    }
+
+    /// Stores that were made before such things were counted have no row for them.
+    async fn count(&mut self, place: &str, key: Vec<u8>, there: u64, what: &'static str) -> Result<(), StorageError> {
+        if let Some(stored) = self.store.engine.get(&key).await?
+            && let Some(stored) = self.decoded(place, counted(Some(&stored)))
+            && stored != there
+        {
+            self.find(Flaw::Usage, place, format!("{stored} {what} are counted, there are {there}"));
+        }
+        Ok(())
+    }
+
+    async fn rows_of(&mut self, prefix: Key) -> Result<u64, StorageError> {
+        let mut pages = Pages::new(self.store, prefix.range(), ROWS);
+        let mut rows = 0u64;
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                return Ok(rows);
+            }
+            rows = rows.saturating_add(page.len() as u64);
+        }
     }
 
     async fn uid_validity(&mut self, account: AccountId, used: UidValidity) -> Result<(), StorageError> {

@@ -18,6 +18,7 @@ const TABLES: &[Table] = &[
     Table::Acl,
     Table::Undo,
     Table::Metadata,
+    Table::UrlKey,
     Table::Message,
     Table::Record,
     Table::Change,
@@ -92,6 +93,7 @@ impl Check<'_> {
             }
         }
         let of_mailboxes = [
+            Table::UrlKey,
             Table::Message,
             Table::Record,
             Table::Change,

@@ -12,7 +12,7 @@ use routing::{Directory, Rights};
 
 use crate::engine::Order;
 use crate::error::StorageError;
-use crate::keys::{Key, Table};
+use crate::keys::{self, Key, Table};
 use crate::limits::MAILBOXES_MAX;
 use crate::objects::{PutMode, decode, row_key};
 use crate::rows::MailboxRow;
@@ -88,17 +88,19 @@ impl Transaction<'_> {
         for row in mailboxes {
             let acl = self.acl(account.id, row.id)?;
             if weigh(account, &acl, member).rights.has(Rights::LOOKUP) {
-                self.subscribe(id, &shown_name(account, &row.name));
+                self.subscribe(id, &shown_name(account, &row.name))?;
             }
         }
         Ok(())
     }
 
     fn unsubscribe_below(&mut self, who: AccountId, root: &str) -> Result<(), StorageError> {
-        self.unsubscribe(who, root);
+        self.unsubscribe(who, root)?;
         let below = Key::of(Table::Subscription, who).bytes(root.as_bytes()).bytes(b"/").range();
         for (key, _) in self.scan(&below, Order::Ascending, MAILBOXES_MAX)? {
-            self.delete(key.to_vec());
+            let name = key.get(keys::HEAD..).and_then(|name| std::str::from_utf8(name).ok());
+            let name = name.ok_or_else(|| StorageError::corrupt("a subscription"))?.to_owned();
+            self.unsubscribe(who, &name)?;
         }
         Ok(())
     }

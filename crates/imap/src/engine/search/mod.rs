@@ -15,6 +15,7 @@ use search::{Place, Wanted, has_words};
 use storage::rows::MessageRow;
 
 use super::comparator::Comparator;
+use super::object_id::email_id;
 use super::uid_map::UidMap;
 
 pub(crate) use charset::{CHARSETS, Charset};
@@ -75,6 +76,10 @@ pub(crate) enum Test {
     ModSeq(u64),
     /// When it came into the mailbox.
     Saved(DateTest, Date),
+    /// Its identifier for good.
+    EmailId(String),
+    /// That of its conversation.
+    ThreadId(String),
     /// A field of the header, by name, holds what is looked for; an empty text asks for the field alone.
     Field(Vec<u8>, Needle),
     /// The body holds what is looked for.
@@ -97,10 +102,12 @@ pub(crate) enum Need {
 }
 
 /// What is known of a message.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Known<'a> {
     /// The day it was sent, from the record; `Some(None)` when it has none that can be read.
     pub(crate) sent: Option<Option<SentDate>>,
+    /// The identifier of its conversation, from the record.
+    pub(crate) thread_id: Option<String>,
     /// Whether the header holds each needle of [`Query::needles`], in their order.
     pub(crate) header: Option<&'a [bool]>,
     /// Whether the body holds each needle of [`Query::needles`], in their order.
@@ -189,7 +196,8 @@ impl Query {
             SearchKey::ModSeq(modseq) => Self::Test(Test::ModSeq(*modseq)),
             // Those that are defined have been put in the place of their names before.
             SearchKey::Filter(name) => return Err(Unready::UndefinedFilter(name.clone())),
-            SearchKey::EmailId(_) | SearchKey::ThreadId(_) => Self::Not(Box::new(Self::All)),
+            SearchKey::EmailId(id) => Self::Test(Test::EmailId(id.clone())),
+            SearchKey::ThreadId(id) => Self::Test(Test::ThreadId(id.clone())),
         })
     }
 
@@ -276,6 +284,17 @@ impl Query {
         let count = u32::try_from(scores.len()).ok().filter(|count| *count > 0)?;
         let average = scores.iter().sum::<u32>() / count;
         Some(u8::try_from(average.clamp(1, 100)).unwrap_or(100))
+    }
+
+    /// Whether a message's record may have to be read, and nothing beyond it would do.
+    pub(crate) fn asks_records(&self) -> bool {
+        match self {
+            Self::Test(test) => matches!(test, Test::Sent(..) | Test::ThreadId(_)),
+            Self::And(all) => all.iter().any(Self::asks_records),
+            Self::Or(a, b) => a.asks_records() || b.asks_records(),
+            Self::Not(one) => one.asks_records(),
+            Self::All | Self::Uids(_) => false,
+        }
     }
 
     /// Whether anything is matched by words.
@@ -370,6 +389,11 @@ impl Test {
                 let saved = InternalDate { secs: row.row.saved_at.as_secs(), offset_minutes: 0 };
                 test.holds(local_date(saved), *day).into()
             }
+            Self::EmailId(id) => (email_id(&row.row.blob) == *id).into(),
+            Self::ThreadId(id) => match &known.thread_id {
+                None => Verdict::Unknown(Need::Record),
+                Some(thread_id) => (thread_id == id).into(),
+            },
             Self::Larger(octets) => (row.row.octets > *octets).into(),
             Self::Smaller(octets) => (row.row.octets < *octets).into(),
             Self::AtOrBefore(secs) => (row.row.internal_date.secs <= *secs).into(),

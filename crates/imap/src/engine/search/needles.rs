@@ -11,7 +11,7 @@ use crate::engine::comparator::Comparator;
 
 /// A folded text that is looked for: found as a part of the folded text (RFC 3501 §6.4.4).
 #[derive(Clone, Debug)]
-pub(crate) struct Needle(Finder<'static>);
+pub(crate) struct Needle(Box<Finder<'static>>);
 
 /// Two needles for the same are one.
 impl PartialEq for Needle {
@@ -23,7 +23,7 @@ impl PartialEq for Needle {
 impl Needle {
     /// A folded text.
     pub(crate) fn text(folded: &str) -> Self {
-        Self(Finder::new(folded).into_owned())
+        Self(Box::new(Finder::new(folded).into_owned()))
     }
 
     /// The text, for the index.

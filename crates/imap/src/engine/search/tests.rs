@@ -49,7 +49,7 @@ fn decide_with(text: &str, known: &Known<'_>, header: Option<&[u8]>) -> Verdict 
     let header = header.map(|header| FoldedHeader::new(header, Comparator::default()));
     let found: Option<Vec<bool>> =
         header.map(|header| needles.header().iter().map(|needle| header.holds(needle)).collect());
-    query.decide(&row, &Known { header: found.as_deref(), ..*known }, &needles)
+    query.decide(&row, &Known { header: found.as_deref(), ..known.clone() }, &needles)
 }
 
 #[test]

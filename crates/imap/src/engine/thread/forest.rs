@@ -218,7 +218,7 @@ mod tests {
                 if at % 30 == 29 {
                     prop_assert_eq!(walking.grow(), impatient.grow());
                 }
-                let nodes = walking.len() as u32;
+                let nodes = u32::try_from(walking.len()).unwrap();
                 let (node, parent) = (node % nodes, parent % nodes);
                 for forest in [&mut walking, &mut impatient] {
                     if cut && forest.parent(node) != NONE {
@@ -229,7 +229,7 @@ mod tests {
                 }
                 prop_assert_eq!(&walking.parents, &impatient.parents);
             }
-            for node in 0..walking.len() as u32 {
+            for (node, _) in (0..).zip(&walking.parents) {
                 let mut above = node;
                 for _ in 0..=walking.len() {
                     above = if above == NONE { NONE } else { walking.parent(above) };

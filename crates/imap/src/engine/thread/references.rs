@@ -313,9 +313,9 @@ mod tests {
                 reply: message.reply,
             })
             .collect();
-        let mut by_date: Vec<u32> = (0..messages.len() as u32).collect();
+        let mut by_date: Vec<u32> = (0..).zip(messages).map(|(message, _)| message).collect();
         by_date.sort_by_key(|message| (facts[*message as usize].sent, *message));
-        let matched: Vec<u32> = (0..messages.len() as u32).collect();
+        let matched: Vec<u32> = (0..).zip(messages).map(|(message, _)| message).collect();
         let mut threading = References::new(&links, &matched);
         while threading.link_some(3) {}
         text(&if refs { threading.refs(&facts, &by_date) } else { threading.references(&facts, &by_date) })

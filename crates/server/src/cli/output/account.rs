@@ -3,6 +3,8 @@
 use admin::{AccountView, StrengthView};
 use routing::objects::{AccountKind, Identity, Role};
 
+use crate::check::counted;
+
 use super::{addresses, field, line, moment, size};
 
 pub(super) fn account(one: &AccountView) -> String {
@@ -64,7 +66,7 @@ pub(super) fn account(one: &AccountView) -> String {
     }
     field(&mut out, "quota", one.quota_octets.map_or_else(|| "no limit".to_owned(), size));
     if let (Some(messages), Some(octets)) = (one.messages, one.octets) {
-        field(&mut out, "holds", format_args!("{messages} messages, {}", size(octets)));
+        field(&mut out, "holds", format_args!("{}, {}", counted(messages, "messages"), size(octets)));
     }
     field(&mut out, "time zone", &one.time_zone);
     field(&mut out, "language", &one.language);

@@ -17,6 +17,11 @@ impl Failure {
         Self { kind: "failed", message: message.into(), hint: None }
     }
 
+    /// The command line itself is wrong.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { kind: "usage", ..Self::new(message) }
+    }
+
     /// Whether what was to be made is there already.
     pub(crate) fn is_exists(&self) -> bool {
         self.kind == "exists"

@@ -3,6 +3,8 @@
 use admin::{AclView, SharedView};
 use routing::objects::SeenState;
 
+use crate::check::counted;
+
 use super::{field, moment, size, table};
 
 pub(super) fn shared(one: &SharedView) -> String {
@@ -11,7 +13,7 @@ pub(super) fn shared(one: &SharedView) -> String {
     field(&mut out, "name", &one.display_name);
     field(&mut out, "quota", one.quota_octets.map_or_else(|| "no limit".to_owned(), size));
     if let (Some(messages), Some(octets)) = (one.messages, one.octets) {
-        field(&mut out, "holds", format_args!("{messages} messages, {}", size(octets)));
+        field(&mut out, "holds", format_args!("{}, {}", counted(messages, "messages"), size(octets)));
     }
     field(&mut out, "seen state", seen(one.shared.seen));
     field(&mut out, "what is sent", if one.shared.file_sent { "is filed in its Sent" } else { "is not filed" });

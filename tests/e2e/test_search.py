@@ -1,0 +1,86 @@
+"""SEARCH with the full-text index: made behind the deliveries, cut at any moment, built anew while serving."""
+
+import unittest
+
+from harness import ServerCase, TestCase, message, until
+
+ALICE = "alice@example.test"
+BOB = "bob@example.test"
+
+
+def letter(number):
+    return message(to=ALICE, subject=f"Note {number}",
+                   body=f"The rareword{number:03} stands in letter {number}.\r\nEvery letter is a common one.\r\n")
+
+
+def fill(server, first, last):
+    """Letters from first to last, by APPEND, which is sooner done than SMTP."""
+    with server.imap(ALICE) as client:
+        for number in range(first, last + 1):
+            answer = client.append("INBOX", letter(number), literal_plus=True)
+            if not answer.ok:
+                raise AssertionError(f"letter {number}: {answer!r}")
+
+
+def found(server, key):
+    with server.imap(ALICE) as client:
+        client.must("SELECT INBOX")
+        hits = client.must(f"UID SEARCH {key}").lines(r"^\* SEARCH")
+        return [int(number) for number in hits[0].split()[2:]]
+
+
+class Search(TestCase):
+
+    def fresh(self):
+        server = self.server(name="search")
+        server.add_domain("example.test")
+        server.add_accounts(ALICE, BOB)
+        return server.start()
+
+    def looks_right(self, server, last):
+        self.assertEqual(found(server, "BODY rareword017"), [17])
+        self.assertEqual(found(server, "TEXT areword01"), list(range(10, 20)))
+        self.assertEqual(found(server, f"TEXT rareword{last:03}"), [last], "what came last is found")
+        self.assertEqual(found(server, "TEXT zzyzx"), [])
+        self.assertEqual(found(server, "SUBJECT \"note 33\""), [33])
+        self.assertEqual(len(found(server, "BODY \"every letter\" NOT BODY rareword001")), last - 1)
+        self.assertEqual(found(server, "FUZZY SUBJECT notes BODY rareword005"), [5])
+
+    def indexed(self, server, messages):
+        until(lambda: (server.metric("relais_search_indexed_messages_total") or 0) >= messages,
+              seconds=60, what="the index")
+
+    def test_it_is_made_behind_the_deliveries_and_built_anew(self):
+        server = self.fresh()
+        fill(server, 1, 140)
+        self.indexed(server, 128)
+        self.looks_right(server, 140)
+        # From nothing, while it serves.
+        server.cli("reindex", ALICE)
+        self.looks_right(server, 140)
+        self.indexed(server, 256)
+        self.looks_right(server, 140)
+        fill(server, 141, 141)
+        self.looks_right(server, 141)
+        refused = server.run("reindex", "nobody@example.test")
+        self.assertEqual(refused.returncode, 1)
+        server.stop()
+        server.check()
+
+    def test_a_cut_at_any_moment_leaves_a_sound_store(self):
+        server = self.fresh()
+        fill(server, 1, 140)
+        for _ in range(3):
+            server.cli("reindex")
+            server.kill()
+            server.check()
+            server.start()
+            self.looks_right(server, 140)
+        self.indexed(server, 128)
+        self.looks_right(server, 140)
+        server.stop()
+        server.check()
+
+
+if __name__ == "__main__":
+    unittest.main()
