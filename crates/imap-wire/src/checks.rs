@@ -1,8 +1,8 @@
 //! Rules about whole arguments, the same for commands that imap-codec parsed and for those that our grammar parsed.
 
 use crate::command::{
-    Depth, EntryName, Fetch, FetchItem, List, ListReturn, ListSelection, MetadataQuery, PartialRange, Qresync,
-    QuotaResource, Search, SearchKey, SearchReturn, SortCriterion, StatusItem, ThreadAlgorithm,
+    Depth, EntryName, EntryValue, Fetch, FetchItem, List, ListReturn, ListSelection, MetadataQuery, PartialRange,
+    Qresync, QuotaResource, Search, SearchKey, SearchReturn, SortCriterion, StatusItem, ThreadAlgorithm,
 };
 use crate::flag::Flag;
 use crate::flaw::{Flaw, printable};
@@ -104,16 +104,14 @@ pub(crate) fn metadata_query(names: Vec<Vec<u8>>, options: Vec<MetadataOption>) 
 }
 
 /// Entries and values of SETMETADATA.
-pub(crate) fn metadata_entries(
-    pairs: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-) -> Result<Vec<(EntryName, Option<Vec<u8>>)>, Flaw> {
+pub(crate) fn metadata_entries(pairs: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<Vec<EntryValue>, Flaw> {
     if pairs.is_empty() {
         return Err(Flaw::of("at least one entry is needed"));
     }
     if pairs.len() > ENTRIES_MAX {
         return Err(Flaw::of(format!("more than {ENTRIES_MAX} entries")));
     }
-    let mut entries: Vec<(EntryName, Option<Vec<u8>>)> = Vec::with_capacity(pairs.len());
+    let mut entries: Vec<EntryValue> = Vec::with_capacity(pairs.len());
     for (name, value) in pairs {
         let name = entry_name(&name)?;
         if entries.iter().any(|(known, _)| *known == name) {

@@ -21,7 +21,7 @@ pub use append::{Append, AppendContent, AppendMessage, CatenatePart, Replace, Ti
 pub use fetch::{Fetch, FetchItem};
 pub use list::{List, ListReturn, ListSelection};
 pub use mailbox::{Create, Qresync, Select, StatusItem};
-pub use metadata::{Depth, EntryFlaw, EntryName, GetMetadata, MetadataQuery, SetMetadata};
+pub use metadata::{Depth, EntryFlaw, EntryName, EntryValue, GetMetadata, MetadataQuery, SetMetadata};
 pub use multisearch::{MailboxFilter, Multisearch};
 pub use notify::{EventGroup, EventMailboxes, Events, Notify};
 pub use quota::{QuotaResource, SetQuota};

@@ -154,13 +154,16 @@ pub struct GetMetadata {
     pub query: MetadataQuery,
 }
 
+/// An entry with its value; `None` for none.
+pub type EntryValue = (EntryName, Option<Vec<u8>>);
+
 /// SETMETADATA (RFC 5464 §4.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetMetadata {
     /// Of which mailbox; an empty name: of the server.
     pub mailbox: MailboxName,
     /// At least one entry, each once, with its new value; `None` removes it.
-    pub entries: Vec<(EntryName, Option<Vec<u8>>)>,
+    pub entries: Vec<EntryValue>,
 }
 
 #[cfg(test)]

@@ -80,8 +80,11 @@ fn french(english: &str) -> Option<Cow<'static, str>> {
     })
 }
 
+/// What comes before and behind something.
+type Around = (&'static str, &'static str);
+
 /// What comes before and behind a word or a number, in English and in French.
-const FRENCH_AROUND: &[((&str, &str), (&str, &str))] = &[
+const FRENCH_AROUND: &[(Around, Around)] = &[
     (("Too many ", ""), ("Trop de ", "")),
     (("The mailbox name is not allowed: ", ""), ("Ce nom de dossier n'est pas admis : ", "")),
     (("A message may have ", " octets at the most"), ("Un message peut avoir au plus ", " octets")),

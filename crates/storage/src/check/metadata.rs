@@ -26,7 +26,8 @@ impl Check<'_> {
                     None => {}
                     Some(Row::Set(place)) => self.annotation_set(place, &value, &mut octets).await?,
                     Some(Row::Elsewhere(place)) => {
-                        if self.store.engine.get(&place.row_key()).await?.is_none() {
+                        let set = self.store.engine.get(&place.row_key()).await?;
+                        if set.is_none() {
                             self.find(Flaw::Annotations, named(place), "they are not where somebody thinks");
                         }
                     }
