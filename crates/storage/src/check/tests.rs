@@ -338,7 +338,7 @@ damage! {
     counter_unreadable(s) { s.put(counter("account"), "x"); } => [Flaw::Undecodable];
     usage(s) { s.remove(usage_key(ALICE)); } => [Flaw::Usage];
     mailbox_unreadable(s) { s.put(keys::mailbox(AccountId(2), MailboxId(2)), "?"); } => [Flaw::Undecodable];
-    mailbox_without_row(s) { s.remove(keys::mailbox(AccountId(2), MailboxId(2))); } => [Flaw::MailboxName];
+    mailbox_without_row(s) { s.remove(keys::mailbox(AccountId(2), MailboxId(2))); } => [Flaw::MailboxName, Flaw::Usage];
     mailbox_without_name(s) { s.remove(keys::mailbox_name(ALICE, "Sent")); } => [Flaw::MailboxName];
     no_inbox(s) { s.remove(keys::mailbox_name(ALICE, "INBOX")); } => [Flaw::MailboxName, Flaw::NoInbox];
     second_name(s) { s.put(keys::mailbox_name(ALICE, "Other"), INBOX.0.to_be_bytes().to_vec()); }
