@@ -29,6 +29,7 @@ pub mod limits;
 mod metrics;
 mod notify;
 mod orders;
+mod progress;
 mod records;
 mod server;
 mod session;

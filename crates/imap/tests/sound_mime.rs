@@ -18,7 +18,7 @@ enum Value {
     Nil,
     Word(String),
     Text(Vec<u8>),
-    List(Vec<Value>),
+    List(Vec<Self>),
 }
 
 /// Reads one value from the front.
@@ -93,10 +93,10 @@ fn parts(structure: &Value, number: &str, found: &mut Vec<(String, u64)>) {
     let is =
         |at: usize, name: &str| matches!(&fields[at], Value::Text(text) if text.eq_ignore_ascii_case(name.as_bytes()));
     if is(0, "message") && (is(1, "rfc822") || is(1, "global")) {
-        match &fields[8] {
-            Value::List(nested) if matches!(nested.first(), Some(Value::List(_))) => parts(&fields[8], &own, found),
-            nested => parts(nested, &format!("{own}.1"), found),
-        }
+        let nested = &fields[8];
+        let multipart = matches!(nested, Value::List(fields) if matches!(fields.first(), Some(Value::List(_))));
+        let number = if multipart { own } else { format!("{own}.1") };
+        parts(nested, &number, found);
     }
 }
 

@@ -32,9 +32,12 @@ pub const SENDER_ANSWERS_PER_DAY_MAX: u32 = 60;
 /// stranger can invent any number of senders.
 pub const DOMAIN_ANSWERS_PER_DAY_MAX: u32 = 500;
 
-/// Responders that may answer one message, through all of its recipients: the first ones, in the order of the recipients
-/// and then of their numbers.
-pub const ANSWERS_PER_MESSAGE_MAX: usize = 5;
+/// Responders of one person, or of one address without an account, that may answer one message: the first ones, in the
+/// order of its recipients and then of their numbers.
+pub const ANSWERS_PER_PERSON_MAX: usize = 5;
+
+/// Responders that may answer one message, of all people together.
+pub const ANSWERS_PER_MESSAGE_MAX: usize = 25;
 
 /// Spans in the weekly hours of one responder, and octets of their text.
 pub const HOURS_SPANS_MAX: usize = 50;

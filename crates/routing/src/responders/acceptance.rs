@@ -1,11 +1,11 @@
 //! What responders change when a message is accepted: what is not kept (A9), what is copied (A10), who is told (A6).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mail::{AccountId, Address, Timestamp};
 
 use crate::directory::Directory;
-use crate::limits::ANSWERS_PER_MESSAGE_MAX;
+use crate::limits::{ANSWERS_PER_MESSAGE_MAX, ANSWERS_PER_PERSON_MAX};
 use crate::objects::{Audience, ResponderObject};
 use crate::resolution::Resolution;
 use crate::responders::copies::{copies, keeps};
@@ -46,11 +46,21 @@ pub struct ResponderEvent {
     pub beyond: bool,
 }
 
-/// Marks those of one message's responders that may not answer it any more: there are
-/// [`ANSWERS_PER_MESSAGE_MAX`] before them.
+/// Marks those of one message's responders that may not answer it any more: there are [`ANSWERS_PER_PERSON_MAX`] of the
+/// same person before them, or [`ANSWERS_PER_MESSAGE_MAX`] of anyone.
 pub fn bound_answers(events: &mut [ResponderEvent]) {
-    let may_answer = events.iter_mut().filter(|event| !event.replaced);
-    may_answer.skip(ANSWERS_PER_MESSAGE_MAX).for_each(|event| event.beyond = true);
+    let mut of_person: BTreeMap<(Option<AccountId>, Option<Address>), usize> = BTreeMap::new();
+    let mut of_all = 0usize;
+    for event in events.iter_mut().filter(|event| !event.replaced) {
+        // Where there is no account, the address stands for whoever is behind it.
+        let person = (event.account, event.account.is_none().then(|| event.address.clone()));
+        let before = of_person.entry(person).or_default();
+        event.beyond = *before >= ANSWERS_PER_PERSON_MAX || of_all >= ANSWERS_PER_MESSAGE_MAX;
+        if !event.beyond {
+            *before = before.saturating_add(1);
+            of_all = of_all.saturating_add(1);
+        }
+    }
 }
 
 /// What the responders of a resolution change for a message received now.
@@ -190,6 +200,12 @@ mod tests {
         bound_answers(&mut events);
         let beyond: Vec<u64> = events.iter().filter(|event| event.beyond).map(|event| event.responder).collect();
         assert_eq!(beyond, [7, 8, 9], "number 2 answers nobody, and takes nobody's place");
+        // Ten people who are away all say so; a hundred don't.
+        let away = |n: u64| ResponderEvent { account: Some(AccountId(n)), ..event(n, false) };
+        let mut events: Vec<ResponderEvent> = (1..=100).map(away).collect();
+        bound_answers(&mut events);
+        assert_eq!(events.iter().filter(|event| !event.beyond).count(), ANSWERS_PER_MESSAGE_MAX);
+        assert!(events.iter().take(ANSWERS_PER_MESSAGE_MAX).all(|event| !event.beyond));
     }
 
     #[test]

@@ -442,7 +442,7 @@ async fn a13_of_fifty_responders_the_first_five_answer_one_message_and_the_trace
     for round in 1..=2 {
         server.receive("x@r.example", "alice@a.example", "").await;
         server.take_all().await.unwrap();
-        assert_eq!(server.queue().await.len(), round * routing::limits::ANSWERS_PER_MESSAGE_MAX);
+        assert_eq!(server.queue().await.len(), round * routing::limits::ANSWERS_PER_PERSON_MAX);
     }
     assert_eq!(server.mailbox("alice@a.example", "INBOX").await.len(), 2);
     for id in 1..=50 {
