@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use imap_wire::response::Code;
-use imap_wire::{Append, AppendContent, MailboxName, NumberSet};
-use mail::InternalDate;
+use imap_wire::{Append, AppendContent, AppendMessage, MailboxName, NumberSet};
+use mail::{AccountId, InternalDate, MailboxId, Uid};
 use message::Structure;
 use routing::Rights;
 use routing::namespace::Place;
@@ -21,6 +21,20 @@ use crate::session::Session;
 impl Session {
     /// The whole command has come.
     pub(crate) async fn append(&mut self, append: Append) -> Result<Answer, Fault> {
+        Ok(match self.deposit(&append.mailbox, append.messages, None).await? {
+            Ok(code) => Answer::ok("Appended").with(code),
+            Err(answer) => answer,
+        })
+    }
+
+    /// Puts messages into a mailbox, and removes one that they replace (RFC 8508) in the same transaction; the inner error is
+    /// the answer when that can't be.
+    pub(super) async fn deposit(
+        &mut self,
+        mailbox: &MailboxName,
+        appended: Vec<AppendMessage>,
+        replaced: Option<(AccountId, MailboxId, Uid)>,
+    ) -> Result<Result<Code, Answer>, Fault> {
         // Without any when all that is appended is there already.
         let mut uploads = self.uploads.take().unwrap_or_default();
         if let Some(error) = uploads.take_failure() {
@@ -28,15 +42,15 @@ impl Session {
         }
         let store = self.server.store.clone();
         let now = store.now();
-        let mut messages = Vec::with_capacity(append.messages.len());
-        for message in append.messages {
+        let mut messages = Vec::with_capacity(appended.len());
+        for message in appended {
             let complete = match self.completed(message.content, &mut uploads).await? {
                 Ok(complete) => complete,
-                Err(answer) => return Ok(answer),
+                Err(answer) => return Ok(Err(answer)),
             };
             // RFC 3502 §6.3.11: this cancels them all.
             if complete.blob.octets == 0 {
-                return Ok(Answer::no(Code::Cannot, "The message is empty"));
+                return Ok(Err(Answer::no(Code::Cannot, "The message is empty")));
             }
             let new = NewMessage {
                 blob: complete.blob.hash,
@@ -48,13 +62,13 @@ impl Session {
             };
             messages.push((complete.blob, new));
         }
-        let target = match self.target_of(&append.mailbox).await? {
+        let target = match self.target_of(mailbox).await? {
             Ok(target) => target,
-            Err(answer) => return Ok(answer),
+            Err(answer) => return Ok(Err(answer)),
         };
         let octets = messages.iter().map(|(_, message)| message.octets).fold(0, u64::saturating_add);
-        let deposited = match store.append_all(target.end(), messages).await {
-            Err(StorageError::NoSuchMailbox) => return Ok(try_create()),
+        let deposited = match store.append_replacing(target.end(), messages, replaced).await {
+            Err(StorageError::NoSuchMailbox) => return Ok(Err(try_create())),
             done => done?.value,
         };
         metrics::counter!("relais_imap_appended_octets_total").increment(octets);
@@ -62,7 +76,7 @@ impl Session {
         // One transaction gives ascending UIDs.
         let uids = NumberSet::from_numbers(deposited.iter().map(|deposited| deposited.uid.0));
         self.own_arrivals((target.owner, target.row.id), &uids);
-        Ok(Answer::ok("Appended").with(Code::AppendUid { uid_validity, uids }))
+        Ok(Ok(Code::AppendUid { uid_validity, uids }))
     }
 }
 

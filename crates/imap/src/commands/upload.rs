@@ -94,6 +94,14 @@ impl Session {
             Ok(target) => target,
             Err(answer) => return Ok(Err(answer)),
         };
+        // RFC 8508 §3.4: what is replaced makes room; the transaction counts.
+        if announcement.verb != "APPEND" {
+            if self.selected.is_none() {
+                return Ok(Err(Answer::bad("Select a mailbox first")));
+            }
+            self.uploads = Some(Box::default());
+            return Ok(Ok(()));
+        }
         let store = &self.server.store;
         let (quota, used) = (store.quota(target.owner), store.usage(target.owner).await?);
         if !quota.hold(used.octets, used.messages.saturating_add(1)) {
