@@ -44,6 +44,7 @@ class Traced(ServerCase):
     def prepare(cls, server):
         server.add_domain("near.test")
         server.add_accounts(ALICE, "bob@near.test")
+        server.set("web", url="http://127.0.0.1:%d" % server.ports["web"])
         server.add_alias("team@near.test", ALICE, "bob@near.test", "one@remote.test")
         server.cli("responder", "add", "bob@near.test", "--kind", "out-of-office", "--subject", "Away", "--text", "Back on Monday.",
                    "--frequency", "0")
@@ -117,6 +118,23 @@ class Traced(ServerCase):
             return [received for received in messages if received.recipients == ["asker@remote.test"]]
         received, = answer(self.remote.wait(lambda messages: bool(answer(messages))))
         self.assertEqual(self.verified(received.content, self.records()), [True, True])
+
+    @unittest.skipUnless(dkimpy(), "Debian's python3-dkim and python3-nacl are not installed")
+    def test_posts_of_a_list_are_signed_by_its_domain(self):
+        # RFC 8058 §4: the signature covers the fields by which members leave with one click.
+        for name, options in (("plain", ()), ("personal", ("--personal-links",))):
+            address, member = name + "@near.test", name + "@remote.test"
+            self.relais.cli("list", "add", address, "--owner", ALICE, "--posting", "anyone", "--from", "rewrite", *options)
+            self.relais.cli("list", "member", "add", address, member)
+            self.relais.send("writer@remote.test", address, message(to=address, sender="writer@remote.test", mid=message_id("far.test")))
+            def posts(messages):
+                return [received for received in messages if received.recipients == [member]]
+            content = posts(self.remote.wait(lambda messages: bool(posts(messages)), what=name))[0].content
+            self.assertEqual(self.verified(content, self.records()), [True, True], name)
+            self.assertIn(b"d=near.test;", content)
+            for field in [b"List-Unsubscribe: ", b"List-Id: "] + [b"List-Unsubscribe-Post: "] * bool(options):
+                self.assertEqual(content.count(b"\n" + field), 1, field)
+                self.assertEqual(self.verified(content.replace(b"\n" + field, b"\n" + field + b"x"), self.records()), [False, False], field)
 
     def test_what_only_passes_is_not_signed(self):
         mid = message_id("far.test")

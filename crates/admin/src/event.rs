@@ -1,8 +1,9 @@
 //! Events of the bus that failed too often and were parked: looking at them, handing them out again, forgetting them.
 
+use delivery::HeldMessage;
 use mail::Topic;
 use storage::rows::EventRow;
-use storage::{Durability, Store};
+use storage::{Durability, Store, Transaction};
 
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::EVENTS_MAX;
@@ -72,7 +73,17 @@ async fn one(store: &Store, id: EventId, retry: bool) -> Result<bool, AdminError
     let done = if retry {
         store.transact(move |tx| tx.retry_parked_event(topic, number, now)).await?
     } else {
-        store.transact_with(Durability::Freeing, move |tx| tx.remove_parked_event(topic, number)).await?
+        // Whoever asks that a list's event be forgotten means the message too: nothing else will ever deal with it.
+        let parked = store.parked_event(topic, number).await?.filter(|_| topic == Topic::HeldMessage);
+        let held = parked.and_then(|row| HeldMessage::decode(&row.payload).ok());
+        let forget = move |tx: &mut Transaction<'_>| {
+            let there = tx.remove_parked_event(topic, number)?;
+            match &held {
+                Some(held) if there => held.forget(tx, now).map(|()| there),
+                Some(_) | None => Ok(there),
+            }
+        };
+        store.transact_with(Durability::Freeing, forget).await?
     };
     Ok(done.value)
 }

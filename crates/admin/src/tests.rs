@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use auth::{PasswordParams, PasswordRules};
 use mail::{Address, Domain, Timestamp};
-use routing::objects::{ResponderKind, Role, Target};
+use routing::objects::{ListObject, ListRole, ResponderKind, Role, Target};
 use storage::rows::{MemberState, RecipientState};
 use storage::{MemoryEngine, SilentDoorbell};
 use world::simulated::SimulatedWorld;
@@ -748,6 +748,49 @@ async fn parked_events_are_seen_handed_out_again_and_forgotten() {
     let told = said(ask(&store, event(EventRequest::Remove(EventSelection::All))).await);
     assert!(told.contains("1 event removed"), "{told}");
     assert_eq!(store.parked_events(mail::Topic::MessageStored, 9).await.unwrap(), []);
+}
+
+/// Nothing else would ever deal with the message.
+#[tokio::test]
+async fn who_forgets_the_event_of_a_list_forgets_its_message() {
+    let store = stage().await;
+    let garden = address("garden@example.org");
+    let owners = vec![address("alice@example.org")];
+    let list = store.add_list(ListObject { owners, ..ListObject::new(garden.clone()) }).await.unwrap().value;
+    let inbox = store.inbox(list.id).await.unwrap().id;
+    let mut writer = store.blob_writer();
+    writer.write(b"Subject: Tea\r\n\r\n").await.unwrap();
+    let (staged, now) = (writer.finish(), store.now());
+    let (blob, octets, flags) = (staged.hash, staged.octets, mail::Flags::default());
+    let internal_date = mail::InternalDate::from(now);
+    let message = storage::messages::NewMessage { blob, octets, flags, internal_date, saved_at: now, record: None };
+    let uid = store.append(list.id, inbox, staged, message).await.unwrap().value.uid;
+    let event = delivery::HeldMessage {
+        part: list.id,
+        mailbox: inbox,
+        uid,
+        blob,
+        skip_octets: 0,
+        octets,
+        address: garden.clone(),
+        role: ListRole::Post,
+        recipient: garden,
+        reverse_path: mail::ReversePath::Null,
+        account: None,
+        received_at: now,
+        trace: None,
+    };
+    let parked = store.transact(move |tx| {
+        let number = tx.emit(mail::Topic::HeldMessage, now, event.encode())?;
+        tx.park_event(mail::Topic::HeldMessage, number, "too often")
+    });
+    assert!(parked.await.unwrap().value);
+    ask(&store, Request::Event(EventRequest::Remove(EventSelection::All))).await.unwrap();
+    assert_eq!(store.inbox(list.id).await.unwrap().messages, 0);
+    assert_eq!(store.parked_events(mail::Topic::HeldMessage, 9).await.unwrap(), []);
+    let mut findings = Vec::new();
+    storage::check::check(&store, false, &mut |finding| findings.push(finding.to_string())).await.unwrap();
+    assert_eq!(findings, [""; 0]);
 }
 
 #[tokio::test]

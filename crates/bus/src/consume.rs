@@ -133,12 +133,11 @@ async fn take(
     let park = matches!(failure, TakeError::Permanent(_)) || attempts >= ATTEMPTS_MAX;
     let due = store.now().plus(retry_delay(attempts));
     tracing::warn!(?topic, number, attempts, park, error = text, "an event was not taken");
-    let written =
-        store
-            .transact(move |tx| {
-                if park { tx.park_event(topic, number, &text) } else { tx.defer_event(topic, number, due, &text) }
-            })
-            .await;
+    let written = store
+        .transact(move |tx| {
+            if park { tx.park_event(topic, number, &text).map(drop) } else { tx.defer_event(topic, number, due, &text) }
+        })
+        .await;
     // A store that can't even note the failure (a full disk) leaves the row as it was: tried again all the same.
     Ok((!park || written.is_err()).then_some((due, number)))
 }

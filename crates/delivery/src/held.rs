@@ -3,6 +3,8 @@
 use mail::{AccountId, Address, BlobHash, MailboxId, ReversePath, Timestamp, TraceId, Uid};
 use routing::objects::ListRole;
 use serde::{Deserialize, Serialize};
+use storage::messages::ExpungeScope;
+use storage::{StorageError, Transaction};
 
 /// What a list, or a moderated group, needs to decide on a message that its part of the store keeps. The consumer removes
 /// the message from that mailbox when it has done with it, in the transaction that finishes the event or a later one.
@@ -51,5 +53,24 @@ impl HeldMessage {
     /// When it is none of ours.
     pub fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(payload)
+    }
+
+    /// Removes what the event would have dealt with, for who forgets a parked one: the message, and how far it has got. One that
+    /// waits for its moderators stays.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn forget(&self, tx: &mut Transaction<'_>, now: Timestamp) -> Result<(), StorageError> {
+        if tx.waiting(self.part, self.uid)?.is_some_and(|waiting| waiting.decision.is_none()) {
+            return Ok(());
+        }
+        let outgoing = tx.list_cursor(self.part, self.uid)?.map(|cursor| (cursor.mailbox, cursor.uid));
+        tx.remove_list_cursor(self.part, self.uid);
+        for (mailbox, uid) in outgoing.into_iter().chain([(self.mailbox, self.uid)]) {
+            if tx.message_row(self.part, mailbox, uid)?.is_some() {
+                tx.expunge(self.part, mailbox, &[uid], ExpungeScope::All, now)?;
+            }
+        }
+        Ok(())
     }
 }

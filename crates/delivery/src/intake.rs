@@ -39,6 +39,8 @@ pub struct Intake {
     source: Source,
     /// What is to be signed, as it passes: messages of the organisation's own.
     hasher: Option<Hasher>,
+    /// It is signed wherever it leads: other envelopes follow.
+    sent_again: bool,
 }
 
 /// The message is not taken; the reply says why.
@@ -72,6 +74,7 @@ impl Delivery {
             own: false,
             source: Source { by: "smtp".to_owned(), client: None },
             hasher: None,
+            sent_again: false,
         };
         intake.write(return_path.as_bytes()).await?;
         intake.write(received).await?;
@@ -97,6 +100,7 @@ impl Delivery {
             eight_bit: false,
             source: Source { by: "fetch".to_owned(), client: None },
             hasher: None,
+            sent_again: false,
         }
     }
 
@@ -137,6 +141,13 @@ impl Intake {
     pub fn submitted_by(&mut self, account: AccountId) {
         self.account = Some(account);
         "submission".clone_into(&mut self.source.by);
+        self.hasher = Some(Hasher::new());
+    }
+
+    /// Says that the server writes the message, for envelopes that are still to come ([`Delivery::prepare_again`]): it is signed
+    /// wherever the one that it is finished with leads. To be said before its octets come.
+    pub fn sent_again(&mut self) {
+        self.sent_again = true;
         self.hasher = Some(Hasher::new());
     }
 
@@ -230,7 +241,8 @@ impl Intake {
         for dsn in delivered.into_iter().chain(too_large_notice(&self.delivery, &plan, &envelope, &header, now)) {
             notices.push(self.delivery.prepare(dsn.envelope, &dsn.content).await?);
         }
-        let hashed = if plan.relays.is_empty() { None } else { self.hasher.and_then(Hasher::finish) };
+        let leaves = self.sent_again || !plan.relays.is_empty();
+        let hashed = self.hasher.filter(|_| leaves).and_then(Hasher::finish);
         let signature = match hashed {
             Some(hashed) => self.delivery.signature(&hashed, &envelope, now).await,
             None => String::new(),

@@ -1,8 +1,9 @@
 //! A message that is in a mailbox already, delivered on: its content is named again, not copied.
 
 use bytes::Bytes;
-use mail::{AccountId, Envelope, MailboxId, Uid};
+use mail::{AccountId, Envelope, MailboxId, ReversePath, Uid};
 use routing::Asking;
+use sender_auth::dkim::Hasher;
 use storage::StorageError;
 use storage::blobs::StagedBlob;
 
@@ -20,6 +21,8 @@ pub struct StoredMessage {
     record: Option<Bytes>,
     header: String,
     skip_octets: u32,
+    /// Fields that sign what leaves, each with its line end; empty for what the server only passes on.
+    signature: String,
 }
 
 impl StoredMessage {
@@ -64,7 +67,37 @@ impl Delivery {
         let end = start.windows(4).position(|four| four == b"\r\n\r\n").map_or(start.len(), |at| at.saturating_add(4));
         let header = start.get(..end).unwrap_or_default();
         let skip_octets = own_return_path(header);
-        Ok(Some(StoredMessage { blob, record, header: String::from_utf8_lossy(header).into_owned(), skip_octets }))
+        let header = String::from_utf8_lossy(header).into_owned();
+        Ok(Some(StoredMessage { blob, record, header, skip_octets, signature: String::new() }))
+    }
+
+    /// The same, signed wherever it leaves for: a message that the server writes under its own name, with reverse-paths of this
+    /// domain. What it only passes on is not signed.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn signed(
+        &self,
+        message: StoredMessage,
+        reverse_path: &ReversePath,
+    ) -> Result<StoredMessage, StorageError> {
+        let Some(mut reader) = self.store().blob(&message.hash()).await? else { return Ok(message) };
+        let mut hasher = Hasher::new();
+        let mut at = u64::from(message.skip_octets);
+        loop {
+            let piece = reader.piece(at, u64::MAX).await?;
+            if piece.is_empty() {
+                break;
+            }
+            at = at.saturating_add(piece.len() as u64);
+            hasher.feed(&piece);
+        }
+        let envelope = Envelope::new(reverse_path.clone());
+        let signature = match hasher.finish() {
+            Some(hashed) => self.signature(&hashed, &envelope, self.store().now()).await,
+            None => String::new(),
+        };
+        Ok(StoredMessage { signature, ..message })
     }
 
     /// Decides where a stored message goes under a new envelope; as for [`Delivery::prepare`], addresses put no conditions
@@ -85,7 +118,7 @@ impl Delivery {
             header_smtputf8: envelope.smtputf8,
             body: envelope.body,
             notices: Vec::new(),
-            signature: String::new(),
+            signature: message.signature.clone(),
             beginning: Beginning {
                 id: self.new_trace(),
                 source: Source { by: "this server".to_owned(), client: None },
@@ -102,7 +135,8 @@ impl Delivery {
 
 impl Delivery {
     /// A prepared message under another envelope; see [`Delivery::prepare_stored`]. Its header is given again, for
-    /// responders: a prepared message keeps it only when it had one to tell.
+    /// responders: a prepared message keeps it only when it had one to tell. A signature stays good when the domain of the
+    /// reverse-path is the same.
     ///
     /// # Errors
     /// As there.
@@ -113,6 +147,7 @@ impl Delivery {
             record: prepared.record.clone(),
             header: String::from_utf8_lossy(header).into_owned(),
             skip_octets: prepared.skip_octets,
+            signature: prepared.signature.clone(),
         };
         self.prepare_stored(&message, envelope)
     }

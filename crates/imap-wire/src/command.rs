@@ -17,7 +17,7 @@ mod sort;
 mod store;
 
 pub use acl::SetAcl;
-pub use append::{Append, AppendContent, AppendMessage, CatenatePart, Ticket};
+pub use append::{Append, AppendContent, AppendMessage, CatenatePart, Replace, Ticket};
 pub use fetch::{Fetch, FetchItem};
 pub use list::{List, ListReturn, ListSelection};
 pub use mailbox::{Create, Qresync, Select, StatusItem};
@@ -195,6 +195,8 @@ pub enum CommandBody {
     Copy(Transfer),
     /// RFC 6851
     Move(Transfer),
+    /// RFC 8508
+    Replace(Replace),
     /// draft-ietf-mailmaint-imap-uidbatches: UIDs that part the mailbox into batches, the newest first.
     UidBatches {
         /// Messages of a batch; not 0.
@@ -279,6 +281,8 @@ impl CommandBody {
             Self::Copy(_) => "UID COPY",
             Self::Move(Transfer { uid: false, .. }) => "MOVE",
             Self::Move(_) => "UID MOVE",
+            Self::Replace(Replace { uid: false, .. }) => "REPLACE",
+            Self::Replace(_) => "UID REPLACE",
             Self::UidBatches { .. } => "UIDBATCHES",
         }
     }

@@ -258,14 +258,12 @@ impl Framer {
         if literal.sync { Step::Frame(Frame::Continue) } else { Step::Again }
     }
 
-    /// Whether the literal that ends the current line is a message or a part of one: in APPEND, everything after the
+    /// Whether the literal that ends the current line is a message or a part of one: in APPEND and REPLACE, everything after the
     /// mailbox's name but URLs.
     fn is_message(&self, literal: Literal) -> bool {
         let text = self.text.as_bytes();
         let before = text.get(..self.line_start.saturating_add(literal.line_prefix)).unwrap_or_default();
-        verb(before).eq_ignore_ascii_case(b"APPEND")
-            && grammar::append_target(before).is_some()
-            && !grammar::is_url(before)
+        grammar::append_target(before).is_some() && !grammar::is_url(before)
     }
 
     fn announcement(&self, literal: Literal) -> Announcement {

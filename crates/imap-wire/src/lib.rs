@@ -57,8 +57,8 @@ pub use command::{
     Append, AppendContent, AppendMessage, CatenatePart, Command, CommandBody, Create, DateTest, Depth, EntryFlaw,
     EntryName, EntryValue, EnvelopeField, EventGroup, EventMailboxes, Events, Fetch, FetchItem, GetMetadata, List,
     ListReturn, ListSelection, MailboxFilter, MetadataQuery, Multisearch, Notify, PartialRange, Qresync, QuotaResource,
-    Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, SetMetadata, SetQuota, Sort, SortCriterion, SortKey,
-    StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Ticket, Transfer,
+    Replace, Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, SetMetadata, SetQuota, Sort, SortCriterion,
+    SortKey, StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Ticket, Transfer,
 };
 pub use date::{Date, local_date};
 pub use decode::decode;

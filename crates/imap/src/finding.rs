@@ -21,6 +21,7 @@ use crate::engine::object_id::thread_id;
 use crate::engine::search::{FoldedHeader, Fuzzy, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict};
 use crate::engine::uid_map::UidMap;
 use crate::limits::{RECORDS_PER_PAGE, ROWS_PER_PAGE, SEARCH_GAP_MAX, SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN};
+use crate::progress::Progress;
 use crate::records::{complete, content, damaged};
 use crate::text_search::Looking;
 
@@ -37,6 +38,8 @@ pub(crate) struct Place {
     pub(crate) recent: NumberSet,
     /// Whether attached documents are looked into.
     pub(crate) attachments: bool,
+    /// How many messages have been looked at.
+    pub(crate) progress: Progress,
 }
 
 /// What was found.
@@ -175,6 +178,7 @@ impl Place {
                     }
                 }
                 looked_at = looked_at.saturating_add(rows.len());
+                self.progress.add(rows.len());
                 if looked_at >= SEARCH_ROWS_PER_TURN {
                     looked_at = 0;
                     tokio::task::yield_now().await;

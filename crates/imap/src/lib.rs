@@ -1,4 +1,4 @@
-//! IMAP4rev1 (RFC 3501) for one store: listeners on ports 143 and 993.
+//! IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051) for one store: listeners on ports 143 and 993.
 //!
 //! Extensions: IDLE (RFC 2177), NAMESPACE (2342), ID (2971), CHILDREN (3348), UNSELECT (3691), UIDPLUS (4315), ESEARCH
 //! (4731), SASL-IR (4959), WITHIN (5032), ENABLE (5161), SEARCHRES (5182), LANGUAGE and I18NLEVEL (5255), SORT and THREAD
@@ -6,7 +6,8 @@
 //! ACL with namespaces for others' and shared mailboxes (4314), SPECIAL-USE (6154), FUZZY (6203), MOVE (6851), CONDSTORE and
 //! QRESYNC (7162), MULTISEARCH (7377), LITERAL+ (7888), APPENDLIMIT (7889), STATUS=SIZE (8438), LIST-MYRIGHTS (8440), QUOTA
 //! (9208), PARTIAL (9394), LIST-METADATA (9590), MULTIAPPEND (3502), BINARY (3516), URLAUTH (4467), CATENATE (4469), COMPRESS
-//! (4978), URL-PARTIAL (5550), UTF8=ACCEPT (6855), PREVIEW (8970). Logins: PLAIN, LOGIN, SCRAM (5802, 7677), EXTERNAL (4422).
+//! (4978), NOTIFY (5465), URL-PARTIAL (5550), UTF8=ACCEPT (6855), UNAUTHENTICATE (8437), OBJECTID (8474), REPLACE (8508),
+//! SAVEDATE (8514), PREVIEW (8970), INPROGRESS (9585), UIDONLY (9586), UIDBATCHES (draft). Logins: PLAIN, LOGIN, SCRAM (5802, 7677), EXTERNAL (4422).
 //! All of them, with what holds: `docs/rfc/status.tsv`.
 //!
 //! What it promises:
@@ -29,6 +30,7 @@ pub mod limits;
 mod metrics;
 mod notify;
 mod orders;
+mod progress;
 mod records;
 mod server;
 mod session;

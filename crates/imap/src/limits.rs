@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Rows read from the store at once while listing, fetching or searching.
 pub const ROWS_PER_PAGE: usize = 500;
 
+/// Rows read from the store at once while a mailbox's map is made: some 400 KiB.
+pub const MAP_ROWS_PER_PAGE: usize = 2_000;
+
 /// Records read at once: some kilobytes each, 56 KiB at the most.
 pub const RECORDS_PER_PAGE: usize = 100;
 
@@ -132,6 +135,9 @@ pub const AUTOLOGOUT: Duration = Duration::from_secs(30 * 60);
 
 /// How often an idling client hears `* OK Still here`, so that no middlebox forgets the connection.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(120);
+
+/// How often a client hears that a long command goes on (RFC 9585).
+pub const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// How long a failed login is delayed; the second twice, the third three times as long.
 pub const LOGIN_FAILURE_DELAY: Duration = Duration::from_secs(2);

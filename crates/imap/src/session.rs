@@ -146,7 +146,8 @@ impl Session {
             let silence_max = if self.user.is_some() { self.settings.autologout } else { LOGIN_TIMEOUT };
             let event = match self.notify {
                 None => self.connection.next(Some(silence_max)).await?,
-                Some(_) => self.next_amid_news(silence_max).await?,
+                // Boxed: the many sessions without NOTIFY should be small.
+                Some(_) => Box::pin(self.next_amid_news(silence_max)).await?,
             };
             match event {
                 Event::Command(text) => self.command(text).await?,
@@ -421,8 +422,9 @@ impl Session {
             CommandBody::Comparator(patterns) => Ok(self.choose_comparator(&patterns)),
             CommandBody::Fetch(fetch) => Box::pin(self.fetch(fetch)).await,
             CommandBody::Store(store) => Box::pin(self.store(store)).await,
-            CommandBody::Copy(transfer) => Box::pin(self.copy(&transfer)).await,
-            CommandBody::Move(transfer) => Box::pin(self.move_messages(&transfer)).await,
+            CommandBody::Copy(transfer) => Box::pin(self.copy(tag, &transfer)).await,
+            CommandBody::Move(transfer) => Box::pin(self.move_messages(tag, &transfer)).await,
+            CommandBody::Replace(replace) => Box::pin(self.replace(replace)).await,
             CommandBody::UidBatches { size, batches } => self.uid_batches(tag, size, batches),
         }
     }

@@ -11,11 +11,12 @@ use dashmap::DashMap;
 use imap_wire::NumberSet;
 use mail::{AccountId, MailboxId, ModSeq, Uid};
 use parking_lot::Mutex;
+use storage::rows::MailboxRow;
 use storage::{StorageError, Store};
 
 use crate::engine::uid_map::UidMap;
 use crate::engine::view::SessionView;
-use crate::limits::{CHANGES_PER_PAGE, ROWS_PER_PAGE, VIEWS_KEPT_MAX};
+use crate::limits::{CHANGES_PER_PAGE, MAP_ROWS_PER_PAGE, ROWS_PER_PAGE, VIEWS_KEPT_MAX};
 
 type Key = (AccountId, MailboxId);
 
@@ -31,6 +32,8 @@ pub(crate) struct Views {
 #[derive(Default)]
 struct MailboxView {
     latest: Mutex<Option<(ModSeq, Arc<UidMap>)>>,
+    /// The first message without `\Seen` as of a MODSEQ.
+    unseen: Mutex<Option<(ModSeq, Option<Uid>)>>,
     /// Held while the map is read from the store, so that many sessions that come together read it once.
     loading: tokio::sync::Mutex<()>,
 }
@@ -64,6 +67,37 @@ impl Views {
 }
 
 impl Member {
+    /// The mailbox as of a MODSEQ, when somebody has looked at it since its last change: costs nothing.
+    pub(crate) fn at(&self, modseq: ModSeq) -> Option<SessionView> {
+        let latest = self.shared.latest.lock();
+        let (known, map) = latest.as_ref()?;
+        (*known == modseq).then(|| SessionView::new(Arc::clone(map), modseq))
+    }
+
+    /// The first message without `\Seen`; found once for each state of the mailbox.
+    pub(crate) async fn first_unseen(
+        &self,
+        store: &Store,
+        row: &MailboxRow,
+        uids: &UidMap,
+    ) -> Result<Option<Uid>, StorageError> {
+        if row.unseen == 0 {
+            return Ok(None);
+        }
+        let known = self.shared.unseen.lock().filter(|(modseq, _)| *modseq == row.highest_modseq);
+        if let Some((_, first)) = known {
+            return Ok(first);
+        }
+        let first = first_unseen(store, self.key, uids).await?;
+        // What was found is of this state only if nothing has changed meanwhile.
+        let (account, mailbox) = self.key;
+        let after = store.mailbox(account, mailbox).await?.map(|row| row.highest_modseq);
+        if after == Some(row.highest_modseq) {
+            *self.shared.unseen.lock() = Some((row.highest_modseq, first));
+        }
+        Ok(first)
+    }
+
     /// The mailbox as it is now. Reads only what changed since another session last looked; reads all when none has.
     pub(crate) async fn load(&self, store: &Store) -> Result<SessionView, StorageError> {
         let _guard = self.shared.loading.lock().await;
@@ -86,9 +120,9 @@ impl Member {
         let mut map = UidMap::default();
         let mut from = Uid(1);
         loop {
-            let rows = store.messages(account, mailbox, from, Uid(u32::MAX), ROWS_PER_PAGE).await?;
+            let rows = store.messages(account, mailbox, from, Uid(u32::MAX), MAP_ROWS_PER_PAGE).await?;
             rows.iter().for_each(|row| map.push(row.uid));
-            let next = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
+            let next = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == MAP_ROWS_PER_PAGE);
             match next {
                 Some(next) => from = next,
                 None => return Ok(SessionView::new(Arc::new(map), since)),
@@ -165,7 +199,7 @@ pub(crate) async fn learn_changes_up_to(
 }
 
 /// The first message without `\Seen`, by UID.
-pub(crate) async fn first_unseen(store: &Store, key: Key, uids: &UidMap) -> Result<Option<Uid>, StorageError> {
+async fn first_unseen(store: &Store, key: Key, uids: &UidMap) -> Result<Option<Uid>, StorageError> {
     let mut from = Uid(1);
     // Often one of the first; a long look reads pages of growing size.
     let mut page = 16;
@@ -210,6 +244,9 @@ mod tests {
         let (a, b) = (first.load(&store).await.unwrap(), second.load(&store).await.unwrap());
         assert!(Arc::ptr_eq(a.map(), b.map()));
         assert_eq!(views.mailboxes(), 1);
+        let row = store.inbox(account).await.unwrap();
+        assert!(Arc::ptr_eq(first.at(row.highest_modseq).unwrap().map(), a.map()));
+        assert!(first.at(ModSeq(row.highest_modseq.0 + 1)).is_none());
         drop((first, second));
         let again = views.join(account, inbox).load(&store).await.unwrap();
         assert!(Arc::ptr_eq(a.map(), again.map()), "who comes back finds it");

@@ -242,8 +242,19 @@ impl Lists {
         Some(format!("{web}/lists/{}", self.tokens.in_link(&link)))
     }
 
-    /// The address whose letters confirm or decide something.
-    pub(crate) fn confirm_address(&self, purpose: Purpose, place: &Place, number: u32) -> Option<Address> {
-        place.address_with(&format!("-confirm+{}", self.tokens.in_mail(purpose, place.part(), number)))
+    /// The address whose letters confirm a request.
+    pub(crate) fn confirm_address(&self, place: &Place, number: u32) -> Option<Address> {
+        place.address_with(&format!("-confirm+{}", self.tokens.in_mail(Purpose::Confirm, place.part(), number, None)))
+    }
+
+    /// The address with which one of those who decide does so.
+    pub(crate) fn decision_address(
+        &self,
+        purpose: Purpose,
+        place: &Place,
+        number: u32,
+        decider: &Address,
+    ) -> Option<Address> {
+        place.address_with(&format!("-confirm+{}", self.tokens.in_mail(purpose, place.part(), number, Some(decider))))
     }
 }

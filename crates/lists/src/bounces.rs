@@ -108,7 +108,7 @@ mod tests {
              boundary=\"b\"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nSorry.\r\n--b\r\nContent-Type: \
              message/delivery-status\r\n\r\n{groups}\r\n--b--\r\n"
         );
-        Incoming::read(message.as_bytes(), true).unwrap().report
+        Incoming::read(message.as_bytes(), true).report
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_no_dsn_reports_nothing() {
-        let read = |text: &str| Incoming::read(text.as_bytes(), true).unwrap().report;
+        let read = |text: &str| Incoming::read(text.as_bytes(), true).report;
         assert_eq!(read("From: a@b.example\r\n\r\nAction: failed\r\nStatus: 5.1.1\r\n"), None);
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bus::{Consumer, TakeError};
 use delivery::{HeldMessage, StoredMessage};
-use mail::{Address, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath, Topic};
+use mail::{Address, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, Topic};
 use routing::objects::{GroupObject, ListObject};
 use storage::messages::ExpungeScope;
 use storage::rows::{EventRow, MemberState, ModerationDecision, WaitReason, WaitingRow};
@@ -15,16 +15,16 @@ use world::BoxFuture;
 use crate::Lists;
 use crate::acts::{Acts, Draft};
 use crate::answerable::unanswerable;
-use crate::bounces::{self, Report, day};
+use crate::bounces::day;
 use crate::budget::{Allowance, LetterKind};
 use crate::distribute::refused;
-use crate::function::{Function, Returned};
+use crate::function::Function;
 use crate::incoming::Incoming;
 use crate::limits::{EXCERPT_CHARS, LINK_KEEP, READ_OCTETS_MAX};
 use crate::place::Place;
 use crate::post::{PostFacts, PostVerdict, judge};
 use crate::text::{Because, Rest, Shown, Words};
-use crate::token::{Purpose, digest};
+use crate::token::Purpose;
 
 /// One event with everything read.
 pub(crate) struct Case {
@@ -53,14 +53,8 @@ impl Lists {
         };
         let start = self.start_of(&event, stored.octets()).await?;
         let whole = start.len() as u64 == stored.octets();
-        let Some(incoming) = Incoming::read(&start, whole) else {
-            tracing::info!(list = %place.address(), uid = event.uid.0, "dropped: its header does not end");
-            let mut acts = Acts::default();
-            acts.step(Step::Dropped { reason: format!("{}: its header does not end", event.address) });
-            return self.end(row.number, &event, acts, Keep::Nothing).await;
-        };
-        let case = Case { number: row.number, event, place, stored, incoming };
-        if self.store.list_cursor(case.event.part, case.number).await?.is_some() {
+        let case = Case { number: row.number, event, place, stored, incoming: Incoming::read(&start, whole) };
+        if self.store.list_cursor(case.event.part, case.event.uid).await?.is_some() {
             // On its way already: whatever the list says to new posts now, this one goes on.
             return self.pass(&case).await;
         }
@@ -86,6 +80,10 @@ impl Lists {
         let function = Function::of(case.place.address(), &case.event.address);
         let automatic = case.incoming.automatic || case.event.reverse_path.is_null();
         match (&case.place, function) {
+            (_, Function::Post | Function::Owner) if case.incoming.header_cut => {
+                self.refuse(case, Because::HeaderTooLong).await
+            }
+            _ if case.incoming.header_cut => self.drop_case(case, "its header is too long").await,
             (Place::List(list), Function::Post) => self.judge_post(case, list).await,
             (Place::Group(group), Function::Post) => self.judge_group(case, group).await,
             (Place::List(list), Function::Bounces(returned)) => self.bounced(case, list, returned).await,
@@ -124,13 +122,7 @@ impl Lists {
 
     async fn facts(&self, case: &Case, list: &ListObject) -> Result<PostFacts, StorageError> {
         let own = [list.address.canonical().to_string(), crate::header::list_id(&list.address)];
-        let account = {
-            let directory = self.store.directory();
-            case.event.account.and_then(|id| directory.account_by_id(id).cloned())
-        };
-        let mut candidates: Vec<Address> = case.incoming.author.iter().cloned().collect();
-        candidates.extend(case.event.reverse_path.address().cloned());
-        candidates.extend(account.iter().flat_map(|account| account.addresses().collect::<Vec<_>>()));
+        let candidates = self.writers(case);
         let mut member = false;
         for address in &candidates {
             let found = self.store.member(list.id, address).await?;
@@ -147,6 +139,16 @@ impl Lists {
         })
     }
 
+    /// The addresses that a message's author may have. From and reverse-path can be made up, but not those of people here: these
+    /// count for who has logged in, who can write under their own alone.
+    fn writers(&self, case: &Case) -> Vec<Address> {
+        let directory = self.store.directory();
+        let account = case.event.account.and_then(|id| directory.account_by_id(id));
+        let said = case.incoming.author.iter().chain(case.event.reverse_path.address());
+        let said = said.filter(|address| account.is_some() || directory.domain(address.domain()).is_none()).cloned();
+        said.chain(account.into_iter().flat_map(|account| account.addresses().collect::<Vec<_>>())).collect()
+    }
+
     /// Whether the submitter has logged in as one of these.
     fn decides<'a>(&self, case: &Case, mut deciders: impl Iterator<Item = &'a Address>) -> bool {
         let directory = self.store.directory();
@@ -155,7 +157,8 @@ impl Lists {
     }
 
     async fn judge_group(&self, case: &Case, group: &Arc<GroupObject>) -> Result<(), TakeError> {
-        if self.decides(case, group.moderators.iter()) {
+        // It may be moderated no more since the message came.
+        if !group.moderated || self.decides(case, group.moderators.iter()) {
             return self.pass(case).await;
         }
         if case.event.reverse_path.is_null() || case.incoming.reply_of_machine {
@@ -168,11 +171,16 @@ impl Lists {
     async fn pass(&self, case: &Case) -> Result<(), TakeError> {
         match &case.place {
             Place::List(list) => self.distribute(case, list).await,
+            // Under its address somebody else may be found, the catch-all for one.
+            Place::Group(group) if !group.enabled => self.set_aside(case, "the group is disabled").await,
             Place::Group(group) => {
                 let mut envelope = Envelope::new(case.event.reverse_path.clone());
                 (envelope.body, envelope.smtputf8) = self.nature(&case.stored).await?;
                 envelope.recipients.push(recipient(&group.address));
                 let prepared = self.delivery.prepare_stored(&case.stored, envelope).map_err(refused)?;
+                if !prepared.plan().lost.is_empty() {
+                    return self.set_aside(case, "nobody is behind the group's address").await;
+                }
                 let mut acts = Acts::default();
                 acts.letter(Some(prepared));
                 acts.tells(format!("{}: sent to the members", group.address));
@@ -229,7 +237,7 @@ impl Lists {
                 because: because(reason),
             };
             let draft = Draft {
-                reply_to: self.confirm_address(Purpose::Moderate, place, event.uid.0),
+                reply_to: self.decision_address(Purpose::Moderate, place, event.uid.0, decider),
                 ..Draft::new(decider, Words::Moderate { shown, link: link.as_deref(), days, rest })
             };
             acts.counted(vec![allowance], self.draft(place, draft).await?);
@@ -265,7 +273,12 @@ impl Lists {
         self.end_with_author_letter(case, acts, words).await
     }
 
-    async fn end_with_author_letter(&self, case: &Case, mut acts: Acts, words: Words<'_>) -> Result<(), TakeError> {
+    async fn end_with_author_letter(&self, case: &Case, acts: Acts, words: Words<'_>) -> Result<(), TakeError> {
+        let acts = self.with_author_letter(case, acts, words).await?;
+        self.end(case.number, &case.event, acts, Keep::Nothing).await
+    }
+
+    async fn with_author_letter(&self, case: &Case, mut acts: Acts, words: Words<'_>) -> Result<Acts, TakeError> {
         let (event, kind) = (&case.event, LetterKind::Refused);
         let author = Self::answerable(&event.reverse_path, event.account, case.incoming.author.as_ref());
         match author.filter(|_| !case.incoming.automatic) {
@@ -279,109 +292,30 @@ impl Lists {
                 acts.step(unanswerable(kind));
             }
         }
-        self.end(case.number, event, acts, Keep::Nothing).await
+        Ok(acts)
     }
 
-    /// Mail to `-owner` goes to the owners as it came, with the list's bounces address as its reverse-path, to which
-    /// nothing answers: so it can't come back.
-    async fn to_owners(&self, case: &Case, list: &ListObject) -> Result<(), TakeError> {
-        let own = list.address.canonical().to_string();
-        if case.incoming.been_there.contains(&own) || case.event.reverse_path.is_null() {
-            return self.drop_case(case, "a report, or here before").await;
-        }
-        let Some(bounces) = case.place.address_with("-bounces") else {
-            return self.drop_case(case, "the list's address is too long").await;
-        };
-        let mut envelope = Envelope::new(ReversePath::Address(bounces));
-        (envelope.body, envelope.smtputf8) = self.nature(&case.stored).await?;
-        // An owner that is an address of this list would be a circle.
-        let outside =
-            |owner: &&Address| !owner.same_mailbox(&list.address) && !owner.same_mailbox(&case.event.recipient);
-        envelope.recipients = list.owners.iter().filter(outside).map(recipient).collect();
+    /// What should go on can reach nobody. The message is kept with its event, parked, for an administrator to hand out again
+    /// (`relais event retry`) once somebody takes it; its author hears of it.
+    pub(crate) async fn set_aside(&self, case: &Case, why: &str) -> Result<(), TakeError> {
+        let (part, number, trace, now) = (case.event.part, case.number, case.event.trace, self.store.now());
+        tracing::warn!(list = %case.place.address(), sender = %case.event.reverse_path, number, why, "a message is set aside");
         let mut acts = Acts::default();
-        if !envelope.recipients.is_empty() {
-            acts.letter(Some(self.delivery.prepare_stored(&case.stored, envelope).map_err(refused)?));
-            acts.tells(format!("{}: sent on to the owners", list.address));
-        } else {
-            acts.step(Step::Dropped { reason: format!("{}: it has no owner to send it on to", list.address) });
-        }
-        self.end(case.number, &case.event, acts, Keep::Nothing).await
-    }
-
-    /// A DSN for a member's copy. What is none goes nowhere.
-    async fn bounced(&self, case: &Case, list: &Arc<ListObject>, returned: Option<Returned>) -> Result<(), TakeError> {
-        let Some(report) = case.incoming.report.filter(|report| *report != Report::Nothing) else {
-            return self.drop_case(case, "no report of a failure").await;
-        };
-        let Some(member) = self.returned_member(list, returned).await? else {
-            return self.drop_case(case, "a report about nobody").await;
-        };
-        let Some(row) = self.store.member(list.id, &member).await? else {
-            return self.drop_case(case, "a report about somebody who has left").await;
-        };
-        let today = day(self.store.now());
-        let mut after = row.bounces;
-        bounces::count(&mut after, report, today);
-        let suspends = row.state == MemberState::Active && bounces::too_often(after, list.settings.bounce_days_max);
-        let mut acts = Acts::default();
-        let (part, before) = (list.id, row.clone());
-        acts.change(move |tx| match tx.member(part, &before.address)? {
-            Some(mut now) if now == before => {
-                bounces::count(&mut now.bounces, report, today);
-                if suspends {
-                    now.state = MemberState::Suspended;
+        acts.tells(format!("{}: kept, and sent to nobody: {why}", case.event.address));
+        let words = Words::Undelivered { subject: &case.incoming.subject };
+        let acts = self.with_author_letter(case, acts, words).await?;
+        let why = why.to_owned();
+        let done = self
+            .store
+            .transact(move |tx| {
+                if !tx.park_event(Topic::HeldMessage, number, &why)? {
+                    return Ok(Vec::new());
                 }
-                tx.put_member(part, &now).map(|()| true)
-            }
-            // Changed meanwhile: decided anew at the next attempt.
-            Some(_) => Err(StorageError::NotAllowed("the member changed meanwhile")),
-            None => Ok(true),
-        });
-        if suspends {
-            for owner in &list.owners {
-                acts.letter(
-                    self.draft(&case.place, Draft::new(owner, Words::SuspendedOwner { member: &row.address })).await?,
-                );
-            }
-            let back = self.link(Purpose::Manage, &case.place, 0, &row.address, LINK_KEEP);
-            let draft = Draft {
-                language: row.language.as_deref(),
-                ..Draft::new(&row.address, Words::Suspended { back: back.as_deref() })
-            };
-            acts.letter(self.draft(&case.place, draft).await?);
-        }
-        let what = if suspends { "; the member is suspended" } else { "" };
-        let words = if report == Report::Hard { "permanent" } else { "temporary" };
-        acts.tells(format!("{}: a {words} failure of {} is counted{what}", list.address, row.address));
-        tracing::info!(list = %list.address, member = %row.address, ?report, tenths = after.tenths, suspends, "bounce counted");
-        self.end(case.number, &case.event, acts, Keep::Nothing).await
-    }
-
-    async fn returned_member(
-        &self,
-        list: &ListObject,
-        returned: Option<Returned>,
-    ) -> Result<Option<Address>, StorageError> {
-        match returned {
-            None => Ok(None),
-            Some(Returned::Member(tag, member)) => {
-                Ok(self.tokens.is_bounce_of(list.id, &tag, &member).then_some(member))
-            }
-            Some(Returned::Digest(tag, wanted)) => {
-                let mut after: Option<Address> = None;
-                loop {
-                    let page = self.store.members_after(list.id, after.as_ref(), 1_000).await?;
-                    let Some(last) = page.last() else { return Ok(None) };
-                    after = Some(last.address.clone());
-                    let found = page.into_iter().map(|row| row.address).find(|address| {
-                        digest(&address.canonical()) == wanted && self.tokens.is_bounce_of(list.id, &tag, address)
-                    });
-                    if found.is_some() {
-                        return Ok(found);
-                    }
-                }
-            }
-        }
+                acts.apply(tx, part, trace, now).map(|applied| applied.spent)
+            })
+            .await?;
+        self.tell_spent(part, &done.value).await;
+        Ok(())
     }
 
     /// Ends an event with its effects.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bus::TakeError;
-use delivery::{HeldMessage, Prepared, Refused, StoredMessage};
+use delivery::{HeldMessage, Intake, Prepared, Refused, StoredMessage};
 use mail::{
     Address, BodyType, Envelope, Flags, ForwardPath, InternalDate, MailboxId, ReversePath, Timestamp, Topic, Uid,
 };
 use routing::Asking;
 use routing::objects::{FromPolicy, ListObject};
+use storage::lists::OUTGOING;
 use storage::messages::{ExpungeScope, NewMessage};
 use storage::rows::{CursorRow, MemberRow, MemberState};
 use storage::trace::{Step, Taken};
@@ -21,10 +22,8 @@ use crate::dmarc::protected;
 use crate::header::PostHeader;
 use crate::limits::{BATCH_MEMBERS, DMARC_PATIENCE, LINK_KEEP};
 use crate::place::Place;
+use crate::suspension::bounced;
 use crate::token::Purpose;
-
-/// The mailbox with the posts that are going out.
-pub(crate) const OUTGOING: &str = "Outgoing";
 
 /// The mailbox with all posts, when the list keeps them.
 pub(crate) const ARCHIVE: &str = "Archive";
@@ -35,14 +34,17 @@ struct Copy {
     member: MemberRow,
     /// `None`: this member wants none of this post.
     prepared: Option<Prepared>,
-    /// The mailbox here to which it would go has no room.
-    full: bool,
+    /// It can't reach the member, which counts as a bounce that somebody else reports: an address of ours that is not there
+    /// (any more), or a full mailbox here.
+    bounced: Option<Report>,
+    /// Letters for the case that this bounce suspends the member; `None`: it does not.
+    suspends: Option<Vec<Prepared>>,
 }
 
 impl Lists {
     /// Sends a post to all members who do not have it yet. Called again after a crash, it goes on from the cursor.
     pub(crate) async fn distribute(&self, case: &Case, list: &Arc<ListObject>) -> Result<(), TakeError> {
-        let mut cursor = match self.store.list_cursor(list.id, case.number).await? {
+        let mut cursor = match self.store.list_cursor(list.id, case.event.uid).await? {
             Some(cursor) => cursor,
             None => match self.begin(case, list).await? {
                 Some(cursor) => cursor,
@@ -52,6 +54,8 @@ impl Lists {
         let stored = self.delivery.stored(list.id, cursor.mailbox, cursor.uid).await?;
         let stored = stored.ok_or_else(|| TakeError::Permanent("the post that goes out is gone".to_owned()))?;
         let nature = self.nature(&stored).await?;
+        // The list writes it: so does its signature say (RFC 8058 §4 asks for one), anew after a crash.
+        let stored = self.delivery.signed(stored, &bounces_of(&case.place)).await?;
         loop {
             let members = self.store.members_after(list.id, cursor.after.as_ref(), BATCH_MEMBERS).await?;
             if members.is_empty() {
@@ -74,14 +78,14 @@ impl Lists {
         let header = PostHeader { list, incoming: &case.incoming, rewrite_from, one_click: None };
         let outgoing = self.post(case, list, &header).await?;
         let mailbox = self.mailbox(list, OUTGOING).await?;
-        let (part, number, now) = (list.id, case.number, self.store.now());
+        let (part, number, uid, now) = (list.id, case.number, case.event.uid, self.store.now());
         let author = case.incoming.author.clone();
         let event = case.event.clone();
         let begun = self
             .store
             .transact(move |tx| {
                 let event_there = tx.message_row(event.part, event.mailbox, event.uid)?.is_some();
-                if !event_there || tx.list_cursor(part, number)?.is_some() {
+                if !event_there || tx.list_cursor(part, uid)?.is_some() {
                     return Err(StorageError::NotAllowed("the post is being dealt with already"));
                 }
                 outgoing.store_blob(tx)?;
@@ -96,7 +100,7 @@ impl Lists {
                     author: author.clone(),
                     rewrite_from,
                 };
-                tx.put_list_cursor(part, number, &cursor)?;
+                tx.put_list_cursor(part, uid, &cursor)?;
                 Ok(Some(cursor))
             })
             .await?;
@@ -114,25 +118,30 @@ impl Lists {
 
     /// The post with a new header; its body streams from the stored message, one chunk in memory.
     async fn post(&self, case: &Case, list: &ListObject, header: &PostHeader<'_>) -> Result<Prepared, TakeError> {
-        let place = &case.place;
-        let bounces = place.address_with("-bounces").map_or(ReversePath::Null, ReversePath::Address);
-        let gone = || TakeError::Permanent("the post is gone".to_owned());
+        let bounces = bounces_of(&case.place);
+        let mut intake = self.delivery.intake(&bounces, b"").await.map_err(refused)?;
+        intake.sent_again();
+        intake.write(&header.build()).await.map_err(refused)?;
+        self.copy_into(case, case.incoming.body_at, &mut intake).await?;
+        tracing::trace!(list = %list.address, octets = intake.octets(), "a post was written");
+        Box::pin(intake.finish(Envelope::new(bounces))).await.map_err(refused)
+    }
+
+    /// Writes the message that came into another one, from an octet on.
+    pub(crate) async fn copy_into(&self, case: &Case, from: u64, intake: &mut Intake) -> Result<(), TakeError> {
+        let gone = || TakeError::Permanent("the message is gone".to_owned());
         let event = &case.event;
         let row = self.store.message(event.part, event.mailbox, event.uid).await?.ok_or_else(gone)?;
         let mut reader = self.store.blob(&row.blob).await?.ok_or_else(gone)?;
-        let mut intake = self.delivery.intake(&bounces, b"").await.map_err(refused)?;
-        intake.write(&header.build()).await.map_err(refused)?;
-        let mut at = case.incoming.body_at;
+        let mut at = from;
         loop {
             let piece = reader.piece(at, row.octets).await?;
             if piece.is_empty() {
-                break;
+                return Ok(());
             }
             at = at.saturating_add(piece.len() as u64);
             intake.write(&piece).await.map_err(refused)?;
         }
-        tracing::trace!(list = %list.address, octets = at, "a post was written");
-        Box::pin(intake.finish(Envelope::new(bounces))).await.map_err(refused)
     }
 
     async fn mailbox(&self, list: &ListObject, name: &str) -> Result<MailboxId, StorageError> {
@@ -162,7 +171,7 @@ impl Lists {
     ) -> Result<Copy, TakeError> {
         let own = cursor.author.as_ref().is_some_and(|author| author.same_mailbox(&member.address));
         if member.state != MemberState::Active || (own && !member.own_posts) {
-            return Ok(Copy { member, prepared: None, full: false });
+            return Ok(Copy { member, prepared: None, bounced: None, suspends: None });
         }
         let mut envelope = Envelope::new(self.bounce_path(list, &member.address));
         (envelope.body, envelope.smtputf8) = (nature.0, nature.1 || member.address.needs_smtputf8());
@@ -186,8 +195,17 @@ impl Lists {
             }
         };
         let to = ForwardPath::Address(member.address.clone());
-        let full = self.delivery.is_full(&Asking::server(self.store.now()), &to).await?;
-        Ok(Copy { member, prepared: Some(prepared), full })
+        let bounced = if prepared.plan().lost.is_empty() {
+            let full = self.delivery.is_full(&Asking::server(self.store.now()), &to).await?;
+            full.then_some(Report::Soft)
+        } else {
+            Some(Report::Hard)
+        };
+        let suspends = match bounced.filter(|report| suspends(&member, *report, day(self.store.now()), list)) {
+            Some(_) => Some(self.suspension_letters(&place, list, &member).await?),
+            None => None,
+        };
+        Ok(Copy { member, prepared: Some(prepared), bounced, suspends })
     }
 
     /// The reverse-path of a member's copy (VERP).
@@ -207,13 +225,13 @@ impl Lists {
         cursor: &CursorRow,
         copies: Vec<Copy>,
     ) -> Result<Option<CursorRow>, TakeError> {
-        let (part, number, before) = (list.id, case.number, cursor.clone());
+        let (part, uid, before) = (list.id, case.event.uid, cursor.clone());
         let today = day(self.store.now());
         let days_max = list.settings.bounce_days_max;
         let done = self
             .store
             .transact(move |tx| {
-                if tx.list_cursor(part, number)?.as_ref() != Some(&before) {
+                if tx.list_cursor(part, uid)?.as_ref() != Some(&before) {
                     return Ok(None);
                 }
                 let mut after = before.clone();
@@ -221,7 +239,7 @@ impl Lists {
                     after.sent = after.sent.saturating_add(u32::from(send_copy(tx, part, copy, today, days_max)?));
                 }
                 after.after = copies.last().map(|copy| copy.member.address.canonical());
-                tx.put_list_cursor(part, number, &after)?;
+                tx.put_list_cursor(part, uid, &after)?;
                 Ok(Some(after))
             })
             .await?;
@@ -243,7 +261,7 @@ impl Lists {
                 if !tx.finish_event(Topic::HeldMessage, number)? {
                     return Ok(());
                 }
-                tx.remove_list_cursor(event.part, number);
+                tx.remove_list_cursor(event.part, event.uid);
                 let outgoing = tx.message_row(event.part, cursor.mailbox, cursor.uid)?;
                 if let (Some(archive), Some(outgoing)) = (archive, &outgoing) {
                     let message = NewMessage {
@@ -308,23 +326,33 @@ fn send_copy(
     if member.state != MemberState::Active {
         return Ok(false);
     }
-    // An address of ours that does not exist (any more) is a bounce without a letter, and so is a full mailbox.
-    let lost = !prepared.plan().lost.is_empty();
-    let bounced = if lost { Some(Report::Hard) } else { copy.full.then_some(Report::Soft) };
-    let changed = if let Some(bounced) = bounced {
-        bounces::count(&mut member.bounces, bounced, today);
-        if bounces::too_often(member.bounces, days_max) {
-            member.state = MemberState::Suspended;
+    if let Some(report) = copy.bounced {
+        let after = bounced(&member, report, today, days_max);
+        if after.state != member.state {
+            // Whoever suspends says so: without the letters it is decided anew at the next attempt.
+            let letters = copy.suspends.as_ref().ok_or(StorageError::NotAllowed("the member changed meanwhile"))?;
+            for letter in letters {
+                letter.apply(tx)?;
+            }
         }
-        true
-    } else {
-        prepared.apply(tx)?;
-        bounces::calm(&mut member.bounces, today)
-    };
-    if changed {
+        tx.put_member(part, &after)?;
+        return Ok(false);
+    }
+    prepared.apply(tx)?;
+    if bounces::calm(&mut member.bounces, today) {
         tx.put_member(part, &member)?;
     }
-    Ok(bounced.is_none())
+    Ok(true)
+}
+
+/// Whether a bounce would suspend a member.
+fn suspends(member: &MemberRow, report: Report, today: u32, list: &ListObject) -> bool {
+    bounced(member, report, today, list.settings.bounce_days_max).state != member.state
+}
+
+/// The reverse-path of posts as they are kept; each copy has one of its own in the same domain.
+fn bounces_of(place: &Place) -> ReversePath {
+    place.address_with("-bounces").map_or(ReversePath::Null, ReversePath::Address)
 }
 
 fn remove(

@@ -17,7 +17,7 @@ pub(crate) async fn protected(world: &World, domain: &Domain, patience: Duration
 }
 
 async fn look(world: &World, domain: &Domain) -> bool {
-    for (depth, name) in names(domain).enumerate() {
+    for (depth, name) in names(domain).into_iter().enumerate() {
         let Ok(asked) = Domain::parse(&format!("_dmarc.{name}")) else { continue };
         match world.resolver.txt(&asked).await {
             Ok(records) => {
@@ -36,16 +36,16 @@ async fn look(world: &World, domain: &Domain) -> bool {
     false
 }
 
-/// The domain and those above it, down to two labels.
-fn names(domain: &Domain) -> impl Iterator<Item = &str> {
-    let mut next = Some(domain.as_str());
-    let mut first = true;
-    std::iter::from_fn(move || {
-        let name = next.filter(|name| std::mem::take(&mut first) || name.contains('.'))?;
-        next = name.split_once('.').map(|(_, above)| above);
-        Some(name)
-    })
-    .take(DMARC_NAMES_MAX)
+/// The domain, and those above it with two labels at least, the topmost when there are many: among them is the organisation's.
+fn names(domain: &Domain) -> Vec<&str> {
+    let all: Vec<&str> = std::iter::successors(Some(domain.as_str()), |name| above(name)).collect();
+    let skipped = all.len().saturating_sub(DMARC_NAMES_MAX);
+    let topmost = all.iter().skip(skipped.saturating_add(1));
+    all.first().into_iter().chain(topmost).copied().collect()
+}
+
+fn above(name: &str) -> Option<&str> {
+    name.split_once('.').map(|(_, above)| above).filter(|above| above.contains('.'))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +106,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_author_and_the_topmost_names_are_asked() {
+        let asked = |text: &str| names(&domain(text)).join(" ");
+        assert_eq!(asked("localhost"), "localhost");
+        assert_eq!(asked("bank.example"), "bank.example");
+        assert_eq!(asked("b.c.d.e.f"), "b.c.d.e.f c.d.e.f d.e.f e.f");
+        assert_eq!(asked("a.b.c.d.e.f"), "a.b.c.d.e.f b.c.d.e.f c.d.e.f d.e.f e.f");
+        assert_eq!(asked("x.y.z.a.b.c.d.e.f"), "x.y.z.a.b.c.d.e.f b.c.d.e.f c.d.e.f d.e.f e.f");
+    }
+
     #[tokio::test]
     async fn the_policy_of_a_domain_or_of_one_above_counts() {
         let sim = SimulatedWorld::new(Timestamp(0), 1);
@@ -124,6 +134,7 @@ mod tests {
             ("shop.bank.example", false),
             ("news.bank.example", true),
             ("a.b.strict.example", true),
+            ("a.b.c.d.e.strict.example", true),
             ("free.example", false),
             ("two.example", false),
             ("none.example", false),

@@ -123,7 +123,16 @@ impl PostHeader<'_> {
         // What was encoded stays so, folded as it came.
         let raw = old.map(|field| String::from_utf8_lossy(field.value()).into_owned()).unwrap_or_default();
         let raw = raw.trim_end();
-        let gap = if raw.starts_with([' ', '\t', '\r']) { "" } else { " " };
+        let folded = raw.starts_with([' ', '\t', '\r']);
+        let long = "Subject: ".len().saturating_add(prefix.len()).saturating_add(raw.find('\r').unwrap_or(raw.len()));
+        // RFC 5322 §2.1.1: what came in one line may be too long for one with the prefix.
+        let gap = match (long >= LINE_OCTETS_MAX, folded) {
+            (true, _) if raw.starts_with('\r') => "",
+            (true, true) => "\r\n",
+            (true, false) => "\r\n ",
+            (false, true) => "",
+            (false, false) => " ",
+        };
         Some(format!("Subject: {prefix}{gap}{raw}\r\n"))
     }
 }
@@ -146,6 +155,9 @@ const DROPPED: [&str; 14] = [
     "x-confirm-reading-to",
     "urgent",
 ];
+
+/// Octets of a line without its end (RFC 5322 §2.1.1).
+const LINE_OCTETS_MAX: usize = 998;
 
 /// The name of a list; its local part when it has none.
 pub(crate) fn name_of(list: &ListObject) -> String {
@@ -240,7 +252,7 @@ mod tests {
     }
 
     fn build(list: &ListObject, message: &str, rewrite_from: bool, one_click: Option<&str>) -> String {
-        let incoming = Incoming::read(message.as_bytes(), true).unwrap();
+        let incoming = Incoming::read(message.as_bytes(), true);
         let header = PostHeader { list, incoming: &incoming, rewrite_from, one_click };
         String::from_utf8(header.build()).unwrap()
     }
@@ -348,6 +360,32 @@ mod tests {
         let header = build(&prefixed, MESSAGE, false, None);
         assert_eq!(field_of(&header, "Subject").as_deref(), Some("[Jardín] X: y Café"));
         assert_eq!(count(&header, "X"), 0);
+    }
+
+    /// RFC 5322 §2.1.1.
+    #[test]
+    fn no_line_grows_too_long() {
+        let mut prefixed = list();
+        prefixed.settings.subject_prefix = "[garden]".to_owned();
+        let words = "tea ".repeat(246);
+        let mailboxes = (0..30).map(|n| format!("\"{}\" <a{n}@b.example>", "x".repeat(30))).collect::<Vec<_>>();
+        for subject in [words.trim(), "short", &format!("{}\r\n and more", words.trim()), "\r\n folded"] {
+            let long = MESSAGE
+                .replace("=?utf-8?Q?Caf=C3=A9?=", subject)
+                .replace("To: garden", &format!("Reply-To: {}\r\nTo: garden", mailboxes.join(",\r\n ")));
+            for rewrite in [false, true] {
+                let header = build(&prefixed, &long, rewrite, None);
+                assert!(header.lines().all(|line| line.len() <= LINE_OCTETS_MAX), "{header}");
+                assert!(header.lines().all(|line| !line.trim().is_empty() || line.is_empty()), "{header:?}");
+                let plain = field_of(&long, "Subject").unwrap();
+                let wanted = format!("[garden] {}", plain.trim());
+                assert_eq!(
+                    field_of(&header, "Subject").unwrap().split_whitespace().collect::<Vec<_>>(),
+                    wanted.split_whitespace().collect::<Vec<_>>()
+                );
+                assert_eq!(header.matches("@b.example").count(), if rewrite { 11 } else { 31 }, "{header}");
+            }
+        }
     }
 
     #[test]

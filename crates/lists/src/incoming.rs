@@ -14,6 +14,8 @@ use crate::limits::{NAME_CHARS, REPLY_TO_MAX, REPLY_TO_OCTETS_MAX, SUBJECT_CHARS
 pub(crate) struct Incoming {
     /// The header as it came, without the blank line.
     pub header: Vec<u8>,
+    /// The header is longer than what was read: its last field there, and what follows, are missing here.
+    pub header_cut: bool,
     /// Octets of the fields that this server wrote in front.
     pub own_octets: u64,
     /// Where the header ends in the stored message, blank line included.
@@ -46,17 +48,18 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Reads the beginning of a stored message. `None`: the header is longer than what was read.
-    pub(crate) fn read(start: &[u8], whole: bool) -> Option<Self> {
+    /// Reads the beginning of a stored message; `whole` when there is no more of it.
+    pub(crate) fn read(start: &[u8], whole: bool) -> Self {
         let mut scanner = Scanner::new();
         scanner.feed(start);
         let structure = scanner.finish();
         let body_at = structure.root().map_or(0, |root| root.body_start);
-        if !whole && body_at >= start.len() as u64 {
-            return None;
+        let header_cut = !whole && body_at >= start.len() as u64;
+        let mut header = usize::try_from(body_at).ok().and_then(|end| start.get(..end)).unwrap_or(start);
+        if header_cut && let Some(last) = raw_fields(header).last() {
+            header = header.strip_suffix(last.bytes).unwrap_or(header);
         }
-        let header = start.get(..usize::try_from(body_at).ok()?)?;
-        let mut read = Self { header: header.to_vec(), body_at, ..Self::default() };
+        let mut read = Self { header: header.to_vec(), header_cut, body_at, ..Self::default() };
         let own = raw_fields(header).zip(["return-path", "received"]);
         let own = own.take_while(|(field, ours)| field.name.is_some_and(|n| n.eq_ignore_ascii_case(ours.as_bytes())));
         read.own_octets = own.map(|(field, _)| field.bytes.len() as u64).sum();
@@ -69,7 +72,7 @@ impl Incoming {
         read.report = read_report(start, &structure);
         read.reply_of_machine |= read.report.is_some();
         read.automatic |= read.reply_of_machine;
-        Some(read)
+        read
     }
 
     fn field(&mut self, name: &str, raw: &[u8]) {
@@ -180,7 +183,7 @@ mod tests {
     use super::*;
 
     fn read(message: &str) -> Incoming {
-        Incoming::read(message.as_bytes(), true).unwrap()
+        Incoming::read(message.as_bytes(), true)
     }
 
     #[test]
@@ -218,9 +221,17 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_does_not_end_is_not_read() {
-        assert_eq!(Incoming::read(b"From: a@a.example\r\nX: y", false), None);
-        assert!(Incoming::read(b"From: a@a.example\r\n\r\n", true).is_some());
+    fn a_header_that_does_not_end_is_known_and_its_last_field_not_read() {
+        let cut = |start: &str| Incoming::read(start.as_bytes(), false);
+        let read = cut("From: a@a.example\r\nSubject: Tea\r\nX-BeenThere: gar");
+        assert!(read.header_cut && read.been_there.is_empty() && read.subject == "Tea");
+        assert_eq!(read.author, Some(Address::parse("a@a.example").unwrap()));
+        assert_eq!(cut("From: a@a.exam").author, None);
+        assert!(!cut("From: a@a.example\r\n\r\nx").header_cut);
+        for whole in ["From: a@a.example\r\n\r\n", "From: a@a.example\r\n", "From: a@a.example"] {
+            let read = Incoming::read(whole.as_bytes(), true);
+            assert!(!read.header_cut && read.author.is_some(), "{whole:?}");
+        }
     }
 
     #[test]

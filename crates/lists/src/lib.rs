@@ -45,9 +45,11 @@ pub mod limits;
 pub mod links;
 mod members;
 mod moderate;
+mod owners;
 pub mod page;
 mod place;
 mod post;
+mod suspension;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -52,7 +52,7 @@ pub const SWEEP_ROWS: usize = 200;
 /// How long the DMARC policy of a domain is looked for.
 pub const DMARC_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Names that are asked for a DMARC policy, from the author's domain upwards.
+/// Names that are asked for a DMARC policy: the author's domain, and the topmost above it.
 pub const DMARC_NAMES_MAX: usize = 5;
 
 /// Octets of a form that a page takes.

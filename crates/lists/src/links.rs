@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bus::TakeError;
-use mail::{Address, Uid};
+use mail::{AccountId, Address, Uid};
 use routing::objects::Joining;
 use storage::rows::{MemberState, RequestKind};
 
@@ -266,6 +266,15 @@ impl Lists {
                         ))
                         .form(&[button("back", "Send me messages again", "Recevoir à nouveau les messages")]);
                 }
+                if member.state == MemberState::Pending {
+                    let text = say(
+                        language,
+                        "A moderator has yet to decide on your request.",
+                        "Un modérateur n'a pas encore décidé de votre demande.",
+                    );
+                    let leave = button("leave", "Withdraw my request", "Retirer ma demande");
+                    return Ok(Some(page.text(text).form(&[leave])));
+                }
                 let own = match member.own_posts {
                     true => {
                         button("own-off", "Do not send me my own messages", "Ne pas m'envoyer mes propres messages")
@@ -346,6 +355,10 @@ impl Lists {
         }
     }
 
+    async fn is_pending(&self, part: AccountId, who: &Address) -> Result<bool, TakeError> {
+        Ok(self.store.member(part, who).await?.is_some_and(|member| member.state == MemberState::Pending))
+    }
+
     async fn leave_by_link(&self, link: &Link, place: &Place, language: Language) -> Result<Page, TakeError> {
         let acts = self.left(place, place.part(), &link.address).await?;
         // Twice is as good as once: mail programs repeat what was not answered in time.
@@ -364,6 +377,7 @@ impl Lists {
         let Place::List(list) = place else { return Ok(None) };
         let done = match value(fields, "action") {
             Some("leave") => return self.leave_by_link(link, place, language).await.map(Some),
+            Some("move") if self.is_pending(part, who).await? => false,
             Some("move") => {
                 let title = title(language, "Another address for %", "Une autre adresse pour %", place);
                 let Some(to) = address_in(fields) else { return Ok(Some(no_address(language, &title))) };

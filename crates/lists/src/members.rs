@@ -156,13 +156,16 @@ impl Lists {
         let known = member.as_ref().and_then(|member| member.language.clone());
         let language = known.as_deref().or(language);
         let asker = Asker { language, ..asker };
-        let active = member.as_ref().filter(|member| member.state == MemberState::Active);
+        let is = |state| member.as_ref().is_some_and(|member| member.state == state);
+        let (active, suspended, pending) =
+            (is(MemberState::Active), is(MemberState::Suspended), is(MemberState::Pending));
         let manage = self.link(Purpose::Manage, place, 0, who, LINK_KEEP);
         let manage = manage.as_deref();
         match order {
-            Order::Join if active.is_some() => self.note(place, asker, Words::AlreadyMember { manage }).await,
+            Order::Join if active => self.note(place, asker, Words::AlreadyMember { manage }).await,
             // A suspended member comes back whatever the list says to strangers.
-            Order::Join if member.is_none() && list.settings.joining == Joining::Closed => {
+            Order::Join if suspended && trusted => self.back(place, who, language).await,
+            Order::Join if !suspended && list.settings.joining == Joining::Closed => {
                 self.note(place, asker, Words::Closed).await
             }
             Order::Join if trusted && list.settings.joining == Joining::Open => {
@@ -170,6 +173,8 @@ impl Lists {
             }
             Order::Join => self.ask(place, who, name, language, RequestKind::Join, who).await,
             Order::Leave | Order::Move(_) if member.is_none() => self.note(place, asker, Words::NotMember).await,
+            // Only who was accepted has a membership to take elsewhere.
+            Order::Move(_) if pending => self.note(place, asker, Words::NotMember).await,
             Order::Leave if trusted => self.left(place, list.id, who).await,
             Order::Leave => self.ask(place, who, name, language, RequestKind::Leave, who).await,
             Order::Move(to) if trusted => {
@@ -189,12 +194,14 @@ impl Lists {
         let request = self.store.list_request(part, number).await?.filter(|request| request.expires >= now);
         let Some(request) = request else { return Ok((Confirmed::Void, Acts::default())) };
         let who = &request.address;
+        let suspended = self.store.member(part, who).await?.is_some_and(|row| row.state == MemberState::Suspended);
         // A list may have been closed since.
         let closed = list.settings.joining == Joining::Closed;
         let (confirmed, mut acts) = match &request.kind {
-            RequestKind::Join if closed && self.store.member(part, who).await?.is_none() => {
-                return Ok((Confirmed::Void, Acts::default()));
+            RequestKind::Join if suspended => {
+                (Confirmed::Joined, self.back(place, who, request.language.as_deref()).await?)
             }
+            RequestKind::Join if closed => return Ok((Confirmed::Void, Acts::default())),
             RequestKind::Join if list.settings.joining == Joining::Approval => {
                 (Confirmed::WaitsForModerator, self.pending(place, list, &request).await?)
             }
@@ -235,7 +242,7 @@ impl Lists {
             RequestKind::MoveAsked { to } => Words::ConfirmMoveAsked { to, link },
             RequestKind::Move { .. } => Words::ConfirmMove { from: who, link },
         };
-        let reply_to = self.confirm_address(Purpose::Confirm, place, number);
+        let reply_to = self.confirm_address(place, number);
         let draft = Draft { reply_to, language, ..Draft::new(reader, words) };
         let letter = self.draft(place, draft).await?;
         let now = self.store.now();
@@ -327,7 +334,7 @@ impl Lists {
         for decider in place.deciders() {
             let link = self.link(Purpose::Approve, place, number, decider, APPROVAL_KEEP);
             let draft = Draft {
-                reply_to: self.confirm_address(Purpose::Approve, place, number),
+                reply_to: self.decision_address(Purpose::Approve, place, number, decider),
                 ..Draft::new(decider, Words::Approve { who: &request.address, link: link.as_deref() })
             };
             acts.letter(self.draft(place, draft).await?);
@@ -374,12 +381,21 @@ impl Lists {
         Ok(acts)
     }
 
-    /// R8: the member is the same, at another address.
+    /// A suspended member comes back, as whoever they surely are; a moderator has accepted them before.
+    async fn back(&self, place: &Place, who: &Address, language: Option<&str>) -> Result<Acts, TakeError> {
+        let mut acts = Self::come_back(place.part(), who);
+        acts.letter(self.welcome(place, who, language).await?);
+        Ok(acts)
+    }
+
+    /// R8: the member is the same, at another address. Who is none yet has nothing to take there; a suspended one is back,
+    /// since the new address has just answered.
     async fn moved(&self, place: &Place, part: AccountId, from: &Address, to: &Address) -> Result<Acts, TakeError> {
         let mut acts = Acts::default();
         let (old, new) = (from.clone(), to.clone());
         acts.change(move |tx| {
-            let Some(member) = tx.member(part, &old)? else { return Ok(false) };
+            let member = tx.member(part, &old)?.filter(|member| member.state != MemberState::Pending);
+            let Some(member) = member else { return Ok(false) };
             tx.remove_member(part, &old)?;
             if tx.member(part, &new)?.is_none_or(|there| there.state != MemberState::Active) {
                 let moved = MemberRow {

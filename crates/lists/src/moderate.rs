@@ -55,9 +55,9 @@ pub(crate) enum Moderated {
 impl Lists {
     /// An answer to `-confirm+TOKEN`.
     pub(crate) async fn confirmed_by_mail(&self, case: &Case, token: &str) -> Result<(), TakeError> {
-        let part = case.event.part;
-        match self.tokens.read_mail(part, token) {
-            Some((Purpose::Confirm, number)) => {
+        // Who moderates no more decides no more, whatever letters they still have.
+        match self.tokens.read_mail(case.event.part, token, case.place.deciders()) {
+            Some((Purpose::Confirm, number, _)) => {
                 let (confirmed, mut acts) = self.confirm(&case.place, number).await?;
                 tracing::info!(list = %case.place.address(), sender = %case.event.reverse_path, ?confirmed, "confirmed");
                 if confirmed == Confirmed::Void {
@@ -66,8 +66,11 @@ impl Lists {
                 acts.tells(format!("{}: confirmed: {confirmed}", case.place.address()));
                 self.end(case.number, &case.event, acts, Keep::Nothing).await
             }
-            Some((Purpose::Moderate, uid)) => self.moderated_by_mail(case, Uid(uid)).await,
-            Some((Purpose::Approve, number)) => {
+            Some((Purpose::Moderate, uid, by)) => {
+                let by = by.map_or_else(|| "a moderator".to_owned(), ToString::to_string);
+                self.moderated_by_mail(case, Uid(uid), by).await
+            }
+            Some((Purpose::Approve, number, _)) => {
                 let Some(decided) = Decision::read(case.incoming.lines()) else {
                     return self.answer(case, Words::NotUnderstood).await;
                 };
@@ -80,13 +83,13 @@ impl Lists {
                     None => self.answer(case, Words::Void).await,
                 }
             }
-            Some((Purpose::Leave | Purpose::Manage, _)) | None => {
-                self.drop_case(case, "a token that is none of ours").await
+            Some((Purpose::Leave | Purpose::Manage, ..)) | None => {
+                self.drop_case(case, "a token that is none of ours, or of who decides no more").await
             }
         }
     }
 
-    async fn moderated_by_mail(&self, case: &Case, uid: Uid) -> Result<(), TakeError> {
+    async fn moderated_by_mail(&self, case: &Case, uid: Uid, by: String) -> Result<(), TakeError> {
         let Some(decided) = Decision::read(case.incoming.lines()) else {
             return self.answer(case, Words::NotUnderstood).await;
         };
@@ -100,7 +103,6 @@ impl Lists {
                 }
             }
         }
-        let by = case.incoming.author.as_ref().map_or_else(|| "a moderator".to_owned(), ToString::to_string);
         let (event, number, now) = (case.event.clone(), case.number, self.store.now());
         tracing::info!(list = %case.place.address(), uid = uid.0, by, approved = decided.approved, "moderated");
         self.store

@@ -81,6 +81,7 @@ impl fmt::Display for PostVerdict {
             Self::Drop(DropReason::Machine) => "dropped: an answer or a report of a machine",
             Self::Drop(DropReason::NoAuthor) => "dropped: it has no author",
             Self::Refuse(Because::TooLarge) => "refused: too large",
+            Self::Refuse(Because::HeaderTooLong) => "refused: its header is too long",
             Self::Refuse(Because::TooManyWait) => "refused: too many messages wait",
             Self::Refuse(Because::TooMuchWaits) => "refused: the messages that wait are too large together",
             Self::Refuse(Because::NonMember | Because::Moderated) => "refused: its author is not a member",

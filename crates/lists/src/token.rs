@@ -55,27 +55,44 @@ impl Tokens {
         Self(key)
     }
 
-    /// The token behind `-confirm+`: purpose, number and MAC, 21 characters.
+    /// The token behind `-confirm+`: purpose, number and MAC, 21 characters. The MAC is about `reader` too, when there is one:
+    /// then the token is theirs alone, without being longer.
     #[must_use]
-    pub fn in_mail(&self, purpose: Purpose, part: AccountId, number: u32) -> String {
+    pub fn in_mail(&self, purpose: Purpose, part: AccountId, number: u32, reader: Option<&Address>) -> String {
         let mut bytes = vec![purpose as u8];
         bytes.extend_from_slice(&number.to_be_bytes());
-        let mac = self.mac(b"mail", part, &bytes);
+        let mac = self.mail_mac(part, &bytes, reader);
         bytes.extend_from_slice(mac.get(..MAIL_MAC).unwrap_or_default());
         base32(&bytes)
     }
 
-    /// Reads such a token, in any case.
+    /// Reads such a token, in any case. One to decide with is good for those of `deciders` to whom it was sent, and says who
+    /// that is; one to confirm with is good for everybody.
     #[must_use]
-    pub fn read_mail(&self, part: AccountId, token: &str) -> Option<(Purpose, u32)> {
+    pub fn read_mail<'a>(
+        &self,
+        part: AccountId,
+        token: &str,
+        deciders: &'a [Address],
+    ) -> Option<(Purpose, u32, Option<&'a Address>)> {
         let bytes = from_base32(token)?;
         let (said, mac) = bytes.split_at_checked(5)?;
-        let wanted = self.mac(b"mail", part, said);
-        if !same(wanted.get(..MAIL_MAC)?, mac) {
-            return None;
-        }
+        let purpose = purpose(*said.first()?)?;
         let number = said.get(1..)?.try_into().ok().map(u32::from_be_bytes)?;
-        Some((purpose(*said.first()?)?, number))
+        let is_of = |reader: Option<&Address>| {
+            self.mail_mac(part, said, reader).get(..MAIL_MAC).is_some_and(|wanted| same(wanted, mac))
+        };
+        let reader = match purpose {
+            Purpose::Moderate | Purpose::Approve => Some(deciders.iter().find(|decider| is_of(Some(decider)))?),
+            Purpose::Confirm | Purpose::Leave | Purpose::Manage if is_of(None) => None,
+            Purpose::Confirm | Purpose::Leave | Purpose::Manage => return None,
+        };
+        Some((purpose, number, reader))
+    }
+
+    fn mail_mac(&self, part: AccountId, said: &[u8], reader: Option<&Address>) -> [u8; 32] {
+        let reader = reader.map(|reader| reader.canonical().to_string()).unwrap_or_default();
+        self.mac(b"mail", part, &[said, reader.as_bytes()].concat())
     }
 
     /// What follows `-bounces+` in the reverse-path of a member's copy (VERP): a MAC, and who it is about. `room` is how
@@ -224,12 +241,19 @@ mod tests {
     fn a_mail_token_is_for_its_purpose_its_part_and_its_number() {
         let keys = tokens(1);
         for purpose in PURPOSES {
-            let token = keys.in_mail(purpose, AccountId(5), 77);
+            let deciders = [address("bob@b.example"), address("Alice@a.example")];
+            let decides = matches!(purpose, Purpose::Moderate | Purpose::Approve);
+            let reader = decides.then(|| address("alice@A.example"));
+            let token = keys.in_mail(purpose, AccountId(5), 77, reader.as_ref());
             assert_eq!(token.len(), 21);
-            assert_eq!(keys.read_mail(AccountId(5), &token), Some((purpose, 77)));
-            assert_eq!(keys.read_mail(AccountId(5), &token.to_ascii_uppercase()), Some((purpose, 77)));
-            assert_eq!(keys.read_mail(AccountId(6), &token), None, "another list");
-            assert_eq!(tokens(2).read_mail(AccountId(5), &token), None, "another server");
+            let found = Some((purpose, 77, decides.then_some(&deciders[1])));
+            assert_eq!(keys.read_mail(AccountId(5), &token, &deciders), found);
+            assert_eq!(keys.read_mail(AccountId(5), &token.to_ascii_uppercase(), &deciders), found);
+            assert_eq!(keys.read_mail(AccountId(6), &token, &deciders), None, "another list");
+            assert_eq!(tokens(2).read_mail(AccountId(5), &token, &deciders), None, "another server");
+            assert_eq!(keys.read_mail(AccountId(5), &token, &deciders[..1]).is_none(), decides, "who decides no more");
+            let nobodys = keys.in_mail(purpose, AccountId(5), 77, None);
+            assert_eq!(keys.read_mail(AccountId(5), &nobodys, &deciders).is_none(), decides);
         }
     }
 
@@ -270,11 +294,11 @@ mod tests {
         #[test]
         fn no_changed_token_is_taken(number: u32, at in 0..21_usize, letter in "[a-z2-7]", byte in 0..90_usize) {
             let keys = tokens(9);
-            let token = keys.in_mail(Purpose::Confirm, AccountId(1), number);
-            prop_assert_eq!(keys.read_mail(AccountId(1), &token), Some((Purpose::Confirm, number)));
+            let token = keys.in_mail(Purpose::Confirm, AccountId(1), number, None);
+            prop_assert_eq!(keys.read_mail(AccountId(1), &token, &[]), Some((Purpose::Confirm, number, None)));
             let mut forged = token.clone();
             forged.replace_range(at..=at, &letter);
-            prop_assert!(forged == token || keys.read_mail(AccountId(1), &forged).is_none());
+            prop_assert!(forged == token || keys.read_mail(AccountId(1), &forged, &[]).is_none());
             let mut raw = URL_SAFE_NO_PAD.decode(keys.in_link(&link(Purpose::Leave))).unwrap();
             let at = byte % raw.len();
             raw[at] ^= 1;
@@ -284,7 +308,8 @@ mod tests {
         #[test]
         fn no_text_panics(text in ".{0,60}") {
             let keys = tokens(9);
-            prop_assert_eq!(keys.read_mail(AccountId(1), &text), None);
+            let deciders = [address("a@b.example")];
+            prop_assert_eq!(keys.read_mail(AccountId(1), &text, &deciders), None);
             prop_assert_eq!(keys.read_link(&text, Timestamp(0)), None);
         }
 

@@ -217,8 +217,8 @@ impl Directory {
             .next()
     }
 
-    /// The moderated group at whose address its moderators answer: `board-confirm+3f2a@`. An object of that very address
-    /// comes before.
+    /// The group at whose address its moderators answer: `board-confirm+3f2a@`. One that is moderated no more has messages that
+    /// wait all the same, as long as it has moderators. An object of that very address comes before.
     #[must_use]
     pub fn moderators_address(&self, address: &Address) -> Option<&Arc<GroupObject>> {
         if self.groups.is_empty() {
@@ -228,7 +228,7 @@ impl Directory {
         let roles = ListRole::split(canonical.local().as_str()).filter(|(_, role)| *role == ListRole::Confirm);
         roles
             .filter_map(|(name, _)| self.groups.get(&Address::new(name, canonical.domain().clone()).ok()?))
-            .find(|group| group.moderated && group.enabled)
+            .find(|group| group.enabled && (group.moderated || !group.moderators.is_empty()))
     }
 
     /// The account with this number.

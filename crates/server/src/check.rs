@@ -1,6 +1,6 @@
 //! `relais check`: what the store's own check found, in a form to print.
 
-use mail::Topic;
+use mail::{AccountId, MailboxId, Topic, Uid};
 use serde::Serialize;
 use storage::check::{Contents, Scan};
 use storage::{StorageError, Store};
@@ -99,6 +99,10 @@ impl Contents for Known {
             // Its bell rings without events.
             Topic::Queue => Ok(()),
         }
+    }
+
+    fn held_message(&self, payload: &[u8]) -> Option<(AccountId, MailboxId, Uid)> {
+        delivery::HeldMessage::decode(payload).ok().map(|held| (held.part, held.mailbox, held.uid))
     }
 
     fn answered(&self, key: &[u8], value: &[u8]) -> Result<(), String> {

@@ -390,7 +390,7 @@ fn parked_events_are_told_and_handled() {
     let mut stage = Stage::new();
     stage.write(|tx| {
         let number = tx.emit(mail::Topic::MessageStored, mail::Timestamp(0), b"{}".to_vec())?;
-        tx.park_event(mail::Topic::MessageStored, number, "nobody could read it")
+        tx.park_event(mail::Topic::MessageStored, number, "nobody could read it").map(drop)
     });
     let report = stage.run(&["check"], "");
     assert!(report.out.contains("event 1 of MessageStored: content of the event can't be read"), "{}", report.out);

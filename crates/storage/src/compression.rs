@@ -65,7 +65,9 @@ mod tests {
     #[test]
     fn comes_back_as_it_went() {
         let text = b"Two households, both alike in dignity. ".repeat(100);
-        let noise: Vec<u8> = (0..2000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let noise: Vec<u8> = (0..2000_u32)
+            .flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 13).to_be_bytes().into_iter().skip(3))
+            .collect();
         for content in [&text[..], &noise, b"", b"x"] {
             let packed = pack(content);
             assert!(packed.len() <= content.len() + 1);

@@ -48,18 +48,18 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Parks an event that failed too often, where an administrator sees it.
+    /// Parks an event that failed too often, where an administrator sees it. `false` when it is gone already.
     ///
     /// # Errors
     /// When reading fails.
-    pub fn park_event(&mut self, topic: Topic, number: u64, error: &str) -> Result<(), StorageError> {
+    pub fn park_event(&mut self, topic: Topic, number: u64, error: &str) -> Result<bool, StorageError> {
         let key = keys::event(topic, number);
-        let Some(value) = self.get(&key)? else { return Ok(()) };
+        let Some(value) = self.get(&key)? else { return Ok(false) };
         let mut row = EventRow::decode(&value)?;
         row.last_error = Some(error.to_owned());
         self.delete(key);
         self.put(keys::parked(topic, number), row.encode()?);
-        Ok(())
+        Ok(true)
     }
 
     /// Hands a parked event out again, under a new number: consumers look behind the last one that they know. `false`

@@ -4,13 +4,15 @@
 //! - `m` + canonical address: a member. Thousands of them are normal; they are read in pages.
 //! - `r` + number: a request that waits for its confirmation.
 //! - `w` + UID: a message of the INBOX that waits for a moderator, or has just been decided on.
-//! - `c` + number of an event of [`Topic::HeldMessage`]: how far the distribution of that post has got.
+//! - `p` + UID: how far the distribution of that message of the INBOX has got. By the message, not by its event: an event
+//!   that was parked comes again under another number.
 //! - `n` + day, kind, address: how many letters of a kind an address was sent that day.
 //!
-//! **Invariant:** a member's key is the canonical form of its address; a cursor's event is there; an undecided message
-//! is in the INBOX.
+//! **Invariant:** a member's key is the canonical form of its address; the message of a cursor is in the INBOX, and the post
+//! that it names in the mailbox that it names; an undecided message is in the INBOX. Each message of the INBOX has an event of
+//! [`mail::Topic::HeldMessage`] or waits undecided, and each of [`OUTGOING`] has a cursor.
 
-use mail::{AccountId, Address, Topic, Uid};
+use mail::{AccountId, Address, Uid};
 
 use crate::engine::{KeyRange, Order, Row};
 use crate::error::StorageError;
@@ -18,6 +20,9 @@ use crate::keys::{self, Key, Table};
 use crate::rows::{CursorRow, ListRequest, MemberRow, WaitingRow};
 use crate::store::Store;
 use crate::transaction::Transaction;
+
+/// The mailbox of a list's part with the posts that are going out.
+pub const OUTGOING: &str = "Outgoing";
 
 /// Rows of a part that one transaction removes.
 const DROPPED_AT_ONCE: usize = 5_000;
@@ -118,12 +123,12 @@ impl Store {
         count(self.engine.get(&letters_key(part, day, letter, to)).await?.as_deref())
     }
 
-    /// How far a post has got.
+    /// How far a post has got, by the UID of the message in the INBOX.
     ///
     /// # Errors
     /// When reading fails.
-    pub async fn list_cursor(&self, part: AccountId, event: u64) -> Result<Option<CursorRow>, StorageError> {
-        let key = kind(part, CURSOR).u64(event).done();
+    pub async fn list_cursor(&self, part: AccountId, uid: Uid) -> Result<Option<CursorRow>, StorageError> {
+        let key = kind(part, CURSOR).u32(uid.0).done();
         self.engine.get(&key).await?.map(|value| CursorRow::decode(&value)).transpose()
     }
 }
@@ -204,26 +209,26 @@ impl Transaction<'_> {
         self.delete(kind(part, WAITING).u32(uid.0).done());
     }
 
-    /// How far a post has got.
+    /// How far a post has got, by the UID of the message in the INBOX.
     ///
     /// # Errors
     /// When reading fails.
-    pub fn list_cursor(&self, part: AccountId, event: u64) -> Result<Option<CursorRow>, StorageError> {
-        self.get(&kind(part, CURSOR).u64(event).done())?.map(|value| CursorRow::decode(&value)).transpose()
+    pub fn list_cursor(&self, part: AccountId, uid: Uid) -> Result<Option<CursorRow>, StorageError> {
+        self.get(&kind(part, CURSOR).u32(uid.0).done())?.map(|value| CursorRow::decode(&value)).transpose()
     }
 
     /// Writes how far a post has got.
     ///
     /// # Errors
     /// When encoding fails.
-    pub fn put_list_cursor(&mut self, part: AccountId, event: u64, row: &CursorRow) -> Result<(), StorageError> {
-        self.put(kind(part, CURSOR).u64(event).done(), row.encode()?);
+    pub fn put_list_cursor(&mut self, part: AccountId, uid: Uid, row: &CursorRow) -> Result<(), StorageError> {
+        self.put(kind(part, CURSOR).u32(uid.0).done(), row.encode()?);
         Ok(())
     }
 
     /// Ends a distribution.
-    pub fn remove_list_cursor(&mut self, part: AccountId, event: u64) {
-        self.delete(kind(part, CURSOR).u64(event).done());
+    pub fn remove_list_cursor(&mut self, part: AccountId, uid: Uid) {
+        self.delete(kind(part, CURSOR).u32(uid.0).done());
     }
 
     /// Takes one of the `max` letters of a kind that an address may be sent on a day (in days since 1970). `false` when
@@ -280,7 +285,7 @@ pub(crate) enum ListRow {
     Member(Box<MemberRow>),
     Request,
     Waiting(Uid, Box<WaitingRow>),
-    Cursor(u64),
+    Cursor(Uid, Box<CursorRow>),
     Letters,
 }
 
@@ -291,11 +296,7 @@ pub(crate) fn read(row: &Row) -> Result<ListRow, StorageError> {
         Some(&MEMBER) => Ok(ListRow::Member(Box::new(MemberRow::decode(value)?))),
         Some(&REQUEST) => ListRequest::decode(value).map(|_| ListRow::Request),
         Some(&WAITING) => Ok(ListRow::Waiting(Uid(number_of(key)?), Box::new(WaitingRow::decode(value)?))),
-        Some(&CURSOR) => {
-            CursorRow::decode(value)?;
-            let event = keys::tail(key).map(u64::from_be_bytes);
-            event.map(ListRow::Cursor).ok_or_else(|| StorageError::corrupt("a cursor's key"))
-        }
+        Some(&CURSOR) => Ok(ListRow::Cursor(Uid(number_of(key)?), Box::new(CursorRow::decode(value)?))),
         Some(&LETTERS) => count(Some(value)).map(|_| ListRow::Letters),
         _ => Err(StorageError::corrupt("a row of a list of unknown kind")),
     }
@@ -305,9 +306,6 @@ pub(crate) fn read(row: &Row) -> Result<ListRow, StorageError> {
 pub(crate) fn member_key(part: AccountId, address: &Address) -> Vec<u8> {
     kind(part, MEMBER).bytes(address.canonical().to_string().as_bytes()).done()
 }
-
-/// The topic of the events that cursors belong to.
-pub(crate) const CURSOR_TOPIC: Topic = Topic::HeldMessage;
 
 fn letters_key(part: AccountId, day: u32, letter: u8, to: &str) -> Vec<u8> {
     kind(part, LETTERS).u32(day).u8(letter).bytes(to.as_bytes()).done()
@@ -339,5 +337,5 @@ const COUNT_VERSION: u8 = 1;
 const MEMBER: u8 = b'm';
 const REQUEST: u8 = b'r';
 const WAITING: u8 = b'w';
-const CURSOR: u8 = b'c';
+const CURSOR: u8 = b'p';
 const LETTERS: u8 = b'n';

@@ -7,6 +7,7 @@ use mail::InternalDate;
 
 use crate::flag::Flag;
 use crate::mailbox_name::MailboxName;
+use crate::sequence::SequenceSet;
 
 /// Messages to be added to a mailbox: all of them, or none (RFC 3502).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,19 @@ pub struct Append {
     pub mailbox: MailboxName,
     /// What; at least one.
     pub messages: Vec<AppendMessage>,
+}
+
+/// REPLACE (RFC 8508): a message to be added, and one of the selected mailbox that goes with that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replace {
+    /// Which message goes: one number, or `*`.
+    pub set: SequenceSet,
+    /// Whether that is a UID.
+    pub uid: bool,
+    /// Where the new one goes to.
+    pub mailbox: MailboxName,
+    /// The new one.
+    pub message: AppendMessage,
 }
 
 /// One message to be added; its octets went past the parser, the ticket says which they were.

@@ -3,7 +3,8 @@
 use mail::InternalDate;
 
 use super::cursor::Cursor;
-use crate::command::{Append, AppendContent, AppendMessage, CatenatePart, CommandBody, Ticket};
+use super::sequence::sequence_set;
+use crate::command::{Append, AppendContent, AppendMessage, CatenatePart, CommandBody, Replace, Ticket};
 use crate::date::{Date, MONTHS, internal_date};
 use crate::flaw::Flaw;
 use crate::mailbox_name::NameEncoding;
@@ -19,6 +20,20 @@ pub(super) fn append(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
             return Ok(CommandBody::Append(Append { mailbox, messages }));
         }
     }
+}
+
+/// `REPLACE number mailbox append-message` (RFC 8508 §5).
+pub(super) fn replace(c: &mut Cursor<'_>, uid: bool) -> Result<CommandBody, Flaw> {
+    c.space()?;
+    let at = c.position();
+    let set = sequence_set(c)?;
+    if set.has_saved() || !matches!(set.ranges(), [(first, last)] if first == last) {
+        return Err(Flaw::at(at, "one message number was expected"));
+    }
+    c.space()?;
+    let mailbox = c.mailbox()?;
+    c.space()?;
+    Ok(CommandBody::Replace(Replace { set, uid, mailbox, message: message(c)? }))
 }
 
 /// `append-message` of RFC 3502, without its first space.
@@ -83,13 +98,26 @@ pub(crate) fn is_url(before: &[u8]) -> bool {
     last.is_some_and(|word| word.eq_ignore_ascii_case(b"URL"))
 }
 
-/// The name of the target mailbox, still encoded, when the text is that of an APPEND in which the name is complete.
+/// The name of the target mailbox, still encoded, when the text is that of an APPEND, REPLACE or UID REPLACE in which the name is
+/// complete.
 pub(crate) fn target(text: &[u8]) -> Option<Vec<u8>> {
     let mut c = Cursor::new(text, NameEncoding::default());
     c.tag().ok()?;
     c.space().ok()?;
-    c.word();
+    let mut verb = c.word();
     c.space().ok()?;
+    if verb.eq_ignore_ascii_case(b"UID") {
+        verb = c.word();
+        c.space().ok()?;
+    } else if verb.eq_ignore_ascii_case(b"APPEND") {
+        verb = b"";
+    }
+    if verb.eq_ignore_ascii_case(b"REPLACE") {
+        c.word();
+        c.space().ok()?;
+    } else if !verb.is_empty() {
+        return None;
+    }
     let name = c.astring("a mailbox name").ok()?;
     c.space().ok()?;
     Some(name)

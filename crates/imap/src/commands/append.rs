@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use imap_wire::response::Code;
 use imap_wire::{Append, AppendContent, AppendMessage, CatenatePart, MailboxName, NumberSet};
-use mail::InternalDate;
+use mail::{AccountId, InternalDate, MailboxId, Uid};
 use routing::Rights;
 use routing::namespace::Place;
 use storage::blobs::StagedBlob;
@@ -24,23 +24,38 @@ use crate::session::Session;
 impl Session {
     /// The whole command has come.
     pub(crate) async fn append(&mut self, append: Append) -> Result<Answer, Fault> {
+        Ok(match self.deposit(&append.mailbox, append.messages, None).await? {
+            Ok(code) => Answer::ok("Appended").with(code),
+            Err(answer) => answer,
+        })
+    }
+
+    /// Puts messages into a mailbox, and removes one that they replace (RFC 8508) in the same transaction; the inner error is
+    /// the answer when that can't be.
+    pub(super) async fn deposit(
+        &mut self,
+        mailbox: &MailboxName,
+        appended: Vec<AppendMessage>,
+        replaced: Option<(AccountId, MailboxId, Uid)>,
+    ) -> Result<Result<Code, Answer>, Fault> {
         let uploads = self.uploads.take();
-        if append.messages.len() > APPENDED_MESSAGES_MAX {
+        if appended.len() > APPENDED_MESSAGES_MAX {
             return Err(too_many().into());
         }
-        if urls(&append.messages) > CATENATED_URLS_MAX {
+        if urls(&appended) > CATENATED_URLS_MAX {
             return Err(StorageError::LimitReached("URLs in one APPEND").into());
         }
-        let target = match self.target_of(&append.mailbox).await? {
+        let target = match self.target_of(mailbox).await? {
             Ok(target) => target,
-            Err(answer) => return Ok(answer),
+            Err(answer) => return Ok(Err(answer)),
         };
         let mut uploads = match uploads {
             Some(uploads) => *uploads,
-            // None came: all that is appended is there already.
-            None => match self.uploads_to(&target, append.messages.len() as u64).await? {
+            // None came: all that is appended is there already. What is replaced makes room; the transaction counts then.
+            None if replaced.is_some() => Uploads::default(),
+            None => match self.uploads_to(&target, appended.len() as u64).await? {
                 Ok(uploads) => uploads,
-                Err(answer) => return Ok(answer),
+                Err(answer) => return Ok(Err(answer)),
             },
         };
         if let Some(error) = uploads.take_failure() {
@@ -49,15 +64,15 @@ impl Session {
         let store = self.server.store.clone();
         let mut last_parts = LastParts::default();
         let now = store.now();
-        let mut messages = Vec::with_capacity(append.messages.len());
-        for message in append.messages {
+        let mut messages = Vec::with_capacity(appended.len());
+        for message in appended {
             let complete = match self.completed(message.content, &mut uploads, &mut last_parts).await? {
                 Ok(complete) => complete,
-                Err(answer) => return Ok(answer),
+                Err(answer) => return Ok(Err(answer)),
             };
             // RFC 3502 §6.3.11: this cancels them all.
             if complete.blob.octets == 0 {
-                return Ok(Answer::no(Code::Cannot, "The message is empty"));
+                return Ok(Err(Answer::no(Code::Cannot, "The message is empty")));
             }
             let complete = uploads.keep(&store, complete).await?;
             let new = NewMessage {
@@ -71,13 +86,13 @@ impl Session {
             messages.push((complete.blob, new));
         }
         // Putting them together may have taken a while.
-        let target = match self.target_of(&append.mailbox).await? {
+        let target = match self.target_of(mailbox).await? {
             Ok(target) => target,
-            Err(answer) => return Ok(answer),
+            Err(answer) => return Ok(Err(answer)),
         };
         let octets = messages.iter().map(|(_, message)| message.octets).fold(0, u64::saturating_add);
-        let deposited = match store.append_all(target.end(), messages).await {
-            Err(StorageError::NoSuchMailbox) => return Ok(try_create()),
+        let deposited = match store.append_replacing(target.end(), messages, replaced).await {
+            Err(StorageError::NoSuchMailbox) => return Ok(Err(try_create())),
             done => done?.value,
         };
         metrics::counter!("relais_imap_appended_octets_total").increment(octets);
@@ -85,7 +100,7 @@ impl Session {
         // One transaction gives ascending UIDs.
         let uids = NumberSet::from_numbers(deposited.iter().map(|deposited| deposited.uid.0));
         self.own_arrivals((target.owner, target.row.id), &uids);
-        Ok(Answer::ok("Appended").with(Code::AppendUid { uid_validity, uids }))
+        Ok(Ok(Code::AppendUid { uid_validity, uids }))
     }
 }
 

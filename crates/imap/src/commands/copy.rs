@@ -1,7 +1,7 @@
 //! COPY and MOVE (RFC 3501 §6.4.7, RFC 6851; RFC 4315 COPYUID).
 
 use imap_wire::response::{Code, Condition};
-use imap_wire::{NumberSet, Transfer};
+use imap_wire::{NumberSet, Tag, Transfer};
 use mail::{Uid, UidValidity};
 use routing::Rights;
 use storage::StorageError;
@@ -12,22 +12,25 @@ use crate::access::{Target, no_right};
 use crate::commands::append::try_create;
 use crate::commands::store::read_only;
 use crate::fault::{Answer, Fault};
+use crate::progress::Progress;
 use crate::session::Session;
 
 /// Messages that one transaction moves: each writes some ten rows.
 const MOVES_PER_STEP: usize = TRANSACTION_ROWS_MAX / 10;
 
 impl Session {
-    pub(crate) async fn copy(&mut self, transfer: &Transfer) -> Result<Answer, Fault> {
+    pub(crate) async fn copy(&mut self, tag: &Tag, transfer: &Transfer) -> Result<Answer, Fault> {
         let (uids, target) = match self.weigh_transfer(transfer).await? {
             Ok(weighed) => weighed,
             Err(answer) => return Ok(answer),
         };
         let from = self.key()?;
         if self.leaves_home(&target)? {
-            return self.transfer(uids, &target, None).await;
+            return self.transfer(tag, uids, &target, None).await;
         }
-        let copied = self.server.store.copy(from, uids, (from.0, target.row.id)).await;
+        let store = self.server.store.clone();
+        let work = store.copy(from, uids, (from.0, target.row.id));
+        let copied = self.amid(tag, &Progress::default(), work).await?;
         match copied {
             Err(StorageError::NoSuchMailbox) => Ok(try_create()),
             copied => {
@@ -49,7 +52,7 @@ impl Session {
     }
 
     /// RFC 6851 §4.3: COPYUID comes in an untagged OK, then the EXPUNGEs, then the tagged OK.
-    pub(crate) async fn move_messages(&mut self, transfer: &Transfer) -> Result<Answer, Fault> {
+    pub(crate) async fn move_messages(&mut self, tag: &Tag, transfer: &Transfer) -> Result<Answer, Fault> {
         if self.selected()?.read_only {
             return Ok(read_only());
         }
@@ -63,13 +66,16 @@ impl Session {
         };
         let (account, from) = self.key()?;
         if self.leaves_home(&target)? {
-            return self.transfer(uids, &target, Some(transfer.uid)).await;
+            return self.transfer(tag, uids, &target, Some(transfer.uid)).await;
         }
         let store = self.server.store.clone();
         let (mut validity, mut pairs, mut failure) = (UidValidity(0), Vec::new(), None);
+        let progress = Progress::towards(u32::try_from(uids.len()).unwrap_or(u32::MAX));
         for some in uids.chunks(MOVES_PER_STEP) {
-            match store.move_messages(account, from, some.to_vec(), target.row.id, ExpungeScope::All).await {
+            let work = store.move_messages(account, from, some.to_vec(), target.row.id, ExpungeScope::All);
+            match self.amid(tag, &progress, work).await? {
                 Ok(moved) => {
+                    progress.add(some.len());
                     validity = moved.value.0;
                     pairs.extend(moved.value.1);
                 }
@@ -122,15 +128,24 @@ impl Session {
     /// Copies or moves from or to another account's mailbox, with the flags that may be set there. A COPY is one
     /// transaction; a long MOVE takes several, each of which leaves every message in exactly one of the mailboxes. `moves`: it is
     /// MOVE, or UID MOVE.
-    async fn transfer(&mut self, uids: Vec<Uid>, target: &Target, moves: Option<bool>) -> Result<Answer, Fault> {
+    async fn transfer(
+        &mut self,
+        tag: &Tag,
+        uids: Vec<Uid>,
+        target: &Target,
+        moves: Option<bool>,
+    ) -> Result<Answer, Fault> {
         let remove = moves.is_some();
         let from = self.end()?;
         let store = self.server.store.clone();
         let step = if remove { MOVES_PER_STEP } else { uids.len().max(1) };
         let (mut validity, mut pairs, mut failure) = (UidValidity(0), Vec::new(), None);
+        let progress = Progress::towards(u32::try_from(uids.len()).unwrap_or(u32::MAX));
         for some in uids.chunks(step) {
-            match store.transfer(from, some.to_vec(), target.end(), remove).await {
+            let work = store.transfer(from, some.to_vec(), target.end(), remove);
+            match self.amid(tag, &progress, work).await? {
                 Ok(done) => {
+                    progress.add(some.len());
                     validity = done.value.0;
                     pairs.extend(done.value.1);
                 }

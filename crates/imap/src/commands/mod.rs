@@ -21,6 +21,7 @@ pub(crate) mod metadata;
 mod multisearch;
 mod quota;
 mod recode;
+mod replace;
 mod search;
 mod sections;
 pub(crate) mod select;

@@ -15,6 +15,7 @@ use crate::commands::search::{Made, Returned};
 use crate::engine::pattern::DELIMITER;
 use crate::fault::{Answer, Fault};
 use crate::finding::Place;
+use crate::progress::Progress;
 use crate::session::Session;
 
 /// The mailboxes to search, by the name under which they are seen, with what may be done there.
@@ -69,7 +70,9 @@ impl Session {
                 Err(answer) => return Ok(answer),
             };
             let store = self.server.store.clone();
-            let found = place.find(&store, &query, self.comparator, search.uses_modseq()).await?;
+            let (comparator, progress) = (self.comparator, place.progress.clone());
+            let work = place.find(&store, &query, comparator, search.uses_modseq());
+            let found = self.amid(tag, &progress, work).await??;
             self.tell_mailbox(tag, search, returns, &name, &Made { place, query, found }).await?;
             self.connection.flush_some().await?;
         }
@@ -109,7 +112,7 @@ impl Session {
         };
         let attachments = self.settings.search_attachments;
         let (key, map) = ((owner, id), Arc::clone(view.map()));
-        Ok(Place { key, map, row, reading, recent: NumberSet::empty(), attachments })
+        Ok(Place { key, map, row, reading, recent: NumberSet::empty(), attachments, progress: Progress::default() })
     }
 
     /// The name by which the client knows the selected mailbox.

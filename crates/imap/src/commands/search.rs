@@ -10,6 +10,7 @@ use crate::engine::search::{CHARSETS, Charset, Context, Query, Unready};
 use crate::engine::uid_map::UidMap;
 use crate::fault::{Answer, Fault};
 use crate::finding::{Found, Place};
+use crate::progress::Progress;
 use crate::session::Session;
 
 /// A search that was made.
@@ -76,7 +77,9 @@ impl Session {
         };
         let mut place = place;
         let store = self.server.store.clone();
-        let found = place.find(&store, &query, self.comparator, search.uses_modseq()).await?;
+        let (comparator, progress) = (self.comparator, place.progress.clone());
+        let work = place.find(&store, &query, comparator, search.uses_modseq());
+        let found = self.amid(tag, &progress, work).await??;
         Ok(Ok(Made { place, query, found }))
     }
 
@@ -92,6 +95,7 @@ impl Session {
             reading: selected.reading.clone(),
             recent: selected.recent.clone(),
             attachments,
+            progress: Progress::towards(selected.view.map().messages()),
         })
     }
 

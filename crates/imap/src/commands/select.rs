@@ -14,15 +14,15 @@ use crate::engine::object_id::mailbox_id;
 use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault};
 use crate::session::{Selected, Session};
-use crate::views::{Member, first_unseen, from_uid};
+use crate::views::{Member, from_uid};
 
 impl Session {
     pub(crate) async fn select(&mut self, select: Select) -> Result<Answer, Fault> {
-        // RFC 3501 §6.3.1: whatever becomes of this one, the mailbox before is closed.
         // RFC 7162 §3.2.5: a command that can't be is no SELECT at all.
         if select.qresync.is_some() && !self.enabled.qresync {
             return Ok(Answer::bad("ENABLE QRESYNC first"));
         }
+        // RFC 3501 §6.3.1: whatever becomes of this one, the mailbox before is closed.
         self.leave();
         if select.condstore || select.qresync.is_some() {
             self.know_modseqs();
@@ -53,8 +53,7 @@ impl Session {
                 let all = NumberSet::from_ranges([1..=map.max_uid()]);
                 map.existing(&all).find(|uid| !reading.seen.contains(*uid))
             }
-            None if row.unseen == 0 => None,
-            None => first_unseen(&store, (owner, id), map).await?,
+            None => member.first_unseen(&store, &row, map).await?,
         };
         let unseen = unseen.and_then(|uid| map.sequence_of(uid));
 
@@ -114,6 +113,9 @@ impl Session {
     /// The first message that is `\Recent` here; those up to `max`, which the client is told of, are so for no other session.
     /// A store that can't be written to doesn't keep anyone from reading.
     async fn claim_recent(&mut self, owner: AccountId, row: &MailboxRow, max: u32) -> Result<Uid, Fault> {
+        if row.recent_from >= Uid(max.saturating_add(1)).min(row.uid_next) {
+            return Ok(row.recent_from);
+        }
         match self.server.store.claim_recent(owner, row.id, Uid(max.saturating_add(1))).await {
             Err(error) if error.is_temporary() => Ok(row.recent_from),
             claimed => Ok(claimed?),
@@ -172,6 +174,11 @@ async fn loaded(
     id: MailboxId,
     member: &Member,
 ) -> Result<(SessionView, MailboxRow), StorageError> {
+    // Often nothing has changed since somebody looked.
+    let row = store.mailbox(account, id).await?.ok_or(StorageError::NoSuchMailbox)?;
+    if let Some(view) = member.at(row.highest_modseq) {
+        return Ok((view, row));
+    }
     let mut tries = 0;
     let mut before = None;
     loop {
@@ -181,6 +188,7 @@ async fn loaded(
         // Nothing has changed since before the view was read: it knows all that concerns it up to here.
         if before == Some(row.highest_modseq) {
             view.advance(row.highest_modseq);
+            member.share(&mut view);
         }
         if row.highest_modseq == view.modseq() || tries >= LOADS_MAX {
             return Ok((view, row));

@@ -1,5 +1,7 @@
 //! SORT (RFC 5256, RFC 5957) and extended SORT (RFC 5267 §3).
 
+use std::sync::Arc;
+
 use imap_wire::response;
 use imap_wire::{NumberSet, Sort, SortCriterion, SortKey, Tag};
 use mail::{AccountId, MailboxId};
@@ -12,6 +14,7 @@ use crate::fault::{Answer, Fault};
 use crate::finding::Found;
 use crate::limits::SORT_FEW_OF;
 use crate::orders::{MailboxKeys, Source};
+use crate::progress::Progress;
 use crate::server::Server;
 use crate::session::Session;
 
@@ -30,7 +33,9 @@ impl Session {
             return Ok(Answer::bad("RELEVANCY is for searches with FUZZY"));
         }
         let key = made.place.key;
-        let sorted = in_order(&self.server, key, &made.place.map, &made.found, &sort.criteria, self.comparator).await?;
+        let (server, comparator) = (Arc::clone(&self.server), self.comparator);
+        let work = in_order(&server, key, &made.place.map, &made.found, &sort.criteria, comparator);
+        let sorted = self.amid(tag, &Progress::default(), work).await??;
         let Some(returns) = search.returns else {
             let modseq = Some(made.found.highest_modseq).filter(|_| search.uses_modseq());
             let numbers = sorted_numbers(&sorted, &made.place.map, search.uid);

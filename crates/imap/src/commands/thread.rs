@@ -14,6 +14,7 @@ use crate::fault::{Answer, Fault};
 use crate::finding::Found;
 use crate::limits::{SORT_FEW_OF, THREADS_PER_FLUSH};
 use crate::orders::{MailboxKeys, Source, needs_links, thread_keys};
+use crate::progress::Progress;
 use crate::server::Server;
 use crate::session::Session;
 
@@ -28,7 +29,9 @@ impl Session {
             Err(answer) => return Ok(answer),
         };
         let (key, map) = (made.place.key, &made.place.map);
-        let (threads, uids) = threaded(&self.server, key, map, &made.found, thread.algorithm, self.comparator).await?;
+        let (server, comparator) = (Arc::clone(&self.server), self.comparator);
+        let work = threaded(&server, key, map, &made.found, thread.algorithm, comparator);
+        let (threads, uids) = self.amid(tag, &Progress::default(), work).await??;
         let number = |message: u32| {
             let uid = usize::try_from(message).ok().and_then(|at| uids.get(at)).copied().unwrap_or_default();
             let sequence = || map.sequence_of(Uid(uid)).map_or(uid, |number| number.0);

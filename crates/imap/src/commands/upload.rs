@@ -133,6 +133,14 @@ impl Session {
             Ok(target) => target,
             Err(answer) => return Ok(Err(answer)),
         };
+        // RFC 8508 §3.4: what is replaced makes room; the transaction counts.
+        if announcement.verb != "APPEND" {
+            if self.selected.is_none() {
+                return Ok(Err(Answer::bad("Select a mailbox first")));
+            }
+            self.uploads = Some(Box::default());
+            return Ok(Ok(()));
+        }
         let mut uploads = match self.uploads_to(&target, 1).await? {
             Ok(uploads) => uploads,
             Err(answer) => return Ok(Err(answer)),

@@ -39,11 +39,12 @@ mod tests {
                 let from = left.len().saturating_sub(size as usize);
                 let newest = left.split_off(from);
                 prop_assert_eq!((Some(batch.start()), Some(batch.end())), (newest.first(), newest.last()));
-                let one: Vec<_> = batches(&map, size, (at as u32 + 1, at as u32 + 1)).collect();
+                let number = u32::try_from(at).unwrap() + 1;
+                let one: Vec<_> = batches(&map, size, (number, number)).collect();
                 prop_assert_eq!(&one[..], std::slice::from_ref(batch));
             }
             prop_assert!(left.is_empty());
-            prop_assert_eq!(batches(&map, size, (all.len() as u32 + 1, u32::MAX)).count(), 0);
+            prop_assert_eq!(batches(&map, size, (u32::try_from(all.len()).unwrap() + 1, u32::MAX)).count(), 0);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::table::StateKind;
 
 /// What is always there.
-const ALWAYS: [&str; 6] = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE", "LANGUAGE"];
+const ALWAYS: [&str; 7] = ["IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE", "LANGUAGE"];
 
 /// What a client that has logged in can use.
 const LOGGED_IN: &[&str] = &[
@@ -18,6 +18,10 @@ const LOGGED_IN: &[&str] = &[
     "CONDSTORE",
     "QRESYNC",
     "NOTIFY",
+    "INPROGRESS",
+    "REPLACE",
+    "OBJECTID",
+    "SAVEDATE",
     "UIDONLY",
     "UIDBATCHES",
     "UNAUTHENTICATE",

@@ -24,7 +24,6 @@ pub(crate) struct SelectedEvents {
 
 /// What a client wants to hear of one mailbox that is not selected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "each is a kind of event")]
 pub(crate) struct Wanted {
     pub(crate) messages: bool,
     pub(crate) flags: bool,

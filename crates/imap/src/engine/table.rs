@@ -114,6 +114,7 @@ pub(crate) fn rule(command: &CommandBody) -> Rule {
         C::Fetch(fetch) => (Allowed::Selected, by_number(!fetch.uid), fetch.uid),
         C::Store(store) => (Allowed::Selected, by_number(!store.uid), store.uid),
         C::Copy(transfer) | C::Move(transfer) => (Allowed::Selected, Sync::All, transfer.uid),
+        C::Replace(replace) => (Allowed::Selected, Sync::All, replace.uid),
         C::UidBatches { .. } => (Allowed::Selected, Sync::All, true),
     };
     Rule { allowed, sync, uid }
@@ -125,6 +126,7 @@ pub(crate) fn names_numbers(command: &CommandBody, rule: Rule) -> bool {
     let names = |key: &SearchKey| matches!(key, SearchKey::Sequence(_));
     rule.sync == Sync::NoExpunge
         || matches!(command, C::Copy(transfer) | C::Move(transfer) if !transfer.uid)
+        || matches!(command, C::Replace(replace) if !replace.uid)
         || matches!(command, C::Search(search) if search.key.any(&names))
         || matches!(command, C::Sort(sort) if sort.search.key.any(&names))
         || matches!(command, C::Thread(thread) if thread.search.key.any(&names))

@@ -62,6 +62,7 @@ impl Stage {
             reading: None,
             recent: NumberSet::empty(),
             attachments: false,
+            progress: Progress::default(),
         };
         place.find(&self.store, &query, comparator, false).await.unwrap().uids.iter().collect()
     }

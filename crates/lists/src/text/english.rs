@@ -142,7 +142,11 @@ pub(super) fn english(list: &str, address: &Address, words: &Words<'_>) -> (Stri
                  refused after {days} days.{}",
                 match shown.because {
                     Because::NonMember => ": its author is not a member.",
-                    Because::Moderated | Because::TooLarge | Because::TooManyWait | Because::TooMuchWaits => ".",
+                    Because::Moderated
+                    | Because::TooLarge
+                    | Because::HeaderTooLong
+                    | Because::TooManyWait
+                    | Because::TooMuchWaits => ".",
                 },
                 shown.author,
                 shown.subject,
@@ -186,6 +190,7 @@ pub(super) fn english(list: &str, address: &Address, words: &Words<'_>) -> (Stri
                 "Your message \"{subject}\" to {list} <{address}> was not sent on: {}.",
                 match because {
                     Because::TooLarge => "it is too large for this list",
+                    Because::HeaderTooLong => "its header is too long",
                     Because::TooManyWait => "too many messages wait for its moderators; please try again later",
                     Because::TooMuchWaits =>
                         "the messages that wait for its moderators leave no room for one of this size; please try \
@@ -205,6 +210,14 @@ pub(super) fn english(list: &str, address: &Address, words: &Words<'_>) -> (Stri
         Words::Waiting { subject } => (
             format!("{list}: your message waits for a moderator"),
             format!("Your message \"{subject}\" to {list} <{address}> was received. A moderator decides on it."),
+        ),
+        Words::Undelivered { subject } => (
+            format!("{list}: your message is kept back"),
+            format!(
+                "Your message \"{subject}\" to {list} <{address}> has reached nobody: at the moment there is no mailbox that \
+                 takes it. It is kept, and the administrators of the server can send it on. If it is urgent, please write \
+                 to somebody else."
+            ),
         ),
         Words::Expired { subject, days } => (
             format!("{list}: your message was not sent on"),

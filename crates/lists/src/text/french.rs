@@ -143,7 +143,11 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
                  message est refusé après {days} jours.{}",
                 match shown.because {
                     Because::NonMember => " : son auteur n'est pas membre.",
-                    Because::Moderated | Because::TooLarge | Because::TooManyWait | Because::TooMuchWaits => ".",
+                    Because::Moderated
+                    | Because::TooLarge
+                    | Because::HeaderTooLong
+                    | Because::TooManyWait
+                    | Because::TooMuchWaits => ".",
                 },
                 shown.author,
                 shown.subject,
@@ -187,6 +191,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
                 "Votre message « {subject} » à {list} <{address}> n'a pas été transmis : {}.",
                 match because {
                     Because::TooLarge => "il est trop volumineux pour cette liste",
+                    Because::HeaderTooLong => "son en-tête est trop long",
                     Because::TooManyWait => "trop de messages attendent déjà ses modérateurs ; réessayez plus tard",
                     Because::TooMuchWaits =>
                         "les messages qui attendent ses modérateurs ne laissent pas de place pour un message de cette \
@@ -206,6 +211,14 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
         Words::Waiting { subject } => (
             format!("{list} : votre message attend un modérateur"),
             format!("Votre message « {subject} » à {list} <{address}> est bien arrivé. Un modérateur décide de la suite."),
+        ),
+        Words::Undelivered { subject } => (
+            format!("{list} : votre message est retenu"),
+            format!(
+                "Votre message « {subject} » à {list} <{address}> n'a atteint personne : pour le moment, aucune boîte ne le \
+                 reçoit. Il est conservé, et les administrateurs du serveur pourront le transmettre. S'il est urgent, merci \
+                 d'écrire à quelqu'un d'autre."
+            ),
         ),
         Words::Expired { subject, days } => (
             format!("{list} : votre message n'a pas été transmis"),

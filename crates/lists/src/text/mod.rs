@@ -47,6 +47,7 @@ pub(crate) enum Because {
     Moderated,
     NonMember,
     TooLarge,
+    HeaderTooLong,
     TooManyWait,
     TooMuchWaits,
 }
@@ -133,6 +134,10 @@ pub(crate) enum Words<'a> {
         reason: &'a str,
     },
     Waiting {
+        subject: &'a str,
+    },
+    /// To an author: what was let through can't be delivered now; it is kept.
+    Undelivered {
         subject: &'a str,
     },
     Expired {

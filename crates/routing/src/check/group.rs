@@ -56,23 +56,67 @@ pub fn check_list(directory: &Directory, list: &ListObject) -> Result<(), Object
     check_persons(directory, &list.moderators)
 }
 
-/// Whether those who are to decide can be written to; elsewhere nobody knows.
+/// Whether those who are to decide can be written to; elsewhere nobody knows. A list is no such person: what is written to
+/// its addresses would go round between lists, or be dropped as written by a machine.
 fn check_persons(directory: &Directory, persons: &[Address]) -> Result<(), ObjectFlaw> {
     if persons.len() > SENDERS_MAX {
         return Err(ObjectFlaw::TooManySenders(persons.len()));
     }
     let asking = looking_ahead();
-    let unknown = |person: &&Address| {
-        let found = resolve(directory, &ForwardPath::Address((*person).clone()), &asking);
-        matches!(found.verdict, Verdict::Refuse(_)) && found.responders.is_empty()
-    };
-    persons.iter().find(unknown).map_or(Ok(()), |unknown| Err(ObjectFlaw::UnknownPerson(unknown.clone())))
+    for person in persons {
+        let found = resolve(directory, &ForwardPath::Address(person.clone()), &asking);
+        if matches!(found.verdict, Verdict::Refuse(_)) && found.responders.is_empty() {
+            return Err(ObjectFlaw::UnknownPerson(person.clone()));
+        }
+        if !found.held.is_empty() {
+            return Err(ObjectFlaw::ListAsPerson(person.clone()));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use mail::AccountId;
+
     use super::*;
+    use crate::objects::Object;
     use crate::testing::{account, address, alias, directory};
+
+    #[test]
+    fn no_list_owns_or_moderates() {
+        let list = |text: &str, owner: &str| ListObject {
+            id: AccountId(9),
+            owners: vec![address(owner)],
+            ..ListObject::new(address(text))
+        };
+        let objects = vec![
+            account(1, "alice@a.example"),
+            Object::List(list("garden@a.example", "alice@a.example")),
+            alias("info@a.example", &["alice@a.example", "garden-owner@a.example"]),
+            alias("us@a.example", &["alice@a.example", "bob@far.example"]),
+        ];
+        let directory = directory(&["a.example"], objects);
+        for owner in ["garden@a.example", "garden-owner@a.example", "Garden-confirm+x@a.example", "info@a.example"] {
+            let flaw = Err(ObjectFlaw::ListAsPerson(address(owner)));
+            assert_eq!(check_list(&directory, &list("tea@a.example", owner)), flaw, "{owner}");
+            assert_eq!(check_list(&directory, &list("garden@a.example", owner)), flaw, "{owner}");
+            let tea = list("tea@a.example", "alice@a.example");
+            assert_eq!(
+                check_list(&directory, &ListObject { moderators: vec![address(owner)], ..tea }),
+                flaw,
+                "{owner}"
+            );
+            let group = GroupObject {
+                members: vec![address("alice@a.example")],
+                moderated: true,
+                moderators: vec![address(owner)],
+                ..GroupObject::new(address("board@a.example"))
+            };
+            assert_eq!(check_group(&directory, &group), flaw, "{owner}");
+        }
+        assert_eq!(check_list(&directory, &list("tea@a.example", "us@a.example")), Ok(()));
+    }
 
     #[test]
     fn r09_each_flaw_of_a_group_is_told() {

@@ -107,6 +107,9 @@ pub enum ObjectFlaw {
     /// A moderator or owner of ours that does not exist.
     #[error("{0} does not exist on this server, so it can't moderate or own anything")]
     UnknownPerson(Address),
+    /// A moderator or owner that is a list.
+    #[error("{0} leads to a mailing list: owners and moderators are people, or addresses that lead to people")]
+    ListAsPerson(Address),
     /// A list that nobody answers for.
     #[error("a mailing list needs an owner")]
     NoOwner,

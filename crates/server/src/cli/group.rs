@@ -84,7 +84,7 @@ pub(super) struct ContentArgs {
     /// Who decides on each message before it goes on; may be repeated. Makes the group moderated
     #[arg(long = "moderator", value_name = "ADDRESS")]
     moderators: Option<Vec<Address>>,
-    /// Messages go on at once
+    /// Messages go on at once; those that wait already are decided on as before, or refused when their time is over
     #[arg(long, conflicts_with = "moderators")]
     no_moderation: bool,
     /// A way in that its members do not have: open sessions end, and logins look as with a wrong password; may be repeated

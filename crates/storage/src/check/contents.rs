@@ -1,6 +1,6 @@
 //! What the crates above know of rows that the store only keeps for them.
 
-use mail::Topic;
+use mail::{AccountId, MailboxId, Topic, Uid};
 
 /// Judges contents. Each judgement is about octets alone, so that it holds for a store that nobody runs.
 pub trait Contents: Send + Sync {
@@ -18,6 +18,9 @@ pub trait Contents: Send + Sync {
     /// # Errors
     /// What is wrong with it.
     fn event(&self, topic: Topic, payload: &[u8]) -> Result<(), String>;
+
+    /// The message that an event of [`Topic::HeldMessage`] is about; `None` for who can't read it.
+    fn held_message(&self, payload: &[u8]) -> Option<(AccountId, MailboxId, Uid)>;
 
     /// Whether the key (behind table and part) and the value of a note of a last answer can be read.
     ///
@@ -63,6 +66,10 @@ impl Contents for Opaque {
 
     fn event(&self, _topic: Topic, _payload: &[u8]) -> Result<(), String> {
         Ok(())
+    }
+
+    fn held_message(&self, _payload: &[u8]) -> Option<(AccountId, MailboxId, Uid)> {
+        None
     }
 
     fn answered(&self, _key: &[u8], _value: &[u8]) -> Result<(), String> {

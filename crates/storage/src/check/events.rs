@@ -52,6 +52,12 @@ impl Check<'_> {
                 if row.number != number {
                     self.find(Flaw::Undecodable, &place, format!("it says that it is {}", row.number));
                 }
+                if topic == Topic::HeldMessage {
+                    match self.contents.held_message(&row.payload) {
+                        Some(message) => self.held.extend([message]),
+                        None => self.held_unknown = true,
+                    }
+                }
                 if let Err(detail) = self.contents.event(topic, &row.payload) {
                     self.find(Flaw::EventContent, place, detail);
                 }

@@ -29,7 +29,7 @@ mod trace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use mail::{AccountId, Address, BlobHash};
+use mail::{AccountId, Address, BlobHash, MailboxId, Uid};
 
 pub use contents::{Contents, Opaque, Scan};
 
@@ -117,6 +117,8 @@ pub enum Flaw {
     TraceIndex,
     /// A row of a list is not under its own key, or leads to nothing.
     ListRow,
+    /// A message of a list, or of a group with moderators, that nobody will deal with.
+    Stranded,
     /// The row of a full-text index and its segments don't fit together, or a block can't be read.
     Index,
 }
@@ -163,6 +165,7 @@ impl Flaw {
             Self::EventContent => "content of the event can't be read",
             Self::TraceIndex => "index of the traces is wrong",
             Self::ListRow => "row of a list is wrong",
+            Self::Stranded => "nothing will deal with it",
             Self::Index => "full-text index is wrong; `relais reindex` builds it anew",
         }
     }
@@ -216,6 +219,12 @@ struct Check<'c> {
     accounts: BTreeSet<AccountId>,
     /// Their addresses in lower case, without those of groups and lists.
     people: BTreeSet<Address>,
+    /// The parts of lists and groups.
+    parts: BTreeSet<AccountId>,
+    /// Messages with an event of their list or group.
+    held: BTreeSet<(AccountId, MailboxId, Uid)>,
+    /// An event did not say which message it is about.
+    held_unknown: bool,
     /// Shared mailboxes, and each member of them as written there.
     members: Vec<(Address, Address)>,
     /// Whether every message is read.
@@ -289,6 +298,9 @@ pub async fn check_with(
         checked: Checked::default(),
         accounts: BTreeSet::new(),
         people: BTreeSet::new(),
+        parts: BTreeSet::new(),
+        held: BTreeSet::new(),
+        held_unknown: false,
         members: Vec::new(),
         deep,
         contents,

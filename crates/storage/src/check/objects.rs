@@ -61,8 +61,14 @@ impl Check<'_> {
                         self.members.extend(members.map(|member| (account.address.clone(), member.account)));
                         Some((account.id, account.address))
                     }
-                    Object::Group(group) => Some((group.id, group.address)),
-                    Object::List(list) => Some((list.id, list.address)),
+                    Object::Group(group) => {
+                        self.parts.insert(group.id);
+                        Some((group.id, group.address))
+                    }
+                    Object::List(list) => {
+                        self.parts.insert(list.id);
+                        Some((list.id, list.address))
+                    }
                     Object::Responder(responder) => {
                         responder_last = responder_last.max(responder.id);
                         None

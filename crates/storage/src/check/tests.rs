@@ -6,20 +6,22 @@ use bytes::Bytes;
 use mail::{
     AccountId, BodyType, Domain, Flags, InternalDate, Keyword, MailboxId, ModSeq, SystemFlags, Timestamp, Topic, Uid,
 };
-use routing::objects::{AccountKind, AccountObject, DomainObject, Member, Object, ObjectKey, SharedMailbox};
+use routing::objects::{
+    AccountKind, AccountObject, DomainObject, ListObject, Member, Object, ObjectKey, SharedMailbox,
+};
 use world::simulated::SimulatedWorld;
 
 use super::{Contents, Finding, Flaw, Scan, check, check_with};
 use crate::blobs::GRAVE_KEEP;
 use crate::index::{IndexBlock, index_key};
 use crate::keys::{self, Key, Table};
-use crate::lists::member_key;
+use crate::lists::{OUTGOING, member_key};
 use crate::mailboxes::doomed_key;
 use crate::messages::{ExpungeScope, FlagChange, NewMessage};
 use crate::objects::{PutMode, row_key};
 use crate::rows::{
-    BlobRow, CursorRow, EventRow, IndexRow, IndexSegment, MailboxRow, MemberRow, MessageRow, QueueRow, UndoRow,
-    WaitReason, WaitingRow,
+    BlobRow, CursorRow, EventRow, IndexRow, IndexSegment, MailboxRow, MemberRow, MessageRow, ModerationDecision,
+    QueueRow, UndoRow, WaitReason, WaitingRow,
 };
 use crate::store::{Store, counter};
 use crate::usage::usage_key;
@@ -27,6 +29,8 @@ use crate::{Engine, MemoryEngine, StorageError};
 
 const ALICE: AccountId = AccountId(1);
 const INBOX: MailboxId = MailboxId(1);
+/// The part of a list, once [`list`] has made it.
+const GARDEN: AccountId = AccountId(3);
 const TRASH: MailboxId = MailboxId(4);
 const START: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -48,6 +52,11 @@ impl Contents for Known {
 
     fn event(&self, _topic: Topic, payload: &[u8]) -> Result<(), String> {
         if payload.is_ascii() { Ok(()) } else { Err("no text".to_owned()) }
+    }
+
+    fn held_message(&self, payload: &[u8]) -> Option<(AccountId, MailboxId, Uid)> {
+        let uid = std::str::from_utf8(payload).ok()?.strip_prefix("held ")?.parse().ok()?;
+        Some((GARDEN, INBOX, Uid(uid)))
     }
 
     fn answered(&self, key: &[u8], value: &[u8]) -> Result<(), String> {
@@ -95,6 +104,15 @@ struct Stage {
 }
 
 async fn append(store: &Store, content: &[u8], flags: Flags) -> mail::BlobHash {
+    append_to(store, (ALICE, INBOX), content, flags).await
+}
+
+async fn append_to(
+    store: &Store,
+    (account, mailbox): (AccountId, MailboxId),
+    content: &[u8],
+    flags: Flags,
+) -> mail::BlobHash {
     let mut writer = store.blob_writer();
     writer.write(content).await.unwrap();
     let staged = writer.finish();
@@ -107,7 +125,7 @@ async fn append(store: &Store, content: &[u8], flags: Flags) -> mail::BlobHash {
         saved_at: store.now(),
         record: Some(Bytes::from_static(b"record")),
     };
-    let _done = store.append(ALICE, INBOX, staged, message).await.unwrap();
+    let _done = store.append(account, mailbox, staged, message).await.unwrap();
     hash
 }
 
@@ -276,6 +294,43 @@ async fn a_sound_store_has_no_findings() {
     assert_eq!((checked.events, checked.parked_events), (2, 1));
 }
 
+/// A list with three messages in its INBOX and one on its way out: the first has an event, the second waits undecided, the third
+/// goes out.
+async fn list(stage: &Stage) -> MailboxId {
+    let garden = mail::Address::parse("garden@example.org").unwrap();
+    let garden = ListObject { owners: vec![account("alice").address], created_at: START, ..ListObject::new(garden) };
+    let garden = stage.store.add_list(garden).await.unwrap().value;
+    assert_eq!(garden.id, GARDEN);
+    let outgoing = stage.store.create_mailbox(GARDEN, OUTGOING, None).await.unwrap().value.id;
+    for mailbox in [INBOX, INBOX, INBOX, outgoing] {
+        append_to(&stage.store, (GARDEN, mailbox), b"small", Flags::default()).await;
+    }
+    let _done = stage
+        .store
+        .transact(move |tx| {
+            tx.emit(Topic::HeldMessage, START, b"held 1".to_vec())?;
+            tx.put_waiting(GARDEN, Uid(2), &waiting())?;
+            let third = tx.emit(Topic::HeldMessage, START, b"held 3".to_vec())?;
+            tx.park_event(Topic::HeldMessage, third, "too often")?;
+            tx.put_list_cursor(GARDEN, Uid(3), &cursor(outgoing))
+        })
+        .await
+        .unwrap();
+    outgoing
+}
+
+fn cursor(mailbox: MailboxId) -> CursorRow {
+    CursorRow {
+        mailbox,
+        uid: Uid(1),
+        blob: mail::BlobHash([0; 32]),
+        after: None,
+        sent: 0,
+        author: None,
+        rewrite_from: false,
+    }
+}
+
 /// bob's account becomes a shared mailbox of these.
 async fn share(stage: &Stage, members: &[&str]) {
     let key = row_key(&ObjectKey::Account(account("bob").address));
@@ -338,7 +393,8 @@ damage! {
     counter_unreadable(s) { s.put(counter("account"), "x"); } => [Flaw::Undecodable];
     usage(s) { s.remove(usage_key(ALICE)); } => [Flaw::Usage];
     mailbox_unreadable(s) { s.put(keys::mailbox(AccountId(2), MailboxId(2)), "?"); } => [Flaw::Undecodable];
-    mailbox_without_row(s) { s.remove(keys::mailbox(AccountId(2), MailboxId(2))); } => [Flaw::MailboxName];
+    mailbox_without_row(s) { s.remove(keys::mailbox(AccountId(2), MailboxId(2))); }
+        => [Flaw::MailboxName, Flaw::Usage];
     mailbox_without_name(s) { s.remove(keys::mailbox_name(ALICE, "Sent")); } => [Flaw::MailboxName];
     no_inbox(s) { s.remove(keys::mailbox_name(ALICE, "INBOX")); } => [Flaw::MailboxName, Flaw::NoInbox];
     second_name(s) { s.put(keys::mailbox_name(ALICE, "Other"), INBOX.0.to_be_bytes().to_vec()); }
@@ -475,12 +531,27 @@ damage! {
         => [Flaw::Orphans];
     list_member_under_another_address(s) { s.put(member_key(ALICE, &account("bob").address), member("carol")); }
         => [Flaw::ListRow];
-    list_cursor_without_event(s) {
-        let done = s.store.transact(|tx| tx.put_list_cursor(ALICE, 9, &CursorRow {
-            mailbox: INBOX, uid: Uid(1), blob: mail::BlobHash([0; 32]), after: None, sent: 0, author: None, rewrite_from: false,
-        })).await;
-        let _done = done.unwrap();
+    list_cursor_of_no_message(s) {
+        let _done = s.store.transact(|tx| tx.put_list_cursor(ALICE, Uid(9), &cursor(INBOX))).await.unwrap();
     } => [Flaw::ListRow];
+    list_cursor_of_no_post(s) {
+        let _done = s.store.transact(|tx| tx.put_list_cursor(ALICE, Uid(1), &cursor(MailboxId(77)))).await.unwrap();
+    } => [Flaw::ListRow];
+    list_with_all_it_needs(s) { list(&s).await; } => [];
+    list_message_without_event(s) {
+        list(&s).await;
+        let _done = s.store.transact(|tx| tx.finish_event(Topic::HeldMessage, 1)).await.unwrap();
+    } => [Flaw::Stranded];
+    list_message_decided_without_event(s) {
+        list(&s).await;
+        let decision = ModerationDecision { approved: true, by: String::new(), at: START, reason: String::new() };
+        let decided = WaitingRow { decision: Some(decision), ..waiting() };
+        let _done = s.store.transact(move |tx| tx.put_waiting(GARDEN, Uid(2), &decided)).await.unwrap();
+    } => [Flaw::Stranded];
+    list_post_without_cursor(s) {
+        list(&s).await;
+        let _done = s.store.transact(|tx| { tx.remove_list_cursor(GARDEN, Uid(3)); Ok(()) }).await.unwrap();
+    } => [Flaw::Stranded];
     list_waiting_without_message(s) {
         let done = s.store.transact(|tx| {
             tx.put_waiting(ALICE, Uid(1), &waiting())?;

@@ -66,6 +66,20 @@ impl Store {
         to: End,
         messages: Vec<(StagedBlob, NewMessage)>,
     ) -> Result<Done<Vec<Deposited>>, StorageError> {
+        self.append_replacing(to, messages, None).await
+    }
+
+    /// As [`Store::append_all`], and in the same transaction a message goes for good (REPLACE, RFC 8508): the quota counts
+    /// what is there afterwards.
+    ///
+    /// # Errors
+    /// [`StorageError::Expunged`] when that message is not there, or those of [`Store::append_all`].
+    pub async fn append_replacing(
+        &self,
+        to: End,
+        messages: Vec<(StagedBlob, NewMessage)>,
+        replaced: Option<(AccountId, MailboxId, Uid)>,
+    ) -> Result<Done<Vec<Deposited>>, StorageError> {
         if messages.len() > APPENDED_MESSAGES_MAX {
             return Err(StorageError::LimitReached("messages to append at once"));
         }
@@ -79,10 +93,15 @@ impl Store {
             new.push(message);
             seen.push(seen_by_person);
         }
-        let quota = self.quota(to.owner);
+        let (quota, now) = (self.quota(to.owner), self.now());
         self.transact(move |tx| {
             blobs.iter().try_for_each(|blob| tx.store_blob(blob))?;
             let deposited = tx.deposit_all(to.owner, to.mailbox, &new)?;
+            if let Some((owner, mailbox, uid)) = replaced
+                && tx.expunge(owner, mailbox, &[uid], ExpungeScope::All, now)?.is_empty()
+            {
+                return Err(StorageError::Expunged);
+            }
             if let Some(person) = to.by.person {
                 let seen = deposited.iter().zip(&seen).filter(|(_, seen)| **seen);
                 let seen: Vec<(Uid, bool)> = seen.map(|(deposited, _)| (deposited.uid, true)).collect();

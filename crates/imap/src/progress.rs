@@ -1,0 +1,58 @@
+//! Telling a client that a long command goes on (RFC 9585): so that it waits, and can show how far it has come.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use imap_wire::Tag;
+use imap_wire::response::{self, Code, Condition};
+
+use crate::fault::Lost;
+use crate::limits::PROGRESS_EVERY;
+use crate::session::Session;
+
+/// How far a command has come, for whoever works and whoever tells.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress {
+    done: Arc<AtomicU32>,
+    goal: Option<u32>,
+}
+
+impl Progress {
+    /// Of something that can be counted.
+    pub(crate) fn towards(goal: u32) -> Self {
+        Self { done: Arc::default(), goal: Some(goal) }
+    }
+
+    /// So many more are done.
+    pub(crate) fn add(&self, more: usize) {
+        self.done.fetch_add(u32::try_from(more).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    fn code(&self, tag: &Tag) -> Code {
+        // RFC 9585 §4: never beyond the goal; without one there is nothing to count.
+        let done = self.goal.map(|goal| self.done.load(Ordering::Relaxed).min(goal));
+        Code::InProgress { tag: tag.clone(), done, goal: self.goal }
+    }
+}
+
+impl Session {
+    /// Does the work of a command, and tells every [`PROGRESS_EVERY`] that it goes on. A client that has gone ends it.
+    pub(crate) async fn amid<T>(
+        &mut self,
+        tag: &Tag,
+        progress: &Progress,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Lost> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                () = self.server.world.clock.sleep(PROGRESS_EVERY) => {}
+            }
+            let code = progress.code(tag);
+            response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Still at it");
+            self.connection.flush().await?;
+        }
+    }
+}
