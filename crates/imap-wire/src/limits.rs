@@ -56,6 +56,9 @@ pub const LANGUAGE_RANGES_MAX: usize = 100;
 /// URLs in one GENURLAUTH or URLFETCH (RFC 4467 sets no figure).
 pub const URLS_MAX: usize = 100;
 
+/// Octets of a URL, or of a filter's name, that a response code repeats.
+pub const ECHOED_MAX: usize = 1_024;
+
 /// How much of what a client sent is repeated in the text of an answer.
 pub const QUOTED_BACK_MAX: usize = 32;
 

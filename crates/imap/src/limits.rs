@@ -43,6 +43,9 @@ pub const UPLOADS_HELD_OCTETS: usize = 1024 * 1024;
 /// kilobytes.
 pub const UPLOADS_RECORDS_OCTETS: usize = 16 * 1024 * 1024;
 
+/// URLs in one APPEND, of all its CATENATEs together (RFC 4469 sets no figure).
+pub const CATENATED_URLS_MAX: usize = 1_000;
+
 /// Octets that are inflated at once of what a client with COMPRESS sends (RFC 4978).
 pub const INFLATED_OCTETS: usize = 16 * 1024;
 
@@ -63,6 +66,12 @@ pub const SORT_MESSAGES_PER_TURN: usize = 20_000;
 
 /// Octets of keys that SORT and THREAD keep in memory for all mailboxes together.
 pub const ORDERS_OCTETS_MAX: usize = 64 * 1024 * 1024;
+
+/// Octets of keys that one SORT or THREAD reads, unless the settings say otherwise: a million messages by SUBJECT.
+pub const ORDER_OCTETS_MAX: usize = 128 * 1024 * 1024;
+
+/// Mailboxes whose keys are read at the same time, each of another owner; a mailbox with few to read does not wait.
+pub const ORDERS_READ_AT_ONCE: usize = 2;
 
 /// How long the keys of a mailbox are kept after they were used.
 pub const ORDERS_UNUSED_MAX: Duration = Duration::from_secs(10 * 60);

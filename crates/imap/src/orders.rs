@@ -14,21 +14,44 @@ use message::{RecordView, SortKeysView};
 use parking_lot::Mutex;
 use storage::rows::MessageRow;
 use storage::{StorageError, Store};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::engine::comparator::Comparator;
 use crate::engine::order::{Column, Entry, Incoming, Ordered};
 use crate::engine::thread::{Facts, Links, References, Threads};
 use crate::limits::{
-    ORDERS_KEPT, ORDERS_OCTETS_MAX, ORDERS_UNUSED_MAX, RECORDS_PER_PAGE, ROWS_PER_PAGE, SORT_MESSAGES_PER_TURN,
+    ORDERS_KEPT, ORDERS_OCTETS_MAX, ORDERS_READ_AT_ONCE, ORDERS_UNUSED_MAX, RECORDS_PER_PAGE, ROWS_PER_PAGE,
+    SORT_MESSAGES_PER_TURN,
 };
 use crate::records::{complete, damaged};
 
 type Key = (AccountId, MailboxId);
 
 /// The keys of the mailboxes that were sorted lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Orders {
     held: Mutex<HashMap<Key, Held>>,
+    /// Who may read many keys now.
+    readers: Arc<Semaphore>,
+    /// Owners of whose mailboxes keys are read, or shall be.
+    owners: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Default for Orders {
+    fn default() -> Self {
+        Self {
+            held: Mutex::default(),
+            readers: Arc::new(Semaphore::new(ORDERS_READ_AT_ONCE)),
+            owners: Mutex::default(),
+        }
+    }
+}
+
+/// The turn of somebody who reads many keys; to be kept until they are let go, or settled.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _owner: OwnedMutexGuard<()>,
+    _reader: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug)]
@@ -45,6 +68,25 @@ impl Orders {
         let entry = held.entry(key).or_insert_with(|| Held { keys: Arc::default(), octets: 0, used: now });
         entry.used = now;
         Arc::clone(&entry.keys)
+    }
+
+    /// Waits for the turn to read the keys of so many messages; nobody waits who reads no more than a page. One owner's
+    /// mailboxes are read one after the other, so that nobody has to wait for all of them.
+    ///
+    /// Who has a turn waits for no [`Orders::of`], so that who waits for a turn may hold one.
+    pub(crate) async fn turn(&self, owner: AccountId, messages: u64) -> Option<Turn> {
+        if messages <= RECORDS_PER_PAGE as u64 {
+            return None;
+        }
+        let gate = {
+            let mut owners = self.owners.lock();
+            owners.retain(|_, gate| Arc::strong_count(gate) > 1);
+            Arc::clone(owners.entry(owner).or_default())
+        };
+        let owner = gate.lock_owned().await;
+        // It is never closed.
+        let reader = Arc::clone(&self.readers).acquire_owned().await.ok();
+        Some(Turn { _owner: owner, _reader: reader })
     }
 
     /// Notes what a mailbox's keys take now, and lets go of what is too much.
@@ -106,6 +148,13 @@ impl Gathering<'_> {
         self.links.is_some() || self.columns.iter().any(|((key, _), _)| !is_in_row(*key))
     }
 
+    /// About how many octets of memory it takes.
+    fn octets(&self) -> usize {
+        let columns: usize = self.columns.iter().map(|(_, incoming)| incoming.octets()).sum();
+        let links = self.links.as_ref().map_or(0, |links| links.octets());
+        columns.saturating_add(links).saturating_add(self.uids.len().saturating_mul(4))
+    }
+
     fn needs_rows(&self) -> bool {
         self.columns.iter().any(|((key, _), _)| is_in_row(*key))
     }
@@ -159,6 +208,8 @@ const fn is_in_row(key: SortKey) -> bool {
 pub(crate) struct Source<'a> {
     pub(crate) store: &'a Store,
     pub(crate) key: Key,
+    /// Octets of keys that are read.
+    pub(crate) octets_max: usize,
 }
 
 impl Source<'_> {
@@ -166,6 +217,7 @@ impl Source<'_> {
     /// Rows are read only where they are needed: records say nearly all.
     async fn read(self, uids: &[u32], gathering: &mut Gathering<'_>) -> Result<(), StorageError> {
         let (with_rows, with_records) = (gathering.needs_rows(), gathering.needs_records());
+        let octets_before = gathering.octets();
         let mut left = uids;
         let mut page = if with_records { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
         while !left.is_empty() {
@@ -192,6 +244,9 @@ impl Source<'_> {
                 let row = rows.next_if(|row| row.uid.0 == *uid);
                 let record = records.next_if(|(known, _)| known.0 == *uid).map(|(_, record)| record);
                 self.take(*uid, row, record, with_records, gathering).await?;
+            }
+            if gathering.octets().saturating_sub(octets_before) > self.octets_max {
+                return Err(StorageError::LimitReached("messages to sort at once"));
             }
             tokio::task::yield_now().await;
         }
@@ -264,6 +319,24 @@ impl MailboxKeys {
         (!links || self.links.is_some()) && keys.iter().all(|key| self.columns.contains_key(&(*key, comparator)))
     }
 
+    /// Of how many messages keys have to be read to know these.
+    pub(crate) fn unread(&self, uids: &NumberSet, keys: &[SortKey], comparator: Comparator, links: bool) -> u64 {
+        if self.is_stale(uids) || !self.has(keys, comparator, links) {
+            return uids.count();
+        }
+        uids.clip(self.behind()..=u32::MAX).count()
+    }
+
+    /// Expunged messages keep their places until they are half of all.
+    fn is_stale(&self, uids: &NumberSet) -> bool {
+        self.uids.len() / 2 > usize::try_from(uids.count()).unwrap_or(usize::MAX)
+    }
+
+    /// The first UID that arrivals may have.
+    fn behind(&self) -> u32 {
+        self.uids.last().map_or(1, |last| last.saturating_add(1))
+    }
+
     /// About how many octets of memory it takes.
     pub(crate) fn octets(&self) -> usize {
         let columns: usize = self.columns.values().map(Column::octets).sum();
@@ -275,6 +348,10 @@ impl MailboxKeys {
     }
 
     /// Makes keys of messages known: of all that the mailbox has, given as the exact UIDs, or of all that there will be.
+    ///
+    /// # Errors
+    /// [`StorageError::LimitReached`] when they would take more than [`Source::octets_max`], or the engine's. What was known
+    /// stays known, or is read again.
     pub(crate) async fn learn(
         &mut self,
         source: Source<'_>,
@@ -283,8 +360,29 @@ impl MailboxKeys {
         comparator: Comparator,
         links: bool,
     ) -> Result<(), StorageError> {
-        // Expunged messages keep their places until they are half of all.
-        if self.uids.len() / 2 > usize::try_from(uids.count()).unwrap_or(usize::MAX) {
+        let known = !self.uids.is_empty();
+        let mut learned = self.learn_more(source, uids, keys, comparator, links).await;
+        if known && matches!(learned, Err(StorageError::LimitReached(_))) {
+            // What others asked for may be what is too much.
+            *self = Self::default();
+            learned = self.learn_more(source, uids, keys, comparator, links).await;
+        }
+        if learned.is_err() && self.uids.is_empty() {
+            // Columns that were never filled, which the next one need not read.
+            *self = Self::default();
+        }
+        learned
+    }
+
+    async fn learn_more(
+        &mut self,
+        source: Source<'_>,
+        uids: &NumberSet,
+        keys: &[SortKey],
+        comparator: Comparator,
+        links: bool,
+    ) -> Result<(), StorageError> {
+        if self.is_stale(uids) {
             *self = Self::default();
         }
         if self.uids.is_empty() {
@@ -295,22 +393,24 @@ impl MailboxKeys {
                 self.links = Some(Links::default());
             }
         }
-        self.learn_arrivals(source, uids).await?;
+        let read = self.learn_arrivals(source, uids).await?;
+        let source = Source { octets_max: source.octets_max.saturating_sub(read), ..source };
         self.learn_columns(source, keys, comparator, links).await
     }
 
-    /// Messages behind all that are known.
-    async fn learn_arrivals(&mut self, source: Source<'_>, uids: &NumberSet) -> Result<(), StorageError> {
-        let from = self.uids.last().map_or(1, |last| last.saturating_add(1));
-        let more: Vec<u32> = uids.clip(from..=u32::MAX).iter().collect();
+    /// Messages behind all that are known; gives about how many octets were read.
+    async fn learn_arrivals(&mut self, source: Source<'_>, uids: &NumberSet) -> Result<usize, StorageError> {
+        let more: Vec<u32> = uids.clip(self.behind()..=u32::MAX).iter().collect();
         if more.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         // Should reading fail half-way, the links would not fit the columns: they are read anew then.
         let mut links = self.links.take();
         let columns = self.columns.keys().map(|of| (*of, Incoming::of(of.0))).collect();
         let mut gathering = Gathering { columns, links: links.as_mut(), uids: Vec::new() };
+        let octets_before = gathering.octets();
         source.read(&more, &mut gathering).await?;
+        let read = gathering.octets().saturating_sub(octets_before);
         let Gathering { columns, uids, .. } = gathering;
         for (of, incoming) in columns {
             if let Some(column) = self.columns.get_mut(&of) {
@@ -320,7 +420,7 @@ impl MailboxKeys {
         self.links = links;
         self.uids.extend(uids);
         self.orders.clear();
-        Ok(())
+        Ok(read)
     }
 
     /// Keys that nobody has asked for before, of all messages that are known.
@@ -486,6 +586,34 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    /// Whether somebody's turn has come.
+    async fn turn(orders: &Orders, owner: u64, messages: u64) -> Result<Option<Turn>, ()> {
+        tokio::select! {
+            biased;
+            turn = orders.turn(AccountId(owner), messages) => Ok(turn),
+            () = std::future::ready(()) => Err(()),
+        }
+    }
+
+    #[tokio::test]
+    async fn only_some_read_many_keys_at_once() {
+        let orders = Orders::default();
+        let many = 1 + RECORDS_PER_PAGE as u64;
+        let first = turn(&orders, 1, many).await.unwrap().unwrap();
+        assert!(turn(&orders, 1, many).await.is_err(), "one of an owner at a time");
+        let mut others = Vec::new();
+        for owner in 2..=ORDERS_READ_AT_ONCE as u64 {
+            others.push(turn(&orders, owner, many).await.unwrap().unwrap());
+        }
+        assert!(turn(&orders, 100, many).await.is_err());
+        assert!(turn(&orders, 100, many - 1).await.unwrap().is_none(), "few to read do not wait");
+        drop(first);
+        assert!(turn(&orders, 100, many).await.is_ok());
+        drop(others);
+        drop(turn(&orders, 101, many).await.unwrap());
+        assert_eq!(orders.owners.lock().len(), 1, "who waits no more is forgotten");
+    }
 
     #[test]
     fn what_is_too_much_or_unused_is_let_go() {

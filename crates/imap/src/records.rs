@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use imap_wire::precompute::{self, Forms};
-use message::{MessageRecord, RecordView, Scanner};
+use message::{MessageRecord, PartTable, RecordView, Scanner, Structure};
 use storage::blobs::BlobReader;
 use storage::rows::MessageRow;
 use storage::{StorageError, Store};
@@ -22,21 +22,33 @@ pub(crate) async fn complete(
             Err(error) => tracing::warn!(uid = %row.uid, %error, "a message's record is computed anew"),
         }
     }
-    let mut reader = content(store, row).await?;
+    let structure = scan(&mut content(store, row).await?, row.octets).await?;
+    let Forms { envelope, body, body_structure } = precompute::forms(&structure);
+    Ok(Bytes::from(MessageRecord::new(&structure, envelope, body, body_structure).encode()))
+}
+
+/// What a message of so many octets is like.
+pub(crate) async fn scan(reader: &mut BlobReader, octets: u64) -> Result<Structure, StorageError> {
     let mut scanner = Scanner::new();
     let mut at = 0;
     loop {
-        let piece = reader.piece(at, row.octets).await?;
+        let piece = reader.piece(at, octets).await?;
         if piece.is_empty() {
-            break;
+            return Ok(scanner.finish());
         }
         at += piece.len() as u64;
         scanner.feed(&piece);
         tokio::task::yield_now().await;
     }
-    let structure = scanner.finish();
-    let Forms { envelope, body, body_structure } = precompute::forms(&structure);
-    Ok(Bytes::from(MessageRecord::new(&structure, envelope, body, body_structure).encode()))
+}
+
+/// Where the parts of a message are. Less than [`complete`]: a record that was too large has them all the same.
+pub(crate) async fn parts(store: &Store, row: &MessageRow, stored: Option<Bytes>) -> Result<PartTable, StorageError> {
+    if let Some(parts) = stored.and_then(|stored| RecordView::new(&stored).ok()?.parts().ok()) {
+        return Ok(parts);
+    }
+    let record = complete(store, row, None, true).await?;
+    RecordView::new(&record).and_then(|view| view.parts()).map_err(damaged)
 }
 
 /// A reader of the message's content.

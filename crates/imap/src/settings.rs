@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::limits::AUTOLOGOUT;
+use crate::limits::{AUTOLOGOUT, ORDER_OCTETS_MAX};
 
 /// The settings; a reload replaces them for sessions that begin afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Settings {
     pub plaintext_login_on_loopback: bool,
     /// The largest message that APPEND takes.
     pub append_octets_max: u64,
+    /// Octets of keys that one SORT or THREAD may have to read: a mailbox with more is not sorted by them.
+    pub sort_octets_max: usize,
     /// Connections at the same time.
     pub connections_max: usize,
     /// Connections at the same time from one address.
@@ -33,6 +35,7 @@ impl Default for Settings {
             hostname: "localhost".to_owned(),
             plaintext_login_on_loopback: false,
             append_octets_max: 50 * 1024 * 1024,
+            sort_octets_max: ORDER_OCTETS_MAX,
             connections_max: 20_000,
             connections_per_address_max: 200,
             connections_per_account_max: 100,

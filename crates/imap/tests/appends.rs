@@ -6,6 +6,7 @@ mod support;
 
 use mail::Uid;
 use relais_imap::Settings;
+use relais_imap::limits::CATENATED_URLS_MAX;
 use storage::StorageError;
 use storage::check::{Flaw, check};
 use support::stage::{Client, pipe};
@@ -129,4 +130,79 @@ async fn there_are_no_more_than_one_transaction_holds() {
     let lines = client.command("c", "STATUS INBOX (MESSAGES)").await.unwrap();
     assert_eq!(lines[0], "* STATUS INBOX (MESSAGES 2500)");
     is_sound(&house).await;
+}
+
+/// A house whose INBOX of alice has one message of so many octets, and its size.
+async fn house_with(octets: usize, record: bool) -> (House, Client, u64) {
+    let (house, client) = house().await;
+    let content = message(1, octets);
+    house.deliver("alice", "INBOX", &content, record).await;
+    (house, client, u64::try_from(content.len()).unwrap())
+}
+
+/// RFC 4469: what URLs name is within the quota, or is not copied at all.
+#[tokio::test]
+async fn urls_are_weighed_before_they_are_copied() {
+    let (house, mut client, octets) = house_with(200_000, true).await;
+    // Room for two more.
+    house.share(&format!("quota alice octets={}", 3 * octets + 1_000)).await.unwrap().unwrap();
+    let one = "URL /INBOX/;UID=1";
+    for three in [format!("CATENATE ({one} {one} {one})"), format!("CATENATE ({one}) CATENATE ({one} {one})")] {
+        // Two are copied, of which three full chunks each are written, before the third turns out to be too much.
+        house.engine.fail_after(6, StorageError::DiskFull);
+        let lines = client.command("a", &format!("APPEND INBOX {three}")).await.unwrap();
+        assert!(lines[0].starts_with("a NO [OVERQUOTA] "), "{lines:?}");
+        house.engine.heal();
+    }
+    house.share(&format!("quota alice octets={}", 2 * octets - 1)).await.unwrap().unwrap();
+    house.engine.fail_after(0, StorageError::DiskFull);
+    let lines = client.command("b", &format!("APPEND INBOX CATENATE ({one})")).await.unwrap();
+    assert!(lines[0].starts_with("b NO [OVERQUOTA] "), "nothing is written: {lines:?}");
+    house.engine.heal();
+    house.share(&format!("quota alice octets={}", 3 * octets)).await.unwrap().unwrap();
+    let lines = client.command("c", &format!("APPEND INBOX CATENATE ({one}) CATENATE ({one})")).await.unwrap();
+    assert!(lines[0].starts_with("c OK [APPENDUID "), "{lines:?}");
+    house.store.sweep().await.unwrap();
+    is_sound(&house).await;
+}
+
+/// RFC 4469 with RFC 3502: of many messages put together only some octets wait in memory, the others in the store.
+#[tokio::test]
+async fn what_is_put_together_does_not_wait_in_memory() {
+    let (house, mut client, _) = house_with(50_000, true).await;
+    let many = "CATENATE (URL /INBOX/;UID=1) ".repeat(100);
+    let lines = client.command("a", &format!("APPEND INBOX {many}CATENATE (URL /INBOX/;UID=2)")).await.unwrap();
+    assert!(lines[0].starts_with("a NO [BADURL /INBOX/;UID=2] "), "{lines:?}");
+    let swept = house.store.sweep().await.unwrap();
+    assert!((70..100).contains(&swept), "{swept} had gone to the store");
+    let lines = client.command("b", &format!("APPEND INBOX {}", many.trim_end())).await.unwrap();
+    assert!(lines[0].starts_with("b OK [APPENDUID ") && lines[0].contains(" 2:101] "), "{lines:?}");
+    is_sound(&house).await;
+}
+
+#[tokio::test]
+async fn urls_of_one_append_are_counted() {
+    let (house, mut client, _) = house_with(100, true).await;
+    let url = " URL /INBOX/;UID=1".repeat(CATENATED_URLS_MAX / 2);
+    let half = format!("CATENATE ({})", url.trim_start());
+    let lines = client.command("a", &format!("APPEND INBOX {half} {half}")).await.unwrap();
+    assert!(lines[0].starts_with("a OK "), "{lines:?}");
+    house.engine.fail_after(0, StorageError::DiskFull);
+    let more = format!("APPEND INBOX {half} {half} CATENATE (URL /INBOX/;UID=1)");
+    let lines = client.command("b", &more).await.unwrap();
+    assert!(lines[0].starts_with("b NO [LIMIT] "), "{lines:?}");
+}
+
+/// A message whose record does not tell where its parts are is not read through for every URL.
+#[tokio::test]
+async fn urls_of_one_message_look_into_it_once() {
+    let (house, mut client, _) = house_with(3_000_000, false).await;
+    for section in ["", "/;SECTION=TEXT"] {
+        let url = format!(" URL /INBOX/;UID=1{section}/;PARTIAL=0.1").repeat(40);
+        // Some for each URL, and those of the message once: it has about 46 chunks.
+        house.engine.fail_reads_after(600, StorageError::Io("that is often enough".into()));
+        let lines = client.command("a", &format!("APPEND INBOX CATENATE ({})", url.trim_start())).await.unwrap();
+        house.engine.heal();
+        assert!(lines[0].starts_with("a OK "), "{section}: {lines:?}");
+    }
 }

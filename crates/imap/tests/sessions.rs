@@ -14,10 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use miniz_oxide::DataFormat;
+use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress_to_output};
 use proptest::prelude::*;
-use relais_imap::Settings;
+use relais_imap::{Security, Settings};
 use support::stage::{Client, Watched, pipe, soon};
 use support::{House, PASSWORD, fixture};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_util::sync::CancellationToken;
 use world::Clock;
 
@@ -148,7 +151,7 @@ async fn a_client_that_stops_reading_is_given_up() {
     let session = tokio::spawn(house.imap.clone().serve_stream(
         Box::new(far),
         "127.0.0.1".parse().unwrap(),
-        relais_imap::Security::StartTls,
+        Security::StartTls,
         CancellationToken::new(),
     ));
     let mut client = Client::new(Box::new(near));
@@ -196,7 +199,7 @@ async fn a_shutdown_ends_a_silent_upload_after_its_grace() {
     let shutdown = CancellationToken::new();
     let serving = {
         let (imap, shutdown) = (house.imap.clone(), shutdown.clone());
-        tokio::spawn(async move { imap.serve(listener, relais_imap::Security::StartTls, shutdown).await })
+        tokio::spawn(async move { imap.serve(listener, Security::StartTls, shutdown).await })
     };
     let connect = || world::Connector::connect(&world::TcpConnector, at, Duration::from_secs(15));
     let (mut idle, mut busy) = (Client::new(connect().await.unwrap()), Client::new(connect().await.unwrap()));
@@ -246,7 +249,7 @@ async fn header_fields_asked_for_many_times_are_not_collected() {
     let session = house.imap.clone().serve_stream(
         Box::new(Watched(far, Arc::clone(&most))),
         "127.0.0.1".parse().unwrap(),
-        relais_imap::Security::StartTls,
+        Security::StartTls,
         CancellationToken::new(),
     );
     let session = tokio::spawn(session);
@@ -264,4 +267,40 @@ async fn header_fields_asked_for_many_times_are_not_collected() {
     assert!(most > text.len() / 2 && most < text.len() * 2, "{most} octets were held");
     drop(client);
     session.await.unwrap();
+}
+
+/// RFC 8437 §4.1: what comes in clear right behind a compressed UNAUTHENTICATE is read, in one packet too.
+#[tokio::test]
+async fn clear_text_may_follow_unauthenticate_at_once() {
+    async fn until(stream: &mut DuplexStream, end: &[u8]) -> Vec<u8> {
+        let mut said = Vec::new();
+        while !said.windows(end.len()).any(|some| some == end) {
+            let mut some = [0; 4_096];
+            let octets = soon(stream.read(&mut some)).await.unwrap().unwrap();
+            assert!(octets > 0, "{}", String::from_utf8_lossy(&said));
+            said.extend_from_slice(&some[..octets]);
+        }
+        said
+    }
+    let house = House::new(settings(), false).await;
+    let (mut near, far) = tokio::io::duplex(64 * 1024);
+    let at = "127.0.0.1".parse().unwrap();
+    let session = house.imap.clone().serve_stream(Box::new(far), at, Security::StartTls, CancellationToken::new());
+    tokio::spawn(session);
+    near.write_all(format!("l LOGIN alice {PASSWORD}\r\nc COMPRESS DEFLATE\r\n").as_bytes()).await.unwrap();
+    until(&mut near, b"\nc OK ").await;
+    let mut compressor = CompressorOxide::default();
+    compressor.set_format_and_level(DataFormat::Raw, 6);
+    let mut wire = Vec::new();
+    for command in [&b"n NOOP\r\n"[..], b"a UNAUTHENTICATE\r\n"] {
+        compress_to_output(&mut compressor, command, TDEFLFlush::Sync, |piece| {
+            wire.extend_from_slice(piece);
+            true
+        });
+    }
+    wire.extend_from_slice(b"b CAPABILITY\r\nd LOGIN alice ");
+    wire.extend_from_slice(format!("{PASSWORD}\r\n").as_bytes());
+    near.write_all(&wire).await.unwrap();
+    let said = until(&mut near, b"\r\nd OK ").await;
+    assert!(said.windows(7).any(|some| some == b"\r\nb OK "));
 }

@@ -10,6 +10,7 @@ use imap_codec::imap_types::sequence::{Sequence, SequenceSet as CodecSet};
 
 use crate::codec::codec_flag;
 use crate::flag::Flag;
+use crate::limits::ECHOED_MAX;
 use crate::sequence::NumberSet;
 use crate::tag::Tag;
 
@@ -215,20 +216,14 @@ impl Code {
             Self::MetadataNoPrivate => return other("METADATA NOPRIVATE"),
             Self::CompressionActive => codec::Code::CompressionActive,
             Self::UnknownCte => return other("UNKNOWN-CTE"),
-            Self::BadUrl(url) => {
-                // RFC 4469 §5: any TEXT-CHAR except "]".
-                let text: String = url.chars().filter(|c| matches!(c, ' '..='~') && *c != ']').collect();
-                codec::Code::Other(codec::CodeOther::unvalidated(format!("BADURL {text}").into_bytes()))
-            }
+            Self::BadUrl(url) => return written(format!("BADURL {}", echoed(url))),
             Self::UrlMech => return other("URLMECH INTERNAL"),
             Self::UseAttr => return other("USEATTR"),
             Self::BadComparator => return other("BADCOMPARATOR"),
             Self::NoUpdate(tag) => {
                 codec::Code::Other(codec::CodeOther::unvalidated(format!("NOUPDATE \"{tag}\"").into_bytes()))
             }
-            Self::UndefinedFilter(name) => {
-                codec::Code::Other(codec::CodeOther::unvalidated(format!("UNDEFINED-FILTER {name}").into_bytes()))
-            }
+            Self::UndefinedFilter(name) => return written(format!("UNDEFINED-FILTER {}", echoed(name))),
             Self::HasChildren => return other("HASCHILDREN"),
             Self::MailboxId(id) => return text(format!("MAILBOXID ({id})")),
             Self::BadEvent(known) => return text(format!("BADEVENT ({})", known.join(" "))),
@@ -241,6 +236,11 @@ impl Code {
             }
         })
     }
+}
+
+/// What the client sent, as a code may hold it: any TEXT-CHAR except "]" (RFC 4469 §5), and not more of it than helps.
+fn echoed(text: &str) -> String {
+    text.chars().filter(|c| matches!(c, ' '..='~') && *c != ']').take(ECHOED_MAX).collect()
 }
 
 /// A code that is written by us.

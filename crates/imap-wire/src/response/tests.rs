@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::flag::Flag;
+use crate::limits::ECHOED_MAX;
 use crate::mailbox_name::{MailboxName, NameEncoding};
 use crate::section::{HeaderName, Section, SectionText};
 use crate::sequence::NumberSet;
@@ -82,6 +83,12 @@ fn status_responses() {
     ] {
         assert_eq!(line(code), format!("* OK [{expected}] text\r\n"));
     }
+    // What a client sent comes back in clear characters, and cut.
+    let (cut, long) = ("x".repeat(ECHOED_MAX), "x".repeat(50_000));
+    assert_eq!(line(Code::BadUrl(long.clone())), format!("* OK [BADURL {cut}] text\r\n"));
+    assert_eq!(line(Code::UndefinedFilter(long)), format!("* OK [UNDEFINED-FILTER {cut}] text\r\n"));
+    assert_eq!(line(Code::BadUrl("/a]\r\né".to_owned())), "* OK [BADURL /a] text\r\n");
+    assert_eq!(line(Code::UndefinedFilter("a]\r\né".to_owned())), "* OK [UNDEFINED-FILTER a] text\r\n");
     // A code whose number cannot be is left out rather than written wrong.
     assert_eq!(line(Code::UidNext(0)), "* OK text\r\n");
     assert_eq!(written(|out| tagged(out, &tag("a1"), Condition::No, None, "no")), "a1 NO no\r\n");

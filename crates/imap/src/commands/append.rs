@@ -3,19 +3,22 @@
 
 use bytes::Bytes;
 use imap_wire::response::Code;
-use imap_wire::{Append, AppendContent, AppendMessage, MailboxName, NumberSet};
+use imap_wire::{Append, AppendContent, AppendMessage, CatenatePart, MailboxName, NumberSet};
 use mail::{AccountId, InternalDate, MailboxId, Uid};
-use message::Structure;
 use routing::Rights;
 use routing::namespace::Place;
 use storage::blobs::StagedBlob;
+use storage::limits::APPENDED_MESSAGES_MAX;
 use storage::messages::NewMessage;
 use storage::{StorageError, Store};
 
 use super::recode::without_nuls;
-use super::upload::{Nul, Uploads, encoded_record};
+use super::upload::{Nul, Uploads, encoded_record, too_many};
+use super::url_content::LastParts;
 use crate::access::{Target, refusal};
 use crate::fault::{Answer, Fault};
+use crate::limits::CATENATED_URLS_MAX;
+use crate::records::scan;
 use crate::session::Session;
 
 impl Session {
@@ -35,16 +38,35 @@ impl Session {
         appended: Vec<AppendMessage>,
         replaced: Option<(AccountId, MailboxId, Uid)>,
     ) -> Result<Result<Code, Answer>, Fault> {
-        // Without any when all that is appended is there already.
-        let mut uploads = self.uploads.take().unwrap_or_default();
+        let uploads = self.uploads.take();
+        if appended.len() > APPENDED_MESSAGES_MAX {
+            return Err(too_many().into());
+        }
+        if urls(&appended) > CATENATED_URLS_MAX {
+            return Err(StorageError::LimitReached("URLs in one APPEND").into());
+        }
+        let target = match self.target_of(mailbox).await? {
+            Ok(target) => target,
+            Err(answer) => return Ok(Err(answer)),
+        };
+        let mut uploads = match uploads {
+            Some(uploads) => *uploads,
+            // None came: all that is appended is there already. What is replaced makes room; the transaction counts then.
+            None if replaced.is_some() => Uploads::default(),
+            None => match self.uploads_to(&target, appended.len() as u64).await? {
+                Ok(uploads) => uploads,
+                Err(answer) => return Ok(Err(answer)),
+            },
+        };
         if let Some(error) = uploads.take_failure() {
             return Err(error.into());
         }
         let store = self.server.store.clone();
+        let mut last_parts = LastParts::default();
         let now = store.now();
         let mut messages = Vec::with_capacity(appended.len());
         for message in appended {
-            let complete = match self.completed(message.content, &mut uploads).await? {
+            let complete = match self.completed(message.content, &mut uploads, &mut last_parts).await? {
                 Ok(complete) => complete,
                 Err(answer) => return Ok(Err(answer)),
             };
@@ -52,6 +74,7 @@ impl Session {
             if complete.blob.octets == 0 {
                 return Ok(Err(Answer::no(Code::Cannot, "The message is empty")));
             }
+            let complete = uploads.keep(&store, complete).await?;
             let new = NewMessage {
                 blob: complete.blob.hash,
                 octets: complete.blob.octets,
@@ -62,6 +85,7 @@ impl Session {
             };
             messages.push((complete.blob, new));
         }
+        // Putting them together may have taken a while.
         let target = match self.target_of(mailbox).await? {
             Ok(target) => target,
             Err(answer) => return Ok(Err(answer)),
@@ -92,18 +116,19 @@ impl Session {
         &mut self,
         content: AppendContent,
         uploads: &mut Uploads,
+        last_parts: &mut LastParts,
     ) -> Result<Result<Complete, Answer>, Fault> {
         let ticket = match content {
             AppendContent::Message(ticket) => ticket,
             AppendContent::Utf8(ticket) if self.takes_utf8() => ticket,
             AppendContent::Utf8(_) => return Ok(Err(utf8_first())),
-            AppendContent::Catenate(parts) => return self.catenate(parts, uploads).await,
+            AppendContent::Catenate(parts) => return self.catenate(parts, uploads, last_parts).await,
         };
         let Some(received) = uploads.take(ticket) else { return Ok(Err(not_received())) };
         match received.nul {
             Nul::Absent => Ok(Ok(Complete { blob: received.blob, record: received.record })),
             Nul::InLiteral => Ok(Err(nul_in_literal())),
-            Nul::InLiteral8(structure) => Ok(encoded(&self.server.store, received.blob, &structure).await?),
+            Nul::InLiteral8 => Ok(encoded(&self.server.store, received.blob).await?),
         }
     }
 
@@ -114,16 +139,22 @@ impl Session {
 }
 
 /// A message with NULs as it can be stored (RFC 3516 §4.4).
-pub(super) async fn encoded(
-    store: &Store,
-    blob: StagedBlob,
-    structure: &Structure,
-) -> Result<Result<Complete, Answer>, StorageError> {
-    let (blob, structure) = without_nuls(store, &blob, structure).await?;
+pub(super) async fn encoded(store: &Store, blob: StagedBlob) -> Result<Result<Complete, Answer>, StorageError> {
+    let structure = scan(&mut store.staged_reader(&blob), blob.octets).await?;
+    let (blob, structure) = without_nuls(store, &blob, &structure).await?;
     if structure.has_nul {
         return Ok(Err(Answer::no(Code::UnknownCte, "Only parts that are binary can hold a NUL")));
     }
     Ok(Ok(Complete { blob, record: encoded_record(&structure) }))
+}
+
+/// How many URLs the messages are put together from (RFC 4469).
+fn urls(messages: &[AppendMessage]) -> usize {
+    let of = |message: &AppendMessage| match &message.content {
+        AppendContent::Catenate(parts) => parts.iter().filter(|part| matches!(part, CatenatePart::Url(_))).count(),
+        AppendContent::Message(_) | AppendContent::Utf8(_) => 0,
+    };
+    messages.iter().map(of).sum()
 }
 
 /// The literal is not there: the command is not what was announced.

@@ -9,7 +9,7 @@ use imap_wire::url::ImapUrl;
 use super::append::{Complete, encoded, not_received, nul_in_literal, utf8_first};
 use super::recode::Output;
 use super::upload::{Nul, Uploads, encoded_record};
-use super::url_content::Octets;
+use super::url_content::{LastParts, Octets};
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
 
@@ -19,6 +19,7 @@ impl Session {
         &mut self,
         parts: Vec<CatenatePart>,
         uploads: &mut Uploads,
+        last_parts: &mut LastParts,
     ) -> Result<Result<Complete, Answer>, Fault> {
         let store = self.server.store.clone();
         let mut output = Output::new(&store);
@@ -41,7 +42,7 @@ impl Session {
                     output.copy(&mut reader, whole).await?;
                     continue;
                 }
-                CatenatePart::Url(url) => match self.catenated_url(&url).await? {
+                CatenatePart::Url(url) => match self.catenated_url(&url, last_parts).await? {
                     Some(found) => found,
                     None => {
                         let code = Code::BadUrl(String::from_utf8_lossy(&url).into_owned());
@@ -53,6 +54,10 @@ impl Session {
             if octets > self.settings.append_octets_max {
                 return Ok(Err(self.too_big()));
             }
+            // Before anything is copied; what was sent has been weighed when it was announced.
+            if let Err(answer) = uploads.weigh(source.size()) {
+                return Ok(Err(answer));
+            }
             match source {
                 Octets::Range(range) => output.copy(&mut reader, range).await?,
                 Octets::Held(held) => output.put(&held).await?,
@@ -60,18 +65,22 @@ impl Session {
         }
         let (blob, structure) = output.finish();
         if structure.has_nul {
-            return Ok(encoded(&store, blob, &structure).await?);
+            return Ok(encoded(&store, blob).await?);
         }
         Ok(Ok(Complete { blob, record: encoded_record(&structure) }))
     }
 
     /// What a URL names, of this server and of whoever is logged in (RFC 4469 §3).
-    async fn catenated_url(&mut self, url: &[u8]) -> Result<Option<(storage::blobs::BlobReader, Octets)>, Fault> {
+    async fn catenated_url(
+        &mut self,
+        url: &[u8],
+        last_parts: &mut LastParts,
+    ) -> Result<Option<(storage::blobs::BlobReader, Octets)>, Fault> {
         let Some(url) = ImapUrl::parse(url).filter(|url| url.auth.is_none()) else { return Ok(None) };
         if url.server.as_ref().is_some_and(|server| !self.is_own(server)) {
             return Ok(None);
         }
-        let Some(found) = self.url_content(&url).await? else { return Ok(None) };
+        let Some(found) = self.url_content(&url, last_parts).await? else { return Ok(None) };
         Ok(Some((found.reader, found.octets)))
     }
 

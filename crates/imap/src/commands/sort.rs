@@ -59,7 +59,7 @@ pub(crate) async fn in_order(
     criteria: &[SortCriterion],
     comparator: Comparator,
 ) -> Result<Vec<u32>, StorageError> {
-    let source = Source { store: &server.store, key };
+    let source = Source { store: &server.store, key, octets_max: server.settings.read().sort_octets_max };
     let mut wanted: Vec<SortKey> = criteria.iter().map(|criterion| criterion.key).collect();
     wanted.sort_unstable();
     wanted.dedup();
@@ -71,10 +71,13 @@ pub(crate) async fn in_order(
     if few && !held.has(&relevancy_aside, comparator, false) {
         drop(held);
         let mut own = MailboxKeys::default();
+        let _turn = server.orders.turn(key.0, count).await;
         own.learn(source, &found.uids, &relevancy_aside, comparator, false).await?;
         return Ok(own.sorted(&found.uids, &found.scores, criteria, comparator).await);
     }
     let all = NumberSet::from_ranges(map.uid_ranges());
+    let unread = held.unread(&all, &relevancy_aside, comparator, false);
+    let _turn = server.orders.turn(key.0, unread).await;
     held.learn(source, &all, &relevancy_aside, comparator, false).await?;
     let sorted = held.sorted(&found.uids, &found.scores, criteria, comparator).await;
     let octets = held.octets();

@@ -62,7 +62,7 @@ async fn threaded(
     algorithm: ThreadAlgorithm,
     comparator: Comparator,
 ) -> Result<(Arc<Threads>, Vec<u32>), StorageError> {
-    let source = Source { store: &server.store, key };
+    let source = Source { store: &server.store, key, octets_max: server.settings.read().sort_octets_max };
     let (keys, links) = (thread_keys(algorithm), needs_links(algorithm));
     let shared = server.orders.of(key, server.store.now());
     let mut held = shared.lock().await;
@@ -71,10 +71,13 @@ async fn threaded(
     if few && !held.has(keys, comparator, links) {
         drop(held);
         let mut own = MailboxKeys::default();
+        let _turn = server.orders.turn(key.0, count).await;
         own.learn(source, &found.uids, keys, comparator, links).await?;
         return Ok(own.threaded(&found.uids, algorithm, comparator).await);
     }
     let all = NumberSet::from_ranges(map.uid_ranges());
+    let unread = held.unread(&all, keys, comparator, links);
+    let _turn = server.orders.turn(key.0, unread).await;
     held.learn(source, &all, keys, comparator, links).await?;
     let threads = held.threaded(&found.uids, algorithm, comparator).await;
     let octets = held.octets();

@@ -9,10 +9,12 @@ use bytes::Bytes;
 use imap_wire::response::Code;
 use imap_wire::{AfterRefusal, Announcement, Ticket, precompute};
 use message::{Scanner, Structure};
-use storage::StorageError;
 use storage::blobs::{BlobWriter, StagedBlob};
 use storage::limits::{APPENDED_MESSAGES_MAX, RECORD_OCTETS_MAX};
+use storage::{StorageError, Store};
 
+use super::append::Complete;
+use crate::access::Target;
 use crate::fault::{Answer, Fault};
 use crate::limits::{UPLOADS_HELD_OCTETS, UPLOADS_RECORDS_OCTETS};
 use crate::session::Session;
@@ -23,12 +25,13 @@ pub(crate) struct Uploads {
     /// What came whole, in its order.
     received: VecDeque<Received>,
     current: Option<Box<Receiving>>,
-    /// Octets announced so far, what is on its way included.
+    /// Octets announced so far, what is on its way included, and those that URLs name (RFC 4469).
     announced: u64,
     /// What the owner's quota had left when the first one was announced.
     quota_left: Option<u64>,
-    /// Octets of `received` in memory.
+    /// Octets in memory of the contents that came and of the messages that are complete.
     held: usize,
+    /// Octets of their records.
     records: usize,
     /// The store refused; the rest is read and dropped, so that the connection stays in step.
     failed: Option<StorageError>,
@@ -43,14 +46,15 @@ pub(crate) struct Received {
     pub(crate) record: Option<Bytes>,
 }
 
-/// Whether NULs are in a literal.
+/// Whether NULs are in a literal. What it is like as a message is not kept: many of them may come before the command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nul {
     /// None.
     Absent,
     /// In a literal, where they may not be: RFC 3501 §9, CHAR8 is any octet but NUL.
     InLiteral,
-    /// In a literal8 (RFC 3516 §4.4); what it is like as a message.
-    InLiteral8(Box<Structure>),
+    /// In a literal8 (RFC 3516 §4.4).
+    InLiteral8,
 }
 
 struct Receiving {
@@ -60,10 +64,45 @@ struct Receiving {
 }
 
 impl Uploads {
-    /// Takes what came under a ticket.
+    /// None yet, for an owner whose quota has so many octets left.
+    pub(super) fn within(quota_left: Option<u64>) -> Self {
+        Self { quota_left, ..Self::default() }
+    }
+
+    /// Takes what came under a ticket; it counts no more.
     pub(crate) fn take(&mut self, ticket: Ticket) -> Option<Received> {
         let at = self.received.iter().position(|received| received.ticket == ticket)?;
-        self.received.remove(at)
+        let received = self.received.remove(at)?;
+        self.held = self.held.saturating_sub(received.blob.held_octets());
+        self.records = self.records.saturating_sub(received.record.as_ref().map_or(0, Bytes::len));
+        Some(received)
+    }
+
+    /// Whether so many octets more are within the owner's quota, as far as can be told now.
+    pub(super) fn weigh(&mut self, octets: u64) -> Result<(), Answer> {
+        self.announced = self.announced.saturating_add(octets);
+        match self.quota_left {
+            Some(left) if self.announced > left => Err(Answer::of(&StorageError::OverQuota)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts what waits for the transaction. What is more than [`UPLOADS_HELD_OCTETS`] goes to the store.
+    ///
+    /// # Errors
+    /// [`StorageError::LimitReached`] when there are more records than [`UPLOADS_RECORDS_OCTETS`] lets begin, or the engine's.
+    pub(super) async fn keep(&mut self, store: &Store, complete: Complete) -> Result<Complete, StorageError> {
+        let Complete { mut blob, record } = complete;
+        self.records = self.records.saturating_add(record.as_ref().map_or(0, Bytes::len));
+        // The last one that was let in may end behind the bound.
+        if self.records > UPLOADS_RECORDS_OCTETS.saturating_add(RECORD_OCTETS_MAX) {
+            return Err(too_many());
+        }
+        if self.held.saturating_add(blob.held_octets()) > UPLOADS_HELD_OCTETS {
+            blob = store.spill_staged(blob).await?;
+        }
+        self.held = self.held.saturating_add(blob.held_octets());
+        Ok(Complete { blob, record })
     }
 
     /// The store's refusal, if there was one.
@@ -80,12 +119,12 @@ impl Session {
             let text = format!("A message may have {max} octets at the most");
             return Ok(Err(Answer::no(Code::TooBig, text)));
         }
-        if let Some(uploads) = self.uploads.as_deref() {
+        if let Some(uploads) = self.uploads.as_deref_mut() {
             if uploads.received.len() >= APPENDED_MESSAGES_MAX || uploads.records >= UPLOADS_RECORDS_OCTETS {
-                return Ok(Err(Answer::of(&StorageError::LimitReached("messages in one APPEND"))));
+                return Ok(Err(Answer::of(&too_many())));
             }
             // The mailbox was looked at when the first one was announced.
-            return Ok(self.weigh_quota(announcement.size));
+            return Ok(uploads.weigh(announcement.size));
         }
         let Some(mailbox) = &announcement.mailbox else {
             return Ok(Err(Answer::bad("The mailbox name can't be read")));
@@ -102,24 +141,28 @@ impl Session {
             self.uploads = Some(Box::default());
             return Ok(Ok(()));
         }
-        let store = &self.server.store;
-        let (quota, used) = (store.quota(target.owner), store.usage(target.owner).await?);
-        if !quota.hold(used.octets, used.messages.saturating_add(1)) {
-            return Ok(Err(Answer::of(&StorageError::OverQuota)));
-        }
-        let quota_left = quota.octets.map(|quota| quota.saturating_sub(used.octets));
-        self.uploads = Some(Box::new(Uploads { quota_left, ..Uploads::default() }));
-        Ok(self.weigh_quota(announcement.size))
+        let mut uploads = match self.uploads_to(&target, 1).await? {
+            Ok(uploads) => uploads,
+            Err(answer) => return Ok(Err(answer)),
+        };
+        let weighed = uploads.weigh(announcement.size);
+        self.uploads = Some(Box::new(uploads));
+        Ok(weighed)
     }
 
-    /// Whether so many octets more are within the owner's quota, as far as can be told now.
-    fn weigh_quota(&mut self, octets: u64) -> Result<(), Answer> {
-        let Some(uploads) = self.uploads.as_deref_mut() else { return Ok(()) };
-        uploads.announced = uploads.announced.saturating_add(octets);
-        match uploads.quota_left {
-            Some(left) if uploads.announced > left => Err(Answer::of(&StorageError::OverQuota)),
-            _ => Ok(()),
+    /// What is to come into a mailbox: none yet; the inner error is the answer when its owner's quota has no room for so many
+    /// messages.
+    pub(super) async fn uploads_to(
+        &mut self,
+        target: &Target,
+        messages: u64,
+    ) -> Result<Result<Uploads, Answer>, Fault> {
+        let store = &self.server.store;
+        let (quota, used) = (store.quota(target.owner), store.usage(target.owner).await?);
+        if !quota.hold(used.octets, used.messages.saturating_add(messages)) {
+            return Ok(Err(Answer::of(&StorageError::OverQuota)));
         }
+        Ok(Ok(Uploads::within(quota.octets.map(|quota| quota.saturating_sub(used.octets)))))
     }
 
     /// The message is welcome: its octets go to the store from now on.
@@ -164,27 +207,81 @@ impl Session {
         }
         let Receiving { writer, scanner, .. } = *receiving;
         let structure = scanner.finish();
-        let mut blob = writer.finish();
-        let record = encoded_record(&structure);
+        let blob = writer.finish();
         let nul = match (nul, structure.has_nul) {
             (true, _) => Nul::InLiteral,
-            (false, true) => Nul::InLiteral8(Box::new(structure)),
+            (false, true) => Nul::InLiteral8,
             (false, false) => Nul::Absent,
         };
-        if uploads.held.saturating_add(blob.held_octets()) > UPLOADS_HELD_OCTETS {
-            blob = match self.server.store.spill_staged(blob).await {
-                Ok(blob) => blob,
-                Err(error) => return uploads.failed = Some(error),
-            };
+        // With a NUL it is not yet what is to be stored.
+        let record = if nul == Nul::Absent { encoded_record(&structure) } else { None };
+        match uploads.keep(&self.server.store, Complete { blob, record }).await {
+            Ok(Complete { blob, record }) => uploads.received.push_back(Received { ticket, blob, nul, record }),
+            Err(error) => uploads.failed = Some(error),
         }
-        uploads.held = uploads.held.saturating_add(blob.held_octets());
-        uploads.records = uploads.records.saturating_add(record.as_ref().map_or(0, Bytes::len));
-        uploads.received.push_back(Received { ticket, blob, nul, record });
     }
+}
+
+/// RFC 5530 §3: LIMIT.
+pub(super) const fn too_many() -> StorageError {
+    StorageError::LimitReached("messages in one APPEND")
 }
 
 /// The record of a message; `None` for one that is too large, which is computed when somebody asks.
 pub(super) fn encoded_record(structure: &Structure) -> Option<Bytes> {
     let record = precompute::record(structure).unwrap_or_else(|oversize| *oversize.record).encode();
     (record.len() <= RECORD_OCTETS_MAX).then(|| Bytes::from(record))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mail::Timestamp;
+    use storage::MemoryEngine;
+    use world::simulated::SimulatedWorld;
+
+    use super::*;
+
+    async fn complete(store: &Store, seed: u32, record: usize) -> Complete {
+        let mut noise = seed;
+        let content: Vec<u8> = std::iter::repeat_with(|| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            noise.to_be_bytes()[0]
+        })
+        .take(50_000)
+        .collect();
+        let mut writer = store.blob_writer();
+        writer.write(&content).await.unwrap();
+        Complete { blob: writer.finish(), record: Some(vec![0; record].into()) }
+    }
+
+    /// Of what waits for the transaction, only so much is in memory, however it was made.
+    #[tokio::test]
+    async fn what_is_complete_is_held_within_bounds() {
+        let sim = SimulatedWorld::new(Timestamp(1_800_000_000_000), 1);
+        let store = Store::open(Arc::new(MemoryEngine::default()), sim.world()).await.unwrap();
+        let mut uploads = Uploads::within(None);
+        let mut kept = Vec::new();
+        for seed in 1..=400 {
+            let made = complete(&store, seed, RECORD_OCTETS_MAX).await;
+            match uploads.keep(&store, made).await {
+                Ok(complete) => kept.push(complete),
+                Err(error) => {
+                    assert_eq!(error, too_many());
+                    break;
+                }
+            }
+        }
+        let held: usize = kept.iter().map(|complete| complete.blob.held_octets()).sum();
+        assert!((UPLOADS_HELD_OCTETS / 2..=UPLOADS_HELD_OCTETS).contains(&held), "{held}");
+        let records: usize = kept.iter().filter_map(|complete| complete.record.as_ref()).map(Bytes::len).sum();
+        assert!(records.abs_diff(UPLOADS_RECORDS_OCTETS) <= 2 * RECORD_OCTETS_MAX, "{records}");
+    }
+
+    /// A literal8 with a NUL costs no more than another while it waits: what it is like is found out again.
+    #[test]
+    fn nothing_is_kept_of_what_a_nul_is_in() {
+        assert_eq!(size_of::<Nul>(), 1);
+    }
 }

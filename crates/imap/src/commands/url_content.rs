@@ -2,18 +2,18 @@
 
 use imap_wire::url::{ImapUrl, UrlServer};
 use imap_wire::{Partial, Section};
-use mail::{AccountId, MailboxId, Uid};
-use message::{ByteRange, RecordView, header_fields};
+use mail::{AccountId, BlobHash, MailboxId, Uid};
+use message::{ByteRange, PartTable, header_fields};
 use routing::Rights;
 use storage::blobs::BlobReader;
 use storage::rows::MessageRow;
 use storage::{StorageError, Store};
 
 use super::fetch::read_header;
-use super::sections::{fields, place};
+use super::sections::{fields, place as section_place};
 use crate::access::access;
 use crate::fault::Fault;
-use crate::records::{complete, content, damaged};
+use crate::records::{content, parts};
 use crate::session::Session;
 
 /// What a URL names.
@@ -21,6 +21,28 @@ pub(super) struct UrlContent {
     pub(super) row: MessageRow,
     pub(super) reader: BlobReader,
     pub(super) octets: Octets,
+}
+
+/// Where the parts are of the message that was looked into last: the URLs of one command often name parts of one message.
+#[derive(Default)]
+pub(super) struct LastParts(Option<(BlobHash, PartTable)>);
+
+impl LastParts {
+    async fn of(
+        &mut self,
+        store: &Store,
+        (owner, mailbox): (AccountId, MailboxId),
+        row: &MessageRow,
+    ) -> Result<&PartTable, StorageError> {
+        let last = match self.0.take() {
+            Some(last) if last.0 == row.blob => last,
+            _ => {
+                let stored = store.records(owner, mailbox, row.uid, row.uid, 1).await?.pop().map(|(_, record)| record);
+                (row.blob, parts(store, row, stored).await?)
+            }
+        };
+        Ok(&self.0.insert(last).1)
+    }
 }
 
 /// Octets of a message.
@@ -74,7 +96,11 @@ impl Session {
     }
 
     /// What a URL names in mailboxes that whoever is logged in may read; `None` when there is nothing.
-    pub(super) async fn url_content(&mut self, url: &ImapUrl) -> Result<Option<UrlContent>, Fault> {
+    pub(super) async fn url_content(
+        &mut self,
+        url: &ImapUrl,
+        last_parts: &mut LastParts,
+    ) -> Result<Option<UrlContent>, Fault> {
         let (owner, row) = match &url.mailbox {
             Some(name) => match self.find_with(name.as_str(), Rights::READ).await? {
                 Ok(target) => (target.owner, target.row),
@@ -95,26 +121,23 @@ impl Session {
         if url.uid_validity.is_some_and(|validity| validity != row.uid_validity.0) {
             return Ok(None);
         }
-        Ok(content_in(&self.server.store, owner, row.id, url).await?)
+        Ok(content_in(&self.server.store, (owner, row.id), url, last_parts).await?)
     }
 }
 
 /// What a URL names in a mailbox.
 pub(super) async fn content_in(
     store: &Store,
-    owner: AccountId,
-    mailbox: MailboxId,
+    place: (AccountId, MailboxId),
     url: &ImapUrl,
+    last_parts: &mut LastParts,
 ) -> Result<Option<UrlContent>, StorageError> {
     let uid = Uid(url.uid);
-    let Some(row) = store.message(owner, mailbox, uid).await? else { return Ok(None) };
-    let stored = store.records(owner, mailbox, uid, uid, 1).await?.pop().map(|(_, record)| record);
-    let record = complete(store, &row, stored, true).await?;
-    let parts = RecordView::new(&record).and_then(|view| view.parts()).map_err(damaged)?;
+    let Some(row) = store.message(place.0, place.1, uid).await? else { return Ok(None) };
     let range = if url.section == Section::default() {
         Some(ByteRange { start: 0, end: row.octets })
     } else {
-        parts.section(&place(&url.section))
+        last_parts.of(store, place, &row).await?.section(&section_place(&url.section))
     };
     let Some(range) = range else { return Ok(None) };
     let mut reader = content(store, &row).await?;

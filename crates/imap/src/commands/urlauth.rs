@@ -13,7 +13,7 @@ use routing::{Rights, session_end};
 use storage::rows::MailboxRow;
 use storage::{StorageError, Store};
 
-use super::url_content::{Octets, UrlContent, content_in};
+use super::url_content::{LastParts, Octets, UrlContent, content_in};
 use crate::access::{access, no_right};
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
@@ -89,8 +89,9 @@ impl Session {
 
     /// RFC 4467 §7: a URL that gives nothing is NIL, and why is not told.
     pub(crate) async fn url_fetch(&mut self, urls: &[Vec<u8>]) -> Result<Answer, Fault> {
+        let mut last_parts = LastParts::default();
         for url in urls {
-            let found = self.authorised_content(url).await?;
+            let found = self.authorised_content(url, &mut last_parts).await?;
             response::url_fetch(self.connection.out(), url);
             match found {
                 None => self.connection.out().extend_from_slice(b"NIL"),
@@ -108,7 +109,11 @@ impl Session {
         Ok(Answer::ok("Done"))
     }
 
-    async fn authorised_content(&mut self, text: &[u8]) -> Result<Option<UrlContent>, Fault> {
+    async fn authorised_content(
+        &mut self,
+        text: &[u8],
+        last_parts: &mut LastParts,
+    ) -> Result<Option<UrlContent>, Fault> {
         let Some(url) = ImapUrl::parse(text) else { return Ok(None) };
         let (Some(server), Some(auth), Some(name)) = (&url.server, &url.auth, &url.mailbox) else { return Ok(None) };
         let Some((_, token)) = auth.token.as_ref().filter(|(mechanism, _)| mechanism == INTERNAL) else {
@@ -141,7 +146,7 @@ impl Session {
         if !auth::is_url_token(&key.0, rump, token) {
             return Ok(None);
         }
-        Ok(content_in(&store, owner, row.id, &url).await?)
+        Ok(content_in(&store, (owner, row.id), &url, last_parts).await?)
     }
 }
 

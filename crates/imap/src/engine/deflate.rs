@@ -20,6 +20,10 @@ use crate::limits::{DEFLATE_LEVEL, INFLATED_OCTETS};
 /// How far back DEFLATE may refer (RFC 1951 §2).
 const WINDOW_OCTETS: usize = 32 * 1024;
 
+/// The line after which a client's octets may be no more DEFLATE, from the end of the block on (RFC 8437 §4.1). Whatever the
+/// command's tag is; in any case.
+const LAST_LINE: &[u8] = b" UNAUTHENTICATE\r\n";
+
 /// The client's octets are not DEFLATE, or their stream has ended; nothing more can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Garbled;
@@ -45,7 +49,8 @@ impl Inflater {
     }
 
     /// The next piece of what was said, of at most [`INFLATED_OCTETS`]; takes from `input` what it needs. Empty when the
-    /// input is used up.
+    /// input is used up. Ends with a block that ends with UNAUTHENTICATE, as what follows may be for others to read; and
+    /// before what is no DEFLATE, which fails the next time.
     pub(crate) fn next(&mut self, input: &mut &[u8]) -> Result<Vec<u8>, Garbled> {
         let mut decompressor = match std::mem::replace(&mut self.state, State::Over) {
             State::Boundary(boundary) if input.is_empty() => {
@@ -67,14 +72,14 @@ impl Inflater {
             *input = input.get(taken..).unwrap_or_default();
             end = end.saturating_add(made);
             if status == TINFLStatus::BlockBoundary {
-                if input.is_empty() {
+                let made = end > start && ends_with_last_line(buffer.get(..end).unwrap_or_default());
+                if input.is_empty() || made {
                     break decompressor.block_boundary_state();
                 }
             } else if status == TINFLStatus::NeedsMoreInput || status == TINFLStatus::HasMoreOutput {
                 break None;
-            } else if status == TINFLStatus::Done && end > start {
-                // The stream has an end only when the client says so, and then nothing can follow. What came before counts.
-                *input = &[];
+            } else if end > start {
+                // Garbled, or the end of the stream, behind which nothing compressed can follow. What came before counts.
                 buffer.truncate(end);
                 return Ok(buffer.split_off(start));
             } else {
@@ -96,6 +101,11 @@ impl Inflater {
         let state = if matches!(self.state, State::Within(_)) { size_of::<DecompressorOxide>() } else { 0 };
         self.window.capacity() + state
     }
+}
+
+fn ends_with_last_line(said: &[u8]) -> bool {
+    let end = said.get(said.len().saturating_sub(LAST_LINE.len())..).unwrap_or_default();
+    end.eq_ignore_ascii_case(LAST_LINE)
 }
 
 /// Compresses what is said to a client.
@@ -203,6 +213,34 @@ mod tests {
         let mut input = last.as_slice();
         assert_eq!(inflater.next(&mut input), Ok(b"a1 LOGOUT\r\n".to_vec()));
         assert_eq!(inflater.next(&mut &b"x"[..]), Err(Garbled));
+    }
+
+    /// RFC 8437 §4.1: what follows in clear is not looked at, even where it might be DEFLATE.
+    #[test]
+    fn nothing_is_inflated_behind_unauthenticate() {
+        for clear in [&b"b CAPABILITY\r\n"[..], b"K LOGOUT\r\n", b"\xff"] {
+            let mut wire = Vec::new();
+            Deflater::default().flush(b"a unauthenticate\r\n", &mut wire);
+            wire.extend(clear);
+            let (mut inflater, mut input) = (Inflater::new(), wire.as_slice());
+            assert_eq!(inflater.next(&mut input), Ok(b"a unauthenticate\r\n".to_vec()));
+            assert!(input.ends_with(clear) && input.len() <= clear.len() + 5, "{input:?}");
+        }
+        // And the stream may end with it.
+        let wire = [miniz_oxide::deflate::compress_to_vec(b"a UNAUTHENTICATE\r\n", 6), b"b NOOP\r\n".to_vec()].concat();
+        let mut input = wire.as_slice();
+        assert_eq!(Inflater::new().next(&mut input), Ok(b"a UNAUTHENTICATE\r\n".to_vec()));
+        assert_eq!(input, b"b NOOP\r\n");
+    }
+
+    #[test]
+    fn what_came_before_garbage_counts() {
+        let mut wire = Vec::new();
+        Deflater::default().flush(b"a NOOP\r\n", &mut wire);
+        wire.extend([0xff; 8]);
+        let (mut inflater, mut input) = (Inflater::new(), wire.as_slice());
+        assert_eq!(inflater.next(&mut input), Ok(b"a NOOP\r\n".to_vec()));
+        assert_eq!(inflater.next(&mut input), Err(Garbled));
     }
 
     #[test]

@@ -26,19 +26,22 @@ pub(crate) struct Texts {
     places: Vec<u32>,
 }
 
+/// About how many octets a text on its way takes beside itself: its slot in a table, and how memory is given out.
+const TEXT_OCTETS: usize = 48;
+
 /// Values on their way into a column.
 #[derive(Debug)]
 pub(crate) enum Incoming {
     /// Moments or octets.
     Numbers(Vec<i64>),
-    /// Texts: each once with its number, and the number of each message.
-    Texts(HashMap<Box<str>, u32>, Vec<u32>),
+    /// Texts: each once with its number, the number of each message, and about how many octets the texts take.
+    Texts(HashMap<Box<str>, u32>, Vec<u32>, usize),
 }
 
 impl Incoming {
     /// For the values of a key.
     pub(crate) fn of(key: SortKey) -> Self {
-        if is_text(key) { Self::Texts(HashMap::new(), Vec::new()) } else { Self::Numbers(Vec::new()) }
+        if is_text(key) { Self::Texts(HashMap::new(), Vec::new(), 0) } else { Self::Numbers(Vec::new()) }
     }
 
     /// The next message's number.
@@ -53,10 +56,23 @@ impl Incoming {
     pub(crate) fn text(&mut self, text: String) {
         match self {
             Self::Numbers(numbers) => numbers.push(0),
-            Self::Texts(known, places) => {
+            Self::Texts(known, places, octets) => {
                 let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-                places.push(*known.entry(text.into_boxed_str()).or_insert(next));
+                let length = text.len();
+                let place = *known.entry(text.into_boxed_str()).or_insert(next);
+                if place == next {
+                    *octets = octets.saturating_add(length).saturating_add(TEXT_OCTETS);
+                }
+                places.push(place);
             }
+        }
+    }
+
+    /// About how many octets of memory it takes.
+    pub(crate) fn octets(&self) -> usize {
+        match self {
+            Self::Numbers(numbers) => numbers.len().saturating_mul(8),
+            Self::Texts(_, places, octets) => places.len().saturating_mul(4).saturating_add(*octets),
         }
     }
 }
@@ -81,7 +97,7 @@ impl Column {
     pub(crate) fn extend(&mut self, incoming: Incoming) {
         match (self, incoming) {
             (Self::Numbers(numbers), Incoming::Numbers(more)) => numbers.extend(more),
-            (Self::Texts(texts), Incoming::Texts(known, places)) => texts.merge(known, &places),
+            (Self::Texts(texts), Incoming::Texts(known, places, _)) => texts.merge(known, &places),
             // Both are made for the same key.
             (Self::Numbers(_) | Self::Texts(_), Incoming::Numbers(_) | Incoming::Texts(..)) => {}
         }

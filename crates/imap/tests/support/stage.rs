@@ -231,6 +231,7 @@ impl ImapStage {
         let count = usize::try_from(value).map_err(|_| "too large")?;
         match name {
             "append_octets_max" => self.settings.append_octets_max = value,
+            "sort_octets_max" => self.settings.sort_octets_max = count,
             "connections_per_address_max" => self.settings.connections_per_address_max = count,
             "connections_per_account_max" => self.settings.connections_per_account_max = count,
             other => return Err(format!("no limit is called {other}")),
