@@ -23,8 +23,17 @@ pub(crate) type Change = Arc<dyn Fn(&mut Transaction<'_>) -> Result<bool, Storag
 pub(crate) struct Acts {
     needs: Vec<Allowance>,
     changes: Vec<Change>,
-    letters: Vec<(Vec<Allowance>, Prepared)>,
+    letters: Vec<Counted>,
     steps: Vec<Step>,
+}
+
+/// A letter that is sent while there are letters left, by every count.
+#[derive(Clone)]
+struct Counted {
+    allowances: Vec<Allowance>,
+    letter: Prepared,
+    /// Other words, when so many of the first count have been sent that day.
+    instead: Vec<(u32, Prepared)>,
 }
 
 /// What became of them.
@@ -58,12 +67,23 @@ impl Acts {
     }
 
     pub(crate) fn letter(&mut self, letter: Option<Prepared>) {
-        self.letters.extend(letter.map(|letter| (Vec::new(), letter)));
+        self.counted(Vec::new(), letter);
     }
 
     /// A letter that is only sent while there are letters left, by every count.
     pub(crate) fn counted(&mut self, allowances: Vec<Allowance>, letter: Option<Prepared>) {
-        self.letters.extend(letter.map(|letter| (allowances, letter)));
+        self.one_of(allowances, letter, Vec::new());
+    }
+
+    /// The same with other words for when so many of the first count have been sent that day: which it is is decided where it
+    /// is counted, so that of two that are written at once only one is the first.
+    pub(crate) fn one_of(
+        &mut self,
+        allowances: Vec<Allowance>,
+        letter: Option<Prepared>,
+        instead: Vec<(u32, Prepared)>,
+    ) {
+        self.letters.extend(letter.map(|letter| Counted { allowances, letter, instead }));
     }
 
     /// What the trace of the message tells, whatever comes of the rest.
@@ -112,7 +132,14 @@ impl Acts {
             }
         }
         applied.done = true;
-        for (allowances, letter) in &self.letters {
+        for Counted { allowances, letter, instead } in &self.letters {
+            let sent = match allowances.first() {
+                Some(Allowance { kind, to, .. }) if !instead.is_empty() => {
+                    Some(tx.letters_sent(part, today, *kind as u8, to)?)
+                }
+                Some(_) | None => None,
+            };
+            let letter = instead.iter().find(|(at, _)| Some(*at) == sent).map_or(letter, |(_, other)| other);
             match take_all(tx, part, today, allowances)? {
                 Some(spent) => {
                     steps.push(spent.kept_back());

@@ -20,7 +20,7 @@ use crate::budget::{Allowance, LetterKind};
 use crate::distribute::refused;
 use crate::function::Function;
 use crate::incoming::Incoming;
-use crate::limits::{EXCERPT_CHARS, LINK_KEEP, READ_OCTETS_MAX};
+use crate::limits::{EXCERPT_CHARS, LETTERS_AT_ONCE, LINK_KEEP, READ_OCTETS_MAX};
 use crate::place::Place;
 use crate::post::{PostFacts, PostVerdict, judge};
 use crate::text::{Because, Rest, Shown, Words};
@@ -222,12 +222,7 @@ impl Lists {
             let allowance = Allowance::moderator(decider);
             let sent = self.store.letters_sent(event.part, day(now), allowance.kind as u8, &allowance.to).await?;
             let all = self.link(Purpose::Moderate, place, 0, decider, LINK_KEEP);
-            let rest = Rest {
-                // The first letter of a day tells of those that came without one.
-                others: if sent == 0 { room.messages } else { 0 },
-                last_today: sent.saturating_add(1) == allowance.max,
-                all: all.as_deref(),
-            };
+            let last = allowance.max.saturating_sub(1);
             let link = self.link(Purpose::Moderate, place, event.uid.0, decider, LINK_KEEP);
             let shown = Shown {
                 author: author_line(case),
@@ -236,11 +231,24 @@ impl Lists {
                 excerpt: &excerpt,
                 because: because(reason),
             };
-            let draft = Draft {
-                reply_to: self.decision_address(Purpose::Moderate, place, event.uid.0, decider),
-                ..Draft::new(decider, Words::Moderate { shown, link: link.as_deref(), days, rest })
+            let written = |others: usize, last_today: bool| {
+                let rest = Rest { others, last_today, all: all.as_deref() };
+                let draft = Draft {
+                    reply_to: self.decision_address(Purpose::Moderate, place, event.uid.0, decider),
+                    ..Draft::new(decider, Words::Moderate { shown: shown.clone(), link: link.as_deref(), days, rest })
+                };
+                self.draft(place, draft)
             };
-            acts.counted(vec![allowance], self.draft(place, draft).await?);
+            let mut instead = Vec::new();
+            // The first letter of a day tells of those that came without one, and the last that there is none behind it. Which
+            // it is is seen where it is counted: another worker may send one meanwhile.
+            if sent == 0 {
+                instead.extend(written(room.messages, last == 0).await?.map(|letter| (0, letter)));
+            }
+            if sent < last && sent.saturating_add(LETTERS_AT_ONCE) >= last || sent == last && last > 0 {
+                instead.extend(written(0, true).await?.map(|letter| (last, letter)));
+            }
+            acts.one_of(vec![allowance], written(0, false).await?, instead);
         }
         if let Place::List(list) = place
             && list.settings.waiting_notice

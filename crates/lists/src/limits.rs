@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// Letters to one moderator that may be written at the same moment: as many events are worked on at once
+/// ([`bus::limits::CONCURRENCY_MAX`]).
+pub(crate) const LETTERS_AT_ONCE: u32 = 32;
+
 /// Members that one transaction deals with when a post goes out.
 pub const BATCH_MEMBERS: usize = 100;
 

@@ -238,3 +238,36 @@ async fn traces_tell_what_a_list_did_with_a_message() {
     f.take_all().await.unwrap();
     assert_eq!(f.told("cut@x").await.matches("an order to send help").count(), 1);
 }
+
+/// Of two messages that begin to wait at once, one brings the first letter of the day, and one letter says that it is the last.
+#[tokio::test]
+async fn which_letter_of_the_day_it_is_is_seen_where_it_is_counted() {
+    let f = fixture(garden()).await;
+    let letter = async |subject: &str| {
+        let letter = delivery::Letter {
+            from: address("garden@example.org"),
+            from_name: String::new(),
+            to: address("mod@example.org"),
+            reply_to: None,
+            subject: subject.to_owned(),
+            text: "x\n".to_owned(),
+            language: "en",
+            about: None,
+        };
+        f.lists.delivery.prepare_letter(&letter).await.unwrap()
+    };
+    let mut acts = crate::acts::Acts::default();
+    let last = MODERATOR_LETTERS_PER_DAY - 1;
+    let instead = vec![(0, letter("The first").await), (last, letter("The last").await)];
+    let allowance = crate::budget::Allowance::moderator(&address("mod@example.org"));
+    acts.one_of(vec![allowance], Some(letter("Another").await), instead);
+    let part = f.list.id;
+    for _ in 0..MODERATOR_LETTERS_PER_DAY + 2 {
+        let acts = acts.clone();
+        f.store.transact(move |tx| acts.apply(tx, part, None, START)).await.unwrap();
+    }
+    let letters = f.received("mod@example.org").await;
+    let counted =
+        |subject: &str| letters.iter().filter(|letter| letter.contains(&format!("Subject: {subject}"))).count();
+    assert_eq!((counted("The first"), counted("Another"), counted("The last")), (1, last as usize - 1, 1));
+}
