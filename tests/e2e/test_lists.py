@@ -8,7 +8,7 @@ import email.policy
 import re
 import unittest
 
-from harness import ServerCase, TestCase, certificate, message, message_id, needs, run, until
+from harness import PASSWORD, ServerCase, TestCase, certificate, message, message_id, needs, run, until
 from remote import Remote
 
 OWNER = "owner@near.test"
@@ -219,7 +219,11 @@ class Lists(ServerCase):
         held("Third")
         waiting = self.relais.json("list", "waiting", garden)
         self.assertEqual([one["subject"] for one in waiting], ["Third"])
-        self.relais.cli("list", "approve", garden, waiting[0]["message"])
+        as_person = lambda login: self.relais.run("--as", login, "--as-password-file", "-", "list", "approve", garden,
+                                                  waiting[0]["message"], stdin=PASSWORD + "\n")
+        self.assertNotEqual(as_person("alice@near.test").returncode, 0)
+        done = as_person(MODERATOR)
+        self.assertEqual(done.returncode, 0, done.stderr)
         self.got(who, "Third")
         self.assertEqual(self.relais.json("list", "waiting", garden), [])
         self.assertEqual([one for one in self.remote.messages if b"Subject: Second" in one.content], [])
@@ -266,6 +270,32 @@ class Lists(ServerCase):
         self.relais.cli("list", "member", "set", garden, bad, "--state", "active")
         self.send(good, garden, subject="Tulips")
         self.got(bad, "Tulips")
+
+    def test_owners_and_moderators_read_the_archive(self):
+        garden = self.make(archive=True, posting="anyone", non_members="accept")
+        self.relais.cli("list", "set", garden, "--moderator", MODERATOR)
+        mid = message_id("remote.test")
+        self.relais.send("zoe@remote.test", garden, message(to=garden, sender="zoe@remote.test", subject="Roses", mid=mid))
+        name = '"Shared/%s/Archive"' % garden
+        for who in (OWNER, MODERATOR):
+            client = self.relais.imaplib(who)
+            until(lambda: client.select(name, readonly=True)[1] == [b"1"], what="the archive of " + who)
+            self.assertIn(name.strip('"').encode(), b" ".join(client.list('""', "*")[1]))
+            self.assertIn(mid.encode(), client.fetch("1", "(BODY.PEEK[])")[1][0][1])
+            # It is read, and nothing is changed there.
+            self.assertEqual(client.myrights(name)[1][0].split()[-1], b"lr")
+            for answer in (client.append(name, None, None, b"Subject: x\r\n\r\nx\r\n"), client.delete(name),
+                           client.create('"Shared/%s/Other"' % garden)):
+                self.assertEqual(answer[0], "NO")
+            with self.assertRaises(client.readonly):
+                client.select(name)
+            client.select(name, readonly=True)
+            client.logout()
+        stranger = self.relais.imaplib("alice@near.test")
+        self.assertEqual(stranger.select(name)[0], "NO")
+        self.assertNotIn(b"Archive", b" ".join(one for one in stranger.list('""', "Shared/*")[1] if one))
+        stranger.logout()
+        self.assertIn("with its archive", self.relais.cli("list", "remove", garden, "--force"))
 
     def test_the_command_line(self):
         garden = self.make(name="Garden", subject_prefix="[garden]", language="fr")

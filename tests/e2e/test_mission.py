@@ -163,10 +163,15 @@ class Mission(Answers):
         self.assertEqual(self.outside(self.send(tied)[0])[0]["Subject"], "Tied")
         self.assertEqual(self.outside(self.send(free)[0])[0]["Subject"], "Free")
         self.assertEqual((len(self.subjects(tied)), len(self.subjects(reader))), (1, 1))
+        # What an alias hands on to a mailbox is answered by the robot there.
+        handed = self.address("desk")
+        self.relais.add_alias(handed, tied)
+        self.assertEqual([one["Subject"] for one in self.outside(self.send(handed)[0])], ["Tied"])
 
     def test_a08_for_a_time_or_until_switched_off(self):
         robot = self.account()
-        for name, window in (("Over", ("2020-01-01", "2020-01-31")), ("Not yet", ("2199-01-01", "2199-02-01")), ("Now", ("2020-01-01", "2199-12-31"))):
+        self.assertIn("is over", self.relais.run("responder", "add", robot, "--subject", "Over", "--text", "x", "--ends", "2020-01-31").stderr)
+        for name, window in (("Not yet", ("2199-01-01", "2199-02-01")), ("Now", ("2020-01-01", "2199-12-31"))):
             self.responder(robot, subject=name, starts=window[0], ends=window[1])
         always = self.responder(robot, subject="Always")
         self.assertEqual(sorted(one["Subject"] for one in self.outside(self.send(robot)[0], 2)), ["Always", "Now"])

@@ -274,7 +274,9 @@ class OutOfOffice(Answers):
     def test_the_window(self):
         def moment(days):
             return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M")
-        past = self.away(starts=moment(-9), ends=moment(-2))
+        past = self.away(starts=moment(-9), ends=moment(-2), disable=True)
+        number = self.relais.json("responder", "list", "--address", past)[0]["id"]
+        self.relais.cli("responder", "set", number, "--enable")
         future = self.away(starts=moment(2))
         now = self.away(starts=moment(-2), ends=moment(2))
         self.not_answered(self.send(past)[0])

@@ -3,7 +3,7 @@
 
 use mail::{Address, Domain};
 use routing::objects::{AccountObject, AliasObject, Object, ObjectKey, Target};
-use routing::{Directory, check_alias, may_make_alias, random_local_part};
+use routing::{Directory, check_alias, has_expired, may_make_alias, random_local_part};
 use storage::objects::PutMode;
 use storage::{StorageError, Store};
 
@@ -19,6 +19,7 @@ pub(crate) async fn execute(store: &Store, request: AliasRequest) -> Result<Resp
     match request {
         AliasRequest::Add { address, targets, note, terms } => {
             let there = store.directory().alias(&address).map(|alias| (**alias).clone());
+            terms.must_be_to_come(&store.directory(), address.domain(), store.now())?;
             let mode = if there.is_some() { PutMode::Replace } else { PutMode::AddInDomain };
             let created_at = store.now();
             let mut alias =
@@ -39,6 +40,7 @@ pub(crate) async fn execute(store: &Store, request: AliasRequest) -> Result<Resp
         AliasRequest::Set { address, targets, note, enabled, terms, by } => {
             let mut alias = find(&store.directory(), &address)?;
             must_be_own(store, &alias, by.as_ref())?;
+            terms.must_be_to_come(&store.directory(), address.domain(), store.now())?;
             if by.is_some() && (targets.is_some() || *terms != crate::Terms::default()) {
                 return Err(AdminError::invalid(
                     "of their own aliases people change the note, and switch them on and off",
@@ -103,7 +105,8 @@ async fn with_first_use(store: &Store, alias: AliasObject) -> Result<AliasView, 
     let first = store.first_use(&alias.address).await?;
     let owner = alias.made_by.and_then(|id| store.directory().account_by_id(id).map(|account| account.address.clone()));
     let first_use = first.map(|first| FirstUseView { from: first.reverse_path.to_string(), at: first.at });
-    Ok(AliasView { alias, owner, first_use })
+    let expired = has_expired(&store.directory(), &alias.rules, alias.address.domain(), store.now());
+    Ok(AliasView { alias, expired, owner, first_use })
 }
 
 async fn list(store: &Store, domain: Option<&Domain>, made_by: Option<&Address>) -> Result<Response, AdminError> {

@@ -8,7 +8,7 @@ use tokio::sync::MutexGuard;
 
 use crate::actor::Actor;
 use crate::error::{AdminError, ErrorKind};
-use crate::may::{Permission, may, what_one_may};
+use crate::may::{Denial, Permission, foreign, may, what_one_may};
 use crate::request::Request;
 use crate::settings::Settings;
 
@@ -42,7 +42,13 @@ impl<'a> Asked<'a> {
         match may(&self.store.directory(), self.actor, &self.request) {
             Permission::Allowed => Ok(()),
             Permission::Denied(denial) => {
-                let error = AdminError::new(ErrorKind::Denied, denial.to_string());
+                let mut message = denial.to_string();
+                if denial == Denial::OtherDomain
+                    && let Some(what) = foreign(&self.store.directory(), self.actor, &self.request)
+                {
+                    message = format!("{what} is not in a domain that you administer");
+                }
+                let error = AdminError::new(ErrorKind::Denied, message);
                 Err(match what_one_may(&self.store.directory(), self.actor) {
                     Some(hint) => error.hint(hint),
                     None => error,

@@ -74,10 +74,7 @@ fn routed(
         (None, Verdict::Accept | Verdict::Refuse(_)) => resolution.to_string(),
     };
     let responders = resolution.responders.iter().filter(|_| reply.is_none());
-    let responders = responders.filter_map(|(id, address)| {
-        let responder = directory.responder(*id)?;
-        Some(told(&directory, responder, address, &asking, to))
-    });
+    let responders = responders.filter_map(|(id, _)| Some(told(&directory, directory.responder(*id)?, &asking, to)));
     let responders = responders.collect();
     let held = resolution.held.iter().filter(|held| reply.is_none() && held.role == ListRole::Post);
     let lists = held.filter_map(|held| directory.list_by_id(held.part));
@@ -131,14 +128,8 @@ async fn fate_of(store: &Store, post: &Post) -> Result<&'static str, AdminError>
 }
 
 /// What a responder would do with a plain message that names its recipient and is its sender's first.
-fn told(
-    directory: &Directory,
-    responder: &ResponderObject,
-    address: &Address,
-    asking: &Asking,
-    to: &Address,
-) -> String {
-    let (from, now) = (&asking.reverse_path, asking.now);
+fn told(directory: &Directory, responder: &ResponderObject, asking: &Asking, to: &Address) -> String {
+    let (from, now, address) = (&asking.reverse_path, asking.now, &responder.address);
     let marks = HeaderMarks { recipients: vec![to.clone()], ..HeaderMarks::default() };
     let received = Received {
         recipient: to,

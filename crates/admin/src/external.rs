@@ -119,6 +119,9 @@ async fn put(
         return Err(error.hint("give --password-file FILE, or - to read it from the standard input"));
     }
     check(settings, &external)?;
+    if external.enabled {
+        must_be_here(&store.directory(), &external.owner)?;
+    }
     if let Some(password) = password {
         let sealer = Sealer::for_external_accounts(store).await?;
         let sealed = sealer.seal(external.id, &password).map_err(|error| AdminError::invalid(error.to_string()))?;
@@ -206,6 +209,15 @@ fn check(settings: &Settings, external: &ExternalAccountObject) -> Result<(), Ad
         return Err(AdminError::invalid("that is no file of certificates in PEM, or it is too large"));
     }
     Ok(())
+}
+
+/// For a person who has left, nothing is fetched: their mail elsewhere is not for their successor.
+fn must_be_here(directory: &Directory, owner: &Address) -> Result<(), AdminError> {
+    if directory.account(owner).is_none_or(|account| account.off_boarding.is_none()) {
+        return Ok(());
+    }
+    let error = AdminError::invalid(format!("the person of {owner} has left: nothing is fetched for them any more"));
+    Err(error.hint(format!("`relais account offboard {owner} --undo` when they are back")))
 }
 
 /// Has it looked at as soon as the server can.

@@ -21,6 +21,7 @@ pub(crate) async fn execute(store: &Store, request: GroupRequest) -> Result<Resp
                 return Err(exists(&address));
             }
             let mut group = GroupObject { created_at: store.now(), ..GroupObject::new(address) };
+            content.terms.must_be_to_come(&store.directory(), group.address.domain(), store.now())?;
             apply(&mut group, *content);
             checked(&store.directory(), &group)?;
             match store.add_group(group).await {
@@ -42,6 +43,7 @@ pub(crate) async fn execute(store: &Store, request: GroupRequest) -> Result<Resp
         GroupRequest::Show { address } => Ok(Response::Group(Box::new(find(&store.directory(), &address)?))),
         GroupRequest::Set { address, content } => {
             let mut group = find(&store.directory(), &address)?;
+            content.terms.must_be_to_come(&store.directory(), group.address.domain(), store.now())?;
             apply(&mut group, *content);
             checked(&store.directory(), &group)?;
             store.put_object(Object::Group(group.clone()), PutMode::Replace).await?;

@@ -108,7 +108,7 @@ async fn carried_out(
         }
         Request::List(request) => {
             let _edit = asked.hold().await?;
-            list::execute(store, *request).await?
+            list::execute(store, asked.actor, *request).await?
         }
         Request::Responder(request) => {
             let _edit = asked.hold().await?;

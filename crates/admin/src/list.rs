@@ -10,13 +10,14 @@ use storage::Store;
 use storage::objects::PutMode;
 use storage::rows::{BounceScore, MemberRow, MemberState, ModerationDecision};
 
+use crate::actor::Actor;
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::{LIST_NAME_OCTETS_MAX, MEMBERS_PAGE, NOTE_OCTETS_MAX};
 use crate::references::{self, Removal};
 use crate::request::{ListContent, ListRequest, MemberContent, NewMember};
 use crate::response::{ListView, MemberImport, MemberView, Response, WaitingView};
 
-pub(crate) async fn execute(store: &Store, request: ListRequest) -> Result<Response, AdminError> {
+pub(crate) async fn execute(store: &Store, actor: &Actor, request: ListRequest) -> Result<Response, AdminError> {
     match request {
         ListRequest::Add { address, content } => {
             let created_at = store.now();
@@ -86,7 +87,9 @@ pub(crate) async fn execute(store: &Store, request: ListRequest) -> Result<Respo
         }
         ListRequest::Waiting { address } => waiting(store, &address).await,
         ListRequest::Decide { address, message, approved, reason } => {
-            decide(store, &address, message, approved, reason).await
+            let person = actor.account(&store.directory()).map(|account| account.address.to_string());
+            let by = person.unwrap_or_else(|| "the administrator".to_owned());
+            decide(store, &address, message, ModerationDecision { approved, by, at: store.now(), reason }).await
         }
     }
 }
@@ -196,7 +199,8 @@ async fn remove(store: &Store, address: &Address, force: bool) -> Result<Respons
     }
     let told = references::told_all(&removal);
     references::remove_part(store, list.id, ObjectKey::List(list.address.canonical()), removal).await?;
-    Ok(Response::Done(format!("removed the list {}{told}", list.address)))
+    let archive = if list.settings.archive { ", with its archive" } else { "" };
+    Ok(Response::Done(format!("removed the list {}{archive}{told}", list.address)))
 }
 
 fn fresh(store: &Store, new: NewMember) -> Result<MemberRow, AdminError> {
@@ -300,14 +304,12 @@ async fn decide(
     store: &Store,
     address: &Address,
     message: u32,
-    approved: bool,
-    reason: String,
+    decision: ModerationDecision,
 ) -> Result<Response, AdminError> {
-    let part = part_of(&store.directory(), address)?;
-    if reason.len() > NOTE_OCTETS_MAX {
+    let (part, approved) = (part_of(&store.directory(), address)?, decision.approved);
+    if decision.reason.len() > NOTE_OCTETS_MAX {
         return Err(AdminError::invalid(format!("the reason is longer than {NOTE_OCTETS_MAX} octets")));
     }
-    let decision = ModerationDecision { approved, by: "the administrator".to_owned(), at: store.now(), reason };
     let done = store.transact(move |tx| decide_waiting(tx, part, Uid(message), decision.clone())).await?;
     let word = |approved| if approved { "approved" } else { "rejected" };
     match done.value {

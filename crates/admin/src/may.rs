@@ -6,6 +6,7 @@
 //!   password would be theirs to set).
 //! - Users: their own password, identities, responders and contacts, and the aliases that they make within the
 //!   domain's policy.
+//! - Whoever runs a list or a moderated group, whatever their role: what waits there; owners of a list also its members.
 //!
 //! What is not named here is for administrators: a new kind of request is closed until somebody opens it.
 
@@ -64,6 +65,7 @@ pub fn may(directory: &Directory, actor: &Actor, request: &Request) -> Permissio
         None => Err(Denial::NoSuchActor),
         Some(account) => match account.role {
             Role::Administrator => Ok(()),
+            _ if runs(directory, account, request) => Ok(()),
             Role::DomainAdministrator => Reach::new(directory, account).may(request),
             Role::User => user_may(directory, account, request),
         },
@@ -76,7 +78,8 @@ pub(crate) fn what_one_may(directory: &Directory, actor: &Actor) -> Option<Strin
     let account = actor.account(directory).filter(|account| account.enabled)?;
     let own = format!(
         "you can change your own: `account set {0}` (name, language, time zone), `account password`, `account identity`, \
-         `responder`, `contact`, `alias make`",
+         `responder`, `contact`, `alias make`; of a list that you own `list show`, `waiting`, `approve`, `reject` and `member list`, `add`, \
+         `remove`, and of one that you moderate what waits",
         account.address
     );
     Some(match account.role {
@@ -92,12 +95,64 @@ pub(crate) fn what_one_may(directory: &Directory, actor: &Actor) -> Option<Strin
     })
 }
 
+/// Whether it is about a list that the account owns or moderates, or a group that it moderates, and is theirs to ask (R8).
+fn runs(directory: &Directory, account: &AccountObject, request: &Request) -> bool {
+    let Request::List(request) = request else { return false };
+    let Some(address) = request.list() else { return false };
+    let among = |people: &[Address]| {
+        people.iter().any(|person| directory.account_at(person).is_some_and(|found| found.id == account.id))
+    };
+    let list = directory.list(address);
+    let owns = list.is_some_and(|list| among(&list.owners));
+    match **request {
+        ListRequest::Waiting { .. } | ListRequest::Decide { .. } => {
+            owns || list.is_some_and(|list| among(list.deciders()))
+                || directory.group(address).is_some_and(|group| group.moderated && among(&group.moderators))
+        }
+        ListRequest::Show { .. }
+        | ListRequest::MemberList { .. }
+        | ListRequest::MemberAdd { .. }
+        | ListRequest::MemberRemove { .. } => owns,
+        ListRequest::Add { .. }
+        | ListRequest::List { .. }
+        | ListRequest::Set { .. }
+        | ListRequest::Remove { .. }
+        | ListRequest::MemberImport { .. }
+        | ListRequest::MemberSet { .. } => false,
+    }
+}
+
 /// The domains whose objects an actor may change; `None`: all.
 pub(crate) fn reach(directory: &Directory, actor: &Actor) -> Option<Vec<Domain>> {
     if actor.is_administrator(directory) {
         return None;
     }
     Some(actor.account(directory).map(AccountObject::administered).unwrap_or_default())
+}
+
+/// What a request names that is not the actor's to change, in its own words; `None` when only numbers are in it. A domain of this
+/// server comes first: addresses elsewhere may be where an alias leads.
+pub(crate) fn foreign(directory: &Directory, actor: &Actor, request: &Request) -> Option<String> {
+    let reach = Reach::new(directory, actor.account(directory)?);
+    let mut names = Vec::new();
+    texts(&serde_json::to_value(request).ok()?, &mut names);
+    let domain_of = |text: &String| match Address::parse(text) {
+        Ok(address) => (!reach.address(&address)).then(|| address.domain().clone()),
+        Err(_) => Domain::parse(text).ok().filter(|name| text.contains('.') && !reach.domain(name)),
+    };
+    let mut found = names.iter().filter_map(|text| Some((text, domain_of(text)?)));
+    let first = found.clone().find(|(_, domain)| directory.domain(domain).is_some());
+    first.or_else(|| found.next()).map(|(text, _)| text.clone())
+}
+
+/// All texts of a value, in their order.
+fn texts(value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::String(text) => found.push(text.clone()),
+        serde_json::Value::Array(all) => all.iter().for_each(|one| texts(one, found)),
+        serde_json::Value::Object(all) => all.values().for_each(|one| texts(one, found)),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+    }
 }
 
 type Verdict = Result<(), Denial>;

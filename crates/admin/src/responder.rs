@@ -4,12 +4,14 @@
 //! **Invariant:** received messages are deleted (A9) only where the one who saves says so in that very request: neither a
 //! default nor an edit of something else begins, moves or lengthens a deletion.
 
+use std::time::Duration;
+
 use mail::{Address, ReversePath, SpecialUse, Timestamp};
 use routing::Directory;
 use routing::objects::{Object, ObjectKey, ResponderKind, ResponderObject, Wording};
 use routing::responders::{
-    Decision, Facts, HeaderMarks, Keeping, Memory, Occasion, Received, active, check_responder, compose, day_at,
-    decide, keeping, owner, phase, zone_of,
+    Decision, Facts, HeaderMarks, Keeping, Memory, Occasion, Received, Silence, Window, active, check_responder,
+    compose, counted_sender, day_at, decide, keeping, owner, phase, zone_of,
 };
 use storage::Store;
 use storage::objects::PutMode;
@@ -27,8 +29,9 @@ pub(crate) async fn execute(store: &Store, request: ResponderRequest) -> Result<
                 created_at: store.now(),
                 ..ResponderObject::new(address, ResponderKind::Autoresponder)
             };
-            let starts = content.starts.clone();
+            let (starts, ends) = (content.starts.clone(), content.ends.clone());
             merge(&mut responder, *content);
+            must_end_later(&store.directory(), &responder, &ends, store.now())?;
             if responder.kind == ResponderKind::OutOfOffice && starts == Edit::Keep {
                 // V2: an absence begins today, unless something else is said.
                 responder.starts = Some(first_day(&store.directory(), &responder, store.now()));
@@ -57,8 +60,9 @@ pub(crate) async fn execute(store: &Store, request: ResponderRequest) -> Result<
             let before = find(&store.directory(), id)?;
             let mut responder = before.clone();
             responder.address = address.unwrap_or(responder.address);
-            let said = content.keep;
+            let (said, ends) = (content.keep, content.ends.clone());
             merge(&mut responder, *content);
+            must_end_later(&store.directory(), &responder, &ends, store.now())?;
             deletion_is_wanted(&before, &responder, said)?;
             put(store, responder, PutMode::Replace).await
         }
@@ -135,6 +139,25 @@ fn deletion_is_wanted(before: &ResponderObject, after: &ResponderObject, said: O
     );
     Err(AdminError::invalid(text)
         .hint("say --drop again if messages are to be deleted then, or --keep to keep them from now on"))
+}
+
+/// An end that this request says, and that has passed, is a slip of the pen: the responder would never answer. What is switched
+/// off may have any.
+fn must_end_later(
+    directory: &Directory,
+    responder: &ResponderObject,
+    said: &Edit<String>,
+    now: Timestamp,
+) -> Result<(), AdminError> {
+    let Edit::Set(ends) = said else { return Ok(()) };
+    let zone = zone_of(directory, responder);
+    let over = Window::parse(None, Some(ends)).is_ok_and(|window| window.over(now, &zone));
+    if !responder.enabled || !over {
+        return Ok(());
+    }
+    let zone = zone.iana_name().unwrap_or("UTC").to_owned();
+    let error = AdminError::invalid(format!("the end, {ends}, is over ({zone}): it would answer nobody"));
+    Err(error.hint("give an end to come, --no-ends, or --disable to keep it switched off"))
 }
 
 fn first_day(directory: &Directory, responder: &ResponderObject, now: Timestamp) -> String {
@@ -237,13 +260,15 @@ async fn preview(store: &Store, responder: &ResponderObject, of: PreviewRequest)
     let recipient = of.to.unwrap_or_else(|| responder.address.clone());
     let owner_id = owner(&store.directory(), responder).map(|owner| owner.id);
     let sender_id = store.directory().account_at(&of.from).map(|account| account.id);
-    let contact = match owner_id {
-        Some(owner) => {
-            let sender = of.from.clone();
-            store.transact(move |tx| tx.is_contact(owner, &sender)).await?.value
-        }
-        None => false,
-    };
+    let (id, sender, counted) = (responder.id, of.from.clone(), counted_sender(&store.directory(), &of.from));
+    let memory = store.transact(move |tx| {
+        let contact = match owner_id {
+            Some(owner) => tx.is_contact(owner, &sender)? || tx.is_contact(owner, &counted)?,
+            None => false,
+        };
+        Ok(Memory { contact, last_answer: tx.last_answer(id, &counted)?, ..Memory::default() })
+    });
+    let memory = memory.await?.value;
     let directory = store.directory();
     let zone = zone_of(&directory, responder);
     let received = Received {
@@ -256,7 +281,9 @@ async fn preview(store: &Store, responder: &ResponderObject, of: PreviewRequest)
         marks: HeaderMarks { recipients: vec![recipient.clone()], ..HeaderMarks::default() },
     };
     let facts = Facts::new(&directory, responder, received);
-    let decision = decide(responder, &facts, now, &zone, &Memory { contact, ..Memory::default() });
+    let decision = decide(responder, &facts, now, &zone, &memory);
+    let due = memory.last_answer.filter(|_| decision == Decision::Silent(Silence::AnsweredLately));
+    let next = due.map(|last| last.at.plus(Duration::from_secs(responder.frequency_secs)));
     let occasion = Occasion {
         recipient: &recipient,
         sender: &of.from,
@@ -270,6 +297,8 @@ async fn preview(store: &Store, responder: &ResponderObject, of: PreviewRequest)
         responder: responder.id,
         answers: decision == Decision::Answer,
         decision: decision.to_string(),
+        answered_at: memory.last_answer.map(|last| last.at),
+        next_answer_at: next,
         from: recipient.clone(),
         from_name: words.from_name,
         to: of.from,

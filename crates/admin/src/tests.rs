@@ -461,6 +461,10 @@ async fn explain_tells_the_way_and_the_verdict() {
         panic!()
     };
     assert!(told.responders[0].contains("answers customer@elsewhere.example"), "{:?}", told.responders);
+    // One that an alias leads to is told by where it stands.
+    ask(&store, add_alias("desk@example.org", &["info@example.org"])).await.unwrap();
+    let told = explained(&store, "customer@elsewhere.example", "desk@example.org", None, None).await;
+    assert!(told.responders[0].starts_with("responder 1 (autoresponder at info@example.org)"), "{:?}", told.responders);
 }
 
 async fn explained(store: &Store, from: &str, to: &str, login: Option<&str>, octets: Option<u64>) -> Explanation {
@@ -659,7 +663,15 @@ async fn v04_a_list_tells_which_are_active() {
         let hours = week.map(|week| routing::objects::Hours { week: week.to_owned(), when });
         let hours = hours.map_or(Edit::default(), Edit::Set);
         let content = ResponderContent { starts: edit(starts), ends: edit(ends), hours, ..away() };
-        ask(&store, add_responder("alice@example.org", content)).await.unwrap();
+        // One that is over already can only be added switched off.
+        let past = ResponderContent { enabled: Some(false), ..content.clone() };
+        if let Err(error) = ask(&store, add_responder("alice@example.org", content)).await {
+            assert!(error.message.starts_with("the end, 2023-11-10, is over (UTC)"), "{error}");
+            ask(&store, add_responder("alice@example.org", past)).await.unwrap();
+            ask(&store, set_responder(3, ResponderContent { enabled: Some(true), ..ResponderContent::default() }))
+                .await
+                .unwrap();
+        }
     }
     let list = Request::Responder(ResponderRequest::List { address: None });
     let Ok(Response::Responders(all)) = ask(&store, list).await else { panic!() };
@@ -700,6 +712,19 @@ async fn a_preview_tells_whether_and_what_it_would_answer() {
     assert_eq!(known.subject, "Order: away until 20 November 2023");
     assert_eq!(known.text.as_deref(), Some("Carol, ask bob@example.org"));
     assert_eq!(preview("bob@example.org").await.text.as_deref(), Some("Colleague bob@example.org"));
+    // Who was answered within the frequency is not answered again yet, and when is told.
+    let last = routing::responders::LastAnswer::after(None, store.now());
+    store
+        .transact(move |tx| {
+            tx.note_answer(1, &address("carol@r.example"), last);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let lately = preview("Carol@r.example").await;
+    assert!(!lately.answers && lately.decision.contains("answered already"), "{}", lately.decision);
+    let day = std::time::Duration::from_secs(86_400);
+    assert_eq!((lately.answered_at, lately.next_answer_at), (Some(store.now()), Some(store.now().plus(day))));
     let list = Request::Contact(ContactRequest::List { account: address("alice@example.org"), after: None });
     let Ok(Response::Contacts(all)) = ask(&store, list).await else { panic!() };
     assert_eq!(all.len(), 1);

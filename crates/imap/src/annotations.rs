@@ -6,7 +6,7 @@
 use imap_wire::MailboxName;
 use imap_wire::response;
 use mail::{AccountId, MailboxId};
-use routing::namespace::shown_name;
+use routing::namespace::shown_name_of;
 
 use crate::commands::metadata::may_annotate;
 use crate::fault::Fault;
@@ -106,6 +106,6 @@ impl Session {
             return Ok(Some(row.name));
         }
         let directory = store.directory();
-        Ok(directory.account_by_id(owner).map(|account| shown_name(account, &row.name)))
+        Ok(shown_name_of(&directory, owner, &row.name))
     }
 }

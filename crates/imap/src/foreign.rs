@@ -1,11 +1,12 @@
-//! The mailboxes of others that somebody may look up: those of the shared accounts that they are a member of, and those
-//! whose access lists name them, or everyone.
+//! The mailboxes of others that somebody may look up: those of the shared accounts that they are a member of, those
+//! whose access lists name them, or everyone, and the archives of the mailing lists that they run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mail::{AccountId, MailboxId};
 use routing::Rights;
-use routing::namespace::{OTHER_USERS, SHARED, shown_name};
+use routing::namespace::{OTHER_USERS, SHARED, shown_name_of};
+use routing::sharing::runs;
 use storage::StorageError;
 use storage::rows::MailboxRow;
 
@@ -39,11 +40,14 @@ impl Session {
             let address = directory.account_by_id(who).map(|account| account.address.clone());
             let shared = address.iter().flat_map(|address| directory.memberships(address));
             scopes.extend(shared.map(|account| (account.id, Scope::Member)));
+            if let Some(account) = directory.account_by_id(who) {
+                let run = directory.lists().filter(|list| runs(&directory, list, account));
+                scopes.extend(run.map(|list| (list.id, Scope::Member)));
+            }
         }
         scopes.remove(&who);
         let mut found = BTreeMap::new();
         for (owner, scope) in scopes {
-            let Some(account) = store.directory().account_by_id(owner).cloned() else { continue };
             let acls = match &scope {
                 Scope::Member => store.acls(owner).await?,
                 Scope::Named(_) => Default::default(),
@@ -57,11 +61,12 @@ impl Session {
                 if !access.rights.has(Rights::LOOKUP) {
                     continue;
                 }
+                let Some(name) = shown_name_of(&store.directory(), owner, &row.name) else { continue };
                 if found.len() >= FOREIGN_MAILBOXES_MAX {
                     tracing::warn!(account = %who, "more mailboxes are shared with an account than it is shown");
                     return Ok(found);
                 }
-                found.insert(shown_name(&account, &row.name), Target { owner, row, access });
+                found.insert(name, Target { owner, row, access });
             }
         }
         Ok(found)

@@ -1,35 +1,19 @@
-//! When each responder last answered each sender: rows that the answering transaction writes, and their sweeping.
+//! When each responder last answered each sender: what stands for all responders, and the sweeping of rows.
 
 use std::collections::HashMap;
 
-use mail::{Address, Timestamp};
-use routing::responders::LastAnswer;
+use mail::Timestamp;
+use storage::answered::{decode, responder_of};
 use storage::keys::{Key, Table};
 use storage::{Durability, KeyRange, Order, StorageError, Store, Transaction};
 
 use crate::limits::SWEEP_ROWS;
-
-const VERSION: u8 = 1;
 
 /// Stands for all responders together: numbers of responders begin with 1.
 pub(crate) const OF_ALL: u64 = 0;
 
 /// Stands for all responders together where the sender is a whole domain, written as its postmaster.
 pub(crate) const OF_DOMAIN: u64 = u64::MAX;
-
-/// The last answer to a sender, by the address under which answers are counted (A5), of a responder or of all.
-pub(crate) fn last_answer(
-    tx: &Transaction<'_>,
-    responder: u64,
-    sender: &Address,
-) -> Result<Option<LastAnswer>, StorageError> {
-    tx.get(&key(responder, sender))?.map(|value| decode(&value)).transpose()
-}
-
-/// Notes an answer.
-pub(crate) fn note_answer(tx: &mut Transaction<'_>, responder: u64, sender: &Address, answer: LastAnswer) {
-    tx.put(key(responder, sender), encode(answer));
-}
 
 /// Removes rows on which nothing depends any more: of responders that are gone, and those older than a day and than
 /// the frequency. Returns how many went.
@@ -70,69 +54,4 @@ fn sweep_page(
         }
     }
     Ok((swept, last))
-}
-
-fn key(responder: u64, sender: &Address) -> Vec<u8> {
-    Key::global(Table::Answered).u64(responder).bytes(sender.canonical().to_string().as_bytes()).done()
-}
-
-fn responder_of(key: &[u8]) -> Option<u64> {
-    let head = Key::global(Table::Answered).done();
-    key.strip_prefix(head.as_slice())?.first_chunk().copied().map(u64::from_be_bytes)
-}
-
-fn encode(answer: LastAnswer) -> Vec<u8> {
-    let mut out = vec![VERSION];
-    out.extend_from_slice(&answer.at.0.to_be_bytes());
-    out.extend_from_slice(&answer.day_from.0.to_be_bytes());
-    out.extend_from_slice(&answer.in_day.to_be_bytes());
-    out
-}
-
-fn decode(value: &[u8]) -> Result<LastAnswer, StorageError> {
-    let read = || {
-        let rest = value.strip_prefix(&[VERSION])?;
-        let (at, rest) = rest.split_first_chunk()?;
-        let (day_from, rest) = rest.split_first_chunk()?;
-        let (in_day, rest) = rest.split_first_chunk()?;
-        rest.is_empty().then_some(LastAnswer {
-            at: Timestamp(i64::from_be_bytes(*at)),
-            day_from: Timestamp(i64::from_be_bytes(*day_from)),
-            in_day: u32::from_be_bytes(*in_day),
-        })
-    };
-    read().ok_or_else(|| StorageError::Corrupt("a row of the answered senders".to_owned()))
-}
-
-/// For `relais check`: whether the key (behind table and part) and the value of a note can be read.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn check_answered(key: &[u8], value: &[u8]) -> Result<(), String> {
-    let sender = key.get(8..).and_then(|sender| std::str::from_utf8(sender).ok()).map(Address::parse);
-    if !matches!(sender, Some(Ok(_))) {
-        return Err("the sender is no address".to_owned());
-    }
-    decode(value).map(drop).map_err(|error| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decodes_what_it_encoded_and_nothing_else() {
-        let answer = LastAnswer { at: Timestamp(-5), day_from: Timestamp(i64::MAX), in_day: 7 };
-        let bytes = encode(answer);
-        assert_eq!(decode(&bytes), Ok(answer));
-        for cut in 0..bytes.len() {
-            assert!(decode(&bytes[..cut]).is_err());
-        }
-        let row = key(9, &Address::parse("a@b.example").unwrap());
-        let head = Key::global(Table::Answered).done().len();
-        assert_eq!(check_answered(&row[head..], &bytes), Ok(()));
-        assert!(check_answered(&row[head..row.len() - 9], &bytes).is_err());
-        assert!(check_answered(&row[head..], b"?").is_err());
-        assert_eq!(responder_of(&key(9, &Address::parse("a@b.example").unwrap())), Some(9));
-    }
 }

@@ -1,8 +1,11 @@
 //! The letter that tells an owner that their absence is active, with the link that switches it off (V4).
+//!
+//! Whoever reads the letter has the link. So there is none in that of a shared mailbox, which people read who may change
+//! nothing there.
 
 use delivery::Letter;
 use mail::Address;
-use routing::objects::{AccountObject, ResponderObject};
+use routing::objects::{AccountKind, AccountObject, ResponderObject};
 use routing::responders::{Window, cut, one_line};
 
 /// The letter, in the owner's language; `link` is there when the pages are reached from outside.
@@ -14,6 +17,9 @@ pub(crate) fn letter(responder: &ResponderObject, owner: &AccountObject, link: O
     let french = owner.language == "fr";
     let end = window.ends.map(|end| end.in_words(if french { "fr" } else { "en" }));
     let (at, id) = (&responder.address, responder.id);
+    let command = format!("relais --as {} responder set {id} --disable", owner.address);
+    let shared = owner.kind == AccountKind::Shared;
+    let link = link.filter(|_| !shared);
     let (subject, text) = if french {
         let until = end.map_or_else(|| "jusqu'à ce qu'il soit désactivé".to_owned(), |end| format!("jusqu'au {end}"));
         let dropped = if responder.keep { "" } else { "Les messages reçus entre-temps sont supprimés.\n" };
@@ -22,8 +28,11 @@ pub(crate) fn letter(responder: &ResponderObject, owner: &AccountObject, link: O
                 "Pour le désactiver, ouvrez cette page et appuyez sur son bouton :\n{link}\n\nCe lien ne vaut que \
                  pour cette absence, et prend fin avec elle.\n"
             ),
-            None => format!(
+            None if shared => format!(
                 "Pour le désactiver, demandez-le à qui administre votre messagerie (`relais responder set {id} --disable`).\n"
+            ),
+            None => format!(
+                "Pour le désactiver, lancez `{command}` sur le serveur, ou demandez-le à qui administre votre messagerie.\n"
             ),
         };
         (
@@ -40,9 +49,10 @@ pub(crate) fn letter(responder: &ResponderObject, owner: &AccountObject, link: O
                 "To switch it off, open this page and press its button:\n{link}\n\nThe link is good for this absence \
                  only, and ends with it.\n"
             ),
-            None => format!(
+            None if shared => format!(
                 "To switch it off, ask whoever administers your mail (`relais responder set {id} --disable`).\n"
             ),
+            None => format!("To switch it off, run `{command}` on the server, or ask whoever administers your mail.\n"),
         };
         (
             "Your out-of-office message is active".to_owned(),

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use world::BoxFuture;
 
 use crate::answer::Answer;
-use crate::answered::{OF_ALL, OF_DOMAIN, last_answer, note_answer, sweep};
+use crate::answered::{OF_ALL, OF_DOMAIN, sweep};
 use crate::header::ReceivedHeader;
 use crate::lifetimes::{look, note_answered};
 use crate::limits::{LOOK_INTERVAL, SWEEP_INTERVAL};
@@ -309,9 +309,9 @@ impl Case {
             None => false,
         };
         Ok(Memory {
-            last_answer: last_answer(tx, self.event.responder, counted)?,
-            last_of_all: self.capped.as_ref().map_or(Ok(None), |capped| last_answer(tx, OF_ALL, capped))?,
-            last_of_domain: self.domain.as_ref().map_or(Ok(None), |domain| last_answer(tx, OF_DOMAIN, domain))?,
+            last_answer: tx.last_answer(self.event.responder, counted)?,
+            last_of_all: self.capped.as_ref().map_or(Ok(None), |capped| tx.last_answer(OF_ALL, capped))?,
+            last_of_domain: self.domain.as_ref().map_or(Ok(None), |domain| tx.last_answer(OF_DOMAIN, domain))?,
             contact,
         })
     }
@@ -341,13 +341,13 @@ impl Case {
         now: Timestamp,
     ) -> Result<(), StorageError> {
         if let Some(counted) = &self.counted {
-            note_answer(tx, self.event.responder, counted, LastAnswer::after(memory.last_answer, now));
+            tx.note_answer(self.event.responder, counted, LastAnswer::after(memory.last_answer, now));
         }
         if let Some(capped) = &self.capped {
-            note_answer(tx, OF_ALL, capped, LastAnswer::after(memory.last_of_all, now));
+            tx.note_answer(OF_ALL, capped, LastAnswer::after(memory.last_of_all, now));
         }
         if let Some(domain) = &self.domain {
-            note_answer(tx, OF_DOMAIN, domain, LastAnswer::after(memory.last_of_domain, now));
+            tx.note_answer(OF_DOMAIN, domain, LastAnswer::after(memory.last_of_domain, now));
         }
         note_answered(tx, self.event.responder, now)?;
         answer.apply(tx)?;

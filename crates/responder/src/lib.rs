@@ -21,7 +21,6 @@ mod switch_off;
 mod told;
 
 pub use answer::Answer;
-pub use answered::check_answered;
 pub use consumer::Responder;
 pub use header::ReceivedHeader;
 pub use switch_off::{Opened, SwitchOffLinks};

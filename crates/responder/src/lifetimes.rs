@@ -40,8 +40,8 @@ pub(crate) async fn look(
                 begin(delivery, links, &responder, Some(state)).await
             }
             (Phase::Over, Some(state)) if !state.ended => end(delivery, &responder, state).await,
-            (Phase::Off | Phase::Waiting, Some(_)) => forget(store, responder.id).await,
-            (Phase::Off | Phase::Waiting | Phase::Over, None) | (Phase::Active | Phase::Over, Some(_)) => Ok(()),
+            (Phase::Off | Phase::Waiting, Some(state)) if !state.ended => stop(store, responder.id).await,
+            (Phase::Off | Phase::Waiting | Phase::Over, None) | (_, Some(_)) => Ok(()),
         };
         if let Err(error) = done {
             // One mailbox that takes no letter must not keep the others from theirs.
@@ -142,10 +142,25 @@ async fn begin(
     }
 }
 
+/// It was switched off, or put off: it has ended without a letter, and how often it answered stays known until it begins again.
+async fn stop(store: &Store, id: u64) -> Result<(), StorageError> {
+    let clock = store.clone();
+    let stop = move |tx: &mut Transaction<'_>| {
+        if matches!(phase_now(&clock, id), Some(Phase::Off | Phase::Waiting))
+            && let Some(state) = tx.responder_state(id)?
+        {
+            tx.put_responder_state(id, ResponderState { ended: true, ..state });
+        }
+        Ok(())
+    };
+    store.transact(stop).await.map(|_| ())
+}
+
+/// It was deleted.
 async fn forget(store: &Store, id: u64) -> Result<(), StorageError> {
     let clock = store.clone();
     let forget = move |tx: &mut Transaction<'_>| {
-        if !matches!(phase_now(&clock, id), Some(Phase::Active | Phase::Over)) {
+        if phase_now(&clock, id).is_none() {
             tx.remove_responder_state(id);
         }
         Ok(())

@@ -38,7 +38,7 @@ pub use own_alias::{OwnAliasFlaw, may_make_alias, random_local_part};
 pub use pattern::{PatternFlaw, PatternMatch, check_pattern, matching_pattern};
 pub use quota::may_set_quota;
 pub use resolution::{Held, Node, Reason, Resolution, What};
-pub use resolve::resolve;
+pub use resolve::{has_expired, resolve};
 pub use rights::{Rights, RightsChange, RightsFlaw};
 pub use send_as::{SendAs, SendAsReason, may_send_as};
 pub use sharing::{Access, AccessReason, Acl, AclEntry, Identifier, rights_of, seen_of};

@@ -1,6 +1,8 @@
 //! Names under which one person sees another's mailboxes (RFC 2342): `Shared/info@example.org/Sent` for a shared account,
 //! `Other Users/alice@example.org/Sent` for a person's. The INBOX of an account is the name of the account itself.
 //!
+//! The archive of a mailing list is `Shared/garden@example.org/Archive`: the one mailbox of a list that people see.
+//!
 //! A name belongs to another account only when its second level is an address, so that somebody's own mailboxes
 //! `Shared` and `Shared/Plans` stay what they are.
 
@@ -14,6 +16,9 @@ pub const OTHER_USERS: &str = "Other Users";
 
 /// Where shared mailboxes are.
 pub const SHARED: &str = "Shared";
+
+/// The mailbox of a list in which its posts are kept.
+pub const LIST_ARCHIVE: &str = "Archive";
 
 /// What a mailbox name leads to, for one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +40,12 @@ pub enum Place {
 #[must_use]
 pub fn locate(directory: &Directory, who: AccountId, name: &str) -> Place {
     let Some((space, label, rest)) = split(name) else { return Place::Own };
-    let account = address_of(label).and_then(|address| directory.account(&address).cloned());
-    match account {
+    let address = address_of(label);
+    let list = address.as_ref().and_then(|address| directory.list(address)).filter(|_| space == SHARED);
+    if let Some(list) = list.filter(|_| rest == Some(LIST_ARCHIVE)) {
+        return Place::Foreign { owner: list.id, name: LIST_ARCHIVE.to_owned() };
+    }
+    match address.and_then(|address| directory.account(&address)) {
         Some(account) if space_of(account.kind) == space && account.id != who => {
             let name = match rest {
                 None => "INBOX".to_owned(),
@@ -59,6 +68,16 @@ pub fn is_foreign(name: &str) -> bool {
 pub fn shown_name(owner: &AccountObject, mailbox: &str) -> String {
     let root = root_of(owner);
     if mailbox == "INBOX" { root } else { format!("{root}/{mailbox}") }
+}
+
+/// The name under which others see a mailbox of an account or a list; `None` when neither is there any more, or nobody sees it.
+#[must_use]
+pub fn shown_name_of(directory: &Directory, owner: AccountId, mailbox: &str) -> Option<String> {
+    match (directory.account_by_id(owner), directory.list_by_id(owner)) {
+        (Some(account), _) => Some(shown_name(account, mailbox)),
+        (None, Some(list)) if mailbox == LIST_ARCHIVE => Some(format!("{SHARED}/{}/{mailbox}", label(&list.address))),
+        (None, _) => None,
+    }
 }
 
 /// The name of an account among those of others: that of its INBOX.
@@ -143,6 +162,24 @@ mod tests {
         ] {
             assert_eq!(locate(&directory, AccountId(who), name), place, "{who} {name}");
         }
+    }
+
+    #[test]
+    fn r08_of_a_list_its_archive_has_a_name_and_nothing_else() {
+        let mut list = crate::objects::ListObject::new(address("garden@a.example"));
+        list.id = AccountId(7);
+        let directory = directory(&["a.example"], vec![account(1, "alice@a.example"), Object::List(list)]);
+        let name = "Shared/garden@a.example/Archive";
+        let there = Place::Foreign { owner: AccountId(7), name: "Archive".to_owned() };
+        assert_eq!(locate(&directory, AccountId(1), name), there);
+        assert_eq!(shown_name_of(&directory, AccountId(7), "Archive").as_deref(), Some(name));
+        for hidden in
+            ["Shared/garden@a.example", "Shared/garden@a.example/Waiting", "Other Users/garden@a.example/Archive"]
+        {
+            assert_eq!(locate(&directory, AccountId(1), hidden), Place::Nowhere, "{hidden}");
+        }
+        assert_eq!(shown_name_of(&directory, AccountId(7), "Waiting"), None);
+        assert_eq!(shown_name_of(&directory, AccountId(9), "Archive"), None);
     }
 
     #[test]

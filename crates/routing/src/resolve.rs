@@ -14,6 +14,8 @@ mod conditions;
 mod postmaster;
 mod steps;
 
+pub use conditions::has_expired;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 //! The owner of an account may do everything in its mailboxes. Everyone else has what the mailbox's [`Acl`] gives to
 //! them or, when it does not name them, what their membership gives (a shared account has members); then what the ACL
 //! gives to `anyone` of the owner's organisation, and without whatever it takes from them or from `anyone` (negative rights, RFC 4314 §2).
+//! The archive of a mailing list is read by its owners and moderators, and has no list of its own.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use mail::{AccountId, Address};
 use serde::{Deserialize, Serialize};
 
 use crate::directory::Directory;
-use crate::objects::{AccountKind, AccountObject, SeenState};
+use crate::objects::{AccountKind, AccountObject, ListObject, SeenState};
 use crate::organisation::colleagues;
 use crate::rights::{Rights, RightsChange};
 
@@ -66,6 +67,8 @@ pub enum AccessReason {
     Membership,
     /// The mailbox's ACL gives it to everyone.
     Anyone,
+    /// They own or moderate the mailing list whose archive it is.
+    RunsList,
     /// Nothing gives them any right.
     Nothing,
     /// What they would have, negative rights take away.
@@ -121,8 +124,18 @@ pub fn rights_of(directory: &Directory, owner: AccountId, acl: &Acl, who: Accoun
     }
     match (directory.account_by_id(owner), directory.account_by_id(who)) {
         (Some(owner), Some(who)) => weigh(owner, acl, who),
-        _ => Access { rights: Rights::NONE, reason: AccessReason::Nothing },
+        (None, Some(who)) if directory.list_by_id(owner).is_some_and(|list| runs(directory, list, who)) => {
+            Access { rights: Rights::LOOKUP.with(Rights::READ), reason: AccessReason::RunsList }
+        }
+        (None, _) | (_, None) => Access { rights: Rights::NONE, reason: AccessReason::Nothing },
     }
+}
+
+/// Whether somebody is an owner or a moderator of a list (R8): they may read its archive, and change nothing there.
+#[must_use]
+pub fn runs(directory: &Directory, list: &ListObject, who: &AccountObject) -> bool {
+    let mut people = list.owners.iter().chain(&list.moderators);
+    people.any(|person| directory.account_at(person).is_some_and(|found| found.id == who.id))
 }
 
 /// What membership of a shared account gives somebody who is not its owner; `None` for who is no member.
@@ -243,6 +256,7 @@ impl fmt::Display for AccessReason {
             Self::Entry => "the mailbox's access list names them",
             Self::Membership => "they are a member of the shared mailbox",
             Self::Anyone => "the mailbox's access list gives it to everyone of the organisation",
+            Self::RunsList => "they own or moderate the mailing list",
             Self::Nothing => "nothing gives them a right",
             Self::Denied => "the mailbox's access list takes their rights away",
         })
@@ -327,6 +341,22 @@ mod tests {
         ] {
             let access = rights_of(&directory, AccountId(owner), &acl(list), AccountId(who));
             assert_eq!((access.rights.to_string().as_str(), access.reason), (expected, reason), "{list} for {who}");
+        }
+    }
+
+    #[test]
+    fn r08_owners_and_moderators_read_the_archive_of_their_list() {
+        let mut directory = place();
+        let mut list = ListObject::new(address("garden@a.example"));
+        (list.id, list.owners, list.moderators) = (
+            AccountId(8),
+            vec![address("ALICE@a.example")],
+            vec![address("erin@a.example"), address("zoe@far.example")],
+        );
+        directory.put(Object::List(list));
+        for (who, expected) in [(1, "lr"), (5, "lr"), (2, ""), (4, ""), (77, "")] {
+            let access = rights_of(&directory, AccountId(8), &Acl::default(), AccountId(who));
+            assert_eq!(access.rights.to_string(), expected, "{who}");
         }
     }
 

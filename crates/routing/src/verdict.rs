@@ -37,7 +37,7 @@ pub enum RefuseReason {
     DomainDisabled,
     /// The address took mail until a date that is past.
     Expired,
-    /// The address takes mail from senders who have logged in here, and from nobody else.
+    /// The address takes mail from the people of its organisation who have logged in here, and from nobody else.
     InternalOnly,
     /// The address takes mail from some senders, and this is none of them.
     SenderNotAllowed,
@@ -90,13 +90,13 @@ impl RefuseReason {
             Self::InternalOnly => (
                 550,
                 EnhancedCode(5, 7, 1),
-                "This address takes mail from its own organisation only; log in to write to it",
+                "This address takes mail only from people of its own organisation who have logged in",
             ),
             Self::SenderNotAllowed => {
                 (550, EnhancedCode(5, 7, 1), "You are not among those who may write to this address")
             }
             Self::MembersOnly => {
-                (550, EnhancedCode(5, 7, 1), "Only members may write to this address; log in when you are one")
+                (550, EnhancedCode(5, 7, 1), "Only members who have logged in may write to this address")
             }
             Self::TooLarge => (552, EnhancedCode(5, 2, 3), "The message is too large for this address"),
             Self::Fail(fail) => return fail.reply(),

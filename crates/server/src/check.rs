@@ -106,7 +106,7 @@ impl Contents for Known {
     }
 
     fn answered(&self, key: &[u8], value: &[u8]) -> Result<(), String> {
-        responder::check_answered(key, value)
+        storage::answered::check_answered(key, value)
     }
 
     fn index_block(&self, first: &[u8], words: &[u8], postings: &[u8], span: u32) -> Result<(), String> {

@@ -12,6 +12,7 @@
 //! [`memory`].
 
 pub mod accounts;
+pub mod answered;
 pub mod blobs;
 pub mod check;
 mod compression;

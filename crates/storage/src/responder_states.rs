@@ -13,7 +13,7 @@ use crate::transaction::Transaction;
 /// The state of a responder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResponderState {
-    /// Its end has passed, and its owner has been told.
+    /// Its end has passed, and its owner has been told; or it was switched off.
     pub ended: bool,
     /// Its owner has been told that it acts.
     pub announced: bool,

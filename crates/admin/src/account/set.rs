@@ -171,6 +171,7 @@ pub(super) async fn rules(
     }
     let _edit = asked.hold().await?;
     let mut account = find(&store.directory(), address)?;
+    terms.must_be_to_come(&store.directory(), account.address.domain(), store.now())?;
     terms.apply(&mut account.rules).apply(&mut None);
     check_account(&store.directory(), &account).map_err(|flaw| AdminError::invalid(flaw.to_string()))?;
     store.put_object(Object::Account(account.clone()), PutMode::Replace).await?;

@@ -1,9 +1,9 @@
 //! Off-boarding: the ways on which mail goes past the mailbox, out to the person or in from elsewhere. They end, and are
 //! remembered for an undoing: redirects beside each of its addresses, responders there that copy what is received, and
-//! external accounts.
+//! external accounts. The person's absences end with them.
 
 use mail::Address;
-use routing::objects::{AliasObject, Object, ObjectKey, Target};
+use routing::objects::{AliasObject, Object, ObjectKey, ResponderKind, Target};
 use routing::{Directory, check_alias};
 use storage::objects::PutMode;
 
@@ -69,7 +69,8 @@ impl Leaver<'_> {
         Ok(())
     }
 
-    /// Responders at its addresses: those that copy what is received are switched off, the others go on and are told.
+    /// Responders at its addresses: the person's absences end, and what copies what is received is switched off; the other robots
+    /// go on and are told.
     pub(super) fn responders(&mut self, directory: &Directory) {
         for address in self.account.addresses() {
             for one in directory.responders_at(&address).filter(|responder| responder.enabled) {
@@ -78,12 +79,15 @@ impl Leaver<'_> {
                 if !self.reaches(at.domain()) {
                     let text = format!("responder {id} at {at} goes on: that domain has other administrators");
                     self.report.left.push(text);
-                } else if copied.is_empty() {
+                } else if copied.is_empty() && one.kind == ResponderKind::Autoresponder {
                     let text = format!("responder {id} at {at} goes on: `relais responder remove {id}`");
                     self.report.left.push(text);
                 } else {
-                    let to = copied.join(" and ");
-                    self.report.done.push(format!("responder {id} at {at} is off: it copied what came in to {to}"));
+                    let why = match one.kind {
+                        ResponderKind::OutOfOffice => "it said that the person is out of office".to_owned(),
+                        ResponderKind::Autoresponder => format!("it copied what came in to {}", copied.join(" and ")),
+                    };
+                    self.report.done.push(format!("responder {id} at {at} is off: {why}"));
                     self.before.responders.push(id);
                     let mut off = (**one).clone();
                     off.enabled = false;

@@ -10,6 +10,9 @@ pub struct AliasView {
     /// The alias.
     #[serde(flatten)]
     pub alias: AliasObject,
+    /// Whether its last moment is over: it is on, and takes no mail.
+    #[serde(default)]
+    pub expired: bool,
     /// The login of the person who made it for themselves.
     #[serde(default)]
     pub owner: Option<Address>,

@@ -1,6 +1,6 @@
 //! Responders and what they would answer.
 
-use mail::Address;
+use mail::{Address, Timestamp};
 use routing::objects::ResponderObject;
 use routing::responders::{Keeping, Phase};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,12 @@ pub struct Preview {
     pub answers: bool,
     /// That, and why not, in words.
     pub decision: String,
+    /// When it last answered this sender, as far as that is still known.
+    #[serde(default)]
+    pub answered_at: Option<Timestamp>,
+    /// When the sender is answered again, when they were answered too lately.
+    #[serde(default)]
+    pub next_answer_at: Option<Timestamp>,
     /// From of the answer.
     pub from: Address,
     /// The sender name.

@@ -160,7 +160,15 @@ async fn r01_conditions_are_set_shown_explained_and_checked() {
         terms: Box::new(Terms { expires: Edit::Set("2020-01-01".to_owned()), ..Terms::default() }),
         by: None,
     };
-    ask(&store, Request::Alias(set)).await.unwrap();
+    let past = said(ask(&store, Request::Alias(set)).await);
+    assert!(past.starts_with("2020-01-01 is over") && past.contains("a date to come"), "{past}");
+    // What has expired since is not shown as on.
+    let mut alias = store.directory().alias(&address("fair@example.org")).unwrap().as_ref().clone();
+    alias.rules.expires = Some("2020-01-01".to_owned());
+    store.put_object(routing::objects::Object::Alias(alias), storage::objects::PutMode::Replace).await.unwrap();
+    let show = AliasRequest::Show { address: address("fair@example.org"), by: None };
+    let Ok(Response::Alias(view)) = ask(&store, Request::Alias(show)).await else { panic!() };
+    assert!(view.expired && view.alias.enabled);
     assert!(told(&store, explain("fair@example.org", None, None)).await.contains("550 5.2.1"));
 }
 

@@ -299,6 +299,39 @@ async fn what_can_not_be_is_refused_and_nothing_is_done() {
 }
 
 #[tokio::test]
+async fn m06_absences_of_who_leaves_end_and_nothing_is_fetched_for_them() {
+    let Stage { store, .. } = office().await;
+    let content = |kind| ResponderContent {
+        kind,
+        subject: Some("Away".into()),
+        text: Edit::Set("Back soon.".into()),
+        ..ResponderContent::default()
+    };
+    ask(&store, add_responder("carol@example.org", content(Some(ResponderKind::OutOfOffice)))).await.unwrap();
+    ask(&store, add_responder("carol@example.org", content(None))).await.unwrap();
+    let told = report(&store, whole()).await;
+    let on = |id: u64| store.directory().responder(id).unwrap().enabled;
+    assert_eq!((on(1), on(2)), (false, true), "an absence ends, a robot goes on");
+    assert!(told.done.iter().any(|line| line.starts_with("responder 1 at carol@example.org is off")), "{told:?}");
+    assert!(told.left.iter().any(|line| line.starts_with("responder 2 at carol@example.org goes on")), "{told:?}");
+    let content = ExternalContent {
+        host: Some("imap.far.example".into()),
+        login: Some("far".into()),
+        password: Some("x y z".into()),
+        ..ExternalContent::default()
+    };
+    let add = || {
+        let (owner, content) = (address("carol@example.org"), Box::new(content.clone()));
+        let protocol = routing::objects::ExternalProtocol::Imap;
+        Request::External(Box::new(ExternalRequest::Add { owner, protocol, content }))
+    };
+    assert!(said(ask(&store, add()).await).contains("has left: nothing is fetched"));
+    report(&store, Request::Account(AccountRequest::OffBoardUndo { address: address("carol@example.org") })).await;
+    assert_eq!((on(1), on(2)), (true, true));
+    ask(&store, add()).await.unwrap();
+}
+
+#[tokio::test]
 async fn redirect_warning_and_deletion_come_at_their_dates_and_survive_a_restart() {
     let Stage { sim, store } = office().await;
     report(&store, whole()).await;

@@ -232,8 +232,49 @@ async fn r11_a_domain_administrator_edits_their_domain_and_nothing_else() {
     let refused = ask_as(&store, &settings(), &chief, own("dora@b.example")).await.unwrap_err();
     assert_eq!(
         (refused.kind, refused.message.as_str()),
-        (ErrorKind::Denied, "that is not in a domain that you administer")
+        (ErrorKind::Denied, "dora@b.example is not in a domain that you administer")
     );
+}
+
+/// Owners and moderators of lists and groups, whatever their role.
+#[tokio::test]
+async fn r08_whoever_runs_a_list_may_what_its_letters_say() {
+    let store = two_houses().await;
+    let list = |verb: &str, fields: serde_json::Value| -> Request {
+        serde_json::from_value(serde_json::json!({ "list": { verb: fields } })).unwrap()
+    };
+    let content =
+        serde_json::json!({"owners": ["alice@a.example"], "moderators": ["bob@a.example", "zoe@far.example"]});
+    ask(&store, list("add", serde_json::json!({"address": "garden@a.example", "content": content}))).await.unwrap();
+    let mut team = GroupObject::new(address("team@a.example"));
+    (team.members, team.moderators, team.moderated) =
+        (vec![address("alice@a.example")], vec![address("dora@b.example")], true);
+    store.add_group(team).await.unwrap();
+    let garden = || serde_json::json!({"list": "garden@a.example", "address": "zoe@far.example"});
+    let at = |text: &str| serde_json::json!({ "address": text });
+    let decide = |text: &str| serde_json::json!({"address": text, "message": 1, "approved": true});
+    let member = serde_json::json!({"list": "garden@a.example", "member": {"address": "zoe@far.example"}});
+    let every = "alice dora bob carol";
+    for (request, who) in [
+        (list("waiting", at("garden@a.example")), "alice bob"),
+        (list("decide", decide("garden@a.example")), "alice bob"),
+        (list("waiting", at("team@a.example")), "dora"),
+        (list("decide", decide("team@a.example")), "dora"),
+        (list("show", at("garden@a.example")), "alice"),
+        (list("member-list", serde_json::json!({"list": "garden@a.example"})), "alice"),
+        (list("member-add", member), "alice"),
+        (list("member-remove", garden()), "alice"),
+        (list("set", serde_json::json!({"address": "garden@a.example", "content": {"owners": ["bob@a.example"]}})), ""),
+        (list("remove", at("garden@a.example")), ""),
+        (list("waiting", at("board@b.example")), ""),
+    ] {
+        for name in every.split(' ') {
+            let domain = if ["dora", "carol"].contains(&name) { "b.example" } else { "a.example" };
+            let answer = may(&store.directory(), &actor(&store, &format!("{name}@{domain}")), &request);
+            let expected = who.split(' ').any(|one| one == name);
+            assert_eq!(answer == Permission::Allowed, expected, "{name}: {request:?}");
+        }
+    }
 }
 
 fn remove_alias(at: &str, targets: &[&str]) -> Request {

@@ -124,8 +124,8 @@ impl Session {
         if owner == account {
             return Ok(name);
         }
-        let owner = self.server.store.directory().account_by_id(owner).cloned();
-        Ok(owner.map_or(name.clone(), |owner| routing::namespace::shown_name(&owner, &name)))
+        let shown = routing::namespace::shown_name_of(&self.server.store.directory(), owner, &name);
+        Ok(shown.unwrap_or(name))
     }
 
     /// The mailboxes that the sources mean and that may be searched (RFC 7377 §2.2: those without the rights are passed

@@ -12,7 +12,7 @@ pub enum Posting {
     /// Anybody.
     #[default]
     Anyone,
-    /// Whoever has logged in here.
+    /// The people of the organisation ([`crate::organisation`]), logged in.
     Organisation,
     /// The members.
     Members,

@@ -1,12 +1,24 @@
 //! What an address demands of who writes to it, and who may write to a group or list.
 
-use mail::{Address, Domain};
+use mail::{Address, Domain, Timestamp};
 
 use super::Walk;
+use crate::directory::Directory;
 use crate::objects::{AddressRules, DomainObject, GroupObject, Posting};
 use crate::resolution::{Node, Reason, What};
 use crate::responders::{Window, zone_named};
 use crate::verdict::RefuseReason;
+
+/// Whether what an address of a domain demands says that its time is over. The last moment belongs to it, as the wall clocks of
+/// the domain's zone show it. A date that can't be read is none.
+#[must_use]
+pub fn has_expired(directory: &Directory, rules: &AddressRules, domain: &Domain, now: Timestamp) -> bool {
+    let Some(window) = rules.expires.as_deref().and_then(|ends| Window::parse(None, Some(ends)).ok()) else {
+        return false;
+    };
+    let zone = directory.domain(domain).map_or("", |domain| domain.time_zone.as_str());
+    window.over(now, &zone_named(zone))
+}
 
 impl Walk<'_> {
     /// Why the conditions of an address keep this message out.
@@ -27,10 +39,9 @@ impl Walk<'_> {
         too_large.then_some(RefuseReason::TooLarge)
     }
 
-    /// The last moment belongs to it, as the wall clocks of the domain's zone show it. A date that can't be read is none.
+    /// As [`has_expired`].
     pub(super) fn expired(&self, rules: &AddressRules, domain: &DomainObject) -> Option<RefuseReason> {
-        let window = Window::parse(None, Some(rules.expires.as_deref()?)).ok()?;
-        window.over(self.asking.now, &zone_named(&domain.time_zone)).then_some(RefuseReason::Expired)
+        has_expired(self.directory, rules, &domain.name, self.asking.now).then_some(RefuseReason::Expired)
     }
 
     /// Why a sender may not write to a group. Its moderators may.

@@ -348,7 +348,10 @@ fn r09_who_may_post_to_a_group_is_decided_at_once() {
     // What the server sends on for the moderators does not wait again.
     assert_eq!(ids(&ask(&directory, "m-members@a.example", &Asking::server(NOW))), [1]);
     let inside = anyone(&directory, "org@a.example");
-    assert!(reply(&inside).starts_with("550 5.7.1 This address takes mail from its own organisation"), "{inside}");
+    assert!(
+        reply(&inside).starts_with("550 5.7.1 This address takes mail only from people of its own organisation"),
+        "{inside}"
+    );
     assert!(reply(&anyone(&directory, "members@a.example")).starts_with("550 5.7.1 Only members"));
 }
 

@@ -134,7 +134,7 @@ pub(super) struct ContentArgs {
     /// The zone in which expiry dates are read, as Europe/Paris
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
-    /// The language of what the server writes to strangers: en or fr
+    /// The language of what the server writes to strangers, and of new accounts: en or fr. Accounts that there are keep theirs
     #[arg(long)]
     language: Option<String>,
     /// Whether alice+bills@ goes into alice's folder bills: off, existing (when there is one), create

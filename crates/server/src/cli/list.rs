@@ -36,7 +36,7 @@ garden-join@, garden-leave@, garden-request@, garden-owner@, garden-confirm@ and
     },
     /// Change a mailing list; --owner and --moderator take the place of all there are
     Set(ContentArgs),
-    /// Delete a mailing list
+    /// Delete a mailing list, with its members, its waiting messages and its archive
     Remove {
         /// The list
         address: Address,
@@ -199,7 +199,7 @@ pub(super) struct ContentArgs {
     /// No limit but the server's
     #[arg(long, conflicts_with = "message_size")]
     no_message_size: bool,
-    /// Keep posts in the mailbox Archive of the list
+    /// Keep posts; owners and moderators read them by IMAP, as Shared/garden@example.org/Archive
     #[arg(long)]
     archive: bool,
     /// Do not keep posts
@@ -250,7 +250,7 @@ pub(super) enum StateArg {
 pub(super) enum PostingArg {
     /// Anybody
     Anyone,
-    /// Whoever has logged in here
+    /// People of the organisation: logged in here, with an address in the domain of the list
     Organisation,
     /// The members
     Members,
@@ -407,7 +407,12 @@ impl MemberCommand {
                 ListRequest::MemberSet { list, address, content }
             }
             Self::Remove { list, address } => ListRequest::MemberRemove { list, address },
-            Self::Import { list, file } => ListRequest::MemberImport { list, members: json_lines(&file)? },
+            Self::Import { list, file } => {
+                let format =
+                    r#"the file has one member a line, as JSON: {"address":"bob@elsewhere.example","name":"Bob"}"#;
+                let members = json_lines(&file).map_err(|failure| failure.hint(format))?;
+                ListRequest::MemberImport { list, members }
+            }
         })
     }
 }

@@ -59,6 +59,9 @@ pub(super) fn text(text: &str) {
 
 /// Prints the configuration in force.
 pub(super) fn config(config: &Config, as_json: bool) -> Result<(), Failure> {
+    for doubt in crate::config::doubts(config) {
+        eprintln!("warning: {doubt}");
+    }
     if as_json {
         json(config);
     } else {

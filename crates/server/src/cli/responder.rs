@@ -167,7 +167,8 @@ pub(super) struct ContentArgs {
     /// At all hours
     #[arg(long, conflicts_with = "hours")]
     no_hours: bool,
-    /// Whom it answers: everyone; contacts (and the people of the organisation); inside: only those who have logged in here
+    /// Whom it answers: everyone; contacts (and the people of the organisation); inside: the people of the
+    /// organisation alone, logged in here
     #[arg(long, value_enum)]
     audience: Option<AudienceArg>,
     /// Another subject for the people of the organisation

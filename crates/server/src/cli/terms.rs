@@ -16,7 +16,7 @@ pub(super) struct TermsArgs {
     /// It does not expire
     #[arg(long, conflicts_with = "expires")]
     no_expires: bool,
-    /// Only senders who have logged in here
+    /// Only senders of the organisation: logged in here, with an address in the same domain
     #[arg(long)]
     internal_only: bool,
     /// Senders from outside too

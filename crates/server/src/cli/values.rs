@@ -71,12 +71,13 @@ pub(super) fn octets(text: &str) -> Result<u64, String> {
     number.checked_mul(power).ok_or_else(|| "the number is too large".to_owned())
 }
 
-/// A span of time in seconds: `90`, `90s`, `30m`, `24h`, `7d`.
+/// A span of time in seconds: `90s`, `30m`, `24h`, `7d`, and `0`. Of another number alone nobody knows whether it means hours.
 pub(super) fn seconds(text: &str) -> Result<u64, String> {
-    let wrong = || "write a time, as 90s, 30m, 24h or 7d".to_owned();
+    let wrong = || "write a time with its unit, as 90s, 30m, 24h or 7d".to_owned();
     let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
         Some((at, _)) => text.split_at(at),
-        None => (text, "s"),
+        None if text.parse() == Ok(0) => (text, "s"),
+        None => return Err(wrong()),
     };
     let factor = match unit {
         "s" => 1,
@@ -191,8 +192,11 @@ mod tests {
     fn sizes_and_times_have_units() {
         assert_eq!((octets("1000"), octets("2K"), octets("1gb")), (Ok(1000), Ok(2048), Ok(1 << 30)));
         assert!(octets("many").is_err() && octets("1X").is_err() && octets("99999999999999999999").is_err());
-        assert_eq!((seconds("90"), seconds("30m"), seconds("7d")), (Ok(90), Ok(1800), Ok(604_800)));
-        assert!(seconds("soon").is_err() && seconds("1w").is_err());
+        assert_eq!((seconds("90s"), seconds("30m"), seconds("7d")), (Ok(90), Ok(1800), Ok(604_800)));
+        assert_eq!((seconds("0"), seconds("24h")), (Ok(0), Ok(86_400)));
+        assert!(
+            ["soon", "1w", "1", "24", ""].iter().all(|text| seconds(text).is_err_and(|said| said.contains("unit")))
+        );
     }
 
     #[test]

@@ -49,6 +49,21 @@ pub(crate) fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
     }
 }
 
+/// What is no mistake for sure, and keeps links from working: to be told at the start.
+pub(crate) fn doubts(config: &Config) -> Vec<&'static str> {
+    let mut doubts = Vec::new();
+    match (config.web.url.is_empty(), config.listeners.web.is_empty()) {
+        (false, true) => doubts.push(
+            "[web] url is set, and [listeners] web is not: letters have links, and this server has no pages behind them",
+        ),
+        (true, false) => doubts.push(
+            "[listeners] web is set, and [web] url is not: letters have no links to the pages; say how people reach them",
+        ),
+        (true, true) | (false, false) => {}
+    }
+    doubts
+}
+
 /// What single values can't show: the path of a key and what is wrong there.
 fn contradiction(config: &Config) -> Option<(&'static [&'static str], String)> {
     let empty = |path: &Path| path.as_os_str().is_empty();

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use flaw::ConfigError;
 #[cfg(test)]
 pub(crate) use load::parse;
-pub(crate) use load::{default_file, load};
+pub(crate) use load::{default_file, doubts, load};
 pub(crate) use values::Endpoint;
 
 use values::{at_least, host, host_or_nothing, strength, web_url};

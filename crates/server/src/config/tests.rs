@@ -27,6 +27,15 @@ fn the_reference_shows_the_defaults() {
 }
 
 #[test]
+fn pages_without_an_address_and_an_address_without_pages_are_doubtful() {
+    let doubts = |text: &str| doubts(&parse(text, Path::new("relais.toml")).unwrap());
+    let (url, web) = ("[web]\nurl = \"https://mail.example.org\"\n", "[listeners]\nweb = [\"127.0.0.1:8081\"]\n");
+    assert!(doubts("").is_empty() && doubts(&format!("{web}{url}")).is_empty());
+    assert!(doubts(url)[0].contains("no pages behind them"));
+    assert!(doubts(web)[0].contains("letters have no links"));
+}
+
+#[test]
 fn the_reference_has_every_key() {
     fn keys(table: &toml::Table, prefix: &str, into: &mut BTreeSet<String>) {
         for (key, value) in table {

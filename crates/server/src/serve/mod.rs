@@ -32,7 +32,7 @@ use smtp_out::SmtpOut;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Failure, no_runtime};
-use crate::config::{self, Config};
+use crate::config::{self, Config, doubts};
 use crate::socket::{self, AdminSocket};
 use crate::{administration, descriptors, privileges, store};
 
@@ -192,6 +192,9 @@ async fn serve_on(
     let lists = Lists::new(delivery.clone(), settings::lists(&config))
         .await
         .map_err(|error| Failure::new(format!("lists: {error}")))?;
+    for doubt in doubts(&config) {
+        tracing::warn!("{doubt}");
+    }
     let url = Some(config.web.url.as_str()).filter(|url| !url.is_empty());
     let links = SwitchOffLinks::new(&store, url).await;
     let links = links.map_err(|error| Failure::new(format!("links in letters: {error}")))?;

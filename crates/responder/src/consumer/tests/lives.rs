@@ -94,8 +94,44 @@ async fn v04_an_answer_before_the_look_takes_no_letter_away() {
     }
     let told = announced(&server).await;
     assert_eq!(told.len(), 1);
-    assert!(told[0].contains(&format!("responder set {id} --disable")), "without pages there is no link: {}", told[0]);
+    let command = format!("`relais --as alice@a.example responder set {id} --disable`");
+    assert!(told[0].contains(&command), "without pages there is no link: {}", told[0]);
     assert_eq!(answered(&server, id).await, Some((false, 1)));
+}
+
+/// Whoever may only read a shared mailbox reads this letter too.
+#[tokio::test]
+async fn v04_the_letter_of_a_shared_mailbox_has_no_link() {
+    let mut server = Server::new("a.example").await;
+    let links = SwitchOffLinks::new(&server.store, Some("https://mail.a.example/")).await.unwrap();
+    server.responder = server.responder.with_links(links);
+    let alice = server.store.directory().account(&address("alice@a.example")).unwrap().as_ref().clone();
+    let shared = AccountObject { kind: routing::objects::AccountKind::Shared, ..alice };
+    server.store.put_object(Object::Account(shared), PutMode::Replace).await.unwrap();
+    let id = server.add_responder("alice@a.example", |r| r.kind = ResponderKind::OutOfOffice).await;
+    server.responder.look().await.unwrap();
+    let told = announced(&server).await;
+    assert_eq!(told.len(), 1);
+    assert!(!told[0].contains("/absence/") && !told[0].contains("--as"), "{}", told[0]);
+    assert!(told[0].contains(&format!("relais responder set {id} --disable")), "{}", told[0]);
+}
+
+#[tokio::test]
+async fn v04_how_often_it_answered_is_known_when_it_is_switched_off() {
+    let server = Server::new("a.example").await;
+    let id = server.add_responder("alice@a.example", |r| r.kind = ResponderKind::OutOfOffice).await;
+    server.receive("x@r.example", "alice@a.example", "").await;
+    server.take_all().await.unwrap();
+    server.responder.look().await.unwrap();
+    enable(&server, id, false).await;
+    for _ in 0..2 {
+        server.responder.look().await.unwrap();
+    }
+    assert_eq!(answered(&server, id).await, Some((true, 1)));
+    assert_eq!(letters(&server).await.len(), 1, "no letter for what was switched off");
+    enable(&server, id, true).await;
+    server.responder.look().await.unwrap();
+    assert_eq!(answered(&server, id).await, Some((false, 0)), "it counts anew");
 }
 
 #[tokio::test]
@@ -159,7 +195,7 @@ async fn v04_no_letter_for_what_never_began_or_was_switched_off() {
     server.sim.clock.advance(Duration::from_secs(5 * 86_400));
     server.responder.look().await.unwrap();
     assert!(letters(&server).await.is_empty());
-    assert_eq!((answered(&server, off).await, answered(&server, gone).await), (None, None));
+    assert_eq!((answered(&server, off).await, answered(&server, gone).await), (Some((true, 0)), None));
     assert_eq!(answered(&server, free).await, Some((true, 0)), "nobody to tell");
 }
 

@@ -10,7 +10,7 @@ pub(super) fn alias(one: &AliasView) -> String {
     let mut out = String::new();
     field(&mut out, "alias", &one.alias.address);
     field(&mut out, "leads to", targets(one));
-    field(&mut out, "state", on_off(one.alias.enabled));
+    field(&mut out, "state", state(one));
     field(&mut out, "note", &one.alias.note);
     if let Some(owner) = &one.owner {
         field(&mut out, "made by", owner);
@@ -44,9 +44,14 @@ pub(super) fn aliases(all: &[AliasView]) -> String {
         "no aliases yet; `relais alias add info@example.org --to alice@example.org` adds one",
         all.iter().map(|one| {
             let first = one.first_use.as_ref().map_or_else(|| "-".to_owned(), |first| first.from.clone());
-            [one.alias.address.to_string(), targets(one), on_off(one.alias.enabled), first, one.alias.note.clone()]
+            [one.alias.address.to_string(), targets(one), state(one), first, one.alias.note.clone()]
         }),
     )
+}
+
+/// An alias that is on takes no mail behind its last moment.
+fn state(one: &AliasView) -> String {
+    if one.alias.enabled && one.expired { "expired".to_owned() } else { on_off(one.alias.enabled) }
 }
 
 fn first_use(one: &AliasView) -> String {
@@ -69,7 +74,7 @@ pub(super) fn rules(out: &mut String, rules: &AddressRules) {
         field(out, "takes mail until", expires);
     }
     if rules.internal_only {
-        field(out, "takes mail from", "those who have logged in here");
+        field(out, "takes mail from", "people of the organisation who have logged in");
     }
     if !rules.senders.is_empty() {
         let senders: Vec<String> = rules.senders.iter().map(ToString::to_string).collect();

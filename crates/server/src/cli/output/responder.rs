@@ -4,11 +4,17 @@ use admin::{Preview, ResponderView};
 use routing::objects::{Audience, ResponderKind, ResponderObject};
 use routing::responders::{Keeping, Phase};
 
-use super::{field, line};
+use super::{field, line, moment};
 
 pub(super) fn preview(one: &Preview) -> String {
     let mut out = String::new();
     line(&mut out, format_args!("responder {} now {}", one.responder, one.decision));
+    if let Some(at) = one.answered_at {
+        field(&mut out, "answered last", moment(at));
+    }
+    if let Some(at) = one.next_answer_at {
+        field(&mut out, "answers again from", moment(at));
+    }
     let name = if one.from_name.is_empty() { String::new() } else { format!("{} ", one.from_name) };
     field(&mut out, "From", format_args!("{name}<{}>", one.from));
     field(&mut out, "To", &one.to);
