@@ -78,6 +78,7 @@ class Loop(TestCase):
 
         # One message is enough to begin; each answer comes back as a message of its own.
         near.send("robot@far.example", "robot@near.example", message(to="robot@near.example", sender="robot@far.example"))
+        until(lambda: min(len(to_far.messages), len(to_near.messages)) >= CAP, 120, "the robots to reach their cap")
         self.at_rest(servers, relays)
         self.assertEqual((len(to_far.messages), len(to_near.messages)), (CAP, CAP))
         # Some hundred more change nothing, neither at once nor after a restart.

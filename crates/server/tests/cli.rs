@@ -94,17 +94,21 @@ impl Stage {
             if self.serves() {
                 return;
             }
-            // Another program took one of the ports since they were found free.
-            let (old, new) = (self.base.parse::<u16>().unwrap(), free_ports());
-            let mut config = std::fs::read_to_string(self.config()).unwrap();
-            for port in PORTS {
-                let at = |base: u16| format!("127.0.0.1:{}\"", base + port);
-                config = config.replace(&at(old), &at(new.parse().unwrap()));
-            }
-            std::fs::write(self.config(), config).unwrap();
-            self.base = new;
+            self.take_other_ports();
         }
         panic!("the server ends at once, again and again");
+    }
+
+    /// Another program took one of the ports since they were found free.
+    fn take_other_ports(&mut self) {
+        let (old, new) = (self.base.parse::<u16>().unwrap(), free_ports());
+        let mut config = std::fs::read_to_string(self.config()).unwrap();
+        for port in PORTS {
+            let at = |base: u16| format!("127.0.0.1:{}\"", base + port);
+            config = config.replace(&at(old), &at(new.parse().unwrap()));
+        }
+        std::fs::write(self.config(), config).unwrap();
+        self.base = new;
     }
 
     /// Starts the server; `false` when it has ended before it was ready.
@@ -371,13 +375,21 @@ fn a_store_of_a_newer_version_is_refused() {
 
 #[test]
 fn what_is_damaged_can_be_checked() {
-    let stage = Stage::new();
+    let mut stage = Stage::new();
     stage.write(|tx| {
         tx.put(Key::global(Table::Meta).bytes(b"format").done(), b"?".to_vec());
         tx.put(Key::global(Table::Object).bytes(b"abroken@example.org").done(), b"{".to_vec());
         Ok(())
     });
-    assert!(stage.bad(&["serve"]).contains("`relais check` tells more"));
+    let mut said = stage.bad(&["serve"]);
+    for _ in 0..3 {
+        if said.contains("`relais check` tells more") {
+            break;
+        }
+        stage.take_other_ports();
+        said = stage.bad(&["serve"]);
+    }
+    assert!(said.contains("`relais check` tells more"), "{said}");
     let report = stage.run(&["check"], "");
     assert_eq!(report.code, 1, "{}", report.err);
     for line in ["the store: version stamp is missing or can't be read", "object abroken@example.org: can't be read"] {

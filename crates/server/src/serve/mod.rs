@@ -108,6 +108,8 @@ async fn serve_on(
 ) -> Result<(), Failure> {
     let metrics = http::record_metrics()?;
     let open = store::open(&config).await?;
+    // Before anything says that the server is ready: a command that comes too early waits, where it would find the store held.
+    let socket = AdminSocket::bind(&config.data_dir)?;
     let (store, bus, engine) = (open.store.clone(), open.bus.clone(), open.engine.clone());
     let world = store.world().clone();
 
@@ -238,7 +240,6 @@ async fn serve_on(
     admin.tester = Some(Arc::new(administration::Tester(fetch)));
     let (departing, settings, stop) = (store.clone(), admin.clone(), tasks.workers_stop());
     tasks.worker("departures", move || depart(departing.clone(), settings.clone(), stop.clone()));
-    let socket = AdminSocket::bind(&config.data_dir)?;
     let stop = tasks.listeners_stop();
     tasks.listener("admin socket", socket.serve(store, admin, stop));
 
