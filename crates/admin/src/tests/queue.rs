@@ -1,0 +1,173 @@
+//! The queue, and events that failed too often.
+
+use super::*;
+
+#[tokio::test]
+async fn the_queue_is_held_resumed_and_emptied() {
+    let store = stage().await;
+    let ids = enqueue(&store, 3).await;
+    let list = || Request::Queue(QueueRequest::List { after: None, limit: None });
+    let entries = |answer| match answer {
+        Ok(Response::QueueEntries(entries)) => entries,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(entries(ask(&store, list()).await).len(), 3);
+    let hold = Request::Queue(QueueRequest::Hold(QueueSelection::Entries(vec![ids[0]])));
+    assert_eq!(ask(&store, hold).await, Ok(Response::Done("1 queue entry held".into())));
+    assert_eq!(entries(ask(&store, list()).await).iter().filter(|entry| entry.held).count(), 1);
+    let resume = Request::Queue(QueueRequest::Resume(QueueSelection::Destination(name("remote.example"))));
+    let before = entries(ask(&store, list()).await);
+    assert_eq!(ask(&store, resume).await, Ok(Response::Done("1 queue entry resumed".into())));
+    let after = entries(ask(&store, list()).await);
+    assert!(after.iter().all(|entry| !entry.held));
+    assert_eq!(after[1..], before[1..], "those that were not held keep their schedule");
+    let resume = Request::Queue(QueueRequest::Resume(QueueSelection::All));
+    assert_eq!(ask(&store, resume).await, Ok(Response::Done("0 queue entries resumed".into())));
+    assert_eq!(entries(ask(&store, list()).await), after);
+    let missing = Request::Queue(QueueRequest::Retry(QueueSelection::Entries(vec![mail::QueueId(99)])));
+    assert_eq!(ask(&store, missing).await.unwrap_err().kind, ErrorKind::NotFound);
+    let all = Request::Queue(QueueRequest::Remove(QueueSelection::All));
+    assert_eq!(ask(&store, all).await, Ok(Response::Done("3 queue entries removed; nobody is told".into())));
+    assert!(entries(ask(&store, list()).await).is_empty());
+}
+
+#[tokio::test]
+async fn the_last_refusal_of_a_recipient_is_the_last_error_of_its_entry() {
+    let store = stage().await;
+    let id = enqueue(&store, 1).await[0];
+    let recipient = |state, last_reply| storage::rows::QueueRecipient {
+        address: address("x@remote.example"),
+        notify: mail::DsnNotify { said: true, success: false, failure: true, delay: false },
+        original: None,
+        state,
+        last_reply: Some(last_reply),
+    };
+    let reply = |code, enhanced| mail::Reply::fixed(code, enhanced, "so it is");
+    let recipients = vec![
+        recipient(RecipientState::Waiting, reply(450, mail::EnhancedCode(4, 2, 0))),
+        recipient(RecipientState::Failed, reply(550, mail::EnhancedCode(5, 1, 1))),
+        recipient(RecipientState::Delivered, reply(250, mail::EnhancedCode(2, 0, 0))),
+    ];
+    let mut row = store.queue_entry(id).await.unwrap().unwrap();
+    row.recipients = recipients;
+    let mut of_all = row.clone();
+    of_all.last_error = Some("connection refused".into());
+    for (row, expected) in [(row, "450 4.2.0 so it is"), (of_all, "connection refused")] {
+        store.transact(move |tx| tx.update_queue_entry(&row).map(|_| ())).await.unwrap();
+        let Ok(Response::QueueEntry(one)) = ask(&store, Request::Queue(QueueRequest::Show { id })).await else {
+            panic!()
+        };
+        assert_eq!(one.last_error.as_deref(), Some(expected));
+    }
+}
+
+async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
+    let mut writer = store.blob_writer();
+    writer.write(b"Subject: x\r\n\r\nx\r\n").await.unwrap();
+    let blob = writer.finish();
+    let now = store.now();
+    let done = store.transact(move |tx| {
+        tx.store_blob(&blob)?;
+        let row = storage::rows::QueueRow {
+            id: mail::QueueId(0),
+            destination: name("remote.example"),
+            reverse_path: mail::ReversePath::Null,
+            dsn_return: None,
+            envelope_id: None,
+            smtputf8: false,
+            sender_smtputf8: false,
+            body: mail::BodyType::SevenBit,
+            blob: blob.hash,
+            skip_octets: 0,
+            octets: 16,
+            prefix: String::new(),
+            trace: None,
+            recipients: vec![],
+            accepted_at: now,
+            attempts: 0,
+            next_attempt: now.plus(std::time::Duration::from_secs(600)),
+            last_error: None,
+            delay_notified: false,
+            held: false,
+        };
+        (0..number).map(|_| tx.enqueue(row.clone())).collect::<Result<Vec<_>, _>>()
+    });
+    done.await.unwrap().value
+}
+
+#[tokio::test]
+async fn parked_events_are_seen_handed_out_again_and_forgotten() {
+    let store = stage().await;
+    let now = store.now();
+    let parked = store.transact(move |tx| {
+        for payload in [&b"{\"responder\":7}"[..], b"\xffno JSON"] {
+            let number = tx.emit(mail::Topic::MessageStored, now, payload.to_vec())?;
+            tx.park_event(mail::Topic::MessageStored, number, "the event can't be read")?;
+        }
+        Ok(())
+    });
+    let _done = parked.await.unwrap();
+    let event = |request| Request::Event(request);
+    let Ok(Response::Events(listed)) = ask(&store, event(EventRequest::List { limit: None })).await else { panic!() };
+    let ids: Vec<String> = listed.iter().map(|one| one.id.to_string()).collect();
+    assert_eq!(ids, ["message-stored:1", "message-stored:2"]);
+    assert_eq!(listed[0].last_error.as_deref(), Some("the event can't be read"));
+    for (one, content) in listed.iter().zip(["{\"responder\":7}", "\"\u{fffd}no JSON\""]) {
+        let Ok(Response::Event(shown)) = ask(&store, event(EventRequest::Show { id: one.id })).await else { panic!() };
+        assert_eq!(shown.content.unwrap().to_string(), content);
+    }
+
+    let these = |number: usize| EventSelection::Events(vec![listed[number].id]);
+    let told = said(ask(&store, event(EventRequest::Retry(these(0)))).await);
+    assert!(told.contains("1 event handed out again"), "{told}");
+    let waiting = store.events_after(mail::Topic::MessageStored, 2, 9).await.unwrap();
+    assert_eq!(waiting.iter().map(|row| (row.number, row.attempts)).collect::<Vec<_>>(), [(3, 0)]);
+    let told = said(ask(&store, event(EventRequest::Retry(these(0)))).await);
+    assert!(told.starts_with("there is no parked event message-stored:1\n"), "{told}");
+    let told = said(ask(&store, event(EventRequest::Remove(EventSelection::All))).await);
+    assert!(told.contains("1 event removed"), "{told}");
+    assert_eq!(store.parked_events(mail::Topic::MessageStored, 9).await.unwrap(), []);
+}
+
+/// Nothing else would ever deal with the message.
+#[tokio::test]
+async fn who_forgets_the_event_of_a_list_forgets_its_message() {
+    let store = stage().await;
+    let garden = address("garden@example.org");
+    let owners = vec![address("alice@example.org")];
+    let list = store.add_list(ListObject { owners, ..ListObject::new(garden.clone()) }).await.unwrap().value;
+    let inbox = store.inbox(list.id).await.unwrap().id;
+    let mut writer = store.blob_writer();
+    writer.write(b"Subject: Tea\r\n\r\n").await.unwrap();
+    let (staged, now) = (writer.finish(), store.now());
+    let (blob, octets, flags) = (staged.hash, staged.octets, mail::Flags::default());
+    let internal_date = mail::InternalDate::from(now);
+    let message = storage::messages::NewMessage { blob, octets, flags, internal_date, saved_at: now, record: None };
+    let uid = store.append(list.id, inbox, staged, message).await.unwrap().value.uid;
+    let event = delivery::HeldMessage {
+        part: list.id,
+        mailbox: inbox,
+        uid,
+        blob,
+        skip_octets: 0,
+        octets,
+        address: garden.clone(),
+        role: ListRole::Post,
+        recipient: garden,
+        reverse_path: mail::ReversePath::Null,
+        account: None,
+        received_at: now,
+        trace: None,
+    };
+    let parked = store.transact(move |tx| {
+        let number = tx.emit(mail::Topic::HeldMessage, now, event.encode())?;
+        tx.park_event(mail::Topic::HeldMessage, number, "too often")
+    });
+    assert!(parked.await.unwrap().value);
+    ask(&store, Request::Event(EventRequest::Remove(EventSelection::All))).await.unwrap();
+    assert_eq!(store.inbox(list.id).await.unwrap().messages, 0);
+    assert_eq!(store.parked_events(mail::Topic::HeldMessage, 9).await.unwrap(), []);
+    let mut findings = Vec::new();
+    storage::check::check(&store, false, &mut |finding| findings.push(finding.to_string())).await.unwrap();
+    assert_eq!(findings, [""; 0]);
+}
