@@ -12,6 +12,7 @@ use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as Mailbox;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::MimePart;
+use routing::objects::AccountObject;
 use storage::{StorageError, Transaction};
 
 use crate::{Delivery, Prepared, Refused};
@@ -38,6 +39,22 @@ pub struct Letter {
 }
 
 impl Letter {
+    /// A letter to somebody who has an account here, from the postmaster of their domain and in their language: that of the
+    /// text has to be the same. `None` when that domain can have no postmaster.
+    #[must_use]
+    pub fn from_postmaster(to: &AccountObject, subject: String, text: String) -> Option<Self> {
+        Some(Self {
+            from: Address::new("postmaster", to.address.domain().clone()).ok()?,
+            from_name: String::new(),
+            to: to.address.clone(),
+            reply_to: None,
+            subject,
+            text,
+            language: if to.language == "fr" { "fr" } else { "en" },
+            about: None,
+        })
+    }
+
     /// The bytes of the letter, CRLF at every line's end.
     #[must_use]
     pub fn build(&self, hostname: &Domain, now: Timestamp, token: [u8; 16]) -> Vec<u8> {

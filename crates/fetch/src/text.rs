@@ -1,12 +1,10 @@
 //! The letter to the owner of an external account that has failed for a day, in the owner's language.
 
 use delivery::Letter;
-use mail::Address;
 use routing::objects::{AccountObject, ExternalAccountObject};
 
 pub(crate) fn failing(owner: &AccountObject, external: &ExternalAccountObject, error: &str) -> Option<Letter> {
     let french = owner.language == "fr";
-    let from = Address::new("postmaster", owner.address.domain().clone()).ok()?;
     let (host, login) = (&external.host, &external.login);
     let name = if external.name.is_empty() { host.as_str() } else { &external.name };
     let (subject, text) = if french {
@@ -30,14 +28,5 @@ pub(crate) fn failing(owner: &AccountObject, external: &ExternalAccountObject, e
             ),
         )
     };
-    Some(Letter {
-        from,
-        from_name: String::new(),
-        to: owner.address.clone(),
-        reply_to: None,
-        subject,
-        text,
-        language: if french { "fr" } else { "en" },
-        about: None,
-    })
+    Letter::from_postmaster(owner, subject, text)
 }

@@ -4,13 +4,11 @@
 //! nothing there.
 
 use delivery::Letter;
-use mail::Address;
 use routing::objects::{AccountKind, AccountObject, ResponderObject};
 use routing::responders::{Window, cut, one_line};
 
 /// The letter, in the owner's language; `link` is there when the pages are reached from outside.
 pub(crate) fn letter(responder: &ResponderObject, owner: &AccountObject, link: Option<&str>) -> Option<Letter> {
-    let from = Address::new("postmaster", owner.address.domain().clone()).ok()?;
     let window = Window::parse(responder.starts.as_deref(), responder.ends.as_deref()).ok()?;
     let subject = [&responder.subject, &responder.subject_prefix].into_iter().find(|text| !text.trim().is_empty());
     let named = cut(one_line(subject.map_or("", String::as_str)), 100);
@@ -61,14 +59,5 @@ pub(crate) fn letter(responder: &ResponderObject, owner: &AccountObject, link: O
             ),
         )
     };
-    Some(Letter {
-        from,
-        from_name: String::new(),
-        to: owner.address.clone(),
-        reply_to: None,
-        subject,
-        text,
-        language: if french { "fr" } else { "en" },
-        about: None,
-    })
+    Letter::from_postmaster(owner, subject, text)
 }

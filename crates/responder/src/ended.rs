@@ -1,14 +1,12 @@
 //! The letter that tells an owner that a responder has ended by itself.
 
 use delivery::Letter;
-use mail::Address;
 use routing::objects::{AccountObject, ResponderKind, ResponderObject};
 use routing::responders::{Window, cut, one_line};
 use storage::responder_states::ResponderState;
 
 /// The letter, in the owner's language.
 pub(crate) fn letter(responder: &ResponderObject, owner: &AccountObject, state: &ResponderState) -> Option<Letter> {
-    let from = Address::new("postmaster", owner.address.domain().clone()).ok()?;
     let window = Window::parse(responder.starts.as_deref(), responder.ends.as_deref()).ok()?;
     let subject = [&responder.subject, &responder.subject_prefix].into_iter().find(|text| !text.trim().is_empty());
     let named = cut(one_line(subject.map_or("", String::as_str)), 100);
@@ -47,14 +45,5 @@ pub(crate) fn letter(responder: &ResponderObject, owner: &AccountObject, state: 
             ),
         )
     };
-    Some(Letter {
-        from,
-        from_name: String::new(),
-        to: owner.address.clone(),
-        reply_to: None,
-        subject,
-        text,
-        language: if french { "fr" } else { "en" },
-        about: None,
-    })
+    Letter::from_postmaster(owner, subject, text)
 }
