@@ -77,13 +77,14 @@ enum Kind {
 struct Picture {
     messages: usize,
     uid_next: u32,
-    unseen: usize,
+    /// `None` until it is told: NOTIFY begins without it (RFC 5465 §3.1).
+    unseen: Option<usize>,
 }
 
 impl Picture {
     fn of(mailbox: &Mailbox) -> Self {
         let unseen = mailbox.messages.values().filter(|flags| **flags & SystemFlags::SEEN.0 == 0).count();
-        Self { messages: mailbox.messages.len(), uid_next: mailbox.last_uid + 1, unseen }
+        Self { messages: mailbox.messages.len(), uid_next: mailbox.last_uid + 1, unseen: Some(unseen) }
     }
 }
 
@@ -106,6 +107,8 @@ struct Session {
     /// The messages that it saw as `\Recent`, with the selection in which it did.
     recents: BTreeMap<(usize, u32), u32>,
     selections: u32,
+    /// The mailbox of the last SELECT, from the moment it is sent.
+    selecting: Option<usize>,
     idling: bool,
     tag: u32,
 }
@@ -159,6 +162,7 @@ impl Session {
             pictures: <[Picture; MAILBOXES.len()]>::default(),
             recents: BTreeMap::new(),
             selections: 0,
+            selecting: None,
             idling: false,
             tag: 0,
         }
@@ -168,6 +172,7 @@ impl Session {
     async fn begin(&mut self) {
         self.idling = false;
         if self.kind == Kind::Notify {
+            self.pictures = Default::default();
             let answer = self.command(NOTIFY).await;
             assert!(answer.contains(" OK "), "{answer}");
         }
@@ -237,7 +242,7 @@ impl Session {
                 if let Some(picture) = at.map(|at| &mut self.pictures[at]) {
                     let told = |item: &str| after(line, item).map(|number| number as usize);
                     picture.messages = told("MESSAGES").unwrap_or(picture.messages);
-                    picture.unseen = told("UNSEEN").unwrap_or(picture.unseen);
+                    picture.unseen = told("UNSEEN").or(picture.unseen);
                     picture.uid_next = told("UIDNEXT").map_or(picture.uid_next, |next| next as u32);
                 }
             }
@@ -269,7 +274,7 @@ impl Session {
         if let Some((_, flags)) = line.split_once("FLAGS (") {
             let flags = flags.split(')').next().unwrap();
             assert!(!matches!(self.kind, Kind::Rev2 | Kind::Idle) || !flags.contains("Recent"), "{line}");
-            if let (true, Some(here)) = (flags.contains("\\Recent"), self.selected) {
+            if let (true, Some(here)) = (flags.contains("\\Recent"), self.selecting) {
                 let before = self.recents.insert((here, uid), self.selections);
                 assert!(before.is_none_or(|before| before == self.selections), "\\Recent once more: {line}");
             }
@@ -291,6 +296,9 @@ impl Session {
 
     fn keep(&mut self) {
         if let Some(at) = self.selected.take() {
+            let unseen = self.known.values().filter(|flags| **flags & SystemFlags::SEEN.0 == 0).count();
+            self.pictures[at] =
+                Picture { messages: self.known.len(), uid_next: self.heard_of + 1, unseen: Some(unseen) };
             let (validity, modseq) = (self.validity.clone(), self.modseq);
             let complete = self.numbers.len() == self.known.len() && self.numbers.iter().all(Option::is_some);
             self.kept.insert(at, Kept { validity, modseq, messages: std::mem::take(&mut self.known), complete });
@@ -313,8 +321,10 @@ impl Session {
             self.idling = true;
         }
         while !self.agrees(world) {
-            let line = self.client.read_line().await;
-            let line = line.unwrap_or_else(|error| panic!("{:?} is not told: {error}; {:?}", self.kind, self.pictures));
+            let line = self.client.read_line().await.unwrap_or_else(|error| {
+                let told = (self.selected, &self.known, &self.numbers, self.pictures);
+                panic!("{:?} is not told what is: {error}; told {told:?}, there is {world:?}", self.kind)
+            });
             self.hear(&line.unwrap());
         }
         if self.kind == Kind::Idle && self.numbers.iter().any(Option::is_none) {
@@ -330,7 +340,11 @@ impl Session {
     /// Whether what a client that listens knows is what the model holds.
     fn agrees(&self, world: &[Mailbox]) -> bool {
         let others = || world.iter().zip(&self.pictures).enumerate().filter(|(at, _)| Some(*at) != self.selected);
-        if self.kind == Kind::Notify && others().any(|(_, (model, picture))| Picture::of(model) != *picture) {
+        let differs = |(model, picture): (&Mailbox, &Picture)| {
+            let (model, told) = (Picture::of(model), picture.unseen);
+            model != Picture { unseen: told.or(model.unseen), ..*picture }
+        };
+        if self.kind == Kind::Notify && others().any(|(_, both)| differs(both)) {
             return false;
         }
         let Some(here) = self.selected.map(|here| &world[here].messages) else { return true };
@@ -341,10 +355,6 @@ impl Session {
     }
 
     async fn select(&mut self, at: usize) {
-        if let Some(here) = self.selected {
-            let unseen = self.known.values().filter(|flags| **flags & SystemFlags::SEEN.0 == 0).count();
-            self.pictures[here] = Picture { messages: self.known.len(), uid_next: self.heard_of + 1, unseen };
-        }
         self.keep();
         self.modseq = 0;
         let kept = self.kept.get(&at).cloned().filter(|kept| self.resyncs() && kept.modseq > 0);
@@ -354,10 +364,11 @@ impl Session {
         };
         // What VANISHED and FETCH say is about what was kept.
         self.known = kept.as_ref().map(|kept| kept.messages.clone()).unwrap_or_default();
-        self.selected = Some(at);
+        self.selecting = Some(at);
         self.selections += 1;
         let answer = self.command(&format!("SELECT {}{parameter}", MAILBOXES[at])).await;
         assert!(answer.contains("OK [READ-WRITE]"), "{answer}");
+        self.selected = Some(at);
         if kept.is_some_and(|kept| kept.complete) {
             assert_eq!(self.numbers.len(), self.known.len(), "what was kept and told is what is there");
             let uids: Vec<Option<u32>> = self.known.keys().copied().map(Some).collect();
@@ -450,6 +461,8 @@ async fn run(steps: Vec<Step>) {
                 world[here].expunge(session.heard_of);
                 // RFC 7162 §3.2.8: what CLOSE removes, the client learns when it comes back.
                 session.keep();
+                // Who has removed it itself is not told.
+                session.pictures[here] = Picture::of(&world[here]);
             }
             (11, _) => {
                 // The connection is lost; what the last tagged response left is kept.
