@@ -148,9 +148,15 @@ pub(crate) fn data(input: &[u8]) {
     let sent = end.map(|end| framed.get(..end + 2).unwrap_or_default());
     if let (Some(sent), Some(kept)) = (sent, session.kept.first()) {
         let lines: Vec<&[u8]> = split_lines(sent.get(2..).unwrap_or_default());
-        let unstuffed: Vec<u8> = lines.iter().flat_map(|line| line.strip_prefix(b".").unwrap_or(line)).copied().collect();
+        let unstuffed: Vec<u8> =
+            lines.iter().flat_map(|line| line.strip_prefix(b".").unwrap_or(line)).copied().collect();
         if smuggled(&unstuffed).is_none() {
-            assert!(*kept == unstuffed, "{:?} was kept of {:?}", String::from_utf8_lossy(kept), String::from_utf8_lossy(sent));
+            assert!(
+                *kept == unstuffed,
+                "{:?} was kept of {:?}",
+                String::from_utf8_lossy(kept),
+                String::from_utf8_lossy(sent)
+            );
         }
     }
     assert!(end.is_some() || session.kept.is_empty(), "a message that has not ended is not kept");
