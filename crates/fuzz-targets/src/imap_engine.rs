@@ -64,10 +64,10 @@ pub(crate) fn thread(input: &[u8]) {
             text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=messages.len()).collect::<Vec<_>>(), "{text}");
-        let depth = text.bytes().fold(Some(0usize), |depth, b| match b {
-            b'(' => depth.map(|depth| depth + 1),
-            b')' => depth.and_then(|depth| depth.checked_sub(1)),
-            _ => depth,
+        let depth = text.bytes().try_fold(0usize, |depth, b| match b {
+            b'(' => depth.checked_add(1),
+            b')' => depth.checked_sub(1),
+            _ => Some(depth),
         });
         assert_eq!(depth, Some(0), "{text}");
     }

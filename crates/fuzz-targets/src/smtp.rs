@@ -83,11 +83,8 @@ fn advance(engine: &mut Engine, now: Timestamp, session: &mut Session, message: 
                 session.kept.push(std::mem::take(message));
                 Answer::Kept(Err(Reply::new(452, Some(EnhancedCode(4, 3, 1)), "the disk is full")))
             }
-            Action::StartTls => {
-                assert!(false, "TLS was not offered");
-                return;
-            }
-            Action::Close => {
+            Action::StartTls | Action::Close => {
+                assert!(matches!(action, Action::Close), "TLS was not offered");
                 session.closed = true;
                 return;
             }

@@ -1,6 +1,12 @@
 //! What our grammar adds to imap-codec's: each command of the extensions, printed as a client would, is parsed as what it was.
 
-#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, clippy::panic, reason = "tests may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::panic,
+    reason = "tests may"
+)]
 
 use mail::{Keyword, SpecialUse};
 use proptest::prelude::*;

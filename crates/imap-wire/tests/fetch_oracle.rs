@@ -113,7 +113,7 @@ fn mime() -> BoxedStrategy<Mime> {
 #[derive(Clone, Debug)]
 struct Node {
     part: Part,
-    children: Vec<Node>,
+    children: Vec<Self>,
 }
 
 fn node() -> BoxedStrategy<Node> {
