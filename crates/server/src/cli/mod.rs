@@ -14,6 +14,7 @@ mod group;
 mod health;
 mod init;
 mod list;
+mod list_values;
 mod output;
 mod pattern;
 mod queue;
