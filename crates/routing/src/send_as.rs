@@ -217,7 +217,7 @@ impl fmt::Display for SendAsReason {
             Self::SharedMailbox => "the account may post in the shared mailbox",
             Self::ListOwner => "the account owns the list",
             Self::OtherAccount => "it is the address of another account",
-            Self::OtherOrganisation => "mail to it reaches the account, which has no address in its domain",
+            Self::OtherOrganisation => "mail for it reaches the account, which belongs to another organisation",
             Self::NotMember => "the account is not a member of the alias or group",
             Self::NoRightToPost => "the account has no right to post in the shared mailbox",
             Self::ListAddress => "the address belongs to a mailing list",
