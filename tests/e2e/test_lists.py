@@ -324,12 +324,14 @@ class Lists(ServerCase):
         for who in (alice, dora):
             self.relais.cli("list", "member", "add", garden, who, "--quiet")
         self.assertEqual([self.archive(garden, who) for who in (alice, dora, MODERATOR)], ["lr", "", ""])
-        client, name = self.relais.imaplib(alice), '"Shared/%s/Archive"' % garden
-        self.assertEqual(client.select(name, readonly=True)[1], [b"1"])
-        self.relais.submit(alice, self.role(garden, "leave"), message(sender=alice, to=self.role(garden, "leave")))
-        until(lambda: alice not in self.members(garden), what="alice to leave")
-        with self.assertRaisesRegex(client.abort, "may no longer read"):
-            until(lambda: client.noop()[0] != "OK", what="the session to end")
+        with self.relais.imap(alice) as client:
+            client.must('SELECT "Shared/%s/Archive"' % garden)
+            client.idle()
+            self.relais.submit(alice, self.role(garden, "leave"), message(sender=alice, to=self.role(garden, "leave")))
+            said = client.response()
+            while not said.startswith("* BYE"):
+                said = client.response()
+            self.assertIn("[NOPERM]", said)
         self.assertEqual(self.archive(garden, alice), "")
         # Everybody of the organisation, or nobody but who runs the list.
         self.relais.cli("list", "set", garden, "--archive-readers", "organisation")
