@@ -267,8 +267,9 @@ async fn a05_one_sender_is_answered_again_after_a_day() {
     play(
         &[r#"{"subject":"Prices","text":{"set":"A pond: 300."},"frequency_secs":86400}"#],
         "mail zoe alice; answers zoe 1 Prices; pass 23h; mail zoe alice; answers zoe 1; mail max alice; answers max 1; \
-                 pass 1h; mail zoe alice; answers zoe 2; mailbox alice INBOX 4",
-    ).await;
+         pass 1h; mail zoe alice; answers zoe 2; mailbox alice INBOX 4",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -278,7 +279,7 @@ async fn a08_a_temporary_one_answers_from_its_first_day_to_its_last() {
             r#"{"subject":"Fair","text":{"set":"x"},"frequency_secs":0,"starts":{"set":"2026-09-22"},"ends":{"set":"2026-09-23"}}"#,
         ],
         "mail zoe alice; answers zoe 0; at 2026-09-22T00:00:00Z; mail zoe alice; answers zoe 1; \
-                 at 2026-09-23T23:59:59Z; mail zoe alice; answers zoe 2; pass 1s; mail zoe alice; answers zoe 2; mailbox alice INBOX 4+",
+         at 2026-09-23T23:59:59Z; mail zoe alice; answers zoe 2; pass 1s; mail zoe alice; answers zoe 2; mailbox alice INBOX 4+",
     ).await;
 }
 
@@ -287,7 +288,7 @@ async fn a08_a_permanent_one_answers_until_it_is_switched_off() {
     play(
         &[r#"{"subject":"Closed","text":{"set":"x"},"frequency_secs":0}"#],
         "mail zoe alice; pass 400d; mail zoe alice; answers zoe 2; \
-                 set {\"responder\":{\"set\":{\"id\":1,\"content\":{\"enabled\":false}}}}; pass 1d; mail zoe alice; answers zoe 2",
+         set {\"responder\":{\"set\":{\"id\":1,\"content\":{\"enabled\":false}}}}; pass 1d; mail zoe alice; answers zoe 2",
     ).await;
 }
 
@@ -296,19 +297,19 @@ async fn a09_messages_are_deleted_while_it_is_active_and_no_longer() {
     play(
         &[r#"{"subject":"Away","text":{"set":"x"},"keep":false,"ends":{"set":"2026-09-22"}}"#],
         "mail zoe alice; answers zoe 1; mailbox alice INBOX 0; at 2026-09-23T00:00:00Z; mail zoe alice; answers zoe 1; \
-                 mailbox alice INBOX 1+",
-    ).await;
+         mailbox alice INBOX 1+",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a12_the_date_of_receipt_decides_and_being_enabled() {
     play(
-        &[
-            r#"{"subject":"Away","text":{"set":"x"},"frequency_secs":0,"enabled":false,"ends":{"set":"2026-09-22"}}"#,
-        ],
+        &[r#"{"subject":"Away","text":{"set":"x"},"frequency_secs":0,"enabled":false,"ends":{"set":"2026-09-22"}}"#],
         "mail zoe alice; answers zoe 0; set {\"responder\":{\"set\":{\"id\":1,\"content\":{\"enabled\":true}}}}; \
-                 mail zoe alice; answers zoe 1; at 2026-09-23T00:00:00Z; mail zoe alice; answers zoe 1",
-    ).await;
+         mail zoe alice; answers zoe 1; at 2026-09-23T00:00:00Z; mail zoe alice; answers zoe 1",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -319,7 +320,7 @@ async fn a13_of_several_each_answers_in_its_time() {
             r#"{"subject":"Second week","text":{"set":"x"},"frequency_secs":0,"starts":{"set":"2026-09-28"},"ends":{"set":"2026-10-04"}}"#,
         ],
         "mail zoe alice; answers zoe 1 First week; at 2026-09-28T12:00:00Z; mail zoe alice; answers zoe 2 Second week; \
-                 at 2026-10-05T00:00:00Z; mail zoe alice; answers zoe 2",
+         at 2026-10-05T00:00:00Z; mail zoe alice; answers zoe 2",
     ).await;
 }
 
@@ -328,7 +329,8 @@ async fn a14_each_answer_is_filed_in_sent() {
     play(
         &[r#"{"subject":"Prices","text":{"set":"x"},"frequency_secs":86400}"#],
         "mail zoe alice; mailbox alice Sent 1; pass 2d; mail zoe alice; mail zoe alice; mailbox alice Sent 2",
-    ).await;
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -338,30 +340,42 @@ async fn r01_an_alias_takes_mail_until_its_last_day() {
             r#"{"alias":{"add":{"address":"fair@example.org","targets":["alice@example.org"],"terms":{"expires":{"set":"2026-09-23"}}}}}"#,
         ],
         "mail zoe fair; mailbox alice INBOX 1; at 2026-09-23T20:00:00Z; mail zoe fair; mailbox alice INBOX 2; \
-                 at 2026-09-24T12:00:00Z; refused zoe fair 550; mailbox alice INBOX 2",
+         at 2026-09-24T12:00:00Z; refused zoe fair 550; mailbox alice INBOX 2",
     ).await;
 }
 
 /// The day on which clocks go back has 25 hours.
-        name: "v01_a_day_is_the_day_of_the_persons_zone",
-        set: &[
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn v01_a_day_is_the_day_of_the_persons_zone() {
+    play(
+        &[
             r#"{"account":{"set":{"address":"alice@example.org","time_zone":"Europe/Paris"}}}"#,
             r#"{"kind":"out-of-office","subject":"Away","text":{"set":"x"},"frequency_secs":0,"starts":{"set":"2026-10-25"},"ends":{"set":"2026-10-25"}}"#,
         ],
-        script: "at 2026-10-24T21:59:59Z; mail zoe alice; answers zoe 0; pass 1s; mail zoe alice; answers zoe 1; \
-                 at 2026-10-25T22:59:59Z; mail zoe alice; answers zoe 2; pass 1s; mail zoe alice; answers zoe 2",
-    },
-    Row {
-        name: "v02_without_an_end_it_goes_on",
-        set: &[r#"{"kind":"out-of-office","subject":"Away","text":{"set":"x"}}"#],
-        script: "mail zoe alice; answers zoe 1 Away; pass 365d; mail zoe alice; answers zoe 2",
-    },
-    Row {
-        name: "v03_not_twice_in_one_day_and_colleagues_are_no_list",
-        set: &[r#"{"kind":"out-of-office","subject":"Away","text":{"set":"x"}}"#],
-        script: "mail zoe alice; mail zoe alice; pass 12h; mail zoe alice; answers zoe 1; pass 12h; mail zoe alice; answers zoe 2",
-    },
-    Row {
+        "at 2026-10-24T21:59:59Z; mail zoe alice; answers zoe 0; pass 1s; mail zoe alice; answers zoe 1; \
+         at 2026-10-25T22:59:59Z; mail zoe alice; answers zoe 2; pass 1s; mail zoe alice; answers zoe 2",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn v02_without_an_end_it_goes_on() {
+    play(
+        &[r#"{"kind":"out-of-office","subject":"Away","text":{"set":"x"}}"#],
+        "mail zoe alice; answers zoe 1 Away; pass 365d; mail zoe alice; answers zoe 2",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn v03_not_twice_in_one_day() {
+    play(
+        &[r#"{"kind":"out-of-office","subject":"Away","text":{"set":"x"}}"#],
+        "mail zoe alice; mail zoe alice; pass 12h; mail zoe alice; answers zoe 1; pass 12h; mail zoe alice; answers zoe 2",
+    )
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn v04_its_person_hears_when_it_begins_and_when_it_has_ended() {
     play(
@@ -369,6 +383,6 @@ async fn v04_its_person_hears_when_it_begins_and_when_it_has_ended() {
             r#"{"kind":"out-of-office","subject":"Away","text":{"set":"x"},"starts":{"set":"2026-09-22"},"ends":{"set":"2026-09-23"}}"#,
         ],
         "mailbox alice INBOX 0; at 2026-09-22T08:00:00Z; mailbox alice INBOX 1; pass 1d; mailbox alice INBOX 1; \
-                 pass 1d; mailbox alice INBOX 2; pass 30d; mailbox alice INBOX 2",
+         pass 1d; mailbox alice INBOX 2; pass 30d; mailbox alice INBOX 2",
     ).await;
 }
