@@ -5,8 +5,10 @@
 //! - `mail FROM TO`: somebody elsewhere sends a message, which is taken; `refused FROM TO CODE`: it is not;
 //! - `pass SPAN`: time goes by; `at TIME`: until then (UTC);
 //! - `answers WHO N`: so many answers have left for somebody, all in all, the last with the subject behind them;
-//! - `mailbox WHO FOLDER N`: so many messages are there, all in all;
+//! - `mailbox WHO FOLDER N`: so many messages are there, all in all; `N+`: and the letter that a responder has ended;
 //! - `set JSON`: the administrator changes something.
+
+#![expect(clippy::disallowed_methods, reason = "a test that goes through sockets, on loopback")]
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
