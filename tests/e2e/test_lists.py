@@ -318,7 +318,10 @@ class Lists(ServerCase):
         garden = self.make(archive=True, posting="anyone", non_members="accept")
         alice, dora = "alice@near.test", "dora@else.test"
         self.send(self.person(), garden, subject="Roses")
-        until(lambda: self.archive(garden, OWNER) == "lr", what="the archive")
+        client = self.relais.imaplib(OWNER)
+        until(lambda: client.select('"Shared/%s/Archive"' % garden, readonly=True)[1] == [b"1"], what="the archive")
+        client.logout()
+        self.assertEqual(self.archive(garden, OWNER), "lr")
         self.assertEqual(self.archive(garden, alice), "")
         # As a member, as long as they are one; somebody of another organisation is as a member elsewhere.
         for who in (alice, dora):
