@@ -9,6 +9,7 @@
 mod decide;
 mod event;
 mod filed;
+mod filtering;
 mod held;
 mod intake;
 mod letter;
