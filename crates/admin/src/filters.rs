@@ -95,7 +95,7 @@ fn set_of(directory: &Directory, address: &Address) -> Result<(AccountObject, Fi
 fn find(owner: &AccountObject, set: &FilterSet, name: &str) -> Result<usize, AdminError> {
     set.position(name).ok_or_else(|| {
         let known = set.filters.iter().map(|filter| filter.name.clone());
-        let error = AdminError::not_found("filter", &format!("{name:?}"), known);
+        let error = AdminError::not_found("filter", name.trim(), known);
         match error.hint.as_deref().is_some_and(|hint| hint.starts_with("did you mean")) {
             true => error,
             false => error.hint(format!("`relais filter list {}` shows those there are", owner.address)),

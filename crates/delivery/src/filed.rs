@@ -110,7 +110,7 @@ impl Filing {
                 let personal = tx.acl(*account, sent)?.seen.unwrap_or(shared.seen) == SeenState::PerPerson;
                 let flags = if personal { SystemFlags(0) } else { SystemFlags::SEEN };
                 let filters = self.filtered.get(account);
-                let outcome = filters.map(|filters| filters.decision.outcome.clone()).unwrap_or_default();
+                let outcome = filters.map(|filters| filters.outcome.clone()).unwrap_or_default();
                 let copy = prepared.as_message(Flags::system(flags));
                 let filed = tx.deposit_filtered(*account, sent, &copy, &outcome, shared.quota)?;
                 for kept in filed.kept.iter().chain(&filed.copies).filter(|_| personal) {
@@ -118,7 +118,7 @@ impl Filing {
                     tx.mark_seen(*account, kept.mailbox, self.sender, &[(kept.deposited.uid, true)])?;
                 }
                 if let (Some(filters), Some(id)) = (filters, prepared.trace()) {
-                    let told = filters.decision.acts().chain(filed.left_out);
+                    let told = filters.acts.iter().cloned().chain(filed.left_out);
                     let step = |text| Step::Filtered { address: shared.address.clone(), text };
                     let steps: Vec<Taken> = told.map(|text| taken(prepared.now, step(text))).collect();
                     tx.trace(id, &steps)?;

@@ -119,7 +119,7 @@ impl Prepared {
     pub(crate) fn stores_message(&self) -> bool {
         let deleted = |account: &AccountId| {
             let filters = self.filtered.get(account);
-            filters.is_some_and(|filters| filters.decision.outcome.discard) && !self.plan.folders.contains_key(account)
+            filters.is_some_and(|filters| filters.outcome.discard) && !self.plan.folders.contains_key(account)
         };
         let mut mailboxes = self.plan.mailboxes.iter();
         mailboxes.any(|account| !deleted(account)) || !self.plan.relays.is_empty() || !self.plan.held.is_empty()
@@ -137,12 +137,12 @@ impl Prepared {
         let message = self.as_message(Flags::default());
         for account in &self.plan.mailboxes {
             let (mailbox, in_inbox) = self.mailbox_of(tx, *account, &mut applied.unfiled)?;
-            let filters = self.filtered.get(account).filter(|filters| in_inbox && filters.acts());
+            let filters = self.filtered.get(account).filter(|filters| in_inbox && !filters.acts.is_empty());
             let Some(filters) = filters else {
                 applied.deposits.push((*account, mailbox, tx.deposit(*account, mailbox, &message)?));
                 continue;
             };
-            let filed = tx.deposit_filtered(*account, mailbox, &message, &filters.decision.outcome, filters.quota)?;
+            let filed = tx.deposit_filtered(*account, mailbox, &message, &filters.outcome, filters.quota)?;
             applied.deposits.extend(filed.kept.as_ref().map(|kept| (*account, kept.mailbox, kept.deposited)));
             applied.filed.insert(*account, filed);
         }

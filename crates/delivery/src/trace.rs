@@ -133,7 +133,7 @@ impl Prepared {
     fn filtered_steps(&self, account: AccountId, address: &Address, filed: Option<&Filed>, steps: &mut Vec<Step>) {
         let (Some(filters), Some(filed)) = (self.filtered.get(&account), filed) else { return };
         let told = |text: String| Step::Filtered { address: address.clone(), text };
-        steps.extend(filters.decision.acts().map(told));
+        steps.extend(filters.acts.iter().cloned().map(told));
         steps.extend(filed.left_out.iter().cloned().map(told));
     }
 

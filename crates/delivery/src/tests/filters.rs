@@ -77,6 +77,17 @@ async fn i03_each_mailbox_is_filtered_by_its_own_in_the_same_commit() {
 }
 
 #[tokio::test]
+async fn i02_a_sender_is_tagged_by_itself() {
+    let f = fixture().await;
+    let tags = Actions { tags: [Keyword::parse("$Pond").unwrap()].into(), ..Actions::default() };
+    f.filters("alice@example.org", vec![filter("pond", "from contains far.example", tags)]).await;
+    f.send(&["alice@example.org"]).await.unwrap();
+    let keywords: Vec<_> =
+        f.there("alice@example.org", "INBOX").await.into_iter().map(|flags| flags.keywords).collect();
+    assert_eq!(keywords, [[Keyword::parse("$POND").unwrap()].into()]);
+}
+
+#[tokio::test]
 async fn i03_what_everyone_deletes_is_not_stored() {
     let f = fixture().await;
     f.filters("alice@example.org", vec![filter("all", "size larger 0", deletes())]).await;
