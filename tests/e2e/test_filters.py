@@ -40,7 +40,7 @@ class Filters(ServerCase):
             if client.select('"%s"' % mailbox, readonly=True)[0] != "OK":
                 return {}
             found = {}
-            for part in client.fetch("1:*", "(FLAGS BODY.PEEK[HEADER])")[1]:
+            for part in client.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[HEADER])")[1]:
                 if isinstance(part, tuple):
                     subject = email.message_from_bytes(part[1], policy=email.policy.default)["Subject"]
                     flags = re.search(rb"FLAGS \(([^)]*)\)", part[0]).group(1).decode().split()

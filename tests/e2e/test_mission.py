@@ -605,7 +605,7 @@ class Mission(Answers):
         client = self.relais.imaplib(user)
         try:
             client.select('"%s"' % mailbox, readonly=True)
-            parts = [part for part in client.fetch("1:*", "(FLAGS BODY.PEEK[])")[1] if isinstance(part, tuple)]
+            parts = [part for part in client.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[])")[1] if isinstance(part, tuple)]
             named = {subject(octets): re.search(rb"FLAGS \(([^)]*)\)", line).group(1).decode() for line, octets in parts}
             return {name: set(found.split()) - {"\\Recent"} for name, found in named.items()}
         finally:
