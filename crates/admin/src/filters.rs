@@ -141,12 +141,10 @@ async fn put(store: &Store, owner: &AccountObject, mut set: FilterSet, at: usize
 fn check_folders(filter: &mut Filter) -> Result<(), AdminError> {
     let actions = &mut filter.actions;
     for folder in actions.folder.iter_mut().chain(&mut actions.copies) {
-        *folder = new_name(folder).map_err(|error| match error {
-            StorageError::BadMailboxName(why) => {
-                let error = AdminError::invalid(format!("there can be no folder {folder:?}: {why}"));
-                error.hint("levels are parted by /, as in 'Work/Bills'")
-            }
-            other => other.into(),
+        *folder = new_name(folder).map_err(|error| {
+            let StorageError::BadMailboxName(why) = error else { return error.into() };
+            let error = AdminError::invalid(format!("there can be no folder {folder:?}: {why}"));
+            error.hint("levels are parted by /, as in 'Work/Bills'")
         })?;
         if is_foreign(folder) {
             let error = AdminError::invalid(format!("{folder:?} is a folder of somebody else"));

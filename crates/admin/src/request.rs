@@ -39,7 +39,6 @@ pub use responder::{PreviewRequest, ResponderContent, ResponderRequest};
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "there is one for each request, and it is moved a few times")]
 pub enum Request {
     /// About domains.
     Domain(DomainRequest),

@@ -35,10 +35,8 @@ fn list(account: &str) -> Request {
 }
 
 async fn names(store: &Store, account: &str) -> Vec<String> {
-    match ask(store, list(account)).await.unwrap() {
-        Response::Filters(all) => all.iter().map(|one| format!("{} {}", one.position, one.filter.name)).collect(),
-        other => panic!("{other:?}"),
-    }
+    let Response::Filters(all) = ask(store, list(account)).await.unwrap() else { panic!("filters") };
+    all.iter().map(|one| format!("{} {}", one.position, one.filter.name)).collect()
 }
 
 const ALICE: &str = "alice@example.org";
