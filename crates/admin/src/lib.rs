@@ -38,6 +38,7 @@ mod settings;
 mod shared;
 mod terms;
 mod trace;
+mod warnings;
 
 use storage::Store;
 
@@ -56,9 +57,9 @@ pub use request::{
 };
 pub use response::{
     AccountView, AliasView, ConnectionView, DomainView, Endpoint, EventView, Explanation, ExternalTest, ExternalView,
-    FilterMatches, FilterTest, FilterVerdicts, FilterView, FiltersApplied, FirstUseView, ImportReport, Leading,
-    ListView, MatchedMessage, MemberImport, MemberView, OffBoardingReport, OffBoardingView, PatternTest, Preview,
-    QueueEntryView, QueueRecipientView, Redirect, ResponderView, Response, StrengthView, WaitingView,
+    FilterMatches, FilterTest, FilterVerdicts, FilterView, FiltersApplied, FirstUseView, GroupView, ImportReport,
+    Leading, ListView, MatchedMessage, MemberImport, MemberView, OffBoardingReport, OffBoardingView, PatternTest,
+    Preview, QueueEntryView, QueueRecipientView, Redirect, ResponderView, Response, StrengthView, WaitingView,
 };
 pub use settings::{ConnectionSettings, EditLock, ExternalTester, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};

@@ -14,8 +14,9 @@ use std::fmt;
 
 use mail::{Address, Domain};
 use routing::objects::{AccountObject, ExternalSecurity, ObjectKey, Role};
-use routing::sharing::member_rights;
-use routing::{Directory, Node, Rights};
+use routing::organisation::belongs;
+use routing::sharing::administrators;
+use routing::{Directory, Node};
 
 use crate::actor::Actor;
 use crate::references::{Reference, Removal};
@@ -424,6 +425,7 @@ impl<'a> Reach<'a> {
         match request {
             GroupRequest::Add { address, content } | GroupRequest::Set { address, content } => {
                 self.at(address)?;
+                self.takes_nobody_in(address, content)?;
                 self.keeps_others_in(address, content)
             }
             GroupRequest::Show { address } => self.at(address),
@@ -433,6 +435,18 @@ impl<'a> Reach<'a> {
             }
             GroupRequest::List { domain } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
         }
+    }
+
+    /// Nobody of another organisation is put into a group: its members can't leave by themselves, as those of a list can.
+    fn takes_nobody_in(&self, address: &Address, content: &GroupContent) -> Verdict {
+        let there = self.directory.group(address);
+        let is_there = |new: &Address| there.is_some_and(|group| group.members.iter().any(|old| old.same_mailbox(new)));
+        let inside = |new: &Address| match self.directory.account_at(new) {
+            Some(account) => self.domains.iter().any(|domain| belongs(account, domain)),
+            None => self.domain(new.domain()),
+        };
+        let mut new = content.add_members.iter().chain(content.members.iter().flatten()).filter(|new| !is_there(new));
+        only(new.all(inside), Denial::OtherDomain)
     }
 
     /// A group that withdraws services shuts its members out: nobody of another domain may be among them.
@@ -563,8 +577,8 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
 /// 4314 §2.1).
 fn administers_filters(directory: &Directory, account: &AccountObject, request: &Request) -> bool {
     let Request::Filter(request) = request else { return false };
-    let rights = directory.account_at(request.account()).and_then(|shared| member_rights(shared, &account.address));
-    rights.is_some_and(|rights| rights.has(Rights::ADMINISTER))
+    let shared = directory.account_at(request.account());
+    shared.is_some_and(|shared| administrators(directory, shared).any(|person| person.id == account.id))
 }
 
 impl fmt::Display for Denial {

@@ -8,6 +8,7 @@ mod event;
 mod explanation;
 mod external;
 mod filters;
+mod group;
 mod list;
 mod password;
 mod queue;
@@ -30,6 +31,7 @@ pub use event::EventView;
 pub use explanation::Explanation;
 pub use external::{ExternalTest, ExternalView};
 pub use filters::{FilterMatches, FilterTest, FilterVerdicts, FilterView, FiltersApplied, MatchedMessage};
+pub use group::GroupView;
 pub use list::{ListView, MemberImport, MemberView, WaitingView};
 pub use password::StrengthView;
 pub use queue::{QueueEntryView, QueueRecipientView};
@@ -63,7 +65,7 @@ pub enum Response {
     /// Aliases.
     Aliases(Vec<AliasView>),
     /// A group.
-    Group(Box<GroupObject>),
+    Group(Box<GroupView>),
     /// Groups.
     Groups(Vec<GroupObject>),
     /// The pattern aliases of a domain, in the order in which they are tried.
