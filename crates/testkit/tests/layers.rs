@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// From the top down; a crate may use those of later lines only.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["demo"],
     &["relais", "demo"],
     &["smtp-in", "smtp-out", "imap", "responder", "lists", "fetch", "admin"],
@@ -14,6 +14,7 @@ const LAYERS: [&[&str]; 12] = [
     &["storage-rocksdb"],
     &["storage"],
     &["routing", "imap-wire", "sender-auth"],
+    &["filter"],
     &["message"],
     &["world"],
     &["mail"],
