@@ -49,6 +49,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use auth::{AuthError, Authenticator};
 pub use server::Imap;
+pub use engine::message_limit::MessageLimit;
 pub use settings::{Security, Settings};
 pub use tls::TlsHandle;
 

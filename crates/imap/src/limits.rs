@@ -24,6 +24,10 @@ pub const CHANGES_PER_PAGE: usize = 1_000;
 /// Messages of one batch of UIDBATCHES at the least: a mailbox of a million messages has two thousand of them.
 pub const UID_BATCH_MIN: u32 = 500;
 
+/// Messages that one command works on, unless the settings say otherwise (RFC 9738 §3 asks for 1,000 at least): a whole mailbox
+/// for nearly everybody, and what one COPY holds in memory is some 16 MiB of UIDs.
+pub const MESSAGES_PER_COMMAND: u32 = 1_000_000;
+
 /// Octets of answers collected before they are written to the socket.
 pub const OUTPUT_OCTETS: usize = 32 * 1024;
 

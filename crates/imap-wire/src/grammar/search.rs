@@ -1,4 +1,4 @@
-//! SEARCH (RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 5267, 5466, 6203, 8474, 8514, 9394; RFC 7162 §3.1.5).
+//! SEARCH (RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 5267, 5466, 6203, 8474, 8514, 9394, 9738; RFC 7162 §3.1.5).
 
 use super::append::{digits, month};
 use super::cursor::Cursor;
@@ -186,6 +186,8 @@ fn key_with_argument(c: &mut Cursor<'_>, at: usize, name: &[u8], deeper: usize) 
         b"OLDER" => |c, _| Ok(SearchKey::Older(c.nz_number("a number of seconds")?)),
         b"YOUNGER" => |c, _| Ok(SearchKey::Younger(c.nz_number("a number of seconds")?)),
         b"UID" => |c, _| Ok(SearchKey::Uid(sequence_set(c)?)),
+        b"UIDAFTER" => |c, _| Ok(SearchKey::UidAfter(c.nz_number("a UID")?)),
+        b"UIDBEFORE" => |c, _| Ok(SearchKey::UidBefore(c.nz_number("a UID")?)),
         b"MODSEQ" => |c, _| modseq(c),
         b"NOT" => |c, deeper| Ok(SearchKey::Not(Box::new(key(c, deeper)?))),
         b"OR" => |c, deeper| {

@@ -15,6 +15,7 @@ use storage::{StorageError, Store};
 
 use super::append::Complete;
 use crate::access::Target;
+use crate::engine::message_limit::MessageLimit;
 use crate::fault::{Answer, Fault};
 use crate::limits::{UPLOADS_HELD_OCTETS, UPLOADS_RECORDS_OCTETS};
 use crate::session::Session;
@@ -120,8 +121,12 @@ impl Session {
             return Ok(Err(Answer::no(Code::TooBig, text)));
         }
         if let Some(uploads) = self.uploads.as_deref_mut() {
-            if uploads.received.len() >= APPENDED_MESSAGES_MAX || uploads.records >= UPLOADS_RECORDS_OCTETS {
+            if uploads.records >= UPLOADS_RECORDS_OCTETS {
                 return Ok(Err(Answer::of(&too_many())));
+            }
+            let messages = uploads.received.len().saturating_add(1);
+            if let Some(answer) = too_many_for(self.settings.message_limit, messages) {
+                return Ok(Err(answer));
             }
             // The mailbox was looked at when the first one was announced.
             return Ok(uploads.weigh(announcement.size));
@@ -163,6 +168,11 @@ impl Session {
             return Ok(Err(Answer::of(&StorageError::OverQuota)));
         }
         Ok(Ok(Uploads::within(quota.octets.map(|quota| quota.saturating_sub(used.octets)))))
+    }
+
+    /// The answer to an APPEND of more messages than one may bring.
+    pub(super) fn too_many_messages(&self, messages: usize) -> Option<Answer> {
+        too_many_for(self.settings.message_limit, messages)
     }
 
     /// The message is welcome: its octets go to the store from now on.
@@ -220,6 +230,16 @@ impl Session {
             Err(error) => uploads.failed = Some(error),
         }
     }
+}
+
+/// RFC 9738 §3.1: an APPEND is done whole or not at all, and the client is told how many it may bring: what the settings say or,
+/// when that is less, what one transaction holds.
+fn too_many_for(limit: MessageLimit, messages: usize) -> Option<Answer> {
+    let transaction = u32::try_from(APPENDED_MESSAGES_MAX).unwrap_or(u32::MAX);
+    let limit = limit.of_saves().map_or(transaction, |limit| limit.min(transaction));
+    let over = u32::try_from(messages).map_or(true, |messages| messages > limit);
+    let text = format!("One APPEND brings {limit} messages at the most");
+    over.then(|| Answer::no(Code::MessageLimit { limit, lowest: None }, text))
 }
 
 /// RFC 5530 §3: LIMIT.

@@ -20,7 +20,7 @@ use mail::Timestamp;
 use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress_to_output};
 use miniz_oxide::inflate::stream::InflateState;
 use miniz_oxide::{DataFormat, MZFlush};
-use relais_imap::{Security, Settings};
+use relais_imap::{MessageLimit, Security, Settings};
 use storage::StorageError;
 use testkit::transcript::Stage;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
@@ -229,8 +229,11 @@ impl ImapStage {
 
     fn setting(&mut self, name: &str, value: u64) -> Result<(), String> {
         let count = usize::try_from(value).map_err(|_| "too large")?;
+        let messages = || u32::try_from(value).map_err(|_| "too large");
         match name {
             "append_octets_max" => self.settings.append_octets_max = value,
+            "messages_per_command_max" => self.settings.message_limit = MessageLimit::Every(messages()?),
+            "messages_per_save_max" => self.settings.message_limit = MessageLimit::Saves(messages()?),
             "sort_octets_max" => self.settings.sort_octets_max = count,
             "connections_per_address_max" => self.settings.connections_per_address_max = count,
             "connections_per_account_max" => self.settings.connections_per_account_max = count,
