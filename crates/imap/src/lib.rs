@@ -48,8 +48,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use auth::{AuthError, Authenticator};
-pub use server::Imap;
 pub use engine::message_limit::MessageLimit;
+pub use server::Imap;
 pub use settings::{Security, Settings};
 pub use tls::TlsHandle;
 

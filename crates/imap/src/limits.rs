@@ -47,6 +47,10 @@ pub const UPLOADS_HELD_OCTETS: usize = 1024 * 1024;
 /// kilobytes.
 pub const UPLOADS_RECORDS_OCTETS: usize = 16 * 1024 * 1024;
 
+/// Octets of all messages of one APPEND, what its URLs name included, unless the settings say otherwise; one message of the
+/// largest size is taken all the same. RFC 3502 and RFC 4469 set no figure; a quota may allow less.
+pub const APPEND_OCTETS_ALL_MAX: u64 = 1024 * 1024 * 1024;
+
 /// URLs in one APPEND, of all its CATENATEs together (RFC 4469 sets no figure).
 pub const CATENATED_URLS_MAX: usize = 1_000;
 

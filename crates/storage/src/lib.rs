@@ -25,6 +25,7 @@ pub mod error;
 pub mod events;
 pub mod fetch;
 pub mod first_use;
+mod forgotten;
 pub mod index;
 pub mod keys;
 pub mod limits;

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::fetch::FetchItem;
 use crate::date::Date;
 use crate::flag::Flag;
 use crate::section::HeaderName;
@@ -19,6 +20,8 @@ pub struct Search {
     pub charset: Option<String>,
     /// RETURN (…): answer with ESEARCH. `RETURN ()` asks for ALL.
     pub returns: Option<SearchReturn>,
+    /// UPDATE (…): data items that are told of new messages in the result (RFC 5465 §7).
+    pub update_fetch: Vec<FetchItem>,
     /// What a message must be; several keys are one `And`.
     pub key: SearchKey,
 }

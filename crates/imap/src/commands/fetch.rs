@@ -207,8 +207,32 @@ impl Session {
         let map = self.selected()?.view.map();
         // What the client still counts is told without EARLIER, when that may be.
         vanished.retain(|uid| !map.contains(Uid(*uid)));
-        response::vanished(self.connection.out(), &NumberSet::from_numbers(vanished), true);
+        let mut vanished = NumberSet::from_numbers(vanished);
+        // Read after the changes: what was forgotten meanwhile is among it.
+        if let Some(asked) = asked
+            && since < self.server.store.expunges_forgotten(key.0, key.1).await?
+        {
+            vanished = self.not_there(asked).await?;
+        }
+        response::vanished(self.connection.out(), &vanished, true);
         Ok(if any { wanted.clone() } else { NumberSet::from_numbers(changed) })
+    }
+
+    /// The UIDs of a set that no message has, whether or not the client knows: when it has been away longer than expunges are
+    /// remembered (RFC 7162 §3.2.5.1).
+    async fn not_there(&mut self, asked: &NumberSet) -> Result<NumberSet, Fault> {
+        let key = self.key()?;
+        let map = self.selected()?.view.map().clone();
+        let left = asked.minus(&NumberSet::from_ranges(map.uid_ranges()));
+        // What came after the map was read.
+        let mut came = Vec::new();
+        let mut from = Uid(map.max_uid()).next();
+        while let Some(first) = from {
+            let rows = self.server.store.messages(key.0, key.1, first, Uid(u32::MAX), ROWS_PER_PAGE).await?;
+            came.extend(rows.iter().map(|row| row.uid.0));
+            from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
+        }
+        Ok(left.minus(&NumberSet::from_numbers(came)))
     }
 
     /// Answers for the messages of a range of UIDs; returns how many were there.

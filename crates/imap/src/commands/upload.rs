@@ -30,6 +30,8 @@ pub(crate) struct Uploads {
     announced: u64,
     /// What the owner's quota had left when the first one was announced.
     quota_left: Option<u64>,
+    /// How many octets one command may bring; `None`: as many as a message may have, which is looked at elsewhere.
+    octets_max: Option<u64>,
     /// Octets in memory of the contents that came and of the messages that are complete.
     held: usize,
     /// Octets of their records.
@@ -65,9 +67,9 @@ struct Receiving {
 }
 
 impl Uploads {
-    /// None yet, for an owner whose quota has so many octets left.
-    pub(super) fn within(quota_left: Option<u64>) -> Self {
-        Self { quota_left, ..Self::default() }
+    /// None yet, of so many octets at the most, for an owner whose quota has so many left.
+    pub(super) fn within(quota_left: Option<u64>, octets_max: u64) -> Self {
+        Self { quota_left, octets_max: Some(octets_max), ..Self::default() }
     }
 
     /// Takes what came under a ticket; it counts no more.
@@ -79,9 +81,12 @@ impl Uploads {
         Some(received)
     }
 
-    /// Whether so many octets more are within the owner's quota, as far as can be told now.
+    /// Whether so many octets more are within what one APPEND may bring and within the owner's quota, as far as can be told now.
     pub(super) fn weigh(&mut self, octets: u64) -> Result<(), Answer> {
         self.announced = self.announced.saturating_add(octets);
+        if let Some(max) = self.octets_max.filter(|max| self.announced > *max) {
+            return Err(Answer::no(Code::Limit, format!("One APPEND brings {max} octets at the most")));
+        }
         match self.quota_left {
             Some(left) if self.announced > left => Err(Answer::of(&StorageError::OverQuota)),
             _ => Ok(()),
@@ -167,7 +172,8 @@ impl Session {
         if !quota.hold(used.octets, used.messages.saturating_add(messages)) {
             return Ok(Err(Answer::of(&StorageError::OverQuota)));
         }
-        Ok(Ok(Uploads::within(quota.octets.map(|quota| quota.saturating_sub(used.octets)))))
+        let octets_max = self.settings.append_octets_all_max.max(self.settings.append_octets_max);
+        Ok(Ok(Uploads::within(quota.octets.map(|quota| quota.saturating_sub(used.octets)), octets_max)))
     }
 
     /// The answer to an APPEND of more messages than one may bring.
@@ -281,7 +287,7 @@ mod tests {
     async fn what_is_complete_is_held_within_bounds() {
         let sim = SimulatedWorld::new(Timestamp(1_800_000_000_000), 1);
         let store = Store::open(Arc::new(MemoryEngine::default()), sim.world()).await.unwrap();
-        let mut uploads = Uploads::within(None);
+        let mut uploads = Uploads::within(None, u64::MAX);
         let mut kept = Vec::new();
         for seed in 1..=400 {
             let made = complete(&store, seed, RECORD_OCTETS_MAX).await;

@@ -67,6 +67,7 @@ const LOGGED_IN: &[&str] = &[
     "CATENATE",
     "URL-PARTIAL",
     "URLAUTH",
+    "URLAUTH=BINARY",
 ];
 
 /// How safe the connection is.

@@ -8,7 +8,7 @@ mod values;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use mail::Domain;
+use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use flaw::ConfigError;
@@ -323,6 +323,7 @@ pub(crate) struct Security {
     pub(crate) password_strength_min: u8,
     pub(crate) bare_newlines: BareNewlines,
     pub(crate) imap_plaintext_login_on_loopback: bool,
+    pub(crate) imap_submission_servers: Vec<Address>,
     pub(crate) scram: bool,
     #[serde(deserialize_with = "at_least::<_, _, 10_000>")]
     pub(crate) scram_iterations: u32,
@@ -467,6 +468,7 @@ impl Default for Security {
             password_strength_min: 3,
             bare_newlines: BareNewlines::Refuse,
             imap_plaintext_login_on_loopback: false,
+            imap_submission_servers: Vec::new(),
             scram: true,
             scram_iterations: argon2.scram_iterations,
         }

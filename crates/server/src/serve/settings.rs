@@ -76,6 +76,7 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
         hostname: config.hostname.to_string(),
         plaintext_login_on_loopback: config.security.imap_plaintext_login_on_loopback,
         append_octets_max: limits.message_octets_max,
+        submission_servers: config.security.imap_submission_servers.clone(),
         message_limit: message_limit(limits),
         connections_max: number(limits.imap_connections_max),
         connections_per_address_max: number(limits.imap_connections_per_address_max),
