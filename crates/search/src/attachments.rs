@@ -12,6 +12,9 @@ use storage::blobs::BlobReader;
 use crate::limits::{ATTACHMENT_OCTETS_MAX, DOCUMENT_FILES_MAX, DOCUMENT_TEXT_OCTETS_MAX};
 use crate::pdf;
 
+/// Which documents are read. A new kind takes a new number: an index that has fewer of them is built anew.
+pub(crate) const ATTACHMENT_READER: u8 = 2; // 1: without PDF.
+
 /// The text of a part that is a document; `None` for any other.
 ///
 /// # Errors

@@ -243,7 +243,9 @@ impl Code {
             Self::InProgress { tag, done, goal } => {
                 let number =
                     |number: &Option<u32>| number.map_or_else(|| "NIL".to_owned(), |number| number.to_string());
-                return text(format!("INPROGRESS (\"{tag}\" {} {})", number(done), number(goal)));
+                // RFC 9585 §4: a tag with "]", which would end the code, is not told.
+                let tag = if tag.as_str().contains(']') { "NIL".to_owned() } else { format!("\"{tag}\"") };
+                return text(format!("INPROGRESS ({tag} {} {})", number(done), number(goal)));
             }
         })
     }

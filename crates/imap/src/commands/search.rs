@@ -102,7 +102,7 @@ impl Session {
         };
         let limited = searched_limit(&query, &place.map, self.settings.message_limit.of_any());
         let query = match limited {
-            Some(some) => query.from_uid(some.lowest),
+            Some(some) => query.not_below(some.lowest),
             None => query,
         };
         let mut place = place;

@@ -132,9 +132,10 @@ impl<'f, 'a> Drawn<'f, 'a> {
             b"TJ" => {
                 let Some(Value::Array(parts)) = operands.first() else { return };
                 for part in parts {
-                    match part {
-                        Value::Number(back) => state.along -= back / 1000.0 * state.size,
-                        part => self.show(Some(part), state),
+                    if let Value::Number(back) = part {
+                        state.along -= back / 1000.0 * state.size;
+                    } else {
+                        self.show(Some(part), state);
                     }
                 }
             }
@@ -154,8 +155,10 @@ impl<'f, 'a> Drawn<'f, 'a> {
             }
         }
         for glyph in font.glyphs(text) {
-            if let Some(text) = glyph.text.filter(|_| !self.is_full()) {
-                self.text.push_str(text);
+            match glyph.text.filter(|_| !self.is_full()) {
+                Some(" ") => self.part(' '),
+                Some(text) => text.chars().for_each(|letter| push_letter(letter, &mut self.text)),
+                None => {}
             }
             let space = if glyph.is_space { state.word_space } else { 0.0 };
             state.along += glyph.width * state.size + state.char_space + space;
@@ -203,6 +206,16 @@ impl<'f, 'a> Drawn<'f, 'a> {
         self.part('\n');
         self.draw(&stream.data, own.as_ref().unwrap_or(resources), depth);
         self.part('\n');
+    }
+}
+
+/// Letters that are drawn as one are several for who looks for them.
+fn push_letter(letter: char, text: &mut String) {
+    match letter {
+        '\u{fb00}'..='\u{fb06}' => {
+            unicode_normalization::char::decompose_compatible(letter, |letter| text.push(letter));
+        }
+        letter => text.push(letter),
     }
 }
 

@@ -107,10 +107,7 @@ impl<'a> File<'a> {
 
     /// The dictionary that a value means, or that of the stream that it means.
     pub(super) fn dictionary(&self, value: &Value) -> Option<Dictionary> {
-        match self.resolved(value) {
-            Value::Dictionary(dictionary) => Some(dictionary),
-            _ => None,
-        }
+        if let Value::Dictionary(dictionary) = self.resolved(value) { Some(dictionary) } else { None }
     }
 
     /// An entry of a dictionary, resolved.
@@ -128,10 +125,10 @@ impl<'a> File<'a> {
             Place::InFile(at, end) => (self.octets.get(..end)?, at, true),
             Place::InStream(stream, at) => (self.streams.get(stream)?.as_slice(), at, false),
         };
+        self.may_read()?;
         let mut reader = Reader::new(octets, at);
         let value = reader.value()?;
-        let read = reader.at().saturating_sub(at);
-        self.read_left.set(self.read_left.get().checked_sub(read)?);
+        self.has_read(reader.at().saturating_sub(at));
         Some((value, in_file.then(|| reader.at())))
     }
 
@@ -140,10 +137,10 @@ impl<'a> File<'a> {
         let Value::Reference(number) = value else { return None };
         let (Value::Dictionary(dictionary), Some(behind)) = self.read(*number)? else { return None };
         let packed = self.packed(&dictionary, behind)?;
+        self.has_read(packed.len());
         let filters = self.filters(&dictionary);
         let data = decoded(packed, &filters, self.unpack_left.get())?;
         self.unpack_left.set(self.unpack_left.get().saturating_sub(data.len()));
-        self.read_left.set(self.read_left.get().checked_sub(packed.len())?);
         Some(Stream { dictionary, data })
     }
 
@@ -163,10 +160,19 @@ impl<'a> File<'a> {
                 return Some(data);
             }
         }
-        let end = memchr::memmem::find(rest, b"endstream").unwrap_or(rest.len());
         // What is looked through costs as much as what is read.
-        self.read_left.set(self.read_left.get().checked_sub(end)?);
+        self.may_read()?;
+        let end = memchr::memmem::find(rest, b"endstream").unwrap_or(rest.len());
+        self.has_read(end);
         rest.get(..end)
+    }
+
+    fn may_read(&self) -> Option<()> {
+        (self.read_left.get() > 0).then_some(())
+    }
+
+    fn has_read(&self, octets: usize) {
+        self.read_left.set(self.read_left.get().saturating_sub(octets));
     }
 
     /// The names of a stream's filters, in order.

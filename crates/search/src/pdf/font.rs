@@ -108,32 +108,34 @@ impl Font {
         let [Value::Text(first), Value::Text(last), meaning] = triple else { return };
         let (first, last) = (number(first), number(last));
         let codes = (first..=last).take(PDF_CODES_MAX);
-        match meaning {
-            Value::Text(text) => {
-                let text = utf16(text);
-                let Some(end) = text.chars().next_back() else { return };
-                let before = text.strip_suffix(end).unwrap_or_default().to_owned();
-                for (code, step) in codes.zip(0_u32..) {
-                    let Some(end) = u32::from(end).checked_add(step).and_then(char::from_u32) else { continue };
-                    self.mean(code, format!("{before}{end}"));
+        if let Value::Text(text) = meaning {
+            let text = utf16(text);
+            let Some(end) = text.chars().next_back() else { return };
+            let before = text.strip_suffix(end).unwrap_or_default().to_owned();
+            for (code, step) in codes.zip(0_u32..) {
+                let end =
+                    u32::from(end).checked_add(step).and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
+                if !self.mean(code, format!("{before}{end}")) {
+                    return;
                 }
             }
-            Value::Array(texts) => {
-                for (code, text) in codes.zip(texts) {
-                    if let Value::Text(text) = text {
-                        self.mean(code, utf16(text));
-                    }
+        } else if let Value::Array(texts) = meaning {
+            for (code, text) in codes.zip(texts) {
+                if let Value::Text(text) = text {
+                    self.mean(code, utf16(text));
                 }
             }
-            _ => {}
         }
     }
 
-    fn mean(&mut self, code: u32, text: String) {
-        if let Some(left) = self.codes_left.checked_sub(1).filter(|_| text.len() <= MEANING_OCTETS_MAX) {
-            self.codes_left = left;
-            self.unicode.insert(code, text);
-        }
+    /// Keeps what a code means; whether one more may be kept.
+    fn mean(&mut self, code: u32, text: String) -> bool {
+        let Some(left) = self.codes_left.checked_sub(1).filter(|_| text.len() <= MEANING_OCTETS_MAX) else {
+            return false;
+        };
+        self.codes_left = left;
+        self.unicode.insert(code, text);
+        true
     }
 
     fn read_simple_widths(&mut self, file: &File<'_>, dictionary: &Dictionary) {
@@ -165,16 +167,21 @@ impl Font {
             } else {
                 let (last, width) = (next.count(), rest.next().and_then(|width| width.number()));
                 let last = last.and_then(|last| u32::try_from(last).ok()).unwrap_or(first);
-                (first..=last).take(PDF_CODES_MAX).for_each(|code| self.wide(code, width));
+                for code in first..=last {
+                    if !self.wide(code, width) {
+                        break;
+                    }
+                }
             }
         }
     }
 
-    fn wide(&mut self, code: u32, width: Option<f64>) {
-        if let (Some(width), Some(left)) = (width, self.codes_left.checked_sub(1)) {
-            self.codes_left = left;
-            self.widths.insert(code, width);
-        }
+    /// Keeps how wide a code is; whether one more may be kept.
+    fn wide(&mut self, code: u32, width: Option<f64>) -> bool {
+        let (Some(width), Some(left)) = (width, self.codes_left.checked_sub(1)) else { return false };
+        self.codes_left = left;
+        self.widths.insert(code, width);
+        true
     }
 }
 
@@ -200,14 +207,13 @@ fn simple_encoding(file: &File<'_>, dictionary: &Dictionary) -> Vec<Option<Strin
     if let Some(Value::Array(differences)) = differences {
         let mut code = 0_usize;
         for value in differences.iter().take(PDF_CODES_MAX) {
-            match value {
-                Value::Name(name) => {
-                    if let Some(meaning) = meanings.get_mut(code) {
-                        *meaning = glyph_text(name);
-                    }
-                    code = code.saturating_add(1);
+            if let Value::Name(name) = value {
+                if let Some(meaning) = meanings.get_mut(code) {
+                    *meaning = glyph_text(name);
                 }
-                value => code = value.count().unwrap_or(code),
+                code = code.saturating_add(1);
+            } else {
+                code = value.count().unwrap_or(code);
             }
         }
     }

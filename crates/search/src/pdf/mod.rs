@@ -47,10 +47,7 @@ pub(crate) fn text(octets: &[u8]) -> Option<String> {
 /// The content of a page: one stream, or several that are one.
 fn contents(file: &File<'_>, page: &Dictionary) -> Vec<u8> {
     let Some(value) = page.get("Contents") else { return Vec::new() };
-    let parts = match file.resolved(value) {
-        Value::Array(parts) => parts,
-        _ => vec![value.clone()],
-    };
+    let parts = if let Value::Array(parts) = file.resolved(value) { parts } else { vec![value.clone()] };
     let mut content = Vec::new();
     for part in parts {
         if let Some(stream) = file.stream(&part) {

@@ -91,6 +91,23 @@ fn objects_in_streams_and_fonts_with_tables_are_read() {
     assert_eq!(text(&all).unwrap().trim(), "hello");
 }
 
+/// Made by others: ReportLab 5.1 (ASCII85, fonts by name), and fpdf2 2.8.9 (a font of its own, whose codes are numbers of glyphs).
+#[test]
+fn documents_of_others_are_read() {
+    let said = text(include_bytes!("../../testdata/reportlab.pdf")).unwrap();
+    assert_eq!(said.trim(), "Quarterly budget of the naïve café in Köln: 1 234 €, with bold zebra words.");
+    let said = text(include_bytes!("../../testdata/fpdf2.pdf")).unwrap();
+    assert_eq!(said.trim(), "Příliš žluťoučký kůň; отчёт за квартал, Grüße.");
+}
+
+#[test]
+fn letters_that_are_drawn_as_one_are_several() {
+    let mut all = objects(b"BT /F1 9 Tf (a\\001ord,  b) Tj ET");
+    all[4] = b"<</Type/Font/Subtype/TrueType/ToUnicode 6 0 R>>".to_vec();
+    all[5] = packed("", b"1 beginbfchar <01> <FB04> endbfchar");
+    assert_eq!(text(&file(&all)).unwrap().trim(), "afflord, b");
+}
+
 #[test]
 fn what_has_no_text_has_none() {
     assert_eq!(text(b"%PDF-1.4 nothing"), None);
@@ -119,6 +136,14 @@ fn bombs_are_bounded() {
     assert_eq!(text(&deep), None);
     let many = [b"%PDF-1.4 ".to_vec(), b"1 0 obj<</Type/Page/Contents 1 0 R/A[".repeat(200_000)].concat();
     assert_eq!(text(&many), None);
+    // Tables of all codes, again and again; and long objects that are named again and again.
+    let mut tables = objects(b"BT /F1 9 Tf (a) Tj ET");
+    tables[4] = b"<</Type/Font/Subtype/Type0/ToUnicode 6 0 R>>".to_vec();
+    tables[5] = packed("", &b"1 beginbfrange <00000000> <FFFFFFFF> <D83D> endbfrange\n".repeat(100_000));
+    text(&file(&tables));
+    let mut named = objects(&b"/X Do ".repeat(20_000));
+    named[5] = [b"[".to_vec(), b"1 ".repeat(2_000_000), b"]".to_vec()].concat();
+    assert_eq!(text(&file(&named)), None);
     // Streams that never end, each of which is looked for to the end of the file.
     let endless: Vec<Vec<u8>> =
         (1..=20_000).map(|n| format!("<</Type/Page/Contents {n} 0 R>>stream\nx").into_bytes()).collect();

@@ -211,7 +211,7 @@ impl Query {
     }
 
     /// The same, from a UID on.
-    pub(crate) fn from_uid(self, lowest: Uid) -> Self {
+    pub(crate) fn not_below(self, lowest: Uid) -> Self {
         Self::And(vec![Self::Uids(NumberSet::from_ranges([lowest.0..=u32::MAX])), self])
     }
 
