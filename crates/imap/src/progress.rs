@@ -66,9 +66,9 @@ mod tests {
     #[test]
     fn the_goal_is_ahead() {
         let tag = Tag::new(b"a").unwrap();
-        let of = |progress: &Progress| match progress.code(&tag) {
-            Code::InProgress { done, goal, .. } => (done, goal),
-            code => panic!("{code:?}"),
+        let of = |progress: &Progress| {
+            let Code::InProgress { done, goal, .. } = progress.code(&tag) else { panic!("the code of progress") };
+            (done, goal)
         };
         let progress = Progress::towards(2);
         assert_eq!(of(&progress), (Some(0), Some(2)));
