@@ -96,7 +96,7 @@ pub const PDF_OBJECTS_MAX: usize = 300_000;
 pub const PDF_UNPACKED_OCTETS_MAX: usize = 32 * 1024 * 1024;
 
 /// Octets of a PDF file that are read, each as often as it is.
-pub const PDF_READ_OCTETS_MAX: usize = 256 * 1024 * 1024;
+pub const PDF_READ_OCTETS_MAX: usize = 32 * 1024 * 1024;
 
 /// Octets of text that are taken from a PDF file.
 pub const PDF_TEXT_OCTETS_MAX: usize = 16 * 1024 * 1024;

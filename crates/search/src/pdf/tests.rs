@@ -132,9 +132,9 @@ fn bombs_are_bounded() {
     let circle = [b"2 0 R".to_vec(), b"1 0 R".to_vec(), b"<</Type/Page/Parent 3 0 R/Contents 1 0 R>>".to_vec()];
     assert_eq!(text(&file(&circle)), None);
     // Nesting, and thousands of objects that never end.
-    let deep = [b"%PDF-1.4 1 0 obj ".to_vec(), b"[<</A".repeat(200_000)].concat();
+    let deep = [b"%PDF-1.4 1 0 obj ".to_vec(), b"[<</A".repeat(100_000)].concat();
     assert_eq!(text(&deep), None);
-    let many = [b"%PDF-1.4 ".to_vec(), b"1 0 obj<</Type/Page/Contents 1 0 R/A[".repeat(200_000)].concat();
+    let many = [b"%PDF-1.4 ".to_vec(), b"1 0 obj<</Type/Page/Contents 1 0 R/A[".repeat(100_000)].concat();
     assert_eq!(text(&many), None);
     // Tables of all codes, again and again; and long objects that are named again and again.
     let mut tables = objects(b"BT /F1 9 Tf (a) Tj ET");
@@ -142,11 +142,11 @@ fn bombs_are_bounded() {
     tables[5] = packed("", &b"1 beginbfrange <00000000> <FFFFFFFF> <D83D> endbfrange\n".repeat(100_000));
     text(&file(&tables));
     let mut named = objects(&b"/X Do ".repeat(20_000));
-    named[5] = [b"[".to_vec(), b"1 ".repeat(2_000_000), b"]".to_vec()].concat();
+    named[5] = [b"[".to_vec(), b"1 ".repeat(500_000), b"]".to_vec()].concat();
     assert_eq!(text(&file(&named)), None);
     // Streams that never end, each of which is looked for to the end of the file.
     let endless: Vec<Vec<u8>> =
-        (1..=20_000).map(|n| format!("<</Type/Page/Contents {n} 0 R>>stream\nx").into_bytes()).collect();
+        (1..=5_000).map(|n| format!("<</Type/Page/Contents {n} 0 R>>stream\nx").into_bytes()).collect();
     assert_eq!(text(&file(&endless)), None);
 }
 
