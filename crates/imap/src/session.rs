@@ -21,6 +21,7 @@ use crate::connection::{Connection, Event};
 use crate::engine::capability::{Safety, capabilities};
 use crate::engine::comparator::Comparator;
 use crate::engine::enabled::Enabled;
+use crate::engine::message_limit::Limited;
 use crate::engine::table::{self, Rule, StateKind};
 use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault, Lost};
@@ -185,6 +186,19 @@ impl Session {
     pub(crate) fn say(&mut self, condition: Condition, code: Option<&Code>, text: &str) {
         let (text, charset) = (self.enabled.language.say(text), self.enabled.text_charset());
         response::untagged_in(self.connection.out(), condition, code, &text, charset);
+    }
+
+    /// The answer of a command that worked on the highest UIDs alone of what it named. Where the answer has a code already, an
+    /// untagged NO tells (RFC 9738 §3.1).
+    pub(crate) fn answer_limited(&mut self, answer: Answer, limited: Option<Limited>) -> Answer {
+        match limited {
+            None => answer,
+            Some(limited) if answer.condition == Condition::Ok && answer.code.is_none() => answer.with(limited.code()),
+            Some(limited) => {
+                self.say(Condition::No, Some(&limited.code()), "Only the messages with the highest UIDs");
+                answer
+            }
+        }
     }
 
     /// `* BYE [code] text`, in the client's language.
@@ -499,7 +513,7 @@ impl Session {
 
     /// What can be had right now.
     pub(crate) fn capabilities(&self) -> Vec<String> {
-        capabilities(self.state(), self.safety(), self.settings.append_octets_max)
+        capabilities(self.state(), self.safety(), self.settings.append_octets_max, self.settings.message_limit)
     }
 
     /// How safe the connection is.

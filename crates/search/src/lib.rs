@@ -22,6 +22,7 @@ mod fuzzy;
 mod indexer;
 pub mod limits;
 mod merge;
+mod pdf;
 mod postings;
 mod query;
 mod segment;

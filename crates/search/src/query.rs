@@ -6,6 +6,7 @@ use storage::index::IndexPlace;
 use storage::rows::IndexRow;
 use storage::{StorageError, Store};
 
+use crate::attachments::ATTACHMENT_READER;
 use crate::bits::Bits;
 use crate::block::PARTIAL;
 use crate::limits::{BLOCKS_PER_READ, NEEDLE_WORDS_MAX, NEEDLES_MAX, TRIES_MAX};
@@ -115,8 +116,8 @@ pub async fn candidates(
     let Some(node) = plan.node(wanted) else { return Ok(None) };
     for _ in 0..TRIES_MAX {
         let Some(row) = readable(store.index_row(account, mailbox).await)? else { return Ok(None) };
-        // An index with them is good for who does not look into them, and not the other way round.
-        if row.segments.is_empty() || (attachments && !row.attachments) {
+        // An index with them is good for who does not look into them, and not the other way round; one that reads fewer is not.
+        if row.segments.is_empty() || (attachments && row.attachments != ATTACHMENT_READER) {
             return Ok(None);
         }
         let found = all_segments(store, (account, mailbox), &row, &plan, &node).await;

@@ -11,6 +11,7 @@ use storage::{MemoryEngine, SilentDoorbell, StorageError, Store};
 use tokio_util::sync::CancellationToken;
 use world::simulated::SimulatedWorld;
 
+use crate::attachments::ATTACHMENT_READER;
 use crate::attachments::tests::{WORD, archive};
 use crate::{Candidates, Indexer, Place, Wanted, candidates, fuzzy};
 
@@ -312,6 +313,14 @@ async fn documents_are_looked_into_when_that_is_asked_for() {
     indexer.index_mailbox(ALICE, s.mailbox, &|| false).await.unwrap();
     assert_eq!(found(true).await.unwrap().uids, [1]);
     assert_eq!(found(false).await.unwrap().uids, [1]);
+    // One that an older version has made, which read fewer of them, is built anew as well.
+    let reader = async || s.store.index_row(ALICE, s.mailbox).await.unwrap().attachments;
+    s.store.begin_index(ALICE, s.mailbox, Some(1)).await.unwrap();
+    assert_eq!((reader().await, found(true).await), (1, None));
+    s.letter("a", "b").await;
+    indexer.index_mailbox(ALICE, s.mailbox, &|| false).await.unwrap();
+    assert_eq!(reader().await, ATTACHMENT_READER);
+    assert_eq!(found(true).await.unwrap().uids, [1]);
     let fuzzy = fuzzy(&s.store, ALICE, s.mailbox, true, &Place::Body, "quarterly reports").await.unwrap();
     assert_eq!(fuzzy.len(), 1);
 }

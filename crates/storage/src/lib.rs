@@ -26,6 +26,7 @@ pub mod events;
 pub mod fetch;
 pub mod filing;
 pub mod first_use;
+mod forgotten;
 pub mod index;
 pub mod keys;
 pub mod limits;

@@ -154,7 +154,8 @@ impl Store {
         rows.into_iter().map(|(key, value)| Ok((uid_of(&key)?, value))).collect()
     }
 
-    /// What changed after `since`, in order of MODSEQ, at most `limit`. The next page starts after the last one's
+    /// What changed after `since`, in order of MODSEQ, at most `limit`; expunges as far as they are remembered
+    /// ([`Store::expunges_forgotten`]). The next page starts after the last one's
     /// MODSEQ **and** UID.
     ///
     /// # Errors
@@ -559,6 +560,7 @@ impl Transaction<'_> {
         if modseq.is_some() {
             self.put_grown_row(account, &before, &row)?;
             self.forget_seen(account, mailbox, &gone)?;
+            self.forget_some_expunges(account, &row, gone.len())?;
             self.notify_mailbox(account, &row);
         }
         Ok(gone)

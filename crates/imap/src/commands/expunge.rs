@@ -8,6 +8,8 @@ use storage::messages::ExpungeScope;
 
 use crate::access::no_right;
 use crate::commands::store::read_only;
+use crate::engine::message_limit::Limited;
+use crate::engine::search::Query;
 use crate::engine::table::Sync;
 use crate::fault::{Answer, Fault, Lost};
 use crate::limits::ROWS_PER_PAGE;
@@ -24,8 +26,15 @@ impl Session {
             return Ok(no_right());
         }
         let scope = uids.map(|set| self.uids_meant(set, true)).transpose()?;
+        // RFC 9738 §3.1: EXPUNGE and CLOSE are never limited.
+        let limited = match &scope {
+            Some(scope) => self.deleted_limit(scope).await?,
+            None => None,
+        };
+        let scope = scope.map(|scope| limited.map_or(scope.clone(), |some| some.clip(&scope)));
         let removed = self.remove_deleted(scope).await?;
-        self.told_up_to(removed, uids.is_some(), "Expunged").await
+        let answer = self.told_up_to(removed, uids.is_some(), "Expunged").await?;
+        Ok(self.answer_limited(answer, limited))
     }
 
     /// The answer to a command that may have removed messages: with the MODSEQ to come back with, once that is told (RFC 7162
@@ -44,6 +53,21 @@ impl Session {
             Ok(()) if !self.enabled.qresync => Ok(answer),
             Ok(()) => Ok(answer.with(Code::HighestModSeq(self.selected()?.view.told_modseq().0))),
         }
+    }
+
+    /// Whether more messages of a set have `\Deleted` than one UID EXPUNGE may remove (RFC 9738).
+    async fn deleted_limit(&mut self, scope: &NumberSet) -> Result<Option<Limited>, Fault> {
+        let (account, mailbox) = self.key()?;
+        let marked = self.server.store.mailbox(account, mailbox).await?.map_or(0, |row| row.deleted);
+        let limit = self.settings.message_limit.of_any().filter(|limit| marked > *limit);
+        if limit.is_none() {
+            return Ok(None);
+        }
+        let mut place = self.selected_place().await?;
+        let store = self.server.store.clone();
+        let deleted = Query::deleted_among(scope);
+        let found = place.find(&store, &deleted, self.comparator, false).await?;
+        Ok(Limited::of(&place.map, &found.uids, limit))
     }
 
     /// Removes the messages with `\Deleted`, all or those of a set of UIDs; whether there were any.

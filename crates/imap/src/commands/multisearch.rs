@@ -74,7 +74,7 @@ impl Session {
             let (comparator, progress) = (self.comparator, place.progress.clone());
             let work = place.find(&store, &query, comparator, search.uses_modseq());
             let found = self.amid(tag, &progress, work).await??;
-            self.tell_mailbox(tag, search, returns, &name, &Made { place, query, found }).await?;
+            self.tell_mailbox(tag, search, returns, &name, &Made { place, query, found, limited: None }).await?;
             self.connection.flush_some().await?;
         }
         Ok(Answer::ok("Searched"))

@@ -24,7 +24,7 @@ impl Session {
             return Ok(refusal);
         }
         let search = &sort.search;
-        let made = match self.make_search(tag, search).await? {
+        let made = match self.make_whole_search(tag, search).await? {
             Ok(made) => made,
             Err(answer) => return Ok(answer),
         };
@@ -40,13 +40,13 @@ impl Session {
             let modseq = Some(made.found.highest_modseq).filter(|_| search.uses_modseq());
             let numbers = sorted_numbers(&sorted, &made.place.map, search.uid);
             response::sort(self.connection.out(), numbers, modseq);
-            return self.searched();
+            return self.searched(None);
         };
         self.tell_results(tag, search, returns, &made, Some(&sorted)).await?;
         if returns.update {
             self.keep_updated(tag, search, made, Some((sort.criteria.clone(), sorted)))?;
         }
-        self.searched()
+        self.searched(None)
     }
 }
 

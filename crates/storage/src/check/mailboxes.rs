@@ -6,6 +6,7 @@ use super::pages::{LARGE_ROWS, Pages, ROWS};
 use super::{Check, Flaw};
 use crate::engine::{KeyRange, Row};
 use crate::error::StorageError;
+use crate::forgotten::Forgotten;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::mailbox_id;
 use crate::messages::{change_of, uid_of};
@@ -119,6 +120,7 @@ impl Check<'_> {
     /// Each row of the change index belongs to a message as it is now, or to one that is gone.
     async fn changes(&mut self, account: AccountId, row: &MailboxRow, place: &str) -> Result<(), StorageError> {
         let mut pages = Pages::new(self.store, Key::of(Table::Change, account).u32(row.id.0).range(), ROWS);
+        let mut forgotten = Forgotten::default();
         loop {
             let page = pages.next().await?;
             if page.is_empty() {
@@ -126,6 +128,15 @@ impl Check<'_> {
             }
             let mut changes = Vec::with_capacity(page.len());
             for (key, value) in &page {
+                // The first row of the index.
+                if **key == *Forgotten::key(account, row.id) {
+                    forgotten = self.decoded(place, Forgotten::decode(Some(value))).unwrap_or_default();
+                    if forgotten.modseq > row.highest_modseq {
+                        let detail = format!("expunges are forgotten up to {}", forgotten.modseq);
+                        self.find(Flaw::HighestModSeq, place, detail);
+                    }
+                    continue;
+                }
                 changes.extend(self.decoded(place, change_of(key, value)));
             }
             let messages: Vec<Vec<u8>> =
@@ -141,6 +152,9 @@ impl Check<'_> {
                 }
                 // One that can't be read has been reported with the messages.
                 let message = message.map(|value| MessageRow::decode(change.uid, &value));
+                if change.expunged && forgotten.covers(change.modseq, change.uid) {
+                    self.find(Flaw::ChangeIndex, &place, "it is remembered, and should be forgotten");
+                }
                 match (change.expunged, message) {
                     (true, Some(_)) => self.find(Flaw::ChangeIndex, &place, "it is there and said to be expunged"),
                     (false, None) => {

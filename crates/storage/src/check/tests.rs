@@ -436,6 +436,11 @@ damage! {
     message_of_no_blob(s) { s.edit_message(Uid(2), |row| row.blob = mail::BlobHash([9; 32])).await; }
         => [Flaw::MissingBlob, Flaw::References];
     change_missing(s) { s.remove(keys::change(ALICE, INBOX, ModSeq(2), Uid(1))); } => [Flaw::ChangeIndex];
+    forgotten_unreadable(s) { s.put(keys::change(ALICE, INBOX, ModSeq(0), Uid(0)), vec![1]); } => [Flaw::Undecodable];
+    forgotten_too_far(s) {
+        let value = [&[1][..], &99u64.to_be_bytes(), &[0; 8]].concat();
+        s.put(keys::change(ALICE, INBOX, ModSeq(0), Uid(0)), value);
+    } => [Flaw::HighestModSeq, Flaw::ChangeIndex];
     change_stale(s) { s.put(keys::change(ALICE, INBOX, ModSeq(3), Uid(1)), vec![0]); } => [Flaw::ChangeIndex];
     change_of_nothing(s) { s.put(keys::change(ALICE, INBOX, ModSeq(4), Uid(3)), vec![0]); } => [Flaw::ChangeIndex];
     change_says_expunged(s) { s.put(keys::change(ALICE, INBOX, ModSeq(2), Uid(1)), vec![1]); } => [Flaw::ChangeIndex];
