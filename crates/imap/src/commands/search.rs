@@ -26,7 +26,7 @@ impl Session {
             return Ok(refusal);
         }
         let search = &search;
-        let made = match self.make_search(tag, search).await? {
+        let made = match self.make_search(tag, search, false).await? {
             Ok(made) => made,
             Err(answer) => return Ok(answer),
         };
@@ -50,8 +50,14 @@ impl Session {
         Ok(if self.selected()?.view.has_gone() { answer.with(Code::ExpungeIssued) } else { answer })
     }
 
-    /// Looks in the selected mailbox; the inner error answers a search that can't be made.
-    pub(crate) async fn make_search(&mut self, tag: &Tag, search: &Search) -> Result<Result<Made, Answer>, Fault> {
+    /// Looks in the selected mailbox; the inner error answers a search that can't be made. `keeps_values`: what rows say of the
+    /// found messages is all that they are going to be sorted by.
+    pub(crate) async fn make_search(
+        &mut self,
+        tag: &Tag,
+        search: &Search,
+        keeps_values: bool,
+    ) -> Result<Result<Made, Answer>, Fault> {
         // RFC 6855 §3: two charsets for one text.
         if self.enabled.utf8 && search.charset.is_some() {
             return Ok(Err(Answer::bad("No charset: everything is in UTF-8 since ENABLE UTF8=ACCEPT")));
@@ -75,7 +81,7 @@ impl Session {
                 return Ok(Err(answer));
             }
         };
-        let mut place = place;
+        let mut place = Place { keeps_values, ..place };
         let store = self.server.store.clone();
         let (comparator, progress) = (self.comparator, place.progress.clone());
         let work = place.find(&store, &query, comparator, search.uses_modseq());
@@ -95,6 +101,7 @@ impl Session {
             reading: selected.reading.clone(),
             recent: selected.recent.clone(),
             attachments,
+            keeps_values: false,
             progress: Progress::towards(selected.view.map().messages()),
         })
     }

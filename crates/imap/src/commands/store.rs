@@ -3,15 +3,12 @@
 use imap_wire::response::Code;
 use imap_wire::{NumberSet, SequenceSet, Store, StoreAction};
 use mail::{Flags, ModSeq, Uid};
-use storage::messages::{FlagChange, FlagsChanged};
+use storage::messages::{FLAGGED_PER_TRANSACTION, FlagChange, FlagsChanged};
 use storage::rows::MessageRow;
 
 use crate::access::no_right;
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
-
-/// Messages whose flags one transaction changes.
-const MESSAGES_PER_STEP: usize = 1_000;
 
 impl Session {
     pub(crate) async fn store(&mut self, store: Store) -> Result<Answer, Fault> {
@@ -41,7 +38,7 @@ impl Session {
         let uids: Vec<Uid> = map.existing(&wanted).collect();
         let mut modified = NumberSet::empty();
         let mut found = 0usize;
-        for some in uids.chunks(MESSAGES_PER_STEP) {
+        for some in uids.chunks(FLAGGED_PER_TRANSACTION) {
             let changed = self.change_flags(some.to_vec(), change.clone(), store.unchanged_since.map(ModSeq)).await?;
             found = found.saturating_add(changed.rows.len()).saturating_add(changed.modified.len());
             changed.modified.iter().for_each(|uid| modified.push(uid.0));
