@@ -122,7 +122,7 @@ impl Session {
     }
 
     /// Lives the session to its end.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self: Box<Self>) {
         if let Err(lost) = self.talk().await {
             metrics::counter!("relais_imap_sessions_ended_total", "reason" => lost.name()).increment(1);
             if let Some((text, code)) = lost.bye() {
@@ -580,5 +580,23 @@ pub(crate) async fn ring(selected: Option<&mut MailboxWatch>, notify: Option<&No
     tokio::select! {
         () = selected => {}
         () = elsewhere => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, F: Future>(_: impl Fn(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What every idling client costs, beside the mailbox that it watches and its socket: a command that grew into the session's
+    /// future instead of being boxed shows here.
+    #[test]
+    fn a_session_that_waits_is_small() {
+        assert!(size_of_future(|session: Box<Session>| session.run()) <= 2_560);
+        assert!(size_of_future(|session: &'static mut Session| session.idle()) <= 1_280);
+        assert!(size_of::<Session>() + size_of::<Selected>() <= 1_280);
     }
 }

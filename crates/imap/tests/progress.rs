@@ -108,7 +108,7 @@ async fn a_long_move_says_how_far_it_is() {
     assert_eq!(client.read_line().await.unwrap().unwrap(), "* OK [INPROGRESS (\"m\" 0 4500)] Still at it");
     commits.add_permits(1);
     ten_seconds(&house).await;
-    assert_eq!(client.read_line().await.unwrap().unwrap(), "* OK [INPROGRESS (\"m\" 2000 4500)] Still at it");
+    assert_eq!(client.read_line().await.unwrap().unwrap(), "* OK [INPROGRESS (\"m\" 2500 4500)] Still at it");
     commits.add_permits(PLENTY);
     let lines = client.until("m").await.unwrap();
     assert!(lines[0].starts_with("* OK [COPYUID ") && lines.last().unwrap().starts_with("m OK"), "{}", lines[0]);

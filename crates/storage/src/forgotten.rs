@@ -2,16 +2,17 @@
 //!
 //! Who comes back with a MODSEQ before [`Forgotten::modseq`] is told of every UID that is not there any more (RFC 7162 §3.2.5.1
 //! lets a server do so: "may also report UIDs that the client already knows to be expunged"). How far it has been forgotten is a
-//! row at the beginning of the mailbox's index, before MODSEQ 1. Invariant: no expunge is in the index at or before that place.
+//! row at the beginning of the mailbox's index, before MODSEQ 1. Invariant: no row of expunges is in the index before that place.
 
 use bytes::Bytes;
 use mail::{AccountId, MailboxId, ModSeq, Uid};
 
+use crate::changes::{changes_of, without_first};
 use crate::engine::{Durability, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::limits::{EXPUNGES_REMEMBERED_MAX, TRANSACTION_ROWS_MAX};
-use crate::messages::change_of;
+use crate::messages::uid_of;
 use crate::rows::MailboxRow;
 use crate::store::Store;
 use crate::transaction::Transaction;
@@ -19,9 +20,9 @@ use crate::transaction::Transaction;
 /// How far the expunges of a mailbox are forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Forgotten {
-    /// The MODSEQ of the last one.
+    /// The MODSEQ of the last one, and of the row to go on with.
     pub(crate) modseq: ModSeq,
-    /// Its UID.
+    /// The UID of that row: rows before it are dealt with.
     pub(crate) uid: Uid,
     /// How many.
     pub(crate) count: u32,
@@ -65,9 +66,9 @@ impl Forgotten {
         })
     }
 
-    /// Whether a place of the change index lies within what is forgotten.
+    /// Whether a row of the change index, by its MODSEQ and UID, lies within what is forgotten.
     pub(crate) fn covers(&self, modseq: ModSeq, uid: Uid) -> bool {
-        (modseq, uid) <= (self.modseq, self.uid)
+        (modseq, uid) < (self.modseq, self.uid)
     }
 
     /// How many expunges are remembered, or a few more: UIDs that were given and taken back are counted too.
@@ -139,20 +140,32 @@ impl Transaction<'_> {
             return Ok(true);
         }
         let mut range = Key::of(Table::Change, account).u32(row.id.0).range();
-        range.start = [keys::change(account, row.id, forgotten.modseq, forgotten.uid).as_slice(), &[0]].concat();
+        // Behind the row that is written here.
+        range.start = keys::change(account, row.id, forgotten.modseq.max(ModSeq(1)), forgotten.uid);
         let page = self.scan(&range, Order::Ascending, rows)?;
         let whole = page.len() < rows;
         for (key, value) in page {
             if surplus == 0 {
                 break;
             }
-            let change = change_of(&key, &value)?;
-            (forgotten.modseq, forgotten.uid) = (change.modseq, change.uid);
-            if change.expunged {
-                self.delete(key.to_vec());
-                forgotten.count = forgotten.count.saturating_add(1);
-                surplus = surplus.saturating_sub(1);
+            let (told, named) = (changes_of(&key, &value)?, uid_of(&key)?);
+            let Some(first) = told.first() else { continue };
+            forgotten.modseq = first.modseq;
+            if first.expunged {
+                let gone = u32::try_from(told.len()).unwrap_or(u32::MAX).min(surplus);
+                forgotten.count = forgotten.count.saturating_add(gone);
+                surplus = surplus.saturating_sub(gone);
+                // A row of several may stay for the rest of them.
+                match without_first(&key, &value, gone as usize)? {
+                    Some(left) => {
+                        forgotten.uid = named;
+                        self.put(key.to_vec(), left);
+                        break;
+                    }
+                    None => self.delete(key.to_vec()),
+                }
             }
+            forgotten.uid = Uid(named.0.saturating_add(1));
         }
         // All is looked at, and fewer were there: some UIDs never had an expunge to be remembered.
         if whole && surplus > 0 {
@@ -176,8 +189,9 @@ mod tests {
     use world::simulated::SimulatedWorld;
 
     use super::*;
+    use crate::changes::Change;
     use crate::memory::MemoryEngine;
-    use crate::messages::{Change, ExpungeScope, FlagChange, NewMessage};
+    use crate::messages::{ExpungeScope, FlagChange, NewMessage};
     use crate::objects::PutMode;
 
     async fn house(messages: u32) -> (Store, AccountId, MailboxId) {
@@ -284,6 +298,6 @@ mod tests {
         assert_eq!(Forgotten::decode(None).unwrap(), Forgotten::default());
         assert!(Forgotten::decode(Some(&[])).is_err() && Forgotten::decode(Some(&[1, 2])).is_err());
         assert!(Forgotten::decode(Some(&[&forgotten.encode()[..], &[0]].concat())).is_err());
-        assert!(forgotten.covers(ModSeq(7), Uid(8)) && !forgotten.covers(ModSeq(7), Uid(9)));
+        assert!(forgotten.covers(ModSeq(7), Uid(7)) && !forgotten.covers(ModSeq(7), Uid(8)));
     }
 }

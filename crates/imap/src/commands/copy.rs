@@ -5,8 +5,7 @@ use imap_wire::{NumberSet, Tag, Transfer};
 use mail::{Uid, UidValidity};
 use routing::Rights;
 use storage::StorageError;
-use storage::limits::TRANSACTION_ROWS_MAX;
-use storage::messages::ExpungeScope;
+use storage::messages::MOVED_PER_TRANSACTION;
 
 use crate::access::{Target, no_right};
 use crate::commands::append::try_create;
@@ -15,9 +14,6 @@ use crate::engine::message_limit::Limited;
 use crate::fault::{Answer, Fault};
 use crate::progress::Progress;
 use crate::session::Session;
-
-/// Messages that one transaction moves: each writes some ten rows.
-const MOVES_PER_STEP: usize = TRANSACTION_ROWS_MAX / 10;
 
 impl Session {
     pub(crate) async fn copy(&mut self, tag: &Tag, transfer: &Transfer) -> Result<Answer, Fault> {
@@ -93,8 +89,8 @@ impl Session {
         let store = self.server.store.clone();
         let (mut validity, mut pairs, mut failure) = (UidValidity(0), Vec::new(), None);
         let progress = Progress::towards(u32::try_from(uids.len()).unwrap_or(u32::MAX));
-        for some in uids.chunks(MOVES_PER_STEP) {
-            let work = store.move_messages(account, from, some.to_vec(), target.row.id, ExpungeScope::All);
+        for some in uids.chunks(MOVED_PER_TRANSACTION) {
+            let work = store.move_messages(account, from, some.to_vec(), target.row.id);
             match self.amid(tag, &progress, work).await? {
                 Ok(moved) => {
                     progress.add(some.len());
@@ -160,7 +156,7 @@ impl Session {
         let remove = moves.is_some();
         let from = self.end()?;
         let store = self.server.store.clone();
-        let step = if remove { MOVES_PER_STEP } else { uids.len().max(1) };
+        let step = if remove { MOVED_PER_TRANSACTION } else { uids.len().max(1) };
         let (mut validity, mut pairs, mut failure) = (UidValidity(0), Vec::new(), None);
         let progress = Progress::towards(u32::try_from(uids.len()).unwrap_or(u32::MAX));
         for some in uids.chunks(step) {

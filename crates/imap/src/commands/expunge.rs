@@ -4,7 +4,7 @@ use imap_wire::response::Code;
 use imap_wire::{NumberSet, SequenceSet};
 use mail::{SystemFlags, Uid};
 use routing::Rights;
-use storage::messages::ExpungeScope;
+use storage::messages::{EXPUNGED_PER_TRANSACTION, ExpungeScope};
 
 use crate::access::no_right;
 use crate::commands::store::read_only;
@@ -79,25 +79,32 @@ impl Session {
             return Ok(false);
         }
         let mut removed = false;
+        // Few long transactions: each waits for a sync.
+        let mut deleted: Vec<Uid> = Vec::new();
         let max = self.selected()?.view.map().max_uid();
         let scope = scope.unwrap_or_else(|| NumberSet::from_ranges([1..=max]));
         for range in scope.ranges() {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {
                 let rows = store.messages(account, mailbox, first, Uid(*range.end()), ROWS_PER_PAGE).await?;
-                let deleted: Vec<Uid> = rows
-                    .iter()
-                    .filter(|row| row.system_flags.contains(SystemFlags::DELETED))
-                    .map(|row| row.uid)
-                    .collect();
-                if !deleted.is_empty() {
-                    // Looked at once more in the transaction: somebody may have taken the flag away.
-                    let gone = store.expunge(account, mailbox, deleted, ExpungeScope::Deleted).await?.value;
-                    removed |= !gone.is_empty();
+                let marked = rows.iter().filter(|row| row.system_flags.contains(SystemFlags::DELETED));
+                deleted.extend(marked.map(|row| row.uid));
+                if deleted.len().saturating_add(ROWS_PER_PAGE) > EXPUNGED_PER_TRANSACTION {
+                    removed |= self.remove_marked(std::mem::take(&mut deleted)).await?;
                 }
                 from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
             }
         }
-        Ok(removed)
+        Ok(removed | self.remove_marked(deleted).await?)
+    }
+
+    /// Removes messages that had `\Deleted`: looked at once more in the transaction, for somebody may have taken the flag away.
+    async fn remove_marked(&mut self, uids: Vec<Uid>) -> Result<bool, Fault> {
+        if uids.is_empty() {
+            return Ok(false);
+        }
+        let (account, mailbox) = self.key()?;
+        let gone = self.server.store.expunge(account, mailbox, uids, ExpungeScope::Deleted).await?.value;
+        Ok(!gone.is_empty())
     }
 }

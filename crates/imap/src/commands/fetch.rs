@@ -12,7 +12,8 @@ use mail::{Flags, ModSeq, SequenceNumber, SystemFlags, Uid};
 use message::{ByteRange, RecordView};
 use routing::Rights;
 use storage::blobs::BlobReader;
-use storage::messages::{Change, FlagChange};
+use storage::changes::Change;
+use storage::messages::FlagChange;
 use storage::rows::MessageRow;
 
 use super::sections::broken;

@@ -39,7 +39,7 @@ impl Session {
         }
         let mut searched: BTreeSet<(AccountId, MailboxId)> = BTreeSet::new();
         if names_selected || returns.update {
-            let made = match self.make_search(tag, search).await? {
+            let made = match self.make_search(tag, search, false).await? {
                 Ok(made) => made,
                 Err(answer) => return Ok(answer),
             };
@@ -113,7 +113,16 @@ impl Session {
         };
         let attachments = self.settings.search_attachments;
         let (key, map) = ((owner, id), Arc::clone(view.map()));
-        Ok(Place { key, map, row, reading, recent: NumberSet::empty(), attachments, progress: Progress::default() })
+        Ok(Place {
+            key,
+            map,
+            row,
+            reading,
+            recent: NumberSet::empty(),
+            attachments,
+            keeps_values: false,
+            progress: Progress::default(),
+        })
     }
 
     /// The name by which the client knows the selected mailbox.

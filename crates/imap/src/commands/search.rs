@@ -29,7 +29,7 @@ impl Session {
             return Ok(refusal);
         }
         let search = &search;
-        let made = match self.make_search(tag, search).await? {
+        let made = match self.make_search(tag, search, false).await? {
             Ok(made) => made,
             Err(answer) => return Ok(answer),
         };
@@ -60,6 +60,7 @@ impl Session {
         &mut self,
         tag: &Tag,
         search: &Search,
+        keeps_values: bool,
     ) -> Result<Result<Made, Answer>, Fault> {
         if let Some(limit) = self.settings.message_limit.of_any() {
             let map = Arc::clone(self.selected()?.view.map());
@@ -72,11 +73,17 @@ impl Session {
                 return Ok(Err(Answer::no(Code::MessageLimit { limit, lowest: None }, text)));
             }
         }
-        self.make_search(tag, search).await
+        self.make_search(tag, search, keeps_values).await
     }
 
-    /// Looks in the selected mailbox; the inner error answers a search that can't be made.
-    pub(crate) async fn make_search(&mut self, tag: &Tag, search: &Search) -> Result<Result<Made, Answer>, Fault> {
+    /// Looks in the selected mailbox; the inner error answers a search that can't be made. `keeps_values`: what rows say of the
+    /// found messages is all that they are going to be sorted by.
+    pub(crate) async fn make_search(
+        &mut self,
+        tag: &Tag,
+        search: &Search,
+        keeps_values: bool,
+    ) -> Result<Result<Made, Answer>, Fault> {
         // RFC 6855 §3: two charsets for one text.
         if self.enabled.utf8 && search.charset.is_some() {
             return Ok(Err(Answer::bad("No charset: everything is in UTF-8 since ENABLE UTF8=ACCEPT")));
@@ -105,7 +112,7 @@ impl Session {
             Some(some) => query.not_below(some.lowest),
             None => query,
         };
-        let mut place = place;
+        let mut place = Place { keeps_values, ..place };
         let store = self.server.store.clone();
         let (comparator, progress) = (self.comparator, place.progress.clone());
         let work = place.find(&store, &query, comparator, search.uses_modseq());
@@ -125,6 +132,7 @@ impl Session {
             reading: selected.reading.clone(),
             recent: selected.recent.clone(),
             attachments,
+            keeps_values: false,
             progress: Progress::towards(selected.view.map().messages()),
         })
     }

@@ -13,7 +13,7 @@ use crate::engine::uid_map::UidMap;
 use crate::fault::{Answer, Fault};
 use crate::finding::Found;
 use crate::limits::SORT_FEW_OF;
-use crate::orders::{MailboxKeys, Source};
+use crate::orders::{MailboxKeys, Source, is_in_row};
 use crate::progress::Progress;
 use crate::server::Server;
 use crate::session::Session;
@@ -24,7 +24,8 @@ impl Session {
             return Ok(refusal);
         }
         let search = &sort.search;
-        let made = match self.make_whole_search(tag, search).await? {
+        let by_rows = sort.criteria.iter().all(|criterion| is_in_row(criterion.key));
+        let made = match self.make_whole_search(tag, search, by_rows).await? {
             Ok(made) => made,
             Err(answer) => return Ok(answer),
         };
@@ -64,6 +65,11 @@ pub(crate) async fn in_order(
     wanted.sort_unstable();
     wanted.dedup();
     let relevancy_aside: Vec<SortKey> = wanted.into_iter().filter(|key| *key != SortKey::Relevancy).collect();
+    // The search has read what they are sorted by.
+    if found.values.len() as u64 == found.uids.count() && relevancy_aside.iter().all(|key| is_in_row(*key)) {
+        let mut own = MailboxKeys::of_rows(found, &relevancy_aside, comparator);
+        return Ok(own.sorted(&found.uids, &found.scores, criteria, comparator).await);
+    }
     let shared = server.orders.of(key, server.store.now());
     let mut held = shared.lock().await;
     let count = found.uids.count();

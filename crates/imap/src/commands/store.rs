@@ -3,15 +3,12 @@
 use imap_wire::response::Code;
 use imap_wire::{NumberSet, SequenceSet, Store, StoreAction};
 use mail::{Flags, ModSeq, Uid};
-use storage::messages::{FlagChange, FlagsChanged};
+use storage::messages::{FLAGGED_PER_TRANSACTION, FlagChange, FlagsChanged};
 use storage::rows::MessageRow;
 
 use crate::access::no_right;
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
-
-/// Messages whose flags one transaction changes.
-const MESSAGES_PER_STEP: usize = 1_000;
 
 impl Session {
     pub(crate) async fn store(&mut self, store: Store) -> Result<Answer, Fault> {
@@ -46,7 +43,7 @@ impl Session {
         }
         let mut modified = NumberSet::empty();
         let mut found = 0usize;
-        for some in uids.chunks(MESSAGES_PER_STEP) {
+        for some in uids.chunks(FLAGGED_PER_TRANSACTION) {
             let mut some = some.to_vec();
             some.sort_unstable();
             let mut changed = self.change_flags(some, change.clone(), store.unchanged_since.map(ModSeq)).await?;

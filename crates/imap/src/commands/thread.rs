@@ -24,7 +24,7 @@ impl Session {
             return Ok(refusal);
         }
         let search = &thread.search;
-        let made = match self.make_whole_search(tag, search).await? {
+        let made = match self.make_whole_search(tag, search, false).await? {
             Ok(made) => made,
             Err(answer) => return Ok(answer),
         };

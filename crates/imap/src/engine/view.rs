@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use imap_wire::NumberSet;
 use mail::{ModSeq, SequenceNumber, Uid};
-use storage::messages::Change;
+use storage::changes::Change;
 
 use super::uid_map::UidMap;
 

@@ -37,7 +37,7 @@ pub struct IndexRow {
 }
 
 /// The layout of this row and of the blocks: a change of either makes the index be built anew.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl IndexRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {

@@ -393,6 +393,15 @@ impl Context<'_> {
 }
 
 impl Test {
+    /// Whether it is about a text at this place.
+    fn is_at(&self, place: &Place) -> bool {
+        match place {
+            Place::Field(at) => matches!(self, Self::Field(name, _) if name == at),
+            Place::Body => matches!(self, Self::Body(_)),
+            Place::Anywhere => matches!(self, Self::Text(_)),
+        }
+    }
+
     fn decide(&self, row: &Row<'_>, known: &Known<'_>, needles: &Needles) -> Verdict {
         match self {
             Self::Has(flag) => row.has(flag).into(),
@@ -422,6 +431,11 @@ impl Test {
             Self::AtOrBefore(secs) => (row.row.internal_date.secs <= *secs).into(),
             Self::AtOrAfter(secs) => (row.row.internal_date.secs >= *secs).into(),
             Self::ModSeq(modseq) => (row.row.modseq >= ModSeq(*modseq)).into(),
+            Self::Field(_, needle) | Self::Body(needle) | Self::Text(needle)
+                if needles.prove(|place| self.is_at(place), needle, row.row.uid) =>
+            {
+                Verdict::True
+            }
             Self::Field(name, needle) => header_holds(Some(name), needle, known, needles),
             Self::Body(needle) => body_holds(needle, known, needles),
             Self::Text(needle) => match header_holds(None, needle, known, needles) {
