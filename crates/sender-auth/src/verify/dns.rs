@@ -1,0 +1,383 @@
+//! The checks as they are made: SPF, DMARC and the client's name by `mail-auth`, keys of signatures asked for here, all with one
+//! resolver whose answers are kept within bounds, and within one time limit.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use mail::{Domain, Timestamp};
+use mail_auth::crypto::Algorithm;
+use mail_auth::dmarc::verify::DmarcParameters;
+use mail_auth::hickory_resolver::config::{ResolverConfig, ResolverOpts};
+use mail_auth::hickory_resolver::net::{DnsError, NetError};
+use mail_auth::hickory_resolver::proto::op::ResponseCode;
+use mail_auth::hickory_resolver::proto::rr::{Name, RData};
+use mail_auth::hickory_resolver::system_conf::read_system_conf;
+use mail_auth::spf::verify::SpfParameters;
+use mail_auth::{
+    AuthenticatedMessage, DkimOutput, DkimResult, DmarcOutput, DmarcResult, Error, IprevResult, MessageAuthenticator,
+    SpfOutput, SpfResult,
+};
+use message::parse_addresses;
+use world::{BoxFuture, World};
+
+use super::arrival::{Arrived, signatures};
+use super::chain::{Chain, chain, chain_outcome};
+use super::key::KeyAnswer;
+use super::limits::{AUTHOR_DOMAINS_MAX, CHECK_TIME, DNS_ANSWERS_MAX, DNS_TTL_MAX, LOOKUPS_AT_ONCE, SIGNATURES_MAX};
+use super::results::{Arc as ArcResult, Authentication, Client, Dkim, Dmarc, Iprev, Outcome, Policy, Published, Spf};
+use super::signature::{Fields, Flaw, Signature, beginning};
+
+/// Who checks where messages come from.
+pub trait SenderAuthentication: Send + Sync {
+    /// Checks a message that has come in from a client. Always comes to an end: what can't be asked is a
+    /// [`Outcome::TemporaryError`].
+    fn check<'a>(&'a self, arrived: &'a Arrived, client: &'a Client) -> BoxFuture<'a, Authentication>;
+}
+
+/// The checks by the DNS.
+pub struct DnsAuthentication {
+    dns: MessageAuthenticator,
+    world: World,
+    /// This server, as SPF's `%{r}` shows it.
+    hostname: Domain,
+    patience: Duration,
+}
+
+/// The DNS of this machine can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the system's DNS configuration: {0}")]
+pub struct NoDns(String);
+
+impl DnsAuthentication {
+    /// With the name servers that the system is configured with.
+    ///
+    /// # Errors
+    /// When that configuration can't be read.
+    pub fn from_system(hostname: Domain, world: World, patience: Duration) -> Result<Self, NoDns> {
+        let (config, options) = read_system_conf().map_err(|error| NoDns(error.to_string()))?;
+        Self::new(config, options, hostname, world, patience)
+    }
+
+    /// With these name servers.
+    ///
+    /// # Errors
+    /// When no resolver can be made of them.
+    pub fn new(
+        config: ResolverConfig,
+        mut options: ResolverOpts,
+        hostname: Domain,
+        world: World,
+        patience: Duration,
+    ) -> Result<Self, NoDns> {
+        // Names are complete: a search list would ask the wrong place.
+        options.ndots = 0;
+        options.cache_size = DNS_ANSWERS_MAX;
+        options.positive_max_ttl = Some(DNS_TTL_MAX);
+        options.negative_max_ttl = Some(DNS_TTL_MAX);
+        let dns = MessageAuthenticator::new(config, options).map_err(|error| NoDns(error.to_string()))?;
+        Ok(Self { dns, world, hostname, patience: patience.min(CHECK_TIME) })
+    }
+
+    /// For tests that compare.
+    #[cfg(test)]
+    pub(super) const fn mail_auth(&self) -> &MessageAuthenticator {
+        &self.dns
+    }
+
+    /// A result, or what stands for it when time is over.
+    async fn within<T>(&self, work: impl Future<Output = T>, otherwise: impl FnOnce() -> T) -> T {
+        self.world.timeout(self.patience, work).await.unwrap_or_else(|_| otherwise())
+    }
+
+    /// SPF of the name in EHLO, and of the reverse-path; `None`: the null one.
+    pub(super) async fn spf_of(&self, ip: IpAddr, helo: &str, path: Option<&str>) -> (SpfOutput, SpfOutput) {
+        let host = self.hostname.as_str();
+        let of_helo = async {
+            let asked = helo.trim_end_matches('.');
+            // RFC 7208 §2.3: an address literal is no identity.
+            if asked.is_empty() || asked.starts_with('[') {
+                return SpfOutput::new(helo.to_owned());
+            }
+            let limit = || SpfOutput::new(helo.to_owned()).with_result(SpfResult::TempError);
+            self.within(self.dns.check_host(SpfParameters::helo(ip, asked, host)), limit).await
+        };
+        let of_path = async {
+            let path = path?;
+            let domain = path.rsplit_once('@').map_or(path, |(_, domain)| domain);
+            if domain.starts_with('[') {
+                return Some(SpfOutput::new(domain.to_owned()));
+            }
+            let limit = || SpfOutput::new(domain.to_owned()).with_result(SpfResult::TempError);
+            Some(self.within(self.dns.check_host(SpfParameters::mail_from(ip, helo, host, path)), limit).await)
+        };
+        let (helo, path) = futures_util::join!(of_helo, of_path);
+        // RFC 7208 §2.4: for the null reverse-path, postmaster at the name in EHLO.
+        let path = path.unwrap_or_else(|| helo.clone());
+        (helo, path)
+    }
+
+    async fn iprev(&self, client: &Client) -> Iprev {
+        let asked = self.dns.verify_iprev(client.ip);
+        let Ok(found) = self.world.timeout(self.patience, asked).await else {
+            return Iprev { outcome: Outcome::TemporaryError, name: None };
+        };
+        let outcome = match found.result {
+            IprevResult::Pass => Outcome::Pass,
+            IprevResult::Fail(_) => Outcome::Fail,
+            IprevResult::TempError(_) => Outcome::TemporaryError,
+            IprevResult::PermError(_) => Outcome::PermanentError,
+            IprevResult::None => Outcome::None,
+        };
+        let name = found.ptr.and_then(|names| names.first().map(|name| name.trim_end_matches('.').to_owned()));
+        Iprev { outcome, name }
+    }
+
+    /// The answers for these names; those that do not come in time are [`KeyAnswer::Temporary`].
+    async fn keys(&self, names: Vec<String>) -> HashMap<String, KeyAnswer> {
+        let asked = names.into_iter().map(|name| async move {
+            let answer = self.within(self.key(&name), || KeyAnswer::Temporary).await;
+            (name, answer)
+        });
+        stream::iter(asked).buffer_unordered(LOOKUPS_AT_ONCE).collect().await
+    }
+
+    async fn key(&self, name: &str) -> KeyAnswer {
+        // What is no name has no key.
+        let Ok(name) = Name::from_str_relaxed(name) else { return KeyAnswer::Missing };
+        match self.dns.resolver().txt_lookup(name).await {
+            Ok(answer) => {
+                let texts = answer.answers().iter().filter_map(|record| match &record.data {
+                    RData::TXT(text) => Some(text.txt_data.concat()),
+                    _ => None,
+                });
+                KeyAnswer::Records(texts.collect())
+            }
+            Err(NetError::Dns(DnsError::NoRecordsFound(none)))
+                if matches!(none.response_code, ResponseCode::NXDomain | ResponseCode::NoError) =>
+            {
+                KeyAnswer::Missing
+            }
+            Err(_) => KeyAnswer::Temporary,
+        }
+    }
+
+    async fn dmarc(&self, author: &str, signed: &[DkimOutput<'_>], spf: &SpfOutput) -> Dmarc {
+        let header = format!("From: author@{author}\r\n\r\n");
+        let unsure = || Dmarc { outcome: Outcome::TemporaryError, domain: author.to_owned(), ..Dmarc::default() };
+        let Some(message) = AuthenticatedMessage::parse(header.as_bytes()) else {
+            return Dmarc { domain: author.to_owned(), ..Dmarc::default() };
+        };
+        let asked = DmarcParameters::new(&message, signed, spf.domain(), spf);
+        let evaluated = async { Some(self.dns.verify_dmarc(asked).await) };
+        let Some(found) = self.within(evaluated, || None).await else { return unsure() };
+        dmarc(author, &found)
+    }
+}
+
+/// What DMARC says, in our terms.
+fn dmarc(author: &str, found: &DmarcOutput) -> Dmarc {
+    let outcome = match found.result() {
+        DmarcResult::Pass => Outcome::Pass,
+        DmarcResult::Fail(_) => Outcome::Fail,
+        DmarcResult::TempError(_) => Outcome::TemporaryError,
+        DmarcResult::PermError(_) => Outcome::PermanentError,
+        DmarcResult::None => Outcome::None,
+    };
+    let published = found.record().map(|record| Published {
+        policy: policy(record.p),
+        subdomain_policy: policy(record.sp),
+        strict_dkim: record.adkim == mail_auth::dmarc::Alignment::Strict,
+        strict_spf: record.aspf == mail_auth::dmarc::Alignment::Strict,
+        testing: record.t,
+        report_to: record.rua().iter().map(|to| (to.uri().to_owned(), to.max_size() as u64)).collect(),
+    });
+    Dmarc {
+        outcome,
+        domain: author.to_owned(),
+        policy: found.record().map(|_| policy(found.policy())),
+        spf_aligned: *found.spf_result() == DmarcResult::Pass,
+        dkim_aligned: *found.dkim_result() == DmarcResult::Pass,
+        published,
+    }
+}
+
+const fn policy(from: mail_auth::dmarc::Policy) -> Policy {
+    match from {
+        mail_auth::dmarc::Policy::None | mail_auth::dmarc::Policy::Unspecified => Policy::None,
+        mail_auth::dmarc::Policy::Quarantine => Policy::Quarantine,
+        mail_auth::dmarc::Policy::Reject => Policy::Reject,
+    }
+}
+
+pub(super) fn spf(found: &SpfOutput) -> Spf {
+    let outcome = match found.result() {
+        SpfResult::Pass => Outcome::Pass,
+        SpfResult::Fail => Outcome::Fail,
+        SpfResult::SoftFail => Outcome::SoftFail,
+        SpfResult::Neutral => Outcome::Neutral,
+        SpfResult::TempError => Outcome::TemporaryError,
+        SpfResult::PermError => Outcome::PermanentError,
+        SpfResult::None => Outcome::None,
+    };
+    Spf { outcome, domain: found.domain().to_owned() }
+}
+
+impl SenderAuthentication for DnsAuthentication {
+    fn check<'a>(&'a self, arrived: &'a Arrived, client: &'a Client) -> BoxFuture<'a, Authentication> {
+        Box::pin(async move {
+            let now = self.world.clock.now();
+            let fields = Fields::of(&arrived.header);
+            let signed = Signed::of(&fields, arrived, now);
+            let helo = client.helo.as_deref().unwrap_or_default();
+            let path = client.reverse_path.as_ref().map(ToString::to_string);
+            let ((spf_helo, spf_path), iprev, keys) = futures_util::join!(
+                self.spf_of(client.ip, helo, path.as_deref()),
+                self.iprev(client),
+                self.keys(signed.key_names())
+            );
+            let (dkim, arc) = signed.verify(&fields, &keys);
+            let outputs = signed.outputs(&dkim);
+            let outputs: Vec<DkimOutput<'_>> = outputs
+                .iter()
+                .map(|(result, signature)| DkimOutput::from(result.clone()).with_signature(signature))
+                .collect();
+            let mut authors = author_domains(&fields);
+            let authors_beyond = authors.len() > AUTHOR_DOMAINS_MAX;
+            authors.truncate(AUTHOR_DOMAINS_MAX);
+            let dmarc =
+                futures_util::future::join_all(authors.iter().map(|author| self.dmarc(author, &outputs, &spf_path)));
+            Authentication {
+                client: Some(client.clone()),
+                dmarc: dmarc.await,
+                spf_helo: spf(&spf_helo),
+                spf: spf(&spf_path),
+                dkim_beyond: fields.named("dkim-signature").count().saturating_sub(SIGNATURES_MAX),
+                dkim,
+                arc,
+                iprev,
+                authors_beyond,
+            }
+        })
+    }
+}
+
+/// The domains of all authors, each once, in every From field: a reader may be shown any of them.
+fn author_domains(fields: &Fields<'_>) -> Vec<String> {
+    let mut domains: Vec<String> = Vec::new();
+    for field in fields.named("from") {
+        for address in parse_addresses(field.value()) {
+            let host = address.host.as_deref().and_then(|host| std::str::from_utf8(host).ok());
+            let domain = host.and_then(|host| Domain::parse(host).ok()).map(|domain| domain.to_string());
+            domains.extend(domain.filter(|domain| !domain.starts_with('[') && !domains.contains(domain)));
+            if domains.len() > AUTHOR_DOMAINS_MAX {
+                return domains;
+            }
+        }
+    }
+    domains
+}
+
+/// The signatures of a message, as far as they can be judged without keys.
+struct Signed<'f, 'a> {
+    dkim: Vec<Result<(Signature, Result<(), Flaw>), &'static str>>,
+    chain: Option<Result<Chain<'f, 'a>, Flaw>>,
+}
+
+impl<'f, 'a> Signed<'f, 'a> {
+    fn of(fields: &'f Fields<'a>, arrived: &Arrived, now: Timestamp) -> Self {
+        let judged = |signature: Signature| {
+            let before = signature.before_key(&arrived.hashes, now);
+            (signature, before)
+        };
+        let dkim = signatures(fields).map(|read| read.map(judged)).collect();
+        Self { dkim, chain: chain(fields, &arrived.hashes, now) }
+    }
+
+    /// The keys that are wanted, each once.
+    fn key_names(&self) -> Vec<String> {
+        let dkim = self.dkim.iter().flatten().filter(|(_, before)| before.is_ok());
+        let chain = self.chain.iter().flatten().flat_map(Chain::key_names);
+        let mut names: Vec<String> = dkim.map(|(signature, _)| signature.key_name()).chain(chain).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn verify(&self, fields: &Fields<'_>, keys: &HashMap<String, KeyAnswer>) -> (Vec<Dkim>, ArcResult) {
+        let key = |name: &str| keys.get(name).unwrap_or(&KeyAnswer::Missing);
+        let dkim = self.dkim.iter().zip(fields.named("dkim-signature")).map(|(read, field)| match read {
+            Ok((signature, before)) => {
+                let verified = before.and_then(|()| signature.verify(fields, field, key(&signature.key_name())));
+                told(signature, verified)
+            }
+            Err(reason) => Dkim { outcome: Outcome::Neutral, reason, ..Dkim::default() },
+        });
+        let arc = match &self.chain {
+            None => ArcResult::default(),
+            Some(Ok(chain)) => chain.told(chain.verify(fields, key)),
+            Some(Err((outcome, reason))) => ArcResult { outcome: chain_outcome(*outcome), reason, sealers: Vec::new() },
+        };
+        (dkim.collect(), arc)
+    }
+
+    /// The results that DMARC asks for, as `mail-auth` takes them.
+    fn outputs(&self, results: &[Dkim]) -> Vec<(DkimResult, mail_auth::dkim::Signature)> {
+        let unreachable = || Error::Dns(mail_auth::DnsError::Resolver("no answer".to_owned()));
+        let of = |dkim: &Dkim| {
+            let result = match dkim.outcome {
+                Outcome::Pass => DkimResult::Pass,
+                Outcome::TemporaryError => DkimResult::TempError(unreachable()),
+                Outcome::Fail
+                | Outcome::SoftFail
+                | Outcome::Neutral
+                | Outcome::None
+                | Outcome::Policy
+                | Outcome::PermanentError => return None,
+            };
+            Some((result, mail_auth::dkim::Signature { d: dkim.domain.clone(), ..Default::default() }))
+        };
+        results.iter().filter_map(of).collect()
+    }
+}
+
+fn told(signature: &Signature, verified: Result<(), Flaw>) -> Dkim {
+    let (outcome, reason) = match verified {
+        Ok(()) => (Outcome::Pass, ""),
+        Err(flaw) => flaw,
+    };
+    let algorithm = match signature.algorithm {
+        Algorithm::RsaSha256 => "rsa-sha256",
+        Algorithm::RsaSha1 => "rsa-sha1",
+        Algorithm::Ed25519Sha256 => "ed25519-sha256",
+        Algorithm::MlDsa44 => "",
+    };
+    Dkim {
+        outcome,
+        reason,
+        domain: signature.domain.to_ascii_lowercase(),
+        selector: signature.selector.clone(),
+        algorithm,
+        signature: beginning(&signature.signature),
+    }
+}
+
+/// A checker that says what it is told, for tests of what follows.
+#[derive(Clone, Debug, Default)]
+pub struct Said(pub Authentication);
+
+impl SenderAuthentication for Said {
+    fn check<'a>(&'a self, _: &'a Arrived, client: &'a Client) -> BoxFuture<'a, Authentication> {
+        let found = Authentication { client: Some(client.clone()), ..self.0.clone() };
+        Box::pin(std::future::ready(found))
+    }
+}
+
+/// For who holds one behind an `Arc`.
+impl<T: SenderAuthentication + ?Sized> SenderAuthentication for Arc<T> {
+    fn check<'a>(&'a self, arrived: &'a Arrived, client: &'a Client) -> BoxFuture<'a, Authentication> {
+        (**self).check(arrived, client)
+    }
+}

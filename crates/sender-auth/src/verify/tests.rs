@@ -1,0 +1,100 @@
+//! The checks against a name server of the test's own.
+
+mod arc;
+mod dkim;
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mail::{Address, Domain, Timestamp};
+use mail_auth::hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use world::simulated::SimulatedWorld;
+
+use super::*;
+use server::Zone;
+
+/// A checker that asks this zone, at a time at which the messages of RFCs are not too old.
+async fn checker(zone: Zone) -> DnsAuthentication {
+    let address = zone.serve().await;
+    let mut udp = ConnectionConfig::udp();
+    udp.port = address.port();
+    let server = NameServerConfig::new(address.ip(), true, vec![udp]);
+    let mut options = ResolverOpts::default();
+    options.timeout = Duration::from_millis(500);
+    options.attempts = 0;
+    options.edns0 = true;
+    let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+    let hostname = Domain::parse("receiver.example").unwrap();
+    let world = SimulatedWorld::new(Timestamp::from_secs(1_800_000_000), 1).world();
+    DnsAuthentication::new(config, options, hostname, world, Duration::from_secs(20)).unwrap()
+}
+
+fn arrived(message: &[u8]) -> Arrived {
+    let mut arrival = Arrival::new(Arc::new(Budget::new(1 << 20)));
+    arrival.feed(message).unwrap();
+    arrival.finish()
+}
+
+fn from(ip: &str, path: &str) -> Client {
+    let reverse_path = (!path.is_empty()).then(|| Address::parse(path).unwrap());
+    Client { ip: ip.parse().unwrap(), helo: Some("mx.sender.example".to_owned()), reverse_path }
+}
+
+#[tokio::test]
+async fn everything_together() {
+    let zone = Zone::default()
+        .txt("sender.example", "v=spf1 ip4:192.0.2.1 -all")
+        .txt("_dmarc.sender.example", "v=DMARC1; p=reject; rua=mailto:reports@sender.example!1m; aspf=s; sp=quarantine")
+        .ptr("1.2.0.192.in-addr.arpa", "mx.sender.example")
+        .a("mx.sender.example", "192.0.2.1")
+        .fails("_dmarc.down.example")
+        .txt("_dmarc.two.example", "v=DMARC1; p=quarantine; t=y")
+        .txt("down.example", "v=spf1 -all");
+    let checker = checker(zone).await;
+    let check = async |ip: &str, path: &str, author: &str| {
+        checker.check(&arrived(format!("From: {author}\r\n\r\nx\r\n").as_bytes()), &from(ip, path)).await
+    };
+    let good = check("192.0.2.1", "bob@sender.example", "Bob <bob@SENDER.example>").await;
+    assert_eq!((good.spf.outcome, good.iprev.outcome, good.arc.outcome), (Outcome::Pass, Outcome::Pass, Outcome::None));
+    assert_eq!(good.iprev.name.as_deref(), Some("mx.sender.example"));
+    assert_eq!(good.dmarc.len(), 1);
+    let dmarc = &good.dmarc[0];
+    assert_eq!((dmarc.outcome, dmarc.policy, dmarc.spf_aligned), (Outcome::Pass, Some(Policy::Reject), true));
+    let published = Published {
+        policy: Policy::Reject,
+        subdomain_policy: Policy::Quarantine,
+        strict_spf: true,
+        report_to: vec![("reports@sender.example".to_owned(), 1 << 20)],
+        ..Published::default()
+    };
+    assert_eq!(dmarc.published, Some(published));
+    assert_eq!(decide(&good, &Rules::default()).disposition, Disposition::Accept);
+
+    // Another client; a subdomain, whose policy is another; the null reverse-path, for which EHLO answers.
+    let forged = check("198.51.100.9", "bob@sender.example", "bob@sender.example").await;
+    assert_eq!((forged.spf.outcome, forged.dmarc[0].outcome), (Outcome::Fail, Outcome::Fail));
+    assert!(forged.failed() && good.verified_domain().is_some() && forged.verified_domain().is_none());
+    let below = check("198.51.100.9", "", "bob@news.sender.example").await;
+    assert_eq!(below.dmarc[0].policy, Some(Policy::Quarantine));
+    assert_eq!((below.spf.outcome, below.spf.domain.as_str()), (Outcome::None, "mx.sender.example"));
+
+    // Strict alignment; a policy in its test phase; several authors; none.
+    let strict = check("192.0.2.1", "bob@sender.example", "bob@news.sender.example").await;
+    assert_eq!(strict.dmarc[0].outcome, Outcome::Fail);
+    let testing = check("192.0.2.1", "bob@sender.example", "bob@two.example").await;
+    assert_eq!((testing.dmarc[0].outcome, testing.dmarc[0].policy), (Outcome::Fail, Some(Policy::None)));
+    let two = check("192.0.2.1", "x@x.example", "bob@two.example, eve@sender.example\r\nFrom: a@none.example").await;
+    let outcomes: Vec<Outcome> = two.dmarc.iter().map(|dmarc| dmarc.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Fail, Outcome::Fail, Outcome::None]);
+    let many = check("192.0.2.1", "", "a@a.example, b@b.example, c@c.example, d@d.example, e@e.example").await;
+    assert!(many.authors_beyond && many.dmarc.len() == 4);
+    let nobody = check("192.0.2.1", "", "undisclosed:;").await;
+    assert_eq!(nobody.dmarc, []);
+
+    // What does not answer is no pass, and no failure.
+    let down = check("192.0.2.1", "bob@sender.example", "bob@down.example").await;
+    assert_eq!((down.dmarc[0].outcome, down.dmarc[0].policy), (Outcome::TemporaryError, None));
+    assert!(matches!(decide(&down, &Rules::default()).disposition, Disposition::Refuse(reply) if reply.code == 451));
+    assert_eq!(down.verified_domain(), None);
+}
