@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use mail::{
-    AccountId, BodyType, Domain, Envelope, EnvelopeRecipient, Flags, ForwardPath, InternalDate, MailboxId, QueueId,
-    Timestamp, Topic, TraceId,
+    AccountId, BodyType, Domain, Envelope, EnvelopeRecipient, Flags, ForwardPath, InternalDate, Keyword, MailboxId,
+    QueueId, SpecialUse, Timestamp, Topic, TraceId,
 };
 use routing::Held;
 use storage::blobs::StagedBlob;
@@ -13,6 +13,7 @@ use storage::rows::{QueueRecipient, QueueRow};
 use storage::subaddress::NoSubaddressMailbox;
 use storage::{StorageError, Transaction};
 
+use crate::checks::Verdict;
 use crate::event::{Kept, MessageStored};
 use crate::held::HeldMessage;
 use crate::plan::Plan;
@@ -36,6 +37,8 @@ pub struct Prepared {
     pub(crate) signature: String,
     /// What its trace begins with.
     pub(crate) beginning: Beginning,
+    /// What was found out about it, when another server handed it over.
+    pub(crate) verdict: Option<Verdict>,
     pub(crate) envelope: Envelope,
     /// Who submitted it, logged in.
     pub(crate) account: Option<AccountId>,
@@ -106,7 +109,11 @@ impl Prepared {
         if self.plan.stores_message() {
             self.store_blob(tx)?;
         }
-        let message = self.as_message(Flags::default());
+        let mut message = self.as_message(Flags::default());
+        if self.plan.spam {
+            // The registered keyword (RFC 5788) by which clients know Spam.
+            message.flags.keywords.extend(Keyword::parse("$Junk"));
+        }
         for account in &self.plan.mailboxes {
             let mailbox = self.mailbox_of(tx, *account, &mut applied.unfiled)?;
             applied.deposits.push((*account, mailbox, tx.deposit(*account, mailbox, &message)?));
@@ -192,6 +199,11 @@ impl Prepared {
         account: AccountId,
         unfiled: &mut Vec<(AccountId, NoSubaddressMailbox)>,
     ) -> Result<MailboxId, StorageError> {
+        if self.plan.spam
+            && let Some(junk) = tx.special_mailbox(account, SpecialUse::Junk)?
+        {
+            return Ok(junk);
+        }
         if let Some(folder) = self.plan.folders.get(&account) {
             match tx.subaddress_mailbox(account, &folder.name, folder.create, self.now)? {
                 Ok(mailbox) => return Ok(mailbox),
@@ -224,6 +236,8 @@ impl Prepared {
             account: self.account,
             received_at: self.now,
             trace: self.beginning.id,
+            verified: self.verdict.as_ref().and_then(Verdict::verified),
+            spam: self.plan.spam,
         };
         tx.emit(Topic::HeldMessage, self.now, event.encode())?;
         Ok((held.part, mailbox, deposited))

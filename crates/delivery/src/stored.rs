@@ -126,6 +126,7 @@ impl Delivery {
                 addresses: addresses_of(&self.store().directory(), &plan, None),
             },
             plan,
+            verdict: None,
             account: None,
             envelope,
             now,

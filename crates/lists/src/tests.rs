@@ -120,6 +120,8 @@ impl Fixture {
                     account,
                     received_at: now,
                     trace: prepared.trace(),
+                    verified: None,
+                    spam: false,
                 };
                 tx.emit(Topic::HeldMessage, now, event.encode())
             })

@@ -125,8 +125,9 @@ async fn serve_on(
     let authenticator: Arc<dyn Authenticator> =
         Arc::new(authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?);
     let backlog_max = reloadable.backlog_max.clone();
+    let delivery = settings::checking(delivery, &config)?;
     let host = MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone(), backlog_max);
-    let host = Arc::new(host);
+    let host = Arc::new(host.trusting(config.sender_authentication.trusted_networks.clone()));
 
     let mut tasks = Supervisor::new(world.clone());
     for (kind, listeners) in [
