@@ -1,5 +1,4 @@
-//! The checks as they are made: SPF, DMARC and the client's name by `mail-auth`, keys of signatures asked for here, all with one
-//! resolver whose answers are kept within bounds, and within one time limit.
+//! The checks as they are made, with one resolver whose answers are kept within bounds, and within one time limit.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,14 +10,10 @@ use mail::{Domain, Timestamp};
 use mail_auth::crypto::Algorithm;
 use mail_auth::dmarc::verify::DmarcParameters;
 use mail_auth::hickory_resolver::config::{ResolverConfig, ResolverOpts};
-use mail_auth::hickory_resolver::net::{DnsError, NetError};
-use mail_auth::hickory_resolver::proto::op::ResponseCode;
-use mail_auth::hickory_resolver::proto::rr::{Name, RData};
 use mail_auth::hickory_resolver::system_conf::read_system_conf;
-use mail_auth::spf::verify::SpfParameters;
 use mail_auth::{
-    AuthenticatedMessage, DkimOutput, DkimResult, DmarcOutput, DmarcResult, Error, IprevResult, MessageAuthenticator,
-    SpfOutput, SpfResult,
+    AuthenticatedMessage, DkimOutput, DkimResult, DmarcOutput, DmarcResult, Error, MessageAuthenticator, SpfOutput,
+    SpfResult,
 };
 use message::parse_addresses;
 use world::{BoxFuture, World};
@@ -26,9 +21,13 @@ use world::{BoxFuture, World};
 use super::arrival::{Arrived, signatures};
 use super::chain::{Chain, chain, chain_outcome};
 use super::key::KeyAnswer;
-use super::limits::{AUTHOR_DOMAINS_MAX, CHECK_TIME, DNS_ANSWERS_MAX, DNS_TTL_MAX, LOOKUPS_AT_ONCE, SIGNATURES_MAX};
+use super::limits::{
+    AUTHOR_DOMAINS_MAX, CHECK_TIME, CLIENT_NAMES_MAX, DNS_ANSWERS_MAX, DNS_TTL_MAX, LOOKUPS_AT_ONCE, SIGNATURES_MAX,
+};
+use super::names::{Names, NoAnswer};
 use super::results::{Arc as ArcResult, Authentication, Client, Dkim, Dmarc, Iprev, Outcome, Policy, Published, Spf};
 use super::signature::{Fields, Flaw, Signature, beginning};
+use super::spf::{self, Question};
 
 /// Who checks where messages come from.
 pub trait SenderAuthentication: Send + Sync {
@@ -93,46 +92,56 @@ impl DnsAuthentication {
     }
 
     /// SPF of the name in EHLO, and of the reverse-path; `None`: the null one.
-    pub(super) async fn spf_of(&self, ip: IpAddr, helo: &str, path: Option<&str>) -> (SpfOutput, SpfOutput) {
-        let host = self.hostname.as_str();
-        let of_helo = async {
-            let asked = helo.trim_end_matches('.');
-            // RFC 7208 §2.3: an address literal is no identity.
-            if asked.is_empty() || asked.starts_with('[') {
-                return SpfOutput::new(helo.to_owned());
-            }
-            let limit = || SpfOutput::new(helo.to_owned()).with_result(SpfResult::TempError);
-            self.within(self.dns.check_host(SpfParameters::helo(ip, asked, host)), limit).await
+    pub(super) async fn spf_of(&self, ip: IpAddr, helo: &str, path: Option<&str>) -> (Spf, Spf) {
+        let asked = |sender: String| async move {
+            let question = Question {
+                ip,
+                helo,
+                sender: &sender,
+                receiver: self.hostname.as_str(),
+                now_secs: self.world.clock.now().as_secs(),
+            };
+            let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain).to_owned();
+            let unsure = || Spf { outcome: Outcome::TemporaryError, domain, explanation: None };
+            self.within(spf::check(self.names(), question), unsure).await
         };
         let of_path = async {
-            let path = path?;
-            let domain = path.rsplit_once('@').map_or(path, |(_, domain)| domain);
-            if domain.starts_with('[') {
-                return Some(SpfOutput::new(domain.to_owned()));
+            match path {
+                Some(path) => Some(asked(path.to_owned()).await),
+                None => None,
             }
-            let limit = || SpfOutput::new(domain.to_owned()).with_result(SpfResult::TempError);
-            Some(self.within(self.dns.check_host(SpfParameters::mail_from(ip, helo, host, path)), limit).await)
         };
-        let (helo, path) = futures_util::join!(of_helo, of_path);
+        let (of_helo, of_path) = futures_util::join!(asked(format!("postmaster@{helo}")), of_path);
         // RFC 7208 §2.4: for the null reverse-path, postmaster at the name in EHLO.
-        let path = path.unwrap_or_else(|| helo.clone());
-        (helo, path)
+        let of_path = of_path.unwrap_or_else(|| of_helo.clone());
+        (of_helo, of_path)
     }
 
-    async fn iprev(&self, client: &Client) -> Iprev {
-        let asked = self.dns.verify_iprev(client.ip);
-        let Ok(found) = self.world.timeout(self.patience, asked).await else {
-            return Iprev { outcome: Outcome::TemporaryError, name: None };
+    /// RFC 8601 §3.
+    async fn iprev(&self, ip: IpAddr) -> Iprev {
+        let asked = async {
+            let names = match self.names().names_of(ip).await {
+                Ok(names) => names,
+                Err(NoAnswer::Void) => return Iprev { outcome: Outcome::PermanentError, name: None },
+                Err(NoAnswer::Temporary) => return Iprev { outcome: Outcome::TemporaryError, name: None },
+            };
+            let mut outcome = Outcome::Fail;
+            for name in names.iter().take(CLIENT_NAMES_MAX) {
+                match self.names().addresses(name, ip).await {
+                    Ok(found) if found.contains(&ip) => {
+                        return Iprev { outcome: Outcome::Pass, name: Some(name.clone()) };
+                    }
+                    Ok(_) | Err(NoAnswer::Void) => {}
+                    Err(NoAnswer::Temporary) => outcome = Outcome::TemporaryError,
+                }
+            }
+            Iprev { outcome, name: names.into_iter().next() }
         };
-        let outcome = match found.result {
-            IprevResult::Pass => Outcome::Pass,
-            IprevResult::Fail(_) => Outcome::Fail,
-            IprevResult::TempError(_) => Outcome::TemporaryError,
-            IprevResult::PermError(_) => Outcome::PermanentError,
-            IprevResult::None => Outcome::None,
-        };
-        let name = found.ptr.and_then(|names| names.first().map(|name| name.trim_end_matches('.').to_owned()));
-        Iprev { outcome, name }
+        self.within(asked, || Iprev { outcome: Outcome::TemporaryError, name: None }).await
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names(self.dns.resolver())
     }
 
     /// The answers for these names; those that do not come in time are [`KeyAnswer::Temporary`].
@@ -145,26 +154,15 @@ impl DnsAuthentication {
     }
 
     async fn key(&self, name: &str) -> KeyAnswer {
-        // What is no name has no key.
-        let Ok(name) = Name::from_str_relaxed(name) else { return KeyAnswer::Missing };
-        match self.dns.resolver().txt_lookup(name).await {
-            Ok(answer) => {
-                let texts = answer.answers().iter().filter_map(|record| match &record.data {
-                    RData::TXT(text) => Some(text.txt_data.concat()),
-                    _ => None,
-                });
-                KeyAnswer::Records(texts.collect())
-            }
-            Err(NetError::Dns(DnsError::NoRecordsFound(none)))
-                if matches!(none.response_code, ResponseCode::NXDomain | ResponseCode::NoError) =>
-            {
-                KeyAnswer::Missing
-            }
-            Err(_) => KeyAnswer::Temporary,
+        match self.names().texts(name).await {
+            Ok(records) => KeyAnswer::Records(records),
+            Err(NoAnswer::Void) => KeyAnswer::Missing,
+            Err(NoAnswer::Temporary) => KeyAnswer::Temporary,
         }
     }
 
-    async fn dmarc(&self, author: &str, signed: &[DkimOutput<'_>], spf: &SpfOutput) -> Dmarc {
+    async fn dmarc(&self, author: &str, signed: &[DkimOutput<'_>], spf: &Spf) -> Dmarc {
+        let spf = &spf_output(spf);
         let header = format!("From: author@{author}\r\n\r\n");
         let unsure = || Dmarc { outcome: Outcome::TemporaryError, domain: author.to_owned(), ..Dmarc::default() };
         let Some(message) = AuthenticatedMessage::parse(header.as_bytes()) else {
@@ -212,17 +210,18 @@ const fn policy(from: mail_auth::dmarc::Policy) -> Policy {
     }
 }
 
-pub(super) fn spf(found: &SpfOutput) -> Spf {
-    let outcome = match found.result() {
-        SpfResult::Pass => Outcome::Pass,
-        SpfResult::Fail => Outcome::Fail,
-        SpfResult::SoftFail => Outcome::SoftFail,
-        SpfResult::Neutral => Outcome::Neutral,
-        SpfResult::TempError => Outcome::TemporaryError,
-        SpfResult::PermError => Outcome::PermanentError,
-        SpfResult::None => Outcome::None,
+/// As `mail-auth` takes it.
+fn spf_output(found: &Spf) -> SpfOutput {
+    let result = match found.outcome {
+        Outcome::Pass => SpfResult::Pass,
+        Outcome::Fail | Outcome::Policy => SpfResult::Fail,
+        Outcome::SoftFail => SpfResult::SoftFail,
+        Outcome::Neutral => SpfResult::Neutral,
+        Outcome::None => SpfResult::None,
+        Outcome::TemporaryError => SpfResult::TempError,
+        Outcome::PermanentError => SpfResult::PermError,
     };
-    Spf { outcome, domain: found.domain().to_owned() }
+    SpfOutput::new(found.domain.clone()).with_result(result)
 }
 
 impl SenderAuthentication for DnsAuthentication {
@@ -235,7 +234,7 @@ impl SenderAuthentication for DnsAuthentication {
             let path = client.reverse_path.as_ref().map(ToString::to_string);
             let ((spf_helo, spf_path), iprev, keys) = futures_util::join!(
                 self.spf_of(client.ip, helo, path.as_deref()),
-                self.iprev(client),
+                self.iprev(client.ip),
                 self.keys(signed.key_names())
             );
             let (dkim, arc) = signed.verify(&fields, &keys);
@@ -252,8 +251,8 @@ impl SenderAuthentication for DnsAuthentication {
             Authentication {
                 client: Some(client.clone()),
                 dmarc: dmarc.await,
-                spf_helo: spf(&spf_helo),
-                spf: spf(&spf_path),
+                spf: spf_path,
+                spf_helo,
                 dkim_beyond: fields.named("dkim-signature").count().saturating_sub(SIGNATURES_MAX),
                 dkim,
                 arc,

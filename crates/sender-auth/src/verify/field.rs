@@ -114,8 +114,8 @@ mod tests {
                 helo: Some("mx.a.example".to_owned()),
                 reverse_path: Some(Address::parse("bob@a.example").unwrap()),
             }),
-            spf: Spf { outcome: Outcome::Pass, domain: "a.example".to_owned() },
-            spf_helo: Spf { outcome: Outcome::Neutral, domain: "mx.a.example".to_owned() },
+            spf: Spf { outcome: Outcome::Pass, domain: "a.example".to_owned(), explanation: None },
+            spf_helo: Spf { outcome: Outcome::Neutral, domain: "mx.a.example".to_owned(), explanation: None },
             dkim: vec![
                 Dkim {
                     outcome: Outcome::Pass,
@@ -160,7 +160,7 @@ mod tests {
     fn a_null_reverse_path_is_answered_for_by_the_name_in_ehlo() {
         let mut found = Authentication { dkim: Vec::new(), dmarc: Vec::new(), arc: Arc::default(), ..found() };
         found.client.as_mut().unwrap().reverse_path = None;
-        found.spf = Spf { outcome: Outcome::Fail, domain: "mx.a.example".to_owned() };
+        found.spf = Spf { outcome: Outcome::Fail, domain: "mx.a.example".to_owned(), explanation: None };
         let expected = "Authentication-Results: mx;\r\n\tiprev=pass policy.iprev=192.0.2.1;\r\n\
             \tspf=fail smtp.helo=mx.a.example;\r\n\tdkim=none\r\n";
         assert_eq!(found.field("mx"), expected);

@@ -43,3 +43,6 @@ pub const VALUE_OCTETS_MAX: usize = 255;
 
 /// Octets of an `Authentication-Results` field from outside that are looked at; one whose name of a server comes later is removed.
 pub const CLAIM_OCTETS_MAX: usize = 16 * 1024;
+
+/// Names of a client that are looked up, to see whether they lead back to it.
+pub const CLIENT_NAMES_MAX: usize = 5;

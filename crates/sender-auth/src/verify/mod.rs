@@ -15,9 +15,11 @@ mod dns;
 mod field;
 mod key;
 pub mod limits;
+mod names;
 mod policy;
 mod results;
 mod signature;
+mod spf;
 #[cfg(test)]
 mod tests;
 

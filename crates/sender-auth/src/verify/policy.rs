@@ -76,7 +76,10 @@ pub fn decide(found: &Authentication, rules: &Rules) -> Decision {
     let passed = found.dmarc.iter().any(|dmarc| dmarc.outcome == Outcome::Pass);
     let refuses = matches!(decision.disposition, Disposition::Refuse(_)) || decision.sealed || passed;
     if rules.refuse_spf_fail && found.spf.outcome == Outcome::Fail && !refuses {
-        let reason = format!("{} says that {} may not send for it (SPF)", found.spf.domain, client(found));
+        let mut reason = format!("{} says that {} may not send for it (SPF)", found.spf.domain, client(found));
+        if let Some(explanation) = &found.spf.explanation {
+            reason.push_str(&format!("; in its own words: {explanation}"));
+        }
         // RFC 7372 §3.2.
         let reply = Reply::new(550, Some(EnhancedCode(5, 7, 23)), reason.clone());
         return Decision { disposition: Disposition::Refuse(reply), reason, sealed: false };
@@ -261,7 +264,7 @@ mod tests {
             (Outcome::TemporaryError, Outcome::None, &strict, "accept"),
         ] {
             let mut found = found(&[dmarc(passes, None)]);
-            found.spf = Spf { outcome: spf, domain: "a.example".to_owned() };
+            found.spf = Spf { outcome: spf, domain: "a.example".to_owned(), explanation: None };
             assert_eq!(said(&decide(&found, rules)), expected, "{spf} {passes}");
         }
     }

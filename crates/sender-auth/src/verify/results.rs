@@ -68,6 +68,8 @@ pub struct Spf {
     pub outcome: Outcome,
     /// The domain that was asked.
     pub domain: String,
+    /// What the domain says of a failure (RFC 7208 §6.2): printable ASCII, in nobody's words but its own.
+    pub explanation: Option<String>,
 }
 
 /// One `DKIM-Signature` (RFC 6376).
@@ -335,7 +337,7 @@ mod tests {
     #[test]
     fn a_trace_says_it_in_words() {
         let mut found = with(&[(Outcome::Pass, "a.example")], &[(Outcome::Pass, "a.example")]);
-        found.spf = Spf { outcome: Outcome::Pass, domain: "a.example".to_owned() };
+        found.spf = Spf { outcome: Outcome::Pass, domain: "a.example".to_owned(), explanation: None };
         let said = "SPF passed for a.example; the DKIM signature of a.example is valid; DMARC passed for a.example";
         assert_eq!(found.to_string(), said);
         let mut found = with(&[], &[(Outcome::Fail, "a.example")]);

@@ -3,6 +3,7 @@
 mod arc;
 mod dkim;
 mod server;
+mod spf;
 
 use std::sync::Arc;
 use std::time::Duration;
