@@ -21,7 +21,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 # The longest first, so that the end is not one suite running alone.
 ORDER = ["crash", "book", "memory", "hostile_smtp", "hostile_imap", "disk", "remote", "responder", "clients", "imaplib", "imap_stress", "mbsync", "mx", "operations"]
-NAMESPACES = {"disk": ["mount"], "lists_dmarc": ["net", "mount"], "mx": ["net", "mount"]}
+NAMESPACES = {"disk": ["mount"], "lists_dmarc": ["net", "mount"], "mx": ["net", "mount"],
+              "sender_authentication": ["net", "mount"]}
 SUITE_SECONDS = 300
 
 

@@ -25,18 +25,13 @@ SIGN = """
 import dkim, json, sys
 content, how = sys.stdin.buffer.read(), json.loads(sys.argv[1])
 key = open(how["key"], "rb").read()
-records = how["records"]
-def dns(name, timeout=5):
-    return records[name.decode().rstrip(".")].encode()
 if how["what"] == "dkim":
-    kind = how["kind"].encode()
-    body, head = how["canonicalize"]
-    signed = dkim.sign(content, how["selector"].encode(), how["domain"].encode(), key, signature_algorithm=b"rsa-sha256",
-                       canonicalize=(head.encode(), body.encode()), include_headers=[b"from", b"to", b"subject", b"message-id"])
+    head, body = how["canonicalize"]
+    signed = dkim.sign(content, how["selector"].encode(), how["domain"].encode(), key, canonicalize=(head.encode(), body.encode()), include_headers=[b"from", b"to", b"subject", b"message-id"])
     sys.stdout.buffer.write(signed + content)
 else:
     fields = dkim.arc_sign(content, how["selector"].encode(), how["domain"].encode(), key, how["domain"].encode(),
-                           include_headers=[b"from", b"to", b"subject"], dnsfunc=dns)
+                           include_headers=[b"from", b"to", b"subject"])
     sys.stdout.buffer.write(b"".join(fields) + content)
 """
 
@@ -59,9 +54,8 @@ class Key:
         self.record = "v=DKIM1; k=rsa; p=" + "".join(line for line in public.splitlines() if "-" not in line)
 
 
-def sign(content, key, domain, selector="s", what="dkim", canonicalize=("relaxed", "relaxed"), records=None):
-    how = dict(what=what, key=str(key.file), selector=selector, domain=domain, kind="rsa-sha256", canonicalize=canonicalize,
-               records=records or {})
+def sign(content, key, domain, selector="s", what="dkim", canonicalize=("relaxed", "relaxed")):
+    how = dict(what=what, key=str(key.file), selector=selector, domain=domain, canonicalize=canonicalize)
     done = subprocess.run([PYTHON, "-c", SIGN, json.dumps(how)], input=content, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
@@ -112,7 +106,7 @@ class SenderAuthentication(TestCase):
         """The reply to a message, as text."""
         with smtplib.SMTP("127.0.0.1", relais.ports["mx"], local_hostname="client.test", timeout=60) as client:
             try:
-                client.sendmail(sender, [to], content, mail_options=["SIZE=%d" % len(content)])
+                client.sendmail(sender, [to], content)
                 return "250"
             except smtplib.SMTPDataError as error:
                 return "%d %s" % (error.smtp_code, error.smtp_error.decode())
@@ -181,7 +175,7 @@ class SenderAuthentication(TestCase):
         self.assertEqual(send(content, "zoe@shop.test", "both@near.test"), "250")
         self.found(relais, mid, "Junk")
         self.assertIn("not passed on to zoe@remote.test", relais.cli("trace", "--message-id", mid))
-        self.assertEqual(relais.queue(), [])
+        self.assertEqual([entry for entry in relais.queue() if entry["destination"] == "remote.test"], [])
 
         # Nobody asks for anything.
         for domain, result in (("lax.test", b"dmarc=fail (p=none)"), ("plain.test", b"dmarc=none")):
@@ -218,8 +212,8 @@ class SenderAuthentication(TestCase):
         # Nothing can be hidden behind the end of what is looked at.
         long = b"X-Long: %s\r\n" % (b"x" * 900) * 200 + written("bank.test")[1]
         self.assertTrue(send(long, "zoe@plain.test").startswith("550 5.6.0"))
-        relais.check()
         relais.stop()
+        relais.check()
 
     def test_a_milder_server(self):
         relais = self.started(dmarc="quarantine", defer_when_unsure=False)
@@ -252,13 +246,14 @@ class SenderAuthentication(TestCase):
             senders[0].join(0.05)
         self.assertEqual(said, ["250"] * 16)
         self.assertLess(most - before, 60 * 1024 * 1024, "16 messages of 4 MiB at once")
-        relais.check()
         relais.stop()
+        relais.check()
 
     def test_a_verified_member_leaves_without_confirming(self):
         relais = self.started()
         relais.cli("list", "add", "garden@near.test", "--owner", OWNER)
-        relais.cli("list", "member", "add", "garden@near.test", "zoe@good.test", "zoe@plain.test")
+        for domain in ("good.test", "plain.test"):
+            relais.cli("list", "member", "add", "garden@near.test", "zoe@" + domain)
         members = lambda: sorted(member["address"] for member in relais.json("list", "member", "list", "garden@near.test"))
         order = lambda domain: message(to="garden-leave@near.test", sender="zoe@" + domain, mid=message_id(domain))
         self.assertEqual(self.hand_over(relais, order("plain.test"), "zoe@plain.test", "garden-leave@near.test"), "250")
