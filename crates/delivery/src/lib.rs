@@ -6,6 +6,7 @@
 //! transaction, so that there is no state between "accepted" and "delivered". The server's own messages (answers,
 //! DSNs) go the same way through [`Delivery::prepare`], inside the transaction of what caused them.
 
+mod added;
 mod checks;
 mod decide;
 mod event;
@@ -27,6 +28,7 @@ mod trace;
 use mail::Domain;
 use storage::Store;
 
+pub use added::MemberAdded;
 pub use checks::{Checks, Unwelcome};
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
