@@ -279,9 +279,12 @@ fn author_domains(fields: &Fields<'_>) -> Vec<String> {
     domains
 }
 
+type Judged = (Signature, Result<(), Flaw>);
+
 /// The signatures of a message, as far as they can be judged without keys.
 struct Signed<'f, 'a> {
-    dkim: Vec<Result<(Signature, Result<(), Flaw>), &'static str>>,
+    /// Each with what can be said without its key, or why it can't be read.
+    dkim: Vec<Result<Judged, &'static str>>,
     chain: Option<Result<Chain<'f, 'a>, Flaw>>,
 }
 

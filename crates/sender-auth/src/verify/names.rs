@@ -99,9 +99,8 @@ impl Names<'_> {
                 format!("{}.ip6.arpa", nibbles.join("."))
             }
         };
-        let host = |data: &RData| match data {
-            RData::PTR(host) => Some(text_of(host).to_ascii_lowercase()),
-            _ => None,
+        let host = |data: &RData| {
+            if let RData::PTR(host) = data { Some(text_of(host).to_ascii_lowercase()) } else { None }
         };
         self.ask(&asked, RecordType::PTR, host).await
     }

@@ -58,7 +58,8 @@ impl MacroString {
         let mut chars = text.chars();
         while let Some(c) = chars.next() {
             if c != '%' {
-                if !matches!(c, '!'..='~') && !(c == ' ' && place == Place::Explanation) {
+                let blank = c == ' ' && place == Place::Explanation;
+                if !blank && !matches!(c, '!'..='~') {
                     return None;
                 }
                 literal.push(c);

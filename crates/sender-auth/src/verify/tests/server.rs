@@ -1,5 +1,4 @@
 //! A small name server on UDP.
-#![expect(clippy::disallowed_methods, reason = "the name server of a test, on loopback")]
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -68,9 +68,10 @@ async fn rfc7208_suite() {
             let path = Some(path).filter(|path| !path.is_empty());
             let (_, found) = checker.spf_of(ip.parse().unwrap(), helo, path).await;
             let outcome = found.outcome;
-            let right = match &test["result"] {
-                Value::Array(several) => several.iter().any(|one| one == outcome.name()),
-                one => one == outcome.name(),
+            let expected = &test["result"];
+            let right = match expected.as_array() {
+                Some(several) => several.iter().any(|one| one == outcome.name()),
+                None => expected == outcome.name(),
             };
             let wanted = test["explanation"].as_str().filter(|text| *text != "DEFAULT");
             let explained = wanted.is_none_or(|wanted| found.explanation.as_deref() == Some(wanted));
