@@ -308,7 +308,7 @@ impl Intake {
         }
         if let Some(verdict) = verdict.as_ref().filter(|verdict| verdict.is_spam()) {
             let led_out = !plan.relays.is_empty();
-            plan.to_spam();
+            plan.quarantine();
             if led_out && !plan.stores_message() {
                 return Err(not_passed_on(&verdict.decision.reason));
             }

@@ -149,7 +149,7 @@ impl Plan {
 
     /// It is suspicious: every mailbox keeps it in its Spam, nothing leaves for other servers, moderators decide on posts, and nobody
     /// hears of a failure or a success.
-    pub(crate) fn to_spam(&mut self) {
+    pub(crate) fn quarantine(&mut self) {
         self.spam = true;
         self.folders.clear();
         if !self.relays.is_empty() {
