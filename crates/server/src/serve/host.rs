@@ -4,13 +4,12 @@
 //! from it.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use auth::{AuthError, Authenticator};
 use bus::Bus;
-use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, Unwelcome, storage_reply};
+use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, storage_reply};
 use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
 use parking_lot::Mutex;
 use routing::objects::{AccountObject, Service};
@@ -30,6 +29,7 @@ use crate::config::Network;
 use identity::check_identity;
 use refusals::{Logged, Refusals, TRACED_PER_DAY_MAX};
 use submitted::{Held, SubmittedHeader, missing_fields};
+use unwelcome::UnwelcomeTrace;
 
 /// The server behind SMTP sessions.
 pub(super) struct MailHost {
@@ -284,32 +284,6 @@ struct Message {
     unwelcome: UnwelcomeTrace,
 }
 
-/// What the trace of a message begins with that is refused for what was found out about it.
-struct UnwelcomeTrace {
-    offered: Step,
-    remote: IpAddr,
-    refusals: Arc<Mutex<Refusals>>,
-}
-
-impl UnwelcomeTrace {
-    async fn write(self, delivery: &Delivery, envelope: &Envelope, unwelcome: Unwelcome) {
-        let minute = delivery.store().now().as_secs().div_euclid(60);
-        if !self.refusals.lock().traces(minute, self.remote) {
-            return;
-        }
-        let refused = Step::Refused { recipient: None, reply: unwelcome.reply };
-        let steps = std::iter::once(self.offered).chain(unwelcome.steps).chain([refused]).collect();
-        let sender = envelope.reverse_path.address().cloned().map(Term::Sender);
-        let recipients = envelope.recipients.iter().filter_map(|recipient| match &recipient.forward_path {
-            ForwardPath::Address(address) => Some(Term::Recipient(address.clone())),
-            ForwardPath::Postmaster => None,
-        });
-        let recipients = recipients.take(delivery::limits::TRACE_ROUTED_MAX);
-        let terms = sender.into_iter().chain(recipients).chain(unwelcome.terms).collect();
-        delivery.trace_refusal(steps, terms).await;
-    }
-}
-
 impl Message {
     /// Takes octets of a submitted message: its header waits until it is complete.
     async fn take_submitted(&mut self, account: AccountId, octets: &[u8]) -> Result<(), Reply> {
@@ -403,3 +377,4 @@ mod refusals;
 mod submitted;
 #[cfg(test)]
 mod tests;
+mod unwelcome;
