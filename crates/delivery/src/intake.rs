@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use filter::{MessageView, Place};
 use mail::{AccountId, BodyType, EnhancedCode, Envelope, Reply, ReversePath};
 use message::{MessageRecord, Scanner, Structure};
 use routing::{Asking, Directory, RefuseReason};
@@ -14,6 +15,7 @@ use storage::trace::Term;
 use crate::Delivery;
 use crate::checks::{Examination, not_passed_on};
 use crate::decide::storage_reply;
+use crate::filtering::decisions;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
 use crate::notice::{delivered_notice, too_large_notice};
 use crate::plan::Plan;
@@ -318,6 +320,11 @@ impl Intake {
         let fields = fields.unwrap_or_default();
         structure.insert_fields(return_path.len() as u64, fields.as_bytes());
         let record = Some(record_of(&structure).encode().into());
+        let filtered = {
+            let (directory, octets) = (self.delivery.store.directory(), self.writer.octets());
+            let view = || MessageView::new(&self.header.bytes, structure.has_attachment(), octets);
+            decisions(&directory, plan.mailboxes.iter().copied(), Place::Inbox, view)
+        };
         let header = match plan.responders.is_empty() && plan.delivered.is_empty() && plan.too_large.is_empty() {
             true => String::new(),
             false => self.header.into_text(return_path.len(), &fields),
@@ -346,6 +353,7 @@ impl Intake {
         };
         Ok(Prepared {
             plan,
+            filtered,
             signature,
             beginning,
             blob,

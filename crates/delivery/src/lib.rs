@@ -11,6 +11,7 @@ mod checks;
 mod decide;
 mod event;
 mod filed;
+mod filtering;
 mod held;
 mod intake;
 mod letter;
