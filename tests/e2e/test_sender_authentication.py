@@ -3,17 +3,14 @@
 Runs in a network namespace of its own, for the name server on 127.0.0.1:53.
 """
 
-import fcntl
 import json
 import re
 import smtplib
-import socket
-import struct
 import subprocess
 import threading
 import unittest
 
-from harness import TestCase, folder, message, message_id, namespace, until
+from harness import TestCase, folder, loopback_up, message, message_id, namespace, until
 from remote import Dns, Remote
 from test_trace import PYTHON
 
@@ -41,14 +38,6 @@ def dkimpy():
     return subprocess.run([PYTHON, "-c", "import authres, dkim"], capture_output=True).returncode == 0
 
 
-def loopback_up():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        request = struct.pack("16sh14x", b"lo", 0)
-        flags = struct.unpack("16sh14x", fcntl.ioctl(sock, 0x8913, request))[1]
-        fcntl.ioctl(sock, 0x8914, struct.pack("16sh14x", b"lo", flags | 1))
-        fcntl.ioctl(sock, 0x8916, struct.pack("16sHH4s8x", b"lo:0", socket.AF_INET, 0, socket.inet_aton(HOST)))
-
-
 class Key:
     """An RSA key of 2,048 bits with its record."""
 
@@ -72,7 +61,7 @@ class SenderAuthentication(TestCase):
 
     @classmethod
     def setUpClass(cls):
-        loopback_up()
+        loopback_up(HOST)
         resolv = folder("dns") / "resolv.conf"
         resolv.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
         subprocess.run(["mount", "--bind", str(resolv), "/etc/resolv.conf"], check=True)

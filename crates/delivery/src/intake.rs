@@ -319,15 +319,16 @@ impl Intake {
         let fields = verdict.as_ref().map(|verdict| verdict.fields(self.delivery.results_name().as_str()));
         let fields = fields.unwrap_or_default();
         structure.insert_fields(return_path.len() as u64, fields.as_bytes());
+        self.header.insert(return_path.len(), fields.as_bytes());
         let record = Some(record_of(&structure).encode().into());
         let filtered = {
-            let (directory, octets) = (self.delivery.store.directory(), self.writer.octets());
+            let (directory, octets) = (self.delivery.store.directory(), structure.size);
             let view = || MessageView::new(&self.header.bytes, structure.has_attachment(), octets);
             decisions(&directory, plan.mailboxes.iter().copied(), Place::Inbox, view)
         };
         let header = match plan.responders.is_empty() && plan.delivered.is_empty() && plan.too_large.is_empty() {
             true => String::new(),
-            false => self.header.into_text(return_path.len(), &fields),
+            false => self.header.into_text(),
         };
         let delivered = delivered_notice(&self.delivery, &plan, &envelope, &header, now);
         let mut notices = Vec::new();
@@ -419,9 +420,13 @@ impl HeaderCopy {
         }
     }
 
-    /// The text, with fields that were put in at a place.
-    fn into_text(mut self, at: usize, fields: &str) -> String {
-        self.bytes.splice(at.min(self.bytes.len())..at.min(self.bytes.len()), fields.bytes());
+    /// Puts fields in at a place.
+    fn insert(&mut self, at: usize, fields: &[u8]) {
+        let at = at.min(self.bytes.len());
+        self.bytes.splice(at..at, fields.iter().copied());
+    }
+
+    fn into_text(self) -> String {
         String::from_utf8(self.bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 }
@@ -443,7 +448,8 @@ mod tests {
             let mut copy = HeaderCopy::default();
             copy.write(&message[..cut]);
             copy.write(&message[cut..]);
-            assert_eq!(copy.into_text(6, "X: y\r\n"), "A: b\r\nX: y\r\nC: d\r\n\r\n", "cut at {cut}");
+            copy.insert(6, b"X: y\r\n");
+            assert_eq!(copy.into_text(), "A: b\r\nX: y\r\nC: d\r\n\r\n", "cut at {cut}");
         }
     }
 
@@ -453,6 +459,6 @@ mod tests {
         for _ in 0..100 {
             copy.write(&[b'x'; 1000]);
         }
-        assert_eq!(copy.into_text(0, "").len(), EVENT_HEADER_OCTETS_MAX);
+        assert_eq!(copy.into_text().len(), EVENT_HEADER_OCTETS_MAX);
     }
 }

@@ -126,7 +126,7 @@ async fn an_account_with_thousands_of_mailboxes_goes_in_steps() {
     assert_eq!(store.mailbox_count(alice).await.unwrap(), 2_506);
     let _done = store.remove_account(&address("alice")).await.unwrap();
     let mut flaws = Vec::new();
-    crate::check::check(&store, false, &mut |finding| flaws.push(finding)).await.unwrap();
+    check(&store, false, &mut |finding| flaws.push(finding)).await.unwrap();
     assert!(flaws.is_empty(), "{flaws:?}");
     assert_eq!(store.mailboxes(alice).await.unwrap().len(), 0);
 }
@@ -149,7 +149,7 @@ async fn mailboxes_and_subscriptions_are_counted_and_a_quota_bounds_them() {
     }
     let flaws = || async {
         let mut flaws = Vec::new();
-        crate::check::check(&store, false, &mut |finding| flaws.push(finding.flaw)).await.unwrap();
+        check(&store, false, &mut |finding| flaws.push(finding.flaw)).await.unwrap();
         flaws
     };
     assert!(flaws().await.is_empty(), "{:?}", flaws().await);

@@ -56,7 +56,7 @@ impl Fixture {
         (content, std::iter::once(there.name.clone()).chain(keywords).collect())
     }
 
-    async fn told(&self, recipient: &str) -> Vec<String> {
+    async fn steps_of(&self, recipient: &str) -> Vec<String> {
         let query = TraceQuery { term: Some(Term::Recipient(address(recipient))), limit: 10, ..TraceQuery::default() };
         let traces = self.store.traces(&query).await.unwrap();
         traces.iter().flat_map(|trace| trace.steps.iter().map(|taken| taken.step.to_string())).collect()
@@ -87,7 +87,7 @@ async fn rfc8601_results_stand_on_top_and_forged_ones_are_gone_whatever_the_size
         let whole = message::Scanner::scan(expected.as_bytes());
         assert_eq!(record.parts().unwrap(), whole.part_table());
     }
-    let told = f.told("alice@example.org").await;
+    let told = f.steps_of("alice@example.org").await;
     let words = "SPF failed for far.example; the DKIM signature of list.example is valid; DMARC passed for far.example";
     assert!(told.iter().any(|step| step == words), "{told:?}");
     let checked = storage::check::check(&f.store, true, &mut |finding| panic!("{finding:?}")).await.unwrap();
@@ -119,7 +119,7 @@ async fn what_fails_dmarc_is_refused_or_goes_to_spam() {
         assert_eq!(place, ["Junk", "$Junk"]);
         assert!(kept.contains("\r\nX-Spam-Reason: far.example asks for \"quarantine\""), "{kept}");
     }
-    let told = f.told("both@example.org").await.join("\n");
+    let told = f.steps_of("both@example.org").await.join("\n");
     for part in [
         "goes to Spam: far.example",
         "delivered to alice@example.org, mailbox Spam",
