@@ -38,6 +38,8 @@ pub(crate) struct Examination {
     client: Client,
     arrival: Option<Arrival>,
     verdict: Option<Verdict>,
+    /// A refusal was counted for reports already.
+    counted: bool,
 }
 
 /// What was found, and what follows.
@@ -137,6 +139,7 @@ impl Delivery {
             client,
             arrival: Some(Arrival::new(checks.budget.clone())),
             verdict: None,
+            counted: false,
         });
         let mut intake = self.begin(&reverse_path, received, examination).await?;
         intake.filter_claims();
@@ -154,7 +157,12 @@ impl Intake {
         let Some(examination) = self.examination_mut() else { return Ok(()) };
         let Some(verdict) = examination.verdict().await else { return Ok(()) };
         let Disposition::Refuse(reply) = &verdict.decision.disposition else { return Ok(()) };
-        Err(Box::new(Unwelcome { reply: reply.clone(), steps: verdict.steps().collect(), terms: self.message_terms() }))
+        let unwelcome = Unwelcome { reply: reply.clone(), steps: verdict.steps().collect(), terms: Vec::new() };
+        let verdict = verdict.clone();
+        if !std::mem::replace(&mut examination.counted, true) {
+            self.delivery().count_refused(&verdict).await;
+        }
+        Err(Box::new(Unwelcome { terms: self.message_terms(), ..unwelcome }))
     }
 }
 

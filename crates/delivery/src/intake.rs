@@ -238,6 +238,10 @@ impl Intake {
         }
     }
 
+    pub(crate) const fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
     pub(crate) fn examination_mut(&mut self) -> Option<&mut Examination> {
         self.examination.as_mut()
     }
@@ -358,6 +362,7 @@ impl Intake {
             signature,
             beginning,
             blob,
+            counted: verdict.as_ref().map(|verdict| self.delivery.counted(verdict)).unwrap_or_default(),
             verdict,
             record,
             header,

@@ -20,6 +20,7 @@ mod moderation;
 mod notice;
 mod plan;
 mod prepared;
+mod reports;
 mod signing;
 mod stored;
 #[cfg(test)]
@@ -62,6 +63,7 @@ pub struct Delivery {
     traces: bool,
     checks: Option<std::sync::Arc<Checks>>,
     results_name: Option<Domain>,
+    reports_from: Option<mail::Address>,
 }
 
 impl Delivery {
@@ -75,6 +77,7 @@ impl Delivery {
             traces: true,
             checks: None,
             results_name: None,
+            reports_from: None,
         }
     }
 

@@ -22,6 +22,7 @@ use crate::event::{Kept, MessageStored};
 use crate::filtering::Filtered;
 use crate::held::HeldMessage;
 use crate::plan::Plan;
+use crate::reports::Counted;
 use crate::trace::Beginning;
 
 /// See [`crate::Intake::finish`]. Cheap to clone, so that a transaction body can hold it.
@@ -46,6 +47,8 @@ pub struct Prepared {
     pub(crate) beginning: Beginning,
     /// What was found out about it, when another server handed it over.
     pub(crate) verdict: Option<Verdict>,
+    /// What reports to domains count of it.
+    pub(crate) counted: Vec<Counted>,
     pub(crate) envelope: Envelope,
     /// Who submitted it, logged in.
     pub(crate) account: Option<AccountId>,
@@ -206,6 +209,7 @@ impl Prepared {
             tx.emit(Topic::MessageStored, self.now, event.encode())?;
             applied.events = applied.events.saturating_add(1);
         }
+        self.counted.iter().try_for_each(|counted| counted.apply(tx))?;
         self.begin_trace(tx, &applied)?;
         for notice in &self.notices {
             let notice = notice.apply(tx)?;

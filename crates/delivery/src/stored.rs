@@ -134,6 +134,7 @@ impl Delivery {
             },
             plan,
             verdict: None,
+            counted: Vec::new(),
             account: None,
             envelope,
             now,

@@ -340,4 +340,5 @@ async fn a_responder_hears_what_the_sender_asked_for() {
 mod addresses;
 mod checks;
 mod filters;
+mod reports;
 mod traces;

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
@@ -34,6 +33,19 @@ pub trait SenderAuthentication: Send + Sync {
     /// Checks a message that has come in from a client. Always comes to an end: what can't be asked is a
     /// [`Outcome::TemporaryError`].
     fn check<'a>(&'a self, arrived: &'a Arrived, client: &'a Client) -> BoxFuture<'a, Authentication>;
+
+    /// Who of these may get reports on a domain (RFC 9990 §4): addresses of the domain itself, and those whose own domain says in the
+    /// DNS that it takes them.
+    fn entitled<'a>(&'a self, domain: &'a str, wanted: &'a [String]) -> BoxFuture<'a, Entitled>;
+}
+
+/// Who may get reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entitled {
+    /// These.
+    These(Vec<String>),
+    /// The DNS did not answer.
+    Unknown,
 }
 
 /// The checks by the DNS.
@@ -171,12 +183,38 @@ impl DnsAuthentication {
         let asked = DmarcParameters::new(&message, signed, spf.domain(), spf);
         let evaluated = async { Some(self.dns.verify_dmarc(asked).await) };
         let Some(found) = self.within(evaluated, || None).await else { return unsure() };
-        dmarc(author, &found)
+        let domain = if found.record().is_some() { self.policy_domain(author).await } else { String::new() };
+        dmarc(author, domain, &found)
+    }
+
+    /// Whose record was found: the author's, or that of the highest domain above that has one (RFC 9989 §4.10). The answers are those
+    /// that were just given.
+    async fn policy_domain(&self, author: &str) -> String {
+        let names: Vec<&str> = std::iter::successors(Some(author), |name| name.split_once('.').map(|(_, above)| above))
+            .filter(|name| name.contains('.'))
+            .collect();
+        let highest = names.iter().rev().take(POLICY_NAMES_MAX).rev().filter(|name| **name != author);
+        let mut found = author.to_owned();
+        for name in std::iter::once(&author).chain(highest) {
+            let asked = self.names();
+            let question = format!("_dmarc.{name}.");
+            let texts = self.within(asked.texts(&question), || Err(NoAnswer::Temporary)).await.unwrap_or_default();
+            if texts.iter().any(|text| text.starts_with(b"v=DMARC1")) {
+                (*name).clone_into(&mut found);
+                if *name == author {
+                    break;
+                }
+            }
+        }
+        found
     }
 }
 
+/// Names above an author's domain at which a policy may stand (RFC 9989 §4.10).
+const POLICY_NAMES_MAX: usize = 7;
+
 /// What DMARC says, in our terms.
-fn dmarc(author: &str, found: &DmarcOutput) -> Dmarc {
+fn dmarc(author: &str, domain: String, found: &DmarcOutput) -> Dmarc {
     let outcome = match found.result() {
         DmarcResult::Pass => Outcome::Pass,
         DmarcResult::Fail(_) => Outcome::Fail,
@@ -185,6 +223,7 @@ fn dmarc(author: &str, found: &DmarcOutput) -> Dmarc {
         DmarcResult::None => Outcome::None,
     };
     let published = found.record().map(|record| Published {
+        domain,
         policy: policy(record.p),
         subdomain_policy: policy(record.sp),
         strict_dkim: record.adkim == mail_auth::dmarc::Alignment::Strict,
@@ -258,6 +297,16 @@ impl SenderAuthentication for DnsAuthentication {
                 arc,
                 iprev,
                 authors_beyond,
+            }
+        })
+    }
+
+    fn entitled<'a>(&'a self, domain: &'a str, wanted: &'a [String]) -> BoxFuture<'a, Entitled> {
+        Box::pin(async move {
+            let asked = async { self.dns.authorized_report_addresses((domain, wanted)).await.ok() };
+            match self.within(asked, || None).await {
+                Some(entitled) => Entitled::These(entitled.into_iter().cloned().collect()),
+                None => Entitled::Unknown,
             }
         })
     }
@@ -375,11 +424,8 @@ impl SenderAuthentication for Said {
         let found = Authentication { client: Some(client.clone()), ..self.0.clone() };
         Box::pin(std::future::ready(found))
     }
-}
 
-/// For who holds one behind an `Arc`.
-impl<T: SenderAuthentication + ?Sized> SenderAuthentication for Arc<T> {
-    fn check<'a>(&'a self, arrived: &'a Arrived, client: &'a Client) -> BoxFuture<'a, Authentication> {
-        (**self).check(arrived, client)
+    fn entitled<'a>(&'a self, _: &'a str, wanted: &'a [String]) -> BoxFuture<'a, Entitled> {
+        Box::pin(std::future::ready(Entitled::These(wanted.to_vec())))
     }
 }

@@ -145,6 +145,8 @@ impl Policy {
 /// The record that DMARC was evaluated by, as far as reports show it (RFC 9990 §3.1.1.6).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Published {
+    /// Whose record it is: the author's domain, or one above it.
+    pub domain: String,
     /// `p=`.
     pub policy: Policy,
     /// `sp=`.

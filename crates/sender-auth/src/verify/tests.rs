@@ -43,6 +43,22 @@ fn from(ip: &str, path: &str) -> Client {
 }
 
 #[tokio::test]
+async fn reports_go_to_who_is_entitled() {
+    let zone = Zone::default()
+        .txt("sender.example._report._dmarc.reports.example", "v=DMARC1")
+        .fails("sender.example._report._dmarc.down.example");
+    let checker = checker(zone).await;
+    let ask = async |to: &[&str]| {
+        let wanted: Vec<String> = to.iter().map(|to| (*to).to_owned()).collect();
+        checker.entitled("sender.example", &wanted).await
+    };
+    let found = ask(&["a@sender.example", "b@x.sender.example", "c@reports.example", "d@stranger.example"]).await;
+    let entitled = ["a@sender.example", "b@x.sender.example", "c@reports.example"].map(str::to_owned);
+    assert_eq!(found, Entitled::These(entitled.to_vec()));
+    assert_eq!(ask(&["a@sender.example", "e@down.example"]).await, Entitled::Unknown);
+}
+
+#[tokio::test]
 async fn everything_together() {
     let zone = Zone::default()
         .txt("sender.example", "v=spf1 ip4:192.0.2.1 -all")
@@ -63,6 +79,7 @@ async fn everything_together() {
     let dmarc = &good.dmarc[0];
     assert_eq!((dmarc.outcome, dmarc.policy, dmarc.spf_aligned), (Outcome::Pass, Some(Policy::Reject), true));
     let published = Published {
+        domain: "sender.example".to_owned(),
         policy: Policy::Reject,
         subdomain_policy: Policy::Quarantine,
         strict_spf: true,
@@ -78,6 +95,7 @@ async fn everything_together() {
     assert!(forged.failed() && good.verified_domain().is_some() && forged.verified_domain().is_none());
     let below = check("198.51.100.9", "", "bob@news.sender.example").await;
     assert_eq!(below.dmarc[0].policy, Some(Policy::Quarantine));
+    assert_eq!(below.dmarc[0].published.as_ref().map(|published| published.domain.as_str()), Some("sender.example"));
     assert_eq!((below.spf.outcome, below.spf.domain.as_str()), (Outcome::None, "mx.sender.example"));
 
     // Strict alignment; a policy in its test phase; several authors; none.

@@ -23,6 +23,9 @@ pub(crate) struct SenderAuthentication {
     pub(crate) trusted_sealers: Vec<Domain>,
     #[serde(deserialize_with = "at_least::<_, _, 1>")]
     pub(crate) timeout_secs: u64,
+    /// Empty: no reports.
+    #[serde(deserialize_with = "address_or_nothing")]
+    pub(crate) reports_from: String,
 }
 
 /// How far DMARC is followed.
@@ -52,6 +55,7 @@ impl Default for SenderAuthentication {
             refuse_spf_fail: false,
             trusted_sealers: Vec::new(),
             timeout_secs: 20,
+            reports_from: String::new(),
         }
     }
 }
@@ -137,6 +141,15 @@ fn name_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
         Ok(_) => Err(serde::de::Error::custom("this must be a name, not an IP address")),
         Err(flaw) => Err(serde::de::Error::custom(format!("\"{text}\" is no name of a server: {flaw}"))),
     }
+}
+
+/// A mail address, or nothing.
+fn address_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() || mail::Address::parse(&text).is_ok() {
+        return Ok(text);
+    }
+    Err(serde::de::Error::custom(format!("\"{text}\" is no mail address; write it like \"dmarc@example.org\"")))
 }
 
 #[cfg(test)]

@@ -114,6 +114,10 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
     if !section.verify {
         return Ok(delivery);
     }
+    let delivery = match mail::Address::parse(&section.reports_from) {
+        Ok(address) => delivery.reporting_from(address),
+        Err(_) => delivery,
+    };
     let world = delivery.store().world().clone();
     let patience = Duration::from_secs(section.timeout_secs);
     let dns = DnsAuthentication::from_system(config.hostname.clone(), world, patience);
