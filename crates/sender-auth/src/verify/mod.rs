@@ -13,6 +13,8 @@ mod chain;
 mod claims;
 mod dns;
 mod field;
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 pub mod limits;
 mod names;

@@ -8,3 +8,19 @@ mod macros;
 mod record;
 
 pub(super) use evaluate::{Question, check};
+
+/// Every name that a record's macros make, for fuzzing; none when the texts hold no good record.
+pub(super) fn expand_all(texts: &[Vec<u8>], ip: std::net::IpAddr) -> Vec<String> {
+    let Ok(Some(record)) = record::among(texts) else { return Vec::new() };
+    let values = macros::Values {
+        ip,
+        local: "strong-bad",
+        sender_domain: "mail.example.org",
+        domain: "example.org",
+        helo: "mx.example.org",
+        receiver: "here.example",
+        client_name: "unknown".to_owned(),
+        now_secs: 0,
+    };
+    record.names().map(|name| name.expand_name(&values)).collect()
+}

@@ -13,6 +13,23 @@ pub(super) struct Record {
     pub(super) explanation: Option<MacroString>,
 }
 
+impl Record {
+    /// Every name in it.
+    pub(super) fn names(&self) -> impl Iterator<Item = &MacroString> {
+        self.directives.iter().filter_map(Directive::name).chain(&self.redirect).chain(&self.explanation)
+    }
+}
+
+impl Directive {
+    fn name(&self) -> Option<&MacroString> {
+        match &self.mechanism {
+            Mechanism::Include(name) | Mechanism::Exists(name) => Some(name),
+            Mechanism::A(name, _) | Mechanism::Mx(name, _) | Mechanism::Ptr(name) => name.as_ref(),
+            Mechanism::All | Mechanism::Ip(..) => None,
+        }
+    }
+}
+
 /// What follows when a mechanism matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Directive {
