@@ -532,6 +532,8 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
             generate_password: false,
             role: None,
             quota_octets: Edit::Keep,
+            quota_messages: Edit::Keep,
+            quota_mailboxes: Edit::Keep,
             enabled: None,
             owner: None,
             recovery: Edit::Keep,
