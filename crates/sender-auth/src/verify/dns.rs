@@ -173,18 +173,21 @@ impl DnsAuthentication {
         }
     }
 
-    async fn dmarc(&self, author: &str, signed: &[DkimOutput<'_>], spf: &Spf) -> Dmarc {
+    /// DMARC for one author, within the time that is left.
+    async fn dmarc(&self, author: &str, signed: &[DkimOutput<'_>], spf: &Spf, left: Duration) -> Dmarc {
         let spf = &spf_output(spf);
         let header = format!("From: author@{author}\r\n\r\n");
-        let unsure = || Dmarc { outcome: Outcome::TemporaryError, domain: author.to_owned(), ..Dmarc::default() };
         let Some(message) = AuthenticatedMessage::parse(header.as_bytes()) else {
             return Dmarc { domain: author.to_owned(), ..Dmarc::default() };
         };
         let asked = DmarcParameters::new(&message, signed, spf.domain(), spf);
-        let evaluated = async { Some(self.dns.verify_dmarc(asked).await) };
-        let Some(found) = self.within(evaluated, || None).await else { return unsure() };
-        let domain = if found.record().is_some() { self.policy_domain(author).await } else { String::new() };
-        dmarc(author, domain, &found)
+        let evaluated = async {
+            let found = self.dns.verify_dmarc(asked).await;
+            let domain = if found.record().is_some() { self.policy_domain(author).await } else { String::new() };
+            dmarc(author, domain, &found)
+        };
+        let unsure = || Dmarc { outcome: Outcome::TemporaryError, domain: author.to_owned(), ..Dmarc::default() };
+        self.world.timeout(left, evaluated).await.unwrap_or_else(|_| unsure())
     }
 
     /// Whose record was found: the author's, or that of the highest domain above that has one (RFC 9989 §4.10). The answers are those
@@ -196,9 +199,7 @@ impl DnsAuthentication {
         let highest = names.iter().rev().take(POLICY_NAMES_MAX).rev().filter(|name| **name != author);
         let mut found = author.to_owned();
         for name in std::iter::once(&author).chain(highest) {
-            let asked = self.names();
-            let question = format!("_dmarc.{name}.");
-            let texts = self.within(asked.texts(&question), || Err(NoAnswer::Temporary)).await.unwrap_or_default();
+            let texts = self.names().texts(&format!("_dmarc.{name}.")).await.unwrap_or_default();
             if texts.iter().any(|text| text.starts_with(b"v=DMARC1")) {
                 (*name).clone_into(&mut found);
                 if *name == author {
@@ -266,9 +267,9 @@ fn spf_output(found: &Spf) -> SpfOutput {
 impl SenderAuthentication for DnsAuthentication {
     fn check<'a>(&'a self, arrived: &'a Arrived, client: &'a Client) -> BoxFuture<'a, Authentication> {
         Box::pin(async move {
-            let now = self.world.clock.now();
+            let begun = self.world.clock.now();
             let fields = Fields::of(&arrived.header);
-            let signed = Signed::of(&fields, arrived, now);
+            let signed = Signed::of(&fields, arrived, begun);
             let helo = client.helo.as_deref().unwrap_or_default();
             let path = client.reverse_path.as_ref().map(ToString::to_string);
             let ((spf_helo, spf_path), iprev, keys) = futures_util::join!(
@@ -283,10 +284,12 @@ impl SenderAuthentication for DnsAuthentication {
                 .map(|(result, signature)| DkimOutput::from(result.clone()).with_signature(signature))
                 .collect();
             let mut authors = author_domains(&fields);
+            let left = self.patience.saturating_sub(self.world.clock.now().since(begun));
             let authors_beyond = authors.len() > AUTHOR_DOMAINS_MAX;
             authors.truncate(AUTHOR_DOMAINS_MAX);
-            let dmarc =
-                futures_util::future::join_all(authors.iter().map(|author| self.dmarc(author, &outputs, &spf_path)));
+            let dmarc = futures_util::future::join_all(
+                authors.iter().map(|author| self.dmarc(author, &outputs, &spf_path, left)),
+            );
             Authentication {
                 client: Some(client.clone()),
                 dmarc: dmarc.await,

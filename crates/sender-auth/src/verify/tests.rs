@@ -17,18 +17,22 @@ use server::Zone;
 
 /// A checker that asks this zone, at a time at which the messages of RFCs are not too old.
 async fn checker(zone: Zone) -> DnsAuthentication {
+    let sim = SimulatedWorld::new(Timestamp::from_secs(1_800_000_000), 1);
+    checker_in(&sim, zone, Duration::from_millis(500)).await
+}
+
+async fn checker_in(sim: &SimulatedWorld, zone: Zone, patience_of_resolver: Duration) -> DnsAuthentication {
     let address = zone.serve().await;
     let mut udp = ConnectionConfig::udp();
     udp.port = address.port();
     let server = NameServerConfig::new(address.ip(), true, vec![udp]);
     let mut options = ResolverOpts::default();
-    options.timeout = Duration::from_millis(500);
+    options.timeout = patience_of_resolver;
     options.attempts = 0;
     options.edns0 = true;
     let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
     let hostname = Domain::parse("receiver.example").unwrap();
-    let world = SimulatedWorld::new(Timestamp::from_secs(1_800_000_000), 1).world();
-    DnsAuthentication::new(config, options, hostname, world, Duration::from_secs(20)).unwrap()
+    DnsAuthentication::new(config, options, hostname, sim.world(), Duration::from_secs(20)).unwrap()
 }
 
 fn arrived(message: &[u8]) -> Arrived {
@@ -56,6 +60,33 @@ async fn reports_go_to_who_is_entitled() {
     let entitled = ["a@sender.example", "b@x.sender.example", "c@reports.example"].map(str::to_owned);
     assert_eq!(found, Entitled::These(entitled.to_vec()));
     assert_eq!(ask(&["a@sender.example", "e@down.example"]).await, Entitled::Unknown);
+}
+
+/// A name server that never answers holds a message for no longer than all checks of it may take.
+#[tokio::test]
+async fn checks_end_in_their_time() {
+    let sim = SimulatedWorld::new(Timestamp::from_secs(1_800_000_000), 1);
+    let names = ["sender.example", "_dmarc.sender.example", "1.2.0.192.in-addr.arpa", "s._domainkey.sender.example"];
+    let zone = names.into_iter().fold(Zone::default(), Zone::silences);
+    let checker = checker_in(&sim, zone, Duration::from_secs(3_600)).await;
+    let message =
+        b"From: bob@sender.example\r\nDKIM-Signature: v=1; a=rsa-sha256; d=sender.example; s=s; h=from; b=AAAA;\r\n \
+                    bh=frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=\r\n\r\n\r\n";
+    let (arrived, client) = (arrived(message), from("192.0.2.1", "bob@sender.example"));
+    let time_passes = async {
+        loop {
+            sim.clock.advance(Duration::from_millis(100));
+            tokio::task::yield_now().await;
+        }
+    };
+    let found = tokio::select! {
+        found = checker.check(&arrived, &client) => found,
+        () = time_passes => unreachable!("it goes on for ever"),
+    };
+    let spent = sim.world().clock.now().since(Timestamp::from_secs(1_800_000_000));
+    assert!(spent < Duration::from_secs(21), "{spent:?}");
+    let outcomes = [found.spf.outcome, found.iprev.outcome, found.dkim[0].outcome, found.dmarc[0].outcome];
+    assert_eq!(outcomes, [Outcome::TemporaryError; 4]);
 }
 
 #[tokio::test]

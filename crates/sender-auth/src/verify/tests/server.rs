@@ -11,6 +11,7 @@ use tokio::net::UdpSocket;
 pub(super) struct Zone {
     records: HashMap<String, Vec<(u16, Vec<u8>)>>,
     failing: HashSet<String>,
+    silent: HashSet<String>,
     /// Names of which only the types that are there are answered.
     partly: HashSet<String>,
 }
@@ -80,6 +81,12 @@ impl Zone {
         self
     }
 
+    /// No answer at all.
+    pub(super) fn silences(mut self, name: &str) -> Self {
+        self.silent.insert(name.to_owned());
+        self
+    }
+
     /// SERVFAIL for what is not there.
     pub(super) fn fails_otherwise(mut self, name: &str) -> Self {
         self.partly.insert(name.to_owned());
@@ -93,14 +100,15 @@ impl Zone {
         tokio::spawn(async move {
             let mut question = vec![0; 4096];
             while let Ok((octets, client)) = socket.recv_from(&mut question).await {
-                let answer = zone.answer(&question[..octets]);
-                socket.send_to(&answer, client).await.ok();
+                if let Some(answer) = zone.answer(&question[..octets]) {
+                    socket.send_to(&answer, client).await.ok();
+                }
             }
         });
         address
     }
 
-    fn answer(&self, question: &[u8]) -> Vec<u8> {
+    fn answer(&self, question: &[u8]) -> Option<Vec<u8>> {
         let (mut at, mut name) = (12, String::new());
         while question[at] != 0 {
             let label = &question[at + 1..=at + usize::from(question[at])];
@@ -111,6 +119,9 @@ impl Zone {
         let kind = u16::from_be_bytes([question[at + 1], question[at + 2]]);
         let asked = &question[12..at + 5];
         let mut wanted = name.trim_end_matches('.').to_ascii_lowercase();
+        if self.silent.contains(&wanted) {
+            return None;
+        }
         let mut body = Vec::new();
         let mut count: u16 = 0;
         let mut found = self.failing.contains(&wanted);
@@ -164,6 +175,6 @@ impl Zone {
         out.extend_from_slice(asked);
         out.extend(body);
         out.extend(authority);
-        out
+        Some(out)
     }
 }
