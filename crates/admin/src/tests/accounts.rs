@@ -67,7 +67,7 @@ async fn m01_an_account_takes_owner_and_name_and_the_defaults_of_its_domain() {
     let store = stage().await;
     let mut domain = (**store.directory().domain(&name("example.org")).unwrap()).clone();
     (domain.language, domain.time_zone) = ("fr".to_owned(), "Europe/Paris".to_owned());
-    store.put_object(routing::objects::Object::Domain(domain), storage::objects::PutMode::Replace).await.unwrap();
+    store.put_object(Object::Domain(domain), PutMode::Replace).await.unwrap();
     let new = NewAccount {
         display_name: "Carol Petit".into(),
         owner: "carol@elsewhere.example".into(),
@@ -495,7 +495,7 @@ async fn r05_r08_memberships_end_with_the_address_and_what_is_left_is_told() {
     ask(&store, set(serde_json::json!({"address": "alice@example.org", "add_domains": ["example.com"]})))
         .await
         .unwrap();
-    let mut garden = routing::objects::ListObject::new(address("garden@example.com"));
+    let mut garden = ListObject::new(address("garden@example.com"));
     garden.owners = vec![address("alice@example.org")];
     let part = store.put_object(Object::List(garden), PutMode::Add).await.unwrap().value;
     let Object::List(garden) = part else { panic!() };

@@ -242,7 +242,7 @@ async fn r08_letters_to_whom_an_owner_adds_are_bounded_and_those_of_administrato
         .unwrap();
     let mut bob = (**store.directory().account(&address("bob@example.org")).unwrap()).clone();
     bob.role = Role::DomainAdministrator;
-    store.put_object(Object::Account(bob), PutMode::Replace).await.unwrap();
+    store.put_object(routing::objects::Object::Account(bob), storage::objects::PutMode::Replace).await.unwrap();
     let person = |text: &str| {
         let id = store.directory().account(&address(text)).unwrap().id;
         Actor::Account { id, remote: None }

@@ -307,7 +307,7 @@ async fn r08_r11_a_domain_administrator_puts_nobody_of_another_organisation_in_c
     ask(&store, list("add", "garden@a.example", content)).await.unwrap();
     let mut stands = (**store.directory().domain(&name("a.example")).unwrap()).clone();
     (stands.name, stands.alias_of) = (name("c.example"), Some(name("b.example")));
-    store.add_domain(stands).await.unwrap();
+    store.put_object(Object::Domain(stands), PutMode::Add).await.unwrap();
     let owners = |people: &[&str]| serde_json::json!({ "owners": people });
     let moderators = |people: &[&str]| serde_json::json!({"owners": ["alice@a.example"], "moderators": people});
     let chief = actor(&store, "chief@a.example");
