@@ -39,7 +39,6 @@ pub use responder::{PreviewRequest, ResponderContent, ResponderRequest};
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "one is made at a time, and moved a few times")]
 pub enum Request {
     /// About domains.
     Domain(DomainRequest),
