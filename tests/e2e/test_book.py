@@ -143,6 +143,21 @@ class Page(unittest.TestCase):
                     text = (ROOT / "tests/e2e" / suite).read_text()
                     self.assertRegex(text, r"(?s)class %s\b.*?def %s\b" % (group, name))
 
+    def test_the_table_behind_the_rows_names_tests_that_exist(self):
+        table = PAGE.read_text().partition("## What is promised beyond one row")[2]
+        rows = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| promise")]
+        self.assertGreater(len(rows), 20)
+        for row in rows:
+            promise, tests = row.strip("| ").rsplit(" | ", 1)
+            with self.subTest(promise):
+                for name in re.findall(r"`([a-z0-9_]+)`", tests):
+                    self.assertIn(name, self.rust)
+                suites = re.findall(r"`(test_\w+\.py) (\w+)\.(test_\w+)`", tests)
+                self.assertEqual(tests.count("`"), 2 * (len(suites) + len(re.findall(r"`[a-z0-9_]+`", tests))))
+                for suite, group, name in suites:
+                    text = (ROOT / "tests/e2e" / suite).read_text()
+                    self.assertRegex(text, r"(?s)class %s\b.*?def %s\b" % (group, name))
+
     def test_output_is_compared(self):
         self.assertTrue(fits(["a  b"], ["a b"]))
         self.assertTrue(fits(["a ... c"], ["a b c"]))

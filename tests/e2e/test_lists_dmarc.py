@@ -53,7 +53,7 @@ class Dmarc(TestCase):
         relais.add_domain("near.test")
         relais.add_account(OWNER)
         relais.cli("list", "add", "garden@near.test", "--owner", OWNER, "--posting", "anyone", "--name", "Garden")
-        relais.cli("list", "member", "add", "garden@near.test", "bob@remote.test")
+        relais.cli("list", "member", "add", "garden@near.test", "bob@remote.test", "--quiet")
         relais.start()
         for number, (author, sender) in enumerate([
             ("zoe@bank.test", "garden@near.test"), ("zoe@shop.bank.test", "garden@near.test"),

@@ -313,6 +313,18 @@ class Mission(Answers):
         self.assertIn("not active any more", browse(link, b"action=off", "en")[1])
         self.outside(self.send(person)[0])
 
+    def test_v04_who_administers_a_shared_mailbox_switches_its_absence_off(self):
+        chief, reader, team = self.account(), self.account(), self.address("team")
+        self.relais.cli("shared", "add", team, "--member", chief + "=administrator", "--member", reader + "=reader")
+        number = self.responder(team, kind="out-of-office", subject="At the sea")
+        letter = self.relais.wait_message(chief, lambda octets: team.encode() in octets and b"is active" in octets)
+        link = re.search(r"http://\S+/absence/\S+", text_of(letter)).group(0)
+        self.assertEqual(self.subjects(reader), [])
+        with urllib.request.urlopen(urllib.request.Request(link, data=b"action=off"), timeout=10) as answer:
+            self.assertEqual(answer.status, 200)
+        self.assertFalse(self.relais.json("responder", "show", number)["enabled"])
+        self.not_answered(self.send(team)[0])
+
     def test_v05_no_loops_and_no_answers_to_machines(self):
         person, alias = self.account(), self.address("info")
         self.relais.add_alias(alias, person)

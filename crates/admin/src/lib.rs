@@ -37,6 +37,7 @@ mod settings;
 mod shared;
 mod terms;
 mod trace;
+mod warnings;
 
 use storage::Store;
 
@@ -55,9 +56,9 @@ pub use request::{
 };
 pub use response::{
     AccountView, AliasView, ConnectionView, DomainView, Endpoint, EventView, Explanation, ExternalTest, ExternalView,
-    FirstUseView, ImportReport, Leading, ListView, MemberImport, MemberView, OffBoardingReport, OffBoardingView,
-    PatternTest, Preview, QueueEntryView, QueueRecipientView, Redirect, ResponderView, Response, StrengthView,
-    WaitingView,
+    FirstUseView, GroupView, ImportReport, Leading, ListView, MemberImport, MemberView, OffBoardingReport,
+    OffBoardingView, PatternTest, Preview, QueueEntryView, QueueRecipientView, Redirect, ResponderView, Response,
+    StrengthView, WaitingView,
 };
 pub use settings::{ConnectionSettings, EditLock, ExternalTester, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};

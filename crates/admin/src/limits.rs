@@ -62,3 +62,6 @@ pub const REFERENCES_TOLD_MAX: usize = 20;
 
 /// Objects that one transaction writes or removes, where there are many.
 pub(crate) const OBJECTS_AT_ONCE: usize = 2_000;
+
+/// Addresses that one warning names; others are counted.
+pub(crate) const WARNED_ADDRESSES_MAX: usize = 5;

@@ -14,6 +14,7 @@ use std::fmt;
 
 use mail::{Address, Domain};
 use routing::objects::{AccountObject, ExternalSecurity, ObjectKey, Role};
+use routing::organisation::belongs;
 use routing::{Directory, Node};
 
 use crate::actor::Actor;
@@ -420,6 +421,7 @@ impl<'a> Reach<'a> {
         match request {
             GroupRequest::Add { address, content } | GroupRequest::Set { address, content } => {
                 self.at(address)?;
+                self.takes_nobody_in(address, content)?;
                 self.keeps_others_in(address, content)
             }
             GroupRequest::Show { address } => self.at(address),
@@ -429,6 +431,18 @@ impl<'a> Reach<'a> {
             }
             GroupRequest::List { domain } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
         }
+    }
+
+    /// Nobody of another organisation is put into a group: its members can't leave by themselves, as those of a list can.
+    fn takes_nobody_in(&self, address: &Address, content: &GroupContent) -> Verdict {
+        let there = self.directory.group(address);
+        let is_there = |new: &Address| there.is_some_and(|group| group.members.iter().any(|old| old.same_mailbox(new)));
+        let inside = |new: &Address| match self.directory.account_at(new) {
+            Some(account) => self.domains.iter().any(|domain| belongs(account, domain)),
+            None => self.domain(new.domain()),
+        };
+        let mut new = content.add_members.iter().chain(content.members.iter().flatten()).filter(|new| !is_there(new));
+        only(new.all(inside), Denial::OtherDomain)
     }
 
     /// A group that withdraws services shuts its members out: nobody of another domain may be among them.

@@ -7,6 +7,7 @@ mod domain;
 mod event;
 mod explanation;
 mod external;
+mod group;
 mod list;
 mod password;
 mod queue;
@@ -28,6 +29,7 @@ pub use domain::DomainView;
 pub use event::EventView;
 pub use explanation::Explanation;
 pub use external::{ExternalTest, ExternalView};
+pub use group::GroupView;
 pub use list::{ListView, MemberImport, MemberView, WaitingView};
 pub use password::StrengthView;
 pub use queue::{QueueEntryView, QueueRecipientView};
@@ -61,7 +63,7 @@ pub enum Response {
     /// Aliases.
     Aliases(Vec<AliasView>),
     /// A group.
-    Group(Box<GroupObject>),
+    Group(Box<GroupView>),
     /// Groups.
     Groups(Vec<GroupObject>),
     /// The pattern aliases of a domain, in the order in which they are tried.

@@ -338,7 +338,7 @@ async fn explain_tells_what_a_list_does_with_a_post() {
     let add = ListRequest::Add { address: garden(), content: Box::new(owners) };
     ask(&store, Request::List(Box::new(add))).await.unwrap();
     let member = NewMember { address: address("zoe@far.example"), name: String::new(), language: None };
-    ask(&store, Request::List(Box::new(ListRequest::MemberAdd { list: garden(), member }))).await.unwrap();
+    ask(&store, Request::List(Box::new(ListRequest::MemberAdd { list: garden(), member, quiet: true }))).await.unwrap();
     let (zoe, far, alice) = ("zoe@far.example", "x@elsewhere.example", "alice@example.org");
     let policy = |non_members| ListContent { non_members: Some(non_members), ..ListContent::default() };
     let hold = || policy(routing::objects::NonMembers::Hold);

@@ -5,11 +5,11 @@ use routing::objects::{AliasForm, AliasMakers, Posting};
 
 use super::*;
 
-fn add_group(text: &str, content: GroupContent) -> Request {
+pub(super) fn add_group(text: &str, content: GroupContent) -> Request {
     Request::Group(GroupRequest::Add { address: address(text), content: Box::new(content) })
 }
 
-fn members(texts: &[&str]) -> GroupContent {
+pub(super) fn members(texts: &[&str]) -> GroupContent {
     GroupContent { members: Some(texts.iter().map(|text| address(text)).collect()), ..GroupContent::default() }
 }
 
@@ -48,7 +48,7 @@ async fn r09_a_group_is_made_changed_explained_and_removed() {
         ..GroupContent::default()
     };
     let Ok(Response::Group(group)) = ask(&store, set(more)).await else { panic!() };
-    assert_eq!(group.members, [address("alice@example.org"), address("bob@example.org")]);
+    assert_eq!(group.group.members, [address("alice@example.org"), address("bob@example.org")]);
     let outside = told(&store, explain("board@example.org", None, None)).await;
     assert!(outside.contains("refused by board@example.org (only its members may write to it)"), "{outside}");
     let inside = told(&store, explain("board@example.org", Some("bob@example.org"), None)).await;

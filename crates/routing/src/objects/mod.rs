@@ -30,7 +30,7 @@ pub use external::{
 pub use fail::FailText;
 pub use group::{GroupObject, Posting};
 pub use list::{ListObject, ListRole};
-pub use list_settings::{FromPolicy, Joining, ListSettings, NonMembers, ReplyTo};
+pub use list_settings::{ArchiveReaders, FromPolicy, Joining, ListSettings, NonMembers, ReplyTo};
 pub use off_boarding::{BeforeLeaving, LeftAlias, LeftGroup, LeftShare, OffBoarding};
 pub use responder::{Audience, Hours, HoursWhen, ResponderKind, ResponderObject, Wording};
 pub use rules::{AddressRules, SenderPattern};

@@ -14,6 +14,7 @@ mod group;
 mod health;
 mod init;
 mod list;
+mod list_values;
 mod output;
 mod pattern;
 mod queue;
@@ -316,6 +317,19 @@ mod tests {
             command.get_arguments().filter(|one| one.is_global_set()).map(|one| one.get_id().clone()).collect();
         assert!(taken.len() >= 4);
         look(&command, &taken);
+    }
+
+    /// M6: a way in can be taken away before there is one, and the help says what is there.
+    #[test]
+    fn m06_the_help_promises_no_service_that_is_not_there() {
+        let mut command = Cli::command();
+        for noun in ["account", "group"] {
+            let set = command.find_subcommand_mut(noun).and_then(|noun| noun.find_subcommand_mut("set")).unwrap();
+            let help = set.render_long_help().to_string();
+            let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(help.contains("pop3: Fetching mail by POP3: this version has no such server"), "{help}");
+            assert!(help.contains("web: This command line with --as;"), "{help}");
+        }
     }
 
     #[test]

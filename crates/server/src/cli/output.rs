@@ -162,7 +162,9 @@ fn in_words(response: &Response) -> String {
         Response::Members(all) => lists::members(all),
         Response::MembersImported(report) => {
             let added = counted(u64::try_from(report.added).unwrap_or(u64::MAX), "members");
-            format!("{added} added, {} there already\n", were(report.present))
+            let mut out = format!("{added} added, {} there already\n", were(report.present));
+            warnings(&mut out, &report.warnings);
+            out
         }
         Response::Waiting(all) => lists::waiting(all),
         Response::Responder(one) => responder::responder(one),
@@ -254,6 +256,11 @@ fn in_words(response: &Response) -> String {
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a String can't fail.
     writeln!(out, "{text}").ok();
+}
+
+/// What whoever changed something should know.
+fn warnings(out: &mut String, all: &[String]) {
+    all.iter().for_each(|one| field(out, "note well", one));
 }
 
 fn field(out: &mut String, name: &str, value: impl std::fmt::Display) {
