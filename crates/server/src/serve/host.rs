@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use auth::{AuthError, Authenticator};
+use auth::Authenticator;
 use bus::Bus;
 use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, storage_reply};
 use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
@@ -15,8 +15,8 @@ use parking_lot::Mutex;
 use routing::objects::{AccountObject, Service};
 use routing::{Directory, may_log_in, may_send_as};
 use smtp_in::{
-    Acknowledgement, AuthFailure, Host, Identity, ListenerKind, MessageSink, Secret, SessionFacts, Verdict,
-    trace_header,
+    Acknowledgement, AuthExchange, AuthFailure, Host, Identity, ListenerKind, Mechanism, MessageSink, Secret,
+    SessionFacts, Verdict, trace_header,
 };
 use storage::trace::{Step, Term};
 use storage::{StorageError, Transaction};
@@ -25,7 +25,7 @@ use world::BoxFuture;
 
 use identity::check_identity;
 use refusals::{Logged, Refusals, TRACED_PER_DAY_MAX};
-use submitted::{Held, SubmittedHeader, missing_fields};
+use submitted::{Held, SubmittedHeader, missing_fields, without_blind_recipients};
 
 /// The server behind SMTP sessions.
 pub(super) struct MailHost {
@@ -36,6 +36,8 @@ pub(super) struct MailHost {
     /// The responder may lag behind so far before senders are asked to wait.
     backlog_max: Arc<AtomicUsize>,
     refusals: Mutex<Refusals>,
+    /// Whether `Received` tells where a submitted message comes from.
+    shows_clients: bool,
 }
 
 /// The client in the words of a trace: its address, and the name that it gave itself.
@@ -54,7 +56,13 @@ impl MailHost {
         engine: Arc<RocksEngine>,
         backlog_max: Arc<AtomicUsize>,
     ) -> Self {
-        Self { delivery, authenticator, bus, engine, backlog_max, refusals: Mutex::default() }
+        Self { delivery, authenticator, bus, engine, backlog_max, refusals: Mutex::default(), shows_clients: false }
+    }
+
+    /// The same, with clients that submit named in `Received`, or not.
+    pub(super) fn showing_clients(mut self, shows: bool) -> Self {
+        self.shows_clients = shows;
+        self
     }
 
     /// Whether there is room for a message now.
@@ -114,7 +122,12 @@ impl MailHost {
         };
         let login = facts.identity.as_ref().and_then(|identity| Address::parse(&identity.login).ok());
         let offered = Step::Offered {
-            by: if facts.kind == ListenerKind::Mx { "smtp" } else { "submission" }.to_owned(),
+            by: match facts.kind {
+                ListenerKind::Mx => "smtp",
+                ListenerKind::Lmtp => "lmtp",
+                ListenerKind::Submission | ListenerKind::Submissions => "submission",
+            }
+            .to_owned(),
             client: client_of(facts),
             login,
             reverse_path: envelope.reverse_path.clone(),
@@ -130,7 +143,9 @@ impl MailHost {
         let world = self.delivery.store().world();
         let id = format!("{:016x}", world.chance.number());
         let hostname = &self.delivery.settings().hostname;
-        let received = trace_header(facts, envelope, hostname, &id, world.clock.now());
+        // Where people write from is nobody's business (RFC 6409 says nothing of it); the log and the trace have it.
+        let hidden = (facts.identity.is_some() && !self.shows_clients).then(|| facts.without_client());
+        let received = trace_header(hidden.as_ref().unwrap_or(facts), envelope, hostname, &id, world.clock.now());
         let mut intake =
             self.delivery.intake(&envelope.reverse_path, &received).await.map_err(|Refused(reply)| reply)?;
         intake.from_client(client_of(facts));
@@ -222,15 +237,14 @@ impl Host for MailHost {
             // What is no UTF-8 was never set as a password.
             let password = std::str::from_utf8(password.expose()).map_err(|_| AuthFailure::Refused)?;
             match self.authenticator.authenticate(login, password, facts.remote.ip(), Service::Submission).await {
-                Ok(account) => Ok(Identity {
-                    account: account.id,
-                    login: account.address.to_string(),
-                    mark: password_mark(&account),
-                }),
-                Err(AuthError::Refused) => Err(AuthFailure::Refused),
-                Err(AuthError::TooManyFailures { .. } | AuthError::Unavailable) => Err(AuthFailure::Unavailable),
+                Ok(account) => Ok(exchange::identity(&account)),
+                Err(error) => Err(exchange::failure(error)),
             }
         })
+    }
+
+    fn exchange<'a>(&'a self, facts: &SessionFacts, mechanism: Mechanism) -> Option<Box<dyn AuthExchange + 'a>> {
+        exchange::begin(&*self.authenticator, facts, mechanism)
     }
 
     fn open<'a>(
@@ -273,7 +287,8 @@ impl Message {
         let hostname = &self.delivery.settings().hostname;
         let missing = missing_fields(held.header(), &self.id, hostname, self.delivery.store().now());
         self.intake(missing.as_bytes()).await?;
-        self.intake(held.octets()).await
+        self.intake(&without_blind_recipients(held.header())).await?;
+        self.intake(held.behind()).await
     }
 
     async fn intake(&mut self, octets: &[u8]) -> Result<(), Reply> {
@@ -339,6 +354,7 @@ const CLOSING: Reply = Reply::fixed(421, EnhancedCode(4, 3, 2), "Server is shutt
 const BUSY: Reply = Reply::fixed(451, EnhancedCode(4, 3, 2), "Too much mail is being worked on, try again later");
 const ACCOUNT_GONE: Reply =
     Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more; log in again");
+mod exchange;
 mod identity;
 mod refusals;
 mod submitted;

@@ -128,13 +128,14 @@ async fn serve_on(
         Arc::new(authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?);
     let backlog_max = reloadable.backlog_max.clone();
     let host = MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone(), backlog_max);
-    let host = Arc::new(host);
+    let host = Arc::new(host.showing_clients(config.security.submission_shows_client));
 
     let mut tasks = Supervisor::new(world.clone());
     for (kind, listeners) in [
         (ListenerKind::Mx, listening.mx),
         (ListenerKind::Submission, listening.submission),
         (ListenerKind::Submissions, listening.submissions),
+        (ListenerKind::Lmtp, listening.lmtp),
     ] {
         let settings = Arc::new(settings::smtp_in(&config, kind, &reloadable));
         for listener in listeners {
@@ -147,6 +148,12 @@ async fn serve_on(
             );
             tasks.listener(kind.name(), running);
         }
+    }
+    if let Some(socket) = listen::lmtp_socket(&config.listeners.lmtp_socket)? {
+        let kind = ListenerKind::Lmtp;
+        let settings = Arc::new(settings::smtp_in(&config, kind, &reloadable));
+        let running = smtp_in::run(socket, settings, host.clone(), world.clone(), tasks.listeners_stop());
+        tasks.listener(kind.name(), running);
     }
     // One service for all ports: open mailboxes and connection limits are shared.
     let service = imap::Imap::new(
