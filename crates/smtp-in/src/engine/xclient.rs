@@ -19,6 +19,10 @@ pub(super) const ANNOUNCED: &str = "XCLIENT NAME ADDR PORT PROTO HELO DESTADDR D
 
 /// Takes over what is said of the client.
 pub(super) fn xclient(session: &mut Session, state: State, checked: Checked<'_>) -> Step {
+    if session.policy.xclient_from.is_empty() {
+        // Where nobody may say it, it is no command.
+        return Step::refuse(state, Misbehaviour::UnknownCommand);
+    }
     if !session.takes_xclient {
         return Step::refuse(state, Misbehaviour::XclientRefused);
     }
