@@ -13,6 +13,7 @@ from harness import ROOT, Server, TestCase, certificate
 from remote import Remote
 
 ROWS = ["%s%d" % (letter, number) for letter, last in (("A", 14), ("V", 5), ("R", 11), ("M", 8)) for number in range(1, last + 1)]
+ROWS += ["I2", "I3", "I4"]
 
 
 class Book(TestCase):
@@ -104,7 +105,7 @@ class Differences(Book):
         self.assertIn("c@far.example: Secret", told)
 
 
-for inherited in [name for name in dir(Book) if re.match(r"test_[avrm]\d\d$", name)]:
+for inherited in [name for name in dir(Book) if re.match(r"test_[avrmi]\d\d$", name)]:
     setattr(Differences, inherited, None)
 
 

@@ -232,7 +232,11 @@ fn must_be_theirs(account: &AccountObject, alias: &AliasObject, removal: &Remova
     let theirs = |one: &Reference| match &one.holder {
         ObjectKey::Alias(_) => one.made_by == Some(account.id),
         ObjectKey::Account(_) | ObjectKey::Responder(_) => one.at.as_ref().is_some_and(own),
-        ObjectKey::Domain(_) | ObjectKey::Group(_) | ObjectKey::List(_) | ObjectKey::External(_) => false,
+        ObjectKey::Domain(_)
+        | ObjectKey::Group(_)
+        | ObjectKey::List(_)
+        | ObjectKey::External(_)
+        | ObjectKey::Filters(_) => false,
     };
     if removal.all(theirs) {
         return Ok(());

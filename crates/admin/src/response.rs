@@ -7,6 +7,7 @@ mod domain;
 mod event;
 mod explanation;
 mod external;
+mod filters;
 mod group;
 mod list;
 mod password;
@@ -29,6 +30,7 @@ pub use domain::DomainView;
 pub use event::EventView;
 pub use explanation::Explanation;
 pub use external::{ExternalTest, ExternalView};
+pub use filters::{FilterMatches, FilterTest, FilterVerdicts, FilterView, FiltersApplied, MatchedMessage};
 pub use group::GroupView;
 pub use list::{ListView, MemberImport, MemberView, WaitingView};
 pub use password::StrengthView;
@@ -94,6 +96,14 @@ pub enum Response {
     Externals(Vec<ExternalView>),
     /// What works with an external account.
     ExternalTest(ExternalTest),
+    /// A filter.
+    Filter(Box<FilterView>),
+    /// The filters of an account, in their order.
+    Filters(Vec<FilterView>),
+    /// What filters match.
+    FilterTest(Box<FilterTest>),
+    /// What filters did.
+    FiltersApplied(Box<FiltersApplied>),
     /// Contacts.
     Contacts(Vec<Contact>),
     /// A shared mailbox.

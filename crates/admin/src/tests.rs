@@ -12,6 +12,7 @@ use super::*;
 mod accounts;
 mod addresses;
 mod externals;
+mod filters;
 mod leaving;
 mod lists;
 mod queue;
@@ -171,12 +172,16 @@ async fn an_account_is_edited_field_by_field() {
     let store = stage().await;
     let edit = serde_json::json!({"account": {"set": {
         "address": "alice@example.org", "role": "domain-administrator", "quota_octets": {"set": 1000},
-        "time_zone": "Europe/Paris", "language": "fr"
+        "quota_messages": {"set": 20}, "quota_mailboxes": {"set": 7}, "time_zone": "Europe/Paris", "language": "fr"
     }}});
     let Ok(Response::Account(view)) = ask(&store, serde_json::from_value(edit).unwrap()).await else { panic!() };
     assert_eq!((view.role, view.quota_octets, view.language.as_str()), (Role::DomainAdministrator, Some(1000), "fr"));
-    let edit = serde_json::json!({"account": {"set": {"address": "alice@example.org", "quota_octets": "clear"}}});
+    assert_eq!((view.quota_messages, view.quota_mailboxes), (Some(20), Some(7)));
+    let edit = serde_json::json!({"account": {"set": {
+        "address": "alice@example.org", "quota_octets": "clear", "quota_messages": "clear"
+    }}});
     let Ok(Response::Account(view)) = ask(&store, serde_json::from_value(edit).unwrap()).await else { panic!() };
+    assert_eq!((view.quota_messages, view.quota_mailboxes), (None, Some(7)));
     assert_eq!((view.quota_octets, view.time_zone.as_str()), (None, "Europe/Paris"));
 }
 
@@ -265,8 +270,13 @@ async fn nothing_is_removed_from_under_what_hangs_on_it() {
 async fn explain_tells_the_way_and_the_verdict() {
     let store = stage().await;
     ask(&store, add_alias("info@example.org", &["alice@example.org", ":blackhole:"])).await.unwrap();
-    let explain =
-        |to: &str| Request::Explain { from: mail::ReversePath::Null, to: address(to), account: None, octets: None };
+    let explain = |to: &str| Request::Explain {
+        from: mail::ReversePath::Null,
+        to: address(to),
+        account: None,
+        octets: None,
+        message: SupposedMessage::default(),
+    };
     let Ok(Response::Explanation(told)) = ask(&store, explain("info@example.org")).await else { panic!() };
     assert!(
         told.text.contains("alias info@example.org") && told.text.contains("mailbox alice@example.org"),
@@ -287,8 +297,17 @@ async fn explain_tells_the_way_and_the_verdict() {
         ["responder 1 (autoresponder at info@example.org) does not answer: the message has a null reverse-path"]
     );
     let from = mail::ReversePath::parse("<customer@elsewhere.example>").unwrap();
-    let Ok(Response::Explanation(told)) =
-        ask(&store, Request::Explain { from, to: address("info@example.org"), account: None, octets: None }).await
+    let Ok(Response::Explanation(told)) = ask(
+        &store,
+        Request::Explain {
+            from,
+            to: address("info@example.org"),
+            account: None,
+            octets: None,
+            message: SupposedMessage::default(),
+        },
+    )
+    .await
     else {
         panic!()
     };
@@ -301,7 +320,13 @@ async fn explain_tells_the_way_and_the_verdict() {
 
 async fn explained(store: &Store, from: &str, to: &str, login: Option<&str>, octets: Option<u64>) -> Explanation {
     let from = mail::ReversePath::parse(&format!("<{from}>")).unwrap();
-    let request = Request::Explain { from, to: address(to), account: login.map(address), octets };
+    let request = Request::Explain {
+        from,
+        to: address(to),
+        account: login.map(address),
+        octets,
+        message: SupposedMessage::default(),
+    };
     match ask(store, request).await {
         Ok(Response::Explanation(told)) => *told,
         other => panic!("{other:?}"),

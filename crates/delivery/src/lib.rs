@@ -10,6 +10,7 @@ mod added;
 mod decide;
 mod event;
 mod filed;
+mod filtering;
 mod held;
 mod intake;
 mod letter;

@@ -21,5 +21,11 @@ pub const TRACE_DELIVERED_MAX: usize = 200;
 /// Recipients of one envelope whose way a trace keeps.
 pub const TRACE_ROUTED_MAX: usize = 50;
 
+/// Filters of one account of which a message's trace tells.
+pub const TRACE_FILTERS_MAX: usize = 10;
+
+/// Characters of what a trace tells of one filter.
+pub const TRACE_FILTER_CHARS_MAX: usize = 300;
+
 /// Days after which a message that waits for a group's moderators is refused by itself.
 pub const GROUP_WAITING_DAYS: u32 = 7;

@@ -1,5 +1,11 @@
 //! Bounds of what the store takes.
 
+/// Messages that filters file in one transaction: each may be some fifty rows, with as many copies as there may be.
+pub const FILED_AT_ONCE: usize = 200;
+
+/// Octets of a stored message's header that filters look at.
+pub const FILTERED_HEADER_OCTETS_MAX: u64 = 40 * 1024;
+
 /// Octets of content in one chunk of a blob. With its codec byte a stored chunk stays below 64 KiB.
 pub const BLOB_CHUNK_OCTETS: usize = 60 * 1024;
 
@@ -8,6 +14,9 @@ pub const TRANSACTION_ROWS_MAX: usize = 20_000;
 
 /// Messages that one APPEND may bring (RFC 3502): each writes some eight rows.
 pub const APPENDED_MESSAGES_MAX: usize = TRANSACTION_ROWS_MAX / 8;
+
+/// Expunged messages of one mailbox whose UIDs are remembered for clients that come back (RFC 7162): some 3 MiB of rows.
+pub const EXPUNGES_REMEMBERED_MAX: u32 = 100_000;
 
 /// Mailboxes of one account.
 pub const MAILBOXES_MAX: usize = 50_000;

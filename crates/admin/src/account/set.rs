@@ -35,6 +35,8 @@ pub(super) async fn set(
         generate_password,
         role,
         quota_octets,
+        quota_messages,
+        quota_mailboxes,
         time_zone,
         language,
         enabled,
@@ -67,6 +69,8 @@ pub(super) async fn set(
     account.display_name = display_name.unwrap_or(account.display_name);
     account.role = role.unwrap_or(account.role);
     quota_octets.apply(&mut account.quota_octets);
+    quota_messages.apply(&mut account.quota_messages);
+    quota_mailboxes.apply(&mut account.quota_mailboxes);
     account.time_zone = time_zone.unwrap_or(account.time_zone);
     account.language = language.unwrap_or(account.language);
     account.enabled = enabled.unwrap_or(account.enabled);

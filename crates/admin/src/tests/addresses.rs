@@ -26,7 +26,13 @@ fn set_domain(text: &str, content: DomainContent) -> Request {
 
 fn explain(to: &str, account: Option<&str>, octets: Option<u64>) -> Request {
     let from = ReversePath::Address(address(account.unwrap_or("zoe@far.example")));
-    Request::Explain { from, to: address(to), account: account.map(address), octets }
+    Request::Explain {
+        from,
+        to: address(to),
+        account: account.map(address),
+        octets,
+        message: SupposedMessage::default(),
+    }
 }
 
 async fn told(store: &Store, request: Request) -> String {
@@ -283,6 +289,7 @@ async fn r02_an_account_demands_what_an_alias_may() {
         to: address("alice@example.org"),
         account: Some(address("bob@example.org")),
         octets: None,
+        message: SupposedMessage::default(),
     };
     assert!(told(&store, own).await.ends_with("accepted\n"));
     let forged = Request::Explain {
@@ -290,6 +297,7 @@ async fn r02_an_account_demands_what_an_alias_may() {
         to: address("alice@example.org"),
         account: Some(address("bob@example.org")),
         octets: None,
+        message: SupposedMessage::default(),
     };
     let forged = told(&store, forged).await;
     assert!(forged.contains("may not send as zoe@far.example"), "{forged}");

@@ -410,7 +410,13 @@ fn group(verb: &str, at: &str, content: serde_json::Value) -> Request {
 }
 
 fn explain(to: &str) -> Request {
-    Request::Explain { from: mail::ReversePath::Null, to: address(to), account: None, octets: None }
+    Request::Explain {
+        from: mail::ReversePath::Null,
+        to: address(to),
+        account: None,
+        octets: None,
+        message: SupposedMessage::default(),
+    }
 }
 
 #[tokio::test]

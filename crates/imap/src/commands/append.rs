@@ -8,12 +8,12 @@ use mail::{AccountId, InternalDate, MailboxId, Uid};
 use routing::Rights;
 use routing::namespace::Place;
 use storage::blobs::StagedBlob;
-use storage::limits::APPENDED_MESSAGES_MAX;
 use storage::messages::NewMessage;
 use storage::{StorageError, Store};
 
 use super::recode::without_nuls;
-use super::upload::{Nul, Uploads, encoded_record, too_many};
+use super::sent::filter_sent;
+use super::upload::{Nul, Uploads, encoded_record};
 use super::url_content::LastParts;
 use crate::access::{Target, refusal};
 use crate::fault::{Answer, Fault};
@@ -39,8 +39,8 @@ impl Session {
         replaced: Option<(AccountId, MailboxId, Uid)>,
     ) -> Result<Result<Code, Answer>, Fault> {
         let uploads = self.uploads.take();
-        if appended.len() > APPENDED_MESSAGES_MAX {
-            return Err(too_many().into());
+        if let Some(answer) = self.too_many_messages(appended.len()) {
+            return Ok(Err(answer));
         }
         if urls(&appended) > CATENATED_URLS_MAX {
             return Err(StorageError::LimitReached("URLs in one APPEND").into());
@@ -96,6 +96,9 @@ impl Session {
             done => done?.value,
         };
         metrics::counter!("relais_imap_appended_octets_total").increment(octets);
+        if replaced.is_none() {
+            filter_sent(&store, &target, &deposited).await;
+        }
         let uid_validity = deposited.first().map_or(0, |deposited| deposited.uid_validity.0);
         // One transaction gives ascending UIDs.
         let uids = NumberSet::from_numbers(deposited.iter().map(|deposited| deposited.uid.0));

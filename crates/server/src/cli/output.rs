@@ -7,6 +7,7 @@ mod addresses;
 mod domain;
 mod externals;
 mod failure;
+mod filters;
 mod lists;
 mod queue;
 mod responder;
@@ -191,6 +192,10 @@ fn in_words(response: &Response) -> String {
         Response::External(one) => externals::external(one),
         Response::Externals(all) => externals::externals(all),
         Response::ExternalTest(one) => externals::test(one),
+        Response::Filter(one) => filters::filter(one),
+        Response::Filters(all) => filters::filters(all),
+        Response::FilterTest(one) => filters::test(one),
+        Response::FiltersApplied(one) => filters::applied(one),
         Response::Contacts(all) => table(
             ["CONTACT", "SINCE", "HOW"],
             "no contacts yet; whom the account writes to becomes one",
@@ -246,6 +251,9 @@ fn in_words(response: &Response) -> String {
         ),
         Response::Explanation(told) => {
             let mut out = told.text.clone();
+            for of in &told.filters {
+                of.verdicts.iter().for_each(|verdict| line(&mut out, format_args!("{}: {verdict}", of.account)));
+            }
             told.responders.iter().for_each(|responder| line(&mut out, format_args!("{responder}")));
             out
         }

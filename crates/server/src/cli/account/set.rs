@@ -37,6 +37,18 @@ pub(in crate::cli) struct SetArgs {
     /// No limit on how much mail fits
     #[arg(long, conflicts_with = "quota")]
     no_quota: bool,
+    /// How many messages fit
+    #[arg(long, value_name = "MESSAGES")]
+    quota_messages: Option<u64>,
+    /// No limit on how many messages fit
+    #[arg(long, conflicts_with = "quota_messages")]
+    no_quota_messages: bool,
+    /// How many mailboxes there may be, INBOX included
+    #[arg(long, value_name = "MAILBOXES", value_parser = clap::value_parser!(u64).range(1..))]
+    quota_mailboxes: Option<u64>,
+    /// No limit on how many mailboxes there may be
+    #[arg(long, conflicts_with = "quota_mailboxes")]
+    no_quota_mailboxes: bool,
     /// Time zone, as Europe/Paris
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
@@ -89,6 +101,8 @@ impl SetArgs {
             generate_password: self.generate_password,
             role: self.role.map(Role::from),
             quota_octets: edit(self.quota, self.no_quota),
+            quota_messages: edit(self.quota_messages, self.no_quota_messages),
+            quota_mailboxes: edit(self.quota_mailboxes, self.no_quota_mailboxes),
             time_zone: self.time_zone,
             language: self.language,
             enabled: switch(self.enable, self.disable),
