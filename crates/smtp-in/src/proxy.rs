@@ -85,6 +85,12 @@ fn port(text: &str) -> Option<u16> {
     if digits { text.parse().ok() } else { None }
 }
 
+/// An address of 4 or 16 octets.
+fn ip(octets: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
+}
+
 /// Version 2, behind its signature. What follows the addresses (TLVs) is not looked at.
 #[expect(clippy::option_option, reason = "an answer may be that there is no address")]
 fn binary(version_and_command: u8, family: u8, payload: &[u8]) -> Option<Option<Proxied>> {
@@ -93,11 +99,9 @@ fn binary(version_and_command: u8, family: u8, payload: &[u8]) -> Option<Option<
         0x21 => {}
         _ => return None,
     }
-    let v4 = |octets: &[u8]| <[u8; 4]>::try_from(octets).ok().map(IpAddr::from);
-    let v6 = |octets: &[u8]| <[u8; 16]>::try_from(octets).ok().map(IpAddr::from);
-    let (ip, size): (&dyn Fn(&[u8]) -> Option<IpAddr>, usize) = match family {
-        0x11 => (&v4, 4),
-        0x21 => (&v6, 16),
+    let size = match family {
+        0x11 => 4,
+        0x21 => 16,
         // AF_UNSPEC, and what is no TCP over IP: the receiver is to ignore the addresses.
         0x00 | 0x31 => return Some(None),
         _ => return None,
