@@ -13,7 +13,7 @@ IGNORE_RUST_VERSION := $(shell [ "$(RUST_MINOR)" -lt 98 ] 2>/dev/null && echo --
 CARGO_FLAGS = --release --locked $(IGNORE_RUST_VERSION)
 export CARGO_FLAGS
 
-.PHONY: help deps build demo test lint bench
+.PHONY: help deps build demo test lint bench fuzz
 
 help:
 	@echo "make demo    build, start a server on loopback, send mail through it, show what happened"
@@ -21,6 +21,7 @@ help:
 	@echo "make test    everything the tests need, then all tests"
 	@echo "make build   the release binary, in $(CARGO_TARGET_DIR)/release/relais"
 	@echo "make lint    formatting, clippy, licences and bans of dependencies"
+	@echo "make fuzz    each fuzz target for TIME seconds (30)"
 	@echo "make bench   Relais beside Postfix + Dovecot (PEERS=folder of the load generator)"
 
 deps:
@@ -43,3 +44,6 @@ lint: deps
 
 bench: build
 	@scripts/bench
+
+fuzz: deps
+	@scripts/fuzz $(TIME)

@@ -52,14 +52,14 @@ class Section:
         text = "\n".join(self.text)
         named = re.findall(r"`([a-z][a-z0-9]*_[a-z0-9_]+)`", text)
         suites = re.findall(r"`(test_\w+\.py) (\w+)\.(test_\w+)`", text)
-        return [name for name in named if re.match(r"[avrm]\d+_", name)], suites
+        return [name for name in named if re.match(r"[avrmi]\d+_", name)], suites
 
 
 def sections(text):
     """All sections of a page, in order."""
     found, steps, block = [], None, None
     for number, line in enumerate(text.splitlines(), 1):
-        heading = re.match(r"### ([AVRM]\d+)\b *(.*)", line)
+        heading = re.match(r"### ([AVRMI]\d+)\b *(.*)", line)
         if block is None and heading:
             found.append(Section(heading.group(1), heading.group(2), number))
         elif block is None and re.match(r"#{1,3} ", line):

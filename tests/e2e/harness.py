@@ -4,6 +4,7 @@ Nothing outside loopback and the temporary folder is touched. What failed keeps 
 """
 
 import email.utils
+import fcntl
 import imaplib
 import itertools
 import json
@@ -15,6 +16,7 @@ import signal
 import smtplib
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -456,6 +458,30 @@ class Server:
         finally:
             client.logout()
 
+    def flags(self, user, mailbox="INBOX"):
+        """All messages of a mailbox as another session sees them: subject -> flags without `\\Recent`. It is only looked at."""
+        client = self.imaplib(user)
+        try:
+            status, said = client.select('"%s"' % mailbox, readonly=True)
+            assert status == "OK", (mailbox, said)
+            found = {}
+            if said[0] != b"0":
+                for part in client.fetch("1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]:
+                    if isinstance(part, tuple):
+                        names = re.search(rb"FLAGS \(([^)]*)\)", part[0]).group(1).decode().split()
+                        found[part[1].decode().partition(": ")[2].strip()] = set(names) - {"\\Recent"}
+            return found
+        finally:
+            client.logout()
+
+    def mailboxes(self, user, command="list"):
+        """The names of all mailboxes (`list`) or of those that are subscribed to (`lsub`)."""
+        client = self.imaplib(user)
+        try:
+            return {re.search(rb'"/" "?(.*?)"?$', line).group(1).decode() for line in getattr(client, command)()[1] if line}
+        finally:
+            client.logout()
+
     def with_id(self, user, mid, mailbox="INBOX"):
         """The messages of a mailbox that have a Message-ID."""
         return [octets for octets in self.messages(user, mailbox).values() if id_of(octets) == mid]
@@ -521,7 +547,11 @@ class TestCase(unittest.TestCase):
             for server in list(running):
                 tail = server.log_text(marks.get(server, 0))[-6000:]
                 print("---- log of %s during %s (%s)\n%s----" % (server.name, self.id(), server.log, tail), flush=True)
+            self.look()
         return returned
+
+    def look(self):
+        """Called when a test has failed: a suite with a screen keeps what is on it."""
 
     def server(self, **options):
         """A server of this test's own, not yet started; it is killed at the end if it still runs."""
@@ -574,6 +604,16 @@ def namespace(kind):
     return unittest.skipUnless(
         kind in os.environ.get("RELAIS_E2E_NAMESPACE", "").split(","),
         "needs root, or a system that allows `unshare --user --map-root-user --%s`" % kind)
+
+
+def loopback_up(*addresses):
+    """`ip link set lo up` and `ip address add … dev lo`, without ip: for a network namespace of one's own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        request = struct.pack("16sh14x", b"lo", 0)
+        flags = struct.unpack("16sh14x", fcntl.ioctl(sock, 0x8913, request))[1]
+        fcntl.ioctl(sock, 0x8914, struct.pack("16sh14x", b"lo", flags | 1))
+        for number, address in enumerate(addresses):
+            fcntl.ioctl(sock, 0x8916, struct.pack("16sHH4s8x", b"lo:%d" % number, socket.AF_INET, 0, socket.inet_aton(address)))
 
 
 sys.dont_write_bytecode = True

@@ -13,6 +13,7 @@ from harness import ROOT, Server, TestCase, certificate
 from remote import Remote
 
 ROWS = ["%s%d" % (letter, number) for letter, last in (("A", 14), ("V", 5), ("R", 11), ("M", 8)) for number in range(1, last + 1)]
+ROWS += ["I2", "I3", "I4"]
 
 
 class Book(TestCase):
@@ -104,7 +105,7 @@ class Differences(Book):
         self.assertIn("c@far.example: Secret", told)
 
 
-for inherited in [name for name in dir(Book) if re.match(r"test_[avrm]\d\d$", name)]:
+for inherited in [name for name in dir(Book) if re.match(r"test_[avrmi]\d\d$", name)]:
     setattr(Differences, inherited, None)
 
 
@@ -139,6 +140,21 @@ class Page(unittest.TestCase):
                     self.assertIn(name, self.rust)
                 token = "%s%02d" % (section.row[0].lower(), int(section.row[1:]))
                 self.assertTrue([name for name in rust if token in name.split("_")], "no test of Rust is named after %s" % token)
+                for suite, group, name in suites:
+                    text = (ROOT / "tests/e2e" / suite).read_text()
+                    self.assertRegex(text, r"(?s)class %s\b.*?def %s\b" % (group, name))
+
+    def test_the_table_behind_the_rows_names_tests_that_exist(self):
+        table = PAGE.read_text().partition("## What is promised beyond one row")[2]
+        rows = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| promise")]
+        self.assertGreater(len(rows), 20)
+        for row in rows:
+            promise, tests = row.strip("| ").rsplit(" | ", 1)
+            with self.subTest(promise):
+                for name in re.findall(r"`([a-z0-9_]+)`", tests):
+                    self.assertIn(name, self.rust)
+                suites = re.findall(r"`(test_\w+\.py) (\w+)\.(test_\w+)`", tests)
+                self.assertEqual(tests.count("`"), 2 * (len(suites) + len(re.findall(r"`[a-z0-9_]+`", tests))))
                 for suite, group, name in suites:
                     text = (ROOT / "tests/e2e" / suite).read_text()
                     self.assertRegex(text, r"(?s)class %s\b.*?def %s\b" % (group, name))

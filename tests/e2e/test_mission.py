@@ -313,6 +313,18 @@ class Mission(Answers):
         self.assertIn("not active any more", browse(link, b"action=off", "en")[1])
         self.outside(self.send(person)[0])
 
+    def test_v04_who_administers_a_shared_mailbox_switches_its_absence_off(self):
+        chief, reader, team = self.account(), self.account(), self.address("team")
+        self.relais.cli("shared", "add", team, "--member", chief + "=administrator", "--member", reader + "=reader")
+        number = self.responder(team, kind="out-of-office", subject="At the sea")
+        letter = self.relais.wait_message(chief, lambda octets: team.encode() in octets and b"is active" in octets)
+        link = re.search(r"http://\S+/absence/\S+", text_of(letter)).group(0)
+        self.assertEqual(self.subjects(reader), [])
+        with urllib.request.urlopen(urllib.request.Request(link, data=b"action=off"), timeout=10) as answer:
+            self.assertEqual(answer.status, 200)
+        self.assertFalse(self.relais.json("responder", "show", number)["enabled"])
+        self.not_answered(self.send(team)[0])
+
     def test_v05_no_loops_and_no_answers_to_machines(self):
         person, alias = self.account(), self.address("info")
         self.relais.add_alias(alias, person)
@@ -594,8 +606,60 @@ class Mission(Answers):
         self.relais.cli("external", "remove", number)
         self.assertEqual(self.subjects(person), ["Late", "New", "Old"])
 
+    # -- sorting
+
+    def filter(self, account, name, *conditions, **options):
+        words = [word for condition in conditions for word in ("--if", condition)]
+        return self.relais.json("filter", "add", account, name, *words, *flags(options))
+
+    def keywords(self, user, mailbox="INBOX"):
+        """The flags of each message, by its subject."""
+        client = self.relais.imaplib(user)
+        try:
+            client.select('"%s"' % mailbox, readonly=True)
+            parts = [part for part in client.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[])")[1] if isinstance(part, tuple)]
+            named = {subject(octets): re.search(rb"FLAGS \(([^)]*)\)", line).group(1).decode() for line, octets in parts}
+            return {name: set(found.split()) - {"\\Recent"} for name, found in named.items()}
+        finally:
+            client.logout()
+
+    def test_i02_tags_set_automatically_for_a_sender(self):
+        person, boss = self.account(), self.sender()
+        self.filter(person, "Boss", "from is " + boss, tag="$Boss", important=True)
+        for sender, name in ((boss, "The pond"), (self.sender(), "The heron")):
+            self.send(person, sender=sender, subject=name)
+        until(lambda: self.keywords(person) == {"The pond": {"$Boss", "\\Flagged"}, "The heron": set()}, what="two messages")
+
+    def test_i03_filters(self):
+        person = self.account()
+        self.filter(person, "Lottery", "subject contains lottery", delete=True)
+        self.filter(person, "Bills", "subject contains bill", "attachment absent", move_to="Work/Bills", read=True, stop=True)
+        self.filter(person, "All", "size larger 0", tag="Other")
+        for name in ("You won the LOTTERY", "=?utf-8?Q?Your_b=69ll?=", "Hello"):
+            self.send(person, subject=name)
+        until(lambda: self.keywords(person) == {"Hello": {"Other"}}, what="the message that stays")
+        self.assertEqual(self.keywords(person, "Work/Bills"), {"Your bill": {"\\Seen"}})
+        self.relais.cli("filter", "set", person, "Lottery", "--disable")
+        self.relais.cli("filter", "move", person, "All", "--to", "1")
+        self.assertEqual([one["name"] for one in self.relais.json("filter", "list", person)], ["All", "Lottery", "Bills"])
+        self.send(person, subject="lottery bill")
+        until(lambda: "lottery bill" in self.keywords(person, "Work/Bills"), what="the other bill")
+        self.assertEqual(self.keywords(person, "Work/Bills")["lottery bill"], {"\\Seen", "Other"})
+
+    def test_i04_filters_on_what_is_there(self):
+        person = self.account()
+        for name in ("An order", "Hello", "Order 2"):
+            self.send(person, subject=name)
+        until(lambda: len(self.subjects(person)) == 3, what="three messages")
+        self.filter(person, "Orders", "subject contains order", move_to="Orders")
+        tested, = self.relais.json("filter", "test", person, "Orders")["filters"]
+        self.assertEqual((tested["matches"], [one["subject"] for one in tested["newest"]]), (2, ["An order", "Order 2"]))
+        self.assertEqual(len(self.subjects(person)), 3, "nothing has changed")
+        self.assertEqual(self.relais.json("filter", "apply", person, "Orders")["filed"], 2)
+        self.assertEqual((self.subjects(person), self.subjects(person, "Orders")), (["Hello"], ["An order", "Order 2"]))
+
     def test_zz_every_row_has_its_test(self):
         rows = ["a%02d" % n for n in range(1, 15)] + ["v%02d" % n for n in range(1, 6)]
-        rows += ["r%02d" % n for n in range(1, 12)] + ["m%02d" % n for n in range(1, 9)]
+        rows += ["r%02d" % n for n in range(1, 12)] + ["m%02d" % n for n in range(1, 9)] + ["i02", "i03", "i04"]
         tested = {name[5:8] for name in dir(self) if name.startswith("test_")}
         self.assertEqual([row for row in rows if row not in tested], [])

@@ -4,14 +4,11 @@ Runs in a network namespace of its own: a name server on 127.0.0.1:53 and mail s
 not lead a server to its own loopback), which nobody outside sees.
 """
 
-import fcntl
 import email
-import socket
-import struct
 import subprocess
 import unittest
 
-from harness import Server, TestCase, certificate, folder, id_of, message, message_id, namespace, until
+from harness import Server, TestCase, certificate, folder, id_of, loopback_up, message, message_id, namespace, until
 from remote import Dns, Remote
 
 ALICE = "alice@near.test"
@@ -19,22 +16,12 @@ ALICE = "alice@near.test"
 HOSTS = {"one": "192.0.2.2", "two": "192.0.2.3", "three": "192.0.2.4", "none": "192.0.2.5"}
 
 
-def loopback_up():
-    """`ip link set lo up` and `ip address add … dev lo`, without ip."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        request = struct.pack("16sh14x", b"lo", 0)
-        flags = struct.unpack("16sh14x", fcntl.ioctl(sock, 0x8913, request))[1]
-        fcntl.ioctl(sock, 0x8914, struct.pack("16sh14x", b"lo", flags | 1))
-        for number, address in enumerate(HOSTS.values()):
-            fcntl.ioctl(sock, 0x8916, struct.pack("16sHH4s8x", b"lo:%d" % number, socket.AF_INET, 0, socket.inet_aton(address)))
-
-
 @namespace("net")
 class Mx(TestCase):
 
     @classmethod
     def setUpClass(cls):
-        loopback_up()
+        loopback_up(*HOSTS.values())
         resolv = folder("dns") / "resolv.conf"
         resolv.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
         subprocess.run(["mount", "--bind", str(resolv), "/etc/resolv.conf"], check=True)

@@ -125,7 +125,7 @@ class Traced(ServerCase):
         for name, options in (("plain", ()), ("personal", ("--personal-links",))):
             address, member = name + "@near.test", name + "@remote.test"
             self.relais.cli("list", "add", address, "--owner", ALICE, "--posting", "anyone", "--from", "rewrite", *options)
-            self.relais.cli("list", "member", "add", address, member)
+            self.relais.cli("list", "member", "add", address, member, "--quiet")
             self.relais.send("writer@remote.test", address, message(to=address, sender="writer@remote.test", mid=message_id("far.test")))
             def posts(messages):
                 return [received for received in messages if received.recipients == [member]]

@@ -14,6 +14,7 @@ use crate::limits::NOTE_OCTETS_MAX;
 use crate::references::{self, Reference, Removal};
 use crate::request::AliasRequest;
 use crate::response::{AliasView, FirstUseView, Response};
+use crate::warnings;
 
 pub(crate) async fn execute(store: &Store, request: AliasRequest) -> Result<Response, AdminError> {
     match request {
@@ -86,7 +87,13 @@ fn same(a: &Target, b: &Target) -> bool {
 async fn put(store: &Store, alias: AliasObject, mode: PutMode) -> Result<Response, AdminError> {
     checked(&store.directory(), &alias)?;
     store.put_object(Object::Alias(alias.clone()), mode).await?;
-    view(store, alias).await
+    let targets = alias.targets.iter().filter_map(|target| match target {
+        Target::Address(address) => Some(address),
+        Target::Blackhole | Target::Fail(_) | Target::AllUsers => None,
+    });
+    let warnings = warnings::beyond_ascii(&store.directory(), targets.chain(&alias.when_away));
+    let view = with_first_use(store, alias).await?;
+    Ok(Response::Alias(Box::new(AliasView { warnings, ..view })))
 }
 
 fn checked(directory: &Directory, alias: &AliasObject) -> Result<(), AdminError> {
@@ -106,7 +113,7 @@ async fn with_first_use(store: &Store, alias: AliasObject) -> Result<AliasView, 
     let owner = alias.made_by.and_then(|id| store.directory().account_by_id(id).map(|account| account.address.clone()));
     let first_use = first.map(|first| FirstUseView { from: first.reverse_path.to_string(), at: first.at });
     let expired = has_expired(&store.directory(), &alias.rules, alias.address.domain(), store.now());
-    Ok(AliasView { alias, expired, owner, first_use })
+    Ok(AliasView { alias, expired, owner, first_use, warnings: Vec::new() })
 }
 
 async fn list(store: &Store, domain: Option<&Domain>, made_by: Option<&Address>) -> Result<Response, AdminError> {
@@ -225,7 +232,11 @@ fn must_be_theirs(account: &AccountObject, alias: &AliasObject, removal: &Remova
     let theirs = |one: &Reference| match &one.holder {
         ObjectKey::Alias(_) => one.made_by == Some(account.id),
         ObjectKey::Account(_) | ObjectKey::Responder(_) => one.at.as_ref().is_some_and(own),
-        ObjectKey::Domain(_) | ObjectKey::Group(_) | ObjectKey::List(_) | ObjectKey::External(_) => false,
+        ObjectKey::Domain(_)
+        | ObjectKey::Group(_)
+        | ObjectKey::List(_)
+        | ObjectKey::External(_)
+        | ObjectKey::Filters(_) => false,
     };
     if removal.all(theirs) {
         return Ok(());

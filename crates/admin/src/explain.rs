@@ -3,18 +3,21 @@
 
 use std::sync::Arc;
 
+use filter::{MessageView, Place, decide as decide_filters};
 use mail::{Address, EnhancedCode, ForwardPath, Reply, ReversePath};
 use routing::objects::{
     AccountObject, Audience, ListObject, ListRole, NonMembers, Posting, ResponderKind, ResponderObject,
 };
 use routing::responders::{Decision, Facts, HeaderMarks, Memory, Received, decide, zone_of};
-use routing::{Asking, Directory, Verdict, may_send_as, resolve};
+use routing::{Asking, Directory, Resolution, Verdict, may_send_as, resolve};
 use storage::Store;
 use storage::rows::MemberState;
 
 use crate::account;
 use crate::error::AdminError;
-use crate::response::Explanation;
+use crate::limits::{FILTERED_MAILBOXES_TOLD_MAX, NOTE_OCTETS_MAX, SUPPOSED_FIELDS_MAX};
+use crate::request::SupposedMessage;
+use crate::response::{Explanation, FilterVerdicts};
 use crate::settings::Settings;
 
 /// What would happen now to a message of so many octets, from somebody who has logged in as an account or not at all.
@@ -25,8 +28,13 @@ pub(crate) async fn explain(
     to: &Address,
     login: Option<&Address>,
     octets: Option<u64>,
+    message: &SupposedMessage,
 ) -> Result<Explanation, AdminError> {
     let (mut explanation, posts) = routed(store, settings, from, to, login, octets)?;
+    if explanation.reply.is_none() {
+        explanation.filters =
+            filters(&store.directory(), &explanation.resolution, &supposed(from, to, octets, message)?);
+    }
     for post in posts {
         let fate = fate_of(store, &post).await?;
         explanation.text.push_str(&format!("list {}: {fate}\n", post.list.address));
@@ -79,7 +87,57 @@ fn routed(
     let held = resolution.held.iter().filter(|held| reply.is_none() && held.role == ListRole::Post);
     let lists = held.filter_map(|held| directory.list_by_id(held.part));
     let posts = lists.map(|list| post(&directory, list, account.as_ref(), from)).collect();
-    Ok((Explanation { from: from.to_string(), text, resolution, responders, reply }, posts))
+    let filters = Vec::new();
+    Ok((Explanation { from: from.to_string(), text, resolution, responders, filters, reply }, posts))
+}
+
+/// The message as filters would see it: from the sender, to the recipient, and what else is supposed of it.
+fn supposed(
+    from: &ReversePath,
+    to: &Address,
+    octets: Option<u64>,
+    message: &SupposedMessage,
+) -> Result<MessageView, AdminError> {
+    let mut header = String::new();
+    for (name, value) in [("From", from.address().map(ToString::to_string)), ("To", Some(to.to_string()))] {
+        let said =
+            |field: &String| field.split_once(':').is_some_and(|(said, _)| said.trim().eq_ignore_ascii_case(name));
+        if let Some(value) = value.filter(|_| !message.fields.iter().any(said)) {
+            header.push_str(&format!("{name}: {value}\r\n"));
+        }
+    }
+    if message.fields.len() > SUPPOSED_FIELDS_MAX {
+        return Err(AdminError::invalid(format!("a message is explained with at most {SUPPOSED_FIELDS_MAX} fields")));
+    }
+    for field in &message.fields {
+        let plain = field.len() <= NOTE_OCTETS_MAX && !field.chars().any(char::is_control);
+        match field.split_once(':') {
+            Some((name, value)) if plain && !name.trim().is_empty() => {
+                header.push_str(&format!("{}:{value}\r\n", name.trim()));
+            }
+            _ => {
+                let error = AdminError::invalid(format!("{field:?} is no header field"));
+                return Err(error.hint("write it as 'Subject: An invoice', in one line"));
+            }
+        }
+    }
+    header.push_str("\r\n");
+    Ok(MessageView::new(header.as_bytes(), message.attachment, octets.unwrap_or(header.len() as u64)))
+}
+
+/// What the filters of the mailboxes that the message reaches would do with it.
+fn filters(directory: &Directory, resolution: &Resolution, message: &MessageView) -> Vec<FilterVerdicts> {
+    let reached = resolution.mailboxes.iter().filter_map(|(id, _)| directory.account_by_id(*id));
+    let with_filters = reached.filter_map(|account| {
+        let set = directory.acting_filters(account.id, Place::Inbox)?;
+        // A subaddress has put it into a folder of its own.
+        resolution.folder_of(account.id).is_none().then_some((account, set))
+    });
+    let verdicts = with_filters.map(|(account, set)| FilterVerdicts {
+        account: account.address.clone(),
+        verdicts: decide_filters(&set.filters, message, Place::Inbox).verdicts,
+    });
+    verdicts.take(FILTERED_MAILBOXES_TOLD_MAX).collect()
 }
 
 /// The refusal that a sender hears before any recipient is looked at.

@@ -6,12 +6,16 @@ use routing::{Directory, check_group};
 use storage::objects::PutMode;
 use storage::{StorageError, Store};
 
+use delivery::limits::GROUP_WAITING_DAYS;
+
 use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::NOTE_OCTETS_MAX;
+use crate::list::waiting_views;
 use crate::references::{self, Removal};
 use crate::request::{GroupContent, GroupRequest};
-use crate::response::Response;
+use crate::response::{GroupView, Response};
+use crate::warnings;
 
 pub(crate) async fn execute(store: &Store, request: GroupRequest) -> Result<Response, AdminError> {
     match request {
@@ -25,7 +29,7 @@ pub(crate) async fn execute(store: &Store, request: GroupRequest) -> Result<Resp
             apply(&mut group, *content);
             checked(&store.directory(), &group)?;
             match store.add_group(group).await {
-                Ok(done) => Ok(Response::Group(Box::new(done.value))),
+                Ok(done) => view(store, done.value).await.map(told),
                 Err(StorageError::ObjectExists(_)) => {
                     Err(AdminError::new(ErrorKind::Exists, "the group is there already"))
                 }
@@ -40,14 +44,23 @@ pub(crate) async fn execute(store: &Store, request: GroupRequest) -> Result<Resp
             groups.sort_by(|a, b| (a.address.domain(), &a.address).cmp(&(b.address.domain(), &b.address)));
             Ok(Response::Groups(groups))
         }
-        GroupRequest::Show { address } => Ok(Response::Group(Box::new(find(&store.directory(), &address)?))),
+        GroupRequest::Show { address } => {
+            let group = find(&store.directory(), &address)?;
+            view(store, group).await.map(told)
+        }
         GroupRequest::Set { address, content } => {
             let mut group = find(&store.directory(), &address)?;
+            let moderated = group.moderated;
             content.terms.must_be_to_come(&store.directory(), group.address.domain(), store.now())?;
             apply(&mut group, *content);
             checked(&store.directory(), &group)?;
             store.put_object(Object::Group(group.clone()), PutMode::Replace).await?;
-            Ok(Response::Group(Box::new(group)))
+            let mut view = view(store, group).await?;
+            if moderated && !view.group.moderated {
+                let still = warnings::still_waiting(&view.group.address, view.waiting, GROUP_WAITING_DAYS);
+                view.warnings.extend(still);
+            }
+            Ok(told(view))
         }
         GroupRequest::Remove { address, force } => {
             let (group, removal) = {
@@ -68,6 +81,15 @@ pub(crate) async fn execute(store: &Store, request: GroupRequest) -> Result<Resp
             Ok(Response::Done(format!("removed the group {}, which had {members} members{told}", group.address)))
         }
     }
+}
+
+async fn view(store: &Store, group: GroupObject) -> Result<GroupView, AdminError> {
+    let waiting = waiting_views(store, group.id).await?.len();
+    Ok(GroupView { group, waiting, warnings: Vec::new() })
+}
+
+fn told(view: GroupView) -> Response {
+    Response::Group(Box::new(view))
 }
 
 fn exists(address: &Address) -> AdminError {

@@ -20,6 +20,7 @@ mod error;
 mod event;
 mod explain;
 mod external;
+mod filters;
 mod group;
 mod letters;
 pub mod limits;
@@ -37,6 +38,7 @@ mod settings;
 mod shared;
 mod terms;
 mod trace;
+mod warnings;
 
 use storage::Store;
 
@@ -49,15 +51,15 @@ pub use error::{AdminError, ErrorKind};
 pub use may::{Denial, Permission, may};
 pub use request::{
     AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
-    EventSelection, ExternalContent, ExternalRequest, GroupContent, GroupRequest, IdentityRequest, Leaving,
-    ListContent, ListRequest, MemberContent, NewAccount, NewMember, PatternRequest, PreviewRequest, QueueRequest,
-    QueueSelection, Request, ResponderContent, ResponderRequest,
+    EventSelection, ExternalContent, ExternalRequest, FilterContent, FilterRequest, GroupContent, GroupRequest,
+    IdentityRequest, Leaving, ListContent, ListRequest, MemberContent, NewAccount, NewMember, PatternRequest,
+    PreviewRequest, QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest, SupposedMessage,
 };
 pub use response::{
     AccountView, AliasView, ConnectionView, DomainView, Endpoint, EventView, Explanation, ExternalTest, ExternalView,
-    FirstUseView, ImportReport, Leading, ListView, MemberImport, MemberView, OffBoardingReport, OffBoardingView,
-    PatternTest, Preview, QueueEntryView, QueueRecipientView, Redirect, ResponderView, Response, StrengthView,
-    WaitingView,
+    FilterMatches, FilterTest, FilterVerdicts, FilterView, FiltersApplied, FirstUseView, GroupView, ImportReport,
+    Leading, ListView, MatchedMessage, MemberImport, MemberView, OffBoardingReport, OffBoardingView, PatternTest,
+    Preview, QueueEntryView, QueueRecipientView, Redirect, ResponderView, Response, StrengthView, WaitingView,
 };
 pub use settings::{ConnectionSettings, EditLock, ExternalTester, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
@@ -120,6 +122,7 @@ async fn carried_out(
             let _edit = if tries { None } else { Some(asked.hold().await?) };
             external::execute(store, settings, *request).await?
         }
+        Request::Filter(request) => filters::execute(store, asked, request).await?,
         Request::Contact(request) => {
             let _edit = asked.hold().await?;
             contact::execute(store, request).await?
@@ -128,8 +131,8 @@ async fn carried_out(
         Request::Event(request) => event::execute(store, request).await?,
         Request::Trace(request) => trace::execute(store, *request).await?,
         Request::Reindex { account } => reindex::execute(store, account).await?,
-        Request::Explain { from, to, account, octets } => {
-            let told = explain::explain(store, settings, &from, &to, account.as_ref(), octets).await?;
+        Request::Explain { from, to, account, octets, message } => {
+            let told = explain::explain(store, settings, &from, &to, account.as_ref(), octets, &message).await?;
             Response::Explanation(Box::new(told))
         }
     };

@@ -30,6 +30,15 @@ pub const LEAVING_OBJECTS_MAX: usize = 10_000;
 /// Queue entries in one listing, and one selection of all.
 pub const QUEUE_ENTRIES_MAX: usize = 10_000;
 
+/// Messages of which a test of a filter tells sender and subject, for each filter.
+pub const FILTER_MATCHES_SHOWN_MAX: usize = 100;
+
+/// Mailboxes whose filters an explanation tells of.
+pub const FILTERED_MAILBOXES_TOLD_MAX: usize = 20;
+
+/// Header fields that a message to be explained may have.
+pub const SUPPOSED_FIELDS_MAX: usize = 50;
+
 /// Contacts in one listing.
 pub const CONTACTS_MAX: usize = 10_000;
 
@@ -62,3 +71,6 @@ pub const REFERENCES_TOLD_MAX: usize = 20;
 
 /// Objects that one transaction writes or removes, where there are many.
 pub(crate) const OBJECTS_AT_ONCE: usize = 2_000;
+
+/// Addresses that one warning names; others are counted.
+pub(crate) const WARNED_ADDRESSES_MAX: usize = 5;

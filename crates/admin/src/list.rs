@@ -2,13 +2,13 @@
 //!
 //! A decision here is the mark and the event of [`delivery::decide_waiting`]; what follows from it is the consumer's.
 
-use delivery::{Outcome, decide_waiting};
-use mail::{AccountId, Address, Uid};
+use delivery::{MemberAdded, Outcome, decide_waiting};
+use mail::{AccountId, Address, Timestamp, Topic, Uid};
 use routing::objects::{ListObject, Object, ObjectKey};
 use routing::{Directory, check_list};
-use storage::Store;
 use storage::objects::PutMode;
 use storage::rows::{BounceScore, MemberRow, MemberState, ModerationDecision};
+use storage::{StorageError, Store, Transaction};
 
 use crate::actor::Actor;
 use crate::error::{AdminError, ErrorKind};
@@ -16,6 +16,7 @@ use crate::limits::{LIST_NAME_OCTETS_MAX, MEMBERS_PAGE, NOTE_OCTETS_MAX};
 use crate::references::{self, Removal};
 use crate::request::{ListContent, ListRequest, MemberContent, NewMember};
 use crate::response::{ListView, MemberImport, MemberView, Response, WaitingView};
+use crate::warnings;
 
 pub(crate) async fn execute(store: &Store, actor: &Actor, request: ListRequest) -> Result<Response, AdminError> {
     match request {
@@ -43,28 +44,32 @@ pub(crate) async fn execute(store: &Store, actor: &Actor, request: ListRequest) 
             view(store, list).await
         }
         ListRequest::Set { address, content } => {
-            let list = edited(find(&store.directory(), &address)?, *content);
+            let before = find(&store.directory(), &address)?;
+            let list = edited(before.clone(), *content);
             checked(store, &list)?;
             store.put_object(Object::List(list.clone()), PutMode::Replace).await?;
-            view(store, list).await
+            let mut view = list_view(store, list).await?;
+            if before.moderated && !view.list.moderated {
+                let days = view.list.settings.waiting_days;
+                view.warnings.extend(warnings::still_waiting(&view.list.address, view.waiting, days));
+            }
+            Ok(Response::List(Box::new(view)))
         }
         ListRequest::Remove { address, force } => remove(store, &address, force).await,
-        ListRequest::MemberAdd { list, member } => {
+        ListRequest::MemberAdd { list, member, quiet } => {
             let part = find(&store.directory(), &list)?.id;
             let row = fresh(store, member)?;
-            let added = row.clone();
-            let done = store.transact(move |tx| match tx.member(part, &row.address)? {
-                Some(_) => Ok(false),
-                None => tx.put_member(part, &row).map(|()| true),
-            });
+            let (added, now) = (row.clone(), store.now());
+            let done = store.transact(move |tx| add(tx, part, &row, !quiet, now));
             if !done.await?.value {
                 let error =
                     AdminError::new(ErrorKind::Exists, format!("{} is a member of {list} already", added.address));
                 return Err(error.hint(format!("`relais list member set {list} {}` changes a member", added.address)));
             }
-            Ok(Response::Member(MemberView::from(added)))
+            let warnings = warnings::beyond_ascii(&store.directory(), [&added.address]);
+            Ok(Response::Member(MemberView { warnings, ..MemberView::from(added) }))
         }
-        ListRequest::MemberImport { list, members } => import(store, &list, members).await,
+        ListRequest::MemberImport { list, members, welcome } => import(store, &list, members, welcome).await,
         ListRequest::MemberList { list, state } => {
             let part = find(&store.directory(), &list)?.id;
             let mut found = Vec::new();
@@ -108,6 +113,7 @@ fn edited(mut list: ListObject, content: ListContent) -> ListObject {
     set(&mut settings.reply_to, content.reply_to);
     set(&mut settings.subject_prefix, content.subject_prefix);
     set(&mut settings.archive, content.archive);
+    set(&mut settings.archive_readers, content.archive_readers);
     set(&mut settings.personal_links, content.personal_links);
     set(&mut settings.waiting_days, content.waiting_days);
     set(&mut settings.waiting_notice, content.waiting_notice);
@@ -160,7 +166,7 @@ async fn list_view(store: &Store, list: ListObject) -> Result<ListView, AdminErr
     })
     .await?;
     let waiting = waiting_views(store, list.id).await?.len();
-    Ok(ListView { list, members, active, waiting })
+    Ok(ListView { list, members, active, waiting, warnings: Vec::new() })
 }
 
 async fn for_members(store: &Store, part: AccountId, mut each: impl FnMut(MemberRow)) -> Result<(), AdminError> {
@@ -213,10 +219,30 @@ fn fresh(store: &Store, new: NewMember) -> Result<MemberRow, AdminError> {
     Ok(MemberRow { name: new.name, language: new.language, ..MemberRow::new(new.address, store.now()) })
 }
 
-async fn import(store: &Store, list: &Address, members: Vec<NewMember>) -> Result<Response, AdminError> {
+/// Adds who is not a member yet, and has them told if that is wanted; whether they were added.
+fn add(
+    tx: &mut Transaction<'_>,
+    part: AccountId,
+    row: &MemberRow,
+    welcome: bool,
+    now: Timestamp,
+) -> Result<bool, StorageError> {
+    if tx.member(part, &row.address)?.is_some() {
+        return Ok(false);
+    }
+    tx.put_member(part, row)?;
+    if welcome {
+        let event = MemberAdded { part, address: row.address.clone() };
+        tx.emit(Topic::MemberAdded, now, event.encode())?;
+    }
+    Ok(true)
+}
+
+async fn import(store: &Store, list: &Address, members: Vec<NewMember>, welcome: bool) -> Result<Response, AdminError> {
     let part = find(&store.directory(), list)?.id;
     let rows = members.into_iter().map(|member| fresh(store, member)).collect::<Result<Vec<_>, _>>()?;
-    let mut report = MemberImport::default();
+    let warnings = warnings::beyond_ascii(&store.directory(), rows.iter().map(|row| &row.address));
+    let (mut report, now) = (MemberImport { warnings, ..MemberImport::default() }, store.now());
     for some in rows.chunks(MEMBERS_PAGE) {
         let some = some.to_vec();
         let total = some.len();
@@ -224,10 +250,7 @@ async fn import(store: &Store, list: &Address, members: Vec<NewMember>) -> Resul
             .transact(move |tx| {
                 let mut added = 0_usize;
                 for row in &some {
-                    if tx.member(part, &row.address)?.is_none() {
-                        tx.put_member(part, row)?;
-                        added = added.saturating_add(1);
-                    }
+                    added = added.saturating_add(usize::from(add(tx, part, row, welcome, now)?));
                 }
                 Ok(added)
             })
@@ -280,7 +303,7 @@ async fn waiting(store: &Store, address: &Address) -> Result<Response, AdminErro
     Ok(Response::Waiting(waiting_views(store, part).await?))
 }
 
-async fn waiting_views(store: &Store, part: AccountId) -> Result<Vec<WaitingView>, AdminError> {
+pub(crate) async fn waiting_views(store: &Store, part: AccountId) -> Result<Vec<WaitingView>, AdminError> {
     let (mut views, mut after) = (Vec::new(), Uid(0));
     loop {
         let page = store.waiting_after(part, after, MEMBERS_PAGE).await?;

@@ -1,10 +1,10 @@
 //! `may`: who may ask what (M6, R11). The one place that enforces roles.
 //!
 //! - The system and administrators: everything.
-//! - Domain administrators: accounts, shared mailboxes, aliases, groups, lists, responders, external accounts, catch-all and
+//! - Domain administrators: accounts, shared mailboxes, aliases, groups, lists, responders, filters, external accounts, catch-all and
 //!   patterns of their own domains; nobody's role, no domain's existence, nothing of another domain, and no account that can do more than they can (its
 //!   password would be theirs to set).
-//! - Users: their own password, identities, responders and contacts, and the aliases that they make within the
+//! - Users: their own password, identities, responders, filters and contacts, the filters of shared mailboxes that they administer, and the aliases that they make within the
 //!   domain's policy.
 //! - Whoever runs a list or a moderated group, whatever their role: what waits there; owners of a list also its members.
 //!
@@ -14,6 +14,8 @@ use std::fmt;
 
 use mail::{Address, Domain};
 use routing::objects::{AccountObject, ExternalSecurity, ObjectKey, Role};
+use routing::organisation::belongs;
+use routing::sharing::administrators;
 use routing::{Directory, Node};
 
 use crate::actor::Actor;
@@ -66,6 +68,7 @@ pub fn may(directory: &Directory, actor: &Actor, request: &Request) -> Permissio
         Some(account) => match account.role {
             Role::Administrator => Ok(()),
             _ if runs(directory, account, request) => Ok(()),
+            _ if administers_filters(directory, account, request) => Ok(()),
             Role::DomainAdministrator => Reach::new(directory, account).may(request),
             Role::User => user_may(directory, account, request),
         },
@@ -78,7 +81,7 @@ pub(crate) fn what_one_may(directory: &Directory, actor: &Actor) -> Option<Strin
     let account = actor.account(directory).filter(|account| account.enabled)?;
     let own = format!(
         "you can change your own: `account set {0}` (name, language, time zone), `account password`, `account identity`, \
-         `responder`, `contact`, `alias make`; of a list that you own `list show`, `waiting`, `approve`, `reject` and `member list`, `add`, \
+         `responder`, `filter`, `contact`, `alias make`; of a list that you own `list show`, `waiting`, `approve`, `reject` and `member list`, `add`, \
          `remove`, and of one that you moderate what waits",
         account.address
     );
@@ -87,7 +90,7 @@ pub(crate) fn what_one_may(directory: &Directory, actor: &Actor) -> Option<Strin
         Role::DomainAdministrator => {
             let domains: Vec<String> = account.administered().iter().map(ToString::to_string).collect();
             format!(
-                "in {} you can edit accounts, shared mailboxes, aliases, groups, lists, responders, external accounts, catch-all and patterns",
+                "in {} you can edit accounts, shared mailboxes, aliases, groups, lists, responders, filters, external accounts, catch-all and patterns",
                 domains.join(", ")
             )
         }
@@ -247,6 +250,8 @@ impl<'a> Reach<'a> {
             Request::Group(request) => self.group(request),
             Request::List(request) => self.list(request),
             Request::Contact(request) => self.edits(request.account()),
+            // They move and delete the mail of the account: as much power as over the account.
+            Request::Filter(request) => self.edits(request.account()),
             Request::Responder(request) => self.responder(request),
             Request::Shared(request) => self.shared(request),
             Request::Acl(request) => self.acl(request),
@@ -420,6 +425,7 @@ impl<'a> Reach<'a> {
         match request {
             GroupRequest::Add { address, content } | GroupRequest::Set { address, content } => {
                 self.at(address)?;
+                self.takes_nobody_in(address, content)?;
                 self.keeps_others_in(address, content)
             }
             GroupRequest::Show { address } => self.at(address),
@@ -429,6 +435,18 @@ impl<'a> Reach<'a> {
             }
             GroupRequest::List { domain } => domain.iter().try_for_each(|domain| self.in_domain(domain)),
         }
+    }
+
+    /// Nobody of another organisation is put into a group: its members can't leave by themselves, as those of a list can.
+    fn takes_nobody_in(&self, address: &Address, content: &GroupContent) -> Verdict {
+        let there = self.directory.group(address);
+        let is_there = |new: &Address| there.is_some_and(|group| group.members.iter().any(|old| old.same_mailbox(new)));
+        let inside = |new: &Address| match self.directory.account_at(new) {
+            Some(account) => self.domains.iter().any(|domain| belongs(account, domain)),
+            None => self.domain(new.domain()),
+        };
+        let mut new = content.add_members.iter().chain(content.members.iter().flatten()).filter(|new| !is_there(new));
+        only(new.all(inside), Denial::OtherDomain)
     }
 
     /// A group that withdraws services shuts its members out: nobody of another domain may be among them.
@@ -542,6 +560,7 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
             asking.iter().try_for_each(own)
         }
         Request::Contact(request) => own(request.account()),
+        Request::Filter(request) => own(request.account()),
         // Aliases that people make for themselves, within the policy of the domain.
         Request::Alias(AliasRequest::Make { account, .. }) => own(account),
         Request::Alias(
@@ -552,6 +571,14 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
         ) => own(by),
         _ => Err(Denial::NotOnesOwn),
     }
+}
+
+/// Whether it is about the filters of a shared mailbox that the account administers: its membership has the right `a` (RFC
+/// 4314 §2.1).
+fn administers_filters(directory: &Directory, account: &AccountObject, request: &Request) -> bool {
+    let Request::Filter(request) = request else { return false };
+    let shared = directory.account_at(request.account());
+    shared.is_some_and(|shared| administrators(directory, shared).any(|person| person.id == account.id))
 }
 
 impl fmt::Display for Denial {

@@ -130,7 +130,9 @@ impl Removal {
             },
             ObjectKey::Alias(address) if directory.account_at(address).is_some() => Vec::new(),
             ObjectKey::Alias(address) | ObjectKey::Group(address) | ObjectKey::List(address) => vec![address.clone()],
-            ObjectKey::Domain(_) | ObjectKey::Responder(_) | ObjectKey::External(_) => Vec::new(),
+            ObjectKey::Domain(_) | ObjectKey::Responder(_) | ObjectKey::External(_) | ObjectKey::Filters(_) => {
+                Vec::new()
+            }
         };
         Self::plan(directory, addresses, None, &|holder| holder.key() == *key)
     }

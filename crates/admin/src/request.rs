@@ -6,6 +6,7 @@ mod contact;
 mod domain;
 mod event;
 mod external;
+mod filters;
 mod group;
 mod identity;
 mod leaving;
@@ -26,6 +27,7 @@ pub use contact::ContactRequest;
 pub use domain::{DomainContent, DomainRequest};
 pub use event::{EventId, EventRequest, EventSelection};
 pub use external::{ExternalContent, ExternalRequest};
+pub use filters::{FilterContent, FilterRequest};
 pub use group::{GroupContent, GroupRequest};
 pub use identity::IdentityRequest;
 pub use leaving::Leaving;
@@ -37,7 +39,6 @@ pub use responder::{PreviewRequest, ResponderContent, ResponderRequest};
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "there is one for each request, and it is moved a few times")]
 pub enum Request {
     /// About domains.
     Domain(DomainRequest),
@@ -53,6 +54,8 @@ pub enum Request {
     Responder(ResponderRequest),
     /// About external accounts.
     External(Box<ExternalRequest>),
+    /// About filters of accounts.
+    Filter(FilterRequest),
     /// About shared mailboxes and their members.
     Shared(SharedRequest),
     /// About who may do what in one mailbox.
@@ -83,7 +86,20 @@ pub enum Request {
         /// Octets of the message.
         #[serde(default)]
         octets: Option<u64>,
+        /// What else filters ask of it.
+        #[serde(default)]
+        message: SupposedMessage,
     },
+}
+
+/// What is supposed of a message that is explained.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SupposedMessage {
+    /// Fields of its header, as `Subject: Hello`. From and To are sender and recipient, unless they are among these.
+    pub fields: Vec<String>,
+    /// It has an attachment.
+    pub attachment: bool,
 }
 
 /// A change of a field that may be empty.

@@ -7,6 +7,8 @@ mod domain;
 mod event;
 mod explanation;
 mod external;
+mod filters;
+mod group;
 mod list;
 mod password;
 mod queue;
@@ -28,6 +30,8 @@ pub use domain::DomainView;
 pub use event::EventView;
 pub use explanation::Explanation;
 pub use external::{ExternalTest, ExternalView};
+pub use filters::{FilterMatches, FilterTest, FilterVerdicts, FilterView, FiltersApplied, MatchedMessage};
+pub use group::GroupView;
 pub use list::{ListView, MemberImport, MemberView, WaitingView};
 pub use password::StrengthView;
 pub use queue::{QueueEntryView, QueueRecipientView};
@@ -61,7 +65,7 @@ pub enum Response {
     /// Aliases.
     Aliases(Vec<AliasView>),
     /// A group.
-    Group(Box<GroupObject>),
+    Group(Box<GroupView>),
     /// Groups.
     Groups(Vec<GroupObject>),
     /// The pattern aliases of a domain, in the order in which they are tried.
@@ -92,6 +96,14 @@ pub enum Response {
     Externals(Vec<ExternalView>),
     /// What works with an external account.
     ExternalTest(ExternalTest),
+    /// A filter.
+    Filter(Box<FilterView>),
+    /// The filters of an account, in their order.
+    Filters(Vec<FilterView>),
+    /// What filters match.
+    FilterTest(Box<FilterTest>),
+    /// What filters did.
+    FiltersApplied(Box<FiltersApplied>),
     /// Contacts.
     Contacts(Vec<Contact>),
     /// A shared mailbox.

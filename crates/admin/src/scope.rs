@@ -26,6 +26,9 @@ pub(crate) fn scoped(directory: &Directory, actor: &Actor, response: Response) -
     };
     let made = |alias: &AliasObject| alias.made_by == Some(account.id);
     let mut response = response;
+    if let Response::Explanation(told) = &mut response {
+        told.filters.retain(|of| address(&of.account));
+    }
     match &mut response {
         Response::Domains(domains) => domains.retain(|view| domain(&view.domain.name)),
         Response::Accounts(accounts) => accounts.retain(|view| domain(view.address.domain()) || own(&view.address)),

@@ -388,6 +388,13 @@ async fn mailbox_of(
     address: &Address,
     mailbox: &str,
 ) -> Result<(AccountObject, MailboxRow), AdminError> {
+    if store.directory().list(address).is_some() {
+        let text = format!("{address} is a mailing list: who reads its archive is one of its settings");
+        let hint = format!(
+            "`relais list set {address} --archive-readers owners`, `members` or `organisation`; nobody changes it"
+        );
+        return Err(AdminError::invalid(text).hint(hint));
+    }
     let account = account::find(&store.directory(), address)?;
     match store.mailbox_by_name(account.id, mailbox).await? {
         Some(row) => Ok((account, row)),

@@ -12,6 +12,7 @@ use super::*;
 mod accounts;
 mod addresses;
 mod externals;
+mod filters;
 mod leaving;
 mod lists;
 mod queue;
@@ -265,8 +266,13 @@ async fn nothing_is_removed_from_under_what_hangs_on_it() {
 async fn explain_tells_the_way_and_the_verdict() {
     let store = stage().await;
     ask(&store, add_alias("info@example.org", &["alice@example.org", ":blackhole:"])).await.unwrap();
-    let explain =
-        |to: &str| Request::Explain { from: mail::ReversePath::Null, to: address(to), account: None, octets: None };
+    let explain = |to: &str| Request::Explain {
+        from: mail::ReversePath::Null,
+        to: address(to),
+        account: None,
+        octets: None,
+        message: SupposedMessage::default(),
+    };
     let Ok(Response::Explanation(told)) = ask(&store, explain("info@example.org")).await else { panic!() };
     assert!(
         told.text.contains("alias info@example.org") && told.text.contains("mailbox alice@example.org"),
@@ -287,8 +293,17 @@ async fn explain_tells_the_way_and_the_verdict() {
         ["responder 1 (autoresponder at info@example.org) does not answer: the message has a null reverse-path"]
     );
     let from = mail::ReversePath::parse("<customer@elsewhere.example>").unwrap();
-    let Ok(Response::Explanation(told)) =
-        ask(&store, Request::Explain { from, to: address("info@example.org"), account: None, octets: None }).await
+    let Ok(Response::Explanation(told)) = ask(
+        &store,
+        Request::Explain {
+            from,
+            to: address("info@example.org"),
+            account: None,
+            octets: None,
+            message: SupposedMessage::default(),
+        },
+    )
+    .await
     else {
         panic!()
     };
@@ -301,7 +316,13 @@ async fn explain_tells_the_way_and_the_verdict() {
 
 async fn explained(store: &Store, from: &str, to: &str, login: Option<&str>, octets: Option<u64>) -> Explanation {
     let from = mail::ReversePath::parse(&format!("<{from}>")).unwrap();
-    let request = Request::Explain { from, to: address(to), account: login.map(address), octets };
+    let request = Request::Explain {
+        from,
+        to: address(to),
+        account: login.map(address),
+        octets,
+        message: SupposedMessage::default(),
+    };
     match ask(store, request).await {
         Ok(Response::Explanation(told)) => *told,
         other => panic!("{other:?}"),
@@ -338,7 +359,7 @@ async fn explain_tells_what_a_list_does_with_a_post() {
     let add = ListRequest::Add { address: garden(), content: Box::new(owners) };
     ask(&store, Request::List(Box::new(add))).await.unwrap();
     let member = NewMember { address: address("zoe@far.example"), name: String::new(), language: None };
-    ask(&store, Request::List(Box::new(ListRequest::MemberAdd { list: garden(), member }))).await.unwrap();
+    ask(&store, Request::List(Box::new(ListRequest::MemberAdd { list: garden(), member, quiet: true }))).await.unwrap();
     let (zoe, far, alice) = ("zoe@far.example", "x@elsewhere.example", "alice@example.org");
     let policy = |non_members| ListContent { non_members: Some(non_members), ..ListContent::default() };
     let hold = || policy(routing::objects::NonMembers::Hold);

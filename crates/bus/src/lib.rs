@@ -38,6 +38,7 @@ struct Inner {
     message_stored: topic::TopicState,
     queue: topic::TopicState,
     held_message: topic::TopicState,
+    member_added: topic::TopicState,
     directory: topic::TopicState,
     mailboxes: DashMap<(AccountId, MailboxId), live::Weak<ModSeq>>,
     lists: DashMap<AccountId, live::Weak<()>>,
@@ -106,6 +107,7 @@ impl Bus {
             Topic::MessageStored => &self.0.message_stored,
             Topic::Queue => &self.0.queue,
             Topic::HeldMessage => &self.0.held_message,
+            Topic::MemberAdded => &self.0.member_added,
         }
     }
 }

@@ -1,18 +1,22 @@
 //! What is sent in the name of a shared mailbox is filed in its Sent, and the message that it answers is marked (R7).
 //!
 //! Both are effects of the submission, written in its transaction: everyone who shares the mailbox sees what was
-//! answered, by whom, and with what words.
+//! answered, by whom, and with what words. The filters of the shared mailbox that look at Sent act on the copy (I3).
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use filter::Place;
 use mail::{AccountId, Address, Domain, EnhancedCode, Flags, Keyword, Reply, SpecialUse, SystemFlags};
 use message::{parse_addresses, parse_message_ids, raw_fields};
 use routing::Directory;
 use routing::objects::{AccountKind, AccountObject, QuotaLimits, SeenState};
+use storage::trace::{Step, Taken};
 use storage::{StorageError, Transaction};
 
 use crate::Prepared;
-use crate::limits::ANSWERED_IDS_MAX;
+use crate::filtering::{Filtered, decisions, view_with};
+use crate::limits::{ANSWERED_IDS_MAX, EVENT_HEADER_OCTETS_MAX};
+use crate::trace::taken;
 
 /// What a submission leaves in shared mailboxes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +26,14 @@ pub struct Filing {
     accounts: BTreeMap<AccountId, Shared>,
     /// Message-IDs of what it answers.
     answers: Vec<String>,
+    /// What their filters decide for the copies.
+    filtered: Filtered,
 }
 
 /// One of them, as the directory had it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Shared {
+    address: Address,
     quota: QuotaLimits,
     seen: SeenState,
     keyword: Keyword,
@@ -43,7 +50,7 @@ impl Filing {
     /// Decides for a submitted message: by its reverse-path and by From and Sender of its header.
     #[must_use]
     pub fn of(directory: &Directory, sender: AccountId, reverse_path: Option<&Address>, header: &[u8]) -> Self {
-        let mut filing = Self { sender, accounts: BTreeMap::new(), answers: Vec::new() };
+        let mut filing = Self { sender, accounts: BTreeMap::new(), answers: Vec::new(), filtered: Filtered::new() };
         let Some(person) = directory.account_by_id(sender) else { return filing };
         let named = |name: &'static [u8]| {
             let fields =
@@ -58,7 +65,7 @@ impl Filing {
             let Some(account) = shared_account(directory, &address) else { continue };
             let Some(shared) = account.shared.as_ref().filter(|shared| shared.file_sent) else { continue };
             let Some(keyword) = answered_by(person, account) else { continue };
-            let known = Shared { quota: account.quota(), seen: shared.seen, keyword };
+            let known = Shared { address: account.address.clone(), quota: account.quota(), seen: shared.seen, keyword };
             filing.accounts.insert(account.id, known);
         }
         if !filing.accounts.is_empty() {
@@ -81,6 +88,15 @@ impl Filing {
         self.accounts.is_empty()
     }
 
+    /// The same, with what the filters of these mailboxes say of the message.
+    #[must_use]
+    pub fn filtered(self, directory: &Directory, prepared: &Prepared, header: &[u8]) -> Self {
+        let header = header.get(..header.len().min(EVENT_HEADER_OCTETS_MAX)).unwrap_or_default();
+        let view = || view_with(header, prepared.record.as_ref(), prepared.octets());
+        let filtered = decisions(directory, self.accounts.keys().copied(), Place::Sent, view);
+        Self { filtered, ..self }
+    }
+
     /// Writes it, behind [`Prepared::apply`] in the same transaction.
     ///
     /// # Errors
@@ -88,15 +104,24 @@ impl Filing {
     pub fn apply(&self, tx: &mut Transaction<'_>, prepared: &Prepared) -> Result<(), StorageError> {
         for (account, shared) in &self.accounts {
             if let Some(sent) = tx.special_mailbox(*account, SpecialUse::Sent)? {
-                if !prepared.plan().stores_message() {
+                if !prepared.stores_message() {
                     prepared.store_blob(tx)?;
                 }
                 let personal = tx.acl(*account, sent)?.seen.unwrap_or(shared.seen) == SeenState::PerPerson;
                 let flags = if personal { SystemFlags(0) } else { SystemFlags::SEEN };
-                let filed = tx.deposit(*account, sent, &prepared.as_message(Flags::system(flags)))?;
-                if personal {
+                let filters = self.filtered.get(account);
+                let outcome = filters.map(|filters| filters.outcome.clone()).unwrap_or_default();
+                let copy = prepared.as_message(Flags::system(flags));
+                let filed = tx.deposit_filtered(*account, sent, &copy, &outcome, shared.quota)?;
+                for kept in filed.kept.iter().chain(&filed.copies).filter(|_| personal) {
                     // Read by who wrote it; new to the others.
-                    tx.mark_seen(*account, sent, self.sender, &[(filed.uid, true)])?;
+                    tx.mark_seen(*account, kept.mailbox, self.sender, &[(kept.deposited.uid, true)])?;
+                }
+                if let (Some(filters), Some(id)) = (filters, prepared.trace()) {
+                    let told = filters.acts.iter().cloned().chain(filed.left_out);
+                    let step = |text| Step::Filtered { address: shared.address.clone(), text };
+                    let steps: Vec<Taken> = told.map(|text| taken(prepared.now, step(text))).collect();
+                    tx.trace(id, &steps)?;
                 }
                 tx.require_quota(*account, shared.quota)?;
             }

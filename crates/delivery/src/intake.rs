@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use filter::{MessageView, Place};
 use mail::{AccountId, BodyType, EnhancedCode, Envelope, Reply, ReversePath};
 use message::{MessageRecord, Scanner, Structure};
 use routing::{Asking, Directory, RefuseReason};
@@ -11,6 +12,7 @@ use storage::blobs::{BlobWriter, StagedBlob};
 
 use crate::Delivery;
 use crate::decide::storage_reply;
+use crate::filtering::decisions;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
 use crate::notice::{delivered_notice, too_large_notice};
 use crate::plan::Plan;
@@ -232,6 +234,11 @@ impl Intake {
             return Err(Refused(RefuseReason::TooLarge.reply()));
         }
         let record = Some(record_of(&structure).encode().into());
+        let filtered = {
+            let (directory, octets) = (self.delivery.store.directory(), self.writer.octets());
+            let view = || MessageView::new(&self.header.bytes, structure.has_attachment(), octets);
+            decisions(&directory, plan.mailboxes.iter().copied(), Place::Inbox, view)
+        };
         let header = match plan.responders.is_empty() && plan.delivered.is_empty() && plan.too_large.is_empty() {
             true => String::new(),
             false => self.header.into_text(),
@@ -255,6 +262,7 @@ impl Intake {
         };
         Ok(Prepared {
             plan,
+            filtered,
             signature,
             beginning,
             blob: self.writer.finish(),

@@ -6,9 +6,11 @@
 //! transaction, so that there is no state between "accepted" and "delivered". The server's own messages (answers,
 //! DSNs) go the same way through [`Delivery::prepare`], inside the transaction of what caused them.
 
+mod added;
 mod decide;
 mod event;
 mod filed;
+mod filtering;
 mod held;
 mod intake;
 mod letter;
@@ -26,6 +28,7 @@ mod trace;
 use mail::Domain;
 use storage::Store;
 
+pub use added::MemberAdded;
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};

@@ -12,8 +12,20 @@ pub const ANSWERED_IDS_MAX: usize = 10;
 /// How long a decision on a waiting message is kept, so that later deciders can be told of it.
 pub const DECISION_KEEP: std::time::Duration = std::time::Duration::from_secs(14 * 86_400);
 
+/// Decisions of one list or group that are kept; the oldest go first.
+pub const DECISIONS_MAX: usize = 1_000;
+
 /// Mailboxes that a message's trace names one by one.
 pub const TRACE_DELIVERED_MAX: usize = 200;
 
 /// Recipients of one envelope whose way a trace keeps.
 pub const TRACE_ROUTED_MAX: usize = 50;
+
+/// Filters of one account of which a message's trace tells.
+pub const TRACE_FILTERS_MAX: usize = 10;
+
+/// Characters of what a trace tells of one filter.
+pub const TRACE_FILTER_CHARS_MAX: usize = 300;
+
+/// Days after which a message that waits for a group's moderators is refused by itself.
+pub const GROUP_WAITING_DAYS: u32 = 7;

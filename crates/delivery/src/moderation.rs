@@ -3,14 +3,14 @@
 //! The decision is a mark on the row and an event; what follows from it (sending the message on, telling its author) is
 //! done by the consumer of [`Topic::HeldMessage`], which finds the mark. So the first decision counts, once.
 
-use mail::{AccountId, Timestamp, Topic, Uid};
+use mail::{AccountId, MailboxId, Timestamp, Topic, Uid};
 use routing::objects::ListRole;
 use storage::rows::ModerationDecision;
 use storage::trace::{Step, Taken};
 use storage::{StorageError, Transaction};
 
 use crate::HeldMessage;
-use crate::limits::DECISION_KEEP;
+use crate::limits::{DECISION_KEEP, DECISIONS_MAX};
 
 /// What a decision came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub fn decide_waiting(
     row.decision = Some(decision);
     row.expires = Timestamp(now.plus(DECISION_KEEP).0);
     tx.put_waiting(part, uid, &row)?;
+    forget_oldest(tx, part, mailbox)?;
     let event = HeldMessage {
         part,
         mailbox,
@@ -66,3 +67,28 @@ pub fn decide_waiting(
     tx.emit(Topic::HeldMessage, now, event.encode())?;
     Ok(Outcome::Decided)
 }
+
+/// Forgets the oldest decisions beyond [`DECISIONS_MAX`]. One whose message is still there has not been carried out, and stays.
+fn forget_oldest(tx: &mut Transaction<'_>, part: AccountId, mailbox: MailboxId) -> Result<(), StorageError> {
+    let (mut decided, mut after) = (Vec::new(), Uid(0));
+    loop {
+        let page = tx.waiting_after(part, after, PAGE_ROWS)?;
+        let Some((last, _)) = page.last() else { break };
+        after = *last;
+        decided.extend(page.into_iter().filter_map(|(uid, row)| Some((row.decision?.at, uid))));
+    }
+    decided.sort_unstable();
+    let mut beyond = decided.len().saturating_sub(DECISIONS_MAX);
+    for (_, uid) in decided {
+        if beyond == 0 {
+            break;
+        }
+        if tx.message_row(part, mailbox, uid)?.is_none() {
+            tx.remove_waiting(part, uid);
+            beyond = beyond.saturating_sub(1);
+        }
+    }
+    Ok(())
+}
+
+const PAGE_ROWS: usize = 500;

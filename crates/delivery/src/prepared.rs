@@ -1,12 +1,16 @@
 //! A message with everything decided, ready to be written by one transaction.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use mail::{
     AccountId, BodyType, Domain, Envelope, EnvelopeRecipient, Flags, ForwardPath, InternalDate, MailboxId, QueueId,
     Timestamp, Topic, TraceId,
 };
 use routing::Held;
+use routing::responders::ResponderEvent;
 use storage::blobs::StagedBlob;
+use storage::filing::Filed;
 use storage::limits::QUEUE_ENTRY_RECIPIENTS_MAX;
 use storage::messages::{Deposited, NewMessage};
 use storage::rows::{QueueRecipient, QueueRow};
@@ -14,6 +18,7 @@ use storage::subaddress::NoSubaddressMailbox;
 use storage::{StorageError, Transaction};
 
 use crate::event::{Kept, MessageStored};
+use crate::filtering::Filtered;
 use crate::held::HeldMessage;
 use crate::plan::Plan;
 use crate::trace::Beginning;
@@ -34,6 +39,8 @@ pub struct Prepared {
     pub(crate) notices: Vec<Self>,
     /// Fields that sign what leaves, each with its line end.
     pub(crate) signature: String,
+    /// What filters decide, for the accounts that have some; it counts for what goes to INBOX.
+    pub(crate) filtered: Filtered,
     /// What its trace begins with.
     pub(crate) beginning: Beginning,
     pub(crate) envelope: Envelope,
@@ -45,7 +52,7 @@ pub struct Prepared {
 /// What was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Where mailboxes kept it.
+    /// Where mailboxes kept it: one each, of those whose filters did not delete it.
     pub deposits: Vec<(AccountId, MailboxId, Deposited)>,
     /// Where lists and moderated groups keep it.
     pub held: Vec<(AccountId, MailboxId, Deposited)>,
@@ -53,8 +60,19 @@ pub struct Applied {
     pub queued: Vec<QueueId>,
     /// Accounts whose INBOX keeps it instead of the folder of a subaddress, and why.
     pub unfiled: Vec<(AccountId, NoSubaddressMailbox)>,
+    /// What filters did with it, for the accounts whose filters did something.
+    pub filed: BTreeMap<AccountId, Filed>,
     /// Responders that were told.
     pub events: usize,
+}
+
+impl Applied {
+    /// A person who has a message deleted does not tell its sender that they are away. A robot at the address answers whatever
+    /// comes (A1).
+    pub(crate) fn silences(&self, event: &ResponderEvent) -> bool {
+        let filed = event.account.and_then(|account| self.filed.get(&account));
+        event.out_of_office && filed.is_some_and(|filed| filed.kept.is_none())
+    }
 }
 
 impl Prepared {
@@ -97,19 +115,36 @@ impl Prepared {
         tx.store_blob(&self.blob)
     }
 
+    /// Whether any row will name the message's blob: filters may delete it everywhere.
+    pub(crate) fn stores_message(&self) -> bool {
+        let deleted = |account: &AccountId| {
+            let filters = self.filtered.get(account);
+            filters.is_some_and(|filters| filters.outcome.discard) && !self.plan.folders.contains_key(account)
+        };
+        let mut mailboxes = self.plan.mailboxes.iter();
+        mailboxes.any(|account| !deleted(account)) || !self.plan.relays.is_empty() || !self.plan.held.is_empty()
+    }
+
     /// Writes everything: blob, mailbox rows, queue rows, events.
     ///
     /// # Errors
     /// When a mailbox is gone, or the store's own.
     pub fn apply(&self, tx: &mut Transaction<'_>) -> Result<Applied, StorageError> {
         let mut applied = Applied::default();
-        if self.plan.stores_message() {
+        if self.stores_message() {
             self.store_blob(tx)?;
         }
         let message = self.as_message(Flags::default());
         for account in &self.plan.mailboxes {
-            let mailbox = self.mailbox_of(tx, *account, &mut applied.unfiled)?;
-            applied.deposits.push((*account, mailbox, tx.deposit(*account, mailbox, &message)?));
+            let (mailbox, in_inbox) = self.mailbox_of(tx, *account, &mut applied.unfiled)?;
+            let filters = self.filtered.get(account).filter(|filters| in_inbox && !filters.acts.is_empty());
+            let Some(filters) = filters else {
+                applied.deposits.push((*account, mailbox, tx.deposit(*account, mailbox, &message)?));
+                continue;
+            };
+            let filed = tx.deposit_filtered(*account, mailbox, &message, &filters.outcome, filters.quota)?;
+            applied.deposits.extend(filed.kept.as_ref().map(|kept| (*account, kept.mailbox, kept.deposited)));
+            applied.filed.insert(*account, filed);
         }
         for held in self.plan.held.values() {
             applied.held.push(self.hold(tx, held, &message)?);
@@ -132,6 +167,9 @@ impl Prepared {
             tx.learn_contacts(account, addresses, self.now)?;
         }
         for responder in &self.plan.responders {
+            if applied.silences(responder) {
+                continue;
+            }
             let owner = |(account, ..): &&(AccountId, MailboxId, Deposited)| responder.account == Some(*account);
             let kept = applied.deposits.iter().find(owner).map(|(account, mailbox, deposited)| Kept {
                 account: *account,
@@ -185,20 +223,20 @@ impl Prepared {
         self.envelope.recipients.iter().find(is)
     }
 
-    /// INBOX, or the folder that the subaddress names.
+    /// INBOX, or the folder that the subaddress names; whether it is INBOX.
     fn mailbox_of(
         &self,
         tx: &mut Transaction<'_>,
         account: AccountId,
         unfiled: &mut Vec<(AccountId, NoSubaddressMailbox)>,
-    ) -> Result<MailboxId, StorageError> {
+    ) -> Result<(MailboxId, bool), StorageError> {
         if let Some(folder) = self.plan.folders.get(&account) {
             match tx.subaddress_mailbox(account, &folder.name, folder.create, self.now)? {
-                Ok(mailbox) => return Ok(mailbox),
+                Ok(mailbox) => return Ok((mailbox, false)),
                 Err(why) => unfiled.push((account, why)),
             }
         }
-        tx.mailbox_named(account, "INBOX")?.ok_or(StorageError::NoSuchMailbox)
+        Ok((tx.mailbox_named(account, "INBOX")?.ok_or(StorageError::NoSuchMailbox)?, true))
     }
 
     /// Keeps the message in the part of a list or group, and tells its consumer.

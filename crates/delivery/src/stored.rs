@@ -1,12 +1,14 @@
 //! A message that is in a mailbox already, delivered on: its content is named again, not copied.
 
 use bytes::Bytes;
+use filter::Place;
 use mail::{AccountId, Envelope, MailboxId, ReversePath, Uid};
 use routing::Asking;
 use sender_auth::dkim::Hasher;
 use storage::StorageError;
 use storage::blobs::StagedBlob;
 
+use crate::filtering::{decisions, view_with};
 use crate::intake::addresses_of;
 use crate::limits::EVENT_HEADER_OCTETS_MAX;
 use crate::plan::Plan;
@@ -109,6 +111,10 @@ impl Delivery {
     pub fn prepare_stored(&self, message: &StoredMessage, envelope: Envelope) -> Result<Prepared, Refused> {
         let now = self.store().now();
         let plan = Plan::new(&self.store().directory(), &envelope, &Asking::server(now));
+        let filtered = {
+            let view = || view_with(message.header.as_bytes(), message.record.as_ref(), message.blob.octets);
+            decisions(&self.store().directory(), plan.mailboxes.iter().copied(), Place::Inbox, view)
+        };
         let header = if plan.responders.is_empty() { String::new() } else { message.header.clone() };
         Ok(Prepared {
             blob: message.blob.clone(),
@@ -119,6 +125,7 @@ impl Delivery {
             body: envelope.body,
             notices: Vec::new(),
             signature: message.signature.clone(),
+            filtered,
             beginning: Beginning {
                 id: self.new_trace(),
                 source: Source { by: "this server".to_owned(), client: None },

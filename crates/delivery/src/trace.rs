@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mail::{AccountId, Address, ForwardPath, Timestamp, TraceId};
+use storage::filing::Filed;
 use storage::trace::{Step, Taken, Term};
 use storage::{StorageError, Transaction};
 
@@ -80,14 +81,36 @@ impl Prepared {
                 steps.push(Step::Decided { text });
             }
             let folder = folder.filter(|_| why.is_none());
+            let filed = applied.filed.get(account);
+            self.filtered_steps(*account, address, filed, &mut steps);
+            let filed_in = filed.and_then(|filed| filed.kept.as_ref()).map(|kept| kept.name.clone());
             steps.push(Step::Delivered {
                 account: *account,
                 address: address.clone(),
                 mailbox: *mailbox,
-                name: folder.unwrap_or_else(|| "INBOX".to_owned()),
+                name: filed_in.or(folder).unwrap_or_else(|| "INBOX".to_owned()),
                 uid: deposited.uid,
             });
+            steps.extend(filed.iter().flat_map(|filed| &filed.copies).map(|copy| Step::Delivered {
+                account: *account,
+                address: address.clone(),
+                mailbox: copy.mailbox,
+                name: copy.name.clone(),
+                uid: copy.deposited.uid,
+            }));
         }
+        let deleted = applied.filed.iter().filter(|(_, filed)| filed.kept.is_none());
+        for (account, filed) in deleted.take(TRACE_DELIVERED_MAX) {
+            let Some(address) = self.beginning.addresses.get(account) else { continue };
+            self.filtered_steps(*account, address, Some(filed), &mut steps);
+        }
+        let silent = self.plan.responders.iter().filter(|responder| applied.silences(responder));
+        steps.extend(silent.map(|responder| Step::Responder {
+            responder: responder.responder,
+            address: responder.address.clone(),
+            answered: false,
+            decision: "does not answer: a filter of its owner deletes the message".to_owned(),
+        }));
         if applied.deposits.len() > TRACE_DELIVERED_MAX {
             steps.push(Step::Decided { text: format!("delivered to {} mailboxes in all", applied.deposits.len()) });
         }
@@ -104,6 +127,14 @@ impl Prepared {
         tx.index_trace(id, self.terms());
         let steps: Vec<Taken> = steps.into_iter().map(|step| Taken { at: self.now, step }).collect();
         tx.trace(id, &steps)
+    }
+
+    /// What the filters of an account did, and could not do.
+    fn filtered_steps(&self, account: AccountId, address: &Address, filed: Option<&Filed>, steps: &mut Vec<Step>) {
+        let (Some(filters), Some(filed)) = (self.filtered.get(&account), filed) else { return };
+        let told = |text: String| Step::Filtered { address: address.clone(), text };
+        steps.extend(filters.acts.iter().cloned().map(told));
+        steps.extend(filed.left_out.iter().cloned().map(told));
     }
 
     fn queued_steps<'a>(&'a self, applied: &'a Applied) -> impl Iterator<Item = Step> + 'a {

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use delivery::{Alone, Delivery};
-use mail::{AccountId, Address, Flags, InternalDate, MailboxId, ReversePath, SystemFlags, Timestamp, TraceId, Uid};
+use filter::{Decision, Place, decide};
+use mail::{AccountId, Address, Flags, InternalDate, MailboxId, ReversePath, SystemFlags, Timestamp, TraceId};
 use storage::fetch::{FetchedFolder, Seen};
+use storage::filing::{Filed, place_of};
 use storage::messages::NewMessage;
 use storage::trace::{Step, Taken, Term};
 use storage::{StorageError, Store, Transaction};
@@ -21,8 +23,6 @@ pub(crate) struct Target {
     pub(crate) external: u64,
     pub(crate) account: AccountId,
     pub(crate) mailbox: MailboxId,
-    /// The mailbox's name, for traces.
-    pub(crate) name: String,
     /// Where messages come from, for traces.
     pub(crate) from: String,
 }
@@ -125,6 +125,7 @@ impl Batch {
         };
         // What neither comes nor is told about has no trace.
         let traced = |one: &Dealt| one.message.is_some() || one.skipped.is_some();
+        let filtered = self.filtered(&dealt).await?;
         let traces: Vec<Option<TraceId>> =
             dealt.iter().map(|one| traced(one).then(|| self.delivery.new_trace()).flatten()).collect();
         let (target, now, told) = (self.target.clone(), self.store.now(), folder.clone());
@@ -135,7 +136,7 @@ impl Batch {
                 return Ok(false);
             }
             let mut status = tx.fetch_status(id)?;
-            for (one, trace) in dealt.iter().zip(&traces) {
+            for ((one, trace), filters) in dealt.iter().zip(&traces).zip(&filtered) {
                 if let Some(message) = &one.message {
                     let content = Seen::Content(target.mailbox, message.alone.blob.hash);
                     // Known already, under another number there: a renumbered folder, or this very mailbox looked at from
@@ -146,8 +147,10 @@ impl Batch {
                         }
                     } else {
                         tx.store_blob(&message.alone.blob)?;
-                        let uid = tx.deposit(target.account, target.mailbox, &message.to_store(now))?.uid;
-                        trace_fetched(tx, *trace, &target, &owner, &message.alone, uid, now)?;
+                        let (stored, outcome) = (message.to_store(now), &filters.outcome);
+                        let filed = tx.deposit_filtered(target.account, target.mailbox, &stored, outcome, quota)?;
+                        let told = Told { filed: &filed, filters };
+                        trace_fetched(tx, *trace, &target, &owner, &message.alone, &told, now)?;
                         tx.put_fetch_seen(id, &content, now)?;
                         if let Some(seen) = &message.deposited {
                             tx.put_fetch_seen(id, seen, now)?;
@@ -182,6 +185,35 @@ impl Batch {
     }
 }
 
+impl Batch {
+    /// What the owner's filters say of each message that comes: those of INBOX, or of Spam, where that is the target. Where
+    /// the owner has chosen another mailbox, it stays there.
+    async fn filtered(&self, dealt: &[Dealt]) -> Result<Vec<Decision>, FetchError> {
+        let mut decisions = vec![Decision::default(); dealt.len()];
+        if self.store.directory().filters(self.target.account).is_none() {
+            return Ok(decisions);
+        }
+        let mailbox = self.store.mailbox(self.target.account, self.target.mailbox).await?;
+        let place = mailbox.as_ref().and_then(place_of).filter(|place| *place != Place::Sent);
+        let set = place.and_then(|place| {
+            Some((place, self.store.directory().acting_filters(self.target.account, place)?.clone()))
+        });
+        let Some((place, set)) = set else { return Ok(decisions) };
+        for (one, decision) in dealt.iter().zip(&mut decisions) {
+            let Some(message) = &one.message else { continue };
+            let seen = self.store.look_at_staged(&message.alone.blob, Some(&message.alone.record)).await?;
+            *decision = decide(&set.filters, &seen.view, place);
+        }
+        Ok(decisions)
+    }
+}
+
+/// What filters did with a message that was fetched.
+struct Told<'a> {
+    filed: &'a Filed,
+    filters: &'a Decision,
+}
+
 impl Staged {
     fn to_store(&self, now: Timestamp) -> NewMessage {
         NewMessage {
@@ -202,7 +234,7 @@ fn trace_fetched(
     target: &Target,
     owner: &Address,
     message: &Alone,
-    uid: Uid,
+    told: &Told<'_>,
     now: Timestamp,
 ) -> Result<(), StorageError> {
     let Some(trace) = trace else { return Ok(()) };
@@ -214,16 +246,20 @@ fn trace_fetched(
         message_id: message.message_id.clone(),
         octets: message.blob.octets,
     };
-    let delivered = Step::Delivered {
+    let filters = told.filters.acts().chain(told.filed.left_out.iter().cloned());
+    let mut steps = vec![received];
+    steps.extend(filters.map(|text| Step::Filtered { address: owner.clone(), text }));
+    steps.extend(told.filed.kept.iter().chain(&told.filed.copies).map(|kept| Step::Delivered {
         account: target.account,
         address: owner.clone(),
-        mailbox: target.mailbox,
-        name: target.name.clone(),
-        uid,
-    };
+        mailbox: kept.mailbox,
+        name: kept.name.clone(),
+        uid: kept.deposited.uid,
+    }));
     let id = message.message_id.clone().map(Term::MessageId);
     tx.index_trace(trace, id.into_iter().chain([Term::Recipient(owner.clone())]));
-    tx.trace(trace, &[received, delivered].map(|step| Taken { at: now, step }))
+    let steps: Vec<Taken> = steps.into_iter().map(|step| Taken { at: now, step }).collect();
+    tx.trace(trace, &steps)
 }
 
 /// The trace of a message that is passed over.

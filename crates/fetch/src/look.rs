@@ -59,7 +59,7 @@ impl<'f> Look<'f> {
         };
         let from = format!("{} at {} by {protocol}", external.login, external.host);
         let row = mailbox(self.fetch.store(), account, local).await?;
-        Ok(Target { external: external.id, account, mailbox: row, name: local.to_owned(), from })
+        Ok(Target { external: external.id, account, mailbox: row, from })
     }
 
     // --- IMAP

@@ -5,26 +5,9 @@ use proptest::sample::select;
 
 use crate::decode::decode_bytes;
 use crate::mailbox_name::NameEncoding;
-use crate::{codec, grammar};
+use crate::oracle::agree;
 
 const ENCODINGS: [NameEncoding; 2] = [NameEncoding::ModifiedUtf7, NameEncoding::Utf8];
-
-/// Whether imap-codec accepts the text; if it does, our grammar must agree.
-fn agree(text: &[u8]) -> bool {
-    let mut known = false;
-    for encoding in ENCODINGS {
-        let Some(theirs) = codec::decode(text, encoding) else { continue };
-        known = true;
-        let ours = grammar::decode(text, encoding);
-        let shown = String::from_utf8_lossy(text);
-        match (theirs, ours) {
-            (Ok(theirs), Ok(ours)) => assert_eq!(theirs, ours, "{shown:?}"),
-            (Err(_), Err(_)) => {}
-            (theirs, ours) => panic!("{shown:?}: imap-codec {theirs:?}, ours {ours:?}"),
-        }
-    }
-    known
-}
 
 /// Commands that imap-codec knows, one of each shape.
 pub(crate) const KNOWN: &[&str] = &[

@@ -44,6 +44,8 @@ mod grammar;
 pub mod limits;
 mod line;
 mod mailbox_name;
+#[doc(hidden)]
+pub mod oracle;
 pub mod precompute;
 pub mod response;
 mod secret;

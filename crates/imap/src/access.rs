@@ -6,9 +6,10 @@
 use imap_wire::response::Code;
 use mail::{AccountId, ModSeq, Uid};
 use routing::namespace::{Place, locate};
-use routing::objects::SeenState;
+use routing::objects::{ListObject, SeenState};
+use routing::sharing::{archive_access, archive_asks_for_members};
 use routing::{Acl, Rights, rights_of, seen_of};
-use storage::rows::{MailboxRow, MessageRow};
+use storage::rows::{MailboxRow, MemberState, MessageRow};
 use storage::sharing::transfer::End;
 use storage::sharing::{By, FlagMask};
 use storage::{StorageError, Store};
@@ -162,7 +163,26 @@ pub(crate) async fn access(
     if owner == who {
         return Ok(MailboxAccess::OWNER);
     }
-    Ok(weigh(store, owner, &store.acl(owner, mailbox).await?, who))
+    let list = store.directory().list_by_id(owner).cloned();
+    match list {
+        Some(list) => archive(store, &list, who).await,
+        None => Ok(weigh(store, owner, &store.acl(owner, mailbox).await?, who)),
+    }
+}
+
+/// What somebody may do in the archive of a mailing list.
+pub(crate) async fn archive(store: &Store, list: &ListObject, who: AccountId) -> Result<MailboxAccess, StorageError> {
+    let account = store.directory().account_by_id(who).cloned();
+    let Some(account) = account else { return Ok(MailboxAccess { rights: Rights::NONE, person: None }) };
+    let mut member = false;
+    if archive_asks_for_members(list, &account) {
+        for address in account.addresses() {
+            let row = store.member(list.id, &address).await?;
+            member |= row.is_some_and(|row| row.state != MemberState::Pending);
+        }
+    }
+    let rights = archive_access(&store.directory(), list, &account, member).rights;
+    Ok(MailboxAccess { rights, person: None })
 }
 
 /// As [`access`], when the list is known.

@@ -1,16 +1,18 @@
 //! The mailboxes of others that somebody may look up: those of the shared accounts that they are a member of, those
-//! whose access lists name them, or everyone, and the archives of the mailing lists that they run.
+//! whose access lists name them, or everyone, and the archives of the mailing lists that they run or whose setting lets them read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mail::{AccountId, MailboxId};
 use routing::Rights;
-use routing::namespace::{OTHER_USERS, SHARED, shown_name_of};
-use routing::sharing::runs;
+use routing::namespace::{LIST_ARCHIVE, OTHER_USERS, SHARED, shown_name_of};
+use routing::objects::ListObject;
+use routing::sharing::readable_lists;
 use storage::StorageError;
 use storage::rows::MailboxRow;
 
-use crate::access::{Target, weigh};
+use crate::access::{Target, archive, weigh};
 use crate::engine::pattern::DELIMITER;
 use crate::fault::Fault;
 use crate::limits::FOREIGN_MAILBOXES_MAX;
@@ -40,10 +42,6 @@ impl Session {
             let address = directory.account_by_id(who).map(|account| account.address.clone());
             let shared = address.iter().flat_map(|address| directory.memberships(address));
             scopes.extend(shared.map(|account| (account.id, Scope::Member)));
-            if let Some(account) = directory.account_by_id(who) {
-                let run = directory.lists().filter(|list| runs(&directory, list, account));
-                scopes.extend(run.map(|list| (list.id, Scope::Member)));
-            }
         }
         scopes.remove(&who);
         let mut found = BTreeMap::new();
@@ -69,7 +67,33 @@ impl Session {
                 found.insert(name, Target { owner, row, access });
             }
         }
+        self.archives(&mut found).await?;
         Ok(found)
+    }
+
+    /// Adds the archives of mailing lists.
+    async fn archives(&mut self, found: &mut BTreeMap<String, Target>) -> Result<(), Fault> {
+        let who = self.account()?;
+        let store = self.server.store.clone();
+        let lists: Vec<Arc<ListObject>> = {
+            let directory = store.directory();
+            let account = directory.account_by_id(who);
+            account.map(|account| readable_lists(&directory, account).cloned().collect()).unwrap_or_default()
+        };
+        for list in lists {
+            let access = archive(&store, &list, who).await?;
+            if !access.rights.has(Rights::LOOKUP) {
+                continue;
+            }
+            let Some(row) = store.mailbox_by_name(list.id, LIST_ARCHIVE).await? else { continue };
+            let Some(name) = shown_name_of(&store.directory(), list.id, &row.name) else { continue };
+            if found.len() >= FOREIGN_MAILBOXES_MAX {
+                tracing::warn!(account = %who, "more mailboxes are shared with an account than it is shown");
+                return Ok(());
+            }
+            found.insert(name, Target { owner: list.id, row, access });
+        }
+        Ok(())
     }
 
     async fn candidates(&mut self, owner: AccountId, scope: &Scope) -> Result<Vec<MailboxRow>, StorageError> {

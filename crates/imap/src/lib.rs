@@ -26,6 +26,8 @@ mod engine;
 mod fault;
 mod finding;
 mod foreign;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod limits;
 mod metrics;
 mod notify;

@@ -200,3 +200,60 @@ async fn messages_are_read_when_they_are_sent() {
     assert_eq!(lines.iter().filter(|line| line.contains("\\Seen")).count(), usize::try_from(unseen).unwrap());
     assert_eq!(house.store.inbox(house.account("alice").id).await.unwrap().unseen, 0);
 }
+
+/// A set of thousands of ranges is one set: each message once, in order (RFC 3501 §9 `sequence-set`).
+#[tokio::test]
+async fn thousands_of_ranges_are_one_set() {
+    let house = house().await;
+    house.fill("alice", 3_000).await;
+    let mut client = pipe(&house, &CancellationToken::new());
+    login(&mut client).await;
+    client.command("s", "SELECT INBOX").await.unwrap();
+    let odd: Vec<String> = (1..=3_000).step_by(2).map(|number| number.to_string()).collect();
+    let lines = client.command("a", &format!("FETCH {} UID", odd.join(","))).await.unwrap();
+    assert_eq!(lines.len(), 1_501);
+    assert_eq!(lines[1_499], "* 2999 FETCH (UID 2999)");
+    // Backwards, and each with its neighbour.
+    let backwards: Vec<String> = (1..3_000).rev().map(|number| format!("{}:{number}", number + 1)).collect();
+    let lines = client.command("b", &format!("UID FETCH {} UID", backwards.join(","))).await.unwrap();
+    assert_eq!(lines.len(), 3_001);
+    assert_eq!(lines[0], "* 1 FETCH (UID 1)");
+    // All of them again and again cost no more than once.
+    let again = ["1:*"; 5_000].join(",");
+    let lines = client.command("c", &format!("STORE {again} +FLAGS.SILENT (\\Flagged)")).await.unwrap();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let lines = client.command("d", &format!("SEARCH RETURN (COUNT) {again} FLAGGED")).await.unwrap();
+    assert_eq!(lines[0], "* ESEARCH (TAG \"d\") COUNT 3000");
+    let lines = client.command("e", &format!("UID COPY {} Trash", odd.join(","))).await.unwrap();
+    assert!(lines[0].starts_with("e OK [COPYUID") && lines[0].contains("1:1500"), "{lines:?}");
+    // More than a line may have is no set but a line that is too long.
+    let lines = client.command("f", &format!("FETCH {} UID", ["1:*"; 20_000].join(","))).await.unwrap();
+    assert!(lines[0].starts_with("f BAD"), "{lines:?}");
+    assert!(client.command("g", "NOOP").await.unwrap()[0].starts_with("g OK"));
+}
+
+/// Little that becomes a lot (RFC 4978 §5): a line that is too long, whichever way it came.
+#[tokio::test]
+async fn what_inflates_to_an_endless_line_is_one() {
+    let house = house().await;
+    for (octets, ends) in [(500_000, false), (64 << 20, true)] {
+        let mut client = pipe(&house, &CancellationToken::new());
+        login(&mut client).await;
+        assert!(client.command("c", "COMPRESS DEFLATE").await.unwrap()[0].starts_with("c OK"));
+        client.compress();
+        let mut line = vec![b'x'; octets];
+        line.extend_from_slice(b"\r\nb NOOP\r\n");
+        client.send(&line).await.unwrap();
+        let answer = client.read_line().await.unwrap().unwrap();
+        assert!(answer.contains(" BAD ") || answer.contains("BYE"), "{answer}");
+        let mut said = Vec::new();
+        while let Some(line) = client.read_line().await.unwrap() {
+            said.push(line);
+            if said.last().unwrap().starts_with("b OK") {
+                break;
+            }
+        }
+        let goes_on = said.last().is_some_and(|line| line.starts_with("b OK"));
+        assert_eq!(goes_on, !ends, "{octets} octets: {answer} {said:?}");
+    }
+}

@@ -49,6 +49,8 @@ pub(crate) enum LetterKind {
     ConfirmLeave = 8,
     /// Owners are told that something of the above is spent.
     Spent = 9,
+    /// Somebody was made a member.
+    Added = 10,
 }
 
 impl LetterKind {
@@ -64,6 +66,7 @@ impl LetterKind {
             Self::AllToWriters => "letter to a sender (all of the list)",
             Self::ConfirmLeave => "request to confirm leaving",
             Self::Spent => "letter to the owners",
+            Self::Added => "letter that somebody was made a member",
         }
     }
 
@@ -71,7 +74,7 @@ impl LetterKind {
     const fn concerns_owners(self) -> bool {
         match self {
             Self::AllConfirmations | Self::AllToWriters | Self::ConfirmLeave | Self::Confirm => true,
-            Self::Note | Self::Refused | Self::Waiting | Self::Moderate | Self::Spent => false,
+            Self::Note | Self::Refused | Self::Waiting | Self::Moderate | Self::Spent | Self::Added => false,
         }
     }
 }
@@ -151,7 +154,8 @@ impl Lists {
             if self.store.letters_sent(part, today, LetterKind::Spent as u8, &allowance.to).await? > 0 {
                 continue;
             }
-            let words = Words::Spent { kind: spent.kind, who: &spent.to, max: spent.max };
+            let reader = self.account_of(owner);
+            let words = Words::Spent { kind: spent.kind, who: &spent.to, max: spent.max, reader: reader.as_ref() };
             acts.counted(vec![allowance], self.draft(place, Draft::new(owner, words)).await?);
         }
         let now = self.store.now();

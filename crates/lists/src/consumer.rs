@@ -223,6 +223,7 @@ impl Lists {
             let sent = self.store.letters_sent(event.part, day(now), allowance.kind as u8, &allowance.to).await?;
             let all = self.link(Purpose::Moderate, place, 0, decider, LINK_KEEP);
             let last = allowance.max.saturating_sub(1);
+            let reader = self.account_of(decider);
             let link = self.link(Purpose::Moderate, place, event.uid.0, decider, LINK_KEEP);
             let shown = Shown {
                 author: author_line(case),
@@ -232,7 +233,7 @@ impl Lists {
                 because: because(reason),
             };
             let written = |others: usize, last_today: bool| {
-                let rest = Rest { others, last_today, all: all.as_deref() };
+                let rest = Rest { others, last_today, all: all.as_deref(), reader: reader.as_ref() };
                 let draft = Draft {
                     reply_to: self.decision_address(Purpose::Moderate, place, event.uid.0, decider),
                     ..Draft::new(decider, Words::Moderate { shown: shown.clone(), link: link.as_deref(), days, rest })

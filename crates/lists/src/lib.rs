@@ -32,6 +32,7 @@
 //! the null reverse-path, or to an author whose address does not agree with the envelope.
 
 mod acts;
+mod added;
 mod answerable;
 mod bounces;
 mod budget;
@@ -67,6 +68,7 @@ use mail::Topic;
 use storage::{StorageError, Store};
 use tokio_util::sync::CancellationToken;
 
+use crate::added::Greeter;
 use crate::limits::SWEEP_INTERVAL;
 use crate::token::Tokens;
 
@@ -113,9 +115,11 @@ impl Lists {
     /// # Errors
     /// When the store can't be read any more.
     pub async fn run(&self, bus: &Bus, stop: CancellationToken) -> Result<(), StorageError> {
-        let consuming = consume(bus, &self.store, Topic::HeldMessage, self, stop);
+        let messages = consume(bus, &self.store, Topic::HeldMessage, self, stop.clone());
+        let greeter = Greeter(self);
+        let members = consume(bus, &self.store, Topic::MemberAdded, &greeter, stop);
         tokio::select! {
-            ended = consuming => ended,
+            ended = async { tokio::try_join!(messages, members).map(drop) } => ended,
             never = self.sweep_forever() => match never {},
         }
     }

@@ -35,9 +35,6 @@ pub const APPROVAL_KEEP: Duration = Duration::from_secs(30 * 86_400);
 /// How long a link to leave or to manage one's membership holds. RFC 8058 §4 wants them to outlive the message.
 pub const LINK_KEEP: Duration = Duration::from_secs(365 * 86_400);
 
-/// Days after which a message that waits for a group's moderators is refused by itself.
-pub const GROUP_WAITING_DAYS: u32 = 7;
-
 /// Characters of a waiting message's text that moderators are shown.
 pub const EXCERPT_CHARS: usize = 1_200;
 

@@ -311,7 +311,7 @@ impl Lists {
         language: Option<&str>,
     ) -> Result<Option<Prepared>, TakeError> {
         let manage = self.link(Purpose::Manage, place, 0, who, LINK_KEEP);
-        let words = Words::Welcome { manage: manage.as_deref() };
+        let words = Words::Welcome { manage: manage.as_deref(), added: false };
         self.draft(place, Draft { language, ..Draft::new(who, words) }).await
     }
 

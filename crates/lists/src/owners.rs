@@ -51,6 +51,11 @@ impl Lists {
         self.end(case.number, &case.event, acts, Keep::Nothing).await
     }
 
+    /// The primary address of somebody who has an account here, under which they decide on the command line.
+    pub(crate) fn account_of(&self, who: &Address) -> Option<Address> {
+        self.store.directory().account_at(who).map(|account| account.address.clone())
+    }
+
     /// The message with a field in front of it; it streams from the stored one, a piece in memory.
     async fn marked(&self, case: &Case, reverse_path: &ReversePath, field: &str) -> Result<Prepared, TakeError> {
         let mut intake = self.delivery.intake(reverse_path, field.as_bytes()).await.map_err(refused)?;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use delivery::limits::GROUP_WAITING_DAYS;
 use mail::{AccountId, Address};
 use routing::Directory;
 use routing::objects::{GroupObject, ListObject};
 
 use crate::header::name_of;
 use crate::incoming::one_line;
-use crate::limits::GROUP_WAITING_DAYS;
 use crate::text::Language;
 
 /// A list or a group.

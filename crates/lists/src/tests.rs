@@ -1,6 +1,7 @@
 //! Lists over the store in memory: orders, posts, moderators, bounces, links, and power cuts at every commit.
 
 mod abuse;
+mod added;
 mod decisions;
 mod memberships;
 mod obstacles;

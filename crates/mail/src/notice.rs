@@ -11,11 +11,13 @@ pub enum Topic {
     Queue,
     /// A message came to a list, or to a group whose moderators are asked first.
     HeldMessage,
+    /// Somebody was made a member of a list, and is to be told.
+    MemberAdded,
 }
 
 impl Topic {
     /// Every topic there is.
-    pub const ALL: [Self; 3] = [Self::MessageStored, Self::Queue, Self::HeldMessage];
+    pub const ALL: [Self; 4] = [Self::MessageStored, Self::Queue, Self::HeldMessage, Self::MemberAdded];
 
     /// Its name, for people.
     #[must_use]
@@ -24,6 +26,7 @@ impl Topic {
             Self::MessageStored => "message-stored",
             Self::Queue => "queue",
             Self::HeldMessage => "held-message",
+            Self::MemberAdded => "member-added",
         }
     }
 

@@ -101,23 +101,27 @@ async fn begin(
 ) -> Result<(), StorageError> {
     let store = delivery.store();
     let state = before.filter(|state| !state.ended).unwrap_or_else(|| ResponderState::new(store.now()));
-    let (id, link) = (responder.id, links.and_then(|links| links.link(responder.id, state.since)));
+    let id = responder.id;
+    let link = |reader| links?.link(id, state.since, reader);
     let owner = owner(&store.directory(), responder).cloned();
     let owner = owner.filter(|_| responder.kind == ResponderKind::OutOfOffice);
-    let letter = owner.as_ref().and_then(|owner| begun::letter(responder, owner, link.as_deref()));
+    let letters = owner.map(|owner| begun::letters(&store.directory(), responder, &owner, link)).unwrap_or_default();
     let mut announced = true;
-    let prepared = match (&owner, letter) {
-        (Some(owner), Some(letter)) => match delivery.prepare_letter(&letter).await {
-            Ok(prepared) => Some((owner.id, prepared)),
+    let mut prepared = Vec::with_capacity(letters.len());
+    for (reader, letter) in letters {
+        match delivery.prepare_letter(&letter).await {
+            Ok(letter) => prepared.push((reader, letter)),
             Err(refused) => {
                 tracing::warn!(responder = id, %refused, "the beginning of an absence can't be told now");
                 announced = false;
-                None
             }
-        },
-        _ => None,
-    };
-    let write = |letter: Option<(AccountId, Prepared)>, announced: bool| {
+        }
+    }
+    if !announced {
+        // All of them are told at the next look, each once.
+        prepared.clear();
+    }
+    let write = |letters: Vec<(AccountId, Prepared)>, announced: bool| {
         let clock = store.clone();
         move |tx: &mut Transaction<'_>| {
             // Whatever happened meanwhile is seen at the next look.
@@ -127,7 +131,7 @@ async fn begin(
             {
                 return Ok(());
             }
-            if let Some((account, letter)) = &letter {
+            for (account, letter) in &letters {
                 deliver(tx, *account, letter)?;
             }
             let answered = tx.responder_state(id)?.filter(|now| !now.ended).map_or(0, |now| now.answered);
@@ -138,7 +142,7 @@ async fn begin(
     match store.transact(write(prepared, announced)).await {
         Ok(_) => Ok(()),
         // What keeps the letter away must not keep it from having begun: the letter comes with the next look.
-        Err(error) => store.transact(write(None, false)).await.and(Err(error)),
+        Err(error) => store.transact(write(Vec::new(), false)).await.and(Err(error)),
     }
 }
 

@@ -23,5 +23,8 @@ pub const STATE_ROWS: usize = 1_000;
 /// The longest wait until the ends of windows are looked at again: clocks are set and zones change.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// People who administer a shared mailbox that are told of its absence.
+pub const ADMINISTRATORS_TOLD_MAX: usize = 50;
+
 /// Between two sweeps.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(6 * 3600);

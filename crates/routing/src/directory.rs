@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use filter::{FilterSet, Place};
 use mail::{AccountId, Address, Domain};
 
 use crate::objects::{
@@ -32,6 +33,8 @@ pub struct Directory {
     responders: BTreeMap<u64, Arc<ResponderObject>>,
     responders_by_address: HashMap<Address, BTreeSet<u64>>,
     externals: BTreeMap<u64, Arc<ExternalAccountObject>>,
+    /// Of the accounts that have some.
+    filters: HashMap<AccountId, Arc<FilterSet>>,
 }
 
 /// What has one address.
@@ -89,6 +92,9 @@ impl Directory {
             }
             Object::External(external) => {
                 self.externals.insert(external.id, Arc::new(external));
+            }
+            Object::Filters(set) => {
+                self.filters.insert(set.account, Arc::new(set));
             }
         }
     }
@@ -149,6 +155,9 @@ impl Directory {
             }
             ObjectKey::External(id) => {
                 self.externals.remove(id);
+            }
+            ObjectKey::Filters(account) => {
+                self.filters.remove(account);
             }
         }
     }
@@ -339,5 +348,20 @@ impl Directory {
     pub fn externals_of<'a>(&'a self, owner: &Address) -> impl Iterator<Item = &'a Arc<ExternalAccountObject>> {
         let owner = owner.canonical();
         self.externals.values().filter(move |external| external.owner.canonical() == owner)
+    }
+
+    /// The filters of an account that has some.
+    #[must_use]
+    pub fn filters(&self, account: AccountId) -> Option<&Arc<FilterSet>> {
+        self.filters.get(&account)
+    }
+
+    /// The filters of an account, when one of them looks at what goes to a place. Those of somebody who has left rest: who
+    /// takes over is to see all that comes.
+    #[must_use]
+    pub fn acting_filters(&self, account: AccountId, place: Place) -> Option<&Arc<FilterSet>> {
+        let set = self.filters.get(&account).filter(|set| set.acts_in(place))?;
+        let owner = self.accounts_by_id.get(&account)?;
+        owner.off_boarding.is_none().then_some(set)
     }
 }

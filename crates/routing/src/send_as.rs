@@ -3,7 +3,8 @@
 //! Its own addresses, in further domains too (R5), and subaddresses of them; an alias of which it is a member, directly or
 //! through other aliases and groups, or which it made for itself; a group of which it is a member; a shared mailbox in
 //! which it has the right to post (`p` of RFC 4314 §4); the `-owner` address of a list that it owns. Nothing else, for
-//! administrators as for everyone. An address that has a mailbox is its owner's alone: a redirect beside a mailbox forwards
+//! administrators as for everyone. Membership of an alias, a group or the owners of a list counts within the organisation of that
+//! address: mail can lead to people of another organisation on this server, as to anybody elsewhere, who then may no more than those. An address that has a mailbox is its owner's alone: a redirect beside a mailbox forwards
 //! mail to someone, and makes nobody a member. A domain that stands for another adds the same addresses with its name.
 
 use std::collections::HashSet;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::directory::Directory;
 use crate::limits::NODES_MAX;
 use crate::objects::{AccountKind, AccountObject, GroupObject, ListRole, Target};
+use crate::organisation::belongs;
 use crate::resolve::subaddress_splits;
 
 /// The decision, with its reason.
@@ -48,6 +50,8 @@ pub enum SendAsReason {
     OtherAccount,
     /// The account is no member of the alias or group.
     NotMember,
+    /// The account is a member, and of another organisation.
+    OtherOrganisation,
     /// The account has no right to post in the shared mailbox.
     NoRightToPost,
     /// The address belongs to a list, which writes under it by itself.
@@ -108,6 +112,10 @@ fn at_exact(directory: &Directory, account: &AccountObject, address: &Address) -
     use SendAsReason as R;
     let decided =
         |allowed: bool, yes: SendAsReason, no: SendAsReason| Some(if allowed { yes.allowed() } else { no.refused() });
+    let member = |member: bool, yes: SendAsReason, no: SendAsReason| match member {
+        true if !belongs(account, address.domain()) => Some(R::OtherOrganisation.refused()),
+        _ => decided(member, yes, no),
+    };
     if let Some(found) = directory.account_at(address) {
         return match found.kind {
             AccountKind::Person => Some(R::OtherAccount.refused()),
@@ -118,17 +126,17 @@ fn at_exact(directory: &Directory, account: &AccountObject, address: &Address) -
         if alias.made_by == Some(account.id) {
             return Some(R::OwnAlias.allowed());
         }
-        return decided(is_member(directory, account, address), R::Member, R::NotMember);
+        return member(is_member(directory, account, address), R::Member, R::NotMember);
     }
     if let Some(group) = directory.group(address).filter(|group| group.enabled) {
-        return decided(is_among(directory, account, &group.members), R::GroupMember, R::NotMember);
+        return member(is_among(directory, account, &group.members), R::GroupMember, R::NotMember);
     }
     if directory.list(address).is_some() {
         return Some(R::ListAddress.refused());
     }
     let (list, role) = directory.list_address(address)?;
     let owner = role == ListRole::Owner && list.enabled && is_among(directory, account, &list.owners);
-    decided(owner, R::ListOwner, R::ListAddress)
+    member(owner, R::ListOwner, R::ListAddress)
 }
 
 fn is_among(directory: &Directory, account: &AccountObject, addresses: &[Address]) -> bool {
@@ -209,6 +217,7 @@ impl fmt::Display for SendAsReason {
             Self::SharedMailbox => "the account may post in the shared mailbox",
             Self::ListOwner => "the account owns the list",
             Self::OtherAccount => "it is the address of another account",
+            Self::OtherOrganisation => "mail for it reaches the account, which belongs to another organisation",
             Self::NotMember => "the account is not a member of the alias or group",
             Self::NoRightToPost => "the account has no right to post in the shared mailbox",
             Self::ListAddress => "the address belongs to a mailing list",
@@ -243,6 +252,19 @@ mod tests {
                 alias("outer@a.example", &["info@a.example", "outer@a.example"]),
                 alias("bob@a.example", &["alice@a.example"]),
                 alias("viabob@a.example", &["bob@a.example"]),
+                alias("beyond@a.example", &["dora@b.example", "erin@b.example"]),
+                Object::Account(AccountObject {
+                    also_in: vec![Domain::parse("a.example").unwrap()],
+                    ..account_object(5, "erin@b.example")
+                }),
+                Object::Group(GroupObject {
+                    members: vec![address("dora@b.example"), address("erin@b.example")],
+                    ..GroupObject::new(address("board@a.example"))
+                }),
+                Object::List(ListObject {
+                    owners: vec![address("dora@b.example"), address("erin@b.example")],
+                    ..ListObject::new(address("garden@a.example"))
+                }),
             ],
         );
         use SendAsReason as R;
@@ -263,6 +285,13 @@ mod tests {
             (3, "alice@a.example", R::OtherAccount),
             (3, "postmaster@a.example", R::NoSuchAddress),
             (4, "all@a.example", R::NotMember),
+            // Of another organisation on this server: mail leads there, as to anybody elsewhere, and nothing comes of it.
+            (4, "beyond@a.example", R::OtherOrganisation),
+            (4, "board@a.example", R::OtherOrganisation),
+            (4, "garden-owner@a.example", R::OtherOrganisation),
+            (5, "beyond@a.example", R::Member),
+            (5, "board@a.example", R::GroupMember),
+            (5, "garden-owner@a.example", R::ListOwner),
             (1, "alice@elsewhere.example", R::NotLocal),
             (1, "nobody@a.example", R::NoSuchAddress),
             (9, "alice@a.example", R::NoSuchAccount),
@@ -270,7 +299,8 @@ mod tests {
         for (id, text, reason) in table {
             let decision = may_send_as(&directory, AccountId(id), &address(text));
             assert_eq!(decision.reason, reason, "{id} as {text}");
-            assert_eq!(decision.allowed, matches!(reason, R::OwnAddress | R::OwnSubaddress | R::Member));
+            let allowed = [R::OwnAddress, R::OwnSubaddress, R::Member, R::GroupMember, R::ListOwner];
+            assert_eq!(decision.allowed, allowed.contains(&reason));
         }
     }
 

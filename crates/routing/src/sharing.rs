@@ -3,16 +3,17 @@
 //! The owner of an account may do everything in its mailboxes. Everyone else has what the mailbox's [`Acl`] gives to
 //! them or, when it does not name them, what their membership gives (a shared account has members); then what the ACL
 //! gives to `anyone` of the owner's organisation, and without whatever it takes from them or from `anyone` (negative rights, RFC 4314 §2).
-//! The archive of a mailing list is read by its owners and moderators, and has no list of its own.
+//! The archive of a mailing list has no list of its own: `archive_access` decides.
 
 use std::fmt;
+use std::sync::Arc;
 
 use mail::{AccountId, Address};
 use serde::{Deserialize, Serialize};
 
 use crate::directory::Directory;
-use crate::objects::{AccountKind, AccountObject, ListObject, SeenState};
-use crate::organisation::colleagues;
+use crate::objects::{AccountKind, AccountObject, ArchiveReaders, ListObject, SeenState};
+use crate::organisation::{belongs, colleagues};
 use crate::rights::{Rights, RightsChange};
 
 /// To whom a line of an ACL applies.
@@ -69,6 +70,10 @@ pub enum AccessReason {
     Anyone,
     /// They own or moderate the mailing list whose archive it is.
     RunsList,
+    /// They are a member of the mailing list whose archive it is.
+    ListMember,
+    /// The mailing list lets everyone of its organisation read its archive.
+    ListOrganisation,
     /// Nothing gives them any right.
     Nothing,
     /// What they would have, negative rights take away.
@@ -116,7 +121,7 @@ impl Acl {
     }
 }
 
-/// What somebody may do in a mailbox of an account.
+/// What somebody may do in a mailbox of an account. Nothing in the archive of a list: see [`archive_access`].
 #[must_use]
 pub fn rights_of(directory: &Directory, owner: AccountId, acl: &Acl, who: AccountId) -> Access {
     if owner == who {
@@ -124,14 +129,40 @@ pub fn rights_of(directory: &Directory, owner: AccountId, acl: &Acl, who: Accoun
     }
     match (directory.account_by_id(owner), directory.account_by_id(who)) {
         (Some(owner), Some(who)) => weigh(owner, acl, who),
-        (None, Some(who)) if directory.list_by_id(owner).is_some_and(|list| runs(directory, list, who)) => {
-            Access { rights: Rights::LOOKUP.with(Rights::READ), reason: AccessReason::RunsList }
-        }
         (None, _) | (_, None) => Access { rights: Rights::NONE, reason: AccessReason::Nothing },
     }
 }
 
-/// Whether somebody is an owner or a moderator of a list (R8): they may read its archive, and change nothing there.
+/// What somebody may do in the archive of a list (R8): read it, or nothing. `member` says whether an address of theirs is
+/// among the members, whom the store knows; one of another organisation is as a member elsewhere.
+#[must_use]
+pub fn archive_access(directory: &Directory, list: &ListObject, who: &AccountObject, member: bool) -> Access {
+    let inside = belongs(who, list.address.domain());
+    let reason = match list.settings.archive_readers {
+        _ if runs(directory, list, who) => AccessReason::RunsList,
+        ArchiveReaders::Members if member && inside => AccessReason::ListMember,
+        ArchiveReaders::Organisation if inside => AccessReason::ListOrganisation,
+        ArchiveReaders::Owners | ArchiveReaders::Members | ArchiveReaders::Organisation => AccessReason::Nothing,
+    };
+    let reads = reason != AccessReason::Nothing;
+    Access { rights: if reads { Rights::LOOKUP.with(Rights::READ) } else { Rights::NONE }, reason }
+}
+
+/// The lists whose archive somebody may read, if they are among its members: these are not in the directory.
+pub fn readable_lists<'a>(
+    directory: &'a Directory,
+    who: &'a AccountObject,
+) -> impl Iterator<Item = &'a Arc<ListObject>> + 'a {
+    directory.lists().filter(move |list| archive_access(directory, list, who, true).reason != AccessReason::Nothing)
+}
+
+/// Whether membership decides about the archive of a list for somebody, so that the store has to be asked.
+#[must_use]
+pub fn archive_asks_for_members(list: &ListObject, who: &AccountObject) -> bool {
+    list.settings.archive_readers == ArchiveReaders::Members && belongs(who, list.address.domain())
+}
+
+/// Whether somebody is an owner or a moderator of a list (R8).
 #[must_use]
 pub fn runs(directory: &Directory, list: &ListObject, who: &AccountObject) -> bool {
     let mut people = list.owners.iter().chain(&list.moderators);
@@ -144,6 +175,17 @@ pub fn member_rights(owner: &AccountObject, who: &Address) -> Option<Rights> {
     let shared = owner.shared.as_ref().filter(|_| owner.kind == AccountKind::Shared)?;
     let member = shared.members.iter().find(|member| member.account.same_mailbox(who))?;
     Some(Rights::parse(&member.rights).unwrap_or(Rights::NONE))
+}
+
+/// The people who administer a shared account: members with the right `a` whose account is on.
+pub fn administrators<'a>(
+    directory: &'a Directory,
+    owner: &'a AccountObject,
+) -> impl Iterator<Item = &'a Arc<AccountObject>> + 'a {
+    let members = owner.shared.iter().filter(|_| owner.kind == AccountKind::Shared).flat_map(|shared| &shared.members);
+    let administers = |rights: &str| Rights::parse(rights).is_ok_and(|rights| rights.has(Rights::ADMINISTER));
+    let people = members.filter(move |member| administers(&member.rights));
+    people.filter_map(|member| directory.account_at(&member.account)).filter(|account| account.enabled)
 }
 
 /// What a membership and an ACL amount to for somebody who is not the owner.
@@ -257,6 +299,8 @@ impl fmt::Display for AccessReason {
             Self::Membership => "they are a member of the shared mailbox",
             Self::Anyone => "the mailbox's access list gives it to everyone of the organisation",
             Self::RunsList => "they own or moderate the mailing list",
+            Self::ListMember => "they are a member of the mailing list",
+            Self::ListOrganisation => "the mailing list lets its organisation read the archive",
             Self::Nothing => "nothing gives them a right",
             Self::Denied => "the mailbox's access list takes their rights away",
         })
@@ -345,7 +389,8 @@ mod tests {
     }
 
     #[test]
-    fn r08_owners_and_moderators_read_the_archive_of_their_list() {
+    fn r08_the_archive_is_read_by_whom_the_list_says() {
+        use AccessReason as R;
         let mut directory = place();
         let mut list = ListObject::new(address("garden@a.example"));
         (list.id, list.owners, list.moderators) = (
@@ -353,11 +398,26 @@ mod tests {
             vec![address("ALICE@a.example")],
             vec![address("erin@a.example"), address("zoe@far.example")],
         );
-        directory.put(Object::List(list));
-        for (who, expected) in [(1, "lr"), (5, "lr"), (2, ""), (4, ""), (77, "")] {
-            let access = rights_of(&directory, AccountId(8), &Acl::default(), AccountId(who));
-            assert_eq!(access.rights.to_string(), expected, "{who}");
+        directory.put(Object::List(list.clone()));
+        let (owners, members) = (ArchiveReaders::Owners, ArchiveReaders::Members);
+        for (readers, who, member, expected, reason) in [
+            (owners, 1, false, "lr", R::RunsList),
+            (owners, 5, true, "lr", R::RunsList),
+            (owners, 2, true, "", R::Nothing),
+            (members, 1, false, "lr", R::RunsList),
+            (members, 2, true, "lr", R::ListMember),
+            (members, 2, false, "", R::Nothing),
+            // Of another organisation on this server: as a member elsewhere.
+            (members, 4, true, "", R::Nothing),
+            (ArchiveReaders::Organisation, 2, false, "lr", R::ListOrganisation),
+            (ArchiveReaders::Organisation, 4, true, "", R::Nothing),
+        ] {
+            list.settings.archive_readers = readers;
+            let account = directory.account_by_id(AccountId(who)).unwrap();
+            let access = archive_access(&directory, &list, account, member);
+            assert_eq!((access.rights.to_string().as_str(), access.reason), (expected, reason), "{readers:?} {who}");
         }
+        assert_eq!(rights_of(&directory, AccountId(8), &Acl::default(), AccountId(1)).rights, Rights::NONE);
     }
 
     #[test]

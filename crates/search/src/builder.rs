@@ -170,9 +170,51 @@ const OFTEN: u8 = 3;
 const WORD_OCTETS: usize = 96;
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "tests may")]
 mod tests {
     use super::*;
     use crate::block::check_block;
+
+    /// Words as often as in letters (Zipf's law): the index takes at most 30 % of the text's octets, and not next to nothing.
+    /// What it takes of real letters is measured: `docs/performance.md`.
+    #[test]
+    fn an_index_is_small_beside_its_text() {
+        const WORDS: usize = 40_000;
+        const MESSAGES: u32 = 5_000;
+        let mut seed = 88_172_645_463_325_252_u64;
+        let mut number = move || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed
+        };
+        let letters = |length: u64, bits: u64| -> String {
+            (0..length).map(|at| char::from(b'a' + ((bits >> (at * 5)) % 26) as u8)).collect()
+        };
+        let words: Vec<String> = (0..WORDS).map(|_| letters(2 + number() % 10, number())).collect();
+        let mut builder = Builder::new(Uid(1));
+        let mut octets = 0;
+        for uid in 1..=MESSAGES {
+            assert!(builder.begin(Uid(uid)));
+            let mut text = String::new();
+            for _ in 0..50 + number() % 350 {
+                // The rank of a word is as the exponential of an even chance.
+                let chance = (number() >> 11) as f64 / (1_u64 << 53) as f64;
+                let rank = ((WORDS as f64).powf(chance) as usize).min(WORDS) - 1;
+                text += &words[rank];
+                text += " ";
+            }
+            octets += text.len();
+            builder.text(Zone::Body, &text);
+            builder.end(true);
+        }
+        let built = builder.finish().unwrap();
+        let index: usize =
+            built.blocks.iter().map(|block| block.first.len() + block.words.len() + block.postings.len()).sum();
+        let index = index + built.packed_lengths().len();
+        assert!(index * 100 <= octets * 30, "{index} octets for {octets} of text");
+        assert!(index * 100 >= octets, "{index} octets for {octets} of text");
+    }
 
     #[test]
     fn words_lead_to_the_messages_that_have_them() {

@@ -16,6 +16,8 @@ mod attachments;
 mod bits;
 mod block;
 mod builder;
+#[doc(hidden)]
+pub mod fuzzing;
 mod fuzzy;
 mod indexer;
 pub mod limits;

@@ -96,6 +96,7 @@ impl Contents for Known {
                 delivery::MessageStored::decode(payload).map(drop).map_err(|error| error.to_string())
             }
             Topic::HeldMessage => delivery::HeldMessage::decode(payload).map(drop).map_err(|error| error.to_string()),
+            Topic::MemberAdded => delivery::MemberAdded::decode(payload).map(drop).map_err(|error| error.to_string()),
             // Its bell rings without events.
             Topic::Queue => Ok(()),
         }

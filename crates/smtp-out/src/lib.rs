@@ -11,6 +11,8 @@
 mod attempt;
 mod client;
 mod destination;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod limits;
 mod metrics;
 mod route;

@@ -145,6 +145,10 @@ impl Objects {
         while tx.clear_some_lists(part)? > 0 {}
         while tx.forget_some_reading(part)? > 0 {}
         while tx.clear_some_message_ids(part)? > 0 {}
+        let filters = ObjectKey::Filters(part);
+        if self.get(tx, &filters)?.is_some() {
+            tx.remove_object(&self.directory, &filters)?;
+        }
         tx.remove_object(&self.directory, key)
     }
 }

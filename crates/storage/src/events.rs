@@ -130,6 +130,7 @@ pub(crate) fn event_counter(topic: Topic) -> Vec<u8> {
         Topic::MessageStored => "event:message-stored",
         Topic::Queue => "event:queue",
         Topic::HeldMessage => "event:held-message",
+        Topic::MemberAdded => "event:member-added",
     })
 }
 

@@ -226,6 +226,7 @@ const fn topic_number(topic: Topic) -> u8 {
         Topic::MessageStored => 1,
         Topic::Queue => 2,
         Topic::HeldMessage => 3,
+        Topic::MemberAdded => 4,
     }
 }
 

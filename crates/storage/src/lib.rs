@@ -7,7 +7,7 @@
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
 //! [`messages`], [`usage`], [`sharing`], [`metadata`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`],
-//! [`lists`], [`secret`], [`fetch`], [`index`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them
+//! [`lists`], [`secret`], [`fetch`], [`filing`], [`index`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them
 //! [`transaction`], [`engine`],
 //! [`memory`].
 
@@ -24,6 +24,7 @@ pub mod engine;
 pub mod error;
 pub mod events;
 pub mod fetch;
+pub mod filing;
 pub mod first_use;
 pub mod index;
 pub mod keys;

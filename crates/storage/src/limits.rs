@@ -1,5 +1,11 @@
 //! Bounds of what the store takes.
 
+/// Messages that filters file in one transaction: each may be some fifty rows, with as many copies as there may be.
+pub const FILED_AT_ONCE: usize = 200;
+
+/// Octets of a stored message's header that filters look at.
+pub const FILTERED_HEADER_OCTETS_MAX: u64 = 40 * 1024;
+
 /// Octets of content in one chunk of a blob. With its codec byte a stored chunk stays below 64 KiB.
 pub const BLOB_CHUNK_OCTETS: usize = 60 * 1024;
 

@@ -12,7 +12,8 @@
 //! that it names in the mailbox that it names; an undecided message is in the INBOX. Each message of the INBOX has an event of
 //! [`mail::Topic::HeldMessage`] or waits undecided, and each of [`OUTGOING`] has a cursor.
 
-use mail::{AccountId, Address, Uid};
+use mail::{AccountId, Address, Notice, Uid};
+use routing::namespace::LIST_ARCHIVE;
 
 use crate::engine::{KeyRange, Order, Row};
 use crate::error::StorageError;
@@ -109,9 +110,7 @@ impl Store {
         after: Uid,
         limit: usize,
     ) -> Result<Vec<(Uid, WaitingRow)>, StorageError> {
-        let mut range = kind(part, WAITING).range();
-        range.start = kind(part, WAITING).u32(after.0.saturating_add(1)).done();
-        let rows = self.engine.scan(range, Order::Ascending, limit).await?;
+        let rows = self.engine.scan(waiting_behind(part, after), Order::Ascending, limit).await?;
         rows.iter().map(|(key, value)| Ok((Uid(number_of(key)?), WaitingRow::decode(value)?))).collect()
     }
 
@@ -147,6 +146,7 @@ impl Transaction<'_> {
     /// # Errors
     /// When encoding fails.
     pub fn put_member(&mut self, part: AccountId, member: &MemberRow) -> Result<(), StorageError> {
+        self.archive_readers_changed(part)?;
         self.put(member_key(part, &member.address), member.encode()?);
         Ok(())
     }
@@ -158,8 +158,17 @@ impl Transaction<'_> {
     pub fn remove_member(&mut self, part: AccountId, address: &Address) -> Result<bool, StorageError> {
         let key = member_key(part, address);
         let there = self.get(&key)?.is_some();
+        self.archive_readers_changed(part)?;
         self.delete(key);
         Ok(there)
+    }
+
+    /// Who has the archive of a list open looks at their rights.
+    fn archive_readers_changed(&mut self, part: AccountId) -> Result<(), StorageError> {
+        let Some(mailbox) = self.mailbox_named(part, LIST_ARCHIVE)? else { return Ok(()) };
+        let row = self.mailbox_row(part, mailbox)?;
+        self.notify(Notice::Mailbox { account: part, mailbox, modseq: row.highest_modseq });
+        Ok(())
     }
 
     /// Adds a request under a number that [`Store::free_request_number`] gave.
@@ -193,6 +202,20 @@ impl Transaction<'_> {
     /// When reading fails.
     pub fn waiting(&self, part: AccountId, uid: Uid) -> Result<Option<WaitingRow>, StorageError> {
         self.get(&kind(part, WAITING).u32(uid.0).done())?.map(|value| WaitingRow::decode(&value)).transpose()
+    }
+
+    /// Messages that wait or were decided on, in order of UID, behind `after`.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn waiting_after(
+        &self,
+        part: AccountId,
+        after: Uid,
+        limit: usize,
+    ) -> Result<Vec<(Uid, WaitingRow)>, StorageError> {
+        let rows = self.scan(&waiting_behind(part, after), Order::Ascending, limit)?;
+        rows.iter().map(|(key, value)| Ok((Uid(number_of(key)?), WaitingRow::decode(value)?))).collect()
     }
 
     /// Writes what is known of a waiting message.
@@ -313,6 +336,12 @@ fn letters_key(part: AccountId, day: u32, letter: u8, to: &str) -> Vec<u8> {
 
 fn kind(part: AccountId, kind: u8) -> Key {
     Key::of(Table::ListMember, part).u8(kind)
+}
+
+fn waiting_behind(part: AccountId, after: Uid) -> KeyRange {
+    let mut range = kind(part, WAITING).range();
+    range.start = kind(part, WAITING).u32(after.0.saturating_add(1)).done();
+    range
 }
 
 fn members_behind(part: AccountId, after: Option<&Address>) -> KeyRange {

@@ -198,6 +198,7 @@ pub(crate) fn row_key(key: &ObjectKey) -> Vec<u8> {
         ObjectKey::List(address) => table.bytes(b"l").bytes(address.to_string().as_bytes()),
         ObjectKey::Responder(id) => table.bytes(b"v").u64(*id),
         ObjectKey::External(id) => table.bytes(b"x").u64(*id),
+        ObjectKey::Filters(account) => table.bytes(b"f").u64(account.0),
     }
     .done()
 }
@@ -205,7 +206,8 @@ pub(crate) fn row_key(key: &ObjectKey) -> Vec<u8> {
 /// The domain that an object's address is in.
 pub(crate) fn domain_of(object: &Object) -> Option<&Domain> {
     match object {
-        Object::Domain(_) => None,
+        // Filters go with their account.
+        Object::Domain(_) | Object::Filters(_) => None,
         Object::Account(account) => Some(account.address.domain()),
         Object::Alias(alias) => Some(alias.address.domain()),
         Object::Group(group) => Some(group.address.domain()),
@@ -224,5 +226,6 @@ fn name(key: &ObjectKey) -> String {
         ObjectKey::List(address) => format!("list {address}"),
         ObjectKey::Responder(id) => format!("responder {id}"),
         ObjectKey::External(id) => format!("external account {id}"),
+        ObjectKey::Filters(account) => format!("filters of account {account}"),
     }
 }

@@ -121,7 +121,9 @@ impl Back {
             Object::Alias(alias) => check_alias(&self.directory, alias).map_err(|flaw| flaw.to_string()),
             Object::Group(group) => check_group(&self.directory, group).map_err(|flaw| flaw.to_string()),
             Object::Responder(one) => check_responder(&self.directory, one).map_err(|flaw| flaw.to_string()),
-            Object::Account(_) | Object::Domain(_) | Object::List(_) | Object::External(_) => Ok(()),
+            Object::Account(_) | Object::Domain(_) | Object::List(_) | Object::External(_) | Object::Filters(_) => {
+                Ok(())
+            }
         };
         match checked {
             Ok(()) => {
@@ -266,5 +268,6 @@ fn told(object: &Object) -> String {
         Object::List(list) => format!("the list {}", list.address),
         Object::Responder(one) => format!("responder {}", one.id),
         Object::External(one) => format!("external account {}", one.id),
+        Object::Filters(set) => format!("the filters of account {}", set.account),
     }
 }

@@ -21,6 +21,8 @@ pub(super) fn without(object: Object, gone: &Gone) -> Option<Object> {
         Object::Responder(responder) => responder_without(responder, gone).map(Object::Responder),
         // It names its owner alone, with whom it goes.
         Object::External(external) => Some(Object::External(external)),
+        // They name nobody, and go with their account.
+        Object::Filters(set) => Some(Object::Filters(set)),
     }
 }
 

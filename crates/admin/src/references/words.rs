@@ -82,6 +82,7 @@ fn holder(key: &ObjectKey) -> String {
         ObjectKey::List(address) => format!("the list {address}"),
         ObjectKey::Responder(id) => format!("responder {id}"),
         ObjectKey::External(id) => format!("external account {id}"),
+        ObjectKey::Filters(account) => format!("the filters of account {account}"),
     }
 }
 
@@ -94,6 +95,7 @@ fn holder_in_french(key: &ObjectKey) -> String {
         ObjectKey::List(address) => format!("la liste {address}"),
         ObjectKey::Responder(id) => format!("le répondeur {id}"),
         ObjectKey::External(id) => format!("le compte externe {id}"),
+        ObjectKey::Filters(account) => format!("les filtres du compte {account}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! About mailing lists, their members, and what waits for moderators.
 
 use mail::{Address, Domain};
-use routing::objects::{FromPolicy, Joining, NonMembers, Posting, ReplyTo};
+use routing::objects::{ArchiveReaders, FromPolicy, Joining, NonMembers, Posting, ReplyTo};
 use serde::{Deserialize, Serialize};
 use storage::rows::MemberState;
 
@@ -41,6 +41,8 @@ pub struct ListContent {
     pub subject_prefix: Option<String>,
     /// Whether posts are kept.
     pub archive: Option<bool>,
+    /// Who reads them, beside owners and moderators.
+    pub archive_readers: Option<ArchiveReaders>,
     /// Whether each copy has a link of its own to leave.
     pub personal_links: Option<bool>,
     /// Days after which a waiting message is refused.
@@ -118,12 +120,15 @@ pub enum ListRequest {
         #[serde(default)]
         force: bool,
     },
-    /// Add a member without asking them.
+    /// Add a member without asking them; they get a letter with the way out.
     MemberAdd {
         /// The list.
         list: Address,
         /// The member.
         member: NewMember,
+        /// Without a letter to them.
+        #[serde(default)]
+        quiet: bool,
     },
     /// Add many; those who are members are left as they are.
     MemberImport {
@@ -131,6 +136,9 @@ pub enum ListRequest {
         list: Address,
         /// The members.
         members: Vec<NewMember>,
+        /// With a letter to each who is new.
+        #[serde(default)]
+        welcome: bool,
     },
     /// The members.
     MemberList {

@@ -19,6 +19,9 @@ pub struct AliasView {
     /// The first message to it.
     #[serde(default)]
     pub first_use: Option<FirstUseView>,
+    /// What whoever changed it should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// The first message to an alias.

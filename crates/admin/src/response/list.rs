@@ -17,6 +17,9 @@ pub struct ListView {
     pub active: usize,
     /// Messages that wait for a moderator.
     pub waiting: usize,
+    /// What whoever changed it should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// A member of a list.
@@ -38,6 +41,9 @@ pub struct MemberView {
     pub bounce_tenths: u32,
     /// What moderators noted.
     pub note: String,
+    /// What whoever added it should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl From<MemberRow> for MemberView {
@@ -51,17 +57,21 @@ impl From<MemberRow> for MemberView {
             own_posts: member.own_posts,
             bounce_tenths: member.bounces.tenths,
             note: member.note,
+            warnings: Vec::new(),
         }
     }
 }
 
 /// What an import of members did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberImport {
     /// Members added.
     pub added: usize,
     /// Those who were members already.
     pub present: usize,
+    /// What whoever added them should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// A message that waits for a moderator.

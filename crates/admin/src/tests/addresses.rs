@@ -5,11 +5,11 @@ use routing::objects::{AliasForm, AliasMakers, Posting};
 
 use super::*;
 
-fn add_group(text: &str, content: GroupContent) -> Request {
+pub(super) fn add_group(text: &str, content: GroupContent) -> Request {
     Request::Group(GroupRequest::Add { address: address(text), content: Box::new(content) })
 }
 
-fn members(texts: &[&str]) -> GroupContent {
+pub(super) fn members(texts: &[&str]) -> GroupContent {
     GroupContent { members: Some(texts.iter().map(|text| address(text)).collect()), ..GroupContent::default() }
 }
 
@@ -26,7 +26,13 @@ fn set_domain(text: &str, content: DomainContent) -> Request {
 
 fn explain(to: &str, account: Option<&str>, octets: Option<u64>) -> Request {
     let from = ReversePath::Address(address(account.unwrap_or("zoe@far.example")));
-    Request::Explain { from, to: address(to), account: account.map(address), octets }
+    Request::Explain {
+        from,
+        to: address(to),
+        account: account.map(address),
+        octets,
+        message: SupposedMessage::default(),
+    }
 }
 
 async fn told(store: &Store, request: Request) -> String {
@@ -48,7 +54,7 @@ async fn r09_a_group_is_made_changed_explained_and_removed() {
         ..GroupContent::default()
     };
     let Ok(Response::Group(group)) = ask(&store, set(more)).await else { panic!() };
-    assert_eq!(group.members, [address("alice@example.org"), address("bob@example.org")]);
+    assert_eq!(group.group.members, [address("alice@example.org"), address("bob@example.org")]);
     let outside = told(&store, explain("board@example.org", None, None)).await;
     assert!(outside.contains("refused by board@example.org (only its members may write to it)"), "{outside}");
     let inside = told(&store, explain("board@example.org", Some("bob@example.org"), None)).await;
@@ -283,6 +289,7 @@ async fn r02_an_account_demands_what_an_alias_may() {
         to: address("alice@example.org"),
         account: Some(address("bob@example.org")),
         octets: None,
+        message: SupposedMessage::default(),
     };
     assert!(told(&store, own).await.ends_with("accepted\n"));
     let forged = Request::Explain {
@@ -290,6 +297,7 @@ async fn r02_an_account_demands_what_an_alias_may() {
         to: address("alice@example.org"),
         account: Some(address("bob@example.org")),
         octets: None,
+        message: SupposedMessage::default(),
     };
     let forged = told(&store, forged).await;
     assert!(forged.contains("may not send as zoe@far.example"), "{forged}");

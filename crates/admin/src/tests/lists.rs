@@ -1,5 +1,6 @@
 //! Mailing lists and their members.
 
+use super::addresses::{add_group, members};
 use super::*;
 
 fn list_request(request: ListRequest) -> Request {
@@ -33,12 +34,15 @@ async fn r08_lists_and_members_are_made_changed_and_removed() {
         ErrorKind::Exists
     );
     let member = |text: &str| NewMember { address: address(text), name: "Bob".to_owned(), language: None };
-    let join = list_request(ListRequest::MemberAdd { list: garden.clone(), member: member("Bob@far.example") });
+    let join =
+        list_request(ListRequest::MemberAdd { list: garden.clone(), member: member("Bob@far.example"), quiet: true });
     ask(&store, join.clone()).await.unwrap();
     assert_eq!(ask(&store, join).await.unwrap_err().kind, ErrorKind::Exists);
     let members = (0..2_500).map(|n| member(&format!("m{n}@far.example"))).chain([member("bob@far.example")]).collect();
     let Response::MembersImported(report) =
-        ask(&store, list_request(ListRequest::MemberImport { list: garden.clone(), members })).await.unwrap()
+        ask(&store, list_request(ListRequest::MemberImport { list: garden.clone(), members, welcome: false }))
+            .await
+            .unwrap()
     else {
         panic!("no report")
     };
@@ -74,4 +78,127 @@ async fn r08_lists_and_members_are_made_changed_and_removed() {
     let mut findings = Vec::new();
     storage::check::check(&store, false, &mut |finding| findings.push(finding.to_string())).await.unwrap();
     assert_eq!(findings, [""; 0]);
+}
+
+#[tokio::test]
+async fn r08_who_is_added_is_to_be_told_unless_that_is_not_wanted() {
+    let store = stage().await;
+    let garden = address("garden@example.org");
+    ask(&store, list_request(ListRequest::Add { address: garden.clone(), content: owned("alice@example.org") }))
+        .await
+        .unwrap();
+    let member = |text: &str| NewMember { address: address(text), name: String::new(), language: None };
+    let add =
+        |text: &str, quiet| list_request(ListRequest::MemberAdd { list: garden.clone(), member: member(text), quiet });
+    let import = |texts: &[&str], welcome| {
+        let members = texts.iter().map(|text| member(text)).collect();
+        list_request(ListRequest::MemberImport { list: garden.clone(), members, welcome })
+    };
+    ask(&store, add("quiet@far.example", true)).await.unwrap();
+    ask(&store, add("told@far.example", false)).await.unwrap();
+    assert!(ask(&store, add("told@far.example", false)).await.is_err(), "a member already");
+    ask(&store, import(&["silent@far.example"], false)).await.unwrap();
+    ask(&store, import(&["told@far.example", "greeted@far.example"], true)).await.unwrap();
+    let events = store.events_after(mail::Topic::MemberAdded, 0, 9).await.unwrap();
+    let told: Vec<String> =
+        events.iter().map(|row| delivery::MemberAdded::decode(&row.payload).unwrap().address.to_string()).collect();
+    assert_eq!(told, ["told@far.example", "greeted@far.example"]);
+}
+
+#[tokio::test]
+async fn addresses_beyond_ascii_are_saved_with_a_warning() {
+    let store = stage().await;
+    let garden = address("garden@example.org");
+    ask(&store, list_request(ListRequest::Add { address: garden.clone(), content: owned("alice@example.org") }))
+        .await
+        .unwrap();
+    let member = |text: &str| NewMember { address: address(text), name: String::new(), language: None };
+    let add =
+        |text: &str| list_request(ListRequest::MemberAdd { list: garden.clone(), member: member(text), quiet: true });
+    let Ok(Response::Member(view)) = ask(&store, add("bj\u{f8}rn@far.example")).await else { panic!() };
+    assert!(view.warnings[0].contains("bj\u{f8}rn@far.example") && view.warnings[0].contains("SMTPUTF8"), "{view:?}");
+    let Ok(Response::Member(view)) = ask(&store, add("bob@far.example")).await else { panic!() };
+    assert_eq!(view.warnings, [""; 0]);
+    let members = (0..9).map(|n| member(&format!("\u{e9}t\u{e9}{n}@far.example"))).collect();
+    let import = ListRequest::MemberImport { list: garden.clone(), members, welcome: false };
+    let Ok(Response::MembersImported(report)) = ask(&store, list_request(import)).await else { panic!() };
+    assert!(report.warnings[0].contains("\u{e9}t\u{e9}4@far.example and 4 more"), "{report:?}");
+    let Ok(Response::Alias(view)) = ask(&store, add_alias("cafe@example.org", &["caf\u{e9}@far.example"])).await else {
+        panic!()
+    };
+    assert!(view.warnings[0].contains("SMTPUTF8"), "{view:?}");
+    // Here, Relais itself takes them.
+    ask(&store, add_account("caf\u{e9}@example.org")).await.unwrap();
+    let Ok(Response::Alias(view)) = ask(&store, add_alias("bar@example.org", &["caf\u{e9}@example.org"])).await else {
+        panic!()
+    };
+    assert_eq!(view.warnings, [""; 0]);
+}
+
+#[tokio::test]
+async fn moderation_that_ends_tells_how_many_wait_and_what_becomes_of_them() {
+    use storage::rows::{WaitReason, WaitingRow};
+
+    let store = stage().await;
+    let garden = address("garden@example.org");
+    let content = Box::new(ListContent { moderated: Some(true), ..*owned("alice@example.org") });
+    ask(&store, list_request(ListRequest::Add { address: garden.clone(), content })).await.unwrap();
+    let content = GroupContent {
+        moderated: Some(true),
+        moderators: Some(vec![address("alice@example.org")]),
+        ..members(&["bob@example.org"])
+    };
+    ask(&store, add_group("board@example.org", content)).await.unwrap();
+    let parts = {
+        let directory = store.directory();
+        let board = address("board@example.org");
+        [directory.list(&garden).unwrap().id, directory.group(&board).unwrap().id]
+    };
+    for (number, part) in [(1, parts[0]), (1, parts[1]), (2, parts[1])] {
+        let row = WaitingRow {
+            address: garden.clone(),
+            recipient: garden.clone(),
+            skip_octets: 0,
+            reverse_path: mail::ReversePath::Null,
+            account: None,
+            received_at: store.now(),
+            author: None,
+            subject: String::new(),
+            octets: 1,
+            reason: WaitReason::Moderated,
+            expires: store.now(),
+            decision: None,
+            trace: None,
+            automatic: false,
+        };
+        store.transact(move |tx| tx.put_waiting(part, mail::Uid(number), &row)).await.unwrap();
+    }
+    let open = || Box::new(ListContent { moderated: Some(false), ..ListContent::default() });
+    let set = || list_request(ListRequest::Set { address: garden.clone(), content: open() });
+    let Ok(Response::List(view)) = ask(&store, set()).await else { panic!() };
+    assert!(view.warnings[0].starts_with("1 message waits still") && view.warnings[0].contains("7 days"), "{view:?}");
+    let Ok(Response::List(view)) = ask(&store, set()).await else { panic!() };
+    assert_eq!(view.warnings, [""; 0], "nothing has changed this time");
+    let content = Box::new(GroupContent { moderated: Some(false), ..GroupContent::default() });
+    let set = Request::Group(GroupRequest::Set { address: address("board@example.org"), content });
+    let Ok(Response::Group(view)) = ask(&store, set).await else { panic!() };
+    assert_eq!(view.waiting, 2);
+    let told = &view.warnings[0];
+    assert!(
+        told.starts_with("2 messages wait still") && told.contains("relais list waiting board@example.org"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn an_access_list_for_an_archive_names_the_setting_instead() {
+    let store = stage().await;
+    let garden = address("garden@example.org");
+    ask(&store, list_request(ListRequest::Add { address: garden.clone(), content: owned("alice@example.org") }))
+        .await
+        .unwrap();
+    let show = Request::Acl(AclRequest::Show { address: garden, mailbox: "Archive".to_owned() });
+    let error = ask(&store, show).await.unwrap_err();
+    assert!(error.message.contains("is a mailing list"), "{error}");
+    assert!(error.hint.unwrap().contains("relais list set garden@example.org --archive-readers"));
 }

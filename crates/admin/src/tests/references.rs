@@ -38,7 +38,11 @@ async fn put(store: &Store, object: impl Into<Stored>) {
         Object::Account(account) => drop(store.add_account(account).await.unwrap()),
         Object::Group(group) => drop(store.add_group(group).await.unwrap()),
         Object::List(list) => drop(store.add_list(list).await.unwrap()),
-        object @ (Object::Domain(_) | Object::Alias(_) | Object::Responder(_) | Object::External(_)) => {
+        object @ (Object::Domain(_)
+        | Object::Alias(_)
+        | Object::Responder(_)
+        | Object::External(_)
+        | Object::Filters(_)) => {
             drop(store.put_object(object, PutMode::Add).await.unwrap());
         }
     }

@@ -31,6 +31,10 @@ async fn two_houses() -> Store {
     let mut group = GroupObject::new(address("board@b.example"));
     group.members = vec![address("bob@a.example"), address("dora@b.example")];
     store.add_group(group).await.unwrap();
+    // Put there by the server's administrator.
+    let mut group = GroupObject::new(address("mixed-group@a.example"));
+    group.members = vec![address("bob@a.example"), address("dora@b.example")];
+    store.add_group(group).await.unwrap();
     for at in ["alice@a.example", "dora@b.example", "carol@a.example"] {
         ask(&store, add_responder(at, content())).await.unwrap();
     }
@@ -210,7 +214,16 @@ async fn r11_a_domain_administrator_edits_their_domain_and_nothing_else() {
         (Request::Domain(DomainRequest::Show { name: name("b.example") }), Some(D::OtherDomain)),
         (Request::Queue(QueueRequest::Remove(QueueSelection::All)), Some(D::AdministratorsOnly)),
         (explain("info@a.example"), None),
-        (group("add", "new@a.example", serde_json::json!({"members": ["alice@a.example", "dora@b.example"]})), None),
+        (group("add", "new@a.example", serde_json::json!({"members": ["alice@a.example", "carol@a.example"]})), None),
+        (
+            group("add", "new@a.example", serde_json::json!({"members": ["alice@a.example", "dora@b.example"]})),
+            Some(D::OtherDomain),
+        ),
+        (group("set", "mixed-group@a.example", serde_json::json!({"add_members": ["dora@b.example"]})), None),
+        (
+            group("set", "mixed-group@a.example", serde_json::json!({"add_members": ["nobody@b.example"]})),
+            Some(D::OtherDomain),
+        ),
         (
             group("add", "new@a.example", serde_json::json!({"members": ["dora@b.example"], "withdraw": ["imap"]})),
             Some(D::OtherDomain),
@@ -397,7 +410,13 @@ fn group(verb: &str, at: &str, content: serde_json::Value) -> Request {
 }
 
 fn explain(to: &str) -> Request {
-    Request::Explain { from: mail::ReversePath::Null, to: address(to), account: None, octets: None }
+    Request::Explain {
+        from: mail::ReversePath::Null,
+        to: address(to),
+        account: None,
+        octets: None,
+        message: SupposedMessage::default(),
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use self::far::{Far, State};
 use super::*;
 
 mod far;
+mod filters;
 
 const START: Timestamp = Timestamp(1_790_000_000_000);
 const AT: &str = "127.0.0.1:1143";

@@ -1,6 +1,5 @@
 //! What is written, against the examples of the RFCs, and read back by imap-codec as a client would.
 
-use imap_codec::decode::Decoder;
 use mail::{Flags, InternalDate, SpecialUse};
 use proptest::prelude::*;
 
@@ -8,6 +7,7 @@ use super::*;
 use crate::flag::Flag;
 use crate::limits::ECHOED_MAX;
 use crate::mailbox_name::{MailboxName, NameEncoding};
+use crate::oracle::readable;
 use crate::section::{HeaderName, Section, SectionText};
 use crate::sequence::NumberSet;
 use crate::tag::Tag;
@@ -322,11 +322,6 @@ fn strings_are_quoted_when_that_is_safe() {
     assert!(written(|out| write_string(out, &[b'x'; 1_001])).starts_with("{1001}\r\n"));
     assert_eq!(written(|out| write_nstring(out, None)), "NIL");
     assert_eq!(written(|out| write_nstring(out, Some(b"NIL"))), "\"NIL\"");
-}
-
-/// Whether a client finds exactly one response in it.
-fn readable(bytes: &[u8]) -> bool {
-    ResponseCodec::default().decode(bytes).is_ok_and(|(rest, _)| rest.is_empty())
 }
 
 proptest! {

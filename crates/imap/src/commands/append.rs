@@ -13,6 +13,7 @@ use storage::messages::NewMessage;
 use storage::{StorageError, Store};
 
 use super::recode::without_nuls;
+use super::sent::filter_sent;
 use super::upload::{Nul, Uploads, encoded_record, too_many};
 use super::url_content::LastParts;
 use crate::access::{Target, refusal};
@@ -96,6 +97,9 @@ impl Session {
             done => done?.value,
         };
         metrics::counter!("relais_imap_appended_octets_total").increment(octets);
+        if replaced.is_none() {
+            filter_sent(&store, &target, &deposited).await;
+        }
         let uid_validity = deposited.first().map_or(0, |deposited| deposited.uid_validity.0);
         // One transaction gives ascending UIDs.
         let uids = NumberSet::from_numbers(deposited.iter().map(|deposited| deposited.uid.0));

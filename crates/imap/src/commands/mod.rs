@@ -25,6 +25,7 @@ mod replace;
 mod search;
 mod sections;
 pub(crate) mod select;
+mod sent;
 mod server;
 mod sort;
 mod status;

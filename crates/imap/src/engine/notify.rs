@@ -176,7 +176,7 @@ pub(crate) struct Known {
     pub(crate) uid_validity: UidValidity,
     pub(crate) uid_next: Uid,
     pub(crate) messages: u32,
-    /// `None`: the session itself has put messages there since, seen ones or not.
+    /// `None`: the session itself has put messages there since, seen ones or not, or had it selected.
     pub(crate) unseen: Option<u32>,
     pub(crate) modseq: ModSeq,
 }
@@ -219,7 +219,11 @@ impl Known {
         if wanted.messages && (messages || validity) {
             items.extend([StatusItem::UidNext, StatusItem::Messages]);
         }
-        let unseen = self.unseen.zip(now.unseen).is_some_and(|(before, now)| before != now);
+        // Where it is not known what the client takes for the number, every change tells it.
+        let unseen = match self.unseen {
+            Some(_) => self.unseen != now.unseen,
+            None => flags,
+        };
         if wanted.flags && (validity || unseen || (flags && condstore)) {
             items.push(StatusItem::UidValidity);
             if unseen {
@@ -374,7 +378,11 @@ mod tests {
         own.own_arrivals(5, 5);
         assert_eq!(own.news(&new, all, true), []);
         own.own_arrivals(9, 9);
-        assert_eq!(own, Known { unseen: None, ..new });
+        assert_eq!(own, Known { unseen: None, ..new.clone() });
+        // What another does next to a mailbox into which it has put something, or which it had selected.
+        let seen = Known { modseq: ModSeq(12), ..new };
+        assert_eq!(own.news(&seen, all, false), [UidValidity, Unseen]);
+        assert_eq!(own.news(&seen, messages, false), []);
     }
 
     #[test]

@@ -85,3 +85,66 @@ async fn what_a_machine_wrote_expires_without_a_letter() {
     assert_eq!((f.received("zoe@far.example").await.len(), f.received("bot@far.example").await.len()), (1, 0));
     f.sound().await;
 }
+
+#[tokio::test]
+async fn decisions_are_kept_up_to_a_bound_and_the_oldest_go() {
+    use delivery::limits::DECISIONS_MAX;
+    use storage::rows::{ModerationDecision, WaitReason, WaitingRow};
+
+    let f = fixture(ListObject { moderated: true, ..garden() }).await;
+    f.member("bob@far.example").await;
+    let (part, now) = (f.list.id, START);
+    let decision = move |minute: usize| ModerationDecision {
+        approved: false,
+        by: "mod@example.org".to_owned(),
+        at: now.plus(Duration::from_secs(60 * minute as u64)),
+        reason: String::new(),
+    };
+    // Decided on and carried out: no message is there. Those with lower UIDs are the later ones.
+    let old = move |tx: &mut storage::Transaction<'_>| {
+        for n in 0..=DECISIONS_MAX {
+            let row = WaitingRow {
+                address: address("garden@example.org"),
+                recipient: address("garden@example.org"),
+                skip_octets: 0,
+                reverse_path: ReversePath::Null,
+                account: None,
+                received_at: now,
+                author: None,
+                subject: String::new(),
+                octets: 1,
+                reason: WaitReason::Moderated,
+                expires: now.plus(delivery::limits::DECISION_KEEP),
+                decision: Some(decision(DECISIONS_MAX - n)),
+                trace: None,
+                automatic: false,
+            };
+            tx.put_waiting(part, Uid(50_000 + u32::try_from(n).unwrap()), &row)?;
+        }
+        Ok(())
+    };
+    f.store.transact(old).await.unwrap();
+    f.sim.clock.advance(Duration::from_secs(2 * 86_400));
+    f.mail("bob@far.example", "garden@example.org", "Tea", "x").await;
+    f.mail("bob@far.example", "garden@example.org", "Cake", "x").await;
+    let decide = async |approved: bool| {
+        let waiting = f.store.waiting_after(part, Uid(0), 9).await.unwrap();
+        let uid = waiting.iter().find(|(_, row)| row.decision.is_none()).unwrap().0;
+        let decision = ModerationDecision { approved, at: f.store.now(), ..decision(0) };
+        let done = f.store.transact(move |tx| delivery::decide_waiting(tx, part, uid, decision.clone())).await.unwrap();
+        assert_eq!(done.value, delivery::Outcome::Decided);
+    };
+    decide(true).await;
+    let rows = f.store.waiting_after(part, Uid(0), 5_000).await.unwrap();
+    let decided: Vec<Uid> = rows.iter().filter(|(_, row)| row.decision.is_some()).map(|(uid, _)| *uid).collect();
+    assert_eq!(decided.len(), DECISIONS_MAX);
+    let oldest = [1, 0].map(|n| Uid(50_000 + u32::try_from(DECISIONS_MAX - n).unwrap()));
+    assert!(oldest.iter().all(|uid| !decided.contains(uid)), "the oldest went");
+    assert!(decided.contains(&Uid(50_000)), "the latest of them stays");
+    // The decision itself is there until it has been carried out, and what waits waits on.
+    f.take_all().await.unwrap();
+    assert_eq!((f.received("bob@far.example").await.len(), f.in_mailbox("INBOX").await), (1, 1));
+    decide(false).await;
+    f.take_all().await.unwrap();
+    assert_eq!(f.in_mailbox("INBOX").await, 0);
+}

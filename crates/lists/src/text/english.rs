@@ -2,7 +2,7 @@
 
 use mail::Address;
 
-use super::{Because, Rest, Words, quoted, request, size};
+use super::{Because, Rest, Words, command, quoted, request, size};
 use crate::budget::LetterKind;
 
 pub(super) fn english(list: &str, address: &Address, words: &Words<'_>) -> (String, String) {
@@ -65,7 +65,18 @@ pub(super) fn english(list: &str, address: &Address, words: &Words<'_>) -> (Stri
                 address.domain()
             ),
         ),
-        Words::Welcome { manage: link } => (
+        Words::Welcome { manage: link, added: true } => (
+            format!("You have been added to {list}"),
+            format!(
+                "Somebody who runs the mailing list {list} <{address}> has made this address a member: you get what is \
+                 written to it, and can write to all members at {address}.\n\nTo leave, write to {}-leave@{}; it takes \
+                 one confirmation.\n\n{}",
+                address.local(),
+                address.domain(),
+                manage(link)
+            ),
+        ),
+        Words::Welcome { manage: link, added: false } => (
             format!("Welcome to {list}"),
             format!(
                 "You are a member of the mailing list {list} now. To write to all members, write to {address}.\n\n{}",
@@ -249,13 +260,13 @@ pub(super) fn english(list: &str, address: &Address, words: &Words<'_>) -> (Stri
                 }
             ),
         ),
-        Words::Spent { kind, who, max } => (
+        Words::Spent { kind, who, max, reader } => (
             format!("{list}: today's letters are used up"),
             format!(
                 "{}\n\nThat much is sent in a day so that nobody can use {list} <{address}> to fill the mailboxes of others. \
                  Tomorrow there are new ones. If you see this often, somebody may be writing orders in the name of others; \
                  `relais trace --recipient` with the list's addresses shows them.",
-                spent_en(*kind, who, *max, address)
+                spent_en(*kind, who, *max, address, *reader)
             ),
         ),
     }
@@ -275,18 +286,25 @@ fn rest_en(rest: &Rest<'_>, address: &Address) -> String {
     if !out.is_empty() {
         out.push_str(&match rest.all {
             Some(link) => format!(" All of them are on this page:\n{link}"),
-            None => format!(" An administrator sees all of them with `relais list waiting {address}`."),
+            None => match rest.reader {
+                Some(_) => format!(
+                    " You see all of them with `{} list waiting {address}` on the server.",
+                    command(rest.reader)
+                ),
+                None => format!(" An administrator sees all of them with `relais list waiting {address}`."),
+            },
         });
     }
     out
 }
 
-fn spent_en(kind: LetterKind, who: &str, max: u32, address: &Address) -> String {
+fn spent_en(kind: LetterKind, who: &str, max: u32, address: &Address, reader: Option<&Address>) -> String {
     match kind {
         LetterKind::ConfirmLeave => format!(
             "{who} was sent {max} letters today with which to confirm leaving the list; further orders to leave are not \
-             answered today. Answering any of those letters is enough. If {who} asks you, `relais list member remove {address} \
-             {who}` does it."
+             answered today. Answering any of those letters is enough. If {who} asks you, `{} list member remove \
+             {address} {who}` does it.",
+            command(reader)
         ),
         LetterKind::Confirm => format!(
             "{who} was sent {max} letters today to confirm joining or a change of address; further orders for that address \
@@ -301,6 +319,7 @@ fn spent_en(kind: LetterKind, who: &str, max: u32, address: &Address) -> String 
         | LetterKind::Refused
         | LetterKind::Waiting
         | LetterKind::Moderate
+        | LetterKind::Added
         | LetterKind::Spent => format!(
             "{max} letters to people who wrote (help, refusals and the like) were sent today; further ones are not sent \
              today. Posts and orders are dealt with as ever."

@@ -2,7 +2,7 @@
 
 use mail::Address;
 
-use super::{Because, Rest, Words, quoted, request, size};
+use super::{Because, Rest, Words, command, quoted, request, size};
 use crate::budget::LetterKind;
 
 pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (String, String) {
@@ -65,7 +65,18 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
                 address.domain()
             ),
         ),
-        Words::Welcome { manage: link } => (
+        Words::Welcome { manage: link, added: true } => (
+            format!("Vous avez été ajouté à {list}"),
+            format!(
+                "Une personne responsable de la liste de diffusion {list} <{address}> y a inscrit cette adresse : vous recevez \
+                 ce qui y est écrit, et pouvez écrire à tous les membres à {address}.\n\nPour la quitter, écrivez à {}-leave@{} ; \
+                 il suffit d'une confirmation.\n\n{}",
+                address.local(),
+                address.domain(),
+                manage(link)
+            ),
+        ),
+        Words::Welcome { manage: link, added: false } => (
             format!("Bienvenue sur {list}"),
             format!(
                 "Vous êtes maintenant membre de la liste de diffusion {list}. Pour écrire à tous les membres, écrivez à \
@@ -250,13 +261,13 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
                 }
             ),
         ),
-        Words::Spent { kind, who, max } => (
+        Words::Spent { kind, who, max, reader } => (
             format!("{list} : les lettres du jour sont épuisées"),
             format!(
                 "{}\n\nCette limite par jour empêche que {list} <{address}> serve à remplir les boîtes d'autrui. Demain, il y \
                  en aura de nouvelles. Si cela se répète, quelqu'un écrit peut-être des ordres au nom des autres ; `relais \
                  trace --recipient` avec les adresses de la liste les montre.",
-                spent_fr(*kind, who, *max, address)
+                spent_fr(*kind, who, *max, address, *reader)
             ),
         ),
     }
@@ -276,18 +287,25 @@ fn rest_fr(rest: &Rest<'_>, address: &Address) -> String {
     if !out.is_empty() {
         out.push_str(&match rest.all {
             Some(link) => format!(" Tous sont sur cette page :\n{link}"),
-            None => format!(" Un administrateur les voit tous avec `relais list waiting {address}`."),
+            None => match rest.reader {
+                Some(_) => format!(
+                    " Vous les voyez tous avec `{} list waiting {address}` sur le serveur.",
+                    command(rest.reader)
+                ),
+                None => format!(" Un administrateur les voit tous avec `relais list waiting {address}`."),
+            },
         });
     }
     out
 }
 
-fn spent_fr(kind: LetterKind, who: &str, max: u32, address: &Address) -> String {
+fn spent_fr(kind: LetterKind, who: &str, max: u32, address: &Address, reader: Option<&Address>) -> String {
     match kind {
         LetterKind::ConfirmLeave => format!(
             "{who} a reçu aujourd'hui {max} lettres pour confirmer son départ de la liste ; d'autres demandes de départ restent \
-             sans réponse aujourd'hui. Il suffit de répondre à l'une de ces lettres. Si {who} vous le demande, `relais list member \
-             remove {address} {who}` le fait."
+             sans réponse aujourd'hui. Il suffit de répondre à l'une de ces lettres. Si {who} vous le demande, `{} list member \
+             remove {address} {who}` le fait.",
+            command(reader)
         ),
         LetterKind::Confirm => format!(
             "{who} a reçu aujourd'hui {max} lettres pour confirmer une inscription ou un changement d'adresse ; d'autres \
@@ -302,6 +320,7 @@ fn spent_fr(kind: LetterKind, who: &str, max: u32, address: &Address) -> String 
         | LetterKind::Refused
         | LetterKind::Waiting
         | LetterKind::Moderate
+        | LetterKind::Added
         | LetterKind::Spent => format!(
             "{max} lettres à des personnes qui ont écrit (aide, refus et semblables) sont parties aujourd'hui ; d'autres ne \
              partiront plus aujourd'hui. Les messages et les ordres sont traités comme toujours."

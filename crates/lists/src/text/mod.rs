@@ -61,6 +61,8 @@ pub(crate) struct Rest<'a> {
     pub last_today: bool,
     /// The page with all of them.
     pub all: Option<&'a str>,
+    /// The reader's account here, under which they decide on the command line.
+    pub reader: Option<&'a Address>,
 }
 
 /// What a letter says.
@@ -88,8 +90,10 @@ pub(crate) enum Words<'a> {
     Moved {
         to: &'a Address,
     },
+    /// `added`: somebody who runs the list made them a member, and they did not ask.
     Welcome {
         manage: Option<&'a str>,
+        added: bool,
     },
     Goodbye,
     AlreadyMember {
@@ -157,6 +161,8 @@ pub(crate) enum Words<'a> {
         kind: LetterKind,
         who: &'a str,
         max: u32,
+        /// The owner's account here.
+        reader: Option<&'a Address>,
     },
 }
 
@@ -167,6 +173,11 @@ pub(crate) fn write(language: Language, list: &str, address: &Address, words: &W
         Language::French => french::french(list, address, words),
     };
     (subject, format!("{}\n\n-- \n{list}\n{address}\n", body.trim_end()))
+}
+
+/// The command line as the reader of a letter types it: under their own name, or as an administrator.
+fn command(reader: Option<&Address>) -> String {
+    reader.map_or_else(|| "relais".to_owned(), |reader| format!("relais --as {reader}"))
 }
 
 fn request(address: &Address) -> String {
@@ -207,16 +218,50 @@ mod tests {
             Words::ConfirmLeave { link },
             Words::ConfirmMoveAsked { to: &other, link },
             Words::ConfirmMove { from: &other, link },
-            Words::Moderate { shown, link, days: 7, rest: Rest { others: 3, last_today: true, all: link } },
+            Words::Moderate {
+                shown: shown.clone(),
+                link,
+                days: 7,
+                rest: Rest { others: 3, last_today: true, all: link, reader: None },
+            },
             Words::Approve { who: &other, link },
             Words::Suspended { back: link },
-            Words::Welcome { manage: link },
+            Words::Welcome { manage: link, added: false },
+            Words::Welcome { manage: link, added: true },
         ] {
             for language in [Language::English, Language::French] {
                 let (subject, text) = write(language, "Garden", &address, &words);
                 assert!(subject.contains("Garden") && text.contains("garden@a.example"), "{text}");
                 assert!(text.contains("https://x/lists/t"), "{text}");
             }
+        }
+        for (reader, language, wanted) in [
+            (
+                Some(&other),
+                Language::English,
+                "You see all of them with `relais --as bob@b.example list waiting garden@a.example`",
+            ),
+            (None, Language::English, "An administrator sees all of them with `relais list waiting garden@a.example`"),
+            (
+                Some(&other),
+                Language::French,
+                "Vous les voyez tous avec `relais --as bob@b.example list waiting garden@a.example`",
+            ),
+            (None, Language::French, "Un administrateur les voit tous avec `relais list waiting garden@a.example`"),
+        ] {
+            let rest = Rest { others: 3, last_today: false, all: None, reader };
+            let words = Words::Moderate { shown: shown.clone(), link: None, days: 7, rest };
+            assert!(write(language, "Garden", &address, &words).1.contains(wanted), "{wanted}");
+            let words = Words::Spent { kind: LetterKind::ConfirmLeave, who: "zoe@c.example", max: 3, reader };
+            let removes = format!("{} list member remove garden@a.example zoe@c.example", command(reader));
+            assert!(write(language, "Garden", &address, &words).1.contains(&removes), "{removes}");
+        }
+        for (language, wanted) in [
+            (Language::English, "To leave, write to garden-leave@a.example"),
+            (Language::French, "Pour la quitter, écrivez à garden-leave@a.example"),
+        ] {
+            let (_, text) = write(language, "Garden", &address, &Words::Welcome { manage: None, added: true });
+            assert!(text.contains(wanted), "{text}");
         }
         let (_, text) = write(
             Language::French,

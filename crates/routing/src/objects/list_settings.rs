@@ -54,6 +54,19 @@ pub enum ReplyTo {
     List,
 }
 
+/// Who reads the archive, beside the owners and moderators of the list: people of this server, in the organisation of its domain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArchiveReaders {
+    /// Nobody else.
+    Owners,
+    /// The members of the list, as long as they are members.
+    #[default]
+    Members,
+    /// Everybody of the organisation.
+    Organisation,
+}
+
 /// How a list behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -72,6 +85,8 @@ pub struct ListSettings {
     pub subject_prefix: String,
     /// Whether posts are kept in the mailbox `Archive` of the list's part.
     pub archive: bool,
+    /// Who reads them there, beside owners and moderators.
+    pub archive_readers: ArchiveReaders,
     /// Whether each copy has a link of its own to leave by one click (RFC 8058). Each is stored by itself then.
     pub personal_links: bool,
     /// Days after which a waiting message is refused by itself.
@@ -92,6 +107,7 @@ impl Default for ListSettings {
             reply_to: ReplyTo::default(),
             subject_prefix: String::new(),
             archive: false,
+            archive_readers: ArchiveReaders::default(),
             personal_links: false,
             waiting_days: 7,
             waiting_notice: false,

@@ -1,4 +1,5 @@
-//! The objects that an administrator edits: domains, accounts, aliases, groups, lists, responders, external accounts.
+//! The objects that an administrator edits: domains, accounts, aliases, groups, lists, responders, external accounts,
+//! filters.
 //!
 //! They are stored as JSON; a field added later has a `#[serde(default)]`, so that older stores still read. Each has a
 //! `new` with every field at its default, so that code which makes one names only what differs.
@@ -18,7 +19,8 @@ mod scram;
 mod service;
 mod shared;
 
-use mail::{Address, Domain};
+use filter::FilterSet;
+use mail::{AccountId, Address, Domain};
 use serde::{Deserialize, Serialize};
 
 pub use account::{AccountKind, AccountObject, Identity, QuotaLimits, Role, owner_key};
@@ -30,7 +32,7 @@ pub use external::{
 pub use fail::FailText;
 pub use group::{GroupObject, Posting};
 pub use list::{ListObject, ListRole};
-pub use list_settings::{FromPolicy, Joining, ListSettings, NonMembers, ReplyTo};
+pub use list_settings::{ArchiveReaders, FromPolicy, Joining, ListSettings, NonMembers, ReplyTo};
 pub use off_boarding::{BeforeLeaving, LeftAlias, LeftGroup, LeftShare, OffBoarding};
 pub use responder::{Audience, Hours, HoursWhen, ResponderKind, ResponderObject, Wording};
 pub use rules::{AddressRules, SenderPattern};
@@ -56,6 +58,8 @@ pub enum Object {
     Responder(ResponderObject),
     /// A mailbox elsewhere whose mail is fetched.
     External(ExternalAccountObject),
+    /// The filters of an account.
+    Filters(FilterSet),
 }
 
 /// What names an object in the store: one object per key.
@@ -75,6 +79,8 @@ pub enum ObjectKey {
     Responder(u64),
     /// An external account, by number.
     External(u64),
+    /// The filters of an account, by the number of the account.
+    Filters(AccountId),
 }
 
 impl Object {
@@ -89,6 +95,7 @@ impl Object {
             Self::List(list) => ObjectKey::List(list.address.canonical()),
             Self::Responder(responder) => ObjectKey::Responder(responder.id),
             Self::External(external) => ObjectKey::External(external.id),
+            Self::Filters(set) => ObjectKey::Filters(set.account),
         }
     }
 }

@@ -6,7 +6,7 @@ use mail::{AccountId, Address, Timestamp};
 
 use crate::directory::Directory;
 use crate::limits::{ANSWERS_PER_MESSAGE_MAX, ANSWERS_PER_PERSON_MAX};
-use crate::objects::{Audience, ResponderObject};
+use crate::objects::{Audience, ResponderKind, ResponderObject};
 use crate::resolution::Resolution;
 use crate::responders::copies::{copies, keeps};
 use crate::responders::{active, owner_id, rivals, zone_of};
@@ -38,6 +38,8 @@ pub struct ResponderEvent {
     pub recipient: Address,
     /// The account with the responder's address.
     pub account: Option<AccountId>,
+    /// It stands for a person who is away, not for a robot.
+    pub out_of_office: bool,
     /// This one also sends the failure notice: at most one event of a plan does.
     pub failure_notice: bool,
     /// Another absence of the same person answers everyone in its place.
@@ -121,6 +123,7 @@ fn event(responder: &ResponderObject, recipient: &Address, account: Option<Accou
         address: responder.address.clone(),
         recipient: recipient.clone(),
         account,
+        out_of_office: responder.kind == ResponderKind::OutOfOffice,
         failure_notice: false,
         replaced: false,
         beyond: false,
@@ -176,7 +179,7 @@ mod tests {
     fn a09_an_absence_that_another_one_replaces_deletes_nothing() {
         let absence = |id: u64, edit: fn(&mut ResponderObject)| {
             let mut object = responder_object(id, "alice@a.example");
-            object.kind = crate::objects::ResponderKind::OutOfOffice;
+            object.kind = ResponderKind::OutOfOffice;
             edit(&mut object);
             Object::Responder(object)
         };

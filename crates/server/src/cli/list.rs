@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use admin::{ListContent, ListRequest, MemberContent, NewMember, Request};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use mail::{Address, Domain};
-use routing::objects::{FromPolicy, Joining, NonMembers, Posting, ReplyTo, SenderPattern};
+use routing::objects::{ArchiveReaders, FromPolicy, Joining, NonMembers, Posting, ReplyTo, SenderPattern};
 use storage::rows::MemberState;
 
 use super::Failure;
+use super::list_values::{
+    ArchiveReadersArg, FromArg, JoiningArg, NonMembersArg, PostingArg, ReplyToArg, StateArg, sender,
+};
 use super::values::{edit, json_lines, octets, switch};
 
 /// What can be done with mailing lists.
@@ -77,7 +80,11 @@ garden-join@, garden-leave@, garden-request@, garden-owner@, garden-confirm@ and
 /// What can be done with members.
 #[derive(Subcommand)]
 pub(super) enum MemberCommand {
-    /// Add a member, without asking them
+    /// Add a member, without asking them; a letter tells them, with the way to leave
+    #[command(after_help = "\
+Examples:
+  relais list member add garden@example.org bob@elsewhere.example --name Bob --language fr
+  relais list member add garden@example.org bob@elsewhere.example --quiet")]
     Add {
         /// The list
         list: Address,
@@ -89,6 +96,9 @@ pub(super) enum MemberCommand {
         /// fr or en; without it the list's
         #[arg(long)]
         language: Option<String>,
+        /// No letter to them
+        #[arg(long)]
+        quiet: bool,
     },
     /// List the members, or those in one state
     List {
@@ -133,7 +143,7 @@ pub(super) enum MemberCommand {
         /// The member
         address: Address,
     },
-    /// Add many members from a file; those who are members are left as they are
+    /// Add many members from a file, without a letter to them; those who are members are left as they are
     #[command(after_help = "\
 The file has one member a line, as JSON: {\"address\":\"bob@elsewhere.example\",\"name\":\"Bob\",\"language\":\"fr\"}
 Only the address is needed. Example:
@@ -143,6 +153,9 @@ Only the address is needed. Example:
         list: Address,
         /// The file; - is the standard input
         file: PathBuf,
+        /// A letter tells each who is new, with the way to leave
+        #[arg(long)]
+        welcome: bool,
     },
 }
 
@@ -199,12 +212,16 @@ pub(super) struct ContentArgs {
     /// No limit but the server's
     #[arg(long, conflicts_with = "message_size")]
     no_message_size: bool,
-    /// Keep posts; owners and moderators read them by IMAP, as Shared/garden@example.org/Archive
+    /// Keep posts; they are read by IMAP, as Shared/garden@example.org/Archive
     #[arg(long)]
     archive: bool,
     /// Do not keep posts
     #[arg(long, conflicts_with = "archive")]
     no_archive: bool,
+    /// Who reads the archive, beside owners and moderators: people with an address in the domain of the list
+    /// [default for a new one: members]
+    #[arg(long)]
+    archive_readers: Option<ArchiveReadersArg>,
     /// A link in each copy to leave with one click; each copy is stored by itself then
     #[arg(long)]
     personal_links: bool,
@@ -234,125 +251,25 @@ pub(super) struct ContentArgs {
     disable: bool,
 }
 
-/// A state that members can be in.
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum StateArg {
-    /// Gets posts
-    Active,
-    /// Gets none
-    Suspended,
-    /// Waits for a moderator
-    Pending,
-}
-
-/// Who may write.
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum PostingArg {
-    /// Anybody
-    Anyone,
-    /// People of the organisation: logged in here, with an address in the domain of the list
-    Organisation,
-    /// The members
-    Members,
-}
-
-/// Who becomes a member by asking.
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum JoiningArg {
-    /// Whoever has logged in here at once, others when their address confirms
-    Open,
-    /// Everybody when their address confirms
-    Confirm,
-    /// The same, and a moderator agrees
-    Approval,
-    /// Nobody
-    Closed,
-}
-
-/// What becomes of messages from others than members.
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum NonMembersArg {
-    /// They wait for a moderator
-    Hold,
-    /// They are refused by a letter
-    Refuse,
-    /// They are sent on
-    Accept,
-}
-
-/// The From of posts.
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum FromArg {
-    /// The author's
-    Keep,
-    /// The list's, with the author's name
-    Rewrite,
-    /// Rewritten when the author's domain demands it (DMARC)
-    Auto,
-}
-
-/// Where an answer goes.
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum ReplyToArg {
-    /// To the author
-    Author,
-    /// To the list
-    List,
-}
-
-fn sender(text: &str) -> Result<SenderPattern, String> {
-    SenderPattern::try_from(text.to_owned())
-}
-
-impl From<StateArg> for MemberState {
-    fn from(state: StateArg) -> Self {
-        match state {
-            StateArg::Active => Self::Active,
-            StateArg::Suspended => Self::Suspended,
-            StateArg::Pending => Self::Pending,
-        }
-    }
-}
-
 impl ContentArgs {
     fn content(self) -> (Address, Box<ListContent>) {
-        let posting = self.posting.map(|posting| match posting {
-            PostingArg::Anyone => Posting::Anyone,
-            PostingArg::Organisation => Posting::Organisation,
-            PostingArg::Members => Posting::Members,
-        });
         let content = ListContent {
             display_name: self.name,
             owners: self.owners,
             moderators: if self.no_moderators { Some(Vec::new()) } else { self.moderators },
-            posting: self.senders.map(Posting::Named).or(posting),
+            posting: self.senders.map(Posting::Named).or(self.posting.map(Posting::from)),
             moderated: switch(self.moderated, self.not_moderated),
             enabled: switch(self.enable, self.disable),
             note: self.note,
             message_octets_max: edit(self.message_size, self.no_message_size),
             language: self.language,
-            joining: self.joining.map(|joining| match joining {
-                JoiningArg::Open => Joining::Open,
-                JoiningArg::Confirm => Joining::Confirm,
-                JoiningArg::Approval => Joining::Approval,
-                JoiningArg::Closed => Joining::Closed,
-            }),
-            non_members: self.non_members.map(|policy| match policy {
-                NonMembersArg::Hold => NonMembers::Hold,
-                NonMembersArg::Refuse => NonMembers::Refuse,
-                NonMembersArg::Accept => NonMembers::Accept,
-            }),
-            from: self.from.map(|policy| match policy {
-                FromArg::Keep => FromPolicy::Keep,
-                FromArg::Rewrite => FromPolicy::Rewrite,
-                FromArg::Auto => FromPolicy::Auto,
-            }),
-            reply_to: self.reply_to.map(|policy| match policy {
-                ReplyToArg::Author => ReplyTo::Author,
-                ReplyToArg::List => ReplyTo::List,
-            }),
+            joining: self.joining.map(Joining::from),
+            non_members: self.non_members.map(NonMembers::from),
+            from: self.from.map(FromPolicy::from),
+            reply_to: self.reply_to.map(ReplyTo::from),
             subject_prefix: self.subject_prefix,
             archive: switch(self.archive, self.no_archive),
+            archive_readers: self.archive_readers.map(ArchiveReaders::from),
             personal_links: switch(self.personal_links, self.no_personal_links),
             waiting_days: self.waiting_days,
             waiting_notice: switch(self.waiting_notice, self.no_waiting_notice),
@@ -392,8 +309,8 @@ impl ListCommand {
 impl MemberCommand {
     fn request(self) -> Result<ListRequest, Failure> {
         Ok(match self {
-            Self::Add { list, address, name, language } => {
-                ListRequest::MemberAdd { list, member: NewMember { address, name, language } }
+            Self::Add { list, address, name, language, quiet } => {
+                ListRequest::MemberAdd { list, member: NewMember { address, name, language }, quiet }
             }
             Self::List { list, state } => ListRequest::MemberList { list, state: state.map(MemberState::from) },
             Self::Set { list, address, name, state, language, no_language, own_posts, no_own_posts, note } => {
@@ -407,11 +324,11 @@ impl MemberCommand {
                 ListRequest::MemberSet { list, address, content }
             }
             Self::Remove { list, address } => ListRequest::MemberRemove { list, address },
-            Self::Import { list, file } => {
+            Self::Import { list, file, welcome } => {
                 let format =
                     r#"the file has one member a line, as JSON: {"address":"bob@elsewhere.example","name":"Bob"}"#;
                 let members = json_lines(&file).map_err(|failure| failure.hint(format))?;
-                ListRequest::MemberImport { list, members }
+                ListRequest::MemberImport { list, members, welcome }
             }
         })
     }

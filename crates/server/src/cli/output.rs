@@ -7,6 +7,7 @@ mod addresses;
 mod domain;
 mod externals;
 mod failure;
+mod filters;
 mod lists;
 mod queue;
 mod responder;
@@ -162,7 +163,9 @@ fn in_words(response: &Response) -> String {
         Response::Members(all) => lists::members(all),
         Response::MembersImported(report) => {
             let added = counted(u64::try_from(report.added).unwrap_or(u64::MAX), "members");
-            format!("{added} added, {} there already\n", were(report.present))
+            let mut out = format!("{added} added, {} there already\n", were(report.present));
+            warnings(&mut out, &report.warnings);
+            out
         }
         Response::Waiting(all) => lists::waiting(all),
         Response::Responder(one) => responder::responder(one),
@@ -189,6 +192,10 @@ fn in_words(response: &Response) -> String {
         Response::External(one) => externals::external(one),
         Response::Externals(all) => externals::externals(all),
         Response::ExternalTest(one) => externals::test(one),
+        Response::Filter(one) => filters::filter(one),
+        Response::Filters(all) => filters::filters(all),
+        Response::FilterTest(one) => filters::test(one),
+        Response::FiltersApplied(one) => filters::applied(one),
         Response::Contacts(all) => table(
             ["CONTACT", "SINCE", "HOW"],
             "no contacts yet; whom the account writes to becomes one",
@@ -244,6 +251,9 @@ fn in_words(response: &Response) -> String {
         ),
         Response::Explanation(told) => {
             let mut out = told.text.clone();
+            for of in &told.filters {
+                of.verdicts.iter().for_each(|verdict| line(&mut out, format_args!("{}: {verdict}", of.account)));
+            }
             told.responders.iter().for_each(|responder| line(&mut out, format_args!("{responder}")));
             out
         }
@@ -254,6 +264,11 @@ fn in_words(response: &Response) -> String {
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a String can't fail.
     writeln!(out, "{text}").ok();
+}
+
+/// What whoever changed something should know.
+fn warnings(out: &mut String, all: &[String]) {
+    all.iter().for_each(|one| field(out, "note well", one));
 }
 
 fn field(out: &mut String, name: &str, value: impl std::fmt::Display) {

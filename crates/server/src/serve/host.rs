@@ -24,7 +24,7 @@ use storage_rocksdb::{Health, RocksEngine};
 use world::BoxFuture;
 
 use identity::check_identity;
-use refusals::{Logged, Refusals};
+use refusals::{Logged, Refusals, TRACED_PER_DAY_MAX};
 use submitted::{Held, SubmittedHeader, missing_fields};
 
 /// The server behind SMTP sessions.
@@ -102,8 +102,11 @@ impl MailHost {
 
     /// Notes a refused recipient, when not too many are refused just now: whoever guesses addresses writes no store full.
     async fn trace_refusal(&self, facts: &SessionFacts, envelope: &Envelope, path: &ForwardPath, reply: &Reply) {
-        if !self.refusals.lock().traces(self.minute(), facts.remote.ip()) {
-            return;
+        let traced = self.refusals.lock().traces(self.minute(), facts.remote.ip());
+        match traced {
+            Logged::Not => return,
+            Logged::Last => tracing::warn!(max = TRACED_PER_DAY_MAX, "further recipients refused today are not traced"),
+            Logged::One => {}
         }
         let recipient = match path {
             ForwardPath::Address(address) => Some(address.clone()),
@@ -288,6 +291,7 @@ impl Message {
             Filing::of(&delivery.store().directory(), account, envelope.reverse_path.address(), &fields)
         });
         let prepared = intake.finish(envelope).await.map_err(|Refused(reply)| reply)?;
+        let filing = filing.map(|filing| filing.filtered(&delivery.store().directory(), &prepared, &fields));
         let octets = prepared.octets();
         let files = filing.as_ref().is_some_and(|filing| !filing.is_empty());
         let keep = move |tx: &mut Transaction<'_>| {

@@ -240,7 +240,7 @@ async fn metrics(extract::State(state): extract::State<State>) -> impl IntoRespo
     let numbers = state.engine.statistics();
     let parked = parked(&state.store).await;
     let stored = waiting(&state, Topic::MessageStored).await;
-    let held = waiting(&state, Topic::HeldMessage).await;
+    let held = waiting(&state, Topic::HeldMessage).await.saturating_add(waiting(&state, Topic::MemberAdded).await);
     for (name, kind, help, value) in [
         ("relais_store_transactions_total", "counter", "Transactions committed.", numbers.transactions),
         ("relais_store_groups_total", "counter", "Groups of transactions written together.", numbers.groups),

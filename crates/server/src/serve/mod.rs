@@ -5,6 +5,8 @@
 //! delivers stops between two messages; the store is synced and closed last. `SIGHUP` reloads certificate and limits.
 
 mod absence;
+#[cfg(test)]
+mod days;
 mod discovery;
 mod host;
 mod http;

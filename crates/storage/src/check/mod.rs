@@ -47,6 +47,8 @@ pub enum Flaw {
     Orphans,
     /// An object's key is not that of its content.
     ObjectKey,
+    /// Filters that could not be saved so.
+    Filters,
     /// Two accounts have one number.
     AccountNumber,
     /// A counter is not behind a number that is in use.
@@ -130,6 +132,7 @@ impl Flaw {
             Self::UnknownTable => "belongs to no known table",
             Self::Orphans => "belongs to nothing that is there",
             Self::ObjectKey => "is stored under another object's key",
+            Self::Filters => "could not be saved so",
             Self::AccountNumber => "has the number of another account",
             Self::Counter => "is behind a number in use",
             Self::MailboxName => "name and mailbox don't match",

@@ -25,6 +25,7 @@ fn told(object: &Object) -> String {
         Object::List(list) => format!("list {}", list.address),
         Object::Responder(responder) => format!("responder {} at {}", responder.id, responder.address),
         Object::External(external) => format!("external account {} of {}", external.id, external.owner),
+        Object::Filters(set) => format!("filters of account {}", set.account),
     }
 }
 
@@ -32,6 +33,8 @@ impl Check<'_> {
     pub(super) async fn objects(&mut self) -> Result<(), StorageError> {
         let mut numbers: BTreeMap<AccountId, String> = BTreeMap::new();
         let (mut responder_last, mut external_last) = (0, 0);
+        let mut filters: Vec<AccountId> = Vec::new();
+        let mut accounts: BTreeSet<AccountId> = BTreeSet::new();
         let mut domains: BTreeSet<Domain> = BTreeSet::new();
         let mut inhabited: BTreeMap<Domain, Vec<String>> = BTreeMap::new();
         let mut pages = Pages::new(self.store, Key::global(Table::Object).range(), ROWS);
@@ -57,6 +60,7 @@ impl Check<'_> {
                 let part = match object {
                     Object::Account(account) => {
                         self.people.insert(account.address.canonical());
+                        accounts.insert(account.id);
                         let members = account.shared.into_iter().flat_map(|shared| shared.members);
                         self.members.extend(members.map(|member| (account.address.clone(), member.account)));
                         Some((account.id, account.address))
@@ -77,6 +81,15 @@ impl Check<'_> {
                         external_last = external_last.max(external.id);
                         None
                     }
+                    Object::Filters(set) => {
+                        if set.filters.is_empty() {
+                            self.find(Flaw::Filters, &place, "there is none, and a row all the same".to_owned());
+                        } else if let Err(flaw) = filter::check_set(&set) {
+                            self.find(Flaw::Filters, &place, flaw.to_string());
+                        }
+                        filters.push(set.account);
+                        None
+                    }
                     Object::Domain(_) | Object::Alias(_) => None,
                 };
                 let Some((id, address)) = part else { continue };
@@ -89,6 +102,9 @@ impl Check<'_> {
         }
         for (domain, inside) in inhabited.into_iter().filter(|(domain, _)| !domains.contains(domain)) {
             inside.into_iter().for_each(|place| self.find(Flaw::NoDomain, place, format!("{domain}")));
+        }
+        for account in filters.into_iter().filter(|account| !accounts.contains(account)) {
+            self.find(Flaw::Orphans, format!("filters of account {account}"), "there is no such account".to_owned());
         }
         let account_last = numbers.last_key_value().map_or(0, |(id, _)| id.0);
         self.counter("account", counter("account"), account_last).await?;

@@ -74,7 +74,7 @@ impl Trace {
         self.steps.iter().any(|taken| match &taken.step {
             Step::Refused { recipient: Some(named), .. } => named.same_mailbox(recipient),
             Step::Routed { resolution } => resolution.written_to.same_mailbox(recipient),
-            Step::Delivered { address, .. } => address.same_mailbox(recipient),
+            Step::Delivered { address, .. } | Step::Filtered { address, .. } => address.same_mailbox(recipient),
             Step::Queued { recipients, .. } => recipients.iter().any(|named| named.same_mailbox(recipient)),
             Step::Received { .. }
             | Step::Offered { .. }

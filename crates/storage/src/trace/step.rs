@@ -85,6 +85,13 @@ pub enum Step {
         /// Its UID there.
         uid: Uid,
     },
+    /// A filter of an account did something with it, or could not.
+    Filtered {
+        /// Whose.
+        address: Address,
+        /// Which filter and what, in words.
+        text: String,
+    },
     /// It was dropped for a recipient.
     Dropped {
         /// Why, in words.
@@ -191,6 +198,7 @@ impl fmt::Display for Step {
             Self::Delivered { address, name, uid, .. } => {
                 write!(f, "delivered to {address}, mailbox {name}, UID {uid}")
             }
+            Self::Filtered { address, text } => write!(f, "{address}: {text}"),
             Self::Dropped { reason } => write!(f, "dropped: {reason}"),
             Self::Queued { entry, destination, recipients } => {
                 let list: Vec<String> = recipients.iter().map(Address::to_string).collect();

@@ -116,6 +116,61 @@ async fn v04_the_letter_of_a_shared_mailbox_has_no_link() {
     assert!(told[0].contains(&format!("relais responder set {id} --disable")), "{}", told[0]);
 }
 
+/// Who administers it has a letter of their own, with a link that ends with their right.
+#[tokio::test]
+async fn v04_who_administers_a_shared_mailbox_has_a_letter_with_the_link() {
+    use routing::objects::{AccountKind, Member, SharedMailbox};
+    let mut server = Server::new("a.example").await;
+    let links = SwitchOffLinks::new(&server.store, Some("https://mail.a.example/")).await.unwrap();
+    server.responder = server.responder.with_links(links.clone());
+    let shared = |members: &[(&str, &str)]| {
+        let member = |(who, rights): &(&str, &str)| Member { account: address(who), rights: (*rights).to_owned() };
+        SharedMailbox { members: members.iter().map(member).collect(), ..SharedMailbox::default() }
+    };
+    for name in ["dora@a.example", "emil@a.example", "fred@a.example"] {
+        let language = if name.starts_with('d') { "fr" } else { "en" };
+        let account = AccountObject { language: language.to_owned(), ..AccountObject::new(address(name)) };
+        server.store.add_account(account).await.unwrap();
+    }
+    let put = |members: SharedMailbox| {
+        let alice = server.store.directory().account(&address("alice@a.example")).unwrap().as_ref().clone();
+        let account = AccountObject { kind: AccountKind::Shared, shared: Some(members), ..alice };
+        server.store.put_object(Object::Account(account), PutMode::Replace)
+    };
+    let all = [("dora@a.example", "lrswipkxtean"), ("emil@a.example", "lra"), ("fred@a.example", "lrswip")];
+    put(shared(&all)).await.unwrap();
+    let id = server.add_responder("alice@a.example", |r| r.kind = ResponderKind::OutOfOffice).await;
+    for _ in 0..3 {
+        server.responder.look().await.unwrap();
+    }
+    assert_eq!(announced(&server).await.len(), 1);
+    let of = async |who: &str| {
+        let mut texts = Vec::new();
+        for row in server.mailbox(who, "INBOX").await {
+            let letter = server.text(&row.blob, 0).await;
+            let parsed = mail_parser::MessageParser::default().parse(letter.as_bytes()).unwrap();
+            texts.push((parsed.subject().unwrap().to_owned(), parsed.body_text(0).unwrap().into_owned()));
+        }
+        texts
+    };
+    let (dora, emil) = (of("dora@a.example").await, of("emil@a.example").await);
+    assert_eq!((dora.len(), emil.len(), of("fred@a.example").await.len()), (1, 1, 0), "fred administers nothing");
+    assert_eq!(dora[0].0, "Le message d'absence de alice@a.example est actif");
+    assert_eq!(emil[0].0, "The out-of-office message of alice@a.example is active");
+    let token = |text: &str| {
+        let at = text.find("https://mail.a.example/absence/").unwrap();
+        text[at..].split_whitespace().next().unwrap().rsplit_once('/').unwrap().1.to_owned()
+    };
+    let (first, second) = (token(&dora[0].1), token(&emil[0].1));
+    assert_ne!(first, second);
+    for one in [&first, &second] {
+        assert!(matches!(links.opened(&server.store, one).await, Ok(Opened::Active(found)) if found.id == id));
+    }
+    put(shared(&[("dora@a.example", "lrs"), all[1]])).await.unwrap();
+    assert_eq!(links.opened(&server.store, &first).await, Ok(Opened::Over), "dora administers it no more");
+    assert!(matches!(links.opened(&server.store, &second).await, Ok(Opened::Active(_))));
+}
+
 #[tokio::test]
 async fn v04_how_often_it_answered_is_known_when_it_is_switched_off() {
     let server = Server::new("a.example").await;

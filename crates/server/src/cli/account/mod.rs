@@ -151,11 +151,11 @@ impl From<RoleArg> for Role {
 pub(super) enum ServiceArg {
     /// Reading mail by IMAP
     Imap,
-    /// Fetching mail by POP3
+    /// Fetching mail by POP3: this version has no such server; what is withdrawn now holds once there is one
     Pop3,
     /// Sending mail by SMTP
     Submission,
-    /// The web pages, the HTTP interface, and this command line with --as
+    /// This command line with --as; web pages with a login and the HTTP interface, once this server has them
     Web,
 }
 

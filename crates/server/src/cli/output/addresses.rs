@@ -1,10 +1,10 @@
 //! Aliases, groups and patterns in words.
 
 use admin::discovery::records::RecordsView;
-use admin::{AliasView, PatternTest};
+use admin::{AliasView, GroupView, PatternTest};
 use routing::objects::{AddressRules, AliasMakers, AliasPolicy, GroupObject, PatternAlias, Posting, Target};
 
-use super::{field, line, moment, on_off, size, table};
+use super::{field, line, moment, on_off, size, table, warnings};
 
 pub(super) fn alias(one: &AliasView) -> String {
     let mut out = String::new();
@@ -23,6 +23,7 @@ pub(super) fn alias(one: &AliasView) -> String {
         field(&mut out, "when all are away", "their deputies");
     }
     field(&mut out, "first used by", first_use(one));
+    warnings(&mut out, &one.warnings);
     out
 }
 
@@ -85,7 +86,8 @@ pub(super) fn rules(out: &mut String, rules: &AddressRules) {
     }
 }
 
-pub(super) fn group(one: &GroupObject) -> String {
+pub(super) fn group(view: &GroupView) -> String {
+    let one = &view.group;
     let mut out = String::new();
     field(&mut out, "group", &one.address);
     field(&mut out, "name", &one.display_name);
@@ -93,6 +95,9 @@ pub(super) fn group(one: &GroupObject) -> String {
     field(&mut out, "may be written to by", posting(&one.posting));
     if one.moderated {
         field(&mut out, "moderated by", addresses(&one.moderators));
+    }
+    if one.moderated || view.waiting > 0 {
+        field(&mut out, "waiting messages", view.waiting);
     }
     rules(&mut out, &one.rules);
     if let Some(fallback) = &one.when_away {
@@ -109,6 +114,7 @@ pub(super) fn group(one: &GroupObject) -> String {
     for member in &one.members {
         field(&mut out, "member", member);
     }
+    warnings(&mut out, &view.warnings);
     out
 }
 

@@ -5,7 +5,7 @@ use routing::objects::Posting;
 use serde::Serialize;
 use storage::rows::{MemberState, WaitReason};
 
-use super::{field, moment, on_off, size, table};
+use super::{field, moment, on_off, size, table, warnings};
 
 pub(super) fn lists(all: &[ListView]) -> String {
     table(
@@ -74,12 +74,17 @@ pub(super) fn list(one: &ListView) -> String {
         "largest message",
         list.rules.message_octets_max.map_or_else(|| "no limit of its own".to_owned(), size),
     );
-    field(&mut out, "archive", on_off(settings.archive));
+    let archive = match settings.archive {
+        true => format!("kept, read by {}", word(&settings.archive_readers)),
+        false => on_off(false).to_owned(),
+    };
+    field(&mut out, "archive", archive);
     field(&mut out, "personal links", on_off(settings.personal_links));
     field(&mut out, "messages wait", format_args!("{} days", settings.waiting_days));
     field(&mut out, "suspended after", format_args!("{} days with bounces", settings.bounce_days_max));
     field(&mut out, "language", &settings.language);
     field(&mut out, "note", &list.note);
+    warnings(&mut out, &one.warnings);
     out
 }
 
@@ -93,6 +98,7 @@ pub(super) fn member(one: &MemberView) -> String {
     field(&mut out, "own posts", if one.own_posts { "come back" } else { "do not come back" });
     field(&mut out, "days with bounces", format_args!("{}.{}", one.bounce_tenths / 10, one.bounce_tenths % 10));
     field(&mut out, "note", &one.note);
+    warnings(&mut out, &one.warnings);
     out
 }
 

@@ -1,0 +1,38 @@
+//! What is saved all the same, and what whoever saves it should know.
+
+use mail::Address;
+use routing::Directory;
+
+use crate::limits::WARNED_ADDRESSES_MAX;
+
+/// Addresses elsewhere with characters beyond ASCII before the `@`: their servers must take them (SMTPUTF8, RFC 6531 §3.6), which
+/// many do not.
+pub(crate) fn beyond_ascii<'a>(directory: &Directory, addresses: impl IntoIterator<Item = &'a Address>) -> Vec<String> {
+    let elsewhere = |address: &&Address| address.needs_smtputf8() && directory.domain(address.domain()).is_none();
+    let mut found = addresses.into_iter().filter(elsewhere);
+    let told: Vec<String> = found.by_ref().take(WARNED_ADDRESSES_MAX).map(ToString::to_string).collect();
+    if told.is_empty() {
+        return Vec::new();
+    }
+    let more = match found.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    vec![format!(
+        "{}{more}: beyond ASCII before the @, so that the mail server there has to take SMTPUTF8; mail comes back where it does not",
+        told.join(", ")
+    )]
+}
+
+/// What becomes of messages that wait when they would not have to wait any more.
+pub(crate) fn still_waiting(address: &Address, messages: usize, days: u32) -> Option<String> {
+    let (some, are) = match messages {
+        0 => return None,
+        1 => ("1 message waits".to_owned(), "it is not let through by itself, and is"),
+        more => (format!("{more} messages wait"), "they are not let through by themselves, and are"),
+    };
+    Some(format!(
+        "{some} still: {are} refused {days} days after coming; `relais list waiting {address}` shows what waits, `relais list \
+         approve` and `reject` decide"
+    ))
+}

@@ -1,0 +1,46 @@
+//! What is fuzzed: for each parser of what the outside sends, a function that takes any octets and panics when a promise
+//! does not hold. `fuzz/` gives them to libFuzzer (`make fuzz`), `tests/replay.rs` gives them the seeds, the inputs that once
+//! failed and mutations of both, with every run of the tests.
+//!
+//! A promise is more than "no panic": the same result wherever the input was cut, offsets within what they point into, what
+//! was written can be read back, no line end that another server would read otherwise.
+
+mod cuts;
+mod imap_commands;
+mod imap_engine;
+mod messages;
+mod smtp;
+mod words;
+
+/// Takes any octets; panics when a promise is broken.
+pub type Target = fn(&[u8]);
+
+/// Every target with its name, which is the name of its file in `fuzz/fuzz_targets` and of its folder of seeds.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("imap_command", imap_commands::command),
+    ("imap_framing", imap_commands::framing),
+    ("imap_mailbox_name", imap_commands::mailbox_name),
+    ("imap_url", imap_commands::url),
+    ("imap_inflate", imap_engine::inflate),
+    ("imap_list_pattern", imap_engine::list_pattern),
+    ("imap_thread", imap_engine::thread),
+    ("message_scan", messages::scan),
+    ("message_header", messages::header),
+    ("message_transfer", messages::transfer),
+    ("message_record", messages::record),
+    ("base_subject", messages::base_subject),
+    ("search_words", words::words),
+    ("smtp_session", smtp::session),
+    ("smtp_data", smtp::data),
+    ("smtp_reply", smtp::reply),
+];
+
+/// Runs the target of that name.
+///
+/// # Panics
+/// When a promise is broken, or there is no such target.
+pub fn run(name: &str, input: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name).map(|(_, target)| target);
+    assert!(target.is_some(), "no target {name}");
+    target.into_iter().for_each(|target| target(input));
+}

@@ -1,0 +1,211 @@
+//! What SMTP clients and hosts send: sessions, the octets of messages, answers.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use mail::{AccountId, Domain, EnhancedCode, Reply, Timestamp};
+use smtp_in::{
+    Action, Answer, BareNewlines, Engine, Identity, Limits, ListenerKind, Policy, SessionFacts, SessionId, TlsFacts,
+    Verdict,
+};
+use smtp_out::fuzzing;
+
+use crate::cuts::cut;
+
+/// What a session did that others see.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Session {
+    replies: Vec<u8>,
+    /// The messages that the host was asked to keep.
+    kept: Vec<Vec<u8>>,
+    closed: bool,
+}
+
+/// A session with a host that lets everybody do everything but write to `nobody`, and whose disk is full at the end. TLS is on
+/// for the listener that demands it and not offered on the other, for behind STARTTLS a cut rightly makes a difference.
+fn converse(kind: ListenerKind, bare_newlines: BareNewlines, pieces: &[&[u8]]) -> Session {
+    let mut session = Session::default();
+    let Ok(host_name) = Domain::parse("mx.example") else { return session };
+    let policy = Policy { host_name, limits: Arc::new(Limits::default()), bare_newlines, starttls: false };
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 25));
+    let now = Timestamp(0);
+    let mut engine = Engine::new(policy, SessionFacts::new(SessionId(1), kind, at, at), now);
+    if kind == ListenerKind::Submissions {
+        engine.tls_from_the_start(TlsFacts { version: String::new(), cipher: String::new() });
+    }
+    let mut message = Vec::new();
+    advance(&mut engine, now, &mut session, &mut message);
+    for piece in pieces {
+        let mut rest = *piece;
+        while !rest.is_empty() && !session.closed {
+            assert!(engine.room() > 0, "an engine that has nothing more to do takes input");
+            let (some, behind) = rest.split_at(rest.len().min(engine.room()));
+            engine.receive(some, now);
+            rest = behind;
+            advance(&mut engine, now, &mut session, &mut message);
+        }
+    }
+    session
+}
+
+fn advance(engine: &mut Engine, now: Timestamp, session: &mut Session, message: &mut Vec<u8>) {
+    while let Some(action) = engine.next(now) {
+        let answer = match action {
+            Action::Send(octets) => {
+                assert!(!octets.is_empty(), "nothing is not sent");
+                session.replies.extend(octets);
+                continue;
+            }
+            Action::MayBegin => Answer::Begin(Verdict::Accept),
+            Action::AskRecipient { path } => Answer::Recipient(if path.to_string().contains("nobody") {
+                Verdict::Refuse(Reply::new(550, Some(EnhancedCode(5, 1, 1)), "no such mailbox"))
+            } else {
+                Verdict::Accept
+            }),
+            Action::Authenticate { login, .. } => {
+                Answer::Authenticated(Ok(Identity { account: AccountId(1), login, mark: 0 }))
+            }
+            Action::BeginBody => {
+                message.clear();
+                Answer::Opened(Ok(()))
+            }
+            Action::Body(octets) => {
+                message.extend(octets);
+                continue;
+            }
+            Action::AbandonBody => {
+                message.clear();
+                continue;
+            }
+            Action::EndBody { envelope } => {
+                assert!(!envelope.recipients.is_empty(), "a message is for somebody");
+                assert_eq!(smuggled(message), None, "{:?}", String::from_utf8_lossy(message));
+                session.kept.push(std::mem::take(message));
+                Answer::Kept(Err(Reply::new(452, Some(EnhancedCode(4, 3, 1)), "the disk is full")))
+            }
+            Action::StartTls | Action::Close => {
+                assert!(matches!(action, Action::Close), "TLS was not offered");
+                session.closed = true;
+                return;
+            }
+        };
+        engine.answer(answer, now);
+    }
+}
+
+/// Where octets have a CR or an LF that is no part of a CRLF, or a NUL.
+fn smuggled(octets: &[u8]) -> Option<usize> {
+    let at = |index: usize| octets.get(index).copied();
+    (0..octets.len()).find(|index| match at(*index) {
+        Some(b'\r') => at(index + 1) != Some(b'\n'),
+        Some(b'\n') => index.checked_sub(1).and_then(at) != Some(b'\r'),
+        Some(octet) => octet == 0,
+        None => false,
+    })
+}
+
+fn sound(session: &Session) {
+    assert_eq!(smuggled(&session.replies), None, "replies are lines");
+    for line in session.replies.split(|octet| *octet == b'\n').filter(|line| !line.is_empty()) {
+        // RFC 5321 §4.5.3.1.5: 512 octets with CRLF.
+        assert!(line.len() <= 511, "{line:?}");
+        assert!(line.iter().take(3).all(u8::is_ascii_digit), "{line:?}");
+    }
+}
+
+fn policy(how: u8) -> (ListenerKind, BareNewlines) {
+    let kind = if how & 1 == 0 { ListenerKind::Mx } else { ListenerKind::Submissions };
+    (kind, if how & 2 == 0 { BareNewlines::Refuse } else { BareNewlines::Convert })
+}
+
+/// Any commands, cut anywhere: the same replies and the same messages, none of which holds a line end that is no CRLF.
+pub(crate) fn session(input: &[u8]) {
+    let Some((how, input)) = input.split_first() else { return };
+    let (kind, bare_newlines) = policy(*how);
+    let (pieces, whole) = cut(input);
+    let session = converse(kind, bare_newlines, &[whole]);
+    sound(&session);
+    assert_eq!(converse(kind, bare_newlines, &pieces), session, "cut");
+}
+
+/// The octets of a message, behind DATA: the message ends with the first CRLF.CRLF and nowhere else, with dots unstuffed.
+pub(crate) fn data(input: &[u8]) {
+    let Some((how, input)) = input.split_first() else { return };
+    let (_, bare_newlines) = policy(*how);
+    let (pieces, whole) = cut(input);
+    let preamble = b"EHLO a.example\r\nMAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\nDATA\r\n";
+    let all = [&preamble[..], whole].concat();
+    let session = converse(ListenerKind::Mx, bare_newlines, &[&all]);
+    sound(&session);
+    let cut_up: Vec<&[u8]> = std::iter::once(&preamble[..]).chain(pieces).collect();
+    assert_eq!(converse(ListenerKind::Mx, bare_newlines, &cut_up), session, "cut");
+    // The CRLF of the DATA line counts as the first (RFC 5321 §4.1.1.4).
+    let framed = [b"\r\n", whole].concat();
+    let end = framed.windows(5).position(|window| window == b"\r\n.\r\n");
+    let sent = end.map(|end| framed.get(..end + 2).unwrap_or_default());
+    if let (Some(sent), Some(kept)) = (sent, session.kept.first()) {
+        let lines: Vec<&[u8]> = split_lines(sent.get(2..).unwrap_or_default());
+        let unstuffed: Vec<u8> =
+            lines.iter().flat_map(|line| line.strip_prefix(b".").unwrap_or(line)).copied().collect();
+        if smuggled(&unstuffed).is_none() {
+            assert!(
+                *kept == unstuffed,
+                "{:?} was kept of {:?}",
+                String::from_utf8_lossy(kept),
+                String::from_utf8_lossy(sent)
+            );
+        }
+    }
+    assert!(end.is_some() || session.kept.is_empty(), "a message that has not ended is not kept");
+}
+
+/// Lines with their CRLF.
+fn split_lines(text: &[u8]) -> Vec<&[u8]> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
+        let (line, behind) = rest.split_at(end + 2);
+        lines.push(line);
+        rest = behind;
+    }
+    lines.push(rest);
+    lines
+}
+
+/// Answers of other hosts: one after the other, the same ones wherever they are cut.
+pub(crate) fn reply(input: &[u8]) {
+    let (pieces, whole) = cut(input);
+    let (answers, read) = answers(&[whole]);
+    assert_eq!(self::answers(&pieces), (answers.clone(), read), "cut");
+    for (code, text) in answers.into_iter().flatten() {
+        assert!((200..600).contains(&code), "{code}");
+        assert!(!text.contains(['\r', '\0']) || whole.iter().any(|octet| matches!(octet, b'\r' | 0)), "{text:?}");
+        let mut line = Vec::new();
+        Reply::new(code, None, text).write_to(&mut line);
+        // It is repeated to submitters and in traces.
+        assert_eq!(smuggled(&line), None, "{:?}", String::from_utf8_lossy(&line));
+    }
+}
+
+/// Code and text of each answer, `None` for what is none and ends the conversation; and how many octets were read.
+fn answers(pieces: &[&[u8]]) -> (Vec<Option<(u16, String)>>, usize) {
+    let mut found = Vec::new();
+    let mut reader = fuzzing::Answers::default();
+    let mut read = 0;
+    for piece in pieces {
+        let mut rest = *piece;
+        while !rest.is_empty() {
+            let (used, answer) = reader.read(rest);
+            read += used;
+            rest = rest.get(used..).unwrap_or_default();
+            if let Some(answer) = answer {
+                let over = answer.is_none();
+                found.push(answer);
+                if over {
+                    return (found, read);
+                }
+            }
+        }
+    }
+    (found, read)
+}
