@@ -209,7 +209,7 @@ impl Intake {
     ///
     /// # Errors
     /// A message in a loop, a recipient that is gone since RCPT, or a message that is too large for every recipient.
-    pub async fn finish(self, envelope: Envelope) -> Result<Prepared, Refused> {
+    pub async fn finish(self, mut envelope: Envelope) -> Result<Prepared, Refused> {
         let structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
@@ -226,7 +226,9 @@ impl Intake {
             octets: Some(self.writer.octets().saturating_sub(self.own_octets)),
             own: self.own,
         };
-        let plan = Plan::new(&self.delivery.store.directory(), &envelope, &asking);
+        let led_back = self.delivery.lead_back(&mut envelope).await.map_err(Refused)?;
+        let mut plan = Plan::new(&self.delivery.store.directory(), &envelope, &asking);
+        plan.routed.splice(0..0, led_back);
         if !plan.lost.is_empty() {
             return Err(Refused(RECIPIENT_GONE));
         }
@@ -254,6 +256,7 @@ impl Intake {
             Some(hashed) => self.delivery.signature(&hashed, &envelope, now).await,
             None => String::new(),
         };
+        let rewriting = self.delivery.rewriting(&plan, &envelope.reverse_path, now);
         let beginning = Beginning {
             id: self.delivery.new_trace(),
             source: self.source,
@@ -262,6 +265,7 @@ impl Intake {
         };
         Ok(Prepared {
             plan,
+            rewriting,
             filtered,
             signature,
             beginning,

@@ -11,6 +11,7 @@ mod decide;
 mod event;
 mod filed;
 mod filtering;
+mod forwarding;
 mod held;
 mod intake;
 mod letter;

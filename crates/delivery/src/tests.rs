@@ -339,4 +339,5 @@ async fn a_responder_hears_what_the_sender_asked_for() {
 }
 mod addresses;
 mod filters;
+mod forwards;
 mod traces;

@@ -42,6 +42,7 @@ pub mod rows;
 pub mod secret;
 pub mod sharing;
 pub mod signing_keys;
+pub mod srs;
 pub mod store;
 pub mod subaddress;
 pub mod trace;
