@@ -53,13 +53,15 @@ pub use request::{
     AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
     EventSelection, ExternalContent, ExternalRequest, FilterContent, FilterRequest, GroupContent, GroupRequest,
     IdentityRequest, Leaving, ListContent, ListRequest, MemberContent, NewAccount, NewMember, PatternRequest,
-    PreviewRequest, QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest, SupposedMessage,
+    PreviewRequest, QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest, SubmissionEdit,
+    SupposedMessage,
 };
 pub use response::{
     AccountView, AliasView, ConnectionView, DomainView, Endpoint, EventView, Explanation, ExternalTest, ExternalView,
     FilterMatches, FilterTest, FilterVerdicts, FilterView, FiltersApplied, FirstUseView, GroupView, ImportReport,
     Leading, ListView, MatchedMessage, MemberImport, MemberView, OffBoardingReport, OffBoardingView, PatternTest,
-    Preview, QueueEntryView, QueueRecipientView, Redirect, ResponderView, Response, StrengthView, WaitingView,
+    Preview, QueueEntryView, QueueRecipientView, Redirect, ResponderView, Response, StrengthView, SubmittedView,
+    WaitingView,
 };
 pub use settings::{ConnectionSettings, EditLock, ExternalTester, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};

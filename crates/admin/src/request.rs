@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::shared::{AclRequest, SharedRequest};
 use crate::trace::TraceRequest;
 
-pub use account::{AccountRequest, NewAccount};
+pub use account::{AccountRequest, NewAccount, SubmissionEdit};
 pub use alias::AliasRequest;
 pub use contact::ContactRequest;
 pub use domain::{DomainContent, DomainRequest};

@@ -11,6 +11,7 @@ use sender_auth::dkim::Hasher;
 use storage::blobs::{BlobWriter, StagedBlob};
 
 use crate::Delivery;
+use crate::allowance::Allowance;
 use crate::decide::storage_reply;
 use crate::filtering::decisions;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
@@ -256,6 +257,7 @@ impl Intake {
             Some(hashed) => self.delivery.signature(&hashed, &envelope, now).await,
             None => String::new(),
         };
+        let allowance = self.account.map(|account| Allowance::of(&self.delivery.store.directory(), account, &envelope));
         let rewriting = self.delivery.rewriting(&plan, &envelope.reverse_path, now);
         let beginning = Beginning {
             id: self.delivery.new_trace(),
@@ -265,6 +267,7 @@ impl Intake {
         };
         Ok(Prepared {
             plan,
+            allowance,
             rewriting,
             filtered,
             signature,

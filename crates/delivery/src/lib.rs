@@ -7,6 +7,7 @@
 //! DSNs) go the same way through [`Delivery::prepare`], inside the transaction of what caused them.
 
 mod added;
+mod allowance;
 mod decide;
 mod event;
 mod filed;

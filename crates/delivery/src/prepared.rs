@@ -17,6 +17,7 @@ use storage::rows::{QueueRecipient, QueueRow};
 use storage::subaddress::NoSubaddressMailbox;
 use storage::{StorageError, Transaction};
 
+use crate::allowance::Allowance;
 use crate::event::{Kept, MessageStored};
 use crate::filtering::Filtered;
 use crate::forwarding::Rewriting;
@@ -40,6 +41,8 @@ pub struct Prepared {
     pub(crate) notices: Vec<Self>,
     /// Fields that sign what leaves, each with its line end.
     pub(crate) signature: String,
+    /// What it takes of the allowance of who submits it.
+    pub(crate) allowance: Option<Allowance>,
     /// How the reverse-path is rewritten where the message is forwarded; `None`: it stays.
     pub(crate) rewriting: Option<Rewriting>,
     /// What filters decide, for the accounts that have some; it counts for what goes to INBOX.
@@ -133,9 +136,12 @@ impl Prepared {
     /// Writes everything: blob, mailbox rows, queue rows, events.
     ///
     /// # Errors
-    /// When a mailbox is gone, or the store's own.
+    /// When a mailbox is gone, when whoever submits it has come to a limit ([`storage::submitted::LimitReached::of`]), or the store's own.
     pub fn apply(&self, tx: &mut Transaction<'_>) -> Result<Applied, StorageError> {
         let mut applied = Applied::default();
+        if let (Some(account), Some(allowance)) = (self.account, &self.allowance) {
+            allowance.count(tx, account, self.now)?;
+        }
         if self.stores_message() {
             self.store_blob(tx)?;
         }

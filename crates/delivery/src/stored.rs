@@ -126,6 +126,7 @@ impl Delivery {
             body: envelope.body,
             notices: Vec::new(),
             signature: message.signature.clone(),
+            allowance: None,
             rewriting,
             filtered,
             beginning: Beginning {

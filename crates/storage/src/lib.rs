@@ -45,6 +45,7 @@ pub mod signing_keys;
 pub mod srs;
 pub mod store;
 pub mod subaddress;
+pub mod submitted;
 pub mod trace;
 pub mod transaction;
 mod undo;

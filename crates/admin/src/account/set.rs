@@ -35,6 +35,7 @@ pub(super) async fn set(
         generate_password,
         role,
         quota_octets,
+        submission,
         time_zone,
         language,
         enabled,
@@ -67,6 +68,8 @@ pub(super) async fn set(
     account.display_name = display_name.unwrap_or(account.display_name);
     account.role = role.unwrap_or(account.role);
     quota_octets.apply(&mut account.quota_octets);
+    let forget_today = submission.forget_today;
+    submission.apply(&mut account.submission);
     account.time_zone = time_zone.unwrap_or(account.time_zone);
     account.language = language.unwrap_or(account.language);
     account.enabled = enabled.unwrap_or(account.enabled);
@@ -112,6 +115,9 @@ pub(super) async fn set(
     store
         .transact(move |tx| {
             objects.put(tx, Object::Account(stored.clone()), PutMode::Replace)?;
+            if forget_today {
+                tx.forget_submitted(stored.id);
+            }
             notice.as_ref().map_or(Ok(()), |notice| notice.apply(tx, &stored))
         })
         .await?;

@@ -80,6 +80,7 @@ impl Check<'_> {
             Table::Metadata,
             Table::PersonSeen,
             Table::MessageId,
+            Table::Submitted,
         ];
         for table in parts {
             let mut pages = Pages::new(self.store, KeyRange::prefix(vec![table as u8]), 1);
