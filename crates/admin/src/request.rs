@@ -33,7 +33,7 @@ pub use identity::IdentityRequest;
 pub use leaving::Leaving;
 pub use list::{ListContent, ListRequest, MemberContent, NewMember};
 pub use pattern::PatternRequest;
-pub use queue::{QueueRequest, QueueSelection};
+pub use queue::{QueueFilter, QueueRequest, QueueSelection};
 pub use responder::{PreviewRequest, ResponderContent, ResponderRequest};
 
 /// One request.

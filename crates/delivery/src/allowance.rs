@@ -96,7 +96,8 @@ impl Delivery {
             // Who has the password reads the mailbox, too.
             self.add_letter(&mut letters, &Letter { to: recovery.clone(), ..letter.clone() }).await;
         }
-        for administrator in administrators(&self.store().directory(), account) {
+        let administrators = administrators(&self.store().directory(), account);
+        for administrator in administrators {
             let (subject, text) = (subject(account, &administrator), text(account, &administrator, limit));
             if let Some(letter) = Letter::from_postmaster(&administrator, subject, text) {
                 self.add_letter(&mut letters, &letter).await;

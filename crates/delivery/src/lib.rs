@@ -21,6 +21,7 @@ mod moderation;
 mod notice;
 mod plan;
 mod prepared;
+mod reports;
 mod signing;
 mod stored;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use letter::{Letter, MailboxLetter};
 pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};
+pub use reports::ReportError;
 pub use routing::Asking;
 pub use stored::StoredMessage;
 pub use trace::taken;
