@@ -22,7 +22,8 @@ help:
 	@echo "make build   the release binary, in $(CARGO_TARGET_DIR)/release/relais"
 	@echo "make lint    formatting, clippy, licences and bans of dependencies"
 	@echo "make fuzz    each fuzz target for TIME seconds (30)"
-	@echo "make bench   Relais beside Postfix + Dovecot (PEERS=folder of the load generator)"
+	@echo "make bench   Relais beside Postfix + Dovecot (PEERS=folder of the load generator);"
+	@echo "             ARGS=--large: a mailbox of 1,000,000 messages, and 20,000 mailboxes"
 
 deps:
 	@scripts/deps

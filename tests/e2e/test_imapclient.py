@@ -66,6 +66,15 @@ class ImapClient(ServerCase):
         self.assertEqual((personal, others, shared), ((("", "/"),), (("Other Users/", "/"),), (("Shared/", "/"),)))
         self.assertIn(b"Relais", self.client.id_({"name": "tests"})[0])
 
+    def test_several_messages_at_once(self):
+        """IMAPClient sends a second space between two literals."""
+        letters = [message(to=self.user, subject="one"), {"msg": message(to=self.user, subject="two"), "flags": ["\\Seen"]},
+                   message(to=self.user, subject="three")]
+        self.client.multiappend("INBOX", letters)
+        self.client.select_folder("INBOX")
+        self.assertEqual(self.client.search(), [1, 2, 3])
+        self.assertEqual(self.client.search("SEEN"), [2])
+
     def fill(self):
         subjects = ["b", "Re: a", "a", "grüße aus Köln"]
         for n, subject in enumerate(subjects):

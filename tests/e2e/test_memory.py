@@ -10,7 +10,7 @@ from harness import ServerCase, log, message, message_id
 from remote import Remote
 
 CLIENTS = 1000
-OCTETS_MAX = 64 << 10
+OCTETS_MAX = 24 << 10
 
 
 class Memory(ServerCase):

@@ -533,6 +533,8 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
             role: None,
             quota_octets: Edit::Keep,
             submission: SubmissionEdit::KEEP,
+            quota_messages: Edit::Keep,
+            quota_mailboxes: Edit::Keep,
             enabled: None,
             owner: None,
             recovery: Edit::Keep,

@@ -172,12 +172,16 @@ async fn an_account_is_edited_field_by_field() {
     let store = stage().await;
     let edit = serde_json::json!({"account": {"set": {
         "address": "alice@example.org", "role": "domain-administrator", "quota_octets": {"set": 1000},
-        "time_zone": "Europe/Paris", "language": "fr"
+        "quota_messages": {"set": 20}, "quota_mailboxes": {"set": 7}, "time_zone": "Europe/Paris", "language": "fr"
     }}});
     let Ok(Response::Account(view)) = ask(&store, serde_json::from_value(edit).unwrap()).await else { panic!() };
     assert_eq!((view.role, view.quota_octets, view.language.as_str()), (Role::DomainAdministrator, Some(1000), "fr"));
-    let edit = serde_json::json!({"account": {"set": {"address": "alice@example.org", "quota_octets": "clear"}}});
+    assert_eq!((view.quota_messages, view.quota_mailboxes), (Some(20), Some(7)));
+    let edit = serde_json::json!({"account": {"set": {
+        "address": "alice@example.org", "quota_octets": "clear", "quota_messages": "clear"
+    }}});
     let Ok(Response::Account(view)) = ask(&store, serde_json::from_value(edit).unwrap()).await else { panic!() };
+    assert_eq!((view.quota_messages, view.quota_mailboxes), (None, Some(7)));
     assert_eq!((view.quota_octets, view.time_zone.as_str()), (None, "Europe/Paris"));
 }
 

@@ -203,7 +203,7 @@ pub(crate) fn search(
     if key_count(&key) > SEARCH_KEYS_MAX {
         return Err(Flaw::of(format!("more than {SEARCH_KEYS_MAX} search keys")));
     }
-    Ok(Search { uid, charset, returns, key })
+    Ok(Search { uid, charset, returns, update_fetch: Vec::new(), key })
 }
 
 pub(crate) fn sort_criteria(criteria: Vec<SortCriterion>) -> Result<Vec<SortCriterion>, Flaw> {

@@ -15,6 +15,7 @@ mod quota;
 mod search;
 mod sort;
 mod store;
+mod urlauth;
 
 pub use acl::SetAcl;
 pub use append::{Append, AppendContent, AppendMessage, CatenatePart, Replace, Ticket};
@@ -28,6 +29,7 @@ pub use quota::{QuotaResource, SetQuota};
 pub use search::{DateTest, EnvelopeField, PartialRange, Search, SearchKey, SearchReturn, SearchText};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
 pub use store::{Store, StoreAction};
+pub use urlauth::{UrlAsked, UrlData, UrlFetch};
 
 use crate::mailbox_name::MailboxName;
 use crate::secret::Secret;
@@ -122,8 +124,8 @@ pub enum CommandBody {
         /// Of which mechanisms, in capitals; without any, of all.
         mechanisms: Vec<String>,
     },
-    /// RFC 4467 §7: authorised URLs, as sent.
-    UrlFetch(Vec<Vec<u8>>),
+    /// RFC 4467 §7: authorised URLs.
+    UrlFetch(Vec<UrlFetch>),
     /// RFC 2177
     Idle,
     /// RFC 4314 §3.1

@@ -60,7 +60,7 @@ pub use command::{
     EntryName, EntryValue, EnvelopeField, EventGroup, EventMailboxes, Events, Fetch, FetchItem, GetMetadata, List,
     ListReturn, ListSelection, MailboxFilter, MetadataQuery, Multisearch, Notify, PartialRange, Qresync, QuotaResource,
     Replace, Search, SearchKey, SearchReturn, SearchText, Select, SetAcl, SetMetadata, SetQuota, Sort, SortCriterion,
-    SortKey, StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Ticket, Transfer,
+    SortKey, StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Ticket, Transfer, UrlAsked, UrlData, UrlFetch,
 };
 pub use date::{Date, local_date};
 pub use decode::decode;

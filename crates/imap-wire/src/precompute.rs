@@ -5,6 +5,8 @@
 //! Invariant: the bytes are balanced, whatever the message; a part that claims to be a container without being one is
 //! `application/octet-stream`, for clients expect more data after those names.
 
+mod part;
+
 use std::num::NonZeroU32;
 
 use imap_codec::ResponseCodec;
@@ -20,6 +22,8 @@ use imap_codec::imap_types::response::{Data, Response};
 use message::{MessageRecord, Parameters, Part, PartKind, Structure};
 
 use crate::limits::PRECOMPUTED_MAX;
+
+pub use part::{ReturnedData, part_structure};
 
 /// The three forms as FETCH sends them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use relais_imap_wire::{
     HeaderName, List, ListReturn, ListSelection, MailboxFilter, MailboxName, MetadataQuery, Multisearch, NameEncoding,
     Notify, Partial, PartialRange, Qresync, QuotaResource, Replace, Search, SearchKey, SearchReturn, SearchText,
     Section, Select, SequenceBound, SequenceSet, SetAcl, SetMetadata, SetQuota, Sort, SortCriterion, SortKey,
-    StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Ticket, Transfer, decode,
+    StatusItem, Store, StoreAction, Thread, ThreadAlgorithm, Ticket, Transfer, UrlAsked, UrlData, UrlFetch, decode,
 };
 
 const UTF7: NameEncoding = NameEncoding::ModifiedUtf7;
@@ -78,7 +78,9 @@ fn chosen(words: &[(bool, &str)]) -> String {
     words.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
 }
 
-fn returns(returns: &SearchReturn) -> String {
+fn returns(returns: &SearchReturn, update_fetch: &[FetchItem]) -> String {
+    let items = update_fetch.iter().map(fetch_item).collect::<Vec<_>>().join(" ");
+    let update = if items.is_empty() { "UPDATE".to_owned() } else { format!("UPDATE ({items})") };
     let partial = returns.partial.map(|range| format!("PARTIAL {range}"));
     let words = chosen(&[
         (returns.min, "MIN"),
@@ -87,7 +89,7 @@ fn returns(returns: &SearchReturn) -> String {
         (returns.count, "COUNT"),
         (returns.save, "SAVE"),
         (returns.context, "CONTEXT"),
-        (returns.update, "UPDATE"),
+        (returns.update, &update),
         (returns.relevancy, "RELEVANCY"),
     ]);
     let words: Vec<String> = std::iter::once(words).filter(|words| !words.is_empty()).chain(partial).collect();
@@ -123,6 +125,8 @@ fn key(search: &SearchKey) -> Vec<u8> {
         SearchKey::Fuzzy(inner) => line(&[b"FUZZY ", &key(inner)]),
         SearchKey::Sequence(numbers) => set(numbers).into_bytes(),
         SearchKey::Uid(uids) => format!("UID {}", set(uids)).into_bytes(),
+        SearchKey::UidAfter(uid) => format!("UIDAFTER {uid}").into_bytes(),
+        SearchKey::UidBefore(uid) => format!("UIDBEFORE {uid}").into_bytes(),
         SearchKey::Has(has) => flag("", has).into_bytes(),
         SearchKey::Lacks(lacks) => flag("UN", lacks).into_bytes(),
         SearchKey::Recent => b"RECENT".to_vec(),
@@ -149,6 +153,16 @@ fn key(search: &SearchKey) -> Vec<u8> {
         SearchKey::Filter(filter) => format!("FILTER {filter}").into_bytes(),
         SearchKey::ModSeq(modseq) => format!("MODSEQ {modseq}").into_bytes(),
     }
+}
+
+fn url_fetch(wanted: &UrlFetch) -> Vec<u8> {
+    let Some(asked) = wanted.asked else { return string(&wanted.url) };
+    let data = asked.data.map(|data| match data {
+        UrlData::Body => " BODY",
+        UrlData::Binary => " BINARY",
+    });
+    let structure = if asked.structure { " BODYPARTSTRUCTURE" } else { "" };
+    line(&[b"(", &string(&wanted.url), data.unwrap_or_default().as_bytes(), structure.as_bytes(), b")"])
 }
 
 fn part(numbers: &[u32]) -> String {
@@ -184,7 +198,7 @@ fn flags(all: &[Flag]) -> String {
 
 fn search(search: &Search) -> Vec<u8> {
     let charset = search.charset.as_ref().map(|charset| format!("CHARSET {charset} ")).unwrap_or_default();
-    let asked = search.returns.as_ref().map(returns).unwrap_or_default();
+    let asked = search.returns.as_ref().map(|asked| returns(asked, &search.update_fetch)).unwrap_or_default();
     line(&[asked.as_bytes(), charset.as_bytes(), &key(&search.key)])
 }
 
@@ -302,7 +316,7 @@ fn print(body: &CommandBody) -> Vec<u8> {
             let all = joined(urls, |(url, mechanism)| line(&[&string(url), b" ", mechanism.as_bytes()]));
             line(&[b"GENURLAUTH ", &all])
         }
-        CommandBody::UrlFetch(urls) => line(&[b"URLFETCH ", &joined(urls, |url| string(url))]),
+        CommandBody::UrlFetch(urls) => line(&[b"URLFETCH ", &joined(urls, url_fetch)]),
         CommandBody::SetAcl(SetAcl { mailbox, identifier, rights }) => {
             line(&[b"SETACL ", &name(mailbox), b" ", &string(identifier.as_bytes()), b" ", &string(rights.as_bytes())])
         }
@@ -366,7 +380,7 @@ fn print(body: &CommandBody) -> Vec<u8> {
             let criteria = joined(criteria, |criterion| {
                 format!("{}{}", if criterion.reverse { "REVERSE " } else { "" }, word(criterion.key)).into_bytes()
             });
-            let asks = asked.returns.as_ref().map(returns).unwrap_or_default();
+            let asks = asked.returns.as_ref().map(|wanted| returns(wanted, &asked.update_fetch)).unwrap_or_default();
             line(&[uid(asked.uid), b"SORT ", asks.as_bytes(), b"(", &criteria, b") UTF-8 ", &key(&asked.key)])
         }
         CommandBody::Thread(Thread { algorithm, search: asked }) => {
@@ -502,6 +516,8 @@ fn search_key() -> BoxedStrategy<SearchKey> {
         1 => Just(SearchKey::SaveDateSupported),
         1 => sequence().prop_map(SearchKey::Sequence),
         1 => sequence().prop_map(SearchKey::Uid),
+        1 => (1u32..).prop_map(SearchKey::UidAfter),
+        1 => (1u32..).prop_map(SearchKey::UidBefore),
         1 => flag().prop_map(SearchKey::Has),
         1 => flag().prop_map(SearchKey::Lacks),
         3 => (test, day, 0..3).prop_map(|(test, day, of)| match of {
@@ -618,6 +634,14 @@ fn append_message() -> BoxedStrategy<AppendMessage> {
         .boxed()
 }
 
+fn url_asked() -> BoxedStrategy<Option<UrlAsked>> {
+    let data = select(vec![None, Some(UrlData::Body), Some(UrlData::Binary)]);
+    (any::<bool>(), data)
+        .prop_map(|(structure, data)| UrlAsked { structure, data })
+        .prop_map(|asked| Some(asked).filter(|asked| *asked != UrlAsked::default()))
+        .boxed()
+}
+
 fn fetch_items() -> BoxedStrategy<Vec<FetchItem>> {
     let part = || prop::collection::vec(1u32.., 1..4);
     let partial = || {
@@ -641,8 +665,17 @@ fn fetch_items() -> BoxedStrategy<Vec<FetchItem>> {
 
 fn searches() -> BoxedStrategy<CommandBody> {
     let charset = prop::option::of(Just("UTF-8".to_owned()));
-    let asked = (any::<bool>(), charset, prop::option::of(search_return()), search_key())
-        .prop_map(|(uid, charset, returns, key)| Search { uid, charset, returns, key })
+    let plain = (any::<bool>(), charset, prop::option::of(search_return()), search_key())
+        .prop_map(|(uid, charset, returns, key)| Search { uid, charset, returns, update_fetch: Vec::new(), key })
+        .boxed();
+    // RFC 5465 §7: what UPDATE gives with what comes.
+    let asked = (plain, prop::option::of(fetch_items()))
+        .prop_map(|(plain, items)| match (plain.returns, items) {
+            (Some(returns), Some(update_fetch)) => {
+                Search { returns: Some(SearchReturn { update: true, ..returns }), update_fetch, ..plain }
+            }
+            _ => plain,
+        })
         .boxed();
     let in_utf8 = asked.clone().prop_map(|asked| Search { charset: Some("UTF-8".to_owned()), ..asked }).boxed();
     let sort_key = select(vec![
@@ -672,11 +705,15 @@ fn searches() -> BoxedStrategy<CommandBody> {
         (prop::collection::vec(criterion, 1..4), in_utf8.clone())
             .prop_map(|(criteria, search)| CommandBody::Sort(Sort { criteria, search })),
         (algorithm, in_utf8).prop_map(|(algorithm, asked)| {
-            CommandBody::Thread(Thread { algorithm, search: Search { returns: None, ..asked } })
+            CommandBody::Thread(Thread {
+                algorithm,
+                search: Search { returns: None, update_fetch: Vec::new(), ..asked },
+            })
         }),
         // RFC 7377 §2.1: its numbers are UIDs, and without RETURN it returns all.
         (prop::collection::vec(source, 1..3), search_return(), asked).prop_map(|(sources, returns, asked)| {
-            CommandBody::Esearch(Multisearch { sources, search: Search { uid: true, returns: Some(returns), ..asked } })
+            let search = Search { uid: true, returns: Some(returns), update_fetch: Vec::new(), ..asked };
+            CommandBody::Esearch(Multisearch { sources, search })
         }),
     ]
     .boxed()
@@ -742,7 +779,9 @@ fn command() -> BoxedStrategy<CommandBody> {
         1 => ((1u32..).prop_map(one), any::<bool>(), mailbox(), append_message())
             .prop_map(|(set, uid, mailbox, message)| CommandBody::Replace(Replace { set, uid, mailbox, message })),
         1 => prop::collection::vec((url(), Just("INTERNAL".to_owned())), 1..3).prop_map(CommandBody::GenUrlAuth),
-        1 => prop::collection::vec(url(), 1..3).prop_map(CommandBody::UrlFetch),
+        1 => prop::collection::vec((url(), url_asked()), 1..3).prop_map(|urls| {
+            CommandBody::UrlFetch(urls.into_iter().map(|(url, asked)| UrlFetch { url, asked }).collect())
+        }),
         1 => (mailbox(), identifier(), "[+-]?[lrswipkxtea]{0,5}")
             .prop_map(|(mailbox, identifier, rights)| CommandBody::SetAcl(SetAcl { mailbox, identifier, rights })),
         1 => (mailbox(), identifier()).prop_map(|(mailbox, identifier)| CommandBody::DeleteAcl { mailbox, identifier }),

@@ -38,6 +38,8 @@ pub(crate) struct Place {
     pub(crate) recent: NumberSet,
     /// Whether attached documents are looked into.
     pub(crate) attachments: bool,
+    /// What is found is going to be sorted by what rows say alone: then that is kept.
+    pub(crate) keeps_values: bool,
     /// How many messages have been looked at.
     pub(crate) progress: Progress,
 }
@@ -51,6 +53,24 @@ pub(crate) struct Found {
     pub(crate) highest_modseq: u64,
     /// How well each of them fits, when words were looked for.
     pub(crate) scores: Vec<u8>,
+    /// What the row of each says to SORT, when that was asked for and the rows were read.
+    pub(crate) values: Vec<RowValues>,
+}
+
+/// What a message's row says to SORT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowValues {
+    /// INTERNALDATE, in seconds since 1970.
+    pub(crate) arrived_secs: i64,
+    /// RFC822.SIZE.
+    pub(crate) octets: i64,
+}
+
+impl RowValues {
+    pub(crate) fn of(row: &MessageRow) -> Self {
+        let octets = i64::try_from(row.octets).unwrap_or(i64::MAX);
+        Self { arrived_secs: row.internal_date.secs, octets }
+    }
 }
 
 impl Found {
@@ -122,10 +142,12 @@ impl Place {
             };
             return Ok(Found { uids, ..Found::default() });
         }
-        // The index names those that may have the texts; what they hold is looked at all the same.
+        // The index names those that may have the texts; what they hold is looked at all the same, unless it is proven.
+        let mut needles = query.needles(comparator);
         let scope = match query.texts() {
             Some(texts) => match candidates(store, self.key.0, self.key.1, self.attachments, &texts).await? {
-                Some(Candidates { indexed_to, uids }) => {
+                Some(Candidates { indexed_to, uids, proofs }) => {
+                    needles.take_proofs(proofs);
                     let behind = NumberSet::from_ranges([indexed_to.0.saturating_add(1)..=max]);
                     scope.intersection(&NumberSet::from_numbers(uids).union(&behind))
                 }
@@ -133,7 +155,7 @@ impl Place {
             },
             None => scope,
         };
-        self.find_within(store, query, comparator, &scope).await
+        self.find_among(store, query, needles, &scope).await
     }
 
     /// What the query finds among some UIDs.
@@ -144,7 +166,16 @@ impl Place {
         comparator: Comparator,
         scope: &NumberSet,
     ) -> Result<Found, StorageError> {
-        let mut needles = query.needles(comparator);
+        self.find_among(store, query, query.needles(comparator), scope).await
+    }
+
+    async fn find_among(
+        &mut self,
+        store: &Store,
+        query: &Query,
+        mut needles: Needles,
+        scope: &NumberSet,
+    ) -> Result<Found, StorageError> {
         for (Fuzzy { place, text }, relevant) in needles.fuzzy_mut() {
             *relevant = fuzzy(store, self.key.0, self.key.1, self.attachments, place, text).await?;
         }
@@ -173,8 +204,15 @@ impl Place {
                     let record = records.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
                     let recent = self.recent.contains(row.uid.0);
                     let facts = Row { row, keywords: &self.row.keywords, recent };
-                    if let Decided::Found(score) = self.decide(store, query, &facts, record, &needles).await? {
+                    // Most are decided by their rows: for these not even a future is made.
+                    let decided = match query.decide(&facts, &Known::default(), &needles) {
+                        Verdict::True => Decided::Found(query.relevancy(row.uid, &needles)),
+                        Verdict::False => Decided::Not,
+                        Verdict::Unknown(_) => self.decide(store, query, &facts, record, &needles).await?,
+                    };
+                    if let Decided::Found(score) = decided {
                         found.push(row, if is_fuzzy { score.or(Some(100)) } else { None });
+                        found.values.extend(self.keeps_values.then(|| RowValues::of(row)));
                     }
                 }
                 looked_at = looked_at.saturating_add(rows.len());

@@ -50,6 +50,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use auth::{AuthError, Authenticator};
+pub use engine::message_limit::MessageLimit;
 pub use server::Imap;
 pub use settings::{Security, Settings};
 pub use tls::TlsHandle;

@@ -24,6 +24,10 @@ pub const CHANGES_PER_PAGE: usize = 1_000;
 /// Messages of one batch of UIDBATCHES at the least: a mailbox of a million messages has two thousand of them.
 pub const UID_BATCH_MIN: u32 = 500;
 
+/// Messages that one command works on, unless the settings say otherwise (RFC 9738 §3 asks for 1,000 at least): a whole mailbox
+/// for nearly everybody, and what one COPY holds in memory is some 16 MiB of UIDs.
+pub const MESSAGES_PER_COMMAND: u32 = 1_000_000;
+
 /// Octets of answers collected before they are written to the socket.
 pub const OUTPUT_OCTETS: usize = 32 * 1024;
 
@@ -42,6 +46,10 @@ pub const UPLOADS_HELD_OCTETS: usize = 1024 * 1024;
 /// Octets of records of the messages of one APPEND: no more messages are taken beyond (RFC 3502). A record has some
 /// kilobytes.
 pub const UPLOADS_RECORDS_OCTETS: usize = 16 * 1024 * 1024;
+
+/// Octets of all messages of one APPEND, what its URLs name included, unless the settings say otherwise; one message of the
+/// largest size is taken all the same. RFC 3502 and RFC 4469 set no figure; a quota may allow less.
+pub const APPEND_OCTETS_ALL_MAX: u64 = 1024 * 1024 * 1024;
 
 /// URLs in one APPEND, of all its CATENATEs together (RFC 4469 sets no figure).
 pub const CATENATED_URLS_MAX: usize = 1_000;

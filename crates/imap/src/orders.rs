@@ -19,6 +19,7 @@ use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use crate::engine::comparator::Comparator;
 use crate::engine::order::{Column, Entry, Incoming, Ordered};
 use crate::engine::thread::{Facts, Links, References, Threads};
+use crate::finding::{Found, RowValues};
 use crate::limits::{
     ORDERS_KEPT, ORDERS_OCTETS_MAX, ORDERS_READ_AT_ONCE, ORDERS_UNUSED_MAX, RECORDS_PER_PAGE, ROWS_PER_PAGE,
     SORT_MESSAGES_PER_TURN,
@@ -179,9 +180,7 @@ impl Gathering<'_> {
                 SortKey::DisplayTo => text(|view| view.to.1),
                 SortKey::Subject => text(|view| view.base_subject),
                 SortKey::Arrival => incoming.number(arrived),
-                SortKey::Size => {
-                    incoming.number(row.map_or(0, |row| i64::try_from(row.octets).unwrap_or(i64::MAX)));
-                }
+                SortKey::Size => incoming.number(row.map_or(0, |row| RowValues::of(row).octets)),
                 SortKey::Date => {
                     let sent = view.and_then(|view| view.sent).map(|sent| sent.unix_secs);
                     incoming.number(sent.unwrap_or(arrived));
@@ -199,7 +198,7 @@ impl Gathering<'_> {
 }
 
 /// Whether a message's row has what this key compares.
-const fn is_in_row(key: SortKey) -> bool {
+pub(crate) const fn is_in_row(key: SortKey) -> bool {
     matches!(key, SortKey::Arrival | SortKey::Size)
 }
 
@@ -314,6 +313,16 @@ pub(crate) fn needs_links(algorithm: ThreadAlgorithm) -> bool {
 }
 
 impl MailboxKeys {
+    /// The keys of what was found, from what a search has kept of the rows; for keys that are there.
+    pub(crate) fn of_rows(found: &Found, keys: &[SortKey], comparator: Comparator) -> Self {
+        let values = |key: &SortKey| {
+            let value = |values: &RowValues| if *key == SortKey::Size { values.octets } else { values.arrived_secs };
+            Column::Numbers(found.values.iter().map(value).collect())
+        };
+        let columns = keys.iter().map(|key| ((*key, comparator), values(key))).collect();
+        Self { uids: found.uids.iter().collect(), columns, ..Self::default() }
+    }
+
     /// Whether these keys are known, so that nothing but arrivals has to be read.
     pub(crate) fn has(&self, keys: &[SortKey], comparator: Comparator, links: bool) -> bool {
         (!links || self.links.is_some()) && keys.iter().all(|key| self.columns.contains_key(&(*key, comparator)))

@@ -29,9 +29,10 @@ impl Progress {
     }
 
     fn code(&self, tag: &Tag) -> Code {
-        // RFC 9585 §4: never beyond the goal; without one there is nothing to count.
-        let done = self.goal.map(|goal| self.done.load(Ordering::Relaxed).min(goal));
-        Code::InProgress { tag: tag.clone(), done, goal: self.goal }
+        // RFC 9585 §4: the goal is positive and not reached yet; without one there is nothing to count.
+        let goal = self.goal.filter(|goal| *goal > 0);
+        let done = goal.map(|goal| self.done.load(Ordering::Relaxed).min(goal.saturating_sub(1)));
+        Code::InProgress { tag: tag.clone(), done, goal }
     }
 }
 
@@ -54,5 +55,26 @@ impl Session {
             response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Still at it");
             self.connection.flush().await?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 9585 §4: GOAL is positive, and greater than PROGRESS.
+    #[test]
+    fn the_goal_is_ahead() {
+        let tag = Tag::new(b"a").unwrap();
+        let of = |progress: &Progress| {
+            let Code::InProgress { done, goal, .. } = progress.code(&tag) else { panic!("the code of progress") };
+            (done, goal)
+        };
+        let progress = Progress::towards(2);
+        assert_eq!(of(&progress), (Some(0), Some(2)));
+        progress.add(5);
+        assert_eq!(of(&progress), (Some(1), Some(2)));
+        assert_eq!(of(&Progress::towards(0)), (None, None));
+        assert_eq!(of(&Progress::default()), (None, None));
     }
 }

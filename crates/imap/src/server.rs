@@ -90,7 +90,9 @@ impl Imap {
                     if stream.set_nodelay(true).is_err() {
                         continue;
                     }
-                    let session = self.clone().serve_stream(Box::new(stream), peer.ip(), security, shutdown.clone());
+                    // Boxed: what waits for a future holds it twice, and there are thousands of them.
+                    let stream = Box::new(stream);
+                    let session = Box::pin(self.clone().serve_stream(stream, peer.ip(), security, shutdown.clone()));
                     let kill = kill.clone();
                     sessions.spawn(async move { kill.run_until_cancelled(session).await });
                 }
@@ -135,7 +137,7 @@ impl Imap {
         };
         let _counted = Counted::new();
         let connection = Connection::new(stream, server.world.clone(), shutdown);
-        Session::new(server, settings, connection, peer, security).run().await;
+        Box::new(Session::new(server, settings, connection, peer, security)).run().await;
     }
 }
 

@@ -21,6 +21,7 @@ use crate::connection::{Connection, Event};
 use crate::engine::capability::{Safety, capabilities};
 use crate::engine::comparator::Comparator;
 use crate::engine::enabled::Enabled;
+use crate::engine::message_limit::Limited;
 use crate::engine::table::{self, Rule, StateKind};
 use crate::engine::view::SessionView;
 use crate::fault::{Answer, Fault, Lost};
@@ -121,7 +122,7 @@ impl Session {
     }
 
     /// Lives the session to its end.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self: Box<Self>) {
         if let Err(lost) = self.talk().await {
             metrics::counter!("relais_imap_sessions_ended_total", "reason" => lost.name()).increment(1);
             if let Some((text, code)) = lost.bye() {
@@ -185,6 +186,19 @@ impl Session {
     pub(crate) fn say(&mut self, condition: Condition, code: Option<&Code>, text: &str) {
         let (text, charset) = (self.enabled.language.say(text), self.enabled.text_charset());
         response::untagged_in(self.connection.out(), condition, code, &text, charset);
+    }
+
+    /// The answer of a command that worked on the highest UIDs alone of what it named. Where the answer has a code already, an
+    /// untagged NO tells (RFC 9738 §3.1).
+    pub(crate) fn answer_limited(&mut self, answer: Answer, limited: Option<Limited>) -> Answer {
+        match limited {
+            None => answer,
+            Some(limited) if answer.condition == Condition::Ok && answer.code.is_none() => answer.with(limited.code()),
+            Some(limited) => {
+                self.say(Condition::No, Some(&limited.code()), "Only the messages with the highest UIDs");
+                answer
+            }
+        }
     }
 
     /// `* BYE [code] text`, in the client's language.
@@ -499,7 +513,7 @@ impl Session {
 
     /// What can be had right now.
     pub(crate) fn capabilities(&self) -> Vec<String> {
-        capabilities(self.state(), self.safety(), self.settings.append_octets_max)
+        capabilities(self.state(), self.safety(), self.settings.append_octets_max, self.settings.message_limit)
     }
 
     /// How safe the connection is.
@@ -566,5 +580,23 @@ pub(crate) async fn ring(selected: Option<&mut MailboxWatch>, notify: Option<&No
     tokio::select! {
         () = selected => {}
         () = elsewhere => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, F: Future>(_: impl Fn(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What every idling client costs, beside the mailbox that it watches and its socket: a command that grew into the session's
+    /// future instead of being boxed shows here.
+    #[test]
+    fn a_session_that_waits_is_small() {
+        assert!(size_of_future(|session: Box<Session>| session.run()) <= 2_560);
+        assert!(size_of_future(|session: &'static mut Session| session.idle()) <= 1_280);
+        assert!(size_of::<Session>() + size_of::<Selected>() <= 1_280);
     }
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::limits::{AUTOLOGOUT, ORDER_OCTETS_MAX};
+use mail::Address;
+
+use crate::engine::message_limit::MessageLimit;
+use crate::limits::{APPEND_OCTETS_ALL_MAX, AUTOLOGOUT, MESSAGES_PER_COMMAND, ORDER_OCTETS_MAX};
 
 /// The settings; a reload replaces them for sessions that begin afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +16,12 @@ pub struct Settings {
     pub plaintext_login_on_loopback: bool,
     /// The largest message that APPEND takes.
     pub append_octets_max: u64,
+    /// Octets of all messages of one APPEND; never less than of one.
+    pub append_octets_all_max: u64,
+    /// Addresses of accounts by which submission servers log in: to them URLs are open that say `submit+` (RFC 4467 §3).
+    pub submission_servers: Vec<Address>,
+    /// How many messages one command works on (RFC 9738): announced to clients, who split what is more.
+    pub message_limit: MessageLimit,
     /// Octets of keys that one SORT or THREAD may have to read: a mailbox with more is not sorted by them.
     pub sort_octets_max: usize,
     /// Connections at the same time.
@@ -35,6 +44,9 @@ impl Default for Settings {
             hostname: "localhost".to_owned(),
             plaintext_login_on_loopback: false,
             append_octets_max: 50 * 1024 * 1024,
+            append_octets_all_max: APPEND_OCTETS_ALL_MAX,
+            submission_servers: Vec::new(),
+            message_limit: MessageLimit::Every(MESSAGES_PER_COMMAND),
             sort_octets_max: ORDER_OCTETS_MAX,
             connections_max: 20_000,
             connections_per_address_max: 200,

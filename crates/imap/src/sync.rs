@@ -3,7 +3,7 @@
 use imap_wire::NumberSet;
 use imap_wire::response::{self, Code, Condition, FetchResponse};
 use mail::{ModSeq, SequenceNumber, Uid};
-use storage::messages::Change;
+use storage::changes::Change;
 use storage::rows::MessageRow;
 
 use crate::commands::select::{all_flags, permanent_flags};

@@ -117,17 +117,7 @@ impl Member {
         let (account, mailbox) = self.key;
         // First the MODSEQ, then the rows: what changes in between is in the change index behind it.
         let since = store.mailbox(account, mailbox).await?.ok_or(StorageError::NoSuchMailbox)?.highest_modseq;
-        let mut map = UidMap::default();
-        let mut from = Uid(1);
-        loop {
-            let rows = store.messages(account, mailbox, from, Uid(u32::MAX), MAP_ROWS_PER_PAGE).await?;
-            rows.iter().for_each(|row| map.push(row.uid));
-            let next = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == MAP_ROWS_PER_PAGE);
-            match next {
-                Some(next) => from = next,
-                None => return Ok(SessionView::new(Arc::new(map), since)),
-            }
-        }
+        Ok(SessionView::new(Arc::new(read_map(store, self.key).await?), since))
     }
 
     /// Takes the shared map in place of an equal one; the newest is kept for those who come.
@@ -170,10 +160,33 @@ pub(crate) async fn learn_changes(store: &Store, key: Key, view: &mut SessionVie
         let changes = page.inspect_err(|_| view.unlearn(since))?;
         view.learn(&changes);
         if changes.len() < CHANGES_PER_PAGE {
-            return Ok(());
+            return learn_forgotten(store, key, view, since).await;
         }
         last = changes.last().copied();
     }
+}
+
+/// Every UID of this moment.
+async fn read_map(store: &Store, (account, mailbox): Key) -> Result<UidMap, StorageError> {
+    let mut map = UidMap::default();
+    let mut from = Some(Uid(1));
+    while let Some(first) = from {
+        let rows = store.messages(account, mailbox, first, Uid(u32::MAX), MAP_ROWS_PER_PAGE).await?;
+        rows.iter().for_each(|row| map.push(row.uid));
+        from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == MAP_ROWS_PER_PAGE);
+    }
+    Ok(map)
+}
+
+/// After changes since a MODSEQ were learnt: where expunges since then are forgotten already, what is there says what is gone.
+async fn learn_forgotten(store: &Store, key: Key, view: &mut SessionView, since: ModSeq) -> Result<(), StorageError> {
+    let forgotten = store.expunges_forgotten(key.0, key.1).await.inspect_err(|_| view.unlearn(since))?;
+    if since >= forgotten {
+        return Ok(());
+    }
+    let there = read_map(store, key).await.inspect_err(|_| view.unlearn(since))?;
+    view.learn_what_is_there(&there, since);
+    Ok(())
 }
 
 /// As [`learn_changes`], and not beyond a MODSEQ: what the reader alone changed has to be learnt up to the same one.
@@ -192,7 +205,7 @@ pub(crate) async fn learn_changes_up_to(
         changes.retain(|change| change.modseq <= modseq);
         view.learn(&changes);
         if !more || changes.len() < CHANGES_PER_PAGE {
-            return Ok(());
+            return learn_forgotten(store, key, view, since).await;
         }
         last = changes.last().copied();
     }

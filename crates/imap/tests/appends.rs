@@ -126,7 +126,7 @@ async fn there_are_no_more_than_one_transaction_holds() {
     let more: Vec<Vec<u8>> = (1..=2_501).map(|n| format!("n: {n}\r\n").into_bytes()).collect();
     client.send(&append("b", &more)).await.unwrap();
     let lines = client.until("b").await.unwrap();
-    assert!(lines[0].starts_with("b NO [LIMIT] "), "{lines:?}");
+    assert!(lines[0].starts_with("b NO [MESSAGELIMIT 2500] "), "{lines:?}");
     let lines = client.command("c", "STATUS INBOX (MESSAGES)").await.unwrap();
     assert_eq!(lines[0], "* STATUS INBOX (MESSAGES 2500)");
     is_sound(&house).await;

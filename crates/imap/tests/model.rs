@@ -473,6 +473,12 @@ async fn run(steps: Vec<Step>) {
             (12, _) => {
                 session.command(&format!("STATUS {} (UIDNEXT HIGHESTMODSEQ)", MAILBOXES[here])).await;
             }
+            (13, _) => {
+                // No client may notice.
+                let account = house.account("alice").id;
+                let row = house.store.mailbox_by_name(account, MAILBOXES[at]).await.unwrap().unwrap();
+                house.store.forget_expunges(account, row.id, number % 3).await.unwrap();
+            }
             _ => {
                 session.command("NOOP").await;
                 session.learn().await;

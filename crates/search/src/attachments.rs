@@ -1,8 +1,8 @@
-//! The texts of attachments that are documents: DOCX, XLSX, PPTX and OpenDocument, which are XML in ZIP archives.
+//! The texts of attachments that are documents: DOCX, XLSX, PPTX and OpenDocument, which are XML in ZIP archives, and PDF
+//! ([`pdf`]).
 //!
 //! A document is known by its first octets, whatever the message calls it. It is read when it is not too large, and as
-//! much of it as is not too large unpacked; what can't be read has no text. PDF is not read: its texts are drawings,
-//! and no library that we would ship reads them.
+//! much of it as is not too large unpacked; what can't be read has no text.
 
 use message::{PartKind, TableEntry, TextKind, TransferEncoding, decode_bytes};
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
@@ -10,6 +10,10 @@ use storage::StorageError;
 use storage::blobs::BlobReader;
 
 use crate::limits::{ATTACHMENT_OCTETS_MAX, DOCUMENT_FILES_MAX, DOCUMENT_TEXT_OCTETS_MAX};
+use crate::pdf;
+
+/// Which documents are read. A new kind takes a new number: an index that has fewer of them is built anew.
+pub(crate) const ATTACHMENT_READER: u8 = 2; // 1: without PDF.
 
 /// The text of a part that is a document; `None` for any other.
 ///
@@ -22,8 +26,8 @@ pub async fn attachment_text(reader: &mut BlobReader, part: &TableEntry) -> Resu
         return Ok(None);
     }
     let begins = reader.piece(body.start, body.end.min(body.start.saturating_add(8))).await?;
-    let archive: &[u8] = if part.encoding == TransferEncoding::Base64 { ENCODED } else { LOCAL };
-    if !begins.starts_with(archive) {
+    let known = if part.encoding == TransferEncoding::Base64 { [ENCODED, ENCODED_PDF] } else { [LOCAL, pdf::BEGINS] };
+    if !known.iter().any(|known| begins.starts_with(known)) {
         return Ok(None);
     }
     let (encoded, encoding) = (reader.read(body.start, body.end).await?, part.encoding);
@@ -33,6 +37,9 @@ pub async fn attachment_text(reader: &mut BlobReader, part: &TableEntry) -> Resu
 
 /// The text of a document, if it is one.
 fn document_text(archive: &[u8]) -> Option<String> {
+    if archive.starts_with(pdf::BEGINS) {
+        return pdf::text(archive);
+    }
     let mut text = String::new();
     let mut left = DOCUMENT_TEXT_OCTETS_MAX;
     for file in files(archive)?.take(DOCUMENT_FILES_MAX).filter(|file| has_text(file.name)) {
@@ -173,6 +180,9 @@ const REFERENCE_OCTETS_MAX: usize = 10;
 /// How a ZIP archive begins, and the same in base64.
 const LOCAL: &[u8] = b"PK\x03\x04";
 const ENCODED: &[u8] = b"UEsDB";
+
+/// `%PDF-` in base64, as far as no further octet has a part in it.
+const ENCODED_PDF: &[u8] = b"JVBERi";
 
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;

@@ -93,9 +93,12 @@ impl Builder {
     pub(crate) fn text(&mut self, zone: Zone, text: &str) {
         let Some(entries) = self.zones.get_mut(zone as usize) else { return };
         let (message, octets) = (&mut self.message, &mut self.octets);
-        words(text, |word| {
+        words(text, |word, exact| {
             message.words = message.words.saturating_add(1);
             if let Some(entry) = entries.get_mut(word) {
+                if !exact {
+                    entry.postings.note_inexact();
+                }
                 if entry.postings.last() == Some(message.offset) {
                     entry.times = entry.times.saturating_add(1);
                     if entry.times == OFTEN {
@@ -115,6 +118,9 @@ impl Builder {
             if message.distinct <= MESSAGE_WORDS_MAX {
                 let mut entry = Entry { times: 1, ..Entry::default() };
                 entry.postings.push(message.offset, false);
+                if !exact {
+                    entry.postings.note_inexact();
+                }
                 *octets = octets.saturating_add(word.len()).saturating_add(WORD_OCTETS);
                 entries.insert(word.into(), entry);
             }

@@ -4,6 +4,6 @@
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    crate::words::words(text, |word| found.push(word.to_owned()));
+    crate::words::words(text, |word, _| found.push(word.to_owned()));
     found
 }

@@ -44,7 +44,7 @@ pub async fn fuzzy(
     text: &str,
 ) -> Result<Vec<Relevant>, StorageError> {
     let mut queries: Vec<String> = Vec::new();
-    words(text, |word| {
+    words(text, |word, _| {
         if queries.len() < FUZZY_WORDS_MAX && !queries.iter().any(|known| known == word) {
             queries.push(word.to_owned());
         }

@@ -13,6 +13,7 @@ use storage::rows::{IndexRow, IndexSegment};
 use storage::{StorageError, Store};
 use tokio_util::sync::CancellationToken;
 
+use crate::attachments::ATTACHMENT_READER;
 use crate::builder::Builder;
 use crate::limits::{BATCH_MESSAGES_MAX, GATHER, MAILBOXES_PER_READ, RETRY, TAIL_MESSAGES, WRITE_OCTETS};
 use crate::merge::{due, merge};
@@ -203,8 +204,9 @@ impl Indexer {
         let from = Uid(row.indexed_to.saturating_add(1));
         let waiting = self.store.messages(account, mailbox, from, Uid(u32::MAX), self.tail_messages).await?;
         let Some(first) = waiting.first().filter(|_| waiting.len() >= self.tail_messages) else { return Ok(0) };
-        if row.attachments != self.attachments {
-            self.store.begin_index(account, mailbox, Some(self.attachments)).await?;
+        let reader = if self.attachments { ATTACHMENT_READER } else { 0 };
+        if row.attachments != reader {
+            self.store.begin_index(account, mailbox, Some(reader)).await?;
             self.store.remove_loose_segments(account, mailbox).await?;
             return Box::pin(self.new_segment(account, mailbox, &self.usable_row(account, mailbox).await?)).await;
         }

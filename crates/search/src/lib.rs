@@ -2,7 +2,8 @@
 //!
 //! SEARCH is exact (RFC 3501 §6.4.4: a part of the text, wherever it stands); the index makes it fast. It has the words
 //! of each message ([`words`](crate::words)), by the place where they stand ([`texts`]). A text that is looked for says
-//! which words a message must have; [`candidates`] gives the messages that have them, and `imap` reads these to confirm.
+//! which words a message must have; [`candidates`] gives the messages that have them, and `imap` reads these to confirm,
+//! unless the text is a part of a word that stands in them as it is.
 //! [`fuzzy`] answers SEARCH=FUZZY (RFC 6203) from the same words.
 //!
 //! A mailbox is indexed in segments of up to 65,536 messages ([`segment`]): blocks of words in order, and beside each
@@ -22,6 +23,7 @@ mod fuzzy;
 mod indexer;
 pub mod limits;
 mod merge;
+mod pdf;
 mod postings;
 mod query;
 mod segment;
@@ -37,6 +39,6 @@ pub use attachments::attachment_text;
 pub use block::{check_block, check_lengths};
 pub use fuzzy::{Relevant, fuzzy};
 pub use indexer::{Indexer, Worked};
-pub use query::{Candidates, Place, Wanted, candidates};
+pub use query::{Candidates, Place, Proof, Wanted, candidates};
 pub use texts::{TextWindows, read_header};
 pub use words::has_words;

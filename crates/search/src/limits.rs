@@ -89,5 +89,32 @@ pub const ATTACHMENT_OCTETS_MAX: u64 = 20 * 1024 * 1024;
 /// Octets of a document's texts, unpacked, with their mark-up; a document with more has no text.
 pub const DOCUMENT_TEXT_OCTETS_MAX: usize = 16 * 1024 * 1024;
 
+/// Objects of a PDF file that are looked at.
+pub const PDF_OBJECTS_MAX: usize = 300_000;
+
+/// Octets of the streams of a PDF file, unpacked, all together; what comes behind them is not read.
+pub const PDF_UNPACKED_OCTETS_MAX: usize = 32 * 1024 * 1024;
+
+/// Octets of a PDF file that are read, each as often as it is.
+pub const PDF_READ_OCTETS_MAX: usize = 32 * 1024 * 1024;
+
+/// Octets of text that are taken from a PDF file.
+pub const PDF_TEXT_OCTETS_MAX: usize = 16 * 1024 * 1024;
+
+/// Pages of a PDF file that are read.
+pub const PDF_PAGES_MAX: usize = 10_000;
+
+/// Nodes above a page in which its resources are looked for.
+pub const PDF_PARENTS_MAX: usize = 32;
+
+/// Fonts of a PDF file.
+pub const PDF_FONTS_MAX: usize = 1_000;
+
+/// Codes of all fonts of a PDF file whose meanings and widths are kept: some 40 MiB.
+pub const PDF_CODES_MAX: usize = 400_000;
+
+/// How often forms are drawn.
+pub const PDF_FORMS_MAX: usize = 5_000;
+
 /// Files of an archive that are looked at.
 pub const DOCUMENT_FILES_MAX: usize = 4_096;

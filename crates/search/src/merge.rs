@@ -80,6 +80,9 @@ pub(crate) async fn merge(
                 if cursor.word() == Some(word.as_str()) {
                     let shift = cursor.shift;
                     let postings = cursor.take().await?;
+                    if postings.is_inexact() {
+                        all.note_inexact();
+                    }
                     let shifted = postings.iter().map(|(offset, often)| (offset.saturating_add(shift), often));
                     shifted.filter(|(offset, _)| live.contains(*offset)).for_each(|(at, often)| all.push(at, often));
                 }

@@ -1,13 +1,16 @@
 //! Which messages have a word: ascending numbers, as small as chance allows (Rice codes of the gaps).
 //!
 //! A list of a few messages among thousands takes some 1.5 octets for each, one of every second message 2 bits for each,
-//! one of all messages 1 bit for each. A further bit tells where the word stands often.
+//! one of all messages 1 bit for each. A further bit tells where the word stands often, and one for
+//! the whole list whether its messages have the word as it is.
 
 /// Messages that have a word, as offsets from the first UID of the segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Postings {
     /// The offsets, ascending, shifted by one; the lowest bit tells that the word stands there often.
     marked: Vec<u32>,
+    /// Some of them have the word only once it is folded: its letters in ASCII stand in no row there.
+    inexact: bool,
 }
 
 impl Postings {
@@ -21,6 +24,15 @@ impl Postings {
         if let Some(last) = self.marked.last_mut() {
             *last |= 1;
         }
+    }
+
+    /// Some message has the word only once it is folded.
+    pub(crate) fn note_inexact(&mut self) {
+        self.inexact = true;
+    }
+
+    pub(crate) fn is_inexact(&self) -> bool {
+        self.inexact
     }
 
     /// The last message.
@@ -48,6 +60,7 @@ impl Postings {
         let mut next = 0_u32;
         let marks = self.marked.iter().any(|marked| marked & 1 == 1);
         bits.put(u64::from(marks), 1);
+        bits.put(u64::from(self.inexact), 1);
         for (offset, often) in self.iter() {
             let gap = offset.saturating_sub(next);
             next = offset.saturating_add(1);
@@ -62,10 +75,16 @@ impl Postings {
 
     /// Reads what [`Postings::encode`] wrote: so many messages of a segment of so many UIDs; `None` when it is damaged.
     pub(crate) fn decode(code: &[u8], messages: u32, span: u32) -> Option<Self> {
-        let mut found = Self { marked: Vec::with_capacity(usize::try_from(messages.min(span)).ok()?) };
+        let marked = Vec::with_capacity(usize::try_from(messages.min(span)).ok()?);
+        let mut found = Self { marked, inexact: !is_exact(code) };
         each(code, messages, span, |offset, often| found.push(offset, often))?;
         Some(found)
     }
+}
+
+/// Whether every message of a code has the word as it is, in ASCII and without case, and not just when both are folded.
+pub(crate) fn is_exact(code: &[u8]) -> bool {
+    code.first().is_some_and(|first| first & 2 == 0)
 }
 
 /// Calls for each message of a code, without keeping them; `None` when it is damaged.
@@ -76,6 +95,7 @@ pub(crate) fn each(code: &[u8], messages: u32, span: u32, mut sink: impl FnMut(u
     let parameter = parameter(usize::try_from(messages).ok()?, span);
     let mut bits = BitReader { code, buffer: 0, filled: 0 };
     let marks = bits.take(1)? == 1;
+    bits.take(1)?;
     let mut next = 0_u32;
     for _ in 0..messages {
         let high = bits.unary(span >> parameter)?;
@@ -204,7 +224,7 @@ mod tests {
     #[test]
     fn lists_are_as_small_as_they_can_be() {
         assert_eq!(octets(&list((0..8_000).map(|n| (n, false))), 8_000), 1_001);
-        assert_eq!(octets(&list((0..4_000).map(|n| (2 * n, false))), 8_000), 1_000);
+        assert_eq!(octets(&list((0..4_000).map(|n| (2 * n, false))), 8_000), 1_001);
         assert_eq!(octets(&list([(5_000, false)]), 8_000), 2);
         assert_eq!(octets(&list([]), 8_000), 1);
         assert_eq!(octets(&list([(0, true)]), 1), 1);

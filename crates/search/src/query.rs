@@ -6,13 +6,14 @@ use storage::index::IndexPlace;
 use storage::rows::IndexRow;
 use storage::{StorageError, Store};
 
+use crate::attachments::ATTACHMENT_READER;
 use crate::bits::Bits;
 use crate::block::PARTIAL;
 use crate::limits::{BLOCKS_PER_READ, NEEDLE_WORDS_MAX, NEEDLES_MAX, TRIES_MAX};
-use crate::postings::each;
+use crate::postings::{each, is_exact};
 use crate::segment::{Found, Segment};
 use crate::texts::Zone;
-use crate::words::{WordTest, tests};
+use crate::words::{WordTest, is_part_of_a_word, tests};
 
 /// Where a text is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,17 @@ impl Place {
             Self::Anywhere => vec![&Zone::HEADER, &[Zone::Body]],
         }
     }
+
+    /// Whether a word of the zones is in this place for sure. The value of a field shares its zone with others, but for two.
+    fn is_told_by_zones(&self) -> bool {
+        match self {
+            Self::Field(name) => match Zone::of_field(name) {
+                Zone::Subject | Zone::From => true,
+                Zone::Recipients | Zone::Other | Zone::Body => false,
+            },
+            Self::Body | Self::Anywhere => true,
+        }
+    }
 }
 
 /// What every message that is found has.
@@ -59,6 +71,19 @@ pub struct Candidates {
     pub indexed_to: Uid,
     /// Of the others, those that may be found, in order. Expunged ones may be among them.
     pub uids: Vec<u32>,
+    /// Which of them need not be looked at for one of the texts.
+    pub proofs: Vec<Proof>,
+}
+
+/// Messages that have a text for sure, compared without case: it is a part of a word that stands in them as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Where.
+    pub place: Place,
+    /// The text, as it was given.
+    pub text: String,
+    /// Which, in order.
+    pub uids: Vec<u32>,
 }
 
 /// A search made ready.
@@ -66,6 +91,23 @@ pub struct Candidates {
 struct Plan {
     /// Tests that have to be passed in one group of zones.
     groups: Vec<(&'static [Zone], Vec<WordTest>)>,
+    /// Texts that the index can prove, with their groups.
+    provable: Vec<(Place, String, std::ops::Range<usize>)>,
+}
+
+/// Messages of a segment.
+#[derive(Clone, Debug)]
+struct Having {
+    /// Those that may have something.
+    all: Bits,
+    /// Those of them that have a word for it as it is.
+    exact: Bits,
+}
+
+impl Having {
+    fn none(span: u32) -> Self {
+        Self { all: Bits::none(span), exact: Bits::none(span) }
+    }
 }
 
 #[derive(Debug)]
@@ -87,7 +129,11 @@ impl Plan {
                 if tests.is_empty() || start >= NEEDLES_MAX {
                     return None;
                 }
+                let provable = is_part_of_a_word(text) && tests.len() == 1 && place.is_told_by_zones();
                 self.groups.extend(place.zones().into_iter().map(|zones| (zones, tests.clone())));
+                if provable {
+                    self.provable.push((place.clone(), text.clone(), start..self.groups.len()));
+                }
                 Some(Node::Groups(start..self.groups.len()))
             }
             Wanted::All(all) => {
@@ -115,15 +161,20 @@ pub async fn candidates(
     let Some(node) = plan.node(wanted) else { return Ok(None) };
     for _ in 0..TRIES_MAX {
         let Some(row) = readable(store.index_row(account, mailbox).await)? else { return Ok(None) };
-        // An index with them is good for who does not look into them, and not the other way round.
-        if row.segments.is_empty() || (attachments && !row.attachments) {
+        // An index with them is good for who does not look into them, and not the other way round; one that reads fewer is not.
+        if row.segments.is_empty() || (attachments && row.attachments != ATTACHMENT_READER) {
             return Ok(None);
         }
         let found = all_segments(store, (account, mailbox), &row, &plan, &node).await;
         // What was replaced meanwhile may have been read in part.
         let now = readable(store.index_row(account, mailbox).await)?.unwrap_or_default();
         if row.segments.iter().all(|segment| now.segment(segment.number) == Some(segment)) {
-            return Ok(readable(found)?.map(|uids| Candidates { indexed_to: Uid(row.indexed_to), uids }));
+            let Some((uids, mut proofs)) = readable(found)? else { return Ok(None) };
+            if (row.attachments != 0) != attachments {
+                // What is in an attachment is no text of the message for who does not look into them.
+                proofs.retain(|proof| !proof.place.zones().concat().contains(&Zone::Body));
+            }
+            return Ok(Some(Candidates { indexed_to: Uid(row.indexed_to), uids, proofs }));
         }
     }
     Ok(None)
@@ -147,8 +198,11 @@ async fn all_segments(
     row: &IndexRow,
     plan: &Plan,
     node: &Node,
-) -> Result<Vec<u32>, StorageError> {
+) -> Result<(Vec<u32>, Vec<Proof>), StorageError> {
     let mut uids = Vec::new();
+    let proof =
+        |(place, text, _): &(Place, String, _)| Proof { place: place.clone(), text: text.clone(), uids: Vec::new() };
+    let mut proofs: Vec<Proof> = plan.provable.iter().map(proof).collect();
     for of in &row.segments {
         let segment = Segment::stored(store, IndexPlace { account, mailbox, segment: of.number }, of);
         let groups = passing(&segment, plan).await?;
@@ -157,14 +211,20 @@ async fn all_segments(
             let lengths = (0_u32..).zip(segment.lengths().await?);
             lengths.filter(|(_, length)| *length == PARTIAL).for_each(|(offset, _)| found.insert(offset));
         }
-        uids.extend(found.iter().map(|offset| segment.first.0.saturating_add(offset)));
+        let uid = |offset: u32| segment.first.0.saturating_add(offset);
+        uids.extend(found.iter().map(uid));
+        for (proof, (.., range)) in proofs.iter_mut().zip(&plan.provable) {
+            let mut proven = Bits::none(segment.span);
+            groups.get(range.clone()).unwrap_or_default().iter().for_each(|group| proven.add(&group.exact));
+            proof.uids.extend(proven.iter().map(uid));
+        }
         tokio::task::yield_now().await;
     }
-    Ok(uids)
+    Ok((uids, proofs))
 }
 
 impl Node {
-    fn evaluate(&self, groups: &[Bits], span: u32) -> Bits {
+    fn evaluate(&self, groups: &[Having], span: u32) -> Bits {
         let any = |sets: &mut dyn Iterator<Item = Bits>| {
             sets.fold(Bits::none(span), |mut any, set| {
                 any.add(&set);
@@ -172,7 +232,9 @@ impl Node {
             })
         };
         match self {
-            Self::Groups(range) => any(&mut groups.get(range.clone()).unwrap_or_default().iter().cloned()),
+            Self::Groups(range) => {
+                any(&mut groups.get(range.clone()).unwrap_or_default().iter().map(|group| group.all.clone()))
+            }
             Self::Any(nodes) => any(&mut nodes.iter().map(|node| node.evaluate(groups, span))),
             Self::All(nodes) => {
                 let mut sets = nodes.iter().map(|node| node.evaluate(groups, span));
@@ -187,16 +249,16 @@ impl Node {
 }
 
 /// Of each group, the messages of a segment that pass all its tests.
-async fn passing(segment: &Segment<'_>, plan: &Plan) -> Result<Vec<Bits>, StorageError> {
-    let mut passed: Vec<Option<Bits>> = Vec::with_capacity(plan.groups.len());
+async fn passing(segment: &Segment<'_>, plan: &Plan) -> Result<Vec<Having>, StorageError> {
+    let mut passed: Vec<Option<Having>> = Vec::with_capacity(plan.groups.len());
     // What can be looked up comes first: a group that has nobody left needs no reading through all words.
     for (zones, tests) in &plan.groups {
-        let mut group: Option<Bits> = None;
+        let mut group: Option<Having> = None;
         for test in tests.iter().filter(|test| !test.reads_all()) {
-            if group.as_ref().is_some_and(Bits::is_empty) {
+            if group.as_ref().is_some_and(|group| group.all.is_empty()) {
                 break;
             }
-            let mut having = Bits::none(segment.span);
+            let mut having = Having::none(segment.span);
             for zone in *zones {
                 look_up(segment, *zone, test, &mut having).await?;
             }
@@ -204,7 +266,7 @@ async fn passing(segment: &Segment<'_>, plan: &Plan) -> Result<Vec<Bits>, Storag
         }
         passed.push(group);
     }
-    let open = |group: &Option<Bits>| group.as_ref().is_none_or(|group| !group.is_empty());
+    let open = |group: &Option<Having>| group.as_ref().is_none_or(|group| !group.all.is_empty());
     let scans: Vec<(usize, &WordTest)> = plan
         .groups
         .iter()
@@ -215,11 +277,11 @@ async fn passing(segment: &Segment<'_>, plan: &Plan) -> Result<Vec<Bits>, Storag
             tests.iter().filter(|test| test.reads_all()).map(move |test| (number, test))
         })
         .collect();
-    let mut having = vec![Bits::none(segment.span); scans.len()];
+    let mut having = vec![Having::none(segment.span); scans.len()];
     for zone in Zone::ALL {
         let of_zone =
             |(number, _): &(usize, &WordTest)| plan.groups.get(*number).is_some_and(|(zones, _)| zones.contains(&zone));
-        let (tests, sets): (Vec<&WordTest>, Vec<&mut Bits>) = scans
+        let (tests, sets): (Vec<&WordTest>, Vec<&mut Having>) = scans
             .iter()
             .zip(&mut having)
             .filter(|(scan, _)| of_zone(scan))
@@ -232,18 +294,21 @@ async fn passing(segment: &Segment<'_>, plan: &Plan) -> Result<Vec<Bits>, Storag
             keep(group, having);
         }
     }
-    Ok(passed.into_iter().map(|group| group.unwrap_or_else(|| Bits::none(segment.span))).collect())
+    Ok(passed.into_iter().map(|group| group.unwrap_or_else(|| Having::none(segment.span))).collect())
 }
 
-fn keep(group: &mut Option<Bits>, having: Bits) {
+fn keep(group: &mut Option<Having>, having: Having) {
     match group {
-        Some(group) => group.keep(&having),
+        Some(group) => {
+            group.all.keep(&having.all);
+            group.exact.keep(&having.exact);
+        }
         None => *group = Some(having),
     }
 }
 
 /// Adds the messages with words that stand together in the order of words.
-async fn look_up(segment: &Segment<'_>, zone: Zone, test: &WordTest, having: &mut Bits) -> Result<(), StorageError> {
+async fn look_up(segment: &Segment<'_>, zone: Zone, test: &WordTest, having: &mut Having) -> Result<(), StorageError> {
     let mut blocks = segment.blocks_from(zone, test.text().as_bytes()).await?;
     let mut after: Option<Bytes> = None;
     loop {
@@ -270,7 +335,7 @@ async fn read_through(
     segment: &Segment<'_>,
     zone: Zone,
     tests: &[&WordTest],
-    mut having: Vec<&mut Bits>,
+    mut having: Vec<&mut Having>,
 ) -> Result<(), StorageError> {
     let mut after = None;
     while !tests.is_empty() {
@@ -290,7 +355,7 @@ async fn read_blocks(
     zone: Zone,
     blocks: &[Found],
     tests: &[&WordTest],
-    having: &mut [&mut Bits],
+    having: &mut [&mut Having],
 ) -> Result<(), StorageError> {
     let mut found: Vec<(&Found, Vec<usize>)> = Vec::new();
     let mut of_test = Vec::new();
@@ -306,7 +371,13 @@ async fn read_blocks(
     let span = segment.span;
     let mut take = |pair: usize, messages: u32, code: &[u8]| {
         let set = having.get_mut(*of_test.get(pair)?)?;
-        each(code, messages, span, |offset, _| set.insert(offset))
+        let exact = is_exact(code);
+        each(code, messages, span, |offset, _| {
+            set.all.insert(offset);
+            if exact {
+                set.exact.insert(offset);
+            }
+        })
     };
     segment.postings(zone, &found, &mut take).await
 }

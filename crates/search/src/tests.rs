@@ -11,6 +11,7 @@ use storage::{MemoryEngine, SilentDoorbell, StorageError, Store};
 use tokio_util::sync::CancellationToken;
 use world::simulated::SimulatedWorld;
 
+use crate::attachments::ATTACHMENT_READER;
 use crate::attachments::tests::{WORD, archive};
 use crate::{Candidates, Indexer, Place, Wanted, candidates, fuzzy};
 
@@ -136,6 +137,57 @@ async fn texts_are_found_where_they_stand() {
     // What can't be said by words is not said at all.
     assert_eq!(s.candidates(&text("-")).await, None);
     assert_eq!(s.candidates(&Wanted::Any(vec![any, text("-")])).await, None);
+}
+
+#[tokio::test]
+async fn a_part_of_a_word_that_stands_as_it_is_is_proven() {
+    let s = stage().await;
+    s.letter("Invoices", "an invoice").await;
+    s.letter("none", "two Invoices, caf\u{e9}s").await;
+    s.letter("none", "cafes").await;
+    s.index(1, 9).await;
+    let proven = async |place: Place, text: &str, attachments: bool| {
+        let wanted = Wanted::Text(place.clone(), text.to_owned());
+        let found = candidates(&s.store, ALICE, s.mailbox, attachments, &wanted).await.unwrap()?;
+        Some((found.uids, found.proofs.into_iter().flat_map(|proof| proof.uids).collect::<Vec<u32>>()))
+    };
+    for (place, text, uids, proofs) in [
+        (Place::Body, "INVOICE", vec![1, 2], vec![1, 2]),
+        (Place::Anywhere, "voices", vec![1, 2], vec![1, 2]),
+        (field("Subject"), "voice", vec![1], vec![1]),
+        (field("From"), "bob", vec![1, 2, 3], vec![1, 2, 3]),
+        // A field that shares its zone with others, a text with a border in it, letters beyond ASCII.
+        (field("X-Mark"), "blue", vec![1, 2, 3], vec![]),
+        (field("To"), "alice", vec![1, 2, 3], vec![]),
+        (Place::Body, "an invoice", vec![1], vec![]),
+        (Place::Body, "caf\u{e9}s", vec![2, 3], vec![]),
+        // One message has the word only without its mark: then neither is proven.
+        (Place::Body, "cafes", vec![2, 3], vec![]),
+    ] {
+        assert_eq!(proven(place.clone(), text, false).await, Some((uids, proofs)), "{place:?} {text}");
+    }
+    s.index(1, 1).await;
+    let letter = s.letter("none", "caffeine").await;
+    s.index(1, 1).await;
+    assert_eq!(proven(Place::Body, "caf", false).await.unwrap().1, [letter.0], "each segment by itself");
+}
+
+#[tokio::test]
+async fn words_of_attachments_prove_nothing_to_who_does_not_look_into_them() {
+    let s = stage().await;
+    s.letter("subject", "body").await;
+    let indexer = Indexer::new(s.store.clone(), true).with_batches(1, 9);
+    indexer.index_mailbox(ALICE, s.mailbox, &|| false).await.unwrap();
+    for (attachments, place, proven) in
+        [(true, Place::Body, 1), (false, Place::Body, 0), (false, Place::Anywhere, 0), (false, field("Subject"), 1)]
+    {
+        let text = if place == field("Subject") { "subject" } else { "body" };
+        let wanted = Wanted::Text(place.clone(), text.to_owned());
+        let found = candidates(&s.store, ALICE, s.mailbox, attachments, &wanted).await.unwrap().unwrap();
+        assert_eq!(found.uids, [1]);
+        let proofs: usize = found.proofs.iter().map(|proof| proof.uids.len()).sum();
+        assert_eq!(proofs, proven, "{attachments} {place:?}");
+    }
 }
 
 #[tokio::test]
@@ -312,6 +364,14 @@ async fn documents_are_looked_into_when_that_is_asked_for() {
     indexer.index_mailbox(ALICE, s.mailbox, &|| false).await.unwrap();
     assert_eq!(found(true).await.unwrap().uids, [1]);
     assert_eq!(found(false).await.unwrap().uids, [1]);
+    // One that an older version has made, which read fewer of them, is built anew as well.
+    let reader = async || s.store.index_row(ALICE, s.mailbox).await.unwrap().attachments;
+    s.store.begin_index(ALICE, s.mailbox, Some(1)).await.unwrap();
+    assert_eq!((reader().await, found(true).await), (1, None));
+    s.letter("a", "b").await;
+    indexer.index_mailbox(ALICE, s.mailbox, &|| false).await.unwrap();
+    assert_eq!(reader().await, ATTACHMENT_READER);
+    assert_eq!(found(true).await.unwrap().uids, [1]);
     let fuzzy = fuzzy(&s.store, ALICE, s.mailbox, true, &Place::Body, "quarterly reports").await.unwrap();
     assert_eq!(fuzzy.len(), 1);
 }

@@ -70,28 +70,33 @@ struct Run<'t> {
     open_start: bool,
     /// Nothing stands behind it.
     open_end: bool,
+    /// It stands in the text as it is but for the case of its letters, which are ASCII.
+    exact: bool,
 }
 
 fn runs(text: &str, mut sink: impl FnMut(Run<'_>)) {
     let mut current = String::new();
-    let (mut chars, mut of, mut parted) = (0_usize, None, false);
-    let mut end = |current: &mut String, chars: &mut usize, of: Option<Script>, parted: bool, open_end: bool| {
+    let (mut chars, mut of, mut parted, mut exact) = (0_usize, None, false, true);
+    let mut end = |current: &mut String, chars: &mut usize, of: Option<Script>, parted: bool, exact: bool, open_end| {
         if let Some(script) = of.filter(|_| !current.is_empty()) {
-            sink(Run { text: current, chars: *chars, script, open_start: !parted, open_end });
+            sink(Run { text: current, chars: *chars, script, open_start: !parted, open_end, exact });
         }
         current.clear();
         *chars = 0;
     };
     for c in text.chars() {
+        exact = exact && c.is_ascii();
+        let ascii = c.is_ascii();
         fold(c, &mut |c| {
             let script = script(c);
             if script != of {
                 if of.is_some() {
-                    end(&mut current, &mut chars, of, parted, false);
+                    end(&mut current, &mut chars, of, parted, exact, false);
                 }
                 // Whatever comes next is behind a border, unless this is the first character of all.
                 parted = parted || of.is_some();
                 of = script;
+                exact = ascii;
             }
             parted = parted || script.is_none();
             if script.is_some() {
@@ -100,15 +105,19 @@ fn runs(text: &str, mut sink: impl FnMut(Run<'_>)) {
             }
         });
     }
-    end(&mut current, &mut chars, of, parted, true);
+    end(&mut current, &mut chars, of, parted, exact, true);
 }
 
-/// Gives each word of a text, as it is stored, in order; one that comes twice is given twice.
-pub(crate) fn words(text: &str, mut sink: impl FnMut(&str)) {
-    runs(text, |run| match run.script {
-        Script::Spaced if run.chars <= WORD_CHARS_MAX => sink(run.text),
-        Script::Spaced => pieces(run.text, &mut sink),
-        Script::Unspaced => neighbours(run.text, &mut sink),
+/// Gives each word of a text, as it is stored, in order; one that comes twice is given twice. With each, whether it stands
+/// there as it is but for the case of its letters: whoever looks for a part of such a word finds it in the text.
+pub(crate) fn words(text: &str, mut sink: impl FnMut(&str, bool)) {
+    runs(text, |run| {
+        let mut sink = |word: &str| sink(word, run.exact);
+        match run.script {
+            Script::Spaced if run.chars <= WORD_CHARS_MAX => sink(run.text),
+            Script::Spaced => pieces(run.text, &mut sink),
+            Script::Unspaced => neighbours(run.text, &mut sink),
+        }
     });
 }
 
@@ -116,7 +125,7 @@ pub(crate) fn words(text: &str, mut sink: impl FnMut(&str)) {
 #[must_use]
 pub fn has_words(text: &str) -> bool {
     let mut any = false;
-    words(text, |_| any = true);
+    words(text, |_, _| any = true);
     any
 }
 
@@ -187,6 +196,12 @@ pub(crate) fn tests(needle: &str) -> Vec<WordTest> {
     tests
 }
 
+/// Whether a text has the needle for sure, without regard to case, when a word that stands in it as it is passes all
+/// [`tests`].
+pub(crate) fn is_part_of_a_word(needle: &str) -> bool {
+    needle.len() <= PIECE_STEP && needle.bytes().all(|octet| octet.is_ascii_alphanumeric())
+}
+
 impl WordTest {
     /// What is looked for.
     pub(crate) fn text(&self) -> &str {
@@ -220,7 +235,7 @@ mod tests {
 
     fn all(text: &str) -> Vec<String> {
         let mut found = Vec::new();
-        words(text, |word| found.push(word.to_owned()));
+        words(text, |word, _| found.push(word.to_owned()));
         found
     }
 
@@ -247,6 +262,20 @@ mod tests {
         let pieces = all(&long);
         assert_eq!(pieces.iter().map(String::len).collect::<Vec<_>>(), [48, 48, 48, 28]);
         assert_eq!(tests(&long), [WordTest::Contains(long[..PIECE_STEP].to_owned())]);
+    }
+
+    #[test]
+    fn what_is_ascii_as_it_stands_is_exact() {
+        let mut found = Vec::new();
+        let text = "Plain caf\u{e9} cafe\u{301}s cafe\u{301} naive\u{2026}x \u{ff11}2 \u{bd} \u{301}A1 \u{6771}a";
+        words(text, |word, exact| found.push((word.to_owned(), exact)));
+        let found: Vec<(&str, bool)> = found.iter().map(|(word, exact)| (word.as_str(), *exact)).collect();
+        // A mark or an ellipsis right behind a word makes it doubtful, which costs a look at the message.
+        let plain = [("plain", true), ("a1", true), ("a", true), ("x", true)];
+        assert!(plain.iter().all(|pair| found.contains(pair)), "{found:?}");
+        assert_eq!(found.iter().filter(|(_, exact)| *exact).count(), plain.len(), "{found:?}");
+        assert!(is_part_of_a_word("Caf3") && !is_part_of_a_word("ca fe") && !is_part_of_a_word("caf\u{e9}"));
+        assert!(!is_part_of_a_word(&"a".repeat(PIECE_STEP + 1)));
     }
 
     #[test]
@@ -297,6 +326,22 @@ mod tests {
                 for test in tests(&needle) {
                     prop_assert!(passes(&words, &test), "{text:?} has {needle:?}, not {test:?}");
                 }
+            }
+        }
+
+        /// What the index says of a text without reading it: who passes by a word that stands there as it is has the needle,
+        /// however texts are compared without case.
+        #[test]
+        fn what_passes_by_an_exact_word_contains_the_needle(
+            text in "[a-cA-C1 .\u{df}\u{c4}\u{e9}\u{3a3}\u{3c3}\u{130}\u{131}\u{6771}\u{301}\u{fb01}\u{bd}\u{2026}\r\n-]{0,60}",
+            needle in "[a-cA-C1]{2,4}",
+        ) {
+            prop_assert!(is_part_of_a_word(&needle));
+            let mut exact = Vec::new();
+            words(&text, |word, is| if is { exact.push(word.to_owned()) });
+            if tests(&needle).iter().all(|test| passes(&exact, test)) {
+                prop_assert!(message::casemap(&text).contains(&message::casemap(&needle)), "{text:?} {needle:?}");
+                prop_assert!(text.to_ascii_uppercase().contains(&needle.to_ascii_uppercase()), "{text:?} {needle:?}");
             }
         }
 

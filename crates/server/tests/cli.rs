@@ -231,6 +231,15 @@ fn objects(stage: &Stage) {
         (made["quota_octets"].as_u64(), made["generated_password"].as_str().unwrap().len()),
         (Some(2 << 30), 23)
     );
+    stage.good(&["account", "set", "alice@example.org", "--quota-messages", "5000", "--quota-mailboxes", "100"]);
+    let alice = stage.good(&["account", "show", "alice@example.org"]);
+    assert!(alice.contains("2.0 GiB, 5000 messages, 100 mailboxes"), "{alice}");
+    stage.good(&["account", "set", "alice@example.org", "--no-quota-messages", "--no-quota-mailboxes"]);
+    let alice = stage.json(&["account", "show", "alice@example.org"]);
+    assert_eq!((alice["quota_messages"].as_u64(), alice["quota_mailboxes"].as_u64()), (None, None));
+    assert_eq!((alice["quota_octets"].as_u64(), alice["mailboxes"].as_u64()), (Some(2 << 30), Some(6)));
+    let said = stage.run(&["account", "set", "alice@example.org", "--quota-mailboxes", "0"], "");
+    assert!(said.code == 2 && said.err.contains("--quota-mailboxes"), "{}", said.err);
     let said = stage.run(&["account", "add", "bob@example.org", "--password-file", "-"], "a good password\n");
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(!said.out.contains("password   "), "a given password is not shown: {}", said.out);

@@ -13,6 +13,7 @@ use storage::keys::Table;
 use storage::transaction::Writes;
 use storage::{KeyRange, Order, StorageError};
 
+use crate::copies::Copies;
 use crate::fault::{told, told_by_open};
 use crate::options::{self, CHUNKS, Options, ROWS};
 
@@ -169,14 +170,16 @@ impl Database {
             Order::Ascending => cursor.seek_to_first(),
             Order::Descending => cursor.seek_to_last(),
         }
-        while rows.len() < limit {
+        let mut copies = Copies::default();
+        while rows.len().saturating_add(copies.waiting()) < limit {
             let Some((key, value)) = cursor.item() else { break };
-            rows.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+            copies.take(key, value, rows);
             match order {
                 Order::Ascending => cursor.next(),
                 Order::Descending => cursor.prev(),
             }
         }
+        copies.finish(rows);
         cursor.status().map_err(|e| told(&e))
     }
 }

@@ -18,6 +18,7 @@
 )]
 
 mod committer;
+mod copies;
 mod database;
 mod engine;
 mod fault;

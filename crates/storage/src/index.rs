@@ -209,7 +209,7 @@ impl Store {
         self.begin_index(account, mailbox, None).await
     }
 
-    /// As [`Store::forget_index`]; from now on with the texts of attachments, or without them.
+    /// As [`Store::forget_index`]; from now on with the texts of attachments that a reader of this number gives; 0: without.
     ///
     /// # Errors
     /// [`StorageError::NoSuchMailbox`], or the engine's.
@@ -217,7 +217,7 @@ impl Store {
         &self,
         account: AccountId,
         mailbox: MailboxId,
-        attachments: Option<bool>,
+        attachments: Option<u8>,
     ) -> Result<Done<()>, StorageError> {
         self.transact_with(Durability::Freeing, move |tx| {
             let modseq = tx.mailbox_row(account, mailbox)?.highest_modseq;

@@ -6,7 +6,7 @@
 //! with those that wait beside them (group commit).
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
-//! [`messages`], [`usage`], [`sharing`], [`metadata`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`],
+//! [`messages`] and their [`changes`], [`usage`], [`sharing`], [`metadata`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`],
 //! [`lists`], [`secret`], [`fetch`], [`filing`], [`index`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them
 //! [`transaction`], [`engine`],
 //! [`memory`].
@@ -14,6 +14,7 @@
 pub mod accounts;
 pub mod answered;
 pub mod blobs;
+pub mod changes;
 pub mod check;
 mod compression;
 #[cfg(any(test, feature = "conformance"))]
@@ -26,6 +27,7 @@ pub mod events;
 pub mod fetch;
 pub mod filing;
 pub mod first_use;
+mod forgotten;
 pub mod index;
 pub mod keys;
 pub mod limits;

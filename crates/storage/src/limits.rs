@@ -15,6 +15,9 @@ pub const TRANSACTION_ROWS_MAX: usize = 20_000;
 /// Messages that one APPEND may bring (RFC 3502): each writes some eight rows.
 pub const APPENDED_MESSAGES_MAX: usize = TRANSACTION_ROWS_MAX / 8;
 
+/// Expunged messages of one mailbox whose UIDs are remembered for clients that come back (RFC 7162): some 3 MiB of rows.
+pub const EXPUNGES_REMEMBERED_MAX: u32 = 100_000;
+
 /// Mailboxes of one account.
 pub const MAILBOXES_MAX: usize = 50_000;
 

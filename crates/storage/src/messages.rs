@@ -1,13 +1,17 @@
 //! Messages in mailboxes: depositing, flags, expunging, copying, moving, and what changed since (RFC 3501, RFC 7162).
 //!
-//! Every change takes a MODSEQ of its mailbox and leaves a row in the change index, at which the change before is
-//! struck out; an expunged UID keeps its row. So "what changed since" costs what changed.
+//! Every change takes a MODSEQ of its mailbox, one for all messages that it changes, and is noted in the change index
+//! ([`crate::changes`]), where the change before is struck out; an expunged UID stays there. So "what changed since"
+//! costs what changed.
+
+mod copying;
 
 use bytes::Bytes;
 use mail::{
     AccountId, BlobHash, Flags, InternalDate, MailboxId, ModSeq, Notice, SystemFlags, Timestamp, Uid, UidValidity,
 };
 
+use crate::changes::ChangeKind;
 use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
@@ -90,19 +94,17 @@ pub enum ExpungeScope {
     All,
 }
 
-/// One line of the change index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// When, in MODSEQs.
-    pub modseq: ModSeq,
-    /// Which message.
-    pub uid: Uid,
-    /// Whether it is gone; otherwise it is new or its flags changed.
-    pub expunged: bool,
-}
-
 /// Messages that one transaction changes at the most: each writes some four rows.
 pub(crate) const MESSAGES_PER_TRANSACTION: usize = TRANSACTION_ROWS_MAX / 5;
+
+/// Messages whose flags one transaction changes at the most: each writes its row, and strikes out a change before.
+pub const FLAGGED_PER_TRANSACTION: usize = TRANSACTION_ROWS_MAX / 2;
+
+/// Messages that one transaction moves at the most: each writes some seven rows.
+pub const MOVED_PER_TRANSACTION: usize = TRANSACTION_ROWS_MAX / 8;
+
+/// Messages that one transaction expunges at the most: each writes some six rows.
+pub const EXPUNGED_PER_TRANSACTION: usize = TRANSACTION_ROWS_MAX / 6;
 
 impl Store {
     /// Messages of a mailbox with UIDs from `first` to `last` (both included), in order, at most `limit`.
@@ -119,7 +121,11 @@ impl Store {
     ) -> Result<Vec<MessageRow>, StorageError> {
         let range = uid_range(Table::Message, account, mailbox, first, last);
         let rows = self.engine.scan(range, Order::Ascending, limit).await?;
-        rows.iter().map(|(key, value)| MessageRow::decode(uid_of(key)?, value)).collect()
+        let mut messages = Vec::with_capacity(rows.len());
+        for (key, value) in &rows {
+            messages.push(MessageRow::decode(uid_of(key)?, value)?);
+        }
+        Ok(messages)
     }
 
     /// One message.
@@ -152,28 +158,6 @@ impl Store {
         let range = uid_range(Table::Record, account, mailbox, first, last);
         let rows = self.engine.scan(range, Order::Ascending, limit).await?;
         rows.into_iter().map(|(key, value)| Ok((uid_of(&key)?, value))).collect()
-    }
-
-    /// What changed after `since`, in order of MODSEQ, at most `limit`. The next page starts after the last one's
-    /// MODSEQ **and** UID.
-    ///
-    /// # Errors
-    /// When reading fails.
-    pub async fn changes(
-        &self,
-        account: AccountId,
-        mailbox: MailboxId,
-        since: ModSeq,
-        after: Option<Change>,
-        limit: usize,
-    ) -> Result<Vec<Change>, StorageError> {
-        let mut range = Key::of(Table::Change, account).u32(mailbox.0).range();
-        range.start = match after {
-            Some(last) => [keys::change(account, mailbox, last.modseq, last.uid).as_slice(), &[0]].concat(),
-            None => keys::change(account, mailbox, ModSeq(since.0.saturating_add(1)), Uid(0)),
-        };
-        let rows = self.engine.scan(range, Order::Ascending, limit).await?;
-        rows.iter().map(|(key, value)| change_of(key, value)).collect()
     }
 
     /// Deposits one message (APPEND): stores its blob, counts it, tells the mailbox's watchers.
@@ -213,7 +197,7 @@ impl Store {
         let durability = change.durability();
         let mut all = FlagsChanged::default();
         let mut token = None;
-        for some in chunks(uids) {
+        for some in chunks(uids, FLAGGED_PER_TRANSACTION) {
             let change = change.clone();
             let flagging =
                 move |tx: &mut Transaction<'_>| tx.change_flags(account, mailbox, &some, &change, unchanged_since);
@@ -244,7 +228,7 @@ impl Store {
         let now = self.now();
         let mut gone = Vec::new();
         let mut token = None;
-        for some in chunks(uids) {
+        for some in chunks(uids, EXPUNGED_PER_TRANSACTION) {
             let expunging = move |tx: &mut Transaction<'_>| tx.expunge(account, mailbox, &some, scope, now);
             let done = self.transact_with(Durability::Freeing, expunging).await?;
             gone.extend(done.value);
@@ -255,66 +239,6 @@ impl Store {
             None => self.transact_with(Durability::Freeing, |_| Ok(())).await?.committed,
         };
         Ok(Done { value: gone, committed })
-    }
-
-    /// Copies messages to a mailbox, of the same account or another: all, or none (RFC 3501 §6.4.7). Returns pairs of
-    /// UIDs, in order; messages that are gone are left out.
-    ///
-    /// # Errors
-    /// [`StorageError::NoSuchMailbox`], [`StorageError::LimitReached`], [`StorageError::OverQuota`], or the engine's.
-    pub async fn copy(
-        &self,
-        from: (AccountId, MailboxId),
-        uids: Vec<Uid>,
-        to: (AccountId, MailboxId),
-    ) -> Result<Done<(UidValidity, Vec<(Uid, Uid)>)>, StorageError> {
-        if uids.len() > MESSAGES_PER_TRANSACTION {
-            return self.copy_in_steps(from, uids, to).await;
-        }
-        let (now, quota) = (self.now(), self.quota(to.0));
-        self.transact(move |tx| {
-            let copied = tx.copy(from, &uids, to, now)?;
-            tx.require_quota(to.0, quota)?;
-            Ok(copied)
-        })
-        .await
-    }
-
-    /// Moves messages within an account (RFC 6851): each is in exactly one of the mailboxes at any instant.
-    ///
-    /// # Errors
-    /// [`StorageError::NoSuchMailbox`], [`StorageError::LimitReached`], or the engine's.
-    pub async fn move_messages(
-        &self,
-        account: AccountId,
-        from: MailboxId,
-        uids: Vec<Uid>,
-        to: MailboxId,
-        scope: ExpungeScope,
-    ) -> Result<Done<(UidValidity, Vec<(Uid, Uid)>)>, StorageError> {
-        let now = self.now();
-        let mut pairs = Vec::new();
-        let mut last = None;
-        for some in chunks(uids) {
-            let done = self
-                .transact(move |tx| {
-                    let copied = tx.copy((account, from), &some, (account, to), now)?;
-                    let moved: Vec<Uid> = copied.1.iter().map(|(source, _)| *source).collect();
-                    tx.expunge(account, from, &moved, scope, now)?;
-                    Ok(copied)
-                })
-                .await?;
-            pairs.extend(done.value.1);
-            last = Some((done.value.0, done.committed));
-        }
-        let (validity, committed) = match last {
-            Some(last) => last,
-            None => {
-                let done = self.transact(move |tx| Ok(tx.mailbox_row(account, to)?.uid_validity)).await?;
-                (done.value, done.committed)
-            }
-        };
-        Ok(Done { value: (validity, pairs), committed })
     }
 }
 
@@ -330,15 +254,11 @@ impl Transaction<'_> {
         mailbox: MailboxId,
         message: &NewMessage,
     ) -> Result<Deposited, StorageError> {
-        let mut row = self.mailbox_row(account, mailbox)?;
-        let before = row.clone();
-        let indexed = self.keeps_message_ids(account)?;
-        let deposited = self.deposit_into(account, &mut row, message, indexed)?;
-        self.put_grown_row(account, &before, &row)?;
-        Ok(deposited)
+        let deposited = self.deposit_all(account, mailbox, std::slice::from_ref(message))?;
+        deposited.first().copied().ok_or(StorageError::Expunged)
     }
 
-    /// As [`Transaction::deposit`], for several messages.
+    /// As [`Transaction::deposit`], for several messages, which get one MODSEQ.
     pub(crate) fn deposit_all(
         &mut self,
         account: AccountId,
@@ -346,13 +266,32 @@ impl Transaction<'_> {
         messages: &[NewMessage],
     ) -> Result<Vec<Deposited>, StorageError> {
         let mut row = self.mailbox_row(account, mailbox)?;
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
         let before = row.clone();
+        let modseq = row.next_modseq();
         let indexed = self.keeps_message_ids(account)?;
-        let deposited: Result<Vec<_>, _> =
-            messages.iter().map(|message| self.deposit_into(account, &mut row, message, indexed)).collect();
-        let deposited = deposited?;
+        let mut uids = Vec::with_capacity(messages.len());
+        for message in messages {
+            let new = MessageRow {
+                uid: row.uid_next,
+                modseq,
+                system_flags: message.flags.system,
+                keyword_bits: row.keyword_bits(&message.flags.keywords)?,
+                internal_date: message.internal_date,
+                saved_at: message.saved_at,
+                octets: message.octets,
+                blob: message.blob,
+                shares_change: messages.len() > 1,
+            };
+            self.reference_blob(&message.blob)?;
+            uids.push(self.place(account, &mut row, new, message.record.as_ref(), indexed)?);
+        }
+        self.note_changes(account, mailbox, modseq, ChangeKind::Changed, &uids);
         self.put_grown_row(account, &before, &row)?;
-        Ok(deposited)
+        self.notify_mailbox(account, &row);
+        Ok(uids.into_iter().map(|uid| Deposited { uid_validity: row.uid_validity, uid, modseq }).collect())
     }
 
     /// Writes a mailbox row whose messages became more or less, and the account's usage with it.
@@ -362,38 +301,28 @@ impl Transaction<'_> {
         self.put_mailbox_row(account, row)
     }
 
-    fn deposit_into(
+    /// Writes the rows of a message that is new to a mailbox, and counts it there. The change is noted, the blob's reference
+    /// counted and the mailbox's row written by the caller.
+    fn place(
         &mut self,
         account: AccountId,
         row: &mut MailboxRow,
-        message: &NewMessage,
+        mut message: MessageRow,
+        record: Option<&Bytes>,
         indexed: bool,
-    ) -> Result<Deposited, StorageError> {
+    ) -> Result<Uid, StorageError> {
         let uid = row.uid_next;
         row.uid_next = uid.next().ok_or(StorageError::LimitReached("messages in this mailbox's lifetime"))?;
-        let modseq = row.next_modseq();
-        let new = MessageRow {
-            uid,
-            modseq,
-            system_flags: message.flags.system,
-            keyword_bits: row.keyword_bits(&message.flags.keywords)?,
-            internal_date: message.internal_date,
-            saved_at: message.saved_at,
-            octets: message.octets,
-            blob: message.blob,
-        };
-        row.count_in(&new);
-        self.reference_blob(&message.blob)?;
-        self.put(keys::message(account, row.id, uid), new.encode());
-        if let Some(record) = message.record.as_ref().filter(|record| record.len() <= RECORD_OCTETS_MAX) {
+        message.uid = uid;
+        row.count_in(&message);
+        self.put(keys::message(account, row.id, uid), message.encode());
+        if let Some(record) = record.filter(|record| record.len() <= RECORD_OCTETS_MAX) {
             self.put(keys::record(account, row.id, uid), record.clone());
             if indexed {
                 self.index_message_id(account, row.id, uid, record);
             }
         }
-        self.put(keys::change(account, row.id, modseq, uid), Bytes::from_static(&[CHANGED]));
-        self.notify_mailbox(account, row);
-        Ok(Deposited { uid_validity: row.uid_validity, uid, modseq })
+        Ok(uid)
     }
 
     /// One message's row.
@@ -417,7 +346,11 @@ impl Transaction<'_> {
         uids: &[Uid],
     ) -> Result<Vec<MessageRow>, StorageError> {
         let rows = self.rows_of_uids(Table::Message, (account, mailbox), uids, 4)?;
-        rows.iter().map(|(uid, value)| MessageRow::decode(*uid, value)).collect()
+        let mut messages = Vec::with_capacity(rows.len());
+        for (uid, value) in &rows {
+            messages.push(MessageRow::decode(*uid, value)?);
+        }
+        Ok(messages)
     }
 
     /// What a table has by UID of a mailbox, in order of UID. UIDs that are no further apart than `gap` are read by one
@@ -491,11 +424,10 @@ impl Transaction<'_> {
             FlagChange::Replace(_) | FlagChange::Add(_) => row.keyword_bits(&flags.keywords)?,
         };
         let mut result = FlagsChanged::default();
-        let mut modseq = None;
+        let (mut before, mut places) = (Vec::new(), Vec::new());
         for mut message in self.message_rows(account, mailbox, uids)? {
-            let uid = message.uid;
             if unchanged_since.is_some_and(|since| message.modseq > since) {
-                result.modified.push(uid);
+                result.modified.push(message.uid);
                 continue;
             }
             let (system, keywords) = match change {
@@ -508,22 +440,30 @@ impl Transaction<'_> {
             };
             result.before.push(message.modseq);
             if (system, keywords) != (message.system_flags, message.keyword_bits) {
-                let modseq = *modseq.get_or_insert_with(|| row.next_modseq());
+                places.push(result.rows.len());
+                before.push(message.clone());
                 row.count_flags(message.system_flags, false);
                 row.count_flags(system, true);
-                self.delete(keys::change(account, mailbox, message.modseq, uid));
-                message.modseq = modseq;
                 message.system_flags = system;
                 message.keyword_bits = keywords;
-                self.put(keys::change(account, mailbox, modseq, uid), Bytes::from_static(&[CHANGED]));
-                self.put(keys::message(account, mailbox, uid), message.encode());
             }
             result.rows.push(message);
         }
-        if modseq.is_some() {
-            self.put_mailbox_row(account, &row)?;
-            self.notify_mailbox(account, &row);
+        if before.is_empty() {
+            return Ok(result);
         }
+        let (modseq, shares_change) = (row.next_modseq(), before.len() > 1);
+        for place in places {
+            let Some(message) = result.rows.get_mut(place) else { continue };
+            message.modseq = modseq;
+            message.shares_change = shares_change;
+            self.put(keys::message(account, mailbox, message.uid), message.encode());
+        }
+        let changed: Vec<Uid> = before.iter().map(|message| message.uid).collect();
+        self.strike_changes(account, mailbox, &before)?;
+        self.note_changes(account, mailbox, modseq, ChangeKind::Changed, &changed);
+        self.put_mailbox_row(account, &row)?;
+        self.notify_mailbox(account, &row);
         Ok(result)
     }
 
@@ -542,59 +482,42 @@ impl Transaction<'_> {
         let mut row = self.mailbox_row(account, mailbox)?;
         let before = row.clone();
         let indexed = self.keeps_message_ids(account)?;
-        let mut gone = Vec::new();
-        let mut modseq = None;
-        for message in self.message_rows(account, mailbox, uids)? {
-            let uid = message.uid;
-            if scope == ExpungeScope::Deleted && !message.system_flags.contains(SystemFlags::DELETED) {
-                continue;
-            }
-            let modseq = *modseq.get_or_insert_with(|| row.next_modseq());
-            row.count_out(&message);
-            self.delete(keys::change(account, mailbox, message.modseq, uid));
-            self.put(keys::change(account, mailbox, modseq, uid), Bytes::from_static(&[EXPUNGED]));
-            self.remove_message_rows(account, mailbox, &message, indexed, now)?;
-            gone.push(uid);
+        let mut messages = self.message_rows(account, mailbox, uids)?;
+        messages.retain(|message| match scope {
+            ExpungeScope::Deleted => message.system_flags.contains(SystemFlags::DELETED),
+            ExpungeScope::All => true,
+        });
+        for message in &messages {
+            self.remove_message_rows(account, mailbox, message, indexed)?;
+            self.unreference_blob(&message.blob, now)?;
         }
-        if modseq.is_some() {
+        let gone = self.note_expunged(account, &mut row, &messages)?;
+        if !gone.is_empty() {
             self.put_grown_row(account, &before, &row)?;
-            self.forget_seen(account, mailbox, &gone)?;
-            self.notify_mailbox(account, &row);
         }
         Ok(gone)
     }
 
-    pub(crate) fn copy(
+    /// Counts messages out of a mailbox, takes a MODSEQ for them and notes that they are gone. Their rows are removed, and the
+    /// mailbox's is written, by the caller.
+    fn note_expunged(
         &mut self,
-        from: (AccountId, MailboxId),
-        uids: &[Uid],
-        to: (AccountId, MailboxId),
-        now: Timestamp,
-    ) -> Result<(UidValidity, Vec<(Uid, Uid)>), StorageError> {
-        let source = self.mailbox_row(from.0, from.1)?;
-        let mut target = self.mailbox_row(to.0, to.1)?;
-        let before = target.clone();
-        let indexed = self.keeps_message_ids(to.0)?;
-        let mut pairs = Vec::with_capacity(uids.len());
-        // Read before the first copy is made: within one mailbox a copy may get a UID that is named here.
-        let messages = self.message_rows(from.0, from.1, uids)?;
-        let mut records = self.rows_of_uids(Table::Record, from, uids, 1)?.into_iter().peekable();
-        for message in messages {
-            while records.next_if(|(uid, _)| *uid < message.uid).is_some() {}
-            let new = NewMessage {
-                blob: message.blob,
-                octets: message.octets,
-                flags: source.flags_of(&message),
-                internal_date: message.internal_date,
-                saved_at: now,
-                record: records.next_if(|(uid, _)| *uid == message.uid).map(|(_, record)| record),
-            };
-            pairs.push((message.uid, self.deposit_into(to.0, &mut target, &new, indexed)?.uid));
+        account: AccountId,
+        row: &mut MailboxRow,
+        messages: &[MessageRow],
+    ) -> Result<Vec<Uid>, StorageError> {
+        let gone: Vec<Uid> = messages.iter().map(|message| message.uid).collect();
+        if gone.is_empty() {
+            return Ok(gone);
         }
-        if !pairs.is_empty() {
-            self.put_grown_row(to.0, &before, &target)?;
-        }
-        Ok((target.uid_validity, pairs))
+        let modseq = row.next_modseq();
+        messages.iter().for_each(|message| row.count_out(message));
+        self.strike_changes(account, row.id, messages)?;
+        self.note_changes(account, row.id, modseq, ChangeKind::Expunged, &gone);
+        self.forget_seen(account, row.id, &gone)?;
+        self.forget_some_expunges(account, row, gone.len())?;
+        self.notify_mailbox(account, row);
+        Ok(gone)
     }
 
     /// Removes some thousands of a doomed mailbox's rows; 0 when none is left.
@@ -609,7 +532,8 @@ impl Transaction<'_> {
         let indexed = self.keeps_message_ids(account)?;
         for (key, value) in &messages {
             let message = MessageRow::decode(uid_of(key)?, value)?;
-            self.remove_message_rows(account, mailbox, &message, indexed, now)?;
+            self.remove_message_rows(account, mailbox, &message, indexed)?;
+            self.unreference_blob(&message.blob, now)?;
         }
         if !messages.is_empty() {
             return Ok(messages.len());
@@ -629,14 +553,13 @@ impl Transaction<'_> {
         mailbox: MailboxId,
         message: &MessageRow,
         indexed: bool,
-        now: Timestamp,
     ) -> Result<(), StorageError> {
         if indexed {
             self.unindex_message_id(account, mailbox, message.uid)?;
         }
         self.delete(keys::message(account, mailbox, message.uid));
         self.delete(keys::record(account, mailbox, message.uid));
-        self.unreference_blob(&message.blob, now)
+        Ok(())
     }
 
     fn notify_mailbox(&mut self, account: AccountId, row: &MailboxRow) {
@@ -644,13 +567,11 @@ impl Transaction<'_> {
     }
 }
 
-const CHANGED: u8 = 0;
-const EXPUNGED: u8 = 1;
-
-pub(crate) fn chunks(mut uids: Vec<Uid>) -> Vec<Vec<Uid>> {
+/// UIDs in lists of at most so many.
+pub(crate) fn chunks(mut uids: Vec<Uid>, each: usize) -> Vec<Vec<Uid>> {
     let mut all = Vec::new();
-    while uids.len() > MESSAGES_PER_TRANSACTION {
-        let rest = uids.split_off(MESSAGES_PER_TRANSACTION);
+    while uids.len() > each {
+        let rest = uids.split_off(each);
         all.push(std::mem::replace(&mut uids, rest));
     }
     if !uids.is_empty() {
@@ -666,14 +587,4 @@ pub(crate) fn uid_range(table: Table, account: AccountId, mailbox: MailboxId, fi
 
 pub(crate) fn uid_of(key: &[u8]) -> Result<Uid, StorageError> {
     keys::tail(key).map(|uid| Uid(u32::from_be_bytes(uid))).ok_or_else(|| StorageError::corrupt("a message's key"))
-}
-
-pub(crate) fn change_of(key: &[u8], value: &[u8]) -> Result<Change, StorageError> {
-    let modseq = keys::middle(key, keys::HEAD + 4).map(u64::from_be_bytes);
-    match (modseq, value) {
-        (Some(modseq), [kind @ (CHANGED | EXPUNGED)]) => {
-            Ok(Change { modseq: ModSeq(modseq), uid: uid_of(key)?, expunged: *kind == EXPUNGED })
-        }
-        _ => Err(StorageError::corrupt("a row of the change index")),
-    }
 }

@@ -33,8 +33,11 @@ pub struct Done<T> {
     pub committed: Committed,
 }
 
-/// The format that this version writes; see [`StorageError::Newer`].
-pub const FORMAT: u32 = 1;
+/// The format that this version writes; see [`StorageError::Newer`]. Older ones are read as they are:
+///
+/// - 1: each row of the change index tells of one message.
+/// - 2: messages that changed together share rows there ([`crate::changes`]).
+pub const FORMAT: u32 = 2;
 
 impl Store {
     /// Opens a store on an engine: checks or writes the version stamp, loads the directory, sweeps what an interrupted
@@ -45,15 +48,16 @@ impl Store {
     pub async fn open(engine: Arc<dyn Engine>, world: World) -> Result<Self, StorageError> {
         let store = Self::unopened(engine, world);
         match store.format().await? {
-            None => {
+            Some(FORMAT) => {}
+            Some(found) if found > FORMAT => return Err(StorageError::Newer { found, known: FORMAT }),
+            // From here on a version that knows only the older format must not open it.
+            Some(_) | None => {
                 let stamp = |tx: &mut Transaction<'_>| {
                     tx.put(stamp_key(), FORMAT.to_be_bytes().to_vec());
                     Ok(())
                 };
                 store.transact(stamp).await?;
             }
-            Some(found) if found > FORMAT => return Err(StorageError::Newer { found, known: FORMAT }),
-            Some(_) => {}
         }
         store.load_directory().await?;
         store.settle_all().await?;

@@ -14,17 +14,13 @@ use parking_lot::Mutex;
 use crate::engine::{KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{Key, Table};
-use crate::limits::TRANSACTION_ROWS_MAX;
-use crate::messages::{ExpungeScope, chunks, uid_of, uid_range};
+use crate::messages::{ExpungeScope, MESSAGES_PER_TRANSACTION, MOVED_PER_TRANSACTION, chunks, uid_of, uid_range};
 use crate::rows::UndoRow;
 use crate::store::{Done, Store};
 use crate::transaction::Transaction;
 
 /// Keys of rows whose work was given up in this run.
 pub(crate) type GivenUp = Arc<Mutex<Vec<Vec<u8>>>>;
-
-/// Messages that one step of a rename moves: each writes some ten rows.
-const MOVES_PER_TRANSACTION: usize = TRANSACTION_ROWS_MAX / 10;
 
 /// Work under way. Dropped before its end, it is left to the next sweep.
 struct Work {
@@ -60,7 +56,7 @@ impl Store {
         let mut work = self.begin_work();
         let mut pairs: Vec<(Uid, Uid)> = Vec::with_capacity(uids.len());
         let mut row: Option<UndoRow> = None;
-        let mut steps = chunks(uids).into_iter().peekable();
+        let mut steps = chunks(uids, MESSAGES_PER_TRANSACTION).into_iter().peekable();
         loop {
             let some = steps.next().unwrap_or_default();
             let (key, before, last) = (work.key.clone(), row.take(), steps.peek().is_none());
@@ -193,11 +189,10 @@ impl Transaction<'_> {
             UndoRow::MoveAll { account, from, to, below } => {
                 let mut range = uid_range(Table::Message, account, from, Uid(1), below);
                 range.end.pop();
-                let some = self.scan(&range, Order::Ascending, MOVES_PER_TRANSACTION)?;
+                let some = self.scan(&range, Order::Ascending, MOVED_PER_TRANSACTION)?;
                 let uids = some.iter().map(|(key, _)| uid_of(key)).collect::<Result<Vec<Uid>, _>>()?;
-                self.copy((account, from), &uids, (account, to), now)?;
-                self.expunge(account, from, &uids, ExpungeScope::All, now)?;
-                (uids.len() == MOVES_PER_TRANSACTION).then_some(UndoRow::MoveAll { account, from, to, below })
+                self.move_messages(account, from, &uids, to, now)?;
+                (uids.len() == MOVED_PER_TRANSACTION).then_some(UndoRow::MoveAll { account, from, to, below })
             }
         };
         match &row {
@@ -238,7 +233,7 @@ mod tests {
 
     const ALICE: AccountId = AccountId(1);
     const INBOX: MailboxId = MailboxId(1);
-    /// Two steps of COPY, three of RENAME.
+    /// Two steps of COPY and of RENAME.
     const MESSAGES: u32 = 4_100;
 
     async fn open(engine: &MemoryEngine) -> Store {
@@ -356,7 +351,7 @@ mod tests {
     #[tokio::test]
     async fn renaming_a_full_inbox_is_finished_whenever_the_power_is_cut() {
         let (whole, _) = full().await;
-        for commits in 0..4 {
+        for commits in 0..3 {
             let engine = whole.after_power_cut(Arc::new(SilentDoorbell));
             let store = open(&engine).await;
             engine.fail_after(commits, StorageError::DiskFull);
@@ -376,7 +371,7 @@ mod tests {
         let (engine, store) = full().await;
         engine.fail_after(1, StorageError::DiskFull);
         let _done = store.rename_mailbox(ALICE, "INBOX", "Old").await.unwrap();
-        assert_eq!(messages(&store, "Old").await, Some(2_000));
+        assert_eq!(messages(&store, "Old").await, u32::try_from(MOVED_PER_TRANSACTION).ok());
         engine.heal();
         let old = store.mailbox_by_name(ALICE, "Old").await.unwrap().unwrap().id;
         let back = store.copy((ALICE, old), vec![Uid(1)], (ALICE, INBOX)).await.unwrap();

@@ -132,6 +132,8 @@ fn draft(store: &Store, new: &NewAccount) -> Result<AccountObject, AdminError> {
         display_name: new.display_name.clone(),
         role: new.role,
         quota_octets: new.quota_octets,
+        quota_messages: new.quota_messages,
+        quota_mailboxes: new.quota_mailboxes,
         time_zone: of_domain(&new.time_zone, |domain| &domain.time_zone),
         language: of_domain(&new.language, |domain| &domain.language),
         owner: new.owner.trim().to_owned(),

@@ -97,6 +97,7 @@ async fn show(store: &Store, address: &Address) -> Result<Response, AdminError> 
     let mut view = AccountView::from(&account);
     let (messages, octets) = usage(store, account.id).await?;
     (view.messages, view.octets) = (Some(messages), Some(octets));
+    view.mailboxes = Some(store.mailboxes(account.id).await?.len() as u64);
     (view.leading, view.redirects) = (leading, redirects);
     view.submitted = Some(SubmittedView::of(&account.submission, &store.submitted(account.id).await?));
     Ok(Response::Account(Box::new(view)))

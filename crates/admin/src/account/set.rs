@@ -36,6 +36,8 @@ pub(super) async fn set(
         role,
         quota_octets,
         submission,
+        quota_messages,
+        quota_mailboxes,
         time_zone,
         language,
         enabled,
@@ -70,6 +72,8 @@ pub(super) async fn set(
     quota_octets.apply(&mut account.quota_octets);
     let forget_today = submission.forget_today;
     submission.apply(&mut account.submission);
+    quota_messages.apply(&mut account.quota_messages);
+    quota_mailboxes.apply(&mut account.quota_mailboxes);
     account.time_zone = time_zone.unwrap_or(account.time_zone);
     account.language = language.unwrap_or(account.language);
     account.enabled = enabled.unwrap_or(account.enabled);

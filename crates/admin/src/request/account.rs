@@ -29,6 +29,12 @@ pub struct NewAccount {
     /// Octets of mail that fit; `None` for no limit.
     #[serde(default)]
     pub quota_octets: Option<u64>,
+    /// Messages that fit; `None` for no limit.
+    #[serde(default)]
+    pub quota_messages: Option<u64>,
+    /// Mailboxes that there may be, INBOX included; `None` for no limit.
+    #[serde(default)]
+    pub quota_mailboxes: Option<u64>,
     /// IANA name of the person's time zone; `None`: as the domain's.
     #[serde(default)]
     pub time_zone: Option<String>,
@@ -66,6 +72,8 @@ impl NewAccount {
             password_hash: None,
             role: Role::User,
             quota_octets: None,
+            quota_messages: None,
+            quota_mailboxes: None,
             time_zone: None,
             language: None,
             owner: String::new(),
@@ -161,6 +169,12 @@ pub enum AccountRequest {
         /// How much it may send in a day.
         #[serde(default)]
         submission: SubmissionEdit,
+        /// Messages that fit.
+        #[serde(default = "keep")]
+        quota_messages: Edit<u64>,
+        /// Mailboxes that there may be, INBOX included.
+        #[serde(default = "keep")]
+        quota_mailboxes: Edit<u64>,
         /// Time zone.
         #[serde(default)]
         time_zone: Option<String>,

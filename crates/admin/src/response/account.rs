@@ -26,6 +26,12 @@ pub struct AccountView {
     pub role: Role,
     /// Octets of mail that fit.
     pub quota_octets: Option<u64>,
+    /// Messages that fit.
+    #[serde(default)]
+    pub quota_messages: Option<u64>,
+    /// Mailboxes that there may be.
+    #[serde(default)]
+    pub quota_mailboxes: Option<u64>,
     /// Time zone.
     pub time_zone: String,
     /// Language.
@@ -41,6 +47,9 @@ pub struct AccountView {
     /// What it has sent today, when one account was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submitted: Option<SubmittedView>,
+    /// Its mailboxes, when one account was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mailboxes: Option<u64>,
     /// A person's mailbox, or a shared one.
     #[serde(default)]
     pub kind: AccountKind,
@@ -161,12 +170,15 @@ impl From<&AccountObject> for AccountView {
             enabled: account.enabled,
             role: account.role,
             quota_octets: account.quota_octets,
+            quota_messages: account.quota_messages,
+            quota_mailboxes: account.quota_mailboxes,
             time_zone: account.time_zone.clone(),
             language: account.language.clone(),
             created_at: account.created_at,
             messages: None,
             octets: None,
             submitted: None,
+            mailboxes: None,
             kind: account.kind,
             owner: account.owner.clone(),
             recovery: account.recovery.clone(),

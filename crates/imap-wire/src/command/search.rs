@@ -1,9 +1,11 @@
 //! SEARCH (RFC 3501 §6.4.4), its RETURN options (RFC 4731, 5182, 5267, 6203, 9394), MODSEQ (RFC 7162 §3.1.5), OLDER and
-//! YOUNGER (RFC 5032), FUZZY (RFC 6203), FILTER (RFC 5466), SAVEDBEFORE and its kin (RFC 8514), EMAILID and THREADID (RFC 8474).
+//! YOUNGER (RFC 5032), FUZZY (RFC 6203), FILTER (RFC 5466), SAVEDBEFORE and its kin (RFC 8514), EMAILID and THREADID (RFC 8474),
+//! UIDAFTER and UIDBEFORE (RFC 9738 §3.2).
 
 use std::fmt;
 use std::ops::Range;
 
+use super::fetch::FetchItem;
 use crate::date::Date;
 use crate::flag::Flag;
 use crate::section::HeaderName;
@@ -18,6 +20,8 @@ pub struct Search {
     pub charset: Option<String>,
     /// RETURN (…): answer with ESEARCH. `RETURN ()` asks for ALL.
     pub returns: Option<SearchReturn>,
+    /// UPDATE (…): data items that are told of new messages in the result (RFC 5465 §7).
+    pub update_fetch: Vec<FetchItem>,
     /// What a message must be; several keys are one `And`.
     pub key: SearchKey,
 }
@@ -86,6 +90,11 @@ impl PartialRange {
         if first == 0 || last == 0 { None } else { Some(Self { first, last, from_end }) }
     }
 
+    /// How many places it has.
+    pub const fn places(self) -> u32 {
+        self.first.abs_diff(self.last).saturating_add(1)
+    }
+
     /// The indexes of a list of so many results, ascending; empty when the range lies behind its end.
     pub fn of(self, results: usize) -> Range<usize> {
         let place = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
@@ -118,6 +127,10 @@ pub enum SearchKey {
     Sequence(SequenceSet),
     /// Its UID is in the set.
     Uid(SequenceSet),
+    /// UIDAFTER: its UID is larger (RFC 9738 §3.2).
+    UidAfter(u32),
+    /// UIDBEFORE: its UID is smaller (RFC 9738 §3.2).
+    UidBefore(u32),
     /// It has the flag or keyword.
     Has(Flag),
     /// It does not have the flag or keyword.
@@ -173,6 +186,8 @@ impl SearchKey {
             Self::All
             | Self::Sequence(_)
             | Self::Uid(_)
+            | Self::UidAfter(_)
+            | Self::UidBefore(_)
             | Self::Has(_)
             | Self::Lacks(_)
             | Self::Recent

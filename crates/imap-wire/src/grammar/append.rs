@@ -15,10 +15,21 @@ pub(super) fn append(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
     let mut messages = Vec::new();
     loop {
         c.space()?;
+        if !messages.is_empty() {
+            quirk_second_space(c);
+        }
         messages.push(message(c)?);
         if c.peek() != Some(b' ') {
             return Ok(CommandBody::Append(Append { mailbox, messages }));
         }
+    }
+}
+
+/// IMAPClient 3 (Python, seen 2026-11) sends two spaces between the literals of a MULTIAPPEND. There, and nowhere else, a second one
+/// is taken for none.
+fn quirk_second_space(c: &mut Cursor<'_>) {
+    if c.peek() == Some(b' ') && c.peek_second() == Some(b'~') {
+        c.eat(b" ");
     }
 }
 

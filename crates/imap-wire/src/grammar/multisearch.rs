@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::search::{program, returns};
-use crate::command::{CommandBody, MailboxFilter, Multisearch, SearchReturn};
+use crate::command::{CommandBody, MailboxFilter, Multisearch, Search, SearchReturn};
 use crate::flaw::{Flaw, printable};
 use crate::limits::MAILBOX_FILTERS_MAX;
 use crate::mailbox_name::MailboxName;
@@ -34,8 +34,9 @@ pub(super) fn esearch(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
         c.space()?;
     }
     // RFC 7377 §2.1: no result option implies ALL.
-    let returns = returns(c)?.unwrap_or(SearchReturn::ALL);
-    let search = program(c, true, Some(returns))?;
+    let (returns, update_fetch) = returns(c)?;
+    let returns = returns.unwrap_or(SearchReturn::ALL);
+    let search = Search { update_fetch, ..program(c, true, Some(returns))? };
     let multisearch = Multisearch { sources, search };
     // RFC 7377 §2.2: "SAVE" is valid only for the selected mailbox.
     if returns.save && !multisearch.is_selected_only() {

@@ -121,8 +121,8 @@ fn events(c: &mut Cursor<'_>, selected: bool) -> Result<Events, Flaw> {
     Ok(events)
 }
 
-/// The items behind `MessageNew (`, and the parenthesis that ends them.
-fn fetch_items(c: &mut Cursor<'_>) -> Result<Vec<FetchItem>, Flaw> {
+/// The items behind `MessageNew (` or `UPDATE (`, and the parenthesis that ends them.
+pub(super) fn fetch_items(c: &mut Cursor<'_>) -> Result<Vec<FetchItem>, Flaw> {
     let mut items = vec![fetch::item(c)?];
     while !c.eat(b")") {
         c.expect(b" ", "a space or )")?;

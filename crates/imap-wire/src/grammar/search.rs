@@ -1,11 +1,14 @@
-//! SEARCH (RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 5267, 5466, 6203, 8474, 8514, 9394; RFC 7162 §3.1.5).
+//! SEARCH (RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 5267, 5465, 5466, 6203, 8474, 8514, 9394, 9738; RFC 7162 §3.1.5).
 
 use super::append::{digits, month};
 use super::cursor::Cursor;
+use super::notify::fetch_items;
 use super::sequence::sequence_set;
 use crate::chars::is_atom_char;
 use crate::checks;
-use crate::command::{CommandBody, DateTest, EnvelopeField, PartialRange, Search, SearchKey, SearchReturn, SearchText};
+use crate::command::{
+    CommandBody, DateTest, EnvelopeField, FetchItem, PartialRange, Search, SearchKey, SearchReturn, SearchText,
+};
 use crate::date::Date;
 use crate::flag::Flag;
 use crate::flaw::{Flaw, printable};
@@ -16,18 +19,19 @@ use crate::section::HeaderName;
 /// `SEARCH [RETURN (…)] [CHARSET x] key …` (RFC 4466 §2.6).
 pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<CommandBody, Flaw> {
     c.space()?;
-    let returns = returns(c)?;
-    program(c, uid, returns).map(CommandBody::Search)
+    let (returns, update_fetch) = returns(c)?;
+    let search = program(c, uid, returns)?;
+    Ok(CommandBody::Search(Search { update_fetch, ..search }))
 }
 
-/// `RETURN (…) `, when it is there.
-pub(super) fn returns(c: &mut Cursor<'_>) -> Result<Option<SearchReturn>, Flaw> {
+/// `RETURN (…) `, when it is there, and the data items of its UPDATE.
+pub(super) fn returns(c: &mut Cursor<'_>) -> Result<(Option<SearchReturn>, Vec<FetchItem>), Flaw> {
     if !c.eat(b"RETURN ") {
-        return Ok(None);
+        return Ok((None, Vec::new()));
     }
-    let options = return_options(c)?;
+    let (options, update_fetch) = return_options(c)?;
     c.space()?;
-    Ok(Some(options))
+    Ok((Some(options), update_fetch))
 }
 
 /// `[CHARSET x] key …`
@@ -62,8 +66,9 @@ fn charset_name(c: &mut Cursor<'_>) -> Result<String, Flaw> {
 }
 
 /// RFC 4731 §3.1: no option at all asks for ALL.
-fn return_options(c: &mut Cursor<'_>) -> Result<SearchReturn, Flaw> {
+fn return_options(c: &mut Cursor<'_>) -> Result<(SearchReturn, Vec<FetchItem>), Flaw> {
     let mut returns = SearchReturn::default();
+    let mut update_fetch = Vec::new();
     let options = c.list("return options in parentheses", |c| {
         match c.atom("a return option")?.to_ascii_uppercase().as_slice() {
             b"MIN" => returns.min = true,
@@ -72,7 +77,13 @@ fn return_options(c: &mut Cursor<'_>) -> Result<SearchReturn, Flaw> {
             b"COUNT" => returns.count = true,
             b"SAVE" => returns.save = true,
             b"CONTEXT" => returns.context = true,
-            b"UPDATE" => returns.update = true,
+            b"UPDATE" => {
+                returns.update = true;
+                // RFC 5465 §8 `modifier-update`.
+                if c.eat(b" (") {
+                    update_fetch = fetch_items(c)?;
+                }
+            }
             b"RELEVANCY" => returns.relevancy = true,
             b"PARTIAL" => {
                 c.space()?;
@@ -91,7 +102,7 @@ fn return_options(c: &mut Cursor<'_>) -> Result<SearchReturn, Flaw> {
     if returns.all && returns.partial.is_some() {
         return Err(Flaw::of("PARTIAL and ALL exclude each other"));
     }
-    Ok(returns)
+    Ok((returns, update_fetch))
 }
 
 /// `1:500` or `-1:-100` (RFC 9394 §4).
@@ -186,6 +197,8 @@ fn key_with_argument(c: &mut Cursor<'_>, at: usize, name: &[u8], deeper: usize) 
         b"OLDER" => |c, _| Ok(SearchKey::Older(c.nz_number("a number of seconds")?)),
         b"YOUNGER" => |c, _| Ok(SearchKey::Younger(c.nz_number("a number of seconds")?)),
         b"UID" => |c, _| Ok(SearchKey::Uid(sequence_set(c)?)),
+        b"UIDAFTER" => |c, _| Ok(SearchKey::UidAfter(c.nz_number("a UID")?)),
+        b"UIDBEFORE" => |c, _| Ok(SearchKey::UidBefore(c.nz_number("a UID")?)),
         b"MODSEQ" => |c, _| modseq(c),
         b"NOT" => |c, deeper| Ok(SearchKey::Not(Box::new(key(c, deeper)?))),
         b"OR" => |c, deeper| {

@@ -3,17 +3,18 @@
 use super::cursor::Cursor;
 use super::search::{criteria, returns};
 use crate::checks;
-use crate::command::{CommandBody, Sort, SortCriterion, SortKey, Thread};
+use crate::command::{CommandBody, Search, Sort, SortCriterion, SortKey, Thread};
 use crate::flaw::{Flaw, printable};
 
 /// `SORT [RETURN (…)] (criterion …) charset key …`
 pub(super) fn sort(c: &mut Cursor<'_>, uid: bool) -> Result<CommandBody, Flaw> {
     c.space()?;
-    let returns = returns(c)?;
+    let (returns, update_fetch) = returns(c)?;
     let order = c.list("sort criteria in parentheses", criterion)?;
     let order = checks::sort_criteria(order)?;
     c.space()?;
-    Ok(CommandBody::Sort(Sort { criteria: order, search: criteria(c, uid, returns)? }))
+    let search = Search { update_fetch, ..criteria(c, uid, returns)? };
+    Ok(CommandBody::Sort(Sort { criteria: order, search }))
 }
 
 fn criterion(c: &mut Cursor<'_>) -> Result<SortCriterion, Flaw> {

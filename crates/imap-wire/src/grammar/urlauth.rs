@@ -1,8 +1,8 @@
-//! GENURLAUTH, RESETKEY, URLFETCH (RFC 4467 §9).
+//! GENURLAUTH, RESETKEY, URLFETCH (RFC 4467 §9, RFC 5524 §5).
 
 use super::cursor::Cursor;
-use crate::command::CommandBody;
-use crate::flaw::Flaw;
+use crate::command::{CommandBody, UrlAsked, UrlData, UrlFetch};
+use crate::flaw::{Flaw, printable};
 use crate::limits::URLS_MAX;
 
 pub(super) fn generate(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
@@ -24,7 +24,38 @@ pub(super) fn reset(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
 }
 
 pub(super) fn fetch(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
-    several(c, |c| c.astring("a URL")).map(CommandBody::UrlFetch)
+    several(c, |c| {
+        if c.peek() == Some(b'(') { extended(c) } else { Ok(UrlFetch { url: c.astring("a URL")?, asked: None }) }
+    })
+    .map(CommandBody::UrlFetch)
+}
+
+/// `url-fetch-ext` (RFC 5524 §5). Without parameters it is as if there were no parentheses (§3.1).
+fn extended(c: &mut Cursor<'_>) -> Result<UrlFetch, Flaw> {
+    c.expect(b"(", "a URL in parentheses")?;
+    let url = c.astring("a URL")?;
+    let mut asked = UrlAsked::default();
+    while c.eat(b" ") {
+        let at = c.position();
+        let name = c.atom("what is wanted of the URL")?.to_ascii_uppercase();
+        let data = match name.as_slice() {
+            b"BODYPARTSTRUCTURE" => {
+                if std::mem::replace(&mut asked.structure, true) {
+                    return Err(Flaw::at(at, "BODYPARTSTRUCTURE is given twice"));
+                }
+                continue;
+            }
+            b"BODY" => UrlData::Body,
+            b"BINARY" => UrlData::Binary,
+            other => return Err(Flaw::at(at, format!("unknown parameter {}", printable(other)))),
+        };
+        // RFC 5524 §3.1: each once, and not both of these.
+        if asked.data.replace(data).is_some() {
+            return Err(Flaw::at(at, "one of BODY and BINARY can be given, once"));
+        }
+    }
+    c.expect(b")", "the end of what is wanted of the URL")?;
+    Ok(UrlFetch { url, asked: Some(asked).filter(|asked| *asked != UrlAsked::default()) })
 }
 
 fn mechanism(c: &mut Cursor<'_>) -> Result<String, Flaw> {

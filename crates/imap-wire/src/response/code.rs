@@ -104,6 +104,13 @@ pub enum Code {
     AlreadyExists,
     /// RFC 5530: it does not exist.
     NonExistent,
+    /// RFC 9738 §3.1: one command works on so many messages.
+    MessageLimit {
+        /// How many.
+        limit: u32,
+        /// The lowest UID of those that were dealt with, or would have been.
+        lowest: Option<u32>,
+    },
     /// RFC 5267 §4.3.1: changes of that command's result are not told.
     NoUpdate(Tag),
     /// RFC 5466 §3.1: there is no filter of that name.
@@ -208,6 +215,10 @@ impl Code {
             Self::ClientBug => return other("CLIENTBUG"),
             Self::Cannot => return other("CANNOT"),
             Self::Limit => return other("LIMIT"),
+            Self::MessageLimit { limit, lowest } => {
+                let lowest = lowest.map_or_else(String::new, |uid| format!(" {uid}"));
+                return written(format!("MESSAGELIMIT {limit}{lowest}"));
+            }
             Self::AlreadyExists => return other("ALREADYEXISTS"),
             Self::NonExistent => return other("NONEXISTENT"),
             Self::MetadataLongEntries(octets) => return written(format!("METADATA LONGENTRIES {octets}")),
@@ -232,7 +243,9 @@ impl Code {
             Self::InProgress { tag, done, goal } => {
                 let number =
                     |number: &Option<u32>| number.map_or_else(|| "NIL".to_owned(), |number| number.to_string());
-                return text(format!("INPROGRESS (\"{tag}\" {} {})", number(done), number(goal)));
+                // RFC 9585 §4: a tag with "]", which would end the code, is not told.
+                let tag = if tag.as_str().contains(']') { "NIL".to_owned() } else { format!("\"{tag}\"") };
+                return text(format!("INPROGRESS ({tag} {} {})", number(done), number(goal)));
             }
         })
     }

@@ -8,13 +8,12 @@ use mail::{AccountId, InternalDate, MailboxId, Uid};
 use routing::Rights;
 use routing::namespace::Place;
 use storage::blobs::StagedBlob;
-use storage::limits::APPENDED_MESSAGES_MAX;
 use storage::messages::NewMessage;
 use storage::{StorageError, Store};
 
 use super::recode::without_nuls;
 use super::sent::filter_sent;
-use super::upload::{Nul, Uploads, encoded_record, too_many};
+use super::upload::{Nul, Uploads, encoded_record};
 use super::url_content::LastParts;
 use crate::access::{Target, refusal};
 use crate::fault::{Answer, Fault};
@@ -40,8 +39,8 @@ impl Session {
         replaced: Option<(AccountId, MailboxId, Uid)>,
     ) -> Result<Result<Code, Answer>, Fault> {
         let uploads = self.uploads.take();
-        if appended.len() > APPENDED_MESSAGES_MAX {
-            return Err(too_many().into());
+        if let Some(answer) = self.too_many_messages(appended.len()) {
+            return Ok(Err(answer));
         }
         if urls(&appended) > CATENATED_URLS_MAX {
             return Err(StorageError::LimitReached("URLs in one APPEND").into());

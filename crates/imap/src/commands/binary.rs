@@ -16,11 +16,40 @@ use crate::limits::BINARY_HELD_OCTETS;
 use crate::session::Session;
 
 /// What a first reading has found out of the octets to be sent.
-struct Measured {
-    octets: u64,
-    has_nul: bool,
+#[derive(Default)]
+pub(super) struct Measured {
+    pub(super) octets: u64,
+    /// How many of them end a line.
+    pub(super) lines: u64,
+    pub(super) has_nul: bool,
+    pub(super) has_eight_bit: bool,
     /// Them, when they are few.
-    held: Option<Vec<u8>>,
+    pub(super) held: Option<Vec<u8>>,
+}
+
+impl Measured {
+    /// Octets that are at hand.
+    pub(super) fn of(octets: Vec<u8>) -> Self {
+        let mut measured = Self::default();
+        measured.count(&octets);
+        Self { held: Some(octets), ..measured }
+    }
+
+    fn count(&mut self, octets: &[u8]) {
+        self.octets = self.octets.saturating_add(octets.len() as u64);
+        self.lines = self.lines.saturating_add(memchr::memchr_iter(b'\n', octets).count() as u64);
+        self.has_nul = self.has_nul || memchr::memchr(0, octets).is_some();
+        self.has_eight_bit = self.has_eight_bit || !octets.is_ascii();
+    }
+
+    /// The transfer encoding that changes nothing of them (RFC 2045 §6.2).
+    pub(super) const fn encoding(&self) -> &'static str {
+        match (self.has_nul, self.has_eight_bit) {
+            (true, _) => "BINARY",
+            (false, true) => "8BIT",
+            (false, false) => "7BIT",
+        }
+    }
 }
 
 /// Lets the wanted octets through.
@@ -75,7 +104,7 @@ impl Session {
         let Some(decoder) = TransferDecoder::new(encoding) else { return Ok(false) };
         let held_max = if size_only { 0 } else { BINARY_HELD_OCTETS };
         let measured = measure(reader, range, decoder.clone(), partial, held_max).await;
-        let Measured { octets, has_nul, held } = measured.map_err(|error| broken(row, &error))?;
+        let Measured { octets, has_nul, held, .. } = measured.map_err(|error| broken(row, &error))?;
         if size_only {
             response.binary_size(self.connection.out(), part, octets);
             return Ok(true);
@@ -90,7 +119,7 @@ impl Session {
     }
 
     /// As [`measure`] has found it. After its length was announced there is no way back.
-    async fn stream_decoded(
+    pub(super) async fn stream_decoded(
         &mut self,
         range: ByteRange,
         mut decoder: TransferDecoder,
@@ -134,7 +163,7 @@ fn place(part: &[u32], parts: Option<&PartTable>, row: &MessageRow) -> Option<(B
 }
 
 /// Reads what is wanted of a part, and holds it when it has `held_max` octets at most.
-async fn measure(
+pub(super) async fn measure(
     reader: &mut BlobReader,
     range: ByteRange,
     mut decoder: TransferDecoder,
@@ -142,10 +171,9 @@ async fn measure(
     held_max: usize,
 ) -> Result<Measured, StorageError> {
     let mut window = Window::new(partial);
-    let mut measured = Measured { octets: 0, has_nul: false, held: Some(Vec::new()) };
+    let mut measured = Measured { held: Some(Vec::new()), ..Measured::default() };
     let mut count = |wanted: &[u8]| {
-        measured.octets = measured.octets.saturating_add(wanted.len() as u64);
-        measured.has_nul = measured.has_nul || memchr::memchr(0, wanted).is_some();
+        measured.count(wanted);
         match &mut measured.held {
             Some(held) if held.len().saturating_add(wanted.len()) <= held_max => held.extend_from_slice(wanted),
             held => *held = None,

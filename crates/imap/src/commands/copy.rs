@@ -5,18 +5,15 @@ use imap_wire::{NumberSet, Tag, Transfer};
 use mail::{Uid, UidValidity};
 use routing::Rights;
 use storage::StorageError;
-use storage::limits::TRANSACTION_ROWS_MAX;
-use storage::messages::ExpungeScope;
+use storage::messages::MOVED_PER_TRANSACTION;
 
 use crate::access::{Target, no_right};
 use crate::commands::append::try_create;
 use crate::commands::store::read_only;
+use crate::engine::message_limit::Limited;
 use crate::fault::{Answer, Fault};
 use crate::progress::Progress;
 use crate::session::Session;
-
-/// Messages that one transaction moves: each writes some ten rows.
-const MOVES_PER_STEP: usize = TRANSACTION_ROWS_MAX / 10;
 
 impl Session {
     pub(crate) async fn copy(&mut self, tag: &Tag, transfer: &Transfer) -> Result<Answer, Fault> {
@@ -24,6 +21,10 @@ impl Session {
             Ok(weighed) => weighed,
             Err(answer) => return Ok(answer),
         };
+        // RFC 9738 §3.1: all or nothing.
+        if let Some((limited, _)) = Limited::among(&uids, self.settings.message_limit.of_saves()) {
+            return Ok(Answer::no(limited.code(), "Too many messages to copy; try fewer"));
+        }
         let from = self.key()?;
         if self.leaves_home(&target)? {
             return self.transfer(tag, uids, &target, None).await;
@@ -64,15 +65,32 @@ impl Session {
             Ok(weighed) => weighed,
             Err(answer) => return Ok(answer),
         };
+        let (limited, uids) = match Limited::among(&uids, self.settings.message_limit.of_any()) {
+            Some((limited, some)) => (Some(limited), some.to_vec()),
+            None => (None, uids),
+        };
+        let answer = if self.leaves_home(&target)? {
+            self.transfer(tag, uids, &target, Some(transfer.uid)).await?
+        } else {
+            self.move_within(tag, transfer, uids, &target).await?
+        };
+        Ok(self.answer_limited(answer, limited))
+    }
+
+    /// MOVE between two mailboxes of the account.
+    async fn move_within(
+        &mut self,
+        tag: &Tag,
+        transfer: &Transfer,
+        uids: Vec<Uid>,
+        target: &Target,
+    ) -> Result<Answer, Fault> {
         let (account, from) = self.key()?;
-        if self.leaves_home(&target)? {
-            return self.transfer(tag, uids, &target, Some(transfer.uid)).await;
-        }
         let store = self.server.store.clone();
         let (mut validity, mut pairs, mut failure) = (UidValidity(0), Vec::new(), None);
         let progress = Progress::towards(u32::try_from(uids.len()).unwrap_or(u32::MAX));
-        for some in uids.chunks(MOVES_PER_STEP) {
-            let work = store.move_messages(account, from, some.to_vec(), target.row.id, ExpungeScope::All);
+        for some in uids.chunks(MOVED_PER_TRANSACTION) {
+            let work = store.move_messages(account, from, some.to_vec(), target.row.id);
             match self.amid(tag, &progress, work).await? {
                 Ok(moved) => {
                     progress.add(some.len());
@@ -87,7 +105,7 @@ impl Session {
         }
         // RFC 6851 §3.3: each message is in one of the mailboxes; what has moved is told also when the rest could not.
         let code = copy_uid(&(validity, pairs));
-        self.brought(&target, code.as_ref());
+        self.brought(target, code.as_ref());
         if let Some(code) = &code {
             self.say(Condition::Ok, Some(code), "Moved");
         }
@@ -138,7 +156,7 @@ impl Session {
         let remove = moves.is_some();
         let from = self.end()?;
         let store = self.server.store.clone();
-        let step = if remove { MOVES_PER_STEP } else { uids.len().max(1) };
+        let step = if remove { MOVED_PER_TRANSACTION } else { uids.len().max(1) };
         let (mut validity, mut pairs, mut failure) = (UidValidity(0), Vec::new(), None);
         let progress = Progress::towards(u32::try_from(uids.len()).unwrap_or(u32::MAX));
         for some in uids.chunks(step) {

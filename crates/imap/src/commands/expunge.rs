@@ -4,10 +4,12 @@ use imap_wire::response::Code;
 use imap_wire::{NumberSet, SequenceSet};
 use mail::{SystemFlags, Uid};
 use routing::Rights;
-use storage::messages::ExpungeScope;
+use storage::messages::{EXPUNGED_PER_TRANSACTION, ExpungeScope};
 
 use crate::access::no_right;
 use crate::commands::store::read_only;
+use crate::engine::message_limit::Limited;
+use crate::engine::search::Query;
 use crate::engine::table::Sync;
 use crate::fault::{Answer, Fault, Lost};
 use crate::limits::ROWS_PER_PAGE;
@@ -24,8 +26,15 @@ impl Session {
             return Ok(no_right());
         }
         let scope = uids.map(|set| self.uids_meant(set, true)).transpose()?;
+        // RFC 9738 §3.1: EXPUNGE and CLOSE are never limited.
+        let limited = match &scope {
+            Some(scope) => self.deleted_limit(scope).await?,
+            None => None,
+        };
+        let scope = scope.map(|scope| limited.map_or(scope.clone(), |some| some.clip(&scope)));
         let removed = self.remove_deleted(scope).await?;
-        self.told_up_to(removed, uids.is_some(), "Expunged").await
+        let answer = self.told_up_to(removed, uids.is_some(), "Expunged").await?;
+        Ok(self.answer_limited(answer, limited))
     }
 
     /// The answer to a command that may have removed messages: with the MODSEQ to come back with, once that is told (RFC 7162
@@ -46,6 +55,21 @@ impl Session {
         }
     }
 
+    /// Whether more messages of a set have `\Deleted` than one UID EXPUNGE may remove (RFC 9738).
+    async fn deleted_limit(&mut self, scope: &NumberSet) -> Result<Option<Limited>, Fault> {
+        let (account, mailbox) = self.key()?;
+        let marked = self.server.store.mailbox(account, mailbox).await?.map_or(0, |row| row.deleted);
+        let limit = self.settings.message_limit.of_any().filter(|limit| marked > *limit);
+        if limit.is_none() {
+            return Ok(None);
+        }
+        let mut place = self.selected_place().await?;
+        let store = self.server.store.clone();
+        let deleted = Query::deleted_among(scope);
+        let found = place.find(&store, &deleted, self.comparator, false).await?;
+        Ok(Limited::of(&place.map, &found.uids, limit))
+    }
+
     /// Removes the messages with `\Deleted`, all or those of a set of UIDs; whether there were any.
     pub(crate) async fn remove_deleted(&mut self, scope: Option<NumberSet>) -> Result<bool, Fault> {
         let (account, mailbox) = self.key()?;
@@ -55,25 +79,32 @@ impl Session {
             return Ok(false);
         }
         let mut removed = false;
+        // Few long transactions: each waits for a sync.
+        let mut deleted: Vec<Uid> = Vec::new();
         let max = self.selected()?.view.map().max_uid();
         let scope = scope.unwrap_or_else(|| NumberSet::from_ranges([1..=max]));
         for range in scope.ranges() {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {
                 let rows = store.messages(account, mailbox, first, Uid(*range.end()), ROWS_PER_PAGE).await?;
-                let deleted: Vec<Uid> = rows
-                    .iter()
-                    .filter(|row| row.system_flags.contains(SystemFlags::DELETED))
-                    .map(|row| row.uid)
-                    .collect();
-                if !deleted.is_empty() {
-                    // Looked at once more in the transaction: somebody may have taken the flag away.
-                    let gone = store.expunge(account, mailbox, deleted, ExpungeScope::Deleted).await?.value;
-                    removed |= !gone.is_empty();
+                let marked = rows.iter().filter(|row| row.system_flags.contains(SystemFlags::DELETED));
+                deleted.extend(marked.map(|row| row.uid));
+                if deleted.len().saturating_add(ROWS_PER_PAGE) > EXPUNGED_PER_TRANSACTION {
+                    removed |= self.remove_marked(std::mem::take(&mut deleted)).await?;
                 }
                 from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
             }
         }
-        Ok(removed)
+        Ok(removed | self.remove_marked(deleted).await?)
+    }
+
+    /// Removes messages that had `\Deleted`: looked at once more in the transaction, for somebody may have taken the flag away.
+    async fn remove_marked(&mut self, uids: Vec<Uid>) -> Result<bool, Fault> {
+        if uids.is_empty() {
+            return Ok(false);
+        }
+        let (account, mailbox) = self.key()?;
+        let gone = self.server.store.expunge(account, mailbox, uids, ExpungeScope::Deleted).await?.value;
+        Ok(!gone.is_empty())
     }
 }

@@ -12,11 +12,13 @@ use mail::{Flags, ModSeq, SequenceNumber, SystemFlags, Uid};
 use message::{ByteRange, RecordView};
 use routing::Rights;
 use storage::blobs::BlobReader;
-use storage::messages::{Change, FlagChange};
+use storage::changes::Change;
+use storage::messages::FlagChange;
 use storage::rows::MessageRow;
 
 use super::sections::broken;
 use crate::engine::enabled::Enabled;
+use crate::engine::message_limit::Limited;
 use crate::engine::object_id::{email_id, thread_id};
 use crate::engine::resync::{known_up_to, unknown};
 use crate::fault::{Answer, Fault, Lost};
@@ -38,6 +40,8 @@ struct Plan {
     /// The record is read, but nothing is computed when there is none (RFC 8970 §4.1).
     lazy: bool,
     changed_since: Option<ModSeq>,
+    /// From the highest UID to the lowest (RFC 9738 §3.1).
+    descending: bool,
     /// BINARY was asked for of a part in an encoding that nobody knows (RFC 3516 §4.3).
     unknown_encoding: AtomicBool,
 }
@@ -65,7 +69,11 @@ impl Session {
             Err(answer) => return Ok(answer),
         };
         let wanted = match fetch.partial {
-            Some(range) => self.some_of(&wanted, range)?,
+            Some(range) => match self.settings.message_limit.of_any().filter(|limit| range.places() > *limit) {
+                // RFC 9738 §3.1: places are counted, whether or not there are so many messages.
+                Some(limit) => return Ok(too_many_places(limit)),
+                None => self.some_of(&wanted, range)?,
+            },
             None => wanted,
         };
         let vanished = match fetch.vanished {
@@ -75,13 +83,23 @@ impl Session {
         let selected = self.selected()?;
         // RFC 4314 §4: without the right `s`, FETCH sets no \Seen.
         let looks_only = selected.read_only || !selected.access.rights.has(Rights::SEEN);
-        let plan = Plan::new(fetch, looks_only, self.enabled.uid_only);
+        let mut plan = Plan::new(fetch, looks_only, self.enabled.uid_only);
         self.refresh_row().await?;
         let wanted = match plan.changed_since {
             Some(since) => self.changed_since(since, &wanted, vanished.as_ref()).await?,
             None => wanted,
         };
-        self.fetch_wanted(&plan, &wanted).await
+        let limited = self.limit(&wanted)?;
+        let Some(some) = limited else { return self.fetch_wanted(&plan, &wanted).await };
+        plan.descending = true;
+        let answer = self.fetch_wanted(&plan, &some.clip(&wanted)).await?;
+        Ok(self.answer_limited(answer, limited))
+    }
+
+    /// Whether a command that may do a part names more messages than it may work on (RFC 9738).
+    pub(crate) fn limit(&mut self, wanted: &NumberSet) -> Result<Option<Limited>, Fault> {
+        let limit = self.settings.message_limit.of_any();
+        Ok(Limited::of(self.selected()?.view.map(), wanted, limit))
     }
 
     /// The UIDs of a set, also those that no message has any more.
@@ -131,8 +149,19 @@ impl Session {
     async fn fetch_wanted(&mut self, plan: &Plan, wanted: &NumberSet) -> Result<Answer, Fault> {
         let map = self.selected()?.view.map().clone();
         let mut left = map.existing(wanted).count();
-        for range in wanted.ranges() {
-            left = left.saturating_sub(self.fetch_range(plan, Uid(*range.start()), Uid(*range.end())).await?);
+        if plan.descending {
+            for range in wanted.ranges().iter().rev() {
+                let uids: Vec<Uid> = map.existing(&NumberSet::from_ranges([range.clone()])).collect();
+                // One page each, so that it can be turned round.
+                for some in uids.rchunks(plan.page()) {
+                    let (Some(first), Some(last)) = (some.first(), some.last()) else { continue };
+                    left = left.saturating_sub(self.fetch_range(plan, *first, *last).await?);
+                }
+            }
+        } else {
+            for range in wanted.ranges() {
+                left = left.saturating_sub(self.fetch_range(plan, Uid(*range.start()), Uid(*range.end())).await?);
+            }
         }
         if plan.unknown_encoding.load(Ordering::Relaxed) {
             return Ok(Answer::no(Code::UnknownCte, "Some parts have an encoding that I do not know"));
@@ -179,15 +208,39 @@ impl Session {
         let map = self.selected()?.view.map();
         // What the client still counts is told without EARLIER, when that may be.
         vanished.retain(|uid| !map.contains(Uid(*uid)));
-        response::vanished(self.connection.out(), &NumberSet::from_numbers(vanished), true);
+        let mut vanished = NumberSet::from_numbers(vanished);
+        // Read after the changes: what was forgotten meanwhile is among it.
+        if let Some(asked) = asked
+            && since < self.server.store.expunges_forgotten(key.0, key.1).await?
+        {
+            vanished = self.not_there(asked).await?;
+        }
+        response::vanished(self.connection.out(), &vanished, true);
         Ok(if any { wanted.clone() } else { NumberSet::from_numbers(changed) })
+    }
+
+    /// The UIDs of a set that no message has, whether or not the client knows: when it has been away longer than expunges are
+    /// remembered (RFC 7162 §3.2.5.1).
+    async fn not_there(&mut self, asked: &NumberSet) -> Result<NumberSet, Fault> {
+        let key = self.key()?;
+        let map = self.selected()?.view.map().clone();
+        let left = asked.minus(&NumberSet::from_ranges(map.uid_ranges()));
+        // What came after the map was read.
+        let mut came = Vec::new();
+        let mut from = Uid(map.max_uid()).next();
+        while let Some(first) = from {
+            let rows = self.server.store.messages(key.0, key.1, first, Uid(u32::MAX), ROWS_PER_PAGE).await?;
+            came.extend(rows.iter().map(|row| row.uid.0));
+            from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
+        }
+        Ok(left.minus(&NumberSet::from_numbers(came)))
     }
 
     /// Answers for the messages of a range of UIDs; returns how many were there.
     async fn fetch_range(&mut self, plan: &Plan, first: Uid, last: Uid) -> Result<usize, Fault> {
         let key = self.key()?;
         let store = self.server.store.clone();
-        let page = if plan.record { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
+        let page = plan.page();
         let mut found = 0usize;
         let mut from = Some(first);
         while let Some(first) = from {
@@ -199,9 +252,12 @@ impl Session {
             let mut records = match (plan.record, rows.first(), rows.last()) {
                 (true, Some(first), Some(last)) => store.records(key.0, key.1, first.uid, last.uid, page).await?,
                 _ => Vec::new(),
+            };
+            if plan.descending {
+                rows.reverse();
+                records.reverse();
             }
-            .into_iter()
-            .peekable();
+            let mut records = records.into_iter().peekable();
             self.refresh_keywords(&rows).await?;
             let mut rest = rows.as_mut_slice();
             while !rest.is_empty() {
@@ -210,7 +266,7 @@ impl Session {
                 rest = later;
                 let seen = if plan.sets_seen { self.set_seen(some).await? } else { NumberSet::empty() };
                 for row in &*some {
-                    while records.next_if(|(uid, _)| *uid < row.uid).is_some() {}
+                    while records.next_if(|(uid, _)| plan.comes_before(*uid, row.uid)).is_some() {}
                     let record = records.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
                     let Some(number) = self.selected()?.view.map().sequence_of(row.uid) else { continue };
                     let newly_seen = seen.contains(row.uid.0);
@@ -240,9 +296,8 @@ impl Session {
             Err(fault) => return Err(fault),
         };
         for row in &changed.rows {
-            if let Ok(at) = rows.binary_search_by_key(&row.uid, |row| row.uid)
-                && let Some(old) = rows.get_mut(at)
-            {
+            // Some hundreds at the most, in either order.
+            if let Some(old) = rows.iter_mut().find(|old| old.uid == row.uid) {
                 old.clone_from(row);
             }
         }
@@ -351,6 +406,16 @@ impl Session {
 }
 
 impl Plan {
+    /// Rows that are read at once.
+    const fn page(&self) -> usize {
+        if self.record { RECORDS_PER_PAGE } else { ROWS_PER_PAGE }
+    }
+
+    /// Whether a message is told of before another.
+    fn comes_before(&self, one: Uid, other: Uid) -> bool {
+        if self.descending { one > other } else { one < other }
+    }
+
     /// Items without any other effect.
     fn news(items: Vec<FetchItem>) -> Self {
         Self {
@@ -360,6 +425,7 @@ impl Plan {
             unknown_encoding: AtomicBool::new(false),
             sets_seen: false,
             changed_since: None,
+            descending: false,
             items,
         }
     }
@@ -375,6 +441,7 @@ impl Plan {
             unknown_encoding: AtomicBool::new(false),
             sets_seen: false,
             changed_since: Some(since),
+            descending: false,
         }
     }
 
@@ -396,9 +463,16 @@ impl Plan {
             unknown_encoding: AtomicBool::new(false),
             sets_seen: !read_only && items.iter().any(FetchItem::sets_seen),
             changed_since: fetch.changed_since.map(ModSeq),
+            descending: false,
             items,
         }
     }
+}
+
+/// RFC 9738 §3.1: nothing is done.
+fn too_many_places(limit: u32) -> Answer {
+    let text = format!("One FETCH has {limit} messages at the most");
+    Answer::no(Code::MessageLimit { limit, lowest: None }, text)
 }
 
 /// How many of the next messages get `\Seen` before the first of them is sent: one, or more that are small.

@@ -35,4 +35,5 @@ mod thread;
 pub(crate) mod update;
 pub(crate) mod upload;
 mod url_content;
+mod url_fetch;
 mod urlauth;

@@ -39,7 +39,7 @@ impl Session {
         }
         let mut searched: BTreeSet<(AccountId, MailboxId)> = BTreeSet::new();
         if names_selected || returns.update {
-            let made = match self.make_search(tag, search).await? {
+            let made = match self.make_search(tag, search, false).await? {
                 Ok(made) => made,
                 Err(answer) => return Ok(answer),
             };
@@ -74,7 +74,7 @@ impl Session {
             let (comparator, progress) = (self.comparator, place.progress.clone());
             let work = place.find(&store, &query, comparator, search.uses_modseq());
             let found = self.amid(tag, &progress, work).await??;
-            self.tell_mailbox(tag, search, returns, &name, &Made { place, query, found }).await?;
+            self.tell_mailbox(tag, search, returns, &name, &Made { place, query, found, limited: None }).await?;
             self.connection.flush_some().await?;
         }
         Ok(Answer::ok("Searched"))
@@ -113,7 +113,16 @@ impl Session {
         };
         let attachments = self.settings.search_attachments;
         let (key, map) = ((owner, id), Arc::clone(view.map()));
-        Ok(Place { key, map, row, reading, recent: NumberSet::empty(), attachments, progress: Progress::default() })
+        Ok(Place {
+            key,
+            map,
+            row,
+            reading,
+            recent: NumberSet::empty(),
+            attachments,
+            keeps_values: false,
+            progress: Progress::default(),
+        })
     }
 
     /// The name by which the client knows the selected mailbox.

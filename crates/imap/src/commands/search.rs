@@ -6,6 +6,7 @@ use imap_wire::response::{self, Code, Condition, Correlator, EsearchData, Result
 use imap_wire::{NumberSet, Search, SearchKey, SearchReturn, SequenceSet, Tag};
 use mail::Uid;
 
+use crate::engine::message_limit::Limited;
 use crate::engine::search::{CHARSETS, Charset, Context, Query, Unready};
 use crate::engine::uid_map::UidMap;
 use crate::fault::{Answer, Fault};
@@ -18,6 +19,8 @@ pub(crate) struct Made {
     pub(crate) place: Place,
     pub(crate) query: Query,
     pub(crate) found: Found,
+    /// It looked at the messages with the highest UIDs alone (RFC 9738).
+    pub(crate) limited: Option<Limited>,
 }
 
 impl Session {
@@ -26,7 +29,7 @@ impl Session {
             return Ok(refusal);
         }
         let search = &search;
-        let made = match self.make_search(tag, search).await? {
+        let made = match self.make_search(tag, search, false).await? {
             Ok(made) => made,
             Err(answer) => return Ok(answer),
         };
@@ -35,23 +38,52 @@ impl Session {
             let modseq = Some(made.found.highest_modseq).filter(|_| search.uses_modseq());
             let numbers = numbers_of(&made.found.uids, &made.place.map, search.uid);
             response::search(self.connection.out(), numbers.iter(), modseq);
-            return self.searched();
+            return self.searched(made.limited);
         };
         self.tell_results(tag, search, returns, &made, None).await?;
+        let limited = made.limited;
         if returns.update {
             self.keep_updated(tag, search, made, None)?;
         }
-        self.searched()
+        self.searched(limited)
     }
 
     /// How SEARCH and its kin end.
-    pub(crate) fn searched(&mut self) -> Result<Answer, Fault> {
+    pub(crate) fn searched(&mut self, limited: Option<Limited>) -> Result<Answer, Fault> {
         let answer = Answer::ok("Searched");
-        Ok(if self.selected()?.view.has_gone() { answer.with(Code::ExpungeIssued) } else { answer })
+        let answer = if self.selected()?.view.has_gone() { answer.with(Code::ExpungeIssued) } else { answer };
+        Ok(self.answer_limited(answer, limited))
     }
 
-    /// Looks in the selected mailbox; the inner error answers a search that can't be made.
-    pub(crate) async fn make_search(&mut self, tag: &Tag, search: &Search) -> Result<Result<Made, Answer>, Fault> {
+    /// SORT and THREAD: nothing is told of a part (RFC 9738 §3.3).
+    pub(crate) async fn make_whole_search(
+        &mut self,
+        tag: &Tag,
+        search: &Search,
+        keeps_values: bool,
+    ) -> Result<Result<Made, Answer>, Fault> {
+        if let Some(limit) = self.settings.message_limit.of_any() {
+            let map = Arc::clone(self.selected()?.view.map());
+            let over = |query: &Query| searched_limit(query, &map, Some(limit)).is_some();
+            if map.messages() > limit && self.ready(search, &map).is_ok_and(|query| over(&query)) {
+                if search.returns.is_some_and(|returns| returns.save) {
+                    self.selected()?.saved = NumberSet::empty();
+                }
+                let text = format!("So many messages are not put in order: {limit} at the most");
+                return Ok(Err(Answer::no(Code::MessageLimit { limit, lowest: None }, text)));
+            }
+        }
+        self.make_search(tag, search, keeps_values).await
+    }
+
+    /// Looks in the selected mailbox; the inner error answers a search that can't be made. `keeps_values`: what rows say of the
+    /// found messages is all that they are going to be sorted by.
+    pub(crate) async fn make_search(
+        &mut self,
+        tag: &Tag,
+        search: &Search,
+        keeps_values: bool,
+    ) -> Result<Result<Made, Answer>, Fault> {
         // RFC 6855 §3: two charsets for one text.
         if self.enabled.utf8 && search.charset.is_some() {
             return Ok(Err(Answer::bad("No charset: everything is in UTF-8 since ENABLE UTF8=ACCEPT")));
@@ -75,12 +107,17 @@ impl Session {
                 return Ok(Err(answer));
             }
         };
-        let mut place = place;
+        let limited = searched_limit(&query, &place.map, self.settings.message_limit.of_any());
+        let query = match limited {
+            Some(some) => query.not_below(some.lowest),
+            None => query,
+        };
+        let mut place = Place { keeps_values, ..place };
         let store = self.server.store.clone();
         let (comparator, progress) = (self.comparator, place.progress.clone());
         let work = place.find(&store, &query, comparator, search.uses_modseq());
         let found = self.amid(tag, &progress, work).await??;
-        Ok(Ok(Made { place, query, found }))
+        Ok(Ok(Made { place, query, found, limited }))
     }
 
     /// The selected mailbox, to be searched.
@@ -95,6 +132,7 @@ impl Session {
             reading: selected.reading.clone(),
             recent: selected.recent.clone(),
             attachments,
+            keeps_values: false,
             progress: Progress::towards(selected.view.map().messages()),
         })
     }
@@ -163,6 +201,14 @@ impl Session {
         };
         Ok(if set.has_saved() { meant.union(&selected.saved) } else { meant })
     }
+}
+
+/// Whether more messages are to be looked at than one command may (RFC 9738 §3.1): those that the keys name by number or UID, or
+/// all. What is found does not count.
+fn searched_limit(query: &Query, map: &UidMap, limit: Option<u32>) -> Option<Limited> {
+    let limit = limit.filter(|limit| map.messages() > *limit)?;
+    let all = || NumberSet::from_ranges([1..=map.max_uid()]);
+    Limited::of(map, &query.named().unwrap_or_else(all), Some(limit))
 }
 
 /// Sequence numbers, or the UIDs themselves.

@@ -79,6 +79,8 @@ impl Session {
         self.say(Condition::Ok, Some(&Code::UidNext(row.uid_next.0)), "The next UID");
         self.say(Condition::Ok, Some(&Code::HighestModSeq(view.modseq().0)), "Highest");
         self.say(Condition::Ok, Some(&Code::MailboxId(mailbox_id(owner, id))), "Its name may change");
+        // RFC 4467 §8: how URLs of this mailbox are authorised.
+        self.say(Condition::Ok, Some(&Code::UrlMech), "URLs are authorised");
         let keywords_told = row.keywords.len();
         let uid_validity = row.uid_validity.0;
         let read_only = select.read_only;

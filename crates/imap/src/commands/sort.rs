@@ -13,7 +13,7 @@ use crate::engine::uid_map::UidMap;
 use crate::fault::{Answer, Fault};
 use crate::finding::Found;
 use crate::limits::SORT_FEW_OF;
-use crate::orders::{MailboxKeys, Source};
+use crate::orders::{MailboxKeys, Source, is_in_row};
 use crate::progress::Progress;
 use crate::server::Server;
 use crate::session::Session;
@@ -24,7 +24,8 @@ impl Session {
             return Ok(refusal);
         }
         let search = &sort.search;
-        let made = match self.make_search(tag, search).await? {
+        let by_rows = sort.criteria.iter().all(|criterion| is_in_row(criterion.key));
+        let made = match self.make_whole_search(tag, search, by_rows).await? {
             Ok(made) => made,
             Err(answer) => return Ok(answer),
         };
@@ -40,13 +41,13 @@ impl Session {
             let modseq = Some(made.found.highest_modseq).filter(|_| search.uses_modseq());
             let numbers = sorted_numbers(&sorted, &made.place.map, search.uid);
             response::sort(self.connection.out(), numbers, modseq);
-            return self.searched();
+            return self.searched(None);
         };
         self.tell_results(tag, search, returns, &made, Some(&sorted)).await?;
         if returns.update {
             self.keep_updated(tag, search, made, Some((sort.criteria.clone(), sorted)))?;
         }
-        self.searched()
+        self.searched(None)
     }
 }
 
@@ -64,6 +65,11 @@ pub(crate) async fn in_order(
     wanted.sort_unstable();
     wanted.dedup();
     let relevancy_aside: Vec<SortKey> = wanted.into_iter().filter(|key| *key != SortKey::Relevancy).collect();
+    // The search has read what they are sorted by.
+    if found.values.len() as u64 == found.uids.count() && relevancy_aside.iter().all(|key| is_in_row(*key)) {
+        let mut own = MailboxKeys::of_rows(found, &relevancy_aside, comparator);
+        return Ok(own.sorted(&found.uids, &found.scores, criteria, comparator).await);
+    }
     let shared = server.orders.of(key, server.store.now());
     let mut held = shared.lock().await;
     let count = found.uids.count();

@@ -3,15 +3,12 @@
 use imap_wire::response::Code;
 use imap_wire::{NumberSet, SequenceSet, Store, StoreAction};
 use mail::{Flags, ModSeq, Uid};
-use storage::messages::{FlagChange, FlagsChanged};
+use storage::messages::{FLAGGED_PER_TRANSACTION, FlagChange, FlagsChanged};
 use storage::rows::MessageRow;
 
 use crate::access::no_right;
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
-
-/// Messages whose flags one transaction changes.
-const MESSAGES_PER_STEP: usize = 1_000;
 
 impl Session {
     pub(crate) async fn store(&mut self, store: Store) -> Result<Answer, Fault> {
@@ -38,11 +35,22 @@ impl Session {
             StoreAction::Remove => FlagChange::Remove(flags),
         };
         let map = self.selected()?.view.map().clone();
-        let uids: Vec<Uid> = map.existing(&wanted).collect();
+        let limited = self.limit(&wanted)?;
+        let mut uids: Vec<Uid> = map.existing(&limited.map_or(wanted.clone(), |some| some.clip(&wanted))).collect();
+        // RFC 9738 §3.1: from the highest to the lowest.
+        if limited.is_some() {
+            uids.reverse();
+        }
         let mut modified = NumberSet::empty();
         let mut found = 0usize;
-        for some in uids.chunks(MESSAGES_PER_STEP) {
-            let changed = self.change_flags(some.to_vec(), change.clone(), store.unchanged_since.map(ModSeq)).await?;
+        for some in uids.chunks(FLAGGED_PER_TRANSACTION) {
+            let mut some = some.to_vec();
+            some.sort_unstable();
+            let mut changed = self.change_flags(some, change.clone(), store.unchanged_since.map(ModSeq)).await?;
+            if limited.is_some() {
+                changed.rows.reverse();
+                changed.before.reverse();
+            }
             found = found.saturating_add(changed.rows.len()).saturating_add(changed.modified.len());
             changed.modified.iter().for_each(|uid| modified.push(uid.0));
             for (row, before) in changed.rows.iter().zip(&changed.before) {
@@ -62,12 +70,15 @@ impl Session {
                 let numbers = map.existing(&modified).filter_map(|uid| map.sequence_of(uid)).map(|number| number.0);
                 modified = NumberSet::from_numbers(numbers);
             }
-            return Ok(Answer::ok("Some messages were changed by others").with(Code::Modified(modified)));
+            let answer = Answer::ok("Some messages were changed by others").with(Code::Modified(modified));
+            return Ok(self.answer_limited(answer, limited));
         }
-        if found < uids.len() {
-            return Ok(Answer::ok("Some messages are no longer there").with(Code::ExpungeIssued));
-        }
-        Ok(Answer::ok("Stored"))
+        let answer = if found < uids.len() {
+            Answer::ok("Some messages are no longer there").with(Code::ExpungeIssued)
+        } else {
+            Answer::ok("Stored")
+        };
+        Ok(self.answer_limited(answer, limited))
     }
 
     /// Changes flags and notes the MODSEQ as this session's own, so that it is not told again.

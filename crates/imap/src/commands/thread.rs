@@ -24,7 +24,7 @@ impl Session {
             return Ok(refusal);
         }
         let search = &thread.search;
-        let made = match self.make_search(tag, search).await? {
+        let made = match self.make_whole_search(tag, search, false).await? {
             Ok(made) => made,
             Err(answer) => return Ok(answer),
         };
@@ -49,7 +49,7 @@ impl Session {
             self.connection.flush_some().await?;
         }
         response::end_thread(self.connection.out());
-        self.searched()
+        self.searched(None)
     }
 }
 

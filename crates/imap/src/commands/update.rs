@@ -4,7 +4,7 @@
 //! its EXPUNGE, so that sequence numbers are right.
 
 use imap_wire::response::{self, Code, Condition, Results, Update};
-use imap_wire::{NumberSet, Search, SortCriterion, SortKey, Tag};
+use imap_wire::{FetchItem, NumberSet, Search, SortCriterion, SortKey, Tag};
 use mail::{ModSeq, Uid};
 
 use crate::commands::search::{Made, numbers_of, sorted_numbers};
@@ -29,6 +29,10 @@ pub(crate) struct Updated {
     sorted: Option<(Vec<SortCriterion>, Vec<u32>)>,
     /// Changes up to it are in the result.
     modseq: ModSeq,
+    /// Data items that are told of messages that are new to the mailbox (RFC 5465 §7).
+    fetch: Vec<FetchItem>,
+    /// Messages beyond this UID are new to the mailbox.
+    max_uid: u32,
 }
 
 impl Session {
@@ -65,6 +69,8 @@ impl Session {
             results: made.found.uids,
             sorted,
             modseq: made.place.row.highest_modseq,
+            fetch: search.update_fetch.clone(),
+            max_uid: made.place.map.max_uid(),
         };
         self.selected()?.updates.push(updated);
         Ok(())
@@ -124,6 +130,14 @@ impl Session {
         let added = found.uids.minus(&updated.results);
         updated.remove(&removed, &map, self.connection.out());
         if !added.is_empty() {
+            // RFC 5465 §7: between EXISTS and ESEARCH, and not of what flags have brought in.
+            let news = match updated.max_uid.checked_add(1) {
+                Some(first) => added.clip(first..=u32::MAX).minus(&self.selected()?.own_arrivals),
+                None => NumberSet::empty(),
+            };
+            if !updated.fetch.is_empty() && !news.is_empty() {
+                self.fetch_news(&news, &updated.fetch).await?;
+            }
             let results = updated.results.union(&added);
             let order = match &updated.sorted {
                 Some((criteria, _)) => {
@@ -136,6 +150,7 @@ impl Session {
             updated.results = results;
         }
         updated.modseq = highest;
+        updated.max_uid = map.max_uid();
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use storage::{StorageError, Store};
 
 use super::append::Complete;
 use crate::access::Target;
+use crate::engine::message_limit::MessageLimit;
 use crate::fault::{Answer, Fault};
 use crate::limits::{UPLOADS_HELD_OCTETS, UPLOADS_RECORDS_OCTETS};
 use crate::session::Session;
@@ -29,6 +30,8 @@ pub(crate) struct Uploads {
     announced: u64,
     /// What the owner's quota had left when the first one was announced.
     quota_left: Option<u64>,
+    /// How many octets one command may bring; `None`: as many as a message may have, which is looked at elsewhere.
+    octets_max: Option<u64>,
     /// Octets in memory of the contents that came and of the messages that are complete.
     held: usize,
     /// Octets of their records.
@@ -64,9 +67,9 @@ struct Receiving {
 }
 
 impl Uploads {
-    /// None yet, for an owner whose quota has so many octets left.
-    pub(super) fn within(quota_left: Option<u64>) -> Self {
-        Self { quota_left, ..Self::default() }
+    /// None yet, of so many octets at the most, for an owner whose quota has so many left.
+    pub(super) fn within(quota_left: Option<u64>, octets_max: u64) -> Self {
+        Self { quota_left, octets_max: Some(octets_max), ..Self::default() }
     }
 
     /// Takes what came under a ticket; it counts no more.
@@ -78,9 +81,12 @@ impl Uploads {
         Some(received)
     }
 
-    /// Whether so many octets more are within the owner's quota, as far as can be told now.
+    /// Whether so many octets more are within what one APPEND may bring and within the owner's quota, as far as can be told now.
     pub(super) fn weigh(&mut self, octets: u64) -> Result<(), Answer> {
         self.announced = self.announced.saturating_add(octets);
+        if let Some(max) = self.octets_max.filter(|max| self.announced > *max) {
+            return Err(Answer::no(Code::Limit, format!("One APPEND brings {max} octets at the most")));
+        }
         match self.quota_left {
             Some(left) if self.announced > left => Err(Answer::of(&StorageError::OverQuota)),
             _ => Ok(()),
@@ -120,8 +126,12 @@ impl Session {
             return Ok(Err(Answer::no(Code::TooBig, text)));
         }
         if let Some(uploads) = self.uploads.as_deref_mut() {
-            if uploads.received.len() >= APPENDED_MESSAGES_MAX || uploads.records >= UPLOADS_RECORDS_OCTETS {
+            if uploads.records >= UPLOADS_RECORDS_OCTETS {
                 return Ok(Err(Answer::of(&too_many())));
+            }
+            let messages = uploads.received.len().saturating_add(1);
+            if let Some(answer) = too_many_for(self.settings.message_limit, messages) {
+                return Ok(Err(answer));
             }
             // The mailbox was looked at when the first one was announced.
             return Ok(uploads.weigh(announcement.size));
@@ -162,7 +172,13 @@ impl Session {
         if !quota.hold(used.octets, used.messages.saturating_add(messages)) {
             return Ok(Err(Answer::of(&StorageError::OverQuota)));
         }
-        Ok(Ok(Uploads::within(quota.octets.map(|quota| quota.saturating_sub(used.octets)))))
+        let octets_max = self.settings.append_octets_all_max.max(self.settings.append_octets_max);
+        Ok(Ok(Uploads::within(quota.octets.map(|quota| quota.saturating_sub(used.octets)), octets_max)))
+    }
+
+    /// The answer to an APPEND of more messages than one may bring.
+    pub(super) fn too_many_messages(&self, messages: usize) -> Option<Answer> {
+        too_many_for(self.settings.message_limit, messages)
     }
 
     /// The message is welcome: its octets go to the store from now on.
@@ -222,6 +238,16 @@ impl Session {
     }
 }
 
+/// RFC 9738 §3.1: an APPEND is done whole or not at all, and the client is told how many it may bring: what the settings say or,
+/// when that is less, what one transaction holds.
+fn too_many_for(limit: MessageLimit, messages: usize) -> Option<Answer> {
+    let transaction = u32::try_from(APPENDED_MESSAGES_MAX).unwrap_or(u32::MAX);
+    let limit = limit.of_saves().map_or(transaction, |limit| limit.min(transaction));
+    let over = u32::try_from(messages).map_or(true, |messages| messages > limit);
+    let text = format!("One APPEND brings {limit} messages at the most");
+    over.then(|| Answer::no(Code::MessageLimit { limit, lowest: None }, text))
+}
+
 /// RFC 5530 §3: LIMIT.
 pub(super) const fn too_many() -> StorageError {
     StorageError::LimitReached("messages in one APPEND")
@@ -261,7 +287,7 @@ mod tests {
     async fn what_is_complete_is_held_within_bounds() {
         let sim = SimulatedWorld::new(Timestamp(1_800_000_000_000), 1);
         let store = Store::open(Arc::new(MemoryEngine::default()), sim.world()).await.unwrap();
-        let mut uploads = Uploads::within(None);
+        let mut uploads = Uploads::within(None, u64::MAX);
         let mut kept = Vec::new();
         for seed in 1..=400 {
             let made = complete(&store, seed, RECORD_OCTETS_MAX).await;

@@ -3,7 +3,7 @@
 use imap_wire::url::{ImapUrl, UrlServer};
 use imap_wire::{Partial, Section};
 use mail::{AccountId, BlobHash, MailboxId, Uid};
-use message::{ByteRange, PartTable, header_fields};
+use message::{ByteRange, PartKind, PartTable, TransferEncoding, header_fields};
 use routing::Rights;
 use storage::blobs::BlobReader;
 use storage::rows::MessageRow;
@@ -21,6 +21,12 @@ pub(super) struct UrlContent {
     pub(super) row: MessageRow,
     pub(super) reader: BlobReader,
     pub(super) octets: Octets,
+    /// The section, however little of it the URL names.
+    pub(super) whole: ByteRange,
+    /// What hides the section's data.
+    pub(super) encoding: TransferEncoding,
+    /// The octets of the section that the URL names.
+    pub(super) partial: Option<Partial>,
 }
 
 /// Where the parts are of the message that was looked into last: the URLs of one command often name parts of one message.
@@ -134,10 +140,14 @@ pub(super) async fn content_in(
 ) -> Result<Option<UrlContent>, StorageError> {
     let uid = Uid(url.uid);
     let Some(row) = store.message(place.0, place.1, uid).await? else { return Ok(None) };
+    let mut encoding = TransferEncoding::Binary;
     let range = if url.section == Section::default() {
         Some(ByteRange { start: 0, end: row.octets })
     } else {
-        last_parts.of(store, place, &row).await?.section(&section_place(&url.section))
+        let parts = last_parts.of(store, place, &row).await?;
+        let leaf = parts.find(&url.section.part).map(|(_, entry)| entry).filter(|entry| entry.kind == PartKind::Leaf);
+        encoding = leaf.filter(|_| url.section.text.is_none()).map_or(encoding, |entry| entry.encoding);
+        parts.section(&section_place(&url.section))
     };
     let Some(range) = range else { return Ok(None) };
     let mut reader = content(store, &row).await?;
@@ -149,5 +159,6 @@ pub(super) async fn content_in(
             Octets::Held(header_fields(&header, &names, invert))
         }
     };
-    Ok(Some(UrlContent { row, reader, octets: octets.clip(url.partial) }))
+    let octets = octets.clip(url.partial);
+    Ok(Some(UrlContent { row, reader, octets, whole: range, encoding, partial: url.partial }))
 }

@@ -1,11 +1,11 @@
-//! URLAUTH: URLs that let others have a part of a message (RFC 4467): GENURLAUTH, RESETKEY, URLFETCH.
+//! URLAUTH: URLs that let others have a part of a message (RFC 4467): GENURLAUTH, RESETKEY, and who may use one.
 //!
 //! A URL is vouched for by a token, made with a key of its mailbox. It gives what it names and nothing else, to whom it says,
 //! until it expires, the key is reset, the mailbox is deleted, or its maker may no longer read there or log in at all.
 
-use imap_wire::MailboxName;
-use imap_wire::response::{self, Code, write_literal_header};
+use imap_wire::response::{self, Code};
 use imap_wire::url::{Access, ImapUrl};
+use imap_wire::{MailboxName, Section};
 use mail::{AccountId, Address};
 use routing::namespace::{Place, locate};
 use routing::objects::{AccountObject, Service};
@@ -13,7 +13,7 @@ use routing::{Rights, session_end};
 use storage::rows::MailboxRow;
 use storage::{StorageError, Store};
 
-use super::url_content::{LastParts, Octets, UrlContent, content_in};
+use super::url_content::{LastParts, UrlContent, content_in};
 use crate::access::{access, no_right};
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
@@ -87,33 +87,12 @@ impl Session {
         Ok(Answer::ok("Reset").with(Code::UrlMech))
     }
 
-    /// RFC 4467 §7: a URL that gives nothing is NIL, and why is not told.
-    pub(crate) async fn url_fetch(&mut self, urls: &[Vec<u8>]) -> Result<Answer, Fault> {
-        let mut last_parts = LastParts::default();
-        for url in urls {
-            let found = self.authorised_content(url, &mut last_parts).await?;
-            response::url_fetch(self.connection.out(), url);
-            match found {
-                None => self.connection.out().extend_from_slice(b"NIL"),
-                Some(UrlContent { row, mut reader, octets }) => {
-                    write_literal_header(self.connection.out(), octets.size());
-                    match octets {
-                        Octets::Range(range) => self.stream(range, &row, &mut reader).await?,
-                        Octets::Held(held) => self.connection.out().extend_from_slice(&held),
-                    }
-                }
-            }
-            self.connection.out().extend_from_slice(b"\r\n");
-            self.connection.flush_some().await?;
-        }
-        Ok(Answer::ok("Done"))
-    }
-
-    async fn authorised_content(
+    /// What an authorised URL gives, and the section that it names.
+    pub(super) async fn authorised_content(
         &mut self,
         text: &[u8],
         last_parts: &mut LastParts,
-    ) -> Result<Option<UrlContent>, Fault> {
+    ) -> Result<Option<(UrlContent, Section)>, Fault> {
         let Some(url) = ImapUrl::parse(text) else { return Ok(None) };
         let (Some(server), Some(auth), Some(name)) = (&url.server, &url.auth, &url.mailbox) else { return Ok(None) };
         let Some((_, token)) = auth.token.as_ref().filter(|(mechanism, _)| mechanism == INTERNAL) else {
@@ -125,8 +104,10 @@ impl Session {
             return Ok(None);
         }
         let allowed = match &auth.access {
-            // No login of this server is a submission server's.
-            Access::Submit(_) => false,
+            // RFC 4467 §3: the userid is the submission server's business; here counts whether this is one.
+            Access::Submit(_) => self.user.as_ref().is_some_and(|user| {
+                self.settings.submission_servers.iter().any(|server| has_address(&user.account, server))
+            }),
             Access::User(name) => self.user.as_ref().is_some_and(|user| is_login_of(name, &user.account)),
             Access::AuthUser | Access::Anonymous => true,
         };
@@ -146,7 +127,8 @@ impl Session {
         if !auth::is_url_token(&key.0, rump, token) {
             return Ok(None);
         }
-        Ok(content_in(&store, (owner, row.id), &url, last_parts).await?)
+        let found = content_in(&store, (owner, row.id), &url, last_parts).await?;
+        Ok(found.map(|found| (found, url.section)))
     }
 }
 
@@ -170,6 +152,10 @@ async fn readable(
 /// Whether a name is a login of an account.
 fn is_login_of(name: &str, account: &AccountObject) -> bool {
     let Ok(address) = Address::parse(name) else { return false };
+    has_address(account, &address)
+}
+
+fn has_address(account: &AccountObject, address: &Address) -> bool {
     account.addresses().any(|own| own.canonical() == address.canonical())
 }
 

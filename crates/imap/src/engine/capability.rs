@@ -1,5 +1,6 @@
 //! What CAPABILITY says (RFC 3501 §6.1.1): it depends on whether the connection is safe and who is on it.
 
+use super::message_limit::MessageLimit;
 use super::table::StateKind;
 
 /// What is always there.
@@ -66,6 +67,7 @@ const LOGGED_IN: &[&str] = &[
     "CATENATE",
     "URL-PARTIAL",
     "URLAUTH",
+    "URLAUTH=BINARY",
 ];
 
 /// How safe the connection is.
@@ -102,7 +104,12 @@ impl Safety {
 }
 
 /// The capabilities of this moment.
-pub(crate) fn capabilities(state: StateKind, safety: Safety, append_octets_max: u64) -> Vec<String> {
+pub(crate) fn capabilities(
+    state: StateKind,
+    safety: Safety,
+    append_octets_max: u64,
+    message_limit: MessageLimit,
+) -> Vec<String> {
     let mut names: Vec<String> = ALWAYS.map(str::to_owned).to_vec();
     if state == StateKind::NotAuthenticated {
         if !safety.tls && safety.starttls {
@@ -119,6 +126,7 @@ pub(crate) fn capabilities(state: StateKind, safety: Safety, append_octets_max: 
         "APPENDLIMIT" => format!("APPENDLIMIT={append_octets_max}"),
         name => name.to_owned(),
     }));
+    names.extend(message_limit.capability());
     names
 }
 
@@ -131,18 +139,19 @@ mod tests {
         let nothing =
             Safety { tls: false, starttls: true, passwords: false, scram: true, bindable: false, certified: false };
         let clear = nothing;
-        let names = capabilities(StateKind::NotAuthenticated, clear, 1);
+        let names = capabilities(StateKind::NotAuthenticated, clear, 1, MessageLimit::Unlimited);
         assert!(names.iter().any(|n| n == "LOGINDISABLED") && names.iter().any(|n| n == "STARTTLS"));
         assert!(!names.iter().any(|n| n.starts_with("AUTH=")));
         let safe = Safety { tls: true, passwords: true, ..nothing };
-        let names = capabilities(StateKind::NotAuthenticated, safe, 1);
+        let names = capabilities(StateKind::NotAuthenticated, safe, 1, MessageLimit::Unlimited);
         assert!(names.iter().any(|n| n == "AUTH=PLAIN"));
         assert!(!names.iter().any(|n| n == "STARTTLS" || n == "LOGINDISABLED"));
         assert!(names.iter().any(|n| n == "AUTH=SCRAM-SHA-256") && !names.iter().any(|n| n.ends_with("-PLUS")));
         let bound = Safety { bindable: true, certified: true, ..safe };
         let mechanisms: Vec<_> = bound.mechanisms().collect();
         assert!(mechanisms.contains(&"SCRAM-SHA-1-PLUS") && mechanisms.first() == Some(&"EXTERNAL"));
-        let names = capabilities(StateKind::Selected, safe, 77);
+        let names = capabilities(StateKind::Selected, safe, 77, MessageLimit::Saves(1_000));
+        assert!(names.iter().any(|n| n == "SAVELIMIT=1000"));
         assert!(names.iter().any(|n| n == "APPENDLIMIT=77") && !names.iter().any(|n| n.starts_with("AUTH=")));
     }
 }

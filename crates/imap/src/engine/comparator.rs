@@ -38,6 +38,14 @@ impl Comparator {
         })
     }
 
+    /// Whether the case of letters makes no difference.
+    pub(crate) const fn is_caseless(self) -> bool {
+        match self {
+            Self::UnicodeCasemap | Self::AsciiCasemap => true,
+            Self::Octet => false,
+        }
+    }
+
     /// The form of a text whose octets are compared.
     pub(crate) fn fold(self, text: &str) -> String {
         match self {

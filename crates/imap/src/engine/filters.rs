@@ -52,6 +52,8 @@ impl Expansion<'_> {
             SearchKey::All
             | SearchKey::Sequence(_)
             | SearchKey::Uid(_)
+            | SearchKey::UidAfter(_)
+            | SearchKey::UidBefore(_)
             | SearchKey::Has(_)
             | SearchKey::Lacks(_)
             | SearchKey::Recent

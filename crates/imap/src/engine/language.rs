@@ -89,6 +89,13 @@ const FRENCH_AROUND: &[(Around, Around)] = &[
     (("The mailbox name is not allowed: ", ""), ("Ce nom de dossier n'est pas admis : ", "")),
     (("A message may have ", " octets at the most"), ("Un message peut avoir au plus ", " octets")),
     (("There are only ", " messages"), ("Il n'y a que ", " messages")),
+    (("One APPEND brings ", " messages at the most"), ("Un APPEND apporte au plus ", " messages")),
+    (("One APPEND brings ", " octets at the most"), ("Un APPEND apporte au plus ", " octets")),
+    (("One FETCH has ", " messages at the most"), ("Un FETCH porte au plus sur ", " messages")),
+    (
+        ("So many messages are not put in order: ", " at the most"),
+        ("Autant de messages ne sont pas triés : au plus ", ""),
+    ),
 ];
 
 /// What can stand there.
@@ -183,6 +190,7 @@ const FRENCH: &[(&str, &str)] = &[
         "There is no such account in this organisation; write its whole address, or anyone",
         "Ce compte n'existe pas dans cette organisation ; écrivez son adresse entière, ou anyone",
     ),
+    ("Only the messages with the highest UIDs", "Seulement les messages aux UID les plus élevés"),
     ("Only administrators annotate the server for all", "Seuls les administrateurs annotent le serveur pour tous"),
     ("Pleased to meet you", "Enchanté"),
     ("Previous mailbox closed", "Dossier précédent fermé"),
@@ -247,11 +255,13 @@ const FRENCH: &[(&str, &str)] = &[
     ("Too many commands that make no sense", "Trop de commandes incompréhensibles"),
     ("Too many connections", "Trop de connexions"),
     ("Too many connections of this account", "Trop de connexions de ce compte"),
+    ("Too many messages to copy; try fewer", "Trop de messages à copier ; essayez-en moins"),
     (
         "Too many patterns or wildcards, or one too long",
         "Trop de motifs ou de caractères génériques, ou un motif trop long",
     ),
     ("UIDs are valid", "Les UID sont valides"),
+    ("URLs are authorised", "Les URL sont autorisées"),
     ("Unselected", "Fermé"),
     ("Unsubscribed", "Désabonné"),
     ("Use TLS first: a password would travel in clear", "Activez d'abord TLS : un mot de passe voyagerait en clair"),

@@ -8,6 +8,7 @@ pub(crate) mod enabled;
 pub(crate) mod filters;
 pub(crate) mod language;
 pub(crate) mod listing;
+pub(crate) mod message_limit;
 pub(crate) mod notify;
 pub(crate) mod object_id;
 pub(crate) mod order;

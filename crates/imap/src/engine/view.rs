@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use imap_wire::NumberSet;
 use mail::{ModSeq, SequenceNumber, Uid};
-use storage::messages::Change;
+use storage::changes::Change;
 
 use super::uid_map::UidMap;
 
@@ -130,6 +130,20 @@ impl SessionView {
             }
             self.modseq = self.modseq.max(change.modseq);
         }
+    }
+
+    /// Takes what is there now: where expunges since a MODSEQ are not remembered any more, those that are missing are gone.
+    pub(crate) fn learn_what_is_there(&mut self, there: &UidMap, since: ModSeq) {
+        let all = NumberSet::from_ranges([1..=self.map.max_uid()]);
+        let gone: Vec<u32> = self.map.existing(&all).filter(|uid| !there.contains(*uid)).map(|uid| uid.0).collect();
+        self.changed.retain(|uid| there.contains(*uid));
+        self.arrived.retain(|uid| there.contains(*uid));
+        if gone.is_empty() {
+            return;
+        }
+        self.gone = self.gone.union(&NumberSet::from_numbers(gone));
+        let first = ModSeq(since.0.saturating_add(1));
+        self.gone_since = Some(self.gone_since.map_or(first, |since| since.min(first)));
     }
 
     /// Everything up to a MODSEQ has been learnt, whether or not it concerned this session.

@@ -62,6 +62,7 @@ impl Stage {
             reading: None,
             recent: NumberSet::empty(),
             attachments: false,
+            keeps_values: false,
             progress: Progress::default(),
         };
         place.find(&self.store, &query, comparator, false).await.unwrap().uids.iter().collect()
@@ -101,7 +102,19 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// A text as a client writes it.
 fn text() -> impl Strategy<Value = String> {
-    let text = prop_oneof!["[ab]{1,3}", "[ab1][ .-][ab1]", "NVO", "inv", "gr(ü|u)", "ß", "", "[12]{2}", "[ab]{26,30}"];
+    // "us" is in "Grüße" as the index folds it, and not as comparators do.
+    let text = prop_oneof![
+        "[ab]{1,3}",
+        "[ab1][ .-][ab1]",
+        "NVO",
+        "inv",
+        "gr[uü]s{0,2}",
+        "us{1,2}e?",
+        "ß",
+        "",
+        "[12]{2}",
+        "[ab]{26,30}"
+    ];
     text.prop_map(|text| format!("{{{}+}}\r\n{text}", text.len()))
 }
 

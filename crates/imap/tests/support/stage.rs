@@ -20,7 +20,7 @@ use mail::Timestamp;
 use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress_to_output};
 use miniz_oxide::inflate::stream::InflateState;
 use miniz_oxide::{DataFormat, MZFlush};
-use relais_imap::{Security, Settings};
+use relais_imap::{MessageLimit, Security, Settings};
 use storage::StorageError;
 use testkit::transcript::Stage;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
@@ -229,8 +229,12 @@ impl ImapStage {
 
     fn setting(&mut self, name: &str, value: u64) -> Result<(), String> {
         let count = usize::try_from(value).map_err(|_| "too large")?;
+        let messages = || u32::try_from(value).map_err(|_| "too large");
         match name {
+            "append_octets_all_max" => self.settings.append_octets_all_max = value,
             "append_octets_max" => self.settings.append_octets_max = value,
+            "messages_per_command_max" => self.settings.message_limit = MessageLimit::Every(messages()?),
+            "messages_per_save_max" => self.settings.message_limit = MessageLimit::Saves(messages()?),
             "sort_octets_max" => self.settings.sort_octets_max = count,
             "connections_per_address_max" => self.settings.connections_per_address_max = count,
             "connections_per_account_max" => self.settings.connections_per_account_max = count,
@@ -351,6 +355,24 @@ impl Stage for ImapStage {
             ("whole", "") => {}
             ("plain", "") => self.plain = true,
             ("no-certificate", "") => self.certificate = false,
+            ("submission-server", user) => {
+                let address = mail::Address::parse(&format!("{user}@example.org")).map_err(|_| "a user's name")?;
+                self.settings.submission_servers.push(address);
+            }
+            // `alice INBOX 1`: all but the last expunge are forgotten.
+            ("forget-expunges", rest) => {
+                let [user, mailbox, keep] = rest.split(' ').collect::<Vec<_>>()[..] else {
+                    return Err("@forget-expunges USER MAILBOX N".to_owned());
+                };
+                let keep = keep.parse().map_err(|_| "a number")?;
+                self.open_house();
+                let house = self.house.as_ref().unwrap();
+                self.runtime.block_on(async {
+                    let account = house.account(user).id;
+                    let row = house.store.mailbox_by_name(account, mailbox).await.unwrap().unwrap();
+                    house.store.forget_expunges(account, row.id, keep).await.unwrap();
+                });
+            }
             ("limit", rest) => {
                 let (name, value) = rest.split_once('=').ok_or("@limit name=value")?;
                 self.setting(name, value.parse().map_err(|_| "a limit is a number")?)?;

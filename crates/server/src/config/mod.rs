@@ -8,7 +8,7 @@ mod values;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use mail::Domain;
+use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use flaw::ConfigError;
@@ -17,7 +17,7 @@ pub(crate) use load::parse;
 pub(crate) use load::{default_file, doubts, load};
 pub(crate) use values::Endpoint;
 
-use values::{at_least, host, host_or_nothing, strength, web_url};
+use values::{at_least, host, host_or_nothing, none_or_at_least, strength, web_url};
 
 /// The reference: every key, commented out, with its default and what it is for.
 pub(crate) const REFERENCE: &str = include_str!("../../../../config/relais.toml");
@@ -164,6 +164,10 @@ pub(crate) struct Limits {
     pub(crate) imap_connections_per_address_max: u64,
     #[serde(deserialize_with = "at_least::<_, _, 1_800>")] // RFC 3501 §5.4
     pub(crate) imap_idle_secs: u64,
+    #[serde(deserialize_with = "none_or_at_least::<_, 1_000>")] // RFC 9738 §3
+    pub(crate) imap_messages_per_command_max: u32,
+    #[serde(deserialize_with = "none_or_at_least::<_, 1_000>")] // RFC 9738 §3
+    pub(crate) imap_messages_per_save_max: u32,
     #[serde(deserialize_with = "at_least::<_, _, 1>")]
     pub(crate) responder_backlog_max: u64,
     #[serde(deserialize_with = "at_least::<_, _, 0>")]
@@ -319,6 +323,7 @@ pub(crate) struct Security {
     pub(crate) password_strength_min: u8,
     pub(crate) bare_newlines: BareNewlines,
     pub(crate) imap_plaintext_login_on_loopback: bool,
+    pub(crate) imap_submission_servers: Vec<Address>,
     pub(crate) scram: bool,
     #[serde(deserialize_with = "at_least::<_, _, 10_000>")]
     pub(crate) scram_iterations: u32,
@@ -379,6 +384,8 @@ impl Default for Limits {
             imap_connections_max: 20_000,
             imap_connections_per_address_max: 500,
             imap_idle_secs: 1_800,
+            imap_messages_per_command_max: imap::limits::MESSAGES_PER_COMMAND,
+            imap_messages_per_save_max: 0,
             responder_backlog_max: 5_000,
             shutdown_grace_secs: 20,
         }
@@ -461,6 +468,7 @@ impl Default for Security {
             password_strength_min: 3,
             bare_newlines: BareNewlines::Refuse,
             imap_plaintext_login_on_loopback: false,
+            imap_submission_servers: Vec::new(),
             scram: true,
             scram_iterations: argon2.scram_iterations,
         }

@@ -77,6 +77,10 @@ fn what_is_wrong_is_told_with_its_place() {
         ("[log]\nformat = \"jsn\"", "relais.toml:2:10: unknown value `jsn`; did you mean `json`?"),
         ("[log]\nformat = \"xml\"", "relais.toml:2:10: unknown value `xml`; known here: text, json"),
         ("[limits]\nrecipients_max = 5", "relais.toml:2:18: 5 is too small; the least is 100"),
+        (
+            "[limits]\nimap_messages_per_command_max = 500",
+            "relais.toml:2:33: 500 is too small; the least is 1000, and 0 is none",
+        ),
         ("hostname = \"a b\"", "relais.toml:1:12: the character ' ' is not allowed in the domain"),
         ("hostname = \"[192.0.2.1]\"", "relais.toml:1:1: this must be a name, not an IP address"),
         (

@@ -70,6 +70,15 @@ where
     Ok(number)
 }
 
+/// A number with a least value, or 0: none.
+pub(super) fn none_or_at_least<'de, D: Deserializer<'de>, const MIN: u32>(deserializer: D) -> Result<u32, D::Error> {
+    let number = at_least::<_, u32, 0>(deserializer)?;
+    if (1..MIN).contains(&number) {
+        return Err(D::Error::custom(format!("{number} is too small; the least is {MIN}, and 0 is none")));
+    }
+    Ok(number)
+}
+
 /// The beginning of links, or nothing. It stands in letters as it is, so it is plain ASCII without spaces.
 pub(super) fn web_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;

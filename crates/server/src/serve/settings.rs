@@ -76,12 +76,23 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
         hostname: config.hostname.to_string(),
         plaintext_login_on_loopback: config.security.imap_plaintext_login_on_loopback,
         append_octets_max: limits.message_octets_max,
+        submission_servers: config.security.imap_submission_servers.clone(),
+        message_limit: message_limit(limits),
         connections_max: number(limits.imap_connections_max),
         connections_per_address_max: number(limits.imap_connections_per_address_max),
         autologout: Duration::from_secs(limits.imap_idle_secs),
         shutdown_grace: Duration::from_secs(limits.shutdown_grace_secs),
         search_attachments: config.search.attachments,
         ..imap::Settings::default()
+    }
+}
+
+/// RFC 9738 §3: one of the two is announced, the one that says more.
+fn message_limit(limits: &Limits) -> imap::MessageLimit {
+    match (limits.imap_messages_per_command_max, limits.imap_messages_per_save_max) {
+        (0, 0) => imap::MessageLimit::Unlimited,
+        (0, saves) => imap::MessageLimit::Saves(saves),
+        (every, _) => imap::MessageLimit::Every(every),
     }
 }
 

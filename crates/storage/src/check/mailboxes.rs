@@ -4,11 +4,13 @@ use mail::{AccountId, BlobHash, MailboxId, Uid};
 
 use super::pages::{LARGE_ROWS, Pages, ROWS};
 use super::{Check, Flaw};
+use crate::changes::{Change, change_key, changes_of, tells_of};
 use crate::engine::{KeyRange, Row};
 use crate::error::StorageError;
+use crate::forgotten::Forgotten;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::mailbox_id;
-use crate::messages::{change_of, uid_of};
+use crate::messages::uid_of;
 use crate::rows::{MailboxRow, MessageRow};
 
 /// Messages whose records are kept in mind: some 10 MB of memory.
@@ -93,8 +95,7 @@ impl Check<'_> {
             let message = uid_of(key).and_then(|uid| MessageRow::decode(uid, value));
             messages.extend(self.decoded(place, message));
         }
-        let change = |message: &MessageRow| keys::change(account, row.id, message.modseq, message.uid);
-        let changes: Vec<Vec<u8>> = messages.iter().map(change).collect();
+        let changes: Vec<Vec<u8>> = messages.iter().map(|message| change_key(account, row.id, message)).collect();
         let changes = self.store.engine.multi_get(&changes).await?;
         for (message, change) in messages.iter().zip(changes) {
             let place = format!("{place}, UID {}", message.uid);
@@ -109,7 +110,7 @@ impl Check<'_> {
             if unknown.is_some_and(|bits| bits != 0) {
                 self.find(Flaw::Keyword, &place, "");
             }
-            if change.is_none() {
+            if !change.is_some_and(|change| tells_of(&change, message)) {
                 self.find(Flaw::ChangeIndex, &place, format!("no row for MODSEQ {}", message.modseq));
             }
         }
@@ -118,7 +119,10 @@ impl Check<'_> {
 
     /// Each row of the change index belongs to a message as it is now, or to one that is gone.
     async fn changes(&mut self, account: AccountId, row: &MailboxRow, place: &str) -> Result<(), StorageError> {
-        let mut pages = Pages::new(self.store, Key::of(Table::Change, account).u32(row.id.0).range(), ROWS);
+        // A row may tell of a thousand messages.
+        let range = Key::of(Table::Change, account).u32(row.id.0).range();
+        let mut pages = Pages::new(self.store, range, LARGE_ROWS);
+        let mut forgotten = Forgotten::default();
         loop {
             let page = pages.next().await?;
             if page.is_empty() {
@@ -126,34 +130,62 @@ impl Check<'_> {
             }
             let mut changes = Vec::with_capacity(page.len());
             for (key, value) in &page {
-                changes.extend(self.decoded(place, change_of(key, value)));
+                // The first row of the index.
+                if **key == *Forgotten::key(account, row.id) {
+                    forgotten = self.decoded(place, Forgotten::decode(Some(value))).unwrap_or_default();
+                    if forgotten.modseq > row.highest_modseq {
+                        let detail = format!("expunges are forgotten up to {}", forgotten.modseq);
+                        self.find(Flaw::HighestModSeq, place, detail);
+                    }
+                    continue;
+                }
+                let told = self.decoded(place, changes_of(key, value)).unwrap_or_default();
+                if let Some(change) = told.iter().find(|change| change.expunged)
+                    && uid_of(key).is_ok_and(|named| forgotten.covers(change.modseq, named))
+                {
+                    let place = format!("{place}, UID {}", change.uid);
+                    self.find(Flaw::ChangeIndex, &place, "it is remembered, and should be forgotten");
+                }
+                changes.extend(told);
             }
-            let messages: Vec<Vec<u8>> =
-                changes.iter().map(|change| keys::message(account, row.id, change.uid)).collect();
-            let messages = self.store.engine.multi_get(&messages).await?;
-            for (change, message) in changes.iter().zip(messages) {
-                let place = format!("{place}, UID {}", change.uid);
-                if change.modseq > row.highest_modseq {
-                    self.find(Flaw::HighestModSeq, &place, format!("{} in the change index", change.modseq));
-                }
-                if change.uid >= row.uid_next {
-                    self.find(Flaw::UidNext, &place, "in the change index");
-                }
-                // One that can't be read has been reported with the messages.
-                let message = message.map(|value| MessageRow::decode(change.uid, &value));
-                match (change.expunged, message) {
-                    (true, Some(_)) => self.find(Flaw::ChangeIndex, &place, "it is there and said to be expunged"),
-                    (false, None) => {
-                        self.find(Flaw::ChangeIndex, &place, format!("a change at {} of no message", change.modseq));
-                    }
-                    (false, Some(Ok(message))) if message.modseq != change.modseq => {
-                        let detail = format!("a stale change at {}, its MODSEQ is {}", change.modseq, message.modseq);
-                        self.find(Flaw::ChangeIndex, &place, detail);
-                    }
-                    (true, None) | (false, Some(_)) => {}
-                }
+            for some in changes.chunks(ROWS) {
+                self.changes_fit(account, row, place, some).await?;
             }
         }
+    }
+
+    async fn changes_fit(
+        &mut self,
+        account: AccountId,
+        row: &MailboxRow,
+        place: &str,
+        changes: &[Change],
+    ) -> Result<(), StorageError> {
+        let messages: Vec<Vec<u8>> = changes.iter().map(|change| keys::message(account, row.id, change.uid)).collect();
+        let messages = self.store.engine.multi_get(&messages).await?;
+        for (change, message) in changes.iter().zip(messages) {
+            let place = format!("{place}, UID {}", change.uid);
+            if change.modseq > row.highest_modseq {
+                self.find(Flaw::HighestModSeq, &place, format!("{} in the change index", change.modseq));
+            }
+            if change.uid >= row.uid_next {
+                self.find(Flaw::UidNext, &place, "in the change index");
+            }
+            // One that can't be read has been reported with the messages.
+            let message = message.map(|value| MessageRow::decode(change.uid, &value));
+            match (change.expunged, message) {
+                (true, Some(_)) => self.find(Flaw::ChangeIndex, &place, "it is there and said to be expunged"),
+                (false, None) => {
+                    self.find(Flaw::ChangeIndex, &place, format!("a change at {} of no message", change.modseq));
+                }
+                (false, Some(Ok(message))) if message.modseq != change.modseq => {
+                    let detail = format!("a stale change at {}, its MODSEQ is {}", change.modseq, message.modseq);
+                    self.find(Flaw::ChangeIndex, &place, detail);
+                }
+                (true, None) | (false, Some(_)) => {}
+            }
+        }
+        Ok(())
     }
 
     async fn records(&mut self, account: AccountId, mailbox: MailboxId, place: &str) -> Result<(), StorageError> {

@@ -436,10 +436,16 @@ damage! {
     message_of_no_blob(s) { s.edit_message(Uid(2), |row| row.blob = mail::BlobHash([9; 32])).await; }
         => [Flaw::MissingBlob, Flaw::References];
     change_missing(s) { s.remove(keys::change(ALICE, INBOX, ModSeq(2), Uid(1))); } => [Flaw::ChangeIndex];
+    forgotten_unreadable(s) { s.put(keys::change(ALICE, INBOX, ModSeq(0), Uid(0)), vec![1]); } => [Flaw::Undecodable];
+    forgotten_too_far(s) {
+        let value = [&[1][..], &99u64.to_be_bytes(), &[0; 8]].concat();
+        s.put(keys::change(ALICE, INBOX, ModSeq(0), Uid(0)), value);
+    } => [Flaw::HighestModSeq, Flaw::ChangeIndex];
     change_stale(s) { s.put(keys::change(ALICE, INBOX, ModSeq(3), Uid(1)), vec![0]); } => [Flaw::ChangeIndex];
     change_of_nothing(s) { s.put(keys::change(ALICE, INBOX, ModSeq(4), Uid(3)), vec![0]); } => [Flaw::ChangeIndex];
     change_says_expunged(s) { s.put(keys::change(ALICE, INBOX, ModSeq(2), Uid(1)), vec![1]); } => [Flaw::ChangeIndex];
     change_unreadable(s) { s.put(keys::change(ALICE, INBOX, ModSeq(4), Uid(3)), "??"); } => [Flaw::Undecodable];
+    change_said_to_be_shared(s) { s.edit_message(Uid(1), |row| row.shares_change = true).await; } => [Flaw::ChangeIndex];
     modseq_of_a_message(s) { s.edit_message(Uid(1), |row| row.modseq = ModSeq(99)).await; }
         => [Flaw::HighestModSeq, Flaw::ChangeIndex, Flaw::ChangeIndex];
     record_of_nothing(s) { s.put(keys::record(ALICE, INBOX, Uid(3)), "?"); } => [Flaw::Record];
@@ -596,7 +602,7 @@ async fn shallow_leaves_the_contents_alone() {
 async fn a_newer_store_is_not_judged() {
     let stage = stage().await;
     stage.put(Key::global(Table::Meta).bytes(b"format").done(), vec![0, 0, 0, 9]);
-    let newer = Some(StorageError::Newer { found: 9, known: 1 });
+    let newer = Some(StorageError::Newer { found: 9, known: crate::store::FORMAT });
     assert_eq!(check(&stage.store, false, &mut |_| {}).await.err(), newer);
     let world = stage.store.world().clone();
     assert_eq!(Store::open(Arc::new(stage.engine.clone()), world).await.err(), newer);

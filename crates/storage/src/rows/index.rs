@@ -30,14 +30,14 @@ pub struct IndexRow {
     pub next_number: u32,
     /// The segments that count, in the order of their UIDs, which do not overlap.
     pub segments: Vec<IndexSegment>,
-    /// Whether the texts of attachments are among the words.
-    pub attachments: bool,
+    /// Which reader's texts of attachments are among the words; 0: none are.
+    pub attachments: u8,
     /// Segments that do not count, and may have rows: being written, or being removed.
     pub loose: Vec<u32>,
 }
 
 /// The layout of this row and of the blocks: a change of either makes the index be built anew.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl IndexRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {

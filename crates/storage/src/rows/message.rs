@@ -25,16 +25,21 @@ pub struct MessageRow {
     pub octets: u64,
     /// Its content.
     pub blob: BlobHash,
+    /// Whether its last change was noted together with those of others; see [`crate::changes`].
+    pub shares_change: bool,
 }
 
 const VERSION: u8 = 1;
+
+/// The bit beside the system flags that says [`MessageRow::shares_change`].
+const SHARES_CHANGE: u8 = 0x80;
 
 impl MessageRow {
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(105);
         out.push(VERSION);
         out.extend_from_slice(&self.modseq.0.to_be_bytes());
-        out.push(self.system_flags.0);
+        out.push(self.system_flags.0 | if self.shares_change { SHARES_CHANGE } else { 0 });
         out.extend_from_slice(&self.keyword_bits.to_be_bytes());
         out.extend_from_slice(&self.internal_date.secs.to_be_bytes());
         out.extend_from_slice(&self.internal_date.offset_minutes.to_be_bytes());
@@ -52,10 +57,13 @@ impl MessageRow {
             return Err(corrupt());
         }
         let row = (|| {
+            let modseq = ModSeq(u64::from_be_bytes(take(&mut rest)?));
+            let [flags] = take(&mut rest)?;
             Some(Self {
                 uid,
-                modseq: ModSeq(u64::from_be_bytes(take(&mut rest)?)),
-                system_flags: SystemFlags(u8::from_be_bytes(take(&mut rest)?)),
+                modseq,
+                system_flags: SystemFlags(flags & !SHARES_CHANGE),
+                shares_change: flags & SHARES_CHANGE != 0,
                 keyword_bits: u128::from_be_bytes(take(&mut rest)?),
                 internal_date: InternalDate {
                     secs: i64::from_be_bytes(take(&mut rest)?),
@@ -91,6 +99,7 @@ mod tests {
             saved_at: Timestamp(12),
             octets: u64::MAX,
             blob: BlobHash([9; 32]),
+            shares_change: true,
         };
         let bytes = row.encode();
         assert_eq!(MessageRow::decode(Uid(7), &bytes), Ok(row));

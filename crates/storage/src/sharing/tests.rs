@@ -244,7 +244,7 @@ async fn r07_an_answer_marks_what_it_answers_wherever_that_went() {
     s.deposit(INFO, INBOX, "a@x").await;
     s.deposit(INFO, INBOX, "b@x").await;
     s.deposit(BOB, INBOX, "a@x").await;
-    let moved = s.store.move_messages(INFO, INBOX, vec![Uid(1)], SENT, ExpungeScope::All).await.unwrap();
+    let moved = s.store.move_messages(INFO, INBOX, vec![Uid(1)], SENT).await.unwrap();
     assert_eq!(moved.value.1.len(), 1);
     let by_alice = Keyword::parse("answered-by-alice").unwrap();
     let mark = move |tx: &mut crate::Transaction<'_>| {

@@ -60,10 +60,14 @@ impl Mailbox {
         Self { uid_next: 1, modseq: 1, messages: BTreeMap::new(), expunged: BTreeMap::new() }
     }
 
-    fn deposit(&mut self, content: u8, system: SystemFlags, keywords: BTreeSet<Keyword>) {
-        self.modseq += 1;
-        self.messages.insert(self.uid_next, Message { content, system, keywords, modseq: self.modseq });
-        self.uid_next += 1;
+    /// What comes together gets one MODSEQ.
+    fn deposit(&mut self, messages: impl IntoIterator<Item = (u8, SystemFlags, BTreeSet<Keyword>)>) {
+        let modseq = self.modseq + 1;
+        for (content, system, keywords) in messages {
+            self.modseq = modseq;
+            self.messages.insert(self.uid_next, Message { content, system, keywords, modseq });
+            self.uid_next += 1;
+        }
     }
 
     fn expunge(&mut self, uids: &[u32], all: bool) {
@@ -100,7 +104,7 @@ impl Model {
         match op {
             Op::Append { to, content, flags: bits } => {
                 let Flags { system, keywords } = flags(*bits);
-                self.at(*to)?.deposit(*content, system, keywords);
+                self.at(*to)?.deposit([(*content, system, keywords)]);
             }
             Op::Flags { at, uids: bits, how, flags: given, since } => self.flags(*at, *bits, *how, *given, *since)?,
             Op::Expunge { at, uids: bits, all } => self.at(*at)?.expunge(&uids(*bits), *all),
@@ -119,9 +123,8 @@ impl Model {
             Op::Rename { from: 0, to } => {
                 self.create(NAMES[*to])?;
                 let all: Vec<u32> = self.at(0)?.messages.keys().copied().collect();
-                for message in self.at(0)?.messages.clone().into_values() {
-                    self.at(*to)?.deposit(message.content, message.system, message.keywords);
-                }
+                let messages = self.at(0)?.messages.clone().into_values();
+                self.at(*to)?.deposit(messages.map(|message| (message.content, message.system, message.keywords)));
                 self.at(0)?.expunge(&all, true);
             }
             Op::Rename { from, to } => self.rename(NAMES[*from], NAMES[*to])?,
@@ -155,11 +158,8 @@ impl Model {
     fn copy(&mut self, from: usize, to: usize, bits: u8) -> Outcome {
         let source = self.at(from)?.messages.clone();
         let target = self.at(to)?;
-        for uid in uids(bits) {
-            if let Some(message) = source.get(&uid) {
-                target.deposit(message.content, message.system, message.keywords.clone());
-            }
-        }
+        let copied = uids(bits).into_iter().filter_map(|uid| source.get(&uid));
+        target.deposit(copied.map(|message| (message.content, message.system, message.keywords.clone())));
         Ok(())
     }
 

@@ -116,7 +116,7 @@ impl Stage {
             }
             Op::Move { from, to, uids: bits } => {
                 let (from, to) = (self.mailbox(*from).await?, self.mailbox(*to).await?);
-                store.move_messages(account, from, named(*bits), to, ExpungeScope::All).await.map(drop)
+                store.move_messages(account, from, named(*bits), to).await.map(drop)
             }
             Op::Create { name } => store.create_mailbox(account, NAMES[*name], None).await.map(drop),
             Op::Delete { name } => store.delete_mailbox(account, NAMES[*name]).await.map(drop),

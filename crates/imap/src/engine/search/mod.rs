@@ -172,6 +172,10 @@ impl Query {
             SearchKey::Fuzzy(key) => Self::ready(key, context, true)?,
             SearchKey::Sequence(set) => Self::Uids(context.with_saved(set, map.uids_of(&set.resolve(map.messages())))),
             SearchKey::Uid(set) => Self::Uids(context.with_saved(set, set.resolve(map.max_uid()))),
+            SearchKey::UidAfter(uid) => {
+                Self::Uids(NumberSet::from_ranges(uid.checked_add(1).map(|first| first..=u32::MAX)))
+            }
+            SearchKey::UidBefore(uid) => Self::Uids(NumberSet::from_ranges([1..=uid.saturating_sub(1)])),
             SearchKey::Has(flag) => Self::Test(Test::Has(flag.clone())),
             SearchKey::Lacks(flag) => Self::Not(Box::new(Self::Test(Test::Has(flag.clone())))),
             SearchKey::Recent => Self::Test(Test::Recent),
@@ -201,11 +205,30 @@ impl Query {
         })
     }
 
+    /// The messages of a set that have `\Deleted`.
+    pub(crate) fn deleted_among(uids: &NumberSet) -> Self {
+        Self::And(vec![Self::Uids(uids.clone()), Self::Test(Test::Has(Flag::Deleted))])
+    }
+
+    /// The same, from a UID on.
+    pub(crate) fn not_below(self, lowest: Uid) -> Self {
+        Self::And(vec![Self::Uids(NumberSet::from_ranges([lowest.0..=u32::MAX])), self])
+    }
+
     /// UIDs outside of which nothing can be found; `None` means all.
     pub(crate) fn scope(&self) -> Option<NumberSet> {
         match self {
             Self::Uids(uids) => Some(uids.clone()),
             Self::And(all) => all.iter().filter_map(Self::scope).min_by_key(NumberSet::count),
+            Self::All | Self::Or(..) | Self::Not(_) | Self::Test(_) => None,
+        }
+    }
+
+    /// UIDs that every message has which is found, as far as the keys name them: the messages that are searched.
+    pub(crate) fn named(&self) -> Option<NumberSet> {
+        match self {
+            Self::Uids(uids) => Some(uids.clone()),
+            Self::And(all) => all.iter().filter_map(Self::named).reduce(|a, b| a.intersection(&b)),
             Self::All | Self::Or(..) | Self::Not(_) | Self::Test(_) => None,
         }
     }
@@ -370,6 +393,15 @@ impl Context<'_> {
 }
 
 impl Test {
+    /// Whether it is about a text at this place.
+    fn is_at(&self, place: &Place) -> bool {
+        match place {
+            Place::Field(at) => matches!(self, Self::Field(name, _) if name == at),
+            Place::Body => matches!(self, Self::Body(_)),
+            Place::Anywhere => matches!(self, Self::Text(_)),
+        }
+    }
+
     fn decide(&self, row: &Row<'_>, known: &Known<'_>, needles: &Needles) -> Verdict {
         match self {
             Self::Has(flag) => row.has(flag).into(),
@@ -399,6 +431,11 @@ impl Test {
             Self::AtOrBefore(secs) => (row.row.internal_date.secs <= *secs).into(),
             Self::AtOrAfter(secs) => (row.row.internal_date.secs >= *secs).into(),
             Self::ModSeq(modseq) => (row.row.modseq >= ModSeq(*modseq)).into(),
+            Self::Field(_, needle) | Self::Body(needle) | Self::Text(needle)
+                if needles.prove(|place| self.is_at(place), needle, row.row.uid) =>
+            {
+                Verdict::True
+            }
             Self::Field(name, needle) => header_holds(Some(name), needle, known, needles),
             Self::Body(needle) => body_holds(needle, known, needles),
             Self::Text(needle) => match header_holds(None, needle, known, needles) {

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use imap_wire::NumberSet;
 use mail::Uid;
 use memchr::memmem::Finder;
 use message::{decode_header, raw_fields};
-use search::{Place, Relevant};
+use search::{Place, Proof, Relevant};
 
 use crate::engine::comparator::Comparator;
 
@@ -61,6 +62,8 @@ pub(crate) struct Needles {
     body: Vec<Needle>,
     /// Words, and the messages that have them, in the order of their UIDs.
     fuzzy: Vec<(Fuzzy, Vec<Relevant>)>,
+    /// Texts that messages have for sure, with the place and the messages.
+    proofs: Vec<(Place, Needle, NumberSet)>,
     /// How texts are folded.
     comparator: Comparator,
 }
@@ -90,6 +93,19 @@ impl Needles {
     /// Words that are looked for; which messages have them is found out before messages are looked at.
     pub(crate) fn fuzzy_mut(&mut self) -> impl Iterator<Item = &mut (Fuzzy, Vec<Relevant>)> {
         self.fuzzy.iter_mut()
+    }
+
+    /// Takes what the index knows for sure. It knows of no case, so that is nothing where case counts.
+    pub(crate) fn take_proofs(&mut self, proofs: Vec<Proof>) {
+        if self.comparator.is_caseless() {
+            let proof = |proof: Proof| (proof.place, Needle::text(&proof.text), NumberSet::from_numbers(proof.uids));
+            self.proofs.extend(proofs.into_iter().map(proof));
+        }
+    }
+
+    /// Whether a message has a text for sure, at a place.
+    pub(super) fn prove(&self, at: impl Fn(&Place) -> bool, needle: &Needle, uid: Uid) -> bool {
+        self.proofs.iter().any(|(place, known, uids)| known == needle && at(place) && uids.contains(uid.0))
     }
 
     /// The messages that have the words.

@@ -33,6 +33,7 @@ fn row() -> MessageRow {
         saved_at: Timestamp::from_secs(1_772_496_000),
         octets: 500,
         blob: BlobHash([0; 32]),
+        shares_change: false,
     }
 }
 

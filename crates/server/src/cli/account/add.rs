@@ -31,6 +31,12 @@ pub(in crate::cli) struct AddArgs {
     /// How much mail fits, as 500M or 2G
     #[arg(long, value_name = "OCTETS", value_parser = octets)]
     quota: Option<u64>,
+    /// How many messages fit
+    #[arg(long, value_name = "MESSAGES")]
+    quota_messages: Option<u64>,
+    /// How many mailboxes there may be, INBOX included
+    #[arg(long, value_name = "MAILBOXES", value_parser = clap::value_parser!(u64).range(1..))]
+    quota_mailboxes: Option<u64>,
     /// Time zone, as Europe/Paris [default: the domain's]
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
@@ -68,6 +74,8 @@ impl AddArgs {
             password: self.password_file.as_deref().map(read_password).transpose()?,
             role: self.role.into(),
             quota_octets: self.quota,
+            quota_messages: self.quota_messages,
+            quota_mailboxes: self.quota_mailboxes,
             time_zone: self.time_zone,
             language: self.language,
             owner: self.owner,

@@ -29,7 +29,8 @@ The new mailbox gets a letter with the connection settings, and so does the addr
 in the account's language and never with the password. Time zone and language are the domain's when not given.
 
 Each line of a file is a JSON object with the key address, and as you need them display_name, password, password_hash,
-role, quota_octets, time_zone, language, owner, recovery, also_in, note, welcome (true: letters are written), notify.
+role, quota_octets, quota_messages, quota_mailboxes, time_zone, language, owner, recovery, also_in, note, welcome (true:
+letters are written), notify.
 Accounts that exist already are left as they are.")]
     Add(Box<add::AddArgs>),
     /// List all accounts, or those of one domain or person

@@ -52,6 +52,18 @@ pub(in crate::cli) struct SetArgs {
     /// What it has sent today does not count
     #[arg(long)]
     forget_today: bool,
+    /// How many messages fit
+    #[arg(long, value_name = "MESSAGES")]
+    quota_messages: Option<u64>,
+    /// No limit on how many messages fit
+    #[arg(long, conflicts_with = "quota_messages")]
+    no_quota_messages: bool,
+    /// How many mailboxes there may be, INBOX included
+    #[arg(long, value_name = "MAILBOXES", value_parser = clap::value_parser!(u64).range(1..))]
+    quota_mailboxes: Option<u64>,
+    /// No limit on how many mailboxes there may be
+    #[arg(long, conflicts_with = "quota_mailboxes")]
+    no_quota_mailboxes: bool,
     /// Time zone, as Europe/Paris
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
@@ -110,6 +122,8 @@ impl SetArgs {
                 first_time: edit(self.first_time_per_day, self.default_per_day),
                 forget_today: self.forget_today,
             },
+            quota_messages: edit(self.quota_messages, self.no_quota_messages),
+            quota_mailboxes: edit(self.quota_mailboxes, self.no_quota_mailboxes),
             time_zone: self.time_zone,
             language: self.language,
             enabled: switch(self.enable, self.disable),

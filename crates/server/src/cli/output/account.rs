@@ -64,9 +64,10 @@ pub(super) fn account(one: &AccountView) -> String {
     if !one.note.is_empty() {
         field(&mut out, "note", &one.note);
     }
-    field(&mut out, "quota", one.quota_octets.map_or_else(|| "no limit".to_owned(), size));
-    if let (Some(messages), Some(octets)) = (one.messages, one.octets) {
-        field(&mut out, "holds", format_args!("{}, {}", counted(messages, "messages"), size(octets)));
+    field(&mut out, "quota", quota(one));
+    if let (Some(messages), Some(octets), Some(mailboxes)) = (one.messages, one.octets, one.mailboxes) {
+        let (messages, mailboxes) = (counted(messages, "messages"), counted(mailboxes, "mailboxes"));
+        field(&mut out, "holds", format_args!("{messages}, {} in {mailboxes}", size(octets)));
     }
     if let Some(sent) = &one.submitted {
         let counted = format!(
@@ -88,6 +89,17 @@ pub(super) fn account(one: &AccountView) -> String {
         field(&mut out, "password", format_args!("{} (shown only now)", password.expose()));
     }
     out
+}
+
+/// The limits that there are, in words.
+fn quota(one: &AccountView) -> String {
+    let limits = [
+        one.quota_octets.map(size),
+        one.quota_messages.map(|messages| counted(messages, "messages")),
+        one.quota_mailboxes.map(|mailboxes| counted(mailboxes, "mailboxes")),
+    ];
+    let limits: Vec<String> = limits.into_iter().flatten().collect();
+    if limits.is_empty() { "no limit".to_owned() } else { limits.join(", ") }
 }
 
 pub(super) fn strength(one: &StrengthView) -> String {
