@@ -46,4 +46,6 @@ class Forwards(ServerCase):
         with self.relais.smtp() as client:
             replies = client.envelope("", there.sender.replace("Zoe.B", "Max"))
             self.assertEqual(replies[-1].status, "550 5.1.1", replies)
+        self.relais.stop()
         self.relais.check()
+        self.relais.start()

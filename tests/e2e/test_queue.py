@@ -54,4 +54,6 @@ class Queue(ServerCase):
             self.assertIn(part, report)
         self.assertIn("cancelled by an administrator", self.relais.cli("trace", "--message-id", mid))
         self.assertEqual(self.relais.json("queue", "list", "--recipient", "two@busy.test"), [])
+        self.relais.stop()
         self.relais.check()
+        self.relais.start()

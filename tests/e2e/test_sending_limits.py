@@ -57,4 +57,6 @@ class SendingLimits(ServerCase):
         self.assertIn("6 messages in a day", text)
         self.relais.cli("account", "set", "alice@near.test", "--forget-today", "--default-per-day")
         self.relais.submit("alice@near.test", "more@remote.test", message(to="more@remote.test", sender="alice@near.test"))
+        self.relais.stop()
         self.relais.check()
+        self.relais.start()
