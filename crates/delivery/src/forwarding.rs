@@ -14,7 +14,7 @@ use storage::{StorageError, Transaction};
 
 use crate::Delivery;
 use crate::decide::storage_reply;
-use crate::limits::TRACE_ROUTED_MAX;
+use crate::limits::{TRACE_ROUTED_MAX, TURNS_MAX};
 use crate::plan::Plan;
 
 /// A rewritten address whose time is over.
@@ -105,8 +105,21 @@ impl Delivery {
         Ok(steps)
     }
 
-    /// What an address that may have been rewritten here was before.
+    /// What an address that may have been rewritten here was before. A message that came round has been rewritten here more than once.
     async fn first_sender(&self, address: &Address) -> Result<Checked, StorageError> {
+        let mut found = self.before(address).await?;
+        for _ in 1..TURNS_MAX {
+            let Checked::Original(again) = &found else { break };
+            match self.before(again).await? {
+                Checked::Foreign => break,
+                earlier @ (Checked::Original(_) | Checked::Expired) => found = earlier,
+            }
+        }
+        Ok(found)
+    }
+
+    /// What an address was before it was rewritten the last time.
+    async fn before(&self, address: &Address) -> Result<Checked, StorageError> {
         let Some(srs) = Srs::of(address) else { return Ok(Checked::Foreign) };
         if !takes_mail(&self.store().directory(), address.domain()) {
             return Ok(Checked::Foreign);

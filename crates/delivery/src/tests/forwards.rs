@@ -133,6 +133,20 @@ async fn ones_own_and_nobodys_reverse_path_stay() {
     assert_eq!(bounce.recipients[0].address, address("SRS0=h=tt=a.example=z@first.example"));
 }
 
+/// Two servers that forward to each other: what this one has rewritten comes back with the other's SRS1 around it.
+#[tokio::test]
+async fn what_came_round_is_led_back_to_its_sender() {
+    let s = stage().await;
+    let first = s.rewritten("zoe@far.example").await;
+    let (local, domain) = first.rsplit_once('@').unwrap();
+    let others = format!("SRS1=h={domain}={}@other.example", &local[4..]);
+    let round = s.rewritten(&others).await;
+    assert!(round.starts_with("SRS1=") && round.contains("=example.org=="), "{round}");
+    assert_eq!(s.rcpt("", &round).await, "taken");
+    let bounce = s.forwarded("", &round, MESSAGE).await;
+    assert_eq!(bounce.recipients[0].address, address("zoe@far.example"));
+}
+
 #[tokio::test]
 async fn a_signature_made_outside_is_good_behind_the_forward() {
     let s = stage().await;
