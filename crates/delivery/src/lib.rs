@@ -8,6 +8,7 @@
 
 mod added;
 mod allowance;
+mod checks;
 mod decide;
 mod event;
 mod filed;
@@ -21,6 +22,7 @@ mod moderation;
 mod notice;
 mod plan;
 mod prepared;
+mod queue_reports;
 mod reports;
 mod signing;
 mod stored;
@@ -32,6 +34,7 @@ use mail::Domain;
 use storage::Store;
 
 pub use added::MemberAdded;
+pub use checks::{Checks, Unwelcome};
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};
@@ -41,7 +44,7 @@ pub use letter::{Letter, MailboxLetter};
 pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};
-pub use reports::ReportError;
+pub use queue_reports::ReportError;
 pub use routing::Asking;
 pub use stored::StoredMessage;
 pub use trace::taken;
@@ -62,13 +65,24 @@ pub struct Delivery {
     settings: std::sync::Arc<DeliverySettings>,
     key_ring: std::sync::Arc<signing::KeyRing>,
     traces: bool,
+    checks: Option<std::sync::Arc<Checks>>,
+    results_name: Option<Domain>,
+    reports_from: Option<mail::Address>,
 }
 
 impl Delivery {
     /// Delivery into a store.
     #[must_use]
     pub fn new(store: Store, settings: DeliverySettings) -> Self {
-        Self { store, settings: std::sync::Arc::new(settings), key_ring: std::sync::Arc::default(), traces: true }
+        Self {
+            store,
+            settings: std::sync::Arc::new(settings),
+            key_ring: std::sync::Arc::default(),
+            traces: true,
+            checks: None,
+            results_name: None,
+            reports_from: None,
+        }
     }
 
     /// The same delivery, which keeps no message traces.
@@ -76,6 +90,20 @@ impl Delivery {
     pub fn without_traces(mut self) -> Self {
         self.traces = false;
         self
+    }
+
+    /// The same delivery under another name in `Authentication-Results` (RFC 8601 §2.5) than the host's. What comes from outside under
+    /// either is removed (§5).
+    #[must_use]
+    pub fn with_results_name(mut self, name: Domain) -> Self {
+        self.results_name = Some(name);
+        self
+    }
+
+    /// The name in `Authentication-Results`.
+    #[must_use]
+    pub fn results_name(&self) -> &Domain {
+        self.results_name.as_ref().unwrap_or(&self.settings.hostname)
     }
 
     /// What it was made with.

@@ -1,99 +1,185 @@
-//! DSNs about entries of the queue (RFC 3464), ready to be written by the transaction that ends them.
+//! DMARC aggregate reports (RFC 9990): counted as messages come, sent once a day to who is entitled to them.
 
-use mail::{Address, DsnReturn, ForwardPath, Reply, ReversePath, Timestamp};
-use queue::dsn::{DsnFacts, Returned, build, header_of};
-use queue::limits::{RETURNED_HEADER_OCTETS_MAX, RETURNED_MESSAGE_OCTETS_MAX};
-use queue::{Report, ReportKind};
-use storage::StorageError;
-use storage::rows::QueueRow;
+use mail::{Address, Domain, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath};
+use mail_builder::MessageBuilder;
+use mail_builder::headers::address::Address as Mailbox;
+use mail_builder::headers::raw::Raw;
+use mail_builder::mime::MimePart;
+use sender_auth::report::{Judged, PolicyPublished, Report, Row, file_name, gzip, judged};
+use sender_auth::verify::Entitled;
+use storage::dmarc_reports::ReportOf;
+use storage::{StorageError, Transaction};
 
-use crate::{Asking, Delivery, Prepared};
+use crate::checks::Verdict;
+use crate::limits::{REPORT_DAYS_MAX, REPORT_READERS_MAX, REPORTS_AT_ONCE};
+use crate::{Delivery, Prepared, Refused};
 
-/// Why DSNs can't be made now. Trying again is right for each.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReportError {
-    /// The store's.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// Where it goes says to try again.
-    #[error("the DSN was not taken: {0}")]
-    Dsn(Reply),
+/// A judgement as the store counts it.
+#[derive(Clone, Debug)]
+pub(crate) struct Counted {
+    of: ReportOf,
+    published: Vec<u8>,
+    row: Vec<u8>,
 }
+
+impl Counted {
+    /// Counts it.
+    pub(crate) fn apply(&self, tx: &mut Transaction<'_>) -> Result<(), StorageError> {
+        tx.count_for_report(&self.of, &self.published, &self.row)
+    }
+}
+
+/// Days since 1970.
+fn day_of(secs: i64) -> u32 {
+    u32::try_from(secs.div_euclid(DAY)).unwrap_or(0)
+}
+
+const DAY: i64 = 86_400;
 
 impl Delivery {
-    /// Builds the DSNs about an entry and stages their bytes; none for a null reverse-path, and none for a sender whose address takes
-    /// no mail (RFC 5321 §6.1). `retry_until` is told in notices of a delay.
-    ///
-    /// # Errors
-    /// When the store can't be read or takes nothing.
-    pub async fn reports(
-        &self,
-        row: &QueueRow,
-        reports: &[Report],
-        retry_until: Timestamp,
-    ) -> Result<Vec<Prepared>, ReportError> {
-        let ReversePath::Address(to) = &row.reverse_path else { return Ok(Vec::new()) };
-        let mut prepared = Vec::with_capacity(reports.len());
-        let Some(from) = self.postmaster().filter(|_| !reports.is_empty()) else { return Ok(prepared) };
-        // A full mailbox takes its DSN all the same: it is small, and the news would be lost.
-        let now = self.store().now();
-        if let Err(reply) = self.decide(&Asking::server(now), &ForwardPath::Address(to.clone())).await
-            && reply.is_permanent()
-        {
-            told_nobody(row, to, &reply);
-            return Ok(prepared);
+    /// The same delivery, which sends reports from this address.
+    #[must_use]
+    pub fn reporting_from(mut self, address: Address) -> Self {
+        self.reports_from = Some(address);
+        self
+    }
+
+    /// What is to be counted of a verdict; nothing when no reports are sent.
+    pub(crate) fn counted(&self, verdict: &Verdict) -> Vec<Counted> {
+        if self.reports_from.is_none() {
+            return Vec::new();
         }
-        for report in reports {
-            let returned = self.returned(row, report.kind).await?;
-            let mut token = [0; 12];
-            self.store().world().chance.fill(&mut token);
-            let dsn = build(&DsnFacts {
-                report,
-                reporting_mta: &self.settings().hostname,
-                from: &from,
-                to,
-                now,
-                arrived_at: row.accepted_at,
-                retry_until,
-                envelope_id: row.envelope_id.as_deref(),
-                smtputf8: row.sender_smtputf8,
-                returned: match &returned {
-                    (bytes, true) => Returned::Message(bytes),
-                    (bytes, false) => Returned::Header(header_of(bytes)),
-                },
-                token,
-            });
-            match self.prepare(dsn.envelope, &dsn.content).await {
-                Ok(one) => prepared.push(one),
-                Err(refused) if refused.0.is_permanent() => told_nobody(row, to, &refused.0),
-                Err(refused) => return Err(ReportError::Dsn(refused.0)),
+        let day = day_of(self.store().now().as_secs());
+        let counted = judged(&verdict.found, &verdict.decision).into_iter().filter_map(|judged| {
+            let Judged { domain, published, row } = judged;
+            let domain = Domain::parse(&domain).ok()?;
+            let (published, row) = (serde_json::to_vec(&published).ok()?, serde_json::to_vec(&row).ok()?);
+            Some(Counted { of: ReportOf { day, domain }, published, row })
+        });
+        counted.collect()
+    }
+
+    /// Counts a message that is not kept.
+    pub(crate) async fn count_refused(&self, verdict: &Verdict) {
+        for Counted { of, published, row } in self.counted(verdict) {
+            if let Err(error) = self.store().count_for_report_lightly(of, published, row).await {
+                tracing::debug!(%error, "a refused message is in no report");
             }
         }
-        Ok(prepared)
     }
 
-    /// Who answers for this server; `None` when its name makes no address.
-    #[must_use]
-    pub fn postmaster(&self) -> Option<Address> {
-        Address::new("postmaster", self.settings().hostname.clone()).ok()
-    }
-
-    /// What of the message goes back, and whether that is all of it (RFC 3461 §4.3).
-    async fn returned(&self, row: &QueueRow, kind: ReportKind) -> Result<(Vec<u8>, bool), StorageError> {
-        let start = u64::from(row.skip_octets);
-        let whole = kind == ReportKind::Failed
-            && row.dsn_return == Some(DsnReturn::Full)
-            && row.octets.saturating_sub(start) <= RETURNED_MESSAGE_OCTETS_MAX;
-        let end = if whole { u64::MAX } else { start.saturating_add(RETURNED_HEADER_OCTETS_MAX) };
-        match self.store().blob(&row.blob).await? {
-            Some(mut blob) => Ok((blob.read(start, end).await?, whole)),
-            // A lost message must not keep its sender from hearing that it failed.
-            None => Ok((Vec::new(), false)),
+    /// Sends the reports on the days that are over. Returns how many left. A domain whose entitled readers can't be found because
+    /// the DNS does not answer is tried again with the next call, for some days.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn send_reports(&self) -> Result<usize, StorageError> {
+        let Some(from) = self.reports_from.clone() else { return Ok(0) };
+        let today = day_of(self.store().now().as_secs());
+        let (mut after, mut sent) = (None, 0_usize);
+        while let Some(of) = self.store().next_report(today, after.as_ref()).await? {
+            let expired = today.saturating_sub(of.day) > REPORT_DAYS_MAX;
+            let prepared = if expired { Some(Vec::new()) } else { self.report(&of, &from).await? };
+            if let Some(prepared) = prepared {
+                sent = sent.saturating_add(prepared.len());
+                let gone = of.clone();
+                let finish = move |tx: &mut Transaction<'_>| {
+                    prepared.iter().try_for_each(|report| report.apply(tx).map(drop))?;
+                    tx.remove_report(&gone)
+                };
+                self.store().transact(finish).await?;
+            }
+            if sent >= REPORTS_AT_ONCE {
+                break;
+            }
+            after = Some(of);
         }
+        Ok(sent)
+    }
+
+    /// The report of a domain for each of its readers; `None`: again later.
+    async fn report(&self, of: &ReportOf, from: &Address) -> Result<Option<Vec<Prepared>>, StorageError> {
+        let (published, rows) = self.store().report(of).await?;
+        let published: Option<PolicyPublished> = serde_json::from_slice(&published).ok();
+        let Some(published) = published else { return Ok(Some(Vec::new())) };
+        let rows = rows.into_iter().filter_map(|(count, row)| Some((count, serde_json::from_slice::<Row>(&row).ok()?)));
+        let rows: Vec<(u64, Row)> = rows.collect();
+        let Some(checks) = &self.checks else { return Ok(Some(Vec::new())) };
+        let wanted: Vec<String> =
+            published.report_to.iter().map(|(to, _)| to.clone()).take(REPORT_READERS_MAX).collect();
+        let entitled = match checks.by.entitled(of.domain.as_str(), &wanted).await {
+            Entitled::These(entitled) => entitled,
+            Entitled::Unknown => return Ok(None),
+        };
+        let begin_secs = i64::from(of.day).saturating_mul(DAY);
+        let id = format!("{:016x}", self.store().world().chance.number());
+        let contact = from.to_string();
+        let report = Report {
+            organisation: self.settings().hostname.as_str(),
+            contact: &contact,
+            id: &id,
+            begin_secs,
+            end_secs: begin_secs.saturating_add(DAY).saturating_sub(1),
+            domain: of.domain.as_str(),
+            published: &published,
+            rows: &rows,
+        };
+        let packed = match report.to_xml().and_then(|xml| gzip(&xml)) {
+            Ok(packed) => packed,
+            Err(error) => {
+                tracing::error!(domain = %of.domain, %error, "a DMARC report could not be written");
+                return Ok(Some(Vec::new()));
+            }
+        };
+        let mut prepared = Vec::new();
+        for to in entitled {
+            let most = published.report_to.iter().find(|(known, _)| *known == to).map_or(0, |(_, most)| *most);
+            let Ok(address) = Address::parse(&to) else { continue };
+            if most > 0 && packed.len() as u64 > most {
+                tracing::info!(domain = %of.domain, to, octets = packed.len(), "a DMARC report is larger than its reader takes");
+                continue;
+            }
+            let content = self.report_letter(&report, from, &address, &packed);
+            let mut envelope = Envelope::new(ReversePath::Null);
+            envelope.recipients.push(EnvelopeRecipient {
+                forward_path: ForwardPath::Address(address),
+                notify: DsnNotify::NEVER,
+                original: None,
+            });
+            match self.prepare(envelope, &content).await {
+                Ok(report) => prepared.push(report),
+                Err(Refused(reply)) => tracing::info!(domain = %of.domain, to, %reply, "a DMARC report is not sent"),
+            }
+        }
+        Ok(Some(prepared))
+    }
+
+    /// RFC 9990 §3.5.2.
+    fn report_letter(&self, report: &Report<'_>, from: &Address, to: &Address, packed: &[u8]) -> Vec<u8> {
+        let hostname = &self.settings().hostname;
+        let subject = format!("Report Domain: {} Submitter: {hostname} Report-ID: <{}>", report.domain, report.id);
+        let text = format!(
+            "This is a DMARC aggregate report of {hostname} on mail of {} that claimed to be from {}.\r\n",
+            day_in_words(report.begin_secs),
+            report.domain
+        );
+        let name = file_name(report);
+        let attached = MimePart::new("application/gzip", packed.to_vec()).attachment(name);
+        let builder = MessageBuilder::new()
+            .header("Date", Raw::new(self.store().now().to_rfc5322()))
+            .from(Mailbox::new_address(None::<String>, from.to_string()))
+            .to(Mailbox::new_address(None::<String>, to.to_string()))
+            .header("Subject", Raw::new(subject))
+            .message_id(format!("{}.{}@{hostname}", report.id, report.begin_secs))
+            .header("Auto-Submitted", Raw::new("auto-generated"))
+            .body(MimePart::new("multipart/mixed", vec![MimePart::new("text/plain", text), attached]));
+        let mut out = Vec::new();
+        builder.serialize(&mut out);
+        out
     }
 }
 
-/// The sender's address is none that takes mail: RFC 5321 §6.1 forbids to report that to anybody else.
-fn told_nobody(row: &QueueRow, to: &Address, reply: &Reply) {
-    tracing::warn!(queue_id = %row.id, %to, %reply, "a DSN has nowhere to go");
+/// `Thu, 01 Jan 2026`.
+fn day_in_words(begin_secs: i64) -> String {
+    mail::Timestamp::from_secs(begin_secs).to_rfc5322().chars().take(16).collect()
 }

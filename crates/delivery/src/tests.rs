@@ -339,6 +339,8 @@ async fn a_responder_hears_what_the_sender_asked_for() {
 }
 mod addresses;
 mod allowance;
+mod checks;
 mod filters;
 mod forwards;
+mod reports;
 mod traces;
