@@ -39,6 +39,7 @@ pub use responder::{PreviewRequest, ResponderContent, ResponderRequest};
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant, reason = "there is one request at a time, and it is moved a few times")]
 pub enum Request {
     /// About domains.
     Domain(DomainRequest),
