@@ -76,7 +76,7 @@ pub(crate) async fn execute(store: &Store, request: GroupRequest) -> Result<Resp
             }
             let told = references::told_all(&removal);
             let key = ObjectKey::Group(group.address.canonical());
-            references::remove_part(store, group.id, key, removal).await?;
+            references::remove_part(store, group.id, key, removal, Vec::new()).await?;
             let members = group.members.len();
             Ok(Response::Done(format!("removed the group {}, which had {members} members{told}", group.address)))
         }

@@ -26,6 +26,7 @@ mod letters;
 pub mod limits;
 mod list;
 mod may;
+mod memberships;
 mod pattern;
 mod queue_cancel;
 mod queue_entry;

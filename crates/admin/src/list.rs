@@ -4,7 +4,7 @@
 
 use delivery::{MemberAdded, Outcome, decide_waiting};
 use mail::{AccountId, Address, Timestamp, Topic, Uid};
-use routing::objects::{ListObject, Object, ObjectKey};
+use routing::objects::{ListObject, Object, ObjectKey, Role};
 use routing::{Directory, check_list};
 use storage::objects::PutMode;
 use storage::rows::{BounceScore, MemberRow, MemberState, ModerationDecision};
@@ -60,7 +60,12 @@ pub(crate) async fn execute(store: &Store, actor: &Actor, request: ListRequest) 
             let part = find(&store.directory(), &list)?.id;
             let row = fresh(store, member)?;
             let (added, now) = (row.clone(), store.now());
-            let done = store.transact(move |tx| add(tx, part, &row, !quiet, now));
+            let welcome = match quiet {
+                true => Welcome::No,
+                false if has_role(&store.directory(), actor) => Welcome::Yes,
+                false => Welcome::Bounded,
+            };
+            let done = store.transact(move |tx| add(tx, part, &row, welcome, now));
             if !done.await?.value {
                 let error =
                     AdminError::new(ErrorKind::Exists, format!("{} is a member of {list} already", added.address));
@@ -204,19 +209,43 @@ async fn remove(store: &Store, address: &Address, force: bool) -> Result<Respons
         return Err(AdminError::new(ErrorKind::InUse, message).hint(hint));
     }
     let told = references::told_all(&removal);
-    references::remove_part(store, list.id, ObjectKey::List(list.address.canonical()), removal).await?;
+    references::remove_part(store, list.id, ObjectKey::List(list.address.canonical()), removal, Vec::new()).await?;
     let archive = if list.settings.archive { ", with its archive" } else { "" };
     Ok(Response::Done(format!("removed the list {}{archive}{told}", list.address)))
 }
 
 fn fresh(store: &Store, new: NewMember) -> Result<MemberRow, AdminError> {
-    if new.name.len() > NOTE_OCTETS_MAX {
-        return Err(AdminError::invalid(format!("a name is longer than {NOTE_OCTETS_MAX} octets")));
-    }
+    check_name(&new.name, &new.address)?;
     if new.language.as_deref().is_some_and(|language| !["fr", "en"].contains(&language)) {
         return Err(AdminError::invalid("the language of a member is fr or en"));
     }
     Ok(MemberRow { name: new.name, language: new.language, ..MemberRow::new(new.address, store.now()) })
+}
+
+/// What a member is called stands in one line of letters and tables.
+fn check_name(name: &str, of: &Address) -> Result<(), AdminError> {
+    if name.len() > NOTE_OCTETS_MAX || name.chars().any(char::is_control) {
+        let limit = format!("a name has no control characters, and at most {NOTE_OCTETS_MAX} octets");
+        return Err(AdminError::invalid(format!("the name of {of} can't be taken")).hint(limit));
+    }
+    Ok(())
+}
+
+/// Whether who is added is told.
+#[derive(Clone, Copy)]
+enum Welcome {
+    No,
+    /// As many as there are.
+    Yes,
+    /// As many as a list may be made to write in a day by people without a role.
+    Bounded,
+}
+
+fn has_role(directory: &Directory, actor: &Actor) -> bool {
+    match actor {
+        Actor::System => true,
+        Actor::Account { .. } => actor.account(directory).is_some_and(|account| account.role != Role::User),
+    }
 }
 
 /// Adds who is not a member yet, and has them told if that is wanted; whether they were added.
@@ -224,17 +253,20 @@ fn add(
     tx: &mut Transaction<'_>,
     part: AccountId,
     row: &MemberRow,
-    welcome: bool,
+    welcome: Welcome,
     now: Timestamp,
 ) -> Result<bool, StorageError> {
     if tx.member(part, &row.address)?.is_some() {
         return Ok(false);
     }
     tx.put_member(part, row)?;
-    if welcome {
-        let event = MemberAdded { part, address: row.address.clone() };
-        tx.emit(Topic::MemberAdded, now, event.encode())?;
-    }
+    let bounded = match welcome {
+        Welcome::No => return Ok(true),
+        Welcome::Yes => false,
+        Welcome::Bounded => true,
+    };
+    let event = MemberAdded { part, address: row.address.clone(), bounded };
+    tx.emit(Topic::MemberAdded, now, event.encode())?;
     Ok(true)
 }
 
@@ -242,6 +274,8 @@ async fn import(store: &Store, list: &Address, members: Vec<NewMember>, welcome:
     let part = find(&store.directory(), list)?.id;
     let rows = members.into_iter().map(|member| fresh(store, member)).collect::<Result<Vec<_>, _>>()?;
     let warnings = warnings::beyond_ascii(&store.directory(), rows.iter().map(|row| &row.address));
+    // Only who has a role imports.
+    let welcome = if welcome { Welcome::Yes } else { Welcome::No };
     let (mut report, now) = (MemberImport { warnings, ..MemberImport::default() }, store.now());
     for some in rows.chunks(MEMBERS_PAGE) {
         let some = some.to_vec();
@@ -268,6 +302,7 @@ async fn set_member(
     content: MemberContent,
 ) -> Result<Response, AdminError> {
     let part = find(&store.directory(), list)?.id;
+    content.name.iter().try_for_each(|name| check_name(name, address))?;
     if content.note.as_ref().is_some_and(|note| note.len() > NOTE_OCTETS_MAX) {
         return Err(AdminError::invalid(format!("the note is longer than {NOTE_OCTETS_MAX} octets")));
     }

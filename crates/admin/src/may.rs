@@ -15,8 +15,8 @@ use std::fmt;
 use mail::{Address, Domain};
 use routing::objects::{AccountObject, ExternalSecurity, ObjectKey, Role};
 use routing::organisation::belongs;
-use routing::sharing::administrators;
-use routing::{Directory, Node};
+use routing::sharing::{administrators, member_rights};
+use routing::{Directory, Node, meant};
 
 use crate::actor::Actor;
 use crate::references::{Reference, Removal};
@@ -54,6 +54,8 @@ pub enum Denial {
     Oneself,
     /// Users may only look at and change what is their own.
     NotOnesOwn,
+    /// The filters of a shared mailbox are for members with the right `a`.
+    RightToAdminister,
 }
 
 /// Whether this actor may ask this.
@@ -70,7 +72,9 @@ pub fn may(directory: &Directory, actor: &Actor, request: &Request) -> Permissio
             _ if runs(directory, account, request) => Ok(()),
             _ if administers_filters(directory, account, request) => Ok(()),
             Role::DomainAdministrator => Reach::new(directory, account).may(request),
-            Role::User => user_may(directory, account, request),
+            Role::User => user_may(directory, account, request).map_err(|denial| {
+                if shares_what_it_filters(directory, account, request) { Denial::RightToAdminister } else { denial }
+            }),
         },
     };
     verdict.map_or_else(Permission::Denied, |()| Permission::Allowed)
@@ -81,7 +85,7 @@ pub(crate) fn what_one_may(directory: &Directory, actor: &Actor) -> Option<Strin
     let account = actor.account(directory).filter(|account| account.enabled)?;
     let own = format!(
         "you can change your own: `account set {0}` (name, language, time zone), `account password`, `account identity`, \
-         `responder`, `filter`, `contact`, `alias make`; of a list that you own `list show`, `waiting`, `approve`, `reject` and `member list`, `add`, \
+         `responder`, `filter` (also of a shared mailbox in which you have the right `a`), `contact`, `alias make`; of a list that you own `list show`, `waiting`, `approve`, `reject` and `member list`, `add`, \
          `remove`, and of one that you moderate what waits",
         account.address
     );
@@ -110,7 +114,8 @@ fn runs(directory: &Directory, account: &AccountObject, request: &Request) -> bo
     match **request {
         ListRequest::Waiting { .. } | ListRequest::Decide { .. } => {
             owns || list.is_some_and(|list| among(list.deciders()))
-                || directory.group(address).is_some_and(|group| group.moderated && among(&group.moderators))
+                // What waits when moderation ends is still theirs to decide; then there is nothing.
+                || directory.group(address).is_some_and(|group| among(&group.moderators))
         }
         ListRequest::Show { .. }
         | ListRequest::MemberList { .. }
@@ -159,6 +164,10 @@ fn texts(value: &serde_json::Value, found: &mut Vec<String>) {
 }
 
 type Verdict = Result<(), Denial>;
+
+fn named(among: &[Address], address: &Address) -> bool {
+    among.iter().any(|one| one.same_mailbox(address))
+}
 
 fn only(allowed: bool, denial: Denial) -> Verdict {
     if allowed { Ok(()) } else { Err(denial) }
@@ -440,13 +449,27 @@ impl<'a> Reach<'a> {
     /// Nobody of another organisation is put into a group: its members can't leave by themselves, as those of a list can.
     fn takes_nobody_in(&self, address: &Address, content: &GroupContent) -> Verdict {
         let there = self.directory.group(address);
-        let is_there = |new: &Address| there.is_some_and(|group| group.members.iter().any(|old| old.same_mailbox(new)));
-        let inside = |new: &Address| match self.directory.account_at(new) {
-            Some(account) => self.domains.iter().any(|domain| belongs(account, domain)),
-            None => self.domain(new.domain()),
-        };
+        let is_there = |new: &Address| there.is_some_and(|group| named(&group.members, new));
         let mut new = content.add_members.iter().chain(content.members.iter().flatten()).filter(|new| !is_there(new));
-        only(new.all(inside), Denial::OtherDomain)
+        only(new.all(|new| self.inside(new)), Denial::OtherDomain)?;
+        let moderates = |new: &Address| there.is_some_and(|group| named(&group.moderators, new));
+        self.puts_in_charge(content.moderators.iter().flatten().filter(|new| !moderates(new)))
+    }
+
+    /// Whether an address is of the organisations that they administer.
+    fn inside(&self, person: &Address) -> bool {
+        let person = meant(self.directory, person);
+        match self.directory.account_at(&person) {
+            Some(account) => self.domains.iter().any(|domain| belongs(account, domain)),
+            None => self.domain(person.domain()),
+        }
+    }
+
+    /// Nobody of another organisation on this server is made owner or moderator: they would read the archive, the members and what
+    /// waits. Who is elsewhere reads no more than the letters.
+    fn puts_in_charge<'b>(&self, mut new: impl Iterator<Item = &'b Address>) -> Verdict {
+        let elsewhere = |new: &Address| self.directory.domain(new.domain()).is_none();
+        only(new.all(|new| elsewhere(new) || self.inside(new)), Denial::OtherDomain)
     }
 
     /// A group that withdraws services shuts its members out: nobody of another domain may be among them.
@@ -464,6 +487,14 @@ impl<'a> Reach<'a> {
             (Some(list), ListRequest::Remove { .. }) => {
                 self.at(list)?;
                 self.nobody_elsewhere_leads_to(&ObjectKey::List(list.canonical()))
+            }
+            (Some(address), ListRequest::Add { content, .. } | ListRequest::Set { content, .. }) => {
+                self.at(address)?;
+                let there = self.directory.list(address);
+                let owns = |new: &Address| there.is_some_and(|list| named(&list.owners, new));
+                let moderates = |new: &Address| owns(new) || there.is_some_and(|list| named(&list.moderators, new));
+                self.puts_in_charge(content.owners.iter().flatten().filter(|new| !owns(new)))?;
+                self.puts_in_charge(content.moderators.iter().flatten().filter(|new| !moderates(new)))
             }
             (Some(list), _) => self.at(list),
             (None, ListRequest::List { domain }) => domain.iter().try_for_each(|domain| self.in_domain(domain)),
@@ -584,6 +615,13 @@ fn administers_filters(directory: &Directory, account: &AccountObject, request: 
     shared.is_some_and(|shared| administrators(directory, shared).any(|person| person.id == account.id))
 }
 
+/// Whether it is about the filters of a shared mailbox of which the account is a member at all: who is none is told nothing of it.
+fn shares_what_it_filters(directory: &Directory, account: &AccountObject, request: &Request) -> bool {
+    let Request::Filter(request) = request else { return false };
+    let shared = directory.account_at(request.account());
+    shared.is_some_and(|shared| member_rights(shared, &account.address).is_some())
+}
+
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -598,6 +636,9 @@ impl fmt::Display for Denial {
             Self::Oneself => "that is your own account; somebody else has to do that",
             Self::NotOnesOwn => {
                 "you may only see and change what is your own; limits and rights are an administrator's"
+            }
+            Self::RightToAdminister => {
+                "the filters of a shared mailbox are for its members with the right `a` (the role `administrator`), which you don't have"
             }
         })
     }

@@ -30,6 +30,7 @@ use storage::{Durability, Objects, StorageError, Store, Transaction};
 
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::OBJECTS_AT_ONCE;
+use crate::memberships;
 
 pub(crate) use names::{Holder, Kind, Named};
 pub(crate) use words::{told_all, where_in};
@@ -319,7 +320,7 @@ pub(crate) async fn remove_object(store: &Store, key: ObjectKey, removal: Remova
     store.transact_with(Durability::Freeing, body).await.map(drop)
 }
 
-/// The same for an account, a group or a list, which have mail.
+/// The same for an account, a group or a list, which have mail. `leaving` are no members of lists any more; the lists in which one was.
 ///
 /// # Errors
 /// The store's.
@@ -328,14 +329,17 @@ pub(crate) async fn remove_part(
     part: AccountId,
     key: ObjectKey,
     removal: Removal,
-) -> Result<(), StorageError> {
+    leaving: Vec<Address>,
+) -> Result<Vec<Address>, StorageError> {
     store.clear_before_removal(part).await?;
     let objects = store.objects();
+    let lists = memberships::lists(&store.directory(), &leaving);
     let body = move |tx: &mut Transaction<'_>| {
         removal.apply(tx, &objects)?;
-        objects.remove_part(tx, part, &key)
+        objects.remove_part(tx, part, &key)?;
+        memberships::end(tx, &lists, &leaving)
     };
-    store.transact_with(Durability::Freeing, body).await?;
+    let done = store.transact_with(Durability::Freeing, body).await?;
     store.sweep_removed().await;
-    Ok(())
+    Ok(done.value)
 }

@@ -2,6 +2,9 @@
 
 use mail::Address;
 use routing::Directory;
+use routing::objects::AccountObject;
+use routing::organisation::belongs;
+use routing::sharing::runs;
 
 use crate::limits::WARNED_ADDRESSES_MAX;
 
@@ -35,4 +38,34 @@ pub(crate) fn still_waiting(address: &Address, messages: usize, days: u32) -> Op
         "{some} still: {are} refused {days} days after coming; `relais list waiting {address}` shows what waits, `relais list \
          approve` and `reject` decide"
     ))
+}
+
+/// What an account keeps of an organisation that it is taken out of: the aliases that it made for itself there, whose mail still comes,
+/// and the lists that it runs.
+pub(crate) fn what_is_left(directory: &Directory, before: &AccountObject, after: &AccountObject) -> Vec<String> {
+    let left = |address: &Address| belongs(before, address.domain()) && !belongs(after, address.domain());
+    let made = directory.aliases().filter(|alias| alias.made_by == Some(after.id) && left(&alias.address));
+    let mut made: Vec<&Address> = made.map(|alias| &alias.address).collect();
+    made.sort_unstable();
+    let run = directory.lists().filter(|list| left(&list.address) && runs(directory, list, after));
+    let run: Vec<&Address> = run.map(|list| &list.address).collect();
+    let some = |all: &[&Address]| {
+        let told: Vec<String> = all.iter().take(WARNED_ADDRESSES_MAX).map(ToString::to_string).collect();
+        let more = all.len().saturating_sub(told.len());
+        if more == 0 { told.join(", ") } else { format!("{} and {more} more", told.join(", ")) }
+    };
+    let aliases = (!made.is_empty()).then(|| {
+        format!(
+            "{}: made by this account, which writes under no alias of that organisation any more; mail for it still comes, until \
+             `relais alias remove`",
+            some(&made)
+        )
+    });
+    let lists = (!run.is_empty()).then(|| {
+        format!(
+            "{}: the account still owns or moderates it, and reads its archive; `relais list set` changes that",
+            some(&run)
+        )
+    });
+    aliases.into_iter().chain(lists).collect()
 }

@@ -10,6 +10,9 @@ pub struct MemberAdded {
     pub part: AccountId,
     /// The new member.
     pub address: Address,
+    /// Whether the letter counts among those that the list may write in a day to people whom somebody without a role has added.
+    #[serde(default)]
+    pub bounded: bool,
 }
 
 impl MemberAdded {

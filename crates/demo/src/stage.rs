@@ -49,6 +49,7 @@ impl Stage {
         let sink = Sink::start().await?;
         let base = free_ports()?;
         let config = folder.path().join("relais.toml");
+        let data = folder.path().join("data").to_string_lossy().into_owned();
         let init = [
             "init",
             "--domain",
@@ -56,7 +57,7 @@ impl Stage {
             "--hostname",
             "localhost",
             "--data-dir",
-            "data",
+            &data,
             "--loopback-ports",
             &base.to_string(),
         ];

@@ -7,8 +7,11 @@ mod support;
 
 use std::collections::BTreeSet;
 
+use mail::Address;
 use proptest::prelude::*;
 use relais_imap::Settings;
+use routing::objects::{ArchiveReaders, ListObject, Object};
+use storage::objects::PutMode;
 use support::stage::{Client, pipe};
 use support::{House, PASSWORD, fixture};
 use tokio_util::sync::CancellationToken;
@@ -199,5 +202,34 @@ async fn a_persons_own_mailbox_costs_no_look_at_lists() {
     for command in ["NOOP", "STORE 1 +FLAGS (\\Seen)", "FETCH 1 FLAGS", "EXPUNGE", "MYRIGHTS INBOX"] {
         let lines = alice.command("c", command).await.unwrap();
         assert!(lines.last().unwrap().starts_with("c OK"), "{command}: {lines:?}");
+    }
+}
+
+/// Who reads the archive of a list annotates it for themselves alone, as nothing is changed there.
+#[tokio::test]
+async fn an_archive_is_annotated_by_each_for_themselves() {
+    let house = house("").await;
+    let mut list = ListObject::new(Address::parse("garden@example.org").unwrap());
+    list.owners = vec![Address::parse("alice@example.org").unwrap()];
+    (list.settings.archive, list.settings.archive_readers) = (true, ArchiveReaders::Organisation);
+    let stored = house.store.put_object(Object::List(list), PutMode::Add).await.unwrap().value;
+    let Object::List(list) = stored else { panic!("a list") };
+    house.store.create_mailbox(list.id, "Archive", None).await.unwrap();
+    let archive = "\"Shared/garden@example.org/Archive\"";
+    for user in ["bob", "alice"] {
+        let (mut client, _) = open(&house, user).await;
+        for (command, expected) in [
+            (format!("SETMETADATA {archive} (/shared/comment \"x\")"), "m NO [NOPERM]"),
+            (format!("SETMETADATA {archive} (/private/comment \"x\" /shared/comment NIL)"), "m NO [NOPERM]"),
+            (format!("SETMETADATA {archive} (/private/comment \"mine\")"), "m OK"),
+            (format!("GETMETADATA {archive} (/private/comment /shared/comment)"), "m OK"),
+        ] {
+            let lines = client.command("m", &command).await.unwrap();
+            assert!(lines.last().unwrap().starts_with(expected), "{user}: {command}: {lines:?}");
+            if command.starts_with("GET") {
+                let told = lines.concat();
+                assert!(told.contains("/private/comment \"mine\"") && told.contains("/shared/comment NIL"), "{told}");
+            }
+        }
     }
 }

@@ -8,8 +8,8 @@ use world::BoxFuture;
 
 use crate::Lists;
 use crate::acts::{Acts, Draft};
-use crate::budget::{Allowance, LetterKind};
-use crate::limits::{LETTERS_PER_DAY, LINK_KEEP};
+use crate::budget::Allowance;
+use crate::limits::LINK_KEEP;
 use crate::place::Place;
 use crate::text::Words;
 use crate::token::Purpose;
@@ -25,7 +25,7 @@ impl Consumer for Greeter<'_> {
 
 impl Lists {
     async fn greet(&self, row: &EventRow) -> Result<(), TakeError> {
-        let MemberAdded { part, address } = MemberAdded::decode(&row.payload)
+        let MemberAdded { part, address, bounded } = MemberAdded::decode(&row.payload)
             .map_err(|error| TakeError::Permanent(format!("the event can't be read: {error}")))?;
         let place = Place::of(&self.store.directory(), part);
         let mut acts = Acts::default();
@@ -37,8 +37,7 @@ impl Lists {
             let words = Words::Welcome { manage: manage.as_deref(), added: true };
             let letter = self.draft(place, Draft::new(&address, words)).await?;
             // Added and removed again and again, nobody's mailbox is filled.
-            let allowance = Allowance::of_reader(LetterKind::Added, &address, LETTERS_PER_DAY);
-            acts.counted(vec![allowance], letter);
+            acts.counted(Allowance::added(&address, bounded), letter);
         }
         let (number, now) = (row.number, self.store.now());
         let done = self

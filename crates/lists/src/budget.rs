@@ -12,7 +12,7 @@ use storage::trace::Step;
 use crate::Lists;
 use crate::acts::{Acts, Draft};
 use crate::limits::{
-    CONFIRMATIONS_PER_DAY, LEAVE_LETTERS_PER_DAY, LETTERS_PER_DAY, LETTERS_TO_WRITERS_PER_DAY,
+    ADDED_LETTERS_PER_DAY, CONFIRMATIONS_PER_DAY, LEAVE_LETTERS_PER_DAY, LETTERS_PER_DAY, LETTERS_TO_WRITERS_PER_DAY,
     MODERATOR_LETTERS_PER_DAY,
 };
 use crate::place::Place;
@@ -51,6 +51,8 @@ pub(crate) enum LetterKind {
     Spent = 9,
     /// Somebody was made a member.
     Added = 10,
+    /// All letters of a list to people whom its owners have added.
+    AllAdded = 11,
 }
 
 impl LetterKind {
@@ -67,13 +69,14 @@ impl LetterKind {
             Self::ConfirmLeave => "request to confirm leaving",
             Self::Spent => "letter to the owners",
             Self::Added => "letter that somebody was made a member",
+            Self::AllAdded => "letter that somebody was made a member (all of the list)",
         }
     }
 
     /// Whether owners hear of it: that one stranger gets no fourth letter is no news.
     const fn concerns_owners(self) -> bool {
         match self {
-            Self::AllConfirmations | Self::AllToWriters | Self::ConfirmLeave | Self::Confirm => true,
+            Self::AllConfirmations | Self::AllToWriters | Self::AllAdded | Self::ConfirmLeave | Self::Confirm => true,
             Self::Note | Self::Refused | Self::Waiting | Self::Moderate | Self::Spent | Self::Added => false,
         }
     }
@@ -107,6 +110,13 @@ impl Allowance {
     /// A request to confirm leaving: of this member alone, whatever others are sent.
     pub(crate) fn leaving(member: &Address) -> Self {
         Self::of_reader(LetterKind::ConfirmLeave, member, LEAVE_LETTERS_PER_DAY)
+    }
+
+    /// A letter to somebody who was made a member; `bounded` when nobody with a role did that. Added and removed again and again,
+    /// nobody's mailbox is filled.
+    pub(crate) fn added(member: &Address, bounded: bool) -> Vec<Self> {
+        let all = bounded.then(|| Self::of_list(LetterKind::AllAdded, ADDED_LETTERS_PER_DAY));
+        std::iter::once(Self::of_reader(LetterKind::Added, member, LETTERS_PER_DAY)).chain(all).collect()
     }
 
     /// A letter to a moderator that a message waits.

@@ -26,6 +26,10 @@ pub const LEAVE_LETTERS_PER_DAY: u32 = 3;
 /// Confirmation letters of one list in a day, all addresses together; those of leaving are not among them.
 pub const CONFIRMATIONS_PER_DAY: u32 = 500;
 
+/// Letters of one list in a day to people whom its owners have added: nobody without a role of their own on the server makes it write
+/// to more strangers than these.
+pub const ADDED_LETTERS_PER_DAY: u32 = 200;
+
 /// How long a confirmation is waited for.
 pub const REQUEST_KEEP: Duration = Duration::from_secs(3 * 86_400);
 

@@ -3,8 +3,8 @@
 //! Its own addresses, in further domains too (R5), and subaddresses of them; an alias of which it is a member, directly or
 //! through other aliases and groups, or which it made for itself; a group of which it is a member; a shared mailbox in
 //! which it has the right to post (`p` of RFC 4314 §4); the `-owner` address of a list that it owns. Nothing else, for
-//! administrators as for everyone. Membership of an alias, a group or the owners of a list counts within the organisation of that
-//! address: mail can lead to people of another organisation on this server, as to anybody elsewhere, who then may no more than those. An address that has a mailbox is its owner's alone: a redirect beside a mailbox forwards
+//! administrators as for everyone. Membership of an alias, a group or the owners of a list, and having made an alias, count within the
+//! organisation of that address: mail can lead to people of another organisation on this server, as to anybody elsewhere, who then may no more than those. An address that has a mailbox is its owner's alone: a redirect beside a mailbox forwards
 //! mail to someone, and makes nobody a member. A domain that stands for another adds the same addresses with its name.
 
 use std::collections::HashSet;
@@ -124,7 +124,7 @@ fn at_exact(directory: &Directory, account: &AccountObject, address: &Address) -
     }
     if let Some(alias) = directory.alias(address).filter(|alias| alias.enabled) {
         if alias.made_by == Some(account.id) {
-            return Some(R::OwnAlias.allowed());
+            return member(true, R::OwnAlias, R::NotMember);
         }
         return member(is_member(directory, account, address), R::Member, R::NotMember);
     }
@@ -236,6 +236,12 @@ mod tests {
     use crate::objects::{AliasObject, GroupObject, ListObject, Member, Object, Role, SharedMailbox};
     use crate::testing::{account, account_object, address, alias, directory, domain};
 
+    /// An alias that somebody made for themselves.
+    fn made(text: &str, by: u64) -> Object {
+        let made_by = Some(AccountId(by));
+        Object::Alias(AliasObject { made_by, ..AliasObject::new(address(text), vec![Target::Blackhole]) })
+    }
+
     #[test]
     fn r06_members_of_an_alias_may_and_nobody_else() {
         let mut admin = account_object(3, "admin@a.example");
@@ -265,6 +271,9 @@ mod tests {
                     owners: vec![address("dora@b.example"), address("erin@b.example")],
                     ..ListObject::new(address("garden@a.example"))
                 }),
+                // Made when dora, too, had an address in the domain: she has left the organisation since.
+                made("kiwi@a.example", 4),
+                made("lemon@a.example", 5),
             ],
         );
         use SendAsReason as R;
@@ -289,6 +298,10 @@ mod tests {
             (4, "beyond@a.example", R::OtherOrganisation),
             (4, "board@a.example", R::OtherOrganisation),
             (4, "garden-owner@a.example", R::OtherOrganisation),
+            (4, "kiwi@a.example", R::OtherOrganisation),
+            (4, "kiwi+x@a.example", R::OtherOrganisation),
+            (5, "kiwi@a.example", R::NotMember),
+            (5, "lemon@a.example", R::OwnAlias),
             (5, "beyond@a.example", R::Member),
             (5, "board@a.example", R::GroupMember),
             (5, "garden-owner@a.example", R::ListOwner),
@@ -299,7 +312,7 @@ mod tests {
         for (id, text, reason) in table {
             let decision = may_send_as(&directory, AccountId(id), &address(text));
             assert_eq!(decision.reason, reason, "{id} as {text}");
-            let allowed = [R::OwnAddress, R::OwnSubaddress, R::Member, R::GroupMember, R::ListOwner];
+            let allowed = [R::OwnAddress, R::OwnSubaddress, R::OwnAlias, R::Member, R::GroupMember, R::ListOwner];
             assert_eq!(decision.allowed, allowed.contains(&reason));
         }
     }
@@ -321,10 +334,6 @@ mod tests {
             GroupObject { members: vec![address("alice@a.example")], ..GroupObject::new(address("board@a.example")) };
         let list =
             ListObject { owners: vec![address("alice@a.example")], ..ListObject::new(address("garden@a.example")) };
-        let made = AliasObject {
-            made_by: Some(AccountId(1)),
-            ..AliasObject::new(address("kiwi@a.example"), vec![Target::Blackhole])
-        };
         let directory = directory(
             &["a.example", "b.example"],
             vec![
@@ -334,7 +343,7 @@ mod tests {
                 Object::Account(support),
                 Object::Group(group),
                 Object::List(list),
-                Object::Alias(made),
+                made("kiwi@a.example", 1),
                 alias("desk@a.example", &["support@a.example"]),
                 alias("chair@a.example", &["board@a.example"]),
                 alias("all@b.example", &[""]),

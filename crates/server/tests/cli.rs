@@ -36,7 +36,9 @@ impl Stage {
     fn new() -> Self {
         let base = free_ports();
         let stage = Self { folder: tempfile::tempdir().unwrap(), base: base.clone(), server: None };
-        let said = stage.run(&["init", "--domain", "example.org", "--data-dir", "data", "--loopback-ports", &base], "");
+        let data = stage.folder.path().join("data");
+        let data = data.to_str().unwrap();
+        let said = stage.run(&["init", "--domain", "example.org", "--data-dir", data, "--loopback-ports", &base], "");
         assert_eq!(said.code, 0, "{}", said.err);
         assert!(said.out.contains("administrator   postmaster@example.org"), "{}", said.out);
         let config = std::fs::read_to_string(stage.config()).unwrap();
@@ -210,6 +212,23 @@ fn init_does_not_overwrite() {
     let stage = Stage::new();
     let err = stage.bad(&["init", "--domain", "other.example", "--data-dir", "data"]);
     assert!(err.contains("is there already"), "{err}");
+}
+
+/// As in the README: both are named from the folder that one is in.
+#[test]
+fn init_takes_a_relative_data_folder_from_the_current_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let relais = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_relais"));
+        command.current_dir(folder.path()).args(["--config", "try/relais.toml"]).args(args).output().unwrap()
+    };
+    let made =
+        relais(&["init", "--domain", "example.org", "--data-dir", "try/data", "--loopback-ports", &free_ports()]);
+    assert!(made.status.success(), "{made:?}");
+    assert!(folder.path().join("try/data").is_dir());
+    assert!(!folder.path().join("try/try").exists());
+    // What the configuration says leads there again.
+    assert!(relais(&["account", "show", "postmaster@example.org"]).status.success());
 }
 
 /// What every object can be asked, the same with and without a server.

@@ -1,5 +1,7 @@
 //! The addresses of accounts: further domains (R5) and aliases (M3).
 
+use std::collections::BTreeSet;
+
 use mail::{Address, Domain};
 use routing::objects::{AccountObject, AliasObject, Object, ObjectKey, Target};
 use routing::{Directory, check_alias};
@@ -8,13 +10,15 @@ use storage::{Store, Transaction};
 
 use crate::domain::must_be_local;
 use crate::error::{AdminError, ErrorKind};
-use crate::limits::{ALIASES_PER_REQUEST_MAX, FURTHER_DOMAINS_MAX};
+use crate::limits::{ALIASES_PER_REQUEST_MAX, FURTHER_DOMAINS_MAX, WARNED_ADDRESSES_MAX};
+use crate::memberships;
 use crate::references::Removal;
 use crate::request::Edit;
 use crate::response::Response;
+use crate::warnings;
 
 use super::find;
-use super::set::still_unnamed;
+use super::set::{given_up, still_unnamed};
 
 /// Whether an account may have its local part in these further domains.
 pub(super) fn check_further(
@@ -158,8 +162,9 @@ pub(super) struct UsersChange {
 /// R5 for a whole domain, M1: the domain remembers it for accounts to come, and those that are there follow, some
 /// thousand in a transaction. Every conflict is found before anything is written.
 pub(super) async fn users_of(store: &Store, name: &Domain, change: UsersChange) -> Result<Response, AdminError> {
-    let (domain, accounts) = {
+    let (domain, accounts, leaving, warned) = {
         let directory = store.directory();
+        let (mut leaving, mut warned) = (Vec::new(), Vec::new());
         let Some(domain) = directory.domain(name) else {
             let known = directory.domains().map(|domain| domain.name.to_string());
             return Err(AdminError::not_found("domain", name.as_str(), known));
@@ -183,6 +188,8 @@ pub(super) async fn users_of(store: &Store, name: &Domain, change: UsersChange) 
             let mut changed = (**account).clone();
             changed.also_in.retain(|further| !change.remove_domains.contains(further));
             still_unnamed(&directory, account, &changed)?;
+            leaving.extend(memberships::given_up(&directory, given_up(account, &changed).into_iter()));
+            warned.extend(warnings::what_is_left(&directory, account, &changed));
             let missing: Vec<Domain> =
                 change.add_domains.iter().filter(|further| !changed.also_in.contains(further)).cloned().collect();
             check_further(&directory, account, &missing)?;
@@ -200,9 +207,9 @@ pub(super) async fn users_of(store: &Store, name: &Domain, change: UsersChange) 
                 .hint("give another domain of this server, which is not an alias of one"));
             }
         }
-        (domain, accounts)
+        (domain, accounts, leaving, warned)
     };
-    let text = told(&domain, accounts.len());
+    let mut text = told(&domain, accounts.len());
     let objects = store.objects();
     store.put_object(Object::Domain(domain), PutMode::Replace).await?;
     for some in accounts.chunks(ACCOUNTS_AT_ONCE) {
@@ -215,6 +222,18 @@ pub(super) async fn users_of(store: &Store, name: &Domain, change: UsersChange) 
                 Ok(())
             })
             .await?;
+    }
+    let lists = memberships::lists(&store.directory(), &leaving);
+    let mut left = BTreeSet::new();
+    for some in leaving.chunks(LEAVING_AT_ONCE) {
+        let (lists, some) = (lists.clone(), some.to_vec());
+        left.extend(store.transact(move |tx: &mut Transaction<'_>| memberships::end(tx, &lists, &some)).await?.value);
+    }
+    text.push_str(&memberships::told(&left.into_iter().collect::<Vec<_>>()));
+    let more = warned.len().saturating_sub(WARNED_ADDRESSES_MAX);
+    warned.iter().take(WARNED_ADDRESSES_MAX).for_each(|one| text.push_str(&format!("\n{one}")));
+    if more > 0 {
+        text.push_str(&format!("\nand the same for {more} more accounts"));
     }
     Ok(Response::Done(text))
 }
@@ -238,3 +257,6 @@ fn told(domain: &routing::objects::DomainObject, changed: usize) -> String {
 }
 
 const ACCOUNTS_AT_ONCE: usize = 2_000;
+
+/// Addresses whose memberships one transaction ends: each is looked for in every list.
+const LEAVING_AT_ONCE: usize = 50;

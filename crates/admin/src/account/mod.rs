@@ -60,7 +60,7 @@ pub(crate) async fn execute(
             password::change(store, settings, asked, &address, old, new).await
         }
         AccountRequest::Strength { address, password, language } => {
-            password::strength(store, settings, address, password, language).await
+            password::strength(store, settings, asked.actor, address, password, language).await
         }
         AccountRequest::Rules { address, terms } => set::rules(store, asked, &address, *terms).await,
         set @ AccountRequest::Set { .. } => set::set(store, settings, asked, set).await,

@@ -231,16 +231,18 @@ fn called(settings: &Settings, account: &AccountObject) -> Vec<String> {
     called
 }
 
-/// How strong a password would be.
+/// How strong a password would be: in the language of who asks, as a refusal of it would be told.
 pub(super) async fn strength(
     store: &Store,
     settings: &Settings,
+    actor: &Actor,
     address: Option<Address>,
     password: Password,
     language: Option<String>,
 ) -> Result<Response, AdminError> {
     let account = address.map(|address| find_at(&store.directory(), &address)).transpose()?;
-    let language = language.or_else(|| account.as_ref().map(|account| account.language.clone()));
+    let own = account.as_ref().filter(|account| actor.is(account)).map(|account| account.language.clone());
+    let language = language.or(own);
     let language = letters::language(language.as_deref().unwrap_or("en"));
     let called = account.as_ref().map(|account| called(settings, account)).unwrap_or_default();
     let rules = settings.rules;

@@ -6,6 +6,7 @@ use routing::objects::{AccountObject, GroupObject, ObjectKey};
 use storage::Store;
 
 use crate::error::{AdminError, ErrorKind, number};
+use crate::memberships;
 use crate::references::{self, Removal};
 use crate::response::Response;
 
@@ -35,11 +36,13 @@ pub(super) async fn remove(store: &Store, address: &Address, force: bool) -> Res
         return Err(AdminError::new(ErrorKind::InUse, message).hint(hint));
     }
     let told = references::told_all(&removal);
-    references::remove_part(store, account.id, key(&account), removal).await?;
+    let leaving = memberships::given_up(&store.directory(), account.addresses());
+    let left = references::remove_part(store, account.id, key(&account), removal, leaving).await?;
     Ok(Response::Done(format!(
-        "removed the account {} with {}{told}",
+        "removed the account {} with {}{told}{}",
         account.address,
-        number(messages, "message", "messages")
+        number(messages, "message", "messages"),
+        memberships::told(&left)
     )))
 }
 
@@ -57,8 +60,9 @@ pub(super) fn departure(directory: &Directory, account: &AccountObject) -> Remov
 pub(super) async fn delete_departed(store: &Store, account: &AccountObject) -> Result<String, AdminError> {
     let removal = departure(&store.directory(), account);
     let told = references::told_all(&removal);
-    references::remove_part(store, account.id, key(account), removal).await?;
-    Ok(told)
+    let leaving = memberships::given_up(&store.directory(), account.addresses());
+    let left = references::remove_part(store, account.id, key(account), removal, leaving).await?;
+    Ok(format!("{told}{}", memberships::told(&left)))
 }
 
 fn key(account: &AccountObject) -> ObjectKey {

@@ -10,11 +10,13 @@ use crate::asked::Asked;
 use crate::domain::known_address;
 use crate::error::AdminError;
 use crate::limits::FURTHER_DOMAINS_MAX;
+use crate::memberships;
 use crate::references::Removal;
 use crate::request::{AccountRequest, Edit};
 use crate::response::{AccountView, Response};
 use crate::settings::Settings;
 use crate::terms::Terms;
+use crate::warnings;
 
 use super::addresses::check_further;
 use super::password::{self, Hashed, Notice};
@@ -115,17 +117,26 @@ pub(super) async fn set(
         }
     }
     let notice = if changed { Some(Notice::prepare(store, settings, asked.actor, &account).await?) } else { None };
+    let (leaving, mut warnings) = {
+        let directory = store.directory();
+        let leaving = memberships::given_up(&directory, given_up(&before, &account).into_iter());
+        (leaving, warnings::what_is_left(&directory, &before, &account))
+    };
+    let lists = memberships::lists(&store.directory(), &leaving);
     let (objects, stored) = (store.objects(), account.clone());
-    store
+    let done = store
         .transact(move |tx| {
             objects.put(tx, Object::Account(stored.clone()), PutMode::Replace)?;
             if forget_today {
                 tx.forget_submitted(stored.id);
             }
-            notice.as_ref().map_or(Ok(()), |notice| notice.apply(tx, &stored))
+            notice.as_ref().map_or(Ok(()), |notice| notice.apply(tx, &stored))?;
+            memberships::end(tx, &lists, &leaving)
         })
         .await?;
-    Ok(Response::Account(Box::new(AccountView { generated_password: generated, ..AccountView::from(&account) })))
+    warnings.extend(memberships::ended(&done.value));
+    let view = AccountView { generated_password: generated, warnings, ..AccountView::from(&account) };
+    Ok(Response::Account(Box::new(view)))
 }
 
 /// Addresses in further domains that an account gives up: nothing may lead there any more.
@@ -134,11 +145,16 @@ pub(super) fn still_unnamed(
     before: &AccountObject,
     after: &AccountObject,
 ) -> Result<(), AdminError> {
-    let kept: Vec<Address> = after.addresses().collect();
-    let given_up: Vec<Address> = before.addresses().filter(|address| !kept.contains(address)).collect();
+    let given_up = given_up(before, after);
     let Some(first) = given_up.first().cloned() else { return Ok(()) };
     let key = ObjectKey::Account(before.address.canonical());
     Removal::of_addresses(directory, &key, given_up).must_be_empty(&first.to_string())
+}
+
+/// The addresses that an account had and has no longer.
+pub(super) fn given_up(before: &AccountObject, after: &AccountObject) -> Vec<Address> {
+    let kept: Vec<Address> = after.addresses().collect();
+    before.addresses().filter(|address| !kept.contains(address)).collect()
 }
 
 fn services(withdrawn: &mut Vec<Service>, withdraw: Vec<Service>, restore: &[Service]) {

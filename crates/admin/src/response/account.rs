@@ -89,6 +89,9 @@ pub struct AccountView {
     /// Set when the person has left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off_boarding: Option<OffBoardingView>,
+    /// What whoever changed it should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What an account has sent on a day (of UTC), and what it may send.
@@ -191,6 +194,7 @@ impl From<&AccountObject> for AccountView {
             identities: account.identities.clone(),
             rules: account.rules.clone(),
             note: account.note.clone(),
+            warnings: Vec::new(),
             off_boarding: account.off_boarding.as_deref().map(|gone| OffBoardingView {
                 at: gone.at,
                 successor: gone.successor.clone(),

@@ -1,7 +1,8 @@
 //! Accounts: M1 to M5, M7, R5, and withdrawn access.
 
 use mail::AccountId;
-use routing::objects::{AccountObject, GroupObject, Service};
+use routing::objects::{AccountObject, AliasObject, GroupObject, Object, Service};
+use storage::objects::PutMode;
 
 use super::*;
 
@@ -66,7 +67,7 @@ async fn m01_an_account_takes_owner_and_name_and_the_defaults_of_its_domain() {
     let store = stage().await;
     let mut domain = (**store.directory().domain(&name("example.org")).unwrap()).clone();
     (domain.language, domain.time_zone) = ("fr".to_owned(), "Europe/Paris".to_owned());
-    store.put_object(routing::objects::Object::Domain(domain), storage::objects::PutMode::Replace).await.unwrap();
+    store.put_object(Object::Domain(domain), PutMode::Replace).await.unwrap();
     let new = NewAccount {
         display_name: "Carol Petit".into(),
         owner: "carol@elsewhere.example".into(),
@@ -301,6 +302,15 @@ async fn m04_strength_is_told_without_changing_anything() {
         strong.taken && strong.score == 4 && strong.reason.is_empty() && strong.words == "very strong",
         "{strong:?}"
     );
+    // Administrators read their own language, whoever's password it would be.
+    ask(&store, set(serde_json::json!({"address": "alice@example.org", "language": "fr"}))).await.unwrap();
+    let weak = ask_strength("alice@example.org", None).await;
+    assert!(weak.reason.contains("too easy") && weak.advice.iter().all(|one| one.is_ascii()), "{weak:?}");
+    let alice = Actor::Account { id: stored(&store, "alice@example.org").id, remote: None };
+    let (of, password) = (Some(address("alice@example.org")), "alice@example.org".into());
+    let request = account(AccountRequest::Strength { address: of, password, language: None });
+    let Ok(Response::Strength(weak)) = ask_as(&store, &strict, &alice, request).await else { panic!() };
+    assert!(weak.reason.contains("trop facile"), "{weak:?}");
 }
 
 #[tokio::test]
@@ -475,4 +485,75 @@ async fn an_account_of_a_domain_that_goes_meanwhile_is_not_added() {
     let orphan = store.directory().account(&address("late@example.org")).is_some();
     let domain = store.directory().domain(&name("example.org")).is_some();
     assert!(domain || !orphan, "{left:?} {right:?}");
+}
+
+/// An address that an account gives up has joined nothing for whoever gets it next; what is left in the organisation is told.
+#[tokio::test]
+async fn r05_r08_memberships_end_with_the_address_and_what_is_left_is_told() {
+    let store = two_domains().await;
+    let alice = stored(&store, "alice@example.org");
+    ask(&store, set(serde_json::json!({"address": "alice@example.org", "add_domains": ["example.com"]})))
+        .await
+        .unwrap();
+    let mut garden = ListObject::new(address("garden@example.com"));
+    garden.owners = vec![address("alice@example.org")];
+    let part = store.put_object(Object::List(garden), PutMode::Add).await.unwrap().value;
+    let Object::List(garden) = part else { panic!() };
+    let made = |text: &str| {
+        let targets = vec![target("alice@example.org")];
+        Object::Alias(AliasObject { made_by: Some(alice.id), ..AliasObject::new(address(text), targets) })
+    };
+    for text in ["kiwi@example.com", "lemon@example.org"] {
+        store.put_object(made(text), PutMode::Add).await.unwrap();
+    }
+    let join = async |text: &str| {
+        let row = storage::rows::MemberRow::new(address(text), store.now());
+        store.transact(move |tx| tx.put_member(garden.id, &row)).await.unwrap();
+    };
+    let members = async || -> Vec<String> {
+        let rows = store.members_after(garden.id, None, 9).await.unwrap();
+        rows.iter().map(|row| row.address.to_string()).collect()
+    };
+    for text in ["alice@example.com", "alice@example.org", "bob@far.example"] {
+        join(text).await;
+    }
+    let request = serde_json::json!({"address": "alice@example.org", "remove_domains": ["example.com"]});
+    let Ok(Response::Account(view)) = ask(&store, set(request)).await else { panic!() };
+    let told = view.warnings.join("; ");
+    assert!(told.contains("kiwi@example.com: made by this account") && !told.contains("lemon"), "{told}");
+    assert!(told.contains("garden@example.com: the account still owns"), "{told}");
+    assert!(told.contains("no longer a member of garden@example.com"), "{told}");
+    assert_eq!(members().await, ["alice@example.org", "bob@far.example"]);
+    let kiwi = routing::may_send_as(&store.directory(), alice.id, &address("kiwi@example.com"));
+    assert!(!kiwi.allowed, "{kiwi:?}");
+    // The same for all users of a domain.
+    let users = |add: &[&str], remove: &[&str]| {
+        let (add_domains, remove_domains) =
+            (add.iter().map(|one| name(one)).collect(), remove.iter().map(|one| name(one)).collect());
+        account(AccountRequest::UsersOf {
+            domain: name("example.org"),
+            add_domains,
+            remove_domains,
+            accounts_max: Edit::Keep,
+            accounts_per_owner_max: Edit::Keep,
+        })
+    };
+    ask(&store, users(&["example.com"], &[])).await.unwrap();
+    join("alice@example.com").await;
+    let told = said(ask(&store, users(&[], &["example.com"])).await);
+    assert!(told.contains("no longer a member of garden@example.com") && told.contains("kiwi@example.com"), "{told}");
+    // And when the account goes, unless something else has the address.
+    let content = Box::new(ListContent { owners: Some(vec![address("zoe@far.example")]), ..ListContent::default() });
+    let request = ListRequest::Set { address: address("garden@example.com"), content };
+    ask(&store, Request::List(Box::new(request))).await.unwrap();
+    let remove = |text: &str| account(AccountRequest::Remove { address: address(text), force: true });
+    let told = said(ask(&store, remove("alice@example.org")).await);
+    assert!(told.contains("no longer a member of garden@example.com"), "{told}");
+    ask(&store, add_account("alice@example.org")).await.unwrap();
+    assert_eq!(members().await, ["bob@far.example"]);
+    join("bob@example.org").await;
+    ask(&store, add_alias("bob@example.org", &["bob@far.example"])).await.unwrap();
+    let told = said(ask(&store, remove("bob@example.org")).await);
+    assert!(told.contains("removed the account") && !told.contains("no longer a member"), "{told}");
+    assert_eq!(members().await, ["bob@example.org", "bob@far.example"]);
 }

@@ -146,6 +146,18 @@ fn actor(store: &Store, text: &str) -> Actor {
 }
 
 #[tokio::test]
+async fn i03_a_denial_names_the_right_that_is_missing() {
+    let store = with_shared(SeenState::Shared).await;
+    ask(&store, add_account("carol@example.org")).await.unwrap();
+    let list = || Request::Filter(FilterRequest::List { account: address("info@example.org") });
+    for (who, names) in [("bob@example.org", true), ("carol@example.org", false)] {
+        let denied = ask_as(&store, &settings(), &actor(&store, who), list()).await.unwrap_err();
+        assert_eq!(denied.kind, ErrorKind::Denied);
+        assert_eq!(denied.message.contains("members with the right `a`"), names, "{who}: {denied}");
+    }
+}
+
+#[tokio::test]
 async fn i03_who_may_edit_whose_filters() {
     let store = with_shared(SeenState::Shared).await;
     ask(&store, add_domain("b.example")).await.unwrap();

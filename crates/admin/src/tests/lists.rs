@@ -202,3 +202,62 @@ async fn an_access_list_for_an_archive_names_the_setting_instead() {
     assert!(error.message.contains("is a mailing list"), "{error}");
     assert!(error.hint.unwrap().contains("relais list set garden@example.org --archive-readers"));
 }
+
+#[tokio::test]
+async fn r08_a_member_is_called_by_a_line_of_text() {
+    let store = stage().await;
+    let garden = address("garden@example.org");
+    ask(&store, list_request(ListRequest::Add { address: garden.clone(), content: owned("alice@example.org") }))
+        .await
+        .unwrap();
+    let member = |text: &str, name: &str| NewMember { address: address(text), name: name.to_owned(), language: None };
+    let (bad, good) = ("Bob\u{1b}[2J\nX", "Bj\u{f8}rn");
+    let import = |members| ListRequest::MemberImport { list: garden.clone(), members, welcome: false };
+    let both = vec![member("a@far.example", good), member("b@far.example", bad)];
+    let told = said(ask(&store, list_request(import(both))).await);
+    assert!(told.contains("the name of b@far.example can't be taken") && told.contains("control characters"), "{told}");
+    let part = store.directory().list(&garden).unwrap().id;
+    assert_eq!(store.members_after(part, None, 9).await.unwrap(), [], "all or nothing");
+    ask(&store, list_request(import(vec![member("a@far.example", good)]))).await.unwrap();
+    for request in [
+        ListRequest::MemberAdd { list: garden.clone(), member: member("b@far.example", bad), quiet: true },
+        ListRequest::MemberSet {
+            list: garden.clone(),
+            address: address("a@far.example"),
+            content: MemberContent { name: Some(bad.to_owned()), ..MemberContent::default() },
+        },
+    ] {
+        let told = said(ask(&store, list_request(request)).await);
+        assert!(told.contains("control characters"), "{told}");
+    }
+}
+
+/// Owners without a role make a list write to so many people a day, and no more.
+#[tokio::test]
+async fn r08_letters_to_whom_an_owner_adds_are_bounded_and_those_of_administrators_are_not() {
+    let store = stage().await;
+    let garden = address("garden@example.org");
+    ask(&store, list_request(ListRequest::Add { address: garden.clone(), content: owned("alice@example.org") }))
+        .await
+        .unwrap();
+    let mut bob = (**store.directory().account(&address("bob@example.org")).unwrap()).clone();
+    bob.role = Role::DomainAdministrator;
+    store.put_object(routing::objects::Object::Account(bob), storage::objects::PutMode::Replace).await.unwrap();
+    let person = |text: &str| {
+        let id = store.directory().account(&address(text)).unwrap().id;
+        Actor::Account { id, remote: None }
+    };
+    for (actor, who) in [
+        (Actor::System, "a@far.example"),
+        (person("alice@example.org"), "b@far.example"),
+        (person("bob@example.org"), "c@far.example"),
+    ] {
+        let member = NewMember { address: address(who), name: String::new(), language: None };
+        let request = list_request(ListRequest::MemberAdd { list: garden.clone(), member, quiet: false });
+        ask_as(&store, &settings(), &actor, request).await.unwrap();
+    }
+    let events = store.events_after(mail::Topic::MemberAdded, 0, 9).await.unwrap();
+    let bounded: Vec<bool> =
+        events.iter().map(|row| delivery::MemberAdded::decode(&row.payload).unwrap().bounded).collect();
+    assert_eq!(bounded, [false, true, false]);
+}

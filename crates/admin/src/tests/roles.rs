@@ -262,7 +262,9 @@ async fn r08_whoever_runs_a_list_may_what_its_letters_say() {
     let mut team = GroupObject::new(address("team@a.example"));
     (team.members, team.moderators, team.moderated) =
         (vec![address("alice@a.example")], vec![address("dora@b.example")], true);
+    let quiet = GroupObject { address: address("quiet@a.example"), moderated: false, ..team.clone() };
     store.add_group(team).await.unwrap();
+    store.add_group(quiet).await.unwrap();
     let garden = || serde_json::json!({"list": "garden@a.example", "address": "zoe@far.example"});
     let at = |text: &str| serde_json::json!({ "address": text });
     let decide = |text: &str| serde_json::json!({"address": text, "message": 1, "approved": true});
@@ -280,6 +282,10 @@ async fn r08_whoever_runs_a_list_may_what_its_letters_say() {
         (list("set", serde_json::json!({"address": "garden@a.example", "content": {"owners": ["bob@a.example"]}})), ""),
         (list("remove", at("garden@a.example")), ""),
         (list("waiting", at("board@b.example")), ""),
+        // Moderation has ended; what waits is decided all the same.
+        (list("waiting", at("quiet@a.example")), "dora"),
+        (list("decide", decide("quiet@a.example")), "dora"),
+        (list("show", at("quiet@a.example")), ""),
     ] {
         for name in every.split(' ') {
             let domain = if ["dora", "carol"].contains(&name) { "b.example" } else { "a.example" };
@@ -288,6 +294,49 @@ async fn r08_whoever_runs_a_list_may_what_its_letters_say() {
             assert_eq!(answer == Permission::Allowed, expected, "{name}: {request:?}");
         }
     }
+}
+
+/// Owners and moderators read what others don't: only the server's administrator makes them of people of another organisation.
+#[tokio::test]
+async fn r08_r11_a_domain_administrator_puts_nobody_of_another_organisation_in_charge() {
+    let store = two_houses().await;
+    let list = |verb: &str, at: &str, content: serde_json::Value| -> Request {
+        serde_json::from_value(serde_json::json!({"list": {verb: {"address": at, "content": content}}})).unwrap()
+    };
+    let content = serde_json::json!({"owners": ["alice@a.example", "dora@b.example"], "moderators": []});
+    ask(&store, list("add", "garden@a.example", content)).await.unwrap();
+    let mut stands = (**store.directory().domain(&name("a.example")).unwrap()).clone();
+    (stands.name, stands.alias_of) = (name("c.example"), Some(name("b.example")));
+    store.put_object(Object::Domain(stands), PutMode::Add).await.unwrap();
+    let owners = |people: &[&str]| serde_json::json!({ "owners": people });
+    let moderators = |people: &[&str]| serde_json::json!({"owners": ["alice@a.example"], "moderators": people});
+    let chief = actor(&store, "chief@a.example");
+    let of_group = |people: &[&str]| serde_json::json!({"members": ["alice@a.example"], "moderators": people});
+    for (request, allowed) in [
+        (list("add", "tea@a.example", owners(&["alice@a.example"])), true),
+        (list("add", "tea@a.example", owners(&["carol@b.example"])), true),
+        (list("add", "tea@a.example", owners(&["zoe@far.example"])), true),
+        (list("add", "tea@a.example", owners(&["alice@a.example", "dora@b.example"])), false),
+        (list("add", "tea@a.example", owners(&["dora+x@b.example"])), false),
+        (list("add", "tea@a.example", owners(&["dora@c.example"])), false),
+        (list("add", "tea@a.example", owners(&["info@b.example"])), false),
+        (list("add", "tea@a.example", moderators(&["dora@b.example"])), false),
+        (list("add", "tea@a.example", moderators(&["zoe@far.example", "bob@a.example"])), true),
+        // Whom the server's administrator put there stays, and need not be named anew.
+        (list("set", "garden@a.example", owners(&["dora@b.example", "bob@a.example"])), true),
+        (list("set", "garden@a.example", serde_json::json!({"moderators": ["dora@b.example"]})), true),
+        (list("set", "garden@a.example", serde_json::json!({"moderated": true})), true),
+        (group("add", "team@a.example", of_group(&["bob@a.example", "zoe@far.example"])), true),
+        (group("add", "team@a.example", of_group(&["dora@b.example"])), false),
+    ] {
+        let permission = may(&store.directory(), &chief, &request);
+        assert_eq!(permission == Permission::Allowed, allowed, "{request:?}: {permission:?}");
+        let root = actor(&store, "root@a.example");
+        assert_eq!(may(&store.directory(), &root, &request), Permission::Allowed);
+    }
+    let refused = list("add", "tea@a.example", owners(&["dora@b.example"]));
+    let told = ask_as(&store, &settings(), &chief, refused).await.unwrap_err();
+    assert!(told.message.contains("dora@b.example"), "{told}");
 }
 
 fn remove_alias(at: &str, targets: &[&str]) -> Request {

@@ -117,6 +117,14 @@ impl Session {
         if target.is_none() && !shared.is_empty() && !self.is_administrator() {
             return Ok(Answer::no(Code::NoPerm, "Only administrators annotate the server for all"));
         }
+        // Nobody changes anything in the archive of a mailing list, not even what is written beside it.
+        let is_archive = |target: &Target| self.server.store.directory().list_by_id(target.owner).is_some();
+        if !shared.is_empty() && target.as_ref().is_some_and(is_archive) {
+            return Ok(Answer::no(
+                Code::NoPerm,
+                "The archive of a list is annotated by each for themselves: /private/",
+            ));
+        }
         let of = target.as_ref().map_or(Annotated::Server, |target| Annotated::Mailbox(target.owner, target.row.id));
         let changes = [(AnnotationPlace::shared(of), shared), (AnnotationPlace::private(of, who), private)];
         let changes: Vec<_> = changes.into_iter().filter(|(_, changes)| !changes.is_empty()).collect();

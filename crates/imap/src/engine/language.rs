@@ -225,6 +225,10 @@ const FRENCH: &[(&str, &str)] = &[
         "L'INBOX d'un compte ne peut pas être renommée par d'autres",
     ),
     ("The account's quota is used up", "Le quota du compte est épuisé"),
+    (
+        "The archive of a list is annotated by each for themselves: /private/",
+        "Chacun n'annote les archives d'une liste que pour soi : /private/",
+    ),
     ("The connection is out of step", "La connexion est désynchronisée"),
     ("The identifier is gone", "L'identifiant est retiré"),
     ("The mailbox is open read-only", "Le dossier est ouvert en lecture seule"),

@@ -8,10 +8,14 @@ use crate::added::Greeter;
 impl Fixture {
     /// What `relais list member add` does.
     async fn add(&self, who: &str) {
+        self.add_as(who, false).await;
+    }
+
+    async fn add_as(&self, who: &str, bounded: bool) {
         let (part, row, now) = (self.list.id, MemberRow::new(address(who), START), self.store.now());
         let add = move |tx: &mut storage::Transaction<'_>| {
             tx.put_member(part, &row)?;
-            let event = MemberAdded { part, address: row.address.clone() };
+            let event = MemberAdded { part, address: row.address.clone(), bounded };
             tx.emit(Topic::MemberAdded, now, event.encode())
         };
         self.store.transact(add).await.unwrap();
@@ -64,6 +68,40 @@ async fn r08_no_letter_for_who_has_left_since_and_no_mailbox_filled_with_them() 
     f.store.remove_object(routing::objects::ObjectKey::List(address("garden@example.org"))).await.unwrap();
     f.greet_all().await.unwrap();
     assert_eq!(f.received("dan@far.example").await.len(), 0);
+}
+
+#[tokio::test]
+async fn r08_owners_make_a_list_write_to_so_many_people_a_day_and_hear_of_it() {
+    let f = fixture(garden()).await;
+    let max = crate::limits::ADDED_LETTERS_PER_DAY as usize;
+    for n in 0..max {
+        f.add_as(&format!("m{n}@far.example"), true).await;
+    }
+    for _ in 0..3 {
+        f.greet_all().await.unwrap();
+    }
+    assert_eq!(f.received(&format!("m{}@far.example", max - 1)).await.len(), 1);
+    for who in ["late@far.example", "later@far.example"] {
+        f.add_as(who, true).await;
+        f.greet_all().await.unwrap();
+        assert_eq!(f.received(who).await.len(), 0);
+        assert!(f.state_of(who).await.is_some(), "a member all the same");
+    }
+    let owners = f.received("owner@example.org").await;
+    let tells = |letter: &&String| {
+        words(letter).split_whitespace().collect::<Vec<_>>().join(" ").contains("people whom owners")
+    };
+    let told = owners.iter().filter(tells).count();
+    assert_eq!(told, 1, "once a day");
+    // Who has a role is not bounded by it.
+    f.add("free@far.example").await;
+    f.greet_all().await.unwrap();
+    assert_eq!(f.received("free@far.example").await.len(), 1);
+    f.sim.clock.advance(Duration::from_secs(86_400));
+    f.add_as("next@far.example", true).await;
+    f.greet_all().await.unwrap();
+    assert_eq!(f.received("next@far.example").await.len(), 1);
+    f.sound().await;
 }
 
 #[tokio::test]

@@ -314,6 +314,10 @@ fn spent_en(kind: LetterKind, who: &str, max: u32, address: &Address, reader: Op
             "{max} letters to confirm joining or a change of address were sent today; further orders are not answered \
              today. Leaving is not affected."
         ),
+        LetterKind::AllAdded => format!(
+            "{max} people whom owners have added were told so by letter today; who is added later today is a member and gets \
+             no letter. Please tell them yourself."
+        ),
         LetterKind::AllToWriters
         | LetterKind::Note
         | LetterKind::Refused

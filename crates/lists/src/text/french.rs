@@ -315,6 +315,10 @@ fn spent_fr(kind: LetterKind, who: &str, max: u32, address: &Address, reader: Op
             "{max} lettres pour confirmer une inscription ou un changement d'adresse sont parties aujourd'hui ; d'autres \
              demandes restent sans réponse aujourd'hui. Les départs ne sont pas concernés."
         ),
+        LetterKind::AllAdded => format!(
+            "{max} personnes inscrites par des propriétaires en ont été averties par lettre aujourd'hui ; qui est inscrit plus tard \
+             aujourd'hui est membre et ne reçoit pas de lettre. Prévenez-les vous-même."
+        ),
         LetterKind::AllToWriters
         | LetterKind::Note
         | LetterKind::Refused

@@ -34,7 +34,7 @@ pub(super) struct InitArgs {
     /// Read the administrator's password from the first line of a file; without it, one is generated
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// Where the store and what belongs to it go
+    /// Where the store and what belongs to it go; a relative folder is below the current one, wherever the configuration is
     #[arg(long, value_name = "FOLDER", default_value = "/var/lib/relais")]
     data_dir: PathBuf,
     /// The user to run as after the ports are open
@@ -80,9 +80,13 @@ pub(super) fn run(file: &Path, args: InitArgs, json: bool) -> Result<(), Failure
         let hint = "Without --password-file, Relais generates a good one and shows it.";
         return Err(failure.hint(format!("{} {hint}", flaw.advice("en"))));
     }
+    let data_dir = from_configuration(file, &args.data_dir).map_err(|error| {
+        let failure = Failure::new(format!("{} has no full name: {error}", args.data_dir.display()));
+        failure.hint("name it with --data-dir from the root on")
+    })?;
     let mut keys = vec![
         ("hostname", toml::Value::from(hostname.to_string())),
-        ("data_dir", toml::Value::from(args.data_dir.to_string_lossy().into_owned())),
+        ("data_dir", toml::Value::from(data_dir.to_string_lossy().into_owned())),
     ];
     keys.extend(args.user.clone().map(|user| ("run_as_user", toml::Value::from(user))));
     if let Some(endpoint) = args.http {
@@ -198,6 +202,17 @@ What to do next:
     )
 }
 
+/// A folder given on the command line, as the configuration file has to name it: paths in it are taken from its own folder. What is
+/// below that stays relative, so that both can be moved together.
+fn from_configuration(file: &Path, folder: &Path) -> std::io::Result<PathBuf> {
+    if folder.is_absolute() {
+        return Ok(folder.to_owned());
+    }
+    let (file, folder) = (std::path::absolute(file)?, std::path::absolute(folder)?);
+    let below = file.parent().and_then(|home| folder.strip_prefix(home).ok()).filter(|below| *below != Path::new(""));
+    Ok(below.map_or_else(|| folder.clone(), Path::to_owned))
+}
+
 /// The reference with some keys put into force.
 fn with_keys(reference: &str, keys: &[(&str, toml::Value)]) -> String {
     let line = |line: &str| {
@@ -222,6 +237,22 @@ fn write_new(file: &Path, text: &str) -> Result<(), Failure> {
 mod tests {
     use super::*;
     use crate::config::parse;
+
+    #[test]
+    fn a_data_folder_is_named_from_the_folder_of_the_configuration() {
+        let here = std::env::current_dir().unwrap();
+        for (file, folder, expected) in [
+            ("relais.toml", "data", PathBuf::from("data")),
+            ("./relais.toml", "./data", PathBuf::from("data")),
+            ("try/relais.toml", "try/data", PathBuf::from("data")),
+            ("try/relais.toml", "data", here.join("data")),
+            ("try/relais.toml", "try", here.join("try")),
+            ("/etc/relais/relais.toml", "data", here.join("data")),
+            ("/etc/relais/relais.toml", "/etc/relais/data", PathBuf::from("/etc/relais/data")),
+        ] {
+            assert_eq!(from_configuration(Path::new(file), Path::new(folder)).unwrap(), expected, "{file} {folder}");
+        }
+    }
 
     #[test]
     fn the_first_configuration_is_the_reference_with_a_few_keys() {

@@ -103,7 +103,13 @@ enum Command {
     #[command(subcommand)]
     External(Box<external::ExternalCommand>),
     /// Filters: what becomes of messages on their way into an account's mailbox
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+With --as, people edit the filters of their own account, and those of a shared mailbox in which they have the right `a` (the role
+`administrator` of `relais shared member add`):
+  relais --as alice@example.org filter list info@example.org"
+    )]
     Filter(Box<filter::FilterCommand>),
     /// Shared mailboxes: used by several people under their own logins
     #[command(subcommand)]

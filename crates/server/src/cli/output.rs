@@ -275,8 +275,14 @@ fn field(out: &mut String, name: &str, value: impl std::fmt::Display) {
     line(out, format_args!("{name:<22}{value}"));
 }
 
+/// Text that others wrote, without characters that a terminal would obey.
+fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 fn table<const N: usize>(head: [&str; N], none: &str, rows: impl Iterator<Item = [String; N]>) -> String {
-    let rows: Vec<[String; N]> = rows.collect();
+    // A cell is in one line, whatever was stored: terminals obey control characters.
+    let rows: Vec<[String; N]> = rows.map(|row| row.map(|cell| shown(&cell))).collect();
     if rows.is_empty() {
         return format!("{none}\n");
     }

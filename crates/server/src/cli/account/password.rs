@@ -27,7 +27,7 @@ pub(in crate::cli) struct PasswordArgs {
     /// Read the old password from the first line of a file [default: the one of --as]
     #[arg(long, value_name = "FILE")]
     old_password_file: Option<PathBuf>,
-    /// With --check: fr or en [default: the account's language]
+    /// With --check: fr or en [default: en; the account's language for who asks about their own, with --as]
     #[arg(long, requires = "check")]
     language: Option<String>,
 }

@@ -5,7 +5,7 @@ use routing::objects::{AccountKind, Identity, Role};
 
 use crate::check::counted;
 
-use super::{addresses, field, line, moment, size};
+use super::{addresses, field, line, moment, size, warnings};
 
 pub(super) fn account(one: &AccountView) -> String {
     let mut out = String::new();
@@ -88,6 +88,7 @@ pub(super) fn account(one: &AccountView) -> String {
     if let Some(password) = &one.generated_password {
         field(&mut out, "password", format_args!("{} (shown only now)", password.expose()));
     }
+    warnings(&mut out, &one.warnings);
     out
 }
 

@@ -5,7 +5,7 @@ use routing::objects::Posting;
 use serde::Serialize;
 use storage::rows::{MemberState, WaitReason};
 
-use super::{field, moment, on_off, size, table, warnings};
+use super::{field, moment, on_off, shown, size, table, warnings};
 
 pub(super) fn lists(all: &[ListView]) -> String {
     table(
@@ -91,7 +91,7 @@ pub(super) fn list(one: &ListView) -> String {
 pub(super) fn member(one: &MemberView) -> String {
     let mut out = String::new();
     field(&mut out, "member", &one.address);
-    field(&mut out, "name", &one.name);
+    field(&mut out, "name", shown(&one.name));
     field(&mut out, "state", member_state(one.state));
     field(&mut out, "joined", moment(one.joined_at));
     field(&mut out, "language", one.language.as_deref().unwrap_or("the list's"));
