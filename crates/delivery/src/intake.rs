@@ -235,9 +235,9 @@ impl Intake {
         }
         let record = Some(record_of(&structure).encode().into());
         let filtered = {
-            let (directory, octets) = (self.delivery.store.directory(), self.writer.octets());
+            let octets = self.writer.octets();
             let view = || MessageView::new(&self.header.bytes, structure.has_attachment(), octets);
-            decisions(&directory, plan.mailboxes.iter().copied(), Place::Inbox, view)
+            decisions(&self.delivery.store, plan.mailboxes.iter().copied(), Place::Inbox, view).await
         };
         let header = match plan.responders.is_empty() && plan.delivered.is_empty() && plan.too_large.is_empty() {
             true => String::new(),

@@ -32,6 +32,7 @@ pub use added::MemberAdded;
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};
+pub use filtering::filters_told;
 pub use held::HeldMessage;
 pub use intake::{Alone, Intake, Refused, record_of};
 pub use letter::{Letter, MailboxLetter};
