@@ -291,7 +291,9 @@ class Dns:
             elif kind == "AAAA":
                 data = socket.inet_pton(socket.AF_INET6, record)
             elif kind == "TXT":
-                data = bytes([len(record)]) + record.encode()
+                # Strings of up to 255 octets, which are one text (RFC 7208 §3.3).
+                parts = [record[at:at + 255] for at in range(0, len(record), 255)]
+                data = b"".join(bytes([len(part)]) + part.encode() for part in parts)
             else:
                 data = struct.pack(">H", record[0]) + self._name(record[1])
             body += struct.pack(">H", len(data)) + data

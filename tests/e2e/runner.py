@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 # The longest first, so that the end is not one suite running alone.
 ORDER = ["crash", "book", "memory", "roundcube", "roundcube_filing", "thunderbird", "hostile_smtp", "hostile_imap", "disk", "remote", "responder", "clients", "imaplib", "imap_stress", "mbsync", "mx", "operations"]
 NAMESPACES = {"disk": ["mount"], "lists_dmarc": ["net", "mount"], "mx": ["net", "mount"], "roundcube": ["net"],
-              "roundcube_filing": ["net"], "thunderbird": ["net"]}
+              "roundcube_filing": ["net"], "sender_authentication": ["net", "mount"], "thunderbird": ["net"]}
 SUITE_SECONDS = 300
 
 

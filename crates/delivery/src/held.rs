@@ -1,6 +1,6 @@
 //! The event of [`mail::Topic::HeldMessage`]: a message is in the part of a list or of a moderated group.
 
-use mail::{AccountId, Address, BlobHash, MailboxId, ReversePath, Timestamp, TraceId, Uid};
+use mail::{AccountId, Address, BlobHash, Domain, MailboxId, ReversePath, Timestamp, TraceId, Uid};
 use routing::objects::ListRole;
 use serde::{Deserialize, Serialize};
 use storage::messages::ExpungeScope;
@@ -37,6 +37,12 @@ pub struct HeldMessage {
     /// The trace to which the consumer adds what it decides.
     #[serde(default)]
     pub trace: Option<TraceId>,
+    /// The domain that it is surely from: DMARC passed for the author, or a DKIM signature of the author's domain is valid.
+    #[serde(default)]
+    pub verified: Option<Domain>,
+    /// It is suspicious; in a mailbox it would be in Spam.
+    #[serde(default)]
+    pub spam: bool,
 }
 
 impl HeldMessage {

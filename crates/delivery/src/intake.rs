@@ -8,9 +8,12 @@ use mail::{AccountId, BodyType, EnhancedCode, Envelope, Reply, ReversePath};
 use message::{MessageRecord, Scanner, Structure};
 use routing::{Asking, Directory, RefuseReason};
 use sender_auth::dkim::Hasher;
+use sender_auth::verify::ClaimFilter;
 use storage::blobs::{BlobWriter, StagedBlob};
+use storage::trace::Term;
 
 use crate::Delivery;
+use crate::checks::{Examination, not_passed_on};
 use crate::decide::storage_reply;
 use crate::filtering::decisions;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
@@ -43,6 +46,12 @@ pub struct Intake {
     hasher: Option<Hasher>,
     /// It is signed wherever it leads: other envelopes follow.
     sent_again: bool,
+    /// What pretends to be a result of this server goes; for messages from outside.
+    claims: Option<ClaimFilter>,
+    /// What another server hands over is checked. Its front is written at the end, with what was found.
+    examination: Option<Examination>,
+    /// The fields of our own that are not written yet: Return-Path, and what follows it.
+    front: (String, Vec<u8>),
 }
 
 /// The message is not taken; the reply says why.
@@ -62,10 +71,23 @@ impl Delivery {
     /// # Errors
     /// When the store takes nothing.
     pub async fn intake(&self, reverse_path: &ReversePath, received: &[u8]) -> Result<Intake, Refused> {
+        self.begin(reverse_path, received, None).await
+    }
+
+    pub(crate) async fn begin(
+        &self,
+        reverse_path: &ReversePath,
+        received: &[u8],
+        examination: Option<Examination>,
+    ) -> Result<Intake, Refused> {
         let return_path = format!("Return-Path: {reverse_path}\r\n");
+        let writer = match examination {
+            Some(_) => self.store.blob_writer_with_front(),
+            None => self.store.blob_writer(),
+        };
         let mut intake = Intake {
             delivery: self.clone(),
-            writer: self.store.blob_writer(),
+            writer,
             scanner: Scanner::new(),
             header: HeaderCopy::default(),
             return_path_octets: u32::try_from(return_path.len()).unwrap_or(0),
@@ -77,9 +99,18 @@ impl Delivery {
             source: Source { by: "smtp".to_owned(), client: None },
             hasher: None,
             sent_again: false,
+            claims: None,
+            examination,
+            front: (String::new(), Vec::new()),
         };
-        intake.write(return_path.as_bytes()).await?;
-        intake.write(received).await?;
+        if intake.examination.is_some() {
+            intake.pass(return_path.as_bytes());
+            intake.pass(received);
+            intake.front = (return_path, received.to_vec());
+        } else {
+            intake.store(return_path.as_bytes()).await?;
+            intake.store(received).await?;
+        }
         intake.behind_our_field = true;
         intake.own_octets = intake.writer.octets();
         Ok(intake)
@@ -103,6 +134,9 @@ impl Delivery {
             source: Source { by: "fetch".to_owned(), client: None },
             hasher: None,
             sent_again: false,
+            claims: None,
+            examination: None,
+            front: (String::new(), Vec::new()),
         }
     }
 
@@ -143,6 +177,7 @@ impl Intake {
     pub fn submitted_by(&mut self, account: AccountId) {
         self.account = Some(account);
         "submission".clone_into(&mut self.source.by);
+        self.filter_claims();
         self.hasher = Some(Hasher::new());
     }
 
@@ -151,6 +186,12 @@ impl Intake {
     pub fn sent_again(&mut self) {
         self.sent_again = true;
         self.hasher = Some(Hasher::new());
+    }
+
+    /// Says that it comes from outside: `Authentication-Results` in this server's name are removed.
+    pub(crate) fn filter_claims(&mut self) {
+        let names = [self.delivery.results_name(), &self.delivery.settings.hostname];
+        self.claims = Some(ClaimFilter::new(names.map(mail::Domain::as_str)));
     }
 
     /// Says which client hands the message over, for its trace: `192.0.2.1 (mail.example.org)`.
@@ -169,21 +210,47 @@ impl Intake {
             return Err(Refused(TOO_LARGE));
         }
         let Some(first) = bytes.first() else { return Ok(()) };
+        if let Some(examination) = &mut self.examination {
+            examination.feed(bytes)?;
+        }
         if std::mem::take(&mut self.behind_our_field) && matches!(first, b' ' | b'\t') {
             // It would continue our own field (RFC 5322 §2.2.3): such a message has no header.
+            self.claims = None;
             self.store(b"\r\n").await?;
         }
-        self.store(bytes).await
+        let Some(claims) = &mut self.claims else { return self.store(bytes).await };
+        let passed = claims.pass(bytes);
+        self.store(&passed).await
     }
 
     async fn store(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        self.pass(bytes);
+        Ok(self.writer.write(bytes).await?)
+    }
+
+    /// Octets pass, on their way to the store or kept for the front.
+    fn pass(&mut self, bytes: &[u8]) {
         self.eight_bit |= !bytes.is_ascii();
         self.header.write(bytes);
         self.scanner.feed(bytes);
         if let Some(hasher) = &mut self.hasher {
             hasher.feed(bytes);
         }
-        Ok(self.writer.write(bytes).await?)
+    }
+
+    pub(crate) const fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    pub(crate) fn examination_mut(&mut self) -> Option<&mut Examination> {
+        self.examination.as_mut()
+    }
+
+    /// What a trace of the message is found by, beside its envelope.
+    pub(crate) fn message_terms(&self) -> Vec<Term> {
+        let value = self.scanner.header_facts().and_then(|facts| facts.value(message::Field::MessageId));
+        let id = value.and_then(|value| message::parse_message_ids(value).into_iter().next());
+        id.map(Term::MessageId).into_iter().collect()
     }
 
     /// Octets taken so far.
@@ -209,8 +276,20 @@ impl Intake {
     ///
     /// # Errors
     /// A message in a loop, a recipient that is gone since RCPT, or a message that is too large for every recipient.
-    pub async fn finish(self, envelope: Envelope) -> Result<Prepared, Refused> {
-        let structure = self.scanner.finish();
+    pub async fn finish(mut self, envelope: Envelope) -> Result<Prepared, Refused> {
+        self.check().await?;
+        if let Some(mut claims) = self.claims.take() {
+            let held = claims.finish();
+            self.store(&held).await?;
+            if claims.removed() > 0 {
+                tracing::info!(
+                    fields = claims.removed(),
+                    "Authentication-Results from outside in our name were removed"
+                );
+            }
+        }
+        let verdict = self.examination.take().and_then(Examination::into_verdict);
+        let mut structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
         }
@@ -226,16 +305,28 @@ impl Intake {
             octets: Some(self.writer.octets().saturating_sub(self.own_octets)),
             own: self.own,
         };
-        let plan = Plan::new(&self.delivery.store.directory(), &envelope, &asking);
+        let mut plan = Plan::new(&self.delivery.store.directory(), &envelope, &asking);
         if !plan.lost.is_empty() {
             return Err(Refused(RECIPIENT_GONE));
         }
         if !plan.too_large.is_empty() && plan.too_large.len() == envelope.recipients.len() {
             return Err(Refused(RefuseReason::TooLarge.reply()));
         }
+        if let Some(verdict) = verdict.as_ref().filter(|verdict| verdict.is_spam()) {
+            let led_out = !plan.relays.is_empty();
+            plan.quarantine();
+            if led_out && !plan.stores_message() {
+                return Err(not_passed_on(&verdict.decision.reason));
+            }
+        }
+        let (return_path, received) = self.front;
+        let fields = verdict.as_ref().map(|verdict| verdict.fields(self.delivery.results_name().as_str()));
+        let fields = fields.unwrap_or_default();
+        structure.insert_fields(return_path.len() as u64, fields.as_bytes());
+        self.header.insert(return_path.len(), fields.as_bytes());
         let record = Some(record_of(&structure).encode().into());
         let filtered = {
-            let octets = self.writer.octets();
+            let octets = structure.size;
             let view = || MessageView::new(&self.header.bytes, structure.has_attachment(), octets);
             decisions(&self.delivery.store, plan.mailboxes.iter().copied(), Place::Inbox, view).await
         };
@@ -260,12 +351,19 @@ impl Intake {
             message_id: message_id(&structure),
             addresses: addresses_of(&self.delivery.store.directory(), &plan, self.account),
         };
+        let blob = if return_path.is_empty() {
+            self.writer.finish()
+        } else {
+            self.writer.finish_behind(&[return_path.as_bytes(), fields.as_bytes(), &received].concat()).await?
+        };
         Ok(Prepared {
             plan,
             filtered,
             signature,
             beginning,
-            blob: self.writer.finish(),
+            blob,
+            counted: verdict.as_ref().map(|verdict| self.delivery.counted(verdict)).unwrap_or_default(),
+            verdict,
             record,
             header,
             skip_octets: self.return_path_octets,
@@ -327,6 +425,12 @@ impl HeaderCopy {
         }
     }
 
+    /// Puts fields in at a place.
+    fn insert(&mut self, at: usize, fields: &[u8]) {
+        let at = at.min(self.bytes.len());
+        self.bytes.splice(at..at, fields.iter().copied());
+    }
+
     fn into_text(self) -> String {
         String::from_utf8(self.bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
@@ -349,7 +453,8 @@ mod tests {
             let mut copy = HeaderCopy::default();
             copy.write(&message[..cut]);
             copy.write(&message[cut..]);
-            assert_eq!(copy.into_text(), "A: b\r\nC: d\r\n\r\n", "cut at {cut}");
+            copy.insert(6, b"X: y\r\n");
+            assert_eq!(copy.into_text(), "A: b\r\nX: y\r\nC: d\r\n\r\n", "cut at {cut}");
         }
     }
 

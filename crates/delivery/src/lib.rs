@@ -7,6 +7,7 @@
 //! DSNs) go the same way through [`Delivery::prepare`], inside the transaction of what caused them.
 
 mod added;
+mod checks;
 mod decide;
 mod event;
 mod filed;
@@ -19,6 +20,7 @@ mod moderation;
 mod notice;
 mod plan;
 mod prepared;
+mod reports;
 mod signing;
 mod stored;
 #[cfg(test)]
@@ -29,6 +31,7 @@ use mail::Domain;
 use storage::Store;
 
 pub use added::MemberAdded;
+pub use checks::{Checks, Unwelcome};
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};
@@ -59,13 +62,24 @@ pub struct Delivery {
     settings: std::sync::Arc<DeliverySettings>,
     key_ring: std::sync::Arc<signing::KeyRing>,
     traces: bool,
+    checks: Option<std::sync::Arc<Checks>>,
+    results_name: Option<Domain>,
+    reports_from: Option<mail::Address>,
 }
 
 impl Delivery {
     /// Delivery into a store.
     #[must_use]
     pub fn new(store: Store, settings: DeliverySettings) -> Self {
-        Self { store, settings: std::sync::Arc::new(settings), key_ring: std::sync::Arc::default(), traces: true }
+        Self {
+            store,
+            settings: std::sync::Arc::new(settings),
+            key_ring: std::sync::Arc::default(),
+            traces: true,
+            checks: None,
+            results_name: None,
+            reports_from: None,
+        }
     }
 
     /// The same delivery, which keeps no message traces.
@@ -73,6 +87,20 @@ impl Delivery {
     pub fn without_traces(mut self) -> Self {
         self.traces = false;
         self
+    }
+
+    /// The same delivery under another name in `Authentication-Results` (RFC 8601 §2.5) than the host's. What comes from outside under
+    /// either is removed (§5).
+    #[must_use]
+    pub fn with_results_name(mut self, name: Domain) -> Self {
+        self.results_name = Some(name);
+        self
+    }
+
+    /// The name in `Authentication-Results`.
+    #[must_use]
+    pub fn results_name(&self) -> &Domain {
+        self.results_name.as_ref().unwrap_or(&self.settings.hostname)
     }
 
     /// What it was made with.

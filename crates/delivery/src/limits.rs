@@ -32,3 +32,12 @@ pub const TRACE_FILTER_CHARS_MAX: usize = 300;
 
 /// Days after which a message that waits for a group's moderators is refused by itself.
 pub const GROUP_WAITING_DAYS: u32 = 7;
+
+/// Days for which a DMARC report is tried, when the DNS does not say who is entitled to it.
+pub const REPORT_DAYS_MAX: u32 = 3;
+
+/// Readers of one domain's reports.
+pub const REPORT_READERS_MAX: usize = 5;
+
+/// Reports that leave at a time; the next ones follow with the next look.
+pub const REPORTS_AT_ONCE: usize = 1_000;

@@ -63,6 +63,8 @@ pub fn decide_waiting(
         account: row.account,
         received_at: row.received_at,
         trace: row.trace,
+        verified: None,
+        spam: false,
     };
     tx.emit(Topic::HeldMessage, now, event.encode())?;
     Ok(Outcome::Decided)

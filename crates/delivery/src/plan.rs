@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mail::{AccountId, Address, Domain, DsnNotify, Envelope, EnvelopeRecipient, OriginalRecipient};
-use routing::objects::SubaddressFolders;
+use routing::objects::{ListRole, SubaddressFolders};
 use routing::responders::{ResponderEvent, at_acceptance, bound_answers};
 use routing::{Asking, Directory, Held, RefuseReason, Resolution, Verdict, resolve};
 use storage::rows::{QueueRecipient, RecipientState};
@@ -34,6 +34,10 @@ pub struct Plan {
     pub lost: Vec<Address>,
     /// Where each recipient leads and why, for the message's trace.
     pub routed: Vec<Step>,
+    /// Who would have got it elsewhere, had it not been for Spam.
+    pub dropped_relays: Vec<Address>,
+    /// It goes to Spam in every mailbox.
+    pub spam: bool,
     /// Recipients that take only smaller messages, which could not be told at RCPT: the client had not declared the size.
     pub too_large: Vec<EnvelopeRecipient>,
 }
@@ -141,6 +145,23 @@ impl Plan {
             state: RecipientState::Waiting,
             last_reply: None,
         });
+    }
+
+    /// It is suspicious: every mailbox keeps it in its Spam, nothing leaves for other servers, moderators decide on posts, and nobody
+    /// hears of a failure or a success.
+    pub(crate) fn quarantine(&mut self) {
+        self.spam = true;
+        self.folders.clear();
+        if !self.relays.is_empty() {
+            self.dropped_relays = self.relays.values().flatten().map(|recipient| recipient.address.clone()).collect();
+            self.relays.clear();
+        }
+        self.held.retain(|_, held| matches!(held.role, ListRole::Post | ListRole::Confirm | ListRole::Bounces));
+        self.delivered.clear();
+        self.too_large.clear();
+        for responder in &mut self.responders {
+            responder.failure_notice = false;
+        }
     }
 
     /// Whether any row will name the message's blob.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use mail::{
-    AccountId, BodyType, Domain, Envelope, EnvelopeRecipient, Flags, ForwardPath, InternalDate, MailboxId, QueueId,
-    Timestamp, Topic, TraceId,
+    AccountId, BodyType, Domain, Envelope, EnvelopeRecipient, Flags, ForwardPath, InternalDate, Keyword, MailboxId,
+    QueueId, SpecialUse, Timestamp, Topic, TraceId,
 };
 use routing::Held;
 use routing::responders::ResponderEvent;
@@ -17,10 +17,12 @@ use storage::rows::{QueueRecipient, QueueRow};
 use storage::subaddress::NoSubaddressMailbox;
 use storage::{StorageError, Transaction};
 
+use crate::checks::Verdict;
 use crate::event::{Kept, MessageStored};
 use crate::filtering::Filtered;
 use crate::held::HeldMessage;
 use crate::plan::Plan;
+use crate::reports::Counted;
 use crate::trace::Beginning;
 
 /// See [`crate::Intake::finish`]. Cheap to clone, so that a transaction body can hold it.
@@ -43,6 +45,10 @@ pub struct Prepared {
     pub(crate) filtered: Filtered,
     /// What its trace begins with.
     pub(crate) beginning: Beginning,
+    /// What was found out about it, when another server handed it over.
+    pub(crate) verdict: Option<Verdict>,
+    /// What reports to domains count of it.
+    pub(crate) counted: Vec<Counted>,
     pub(crate) envelope: Envelope,
     /// Who submitted it, logged in.
     pub(crate) account: Option<AccountId>,
@@ -134,7 +140,11 @@ impl Prepared {
         if self.stores_message() {
             self.store_blob(tx)?;
         }
-        let message = self.as_message(Flags::default());
+        let mut message = self.as_message(Flags::default());
+        if self.plan.spam {
+            // The registered keyword (RFC 5788) by which clients know Spam.
+            message.flags.keywords.extend(Keyword::parse("$Junk"));
+        }
         for account in &self.plan.mailboxes {
             let (mailbox, in_inbox) = self.mailbox_of(tx, *account, &mut applied.unfiled)?;
             let filters = self.filtered.get(account).filter(|filters| in_inbox && !filters.acts.is_empty());
@@ -199,6 +209,7 @@ impl Prepared {
             tx.emit(Topic::MessageStored, self.now, event.encode())?;
             applied.events = applied.events.saturating_add(1);
         }
+        self.counted.iter().try_for_each(|counted| counted.apply(tx))?;
         self.begin_trace(tx, &applied)?;
         for notice in &self.notices {
             let notice = notice.apply(tx)?;
@@ -230,6 +241,11 @@ impl Prepared {
         account: AccountId,
         unfiled: &mut Vec<(AccountId, NoSubaddressMailbox)>,
     ) -> Result<(MailboxId, bool), StorageError> {
+        if self.plan.spam
+            && let Some(junk) = tx.special_mailbox(account, SpecialUse::Junk)?
+        {
+            return Ok((junk, false));
+        }
         if let Some(folder) = self.plan.folders.get(&account) {
             match tx.subaddress_mailbox(account, &folder.name, folder.create, self.now)? {
                 Ok(mailbox) => return Ok((mailbox, false)),
@@ -262,6 +278,8 @@ impl Prepared {
             account: self.account,
             received_at: self.now,
             trace: self.beginning.id,
+            verified: self.verdict.as_ref().and_then(Verdict::verified),
+            spam: self.plan.spam,
         };
         tx.emit(Topic::HeldMessage, self.now, event.encode())?;
         Ok((held.part, mailbox, deposited))

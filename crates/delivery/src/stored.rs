@@ -133,6 +133,8 @@ impl Delivery {
                 addresses: addresses_of(&self.store().directory(), &plan, None),
             },
             plan,
+            verdict: None,
+            counted: Vec::new(),
             account: None,
             envelope,
             now,

@@ -8,6 +8,7 @@ use storage::trace::{Step, Taken, Term};
 use storage::{StorageError, Transaction};
 
 use crate::Delivery;
+use crate::checks::Verdict;
 use crate::filtering::left_out_told;
 use crate::limits::{TRACE_DELIVERED_MAX, TRACE_ROUTED_MAX};
 use crate::prepared::{Applied, Prepared};
@@ -68,6 +69,7 @@ impl Prepared {
             message_id: self.beginning.message_id.clone(),
             octets: self.blob.octets,
         }];
+        steps.extend(self.verdict.iter().flat_map(Verdict::steps));
         steps.extend(self.plan.routed.iter().cloned());
         let untold = self.envelope.recipients.len().saturating_sub(self.plan.routed.len());
         if untold > 0 {
@@ -89,7 +91,7 @@ impl Prepared {
                 account: *account,
                 address: address.clone(),
                 mailbox: *mailbox,
-                name: filed_in.or(folder).unwrap_or_else(|| "INBOX".to_owned()),
+                name: filed_in.or(folder).unwrap_or_else(|| if self.plan.spam { "Spam" } else { "INBOX" }.to_owned()),
                 uid: deposited.uid,
             });
             steps.extend(filed.iter().flat_map(|filed| &filed.copies).map(|copy| Step::Delivered {
@@ -117,6 +119,10 @@ impl Prepared {
         }
         if self.plan.dropped {
             let reason = "a recipient leads to :blackhole:, or a responder there keeps nothing".to_owned();
+            steps.push(Step::Dropped { reason });
+        }
+        for address in self.plan.dropped_relays.iter().take(TRACE_ROUTED_MAX) {
+            let reason = format!("not passed on to {address}: suspicious mail does not leave this server");
             steps.push(Step::Dropped { reason });
         }
         let held = self.plan.held.values().map(|held| Step::Held {

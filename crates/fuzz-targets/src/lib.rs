@@ -5,6 +5,7 @@
 //! A promise is more than "no panic": the same result wherever the input was cut, offsets within what they point into, what
 //! was written can be read back, no line end that another server would read otherwise.
 
+mod authentication;
 mod cuts;
 mod imap_commands;
 mod imap_engine;
@@ -30,6 +31,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("message_record", messages::record),
     ("base_subject", messages::base_subject),
     ("search_words", words::words),
+    ("sender_claims", authentication::claims),
+    ("sender_records", authentication::records),
     ("smtp_session", smtp::session),
     ("smtp_data", smtp::data),
     ("smtp_reply", smtp::reply),

@@ -705,11 +705,15 @@ fn searches() -> BoxedStrategy<CommandBody> {
         (prop::collection::vec(criterion, 1..4), in_utf8.clone())
             .prop_map(|(criteria, search)| CommandBody::Sort(Sort { criteria, search })),
         (algorithm, in_utf8).prop_map(|(algorithm, asked)| {
-            CommandBody::Thread(Thread { algorithm, search: Search { returns: None, ..asked } })
+            CommandBody::Thread(Thread {
+                algorithm,
+                search: Search { returns: None, update_fetch: Vec::new(), ..asked },
+            })
         }),
         // RFC 7377 §2.1: its numbers are UIDs, and without RETURN it returns all.
         (prop::collection::vec(source, 1..3), search_return(), asked).prop_map(|(sources, returns, asked)| {
-            CommandBody::Esearch(Multisearch { sources, search: Search { uid: true, returns: Some(returns), ..asked } })
+            let search = Search { uid: true, returns: Some(returns), update_fetch: Vec::new(), ..asked };
+            CommandBody::Esearch(Multisearch { sources, search })
         }),
     ]
     .boxed()

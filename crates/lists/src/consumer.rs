@@ -135,6 +135,7 @@ impl Lists {
             has_author: case.incoming.author.is_some(),
             member,
             decider: self.decides(case, list.deciders().iter().chain(&list.owners)),
+            spam: case.event.spam,
             octets: case.stored.octets().saturating_sub(case.incoming.own_octets),
         })
     }
@@ -253,6 +254,7 @@ impl Lists {
         }
         if let Place::List(list) = place
             && list.settings.waiting_notice
+            && !event.spam
             && let Some(author) = Self::answerable(&event.reverse_path, event.account, case.incoming.author.as_ref())
             && !case.incoming.automatic
         {

@@ -60,9 +60,15 @@ impl Incoming {
             header = header.strip_suffix(last.bytes).unwrap_or(header);
         }
         let mut read = Self { header: header.to_vec(), header_cut, body_at, ..Self::default() };
-        let own = raw_fields(header).zip(["return-path", "received"]);
-        let own = own.take_while(|(field, ours)| field.name.is_some_and(|n| n.eq_ignore_ascii_case(ours.as_bytes())));
-        read.own_octets = own.map(|(field, _)| field.bytes.len() as u64).sum();
+        // What this server put in front ends with its Received (see `delivery`).
+        let mut received = false;
+        let own = raw_fields(header).take_while(|field| {
+            let is = |ours: &str| field.name.is_some_and(|name| name.eq_ignore_ascii_case(ours.as_bytes()));
+            let ours = !received && OWN_FIELDS.into_iter().any(is);
+            received |= is("received");
+            ours
+        });
+        read.own_octets = own.map(|field| field.bytes.len() as u64).sum();
         for field in raw_fields(header) {
             let Some(name) = field.name else { continue };
             let name = String::from_utf8_lossy(name).trim().to_ascii_lowercase();
@@ -135,6 +141,8 @@ impl Incoming {
         self.text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('>'))
     }
 }
+
+const OWN_FIELDS: [&str; 5] = ["return-path", "authentication-results", "x-spam-flag", "x-spam-reason", "received"];
 
 /// The first mailbox of a list of addresses, and its name.
 fn first_mailbox(value: &[u8]) -> Option<(Address, String)> {
@@ -228,6 +236,9 @@ mod tests {
         assert_eq!(read.author, Some(Address::parse("a@a.example").unwrap()));
         assert_eq!(cut("From: a@a.exam").author, None);
         assert!(!cut("From: a@a.example\r\n\r\nx").header_cut);
+        let ours = "Return-Path: <>\r\nAuthentication-Results: mx;\r\n\tspf=pass\r\nReceived: x\r\n";
+        let read = Incoming::read(format!("{ours}Received: y\r\nFrom: a@a.example\r\n\r\n").as_bytes(), true);
+        assert_eq!(read.own_octets, ours.len() as u64);
         for whole in ["From: a@a.example\r\n\r\n", "From: a@a.example\r\n", "From: a@a.example"] {
             let read = Incoming::read(whole.as_bytes(), true);
             assert!(!read.header_cut && read.author.is_some(), "{whole:?}");

@@ -196,7 +196,14 @@ impl Lists {
     async fn ask_to_join(&self, place: &Place, who: &Address, language: Language) -> Result<(), TakeError> {
         let Place::List(list) = place else { return Ok(()) };
         // The page says the same whoever it is, so what there is to say is in a letter.
-        let asker = Asker { address: who, name: "", language: Some(language.name()), trusted: false, answerable: true };
+        let asker = Asker {
+            address: who,
+            name: "",
+            language: Some(language.name()),
+            trusted: false,
+            verified: false,
+            answerable: true,
+        };
         let acts = self.order(place, list, asker, Order::Join).await?;
         self.apply(list.id, acts).await?;
         Ok(())
@@ -382,7 +389,8 @@ impl Lists {
                 let title = title(language, "Another address for %", "Une autre adresse pour %", place);
                 let Some(to) = address_in(fields) else { return Ok(Some(no_address(language, &title))) };
                 // The link came to the member's own address, so only the new one has to confirm.
-                let asker = Asker { address: who, name: "", language: None, trusted: true, answerable: true };
+                let asker =
+                    Asker { address: who, name: "", language: None, trusted: true, verified: false, answerable: true };
                 let acts = self.order(place, list, asker, Order::Move(to.clone())).await?;
                 if !self.apply(part, acts).await? {
                     return Ok(Some(Page::new(language, &title).text(say(

@@ -72,6 +72,8 @@ pub(crate) struct Asker<'a> {
     pub language: Option<&'a str>,
     /// It is surely they: they have logged in, or hold a link that was sent to the address.
     pub trusted: bool,
+    /// It is surely from their domain: DMARC passed, or a DKIM signature of it is valid. Enough to leave, which they can undo.
+    pub verified: bool,
     /// They may be told what did not change anything: the envelope names them too, or they asked on a page.
     pub answerable: bool,
 }
@@ -136,8 +138,17 @@ impl Lists {
             account.is_some_and(|account| Some(account.id) == case.event.account)
         };
         let answerable = Self::answerable(&case.event.reverse_path, case.event.account, Some(&author)).is_some();
-        let asker = Asker { address: &author, name: &case.incoming.author_name, language, trusted, answerable };
-        let told = format!("{}: an order to {order}{}", list.address, if trusted { ", logged in" } else { "" });
+        // People here log in; a domain elsewhere answers for its own.
+        let elsewhere = self.store.directory().domain(author.domain()).is_none();
+        let verified = elsewhere && case.event.verified.as_ref() == Some(author.domain());
+        let name = &case.incoming.author_name;
+        let asker = Asker { address: &author, name, language, trusted, verified, answerable };
+        let sure = match (trusted, verified) {
+            (true, _) => ", logged in".to_owned(),
+            (false, true) => format!(", surely from {}", author.domain()),
+            (false, false) => String::new(),
+        };
+        let told = format!("{}: an order to {order}{sure}", list.address);
         let mut acts = self.order(&case.place, list, asker, order).await?;
         acts.tells(told);
         self.end(case.number, &case.event, acts, Keep::Nothing).await
@@ -151,7 +162,7 @@ impl Lists {
         asker: Asker<'_>,
         order: Order,
     ) -> Result<Acts, TakeError> {
-        let Asker { address: who, name, language, trusted, .. } = asker;
+        let Asker { address: who, name, language, trusted, verified, .. } = asker;
         let member = self.store.member(list.id, who).await?;
         let known = member.as_ref().and_then(|member| member.language.clone());
         let language = known.as_deref().or(language);
@@ -175,7 +186,7 @@ impl Lists {
             Order::Leave | Order::Move(_) if member.is_none() => self.note(place, asker, Words::NotMember).await,
             // Only who was accepted has a membership to take elsewhere.
             Order::Move(_) if pending => self.note(place, asker, Words::NotMember).await,
-            Order::Leave if trusted => self.left(place, list.id, who).await,
+            Order::Leave if trusted || verified => self.left(place, list.id, who).await,
             Order::Leave => self.ask(place, who, name, language, RequestKind::Leave, who).await,
             Order::Move(to) if trusted => {
                 let kind = RequestKind::Move { to: to.clone() };

@@ -22,6 +22,8 @@ pub(crate) struct PostFacts {
     pub member: bool,
     /// Whoever submitted it has logged in as one who decides here.
     pub decider: bool,
+    /// It is suspicious: in a mailbox it would be in Spam.
+    pub spam: bool,
     /// Its octets.
     pub octets: u64,
 }
@@ -45,6 +47,7 @@ pub(crate) enum DropReason {
     Loop,
     Machine,
     NoAuthor,
+    Spam,
 }
 
 /// Decides.
@@ -57,6 +60,11 @@ pub(crate) fn judge(list: &ListObject, facts: PostFacts) -> PostVerdict {
     }
     if !facts.has_author {
         return PostVerdict::Drop(DropReason::NoAuthor);
+    }
+    // Nobody is written to about it: its author may be anybody.
+    if facts.spam {
+        let undecided = list.deciders().is_empty();
+        return if undecided { PostVerdict::Drop(DropReason::Spam) } else { PostVerdict::Hold(WaitReason::Moderated) };
     }
     if list.rules.message_octets_max.is_some_and(|max| facts.octets > max) {
         return PostVerdict::Refuse(Because::TooLarge);
@@ -80,6 +88,7 @@ impl fmt::Display for PostVerdict {
             Self::Drop(DropReason::Loop) => "dropped: it has been here before",
             Self::Drop(DropReason::Machine) => "dropped: an answer or a report of a machine",
             Self::Drop(DropReason::NoAuthor) => "dropped: it has no author",
+            Self::Drop(DropReason::Spam) => "dropped: it is suspicious, and the list has nobody who decides",
             Self::Refuse(Because::TooLarge) => "refused: too large",
             Self::Refuse(Because::HeaderTooLong) => "refused: its header is too long",
             Self::Refuse(Because::TooManyWait) => "refused: too many messages wait",
@@ -109,6 +118,7 @@ mod tests {
         };
         let mut small = open.clone();
         small.rules.message_octets_max = Some(1_000);
+        let owned = ListObject { owners: vec![Address::parse("o@a.example").unwrap()], ..open.clone() };
         let human = PostFacts { has_author: true, octets: 1_001, ..PostFacts::default() };
         let member = PostFacts { member: true, ..human };
         let decider = PostFacts { decider: true, ..human };
@@ -118,6 +128,9 @@ mod tests {
             (open.clone(), PostFacts { null_path: true, ..member }, PostVerdict::Drop(DropReason::Machine)),
             (open.clone(), PostFacts { reply_of_machine: true, ..decider }, PostVerdict::Drop(DropReason::Machine)),
             (open.clone(), PostFacts { has_author: false, ..member }, PostVerdict::Drop(DropReason::NoAuthor)),
+            (open.clone(), PostFacts { spam: true, ..member }, PostVerdict::Drop(DropReason::Spam)),
+            (owned.clone(), PostFacts { spam: true, ..member }, PostVerdict::Hold(WaitReason::Moderated)),
+            (owned, PostFacts { spam: false, ..member }, PostVerdict::Send),
             (small.clone(), decider, PostVerdict::Refuse(Because::TooLarge)),
             (small, PostFacts { octets: 1_000, ..human }, PostVerdict::Send),
             (open, human, PostVerdict::Send),

@@ -96,6 +96,22 @@ impl Fixture {
 
     /// What delivery does with a message for a part: deposits it, and writes the event.
     async fn held(&self, part: AccountId, path: &str, to: &str, account: Option<AccountId>, content: &str) {
+        self.held_as(part, path, to, account, content, None, false).await;
+    }
+
+    /// The same, with what was found out about where it comes from.
+    #[expect(clippy::too_many_arguments, reason = "what the event says")]
+    async fn held_as(
+        &self,
+        part: AccountId,
+        path: &str,
+        to: &str,
+        account: Option<AccountId>,
+        content: &str,
+        verified: Option<&str>,
+        spam: bool,
+    ) {
+        let verified = verified.map(|domain| Domain::parse(domain).unwrap());
         let reverse_path = ReversePath::parse(path).unwrap();
         let mut intake = self.delivery.intake(&reverse_path, b"Received: by mx; now\r\n").await.unwrap();
         intake.write(content.as_bytes()).await.unwrap();
@@ -121,6 +137,8 @@ impl Fixture {
                     account,
                     received_at: now,
                     trace: prepared.trace(),
+                    verified: verified.clone(),
+                    spam,
                 };
                 tx.emit(Topic::HeldMessage, now, event.encode())
             })
@@ -477,6 +495,44 @@ async fn who_has_logged_in_joins_an_open_list_at_once_and_leaves_at_once() {
     assert_eq!(f.state_of("alice@example.org").await, Some(MemberState::Active));
     f.submit("alice@example.org", "garden-request@example.org", "", "unsubscribe").await;
     assert_eq!(f.state_of("alice@example.org").await, None);
+}
+
+#[tokio::test]
+async fn who_is_surely_from_elsewhere_leaves_at_once_and_nobody_else() {
+    let f = fixture(garden()).await;
+    for who in ["bob@far.example", "zoe@far.example", "alice@example.org"] {
+        f.member(who).await;
+    }
+    let leave = "garden-leave@example.org";
+    let order = |who: &'static str, verified: Option<&'static str>| {
+        let (f, content) = (&f, message(who, leave, "", ""));
+        async move {
+            f.held_as(f.list.id, &format!("<{who}>"), leave, None, &content, verified, false).await;
+            f.take_all().await.unwrap();
+        }
+    };
+    order("zoe@far.example", None).await;
+    order("zoe@far.example", Some("evil.example")).await;
+    order("alice@example.org", Some("example.org")).await;
+    for who in ["zoe@far.example", "alice@example.org"] {
+        assert_eq!(f.state_of(who).await, Some(MemberState::Active), "{who} is asked");
+    }
+    order("bob@far.example", Some("far.example")).await;
+    assert_eq!(f.state_of("bob@far.example").await, None);
+    f.sound().await;
+}
+
+#[tokio::test]
+async fn a_suspicious_post_waits_for_who_decides() {
+    let f = fixture(garden()).await;
+    f.member("bob@far.example").await;
+    let (part, list) = (f.list.id, "garden@example.org");
+    let content = message("bob@far.example", list, "Tea", "at five");
+    f.held_as(part, "<bob@far.example>", list, None, &content, None, true).await;
+    f.take_all().await.unwrap();
+    let letter = words(&f.last("owner@example.org").await);
+    assert!(letter.contains("Tea"), "{letter}");
+    f.sound().await;
 }
 
 #[tokio::test]

@@ -147,6 +147,47 @@ impl Structure {
         self.fields.iter().any(|field| field.name.eq_ignore_ascii_case(name))
     }
 
+    /// Takes up fields that were put into the message header after it was scanned: whole lines, at the beginning of a field.
+    pub fn insert_fields(&mut self, at: u64, fields: &[u8]) {
+        let added = fields.len() as u64;
+        let moved = |place: &mut u64| {
+            if *place >= at {
+                *place = place.saturating_add(added);
+            }
+        };
+        for (index, part) in self.parts.iter_mut().enumerate() {
+            if index > 0 {
+                moved(&mut part.header_start);
+            }
+            moved(&mut part.body_start);
+            moved(&mut part.body_end);
+        }
+        for field in &mut self.fields {
+            [&mut field.start, &mut field.value_start, &mut field.end].into_iter().for_each(|place| {
+                // The end of the field before is where the new ones begin.
+                if *place > at {
+                    *place = place.saturating_add(added);
+                }
+            });
+        }
+        let before = self.fields.iter().take_while(|field| field.end <= at).count();
+        for field in self.fields.iter_mut().skip(before) {
+            field.start = field.start.max(at.saturating_add(added));
+        }
+        let mut start = at;
+        let mut new = Vec::new();
+        for field in crate::raw_fields(fields) {
+            let end = start.saturating_add(field.bytes.len() as u64);
+            let value_start = end.saturating_sub(field.value().len() as u64);
+            let name = String::from_utf8_lossy(field.name.unwrap_or_default()).into_owned();
+            new.push(HeaderField { name, start, value_start, end });
+            start = end;
+        }
+        self.fields.splice(before..before, new);
+        self.fields.truncate(crate::limits::FIELDS_INDEXED_MAX);
+        self.size = self.size.saturating_add(added);
+    }
+
     /// The compact table that a stored record keeps.
     pub fn part_table(&self) -> PartTable {
         PartTable::new(self)
@@ -194,4 +235,34 @@ fn is_attachment(part: &Part) -> bool {
     let named = mime.content_type.parameters.decoded(b"name").is_some()
         || disposition.is_some_and(|disposition| disposition.parameters.decoded(b"filename").is_some());
     !machinery && (named || !mime.content_type.kind.eq_ignore_ascii_case(b"text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Scanner;
+
+    /// Inserted afterwards or there from the start: the same.
+    #[test]
+    fn inserted_fields_are_as_if_they_had_been_there() {
+        let (front, behind) = (
+            "Return-Path: <a@b>\r\n",
+            "Received: x\r\n y\r\nFrom: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nx\r\n--b\r\n\r\none\r\n--b\r\n\
+             Content-Type: message/rfc822\r\n\r\nSubject: z\r\n\r\ninside\r\n--b--\r\n",
+        );
+        for added in ["Authentication-Results: mx;\r\n\tspf=pass\r\n", "A: b\r\nC:\r\n"] {
+            for (front, behind) in [(front, behind), ("", behind), (front, "\r\nbody"), (front, "")] {
+                let mut inserted = Scanner::scan(format!("{front}{behind}").as_bytes());
+                inserted.insert_fields(front.len() as u64, added.as_bytes());
+                let whole = Scanner::scan(format!("{front}{added}{behind}").as_bytes());
+                assert_eq!(inserted.fields, whole.fields, "{front:?} {added:?} {behind:?}");
+                assert_eq!(inserted.part_table(), whole.part_table());
+                assert_eq!(inserted.size, whole.size);
+                let places = |structure: &Structure| {
+                    structure.parts.iter().map(|part| (part.header(), part.body(), part.lines)).collect::<Vec<_>>()
+                };
+                assert_eq!(places(&inserted), places(&whole), "{front:?} {added:?} {behind:?}");
+            }
+        }
+    }
 }

@@ -12,7 +12,7 @@ pub(crate) fn says_failed(value: &str, hostname: &Domain) -> bool {
     if !ours.is_some_and(|name| name.trim_matches('"').eq_ignore_ascii_case(hostname.as_str())) {
         return false;
     }
-    let (mut dmarc_failed, mut dmarc_passed, mut spf_failed, mut dkim_passed) = (false, false, false, false);
+    let (mut dmarc_failed, mut dmarc_passed, mut spf_failed, mut dkim_passed) = (false, false, None, false);
     for part in parts {
         // `spf = fail smtp.mailfrom=x`; the method may have a version, as `dkim/1`.
         let Some((method, rest)) = part.split_once('=') else { continue };
@@ -21,12 +21,15 @@ pub(crate) fn says_failed(value: &str, hostname: &Domain) -> bool {
         match (method.as_str(), result.as_str()) {
             ("dmarc", "fail") => dmarc_failed = true,
             ("dmarc", "pass") => dmarc_passed = true,
-            ("spf", "fail") => spf_failed = true,
+            // The first is that of the reverse-path; one of the name in EHLO may follow.
+            ("spf", result) => {
+                spf_failed.get_or_insert(result == "fail");
+            }
             ("dkim", "pass") => dkim_passed = true,
             _ => {}
         }
     }
-    dmarc_failed || (spf_failed && !dkim_passed && !dmarc_passed)
+    dmarc_failed || (spf_failed == Some(true) && !dkim_passed && !dmarc_passed)
 }
 
 /// RFC 5322 §3.2.2: comments nest, and a backslash quotes.
@@ -60,6 +63,8 @@ mod tests {
             ("mx.a.example; spf=fail; dkim=pass header.d=r.example", false),
             ("mx.a.example; spf=fail; dmarc=pass", false),
             ("mx.a.example; spf=softfail; dkim=fail", false),
+            ("mx.a.example; spf=pass smtp.mailfrom=r.example; spf=fail smtp.helo=x", false),
+            ("mx.a.example; spf=fail smtp.mailfrom=r.example; spf=pass smtp.helo=x", true),
             ("mx.a.example; none", false),
             ("mx.a.example (dmarc=fail); spf=pass", false),
             ("mx.other.example; dmarc=fail", false),

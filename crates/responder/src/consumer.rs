@@ -189,7 +189,7 @@ impl Responder {
 
     fn case(&self, event: MessageStored, junk: bool) -> Case {
         let directory = self.store.directory();
-        let mut received = ReceivedHeader::read(event.header.as_bytes(), &self.delivery.settings().hostname);
+        let mut received = ReceivedHeader::read(event.header.as_bytes(), self.delivery.results_name());
         received.marks.cut = event.header.len() >= EVENT_HEADER_OCTETS_MAX && !event.header.ends_with("\r\n\r\n");
         let there = |responder: &&Arc<ResponderObject>| belongs(&directory, responder);
         let responder = directory.responder(event.responder).filter(there).cloned();

@@ -5,6 +5,10 @@
 //! its writer are swept soon, so that messages that never end do not fill the disk. A blob without references waits in a grave row before it goes, so that a reader that is
 //! streaming it comes to its end.
 //!
+//! What has to stand in front of a message may be known only when all of it has come. A writer with a front keeps the place of the
+//! first chunk free for it; a message of less than a chunk, which is still in memory, gets its front there and is a blob like any
+//! other.
+//!
 //! **Invariant:** a blob has exactly one grave while it has no references, and none while it has some; so has one that a
 //! transaction stored and never named.
 
@@ -60,6 +64,8 @@ pub struct BlobWriter {
     buffer: Vec<u8>,
     chunks: u32,
     octets: u64,
+    /// The first chunk is kept free for a front. The content is hashed when it leaves the buffer, then the front.
+    front: bool,
 }
 
 /// A blob whose bytes are taken but which no committed transaction names yet.
@@ -72,10 +78,18 @@ pub struct StagedBlob {
     finished_at: Timestamp,
     upload: Arc<Upload>,
     chunks: u32,
-    last: Option<(u32, Bytes)>,
+    front_octets: u32,
+    /// Packed chunks that are still in memory: the last one, and the front.
+    held: Vec<(u32, Bytes)>,
 }
 
 impl Store {
+    /// Starts an upload that ends with [`BlobWriter::finish_behind`].
+    #[must_use]
+    pub fn blob_writer_with_front(&self) -> BlobWriter {
+        BlobWriter { front: true, hasher: blake3::Hasher::new_derive_key(HASH_WITH_FRONT), ..self.blob_writer() }
+    }
+
     /// Starts an upload.
     #[must_use]
     pub fn blob_writer(&self) -> BlobWriter {
@@ -88,6 +102,7 @@ impl Store {
             buffer: Vec::new(),
             chunks: 0,
             octets: 0,
+            front: false,
         }
     }
 
@@ -97,9 +112,12 @@ impl Store {
     /// When reading fails.
     pub async fn blob(&self, hash: &BlobHash) -> Result<Option<BlobReader>, StorageError> {
         match self.engine.get(&keys::blob(hash)).await? {
-            Some(value) => {
-                Ok(Some(BlobReader { store: self.clone(), row: BlobRow::decode(&value)?, held: None, last: None }))
-            }
+            Some(value) => Ok(Some(BlobReader {
+                store: self.clone(),
+                row: BlobRow::decode(&value)?,
+                held: None,
+                staged: Vec::new(),
+            })),
             None => Ok(None),
         }
     }
@@ -119,7 +137,8 @@ impl Store {
             finished_at: self.now(),
             upload: Arc::new(upload),
             chunks: row.chunks,
-            last: None,
+            front_octets: row.front_octets,
+            held: Vec::new(),
         }))
     }
 
@@ -210,7 +229,9 @@ impl BlobWriter {
     /// # Errors
     /// When the store refuses; the upload is then of no use.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), StorageError> {
-        self.hasher.update(bytes);
+        if !self.front {
+            self.hasher.update(bytes);
+        }
         self.octets = self.octets.saturating_add(bytes.len() as u64);
         while !bytes.is_empty() {
             if self.buffer.len() == BLOB_CHUNK_OCTETS {
@@ -231,11 +252,18 @@ impl BlobWriter {
             rows.push((Bytes::from(keys::upload(self.upload.id)), Bytes::from(started)));
             self.upload.spilled = true;
         }
-        rows.push((Bytes::from(keys::chunk(self.upload.id, self.chunks)), pack(&self.buffer)));
+        rows.push((Bytes::from(keys::chunk(self.upload.id, self.next_chunk()?)), pack(&self.buffer)));
+        if self.front {
+            self.hasher.update(&self.buffer);
+        }
         self.store.engine.write_early(rows).await?;
         self.chunks = self.chunks.checked_add(1).ok_or(StorageError::LimitReached("chunks of a message"))?;
         self.buffer.clear();
         Ok(())
+    }
+
+    fn next_chunk(&self) -> Result<u32, StorageError> {
+        self.chunks.checked_add(u32::from(self.front)).ok_or(StorageError::LimitReached("chunks of a message"))
     }
 
     /// Octets taken so far.
@@ -247,23 +275,64 @@ impl BlobWriter {
     /// Ends the upload. Its last chunk waits in memory for the transaction.
     #[must_use]
     pub fn finish(self) -> StagedBlob {
-        let last = (!self.buffer.is_empty()).then(|| (self.chunks, pack(&self.buffer)));
+        let held: Vec<_> = (!self.buffer.is_empty()).then(|| (self.chunks, pack(&self.buffer))).into_iter().collect();
         StagedBlob {
             hash: BlobHash(*self.hasher.finalize().as_bytes()),
             octets: self.octets,
             finished_at: self.store.now(),
             upload: Arc::new(self.upload),
-            chunks: self.chunks.saturating_add(u32::from(last.is_some())),
-            last,
+            chunks: self.chunks.saturating_add(u32::from(!held.is_empty())),
+            front_octets: 0,
+            held,
         }
     }
+
+    /// Ends an upload of [`Store::blob_writer_with_front`]: `front` stands before all that was written.
+    ///
+    /// # Errors
+    /// A front of more than a chunk or of nothing, or the store's own.
+    pub async fn finish_behind(mut self, front: &[u8]) -> Result<StagedBlob, StorageError> {
+        let front_octets =
+            u32::try_from(front.len()).ok().filter(|octets| *octets > 0 && front.len() <= BLOB_CHUNK_OCTETS);
+        let front_octets = front_octets.ok_or(StorageError::LimitReached("octets in front of a message"))?;
+        if self.chunks == 0 {
+            // All of it is in memory: a blob like any other.
+            let content = std::mem::take(&mut self.buffer);
+            (self.front, self.octets, self.hasher) = (false, 0, blake3::Hasher::new());
+            self.write(front).await?;
+            self.write(&content).await?;
+            return Ok(self.finish());
+        }
+        self.hasher.update(&self.buffer);
+        let last = self.next_chunk()?;
+        let mut held = vec![(0, pack(front))];
+        held.extend((!self.buffer.is_empty()).then(|| (last, pack(&self.buffer))));
+        Ok(StagedBlob {
+            hash: hash_with_front(self.hasher, front),
+            octets: self.octets.saturating_add(front.len() as u64),
+            finished_at: self.store.now(),
+            upload: Arc::new(self.upload),
+            chunks: last.saturating_add(u32::from(!self.buffer.is_empty())),
+            front_octets,
+            held,
+        })
+    }
+}
+
+/// No content without a front has a hash of this kind, and the length tells where the front ends: two blobs of one hash are one.
+const HASH_WITH_FRONT: &str = "relais 2026 blob with a front";
+
+fn hash_with_front(mut hasher: blake3::Hasher, front: &[u8]) -> BlobHash {
+    hasher.update(front);
+    hasher.update(&(front.len() as u64).to_le_bytes());
+    BlobHash(*hasher.finalize().as_bytes())
 }
 
 impl StagedBlob {
     /// Octets of memory that it holds until a transaction names it.
     #[must_use]
     pub fn held_octets(&self) -> usize {
-        self.last.as_ref().map_or(0, |(_, chunk)| chunk.len())
+        self.held.iter().map(|(_, chunk)| chunk.len()).sum()
     }
 }
 
@@ -273,9 +342,12 @@ impl Store {
     /// # Errors
     /// When the store refuses; the blob is then of no use.
     pub async fn spill_staged(&self, staged: StagedBlob) -> Result<StagedBlob, StorageError> {
-        let Some((number, chunk)) = &staged.last else { return Ok(staged) };
+        if staged.held.is_empty() {
+            return Ok(staged);
+        }
         let id = staged.upload.id;
-        let mut rows = vec![(Bytes::from(keys::chunk(id, *number)), chunk.clone())];
+        let row = |(number, chunk): &(u32, Bytes)| (Bytes::from(keys::chunk(id, *number)), chunk.clone());
+        let mut rows: Vec<(Bytes, Bytes)> = staged.held.iter().map(row).collect();
         let upload = if staged.upload.spilled {
             Arc::clone(&staged.upload)
         } else {
@@ -283,7 +355,7 @@ impl Store {
             // From here on the upload is swept when nobody names it.
             Arc::new(Upload { id, spilled: true, abandoned: Arc::clone(&self.abandoned) })
         };
-        let staged = StagedBlob { upload, last: None, ..staged };
+        let staged = StagedBlob { upload, held: Vec::new(), ..staged };
         self.engine.write_early(rows).await?;
         Ok(staged)
     }
@@ -297,8 +369,9 @@ impl Store {
             chunks: staged.chunks,
             references: 0,
             grave: None,
+            front_octets: staged.front_octets,
         };
-        BlobReader { store: self.clone(), row, held: None, last: staged.last.clone() }
+        BlobReader { store: self.clone(), row, held: None, staged: staged.held.clone() }
     }
 }
 
@@ -322,13 +395,20 @@ impl Transaction<'_> {
         if spilled && self.get(&keys::upload(upload))?.is_none() {
             return Err(StorageError::Expunged);
         }
-        if let Some((number, chunk)) = &staged.last {
+        for (number, chunk) in &staged.held {
             self.put(keys::chunk(upload, *number), chunk.clone());
         }
         if spilled {
             self.delete(keys::upload(upload));
         }
-        let mut row = BlobRow { upload, octets: staged.octets, chunks: staged.chunks, references: 0, grave: None };
+        let mut row = BlobRow {
+            upload,
+            octets: staged.octets,
+            chunks: staged.chunks,
+            references: 0,
+            grave: None,
+            front_octets: staged.front_octets,
+        };
         self.dig_grave(&mut row, &staged.hash, staged.finished_at);
         self.put(key, row.encode()?);
         Ok(())
@@ -403,8 +483,8 @@ pub struct BlobReader {
     store: Store,
     row: BlobRow,
     held: Option<(u32, Bytes)>,
-    /// The packed last chunk of a blob that is only staged.
-    last: Option<(u32, Bytes)>,
+    /// The packed chunks in memory of a blob that is only staged.
+    staged: Vec<(u32, Bytes)>,
 }
 
 impl BlobReader {
@@ -424,10 +504,14 @@ impl BlobReader {
         if start >= end {
             return Ok(Bytes::new());
         }
-        let chunk_octets = BLOB_CHUNK_OCTETS as u64;
-        let number = u32::try_from(start / chunk_octets).map_err(|_| StorageError::corrupt("a blob's length"))?;
+        let front = u64::from(self.row.front_octets);
+        let number = match start.checked_sub(front) {
+            None => 0,
+            Some(behind) => u32::try_from(behind / BLOB_CHUNK_OCTETS as u64 + u64::from(front > 0))
+                .map_err(|_| StorageError::corrupt("a blob's length"))?,
+        };
         let chunk = self.chunk(number).await?;
-        let base = u64::from(number) * chunk_octets;
+        let base = self.begins(number);
         let from = usize::try_from(start - base).unwrap_or(usize::MAX);
         let to = usize::try_from(end - base).unwrap_or(usize::MAX).min(chunk.len());
         if from >= to {
@@ -453,20 +537,32 @@ impl BlobReader {
         }
     }
 
+    /// Where a chunk begins in the content.
+    fn begins(&self, number: u32) -> u64 {
+        let full = |chunks: u32| u64::from(chunks).saturating_mul(BLOB_CHUNK_OCTETS as u64);
+        match (number.checked_sub(1), self.row.front_octets) {
+            (Some(before), front @ 1..) => full(before).saturating_add(u64::from(front)),
+            (None, _) | (_, 0) => full(number),
+        }
+    }
+
     async fn chunk(&mut self, number: u32) -> Result<Bytes, StorageError> {
         if let Some((held, chunk)) = &self.held
             && *held == number
         {
             return Ok(chunk.clone());
         }
-        let last = self.last.as_ref().filter(|(last, _)| *last == number).map(|(_, chunk)| chunk.clone());
-        let value = match last {
-            Some(last) => Some(last),
+        let staged = self.staged.iter().find(|(staged, _)| *staged == number).map(|(_, chunk)| chunk.clone());
+        let value = match staged {
+            Some(staged) => Some(staged),
             None => self.store.engine.get(&keys::chunk(self.row.upload, number)).await?,
         };
-        // Every chunk but the last is full; a small message takes no more room than it needs.
-        let before = u64::from(number).saturating_mul(BLOB_CHUNK_OCTETS as u64);
-        let left = self.row.octets.saturating_sub(before).min(BLOB_CHUNK_OCTETS as u64);
+        // Every chunk but the last and the front is full; a small message takes no more room than it needs.
+        let most = match (number, self.row.front_octets) {
+            (0, front @ 1..) => u64::from(front),
+            _ => BLOB_CHUNK_OCTETS as u64,
+        };
+        let left = self.row.octets.saturating_sub(self.begins(number)).min(most);
         let octets_max = usize::try_from(left).unwrap_or(BLOB_CHUNK_OCTETS);
         let chunk = unpack(&value.ok_or(StorageError::Expunged)?, octets_max)?;
         self.held = Some((number, chunk.clone()));
@@ -484,15 +580,24 @@ pub(crate) fn upload_range(upload: [u8; 16]) -> KeyRange {
 
 /// For `check`: the content's hash, read from its chunks.
 pub(crate) async fn rehash(store: &Store, row: &BlobRow) -> Result<(BlobHash, u64), StorageError> {
-    let mut reader = BlobReader { store: store.clone(), row: row.clone(), held: None, last: None };
-    let mut hasher = blake3::Hasher::new();
-    let mut at = 0;
+    let mut reader = BlobReader { store: store.clone(), row: row.clone(), held: None, staged: Vec::new() };
+    let front = u64::from(row.front_octets);
+    let mut hasher = match front {
+        0 => blake3::Hasher::new(),
+        _ => blake3::Hasher::new_derive_key(HASH_WITH_FRONT),
+    };
+    let mut at = front;
     loop {
         let piece = reader.piece(at, u64::MAX).await?;
         if piece.is_empty() {
-            return Ok((BlobHash(*hasher.finalize().as_bytes()), at));
+            break;
         }
         hasher.update(&piece);
         at += piece.len() as u64;
     }
+    if front == 0 {
+        return Ok((BlobHash(*hasher.finalize().as_bytes()), at));
+    }
+    let front = reader.read(0, front).await?;
+    Ok((hash_with_front(hasher, &front), at))
 }

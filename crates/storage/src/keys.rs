@@ -79,6 +79,8 @@ pub enum Table {
     TraceIndex = 0x81,
     /// What a trace is found by, by trace: goes when the trace goes.
     TraceTerms = 0x82,
+    /// What is counted for DMARC reports, by day and domain; see [`crate::dmarc_reports`].
+    DmarcReport = 0x83,
     /// [`crate::rows::IndexRow`] by account and mailbox; see [`crate::index`].
     Index = 0x90,
     /// Words of the full-text index by account, mailbox, segment, zone and the first word of the block.

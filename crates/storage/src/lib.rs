@@ -20,6 +20,7 @@ mod compression;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod contacts;
+pub mod dmarc_reports;
 pub mod edits;
 pub mod engine;
 pub mod error;

@@ -7,6 +7,7 @@ use mail::{AccountId, Address, Domain, Flags, InternalDate, SystemFlags, Timesta
 use routing::objects::{AccountObject, AliasObject, DomainObject, Object, QuotaLimits, Target};
 use world::simulated::SimulatedWorld;
 
+use crate::check::check;
 use crate::messages::{ExpungeScope, FlagChange, NewMessage};
 use crate::objects::PutMode;
 use crate::{Durability, MemoryEngine, StorageError, Store};
@@ -125,7 +126,7 @@ async fn an_account_with_thousands_of_mailboxes_goes_in_steps() {
     assert_eq!(store.mailbox_count(alice).await.unwrap(), 2_506);
     let _done = store.remove_account(&address("alice")).await.unwrap();
     let mut flaws = Vec::new();
-    crate::check::check(&store, false, &mut |finding| flaws.push(finding)).await.unwrap();
+    check(&store, false, &mut |finding| flaws.push(finding)).await.unwrap();
     assert!(flaws.is_empty(), "{flaws:?}");
     assert_eq!(store.mailboxes(alice).await.unwrap().len(), 0);
 }
@@ -148,7 +149,7 @@ async fn mailboxes_and_subscriptions_are_counted_and_a_quota_bounds_them() {
     }
     let flaws = || async {
         let mut flaws = Vec::new();
-        crate::check::check(&store, false, &mut |finding| flaws.push(finding.flaw)).await.unwrap();
+        check(&store, false, &mut |finding| flaws.push(finding.flaw)).await.unwrap();
         flaws
     };
     assert!(flaws().await.is_empty(), "{:?}", flaws().await);
@@ -185,4 +186,50 @@ async fn mailboxes_and_subscriptions_are_counted_and_a_quota_bounds_them() {
     let _done = store.create_mailbox(alice, "x/c", None).await.unwrap();
     assert_eq!(store.mailbox_count(alice).await.unwrap(), 8);
     assert!(flaws().await.is_empty());
+}
+
+/// A front that is known at the end stands before the content, whatever the length; small messages are as if it had come first.
+#[tokio::test]
+async fn a_front_stands_before_what_came_before_it() {
+    let (_engine, store, alice) = stage().await;
+    let inbox = store.inbox(alice).await.unwrap().id;
+    let chunk = crate::limits::BLOB_CHUNK_OCTETS;
+    let front = b"Front: here\r\n".repeat(9);
+    for octets in [0, 1, chunk - front.len(), chunk - 1, chunk, chunk + 1, 3 * chunk, 3 * chunk + 7] {
+        let content: Vec<u8> = (0..octets).map(|n| u8::try_from(n % 251).unwrap()).collect();
+        let whole = [&front[..], &content].concat();
+        let mut plain = store.blob_writer();
+        plain.write(&whole).await.unwrap();
+        let plain = plain.finish();
+        let mut writer = store.blob_writer_with_front();
+        for piece in content.chunks(10_000) {
+            writer.write(piece).await.unwrap();
+        }
+        let staged = writer.finish_behind(&front).await.unwrap();
+        assert_eq!((staged.octets, staged.hash == plain.hash), (whole.len() as u64, octets <= chunk), "{octets}");
+        let hash = staged.hash;
+        assert_eq!(store.staged_reader(&staged).read(0, u64::MAX).await.unwrap(), whole, "{octets}");
+        let staged = if octets % 2 == 0 { store.spill_staged(staged).await.unwrap() } else { staged };
+        let message = NewMessage {
+            blob: hash,
+            octets: staged.octets,
+            flags: Flags::default(),
+            internal_date: InternalDate::from(store.now()),
+            saved_at: store.now(),
+            record: None,
+        };
+        store.append(alice, inbox, staged, message).await.unwrap();
+        let mut reader = store.blob(&hash).await.unwrap().unwrap();
+        assert_eq!(reader.read(0, u64::MAX).await.unwrap(), whole, "{octets}");
+        for start in [0, 1, front.len() - 1, front.len(), front.len() + 1, chunk, front.len() + chunk, 2 * chunk] {
+            let (start, end) = (start.min(whole.len()), (start + 2_000).min(whole.len()));
+            assert_eq!(reader.read(start as u64, end as u64).await.unwrap(), whole[start..end], "{octets} {start}");
+        }
+        let again = store.staged_again(&hash).await.unwrap().unwrap();
+        assert_eq!(store.staged_reader(&again).read(0, u64::MAX).await.unwrap(), whole, "{octets}");
+    }
+    let checked = check(&store, true, &mut |finding| panic!("{finding:?}")).await.unwrap();
+    assert_eq!(checked.findings, 0);
+    let too_long = store.blob_writer_with_front().finish_behind(&vec![b'x'; chunk + 1]).await;
+    assert!(matches!(too_long, Err(StorageError::LimitReached(_))));
 }

@@ -158,6 +158,8 @@ async fn who_forgets_the_event_of_a_list_forgets_its_message() {
         account: None,
         received_at: now,
         trace: None,
+        verified: None,
+        spam: false,
     };
     let parked = store.transact(move |tx| {
         let number = tx.emit(mail::Topic::HeldMessage, now, event.encode())?;

@@ -1,11 +1,23 @@
-//! The relaxed body, hashed as it passes (RFC 6376 §3.4.4): white space at line ends goes, runs of it become one space,
-//! empty lines at the end do not count.
+//! A body, hashed as it passes. Relaxed (RFC 6376 §3.4.4): white space at line ends goes, runs of it become one space, empty lines
+//! at the end do not count. Simple (§3.4.3): only empty lines at the end do not count.
 
 use aws_lc_rs::digest::{Context, Digest, SHA256};
 
+/// How much a body, or a header, may change on its way (RFC 6376 §3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Canonicalization {
+    /// §3.4.1, §3.4.3: hardly at all.
+    Simple,
+    /// §3.4.2, §3.4.4: in its white space.
+    Relaxed,
+}
+
 /// A body under way. However it is cut, the hash is the same.
-pub(super) struct BodyHasher {
+pub(crate) struct BodyHasher {
+    relaxed: bool,
     hash: Context,
+    /// Canonical octets so far.
+    octets: u64,
     /// Canonical octets on their way into the hash.
     buffer: Vec<u8>,
     /// White space was seen and nothing behind it yet on this line.
@@ -21,9 +33,11 @@ pub(super) struct BodyHasher {
 const BUFFER: usize = 8 * 1024;
 
 impl BodyHasher {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new(canonicalization: Canonicalization) -> Self {
         Self {
+            relaxed: canonicalization == Canonicalization::Relaxed,
             hash: Context::new(&SHA256),
+            octets: 0,
             buffer: Vec::with_capacity(BUFFER),
             space: false,
             carriage_return: false,
@@ -32,21 +46,31 @@ impl BodyHasher {
         }
     }
 
-    pub(super) fn feed(&mut self, octets: &[u8]) {
+    pub(crate) fn feed(&mut self, octets: &[u8]) {
         let mut rest = octets;
         while let Some(&octet) = rest.first() {
-            if self.carriage_return || matches!(octet, b' ' | b'\t' | b'\r' | b'\n') {
+            if self.carriage_return || self.is_special(octet) {
                 self.special(octet);
                 rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
             // The usual case: a stretch of text.
-            let end = rest.iter().position(|octet| matches!(octet, b' ' | b'\t' | b'\r' | b'\n')).unwrap_or(rest.len());
+            let end = if self.relaxed {
+                rest.iter().position(|octet| matches!(octet, b' ' | b'\t' | b'\r' | b'\n'))
+            } else {
+                memchr::memchr(b'\r', rest)
+            };
+            let end = end.unwrap_or(rest.len());
             let (text, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
             self.catch_up();
             self.put(text);
             rest = behind;
         }
+    }
+
+    /// A bare LF ends no line of a simple body: SMTP lets none through (RFC 5321 §2.3.8).
+    const fn is_special(&self, octet: u8) -> bool {
+        octet == b'\r' || (self.relaxed && matches!(octet, b' ' | b'\t' | b'\n'))
     }
 
     fn special(&mut self, octet: u8) {
@@ -61,8 +85,8 @@ impl BodyHasher {
         }
         match octet {
             b'\r' => self.carriage_return = true,
-            b'\n' => self.line_end(),
-            b' ' | b'\t' => self.space = true,
+            b'\n' if self.relaxed => self.line_end(),
+            b' ' | b'\t' if self.relaxed => self.space = true,
             _ => {
                 self.catch_up();
                 self.put(&[octet]);
@@ -88,6 +112,7 @@ impl BodyHasher {
     }
 
     fn put(&mut self, octets: &[u8]) {
+        self.octets = self.octets.saturating_add(octets.len() as u64);
         if self.buffer.len().saturating_add(octets.len()) > BUFFER {
             self.hash.update(&self.buffer);
             self.buffer.clear();
@@ -95,18 +120,19 @@ impl BodyHasher {
         if octets.len() > BUFFER { self.hash.update(octets) } else { self.buffer.extend_from_slice(octets) }
     }
 
-    /// The hash. A body that has anything ends with a line end (§3.4.4 b); an empty one is nothing at all.
-    pub(super) fn finish(mut self) -> Digest {
+    /// The hash, and how many canonical octets there were. A body that has anything ends with a line end; an empty one is nothing at
+    /// all when relaxed (§3.4.4 b), and a line end when simple (§3.4.3).
+    pub(crate) fn finish(mut self) -> (Digest, u64) {
         if std::mem::take(&mut self.carriage_return) {
             self.catch_up();
             self.put(b"\r");
         }
         // White space alone on the last line goes, with the line.
-        if self.any {
+        if self.any || !self.relaxed {
             self.put(b"\r\n");
         }
         self.hash.update(&self.buffer);
-        self.hash.finish()
+        (self.hash.finish(), self.octets)
     }
 }
 
@@ -116,9 +142,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn hash(pieces: &[&[u8]]) -> Vec<u8> {
-        let mut body = BodyHasher::new();
+        hash_as(Canonicalization::Relaxed, pieces).0
+    }
+
+    fn hash_as(canonicalization: Canonicalization, pieces: &[&[u8]]) -> (Vec<u8>, u64) {
+        let mut body = BodyHasher::new(canonicalization);
         pieces.iter().for_each(|piece| body.feed(piece));
-        body.finish().as_ref().to_vec()
+        let (hash, octets) = body.finish();
+        (hash.as_ref().to_vec(), octets)
     }
 
     fn plain(text: &[u8]) -> Vec<u8> {
@@ -143,6 +174,25 @@ mod tests {
         }
         let long = "x".repeat(50_000);
         assert_eq!(hash(&[long.as_bytes(), b"\r\n\r\n"]), plain(format!("{long}\r\n").as_bytes()));
+    }
+
+    #[test]
+    fn the_simple_form_of_the_rfc() {
+        for (body, canonical) in [
+            // RFC 6376 §3.4.5, §3.4.3.
+            (" C \r\nD \t E\r\n\r\n\r\n", " C \r\nD \t E\r\n"),
+            ("", "\r\n"),
+            ("\r\n\r\n", "\r\n"),
+            ("text", "text\r\n"),
+            (" \r\n\r\n", " \r\n"),
+            ("a\r\n\r\nb\r\n", "a\r\n\r\nb\r\n"),
+            ("a\r", "a\r\r\n"),
+        ] {
+            let expected = (plain(canonical.as_bytes()), canonical.len() as u64);
+            assert_eq!(hash_as(Canonicalization::Simple, &[body.as_bytes()]), expected, "{body:?}");
+            let cut: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
+            assert_eq!(hash_as(Canonicalization::Simple, &cut), expected, "{body:?}");
+        }
     }
 
     /// The same by definition, on a whole body.

@@ -58,8 +58,19 @@ pub(super) fn signed(header: &[u8]) -> SignedHeader {
     signed
 }
 
+/// Where the body begins, when the blank line is there. `before`: octets in which it was looked for already.
+pub(crate) fn header_end(header: &[u8], before: usize) -> Option<usize> {
+    if header.starts_with(b"\r\n") {
+        return Some(2);
+    }
+    // The blank line may have begun in the octets before.
+    let from = before.saturating_sub(3);
+    let tail = header.get(from..).unwrap_or_default();
+    memchr::memmem::find(tail, b"\r\n\r\n").map(|at| from.saturating_add(at).saturating_add(4))
+}
+
 /// One field in its relaxed form, without the line end.
-pub(super) fn canonical(field: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn canonical(field: &[u8], out: &mut Vec<u8>) {
     let colon = memchr::memchr(b':', field).unwrap_or(field.len());
     let (name, value) = field.split_at_checked(colon).unwrap_or((field, &[]));
     out.extend(name.trim_ascii_end().iter().map(u8::to_ascii_lowercase));

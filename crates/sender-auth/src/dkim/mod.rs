@@ -4,8 +4,8 @@
 //! fields are signed stands in [`sign`]; those that matter to a reader are signed once more than they are there, so that
 //! nobody can add one (§8.15).
 
-mod body;
-mod header;
+pub(crate) mod body;
+pub(crate) mod header;
 mod key;
 pub mod limits;
 mod sign;

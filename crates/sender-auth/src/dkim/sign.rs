@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use mail::Timestamp;
 
-use super::body::BodyHasher;
-use super::header::{canonical, signed};
+use super::body::{BodyHasher, Canonicalization};
+use super::header::{canonical, header_end, signed};
 use super::key::{KeyError, SigningKey};
 use super::limits::HEADER_OCTETS_MAX;
 
@@ -43,21 +43,13 @@ impl Hasher {
         if let Some(body) = &mut self.body {
             return body.feed(octets);
         }
-        // The blank line may have begun in the octets before.
-        let from = self.header.len().saturating_sub(3);
         let before = self.header.len();
         self.header.extend_from_slice(octets);
-        let end = if self.header.starts_with(b"\r\n") {
-            Some(2)
-        } else {
-            let tail = self.header.get(from..).unwrap_or_default();
-            memchr::memmem::find(tail, b"\r\n\r\n").map(|at| from.saturating_add(at).saturating_add(4))
-        };
-        match end {
+        match header_end(&self.header, before) {
             Some(end) => {
                 let body_from = end.saturating_sub(before);
                 self.header.truncate(end.saturating_sub(2));
-                let mut body = BodyHasher::new();
+                let mut body = BodyHasher::new(Canonicalization::Relaxed);
                 body.feed(octets.get(body_from..).unwrap_or_default());
                 self.body = Some(body);
             }
@@ -75,7 +67,7 @@ impl Hasher {
         if self.too_long || self.header.len() > HEADER_OCTETS_MAX {
             return None;
         }
-        let hash = self.body.unwrap_or_else(BodyHasher::new).finish();
+        let hash = self.body.unwrap_or_else(|| BodyHasher::new(Canonicalization::Relaxed)).finish().0;
         Some(Hashed { header: self.header, body_hash: BASE64.encode(hash.as_ref()) })
     }
 }

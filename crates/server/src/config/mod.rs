@@ -1,6 +1,7 @@
 //! The configuration file: TOML, every key with its default (`config/relais.toml` is the reference, and a test holds it
 //! to what is here). A wrong key or value is refused with file, line, column and the nearest right name.
 
+mod authentication;
 mod flaw;
 mod load;
 mod values;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use authentication::{Network, SenderAuthentication};
 pub(crate) use flaw::ConfigError;
 #[cfg(test)]
 pub(crate) use load::parse;
@@ -50,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// Passwords and strictness.
     pub(crate) security: Security,
+    /// Where mail from other servers really comes from.
+    pub(crate) sender_authentication: SenderAuthentication,
     /// Mailboxes and what their people are told.
     pub(crate) accounts: Accounts,
     /// What happened to messages.
@@ -350,6 +354,7 @@ impl Default for Config {
             storage: Storage::default(),
             log: Log::default(),
             security: Security::default(),
+            sender_authentication: SenderAuthentication::default(),
             accounts: Accounts::default(),
             trace: Trace::default(),
             search: Search::default(),

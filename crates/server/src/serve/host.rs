@@ -14,6 +14,7 @@ use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic
 use parking_lot::Mutex;
 use routing::objects::{AccountObject, Service};
 use routing::{Directory, may_log_in, may_send_as};
+use sender_auth::verify::Client;
 use smtp_in::{
     Acknowledgement, AuthFailure, Host, Identity, ListenerKind, MessageSink, Secret, SessionFacts, Verdict,
     trace_header,
@@ -23,9 +24,12 @@ use storage::{StorageError, Transaction};
 use storage_rocksdb::{Health, RocksEngine};
 use world::BoxFuture;
 
+use crate::config::Network;
+
 use identity::check_identity;
 use refusals::{Logged, Refusals, TRACED_PER_DAY_MAX};
 use submitted::{Held, SubmittedHeader, missing_fields};
+use unwelcome::UnwelcomeTrace;
 
 /// The server behind SMTP sessions.
 pub(super) struct MailHost {
@@ -35,7 +39,9 @@ pub(super) struct MailHost {
     engine: Arc<RocksEngine>,
     /// The responder may lag behind so far before senders are asked to wait.
     backlog_max: Arc<AtomicUsize>,
-    refusals: Mutex<Refusals>,
+    refusals: Arc<Mutex<Refusals>>,
+    /// Whose mail is not checked.
+    trusted: Vec<Network>,
 }
 
 /// The client in the words of a trace: its address, and the name that it gave itself.
@@ -54,7 +60,13 @@ impl MailHost {
         engine: Arc<RocksEngine>,
         backlog_max: Arc<AtomicUsize>,
     ) -> Self {
-        Self { delivery, authenticator, bus, engine, backlog_max, refusals: Mutex::default() }
+        Self { delivery, authenticator, bus, engine, backlog_max, refusals: Arc::default(), trusted: Vec::new() }
+    }
+
+    /// The same, which takes the mail of these networks as it is.
+    pub(super) fn trusting(mut self, networks: Vec<Network>) -> Self {
+        self.trusted = networks;
+        self
     }
 
     /// Whether there is room for a message now.
@@ -131,15 +143,29 @@ impl MailHost {
         let id = format!("{:016x}", world.chance.number());
         let hostname = &self.delivery.settings().hostname;
         let received = trace_header(facts, envelope, hostname, &id, world.clock.now());
-        let mut intake =
-            self.delivery.intake(&envelope.reverse_path, &received).await.map_err(|Refused(reply)| reply)?;
+        let outside = facts.identity.is_none() && !self.trusted.iter().any(|network| network.has(facts.remote.ip()));
+        let begun = if outside {
+            let reverse_path = envelope.reverse_path.address().cloned();
+            let client = Client { ip: facts.remote.ip().to_canonical(), helo: facts.helo.clone(), reverse_path };
+            self.delivery.checked_intake(client, &received).await
+        } else {
+            self.delivery.intake(&envelope.reverse_path, &received).await
+        };
+        let mut intake = begun.map_err(|Refused(reply)| reply)?;
         intake.from_client(client_of(facts));
         let sender = facts.identity.as_ref().map(|identity| identity.account);
         if let Some(account) = sender {
             intake.submitted_by(account);
         }
         let header = SubmittedHeader::default();
-        Ok(Message { id, intake, sender, header, fields: Vec::new(), delivery: self.delivery.clone() })
+        let offered = Step::Offered {
+            by: "smtp".to_owned(),
+            client: client_of(facts),
+            login: None,
+            reverse_path: envelope.reverse_path.clone(),
+        };
+        let unwelcome = UnwelcomeTrace { offered, remote: facts.remote.ip(), refusals: self.refusals.clone() };
+        Ok(Message { id, intake, sender, header, fields: Vec::new(), delivery: self.delivery.clone(), unwelcome })
     }
 }
 
@@ -255,6 +281,7 @@ struct Message {
     /// The header of a submitted message, once it is complete.
     fields: Vec<u8>,
     delivery: Delivery,
+    unwelcome: UnwelcomeTrace,
 }
 
 impl Message {
@@ -284,7 +311,13 @@ impl Message {
         if let (Some(account), Some(held)) = (self.sender, self.header.end()) {
             self.take_header(account, held).await?;
         }
-        let Self { id, intake, delivery, sender, fields, .. } = self;
+        let Self { id, mut intake, delivery, sender, fields, unwelcome, .. } = self;
+        if let Err(refused) = intake.check().await {
+            let reply = refused.reply.clone();
+            tracing::info!(id, remote = %unwelcome.remote, from = %envelope.reverse_path, %reply, "message refused");
+            unwelcome.write(&delivery, &envelope, *refused).await;
+            return Err(reply);
+        }
         let from = envelope.reverse_path.to_string();
         let recipients = envelope.recipients.len();
         let filing = sender.map(|account| {
@@ -348,3 +381,4 @@ mod refusals;
 mod submitted;
 #[cfg(test)]
 mod tests;
+mod unwelcome;

@@ -127,8 +127,9 @@ async fn serve_on(
     let authenticator: Arc<dyn Authenticator> =
         Arc::new(authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?);
     let backlog_max = reloadable.backlog_max.clone();
+    let delivery = settings::checking(delivery, &config)?;
     let host = MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone(), backlog_max);
-    let host = Arc::new(host);
+    let host = Arc::new(host.trusting(config.sender_authentication.trusted_networks.clone()));
 
     let mut tasks = Supervisor::new(world.clone());
     for (kind, listeners) in [
@@ -223,6 +224,7 @@ async fn serve_on(
         let (fetch, bus, stop) = (fetching.clone(), heard.clone(), stop.clone());
         async move { fetch.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
+    let (reporting, reports_stop) = (delivery.clone(), tasks.workers_stop());
     let searched = bus.clone();
     let (answering, stop) = (Responder::new(delivery).with_links(links), tasks.workers_stop());
     tasks.worker("responder", move || {
@@ -235,6 +237,7 @@ async fn serve_on(
         let (indexing, bus, stop) = (indexing.clone(), heard.clone(), stop.clone());
         async move { indexing.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
+    tasks.worker("dmarc reports", move || report(reporting.clone(), reports_stop.clone()));
     let (sweeping, stop) = (store.clone(), tasks.workers_stop());
     let keep_days = config.trace.keep_days;
     tasks.worker("sweeper", move || sweep(sweeping.clone(), keep_days, stop.clone()));
@@ -315,6 +318,23 @@ async fn depart(
         }
     }
 }
+
+/// Sends what domains are told of yesterday's mail, once the day is over.
+async fn report(delivery: Delivery, stop: tokio_util::sync::CancellationToken) -> Result<(), String> {
+    loop {
+        match delivery.send_reports().await {
+            Ok(0) => {}
+            Ok(sent) => tracing::info!(sent, "DMARC reports left"),
+            Err(error) => tracing::warn!(%error, "DMARC reports could not be sent; it is tried again later"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = delivery.store().world().clock.sleep(REPORT_INTERVAL) => {}
+        }
+    }
+}
+
+const REPORT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// Removes contents that nobody needs any more, now and then.
 async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::CancellationToken) -> Result<(), String> {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::GuardSettings;
+use delivery::{Checks, Delivery};
 use mail::Domain;
 use queue::RetryPolicy;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use sender_auth::verify::DnsAuthentication;
 use smtp_in::{ListenerKind, Live};
 use smtp_out::{Login, Roots, Secret, SmtpOutSettings, TlsMode};
 
@@ -111,6 +113,27 @@ pub(crate) fn fetch(fetch: &crate::config::Fetch) -> fetch::Settings {
         interval_min: Duration::from_secs(fetch.interval_secs_min),
         timeout: Duration::from_secs(fetch.timeout_secs),
     }
+}
+
+/// Delivery that checks where messages from other servers come from.
+pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, Failure> {
+    let section = &config.sender_authentication;
+    let delivery = match Domain::parse(&section.results_name) {
+        Ok(name) => delivery.with_results_name(name),
+        Err(_) => delivery,
+    };
+    if !section.verify {
+        return Ok(delivery);
+    }
+    let delivery = match mail::Address::parse(&section.reports_from) {
+        Ok(address) => delivery.reporting_from(address),
+        Err(_) => delivery,
+    };
+    let world = delivery.store().world().clone();
+    let patience = Duration::from_secs(section.timeout_secs);
+    let dns = DnsAuthentication::from_system(config.hostname.clone(), world, patience);
+    let dns = dns.map_err(|error| Failure::new(format!("[sender_authentication]: {error}")))?;
+    Ok(delivery.checking(Checks::new(Arc::new(dns), section.rules())))
 }
 
 /// Outgoing mail; `interfaces` are the addresses of this machine.

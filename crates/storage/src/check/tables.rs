@@ -45,6 +45,7 @@ const TABLES: &[Table] = &[
     Table::Trace,
     Table::TraceIndex,
     Table::TraceTerms,
+    Table::DmarcReport,
     Table::Index,
     Table::IndexWords,
     Table::IndexPostings,

@@ -79,6 +79,7 @@ impl Trace {
             Step::Received { .. }
             | Step::Offered { .. }
             | Step::Refused { recipient: None, .. }
+            | Step::Authenticated { .. }
             | Step::RoutedWidely { .. }
             | Step::Dropped { .. }
             | Step::Attempted { .. }

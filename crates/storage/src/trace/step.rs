@@ -50,6 +50,11 @@ pub enum Step {
         /// The envelope's reverse-path.
         reverse_path: ReversePath,
     },
+    /// Where it comes from was checked: SPF, DKIM, DMARC, ARC.
+    Authenticated {
+        /// What was found, in words.
+        results: String,
+    },
     /// A recipient was refused, or the whole message when there is none.
     Refused {
         /// Whom it was for.
@@ -223,6 +228,7 @@ impl fmt::Display for Step {
             Self::Notice { kind, to: Some(to) } => write!(f, "{kind} to {to}"),
             Self::Notice { kind, to: None } => write!(f, "no notice: {kind}"),
             Self::Held { address, reason } => write!(f, "waits at {address}: {reason}"),
+            Self::Authenticated { results } => f.write_str(results),
             Self::Decided { text } => f.write_str(text),
         }
     }

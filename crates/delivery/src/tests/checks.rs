@@ -1,0 +1,178 @@
+//! What follows from where a message comes from: the field on top, Spam, refusals; with results that are given.
+
+use sender_auth::verify::{Authentication, Client, Dkim, Dmarc, Outcome, Policy, Rules, Said, Spf};
+use storage::trace::{Step, Term, TraceQuery};
+
+use super::*;
+use crate::{Checks, HeldMessage};
+
+const RECEIVED: &[u8] = b"Received: from x by mx.example.org\r\n";
+
+fn found(outcome: Outcome, policy: Policy) -> Authentication {
+    Authentication {
+        spf: Spf { outcome: Outcome::Fail, domain: "far.example".to_owned(), explanation: None },
+        dkim: vec![Dkim { outcome: Outcome::Pass, domain: "list.example".to_owned(), ..Dkim::default() }],
+        dmarc: vec![Dmarc { outcome, domain: "far.example".to_owned(), policy: Some(policy), ..Dmarc::default() }],
+        ..Authentication::default()
+    }
+}
+
+fn client() -> Client {
+    Client {
+        ip: "192.0.2.1".parse().unwrap(),
+        helo: Some("mx.far.example".to_owned()),
+        reverse_path: Some(address("zoe@far.example")),
+    }
+}
+
+impl Fixture {
+    /// What another server hands over, of which this is found.
+    async fn handed_over(
+        &self,
+        found: Authentication,
+        recipients: &[&str],
+        content: &[u8],
+    ) -> Result<Applied, Refused> {
+        let settings = DeliverySettings { message_octets_max: 1_000_000, ..self.delivery.settings().clone() };
+        let delivery =
+            Delivery::new(self.store.clone(), settings).checking(Checks::new(Arc::new(Said(found)), Rules::default()));
+        let mut intake = delivery.checked_intake(client(), RECEIVED).await?;
+        for piece in content.chunks(7_000) {
+            intake.write(piece).await?;
+        }
+        let prepared = intake.finish(envelope(recipients)).await?;
+        Ok(self.store.transact(move |tx| prepared.apply(tx)).await?.value)
+    }
+
+    async fn content(&self, applied: &Applied, n: usize) -> (String, Vec<String>) {
+        let (account, mailbox, deposited) = &applied.deposits[n];
+        let row = self.store.message(*account, *mailbox, deposited.uid).await.unwrap().unwrap();
+        let mut blob = self.store.blob(&row.blob).await.unwrap().unwrap();
+        let content = String::from_utf8(blob.read(0, u64::MAX).await.unwrap()).unwrap();
+        assert_eq!(content.len() as u64, row.octets);
+        let mailboxes = self.store.mailboxes(*account).await.unwrap();
+        let there = mailboxes.iter().find(|row| row.id == *mailbox).unwrap();
+        let keywords = there.flags_of(&row).keywords.into_iter().map(|keyword| keyword.as_str().to_owned());
+        (content, std::iter::once(there.name.clone()).chain(keywords).collect())
+    }
+
+    async fn steps_of(&self, recipient: &str) -> Vec<String> {
+        let query = TraceQuery { term: Some(Term::Recipient(address(recipient))), limit: 10, ..TraceQuery::default() };
+        let traces = self.store.traces(&query).await.unwrap();
+        traces.iter().flat_map(|trace| trace.steps.iter().map(|taken| taken.step.to_string())).collect()
+    }
+}
+
+#[tokio::test]
+async fn rfc8601_results_stand_on_top_and_forged_ones_are_gone_whatever_the_size() {
+    let f = fixture().await;
+    let forged = "Authentication-Results: mx.example.org; dmarc=pass\r\n";
+    for body in [10, 90_000] {
+        let body = "x".repeat(body);
+        let content = format!("{forged}From: zoe@far.example\r\n{forged}Subject: Hello\r\n\r\n{forged}{body}\r\n");
+        let passes = found(Outcome::Pass, Policy::Reject);
+        let applied = f.handed_over(passes.clone(), &["alice@example.org"], content.as_bytes()).await.unwrap();
+        let field = Authentication { client: Some(client()), ..passes }.field("mx.example.org");
+        assert!(field.contains("dmarc=pass (p=reject) header.from=far.example"), "{field}");
+        let received = std::str::from_utf8(RECEIVED).unwrap();
+        let expected = format!(
+            "Return-Path: <zoe@far.example>\r\n{field}{received}From: zoe@far.example\r\nSubject: Hello\r\n\r\n{forged}{body}\r\n"
+        );
+        let (kept, place) = f.content(&applied, 0).await;
+        assert_eq!((kept.as_str(), place), (expected.as_str(), vec!["INBOX".to_owned()]));
+        // What IMAP clients ask for fits what is kept.
+        let (account, mailbox, deposited) = &applied.deposits[0];
+        let records = f.store.records(*account, *mailbox, deposited.uid, deposited.uid, 1).await.unwrap();
+        let record = message::RecordView::new(&records[0].1).unwrap();
+        let whole = message::Scanner::scan(expected.as_bytes());
+        assert_eq!(record.parts().unwrap(), whole.part_table());
+    }
+    let told = f.steps_of("alice@example.org").await;
+    let words = "SPF failed for far.example; the DKIM signature of list.example is valid; DMARC passed for far.example";
+    assert!(told.iter().any(|step| step == words), "{told:?}");
+    let checked = storage::check::check(&f.store, true, &mut |finding| panic!("{finding:?}")).await.unwrap();
+    assert_eq!(checked.findings, 0);
+}
+
+#[tokio::test]
+async fn what_fails_dmarc_is_refused_or_goes_to_spam() {
+    let f = fixture().await;
+    f.alias("out@example.org", &["yan@far.example"]).await;
+    f.alias("both@example.org", &["alice@example.org", "yan@far.example"]).await;
+    let rows = f.engine.rows();
+    let Refused(reply) =
+        f.handed_over(found(Outcome::Fail, Policy::Reject), &["alice@example.org"], MESSAGE).await.unwrap_err();
+    assert!(reply.to_string().starts_with("550 5.7.1 Refused: far.example asks for \"reject\""), "{reply}");
+    let unsure = found(Outcome::TemporaryError, Policy::Reject);
+    let Refused(reply) = f.handed_over(unsure, &["alice@example.org"], MESSAGE).await.unwrap_err();
+    assert!(reply.to_string().starts_with("451 4.7.1"), "{reply}");
+    let suspicious = found(Outcome::Fail, Policy::Quarantine);
+    let Refused(reply) = f.handed_over(suspicious.clone(), &["out@example.org"], MESSAGE).await.unwrap_err();
+    assert!(reply.to_string().contains("not passed on"), "{reply}");
+    assert_eq!(f.engine.rows(), rows);
+
+    let to = ["both@example.org", "bob+shop@example.org"];
+    let applied = f.handed_over(suspicious, &to, MESSAGE).await.unwrap();
+    assert_eq!((applied.deposits.len(), applied.queued.len()), (2, 0));
+    for n in 0..2 {
+        let (kept, place) = f.content(&applied, n).await;
+        assert_eq!(place, ["Junk", "$Junk"]);
+        assert!(kept.contains("\r\nX-Spam-Reason: far.example asks for \"quarantine\""), "{kept}");
+    }
+    let told = f.steps_of("both@example.org").await.join("\n");
+    for part in [
+        "goes to Spam: far.example",
+        "delivered to alice@example.org, mailbox Spam",
+        "not passed on to yan@far.example",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_can_be_told_before_the_end() {
+    let f = fixture().await;
+    let checks = Checks::new(Arc::new(Said(found(Outcome::Fail, Policy::Reject))), Rules::default());
+    let delivery = f.delivery.clone().checking(checks);
+    let mut intake = delivery.checked_intake(client(), RECEIVED).await.unwrap();
+    intake.write(b"From: zoe@far.example\r\nMessage-ID: <1@x>\r\n\r\nx\r\n").await.unwrap();
+    let unwelcome = intake.check().await.unwrap_err();
+    assert_eq!(unwelcome.reply.code, 550);
+    assert!(matches!(unwelcome.steps.as_slice(), [Step::Authenticated { .. }]));
+    assert_eq!(unwelcome.terms, [Term::MessageId("1@x".to_owned())]);
+    // Nor can it be forgotten.
+    assert!(intake.finish(envelope(&["alice@example.org"])).await.is_err());
+}
+
+#[tokio::test]
+async fn lists_hear_of_it() {
+    let f = fixture().await;
+    let list = routing::objects::ListObject::new(address("garden@example.org"));
+    f.store.add_list(list).await.unwrap();
+    let heard = async || {
+        let events = f.store.events_after(Topic::HeldMessage, 0, 9).await.unwrap();
+        events.iter().map(|event| HeldMessage::decode(&event.payload).unwrap()).collect::<Vec<_>>()
+    };
+    f.handed_over(found(Outcome::Pass, Policy::None), &["garden@example.org"], MESSAGE).await.unwrap();
+    f.handed_over(found(Outcome::Fail, Policy::Quarantine), &["garden@example.org"], MESSAGE).await.unwrap();
+    // Orders and mail to the owners that are suspicious go nowhere.
+    f.handed_over(found(Outcome::Fail, Policy::Quarantine), &["garden-join@example.org"], MESSAGE).await.unwrap();
+    let events: Vec<(Option<String>, bool)> =
+        heard().await.into_iter().map(|event| (event.verified.map(|domain| domain.to_string()), event.spam)).collect();
+    assert_eq!(events, [(Some("far.example".to_owned()), false), (None, true)]);
+}
+
+#[tokio::test]
+async fn a_header_that_is_too_long_and_one_that_is_none() {
+    let f = fixture().await;
+    let long = format!("X: {}\r\nFrom: zoe@far.example\r\n\r\nx\r\n", "x\r\n ".repeat(40_000));
+    let result = f.handed_over(found(Outcome::Pass, Policy::None), &["alice@example.org"], long.as_bytes()).await;
+    let Refused(reply) = result.unwrap_err();
+    assert_eq!(reply.to_string(), "550 5.6.0 The header of the message is too long");
+    for odd in [&b" continued\r\nFrom: a@b\r\n\r\nx\r\n"[..], b"\r\nbody\r\n", b"", b"no header at all"] {
+        let applied = f.handed_over(found(Outcome::Pass, Policy::None), &["alice@example.org"], odd).await.unwrap();
+        let (kept, _) = f.content(&applied, 0).await;
+        let text = String::from_utf8_lossy(odd);
+        assert!(kept.ends_with(text.as_ref()), "{kept:?}");
+    }
+}
