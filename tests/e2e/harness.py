@@ -168,7 +168,7 @@ class CliError(AssertionError):
         self.stderr = done.stderr
 
 
-SERVICES = ("mx", "submission", "submissions", "imap", "imaps", "http", "web")
+SERVICES = ("mx", "submission", "submissions", "lmtp", "imap", "imaps", "http", "web")
 running = []
 
 
@@ -215,8 +215,9 @@ class Server:
         lines = ["%s = %s" % (key, toml(value)) for key, value in self.settings[""].items()]
         lines.append("[listeners]")
         lines += ["%s = [\"127.0.0.1:%d\"]" % (service, port) for service, port in self.ports.items()]
+        lines += ["%s = %s" % (key, toml(value)) for key, value in self.settings.get("listeners", {}).items()]
         for section, values in self.settings.items():
-            if section and values:
+            if section not in ("", "listeners") and values:
                 lines.append("[%s]" % section)
                 lines += ["%s = %s" % (key, toml(value)) for key, value in values.items()]
         for domain, (host, port) in self.destinations.items():

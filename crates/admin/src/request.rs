@@ -37,6 +37,7 @@ pub use queue::{QueueRequest, QueueSelection};
 pub use responder::{PreviewRequest, ResponderContent, ResponderRequest};
 
 /// One request.
+#[expect(clippy::large_enum_variant, reason = "there is one for each command, and it is moved a few times")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {

@@ -14,6 +14,7 @@
 
 mod cache;
 mod certificate;
+mod channel;
 mod directory;
 mod exchange;
 mod guard;
@@ -33,6 +34,7 @@ use routing::objects::{AccountObject, Service};
 use world::BoxFuture;
 
 pub use certificate::{email_addresses, end_point_binding};
+pub use channel::TlsChannel;
 pub use directory::{DirectoryAuthenticator, Settings};
 pub use exchange::{Channel, SaslError, SaslExchange, SaslStep};
 pub use guard::{GuardSettings, Network};

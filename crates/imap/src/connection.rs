@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::ChannelBindings;
+use auth::TlsChannel;
 use bytes::{Buf, Bytes, BytesMut};
 use imap_wire::response;
 use imap_wire::{Announcement, CommandText, Frame, FrameLimits, Framer, Refusal, Secret, Ticket};
@@ -62,7 +62,7 @@ pub(crate) struct Connection {
     /// Since COMPRESS (RFC 4978).
     compression: Option<Box<Compression>>,
     /// Since the TLS handshake, until somebody has logged in.
-    tls: Option<Box<TlsFacts>>,
+    tls: Option<Box<TlsChannel>>,
     /// Runs out unless the client logs in before, whatever it says meanwhile.
     login_timer: Option<BoxFuture<'static, ()>>,
 }
@@ -288,7 +288,7 @@ impl Connection {
     }
 
     /// What TLS has told for logins; nothing once somebody has logged in.
-    pub(crate) fn tls(&self) -> Option<&TlsFacts> {
+    pub(crate) fn tls(&self) -> Option<&TlsChannel> {
         self.tls.as_deref()
     }
 
@@ -300,32 +300,15 @@ impl Connection {
     }
 }
 
-/// What logins want to know of TLS.
-#[derive(Debug, Default)]
-pub(crate) struct TlsFacts {
-    /// What SCRAM can be bound to.
-    pub(crate) bindings: ChannelBindings,
-    /// The e-mail addresses in the client's certificate.
-    pub(crate) certified: Vec<String>,
-}
-
-type Handshaken = (tokio_rustls::server::TlsStream<Box<dyn Stream>>, TlsFacts);
+type Handshaken = (tokio_rustls::server::TlsStream<Box<dyn Stream>>, TlsChannel);
 
 async fn handshake(config: Arc<ServerConfig>, clear: Box<dyn Stream>) -> std::io::Result<Handshaken> {
     let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), clear).await?;
     // The certificate that is about to be shown: rustls does not tell it afterwards.
     let shown = config.cert_resolver.resolve(start.client_hello());
-    let server_end_point = shown.and_then(|key| auth::end_point_binding(key.cert.first()?));
     let stream = start.into_stream(config).await?;
-    let (_, session) = stream.get_ref();
-    // RFC 9266 §4.2: with TLS 1.2 only where the master secret is extended, which rustls does not tell.
-    let exporter = (session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3))
-        .then(|| session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok())
-        .flatten();
-    let certified = session.peer_certificates().and_then(|chain| chain.first());
-    let certified = certified.map(|certificate| auth::email_addresses(certificate)).unwrap_or_default();
-    let bindings = ChannelBindings { exporter: exporter.map(|octets: [u8; 32]| octets.to_vec()), server_end_point };
-    Ok((stream, TlsFacts { bindings, certified }))
+    let channel = TlsChannel::of(stream.get_ref().1, shown.as_deref());
+    Ok((stream, channel))
 }
 
 /// Ends when the timer does, and takes it away: what is said afterwards is not bounded by it.

@@ -54,6 +54,8 @@ fn config(base: u16, data_dir: std::path::PathBuf) -> Result<Config, Failure> {
             mx: at(25),
             submission: at(587),
             submissions: at(465),
+            lmtp: Vec::new(),
+            lmtp_socket: std::path::PathBuf::new(),
             imap: at(143),
             imaps: at(993),
             http: at(8080),

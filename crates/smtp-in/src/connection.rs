@@ -8,16 +8,18 @@
 use std::io;
 use std::sync::Arc;
 
+use auth::TlsChannel;
 use mail::Envelope;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_util::sync::CancellationToken;
 use world::{Stream, TimedOut, World};
 use zeroize::Zeroize;
 
-use crate::engine::{Action, Answer, Engine, Policy};
-use crate::host::{Host, MessageSink};
+use crate::engine::{Action, Answer, Engine, Mechanism, Policy};
+use crate::host::{AuthExchange, AuthFailure, AuthStep, Host, MessageSink};
 use crate::limits::{BODY_READ_OCTETS, COMMAND_READ_OCTETS, LINGER, Limits};
+use crate::secret::Secret;
 use crate::session::{SessionFacts, TlsFacts};
 use crate::settings::{ListenerKind, Settings};
 
@@ -62,8 +64,17 @@ pub(crate) async fn serve(
     let limits = settings.limits.get();
     let implicit_tls = facts.kind == ListenerKind::Submissions;
     let engine = Engine::new(Policy::of(settings), facts, world.clock.now());
-    let mut connection =
-        Connection { stream, engine, sink: None, tally: Tally::default(), settings, limits, host, world };
+    let mut connection = Connection {
+        stream,
+        engine,
+        sink: None,
+        exchange: None,
+        tally: Tally::default(),
+        settings,
+        limits,
+        host,
+        world,
+    };
     let end = match connection.run(implicit_tls, shutdown).await {
         Ok(never) => match never {},
         Err(end) => end,
@@ -78,6 +89,8 @@ struct Connection<'a> {
     stream: Box<dyn Stream>,
     engine: Engine,
     sink: Option<Box<dyn MessageSink>>,
+    /// The login that is going on, if it takes several messages.
+    exchange: Option<Box<dyn AuthExchange + 'a>>,
     tally: Tally,
     settings: &'a Settings,
     limits: Arc<Limits>,
@@ -167,6 +180,9 @@ impl Connection<'_> {
                 }
                 Answer::Authenticated(outcome)
             }
+            Action::Respond { mechanism, begins, response } => {
+                Answer::Responded(self.respond(mechanism, begins, &response).await)
+            }
             Action::BeginBody => match self.host.open(self.engine.facts(), self.envelope()).await {
                 Ok(sink) => {
                     self.sink = Some(sink);
@@ -201,6 +217,28 @@ impl Connection<'_> {
         };
         self.engine.answer(answer, self.world.clock.now());
         Ok(())
+    }
+
+    /// Hands a response on to the exchange that is going on, or that begins with it.
+    async fn respond(
+        &mut self,
+        mechanism: Mechanism,
+        begins: bool,
+        response: &Secret,
+    ) -> Result<AuthStep, AuthFailure> {
+        let exchange = if begins { self.host.exchange(self.engine.facts(), mechanism) } else { self.exchange.take() };
+        // What was announced and is not there any more will be back, or will not be announced again.
+        let mut exchange = exchange.ok_or(AuthFailure::Unavailable)?;
+        let outcome = exchange.step(response).await;
+        let session = self.engine.facts().id;
+        match &outcome {
+            Ok(AuthStep::Challenge(_)) => self.exchange = Some(exchange),
+            Ok(AuthStep::Done(identity)) => {
+                tracing::info!(%session, ?mechanism, login = identity.login, "authentication");
+            }
+            Err(why) => tracing::info!(%session, ?mechanism, %why, "authentication failed"),
+        }
+        outcome
     }
 
     fn envelope(&self) -> &Envelope {
@@ -248,12 +286,19 @@ impl Connection<'_> {
             return Err(End::Handshake(io::Error::other("there is no certificate")));
         };
         let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
-        let handshake = TlsAcceptor::from(config.get()).accept(plain);
-        let stream = match self.world.timeout(self.limits.tls_handshake, handshake).await {
+        let config = config.get();
+        let handshake = async {
+            let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), plain).await?;
+            // The certificate that is about to be shown: rustls does not tell it afterwards.
+            let shown = config.cert_resolver.resolve(start.client_hello());
+            io::Result::Ok((start.into_stream(Arc::clone(&config)).await?, shown))
+        };
+        let (stream, shown) = match self.world.timeout(self.limits.tls_handshake, handshake).await {
             Ok(done) => done.map_err(End::Handshake)?,
             Err(TimedOut) => return Err(End::Handshake(io::Error::from(io::ErrorKind::TimedOut))),
         };
-        let facts = tls_facts(stream.get_ref().1);
+        let session = stream.get_ref().1;
+        let facts = TlsFacts { channel: TlsChannel::of(session, shown.as_deref()), ..tls_facts(session) };
         self.stream = Box::new(stream);
         Ok(facts)
     }
@@ -279,7 +324,7 @@ fn tls_facts(connection: &rustls::ServerConnection) -> TlsFacts {
     let version = connection.protocol_version().map_or_else(|| "TLS".to_owned(), |version| format!("{version:?}"));
     let cipher = connection.negotiated_cipher_suite().map_or_else(String::new, |suite| format!("{:?}", suite.suite()));
     // rustls writes TLSv1_3 and TLS13_AES_…; the registered names are TLSv1.3 and TLS_AES_….
-    TlsFacts { version: version.replace('_', "."), cipher: cipher.replace("TLS13_", "TLS_") }
+    TlsFacts { version: version.replace('_', "."), cipher: cipher.replace("TLS13_", "TLS_"), ..TlsFacts::default() }
 }
 
 #[cfg(test)]

@@ -42,6 +42,16 @@ impl Gate {
     }
 }
 
+impl Pass {
+    /// The connection turns out to be another address's: it counts there from now on. False when that one has too many.
+    #[must_use]
+    pub fn move_to(&mut self, remote: IpAddr, per_address_max: usize) -> bool {
+        let Some(moved) = self.gate.enter(remote, usize::MAX, per_address_max) else { return false };
+        *self = moved;
+        true
+    }
+}
+
 impl Drop for Pass {
     fn drop(&mut self) {
         let mut counts = self.gate.0.lock();
@@ -79,5 +89,19 @@ mod tests {
         drop(first);
         assert!(enter("::ffff:192.0.2.1").is_some());
         assert_eq!(gate.0.lock().by_source.len(), 2);
+    }
+
+    #[test]
+    fn a_connection_counts_for_whom_a_proxy_names() {
+        let gate = Gate::default();
+        let proxy = || gate.enter("192.0.2.1".parse().unwrap(), 9, usize::MAX).unwrap();
+        let client = "198.51.100.7".parse().unwrap();
+        let (mut first, mut second) = (proxy(), proxy());
+        assert!(first.move_to(client, 1));
+        assert!(!second.move_to(client, 1), "that one has a connection already");
+        assert_eq!(gate.0.lock().total, 2);
+        drop((first, second));
+        let left = gate.0.lock();
+        assert_eq!((left.total, left.by_source.len()), (0, 0));
     }
 }

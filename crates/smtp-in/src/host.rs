@@ -7,6 +7,7 @@ use mail::{Envelope, ForwardPath, Reply};
 use storage::Committed;
 use world::BoxFuture;
 
+use crate::engine::Mechanism;
 use crate::secret::Secret;
 use crate::session::{Identity, SessionFacts};
 
@@ -28,6 +29,24 @@ pub enum AuthFailure {
     /// The check could not be made now: `454 4.7.0`.
     #[error("authentication is not possible now")]
     Unavailable,
+    /// The response has not the form of its mechanism: `501 5.5.2`.
+    #[error("the response has not the form of its mechanism")]
+    Malformed,
+}
+
+/// What follows a response of an exchange of several messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthStep {
+    /// The client is sent this, and answers.
+    Challenge(Vec<u8>),
+    /// Nothing more: this is who it is.
+    Done(Identity),
+}
+
+/// One exchange of several messages (RFC 4422), from the client's first message on.
+pub trait AuthExchange: Send {
+    /// Takes the client's message. After an error or [`AuthStep::Done`] there is no further step.
+    fn step<'a>(&'a mut self, response: &'a Secret) -> BoxFuture<'a, Result<AuthStep, AuthFailure>>;
 }
 
 /// The server around a session.
@@ -51,6 +70,13 @@ pub trait Host: Send + Sync {
         login: &'a str,
         password: &'a Secret,
     ) -> BoxFuture<'a, Result<Identity, AuthFailure>>;
+
+    /// Begins an exchange by one of the mechanisms of SCRAM (RFC 5802, RFC 7677) or by the client's certificate (EXTERNAL, RFC
+    /// 4422); `None` when it can't be had.
+    fn exchange<'a>(&'a self, facts: &SessionFacts, mechanism: Mechanism) -> Option<Box<dyn AuthExchange + 'a>> {
+        let _ = (facts, mechanism);
+        None
+    }
 
     /// A message begins: the envelope is complete. The reply of an error is 4xx or 5xx.
     fn open<'a>(

@@ -1,4 +1,4 @@
-//! SMTP in: what comes from other servers (port 25) and from users (ports 587 and 465).
+//! SMTP in: what comes from other servers (port 25), from users (ports 587 and 465), and from servers of ours by LMTP.
 //!
 //! Three parts: [`Engine`], pure, knows the protocol (RFC 5321 and the extensions that EHLO announces); the connection
 //! does the I/O; [`run`] accepts connections. Decisions are the [`Host`]'s: who may send, which recipients there are,
@@ -20,25 +20,32 @@ mod engine;
 mod gate;
 mod host;
 mod limits;
+mod listener;
 mod misbehaviour;
+mod proxy;
 mod secret;
 mod session;
 mod settings;
 mod trace;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use world::World;
 
+use crate::limits::PROXY_HEADER_PATIENCE;
+use crate::listener::Accepted;
+use crate::proxy::Proxied;
+use crate::settings::names;
+
 pub use engine::{Action, Answer, Engine, Mechanism, Policy};
 pub use gate::{Gate, Pass};
-pub use host::{Acknowledgement, AuthFailure, Host, MessageSink, Verdict};
+pub use host::{Acknowledgement, AuthExchange, AuthFailure, AuthStep, Host, MessageSink, Verdict};
 pub use limits::Limits;
+pub use listener::Listener;
 pub use misbehaviour::Misbehaviour;
 pub use secret::Secret;
 pub use session::{Identity, SessionFacts, SessionId, TlsFacts};
@@ -50,12 +57,13 @@ pub use trace::trace_header;
 /// At the shutdown no connection is accepted any more, idle sessions are told `421 4.3.2`, and a message in progress
 /// may still be finished within `Limits::shutdown_grace`; what is left then is cut off.
 pub async fn run(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     settings: Arc<Settings>,
     host: Arc<dyn Host>,
     world: World,
     shutdown: CancellationToken,
 ) {
+    let listener = listener.into();
     let gate = Gate::default();
     let mut sessions = JoinSet::new();
     loop {
@@ -64,10 +72,10 @@ pub async fn run(
             () = shutdown.cancelled() => break,
             Some(ended) = sessions.join_next(), if !sessions.is_empty() => report(ended),
             accepted = listener.accept() => match accepted {
-                Ok((stream, remote)) => {
-                    if let Some(pass) = admit(&stream, remote, &gate, &settings) {
+                Ok(client) => {
+                    if let Some(pass) = admit(&client, &gate, &settings) {
                         let (settings, host) = (settings.clone(), host.clone());
-                        sessions.spawn(session(stream, remote, pass, settings, host, world.clone(), shutdown.clone()));
+                        sessions.spawn(session(client, pass, settings, host, world.clone(), shutdown.clone()));
                     }
                 }
                 Err(error) => {
@@ -92,39 +100,76 @@ pub async fn run(
 }
 
 /// Lets a connection in, or tells it that there are too many.
-fn admit(stream: &TcpStream, remote: SocketAddr, gate: &Gate, settings: &Settings) -> Option<Pass> {
+fn admit(client: &Accepted, gate: &Gate, settings: &Settings) -> Option<Pass> {
     let limits = settings.limits.get();
-    let pass = gate.enter(remote.ip(), limits.connections_max, limits.connections_per_address_max);
+    let ip = client.remote().ip();
+    let many = matches!(client, Accepted::Unix(_)) || names(&settings.proxies, ip) || names(&settings.xclient_from, ip);
+    let per_address_max = if many { usize::MAX } else { limits.connections_per_address_max };
+    let pass = gate.enter(ip, limits.connections_max, per_address_max);
     let outcome = if pass.is_some() { "accepted" } else { "refused" };
     metrics::counter!("relais_smtp_in_connections_total", "listener" => settings.kind.name(), "outcome" => outcome)
         .increment(1);
     if pass.is_none() {
-        let misbehaviour = Misbehaviour::TooManyConnections;
-        metrics::counter!("relais_smtp_in_misbehaviour_total", "reason" => misbehaviour.counter()).increment(1);
+        count(&Misbehaviour::TooManyConnections);
         if settings.kind != ListenerKind::Submissions {
-            let mut reply = Vec::new();
-            misbehaviour.reply().write_to(&mut reply);
-            // The buffer of a new connection is empty, so this goes out at once; if not, nobody waits for it.
-            stream.try_write(&reply).ok();
+            client.say_at_once(&octets_of(&Misbehaviour::TooManyConnections));
         }
     }
     pass
 }
 
+fn count(misbehaviour: &Misbehaviour) {
+    metrics::counter!("relais_smtp_in_misbehaviour_total", "reason" => misbehaviour.counter()).increment(1);
+}
+
+fn octets_of(misbehaviour: &Misbehaviour) -> Vec<u8> {
+    let mut octets = Vec::new();
+    misbehaviour.reply().write_to(&mut octets);
+    octets
+}
+
 /// One session from its first octet to its last.
 async fn session(
-    stream: TcpStream,
-    remote: SocketAddr,
-    pass: Pass,
+    client: Accepted,
+    mut pass: Pass,
     settings: Arc<Settings>,
     host: Arc<dyn Host>,
     world: World,
     shutdown: CancellationToken,
 ) {
-    let (Ok(local), Ok(())) = (stream.local_addr(), stream.set_nodelay(true)) else {
-        // The client has gone already.
-        return;
-    };
+    let peer = client.remote();
+    let proxied = matches!(client, Accepted::Tcp(..)) && names(&settings.proxies, peer.ip());
+    let Some((mut stream, local)) = client.open() else { return };
+    let mut ends = Proxied { remote: peer, local };
+    if proxied {
+        let header = world.timeout(PROXY_HEADER_PATIENCE, proxy::read(&mut stream));
+        match header.await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(told))) => {
+                ends = told;
+                let per_address_max = settings.limits.get().connections_per_address_max;
+                if !pass.move_to(told.remote.ip(), per_address_max) {
+                    count(&Misbehaviour::TooManyConnections);
+                    if settings.kind != ListenerKind::Submissions {
+                        let reply = octets_of(&Misbehaviour::TooManyConnections);
+                        // A new connection takes so little at once, and who does not is not waited for.
+                        world.timeout(PROXY_HEADER_PATIENCE, stream.write_all(&reply)).await.ok();
+                    }
+                    return;
+                }
+            }
+            // Without the header nobody knows whose connection it is.
+            Ok(Err(error)) => {
+                tracing::warn!(%peer, %error, "a connection of a proxy was closed");
+                return;
+            }
+            Err(_) => {
+                tracing::warn!(%peer, "a proxy sent no PROXY header");
+                return;
+            }
+        }
+    }
+    let Proxied { remote, local } = ends;
     let id = SessionId(world.chance.number());
     let listener = settings.kind.name();
     tracing::debug!(session = %id, %remote, listener, "connected");
@@ -132,7 +177,7 @@ async fn session(
     open.increment(1.0);
     let _closed = Closed(open);
     let facts = SessionFacts::new(id, settings.kind, remote, local);
-    let (end, tally) = connection::serve(Box::new(stream), facts, &settings, &*host, &world, &shutdown).await;
+    let (end, tally) = connection::serve(stream, facts, &settings, &*host, &world, &shutdown).await;
     tracing::info!(session = %id, %remote, listener, kept = tally.kept, refused = tally.refused, %end, "session ended");
     drop(pass);
 }

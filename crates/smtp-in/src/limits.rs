@@ -101,5 +101,11 @@ pub(crate) const CHUNK_DIGITS_MAX: usize = 19;
 pub(crate) const COMMAND_READ_OCTETS: usize = 1_024;
 /// After the last reply, what the client still sends is read and thrown away for so long, so that the reply arrives.
 pub(crate) const LINGER: Duration = Duration::from_secs(5);
+/// A PROXY line of version 1 with its CRLF (the protocol's own maximum).
+pub(crate) const PROXY_LINE_OCTETS_MAX: usize = 107;
+/// What follows the fixed part of a PROXY header of version 2; the longest addresses have 216 octets, the rest are TLVs.
+pub(crate) const PROXY_PAYLOAD_OCTETS_MAX: usize = 4 * 1_024;
+/// A proxy sends its header at once.
+pub(crate) const PROXY_HEADER_PATIENCE: Duration = Duration::from_secs(10);
 /// What one read takes inside a message.
 pub(crate) const BODY_READ_OCTETS: usize = 16 * 1_024;

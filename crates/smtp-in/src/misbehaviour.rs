@@ -45,10 +45,18 @@ pub enum Misbehaviour {
     UnsupportedParameter,
     /// A command before EHLO or HELO.
     HelloFirst,
+    /// LMTP begins with LHLO.
+    LhloFirst,
+    /// EHLO or HELO to LMTP (RFC 2033 §4.1).
+    LhloHere,
+    /// XCLIENT from somebody who may not say it.
+    XclientRefused,
     /// RCPT, DATA or BDAT without MAIL.
     MailFirst,
     /// DATA or BDAT without an accepted recipient.
     NoRecipients,
+    /// The same over LMTP, where it is 503 (RFC 2033 §4.2).
+    NoLmtpRecipients,
     /// MAIL inside a mail transaction.
     NestedMail,
     /// STARTTLS or AUTH inside a mail transaction.
@@ -138,9 +146,13 @@ impl Misbehaviour {
             Self::RepeatedParameter => fixed(501, (5, 5, 4), "A parameter is given twice"),
             Self::UnsupportedParameter => fixed(555, (5, 5, 4), "A parameter is not supported"),
             Self::HelloFirst => fixed(503, (5, 5, 1), "Say EHLO first"),
+            Self::LhloFirst => fixed(503, (5, 5, 1), "Say LHLO first"),
+            Self::LhloHere => fixed(500, (5, 5, 1), "This is LMTP; say LHLO"),
+            Self::XclientRefused => fixed(550, (5, 7, 1), "You may not say XCLIENT"),
             Self::MailFirst => fixed(503, (5, 5, 1), "Say MAIL first"),
             // RFC 5321 §3.3: 503 or 554 when there is no recipient.
             Self::NoRecipients => fixed(554, (5, 5, 1), "No valid recipients"),
+            Self::NoLmtpRecipients => fixed(503, (5, 5, 1), "No valid recipients"),
             Self::NestedMail => fixed(503, (5, 5, 1), "A mail transaction is open; RSET ends it"),
             Self::InsideTransaction => fixed(503, (5, 5, 1), "Not inside a mail transaction"),
             Self::BetweenChunks => fixed(503, (5, 5, 1), "A message is being sent by BDAT; RSET gives it up"),
@@ -198,8 +210,12 @@ impl Misbehaviour {
             Self::RepeatedParameter => "repeated_parameter",
             Self::UnsupportedParameter => "unsupported_parameter",
             Self::HelloFirst => "hello_first",
+            Self::LhloFirst => "lhlo_first",
+            Self::LhloHere => "lhlo_here",
+            Self::XclientRefused => "xclient_refused",
             Self::MailFirst => "mail_first",
             Self::NoRecipients => "no_recipients",
+            Self::NoLmtpRecipients => "no_lmtp_recipients",
             Self::NestedMail => "nested_mail",
             Self::InsideTransaction => "inside_transaction",
             Self::BetweenChunks => "between_chunks",
@@ -251,6 +267,7 @@ impl Misbehaviour {
                 | Self::NulInMessage
                 | Self::ChunkAfterFailure
                 | Self::NoRecipients
+                | Self::NoLmtpRecipients
                 | Self::AuthRefused
                 | Self::AuthCancelled
         )

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use auth::TlsChannel;
 use mail::AccountId;
 
 use crate::settings::ListenerKind;
@@ -18,12 +19,14 @@ impl fmt::Display for SessionId {
 }
 
 /// The TLS of a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFacts {
     /// `TLSv1.3`, …
     pub version: String,
     /// The cipher suite's registered name, `TLS_AES_128_GCM_SHA256`, …
     pub cipher: String,
+    /// What logins want to know of it.
+    pub channel: TlsChannel,
 }
 
 /// Who a client has authenticated as.
@@ -65,9 +68,24 @@ impl SessionFacts {
         Self { id, kind, remote, local, helo: None, esmtp: false, tls: None, identity: None }
     }
 
+    /// The same, without where the client is and what it calls itself.
+    #[must_use]
+    pub fn without_client(&self) -> Self {
+        let nowhere = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
+        Self { remote: nowhere, helo: None, ..self.clone() }
+    }
+
     /// The `with` of `Received` (RFC 3848; RFC 6531 §4.3 for the UTF8 ones).
     #[must_use]
     pub fn protocol(&self, smtputf8: bool) -> &'static str {
+        if self.kind == ListenerKind::Lmtp {
+            return match (smtputf8, self.tls.is_some()) {
+                (true, true) => "UTF8LMTPS",
+                (true, false) => "UTF8LMTP",
+                (false, true) => "LMTPS",
+                (false, false) => "LMTP",
+            };
+        }
         match (smtputf8, self.esmtp, self.tls.is_some(), self.identity.is_some()) {
             (true, _, false, false) => "UTF8SMTP",
             (true, _, true, false) => "UTF8SMTPS",
@@ -94,10 +112,18 @@ mod tests {
         facts.esmtp = true;
         assert_eq!(facts.protocol(false), "ESMTP");
         assert_eq!(facts.protocol(true), "UTF8SMTP");
-        facts.tls = Some(TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into() });
+        facts.tls = Some(TlsFacts {
+            version: "TLSv1.3".into(),
+            cipher: "TLS_AES_128_GCM_SHA256".into(),
+            ..TlsFacts::default()
+        });
         assert_eq!(facts.protocol(false), "ESMTPS");
         facts.identity = Some(Identity { account: AccountId(1), login: "alice".into(), mark: 0 });
         assert_eq!(facts.protocol(false), "ESMTPSA");
         assert_eq!(facts.protocol(true), "UTF8SMTPSA");
+        let mut facts = SessionFacts::new(SessionId(1), ListenerKind::Lmtp, at, at);
+        assert_eq!((facts.protocol(false), facts.protocol(true)), ("LMTP", "UTF8LMTP"));
+        facts.tls = Some(TlsFacts::default());
+        assert_eq!((facts.protocol(false), facts.protocol(true)), ("LMTPS", "UTF8LMTPS"));
     }
 }

@@ -1,6 +1,7 @@
 //! What an administrator decides about a listener, and the handle that lets parts of it change while it runs.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use mail::Domain;
@@ -17,6 +18,9 @@ pub enum ListenerKind {
     Submission,
     /// Port 465: TLS from the first octet, AUTH before MAIL (RFC 8314 §3.3).
     Submissions,
+    /// LMTP: another mail server of ours hands over what it has accepted (RFC 2033). No authentication; whom it lets in is
+    /// the administrator's to decide by where it listens.
+    Lmtp,
 }
 
 impl ListenerKind {
@@ -33,6 +37,7 @@ impl ListenerKind {
             Self::Mx => "mx",
             Self::Submission => "submission",
             Self::Submissions => "submissions",
+            Self::Lmtp => "lmtp",
         }
     }
 }
@@ -60,6 +65,17 @@ pub struct Settings {
     pub tls: Option<Live<rustls::ServerConfig>>,
     /// What a bare CR or LF inside a message gets.
     pub bare_newlines: BareNewlines,
+    /// Whether the host can do SCRAM (RFC 5802); announced on submission ports only.
+    pub scram: bool,
+    /// Addresses whose connections begin with a PROXY header. Nobody else's may.
+    pub proxies: Vec<IpAddr>,
+    /// Addresses that may say XCLIENT.
+    pub xclient_from: Vec<IpAddr>,
+}
+
+/// Whether an address is in a list; an IPv4 address may come as IPv6.
+pub(crate) fn names(list: &[IpAddr], address: IpAddr) -> bool {
+    list.iter().any(|listed| listed.to_canonical() == address.to_canonical())
 }
 
 /// A value that can be replaced while others use it: each reader keeps the one it took.

@@ -13,9 +13,11 @@ use crate::session::SessionFacts;
 #[must_use]
 pub fn trace_header(facts: &SessionFacts, envelope: &Envelope, our_name: &Domain, id: &str, now: Timestamp) -> Vec<u8> {
     let helo = facts.helo.as_deref().map_or_else(|| "unknown".to_owned(), clean_name);
-    let remote = Domain::literal(facts.remote.ip().to_canonical());
+    // RFC 5321 §4.4 wants `from`; a client that is not to be told has no address behind it.
+    let ip = facts.remote.ip().to_canonical();
+    let remote = if ip.is_unspecified() { String::new() } else { format!(" ({})", Domain::literal(ip)) };
     let id: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
-    let mut field = format!("Received: from {helo} ({remote})\r\n\tby {our_name}");
+    let mut field = format!("Received: from {helo}{remote}\r\n\tby {our_name}");
     field.push_str(&format!(" with {}", facts.protocol(envelope.smtputf8)));
     if !id.is_empty() {
         field.push_str(&format!(" id {id}"));
@@ -105,7 +107,11 @@ mod tests {
     #[test]
     fn tls_and_authentication_show() {
         let mut facts = facts();
-        facts.tls = Some(TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into() });
+        facts.tls = Some(TlsFacts {
+            version: "TLSv1.3".into(),
+            cipher: "TLS_AES_128_GCM_SHA256".into(),
+            ..TlsFacts::default()
+        });
         facts.identity = Some(Identity { account: AccountId(1), login: "alice".into(), mark: 0 });
         let header = header(&facts, &envelope(&["<bob@b.example>"]));
         assert!(header.contains(" with ESMTPSA id 0a1b\r\n"), "{header}");
@@ -120,6 +126,12 @@ mod tests {
         assert!(header(&facts, &envelope(&[])).contains("([IPv6:2001:db8::7])"));
         facts.remote = "[::ffff:192.0.2.9]:4711".parse().unwrap();
         assert!(header(&facts, &envelope(&[])).contains("([192.0.2.9])"));
+    }
+
+    #[test]
+    fn a_client_may_be_left_out() {
+        let header = header(&facts().without_client(), &envelope(&[]));
+        assert!(header.starts_with("Received: from unknown\r\n\tby mx.example with ESMTP id 0a1b;"), "{header}");
     }
 
     #[test]

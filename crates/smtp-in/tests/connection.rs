@@ -273,3 +273,80 @@ async fn the_octets_behind_quit_do_not_take_the_reply_away() {
     drop(client);
     server.end().await;
 }
+
+/// A server that trusts the loopback address as a proxy.
+fn proxied(settings: impl FnOnce(&mut Setup)) -> Server {
+    let mut setup = Setup { proxies: vec!["127.0.0.1".parse().unwrap()], ..Setup::default() };
+    settings(&mut setup);
+    Server::start(setup)
+}
+
+async fn deliver(client: &mut Client) -> String {
+    let lines = "EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<alice@relais.example>\r\nDATA\r\n";
+    client.send(lines.as_bytes()).await;
+    for _ in 0..4 {
+        client.reply().await;
+    }
+    client.send(b"x\r\n.\r\n").await;
+    client.reply().await
+}
+
+#[tokio::test]
+async fn the_client_behind_a_proxy_is_whom_its_header_names() {
+    let server = proxied(|_| {});
+    let binary =
+        [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"[..], &[198, 51, 100, 9, 192, 0, 2, 1, 0x12, 0x67, 0, 25]].concat();
+    for header in [&b"PROXY TCP4 198.51.100.9 192.0.2.1 4711 25\r\n"[..], &binary] {
+        let mut client = server.client().await;
+        client.send(header).await;
+        assert!(client.reply().await.starts_with("220 "));
+        assert!(deliver(&mut client).await.starts_with("250 "));
+        let received = server.host.memory().last_received.clone();
+        assert!(received.contains("([198.51.100.9])"), "{received}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_says_nothing_of_its_client_is_not_heard() {
+    let server = proxied(|_| {});
+    let mut client = server.client().await;
+    client.send(b"EHLO c.example\r\nMAIL FROM:<a@b.example>\r\n").await;
+    assert_eq!(client.read_line().await, None, "not even greeted");
+}
+
+#[tokio::test]
+async fn connections_count_for_the_client_behind_a_proxy() {
+    let server = proxied(|setup| setup.limits.connections_per_address_max = 1);
+    let header = |last: u8| format!("PROXY TCP4 198.51.100.{last} 192.0.2.1 4711 25\r\n");
+    let (mut first, mut second, mut third) = (server.client().await, server.client().await, server.client().await);
+    first.send(header(1).as_bytes()).await;
+    assert!(first.reply().await.starts_with("220 "));
+    second.send(header(1).as_bytes()).await;
+    assert!(second.reply().await.starts_with("421 "));
+    third.send(header(2).as_bytes()).await;
+    assert!(third.reply().await.starts_with("220 "));
+}
+
+#[tokio::test]
+async fn lmtp_is_spoken_over_a_unix_socket() {
+    let folder = std::env::temp_dir().join(format!("relais-lmtp-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("lmtp.sock");
+    let socket = tokio::net::UnixListener::bind(&path).unwrap();
+    let host = FakeHost::default();
+    let settings = Arc::new(Setup { kind: ListenerKind::Lmtp, ..Setup::default() }.settings());
+    let simulated = SimulatedWorld::new(Timestamp(0), 7);
+    tokio::spawn(run(socket, settings, Arc::new(host.clone()), simulated.world(), CancellationToken::new()));
+    let stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+    let mut client = Client { stream: Box::new(stream), input: Vec::new() };
+    assert_eq!(client.reply().await, "220 mx.example LMTP Relais");
+    let lines =
+        "LHLO c.example\r\nMAIL FROM:<>\r\nRCPT TO:<alice@relais.example>\r\nRCPT TO:<bob@relais.example>\r\nDATA\r\n";
+    client.send(lines.as_bytes()).await;
+    for _ in 0..5 {
+        client.reply().await;
+    }
+    client.send(b"x\r\n.\r\n").await;
+    assert_eq!([client.reply().await, client.reply().await], ["250 2.0.0 Message kept as q1"; 2]);
+    std::fs::remove_dir_all(&folder).unwrap();
+}

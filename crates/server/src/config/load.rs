@@ -108,10 +108,11 @@ fn contradiction(config: &Config) -> Option<(&'static [&'static str], String)> {
 /// An address and port that stands in the lists twice.
 fn same_port(config: &Config) -> Option<(&'static [&'static str], String)> {
     let listeners = &config.listeners;
-    let services: [(&[&str], &Vec<Endpoint>); 6] = [
+    let services: [(&[&str], &Vec<Endpoint>); 7] = [
         (&["listeners", "mx"], &listeners.mx),
         (&["listeners", "submission"], &listeners.submission),
         (&["listeners", "submissions"], &listeners.submissions),
+        (&["listeners", "lmtp"], &listeners.lmtp),
         (&["listeners", "imap"], &listeners.imap),
         (&["listeners", "imaps"], &listeners.imaps),
         (&["listeners", "http"], &listeners.http),

@@ -123,6 +123,9 @@ pub(crate) struct Listeners {
     pub(crate) mx: Vec<Endpoint>,
     pub(crate) submission: Vec<Endpoint>,
     pub(crate) submissions: Vec<Endpoint>,
+    pub(crate) lmtp: Vec<Endpoint>,
+    /// Empty: there is none.
+    pub(crate) lmtp_socket: PathBuf,
     pub(crate) imap: Vec<Endpoint>,
     pub(crate) imaps: Vec<Endpoint>,
     pub(crate) http: Vec<Endpoint>,
@@ -326,6 +329,12 @@ pub(crate) struct Security {
     #[serde(deserialize_with = "strength")]
     pub(crate) password_strength_min: u8,
     pub(crate) bare_newlines: BareNewlines,
+    /// Whether `Received` of submitted mail names the client.
+    pub(crate) submission_shows_client: bool,
+    /// Whose connections to the SMTP and LMTP listeners begin with a PROXY header.
+    pub(crate) proxy_protocol_from: Vec<IpAddr>,
+    /// Who may say XCLIENT.
+    pub(crate) xclient_from: Vec<IpAddr>,
     pub(crate) imap_plaintext_login_on_loopback: bool,
     pub(crate) imap_submission_servers: Vec<Address>,
     pub(crate) scram: bool,
@@ -370,6 +379,8 @@ impl Default for Listeners {
             mx: everywhere(25),
             submission: everywhere(587),
             submissions: everywhere(465),
+            lmtp: Vec::new(),
+            lmtp_socket: PathBuf::new(),
             imap: everywhere(143),
             imaps: everywhere(993),
             http: vec![Endpoint::loopback(8080)],
@@ -472,6 +483,9 @@ impl Default for Security {
             password_characters_min: 8,
             password_strength_min: 3,
             bare_newlines: BareNewlines::Refuse,
+            submission_shows_client: false,
+            proxy_protocol_from: Vec::new(),
+            xclient_from: Vec::new(),
             imap_plaintext_login_on_loopback: false,
             imap_submission_servers: Vec::new(),
             scram: true,

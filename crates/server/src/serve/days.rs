@@ -95,6 +95,9 @@ impl Stage {
             limits: Live::new(Limits::default()),
             tls: None,
             bare_newlines: smtp_in::BareNewlines::Refuse,
+            scram: false,
+            proxies: Vec::new(),
+            xclient_from: Vec::new(),
         };
         tokio::spawn(smtp_in::run(listener, Arc::new(settings), Arc::new(host), sim.world(), stop.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use auth::{AuthError, Authenticator};
+use auth::Authenticator;
 use bus::Bus;
 use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, storage_reply};
 use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
@@ -16,8 +16,8 @@ use routing::objects::{AccountObject, Service};
 use routing::{Directory, may_log_in, may_send_as};
 use sender_auth::verify::Client;
 use smtp_in::{
-    Acknowledgement, AuthFailure, Host, Identity, ListenerKind, MessageSink, Secret, SessionFacts, Verdict,
-    trace_header,
+    Acknowledgement, AuthExchange, AuthFailure, Host, Identity, ListenerKind, Mechanism, MessageSink, Secret,
+    SessionFacts, Verdict, trace_header,
 };
 use storage::trace::{Step, Term};
 use storage::{StorageError, Transaction};
@@ -28,7 +28,7 @@ use crate::config::Network;
 
 use identity::check_identity;
 use refusals::{Logged, Refusals, TRACED_PER_DAY_MAX};
-use submitted::{Held, SubmittedHeader, missing_fields};
+use submitted::{Held, SubmittedHeader, missing_fields, without_blind_recipients};
 use unwelcome::UnwelcomeTrace;
 
 /// The server behind SMTP sessions.
@@ -42,6 +42,8 @@ pub(super) struct MailHost {
     refusals: Arc<Mutex<Refusals>>,
     /// Whose mail is not checked.
     trusted: Vec<Network>,
+    /// Whether `Received` tells where a submitted message comes from.
+    shows_clients: bool,
 }
 
 /// The client in the words of a trace: its address, and the name that it gave itself.
@@ -60,7 +62,14 @@ impl MailHost {
         engine: Arc<RocksEngine>,
         backlog_max: Arc<AtomicUsize>,
     ) -> Self {
-        Self { delivery, authenticator, bus, engine, backlog_max, refusals: Arc::default(), trusted: Vec::new() }
+        let (refusals, trusted) = (Arc::default(), Vec::new());
+        Self { delivery, authenticator, bus, engine, backlog_max, refusals, trusted, shows_clients: false }
+    }
+
+    /// The same, with clients that submit named in `Received`, or not.
+    pub(super) fn showing_clients(mut self, shows: bool) -> Self {
+        self.shows_clients = shows;
+        self
     }
 
     /// The same, which takes the mail of these networks as it is.
@@ -126,7 +135,12 @@ impl MailHost {
         };
         let login = facts.identity.as_ref().and_then(|identity| Address::parse(&identity.login).ok());
         let offered = Step::Offered {
-            by: if facts.kind == ListenerKind::Mx { "smtp" } else { "submission" }.to_owned(),
+            by: match facts.kind {
+                ListenerKind::Mx => "smtp",
+                ListenerKind::Lmtp => "lmtp",
+                ListenerKind::Submission | ListenerKind::Submissions => "submission",
+            }
+            .to_owned(),
             client: client_of(facts),
             login,
             reverse_path: envelope.reverse_path.clone(),
@@ -142,9 +156,13 @@ impl MailHost {
         let world = self.delivery.store().world();
         let id = format!("{:016x}", world.chance.number());
         let hostname = &self.delivery.settings().hostname;
-        let received = trace_header(facts, envelope, hostname, &id, world.clock.now());
-        let outside = facts.identity.is_none() && !self.trusted.iter().any(|network| network.has(facts.remote.ip()));
-        let begun = if outside {
+        // Where people write from is nobody's business (RFC 6409 says nothing of it); the log and the trace have it.
+        let hidden = (facts.identity.is_some() && !self.shows_clients).then(|| facts.without_client());
+        let received = trace_header(hidden.as_ref().unwrap_or(facts), envelope, hostname, &id, world.clock.now());
+        // What comes by LMTP was checked by the server of ours that took it: its own address says nothing of the sender.
+        let trusted =
+            facts.kind != ListenerKind::Mx || self.trusted.iter().any(|network| network.has(facts.remote.ip()));
+        let begun = if facts.identity.is_none() && !trusted {
             let reverse_path = envelope.reverse_path.address().cloned();
             let client = Client { ip: facts.remote.ip().to_canonical(), helo: facts.helo.clone(), reverse_path };
             self.delivery.checked_intake(client, &received).await
@@ -248,15 +266,14 @@ impl Host for MailHost {
             // What is no UTF-8 was never set as a password.
             let password = std::str::from_utf8(password.expose()).map_err(|_| AuthFailure::Refused)?;
             match self.authenticator.authenticate(login, password, facts.remote.ip(), Service::Submission).await {
-                Ok(account) => Ok(Identity {
-                    account: account.id,
-                    login: account.address.to_string(),
-                    mark: password_mark(&account),
-                }),
-                Err(AuthError::Refused) => Err(AuthFailure::Refused),
-                Err(AuthError::TooManyFailures { .. } | AuthError::Unavailable) => Err(AuthFailure::Unavailable),
+                Ok(account) => Ok(exchange::identity(&account)),
+                Err(error) => Err(exchange::failure(error)),
             }
         })
+    }
+
+    fn exchange<'a>(&'a self, facts: &SessionFacts, mechanism: Mechanism) -> Option<Box<dyn AuthExchange + 'a>> {
+        exchange::begin(&*self.authenticator, facts, mechanism)
     }
 
     fn open<'a>(
@@ -300,7 +317,8 @@ impl Message {
         let hostname = &self.delivery.settings().hostname;
         let missing = missing_fields(held.header(), &self.id, hostname, self.delivery.store().now());
         self.intake(missing.as_bytes()).await?;
-        self.intake(held.octets()).await
+        self.intake(&without_blind_recipients(held.header())).await?;
+        self.intake(held.behind()).await
     }
 
     async fn intake(&mut self, octets: &[u8]) -> Result<(), Reply> {
@@ -376,6 +394,7 @@ const CLOSING: Reply = Reply::fixed(421, EnhancedCode(4, 3, 2), "Server is shutt
 const BUSY: Reply = Reply::fixed(451, EnhancedCode(4, 3, 2), "Too much mail is being worked on, try again later");
 const ACCOUNT_GONE: Reply =
     Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more; log in again");
+mod exchange;
 mod identity;
 mod refusals;
 mod submitted;

@@ -2,6 +2,10 @@
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
+
+use tokio::net::UnixListener;
 
 use crate::cli::Failure;
 use crate::config::{Endpoint, Listeners};
@@ -17,6 +21,7 @@ pub(super) struct Listening {
     pub(super) mx: Vec<Port>,
     pub(super) submission: Vec<Port>,
     pub(super) submissions: Vec<Port>,
+    pub(super) lmtp: Vec<Port>,
     pub(super) imap: Vec<Port>,
     pub(super) imaps: Vec<Port>,
     pub(super) http: Vec<Port>,
@@ -33,12 +38,38 @@ impl Listening {
             mx: all("mx", &listeners.mx)?,
             submission: all("submission", &listeners.submission)?,
             submissions: all("submissions", &listeners.submissions)?,
+            lmtp: all("lmtp", &listeners.lmtp)?,
             imap: all("imap", &listeners.imap)?,
             imaps: all("imaps", &listeners.imaps)?,
             http: all("http", &listeners.http)?,
             web: all("web", &listeners.web)?,
         })
     }
+}
+
+/// The Unix socket of LMTP, if there is one. Opened as the user that the server runs as, so that the file is that user's; a file
+/// of a server that is gone is replaced.
+pub(super) fn lmtp_socket(path: &Path) -> Result<Option<UnixListener>, Failure> {
+    if path.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let failed = |error: std::io::Error| {
+        let failure = Failure::new(format!("[listeners] lmtp_socket: {} can't be opened: {error}", path.display()));
+        failure.hint(
+            "its folder must be there and belong to the user that the server runs as; the path has at most 107 bytes",
+        )
+    };
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(failed(ErrorKind::AddrInUse.into()));
+    }
+    // Nothing but a socket is ever taken away.
+    if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        std::fs::remove_file(path).map_err(failed)?;
+    }
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(failed)?;
+    tracing::info!(service = "lmtp", socket = %path.display(), "listening");
+    Ok(Some(listener))
 }
 
 impl Port {

@@ -129,13 +129,15 @@ async fn serve_on(
     let backlog_max = reloadable.backlog_max.clone();
     let delivery = settings::checking(delivery, &config)?;
     let host = MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone(), backlog_max);
-    let host = Arc::new(host.trusting(config.sender_authentication.trusted_networks.clone()));
+    let host = host.trusting(config.sender_authentication.trusted_networks.clone());
+    let host = Arc::new(host.showing_clients(config.security.submission_shows_client));
 
     let mut tasks = Supervisor::new(world.clone());
     for (kind, listeners) in [
         (ListenerKind::Mx, listening.mx),
         (ListenerKind::Submission, listening.submission),
         (ListenerKind::Submissions, listening.submissions),
+        (ListenerKind::Lmtp, listening.lmtp),
     ] {
         let settings = Arc::new(settings::smtp_in(&config, kind, &reloadable));
         for listener in listeners {
@@ -148,6 +150,12 @@ async fn serve_on(
             );
             tasks.listener(kind.name(), running);
         }
+    }
+    if let Some(socket) = listen::lmtp_socket(&config.listeners.lmtp_socket)? {
+        let kind = ListenerKind::Lmtp;
+        let settings = Arc::new(settings::smtp_in(&config, kind, &reloadable));
+        let running = smtp_in::run(socket, settings, host.clone(), world.clone(), tasks.listeners_stop());
+        tasks.listener(kind.name(), running);
     }
     // One service for all ports: open mailboxes and connection limits are shared.
     let service = imap::Imap::new(

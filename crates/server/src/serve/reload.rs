@@ -27,6 +27,7 @@ pub(super) struct Reloadable {
     pub(super) backlog_max: Arc<AtomicUsize>,
     pub(super) smtp_limits: Live<smtp_in::Limits>,
     pub(super) smtp_tls: Live<ServerConfig>,
+    pub(super) submission_tls: Live<ServerConfig>,
     pub(super) imap_tls: Arc<imap::TlsHandle>,
     /// The IMAP service, once it is there.
     imap: Mutex<Option<imap::Imap>>,
@@ -35,6 +36,7 @@ pub(super) struct Reloadable {
 impl Reloadable {
     pub(super) fn new(config: &Config, files: u64, identity: &Identity, world: World) -> Result<Self, Failure> {
         let server_config = Arc::new(identity.server_config()?);
+        let login_config = Arc::new(identity.login_config(&config.tls.client_ca_file)?);
         Ok(Self {
             config: Mutex::new(config.clone()),
             files,
@@ -42,7 +44,8 @@ impl Reloadable {
             backlog_max: Arc::new(AtomicUsize::new(settings::backlog_max(&config.limits))),
             smtp_limits: Live::new(settings::smtp_limits(&config.limits)),
             smtp_tls: Live::shared(server_config),
-            imap_tls: Arc::new(imap::TlsHandle::new(Arc::new(identity.imap_config(&config.tls.client_ca_file)?))),
+            submission_tls: Live::shared(login_config.clone()),
+            imap_tls: Arc::new(imap::TlsHandle::new(login_config)),
             imap: Mutex::default(),
         })
     }
@@ -69,9 +72,10 @@ impl Reloadable {
             None => tls::self_signed(&current, self.world.clock.now())?,
         };
         let server_config = Arc::new(identity.server_config()?);
-        let imap_config = Arc::new(identity.imap_config(&new.tls.client_ca_file)?);
+        let login_config = Arc::new(identity.login_config(&new.tls.client_ca_file)?);
         self.smtp_tls.set(server_config);
-        self.imap_tls.replace(imap_config);
+        self.submission_tls.set(login_config.clone());
+        self.imap_tls.replace(login_config);
         self.smtp_limits.set(Arc::new(settings::smtp_limits(&new.limits)));
         self.backlog_max.store(settings::backlog_max(&new.limits), Ordering::Relaxed);
         current.tls = new.tls.clone();

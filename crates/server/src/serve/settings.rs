@@ -12,7 +12,7 @@ use queue::RetryPolicy;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use sender_auth::verify::DnsAuthentication;
-use smtp_in::{ListenerKind, Live};
+use smtp_in::ListenerKind;
 use smtp_out::{Login, Roots, Secret, SmtpOutSettings, TlsMode};
 
 use crate::cli::Failure;
@@ -45,11 +45,14 @@ pub(super) fn smtp_in(config: &Config, kind: ListenerKind, reloadable: &Reloadab
         kind,
         host_name: config.hostname.clone(),
         limits: reloadable.smtp_limits.clone(),
-        tls: Some(Live::clone(&reloadable.smtp_tls)),
+        tls: Some(if kind.is_submission() { &reloadable.submission_tls } else { &reloadable.smtp_tls }.clone()),
         bare_newlines: match config.security.bare_newlines {
             BareNewlines::Refuse => smtp_in::BareNewlines::Refuse,
             BareNewlines::Convert => smtp_in::BareNewlines::Convert,
         },
+        scram: config.security.scram,
+        proxies: config.security.proxy_protocol_from.clone(),
+        xclient_from: config.security.xclient_from.clone(),
     }
 }
 

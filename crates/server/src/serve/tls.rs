@@ -28,9 +28,9 @@ impl Identity {
         self.config_of(ServerConfig::builder().with_no_client_auth())
     }
 
-    /// The same for IMAP, which asks clients for a certificate when the configuration says who signs them; they need not have
-    /// one (RFC 4422, appendix A).
-    pub(super) fn imap_config(&self, client_ca: &Path) -> Result<ServerConfig, Failure> {
+    /// The same where people log in (IMAP, submission): clients are asked for a certificate when the configuration says who signs
+    /// them; they need not have one (RFC 4422, appendix A).
+    pub(super) fn login_config(&self, client_ca: &Path) -> Result<ServerConfig, Failure> {
         if client_ca.as_os_str().is_empty() {
             return self.server_config();
         }
@@ -153,8 +153,8 @@ mod tests {
         let first = self_signed(&config, now).unwrap();
         first.server_config().unwrap();
         // Its own certificate signs no others, but it can be read; a file that holds none is named.
-        first.imap_config(&folder.path().join("tls/localhost.cert.pem")).unwrap();
-        let failure = first.imap_config(&folder.path().join("tls/localhost.key.pem")).err().unwrap().to_string();
+        first.login_config(&folder.path().join("tls/localhost.cert.pem")).unwrap();
+        let failure = first.login_config(&folder.path().join("tls/localhost.key.pem")).err().unwrap().to_string();
         assert!(failure.contains("client_ca_file"), "{failure}");
         assert_eq!(self_signed(&config, now).unwrap().chain, first.chain);
         let der = first.chain[0].to_vec();

@@ -114,11 +114,14 @@ async fn drip(kind: ListenerKind, head: &str, drip: &'static [u8], step: Duratio
         limits: Live::new(Limits::default()),
         tls: None,
         bare_newlines: BareNewlines::Refuse,
+        scram: false,
+        proxies: Vec::new(),
+        xclient_from: Vec::new(),
     };
     let at = "192.0.2.1:25".parse().unwrap();
     let mut facts = SessionFacts::new(SessionId(1), kind, at, at);
     if kind == ListenerKind::Submission {
-        facts.tls = Some(TlsFacts { version: "TLSv1.3".into(), cipher: String::new() });
+        facts.tls = Some(TlsFacts { version: "TLSv1.3".into(), cipher: String::new(), ..TlsFacts::default() });
     }
     let world = simulated.world();
     let (end, _) = serve(Box::new(stream), facts, &settings, &Anything, &world, &CancellationToken::new()).await;

@@ -1,31 +1,83 @@
-//! `AUTH`: the client proves who it is, by PLAIN or LOGIN.
+//! `AUTH`: the client proves who it is.
 //!
-//! Command: RFC 4954 §4. Mechanisms: RFC 4616 (PLAIN), draft-murchison-sasl-login-00 (LOGIN). Only on submission
-//! ports and only under TLS. Passwords live in `Secret` and are wiped. Dialogs: `tests/transcripts/rfc4954/`.
+//! Command: RFC 4954 §4. Mechanisms: RFC 4616 (PLAIN), draft-murchison-sasl-login-00 (LOGIN), RFC 5802 and RFC 7677 (SCRAM, also
+//! bound to TLS), RFC 4422 appendix A (EXTERNAL). Only on submission ports and only under TLS. Of SCRAM and EXTERNAL only the
+//! octets are carried here; what they mean is the host's. Passwords live in `Secret` and are wiped. Dialogs:
+//! `tests/transcripts/rfc4954/`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mail::{EnhancedCode, Reply};
-use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, Request};
 use zeroize::Zeroizing;
 
 use super::Action;
-use super::request::{self, Checked};
+use super::request::Checked;
 use super::session::Session;
 use super::state::State;
 use super::step::Step;
-use crate::host::AuthFailure;
+use crate::host::{AuthFailure, AuthStep};
 use crate::misbehaviour::Misbehaviour;
 use crate::secret::Secret;
 use crate::session::Identity;
 
-/// A mechanism that is offered.
+/// A way to prove who one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
+    /// RFC 4422, appendix A: TLS has told it.
+    External,
+    /// RFC 7677, bound to the TLS channel.
+    ScramSha256Plus,
+    /// RFC 5802, bound to the TLS channel.
+    ScramSha1Plus,
+    /// RFC 7677.
+    ScramSha256,
+    /// RFC 5802.
+    ScramSha1,
     /// RFC 4616.
     Plain,
     /// draft-murchison-sasl-login-00.
     Login,
+}
+
+impl Mechanism {
+    /// The best first, as they are announced.
+    const ALL: [Self; 7] = [
+        Self::External,
+        Self::ScramSha256Plus,
+        Self::ScramSha1Plus,
+        Self::ScramSha256,
+        Self::ScramSha1,
+        Self::Plain,
+        Self::Login,
+    ];
+
+    /// Its registered name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::External => "EXTERNAL",
+            Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
+            Self::ScramSha1Plus => "SCRAM-SHA-1-PLUS",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha1 => "SCRAM-SHA-1",
+            Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
+        }
+    }
+
+    /// Those that this session can have. The session has TLS.
+    pub(super) fn offered(session: &Session) -> impl Iterator<Item = Self> {
+        let channel = session.facts.tls.as_ref().map(|tls| &tls.channel);
+        let certified = channel.is_some_and(|channel| !channel.certified.is_empty());
+        let bindable = channel.is_some_and(|channel| !channel.bindings.is_empty());
+        let scram = session.policy.scram;
+        Self::ALL.into_iter().filter(move |mechanism| match mechanism {
+            Self::External => certified,
+            Self::ScramSha256Plus | Self::ScramSha1Plus => scram && bindable,
+            Self::ScramSha256 | Self::ScramSha1 => scram,
+            Self::Plain | Self::Login => true,
+        })
+    }
 }
 
 /// What the next response is.
@@ -37,6 +89,8 @@ pub(super) enum Exchange {
     Login,
     /// The password of LOGIN.
     Password { login: String },
+    /// One of several messages, the first or not, that the host works on.
+    Carried { mechanism: Mechanism, begins: bool },
 }
 
 /// Begins an exchange; the initial response, if there is one, is worked on at once (RFC 4954 §4).
@@ -56,15 +110,20 @@ pub(super) fn auth(session: &Session, state: State, checked: Checked<'_>) -> Ste
     }
     let mut words = checked.argument.split(' ').filter(|word| !word.is_empty());
     let (named, initial, junk) = (words.next(), words.next(), words.next());
-    if named.is_none() || junk.is_some() {
+    let (Some(named), None) = (named, junk) else {
         return refuse(state, Misbehaviour::Syntax(FORM));
-    }
-    // The initial response is read here: smtp-proto would leave copies of it behind.
-    let exchange = match request::parse(&format!("AUTH {}", named.unwrap_or_default()), FORM) {
-        Ok(Request::Auth { mechanism: AUTH_PLAIN, .. }) => Exchange::Plain,
-        Ok(Request::Auth { mechanism: AUTH_LOGIN, .. }) => Exchange::Login,
-        Ok(_) => return refuse(state, Misbehaviour::UnknownMechanism),
-        Err(misbehaviour) => return refuse(state, misbehaviour),
+    };
+    let Some(mechanism) = Mechanism::offered(session).find(|offered| offered.name().eq_ignore_ascii_case(named)) else {
+        return refuse(state, Misbehaviour::UnknownMechanism);
+    };
+    let exchange = match mechanism {
+        Mechanism::Plain => Exchange::Plain,
+        Mechanism::Login => Exchange::Login,
+        Mechanism::External
+        | Mechanism::ScramSha256Plus
+        | Mechanism::ScramSha1Plus
+        | Mechanism::ScramSha256
+        | Mechanism::ScramSha1 => Exchange::Carried { mechanism, begins: true },
     };
     match initial {
         None => challenge(exchange),
@@ -77,7 +136,7 @@ pub(super) fn auth(session: &Session, state: State, checked: Checked<'_>) -> Ste
 /// Asks for the response that the exchange awaits.
 fn challenge(exchange: Exchange) -> Step {
     let text = match exchange {
-        Exchange::Plain => "",
+        Exchange::Plain | Exchange::Carried { .. } => "",
         // The words that deployed clients look for, in base64 (the draft's §2.2).
         Exchange::Login => "VXNlcm5hbWU6",
         Exchange::Password { .. } => "UGFzc3dvcmQ6",
@@ -100,6 +159,22 @@ pub(super) fn response(exchange: Exchange, line: &[u8]) -> Step {
             Ok(_) | Err(_) => Step::refuse(State::Ready, Misbehaviour::BadCredentials),
         },
         Exchange::Password { login } => check(Mechanism::Login, login, &decoded),
+        Exchange::Carried { mechanism, begins } => {
+            let response = Secret::new(decoded.to_vec());
+            Step::ask(State::AwaitAuth(mechanism), Action::Respond { mechanism, begins, response })
+        }
+    }
+}
+
+/// The host has worked on a response.
+pub(super) fn responded(session: &mut Session, mechanism: Mechanism, outcome: Result<AuthStep, AuthFailure>) -> Step {
+    match outcome {
+        Ok(AuthStep::Challenge(octets)) => {
+            let text = STANDARD.encode(octets);
+            Step::reply(State::Auth(Exchange::Carried { mechanism, begins: false }), Reply::new(334, None, text))
+        }
+        Ok(AuthStep::Done(identity)) => authenticated(session, Ok(identity)),
+        Err(failure) => authenticated(session, Err(failure)),
     }
 }
 
@@ -129,7 +204,7 @@ fn is_login(login: &str) -> bool {
 
 fn check(mechanism: Mechanism, login: String, password: &[u8]) -> Step {
     let password = Secret::new(password.to_vec());
-    Step::ask(State::AwaitAuth, Action::Authenticate { mechanism, login, password })
+    Step::ask(State::AwaitAuth(mechanism), Action::Authenticate { mechanism, login, password })
 }
 
 /// The host has checked.
@@ -141,6 +216,7 @@ pub(super) fn authenticated(session: &mut Session, outcome: Result<Identity, Aut
             Step::reply(State::Ready, SUCCEEDED)
         }
         Err(AuthFailure::Refused) => Step::refuse(State::Ready, Misbehaviour::AuthRefused),
+        Err(AuthFailure::Malformed) => Step::refuse(State::Ready, Misbehaviour::BadCredentials),
         Err(AuthFailure::Unavailable) => Step::reply(State::Ready, UNAVAILABLE),
     }
 }

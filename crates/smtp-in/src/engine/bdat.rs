@@ -4,14 +4,14 @@
 //! away: the size, not the order of commands, says where the next command begins. BINARYMIME is not announced, so
 //! lines end with CRLF here as well. Dialogs: `tests/transcripts/rfc3030/`.
 
-use mail::{EnhancedCode, Reply, Timestamp};
+use mail::{EnhancedCode, Envelope, Reply, Timestamp};
 use smtp_proto::Request;
 
 use super::Action;
 use super::body::BodyReader;
 use super::request::{self, Checked};
 use super::session::Session;
-use super::state::{Body, Chunk, Refusal, State, Transfer};
+use super::state::{Body, Chunk, Refusal, State, Swallowed, Transfer};
 use super::step::Step;
 use super::verb::Verb;
 use crate::limits::CHUNK_DIGITS_MAX;
@@ -34,25 +34,27 @@ pub(super) fn bdat(
         return Step::refuse(state, Misbehaviour::MessageFarTooLarge);
     }
     if let Err(misbehaviour) = order {
-        return swallowing(chunk, Refusal::Misbehaviour(misbehaviour), now, state);
+        return swallowing(chunk, Refusal::Misbehaviour(misbehaviour), 1, now, state);
     }
     let too_large = Refusal::Misbehaviour(Misbehaviour::MessageTooLarge);
     if let State::Transaction(envelope) = state {
         if chunk.octets > limits.message_octets_max {
-            return swallowing(chunk, too_large, now, after_failure(chunk));
+            let replies = replies(session, &envelope, chunk);
+            return swallowing(chunk, too_large, replies, now, after_failure(chunk));
         }
         let body = Body::new(envelope, BodyReader::chunks(session.policy.bare_newlines), now);
         return Step::ask(State::AwaitOpen(body, Transfer::Chunks(chunk)), Action::BeginBody);
     }
     if let State::Chunks(body) = state {
         if body.octets.saturating_add(chunk.octets) > limits.message_octets_max {
-            let step = swallowing(chunk, too_large, body.began, after_failure(chunk));
+            let replies = replies(session, &body.envelope, chunk);
+            let step = swallowing(chunk, too_large, replies, body.began, after_failure(chunk));
             return step.with(Action::AbandonBody);
         }
         return Step::to(State::Chunk(body, chunk));
     }
     // The table lets BDAT through in no other state.
-    swallowing(chunk, Refusal::Misbehaviour(Misbehaviour::MailFirst), now, state)
+    swallowing(chunk, Refusal::Misbehaviour(Misbehaviour::MailFirst), 1, now, state)
 }
 
 /// Whether it is a chunk without octets that is not the last: however many come, no message comes.
@@ -82,8 +84,14 @@ fn chunk(checked: Checked<'_>) -> Result<Chunk, Misbehaviour> {
     }
 }
 
-fn swallowing(chunk: Chunk, refusal: Refusal, began: Timestamp, next: State) -> Step {
-    Step::to(State::SwallowChunk { remaining: chunk.octets, refusal, began, next: Box::new(next) })
+fn swallowing(chunk: Chunk, refusal: Refusal, replies: usize, began: Timestamp, next: State) -> Step {
+    let swallowed = Box::new(Swallowed { refusal, replies, began, next });
+    Step::to(State::SwallowChunk { remaining: chunk.octets, swallowed })
+}
+
+/// How often a chunk of a message is answered: only the last for each recipient (RFC 2033 §4.2).
+fn replies(session: &Session, envelope: &Envelope, chunk: Chunk) -> usize {
+    if chunk.last { session.replies_to(envelope) } else { 1 }
 }
 
 /// Behind a failed chunk others may be on their way, unless it was the last.
@@ -92,27 +100,25 @@ fn after_failure(chunk: Chunk) -> State {
 }
 
 /// The host has opened the message, or refused to.
-pub(super) fn opened(body: Body, chunk: Chunk, outcome: Result<(), Reply>) -> Step {
+pub(super) fn opened(session: &Session, body: Body, chunk: Chunk, outcome: Result<(), Reply>) -> Step {
     match outcome {
         Ok(()) => Step::to(State::Chunk(body, chunk)),
-        Err(reply) => swallowing(chunk, Refusal::Host(reply), body.began, after_failure(chunk)),
+        Err(reply) => {
+            let replies = replies(session, &body.envelope, chunk);
+            swallowing(chunk, Refusal::Host(reply), replies, body.began, after_failure(chunk))
+        }
     }
 }
 
 /// Throws octets of a refused chunk away; returns how many were used.
-pub(super) fn swallow(
-    remaining: u64,
-    refusal: Refusal,
-    began: Timestamp,
-    next: Box<State>,
-    input: &[u8],
-) -> (Step, usize) {
+pub(super) fn swallow(remaining: u64, swallowed: Box<Swallowed>, input: &[u8]) -> (Step, usize) {
     let used = within(remaining, input).len();
     let remaining = remaining.saturating_sub(used as u64);
     let step = if remaining == 0 {
-        refusal.step(*next)
+        let Swallowed { refusal, replies, next, .. } = *swallowed;
+        refusal.step(next).times(replies)
     } else {
-        Step::to(State::SwallowChunk { remaining, refusal, began, next })
+        Step::to(State::SwallowChunk { remaining, swallowed })
     };
     (step, used)
 }
@@ -137,9 +143,10 @@ pub(super) fn end(session: &Session, mut body: Body, chunk: Chunk) -> Step {
             return Step::ask(State::Chunk(body, chunk), action);
         }
     }
+    let replies = replies(session, &body.envelope, chunk);
     match body.refused {
-        Some(refusal) => refusal.step(after_failure(chunk)),
-        None if chunk.last => Step::ask(State::AwaitEnd, Action::EndBody { envelope: body.envelope }),
+        Some(refusal) => refusal.step(after_failure(chunk)).times(replies),
+        None if chunk.last => Step::ask(State::AwaitEnd(replies), Action::EndBody { envelope: body.envelope }),
         None => {
             let text = format!("{} octets received", chunk.octets);
             Step::reply(State::Chunks(body), Reply::new(250, Some(EnhancedCode(2, 0, 0)), text))

@@ -21,11 +21,17 @@ pub(super) fn data(session: &Session, envelope: Envelope, now: Timestamp) -> Ste
 }
 
 /// The host has opened the message, or refused to.
-pub(super) fn opened(body: Body, transfer: Transfer, outcome: Result<(), Reply>, now: Timestamp) -> Step {
+pub(super) fn opened(
+    session: &Session,
+    body: Body,
+    transfer: Transfer,
+    outcome: Result<(), Reply>,
+    now: Timestamp,
+) -> Step {
     match (transfer, outcome) {
         (Transfer::Data, Ok(())) => Step::reply(State::Data(Body { began: now, ..body }, false), GO_AHEAD),
         (Transfer::Data, Err(reply)) => Step::reply(State::Ready, reply),
-        (Transfer::Chunks(chunk), outcome) => bdat::opened(Body { began: now, ..body }, chunk, outcome),
+        (Transfer::Chunks(chunk), outcome) => bdat::opened(session, Body { began: now, ..body }, chunk, outcome),
     }
 }
 
@@ -35,17 +41,19 @@ pub(super) fn piece(session: &Session, mut body: Body, input: &[u8]) -> (Step, u
     let (used, ended) = body.reader.read(input, &mut octets);
     let action = body.take(octets, session.limits().message_octets_max);
     if body.octets > session.limits().read_octets_max() {
-        return (Step::refuse(State::Ready, Misbehaviour::MessageFarTooLarge), used);
+        let replies = session.replies_to(&body.envelope);
+        return (Step::refuse(State::Ready, Misbehaviour::MessageFarTooLarge).times(replies), used);
     }
     let step = Step { action, ..Step::to(State::Data(body, ended)) };
     (step, used)
 }
 
 /// The end was read: the host keeps the message, or the client learns why not.
-pub(super) fn end(body: Body) -> Step {
+pub(super) fn end(session: &Session, body: Body) -> Step {
+    let replies = session.replies_to(&body.envelope);
     match body.refused {
-        Some(refusal) => refusal.step(State::Ready),
-        None => Step::ask(State::AwaitEnd, Action::EndBody { envelope: body.envelope }),
+        Some(refusal) => refusal.step(State::Ready).times(replies),
+        None => Step::ask(State::AwaitEnd(replies), Action::EndBody { envelope: body.envelope }),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `EHLO` and `HELO`: the client names itself, the server what it can do.
+//! `EHLO` and `HELO`, and `LHLO` of LMTP (RFC 2033 §4.1): the client names itself, the server what it can do.
 //!
 //! Commands: RFC 5321 §4.1.1.1. Extensions: RFC 2920, 1870, 6152, 6531, 2034, 3030, 3461, 3207, 4954, 9422.
 //! Either drops an open mail transaction (§4.1.4). Dialogs: `tests/transcripts/rfc5321/4.1.1.1-*.txt`.
@@ -7,10 +7,12 @@ use mail::Reply;
 use smtp_proto::Request;
 
 use super::Action;
+use super::auth::Mechanism;
 use super::request::{self, Checked};
 use super::session::Session;
 use super::state::State;
 use super::step::Step;
+use super::xclient;
 use crate::limits::HELO_OCTETS_MAX;
 use crate::misbehaviour::Misbehaviour;
 
@@ -18,6 +20,7 @@ use crate::misbehaviour::Misbehaviour;
 pub(super) fn helo(session: &mut Session, state: State, checked: Checked<'_>) -> Step {
     let (name, esmtp) = match request::parse(checked.line, "EHLO domain") {
         Ok(Request::Ehlo { host }) if is_name(checked.argument) => (host, true),
+        Ok(Request::Lhlo { host }) if is_name(checked.argument) => (host, true),
         Ok(Request::Helo { host }) if is_name(checked.argument) => (host, false),
         Ok(_) | Err(_) => return Step::refuse(state, Misbehaviour::BadHelo),
     };
@@ -56,7 +59,11 @@ fn extensions(session: &Session) -> Vec<String> {
         lines.push("STARTTLS".to_owned());
     }
     if session.offers_auth() {
-        lines.push("AUTH PLAIN LOGIN".to_owned());
+        let offered: Vec<&str> = Mechanism::offered(session).map(Mechanism::name).collect();
+        lines.push(format!("AUTH {}", offered.join(" ")));
+    }
+    if session.takes_xclient {
+        lines.push(xclient::ANNOUNCED.to_owned());
     }
     // RFC 9422 §4.
     lines.push(format!("LIMITS MAILMAX={} RCPTMAX={}", limits.transactions_max, limits.recipients_max));

@@ -31,6 +31,7 @@ mod step;
 mod tests;
 mod verb;
 mod vrfy;
+mod xclient;
 mod xtext;
 
 use std::sync::Arc;
@@ -45,7 +46,7 @@ use self::session::Session;
 use self::state::{Refusal, State};
 use self::step::Step;
 use self::verb::Verb;
-use crate::host::{Acknowledgement, AuthFailure, Verdict};
+use crate::host::{Acknowledgement, AuthFailure, AuthStep, Verdict};
 use crate::limits::{
     AUTH_LINE_OCTETS_MAX, BARE_LF_PATIENCE, COMMAND_LINE_OCTETS_MAX, PATH_LINE_OCTETS_MAX, REPLIES_OCTETS_MAX,
 };
@@ -74,6 +75,15 @@ pub enum Action {
         /// The password.
         password: Secret,
     },
+    /// Hand the host a response of an exchange of several messages.
+    Respond {
+        /// How the client wants to prove who it is.
+        mechanism: Mechanism,
+        /// Whether it is the first of the exchange. What is left of an earlier one is forgotten then.
+        begins: bool,
+        /// The response, decoded.
+        response: Secret,
+    },
     /// Ask the host to open a message for [`Engine::envelope`].
     BeginBody,
     /// Hand on the next octets of the message.
@@ -100,6 +110,8 @@ pub enum Answer {
     Recipient(Verdict),
     /// Of [`Action::Authenticate`].
     Authenticated(Result<Identity, AuthFailure>),
+    /// Of [`Action::Respond`].
+    Responded(Result<AuthStep, AuthFailure>),
     /// Of [`Action::BeginBody`].
     Opened(Result<(), Reply>),
     /// Of [`Action::EndBody`].
@@ -128,7 +140,7 @@ impl Engine {
     /// A session that begins now; the greeting is the first action.
     #[must_use]
     pub fn new(policy: Policy, facts: SessionFacts, now: Timestamp) -> Self {
-        let greeting = Reply::new(220, None, format!("{} ESMTP Relais", policy.host_name));
+        let greeting = policy.greeting(facts.kind);
         let mut engine = Self {
             session: Session::new(policy, facts),
             state: State::Start,
@@ -221,14 +233,19 @@ impl Engine {
             (State::AwaitVerdict(envelope, recipient), Answer::Recipient(verdict)) => {
                 rcpt::rcpt_verdict(&mut self.session, envelope, recipient, refusing(verdict))
             }
-            (State::AwaitAuth, Answer::Authenticated(outcome)) => auth::authenticated(&mut self.session, outcome),
+            (State::AwaitAuth(Mechanism::Plain | Mechanism::Login), Answer::Authenticated(outcome)) => {
+                auth::authenticated(&mut self.session, outcome)
+            }
+            (State::AwaitAuth(mechanism), Answer::Responded(outcome)) => {
+                auth::responded(&mut self.session, mechanism, outcome)
+            }
             (State::AwaitOpen(body, transfer), Answer::Opened(outcome)) => {
                 self.flush = true;
-                data::opened(body, transfer, outcome.map_err(refusal), now)
+                data::opened(&self.session, body, transfer, outcome.map_err(refusal), now)
             }
-            (State::AwaitEnd, Answer::Kept(outcome)) => {
+            (State::AwaitEnd(replies), Answer::Kept(outcome)) => {
                 self.flush = true;
-                data::kept(&mut self.session, outcome.map_err(refusal))
+                data::kept(&mut self.session, outcome.map_err(refusal)).times(replies)
             }
             (State::AwaitTls, Answer::TlsStarted(tls)) => starttls::tls_started(&mut self.session, tls),
             _ => panic!("an answer came that nothing had asked for"),
@@ -302,18 +319,16 @@ impl Engine {
         }
         let waiting = self.input.waiting();
         let (step, used) = match std::mem::replace(&mut self.state, State::Closed) {
-            State::Data(body, true) => (data::end(body), 0),
+            State::Data(body, true) => (data::end(&self.session, body), 0),
             State::Chunk(body, chunk) if chunk.remaining == 0 => (bdat::end(&self.session, body, chunk), 0),
-            State::SwallowChunk { remaining: 0, refusal, began, next } => bdat::swallow(0, refusal, began, next, &[]),
+            State::SwallowChunk { remaining: 0, swallowed } => bdat::swallow(0, swallowed, &[]),
             state @ (State::Data(..) | State::Chunk(..) | State::SwallowChunk { .. }) if waiting.is_empty() => {
                 self.state = state;
                 return false;
             }
             State::Data(body, false) => data::piece(&self.session, body, waiting),
             State::Chunk(body, chunk) => bdat::piece(&self.session, body, chunk, waiting),
-            State::SwallowChunk { remaining, refusal, began, next } => {
-                bdat::swallow(remaining, refusal, began, next, waiting)
-            }
+            State::SwallowChunk { remaining, swallowed } => bdat::swallow(remaining, swallowed, waiting),
             state => return self.advance_line(state, now),
         };
         self.input.consume(used);
@@ -365,7 +380,8 @@ impl Engine {
             return Step::refuse(state, misbehaviour);
         }
         match (checked.verb, state) {
-            (Verb::Ehlo | Verb::Helo, state) => helo::helo(&mut self.session, state, checked),
+            (Verb::Ehlo | Verb::Helo | Verb::Lhlo, state) => helo::helo(&mut self.session, state, checked),
+            (Verb::XClient, state) => xclient::xclient(&mut self.session, state, checked),
             (Verb::StartTls, state) => starttls::starttls(&self.session, state),
             (Verb::Auth, state) => auth::auth(&self.session, state, checked),
             (Verb::Mail, state) => mail::mail(&mut self.session, state, checked),
@@ -388,10 +404,12 @@ impl Engine {
         self.state = step.state;
         self.action = step.action;
         if let Some(reply) = step.reply {
-            self.say(&reply);
+            for _ in 0..step.replies {
+                self.say(&reply);
+            }
         }
         if let Some(misbehaviour) = step.misbehaviour {
-            self.refuse(misbehaviour);
+            self.refuse(misbehaviour, step.replies);
         }
         if matches!(self.action, Some(Action::StartTls)) {
             // RFC 3207 §4.2: what was sent ahead of the handshake is nobody's.
@@ -399,7 +417,7 @@ impl Engine {
         }
     }
 
-    fn refuse(&mut self, misbehaviour: Misbehaviour) {
+    fn refuse(&mut self, misbehaviour: Misbehaviour, replies: usize) {
         if misbehaviour == Misbehaviour::AuthRefused {
             self.session.auth_failures = self.session.auth_failures.saturating_add(1);
         }
@@ -419,7 +437,11 @@ impl Engine {
         let reason = misbehaviour.counter();
         metrics::counter!("relais_smtp_in_misbehaviour_total", "reason" => reason).increment(1);
         tracing::debug!(session = %self.session.facts.id, reason, "client misbehaved");
-        self.say(&misbehaviour.reply());
+        // Closing is said once: it answers no recipient.
+        let replies = if misbehaviour.reply().code == 421 { 1 } else { replies };
+        for _ in 0..replies {
+            self.say(&misbehaviour.reply());
+        }
         if misbehaviour.closes() {
             self.state = State::Closed;
             self.action = Some(Action::Close);
@@ -441,6 +463,8 @@ impl Policy {
             limits: Arc::clone(&settings.limits.get()),
             bare_newlines: settings.bare_newlines,
             starttls: settings.tls.is_some(),
+            scram: settings.scram,
+            xclient_from: settings.xclient_from.clone(),
         }
     }
 }

@@ -39,9 +39,11 @@ enum Needs {
 }
 
 /// The table: command, phases in which it may come, what it needs on a submission port.
-const ORDER: [(Verb, u8, Needs); 16] = [
+const ORDER: [(Verb, u8, Needs); 18] = [
     (Verb::Ehlo, ANY, Needs::Nothing),
     (Verb::Helo, ANY, Needs::Tls),
+    (Verb::Lhlo, ANY, Needs::Nothing),
+    (Verb::XClient, START | READY, Needs::Nothing),
     (Verb::StartTls, READY, Needs::Nothing),
     (Verb::Auth, READY, Needs::Tls),
     (Verb::Mail, READY, Needs::Auth),
@@ -70,13 +72,25 @@ pub(super) fn check(verb: Verb, phase: Phase, session: &Session) -> Result<(), M
         return Err(Misbehaviour::TlsFirst);
     }
     let in_phase = phases & phase as u8 != 0;
+    let lmtp = session.facts.kind == ListenerKind::Lmtp;
+    if lmtp && matches!(verb, Verb::Ehlo | Verb::Helo) {
+        return Err(Misbehaviour::LhloHere);
+    }
+    if !lmtp && verb == Verb::Lhlo {
+        return Err(Misbehaviour::NotImplemented);
+    }
     if !in_phase && phase == Phase::Start {
-        return Err(Misbehaviour::HelloFirst);
+        return Err(if lmtp { Misbehaviour::LhloFirst } else { Misbehaviour::HelloFirst });
     }
     if submission && *needs == Needs::Auth && session.facts.identity.is_none() {
         return Err(Misbehaviour::AuthFirst);
     }
-    if in_phase { Ok(()) } else { Err(out_of_order(verb, phase)) }
+    if in_phase {
+        return Ok(());
+    }
+    let misbehaviour = out_of_order(verb, phase);
+    let no_recipients = misbehaviour == Misbehaviour::NoRecipients;
+    Err(if lmtp && no_recipients { Misbehaviour::NoLmtpRecipients } else { misbehaviour })
 }
 
 /// What is wrong with a command in a phase that the table does not give it.
@@ -86,7 +100,7 @@ fn out_of_order(verb: Verb, phase: Phase) -> Misbehaviour {
         (Verb::Bdat, Phase::ChunkFailed) => Misbehaviour::ChunkAfterFailure,
         (Verb::Data | Verb::Bdat, Phase::Mail) => Misbehaviour::NoRecipients,
         (Verb::Mail, _) => Misbehaviour::NestedMail,
-        (Verb::StartTls | Verb::Auth, _) => Misbehaviour::InsideTransaction,
+        (Verb::StartTls | Verb::Auth | Verb::XClient, _) => Misbehaviour::InsideTransaction,
         _ => Misbehaviour::MailFirst,
     }
 }
@@ -124,7 +138,7 @@ mod tests {
         assert_eq!(check(Verb::Mail, Phase::Ready, &submission), Err(Misbehaviour::TlsFirst));
         assert_eq!(check(Verb::Vrfy, Phase::Ready, &submission), Err(Misbehaviour::TlsFirst));
         assert_eq!(check(Verb::Noop, Phase::Ready, &submission), Ok(()));
-        submission.facts.tls = Some(crate::TlsFacts { version: String::new(), cipher: String::new() });
+        submission.facts.tls = Some(crate::TlsFacts::default());
         assert_eq!(check(Verb::Mail, Phase::Ready, &submission), Err(Misbehaviour::AuthFirst));
     }
 }

@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn trap_proxy_commands_are_unknown() {
-        for line in [&b"PROXY TCP4 192.0.2.1 192.0.2.2 1 25"[..], b"XCLIENT ADDR=192.0.2.1", b"XFORWARD NAME=x"] {
+        for line in [&b"PROXY TCP4 192.0.2.1 192.0.2.2 1 25"[..], b"XFORWARD NAME=x"] {
             assert_eq!(check(line), Err(Misbehaviour::UnknownCommand));
         }
     }

@@ -1,12 +1,13 @@
 //! What an engine knows besides its state: settings, facts, and the counts that limits look at.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use mail::Domain;
+use mail::{Domain, Envelope, Reply};
 
 use crate::limits::Limits;
 use crate::session::SessionFacts;
-use crate::settings::{BareNewlines, ListenerKind};
+use crate::settings::{BareNewlines, ListenerKind, names};
 
 /// What does not change during a session.
 #[derive(Clone, Debug)]
@@ -19,12 +20,26 @@ pub struct Policy {
     pub bare_newlines: BareNewlines,
     /// Whether there is a certificate to do STARTTLS with.
     pub starttls: bool,
+    /// Whether SCRAM can be had.
+    pub scram: bool,
+    /// Who may say XCLIENT.
+    pub xclient_from: Vec<IpAddr>,
+}
+
+impl Policy {
+    /// What a session begins with.
+    pub(super) fn greeting(&self, kind: ListenerKind) -> Reply {
+        let protocol = if kind == ListenerKind::Lmtp { "LMTP" } else { "ESMTP" };
+        Reply::new(220, None, format!("{} {protocol} Relais", self.host_name))
+    }
 }
 
 /// The part of a session that commands share.
 pub(super) struct Session {
     pub(super) policy: Policy,
     pub(super) facts: SessionFacts,
+    /// Whether who has connected may say XCLIENT; what it says of others does not change that.
+    pub(super) takes_xclient: bool,
     pub(super) transactions: u32,
     pub(super) auth_failures: u32,
     pub(super) bad_commands: u32,
@@ -35,9 +50,11 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(policy: Policy, facts: SessionFacts) -> Self {
+        let takes_xclient = names(&policy.xclient_from, facts.remote.ip());
         Self {
             policy,
             facts,
+            takes_xclient,
             transactions: 0,
             auth_failures: 0,
             bad_commands: 0,
@@ -59,6 +76,11 @@ impl Session {
     /// Whether AUTH is announced and accepted: on submission ports, and only under TLS (RFC 4954 §6, RFC 8314 §3).
     pub(super) fn offers_auth(&self) -> bool {
         self.facts.kind.is_submission() && self.facts.tls.is_some()
+    }
+
+    /// How often the end of a message is answered: once, or to LMTP once for each recipient (RFC 2033 §4.2).
+    pub(super) fn replies_to(&self, envelope: &Envelope) -> usize {
+        if self.facts.kind == ListenerKind::Lmtp { envelope.recipients.len().max(1) } else { 1 }
     }
 
     /// Mail has moved forward: the patience begins anew.

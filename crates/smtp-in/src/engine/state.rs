@@ -3,7 +3,7 @@
 use mail::{Envelope, EnvelopeRecipient, Reply, Timestamp};
 
 use super::Action;
-use super::auth::Exchange;
+use super::auth::{Exchange, Mechanism};
 use super::body::BodyReader;
 use super::order::Phase;
 use super::step::Step;
@@ -67,6 +67,15 @@ pub(super) struct Chunk {
     pub(super) last: bool,
 }
 
+/// What follows a chunk that is thrown away.
+pub(super) struct Swallowed {
+    pub(super) refusal: Refusal,
+    /// How often it is said.
+    pub(super) replies: usize,
+    pub(super) began: Timestamp,
+    pub(super) next: State,
+}
+
 /// How the octets of a message come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transfer {
@@ -99,13 +108,13 @@ pub(super) enum State {
     /// Inside a chunk.
     Chunk(Body, Chunk),
     /// Inside a chunk that is thrown away; then comes the refusal, and the state behind it.
-    SwallowChunk { remaining: u64, refusal: Refusal, began: Timestamp, next: Box<Self> },
-    /// The message is complete; the host keeps it.
-    AwaitEnd,
+    SwallowChunk { remaining: u64, swallowed: Box<Swallowed> },
+    /// The message is complete; the host keeps it, and is answered for so often.
+    AwaitEnd(usize),
     /// AUTH was said; the next line is a response.
     Auth(Exchange),
-    /// The host checks login and password.
-    AwaitAuth,
+    /// The host checks a response, or login and password.
+    AwaitAuth(Mechanism),
     /// The TLS handshake is next. Whatever comes before it is dropped.
     AwaitTls,
     /// The connection ends.
@@ -128,9 +137,9 @@ impl State {
             | Self::Data(..)
             | Self::Chunk(..)
             | Self::SwallowChunk { .. }
-            | Self::AwaitEnd
+            | Self::AwaitEnd(_)
             | Self::Auth(_)
-            | Self::AwaitAuth
+            | Self::AwaitAuth(_)
             | Self::AwaitTls
             | Self::Closed => None,
         }
@@ -145,13 +154,13 @@ impl State {
             Self::AwaitOpen(body, _) | Self::Data(body, _) | Self::Chunks(body) | Self::Chunk(body, _) => {
                 Some(&body.envelope)
             }
-            Self::SwallowChunk { next, .. } => next.envelope(),
+            Self::SwallowChunk { swallowed, .. } => swallowed.next.envelope(),
             Self::Start
             | Self::Ready
             | Self::ChunkFailed
-            | Self::AwaitEnd
+            | Self::AwaitEnd(_)
             | Self::Auth(_)
-            | Self::AwaitAuth
+            | Self::AwaitAuth(_)
             | Self::AwaitTls
             | Self::Closed => None,
         }
@@ -166,7 +175,7 @@ impl State {
     pub(super) fn body_began(&self) -> Option<Timestamp> {
         match self {
             Self::Data(body, _) | Self::Chunk(body, _) | Self::Chunks(body) => Some(body.began),
-            Self::SwallowChunk { began, .. } => Some(*began),
+            Self::SwallowChunk { swallowed, .. } => Some(swallowed.began),
             Self::Start
             | Self::Ready
             | Self::ChunkFailed
@@ -174,9 +183,9 @@ impl State {
             | Self::Transaction(_)
             | Self::AwaitVerdict(..)
             | Self::AwaitOpen(..)
-            | Self::AwaitEnd
+            | Self::AwaitEnd(_)
             | Self::Auth(_)
-            | Self::AwaitAuth
+            | Self::AwaitAuth(_)
             | Self::AwaitTls
             | Self::Closed => None,
         }
@@ -193,8 +202,8 @@ impl State {
             Self::AwaitBegin(_)
             | Self::AwaitVerdict(..)
             | Self::AwaitOpen(..)
-            | Self::AwaitEnd
-            | Self::AwaitAuth
+            | Self::AwaitEnd(_)
+            | Self::AwaitAuth(_)
             | Self::AwaitTls
             | Self::Closed => true,
             Self::Start

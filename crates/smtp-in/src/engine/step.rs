@@ -12,12 +12,14 @@ pub(super) struct Step {
     pub(super) reply: Option<Reply>,
     pub(super) action: Option<Action>,
     pub(super) misbehaviour: Option<Misbehaviour>,
+    /// How often the reply is said: once, or to LMTP once for each recipient (RFC 2033 §4.2).
+    pub(super) replies: usize,
 }
 
 impl Step {
     /// Goes to a state and says nothing.
     pub(super) fn to(state: State) -> Self {
-        Self { state, reply: None, action: None, misbehaviour: None }
+        Self { state, reply: None, action: None, misbehaviour: None, replies: 1 }
     }
 
     /// Goes to a state and replies.
@@ -33,6 +35,11 @@ impl Step {
     /// Goes to a state and tells the client what it did wrong.
     pub(super) fn refuse(state: State, misbehaviour: Misbehaviour) -> Self {
         Self { misbehaviour: Some(misbehaviour), ..Self::to(state) }
+    }
+
+    /// The same, said so often.
+    pub(super) fn times(self, replies: usize) -> Self {
+        Self { replies, ..self }
     }
 
     /// The same, with something for the connection to do.

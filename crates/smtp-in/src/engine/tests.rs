@@ -22,6 +22,8 @@ fn policy(limits: Limits) -> Policy {
         limits: Arc::new(limits),
         bare_newlines: BareNewlines::Refuse,
         starttls: true,
+        scram: false,
+        xclient_from: Vec::new(),
     }
 }
 
@@ -59,7 +61,8 @@ impl Driver {
 
     fn submission(limits: Limits) -> Self {
         let mut driver = Self::new(ListenerKind::Submissions, limits);
-        let tls = TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into() };
+        let tls =
+            TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into(), ..TlsFacts::default() };
         driver.engine.session.facts.tls = Some(tls);
         driver.say(b"EHLO c.example\r\n");
         driver
@@ -81,6 +84,7 @@ impl Driver {
                     Answer::Authenticated(Ok(Identity { account: AccountId(1), login, mark: 0 }))
                 }
                 Action::Authenticate { .. } => Answer::Authenticated(Err(AuthFailure::Refused)),
+                Action::Respond { .. } => Answer::Responded(Err(AuthFailure::Unavailable)),
                 Action::BeginBody => {
                     self.open = Some(Vec::new());
                     Answer::Opened(Ok(()))
@@ -103,7 +107,11 @@ impl Driver {
                     Answer::Kept(Ok(Acknowledgement { committed: Committed::attest(), text }))
                 }
                 Action::StartTls => {
-                    let tls = TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_128_GCM_SHA256".into() };
+                    let tls = TlsFacts {
+                        version: "TLSv1.3".into(),
+                        cipher: "TLS_AES_128_GCM_SHA256".into(),
+                        ..TlsFacts::default()
+                    };
                     Answer::TlsStarted(tls)
                 }
                 Action::Close => {
@@ -497,7 +505,7 @@ fn converse(kind: ListenerKind, pieces: &[&[u8]]) -> (Vec<u8>, Vec<Vec<u8>>, boo
     // STARTTLS drops what came with it, so there a cut rightly makes a difference.
     driver.engine.session.policy.starttls = false;
     if kind == ListenerKind::Submissions {
-        driver.engine.session.facts.tls = Some(TlsFacts { version: String::new(), cipher: String::new() });
+        driver.engine.session.facts.tls = Some(TlsFacts::default());
     }
     let mut replies = Vec::new();
     for piece in pieces {

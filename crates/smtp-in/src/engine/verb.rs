@@ -5,6 +5,8 @@
 pub(super) enum Verb {
     Ehlo,
     Helo,
+    Lhlo,
+    XClient,
     StartTls,
     Auth,
     Mail,
@@ -22,9 +24,11 @@ pub(super) enum Verb {
     Absent,
 }
 
-const NAMES: [(&str, Verb); 15] = [
+const NAMES: [(&str, Verb); 17] = [
     ("EHLO", Verb::Ehlo),
     ("HELO", Verb::Helo),
+    ("LHLO", Verb::Lhlo),
+    ("XCLIENT", Verb::XClient),
     ("STARTTLS", Verb::StartTls),
     ("AUTH", Verb::Auth),
     ("MAIL", Verb::Mail),
@@ -40,8 +44,8 @@ const NAMES: [(&str, Verb); 15] = [
     ("HELP", Verb::Help),
 ];
 
-/// RFC 821, RFC 2033, RFC 2645, RFC 4468.
-const ABSENT: [&str; 7] = ["SEND", "SOML", "SAML", "TURN", "LHLO", "ATRN", "BURL"];
+/// RFC 821, RFC 2645, RFC 4468.
+const ABSENT: [&str; 6] = ["SEND", "SOML", "SAML", "TURN", "ATRN", "BURL"];
 
 impl Verb {
     /// The command of a name, if SMTP has one.
@@ -60,9 +64,12 @@ impl Verb {
         matches!(self, Self::Data | Self::Rset | Self::Quit | Self::StartTls)
     }
 
-    /// RFC 2920 §3.2: replies to these are not held back to be sent with others.
+    /// RFC 2920 §3.2 (and RFC 2033 §4.2 for LHLO): replies to these are not held back to be sent with others.
     pub(super) fn ends_a_group(self) -> bool {
-        matches!(self, Self::Ehlo | Self::Data | Self::Vrfy | Self::Expn | Self::Quit | Self::Noop)
+        matches!(
+            self,
+            Self::Ehlo | Self::Lhlo | Self::XClient | Self::Data | Self::Vrfy | Self::Expn | Self::Quit | Self::Noop
+        )
     }
 
     /// Commands that do not bring mail forward by themselves.
@@ -74,6 +81,8 @@ impl Verb {
     pub(super) const ALL: &[Self] = &[
         Self::Ehlo,
         Self::Helo,
+        Self::Lhlo,
+        Self::XClient,
         Self::StartTls,
         Self::Auth,
         Self::Mail,

@@ -7,11 +7,12 @@ use std::task::{Context, Poll, Waker};
 
 use mail::Timestamp;
 use relais_smtp_in::{
-    Action, Answer, Engine, Host, ListenerKind, MessageSink, Policy, SessionFacts, SessionId, TlsFacts,
+    Action, Answer, AuthExchange, AuthFailure, Engine, Host, ListenerKind, MessageSink, Policy, SessionFacts,
+    SessionId, TlsFacts,
 };
 use testkit::transcript::Stage;
 
-use super::host::FakeHost;
+use super::host::{FakeExchange, FakeHost};
 use super::{Setup, span};
 
 #[derive(Default)]
@@ -25,6 +26,7 @@ pub(crate) struct EngineStage {
 struct Session {
     engine: Engine,
     sink: Option<Box<dyn MessageSink>>,
+    exchange: Option<FakeExchange>,
     lines: VecDeque<String>,
     unfinished: Vec<u8>,
     closed: bool,
@@ -41,7 +43,7 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn tls() -> TlsFacts {
-    TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_256_GCM_SHA384".into() }
+    TlsFacts { version: "TLSv1.3".into(), cipher: "TLS_AES_256_GCM_SHA384".into(), ..TlsFacts::default() }
 }
 
 impl Session {
@@ -66,6 +68,13 @@ impl Session {
                 ))),
                 Action::Authenticate { login, password, .. } => {
                     Answer::Authenticated(ready(host.authenticate(self.engine.facts(), &login, &password)))
+                }
+                Action::Respond { mechanism, begins, response } => {
+                    if begins {
+                        self.exchange = FakeExchange::begin(mechanism);
+                    }
+                    let step = |exchange: &mut FakeExchange| ready(exchange.step(&response));
+                    Answer::Responded(self.exchange.as_mut().map_or(Err(AuthFailure::Unavailable), step))
                 }
                 Action::BeginBody => {
                     let opened = ready(host.open(self.engine.facts(), self.engine.envelope().unwrap()));
@@ -125,6 +134,7 @@ impl Stage for EngineStage {
         self.session = Some(Session {
             engine,
             sink: None,
+            exchange: None,
             lines: VecDeque::new(),
             unfinished: Vec::new(),
             closed: false,

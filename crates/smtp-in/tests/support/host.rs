@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use mail::{AccountId, BodyType, EnhancedCode, Envelope, ForwardPath, Reply};
 use relais_smtp_in::{
-    Acknowledgement, AuthFailure, Host, Identity, MessageSink, Secret, SessionFacts, Verdict, trace_header,
+    Acknowledgement, AuthExchange, AuthFailure, AuthStep, Host, Identity, Mechanism, MessageSink, Secret, SessionFacts,
+    Verdict, trace_header,
 };
 use storage::Committed;
 use world::BoxFuture;
@@ -148,6 +149,10 @@ impl Host for FakeHost {
         })
     }
 
+    fn exchange<'a>(&'a self, _: &SessionFacts, mechanism: Mechanism) -> Option<Box<dyn AuthExchange + 'a>> {
+        FakeExchange::begin(mechanism).map(|exchange| Box::new(exchange) as Box<_>)
+    }
+
     fn open<'a>(
         &'a self,
         facts: &'a SessionFacts,
@@ -163,6 +168,28 @@ impl Host for FakeHost {
         memory.last_received = String::from_utf8(received).unwrap();
         drop(memory);
         at_once(Ok(Box::new(FakeSink { host: self.clone(), message: Vec::new() })))
+    }
+}
+
+/// Takes `alice`, then `proof`, then nothing: the steps of SCRAM, without its sums.
+pub(crate) struct FakeExchange(usize);
+
+impl FakeExchange {
+    pub(crate) fn begin(mechanism: Mechanism) -> Option<Self> {
+        (mechanism != Mechanism::ScramSha1).then_some(Self(0))
+    }
+}
+
+impl AuthExchange for FakeExchange {
+    fn step<'a>(&'a mut self, response: &'a Secret) -> BoxFuture<'a, Result<AuthStep, AuthFailure>> {
+        self.0 += 1;
+        at_once(match (self.0, response.expose()) {
+            (1, b"alice") => Ok(AuthStep::Challenge(b"prove it".to_vec())),
+            (2, b"proof") => Ok(AuthStep::Challenge(b"so do I".to_vec())),
+            (3, b"") => Ok(AuthStep::Done(Identity { account: AccountId(1), login: "alice".to_owned(), mark: 0 })),
+            (2, _) => Err(AuthFailure::Refused),
+            _ => Err(AuthFailure::Malformed),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod engine_stage;
 pub(crate) mod host;
 pub(crate) mod net_stage;
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use mail::Domain;
@@ -17,6 +18,9 @@ pub(crate) struct Setup {
     pub(crate) kind: ListenerKind,
     pub(crate) limits: Limits,
     pub(crate) bare_newlines: BareNewlines,
+    pub(crate) scram: bool,
+    pub(crate) proxies: Vec<IpAddr>,
+    pub(crate) xclient_from: Vec<IpAddr>,
     pub(crate) certificate: bool,
 }
 
@@ -26,6 +30,9 @@ impl Default for Setup {
             kind: ListenerKind::Mx,
             limits: Limits::default(),
             bare_newlines: BareNewlines::Refuse,
+            scram: false,
+            proxies: Vec::new(),
+            xclient_from: Vec::new(),
             certificate: true,
         }
     }
@@ -39,6 +46,12 @@ impl Setup {
             ("listener", "submission") => self.kind = ListenerKind::Submission,
             ("listener", "submissions") => self.kind = ListenerKind::Submissions,
             ("bare-newlines", "convert") => self.bare_newlines = BareNewlines::Convert,
+            ("listener", "lmtp") => self.kind = ListenerKind::Lmtp,
+            ("scram", "") => self.scram = true,
+            ("xclient-from", list) => {
+                self.xclient_from =
+                    list.split(' ').map(str::parse).collect::<Result<_, _>>().map_err(|e| format!("{e}"))?;
+            }
             ("no-certificate", "") => self.certificate = false,
             ("limit", rest) => {
                 let (name, value) = rest.split_once('=').ok_or("@limit name=value")?;
@@ -67,6 +80,9 @@ impl Setup {
             limits: Live::new(self.limits.clone()),
             tls: self.certificate.then(|| Live::shared(tls().0.clone())),
             bare_newlines: self.bare_newlines,
+            scram: self.scram,
+            proxies: self.proxies.clone(),
+            xclient_from: self.xclient_from.clone(),
         }
     }
 }

@@ -29,9 +29,9 @@ impl Held {
         self.octets.get(..self.end).unwrap_or_default()
     }
 
-    /// Everything held, in its order.
-    pub(super) fn octets(&self) -> &[u8] {
-        &self.octets
+    /// What came behind the fields.
+    pub(super) fn behind(&self) -> &[u8] {
+        self.octets.get(self.end..).unwrap_or_default()
     }
 }
 
@@ -70,6 +70,19 @@ impl SubmittedHeader {
     }
 }
 
+/// The fields without those that name blind recipients: nobody is to read them (RFC 5322 §3.6.3), and not every client leaves them
+/// out. A line that is no field stays, for others to judge.
+pub(super) fn without_blind_recipients(header: &[u8]) -> Vec<u8> {
+    let blind = |name: &[u8]| name.eq_ignore_ascii_case(b"Bcc") || name.eq_ignore_ascii_case(b"Resent-Bcc");
+    let mut fields = raw_fields(header);
+    let mut kept = Vec::with_capacity(header.len());
+    for field in fields.by_ref().filter(|field| !field.name.is_some_and(blind)) {
+        kept.extend_from_slice(field.bytes);
+    }
+    kept.extend_from_slice(fields.rest());
+    kept
+}
+
 /// Date and Message-ID, when the client left them out.
 pub(super) fn missing_fields(header: &[u8], id: &str, hostname: &Domain, now: Timestamp) -> String {
     let has = |name: &[u8]| raw_fields(header).any(|field| field.name.is_some_and(|n| n.eq_ignore_ascii_case(name)));
@@ -96,7 +109,8 @@ mod tests {
             match header.take(piece).unwrap() {
                 Some(held) => {
                     fields.extend_from_slice(held.header());
-                    given.extend_from_slice(held.octets());
+                    given.extend_from_slice(held.header());
+                    given.extend_from_slice(held.behind());
                 }
                 None if header.has_ended() => given.extend_from_slice(piece),
                 None => {}
@@ -104,7 +118,8 @@ mod tests {
         }
         if let Some(held) = header.end() {
             fields.extend_from_slice(held.header());
-            given.extend_from_slice(held.octets());
+            given.extend_from_slice(held.header());
+            given.extend_from_slice(held.behind());
         }
         (fields, given)
     }
@@ -128,6 +143,16 @@ mod tests {
         let mut header = SubmittedHeader::default();
         let refused = (0..HEADER_OCTETS_MAX / 1000 + 2).find_map(|_| header.take(&[b'x'; 1000]).err());
         assert_eq!(refused, Some(HEADER_TOO_LONG));
+    }
+
+    #[test]
+    fn blind_recipients_are_left_out_and_nothing_else() {
+        let header =
+            b"From: a@b\r\nbCC: x@y,\r\n\tz@y\r\nBcc :w@y\r\nX-Bcc: v@y\r\nResent-Bcc:\r\nSubject: Bcc: u@y\r\n";
+        assert_eq!(without_blind_recipients(header), b"From: a@b\r\nX-Bcc: v@y\r\nSubject: Bcc: u@y\r\n");
+        assert_eq!(without_blind_recipients(b""), b"");
+        assert_eq!(without_blind_recipients(b"Bcc: x@y"), b"");
+        assert_eq!(without_blind_recipients(b"no field\r\nTo: x@y"), b"no field\r\nTo: x@y");
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use auth::AuthError;
 use bus::{Consumer, TakeError};
 use delivery::DeliverySettings;
 use mail::{Domain, Timestamp};
