@@ -1,14 +1,15 @@
 //! Filters of people and of shared mailboxes: what is checked when one is saved (I3), and what they match and do among the
 //! messages that are there (I4). How they decide is the crate `filter`'s.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use filter::{Decision, Fate, Filter, FilterSet, MessageView, Outcome, Place, check, check_set, decide};
+use filter::{Fate, Filter, FilterSet, Place, check, check_set};
 use mail::{Address, Uid};
 use routing::Directory;
 use routing::namespace::is_foreign;
 use routing::objects::{AccountObject, Object, ObjectKey, SeenState};
-use storage::filing::place_of;
+use storage::filing::{decided, place_of};
 use storage::limits::FILED_AT_ONCE;
 use storage::mailboxes::new_name;
 use storage::objects::PutMode;
@@ -18,7 +19,7 @@ use storage::{StorageError, Store};
 use crate::account;
 use crate::asked::Asked;
 use crate::error::{AdminError, ErrorKind};
-use crate::limits::FILTER_MATCHES_SHOWN_MAX;
+use crate::limits::{FILTER_LEFT_OUT_MAX, FILTER_MATCHES_SHOWN_MAX};
 use crate::request::{FilterContent, FilterRequest};
 use crate::response::{FilterMatches, FilterTest, FilterView, FiltersApplied, MatchedMessage, Response};
 
@@ -28,7 +29,8 @@ pub(crate) async fn execute(store: &Store, asked: &Asked<'_>, request: FilterReq
             let _edit = asked.hold().await?;
             let (owner, mut set) = set_of(&store.directory(), &account)?;
             let filter = merged(Filter::new(name.trim()), *content);
-            let at = position.map_or(set.filters.len(), |position| position.saturating_sub(1)).min(set.filters.len());
+            let last = set.filters.len();
+            let at = position.map_or(Ok(last), place_number)?.min(last);
             set.filters.insert(at, filter);
             put(store, &owner, set, at).await
         }
@@ -53,10 +55,11 @@ pub(crate) async fn execute(store: &Store, asked: &Asked<'_>, request: FilterReq
         }
         FilterRequest::Move { account, name, position } => {
             let _edit = asked.hold().await?;
+            let to = place_number(position)?;
             let (owner, mut set) = set_of(&store.directory(), &account)?;
             let from = find(&owner, &set, &name)?;
             let filter = set.filters.remove(from);
-            let to = position.saturating_sub(1).min(set.filters.len());
+            let to = to.min(set.filters.len());
             set.filters.insert(to, filter);
             put(store, &owner, set, to).await
         }
@@ -82,6 +85,14 @@ pub(crate) async fn execute(store: &Store, asked: &Asked<'_>, request: FilterReq
             run.apply(store).await
         }
     }
+}
+
+/// A place among filters from 1, as one from 0.
+fn place_number(position: usize) -> Result<usize, AdminError> {
+    let error = || AdminError::invalid("the places of filters are counted from 1: there is no place 0");
+    position
+        .checked_sub(1)
+        .ok_or_else(|| error().hint("1 is looked at first; a number behind the last is the last place"))
 }
 
 /// The account, and its filters, which may be none.
@@ -195,53 +206,22 @@ struct Run {
     owner: AccountObject,
     mailbox: MailboxRow,
     place: Place,
-    chosen: Chosen,
+    /// The filters: one, as if it were switched on and looked there; or all of the account.
+    filters: Arc<FilterSet>,
 }
 
-/// Which of the account's filters.
-#[derive(Clone)]
-enum Chosen {
-    /// One, be it switched off or for other places.
-    One(Box<Filter>),
-    /// All, as if the messages came now.
-    All(Arc<FilterSet>),
-}
-
-impl Chosen {
-    fn names(&self) -> Vec<(String, Vec<String>)> {
-        let told = |filter: &Filter| (filter.name.clone(), filter.actions.in_words());
-        match self {
-            Self::One(filter) => vec![told(filter)],
-            Self::All(set) => set.filters.iter().map(told).collect(),
-        }
+/// Why a filter does not act on what is at a place, whatever the message.
+fn passed_over(filter: &Filter, place: Place) -> Option<String> {
+    if !filter.enabled {
+        return Some("is switched off".to_owned());
     }
-
-    /// What is done with a message, and which of the names act.
-    fn decide(&self, message: &MessageView, place: Place) -> (Outcome, Vec<bool>) {
-        match self {
-            Self::One(filter) => match filter.matches(message) {
-                Ok(_) => (Outcome::of(filter), vec![true]),
-                Err(_) => (Outcome::default(), vec![false]),
-            },
-            Self::All(set) => {
-                let Decision { outcome, verdicts } = decide(&set.filters, message, place);
-                (outcome, verdicts.iter().map(|verdict| matches!(verdict.fate, Fate::Acts { .. })).collect())
-            }
-        }
-    }
+    (!filter.places.contains(&place)).then(|| format!("does not look at what goes to {place}"))
 }
 
 impl Run {
     async fn new(store: &Store, account: &Address, name: Option<&str>, folder: &str) -> Result<Self, AdminError> {
         let (owner, set) = set_of(&store.directory(), account)?;
-        let chosen = match name {
-            Some(name) => {
-                let at = find(&owner, &set, name)?;
-                let filter = set.filters.get(at).cloned();
-                Chosen::One(Box::new(filter.ok_or_else(|| AdminError::new(ErrorKind::NotFound, "the filter is gone"))?))
-            }
-            None => Chosen::All(Arc::new(set)),
-        };
+        let one = name.map(|name| find(&owner, &set, name)).transpose()?;
         let wanted = new_name(folder).unwrap_or_else(|_| folder.to_owned());
         let Some(mailbox) = store.mailbox_by_name(owner.id, &wanted).await? else {
             let known = store.mailboxes(owner.id).await?.into_iter().map(|row| row.name);
@@ -255,7 +235,15 @@ impl Run {
         };
         // What is in other folders is looked at as if it came to INBOX.
         let place = place_of(&mailbox).unwrap_or(Place::Inbox);
-        Ok(Self { owner, mailbox, place, chosen })
+        let filters = match one {
+            Some(at) => {
+                let one = set.filters.into_iter().skip(at).take(1);
+                one.map(|filter| Filter { enabled: true, places: vec![place], ..filter }).collect()
+            }
+            None => set.filters,
+        };
+        let filters = Arc::new(FilterSet { account: owner.id, filters });
+        Ok(Self { owner, mailbox, place, filters })
     }
 
     /// The next messages behind a UID, of those that were there when this began.
@@ -269,9 +257,14 @@ impl Run {
     }
 
     async fn test(&self, store: &Store, show: usize) -> Result<Response, AdminError> {
-        let blank =
-            |(filter, does): (String, Vec<String>)| FilterMatches { filter, matches: 0, does, newest: Vec::new() };
-        let mut filters: Vec<FilterMatches> = self.chosen.names().into_iter().map(blank).collect();
+        let blank = |filter: &Filter| FilterMatches {
+            filter: filter.name.clone(),
+            passed_over: passed_over(filter, self.place),
+            matches: 0,
+            does: filter.actions.in_words(),
+            newest: Vec::new(),
+        };
+        let mut filters: Vec<FilterMatches> = self.filters.filters.iter().map(blank).collect();
         let (mut messages, mut behind) = (0usize, Uid(0));
         loop {
             let page = self.page(store, behind).await?;
@@ -285,7 +278,8 @@ impl Run {
                     message => message?,
                 };
                 messages = messages.saturating_add(1);
-                let (_, acts) = self.chosen.decide(&message.view, self.place);
+                let decision = decided(&self.filters, &message.view, self.place).await;
+                let acts = decision.verdicts.iter().map(|verdict| matches!(verdict.fate, Fate::Acts { .. }));
                 for (told, _) in filters.iter_mut().zip(acts).filter(|(_, acts)| *acts) {
                     told.matches = told.matches.saturating_add(1);
                     if show == 0 {
@@ -308,12 +302,14 @@ impl Run {
     }
 
     async fn apply(&self, store: &Store) -> Result<Response, AdminError> {
-        let names = self.chosen.names();
+        let filters = &self.filters.filters;
+        let mut acts = vec![0usize; filters.len()];
+        let mut left_out = BTreeSet::new();
         let mut applied = FiltersApplied {
             account: self.owner.address.clone(),
             folder: self.mailbox.name.clone(),
             messages: 0,
-            filters: names.into_iter().map(|(name, _)| (name, 0)).collect(),
+            filters: Vec::new(),
             filed: 0,
             left_out: Vec::new(),
         };
@@ -323,26 +319,22 @@ impl Run {
             let Some(last) = page.last() else { break };
             behind = last.uid;
             let uids: Vec<Uid> = page.iter().map(|row| row.uid).collect();
-            let mut counts = vec![0usize; applied.filters.len()];
-            let mut looked_at = 0usize;
-            let choose = |message: &MessageView| {
-                looked_at = looked_at.saturating_add(1);
-                let (outcome, acts) = self.chosen.decide(message, self.place);
-                for (count, _) in counts.iter_mut().zip(acts).filter(|(_, acts)| *acts) {
-                    *count = count.saturating_add(1);
-                }
-                outcome
-            };
-            let filed = store.file_stored(self.owner.id, self.mailbox.id, &uids, choose).await?;
-            applied.messages = applied.messages.saturating_add(looked_at);
-            for ((_, total), count) in applied.filters.iter_mut().zip(counts) {
+            let filed = store.file_stored(self.owner.id, self.mailbox.id, &uids, &self.filters, self.place).await?;
+            applied.messages = applied.messages.saturating_add(filed.looked_at);
+            for (total, count) in acts.iter_mut().zip(filed.acts) {
                 *total = total.saturating_add(count);
             }
             applied.filed = applied.filed.saturating_add(filed.messages);
-            applied.left_out.extend(filed.left_out);
+            left_out.extend(filed.left_out);
         }
-        applied.left_out.sort_unstable();
-        applied.left_out.dedup();
+        // Those that are switched off, or look elsewhere, had no say.
+        let asked = filters.iter().zip(acts).filter(|(filter, _)| passed_over(filter, self.place).is_none());
+        applied.filters = asked.map(|(filter, count)| (filter.name.clone(), count)).collect();
+        let more = left_out.len().saturating_sub(FILTER_LEFT_OUT_MAX);
+        applied.left_out = left_out.into_iter().take(FILTER_LEFT_OUT_MAX).collect();
+        if more > 0 {
+            applied.left_out.push(format!("{more} things more could not be done"));
+        }
         tracing::info!(account = %applied.account, folder = applied.folder, filed = applied.filed, "filters applied");
         Ok(Response::FiltersApplied(Box::new(applied)))
     }

@@ -74,3 +74,6 @@ pub(crate) const OBJECTS_AT_ONCE: usize = 2_000;
 
 /// Addresses that one warning names; others are counted.
 pub(crate) const WARNED_ADDRESSES_MAX: usize = 5;
+
+/// Things that filters could not do among the messages of a folder, that one answer names; others are counted.
+pub(crate) const FILTER_LEFT_OUT_MAX: usize = 100;

@@ -4,17 +4,18 @@
 //! answered, by whom, and with what words. The filters of the shared mailbox that look at Sent act on the copy (I3).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use filter::Place;
 use mail::{AccountId, Address, Domain, EnhancedCode, Flags, Keyword, Reply, SpecialUse, SystemFlags};
 use message::{parse_addresses, parse_message_ids, raw_fields};
 use routing::Directory;
-use routing::objects::{AccountKind, AccountObject, QuotaLimits, SeenState};
+use routing::objects::{AccountKind, AccountObject, SeenState};
 use storage::trace::{Step, Taken};
-use storage::{StorageError, Transaction};
+use storage::{StorageError, Store, Transaction};
 
 use crate::Prepared;
-use crate::filtering::{Filtered, decisions, view_with};
+use crate::filtering::{Filtered, decisions, left_out_told, view_with};
 use crate::limits::{ANSWERED_IDS_MAX, EVENT_HEADER_OCTETS_MAX};
 use crate::trace::taken;
 
@@ -33,8 +34,7 @@ pub struct Filing {
 /// One of them, as the directory had it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Shared {
-    address: Address,
-    quota: QuotaLimits,
+    account: Arc<AccountObject>,
     seen: SeenState,
     keyword: Keyword,
 }
@@ -65,7 +65,7 @@ impl Filing {
             let Some(account) = shared_account(directory, &address) else { continue };
             let Some(shared) = account.shared.as_ref().filter(|shared| shared.file_sent) else { continue };
             let Some(keyword) = answered_by(person, account) else { continue };
-            let known = Shared { address: account.address.clone(), quota: account.quota(), seen: shared.seen, keyword };
+            let known = Shared { account: Arc::clone(account), seen: shared.seen, keyword };
             filing.accounts.insert(account.id, known);
         }
         if !filing.accounts.is_empty() {
@@ -90,10 +90,10 @@ impl Filing {
 
     /// The same, with what the filters of these mailboxes say of the message.
     #[must_use]
-    pub fn filtered(self, directory: &Directory, prepared: &Prepared, header: &[u8]) -> Self {
+    pub async fn filtered(self, store: &Store, prepared: &Prepared, header: &[u8]) -> Self {
         let header = header.get(..header.len().min(EVENT_HEADER_OCTETS_MAX)).unwrap_or_default();
         let view = || view_with(header, prepared.record.as_ref(), prepared.octets());
-        let filtered = decisions(directory, self.accounts.keys().copied(), Place::Sent, view);
+        let filtered = decisions(store, self.accounts.keys().copied(), Place::Sent, view).await;
         Self { filtered, ..self }
     }
 
@@ -112,18 +112,19 @@ impl Filing {
                 let filters = self.filtered.get(account);
                 let outcome = filters.map(|filters| filters.outcome.clone()).unwrap_or_default();
                 let copy = prepared.as_message(Flags::system(flags));
-                let filed = tx.deposit_filtered(*account, sent, &copy, &outcome, shared.quota)?;
+                let filed = tx.deposit_filtered(&shared.account, sent, &copy, &outcome)?;
                 for kept in filed.kept.iter().chain(&filed.copies).filter(|_| personal) {
                     // Read by who wrote it; new to the others.
                     tx.mark_seen(*account, kept.mailbox, self.sender, &[(kept.deposited.uid, true)])?;
                 }
                 if let (Some(filters), Some(id)) = (filters, prepared.trace()) {
-                    let told = filters.acts.iter().cloned().chain(filed.left_out);
-                    let step = |text| Step::Filtered { address: shared.address.clone(), text };
+                    let told = filters.acts.iter().cloned().chain(left_out_told(&filed));
+                    let step = |text| Step::Filtered { address: shared.account.address.clone(), text };
                     let steps: Vec<Taken> = told.map(|text| taken(prepared.now, step(text))).collect();
                     tx.trace(id, &steps)?;
                 }
-                tx.require_quota(*account, shared.quota)?;
+                // Filters' copies are only made where they fit.
+                tx.require_quota(*account, shared.account.quota())?;
             }
             tx.mark_answered(*account, &self.answers, &shared.keyword)?;
         }
@@ -132,7 +133,7 @@ impl Filing {
 }
 
 /// The shared account with an address, or with the address without its subaddress.
-fn shared_account<'d>(directory: &'d Directory, address: &Address) -> Option<&'d AccountObject> {
+fn shared_account<'d>(directory: &'d Directory, address: &Address) -> Option<&'d Arc<AccountObject>> {
     let exact = directory.account_at(address);
     let found = exact.or_else(|| {
         let domain = directory.domain(address.domain())?;
@@ -140,7 +141,7 @@ fn shared_account<'d>(directory: &'d Directory, address: &Address) -> Option<&'d
         let cut = local.find(|c| domain.subaddress_separators.contains(c)).filter(|at| *at > 0)?;
         directory.account_at(&Address::new(local.get(..cut)?, address.domain().clone()).ok()?)
     })?;
-    (found.kind == AccountKind::Shared).then_some(&**found)
+    (found.kind == AccountKind::Shared).then_some(found)
 }
 
 /// `answered-by-alice`; with the domain when it is not that of the mailbox.

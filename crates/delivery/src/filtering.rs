@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use filter::{Decision, FilterSet, MessageView, Outcome, Place, decide};
+use filter::{Decision, FilterSet, MessageView, Outcome, Place};
 use mail::AccountId;
 use message::RecordView;
-use routing::Directory;
-use routing::objects::QuotaLimits;
+use routing::objects::AccountObject;
+use storage::Store;
+use storage::filing::{Filed, decided};
 
-use crate::limits::{TRACE_FILTER_CHARS_MAX, TRACE_FILTERS_MAX};
+use crate::limits::{TRACE_FILTER_CHARS_MAX, TRACE_FILTERS_MAX, TRACE_LEFT_OUT_MAX};
 
 /// What the filters of one account decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,41 +20,61 @@ pub(crate) struct OfAccount {
     pub(crate) outcome: Outcome,
     /// The filters that act, in words: as many as a trace tells of.
     pub(crate) acts: Vec<String>,
-    pub(crate) quota: QuotaLimits,
+    /// Whose filters.
+    pub(crate) owner: Arc<AccountObject>,
 }
 
-/// The filters that act, in words for a trace: [`TRACE_FILTERS_MAX`] of them, cut at [`TRACE_FILTER_CHARS_MAX`] characters.
-pub(crate) fn told(decision: &Decision) -> Vec<String> {
-    let cut = |text: String| match text.char_indices().nth(TRACE_FILTER_CHARS_MAX) {
+/// What filters did with a message and could not do, in words for its trace: [`TRACE_FILTERS_MAX`] that act and
+/// [`TRACE_LEFT_OUT_MAX`] things left out, each cut at [`TRACE_FILTER_CHARS_MAX`] characters.
+#[must_use]
+pub fn filters_told(decision: &Decision, filed: &Filed) -> Vec<String> {
+    acts_told(decision).into_iter().chain(left_out_told(filed)).collect()
+}
+
+fn acts_told(decision: &Decision) -> Vec<String> {
+    decision.acts().take(TRACE_FILTERS_MAX).map(cut).collect()
+}
+
+/// What could not be done, in words for a trace.
+pub(crate) fn left_out_told(filed: &Filed) -> impl Iterator<Item = String> {
+    let more = filed.left_out.len().saturating_sub(TRACE_LEFT_OUT_MAX);
+    let rest = (more > 0).then(|| format!("{more} things more could not be done"));
+    filed.left_out.iter().take(TRACE_LEFT_OUT_MAX).cloned().map(cut).chain(rest)
+}
+
+fn cut(text: String) -> String {
+    match text.char_indices().nth(TRACE_FILTER_CHARS_MAX) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
         None => text,
-    };
-    decision.acts().take(TRACE_FILTERS_MAX).map(cut).collect()
+    }
 }
 
 /// What filters decide, by account; only of accounts that have some.
 pub(crate) type Filtered = BTreeMap<AccountId, OfAccount>;
 
 /// Decides for each account that has filters for a place. The message is looked at once, and not at all when nobody has.
-pub(crate) fn decisions(
-    directory: &Directory,
+pub(crate) async fn decisions(
+    store: &Store,
     accounts: impl Iterator<Item = AccountId>,
     place: Place,
     view: impl FnOnce() -> MessageView,
 ) -> Filtered {
-    let acting = accounts.filter_map(|account| Some((account, directory.acting_filters(account, place)?)));
-    let acting: Vec<(AccountId, &Arc<FilterSet>)> = acting.collect();
-    if acting.is_empty() {
-        return Filtered::new();
-    }
-    let view = view();
-    let quota = |account| directory.account_by_id(account).map(|owner| owner.quota()).unwrap_or_default();
-    let of = |(account, set): (AccountId, &Arc<FilterSet>)| {
-        let decision = decide(&set.filters, &view, place);
-        let acts = told(&decision);
-        (account, OfAccount { outcome: decision.outcome, acts, quota: quota(account) })
+    let acting: Vec<(Arc<AccountObject>, Arc<FilterSet>)> = {
+        let directory = store.directory();
+        let of = |id| Some((directory.account_by_id(id)?.clone(), directory.acting_filters(id, place)?.clone()));
+        accounts.filter_map(of).collect()
     };
-    acting.into_iter().map(of).collect()
+    let mut filtered = Filtered::new();
+    if acting.is_empty() {
+        return filtered;
+    }
+    let view = Arc::new(view());
+    for (owner, set) in acting {
+        let decision = decided(&set, &view, place).await;
+        let acts = acts_told(&decision);
+        filtered.insert(owner.id, OfAccount { outcome: decision.outcome, acts, owner });
+    }
+    filtered
 }
 
 /// A message whose header and record are at hand, as filters see it.
@@ -65,7 +86,7 @@ pub(crate) fn view_with(header: &[u8], record: Option<&Bytes>, octets: u64) -> M
 #[cfg(test)]
 mod tests {
     use super::*;
-    use filter::{Actions, Filter};
+    use filter::{Actions, Filter, decide};
 
     #[test]
     fn i03_a_trace_tells_of_so_many_filters_and_no_more() {
@@ -76,8 +97,11 @@ mod tests {
             ..Filter::new(n.to_string())
         };
         let filters: Vec<Filter> = (0..2 * TRACE_FILTERS_MAX).map(filter).collect();
-        let told = told(&decide(&filters, &view_with(b"", None, 1), Place::Inbox));
-        assert_eq!(told.len(), TRACE_FILTERS_MAX);
+        let left_out = (0..2 * TRACE_LEFT_OUT_MAX).map(|n| format!("{n}{}", "x".repeat(400))).collect();
+        let filed = Filed { left_out, ..Filed::default() };
+        let mut told = filters_told(&decide(&filters, &view_with(b"", None, 1), Place::Inbox), &filed);
+        assert_eq!(told.pop().unwrap(), format!("{TRACE_LEFT_OUT_MAX} things more could not be done"));
+        assert_eq!(told.len(), TRACE_FILTERS_MAX + TRACE_LEFT_OUT_MAX);
         assert!(told.iter().all(|text| text.chars().count() == TRACE_FILTER_CHARS_MAX + 1), "{told:?}");
     }
 }

@@ -329,9 +329,9 @@ impl Intake {
         self.header.insert(return_path.len(), fields.as_bytes());
         let record = Some(record_of(&structure).encode().into());
         let filtered = {
-            let (directory, octets) = (self.delivery.store.directory(), structure.size);
+            let octets = structure.size;
             let view = || MessageView::new(&self.header.bytes, structure.has_attachment(), octets);
-            decisions(&directory, plan.mailboxes.iter().copied(), Place::Inbox, view)
+            decisions(&self.delivery.store, plan.mailboxes.iter().copied(), Place::Inbox, view).await
         };
         let header = match plan.responders.is_empty() && plan.delivered.is_empty() && plan.too_large.is_empty() {
             true => String::new(),

@@ -38,6 +38,7 @@ pub use checks::{Checks, Unwelcome};
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};
+pub use filtering::filters_told;
 pub use held::HeldMessage;
 pub use intake::{Alone, Intake, Refused, record_of};
 pub use letter::{Letter, MailboxLetter};

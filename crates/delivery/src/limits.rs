@@ -30,7 +30,10 @@ pub const TRACE_ROUTED_MAX: usize = 50;
 /// Filters of one account of which a message's trace tells.
 pub const TRACE_FILTERS_MAX: usize = 10;
 
-/// Characters of what a trace tells of one filter.
+/// Things that filters of one account could not do, of which a message's trace tells; others are counted.
+pub const TRACE_LEFT_OUT_MAX: usize = 10;
+
+/// Characters of what a trace tells of one filter, or of one such thing.
 pub const TRACE_FILTER_CHARS_MAX: usize = 300;
 
 /// Days after which a message that waits for a group's moderators is refused by itself.

@@ -163,7 +163,7 @@ impl Prepared {
                 applied.deposits.push((*account, mailbox, tx.deposit(*account, mailbox, &message)?));
                 continue;
             };
-            let filed = tx.deposit_filtered(*account, mailbox, &message, &filters.outcome, filters.quota)?;
+            let filed = tx.deposit_filtered(&filters.owner, mailbox, &message, &filters.outcome)?;
             applied.deposits.extend(filed.kept.as_ref().map(|kept| (*account, kept.mailbox, kept.deposited)));
             applied.filed.insert(*account, filed);
         }

@@ -108,12 +108,12 @@ impl Delivery {
     ///
     /// # Errors
     /// None yet; the type is that of its like.
-    pub fn prepare_stored(&self, message: &StoredMessage, envelope: Envelope) -> Result<Prepared, Refused> {
+    pub async fn prepare_stored(&self, message: &StoredMessage, envelope: Envelope) -> Result<Prepared, Refused> {
         let now = self.store().now();
         let plan = Plan::new(&self.store().directory(), &envelope, &Asking::server(now));
         let filtered = {
             let view = || view_with(message.header.as_bytes(), message.record.as_ref(), message.blob.octets);
-            decisions(&self.store().directory(), plan.mailboxes.iter().copied(), Place::Inbox, view)
+            decisions(self.store(), plan.mailboxes.iter().copied(), Place::Inbox, view).await
         };
         let rewriting = self.rewriting(&plan, &envelope.reverse_path, now);
         let header = if plan.responders.is_empty() { String::new() } else { message.header.clone() };
@@ -152,7 +152,12 @@ impl Delivery {
     ///
     /// # Errors
     /// As there.
-    pub fn prepare_again(&self, prepared: &Prepared, header: &[u8], envelope: Envelope) -> Result<Prepared, Refused> {
+    pub async fn prepare_again(
+        &self,
+        prepared: &Prepared,
+        header: &[u8],
+        envelope: Envelope,
+    ) -> Result<Prepared, Refused> {
         let header = header.get(..header.len().min(EVENT_HEADER_OCTETS_MAX)).unwrap_or_default();
         let message = StoredMessage {
             blob: prepared.blob.clone(),
@@ -161,7 +166,7 @@ impl Delivery {
             skip_octets: prepared.skip_octets,
             signature: prepared.signature.clone(),
         };
-        self.prepare_stored(&message, envelope)
+        self.prepare_stored(&message, envelope).await
     }
 }
 

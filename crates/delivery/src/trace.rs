@@ -9,6 +9,7 @@ use storage::{StorageError, Transaction};
 
 use crate::Delivery;
 use crate::checks::Verdict;
+use crate::filtering::left_out_told;
 use crate::limits::{TRACE_DELIVERED_MAX, TRACE_ROUTED_MAX};
 use crate::prepared::{Applied, Prepared};
 
@@ -146,7 +147,7 @@ impl Prepared {
         let (Some(filters), Some(filed)) = (self.filtered.get(&account), filed) else { return };
         let told = |text: String| Step::Filtered { address: address.clone(), text };
         steps.extend(filters.acts.iter().cloned().map(told));
-        steps.extend(filed.left_out.iter().cloned().map(told));
+        steps.extend(left_out_told(filed).map(told));
     }
 
     fn queued_steps<'a>(&'a self, applied: &'a Applied) -> impl Iterator<Item = Step> + 'a {

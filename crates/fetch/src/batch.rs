@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use delivery::{Alone, Delivery};
-use filter::{Decision, Place, decide};
+use delivery::{Alone, Delivery, filters_told};
+use filter::{Decision, Place};
 use mail::{AccountId, Address, Flags, InternalDate, MailboxId, ReversePath, SystemFlags, Timestamp, TraceId};
 use storage::fetch::{FetchedFolder, Seen};
-use storage::filing::{Filed, place_of};
+use storage::filing::{Filed, decided, place_of};
 use storage::messages::NewMessage;
 use storage::trace::{Step, Taken, Term};
 use storage::{StorageError, Store, Transaction};
@@ -118,11 +118,8 @@ impl Batch {
             state.last_uid = state.last_uid.max(last);
         }
         let progress = (self.progress.0.saturating_add(dealt.len() as u64), self.progress.1);
-        let (quota, owner) = {
-            let directory = self.store.directory();
-            let owner = directory.account_by_id(self.target.account).ok_or(FetchError::Gone)?;
-            (owner.quota(), owner.address.clone())
-        };
+        let account = self.store.directory().account_by_id(self.target.account).cloned().ok_or(FetchError::Gone)?;
+        let (quota, owner) = (account.quota(), account.address.clone());
         // What neither comes nor is told about has no trace.
         let traced = |one: &Dealt| one.message.is_some() || one.skipped.is_some();
         let filtered = self.filtered(&dealt).await?;
@@ -148,7 +145,7 @@ impl Batch {
                     } else {
                         tx.store_blob(&message.alone.blob)?;
                         let (stored, outcome) = (message.to_store(now), &filters.outcome);
-                        let filed = tx.deposit_filtered(target.account, target.mailbox, &stored, outcome, quota)?;
+                        let filed = tx.deposit_filtered(&account, target.mailbox, &stored, outcome)?;
                         let told = Told { filed: &filed, filters };
                         trace_fetched(tx, *trace, &target, &owner, &message.alone, &told, now)?;
                         tx.put_fetch_seen(id, &content, now)?;
@@ -168,6 +165,7 @@ impl Batch {
                     status.last_skipped = Some(why.clone());
                 }
             }
+            // Filters' copies are only made where they fit: a message stays away for want of room for itself alone.
             tx.require_quota(target.account, quota)?;
             if let Some((name, state)) = &folder {
                 tx.put_fetched_folder(id, name, state)?;
@@ -202,7 +200,7 @@ impl Batch {
         for (one, decision) in dealt.iter().zip(&mut decisions) {
             let Some(message) = &one.message else { continue };
             let seen = self.store.look_at_staged(&message.alone.blob, Some(&message.alone.record)).await?;
-            *decision = decide(&set.filters, &seen.view, place);
+            *decision = decided(&set, &seen.view, place).await;
         }
         Ok(decisions)
     }
@@ -246,9 +244,10 @@ fn trace_fetched(
         message_id: message.message_id.clone(),
         octets: message.blob.octets,
     };
-    let filters = told.filters.acts().chain(told.filed.left_out.iter().cloned());
     let mut steps = vec![received];
-    steps.extend(filters.map(|text| Step::Filtered { address: owner.clone(), text }));
+    steps.extend(
+        filters_told(told.filters, told.filed).into_iter().map(|text| Step::Filtered { address: owner.clone(), text }),
+    );
     steps.extend(told.filed.kept.iter().chain(&told.filed.copies).map(|kept| Step::Delivered {
         account: target.account,
         address: owner.clone(),

@@ -2,7 +2,9 @@
 
 use crate::condition::ConditionFlaw;
 use crate::filter::{Filter, FilterSet};
-use crate::limits::{CONDITIONS_MAX, COPIES_MAX, FILTERS_MAX, NAME_OCTETS_MAX, SET_OCTETS_MAX, TAGS_MAX};
+use crate::limits::{
+    CONDITIONS_MAX, CONDITIONS_OF_SET_MAX, COPIES_MAX, FILTERS_MAX, NAME_OCTETS_MAX, SET_OCTETS_MAX, TAGS_MAX,
+};
 
 /// Why a filter can't be saved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,9 +46,14 @@ pub enum FilterFlaw {
         "an account has at most {FILTERS_MAX} filters; remove one, or put the conditions of two into one with 'any'"
     )]
     Filters,
+    /// Too many conditions in all.
+    #[error(
+        "the filters of an account have at most {CONDITIONS_OF_SET_MAX} conditions together; remove some, or ask for what they have in common"
+    )]
+    ConditionsOfSet,
     /// Too much text in all.
     #[error(
-        "the names and conditions of all filters of an account have at most {SET_OCTETS_MAX} octets together; make them shorter or fewer"
+        "the names, conditions, folders and tags of all filters of an account have at most {SET_OCTETS_MAX} octets together; make them shorter or fewer"
     )]
     Octets,
 }
@@ -102,10 +109,15 @@ pub fn check_set(set: &FilterSet) -> Result<(), FilterFlaw> {
             return Err(FilterFlaw::SameName(filter.name.clone()));
         }
     }
+    let conditions = set.filters.iter().map(|filter| filter.conditions.len());
+    if conditions.fold(0, usize::saturating_add) > CONDITIONS_OF_SET_MAX {
+        return Err(FilterFlaw::ConditionsOfSet);
+    }
     let of = |filter: &Filter| {
+        let tags = filter.actions.tags.iter().map(|tag| tag.as_str().len());
         let folders = filter.actions.folder.iter().chain(&filter.actions.copies).map(String::len);
         let conditions = filter.conditions.iter().map(crate::Condition::octets);
-        folders.chain(conditions).fold(filter.name.len(), usize::saturating_add)
+        folders.chain(tags).chain(conditions).fold(filter.name.len(), usize::saturating_add)
     };
     if set.filters.iter().map(of).fold(0, usize::saturating_add) > SET_OCTETS_MAX {
         return Err(FilterFlaw::Octets);
@@ -158,7 +170,7 @@ mod tests {
         }
         assert_eq!(check(&Filter { stop: true, ..with(Actions::default()) }), Ok(()), "skipping the others is enough");
         assert_eq!(check(&with(discard)), Ok(()));
-        let bad = Condition::Text { field: crate::Field::From, test: crate::TextTest::Is, value: String::new() };
+        let bad = Condition::Text { field: crate::Field::From, test: crate::TextTest::Is, value: "".into() };
         let flaw = check(&Filter { conditions: vec![bad], ..good("x") });
         assert!(matches!(flaw, Err(FilterFlaw::Condition(ConditionFlaw::NoValue(_)))), "{flaw:?}");
     }
@@ -175,5 +187,27 @@ mod tests {
         let large = |n: usize| Filter { conditions: vec![long.clone(); CONDITIONS_MAX], ..good(&n.to_string()) };
         assert_eq!(check_set(&set((0..2).map(large).collect())), Ok(()));
         assert_eq!(check_set(&set((0..3).map(large).collect())), Err(FilterFlaw::Octets));
+        let short: Condition = "size larger 1".parse().unwrap();
+        let many = |n: usize| Filter { conditions: vec![short.clone(); CONDITIONS_MAX], ..good(&n.to_string()) };
+        let full = CONDITIONS_OF_SET_MAX / CONDITIONS_MAX;
+        assert_eq!(check_set(&set((0..full).map(many).collect())), Ok(()));
+        assert_eq!(check_set(&set((0..=full).map(many).collect())), Err(FilterFlaw::ConditionsOfSet));
+    }
+
+    #[test]
+    fn i03_tags_and_what_texts_become_when_they_are_compared_count() {
+        let set = |filters| FilterSet { account: AccountId(1), filters };
+        let tagged = |n: usize| {
+            let tags =
+                (0..TAGS_MAX).map(|k| Keyword::parse(&format!("{n:03}{k:02}{}", "t".repeat(55))).unwrap()).collect();
+            Filter { actions: Actions { tags, ..Actions::default() }, ..good(&n.to_string()) }
+        };
+        assert_eq!(check_set(&set((0..100).map(tagged).collect())), Ok(()));
+        assert_eq!(check_set(&set((0..150).map(tagged).collect())), Err(FilterFlaw::Octets));
+        // U+FDFA is 3 octets, and 33 when it is compared.
+        let long: Condition = format!("subject is {}", "\u{FDFA}".repeat(160)).parse().unwrap();
+        let large = |n: usize| Filter { conditions: vec![long.clone()], ..good(&n.to_string()) };
+        assert_eq!(check_set(&set((0..10).map(large).collect())), Ok(()));
+        assert_eq!(check_set(&set((0..20).map(large).collect())), Err(FilterFlaw::Octets));
     }
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{FIELD_NAME_OCTETS_MAX, VALUE_OCTETS_MAX};
+use crate::needle::Needle;
 use crate::view::MessageView;
 
 /// One condition.
@@ -20,7 +21,7 @@ pub enum Condition {
         /// How it is compared.
         test: TextTest,
         /// With what: case does not matter, nor spaces at the ends.
-        value: String,
+        value: Needle,
     },
     /// Whether it has an attachment.
     Attachment {
@@ -112,13 +113,14 @@ impl Condition {
                 return Err(ConditionFlaw::FieldName(name.clone()));
             }
         }
-        if value.trim().is_empty() {
+        let text = value.text();
+        if text.trim().is_empty() {
             return Err(ConditionFlaw::NoValue(field.to_string()));
         }
-        if value.len() > VALUE_OCTETS_MAX {
+        if text.len() > VALUE_OCTETS_MAX {
             return Err(ConditionFlaw::LongValue);
         }
-        if value.chars().any(char::is_control) {
+        if text.chars().any(char::is_control) {
             return Err(ConditionFlaw::ControlCharacter);
         }
         Ok(())
@@ -132,8 +134,8 @@ impl Condition {
             Self::Size { larger: true, octets } => message.octets() > *octets,
             Self::Size { larger: false, octets } => message.octets() < *octets,
             Self::Text { field, test, value } => {
-                let value = message::casemap(value.trim());
-                let some = |compare: fn(&str, &str) -> bool| message.texts(field).any(|text| compare(text, &value));
+                let value = value.compared();
+                let some = |compare: fn(&str, &str) -> bool| message.texts(field).any(|text| compare(text, value));
                 match test {
                     TextTest::Is => some(|text, value| text == value),
                     TextTest::IsNot => !some(|text, value| text == value),
@@ -144,11 +146,21 @@ impl Condition {
         }
     }
 
-    /// Octets of its texts.
+    /// Octets of its texts, in the form that is larger.
     pub(crate) fn octets(&self) -> usize {
         match self {
-            Self::Text { field: Field::Header(name), value, .. } => name.len().saturating_add(value.len()),
-            Self::Text { value, .. } => value.len(),
+            Self::Text { field: Field::Header(name), value, .. } => name.len().saturating_add(value.octets()),
+            Self::Text { value, .. } => value.octets(),
+            Self::Attachment { .. } | Self::Size { .. } => 0,
+        }
+    }
+
+    /// Octets of a message that are looked through at the most.
+    pub(crate) fn compares(&self, message: &MessageView) -> usize {
+        match self {
+            Self::Text { field, .. } => {
+                message.texts(field).fold(0, |octets, text| octets.saturating_add(text.len()).saturating_add(1))
+            }
             Self::Attachment { .. } | Self::Size { .. } => 0,
         }
     }
@@ -233,7 +245,7 @@ impl FromStr for Condition {
         let field = Field::parse(first)?;
         let test = TextTest::ALL.into_iter().find(|test| test.word().eq_ignore_ascii_case(second));
         let test = test.ok_or_else(|| ConditionFlaw::Test(field.to_string()))?;
-        let condition = Self::Text { field, test, value: value.to_owned() };
+        let condition = Self::Text { field, test, value: value.into() };
         condition.check().map(|()| condition)
     }
 }
@@ -267,7 +279,7 @@ mod tests {
 
     #[test]
     fn i03_conditions_are_read_as_people_write_them() {
-        let text = |field, test, value: &str| Condition::Text { field, test, value: value.to_owned() };
+        let text = |field, test, value: &str| Condition::Text { field, test, value: value.into() };
         for (written, read) in [
             ("from is boss@example.org", text(Field::From, TextTest::Is, "boss@example.org")),
             ("  To-Or-Cc   contains  garden club ", text(Field::ToOrCc, TextTest::Contains, "garden club")),
@@ -328,7 +340,7 @@ mod tests {
             larger: bool,
             octets: u64,
         ) {
-            for condition in [Condition::Text { field, test, value }, Condition::Size { larger, octets }] {
+            for condition in [Condition::Text { field, test, value: value.as_str().into() }, Condition::Size { larger, octets }] {
                 prop_assert_eq!(condition.to_string().parse(), Ok(condition));
             }
         }

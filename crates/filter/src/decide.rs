@@ -88,6 +88,13 @@ pub fn decide(filters: &[Filter], message: &MessageView, place: Place) -> Decisi
     decision
 }
 
+/// Octets of a message that [`decide`] looks through at the most, each time for each condition: what its work amounts to.
+#[must_use]
+pub fn compares(filters: &[Filter], message: &MessageView) -> usize {
+    let conditions = filters.iter().filter(|filter| filter.enabled).flat_map(|filter| &filter.conditions);
+    conditions.map(|condition| condition.compares(message)).fold(0, usize::saturating_add)
+}
+
 fn fate_of(filter: &Filter, message: &MessageView, place: Place, outcome: &mut Outcome) -> Fate {
     if !filter.enabled {
         return Fate::SwitchedOff;

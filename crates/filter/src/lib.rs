@@ -16,11 +16,13 @@ mod condition;
 mod decide;
 mod filter;
 pub mod limits;
+mod needle;
 mod view;
 
 pub use action::Actions;
 pub use check::{FilterFlaw, check, check_set};
 pub use condition::{Condition, ConditionFlaw, Field, TextTest};
-pub use decide::{Decision, Fate, Outcome, Verdict, decide};
+pub use decide::{Decision, Fate, Outcome, Verdict, compares, decide};
 pub use filter::{Filter, FilterSet, Matching, Place};
+pub use needle::Needle;
 pub use view::MessageView;

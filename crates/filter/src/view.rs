@@ -5,18 +5,26 @@ use std::collections::BTreeMap;
 use message::{casemap, decode_header, parse_addresses, raw_fields};
 
 use crate::condition::Field;
-use crate::limits::ADDRESSES_MAX;
+use crate::limits::{ADDRESSES_MAX, FIELD_OCTETS_MAX, TEXT_OCTETS_MAX};
 
 /// What is known of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MessageView {
     /// The values of each field, by its name in lower case.
-    fields: BTreeMap<String, Vec<String>>,
-    from: Vec<String>,
-    to: Vec<String>,
-    cc: Vec<String>,
+    fields: BTreeMap<String, Texts>,
+    from: Texts,
+    to: Texts,
+    cc: Texts,
     has_attachment: bool,
     octets: u64,
+}
+
+/// The texts of the fields of one name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Texts {
+    texts: Vec<String>,
+    /// Octets of them, and one for each.
+    octets: usize,
 }
 
 impl MessageView {
@@ -36,7 +44,7 @@ impl MessageView {
             };
             match people {
                 Some(people) => add_people(people, field.value()),
-                None => view.fields.entry(name).or_default().push(compared(field.value())),
+                None => view.fields.entry(name).or_default().add(|| compared(field.value())),
             }
         }
         view
@@ -46,17 +54,17 @@ impl MessageView {
     /// name.
     pub(crate) fn texts(&self, field: &Field) -> impl Iterator<Item = &str> {
         let none: &[String] = &[];
-        let named = |name: &str| self.fields.get(name).map_or(none, Vec::as_slice);
+        let named = |name: &str| self.fields.get(name).map_or(none, |field| &field.texts);
         let (some, more) = match field {
-            Field::From => (self.from.as_slice(), none),
-            Field::To => (self.to.as_slice(), none),
-            Field::Cc => (self.cc.as_slice(), none),
-            Field::ToOrCc => (self.to.as_slice(), self.cc.as_slice()),
+            Field::From => (self.from.texts.as_slice(), none),
+            Field::To => (self.to.texts.as_slice(), none),
+            Field::Cc => (self.cc.texts.as_slice(), none),
+            Field::ToOrCc => (self.to.texts.as_slice(), self.cc.texts.as_slice()),
             Field::Subject => (named("subject"), none),
             Field::Header(name) => match name.to_ascii_lowercase().as_str() {
-                "from" => (self.from.as_slice(), none),
-                "to" => (self.to.as_slice(), none),
-                "cc" => (self.cc.as_slice(), none),
+                "from" => (self.from.texts.as_slice(), none),
+                "to" => (self.to.texts.as_slice(), none),
+                "cc" => (self.cc.texts.as_slice(), none),
                 other => (named(other), none),
             },
         };
@@ -76,22 +84,49 @@ impl MessageView {
     }
 }
 
+impl Texts {
+    /// Adds one, as long as there is room; what there is no room for is not made either.
+    fn add(&mut self, text: impl FnOnce() -> String) {
+        let room = FIELD_OCTETS_MAX.saturating_sub(self.octets);
+        if room > 0 {
+            let mut text = text();
+            text.truncate(start(&text, room).len());
+            self.octets = self.octets.saturating_add(text.len()).saturating_add(1);
+            self.texts.push(text);
+        }
+    }
+}
+
 fn compared(value: &[u8]) -> String {
-    casemap(decode_header(value).trim())
+    mapped(decode_header(value).trim())
+}
+
+/// A text as it is compared, of [`TEXT_OCTETS_MAX`] at the most: a few characters may become many.
+fn mapped(text: &str) -> String {
+    let mut mapped = casemap(start(text, TEXT_OCTETS_MAX));
+    mapped.truncate(start(&mapped, TEXT_OCTETS_MAX).len());
+    mapped
+}
+
+/// The first octets of a text, without half a character.
+fn start(text: &str, octets: usize) -> &str {
+    text.get(..text.floor_char_boundary(octets)).unwrap_or(text)
 }
 
 /// Adds the addresses and display names of an address list. One that has no address is a text like any other.
-fn add_people(people: &mut Vec<String>, value: &[u8]) {
-    let room = ADDRESSES_MAX.saturating_sub(people.len());
+fn add_people(people: &mut Texts, value: &[u8]) {
+    let room = ADDRESSES_MAX.saturating_sub(people.texts.len());
     let found: Vec<_> = parse_addresses(value).into_iter().filter(message::Address::is_mailbox).take(room).collect();
     if found.is_empty() && room > 0 {
-        people.push(compared(value));
+        people.add(|| compared(value));
     }
     for address in found {
         let text = |part: &Option<Vec<u8>>| part.as_deref().map(|part| String::from_utf8_lossy(part).into_owned());
         let (local, domain) = (text(&address.mailbox).unwrap_or_default(), text(&address.host).unwrap_or_default());
-        people.push(casemap(&if domain.is_empty() { local } else { format!("{local}@{domain}") }));
-        people.extend(address.name.as_deref().map(compared).filter(|name| !name.is_empty()));
+        people.add(|| mapped(&if domain.is_empty() { local } else { format!("{local}@{domain}") }));
+        if let Some(name) = address.name.as_deref().map(compared).filter(|name| !name.is_empty()) {
+            people.add(|| name);
+        }
     }
 }
 
@@ -128,5 +163,21 @@ mod tests {
         assert!(texts("From: undisclosed\r\n\r\n", Field::From)[0].contains("UNDISCLOSED"));
         let many = (0..3 * ADDRESSES_MAX).map(|n| format!("{n}@a.example")).collect::<Vec<_>>().join(", ");
         assert!(texts(&format!("To: {many}\r\n"), Field::To).len() <= 2 * ADDRESSES_MAX);
+    }
+
+    #[test]
+    fn i03_what_is_compared_is_bounded_whatever_characters_become() {
+        // U+2057 is four characters when it is compared: 38 KiB would be 150 of them.
+        let subject = "\u{2057}".repeat(12_000);
+        let [text] = &texts(&format!("Subject: {subject}\r\n"), Field::Subject)[..] else { panic!("one text") };
+        assert!(text.len() <= TEXT_OCTETS_MAX && text.len() > TEXT_OCTETS_MAX - 4, "{}", text.len());
+        assert!(text.chars().all(|c| c == '\u{2032}'));
+        let repeated = format!("X: {}\r\n", "\u{2057}".repeat(300)).repeat(40);
+        let all = texts(&repeated, Field::Header("x".to_owned()));
+        let octets: usize = all.iter().map(String::len).sum();
+        assert!(octets <= FIELD_OCTETS_MAX && octets > FIELD_OCTETS_MAX - 40, "{octets}");
+        // All that real fields have counts.
+        let many = (0..1000).map(|n| format!("person{n}@a.example")).collect::<Vec<_>>().join(", ");
+        assert_eq!(texts(&format!("To: {many}\r\n"), Field::To).last().unwrap(), "PERSON999@A.EXAMPLE");
     }
 }

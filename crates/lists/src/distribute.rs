@@ -182,7 +182,7 @@ impl Lists {
             false => None,
         };
         let prepared = match &link {
-            None => self.delivery.prepare_stored(stored, envelope).map_err(refused)?,
+            None => self.delivery.prepare_stored(stored, envelope).await.map_err(refused)?,
             Some(link) => {
                 let header = PostHeader {
                     list,
@@ -191,7 +191,7 @@ impl Lists {
                     one_click: Some(link),
                 };
                 let personal = self.post(case, list, &header).await?;
-                self.delivery.prepare_again(&personal, &header.build(), envelope).map_err(refused)?
+                self.delivery.prepare_again(&personal, &header.build(), envelope).await.map_err(refused)?
             }
         };
         let to = ForwardPath::Address(member.address.clone());

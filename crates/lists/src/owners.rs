@@ -42,7 +42,7 @@ impl Lists {
         let marked = self.marked(case, &reverse_path, &mark).await?;
         let came = usize::try_from(case.event.skip_octets).ok().and_then(|own| case.incoming.header.get(own..));
         let header = [mark.as_bytes(), came.unwrap_or_default()].concat();
-        let prepared = self.delivery.prepare_again(&marked, &header, envelope).map_err(refused)?;
+        let prepared = self.delivery.prepare_again(&marked, &header, envelope).await.map_err(refused)?;
         if prepared.plan().lost.len() >= owners {
             return self.set_aside(case, "none of the owners can be reached").await;
         }

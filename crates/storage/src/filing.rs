@@ -1,25 +1,26 @@
 //! What filters do with messages, as rows: deposited elsewhere than they would go, copied, tagged, or not kept at all; and
 //! the same for messages that are there already. Decided by the crate `filter`.
 //!
-//! **Invariant:** a filter never keeps a message from being delivered. A folder that can't be made, or a tag for which the
-//! mailbox has no room, is left out and told; the message stays where it would go.
+//! **Invariant:** a filter never keeps a message from being delivered. A folder that can't be made, a tag for which the
+//! mailbox has no room, or a copy that does not fit into the quota, is left out and told; the message stays where it would go.
 
+mod decided;
+mod file;
 mod stored;
 
 use std::fmt;
 
 use filter::Outcome;
-use mail::{AccountId, Flags, MailboxId, Timestamp, Uid};
-use routing::objects::QuotaLimits;
+use mail::{AccountId, Flags, MailboxId, Timestamp};
+use routing::objects::{AccountObject, QuotaLimits};
 
-use crate::engine::Durability;
 use crate::error::StorageError;
 use crate::limits::{KEYWORDS_MAX, MAILBOXES_MAX};
 use crate::mailboxes::{DELIMITER, new_name};
-use crate::messages::{Deposited, ExpungeScope, FlagChange, NewMessage};
-use crate::store::{Done, Store};
+use crate::messages::{Deposited, NewMessage};
 use crate::transaction::Transaction;
 
+pub use decided::decided;
 pub use stored::{FiledMessages, LookedAt, place_of};
 
 /// Where a filtered message is.
@@ -62,65 +63,39 @@ impl fmt::Display for NoFolder {
     }
 }
 
-impl Store {
-    /// Does with messages of a mailbox what filters say, in one transaction; those that are gone are passed over. They are
-    /// [`crate::limits::FILED_AT_ONCE`] at the most. Returns how many were there, and what was left out.
-    ///
-    /// # Errors
-    /// [`StorageError::NoSuchMailbox`], [`StorageError::OverQuota`], or the engine's.
-    pub(crate) async fn file_messages(
-        &self,
-        account: AccountId,
-        mailbox: MailboxId,
-        outcomes: Vec<(Outcome, Vec<Uid>)>,
-    ) -> Result<Done<(usize, Vec<String>)>, StorageError> {
-        let (now, quota) = (self.now(), self.quota(account));
-        let frees = outcomes.iter().all(|(outcome, _)| outcome.discard);
-        let durability = if frees { Durability::Freeing } else { Durability::Synced };
-        self.transact_with(durability, move |tx| {
-            let (mut there, mut left_out) = (0usize, Vec::new());
-            for (outcome, uids) in &outcomes {
-                there = there.saturating_add(tx.file(account, mailbox, uids, outcome, quota, now, &mut left_out)?);
-            }
-            if outcomes.iter().any(|(outcome, _)| !outcome.copies.is_empty()) {
-                tx.require_quota(account, quota)?;
-            }
-            left_out.sort_unstable();
-            left_out.dedup();
-            Ok((there, left_out))
-        })
-        .await
-    }
-}
-
 impl Transaction<'_> {
-    /// Puts a message where filters want it; without them it would go `into` this mailbox. Its blob must be stored before,
-    /// unless it is deleted for good.
+    /// Puts a message where filters want it; without them it would go `into` this mailbox of its owner. Its blob must be stored
+    /// before, unless it is deleted for good. Copies are made as far as they fit into the quota; whether the message itself does
+    /// is asked by the caller.
     ///
     /// # Errors
     /// [`StorageError::NoSuchMailbox`], [`StorageError::LimitReached`] (UIDs), or the engine's.
     pub fn deposit_filtered(
         &mut self,
-        account: AccountId,
+        owner: &AccountObject,
         into: MailboxId,
         message: &NewMessage,
         outcome: &Outcome,
-        quota: QuotaLimits,
     ) -> Result<Filed, StorageError> {
+        let (account, quota) = (owner.id, owner.quota());
         let mut filed = Filed::default();
         if outcome.discard {
             return Ok(filed);
         }
         let mut main = into;
         if let Some(folder) = &outcome.folder {
-            match self.filter_folder(account, folder, quota, message.saved_at)? {
+            match self.filter_folder(owner, folder, message.saved_at)? {
                 Ok(found) => main = found,
                 Err(why) => filed.left_out.push(format!("not moved to {folder}: {why}")),
             }
         }
         filed.kept = Some(self.deposit_tagged(account, main, message, outcome, &mut filed.left_out)?);
         for folder in &outcome.copies {
-            match self.filter_folder(account, folder, quota, message.saved_at)? {
+            if self.room_for(account, quota, &[message.octets])? == 0 {
+                filed.left_out.push(no_room(folder));
+                continue;
+            }
+            match self.filter_folder(owner, folder, message.saved_at)? {
                 Ok(found) if found == main || filed.copies.iter().any(|copy| copy.mailbox == found) => {}
                 Ok(found) => {
                     filed.copies.push(self.deposit_tagged(account, found, message, outcome, &mut filed.left_out)?);
@@ -161,27 +136,44 @@ impl Transaction<'_> {
         }
         let row = self.mailbox_row(account, mailbox)?;
         let mut room = KEYWORDS_MAX.saturating_sub(row.keywords.len());
+        let mut refused = Vec::new();
         for tag in &outcome.tags {
             let known = row.keywords.contains(tag);
             if known || room > 0 {
                 room = if known { room } else { room.saturating_sub(1) };
                 flags.keywords.insert(tag.clone());
             } else {
-                left_out.push(format!("not tagged {tag}: {} has as many tags as it may have", row.name));
+                refused.push(tag);
             }
         }
+        match refused.as_slice() {
+            [] => {}
+            [tag] => left_out.push(format!("not tagged {tag}: {} has as many tags as it may have", row.name)),
+            many => left_out.push(format!("not given {} tags: {} has as many as it may have", many.len(), row.name)),
+        }
         Ok(flags)
+    }
+
+    /// How many of some messages, of so many octets each, fit into the quota: the first ones.
+    fn room_for(&self, account: AccountId, quota: QuotaLimits, octets: &[u64]) -> Result<usize, StorageError> {
+        let mut usage = self.usage(account)?;
+        let fits = |octets: &&u64| {
+            usage.octets = usage.octets.saturating_add(**octets);
+            usage.messages = usage.messages.saturating_add(1);
+            quota.hold(usage.octets, usage.messages)
+        };
+        Ok(octets.iter().take_while(fits).count())
     }
 
     /// The mailbox that a filter names: made with the levels above it when it is not there, and subscribed. The inner error
     /// says why there is none.
     fn filter_folder(
         &mut self,
-        account: AccountId,
+        owner: &AccountObject,
         folder: &str,
-        quota: QuotaLimits,
         now: Timestamp,
     ) -> Result<Result<MailboxId, NoFolder>, StorageError> {
+        let account = owner.id;
         let name = match new_name(folder) {
             Ok(name) => name,
             Err(StorageError::BadMailboxName(why)) => return Ok(Err(NoFolder::BadName(why))),
@@ -196,63 +188,18 @@ impl Transaction<'_> {
                 missing = missing.saturating_add(1);
             }
         }
-        let most = quota.mailboxes.unwrap_or(u64::MAX).min(MAILBOXES_MAX as u64);
+        let most = owner.quota().mailboxes.unwrap_or(u64::MAX).min(MAILBOXES_MAX as u64);
         if self.mailbox_count(account)?.saturating_add(missing) > most {
             return Ok(Err(NoFolder::TooMany));
         }
-        let made = self.create_mailbox(account, &name, None, now, true)?;
+        let made = self.create_mailbox(account, Some(owner), &name, None, now, true)?;
         self.subscribe(account, &name)?;
         Ok(Ok(made.id))
     }
+}
 
-    /// Does with messages that are there what filters say; returns how many were.
-    #[expect(clippy::too_many_arguments, reason = "a message's place, what to do, and the bounds of the account")]
-    fn file(
-        &mut self,
-        account: AccountId,
-        mailbox: MailboxId,
-        uids: &[Uid],
-        outcome: &Outcome,
-        quota: QuotaLimits,
-        now: Timestamp,
-        left_out: &mut Vec<String>,
-    ) -> Result<usize, StorageError> {
-        if outcome.discard {
-            return Ok(self.expunge(account, mailbox, uids, ExpungeScope::All, now)?.len());
-        }
-        let flags = self.fitting(account, mailbox, outcome, left_out)?;
-        let there = if flags == Flags::default() {
-            let mut there = Vec::with_capacity(uids.len());
-            for uid in uids {
-                there.extend(self.message_row(account, mailbox, *uid)?.map(|row| row.uid));
-            }
-            there
-        } else {
-            let changed = self.change_flags(account, mailbox, uids, &FlagChange::Add(flags), None)?;
-            changed.rows.iter().map(|row| row.uid).collect()
-        };
-        if there.is_empty() {
-            return Ok(0);
-        }
-        for folder in &outcome.copies {
-            match self.filter_folder(account, folder, quota, now)? {
-                Ok(found) if found == mailbox => {}
-                Ok(found) => drop(self.copy((account, mailbox), &there, (account, found), now)?),
-                Err(why) => left_out.push(format!("not copied to {folder}: {why}")),
-            }
-        }
-        if let Some(folder) = &outcome.folder {
-            match self.filter_folder(account, folder, quota, now)? {
-                Ok(found) if found == mailbox => {}
-                Ok(found) => {
-                    self.copy((account, mailbox), &there, (account, found), now)?;
-                    self.expunge(account, mailbox, &there, ExpungeScope::All, now)?;
-                }
-                Err(why) => left_out.push(format!("not moved to {folder}: {why}")),
-            }
-        }
-        Ok(there.len())
-    }
+fn no_room(folder: &str) -> String {
+    format!("not copied to {folder}: the account has no room for it")
 }
 
 #[cfg(test)]

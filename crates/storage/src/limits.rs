@@ -6,6 +6,9 @@ pub const FILED_AT_ONCE: usize = 200;
 /// Octets of a stored message's header that filters look at.
 pub const FILTERED_HEADER_OCTETS_MAX: u64 = 40 * 1024;
 
+/// Octets that filters look through for one message before a thread of its own does it: about a millisecond.
+pub const COMPARED_AT_ONCE_OCTETS: usize = 1024 * 1024;
+
 /// Octets of content in one chunk of a blob. With its codec byte a stored chunk stays below 64 KiB.
 pub const BLOB_CHUNK_OCTETS: usize = 60 * 1024;
 

@@ -3,6 +3,7 @@
 use mail::{AccountId, MailboxId, Notice, SpecialUse, Timestamp, UidValidity};
 
 use routing::Acl;
+use routing::objects::AccountObject;
 
 use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
@@ -77,8 +78,9 @@ impl Store {
         let name = new_name(name)?;
         let now = self.now();
         let quota = self.quota(account);
+        let owner = self.directory().account_by_id(account).cloned();
         self.transact(move |tx| {
-            let row = tx.create_mailbox(account, &name, special_use, now, by_owner)?;
+            let row = tx.create_mailbox(account, owner.as_deref(), &name, special_use, now, by_owner)?;
             tx.require_mailbox_quota(account, quota)?;
             Ok(row)
         })
@@ -338,9 +340,11 @@ impl Transaction<'_> {
     }
 
     /// A mailbox with a (normalised) name, and the levels above it; each has the access list of the one above (RFC 4314 §4, CREATE).
+    /// The members of an owner that is a shared mailbox are subscribed to them.
     pub(crate) fn create_mailbox(
         &mut self,
         account: AccountId,
+        owner: Option<&AccountObject>,
         name: &str,
         special_use: Option<SpecialUse>,
         now: Timestamp,
@@ -349,15 +353,16 @@ impl Transaction<'_> {
         for (at, _) in name.match_indices(DELIMITER) {
             let parent = name.get(..at).unwrap_or_default();
             if self.mailbox_named(account, parent)?.is_none() {
-                self.create_below(account, parent, None, now, by_owner)?;
+                self.create_below(account, owner, parent, None, now, by_owner)?;
             }
         }
-        self.create_below(account, name, special_use, now, by_owner)
+        self.create_below(account, owner, name, special_use, now, by_owner)
     }
 
     fn create_below(
         &mut self,
         account: AccountId,
+        owner: Option<&AccountObject>,
         name: &str,
         special_use: Option<SpecialUse>,
         now: Timestamp,
@@ -366,6 +371,9 @@ impl Transaction<'_> {
         let row = self.create_mailbox_row(account, name, special_use, now)?;
         if let Some(parent) = self.parent_for(account, name, by_owner)? {
             self.inherit_acl(account, parent, row.id)?;
+        }
+        if let Some(owner) = owner {
+            self.subscribe_members(owner, &row)?;
         }
         Ok(row)
     }
@@ -482,7 +490,7 @@ impl Transaction<'_> {
     }
 
     /// How many names an account has subscribed. Stores that were made before they were counted have no row: then they are.
-    fn subscription_count(&self, account: AccountId) -> Result<u64, StorageError> {
+    pub(crate) fn subscription_count(&self, account: AccountId) -> Result<u64, StorageError> {
         match self.get(&subscription_count_key(account))? {
             Some(value) => counted(Some(&value)),
             None => {

@@ -99,7 +99,7 @@ impl Store {
         let mut work = self.begin_work();
         let key = work.key.clone();
         let begin = move |tx: &mut Transaction<'_>| {
-            let target = tx.create_mailbox(account, &to, None, now, true)?;
+            let target = tx.create_mailbox(account, None, &to, None, now, true)?;
             let inbox = tx.mailbox_named(account, "INBOX")?.ok_or(StorageError::NoSuchMailbox)?;
             tx.require_mailbox_quota(account, quota)?;
             tx.copy_annotations(account, inbox, target.id)?;

@@ -38,6 +38,9 @@ pub struct FilterTest {
 pub struct FilterMatches {
     /// The filter.
     pub filter: String,
+    /// Why it does not look at the mailbox, in words: it `is switched off`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed_over: Option<String>,
     /// How many messages.
     pub matches: usize,
     /// What it does with them, in words.
@@ -68,7 +71,7 @@ pub struct FiltersApplied {
     pub folder: String,
     /// Messages that were looked at.
     pub messages: usize,
-    /// How many messages each filter matched, in their order.
+    /// How many messages each filter matched, in their order; without those that do not look there.
     pub filters: Vec<(String, usize)>,
     /// With how many messages something was done.
     pub filed: usize,

@@ -63,6 +63,14 @@ async fn i03_filters_are_added_listed_changed_moved_and_removed() {
     };
     ask(&store, to("boss", 1)).await.unwrap();
     ask(&store, to("Lists", 99)).await.unwrap();
+    assert!(said(ask(&store, to("Lists", 0)).await).contains("counted from 1"));
+    let nowhere = FilterRequest::Add {
+        account: address(ALICE),
+        name: "x".to_owned(),
+        position: Some(0),
+        content: moving("from is a", "A"),
+    };
+    assert!(said(ask(&store, Request::Filter(nowhere)).await).contains("counted from 1"));
     assert_eq!(names(&store, ALICE).await, ["1 Boss", "2 Shops", "3 Lists"]);
 
     let changed = set(
@@ -280,6 +288,14 @@ async fn i04_a_filter_is_tested_against_what_is_there_and_then_applied() {
     let matches: Vec<usize> = told.filters.iter().map(|one| one.matches).collect();
     assert_eq!(matches, [0, 150, 0], "what is switched off does not act, and zo is no whole name");
     assert!(told.filters.iter().all(|one| one.newest.is_empty()));
+    let passed_over: Vec<Option<&str>> = told.filters.iter().map(|one| one.passed_over.as_deref()).collect();
+    assert_eq!(passed_over, [Some("is switched off"), None, None]);
+    let Response::FilterTest(sent) = ask(&store, test(None, "Sent", 0)).await.unwrap() else { panic!("a test") };
+    assert_eq!(sent.filters[2].passed_over.as_deref(), Some("does not look at what goes to Sent"));
+    let Response::FilterTest(one) = ask(&store, test(Some("Bills"), "Sent", 0)).await.unwrap() else {
+        panic!("a test")
+    };
+    assert_eq!(one.filters[0].passed_over, None, "it is tried all the same");
     assert_eq!((count(&store, "INBOX").await, count(&store, "Bills").await), (Some(450), None), "nothing has changed");
 
     let Response::FiltersApplied(done) = ask(&store, apply(Some("Bills"), "INBOX")).await.unwrap() else {
@@ -291,6 +307,8 @@ async fn i04_a_filter_is_tested_against_what_is_there_and_then_applied() {
     ask(&store, set(ALICE, "Rest", from)).await.unwrap();
     let Response::FiltersApplied(done) = ask(&store, apply(None, "INBOX")).await.unwrap() else { panic!("done") };
     assert_eq!(done.filed, 300);
+    let asked: Vec<&str> = done.filters.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(asked, ["Orders", "Rest"], "not what is switched off");
     assert_eq!(count(&store, "INBOX").await, Some(150), "orders stay, since the filter behind is skipped for them");
     // Where there is nothing, nothing is done.
     let Response::FiltersApplied(done) = ask(&store, apply(None, "Archive")).await.unwrap() else { panic!("done") };

@@ -156,7 +156,7 @@ async fn i03_what_is_delivered_again_is_filtered_too() {
     let applied = f.send(&["alice@example.org"]).await.unwrap();
     let (account, mailbox, deposited) = applied.deposits[0];
     let stored = f.delivery.stored(account, mailbox, deposited.uid).await.unwrap().unwrap();
-    let prepared = f.delivery.prepare_stored(&stored, envelope(&["bob@example.org"])).unwrap();
+    let prepared = f.delivery.prepare_stored(&stored, envelope(&["bob@example.org"])).await.unwrap();
     f.store.transact(move |tx| prepared.apply(tx)).await.unwrap();
     assert_eq!(f.there("bob@example.org", "Hello").await.len(), 1);
     f.sound().await;
@@ -174,36 +174,74 @@ async fn i03_an_attachment_is_seen_as_the_scanner_sees_it() {
     assert_eq!((f.count("alice@example.org").await, f.there("alice@example.org", "Files").await.len()), (1, 1));
 }
 
-#[tokio::test]
-async fn i03_the_copy_in_a_shared_sent_is_filtered_by_the_shared_mailbox() {
-    let f = fixture().await;
-    let member = Member { account: address("alice@example.org"), rights: "lrswipte".to_owned() };
-    let info = AccountObject {
-        kind: AccountKind::Shared,
-        shared: Some(SharedMailbox { members: vec![member], ..SharedMailbox::default() }),
-        ..AccountObject::new(address("info@example.org"))
-    };
-    f.store.add_account(info).await.unwrap();
-    let sent = Filter { places: vec![Place::Sent], ..filter("far", "to contains @far.example", moves("Far")) };
-    let inbox = filter("in", "size larger 0", deletes());
-    f.filters("info@example.org", vec![inbox, sent]).await;
-    for (to, mailbox) in [("zoe@far.example", "Far"), ("zoe@other.example", "Sent")] {
+impl Fixture {
+    /// info@example.org, shared, of which alice is a member.
+    async fn shared(&self, quota_messages: Option<u64>) {
+        let member = Member { account: address("alice@example.org"), rights: "lrswipte".to_owned() };
+        let info = AccountObject {
+            kind: AccountKind::Shared,
+            shared: Some(SharedMailbox { members: vec![member], ..SharedMailbox::default() }),
+            quota_messages,
+            ..AccountObject::new(address("info@example.org"))
+        };
+        self.store.add_account(info).await.unwrap();
+    }
+
+    /// What alice sends in its name.
+    async fn send_for_info(&self, to: &str) -> Result<(), StorageError> {
         let content = format!("From: info@example.org\r\nTo: {to}\r\nSubject: Hello\r\n\r\nHello\r\n");
         let mut outgoing = envelope(&[to]);
         outgoing.reverse_path = ReversePath::Address(address("info@example.org"));
-        let prepared = f.delivery.prepare(outgoing, content.as_bytes()).await.unwrap();
+        let prepared = self.delivery.prepare(outgoing, content.as_bytes()).await.unwrap();
         let header = content.as_bytes();
-        let filing = Filing::of(&f.store.directory(), f.id("alice@example.org"), None, header);
-        let filing = filing.filtered(&f.store.directory(), &prepared, header);
+        let filing = Filing::of(&self.store.directory(), self.id("alice@example.org"), None, header);
+        let filing = filing.filtered(&self.store, &prepared, header).await;
         let keep = move |tx: &mut storage::Transaction<'_>| {
             prepared.apply(tx)?;
             filing.apply(tx, &prepared)
         };
-        f.store.transact(keep).await.unwrap();
+        self.store.transact(keep).await.map(drop)
+    }
+}
+
+#[tokio::test]
+async fn i03_the_copy_in_a_shared_sent_is_filtered_by_the_shared_mailbox() {
+    let f = fixture().await;
+    f.shared(None).await;
+    let sent = Filter { places: vec![Place::Sent], ..filter("far", "to contains @far.example", moves("Far")) };
+    let inbox = filter("in", "size larger 0", deletes());
+    f.filters("info@example.org", vec![inbox, sent]).await;
+    for (to, mailbox) in [("zoe@far.example", "Far"), ("zoe@other.example", "Sent")] {
+        f.send_for_info(to).await.unwrap();
         let there = f.there("info@example.org", mailbox).await;
         assert_eq!(there, [Flags::system(SystemFlags::SEEN)], "{mailbox}");
     }
     let told = f.told("zoe@far.example").await;
     assert!(told.contains(&"info@example.org: filter \"far\" moves it to Far".to_owned()), "{told:?}");
+    f.sound().await;
+}
+
+#[tokio::test]
+async fn i03_copies_that_do_not_fit_keep_nobody_from_sending() {
+    let f = fixture().await;
+    f.shared(Some(3)).await;
+    let copied = Actions { copies: vec!["A".to_owned(), "B".to_owned()], ..Actions::default() };
+    let sent = Filter { places: vec![Place::Sent], ..filter("copies", "size larger 0", copied) };
+    f.filters("info@example.org", vec![sent]).await;
+    f.send_for_info("zoe@far.example").await.unwrap();
+    let there = async |mailbox| f.there("info@example.org", mailbox).await.len();
+    assert_eq!((there("Sent").await, there("A").await, there("B").await), (1, 1, 1));
+    let full = f.send_for_info("zoe@far.example").await;
+    assert_eq!(full, Err(StorageError::OverQuota), "no room for itself");
+    let mut info = (**f.store.directory().account(&address("info@example.org")).unwrap()).clone();
+    info.quota_messages = Some(4);
+    f.store.put_object(Object::Account(info), PutMode::Replace).await.unwrap();
+    f.send_for_info("max@far.example").await.unwrap();
+    assert_eq!((there("Sent").await, there("A").await, there("B").await), (2, 1, 1));
+    let told = f.told("max@far.example").await;
+    for folder in ["A", "B"] {
+        let step = format!("info@example.org: not copied to {folder}: the account has no room for it");
+        assert!(told.contains(&step), "{told:?}");
+    }
     f.sound().await;
 }

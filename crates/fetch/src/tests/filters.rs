@@ -62,3 +62,23 @@ async fn i03_what_is_fetched_into_spam_or_another_folder() {
     assert_eq!(count(&near, "Old").await, 1, "its owner has chosen this folder");
     near.sound().await;
 }
+
+#[tokio::test]
+async fn i03_copies_that_do_not_fit_keep_nothing_from_being_fetched() {
+    let (near, far) = Near::new(false, |_| ()).await;
+    three(&far);
+    let mut alice = (**near.store().directory().account_by_id(near.alice).unwrap()).clone();
+    alice.quota_messages = Some(4);
+    near.store().put_object(Object::Account(alice), PutMode::Replace).await.unwrap();
+    let copied = Actions { copies: vec!["A".to_owned(), "B".to_owned()], ..Actions::default() };
+    filters(&near, vec![filter("two", "subject is 3", copied)]).await;
+    let status = near.look().await;
+    assert_eq!((status.last_error, status.fetched), (None, 3));
+    assert_eq!((near.contents().await.len(), count(&near, "A").await, count(&near, "B").await), (3, 1, 0));
+    let owner = Address::parse("alice@a.example").unwrap();
+    let query = TraceQuery { term: Some(Term::Recipient(owner)), since: None, until: None, limit: 9 };
+    let traces = near.store().traces(&query).await.unwrap();
+    let mut told = traces.iter().flat_map(|trace| &trace.steps).map(|taken| taken.step.to_string());
+    assert!(told.any(|one| one == "alice@a.example: not copied to B: the account has no room for it"));
+    near.sound().await;
+}

@@ -145,7 +145,7 @@ fn i03_copies_are_bounded_and_each_folder_gets_one() {
 fn i03_a_filter_is_kept_as_json_and_an_older_one_reads() {
     let old = r#"{"name":"a","conditions":[{"text":{"field":"to-or-cc","test":"does-not-contain","value":"x"}}]}"#;
     let read: Filter = serde_json::from_str(old).unwrap();
-    let condition = Condition::Text { field: Field::ToOrCc, test: TextTest::DoesNotContain, value: "x".to_owned() };
+    let condition = Condition::Text { field: Field::ToOrCc, test: TextTest::DoesNotContain, value: "x".into() };
     assert_eq!(read, Filter { conditions: vec![condition], ..Filter::new("a") });
     let full = Filter {
         enabled: false,
@@ -164,7 +164,7 @@ fn any_condition() -> impl Strategy<Value = Condition> {
     let test =
         proptest::sample::select(vec![TextTest::Is, TextTest::IsNot, TextTest::Contains, TextTest::DoesNotContain]);
     prop_oneof![
-        (field, test, value).prop_map(|(field, test, value)| Condition::Text { field, test, value: value.to_owned() }),
+        (field, test, value).prop_map(|(field, test, value)| Condition::Text { field, test, value: value.into() }),
         any::<bool>().prop_map(|present| Condition::Attachment { present }),
         (any::<bool>(), 1_900u64..2_100).prop_map(|(larger, octets)| Condition::Size { larger, octets }),
     ]

@@ -1,7 +1,7 @@
 //! The copies of what was sent, which mail programs keep by APPEND: the filters of the mailbox's owner that look at Sent act
 //! on them, as on those that the server keeps itself.
 
-use filter::{MessageView, Place, decide};
+use filter::Place;
 use mail::Uid;
 use storage::Store;
 use storage::filing::place_of;
@@ -18,9 +18,13 @@ pub(super) async fn filter_sent(store: &Store, target: &Target, deposited: &[Dep
     let set = store.directory().acting_filters(target.owner, Place::Sent).cloned();
     let Some(set) = set else { return };
     let uids: Vec<Uid> = deposited.iter().map(|deposited| deposited.uid).collect();
-    let choose = |message: &MessageView| decide(&set.filters, message, Place::Sent).outcome;
-    if let Err(error) = store.file_stored(target.owner, target.row.id, &uids, choose).await {
-        // The message is kept: what it lacks is told to who looks after the server.
-        tracing::warn!(account = %target.owner, %error, "filters have not acted on what was put into Sent");
+    // The message is kept in any case: what it lacks is told to who looks after the server.
+    match store.file_stored(target.owner, target.row.id, &uids, &set, Place::Sent).await {
+        Ok(filed) => filed.left_out.iter().for_each(|left_out| {
+            tracing::info!(account = %target.owner, left_out, "filters have not done all with what was put into Sent");
+        }),
+        Err(error) => {
+            tracing::warn!(account = %target.owner, %error, "filters have not acted on what was put into Sent");
+        }
     }
 }

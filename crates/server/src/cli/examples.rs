@@ -148,6 +148,15 @@ mod tests {
     }
 
     #[test]
+    fn the_account_of_a_filter_is_said_first() {
+        for verb in ["test", "apply"] {
+            let told = command().try_get_matches_from(["relais", "filter", verb, "alice@example.org"]);
+            let told = told.unwrap_err().to_string();
+            assert!(told.contains(&format!("relais filter {verb} [OPTIONS] <ACCOUNT> <NAME|--all>")), "{told}");
+        }
+    }
+
+    #[test]
     fn a_set_without_a_change_is_found() {
         let nothing = |line: &str| {
             let command = command();

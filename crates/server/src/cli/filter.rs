@@ -70,7 +70,7 @@ Examples:
         account: Address,
         /// Which
         name: String,
-        /// Its place, from 1
+        /// Its place, from 1; a number behind the last is the last place
         #[arg(long, value_name = "NUMBER")]
         to: usize,
     },
@@ -82,10 +82,13 @@ Examples:
         name: String,
     },
     /// Show which messages of a folder filters match; nothing is changed
-    #[command(after_help = "\
+    #[command(
+        override_usage = "relais filter test [OPTIONS] <ACCOUNT> <NAME|--all>",
+        after_help = "\
 Examples:
   relais filter test alice@example.org Invoices
-  relais filter test alice@example.org --all --folder Archive --show 20")]
+  relais filter test alice@example.org --all --folder Archive --show 20"
+    )]
     Test {
         /// Whose
         account: Address,
@@ -99,13 +102,16 @@ Examples:
         show: usize,
     },
     /// Do with the messages of a folder what filters say
-    #[command(after_help = "\
+    #[command(
+        override_usage = "relais filter apply [OPTIONS] <ACCOUNT> <NAME|--all>",
+        after_help = "\
 Deleting is for good, as for what comes in; `relais filter test` shows before what will be matched. What a filter copies, it copies
 each time.
 
 Examples:
   relais filter apply alice@example.org Invoices
-  relais filter apply alice@example.org --all --folder INBOX")]
+  relais filter apply alice@example.org --all --folder INBOX"
+    )]
     Apply {
         /// Whose
         account: Address,

@@ -354,7 +354,10 @@ impl Message {
             Filing::of(&delivery.store().directory(), account, envelope.reverse_path.address(), &fields)
         });
         let prepared = intake.finish(envelope).await.map_err(|Refused(reply)| reply)?;
-        let filing = filing.map(|filing| filing.filtered(&delivery.store().directory(), &prepared, &fields));
+        let filing = match filing {
+            Some(filing) => Some(filing.filtered(delivery.store(), &prepared, &fields).await),
+            None => None,
+        };
         let octets = prepared.octets();
         let files = filing.as_ref().is_some_and(|filing| !filing.is_empty());
         let keep = move |tx: &mut Transaction<'_>| {

@@ -1,10 +1,14 @@
 //! Messages that are stored already, as filters see them.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use bytes::Bytes;
-use filter::{MessageView, Outcome, Place};
+use filter::{Fate, FilterSet, MessageView, Outcome, Place};
 use mail::{AccountId, MailboxId, SpecialUse, Uid};
 use message::{RecordView, Scanner};
 
+use super::decided;
 use crate::blobs::{BlobReader, StagedBlob};
 use crate::error::StorageError;
 use crate::limits::{FILED_AT_ONCE, FILTERED_HEADER_OCTETS_MAX};
@@ -14,8 +18,12 @@ use crate::store::Store;
 /// What filters did with messages of a mailbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FiledMessages {
+    /// How many were looked at.
+    pub looked_at: usize,
     /// With how many of them they did something.
     pub messages: usize,
+    /// How many each filter acts on, in their order.
+    pub acts: Vec<usize>,
     /// What could not be done and why, in words, each once.
     pub left_out: Vec<String>,
 }
@@ -24,7 +32,7 @@ pub struct FiledMessages {
 #[derive(Clone, Debug)]
 pub struct LookedAt {
     /// As they see it.
-    pub view: MessageView,
+    pub view: Arc<MessageView>,
     header: Vec<u8>,
 }
 
@@ -74,19 +82,22 @@ impl Store {
         view(&mut self.staged_reader(staged), staged.octets, record).await
     }
 
-    /// Does with messages of a mailbox what `choose` says of each, a transaction for each [`FILED_AT_ONCE`] of them: others
-    /// see it as they see STORE, COPY and MOVE. Messages that are gone are passed over. UIDs ascend.
+    /// Does with messages of a mailbox what filters say of each, as if it came to a place now, a transaction for each
+    /// [`FILED_AT_ONCE`] of them: others see it as they see STORE, COPY and MOVE. Messages that are gone are passed over, what does
+    /// not fit somewhere stays where it is. UIDs ascend.
     ///
     /// # Errors
-    /// [`StorageError::NoSuchMailbox`], [`StorageError::OverQuota`], or the engine's; what came before stays done.
+    /// [`StorageError::NoSuchAccount`], [`StorageError::NoSuchMailbox`], or the engine's; what came before stays done.
     pub async fn file_stored(
         &self,
         account: AccountId,
         mailbox: MailboxId,
         uids: &[Uid],
-        mut choose: impl FnMut(&MessageView) -> Outcome + Send,
+        filters: &Arc<FilterSet>,
+        place: Place,
     ) -> Result<FiledMessages, StorageError> {
-        let mut filed = FiledMessages::default();
+        let mut filed = FiledMessages { acts: vec![0; filters.filters.len()], ..FiledMessages::default() };
+        let mut left_out = BTreeSet::new();
         for some in uids.chunks(FILED_AT_ONCE) {
             let mut outcomes: Vec<(Outcome, Vec<Uid>)> = Vec::new();
             for uid in some {
@@ -96,7 +107,12 @@ impl Store {
                     Err(StorageError::Expunged) => continue,
                     message => message?,
                 };
-                let outcome = choose(&message.view);
+                let decision = decided(filters, &message.view, place).await;
+                filed.looked_at = filed.looked_at.saturating_add(1);
+                for (count, verdict) in filed.acts.iter_mut().zip(&decision.verdicts) {
+                    *count = count.saturating_add(usize::from(matches!(verdict.fate, Fate::Acts { .. })));
+                }
+                let outcome = decision.outcome;
                 if outcome.is_empty() {
                     continue;
                 }
@@ -108,12 +124,11 @@ impl Store {
             if outcomes.is_empty() {
                 continue;
             }
-            let (there, left_out) = self.file_messages(account, mailbox, outcomes).await?.value;
-            filed.messages = filed.messages.saturating_add(there);
-            filed.left_out.extend(left_out);
+            let done = self.file_messages(account, mailbox, outcomes).await?.value;
+            filed.messages = filed.messages.saturating_add(done.there);
+            left_out.extend(done.left_out);
         }
-        filed.left_out.sort_unstable();
-        filed.left_out.dedup();
+        filed.left_out = left_out.into_iter().collect();
         Ok(filed)
     }
 }
@@ -125,7 +140,7 @@ async fn view(reader: &mut BlobReader, octets: u64, record: Option<&Bytes>) -> R
         Some(known) => known,
         None => scanned_attachment(reader, octets).await?,
     };
-    Ok(LookedAt { view: MessageView::new(&header, attachment, octets), header })
+    Ok(LookedAt { view: MessageView::new(&header, attachment, octets).into(), header })
 }
 
 /// Whether a message without a record, which was too large to be kept, has an attachment.

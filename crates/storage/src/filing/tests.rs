@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use filter::{Condition, Filter, FilterSet};
-use mail::{Address, Domain, InternalDate, Keyword, SystemFlags};
+use filter::{Condition, Filter, FilterSet, MessageView, Place, compares, decide};
+use mail::{Address, Domain, InternalDate, Keyword, SystemFlags, Uid};
 use routing::objects::{AccountObject, DomainObject, Object, ObjectKey};
 use world::simulated::SimulatedWorld;
 
 use super::*;
-use crate::MemoryEngine;
+use crate::limits::COMPARED_AT_ONCE_OCTETS;
 use crate::objects::PutMode;
+use crate::{MemoryEngine, Store};
 
 const ALICE: AccountId = AccountId(1);
 const INBOX: MailboxId = MailboxId(1);
@@ -33,6 +34,17 @@ fn moved(folder: &str) -> Outcome {
     Outcome { folder: Some(folder.to_owned()), ..Outcome::default() }
 }
 
+fn with_quota(account: AccountObject, quota: QuotaLimits) -> AccountObject {
+    let (octets, messages, mailboxes) = (quota.octets, quota.messages, quota.mailboxes);
+    AccountObject { quota_octets: octets, quota_messages: messages, quota_mailboxes: mailboxes, ..account }
+}
+
+async fn file(store: &Store, outcome: Outcome, uids: &[u32]) -> (usize, Vec<String>) {
+    let uids = uids.iter().map(|uid| Uid(*uid)).collect();
+    let done = store.file_messages(ALICE, INBOX, vec![(outcome, uids)]).await.unwrap().value;
+    (done.there, done.left_out.into_iter().collect())
+}
+
 async fn deliver(store: &Store, content: &str, outcome: &Outcome, quota: QuotaLimits) -> Filed {
     let mut writer = store.blob_writer();
     writer.write(content.as_bytes()).await.unwrap();
@@ -46,11 +58,13 @@ async fn deliver(store: &Store, content: &str, outcome: &Outcome, quota: QuotaLi
         record: None,
     };
     let outcome = outcome.clone();
+    let alice = (**store.directory().account_by_id(ALICE).unwrap()).clone();
+    let alice = with_quota(alice, quota);
     let body = move |tx: &mut Transaction<'_>| {
         if !outcome.discard {
             tx.store_blob(&staged)?;
         }
-        tx.deposit_filtered(ALICE, INBOX, &message, &outcome, quota)
+        tx.deposit_filtered(&alice, INBOX, &message, &outcome)
     };
     store.transact(body).await.unwrap().value
 }
@@ -147,7 +161,7 @@ async fn i04_messages_that_are_there_are_filed_and_keep_their_flags() {
         (moved("INBOX"), vec![Uid(5)]),
     ];
     let done = store.file_messages(ALICE, INBOX, outcomes).await.unwrap().value;
-    assert_eq!(done, (5, Vec::new()));
+    assert_eq!((done.there, done.left_out.len()), (5, 0));
     let row = store.mailbox_by_name(ALICE, "Moved").await.unwrap().unwrap();
     let messages = store.messages(ALICE, row.id, Uid(1), Uid(9), 9).await.unwrap();
     let flags: Vec<Flags> = messages.iter().map(|message| row.flags_of(message)).collect();
@@ -164,16 +178,82 @@ async fn i04_messages_that_are_there_are_filed_and_keep_their_flags() {
 #[tokio::test]
 async fn i04_copies_of_what_is_there_are_held_against_the_quota() {
     let store = stage().await;
-    deliver(&store, "one", &Outcome::default(), ANY).await;
-    let Some(alice) = store.directory().account_by_id(ALICE).cloned() else { panic!("alice is gone") };
-    let limited = AccountObject { quota_messages: Some(1), ..(*alice).clone() };
+    for content in ["one", "two", "three"] {
+        deliver(&store, content, &Outcome::default(), ANY).await;
+    }
+    let alice = (**store.directory().account_by_id(ALICE).unwrap()).clone();
+    let limited = with_quota(alice, QuotaLimits { messages: Some(4), ..ANY });
     let _done = store.put_object(Object::Account(limited), PutMode::Replace).await.unwrap();
-    let copied = Outcome { copies: vec!["Copies".to_owned()], ..Outcome::default() };
-    let full = store.file_messages(ALICE, INBOX, vec![(copied, vec![Uid(1)])]).await;
-    assert_eq!(full.map(|done| done.value), Err(StorageError::OverQuota));
-    assert_eq!(there(&store, "Copies").await, None);
-    let done = store.file_messages(ALICE, INBOX, vec![(moved("Moved"), vec![Uid(1)])]).await.unwrap().value;
-    assert_eq!(done, (1, Vec::new()), "moving takes no more room");
+    let copied = Outcome { copies: vec!["Copies".to_owned()], tags: [tag("x")].into(), ..Outcome::default() };
+    let no_room = || vec!["not copied to Copies: the account has no room for it".to_owned()];
+    assert_eq!(file(&store, copied, &[1, 2, 3]).await, (3, no_room()));
+    assert_eq!(there(&store, "Copies").await.unwrap().0, 1, "one fits");
+    assert_eq!(there(&store, "INBOX").await.unwrap().1.keywords, [tag("x")].into(), "what else is to be done is done");
+    let both = Outcome { copies: vec!["Copies".to_owned()], ..moved("Moved") };
+    assert_eq!(file(&store, both, &[1]).await, (1, no_room()), "moving takes no more room");
+    assert_eq!(there(&store, "Moved").await.unwrap().0, 1);
+    sound(&store).await;
+}
+
+#[tokio::test]
+async fn i03_a_copy_that_does_not_fit_is_left_out() {
+    let store = stage().await;
+    let outcome = Outcome { copies: vec!["A".to_owned(), "B".to_owned()], ..Outcome::default() };
+    for (quota, said, kept) in [
+        (QuotaLimits { messages: Some(2), ..ANY }, vec!["not copied to B: the account has no room for it"], 1),
+        (
+            QuotaLimits { octets: Some(3 * 10 - 1), ..ANY },
+            vec!["not copied to A: the account has no room for it", "not copied to B: the account has no room for it"],
+            1,
+        ),
+        (QuotaLimits { octets: Some(6 * 10), ..ANY }, vec![], 2),
+    ] {
+        let before = there(&store, "INBOX").await.unwrap().0;
+        let filed = deliver(&store, "0123456789", &outcome, quota).await;
+        assert_eq!(filed.left_out, said);
+        assert_eq!(there(&store, "INBOX").await.unwrap().0, before + 1, "the message itself is there");
+        assert_eq!(there(&store, "A").await.unwrap().0, kept);
+    }
+    sound(&store).await;
+}
+
+/// As many keywords as a mailbox may have, in that one.
+async fn fill_keywords(store: &Store, folder: &str) {
+    for n in 0..KEYWORDS_MAX / 8 {
+        let tags = (0..8).map(|k| tag(&format!("t{}", n * 8 + k))).collect();
+        deliver(store, "full", &Outcome { tags, ..moved(folder) }, ANY).await;
+    }
+}
+
+#[tokio::test]
+async fn i03_tags_that_find_no_room_are_told_in_one_line() {
+    let store = stage().await;
+    fill_keywords(&store, "INBOX").await;
+    let tags = (0..100).map(|n| tag(&format!("more{n}"))).collect();
+    let filed = deliver(&store, "x", &Outcome { tags, copies: vec!["A".to_owned()], ..Outcome::default() }, ANY).await;
+    assert_eq!(filed.left_out, ["not given 100 tags: INBOX has as many as it may have"]);
+    assert_eq!(there(&store, "A").await.unwrap().1.keywords.len(), 100);
+}
+
+#[tokio::test]
+async fn i04_a_message_whose_tags_find_no_room_stays_and_holds_up_no_other() {
+    let store = stage().await;
+    fill_keywords(&store, "Full").await;
+    deliver(&store, "1", &Outcome { tags: [tag("own")].into(), ..Outcome::default() }, ANY).await;
+    deliver(&store, "2", &Outcome { tags: [tag("t7")].into(), ..Outcome::default() }, ANY).await;
+    deliver(&store, "3", &Outcome::default(), ANY).await;
+    let full = u32::try_from(KEYWORDS_MAX / 8).unwrap();
+    let stays = "Full has no room for the tags of some messages: they stay where they are";
+    let copied = Outcome { copies: vec!["Full".to_owned()], ..Outcome::default() };
+    assert_eq!(file(&store, copied, &[1, 2, 3]).await, (3, vec![stays.to_owned()]));
+    assert_eq!(there(&store, "Full").await.unwrap().0, full + 2);
+    // A tag of the filter for which there is no room is left out, as it is for what comes in.
+    let new = Outcome { tags: [tag("new")].into(), ..moved("Full") };
+    let untagged = "not tagged new: Full has as many tags as it may have";
+    assert_eq!(file(&store, new, &[1, 2, 3]).await, (3, vec![stays.to_owned(), untagged.to_owned()]));
+    assert_eq!(there(&store, "Full").await.unwrap(), (full + 4, Flags::default()));
+    assert_eq!(there(&store, "INBOX").await.unwrap(), (1, Flags { keywords: [tag("own")].into(), ..Flags::default() }));
+    sound(&store).await;
 }
 
 fn filters(account: AccountId, names: &[&str]) -> Object {
@@ -183,6 +263,29 @@ fn filters(account: AccountId, names: &[&str]) -> Object {
         ..Filter::new(*name)
     };
     Object::Filters(FilterSet { account, filters: names.iter().map(filter).collect() })
+}
+
+#[tokio::test]
+async fn i03_much_to_compare_holds_up_nobody() {
+    let conditions: Vec<Condition> =
+        (0..filter::limits::CONDITIONS_MAX).map(|n| format!("subject contains {n}x").parse().unwrap()).collect();
+    let one = |n: usize| Filter { conditions: conditions.clone(), stop: true, ..Filter::new(n.to_string()) };
+    let set = Arc::new(FilterSet { account: ALICE, filters: (0..40).map(one).collect() });
+    let header = format!("Subject: {}\r\n\r\n", "\u{2057}".repeat(10_000));
+    let view = Arc::new(MessageView::new(header.as_bytes(), false, 1));
+    let much = compares(&set.filters, &view);
+    assert!(much > COMPARED_AT_ONCE_OCTETS && much <= 2_000 * (filter::limits::TEXT_OCTETS_MAX + 1), "{much}");
+    // The only thread of this test goes on meanwhile.
+    let others = std::cell::Cell::new(0);
+    let decided = async {
+        let decision = decided(&set, &view, Place::Inbox).await;
+        assert!(others.get() > 0, "others had their turn");
+        decision
+    };
+    let other = async {
+        others.set(1);
+    };
+    assert_eq!(tokio::join!(decided, other).0, decide(&set.filters, &view, Place::Inbox));
 }
 
 #[tokio::test]

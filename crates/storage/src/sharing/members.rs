@@ -94,6 +94,22 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// A shared mailbox has a new folder: who sees it and is subscribed to the mailbox itself is subscribed to it too.
+    pub(crate) fn subscribe_members(&mut self, account: &AccountObject, row: &MailboxRow) -> Result<(), StorageError> {
+        let acl = self.acl(account.id, row.id)?;
+        let (root, name) = (root_of(account), shown_name(account, &row.name));
+        for address in members(Some(account)).keys() {
+            let Some(member) = self.stored_account(address)? else { continue };
+            let wants = self.get(&keys::subscription(member.id, &root))?.is_some();
+            let has_room = self.subscription_count(member.id)? < MAILBOXES_MAX as u64;
+            if wants && has_room && weigh(account, &acl, &member).rights.has(Rights::LOOKUP) {
+                self.subscribe(member.id, &name)?;
+                self.notify(Notice::MailboxList(member.id));
+            }
+        }
+        Ok(())
+    }
+
     fn unsubscribe_below(&mut self, who: AccountId, root: &str) -> Result<(), StorageError> {
         self.unsubscribe(who, root)?;
         let below = Key::of(Table::Subscription, who).bytes(root.as_bytes()).bytes(b"/").range();

@@ -180,6 +180,16 @@ impl Transaction<'_> {
         Ok(state)
     }
 
+    /// Everyone who has a state of their own in a mailbox, with it.
+    pub(crate) fn readers_of(
+        &self,
+        owner: AccountId,
+        mailbox: MailboxId,
+    ) -> Result<Vec<(AccountId, PersonSeen)>, StorageError> {
+        let rows = self.scan(&states(owner, mailbox), Order::Ascending, PERSON_READERS_MAX)?;
+        rows.iter().map(|(key, value)| Ok((reader_of(key)?, decode(Some(value))?))).collect()
+    }
+
     /// Forgets some of what an account has seen in others' mailboxes; 0 when none is left.
     pub(crate) fn forget_some_reading(&mut self, reader: AccountId) -> Result<usize, StorageError> {
         let range = Key::of(Table::PersonSeen, reader).u8(READS).range();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use filter::Outcome;
 use mail::{AccountId, Address, Flags, InternalDate, Keyword, MailboxId, ModSeq, SystemFlags, Timestamp, Uid};
 use message::{MessageRecord, Scanner};
 use proptest::prelude::*;
@@ -122,6 +123,59 @@ async fn r07_members_are_subscribed_when_they_join_and_no_longer_when_they_leave
     assert_eq!(s.subscriptions(BOB).await, Vec::<String>::new(), "not what can't be looked up");
     s.store.remove_account(&address("info")).await.unwrap();
     assert_eq!(s.subscriptions(ALICE).await, Vec::<String>::new());
+    assert_eq!(s.flaws().await, vec![]);
+}
+
+#[tokio::test]
+async fn r07_members_are_subscribed_to_new_folders_that_they_see() {
+    let s = stage().await;
+    let before = s.subscriptions(ALICE).await;
+    let new = |names: &[&str]| {
+        let names = names.iter().map(|name| format!("Shared/info@example.org/{name}"));
+        let mut all: Vec<String> = before.iter().cloned().chain(names).collect();
+        all.sort();
+        all
+    };
+    s.store.create_mailbox_by(INFO, "Orders/Open", None, false).await.unwrap();
+    for who in [ALICE, BOB] {
+        assert_eq!(s.subscriptions(who).await, new(&["Orders", "Orders/Open"]));
+    }
+    // By a filter, too; not who has no right to see it, nor who wants to see nothing of the mailbox.
+    s.line(BOB, "r").await;
+    s.store.create_mailbox_by(INFO, "Hidden", None, false).await.unwrap();
+    s.store.set_subscription(ALICE, "Shared/info@example.org", false).await.unwrap();
+    s.deposit(INFO, INBOX, "a").await;
+    let moved = Outcome { folder: Some("Filed".to_owned()), ..Outcome::default() };
+    s.store.file_messages(INFO, INBOX, vec![(moved, vec![Uid(1)])]).await.unwrap();
+    assert_eq!(s.subscriptions(BOB).await, new(&["Orders", "Orders/Open", "Filed"]));
+    let alice = s.subscriptions(ALICE).await;
+    assert!(alice.iter().any(|name| name.ends_with("/Hidden")) && !alice.iter().any(|name| name.ends_with("/Filed")));
+    assert_eq!(s.flaws().await, vec![]);
+}
+
+#[tokio::test]
+async fn r07_what_people_have_read_stays_read_where_filters_put_it() {
+    let s = stage().await;
+    for id in ["a", "b", "c"] {
+        s.deposit(INFO, INBOX, id).await;
+    }
+    let mark =
+        |who: AccountId, uid: u32| s.store.transact(move |tx| tx.mark_seen(INFO, INBOX, who, &[(Uid(uid), true)]));
+    mark(ALICE, 1).await.unwrap();
+    mark(ALICE, 2).await.unwrap();
+    mark(BOB, 2).await.unwrap();
+    let filed = Outcome { folder: Some("Filed".to_owned()), copies: vec!["Copies".to_owned()], ..Outcome::default() };
+    s.store.file_messages(INFO, INBOX, vec![(filed, vec![Uid(1), Uid(2), Uid(3)])]).await.unwrap();
+    for name in ["Filed", "Copies"] {
+        let row = s.store.mailbox_by_name(INFO, name).await.unwrap().unwrap();
+        for (who, read) in [(ALICE, vec![1, 2]), (BOB, vec![2])] {
+            let state = s.store.person_seen(INFO, row.id, who).await.unwrap();
+            let seen: Vec<u32> = (1..=3).filter(|uid| state.seen.contains(Uid(*uid))).collect();
+            assert_eq!(seen, read, "{name} {who}");
+        }
+    }
+    let left = s.store.person_seen(INFO, INBOX, ALICE).await.unwrap();
+    assert_eq!(left.seen.count(), 0);
     assert_eq!(s.flaws().await, vec![]);
 }
 

@@ -71,6 +71,10 @@ pub(super) fn test(one: &FilterTest) -> String {
     let mut out = String::new();
     line(&mut out, format_args!("{} in {} of {}", number(one.messages, "messages"), one.folder, one.account));
     for matched in &one.filters {
+        if let Some(why) = &matched.passed_over {
+            line(&mut out, format_args!("filter \"{}\" {why}", matched.filter));
+            continue;
+        }
         let does = if matched.does.is_empty() { String::new() } else { format!("; it {}", matched.does.join(", ")) };
         line(
             &mut out,
