@@ -254,17 +254,22 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn documents_wait_for_their_turn_and_reading_ends_when_nobody_waits() {
         static READERS: Semaphore = Semaphore::const_new(DOCUMENTS_AT_ONCE_MAX);
-        let endless = |cancelled: &AtomicBool| {
-            while !cancelled.load(Ordering::Relaxed) {
-                std::thread::yield_now();
-            }
-            None
-        };
+        let (started, mut has_started) = tokio::sync::mpsc::channel(DOCUMENTS_AT_ONCE_MAX);
         let mut reading = Vec::new();
         for _ in 0..DOCUMENTS_AT_ONCE_MAX {
+            let started = started.clone();
+            let endless = move |cancelled: &AtomicBool| {
+                started.blocking_send(()).unwrap();
+                while !cancelled.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
+                None
+            };
             reading.push(tokio::spawn(read_apart(turn(&READERS).await.unwrap(), endless)));
         }
-        tokio::task::yield_now().await;
+        for _ in 0..DOCUMENTS_AT_ONCE_MAX {
+            has_started.recv().await.unwrap();
+        }
         assert!(READERS.try_acquire().is_err(), "as many are read as may be");
         reading.pop().unwrap().abort();
         let read = read_apart(turn(&READERS).await.unwrap(), |_| Some("text".to_owned()));
