@@ -4,21 +4,29 @@
 //! A document is known by its first octets, whatever the message calls it. It is read when it is not too large, and as
 //! much of it as is not too large unpacked; what can't be read has no text.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use message::{PartKind, TableEntry, TextKind, TransferEncoding, decode_bytes};
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use storage::StorageError;
 use storage::blobs::BlobReader;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::limits::{ATTACHMENT_OCTETS_MAX, DOCUMENT_FILES_MAX, DOCUMENT_TEXT_OCTETS_MAX};
+use crate::limits::{ATTACHMENT_OCTETS_MAX, DOCUMENT_FILES_MAX, DOCUMENT_TEXT_OCTETS_MAX, DOCUMENTS_AT_ONCE_MAX};
 use crate::pdf;
 
 /// Which documents are read. A new kind takes a new number: an index that has fewer of them is built anew.
 pub(crate) const ATTACHMENT_READER: u8 = 2; // 1: without PDF.
 
-/// The text of a part that is a document; `None` for any other.
+/// Documents are read in threads of their own, this many at once: they take time and memory.
+static READERS: Semaphore = Semaphore::const_new(DOCUMENTS_AT_ONCE_MAX);
+
+/// The text of a part that is a document; `None` for any other, and for one that its reader fails at. Who no longer waits for it
+/// ends the reading.
 ///
 /// # Errors
-/// When reading fails.
+/// When the message can't be read.
 pub async fn attachment_text(reader: &mut BlobReader, part: &TableEntry) -> Result<Option<String>, StorageError> {
     let body = part.body();
     let octets = body.end.saturating_sub(body.start);
@@ -30,19 +38,56 @@ pub async fn attachment_text(reader: &mut BlobReader, part: &TableEntry) -> Resu
     if !known.iter().any(|known| begins.starts_with(known)) {
         return Ok(None);
     }
+    // It is not in memory before its turn.
+    let Some(turn) = turn(&READERS).await else { return Ok(None) };
     let (encoded, encoding) = (reader.read(body.start, body.end).await?, part.encoding);
-    let text = tokio::task::spawn_blocking(move || document_text(&decode_bytes(&encoded, encoding)));
-    text.await.map_err(|panic| StorageError::Io(format!("an attachment could not be read: {panic}")))
+    Ok(read_apart(turn, move |cancelled| document_text(&decode_bytes(&encoded, encoding), cancelled)).await)
 }
 
-/// The text of a document, if it is one.
-fn document_text(archive: &[u8]) -> Option<String> {
+/// Waits until one more document may be read; `None`: none may ever be.
+async fn turn(readers: &'static Semaphore) -> Option<SemaphorePermit<'static>> {
+    readers.acquire().await.ok()
+}
+
+/// Sets its flag when it goes.
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reads a document in a thread of its own, which gives its turn back when it has ended, whether or not anybody still waits. A panic
+/// is no text: what others sent must not stop the search for the rest.
+async fn read_apart(
+    turn: SemaphorePermit<'static>,
+    read: impl FnOnce(&AtomicBool) -> Option<String> + Send + 'static,
+) -> Option<String> {
+    let cancel = CancelOnDrop(Arc::default());
+    let cancelled = Arc::clone(&cancel.0);
+    let text = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        read(&cancelled)
+    });
+    text.await.unwrap_or_else(|_panic| {
+        // The panic may quote the document.
+        tracing::error!("the reader of attachments failed at one; it has no text");
+        None
+    })
+}
+
+/// The text of a document, if it is one; reading ends soon once it is `cancelled`.
+fn document_text(archive: &[u8], cancelled: &AtomicBool) -> Option<String> {
     if archive.starts_with(pdf::BEGINS) {
-        return pdf::text(archive);
+        return pdf::text(archive, cancelled);
     }
     let mut text = String::new();
     let mut left = DOCUMENT_TEXT_OCTETS_MAX;
     for file in files(archive)?.take(DOCUMENT_FILES_MAX).filter(|file| has_text(file.name)) {
+        if cancelled.load(Ordering::Relaxed) {
+            return None;
+        }
         // One that is too large, or damaged, is the last: an archive may name the same one a thousand times.
         let Some(xml) = file.content(archive, left) else { break };
         left = left.saturating_sub(xml.len());
@@ -192,6 +237,53 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn document_text(archive: &[u8]) -> Option<String> {
+        super::document_text(archive, &AtomicBool::new(false))
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_panics_gives_no_text_and_its_turn_back() {
+        static READERS: Semaphore = Semaphore::const_new(1);
+        let read = read_apart(turn(&READERS).await.unwrap(), |_| panic!("a document that nobody thought of"));
+        assert_eq!(read.await, None);
+        let read = read_apart(turn(&READERS).await.unwrap(), |_| Some("text".to_owned()));
+        assert_eq!(read.await.as_deref(), Some("text"));
+    }
+
+    #[tokio::test]
+    async fn documents_wait_for_their_turn_and_reading_ends_when_nobody_waits() {
+        static READERS: Semaphore = Semaphore::const_new(DOCUMENTS_AT_ONCE_MAX);
+        let (started, mut has_started) = tokio::sync::mpsc::channel(DOCUMENTS_AT_ONCE_MAX);
+        let mut reading = Vec::new();
+        for _ in 0..DOCUMENTS_AT_ONCE_MAX {
+            let started = started.clone();
+            let endless = move |cancelled: &AtomicBool| {
+                started.blocking_send(()).unwrap();
+                while !cancelled.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
+                None
+            };
+            reading.push(tokio::spawn(read_apart(turn(&READERS).await.unwrap(), endless)));
+        }
+        for _ in 0..DOCUMENTS_AT_ONCE_MAX {
+            has_started.recv().await.unwrap();
+        }
+        assert!(READERS.try_acquire().is_err(), "as many are read as may be");
+        reading.pop().unwrap().abort();
+        let read = read_apart(turn(&READERS).await.unwrap(), |_| Some("text".to_owned()));
+        assert_eq!(read.await.as_deref(), Some("text"));
+        // The runtime waits for its threads when it stops: the other one ends too.
+    }
+
+    #[test]
+    fn a_document_is_not_read_on_once_cancelled() {
+        let cancelled = AtomicBool::new(true);
+        let docx = archive(&[("word/document.xml", WORD.as_bytes(), true)]);
+        assert_eq!(super::document_text(&docx, &cancelled), None);
+        assert_eq!(super::document_text(&pdf::tests::document("some words"), &cancelled), None);
+    }
 
     /// An archive of files: name, content, whether it is deflated.
     pub(crate) fn archive(files: &[(&str, &[u8], bool)]) -> Vec<u8> {

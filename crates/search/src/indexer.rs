@@ -90,20 +90,25 @@ impl Indexer {
         self.store.world().clock.sleep(pause).await;
     }
 
-    async fn look_at(&self, changed: Changed, busy: &(dyn Fn() -> bool + Sync)) -> Result<(), StorageError> {
+    /// One mailbox that can't be indexed does not keep the others from it; the first failure is told at the end.
+    ///
+    /// # Errors
+    /// As [`index_mailbox`](Self::index_mailbox).
+    pub(crate) async fn look_at(&self, changed: Changed, busy: &(dyn Fn() -> bool + Sync)) -> Result<(), StorageError> {
+        let mut outcome = Ok(());
         if let Changed::These(mailboxes) = changed {
             for (account, mailbox) in mailboxes {
-                self.look_at_mailbox(account, mailbox, busy).await?;
+                outcome = outcome.and(self.look_at_mailbox(account, mailbox, busy).await);
             }
-            return Ok(());
+            return outcome;
         }
         let mut after = None;
         loop {
             let mailboxes = self.store.mailboxes_after(after, MAILBOXES_PER_READ).await?;
-            let Some((account, last)) = mailboxes.last() else { return Ok(()) };
+            let Some((account, last)) = mailboxes.last() else { return outcome };
             after = Some((*account, last.id));
             for (account, row) in mailboxes {
-                self.look_at_mailbox(account, row.id, busy).await?;
+                outcome = outcome.and(self.look_at_mailbox(account, row.id, busy).await);
             }
         }
     }

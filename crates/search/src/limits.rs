@@ -92,11 +92,14 @@ pub const DOCUMENT_TEXT_OCTETS_MAX: usize = 16 * 1024 * 1024;
 /// Objects of a PDF file that are looked at.
 pub const PDF_OBJECTS_MAX: usize = 300_000;
 
-/// Octets of the streams of a PDF file, unpacked, all together; what comes behind them is not read.
+/// Octets of the streams of a PDF file, unpacked, all together, for they are kept while it is read; and of one page's content.
 pub const PDF_UNPACKED_OCTETS_MAX: usize = 32 * 1024 * 1024;
 
-/// Octets of a PDF file that are read, each as often as it is.
-pub const PDF_READ_OCTETS_MAX: usize = 32 * 1024 * 1024;
+/// The work that is done for a PDF file, in octets looked at or made, each as often as it is: a second or two.
+pub const PDF_WORK_OCTETS_MAX: usize = 64 * 1024 * 1024;
+
+/// Documents that are read at once; each has up to a hundred MiB of memory meanwhile. Further ones wait.
+pub const DOCUMENTS_AT_ONCE_MAX: usize = 2;
 
 /// Octets of text that are taken from a PDF file.
 pub const PDF_TEXT_OCTETS_MAX: usize = 16 * 1024 * 1024;

@@ -1,8 +1,10 @@
 //! The index beside a search without one: whatever is indexed, merged, expunged or damaged, nothing is missed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base64::Engine as _;
+use bus::Changed;
 use mail::{AccountId, Flags, InternalDate, MailboxId, Timestamp, Uid};
 use message::{MessageRecord, Scanner};
 use proptest::prelude::*;
@@ -57,6 +59,11 @@ impl Stage {
 
     async fn letter(&self, subject: &str, body: &str) -> Uid {
         self.append(&letter(subject, body)).await
+    }
+
+    async fn mailboxes(&self) -> BTreeSet<(AccountId, MailboxId)> {
+        let mailboxes = self.store.mailboxes_after(None, 9).await.unwrap();
+        mailboxes.into_iter().map(|(account, row)| (account, row.id)).collect()
     }
 
     async fn index(&self, tail: usize, batch: usize) {
@@ -238,6 +245,24 @@ async fn a_damaged_message_is_always_a_candidate() {
     assert_eq!(s.found(Place::Body, "three").await, [2, 3]);
     s.index(9, 9).await;
     assert_eq!(s.found(Place::Body, "zebra").await, [2]);
+}
+
+#[tokio::test]
+async fn a_mailbox_that_fails_does_not_keep_others_from_the_index() {
+    let s = stage().await;
+    let second = s.store.create_mailbox(ALICE, "Second", None).await.unwrap().value.id;
+    s.letter("a", "one").await;
+    let s = Stage { mailbox: second, ..s };
+    s.letter("b", "two").await;
+    let row = s.engine.rows().into_keys().find(|key| key[0] == storage::keys::Table::Message as u8).unwrap();
+    s.engine.damage(row, Some("?".into()));
+    let indexer = Indexer::new(s.store.clone(), false).with_batches(1, 9);
+    for changed in [Changed::TooMany, Changed::These(s.mailboxes().await)] {
+        let outcome = indexer.look_at(changed, &|| false).await;
+        assert!(matches!(outcome, Err(StorageError::Corrupt(_))), "{outcome:?}");
+        assert_eq!(s.found(Place::Body, "two").await, [1]);
+        s.store.forget_index(ALICE, second).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The texts of a content stream, in the order in which they are drawn (ISO 32000-1 §9.4). Where a text begins says whether a
 //! word or a line has ended before it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -18,6 +19,13 @@ pub(super) struct Drawn<'f, 'a> {
     forms_left: usize,
     /// Where the last text ended, and how large it was.
     last: Option<(f64, f64, f64)>,
+}
+
+/// The named things of a stream, looked up once for it.
+struct Named<'v> {
+    fonts: Option<Cow<'v, Dictionary>>,
+    forms: Option<Cow<'v, Dictionary>>,
+    resources: &'v Dictionary,
 }
 
 /// The state of text while a stream is read.
@@ -46,6 +54,15 @@ impl<'f, 'a> Drawn<'f, 'a> {
 
     /// Draws a stream; `depth`: how deep forms may still nest.
     pub(super) fn draw(&mut self, content: &[u8], resources: &Dictionary, depth: usize) {
+        let budget = self.file.budget;
+        if budget.left() < content.len() || budget.charge(content.len().saturating_add(2 * resources.len())).is_none() {
+            return;
+        }
+        let named = Named {
+            fonts: resources.get("Font").and_then(|fonts| self.file.dictionary(fonts)),
+            forms: resources.get("XObject").and_then(|forms| self.file.dictionary(forms)),
+            resources,
+        };
         let mut state = State {
             font: None,
             size: 1.0,
@@ -65,7 +82,7 @@ impl<'f, 'a> Drawn<'f, 'a> {
                 }
                 continue;
             };
-            if self.is_full() {
+            if self.is_full() || budget.is_spent() {
                 return;
             }
             if operator == b"ID" {
@@ -75,16 +92,16 @@ impl<'f, 'a> Drawn<'f, 'a> {
                 reader.seek(reader.at() + end);
             } else if operator == b"Do" {
                 if let (Some(Value::Name(name)), Some(deeper)) = (operands.last(), depth.checked_sub(1)) {
-                    self.draw_form(name, resources, deeper);
+                    self.draw_form(name, &named, deeper);
                 }
             } else {
-                self.operate(&operator, &operands, resources, &mut state);
+                self.operate(&operator, &operands, &named, &mut state);
             }
             operands.clear();
         }
     }
 
-    fn operate(&mut self, operator: &[u8], operands: &[Value], resources: &Dictionary, state: &mut State) {
+    fn operate(&mut self, operator: &[u8], operands: &[Value], named: &Named<'_>, state: &mut State) {
         let number = |at: usize| operands.get(at).and_then(Value::number).unwrap_or(0.0);
         match operator {
             b"BT" => {
@@ -97,7 +114,7 @@ impl<'f, 'a> Drawn<'f, 'a> {
                         Some(known) => known.clone(),
                         None if state.fonts.len() >= PDF_FONTS_MAX => None,
                         None => {
-                            let font = self.font(name, resources);
+                            let font = self.font(name, named);
                             state.fonts.insert(name.clone(), font.clone());
                             font
                         }
@@ -173,38 +190,40 @@ impl<'f, 'a> Drawn<'f, 'a> {
         }
     }
 
-    fn font(&mut self, name: &[u8], resources: &Dictionary) -> Option<Rc<Font>> {
-        let fonts = self.file.dictionary(resources.get("Font")?)?;
-        let value = fonts.get(str::from_utf8(name).ok()?)?.clone();
-        let number = if let Value::Reference(number) = value { Some(number) } else { None };
+    fn font(&mut self, name: &[u8], named: &Named<'_>) -> Option<Rc<Font>> {
+        let fonts = named.fonts.as_ref()?;
+        self.file.budget.charge(fonts.len())?;
+        let value = fonts.get(str::from_utf8(name).ok()?)?;
+        let number = if let Value::Reference(number) = value { Some(*number) } else { None };
         if let Some(known) = number.and_then(|number| self.fonts.get(&number)) {
             return Some(Rc::clone(known));
         }
         if self.fonts.len() >= PDF_FONTS_MAX {
             return None;
         }
-        let font = Rc::new(Font::new(self.file, &self.file.dictionary(&value)?));
-        // One that is no object of its own is read again each time; the file's bound of what is read holds.
+        let font = Rc::new(Font::new(self.file, &*self.file.dictionary(value)?));
+        // One that is no object of its own is read again for each stream; the budget holds.
         if let Some(number) = number {
             self.fonts.insert(number, Rc::clone(&font));
         }
         Some(font)
     }
 
-    fn draw_form(&mut self, name: &[u8], resources: &Dictionary, depth: usize) {
+    fn draw_form(&mut self, name: &[u8], named: &Named<'_>, depth: usize) {
         let Some(left) = self.forms_left.checked_sub(1) else { return };
         self.forms_left = left;
-        let forms = resources.get("XObject").and_then(|forms| self.file.dictionary(forms));
-        let Some(forms) = forms else { return };
-        let Some(form) = str::from_utf8(name).ok().and_then(|name| forms.get(name)) else { return };
-        // A picture is not unpacked.
-        if !self.file.dictionary(form).is_some_and(|dictionary| dictionary.is("Subtype", "Form")) {
+        let Some(forms) = &named.forms else { return };
+        if self.file.budget.charge(forms.len()).is_none() {
             return;
         }
-        let Some(stream) = self.file.stream(form) else { return };
-        let own = stream.dictionary.get("Resources").and_then(|own| self.file.dictionary(own));
+        let Some(form) = str::from_utf8(name).ok().and_then(|name| forms.get(name)) else { return };
+        // A picture is not unpacked.
+        let form_dictionary = self.file.dictionary(form).filter(|dictionary| dictionary.is("Subtype", "Form"));
+        let Some(form_dictionary) = form_dictionary else { return };
+        let Some(data) = self.file.stream(form) else { return };
+        let own = form_dictionary.get("Resources").and_then(|own| self.file.dictionary(own));
         self.part('\n');
-        self.draw(&stream.data, own.as_ref().unwrap_or(resources), depth);
+        self.draw(&data, own.as_deref().unwrap_or(named.resources), depth);
         self.part('\n');
     }
 }

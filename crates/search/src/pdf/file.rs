@@ -1,12 +1,15 @@
 //! The objects of a PDF file (ISO 32000-1 §7.5): found where they stand, not where the file says that they are, so that damaged
 //! files are read as well; those in object streams (§7.5.7) too. Of two with one number the later counts.
 
-use std::cell::Cell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 
+use super::budget::Budget;
 use super::filter::decoded;
-use super::value::{Dictionary, Reader, Value};
-use crate::limits::{PDF_CODES_MAX, PDF_OBJECTS_MAX, PDF_READ_OCTETS_MAX, PDF_UNPACKED_OCTETS_MAX};
+use super::value::{Dictionary, Reader, Value, is_blank};
+use crate::limits::{PDF_CODES_MAX, PDF_OBJECTS_MAX, PDF_UNPACKED_OCTETS_MAX};
 
 /// Where an object is.
 #[derive(Clone, Copy)]
@@ -22,24 +25,19 @@ pub(super) struct File<'a> {
     octets: &'a [u8],
     objects: HashMap<u32, Place>,
     /// Object streams, unpacked.
-    streams: Vec<Vec<u8>>,
-    /// Octets that may still be unpacked.
+    streams: Vec<Rc<Vec<u8>>>,
+    /// Streams that were unpacked, by where their object begins; `None` when that failed.
+    unpacked: RefCell<HashMap<usize, Option<Rc<Vec<u8>>>>>,
+    /// Octets of streams that may still be kept.
     unpack_left: Cell<usize>,
-    /// Octets that may still be read: a file can name one object again and again.
-    read_left: Cell<usize>,
+    pub(super) budget: &'a Budget<'a>,
     /// Codes of fonts whose meanings and widths may still be kept.
     pub(super) codes_left: Cell<usize>,
 }
 
-/// An object with the octets behind its dictionary.
-pub(super) struct Stream {
-    pub(super) dictionary: Dictionary,
-    pub(super) data: Vec<u8>,
-}
-
 impl<'a> File<'a> {
     /// Finds the objects; `None` when it is no PDF, or encrypted.
-    pub(super) fn new(octets: &'a [u8]) -> Option<Self> {
+    pub(super) fn new(octets: &'a [u8], budget: &'a Budget<'a>) -> Option<Self> {
         if !octets.starts_with(BEGINS) || memchr::memmem::find(octets, b"/Encrypt").is_some() {
             return None;
         }
@@ -47,8 +45,9 @@ impl<'a> File<'a> {
             octets,
             objects: HashMap::new(),
             streams: Vec::new(),
+            unpacked: RefCell::new(HashMap::new()),
             unpack_left: Cell::new(PDF_UNPACKED_OCTETS_MAX),
-            read_left: Cell::new(PDF_READ_OCTETS_MAX),
+            budget,
             codes_left: Cell::new(PDF_CODES_MAX),
         };
         let starts: Vec<(u32, usize, usize)> = starts(octets).take(PDF_OBJECTS_MAX).collect();
@@ -64,13 +63,17 @@ impl<'a> File<'a> {
 
     /// Takes the objects of an object stream: `number offset` for each, then the objects.
     fn open_object_stream(&mut self, number: u32) {
-        let Some(stream) = self.stream(&Value::Reference(number)) else { return };
-        if !stream.dictionary.is("Type", "ObjStm") {
+        let reference = Value::Reference(number);
+        let Some(dictionary) = self.dictionary(&reference).filter(|dictionary| dictionary.is("Type", "ObjStm")) else {
+            return;
+        };
+        let (count, first) =
+            (dictionary.get("N").and_then(Value::count), dictionary.get("First").and_then(Value::count));
+        let (Some(count), Some(first), Some(data)) = (count, first, self.stream(&reference)) else { return };
+        if self.budget.charge(data.len()).is_none() {
             return;
         }
-        let (count, first) = (stream.dictionary.get("N"), stream.dictionary.get("First"));
-        let (Some(count), Some(first)) = (count.and_then(Value::count), first.and_then(Value::count)) else { return };
-        let mut reader = Reader::new(&stream.data, 0);
+        let mut reader = Reader::new(&data, 0);
         let mut found = Vec::new();
         for _ in 0..count {
             let pair = (reader.value().and_then(|v| v.count()), reader.value().and_then(|v| v.count()));
@@ -84,7 +87,7 @@ impl<'a> File<'a> {
         }
         let at = self.streams.len();
         self.objects.extend(found.into_iter().map(|(number, offset)| (number, Place::InStream(at, offset))));
-        self.streams.push(stream.data);
+        self.streams.push(data);
     }
 
     /// The numbers of all objects, in order.
@@ -95,96 +98,100 @@ impl<'a> File<'a> {
     }
 
     /// What a value means: the object that it refers to, or itself.
-    pub(super) fn resolved(&self, value: &Value) -> Value {
-        let mut value = value.clone();
+    pub(super) fn resolved<'v>(&self, value: &'v Value) -> Cow<'v, Value> {
+        let Value::Reference(number) = value else { return Cow::Borrowed(value) };
+        let mut number = *number;
         // A reference to a reference is no longer than this in any sound file.
         for _ in 0..REFERENCES_MAX {
-            let Value::Reference(number) = value else { return value };
-            value = self.object(number);
+            let value = self.read(number).map_or(Value::Null, |(value, _)| value);
+            let Value::Reference(next) = value else { return Cow::Owned(value) };
+            number = next;
         }
-        Value::Null
+        Cow::Owned(Value::Null)
     }
 
     /// The dictionary that a value means, or that of the stream that it means.
-    pub(super) fn dictionary(&self, value: &Value) -> Option<Dictionary> {
-        if let Value::Dictionary(dictionary) = self.resolved(value) { Some(dictionary) } else { None }
+    pub(super) fn dictionary<'v>(&self, value: &'v Value) -> Option<Cow<'v, Dictionary>> {
+        match self.resolved(value) {
+            Cow::Borrowed(Value::Dictionary(dictionary)) => Some(Cow::Borrowed(dictionary)),
+            Cow::Owned(Value::Dictionary(dictionary)) => Some(Cow::Owned(dictionary)),
+            Cow::Borrowed(_) | Cow::Owned(_) => None,
+        }
     }
 
     /// An entry of a dictionary, resolved.
-    pub(super) fn entry(&self, dictionary: &Dictionary, name: &str) -> Option<Value> {
+    pub(super) fn entry<'v>(&self, dictionary: &'v Dictionary, name: &str) -> Option<Cow<'v, Value>> {
         dictionary.get(name).map(|value| self.resolved(value))
-    }
-
-    fn object(&self, number: u32) -> Value {
-        self.read(number).map_or(Value::Null, |(value, _)| value)
     }
 
     /// An object, and where the word behind it begins when it is in the file itself.
     fn read(&self, number: u32) -> Option<(Value, Option<usize>)> {
-        let (octets, at, in_file) = match *self.objects.get(&number)? {
-            Place::InFile(at, end) => (self.octets.get(..end)?, at, true),
-            Place::InStream(stream, at) => (self.streams.get(stream)?.as_slice(), at, false),
+        let (octets, at, end, in_file) = match *self.objects.get(&number)? {
+            Place::InFile(at, end) => (self.octets, at, end, true),
+            Place::InStream(stream, at) => {
+                let stream = self.streams.get(stream)?;
+                (stream.as_slice(), at, stream.len(), false)
+            }
         };
-        self.may_read()?;
-        let mut reader = Reader::new(octets, at);
-        let value = reader.value()?;
-        self.has_read(reader.at().saturating_sub(at));
-        Some((value, in_file.then(|| reader.at())))
+        self.budget.charge(OBJECT_WORK)?;
+        let end = end.min(at.saturating_add(self.budget.left()));
+        let mut reader = Reader::new(octets.get(..end)?, at);
+        let value = reader.value();
+        // Blanks before nothing cost as much as a value.
+        self.budget.charge(reader.at().saturating_sub(at).saturating_add(reader.looked_ahead()));
+        Some((value?, in_file.then(|| reader.at())))
     }
 
-    /// The stream that a reference means, unpacked; `None` when it is too large or in a form that is not known.
-    pub(super) fn stream(&self, value: &Value) -> Option<Stream> {
+    /// The octets of the stream that a reference means, unpacked; `None` when they are too many or in a form that is not known.
+    /// Each is unpacked once, or found to be none once.
+    pub(super) fn stream(&self, value: &Value) -> Option<Rc<Vec<u8>>> {
         let Value::Reference(number) = value else { return None };
-        let (Value::Dictionary(dictionary), Some(behind)) = self.read(*number)? else { return None };
+        let Place::InFile(place, _) = *self.objects.get(number)? else { return None };
+        if let Some(known) = self.unpacked.borrow().get(&place) {
+            return known.clone();
+        }
+        let data = self.unpack(*number).map(Rc::new);
+        let octets = data.as_ref().map_or(0, |data| data.len());
+        self.unpack_left.set(self.unpack_left.get().saturating_sub(octets));
+        self.unpacked.borrow_mut().insert(place, data.clone());
+        data
+    }
+
+    fn unpack(&self, number: u32) -> Option<Vec<u8>> {
+        let (Value::Dictionary(dictionary), Some(behind)) = self.read(number)? else { return None };
         let packed = self.packed(&dictionary, behind)?;
-        self.has_read(packed.len());
-        let filters = self.filters(&dictionary);
-        let data = decoded(packed, &filters, self.unpack_left.get())?;
-        self.unpack_left.set(self.unpack_left.get().saturating_sub(data.len()));
-        Some(Stream { dictionary, data })
+        decoded(packed, &self.filters(&dictionary), self.unpack_left.get(), self.budget)
     }
 
     /// The octets of a stream as they are in the file (ISO 32000-1 §7.3.8.1).
     fn packed(&self, dictionary: &Dictionary, behind: usize) -> Option<&'a [u8]> {
-        let mut reader = Reader::new(self.octets, behind);
-        let Some(Value::Word(word)) = reader.value() else { return None };
-        if word != b"stream" {
-            return None;
-        }
-        let rest = self.octets.get(reader.at()..)?;
+        let rest = self.octets.get(behind..)?;
+        let blanks = rest.iter().take(BLANKS_MAX).take_while(|octet| is_blank(**octet)).count();
+        let rest = rest.get(blanks..)?.strip_prefix(b"stream")?;
         let rest = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")).unwrap_or(rest);
         let length = dictionary.get("Length").map(|length| self.resolved(length)).and_then(|length| length.count());
         if let Some(data) = length.and_then(|length| rest.get(..length)) {
             let after = rest.get(data.len()..).unwrap_or_default();
-            if after.trim_ascii_start().starts_with(b"endstream") {
+            let blanks = after.iter().take(BLANKS_MAX).take_while(|octet| is_blank(**octet)).count();
+            if after.get(blanks..).is_some_and(|after| after.starts_with(b"endstream")) {
                 return Some(data);
             }
         }
         // What is looked through costs as much as what is read.
-        self.may_read()?;
-        let end = memchr::memmem::find(rest, b"endstream").unwrap_or(rest.len());
-        self.has_read(end);
-        rest.get(..end)
-    }
-
-    fn may_read(&self) -> Option<()> {
-        (self.read_left.get() > 0).then_some(())
-    }
-
-    fn has_read(&self, octets: usize) {
-        self.read_left.set(self.read_left.get().saturating_sub(octets));
+        let seen = rest.get(..rest.len().min(self.budget.left())).unwrap_or_default();
+        let end = memchr::memmem::find(seen, b"endstream").unwrap_or(seen.len());
+        self.budget.charge(end)?;
+        seen.get(..end)
     }
 
     /// The names of a stream's filters, in order.
     fn filters(&self, dictionary: &Dictionary) -> Vec<Vec<u8>> {
-        let name = |value: Value| if let Value::Name(name) = value { Some(name) } else { None };
-        match self.entry(dictionary, "Filter") {
-            Some(Value::Name(one)) => vec![one],
-            Some(Value::Array(all)) => {
-                all.iter().take(FILTERS_MAX).filter_map(|value| name(self.resolved(value))).collect()
-            }
-            _ => Vec::new(),
+        let name = |value: &Value| if let Value::Name(name) = value { Some(name.clone()) } else { None };
+        let Some(filter) = self.entry(dictionary, "Filter") else { return Vec::new() };
+        if let Value::Array(all) = &*filter {
+            return all.iter().take(FILTERS_MAX).filter_map(|value| name(&self.resolved(value))).collect();
         }
+        name(&filter).into_iter().collect()
     }
 }
 
@@ -211,6 +218,12 @@ pub(crate) const BEGINS: &[u8] = b"%PDF-";
 
 /// Octets before `obj` in which its numbers are looked for.
 const HEAD_OCTETS: usize = 24;
+
+/// Blanks before `stream` and `endstream`: sound files have two at the most.
+const BLANKS_MAX: usize = 256;
+
+/// What finding an object costs, beside reading it.
+const OBJECT_WORK: usize = 16;
 
 const REFERENCES_MAX: usize = 8;
 

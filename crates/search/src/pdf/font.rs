@@ -33,6 +33,7 @@ pub(super) struct Glyph<'a> {
 
 impl Font {
     pub(super) fn new(file: &File<'_>, dictionary: &Dictionary) -> Self {
+        file.budget.charge(FONT_WORK.saturating_add(8 * dictionary.len()));
         let composite = dictionary.is("Subtype", "Type0");
         let mut font = Self {
             code_octets: if composite { 2 } else { 1 },
@@ -40,8 +41,11 @@ impl Font {
             codes_left: file.codes_left.get(),
             ..Self::default()
         };
-        if let Some(map) = dictionary.get("ToUnicode").and_then(|map| file.stream(map)) {
-            font.read_unicode(&map.data);
+        if let Some(map) = dictionary.get("ToUnicode").and_then(|map| file.stream(map))
+            && file.budget.left() >= map.len()
+        {
+            file.budget.charge(map.len());
+            font.read_unicode(&map);
         }
         if composite {
             font.code_octets = font.code_octets.max(1);
@@ -140,9 +144,10 @@ impl Font {
 
     fn read_simple_widths(&mut self, file: &File<'_>, dictionary: &Dictionary) {
         let first = file.entry(dictionary, "FirstChar").and_then(|first| first.count()).unwrap_or(0);
-        let Some(Value::Array(widths)) = file.entry(dictionary, "Widths") else { return };
+        let widths = file.entry(dictionary, "Widths");
+        let Some(Value::Array(widths)) = widths.as_deref() else { return };
         for (code, width) in (first..256).zip(widths) {
-            if let (Ok(code), Some(width)) = (u32::try_from(code), file.resolved(&width).number()) {
+            if let (Ok(code), Some(width)) = (u32::try_from(code), file.resolved(width).number()) {
                 self.widths.insert(code, width);
             }
         }
@@ -151,18 +156,22 @@ impl Font {
     /// `first [width …]` and `first last width` (ISO 32000-1 §9.7.4.3), of fonts whose codes are the numbers of glyphs.
     fn read_composite_widths(&mut self, file: &File<'_>, dictionary: &Dictionary) {
         self.width_default = 1000.0;
-        let Some(Value::Array(descendants)) = file.entry(dictionary, "DescendantFonts") else { return };
+        let descendants = file.entry(dictionary, "DescendantFonts");
+        let Some(Value::Array(descendants)) = descendants.as_deref() else { return };
         let Some(descendant) = descendants.first().and_then(|font| file.dictionary(font)) else { return };
         if let Some(width) = file.entry(&descendant, "DW").and_then(|width| width.number()) {
             self.width_default = width;
         }
-        let Some(Value::Array(widths)) = file.entry(&descendant, "W") else { return };
+        let widths = file.entry(&descendant, "W");
+        let Some(Value::Array(widths)) = widths.as_deref() else { return };
+        file.budget.charge(widths.len().saturating_add(4 * descendant.len()));
         let mut rest = widths.iter().map(|value| file.resolved(value));
         while let (Some(first), Some(next)) = (rest.next().and_then(|v| v.count()), rest.next()) {
             let Ok(first) = u32::try_from(first) else { return };
-            if let Value::Array(some) = next {
-                for (code, width) in (first..).zip(some) {
-                    self.wide(code, file.resolved(&width).number());
+            if let Value::Array(some) = &*next {
+                file.budget.charge(some.len());
+                for (code, width) in (first..=u32::MAX).zip(some) {
+                    self.wide(code, file.resolved(width).number());
                 }
             } else {
                 let (last, width) = (next.count(), rest.next().and_then(|width| width.number()));
@@ -188,11 +197,12 @@ impl Font {
 /// What the 256 codes of a simple font mean: its base encoding, and the glyphs that differ, by name.
 fn simple_encoding(file: &File<'_>, dictionary: &Dictionary) -> Vec<Option<String>> {
     let encoding = file.entry(dictionary, "Encoding");
-    let (base, differences) = match &encoding {
+    let (base, differences) = match encoding.as_deref() {
         Some(Value::Name(name)) => (Some(name.clone()), None),
         Some(Value::Dictionary(encoding)) => {
-            let base = match file.entry(encoding, "BaseEncoding") {
-                Some(Value::Name(name)) => Some(name),
+            file.budget.charge(2 * encoding.len());
+            let base = match file.entry(encoding, "BaseEncoding").as_deref() {
+                Some(Value::Name(name)) => Some(name.clone()),
                 _ => None,
             };
             (base, file.entry(encoding, "Differences"))
@@ -204,7 +214,8 @@ fn simple_encoding(file: &File<'_>, dictionary: &Dictionary) -> Vec<Option<Strin
     let upper = upper.chars().map(|c| (c != '\u{fffd}').then(|| c.to_string()));
     let latin = ('\u{a0}'..='\u{ff}').map(|c| Some(c.to_string()));
     let mut meanings: Vec<Option<String>> = lower.chain(upper.chain(latin)).take(256).collect();
-    if let Some(Value::Array(differences)) = differences {
+    if let Some(Value::Array(differences)) = differences.as_deref() {
+        file.budget.charge(NAME_WORK.saturating_mul(differences.len()));
         let mut code = 0_usize;
         for value in differences.iter().take(PDF_CODES_MAX) {
             if let Value::Name(name) = value {
@@ -272,6 +283,12 @@ const ACCENTS: [(&str, char); 10] = [
     ("ogonek", '\u{328}'),
     ("breve", '\u{306}'),
 ];
+
+/// What a font costs beside what is read of it: the meanings of 256 codes.
+const FONT_WORK: usize = 2_048;
+
+/// What finding a glyph by its name costs.
+const NAME_WORK: usize = 32;
 
 /// Names that are neither letters nor letters with accents, as texts use them.
 const GLYPHS: [(&str, &str); 62] = [

@@ -1,7 +1,19 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::PDF_UNPACKED_OCTETS_MAX;
+
+static RUNS: AtomicBool = AtomicBool::new(false);
+
+fn text(octets: &[u8]) -> Option<String> {
+    super::text(octets, &RUNS)
+}
+
+/// The text of a document and the work that was done for it.
+fn work(octets: &[u8]) -> (Option<String>, usize) {
+    let budget = Budget::new(PDF_WORK_OCTETS_MAX, &RUNS);
+    let text = text_within(octets, &budget);
+    (text, budget.spent())
+}
 
 /// A file of objects, by number from 1.
 fn file(objects: &[Vec<u8>]) -> Vec<u8> {
@@ -148,6 +160,84 @@ fn bombs_are_bounded() {
     let endless: Vec<Vec<u8>> =
         (1..=5_000).map(|n| format!("<</Type/Page/Contents {n} 0 R>>stream\nx").into_bytes()).collect();
     assert_eq!(text(&file(&endless)), None);
+}
+
+#[test]
+fn a_bomb_is_unpacked_once_however_often_it_is_named() {
+    let contents = format!("<</Type/Page/Parent 2 0 R/Contents[{}]>>", "4 0 R ".repeat(1_000));
+    let mut bomb = objects(&vec![b' '; PDF_UNPACKED_OCTETS_MAX + 1]);
+    bomb[2] = contents.clone().into_bytes();
+    let (none, spent) = work(&file(&bomb));
+    assert_eq!(none, None);
+    // It is given up at the limit: that counts, once.
+    assert!((PDF_UNPACKED_OCTETS_MAX..PDF_UNPACKED_OCTETS_MAX + 200_000).contains(&spent), "{spent}");
+    // One that does unpack is kept; the page has no more content than may be, and that is read once.
+    let mut large = objects(&vec![b' '; PDF_UNPACKED_OCTETS_MAX / 4]);
+    large[2] = contents.into_bytes();
+    let spent = work(&file(&large)).1;
+    assert!((PDF_UNPACKED_OCTETS_MAX..3 * PDF_UNPACKED_OCTETS_MAX).contains(&spent), "{spent}");
+}
+
+#[test]
+fn blanks_are_work_wherever_they_are() {
+    const BLANKS: usize = 2 * 1024 * 1024;
+    let blanks = " ".repeat(BLANKS);
+    let page = format!("<</Type/Page/Parent 2 0 R/Contents[{}]>>", "4 0 R ".repeat(1_000));
+    let named = |object: String| {
+        let mut all = objects(b"");
+        all[2] = page.clone().into_bytes();
+        all[3] = object.into_bytes();
+        work(&file(&all)).1
+    };
+    // Read once, and then known to be nothing: before the object, in it, behind it, behind the stream.
+    for object in [
+        blanks.clone(),
+        format!("{blanks}1"),
+        format!("1 {blanks}2 x"),
+        format!("<</A 1{blanks}>>"),
+        format!("<</Length 1>>{blanks}stream\n1\nendstream"),
+        format!("<</Length 1>>stream\n1{blanks}endstream"),
+    ] {
+        // One has a content of blanks, of which a page has no more than may be.
+        let spent = named(object);
+        assert!(spent < PDF_UNPACKED_OCTETS_MAX + 8 * BLANKS, "{spent}");
+    }
+    // Fonts are read for each page, and what each reading looks at is counted until nothing is left.
+    for object in [blanks.clone(), format!("1 {blanks}2 x"), format!("<</A 1{blanks}>>")] {
+        let mut all = objects(b"/F1 9 Tf");
+        all[1] = b"<</Resources<</Font 7 0 R>>>>".to_vec();
+        all.push(object.into_bytes());
+        all.extend((0..1_000).map(|_| b"<</Type/Page/Parent 2 0 R/Contents 4 0 R>>".to_vec()));
+        let spent = work(&file(&all)).1;
+        assert!((PDF_WORK_OCTETS_MAX..PDF_WORK_OCTETS_MAX + BLANKS).contains(&spent), "{spent}");
+    }
+}
+
+#[test]
+fn looks_for_names_are_work() {
+    let names = |empty: &str| (0..9_900).map(|n| format!("/F{n} {empty}")).collect::<String>();
+    let (fonts, forms) = (names("<<>>"), names("<<>>"));
+    let uses: String = (0..1_000).map(|n| format!("/F{} 9 Tf /F{n} Do ", 9_899 - n)).collect();
+    let mut all = objects(uses.as_bytes());
+    all[1] = format!("<</Resources<</Font<<{fonts}>>/XObject<<{forms}>>>>>>").into_bytes();
+    let spent = work(&file(&all)).1;
+    // Each look goes through all of them at the worst, and a font is 256 meanings.
+    assert!(spent > 1_000 * (2 * 9_900 + 2_048) && spent < PDF_WORK_OCTETS_MAX / 2, "{spent}");
+    // For some more pages nothing is left, and that is the end.
+    all.extend((0..100).map(|_| b"<</Type/Page/Parent 2 0 R/Contents 4 0 R>>".to_vec()));
+    let spent = work(&file(&all)).1;
+    assert!((PDF_WORK_OCTETS_MAX..PDF_WORK_OCTETS_MAX + 1_000_000).contains(&spent), "{spent}");
+}
+
+#[test]
+fn codes_end_at_the_last_one() {
+    for widths in ["[4294967295[1 2]]", "[4294967294 4294967295 7]", "[4294967295[1 2] 0 4294967295 1]"] {
+        let mut all = objects(b"BT /F1 9 Tf <0041> Tj ET");
+        all[4] = b"<</Type/Font/Subtype/Type0/ToUnicode 6 0 R/DescendantFonts[7 0 R]>>".to_vec();
+        all[5] = packed("", b"1 beginbfrange <FFFFFFFF> <FFFFFFFF> [<0058> <0059>] <0041> <0041> <0041> endbfrange");
+        all.push(format!("<</Type/Font/Subtype/CIDFontType2/W{widths}>>").into_bytes());
+        assert_eq!(text(&file(&all)).unwrap().trim(), "A", "{widths}");
+    }
 }
 
 #[test]

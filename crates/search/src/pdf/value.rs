@@ -31,6 +31,11 @@ pub(super) enum Value {
 pub(super) struct Dictionary(Vec<(Vec<u8>, Value)>);
 
 impl Dictionary {
+    /// How many entries a look for one goes through at the most.
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(key, _)| key == name.as_bytes()).map(|(_, value)| value)
     }
@@ -60,16 +65,23 @@ pub(super) struct Reader<'a> {
     at: usize,
     /// Values that the one at hand may still have.
     left: usize,
+    /// Octets that were looked at and are looked at again, for they belong to the next value.
+    again: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(super) const fn new(octets: &'a [u8], at: usize) -> Self {
-        Self { octets, at, left: VALUES_MAX }
+        Self { octets, at, left: VALUES_MAX, again: 0 }
     }
 
     /// Where it reads next.
     pub(super) const fn at(&self) -> usize {
         self.at
+    }
+
+    /// Octets that were looked at twice.
+    pub(super) const fn looked_ahead(&self) -> usize {
+        self.again
     }
 
     /// Goes on at another place.
@@ -210,6 +222,7 @@ impl<'a> Reader<'a> {
                     return Value::Reference(object);
                 }
             }
+            self.again = self.again.saturating_add(self.at.saturating_sub(back));
             self.at = back;
         }
         let number = str::from_utf8(first).ok().and_then(|text| text.parse::<f64>().ok());
@@ -306,7 +319,7 @@ fn unescaped(name: &[u8]) -> Vec<u8> {
     octets
 }
 
-const fn is_blank(octet: u8) -> bool {
+pub(super) const fn is_blank(octet: u8) -> bool {
     matches!(octet, 0 | b'\t' | b'\n' | 12 | b'\r' | b' ')
 }
 
