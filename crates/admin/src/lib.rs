@@ -27,7 +27,9 @@ pub mod limits;
 mod list;
 mod may;
 mod pattern;
+mod queue_cancel;
 mod queue_entry;
+mod queue_why;
 mod references;
 mod reindex;
 mod request;
@@ -53,13 +55,15 @@ pub use request::{
     AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
     EventSelection, ExternalContent, ExternalRequest, FilterContent, FilterRequest, GroupContent, GroupRequest,
     IdentityRequest, Leaving, ListContent, ListRequest, MemberContent, NewAccount, NewMember, PatternRequest,
-    PreviewRequest, QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest, SupposedMessage,
+    PreviewRequest, QueueFilter, QueueRequest, QueueSelection, Request, ResponderContent, ResponderRequest,
+    SubmissionEdit, SupposedMessage,
 };
 pub use response::{
     AccountView, AliasView, ConnectionView, DomainView, Endpoint, EventView, Explanation, ExternalTest, ExternalView,
     FilterMatches, FilterTest, FilterVerdicts, FilterView, FiltersApplied, FirstUseView, GroupView, ImportReport,
     Leading, ListView, MatchedMessage, MemberImport, MemberView, OffBoardingReport, OffBoardingView, PatternTest,
-    Preview, QueueEntryView, QueueRecipientView, Redirect, ResponderView, Response, StrengthView, WaitingView,
+    Preview, QueueEntryView, QueueRecipientView, Redirect, ResponderView, Response, StrengthView, SubmittedView,
+    WaitingView,
 };
 pub use settings::{ConnectionSettings, EditLock, ExternalTester, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
@@ -127,7 +131,7 @@ async fn carried_out(
             let _edit = asked.hold().await?;
             contact::execute(store, request).await?
         }
-        Request::Queue(request) => queue_entry::execute(store, request).await?,
+        Request::Queue(request) => queue_entry::execute(store, settings, request).await?,
         Request::Event(request) => event::execute(store, request).await?,
         Request::Trace(request) => trace::execute(store, *request).await?,
         Request::Reindex { account } => reindex::execute(store, account).await?,

@@ -22,7 +22,7 @@ use crate::actor::Actor;
 use crate::references::{Reference, Removal};
 use crate::request::{
     AccountRequest, AliasRequest, DomainContent, DomainRequest, Edit, ExternalContent, ExternalRequest, GroupContent,
-    GroupRequest, Leaving, ListRequest, NewAccount, PatternRequest, Request, ResponderRequest,
+    GroupRequest, Leaving, ListRequest, NewAccount, PatternRequest, Request, ResponderRequest, SubmissionEdit,
 };
 use crate::shared::{AclRequest, SharedRequest};
 
@@ -532,6 +532,7 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
             generate_password: false,
             role: None,
             quota_octets: Edit::Keep,
+            submission: SubmissionEdit::KEEP,
             quota_messages: Edit::Keep,
             quota_mailboxes: Edit::Keep,
             enabled: None,

@@ -1,29 +1,52 @@
-//! The queue of outgoing mail: looking at entries, holding, resuming, trying again, deleting.
+//! The queue of outgoing mail: looking at entries, holding, resuming, trying again, sending another way, cancelling, deleting.
 
-use mail::QueueId;
+use mail::{Domain, QueueId, ReversePath, Timestamp};
 use storage::rows::{QueueRow, RecipientState};
 use storage::{Durability, Store};
 
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::QUEUE_ENTRIES_MAX;
-use crate::request::{QueueRequest, QueueSelection};
+use crate::queue_cancel::{cancel, waits};
+use crate::queue_why::{last_host, why};
+use crate::request::{QueueFilter, QueueRequest, QueueSelection};
 use crate::response::{QueueEntryView, QueueRecipientView, Response};
+use crate::settings::Settings;
 
-pub(crate) async fn execute(store: &Store, request: QueueRequest) -> Result<Response, AdminError> {
+pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRequest) -> Result<Response, AdminError> {
     match request {
-        QueueRequest::List { after, limit } => {
+        QueueRequest::List { after, limit, filter } => {
             let limit = limit.unwrap_or(QUEUE_ENTRIES_MAX).min(QUEUE_ENTRIES_MAX);
-            let rows = store.queue_entries(after.unwrap_or(QueueId(0)), limit).await?;
-            Ok(Response::QueueEntries(rows.iter().map(QueueEntryView::from).collect()))
+            let after = after.unwrap_or(QueueId(0));
+            let rows = match filter {
+                Some(filter) => matching(store, &filter, after, limit).await?,
+                None => store.queue_entries(after, limit).await?,
+            };
+            Ok(Response::QueueEntries(rows.iter().map(|row| view(row, None, store.now())).collect()))
         }
         QueueRequest::Show { id } => match store.queue_entry(id).await? {
-            Some(row) => Ok(Response::QueueEntry(Box::new(QueueEntryView::from(&row)))),
+            Some(row) => {
+                let host = last_host(store, &row).await;
+                Ok(Response::QueueEntry(Box::new(view(&row, host.as_deref(), store.now()))))
+            }
             None => Err(missing(id)),
         },
         QueueRequest::Hold(which) => edit(store, which, "held", |row| !row.held, queue::hold).await,
         QueueRequest::Resume(which) => edit(store, which, "resumed", |row| row.held, queue::resume).await,
         QueueRequest::Retry(which) => {
             edit(store, which, "to be tried again now", |row| !row.held, queue::retry_now).await
+        }
+        QueueRequest::Reroute { which, to } => {
+            not_ours(store, &to)?;
+            let done = format!("to be sent to {to} now");
+            edit(store, which, &done, waits, move |row| queue::reroute(row, &to)).await
+        }
+        QueueRequest::Cancel(which) => {
+            let delivery = settings.letters(store);
+            let mut cancelled = 0_usize;
+            for id in select(store, which).await? {
+                cancelled = cancelled.saturating_add(usize::from(cancel(store, &delivery, id).await?));
+            }
+            Ok(Response::Done(counted(cancelled, "cancelled; senders who want to hear of it are told")))
         }
         QueueRequest::Remove(which) => {
             let now = store.now();
@@ -43,12 +66,13 @@ async fn edit(
     which: QueueSelection,
     done: &str,
     concerns: fn(&QueueRow) -> bool,
-    change: fn(&mut QueueRow),
+    change: impl Fn(&mut QueueRow) + Clone + Send + Sync + 'static,
 ) -> Result<Response, AdminError> {
     let ids = select(store, which).await?;
     let mut changed = 0_usize;
     for id in ids {
         // Holding and resuming take no room, and holding may be what a full disk asks for.
+        let change = change.clone();
         let edited = store.transact_with(Durability::Freeing, move |tx| {
             // It may have been delivered in between: then there is nothing to do.
             let Some(mut row) = tx.queue_entry(id)?.filter(concerns) else { return Ok(false) };
@@ -70,8 +94,10 @@ async fn select(store: &Store, which: QueueSelection) -> Result<Vec<QueueId>, Ad
         }
         return Ok(ids);
     }
+    let now = store.now();
     let wanted = |row: &QueueRow| match &which {
         QueueSelection::Destination(domain) => &row.destination == domain,
+        QueueSelection::Matching(filter) => matches(filter, row, now),
         QueueSelection::Entries(_) | QueueSelection::All => true,
     };
     let (mut ids, mut after) = (Vec::new(), QueueId(0));
@@ -81,6 +107,48 @@ async fn select(store: &Store, which: QueueSelection) -> Result<Vec<QueueId>, Ad
         after = last.id;
         ids.extend(rows.iter().filter(|row| wanted(row)).map(|row| row.id));
     }
+}
+
+/// Entries behind `after` that have what a filter asks for.
+async fn matching(
+    store: &Store,
+    filter: &QueueFilter,
+    mut after: QueueId,
+    limit: usize,
+) -> Result<Vec<QueueRow>, AdminError> {
+    let (mut found, now) = (Vec::new(), store.now());
+    loop {
+        let rows = store.queue_entries(after, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(found) };
+        after = last.id;
+        found.extend(rows.into_iter().filter(|row| matches(filter, row, now)).take(limit.saturating_sub(found.len())));
+        if found.len() >= limit {
+            return Ok(found);
+        }
+    }
+}
+
+fn matches(filter: &QueueFilter, row: &QueueRow, now: Timestamp) -> bool {
+    let waiting = || row.recipients.iter().filter(|recipient| recipient.state == RecipientState::Waiting);
+    let age = || now.since(row.accepted_at).as_secs();
+    filter.destination.as_ref().is_none_or(|domain| row.destination == *domain)
+        && filter
+            .sender
+            .as_ref()
+            .is_none_or(|sender| row.reverse_path.address().is_some_and(|path| sender.matches(path)))
+        && (!filter.null_sender || row.reverse_path == ReversePath::Null)
+        && filter.recipient.as_ref().is_none_or(|to| waiting().any(|one| one.address.same_mailbox(to)))
+        && filter.recipient_domain.as_ref().is_none_or(|domain| waiting().any(|one| one.address.domain() == domain))
+        && filter.older_than_secs.is_none_or(|secs| age() >= secs)
+}
+
+/// A way that leads back here is none.
+fn not_ours(store: &Store, to: &Domain) -> Result<(), AdminError> {
+    if store.directory().domain(to).is_none() {
+        return Ok(());
+    }
+    let error = AdminError::invalid(format!("{to} is a domain of this server: its mail would come back"));
+    Err(error.hint("name another domain, or a host by its address, as [192.0.2.1]"))
 }
 
 fn missing(id: QueueId) -> AdminError {
@@ -103,8 +171,8 @@ fn refusal(row: &QueueRow) -> Option<String> {
 
 const PAGE: usize = 500;
 
-impl From<&QueueRow> for QueueEntryView {
-    fn from(row: &QueueRow) -> Self {
+fn view(row: &QueueRow, host: Option<&str>, now: Timestamp) -> QueueEntryView {
+    {
         let recipients = row.recipients.iter().map(|recipient| QueueRecipientView {
             address: recipient.address.clone(),
             state: match recipient.state {
@@ -115,7 +183,9 @@ impl From<&QueueRow> for QueueEntryView {
             .to_owned(),
             last_reply: recipient.last_reply.as_ref().map(ToString::to_string),
         });
-        Self {
+        let last_error = row.last_error.clone().or_else(|| refusal(row));
+        QueueEntryView {
+            why: why(row, last_error.as_deref(), host, now),
             id: row.id,
             destination: row.destination.clone(),
             reverse_path: row.reverse_path.to_string(),
@@ -124,7 +194,7 @@ impl From<&QueueRow> for QueueEntryView {
             accepted_at: row.accepted_at,
             attempts: row.attempts,
             next_attempt: row.next_attempt,
-            last_error: row.last_error.clone().or_else(|| refusal(row)),
+            last_error,
             held: row.held,
         }
     }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::shared::{AclRequest, SharedRequest};
 use crate::trace::TraceRequest;
 
-pub use account::{AccountRequest, NewAccount};
+pub use account::{AccountRequest, NewAccount, SubmissionEdit};
 pub use alias::AliasRequest;
 pub use contact::ContactRequest;
 pub use domain::{DomainContent, DomainRequest};
@@ -33,7 +33,7 @@ pub use identity::IdentityRequest;
 pub use leaving::Leaving;
 pub use list::{ListContent, ListRequest, MemberContent, NewMember};
 pub use pattern::PatternRequest;
-pub use queue::{QueueRequest, QueueSelection};
+pub use queue::{QueueFilter, QueueRequest, QueueSelection};
 pub use responder::{PreviewRequest, ResponderContent, ResponderRequest};
 
 /// One request.

@@ -23,7 +23,7 @@ use crate::discovery::records::RecordsView;
 use crate::dkim::SigningKeyView;
 use crate::shared::{AclView, SharedView};
 
-pub use account::{AccountView, ImportReport, Leading, OffBoardingReport, OffBoardingView, Redirect};
+pub use account::{AccountView, ImportReport, Leading, OffBoardingReport, OffBoardingView, Redirect, SubmittedView};
 pub use alias::{AliasView, FirstUseView, PatternTest};
 pub use connection::{ConnectionView, Endpoint};
 pub use domain::DomainView;

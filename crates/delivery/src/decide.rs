@@ -13,7 +13,11 @@ impl Delivery {
     /// # Errors
     /// The refusal, as the client is to read it.
     pub async fn decide(&self, asking: &Asking, forward_path: &ForwardPath) -> Result<(), Reply> {
-        let mailboxes = self.resolve_for(asking, forward_path)?;
+        let mailboxes = match self.led_back(forward_path, &asking.reverse_path).await? {
+            // Who has signed the address has let its reports pass, wherever they go.
+            Some(sender) => self.resolve_for(asking, &ForwardPath::Address(sender), true)?,
+            None => self.resolve_for(asking, forward_path, false)?,
+        };
         match self.are_full(mailboxes).await {
             Ok(false) => Ok(()),
             Ok(true) => Err(storage_reply(&StorageError::OverQuota)),
@@ -27,7 +31,7 @@ impl Delivery {
     /// # Errors
     /// When reading fails.
     pub async fn is_full(&self, asking: &Asking, forward_path: &ForwardPath) -> Result<bool, StorageError> {
-        match self.resolve_for(asking, forward_path) {
+        match self.resolve_for(asking, forward_path, false) {
             Ok(mailboxes) => self.are_full(mailboxes).await,
             // That is no question of room.
             Err(_) => Ok(false),
@@ -50,7 +54,12 @@ impl Delivery {
 
     /// The mailboxes with their quotas when the recipient is accepted and leads to mailboxes only; empty when it also
     /// leads elsewhere.
-    fn resolve_for(&self, asking: &Asking, forward_path: &ForwardPath) -> Result<Vec<(AccountId, QuotaLimits)>, Reply> {
+    fn resolve_for(
+        &self,
+        asking: &Asking,
+        forward_path: &ForwardPath,
+        led_back: bool,
+    ) -> Result<Vec<(AccountId, QuotaLimits)>, Reply> {
         let directory = self.store.directory();
         let resolution = resolve(&directory, forward_path, asking);
         let elsewhere = !resolution.remotes.is_empty() || resolution.dropped || !resolution.held.is_empty();
@@ -63,7 +72,7 @@ impl Delivery {
             Verdict::Accept => Ok(Vec::new()),
             Verdict::Refuse(refusal) => Err(refusal.reply()),
             // Never an open relay: only who has logged in may write to foreign addresses.
-            Verdict::NotLocal if asking.account.is_some() || asking.own => Ok(Vec::new()),
+            Verdict::NotLocal if asking.account.is_some() || asking.own || led_back => Ok(Vec::new()),
             Verdict::NotLocal => Err(RELAY_DENIED),
         }
     }

@@ -13,6 +13,7 @@ use storage::blobs::{BlobWriter, StagedBlob};
 use storage::trace::Term;
 
 use crate::Delivery;
+use crate::allowance::Allowance;
 use crate::checks::{Examination, not_passed_on};
 use crate::decide::storage_reply;
 use crate::filtering::decisions;
@@ -276,7 +277,7 @@ impl Intake {
     ///
     /// # Errors
     /// A message in a loop, a recipient that is gone since RCPT, or a message that is too large for every recipient.
-    pub async fn finish(mut self, envelope: Envelope) -> Result<Prepared, Refused> {
+    pub async fn finish(mut self, mut envelope: Envelope) -> Result<Prepared, Refused> {
         self.check().await?;
         if let Some(mut claims) = self.claims.take() {
             let held = claims.finish();
@@ -305,7 +306,9 @@ impl Intake {
             octets: Some(self.writer.octets().saturating_sub(self.own_octets)),
             own: self.own,
         };
+        let led_back = self.delivery.lead_back(&mut envelope).await.map_err(Refused)?;
         let mut plan = Plan::new(&self.delivery.store.directory(), &envelope, &asking);
+        plan.routed.splice(0..0, led_back);
         if !plan.lost.is_empty() {
             return Err(Refused(RECIPIENT_GONE));
         }
@@ -345,6 +348,8 @@ impl Intake {
             Some(hashed) => self.delivery.signature(&hashed, &envelope, now).await,
             None => String::new(),
         };
+        let allowance = self.account.map(|account| Allowance::of(&self.delivery.store.directory(), account, &envelope));
+        let rewriting = self.delivery.rewriting(&plan, &envelope.reverse_path, now);
         let beginning = Beginning {
             id: self.delivery.new_trace(),
             source: self.source,
@@ -358,6 +363,8 @@ impl Intake {
         };
         Ok(Prepared {
             plan,
+            allowance,
+            rewriting,
             filtered,
             signature,
             beginning,

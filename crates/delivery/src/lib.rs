@@ -7,11 +7,13 @@
 //! DSNs) go the same way through [`Delivery::prepare`], inside the transaction of what caused them.
 
 mod added;
+mod allowance;
 mod checks;
 mod decide;
 mod event;
 mod filed;
 mod filtering;
+mod forwarding;
 mod held;
 mod intake;
 mod letter;
@@ -20,6 +22,7 @@ mod moderation;
 mod notice;
 mod plan;
 mod prepared;
+mod queue_reports;
 mod reports;
 mod signing;
 mod stored;
@@ -41,6 +44,7 @@ pub use letter::{Letter, MailboxLetter};
 pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};
+pub use queue_reports::ReportError;
 pub use routing::Asking;
 pub use stored::StoredMessage;
 pub use trace::taken;

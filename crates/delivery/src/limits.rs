@@ -15,6 +15,12 @@ pub const DECISION_KEEP: std::time::Duration = std::time::Duration::from_secs(14
 /// Decisions of one list or group that are kept; the oldest go first.
 pub const DECISIONS_MAX: usize = 1_000;
 
+/// Administrators who are told that an account has come to a limit.
+pub const LIMIT_TOLD_MAX: usize = 10;
+
+/// How often an address that was rewritten here is looked at: SRS1 leads to SRS0, and that to the sender.
+pub const TURNS_MAX: usize = 4;
+
 /// Mailboxes that a message's trace names one by one.
 pub const TRACE_DELIVERED_MAX: usize = 200;
 

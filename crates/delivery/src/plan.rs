@@ -24,6 +24,8 @@ pub struct Plan {
     pub aliases: BTreeSet<Address>,
     /// Who gets it elsewhere, by the domain that takes it; each address once.
     pub relays: BTreeMap<Domain, Vec<QueueRecipient>>,
+    /// The domain of ours on whose behalf it goes on to a destination: of the first recipient that leads there.
+    pub forwarders: BTreeMap<Domain, Domain>,
     /// Responders that hear of it.
     pub responders: Vec<ResponderEvent>,
     /// Whether `:blackhole:`, or a responder that keeps nothing, took a recipient's copy.
@@ -101,6 +103,10 @@ impl Plan {
         let keeps = |(account, _): &(AccountId, Address)| !acceptance.drop_mailboxes.contains(account);
         if recipient.notify.success && resolution.mailboxes.iter().any(keeps) {
             self.delivered.push(recipient.clone());
+        }
+        let forwarder = resolution.written_to.domain();
+        for remote in resolution.remotes.iter().chain(&acceptance.remote_copies) {
+            self.forwarders.entry(remote.domain().clone()).or_insert_with(|| forwarder.clone());
         }
         for remote in &resolution.remotes {
             self.relay(remote, recipient.notify, recipient.original.as_ref());

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use mail::{
-    AccountId, BodyType, Domain, Envelope, EnvelopeRecipient, Flags, ForwardPath, InternalDate, Keyword, MailboxId,
-    QueueId, SpecialUse, Timestamp, Topic, TraceId,
+    AccountId, Address, BodyType, Domain, Envelope, EnvelopeRecipient, Flags, ForwardPath, InternalDate, Keyword,
+    MailboxId, QueueId, ReversePath, SpecialUse, Timestamp, Topic, TraceId,
 };
 use routing::Held;
 use routing::responders::ResponderEvent;
@@ -17,9 +17,11 @@ use storage::rows::{QueueRecipient, QueueRow};
 use storage::subaddress::NoSubaddressMailbox;
 use storage::{StorageError, Transaction};
 
+use crate::allowance::Allowance;
 use crate::checks::Verdict;
 use crate::event::{Kept, MessageStored};
 use crate::filtering::Filtered;
+use crate::forwarding::Rewriting;
 use crate::held::HeldMessage;
 use crate::plan::Plan;
 use crate::reports::Counted;
@@ -41,6 +43,10 @@ pub struct Prepared {
     pub(crate) notices: Vec<Self>,
     /// Fields that sign what leaves, each with its line end.
     pub(crate) signature: String,
+    /// What it takes of the allowance of who submits it.
+    pub(crate) allowance: Option<Allowance>,
+    /// How the reverse-path is rewritten where the message is forwarded; `None`: it stays.
+    pub(crate) rewriting: Option<Rewriting>,
     /// What filters decide, for the accounts that have some; it counts for what goes to INBOX.
     pub(crate) filtered: Filtered,
     /// What its trace begins with.
@@ -64,6 +70,8 @@ pub struct Applied {
     pub held: Vec<(AccountId, MailboxId, Deposited)>,
     /// What waits to be relayed.
     pub queued: Vec<QueueId>,
+    /// Where it is forwarded with another reverse-path, and with which.
+    pub rewritten: Vec<(Domain, Address)>,
     /// Accounts whose INBOX keeps it instead of the folder of a subaddress, and why.
     pub unfiled: Vec<(AccountId, NoSubaddressMailbox)>,
     /// What filters did with it, for the accounts whose filters did something.
@@ -134,9 +142,12 @@ impl Prepared {
     /// Writes everything: blob, mailbox rows, queue rows, events.
     ///
     /// # Errors
-    /// When a mailbox is gone, or the store's own.
+    /// When a mailbox is gone, when whoever submits it has come to a limit ([`storage::submitted::LimitReached::of`]), or the store's own.
     pub fn apply(&self, tx: &mut Transaction<'_>) -> Result<Applied, StorageError> {
         let mut applied = Applied::default();
+        if let (Some(account), Some(allowance)) = (self.account, &self.allowance) {
+            allowance.count(tx, account, self.now)?;
+        }
         if self.stores_message() {
             self.store_blob(tx)?;
         }
@@ -163,9 +174,11 @@ impl Prepared {
             tx.note_first_use(alias, &self.envelope.reverse_path, self.now)?;
         }
         for (destination, recipients) in &self.plan.relays {
+            let rewritten = self.rewritten(tx, destination)?;
             for some in recipients.chunks(QUEUE_ENTRY_RECIPIENTS_MAX) {
-                applied.queued.push(tx.enqueue(self.queue_row(destination, some))?);
+                applied.queued.push(tx.enqueue(self.queue_row(destination, some, rewritten.as_ref()))?);
             }
+            applied.rewritten.extend(rewritten.map(|address| (destination.clone(), address)));
         }
         if let Some(account) = self.account {
             // V3: whom somebody writes to is a contact from then on.
@@ -221,12 +234,12 @@ impl Prepared {
     /// RFC 6531 §3.4: what is only said to need SMTPUTF8 goes to every host, what needs it unsaid goes as what it is.
     fn needs_smtputf8(&self, recipients: &[QueueRecipient]) -> bool {
         self.header_smtputf8
-            || self.envelope.reverse_path.address().is_some_and(mail::Address::needs_smtputf8)
+            || self.envelope.reverse_path.address().is_some_and(Address::needs_smtputf8)
             || recipients.iter().any(|recipient| recipient.address.needs_smtputf8())
     }
 
     /// The recipient of the envelope that a responder hears of.
-    fn envelope_recipient(&self, address: &mail::Address) -> Option<&EnvelopeRecipient> {
+    fn envelope_recipient(&self, address: &Address) -> Option<&EnvelopeRecipient> {
         let is = |recipient: &&EnvelopeRecipient| match &recipient.forward_path {
             ForwardPath::Address(known) => known == address,
             ForwardPath::Postmaster => address.local().canonical().as_str() == "postmaster",
@@ -285,11 +298,20 @@ impl Prepared {
         Ok((held.part, mailbox, deposited))
     }
 
-    fn queue_row(&self, destination: &Domain, recipients: &[QueueRecipient]) -> QueueRow {
+    /// The reverse-path with which the message goes on to a destination, when it is not its own.
+    fn rewritten(&self, tx: &mut Transaction<'_>, destination: &Domain) -> Result<Option<Address>, StorageError> {
+        match (&self.rewriting, self.plan.forwarders.get(destination)) {
+            (Some(rewriting), Some(forwarder)) => rewriting.reverse_path(tx, forwarder),
+            (None, _) | (_, None) => Ok(None),
+        }
+    }
+
+    fn queue_row(&self, destination: &Domain, recipients: &[QueueRecipient], rewritten: Option<&Address>) -> QueueRow {
+        let reverse_path = rewritten.cloned().map_or_else(|| self.envelope.reverse_path.clone(), ReversePath::Address);
         QueueRow {
             id: QueueId(0),
             destination: destination.clone(),
-            reverse_path: self.envelope.reverse_path.clone(),
+            reverse_path,
             dsn_return: self.envelope.dsn_return,
             envelope_id: self.envelope.envelope_id.clone(),
             smtputf8: self.needs_smtputf8(recipients),

@@ -115,6 +115,7 @@ impl Delivery {
             let view = || view_with(message.header.as_bytes(), message.record.as_ref(), message.blob.octets);
             decisions(&self.store().directory(), plan.mailboxes.iter().copied(), Place::Inbox, view)
         };
+        let rewriting = self.rewriting(&plan, &envelope.reverse_path, now);
         let header = if plan.responders.is_empty() { String::new() } else { message.header.clone() };
         Ok(Prepared {
             blob: message.blob.clone(),
@@ -125,6 +126,8 @@ impl Delivery {
             body: envelope.body,
             notices: Vec::new(),
             signature: message.signature.clone(),
+            allowance: None,
+            rewriting,
             filtered,
             beginning: Beginning {
                 id: self.new_trace(),

@@ -338,7 +338,9 @@ async fn a_responder_hears_what_the_sender_asked_for() {
     assert_eq!(event.envelope_id.as_deref(), Some("order-7"));
 }
 mod addresses;
+mod allowance;
 mod checks;
 mod filters;
+mod forwards;
 mod reports;
 mod traces;

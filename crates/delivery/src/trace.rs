@@ -70,7 +70,7 @@ impl Prepared {
         }];
         steps.extend(self.verdict.iter().flat_map(Verdict::steps));
         steps.extend(self.plan.routed.iter().cloned());
-        let untold = self.envelope.recipients.len().saturating_sub(self.plan.routed.len());
+        let untold = self.envelope.recipients.len().saturating_sub(TRACE_ROUTED_MAX);
         if untold > 0 {
             steps.push(Step::Decided { text: format!("the ways of {untold} recipients more are not kept") });
         }
@@ -129,6 +129,12 @@ impl Prepared {
             reason: "a list or its moderators deal with it".to_owned(),
         });
         steps.extend(held);
+        let told = |(destination, address): &(mail::Domain, Address)| Step::Decided {
+            text: format!(
+                "forwarded to {destination} with the reverse-path {address}, so that SPF passes there and a bounce finds its way back"
+            ),
+        };
+        steps.extend(applied.rewritten.iter().map(told));
         steps.extend(self.queued_steps(applied));
         tx.index_trace(id, self.terms());
         let steps: Vec<Taken> = steps.into_iter().map(|step| Taken { at: self.now, step }).collect();

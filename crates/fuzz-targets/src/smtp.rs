@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mail::{AccountId, Domain, EnhancedCode, Reply, Timestamp};
 use smtp_in::{
-    Action, Answer, BareNewlines, Engine, Identity, Limits, ListenerKind, Policy, SessionFacts, SessionId, TlsFacts,
-    Verdict,
+    Action, Answer, AuthStep, BareNewlines, Engine, Identity, Limits, ListenerKind, Policy, SessionFacts, SessionId,
+    TlsFacts, Verdict,
 };
 use smtp_out::fuzzing;
 
@@ -25,13 +25,21 @@ struct Session {
 /// for the listener that demands it and not offered on the other, for behind STARTTLS a cut rightly makes a difference.
 fn converse(kind: ListenerKind, bare_newlines: BareNewlines, pieces: &[&[u8]]) -> Session {
     let mut session = Session::default();
-    let Ok(host_name) = Domain::parse("mx.example") else { return session };
-    let policy = Policy { host_name, limits: Arc::new(Limits::default()), bare_newlines, starttls: false };
     let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 25));
+    let Ok(host_name) = Domain::parse("mx.example") else { return session };
+    let policy = Policy {
+        host_name,
+        limits: Arc::new(Limits::default()),
+        bare_newlines,
+        starttls: false,
+        scram: true,
+        // The client may name another.
+        xclient_from: vec![at.ip()],
+    };
     let now = Timestamp(0);
     let mut engine = Engine::new(policy, SessionFacts::new(SessionId(1), kind, at, at), now);
     if kind == ListenerKind::Submissions {
-        engine.tls_from_the_start(TlsFacts { version: String::new(), cipher: String::new() });
+        engine.tls_from_the_start(TlsFacts::default());
     }
     let mut message = Vec::new();
     advance(&mut engine, now, &mut session, &mut message);
@@ -65,6 +73,12 @@ fn advance(engine: &mut Engine, now: Timestamp, session: &mut Session, message: 
             Action::Authenticate { login, .. } => {
                 Answer::Authenticated(Ok(Identity { account: AccountId(1), login, mark: 0 }))
             }
+            // One more message from the client, then it is who it says.
+            Action::Respond { begins, .. } => Answer::Responded(Ok(if begins {
+                AuthStep::Challenge(b"and".to_vec())
+            } else {
+                AuthStep::Done(Identity { account: AccountId(1), login: "alice".to_owned(), mark: 0 })
+            })),
             Action::BeginBody => {
                 message.clear();
                 Answer::Opened(Ok(()))

@@ -1,6 +1,6 @@
 //! What an administrator does to a queue entry: hold, resume, try again now. Deleting is removing the row.
 
-use mail::Timestamp;
+use mail::{Domain, Timestamp};
 use storage::rows::QueueRow;
 
 /// Holds an entry: it is not attempted, and its age does not make it fail, until it is resumed.
@@ -23,6 +23,14 @@ pub fn retry_now(row: &mut QueueRow) {
     }
 }
 
+/// Sends an entry another way, at once: to the hosts of another domain. Its recipients stay who they are. What was said of the old way
+/// counts no more.
+pub fn reroute(row: &mut QueueRow, to: &Domain) {
+    row.destination = to.clone();
+    row.last_error = None;
+    retry_now(row);
+}
+
 /// Whether somebody asked for this attempt with [`retry_now`]. The schedule itself never yields such a time.
 #[must_use]
 pub fn is_wanted_at_once(row: &QueueRow) -> bool {
@@ -36,6 +44,19 @@ const FAR: Timestamp = Timestamp(253_402_300_799_000);
 mod tests {
     use super::*;
     use crate::attempt::tests::row;
+
+    #[test]
+    fn another_way_is_taken_at_once_to_the_same_people() {
+        let mut row = row(&["a@b.example"]);
+        (row.attempts, row.last_error) = (3, Some("no connection".to_owned()));
+        let recipients = row.recipients.clone();
+        reroute(&mut row, &Domain::parse("c.example").unwrap());
+        assert_eq!((row.destination.as_str(), &row.recipients), ("c.example", &recipients));
+        assert!(is_wanted_at_once(&row) && row.last_error.is_none());
+        hold(&mut row);
+        reroute(&mut row, &Domain::parse("d.example").unwrap());
+        assert!(row.held && row.next_attempt == FAR, "what is held stays so");
+    }
 
     #[test]
     fn holding_ends_with_an_attempt_at_once() {

@@ -74,3 +74,12 @@ pub const GROUP_MEMBERS_MAX: usize = 10_000;
 
 /// Senders named by one address.
 pub const SENDERS_MAX: usize = 1_000;
+
+/// Messages that an account may submit in a day when nothing else is said: more than a person writes, less than spam needs.
+pub const MESSAGES_PER_DAY: u32 = 1_000;
+
+/// Recipients of the messages that an account submits in a day.
+pub const RECIPIENTS_PER_DAY: u32 = 3_000;
+
+/// Recipients outside, in a day, that an account has not written to before.
+pub const FIRST_TIME_PER_DAY: u32 = 500;

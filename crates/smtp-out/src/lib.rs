@@ -25,7 +25,6 @@ mod tls;
 
 use bus::Bus;
 use delivery::Delivery;
-use mail::Address;
 use storage::Store;
 use tokio_util::sync::CancellationToken;
 use world::World;
@@ -44,7 +43,6 @@ pub(crate) struct Context {
     pub(crate) world: World,
     pub(crate) settings: SmtpOutSettings,
     pub(crate) connectors: tls::Connectors,
-    pub(crate) postmaster: Address,
 }
 
 /// Settings that can't be used.
@@ -65,10 +63,10 @@ impl SmtpOut {
     /// When the settings can't be used.
     pub fn new(bus: Bus, delivery: Delivery, settings: SmtpOutSettings) -> Result<Self, SettingsError> {
         let connectors = tls::Connectors::new(&settings.roots)?;
-        let postmaster = settle::postmaster(&delivery).ok_or(SettingsError::Hostname)?;
+        delivery.postmaster().ok_or(SettingsError::Hostname)?;
         let store = delivery.store().clone();
         let world = store.world().clone();
-        Ok(Self(std::sync::Arc::new(Context { bus, delivery, store, world, settings, connectors, postmaster })))
+        Ok(Self(std::sync::Arc::new(Context { bus, delivery, store, world, settings, connectors })))
     }
 
     /// Works until `stop`; then messages on their way come to their end, for as long as the settings grant, and

@@ -2,17 +2,14 @@
 //!
 //! Invariant: a recipient ends and its DSN leaves in the same commit, so each happens once.
 
-use delivery::{Asking, Delivery, Prepared, taken};
-use mail::{Address, DsnReturn, ForwardPath, Reply, ReversePath, Timestamp};
-use queue::dsn::{DsnFacts, Returned, build, header_of};
-use queue::limits::{RETURNED_HEADER_OCTETS_MAX, RETURNED_MESSAGE_OCTETS_MAX};
-use queue::{Decision, Outcome, Report, ReportKind, after_attempt};
+use delivery::{Prepared, ReportError, taken};
+use mail::{Reply, Timestamp};
+use queue::{Decision, Outcome, ReportKind, after_attempt};
 use storage::rows::{QueueRow, RecipientState};
 use storage::trace::{self, Step, Taken};
 use storage::{Durability, StorageError, Transaction};
 
 use crate::Context;
-use crate::client::command::octets;
 
 /// Why the result is not written yet. Trying again is right for each.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +18,15 @@ pub(crate) enum SettleError {
     Storage(#[from] StorageError),
     #[error("the DSN was not taken: {0}")]
     Dsn(Reply),
+}
+
+impl From<ReportError> for SettleError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Storage(error) => Self::Storage(error),
+            ReportError::Dsn(reply) => Self::Dsn(reply),
+        }
+    }
 }
 
 /// What the transaction found.
@@ -44,7 +50,8 @@ pub(crate) async fn settle(
         let now = context.world.clock.now();
         let chance = context.world.chance.number();
         let decision = after_attempt(&row, outcomes, error, now, &context.settings.retry, chance);
-        let dsns = prepare(context, &row, &decision.reports).await?;
+        let until = context.settings.retry.expires_at(row.accepted_at);
+        let dsns = context.delivery.reports(&row, &decision.reports, until).await?;
         let found = match write(context, &row, outcomes, error, &decision, &dsns).await {
             // The sender's mailbox does not take the DSN: that must not keep the entry from its end.
             Err(refused) if !dsns.is_empty() && is_of_the_mailbox(&refused) => {
@@ -149,81 +156,4 @@ fn steps(
         taken(now, Step::Notice { kind, to })
     });
     attempted.chain(reports).collect()
-}
-
-/// Builds the DSNs and stages their bytes.
-async fn prepare(context: &Context, row: &QueueRow, reports: &[Report]) -> Result<Vec<Prepared>, SettleError> {
-    let ReversePath::Address(to) = &row.reverse_path else { return Ok(Vec::new()) };
-    let mut prepared = Vec::with_capacity(reports.len());
-    if reports.is_empty() {
-        return Ok(prepared);
-    }
-    // A full mailbox takes its DSN all the same: it is small, and the news would be lost.
-    if let Err(reply) = takes_mail(context, to).await
-        && reply.is_permanent()
-    {
-        told_nobody(row, to, &reply);
-        return Ok(prepared);
-    }
-    for report in reports {
-        let returned = returned(context, row, report.kind).await?;
-        let dsn = build(&DsnFacts {
-            report,
-            reporting_mta: &context.settings.hostname,
-            from: &context.postmaster,
-            to,
-            now: context.world.clock.now(),
-            arrived_at: row.accepted_at,
-            retry_until: context.settings.retry.expires_at(row.accepted_at),
-            envelope_id: row.envelope_id.as_deref(),
-            smtputf8: row.sender_smtputf8,
-            returned: match &returned {
-                (bytes, true) => Returned::Message(bytes),
-                (bytes, false) => Returned::Header(header_of(bytes)),
-            },
-            token: token(context),
-        });
-        match context.delivery.prepare(dsn.envelope, &dsn.content).await {
-            Ok(one) => prepared.push(one),
-            Err(refused) if refused.0.is_permanent() => told_nobody(row, to, &refused.0),
-            Err(refused) => return Err(SettleError::Dsn(refused.0)),
-        }
-    }
-    Ok(prepared)
-}
-
-/// Whether the address is one that a message of ours can go to.
-async fn takes_mail(context: &Context, to: &Address) -> Result<(), Reply> {
-    let asking = Asking::server(context.world.clock.now());
-    context.delivery.decide(&asking, &ForwardPath::Address(to.clone())).await
-}
-
-/// The sender's address is none that takes mail: RFC 5321 §6.1 forbids to report that to anybody else.
-fn told_nobody(row: &QueueRow, to: &Address, reply: &Reply) {
-    tracing::warn!(queue_id = %row.id, %to, %reply, "a DSN has nowhere to go");
-}
-
-/// What of the message goes back, and whether that is all of it (RFC 3461 §4.3).
-async fn returned(context: &Context, row: &QueueRow, kind: ReportKind) -> Result<(Vec<u8>, bool), StorageError> {
-    let whole = kind == ReportKind::Failed
-        && row.dsn_return == Some(DsnReturn::Full)
-        && octets(row) <= RETURNED_MESSAGE_OCTETS_MAX;
-    let start = u64::from(row.skip_octets);
-    let end = if whole { u64::MAX } else { start.saturating_add(RETURNED_HEADER_OCTETS_MAX) };
-    match context.store.blob(&row.blob).await? {
-        Some(mut blob) => Ok((blob.read(start, end).await?, whole)),
-        // A lost message must not keep its sender from hearing that it failed.
-        None => Ok((Vec::new(), false)),
-    }
-}
-
-fn token(context: &Context) -> [u8; 12] {
-    let mut token = [0; 12];
-    context.world.chance.fill(&mut token);
-    token
-}
-
-/// Who answers for this server.
-pub(crate) fn postmaster(delivery: &Delivery) -> Option<Address> {
-    Address::new("postmaster", delivery.settings().hostname.clone()).ok()
 }

@@ -126,6 +126,7 @@ impl Objects {
     /// [`StorageError::NoSuchObject`], or the engine's.
     pub fn remove_part(&self, tx: &mut Transaction<'_>, part: AccountId, key: &ObjectKey) -> Result<(), StorageError> {
         tx.clear_last_contacts(part)?;
+        tx.forget_submitted(part);
         if tx.drop_list_rows(part)? {
             return Err(StorageError::NotAllowed("too much was added to it meanwhile; remove it again"));
         }

@@ -63,6 +63,12 @@ pub enum Table {
     Queue = 0x50,
     /// Queue numbers by the time of the next attempt.
     QueueDue = 0x51,
+    /// Keys that sign the reverse-paths of forwarded messages, by period; see [`crate::srs`].
+    SrsKey = 0x52,
+    /// Senders whose rewritten reverse-path has only a token, by period and token.
+    SrsSender = 0x53,
+    /// What an account has submitted on a day; see [`crate::submitted`].
+    Submitted = 0x54,
     /// Durable events of the bus by topic and number.
     Event = 0x60,
     /// Events that failed too often.

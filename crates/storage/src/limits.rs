@@ -91,5 +91,8 @@ pub const TRACE_INDEXED_MAX: usize = 200;
 /// Recipients in one queue entry.
 pub const QUEUE_ENTRY_RECIPIENTS_MAX: usize = 100;
 
+/// Rows of forwarding that one transaction sweeps: more than it adds.
+pub const SRS_SWEPT_AT_ONCE: usize = 20;
+
 /// Blocks of a full-text index that one transaction removes: each is some tens of KiB, and is read before.
 pub const INDEX_BLOCKS_PER_REMOVAL: usize = 256;

@@ -26,7 +26,7 @@ use crate::error::AdminError;
 use crate::letters;
 use crate::limits::NOTE_OCTETS_MAX;
 use crate::request::AccountRequest;
-use crate::response::{AccountView, Leading, Redirect, Response};
+use crate::response::{AccountView, Leading, Redirect, Response, SubmittedView};
 use crate::settings::Settings;
 
 pub(crate) use add::check_new;
@@ -99,6 +99,7 @@ async fn show(store: &Store, address: &Address) -> Result<Response, AdminError> 
     (view.messages, view.octets) = (Some(messages), Some(octets));
     view.mailboxes = Some(store.mailboxes(account.id).await?.len() as u64);
     (view.leading, view.redirects) = (leading, redirects);
+    view.submitted = Some(SubmittedView::of(&account.submission, &store.submitted(account.id).await?));
     Ok(Response::Account(Box::new(view)))
 }
 

@@ -35,6 +35,7 @@ pub(super) async fn set(
         generate_password,
         role,
         quota_octets,
+        submission,
         quota_messages,
         quota_mailboxes,
         time_zone,
@@ -69,6 +70,8 @@ pub(super) async fn set(
     account.display_name = display_name.unwrap_or(account.display_name);
     account.role = role.unwrap_or(account.role);
     quota_octets.apply(&mut account.quota_octets);
+    let forget_today = submission.forget_today;
+    submission.apply(&mut account.submission);
     quota_messages.apply(&mut account.quota_messages);
     quota_mailboxes.apply(&mut account.quota_mailboxes);
     account.time_zone = time_zone.unwrap_or(account.time_zone);
@@ -116,6 +119,9 @@ pub(super) async fn set(
     store
         .transact(move |tx| {
             objects.put(tx, Object::Account(stored.clone()), PutMode::Replace)?;
+            if forget_today {
+                tx.forget_submitted(stored.id);
+            }
             notice.as_ref().map_or(Ok(()), |notice| notice.apply(tx, &stored))
         })
         .await?;

@@ -2,7 +2,7 @@
 
 use auth::Password;
 use mail::{Address, Domain};
-use routing::objects::{Role, Service};
+use routing::objects::{Role, Service, SubmissionLimits};
 use serde::{Deserialize, Serialize};
 
 use super::{Edit, IdentityRequest, Leaving, keep};
@@ -86,6 +86,42 @@ impl NewAccount {
     }
 }
 
+/// A change of how much an account may send in a day; what is empty is as everybody's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubmissionEdit {
+    /// Messages.
+    #[serde(default = "keep")]
+    pub messages: Edit<u32>,
+    /// Recipients of those messages.
+    #[serde(default = "keep")]
+    pub recipients: Edit<u32>,
+    /// Recipients outside that it has not written to before.
+    #[serde(default = "keep")]
+    pub first_time: Edit<u32>,
+    /// What it has sent today counts no more.
+    #[serde(default)]
+    pub forget_today: bool,
+}
+
+impl SubmissionEdit {
+    /// No change.
+    pub const KEEP: Self =
+        Self { messages: Edit::Keep, recipients: Edit::Keep, first_time: Edit::Keep, forget_today: false };
+
+    pub(crate) fn apply(self, limits: &mut SubmissionLimits) {
+        self.messages.apply(&mut limits.messages);
+        self.recipients.apply(&mut limits.recipients);
+        self.first_time.apply(&mut limits.first_time);
+    }
+}
+
+impl Default for SubmissionEdit {
+    fn default() -> Self {
+        Self::KEEP
+    }
+}
+
 /// About accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -130,6 +166,9 @@ pub enum AccountRequest {
         /// Octets of mail that fit.
         #[serde(default = "keep")]
         quota_octets: Edit<u64>,
+        /// How much it may send in a day.
+        #[serde(default)]
+        submission: SubmissionEdit,
         /// Messages that fit.
         #[serde(default = "keep")]
         quota_messages: Edit<u64>,

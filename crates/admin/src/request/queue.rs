@@ -1,6 +1,7 @@
 //! About the queue of outgoing mail.
 
-use mail::{Domain, QueueId};
+use mail::{Address, Domain, QueueId};
+use routing::objects::SenderPattern;
 use serde::{Deserialize, Serialize};
 
 /// Some entries of the queue.
@@ -11,8 +12,34 @@ pub enum QueueSelection {
     Entries(Vec<QueueId>),
     /// All to one domain.
     Destination(Domain),
+    /// All that have what a filter asks for.
+    Matching(Box<QueueFilter>),
     /// All.
     All,
+}
+
+/// What entries have to have; everything that is said has to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueFilter {
+    /// The domain whose hosts take it.
+    #[serde(default)]
+    pub destination: Option<Domain>,
+    /// The reverse-path, or its domain.
+    #[serde(default)]
+    pub sender: Option<SenderPattern>,
+    /// The null reverse-path: reports and letters of machines.
+    #[serde(default)]
+    pub null_sender: bool,
+    /// A recipient that still waits.
+    #[serde(default)]
+    pub recipient: Option<Address>,
+    /// The domain of a recipient that still waits.
+    #[serde(default)]
+    pub recipient_domain: Option<Domain>,
+    /// Accepted so many seconds ago, or before.
+    #[serde(default)]
+    pub older_than_secs: Option<u64>,
 }
 
 /// About the queue.
@@ -27,6 +54,9 @@ pub enum QueueRequest {
         /// At most so many.
         #[serde(default)]
         limit: Option<usize>,
+        /// Only what this asks for.
+        #[serde(default)]
+        filter: Option<Box<QueueFilter>>,
     },
     /// One, with its recipients.
     Show {
@@ -39,6 +69,15 @@ pub enum QueueRequest {
     Resume(QueueSelection),
     /// Attempt them now.
     Retry(QueueSelection),
+    /// Send them another way.
+    Reroute {
+        /// Which.
+        which: QueueSelection,
+        /// The domain whose hosts take them from now on; an address literal is a host itself.
+        to: Domain,
+    },
+    /// Delete them; their senders get a DSN.
+    Cancel(QueueSelection),
     /// Delete them, without a notice to anybody.
     Remove(QueueSelection),
 }

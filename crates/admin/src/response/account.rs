@@ -2,8 +2,9 @@
 
 use auth::Password;
 use mail::{AccountId, Address, Domain, Timestamp};
-use routing::objects::{AccountKind, AccountObject, AddressRules, Identity, Role, Service, Target};
+use routing::objects::{AccountKind, AccountObject, AddressRules, Identity, Role, Service, SubmissionLimits, Target};
 use serde::{Deserialize, Serialize};
+use storage::submitted::Submitted;
 
 /// An account, without its hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,9 @@ pub struct AccountView {
     /// Octets of those messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub octets: Option<u64>,
+    /// What it has sent today, when one account was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitted: Option<SubmittedView>,
     /// Its mailboxes, when one account was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mailboxes: Option<u64>,
@@ -85,6 +89,39 @@ pub struct AccountView {
     /// Set when the person has left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off_boarding: Option<OffBoardingView>,
+}
+
+/// What an account has sent on a day (of UTC), and what it may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmittedView {
+    /// Messages.
+    pub messages: u32,
+    /// How many it may send.
+    pub messages_max: u32,
+    /// Recipients of those messages.
+    pub recipients: u32,
+    /// How many they may be.
+    pub recipients_max: u32,
+    /// Those outside that it had not written to before.
+    pub first_time: u32,
+    /// How many they may be.
+    pub first_time_max: u32,
+    /// A limit was reached today, and people have been told.
+    pub limit_reached: bool,
+}
+
+impl SubmittedView {
+    pub(crate) fn of(limits: &SubmissionLimits, today: &Submitted) -> Self {
+        Self {
+            messages: today.messages,
+            messages_max: limits.messages_max(),
+            recipients: today.recipients,
+            recipients_max: limits.recipients_max(),
+            first_time: today.first_time,
+            first_time_max: limits.first_time_max(),
+            limit_reached: today.told,
+        }
+    }
 }
 
 /// Where an alias at an account's own address leads, beside the mailbox.
@@ -140,6 +177,7 @@ impl From<&AccountObject> for AccountView {
             created_at: account.created_at,
             messages: None,
             octets: None,
+            submitted: None,
             mailboxes: None,
             kind: account.kind,
             owner: account.owner.clone(),

@@ -24,6 +24,9 @@ pub struct QueueEntryView {
     pub next_attempt: Timestamp,
     /// The last failure of a whole attempt.
     pub last_error: Option<String>,
+    /// Why it waits, in a sentence.
+    #[serde(default)]
+    pub why: String,
     /// Held by an administrator.
     pub held: bool,
 }

@@ -6,7 +6,7 @@ use super::*;
 async fn the_queue_is_held_resumed_and_emptied() {
     let store = stage().await;
     let ids = enqueue(&store, 3).await;
-    let list = || Request::Queue(QueueRequest::List { after: None, limit: None });
+    let list = || Request::Queue(QueueRequest::List { after: None, limit: None, filter: None });
     let entries = |answer| match answer {
         Ok(Response::QueueEntries(entries)) => entries,
         other => panic!("{other:?}"),
@@ -59,6 +59,139 @@ async fn the_last_refusal_of_a_recipient_is_the_last_error_of_its_entry() {
         };
         assert_eq!(one.last_error.as_deref(), Some(expected));
     }
+}
+
+/// A message of Zoe to two people, of whom one has it already.
+async fn of_zoe(store: &Store) -> mail::QueueId {
+    let id = enqueue(store, 1).await[0];
+    let recipient = |to: &str, state| storage::rows::QueueRecipient {
+        address: address(to),
+        notify: mail::DsnNotify::default(),
+        original: None,
+        state,
+        last_reply: Some(mail::Reply::fixed(450, mail::EnhancedCode(4, 2, 0), "Busy")),
+    };
+    let mut row = store.queue_entry(id).await.unwrap().unwrap();
+    row.reverse_path = mail::ReversePath::Address(address("zoe@example.org"));
+    row.recipients = vec![
+        recipient("has@remote.example", RecipientState::Delivered),
+        recipient("waits@remote.example", RecipientState::Waiting),
+    ];
+    row.attempts = 2;
+    store.transact(move |tx| tx.update_queue_entry(&row)).await.unwrap();
+    id
+}
+
+async fn told(store: &Store, request: QueueRequest) -> String {
+    match ask(store, Request::Queue(request)).await {
+        Ok(Response::Done(text)) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn who_waits_in_a_cancelled_entry_is_reported_to_its_sender_in_one_commit() {
+    let store = stage().await;
+    let id = of_zoe(&store).await;
+    store.add_account(routing::objects::AccountObject::new(address("zoe@example.org"))).await.unwrap();
+    let cancel = |id| QueueRequest::Cancel(QueueSelection::Entries(vec![id]));
+    assert_eq!(told(&store, cancel(id)).await, "1 queue entry cancelled; senders who want to hear of it are told");
+    assert_eq!(store.queue_entry(id).await.unwrap(), None);
+    let letters = accounts::inbox(&store, "zoe@example.org").await;
+    assert_eq!(letters.len(), 1);
+    for part in ["waits@remote.example", "(5.3.0)"] {
+        assert!(letters[0].contains(part), "{}", letters[0]);
+    }
+    assert!(!letters[0].contains("has@remote.example"), "{}", letters[0]);
+    // Nobody hears of a message from nobody.
+    let null = enqueue(&store, 1).await[0];
+    told(&store, cancel(null)).await;
+    assert_eq!(accounts::inbox(&store, "zoe@example.org").await.len(), 1);
+    assert!(store.queue_entries(mail::QueueId(0), 9).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn entries_are_sent_another_way_to_the_same_people() {
+    let store = stage().await;
+    let id = of_zoe(&store).await;
+    let reroute = |to: &str| QueueRequest::Reroute { which: QueueSelection::Entries(vec![id]), to: name(to) };
+    assert_eq!(told(&store, reroute("backup.example")).await, "1 queue entry to be sent to backup.example now");
+    let row = store.queue_entry(id).await.unwrap().unwrap();
+    assert_eq!((row.destination, row.recipients.len()), (name("backup.example"), 2));
+    assert!(row.next_attempt <= store.now());
+    let back = ask(&store, Request::Queue(reroute("example.org"))).await.unwrap_err();
+    assert_eq!(back.kind, ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_filter_asks_for_all_that_it_says() {
+    let store = stage().await;
+    let null = enqueue(&store, 1).await[0];
+    let zoe = of_zoe(&store).await;
+    let found = async |filter: QueueFilter| {
+        let list = QueueRequest::List { after: None, limit: None, filter: Some(Box::new(filter)) };
+        match ask(&store, Request::Queue(list)).await {
+            Ok(Response::QueueEntries(entries)) => entries.iter().map(|entry| entry.id).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let any = QueueFilter::default;
+    let from = |sender: &str| QueueFilter { sender: Some(sender.to_owned().try_into().unwrap()), ..any() };
+    assert_eq!(found(any()).await, [null, zoe]);
+    assert_eq!(found(from("Zoe@example.org")).await, [zoe]);
+    assert_eq!(found(from("@example.org")).await, [zoe]);
+    assert_eq!(found(from("@remote.example")).await, []);
+    assert_eq!(found(QueueFilter { null_sender: true, ..any() }).await, [null]);
+    assert_eq!(found(QueueFilter { recipient: Some(address("waits@remote.example")), ..any() }).await, [zoe]);
+    assert_eq!(found(QueueFilter { recipient: Some(address("has@remote.example")), ..any() }).await, []);
+    assert_eq!(found(QueueFilter { recipient_domain: Some(name("remote.example")), ..any() }).await, [zoe]);
+    assert_eq!(found(QueueFilter { destination: Some(name("other.example")), ..from("@example.org") }).await, []);
+    assert_eq!(found(QueueFilter { older_than_secs: Some(60), ..any() }).await, []);
+    assert_eq!(found(QueueFilter { older_than_secs: Some(0), ..any() }).await, [null, zoe]);
+    let only = QueueSelection::Matching(Box::new(from("zoe@example.org")));
+    assert_eq!(told(&store, QueueRequest::Hold(only)).await, "1 queue entry held");
+    assert!(!store.queue_entry(null).await.unwrap().unwrap().held);
+}
+
+#[tokio::test]
+async fn an_entry_says_why_it_waits() {
+    let store = stage().await;
+    let id = of_zoe(&store).await;
+    let why = async |store: &Store| match ask(store, Request::Queue(QueueRequest::Show { id })).await {
+        Ok(Response::QueueEntry(one)) => one.why,
+        other => panic!("{other:?}"),
+    };
+    let said = why(&store).await;
+    assert!(
+        said.starts_with("it was tried 2 times; the last time: 450 4.2.0 Busy; it is tried again Tue, 14 Nov 2023"),
+        "{said}"
+    );
+    // The message's trace knows the host.
+    let mut row = store.queue_entry(id).await.unwrap().unwrap();
+    let (trace, now) = (mail::TraceId::new(store.now(), [7; 10]), store.now());
+    (row.trace, row.held) = (Some(trace), true);
+    let step = storage::trace::Step::Attempted {
+        entry: id,
+        recipient: address("waits@remote.example"),
+        host: Some("mx.remote.example".to_owned()),
+        outcome: storage::trace::Outcome::Deferred,
+        said: "450 4.2.0 Busy".to_owned(),
+        next: None,
+    };
+    let put = store.transact(move |tx| {
+        tx.update_queue_entry(&row)?;
+        tx.trace(trace, &[storage::trace::Taken { at: now, step: step.clone() }])
+    });
+    put.await.unwrap();
+    assert_eq!(
+        why(&store).await,
+        "it was tried 2 times; mx.remote.example said: 450 4.2.0 Busy; an administrator holds it until it is resumed"
+    );
+    let fresh = enqueue(&store, 1).await[0];
+    let Ok(Response::QueueEntry(one)) = ask(&store, Request::Queue(QueueRequest::Show { id: fresh })).await else {
+        panic!()
+    };
+    assert!(one.why.starts_with("it has not been tried yet; it is tried again "), "{}", one.why);
 }
 
 async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {

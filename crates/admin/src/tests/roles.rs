@@ -459,7 +459,7 @@ async fn m06_a_user_has_their_own_password_identities_and_responders() {
         (explain("carol@b.example"), true),
         (explain("dora@b.example"), false),
         (Request::Domain(DomainRequest::List), false),
-        (Request::Queue(QueueRequest::List { after: None, limit: None }), false),
+        (Request::Queue(QueueRequest::List { after: None, limit: None, filter: None }), false),
     ];
     for (request, allowed) in table {
         let permission = may(&store.directory(), &carol, &request);

@@ -3,7 +3,7 @@
 use mail::{AccountId, Address, Domain, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{AddressRules, OffBoarding, ScramKeys, Service, SharedMailbox, english, utc, yes};
+use super::{AddressRules, OffBoarding, ScramKeys, Service, SharedMailbox, SubmissionLimits, english, utc, yes};
 
 /// What a person may do on this server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,9 @@ pub struct AccountObject {
     /// Mailboxes that the account may have, `None` for no limit of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota_mailboxes: Option<u64>,
+    /// How much the account may send in a day.
+    #[serde(default, skip_serializing_if = "SubmissionLimits::is_default")]
+    pub submission: SubmissionLimits,
     /// IANA name of the person's time zone, as `Europe/Paris`.
     #[serde(default = "utc")]
     pub time_zone: String,
@@ -165,6 +168,7 @@ impl AccountObject {
             quota_octets: None,
             quota_messages: None,
             quota_mailboxes: None,
+            submission: SubmissionLimits::default(),
             time_zone: utc(),
             language: english(),
             kind: AccountKind::Person,

@@ -18,6 +18,7 @@ mod rules;
 mod scram;
 mod service;
 mod shared;
+mod submission;
 
 use filter::FilterSet;
 use mail::{AccountId, Address, Domain};
@@ -39,6 +40,7 @@ pub use rules::{AddressRules, SenderPattern};
 pub use scram::{ScramKey, ScramKeys};
 pub use service::Service;
 pub use shared::{Member, SeenState, SharedMailbox};
+pub use submission::SubmissionLimits;
 
 /// Any object, as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,11 @@
 //! `relais queue`.
 
-use admin::{QueueRequest, QueueSelection, Request};
+use admin::{QueueFilter, QueueRequest, QueueSelection, Request};
 use clap::{Args, Subcommand};
-use mail::{Domain, QueueId};
+use mail::{Address, Domain, QueueId};
+use routing::objects::SenderPattern;
+
+use super::values::{seconds, sender};
 
 /// What can be done with queue entries.
 #[derive(Subcommand)]
@@ -15,6 +18,8 @@ pub(super) enum QueueCommand {
         /// Only those behind this entry
         #[arg(long, value_name = "ID", value_parser = queue_id)]
         after: Option<QueueId>,
+        #[command(flatten)]
+        filter: FilterArgs,
     },
     /// Show one entry with its recipients and what the other server said
     Show {
@@ -29,23 +34,79 @@ pub(super) enum QueueCommand {
     Resume(SelectionArgs),
     /// Attempt entries now
     Retry(SelectionArgs),
+    /// Send entries to the hosts of another domain, at once
+    #[command(
+        after_help = "Examples:\n  relais queue reroute --destination example.net --to backup.example.org\n  relais queue reroute 17 --to '[192.0.2.25]'"
+    )]
+    Reroute {
+        #[command(flatten)]
+        which: SelectionArgs,
+        /// The domain whose hosts take them; a host by its address, as [192.0.2.1]
+        #[arg(long, value_name = "DOMAIN")]
+        to: Domain,
+    },
+    /// Delete entries; their senders are told that they were not delivered
+    #[command(
+        after_help = "Examples:\n  relais queue cancel 17\n  relais queue cancel --sender newsletter@example.org --older-than 2h"
+    )]
+    Cancel(SelectionArgs),
     /// Delete entries; nobody is told
     Remove(SelectionArgs),
 }
 
 /// Which entries.
 #[derive(Args)]
-#[group(required = true, multiple = false)]
 pub(super) struct SelectionArgs {
     /// Their numbers
-    #[arg(value_parser = queue_id)]
+    #[arg(value_parser = queue_id, required_unless_present_any = SAID, conflicts_with_all = SAID)]
     ids: Vec<QueueId>,
-    /// All to one domain
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// All of them
+    #[arg(long, conflicts_with_all = FILTERS)]
+    all: bool,
+}
+
+/// What selects some by what they are.
+const FILTERS: [&str; 6] = ["destination", "sender", "null_sender", "recipient", "recipient_domain", "older_than"];
+
+/// What selects entries instead of their numbers.
+const SAID: [&str; 7] = ["destination", "sender", "null_sender", "recipient", "recipient_domain", "older_than", "all"];
+
+/// What entries have to have, all of it.
+#[derive(Args)]
+pub(super) struct FilterArgs {
+    /// Those to the hosts of one domain
     #[arg(long, value_name = "DOMAIN")]
     destination: Option<Domain>,
-    /// All of them
-    #[arg(long)]
-    all: bool,
+    /// Those from this address, or from a domain, as @example.org
+    #[arg(long, value_name = "SENDER", value_parser = sender)]
+    sender: Option<SenderPattern>,
+    /// Those from nobody: reports and other letters of machines
+    #[arg(long, conflicts_with = "sender")]
+    null_sender: bool,
+    /// Those in which this recipient waits
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: Option<Address>,
+    /// Those in which a recipient of this domain waits
+    #[arg(long, value_name = "DOMAIN")]
+    recipient_domain: Option<Domain>,
+    /// Those accepted longer ago than this, as 90s, 30m, 2h or 3d
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    older_than: Option<u64>,
+}
+
+impl From<FilterArgs> for QueueFilter {
+    fn from(args: FilterArgs) -> Self {
+        Self {
+            destination: args.destination,
+            sender: args.sender,
+            null_sender: args.null_sender,
+            recipient: args.recipient,
+            recipient_domain: args.recipient_domain,
+            older_than_secs: args.older_than,
+        }
+    }
 }
 
 fn queue_id(text: &str) -> Result<QueueId, String> {
@@ -54,10 +115,10 @@ fn queue_id(text: &str) -> Result<QueueId, String> {
 
 impl From<SelectionArgs> for QueueSelection {
     fn from(args: SelectionArgs) -> Self {
-        match args.destination {
-            Some(domain) => Self::Destination(domain),
-            None if args.all => Self::All,
-            None => Self::Entries(args.ids),
+        match (args.all, args.ids.is_empty()) {
+            (true, _) => Self::All,
+            (false, true) => Self::Matching(Box::new(args.filter.into())),
+            (false, false) => Self::Entries(args.ids),
         }
     }
 }
@@ -65,11 +126,16 @@ impl From<SelectionArgs> for QueueSelection {
 impl QueueCommand {
     pub(super) fn request(self) -> Request {
         Request::Queue(match self {
-            Self::List { limit, after } => QueueRequest::List { after, limit },
+            Self::List { limit, after, filter } => {
+                let filter = Some(QueueFilter::from(filter)).filter(|filter| *filter != QueueFilter::default());
+                QueueRequest::List { after, limit, filter: filter.map(Box::new) }
+            }
             Self::Show { id } => QueueRequest::Show { id },
             Self::Hold(which) => QueueRequest::Hold(which.into()),
             Self::Resume(which) => QueueRequest::Resume(which.into()),
             Self::Retry(which) => QueueRequest::Retry(which.into()),
+            Self::Reroute { which, to } => QueueRequest::Reroute { which: which.into(), to },
+            Self::Cancel(which) => QueueRequest::Cancel(which.into()),
             Self::Remove(which) => QueueRequest::Remove(which.into()),
         })
     }

@@ -19,6 +19,7 @@ use smtp_in::{
     Acknowledgement, AuthExchange, AuthFailure, Host, Identity, ListenerKind, Mechanism, MessageSink, Secret,
     SessionFacts, Verdict, trace_header,
 };
+use storage::submitted::LimitReached;
 use storage::trace::{Step, Term};
 use storage::{StorageError, Transaction};
 use storage_rocksdb::{Health, RocksEngine};
@@ -93,8 +94,17 @@ impl MailHost {
         Ok(())
     }
 
-    fn begin(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<(), Reply> {
+    async fn begin(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<(), Reply> {
         self.room()?;
+        self.may_use(facts, envelope)?;
+        match &facts.identity {
+            Some(identity) => self.delivery.may_submit(identity.account, envelope).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a session may send under the reverse-path.
+    fn may_use(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<(), Reply> {
         match (&facts.identity, envelope.reverse_path.address()) {
             // A null reverse-path is nobody's identity: read receipts leave so (RFC 8098 §2.1).
             (Some(identity), Some(address)) => {
@@ -153,6 +163,9 @@ impl MailHost {
 
     async fn open_message(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Message, Reply> {
         self.room()?;
+        if let Some(identity) = &facts.identity {
+            self.delivery.may_submit(identity.account, envelope).await?;
+        }
         let world = self.delivery.store().world();
         let id = format!("{:016x}", world.chance.number());
         let hostname = &self.delivery.settings().hostname;
@@ -226,8 +239,7 @@ fn may_send(directory: &Directory, account: AccountId, address: &Address) -> Res
 
 impl Host for MailHost {
     fn may_begin<'a>(&'a self, facts: &'a SessionFacts, envelope: &'a Envelope) -> BoxFuture<'a, Verdict> {
-        let verdict = self.begin(facts, envelope).map_or_else(Verdict::Refuse, |()| Verdict::Accept);
-        Box::pin(std::future::ready(verdict))
+        Box::pin(async move { self.begin(facts, envelope).await.map_or_else(Verdict::Refuse, |()| Verdict::Accept) })
     }
 
     fn recipient<'a>(
@@ -350,11 +362,18 @@ impl Message {
             filing.as_ref().map_or(Ok(()), |filing| filing.apply(tx, &prepared))?;
             Ok(applied)
         };
-        let done = delivery.store().transact(keep).await.map_err(|error| {
-            tracing::error!(id, %error, "a message could not be kept");
-            // Only what is filed is held against a quota here: others' mailboxes have been asked at RCPT.
-            if files && error == StorageError::OverQuota { SHARED_MAILBOX_FULL } else { storage_reply(&error) }
-        })?;
+        let done = match delivery.store().transact(keep).await {
+            Ok(done) => done,
+            Err(error) => {
+                if let (Some(account), Some(limit)) = (sender, LimitReached::of(&error)) {
+                    return Err(delivery.limit_reached(account, limit).await);
+                }
+                tracing::error!(id, %error, "a message could not be kept");
+                // Only what is filed is held against a quota here: others' mailboxes have been asked at RCPT.
+                let full = files && error == StorageError::OverQuota;
+                return Err(if full { SHARED_MAILBOX_FULL } else { storage_reply(&error) });
+            }
+        };
         let applied = done.value;
         tracing::info!(
             id,

@@ -10,6 +10,7 @@ use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::responder_states::{ResponderState, number};
 use crate::store::counted;
+use crate::submitted::Submitted;
 
 impl Check<'_> {
     pub(super) async fn contacts(&mut self) -> Result<(), StorageError> {
@@ -29,7 +30,22 @@ impl Check<'_> {
             }
             self.contacts_of(account).await?;
         }
+        self.submitted().await?;
         self.responder_states().await
+    }
+
+    /// What accounts have submitted can be read; that they are there is looked at with the other tables.
+    async fn submitted(&mut self) -> Result<(), StorageError> {
+        let mut pages = Pages::new(self.store, KeyRange::prefix(vec![Table::Submitted as u8]), ROWS);
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for (_, value) in page {
+                self.decoded("what an account has submitted", Submitted::decode(&value));
+            }
+        }
     }
 
     async fn contacts_of(&mut self, account: AccountId) -> Result<(), StorageError> {

@@ -12,6 +12,7 @@ mod contents;
 mod events;
 mod fetch;
 mod first_use;
+mod forwards;
 mod index;
 mod lists;
 mod mailboxes;
@@ -318,6 +319,7 @@ pub async fn check_with(
     check.annotations().await?;
     check.contacts().await?;
     check.first_uses().await?;
+    check.forwards().await?;
     check.queue().await?;
     check.events().await?;
     check.lists().await?;

@@ -37,6 +37,9 @@ const TABLES: &[Table] = &[
     Table::FetchSeen,
     Table::Queue,
     Table::QueueDue,
+    Table::SrsKey,
+    Table::SrsSender,
+    Table::Submitted,
     Table::Event,
     Table::Parked,
     Table::Answered,
@@ -78,6 +81,7 @@ impl Check<'_> {
             Table::Metadata,
             Table::PersonSeen,
             Table::MessageId,
+            Table::Submitted,
         ];
         for table in parts {
             let mut pages = Pages::new(self.store, KeyRange::prefix(vec![table as u8]), 1);

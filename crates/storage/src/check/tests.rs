@@ -566,6 +566,10 @@ damage! {
         let _done = done.unwrap();
     } => [Flaw::ListRow];
     secret_unreadable(s) { s.put(Key::global(Table::Secret).bytes(b"lists").done(), "?"); } => [Flaw::Undecodable];
+    submitted_unreadable(s) { s.put(crate::submitted::key(ALICE), "?"); } => [Flaw::Undecodable];
+    submitted_by_nobody(s) { s.put(crate::submitted::key(AccountId(9)), "?"); } => [Flaw::Undecodable, Flaw::Orphans];
+    forwarding_key_unreadable(s) { s.put(Key::global(Table::SrsKey).u32(1).done(), "?"); } => [Flaw::Undecodable];
+    forwarded_sender_unreadable(s) { s.put(Key::global(Table::SrsSender).u32(1).bytes(b"t").done(), "?"); } => [Flaw::Undecodable];
     index_unreadable(s) { s.put(index_key(ALICE, INBOX), "?"); } => [Flaw::Undecodable, Flaw::Index, Flaw::Index, Flaw::Index, Flaw::Index, Flaw::Index];
     index_of_no_mailbox(s) { s.put(index_key(ALICE, MailboxId(99)), IndexRow::default().encode().unwrap()); }
         => [Flaw::Orphans];

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use admin::AccountRequest;
+use admin::{AccountRequest, SubmissionEdit};
 use clap::Args;
 use mail::{Address, Domain};
 use routing::objects::{Role, Service};
@@ -37,6 +37,21 @@ pub(in crate::cli) struct SetArgs {
     /// No limit on how much mail fits
     #[arg(long, conflicts_with = "quota")]
     no_quota: bool,
+    /// How many messages it may send in a day
+    #[arg(long, value_name = "N")]
+    messages_per_day: Option<u32>,
+    /// How many recipients they may have
+    #[arg(long, value_name = "N")]
+    recipients_per_day: Option<u32>,
+    /// How many of them outside may be people whom it never wrote to
+    #[arg(long, value_name = "N")]
+    first_time_per_day: Option<u32>,
+    /// It may send as much as others in a day
+    #[arg(long, conflicts_with_all = ["messages_per_day", "recipients_per_day", "first_time_per_day"])]
+    default_per_day: bool,
+    /// What it has sent today does not count
+    #[arg(long)]
+    forget_today: bool,
     /// How many messages fit
     #[arg(long, value_name = "MESSAGES")]
     quota_messages: Option<u64>,
@@ -101,6 +116,12 @@ impl SetArgs {
             generate_password: self.generate_password,
             role: self.role.map(Role::from),
             quota_octets: edit(self.quota, self.no_quota),
+            submission: SubmissionEdit {
+                messages: edit(self.messages_per_day, self.default_per_day),
+                recipients: edit(self.recipients_per_day, self.default_per_day),
+                first_time: edit(self.first_time_per_day, self.default_per_day),
+                forget_today: self.forget_today,
+            },
             quota_messages: edit(self.quota_messages, self.no_quota_messages),
             quota_mailboxes: edit(self.quota_mailboxes, self.no_quota_mailboxes),
             time_zone: self.time_zone,

@@ -69,6 +69,19 @@ pub(super) fn account(one: &AccountView) -> String {
         let (messages, mailboxes) = (counted(messages, "messages"), counted(mailboxes, "mailboxes"));
         field(&mut out, "holds", format_args!("{messages}, {} in {mailboxes}", size(octets)));
     }
+    if let Some(sent) = &one.submitted {
+        let counted = format!(
+            "{} of {} messages, {} of {} recipients, {} of {} for the first time",
+            sent.messages,
+            sent.messages_max,
+            sent.recipients,
+            sent.recipients_max,
+            sent.first_time,
+            sent.first_time_max
+        );
+        let over = if sent.limit_reached { "; a limit was reached" } else { "" };
+        field(&mut out, "sent today", format_args!("{counted}{over}"));
+    }
     field(&mut out, "time zone", &one.time_zone);
     field(&mut out, "language", &one.language);
     field(&mut out, "made", moment(one.created_at));

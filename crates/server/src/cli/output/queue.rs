@@ -14,6 +14,7 @@ pub(super) fn queue_entry(one: &QueueEntryView) -> String {
     field(&mut out, "attempts", one.attempts);
     field(&mut out, "next attempt", if one.held { "held".to_owned() } else { moment(one.next_attempt) });
     field(&mut out, "last error", one.last_error.as_deref().unwrap_or("-"));
+    field(&mut out, "why it waits", &one.why);
     for recipient in &one.recipients {
         let said = recipient.last_reply.as_deref().unwrap_or("nothing said yet");
         field(&mut out, "to", format_args!("{} ({}): {said}", recipient.address, recipient.state));

@@ -1,0 +1,38 @@
+//! Why an entry waits, in a sentence.
+
+use mail::Timestamp;
+use storage::Store;
+use storage::rows::QueueRow;
+use storage::trace::Step;
+
+/// The host that was tried last for an entry, as the message's trace has it.
+pub(crate) async fn last_host(store: &Store, row: &QueueRow) -> Option<String> {
+    // It only explains: without it the sentence is shorter.
+    let trace = store.trace(row.trace?).await.ok()??;
+    trace.steps.iter().rev().find_map(|taken| {
+        let Step::Attempted { entry, host, .. } = &taken.step else { return None };
+        host.clone().filter(|_| *entry == row.id)
+    })
+}
+
+/// Why it waits: what was tried, what was said and by whom, and when it goes on.
+pub(crate) fn why(row: &QueueRow, said: Option<&str>, host: Option<&str>, now: Timestamp) -> String {
+    let tried = match row.attempts {
+        0 => "it has not been tried yet".to_owned(),
+        1 => "it was tried once".to_owned(),
+        more => format!("it was tried {more} times"),
+    };
+    let last = match (said.filter(|_| row.attempts > 0), host) {
+        (Some(said), Some(host)) => format!("; {host} said: {said}"),
+        (Some(said), None) => format!("; the last time: {said}"),
+        (None, _) => String::new(),
+    };
+    let next = if row.held {
+        "an administrator holds it until it is resumed".to_owned()
+    } else if row.next_attempt <= now {
+        "it is tried as soon as a connection is free".to_owned()
+    } else {
+        format!("it is tried again {}", row.next_attempt.to_rfc5322())
+    };
+    format!("{tried}{last}; {next}")
+}
