@@ -101,6 +101,7 @@ impl Session {
         if groups.iter().any(|group| group.events.unsupported) {
             return Ok(Answer::no(Code::BadEvent(EVENTS), "Of one of these events nothing can be told"));
         }
+        let none = groups.is_empty() && !status;
         // RFC 5465 §3.1: NOTIFY SET tells what has accumulated, as NOOP does.
         if !groups.is_empty() {
             self.sync_as(Sync::All, false, SelectedNews::AsEver).await?;
@@ -112,7 +113,7 @@ impl Session {
                 if status {
                     self.tell_first_status(&visible).await?;
                 }
-                Ok(Answer::ok("You will be told"))
+                Ok(Answer::ok(if none { "You will be told nothing" } else { "You will be told" }))
             }
             None => {
                 self.stop_listening();

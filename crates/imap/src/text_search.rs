@@ -1,6 +1,5 @@
 //! Looks for texts in a part of a message: decoded as a person would read it, folded, a window at a time.
 
-use memchr::memmem;
 use message::TableEntry;
 use search::{TextWindows, attachment_text};
 use storage::StorageError;
@@ -10,17 +9,19 @@ use crate::engine::comparator::Comparator;
 use crate::engine::search::Needle;
 use crate::limits::SEARCH_NEEDLES_PER_TURN;
 
-/// As [`str::replace`] with `"\r\n"` and `" "`, but in the time that copying takes: this is most of what a search reads.
+/// A space for each line break, CRLF or LF alone (of decoded texts and of HTML): as [`str::replace`], but in the time
+/// that copying takes: this is most of what a search reads.
 fn with_line_breaks_as_spaces(text: &str) -> String {
     let mut joined = String::with_capacity(text.len());
-    let mut rest = text;
-    for at in memmem::find_iter(text.as_bytes(), b"\r\n") {
-        let (line, behind) = rest.split_at(at.saturating_sub(text.len().saturating_sub(rest.len())).min(rest.len()));
-        joined.push_str(line);
-        joined.push(' ');
-        rest = behind.get(2..).unwrap_or_default();
+    for line in text.split_inclusive('\n') {
+        match line.strip_suffix('\n') {
+            Some(line) => {
+                joined.push_str(line.strip_suffix('\r').unwrap_or(line));
+                joined.push(' ');
+            }
+            None => joined.push_str(line),
+        }
     }
-    joined.push_str(rest);
     joined
 }
 
@@ -94,7 +95,8 @@ mod tests {
     #[test]
     fn line_breaks_become_spaces() {
         for text in ["", "\r\n", "one", "one\r\ntwo\r\n", "\r\n\r\né\r\n", "\r\r\n\n\r", "ß\r\nü\ré"] {
-            assert_eq!(with_line_breaks_as_spaces(text), text.replace("\r\n", " "), "{text:?}");
+            let replaced = text.replace("\r\n", " ").replace('\n', " ");
+            assert_eq!(with_line_breaks_as_spaces(text), replaced, "{text:?}");
         }
     }
 }

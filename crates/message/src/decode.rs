@@ -1,9 +1,9 @@
-//! From what was sent to what people read: RFC 2047, transfer encodings, charsets, HTML. Never fails; what cannot be read
+//! From what was sent to what people read: RFC 2047, transfer encodings, charsets. Never fails; what cannot be read
 //! becomes U+FFFD.
 
 use std::borrow::Cow;
 
-use mail_parser::{Charset, Encoding, HeaderForm, html_to_text};
+use mail_parser::{Charset, Encoding, HeaderForm};
 
 /// `Content-Transfer-Encoding`: RFC 2045 §6.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -93,11 +93,6 @@ pub fn decode_text(bytes: &[u8], encoding: TransferEncoding, charset: Option<&[u
     }
 }
 
-/// The text of an HTML document.
-pub fn strip_html(html: &str) -> String {
-    html_to_text(html)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,18 +118,12 @@ mod tests {
         assert_eq!(decode_text(b"\x93\xFA\x96{", TransferEncoding::EightBit, Some(b"shift_jis")), "日本");
     }
 
-    #[test]
-    fn html_becomes_text() {
-        let text = strip_html("<html><style>p{}</style><p>Hello <b>you</b> &amp; me</p></html>");
-        assert_eq!(text.trim(), "Hello you & me");
-    }
-
     proptest! {
         #[test]
         fn nothing_panics(bytes: Vec<u8>, charset: Vec<u8>) {
             decode_header(&bytes);
             for encoding in (0..6).filter_map(TransferEncoding::from_code) {
-                strip_html(&decode_text(&bytes, encoding, Some(&charset)));
+                decode_text(&bytes, encoding, Some(&charset));
             }
         }
     }

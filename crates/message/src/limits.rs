@@ -58,6 +58,9 @@ pub const PLAIN_SAMPLE_BYTES_MAX: usize = 4 * 1024;
 /// Octets of the first text/html part kept for the preview; style sheets come before the text.
 pub const HTML_SAMPLE_BYTES_MAX: usize = 32 * 1024;
 
+/// Octets of a character reference in HTML, `&` and `;` included; the longest name has 33.
+pub(crate) const HTML_REFERENCE_OCTETS_MAX: usize = 40;
+
 /// Characters of a preview; RFC 8970 §3.1 asks for at most 256, and suggests 200.
 pub const PREVIEW_CHARS_MAX: usize = 200;
 

@@ -1,7 +1,8 @@
 //! The first words of a message, for RFC 8970 PREVIEW and for people.
 
 use crate::{
-    decode::{TransferEncoding, decode_text, strip_html},
+    decode::{TransferEncoding, decode_text},
+    html::strip_html,
     limits::PREVIEW_CHARS_MAX,
     structure::{Structure, TextSample},
 };
@@ -76,6 +77,7 @@ mod tests {
         let message = "Content-Type: multipart/alternative; boundary=b\n\n--b\n\n \n--b\nContent-Type: text/html\n\
              Content-Transfer-Encoding: base64\n\nPHA+SGkgPGI+eW91PC9iPjwvcD4=\n--b--\n";
         assert_eq!(of(message), "Hi you");
+        assert_eq!(of("Content-Type: text/html\n\n<div>Hello</div><div>Bob</div><td>a</td><td>b"), "Hello Bob a b");
     }
 
     #[test]

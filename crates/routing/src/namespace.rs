@@ -63,6 +63,13 @@ pub fn is_foreign(name: &str) -> bool {
     split(name).is_some()
 }
 
+/// Whether a name lies where others' mailboxes are, whatever its second level is: nobody makes a mailbox of their own there.
+/// `Shared` itself does not, and may be somebody's own.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    name.split_once('/').is_some_and(|(space, _)| space == SHARED || space == OTHER_USERS)
+}
+
 /// The name under which others see a mailbox of an account.
 #[must_use]
 pub fn shown_name(owner: &AccountObject, mailbox: &str) -> String {

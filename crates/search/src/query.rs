@@ -56,7 +56,8 @@ impl Place {
 /// What every message that is found has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// This text there, compared without case (as it is, or folded).
+    /// This text there, compared without case: as it is, or folded. Only of a folded one there are proofs: one without small
+    /// ASCII letters.
     Text(Place, String),
     /// All of these.
     All(Vec<Self>),
@@ -80,7 +81,7 @@ pub struct Candidates {
 pub struct Proof {
     /// Where.
     pub place: Place,
-    /// The text, as it was given.
+    /// The text, as it was given: folded.
     pub text: String,
     /// Which, in order.
     pub uids: Vec<u32>,

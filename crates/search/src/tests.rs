@@ -160,23 +160,25 @@ async fn a_part_of_a_word_that_stands_as_it_is_is_proven() {
     };
     for (place, text, uids, proofs) in [
         (Place::Body, "INVOICE", vec![1, 2], vec![1, 2]),
-        (Place::Anywhere, "voices", vec![1, 2], vec![1, 2]),
-        (field("Subject"), "voice", vec![1], vec![1]),
-        (field("From"), "bob", vec![1, 2, 3], vec![1, 2, 3]),
+        (Place::Anywhere, "VOICES", vec![1, 2], vec![1, 2]),
+        (field("Subject"), "VOICE", vec![1], vec![1]),
+        (field("From"), "BOB", vec![1, 2, 3], vec![1, 2, 3]),
         // A field that shares its zone with others, a text with a border in it, letters beyond ASCII.
-        (field("X-Mark"), "blue", vec![1, 2, 3], vec![]),
-        (field("To"), "alice", vec![1, 2, 3], vec![]),
-        (Place::Body, "an invoice", vec![1], vec![]),
-        (Place::Body, "caf\u{e9}s", vec![2, 3], vec![]),
+        (field("X-Mark"), "BLUE", vec![1, 2, 3], vec![]),
+        (field("To"), "ALICE", vec![1, 2, 3], vec![]),
+        (Place::Body, "AN INVOICE", vec![1], vec![]),
+        (Place::Body, "CAF\u{c9}S", vec![2, 3], vec![]),
+        // Small letters in a folded text come from a character that is taken apart: "№" is "No", and "no" is not.
+        (Place::Body, "INVOIcE", vec![1, 2], vec![]),
         // One message has the word only without its mark: then neither is proven.
-        (Place::Body, "cafes", vec![2, 3], vec![]),
+        (Place::Body, "CAFES", vec![2, 3], vec![]),
     ] {
         assert_eq!(proven(place.clone(), text, false).await, Some((uids, proofs)), "{place:?} {text}");
     }
     s.index(1, 1).await;
     let letter = s.letter("none", "caffeine").await;
     s.index(1, 1).await;
-    assert_eq!(proven(Place::Body, "caf", false).await.unwrap().1, [letter.0], "each segment by itself");
+    assert_eq!(proven(Place::Body, "CAF", false).await.unwrap().1, [letter.0], "each segment by itself");
 }
 
 #[tokio::test]
@@ -188,7 +190,7 @@ async fn words_of_attachments_prove_nothing_to_who_does_not_look_into_them() {
     for (attachments, place, proven) in
         [(true, Place::Body, 1), (false, Place::Body, 0), (false, Place::Anywhere, 0), (false, field("Subject"), 1)]
     {
-        let text = if place == field("Subject") { "subject" } else { "body" };
+        let text = if place == field("Subject") { "SUBJECT" } else { "BODY" };
         let wanted = Wanted::Text(place.clone(), text.to_owned());
         let found = candidates(&s.store, ALICE, s.mailbox, attachments, &wanted).await.unwrap().unwrap();
         assert_eq!(found.uids, [1]);

@@ -4,7 +4,7 @@ use imap_wire::response::Code;
 use imap_wire::{Create, MailboxName};
 use mail::AccountId;
 use routing::Rights;
-use routing::namespace::{OTHER_USERS, Place, SHARED};
+use routing::namespace::{OTHER_USERS, Place, SHARED, is_reserved};
 use storage::StorageError;
 
 use crate::access::{access, refusal};
@@ -18,6 +18,8 @@ impl Session {
         // RFC 3501 §6.3.3: a trailing delimiter only announces children.
         let name = create.mailbox.as_str().trim_end_matches(DELIMITER).to_owned();
         let (account, name, by_owner) = match self.place(&name)? {
+            // RFC 2342 §3: what is below those prefixes is others'.
+            Place::Own if is_reserved(&name) => return Ok(for_others()),
             Place::Own => (self.account()?, name, true),
             Place::Nowhere => return Ok(Answer::of(&StorageError::NoSuchMailbox)),
             Place::Foreign { owner, name } => match self.may_create(owner, &name).await? {
@@ -50,9 +52,7 @@ impl Session {
         let to = to.as_str().trim_end_matches(DELIMITER);
         match (self.place(from.as_str())?, self.place(to)?) {
             // `Shared` itself may be made, but nothing moved there: it could hide behind others' mailboxes.
-            (Place::Own, Place::Own) if to == SHARED || to == OTHER_USERS => {
-                return Ok(Answer::no(Code::Cannot, "That name is for others' mailboxes"));
-            }
+            (Place::Own, Place::Own) if to == SHARED || to == OTHER_USERS || is_reserved(to) => return Ok(for_others()),
             (Place::Own, Place::Own) => self.server.store.rename_mailbox(account, from.as_str(), to).await?,
             (Place::Foreign { owner, name }, Place::Foreign { owner: other, name: new }) if owner == other => {
                 let target = match self.find_with(from.as_str(), Rights::DELETE_MAILBOX).await? {
@@ -98,4 +98,8 @@ impl Session {
         }
         Ok(Err(Answer::of(&StorageError::NoSuchMailbox)))
     }
+}
+
+fn for_others() -> Answer {
+    Answer::no(Code::Cannot, "That name is for others' mailboxes")
 }

@@ -102,11 +102,12 @@ impl Session {
         Ok(Limited::of(self.selected()?.view.map(), wanted, limit))
     }
 
-    /// The UIDs of a set, also those that no message has any more.
+    /// The UIDs of a set, also those that no message has any more: `*` is the last one that was given, or else nobody who asks
+    /// for `n:*` would be told of expunges at the end.
     fn all_uids(&mut self, set: &SequenceSet) -> Result<NumberSet, Fault> {
         let selected = self.selected()?;
-        let max = selected.view.map().max_uid();
-        let all = set.resolve(max).clip(1..=selected.row.uid_next.0.saturating_sub(1));
+        let last = selected.row.uid_next.0.saturating_sub(1);
+        let all = set.resolve(last).clip(1..=last);
         Ok(if set.has_saved() { all.union(&selected.saved) } else { all })
     }
 
@@ -319,6 +320,7 @@ impl Session {
         let mut parts = None;
         let mut reader = None;
         let tells_flags = newly_seen && !plan.items.contains(&FetchItem::Flags);
+        let begun_at = self.connection.out().len();
         let mut response = self.begin_fetch(number, row.uid);
         let [uid, modseq] = self.adds(plan, newly_seen);
         let added = [uid, tells_flags.then_some(FetchItem::Flags), modseq];
@@ -376,7 +378,11 @@ impl Session {
                 }
             }
         }
-        response.end(self.connection.out());
+        match response.items() {
+            // Nothing can be said of the message, and nothing was sent (RFC 9051 §9: a FETCH response has an item).
+            0 => self.connection.out().truncate(begun_at),
+            _ => response.end(self.connection.out()),
+        }
         self.connection.flush_some().await?;
         Ok(())
     }

@@ -276,6 +276,8 @@ const FRENCH: &[(&str, &str)] = &[
     ("You can only log in as yourself", "Vous ne pouvez vous identifier que comme vous-même"),
     ("You have no right to do that in this mailbox", "Vous n'avez pas le droit de faire cela dans ce dossier"),
     ("You may no longer read the selected mailbox", "Vous ne pouvez plus lire le dossier ouvert"),
+    ("You will be told", "Vous serez prévenu"),
+    ("You will be told nothing", "Rien ne vous sera signalé"),
     ("Your access has changed: log in again", "Votre accès a changé : identifiez-vous de nouveau"),
     ("Yours, other users', shared ones", "Les vôtres, ceux des autres, les partagés"),
     ("You speak English now", "Nous parlons français"),

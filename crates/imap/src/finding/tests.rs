@@ -84,8 +84,11 @@ enum Step {
     Index(usize, usize),
 }
 
+/// Characters that comparators take apart after the case was mapped (RFC 5051 §2), and the letters that they become.
+const TAKEN_APART: &str = "[№ﬁ㎏ǲ]{1,2}|[Nn][Oo]|[Ff]iller|k[gG]|Dz";
+
 fn words() -> impl Strategy<Value = String> {
-    let word = prop_oneof!["[ab]{1,3}", "inv[oi]{1,2}ces?", "[a-b]{30,50}", "Gr[üu]ß?e?", "[12]{1,4}"];
+    let word = prop_oneof!["[ab]{1,3}", "inv[oi]{1,2}ces?", "[a-b]{30,50}", "Gr[üu]ß?e?", "[12]{1,4}", TAKEN_APART];
     let gap = prop_oneof![Just(" "), Just("."), Just("\r\n"), Just("-")];
     proptest::collection::vec((word, gap), 0..8)
         .prop_map(|words| words.into_iter().map(|(word, gap)| word + gap).collect())
@@ -113,7 +116,9 @@ fn text() -> impl Strategy<Value = String> {
         "ß",
         "",
         "[12]{2}",
-        "[ab]{26,30}"
+        "[ab]{26,30}",
+        TAKEN_APART,
+        "[№ﬁ㎏ǲ]"
     ];
     text.prop_map(|text| format!("{{{}+}}\r\n{text}", text.len()))
 }
@@ -178,6 +183,30 @@ proptest! {
             }
             Ok(())
         })?;
+    }
+}
+
+#[tokio::test]
+async fn what_comparators_take_apart_is_not_found_in_its_letters() {
+    let s = stage().await;
+    s.append("Subject: Filler\r\n\r\nno No 5 kg dz").await;
+    s.append("Subject: \u{fb01}ller\r\n\r\n\u{2116} 5 \u{338f} \u{1f2}").await;
+    for indexed in [false, true] {
+        if indexed {
+            let indexer = Indexer::new(s.store.clone(), false).with_batches(1, 9);
+            indexer.index_mailbox(ALICE, s.mailbox, &|| false).await.unwrap();
+        }
+        for (place, text, found) in [
+            ("BODY", "\u{2116}", vec![2]),
+            ("BODY", "\u{338f}", vec![2]),
+            ("BODY", "\u{1f2}", vec![2]),
+            ("SUBJECT", "\u{fb01}", vec![2]),
+            ("BODY", "no", vec![1]),
+            ("SUBJECT", "filler", vec![1]),
+        ] {
+            let query = format!("{place} {{{}+}}\r\n{text}", text.len());
+            assert_eq!(s.find(&query).await, found, "{query}, indexed: {indexed}");
+        }
     }
 }
 

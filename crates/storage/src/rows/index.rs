@@ -36,8 +36,8 @@ pub struct IndexRow {
     pub loose: Vec<u32>,
 }
 
-/// The layout of this row and of the blocks: a change of either makes the index be built anew.
-const VERSION: u8 = 2;
+/// The layout of this row and of the blocks, and how words are taken from texts: a change makes the index be built anew.
+const VERSION: u8 = 3; // 2: the words of HTML were glued together.
 
 impl IndexRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
