@@ -99,7 +99,8 @@ pub(crate) fn header(input: &[u8]) {
     for encoding in ENCODINGS {
         message::decode_text(input, encoding, Some(b"utf-8"));
     }
-    message::strip_html(&String::from_utf8_lossy(input));
+    let html = String::from_utf8_lossy(input);
+    assert!(message::strip_html(&html).len() <= html.len(), "a text is no longer than its document");
 }
 
 const ENCODINGS: [TransferEncoding; 3] =
