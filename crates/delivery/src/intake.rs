@@ -331,7 +331,8 @@ impl Intake {
         let filtered = {
             let octets = structure.size;
             let view = || MessageView::new(&self.header.bytes, structure.has_attachment(), octets);
-            decisions(&self.delivery.store, plan.mailboxes.iter().copied(), Place::Inbox, view).await
+            let place = if plan.spam { Place::Spam } else { Place::Inbox };
+            decisions(&self.delivery.store, plan.mailboxes.iter().copied(), place, view).await
         };
         let header = match plan.responders.is_empty() && plan.delivered.is_empty() && plan.too_large.is_empty() {
             true => String::new(),

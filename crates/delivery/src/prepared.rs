@@ -157,8 +157,8 @@ impl Prepared {
             message.flags.keywords.extend(Keyword::parse("$Junk"));
         }
         for account in &self.plan.mailboxes {
-            let (mailbox, in_inbox) = self.mailbox_of(tx, *account, &mut applied.unfiled)?;
-            let filters = self.filtered.get(account).filter(|filters| in_inbox && !filters.acts.is_empty());
+            let (mailbox, looked_at) = self.mailbox_of(tx, *account, &mut applied.unfiled)?;
+            let filters = self.filtered.get(account).filter(|filters| looked_at && !filters.acts.is_empty());
             let Some(filters) = filters else {
                 applied.deposits.push((*account, mailbox, tx.deposit(*account, mailbox, &message)?));
                 continue;
@@ -247,7 +247,7 @@ impl Prepared {
         self.envelope.recipients.iter().find(is)
     }
 
-    /// INBOX, or the folder that the subaddress names; whether it is INBOX.
+    /// INBOX, Spam for what is suspicious, or the folder that the subaddress names; whether filters look at it there.
     fn mailbox_of(
         &self,
         tx: &mut Transaction<'_>,
@@ -257,7 +257,7 @@ impl Prepared {
         if self.plan.spam
             && let Some(junk) = tx.special_mailbox(account, SpecialUse::Junk)?
         {
-            return Ok((junk, false));
+            return Ok((junk, true));
         }
         if let Some(folder) = self.plan.folders.get(&account) {
             match tx.subaddress_mailbox(account, &folder.name, folder.create, self.now)? {

@@ -1,5 +1,6 @@
 //! What follows from where a message comes from: the field on top, Spam, refusals; with results that are given.
 
+use filter::{Actions, Filter, FilterSet, Place};
 use sender_auth::verify::{Authentication, Client, Dkim, Dmarc, Outcome, Policy, Rules, Said, Spf};
 use storage::trace::{Step, Term, TraceQuery};
 
@@ -127,6 +128,27 @@ async fn what_fails_dmarc_is_refused_or_goes_to_spam() {
     ] {
         assert!(told.contains(part), "{told}");
     }
+}
+
+#[tokio::test]
+async fn i03_filters_may_lead_out_of_spam() {
+    let f = fixture().await;
+    let leading = |place, folder: &str| Filter {
+        places: vec![place],
+        conditions: vec!["from is zoe@far.example".parse().unwrap()],
+        actions: Actions { folder: Some(folder.to_owned()), ..Actions::default() },
+        ..Filter::new(folder)
+    };
+    let filters = vec![leading(Place::Inbox, "Never"), leading(Place::Spam, "INBOX")];
+    let account = f.store.directory().account(&address("alice@example.org")).unwrap().id;
+    f.store.put_object(Object::Filters(FilterSet { account, filters }), PutMode::Add).await.unwrap();
+    let suspicious = found(Outcome::Fail, Policy::Quarantine);
+    let applied = f.handed_over(suspicious, &["alice@example.org", "bob@example.org"], MESSAGE).await.unwrap();
+    let (alice, bob) = (f.content(&applied, 0).await.1, f.content(&applied, 1).await.1);
+    assert_eq!(
+        (alice, bob),
+        (vec!["INBOX".to_owned(), "$Junk".to_owned()], vec!["Junk".to_owned(), "$Junk".to_owned()])
+    );
 }
 
 #[tokio::test]
