@@ -304,7 +304,8 @@ mod tests {
             let html: String = words.iter().map(|word| format!("<p title=\"x\">{word}&amp;</p><!-- no -->")).collect();
             let whole = strip_html(&html);
             let cut = strip_html(html.get(..cut).unwrap_or(&html));
-            let known = cut.trim_end_matches(|c: char| !c.is_whitespace());
+            // The last word may be a piece, be it of a tag.
+            let known = cut.trim_end_matches(|c: char| !c.is_whitespace()).trim_end();
             prop_assert!(whole.starts_with(known), "{cut:?} {whole:?}");
         }
     }
