@@ -182,45 +182,21 @@ const ROWS_BESIDE: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use mail::{Flags, InternalDate, SystemFlags, Timestamp};
-    use routing::objects::{DomainObject, Object};
-    use world::simulated::SimulatedWorld;
+    use mail::{Flags, SystemFlags, Timestamp};
 
     use super::*;
     use crate::changes::Change;
     use crate::memory::MemoryEngine;
-    use crate::messages::{ExpungeScope, FlagChange, NewMessage};
-    use crate::objects::PutMode;
+    use crate::messages::{ExpungeScope, FlagChange};
+    use crate::stage::{self, ALICE, INBOX};
 
     async fn house(messages: u32) -> (Store, AccountId, MailboxId) {
-        let world = SimulatedWorld::new(Timestamp(0), 1).world();
-        let store = Store::open(Arc::new(MemoryEngine::default()), world).await.unwrap();
-        let domain = Object::Domain(DomainObject::new(mail::Domain::parse("example.org").unwrap()));
-        let _done = store.put_object(domain, PutMode::Add).await.unwrap();
-        let account = serde_json::from_str("{\"id\":0,\"address\":\"alice@example.org\"}").unwrap();
-        let account = store.add_account(account).await.unwrap().value.id;
-        let inbox = store.inbox(account).await.unwrap().id;
+        let store = stage::house(&MemoryEngine::default()).await;
         for _ in 0..messages {
-            append(&store, account, inbox).await;
+            let (staged, message) = stage::message(&store, b"a message").await;
+            let _done = store.append(ALICE, INBOX, staged, message).await.unwrap();
         }
-        (store, account, inbox)
-    }
-
-    async fn append(store: &Store, account: AccountId, inbox: MailboxId) {
-        let mut writer = store.blob_writer();
-        writer.write(b"a message").await.unwrap();
-        let staged = writer.finish();
-        let message = NewMessage {
-            blob: staged.hash,
-            octets: staged.octets,
-            flags: Flags::default(),
-            internal_date: InternalDate::from(store.now()),
-            saved_at: store.now(),
-            record: None,
-        };
-        let _done = store.append(account, inbox, staged, message).await.unwrap();
+        (store, ALICE, INBOX)
     }
 
     /// What `check` finds.

@@ -56,6 +56,8 @@ pub mod url_keys;
 mod usage;
 
 #[cfg(test)]
+mod stage;
+#[cfg(test)]
 mod tests;
 
 pub use edits::Objects;

@@ -221,45 +221,19 @@ pub(crate) fn undo_range() -> KeyRange {
 
 #[cfg(test)]
 mod tests {
-    use mail::{Flags, InternalDate};
-    use routing::objects::{AccountObject, DomainObject, Object};
-    use world::simulated::SimulatedWorld;
-
     use super::*;
     use crate::engine::SilentDoorbell;
-    use crate::messages::NewMessage;
-    use crate::objects::PutMode;
+    use crate::stage::{ALICE, INBOX, house, message, open};
     use crate::{Engine, MemoryEngine};
 
-    const ALICE: AccountId = AccountId(1);
-    const INBOX: MailboxId = MailboxId(1);
     /// Two steps of COPY and of RENAME.
     const MESSAGES: u32 = 4_100;
-
-    async fn open(engine: &MemoryEngine) -> Store {
-        let world = SimulatedWorld::new(Timestamp(1_800_000_000_000), 1).world();
-        Store::open(Arc::new(engine.clone()), world).await.unwrap()
-    }
 
     /// An account whose INBOX is full.
     async fn full() -> (MemoryEngine, Store) {
         let engine = MemoryEngine::default();
-        let store = open(&engine).await;
-        let domain = DomainObject::new(mail::Domain::parse("example.org").unwrap());
-        let _done = store.put_object(Object::Domain(domain), PutMode::Add).await.unwrap();
-        let alice = AccountObject::new(mail::Address::parse("alice@example.org").unwrap());
-        assert_eq!(store.add_account(alice).await.unwrap().value.id, ALICE);
-        let mut writer = store.blob_writer();
-        writer.write(b"a: b\r\n\r\n").await.unwrap();
-        let staged = writer.finish();
-        let message = NewMessage {
-            blob: staged.hash,
-            octets: staged.octets,
-            flags: Flags::default(),
-            internal_date: InternalDate::from(store.now()),
-            saved_at: store.now(),
-            record: None,
-        };
+        let store = house(&engine).await;
+        let (staged, message) = message(&store, b"a: b\r\n\r\n").await;
         let _done = store
             .transact(move |tx| {
                 tx.store_blob(&staged)?;

@@ -1,19 +1,13 @@
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use mail::{Flags, InternalDate, SystemFlags, Timestamp};
-use routing::objects::{AccountObject, DomainObject, Object};
-use world::simulated::SimulatedWorld;
+use mail::{Flags, SystemFlags};
 
 use super::*;
-use crate::messages::{ExpungeScope, FlagChange, NewMessage};
-use crate::objects::PutMode;
+use crate::messages::{ExpungeScope, FlagChange};
+use crate::stage::{ALICE, INBOX, house, message, open};
 use crate::{Engine, MemoryEngine};
-
-const ALICE: AccountId = AccountId(1);
-const INBOX: MailboxId = MailboxId(1);
 
 fn key(first: u32) -> Vec<u8> {
     keys::change(ALICE, INBOX, ModSeq(7), Uid(first))
@@ -59,30 +53,11 @@ fn rows_that_nobody_writes_are_corrupt() {
     assert!(changes_of(&key(1024), &[CHANGED_IN_BLOCK, 1]).is_ok());
 }
 
-async fn open(engine: &MemoryEngine) -> Store {
-    let world = SimulatedWorld::new(Timestamp(1_800_000_000_000), 1).world();
-    Store::open(Arc::new(engine.clone()), world).await.unwrap()
-}
-
 /// An account whose INBOX has so many messages, deposited together or one by one.
 async fn stage(messages: u32, together: bool) -> (MemoryEngine, Store) {
     let engine = MemoryEngine::default();
-    let store = open(&engine).await;
-    let domain = DomainObject::new(mail::Domain::parse("example.org").unwrap());
-    let _done = store.put_object(Object::Domain(domain), PutMode::Add).await.unwrap();
-    let alice = AccountObject::new(mail::Address::parse("alice@example.org").unwrap());
-    assert_eq!(store.add_account(alice).await.unwrap().value.id, ALICE);
-    let mut writer = store.blob_writer();
-    writer.write(b"a: b\r\n\r\n").await.unwrap();
-    let staged = writer.finish();
-    let message = NewMessage {
-        blob: staged.hash,
-        octets: staged.octets,
-        flags: Flags::default(),
-        internal_date: InternalDate::from(store.now()),
-        saved_at: store.now(),
-        record: None,
-    };
+    let store = house(&engine).await;
+    let (staged, message) = message(&store, b"a: b\r\n\r\n").await;
     let all = vec![message; messages as usize];
     let _done = store
         .transact(move |tx| {

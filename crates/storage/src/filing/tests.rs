@@ -3,27 +3,19 @@
 use std::sync::Arc;
 
 use filter::{Condition, Filter, FilterSet, MessageView, Place, compares, decide};
-use mail::{Address, Domain, InternalDate, Keyword, SystemFlags, Uid};
-use routing::objects::{AccountObject, DomainObject, Object, ObjectKey};
-use world::simulated::SimulatedWorld;
+use mail::{Address, Keyword, SystemFlags, Uid};
+use routing::objects::{AccountObject, Object, ObjectKey};
 
 use super::*;
 use crate::limits::COMPARED_AT_ONCE_OCTETS;
 use crate::objects::PutMode;
+use crate::stage::{ALICE, INBOX, house, message};
 use crate::{MemoryEngine, Store};
 
-const ALICE: AccountId = AccountId(1);
-const INBOX: MailboxId = MailboxId(1);
 const ANY: QuotaLimits = QuotaLimits { octets: None, messages: None, mailboxes: None };
 
 async fn stage() -> Store {
-    let world = SimulatedWorld::new(Timestamp(1_800_000_000_000), 7).world();
-    let store = Store::open(Arc::new(MemoryEngine::default()), world).await.unwrap();
-    let domain = DomainObject::new(Domain::parse("example.org").unwrap());
-    let _done = store.put_object(Object::Domain(domain), PutMode::Add).await.unwrap();
-    let alice = AccountObject::new(Address::parse("alice@example.org").unwrap());
-    assert_eq!(store.add_account(alice).await.unwrap().value.id, ALICE);
-    store
+    house(&MemoryEngine::default()).await
 }
 
 fn tag(text: &str) -> Keyword {
@@ -46,17 +38,7 @@ async fn file(store: &Store, outcome: Outcome, uids: &[u32]) -> (usize, Vec<Stri
 }
 
 async fn deliver(store: &Store, content: &str, outcome: &Outcome, quota: QuotaLimits) -> Filed {
-    let mut writer = store.blob_writer();
-    writer.write(content.as_bytes()).await.unwrap();
-    let staged = writer.finish();
-    let message = NewMessage {
-        blob: staged.hash,
-        octets: staged.octets,
-        flags: Flags::default(),
-        internal_date: InternalDate::from(store.now()),
-        saved_at: store.now(),
-        record: None,
-    };
+    let (staged, message) = message(store, content.as_bytes()).await;
     let outcome = outcome.clone();
     let alice = (**store.directory().account_by_id(ALICE).unwrap()).clone();
     let alice = with_quota(alice, quota);
