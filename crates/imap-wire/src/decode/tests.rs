@@ -317,7 +317,7 @@ fn examples_of_rfc_3501() {
         ("STATUS blurdybloop (UIDNEXT MESSAGES)", "STATUS"),
         ("SEARCH FLAGGED SINCE 1-Feb-1994 NOT FROM \"Smith\"", "SEARCH"),
         ("SEARCH TEXT \"string not in mailbox\"", "SEARCH"),
-        ("SEARCH CHARSET UTF-8 TEXT {6}\r\nXXXXXX", "SEARCH"),
+        ("SEARCH CHARSET UTF-8 TEXT {6}\r\nletter", "SEARCH"),
         ("FETCH 2:4 (FLAGS BODY[HEADER.FIELDS (DATE FROM)])", "FETCH"),
         ("STORE 2:4 +FLAGS (\\Deleted)", "STORE"),
         ("COPY 2:4 MEETING", "COPY"),
