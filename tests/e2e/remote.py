@@ -10,6 +10,8 @@ import ssl
 import struct
 import threading
 
+from harness import ServerCase, certificate
+
 
 class Received:
     """One message that the remote side has taken."""
@@ -309,3 +311,17 @@ class Dns:
     def _name(name):
         labels = [label for label in name.split(".") if label]
         return b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"
+
+
+class RelayCase(ServerCase):
+    """Tests that share one server, whose mail for the domains `far` goes to a scripted one: `cls.remote`."""
+
+    far = ("remote.test",)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.remote = Remote(certificate=certificate())
+        cls.addClassCleanup(cls.remote.close)
+        there = {domain: ("127.0.0.1", cls.remote.port) for domain in cls.far}
+        cls.options = dict(cls.options, hostname="mx.near.test", destinations=there)
+        super().setUpClass()

@@ -8,8 +8,8 @@ import imaplib
 import smtplib
 import unittest
 
-from harness import PASSWORD, ServerCase, certificate, message, message_id, tls_context
-from remote import Remote
+from harness import PASSWORD, message, message_id, tls_context
+from remote import RelayCase
 
 OTHER = "another pond, 4 herons"
 
@@ -18,16 +18,11 @@ def parsed(octets):
     return email.message_from_bytes(octets, policy=email.policy.default)
 
 
-class Accounts(ServerCase):
+class Accounts(RelayCase):
 
-    @classmethod
-    def setUpClass(cls):
-        cls.remote = Remote(certificate=certificate())
-        cls.addClassCleanup(cls.remote.close)
-        cls.options = dict(hostname="mx.near.test", destinations={"remote.test": ("127.0.0.1", cls.remote.port)},
-                           # Failed logins are held back longer and longer; here they are soon forgotten.
-                           settings={"security": {"failed_login_forgotten_secs": 1}, "accounts": {"public_host": "mail.near.test", "webmail_url": "https://mail.near.test/"}})
-        super().setUpClass()
+    # Failed logins are held back longer and longer; here they are soon forgotten.
+    options = dict(settings={"security": {"failed_login_forgotten_secs": 1},
+                             "accounts": {"public_host": "mail.near.test", "webmail_url": "https://mail.near.test/"}})
 
     @classmethod
     def prepare(cls, server):

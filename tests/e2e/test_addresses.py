@@ -10,18 +10,11 @@ import smtplib
 import unittest
 import zoneinfo
 
-from harness import PASSWORD, CliError, ServerCase, certificate, id_of, message, message_id, needs, run, tls_context, until
-from remote import Remote
+from harness import PASSWORD, CliError, message, message_id, needs, run, tls_context, until
+from remote import RelayCase
 
 
-class Addresses(ServerCase):
-
-    @classmethod
-    def setUpClass(cls):
-        cls.remote = Remote(certificate=certificate())
-        cls.addClassCleanup(cls.remote.close)
-        cls.options = dict(hostname="mx.near.test", destinations={"remote.test": ("127.0.0.1", cls.remote.port)})
-        super().setUpClass()
+class Addresses(RelayCase):
 
     @classmethod
     def prepare(cls, server):

@@ -1,18 +1,11 @@
 """Forwards to another server: the reverse-path that they leave with, the message that stays as it came, and the bounce that comes back."""
 
-from harness import ServerCase, certificate, message, message_id
-from remote import Remote
+from harness import message, message_id
+from remote import RelayCase
 
 
-class Forwards(ServerCase):
-
-    @classmethod
-    def setUpClass(cls):
-        cls.remote = Remote(certificate=certificate())
-        cls.addClassCleanup(cls.remote.close)
-        cls.options = dict(hostname="mx.near.test", destinations={
-            "remote.test": ("127.0.0.1", cls.remote.port), "writer.test": ("127.0.0.1", cls.remote.port)})
-        super().setUpClass()
+class Forwards(RelayCase):
+    far = ("remote.test", "writer.test")
 
     @classmethod
     def prepare(cls, server):

@@ -10,8 +10,8 @@ import re
 import smtplib
 import unittest
 
-from harness import PASSWORD, ServerCase, TestCase, certificate, folder, message, message_id, needs, run, until
-from remote import Remote
+from harness import PASSWORD, TestCase, certificate, folder, message, message_id, needs, run, until
+from remote import RelayCase, Remote
 
 OWNER = "owner@near.test"
 MODERATOR = "mod@near.test"
@@ -44,14 +44,7 @@ def curl(url, *form):
 
 
 @needs("curl")
-class Lists(ServerCase):
-
-    @classmethod
-    def setUpClass(cls):
-        cls.remote = Remote(certificate=certificate())
-        cls.addClassCleanup(cls.remote.close)
-        cls.options = dict(hostname="mx.near.test", destinations={"remote.test": ("127.0.0.1", cls.remote.port)})
-        super().setUpClass()
+class Lists(RelayCase):
 
     @classmethod
     def prepare(cls, server):

@@ -8,18 +8,11 @@ import datetime
 import email
 import unittest
 
-from harness import ServerCase, TestCase, certificate, flags, id_of, message, message_id, until
-from remote import Remote
+from harness import TestCase, flags, id_of, message, message_id, until
+from remote import RelayCase
 
 
-class Answers(ServerCase):
-
-    @classmethod
-    def setUpClass(cls):
-        cls.remote = Remote(certificate=certificate())
-        cls.addClassCleanup(cls.remote.close)
-        cls.options = dict(hostname="mx.near.test", destinations={"remote.test": ("127.0.0.1", cls.remote.port)})
-        super().setUpClass()
+class Answers(RelayCase):
 
     @classmethod
     def prepare(cls, server):

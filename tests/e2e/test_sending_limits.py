@@ -2,18 +2,11 @@
 
 import smtplib
 
-from harness import PASSWORD, ServerCase, certificate, message, tls_context
-from remote import Remote
+from harness import PASSWORD, message, tls_context
+from remote import RelayCase
 
 
-class SendingLimits(ServerCase):
-
-    @classmethod
-    def setUpClass(cls):
-        cls.remote = Remote(certificate=certificate())
-        cls.addClassCleanup(cls.remote.close)
-        cls.options = dict(hostname="mx.near.test", destinations={"remote.test": ("127.0.0.1", cls.remote.port)})
-        super().setUpClass()
+class SendingLimits(RelayCase):
 
     @classmethod
     def prepare(cls, server):

@@ -5,8 +5,8 @@ import smtplib
 import subprocess
 import unittest
 
-from harness import ServerCase, id_of, message, message_id, until
-from remote import Remote
+from harness import id_of, message, message_id, until
+from remote import RelayCase
 
 ALICE = "alice@near.test"
 PYTHON = "/usr/bin/python3"
@@ -32,14 +32,7 @@ def dkimpy():
     return subprocess.run([PYTHON, "-c", "import dkim, nacl"], capture_output=True).returncode == 0
 
 
-class Traced(ServerCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.remote = Remote()
-        cls.addClassCleanup(cls.remote.close)
-        cls.options = dict(hostname="mx.near.test", destinations={"remote.test": ("127.0.0.1", cls.remote.port)})
-        super().setUpClass()
-
+class Traced(RelayCase):
     @classmethod
     def prepare(cls, server):
         server.add_domain("near.test")
