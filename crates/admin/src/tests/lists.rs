@@ -11,6 +11,19 @@ fn owned(owner: &str) -> Box<ListContent> {
     Box::new(ListContent { owners: Some(vec![address(owner)]), ..ListContent::default() })
 }
 
+/// A list of Alice's.
+async fn stage_with_a_list() -> (Store, Address) {
+    let store = stage().await;
+    let garden = address("garden@example.org");
+    let add = ListRequest::Add { address: garden.clone(), content: owned("alice@example.org") };
+    ask(&store, list_request(add)).await.unwrap();
+    (store, garden)
+}
+
+fn member(text: &str) -> NewMember {
+    NewMember { address: address(text), name: String::new(), language: None }
+}
+
 #[tokio::test]
 async fn r08_lists_and_members_are_made_changed_and_removed() {
     let store = stage().await;
@@ -82,12 +95,7 @@ async fn r08_lists_and_members_are_made_changed_and_removed() {
 
 #[tokio::test]
 async fn r08_who_is_added_is_to_be_told_unless_that_is_not_wanted() {
-    let store = stage().await;
-    let garden = address("garden@example.org");
-    ask(&store, list_request(ListRequest::Add { address: garden.clone(), content: owned("alice@example.org") }))
-        .await
-        .unwrap();
-    let member = |text: &str| NewMember { address: address(text), name: String::new(), language: None };
+    let (store, garden) = stage_with_a_list().await;
     let add =
         |text: &str, quiet| list_request(ListRequest::MemberAdd { list: garden.clone(), member: member(text), quiet });
     let import = |texts: &[&str], welcome| {
@@ -107,12 +115,7 @@ async fn r08_who_is_added_is_to_be_told_unless_that_is_not_wanted() {
 
 #[tokio::test]
 async fn addresses_beyond_ascii_are_saved_with_a_warning() {
-    let store = stage().await;
-    let garden = address("garden@example.org");
-    ask(&store, list_request(ListRequest::Add { address: garden.clone(), content: owned("alice@example.org") }))
-        .await
-        .unwrap();
-    let member = |text: &str| NewMember { address: address(text), name: String::new(), language: None };
+    let (store, garden) = stage_with_a_list().await;
     let add =
         |text: &str| list_request(ListRequest::MemberAdd { list: garden.clone(), member: member(text), quiet: true });
     let Ok(Response::Member(view)) = ask(&store, add("bj\u{f8}rn@far.example")).await else { panic!() };
@@ -192,11 +195,7 @@ async fn moderation_that_ends_tells_how_many_wait_and_what_becomes_of_them() {
 
 #[tokio::test]
 async fn an_access_list_for_an_archive_names_the_setting_instead() {
-    let store = stage().await;
-    let garden = address("garden@example.org");
-    ask(&store, list_request(ListRequest::Add { address: garden.clone(), content: owned("alice@example.org") }))
-        .await
-        .unwrap();
+    let (store, garden) = stage_with_a_list().await;
     let show = Request::Acl(AclRequest::Show { address: garden, mailbox: "Archive".to_owned() });
     let error = ask(&store, show).await.unwrap_err();
     assert!(error.message.contains("is a mailing list"), "{error}");
@@ -205,11 +204,7 @@ async fn an_access_list_for_an_archive_names_the_setting_instead() {
 
 #[tokio::test]
 async fn r08_a_member_is_called_by_a_line_of_text() {
-    let store = stage().await;
-    let garden = address("garden@example.org");
-    ask(&store, list_request(ListRequest::Add { address: garden.clone(), content: owned("alice@example.org") }))
-        .await
-        .unwrap();
+    let (store, garden) = stage_with_a_list().await;
     let member = |text: &str, name: &str| NewMember { address: address(text), name: name.to_owned(), language: None };
     let (bad, good) = ("Bob\u{1b}[2J\nX", "Bj\u{f8}rn");
     let import = |members| ListRequest::MemberImport { list: garden.clone(), members, welcome: false };
@@ -235,11 +230,7 @@ async fn r08_a_member_is_called_by_a_line_of_text() {
 /// Owners without a role make a list write to so many people a day, and no more.
 #[tokio::test]
 async fn r08_letters_to_whom_an_owner_adds_are_bounded_and_those_of_administrators_are_not() {
-    let store = stage().await;
-    let garden = address("garden@example.org");
-    ask(&store, list_request(ListRequest::Add { address: garden.clone(), content: owned("alice@example.org") }))
-        .await
-        .unwrap();
+    let (store, garden) = stage_with_a_list().await;
     let mut bob = (**store.directory().account(&address("bob@example.org")).unwrap()).clone();
     bob.role = Role::DomainAdministrator;
     store.put_object(routing::objects::Object::Account(bob), storage::objects::PutMode::Replace).await.unwrap();
