@@ -9,6 +9,7 @@
 mod added;
 mod allowance;
 mod checks;
+mod content;
 mod decide;
 mod event;
 mod filed;
@@ -35,6 +36,7 @@ use storage::Store;
 
 pub use added::MemberAdded;
 pub use checks::{Checks, Unwelcome};
+pub use content::{ContentFilter, Explained, Junk};
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};
@@ -69,6 +71,7 @@ pub struct Delivery {
     checks: Option<std::sync::Arc<Checks>>,
     results_name: Option<Domain>,
     reports_from: Option<mail::Address>,
+    content_filter: Option<ContentFilter>,
 }
 
 impl Delivery {
@@ -83,6 +86,7 @@ impl Delivery {
             checks: None,
             results_name: None,
             reports_from: None,
+            content_filter: None,
         }
     }
 

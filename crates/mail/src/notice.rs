@@ -13,11 +13,14 @@ pub enum Topic {
     HeldMessage,
     /// Somebody was made a member of a list, and is to be told.
     MemberAdded,
+    /// A person has said of messages that they are spam, or that they are not.
+    MessageJudged,
 }
 
 impl Topic {
     /// Every topic there is.
-    pub const ALL: [Self; 4] = [Self::MessageStored, Self::Queue, Self::HeldMessage, Self::MemberAdded];
+    pub const ALL: [Self; 5] =
+        [Self::MessageStored, Self::Queue, Self::HeldMessage, Self::MemberAdded, Self::MessageJudged];
 
     /// Its name, for people.
     #[must_use]
@@ -27,6 +30,7 @@ impl Topic {
             Self::Queue => "queue",
             Self::HeldMessage => "held-message",
             Self::MemberAdded => "member-added",
+            Self::MessageJudged => "message-judged",
         }
     }
 

@@ -4,6 +4,7 @@
 mod authentication;
 mod flaw;
 mod load;
+mod spam;
 mod values;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::spam::Spam;
 pub(crate) use authentication::{Network, SenderAuthentication};
 pub(crate) use flaw::ConfigError;
 #[cfg(test)]
@@ -62,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) lists: Lists,
     /// The full-text index.
     pub(crate) search: Search,
+    /// The content filter.
+    pub(crate) spam: Spam,
 }
 
 /// The full-text index.
@@ -367,6 +371,7 @@ impl Default for Config {
             accounts: Accounts::default(),
             trace: Trace::default(),
             search: Search::default(),
+            spam: Spam::default(),
             lists: Lists::default(),
         }
     }
