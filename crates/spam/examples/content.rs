@@ -1,5 +1,9 @@
 //! How long the content of one message takes: `cargo run --release -p relais-spam --example content`.
-#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement tells what it found, by a real clock")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement tells what it found, by a real clock"
+)]
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -27,9 +31,10 @@ fn main() {
 
 /// A message of words that come again now and then, as in a letter.
 fn message(octets: usize) -> Vec<u8> {
-    let mut text = "From: Zoe <zoe@far.example>\r\nDate: x\r\nMessage-ID: <a@b.example>\r\nSubject: A letter for you\r\n\
+    let mut text =
+        "From: Zoe <zoe@far.example>\r\nDate: x\r\nMessage-ID: <a@b.example>\r\nSubject: A letter for you\r\n\
         Content-Type: text/plain; charset=utf-8\r\n\r\n"
-        .to_owned();
+            .to_owned();
     let mut number = 7_u64;
     while text.len() < octets {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -7,7 +7,7 @@ pub const SAMPLE_OCTETS_MAX: usize = 64 * 1024;
 pub const WORDS_MAX: usize = 2_000;
 
 /// Different tokens of one message.
-pub const TOKENS_MAX: usize = 800;
+pub const TOKENS_MAX: usize = 500;
 
 /// Hosts of links that become tokens.
 pub const HOSTS_MAX: usize = 50;

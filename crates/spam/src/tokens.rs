@@ -1,6 +1,7 @@
 //! Tokens: what is counted.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::limits::TOKENS_MAX;
 
@@ -47,7 +48,7 @@ impl Place {
 /// The tokens of one message, each once.
 #[derive(Default)]
 pub(crate) struct Tokens {
-    seen: HashSet<u64>,
+    seen: HashSet<u64, BuildHasherDefault<AsItIs>>,
     all: Vec<Token>,
 }
 
@@ -79,6 +80,22 @@ impl Tokens {
 
     pub(crate) fn finish(self) -> Vec<Token> {
         self.all
+    }
+}
+
+/// What is hashed already is not hashed again.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

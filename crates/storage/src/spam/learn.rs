@@ -232,7 +232,7 @@ impl Store {
         let (mut left, mut seldom) = (before, 1_u32);
         while left > most / 4 * 3 {
             let mut next = Some(Key::of(Table::SpamToken, part).done());
-            while let Some(from) = next {
+            while let Some(from) = next.filter(|_| left > most / 4 * 3) {
                 let sweep = move |tx: &mut Transaction<'_>| tx.sweep_tokens(part, &from, seldom);
                 (next, left) = self.transact_with(Durability::Freeing, sweep).await?.value;
             }
