@@ -222,6 +222,8 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             last_error: None,
             delay_notified: false,
             held: false,
+            class: storage::rows::MailClass::Report,
+            route: None,
         };
         (0..number).map(|_| tx.enqueue(row.clone())).collect::<Result<Vec<_>, _>>()
     });
