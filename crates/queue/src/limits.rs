@@ -28,3 +28,6 @@ pub const SLOWED_AT_MOST_EVERY: Duration = Duration::from_secs(5);
 
 /// After so long without anything new, what was learnt of a destination is forgotten.
 pub const PACE_REMEMBERED: Duration = Duration::from_secs(3_600);
+
+/// A destination that has taken a message so lately can be reached, whatever becomes of a further connection.
+pub const JUST_TAKEN: Duration = Duration::from_secs(60);

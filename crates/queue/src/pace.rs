@@ -10,7 +10,9 @@ use std::time::Duration;
 use mail::{Reply, Timestamp};
 use storage::rows::PaceRow;
 
-use crate::limits::{GAP_FIRST, GAP_MAX, LEFT_ALONE_FIRST, LEFT_ALONE_MAX, PACE_REMEMBERED, SLOWED_AT_MOST_EVERY};
+use crate::limits::{
+    GAP_FIRST, GAP_MAX, JUST_TAKEN, LEFT_ALONE_FIRST, LEFT_ALONE_MAX, PACE_REMEMBERED, SLOWED_AT_MOST_EVERY,
+};
 
 /// What an attempt tells of its destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +34,12 @@ pub struct Pace {
     /// Messages taken since the pace was changed last.
     taken: u32,
     last_begin: Option<Timestamp>,
+    last_taken: Option<Timestamp>,
 }
 
 impl From<PaceRow> for Pace {
     fn from(row: PaceRow) -> Self {
-        Self { row, taken: 0, last_begin: None }
+        Self { row, ..Self::default() }
     }
 }
 
@@ -89,9 +92,14 @@ impl Pace {
     /// Learns from an attempt, while so many others are in progress there, of so many usual ones. Whether the row has changed.
     pub fn learn(&mut self, health: &Health, others: usize, usual: usize, now: Timestamp) -> bool {
         match health {
-            Health::Up => self.up(usual, now),
-            // Who talks to others of our connections is not away, but has enough of them.
-            Health::Down(reply) if others > 0 && self.row.failures == 0 => self.slower(reply, others, now),
+            Health::Up => {
+                self.last_taken = Some(now);
+                self.up(usual, now)
+            }
+            // Who takes from others of our connections is not away, but has enough of them.
+            Health::Down(reply) if others > 0 && self.row.failures == 0 && self.has_just_taken(now) => {
+                self.slower(reply, others, now)
+            }
             Health::Busy(reply) => self.slower(reply, others.saturating_add(1), now),
             Health::Down(reply) => {
                 let doublings = self.row.failures.min(16);
@@ -103,6 +111,10 @@ impl Pace {
             }
             Health::Unknown => false,
         }
+    }
+
+    fn has_just_taken(&self, now: Timestamp) -> bool {
+        self.last_taken.is_some_and(|at| at <= now && now.since(at) <= JUST_TAKEN)
     }
 
     fn up(&mut self, usual: usize, now: Timestamp) -> bool {
@@ -244,8 +256,14 @@ mod tests {
     #[test]
     fn one_of_many_connections_that_is_refused_is_too_many_and_not_the_end() {
         let mut pace = Pace::default();
-        pace.learn(&down(), 4, 10, second(0));
-        assert_eq!((pace.at_a_time(10), pace.left_alone(second(1))), (2, None));
+        pace.learn(&Health::Up, 5, 10, second(0));
+        pace.learn(&down(), 4, 10, second(1));
+        assert_eq!((pace.at_a_time(10), pace.left_alone(second(2))), (2, None));
+        // With nothing taken for a while, all of them fail for another reason.
+        let mut pace = Pace::default();
+        pace.learn(&Health::Up, 5, 10, second(0));
+        pace.learn(&down(), 4, 10, second(100));
+        assert!(pace.left_alone(second(101)).is_some());
     }
 
     #[test]
@@ -273,9 +291,16 @@ mod tests {
         let mut pace = Pace::default();
         pace.learn(&busy(), 3, 10, second(0));
         let text = told(pace.row().unwrap(), second(1)).unwrap();
-        assert_eq!(text, "its destination asked for patience (421 too many) and gets 2 deliveries at a time, one every 1 s");
+        assert_eq!(
+            text,
+            "its destination asked for patience (421 too many) and gets 2 deliveries at a time, one every 1 s"
+        );
         pace.learn(&down(), 0, 10, second(10));
-        assert!(told(pace.row().unwrap(), second(11)).unwrap().starts_with("its destination can't be reached (451 away) and is"));
+        assert!(
+            told(pace.row().unwrap(), second(11))
+                .unwrap()
+                .starts_with("its destination can't be reached (451 away) and is")
+        );
     }
 
     proptest! {

@@ -282,6 +282,11 @@ mod tests {
         assert_eq!(news(2).unwrap(), "leaves by the route second (to second.example:25): it has failed 2 times");
         entry.attempts = 0;
         entry.reverse_path = ReversePath::Null;
-        assert!(routes.news(&entry).unwrap().contains("by the route reports (to reports.example:25): mail from <> goes there"));
+        assert!(
+            routes
+                .news(&entry)
+                .unwrap()
+                .contains("by the route reports (to reports.example:25): mail from <> goes there")
+        );
     }
 }

@@ -67,7 +67,21 @@ impl Store {
             start: Key::global(Table::QueueDue).done(),
             end: Key::global(Table::QueueDue).time(Timestamp(until.0.saturating_add(1))).done(),
         };
-        let due = self.engine.scan(range, Order::Ascending, limit).await?;
+        self.rows_of(self.engine.scan(range, Order::Ascending, limit).await?).await
+    }
+
+    /// Entries whose next attempt is after a time, the earliest first.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn queue_entries_due_after(&self, after: Timestamp, limit: usize) -> Result<Vec<QueueRow>, StorageError> {
+        let mut range = Key::global(Table::QueueDue).range();
+        range.start = Key::global(Table::QueueDue).time(Timestamp(after.0.saturating_add(1))).done();
+        self.rows_of(self.engine.scan(range, Order::Ascending, limit).await?).await
+    }
+
+    /// The entries that keys of the schedule name.
+    async fn rows_of(&self, due: Vec<(bytes::Bytes, bytes::Bytes)>) -> Result<Vec<QueueRow>, StorageError> {
         let mut rows = Vec::with_capacity(due.len());
         for (key, _) in due {
             let id = keys::tail(&key).map(u64::from_be_bytes).ok_or_else(|| StorageError::corrupt("a due key"))?;
