@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mail::{Domain, QueueId, ReversePath, Timestamp};
 use queue::{Choice, NamedRoute};
 use storage::rows::{PaceRow, QueueRow, RecipientState};
+use storage::trace::{Step, Taken};
 use storage::{Durability, Store};
 
 use crate::error::{AdminError, ErrorKind};
@@ -39,20 +40,22 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
             }
             None => Err(missing(id)),
         },
-        QueueRequest::Hold(which) => edit(store, which, "held", |row| !row.held, queue::hold).await,
-        QueueRequest::Resume(which) => edit(store, which, "resumed", |row| row.held, queue::resume).await,
+        QueueRequest::Hold(which) => edit(store, which, "held", None, |row| !row.held, queue::hold).await,
+        QueueRequest::Resume(which) => edit(store, which, "resumed", None, |row| row.held, queue::resume).await,
         QueueRequest::Retry(which) => {
-            edit(store, which, "to be tried again now", |row| !row.held, queue::retry_now).await
+            edit(store, which, "to be tried again now", None, |row| !row.held, queue::retry_now).await
         }
         QueueRequest::Reroute { which, to: Some(to), route: None } => {
             not_ours(store, &to)?;
             let done = format!("to be sent to {to} now");
-            edit(store, which, &done, waits, move |row| queue::reroute(row, &to)).await
+            let told = format!("an administrator has sent it to the hosts of {to}");
+            edit(store, which, &done, Some(told), waits, move |row| queue::reroute(row, &to)).await
         }
         QueueRequest::Reroute { which, to: None, route: Some(route) } => {
             let known = known_route(settings, &route)?;
             let done = format!("to be sent by the route {} (to {}) now", known.name, known.host);
-            edit(store, which, &done, waits, move |row| queue::reroute_by(row, &route)).await
+            let told = format!("an administrator has sent it by the route {} (to {})", known.name, known.host);
+            edit(store, which, &done, Some(told), waits, move |row| queue::reroute_by(row, &route)).await
         }
         QueueRequest::Reroute { .. } => {
             let error = AdminError::invalid("entries are sent either to a domain's hosts or by a route");
@@ -78,11 +81,12 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
     }
 }
 
-/// Changes those of a selection that the change concerns, and counts them.
+/// Changes those of a selection that the change concerns, and counts them. `told` goes into the trace.
 async fn edit(
     store: &Store,
     which: QueueSelection,
     done: &str,
+    told: Option<String>,
     concerns: fn(&QueueRow) -> bool,
     change: impl Fn(&mut QueueRow) + Clone + Send + Sync + 'static,
 ) -> Result<Response, AdminError> {
@@ -91,10 +95,15 @@ async fn edit(
     for id in ids {
         // Holding and resuming take no room, and holding may be what a full disk asks for.
         let change = change.clone();
+        let at = store.now();
+        let step = told.as_ref().map(|told| Step::Decided { text: format!("queue entry {id}: {told}") });
         let edited = store.transact_with(Durability::Freeing, move |tx| {
             // It may have been delivered in between: then there is nothing to do.
             let Some(mut row) = tx.queue_entry(id)?.filter(concerns) else { return Ok(false) };
             change(&mut row);
+            if let (Some(trace), Some(step)) = (row.trace, &step) {
+                tx.trace(trace, &[Taken { at, step: step.clone() }])?;
+            }
             tx.update_queue_entry(&row).map(|_| true)
         });
         changed = changed.saturating_add(usize::from(edited.await?.value));

@@ -164,6 +164,12 @@ impl Pace {
         self.row.learnt_at = now;
     }
 
+    /// When something was learnt last.
+    #[must_use]
+    pub const fn learnt_at(&self) -> Timestamp {
+        self.row.learnt_at
+    }
+
     /// Whether it is as usual, or what was learnt is so old that it says nothing any more.
     #[must_use]
     pub fn is_forgettable(&self, now: Timestamp) -> bool {

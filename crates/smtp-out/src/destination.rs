@@ -54,7 +54,12 @@ impl<S> Destination<S> {
 
     /// Whether nothing is worth remembering any more.
     pub(crate) fn is_forgettable(&self, now: Timestamp) -> bool {
-        self.ready.is_empty() && self.running == 0 && self.idle.is_empty() && self.pace.is_forgettable(now)
+        self.is_at_rest() && self.pace.is_forgettable(now)
+    }
+
+    /// Whether nothing waits, nothing runs and no connection is open.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.ready.is_empty() && self.running == 0 && self.idle.is_empty()
     }
 }
 

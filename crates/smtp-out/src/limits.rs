@@ -66,6 +66,12 @@ pub const SCAN_PAGE: usize = 64;
 /// The time between two looks that go behind the first page when that gives nothing.
 pub const DEEP_LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Destinations that are remembered, those with something to do apart.
+pub const DESTINATIONS_MAX: usize = 10_000;
+
+/// The least time between two rounds that close idle connections and forget destinations.
+pub const TIDY_EVERY: Duration = Duration::from_millis(500);
+
 /// Entries that one transaction puts off.
 pub const PUT_OFF_AT_ONCE: usize = 1_000;
 

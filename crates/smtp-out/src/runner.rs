@@ -17,8 +17,9 @@ use crate::attempt::{Attempt, attempt};
 use crate::client::session::Session;
 use crate::destination::Destination;
 use crate::limits::{
-    CLAIMED_MAX, CLAIMED_PER_DESTINATION_MAX, CLOCK_SET_BACK, DEEP_LOOK_EVERY, HELD_LOOK_EVERY, LOOK_EVERY,
-    PACES_WRITTEN_AT_ONCE, PACES_WRITTEN_EVERY, PUT_OFF_AT_ONCE, SCAN_MAX, SCAN_PAGE, STORE_RETRY,
+    CLAIMED_MAX, CLAIMED_PER_DESTINATION_MAX, CLOCK_SET_BACK, DEEP_LOOK_EVERY, DESTINATIONS_MAX, HELD_LOOK_EVERY,
+    LOOK_EVERY, PACES_WRITTEN_AT_ONCE, PACES_WRITTEN_EVERY, PUT_OFF_AT_ONCE, SCAN_MAX, SCAN_PAGE, STORE_RETRY,
+    TIDY_EVERY,
 };
 use crate::route::Route;
 use crate::settle::{put_off, settle};
@@ -39,6 +40,8 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
         deep_look_at: None,
         paces_changed: BTreeSet::new(),
         paces_written_at: None,
+        idle: 0,
+        tidied_at: None,
         looked_at: None,
         context,
     };
@@ -75,6 +78,9 @@ struct Runner {
     /// Destinations whose pace is another than its row says.
     paces_changed: BTreeSet<String>,
     paces_written_at: Option<Timestamp>,
+    /// Idle connections of all destinations.
+    idle: usize,
+    tidied_at: Option<Timestamp>,
     /// When the queue was looked at last, by a clock that somebody may have set since.
     looked_at: Option<Timestamp>,
 }
@@ -98,35 +104,36 @@ impl Runner {
             }
         };
         let next_begin = self.start(now);
-        self.close_idle(now);
-        self.count(now).await;
-        self.forget(now);
+        let next_tidy = self.tidy(now).await;
         let next_write = self.write_paces(now).await;
-        let idle = self.destinations.values().map(Destination::idle).sum();
-        metrics::holds(self.claimed.len(), self.running.len(), idle);
-        let expiries = self.destinations.values().filter_map(Destination::next_expiry);
-        let times = expiries.chain(next_due).chain(next_begin).chain(next_write);
+        let times = next_due.into_iter().chain(next_begin).chain(next_write).chain(next_tidy);
         times.min().unwrap_or_else(|| now.plus(LOOK_EVERY))
     }
 
     /// Claims due entries. Gives the time to look again.
     async fn claim(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StorageError> {
+        if self.claimed.len() >= CLAIMED_MAX {
+            return Ok(Some(now.plus(DEEP_LOOK_EVERY)));
+        }
         let mut limit = self.claimed.len().saturating_add(SCAN_PAGE);
         let mut deep = false;
         loop {
             // In the order of their times, so that the first one that is not due yet ends the due ones.
-            let rows = self.context.store.due_queue_entries(Timestamp(i64::MAX), limit).await?;
-            let full = rows.len() >= limit;
+            let schedule = self.context.store.queue_schedule(limit).await?;
+            let full = schedule.len() >= limit;
             let (mut claimed, mut next, mut spared) = (0, None, Vec::new());
-            for row in rows {
-                if row.next_attempt > now {
-                    next = Some(row.next_attempt);
+            for (at, id) in schedule {
+                if at > now {
+                    next = Some(at);
                     break;
                 }
+                // Most of those that are due are claimed already, and need not be read.
+                if self.claimed.contains(&id) {
+                    continue;
+                }
+                let Some(row) = self.context.store.queue_entry(id).await? else { continue };
                 if row.held {
                     put_aside(&self.context, row, now).await?;
-                } else if self.claimed.contains(&row.id) {
-                    continue;
                 } else if let Some(reply) = self.left_alone(&row, now) {
                     spared.push((row, reply));
                 } else if self.claim_one(&row) {
@@ -232,6 +239,7 @@ impl Runner {
                 idle: destination.take_idle(),
                 down,
             };
+            self.idle = self.idle.saturating_sub(usize::from(job.idle.is_some()));
             if !destination.ready.is_empty() {
                 self.turns.push_back(key.clone());
             }
@@ -254,7 +262,6 @@ impl Runner {
         };
         let Some((id, key)) = self.running.remove(&task) else { return };
         self.claimed.remove(&id);
-        let idle: usize = self.destinations.values().map(Destination::idle).sum();
         let Some(destination) = self.destinations.get_mut(&key) else { return };
         destination.running = destination.running.saturating_sub(1);
         let settings = &self.context.settings;
@@ -264,7 +271,8 @@ impl Runner {
         }
         if let Some(session) = end.session {
             let takes_more = session.messages < settings.messages_per_connection_max && session.takes_more();
-            if takes_more && idle < settings.connections_max {
+            if takes_more && self.idle < settings.connections_max {
+                self.idle = self.idle.saturating_add(1);
                 destination.keep(session, now.plus(settings.idle_max));
             } else {
                 self.farewells.spawn(session.quit());
@@ -288,6 +296,24 @@ impl Runner {
         }
     }
 
+    /// What need not be done with every look: closes idle connections, forgets destinations, counts. Gives the time of the next
+    /// time, when there is something to close.
+    async fn tidy(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if let Some(next) = self.tidied_at.map(|at| at.plus(TIDY_EVERY))
+            && next > now
+            && next.since(now) <= TIDY_EVERY
+        {
+            return (self.idle > 0).then_some(next);
+        }
+        self.tidied_at = Some(now);
+        self.close_idle(now);
+        self.count(now).await;
+        self.forget(now);
+        self.idle = self.destinations.values().map(Destination::idle).sum();
+        metrics::holds(self.claimed.len(), self.running.len(), self.idle);
+        self.destinations.values().filter_map(Destination::next_expiry).min()
+    }
+
     fn forget(&mut self, now: Timestamp) {
         let changed = &mut self.paces_changed;
         self.destinations.retain(|key, destination| {
@@ -297,6 +323,17 @@ impl Runner {
             }
             !goes
         });
+        let beyond = self.destinations.len().saturating_sub(DESTINATIONS_MAX);
+        if beyond > 0 {
+            // Of those where nothing happens, what was learnt longest ago.
+            let idle = self.destinations.iter().filter(|(_, destination)| destination.is_at_rest());
+            let mut idle: Vec<_> = idle.map(|(key, destination)| (destination.pace.learnt_at(), key.clone())).collect();
+            idle.sort_unstable();
+            for (_, key) in idle.into_iter().take(beyond) {
+                self.destinations.remove(&key);
+                self.paces_changed.insert(key);
+            }
+        }
     }
 
     /// Keeps what was learnt, now and then. Gives the time of the next writing, when there is something to write.

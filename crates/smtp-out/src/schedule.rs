@@ -58,7 +58,7 @@ pub(crate) async fn pull_in(context: &Context, now: Timestamp) -> Result<(), Sto
         let rows = context.store.queue_entries_due_after(after, SCAN_MAX).await?;
         let Some(last) = rows.last().map(|row| row.next_attempt) else { return Ok(()) };
         let full = rows.len() >= SCAN_MAX;
-        let late: Vec<QueueRow> = rows.into_iter().filter(|row| is_misled(row)).collect();
+        let late: Vec<QueueRow> = rows.into_iter().filter(is_misled).collect();
         let found = !late.is_empty();
         if found {
             tracing::warn!(entries = late.len(), "the clock was set back: entries that wait too long are due now");

@@ -311,14 +311,14 @@ async fn who_forgets_the_event_of_a_list_forgets_its_message() {
 }
 
 fn with_a_route() -> Settings {
-    let provider = queue::NamedRoute {
+    let provider = ::queue::NamedRoute {
         name: "provider".into(),
         host: "smtp.provider.example:587".into(),
         sender_domains: vec![name("news.example")],
-        ..queue::NamedRoute::default()
+        ..::queue::NamedRoute::default()
     };
-    let routes = queue::Routes { named: vec![provider], ..queue::Routes::default() };
-    Settings { routes: std::sync::Arc::new(routes), ..settings() }
+    let routes = ::queue::Routes { named: vec![provider], ..::queue::Routes::default() };
+    Settings { routes: Arc::new(routes), ..settings() }
 }
 
 #[tokio::test]
@@ -326,8 +326,7 @@ async fn entries_are_sent_by_a_route_that_the_configuration_names() {
     let (store, settings) = (stage().await, with_a_route());
     let id = of_zoe(&store).await;
     let which = || QueueSelection::Entries(vec![id]);
-    let ask =
-        async |request: QueueRequest| crate::execute(&store, &settings, &Actor::System, Request::Queue(request)).await;
+    let ask = async |request: QueueRequest| execute(&store, &settings, &Actor::System, Request::Queue(request)).await;
     let by = |route: &str| QueueRequest::Reroute { which: which(), to: None, route: Some(route.into()) };
     let shown = async || match ask(QueueRequest::Show { id }).await {
         Ok(Response::QueueEntry(one)) => one,
@@ -342,6 +341,11 @@ async fn entries_are_sent_by_a_route_that_the_configuration_names() {
     assert!(ask(QueueRequest::Reroute { which: which(), to: None, route: None }).await.is_err());
     let Ok(Response::Done(told)) = ask(by("provider")).await else { panic!() };
     assert_eq!(told, "1 queue entry to be sent by the route provider (to smtp.provider.example:587) now");
+    let told = "queue entry 1: an administrator has sent it by the route provider (to smtp.provider.example:587)";
+    if let Some(trace) = store.queue_entry(id).await.unwrap().unwrap().trace {
+        let steps = store.trace(trace).await.unwrap().unwrap().steps;
+        assert!(steps.iter().any(|taken| taken.step.to_string() == told), "{steps:?}");
+    }
     let one = shown().await;
     assert!(one.way.starts_with("leaves by the route provider"), "{}", one.way);
     assert_eq!(store.queue_entry(id).await.unwrap().unwrap().route.as_deref(), Some("provider"));
