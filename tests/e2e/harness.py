@@ -51,6 +51,19 @@ def until(check, seconds=20.0, what="a condition"):
         pause = min(pause * 1.5, 0.1)
 
 
+def in_time(attempt):
+    """Does what must be done before a moment some seconds ahead: `attempt(seconds)`. On a machine that does much else it may come
+    too late; then it is done again with more of them. What fails while there was time has failed."""
+    for seconds in (4, 15, 60):
+        # Moments are told in whole seconds.
+        end = time.monotonic() + seconds - 1
+        try:
+            return attempt(seconds)
+        except AssertionError:
+            if seconds == 60 or time.monotonic() < end:
+                raise
+
+
 # --- places -----------------------------------------------------------------------------------------------------------
 
 def binary():
