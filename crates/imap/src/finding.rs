@@ -212,9 +212,7 @@ impl Place {
                     let decided = match query.decide(&facts, &Known::default(), &needles) {
                         Verdict::True => Decided::Found(query.relevancy(row.uid, &needles)),
                         Verdict::False => Decided::Not,
-                        Verdict::Unknown(_) => {
-                            self.decide(store, query, &facts, record, &needles, &mut turn).await?
-                        }
+                        Verdict::Unknown(_) => self.decide(store, query, &facts, record, &needles, &mut turn).await?,
                     };
                     if let Decided::Found(score) = decided {
                         found.push(row, if is_fuzzy { score.or(Some(100)) } else { None });
