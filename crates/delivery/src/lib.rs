@@ -9,6 +9,7 @@
 mod added;
 mod allowance;
 mod checks;
+mod class;
 mod content;
 mod decide;
 mod event;

@@ -39,7 +39,7 @@ fn message(octets: usize) -> Vec<u8> {
     while text.len() < octets {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let word = (number >> 33) % 700;
-        let end = if word % 13 == 0 { ".\r\n" } else { " " };
+        let end = if word.is_multiple_of(13) { ".\r\n" } else { " " };
         write!(text, "word{word}{end}").ok();
     }
     text.into_bytes()

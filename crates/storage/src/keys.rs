@@ -77,6 +77,8 @@ pub enum Table {
     SpamTotals = 0x66,
     /// What an account has set about spam.
     SpamSettings = 0x67,
+    /// [`crate::rows::PaceRow`] by the name of the route.
+    Pace = 0x5B,
     /// Durable events of the bus by topic and number.
     Event = 0x60,
     /// Events that failed too often.

@@ -44,6 +44,7 @@ const TABLES: &[Table] = &[
     Table::SpamLearnt,
     Table::SpamTotals,
     Table::SpamSettings,
+    Table::Pace,
     Table::Event,
     Table::Parked,
     Table::Answered,
