@@ -194,7 +194,7 @@ def toml(value):
 class Server:
     """One relais with its configuration, data folder and log."""
 
-    def __init__(self, name="relais", hostname="mx.example.test", data_dir=None, settings=None, destinations=None):
+    def __init__(self, name="relais", hostname="mx.example.test", data_dir=None, settings=None, destinations=None, routes=None):
         self.name = name
         self.hostname = hostname
         self.home = folder(name)
@@ -221,6 +221,8 @@ class Server:
             self.settings.setdefault(section, {}).update(values)
         # Domain -> (host, port).
         self.destinations = dict(destinations or {})
+        # The keys of each [[queue.route]].
+        self.routes = list(routes or [])
         self.write_config()
 
     # -- configuration
@@ -236,6 +238,8 @@ class Server:
                 lines += ["%s = %s" % (key, toml(value)) for key, value in values.items()]
         for domain, (host, port) in self.destinations.items():
             lines += ["[[queue.destination]]", "domain = %s" % toml(domain), "host = %s" % toml(host), "port = %d" % port]
+        for route in self.routes:
+            lines += ["[[queue.route]]"] + ["%s = %s" % (key, toml(value)) for key, value in route.items()]
         return "\n".join(lines) + "\n"
 
     def write_config(self):
