@@ -134,7 +134,7 @@ async fn carried_out(
         }
         Request::Queue(request) => queue_entry::execute(store, settings, request).await?,
         Request::Event(request) => event::execute(store, request).await?,
-        Request::Trace(request) => trace::execute(store, *request).await?,
+        Request::Trace(request) => trace::execute(store, asked.actor, *request).await?,
         Request::Reindex { account } => reindex::execute(store, account).await?,
         Request::Explain { from, to, account, octets, message } => {
             let told = explain::explain(store, settings, &from, &to, account.as_ref(), octets, &message).await?;

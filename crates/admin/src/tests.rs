@@ -20,6 +20,7 @@ mod references;
 mod responders;
 mod roles;
 mod shared;
+mod traces;
 
 async fn store() -> Store {
     let sim = SimulatedWorld::new(Timestamp(1_700_000_000_000), 1);

@@ -1,10 +1,16 @@
 //! Message traces: what the server did with a message, and why.
 
+mod own;
+
+use std::collections::BTreeMap;
+
 use mail::{Address, Timestamp, TraceId};
 use serde::{Deserialize, Serialize};
 use storage::Store;
-use storage::trace::{Term, TraceQuery};
+use storage::trace::{Term, Trace, TraceQuery};
 
+use self::own::Own;
+use crate::actor::Actor;
 use crate::error::{AdminError, ErrorKind};
 use crate::limits::TRACES_MAX;
 use crate::response::Response;
@@ -29,42 +35,85 @@ pub struct TraceRequest {
     pub limit: Option<usize>,
 }
 
-pub(crate) async fn execute(store: &Store, request: TraceRequest) -> Result<Response, AdminError> {
+impl TraceRequest {
+    fn query(&self, term: Option<Term>, limit: usize) -> TraceQuery {
+        TraceQuery { term, since: self.since, until: self.until, limit }
+    }
+
+    /// Whether a trace has what was found by nothing but being among many.
+    fn fits(&self, trace: &Trace) -> bool {
+        self.recipient.as_ref().is_none_or(|recipient| trace.names_recipient(recipient))
+            && self.sender.as_ref().is_none_or(|sender| trace.is_from(sender))
+    }
+
+    fn term_of_message(&self) -> Option<Term> {
+        self.message_id.as_ref().map(|id| Term::MessageId(id.trim().trim_matches(['<', '>']).to_owned()))
+    }
+}
+
+/// The traces that are wanted; administrators see all of them, others what is their own of their own.
+pub(crate) async fn execute(store: &Store, actor: &Actor, request: TraceRequest) -> Result<Response, AdminError> {
+    let limit = request.limit.unwrap_or(20).clamp(1, TRACES_MAX);
+    let directory = store.directory();
+    if actor.is_administrator(&directory) {
+        return all(store, &request, limit).await;
+    }
+    // Who is gone meanwhile sees nothing.
+    let Some(account) = actor.account(&directory) else { return Ok(Response::Traces(Vec::new())) };
+    let own = Own::new(&directory, account);
     if let Some(id) = request.id {
-        let trace = store.trace(id).await?.ok_or_else(|| {
-            let error = AdminError::new(ErrorKind::NotFound, format!("there is no trace {id}"));
-            error.hint(
-                "traces are kept for `[trace] keep_days`; `relais trace --recipient alice@example.org` finds others",
-            )
-        })?;
+        // That there is one of somebody else is not told.
+        let trace = store.trace(id).await?.and_then(|trace| own.view(&trace)).ok_or_else(|| none(id))?;
         return Ok(Response::Traces(vec![trace]));
     }
-    let limit = request.limit.unwrap_or(20).clamp(1, TRACES_MAX);
-    let message_id = request.message_id.map(|id| id.trim().trim_matches(['<', '>']).to_owned());
+    let terms = request.term_of_message().map_or_else(|| own.terms(), |term| vec![term]);
+    let mut found = BTreeMap::new();
+    for term in terms {
+        let wanted = match &term {
+            Term::MessageId(_) => true,
+            Term::Sender(address) => {
+                request.sender.as_ref().is_none_or(|sender| !own.owns(sender) || sender.same_mailbox(address))
+            }
+            Term::Recipient(address) => {
+                request.recipient.as_ref().is_none_or(|to| !own.owns(to) || to.same_mailbox(address))
+            }
+        };
+        if !wanted {
+            continue;
+        }
+        let traces = store.traces(&request.query(Some(term), TRACES_MAX)).await?;
+        let named = |trace: &&Trace| {
+            request.recipient.as_ref().is_none_or(|recipient| own.names_recipient(trace, recipient))
+                && request.sender.as_ref().is_none_or(|sender| trace.is_from(sender))
+        };
+        let views = traces.iter().filter(named).filter_map(|trace| own.view(trace));
+        found.extend(views.map(|view| (view.id, view)));
+    }
+    Ok(Response::Traces(found.into_values().rev().take(limit).collect()))
+}
+
+async fn all(store: &Store, request: &TraceRequest, limit: usize) -> Result<Response, AdminError> {
+    if let Some(id) = request.id {
+        let trace = store.trace(id).await?.ok_or_else(|| none(id))?;
+        return Ok(Response::Traces(vec![trace]));
+    }
     // One term finds, the others sift what it finds.
-    let term = match (&message_id, &request.recipient, &request.sender) {
-        (Some(id), ..) => Some(Term::MessageId(id.clone())),
-        (None, Some(recipient), _) => Some(Term::Recipient(recipient.clone())),
-        (None, None, Some(sender)) => Some(Term::Sender(sender.clone())),
-        (None, None, None) => None,
-    };
-    let sifted = [message_id.is_some(), request.recipient.is_some(), request.sender.is_some()];
+    let term = request.term_of_message().or_else(|| match (&request.recipient, &request.sender) {
+        (Some(recipient), _) => Some(Term::Recipient(recipient.clone())),
+        (None, Some(sender)) => Some(Term::Sender(sender.clone())),
+        (None, None) => None,
+    });
+    let sifted = [request.message_id.is_some(), request.recipient.is_some(), request.sender.is_some()];
     let several = sifted.iter().filter(|given| **given).count() > 1;
-    let query = TraceQuery {
-        term,
-        since: request.since,
-        until: request.until,
-        limit: if several { TRACES_MAX } else { limit },
-    };
-    let mut traces = store.traces(&query).await?;
+    let mut traces = store.traces(&request.query(term, if several { TRACES_MAX } else { limit })).await?;
     if several {
-        let recipient = request.recipient.as_ref();
-        let sender = request.sender.as_ref();
-        traces.retain(|trace| {
-            recipient.is_none_or(|recipient| trace.names_recipient(recipient))
-                && sender.is_none_or(|sender| trace.is_from(sender))
-        });
+        traces.retain(|trace| request.fits(trace));
         traces.truncate(limit);
     }
     Ok(Response::Traces(traces))
+}
+
+fn none(id: TraceId) -> AdminError {
+    let error = AdminError::new(ErrorKind::NotFound, format!("there is no trace {id}"));
+    error.hint("traces are kept for `[trace] keep_days`; `relais trace --recipient alice@example.org` finds others")
 }
