@@ -18,6 +18,7 @@ use crate::checks::{Examination, not_passed_on};
 use crate::decide::storage_reply;
 use crate::filtering::decisions;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
+use crate::loops::came_round;
 use crate::notice::{delivered_notice, too_large_notice};
 use crate::plan::Plan;
 use crate::prepared::Prepared;
@@ -289,7 +290,7 @@ impl Intake {
                 );
             }
         }
-        let verdict = self.examination.take().and_then(Examination::into_verdict);
+        let (verdict, arrived) = self.examination.take().map(Examination::into_verdict).unwrap_or_default();
         let mut structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
@@ -309,6 +310,10 @@ impl Intake {
         let led_back = self.delivery.lead_back(&mut envelope).await.map_err(Refused)?;
         let mut plan = Plan::new(&self.delivery.store.directory(), &envelope, &asking);
         plan.routed.splice(0..0, led_back);
+        if let Some(address) = came_round(&plan, &self.header.bytes) {
+            tracing::info!(%address, "a message that was passed on came back");
+            return Err(Refused(MAIL_CAME_ROUND));
+        }
         if !plan.lost.is_empty() {
             return Err(Refused(RECIPIENT_GONE));
         }
@@ -346,8 +351,8 @@ impl Intake {
         let leaves = self.sent_again || !plan.relays.is_empty();
         let hashed = self.hasher.filter(|_| leaves).and_then(Hasher::finish);
         let signature = match hashed {
-            Some(hashed) => self.delivery.signature(&hashed, &envelope, now).await,
-            None => String::new(),
+            Some(hashed) => self.delivery.signed_and_sealed(&hashed, &envelope, self.sent_again, now).await,
+            None => self.delivery.seal_of_forward(&plan, arrived.as_ref(), verdict.as_ref(), now).await,
         };
         let allowance = self.account.map(|account| Allowance::of(&self.delivery.store.directory(), account, &envelope));
         let rewriting = self.delivery.rewriting(&plan, &envelope.reverse_path, now);
@@ -447,6 +452,11 @@ impl HeaderCopy {
 const OWN_FIELDS_OCTETS: u64 = 4096;
 const TOO_LARGE: Reply = Reply::fixed(552, EnhancedCode(5, 3, 4), "Message size exceeds the limit");
 const MAIL_LOOP: Reply = Reply::fixed(554, EnhancedCode(5, 4, 6), "Too many hops, this message is in a loop");
+const MAIL_CAME_ROUND: Reply = Reply::fixed(
+    554,
+    EnhancedCode(5, 4, 6),
+    "The message was passed on from here before and came back, it is in a loop",
+);
 const RECIPIENT_GONE: Reply =
     Reply::fixed(451, EnhancedCode(4, 3, 0), "A recipient was removed while the message came in, try again");
 

@@ -18,12 +18,14 @@ mod held;
 mod intake;
 mod letter;
 pub mod limits;
+mod loops;
 mod moderation;
 mod notice;
 mod plan;
 mod prepared;
 mod queue_reports;
 mod reports;
+mod sealing;
 mod signing;
 mod stored;
 #[cfg(test)]

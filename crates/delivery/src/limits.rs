@@ -47,3 +47,6 @@ pub const REPORT_READERS_MAX: usize = 5;
 
 /// Reports that leave at a time; the next ones follow with the next look.
 pub const REPORTS_AT_ONCE: usize = 1_000;
+
+/// Addresses that pass one message on to one destination, that are remembered for the search of loops.
+pub const DELIVERED_TO_MAX: usize = 100;

@@ -9,7 +9,7 @@ use routing::{Asking, Directory, Held, RefuseReason, Resolution, Verdict, resolv
 use storage::rows::{QueueRecipient, RecipientState};
 use storage::trace::Step;
 
-use crate::limits::TRACE_ROUTED_MAX;
+use crate::limits::{DELIVERED_TO_MAX, TRACE_ROUTED_MAX};
 
 /// What happens to one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Plan {
     pub relays: BTreeMap<Domain, Vec<QueueRecipient>>,
     /// The domain of ours on whose behalf it goes on to a destination: of the first recipient that leads there.
     pub forwarders: BTreeMap<Domain, Domain>,
+    /// The addresses here that pass it on to a destination, as they were written to.
+    pub passed_on: BTreeMap<Domain, BTreeSet<Address>>,
     /// Responders that hear of it.
     pub responders: Vec<ResponderEvent>,
     /// Whether `:blackhole:`, or a responder that keeps nothing, took a recipient's copy.
@@ -107,6 +109,10 @@ impl Plan {
         let forwarder = resolution.written_to.domain();
         for remote in resolution.remotes.iter().chain(&acceptance.remote_copies) {
             self.forwarders.entry(remote.domain().clone()).or_insert_with(|| forwarder.clone());
+            let passed_on = self.passed_on.entry(remote.domain().clone()).or_default();
+            if passed_on.len() < DELIVERED_TO_MAX {
+                passed_on.insert(resolution.written_to.clone());
+            }
         }
         for remote in &resolution.remotes {
             self.relay(remote, recipient.notify, recipient.original.as_ref());

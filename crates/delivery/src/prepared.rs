@@ -23,6 +23,7 @@ use crate::event::{Kept, MessageStored};
 use crate::filtering::Filtered;
 use crate::forwarding::Rewriting;
 use crate::held::HeldMessage;
+use crate::loops::delivered_to;
 use crate::plan::Plan;
 use crate::reports::Counted;
 use crate::trace::Beginning;
@@ -41,7 +42,7 @@ pub struct Prepared {
     pub(crate) body: BodyType,
     /// DSNs that tell the sender of the delivery, when that was asked for, and of recipients that take smaller messages.
     pub(crate) notices: Vec<Self>,
-    /// Fields that sign what leaves, each with its line end.
+    /// Fields that sign or seal what leaves, each with its line end.
     pub(crate) signature: String,
     /// What it takes of the allowance of who submits it.
     pub(crate) allowance: Option<Allowance>,
@@ -320,7 +321,7 @@ impl Prepared {
             blob: self.blob.hash,
             skip_octets: self.skip_octets,
             octets: self.blob.octets,
-            prefix: self.signature.clone(),
+            prefix: format!("{}{}", delivered_to(&self.plan, destination), self.signature),
             trace: self.beginning.id,
             recipients: recipients.to_vec(),
             accepted_at: self.now,

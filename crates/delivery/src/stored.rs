@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use filter::Place;
-use mail::{AccountId, Envelope, MailboxId, ReversePath, Uid};
+use mail::{AccountId, Domain, Envelope, MailboxId, ReversePath, Uid};
 use routing::Asking;
-use sender_auth::dkim::Hasher;
+use sender_auth::dkim::{Hashed, Hasher};
 use storage::StorageError;
 use storage::blobs::StagedBlob;
 
@@ -74,7 +74,7 @@ impl Delivery {
     }
 
     /// The same, signed wherever it leaves for: a message that the server writes under its own name, with reverse-paths of this
-    /// domain. What it only passes on is not signed.
+    /// domain. What it only passes on is not signed. When it was checked as it came, it is sealed, too (RFC 8617).
     ///
     /// # Errors
     /// When reading fails.
@@ -83,23 +83,35 @@ impl Delivery {
         message: StoredMessage,
         reverse_path: &ReversePath,
     ) -> Result<StoredMessage, StorageError> {
-        let Some(mut reader) = self.store().blob(&message.hash()).await? else { return Ok(message) };
+        let Some(hashed) = self.hashed(&message).await? else { return Ok(message) };
+        let envelope = Envelope::new(reverse_path.clone());
+        let signature = self.signed_and_sealed(&hashed, &envelope, true, self.store().now()).await;
+        Ok(StoredMessage { signature, ..message })
+    }
+
+    /// The same, sealed by a domain of ours that passes it on as it came (RFC 8617), when it was checked as it came.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn sealed(&self, message: StoredMessage, domain: &Domain) -> Result<StoredMessage, StorageError> {
+        let Some(hashed) = self.hashed(&message).await? else { return Ok(message) };
+        let signature = self.seal_of_post(&hashed, "", domain, self.store().now()).await;
+        Ok(StoredMessage { signature, ..message })
+    }
+
+    /// The message, passed in pieces; `None` when it is gone, or its header is too long.
+    async fn hashed(&self, message: &StoredMessage) -> Result<Option<Hashed>, StorageError> {
+        let Some(mut reader) = self.store().blob(&message.hash()).await? else { return Ok(None) };
         let mut hasher = Hasher::new();
         let mut at = u64::from(message.skip_octets);
         loop {
             let piece = reader.piece(at, u64::MAX).await?;
             if piece.is_empty() {
-                break;
+                return Ok(hasher.finish());
             }
             at = at.saturating_add(piece.len() as u64);
             hasher.feed(&piece);
         }
-        let envelope = Envelope::new(reverse_path.clone());
-        let signature = match hasher.finish() {
-            Some(hashed) => self.signature(&hashed, &envelope, self.store().now()).await,
-            None => String::new(),
-        };
-        Ok(StoredMessage { signature, ..message })
     }
 
     /// Decides where a stored message goes under a new envelope; as for [`Delivery::prepare`], addresses put no conditions
