@@ -9,6 +9,7 @@
 mod added;
 mod allowance;
 mod checks;
+mod complaint;
 mod decide;
 mod event;
 mod filed;
@@ -16,6 +17,7 @@ mod filtering;
 mod forwarding;
 mod held;
 mod intake;
+mod language;
 mod letter;
 pub mod limits;
 mod loops;
@@ -28,6 +30,7 @@ mod reports;
 mod sealing;
 mod signing;
 mod stored;
+mod suppression;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -43,6 +46,7 @@ pub use filed::{Filing, SHARED_MAILBOX_FULL};
 pub use filtering::filters_told;
 pub use held::HeldMessage;
 pub use intake::{Alone, Intake, Refused, record_of};
+pub use language::dsn_language;
 pub use letter::{Letter, MailboxLetter};
 pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};
@@ -50,6 +54,7 @@ pub use prepared::{Applied, Prepared};
 pub use queue_reports::ReportError;
 pub use routing::Asking;
 pub use stored::StoredMessage;
+pub use suppression::{Blocks, OnList, SuppressionSettings, is_hard_bounce, span};
 pub use trace::taken;
 
 /// What delivery has to know of its server.
@@ -71,6 +76,7 @@ pub struct Delivery {
     checks: Option<std::sync::Arc<Checks>>,
     results_name: Option<Domain>,
     reports_from: Option<mail::Address>,
+    suppression: std::sync::Arc<SuppressionSettings>,
 }
 
 impl Delivery {
@@ -85,6 +91,7 @@ impl Delivery {
             checks: None,
             results_name: None,
             reports_from: None,
+            suppression: std::sync::Arc::default(),
         }
     }
 

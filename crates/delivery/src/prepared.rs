@@ -26,6 +26,7 @@ use crate::held::HeldMessage;
 use crate::loops::delivered_to;
 use crate::plan::Plan;
 use crate::reports::Counted;
+use crate::suppression::{Blocks, Complaint, Nature, OnList, without_suppressed};
 use crate::trace::Beginning;
 
 /// See [`crate::Intake::finish`]. Cheap to clone, so that a transaction body can hold it.
@@ -56,6 +57,11 @@ pub struct Prepared {
     pub(crate) verdict: Option<Verdict>,
     /// What reports to domains count of it.
     pub(crate) counted: Vec<Counted>,
+    /// What it is to the suppression list, and what that keeps from leaving.
+    pub(crate) nature: Nature,
+    pub(crate) blocks: Blocks,
+    /// Complaints that it reports.
+    pub(crate) complaints: Vec<Complaint>,
     pub(crate) envelope: Envelope,
     /// Who submitted it, logged in.
     pub(crate) account: Option<AccountId>,
@@ -71,6 +77,10 @@ pub struct Applied {
     pub held: Vec<(AccountId, MailboxId, Deposited)>,
     /// What waits to be relayed.
     pub queued: Vec<QueueId>,
+    /// For each of these but notices, its destination and recipients.
+    pub relayed: Vec<(Domain, Vec<Address>)>,
+    /// Recipients elsewhere who are on the suppression list.
+    pub on_list: Vec<OnList>,
     /// Where it is forwarded with another reverse-path, and with which.
     pub rewritten: Vec<(Domain, Address)>,
     /// Accounts whose INBOX keeps it instead of the folder of a subaddress, and why.
@@ -175,9 +185,16 @@ impl Prepared {
             tx.note_first_use(alias, &self.envelope.reverse_path, self.now)?;
         }
         for (destination, recipients) in &self.plan.relays {
+            let recipients =
+                without_suppressed(tx, recipients, self.nature, self.blocks, self.now, &mut applied.on_list)?;
+            if recipients.is_empty() {
+                continue;
+            }
             let rewritten = self.rewritten(tx, destination)?;
             for some in recipients.chunks(QUEUE_ENTRY_RECIPIENTS_MAX) {
                 applied.queued.push(tx.enqueue(self.queue_row(destination, some, rewritten.as_ref()))?);
+                let addresses = some.iter().map(|recipient| recipient.address.clone()).collect();
+                applied.relayed.push((destination.clone(), addresses));
             }
             applied.rewritten.extend(rewritten.map(|address| (destination.clone(), address)));
         }
@@ -224,6 +241,7 @@ impl Prepared {
             applied.events = applied.events.saturating_add(1);
         }
         self.counted.iter().try_for_each(|counted| counted.apply(tx))?;
+        self.complaints.iter().try_for_each(|complaint| complaint.apply(tx, self.now))?;
         self.begin_trace(tx, &applied)?;
         for notice in &self.notices {
             let notice = notice.apply(tx)?;

@@ -13,6 +13,7 @@ use crate::intake::addresses_of;
 use crate::limits::EVENT_HEADER_OCTETS_MAX;
 use crate::plan::Plan;
 use crate::prepared::Prepared;
+use crate::suppression::Nature;
 use crate::trace::{Beginning, Source};
 use crate::{Delivery, Refused};
 
@@ -25,6 +26,7 @@ pub struct StoredMessage {
     skip_octets: u32,
     /// Fields that sign what leaves, each with its line end; empty for what the server only passes on.
     signature: String,
+    nature: Nature,
 }
 
 impl StoredMessage {
@@ -70,7 +72,8 @@ impl Delivery {
         let header = start.get(..end).unwrap_or_default();
         let skip_octets = own_return_path(header);
         let header = String::from_utf8_lossy(header).into_owned();
-        Ok(Some(StoredMessage { blob, record, header, skip_octets, signature: String::new() }))
+        let nature = Nature::Personal;
+        Ok(Some(StoredMessage { blob, record, header, skip_octets, signature: String::new(), nature }))
     }
 
     /// The same, signed wherever it leaves for: a message that the server writes under its own name, with reverse-paths of this
@@ -83,6 +86,7 @@ impl Delivery {
         message: StoredMessage,
         reverse_path: &ReversePath,
     ) -> Result<StoredMessage, StorageError> {
+        let message = StoredMessage { nature: Nature::Automatic, ..message };
         let Some(hashed) = self.hashed(&message).await? else { return Ok(message) };
         let envelope = Envelope::new(reverse_path.clone());
         let signature = self.signed_and_sealed(&hashed, &envelope, true, self.store().now()).await;
@@ -149,6 +153,9 @@ impl Delivery {
             },
             plan,
             verdict: None,
+            nature: message.nature,
+            blocks: self.suppression().blocks,
+            complaints: Vec::new(),
             counted: Vec::new(),
             account: None,
             envelope,
@@ -177,6 +184,7 @@ impl Delivery {
             header: String::from_utf8_lossy(header).into_owned(),
             skip_octets: prepared.skip_octets,
             signature: prepared.signature.clone(),
+            nature: prepared.nature,
         };
         self.prepare_stored(&message, envelope).await
     }

@@ -2,10 +2,11 @@
 //!
 //! Invariant: a recipient ends and its DSN leaves in the same commit, so each happens once.
 
-use delivery::{Prepared, ReportError, taken};
-use mail::{Reply, Timestamp};
+use delivery::{Prepared, ReportError, is_hard_bounce, span, taken};
+use mail::{Address, Reply, Timestamp};
 use queue::{Decision, Outcome, ReportKind, after_attempt};
 use storage::rows::{QueueRow, RecipientState};
+use storage::suppressed::SuppressionReason;
 use storage::trace::{self, Step, Taken};
 use storage::{Durability, StorageError, Transaction};
 
@@ -87,6 +88,8 @@ async fn write(
     let (claimed, now) = (row.clone(), context.world.clock.now());
     let (decision, dsns) = (decision.clone(), dsns.to_vec());
     let steps = steps(row, outcomes, error, &decision, now);
+    let (heard, dead) = (heard(row, outcomes), dead(row, outcomes));
+    let days = context.delivery.suppression().hard_bounce_days;
     let body = move |tx: &mut Transaction<'_>| {
         let Some(current) = tx.queue_entry(claimed.id)? else { return Ok(Found::Gone) };
         if current.recipients != claimed.recipients {
@@ -105,6 +108,10 @@ async fn write(
                 tx.remove_queue_entry(claimed.id, now)?;
             }
         }
+        heard.iter().try_for_each(|address| tx.heard_of(address))?;
+        for (address, said) in dead.iter().filter(|_| days > 0) {
+            tx.suppress(address, SuppressionReason::HardBounce, said, now, Some(span(now, days)))?;
+        }
         if let Some(trace) = claimed.trace {
             tx.trace(trace, &steps)?;
         }
@@ -113,6 +120,34 @@ async fn write(
     };
     // What has happened is recorded even when the disk has room for nothing new: forgotten, it would be sent again.
     Ok(context.store.transact_with(Durability::Freeing, body).await?.value)
+}
+
+/// The recipients who wait, with what the attempt gave.
+fn attempted<'a>(
+    row: &'a QueueRow,
+    outcomes: &'a [Option<Outcome>],
+) -> impl Iterator<Item = (&'a Address, &'a Option<Outcome>)> {
+    let waiting =
+        row.recipients.iter().zip(outcomes).filter(|(recipient, _)| recipient.state == RecipientState::Waiting);
+    waiting.map(|(recipient, outcome)| (&recipient.address, outcome))
+}
+
+/// Addresses at which mail arrives.
+fn heard(row: &QueueRow, outcomes: &[Option<Outcome>]) -> Vec<Address> {
+    let taken = attempted(row, outcomes).filter(|(_, outcome)| matches!(outcome, Some(Outcome::Delivered { .. })));
+    taken.map(|(address, _)| address.clone()).collect()
+}
+
+/// Addresses of which their own host says that nobody is there, and what it said.
+fn dead(row: &QueueRow, outcomes: &[Option<Outcome>]) -> Vec<(Address, String)> {
+    let refused = attempted(row, outcomes).filter_map(|(address, outcome)| match outcome {
+        Some(Outcome::PermanentFailure { host: Some(host), reply }) if is_hard_bounce(reply.enhanced) => {
+            Some((address.clone(), format!("{host}: {reply}")))
+        }
+        Some(Outcome::PermanentFailure { .. } | Outcome::Delivered { .. } | Outcome::TemporaryFailure { .. })
+        | None => None,
+    });
+    refused.collect()
 }
 
 /// What the message's trace says of the attempt.
@@ -149,7 +184,7 @@ fn steps(
         let kind = match report.kind {
             ReportKind::Delayed => "notice of a delay",
             ReportKind::Failed => "failure notice",
-            ReportKind::Relayed | ReportKind::Delivered => "notice of delivery",
+            ReportKind::Relayed | ReportKind::Delivered | ReportKind::Expanded => "notice of delivery",
         };
         let to = row.reverse_path.address().cloned();
         let kind = if to.is_some() { kind.to_owned() } else { format!("{kind}: the reverse-path is null") };

@@ -73,6 +73,8 @@ pub enum Table {
     Event = 0x60,
     /// Events that failed too often.
     Parked = 0x61,
+    /// Addresses to which nothing is sent of the server's own accord; see [`crate::suppressed`].
+    Suppressed = 0x62,
     /// When a responder last answered a sender.
     Answered = 0x70,
     /// What each responder has done since it began to act.

@@ -22,6 +22,7 @@ mod pages;
 mod queue;
 mod sharing;
 mod signing_keys;
+mod suppressed;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -327,6 +328,7 @@ pub async fn check_with(
     check.fetched().await?;
     check.answered().await?;
     check.signing_keys().await?;
+    check.suppressed().await?;
     check.traces().await?;
     check.blobs().await?;
     Ok(check.checked)

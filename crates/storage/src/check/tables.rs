@@ -42,6 +42,7 @@ const TABLES: &[Table] = &[
     Table::Submitted,
     Table::Event,
     Table::Parked,
+    Table::Suppressed,
     Table::Answered,
     Table::ResponderState,
     Table::SigningKey,
