@@ -54,42 +54,54 @@ impl TraceRequest {
 /// The traces that are wanted; administrators see all of them, others what is their own of their own.
 pub(crate) async fn execute(store: &Store, actor: &Actor, request: TraceRequest) -> Result<Response, AdminError> {
     let limit = request.limit.unwrap_or(20).clamp(1, TRACES_MAX);
-    let directory = store.directory();
-    if actor.is_administrator(&directory) {
+    if actor.is_administrator(&store.directory()) {
         return all(store, &request, limit).await;
     }
-    // Who is gone meanwhile sees nothing.
-    let Some(account) = actor.account(&directory) else { return Ok(Response::Traces(Vec::new())) };
-    let own = Own::new(&directory, account);
     if let Some(id) = request.id {
         // That there is one of somebody else is not told.
-        let trace = store.trace(id).await?.and_then(|trace| own.view(&trace)).ok_or_else(|| none(id))?;
-        return Ok(Response::Traces(vec![trace]));
+        let found: Vec<Trace> = store.trace(id).await?.into_iter().collect();
+        let views = own_views(store, actor, &TraceRequest::default(), &found);
+        return if views.is_empty() { Err(none(id)) } else { Ok(Response::Traces(views)) };
     }
-    let terms = request.term_of_message().map_or_else(|| own.terms(), |term| vec![term]);
     let mut found = BTreeMap::new();
-    for term in terms {
-        let wanted = match &term {
-            Term::MessageId(_) => true,
-            Term::Sender(address) => {
-                request.sender.as_ref().is_none_or(|sender| !own.owns(sender) || sender.same_mailbox(address))
-            }
-            Term::Recipient(address) => {
-                request.recipient.as_ref().is_none_or(|to| !own.owns(to) || to.same_mailbox(address))
-            }
-        };
-        if !wanted {
-            continue;
-        }
+    for term in own_terms(store, actor, &request) {
         let traces = store.traces(&request.query(Some(term), TRACES_MAX)).await?;
-        let named = |trace: &&Trace| {
-            request.recipient.as_ref().is_none_or(|recipient| own.names_recipient(trace, recipient))
-                && request.sender.as_ref().is_none_or(|sender| trace.is_from(sender))
-        };
-        let views = traces.iter().filter(named).filter_map(|trace| own.view(trace));
-        found.extend(views.map(|view| (view.id, view)));
+        found.extend(own_views(store, actor, &request, &traces).into_iter().map(|view| (view.id, view)));
     }
     Ok(Response::Traces(found.into_values().rev().take(limit).collect()))
+}
+
+/// What a person's traces are looked for by.
+fn own_terms(store: &Store, actor: &Actor, request: &TraceRequest) -> Vec<Term> {
+    let directory = store.directory();
+    // Who is gone meanwhile sees nothing.
+    let Some(account) = actor.account(&directory) else { return Vec::new() };
+    if let Some(term) = request.term_of_message() {
+        return vec![term];
+    }
+    let own = Own::new(&directory, account);
+    let fits = |asked: Option<&Address>, address: &Address| {
+        asked.is_none_or(|asked| !own.owns(asked) || asked.same_mailbox(address))
+    };
+    let mut terms = own.terms();
+    terms.retain(|term| match term {
+        Term::MessageId(_) => true,
+        Term::Sender(address) => fits(request.sender.as_ref(), address),
+        Term::Recipient(address) => fits(request.recipient.as_ref(), address),
+    });
+    terms
+}
+
+/// Those of some traces that are the person's own, as they see them.
+fn own_views(store: &Store, actor: &Actor, request: &TraceRequest, traces: &[Trace]) -> Vec<Trace> {
+    let directory = store.directory();
+    let Some(account) = actor.account(&directory) else { return Vec::new() };
+    let own = Own::new(&directory, account);
+    let named = |trace: &&Trace| {
+        request.recipient.as_ref().is_none_or(|recipient| own.names_recipient(trace, recipient))
+            && request.sender.as_ref().is_none_or(|sender| trace.is_from(sender))
+    };
+    traces.iter().filter(named).filter_map(|trace| own.view(trace)).collect()
 }
 
 async fn all(store: &Store, request: &TraceRequest, limit: usize) -> Result<Response, AdminError> {

@@ -418,6 +418,8 @@ impl Intake {
             blob,
             counted: verdict.as_ref().map(|verdict| self.delivery.counted(verdict)).unwrap_or_default(),
             verdict,
+            own: self.own || self.sent_again,
+            hooks: self.delivery.store.has_webhooks(),
             nature: self.nature,
             blocks: self.delivery.suppression().blocks,
             complaints,

@@ -62,6 +62,10 @@ pub struct Prepared {
     pub(crate) blocks: Blocks,
     /// Complaints that it reports.
     pub(crate) complaints: Vec<Complaint>,
+    /// The server's own message.
+    pub(crate) own: bool,
+    /// Whether webhooks are told.
+    pub(crate) hooks: bool,
     pub(crate) envelope: Envelope,
     /// Who submitted it, logged in.
     pub(crate) account: Option<AccountId>,
@@ -242,6 +246,9 @@ impl Prepared {
         }
         self.counted.iter().try_for_each(|counted| counted.apply(tx))?;
         self.complaints.iter().try_for_each(|complaint| complaint.apply(tx, self.now))?;
+        if self.hooks {
+            self.call_webhooks(tx, &applied)?;
+        }
         self.begin_trace(tx, &applied)?;
         for notice in &self.notices {
             let notice = notice.apply(tx)?;

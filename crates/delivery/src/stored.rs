@@ -153,6 +153,8 @@ impl Delivery {
             },
             plan,
             verdict: None,
+            own: true,
+            hooks: self.store().has_webhooks(),
             nature: message.nature,
             blocks: self.suppression().blocks,
             complaints: Vec::new(),

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a recipient ends and its DSN leaves in the same commit, so each happens once.
 
-use delivery::{Prepared, ReportError, is_hard_bounce, span, taken};
+use delivery::{Prepared, ReportError, is_hard_bounce, span, taken, tell_attempt};
 use mail::{Address, Reply, Timestamp};
 use queue::{Decision, Outcome, ReportKind, after_attempt};
 use storage::rows::{QueueRow, RecipientState};
@@ -88,6 +88,8 @@ async fn write(
     let (claimed, now) = (row.clone(), context.world.clock.now());
     let (decision, dsns) = (decision.clone(), dsns.to_vec());
     let steps = steps(row, outcomes, error, &decision, now);
+    let hooks = context.store.has_webhooks();
+    let message_id = if hooks { message_id(context, row).await } else { None };
     let (heard, dead) = (heard(row, outcomes), dead(row, outcomes));
     let days = context.delivery.suppression().hard_bounce_days;
     let body = move |tx: &mut Transaction<'_>| {
@@ -112,6 +114,9 @@ async fn write(
         for (address, said) in dead.iter().filter(|_| days > 0) {
             tx.suppress(address, SuppressionReason::HardBounce, said, now, Some(span(now, days)))?;
         }
+        if hooks {
+            tell_attempt(tx, &steps, claimed.trace, message_id.as_deref(), &claimed.reverse_path)?;
+        }
         if let Some(trace) = claimed.trace {
             tx.trace(trace, &steps)?;
         }
@@ -120,6 +125,28 @@ async fn write(
     };
     // What has happened is recorded even when the disk has room for nothing new: forgotten, it would be sent again.
     Ok(context.store.transact_with(Durability::Freeing, body).await?.value)
+}
+
+/// The Message-ID, as the message's trace has it. A hook is told without it rather than not at all.
+async fn message_id(context: &Context, row: &QueueRow) -> Option<String> {
+    let trace = context.store.trace(row.trace?).await.ok()??;
+    trace.steps.into_iter().find_map(|taken| match taken.step {
+        Step::Received { message_id, .. } => message_id,
+        Step::Offered { .. }
+        | Step::Authenticated { .. }
+        | Step::Refused { .. }
+        | Step::Routed { .. }
+        | Step::RoutedWidely { .. }
+        | Step::Delivered { .. }
+        | Step::Filtered { .. }
+        | Step::Dropped { .. }
+        | Step::Queued { .. }
+        | Step::Attempted { .. }
+        | Step::Responder { .. }
+        | Step::Notice { .. }
+        | Step::Held { .. }
+        | Step::Decided { .. } => None,
+    })
 }
 
 /// The recipients who wait, with what the attempt gave.

@@ -105,3 +105,9 @@ pub const SUPPRESSED_MAX: usize = 200_000;
 
 /// Characters of what is told of a suppressed address.
 pub const SUPPRESSED_DETAIL_CHARS_MAX: usize = 300;
+
+/// Webhooks of one server.
+pub const WEBHOOKS_MAX: usize = 20;
+
+/// Calls of webhooks that wait; what is new then is not told.
+pub const WEBHOOK_CALLS_MAX: u64 = 100_000;

@@ -4,6 +4,7 @@
 mod authentication;
 mod flaw;
 mod load;
+mod sending;
 mod values;
 
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ pub(crate) use flaw::ConfigError;
 #[cfg(test)]
 pub(crate) use load::parse;
 pub(crate) use load::{default_file, doubts, load};
+pub(crate) use sending::{Suppression, Webhooks};
 pub(crate) use values::Endpoint;
 
 use values::{at_least, host, host_or_nothing, none_or_at_least, strength, web_url};
@@ -62,6 +64,10 @@ pub(crate) struct Config {
     pub(crate) lists: Lists,
     /// The full-text index.
     pub(crate) search: Search,
+    /// Addresses to which nothing is sent of the server's own accord.
+    pub(crate) suppression: Suppression,
+    /// Who is told what becomes of messages.
+    pub(crate) webhooks: Webhooks,
 }
 
 /// The full-text index.
@@ -368,6 +374,8 @@ impl Default for Config {
             trace: Trace::default(),
             search: Search::default(),
             lists: Lists::default(),
+            suppression: Suppression::default(),
+            webhooks: Webhooks::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use auth::GuardSettings;
 use delivery::{Checks, Delivery};
+use hooks::Hooks;
 use mail::Domain;
 use queue::RetryPolicy;
 use rustls_pki_types::CertificateDer;
@@ -14,6 +15,7 @@ use rustls_pki_types::pem::PemObject;
 use sender_auth::verify::DnsAuthentication;
 use smtp_in::ListenerKind;
 use smtp_out::{Login, Roots, Secret, SmtpOutSettings, TlsMode};
+use world::https::{HttpsClient, Reach};
 
 use crate::cli::Failure;
 use crate::config::{BareNewlines, Config, IpFamily, Limits, Security, SmartHostTls};
@@ -137,6 +139,14 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
     let dns = DnsAuthentication::from_system(config.hostname.clone(), world, patience);
     let dns = dns.map_err(|error| Failure::new(format!("[sender_authentication]: {error}")))?;
     Ok(delivery.checking(Checks::new(Arc::new(dns), section.rules())))
+}
+
+/// Who calls webhooks.
+pub(super) fn hooks(delivery: Delivery, config: &Config) -> Result<Hooks, Failure> {
+    let world = delivery.store().world().clone();
+    let https = HttpsClient::new(world, &[]).map_err(|error| Failure::new(format!("[webhooks]: {error}")))?;
+    let reach = if config.webhooks.allow_private { Reach::Anywhere } else { Reach::Public };
+    Ok(Hooks::new(delivery, Arc::new(https), hooks::Settings { reach }))
 }
 
 /// Outgoing mail; `interfaces` are the addresses of this machine.

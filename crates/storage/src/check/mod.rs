@@ -27,6 +27,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -329,6 +330,7 @@ pub async fn check_with(
     check.answered().await?;
     check.signing_keys().await?;
     check.suppressed().await?;
+    check.webhooks().await?;
     check.traces().await?;
     check.blobs().await?;
     Ok(check.checked)

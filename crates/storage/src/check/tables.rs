@@ -43,6 +43,7 @@ const TABLES: &[Table] = &[
     Table::Event,
     Table::Parked,
     Table::Suppressed,
+    Table::Webhook,
     Table::Answered,
     Table::ResponderState,
     Table::SigningKey,
