@@ -19,6 +19,7 @@ mod queue;
 mod references;
 mod responders;
 mod roles;
+mod sending;
 mod shared;
 mod traces;
 

@@ -10,11 +10,13 @@ use routing::{Asking, Directory, RefuseReason};
 use sender_auth::dkim::Hasher;
 use sender_auth::verify::ClaimFilter;
 use storage::blobs::{BlobWriter, StagedBlob};
+use storage::rows::MailClass;
 use storage::trace::Term;
 
 use crate::Delivery;
 use crate::allowance::Allowance;
 use crate::checks::{Examination, Verdict, not_passed_on};
+use crate::class::class_of;
 use crate::complaint::Capture;
 use crate::decide::storage_reply;
 use crate::filtering::decisions;
@@ -375,6 +377,7 @@ impl Intake {
             let place = if plan.spam { Place::Spam } else { Place::Inbox };
             decisions(&self.delivery.store, plan.mailboxes.iter().copied(), place, view).await
         };
+        let class = if plan.relays.is_empty() { MailClass::default() } else { class_of(&self.header.bytes) };
         let untold = plan.delivered.is_empty() && plan.expanded.is_empty() && plan.too_large.is_empty();
         let header = match plan.responders.is_empty() && untold {
             true => String::new(),
@@ -429,6 +432,7 @@ impl Intake {
             header_smtputf8: envelope.smtputf8 && utf8_header,
             body: if self.eight_bit { envelope.body.max(BodyType::EightBitMime) } else { envelope.body },
             notices,
+            class,
             account: self.account,
             envelope,
             now,

@@ -8,7 +8,6 @@ use mail::{Address, Domain};
 use routing::objects::{AccountObject, DomainObject, Object, Role};
 use storage::objects::PutMode;
 use storage::{MemoryEngine, SilentDoorbell};
-use world::Clock as _;
 use world::https::{HttpsError, Response};
 use world::simulated::SimulatedWorld;
 

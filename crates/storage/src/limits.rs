@@ -111,3 +111,6 @@ pub const WEBHOOKS_MAX: usize = 20;
 
 /// Calls of webhooks that wait; what is new then is not told.
 pub const WEBHOOK_CALLS_MAX: u64 = 100_000;
+
+/// Destinations whose trouble is remembered over a restart, and shown.
+pub const PACES_MAX: usize = 10_000;
