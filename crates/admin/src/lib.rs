@@ -39,6 +39,7 @@ mod response;
 mod scope;
 mod settings;
 mod shared;
+mod spam;
 mod suppression;
 mod terms;
 mod trace;
@@ -49,6 +50,7 @@ use storage::Store;
 
 use asked::Asked;
 
+pub use self::spam::{ExplainedMessage, SpamExplanation, SpamRequest, SpamStatusView};
 pub use account::departures;
 pub use actor::Actor;
 pub use dkim::{DkimRequest, SigningKeyView};
@@ -136,6 +138,7 @@ async fn carried_out(
             let _edit = asked.hold().await?;
             contact::execute(store, request).await?
         }
+        Request::Spam(request) => spam::execute(store, settings, request).await?,
         Request::Queue(request) => queue_entry::execute(store, settings, request).await?,
         Request::Event(request) => event::execute(store, request).await?,
         Request::Suppression(request) => suppression::execute(store, request).await?,

@@ -259,6 +259,9 @@ impl<'a> Reach<'a> {
             Request::Group(request) => self.group(request),
             Request::List(request) => self.list(request),
             Request::Contact(request) => self.edits(request.account()),
+            Request::Spam(request) => {
+                request.account().map_or(Err(Denial::AdministratorsOnly), |account| self.edits(account))
+            }
             // They move and delete the mail of the account: as much power as over the account.
             Request::Filter(request) => self.edits(request.account()),
             Request::Responder(request) => self.responder(request),
@@ -596,6 +599,7 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
             asking.iter().try_for_each(own)
         }
         Request::Contact(request) => own(request.account()),
+        Request::Spam(request) => request.account().map_or(Err(Denial::AdministratorsOnly), own),
         Request::Filter(request) => own(request.account()),
         // What of traces is shown is `trace::own`'s to say.
         Request::Trace(_) => Ok(()),

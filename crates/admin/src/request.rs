@@ -19,6 +19,7 @@ use mail::{Address, ReversePath};
 use serde::{Deserialize, Serialize};
 
 use crate::shared::{AclRequest, SharedRequest};
+use crate::spam::SpamRequest;
 use crate::suppression::SuppressionRequest;
 use crate::trace::TraceRequest;
 use crate::webhook::WebhookRequest;
@@ -65,6 +66,8 @@ pub enum Request {
     Acl(AclRequest),
     /// About contacts of an account.
     Contact(ContactRequest),
+    /// About the content filter.
+    Spam(SpamRequest),
     /// About the queue of outgoing mail.
     Queue(QueueRequest),
     /// About events that failed too often.

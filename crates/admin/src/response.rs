@@ -23,6 +23,7 @@ use storage::trace::Trace;
 use crate::discovery::records::RecordsView;
 use crate::dkim::SigningKeyView;
 use crate::shared::{AclView, SharedView};
+use crate::spam::{SpamExplanation, SpamStatusView};
 use crate::webhook::WebhookView;
 
 pub use account::{AccountView, ImportReport, Leading, OffBoardingReport, OffBoardingView, Redirect, SubmittedView};
@@ -108,6 +109,10 @@ pub enum Response {
     FiltersApplied(Box<FiltersApplied>),
     /// Contacts.
     Contacts(Vec<Contact>),
+    /// What the content filter has learnt, and what is set.
+    SpamStatus(Box<SpamStatusView>),
+    /// What it says of a message.
+    SpamExplanation(Box<SpamExplanation>),
     /// A shared mailbox.
     Shared(Box<SharedView>),
     /// Shared mailboxes.

@@ -38,6 +38,8 @@ pub struct Settings {
     pub external_interval_secs_min: u64,
     /// Whether webhooks may be at addresses that are not of the public Internet, and without TLS.
     pub webhooks_reach_private: bool,
+    /// From how many points on content is spam; `None`: it is not looked at.
+    pub spam_threshold: Option<spam::Points>,
     /// Tries external accounts. `None`: nobody here can.
     pub tester: Option<Arc<dyn ExternalTester>>,
     /// The ways by which mail leaves.
@@ -140,6 +142,7 @@ impl Default for Settings {
             externals_per_account_max: 10,
             external_interval_secs_min: 60,
             webhooks_reach_private: false,
+            spam_threshold: None,
             tester: None,
             routes: Arc::default(),
         }

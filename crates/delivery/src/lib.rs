@@ -11,6 +11,7 @@ mod allowance;
 mod checks;
 mod class;
 mod complaint;
+mod content;
 mod decide;
 mod event;
 mod filed;
@@ -42,6 +43,7 @@ use storage::Store;
 
 pub use added::MemberAdded;
 pub use checks::{Checks, Unwelcome};
+pub use content::{ContentFilter, Explained, Junk};
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};
@@ -80,6 +82,7 @@ pub struct Delivery {
     results_name: Option<Domain>,
     reports_from: Option<mail::Address>,
     suppression: std::sync::Arc<SuppressionSettings>,
+    content_filter: Option<ContentFilter>,
 }
 
 impl Delivery {
@@ -95,6 +98,7 @@ impl Delivery {
             results_name: None,
             reports_from: None,
             suppression: std::sync::Arc::default(),
+            content_filter: None,
         }
     }
 

@@ -138,6 +138,7 @@ impl Delivery {
         Ok(Prepared {
             blob: message.blob.clone(),
             record: message.record.clone(),
+            marked: None,
             header,
             skip_octets: message.skip_octets,
             header_smtputf8: envelope.smtputf8,

@@ -15,11 +15,14 @@ pub enum Topic {
     MemberAdded,
     /// A webhook is to be called.
     Webhook,
+    /// A person has said of messages that they are spam, or that they are not.
+    MessageJudged,
 }
 
 impl Topic {
     /// Every topic there is.
-    pub const ALL: [Self; 5] = [Self::MessageStored, Self::Queue, Self::HeldMessage, Self::MemberAdded, Self::Webhook];
+    pub const ALL: [Self; 6] =
+        [Self::MessageStored, Self::Queue, Self::HeldMessage, Self::MemberAdded, Self::Webhook, Self::MessageJudged];
 
     /// Its name, for people.
     #[must_use]
@@ -30,6 +33,7 @@ impl Topic {
             Self::HeldMessage => "held-message",
             Self::MemberAdded => "member-added",
             Self::Webhook => "webhook",
+            Self::MessageJudged => "message-judged",
         }
     }
 

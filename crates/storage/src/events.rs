@@ -146,6 +146,7 @@ pub(crate) fn event_counter(topic: Topic) -> Vec<u8> {
         Topic::HeldMessage => "event:held-message",
         Topic::MemberAdded => "event:member-added",
         Topic::Webhook => "event:webhook",
+        Topic::MessageJudged => "event:message-judged",
     })
 }
 

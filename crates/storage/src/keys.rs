@@ -69,6 +69,14 @@ pub enum Table {
     SrsSender = 0x53,
     /// What an account has submitted on a day; see [`crate::submitted`].
     Submitted = 0x54,
+    /// In how many messages a token was, by part and token; see [`crate::spam`].
+    SpamToken = 0x64,
+    /// How messages were learnt.
+    SpamLearnt = 0x65,
+    /// How much was learnt.
+    SpamTotals = 0x66,
+    /// What an account has set about spam.
+    SpamSettings = 0x67,
     /// [`crate::rows::PaceRow`] by the name of the route.
     Pace = 0x5B,
     /// Durable events of the bus by topic and number.
@@ -242,6 +250,7 @@ const fn topic_number(topic: Topic) -> u8 {
         Topic::HeldMessage => 3,
         Topic::MemberAdded => 4,
         Topic::Webhook => 5,
+        Topic::MessageJudged => 9,
     }
 }
 

@@ -21,6 +21,7 @@ mod pattern;
 mod queue;
 mod responder;
 mod shared;
+mod spam;
 mod suppression;
 mod terms;
 mod trace;
@@ -119,6 +120,9 @@ With --as, people edit the filters of their own account, and those of a shared m
     /// Contacts of an account: whom it knows
     #[command(subcommand)]
     Contact(contact::ContactCommand),
+    /// The content filter: what was learnt, and what it says of a message
+    #[command(subcommand)]
+    Spam(spam::SpamCommand),
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
@@ -287,6 +291,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Filter(command) => command.request(),
         Command::Shared(command) => command.request(),
         Command::Contact(command) => command.request(),
+        Command::Spam(command) => command.request()?,
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
         Command::Suppression(command) => command.request(),

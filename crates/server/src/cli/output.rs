@@ -13,6 +13,7 @@ mod queue;
 mod responder;
 mod sending;
 mod shared;
+mod spam;
 mod traces;
 
 use std::fmt::Write as _;
@@ -208,6 +209,8 @@ fn in_words(response: &Response) -> String {
                 [one.address.to_string(), moment(one.at), how.to_owned()]
             }),
         ),
+        Response::SpamStatus(one) => spam::status(one),
+        Response::SpamExplanation(one) => spam::explanation(one),
         Response::Shared(one) => shared::shared(one),
         Response::SharedMailboxes(all) => table(
             ["ADDRESS", "NAME", "MEMBERS", "SEEN", "QUOTA"],

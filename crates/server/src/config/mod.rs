@@ -6,6 +6,7 @@ mod flaw;
 mod load;
 mod routes;
 mod sending;
+mod spam;
 mod values;
 
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::spam::Spam;
 pub(crate) use authentication::{Network, SenderAuthentication};
 pub(crate) use flaw::ConfigError;
 #[cfg(test)]
@@ -70,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) suppression: Suppression,
     /// Who is told what becomes of messages.
     pub(crate) webhooks: Webhooks,
+    /// The content filter.
+    pub(crate) spam: Spam,
 }
 
 /// The full-text index.
@@ -387,6 +391,7 @@ impl Default for Config {
             accounts: Accounts::default(),
             trace: Trace::default(),
             search: Search::default(),
+            spam: Spam::default(),
             lists: Lists::default(),
             suppression: Suppression::default(),
             webhooks: Webhooks::default(),

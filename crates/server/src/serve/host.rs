@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use auth::Authenticator;
 use bus::Bus;
-use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, storage_reply};
+use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, Unwelcome, storage_reply};
 use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
 use parking_lot::Mutex;
 use routing::objects::{AccountObject, Service};
@@ -354,7 +354,18 @@ impl Message {
         let filing = sender.map(|account| {
             Filing::of(&delivery.store().directory(), account, envelope.reverse_path.address(), &fields)
         });
-        let prepared = intake.finish(envelope).await.map_err(|Refused(reply)| reply)?;
+        // What is refused for its content has a trace as well.
+        let offered = sender.is_none().then(|| envelope.clone());
+        let prepared = match (intake.finish(envelope).await, offered) {
+            (Ok(prepared), _) => prepared,
+            (Err(Refused(reply)), Some(envelope)) => {
+                tracing::info!(id, remote = %unwelcome.remote, from, %reply, "message refused");
+                let refused = Unwelcome { reply: reply.clone(), steps: Vec::new(), terms: Vec::new() };
+                unwelcome.write(&delivery, &envelope, refused).await;
+                return Err(reply);
+            }
+            (Err(Refused(reply)), None) => return Err(reply),
+        };
         let filing = match filing {
             Some(filing) => Some(filing.filtered(delivery.store(), &prepared, &fields).await),
             None => None,

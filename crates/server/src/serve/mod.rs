@@ -10,6 +10,7 @@ mod days;
 mod discovery;
 mod host;
 mod http;
+mod learning;
 mod listen;
 mod log;
 mod login;
@@ -239,7 +240,7 @@ async fn serve_on(
         async move { hooks.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
     let (reporting, reports_stop) = (delivery.clone(), tasks.workers_stop());
-    let searched = bus.clone();
+    let (searched, judged) = (bus.clone(), bus.clone());
     let (answering, stop) = (Responder::new(delivery).with_links(links), tasks.workers_stop());
     tasks.worker("responder", move || {
         let (answering, bus, stop) = (answering.clone(), bus.clone(), stop.clone());
@@ -250,6 +251,15 @@ async fn serve_on(
     tasks.worker("search", move || {
         let (indexing, bus, stop) = (indexing.clone(), heard.clone(), stop.clone());
         async move { indexing.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
+    let learner = learning::Learner { store: store.clone(), shared: config.spam.learn_site_wide };
+    let (learner, heard, stop) = (Arc::new(learner), judged, tasks.workers_stop());
+    tasks.worker("spam", move || {
+        let (learner, bus, stop) = (learner.clone(), heard.clone(), stop.clone());
+        async move {
+            let learning = bus::consume(&bus, &learner.store, mail::Topic::MessageJudged, &*learner, stop);
+            learning.await.map_err(|error| error.to_string())
+        }
     });
     tasks.worker("dmarc reports", move || report(reporting.clone(), reports_stop.clone()));
     let (sweeping, stop) = (store.clone(), tasks.workers_stop());

@@ -125,6 +125,10 @@ pub(crate) fn fetch(fetch: &crate::config::Fetch) -> fetch::Settings {
 /// Delivery that checks where messages from other servers come from.
 pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, Failure> {
     let section = &config.sender_authentication;
+    let delivery = match config.spam.filter() {
+        Some(filter) => delivery.judging_content(filter),
+        None => delivery,
+    };
     let delivery = match Domain::parse(&section.results_name) {
         Ok(name) => delivery.with_results_name(name),
         Err(_) => delivery,

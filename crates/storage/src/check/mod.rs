@@ -22,6 +22,7 @@ mod pages;
 mod queue;
 mod sharing;
 mod signing_keys;
+mod spam;
 mod suppressed;
 mod tables;
 #[cfg(test)]
@@ -108,6 +109,8 @@ pub enum Flaw {
     QueueDue,
     /// Contacts, their order of time and their count do not match.
     Contacts,
+    /// Tokens or messages that were learnt, and their totals, do not agree.
+    Spam,
     /// The version stamp is missing or can't be read.
     Stamp,
     /// An account, an alias or a responder in a domain that is not there.
@@ -164,6 +167,7 @@ impl Flaw {
             Self::BlobContent => "content is damaged",
             Self::QueueDue => "schedule of the queue is wrong",
             Self::Contacts => "the index of contacts is wrong",
+            Self::Spam => "what was learnt of spam is counted wrong",
             Self::Stamp => "version stamp is missing or can't be read",
             Self::NoDomain => "is in a domain that is not there",
             Self::RecordContent => "record does not fit the message",
@@ -320,6 +324,7 @@ pub async fn check_with(
     check.sharing().await?;
     check.annotations().await?;
     check.contacts().await?;
+    check.spam().await?;
     check.first_uses().await?;
     check.forwards().await?;
     check.queue().await?;
