@@ -35,6 +35,8 @@ pub struct Settings {
     pub externals_per_account_max: usize,
     /// The shortest time between two looks at an external account, in seconds.
     pub external_interval_secs_min: u64,
+    /// Where reports of others on domains here are read; records name it.
+    pub reports_to: Option<mail::Address>,
     /// Tries external accounts. `None`: nobody here can.
     pub tester: Option<Arc<dyn ExternalTester>>,
 }
@@ -134,6 +136,7 @@ impl Default for Settings {
             edits: EditLock::default(),
             externals_per_account_max: 10,
             external_interval_secs_min: 60,
+            reports_to: None,
             tester: None,
         }
     }

@@ -362,6 +362,8 @@ impl Intake {
         } else {
             self.writer.finish_behind(&[return_path.as_bytes(), fields.as_bytes(), &received].concat()).await?
         };
+        // What pretends to be from somebody else is no report of theirs.
+        let report = !plan.spam && self.delivery.may_be_report(&envelope);
         Ok(Prepared {
             plan,
             allowance,
@@ -370,6 +372,8 @@ impl Intake {
             signature,
             beginning,
             blob,
+            report,
+            written_by: self.own.then(|| self.delivery.settings.hostname.clone()),
             counted: verdict.as_ref().map(|verdict| self.delivery.counted(verdict)).unwrap_or_default(),
             verdict,
             record,

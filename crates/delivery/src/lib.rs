@@ -23,6 +23,7 @@ mod notice;
 mod plan;
 mod prepared;
 mod queue_reports;
+mod report_received;
 mod reports;
 mod signing;
 mod stored;
@@ -46,6 +47,7 @@ pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};
 pub use queue_reports::ReportError;
+pub use report_received::ReportReceived;
 pub use routing::Asking;
 pub use stored::StoredMessage;
 pub use trace::taken;
@@ -69,6 +71,7 @@ pub struct Delivery {
     checks: Option<std::sync::Arc<Checks>>,
     results_name: Option<Domain>,
     reports_from: Option<mail::Address>,
+    reports_to: std::sync::Arc<[mail::Address]>,
 }
 
 impl Delivery {
@@ -83,6 +86,7 @@ impl Delivery {
             checks: None,
             results_name: None,
             reports_from: None,
+            reports_to: std::sync::Arc::default(),
         }
     }
 

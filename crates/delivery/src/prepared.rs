@@ -55,6 +55,10 @@ pub struct Prepared {
     pub(crate) verdict: Option<Verdict>,
     /// What reports to domains count of it.
     pub(crate) counted: Vec<Counted>,
+    /// It came to an address at which reports of others are read.
+    pub(crate) report: bool,
+    /// The name of this server, when it has written the message itself.
+    pub(crate) written_by: Option<Domain>,
     pub(crate) envelope: Envelope,
     /// Who submitted it, logged in.
     pub(crate) account: Option<AccountId>,
@@ -223,6 +227,7 @@ impl Prepared {
             applied.events = applied.events.saturating_add(1);
         }
         self.counted.iter().try_for_each(|counted| counted.apply(tx))?;
+        self.tell_of_report(tx)?;
         self.begin_trace(tx, &applied)?;
         for notice in &self.notices {
             let notice = notice.apply(tx)?;

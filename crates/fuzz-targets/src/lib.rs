@@ -10,6 +10,7 @@ mod cuts;
 mod imap_commands;
 mod imap_engine;
 mod messages;
+mod reports;
 mod smtp;
 mod words;
 
@@ -30,6 +31,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("message_transfer", messages::transfer),
     ("message_record", messages::record),
     ("base_subject", messages::base_subject),
+    ("report_dmarc", reports::dmarc),
+    ("report_packed", reports::packed),
+    ("report_tls", reports::tls),
     ("search_words", words::words),
     ("sender_claims", authentication::claims),
     ("sender_records", authentication::records),

@@ -13,11 +13,14 @@ pub enum Topic {
     HeldMessage,
     /// Somebody was made a member of a list, and is to be told.
     MemberAdded,
+    /// A message came to an address at which reports of others are read.
+    ReportReceived,
 }
 
 impl Topic {
     /// Every topic there is.
-    pub const ALL: [Self; 4] = [Self::MessageStored, Self::Queue, Self::HeldMessage, Self::MemberAdded];
+    pub const ALL: [Self; 5] =
+        [Self::MessageStored, Self::Queue, Self::HeldMessage, Self::MemberAdded, Self::ReportReceived];
 
     /// Its name, for people.
     #[must_use]
@@ -27,6 +30,7 @@ impl Topic {
             Self::Queue => "queue",
             Self::HeldMessage => "held-message",
             Self::MemberAdded => "member-added",
+            Self::ReportReceived => "report-received",
         }
     }
 

@@ -97,6 +97,9 @@ impl Contents for Known {
             }
             Topic::HeldMessage => delivery::HeldMessage::decode(payload).map(drop).map_err(|error| error.to_string()),
             Topic::MemberAdded => delivery::MemberAdded::decode(payload).map(drop).map_err(|error| error.to_string()),
+            Topic::ReportReceived => {
+                delivery::ReportReceived::decode(payload).map(drop).map_err(|error| error.to_string())
+            }
             // Its bell rings without events.
             Topic::Queue => Ok(()),
         }

@@ -131,6 +131,7 @@ pub(crate) fn event_counter(topic: Topic) -> Vec<u8> {
         Topic::Queue => "event:queue",
         Topic::HeldMessage => "event:held-message",
         Topic::MemberAdded => "event:member-added",
+        Topic::ReportReceived => "event:report-received",
     })
 }
 

@@ -73,6 +73,10 @@ pub enum Table {
     Event = 0x60,
     /// Events that failed too often.
     Parked = 0x61,
+    /// Reports of others by kind, domain, day and digest; see [`crate::received_reports`].
+    ReceivedReport = 0x6c,
+    /// How many there are, and how large, by kind and domain.
+    ReceivedReports = 0x6d,
     /// When a responder last answered a sender.
     Answered = 0x70,
     /// What each responder has done since it began to act.
@@ -235,6 +239,7 @@ const fn topic_number(topic: Topic) -> u8 {
         Topic::Queue => 2,
         Topic::HeldMessage => 3,
         Topic::MemberAdded => 4,
+        Topic::ReportReceived => 12,
     }
 }
 

@@ -40,6 +40,7 @@ pub mod messages;
 pub mod metadata;
 pub mod objects;
 pub mod queue;
+pub mod received_reports;
 pub mod responder_states;
 pub mod rows;
 pub mod secret;

@@ -26,6 +26,7 @@ use auth::{Authenticator, DirectoryAuthenticator};
 use delivery::Delivery;
 use fetch::Fetch;
 use lists::Lists;
+use reports::Reports;
 use nix::sys::signal::{SigSet, Signal};
 use responder::{Responder, SwitchOffLinks};
 use search::Indexer;
@@ -231,6 +232,15 @@ async fn serve_on(
     tasks.worker("fetch", move || {
         let (fetch, bus, stop) = (fetching.clone(), heard.clone(), stop.clone());
         async move { fetch.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
+    let reports = Reports::new(
+        store.clone(),
+        u32::try_from(config.sender_authentication.reports_keep_days).unwrap_or(u32::MAX),
+    );
+    let (heard, stop) = (bus.clone(), tasks.workers_stop());
+    tasks.worker("reports of others", move || {
+        let (reports, bus, stop) = (reports.clone(), heard.clone(), stop.clone());
+        async move { reports.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
     let (reporting, reports_stop) = (delivery.clone(), tasks.workers_stop());
     let searched = bus.clone();

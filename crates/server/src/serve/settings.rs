@@ -125,6 +125,7 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
         Ok(name) => delivery.with_results_name(name),
         Err(_) => delivery,
     };
+    let delivery = delivery.reading_reports_at(section.reports_to.clone());
     if !section.verify {
         return Ok(delivery);
     }

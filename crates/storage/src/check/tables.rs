@@ -42,6 +42,8 @@ const TABLES: &[Table] = &[
     Table::Submitted,
     Table::Event,
     Table::Parked,
+    Table::ReceivedReport,
+    Table::ReceivedReports,
     Table::Answered,
     Table::ResponderState,
     Table::SigningKey,
