@@ -117,8 +117,8 @@ impl Delivery {
         Ok(intake)
     }
 
-    /// Begins a message that was delivered elsewhere before: nothing is written in front of it, and it is ended by
-    /// [`Intake::finish_alone`].
+    /// Begins a message that was delivered elsewhere before: nothing is written in front of it, nothing but results in this server's name is
+    /// taken out, and it is ended by [`Intake::finish_alone`].
     #[must_use]
     pub fn fetched_intake(&self) -> Intake {
         Intake {
@@ -135,10 +135,16 @@ impl Delivery {
             source: Source { by: "fetch".to_owned(), client: None },
             hasher: None,
             sent_again: false,
-            claims: None,
+            claims: Some(self.claims()),
             examination: None,
             front: (String::new(), Vec::new()),
         }
+    }
+
+    /// What takes out `Authentication-Results` in this server's name (RFC 8601 §5).
+    fn claims(&self) -> ClaimFilter {
+        let names = [self.results_name(), &self.settings.hostname];
+        ClaimFilter::new(names.map(mail::Domain::as_str))
     }
 
     /// A message of the server's own (an answer, a DSN, a letter, what a moderator let through), with its complete header.
@@ -191,8 +197,7 @@ impl Intake {
 
     /// Says that it comes from outside: `Authentication-Results` in this server's name are removed.
     pub(crate) fn filter_claims(&mut self) {
-        let names = [self.delivery.results_name(), &self.delivery.settings.hostname];
-        self.claims = Some(ClaimFilter::new(names.map(mail::Domain::as_str)));
+        self.claims = Some(self.delivery.claims());
     }
 
     /// Says which client hands the message over, for its trace: `192.0.2.1 (mail.example.org)`.
@@ -260,11 +265,23 @@ impl Intake {
         self.writer.octets()
     }
 
+    /// The header has ended at the latest: what was held of it goes on.
+    async fn end_claims(&mut self) -> Result<(), Refused> {
+        let Some(mut claims) = self.claims.take() else { return Ok(()) };
+        let held = claims.finish();
+        self.store(&held).await?;
+        if claims.removed() > 0 {
+            tracing::info!(fields = claims.removed(), "Authentication-Results from outside in our name were removed");
+        }
+        Ok(())
+    }
+
     /// The end of a message that goes into a mailbox by the caller's own decision: nobody is asked and nobody is told.
     ///
     /// # Errors
-    /// A message in a loop.
-    pub fn finish_alone(self) -> Result<Alone, Refused> {
+    /// A message in a loop, or a store that takes no more.
+    pub async fn finish_alone(mut self) -> Result<Alone, Refused> {
+        self.end_claims().await?;
         let structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
@@ -279,16 +296,7 @@ impl Intake {
     /// A message in a loop, a recipient that is gone since RCPT, or a message that is too large for every recipient.
     pub async fn finish(mut self, mut envelope: Envelope) -> Result<Prepared, Refused> {
         self.check().await?;
-        if let Some(mut claims) = self.claims.take() {
-            let held = claims.finish();
-            self.store(&held).await?;
-            if claims.removed() > 0 {
-                tracing::info!(
-                    fields = claims.removed(),
-                    "Authentication-Results from outside in our name were removed"
-                );
-            }
-        }
+        self.end_claims().await?;
         let verdict = self.examination.take().and_then(Examination::into_verdict);
         let mut structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {

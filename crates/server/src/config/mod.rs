@@ -4,6 +4,7 @@
 mod authentication;
 mod flaw;
 mod load;
+mod oauth;
 mod values;
 
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ pub(crate) use flaw::ConfigError;
 #[cfg(test)]
 pub(crate) use load::parse;
 pub(crate) use load::{default_file, doubts, load};
+pub(crate) use oauth::OAuth;
 pub(crate) use values::Endpoint;
 
 use values::{at_least, host, host_or_nothing, none_or_at_least, strength, web_url};
@@ -52,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// Passwords and strictness.
     pub(crate) security: Security,
+    /// Whose tokens let people in.
+    pub(crate) oauth: OAuth,
     /// Where mail from other servers really comes from.
     pub(crate) sender_authentication: SenderAuthentication,
     /// Mailboxes and what their people are told.
@@ -363,6 +367,7 @@ impl Default for Config {
             storage: Storage::default(),
             log: Log::default(),
             security: Security::default(),
+            oauth: OAuth::default(),
             sender_authentication: SenderAuthentication::default(),
             accounts: Accounts::default(),
             trace: Trace::default(),

@@ -51,6 +51,7 @@ pub(super) fn smtp_in(config: &Config, kind: ListenerKind, reloadable: &Reloadab
             BareNewlines::Convert => smtp_in::BareNewlines::Convert,
         },
         scram: config.security.scram,
+        tokens: !config.oauth.issuer.is_empty(),
         proxies: config.security.proxy_protocol_from.clone(),
         xclient_from: config.security.xclient_from.clone(),
     }
@@ -185,7 +186,7 @@ pub(super) fn smtp_out(
             SmartHostTls::Opportunistic => TlsMode::Opportunistic,
         };
         if !smart.ca_file.as_os_str().is_empty() {
-            settings.roots = Roots::Given(authorities(&smart.ca_file)?);
+            settings.roots = Roots::Given(authorities("[queue.smart_host]", &smart.ca_file)?);
         }
         let to = smtp_out::SmartHost { host: host(&smart.host)?, port: smart.port, tls, login };
         settings.smart_host = Some(Arc::new(to));
@@ -202,8 +203,8 @@ fn host(text: &str) -> Result<Domain, Failure> {
 }
 
 /// The certificates of a PEM file; at least one.
-fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let wrong = |what: String| Failure::new(format!("[queue.smart_host] ca_file {}: {what}", file.display()));
+pub(super) fn authorities(section: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let wrong = |what: String| Failure::new(format!("{section} ca_file {}: {what}", file.display()));
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = read.map_err(|error| wrong(error.to_string()))?;
     if certificates.is_empty() {
