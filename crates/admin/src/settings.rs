@@ -5,6 +5,7 @@ use std::sync::Arc;
 use auth::{Authenticator, PasswordParams, PasswordRules};
 use delivery::{Delivery, DeliverySettings};
 use mail::Domain;
+use queue::Routes;
 use storage::Store;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub reports_to: Option<mail::Address>,
     /// Tries external accounts. `None`: nobody here can.
     pub tester: Option<Arc<dyn ExternalTester>>,
+    /// The ways by which mail leaves.
+    pub routes: Arc<Routes>,
 }
 
 /// Who can try an external account: connects, logs in, and tells the steps that went well, and why it went no further.
@@ -138,6 +141,7 @@ impl Default for Settings {
             external_interval_secs_min: 60,
             reports_to: None,
             tester: None,
+            routes: Arc::default(),
         }
     }
 }

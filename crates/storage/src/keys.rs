@@ -69,6 +69,8 @@ pub enum Table {
     SrsSender = 0x53,
     /// What an account has submitted on a day; see [`crate::submitted`].
     Submitted = 0x54,
+    /// [`crate::rows::PaceRow`] by the name of the route.
+    Pace = 0x5B,
     /// Durable events of the bus by topic and number.
     Event = 0x60,
     /// Events that failed too often.

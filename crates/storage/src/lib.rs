@@ -39,6 +39,7 @@ pub mod memory;
 pub mod messages;
 pub mod metadata;
 pub mod objects;
+mod pace;
 pub mod queue;
 pub mod received_reports;
 pub mod responder_states;

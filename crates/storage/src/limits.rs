@@ -111,3 +111,6 @@ pub const RECEIVED_REPORTS_OCTETS_MAX: u64 = 32 * 1024 * 1024;
 
 /// Octets of one report of others.
 pub const RECEIVED_REPORT_OCTETS_MAX: usize = 768 * 1024;
+
+/// Destinations whose trouble is remembered over a restart, and shown.
+pub const PACES_MAX: usize = 10_000;

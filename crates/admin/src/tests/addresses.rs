@@ -325,7 +325,7 @@ async fn an_address_of_a_forward_is_explained_with_where_its_bounces_go() {
     assert!(
         report.starts_with(&format!(
             "{made} was made here for a message that was forwarded: a report goes to its sender zoe@far.example\n"
-        )) && report.ends_with("accepted: relayed to zoe@far.example\n"),
+        )) && report.contains("accepted: relayed to zoe@far.example\n"),
         "{report}"
     );
     // Anybody else can't write through it, and nobody can make one up.

@@ -34,6 +34,8 @@ pub(crate) fn row(recipients: &[&str]) -> QueueRow {
         last_error: None,
         delay_notified: false,
         held: false,
+        class: storage::rows::MailClass::Person,
+        route: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod authentication;
 mod flaw;
 mod load;
 mod oauth;
+mod routes;
 mod values;
 
 use std::net::IpAddr;
@@ -19,6 +20,7 @@ pub(crate) use flaw::ConfigError;
 pub(crate) use load::parse;
 pub(crate) use load::{default_file, doubts, load};
 pub(crate) use oauth::OAuth;
+pub(crate) use routes::{ClassSchedule, Route};
 pub(crate) use values::Endpoint;
 
 use values::{at_least, host, host_or_nothing, none_or_at_least, strength, web_url};
@@ -201,7 +203,17 @@ pub(crate) struct Queue {
     pub(crate) own_names: Vec<Domain>,
     pub(crate) own_addresses: Vec<IpAddr>,
     pub(crate) ip_family: IpFamily,
+    pub(crate) source_addresses: Vec<IpAddr>,
+    /// 0: no limit.
+    #[serde(deserialize_with = "at_least::<_, _, 0>")]
+    pub(crate) deliveries_per_destination_per_minute_max: u32,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) messages_per_connection_max: u32,
+    #[serde(deserialize_with = "at_least::<_, _, 0>")]
+    pub(crate) connection_idle_secs: u64,
     pub(crate) destination: Vec<Destination>,
+    pub(crate) route: Vec<Route>,
+    pub(crate) schedule: Vec<ClassSchedule>,
     pub(crate) smart_host: SmartHost,
 }
 
@@ -241,6 +253,8 @@ pub(crate) enum SmartHostTls {
     Implicit,
     /// When offered.
     Opportunistic,
+    /// Never, not even for the password: for a host on this machine or in a protected network.
+    None,
 }
 
 /// A server that takes all outgoing mail.
@@ -424,7 +438,13 @@ impl Default for Queue {
             own_names: Vec::new(),
             own_addresses: Vec::new(),
             ip_family: IpFamily::Both,
+            source_addresses: Vec::new(),
+            deliveries_per_destination_per_minute_max: 0,
+            messages_per_connection_max: 100,
+            connection_idle_secs: 10,
             destination: Vec::new(),
+            route: Vec::new(),
+            schedule: Vec::new(),
             smart_host: SmartHost::default(),
         }
     }

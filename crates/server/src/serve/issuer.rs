@@ -32,7 +32,7 @@ pub(super) fn with_issuer(
     } else {
         let further: Vec<CertificateDer<'static>> = match oauth.ca_file.as_os_str().is_empty() {
             true => Vec::new(),
-            false => authorities("[oauth]", &oauth.ca_file)?,
+            false => authorities(&oauth.ca_file, "[oauth]")?,
         };
         let failed = |error: &dyn std::fmt::Display| Failure::new(format!("[oauth]: {error}"));
         let url = Url::parse(&oauth.keys_url).map_err(|flaw| failed(&flaw))?;

@@ -136,6 +136,8 @@ mod tests {
             last_error: None,
             delay_notified: false,
             held: false,
+            class: storage::rows::MailClass::Person,
+            route: None,
         }
     }
 

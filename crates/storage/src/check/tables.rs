@@ -40,6 +40,7 @@ const TABLES: &[Table] = &[
     Table::SrsKey,
     Table::SrsSender,
     Table::Submitted,
+    Table::Pace,
     Table::Event,
     Table::Parked,
     Table::ReceivedReport,

@@ -20,6 +20,37 @@ pub enum RecipientState {
     Failed,
 }
 
+/// What kind of mail an entry is; each may have a retry schedule of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailClass {
+    /// Somebody wrote it.
+    #[default]
+    Person,
+    /// A mailing list distributes it (`List-Id`, `List-Post`, or `Precedence: list` or `bulk`).
+    List,
+    /// A program wrote it (`Auto-Submitted` other than `no`, RFC 3834 §5).
+    Automatic,
+    /// Its reverse-path is null: a DSN or another report (RFC 5321 §4.5.5).
+    Report,
+}
+
+impl MailClass {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Person, Self::List, Self::Automatic, Self::Report];
+
+    /// Its name, as the configuration has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::List => "list",
+            Self::Automatic => "automatic",
+            Self::Report => "report",
+        }
+    }
+}
+
 /// One recipient of a queue entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueRecipient {
@@ -78,10 +109,17 @@ pub struct QueueRow {
     pub delay_notified: bool,
     /// Held by an administrator: not attempted until resumed.
     pub held: bool,
+    /// What kind of mail it is.
+    pub class: MailClass,
+    /// The name of the route that an administrator sent it on (`relais queue reroute --route`).
+    pub route: Option<String>,
 }
 
-/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`.
-const VERSION: u8 = 2;
+/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: `class`, `route`.
+const VERSION: u8 = 3;
+
+/// Octets that stand for the fields which version 3 has added at the end: each with its default, which is a zero octet.
+const ADDED_BY_3: [u8; 2] = [0; 2];
 
 impl QueueRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
@@ -91,6 +129,9 @@ impl QueueRow {
     pub(crate) fn decode(value: &[u8]) -> Result<Self, StorageError> {
         if value.first() == Some(&1) {
             return super::decode::<layout1::Row>(1, "queue row", value).map(Into::into);
+        }
+        if value.first() == Some(&2) {
+            return super::decode(2, "queue row", &[value, &ADDED_BY_3].concat());
         }
         super::decode(VERSION, "queue row", value)
     }
@@ -175,6 +216,8 @@ mod layout1 {
                 last_error: old.last_error,
                 delay_notified: old.delay_notified,
                 held: old.held,
+                class: MailClass::Person,
+                route: None,
             }
         }
     }
@@ -226,6 +269,17 @@ mod tests {
         let bytes =
             super::super::encode(1, &old_row(layout1::Notify { success: true, failure: true, delay: false })).unwrap();
         assert_eq!(QueueRow::decode(&bytes).unwrap().recipients[0].notify, DsnNotify::asked(true, true, false));
-        assert!(QueueRow::decode(&[3]).is_err());
+        assert!(QueueRow::decode(&[4]).is_err() && QueueRow::decode(&[3]).is_err());
+    }
+
+    #[test]
+    fn rows_of_the_second_layout_are_read() {
+        let row = QueueRow::from(old_row(layout1::Notify { success: false, failure: true, delay: true }));
+        let mut second = row.encode().unwrap().to_vec();
+        second.truncate(second.len() - ADDED_BY_3.len());
+        second[0] = 2;
+        assert_eq!(QueueRow::decode(&second).unwrap(), row);
+        let named = QueueRow { class: MailClass::List, route: Some("provider".into()), ..row };
+        assert_eq!(QueueRow::decode(&named.encode().unwrap()).unwrap(), named);
     }
 }
