@@ -33,6 +33,7 @@ mod queue_entry;
 mod queue_why;
 mod references;
 mod reindex;
+mod reports;
 mod request;
 mod responder;
 mod response;
@@ -56,6 +57,7 @@ pub use actor::Actor;
 pub use dkim::{DkimRequest, SigningKeyView};
 pub use error::{AdminError, ErrorKind};
 pub use may::{Denial, Permission, may};
+pub use reports::{DmarcReportsView, DmarcSourceView, ReportRequest, ReportsOn, TlsFailureView, TlsReportsView};
 pub use request::{
     AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
     EventSelection, ExternalContent, ExternalRequest, FilterContent, FilterRequest, GroupContent, GroupRequest,
@@ -144,6 +146,7 @@ async fn carried_out(
         Request::Suppression(request) => suppression::execute(store, request).await?,
         Request::Webhook(request) => webhook::execute(store, settings, request).await?,
         Request::Trace(request) => trace::execute(store, asked.actor, *request).await?,
+        Request::Report(request) => reports::execute(store, request).await?,
         Request::Reindex { account } => reindex::execute(store, account).await?,
         Request::Explain { from, to, account, octets, message } => {
             let told = explain::explain(store, settings, &from, &to, account.as_ref(), octets, &message).await?;

@@ -86,3 +86,8 @@ pub const SPAM_SENDERS_MAX: usize = 1_000;
 
 /// Messages that one request lets the content filter learn.
 pub const TRAINED_AT_ONCE_MAX: usize = 200;
+/// Sources of the reports on a domain that are told, the largest first.
+pub const REPORT_SOURCES_MAX: usize = 500;
+
+/// Sources of which a sentence tells why they fail.
+pub const REPORT_SENTENCES_MAX: usize = 10;

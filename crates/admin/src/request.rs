@@ -18,6 +18,7 @@ mod responder;
 use mail::{Address, ReversePath};
 use serde::{Deserialize, Serialize};
 
+use crate::reports::ReportRequest;
 use crate::shared::{AclRequest, SharedRequest};
 use crate::spam::SpamRequest;
 use crate::suppression::SuppressionRequest;
@@ -78,6 +79,8 @@ pub enum Request {
     Webhook(WebhookRequest),
     /// What happened to messages.
     Trace(Box<TraceRequest>),
+    /// What other servers report on domains here.
+    Report(ReportRequest),
     /// Build full-text indexes anew, while the server serves.
     Reindex {
         /// Whose; `None`: everyone's.

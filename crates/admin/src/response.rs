@@ -22,6 +22,7 @@ use storage::trace::Trace;
 
 use crate::discovery::records::RecordsView;
 use crate::dkim::SigningKeyView;
+use crate::reports::{DmarcReportsView, TlsReportsView};
 use crate::shared::{AclView, SharedView};
 use crate::spam::{SpamExplanation, SpamStatusView};
 use crate::webhook::WebhookView;
@@ -135,6 +136,10 @@ pub enum Response {
     Webhooks(Vec<WebhookView>),
     /// What happened to messages.
     Traces(Vec<Trace>),
+    /// What other servers report on mail from domains here.
+    DmarcReports(Vec<DmarcReportsView>),
+    /// What they report on TLS towards them.
+    TlsReports(Vec<TlsReportsView>),
     /// The keys that sign a domain's mail.
     SigningKeys(Vec<SigningKeyView>),
     /// Records by which mail programs find the server.

@@ -40,6 +40,8 @@ pub struct Settings {
     pub webhooks_reach_private: bool,
     /// From how many points on content is spam; `None`: it is not looked at.
     pub spam_threshold: Option<spam::Points>,
+    /// Where reports of others on domains here are read; records name it.
+    pub reports_to: Option<mail::Address>,
     /// Tries external accounts. `None`: nobody here can.
     pub tester: Option<Arc<dyn ExternalTester>>,
     /// The ways by which mail leaves.
@@ -143,6 +145,7 @@ impl Default for Settings {
             external_interval_secs_min: 60,
             webhooks_reach_private: false,
             spam_threshold: None,
+            reports_to: None,
             tester: None,
             routes: Arc::default(),
         }

@@ -41,6 +41,7 @@ struct Inner {
     member_added: topic::TopicState,
     webhook: topic::TopicState,
     message_judged: topic::TopicState,
+    report_received: topic::TopicState,
     directory: topic::TopicState,
     mailboxes: DashMap<(AccountId, MailboxId), live::Weak<ModSeq>>,
     lists: DashMap<AccountId, live::Weak<()>>,
@@ -112,6 +113,7 @@ impl Bus {
             Topic::MemberAdded => &self.0.member_added,
             Topic::Webhook => &self.0.webhook,
             Topic::MessageJudged => &self.0.message_judged,
+            Topic::ReportReceived => &self.0.report_received,
         }
     }
 }

@@ -132,8 +132,8 @@ impl Delivery {
         Ok(intake)
     }
 
-    /// Begins a message that was delivered elsewhere before: nothing is written in front of it, and it is ended by
-    /// [`Intake::finish_alone`].
+    /// Begins a message that was delivered elsewhere before: nothing is written in front of it, nothing but results in this server's name is
+    /// taken out, and it is ended by [`Intake::finish_alone`].
     #[must_use]
     pub fn fetched_intake(&self) -> Intake {
         Intake {
@@ -152,11 +152,17 @@ impl Delivery {
             source: Source { by: "fetch".to_owned(), client: None },
             hasher: None,
             sent_again: false,
-            claims: None,
+            claims: Some(self.claims()),
             examination: None,
             sample: None,
             front: (String::new(), Vec::new()),
         }
+    }
+
+    /// What takes out `Authentication-Results` in this server's name (RFC 8601 §5).
+    fn claims(&self) -> ClaimFilter {
+        let names = [self.results_name(), &self.settings.hostname];
+        ClaimFilter::new(names.map(mail::Domain::as_str))
     }
 
     /// A message of the server's own (an answer, a DSN, a letter, what a moderator let through), with its complete header.
@@ -223,8 +229,7 @@ impl Intake {
 
     /// Says that it comes from outside: `Authentication-Results` in this server's name are removed.
     pub(crate) fn filter_claims(&mut self) {
-        let names = [self.delivery.results_name(), &self.delivery.settings.hostname];
-        self.claims = Some(ClaimFilter::new(names.map(mail::Domain::as_str)));
+        self.claims = Some(self.delivery.claims());
     }
 
     /// `X-Spam-…` fields are this server's word, too.
@@ -309,11 +314,23 @@ impl Intake {
         self.writer.octets()
     }
 
+    /// The header has ended at the latest: what was held of it goes on.
+    async fn end_claims(&mut self) -> Result<(), Refused> {
+        let Some(mut claims) = self.claims.take() else { return Ok(()) };
+        let held = claims.finish();
+        self.store(&held).await?;
+        if claims.removed() > 0 {
+            tracing::info!(fields = claims.removed(), "fields from outside that only this server writes were removed");
+        }
+        Ok(())
+    }
+
     /// The end of a message that goes into a mailbox by the caller's own decision: nobody is asked and nobody is told.
     ///
     /// # Errors
-    /// A message in a loop.
-    pub fn finish_alone(self) -> Result<Alone, Refused> {
+    /// A message in a loop, or a store that takes no more.
+    pub async fn finish_alone(mut self) -> Result<Alone, Refused> {
+        self.end_claims().await?;
         let structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
@@ -328,16 +345,7 @@ impl Intake {
     /// A message in a loop, a recipient that is gone since RCPT, or a message that is too large for every recipient.
     pub async fn finish(mut self, mut envelope: Envelope) -> Result<Prepared, Refused> {
         self.check().await?;
-        if let Some(mut claims) = self.claims.take() {
-            let held = claims.finish();
-            self.store(&held).await?;
-            if claims.removed() > 0 {
-                tracing::info!(
-                    fields = claims.removed(),
-                    "fields from outside that only this server writes were removed"
-                );
-            }
-        }
+        self.end_claims().await?;
         let (verdict, arrived) = self.examination.take().map(Examination::into_verdict).unwrap_or_default();
         let mut structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
@@ -446,6 +454,8 @@ impl Intake {
         } else {
             None
         };
+        // What pretends to be from somebody else is no report of theirs.
+        let report = !plan.spam && self.delivery.may_be_report(&envelope);
         Ok(Prepared {
             plan,
             marked,
@@ -455,6 +465,8 @@ impl Intake {
             signature,
             beginning,
             blob,
+            report,
+            written_by: self.own.then(|| self.delivery.settings.hostname.clone()),
             counted: verdict.as_ref().map(|verdict| self.delivery.counted(verdict)).unwrap_or_default(),
             verdict,
             own: self.own || self.sent_again,

@@ -29,6 +29,7 @@ mod notice;
 mod plan;
 mod prepared;
 mod queue_reports;
+mod report_received;
 mod reports;
 mod sealing;
 mod signing;
@@ -57,6 +58,7 @@ pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};
 pub use queue_reports::ReportError;
+pub use report_received::ReportReceived;
 pub use routing::Asking;
 pub use stored::StoredMessage;
 pub use suppression::{Blocks, OnList, SuppressionSettings, is_hard_bounce, span};
@@ -83,6 +85,7 @@ pub struct Delivery {
     reports_from: Option<mail::Address>,
     suppression: std::sync::Arc<SuppressionSettings>,
     content_filter: Option<ContentFilter>,
+    reports_to: std::sync::Arc<[mail::Address]>,
 }
 
 impl Delivery {
@@ -99,6 +102,7 @@ impl Delivery {
             reports_from: None,
             suppression: std::sync::Arc::default(),
             content_filter: None,
+            reports_to: std::sync::Arc::default(),
         }
     }
 

@@ -68,6 +68,10 @@ pub struct Prepared {
     pub(crate) own: bool,
     /// Whether webhooks are told.
     pub(crate) hooks: bool,
+    /// It came to an address at which reports of others are read.
+    pub(crate) report: bool,
+    /// The name of this server, when it has written the message itself.
+    pub(crate) written_by: Option<Domain>,
     pub(crate) envelope: Envelope,
     /// What kind of mail its header shows, when it leaves.
     pub(crate) class: MailClass,
@@ -278,6 +282,7 @@ impl Prepared {
         if self.hooks {
             self.call_webhooks(tx, &applied)?;
         }
+        self.tell_of_report(tx)?;
         self.begin_trace(tx, &applied)?;
         for notice in &self.notices {
             let notice = notice.apply(tx)?;

@@ -144,6 +144,8 @@ impl Delivery {
             header_smtputf8: envelope.smtputf8,
             body: envelope.body,
             notices: Vec::new(),
+            report: false,
+            written_by: None,
             signature: message.signature.clone(),
             allowance: None,
             rewriting,

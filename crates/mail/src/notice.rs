@@ -17,12 +17,21 @@ pub enum Topic {
     Webhook,
     /// A person has said of messages that they are spam, or that they are not.
     MessageJudged,
+    /// A message came to an address at which reports of others are read.
+    ReportReceived,
 }
 
 impl Topic {
     /// Every topic there is.
-    pub const ALL: [Self; 6] =
-        [Self::MessageStored, Self::Queue, Self::HeldMessage, Self::MemberAdded, Self::Webhook, Self::MessageJudged];
+    pub const ALL: [Self; 7] = [
+        Self::MessageStored,
+        Self::Queue,
+        Self::HeldMessage,
+        Self::MemberAdded,
+        Self::Webhook,
+        Self::MessageJudged,
+        Self::ReportReceived,
+    ];
 
     /// Its name, for people.
     #[must_use]
@@ -34,6 +43,7 @@ impl Topic {
             Self::MemberAdded => "member-added",
             Self::Webhook => "webhook",
             Self::MessageJudged => "message-judged",
+            Self::ReportReceived => "report-received",
         }
     }
 

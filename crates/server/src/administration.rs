@@ -42,6 +42,7 @@ pub(crate) fn settings(config: &Config, authenticator: Option<Arc<dyn Authentica
         external_interval_secs_min: config.fetch.interval_secs_min,
         webhooks_reach_private: config.webhooks.allow_private,
         spam_threshold: config.spam.filter().map(|filter| filter.threshold),
+        reports_to: config.sender_authentication.reports_to.first().cloned(),
         routes: Arc::new(config.queue.routes()),
         ..admin::Settings::default()
     }

@@ -147,6 +147,7 @@ pub(crate) fn event_counter(topic: Topic) -> Vec<u8> {
         Topic::MemberAdded => "event:member-added",
         Topic::Webhook => "event:webhook",
         Topic::MessageJudged => "event:message-judged",
+        Topic::ReportReceived => "event:report-received",
     })
 }
 

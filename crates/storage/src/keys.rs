@@ -87,6 +87,10 @@ pub enum Table {
     Suppressed = 0x62,
     /// [`crate::webhooks::WebhookRow`] by number.
     Webhook = 0x63,
+    /// Reports of others by kind, domain, day and digest; see [`crate::received_reports`].
+    ReceivedReport = 0x6c,
+    /// How many there are, and how large, by kind and domain.
+    ReceivedReports = 0x6d,
     /// When a responder last answered a sender.
     Answered = 0x70,
     /// What each responder has done since it began to act.
@@ -251,6 +255,7 @@ const fn topic_number(topic: Topic) -> u8 {
         Topic::MemberAdded => 4,
         Topic::Webhook => 5,
         Topic::MessageJudged => 9,
+        Topic::ReportReceived => 12,
     }
 }
 

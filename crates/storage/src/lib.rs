@@ -41,6 +41,7 @@ pub mod metadata;
 pub mod objects;
 mod pace;
 pub mod queue;
+pub mod received_reports;
 pub mod responder_states;
 pub mod rows;
 pub mod secret;

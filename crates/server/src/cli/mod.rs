@@ -19,6 +19,7 @@ mod list_values;
 mod output;
 mod pattern;
 mod queue;
+mod reports;
 mod responder;
 mod shared;
 mod spam;
@@ -143,6 +144,12 @@ Examples:
   relais trace --message-id '<1a2b@elsewhere.example>'
   relais trace --sender customer@elsewhere.example --since 2026-07-01 --json")]
     Trace(trace::TraceArgs),
+    /// What other servers report on mail that claims to be from domains here (DMARC)
+    #[command(subcommand)]
+    Dmarc(reports::ReportsCommand),
+    /// What other servers report on TLS towards domains here
+    #[command(subcommand)]
+    Tls(reports::ReportsCommand),
     /// Build full-text indexes anew, while the server runs
     #[command(after_help = "Examples:\n  relais reindex\n  relais reindex alice@example.org")]
     Reindex {
@@ -297,6 +304,8 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Suppression(command) => command.request(),
         Command::Webhook(command) => command.request(),
         Command::Trace(args) => args.request(),
+        Command::Dmarc(command) => admin::Request::Report(admin::ReportRequest::Dmarc(command.on())),
+        Command::Tls(command) => admin::Request::Report(admin::ReportRequest::Tls(command.on())),
         Command::Reindex { account } => admin::Request::Reindex { account },
         Command::Explain { from, to, account, size, subject, headers, attachment } => {
             let subject = subject.map(|subject| format!("Subject: {subject}"));

@@ -10,6 +10,7 @@ mod failure;
 mod filters;
 mod lists;
 mod queue;
+mod reports;
 mod responder;
 mod sending;
 mod shared;
@@ -246,6 +247,8 @@ fn in_words(response: &Response) -> String {
         Response::Webhooks(all) => sending::webhooks(all),
         Response::Traces(all) => traces::traces(all),
         Response::SigningKeys(all) => traces::signing_keys(all),
+        Response::DmarcReports(all) => reports::dmarc(all),
+        Response::TlsReports(all) => reports::tls(all),
         Response::Records(all) => addresses::records(all),
         Response::Event(one) => queue::event(one),
         Response::Events(all) => table(

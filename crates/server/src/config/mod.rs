@@ -4,6 +4,7 @@
 mod authentication;
 mod flaw;
 mod load;
+mod oauth;
 mod routes;
 mod sending;
 mod spam;
@@ -21,6 +22,7 @@ pub(crate) use flaw::ConfigError;
 #[cfg(test)]
 pub(crate) use load::parse;
 pub(crate) use load::{default_file, doubts, load};
+pub(crate) use oauth::OAuth;
 pub(crate) use routes::{ClassSchedule, Route};
 pub(crate) use sending::{Suppression, Webhooks};
 pub(crate) use values::Endpoint;
@@ -58,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// Passwords and strictness.
     pub(crate) security: Security,
+    /// Whose tokens let people in.
+    pub(crate) oauth: OAuth,
     /// Where mail from other servers really comes from.
     pub(crate) sender_authentication: SenderAuthentication,
     /// Mailboxes and what their people are told.
@@ -387,6 +391,7 @@ impl Default for Config {
             storage: Storage::default(),
             log: Log::default(),
             security: Security::default(),
+            oauth: OAuth::default(),
             sender_authentication: SenderAuthentication::default(),
             accounts: Accounts::default(),
             trace: Trace::default(),

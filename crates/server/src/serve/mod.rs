@@ -10,6 +10,7 @@ mod days;
 mod discovery;
 mod host;
 mod http;
+mod issuer;
 mod learning;
 mod listen;
 mod log;
@@ -28,6 +29,7 @@ use delivery::Delivery;
 use fetch::Fetch;
 use lists::Lists;
 use nix::sys::signal::{SigSet, Signal};
+use reports::Reports;
 use responder::{Responder, SwitchOffLinks};
 use search::Indexer;
 use smtp_in::ListenerKind;
@@ -125,8 +127,9 @@ async fn serve_on(
     let delivery = if config.trace.keep_days == 0 { delivery.without_traces() } else { delivery };
     let logins = settings::auth(&config.security);
     let authenticator = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store.clone(), logins));
+    let authenticator = authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?;
     let authenticator: Arc<dyn Authenticator> =
-        Arc::new(authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?);
+        Arc::new(issuer::with_issuer(authenticator, &config.oauth, store.world())?);
     let backlog_max = reloadable.backlog_max.clone();
     let delivery = settings::checking(delivery, &config)?.suppressing(config.suppression.settings());
     let host = MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone(), backlog_max);
@@ -238,6 +241,13 @@ async fn serve_on(
     tasks.worker("webhooks", move || {
         let (hooks, bus, stop) = (hooks.clone(), heard.clone(), stop.clone());
         async move { hooks.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
+    let reports =
+        Reports::new(store.clone(), u32::try_from(config.sender_authentication.reports_keep_days).unwrap_or(u32::MAX));
+    let (heard, stop) = (bus.clone(), tasks.workers_stop());
+    tasks.worker("reports of others", move || {
+        let (reports, bus, stop) = (reports.clone(), heard.clone(), stop.clone());
+        async move { reports.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
     let (reporting, reports_stop) = (delivery.clone(), tasks.workers_stop());
     let (searched, judged) = (bus.clone(), bus.clone());

@@ -55,6 +55,7 @@ pub(super) fn smtp_in(config: &Config, kind: ListenerKind, reloadable: &Reloadab
             BareNewlines::Convert => smtp_in::BareNewlines::Convert,
         },
         scram: config.security.scram,
+        tokens: !config.oauth.issuer.is_empty(),
         proxies: config.security.proxy_protocol_from.clone(),
         xclient_from: config.security.xclient_from.clone(),
     }
@@ -133,6 +134,7 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
         Ok(name) => delivery.with_results_name(name),
         Err(_) => delivery,
     };
+    let delivery = delivery.reading_reports_at(section.reports_to.clone());
     if !section.verify {
         return Ok(delivery);
     }
@@ -278,7 +280,7 @@ fn host(text: &str) -> Result<Domain, Failure> {
 }
 
 /// The certificates of a PEM file; at least one.
-fn authorities(file: &Path, place: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
+pub(super) fn authorities(file: &Path, place: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let wrong = |what: String| Failure::new(format!("{place} ca_file {}: {what}", file.display()));
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = read.map_err(|error| wrong(error.to_string()))?;

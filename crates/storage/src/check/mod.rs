@@ -20,6 +20,7 @@ mod metadata;
 mod objects;
 mod pages;
 mod queue;
+mod received_reports;
 mod sharing;
 mod signing_keys;
 mod spam;
@@ -129,6 +130,8 @@ pub enum Flaw {
     Stranded,
     /// The row of a full-text index and its segments don't fit together, or a block can't be read.
     Index,
+    /// Reports of others are not counted as they should be.
+    ReceivedReports,
 }
 
 impl Flaw {
@@ -177,6 +180,7 @@ impl Flaw {
             Self::ListRow => "row of a list is wrong",
             Self::Stranded => "nothing will deal with it",
             Self::Index => "full-text index is wrong; `relais reindex` builds it anew",
+            Self::ReceivedReports => "reports of others are miscounted",
         }
     }
 }
@@ -336,6 +340,7 @@ pub async fn check_with(
     check.signing_keys().await?;
     check.suppressed().await?;
     check.webhooks().await?;
+    check.received_reports().await?;
     check.traces().await?;
     check.blobs().await?;
     Ok(check.checked)

@@ -49,6 +49,8 @@ const TABLES: &[Table] = &[
     Table::Parked,
     Table::Suppressed,
     Table::Webhook,
+    Table::ReceivedReport,
+    Table::ReceivedReports,
     Table::Answered,
     Table::ResponderState,
     Table::SigningKey,
