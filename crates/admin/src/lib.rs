@@ -39,9 +39,11 @@ mod response;
 mod scope;
 mod settings;
 mod shared;
+mod suppression;
 mod terms;
 mod trace;
 mod warnings;
+mod webhook;
 
 use storage::Store;
 
@@ -68,8 +70,10 @@ pub use response::{
 };
 pub use settings::{ConnectionSettings, EditLock, ExternalTester, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
+pub use suppression::SuppressionRequest;
 pub use terms::Terms;
 pub use trace::TraceRequest;
+pub use webhook::{WebhookRequest, WebhookView};
 
 /// Carries out a request, when the actor may ask for it.
 ///
@@ -134,7 +138,9 @@ async fn carried_out(
         }
         Request::Queue(request) => queue_entry::execute(store, settings, request).await?,
         Request::Event(request) => event::execute(store, request).await?,
-        Request::Trace(request) => trace::execute(store, *request).await?,
+        Request::Suppression(request) => suppression::execute(store, request).await?,
+        Request::Webhook(request) => webhook::execute(store, settings, request).await?,
+        Request::Trace(request) => trace::execute(store, asked.actor, *request).await?,
         Request::Reindex { account } => reindex::execute(store, account).await?,
         Request::Explain { from, to, account, octets, message } => {
             let told = explain::explain(store, settings, &from, &to, account.as_ref(), octets, &message).await?;

@@ -63,6 +63,9 @@ pub const EXTERNAL_FOLDERS_MAX: usize = 100;
 /// Octets of the certificates that an external account trusts.
 pub const CA_PEM_OCTETS_MAX: usize = 64 * 1024;
 
+/// Suppressed addresses of one answer.
+pub const SUPPRESSED_LISTED_MAX: usize = 10_000;
+
 /// Traces of one answer.
 pub const TRACES_MAX: usize = 500;
 

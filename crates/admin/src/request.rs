@@ -19,7 +19,9 @@ use mail::{Address, ReversePath};
 use serde::{Deserialize, Serialize};
 
 use crate::shared::{AclRequest, SharedRequest};
+use crate::suppression::SuppressionRequest;
 use crate::trace::TraceRequest;
+use crate::webhook::WebhookRequest;
 
 pub use account::{AccountRequest, NewAccount, SubmissionEdit};
 pub use alias::AliasRequest;
@@ -67,6 +69,10 @@ pub enum Request {
     Queue(QueueRequest),
     /// About events that failed too often.
     Event(EventRequest),
+    /// About addresses to which nothing is sent of the server's own accord.
+    Suppression(SuppressionRequest),
+    /// About who is told what becomes of messages.
+    Webhook(WebhookRequest),
     /// What happened to messages.
     Trace(Box<TraceRequest>),
     /// Build full-text indexes anew, while the server serves.

@@ -17,11 +17,13 @@ mod responder;
 use routing::objects::{GroupObject, Identity, PatternAlias};
 use serde::{Deserialize, Serialize};
 use storage::contacts::Contact;
+use storage::suppressed::Suppressed;
 use storage::trace::Trace;
 
 use crate::discovery::records::RecordsView;
 use crate::dkim::SigningKeyView;
 use crate::shared::{AclView, SharedView};
+use crate::webhook::WebhookView;
 
 pub use account::{AccountView, ImportReport, Leading, OffBoardingReport, OffBoardingView, Redirect, SubmittedView};
 pub use alias::{AliasView, FirstUseView, PatternTest};
@@ -120,6 +122,12 @@ pub enum Response {
     Event(Box<EventView>),
     /// Parked events.
     Events(Vec<EventView>),
+    /// Addresses on the suppression list.
+    Suppressions(Vec<Suppressed>),
+    /// A webhook.
+    Webhook(Box<WebhookView>),
+    /// Webhooks.
+    Webhooks(Vec<WebhookView>),
     /// What happened to messages.
     Traces(Vec<Trace>),
     /// The keys that sign a domain's mail.

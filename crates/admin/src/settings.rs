@@ -36,6 +36,8 @@ pub struct Settings {
     pub externals_per_account_max: usize,
     /// The shortest time between two looks at an external account, in seconds.
     pub external_interval_secs_min: u64,
+    /// Whether webhooks may be at addresses that are not of the public Internet, and without TLS.
+    pub webhooks_reach_private: bool,
     /// Tries external accounts. `None`: nobody here can.
     pub tester: Option<Arc<dyn ExternalTester>>,
     /// The ways by which mail leaves.
@@ -137,6 +139,7 @@ impl Default for Settings {
             edits: EditLock::default(),
             externals_per_account_max: 10,
             external_interval_secs_min: 60,
+            webhooks_reach_private: false,
             tester: None,
             routes: Arc::default(),
         }

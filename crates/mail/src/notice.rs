@@ -13,11 +13,13 @@ pub enum Topic {
     HeldMessage,
     /// Somebody was made a member of a list, and is to be told.
     MemberAdded,
+    /// A webhook is to be called.
+    Webhook,
 }
 
 impl Topic {
     /// Every topic there is.
-    pub const ALL: [Self; 4] = [Self::MessageStored, Self::Queue, Self::HeldMessage, Self::MemberAdded];
+    pub const ALL: [Self; 5] = [Self::MessageStored, Self::Queue, Self::HeldMessage, Self::MemberAdded, Self::Webhook];
 
     /// Its name, for people.
     #[must_use]
@@ -27,6 +29,7 @@ impl Topic {
             Self::Queue => "queue",
             Self::HeldMessage => "held-message",
             Self::MemberAdded => "member-added",
+            Self::Webhook => "webhook",
         }
     }
 

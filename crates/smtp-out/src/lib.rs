@@ -15,6 +15,7 @@ mod destination;
 pub mod fuzzing;
 pub mod limits;
 mod metrics;
+mod noted;
 mod route;
 mod runner;
 mod schedule;

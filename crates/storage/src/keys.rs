@@ -75,6 +75,10 @@ pub enum Table {
     Event = 0x60,
     /// Events that failed too often.
     Parked = 0x61,
+    /// Addresses to which nothing is sent of the server's own accord; see [`crate::suppressed`].
+    Suppressed = 0x62,
+    /// [`crate::webhooks::WebhookRow`] by number.
+    Webhook = 0x63,
     /// When a responder last answered a sender.
     Answered = 0x70,
     /// What each responder has done since it began to act.
@@ -237,6 +241,7 @@ const fn topic_number(topic: Topic) -> u8 {
         Topic::Queue => 2,
         Topic::HeldMessage => 3,
         Topic::MemberAdded => 4,
+        Topic::Webhook => 5,
     }
 }
 

@@ -7,6 +7,7 @@
     reason = "this crate is the one place that may touch clock, chance, DNS and sockets"
 )]
 
+pub mod https;
 mod real;
 mod resolver;
 pub mod simulated;

@@ -11,6 +11,7 @@ mod filters;
 mod lists;
 mod queue;
 mod responder;
+mod sending;
 mod shared;
 mod traces;
 
@@ -237,6 +238,9 @@ fn in_words(response: &Response) -> String {
                 [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
             }),
         ),
+        Response::Suppressions(all) => sending::suppressions(all),
+        Response::Webhook(one) => sending::webhook(one),
+        Response::Webhooks(all) => sending::webhooks(all),
         Response::Traces(all) => traces::traces(all),
         Response::SigningKeys(all) => traces::signing_keys(all),
         Response::Records(all) => addresses::records(all),

@@ -5,6 +5,7 @@ mod authentication;
 mod flaw;
 mod load;
 mod routes;
+mod sending;
 mod values;
 
 use std::net::IpAddr;
@@ -19,6 +20,7 @@ pub(crate) use flaw::ConfigError;
 pub(crate) use load::parse;
 pub(crate) use load::{default_file, doubts, load};
 pub(crate) use routes::{ClassSchedule, Route};
+pub(crate) use sending::{Suppression, Webhooks};
 pub(crate) use values::Endpoint;
 
 use values::{at_least, host, host_or_nothing, none_or_at_least, strength, web_url};
@@ -64,6 +66,10 @@ pub(crate) struct Config {
     pub(crate) lists: Lists,
     /// The full-text index.
     pub(crate) search: Search,
+    /// Addresses to which nothing is sent of the server's own accord.
+    pub(crate) suppression: Suppression,
+    /// Who is told what becomes of messages.
+    pub(crate) webhooks: Webhooks,
 }
 
 /// The full-text index.
@@ -382,6 +388,8 @@ impl Default for Config {
             trace: Trace::default(),
             search: Search::default(),
             lists: Lists::default(),
+            suppression: Suppression::default(),
+            webhooks: Webhooks::default(),
         }
     }
 }

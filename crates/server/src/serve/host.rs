@@ -184,6 +184,7 @@ impl MailHost {
         };
         let mut intake = begun.map_err(|Refused(reply)| reply)?;
         intake.from_client(client_of(facts));
+        intake.led_by(envelope);
         let sender = facts.identity.as_ref().map(|identity| identity.account);
         if let Some(account) = sender {
             intake.submitted_by(account);

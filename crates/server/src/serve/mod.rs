@@ -127,7 +127,7 @@ async fn serve_on(
     let authenticator: Arc<dyn Authenticator> =
         Arc::new(authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?);
     let backlog_max = reloadable.backlog_max.clone();
-    let delivery = settings::checking(delivery, &config)?;
+    let delivery = settings::checking(delivery, &config)?.suppressing(config.suppression.settings());
     let host = MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone(), backlog_max);
     let host = host.trusting(config.sender_authentication.trusted_networks.clone());
     let host = Arc::new(host.showing_clients(config.security.submission_shows_client));
@@ -231,6 +231,12 @@ async fn serve_on(
     tasks.worker("fetch", move || {
         let (fetch, bus, stop) = (fetching.clone(), heard.clone(), stop.clone());
         async move { fetch.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
+    let hooks = settings::hooks(delivery.clone(), &config)?;
+    let (heard, stop) = (bus.clone(), tasks.workers_stop());
+    tasks.worker("webhooks", move || {
+        let (hooks, bus, stop) = (hooks.clone(), heard.clone(), stop.clone());
+        async move { hooks.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
     let (reporting, reports_stop) = (delivery.clone(), tasks.workers_stop());
     let searched = bus.clone();
@@ -346,6 +352,7 @@ const REPORT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600
 
 /// Removes contents that nobody needs any more, now and then.
 async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::CancellationToken) -> Result<(), String> {
+    let mut swept_list_at = None;
     let keep = std::time::Duration::from_secs(u64::from(keep_days).saturating_mul(86_400));
     loop {
         tokio::select! {
@@ -357,10 +364,18 @@ async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::Ca
             Ok(swept) => tracing::debug!(swept, "contents that nobody needs were removed"),
             Err(error) => tracing::warn!(%error, "sweeping failed; it is tried again later"),
         }
+        if swept_list_at.is_none_or(|at| store.now().since(at) >= SWEEP_LIST_INTERVAL) {
+            swept_list_at = Some(store.now());
+            if let Err(error) = store.sweep_suppressed().await {
+                tracing::warn!(%error, "the suppression list could not be swept; it is tried again later");
+            }
+        }
         if let Err(error) = store.sweep_traces(store.now().minus(keep)).await {
             tracing::warn!(%error, "old traces could not be removed; it is tried again later");
         }
     }
 }
 
+/// How often the suppression list is read as a whole.
+const SWEEP_LIST_INTERVAL: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
 const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);

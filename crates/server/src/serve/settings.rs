@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use auth::GuardSettings;
 use delivery::{Checks, Delivery};
+use hooks::Hooks;
 use mail::Domain;
 use queue::{RetryPolicy, Schedules};
 use rustls_pki_types::CertificateDer;
@@ -16,6 +17,7 @@ use sender_auth::verify::DnsAuthentication;
 use smtp_in::ListenerKind;
 use smtp_out::{Login, NamedHost, Roots, Secret, SmtpOutSettings, TlsMode};
 use storage::rows::MailClass;
+use world::https::{HttpsClient, Reach};
 
 use crate::cli::Failure;
 use crate::config::{BareNewlines, Config, IpFamily, Limits, Queue, Route, Security, SmartHostTls};
@@ -139,6 +141,14 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
     let dns = DnsAuthentication::from_system(config.hostname.clone(), world, patience);
     let dns = dns.map_err(|error| Failure::new(format!("[sender_authentication]: {error}")))?;
     Ok(delivery.checking(Checks::new(Arc::new(dns), section.rules())))
+}
+
+/// Who calls webhooks.
+pub(super) fn hooks(delivery: Delivery, config: &Config) -> Result<Hooks, Failure> {
+    let world = delivery.store().world().clone();
+    let https = HttpsClient::new(world, &[]).map_err(|error| Failure::new(format!("[webhooks]: {error}")))?;
+    let reach = if config.webhooks.allow_private { Reach::Anywhere } else { Reach::Public };
+    Ok(Hooks::new(delivery, Arc::new(https), hooks::Settings { reach }))
 }
 
 /// Outgoing mail; `interfaces` are the addresses of this machine.

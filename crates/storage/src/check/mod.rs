@@ -22,10 +22,12 @@ mod pages;
 mod queue;
 mod sharing;
 mod signing_keys;
+mod suppressed;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -327,6 +329,8 @@ pub async fn check_with(
     check.fetched().await?;
     check.answered().await?;
     check.signing_keys().await?;
+    check.suppressed().await?;
+    check.webhooks().await?;
     check.traces().await?;
     check.blobs().await?;
     Ok(check.checked)

@@ -43,6 +43,8 @@ const TABLES: &[Table] = &[
     Table::Pace,
     Table::Event,
     Table::Parked,
+    Table::Suppressed,
+    Table::Webhook,
     Table::Answered,
     Table::ResponderState,
     Table::SigningKey,
