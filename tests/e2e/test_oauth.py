@@ -5,8 +5,10 @@ import hashlib
 import hmac
 import http.server
 import imaplib
+import itertools
 import json
 import smtplib
+import socket
 import ssl
 import subprocess
 import threading
@@ -72,6 +74,21 @@ def xoauth2(token, user=ALICE):
     return "user=%s\1auth=Bearer %s\1\1" % (user, token)
 
 
+# Answers are held back longer with each failure of an address: each login comes from one of its own.
+_sources = itertools.count(2)
+
+
+def source():
+    number = next(_sources)
+    return "127.0.%d.%d" % (number // 250 + 1, number % 250 + 1)
+
+
+class ImapFrom(imaplib.IMAP4_SSL):
+    def _create_socket(self, timeout):
+        sock = socket.create_connection((self.host, self.port), timeout, source_address=(source(), 0))
+        return self.ssl_context.wrap_socket(sock, server_hostname=self.host)
+
+
 def imap_login(relais, mechanism, said):
     """Whether IMAP lets in, and the JSON that it gave."""
     told = []
@@ -81,7 +98,7 @@ def imap_login(relais, mechanism, said):
             return said.encode()
         told.append(json.loads(challenge))
         return b"\1"
-    with imaplib.IMAP4_SSL("127.0.0.1", relais.ports["imaps"], ssl_context=tls_context(), timeout=60) as client:
+    with ImapFrom("127.0.0.1", relais.ports["imaps"], ssl_context=tls_context(), timeout=60) as client:
         assert "AUTH=" + mechanism in client.capabilities, client.capabilities
         try:
             client.authenticate(mechanism, answer)
@@ -101,7 +118,7 @@ def smtp_login(relais, mechanism, said):
             return said
         told.append(json.loads(challenge))
         return "\1"
-    with smtplib.SMTP_SSL("127.0.0.1", relais.ports["submissions"], timeout=60, context=tls_context()) as client:
+    with smtplib.SMTP_SSL("127.0.0.1", relais.ports["submissions"], timeout=60, context=tls_context(), source_address=(source(), 0)) as client:
         client.ehlo()
         assert mechanism in client.esmtp_features["auth"].split(), client.esmtp_features
         try:
