@@ -329,6 +329,7 @@ impl Prepared {
             last_error: None,
             delay_notified: false,
             held: false,
+            require_tls: false,
         }
     }
 }

@@ -6,8 +6,10 @@ use storage::rows::{QueueRow, RecipientState};
 use tokio_util::sync::CancellationToken;
 
 use crate::Context;
-use crate::client::session::{Broken, Dial, Session};
+use crate::client::session::{Broken, Dial, Secured, Session};
 use crate::client::transaction::{End, hand_over};
+use crate::policy::Check;
+use crate::policy::known::{Policies, asks_for_tls};
 use crate::route::{Route, Target};
 use crate::settings::TlsMode;
 
@@ -17,6 +19,8 @@ pub(crate) struct Attempt {
     pub(crate) outcomes: Vec<Option<Outcome>>,
     /// What went wrong with a connection, for people.
     pub(crate) error: Option<String>,
+    /// How the connection was protected over which the message went, in words.
+    pub(crate) secured: Option<String>,
     /// A session that can take another message.
     pub(crate) session: Option<Session>,
     /// What the destination's memory learns.
@@ -42,10 +46,11 @@ pub(crate) async fn attempt(
     idle: Option<Session>,
     stop: &CancellationToken,
 ) -> Option<Attempt> {
-    let mut attempt =
-        Attempt { outcomes: vec![None; row.recipients.len()], error: None, session: None, health: Health::Unknown };
-    if let Some(session) = idle {
-        attempt.hand_over(context, session, row).await;
+    let mut attempt = Attempt::new(row);
+    match idle {
+        Some(session) if asks_for_tls(row) && !session.takes_require_tls() => session.quit().await,
+        Some(session) => _ = attempt.hand_over(context, session, row).await,
+        None => {}
     }
     if !attempt.everyone_has_an_outcome(row) {
         // Until a message is on its way, stopping needs no patience.
@@ -69,6 +74,11 @@ pub(crate) async fn attempt(
 }
 
 impl Attempt {
+    fn new(row: &QueueRow) -> Self {
+        let outcomes = vec![None; row.recipients.len()];
+        Self { outcomes, error: None, secured: None, session: None, health: Health::Unknown }
+    }
+
     async fn try_targets(
         &mut self,
         context: &Context,
@@ -86,15 +96,27 @@ impl Attempt {
             hostname: &context.settings.hostname,
             connectors: &context.connectors,
             tls,
+            require_tls: asks_for_tls(row),
             login,
+        };
+        let policies = match route {
+            Route::Mx(domain) => Some(Policies::new(context, domain, row)),
+            Route::Host(_) => None,
         };
         let mut failures: Vec<(&Target, Broken)> = Vec::new();
         for target in targets {
+            let connect = async {
+                let check = match &policies {
+                    Some(policies) => policies.of(target).await?,
+                    None => Check::Opportunistic,
+                };
+                dial.open(target, &check).await
+            };
             let opened = tokio::select! {
                 biased;
                 // Somebody may have an outcome already, from a host that broke off: that must be written.
                 () = stop.cancelled() => if self.outcomes.iter().any(Option::is_some) { break } else { return None },
-                opened = dial.open(target) => opened,
+                opened = connect => opened,
             };
             match opened {
                 Ok(session) => {
@@ -123,8 +145,9 @@ impl Attempt {
             Err(error) => return self.unreadable(row, session, &error.to_string()),
         };
         let end = hand_over(&mut session, row, &mut blob, &mut self.outcomes).await;
+        self.secured = Some(Secured::words(session.secured.as_ref()));
         tracing::debug!(
-            queue_id = %row.id, host = %session.target.host, tls = session.protected, ?end, "mail transaction ended"
+            queue_id = %row.id, host = %session.target.host, tls = ?session.secured, ?end, "mail transaction ended"
         );
         match end {
             End::Reusable => {
@@ -159,14 +182,18 @@ impl Attempt {
             self.answer_the_rest(row, None, &Reply::fixed(451, EnhancedCode(4, 4, 1), "no address to connect to"));
             return;
         };
-        let for_good = failures.iter().all(|(_, broken)| matches!(broken, Broken::Refused(r) if r.is_permanent()));
+        let for_good = failures
+            .iter()
+            .all(|(_, broken)| matches!(broken, Broken::Refused(r) | Broken::Unfit(r) if r.is_permanent()));
         let mut reply = last.reply(target);
         if reply.is_permanent() && !for_good {
             reply = Reply { code: 451, enhanced: Some(EnhancedCode(4, 4, 1)), ..reply };
         }
         let host = matches!(last, Broken::Refused(_)).then(|| target.host.to_string());
         self.error = Some(reply.to_string());
-        if !for_good {
+        // What the policies forbid one message they may allow another: nothing is learnt for the others.
+        let forbidden = failures.iter().all(|(_, broken)| matches!(broken, Broken::Distrusted(_) | Broken::Unfit(_)));
+        if !for_good && !forbidden {
             self.health = Health::Down(reply.clone());
         }
         self.answer_the_rest(row, host, &reply);
@@ -192,8 +219,7 @@ impl Attempt {
 
     /// The outcome of an attempt that the destination's memory spares: as if it had been made.
     pub(crate) fn spared(row: &QueueRow, reply: &Reply) -> Self {
-        let outcomes = vec![None; row.recipients.len()];
-        let mut attempt = Self { outcomes, error: Some(reply.to_string()), session: None, health: Health::Unknown };
+        let mut attempt = Self { error: Some(reply.to_string()), ..Self::new(row) };
         attempt.answer_the_rest(row, None, reply);
         attempt
     }

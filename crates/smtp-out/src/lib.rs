@@ -15,6 +15,8 @@ mod destination;
 pub mod fuzzing;
 pub mod limits;
 mod metrics;
+mod names;
+mod policy;
 mod route;
 mod runner;
 mod settings;
@@ -23,17 +25,20 @@ mod settle;
 mod tests;
 mod tls;
 
+use std::sync::Arc;
+
 use bus::Bus;
 use delivery::Delivery;
 use storage::Store;
 use tokio_util::sync::CancellationToken;
 use world::World;
+use world::https::{Https, HttpsClient, RootsError};
 
-pub use settings::{IpFamily, Login, Roots, Secret, SmartHost, SmtpOutSettings, TlsMode};
+pub use settings::{Dane, IpFamily, Login, Roots, Secret, SmartHost, SmtpOutSettings, TlsMode, TlsPolicy};
 
 /// The sending side of the server. Clones share it.
 #[derive(Clone)]
-pub struct SmtpOut(std::sync::Arc<Context>);
+pub struct SmtpOut(Arc<Context>);
 
 /// What every part of it needs.
 pub(crate) struct Context {
@@ -43,6 +48,7 @@ pub(crate) struct Context {
     pub(crate) world: World,
     pub(crate) settings: SmtpOutSettings,
     pub(crate) connectors: tls::Connectors,
+    pub(crate) sts: policy::known::StsPolicies,
 }
 
 /// Settings that can't be used.
@@ -51,6 +57,9 @@ pub enum SettingsError {
     /// A given root certificate is none.
     #[error("the certificates to trust can't be used: {0}")]
     Roots(#[from] rustls::Error),
+    /// The same, of those for MTA-STS.
+    #[error(transparent)]
+    FurtherRoots(#[from] RootsError),
     /// The server's name is too long for an address.
     #[error("postmaster@ and the server's name make no address")]
     Hostname,
@@ -62,16 +71,33 @@ impl SmtpOut {
     /// # Errors
     /// When the settings can't be used.
     pub fn new(bus: Bus, delivery: Delivery, settings: SmtpOutSettings) -> Result<Self, SettingsError> {
-        let connectors = tls::Connectors::new(&settings.roots)?;
+        let world = delivery.store().world().clone();
+        let https = HttpsClient::new(world, &settings.tls.further_roots)?;
+        Self::with_https(bus, delivery, settings, Arc::new(https))
+    }
+
+    /// As [`SmtpOut::new`], with this client for MTA-STS.
+    ///
+    /// # Errors
+    /// When the settings can't be used.
+    pub fn with_https(
+        bus: Bus,
+        delivery: Delivery,
+        settings: SmtpOutSettings,
+        https: Arc<dyn Https>,
+    ) -> Result<Self, SettingsError> {
+        let clock = Arc::clone(&delivery.store().world().clock);
+        let connectors = tls::Connectors::new(&settings.roots, &settings.tls.further_roots, clock)?;
+        let sts = policy::known::StsPolicies::new(https);
         delivery.postmaster().ok_or(SettingsError::Hostname)?;
         let store = delivery.store().clone();
         let world = store.world().clone();
-        Ok(Self(std::sync::Arc::new(Context { bus, delivery, store, world, settings, connectors })))
+        Ok(Self(Arc::new(Context { bus, delivery, store, world, settings, connectors, sts })))
     }
 
     /// Works until `stop`; then messages on their way come to their end, for as long as the settings grant, and
     /// everything else stays queued.
     pub async fn run(&self, stop: CancellationToken) {
-        runner::run(std::sync::Arc::clone(&self.0), stop).await;
+        runner::run(Arc::clone(&self.0), stop).await;
     }
 }

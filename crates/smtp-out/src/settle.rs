@@ -45,6 +45,7 @@ pub(crate) async fn settle(
     mut row: QueueRow,
     outcomes: &[Option<Outcome>],
     error: Option<&str>,
+    secured: Option<&str>,
 ) -> Result<(), SettleError> {
     loop {
         let now = context.world.clock.now();
@@ -52,11 +53,11 @@ pub(crate) async fn settle(
         let decision = after_attempt(&row, outcomes, error, now, &context.settings.retry, chance);
         let until = context.settings.retry.expires_at(row.accepted_at);
         let dsns = context.delivery.reports(&row, &decision.reports, until).await?;
-        let found = match write(context, &row, outcomes, error, &decision, &dsns).await {
+        let found = match write(context, &row, outcomes, (error, secured), &decision, &dsns).await {
             // The sender's mailbox does not take the DSN: that must not keep the entry from its end.
             Err(refused) if !dsns.is_empty() && is_of_the_mailbox(&refused) => {
                 tracing::warn!(queue_id = %row.id, error = %refused, "a DSN was not taken, going on without");
-                write(context, &row, outcomes, error, &decision, &[]).await?
+                write(context, &row, outcomes, (error, secured), &decision, &[]).await?
             }
             other => other?,
         };
@@ -80,13 +81,13 @@ async fn write(
     context: &Context,
     row: &QueueRow,
     outcomes: &[Option<Outcome>],
-    error: Option<&str>,
+    (error, secured): (Option<&str>, Option<&str>),
     decision: &Decision,
     dsns: &[Prepared],
 ) -> Result<Found, StorageError> {
     let (claimed, now) = (row.clone(), context.world.clock.now());
     let (decision, dsns) = (decision.clone(), dsns.to_vec());
-    let steps = steps(row, outcomes, error, &decision, now);
+    let steps = steps(row, outcomes, (error, secured), &decision, now);
     let body = move |tx: &mut Transaction<'_>| {
         let Some(current) = tx.queue_entry(claimed.id)? else { return Ok(Found::Gone) };
         if current.recipients != claimed.recipients {
@@ -119,7 +120,7 @@ async fn write(
 fn steps(
     row: &QueueRow,
     outcomes: &[Option<Outcome>],
-    error: Option<&str>,
+    (error, secured): (Option<&str>, Option<&str>),
     decision: &Decision,
     now: Timestamp,
 ) -> Vec<Taken> {
@@ -143,7 +144,9 @@ fn steps(
         let outcome =
             if outcome == trace::Outcome::Deferred && next.is_none() { trace::Outcome::Failed } else { outcome };
         let next = next.filter(|_| outcome == trace::Outcome::Deferred);
-        taken(now, Step::Attempted { entry: row.id, recipient: recipient.address.clone(), host, outcome, said, next })
+        let secured = secured.filter(|_| outcome == trace::Outcome::Delivered).map(str::to_owned);
+        let recipient = recipient.address.clone();
+        taken(now, Step::Attempted { entry: row.id, recipient, host, outcome, said, secured, next })
     });
     let reports = decision.reports.iter().map(|report| {
         let kind = match report.kind {

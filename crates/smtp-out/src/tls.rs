@@ -1,37 +1,75 @@
-//! TLS towards other servers: verified for hosts that an administrator names, opportunistic for MX hosts (RFC 7435).
+//! TLS towards other servers: verified for hosts that an administrator names, as [`crate::policy`] says for MX hosts.
 
 use std::sync::Arc;
 
+use mail::Domain;
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::TlsConnector;
+use world::https::WorldTime;
+use world::{Clock, TlsaRecord};
 
+use crate::policy::dane::DaneVerifier;
 use crate::settings::Roots;
 
-/// The two ways of trusting.
-#[derive(Clone)]
+/// The ways of trusting.
 pub(crate) struct Connectors {
+    provider: Arc<CryptoProvider>,
+    clock: Arc<dyn Clock>,
     /// The certificate must be the host's, by the roots of the settings.
     pub(crate) verified: TlsConnector,
+    /// The certificate must be the host's, by the public authorities: MTA-STS (RFC 8461 §4.2) and REQUIRETLS.
+    pub(crate) public: TlsConnector,
     /// Any certificate will do: better than none against who only listens.
     pub(crate) unverified: TlsConnector,
 }
 
 impl Connectors {
-    pub(crate) fn new(roots: &Roots) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(
+        roots: &Roots,
+        further: &[CertificateDer<'static>],
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, rustls::Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder =
-            || ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
-        let verified = builder()?.with_root_certificates(store(roots)?).with_no_client_auth();
+        let mut public = store(&Roots::Public)?;
+        further.iter().try_for_each(|certificate| public.add(certificate.clone()))?;
         let any = Arc::new(AnyCertificate(Arc::clone(&provider)));
-        let unverified = builder()?.dangerous().with_custom_certificate_verifier(any).with_no_client_auth();
+        let start = || builder(&provider, &clock);
+        let verified = start()?.with_root_certificates(store(roots)?).with_no_client_auth();
+        let public = start()?.with_root_certificates(public).with_no_client_auth();
+        let unverified = start()?.dangerous().with_custom_certificate_verifier(any).with_no_client_auth();
         Ok(Self {
             verified: TlsConnector::from(Arc::new(verified)),
+            public: TlsConnector::from(Arc::new(public)),
             unverified: TlsConnector::from(Arc::new(unverified)),
+            provider,
+            clock,
         })
     }
+
+    /// The certificate must be one that these TLSA records name, with one of these names where names count.
+    pub(crate) fn dane(&self, records: &[TlsaRecord], names: &[Domain]) -> Result<TlsConnector, rustls::Error> {
+        let names = names.iter().filter_map(|name| ServerName::try_from(name.as_str().to_owned()).ok()).collect();
+        let verifier = Arc::new(DaneVerifier::new(Arc::clone(&self.provider), records.to_vec(), names));
+        let mut config = builder(&self.provider, &self.clock)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        // A session of another time would be taken up without a look at its certificate.
+        config.resumption = Resumption::disabled();
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+}
+
+fn builder(
+    provider: &Arc<CryptoProvider>,
+    clock: &Arc<dyn Clock>,
+) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
+    let time = Arc::new(WorldTime::new(Arc::clone(clock)));
+    ClientConfig::builder_with_details(Arc::clone(provider), time).with_safe_default_protocol_versions()
 }
 
 fn store(roots: &Roots) -> Result<RootCertStore, rustls::Error> {

@@ -69,6 +69,8 @@ pub enum Table {
     SrsSender = 0x53,
     /// What an account has submitted on a day; see [`crate::submitted`].
     Submitted = 0x54,
+    /// MTA-STS policies of other domains, by domain; see [`crate::mta_sts`].
+    StsPolicy = 0x58,
     /// Durable events of the bus by topic and number.
     Event = 0x60,
     /// Events that failed too often.

@@ -176,6 +176,7 @@ async fn an_entry_says_why_it_waits() {
         host: Some("mx.remote.example".to_owned()),
         outcome: storage::trace::Outcome::Deferred,
         said: "450 4.2.0 Busy".to_owned(),
+        secured: None,
         next: None,
     };
     let put = store.transact(move |tx| {
@@ -222,6 +223,7 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             last_error: None,
             delay_notified: false,
             held: false,
+            require_tls: false,
         };
         (0..number).map(|_| tx.enqueue(row.clone())).collect::<Result<Vec<_>, _>>()
     });

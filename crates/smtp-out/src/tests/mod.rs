@@ -3,6 +3,7 @@
 mod crash;
 mod dsn;
 mod flow;
+mod policy;
 mod relay;
 mod remote;
 mod replies;

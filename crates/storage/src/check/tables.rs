@@ -40,6 +40,7 @@ const TABLES: &[Table] = &[
     Table::SrsKey,
     Table::SrsSender,
     Table::Submitted,
+    Table::StsPolicy,
     Table::Event,
     Table::Parked,
     Table::Answered,

@@ -78,10 +78,12 @@ pub struct QueueRow {
     pub delay_notified: bool,
     /// Held by an administrator: not attempted until resumed.
     pub held: bool,
+    /// Whether the sender asked for REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
 }
 
-/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`.
-const VERSION: u8 = 2;
+/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: `require_tls`.
+const VERSION: u8 = 3;
 
 impl QueueRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
@@ -91,6 +93,11 @@ impl QueueRow {
     pub(crate) fn decode(value: &[u8]) -> Result<Self, StorageError> {
         if value.first() == Some(&1) {
             return super::decode::<layout1::Row>(1, "queue row", value).map(Into::into);
+        }
+        if let Some((2, rest)) = value.split_first() {
+            // What the third layout added stands at its end: a zero is `false`.
+            let longer = [[VERSION].as_slice(), rest, &[0]].concat();
+            return super::decode(VERSION, "queue row", &longer);
         }
         super::decode(VERSION, "queue row", value)
     }
@@ -175,6 +182,7 @@ mod layout1 {
                 last_error: old.last_error,
                 delay_notified: old.delay_notified,
                 held: old.held,
+                require_tls: false,
             }
         }
     }
@@ -226,6 +234,18 @@ mod tests {
         let bytes =
             super::super::encode(1, &old_row(layout1::Notify { success: true, failure: true, delay: false })).unwrap();
         assert_eq!(QueueRow::decode(&bytes).unwrap().recipients[0].notify, DsnNotify::asked(true, true, false));
-        assert!(QueueRow::decode(&[3]).is_err());
+        assert!(QueueRow::decode(&[2]).is_err() && QueueRow::decode(&[3]).is_err() && QueueRow::decode(&[4]).is_err());
+    }
+
+    #[test]
+    fn rows_of_the_second_layout_are_read() {
+        let old = old_row(layout1::Notify { success: false, failure: true, delay: true });
+        let row = QueueRow::decode(&super::super::encode(1, &old).unwrap()).unwrap();
+        let mut bytes = row.encode().unwrap().to_vec();
+        bytes[0] = 2;
+        assert_eq!(bytes.pop(), Some(0));
+        assert_eq!(QueueRow::decode(&bytes).unwrap(), row);
+        let asked = QueueRow { require_tls: true, ..row };
+        assert_eq!(QueueRow::decode(&asked.encode().unwrap()).unwrap(), asked);
     }
 }
