@@ -4,6 +4,7 @@
 mod authentication;
 mod flaw;
 mod load;
+mod transport;
 mod values;
 
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ pub(crate) use flaw::ConfigError;
 #[cfg(test)]
 pub(crate) use load::parse;
 pub(crate) use load::{default_file, doubts, load};
+pub(crate) use transport::{Dane, QueueTls};
 pub(crate) use values::Endpoint;
 
 use values::{at_least, host, host_or_nothing, none_or_at_least, strength, web_url};
@@ -199,6 +201,7 @@ pub(crate) struct Queue {
     pub(crate) ip_family: IpFamily,
     pub(crate) destination: Vec<Destination>,
     pub(crate) smart_host: SmartHost,
+    pub(crate) tls: QueueTls,
 }
 
 /// Which addresses of other servers are used.
@@ -421,6 +424,7 @@ impl Default for Queue {
             ip_family: IpFamily::Both,
             destination: Vec::new(),
             smart_host: SmartHost::default(),
+            tls: QueueTls::default(),
         }
     }
 }

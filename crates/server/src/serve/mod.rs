@@ -347,6 +347,7 @@ const REPORT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600
 /// Removes contents that nobody needs any more, now and then.
 async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::CancellationToken) -> Result<(), String> {
     let keep = std::time::Duration::from_secs(u64::from(keep_days).saturating_mul(86_400));
+    let mut rounds = 0_u32;
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -357,6 +358,12 @@ async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::Ca
             Ok(swept) => tracing::debug!(swept, "contents that nobody needs were removed"),
             Err(error) => tracing::warn!(%error, "sweeping failed; it is tried again later"),
         }
+        rounds = rounds.wrapping_add(1);
+        if rounds.is_multiple_of(POLICY_ROUNDS)
+            && let Err(error) = store.forget_sts_policies().await
+        {
+            tracing::warn!(%error, "old MTA-STS policies could not be removed; it is tried again later");
+        }
         if let Err(error) = store.sweep_traces(store.now().minus(keep)).await {
             tracing::warn!(%error, "old traces could not be removed; it is tried again later");
         }
@@ -364,3 +371,6 @@ async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::Ca
 }
 
 const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Policies of other domains live for weeks: they are looked through once in so many rounds.
+const POLICY_ROUNDS: u32 = 60;

@@ -16,7 +16,7 @@ use smtp_in::ListenerKind;
 use smtp_out::{Login, Roots, Secret, SmtpOutSettings, TlsMode};
 
 use crate::cli::Failure;
-use crate::config::{BareNewlines, Config, IpFamily, Limits, Security, SmartHostTls};
+use crate::config::{BareNewlines, Config, Dane, IpFamily, Limits, Security, SmartHostTls};
 
 use super::own::own_addresses;
 use super::reload::Reloadable;
@@ -176,6 +176,15 @@ pub(super) fn smtp_out(
         };
         settings.overrides.insert(destination.domain.clone(), Arc::new(to));
     }
+    settings.tls.dane = match queue.tls.dane {
+        Dane::Auto => smtp_out::Dane::Auto,
+        Dane::On => smtp_out::Dane::On,
+        Dane::Off => smtp_out::Dane::Off,
+    };
+    settings.tls.mta_sts = queue.tls.mta_sts;
+    if !queue.tls.ca_file.as_os_str().is_empty() {
+        settings.tls.further_roots = authorities("queue.tls", &queue.tls.ca_file)?;
+    }
     let smart = &queue.smart_host;
     if !smart.host.is_empty() {
         let tls = match smart.tls {
@@ -184,7 +193,7 @@ pub(super) fn smtp_out(
             SmartHostTls::Opportunistic => TlsMode::Opportunistic,
         };
         if !smart.ca_file.as_os_str().is_empty() {
-            settings.roots = Roots::Given(authorities(&smart.ca_file)?);
+            settings.roots = Roots::Given(authorities("queue.smart_host", &smart.ca_file)?);
         }
         let to = smtp_out::SmartHost { host: host(&smart.host)?, port: smart.port, tls, login };
         settings.smart_host = Some(Arc::new(to));
@@ -201,8 +210,8 @@ fn host(text: &str) -> Result<Domain, Failure> {
 }
 
 /// The certificates of a PEM file; at least one.
-fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let wrong = |what: String| Failure::new(format!("[queue.smart_host] ca_file {}: {what}", file.display()));
+fn authorities(section: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let wrong = |what: String| Failure::new(format!("[{section}] ca_file {}: {what}", file.display()));
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = read.map_err(|error| wrong(error.to_string()))?;
     if certificates.is_empty() {
