@@ -28,6 +28,7 @@ mod signing;
 mod stored;
 #[cfg(test)]
 mod tests;
+pub mod tls_reports;
 mod trace;
 
 use mail::Domain;

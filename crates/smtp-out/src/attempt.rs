@@ -9,7 +9,7 @@ use crate::Context;
 use crate::client::session::{Broken, Dial, Secured, Session};
 use crate::client::transaction::{End, hand_over};
 use crate::policy::Check;
-use crate::policy::known::{Policies, asks_for_tls};
+use crate::policy::known::{Policies, asks_for_tls, how_it_went};
 use crate::route::{Route, Target};
 use crate::settings::TlsMode;
 
@@ -19,8 +19,8 @@ pub(crate) struct Attempt {
     pub(crate) outcomes: Vec<Option<Outcome>>,
     /// What went wrong with a connection, for people.
     pub(crate) error: Option<String>,
-    /// How the connection was protected over which the message went, in words.
-    pub(crate) secured: Option<String>,
+    /// For each recipient who got the message: how the connection was protected over which it went, in words.
+    pub(crate) secured: Vec<Option<String>>,
     /// A session that can take another message.
     pub(crate) session: Option<Session>,
     /// What the destination's memory learns.
@@ -75,8 +75,8 @@ pub(crate) async fn attempt(
 
 impl Attempt {
     fn new(row: &QueueRow) -> Self {
-        let outcomes = vec![None; row.recipients.len()];
-        Self { outcomes, error: None, secured: None, session: None, health: Health::Unknown }
+        let (outcomes, secured) = (vec![None; row.recipients.len()], vec![None; row.recipients.len()]);
+        Self { outcomes, error: None, secured, session: None, health: Health::Unknown }
     }
 
     async fn try_targets(
@@ -106,11 +106,16 @@ impl Attempt {
         let mut failures: Vec<(&Target, Broken)> = Vec::new();
         for target in targets {
             let connect = async {
-                let check = match &policies {
-                    Some(policies) => policies.of(target).await?,
-                    None => Check::Opportunistic,
+                let Some(policies) = &policies else { return dial.open(target, &Check::Opportunistic).await };
+                let check = policies.of(target).await;
+                let opened = match &check {
+                    Ok(check) => dial.open(target, check).await,
+                    Err(broken) => Err(broken.clone()),
                 };
-                dial.open(target, &check).await
+                let check = check.ok();
+                let went = how_it_went(check.as_ref(), &opened);
+                policies.count(target, check.as_ref(), went).await;
+                opened
             };
             let opened = tokio::select! {
                 biased;
@@ -145,7 +150,12 @@ impl Attempt {
             Err(error) => return self.unreadable(row, session, &error.to_string()),
         };
         let end = hand_over(&mut session, row, &mut blob, &mut self.outcomes).await;
-        self.secured = Some(Secured::words(session.secured.as_ref()));
+        let words = Secured::words(session.secured.as_ref());
+        for (outcome, secured) in self.outcomes.iter().zip(&mut self.secured) {
+            if matches!(outcome, Some(Outcome::Delivered { .. })) {
+                secured.get_or_insert_with(|| words.clone());
+            }
+        }
         tracing::debug!(
             queue_id = %row.id, host = %session.target.host, tls = ?session.secured, ?end, "mail transaction ended"
         );

@@ -72,6 +72,9 @@ pub const STS_REFRESH_RETRY: Duration = Duration::from_secs(3600);
 /// Domains of which it is remembered that their policy was not to be had.
 pub const STS_FAILURES_MAX: usize = 1_000;
 
+/// Lines of a policy that a TLS report repeats.
+pub const REPORT_LINES_MAX: usize = 10;
+
 /// Octets of a message's beginning in which `TLS-Required` is looked for (RFC 8689 §5).
 pub const HEAD_OCTETS_MAX: usize = 64 * 1024;
 

@@ -45,7 +45,7 @@ pub(crate) async fn settle(
     mut row: QueueRow,
     outcomes: &[Option<Outcome>],
     error: Option<&str>,
-    secured: Option<&str>,
+    secured: &[Option<String>],
 ) -> Result<(), SettleError> {
     loop {
         let now = context.world.clock.now();
@@ -81,7 +81,7 @@ async fn write(
     context: &Context,
     row: &QueueRow,
     outcomes: &[Option<Outcome>],
-    (error, secured): (Option<&str>, Option<&str>),
+    (error, secured): (Option<&str>, &[Option<String>]),
     decision: &Decision,
     dsns: &[Prepared],
 ) -> Result<Found, StorageError> {
@@ -120,14 +120,14 @@ async fn write(
 fn steps(
     row: &QueueRow,
     outcomes: &[Option<Outcome>],
-    (error, secured): (Option<&str>, Option<&str>),
+    (error, secured): (Option<&str>, &[Option<String>]),
     decision: &Decision,
     now: Timestamp,
 ) -> Vec<Taken> {
     let next = decision.row.as_ref().map(|row| row.next_attempt);
-    let waiting =
-        row.recipients.iter().zip(outcomes).filter(|(recipient, _)| recipient.state == RecipientState::Waiting);
-    let attempted = waiting.map(|(recipient, outcome)| {
+    let all = row.recipients.iter().zip(outcomes.iter().zip(secured));
+    let waiting = all.filter(|(recipient, _)| recipient.state == RecipientState::Waiting);
+    let attempted = waiting.map(|(recipient, (outcome, secured))| {
         let (outcome, host, said) = match outcome {
             Some(Outcome::Delivered { host, reply, .. }) => {
                 (trace::Outcome::Delivered, Some(host.clone()), reply.to_string())
@@ -144,8 +144,7 @@ fn steps(
         let outcome =
             if outcome == trace::Outcome::Deferred && next.is_none() { trace::Outcome::Failed } else { outcome };
         let next = next.filter(|_| outcome == trace::Outcome::Deferred);
-        let secured = secured.filter(|_| outcome == trace::Outcome::Delivered).map(str::to_owned);
-        let recipient = recipient.address.clone();
+        let (secured, recipient) = (secured.clone(), recipient.address.clone());
         taken(now, Step::Attempted { entry: row.id, recipient, host, outcome, said, secured, next })
     });
     let reports = decision.reports.iter().map(|report| {

@@ -71,6 +71,8 @@ pub enum Table {
     Submitted = 0x54,
     /// MTA-STS policies of other domains, by domain; see [`crate::mta_sts`].
     StsPolicy = 0x58,
+    /// What is counted for TLS reports, by day and domain; see [`crate::dmarc_reports`].
+    TlsReport = 0x59,
     /// Durable events of the bus by topic and number.
     Event = 0x60,
     /// Events that failed too often.

@@ -332,8 +332,8 @@ async fn report(delivery: Delivery, stop: tokio_util::sync::CancellationToken) -
     loop {
         match delivery.send_reports().await {
             Ok(0) => {}
-            Ok(sent) => tracing::info!(sent, "DMARC reports left"),
-            Err(error) => tracing::warn!(%error, "DMARC reports could not be sent; it is tried again later"),
+            Ok(sent) => tracing::info!(sent, "DMARC and TLS reports left"),
+            Err(error) => tracing::warn!(%error, "DMARC and TLS reports could not be sent; it is tried again later"),
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

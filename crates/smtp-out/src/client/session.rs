@@ -3,6 +3,7 @@
 //! Every reply has one deadline (`world`'s time), however its octets come, and bounded octets ([`super::answer`]).
 //! mail-send encodes the login; its client is not used, nor smtp-proto's reader of replies: docs/quirks.md says why.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mail::{Domain, EnhancedCode, Reply};
@@ -22,7 +23,7 @@ use crate::limits::{
 use crate::policy::Check;
 use crate::route::Target;
 use crate::settings::{Login, TlsMode};
-use crate::tls::Connectors;
+use crate::tls::{Connectors, STARTTLS_NOT_SUPPORTED, Trial, VALIDATION_FAILURE, flaw_of};
 
 /// An open session, ready for a mail transaction.
 pub(crate) struct Session {
@@ -34,6 +35,8 @@ pub(crate) struct Session {
     pub(crate) ehlo: EhloResponse<String>,
     /// How TLS protects the session.
     pub(crate) secured: Option<Secured>,
+    /// What is not as it should be with TLS, as TLS reports have it (RFC 8460 §4.3).
+    pub(crate) flaw: Option<&'static str>,
     /// Messages handed over so far.
     pub(crate) messages: u32,
 }
@@ -73,6 +76,27 @@ pub(crate) struct Dial<'a> {
     pub(crate) login: Option<&'a Login>,
 }
 
+/// Why there is no TLS.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub(crate) struct Trouble {
+    /// In words.
+    pub(crate) why: String,
+    /// As TLS reports have it (RFC 8460 §4.3).
+    pub(crate) result: &'static str,
+}
+
+impl Trouble {
+    pub(crate) fn new(why: impl Into<String>, result: &'static str) -> Self {
+        Self { why: why.into(), result }
+    }
+
+    /// The same, with who demands TLS in front.
+    fn of(self, by: &str) -> Self {
+        Self { why: format!("{by}: {}", self.why), ..self }
+    }
+}
+
 /// Why there is no session, or no longer one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Broken {
@@ -81,10 +105,10 @@ pub(crate) enum Broken {
     Refused(Reply),
     /// There is no TLS, or its handshake failed; without TLS it may work.
     #[error("{0}")]
-    Tls(String),
+    Tls(Trouble),
     /// The host is not, or can't be shown to be, the one that DANE or MTA-STS says it is.
     #[error("{0}")]
-    Distrusted(String),
+    Distrusted(Trouble),
     /// The host does not give what the message demands, and never will.
     #[error("{0}")]
     Unfit(Reply),
@@ -100,7 +124,7 @@ impl Broken {
             Self::Refused(reply) | Self::Unfit(reply) => reply.clone(),
             // RFC 3463 §3.8: cryptographic failure.
             Self::Distrusted(why) => Reply::new(451, Some(EnhancedCode(4, 7, 5)), format!("{}: {why}", target.host)),
-            Self::Tls(why) | Self::Lost(why) => Reply::new(
+            Self::Tls(Trouble { why, .. }) | Self::Lost(why) => Reply::new(
                 451,
                 Some(EnhancedCode(4, 4, 1)),
                 format!("{} [{}]: {why}", target.host, target.address.ip()),
@@ -109,6 +133,9 @@ impl Broken {
     }
 }
 
+/// See [`Dial::connector`].
+type Connector = (TlsConnector, Option<&'static str>, Option<Arc<Trial>>);
+
 impl Dial<'_> {
     /// Opens a session, with the check that the host's policy asks for; where TLS is opportunistic and its handshake
     /// fails, once more without.
@@ -116,27 +143,30 @@ impl Dial<'_> {
         let tls = match (self.tls, check) {
             // RFC 8689: no plain text, and no unchecked certificate.
             (TlsMode::Opportunistic | TlsMode::Plain, _) if self.require_tls => TlsMode::Required,
-            (TlsMode::Opportunistic, Check::Opportunistic) => TlsMode::Opportunistic,
+            (TlsMode::Opportunistic, check) if !check.demands_tls() => TlsMode::Opportunistic,
             (TlsMode::Opportunistic, _) => TlsMode::Required,
             (tls, _) => tls,
         };
-        let session = match self.open_with(target, tls, check).await {
+        let mut flaw = None;
+        let mut session = match self.open_with(target, tls, check).await {
             Err(Broken::Tls(why)) if self.require_tls => {
                 let text = format!("the message asks for REQUIRETLS: {}: {why}", target.host);
                 return Err(Broken::Unfit(Reply::new(550, Some(EnhancedCode(5, 7, 10)), text)));
             }
-            Err(Broken::Tls(why)) if *check != Check::Opportunistic => {
-                return Err(Broken::Distrusted(format!("{}: {why}", check.demanded_by())));
+            Err(Broken::Tls(why)) if check.demands_tls() => {
+                return Err(Broken::Distrusted(why.of(check.demanded_by())));
             }
             Err(Broken::Tls(why)) if tls == TlsMode::Opportunistic => {
                 tracing::info!(host = %target.host, %why, "TLS failed, going on without");
                 if self.login.is_some() {
                     return Err(Broken::Lost(format!("TLS failed, and no password goes unprotected: {why}")));
                 }
+                flaw = Some(why.result);
                 self.open_with(target, TlsMode::Plain, check).await?
             }
             other => other?,
         };
+        session.flaw = session.flaw.or(flaw);
         if self.require_tls && !session.takes_require_tls() {
             session.quit().await;
             // RFC 8689 §4.2.1.
@@ -164,6 +194,7 @@ impl Dial<'_> {
             target: target.clone(),
             ehlo: EhloResponse::default(),
             secured,
+            flaw: None,
             messages: 0,
         };
         let greeting = session.reply(GREETING_TIMEOUT).await?;
@@ -184,38 +215,51 @@ impl Dial<'_> {
     async fn start_tls(&self, mut session: Session, tls: TlsMode, check: &Check) -> Result<Session, Broken> {
         let required = tls == TlsMode::Required;
         let missing = |what: String| {
-            if required { Err(Broken::Tls(format!("TLS is required, and {what}"))) } else { Ok(()) }
+            let trouble = || Trouble::new(format!("TLS is required, and {what}"), STARTTLS_NOT_SUPPORTED);
+            if required { Err(Broken::Tls(trouble())) } else { Ok(()) }
         };
         if !session.ehlo.has_capability(EXT_START_TLS) {
             missing("the host does not offer STARTTLS".to_owned())?;
+            session.flaw = Some(STARTTLS_NOT_SUPPORTED);
             return Ok(session);
         }
         let reply = session.command("STARTTLS\r\n", GREETING_TIMEOUT).await?;
         if !reply.is_positive() {
             missing(format!("STARTTLS was refused: {reply}"))?;
+            session.flaw = Some(STARTTLS_NOT_SUPPORTED);
             return Ok(session);
         }
-        let dane;
-        let (connector, by) = match check {
-            Check::Dane { records, names } => {
-                dane = self.connectors.dane(records, names).map_err(|error| Broken::Lost(error.to_string()))?;
-                (&dane, Some("DANE"))
-            }
-            Check::Sts => (&self.connectors.public, Some("MTA-STS")),
-            Check::Message => (&self.connectors.public, Some("REQUIRETLS")),
-            Check::EncryptedByDane => (&self.connectors.unverified, None),
-            // A password goes to nobody whose certificate is not the host's (RFC 4954 §6, RFC 8314 §5.4).
-            Check::Opportunistic if required || self.login.is_some() => (&self.connectors.verified, None),
-            Check::Opportunistic => (&self.connectors.unverified, None),
-        };
+        let (connector, by, trial) = self.connector(check, required)?;
         let checked = check.authenticates() || required || self.login.is_some();
         let checked = checked && *check != Check::EncryptedByDane;
-        let (stream, version) = self.handshake(session.wire.into_stream(), connector, &session.target).await?;
+        let (stream, version) = self.handshake(session.wire.into_stream(), &connector, &session.target).await?;
+        session.flaw = trial.and_then(|trial| trial.found());
         session.wire = Wire::new(stream);
         session.secured = Some(Secured { version, by, checked });
         // RFC 3207 §4.2: what was offered before is forgotten.
         session.say_ehlo(self.hostname).await?;
         Ok(session)
+    }
+
+    /// What checks the certificate, in whose name, and what only looks at it.
+    fn connector(&self, check: &Check, required: bool) -> Result<Connector, Broken> {
+        let broken = |error: rustls::Error| Broken::Lost(error.to_string());
+        let connectors = self.connectors;
+        Ok(match check {
+            Check::Dane { records, names } => (connectors.dane(records, names).map_err(broken)?, Some("DANE"), None),
+            Check::Sts => (connectors.public.clone(), Some("MTA-STS"), None),
+            Check::Message => (connectors.public.clone(), Some("REQUIRETLS"), None),
+            Check::EncryptedByDane => (connectors.unverified.clone(), None, None),
+            // A password goes to nobody whose certificate is not the host's (RFC 4954 §6, RFC 8314 §5.4).
+            Check::Opportunistic | Check::Trial { .. } if required || self.login.is_some() => {
+                (connectors.verified.clone(), None, None)
+            }
+            Check::Trial { .. } => {
+                let (connector, trial) = connectors.trial().map_err(broken)?;
+                (connector, None, Some(trial))
+            }
+            Check::Opportunistic => (connectors.unverified.clone(), None, None),
+        })
     }
 
     async fn handshake(
@@ -226,16 +270,21 @@ impl Dial<'_> {
     ) -> Result<(Box<dyn Stream>, &'static str), Broken> {
         let name = match target.host.as_literal() {
             Some(ip) => ServerName::IpAddress(ip.into()),
-            None => ServerName::try_from(target.host.as_str().to_owned())
-                .map_err(|_| Broken::Tls(format!("{} is no name for a certificate", target.host)))?,
+            None => ServerName::try_from(target.host.as_str().to_owned()).map_err(|_| {
+                Broken::Tls(Trouble::new(format!("{} is no name for a certificate", target.host), VALIDATION_FAILURE))
+            })?,
         };
         match self.world.timeout(TLS_TIMEOUT, connector.connect(name, stream)).await {
             Ok(Ok(stream)) => {
                 let newest = stream.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_3);
                 Ok((Box::new(stream), if newest { "TLS 1.3" } else { "TLS 1.2" }))
             }
-            Ok(Err(error)) => Err(Broken::Tls(format!("TLS handshake: {error}"))),
-            Err(_) => Err(Broken::Tls("TLS handshake: timed out".to_owned())),
+            Ok(Err(error)) => {
+                let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+                let result = inner.map_or(VALIDATION_FAILURE, flaw_of);
+                Err(Broken::Tls(Trouble::new(format!("TLS handshake: {error}"), result)))
+            }
+            Err(_) => Err(Broken::Tls(Trouble::new("TLS handshake: timed out", VALIDATION_FAILURE))),
         }
     }
 }

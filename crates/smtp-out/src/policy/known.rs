@@ -4,19 +4,23 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use delivery::tls_reports::{self, TlsFailure, TlsPolicyUsed, TlsSession};
 use mail::{Domain, Timestamp};
 use storage::mta_sts::{StsMode, StsPolicy, StsRow};
 use storage::rows::QueueRow;
 use tokio::sync::{Mutex, OnceCell};
+use world::TlsaRecord;
 use world::https::{Https, Reach, Request, Url};
 
 use super::{Check, Facts, Tlsa, Wish, dane, decide, says_tls_optional, sts};
 use crate::Context;
-use crate::client::session::Broken;
+use crate::client::session::{Broken, Session};
 use crate::limits::{
-    HEAD_OCTETS_MAX, STS_FAILURES_MAX, STS_FETCH_TIMEOUT, STS_POLICY_OCTETS_MAX, STS_REFRESH_RETRY, STS_RETRY,
+    HEAD_OCTETS_MAX, REPORT_LINES_MAX, STS_FAILURES_MAX, STS_FETCH_TIMEOUT, STS_POLICY_OCTETS_MAX, STS_REFRESH_RETRY,
+    STS_RETRY,
 };
 use crate::route::Target;
+use crate::tls::VALIDATION_FAILURE;
 
 /// Whether an entry asks for REQUIRETLS. RFC 8689 §4.2.1: bounces don't.
 pub(crate) fn asks_for_tls(row: &QueueRow) -> bool {
@@ -30,14 +34,16 @@ pub(crate) struct Policies<'a> {
     row: &'a QueueRow,
     sts: OnceCell<Option<StsPolicy>>,
     optional: OnceCell<bool>,
+    /// Who wants TLS reports (RFC 8460).
+    readers: OnceCell<Vec<String>>,
     /// The hosts are few, and their addresses come one behind the other.
     tlsa: Mutex<Vec<(Domain, Tlsa)>>,
 }
 
 impl<'a> Policies<'a> {
     pub(crate) fn new(context: &'a Context, domain: &'a Domain, row: &'a QueueRow) -> Self {
-        let (sts, optional, tlsa) = (OnceCell::new(), OnceCell::new(), Mutex::default());
-        Self { context, domain, row, sts, optional, tlsa }
+        let (sts, optional, readers, tlsa) = (OnceCell::new(), OnceCell::new(), OnceCell::new(), Mutex::default());
+        Self { context, domain, row, sts, optional, readers, tlsa }
     }
 
     /// How the host's certificate is checked, or why it gets nothing.
@@ -57,13 +63,76 @@ impl<'a> Policies<'a> {
         };
         let facts = Facts { domain: self.domain, host: &target.host, tlsa: &tlsa, sts, wish };
         match decide(&facts) {
-            Ok(Check::Opportunistic) => Ok(Check::Opportunistic),
+            Ok(check) if !check.demands_tls() => Ok(check),
             // Read only where it matters.
             _ if wish == Wish::Usual && self.is_tls_optional().await => {
                 decide(&Facts { wish: Wish::Optional, ..facts })
             }
             decided => decided,
         }
+    }
+
+    /// Counts for the domain's TLS report how connecting to a host went ([`how_it_went`]), if it wants one.
+    pub(crate) async fn count(&self, target: &Target, check: Option<&Check>, went: Option<Went>) {
+        let Some(Went(result)) = went else { return };
+        // What a message asks for past the policies says nothing about them.
+        let past = self.optional.get().is_some_and(|optional| *optional) || check == Some(&Check::Message);
+        if past || self.domain.as_literal().is_some() || !self.context.delivery.reports_tls() {
+            return;
+        }
+        let readers = self.readers.get_or_init(|| async {
+            let name = Domain::parse(&format!("_smtp._tls.{}", self.domain)).ok();
+            match name {
+                Some(name) => tls_reports::readers(&self.context.world.resolver.txt(&name).await.unwrap_or_default()),
+                None => Vec::new(),
+            }
+        });
+        let readers = readers.await;
+        if readers.is_empty() {
+            return;
+        }
+        let failure = result.map(|result| TlsFailure {
+            result_type: result.to_owned(),
+            receiving_mx_hostname: target.host.to_string(),
+            receiving_ip: target.address.ip().to_string(),
+        });
+        let session = TlsSession { policy: self.used(check, result).await, failure };
+        self.context.delivery.count_tls_session(self.domain.clone(), readers, &session).await;
+    }
+
+    /// The policy that a connection was held to.
+    async fn used(&self, check: Option<&Check>, result: Option<&'static str>) -> TlsPolicyUsed {
+        let sts = self.sts.get().and_then(Option::as_ref);
+        let dane = match check {
+            Some(Check::Dane { .. } | Check::EncryptedByDane) => true,
+            Some(Check::Opportunistic | Check::Trial { .. } | Check::Sts | Check::Message) => false,
+            None => result == Some("dnssec-invalid"),
+        };
+        let (kind, policy_string, mx_host) = match sts {
+            _ if dane => {
+                let known = self.tlsa.lock().await;
+                let records = known.iter().filter_map(|(_, found)| match found {
+                    Tlsa::Records(_, records) => Some(records),
+                    Tlsa::Unsigned | Tlsa::Nothing | Tlsa::Failed(_) => None,
+                });
+                let lines = records.flatten().take(REPORT_LINES_MAX).map(tlsa_line).collect();
+                ("tlsa", lines, Vec::new())
+            }
+            Some(policy) => {
+                let hosts: Vec<String> = policy.hosts.iter().take(REPORT_LINES_MAX).cloned().collect();
+                let mode = match policy.mode {
+                    StsMode::Enforce => "mode: enforce",
+                    StsMode::Testing => "mode: testing",
+                    StsMode::None => "mode: none",
+                };
+                let mut lines = vec!["version: STSv1".to_owned(), mode.to_owned()];
+                lines.extend(hosts.iter().map(|host| format!("mx: {host}")));
+                ("sts", lines, hosts)
+            }
+            None => ("no-policy-found", Vec::new(), Vec::new()),
+        };
+        let (policy_type, policy_domain) = (kind.to_owned(), self.domain.to_string());
+        TlsPolicyUsed { policy_type, policy_string, policy_domain, mx_host }
     }
 
     async fn tlsa(&self, target: &Target) -> Tlsa {
@@ -96,6 +165,26 @@ impl<'a> Policies<'a> {
         head.truncate(HEAD_OCTETS_MAX);
         head
     }
+}
+
+/// How a connection went, as TLS reports call it; `None` in it: well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Went(Option<&'static str>);
+
+/// How connecting to a host went; `None` when it failed, and not for TLS.
+pub(crate) fn how_it_went(check: Option<&Check>, opened: &Result<Session, Broken>) -> Option<Went> {
+    match (opened, check) {
+        (Ok(_), Some(Check::Trial { named: false })) => Some(Went(Some(VALIDATION_FAILURE))),
+        (Ok(session), _) => Some(Went(session.flaw)),
+        (Err(Broken::Tls(trouble) | Broken::Distrusted(trouble)), _) => Some(Went(Some(trouble.result))),
+        (Err(Broken::Refused(_) | Broken::Unfit(_) | Broken::Lost(_)), _) => None,
+    }
+}
+
+/// A record as zone files have it; of a whole certificate the beginning.
+fn tlsa_line(record: &TlsaRecord) -> String {
+    let hex = record.data.iter().take(TLSA_OCTETS_SHOWN).fold(String::new(), |hex, octet| format!("{hex}{octet:02x}"));
+    format!("{} {} {} {hex}", record.usage, record.selector, record.matching)
 }
 
 /// The TLSA records of a host.
@@ -226,6 +315,9 @@ impl StsPolicies {
         }
     }
 }
+
+/// Octets of a TLSA record in a TLS report: as many as the longest digest has.
+const TLSA_OCTETS_SHOWN: usize = 64;
 
 /// A policy that says it holds for no time would be fetched for each message.
 const AGE_MIN: Duration = Duration::from_secs(60);

@@ -11,7 +11,8 @@ use mail::{Domain, EnhancedCode, Reply};
 use storage::mta_sts::{StsMode, StsPolicy};
 use world::TlsaRecord;
 
-use crate::client::session::Broken;
+use crate::client::session::{Broken, Trouble};
+use crate::tls::VALIDATION_FAILURE;
 
 /// What a message asks of its way (RFC 8689).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,11 @@ pub(crate) enum Check {
         /// The names of which it may have one.
         names: Vec<Domain>,
     },
+    /// The same, and for a report of how it would have gone: the policy of the domain is one in `testing`.
+    Trial {
+        /// Whether the policy names the host.
+        named: bool,
+    },
     /// By nothing, but TLS must be: there are TLSA records, and none can be used (RFC 7672 §2.2).
     EncryptedByDane,
     /// By the public authorities, for MTA-STS demands it.
@@ -76,14 +82,22 @@ impl Check {
     pub(crate) const fn authenticates(&self) -> bool {
         match self {
             Self::Dane { .. } | Self::Sts | Self::Message => true,
-            Self::Opportunistic | Self::EncryptedByDane => false,
+            Self::Opportunistic | Self::Trial { .. } | Self::EncryptedByDane => false,
+        }
+    }
+
+    /// Whether there must be TLS.
+    pub(crate) const fn demands_tls(&self) -> bool {
+        match self {
+            Self::Dane { .. } | Self::Sts | Self::Message | Self::EncryptedByDane => true,
+            Self::Opportunistic | Self::Trial { .. } => false,
         }
     }
 
     /// Who demands TLS, for people.
     pub(crate) const fn demanded_by(&self) -> &'static str {
         match self {
-            Self::Opportunistic => "nobody",
+            Self::Opportunistic | Self::Trial { .. } => "nobody",
             Self::Dane { .. } | Self::EncryptedByDane => "DANE",
             Self::Sts => "MTA-STS",
             Self::Message => "REQUIRETLS",
@@ -101,7 +115,7 @@ pub(crate) fn decide(facts: &Facts<'_>) -> Result<Check, Broken> {
     let named = policy.is_some_and(|policy| sts::names(policy, host));
     match tlsa {
         // RFC 7672 §2.1: without the answer the host must not be used.
-        Tlsa::Failed(why) => return Err(Broken::Distrusted(format!("DANE: {why}"))),
+        Tlsa::Failed(why) => return Err(Broken::Distrusted(Trouble::new(format!("DANE: {why}"), "dnssec-invalid"))),
         Tlsa::Records(base, records) => {
             let records = dane::usable(records);
             if !records.is_empty() {
@@ -120,7 +134,8 @@ pub(crate) fn decide(facts: &Facts<'_>) -> Result<Check, Broken> {
         return if named {
             Ok(Check::Sts)
         } else {
-            Err(Broken::Distrusted(format!("MTA-STS: the policy of {domain} does not name this host")))
+            let why = format!("MTA-STS: the policy of {domain} does not name this host");
+            Err(Broken::Distrusted(Trouble::new(why, VALIDATION_FAILURE)))
         };
     }
     if *wish == Wish::Required {
@@ -132,7 +147,7 @@ pub(crate) fn decide(facts: &Facts<'_>) -> Result<Check, Broken> {
             Err(Broken::Unfit(Reply::fixed(550, EnhancedCode(5, 7, 10), text)))
         };
     }
-    Ok(Check::Opportunistic)
+    Ok(if policy.is_some() { Check::Trial { named } } else { Check::Opportunistic })
 }
 
 /// Whether the header of a message has `TLS-Required: No` (RFC 8689 §5). `head` is its beginning.

@@ -41,6 +41,7 @@ fn decided(tlsa: &str, sts: &str, wish: Wish) -> String {
             assert_eq!(names, [host, domain]);
             "dane".into()
         }
+        Ok(Check::Trial { named }) => format!("opportunistic, {named}"),
         Ok(Check::EncryptedByDane) => "encrypted".into(),
         Ok(Check::Sts) => "sts".into(),
         Ok(Check::Message) => "message".into(),
@@ -56,13 +57,13 @@ fn dane_then_mta_sts_then_opportunistic() {
         ("unsigned", "-", "opportunistic", "5.7.10"),
         ("unsigned", "enforce", "sts", "sts"),
         ("unsigned", "enforce others", "later", "later"),
-        ("unsigned", "testing", "opportunistic", "message"),
-        ("unsigned", "testing others", "opportunistic", "5.7.10"),
+        ("unsigned", "testing", "opportunistic, true", "message"),
+        ("unsigned", "testing others", "opportunistic, false", "5.7.10"),
         ("unsigned", "none", "opportunistic", "5.7.10"),
         ("nothing", "-", "opportunistic", "message"),
         ("nothing", "enforce", "sts", "sts"),
         ("nothing", "enforce others", "later", "later"),
-        ("nothing", "testing others", "opportunistic", "message"),
+        ("nothing", "testing others", "opportunistic, false", "message"),
         // DANE goes first (RFC 8461 §2), also where the policy says something else.
         ("records", "-", "dane", "dane"),
         ("records", "enforce", "dane", "dane"),

@@ -399,3 +399,87 @@ async fn tls_required_no_goes_past_the_policies() {
     // RFC 8689 §3: REQUIRETLS is stronger.
     assert_has(&guarded.send(&optional, true).await, &["failed for good: 550 5.7.10"]);
 }
+
+/// What the reports say that are in the queue: of each its policies.
+async fn reported(stage: &Stage) -> Vec<serde_json::Value> {
+    let mut found = Vec::new();
+    for row in stage.queue().await {
+        let mut blob = stage.store.blob(&row.blob).await.unwrap().unwrap();
+        let text = blob.read(u64::from(row.skip_octets), u64::MAX).await.unwrap();
+        let Some(letter) = mail_parser::MessageParser::default().parse(&text[..]) else { continue };
+        let Some(attached) = letter.attachments().next() else { continue };
+        let (attached_octets, mut json) = (attached.decoded(), String::new());
+        let mut unpacked = flate2::read::GzDecoder::new(&attached_octets[..]);
+        std::io::Read::read_to_string(&mut unpacked, &mut json).unwrap();
+        assert!(String::from_utf8_lossy(&text).contains("TLS-Report-Domain: far.example\r\n"));
+        assert_eq!(row.destination.as_str(), "reports.example");
+        found.push(serde_json::from_str::<serde_json::Value>(&json).unwrap());
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_domain_that_asks_is_told_of_its_tls() {
+    let mut guarded = Guarded::new("evil.example").await;
+    guarded.stage.delivery = guarded.stage.delivery.clone().reporting_from(address("tls@us.example"));
+    guarded.stage.settings.tls.further_roots = vec![guarded.certificate.clone()];
+    let wants = "v=TLSRPTv1; rua=mailto:tls@reports.example".to_owned();
+    guarded.stage.world.resolver.set_txt(domain("_smtp._tls.far.example"), Ok(vec![wants]));
+    // In trial: it goes, and what would have stopped it is told.
+    guarded.sts("1");
+    guarded.policies.policy("testing", "mx.far.example", 86_400);
+    guarded.start();
+    assert_has(&guarded.send(MESSAGE, false).await, &["certificate not checked: 250"]);
+    // Without TLS at all.
+    guarded.stage.far.offer(&["PIPELINING"]);
+    assert_has(&guarded.send(MESSAGE, false).await, &["without TLS: 250"]);
+    // By DANE, well.
+    guarded.stage.far.offer(&["STARTTLS"]);
+    guarded.tlsa(Guarded::names(Some(&guarded.certificate)));
+    assert_has(&guarded.send(MESSAGE, false).await, &["certificate checked by DANE: 250"]);
+    // And not.
+    guarded.tlsa(Guarded::names(None));
+    assert_has(&guarded.send(MESSAGE, false).await, &["451 4.7.5"]);
+    // What is not about TLS is not told: nobody listens.
+    guarded.stage.world.connector.close("192.0.2.1:25".parse().unwrap());
+    assert_has(&guarded.send(MESSAGE, false).await, &["451 4.4.1"]);
+    guarded
+        .stage
+        .store
+        .transact(|tx| {
+            for id in 1..20 {
+                tx.remove_queue_entry(QueueId(id), Timestamp(0))?;
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(guarded.stage.delivery.send_reports().await.unwrap(), 0, "the day is not over");
+    let (stop, running) = guarded.stage.running.take().unwrap();
+    stop.cancel();
+    running.await.unwrap();
+    guarded.stage.world.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(guarded.stage.delivery.send_reports().await.unwrap(), 1);
+    let reports = reported(&guarded.stage).await;
+    let [report] = reports.as_slice() else { panic!("{reports:?}") };
+    assert_eq!(report["date-range"]["start-datetime"], "2027-01-15T00:00:00Z");
+    assert_eq!(report["date-range"]["end-datetime"], "2027-01-15T23:59:59Z");
+    let policies = report["policies"].as_array().unwrap();
+    let told: Vec<String> = policies
+        .iter()
+        .map(|policy| {
+            let (kind, summary) = (policy["policy"]["policy-type"].as_str().unwrap(), &policy["summary"]);
+            let failures = policy["failure-details"].as_array().cloned().unwrap_or_default();
+            let mut results: Vec<&str> =
+                failures.iter().map(|failure| failure["result-type"].as_str().unwrap()).collect();
+            results.sort_unstable();
+            let (good, bad) = (&summary["total-successful-session-count"], &summary["total-failure-session-count"]);
+            format!("{kind} {good} {bad} {}", results.join(" "))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        ["sts 0 2 certificate-host-mismatch starttls-not-supported", "tlsa 1 0 ", "tlsa 0 1 validation-failure"]
+    );
+    assert_eq!(policies[0]["policy"]["mx-host"], serde_json::json!(["mx.far.example"]));
+}

@@ -41,6 +41,7 @@ const TABLES: &[Table] = &[
     Table::SrsSender,
     Table::Submitted,
     Table::StsPolicy,
+    Table::TlsReport,
     Table::Event,
     Table::Parked,
     Table::Answered,
