@@ -51,6 +51,19 @@ def until(check, seconds=20.0, what="a condition"):
         pause = min(pause * 1.5, 0.1)
 
 
+def in_time(attempt):
+    """Does what must be done before a moment some seconds ahead: `attempt(seconds)`. On a machine that does much else it may come
+    too late; then it is done again with more of them. What fails while there was time has failed."""
+    for seconds in (4, 15, 60):
+        # Moments are told in whole seconds.
+        end = time.monotonic() + seconds - 1
+        try:
+            return attempt(seconds)
+        except AssertionError:
+            if seconds == 60 or time.monotonic() < end:
+                raise
+
+
 # --- places -----------------------------------------------------------------------------------------------------------
 
 def binary():
@@ -180,7 +193,7 @@ def toml(value):
 class Server:
     """One relais with its configuration, data folder and log."""
 
-    def __init__(self, name="relais", hostname="mx.example.test", data_dir=None, settings=None, destinations=None):
+    def __init__(self, name="relais", hostname="mx.example.test", data_dir=None, settings=None, destinations=None, routes=None):
         self.name = name
         self.hostname = hostname
         self.home = folder(name)
@@ -207,6 +220,8 @@ class Server:
             self.settings.setdefault(section, {}).update(values)
         # Domain -> (host, port).
         self.destinations = dict(destinations or {})
+        # The keys of each [[queue.route]].
+        self.routes = list(routes or [])
         self.write_config()
 
     # -- configuration
@@ -222,6 +237,8 @@ class Server:
                 lines += ["%s = %s" % (key, toml(value)) for key, value in values.items()]
         for domain, (host, port) in self.destinations.items():
             lines += ["[[queue.destination]]", "domain = %s" % toml(domain), "host = %s" % toml(host), "port = %d" % port]
+        for route in self.routes:
+            lines += ["[[queue.route]]"] + ["%s = %s" % (key, toml(value)) for key, value in route.items()]
         return "\n".join(lines) + "\n"
 
     def write_config(self):

@@ -35,6 +35,8 @@ class Session:
         self.login = None
         self.messages = 0
         self.socket = None
+        # Where the connection came from.
+        self.peer = None
 
 
 class Remote:
@@ -98,6 +100,7 @@ class Remote:
         self.open.add(sock)
         self.most_open = max(self.most_open, len(self.open))
         session = Session()
+        session.peer = sock.getpeername()[0]
         with self.changed:
             self.sessions.append(session)
         try:

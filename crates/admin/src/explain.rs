@@ -78,7 +78,10 @@ fn routed(
         // Its own words have the reason too.
         (Some(reply), Verdict::Refuse(reason)) if *reply == reason.reply() => resolution.to_string(),
         (Some(reply), _) => format!("{}refused: {reply}\n", resolution.tree),
-        (None, Verdict::NotLocal) => format!("{}accepted: relayed to {to}\n", resolution.tree),
+        (None, Verdict::NotLocal) => {
+            let way = settings.routes.choose(Some(from), to.domain(), 0).why;
+            format!("{}accepted: relayed to {to}\n  leaves {way}\n", resolution.tree)
+        }
         (None, Verdict::Accept | Verdict::Refuse(_)) => resolution.to_string(),
     };
     let responders = resolution.responders.iter().filter(|_| reply.is_none());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use auth::{Authenticator, PasswordParams, PasswordRules};
 use delivery::{Delivery, DeliverySettings};
 use mail::Domain;
+use queue::Routes;
 use storage::Store;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub external_interval_secs_min: u64,
     /// Tries external accounts. `None`: nobody here can.
     pub tester: Option<Arc<dyn ExternalTester>>,
+    /// The ways by which mail leaves.
+    pub routes: Arc<Routes>,
 }
 
 /// Who can try an external account: connects, logs in, and tells the steps that went well, and why it went no further.
@@ -135,6 +138,7 @@ impl Default for Settings {
             externals_per_account_max: 10,
             external_interval_secs_min: 60,
             tester: None,
+            routes: Arc::default(),
         }
     }
 }

@@ -10,11 +10,13 @@ use routing::{Asking, Directory, RefuseReason};
 use sender_auth::dkim::Hasher;
 use sender_auth::verify::ClaimFilter;
 use storage::blobs::{BlobWriter, StagedBlob};
+use storage::rows::MailClass;
 use storage::trace::Term;
 
 use crate::Delivery;
 use crate::allowance::Allowance;
 use crate::checks::{Examination, not_passed_on};
+use crate::class::class_of;
 use crate::decide::storage_reply;
 use crate::filtering::decisions;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
@@ -334,6 +336,7 @@ impl Intake {
             let place = if plan.spam { Place::Spam } else { Place::Inbox };
             decisions(&self.delivery.store, plan.mailboxes.iter().copied(), place, view).await
         };
+        let class = if plan.relays.is_empty() { MailClass::default() } else { class_of(&self.header.bytes) };
         let header = match plan.responders.is_empty() && plan.delivered.is_empty() && plan.too_large.is_empty() {
             true => String::new(),
             false => self.header.into_text(),
@@ -378,6 +381,7 @@ impl Intake {
             header_smtputf8: envelope.smtputf8 && utf8_header,
             body: if self.eight_bit { envelope.body.max(BodyType::EightBitMime) } else { envelope.body },
             notices,
+            class,
             account: self.account,
             envelope,
             now,

@@ -9,6 +9,7 @@
 mod added;
 mod allowance;
 mod checks;
+mod class;
 mod decide;
 mod event;
 mod filed;

@@ -13,7 +13,7 @@ use storage::blobs::StagedBlob;
 use storage::filing::Filed;
 use storage::limits::QUEUE_ENTRY_RECIPIENTS_MAX;
 use storage::messages::{Deposited, NewMessage};
-use storage::rows::{QueueRecipient, QueueRow};
+use storage::rows::{MailClass, QueueRecipient, QueueRow};
 use storage::subaddress::NoSubaddressMailbox;
 use storage::{StorageError, Transaction};
 
@@ -56,6 +56,8 @@ pub struct Prepared {
     /// What reports to domains count of it.
     pub(crate) counted: Vec<Counted>,
     pub(crate) envelope: Envelope,
+    /// What kind of mail its header shows, when it leaves.
+    pub(crate) class: MailClass,
     /// Who submitted it, logged in.
     pub(crate) account: Option<AccountId>,
     pub(crate) now: Timestamp,
@@ -308,6 +310,8 @@ impl Prepared {
 
     fn queue_row(&self, destination: &Domain, recipients: &[QueueRecipient], rewritten: Option<&Address>) -> QueueRow {
         let reverse_path = rewritten.cloned().map_or_else(|| self.envelope.reverse_path.clone(), ReversePath::Address);
+        // RFC 5321 §4.5.5.
+        let class = if reverse_path.is_null() { MailClass::Report } else { self.class };
         QueueRow {
             id: QueueId(0),
             destination: destination.clone(),
@@ -330,6 +334,8 @@ impl Prepared {
             delay_notified: false,
             held: false,
             require_tls: false,
+            class,
+            route: None,
         }
     }
 }

@@ -7,7 +7,9 @@ use routing::Asking;
 use sender_auth::dkim::Hasher;
 use storage::StorageError;
 use storage::blobs::StagedBlob;
+use storage::rows::MailClass;
 
+use crate::class::class_of;
 use crate::filtering::{decisions, view_with};
 use crate::intake::addresses_of;
 use crate::limits::EVENT_HEADER_OCTETS_MAX;
@@ -135,6 +137,7 @@ impl Delivery {
                 message_id: None,
                 addresses: addresses_of(&self.store().directory(), &plan, None),
             },
+            class: if plan.relays.is_empty() { MailClass::default() } else { class_of(message.header.as_bytes()) },
             plan,
             verdict: None,
             counted: Vec::new(),

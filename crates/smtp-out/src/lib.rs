@@ -19,22 +19,25 @@ mod names;
 mod policy;
 mod route;
 mod runner;
+mod schedule;
 mod settings;
 mod settle;
 #[cfg(test)]
 mod tests;
 mod tls;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bus::Bus;
 use delivery::Delivery;
+use queue::Routes;
 use storage::Store;
 use tokio_util::sync::CancellationToken;
 use world::World;
 use world::https::{Https, HttpsClient, RootsError};
 
-pub use settings::{Dane, IpFamily, Login, Roots, Secret, SmartHost, SmtpOutSettings, TlsMode, TlsPolicy};
+pub use settings::{Dane, IpFamily, Login, NamedHost, Roots, Secret, SmartHost, SmtpOutSettings, TlsMode, TlsPolicy};
 
 /// The sending side of the server. Clones share it.
 #[derive(Clone)]
@@ -49,6 +52,21 @@ pub(crate) struct Context {
     pub(crate) settings: SmtpOutSettings,
     pub(crate) connectors: tls::Connectors,
     pub(crate) sts: policy::known::StsPolicies,
+    /// For routes that trust somebody else, by their names.
+    pub(crate) connectors_of_routes: HashMap<String, tls::Connectors>,
+    /// The ways that the settings name.
+    pub(crate) routes: Routes,
+}
+
+impl Context {
+    /// Whom to trust on a route.
+    pub(crate) fn connectors(&self, route: &route::Route) -> &tls::Connectors {
+        let own = match route {
+            route::Route::Named(named) => self.connectors_of_routes.get(&named.route.name),
+            route::Route::Mx(_) | route::Route::Host(_) => None,
+        };
+        own.unwrap_or(&self.connectors)
+    }
 }
 
 /// Settings that can't be used.
@@ -87,12 +105,22 @@ impl SmtpOut {
         https: Arc<dyn Https>,
     ) -> Result<Self, SettingsError> {
         let clock = Arc::clone(&delivery.store().world().clock);
-        let connectors = tls::Connectors::new(&settings.roots, &settings.tls.further_roots, clock)?;
+        let further = &settings.tls.further_roots;
+        let connectors = tls::Connectors::new(&settings.roots, further, Arc::clone(&clock))?;
+        let mut connectors_of_routes = HashMap::new();
+        for named in &settings.named {
+            if let Some(roots) = &named.roots {
+                let own = tls::Connectors::new(roots, further, Arc::clone(&clock))?;
+                connectors_of_routes.insert(named.route.name.clone(), own);
+            }
+        }
+        let routes = settings.routes();
         let sts = policy::known::StsPolicies::new(https);
         delivery.postmaster().ok_or(SettingsError::Hostname)?;
         let store = delivery.store().clone();
         let world = store.world().clone();
-        Ok(Self(Arc::new(Context { bus, delivery, store, world, settings, connectors, sts })))
+        let context = Context { bus, delivery, store, world, settings, connectors, connectors_of_routes, routes, sts };
+        Ok(Self(Arc::new(context)))
     }
 
     /// Works until `stop`; then messages on their way come to their end, for as long as the settings grant, and

@@ -73,6 +73,8 @@ pub enum Table {
     StsPolicy = 0x58,
     /// What is counted for TLS reports, by day and domain; see [`crate::dmarc_reports`].
     TlsReport = 0x59,
+    /// [`crate::rows::PaceRow`] by the name of the route.
+    Pace = 0x5B,
     /// Durable events of the bus by topic and number.
     Event = 0x60,
     /// Events that failed too often.

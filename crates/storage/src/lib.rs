@@ -40,6 +40,7 @@ pub mod messages;
 pub mod metadata;
 pub mod mta_sts;
 pub mod objects;
+mod pace;
 pub mod queue;
 pub mod responder_states;
 pub mod rows;

@@ -99,3 +99,6 @@ pub const SRS_SWEPT_AT_ONCE: usize = 20;
 
 /// Blocks of a full-text index that one transaction removes: each is some tens of KiB, and is read before.
 pub const INDEX_BLOCKS_PER_REMOVAL: usize = 256;
+
+/// Destinations whose trouble is remembered over a restart, and shown.
+pub const PACES_MAX: usize = 10_000;

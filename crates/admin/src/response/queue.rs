@@ -29,6 +29,12 @@ pub struct QueueEntryView {
     pub why: String,
     /// Held by an administrator.
     pub held: bool,
+    /// What kind of mail it is: `person`, `list`, `automatic` or `report`.
+    #[serde(default)]
+    pub class: String,
+    /// By which way it leaves at its next attempt, and why.
+    #[serde(default)]
+    pub way: String,
 }
 
 /// A recipient of a queue entry.

@@ -35,6 +35,8 @@ pub(crate) fn row(recipients: &[&str]) -> QueueRow {
         delay_notified: false,
         held: false,
         require_tls: false,
+        class: storage::rows::MailClass::Person,
+        route: None,
     }
 }
 

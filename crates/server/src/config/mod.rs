@@ -4,6 +4,7 @@
 mod authentication;
 mod flaw;
 mod load;
+mod routes;
 mod transport;
 mod values;
 
@@ -18,6 +19,7 @@ pub(crate) use flaw::ConfigError;
 #[cfg(test)]
 pub(crate) use load::parse;
 pub(crate) use load::{default_file, doubts, load};
+pub(crate) use routes::{ClassSchedule, Route};
 pub(crate) use transport::{Dane, QueueTls};
 pub(crate) use values::Endpoint;
 
@@ -199,7 +201,17 @@ pub(crate) struct Queue {
     pub(crate) own_names: Vec<Domain>,
     pub(crate) own_addresses: Vec<IpAddr>,
     pub(crate) ip_family: IpFamily,
+    pub(crate) source_addresses: Vec<IpAddr>,
+    /// 0: no limit.
+    #[serde(deserialize_with = "at_least::<_, _, 0>")]
+    pub(crate) deliveries_per_destination_per_minute_max: u32,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) messages_per_connection_max: u32,
+    #[serde(deserialize_with = "at_least::<_, _, 0>")]
+    pub(crate) connection_idle_secs: u64,
     pub(crate) destination: Vec<Destination>,
+    pub(crate) route: Vec<Route>,
+    pub(crate) schedule: Vec<ClassSchedule>,
     pub(crate) smart_host: SmartHost,
     pub(crate) tls: QueueTls,
 }
@@ -240,6 +252,8 @@ pub(crate) enum SmartHostTls {
     Implicit,
     /// When offered.
     Opportunistic,
+    /// Never, not even for the password: for a host on this machine or in a protected network.
+    None,
 }
 
 /// A server that takes all outgoing mail.
@@ -422,7 +436,13 @@ impl Default for Queue {
             own_names: Vec::new(),
             own_addresses: Vec::new(),
             ip_family: IpFamily::Both,
+            source_addresses: Vec::new(),
+            deliveries_per_destination_per_minute_max: 0,
+            messages_per_connection_max: 100,
+            connection_idle_secs: 10,
             destination: Vec::new(),
+            route: Vec::new(),
+            schedule: Vec::new(),
             smart_host: SmartHost::default(),
             tls: QueueTls::default(),
         }

@@ -62,7 +62,7 @@ pub(crate) fn serve(config: Config, source: Option<PathBuf>) -> Result<(), Failu
     let mut config = config;
     descriptors::fit(&mut config, files);
     // A certificate and a password that only root may read are read before root is given up.
-    let secrets = Secrets { identity: tls::given(&config)?, login: settings::smart_host_login(&config)? };
+    let secrets = Secrets { identity: tls::given(&config)?, logins: settings::logins(&config)? };
     if socket::is_answered(&config.data_dir) {
         let failure = Failure::new(format!(
             "a server of this configuration runs already: {} is in use",
@@ -92,7 +92,7 @@ pub(crate) fn fetch_settings(config: &Config) -> fetch::Settings {
 /// What is read while this process may still read it.
 struct Secrets {
     identity: Option<tls::Identity>,
-    login: Option<smtp_out::Login>,
+    logins: settings::Logins,
 }
 
 fn no_signals(error: impl std::fmt::Display) -> Failure {
@@ -187,7 +187,7 @@ async fn serve_on(
         tasks.listener("http", http::serve(listener.into_tokio()?, state, descriptors::of_http(files)));
     }
 
-    let out = settings::smtp_out(&config, secrets.login, &own::interface_addresses())?;
+    let out = settings::smtp_out(&config, secrets.logins, &own::interface_addresses())?;
     let smtp_out = SmtpOut::new(bus.clone(), delivery.clone(), out).map_err(|error| {
         let failure = Failure::new(format!("[queue]: {error}"));
         failure.hint(

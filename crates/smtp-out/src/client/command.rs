@@ -141,6 +141,8 @@ mod tests {
             delay_notified: false,
             held: false,
             require_tls: false,
+            class: storage::rows::MailClass::Person,
+            route: None,
         }
     }
 

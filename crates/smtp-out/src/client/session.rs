@@ -15,14 +15,14 @@ use tokio_rustls::TlsConnector;
 use world::{Stream, TimedOut, World};
 
 use crate::client::answer::Answer;
-use crate::client::offers::offers;
+use crate::client::offers::{OfferedLimits, offered_limits, offers};
 use crate::client::wire::{Wire, WireError};
 use crate::limits::{
     COMMAND_TIMEOUT, CONNECT_TIMEOUT, GREETING_TIMEOUT, GROUP_TIMEOUT, LAST_WORDS_TIMEOUT, TLS_TIMEOUT,
 };
 use crate::policy::Check;
 use crate::route::Target;
-use crate::settings::{Login, TlsMode};
+use crate::settings::{Login, SmtpOutSettings, TlsMode};
 use crate::tls::{Connectors, STARTTLS_NOT_SUPPORTED, Trial, VALIDATION_FAILURE, flaw_of};
 
 /// An open session, ready for a mail transaction.
@@ -37,6 +37,8 @@ pub(crate) struct Session {
     pub(crate) secured: Option<Secured>,
     /// What is not as it should be with TLS, as TLS reports have it (RFC 8460 §4.3).
     pub(crate) flaw: Option<&'static str>,
+    /// What it says of its bounds (RFC 9422).
+    pub(crate) limits: OfferedLimits,
     /// Messages handed over so far.
     pub(crate) messages: u32,
 }
@@ -69,6 +71,7 @@ pub(crate) struct Dial<'a> {
     pub(crate) world: &'a World,
     pub(crate) hostname: &'a Domain,
     pub(crate) connectors: &'a Connectors,
+    pub(crate) settings: &'a SmtpOutSettings,
     /// Whether TLS must be, towards a host that the settings name; opportunistic towards MX hosts, of which `check` says more.
     pub(crate) tls: TlsMode,
     /// Whether the message asks for REQUIRETLS.
@@ -180,7 +183,7 @@ impl Dial<'_> {
         let mut stream = self
             .world
             .connector
-            .connect(target.address, CONNECT_TIMEOUT)
+            .connect_from(self.settings.source_for(target.address.ip()), target.address, CONNECT_TIMEOUT)
             .await
             .map_err(|error| Broken::Lost(format!("no connection: {error}")))?;
         let mut secured = None;
@@ -195,6 +198,7 @@ impl Dial<'_> {
             ehlo: EhloResponse::default(),
             secured,
             flaw: None,
+            limits: OfferedLimits::default(),
             messages: 0,
         };
         let greeting = session.reply(GREETING_TIMEOUT).await?;
@@ -301,6 +305,7 @@ impl Session {
         let reply = answer.reply();
         if reply.is_positive() {
             self.ehlo = offers(&answer.lines);
+            self.limits = offered_limits(&answer.lines);
             return Ok(());
         }
         if !reply.is_permanent() {
@@ -311,6 +316,7 @@ impl Session {
             return Err(Broken::Refused(reply));
         }
         self.ehlo = EhloResponse::default();
+        self.limits = OfferedLimits::default();
         Ok(())
     }
 
@@ -343,6 +349,11 @@ impl Session {
             return Ok(());
         }
         Err(Broken::Lost(format!("the login {} was refused: {reply}", login.name)))
+    }
+
+    /// Whether the host takes a further message in this session (RFC 9422 §4.1).
+    pub(crate) fn takes_more(&self) -> bool {
+        self.limits.mails_max.is_none_or(|max| self.messages < max)
     }
 
     /// One command and its reply.

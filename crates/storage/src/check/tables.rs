@@ -42,6 +42,7 @@ const TABLES: &[Table] = &[
     Table::Submitted,
     Table::StsPolicy,
     Table::TlsReport,
+    Table::Pace,
     Table::Event,
     Table::Parked,
     Table::Answered,

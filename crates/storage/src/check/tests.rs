@@ -152,6 +152,8 @@ fn queue_row(blob: mail::BlobHash, octets: u64) -> QueueRow {
         delay_notified: false,
         held: false,
         require_tls: false,
+        class: crate::rows::MailClass::Report,
+        route: None,
     }
 }
 
@@ -492,6 +494,8 @@ damage! {
     queue_gone(s) { s.remove(keys::queue(mail::QueueId(1))); } => [Flaw::References, Flaw::QueueDue];
     queue_unscheduled(s) { s.remove(keys::queue_due(START, mail::QueueId(1))); } => [Flaw::QueueDue];
     queue_scheduled_twice(s) { s.put(keys::queue_due(Timestamp(5), mail::QueueId(1)), ""); } => [Flaw::QueueDue];
+    pace_unreadable(s) { s.put(Key::global(Table::Pace).bytes(b"b.example").done(), "?"); } => [Flaw::Undecodable];
+    pace_of_no_route(s) { s.put(Key::global(Table::Pace).bytes(b"\xff").done(), "?"); } => [Flaw::Undecodable];
     fetch_state_of_nobody(s) {
         s.put(Key::global(Table::FetchState).u64(7).bytes(b"fINBOX").done(), [&[1][..], &[0; 16], &[1, 1]].concat());
     } => [Flaw::Orphans];

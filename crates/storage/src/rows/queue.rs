@@ -20,6 +20,37 @@ pub enum RecipientState {
     Failed,
 }
 
+/// What kind of mail an entry is; each may have a retry schedule of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailClass {
+    /// Somebody wrote it.
+    #[default]
+    Person,
+    /// A mailing list distributes it (`List-Id`, `List-Post`, or `Precedence: list` or `bulk`).
+    List,
+    /// A program wrote it (`Auto-Submitted` other than `no`, RFC 3834 §5).
+    Automatic,
+    /// Its reverse-path is null: a DSN or another report (RFC 5321 §4.5.5).
+    Report,
+}
+
+impl MailClass {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Person, Self::List, Self::Automatic, Self::Report];
+
+    /// Its name, as the configuration has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::List => "list",
+            Self::Automatic => "automatic",
+            Self::Report => "report",
+        }
+    }
+}
+
 /// One recipient of a queue entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueRecipient {
@@ -78,12 +109,19 @@ pub struct QueueRow {
     pub delay_notified: bool,
     /// Held by an administrator: not attempted until resumed.
     pub held: bool,
+    /// What kind of mail it is.
+    pub class: MailClass,
+    /// The name of the route that an administrator sent it on (`relais queue reroute --route`).
+    pub route: Option<String>,
     /// Whether the sender asked for REQUIRETLS (RFC 8689).
     pub require_tls: bool,
 }
 
-/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: `require_tls`.
+/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: `class`, `route`, `require_tls`.
 const VERSION: u8 = 3;
+
+/// Octets that stand for the fields which version 3 has added at the end: each with its default, which is a zero octet.
+const ADDED_BY_3: [u8; 3] = [0; 3];
 
 impl QueueRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
@@ -94,10 +132,8 @@ impl QueueRow {
         if value.first() == Some(&1) {
             return super::decode::<layout1::Row>(1, "queue row", value).map(Into::into);
         }
-        if let Some((2, rest)) = value.split_first() {
-            // What the third layout added stands at its end: a zero is `false`.
-            let longer = [[VERSION].as_slice(), rest, &[0]].concat();
-            return super::decode(VERSION, "queue row", &longer);
+        if value.first() == Some(&2) {
+            return super::decode(2, "queue row", &[value, &ADDED_BY_3].concat());
         }
         super::decode(VERSION, "queue row", value)
     }
@@ -182,6 +218,8 @@ mod layout1 {
                 last_error: old.last_error,
                 delay_notified: old.delay_notified,
                 held: old.held,
+                class: MailClass::Person,
+                route: None,
                 require_tls: false,
             }
         }
@@ -239,13 +277,12 @@ mod tests {
 
     #[test]
     fn rows_of_the_second_layout_are_read() {
-        let old = old_row(layout1::Notify { success: false, failure: true, delay: true });
-        let row = QueueRow::decode(&super::super::encode(1, &old).unwrap()).unwrap();
-        let mut bytes = row.encode().unwrap().to_vec();
-        bytes[0] = 2;
-        assert_eq!(bytes.pop(), Some(0));
-        assert_eq!(QueueRow::decode(&bytes).unwrap(), row);
-        let asked = QueueRow { require_tls: true, ..row };
-        assert_eq!(QueueRow::decode(&asked.encode().unwrap()).unwrap(), asked);
+        let row = QueueRow::from(old_row(layout1::Notify { success: false, failure: true, delay: true }));
+        let mut second = row.encode().unwrap().to_vec();
+        second.truncate(second.len() - ADDED_BY_3.len());
+        second[0] = 2;
+        assert_eq!(QueueRow::decode(&second).unwrap(), row);
+        let named = QueueRow { class: MailClass::List, route: Some("provider".into()), require_tls: true, ..row };
+        assert_eq!(QueueRow::decode(&named.encode().unwrap()).unwrap(), named);
     }
 }
