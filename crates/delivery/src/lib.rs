@@ -37,6 +37,7 @@ mod stored;
 mod suppression;
 #[cfg(test)]
 mod tests;
+pub mod tls_reports;
 mod trace;
 
 use mail::Domain;

@@ -391,6 +391,7 @@ impl Prepared {
             last_error: None,
             delay_notified: false,
             held: false,
+            require_tls: false,
             class,
             route: None,
         }

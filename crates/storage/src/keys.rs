@@ -77,6 +77,10 @@ pub enum Table {
     SpamTotals = 0x66,
     /// What an account has set about spam.
     SpamSettings = 0x67,
+    /// MTA-STS policies of other domains, by domain; see [`crate::mta_sts`].
+    StsPolicy = 0x58,
+    /// What is counted for TLS reports, by day and domain; see [`crate::dmarc_reports`].
+    TlsReport = 0x59,
     /// [`crate::rows::PaceRow`] by the name of the route.
     Pace = 0x5B,
     /// Durable events of the bus by topic and number.

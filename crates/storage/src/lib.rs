@@ -38,6 +38,7 @@ pub mod mailboxes;
 pub mod memory;
 pub mod messages;
 pub mod metadata;
+pub mod mta_sts;
 pub mod objects;
 mod pace;
 pub mod queue;

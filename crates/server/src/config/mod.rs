@@ -8,6 +8,7 @@ mod oauth;
 mod routes;
 mod sending;
 mod spam;
+mod transport;
 mod values;
 
 use std::net::IpAddr;
@@ -25,6 +26,7 @@ pub(crate) use load::{default_file, doubts, load};
 pub(crate) use oauth::OAuth;
 pub(crate) use routes::{ClassSchedule, Route};
 pub(crate) use sending::{Suppression, Webhooks};
+pub(crate) use transport::{Dane, QueueTls};
 pub(crate) use values::Endpoint;
 
 use values::{at_least, host, host_or_nothing, none_or_at_least, strength, web_url};
@@ -225,6 +227,7 @@ pub(crate) struct Queue {
     pub(crate) route: Vec<Route>,
     pub(crate) schedule: Vec<ClassSchedule>,
     pub(crate) smart_host: SmartHost,
+    pub(crate) tls: QueueTls,
 }
 
 /// Which addresses of other servers are used.
@@ -459,6 +462,7 @@ impl Default for Queue {
             route: Vec::new(),
             schedule: Vec::new(),
             smart_host: SmartHost::default(),
+            tls: QueueTls::default(),
         }
     }
 }

@@ -358,8 +358,8 @@ async fn report(delivery: Delivery, stop: tokio_util::sync::CancellationToken) -
     loop {
         match delivery.send_reports().await {
             Ok(0) => {}
-            Ok(sent) => tracing::info!(sent, "DMARC reports left"),
-            Err(error) => tracing::warn!(%error, "DMARC reports could not be sent; it is tried again later"),
+            Ok(sent) => tracing::info!(sent, "DMARC and TLS reports left"),
+            Err(error) => tracing::warn!(%error, "DMARC and TLS reports could not be sent; it is tried again later"),
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -374,6 +374,7 @@ const REPORT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600
 async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::CancellationToken) -> Result<(), String> {
     let mut swept_list_at = None;
     let keep = std::time::Duration::from_secs(u64::from(keep_days).saturating_mul(86_400));
+    let mut rounds = 0_u32;
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -390,6 +391,12 @@ async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::Ca
                 tracing::warn!(%error, "the suppression list could not be swept; it is tried again later");
             }
         }
+        rounds = rounds.wrapping_add(1);
+        if rounds.is_multiple_of(POLICY_ROUNDS)
+            && let Err(error) = store.forget_sts_policies().await
+        {
+            tracing::warn!(%error, "old MTA-STS policies could not be removed; it is tried again later");
+        }
         if let Err(error) = store.sweep_traces(store.now().minus(keep)).await {
             tracing::warn!(%error, "old traces could not be removed; it is tried again later");
         }
@@ -399,3 +406,6 @@ async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::Ca
 /// How often the suppression list is read as a whole.
 const SWEEP_LIST_INTERVAL: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
 const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Policies of other domains live for weeks: they are looked through once in so many rounds.
+const POLICY_ROUNDS: u32 = 60;

@@ -20,7 +20,7 @@ use storage::rows::MailClass;
 use world::https::{HttpsClient, Reach};
 
 use crate::cli::Failure;
-use crate::config::{BareNewlines, Config, IpFamily, Limits, Queue, Route, Security, SmartHostTls};
+use crate::config::{BareNewlines, Config, Dane, IpFamily, Limits, Queue, Route, Security, SmartHostTls};
 
 use super::own::own_addresses;
 use super::reload::Reloadable;
@@ -185,6 +185,15 @@ pub(super) fn smtp_out(config: &Config, logins: Logins, interfaces: &[IpAddr]) -
             login: None,
         };
         settings.overrides.insert(destination.domain.clone(), Arc::new(to));
+    }
+    settings.tls.dane = match queue.tls.dane {
+        Dane::Auto => smtp_out::Dane::Auto,
+        Dane::On => smtp_out::Dane::On,
+        Dane::Off => smtp_out::Dane::Off,
+    };
+    settings.tls.mta_sts = queue.tls.mta_sts;
+    if !queue.tls.ca_file.as_os_str().is_empty() {
+        settings.tls.further_roots = authorities(&queue.tls.ca_file, "[queue.tls]")?;
     }
     let Logins { smart_host, mut routes } = logins;
     for route in &queue.route {

@@ -44,6 +44,8 @@ const TABLES: &[Table] = &[
     Table::SpamLearnt,
     Table::SpamTotals,
     Table::SpamSettings,
+    Table::StsPolicy,
+    Table::TlsReport,
     Table::Pace,
     Table::Event,
     Table::Parked,
