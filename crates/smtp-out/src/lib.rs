@@ -16,6 +16,7 @@ pub mod fuzzing;
 pub mod limits;
 mod metrics;
 mod names;
+mod noted;
 mod policy;
 mod route;
 mod runner;

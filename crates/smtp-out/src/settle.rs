@@ -13,6 +13,7 @@ use storage::{Durability, StorageError, Transaction};
 
 use crate::Context;
 use crate::attempt::Attempt;
+use crate::noted::Noted;
 
 /// Why the result is not written yet. Trying again is right for each.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +93,8 @@ async fn write(
     let (claimed, now) = (row.clone(), context.world.clock.now());
     let (decision, dsns) = (decision.clone(), dsns.to_vec());
     let steps = steps(context, row, outcomes, (error, secured), &decision, now);
-    let body = move |tx: &mut Transaction<'_>| apply(tx, &claimed, &decision, &steps, &dsns, now);
+    let noted = Noted::of(context, row, outcomes).await;
+    let body = move |tx: &mut Transaction<'_>| apply(tx, &claimed, &decision, &steps, &dsns, &noted, now);
     // What has happened is recorded even when the disk has room for nothing new: forgotten, it would be sent again.
     Ok(context.store.transact_with(Durability::Freeing, body).await?.value)
 }
@@ -104,6 +106,7 @@ fn apply(
     decision: &Decision,
     steps: &[Taken],
     dsns: &[Prepared],
+    noted: &Noted,
     now: Timestamp,
 ) -> Result<Found, StorageError> {
     let Some(current) = tx.queue_entry(claimed.id)? else { return Ok(Found::Gone) };
@@ -129,6 +132,7 @@ fn apply(
             tx.remove_queue_entry(claimed.id, now)?;
         }
     }
+    noted.apply(tx, claimed, steps, now)?;
     if let Some(trace) = claimed.trace {
         tx.trace(trace, steps)?;
     }
@@ -169,7 +173,8 @@ pub(crate) async fn put_off(context: &Context, entries: Vec<(QueueRow, Reply)>) 
         for PutOff { row, decision, steps } in &*all {
             // What is no longer as it was is looked at again: it is still due, or not for us any more.
             if tx.queue_entry(row.id)?.is_some_and(|current| current == *row) {
-                apply(tx, row, decision, steps, &[], now)?;
+                // Nothing was attempted: nothing was heard, and no webhook is told.
+                apply(tx, row, decision, steps, &[], &Noted::default(), now)?;
             }
         }
         Ok(())
@@ -215,7 +220,7 @@ fn steps(
         let kind = match report.kind {
             ReportKind::Delayed => "notice of a delay",
             ReportKind::Failed => "failure notice",
-            ReportKind::Relayed | ReportKind::Delivered => "notice of delivery",
+            ReportKind::Relayed | ReportKind::Delivered | ReportKind::Expanded => "notice of delivery",
         };
         let to = row.reverse_path.address().cloned();
         let kind = if to.is_some() { kind.to_owned() } else { format!("{kind}: the reverse-path is null") };

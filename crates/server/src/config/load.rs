@@ -98,6 +98,9 @@ fn contradiction(config: &Config) -> Option<(&'static [&'static str], String)> {
     if !smart.login.is_empty() && empty(&smart.password_file) {
         return Some((&["queue", "smart_host", "login"], "a login needs a password: set `password_file`".to_owned()));
     }
+    if let Some(missing) = config.oauth.contradiction() {
+        return Some(missing);
+    }
     let security = &config.security;
     if u64::from(security.argon2_memory_kib) < 8 * u64::from(security.argon2_lanes) {
         let least = 8 * u64::from(security.argon2_lanes);

@@ -4,7 +4,10 @@
 mod authentication;
 mod flaw;
 mod load;
+mod oauth;
 mod routes;
+mod sending;
+mod spam;
 mod transport;
 mod values;
 
@@ -14,12 +17,15 @@ use std::path::PathBuf;
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::spam::Spam;
 pub(crate) use authentication::{Network, SenderAuthentication};
 pub(crate) use flaw::ConfigError;
 #[cfg(test)]
 pub(crate) use load::parse;
 pub(crate) use load::{default_file, doubts, load};
+pub(crate) use oauth::OAuth;
 pub(crate) use routes::{ClassSchedule, Route};
+pub(crate) use sending::{Suppression, Webhooks};
 pub(crate) use transport::{Dane, QueueTls};
 pub(crate) use values::Endpoint;
 
@@ -56,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// Passwords and strictness.
     pub(crate) security: Security,
+    /// Whose tokens let people in.
+    pub(crate) oauth: OAuth,
     /// Where mail from other servers really comes from.
     pub(crate) sender_authentication: SenderAuthentication,
     /// Mailboxes and what their people are told.
@@ -66,6 +74,12 @@ pub(crate) struct Config {
     pub(crate) lists: Lists,
     /// The full-text index.
     pub(crate) search: Search,
+    /// Addresses to which nothing is sent of the server's own accord.
+    pub(crate) suppression: Suppression,
+    /// Who is told what becomes of messages.
+    pub(crate) webhooks: Webhooks,
+    /// The content filter.
+    pub(crate) spam: Spam,
 }
 
 /// The full-text index.
@@ -380,11 +394,15 @@ impl Default for Config {
             storage: Storage::default(),
             log: Log::default(),
             security: Security::default(),
+            oauth: OAuth::default(),
             sender_authentication: SenderAuthentication::default(),
             accounts: Accounts::default(),
             trace: Trace::default(),
             search: Search::default(),
+            spam: Spam::default(),
             lists: Lists::default(),
+            suppression: Suppression::default(),
+            webhooks: Webhooks::default(),
         }
     }
 }

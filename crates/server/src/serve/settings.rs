@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use auth::GuardSettings;
 use delivery::{Checks, Delivery};
+use hooks::Hooks;
 use mail::Domain;
 use queue::{RetryPolicy, Schedules};
 use rustls_pki_types::CertificateDer;
@@ -16,6 +17,7 @@ use sender_auth::verify::DnsAuthentication;
 use smtp_in::ListenerKind;
 use smtp_out::{Login, NamedHost, Roots, Secret, SmtpOutSettings, TlsMode};
 use storage::rows::MailClass;
+use world::https::{HttpsClient, Reach};
 
 use crate::cli::Failure;
 use crate::config::{BareNewlines, Config, Dane, IpFamily, Limits, Queue, Route, Security, SmartHostTls};
@@ -53,6 +55,7 @@ pub(super) fn smtp_in(config: &Config, kind: ListenerKind, reloadable: &Reloadab
             BareNewlines::Convert => smtp_in::BareNewlines::Convert,
         },
         scram: config.security.scram,
+        tokens: !config.oauth.issuer.is_empty(),
         proxies: config.security.proxy_protocol_from.clone(),
         xclient_from: config.security.xclient_from.clone(),
     }
@@ -123,10 +126,15 @@ pub(crate) fn fetch(fetch: &crate::config::Fetch) -> fetch::Settings {
 /// Delivery that checks where messages from other servers come from.
 pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, Failure> {
     let section = &config.sender_authentication;
+    let delivery = match config.spam.filter() {
+        Some(filter) => delivery.judging_content(filter),
+        None => delivery,
+    };
     let delivery = match Domain::parse(&section.results_name) {
         Ok(name) => delivery.with_results_name(name),
         Err(_) => delivery,
     };
+    let delivery = delivery.reading_reports_at(section.reports_to.clone());
     if !section.verify {
         return Ok(delivery);
     }
@@ -139,6 +147,14 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
     let dns = DnsAuthentication::from_system(config.hostname.clone(), world, patience);
     let dns = dns.map_err(|error| Failure::new(format!("[sender_authentication]: {error}")))?;
     Ok(delivery.checking(Checks::new(Arc::new(dns), section.rules())))
+}
+
+/// Who calls webhooks.
+pub(super) fn hooks(delivery: Delivery, config: &Config) -> Result<Hooks, Failure> {
+    let world = delivery.store().world().clone();
+    let https = HttpsClient::new(world, &[]).map_err(|error| Failure::new(format!("[webhooks]: {error}")))?;
+    let reach = if config.webhooks.allow_private { Reach::Anywhere } else { Reach::Public };
+    Ok(Hooks::new(delivery, Arc::new(https), hooks::Settings { reach }))
 }
 
 /// Outgoing mail; `interfaces` are the addresses of this machine.
@@ -273,7 +289,7 @@ fn host(text: &str) -> Result<Domain, Failure> {
 }
 
 /// The certificates of a PEM file; at least one.
-fn authorities(file: &Path, place: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
+pub(super) fn authorities(file: &Path, place: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let wrong = |what: String| Failure::new(format!("{place} ca_file {}: {what}", file.display()));
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = read.map_err(|error| wrong(error.to_string()))?;
