@@ -75,7 +75,7 @@ impl Guarded {
         let (certificate, acceptor) = certificate(name);
         stage.far.offer(&["STARTTLS", "PIPELINING", "REQUIRETLS"]).tls(acceptor);
         let mut guarded = Self { stage, policies: Arc::default(), certificate };
-        guarded.stage.settings.idle_max = Duration::ZERO;
+        guarded.stage.settings.messages_per_connection_max = 1;
         guarded
     }
 
@@ -380,7 +380,7 @@ async fn requiretls_comes_back_where_it_can_not_be_had() {
 #[tokio::test]
 async fn an_open_connection_is_no_way_for_what_it_does_not_suit() {
     let mut guarded = Guarded::new("mx.far.example").await;
-    guarded.stage.settings.idle_max = Duration::from_secs(10);
+    guarded.stage.settings.messages_per_connection_max = 100;
     guarded.start();
     assert_has(&guarded.send(MESSAGE, false).await, &["certificate not checked: 250"]);
     assert_has(&guarded.send(MESSAGE, true).await, &["failed for good: 550 5.7.10"]);
