@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use mail::{Domain, EnhancedCode, Reply};
+use sender_auth::dkim::Hashed;
 use sender_auth::verify::{
     Arrival, Authentication, Budget, Client, Decision, Disposition, Rules, SenderAuthentication, Unchecked, decide,
     limits::HEADERS_OCTETS_MAX,
@@ -39,6 +40,8 @@ pub(crate) struct Examination {
     client: Client,
     arrival: Option<Arrival>,
     verdict: Option<Verdict>,
+    /// What a seal is made of, when it may get one.
+    arrived: Option<Hashed>,
     /// A refusal was counted for reports already.
     counted: bool,
 }
@@ -68,13 +71,21 @@ impl Examination {
             let arrived = arrival.finish();
             let found = self.checks.by.check(&arrived, &self.client).await;
             let decision = decide(&found, &self.checks.rules);
+            self.arrived = arrived.hashed();
             self.verdict = Some(Verdict { found, decision });
         }
         self.verdict.as_ref()
     }
 
-    pub(crate) fn into_verdict(self) -> Option<Verdict> {
-        self.verdict
+    /// It may be sealed when it leaves again.
+    pub(crate) const fn may_be_sealed(&mut self) {
+        if let Some(arrival) = &mut self.arrival {
+            arrival.may_be_sealed();
+        }
+    }
+
+    pub(crate) fn into_verdict(self) -> (Option<Verdict>, Option<Hashed>) {
+        (self.verdict, self.arrived)
     }
 }
 
@@ -140,6 +151,7 @@ impl Delivery {
             client,
             arrival: Some(Arrival::new(checks.budget.clone())),
             verdict: None,
+            arrived: None,
             counted: false,
         });
         let sample = self.content_filter().copied().map(Sample::new);

@@ -17,13 +17,16 @@ use crate::Delivery;
 use crate::allowance::Allowance;
 use crate::checks::{Examination, Verdict, not_passed_on};
 use crate::class::class_of;
+use crate::complaint::Capture;
 use crate::content::{Judgement, Sample, judge};
 use crate::decide::storage_reply;
 use crate::filtering::decisions;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
-use crate::notice::{delivered_notice, too_large_notice};
+use crate::loops::came_round;
+use crate::notice::{delivered_notice, expanded_notice, too_large_notice};
 use crate::plan::Plan;
 use crate::prepared::{Marked, Prepared};
+use crate::suppression::Nature;
 use crate::trace::{Beginning, Source};
 
 /// A message on its way in. Dropping it abandons the message.
@@ -44,6 +47,10 @@ pub struct Intake {
     account: Option<AccountId>,
     /// The server's own message.
     own: bool,
+    /// What it is to the suppression list.
+    nature: Nature,
+    /// Its beginning, when it is a complaint from outside.
+    complaint: Option<Capture>,
     /// Where it comes from, for its trace.
     source: Source,
     /// What is to be signed, as it passes: messages of the organisation's own.
@@ -102,6 +109,8 @@ impl Delivery {
             own_octets: 0,
             account: None,
             own: false,
+            nature: Nature::Personal,
+            complaint: None,
             source: Source { by: "smtp".to_owned(), client: None },
             hasher: None,
             sent_again: false,
@@ -123,8 +132,8 @@ impl Delivery {
         Ok(intake)
     }
 
-    /// Begins a message that was delivered elsewhere before: nothing is written in front of it, and it is ended by
-    /// [`Intake::finish_alone`].
+    /// Begins a message that was delivered elsewhere before: nothing is written in front of it, nothing but results in this server's name is
+    /// taken out, and it is ended by [`Intake::finish_alone`].
     #[must_use]
     pub fn fetched_intake(&self) -> Intake {
         Intake {
@@ -137,15 +146,23 @@ impl Delivery {
             own_octets: 0,
             account: None,
             own: false,
+            nature: Nature::Personal,
+            complaint: None,
             eight_bit: false,
             source: Source { by: "fetch".to_owned(), client: None },
             hasher: None,
             sent_again: false,
-            claims: None,
+            claims: Some(self.claims()),
             examination: None,
             sample: None,
             front: (String::new(), Vec::new()),
         }
+    }
+
+    /// What takes out `Authentication-Results` in this server's name (RFC 8601 §5).
+    fn claims(&self) -> ClaimFilter {
+        let names = [self.results_name(), &self.settings.hostname];
+        ClaimFilter::new(names.map(mail::Domain::as_str))
     }
 
     /// A message of the server's own (an answer, a DSN, a letter, what a moderator let through), with its complete header.
@@ -154,8 +171,21 @@ impl Delivery {
     /// # Errors
     /// When the store takes nothing, or no recipient is acceptable.
     pub async fn prepare(&self, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {
+        self.prepare_as(Nature::Automatic, envelope, content).await
+    }
+
+    /// The same for a delivery report, which is owed to whoever wrote (see [`crate::SuppressionSettings`]).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn prepare_report(&self, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {
+        self.prepare_as(Nature::Report, envelope, content).await
+    }
+
+    async fn prepare_as(&self, nature: Nature, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {
         let mut intake = self.intake(&envelope.reverse_path, b"").await?;
         intake.own = true;
+        intake.nature = nature;
         "this server".clone_into(&mut intake.source.by);
         intake.hasher = Some(Hasher::new());
         intake.write(content).await?;
@@ -193,13 +223,13 @@ impl Intake {
     /// wherever the one that it is finished with leads. To be said before its octets come.
     pub fn sent_again(&mut self) {
         self.sent_again = true;
+        self.nature = Nature::Automatic;
         self.hasher = Some(Hasher::new());
     }
 
     /// Says that it comes from outside: `Authentication-Results` in this server's name are removed.
     pub(crate) fn filter_claims(&mut self) {
-        let names = [self.delivery.results_name(), &self.delivery.settings.hostname];
-        self.claims = Some(ClaimFilter::new(names.map(mail::Domain::as_str)));
+        self.claims = Some(self.delivery.claims());
     }
 
     /// `X-Spam-…` fields are this server's word, too.
@@ -244,7 +274,16 @@ impl Intake {
     /// Octets pass, on their way to the store or kept for the front.
     fn pass(&mut self, bytes: &[u8]) {
         self.eight_bit |= !bytes.is_ascii();
+        let (before, ended) = (self.header.bytes.len(), self.header.ended);
         self.header.write(bytes);
+        match &mut self.complaint {
+            Some(complaint) => complaint.take(bytes),
+            None if !ended && self.header.ended && self.examination.is_some() => {
+                let behind = bytes.get(self.header.bytes.len().saturating_sub(before)..).unwrap_or_default();
+                self.complaint = Capture::begin(&self.header.bytes, behind);
+            }
+            None => {}
+        }
         self.scanner.feed(bytes);
         if let Some(sample) = &mut self.sample {
             sample.feed(bytes);
@@ -275,11 +314,23 @@ impl Intake {
         self.writer.octets()
     }
 
+    /// The header has ended at the latest: what was held of it goes on.
+    async fn end_claims(&mut self) -> Result<(), Refused> {
+        let Some(mut claims) = self.claims.take() else { return Ok(()) };
+        let held = claims.finish();
+        self.store(&held).await?;
+        if claims.removed() > 0 {
+            tracing::info!(fields = claims.removed(), "fields from outside that only this server writes were removed");
+        }
+        Ok(())
+    }
+
     /// The end of a message that goes into a mailbox by the caller's own decision: nobody is asked and nobody is told.
     ///
     /// # Errors
-    /// A message in a loop.
-    pub fn finish_alone(self) -> Result<Alone, Refused> {
+    /// A message in a loop, or a store that takes no more.
+    pub async fn finish_alone(mut self) -> Result<Alone, Refused> {
+        self.end_claims().await?;
         let structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
@@ -294,17 +345,8 @@ impl Intake {
     /// A message in a loop, a recipient that is gone since RCPT, or a message that is too large for every recipient.
     pub async fn finish(mut self, mut envelope: Envelope) -> Result<Prepared, Refused> {
         self.check().await?;
-        if let Some(mut claims) = self.claims.take() {
-            let held = claims.finish();
-            self.store(&held).await?;
-            if claims.removed() > 0 {
-                tracing::info!(
-                    fields = claims.removed(),
-                    "fields from outside that only this server writes were removed"
-                );
-            }
-        }
-        let verdict = self.examination.take().and_then(Examination::into_verdict);
+        self.end_claims().await?;
+        let (verdict, arrived) = self.examination.take().map(Examination::into_verdict).unwrap_or_default();
         let mut structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
@@ -324,6 +366,10 @@ impl Intake {
         let led_back = self.delivery.lead_back(&mut envelope).await.map_err(Refused)?;
         let mut plan = Plan::new(&self.delivery.store.directory(), &envelope, &asking);
         plan.routed.splice(0..0, led_back);
+        if let Some(address) = came_round(&plan, &self.header.bytes) {
+            tracing::info!(%address, "a message that was passed on came back");
+            return Err(Refused(MAIL_CAME_ROUND));
+        }
         if !plan.lost.is_empty() {
             return Err(Refused(RECIPIENT_GONE));
         }
@@ -337,11 +383,11 @@ impl Intake {
                 return Err(not_passed_on(&verdict.decision.reason));
             }
         }
+        let from = verdict.as_ref().and_then(Verdict::verified);
+        let feedback = self.complaint.take().and_then(Capture::read);
+        let complaints = self.delivery.complaints(feedback, from.as_ref());
         let judgement = match self.sample.take().filter(|_| !plan.spam) {
-            Some(sample) => {
-                let from = verdict.as_ref().and_then(Verdict::verified);
-                judge(&self.delivery.store, sample, &plan, from.as_ref()).await?
-            }
+            Some(sample) => judge(&self.delivery.store, sample, &plan, from.as_ref()).await?,
             None => Judgement::default(),
         };
         let spam_fields = judgement.fields();
@@ -367,20 +413,25 @@ impl Intake {
             filtered
         };
         let class = if plan.relays.is_empty() { MailClass::default() } else { class_of(&self.header.bytes) };
-        let header = match plan.responders.is_empty() && plan.delivered.is_empty() && plan.too_large.is_empty() {
+        let untold = plan.delivered.is_empty() && plan.expanded.is_empty() && plan.too_large.is_empty();
+        let header = match plan.responders.is_empty() && untold {
             true => String::new(),
             false => self.header.into_text(),
         };
-        let delivered = delivered_notice(&self.delivery, &plan, &envelope, &header, now);
+        let told = [
+            delivered_notice(&self.delivery, &plan, &envelope, &header, now),
+            expanded_notice(&self.delivery, &plan, &envelope, &header, now),
+            too_large_notice(&self.delivery, &plan, &envelope, &header, now),
+        ];
         let mut notices = Vec::new();
-        for dsn in delivered.into_iter().chain(too_large_notice(&self.delivery, &plan, &envelope, &header, now)) {
-            notices.push(self.delivery.prepare(dsn.envelope, &dsn.content).await?);
+        for dsn in told.into_iter().flatten() {
+            notices.push(self.delivery.prepare_report(dsn.envelope, &dsn.content).await?);
         }
         let leaves = self.sent_again || !plan.relays.is_empty();
         let hashed = self.hasher.filter(|_| leaves).and_then(Hasher::finish);
         let signature = match hashed {
-            Some(hashed) => self.delivery.signature(&hashed, &envelope, now).await,
-            None => String::new(),
+            Some(hashed) => self.delivery.signed_and_sealed(&hashed, &envelope, self.sent_again, now).await,
+            None => self.delivery.seal_of_forward(&plan, arrived.as_ref(), verdict.as_ref(), now).await,
         };
         let allowance = self.account.map(|account| Allowance::of(&self.delivery.store.directory(), account, &envelope));
         let rewriting = self.delivery.rewriting(&plan, &envelope.reverse_path, now);
@@ -403,6 +454,8 @@ impl Intake {
         } else {
             None
         };
+        // What pretends to be from somebody else is no report of theirs.
+        let report = !plan.spam && self.delivery.may_be_report(&envelope);
         Ok(Prepared {
             plan,
             marked,
@@ -412,8 +465,15 @@ impl Intake {
             signature,
             beginning,
             blob,
+            report,
+            written_by: self.own.then(|| self.delivery.settings.hostname.clone()),
             counted: verdict.as_ref().map(|verdict| self.delivery.counted(verdict)).unwrap_or_default(),
             verdict,
+            own: self.own || self.sent_again,
+            hooks: self.delivery.store.has_webhooks(),
+            nature: self.nature,
+            blocks: self.delivery.suppression().blocks,
+            complaints,
             record,
             header,
             skip_octets: self.return_path_octets,
@@ -490,6 +550,11 @@ impl HeaderCopy {
 const OWN_FIELDS_OCTETS: u64 = 4096;
 const TOO_LARGE: Reply = Reply::fixed(552, EnhancedCode(5, 3, 4), "Message size exceeds the limit");
 const MAIL_LOOP: Reply = Reply::fixed(554, EnhancedCode(5, 4, 6), "Too many hops, this message is in a loop");
+const MAIL_CAME_ROUND: Reply = Reply::fixed(
+    554,
+    EnhancedCode(5, 4, 6),
+    "The message was passed on from here before and came back, it is in a loop",
+);
 const RECIPIENT_GONE: Reply =
     Reply::fixed(451, EnhancedCode(4, 3, 0), "A recipient was removed while the message came in, try again");
 

@@ -23,8 +23,10 @@ use crate::event::{Kept, MessageStored};
 use crate::filtering::Filtered;
 use crate::forwarding::Rewriting;
 use crate::held::HeldMessage;
+use crate::loops::delivered_to;
 use crate::plan::Plan;
 use crate::reports::Counted;
+use crate::suppression::{Blocks, Complaint, Nature, OnList, without_suppressed};
 use crate::trace::Beginning;
 
 /// See [`crate::Intake::finish`]. Cheap to clone, so that a transaction body can hold it.
@@ -43,7 +45,7 @@ pub struct Prepared {
     pub(crate) body: BodyType,
     /// DSNs that tell the sender of the delivery, when that was asked for, and of recipients that take smaller messages.
     pub(crate) notices: Vec<Self>,
-    /// Fields that sign what leaves, each with its line end.
+    /// Fields that sign or seal what leaves, each with its line end.
     pub(crate) signature: String,
     /// What it takes of the allowance of who submits it.
     pub(crate) allowance: Option<Allowance>,
@@ -57,6 +59,19 @@ pub struct Prepared {
     pub(crate) verdict: Option<Verdict>,
     /// What reports to domains count of it.
     pub(crate) counted: Vec<Counted>,
+    /// What it is to the suppression list, and what that keeps from leaving.
+    pub(crate) nature: Nature,
+    pub(crate) blocks: Blocks,
+    /// Complaints that it reports.
+    pub(crate) complaints: Vec<Complaint>,
+    /// The server's own message.
+    pub(crate) own: bool,
+    /// Whether webhooks are told.
+    pub(crate) hooks: bool,
+    /// It came to an address at which reports of others are read.
+    pub(crate) report: bool,
+    /// The name of this server, when it has written the message itself.
+    pub(crate) written_by: Option<Domain>,
     pub(crate) envelope: Envelope,
     /// What kind of mail its header shows, when it leaves.
     pub(crate) class: MailClass,
@@ -81,6 +96,10 @@ pub struct Applied {
     pub held: Vec<(AccountId, MailboxId, Deposited)>,
     /// What waits to be relayed.
     pub queued: Vec<QueueId>,
+    /// For each of these but notices, its destination and recipients.
+    pub relayed: Vec<(Domain, Vec<Address>)>,
+    /// Recipients elsewhere who are on the suppression list.
+    pub on_list: Vec<OnList>,
     /// Where it is forwarded with another reverse-path, and with which.
     pub rewritten: Vec<(Domain, Address)>,
     /// Accounts whose INBOX keeps it instead of the folder of a subaddress, and why.
@@ -203,9 +222,16 @@ impl Prepared {
             tx.note_first_use(alias, &self.envelope.reverse_path, self.now)?;
         }
         for (destination, recipients) in &self.plan.relays {
+            let recipients =
+                without_suppressed(tx, recipients, self.nature, self.blocks, self.now, &mut applied.on_list)?;
+            if recipients.is_empty() {
+                continue;
+            }
             let rewritten = self.rewritten(tx, destination)?;
             for some in recipients.chunks(QUEUE_ENTRY_RECIPIENTS_MAX) {
                 applied.queued.push(tx.enqueue(self.queue_row(destination, some, rewritten.as_ref()))?);
+                let addresses = some.iter().map(|recipient| recipient.address.clone()).collect();
+                applied.relayed.push((destination.clone(), addresses));
             }
             applied.rewritten.extend(rewritten.map(|address| (destination.clone(), address)));
         }
@@ -252,6 +278,11 @@ impl Prepared {
             applied.events = applied.events.saturating_add(1);
         }
         self.counted.iter().try_for_each(|counted| counted.apply(tx))?;
+        self.complaints.iter().try_for_each(|complaint| complaint.apply(tx, self.now))?;
+        if self.hooks {
+            self.call_webhooks(tx, &applied)?;
+        }
+        self.tell_of_report(tx)?;
         self.begin_trace(tx, &applied)?;
         for notice in &self.notices {
             let notice = notice.apply(tx)?;
@@ -351,7 +382,7 @@ impl Prepared {
             blob: self.blob.hash,
             skip_octets: self.skip_octets,
             octets: self.blob.octets,
-            prefix: self.signature.clone(),
+            prefix: format!("{}{}", delivered_to(&self.plan, destination), self.signature),
             trace: self.beginning.id,
             recipients: recipients.to_vec(),
             accepted_at: self.now,
@@ -360,6 +391,7 @@ impl Prepared {
             last_error: None,
             delay_notified: false,
             held: false,
+            require_tls: false,
             class,
             route: None,
         }

@@ -121,5 +121,28 @@ pub const SRS_SWEPT_AT_ONCE: usize = 20;
 /// Blocks of a full-text index that one transaction removes: each is some tens of KiB, and is read before.
 pub const INDEX_BLOCKS_PER_REMOVAL: usize = 256;
 
+/// Addresses on the suppression list that end by themselves; beyond them those that would end first go.
+pub const SUPPRESSED_MAX: usize = 200_000;
+
+/// Characters of what is told of a suppressed address.
+pub const SUPPRESSED_DETAIL_CHARS_MAX: usize = 300;
+
+/// Webhooks of one server.
+pub const WEBHOOKS_MAX: usize = 20;
+
+/// Calls of webhooks that wait; what is new then is not told.
+pub const WEBHOOK_CALLS_MAX: u64 = 100_000;
+/// Reports of others on one domain, of one kind: five readers' worth a day for more than a year.
+pub const RECEIVED_REPORTS_MAX: u32 = 2_000;
+
+/// Of these, those whose sender is not surely who it says.
+pub const RECEIVED_REPORTS_UNSURE_MAX: u32 = RECEIVED_REPORTS_MAX / 4;
+
+/// Octets of the reports of others on one domain, of one kind.
+pub const RECEIVED_REPORTS_OCTETS_MAX: u64 = 32 * 1024 * 1024;
+
+/// Octets of one report of others.
+pub const RECEIVED_REPORT_OCTETS_MAX: usize = 768 * 1024;
+
 /// Destinations whose trouble is remembered over a restart, and shown.
 pub const PACES_MAX: usize = 10_000;

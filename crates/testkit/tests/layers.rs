@@ -7,7 +7,7 @@ use std::path::Path;
 const LAYERS: [&[&str]; 13] = [
     &["demo"],
     &["relais", "demo"],
-    &["smtp-in", "smtp-out", "imap", "responder", "lists", "fetch", "admin"],
+    &["smtp-in", "smtp-out", "imap", "responder", "lists", "fetch", "hooks", "reports", "admin"],
     &["search"],
     &["delivery", "auth"],
     &["queue", "bus"],

@@ -10,7 +10,9 @@ mod failure;
 mod filters;
 mod lists;
 mod queue;
+mod reports;
 mod responder;
+mod sending;
 mod shared;
 mod spam;
 mod traces;
@@ -240,8 +242,13 @@ fn in_words(response: &Response) -> String {
                 [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
             }),
         ),
+        Response::Suppressions(all) => sending::suppressions(all),
+        Response::Webhook(one) => sending::webhook(one),
+        Response::Webhooks(all) => sending::webhooks(all),
         Response::Traces(all) => traces::traces(all),
         Response::SigningKeys(all) => traces::signing_keys(all),
+        Response::DmarcReports(all) => reports::dmarc(all),
+        Response::TlsReports(all) => reports::tls(all),
         Response::Records(all) => addresses::records(all),
         Response::Event(one) => queue::event(one),
         Response::Events(all) => table(

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use auth::GuardSettings;
 use delivery::{Checks, Delivery};
+use hooks::Hooks;
 use mail::Domain;
 use queue::{RetryPolicy, Schedules};
 use rustls_pki_types::CertificateDer;
@@ -16,9 +17,10 @@ use sender_auth::verify::DnsAuthentication;
 use smtp_in::ListenerKind;
 use smtp_out::{Login, NamedHost, Roots, Secret, SmtpOutSettings, TlsMode};
 use storage::rows::MailClass;
+use world::https::{HttpsClient, Reach};
 
 use crate::cli::Failure;
-use crate::config::{BareNewlines, Config, IpFamily, Limits, Queue, Route, Security, SmartHostTls};
+use crate::config::{BareNewlines, Config, Dane, IpFamily, Limits, Queue, Route, Security, SmartHostTls};
 
 use super::own::own_addresses;
 use super::reload::Reloadable;
@@ -53,6 +55,7 @@ pub(super) fn smtp_in(config: &Config, kind: ListenerKind, reloadable: &Reloadab
             BareNewlines::Convert => smtp_in::BareNewlines::Convert,
         },
         scram: config.security.scram,
+        tokens: !config.oauth.issuer.is_empty(),
         proxies: config.security.proxy_protocol_from.clone(),
         xclient_from: config.security.xclient_from.clone(),
     }
@@ -131,6 +134,7 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
         Ok(name) => delivery.with_results_name(name),
         Err(_) => delivery,
     };
+    let delivery = delivery.reading_reports_at(section.reports_to.clone());
     if !section.verify {
         return Ok(delivery);
     }
@@ -143,6 +147,14 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
     let dns = DnsAuthentication::from_system(config.hostname.clone(), world, patience);
     let dns = dns.map_err(|error| Failure::new(format!("[sender_authentication]: {error}")))?;
     Ok(delivery.checking(Checks::new(Arc::new(dns), section.rules())))
+}
+
+/// Who calls webhooks.
+pub(super) fn hooks(delivery: Delivery, config: &Config) -> Result<Hooks, Failure> {
+    let world = delivery.store().world().clone();
+    let https = HttpsClient::new(world, &[]).map_err(|error| Failure::new(format!("[webhooks]: {error}")))?;
+    let reach = if config.webhooks.allow_private { Reach::Anywhere } else { Reach::Public };
+    Ok(Hooks::new(delivery, Arc::new(https), hooks::Settings { reach }))
 }
 
 /// Outgoing mail; `interfaces` are the addresses of this machine.
@@ -173,6 +185,15 @@ pub(super) fn smtp_out(config: &Config, logins: Logins, interfaces: &[IpAddr]) -
             login: None,
         };
         settings.overrides.insert(destination.domain.clone(), Arc::new(to));
+    }
+    settings.tls.dane = match queue.tls.dane {
+        Dane::Auto => smtp_out::Dane::Auto,
+        Dane::On => smtp_out::Dane::On,
+        Dane::Off => smtp_out::Dane::Off,
+    };
+    settings.tls.mta_sts = queue.tls.mta_sts;
+    if !queue.tls.ca_file.as_os_str().is_empty() {
+        settings.tls.further_roots = authorities(&queue.tls.ca_file, "[queue.tls]")?;
     }
     let Logins { smart_host, mut routes } = logins;
     for route in &queue.route {
@@ -268,7 +289,7 @@ fn host(text: &str) -> Result<Domain, Failure> {
 }
 
 /// The certificates of a PEM file; at least one.
-fn authorities(file: &Path, place: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
+pub(super) fn authorities(file: &Path, place: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let wrong = |what: String| Failure::new(format!("{place} ca_file {}: {what}", file.display()));
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = read.map_err(|error| wrong(error.to_string()))?;

@@ -20,13 +20,16 @@ mod metadata;
 mod objects;
 mod pages;
 mod queue;
+mod received_reports;
 mod sharing;
 mod signing_keys;
 mod spam;
+mod suppressed;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -127,6 +130,8 @@ pub enum Flaw {
     Stranded,
     /// The row of a full-text index and its segments don't fit together, or a block can't be read.
     Index,
+    /// Reports of others are not counted as they should be.
+    ReceivedReports,
 }
 
 impl Flaw {
@@ -175,6 +180,7 @@ impl Flaw {
             Self::ListRow => "row of a list is wrong",
             Self::Stranded => "nothing will deal with it",
             Self::Index => "full-text index is wrong; `relais reindex` builds it anew",
+            Self::ReceivedReports => "reports of others are miscounted",
         }
     }
 }
@@ -332,6 +338,9 @@ pub async fn check_with(
     check.fetched().await?;
     check.answered().await?;
     check.signing_keys().await?;
+    check.suppressed().await?;
+    check.webhooks().await?;
+    check.received_reports().await?;
     check.traces().await?;
     check.blobs().await?;
     Ok(check.checked)
