@@ -22,7 +22,7 @@ class Taker:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                taker.calls.append((dict(self.headers), body))
+                taker.calls.append(({name.lower(): value for name, value in self.headers.items()}, body))
                 self.send_response(taker.statuses.pop(0) if taker.statuses else 200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -60,12 +60,12 @@ class Webhooks(RelayCase):
         self.assertEqual(told["accepted"]["recipients"], ["away@near.test"])
         self.assertEqual(told["delivered"]["recipients"], ["alice@remote.test"])
         for headers, body in list(taker.calls):
-            at, signed = (part.split("=", 1)[1] for part in headers["Relais-Signature"].split(","))
+            at, signed = (part.split("=", 1)[1] for part in headers["relais-signature"].split(","))
             self.assertEqual(signed, hmac.new(added["secret"].encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest())
         # One that fails is tried again, under its number.
         taker.statuses.append(500)
         self.relais.send("writer@remote.test", ALICE, message(to=ALICE, sender="writer@remote.test", mid=message_id("far.test")))
-        ids = lambda: [headers["Relais-Event-Id"] for headers, _ in list(taker.calls)]
+        ids = lambda: [headers["relais-event-id"] for headers, _ in list(taker.calls)]
         until(lambda: len(ids()) > len(set(ids())), what="the second attempt", seconds=90)
         self.relais.cli("webhook", "remove", str(added["id"]))
         self.relais.stop()
