@@ -2,7 +2,7 @@
 //!
 //! - The system and administrators: everything.
 //! - Domain administrators: accounts, shared mailboxes, aliases, groups, lists, responders, filters, external accounts, catch-all and
-//!   patterns of their own domains; nobody's role, no domain's existence, nothing of another domain, and no account that can do more than they can (its
+//!   patterns of their own domains, and what others report on these; nobody's role, no domain's existence, nothing of another domain, and no account that can do more than they can (its
 //!   password would be theirs to set).
 //! - Users: their own password, identities, responders, filters and contacts, the traces of their own messages (so may domain administrators), the filters of shared mailboxes that they administer, and the aliases that they make within the
 //!   domain's policy.
@@ -259,6 +259,9 @@ impl<'a> Reach<'a> {
             Request::Group(request) => self.group(request),
             Request::List(request) => self.list(request),
             Request::Contact(request) => self.edits(request.account()),
+            Request::Spam(request) => {
+                request.account().map_or(Err(Denial::AdministratorsOnly), |account| self.edits(account))
+            }
             // They move and delete the mail of the account: as much power as over the account.
             Request::Filter(request) => self.edits(request.account()),
             Request::Responder(request) => self.responder(request),
@@ -272,6 +275,8 @@ impl<'a> Reach<'a> {
             }
             // What of traces is shown is `trace::own`'s to say: one's own.
             Request::Trace(_) => Ok(()),
+            // Of a listing of all, theirs are shown.
+            Request::Report(request) => request.domain().map_or(Ok(()), |name| self.in_domain(name)),
             _ => Err(Denial::AdministratorsOnly),
         }
     }
@@ -596,6 +601,7 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
             asking.iter().try_for_each(own)
         }
         Request::Contact(request) => own(request.account()),
+        Request::Spam(request) => request.account().map_or(Err(Denial::AdministratorsOnly), own),
         Request::Filter(request) => own(request.account()),
         // What of traces is shown is `trace::own`'s to say.
         Request::Trace(_) => Ok(()),

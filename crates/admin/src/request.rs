@@ -18,7 +18,9 @@ mod responder;
 use mail::{Address, ReversePath};
 use serde::{Deserialize, Serialize};
 
+use crate::reports::ReportRequest;
 use crate::shared::{AclRequest, SharedRequest};
+use crate::spam::SpamRequest;
 use crate::suppression::SuppressionRequest;
 use crate::trace::TraceRequest;
 use crate::webhook::WebhookRequest;
@@ -65,6 +67,8 @@ pub enum Request {
     Acl(AclRequest),
     /// About contacts of an account.
     Contact(ContactRequest),
+    /// About the content filter.
+    Spam(SpamRequest),
     /// About the queue of outgoing mail.
     Queue(QueueRequest),
     /// About events that failed too often.
@@ -75,6 +79,8 @@ pub enum Request {
     Webhook(WebhookRequest),
     /// What happened to messages.
     Trace(Box<TraceRequest>),
+    /// What other servers report on domains here.
+    Report(ReportRequest),
     /// Build full-text indexes anew, while the server serves.
     Reindex {
         /// Whose; `None`: everyone's.

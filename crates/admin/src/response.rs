@@ -22,7 +22,9 @@ use storage::trace::Trace;
 
 use crate::discovery::records::RecordsView;
 use crate::dkim::SigningKeyView;
+use crate::reports::{DmarcReportsView, TlsReportsView};
 use crate::shared::{AclView, SharedView};
+use crate::spam::{SpamExplanation, SpamStatusView};
 use crate::webhook::WebhookView;
 
 pub use account::{AccountView, ImportReport, Leading, OffBoardingReport, OffBoardingView, Redirect, SubmittedView};
@@ -108,6 +110,10 @@ pub enum Response {
     FiltersApplied(Box<FiltersApplied>),
     /// Contacts.
     Contacts(Vec<Contact>),
+    /// What the content filter has learnt, and what is set.
+    SpamStatus(Box<SpamStatusView>),
+    /// What it says of a message.
+    SpamExplanation(Box<SpamExplanation>),
     /// A shared mailbox.
     Shared(Box<SharedView>),
     /// Shared mailboxes.
@@ -130,6 +136,10 @@ pub enum Response {
     Webhooks(Vec<WebhookView>),
     /// What happened to messages.
     Traces(Vec<Trace>),
+    /// What other servers report on mail from domains here.
+    DmarcReports(Vec<DmarcReportsView>),
+    /// What they report on TLS towards them.
+    TlsReports(Vec<TlsReportsView>),
     /// The keys that sign a domain's mail.
     SigningKeys(Vec<SigningKeyView>),
     /// Records by which mail programs find the server.

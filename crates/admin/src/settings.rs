@@ -38,6 +38,10 @@ pub struct Settings {
     pub external_interval_secs_min: u64,
     /// Whether webhooks may be at addresses that are not of the public Internet, and without TLS.
     pub webhooks_reach_private: bool,
+    /// From how many points on content is spam; `None`: it is not looked at.
+    pub spam_threshold: Option<spam::Points>,
+    /// Where reports of others on domains here are read; records name it.
+    pub reports_to: Option<mail::Address>,
     /// Tries external accounts. `None`: nobody here can.
     pub tester: Option<Arc<dyn ExternalTester>>,
     /// The ways by which mail leaves.
@@ -140,6 +144,8 @@ impl Default for Settings {
             externals_per_account_max: 10,
             external_interval_secs_min: 60,
             webhooks_reach_private: false,
+            spam_threshold: None,
+            reports_to: None,
             tester: None,
             routes: Arc::default(),
         }

@@ -40,6 +40,8 @@ struct Inner {
     held_message: topic::TopicState,
     member_added: topic::TopicState,
     webhook: topic::TopicState,
+    message_judged: topic::TopicState,
+    report_received: topic::TopicState,
     directory: topic::TopicState,
     mailboxes: DashMap<(AccountId, MailboxId), live::Weak<ModSeq>>,
     lists: DashMap<AccountId, live::Weak<()>>,
@@ -110,6 +112,8 @@ impl Bus {
             Topic::HeldMessage => &self.0.held_message,
             Topic::MemberAdded => &self.0.member_added,
             Topic::Webhook => &self.0.webhook,
+            Topic::MessageJudged => &self.0.message_judged,
+            Topic::ReportReceived => &self.0.report_received,
         }
     }
 }

@@ -14,6 +14,7 @@ use sender_auth::verify::{
 use storage::trace::{Step, Term};
 
 use crate::Delivery;
+use crate::content::Sample;
 use crate::intake::{Intake, Refused};
 
 /// How messages from other servers are checked.
@@ -153,8 +154,10 @@ impl Delivery {
             arrived: None,
             counted: false,
         });
-        let mut intake = self.begin(&reverse_path, received, examination).await?;
+        let sample = self.content_filter().copied().map(Sample::new);
+        let mut intake = self.begin(&reverse_path, received, examination, sample).await?;
         intake.filter_claims();
+        intake.filter_spam_fields();
         Ok(intake)
     }
 }

@@ -18,13 +18,14 @@ use crate::allowance::Allowance;
 use crate::checks::{Examination, Verdict, not_passed_on};
 use crate::class::class_of;
 use crate::complaint::Capture;
+use crate::content::{Judgement, Sample, judge};
 use crate::decide::storage_reply;
 use crate::filtering::decisions;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
 use crate::loops::came_round;
 use crate::notice::{delivered_notice, expanded_notice, too_large_notice};
 use crate::plan::Plan;
-use crate::prepared::Prepared;
+use crate::prepared::{Marked, Prepared};
 use crate::suppression::Nature;
 use crate::trace::{Beginning, Source};
 
@@ -60,6 +61,8 @@ pub struct Intake {
     claims: Option<ClaimFilter>,
     /// What another server hands over is checked. Its front is written at the end, with what was found.
     examination: Option<Examination>,
+    /// What its content is judged by, when it is.
+    sample: Option<Sample>,
     /// The fields of our own that are not written yet: Return-Path, and what follows it.
     front: (String, Vec<u8>),
 }
@@ -81,7 +84,7 @@ impl Delivery {
     /// # Errors
     /// When the store takes nothing.
     pub async fn intake(&self, reverse_path: &ReversePath, received: &[u8]) -> Result<Intake, Refused> {
-        self.begin(reverse_path, received, None).await
+        self.begin(reverse_path, received, None, None).await
     }
 
     pub(crate) async fn begin(
@@ -89,12 +92,12 @@ impl Delivery {
         reverse_path: &ReversePath,
         received: &[u8],
         examination: Option<Examination>,
+        sample: Option<Sample>,
     ) -> Result<Intake, Refused> {
         let return_path = format!("Return-Path: {reverse_path}\r\n");
-        let writer = match examination {
-            Some(_) => self.store.blob_writer_with_front(),
-            None => self.store.blob_writer(),
-        };
+        // What is found out at the end stands in front.
+        let fronted = examination.is_some() || sample.is_some();
+        let writer = if fronted { self.store.blob_writer_with_front() } else { self.store.blob_writer() };
         let mut intake = Intake {
             delivery: self.clone(),
             writer,
@@ -113,9 +116,10 @@ impl Delivery {
             sent_again: false,
             claims: None,
             examination,
+            sample,
             front: (String::new(), Vec::new()),
         };
-        if intake.examination.is_some() {
+        if fronted {
             intake.pass(return_path.as_bytes());
             intake.pass(received);
             intake.front = (return_path, received.to_vec());
@@ -128,8 +132,8 @@ impl Delivery {
         Ok(intake)
     }
 
-    /// Begins a message that was delivered elsewhere before: nothing is written in front of it, and it is ended by
-    /// [`Intake::finish_alone`].
+    /// Begins a message that was delivered elsewhere before: nothing is written in front of it, nothing but results in this server's name is
+    /// taken out, and it is ended by [`Intake::finish_alone`].
     #[must_use]
     pub fn fetched_intake(&self) -> Intake {
         Intake {
@@ -148,10 +152,17 @@ impl Delivery {
             source: Source { by: "fetch".to_owned(), client: None },
             hasher: None,
             sent_again: false,
-            claims: None,
+            claims: Some(self.claims()),
             examination: None,
+            sample: None,
             front: (String::new(), Vec::new()),
         }
+    }
+
+    /// What takes out `Authentication-Results` in this server's name (RFC 8601 §5).
+    fn claims(&self) -> ClaimFilter {
+        let names = [self.results_name(), &self.settings.hostname];
+        ClaimFilter::new(names.map(mail::Domain::as_str))
     }
 
     /// A message of the server's own (an answer, a DSN, a letter, what a moderator let through), with its complete header.
@@ -218,8 +229,12 @@ impl Intake {
 
     /// Says that it comes from outside: `Authentication-Results` in this server's name are removed.
     pub(crate) fn filter_claims(&mut self) {
-        let names = [self.delivery.results_name(), &self.delivery.settings.hostname];
-        self.claims = Some(ClaimFilter::new(names.map(mail::Domain::as_str)));
+        self.claims = Some(self.delivery.claims());
+    }
+
+    /// `X-Spam-…` fields are this server's word, too.
+    pub(crate) fn filter_spam_fields(&mut self) {
+        self.claims = self.claims.take().map(ClaimFilter::without_spam_fields);
     }
 
     /// Says which client hands the message over, for its trace: `192.0.2.1 (mail.example.org)`.
@@ -270,6 +285,9 @@ impl Intake {
             None => {}
         }
         self.scanner.feed(bytes);
+        if let Some(sample) = &mut self.sample {
+            sample.feed(bytes);
+        }
         if let Some(hasher) = &mut self.hasher {
             hasher.feed(bytes);
         }
@@ -296,11 +314,23 @@ impl Intake {
         self.writer.octets()
     }
 
+    /// The header has ended at the latest: what was held of it goes on.
+    async fn end_claims(&mut self) -> Result<(), Refused> {
+        let Some(mut claims) = self.claims.take() else { return Ok(()) };
+        let held = claims.finish();
+        self.store(&held).await?;
+        if claims.removed() > 0 {
+            tracing::info!(fields = claims.removed(), "fields from outside that only this server writes were removed");
+        }
+        Ok(())
+    }
+
     /// The end of a message that goes into a mailbox by the caller's own decision: nobody is asked and nobody is told.
     ///
     /// # Errors
-    /// A message in a loop.
-    pub fn finish_alone(self) -> Result<Alone, Refused> {
+    /// A message in a loop, or a store that takes no more.
+    pub async fn finish_alone(mut self) -> Result<Alone, Refused> {
+        self.end_claims().await?;
         let structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
@@ -315,16 +345,7 @@ impl Intake {
     /// A message in a loop, a recipient that is gone since RCPT, or a message that is too large for every recipient.
     pub async fn finish(mut self, mut envelope: Envelope) -> Result<Prepared, Refused> {
         self.check().await?;
-        if let Some(mut claims) = self.claims.take() {
-            let held = claims.finish();
-            self.store(&held).await?;
-            if claims.removed() > 0 {
-                tracing::info!(
-                    fields = claims.removed(),
-                    "Authentication-Results from outside in our name were removed"
-                );
-            }
-        }
+        self.end_claims().await?;
         let (verdict, arrived) = self.examination.take().map(Examination::into_verdict).unwrap_or_default();
         let mut structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
@@ -365,17 +386,31 @@ impl Intake {
         let from = verdict.as_ref().and_then(Verdict::verified);
         let feedback = self.complaint.take().and_then(Capture::read);
         let complaints = self.delivery.complaints(feedback, from.as_ref());
+        let judgement = match self.sample.take().filter(|_| !plan.spam) {
+            Some(sample) => judge(&self.delivery.store, sample, &plan, from.as_ref()).await?,
+            None => Judgement::default(),
+        };
+        let spam_fields = judgement.fields();
+        plan.judged(judgement);
         let (return_path, received) = self.front;
         let fields = verdict.as_ref().map(|verdict| verdict.fields(self.delivery.results_name().as_str()));
-        let fields = fields.unwrap_or_default();
+        let mut fields = fields.unwrap_or_default();
+        // Where not everybody takes it for spam, those who do get a copy of their own.
+        let divided = !plan.is_junk_for_all() && !spam_fields.is_empty();
+        if !divided {
+            fields.push_str(&spam_fields);
+        }
         structure.insert_fields(return_path.len() as u64, fields.as_bytes());
         self.header.insert(return_path.len(), fields.as_bytes());
         let record = Some(record_of(&structure).encode().into());
         let filtered = {
             let octets = structure.size;
             let view = || MessageView::new(&self.header.bytes, structure.has_attachment(), octets);
-            let place = if plan.spam { Place::Spam } else { Place::Inbox };
-            decisions(&self.delivery.store, plan.mailboxes.iter().copied(), place, view).await
+            let spam = |account: &AccountId| plan.spam || plan.junk.contains_key(account);
+            let (junk, inbox): (Vec<AccountId>, Vec<AccountId>) = plan.mailboxes.iter().partition(|one| spam(one));
+            let mut filtered = decisions(&self.delivery.store, inbox.into_iter(), Place::Inbox, view).await;
+            filtered.extend(decisions(&self.delivery.store, junk.into_iter(), Place::Spam, view).await);
+            filtered
         };
         let class = if plan.relays.is_empty() { MailClass::default() } else { class_of(&self.header.bytes) };
         let untold = plan.delivered.is_empty() && plan.expanded.is_empty() && plan.too_large.is_empty();
@@ -411,14 +446,27 @@ impl Intake {
         } else {
             self.writer.finish_behind(&[return_path.as_bytes(), fields.as_bytes(), &received].concat()).await?
         };
+        let marked = if divided {
+            let at = return_path.len();
+            let copy = self.delivery.marked(&blob, at, &spam_fields).await?;
+            structure.insert_fields(at as u64, spam_fields.as_bytes());
+            Some(Marked { blob: copy, record: record_of(&structure).encode().into() })
+        } else {
+            None
+        };
+        // What pretends to be from somebody else is no report of theirs.
+        let report = !plan.spam && self.delivery.may_be_report(&envelope);
         Ok(Prepared {
             plan,
+            marked,
             allowance,
             rewriting,
             filtered,
             signature,
             beginning,
             blob,
+            report,
+            written_by: self.own.then(|| self.delivery.settings.hostname.clone()),
             counted: verdict.as_ref().map(|verdict| self.delivery.counted(verdict)).unwrap_or_default(),
             verdict,
             own: self.own || self.sent_again,

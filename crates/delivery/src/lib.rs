@@ -11,6 +11,7 @@ mod allowance;
 mod checks;
 mod class;
 mod complaint;
+mod content;
 mod decide;
 mod event;
 mod filed;
@@ -28,6 +29,7 @@ mod notice;
 mod plan;
 mod prepared;
 mod queue_reports;
+mod report_received;
 mod reports;
 mod sealing;
 mod signing;
@@ -35,6 +37,7 @@ mod stored;
 mod suppression;
 #[cfg(test)]
 mod tests;
+pub mod tls_reports;
 mod trace;
 
 use mail::Domain;
@@ -42,6 +45,7 @@ use storage::Store;
 
 pub use added::MemberAdded;
 pub use checks::{Checks, Unwelcome};
+pub use content::{ContentFilter, Explained, Junk};
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};
@@ -55,6 +59,7 @@ pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};
 pub use queue_reports::ReportError;
+pub use report_received::ReportReceived;
 pub use routing::Asking;
 pub use stored::StoredMessage;
 pub use suppression::{Blocks, OnList, SuppressionSettings, is_hard_bounce, span};
@@ -80,6 +85,8 @@ pub struct Delivery {
     results_name: Option<Domain>,
     reports_from: Option<mail::Address>,
     suppression: std::sync::Arc<SuppressionSettings>,
+    content_filter: Option<ContentFilter>,
+    reports_to: std::sync::Arc<[mail::Address]>,
 }
 
 impl Delivery {
@@ -95,6 +102,8 @@ impl Delivery {
             results_name: None,
             reports_from: None,
             suppression: std::sync::Arc::default(),
+            content_filter: None,
+            reports_to: std::sync::Arc::default(),
         }
     }
 

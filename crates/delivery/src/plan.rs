@@ -9,6 +9,7 @@ use routing::{Asking, Directory, Held, RefuseReason, Resolution, Verdict, resolv
 use storage::rows::{QueueRecipient, RecipientState};
 use storage::trace::Step;
 
+use crate::content::{Judgement, Junk};
 use crate::limits::{DELIVERED_TO_MAX, TRACE_ROUTED_MAX};
 
 /// What happens to one message.
@@ -44,6 +45,10 @@ pub struct Plan {
     pub dropped_relays: Vec<Address>,
     /// It goes to Spam in every mailbox.
     pub spam: bool,
+    /// Accounts in whose Spam it goes by its content, and why.
+    pub junk: BTreeMap<AccountId, Junk>,
+    /// Its content is suspicious, as far as the site knows: lists hear of it.
+    pub suspicious: bool,
     /// Recipients that take only smaller messages, which could not be told at RCPT: the client had not declared the size.
     pub too_large: Vec<EnvelopeRecipient>,
 }
@@ -185,6 +190,23 @@ impl Plan {
         for responder in &mut self.responders {
             responder.failure_notice = false;
         }
+    }
+
+    /// Its content was judged: it goes to Spam of those for whom it is spam, whatever subaddress was written to.
+    pub(crate) fn judged(&mut self, judgement: Judgement) {
+        self.folders.retain(|account, _| !judgement.spam.contains_key(account));
+        self.suspicious = judgement.suspicious;
+        self.junk = judgement.spam;
+        for responder in &mut self.responders {
+            if responder.account.is_some_and(|account| self.junk.contains_key(&account)) {
+                responder.failure_notice = false;
+            }
+        }
+    }
+
+    /// Whether all that becomes of it is in somebody's Spam.
+    pub(crate) fn is_junk_for_all(&self) -> bool {
+        self.junk.len() == self.mailboxes.len() && self.relays.is_empty() && self.held.is_empty()
     }
 
     /// Whether any row will name the message's blob.

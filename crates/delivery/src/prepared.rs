@@ -35,6 +35,8 @@ pub struct Prepared {
     pub(crate) plan: Plan,
     pub(crate) blob: StagedBlob,
     pub(crate) record: Option<Bytes>,
+    /// The copy of those for whom it is spam, where others take it for none.
+    pub(crate) marked: Option<Marked>,
     pub(crate) header: String,
     pub(crate) skip_octets: u32,
     /// The header needs SMTPUTF8 (RFC 6532), by the word of who sent it: stray octets of others have always travelled.
@@ -66,12 +68,23 @@ pub struct Prepared {
     pub(crate) own: bool,
     /// Whether webhooks are told.
     pub(crate) hooks: bool,
+    /// It came to an address at which reports of others are read.
+    pub(crate) report: bool,
+    /// The name of this server, when it has written the message itself.
+    pub(crate) written_by: Option<Domain>,
     pub(crate) envelope: Envelope,
     /// What kind of mail its header shows, when it leaves.
     pub(crate) class: MailClass,
     /// Who submitted it, logged in.
     pub(crate) account: Option<AccountId>,
     pub(crate) now: Timestamp,
+}
+
+/// A message with fields that say that it is spam.
+#[derive(Clone, Debug)]
+pub(crate) struct Marked {
+    pub(crate) blob: StagedBlob,
+    pub(crate) record: Bytes,
 }
 
 /// What was written.
@@ -138,6 +151,19 @@ impl Prepared {
         }
     }
 
+    /// The message as Spam takes it.
+    fn as_junk(&self) -> NewMessage {
+        let mut message = self.as_message(Flags::default());
+        // The registered keyword (RFC 5788) by which clients know Spam.
+        message.flags.keywords.extend(Keyword::parse("$Junk"));
+        if let Some(marked) = &self.marked {
+            message.blob = marked.blob.hash;
+            message.octets = marked.blob.octets;
+            message.record = Some(marked.record.clone());
+        }
+        message
+    }
+
     /// Stores the blob alone, for callers that deposit [`Prepared::as_message`] themselves.
     ///
     /// # Errors
@@ -173,14 +199,19 @@ impl Prepared {
             // The registered keyword (RFC 5788) by which clients know Spam.
             message.flags.keywords.extend(Keyword::parse("$Junk"));
         }
+        let junk = self.as_junk();
+        if let Some(marked) = &self.marked {
+            tx.store_blob(&marked.blob)?;
+        }
         for account in &self.plan.mailboxes {
+            let message = if self.plan.junk.contains_key(account) { &junk } else { &message };
             let (mailbox, looked_at) = self.mailbox_of(tx, *account, &mut applied.unfiled)?;
             let filters = self.filtered.get(account).filter(|filters| looked_at && !filters.acts.is_empty());
             let Some(filters) = filters else {
-                applied.deposits.push((*account, mailbox, tx.deposit(*account, mailbox, &message)?));
+                applied.deposits.push((*account, mailbox, tx.deposit(*account, mailbox, message)?));
                 continue;
             };
-            let filed = tx.deposit_filtered(&filters.owner, mailbox, &message, &filters.outcome)?;
+            let filed = tx.deposit_filtered(&filters.owner, mailbox, message, &filters.outcome)?;
             applied.deposits.extend(filed.kept.as_ref().map(|kept| (*account, kept.mailbox, kept.deposited)));
             applied.filed.insert(*account, filed);
         }
@@ -222,7 +253,7 @@ impl Prepared {
                 account: *account,
                 mailbox: *mailbox,
                 uid: deposited.uid,
-                blob: self.blob.hash,
+                blob: if self.plan.junk.contains_key(account) { junk.blob } else { self.blob.hash },
             });
             let recipient = self.envelope_recipient(&responder.recipient);
             let event = MessageStored {
@@ -251,6 +282,7 @@ impl Prepared {
         if self.hooks {
             self.call_webhooks(tx, &applied)?;
         }
+        self.tell_of_report(tx)?;
         self.begin_trace(tx, &applied)?;
         for notice in &self.notices {
             let notice = notice.apply(tx)?;
@@ -282,7 +314,7 @@ impl Prepared {
         account: AccountId,
         unfiled: &mut Vec<(AccountId, NoSubaddressMailbox)>,
     ) -> Result<(MailboxId, bool), StorageError> {
-        if self.plan.spam
+        if (self.plan.spam || self.plan.junk.contains_key(&account))
             && let Some(junk) = tx.special_mailbox(account, SpecialUse::Junk)?
         {
             return Ok((junk, true));
@@ -320,7 +352,7 @@ impl Prepared {
             received_at: self.now,
             trace: self.beginning.id,
             verified: self.verdict.as_ref().and_then(Verdict::verified),
-            spam: self.plan.spam,
+            spam: self.plan.spam || self.plan.suspicious,
         };
         tx.emit(Topic::HeldMessage, self.now, event.encode())?;
         Ok((held.part, mailbox, deposited))
@@ -359,6 +391,7 @@ impl Prepared {
             last_error: None,
             delay_notified: false,
             held: false,
+            require_tls: false,
             class,
             route: None,
         }

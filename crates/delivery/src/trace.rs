@@ -85,6 +85,8 @@ impl Prepared {
                 steps.push(Step::Decided { text });
             }
             let folder = folder.filter(|_| why.is_none());
+            let junk = self.plan.junk.get(account);
+            steps.extend(junk.map(|junk| Step::Decided { text: format!("{address}: goes to Spam: {}", junk.reason) }));
             let filed = applied.filed.get(account);
             self.filtered_steps(*account, address, filed, &mut steps);
             let filed_in = filed.and_then(|filed| filed.kept.as_ref()).map(|kept| kept.name.clone());
@@ -92,7 +94,9 @@ impl Prepared {
                 account: *account,
                 address: address.clone(),
                 mailbox: *mailbox,
-                name: filed_in.or(folder).unwrap_or_else(|| if self.plan.spam { "Spam" } else { "INBOX" }.to_owned()),
+                name: filed_in
+                    .or(folder)
+                    .unwrap_or_else(|| if self.plan.spam || junk.is_some() { "Spam" } else { "INBOX" }.to_owned()),
                 uid: deposited.uid,
             });
             steps.extend(filed.iter().flat_map(|filed| &filed.copies).map(|copy| Step::Delivered {

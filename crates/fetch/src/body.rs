@@ -1,6 +1,6 @@
 //! Octets of a message on their way into the store: line ends made CRLF, dots unstuffed. Pure, and one message at a time.
 
-use delivery::{Alone, Delivery, Intake};
+use delivery::{Alone, Delivery, Intake, Refused};
 
 use crate::error::FetchError;
 
@@ -128,8 +128,10 @@ impl Body {
         self.newlines.end(&mut out);
         self.push(&out).await?;
         let Some(intake) = self.intake.filter(|_| self.octets > 0) else { return Ok(Came::Refused("it is empty")) };
-        match intake.finish_alone() {
+        match intake.finish_alone().await {
             Ok(alone) => Ok(Came::Whole(alone)),
+            // The store will take it another time.
+            Err(Refused(reply)) if !reply.is_permanent() => Err(Refused(reply).into()),
             Err(_) => Ok(Came::Refused("it has passed too many servers: a loop")),
         }
     }

@@ -11,6 +11,7 @@ mod fetched;
 mod imap_commands;
 mod imap_engine;
 mod messages;
+mod reports;
 mod smtp;
 mod words;
 
@@ -33,6 +34,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("message_transfer", messages::transfer),
     ("message_record", messages::record),
     ("base_subject", messages::base_subject),
+    ("report_dmarc", reports::dmarc),
+    ("report_packed", reports::packed),
+    ("report_tls", reports::tls),
     ("search_words", words::words),
     ("sender_claims", authentication::claims),
     ("sender_records", authentication::records),

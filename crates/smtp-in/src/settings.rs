@@ -67,6 +67,8 @@ pub struct Settings {
     pub bare_newlines: BareNewlines,
     /// Whether the host can do SCRAM (RFC 5802); announced on submission ports only.
     pub scram: bool,
+    /// Whether AUTH offers OAUTHBEARER and XOAUTH2: the host must know an issuer.
+    pub tokens: bool,
     /// Addresses whose connections begin with a PROXY header. Nobody else's may.
     pub proxies: Vec<IpAddr>,
     /// Addresses that may say XCLIENT.

@@ -146,6 +146,8 @@ pub(crate) fn event_counter(topic: Topic) -> Vec<u8> {
         Topic::HeldMessage => "event:held-message",
         Topic::MemberAdded => "event:member-added",
         Topic::Webhook => "event:webhook",
+        Topic::MessageJudged => "event:message-judged",
+        Topic::ReportReceived => "event:report-received",
     })
 }
 

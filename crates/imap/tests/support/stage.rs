@@ -357,6 +357,7 @@ impl Stage for ImapStage {
             // For the runner of transcripts: not to be cut.
             ("whole", "") => {}
             ("plain", "") => self.plain = true,
+            ("tokens", "") => self.open_house().tokens.store(true, Ordering::Relaxed),
             ("no-certificate", "") => self.certificate = false,
             ("submission-server", user) => {
                 let address = mail::Address::parse(&format!("{user}@example.org")).map_err(|_| "a user's name")?;

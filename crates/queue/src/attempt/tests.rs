@@ -34,6 +34,7 @@ pub(crate) fn row(recipients: &[&str]) -> QueueRow {
         last_error: None,
         delay_notified: false,
         held: false,
+        require_tls: false,
         class: storage::rows::MailClass::Person,
         route: None,
     }

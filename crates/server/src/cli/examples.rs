@@ -53,6 +53,8 @@ const EXAMPLES: &[&str] = &[
     "config --json",
     "health",
     "domain list",
+    "dmarc reports example.org",
+    "tls reports example.org --days 7",
     "domain show example.org",
     "domain records example.org",
     "domain dkim show example.org",

@@ -33,6 +33,8 @@ pub(crate) fn load(file: &Path) -> Result<Config, ConfigError> {
         &mut config.tls.key_file,
         &mut config.queue.smart_host.password_file,
         &mut config.queue.smart_host.ca_file,
+        &mut config.queue.tls.ca_file,
+        &mut config.queue.tls.trust_anchor_file,
     ]) {
         if !path.as_os_str().is_empty() && path.is_relative() {
             *path = folder.join(&*path);
@@ -95,6 +97,9 @@ fn contradiction(config: &Config) -> Option<(&'static [&'static str], String)> {
     let smart = &queue.smart_host;
     if !smart.login.is_empty() && empty(&smart.password_file) {
         return Some((&["queue", "smart_host", "login"], "a login needs a password: set `password_file`".to_owned()));
+    }
+    if let Some(missing) = config.oauth.contradiction() {
+        return Some(missing);
     }
     let security = &config.security;
     if u64::from(security.argon2_memory_kib) < 8 * u64::from(security.argon2_lanes) {

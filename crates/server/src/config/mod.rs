@@ -4,8 +4,11 @@
 mod authentication;
 mod flaw;
 mod load;
+mod oauth;
 mod routes;
 mod sending;
+mod spam;
+mod transport;
 mod values;
 
 use std::net::IpAddr;
@@ -14,13 +17,16 @@ use std::path::PathBuf;
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::spam::Spam;
 pub(crate) use authentication::{Network, SenderAuthentication};
 pub(crate) use flaw::ConfigError;
 #[cfg(test)]
 pub(crate) use load::parse;
 pub(crate) use load::{default_file, doubts, load};
+pub(crate) use oauth::OAuth;
 pub(crate) use routes::{ClassSchedule, Route};
 pub(crate) use sending::{Suppression, Webhooks};
+pub(crate) use transport::{Dane, QueueTls};
 pub(crate) use values::Endpoint;
 
 use values::{at_least, host, host_or_nothing, none_or_at_least, strength, web_url};
@@ -56,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// Passwords and strictness.
     pub(crate) security: Security,
+    /// Whose tokens let people in.
+    pub(crate) oauth: OAuth,
     /// Where mail from other servers really comes from.
     pub(crate) sender_authentication: SenderAuthentication,
     /// Mailboxes and what their people are told.
@@ -70,6 +78,8 @@ pub(crate) struct Config {
     pub(crate) suppression: Suppression,
     /// Who is told what becomes of messages.
     pub(crate) webhooks: Webhooks,
+    /// The content filter.
+    pub(crate) spam: Spam,
 }
 
 /// The full-text index.
@@ -217,6 +227,7 @@ pub(crate) struct Queue {
     pub(crate) route: Vec<Route>,
     pub(crate) schedule: Vec<ClassSchedule>,
     pub(crate) smart_host: SmartHost,
+    pub(crate) tls: QueueTls,
 }
 
 /// Which addresses of other servers are used.
@@ -383,10 +394,12 @@ impl Default for Config {
             storage: Storage::default(),
             log: Log::default(),
             security: Security::default(),
+            oauth: OAuth::default(),
             sender_authentication: SenderAuthentication::default(),
             accounts: Accounts::default(),
             trace: Trace::default(),
             search: Search::default(),
+            spam: Spam::default(),
             lists: Lists::default(),
             suppression: Suppression::default(),
             webhooks: Webhooks::default(),
@@ -449,6 +462,7 @@ impl Default for Queue {
             route: Vec::new(),
             schedule: Vec::new(),
             smart_host: SmartHost::default(),
+            tls: QueueTls::default(),
         }
     }
 }

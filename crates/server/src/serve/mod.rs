@@ -10,6 +10,8 @@ mod days;
 mod discovery;
 mod host;
 mod http;
+mod issuer;
+mod learning;
 mod listen;
 mod log;
 mod login;
@@ -27,6 +29,7 @@ use delivery::Delivery;
 use fetch::Fetch;
 use lists::Lists;
 use nix::sys::signal::{SigSet, Signal};
+use reports::Reports;
 use responder::{Responder, SwitchOffLinks};
 use search::Indexer;
 use smtp_in::ListenerKind;
@@ -124,8 +127,9 @@ async fn serve_on(
     let delivery = if config.trace.keep_days == 0 { delivery.without_traces() } else { delivery };
     let logins = settings::auth(&config.security);
     let authenticator = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store.clone(), logins));
+    let authenticator = authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?;
     let authenticator: Arc<dyn Authenticator> =
-        Arc::new(authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?);
+        Arc::new(issuer::with_issuer(authenticator, &config.oauth, store.world())?);
     let backlog_max = reloadable.backlog_max.clone();
     let delivery = settings::checking(delivery, &config)?.suppressing(config.suppression.settings());
     let host = MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone(), backlog_max);
@@ -238,8 +242,15 @@ async fn serve_on(
         let (hooks, bus, stop) = (hooks.clone(), heard.clone(), stop.clone());
         async move { hooks.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
+    let reports =
+        Reports::new(store.clone(), u32::try_from(config.sender_authentication.reports_keep_days).unwrap_or(u32::MAX));
+    let (heard, stop) = (bus.clone(), tasks.workers_stop());
+    tasks.worker("reports of others", move || {
+        let (reports, bus, stop) = (reports.clone(), heard.clone(), stop.clone());
+        async move { reports.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
     let (reporting, reports_stop) = (delivery.clone(), tasks.workers_stop());
-    let searched = bus.clone();
+    let (searched, judged) = (bus.clone(), bus.clone());
     let (answering, stop) = (Responder::new(delivery).with_links(links), tasks.workers_stop());
     tasks.worker("responder", move || {
         let (answering, bus, stop) = (answering.clone(), bus.clone(), stop.clone());
@@ -250,6 +261,15 @@ async fn serve_on(
     tasks.worker("search", move || {
         let (indexing, bus, stop) = (indexing.clone(), heard.clone(), stop.clone());
         async move { indexing.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
+    let learner = learning::Learner { store: store.clone(), shared: config.spam.learn_site_wide };
+    let (learner, heard, stop) = (Arc::new(learner), judged, tasks.workers_stop());
+    tasks.worker("spam", move || {
+        let (learner, bus, stop) = (learner.clone(), heard.clone(), stop.clone());
+        async move {
+            let learning = bus::consume(&bus, &learner.store, mail::Topic::MessageJudged, &*learner, stop);
+            learning.await.map_err(|error| error.to_string())
+        }
     });
     tasks.worker("dmarc reports", move || report(reporting.clone(), reports_stop.clone()));
     let (sweeping, stop) = (store.clone(), tasks.workers_stop());
@@ -338,8 +358,8 @@ async fn report(delivery: Delivery, stop: tokio_util::sync::CancellationToken) -
     loop {
         match delivery.send_reports().await {
             Ok(0) => {}
-            Ok(sent) => tracing::info!(sent, "DMARC reports left"),
-            Err(error) => tracing::warn!(%error, "DMARC reports could not be sent; it is tried again later"),
+            Ok(sent) => tracing::info!(sent, "DMARC and TLS reports left"),
+            Err(error) => tracing::warn!(%error, "DMARC and TLS reports could not be sent; it is tried again later"),
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -354,6 +374,7 @@ const REPORT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600
 async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::CancellationToken) -> Result<(), String> {
     let mut swept_list_at = None;
     let keep = std::time::Duration::from_secs(u64::from(keep_days).saturating_mul(86_400));
+    let mut rounds = 0_u32;
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -370,6 +391,12 @@ async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::Ca
                 tracing::warn!(%error, "the suppression list could not be swept; it is tried again later");
             }
         }
+        rounds = rounds.wrapping_add(1);
+        if rounds.is_multiple_of(POLICY_ROUNDS)
+            && let Err(error) = store.forget_sts_policies().await
+        {
+            tracing::warn!(%error, "old MTA-STS policies could not be removed; it is tried again later");
+        }
         if let Err(error) = store.sweep_traces(store.now().minus(keep)).await {
             tracing::warn!(%error, "old traces could not be removed; it is tried again later");
         }
@@ -379,3 +406,6 @@ async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::Ca
 /// How often the suppression list is read as a whole.
 const SWEEP_LIST_INTERVAL: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
 const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Policies of other domains live for weeks: they are looked through once in so many rounds.
+const POLICY_ROUNDS: u32 = 60;

@@ -20,7 +20,7 @@ use storage::rows::MailClass;
 use world::https::{HttpsClient, Reach};
 
 use crate::cli::Failure;
-use crate::config::{BareNewlines, Config, IpFamily, Limits, Queue, Route, Security, SmartHostTls};
+use crate::config::{BareNewlines, Config, Dane, IpFamily, Limits, Queue, Route, Security, SmartHostTls};
 
 use super::own::own_addresses;
 use super::reload::Reloadable;
@@ -55,6 +55,7 @@ pub(super) fn smtp_in(config: &Config, kind: ListenerKind, reloadable: &Reloadab
             BareNewlines::Convert => smtp_in::BareNewlines::Convert,
         },
         scram: config.security.scram,
+        tokens: !config.oauth.issuer.is_empty(),
         proxies: config.security.proxy_protocol_from.clone(),
         xclient_from: config.security.xclient_from.clone(),
     }
@@ -125,10 +126,15 @@ pub(crate) fn fetch(fetch: &crate::config::Fetch) -> fetch::Settings {
 /// Delivery that checks where messages from other servers come from.
 pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, Failure> {
     let section = &config.sender_authentication;
+    let delivery = match config.spam.filter() {
+        Some(filter) => delivery.judging_content(filter),
+        None => delivery,
+    };
     let delivery = match Domain::parse(&section.results_name) {
         Ok(name) => delivery.with_results_name(name),
         Err(_) => delivery,
     };
+    let delivery = delivery.reading_reports_at(section.reports_to.clone());
     if !section.verify {
         return Ok(delivery);
     }
@@ -179,6 +185,15 @@ pub(super) fn smtp_out(config: &Config, logins: Logins, interfaces: &[IpAddr]) -
             login: None,
         };
         settings.overrides.insert(destination.domain.clone(), Arc::new(to));
+    }
+    settings.tls.dane = match queue.tls.dane {
+        Dane::Auto => smtp_out::Dane::Auto,
+        Dane::On => smtp_out::Dane::On,
+        Dane::Off => smtp_out::Dane::Off,
+    };
+    settings.tls.mta_sts = queue.tls.mta_sts;
+    if !queue.tls.ca_file.as_os_str().is_empty() {
+        settings.tls.further_roots = authorities(&queue.tls.ca_file, "[queue.tls]")?;
     }
     let Logins { smart_host, mut routes } = logins;
     for route in &queue.route {
@@ -274,7 +289,7 @@ fn host(text: &str) -> Result<Domain, Failure> {
 }
 
 /// The certificates of a PEM file; at least one.
-fn authorities(file: &Path, place: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
+pub(super) fn authorities(file: &Path, place: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let wrong = |what: String| Failure::new(format!("{place} ca_file {}: {what}", file.display()));
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = read.map_err(|error| wrong(error.to_string()))?;

@@ -23,6 +23,7 @@ fn policy(limits: Limits) -> Policy {
         bare_newlines: BareNewlines::Refuse,
         starttls: true,
         scram: false,
+        tokens: false,
         xclient_from: Vec::new(),
     }
 }

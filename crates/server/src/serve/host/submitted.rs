@@ -83,6 +83,13 @@ pub(super) fn without_blind_recipients(header: &[u8]) -> Vec<u8> {
     kept
 }
 
+/// The Message-ID, without brackets.
+pub(super) fn message_id(header: &[u8]) -> Option<String> {
+    let is = |name: &[u8]| name.eq_ignore_ascii_case(b"Message-ID");
+    let field = raw_fields(header).find(|field| field.name.is_some_and(is))?;
+    message::parse_message_ids(field.value()).into_iter().next()
+}
+
 /// Date and Message-ID, when the client left them out.
 pub(super) fn missing_fields(header: &[u8], id: &str, hostname: &Domain, now: Timestamp) -> String {
     let has = |name: &[u8]| raw_fields(header).any(|field| field.name.is_some_and(|n| n.eq_ignore_ascii_case(name)));
