@@ -113,7 +113,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ),
         (
             "[[queue.route]]\nname = \"a\"\nhost = \"a.example\"\nsenders = [\"boss\"]",
-            "relais.toml:4:11: \"boss\" is no address: there is no @ and no domain; \"<>\" stands for reports, which have no sender",
+            "relais.toml:4:11: \"boss\" is no address: the address has no @ and domain; \"<>\" stands for reports, which have no sender",
         ),
         ("[[queue.schedule]]\nclass = \"lists\"", "relais.toml:2:9: unknown value `lists`; did you mean `list`?"),
         (

@@ -309,7 +309,6 @@ pub(super) struct Logins {
 }
 
 /// The logins, whose passwords are read while this process may still read them.
-#[expect(clippy::disallowed_methods, reason = "the passwords are read before there is a world")]
 pub(super) fn logins(config: &Config) -> Result<Logins, Failure> {
     let login = |name: &String, file: &Path, place: &str| {
         let text = std::fs::read_to_string(file).map_err(|error| {

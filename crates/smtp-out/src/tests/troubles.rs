@@ -31,7 +31,8 @@ fn prepare(far: &Remote, step: &str, trouble: &str) {
 #[tokio::test]
 async fn no_step_loses_doubles_or_holds_up() {
     for pipelining in [true, false] {
-        for step in STEPS {
+        // The other steps are the same with it and without.
+        for step in STEPS.into_iter().filter(|step| pipelining || ["MAIL", "RCPT"].contains(step)) {
             for (name, trouble) in troubles() {
                 let what = format!("{name} at {step}, pipelining: {pipelining}");
                 let mut stage = Stage::new().await;
@@ -49,7 +50,11 @@ async fn no_step_loses_doubles_or_holds_up() {
                     assert_eq!(stage.queue().await.len(), 1, "{what}: it waits");
                 }
                 stage.far.heal();
-                stage.minutes(70).await;
+                for _ in 0..14 {
+                    if !stage.queue().await.is_empty() {
+                        stage.minutes(5).await;
+                    }
+                }
                 assert!(stage.queue().await.is_empty(), "{what}: it is taken in the end");
                 let copies: usize = stage.far.got().iter().map(|got| got.rcpts.len()).sum();
                 assert_eq!(copies, 2, "{what}: each once");

@@ -237,7 +237,7 @@ fn judge(week: &Week, letter: &Letter, to: &str, at_hour: i64, at: Timestamp, fa
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
     #[test]
     fn a_week_ends_with_everybody_served_or_told_once(week in weeks()) {
