@@ -37,8 +37,9 @@ SECURITY = {"argon2_memory_kib": 64, "argon2_passes": 1, "argon2_lanes": 1, "pas
 
 # --- waiting ----------------------------------------------------------------------------------------------------------
 
-def until(check, seconds=20.0, what="a condition"):
-    """Asks again and again until `check` gives something true, which is returned; fails when the time is over."""
+def until(check, seconds=60.0, what="a condition"):
+    """Asks again and again until `check` gives something true, which is returned; fails when the time is over, which is long enough
+    for a machine that does much else."""
     end = time.monotonic() + seconds
     pause = 0.005
     while True:
@@ -250,7 +251,7 @@ class Server:
 
     # -- life
 
-    def start(self, seconds=30, ready=True):
+    def start(self, seconds=60, ready=True):
         """Starts serving and waits until every listener answers; with `ready=False`, whether mail is taken or not."""
         assert self.process is None, "%s runs already" % self.name
         if not (self.data / "store").exists():
@@ -418,7 +419,7 @@ class Server:
         """Makes everything in the queue due now."""
         return self.cli("queue", "retry", "--all")
 
-    def wait_queue_empty(self, seconds=30):
+    def wait_queue_empty(self, seconds=60):
         until(lambda: not self.queue(), seconds, "%s's queue to be empty" % self.name)
 
     # -- clients
@@ -504,7 +505,7 @@ class Server:
         """The messages of a mailbox that have a Message-ID."""
         return [octets for octets in self.messages(user, mailbox).values() if id_of(octets) == mid]
 
-    def wait_message(self, user, test, mailbox="INBOX", seconds=20):
+    def wait_message(self, user, test, mailbox="INBOX", seconds=60):
         """Waits for a message that passes `test` (a Message-ID, or a function of the octets)."""
         passes = (lambda octets: id_of(octets) == test) if isinstance(test, str) else test
         def look():

@@ -8,7 +8,7 @@ import datetime
 import email
 import unittest
 
-from harness import TestCase, flags, id_of, message, message_id, until
+from harness import TestCase, flags, id_of, in_time, message, message_id, until
 from remote import RelayCase
 
 

@@ -100,7 +100,8 @@ fn routed(
         (Some(reply), _) => format!("{}refused: {reply}\n", resolution.tree),
         (None, Verdict::NotLocal) => {
             let way = settings.routes.choose(Some(from), to.domain(), 0).why;
-            format!("{}accepted: relayed to {to}\n  leaves {way}\n", resolution.tree)
+            // The verdict is the last line of every explanation.
+            format!("{}leaves {way}\naccepted: relayed to {to}\n", resolution.tree)
         }
         (None, Verdict::Accept | Verdict::Refuse(_)) => resolution.to_string(),
     };

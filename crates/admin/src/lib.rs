@@ -40,14 +40,18 @@ mod response;
 mod scope;
 mod settings;
 mod shared;
+mod spam;
+mod suppression;
 mod terms;
 mod trace;
 mod warnings;
+mod webhook;
 
 use storage::Store;
 
 use asked::Asked;
 
+pub use self::spam::{ExplainedMessage, SpamExplanation, SpamRequest, SpamStatusView};
 pub use account::departures;
 pub use actor::Actor;
 pub use dkim::{DkimRequest, SigningKeyView};
@@ -70,8 +74,10 @@ pub use response::{
 };
 pub use settings::{ConnectionSettings, EditLock, ExternalTester, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
+pub use suppression::SuppressionRequest;
 pub use terms::Terms;
 pub use trace::TraceRequest;
+pub use webhook::{WebhookRequest, WebhookView};
 
 /// Carries out a request, when the actor may ask for it.
 ///
@@ -134,9 +140,12 @@ async fn carried_out(
             let _edit = asked.hold().await?;
             contact::execute(store, request).await?
         }
+        Request::Spam(request) => spam::execute(store, settings, request).await?,
         Request::Queue(request) => queue_entry::execute(store, settings, request).await?,
         Request::Event(request) => event::execute(store, request).await?,
-        Request::Trace(request) => trace::execute(store, *request).await?,
+        Request::Suppression(request) => suppression::execute(store, request).await?,
+        Request::Webhook(request) => webhook::execute(store, settings, request).await?,
+        Request::Trace(request) => trace::execute(store, asked.actor, *request).await?,
         Request::Report(request) => reports::execute(store, request).await?,
         Request::Reindex { account } => reindex::execute(store, account).await?,
         Request::Explain { from, to, account, octets, message } => {

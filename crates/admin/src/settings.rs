@@ -36,6 +36,10 @@ pub struct Settings {
     pub externals_per_account_max: usize,
     /// The shortest time between two looks at an external account, in seconds.
     pub external_interval_secs_min: u64,
+    /// Whether webhooks may be at addresses that are not of the public Internet, and without TLS.
+    pub webhooks_reach_private: bool,
+    /// From how many points on content is spam; `None`: it is not looked at.
+    pub spam_threshold: Option<spam::Points>,
     /// Where reports of others on domains here are read; records name it.
     pub reports_to: Option<mail::Address>,
     /// Tries external accounts. `None`: nobody here can.
@@ -139,6 +143,8 @@ impl Default for Settings {
             edits: EditLock::default(),
             externals_per_account_max: 10,
             external_interval_secs_min: 60,
+            webhooks_reach_private: false,
+            spam_threshold: None,
             reports_to: None,
             tester: None,
             routes: Arc::default(),

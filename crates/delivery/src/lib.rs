@@ -10,15 +10,20 @@ mod added;
 mod allowance;
 mod checks;
 mod class;
+mod complaint;
+mod content;
 mod decide;
 mod event;
 mod filed;
 mod filtering;
 mod forwarding;
 mod held;
+mod hooks;
 mod intake;
+mod language;
 mod letter;
 pub mod limits;
+mod loops;
 mod moderation;
 mod notice;
 mod plan;
@@ -26,10 +31,13 @@ mod prepared;
 mod queue_reports;
 mod report_received;
 mod reports;
+mod sealing;
 mod signing;
 mod stored;
+mod suppression;
 #[cfg(test)]
 mod tests;
+pub mod tls_reports;
 mod trace;
 
 use mail::Domain;
@@ -37,12 +45,15 @@ use storage::Store;
 
 pub use added::MemberAdded;
 pub use checks::{Checks, Unwelcome};
+pub use content::{ContentFilter, Explained, Junk};
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};
 pub use filtering::filters_told;
 pub use held::HeldMessage;
+pub use hooks::tell_attempt;
 pub use intake::{Alone, Intake, Refused, record_of};
+pub use language::dsn_language;
 pub use letter::{Letter, MailboxLetter};
 pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};
@@ -51,6 +62,7 @@ pub use queue_reports::ReportError;
 pub use report_received::ReportReceived;
 pub use routing::Asking;
 pub use stored::StoredMessage;
+pub use suppression::{Blocks, OnList, SuppressionSettings, is_hard_bounce, span};
 pub use trace::taken;
 
 /// What delivery has to know of its server.
@@ -72,6 +84,8 @@ pub struct Delivery {
     checks: Option<std::sync::Arc<Checks>>,
     results_name: Option<Domain>,
     reports_from: Option<mail::Address>,
+    suppression: std::sync::Arc<SuppressionSettings>,
+    content_filter: Option<ContentFilter>,
     reports_to: std::sync::Arc<[mail::Address]>,
 }
 
@@ -87,6 +101,8 @@ impl Delivery {
             checks: None,
             results_name: None,
             reports_from: None,
+            suppression: std::sync::Arc::default(),
+            content_filter: None,
             reports_to: std::sync::Arc::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! DMARC aggregate reports (RFC 9990): counted as messages come, sent once a day to who is entitled to them.
+//! DMARC aggregate reports (RFC 9990): counted as messages come. They and TLS reports are sent once a day.
 
 use mail::{Address, Domain, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath};
 use mail_builder::MessageBuilder;
@@ -7,7 +7,7 @@ use mail_builder::headers::raw::Raw;
 use mail_builder::mime::MimePart;
 use sender_auth::report::{Judged, PolicyPublished, Report, Row, file_name, gzip, judged};
 use sender_auth::verify::Entitled;
-use storage::dmarc_reports::ReportOf;
+use storage::dmarc_reports::{ReportKind, ReportOf};
 use storage::{StorageError, Transaction};
 
 use crate::checks::Verdict;
@@ -30,11 +30,11 @@ impl Counted {
 }
 
 /// Days since 1970.
-fn day_of(secs: i64) -> u32 {
+pub(crate) fn day_of(secs: i64) -> u32 {
     u32::try_from(secs.div_euclid(DAY)).unwrap_or(0)
 }
 
-const DAY: i64 = 86_400;
+pub(crate) const DAY: i64 = 86_400;
 
 impl Delivery {
     /// The same delivery, which sends reports from this address.
@@ -54,7 +54,7 @@ impl Delivery {
             let Judged { domain, published, row } = judged;
             let domain = Domain::parse(&domain).ok()?;
             let (published, row) = (serde_json::to_vec(&published).ok()?, serde_json::to_vec(&row).ok()?);
-            Some(Counted { of: ReportOf { day, domain }, published, row })
+            Some(Counted { of: ReportOf { kind: ReportKind::Dmarc, day, domain }, published, row })
         });
         counted.collect()
     }
@@ -75,11 +75,23 @@ impl Delivery {
     /// When the store fails.
     pub async fn send_reports(&self) -> Result<usize, StorageError> {
         let Some(from) = self.reports_from.clone() else { return Ok(0) };
+        let mut sent = 0_usize;
+        for kind in [ReportKind::Dmarc, ReportKind::Tls] {
+            sent = sent.saturating_add(self.send_reports_of(kind, &from).await?);
+        }
+        Ok(sent)
+    }
+
+    async fn send_reports_of(&self, kind: ReportKind, from: &Address) -> Result<usize, StorageError> {
         let today = day_of(self.store().now().as_secs());
         let (mut after, mut sent) = (None, 0_usize);
-        while let Some(of) = self.store().next_report(today, after.as_ref()).await? {
+        while let Some(of) = self.store().next_report(kind, today, after.as_ref()).await? {
             let expired = today.saturating_sub(of.day) > REPORT_DAYS_MAX;
-            let prepared = if expired { Some(Vec::new()) } else { self.report(&of, &from).await? };
+            let prepared = match kind {
+                _ if expired => Some(Vec::new()),
+                ReportKind::Dmarc => self.report(&of, from).await?,
+                ReportKind::Tls => Some(self.tls_report(&of, from).await?),
+            };
             if let Some(prepared) = prepared {
                 sent = sent.saturating_add(prepared.len());
                 let gone = of.clone();

@@ -7,12 +7,12 @@ use crate::error::FetchError;
 /// Makes every line end CRLF: clients of IMAP and servers of SMTP know no other. NUL, which a message can't hold
 /// (RFC 3501 §9), becomes 0x80 as other servers have it. Everything else passes.
 #[derive(Debug, Default)]
-struct Newlines {
+pub(crate) struct Newlines {
     after_cr: bool,
 }
 
 impl Newlines {
-    fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         for &octet in octets {
             match (std::mem::take(&mut self.after_cr), octet) {
                 (true, b'\n') => out.extend_from_slice(b"\r\n"),
@@ -31,7 +31,7 @@ impl Newlines {
         }
     }
 
-    fn end(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
         if std::mem::take(&mut self.after_cr) {
             out.extend_from_slice(b"\r\n");
         }

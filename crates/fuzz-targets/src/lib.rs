@@ -7,6 +7,7 @@
 
 mod authentication;
 mod cuts;
+mod fetched;
 mod imap_commands;
 mod imap_engine;
 mod messages;
@@ -19,6 +20,8 @@ pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is the name of its file in `fuzz/fuzz_targets` and of its folder of seeds.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("fetch_imap", fetched::imap),
+    ("fetch_pop3", fetched::pop3),
     ("imap_command", imap_commands::command),
     ("imap_framing", imap_commands::framing),
     ("imap_mailbox_name", imap_commands::mailbox_name),

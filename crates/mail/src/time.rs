@@ -26,6 +26,13 @@ impl Timestamp {
         at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
     }
 
+    /// The same as RFC 3339 has it: `2026-01-01T00:00:00Z`.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        let at = jiff::Timestamp::from_second(self.as_secs()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
     /// This point less a span; saturates.
     #[must_use]
     pub fn minus(self, span: std::time::Duration) -> Self {

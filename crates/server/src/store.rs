@@ -110,7 +110,14 @@ fn owner_hint(config: &Config) -> String {
 async fn engine(config: &Config) -> Result<(Arc<RocksEngine>, Bus, World), Failure> {
     // What is made from here on (the store's files, sockets) is for nobody else.
     umask(Mode::from_bits_truncate(0o077));
-    let world = World::system().map_err(|error| {
+    let anchors = match config.queue.tls.trust_anchor_file.as_path() {
+        file if file.as_os_str().is_empty() => None,
+        file => Some(
+            std::fs::read_to_string(file)
+                .map_err(|error| Failure::new(format!("[queue.tls] trust_anchor_file {}: {error}", file.display())))?,
+        ),
+    };
+    let world = World::system_trusting(anchors.as_deref()).map_err(|error| {
         let failure = Failure::new(format!("the name servers are not known: {error}"));
         failure.hint("/etc/resolv.conf should have a line such as `nameserver 192.0.2.53`")
     })?;

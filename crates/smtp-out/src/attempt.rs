@@ -6,8 +6,10 @@ use storage::rows::{QueueRow, RecipientState};
 use tokio_util::sync::CancellationToken;
 
 use crate::Context;
-use crate::client::session::{Broken, Dial, Session};
+use crate::client::session::{Broken, Dial, Secured, Session};
 use crate::client::transaction::{End, Handed, hand_over};
+use crate::policy::Check;
+use crate::policy::known::{Policies, asks_for_tls, how_it_went};
 use crate::route::{Route, Target};
 use crate::settings::TlsMode;
 
@@ -17,6 +19,8 @@ pub(crate) struct Attempt {
     pub(crate) outcomes: Vec<Option<Outcome>>,
     /// What went wrong with a connection, for people.
     pub(crate) error: Option<String>,
+    /// For each recipient who got the message: how the connection was protected over which it went, in words.
+    pub(crate) secured: Vec<Option<String>>,
     /// A session that can take another message.
     pub(crate) session: Option<Session>,
     /// What the destination's memory learns.
@@ -34,8 +38,10 @@ pub(crate) async fn attempt(
     stop: &CancellationToken,
 ) -> Option<Attempt> {
     let mut attempt = Attempt::new(row, None);
-    if let Some(session) = idle {
-        attempt.hand_over(context, session, row).await;
+    match idle {
+        Some(session) if asks_for_tls(row) && !session.takes_require_tls() => session.quit().await,
+        Some(session) => _ = attempt.hand_over(context, session, row).await,
+        None => {}
     }
     if !attempt.everyone_has_an_outcome(row) {
         // Until a message is on its way, stopping needs no patience.
@@ -60,8 +66,8 @@ pub(crate) async fn attempt(
 
 impl Attempt {
     fn new(row: &QueueRow, error: Option<String>) -> Self {
-        let outcomes = vec![None; row.recipients.len()];
-        Self { outcomes, error, session: None, health: Health::Unknown, busy: None }
+        let (outcomes, secured) = (vec![None; row.recipients.len()], vec![None; row.recipients.len()]);
+        Self { outcomes, error, secured, session: None, health: Health::Unknown, busy: None }
     }
 
     async fn try_targets(
@@ -82,18 +88,35 @@ impl Attempt {
             connectors: context.connectors(route),
             settings: &context.settings,
             tls,
+            require_tls: asks_for_tls(row),
             login,
+        };
+        let policies = match route {
+            Route::Mx(domain) => Some(Policies::new(context, domain, row)),
+            Route::Host(_) | Route::Named(_) => None,
         };
         let mut failures: Vec<(&Target, Broken)> = Vec::new();
         let mut rest = targets.iter();
         let mut again = None;
         while let Some(target) = again.take().or_else(|| rest.next()) {
             let waiting = self.waiting(row);
+            let connect = async {
+                let Some(policies) = &policies else { return dial.open(target, &Check::Opportunistic).await };
+                let check = policies.of(target).await;
+                let opened = match &check {
+                    Ok(check) => dial.open(target, check).await,
+                    Err(broken) => Err(broken.clone()),
+                };
+                let check = check.ok();
+                let went = how_it_went(check.as_ref(), &opened);
+                policies.count(target, check.as_ref(), went).await;
+                opened
+            };
             let opened = tokio::select! {
                 biased;
                 // Somebody may have an outcome already, from a host that broke off: that must be written.
                 () = stop.cancelled() => if self.outcomes.iter().any(Option::is_some) { break } else { return None },
-                opened = dial.open(target) => opened,
+                opened = connect => opened,
             };
             match opened {
                 Ok(session) => {
@@ -129,8 +152,14 @@ impl Attempt {
             Err(error) => return self.unreadable(row, session, &error.to_string()),
         };
         let Handed { end, busy } = hand_over(&mut session, row, &mut blob, &mut self.outcomes).await;
+        let words = Secured::words(session.secured.as_ref());
+        for (outcome, secured) in self.outcomes.iter().zip(&mut self.secured) {
+            if matches!(outcome, Some(Outcome::Delivered { .. })) {
+                secured.get_or_insert_with(|| words.clone());
+            }
+        }
         tracing::debug!(
-            queue_id = %row.id, host = %session.target.host, tls = session.protected, ?end, "mail transaction ended"
+            queue_id = %row.id, host = %session.target.host, tls = ?session.secured, ?end, "mail transaction ended"
         );
         match end {
             End::Reusable => {
@@ -166,14 +195,18 @@ impl Attempt {
             self.answer_the_rest(row, None, &Reply::fixed(451, EnhancedCode(4, 4, 1), "no address to connect to"));
             return;
         };
-        let for_good = failures.iter().all(|(_, broken)| matches!(broken, Broken::Refused(r) if r.is_permanent()));
+        let for_good = failures
+            .iter()
+            .all(|(_, broken)| matches!(broken, Broken::Refused(r) | Broken::Unfit(r) if r.is_permanent()));
         let mut reply = last.reply(target);
         if reply.is_permanent() && !for_good {
             reply = Reply { code: 451, enhanced: Some(EnhancedCode(4, 4, 1)), ..reply };
         }
         let host = matches!(last, Broken::Refused(_)).then(|| target.host.to_string());
         self.error = Some(reply.to_string());
-        if !for_good {
+        // What the policies forbid one message they may allow another: nothing is learnt for the others.
+        let forbidden = failures.iter().all(|(_, broken)| matches!(broken, Broken::Distrusted(_) | Broken::Unfit(_)));
+        if !for_good && !forbidden {
             self.health = match self.busy.take() {
                 Some(reply) => Health::Busy(reply),
                 None => Health::Down(reply.clone()),

@@ -15,6 +15,9 @@ mod destination;
 pub mod fuzzing;
 pub mod limits;
 mod metrics;
+mod names;
+mod noted;
+mod policy;
 mod route;
 mod runner;
 mod schedule;
@@ -25,6 +28,7 @@ mod tests;
 mod tls;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bus::Bus;
 use delivery::Delivery;
@@ -32,12 +36,13 @@ use queue::Routes;
 use storage::Store;
 use tokio_util::sync::CancellationToken;
 use world::World;
+use world::https::{Https, HttpsClient, RootsError};
 
-pub use settings::{IpFamily, Login, NamedHost, Roots, Secret, SmartHost, SmtpOutSettings, TlsMode};
+pub use settings::{Dane, IpFamily, Login, NamedHost, Roots, Secret, SmartHost, SmtpOutSettings, TlsMode, TlsPolicy};
 
 /// The sending side of the server. Clones share it.
 #[derive(Clone)]
-pub struct SmtpOut(std::sync::Arc<Context>);
+pub struct SmtpOut(Arc<Context>);
 
 /// What every part of it needs.
 pub(crate) struct Context {
@@ -47,6 +52,7 @@ pub(crate) struct Context {
     pub(crate) world: World,
     pub(crate) settings: SmtpOutSettings,
     pub(crate) connectors: tls::Connectors,
+    pub(crate) sts: policy::known::StsPolicies,
     /// For routes that trust somebody else, by their names.
     pub(crate) connectors_of_routes: HashMap<String, tls::Connectors>,
     /// The ways that the settings name.
@@ -70,6 +76,9 @@ pub enum SettingsError {
     /// A given root certificate is none.
     #[error("the certificates to trust can't be used: {0}")]
     Roots(#[from] rustls::Error),
+    /// The same, of those for MTA-STS.
+    #[error(transparent)]
+    FurtherRoots(#[from] RootsError),
     /// The server's name is too long for an address.
     #[error("postmaster@ and the server's name make no address")]
     Hostname,
@@ -81,24 +90,43 @@ impl SmtpOut {
     /// # Errors
     /// When the settings can't be used.
     pub fn new(bus: Bus, delivery: Delivery, settings: SmtpOutSettings) -> Result<Self, SettingsError> {
-        let connectors = tls::Connectors::new(&settings.roots)?;
+        let world = delivery.store().world().clone();
+        let https = HttpsClient::new(world, &settings.tls.further_roots)?;
+        Self::with_https(bus, delivery, settings, Arc::new(https))
+    }
+
+    /// As [`SmtpOut::new`], with this client for MTA-STS.
+    ///
+    /// # Errors
+    /// When the settings can't be used.
+    pub fn with_https(
+        bus: Bus,
+        delivery: Delivery,
+        settings: SmtpOutSettings,
+        https: Arc<dyn Https>,
+    ) -> Result<Self, SettingsError> {
+        let clock = Arc::clone(&delivery.store().world().clock);
+        let further = &settings.tls.further_roots;
+        let connectors = tls::Connectors::new(&settings.roots, further, Arc::clone(&clock))?;
         let mut connectors_of_routes = HashMap::new();
         for named in &settings.named {
             if let Some(roots) = &named.roots {
-                connectors_of_routes.insert(named.route.name.clone(), tls::Connectors::new(roots)?);
+                let own = tls::Connectors::new(roots, further, Arc::clone(&clock))?;
+                connectors_of_routes.insert(named.route.name.clone(), own);
             }
         }
         let routes = settings.routes();
+        let sts = policy::known::StsPolicies::new(https);
         delivery.postmaster().ok_or(SettingsError::Hostname)?;
         let store = delivery.store().clone();
         let world = store.world().clone();
-        let context = Context { bus, delivery, store, world, settings, connectors, connectors_of_routes, routes };
-        Ok(Self(std::sync::Arc::new(context)))
+        let context = Context { bus, delivery, store, world, settings, connectors, connectors_of_routes, routes, sts };
+        Ok(Self(Arc::new(context)))
     }
 
     /// Works until `stop`; then messages on their way come to their end, for as long as the settings grant, and
     /// everything else stays queued.
     pub async fn run(&self, stop: CancellationToken) {
-        runner::run(std::sync::Arc::clone(&self.0), stop).await;
+        runner::run(Arc::clone(&self.0), stop).await;
     }
 }

@@ -51,6 +51,33 @@ pub const MX_HOSTS_MAX: usize = 16;
 /// Addresses that one attempt tries at the most.
 pub const ADDRESSES_MAX: usize = 10;
 
+/// TLSA records of a host that are looked at.
+pub const TLSA_RECORDS_MAX: usize = 32;
+
+/// Until an MTA-STS policy is fetched (RFC 8461 §3.3).
+pub const STS_FETCH_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Octets of an MTA-STS policy (RFC 8461 §3.3).
+pub const STS_POLICY_OCTETS_MAX: usize = 64 * 1024;
+
+/// Hosts that an MTA-STS policy names.
+pub const STS_PATTERNS_MAX: usize = 100;
+
+/// A policy that was not to be had is not asked for again before this (RFC 8461 §3.3).
+pub const STS_RETRY: Duration = Duration::from_secs(300);
+
+/// The same, where an older one still holds.
+pub const STS_REFRESH_RETRY: Duration = Duration::from_secs(3600);
+
+/// Domains of which it is remembered that their policy was not to be had.
+pub const STS_FAILURES_MAX: usize = 1_000;
+
+/// Lines of a policy that a TLS report repeats.
+pub const REPORT_LINES_MAX: usize = 10;
+
+/// Octets of a message's beginning in which `TLS-Required` is looked for (RFC 8689 §5).
+pub const HEAD_OCTETS_MAX: usize = 64 * 1024;
+
 /// Entries that are claimed at the same time, waiting ones included.
 pub const CLAIMED_MAX: usize = 1_000;
 

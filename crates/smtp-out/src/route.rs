@@ -11,7 +11,8 @@ use queue::Way;
 use world::{Chance, MxRecord, ResolveError, World};
 
 use crate::limits::{ADDRESSES_MAX, MX_HOSTS_MAX};
-use crate::settings::{IpFamily, NamedHost, SmartHost, SmtpOutSettings};
+use crate::names::{Mx, Names};
+use crate::settings::{Dane, IpFamily, NamedHost, SmartHost, SmtpOutSettings};
 
 /// The way to a destination. Entries with the same route share connections and failures.
 #[derive(Clone, Debug)]
@@ -31,6 +32,9 @@ pub(crate) struct Target {
     pub(crate) host: Domain,
     /// Its address.
     pub(crate) address: SocketAddr,
+    /// The name that its address belongs to, when DNSSEC proves the whole way there: the host has the domain's mail, and
+    /// this address (RFC 7672 §2.2).
+    pub(crate) proven: Option<Domain>,
 }
 
 impl Route {
@@ -97,19 +101,31 @@ impl Route {
 }
 
 async fn mx_targets(world: &World, settings: &SmtpOutSettings, domain: &Domain) -> Result<Vec<Target>, Reply> {
-    let hosts = match domain.as_literal() {
-        Some(_) => vec![domain.clone()],
-        None => mx_hosts(world, settings, domain).await?,
+    let validating = match settings.tls.dane {
+        Dane::Auto => world.resolver.validates().await,
+        Dane::On => true,
+        Dane::Off => false,
+    };
+    let names = Names::new(world, validating);
+    let (hosts, hosts_proven) = match domain.as_literal() {
+        Some(_) => (vec![domain.clone()], false),
+        None => {
+            let Mx { records, proven } = names.mx(domain).await;
+            (mx_hosts(world, settings, domain, records)?, proven)
+        }
     };
     let mut targets = Vec::new();
     let (mut dns_failed, mut own) = (None, false);
     for host in hosts.iter().take(MX_HOSTS_MAX) {
-        match world.resolver.addresses(host).await {
+        match names.addresses(host).await {
             Ok(addresses) => {
-                for ip in by_family(addresses, settings.ip_family) {
+                let proven = addresses.proven.filter(|_| hosts_proven);
+                for ip in by_family(addresses.ips, settings.ip_family) {
                     match is_ours(settings, ip) {
                         true => own = true,
-                        false => targets.push(target(host, ip, settings.mx_port)),
+                        false => {
+                            targets.push(Target { proven: proven.clone(), ..target(host, ip, settings.mx_port) });
+                        }
                     }
                 }
             }
@@ -131,8 +147,13 @@ async fn mx_targets(world: &World, settings: &SmtpOutSettings, domain: &Domain) 
 }
 
 /// The MX hosts of a domain in the order to try them; without MX records the domain itself.
-async fn mx_hosts(world: &World, settings: &SmtpOutSettings, domain: &Domain) -> Result<Vec<Domain>, Reply> {
-    match world.resolver.mx(domain).await {
+fn mx_hosts(
+    world: &World,
+    settings: &SmtpOutSettings,
+    domain: &Domain,
+    records: Result<Vec<MxRecord>, ResolveError>,
+) -> Result<Vec<Domain>, Reply> {
+    match records {
         Ok(records) => {
             let null = !records.is_empty() && records.iter().all(|record| record.host.is_none());
             if null {
@@ -191,7 +212,7 @@ fn is_ours(settings: &SmtpOutSettings, ip: IpAddr) -> bool {
 }
 
 fn target(host: &Domain, ip: IpAddr, port: u16) -> Target {
-    Target { host: host.clone(), address: SocketAddr::new(ip, port) }
+    Target { host: host.clone(), address: SocketAddr::new(ip, port), proven: None }
 }
 
 fn temporary(text: String) -> Reply {

@@ -460,7 +460,8 @@ impl Job {
         let Some(made) = made else { return JobEnd { session: None, health: Health::Unknown } };
         metrics::attempted(&route, &row, &made.outcomes);
         // What has happened is kept in memory until it is written: forgetting it would send the message twice.
-        while let Err(error) = settle(&context, row.clone(), &made.outcomes, made.error.as_deref()).await {
+        while let Err(error) = settle(&context, row.clone(), &made.outcomes, made.error.as_deref(), &made.secured).await
+        {
             tracing::error!(queue_id = %id, %error, "an attempt's result can't be written yet");
             context.world.clock.sleep(STORE_RETRY).await;
         }

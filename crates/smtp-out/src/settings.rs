@@ -92,6 +92,28 @@ pub enum Roots {
     Given(Vec<CertificateDer<'static>>),
 }
 
+/// Whether DANE is used (RFC 7672).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dane {
+    /// When the name servers let DNSSEC be validated.
+    Auto,
+    /// Always: a name that can't be validated defers its mail.
+    On,
+    /// Never.
+    Off,
+}
+
+/// How connections to MX hosts are protected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsPolicy {
+    /// By what the DNS says.
+    pub dane: Dane,
+    /// By what domains publish over HTTPS (RFC 8461).
+    pub mta_sts: bool,
+    /// Authorities that are trusted for MTA-STS and REQUIRETLS besides those that browsers trust.
+    pub further_roots: Vec<CertificateDer<'static>>,
+}
+
 /// Which addresses of a host are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IpFamily {
@@ -122,6 +144,8 @@ pub struct SmtpOutSettings {
     pub overrides: HashMap<Domain, Arc<SmartHost>>,
     /// Whom to trust where certificates are verified.
     pub roots: Roots,
+    /// How connections to MX hosts are protected.
+    pub tls: TlsPolicy,
     /// Which addresses are used.
     pub ip_family: IpFamily,
     /// The addresses that connections come from, at most one of each family; of a family without one, the system chooses.
@@ -155,6 +179,7 @@ impl SmtpOutSettings {
             smart_host: None,
             overrides: HashMap::new(),
             roots: Roots::Public,
+            tls: TlsPolicy { dane: Dane::Auto, mta_sts: true, further_roots: Vec::new() },
             ip_family: IpFamily::Both,
             source_addresses: Vec::new(),
             mx_port: 25,

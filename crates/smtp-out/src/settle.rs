@@ -13,6 +13,7 @@ use storage::{Durability, StorageError, Transaction};
 
 use crate::Context;
 use crate::attempt::Attempt;
+use crate::noted::Noted;
 
 /// Why the result is not written yet. Trying again is right for each.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,7 @@ pub(crate) async fn settle(
     mut row: QueueRow,
     outcomes: &[Option<Outcome>],
     error: Option<&str>,
+    secured: &[Option<String>],
 ) -> Result<(), SettleError> {
     loop {
         let now = context.world.clock.now();
@@ -56,11 +58,11 @@ pub(crate) async fn settle(
         let decision = after_attempt(&row, outcomes, error, now, schedule, chance);
         let until = schedule.expires_at(row.accepted_at);
         let dsns = context.delivery.reports(&row, &decision.reports, until).await?;
-        let found = match write(context, &row, outcomes, error, &decision, &dsns).await {
+        let found = match write(context, &row, outcomes, (error, secured), &decision, &dsns).await {
             // The sender's mailbox does not take the DSN: that must not keep the entry from its end.
             Err(refused) if !dsns.is_empty() && is_of_the_mailbox(&refused) => {
                 tracing::warn!(queue_id = %row.id, error = %refused, "a DSN was not taken, going on without");
-                write(context, &row, outcomes, error, &decision, &[]).await?
+                write(context, &row, outcomes, (error, secured), &decision, &[]).await?
             }
             other => other?,
         };
@@ -84,14 +86,15 @@ async fn write(
     context: &Context,
     row: &QueueRow,
     outcomes: &[Option<Outcome>],
-    error: Option<&str>,
+    (error, secured): (Option<&str>, &[Option<String>]),
     decision: &Decision,
     dsns: &[Prepared],
 ) -> Result<Found, StorageError> {
     let (claimed, now) = (row.clone(), context.world.clock.now());
     let (decision, dsns) = (decision.clone(), dsns.to_vec());
-    let steps = steps(context, row, outcomes, error, &decision, now);
-    let body = move |tx: &mut Transaction<'_>| apply(tx, &claimed, &decision, &steps, &dsns, now);
+    let steps = steps(context, row, outcomes, (error, secured), &decision, now);
+    let noted = Noted::of(context, row, outcomes).await;
+    let body = move |tx: &mut Transaction<'_>| apply(tx, &claimed, &decision, &steps, &dsns, &noted, now);
     // What has happened is recorded even when the disk has room for nothing new: forgotten, it would be sent again.
     Ok(context.store.transact_with(Durability::Freeing, body).await?.value)
 }
@@ -103,6 +106,7 @@ fn apply(
     decision: &Decision,
     steps: &[Taken],
     dsns: &[Prepared],
+    noted: &Noted,
     now: Timestamp,
 ) -> Result<Found, StorageError> {
     let Some(current) = tx.queue_entry(claimed.id)? else { return Ok(Found::Gone) };
@@ -128,6 +132,7 @@ fn apply(
             tx.remove_queue_entry(claimed.id, now)?;
         }
     }
+    noted.apply(tx, claimed, steps, now)?;
     if let Some(trace) = claimed.trace {
         tx.trace(trace, steps)?;
     }
@@ -148,7 +153,7 @@ pub(crate) async fn put_off(context: &Context, entries: Vec<(QueueRow, Reply)>) 
     let now = context.world.clock.now();
     let (mut all, mut left) = (Vec::with_capacity(entries.len()), Vec::new());
     for (row, reply) in entries {
-        let Attempt { outcomes, error, .. } = Attempt::spared(&row, &reply);
+        let Attempt { outcomes, error, secured, .. } = Attempt::spared(&row, &reply);
         let schedule = context.settings.schedules.of(row.class);
         let chance = context.world.chance.number();
         let decision = after_attempt(&row, &outcomes, error.as_deref(), now, schedule, chance);
@@ -156,7 +161,7 @@ pub(crate) async fn put_off(context: &Context, entries: Vec<(QueueRow, Reply)>) 
             left.push(row);
             continue;
         }
-        let steps = steps(context, &row, &outcomes, error.as_deref(), &decision, now);
+        let steps = steps(context, &row, &outcomes, (error.as_deref(), &secured), &decision, now);
         all.push(PutOff { row, decision, steps });
     }
     if all.is_empty() {
@@ -168,7 +173,8 @@ pub(crate) async fn put_off(context: &Context, entries: Vec<(QueueRow, Reply)>) 
         for PutOff { row, decision, steps } in &*all {
             // What is no longer as it was is looked at again: it is still due, or not for us any more.
             if tx.queue_entry(row.id)?.is_some_and(|current| current == *row) {
-                apply(tx, row, decision, steps, &[], now)?;
+                // Nothing was attempted: nothing was heard, and no webhook is told.
+                apply(tx, row, decision, steps, &[], &Noted::default(), now)?;
             }
         }
         Ok(())
@@ -183,14 +189,14 @@ fn steps(
     context: &Context,
     row: &QueueRow,
     outcomes: &[Option<Outcome>],
-    error: Option<&str>,
+    (error, secured): (Option<&str>, &[Option<String>]),
     decision: &Decision,
     now: Timestamp,
 ) -> Vec<Taken> {
     let next = decision.row.as_ref().map(|row| row.next_attempt);
-    let waiting =
-        row.recipients.iter().zip(outcomes).filter(|(recipient, _)| recipient.state == RecipientState::Waiting);
-    let attempted = waiting.map(|(recipient, outcome)| {
+    let all = row.recipients.iter().zip(outcomes.iter().zip(secured));
+    let waiting = all.filter(|(recipient, _)| recipient.state == RecipientState::Waiting);
+    let attempted = waiting.map(|(recipient, (outcome, secured))| {
         let (outcome, host, said) = match outcome {
             Some(Outcome::Delivered { host, reply, .. }) => {
                 (trace::Outcome::Delivered, Some(host.clone()), reply.to_string())
@@ -207,13 +213,14 @@ fn steps(
         let outcome =
             if outcome == trace::Outcome::Deferred && next.is_none() { trace::Outcome::Failed } else { outcome };
         let next = next.filter(|_| outcome == trace::Outcome::Deferred);
-        taken(now, Step::Attempted { entry: row.id, recipient: recipient.address.clone(), host, outcome, said, next })
+        let (secured, recipient) = (secured.clone(), recipient.address.clone());
+        taken(now, Step::Attempted { entry: row.id, recipient, host, outcome, said, secured, next })
     });
     let reports = decision.reports.iter().map(|report| {
         let kind = match report.kind {
             ReportKind::Delayed => "notice of a delay",
             ReportKind::Failed => "failure notice",
-            ReportKind::Relayed | ReportKind::Delivered => "notice of delivery",
+            ReportKind::Relayed | ReportKind::Delivered | ReportKind::Expanded => "notice of delivery",
         };
         let to = row.reverse_path.address().cloned();
         let kind = if to.is_some() { kind.to_owned() } else { format!("{kind}: the reverse-path is null") };

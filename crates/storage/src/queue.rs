@@ -2,7 +2,7 @@
 
 use mail::{Notice, QueueId, Timestamp, Topic};
 
-use crate::engine::{KeyRange, Order};
+use crate::engine::Order;
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::rows::QueueRow;

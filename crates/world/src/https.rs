@@ -293,7 +293,7 @@ impl HttpsClient {
         let mut roots = RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         further.iter().try_for_each(|certificate| roots.add(certificate.clone()))?;
-        let time = Arc::new(WorldTime(Arc::clone(&world.clock)));
+        let time = Arc::new(WorldTime::new(Arc::clone(&world.clock)));
         let mut config = ClientConfig::builder_with_details(Arc::new(aws_lc_rs::default_provider()), time)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
@@ -403,8 +403,16 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// The world's time, for certificates.
-struct WorldTime(Arc<dyn Clock>);
+/// The world's time, for rustls to judge certificates by.
+pub struct WorldTime(Arc<dyn Clock>);
+
+impl WorldTime {
+    /// By this clock.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self(clock)
+    }
+}
 
 impl fmt::Debug for WorldTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

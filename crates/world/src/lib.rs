@@ -8,6 +8,7 @@
 )]
 
 pub mod https;
+mod proven;
 mod real;
 mod resolver;
 pub mod simulated;
@@ -79,8 +80,44 @@ pub enum ResolveError {
     Temporary(String),
 }
 
+/// A TLSA record (RFC 6698 §2.1), as it is written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TlsaRecord {
+    /// Which certificate it speaks of: 0 to 3.
+    pub usage: u8,
+    /// What of it: 0 the whole, 1 its public key.
+    pub selector: u8,
+    /// In which form: 0 as it is, 1 SHA-256, 2 SHA-512.
+    pub matching: u8,
+    /// The octets to compare with.
+    pub data: Vec<u8>,
+}
+
+/// What the DNS says, with whether DNSSEC proves it (RFC 4035 §4.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven<T> {
+    /// The records; empty when there are none.
+    pub records: Vec<T>,
+    /// Whether all of it, what there is or that there is nothing, is proven by a chain of signatures. Otherwise the
+    /// zone is not signed; what should be signed and is not is an error.
+    pub secure: bool,
+    /// Whether the name exists.
+    pub exists: bool,
+    /// The name at which the records are: the one asked for, or where its aliases (CNAME) end.
+    pub name: Domain,
+}
+
 /// The DNS look-ups that mail needs.
 pub trait Resolver: Send + Sync {
+    /// Whether DNSSEC can be validated here at all: with name servers that leave the signatures away it can't.
+    fn validates(&self) -> BoxFuture<'_, bool>;
+    /// The MX records of a domain, validated. The only error is [`ResolveError::Temporary`], also for signatures that
+    /// are wrong.
+    fn proven_mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Proven<MxRecord>, ResolveError>>;
+    /// The A and AAAA records of a host, validated; errors as with [`Resolver::proven_mx`].
+    fn proven_addresses<'a>(&'a self, host: &'a Domain) -> BoxFuture<'a, Result<Proven<IpAddr>, ResolveError>>;
+    /// The TLSA records of a name such as `_25._tcp.mx.example`, validated; errors as with [`Resolver::proven_mx`].
+    fn tlsa<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Result<Proven<TlsaRecord>, ResolveError>>;
     /// The MX records of a domain, in no particular order.
     fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Vec<MxRecord>, ResolveError>>;
     /// The A and AAAA records of a host.
@@ -129,10 +166,19 @@ impl World {
     /// # Errors
     /// When the resolver configuration of the system can't be read.
     pub fn system() -> Result<Self, ResolveError> {
+        Self::system_trusting(None)
+    }
+
+    /// As [`World::system`], with the keys to trust for DNSSEC as DNSKEY records in the form of zone files; without,
+    /// those of the root of the DNS.
+    ///
+    /// # Errors
+    /// When the resolver configuration of the system, or one of the keys, can't be read.
+    pub fn system_trusting(anchors: Option<&str>) -> Result<Self, ResolveError> {
         Ok(Self {
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
-            resolver: Arc::new(SystemResolver::from_system()?),
+            resolver: Arc::new(SystemResolver::from_system(anchors)?),
             connector: Arc::new(TcpConnector),
         })
     }

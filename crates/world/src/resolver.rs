@@ -1,49 +1,74 @@
 //! DNS by hickory-resolver.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
 use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RData;
 use mail::Domain;
 
-use crate::{BoxFuture, MxRecord, ResolveError, Resolver};
+use crate::proven::Validating;
+use crate::{BoxFuture, MxRecord, Proven, ResolveError, Resolver, TlsaRecord};
 
 /// The name servers that the system is configured with.
-pub struct SystemResolver(TokioResolver);
+pub struct SystemResolver {
+    plain: TokioResolver,
+    validating: Validating,
+}
 
 impl SystemResolver {
-    /// Reads the system's configuration (`/etc/resolv.conf`).
+    /// Reads the system's configuration (`/etc/resolv.conf`). The keys to trust for DNSSEC are DNSKEY records in the form
+    /// of zone files; without, those of the root of the DNS.
     ///
     /// # Errors
-    /// When it is missing or broken.
-    pub fn from_system() -> Result<Self, ResolveError> {
-        let mut builder = TokioResolver::builder_tokio().map_err(|e| ResolveError::Temporary(e.to_string()))?;
-        let options = builder.options_mut();
-        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        // Mail domains are complete names: a search list would send mail to the wrong place.
-        options.ndots = 0;
-        Ok(Self(builder.build().map_err(|e| ResolveError::Temporary(e.to_string()))?))
+    /// When it is missing or broken, or one of the keys is.
+    pub fn from_system(anchors: Option<&str>) -> Result<Self, ResolveError> {
+        let broken = |error: &dyn std::fmt::Display| ResolveError::Temporary(error.to_string());
+        let anchors = match anchors {
+            Some(text) => text.parse::<TrustAnchors>().map_err(|e| broken(&format!("the trust anchors: {e}")))?,
+            None => TrustAnchors::default(),
+        };
+        let builder = || {
+            let mut builder = TokioResolver::builder_tokio().map_err(|e| broken(&e))?;
+            let options = builder.options_mut();
+            options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+            // Mail domains are complete names: a search list would send mail to the wrong place.
+            options.ndots = 0;
+            Ok(builder)
+        };
+        let plain = builder()?.build().map_err(|e| broken(&e))?;
+        let validating = builder()?.with_trust_anchor(Arc::new(anchors)).build().map_err(|e| broken(&e))?;
+        Ok(Self { plain, validating: Validating::new(validating) })
     }
 }
 
 impl Resolver for SystemResolver {
+    fn validates(&self) -> BoxFuture<'_, bool> {
+        Box::pin(self.validating.works())
+    }
+
+    fn proven_mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Proven<MxRecord>, ResolveError>> {
+        Box::pin(self.validating.mx(domain))
+    }
+
+    fn proven_addresses<'a>(&'a self, host: &'a Domain) -> BoxFuture<'a, Result<Proven<IpAddr>, ResolveError>> {
+        Box::pin(self.validating.addresses(host))
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Result<Proven<TlsaRecord>, ResolveError>> {
+        Box::pin(self.validating.tlsa(name))
+    }
+
     fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Vec<MxRecord>, ResolveError>> {
         Box::pin(async move {
-            let answer = self.0.mx_lookup(absolute(domain)).await.map_err(|e| error(&e))?;
+            let answer = self.plain.mx_lookup(absolute(domain)).await.map_err(|e| error(&e))?;
             let mut records = Vec::new();
             for record in answer.answers() {
-                if let RData::MX(mx) = &record.data {
-                    let host = mx.exchange.to_ascii();
-                    // The null MX (RFC 7505) is the root; a host that is no domain name can't be connected to.
-                    if host == "." {
-                        records.push(MxRecord { preference: mx.preference, host: None });
-                    } else if let Ok(host) = Domain::parse(&host) {
-                        records.push(MxRecord { preference: mx.preference, host: Some(host) });
-                    }
-                }
+                records.extend(mx_record(&record.data));
             }
             if records.is_empty() { Err(ResolveError::NoRecords) } else { Ok(records) }
         })
@@ -54,7 +79,7 @@ impl Resolver for SystemResolver {
             if let Some(ip) = host.as_literal() {
                 return Ok(vec![ip]);
             }
-            let answer = self.0.lookup_ip(absolute(host)).await.map_err(|e| error(&e))?;
+            let answer = self.plain.lookup_ip(absolute(host)).await.map_err(|e| error(&e))?;
             let found: Vec<IpAddr> = answer.iter().collect();
             if found.is_empty() { Err(ResolveError::NoRecords) } else { Ok(found) }
         })
@@ -62,7 +87,7 @@ impl Resolver for SystemResolver {
 
     fn txt<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Result<Vec<String>, ResolveError>> {
         Box::pin(async move {
-            let answer = self.0.txt_lookup(absolute(name)).await.map_err(|e| error(&e))?;
+            let answer = self.plain.txt_lookup(absolute(name)).await.map_err(|e| error(&e))?;
             let mut records = Vec::new();
             for record in answer.answers() {
                 if let RData::TXT(txt) = &record.data {
@@ -76,12 +101,21 @@ impl Resolver for SystemResolver {
     }
 }
 
+/// An MX record. A host that is no domain name can't be connected to.
+pub(crate) fn mx_record(data: &RData) -> Option<MxRecord> {
+    let RData::MX(mx) = data else { return None };
+    let host = mx.exchange.to_ascii();
+    // The null MX (RFC 7505) is the root.
+    let host = if host == "." { None } else { Some(Domain::parse(&host).ok()?) };
+    Some(MxRecord { preference: mx.preference, host })
+}
+
 /// With its final dot, so that no search list is tried.
-fn absolute(domain: &Domain) -> String {
+pub(crate) fn absolute(domain: &Domain) -> String {
     format!("{domain}.")
 }
 
-fn error(error: &NetError) -> ResolveError {
+pub(crate) fn error(error: &NetError) -> ResolveError {
     if let NetError::Dns(DnsError::NoRecordsFound(none)) = error {
         if none.response_code == ResponseCode::NXDomain {
             return ResolveError::NoSuchName;

@@ -1,6 +1,6 @@
 //! A world for tests: time moves when told to, chance follows from a seed, DNS is a table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use mail::{Domain, Timestamp};
 use tokio::sync::oneshot;
 
-use crate::{BoxFuture, Chance, Clock, Connector, MxRecord, ResolveError, Resolver, Stream, World};
+use crate::{BoxFuture, Chance, Clock, Connector, MxRecord, Proven, ResolveError, Resolver, Stream, TlsaRecord, World};
 
 /// A world made of tables, and the handles to change them.
 #[derive(Clone)]
@@ -131,6 +131,8 @@ pub struct SimulatedResolver {
     mx: Mutex<HashMap<Domain, Result<Vec<MxRecord>, ResolveError>>>,
     addresses: Mutex<HashMap<Domain, Result<Vec<IpAddr>, ResolveError>>>,
     txt: Mutex<HashMap<Domain, Result<Vec<String>, ResolveError>>>,
+    tlsa: Mutex<HashMap<Domain, Result<Vec<TlsaRecord>, ResolveError>>>,
+    signed: Mutex<HashSet<Domain>>,
 }
 
 impl SimulatedResolver {
@@ -148,9 +150,60 @@ impl SimulatedResolver {
     pub fn set_txt(&self, name: Domain, answer: Result<Vec<String>, ResolveError>) {
         lock(&self.txt).insert(name, answer);
     }
+
+    /// What a TLSA look-up of the name answers from now on.
+    pub fn set_tlsa(&self, name: Domain, answer: Result<Vec<TlsaRecord>, ResolveError>) {
+        lock(&self.tlsa).insert(name, answer);
+    }
+
+    /// From now on, DNSSEC proves whatever there is of this name and the names below it.
+    pub fn sign(&self, zone: Domain) {
+        lock(&self.signed).insert(zone);
+    }
+
+    fn proven<T>(
+        &self,
+        name: &Domain,
+        answer: Result<Vec<T>, ResolveError>,
+    ) -> BoxFuture<'static, Result<Proven<T>, ResolveError>>
+    where
+        T: Send + 'static,
+    {
+        let secure = lock(&self.signed).iter().any(|zone| {
+            let above = name.as_str().strip_suffix(zone.as_str());
+            above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        });
+        let name = name.clone();
+        let proven = |records, exists| Ok(Proven { records, secure, exists, name });
+        let answer = match answer {
+            Ok(records) => proven(records, true),
+            Err(ResolveError::NoRecords) => proven(Vec::new(), true),
+            Err(ResolveError::NoSuchName) => proven(Vec::new(), false),
+            Err(temporary @ ResolveError::Temporary(_)) => Err(temporary),
+        };
+        Box::pin(async move { answer })
+    }
 }
 
 impl Resolver for SimulatedResolver {
+    fn validates(&self) -> BoxFuture<'_, bool> {
+        let validates = !lock(&self.signed).is_empty();
+        Box::pin(async move { validates })
+    }
+
+    fn proven_mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Proven<MxRecord>, ResolveError>> {
+        Box::pin(async move { self.proven(domain, self.mx(domain).await).await })
+    }
+
+    fn proven_addresses<'a>(&'a self, host: &'a Domain) -> BoxFuture<'a, Result<Proven<IpAddr>, ResolveError>> {
+        Box::pin(async move { self.proven(host, self.addresses(host).await).await })
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Result<Proven<TlsaRecord>, ResolveError>> {
+        let answer = lock(&self.tlsa).get(name).cloned().unwrap_or(Err(ResolveError::NoSuchName));
+        self.proven(name, answer)
+    }
+
     fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Vec<MxRecord>, ResolveError>> {
         let known_host = lock(&self.addresses).contains_key(domain);
         let missing = if known_host { ResolveError::NoRecords } else { ResolveError::NoSuchName };

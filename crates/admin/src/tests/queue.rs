@@ -177,6 +177,7 @@ async fn an_entry_says_why_it_waits() {
         host: Some("mx.remote.example".to_owned()),
         outcome: storage::trace::Outcome::Deferred,
         said: "450 4.2.0 Busy".to_owned(),
+        secured: None,
         next: None,
     };
     let put = store.transact(move |tx| {
@@ -223,6 +224,7 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             last_error: None,
             delay_notified: false,
             held: false,
+            require_tls: false,
             class: storage::rows::MailClass::Report,
             route: None,
         };

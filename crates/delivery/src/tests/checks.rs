@@ -7,7 +7,7 @@ use storage::trace::{Step, Term, TraceQuery};
 use super::*;
 use crate::{Checks, HeldMessage};
 
-const RECEIVED: &[u8] = b"Received: from x by mx.example.org\r\n";
+pub(super) const RECEIVED: &[u8] = b"Received: from x by mx.example.org\r\n";
 
 fn found(outcome: Outcome, policy: Policy) -> Authentication {
     Authentication {
@@ -18,7 +18,7 @@ fn found(outcome: Outcome, policy: Policy) -> Authentication {
     }
 }
 
-fn client() -> Client {
+pub(super) fn client() -> Client {
     Client {
         ip: "192.0.2.1".parse().unwrap(),
         helo: Some("mx.far.example".to_owned()),
@@ -45,7 +45,7 @@ impl Fixture {
         Ok(self.store.transact(move |tx| prepared.apply(tx)).await?.value)
     }
 
-    async fn content(&self, applied: &Applied, n: usize) -> (String, Vec<String>) {
+    pub(super) async fn content(&self, applied: &Applied, n: usize) -> (String, Vec<String>) {
         let (account, mailbox, deposited) = &applied.deposits[n];
         let row = self.store.message(*account, *mailbox, deposited.uid).await.unwrap().unwrap();
         let mut blob = self.store.blob(&row.blob).await.unwrap().unwrap();
@@ -57,7 +57,7 @@ impl Fixture {
         (content, std::iter::once(there.name.clone()).chain(keywords).collect())
     }
 
-    async fn steps_of(&self, recipient: &str) -> Vec<String> {
+    pub(super) async fn steps_of(&self, recipient: &str) -> Vec<String> {
         let query = TraceQuery { term: Some(Term::Recipient(address(recipient))), limit: 10, ..TraceQuery::default() };
         let traces = self.store.traces(&query).await.unwrap();
         traces.iter().flat_map(|trace| trace.steps.iter().map(|taken| taken.step.to_string())).collect()

@@ -50,7 +50,11 @@ async fn rfc9990_a_day_is_counted_and_told_once() {
     let delivery = delivery.checking(Checks::new(Arc::new(Said(Authentication::default())), Rules::default()));
 
     assert!(hand_over(&silent, Outcome::Pass).await);
-    assert_eq!(store.next_report(u32::MAX, None).await.unwrap(), None, "nobody asked for reports here");
+    assert_eq!(
+        store.next_report(storage::dmarc_reports::ReportKind::Dmarc, u32::MAX, None).await.unwrap(),
+        None,
+        "nobody asked for reports here"
+    );
     for outcome in [Outcome::Pass, Outcome::Pass, Outcome::Fail, Outcome::TemporaryError] {
         assert_eq!(hand_over(&delivery, outcome).await, outcome == Outcome::Pass, "{outcome}");
     }

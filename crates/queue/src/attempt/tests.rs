@@ -34,6 +34,7 @@ pub(crate) fn row(recipients: &[&str]) -> QueueRow {
         last_error: None,
         delay_notified: false,
         held: false,
+        require_tls: false,
         class: storage::rows::MailClass::Person,
         route: None,
     }
@@ -195,7 +196,7 @@ proptest! {
                     match report.kind {
                         ReportKind::Failed => failed[n] += 1,
                         ReportKind::Delayed => delayed[n] += 1,
-                        ReportKind::Delivered => unreachable!("an attempt never delivers into a mailbox here"),
+                        ReportKind::Delivered | ReportKind::Expanded => unreachable!("an attempt never delivers into a mailbox here"),
                         ReportKind::Relayed => prop_assert!(notify[n].success),
                     }
                 }

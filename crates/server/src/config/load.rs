@@ -33,6 +33,8 @@ pub(crate) fn load(file: &Path) -> Result<Config, ConfigError> {
         &mut config.tls.key_file,
         &mut config.queue.smart_host.password_file,
         &mut config.queue.smart_host.ca_file,
+        &mut config.queue.tls.ca_file,
+        &mut config.queue.tls.trust_anchor_file,
     ]) {
         if !path.as_os_str().is_empty() && path.is_relative() {
             *path = folder.join(&*path);

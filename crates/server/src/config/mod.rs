@@ -6,6 +6,9 @@ mod flaw;
 mod load;
 mod oauth;
 mod routes;
+mod sending;
+mod spam;
+mod transport;
 mod values;
 
 use std::net::IpAddr;
@@ -14,6 +17,7 @@ use std::path::PathBuf;
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::spam::Spam;
 pub(crate) use authentication::{Network, SenderAuthentication};
 pub(crate) use flaw::ConfigError;
 #[cfg(test)]
@@ -21,6 +25,8 @@ pub(crate) use load::parse;
 pub(crate) use load::{default_file, doubts, load};
 pub(crate) use oauth::OAuth;
 pub(crate) use routes::{ClassSchedule, Route};
+pub(crate) use sending::{Suppression, Webhooks};
+pub(crate) use transport::{Dane, QueueTls};
 pub(crate) use values::Endpoint;
 
 use values::{at_least, host, host_or_nothing, none_or_at_least, strength, web_url};
@@ -68,6 +74,12 @@ pub(crate) struct Config {
     pub(crate) lists: Lists,
     /// The full-text index.
     pub(crate) search: Search,
+    /// Addresses to which nothing is sent of the server's own accord.
+    pub(crate) suppression: Suppression,
+    /// Who is told what becomes of messages.
+    pub(crate) webhooks: Webhooks,
+    /// The content filter.
+    pub(crate) spam: Spam,
 }
 
 /// The full-text index.
@@ -215,6 +227,7 @@ pub(crate) struct Queue {
     pub(crate) route: Vec<Route>,
     pub(crate) schedule: Vec<ClassSchedule>,
     pub(crate) smart_host: SmartHost,
+    pub(crate) tls: QueueTls,
 }
 
 /// Which addresses of other servers are used.
@@ -386,7 +399,10 @@ impl Default for Config {
             accounts: Accounts::default(),
             trace: Trace::default(),
             search: Search::default(),
+            spam: Spam::default(),
             lists: Lists::default(),
+            suppression: Suppression::default(),
+            webhooks: Webhooks::default(),
         }
     }
 }
@@ -446,6 +462,7 @@ impl Default for Queue {
             route: Vec::new(),
             schedule: Vec::new(),
             smart_host: SmartHost::default(),
+            tls: QueueTls::default(),
         }
     }
 }

@@ -206,6 +206,7 @@ impl MailHost {
         };
         let mut intake = begun.map_err(|Refused(reply)| reply)?;
         intake.from_client(client_of(facts));
+        intake.led_by(envelope);
         let sender = facts.identity.as_ref().map(|identity| identity.account);
         if let Some(account) = sender {
             intake.submitted_by(account);
@@ -375,9 +376,20 @@ impl Message {
         let filing = sender.map(|account| {
             Filing::of(&delivery.store().directory(), account, envelope.reverse_path.address(), &fields)
         });
+        // What is refused for its content has a trace as well.
+        let offered = sender.is_none().then(|| envelope.clone());
         // For the trace, should a limit be reached with it.
         let submitted = sender.map(|account| (account, envelope.clone()));
-        let prepared = intake.finish(envelope).await.map_err(|Refused(reply)| reply)?;
+        let prepared = match (intake.finish(envelope).await, offered) {
+            (Ok(prepared), _) => prepared,
+            (Err(Refused(reply)), Some(envelope)) => {
+                tracing::info!(id, remote = %unwelcome.remote, from, %reply, "message refused");
+                let refused = Unwelcome { reply: reply.clone(), steps: Vec::new(), terms: Vec::new() };
+                unwelcome.write(&delivery, &envelope, refused).await;
+                return Err(reply);
+            }
+            (Err(Refused(reply)), None) => return Err(reply),
+        };
         let filing = match filing {
             Some(filing) => Some(filing.filtered(delivery.store(), &prepared, &fields).await),
             None => None,

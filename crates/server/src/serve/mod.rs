@@ -11,6 +11,7 @@ mod discovery;
 mod host;
 mod http;
 mod issuer;
+mod learning;
 mod listen;
 mod log;
 mod login;
@@ -130,7 +131,7 @@ async fn serve_on(
     let authenticator: Arc<dyn Authenticator> =
         Arc::new(issuer::with_issuer(authenticator, &config.oauth, store.world())?);
     let backlog_max = reloadable.backlog_max.clone();
-    let delivery = settings::checking(delivery, &config)?;
+    let delivery = settings::checking(delivery, &config)?.suppressing(config.suppression.settings());
     let host = MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone(), backlog_max);
     let host = host.trusting(config.sender_authentication.trusted_networks.clone());
     let host = Arc::new(host.showing_clients(config.security.submission_shows_client));
@@ -235,6 +236,12 @@ async fn serve_on(
         let (fetch, bus, stop) = (fetching.clone(), heard.clone(), stop.clone());
         async move { fetch.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
+    let hooks = settings::hooks(delivery.clone(), &config)?;
+    let (heard, stop) = (bus.clone(), tasks.workers_stop());
+    tasks.worker("webhooks", move || {
+        let (hooks, bus, stop) = (hooks.clone(), heard.clone(), stop.clone());
+        async move { hooks.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
     let reports =
         Reports::new(store.clone(), u32::try_from(config.sender_authentication.reports_keep_days).unwrap_or(u32::MAX));
     let (heard, stop) = (bus.clone(), tasks.workers_stop());
@@ -243,7 +250,7 @@ async fn serve_on(
         async move { reports.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
     let (reporting, reports_stop) = (delivery.clone(), tasks.workers_stop());
-    let searched = bus.clone();
+    let (searched, judged) = (bus.clone(), bus.clone());
     let (answering, stop) = (Responder::new(delivery).with_links(links), tasks.workers_stop());
     tasks.worker("responder", move || {
         let (answering, bus, stop) = (answering.clone(), bus.clone(), stop.clone());
@@ -254,6 +261,15 @@ async fn serve_on(
     tasks.worker("search", move || {
         let (indexing, bus, stop) = (indexing.clone(), heard.clone(), stop.clone());
         async move { indexing.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
+    let learner = learning::Learner { store: store.clone(), shared: config.spam.learn_site_wide };
+    let (learner, heard, stop) = (Arc::new(learner), judged, tasks.workers_stop());
+    tasks.worker("spam", move || {
+        let (learner, bus, stop) = (learner.clone(), heard.clone(), stop.clone());
+        async move {
+            let learning = bus::consume(&bus, &learner.store, mail::Topic::MessageJudged, &*learner, stop);
+            learning.await.map_err(|error| error.to_string())
+        }
     });
     tasks.worker("dmarc reports", move || report(reporting.clone(), reports_stop.clone()));
     let (sweeping, stop) = (store.clone(), tasks.workers_stop());
@@ -342,8 +358,8 @@ async fn report(delivery: Delivery, stop: tokio_util::sync::CancellationToken) -
     loop {
         match delivery.send_reports().await {
             Ok(0) => {}
-            Ok(sent) => tracing::info!(sent, "DMARC reports left"),
-            Err(error) => tracing::warn!(%error, "DMARC reports could not be sent; it is tried again later"),
+            Ok(sent) => tracing::info!(sent, "DMARC and TLS reports left"),
+            Err(error) => tracing::warn!(%error, "DMARC and TLS reports could not be sent; it is tried again later"),
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -356,7 +372,9 @@ const REPORT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600
 
 /// Removes contents that nobody needs any more, now and then.
 async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::CancellationToken) -> Result<(), String> {
+    let mut swept_list_at = None;
     let keep = std::time::Duration::from_secs(u64::from(keep_days).saturating_mul(86_400));
+    let mut rounds = 0_u32;
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -367,10 +385,27 @@ async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::Ca
             Ok(swept) => tracing::debug!(swept, "contents that nobody needs were removed"),
             Err(error) => tracing::warn!(%error, "sweeping failed; it is tried again later"),
         }
+        if swept_list_at.is_none_or(|at| store.now().since(at) >= SWEEP_LIST_INTERVAL) {
+            swept_list_at = Some(store.now());
+            if let Err(error) = store.sweep_suppressed().await {
+                tracing::warn!(%error, "the suppression list could not be swept; it is tried again later");
+            }
+        }
+        rounds = rounds.wrapping_add(1);
+        if rounds.is_multiple_of(POLICY_ROUNDS)
+            && let Err(error) = store.forget_sts_policies().await
+        {
+            tracing::warn!(%error, "old MTA-STS policies could not be removed; it is tried again later");
+        }
         if let Err(error) = store.sweep_traces(store.now().minus(keep)).await {
             tracing::warn!(%error, "old traces could not be removed; it is tried again later");
         }
     }
 }
 
+/// How often the suppression list is read as a whole.
+const SWEEP_LIST_INTERVAL: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
 const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Policies of other domains live for weeks: they are looked through once in so many rounds.
+const POLICY_ROUNDS: u32 = 60;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use auth::GuardSettings;
 use delivery::{Checks, Delivery};
+use hooks::Hooks;
 use mail::Domain;
 use queue::{RetryPolicy, Schedules};
 use rustls_pki_types::CertificateDer;
@@ -16,9 +17,10 @@ use sender_auth::verify::DnsAuthentication;
 use smtp_in::ListenerKind;
 use smtp_out::{Login, NamedHost, Roots, Secret, SmtpOutSettings, TlsMode};
 use storage::rows::MailClass;
+use world::https::{HttpsClient, Reach};
 
 use crate::cli::Failure;
-use crate::config::{BareNewlines, Config, IpFamily, Limits, Queue, Route, Security, SmartHostTls};
+use crate::config::{BareNewlines, Config, Dane, IpFamily, Limits, Queue, Route, Security, SmartHostTls};
 
 use super::own::own_addresses;
 use super::reload::Reloadable;
@@ -124,6 +126,10 @@ pub(crate) fn fetch(fetch: &crate::config::Fetch) -> fetch::Settings {
 /// Delivery that checks where messages from other servers come from.
 pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, Failure> {
     let section = &config.sender_authentication;
+    let delivery = match config.spam.filter() {
+        Some(filter) => delivery.judging_content(filter),
+        None => delivery,
+    };
     let delivery = match Domain::parse(&section.results_name) {
         Ok(name) => delivery.with_results_name(name),
         Err(_) => delivery,
@@ -141,6 +147,14 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
     let dns = DnsAuthentication::from_system(config.hostname.clone(), world, patience);
     let dns = dns.map_err(|error| Failure::new(format!("[sender_authentication]: {error}")))?;
     Ok(delivery.checking(Checks::new(Arc::new(dns), section.rules())))
+}
+
+/// Who calls webhooks.
+pub(super) fn hooks(delivery: Delivery, config: &Config) -> Result<Hooks, Failure> {
+    let world = delivery.store().world().clone();
+    let https = HttpsClient::new(world, &[]).map_err(|error| Failure::new(format!("[webhooks]: {error}")))?;
+    let reach = if config.webhooks.allow_private { Reach::Anywhere } else { Reach::Public };
+    Ok(Hooks::new(delivery, Arc::new(https), hooks::Settings { reach }))
 }
 
 /// Outgoing mail; `interfaces` are the addresses of this machine.
@@ -171,6 +185,15 @@ pub(super) fn smtp_out(config: &Config, logins: Logins, interfaces: &[IpAddr]) -
             login: None,
         };
         settings.overrides.insert(destination.domain.clone(), Arc::new(to));
+    }
+    settings.tls.dane = match queue.tls.dane {
+        Dane::Auto => smtp_out::Dane::Auto,
+        Dane::On => smtp_out::Dane::On,
+        Dane::Off => smtp_out::Dane::Off,
+    };
+    settings.tls.mta_sts = queue.tls.mta_sts;
+    if !queue.tls.ca_file.as_os_str().is_empty() {
+        settings.tls.further_roots = authorities(&queue.tls.ca_file, "[queue.tls]")?;
     }
     let Logins { smart_host, mut routes } = logins;
     for route in &queue.route {

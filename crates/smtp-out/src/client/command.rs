@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use mail::{BodyType, DsnNotify, DsnReturn, EnhancedCode, Reply};
 use queue::xtext::{unitext, utf8_xtext, xtext};
-use smtp_proto::{EXT_8BIT_MIME, EXT_DSN, EXT_SIZE, EXT_SMTP_UTF8, EhloResponse};
+use smtp_proto::{EXT_8BIT_MIME, EXT_DSN, EXT_REQUIRE_TLS, EXT_SIZE, EXT_SMTP_UTF8, EhloResponse};
 use storage::rows::{QueueRecipient, QueueRow};
 
 /// Octets of the message as it travels.
@@ -45,6 +45,10 @@ pub(crate) fn mail(row: &QueueRow, ehlo: &EhloResponse<String>) -> String {
     }
     if row.smtputf8 {
         line.push_str(" SMTPUTF8");
+    }
+    if row.require_tls && ehlo.has_capability(EXT_REQUIRE_TLS) {
+        // RFC 8689 §2. Bounces go without TLS if they must, and ask for it where they can (§5).
+        line.push_str(" REQUIRETLS");
     }
     if ehlo.has_capability(EXT_DSN) {
         match row.dsn_return {
@@ -136,6 +140,7 @@ mod tests {
             last_error: None,
             delay_notified: false,
             held: false,
+            require_tls: false,
             class: storage::rows::MailClass::Person,
             route: None,
         }

@@ -3,12 +3,14 @@
 //! Every reply has one deadline (`world`'s time), however its octets come, and bounded octets ([`super::answer`]).
 //! mail-send encodes the login; its client is not used, nor smtp-proto's reader of replies: docs/quirks.md says why.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mail::{Domain, EnhancedCode, Reply};
 use mail_send::Credentials;
+use rustls::ProtocolVersion;
 use rustls_pki_types::ServerName;
-use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, EXT_START_TLS, EhloResponse};
+use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, EXT_REQUIRE_TLS, EXT_START_TLS, EhloResponse};
 use tokio_rustls::TlsConnector;
 use world::{Stream, TimedOut, World};
 
@@ -18,9 +20,10 @@ use crate::client::wire::{Wire, WireError};
 use crate::limits::{
     COMMAND_TIMEOUT, CONNECT_TIMEOUT, GREETING_TIMEOUT, GROUP_TIMEOUT, LAST_WORDS_TIMEOUT, TLS_TIMEOUT,
 };
+use crate::policy::Check;
 use crate::route::Target;
 use crate::settings::{Login, SmtpOutSettings, TlsMode};
-use crate::tls::Connectors;
+use crate::tls::{Connectors, STARTTLS_NOT_SUPPORTED, Trial, VALIDATION_FAILURE, flaw_of};
 
 /// An open session, ready for a mail transaction.
 pub(crate) struct Session {
@@ -30,12 +33,37 @@ pub(crate) struct Session {
     pub(crate) target: Target,
     /// What it offers.
     pub(crate) ehlo: EhloResponse<String>,
+    /// How TLS protects the session.
+    pub(crate) secured: Option<Secured>,
+    /// What is not as it should be with TLS, as TLS reports have it (RFC 8460 §4.3).
+    pub(crate) flaw: Option<&'static str>,
     /// What it says of its bounds (RFC 9422).
     pub(crate) limits: OfferedLimits,
-    /// Whether TLS protects the session.
-    pub(crate) protected: bool,
     /// Messages handed over so far.
     pub(crate) messages: u32,
+}
+
+/// How a session is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Secured {
+    /// The version of TLS.
+    version: &'static str,
+    /// Who checked the certificate; `None`: nobody.
+    by: Option<&'static str>,
+    /// Whether the certificate was checked.
+    checked: bool,
+}
+
+impl Secured {
+    /// In words, for the trace.
+    pub(crate) fn words(secured: Option<&Self>) -> String {
+        match secured {
+            None => "without TLS".to_owned(),
+            Some(Self { version, by: Some(by), .. }) => format!("over {version}, certificate checked by {by}"),
+            Some(Self { version, checked: true, .. }) => format!("over {version}, certificate checked"),
+            Some(Self { version, .. }) => format!("over {version}, certificate not checked"),
+        }
+    }
 }
 
 /// What opening a session takes.
@@ -44,8 +72,32 @@ pub(crate) struct Dial<'a> {
     pub(crate) hostname: &'a Domain,
     pub(crate) connectors: &'a Connectors,
     pub(crate) settings: &'a SmtpOutSettings,
+    /// Whether TLS must be, towards a host that the settings name; opportunistic towards MX hosts, of which `check` says more.
     pub(crate) tls: TlsMode,
+    /// Whether the message asks for REQUIRETLS.
+    pub(crate) require_tls: bool,
     pub(crate) login: Option<&'a Login>,
+}
+
+/// Why there is no TLS.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub(crate) struct Trouble {
+    /// In words.
+    pub(crate) why: String,
+    /// As TLS reports have it (RFC 8460 §4.3).
+    pub(crate) result: &'static str,
+}
+
+impl Trouble {
+    pub(crate) fn new(why: impl Into<String>, result: &'static str) -> Self {
+        Self { why: why.into(), result }
+    }
+
+    /// The same, with who demands TLS in front.
+    fn of(self, by: &str) -> Self {
+        Self { why: format!("{by}: {}", self.why), ..self }
+    }
 }
 
 /// Why there is no session, or no longer one.
@@ -54,9 +106,15 @@ pub(crate) enum Broken {
     /// The host refuses, in its greeting or in its answer to EHLO; or it closes with 421.
     #[error("{0}")]
     Refused(Reply),
-    /// The TLS handshake failed; without TLS it may work.
+    /// There is no TLS, or its handshake failed; without TLS it may work.
     #[error("{0}")]
-    Tls(String),
+    Tls(Trouble),
+    /// The host is not, or can't be shown to be, the one that DANE or MTA-STS says it is.
+    #[error("{0}")]
+    Distrusted(Trouble),
+    /// The host does not give what the message demands, and never will.
+    #[error("{0}")]
+    Unfit(Reply),
     /// The connection failed, ran out of time, spoke no SMTP, or did not give what the settings demand.
     #[error("{0}")]
     Lost(String),
@@ -66,8 +124,10 @@ impl Broken {
     /// The reply that stands for it in a row and in a DSN.
     pub(crate) fn reply(&self, target: &Target) -> Reply {
         match self {
-            Self::Refused(reply) => reply.clone(),
-            Self::Tls(why) | Self::Lost(why) => Reply::new(
+            Self::Refused(reply) | Self::Unfit(reply) => reply.clone(),
+            // RFC 3463 §3.8: cryptographic failure.
+            Self::Distrusted(why) => Reply::new(451, Some(EnhancedCode(4, 7, 5)), format!("{}: {why}", target.host)),
+            Self::Tls(Trouble { why, .. }) | Self::Lost(why) => Reply::new(
                 451,
                 Some(EnhancedCode(4, 4, 1)),
                 format!("{} [{}]: {why}", target.host, target.address.ip()),
@@ -76,38 +136,69 @@ impl Broken {
     }
 }
 
+/// See [`Dial::connector`].
+type Connector = (TlsConnector, Option<&'static str>, Option<Arc<Trial>>);
+
 impl Dial<'_> {
-    /// Opens a session; where TLS is opportunistic and its handshake fails, once more without.
-    pub(crate) async fn open(&self, target: &Target) -> Result<Session, Broken> {
-        match self.open_with(target, self.tls).await {
-            Err(Broken::Tls(why)) if self.tls == TlsMode::Opportunistic => {
+    /// Opens a session, with the check that the host's policy asks for; where TLS is opportunistic and its handshake
+    /// fails, once more without.
+    pub(crate) async fn open(&self, target: &Target, check: &Check) -> Result<Session, Broken> {
+        let tls = match (self.tls, check) {
+            // RFC 8689: no plain text, and no unchecked certificate.
+            (TlsMode::Opportunistic | TlsMode::Plain, _) if self.require_tls => TlsMode::Required,
+            (TlsMode::Opportunistic, check) if !check.demands_tls() => TlsMode::Opportunistic,
+            (TlsMode::Opportunistic, _) => TlsMode::Required,
+            (tls, _) => tls,
+        };
+        let mut flaw = None;
+        let mut session = match self.open_with(target, tls, check).await {
+            Err(Broken::Tls(why)) if self.require_tls => {
+                let text = format!("the message asks for REQUIRETLS: {}: {why}", target.host);
+                return Err(Broken::Unfit(Reply::new(550, Some(EnhancedCode(5, 7, 10)), text)));
+            }
+            Err(Broken::Tls(why)) if check.demands_tls() => {
+                return Err(Broken::Distrusted(why.of(check.demanded_by())));
+            }
+            Err(Broken::Tls(why)) if tls == TlsMode::Opportunistic => {
                 tracing::info!(host = %target.host, %why, "TLS failed, going on without");
                 if self.login.is_some() {
                     return Err(Broken::Lost(format!("TLS failed, and no password goes unprotected: {why}")));
                 }
-                self.open_with(target, TlsMode::Plain).await
+                flaw = Some(why.result);
+                self.open_with(target, TlsMode::Plain, check).await?
             }
-            other => other,
+            other => other?,
+        };
+        session.flaw = session.flaw.or(flaw);
+        if self.require_tls && !session.takes_require_tls() {
+            session.quit().await;
+            // RFC 8689 §4.2.1.
+            let text = format!("the message asks for REQUIRETLS, which {} does not offer", target.host);
+            return Err(Broken::Unfit(Reply::new(550, Some(EnhancedCode(5, 7, 30)), text)));
         }
+        Ok(session)
     }
 
-    async fn open_with(&self, target: &Target, tls: TlsMode) -> Result<Session, Broken> {
+    async fn open_with(&self, target: &Target, tls: TlsMode, check: &Check) -> Result<Session, Broken> {
         let mut stream = self
             .world
             .connector
             .connect_from(self.settings.source_for(target.address.ip()), target.address, CONNECT_TIMEOUT)
             .await
             .map_err(|error| Broken::Lost(format!("no connection: {error}")))?;
+        let mut secured = None;
         if tls == TlsMode::Implicit {
-            stream = self.handshake(stream, &self.connectors.verified, target).await?;
+            let (inner, version) = self.handshake(stream, &self.connectors.verified, target).await?;
+            (stream, secured) = (inner, Some(Secured { version, by: None, checked: true }));
         }
         let mut session = Session {
             wire: Wire::new(stream),
             world: self.world.clone(),
             target: target.clone(),
             ehlo: EhloResponse::default(),
+            secured,
+            flaw: None,
             limits: OfferedLimits::default(),
-            protected: tls == TlsMode::Implicit,
             messages: 0,
         };
         let greeting = session.reply(GREETING_TIMEOUT).await?;
@@ -115,8 +206,8 @@ impl Dial<'_> {
             return Err(Broken::Refused(greeting));
         }
         session.say_ehlo(self.hostname).await?;
-        if !session.protected && tls != TlsMode::Plain {
-            session = self.start_tls(session, tls).await?;
+        if session.secured.is_none() && tls != TlsMode::Plain {
+            session = self.start_tls(session, tls, check).await?;
         }
         if let Some(login) = self.login {
             session.log_in(login, self.tls == TlsMode::Plain).await?;
@@ -125,28 +216,54 @@ impl Dial<'_> {
     }
 
     /// RFC 3207 §4. What the host sent in clear behind its 220 is thrown away with the old [`Wire`].
-    async fn start_tls(&self, mut session: Session, tls: TlsMode) -> Result<Session, Broken> {
+    async fn start_tls(&self, mut session: Session, tls: TlsMode, check: &Check) -> Result<Session, Broken> {
         let required = tls == TlsMode::Required;
         let missing = |what: String| {
-            if required { Err(Broken::Lost(format!("TLS is required, and {what}"))) } else { Ok(()) }
+            let trouble = || Trouble::new(format!("TLS is required, and {what}"), STARTTLS_NOT_SUPPORTED);
+            if required { Err(Broken::Tls(trouble())) } else { Ok(()) }
         };
         if !session.ehlo.has_capability(EXT_START_TLS) {
             missing("the host does not offer STARTTLS".to_owned())?;
+            session.flaw = Some(STARTTLS_NOT_SUPPORTED);
             return Ok(session);
         }
         let reply = session.command("STARTTLS\r\n", GREETING_TIMEOUT).await?;
         if !reply.is_positive() {
             missing(format!("STARTTLS was refused: {reply}"))?;
+            session.flaw = Some(STARTTLS_NOT_SUPPORTED);
             return Ok(session);
         }
-        // A password goes to nobody whose certificate is not the host's (RFC 4954 §6, RFC 8314 §5.4).
-        let verified = required || self.login.is_some();
-        let connector = if verified { &self.connectors.verified } else { &self.connectors.unverified };
-        session.wire = Wire::new(self.handshake(session.wire.into_stream(), connector, &session.target).await?);
-        session.protected = true;
+        let (connector, by, trial) = self.connector(check, required)?;
+        let checked = check.authenticates() || required || self.login.is_some();
+        let checked = checked && *check != Check::EncryptedByDane;
+        let (stream, version) = self.handshake(session.wire.into_stream(), &connector, &session.target).await?;
+        session.flaw = trial.and_then(|trial| trial.found());
+        session.wire = Wire::new(stream);
+        session.secured = Some(Secured { version, by, checked });
         // RFC 3207 §4.2: what was offered before is forgotten.
         session.say_ehlo(self.hostname).await?;
         Ok(session)
+    }
+
+    /// What checks the certificate, in whose name, and what only looks at it.
+    fn connector(&self, check: &Check, required: bool) -> Result<Connector, Broken> {
+        let broken = |error: rustls::Error| Broken::Lost(error.to_string());
+        let connectors = self.connectors;
+        Ok(match check {
+            Check::Dane { records, names } => (connectors.dane(records, names).map_err(broken)?, Some("DANE"), None),
+            Check::Sts => (connectors.public.clone(), Some("MTA-STS"), None),
+            Check::Message => (connectors.public.clone(), Some("REQUIRETLS"), None),
+            Check::EncryptedByDane => (connectors.unverified.clone(), None, None),
+            // A password goes to nobody whose certificate is not the host's (RFC 4954 §6, RFC 8314 §5.4).
+            Check::Opportunistic | Check::Trial { .. } if required || self.login.is_some() => {
+                (connectors.verified.clone(), None, None)
+            }
+            Check::Trial { .. } => {
+                let (connector, trial) = connectors.trial().map_err(broken)?;
+                (connector, None, Some(trial))
+            }
+            Check::Opportunistic => (connectors.unverified.clone(), None, None),
+        })
     }
 
     async fn handshake(
@@ -154,21 +271,34 @@ impl Dial<'_> {
         stream: Box<dyn Stream>,
         connector: &TlsConnector,
         target: &Target,
-    ) -> Result<Box<dyn Stream>, Broken> {
+    ) -> Result<(Box<dyn Stream>, &'static str), Broken> {
         let name = match target.host.as_literal() {
             Some(ip) => ServerName::IpAddress(ip.into()),
-            None => ServerName::try_from(target.host.as_str().to_owned())
-                .map_err(|_| Broken::Tls(format!("{} is no name for a certificate", target.host)))?,
+            None => ServerName::try_from(target.host.as_str().to_owned()).map_err(|_| {
+                Broken::Tls(Trouble::new(format!("{} is no name for a certificate", target.host), VALIDATION_FAILURE))
+            })?,
         };
         match self.world.timeout(TLS_TIMEOUT, connector.connect(name, stream)).await {
-            Ok(Ok(stream)) => Ok(Box::new(stream)),
-            Ok(Err(error)) => Err(Broken::Tls(format!("TLS handshake: {error}"))),
-            Err(_) => Err(Broken::Tls("TLS handshake: timed out".to_owned())),
+            Ok(Ok(stream)) => {
+                let newest = stream.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+                Ok((Box::new(stream), if newest { "TLS 1.3" } else { "TLS 1.2" }))
+            }
+            Ok(Err(error)) => {
+                let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+                let result = inner.map_or(VALIDATION_FAILURE, flaw_of);
+                Err(Broken::Tls(Trouble::new(format!("TLS handshake: {error}"), result)))
+            }
+            Err(_) => Err(Broken::Tls(Trouble::new("TLS handshake: timed out", VALIDATION_FAILURE))),
         }
     }
 }
 
 impl Session {
+    /// Whether a message that asks for REQUIRETLS may go this way (RFC 8689 §4.2.1).
+    pub(crate) fn takes_require_tls(&self) -> bool {
+        self.secured.is_some_and(|secured| secured.checked) && self.ehlo.has_capability(EXT_REQUIRE_TLS)
+    }
+
     /// EHLO, or HELO for a host that knows no extensions (RFC 5321 §3.2).
     async fn say_ehlo(&mut self, hostname: &Domain) -> Result<(), Broken> {
         let answer = self.ask(format!("EHLO {hostname}\r\n").as_bytes(), GREETING_TIMEOUT).await?;
@@ -192,7 +322,7 @@ impl Session {
 
     /// AUTH PLAIN or LOGIN. A refused login is an error of our settings, so it is temporary for the mail.
     async fn log_in(&mut self, login: &Login, even_in_clear: bool) -> Result<(), Broken> {
-        if !self.protected && !even_in_clear {
+        if self.secured.is_none() && !even_in_clear {
             return Err(Broken::Lost("no TLS, and no password goes unprotected".to_owned()));
         }
         let credentials = Credentials::Plain { username: login.name.as_str(), secret: login.password.reveal() };

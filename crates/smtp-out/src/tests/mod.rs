@@ -6,6 +6,7 @@ mod dead;
 mod dsn;
 mod flow;
 mod pace;
+mod policy;
 mod relay;
 mod remote;
 mod replies;

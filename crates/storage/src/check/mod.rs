@@ -23,10 +23,13 @@ mod queue;
 mod received_reports;
 mod sharing;
 mod signing_keys;
+mod spam;
+mod suppressed;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -107,6 +110,8 @@ pub enum Flaw {
     QueueDue,
     /// Contacts, their order of time and their count do not match.
     Contacts,
+    /// Tokens or messages that were learnt, and their totals, do not agree.
+    Spam,
     /// The version stamp is missing or can't be read.
     Stamp,
     /// An account, an alias or a responder in a domain that is not there.
@@ -165,6 +170,7 @@ impl Flaw {
             Self::BlobContent => "content is damaged",
             Self::QueueDue => "schedule of the queue is wrong",
             Self::Contacts => "the index of contacts is wrong",
+            Self::Spam => "what was learnt of spam is counted wrong",
             Self::Stamp => "version stamp is missing or can't be read",
             Self::NoDomain => "is in a domain that is not there",
             Self::RecordContent => "record does not fit the message",
@@ -322,6 +328,7 @@ pub async fn check_with(
     check.sharing().await?;
     check.annotations().await?;
     check.contacts().await?;
+    check.spam().await?;
     check.first_uses().await?;
     check.forwards().await?;
     check.queue().await?;
@@ -331,6 +338,8 @@ pub async fn check_with(
     check.fetched().await?;
     check.answered().await?;
     check.signing_keys().await?;
+    check.suppressed().await?;
+    check.webhooks().await?;
     check.received_reports().await?;
     check.traces().await?;
     check.blobs().await?;

@@ -152,6 +152,7 @@ fn queue_row(blob: mail::BlobHash, octets: u64) -> QueueRow {
         last_error: None,
         delay_notified: false,
         held: false,
+        require_tls: false,
         class: crate::rows::MailClass::Report,
         route: None,
     }
@@ -597,6 +598,9 @@ damage! {
     submitted_by_nobody(s) { s.put(crate::submitted::key(AccountId(9)), "?"); } => [Flaw::Undecodable, Flaw::Orphans];
     forwarding_key_unreadable(s) { s.put(Key::global(Table::SrsKey).u32(1).done(), "?"); } => [Flaw::Undecodable];
     forwarded_sender_unreadable(s) { s.put(Key::global(Table::SrsSender).u32(1).bytes(b"t").done(), "?"); } => [Flaw::Undecodable];
+    webhook_unreadable(s) { s.put(Key::global(Table::Webhook).u64(1).done(), "?"); } => [Flaw::Undecodable];
+    suppressed_unreadable(s) { s.put(Key::global(Table::Suppressed).bytes(b"a@far.example").done(), "?"); } => [Flaw::Undecodable];
+    mta_sts_policy_unreadable(s) { s.put(Key::global(Table::StsPolicy).bytes(b"a.example").done(), "?"); } => [Flaw::Undecodable];
     index_unreadable(s) { s.put(index_key(ALICE, INBOX), "?"); } => [Flaw::Undecodable, Flaw::Index, Flaw::Index, Flaw::Index, Flaw::Index, Flaw::Index];
     index_of_no_mailbox(s) { s.put(index_key(ALICE, MailboxId(99)), IndexRow::default().encode().unwrap()); }
         => [Flaw::Orphans];

@@ -113,13 +113,15 @@ pub struct QueueRow {
     pub class: MailClass,
     /// The name of the route that an administrator sent it on (`relais queue reroute --route`).
     pub route: Option<String>,
+    /// Whether the sender asked for REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
 }
 
-/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: `class`, `route`.
+/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: `class`, `route`, `require_tls`.
 const VERSION: u8 = 3;
 
 /// Octets that stand for the fields which version 3 has added at the end: each with its default, which is a zero octet.
-const ADDED_BY_3: [u8; 2] = [0; 2];
+const ADDED_BY_3: [u8; 3] = [0; 3];
 
 impl QueueRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
@@ -218,6 +220,7 @@ mod layout1 {
                 held: old.held,
                 class: MailClass::Person,
                 route: None,
+                require_tls: false,
             }
         }
     }
@@ -269,7 +272,7 @@ mod tests {
         let bytes =
             super::super::encode(1, &old_row(layout1::Notify { success: true, failure: true, delay: false })).unwrap();
         assert_eq!(QueueRow::decode(&bytes).unwrap().recipients[0].notify, DsnNotify::asked(true, true, false));
-        assert!(QueueRow::decode(&[4]).is_err() && QueueRow::decode(&[3]).is_err());
+        assert!(QueueRow::decode(&[2]).is_err() && QueueRow::decode(&[3]).is_err() && QueueRow::decode(&[4]).is_err());
     }
 
     #[test]
@@ -279,7 +282,7 @@ mod tests {
         second.truncate(second.len() - ADDED_BY_3.len());
         second[0] = 2;
         assert_eq!(QueueRow::decode(&second).unwrap(), row);
-        let named = QueueRow { class: MailClass::List, route: Some("provider".into()), ..row };
+        let named = QueueRow { class: MailClass::List, route: Some("provider".into()), require_tls: true, ..row };
         assert_eq!(QueueRow::decode(&named.encode().unwrap()).unwrap(), named);
     }
 }

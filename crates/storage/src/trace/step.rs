@@ -124,6 +124,9 @@ pub enum Step {
         outcome: Outcome,
         /// What the host said, or why it could not be reached.
         said: String,
+        /// How the connection was protected over which it was taken, in words: "over TLS 1.3, certificate checked by DANE".
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secured: Option<String>,
         /// When it is tried again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<Timestamp>,
@@ -209,7 +212,7 @@ impl fmt::Display for Step {
                 let list: Vec<String> = recipients.iter().map(Address::to_string).collect();
                 write!(f, "waits in the queue as {entry} for {destination}: {}", list.join(", "))
             }
-            Self::Attempted { entry, recipient, host, outcome, said, next } => {
+            Self::Attempted { entry, recipient, host, outcome, said, secured, next } => {
                 let outcome = match outcome {
                     Outcome::Delivered => "taken",
                     Outcome::Deferred => "not taken now",
@@ -218,6 +221,9 @@ impl fmt::Display for Step {
                 write!(f, "queue entry {entry}, {recipient}: {outcome}")?;
                 if let Some(host) = host {
                     write!(f, " by {host}")?;
+                }
+                if let Some(secured) = secured {
+                    write!(f, " {secured}")?;
                 }
                 write!(f, ": {said}")?;
                 next.map_or(Ok(()), |next| write!(f, "; next attempt {}", next.to_rfc5322()))
