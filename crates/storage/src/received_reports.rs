@@ -300,7 +300,7 @@ mod tests {
     async fn sound(store: &Store) {
         let mut found = Vec::new();
         crate::check::check(store, false, &mut |finding| found.push(finding.to_string())).await.unwrap();
-        assert_eq!(found, [String::new(); 0]);
+        assert!(found.is_empty(), "{found:?}");
     }
 
     #[tokio::test]
