@@ -39,6 +39,7 @@ mod response;
 mod scope;
 mod settings;
 mod shared;
+mod taken_back;
 mod terms;
 mod trace;
 mod warnings;

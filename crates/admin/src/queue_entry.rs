@@ -11,6 +11,7 @@ use crate::queue_why::{last_host, why};
 use crate::request::{QueueFilter, QueueRequest, QueueSelection};
 use crate::response::{QueueEntryView, QueueRecipientView, Response};
 use crate::settings::Settings;
+use crate::taken_back;
 
 pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRequest) -> Result<Response, AdminError> {
     match request {
@@ -38,7 +39,9 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
         QueueRequest::Reroute { which, to } => {
             not_ours(store, &to)?;
             let done = format!("to be sent to {to} now");
-            edit(store, which, &done, waits, move |row| queue::reroute(row, &to)).await
+            // What has not set out has no way yet.
+            let concerns = |row: &QueueRow| waits(row) && row.waiting.is_none();
+            edit(store, which, &done, concerns, move |row| queue::reroute(row, &to)).await
         }
         QueueRequest::Cancel(which) => {
             let delivery = settings.letters(store);
@@ -47,6 +50,14 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
                 cancelled = cancelled.saturating_add(usize::from(cancel(store, &delivery, id).await?));
             }
             Ok(Response::Done(counted(cancelled, "cancelled; senders who want to hear of it are told")))
+        }
+        QueueRequest::Waiting { by } => {
+            let rows = taken_back::waiting(store, &by).await?;
+            Ok(Response::QueueEntries(rows.iter().map(|row| view(row, None, store.now())).collect()))
+        }
+        QueueRequest::TakeBack { by, entries } => {
+            let taken = taken_back::take_back(store, &by, entries).await?;
+            Ok(Response::Done(counted(taken, "taken back; nobody is told")))
         }
         QueueRequest::Remove(which) => {
             let now = store.now();
@@ -196,6 +207,9 @@ fn view(row: &QueueRow, host: Option<&str>, now: Timestamp) -> QueueEntryView {
             next_attempt: row.next_attempt,
             last_error,
             held: row.held,
+            waits_until: row.waiting.map(|waiting| waiting.until),
+            priority: row.priority,
+            deliver_by: row.deliver_by.map(|by| by.by),
         }
     }
 }

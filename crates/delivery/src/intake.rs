@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use filter::{MessageView, Place};
-use mail::{AccountId, BodyType, EnhancedCode, Envelope, Reply, ReversePath};
+use mail::{AccountId, BodyType, EnhancedCode, Envelope, Reply, ReversePath, TraceId};
 use message::{MessageRecord, Scanner, Structure};
 use routing::{Asking, Directory, RefuseReason};
 use sender_auth::dkim::Hasher;
@@ -18,7 +18,7 @@ use crate::checks::{Examination, not_passed_on};
 use crate::decide::storage_reply;
 use crate::filtering::decisions;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
-use crate::notice::{delivered_notice, too_large_notice};
+use crate::notice::{delivered_notice, failed_notice};
 use crate::plan::Plan;
 use crate::prepared::Prepared;
 use crate::trace::{Beginning, Source};
@@ -41,6 +41,8 @@ pub struct Intake {
     account: Option<AccountId>,
     /// The server's own message.
     own: bool,
+    /// It was accepted before, and has waited; its trace goes on.
+    waited: Option<Waited>,
     /// Where it comes from, for its trace.
     source: Source,
     /// What is to be signed, as it passes: messages of the organisation's own.
@@ -53,6 +55,14 @@ pub struct Intake {
     examination: Option<Examination>,
     /// The fields of our own that are not written yet: Return-Path, and what follows it.
     front: (String, Vec<u8>),
+}
+
+/// Of a message that was accepted before ([`crate::Delivery::release`]).
+pub(crate) struct Waited {
+    /// The account that submitted it; `None` when it is gone.
+    pub(crate) account: Option<AccountId>,
+    /// Where its way is told.
+    pub(crate) trace: Option<TraceId>,
 }
 
 /// The message is not taken; the reply says why.
@@ -97,6 +107,7 @@ impl Delivery {
             own_octets: 0,
             account: None,
             own: false,
+            waited: None,
             source: Source { by: "smtp".to_owned(), client: None },
             hasher: None,
             sent_again: false,
@@ -131,6 +142,7 @@ impl Delivery {
             own_octets: 0,
             account: None,
             own: false,
+            waited: None,
             eight_bit: false,
             source: Source { by: "fetch".to_owned(), client: None },
             hasher: None,
@@ -180,6 +192,16 @@ impl Intake {
         "submission".clone_into(&mut self.source.by);
         self.filter_claims();
         self.hasher = Some(Hasher::new());
+    }
+
+    /// Says that it was accepted before, when it was submitted. To be said before its octets come.
+    pub(crate) fn has_waited(&mut self, waited: Waited) {
+        "submission".clone_into(&mut self.source.by);
+        self.account = waited.account;
+        // Nobody is left who could be refused anything.
+        self.own = waited.account.is_none();
+        self.hasher = Some(Hasher::new());
+        self.waited = Some(waited);
     }
 
     /// Says that the server writes the message, for envelopes that are still to come ([`Delivery::prepare_again`]): it is signed
@@ -309,11 +331,14 @@ impl Intake {
         let led_back = self.delivery.lead_back(&mut envelope).await.map_err(Refused)?;
         let mut plan = Plan::new(&self.delivery.store.directory(), &envelope, &asking);
         plan.routed.splice(0..0, led_back);
-        if !plan.lost.is_empty() {
-            return Err(Refused(RECIPIENT_GONE));
-        }
-        if !plan.too_large.is_empty() && plan.too_large.len() == envelope.recipients.len() {
-            return Err(Refused(RefuseReason::TooLarge.reply()));
+        // Who waited has been told that the message is taken: what is refused now is told by a notice.
+        if self.waited.is_none() {
+            if !plan.lost.is_empty() {
+                return Err(Refused(RECIPIENT_GONE));
+            }
+            if !plan.too_large.is_empty() && plan.too_large.len() == envelope.recipients.len() {
+                return Err(Refused(RefuseReason::TooLarge.reply()));
+            }
         }
         if let Some(verdict) = verdict.as_ref().filter(|verdict| verdict.is_spam()) {
             let led_out = !plan.relays.is_empty();
@@ -334,13 +359,15 @@ impl Intake {
             let place = if plan.spam { Place::Spam } else { Place::Inbox };
             decisions(&self.delivery.store, plan.mailboxes.iter().copied(), place, view).await
         };
-        let header = match plan.responders.is_empty() && plan.delivered.is_empty() && plan.too_large.is_empty() {
+        let told = plan.delivered.len().saturating_add(plan.too_large.len()).saturating_add(plan.refused.len());
+        let header = match plan.responders.is_empty() && told == 0 {
             true => String::new(),
             false => self.header.into_text(),
         };
         let delivered = delivered_notice(&self.delivery, &plan, &envelope, &header, now);
         let mut notices = Vec::new();
-        for dsn in delivered.into_iter().chain(too_large_notice(&self.delivery, &plan, &envelope, &header, now)) {
+        let failed = failed_notice(&self.delivery, &plan, &envelope, &header, now);
+        for dsn in delivered.into_iter().chain(failed) {
             notices.push(self.delivery.prepare(dsn.envelope, &dsn.content).await?);
         }
         let leaves = self.sent_again || !plan.relays.is_empty();
@@ -349,10 +376,13 @@ impl Intake {
             Some(hashed) => self.delivery.signature(&hashed, &envelope, now).await,
             None => String::new(),
         };
-        let allowance = self.account.map(|account| Allowance::of(&self.delivery.store.directory(), account, &envelope));
+        // What waited has been counted.
+        let counts = self.account.filter(|_| self.waited.is_none());
+        let allowance = counts.map(|account| Allowance::of(&self.delivery.store.directory(), account, &envelope));
         let rewriting = self.delivery.rewriting(&plan, &envelope.reverse_path, now);
         let beginning = Beginning {
-            id: self.delivery.new_trace(),
+            id: self.waited.as_ref().map_or_else(|| self.delivery.new_trace(), |waited| waited.trace),
+            continues: self.waited.is_some(),
             source: self.source,
             message_id: message_id(&structure),
             addresses: addresses_of(&self.delivery.store.directory(), &plan, self.account),
@@ -379,6 +409,7 @@ impl Intake {
             body: if self.eight_bit { envelope.body.max(BodyType::EightBitMime) } else { envelope.body },
             notices,
             account: self.account,
+            wait: None,
             envelope,
             now,
         })

@@ -29,6 +29,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod waiting;
 
 use mail::Domain;
 use storage::Store;
@@ -49,6 +50,7 @@ pub use queue_reports::ReportError;
 pub use routing::Asking;
 pub use stored::StoredMessage;
 pub use trace::taken;
+pub use waiting::ReleaseError;
 
 /// What delivery has to know of its server.
 #[derive(Clone, Debug)]

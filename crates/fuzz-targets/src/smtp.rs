@@ -35,6 +35,7 @@ fn converse(kind: ListenerKind, bare_newlines: BareNewlines, pieces: &[&[u8]]) -
         scram: true,
         // The client may name another.
         xclient_from: vec![at.ip()],
+        no_soliciting: vec!["net.example:ADV".to_owned()],
     };
     let now = Timestamp(0);
     let mut engine = Engine::new(policy, SessionFacts::new(SessionId(1), kind, at, at), now);
@@ -79,6 +80,10 @@ fn advance(engine: &mut Engine, now: Timestamp, session: &mut Session, message: 
             } else {
                 AuthStep::Done(Identity { account: AccountId(1), login: "alice".to_owned(), mark: 0 })
             })),
+            Action::Verify { text } | Action::Expand { text } => {
+                let told: String = text.chars().filter(|c| c.is_ascii_alphanumeric()).take(100).collect();
+                Answer::LookedUp(Reply::new(250, Some(EnhancedCode(2, 1, 5)), format!("<{told}@x.example>")))
+            }
             Action::BeginBody => {
                 message.clear();
                 Answer::Opened(Ok(()))

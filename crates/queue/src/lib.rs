@@ -14,5 +14,5 @@ mod policy;
 pub mod xtext;
 
 pub use attempt::{Decision, Outcome, Report, ReportKind, ReportedRecipient, after_attempt};
-pub use edit::{hold, is_wanted_at_once, reroute, resume, retry_now};
+pub use edit::{hold, is_out_of_time, is_wanted_at_once, reroute, resume, retry_now};
 pub use policy::RetryPolicy;

@@ -3,7 +3,7 @@
 //! Routing, accounts and the store stand behind these traits. Every answer may take its time; nothing else of the
 //! session happens meanwhile.
 
-use mail::{Envelope, ForwardPath, Reply};
+use mail::{EnhancedCode, Envelope, ForwardPath, Reply};
 use storage::Committed;
 use world::BoxFuture;
 
@@ -76,6 +76,19 @@ pub trait Host: Send + Sync {
     fn exchange<'a>(&'a self, facts: &SessionFacts, mechanism: Mechanism) -> Option<Box<dyn AuthExchange + 'a>> {
         let _ = (facts, mechanism);
         None
+    }
+
+    /// What there is to be said about an address or a name to who has logged in (VRFY, RFC 5321 §3.5.1): 250 with the mailbox, 252, 550,
+    /// or 553 for a name that several have.
+    fn verify<'a>(&'a self, facts: &'a SessionFacts, text: &'a str) -> BoxFuture<'a, Reply> {
+        let _ = (facts, text);
+        Box::pin(async { Reply::fixed(252, EnhancedCode(2, 5, 2), "Addresses are not verified here; RCPT tells") })
+    }
+
+    /// Who is in a group or list, for who has logged in (EXPN, RFC 5321 §3.5.1): 250 with one mailbox in each line, or 550.
+    fn expand<'a>(&'a self, facts: &'a SessionFacts, text: &'a str) -> BoxFuture<'a, Reply> {
+        let _ = (facts, text);
+        Box::pin(async { Reply::fixed(550, EnhancedCode(5, 7, 1), "Nobody is told that here") })
     }
 
     /// A message begins: the envelope is complete. The reply of an error is 4xx or 5xx.

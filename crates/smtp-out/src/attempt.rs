@@ -122,7 +122,7 @@ impl Attempt {
             Ok(None) => return self.unreadable(row, session, "its content is missing"),
             Err(error) => return self.unreadable(row, session, &error.to_string()),
         };
-        let end = hand_over(&mut session, row, &mut blob, &mut self.outcomes).await;
+        let end = hand_over(&mut session, row, &mut blob, &mut self.outcomes, context.world.clock.now()).await;
         tracing::debug!(
             queue_id = %row.id, host = %session.target.host, tls = session.protected, ?end, "mail transaction ended"
         );

@@ -15,6 +15,7 @@ mod destination;
 pub mod fuzzing;
 pub mod limits;
 mod metrics;
+mod release;
 mod route;
 mod runner;
 mod settings;

@@ -19,6 +19,7 @@ use crate::limits::{
     CLAIMED_MAX, CLAIMED_PER_DESTINATION_MAX, DEEP_LOOK_EVERY, HELD_LOOK_EVERY, LOOK_EVERY, SCAN_MAX, SCAN_PAGE,
     STORE_RETRY,
 };
+use crate::release::release;
 use crate::route::{Route, RouteKey};
 use crate::settle::settle;
 use crate::{Context, metrics};
@@ -145,7 +146,7 @@ impl Runner {
         if destination.ready.is_empty() {
             self.turns.push_back(key);
         }
-        destination.ready.push_back(row.id);
+        destination.add(row.id, row.priority);
         self.claimed.insert(row.id)
     }
 
@@ -161,7 +162,7 @@ impl Runner {
                 passed_over += 1;
                 continue;
             }
-            let Some(id) = destination.ready.pop_front() else { continue };
+            let Some((id, _)) = destination.ready.pop_front() else { continue };
             passed_over = 0;
             destination.running += 1;
             let down = destination.down(now);
@@ -295,7 +296,12 @@ impl Job {
             }
         };
         let Some(row) = row else { return JobEnd { session: idle, health: Health::Unknown } };
-        let spared = down.filter(|_| !queue::is_wanted_at_once(&row));
+        if row.waiting.is_some() {
+            release(&context, &row).await;
+            return JobEnd { session: idle, health: Health::Unknown };
+        }
+        let late = queue::is_out_of_time(&row, context.world.clock.now()).then_some(OUT_OF_TIME);
+        let spared = late.or(down.filter(|_| !queue::is_wanted_at_once(&row)));
         let made = match spared {
             Some(reply) => Some(Attempt { session: idle, ..Attempt::spared(&row, &reply) }),
             None => attempt(&context, &route, &row, idle, &stop).await,
@@ -311,5 +317,10 @@ impl Job {
     }
 }
 
+const OUT_OF_TIME: mail::Reply = mail::Reply::fixed(
+    451,
+    mail::EnhancedCode(4, 4, 7),
+    "The time within which the sender wanted the message delivered has passed",
+);
 const COUNT_PAGE: usize = 500;
 const COUNT_MAX: usize = 100_000;

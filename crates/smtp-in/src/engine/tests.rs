@@ -24,6 +24,7 @@ fn policy(limits: Limits) -> Policy {
         starttls: true,
         scram: false,
         xclient_from: Vec::new(),
+        no_soliciting: Vec::new(),
     }
 }
 
@@ -85,6 +86,7 @@ impl Driver {
                 }
                 Action::Authenticate { .. } => Answer::Authenticated(Err(AuthFailure::Refused)),
                 Action::Respond { .. } => Answer::Responded(Err(AuthFailure::Unavailable)),
+                Action::Verify { .. } | Action::Expand { .. } => Answer::LookedUp(Reply::plain(550, "Nobody")),
                 Action::BeginBody => {
                     self.open = Some(Vec::new());
                     Answer::Opened(Ok(()))

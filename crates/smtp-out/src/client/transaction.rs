@@ -3,7 +3,7 @@
 //! Invariant: every recipient that got an outcome here got it from a reply of this host, or from what happened after
 //! the final dot. Those without one may be tried elsewhere.
 
-use mail::{EnhancedCode, Reply};
+use mail::{EnhancedCode, Reply, Timestamp};
 use queue::Outcome;
 use smtp_proto::{EXT_DSN, EXT_PIPELINING};
 use storage::blobs::BlobReader;
@@ -33,8 +33,9 @@ pub(crate) async fn hand_over(
     row: &QueueRow,
     blob: &mut BlobReader,
     outcomes: &mut [Option<Outcome>],
+    now: Timestamp,
 ) -> End {
-    let mut transaction = Transaction { session, row, outcomes };
+    let mut transaction = Transaction { session, row, outcomes, now };
     if let Some(reply) = command::obstacle(row, &transaction.session.ehlo) {
         // Our own words: no host has spoken.
         for n in transaction.open() {
@@ -56,6 +57,8 @@ struct Transaction<'a> {
     session: &'a mut Session,
     row: &'a QueueRow,
     outcomes: &'a mut [Option<Outcome>],
+    /// When it begins.
+    now: Timestamp,
 }
 
 impl Transaction<'_> {
@@ -85,7 +88,7 @@ impl Transaction<'_> {
     /// MAIL and RCPT. Gives those whom the host accepts.
     async fn envelope(&mut self, open: &[usize]) -> Result<Vec<usize>, End> {
         let ehlo = &self.session.ehlo;
-        let mail = command::mail(self.row, ehlo);
+        let mail = command::mail(self.row, ehlo, self.now);
         let rcpts: Vec<String> =
             open.iter().filter_map(|n| self.row.recipients.get(*n)).map(|r| command::rcpt(r, ehlo)).collect();
         let mut accepted = Vec::with_capacity(open.len());

@@ -8,6 +8,7 @@ mod remote;
 mod replies;
 mod times;
 mod tls;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -151,6 +151,10 @@ fn queue_row(blob: mail::BlobHash, octets: u64) -> QueueRow {
         last_error: None,
         delay_notified: false,
         held: false,
+        require_tls: false,
+        priority: 0,
+        deliver_by: None,
+        waiting: None,
     }
 }
 

@@ -18,7 +18,7 @@ pub use list::{
 };
 pub use mailbox::MailboxRow;
 pub use message::MessageRow;
-pub use queue::{QueueRecipient, QueueRow, RecipientState};
+pub use queue::{QueueRecipient, QueueRow, RecipientState, Waiting, WaitsFor};
 pub use undo::UndoRow;
 
 use bytes::Bytes;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use mail::{
-    Address, BlobHash, BodyType, DsnNotify, DsnReturn, OriginalRecipient, QueueId, Reply, ReversePath, Timestamp,
-    TraceId,
+    AccountId, Address, BlobHash, BodyType, DeliverBy, DsnNotify, DsnReturn, OriginalRecipient, QueueId, Reply,
+    ReversePath, Timestamp, TraceId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,27 @@ pub struct QueueRecipient {
     pub last_reply: Option<Reply>,
 }
 
-/// A message on its way to one destination domain.
+/// Why a submitted message waits as a whole, before anything is decided about its recipients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WaitsFor {
+    /// Its sender may take it back ("undo send").
+    Undo,
+    /// Its sender has set the time (FUTURERELEASE, RFC 4865).
+    Release,
+}
+
+/// A submitted message that waits as a whole, local recipients included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Who has submitted it, and may take it back.
+    pub account: AccountId,
+    /// Until when.
+    pub until: Timestamp,
+    /// Why.
+    pub why: WaitsFor,
+}
+
+/// A message on its way to one destination domain; or, with [`QueueRow::waiting`], one that has not set out yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueRow {
     /// Its number, set when it is stored.
@@ -78,10 +98,18 @@ pub struct QueueRow {
     pub delay_notified: bool,
     /// Held by an administrator: not attempted until resumed.
     pub held: bool,
+    /// REQUIRETLS (RFC 8689): under verified TLS, to hosts that offer it, or not at all.
+    pub require_tls: bool,
+    /// MT-PRIORITY (RFC 6710), -9 to 9: of what is due, the higher goes first.
+    pub priority: i8,
+    /// BY= (RFC 2852).
+    pub deliver_by: Option<DeliverBy>,
+    /// It is a whole submission that waits: `destination` is this server's name, and `recipients` are those of the envelope.
+    pub waiting: Option<Waiting>,
 }
 
-/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`.
-const VERSION: u8 = 2;
+/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: from `require_tls` on.
+const VERSION: u8 = 3;
 
 impl QueueRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
@@ -89,10 +117,11 @@ impl QueueRow {
     }
 
     pub(crate) fn decode(value: &[u8]) -> Result<Self, StorageError> {
-        if value.first() == Some(&1) {
-            return super::decode::<layout1::Row>(1, "queue row", value).map(Into::into);
+        match value.first() {
+            Some(1) => super::decode::<layout1::Row>(1, "queue row", value).map(Into::into),
+            Some(2) => super::decode::<layout2::Row>(2, "queue row", value).map(Into::into),
+            _ => super::decode(VERSION, "queue row", value),
         }
-        super::decode(VERSION, "queue row", value)
     }
 }
 
@@ -175,6 +204,71 @@ mod layout1 {
                 last_error: old.last_error,
                 delay_notified: old.delay_notified,
                 held: old.held,
+                require_tls: false,
+                priority: 0,
+                deliver_by: None,
+                waiting: None,
+            }
+        }
+    }
+}
+
+/// The second layout: without what MAIL says of time, priority and TLS.
+mod layout2 {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[cfg_attr(test, derive(Serialize))]
+    pub(super) struct Row {
+        pub(super) id: QueueId,
+        pub(super) destination: mail::Domain,
+        pub(super) reverse_path: ReversePath,
+        pub(super) dsn_return: Option<DsnReturn>,
+        pub(super) envelope_id: Option<String>,
+        pub(super) smtputf8: bool,
+        pub(super) sender_smtputf8: bool,
+        pub(super) body: BodyType,
+        pub(super) blob: BlobHash,
+        pub(super) skip_octets: u32,
+        pub(super) octets: u64,
+        pub(super) prefix: String,
+        pub(super) trace: Option<TraceId>,
+        pub(super) recipients: Vec<QueueRecipient>,
+        pub(super) accepted_at: Timestamp,
+        pub(super) attempts: u32,
+        pub(super) next_attempt: Timestamp,
+        pub(super) last_error: Option<String>,
+        pub(super) delay_notified: bool,
+        pub(super) held: bool,
+    }
+
+    impl From<Row> for QueueRow {
+        fn from(old: Row) -> Self {
+            Self {
+                id: old.id,
+                destination: old.destination,
+                reverse_path: old.reverse_path,
+                dsn_return: old.dsn_return,
+                envelope_id: old.envelope_id,
+                smtputf8: old.smtputf8,
+                sender_smtputf8: old.sender_smtputf8,
+                body: old.body,
+                blob: old.blob,
+                skip_octets: old.skip_octets,
+                octets: old.octets,
+                prefix: old.prefix,
+                trace: old.trace,
+                recipients: old.recipients,
+                accepted_at: old.accepted_at,
+                attempts: old.attempts,
+                next_attempt: old.next_attempt,
+                last_error: old.last_error,
+                delay_notified: old.delay_notified,
+                held: old.held,
+                require_tls: false,
+                priority: 0,
+                deliver_by: None,
+                waiting: None,
             }
         }
     }
@@ -227,5 +321,34 @@ mod tests {
             super::super::encode(1, &old_row(layout1::Notify { success: true, failure: true, delay: false })).unwrap();
         assert_eq!(QueueRow::decode(&bytes).unwrap().recipients[0].notify, DsnNotify::asked(true, true, false));
         assert!(QueueRow::decode(&[3]).is_err());
+    }
+
+    #[test]
+    fn rows_of_the_second_layout_are_read() {
+        let row = QueueRow::from(old_row(layout1::Notify { success: true, failure: true, delay: false }));
+        let old = layout2::Row {
+            id: row.id,
+            destination: row.destination.clone(),
+            reverse_path: row.reverse_path.clone(),
+            dsn_return: row.dsn_return,
+            envelope_id: row.envelope_id.clone(),
+            smtputf8: row.smtputf8,
+            sender_smtputf8: row.sender_smtputf8,
+            body: row.body,
+            blob: row.blob,
+            skip_octets: row.skip_octets,
+            octets: row.octets,
+            prefix: "DKIM-Signature: x\r\n".to_owned(),
+            trace: row.trace,
+            recipients: row.recipients.clone(),
+            accepted_at: row.accepted_at,
+            attempts: row.attempts,
+            next_attempt: row.next_attempt,
+            last_error: row.last_error.clone(),
+            delay_notified: row.delay_notified,
+            held: row.held,
+        };
+        let read = QueueRow::decode(&super::super::encode(2, &old).unwrap()).unwrap();
+        assert_eq!(read, QueueRow { prefix: old.prefix.clone(), ..row });
     }
 }
