@@ -227,15 +227,23 @@ impl Intake {
     /// # Errors
     /// When the message is over the size limit, or the store takes no more.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        self.write_recoded(bytes, bytes).await
+    }
+
+    /// The same, where the next bytes are kept in another coding than the one in which they came: signatures are checked on what came.
+    ///
+    /// # Errors
+    /// As [`Intake::write`].
+    pub async fn write_recoded(&mut self, came: &[u8], bytes: &[u8]) -> Result<(), Refused> {
         let octets = self.writer.octets().saturating_add(bytes.len() as u64);
         // Some room for what we write in front: the client's own octets are counted by who reads them.
         if octets > self.delivery.settings.message_octets_max.saturating_add(OWN_FIELDS_OCTETS) {
             return Err(Refused(TOO_LARGE));
         }
-        let Some(first) = bytes.first() else { return Ok(()) };
-        if let Some(examination) = &mut self.examination {
-            examination.feed(bytes)?;
+        if let Some(examination) = self.examination.as_mut().filter(|_| !came.is_empty()) {
+            examination.feed(came)?;
         }
+        let Some(first) = bytes.first() else { return Ok(()) };
         if std::mem::take(&mut self.behind_our_field) && matches!(first, b' ' | b'\t') {
             // It would continue our own field (RFC 5322 §2.2.3): such a message has no header.
             self.claims = None;

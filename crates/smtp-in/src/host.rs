@@ -101,7 +101,8 @@ pub trait Host: Send + Sync {
 
 /// Where a message goes as it arrives. Dropping it abandons the message.
 pub trait MessageSink: Send {
-    /// The next octets: dot-stuffing undone, lines ended by CRLF. After an error the rest is not offered.
+    /// The next octets: dot-stuffing undone, lines ended by CRLF; with BODY=BINARYMIME as they came. After an error the rest is not
+    /// offered.
     fn write<'a>(&'a mut self, octets: &'a [u8]) -> BoxFuture<'a, Result<(), Reply>>;
 
     /// The message is complete: keep it and every consequence in one synced transaction.

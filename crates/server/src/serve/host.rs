@@ -11,7 +11,8 @@ use std::time::Duration;
 use auth::Authenticator;
 use bus::Bus;
 use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, storage_reply};
-use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Timestamp, Topic};
+use mail::{AccountId, Address, BodyType, EnhancedCode, Envelope, ForwardPath, Reply, Timestamp, Topic};
+use message::{BinaryFlaw, BinaryParts};
 use parking_lot::Mutex;
 use routing::objects::{AccountObject, Service};
 use routing::{Directory, may_log_in, may_send_as};
@@ -225,6 +226,7 @@ impl MailHost {
             reverse_path: envelope.reverse_path.address().cloned(),
             priority: envelope.priority,
             header,
+            binary: (envelope.body == BodyType::BinaryMime).then(BinaryParts::default),
             fields: Vec::new(),
             delivery: self.delivery.clone(),
             unwelcome,
@@ -389,6 +391,8 @@ struct Message {
     /// Its priority (RFC 6710), by MAIL or by its header.
     priority: i8,
     header: SubmittedHeader,
+    /// Makes lines of a message with binary parts.
+    binary: Option<BinaryParts>,
     /// The header of a submitted message, once it is complete.
     fields: Vec<u8>,
     delivery: Delivery,
@@ -428,11 +432,29 @@ impl Message {
         self.intake(held.behind()).await
     }
 
+    /// Takes octets, and what they are kept as.
+    async fn take(&mut self, came: &[u8], octets: &[u8]) -> Result<(), Reply> {
+        match self.sender {
+            Some(account) => self.take_submitted(account, octets).await,
+            None => self.intake.write_recoded(came, octets).await.map_err(|Refused(reply)| reply),
+        }
+    }
+
     async fn intake(&mut self, octets: &[u8]) -> Result<(), Reply> {
         self.intake.write(octets).await.map_err(|Refused(reply)| reply)
     }
 
     async fn keep(mut self, mut envelope: Envelope) -> Result<Acknowledgement, Reply> {
+        if let Some(mut binary) = self.binary.take() {
+            let mut lines = Vec::new();
+            binary.finish(&mut lines);
+            if let Some(flaw) = binary.flaw() {
+                return Err(binary_flaw(flaw));
+            }
+            self.take(&[], &lines).await?;
+            // What it is kept as; whether it has more than ASCII is seen.
+            envelope.body = BodyType::SevenBit;
+        }
         if let (Some(account), Some(held)) = (self.sender, self.header.end()) {
             self.take_header(account, held).await?;
         }
@@ -497,15 +519,32 @@ impl Message {
 impl MessageSink for Message {
     fn write<'a>(&'a mut self, octets: &'a [u8]) -> BoxFuture<'a, Result<(), Reply>> {
         Box::pin(async move {
-            match self.sender {
-                Some(account) => self.take_submitted(account, octets).await,
-                None => self.intake(octets).await,
+            let Some(binary) = &mut self.binary else { return self.take(octets, octets).await };
+            let mut lines = Vec::with_capacity(octets.len().saturating_mul(4) / 3);
+            binary.write(octets, &mut lines);
+            if let Some(flaw) = binary.flaw() {
+                return Err(binary_flaw(flaw));
             }
+            self.take(octets, &lines).await
         })
     }
 
     fn finish(self: Box<Self>, envelope: Envelope) -> BoxFuture<'static, Result<Acknowledgement, Reply>> {
         Box::pin(self.keep(envelope))
+    }
+}
+
+fn binary_flaw(flaw: BinaryFlaw) -> Reply {
+    match flaw {
+        BinaryFlaw::Nul => {
+            Reply::fixed(550, EnhancedCode(5, 6, 0), "The message has a NUL octet outside of its binary parts")
+        }
+        BinaryFlaw::BareNewline => {
+            Reply::fixed(550, EnhancedCode(5, 6, 11), "The message has CR or LF alone outside of its binary parts")
+        }
+        BinaryFlaw::TooLarge => {
+            Reply::fixed(550, EnhancedCode(5, 6, 0), "The message has a header that is too long, or too deep parts")
+        }
     }
 }
 

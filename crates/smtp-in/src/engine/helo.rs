@@ -54,6 +54,7 @@ fn extensions(session: &Session, now: Timestamp) -> Vec<String> {
         "SMTPUTF8".to_owned(),
         "ENHANCEDSTATUSCODES".to_owned(),
         "CHUNKING".to_owned(),
+        "BINARYMIME".to_owned(),
         "DSN".to_owned(),
     ];
     if session.offers_starttls() {

@@ -1,6 +1,6 @@
 //! `MAIL`: begin a mail transaction with its reverse-path.
 //!
-//! Command: RFC 5321 §4.1.1.2. Parameters: SIZE (RFC 1870), BODY (RFC 6152; BINARYMIME is not announced), SMTPUTF8
+//! Command: RFC 5321 §4.1.1.2. Parameters: SIZE (RFC 1870), BODY (RFC 6152; BINARYMIME by RFC 3030 §3), SMTPUTF8
 //! (RFC 6531), RET and ENVID (RFC 3461), AUTH (RFC 4954 §5, read and not used), REQUIRETLS (RFC 8689), and those of
 //! `extensions.rs`. The host is asked whether the
 //! transaction may begin. Dialogs: `tests/transcripts/rfc5321/4.1.1.2-*.txt`.
@@ -76,9 +76,6 @@ fn envelope(session: &Session, argument: &str, now: Timestamp) -> Result<Envelop
         return Err(Misbehaviour::Syntax(FORM));
     };
     let says = |flag| from.flags & flag != 0;
-    if says(MAIL_BODY_BINARYMIME) {
-        return Err(Misbehaviour::UnsupportedParameter);
-    }
     let smtputf8 = says(MAIL_SMTPUTF8);
     let reverse_path = ReversePath::parse(path).map_err(Misbehaviour::BadReversePath)?;
     if !path.is_ascii() && !smtputf8 {
@@ -90,7 +87,11 @@ fn envelope(session: &Session, argument: &str, now: Timestamp) -> Result<Envelop
     }
     let mut envelope = Envelope::new(reverse_path);
     envelope.smtputf8 = smtputf8;
-    envelope.body = if says(MAIL_BODY_8BITMIME) { BodyType::EightBitMime } else { BodyType::SevenBit };
+    envelope.body = match (says(MAIL_BODY_BINARYMIME), says(MAIL_BODY_8BITMIME)) {
+        (true, _) => BodyType::BinaryMime,
+        (false, true) => BodyType::EightBitMime,
+        (false, false) => BodyType::SevenBit,
+    };
     envelope.dsn_return = match (says(MAIL_RET_FULL), says(MAIL_RET_HDRS)) {
         (true, _) => Some(DsnReturn::Full),
         (false, true) => Some(DsnReturn::Headers),
@@ -168,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_was_not_announced_is_refused() {
-        for parameter in ["REQUIRETLS", "BY=10;R", "MT-PRIORITY=3", "BODY=BINARYMIME", "AUTH=<>", "X=1"] {
+        for parameter in ["REQUIRETLS", "BY=10;R", "MT-PRIORITY=3", "HOLDFOR=3", "AUTH=<>", "X=1"] {
             let refused = read(&format!("FROM:<> {parameter}"));
             assert_eq!(refused, Err(Misbehaviour::UnsupportedParameter), "{parameter}");
         }

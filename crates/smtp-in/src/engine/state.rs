@@ -116,7 +116,7 @@ pub(super) enum State {
     /// The host checks a response, or login and password.
     AwaitAuth(Mechanism),
     /// VRFY or EXPN was said; the host looks, and the session goes on where it was.
-    AwaitLookup(Box<State>),
+    AwaitLookup(Box<Self>),
     /// The TLS handshake is next. Whatever comes before it is dropped.
     AwaitTls,
     /// The connection ends.

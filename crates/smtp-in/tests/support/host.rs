@@ -71,6 +71,9 @@ fn describe(envelope: &Envelope) -> String {
     if envelope.body == BodyType::EightBitMime {
         text.push_str(" 8bit");
     }
+    if envelope.body == BodyType::BinaryMime {
+        text.push_str(" binary");
+    }
     if envelope.smtputf8 {
         text.push_str(" utf8");
     }
