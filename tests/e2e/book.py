@@ -205,7 +205,7 @@ class Example:
             got = trimmed(does(*words))
             return None if fits(expected, got) else got
         # What is only looked at is looked at again for a while: one program cannot know what another has begun.
-        end = time.monotonic() + 5
+        end = time.monotonic() + 20
         while True:
             before = set(self.seen)
             got = trimmed(does(*words))

@@ -35,6 +35,8 @@ class Session:
         self.login = None
         self.messages = 0
         self.socket = None
+        # Where the connection came from.
+        self.peer = None
 
 
 class Remote:
@@ -76,14 +78,14 @@ class Remote:
             except OSError:
                 pass
 
-    def wait(self, condition, seconds=30, what="the remote side"):
+    def wait(self, condition, seconds=60, what="the remote side"):
         """Waits until `condition(messages)` holds; the messages."""
         with self.changed:
             if not self.changed.wait_for(lambda: condition(self.messages), seconds):
                 raise AssertionError("%s: not within %d s; it has %r" % (what, seconds, self.messages))
             return list(self.messages)
 
-    def wait_count(self, count, seconds=30):
+    def wait_count(self, count, seconds=60):
         return self.wait(lambda messages: len(messages) >= count, seconds, "%d messages" % count)
 
     def _accept(self):
@@ -98,6 +100,7 @@ class Remote:
         self.open.add(sock)
         self.most_open = max(self.most_open, len(self.open))
         session = Session()
+        session.peer = sock.getpeername()[0]
         with self.changed:
             self.sessions.append(session)
         try:

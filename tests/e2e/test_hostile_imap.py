@@ -317,7 +317,7 @@ class Attacks(Hostile):
         mid = message_id()
         self.relais.send("writer@remote.test", BOB, message(mid=mid))
         self.relais.wait_message(BOB, mid)
-        self.assertLess(time.monotonic() - started, 10)
+        self.assertLess(time.monotonic() - started, 30)
         # 8 clients asked for 40 MB each, twenty times; none of it waits in memory.
         self.assertLess(self.relais.rss() - before, 48 << 20)
         # And who reads at last gets what was asked for.

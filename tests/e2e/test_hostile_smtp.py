@@ -464,7 +464,7 @@ class Slow(Hostile):
             client.send((b"EHLO x\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\nSubject: sl" if n % 2 else b"EHL"))
         started = time.monotonic()
         self.usable(self.client())
-        self.assertLess(time.monotonic() - started, 10)
+        self.assertLess(time.monotonic() - started, 30)
 
 
 class Connections(ServerCase):

@@ -38,7 +38,10 @@ class ImapFlow(ServerCase):
         self.assertEqual(seen["heard_flags"], ["\\Answered", "\\Seen"])
         self.assertEqual(seen["heard_expunge"], [True, 1])
         self.assertTrue(seen["same_validity"])
-        self.assertEqual(seen["left"], ["three", "four"])
+        self.assertEqual(seen["resynchronised"], [True, 2, True])
+        self.assertEqual(seen["vanished"], [[4, True, True]], "what had vanished before is not told again")
+        self.assertEqual(seen["changed_away"], [[3, ["$Label", "\\Answered", "\\Flagged"], True], [5, [], True]])
+        self.assertEqual(seen["left"], ["three", "five"])
 
 
 if __name__ == "__main__":

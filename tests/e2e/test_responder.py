@@ -8,7 +8,7 @@ import datetime
 import email
 import unittest
 
-from harness import TestCase, flags, id_of, message, message_id, until
+from harness import TestCase, flags, id_of, in_time, message, message_id, until
 from remote import RelayCase
 
 
@@ -388,16 +388,19 @@ class Absence(Answers):
         self.assertEqual(email.message_from_bytes(answer.content)["Subject"], "Today")
 
     def test_v04_it_ends_by_itself_with_a_letter(self):
-        person = self.account()
-        self.relais.cli("account", "set", person, "--language", "fr")
-        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)
-        number = self.add(person, kind="out-of-office", subject="Absent", ends=end.strftime("%Y-%m-%dT%H:%M:%S"))
-        self.assertEqual(self.relais.json("responder", "show", number)["phase"], "active")
-        self.assertIn("ACTIVE", self.relais.cli("responder", "list", "--address", person))
-        self.answered(self.send(person)[0])
+        def begin(seconds):
+            person = self.account()
+            self.relais.cli("account", "set", person, "--language", "fr")
+            end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+            number = self.add(person, kind="out-of-office", subject="Absent", ends=end.strftime("%Y-%m-%dT%H:%M:%S"))
+            self.assertEqual(self.relais.json("responder", "show", number)["phase"], "active")
+            self.assertIn("ACTIVE", self.relais.cli("responder", "list", "--address", person))
+            self.answered(self.send(person)[0])
+            return person, number
+        person, number = in_time(begin)
         def letters():
             return [octets for octets in self.relais.messages(person).values() if b"From: <postmaster@near.test>" in octets]
-        begun, letter = until(lambda: len(letters()) == 2 and letters(), what="the letter of the end")
+        begun, letter = until(lambda: len(letters()) == 2 and letters(), 90, "the letter of the end")
         self.assertIn("répond désormais", email.message_from_bytes(begun).get_payload(decode=True).decode())
         text = email.message_from_bytes(letter).get_payload(decode=True).decode()
         self.assertIn("ne répond plus", text)

@@ -52,7 +52,7 @@ class Search(TestCase):
 
     def indexed(self, server, messages):
         until(lambda: (server.metric("relais_search_indexed_messages_total") or 0) >= messages,
-              seconds=60, what="the index")
+              seconds=180, what="the index")
 
     def test_it_is_made_behind_the_deliveries_and_built_anew(self):
         server = self.fresh()

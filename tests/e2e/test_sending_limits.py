@@ -30,6 +30,9 @@ class SendingLimits(RelayCase):
         code, text = self.refused(["more@remote.test"])
         self.assertEqual(code, 452)
         self.assertIn("3 people that it never wrote to before", text)
+        # What was refused has its trace, found by sender and recipient.
+        told = self.relais.cli("trace", "--recipient", "more@remote.test")
+        self.assertIn("3 people that it never wrote to before", told)
         # Whoever uses the account, and who administers it, have a letter each; in their language.
         own = self.relais.wait_message("alice@near.test", lambda octets: b"can send no more messages today" in octets)
         self.assertIn(b"change it at once", own)
@@ -48,6 +51,7 @@ class SendingLimits(RelayCase):
         code, text = self.refused(["stranger1@remote.test"])
         self.assertEqual(code, 452)
         self.assertIn("6 messages in a day", text)
+        self.assertIn("6 messages in a day", self.relais.cli("trace", "--sender", "alice@near.test", "--limit", "1"))
         self.relais.cli("account", "set", "alice@near.test", "--forget-today", "--default-per-day")
         self.relais.submit("alice@near.test", "more@remote.test", message(to="more@remote.test", sender="alice@near.test"))
         self.relais.stop()

@@ -60,7 +60,7 @@ pub(crate) async fn execute(
         }
         DomainRequest::Records { name } => {
             let domain = find(&store.directory(), &name)?;
-            Ok(Response::Records(records(&settings.connection, &domain.name)))
+            Ok(Response::Records(records(&settings.connection, settings.reports_to.as_ref(), &domain.name)))
         }
         DomainRequest::Dkim { name, request } => dkim::execute(store, name, request).await,
         DomainRequest::Pattern { name, request } => pattern::execute(store, &name, request).await,

@@ -30,7 +30,26 @@ pub(crate) async fn explain(
     octets: Option<u64>,
     message: &SupposedMessage,
 ) -> Result<Explanation, AdminError> {
-    let (mut explanation, posts) = routed(store, settings, from, to, login, octets)?;
+    let led = settings.letters(store).led_back(&ForwardPath::Address(to.clone()), from).await;
+    let asked = to;
+    let to = led.as_ref().ok().and_then(Option::as_ref).unwrap_or(to);
+    let (mut explanation, posts) = routed(store, settings, from, to, login, octets, to != asked)?;
+    match &led {
+        Ok(None) => {}
+        Ok(Some(sender)) => {
+            let how = format!(
+                "{asked} was made here for a message that was forwarded: a report goes to its sender {sender}\n"
+            );
+            explanation.text.insert_str(0, &how);
+        }
+        Err(reply) => {
+            explanation.text =
+                format!("{asked} was made here for a message that was forwarded (SRS)\nrefused: {reply}\n");
+            explanation.responders.clear();
+            explanation.reply = Some(reply.clone());
+            return Ok(explanation);
+        }
+    }
     if explanation.reply.is_none() {
         explanation.filters =
             filters(&store.directory(), &explanation.resolution, &supposed(from, to, octets, message)?);
@@ -59,6 +78,7 @@ fn routed(
     to: &Address,
     login: Option<&Address>,
     octets: Option<u64>,
+    led_back: bool,
 ) -> Result<(Explanation, Vec<Post>), AdminError> {
     let directory = store.directory();
     let account = login.map(|login| account::find(&directory, login)).transpose()?;
@@ -71,14 +91,17 @@ fn routed(
     };
     let resolution = resolve(&directory, &ForwardPath::Address(to.clone()), &asking);
     let reply = before_recipients(settings, &directory, &asking).or_else(|| match resolution.verdict {
-        Verdict::NotLocal if asking.account.is_some() => None,
+        Verdict::NotLocal if asking.account.is_some() || led_back => None,
         Verdict::Accept | Verdict::Refuse(_) | Verdict::NotLocal => resolution.verdict.refusal(),
     });
     let text = match (&reply, &resolution.verdict) {
         // Its own words have the reason too.
         (Some(reply), Verdict::Refuse(reason)) if *reply == reason.reply() => resolution.to_string(),
         (Some(reply), _) => format!("{}refused: {reply}\n", resolution.tree),
-        (None, Verdict::NotLocal) => format!("{}accepted: relayed to {to}\n", resolution.tree),
+        (None, Verdict::NotLocal) => {
+            let way = settings.routes.choose(Some(from), to.domain(), 0).why;
+            format!("{}accepted: relayed to {to}\n  leaves {way}\n", resolution.tree)
+        }
         (None, Verdict::Accept | Verdict::Refuse(_)) => resolution.to_string(),
     };
     let responders = resolution.responders.iter().filter(|_| reply.is_none());

@@ -33,26 +33,32 @@ mod queue_entry;
 mod queue_why;
 mod references;
 mod reindex;
+mod reports;
 mod request;
 mod responder;
 mod response;
 mod scope;
 mod settings;
 mod shared;
+mod spam;
+mod suppression;
 mod taken_back;
 mod terms;
 mod trace;
 mod warnings;
+mod webhook;
 
 use storage::Store;
 
 use asked::Asked;
 
+pub use self::spam::{ExplainedMessage, SpamExplanation, SpamRequest, SpamStatusView};
 pub use account::departures;
 pub use actor::Actor;
 pub use dkim::{DkimRequest, SigningKeyView};
 pub use error::{AdminError, ErrorKind};
 pub use may::{Denial, Permission, may};
+pub use reports::{DmarcReportsView, DmarcSourceView, ReportRequest, ReportsOn, TlsFailureView, TlsReportsView};
 pub use request::{
     AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
     EventSelection, ExternalContent, ExternalRequest, FilterContent, FilterRequest, GroupContent, GroupRequest,
@@ -69,8 +75,10 @@ pub use response::{
 };
 pub use settings::{ConnectionSettings, EditLock, ExternalTester, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
+pub use suppression::SuppressionRequest;
 pub use terms::Terms;
 pub use trace::TraceRequest;
+pub use webhook::{WebhookRequest, WebhookView};
 
 /// Carries out a request, when the actor may ask for it.
 ///
@@ -133,9 +141,13 @@ async fn carried_out(
             let _edit = asked.hold().await?;
             contact::execute(store, request).await?
         }
+        Request::Spam(request) => spam::execute(store, settings, request).await?,
         Request::Queue(request) => queue_entry::execute(store, settings, request).await?,
         Request::Event(request) => event::execute(store, request).await?,
-        Request::Trace(request) => trace::execute(store, *request).await?,
+        Request::Suppression(request) => suppression::execute(store, request).await?,
+        Request::Webhook(request) => webhook::execute(store, settings, request).await?,
+        Request::Trace(request) => trace::execute(store, asked.actor, *request).await?,
+        Request::Report(request) => reports::execute(store, request).await?,
         Request::Reindex { account } => reindex::execute(store, account).await?,
         Request::Explain { from, to, account, octets, message } => {
             let told = explain::explain(store, settings, &from, &to, account.as_ref(), octets, &message).await?;

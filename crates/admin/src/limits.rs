@@ -63,6 +63,9 @@ pub const EXTERNAL_FOLDERS_MAX: usize = 100;
 /// Octets of the certificates that an external account trusts.
 pub const CA_PEM_OCTETS_MAX: usize = 64 * 1024;
 
+/// Suppressed addresses of one answer.
+pub const SUPPRESSED_LISTED_MAX: usize = 10_000;
+
 /// Traces of one answer.
 pub const TRACES_MAX: usize = 500;
 
@@ -77,3 +80,14 @@ pub(crate) const WARNED_ADDRESSES_MAX: usize = 5;
 
 /// Things that filters could not do among the messages of a folder, that one answer names; others are counted.
 pub(crate) const FILTER_LEFT_OUT_MAX: usize = 100;
+
+/// Senders of one account whose mail never goes to Spam by its content.
+pub const SPAM_SENDERS_MAX: usize = 1_000;
+
+/// Messages that one request lets the content filter learn.
+pub const TRAINED_AT_ONCE_MAX: usize = 200;
+/// Sources of the reports on a domain that are told, the largest first.
+pub const REPORT_SOURCES_MAX: usize = 500;
+
+/// Sources of which a sentence tells why they fail.
+pub const REPORT_SENTENCES_MAX: usize = 10;

@@ -2,9 +2,9 @@
 //!
 //! - The system and administrators: everything.
 //! - Domain administrators: accounts, shared mailboxes, aliases, groups, lists, responders, filters, external accounts, catch-all and
-//!   patterns of their own domains; nobody's role, no domain's existence, nothing of another domain, and no account that can do more than they can (its
+//!   patterns of their own domains, and what others report on these; nobody's role, no domain's existence, nothing of another domain, and no account that can do more than they can (its
 //!   password would be theirs to set).
-//! - Users: what they have sent and can still take back, their own password, identities, responders, filters and contacts, the filters of shared mailboxes that they administer, and the aliases that they make within the
+//! - Users: what they have sent and can still take back, their own password, identities, responders, filters and contacts, the traces of their own messages (so may domain administrators), the filters of shared mailboxes that they administer, and the aliases that they make within the
 //!   domain's policy.
 //! - Whoever runs a list or a moderated group, whatever their role: what waits there; owners of a list also its members.
 //!
@@ -86,7 +86,7 @@ pub(crate) fn what_one_may(directory: &Directory, actor: &Actor) -> Option<Strin
     let account = actor.account(directory).filter(|account| account.enabled)?;
     let own = format!(
         "you can change your own: `account set {0}` (name, language, time zone, undo), `queue waiting`, `queue cancel --by`, `account password`, `account identity`, \
-         `responder`, `filter` (also of a shared mailbox in which you have the right `a`), `contact`, `alias make`; of a list that you own `list show`, `waiting`, `approve`, `reject` and `member list`, `add`, \
+         `responder`, `filter` (also of a shared mailbox in which you have the right `a`), `contact`, `alias make`; see what became of your own messages: `trace`; of a list that you own `list show`, `waiting`, `approve`, `reject` and `member list`, `add`, \
          `remove`, and of one that you moderate what waits",
         account.address
     );
@@ -261,6 +261,9 @@ impl<'a> Reach<'a> {
             Request::List(request) => self.list(request),
             Request::Contact(request) => self.edits(request.account()),
             Request::Queue(QueueRequest::Waiting { by } | QueueRequest::TakeBack { by, .. }) => self.edits(by),
+            Request::Spam(request) => {
+                request.account().map_or(Err(Denial::AdministratorsOnly), |account| self.edits(account))
+            }
             // They move and delete the mail of the account: as much power as over the account.
             Request::Filter(request) => self.edits(request.account()),
             Request::Responder(request) => self.responder(request),
@@ -272,6 +275,10 @@ impl<'a> Reach<'a> {
                 account.iter().try_for_each(|account| self.at(account))?;
                 self.in_domain(to.domain())
             }
+            // What of traces is shown is `trace::own`'s to say: one's own.
+            Request::Trace(_) => Ok(()),
+            // Of a listing of all, theirs are shown.
+            Request::Report(request) => request.domain().map_or(Ok(()), |name| self.in_domain(name)),
             _ => Err(Denial::AdministratorsOnly),
         }
     }
@@ -598,7 +605,10 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
         }
         Request::Queue(QueueRequest::Waiting { by } | QueueRequest::TakeBack { by, .. }) => own(by),
         Request::Contact(request) => own(request.account()),
+        Request::Spam(request) => request.account().map_or(Err(Denial::AdministratorsOnly), own),
         Request::Filter(request) => own(request.account()),
+        // What of traces is shown is `trace::own`'s to say.
+        Request::Trace(_) => Ok(()),
         // Aliases that people make for themselves, within the policy of the domain.
         Request::Alias(AliasRequest::Make { account, .. }) => own(account),
         Request::Alias(

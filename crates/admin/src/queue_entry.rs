@@ -1,7 +1,11 @@
 //! The queue of outgoing mail: looking at entries, holding, resuming, trying again, sending another way, cancelling, deleting.
 
+use std::collections::BTreeMap;
+
 use mail::{Domain, QueueId, ReversePath, Timestamp};
-use storage::rows::{QueueRow, RecipientState};
+use queue::{Choice, NamedRoute};
+use storage::rows::{PaceRow, QueueRow, RecipientState};
+use storage::trace::{Step, Taken};
 use storage::{Durability, Store};
 
 use crate::error::{AdminError, ErrorKind};
@@ -22,26 +26,36 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
                 Some(filter) => matching(store, &filter, after, limit).await?,
                 None => store.queue_entries(after, limit).await?,
             };
-            Ok(Response::QueueEntries(rows.iter().map(|row| view(row, None, store.now())).collect()))
+            Ok(Response::QueueEntries(views(store, settings, &rows).await?))
         }
         QueueRequest::Show { id } => match store.queue_entry(id).await? {
             Some(row) => {
                 let host = last_host(store, &row).await;
-                Ok(Response::QueueEntry(Box::new(view(&row, host.as_deref(), store.now()))))
+                let way = Ways::new(store, settings).of(&row).await?;
+                Ok(Response::QueueEntry(Box::new(view(&row, host.as_deref(), &way, store.now()))))
             }
             None => Err(missing(id)),
         },
-        QueueRequest::Hold(which) => edit(store, which, "held", |row| !row.held, queue::hold).await,
-        QueueRequest::Resume(which) => edit(store, which, "resumed", |row| row.held, queue::resume).await,
+        QueueRequest::Hold(which) => edit(store, which, "held", None, |row| !row.held, queue::hold).await,
+        QueueRequest::Resume(which) => edit(store, which, "resumed", None, |row| row.held, queue::resume).await,
         QueueRequest::Retry(which) => {
-            edit(store, which, "to be tried again now", |row| !row.held, queue::retry_now).await
+            edit(store, which, "to be tried again now", None, |row| !row.held, queue::retry_now).await
         }
-        QueueRequest::Reroute { which, to } => {
+        QueueRequest::Reroute { which, to: Some(to), route: None } => {
             not_ours(store, &to)?;
             let done = format!("to be sent to {to} now");
-            // What has not set out has no way yet.
-            let concerns = |row: &QueueRow| waits(row) && row.waiting.is_none();
-            edit(store, which, &done, concerns, move |row| queue::reroute(row, &to)).await
+            let told = format!("an administrator has sent it to the hosts of {to}");
+            edit(store, which, &done, Some(told), sets_out, move |row| queue::reroute(row, &to)).await
+        }
+        QueueRequest::Reroute { which, to: None, route: Some(route) } => {
+            let known = known_route(settings, &route)?;
+            let done = format!("to be sent by the route {} (to {}) now", known.name, known.host);
+            let told = format!("an administrator has sent it by the route {} (to {})", known.name, known.host);
+            edit(store, which, &done, Some(told), sets_out, move |row| queue::reroute_by(row, &route)).await
+        }
+        QueueRequest::Reroute { .. } => {
+            let error = AdminError::invalid("entries are sent either to a domain's hosts or by a route");
+            Err(error.hint("say `to` or `route`, and not both"))
         }
         QueueRequest::Cancel(which) => {
             let delivery = settings.letters(store);
@@ -53,7 +67,7 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
         }
         QueueRequest::Waiting { by } => {
             let rows = taken_back::waiting(store, &by).await?;
-            Ok(Response::QueueEntries(rows.iter().map(|row| view(row, None, store.now())).collect()))
+            Ok(Response::QueueEntries(views(store, settings, &rows).await?))
         }
         QueueRequest::TakeBack { by, entries } => {
             let taken = taken_back::take_back(store, &by, entries).await?;
@@ -71,11 +85,12 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
     }
 }
 
-/// Changes those of a selection that the change concerns, and counts them.
+/// Changes those of a selection that the change concerns, and counts them. `told` goes into the trace.
 async fn edit(
     store: &Store,
     which: QueueSelection,
     done: &str,
+    told: Option<String>,
     concerns: fn(&QueueRow) -> bool,
     change: impl Fn(&mut QueueRow) + Clone + Send + Sync + 'static,
 ) -> Result<Response, AdminError> {
@@ -84,10 +99,15 @@ async fn edit(
     for id in ids {
         // Holding and resuming take no room, and holding may be what a full disk asks for.
         let change = change.clone();
+        let at = store.now();
+        let step = told.as_ref().map(|told| Step::Decided { text: format!("queue entry {id}: {told}") });
         let edited = store.transact_with(Durability::Freeing, move |tx| {
             // It may have been delivered in between: then there is nothing to do.
             let Some(mut row) = tx.queue_entry(id)?.filter(concerns) else { return Ok(false) };
             change(&mut row);
+            if let (Some(trace), Some(step)) = (row.trace, &step) {
+                tx.trace(trace, &[Taken { at, step: step.clone() }])?;
+            }
             tx.update_queue_entry(&row).map(|_| true)
         });
         changed = changed.saturating_add(usize::from(edited.await?.value));
@@ -153,6 +173,55 @@ fn matches(filter: &QueueFilter, row: &QueueRow, now: Timestamp) -> bool {
         && filter.older_than_secs.is_none_or(|secs| age() >= secs)
 }
 
+/// A route of the configuration.
+fn known_route<'a>(settings: &'a Settings, name: &str) -> Result<&'a NamedRoute, AdminError> {
+    settings.routes.named(name).ok_or_else(|| {
+        let names: Vec<&str> = settings.routes.named.iter().map(|route| route.name.as_str()).collect();
+        let error = AdminError::new(ErrorKind::NotFound, format!("the configuration has no route \"{name}\""));
+        match names.as_slice() {
+            [] => error.hint("routes are the [[queue.route]] blocks of the configuration, and it has none"),
+            _ => error.hint(format!("it has: {}", names.join(", "))),
+        }
+    })
+}
+
+/// The ways of entries, and what is known of where they lead; each is read once.
+struct Ways<'a> {
+    store: &'a Store,
+    settings: &'a Settings,
+    paces: BTreeMap<String, Option<PaceRow>>,
+}
+
+/// One of them.
+struct Leaving {
+    choice: Choice,
+    pace: Option<PaceRow>,
+}
+
+impl<'a> Ways<'a> {
+    const fn new(store: &'a Store, settings: &'a Settings) -> Self {
+        Self { store, settings, paces: BTreeMap::new() }
+    }
+
+    async fn of(&mut self, row: &QueueRow) -> Result<Leaving, AdminError> {
+        let choice = self.settings.routes.of(row);
+        let pace = match self.paces.get(&choice.key) {
+            Some(known) => known.clone(),
+            None => {
+                let read = self.store.pace(&choice.key).await?;
+                self.paces.insert(choice.key.clone(), read.clone());
+                read
+            }
+        };
+        Ok(Leaving { choice, pace })
+    }
+}
+
+/// Whether somebody waits in an entry that has a way: what has not set out yet has none.
+fn sets_out(row: &QueueRow) -> bool {
+    waits(row) && row.waiting.is_none()
+}
+
 /// A way that leads back here is none.
 fn not_ours(store: &Store, to: &Domain) -> Result<(), AdminError> {
     if store.directory().domain(to).is_none() {
@@ -182,7 +251,16 @@ fn refusal(row: &QueueRow) -> Option<String> {
 
 const PAGE: usize = 500;
 
-fn view(row: &QueueRow, host: Option<&str>, now: Timestamp) -> QueueEntryView {
+async fn views(store: &Store, settings: &Settings, rows: &[QueueRow]) -> Result<Vec<QueueEntryView>, AdminError> {
+    let mut ways = Ways::new(store, settings);
+    let mut views = Vec::with_capacity(rows.len());
+    for row in rows {
+        views.push(view(row, None, &ways.of(row).await?, store.now()));
+    }
+    Ok(views)
+}
+
+fn view(row: &QueueRow, host: Option<&str>, way: &Leaving, now: Timestamp) -> QueueEntryView {
     {
         let recipients = row.recipients.iter().map(|recipient| QueueRecipientView {
             address: recipient.address.clone(),
@@ -196,7 +274,12 @@ fn view(row: &QueueRow, host: Option<&str>, now: Timestamp) -> QueueEntryView {
         });
         let last_error = row.last_error.clone().or_else(|| refusal(row));
         QueueEntryView {
-            why: why(row, last_error.as_deref(), host, now),
+            why: why(row, last_error.as_deref(), host, way.pace.as_ref(), now),
+            class: row.class.name().to_owned(),
+            way: match row.waiting {
+                Some(_) => "decided when it sets out".to_owned(),
+                None => format!("leaves {}", way.choice.why),
+            },
             id: row.id,
             destination: row.destination.clone(),
             reverse_path: row.reverse_path.to_string(),

@@ -2,7 +2,7 @@
 
 use mail::Timestamp;
 use storage::Store;
-use storage::rows::{QueueRow, Waiting, WaitsFor};
+use storage::rows::{PaceRow, QueueRow, Waiting, WaitsFor};
 use storage::trace::Step;
 
 /// The host that was tried last for an entry, as the message's trace has it.
@@ -16,7 +16,13 @@ pub(crate) async fn last_host(store: &Store, row: &QueueRow) -> Option<String> {
 }
 
 /// Why it waits: what was tried, what was said and by whom, and when it goes on.
-pub(crate) fn why(row: &QueueRow, said: Option<&str>, host: Option<&str>, now: Timestamp) -> String {
+pub(crate) fn why(
+    row: &QueueRow,
+    said: Option<&str>,
+    host: Option<&str>,
+    pace: Option<&PaceRow>,
+    now: Timestamp,
+) -> String {
     if let Some(waiting) = row.waiting {
         return not_set_out(row, waiting, now);
     }
@@ -37,7 +43,9 @@ pub(crate) fn why(row: &QueueRow, said: Option<&str>, host: Option<&str>, now: T
     } else {
         format!("it is tried again {}", row.next_attempt.to_rfc5322())
     };
-    format!("{tried}{last}; {next}")
+    let pace = pace.filter(|_| !row.held).and_then(|pace| queue::pace::told(pace, now));
+    let pace = pace.map(|told| format!("; {told}")).unwrap_or_default();
+    format!("{tried}{last}; {next}{pace}")
 }
 
 /// Why a message has not set out yet, local recipients included.

@@ -18,8 +18,12 @@ mod responder;
 use mail::{Address, ReversePath};
 use serde::{Deserialize, Serialize};
 
+use crate::reports::ReportRequest;
 use crate::shared::{AclRequest, SharedRequest};
+use crate::spam::SpamRequest;
+use crate::suppression::SuppressionRequest;
 use crate::trace::TraceRequest;
+use crate::webhook::WebhookRequest;
 
 pub use account::{AccountRequest, NewAccount, SubmissionEdit};
 pub use alias::AliasRequest;
@@ -63,12 +67,20 @@ pub enum Request {
     Acl(AclRequest),
     /// About contacts of an account.
     Contact(ContactRequest),
+    /// About the content filter.
+    Spam(SpamRequest),
     /// About the queue of outgoing mail.
     Queue(QueueRequest),
     /// About events that failed too often.
     Event(EventRequest),
+    /// About addresses to which nothing is sent of the server's own accord.
+    Suppression(SuppressionRequest),
+    /// About who is told what becomes of messages.
+    Webhook(WebhookRequest),
     /// What happened to messages.
     Trace(Box<TraceRequest>),
+    /// What other servers report on domains here.
+    Report(ReportRequest),
     /// Build full-text indexes anew, while the server serves.
     Reindex {
         /// Whose; `None`: everyone's.

@@ -17,11 +17,15 @@ mod responder;
 use routing::objects::{GroupObject, Identity, PatternAlias};
 use serde::{Deserialize, Serialize};
 use storage::contacts::Contact;
+use storage::suppressed::Suppressed;
 use storage::trace::Trace;
 
 use crate::discovery::records::RecordsView;
 use crate::dkim::SigningKeyView;
+use crate::reports::{DmarcReportsView, TlsReportsView};
 use crate::shared::{AclView, SharedView};
+use crate::spam::{SpamExplanation, SpamStatusView};
+use crate::webhook::WebhookView;
 
 pub use account::{AccountView, ImportReport, Leading, OffBoardingReport, OffBoardingView, Redirect, SubmittedView};
 pub use alias::{AliasView, FirstUseView, PatternTest};
@@ -106,6 +110,10 @@ pub enum Response {
     FiltersApplied(Box<FiltersApplied>),
     /// Contacts.
     Contacts(Vec<Contact>),
+    /// What the content filter has learnt, and what is set.
+    SpamStatus(Box<SpamStatusView>),
+    /// What it says of a message.
+    SpamExplanation(Box<SpamExplanation>),
     /// A shared mailbox.
     Shared(Box<SharedView>),
     /// Shared mailboxes.
@@ -120,8 +128,18 @@ pub enum Response {
     Event(Box<EventView>),
     /// Parked events.
     Events(Vec<EventView>),
+    /// Addresses on the suppression list.
+    Suppressions(Vec<Suppressed>),
+    /// A webhook.
+    Webhook(Box<WebhookView>),
+    /// Webhooks.
+    Webhooks(Vec<WebhookView>),
     /// What happened to messages.
     Traces(Vec<Trace>),
+    /// What other servers report on mail from domains here.
+    DmarcReports(Vec<DmarcReportsView>),
+    /// What they report on TLS towards them.
+    TlsReports(Vec<TlsReportsView>),
     /// The keys that sign a domain's mail.
     SigningKeys(Vec<SigningKeyView>),
     /// Records by which mail programs find the server.

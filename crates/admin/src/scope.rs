@@ -43,6 +43,8 @@ pub(crate) fn scoped(directory: &Directory, actor: &Actor, response: Response) -
         Response::Responders(responders) => responders.retain(|one| address(&one.responder.address)),
         Response::Lists(lists) => lists.retain(|view| address(&view.list.address)),
         Response::Externals(all) => all.retain(|view| address(&view.owner)),
+        Response::DmarcReports(all) => all.retain(|view| domain(&view.domain)),
+        Response::TlsReports(all) => all.retain(|view| domain(&view.domain)),
         Response::Account(view) if account.role != Role::User => {
             view.leading.retain(|leading| domain(leading.address.domain()));
             view.redirects.retain(|redirect| domain(redirect.address.domain()));
@@ -63,6 +65,8 @@ fn empty(response: Response) -> Response {
         Response::Lists(_) => Response::Lists(Vec::new()),
         Response::Responders(_) => Response::Responders(Vec::new()),
         Response::Externals(_) => Response::Externals(Vec::new()),
+        Response::DmarcReports(_) => Response::DmarcReports(Vec::new()),
+        Response::TlsReports(_) => Response::TlsReports(Vec::new()),
         other => other,
     }
 }

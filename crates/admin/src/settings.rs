@@ -5,6 +5,7 @@ use std::sync::Arc;
 use auth::{Authenticator, PasswordParams, PasswordRules};
 use delivery::{Delivery, DeliverySettings};
 use mail::Domain;
+use queue::Routes;
 use storage::Store;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -37,8 +38,16 @@ pub struct Settings {
     pub externals_per_account_max: usize,
     /// The shortest time between two looks at an external account, in seconds.
     pub external_interval_secs_min: u64,
+    /// Whether webhooks may be at addresses that are not of the public Internet, and without TLS.
+    pub webhooks_reach_private: bool,
+    /// From how many points on content is spam; `None`: it is not looked at.
+    pub spam_threshold: Option<spam::Points>,
+    /// Where reports of others on domains here are read; records name it.
+    pub reports_to: Option<mail::Address>,
     /// Tries external accounts. `None`: nobody here can.
     pub tester: Option<Arc<dyn ExternalTester>>,
+    /// The ways by which mail leaves.
+    pub routes: Arc<Routes>,
 }
 
 /// Who can try an external account: connects, logs in, and tells the steps that went well, and why it went no further.
@@ -137,7 +146,11 @@ impl Default for Settings {
             edits: EditLock::default(),
             externals_per_account_max: 10,
             external_interval_secs_min: 60,
+            webhooks_reach_private: false,
+            spam_threshold: None,
+            reports_to: None,
             tester: None,
+            routes: Arc::default(),
         }
     }
 }

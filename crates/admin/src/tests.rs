@@ -19,7 +19,9 @@ mod queue;
 mod references;
 mod responders;
 mod roles;
+mod sending;
 mod shared;
+mod traces;
 
 async fn store() -> Store {
     let sim = SimulatedWorld::new(Timestamp(1_700_000_000_000), 1);

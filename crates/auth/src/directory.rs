@@ -14,6 +14,7 @@ use world::{BoxFuture, World};
 use crate::cache::Cache;
 use crate::exchange::{self, Channel, SaslExchange};
 use crate::guard::{Guard, GuardSettings};
+use crate::issuer::{Issuer, IssuerSettings, KeySource};
 use crate::limits::{LOGIN_OCTETS_MAX, PASSWORD_OCTETS_MAX};
 use crate::password::{HashError, Password, PasswordParams, hash_password};
 use crate::pool::Pool;
@@ -55,6 +56,8 @@ pub struct DirectoryAuthenticator {
     nobodys_hash: String,
     /// See [`PasswordParams::scram_iterations`].
     scram_iterations: u32,
+    /// Whose tokens let in.
+    issuer: Option<Issuer>,
 }
 
 impl DirectoryAuthenticator {
@@ -73,9 +76,17 @@ impl DirectoryAuthenticator {
             cache: Cache::new(settings.success_remembered, &*world.chance),
             guard: Guard::new(settings.guard),
             scram_iterations: settings.password.scram_iterations,
+            issuer: None,
             store,
             world,
         })
+    }
+
+    /// The same authenticator, which also takes tokens of an issuer.
+    #[must_use]
+    pub fn with_issuer(mut self, settings: IssuerSettings, keys: Arc<dyn KeySource>) -> Self {
+        self.issuer = Some(Issuer::new(settings, keys));
+        self
     }
 
     async fn check(
@@ -151,6 +162,10 @@ impl DirectoryAuthenticator {
         if let Err(error) = kept.await {
             tracing::warn!(account = %account.address, %error, "the keys for SCRAM could not be kept");
         }
+    }
+
+    pub(crate) const fn issuer(&self) -> Option<&Issuer> {
+        self.issuer.as_ref()
     }
 
     pub(crate) const fn scram_iterations(&self) -> u32 {
@@ -237,6 +252,10 @@ impl Authenticator for DirectoryAuthenticator {
 
     fn offers_scram(&self) -> bool {
         self.scram_iterations > 0
+    }
+
+    fn offers_tokens(&self) -> bool {
+        self.issuer.is_some()
     }
 
     fn exchange<'a>(&'a self, mechanism: &str, channel: Channel) -> Option<Box<dyn SaslExchange + 'a>> {

@@ -1,4 +1,4 @@
-//! SASL mechanisms that take several messages, or none that holds a password (RFC 4422): SCRAM, EXTERNAL.
+//! SASL mechanisms that take several messages, or none that holds a password (RFC 4422): SCRAM, EXTERNAL, tokens.
 //!
 //! The protocols carry octets to and fro and know nothing of what is in them. Guarded as a login with a password is: failures
 //! count, and what is not there gets the same answers as what is (RFC 5802 §9), with salts that stay the same for each name.
@@ -13,6 +13,7 @@ use routing::objects::{AccountObject, ScramKey, ScramKeys, Service};
 use world::BoxFuture;
 
 use crate::AuthError;
+use crate::bearer::{Bearer, Carrier};
 use crate::directory::DirectoryAuthenticator;
 use crate::limits::LOGIN_OCTETS_MAX;
 use crate::scram::{ChannelBindings, ClientFirst, ScramFlaw, ScramHash, ServerFirst, keys_belong};
@@ -68,6 +69,8 @@ pub(crate) fn mechanism(name: &str) -> Option<Mechanism> {
         "SCRAM-SHA-256" => scram(ScramHash::Sha256, false),
         "SCRAM-SHA-256-PLUS" => scram(ScramHash::Sha256, true),
         "EXTERNAL" => Some(Mechanism::External),
+        "OAUTHBEARER" => Some(Mechanism::Bearer(Carrier::OAuthBearer)),
+        "XOAUTH2" => Some(Mechanism::Bearer(Carrier::XOAuth2)),
         _ => None,
     }
 }
@@ -76,6 +79,7 @@ pub(crate) fn mechanism(name: &str) -> Option<Mechanism> {
 pub(crate) enum Mechanism {
     Scram { hash: ScramHash, plus: bool },
     External,
+    Bearer(Carrier),
 }
 
 impl Mechanism {
@@ -90,6 +94,10 @@ impl Mechanism {
                 let able = authenticator.scram_iterations() > 0 && (!plus || !channel.bindings.is_empty());
                 let state = State::Start;
                 able.then(|| Box::new(Scram { authenticator, channel, hash, plus, state }) as Box<_>)
+            }
+            Self::Bearer(carrier) => {
+                let issuer = authenticator.issuer()?;
+                Some(Box::new(Bearer::new(authenticator, issuer, channel, carrier)))
             }
             Self::External => {
                 let able = !channel.certified.is_empty();
@@ -222,7 +230,7 @@ impl SaslExchange for External<'_> {
 
 impl DirectoryAuthenticator {
     /// Whom a login means, once the guard lets it be tried.
-    fn named(&self, login: &str, remote: IpAddr, service: Service) -> Result<Named, AuthError> {
+    pub(crate) fn named(&self, login: &str, remote: IpAddr, service: Service) -> Result<Named, AuthError> {
         if login.len() > LOGIN_OCTETS_MAX {
             return Err(AuthError::Refused);
         }
@@ -236,7 +244,7 @@ impl DirectoryAuthenticator {
     }
 
     /// Who has proved who they are; what was changed meanwhile counts.
-    async fn admit_proved(&self, named: Named, channel: &Channel) -> Result<Arc<AccountObject>, AuthError> {
+    pub(crate) async fn admit_proved(&self, named: Named, channel: &Channel) -> Result<Arc<AccountObject>, AuthError> {
         let (account, access) = self.account_and_access(&named.address, channel.service);
         let same = |account: &Arc<AccountObject>| {
             named.account.as_ref().is_some_and(|before| before.password_hash == account.password_hash)
@@ -253,12 +261,12 @@ impl DirectoryAuthenticator {
         }
     }
 
-    async fn refuse(&self, named: &Named, channel: &Channel, reason: &str) -> AuthError {
+    pub(crate) async fn refuse(&self, named: &Named, channel: &Channel, reason: &str) -> AuthError {
         self.fail(channel.remote, &named.login, &named.address, channel.service, reason).await
     }
 
     /// Whether a name is a login of an account.
-    fn is_login_of(&self, name: &str, account: Option<&AccountObject>) -> bool {
+    pub(crate) fn is_login_of(&self, name: &str, account: Option<&AccountObject>) -> bool {
         let Ok(address) = Address::parse(name.trim()) else { return false };
         account.is_some_and(|account| account.addresses().any(|own| own.canonical() == address.canonical()))
     }

@@ -8,16 +8,19 @@
 //! - **equal work**: an unknown or disabled account, or one from which the service is withdrawn (M6), costs what a known
 //!   one costs, and gets the same answer; the log tells which it was.
 //!
-//! Beside that, [`Sealer`] keeps the passwords that the server itself has to say elsewhere.
+//! Tokens of an issuer are believed by its signature alone ([`Token`], RFC 7628). Beside that, [`Sealer`] keeps the passwords that the server itself has to say elsewhere.
 //!
 //! **Invariant:** a password is wiped after use, is never printed and never compared but through its hash.
 
+mod bearer;
 mod cache;
 mod certificate;
 mod channel;
 mod directory;
 mod exchange;
 mod guard;
+mod issuer;
+mod jwt;
 pub mod limits;
 mod password;
 mod pool;
@@ -38,6 +41,8 @@ pub use channel::TlsChannel;
 pub use directory::{DirectoryAuthenticator, Settings};
 pub use exchange::{Channel, SaslError, SaslExchange, SaslStep};
 pub use guard::{GuardSettings, Network};
+pub use issuer::{IssuerSettings, KeySource};
+pub use jwt::{KeySet, KeySetFlaw, Token, TokenFlaw, TokenRules};
 pub use password::{HashError, Password, PasswordParams, generate_password, hash_password, is_password_hash, verify};
 pub use scram::{ChannelBindings, ClientFirst, ScramFlaw, ScramHash, ServerFirst, keys_belong, scram_keys};
 pub use sealed::{SealError, Sealer};
@@ -79,8 +84,13 @@ pub trait Authenticator: Send + Sync {
         false
     }
 
+    /// Whether tokens of an issuer let in (OAUTHBEARER, XOAUTH2).
+    fn offers_tokens(&self) -> bool {
+        false
+    }
+
     /// Begins a login that takes more than a name and a password: by SCRAM, by SCRAM bound to the channel, by the client's
-    /// certificate (`EXTERNAL`). `None` when the mechanism can't be had, at all or over this channel.
+    /// certificate (`EXTERNAL`), by a token of an issuer. `None` when the mechanism can't be had, at all or over this channel.
     fn exchange<'a>(&'a self, mechanism: &str, channel: Channel) -> Option<Box<dyn SaslExchange + 'a>> {
         let _ = (mechanism, channel);
         None

@@ -41,3 +41,21 @@ pub(crate) const HASH_MEMORY_KIB_MAX: u32 = 1024 * 1024;
 
 /// Argon2 passes that a stored hash may ask for.
 pub(crate) const HASH_PASSES_MAX: u32 = 64;
+
+/// Octets of a token of an issuer, which come in a line of 12,288 in base64 (RFC 4954 §4).
+pub(crate) const TOKEN_OCTETS_MAX: usize = 9 * 1_024;
+
+/// Keys of an issuer.
+pub(crate) const ISSUER_KEYS_MAX: usize = 100;
+
+/// Keys that are tried for one token that does not name its own.
+pub(crate) const KEYS_TRIED_MAX: usize = 4;
+
+/// Seconds by which the clocks of issuer and server may differ.
+pub(crate) const CLOCK_SKEW_SECS: i64 = 60;
+
+/// How often an issuer is asked for its keys at the most, whatever tokens say.
+pub(crate) const KEYS_ASKED_EVERY: Duration = Duration::from_secs(60);
+
+/// How long keys are used beyond their time when the issuer does not answer.
+pub(crate) const KEYS_OUTLIVE: Duration = Duration::from_secs(24 * 60 * 60);

@@ -39,6 +39,9 @@ struct Inner {
     queue: topic::TopicState,
     held_message: topic::TopicState,
     member_added: topic::TopicState,
+    webhook: topic::TopicState,
+    message_judged: topic::TopicState,
+    report_received: topic::TopicState,
     directory: topic::TopicState,
     mailboxes: DashMap<(AccountId, MailboxId), live::Weak<ModSeq>>,
     lists: DashMap<AccountId, live::Weak<()>>,
@@ -108,6 +111,9 @@ impl Bus {
             Topic::Queue => &self.0.queue,
             Topic::HeldMessage => &self.0.held_message,
             Topic::MemberAdded => &self.0.member_added,
+            Topic::Webhook => &self.0.webhook,
+            Topic::MessageJudged => &self.0.message_judged,
+            Topic::ReportReceived => &self.0.report_received,
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use mail::{Domain, EnhancedCode, Reply};
+use sender_auth::dkim::Hashed;
 use sender_auth::verify::{
     Arrival, Authentication, Budget, Client, Decision, Disposition, Rules, SenderAuthentication, Unchecked, decide,
     limits::HEADERS_OCTETS_MAX,
@@ -13,6 +14,7 @@ use sender_auth::verify::{
 use storage::trace::{Step, Term};
 
 use crate::Delivery;
+use crate::content::Sample;
 use crate::intake::{Intake, Refused};
 
 /// How messages from other servers are checked.
@@ -38,6 +40,8 @@ pub(crate) struct Examination {
     client: Client,
     arrival: Option<Arrival>,
     verdict: Option<Verdict>,
+    /// What a seal is made of, when it may get one.
+    arrived: Option<Hashed>,
     /// A refusal was counted for reports already.
     counted: bool,
 }
@@ -67,13 +71,21 @@ impl Examination {
             let arrived = arrival.finish();
             let found = self.checks.by.check(&arrived, &self.client).await;
             let decision = decide(&found, &self.checks.rules);
+            self.arrived = arrived.hashed();
             self.verdict = Some(Verdict { found, decision });
         }
         self.verdict.as_ref()
     }
 
-    pub(crate) fn into_verdict(self) -> Option<Verdict> {
-        self.verdict
+    /// It may be sealed when it leaves again.
+    pub(crate) const fn may_be_sealed(&mut self) {
+        if let Some(arrival) = &mut self.arrival {
+            arrival.may_be_sealed();
+        }
+    }
+
+    pub(crate) fn into_verdict(self) -> (Option<Verdict>, Option<Hashed>) {
+        (self.verdict, self.arrived)
     }
 }
 
@@ -139,10 +151,13 @@ impl Delivery {
             client,
             arrival: Some(Arrival::new(checks.budget.clone())),
             verdict: None,
+            arrived: None,
             counted: false,
         });
-        let mut intake = self.begin(&reverse_path, received, examination).await?;
+        let sample = self.content_filter().copied().map(Sample::new);
+        let mut intake = self.begin(&reverse_path, received, examination, sample).await?;
         intake.filter_claims();
+        intake.filter_spam_fields();
         Ok(intake)
     }
 }

@@ -13,6 +13,7 @@ impl Delivery {
     /// # Errors
     /// The refusal, as the client is to read it.
     pub async fn decide(&self, asking: &Asking, forward_path: &ForwardPath) -> Result<(), Reply> {
+        self.not_suppressed(asking, forward_path).await?;
         let mailboxes = match self.led_back(forward_path, &asking.reverse_path).await? {
             // Who has signed the address has let its reports pass, wherever they go.
             Some(sender) => self.resolve_for(asking, &ForwardPath::Address(sender), true)?,

@@ -71,7 +71,7 @@ impl Delivery {
     ///
     /// # Errors
     /// The refusal, when the address is too old or the message is no delivery report; the store's own.
-    pub(crate) async fn led_back(
+    pub async fn led_back(
         &self,
         recipient: &ForwardPath,
         reverse_path: &ReversePath,

@@ -10,17 +10,23 @@ use routing::{Asking, Directory, RefuseReason};
 use sender_auth::dkim::Hasher;
 use sender_auth::verify::ClaimFilter;
 use storage::blobs::{BlobWriter, StagedBlob};
+use storage::rows::MailClass;
 use storage::trace::Term;
 
 use crate::Delivery;
 use crate::allowance::Allowance;
-use crate::checks::{Examination, not_passed_on};
+use crate::checks::{Examination, Verdict, not_passed_on};
+use crate::class::class_of;
+use crate::complaint::Capture;
+use crate::content::{Judgement, Sample, judge};
 use crate::decide::storage_reply;
 use crate::filtering::decisions;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
-use crate::notice::{delivered_notice, failed_notice};
+use crate::loops::came_round;
+use crate::notice::{delivered_notice, expanded_notice, failed_notice};
 use crate::plan::Plan;
-use crate::prepared::Prepared;
+use crate::prepared::{Marked, Prepared};
+use crate::suppression::Nature;
 use crate::trace::{Beginning, Source};
 
 /// A message on its way in. Dropping it abandons the message.
@@ -43,6 +49,10 @@ pub struct Intake {
     own: bool,
     /// It was accepted before, and has waited; its trace goes on.
     waited: Option<Waited>,
+    /// What it is to the suppression list.
+    nature: Nature,
+    /// Its beginning, when it is a complaint from outside.
+    complaint: Option<Capture>,
     /// Where it comes from, for its trace.
     source: Source,
     /// What is to be signed, as it passes: messages of the organisation's own.
@@ -53,6 +63,8 @@ pub struct Intake {
     claims: Option<ClaimFilter>,
     /// What another server hands over is checked. Its front is written at the end, with what was found.
     examination: Option<Examination>,
+    /// What its content is judged by, when it is.
+    sample: Option<Sample>,
     /// The fields of our own that are not written yet: Return-Path, and what follows it.
     front: (String, Vec<u8>),
 }
@@ -82,7 +94,7 @@ impl Delivery {
     /// # Errors
     /// When the store takes nothing.
     pub async fn intake(&self, reverse_path: &ReversePath, received: &[u8]) -> Result<Intake, Refused> {
-        self.begin(reverse_path, received, None).await
+        self.begin(reverse_path, received, None, None).await
     }
 
     pub(crate) async fn begin(
@@ -90,12 +102,12 @@ impl Delivery {
         reverse_path: &ReversePath,
         received: &[u8],
         examination: Option<Examination>,
+        sample: Option<Sample>,
     ) -> Result<Intake, Refused> {
         let return_path = format!("Return-Path: {reverse_path}\r\n");
-        let writer = match examination {
-            Some(_) => self.store.blob_writer_with_front(),
-            None => self.store.blob_writer(),
-        };
+        // What is found out at the end stands in front.
+        let fronted = examination.is_some() || sample.is_some();
+        let writer = if fronted { self.store.blob_writer_with_front() } else { self.store.blob_writer() };
         let mut intake = Intake {
             delivery: self.clone(),
             writer,
@@ -108,14 +120,17 @@ impl Delivery {
             account: None,
             own: false,
             waited: None,
+            nature: Nature::Personal,
+            complaint: None,
             source: Source { by: "smtp".to_owned(), client: None },
             hasher: None,
             sent_again: false,
             claims: None,
             examination,
+            sample,
             front: (String::new(), Vec::new()),
         };
-        if intake.examination.is_some() {
+        if fronted {
             intake.pass(return_path.as_bytes());
             intake.pass(received);
             intake.front = (return_path, received.to_vec());
@@ -128,8 +143,8 @@ impl Delivery {
         Ok(intake)
     }
 
-    /// Begins a message that was delivered elsewhere before: nothing is written in front of it, and it is ended by
-    /// [`Intake::finish_alone`].
+    /// Begins a message that was delivered elsewhere before: nothing is written in front of it, nothing but results in this server's name is
+    /// taken out, and it is ended by [`Intake::finish_alone`].
     #[must_use]
     pub fn fetched_intake(&self) -> Intake {
         Intake {
@@ -143,14 +158,23 @@ impl Delivery {
             account: None,
             own: false,
             waited: None,
+            nature: Nature::Personal,
+            complaint: None,
             eight_bit: false,
             source: Source { by: "fetch".to_owned(), client: None },
             hasher: None,
             sent_again: false,
-            claims: None,
+            claims: Some(self.claims()),
             examination: None,
+            sample: None,
             front: (String::new(), Vec::new()),
         }
+    }
+
+    /// What takes out `Authentication-Results` in this server's name (RFC 8601 §5).
+    fn claims(&self) -> ClaimFilter {
+        let names = [self.results_name(), &self.settings.hostname];
+        ClaimFilter::new(names.map(mail::Domain::as_str))
     }
 
     /// A message of the server's own (an answer, a DSN, a letter, what a moderator let through), with its complete header.
@@ -159,8 +183,21 @@ impl Delivery {
     /// # Errors
     /// When the store takes nothing, or no recipient is acceptable.
     pub async fn prepare(&self, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {
+        self.prepare_as(Nature::Automatic, envelope, content).await
+    }
+
+    /// The same for a delivery report, which is owed to whoever wrote (see [`crate::SuppressionSettings`]).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn prepare_report(&self, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {
+        self.prepare_as(Nature::Report, envelope, content).await
+    }
+
+    async fn prepare_as(&self, nature: Nature, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {
         let mut intake = self.intake(&envelope.reverse_path, b"").await?;
         intake.own = true;
+        intake.nature = nature;
         "this server".clone_into(&mut intake.source.by);
         intake.hasher = Some(Hasher::new());
         intake.write(content).await?;
@@ -208,13 +245,18 @@ impl Intake {
     /// wherever the one that it is finished with leads. To be said before its octets come.
     pub fn sent_again(&mut self) {
         self.sent_again = true;
+        self.nature = Nature::Automatic;
         self.hasher = Some(Hasher::new());
     }
 
     /// Says that it comes from outside: `Authentication-Results` in this server's name are removed.
     pub(crate) fn filter_claims(&mut self) {
-        let names = [self.delivery.results_name(), &self.delivery.settings.hostname];
-        self.claims = Some(ClaimFilter::new(names.map(mail::Domain::as_str)));
+        self.claims = Some(self.delivery.claims());
+    }
+
+    /// `X-Spam-…` fields are this server's word, too.
+    pub(crate) fn filter_spam_fields(&mut self) {
+        self.claims = self.claims.take().map(ClaimFilter::without_spam_fields);
     }
 
     /// Says which client hands the message over, for its trace: `192.0.2.1 (mail.example.org)`.
@@ -262,8 +304,20 @@ impl Intake {
     /// Octets pass, on their way to the store or kept for the front.
     fn pass(&mut self, bytes: &[u8]) {
         self.eight_bit |= !bytes.is_ascii();
+        let (before, ended) = (self.header.bytes.len(), self.header.ended);
         self.header.write(bytes);
+        match &mut self.complaint {
+            Some(complaint) => complaint.take(bytes),
+            None if !ended && self.header.ended && self.examination.is_some() => {
+                let behind = bytes.get(self.header.bytes.len().saturating_sub(before)..).unwrap_or_default();
+                self.complaint = Capture::begin(&self.header.bytes, behind);
+            }
+            None => {}
+        }
         self.scanner.feed(bytes);
+        if let Some(sample) = &mut self.sample {
+            sample.feed(bytes);
+        }
         if let Some(hasher) = &mut self.hasher {
             hasher.feed(bytes);
         }
@@ -290,11 +344,23 @@ impl Intake {
         self.writer.octets()
     }
 
+    /// The header has ended at the latest: what was held of it goes on.
+    async fn end_claims(&mut self) -> Result<(), Refused> {
+        let Some(mut claims) = self.claims.take() else { return Ok(()) };
+        let held = claims.finish();
+        self.store(&held).await?;
+        if claims.removed() > 0 {
+            tracing::info!(fields = claims.removed(), "fields from outside that only this server writes were removed");
+        }
+        Ok(())
+    }
+
     /// The end of a message that goes into a mailbox by the caller's own decision: nobody is asked and nobody is told.
     ///
     /// # Errors
-    /// A message in a loop.
-    pub fn finish_alone(self) -> Result<Alone, Refused> {
+    /// A message in a loop, or a store that takes no more.
+    pub async fn finish_alone(mut self) -> Result<Alone, Refused> {
+        self.end_claims().await?;
         let structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
@@ -309,17 +375,8 @@ impl Intake {
     /// A message in a loop, a recipient that is gone since RCPT, or a message that is too large for every recipient.
     pub async fn finish(mut self, mut envelope: Envelope) -> Result<Prepared, Refused> {
         self.check().await?;
-        if let Some(mut claims) = self.claims.take() {
-            let held = claims.finish();
-            self.store(&held).await?;
-            if claims.removed() > 0 {
-                tracing::info!(
-                    fields = claims.removed(),
-                    "Authentication-Results from outside in our name were removed"
-                );
-            }
-        }
-        let verdict = self.examination.take().and_then(Examination::into_verdict);
+        self.end_claims().await?;
+        let (verdict, arrived) = self.examination.take().map(Examination::into_verdict).unwrap_or_default();
         let mut structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
@@ -339,6 +396,10 @@ impl Intake {
         let led_back = self.delivery.lead_back(&mut envelope).await.map_err(Refused)?;
         let mut plan = Plan::new(&self.delivery.store.directory(), &envelope, &asking);
         plan.routed.splice(0..0, led_back);
+        if let Some(address) = came_round(&plan, &self.header.bytes) {
+            tracing::info!(%address, "a message that was passed on came back");
+            return Err(Refused(MAIL_CAME_ROUND));
+        }
         // Who waited has been told that the message is taken: what is refused now is told by a notice.
         if self.waited.is_none() {
             if !plan.lost.is_empty() {
@@ -355,34 +416,58 @@ impl Intake {
                 return Err(not_passed_on(&verdict.decision.reason));
             }
         }
+        let from = verdict.as_ref().and_then(Verdict::verified);
+        let feedback = self.complaint.take().and_then(Capture::read);
+        let complaints = self.delivery.complaints(feedback, from.as_ref());
+        let judgement = match self.sample.take().filter(|_| !plan.spam) {
+            Some(sample) => judge(&self.delivery.store, sample, &plan, from.as_ref()).await?,
+            None => Judgement::default(),
+        };
+        let spam_fields = judgement.fields();
+        plan.judged(judgement);
         let (return_path, received) = self.front;
         let fields = verdict.as_ref().map(|verdict| verdict.fields(self.delivery.results_name().as_str()));
-        let fields = fields.unwrap_or_default();
+        let mut fields = fields.unwrap_or_default();
+        // Where not everybody takes it for spam, those who do get a copy of their own.
+        let divided = !plan.is_junk_for_all() && !spam_fields.is_empty();
+        if !divided {
+            fields.push_str(&spam_fields);
+        }
         structure.insert_fields(return_path.len() as u64, fields.as_bytes());
         self.header.insert(return_path.len(), fields.as_bytes());
         let record = Some(record_of(&structure).encode().into());
         let filtered = {
             let octets = structure.size;
             let view = || MessageView::new(&self.header.bytes, structure.has_attachment(), octets);
-            let place = if plan.spam { Place::Spam } else { Place::Inbox };
-            decisions(&self.delivery.store, plan.mailboxes.iter().copied(), place, view).await
+            let spam = |account: &AccountId| plan.spam || plan.junk.contains_key(account);
+            let (junk, inbox): (Vec<AccountId>, Vec<AccountId>) = plan.mailboxes.iter().partition(|one| spam(one));
+            let mut filtered = decisions(&self.delivery.store, inbox.into_iter(), Place::Inbox, view).await;
+            filtered.extend(decisions(&self.delivery.store, junk.into_iter(), Place::Spam, view).await);
+            filtered
         };
-        let told = plan.delivered.len().saturating_add(plan.too_large.len()).saturating_add(plan.refused.len());
-        let header = match plan.responders.is_empty() && told == 0 {
+        let class = if plan.relays.is_empty() { MailClass::default() } else { class_of(&self.header.bytes) };
+        let untold = plan.delivered.is_empty()
+            && plan.expanded.is_empty()
+            && plan.too_large.is_empty()
+            && plan.refused.is_empty();
+        let header = match plan.responders.is_empty() && untold {
             true => String::new(),
             false => self.header.into_text(),
         };
-        let delivered = delivered_notice(&self.delivery, &plan, &envelope, &header, now);
+        let told = [
+            delivered_notice(&self.delivery, &plan, &envelope, &header, now),
+            expanded_notice(&self.delivery, &plan, &envelope, &header, now),
+            failed_notice(&self.delivery, &plan, &envelope, &header, now),
+        ];
         let mut notices = Vec::new();
-        let failed = failed_notice(&self.delivery, &plan, &envelope, &header, now);
-        for dsn in delivered.into_iter().chain(failed) {
-            notices.push(self.delivery.prepare(dsn.envelope, &dsn.content).await?);
+        for dsn in told.into_iter().flatten() {
+            notices.push(self.delivery.prepare_report(dsn.envelope, &dsn.content).await?);
         }
         let leaves = self.sent_again || !plan.relays.is_empty();
         let hashed = self.hasher.filter(|_| leaves).and_then(Hasher::finish);
         let signature = match hashed {
-            Some(hashed) => self.delivery.signature(&hashed, &envelope, now).await,
-            None => String::new(),
+            Some(hashed) => self.delivery.signed_and_sealed(&hashed, &envelope, self.sent_again, now).await,
+            None => self.delivery.seal_of_forward(&plan, arrived.as_ref(), verdict.as_ref(), now).await,
         };
         // What waited has been counted.
         let counts = self.account.filter(|_| self.waited.is_none());
@@ -400,22 +485,41 @@ impl Intake {
         } else {
             self.writer.finish_behind(&[return_path.as_bytes(), fields.as_bytes(), &received].concat()).await?
         };
+        let marked = if divided {
+            let at = return_path.len();
+            let copy = self.delivery.marked(&blob, at, &spam_fields).await?;
+            structure.insert_fields(at as u64, spam_fields.as_bytes());
+            Some(Marked { blob: copy, record: record_of(&structure).encode().into() })
+        } else {
+            None
+        };
+        // What pretends to be from somebody else is no report of theirs.
+        let report = !plan.spam && self.delivery.may_be_report(&envelope);
         Ok(Prepared {
             plan,
+            marked,
             allowance,
             rewriting,
             filtered,
             signature,
             beginning,
             blob,
+            report,
+            written_by: self.own.then(|| self.delivery.settings.hostname.clone()),
             counted: verdict.as_ref().map(|verdict| self.delivery.counted(verdict)).unwrap_or_default(),
             verdict,
+            own: self.own || self.sent_again,
+            hooks: self.delivery.store.has_webhooks(),
+            nature: self.nature,
+            blocks: self.delivery.suppression().blocks,
+            complaints,
             record,
             header,
             skip_octets: self.return_path_octets,
             header_smtputf8: envelope.smtputf8 && utf8_header,
             body: if self.eight_bit { envelope.body.max(BodyType::EightBitMime) } else { envelope.body },
             notices,
+            class,
             account: self.account,
             wait: None,
             envelope,
@@ -486,6 +590,11 @@ impl HeaderCopy {
 const OWN_FIELDS_OCTETS: u64 = 4096;
 const TOO_LARGE: Reply = Reply::fixed(552, EnhancedCode(5, 3, 4), "Message size exceeds the limit");
 const MAIL_LOOP: Reply = Reply::fixed(554, EnhancedCode(5, 4, 6), "Too many hops, this message is in a loop");
+const MAIL_CAME_ROUND: Reply = Reply::fixed(
+    554,
+    EnhancedCode(5, 4, 6),
+    "The message was passed on from here before and came back, it is in a loop",
+);
 const RECIPIENT_GONE: Reply =
     Reply::fixed(451, EnhancedCode(4, 3, 0), "A recipient was removed while the message came in, try again");
 

@@ -9,23 +9,32 @@
 mod added;
 mod allowance;
 mod checks;
+mod class;
+mod complaint;
+mod content;
 mod decide;
 mod event;
 mod filed;
 mod filtering;
 mod forwarding;
 mod held;
+mod hooks;
 mod intake;
+mod language;
 mod letter;
 pub mod limits;
+mod loops;
 mod moderation;
 mod notice;
 mod plan;
 mod prepared;
 mod queue_reports;
+mod report_received;
 mod reports;
+mod sealing;
 mod signing;
 mod stored;
+mod suppression;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -36,19 +45,24 @@ use storage::Store;
 
 pub use added::MemberAdded;
 pub use checks::{Checks, Unwelcome};
+pub use content::{ContentFilter, Explained, Junk};
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};
 pub use filtering::filters_told;
 pub use held::HeldMessage;
+pub use hooks::tell_attempt;
 pub use intake::{Alone, Intake, Refused, record_of};
+pub use language::dsn_language;
 pub use letter::{Letter, MailboxLetter};
 pub use moderation::{Outcome, decide_waiting};
 pub use plan::{Folder, Plan};
 pub use prepared::{Applied, Prepared};
 pub use queue_reports::ReportError;
+pub use report_received::ReportReceived;
 pub use routing::Asking;
 pub use stored::StoredMessage;
+pub use suppression::{Blocks, OnList, SuppressionSettings, is_hard_bounce, span};
 pub use trace::taken;
 pub use waiting::ReleaseError;
 
@@ -71,6 +85,9 @@ pub struct Delivery {
     checks: Option<std::sync::Arc<Checks>>,
     results_name: Option<Domain>,
     reports_from: Option<mail::Address>,
+    suppression: std::sync::Arc<SuppressionSettings>,
+    content_filter: Option<ContentFilter>,
+    reports_to: std::sync::Arc<[mail::Address]>,
 }
 
 impl Delivery {
@@ -85,6 +102,9 @@ impl Delivery {
             checks: None,
             results_name: None,
             reports_from: None,
+            suppression: std::sync::Arc::default(),
+            content_filter: None,
+            reports_to: std::sync::Arc::default(),
         }
     }
 

@@ -51,3 +51,15 @@ pub const REPORT_READERS_MAX: usize = 5;
 
 /// Reports that leave at a time; the next ones follow with the next look.
 pub const REPORTS_AT_ONCE: usize = 1_000;
+
+/// Recipients whom a call of a webhook names; others are counted.
+pub const HOOK_RECIPIENTS_MAX: usize = 100;
+
+/// Octets of a complaint that are looked at.
+pub const COMPLAINT_OCTETS_MAX: usize = 64 * 1024;
+
+/// Readers whom one complaint names.
+pub const COMPLAINED_MAX: usize = 10;
+
+/// Addresses that pass one message on to one destination, that are remembered for the search of loops.
+pub const DELIVERED_TO_MAX: usize = 100;

@@ -1,8 +1,10 @@
 //! The DSNs that a delivery itself causes, written by the transaction that keeps the message.
 //!
-//! One says "delivered" (RFC 3461 §5.2.4, §6): for who asked with NOTIFY=SUCCESS and whose message a mailbox here keeps.
+//! One says "delivered" (RFC 3461 §5.2.4, §5.2.7.1, §6): for who asked with NOTIFY=SUCCESS and whose message a mailbox here keeps, or a
+//! list or its moderators have. One says "expanded" (§5.2.7.3 c): for who asked so of an alias that leads to several addresses, of which
+//! some are elsewhere; no success of those is reported, so that there is one answer for one recipient.
 //!
-//! The other says "too large": some recipients take only smaller messages, the others take it, and the client had not
+//! The third says "too large": some recipients take only smaller messages, the others take it, and the client had not
 //! declared the size, so that RCPT could not tell; or the message waited after it was accepted ([`crate::waiting`]), and a
 //! recipient is gone since. One reply stands for all recipients at the end of DATA (RFC 5321
 //! §4.2.5): a refusal would take the message from those who accept it, so it is accepted, and responsibility for telling
@@ -14,6 +16,7 @@ use queue::{Report, ReportKind, ReportedRecipient};
 use routing::RefuseReason;
 
 use crate::Delivery;
+use crate::language::dsn_language;
 use crate::plan::Plan;
 
 /// The notice for a plan; `None` when nobody asked, or for a null reverse-path.
@@ -27,6 +30,19 @@ pub(crate) fn delivered_notice(
     let hostname = &delivery.settings().hostname;
     let delivered = plan.delivered.iter().filter_map(|recipient| reported(recipient, hostname, DELIVERED, None));
     notice(delivery, Report { kind: ReportKind::Delivered, recipients: delivered.collect() }, envelope, header, now)
+}
+
+/// The notice for aliases that lead to several addresses, elsewhere too.
+pub(crate) fn expanded_notice(
+    delivery: &Delivery,
+    plan: &Plan,
+    envelope: &Envelope,
+    header: &str,
+    now: Timestamp,
+) -> Option<Dsn> {
+    let hostname = &delivery.settings().hostname;
+    let expanded = plan.expanded.iter().filter_map(|recipient| reported(recipient, hostname, DELIVERED, None));
+    notice(delivery, Report { kind: ReportKind::Expanded, recipients: expanded.collect() }, envelope, header, now)
 }
 
 /// The notice for recipients that take only smaller messages, and for those of a message that waited who take none any more.
@@ -53,6 +69,8 @@ fn notice(delivery: &Delivery, report: Report, envelope: &Envelope, header: &str
     let to = envelope.reverse_path.address()?;
     let recipients = &report.recipients;
     let from = Address::new("postmaster", recipients.first()?.address.domain().clone()).ok()?;
+    let reported_on = recipients.iter().map(|recipient| recipient.address.domain());
+    let language = dsn_language(&delivery.store().directory(), to, reported_on);
     let mut token = [0; 12];
     delivery.store().world().chance.fill(&mut token);
     Some(build(&DsnFacts {
@@ -65,6 +83,7 @@ fn notice(delivery: &Delivery, report: Report, envelope: &Envelope, header: &str
         retry_until: now,
         envelope_id: envelope.envelope_id.as_deref(),
         smtputf8: envelope.smtputf8,
+        language,
         returned: Returned::Header(header_of(header.as_bytes())),
         token,
     }))

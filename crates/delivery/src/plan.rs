@@ -9,7 +9,8 @@ use routing::{Asking, Directory, Held, RefuseReason, Resolution, Verdict, resolv
 use storage::rows::{QueueRecipient, RecipientState};
 use storage::trace::Step;
 
-use crate::limits::TRACE_ROUTED_MAX;
+use crate::content::{Judgement, Junk};
+use crate::limits::{DELIVERED_TO_MAX, TRACE_ROUTED_MAX};
 
 /// What happens to one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,12 +27,16 @@ pub struct Plan {
     pub relays: BTreeMap<Domain, Vec<QueueRecipient>>,
     /// The domain of ours on whose behalf it goes on to a destination: of the first recipient that leads there.
     pub forwarders: BTreeMap<Domain, Domain>,
+    /// The addresses here that pass it on to a destination, as they were written to.
+    pub passed_on: BTreeMap<Domain, BTreeSet<Address>>,
     /// Responders that hear of it.
     pub responders: Vec<ResponderEvent>,
     /// Whether `:blackhole:`, or a responder that keeps nothing, took a recipient's copy.
     pub dropped: bool,
-    /// Recipients whose message a mailbox here keeps, and whose sender wants to hear of it (NOTIFY=SUCCESS).
+    /// Recipients whose message a mailbox here keeps, or a list has, and whose sender wants to hear of it (NOTIFY=SUCCESS).
     pub delivered: Vec<EnvelopeRecipient>,
+    /// Recipients that lead to several addresses, of which some are elsewhere, and whose sender wants to hear of it.
+    pub expanded: Vec<EnvelopeRecipient>,
     /// Recipients that were accepted at RCPT and can't be any more: the directory changed meanwhile.
     pub lost: Vec<Address>,
     /// The same with what each would have been told; for a message that waited, whose sender is told now.
@@ -42,6 +47,10 @@ pub struct Plan {
     pub dropped_relays: Vec<Address>,
     /// It goes to Spam in every mailbox.
     pub spam: bool,
+    /// Accounts in whose Spam it goes by its content, and why.
+    pub junk: BTreeMap<AccountId, Junk>,
+    /// Its content is suspicious, as far as the site knows: lists hear of it.
+    pub suspicious: bool,
     /// Recipients that take only smaller messages, which could not be told at RCPT: the client had not declared the size.
     pub too_large: Vec<EnvelopeRecipient>,
 }
@@ -106,15 +115,27 @@ impl Plan {
             self.aliases.extend(resolution.alias.as_ref().map(Address::canonical));
         }
         let keeps = |(account, _): &(AccountId, Address)| !acceptance.drop_mailboxes.contains(account);
-        if recipient.notify.success && resolution.mailboxes.iter().any(keeps) {
+        // RFC 3461 §5.2.7.1: what a list has taken is delivered. What its members get is another message.
+        let kept = resolution.mailboxes.iter().filter(|one| keeps(one)).count().saturating_add(resolution.held.len());
+        // §5.2.7.2: one address elsewhere takes the request over. §5.2.7.3 c: of several none reports a success, since that would be several
+        // answers for one recipient, and what is said of the alias is that it stands for others.
+        let several = !resolution.remotes.is_empty() && kept.saturating_add(resolution.remotes.len()) > 1;
+        if recipient.notify.success && several {
+            self.expanded.push(recipient.clone());
+        } else if recipient.notify.success && kept > 0 {
             self.delivered.push(recipient.clone());
         }
+        let notify = if several { DsnNotify { success: false, ..recipient.notify } } else { recipient.notify };
         let forwarder = resolution.written_to.domain();
         for remote in resolution.remotes.iter().chain(&acceptance.remote_copies) {
             self.forwarders.entry(remote.domain().clone()).or_insert_with(|| forwarder.clone());
+            let passed_on = self.passed_on.entry(remote.domain().clone()).or_default();
+            if passed_on.len() < DELIVERED_TO_MAX {
+                passed_on.insert(resolution.written_to.clone());
+            }
         }
         for remote in &resolution.remotes {
-            self.relay(remote, recipient.notify, recipient.original.as_ref());
+            self.relay(remote, notify, recipient.original.as_ref());
         }
         for copy in &acceptance.remote_copies {
             // The sender knows nothing of this copy (A10), and hears nothing of its fate.
@@ -169,10 +190,28 @@ impl Plan {
         }
         self.held.retain(|_, held| matches!(held.role, ListRole::Post | ListRole::Confirm | ListRole::Bounces));
         self.delivered.clear();
+        self.expanded.clear();
         self.too_large.clear();
         for responder in &mut self.responders {
             responder.failure_notice = false;
         }
+    }
+
+    /// Its content was judged: it goes to Spam of those for whom it is spam, whatever subaddress was written to.
+    pub(crate) fn judged(&mut self, judgement: Judgement) {
+        self.folders.retain(|account, _| !judgement.spam.contains_key(account));
+        self.suspicious = judgement.suspicious;
+        self.junk = judgement.spam;
+        for responder in &mut self.responders {
+            if responder.account.is_some_and(|account| self.junk.contains_key(&account)) {
+                responder.failure_notice = false;
+            }
+        }
+    }
+
+    /// Whether all that becomes of it is in somebody's Spam.
+    pub(crate) fn is_junk_for_all(&self) -> bool {
+        self.junk.len() == self.mailboxes.len() && self.relays.is_empty() && self.held.is_empty()
     }
 
     /// Whether any row will name the message's blob.

@@ -13,7 +13,7 @@ use storage::blobs::StagedBlob;
 use storage::filing::Filed;
 use storage::limits::QUEUE_ENTRY_RECIPIENTS_MAX;
 use storage::messages::{Deposited, NewMessage};
-use storage::rows::{QueueRecipient, QueueRow};
+use storage::rows::{MailClass, QueueRecipient, QueueRow};
 use storage::subaddress::NoSubaddressMailbox;
 use storage::{StorageError, Transaction};
 
@@ -23,8 +23,10 @@ use crate::event::{Kept, MessageStored};
 use crate::filtering::Filtered;
 use crate::forwarding::Rewriting;
 use crate::held::HeldMessage;
+use crate::loops::delivered_to;
 use crate::plan::Plan;
 use crate::reports::Counted;
+use crate::suppression::{Blocks, Complaint, Nature, OnList, without_suppressed};
 use crate::trace::Beginning;
 use crate::waiting::Wait;
 
@@ -34,6 +36,8 @@ pub struct Prepared {
     pub(crate) plan: Plan,
     pub(crate) blob: StagedBlob,
     pub(crate) record: Option<Bytes>,
+    /// The copy of those for whom it is spam, where others take it for none.
+    pub(crate) marked: Option<Marked>,
     pub(crate) header: String,
     pub(crate) skip_octets: u32,
     /// The header needs SMTPUTF8 (RFC 6532), by the word of who sent it: stray octets of others have always travelled.
@@ -42,7 +46,7 @@ pub struct Prepared {
     pub(crate) body: BodyType,
     /// DSNs that tell the sender of the delivery, when that was asked for, and of recipients that take smaller messages.
     pub(crate) notices: Vec<Self>,
-    /// Fields that sign what leaves, each with its line end.
+    /// Fields that sign or seal what leaves, each with its line end.
     pub(crate) signature: String,
     /// What it takes of the allowance of who submits it.
     pub(crate) allowance: Option<Allowance>,
@@ -56,12 +60,34 @@ pub struct Prepared {
     pub(crate) verdict: Option<Verdict>,
     /// What reports to domains count of it.
     pub(crate) counted: Vec<Counted>,
+    /// What it is to the suppression list, and what that keeps from leaving.
+    pub(crate) nature: Nature,
+    pub(crate) blocks: Blocks,
+    /// Complaints that it reports.
+    pub(crate) complaints: Vec<Complaint>,
+    /// The server's own message.
+    pub(crate) own: bool,
+    /// Whether webhooks are told.
+    pub(crate) hooks: bool,
+    /// It came to an address at which reports of others are read.
+    pub(crate) report: bool,
+    /// The name of this server, when it has written the message itself.
+    pub(crate) written_by: Option<Domain>,
     pub(crate) envelope: Envelope,
+    /// What kind of mail its header shows, when it leaves.
+    pub(crate) class: MailClass,
     /// Who submitted it, logged in.
     pub(crate) account: Option<AccountId>,
     /// It does not go its way yet.
     pub(crate) wait: Option<Wait>,
     pub(crate) now: Timestamp,
+}
+
+/// A message with fields that say that it is spam.
+#[derive(Clone, Debug)]
+pub(crate) struct Marked {
+    pub(crate) blob: StagedBlob,
+    pub(crate) record: Bytes,
 }
 
 /// What was written.
@@ -73,6 +99,10 @@ pub struct Applied {
     pub held: Vec<(AccountId, MailboxId, Deposited)>,
     /// What waits to be relayed.
     pub queued: Vec<QueueId>,
+    /// For each of these but notices, its destination and recipients.
+    pub relayed: Vec<(Domain, Vec<Address>)>,
+    /// Recipients elsewhere who are on the suppression list.
+    pub on_list: Vec<OnList>,
     /// Where it is forwarded with another reverse-path, and with which.
     pub rewritten: Vec<(Domain, Address)>,
     /// Accounts whose INBOX keeps it instead of the folder of a subaddress, and why.
@@ -124,6 +154,19 @@ impl Prepared {
         }
     }
 
+    /// The message as Spam takes it.
+    fn as_junk(&self) -> NewMessage {
+        let mut message = self.as_message(Flags::default());
+        // The registered keyword (RFC 5788) by which clients know Spam.
+        message.flags.keywords.extend(Keyword::parse("$Junk"));
+        if let Some(marked) = &self.marked {
+            message.blob = marked.blob.hash;
+            message.octets = marked.blob.octets;
+            message.record = Some(marked.record.clone());
+        }
+        message
+    }
+
     /// Stores the blob alone, for callers that deposit [`Prepared::as_message`] themselves.
     ///
     /// # Errors
@@ -162,14 +205,19 @@ impl Prepared {
             // The registered keyword (RFC 5788) by which clients know Spam.
             message.flags.keywords.extend(Keyword::parse("$Junk"));
         }
+        let junk = self.as_junk();
+        if let Some(marked) = &self.marked {
+            tx.store_blob(&marked.blob)?;
+        }
         for account in &self.plan.mailboxes {
+            let message = if self.plan.junk.contains_key(account) { &junk } else { &message };
             let (mailbox, looked_at) = self.mailbox_of(tx, *account, &mut applied.unfiled)?;
             let filters = self.filtered.get(account).filter(|filters| looked_at && !filters.acts.is_empty());
             let Some(filters) = filters else {
-                applied.deposits.push((*account, mailbox, tx.deposit(*account, mailbox, &message)?));
+                applied.deposits.push((*account, mailbox, tx.deposit(*account, mailbox, message)?));
                 continue;
             };
-            let filed = tx.deposit_filtered(&filters.owner, mailbox, &message, &filters.outcome)?;
+            let filed = tx.deposit_filtered(&filters.owner, mailbox, message, &filters.outcome)?;
             applied.deposits.extend(filed.kept.as_ref().map(|kept| (*account, kept.mailbox, kept.deposited)));
             applied.filed.insert(*account, filed);
         }
@@ -180,9 +228,16 @@ impl Prepared {
             tx.note_first_use(alias, &self.envelope.reverse_path, self.now)?;
         }
         for (destination, recipients) in &self.plan.relays {
+            let recipients =
+                without_suppressed(tx, recipients, self.nature, self.blocks, self.now, &mut applied.on_list)?;
+            if recipients.is_empty() {
+                continue;
+            }
             let rewritten = self.rewritten(tx, destination)?;
             for some in recipients.chunks(QUEUE_ENTRY_RECIPIENTS_MAX) {
                 applied.queued.push(tx.enqueue(self.queue_row(destination, some, rewritten.as_ref()))?);
+                let addresses = some.iter().map(|recipient| recipient.address.clone()).collect();
+                applied.relayed.push((destination.clone(), addresses));
             }
             applied.rewritten.extend(rewritten.map(|address| (destination.clone(), address)));
         }
@@ -196,7 +251,7 @@ impl Prepared {
                 account: *account,
                 mailbox: *mailbox,
                 uid: deposited.uid,
-                blob: self.blob.hash,
+                blob: if self.plan.junk.contains_key(account) { junk.blob } else { self.blob.hash },
             });
             let recipient = self.envelope_recipient(&responder.recipient);
             let event = MessageStored {
@@ -221,6 +276,11 @@ impl Prepared {
             applied.events = applied.events.saturating_add(1);
         }
         self.counted.iter().try_for_each(|counted| counted.apply(tx))?;
+        self.complaints.iter().try_for_each(|complaint| complaint.apply(tx, self.now))?;
+        if self.hooks {
+            self.call_webhooks(tx, &applied)?;
+        }
+        self.tell_of_report(tx)?;
         self.begin_trace(tx, &applied)?;
         for notice in &self.notices {
             let notice = notice.apply(tx)?;
@@ -263,7 +323,7 @@ impl Prepared {
         account: AccountId,
         unfiled: &mut Vec<(AccountId, NoSubaddressMailbox)>,
     ) -> Result<(MailboxId, bool), StorageError> {
-        if self.plan.spam
+        if (self.plan.spam || self.plan.junk.contains_key(&account))
             && let Some(junk) = tx.special_mailbox(account, SpecialUse::Junk)?
         {
             return Ok((junk, true));
@@ -301,7 +361,7 @@ impl Prepared {
             received_at: self.now,
             trace: self.beginning.id,
             verified: self.verdict.as_ref().and_then(Verdict::verified),
-            spam: self.plan.spam,
+            spam: self.plan.spam || self.plan.suspicious,
         };
         tx.emit(Topic::HeldMessage, self.now, event.encode())?;
         Ok((held.part, mailbox, deposited))
@@ -322,6 +382,8 @@ impl Prepared {
         rewritten: Option<&Address>,
     ) -> QueueRow {
         let reverse_path = rewritten.cloned().map_or_else(|| self.envelope.reverse_path.clone(), ReversePath::Address);
+        // RFC 5321 §4.5.5.
+        let class = if reverse_path.is_null() { MailClass::Report } else { self.class };
         QueueRow {
             id: QueueId(0),
             destination: destination.clone(),
@@ -334,7 +396,7 @@ impl Prepared {
             blob: self.blob.hash,
             skip_octets: self.skip_octets,
             octets: self.blob.octets,
-            prefix: self.signature.clone(),
+            prefix: format!("{}{}", delivered_to(&self.plan, destination), self.signature),
             trace: self.beginning.id,
             recipients: recipients.to_vec(),
             accepted_at: self.now,
@@ -347,6 +409,8 @@ impl Prepared {
             priority: self.envelope.priority,
             deliver_by: self.envelope.deliver_by,
             waiting: None,
+            class,
+            route: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use queue::{Report, ReportKind};
 use storage::StorageError;
 use storage::rows::QueueRow;
 
+use crate::language::dsn_language;
 use crate::{Asking, Delivery, Prepared};
 
 /// Why DSNs can't be made now. Trying again is right for each.
@@ -43,6 +44,8 @@ impl Delivery {
             told_nobody(row, to, &reply);
             return Ok(prepared);
         }
+        let reported_on = row.recipients.iter().map(|recipient| recipient.address.domain());
+        let language = dsn_language(&self.store().directory(), to, reported_on);
         for report in reports {
             let returned = self.returned(row, report.kind).await?;
             let mut token = [0; 12];
@@ -57,13 +60,14 @@ impl Delivery {
                 retry_until,
                 envelope_id: row.envelope_id.as_deref(),
                 smtputf8: row.sender_smtputf8,
+                language,
                 returned: match &returned {
                     (bytes, true) => Returned::Message(bytes),
                     (bytes, false) => Returned::Header(header_of(bytes)),
                 },
                 token,
             });
-            match self.prepare(dsn.envelope, &dsn.content).await {
+            match self.prepare_report(dsn.envelope, &dsn.content).await {
                 Ok(one) => prepared.push(one),
                 Err(refused) if refused.0.is_permanent() => told_nobody(row, to, &refused.0),
                 Err(refused) => return Err(ReportError::Dsn(refused.0)),

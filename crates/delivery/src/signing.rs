@@ -1,7 +1,7 @@
 //! DKIM signatures of what leaves for other servers.
 //!
 //! Only the organisation's own messages are signed: what somebody submits, and what the server itself writes. What comes
-//! from elsewhere and is passed on keeps the signatures that it came with.
+//! from elsewhere and is passed on keeps the signatures that it came with, and is sealed (see `sealing`).
 
 use std::collections::HashMap;
 
@@ -50,7 +50,7 @@ impl Delivery {
         from.or_else(|| reverse_path.cloned())
     }
 
-    async fn signing_keys(&self, domain: &Domain) -> Result<std::sync::Arc<Vec<SigningKey>>, StorageError> {
+    pub(crate) async fn signing_keys(&self, domain: &Domain) -> Result<std::sync::Arc<Vec<SigningKey>>, StorageError> {
         let mut rows = self.store().signing_keys(domain).await?;
         rows.retain(|row| row.state == KeyState::Active);
         let known = self.key_ring.0.lock().get(domain).filter(|ring| ring.rows == rows).map(|ring| ring.keys.clone());

@@ -2,17 +2,20 @@
 
 use bytes::Bytes;
 use filter::Place;
-use mail::{AccountId, Envelope, MailboxId, ReversePath, Uid};
+use mail::{AccountId, Domain, Envelope, MailboxId, ReversePath, Uid};
 use routing::Asking;
-use sender_auth::dkim::Hasher;
+use sender_auth::dkim::{Hashed, Hasher};
 use storage::StorageError;
 use storage::blobs::StagedBlob;
+use storage::rows::MailClass;
 
+use crate::class::class_of;
 use crate::filtering::{decisions, view_with};
 use crate::intake::addresses_of;
 use crate::limits::EVENT_HEADER_OCTETS_MAX;
 use crate::plan::Plan;
 use crate::prepared::Prepared;
+use crate::suppression::Nature;
 use crate::trace::{Beginning, Source};
 use crate::{Delivery, Refused};
 
@@ -25,6 +28,7 @@ pub struct StoredMessage {
     skip_octets: u32,
     /// Fields that sign what leaves, each with its line end; empty for what the server only passes on.
     signature: String,
+    nature: Nature,
 }
 
 impl StoredMessage {
@@ -70,11 +74,12 @@ impl Delivery {
         let header = start.get(..end).unwrap_or_default();
         let skip_octets = own_return_path(header);
         let header = String::from_utf8_lossy(header).into_owned();
-        Ok(Some(StoredMessage { blob, record, header, skip_octets, signature: String::new() }))
+        let nature = Nature::Personal;
+        Ok(Some(StoredMessage { blob, record, header, skip_octets, signature: String::new(), nature }))
     }
 
     /// The same, signed wherever it leaves for: a message that the server writes under its own name, with reverse-paths of this
-    /// domain. What it only passes on is not signed.
+    /// domain. What it only passes on is not signed. When it was checked as it came, it is sealed, too (RFC 8617).
     ///
     /// # Errors
     /// When reading fails.
@@ -83,23 +88,36 @@ impl Delivery {
         message: StoredMessage,
         reverse_path: &ReversePath,
     ) -> Result<StoredMessage, StorageError> {
-        let Some(mut reader) = self.store().blob(&message.hash()).await? else { return Ok(message) };
+        let message = StoredMessage { nature: Nature::Automatic, ..message };
+        let Some(hashed) = self.hashed(&message).await? else { return Ok(message) };
+        let envelope = Envelope::new(reverse_path.clone());
+        let signature = self.signed_and_sealed(&hashed, &envelope, true, self.store().now()).await;
+        Ok(StoredMessage { signature, ..message })
+    }
+
+    /// The same, sealed by a domain of ours that passes it on as it came (RFC 8617), when it was checked as it came.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn sealed(&self, message: StoredMessage, domain: &Domain) -> Result<StoredMessage, StorageError> {
+        let Some(hashed) = self.hashed(&message).await? else { return Ok(message) };
+        let signature = self.seal_of_post(&hashed, "", domain, self.store().now()).await;
+        Ok(StoredMessage { signature, ..message })
+    }
+
+    /// The message, passed in pieces; `None` when it is gone, or its header is too long.
+    async fn hashed(&self, message: &StoredMessage) -> Result<Option<Hashed>, StorageError> {
+        let Some(mut reader) = self.store().blob(&message.hash()).await? else { return Ok(None) };
         let mut hasher = Hasher::new();
         let mut at = u64::from(message.skip_octets);
         loop {
             let piece = reader.piece(at, u64::MAX).await?;
             if piece.is_empty() {
-                break;
+                return Ok(hasher.finish());
             }
             at = at.saturating_add(piece.len() as u64);
             hasher.feed(&piece);
         }
-        let envelope = Envelope::new(reverse_path.clone());
-        let signature = match hasher.finish() {
-            Some(hashed) => self.signature(&hashed, &envelope, self.store().now()).await,
-            None => String::new(),
-        };
-        Ok(StoredMessage { signature, ..message })
     }
 
     /// Decides where a stored message goes under a new envelope; as for [`Delivery::prepare`], addresses put no conditions
@@ -120,11 +138,14 @@ impl Delivery {
         Ok(Prepared {
             blob: message.blob.clone(),
             record: message.record.clone(),
+            marked: None,
             header,
             skip_octets: message.skip_octets,
             header_smtputf8: envelope.smtputf8,
             body: envelope.body,
             notices: Vec::new(),
+            report: false,
+            written_by: None,
             signature: message.signature.clone(),
             allowance: None,
             rewriting,
@@ -136,8 +157,14 @@ impl Delivery {
                 continues: false,
                 addresses: addresses_of(&self.store().directory(), &plan, None),
             },
+            class: if plan.relays.is_empty() { MailClass::default() } else { class_of(message.header.as_bytes()) },
             plan,
             verdict: None,
+            own: true,
+            hooks: self.store().has_webhooks(),
+            nature: message.nature,
+            blocks: self.suppression().blocks,
+            complaints: Vec::new(),
             counted: Vec::new(),
             account: None,
             wait: None,
@@ -167,6 +194,7 @@ impl Delivery {
             header: String::from_utf8_lossy(header).into_owned(),
             skip_octets: prepared.skip_octets,
             signature: prepared.signature.clone(),
+            nature: prepared.nature,
         };
         self.prepare_stored(&message, envelope).await
     }

@@ -340,7 +340,10 @@ async fn a_responder_hears_what_the_sender_asked_for() {
 mod addresses;
 mod allowance;
 mod checks;
+mod content;
+mod dsn;
 mod filters;
 mod forwards;
 mod reports;
+mod suppression;
 mod traces;

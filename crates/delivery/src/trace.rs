@@ -12,6 +12,7 @@ use crate::checks::Verdict;
 use crate::filtering::left_out_told;
 use crate::limits::{TRACE_DELIVERED_MAX, TRACE_ROUTED_MAX};
 use crate::prepared::{Applied, Prepared};
+use crate::suppression::{Complaint, OnList};
 
 /// Where a message comes from, in the words of its trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,6 +83,8 @@ impl Prepared {
                 steps.push(Step::Decided { text });
             }
             let folder = folder.filter(|_| why.is_none());
+            let junk = self.plan.junk.get(account);
+            steps.extend(junk.map(|junk| Step::Decided { text: format!("{address}: goes to Spam: {}", junk.reason) }));
             let filed = applied.filed.get(account);
             self.filtered_steps(*account, address, filed, &mut steps);
             let filed_in = filed.and_then(|filed| filed.kept.as_ref()).map(|kept| kept.name.clone());
@@ -89,7 +92,9 @@ impl Prepared {
                 account: *account,
                 address: address.clone(),
                 mailbox: *mailbox,
-                name: filed_in.or(folder).unwrap_or_else(|| if self.plan.spam { "Spam" } else { "INBOX" }.to_owned()),
+                name: filed_in
+                    .or(folder)
+                    .unwrap_or_else(|| if self.plan.spam || junk.is_some() { "Spam" } else { "INBOX" }.to_owned()),
                 uid: deposited.uid,
             });
             steps.extend(filed.iter().flat_map(|filed| &filed.copies).map(|copy| Step::Delivered {
@@ -134,7 +139,9 @@ impl Prepared {
             ),
         };
         steps.extend(applied.rewritten.iter().map(told));
-        steps.extend(self.queued_steps(applied));
+        steps.extend(self.complaints.iter().map(Complaint::step));
+        steps.extend(applied.on_list.iter().map(OnList::step));
+        steps.extend(Self::queued_steps(applied));
         tx.index_trace(id, self.terms());
         let steps: Vec<Taken> = steps.into_iter().map(|step| Taken { at: self.now, step }).collect();
         tx.trace(id, &steps)
@@ -160,14 +167,11 @@ impl Prepared {
         steps.extend(left_out_told(filed).map(told));
     }
 
-    fn queued_steps<'a>(&'a self, applied: &'a Applied) -> impl Iterator<Item = Step> + 'a {
-        let rows = self.plan.relays.iter().flat_map(|(destination, recipients)| {
-            recipients.chunks(storage::limits::QUEUE_ENTRY_RECIPIENTS_MAX).map(move |some| (destination, some))
-        });
-        applied.queued.iter().zip(rows).map(|(entry, (destination, recipients))| Step::Queued {
+    fn queued_steps(applied: &Applied) -> impl Iterator<Item = Step> {
+        applied.queued.iter().zip(&applied.relayed).map(|(entry, (destination, recipients))| Step::Queued {
             entry: *entry,
             destination: destination.clone(),
-            recipients: recipients.iter().map(|recipient| recipient.address.clone()).collect(),
+            recipients: recipients.clone(),
         })
     }
 

@@ -1,18 +1,18 @@
 //! Octets of a message on their way into the store: line ends made CRLF, dots unstuffed. Pure, and one message at a time.
 
-use delivery::{Alone, Delivery, Intake};
+use delivery::{Alone, Delivery, Intake, Refused};
 
 use crate::error::FetchError;
 
 /// Makes every line end CRLF: clients of IMAP and servers of SMTP know no other. NUL, which a message can't hold
 /// (RFC 3501 §9), becomes 0x80 as other servers have it. Everything else passes.
 #[derive(Debug, Default)]
-struct Newlines {
+pub(crate) struct Newlines {
     after_cr: bool,
 }
 
 impl Newlines {
-    fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         for &octet in octets {
             match (std::mem::take(&mut self.after_cr), octet) {
                 (true, b'\n') => out.extend_from_slice(b"\r\n"),
@@ -31,7 +31,7 @@ impl Newlines {
         }
     }
 
-    fn end(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
         if std::mem::take(&mut self.after_cr) {
             out.extend_from_slice(b"\r\n");
         }
@@ -128,8 +128,10 @@ impl Body {
         self.newlines.end(&mut out);
         self.push(&out).await?;
         let Some(intake) = self.intake.filter(|_| self.octets > 0) else { return Ok(Came::Refused("it is empty")) };
-        match intake.finish_alone() {
+        match intake.finish_alone().await {
             Ok(alone) => Ok(Came::Whole(alone)),
+            // The store will take it another time.
+            Err(Refused(reply)) if !reply.is_permanent() => Err(Refused(reply).into()),
             Err(_) => Ok(Came::Refused("it has passed too many servers: a loop")),
         }
     }

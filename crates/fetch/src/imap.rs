@@ -56,9 +56,14 @@ pub(crate) enum Fetched {
 }
 
 impl Imap {
+    /// A session whose greeting is over.
+    pub(crate) fn connected(wire: Wire) -> Self {
+        Self { wire, tag: 0, capabilities: Vec::new() }
+    }
+
     /// Greeting, capabilities, STARTTLS when that is wanted.
     pub(crate) async fn open(wire: Wire, external: &ExternalAccountObject) -> Result<Self, FetchError> {
-        let mut session = Self { wire, tag: 0, capabilities: Vec::new() };
+        let mut session = Self::connected(wire);
         let greeting = session.wire.line(None).await?;
         let greeting = greeting.strip_prefix(b"* ").ok_or_else(|| FetchError::Protocol(told(&greeting)))?;
         match untagged(greeting) {

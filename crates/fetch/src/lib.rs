@@ -22,6 +22,7 @@ mod body;
 mod described;
 mod dial;
 mod error;
+pub mod fuzzing;
 mod imap;
 pub mod limits;
 mod look;

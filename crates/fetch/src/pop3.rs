@@ -30,9 +30,14 @@ pub(crate) struct Listed {
 }
 
 impl Pop3 {
+    /// A session whose greeting is over.
+    pub(crate) fn connected(wire: Wire) -> Self {
+        Self { wire }
+    }
+
     /// Greeting, and STLS when that is wanted.
     pub(crate) async fn open(wire: Wire, external: &ExternalAccountObject) -> Result<Self, FetchError> {
-        let mut session = Self { wire };
+        let mut session = Self::connected(wire);
         session.answer("the connection").await?;
         if external.security == ExternalSecurity::Starttls {
             // Not every server tells of it in CAPA: it is asked for in any case.

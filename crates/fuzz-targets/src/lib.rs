@@ -7,9 +7,11 @@
 
 mod authentication;
 mod cuts;
+mod fetched;
 mod imap_commands;
 mod imap_engine;
 mod messages;
+mod reports;
 mod smtp;
 mod words;
 
@@ -18,6 +20,8 @@ pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is the name of its file in `fuzz/fuzz_targets` and of its folder of seeds.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("fetch_imap", fetched::imap),
+    ("fetch_pop3", fetched::pop3),
     ("imap_command", imap_commands::command),
     ("imap_framing", imap_commands::framing),
     ("imap_mailbox_name", imap_commands::mailbox_name),
@@ -30,6 +34,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("message_transfer", messages::transfer),
     ("message_record", messages::record),
     ("base_subject", messages::base_subject),
+    ("report_dmarc", reports::dmarc),
+    ("report_packed", reports::packed),
+    ("report_tls", reports::tls),
     ("search_words", words::words),
     ("sender_claims", authentication::claims),
     ("sender_records", authentication::records),

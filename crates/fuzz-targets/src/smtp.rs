@@ -33,6 +33,7 @@ fn converse(kind: ListenerKind, bare_newlines: BareNewlines, pieces: &[&[u8]]) -
         bare_newlines,
         starttls: false,
         scram: true,
+        tokens: true,
         // The client may name another.
         xclient_from: vec![at.ip()],
         no_soliciting: vec!["net.example:ADV".to_owned()],

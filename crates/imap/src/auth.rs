@@ -22,7 +22,12 @@ pub trait Authenticator: Send + Sync {
         false
     }
 
-    /// Begins a login by SCRAM or by the client's certificate; see [`auth::Authenticator::exchange`].
+    /// Whether tokens of an issuer let in (RFC 7628).
+    fn offers_tokens(&self) -> bool {
+        false
+    }
+
+    /// Begins a login by SCRAM, by the client's certificate or by a token; see [`auth::Authenticator::exchange`].
     fn exchange<'a>(&'a self, mechanism: &str, channel: Channel) -> Option<Box<dyn SaslExchange + 'a>> {
         let _ = (mechanism, channel);
         None

@@ -20,10 +20,13 @@ use crate::engine::comparator::Comparator;
 use crate::engine::object_id::thread_id;
 use crate::engine::search::{FoldedHeader, Fuzzy, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict};
 use crate::engine::uid_map::UidMap;
-use crate::limits::{RECORDS_PER_PAGE, ROWS_PER_PAGE, SEARCH_GAP_MAX, SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN};
+use crate::limits::{
+    MESSAGE_READ_OCTETS, RECORDS_PER_PAGE, ROWS_PER_PAGE, SEARCH_GAP_MAX, SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN,
+};
 use crate::progress::Progress;
 use crate::records::{complete, content, damaged};
 use crate::text_search::Looking;
+use crate::turn::Turn;
 
 /// A mailbox that is searched, as the one who searches sees it.
 pub(crate) struct Place {
@@ -184,6 +187,7 @@ impl Place {
         let scope = query.words_scope(&needles).map_or_else(|| scope.clone(), |words| words.intersection(scope));
         let mut found = Found::default();
         let mut looked_at = 0usize;
+        let mut turn = Turn::default();
         for range in joined(&scope) {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {
@@ -208,7 +212,7 @@ impl Place {
                     let decided = match query.decide(&facts, &Known::default(), &needles) {
                         Verdict::True => Decided::Found(query.relevancy(row.uid, &needles)),
                         Verdict::False => Decided::Not,
-                        Verdict::Unknown(_) => self.decide(store, query, &facts, record, &needles).await?,
+                        Verdict::Unknown(_) => self.decide(store, query, &facts, record, &needles, &mut turn).await?,
                     };
                     if let Decided::Found(score) = decided {
                         found.push(row, if is_fuzzy { score.or(Some(100)) } else { None });
@@ -235,6 +239,7 @@ impl Place {
         row: &Row<'_>,
         mut record: Option<Bytes>,
         needles: &Needles,
+        turn: &mut Turn,
     ) -> Result<Decided, StorageError> {
         let (mut sent, mut thread, mut header, mut body) = (None, None, None, None);
         let mut parts: Option<PartTable> = None;
@@ -265,11 +270,11 @@ impl Place {
             if need == Need::Header {
                 let range = parts.entries().first().map(message::TableEntry::header).unwrap_or_default();
                 let text = read_header(&mut reader, range).await?;
-                header = Some(search_header(&text, needles).await);
+                header = Some(search_header(&text, needles, turn).await);
             } else {
-                body = Some(search_body(&mut reader, parts, needles, self.attachments).await?);
+                body = Some(search_body(&mut reader, parts, needles, self.attachments, turn).await?);
             }
-            tokio::task::yield_now().await;
+            turn.worked(MESSAGE_READ_OCTETS).await;
         }
     }
 }
@@ -305,13 +310,15 @@ async fn table(
 }
 
 /// Which needles the header holds.
-async fn search_header(header: &[u8], needles: &Needles) -> Vec<bool> {
-    let header = FoldedHeader::new(header, needles.comparator());
+async fn search_header(header: &[u8], needles: &Needles, turn: &mut Turn) -> Vec<bool> {
+    let octets = header.len();
     let wanted: &[HeaderNeedle] = needles.header();
+    let header = FoldedHeader::wanted(header, needles.comparator(), wanted);
+    turn.worked(octets).await;
     let mut found = Vec::with_capacity(wanted.len());
     for some in wanted.chunks(SEARCH_NEEDLES_PER_TURN) {
         found.extend(some.iter().map(|needle| header.holds(needle)));
-        tokio::task::yield_now().await;
+        turn.worked(octets.saturating_mul(some.len())).await;
     }
     found
 }
@@ -322,16 +329,18 @@ async fn search_body(
     parts: &PartTable,
     needles: &Needles,
     attachments: bool,
+    turn: &mut Turn,
 ) -> Result<Vec<bool>, StorageError> {
-    let mut search = Looking::new(needles.body(), needles.comparator());
+    let mut search = Looking::new(needles.body(), needles.comparator(), turn);
     for (at, part) in parts.entries().iter().enumerate() {
         if search.all_found() {
             break;
         }
         if at > 0 {
             let header = read_header(reader, part.header()).await?;
+            let octets = header.len();
             let header = FoldedHeader::new(&header, needles.comparator());
-            search.look(|needle| header.holds_anywhere(needle)).await;
+            search.look(octets, |needle| header.holds_anywhere(needle)).await;
         }
         if part.kind == PartKind::Leaf {
             search.look_in_part(reader, part, attachments).await?;

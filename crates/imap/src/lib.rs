@@ -40,6 +40,7 @@ mod settings;
 mod sync;
 mod text_search;
 mod tls;
+mod turn;
 mod views;
 
 use std::sync::Arc;

@@ -66,6 +66,13 @@ pub const COMPRESSOR_KEEP: Duration = Duration::from_secs(10);
 /// Octets of a header looked at by `HEADER.FIELDS` and SEARCH; the rest of a longer one is not seen by them.
 pub const HEADER_OCTETS_MAX: u64 = search::limits::HEADER_OCTETS_MAX;
 
+/// Octets of headers and texts that SEARCH looks at before other sessions get their turn, each as often as it does: a
+/// millisecond or two.
+pub const TURN_OCTETS: usize = 256 * 1024;
+
+/// What reading a message costs, however small it is, in octets looked at.
+pub const MESSAGE_READ_OCTETS: usize = 4 * 1024;
+
 /// Rows looked at by SEARCH before other sessions get their turn.
 pub const SEARCH_ROWS_PER_TURN: usize = 2_000;
 

@@ -525,6 +525,7 @@ impl Session {
             passwords: self.tls
                 || (self.settings.plaintext_login_on_loopback && self.peer.to_canonical().is_loopback()),
             scram: self.server.authenticator.offers_scram(),
+            tokens: self.server.authenticator.offers_tokens(),
             bindable: facts.is_some_and(|facts| !facts.bindings.is_empty()),
             certified: facts.is_some_and(|facts| !facts.certified.is_empty()),
         }

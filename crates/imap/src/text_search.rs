@@ -8,6 +8,7 @@ use storage::blobs::BlobReader;
 use crate::engine::comparator::Comparator;
 use crate::engine::search::Needle;
 use crate::limits::SEARCH_NEEDLES_PER_TURN;
+use crate::turn::Turn;
 
 /// A space for each line break, CRLF or LF alone (of decoded texts and of HTML): as [`str::replace`], but in the time
 /// that copying takes: this is most of what a search reads.
@@ -30,12 +31,13 @@ pub(crate) struct Looking<'a> {
     needles: &'a [Needle],
     comparator: Comparator,
     found: Vec<bool>,
+    turn: &'a mut Turn,
 }
 
 impl<'a> Looking<'a> {
     /// None of them found yet.
-    pub(crate) fn new(needles: &'a [Needle], comparator: Comparator) -> Self {
-        Self { needles, comparator, found: vec![false; needles.len()] }
+    pub(crate) fn new(needles: &'a [Needle], comparator: Comparator, turn: &'a mut Turn) -> Self {
+        Self { needles, comparator, found: vec![false; needles.len()], turn }
     }
 
     /// Whether there is nothing left to look for.
@@ -48,14 +50,16 @@ impl<'a> Looking<'a> {
         self.found
     }
 
-    /// Looks somewhere for what is not found yet.
-    pub(crate) async fn look(&mut self, holds: impl Fn(&Needle) -> bool) {
+    /// Looks into so many octets for what is not found yet.
+    pub(crate) async fn look(&mut self, octets: usize, holds: impl Fn(&Needle) -> bool) {
+        // They were folded.
+        self.turn.worked(octets).await;
         let texts = self.needles.chunks(SEARCH_NEEDLES_PER_TURN);
         for (some, found) in texts.zip(self.found.chunks_mut(SEARCH_NEEDLES_PER_TURN)) {
             for (needle, found) in some.iter().zip(found) {
                 *found = *found || holds(needle);
             }
-            tokio::task::yield_now().await;
+            self.turn.worked(octets.saturating_mul(some.len())).await;
         }
     }
 
@@ -84,7 +88,7 @@ impl<'a> Looking<'a> {
         let folded = self.comparator.fold(text);
         // A line break in the text is a space in what people look for.
         let joined = with_line_breaks_as_spaces(&folded);
-        self.look(|needle| needle.is_in(if needle.has_line_break() { &folded } else { &joined })).await;
+        self.look(text.len(), |needle| needle.is_in(if needle.has_line_break() { &folded } else { &joined })).await;
     }
 }
 

@@ -153,14 +153,50 @@ impl Drop for Member {
 
 /// Reads everything that changed since the view was last brought up to date. Costs what changed.
 pub(crate) async fn learn_changes(store: &Store, key: Key, view: &mut SessionView) -> Result<(), StorageError> {
+    learn_changes_up_to(store, key, view, ModSeq(u64::MAX)).await
+}
+
+/// As [`learn_changes`], and not beyond a MODSEQ: what the reader alone changed has to be learnt up to the same one.
+pub(crate) async fn learn_changes_up_to(
+    store: &Store,
+    key: Key,
+    view: &mut SessionView,
+    modseq: ModSeq,
+) -> Result<(), StorageError> {
+    let since = view.modseq();
+    let learnt = learn(store, key, view, modseq).await;
+    learnt.inspect_err(|_| view.unlearn(since))
+}
+
+async fn learn(store: &Store, key: Key, view: &mut SessionView, up_to: ModSeq) -> Result<(), StorageError> {
+    let since = view.modseq();
+    let mut made_up_for = since;
+    loop {
+        learn_remembered(store, key, view, up_to).await?;
+        // Read behind the changes: none of them has been forgotten unseen.
+        let forgotten = store.expunges_forgotten(key.0, key.1).await?;
+        if made_up_for >= forgotten {
+            // A view that has made up for forgotten expunges is a newer one, though nothing that is remembered tells so.
+            view.advance(made_up_for.min(up_to));
+            return Ok(());
+        }
+        // Where expunges since then are forgotten already, what is there says what is gone.
+        view.learn_what_is_there(&read_map(store, key).await?, since);
+        made_up_for = forgotten;
+    }
+}
+
+/// The changes that are in the change index, up to a MODSEQ.
+async fn learn_remembered(store: &Store, key: Key, view: &mut SessionView, up_to: ModSeq) -> Result<(), StorageError> {
     let since = view.modseq();
     let mut last = None;
     loop {
-        let page = store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await;
-        let changes = page.inspect_err(|_| view.unlearn(since))?;
+        let mut changes = store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await?;
+        let more = changes.len() == CHANGES_PER_PAGE;
+        changes.retain(|change| change.modseq <= up_to);
         view.learn(&changes);
-        if changes.len() < CHANGES_PER_PAGE {
-            return learn_forgotten(store, key, view, since).await;
+        if !more || changes.len() < CHANGES_PER_PAGE {
+            return Ok(());
         }
         last = changes.last().copied();
     }
@@ -176,39 +212,6 @@ async fn read_map(store: &Store, (account, mailbox): Key) -> Result<UidMap, Stor
         from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == MAP_ROWS_PER_PAGE);
     }
     Ok(map)
-}
-
-/// After changes since a MODSEQ were learnt: where expunges since then are forgotten already, what is there says what is gone.
-async fn learn_forgotten(store: &Store, key: Key, view: &mut SessionView, since: ModSeq) -> Result<(), StorageError> {
-    let forgotten = store.expunges_forgotten(key.0, key.1).await.inspect_err(|_| view.unlearn(since))?;
-    if since >= forgotten {
-        return Ok(());
-    }
-    let there = read_map(store, key).await.inspect_err(|_| view.unlearn(since))?;
-    view.learn_what_is_there(&there, since);
-    Ok(())
-}
-
-/// As [`learn_changes`], and not beyond a MODSEQ: what the reader alone changed has to be learnt up to the same one.
-pub(crate) async fn learn_changes_up_to(
-    store: &Store,
-    key: Key,
-    view: &mut SessionView,
-    modseq: ModSeq,
-) -> Result<(), StorageError> {
-    let since = view.modseq();
-    let mut last = None;
-    loop {
-        let page = store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await;
-        let mut changes = page.inspect_err(|_| view.unlearn(since))?;
-        let more = changes.len() == CHANGES_PER_PAGE;
-        changes.retain(|change| change.modseq <= modseq);
-        view.learn(&changes);
-        if !more || changes.len() < CHANGES_PER_PAGE {
-            return learn_forgotten(store, key, view, since).await;
-        }
-        last = changes.last().copied();
-    }
 }
 
 /// The first message without `\Seen`, by UID.
@@ -244,6 +247,44 @@ mod tests {
     use world::simulated::SimulatedWorld;
 
     use super::*;
+
+    /// Another session knows the mailbox from before its expunges, which nothing tells of any more.
+    #[tokio::test]
+    async fn forgotten_expunges_are_made_up_for_in_what_is_shared() {
+        let world = SimulatedWorld::new(Timestamp(0), 1).world();
+        let store = Store::open(Arc::new(MemoryEngine::default()), world).await.unwrap();
+        let account = serde_json::from_str("{\"id\":0,\"address\":\"alice@example.org\"}").unwrap();
+        let account = store.add_account(account).await.unwrap().value.id;
+        let inbox = store.inbox(account).await.unwrap().id;
+        for _ in 0..3 {
+            let mut writer = store.blob_writer();
+            writer.write(b"a: b\r\n").await.unwrap();
+            let staged = writer.finish();
+            let message = storage::messages::NewMessage {
+                blob: staged.hash,
+                octets: staged.octets,
+                flags: mail::Flags::default(),
+                internal_date: mail::InternalDate::from(store.now()),
+                saved_at: store.now(),
+                record: None,
+            };
+            let _done = store.append(account, inbox, staged, message).await.unwrap();
+        }
+        let views = Arc::new(Views::default());
+        let (first, second) = (views.join(account, inbox), views.join(account, inbox));
+        let mut watching = first.load(&store).await.unwrap();
+        assert_eq!(watching.map().messages(), 3);
+        let scope = storage::messages::ExpungeScope::All;
+        let _done = store.expunge(account, inbox, vec![Uid(1), Uid(3)], scope).await.unwrap();
+        store.forget_expunges(account, inbox, 0).await.unwrap();
+        let coming = second.load(&store).await.unwrap();
+        assert_eq!(coming.map().messages(), 1);
+        assert_eq!(coming.modseq(), store.inbox(account).await.unwrap().highest_modseq);
+        learn_changes(&store, (account, inbox), &mut watching).await.unwrap();
+        assert_eq!(watching.tell(true).expunged.len(), 2);
+        first.share(&mut watching);
+        assert!(watching.map().messages() == 1 && Arc::ptr_eq(watching.map(), coming.map()));
+    }
 
     #[tokio::test]
     async fn a_mailbox_is_held_once() {

@@ -178,7 +178,12 @@ impl Lists {
                 let mut envelope = Envelope::new(case.event.reverse_path.clone());
                 (envelope.body, envelope.smtputf8) = self.nature(&case.stored).await?;
                 envelope.recipients.push(recipient(&group.address));
-                let prepared = self.delivery.prepare_stored(&case.stored, envelope).await.map_err(refused)?;
+                let mut prepared =
+                    self.delivery.prepare_stored(&case.stored, envelope.clone()).await.map_err(refused)?;
+                if !prepared.plan().relays.is_empty() {
+                    let sealed = self.delivery.sealed(case.stored.clone(), group.address.domain()).await?;
+                    prepared = self.delivery.prepare_stored(&sealed, envelope).await.map_err(refused)?;
+                }
                 if !prepared.plan().lost.is_empty() {
                     return self.set_aside(case, "nobody is behind the group's address").await;
                 }

@@ -13,11 +13,25 @@ pub enum Topic {
     HeldMessage,
     /// Somebody was made a member of a list, and is to be told.
     MemberAdded,
+    /// A webhook is to be called.
+    Webhook,
+    /// A person has said of messages that they are spam, or that they are not.
+    MessageJudged,
+    /// A message came to an address at which reports of others are read.
+    ReportReceived,
 }
 
 impl Topic {
     /// Every topic there is.
-    pub const ALL: [Self; 4] = [Self::MessageStored, Self::Queue, Self::HeldMessage, Self::MemberAdded];
+    pub const ALL: [Self; 7] = [
+        Self::MessageStored,
+        Self::Queue,
+        Self::HeldMessage,
+        Self::MemberAdded,
+        Self::Webhook,
+        Self::MessageJudged,
+        Self::ReportReceived,
+    ];
 
     /// Its name, for people.
     #[must_use]
@@ -27,6 +41,9 @@ impl Topic {
             Self::Queue => "queue",
             Self::HeldMessage => "held-message",
             Self::MemberAdded => "member-added",
+            Self::Webhook => "webhook",
+            Self::MessageJudged => "message-judged",
+            Self::ReportReceived => "report-received",
         }
     }
 

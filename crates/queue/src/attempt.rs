@@ -44,8 +44,10 @@ pub enum ReportKind {
     Delayed,
     /// Handed to a host that gives no notices of its own (`Action: relayed`).
     Relayed,
-    /// Kept in a mailbox here, asked for by NOTIFY=SUCCESS (`Action: delivered`).
+    /// Kept in a mailbox here, or taken by a list, asked for by NOTIFY=SUCCESS (`Action: delivered`).
     Delivered,
+    /// Passed on to several addresses that an alias leads to, asked for by NOTIFY=SUCCESS (`Action: expanded`, RFC 3461 §5.2.7.3 c).
+    Expanded,
 }
 
 /// One recipient in a DSN.

@@ -30,6 +30,14 @@ pub fn retry_now(row: &mut QueueRow) {
 /// counts no more.
 pub fn reroute(row: &mut QueueRow, to: &Domain) {
     row.destination = to.clone();
+    row.route = None;
+    row.last_error = None;
+    retry_now(row);
+}
+
+/// Sends an entry another way, at once: by a route that the configuration names.
+pub fn reroute_by(row: &mut QueueRow, route: &str) {
+    row.route = Some(route.to_owned());
     row.last_error = None;
     retry_now(row);
 }
@@ -62,8 +70,11 @@ mod tests {
         reroute(&mut row, &Domain::parse("c.example").unwrap());
         assert_eq!((row.destination.as_str(), &row.recipients), ("c.example", &recipients));
         assert!(is_wanted_at_once(&row) && row.last_error.is_none());
+        reroute_by(&mut row, "provider");
+        assert_eq!((row.destination.as_str(), row.route.as_deref()), ("c.example", Some("provider")));
         hold(&mut row);
         reroute(&mut row, &Domain::parse("d.example").unwrap());
+        assert_eq!(row.route, None, "a domain's own way again");
         assert!(row.held && row.next_attempt == FAR, "what is held stays so");
     }
 

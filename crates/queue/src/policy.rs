@@ -1,8 +1,10 @@
 //! When to try again (RFC 5321 §4.5.4.1): delays that grow, spread by chance, until the message is too old.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mail::Timestamp;
+use storage::rows::MailClass;
 
 /// The retry schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,31 @@ impl Default for RetryPolicy {
             delay_notice_after: minutes(240),
             jitter_percent: 10,
         }
+    }
+}
+
+/// The schedules of all classes of mail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schedules {
+    /// Of those that have none of their own.
+    pub usual: RetryPolicy,
+    /// Of those that have.
+    pub by_class: BTreeMap<MailClass, RetryPolicy>,
+}
+
+impl Schedules {
+    /// The schedule of a class.
+    #[must_use]
+    pub fn of(&self, class: MailClass) -> &RetryPolicy {
+        self.by_class.get(&class).unwrap_or(&self.usual)
+    }
+
+    /// Longer than any time that a schedule puts an entry off.
+    #[must_use]
+    pub fn longest_wait(&self) -> Duration {
+        let all = self.by_class.values().chain([&self.usual]).flat_map(|policy| policy.delays.iter().copied());
+        // Jitter adds half at the most.
+        all.max().unwrap_or(DELAY_MIN).saturating_mul(2).max(Duration::from_secs(3_600))
     }
 }
 
@@ -126,6 +153,15 @@ mod tests {
         let now = Timestamp(231 * MINUTE);
         assert_eq!(policy.next_attempt(7, Timestamp(0), now, true, 0), Timestamp(240 * MINUTE));
         assert_eq!(policy.next_attempt(7, Timestamp(0), now, false, 0), Timestamp(471 * MINUTE));
+    }
+
+    #[test]
+    fn a_class_may_have_a_schedule_of_its_own() {
+        let list = RetryPolicy { delays: vec![Duration::from_secs(7 * 3_600)], ..RetryPolicy::default() };
+        let schedules = Schedules { by_class: [(MailClass::List, list.clone())].into(), ..Schedules::default() };
+        assert_eq!(schedules.of(MailClass::List), &list);
+        assert_eq!(schedules.of(MailClass::Person), &RetryPolicy::default());
+        assert_eq!(schedules.longest_wait(), Duration::from_secs(14 * 3_600));
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bus::{Bus, Consumer, TakeError, consume};
 use delivery::limits::EVENT_HEADER_OCTETS_MAX;
-use delivery::{Delivery, Kept, MessageStored, Prepared, Refused};
+use delivery::{Delivery, Kept, MessageStored, Prepared, Refused, dsn_language};
 use mail::{Address, Envelope, Flags, ForwardPath, SpecialUse, SystemFlags, Timestamp, Topic};
+use queue::dsn::Language;
 use routing::objects::{AccountObject, ResponderKind, ResponderObject};
 use routing::responders::{
     Composed, Decision, Facts, LastAnswer, Memory, Occasion, Received, Silence, TimeZone, belongs, capped_sender,
@@ -271,23 +272,26 @@ impl Responder {
     async fn prepare_notice(&self, case: &Case) -> Result<Option<Prepared>, TakeError> {
         let mut token = [0; 12];
         self.store.world().chance.fill(&mut token);
-        let dsn = failure_notice(&case.event, &self.delivery.settings().hostname, self.store.now(), token);
+        // Nobody to tell has no language.
+        let language = case.event.reverse_path.address().map_or(Language::Both, |reader| {
+            dsn_language(&self.store.directory(), reader, [case.event.recipient.domain()])
+        });
+        let hostname = &self.delivery.settings().hostname;
+        let dsn = failure_notice(&case.event, language, hostname, self.store.now(), token);
         match dsn {
-            Some(dsn) => Ok(Some(self.prepare(dsn.envelope, &dsn.content).await?)),
+            Some(dsn) => Ok(Some(self.delivery.prepare_report(dsn.envelope, &dsn.content).await.map_err(refused)?)),
             None => Ok(None),
         }
     }
 
     /// Everything that leaves passes here with its finished octets: what signs messages (DKIM) signs `content` here.
     async fn prepare(&self, envelope: Envelope, content: &[u8]) -> Result<Prepared, TakeError> {
-        self.delivery.prepare(envelope, content).await.map_err(|Refused(reply)| {
-            if reply.is_permanent() {
-                TakeError::Permanent(reply.to_string())
-            } else {
-                TakeError::Temporary(reply.to_string())
-            }
-        })
+        self.delivery.prepare(envelope, content).await.map_err(refused)
     }
+}
+
+fn refused(Refused(reply): Refused) -> TakeError {
+    if reply.is_permanent() { TakeError::Permanent(reply.to_string()) } else { TakeError::Temporary(reply.to_string()) }
 }
 
 impl Case {

@@ -2,12 +2,18 @@
 
 use delivery::MessageStored;
 use mail::{Address, Domain, Timestamp};
-use queue::dsn::{Dsn, DsnFacts, Returned, build, header_of};
+use queue::dsn::{Dsn, DsnFacts, Language, Returned, build, header_of};
 use queue::{Report, ReportKind, ReportedRecipient};
 use routing::RefuseReason;
 
 /// The notice, as the DSN that a refused delivery gives (RFC 3464). `None` for a null reverse-path (RFC 5321 §6.1).
-pub(crate) fn failure_notice(event: &MessageStored, hostname: &Domain, now: Timestamp, token: [u8; 12]) -> Option<Dsn> {
+pub(crate) fn failure_notice(
+    event: &MessageStored,
+    language: Language,
+    hostname: &Domain,
+    now: Timestamp,
+    token: [u8; 12],
+) -> Option<Dsn> {
     let to = event.reverse_path.address()?;
     // RFC 3461 §4.1: NOTIFY=NEVER, or without FAILURE, asks for silence.
     if !event.notify.failure {
@@ -32,6 +38,7 @@ pub(crate) fn failure_notice(event: &MessageStored, hostname: &Domain, now: Time
         retry_until: event.received_at,
         envelope_id: event.envelope_id.as_deref(),
         smtputf8: event.smtputf8,
+        language,
         returned: Returned::Header(header_of(event.header.as_bytes())),
         token,
     }))
@@ -67,14 +74,15 @@ mod tests {
 
     fn notice(event: &MessageStored) -> Option<String> {
         let hostname = Domain::parse("mx.b.example").unwrap();
-        let dsn = failure_notice(event, &hostname, Timestamp(0), [7; 12])?;
+        let dsn = failure_notice(event, Language::French, &hostname, Timestamp(0), [7; 12])?;
         Some(String::from_utf8(dsn.content).unwrap())
     }
 
     #[test]
     fn the_parameters_of_the_sender_are_obeyed() {
         let old = event();
-        assert!(notice(&old).unwrap().contains("Action: failed\r\n"));
+        let text = notice(&old).unwrap();
+        assert!(text.contains("Action: failed\r\n") && text.contains("Subject: Message non remis\r\n"), "{text}");
         let original = OriginalRecipient { address_type: "rfc822".into(), address: "first@b.example".into() };
         let asked = MessageStored {
             notify: DsnNotify::asked(false, true, false),

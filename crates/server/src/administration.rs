@@ -41,6 +41,10 @@ pub(crate) fn settings(config: &Config, authenticator: Option<Arc<dyn Authentica
         authenticator,
         externals_per_account_max: usize::try_from(config.fetch.accounts_per_person_max).unwrap_or(usize::MAX),
         external_interval_secs_min: config.fetch.interval_secs_min,
+        webhooks_reach_private: config.webhooks.allow_private,
+        spam_threshold: config.spam.filter().map(|filter| filter.threshold),
+        reports_to: config.sender_authentication.reports_to.first().cloned(),
+        routes: Arc::new(config.queue.routes()),
         ..admin::Settings::default()
     }
 }

@@ -3,6 +3,7 @@
 use mail::{AccountId, MailboxId, Topic, Uid};
 use serde::Serialize;
 use storage::check::{Contents, Scan};
+use storage::webhooks::HookCall;
 use storage::{StorageError, Store};
 
 /// What was found.
@@ -97,6 +98,11 @@ impl Contents for Known {
             }
             Topic::HeldMessage => delivery::HeldMessage::decode(payload).map(drop).map_err(|error| error.to_string()),
             Topic::MemberAdded => delivery::MemberAdded::decode(payload).map(drop).map_err(|error| error.to_string()),
+            Topic::Webhook => HookCall::decode(payload).map(drop).map_err(|error| error.to_string()),
+            Topic::MessageJudged => storage::spam::Judged::decode(payload).map(drop).map_err(|error| error.to_string()),
+            Topic::ReportReceived => {
+                delivery::ReportReceived::decode(payload).map(drop).map_err(|error| error.to_string())
+            }
             // Its bell rings without events.
             Topic::Queue => Ok(()),
         }

@@ -1,13 +1,13 @@
 //! One attempt at one entry: its hosts in order, until everyone who waits has an outcome.
 
 use mail::{EnhancedCode, Reply};
-use queue::Outcome;
+use queue::{Health, Outcome};
 use storage::rows::{QueueRow, RecipientState};
 use tokio_util::sync::CancellationToken;
 
 use crate::Context;
 use crate::client::session::{Broken, Dial, Session};
-use crate::client::transaction::{End, hand_over};
+use crate::client::transaction::{End, Handed, hand_over};
 use crate::route::{Route, Target};
 use crate::settings::TlsMode;
 
@@ -21,17 +21,8 @@ pub(crate) struct Attempt {
     pub(crate) session: Option<Session>,
     /// What the destination's memory learns.
     pub(crate) health: Health,
-}
-
-/// Whether a destination can be reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Health {
-    /// A host talked to us.
-    Up,
-    /// None did; the reply that stands for it.
-    Down(Reply),
-    /// Nothing was learnt.
-    Unknown,
+    /// What a host said that broke off in the middle, for its own sake.
+    busy: Option<Reply>,
 }
 
 /// Attempts an entry; `None` when the server is stopping and nothing was begun.
@@ -42,8 +33,7 @@ pub(crate) async fn attempt(
     idle: Option<Session>,
     stop: &CancellationToken,
 ) -> Option<Attempt> {
-    let mut attempt =
-        Attempt { outcomes: vec![None; row.recipients.len()], error: None, session: None, health: Health::Unknown };
+    let mut attempt = Attempt::new(row, None);
     if let Some(session) = idle {
         attempt.hand_over(context, session, row).await;
     }
@@ -69,6 +59,11 @@ pub(crate) async fn attempt(
 }
 
 impl Attempt {
+    fn new(row: &QueueRow, error: Option<String>) -> Self {
+        let outcomes = vec![None; row.recipients.len()];
+        Self { outcomes, error, session: None, health: Health::Unknown, busy: None }
+    }
+
     async fn try_targets(
         &mut self,
         context: &Context,
@@ -77,19 +72,23 @@ impl Attempt {
         targets: &[Target],
         stop: &CancellationToken,
     ) -> Option<()> {
-        let (tls, login) = match route {
-            Route::Mx(_) => (TlsMode::Opportunistic, None),
-            Route::Host(host) => (host.tls, host.login.as_ref()),
+        let (tls, login) = match route.smart_host() {
+            None => (TlsMode::Opportunistic, None),
+            Some(host) => (host.tls, host.login.as_ref()),
         };
         let dial = Dial {
             world: &context.world,
             hostname: &context.settings.hostname,
-            connectors: &context.connectors,
+            connectors: context.connectors(route),
+            settings: &context.settings,
             tls,
             login,
         };
         let mut failures: Vec<(&Target, Broken)> = Vec::new();
-        for target in targets {
+        let mut rest = targets.iter();
+        let mut again = None;
+        while let Some(target) = again.take().or_else(|| rest.next()) {
+            let waiting = self.waiting(row);
             let opened = tokio::select! {
                 biased;
                 // Somebody may have an outcome already, from a host that broke off: that must be written.
@@ -103,6 +102,13 @@ impl Attempt {
                     }
                     if self.everyone_has_an_outcome(row) {
                         return Some(());
+                    }
+                    // The host takes no more in that session, and has taken some: the rest in another one.
+                    if self.waiting(row) < waiting
+                        && let Some(session) = self.session.take()
+                    {
+                        session.quit().await;
+                        again = Some(target);
                     }
                 }
                 Err(broken) => {
@@ -122,22 +128,24 @@ impl Attempt {
             Ok(None) => return self.unreadable(row, session, "its content is missing"),
             Err(error) => return self.unreadable(row, session, &error.to_string()),
         };
-        let end = hand_over(&mut session, row, &mut blob, &mut self.outcomes, context.world.clock.now()).await;
+        let Handed { end, busy } =
+            hand_over(&mut session, row, &mut blob, &mut self.outcomes, context.world.clock.now()).await;
         tracing::debug!(
             queue_id = %row.id, host = %session.target.host, tls = session.protected, ?end, "mail transaction ended"
         );
         match end {
             End::Reusable => {
-                self.health = Health::Up;
+                self.health = busy.map_or(Health::Up, Health::Busy);
                 self.session = Some(session);
                 None
             }
             End::Closed => {
-                self.health = Health::Up;
+                self.health = busy.map_or(Health::Up, Health::Busy);
                 None
             }
             End::Broken(broken) => {
                 self.error = Some(broken.reply(&session.target).to_string());
+                self.busy = busy;
                 Some(broken)
             }
         }
@@ -167,14 +175,22 @@ impl Attempt {
         let host = matches!(last, Broken::Refused(_)).then(|| target.host.to_string());
         self.error = Some(reply.to_string());
         if !for_good {
-            self.health = Health::Down(reply.clone());
+            self.health = match self.busy.take() {
+                Some(reply) => Health::Busy(reply),
+                None => Health::Down(reply.clone()),
+            };
         }
         self.answer_the_rest(row, host, &reply);
     }
 
     fn everyone_has_an_outcome(&self, row: &QueueRow) -> bool {
-        let mut all = row.recipients.iter().zip(&self.outcomes);
-        all.all(|(recipient, outcome)| recipient.state != RecipientState::Waiting || outcome.is_some())
+        self.waiting(row) == 0
+    }
+
+    /// How many wait and have no outcome yet.
+    fn waiting(&self, row: &QueueRow) -> usize {
+        let all = row.recipients.iter().zip(&self.outcomes);
+        all.filter(|(recipient, outcome)| recipient.state == RecipientState::Waiting && outcome.is_none()).count()
     }
 
     fn answer_the_rest(&mut self, row: &QueueRow, host: Option<String>, reply: &Reply) {
@@ -192,8 +208,7 @@ impl Attempt {
 
     /// The outcome of an attempt that the destination's memory spares: as if it had been made.
     pub(crate) fn spared(row: &QueueRow, reply: &Reply) -> Self {
-        let outcomes = vec![None; row.recipients.len()];
-        let mut attempt = Self { outcomes, error: Some(reply.to_string()), session: None, health: Health::Unknown };
+        let mut attempt = Self::new(row, Some(reply.to_string()));
         attempt.answer_the_rest(row, None, reply);
         attempt
     }

@@ -15,22 +15,27 @@ mod destination;
 pub mod fuzzing;
 pub mod limits;
 mod metrics;
+mod noted;
 mod release;
 mod route;
 mod runner;
+mod schedule;
 mod settings;
 mod settle;
 #[cfg(test)]
 mod tests;
 mod tls;
 
+use std::collections::HashMap;
+
 use bus::Bus;
 use delivery::Delivery;
+use queue::Routes;
 use storage::Store;
 use tokio_util::sync::CancellationToken;
 use world::World;
 
-pub use settings::{IpFamily, Login, Roots, Secret, SmartHost, SmtpOutSettings, TlsMode};
+pub use settings::{IpFamily, Login, NamedHost, Roots, Secret, SmartHost, SmtpOutSettings, TlsMode};
 
 /// The sending side of the server. Clones share it.
 #[derive(Clone)]
@@ -44,6 +49,21 @@ pub(crate) struct Context {
     pub(crate) world: World,
     pub(crate) settings: SmtpOutSettings,
     pub(crate) connectors: tls::Connectors,
+    /// For routes that trust somebody else, by their names.
+    pub(crate) connectors_of_routes: HashMap<String, tls::Connectors>,
+    /// The ways that the settings name.
+    pub(crate) routes: Routes,
+}
+
+impl Context {
+    /// Whom to trust on a route.
+    pub(crate) fn connectors(&self, route: &route::Route) -> &tls::Connectors {
+        let own = match route {
+            route::Route::Named(named) => self.connectors_of_routes.get(&named.route.name),
+            route::Route::Mx(_) | route::Route::Host(_) => None,
+        };
+        own.unwrap_or(&self.connectors)
+    }
 }
 
 /// Settings that can't be used.
@@ -64,10 +84,18 @@ impl SmtpOut {
     /// When the settings can't be used.
     pub fn new(bus: Bus, delivery: Delivery, settings: SmtpOutSettings) -> Result<Self, SettingsError> {
         let connectors = tls::Connectors::new(&settings.roots)?;
+        let mut connectors_of_routes = HashMap::new();
+        for named in &settings.named {
+            if let Some(roots) = &named.roots {
+                connectors_of_routes.insert(named.route.name.clone(), tls::Connectors::new(roots)?);
+            }
+        }
+        let routes = settings.routes();
         delivery.postmaster().ok_or(SettingsError::Hostname)?;
         let store = delivery.store().clone();
         let world = store.world().clone();
-        Ok(Self(std::sync::Arc::new(Context { bus, delivery, store, world, settings, connectors })))
+        let context = Context { bus, delivery, store, world, settings, connectors, connectors_of_routes, routes };
+        Ok(Self(std::sync::Arc::new(context)))
     }
 
     /// Works until `stop`; then messages on their way come to their end, for as long as the settings grant, and

@@ -66,11 +66,23 @@ pub const SCAN_PAGE: usize = 64;
 /// The time between two looks that go behind the first page when that gives nothing.
 pub const DEEP_LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A destination that can't be reached is left alone for so long after the first failure; doubled for each further one.
-pub const DOWN_FIRST: Duration = Duration::from_secs(30);
+/// Destinations that are remembered, those with something to do apart.
+pub const DESTINATIONS_MAX: usize = 10_000;
 
-/// The longest that a destination is left alone.
-pub const DOWN_MAX: Duration = Duration::from_secs(300);
+/// The least time between two rounds that close idle connections and forget destinations.
+pub const TIDY_EVERY: Duration = Duration::from_millis(500);
+
+/// Entries that one transaction puts off.
+pub const PUT_OFF_AT_ONCE: usize = 1_000;
+
+/// The least time between two writes of what was learnt of destinations.
+pub const PACES_WRITTEN_EVERY: Duration = Duration::from_secs(1);
+
+/// Destinations whose pace one transaction writes.
+pub const PACES_WRITTEN_AT_ONCE: usize = 500;
+
+/// A clock that goes back by more than this was set.
+pub const CLOCK_SET_BACK: Duration = Duration::from_secs(60);
 
 /// The queue is looked at this often even when nothing rings, so that a lost ring or a moved clock only delays.
 pub const LOOK_EVERY: Duration = Duration::from_secs(60);

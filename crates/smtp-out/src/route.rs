@@ -4,12 +4,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mail::{Domain, EnhancedCode, Reply};
+use queue::Way;
 use world::{Chance, MxRecord, ResolveError, World};
 
 use crate::limits::{ADDRESSES_MAX, MX_HOSTS_MAX};
-use crate::settings::{IpFamily, SmartHost, SmtpOutSettings};
+use crate::settings::{IpFamily, NamedHost, SmartHost, SmtpOutSettings};
 
 /// The way to a destination. Entries with the same route share connections and failures.
 #[derive(Clone, Debug)]
@@ -18,11 +20,9 @@ pub(crate) enum Route {
     Mx(Domain),
     /// A host that the settings name.
     Host(Arc<SmartHost>),
+    /// A host with a name of its own in the settings.
+    Named(Arc<NamedHost>),
 }
-
-/// What tells routes apart.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct RouteKey(String);
 
 /// A place to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,19 +34,41 @@ pub(crate) struct Target {
 }
 
 impl Route {
-    /// The route of a destination domain.
-    pub(crate) fn new(settings: &SmtpOutSettings, destination: &Domain) -> Self {
-        match settings.overrides.get(destination).or(settings.smart_host.as_ref()) {
-            Some(host) => Self::Host(Arc::clone(host)),
-            None => Self::Mx(destination.clone()),
+    /// The route that was chosen for a destination.
+    pub(crate) fn new(settings: &SmtpOutSettings, destination: &Domain, way: &Way) -> Self {
+        let given = match way {
+            Way::Named(name) => settings
+                .named
+                .iter()
+                .find(|named| named.route.name == *name)
+                .map(|named| Self::Named(Arc::clone(named))),
+            Way::Destination => settings.overrides.get(destination).map(|host| Self::Host(Arc::clone(host))),
+            Way::SmartHost => settings.smart_host.as_ref().map(|host| Self::Host(Arc::clone(host))),
+            Way::Mx => None,
+        };
+        given.unwrap_or_else(|| Self::Mx(destination.clone()))
+    }
+
+    /// The host, when the settings name one.
+    pub(crate) fn smart_host(&self) -> Option<&SmartHost> {
+        match self {
+            Self::Mx(_) => None,
+            Self::Host(host) => Some(host),
+            Self::Named(named) => Some(&named.host),
         }
     }
 
-    pub(crate) fn key(&self) -> RouteKey {
-        RouteKey(match self {
-            Self::Mx(domain) => domain.to_string(),
-            Self::Host(host) => format!("{}:{}", host.host, host.port),
-        })
+    /// Connections there at the same time.
+    pub(crate) fn connections_max(&self, settings: &SmtpOutSettings) -> usize {
+        let own = if let Self::Named(named) = self { named.connections_max } else { None };
+        own.unwrap_or(settings.connections_per_destination_max).max(1)
+    }
+
+    /// The least time between the beginnings of two messages there.
+    pub(crate) fn gap_least(&self, settings: &SmtpOutSettings) -> Duration {
+        let own = if let Self::Named(named) = self { named.per_minute_max } else { None };
+        let per_minute = own.or(settings.per_minute_max);
+        per_minute.and_then(|messages| Duration::from_secs(60).checked_div(messages)).unwrap_or_default()
     }
 
     /// For metrics, which can't have one series for each domain.
@@ -54,22 +76,23 @@ impl Route {
         match self {
             Self::Mx(_) => "mx",
             Self::Host(_) => "smart_host",
+            Self::Named(_) => "route",
         }
     }
 
     /// The places to try, best first; or the reply that stands for what DNS said.
     pub(crate) async fn targets(&self, world: &World, settings: &SmtpOutSettings) -> Result<Vec<Target>, Reply> {
-        match self {
-            Self::Mx(domain) => mx_targets(world, settings, domain).await,
-            Self::Host(host) => {
-                let addresses = world.resolver.addresses(&host.host).await.map_err(|error| {
-                    // A wrong smart host is our administrator's error: nobody's mail fails for it.
-                    temporary(format!("the address of {} can't be found: {error}", host.host))
-                })?;
-                let family = by_family(addresses, IpFamily::Both);
-                Ok(family.into_iter().map(|ip| target(&host.host, ip, host.port)).take(ADDRESSES_MAX).collect())
-            }
-        }
+        let host = match self {
+            Self::Mx(domain) => return mx_targets(world, settings, domain).await,
+            Self::Host(host) => host,
+            Self::Named(named) => &named.host,
+        };
+        let addresses = world.resolver.addresses(&host.host).await.map_err(|error| {
+            // A wrong smart host is our administrator's error: nobody's mail fails for it.
+            temporary(format!("the address of {} can't be found: {error}", host.host))
+        })?;
+        let family = by_family(addresses, IpFamily::Both);
+        Ok(family.into_iter().map(|ip| target(&host.host, ip, host.port)).take(ADDRESSES_MAX).collect())
     }
 }
 
@@ -147,7 +170,15 @@ fn ordered(records: Vec<MxRecord>, chance: &dyn Chance, is_us: impl Fn(&Domain) 
 fn by_family(addresses: Vec<IpAddr>, family: IpFamily) -> Vec<IpAddr> {
     let (v6, v4): (Vec<_>, Vec<_>) = addresses.into_iter().partition(IpAddr::is_ipv6);
     match family {
-        IpFamily::Both => v6.into_iter().chain(v4).collect(),
+        // In turns, so that the first few of many addresses are of both families.
+        IpFamily::Both => {
+            let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());
+            let pairs = std::iter::from_fn(|| match (v6.next(), v4.next()) {
+                (None, None) => None,
+                pair => Some(pair),
+            });
+            pairs.flat_map(|(six, four)| six.into_iter().chain(four)).collect()
+        }
         IpFamily::V4 => v4,
         IpFamily::V6 => v6,
     }
@@ -202,7 +233,8 @@ mod tests {
 
     async fn hosts(world: &SimulatedWorld, to: &str) -> Result<Vec<String>, EnhancedCode> {
         let settings = settings();
-        let targets = Route::new(&settings, &domain(to)).targets(&world.world(), &settings).await;
+        let way = settings.routes().choose(None, &domain(to), 0).way;
+        let targets = Route::new(&settings, &domain(to), &way).targets(&world.world(), &settings).await;
         targets
             .map(|all| all.iter().map(|t| format!("{} {}", t.host, t.address)).collect())
             .map_err(|reply| reply.enhanced.unwrap())
@@ -218,6 +250,21 @@ mod tests {
             hosts(&world, "b.example").await.unwrap(),
             ["one.example [2001:db8::1]:25", "one.example 192.0.2.1:25", "two.example 192.0.2.2:25"]
         );
+    }
+
+    #[test]
+    fn families_take_turns_so_that_neither_is_crowded_out() {
+        let all: Vec<IpAddr> =
+            ["2001:db8::1", "2001:db8::2", "192.0.2.1", "2001:db8::3", "192.0.2.2", "192.0.2.3", "192.0.2.4"]
+                .map(|ip| ip.parse().unwrap())
+                .to_vec();
+        let shown = |family| by_family(all.clone(), family).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            shown(IpFamily::Both),
+            ["2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2", "2001:db8::3", "192.0.2.3", "192.0.2.4"]
+        );
+        assert_eq!(shown(IpFamily::V6), ["2001:db8::1", "2001:db8::2", "2001:db8::3"]);
+        assert_eq!(shown(IpFamily::V4).len(), 4);
     }
 
     #[test]

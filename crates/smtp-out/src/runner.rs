@@ -3,26 +3,28 @@
 //! State: what is claimed lives in memory alone; a crash forgets it, and the entries are due again. An entry that is
 //! claimed is in exactly one place: a destination's `ready`, or a running job.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use mail::{QueueId, Timestamp, Topic};
+use mail::{QueueId, Reply, Timestamp, Topic};
+use queue::{Health, Pace};
 use storage::rows::QueueRow;
 use storage::{Durability, StorageError};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::attempt::{Attempt, Health, attempt};
+use crate::attempt::{Attempt, attempt};
 use crate::client::session::Session;
 use crate::destination::Destination;
 use crate::limits::{
-    CLAIMED_MAX, CLAIMED_PER_DESTINATION_MAX, DEEP_LOOK_EVERY, HELD_LOOK_EVERY, LOOK_EVERY, SCAN_MAX, SCAN_PAGE,
-    STORE_RETRY,
+    CLAIMED_MAX, CLAIMED_PER_DESTINATION_MAX, CLOCK_SET_BACK, DEEP_LOOK_EVERY, DESTINATIONS_MAX, HELD_LOOK_EVERY,
+    LOOK_EVERY, PACES_WRITTEN_AT_ONCE, PACES_WRITTEN_EVERY, PUT_OFF_AT_ONCE, SCAN_MAX, SCAN_PAGE, STORE_RETRY,
+    TIDY_EVERY,
 };
 use crate::release::release;
-use crate::route::{Route, RouteKey};
-use crate::settle::settle;
-use crate::{Context, metrics};
+use crate::route::Route;
+use crate::settle::{put_off, settle};
+use crate::{Context, metrics, schedule};
 
 /// Works until stopped.
 pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
@@ -37,8 +39,14 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
         farewells: JoinSet::new(),
         counted_at: None,
         deep_look_at: None,
+        paces_changed: BTreeSet::new(),
+        paces_written_at: None,
+        idle: 0,
+        tidied_at: None,
+        looked_at: None,
         context,
     };
+    runner.remember().await;
     while !stop.is_cancelled() {
         let wake = runner.look().await;
         let span = wake.since(runner.context.world.clock.now()).min(LOOK_EVERY);
@@ -58,15 +66,24 @@ struct Runner {
     context: Arc<Context>,
     stop: CancellationToken,
     claimed: HashSet<QueueId>,
-    destinations: HashMap<RouteKey, Destination<Session>>,
+    /// By what tells routes apart ([`queue::Choice::key`]).
+    destinations: HashMap<String, Destination<Session>>,
     /// Destinations with something ready, in the order of their turns.
-    turns: VecDeque<RouteKey>,
+    turns: VecDeque<String>,
     jobs: JoinSet<JobEnd>,
-    running: HashMap<Id, (QueueId, RouteKey)>,
+    running: HashMap<Id, (QueueId, String)>,
     farewells: JoinSet<()>,
     counted_at: Option<Timestamp>,
     /// When a look may go behind a first page that gives nothing.
     deep_look_at: Option<Timestamp>,
+    /// Destinations whose pace is another than its row says.
+    paces_changed: BTreeSet<String>,
+    paces_written_at: Option<Timestamp>,
+    /// Idle connections of all destinations.
+    idle: usize,
+    tidied_at: Option<Timestamp>,
+    /// When the queue was looked at last, by a clock that somebody may have set since.
+    looked_at: Option<Timestamp>,
 }
 
 /// What a job leaves.
@@ -79,6 +96,7 @@ impl Runner {
     /// Claims what is due, starts what may start, closes what is idle. Gives the time to look again at the latest.
     async fn look(&mut self) -> Timestamp {
         let now = self.context.world.clock.now();
+        self.mind_the_clock(now).await;
         let next_due = match self.claim(now).await {
             Ok(next) => next,
             Err(error) => {
@@ -86,42 +104,59 @@ impl Runner {
                 Some(now.plus(STORE_RETRY))
             }
         };
-        self.start(now);
-        self.close_idle(now);
-        self.count(now).await;
-        self.destinations.retain(|_, destination| !destination.is_forgettable(now));
-        let idle = self.destinations.values().map(Destination::idle).sum();
-        metrics::holds(self.claimed.len(), self.running.len(), idle);
-        let expiries = self.destinations.values().filter_map(Destination::next_expiry);
-        expiries.chain(next_due).min().unwrap_or_else(|| now.plus(LOOK_EVERY))
+        let next_begin = self.start(now);
+        let next_tidy = self.tidy(now).await;
+        let next_write = self.write_paces(now).await;
+        let times = next_due.into_iter().chain(next_begin).chain(next_write).chain(next_tidy);
+        times.min().unwrap_or_else(|| now.plus(LOOK_EVERY))
     }
 
     /// Claims due entries. Gives the time to look again.
     async fn claim(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StorageError> {
+        if self.claimed.len() >= CLAIMED_MAX {
+            return Ok(Some(now.plus(DEEP_LOOK_EVERY)));
+        }
         let mut limit = self.claimed.len().saturating_add(SCAN_PAGE);
         let mut deep = false;
         loop {
             // In the order of their times, so that the first one that is not due yet ends the due ones.
-            let rows = self.context.store.due_queue_entries(Timestamp(i64::MAX), limit).await?;
-            let full = rows.len() >= limit;
-            let mut claimed = 0;
-            for row in rows {
-                if row.next_attempt > now {
-                    return Ok(Some(row.next_attempt));
+            let schedule = self.context.store.queue_schedule(limit).await?;
+            let full = schedule.len() >= limit;
+            let (mut claimed, mut next, mut spared) = (0, None, Vec::new());
+            for (at, id) in schedule {
+                if at > now {
+                    next = Some(at);
+                    break;
                 }
+                // Most of those that are due are claimed already, and need not be read.
+                if self.claimed.contains(&id) {
+                    continue;
+                }
+                let Some(row) = self.context.store.queue_entry(id).await? else { continue };
                 if row.held {
                     put_aside(&self.context, row, now).await?;
+                } else if let Some(reply) = self.left_alone(&row, now) {
+                    spared.push((row, reply));
                 } else if self.claim_one(&row) {
                     claimed += 1;
                 }
             }
+            let has_spared = !spared.is_empty();
+            claimed += self.put_off(spared).await?;
+            if next.is_some() {
+                return Ok(next);
+            }
             if !full {
                 return Ok(None);
+            }
+            if has_spared && limit >= SCAN_MAX {
+                // They have made room: the next look goes on behind them, and lets others have their turns before.
+                return Ok(Some(now));
             }
             if self.claimed.len() >= CLAIMED_MAX || limit >= SCAN_MAX {
                 return Ok(Some(now.plus(DEEP_LOOK_EVERY)));
             }
-            if claimed == 0 && !deep {
+            if claimed == 0 && !has_spared && !deep {
                 // The page is full of what can't be taken now. Others wait behind it, but reading so far has its price.
                 match self.deep_look_at {
                     Some(at) if at > now => return Ok(Some(at)),
@@ -133,13 +168,36 @@ impl Runner {
         }
     }
 
+    /// The reply that stands for an attempt, when the destination is left alone and nobody asked for this attempt.
+    fn left_alone(&self, row: &QueueRow, now: Timestamp) -> Option<Reply> {
+        if queue::is_wanted_at_once(row) {
+            return None;
+        }
+        self.destinations.get(&self.context.routes.of(row).key)?.pace.left_alone(now)
+    }
+
+    /// Puts entries off without an attempt; those whose result is more than that are claimed. How many were.
+    async fn put_off(&mut self, mut entries: Vec<(QueueRow, Reply)>) -> Result<usize, StorageError> {
+        let mut claimed = 0;
+        while !entries.is_empty() {
+            let some = entries.split_off(entries.len().saturating_sub(PUT_OFF_AT_ONCE));
+            for row in put_off(&self.context, some).await? {
+                claimed += usize::from(self.claim_one(&row));
+            }
+        }
+        Ok(claimed)
+    }
+
     fn claim_one(&mut self, row: &QueueRow) -> bool {
         if self.claimed.contains(&row.id) || self.claimed.len() >= CLAIMED_MAX {
             return false;
         }
-        let route = Route::new(&self.context.settings, &row.destination);
-        let key = route.key();
-        let destination = self.destinations.entry(key.clone()).or_insert_with(|| Destination::new(route));
+        let choice = self.context.routes.of(row);
+        let key = choice.key;
+        let destination = self.destinations.entry(key.clone()).or_insert_with(|| {
+            let route = Route::new(&self.context.settings, &row.destination, &choice.way);
+            Destination::new(route, Pace::default())
+        });
         if destination.ready.len() >= CLAIMED_PER_DESTINATION_MAX {
             return false;
         }
@@ -150,14 +208,21 @@ impl Runner {
         self.claimed.insert(row.id)
     }
 
-    /// Starts jobs: each destination in its turn, as long as it and the whole have room.
-    fn start(&mut self, now: Timestamp) {
+    /// Starts jobs: each destination in its turn, as long as it and the whole have room. Gives the time at which one may begin that
+    /// may not now, for its destination's gap.
+    fn start(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let mut next_begin: Option<Timestamp> = None;
         let mut passed_over = 0;
-        while self.running.len() < self.context.settings.connections_max && passed_over < self.turns.len() {
-            let Some(key) = self.turns.pop_front() else { return };
+        let settings = &self.context.settings;
+        while self.running.len() < settings.connections_max && passed_over < self.turns.len() {
+            let Some(key) = self.turns.pop_front() else { break };
             let Some(destination) = self.destinations.get_mut(&key) else { continue };
-            let room = destination.connections_max(self.context.settings.connections_per_destination_max);
-            if destination.running >= room {
+            let room = destination.pace.at_a_time(destination.route.connections_max(settings));
+            let begin = destination.pace.next_begin(destination.route.gap_least(settings), now);
+            if destination.running >= room || begin > now {
+                if destination.running < room {
+                    next_begin = Some(next_begin.map_or(begin, |known| known.min(begin)));
+                }
                 self.turns.push_back(key);
                 passed_over += 1;
                 continue;
@@ -165,7 +230,8 @@ impl Runner {
             let Some((id, _)) = destination.ready.pop_front() else { continue };
             passed_over = 0;
             destination.running += 1;
-            let down = destination.down(now);
+            destination.pace.begin(now);
+            let down = destination.pace.left_alone(now);
             let job = Job {
                 context: Arc::clone(&self.context),
                 stop: self.stop.clone(),
@@ -174,12 +240,14 @@ impl Runner {
                 idle: destination.take_idle(),
                 down,
             };
+            self.idle = self.idle.saturating_sub(usize::from(job.idle.is_some()));
             if !destination.ready.is_empty() {
                 self.turns.push_back(key.clone());
             }
             let task = self.jobs.spawn(job.run());
             self.running.insert(task.id(), (id, key));
         }
+        next_begin
     }
 
     /// A job came to its end, or panicked.
@@ -189,20 +257,24 @@ impl Runner {
             Ok((task, end)) => (task, end),
             Err(error) => {
                 tracing::error!(%error, "an attempt broke off");
-                let reply = mail::Reply::plain(451, "this server failed");
+                let reply = Reply::plain(451, "this server failed");
                 (error.id(), JobEnd { session: None, health: Health::Down(reply) })
             }
         };
         let Some((id, key)) = self.running.remove(&task) else { return };
         self.claimed.remove(&id);
-        let idle: usize = self.destinations.values().map(Destination::idle).sum();
         let Some(destination) = self.destinations.get_mut(&key) else { return };
         destination.running = destination.running.saturating_sub(1);
-        destination.learn(&end.health, now);
+        let settings = &self.context.settings;
+        let usual = destination.route.connections_max(settings);
+        if destination.pace.learn(&end.health, destination.running, usual, now) {
+            self.paces_changed.insert(key);
+        }
         if let Some(session) = end.session {
-            let settings = &self.context.settings;
-            if session.messages < settings.messages_per_connection_max && idle < settings.connections_max {
-                destination.keep(session, now.plus(self.context.settings.idle_max));
+            let takes_more = session.messages < settings.messages_per_connection_max && session.takes_more();
+            if takes_more && self.idle < settings.connections_max {
+                self.idle = self.idle.saturating_add(1);
+                destination.keep(session, now.plus(settings.idle_max));
             } else {
                 self.farewells.spawn(session.quit());
             }
@@ -215,6 +287,87 @@ impl Runner {
                 self.farewells.spawn(session.quit());
             }
         }
+    }
+
+    /// What was learnt before a restart holds on.
+    async fn remember(&mut self) {
+        match schedule::remembered(&self.context).await {
+            Ok(destinations) => self.destinations.extend(destinations),
+            Err(error) => tracing::error!(%error, "what was learnt of destinations can't be read"),
+        }
+    }
+
+    /// What need not be done with every look: closes idle connections, forgets destinations, counts. Gives the time of the next
+    /// time, when there is something to close.
+    async fn tidy(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if let Some(next) = self.tidied_at.map(|at| at.plus(TIDY_EVERY))
+            && next > now
+            && next.since(now) <= TIDY_EVERY
+        {
+            return (self.idle > 0).then_some(next);
+        }
+        self.tidied_at = Some(now);
+        self.close_idle(now);
+        self.count(now).await;
+        self.forget(now);
+        self.idle = self.destinations.values().map(Destination::idle).sum();
+        metrics::holds(self.claimed.len(), self.running.len(), self.idle);
+        self.destinations.values().filter_map(Destination::next_expiry).min()
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        let changed = &mut self.paces_changed;
+        self.destinations.retain(|key, destination| {
+            let goes = destination.is_forgettable(now);
+            if goes && destination.pace.row().is_some() {
+                changed.insert(key.clone());
+            }
+            !goes
+        });
+        let beyond = self.destinations.len().saturating_sub(DESTINATIONS_MAX);
+        if beyond > 0 {
+            // Of those where nothing happens, what was learnt longest ago.
+            let idle = self.destinations.iter().filter(|(_, destination)| destination.is_at_rest());
+            let mut idle: Vec<_> = idle.map(|(key, destination)| (destination.pace.learnt_at(), key.clone())).collect();
+            idle.sort_unstable();
+            for (_, key) in idle.into_iter().take(beyond) {
+                self.destinations.remove(&key);
+                self.paces_changed.insert(key);
+            }
+        }
+    }
+
+    /// Keeps what was learnt, now and then. Gives the time of the next writing, when there is something to write.
+    async fn write_paces(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.paces_changed.is_empty() {
+            return None;
+        }
+        let next = self.paces_written_at.map(|at| at.plus(PACES_WRITTEN_EVERY));
+        if let Some(next) = next.filter(|next| *next > now && next.since(now) <= PACES_WRITTEN_EVERY) {
+            return Some(next);
+        }
+        self.paces_written_at = Some(now);
+        let keys: Vec<String> = self.paces_changed.iter().take(PACES_WRITTEN_AT_ONCE).cloned().collect();
+        let rows = {
+            let row = |key: &String| self.destinations.get(key).and_then(|known| known.pace.row()).cloned();
+            keys.iter().map(|key| (key.clone(), row(key))).collect()
+        };
+        if schedule::write_paces(&self.context, rows).await {
+            keys.iter().for_each(|key| {
+                self.paces_changed.remove(key);
+            });
+        }
+        (!self.paces_changed.is_empty()).then(|| now.plus(PACES_WRITTEN_EVERY))
+    }
+
+    /// Somebody may have set the clock back, before the start too: what was put off by the old time is due by the new one.
+    async fn mind_the_clock(&mut self, now: Timestamp) {
+        let went_back = self.looked_at.is_none_or(|before| before > now && before.since(now) > CLOCK_SET_BACK);
+        if went_back && let Err(error) = schedule::pull_in(&self.context, now).await {
+            tracing::error!(%error, "the schedule of the queue can't be set right");
+            return;
+        }
+        self.looked_at = Some(now);
     }
 
     /// Counts the queue for the metrics, now and then.
@@ -279,7 +432,7 @@ struct Job {
     route: Route,
     id: QueueId,
     idle: Option<Session>,
-    down: Option<mail::Reply>,
+    down: Option<Reply>,
 }
 
 impl Job {
@@ -303,7 +456,11 @@ impl Job {
         let late = queue::is_out_of_time(&row, context.world.clock.now()).then_some(OUT_OF_TIME);
         let spared = late.or(down.filter(|_| !queue::is_wanted_at_once(&row)));
         let made = match spared {
-            Some(reply) => Some(Attempt { session: idle, ..Attempt::spared(&row, &reply) }),
+            Some(reply) => {
+                let mut spared = Attempt::spared(&row, &reply);
+                spared.session = idle;
+                Some(spared)
+            }
             None => attempt(&context, &route, &row, idle, &stop).await,
         };
         let Some(made) = made else { return JobEnd { session: None, health: Health::Unknown } };
@@ -317,7 +474,7 @@ impl Job {
     }
 }
 
-const OUT_OF_TIME: mail::Reply = mail::Reply::fixed(
+const OUT_OF_TIME: Reply = Reply::fixed(
     451,
     mail::EnhancedCode(4, 4, 7),
     "The time within which the sender wanted the message delivered has passed",

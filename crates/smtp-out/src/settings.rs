@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mail::Domain;
-use queue::RetryPolicy;
+use queue::{NamedRoute, Routes, Schedules};
 use rustls_pki_types::CertificateDer;
 
 /// A password. Never printed.
@@ -68,6 +68,21 @@ pub struct SmartHost {
     pub login: Option<Login>,
 }
 
+/// A host to which some mail goes, under a name of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedHost {
+    /// Which mail.
+    pub route: NamedRoute,
+    /// The host.
+    pub host: Arc<SmartHost>,
+    /// Whom to trust there; `None`: as everywhere.
+    pub roots: Option<Roots>,
+    /// Connections there at the same time; `None`: as to each destination.
+    pub connections_max: Option<usize>,
+    /// Messages that begin in a minute; `None`: as to each destination.
+    pub per_minute_max: Option<u32>,
+}
+
 /// Which certificates are trusted where certificates are verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Roots {
@@ -97,8 +112,10 @@ pub struct SmtpOutSettings {
     pub own_names: Vec<Domain>,
     /// Addresses of this server. Loopback belongs to them anyway.
     pub own_addresses: Vec<IpAddr>,
-    /// Retries and ages.
-    pub retry: RetryPolicy,
+    /// Retries and ages, of each class of mail.
+    pub schedules: Schedules,
+    /// Hosts for some mail; stronger than `smart_host` and `overrides`.
+    pub named: Vec<Arc<NamedHost>>,
     /// Everything goes here instead of to MX hosts.
     pub smart_host: Option<Arc<SmartHost>>,
     /// Mail for these domains goes to these hosts; stronger than `smart_host`.
@@ -107,12 +124,16 @@ pub struct SmtpOutSettings {
     pub roots: Roots,
     /// Which addresses are used.
     pub ip_family: IpFamily,
+    /// The addresses that connections come from, at most one of each family; of a family without one, the system chooses.
+    pub source_addresses: Vec<IpAddr>,
     /// The port of MX hosts: 25.
     pub mx_port: u16,
     /// Connections at the same time.
     pub connections_max: usize,
     /// Connections to one destination at the same time.
     pub connections_per_destination_max: usize,
+    /// Messages to one destination that begin in a minute; `None`: no limit.
+    pub per_minute_max: Option<u32>,
     /// Messages over one connection.
     pub messages_per_connection_max: u32,
     /// An unused connection is closed after this.
@@ -129,17 +150,36 @@ impl SmtpOutSettings {
             hostname,
             own_names: Vec::new(),
             own_addresses: Vec::new(),
-            retry: RetryPolicy::default(),
+            schedules: Schedules::default(),
+            named: Vec::new(),
             smart_host: None,
             overrides: HashMap::new(),
             roots: Roots::Public,
             ip_family: IpFamily::Both,
+            source_addresses: Vec::new(),
             mx_port: 25,
             connections_max: 100,
             connections_per_destination_max: 10,
+            per_minute_max: None,
             messages_per_connection_max: 100,
             idle_max: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(20),
         }
+    }
+
+    /// The ways that these settings name.
+    #[must_use]
+    pub fn routes(&self) -> Routes {
+        let shown = |host: &SmartHost| format!("{}:{}", host.host, host.port);
+        Routes {
+            named: self.named.iter().map(|named| named.route.clone()).collect(),
+            destinations: self.overrides.iter().map(|(domain, host)| (domain.clone(), shown(host))).collect(),
+            smart_host: self.smart_host.as_deref().map(shown),
+        }
+    }
+
+    /// The address that a connection to another comes from, when one is set.
+    pub(crate) fn source_for(&self, to: IpAddr) -> Option<IpAddr> {
+        self.source_addresses.iter().copied().find(|from| from.is_ipv4() == to.is_ipv4())
     }
 }

@@ -27,6 +27,8 @@ use world::simulated::SimulatedWorld;
 
 const VICTIM: &str = "RELAIS_KILL_TEST_STORE";
 const ROUNDS: u64 = 12;
+/// So many however slow the machine is.
+const ROUNDS_MIN: u64 = 3;
 const TASKS: u64 = 8;
 const TIME_MAX: Duration = Duration::from_secs(15);
 const INBOX: MailboxId = MailboxId(1);
@@ -100,6 +102,8 @@ async fn work(store: Store, own: u64, round: u64) {
 fn victim() {
     let Some(path) = std::env::var_os(VICTIM) else { return };
     let round: u64 = std::env::var("RELAIS_KILL_TEST_ROUND").unwrap().parse().unwrap();
+    // Where there is one core, the test harness has begun a line of its own.
+    say("");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
         let store = open(Path::new(&path), round).await;
@@ -182,7 +186,6 @@ async fn nothing_acknowledged_is_lost_by_kills() {
     drop(store);
 
     let mut ledger = Ledger::default();
-    let mut rounds = 0;
     for round in 1..=ROUNDS {
         let mut victim = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "victim", "--nocapture"])
@@ -216,11 +219,9 @@ async fn nothing_acknowledged_is_lost_by_kills() {
         assert!(checked.messages >= ledger.there.len() as u64);
         assert_eq!(findings, Vec::<String>::new(), "round {round}");
         store.close().await.unwrap();
-        rounds = round;
-        if started.elapsed() > TIME_MAX {
+        if round >= ROUNDS_MIN && started.elapsed() > TIME_MAX {
             break;
         }
     }
-    assert!(rounds >= 3, "the machine is too slow for a meaningful test: {rounds} rounds");
     assert!(ledger.there.len() > 50, "{} messages were acknowledged", ledger.there.len());
 }

@@ -51,6 +51,7 @@ impl Store {
         self.forget_annotator(part).await?;
         self.clear_message_ids(part).await?;
         self.clear_contacts(part).await?;
+        self.forget_spam(part).await?;
         // Thousands of members do not fit into one transaction; the object goes with the last of them.
         while self.transact_with(Durability::Freeing, move |tx| tx.drop_list_rows(part)).await?.value {}
         Ok(())
@@ -127,6 +128,7 @@ impl Objects {
     pub fn remove_part(&self, tx: &mut Transaction<'_>, part: AccountId, key: &ObjectKey) -> Result<(), StorageError> {
         tx.clear_last_contacts(part)?;
         tx.forget_submitted(part);
+        while tx.forget_some_spam(part)? {}
         if tx.drop_list_rows(part)? {
             return Err(StorageError::NotAllowed("too much was added to it meanwhile; remove it again"));
         }

@@ -15,8 +15,22 @@ impl Transaction<'_> {
     /// # Errors
     /// When reading fails.
     pub fn emit(&mut self, topic: Topic, now: Timestamp, payload: Vec<u8>) -> Result<u64, StorageError> {
+        self.emit_due(topic, now, now, payload)
+    }
+
+    /// The same, not to be handed out before a time.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn emit_due(
+        &mut self,
+        topic: Topic,
+        now: Timestamp,
+        due: Timestamp,
+        payload: Vec<u8>,
+    ) -> Result<u64, StorageError> {
         let number = self.next_number(event_counter(topic))?;
-        let row = EventRow { number, created_at: now, due: now, attempts: 0, last_error: None, payload };
+        let row = EventRow { number, created_at: now, due, attempts: 0, last_error: None, payload };
         self.put(keys::event(topic, number), row.encode()?);
         self.notify(Notice::Topic(topic));
         Ok(number)
@@ -131,6 +145,9 @@ pub(crate) fn event_counter(topic: Topic) -> Vec<u8> {
         Topic::Queue => "event:queue",
         Topic::HeldMessage => "event:held-message",
         Topic::MemberAdded => "event:member-added",
+        Topic::Webhook => "event:webhook",
+        Topic::MessageJudged => "event:message-judged",
+        Topic::ReportReceived => "event:report-received",
     })
 }
 

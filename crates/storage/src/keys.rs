@@ -69,10 +69,28 @@ pub enum Table {
     SrsSender = 0x53,
     /// What an account has submitted on a day; see [`crate::submitted`].
     Submitted = 0x54,
+    /// In how many messages a token was, by part and token; see [`crate::spam`].
+    SpamToken = 0x64,
+    /// How messages were learnt.
+    SpamLearnt = 0x65,
+    /// How much was learnt.
+    SpamTotals = 0x66,
+    /// What an account has set about spam.
+    SpamSettings = 0x67,
+    /// [`crate::rows::PaceRow`] by the name of the route.
+    Pace = 0x5B,
     /// Durable events of the bus by topic and number.
     Event = 0x60,
     /// Events that failed too often.
     Parked = 0x61,
+    /// Addresses to which nothing is sent of the server's own accord; see [`crate::suppressed`].
+    Suppressed = 0x62,
+    /// [`crate::webhooks::WebhookRow`] by number.
+    Webhook = 0x63,
+    /// Reports of others by kind, domain, day and digest; see [`crate::received_reports`].
+    ReceivedReport = 0x6c,
+    /// How many there are, and how large, by kind and domain.
+    ReceivedReports = 0x6d,
     /// When a responder last answered a sender.
     Answered = 0x70,
     /// What each responder has done since it began to act.
@@ -235,6 +253,9 @@ const fn topic_number(topic: Topic) -> u8 {
         Topic::Queue => 2,
         Topic::HeldMessage => 3,
         Topic::MemberAdded => 4,
+        Topic::Webhook => 5,
+        Topic::MessageJudged => 9,
+        Topic::ReportReceived => 12,
     }
 }
 

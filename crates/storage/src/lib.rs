@@ -7,7 +7,7 @@
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
 //! [`messages`] and their [`changes`], [`usage`], [`sharing`], [`metadata`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`],
-//! [`lists`], [`secret`], [`fetch`], [`filing`], [`index`], [`responder_states`], [`signing_keys`], [`trace`], and over all of them [`check`]; below them
+//! [`lists`], [`secret`], [`fetch`], [`filing`], [`index`], [`responder_states`], [`signing_keys`], [`spam`], [`suppressed`], [`webhooks`], [`trace`], and over all of them [`check`]; below them
 //! [`transaction`], [`engine`],
 //! [`memory`].
 
@@ -39,21 +39,26 @@ pub mod memory;
 pub mod messages;
 pub mod metadata;
 pub mod objects;
+mod pace;
 pub mod queue;
+pub mod received_reports;
 pub mod responder_states;
 pub mod rows;
 pub mod secret;
 pub mod sharing;
 pub mod signing_keys;
+pub mod spam;
 pub mod srs;
 pub mod store;
 pub mod subaddress;
 pub mod submitted;
+pub mod suppressed;
 pub mod trace;
 pub mod transaction;
 mod undo;
 pub mod url_keys;
 mod usage;
+pub mod webhooks;
 
 #[cfg(test)]
 mod stage;

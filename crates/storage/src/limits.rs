@@ -94,8 +94,55 @@ pub const TRACE_INDEXED_MAX: usize = 200;
 /// Recipients in one queue entry.
 pub const QUEUE_ENTRY_RECIPIENTS_MAX: usize = 100;
 
+/// Messages that one event of a judgement names.
+pub const JUDGED_PER_EVENT_MAX: usize = 100;
+
+/// Tokens that are counted for one account: some 2 MiB.
+pub const SPAM_TOKENS_OF_ACCOUNT_MAX: u32 = 50_000;
+
+/// Tokens that are counted for the site.
+pub const SPAM_TOKENS_OF_SITE_MAX: u32 = 400_000;
+
+/// Messages of one account of which it is known how they were learnt, so that they can be unlearnt.
+pub const SPAM_NOTES_MAX: u32 = 20_000;
+
+/// Messages that the site learns from one account: nobody alone says what is spam for all.
+pub const SPAM_SHARED_MAX: u32 = 2_000;
+
+/// Rows of tokens that one transaction looks at to find the rare ones.
+pub const SPAM_TOKENS_SWEPT_AT_ONCE: usize = 5_000;
+
+/// Messages of INBOX that are looked at for one that is ham.
+pub const INBOX_LOOKED_AT_MAX: usize = 200;
+
 /// Rows of forwarding that one transaction sweeps: more than it adds.
 pub const SRS_SWEPT_AT_ONCE: usize = 20;
 
 /// Blocks of a full-text index that one transaction removes: each is some tens of KiB, and is read before.
 pub const INDEX_BLOCKS_PER_REMOVAL: usize = 256;
+
+/// Addresses on the suppression list that end by themselves; beyond them those that would end first go.
+pub const SUPPRESSED_MAX: usize = 200_000;
+
+/// Characters of what is told of a suppressed address.
+pub const SUPPRESSED_DETAIL_CHARS_MAX: usize = 300;
+
+/// Webhooks of one server.
+pub const WEBHOOKS_MAX: usize = 20;
+
+/// Calls of webhooks that wait; what is new then is not told.
+pub const WEBHOOK_CALLS_MAX: u64 = 100_000;
+/// Reports of others on one domain, of one kind: five readers' worth a day for more than a year.
+pub const RECEIVED_REPORTS_MAX: u32 = 2_000;
+
+/// Of these, those whose sender is not surely who it says.
+pub const RECEIVED_REPORTS_UNSURE_MAX: u32 = RECEIVED_REPORTS_MAX / 4;
+
+/// Octets of the reports of others on one domain, of one kind.
+pub const RECEIVED_REPORTS_OCTETS_MAX: u64 = 32 * 1024 * 1024;
+
+/// Octets of one report of others.
+pub const RECEIVED_REPORT_OCTETS_MAX: usize = 768 * 1024;
+
+/// Destinations whose trouble is remembered over a restart, and shown.
+pub const PACES_MAX: usize = 10_000;

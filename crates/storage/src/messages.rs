@@ -6,6 +6,8 @@
 
 mod copying;
 
+pub(crate) use copying::arrived;
+
 use bytes::Bytes;
 use mail::{
     AccountId, BlobHash, Flags, InternalDate, MailboxId, ModSeq, Notice, SystemFlags, Timestamp, Uid, UidValidity,
@@ -339,7 +341,7 @@ impl Transaction<'_> {
     }
 
     /// The rows of those messages that are there, in order of UID. Messages that lie close together are read in one go.
-    fn message_rows(
+    pub(crate) fn message_rows(
         &self,
         account: AccountId,
         mailbox: MailboxId,

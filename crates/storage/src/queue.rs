@@ -2,7 +2,7 @@
 
 use mail::{Notice, QueueId, Timestamp, Topic};
 
-use crate::engine::{KeyRange, Order};
+use crate::engine::Order;
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::rows::QueueRow;
@@ -58,15 +58,27 @@ impl Transaction<'_> {
 }
 
 impl Store {
-    /// Entries whose next attempt is at or before `until`, the most overdue first; held ones included.
+    /// The schedule from its beginning: when entries are due and their numbers, the most overdue first; held ones included.
     ///
     /// # Errors
     /// When reading fails.
-    pub async fn due_queue_entries(&self, until: Timestamp, limit: usize) -> Result<Vec<QueueRow>, StorageError> {
-        let range = KeyRange {
-            start: Key::global(Table::QueueDue).done(),
-            end: Key::global(Table::QueueDue).time(Timestamp(until.0.saturating_add(1))).done(),
+    pub async fn queue_schedule(&self, limit: usize) -> Result<Vec<(Timestamp, QueueId)>, StorageError> {
+        let keys = self.engine.scan(Key::global(Table::QueueDue).range(), Order::Ascending, limit).await?;
+        let read = |key: &[u8]| {
+            let at = keys::middle(key, keys::HEAD).map(u64::from_be_bytes).and_then(|at| i64::try_from(at).ok());
+            let id = keys::tail(key).map(u64::from_be_bytes).map(QueueId);
+            at.map(Timestamp).zip(id).ok_or_else(|| StorageError::corrupt("a due key"))
         };
+        keys.iter().map(|(key, _)| read(key)).collect()
+    }
+
+    /// Entries whose next attempt is after a time, the earliest first.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn queue_entries_due_after(&self, after: Timestamp, limit: usize) -> Result<Vec<QueueRow>, StorageError> {
+        let mut range = Key::global(Table::QueueDue).range();
+        range.start = Key::global(Table::QueueDue).time(Timestamp(after.0.saturating_add(1))).done();
         let due = self.engine.scan(range, Order::Ascending, limit).await?;
         let mut rows = Vec::with_capacity(due.len());
         for (key, _) in due {

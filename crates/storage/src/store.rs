@@ -1,6 +1,7 @@
 //! The handle to a store: opens it, runs transactions, holds the directory.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use mail::Timestamp;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
@@ -22,6 +23,8 @@ pub struct Store {
     pub(crate) world: World,
     pub(crate) abandoned: Abandoned,
     pub(crate) given_up: GivenUp,
+    /// Whether there is a webhook.
+    pub(crate) webhooks: Arc<AtomicBool>,
 }
 
 /// What a transaction gave, with the proof that it is on disk.
@@ -60,6 +63,7 @@ impl Store {
             }
         }
         store.load_directory().await?;
+        store.load_webhooks().await?;
         store.settle_all().await?;
         store.sweep_interrupted().await?;
         Ok(store)
@@ -69,7 +73,14 @@ impl Store {
     /// written, and the directory is empty. What is damaged can be looked at this way too.
     #[must_use]
     pub fn unopened(engine: Arc<dyn Engine>, world: World) -> Self {
-        Self { engine, directory: Arc::default(), world, abandoned: Abandoned::default(), given_up: GivenUp::default() }
+        Self {
+            engine,
+            directory: Arc::default(),
+            world,
+            abandoned: Abandoned::default(),
+            given_up: GivenUp::default(),
+            webhooks: Arc::default(),
+        }
     }
 
     /// The format that the version stamp tells; `None` in a new store.

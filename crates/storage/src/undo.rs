@@ -14,7 +14,9 @@ use parking_lot::Mutex;
 use crate::engine::{KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{Key, Table};
-use crate::messages::{ExpungeScope, MESSAGES_PER_TRANSACTION, MOVED_PER_TRANSACTION, chunks, uid_of, uid_range};
+use crate::messages::{
+    ExpungeScope, MESSAGES_PER_TRANSACTION, MOVED_PER_TRANSACTION, arrived, chunks, uid_of, uid_range,
+};
 use crate::rows::UndoRow;
 use crate::store::{Done, Store};
 use crate::transaction::Transaction;
@@ -63,6 +65,7 @@ impl Store {
             let step = move |tx: &mut Transaction<'_>| {
                 tx.expect_undo(&key, before.as_ref())?;
                 let copied = tx.copy(from, &some, to, now)?;
+                tx.judge_by_place(Some(from), to, &arrived(&copied.1), now)?;
                 tx.require_quota(to.0, quota)?;
                 let row = with_copies(before.as_ref(), to, &copied.1);
                 if last {

@@ -7,6 +7,7 @@
     reason = "this crate is the one place that may touch clock, chance, DNS and sockets"
 )]
 
+pub mod https;
 mod real;
 mod resolver;
 pub mod simulated;
@@ -90,8 +91,18 @@ pub trait Resolver: Send + Sync {
 
 /// Outbound connections.
 pub trait Connector: Send + Sync {
-    /// Opens a connection within the time given.
-    fn connect(&self, to: SocketAddr, within: Duration) -> BoxFuture<'_, std::io::Result<Box<dyn Stream>>>;
+    /// Opens a connection within the time given, from an address of this machine when one is named.
+    fn connect_from(
+        &self,
+        from: Option<IpAddr>,
+        to: SocketAddr,
+        within: Duration,
+    ) -> BoxFuture<'_, std::io::Result<Box<dyn Stream>>>;
+
+    /// Opens a connection within the time given, from whatever address the system chooses.
+    fn connect(&self, to: SocketAddr, within: Duration) -> BoxFuture<'_, std::io::Result<Box<dyn Stream>>> {
+        self.connect_from(None, to, within)
+    }
 }
 
 /// Everything outside the process that a crate may reach, as one value to pass around.

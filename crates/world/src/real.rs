@@ -1,10 +1,10 @@
 //! The real clock, chance and TCP.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mail::Timestamp;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::{BoxFuture, Chance, Clock, Connector, Stream};
 
@@ -42,9 +42,20 @@ impl Chance for SystemChance {
 pub struct TcpConnector;
 
 impl Connector for TcpConnector {
-    fn connect(&self, to: SocketAddr, within: Duration) -> BoxFuture<'_, std::io::Result<Box<dyn Stream>>> {
+    fn connect_from(
+        &self,
+        from: Option<IpAddr>,
+        to: SocketAddr,
+        within: Duration,
+    ) -> BoxFuture<'_, std::io::Result<Box<dyn Stream>>> {
         Box::pin(async move {
-            let stream = tokio::time::timeout(within, TcpStream::connect(to))
+            let connecting = async {
+                let Some(from) = from else { return TcpStream::connect(to).await };
+                let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+                socket.bind(SocketAddr::new(from, 0))?;
+                socket.connect(to).await
+            };
+            let stream = tokio::time::timeout(within, connecting)
                 .await
                 .map_err(|_| std::io::Error::new(std::io::ErrorKind::TimedOut, "no connection in time"))??;
             stream.set_nodelay(true)?;

@@ -56,6 +56,15 @@ struct ClockState {
 }
 
 impl SimulatedClock {
+    /// Sets the time, as an administrator or NTP does. Who sleeps goes on for as long as it had still to sleep.
+    pub fn set(&self, now: Timestamp) {
+        let mut state = lock(&self.0);
+        let before = std::mem::replace(&mut state.now, now);
+        for (at, _) in &mut state.sleepers {
+            *at = Timestamp(at.0.saturating_sub(before.0).saturating_add(now.0));
+        }
+    }
+
     fn new(now: Timestamp) -> Self {
         Self(Mutex::new(ClockState { now, sleepers: Vec::new() }))
     }
@@ -167,12 +176,30 @@ type Accept = Box<dyn Fn(Box<dyn Stream>) + Send + Sync>;
 
 /// In-memory connections to handlers registered by address; anything else is refused.
 #[derive(Default)]
-pub struct SimulatedConnector(Mutex<HashMap<SocketAddr, Accept>>);
+pub struct SimulatedConnector(
+    Mutex<HashMap<SocketAddr, Accept>>,
+    Mutex<Vec<Attempted>>,
+    Mutex<HashMap<SocketAddr, Arc<SimulatedClock>>>,
+);
+
+/// A connection that was asked for: from where, when that was said, and where to.
+type Attempted = (Option<IpAddr>, SocketAddr);
 
 impl SimulatedConnector {
     /// From now on, connections to the address are handed to `accept` (which spawns its own task).
     pub fn listen(&self, at: SocketAddr, accept: impl Fn(Box<dyn Stream>) + Send + Sync + 'static) {
         lock(&self.0).insert(at, Box::new(accept));
+    }
+
+    /// The connections that were asked for lately, in their order: from where, when that was said, and where to.
+    #[must_use]
+    pub fn attempted(&self) -> Vec<(Option<IpAddr>, SocketAddr)> {
+        lock(&self.1).clone()
+    }
+
+    /// From now on, connections to the address are never answered: they end with the time that they are given.
+    pub fn swallow(&self, at: SocketAddr, clock: Arc<SimulatedClock>) {
+        lock(&self.2).insert(at, clock);
     }
 
     /// From now on, connections to the address are refused.
@@ -182,7 +209,27 @@ impl SimulatedConnector {
 }
 
 impl Connector for SimulatedConnector {
-    fn connect(&self, to: SocketAddr, _within: Duration) -> BoxFuture<'_, std::io::Result<Box<dyn Stream>>> {
+    fn connect_from(
+        &self,
+        from: Option<IpAddr>,
+        to: SocketAddr,
+        within: Duration,
+    ) -> BoxFuture<'_, std::io::Result<Box<dyn Stream>>> {
+        {
+            let mut attempted = lock(&self.1);
+            // The latest are what tests look at.
+            if attempted.len() >= ATTEMPTED_MAX {
+                attempted.clear();
+            }
+            attempted.push((from, to));
+        }
+        if let Some(clock) = lock(&self.2).get(&to) {
+            let sleep = clock.sleep(within);
+            return Box::pin(async move {
+                sleep.await;
+                Err(std::io::Error::from(std::io::ErrorKind::TimedOut))
+            });
+        }
         let (near, far) = tokio::io::duplex(64 * 1024);
         let result = match lock(&self.0).get(&to) {
             Some(accept) => {
@@ -194,6 +241,8 @@ impl Connector for SimulatedConnector {
         Box::pin(async move { result })
     }
 }
+
+const ATTEMPTED_MAX: usize = 100_000;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,11 +1,12 @@
 //! The records of the DNS by which mail programs find the server.
 //!
 //! SRV: RFC 6186 (`_imap`, `_imaps`, `_submission`), RFC 8314 §5.1 (`_submissions`), and `_autodiscover` of Microsoft. CNAME:
-//! the host names that programs ask for [`autoconfig`](super::autoconfig) and [`autodiscover`](super::autodiscover).
+//! the host names that programs ask for [`autoconfig`](super::autoconfig) and [`autodiscover`](super::autodiscover). TXT: where other
+//! servers send their reports (RFC 9989 §4.7, RFC 8460 §3).
 
 use std::net::IpAddr;
 
-use mail::Domain;
+use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::ConnectionSettings;
@@ -15,7 +16,7 @@ use crate::settings::ConnectionSettings;
 pub struct RecordView {
     /// Its whole name, without the final dot.
     pub name: String,
-    /// `SRV` or `CNAME`.
+    /// `SRV`, `CNAME` or `TXT`.
     pub kind: String,
     /// As a zone file has it.
     pub value: String,
@@ -34,8 +35,11 @@ pub struct RecordsView {
 
 /// The records for a domain.
 #[must_use]
-pub fn records(settings: &ConnectionSettings, domain: &Domain) -> RecordsView {
+pub fn records(settings: &ConnectionSettings, reports_to: Option<&Address>, domain: &Domain) -> RecordsView {
     let mut view = RecordsView::default();
+    if let Some(reader) = reports_to {
+        reports(&mut view, reader, domain);
+    }
     if is_name(&settings.host) {
         services(&mut view, settings, domain);
     } else {
@@ -54,6 +58,24 @@ pub fn records(settings: &ConnectionSettings, domain: &Domain) -> RecordsView {
         ),
     }
     view
+}
+
+/// Where other servers send their reports on a domain.
+fn reports(view: &mut RecordsView, reader: &Address, domain: &Domain) {
+    let mut txt = |name: String, value: String, purpose: &str| {
+        let value = format!("\"{value}\"");
+        view.records.push(RecordView { name, kind: "TXT".to_owned(), value, purpose: purpose.to_owned() });
+    };
+    let at = format!("mailto:{reader}");
+    let purpose = "reports on mail that claims to be from the domain; p=quarantine or p=reject once they are good";
+    txt(format!("_dmarc.{domain}"), format!("v=DMARC1; p=none; rua={at}"), purpose);
+    txt(format!("_smtp._tls.{domain}"), format!("v=TLSRPTv1; rua={at}"), "reports on TLS towards the domain");
+    let elsewhere = reader.domain();
+    if elsewhere != domain {
+        // RFC 9990 §4: who reads reports on another domain says so.
+        let name = format!("{domain}._report._dmarc.{elsewhere}");
+        txt(name, "v=DMARC1;".to_owned(), "the reader's domain takes reports on this one");
+    }
 }
 
 fn services(view: &mut RecordsView, settings: &ConnectionSettings, domain: &Domain) {
@@ -121,7 +143,7 @@ mod tests {
     use super::*;
 
     fn told(settings: &ConnectionSettings) -> Vec<String> {
-        let view = records(settings, &domain("example.org"));
+        let view = records(settings, None, &domain("example.org"));
         view.records.iter().map(|one| format!("{} {} {}", one.name, one.kind, one.value)).collect()
     }
 
@@ -142,9 +164,24 @@ mod tests {
     }
 
     #[test]
+    fn records_say_where_reports_are_read() {
+        let told = |reader: &str| {
+            let view = records(&settings(), Some(&reader.parse().unwrap()), &domain("example.org"));
+            let texts = view.records.into_iter().filter(|one| one.kind == "TXT");
+            texts.map(|one| format!("{} {}", one.name, one.value)).collect::<Vec<_>>()
+        };
+        let own = [
+            "_dmarc.example.org \"v=DMARC1; p=none; rua=mailto:dmarc@example.org\"",
+            "_smtp._tls.example.org \"v=TLSRPTv1; rua=mailto:dmarc@example.org\"",
+        ];
+        assert_eq!(told("dmarc@example.org"), own);
+        assert_eq!(told("dmarc@other.example")[2], "example.org._report._dmarc.other.example \"v=DMARC1;\"");
+    }
+
+    #[test]
     fn m05_records_that_need_a_name_are_left_out_with_the_reason() {
         let bare = ConnectionSettings { host: "192.0.2.1".to_owned(), web: "http://[::1]:81".to_owned(), ..settings() };
-        let view = records(&bare, &domain("example.org"));
+        let view = records(&bare, None, &domain("example.org"));
         assert_eq!((view.records.len(), view.notes.len()), (0, 2), "{view:?}");
         let none = ConnectionSettings { web: String::new(), ..settings() };
         assert_eq!(told(&none).len(), 4);

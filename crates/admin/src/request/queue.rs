@@ -74,7 +74,11 @@ pub enum QueueRequest {
         /// Which.
         which: QueueSelection,
         /// The domain whose hosts take them from now on; an address literal is a host itself.
-        to: Domain,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Domain>,
+        /// In its place, the route by which they leave from now on, by its name in the configuration.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<String>,
     },
     /// Delete them; their senders get a DSN.
     Cancel(QueueSelection),

@@ -38,6 +38,12 @@ pub struct QueueEntryView {
     /// When it is to be delivered (RFC 2852).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deliver_by: Option<Timestamp>,
+    /// What kind of mail it is: `person`, `list`, `automatic` or `report`.
+    #[serde(default)]
+    pub class: String,
+    /// By which way it leaves at its next attempt, and why.
+    #[serde(default)]
+    pub way: String,
 }
 
 /// A recipient of a queue entry.

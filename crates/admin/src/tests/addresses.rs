@@ -306,3 +306,34 @@ async fn r02_an_account_demands_what_an_alias_may() {
     let away = Terms { when_away: Edit::Set(address("bob@example.org")), ..Terms::default() };
     assert!(said(ask(&store, rules(away)).await).contains("no fall-back"));
 }
+
+#[tokio::test]
+async fn an_address_of_a_forward_is_explained_with_where_its_bounces_go() {
+    let store = stage().await;
+    let (sender, day) = (address("zoe@far.example"), u32::try_from(store.now().as_secs() / 86_400).unwrap());
+    let period = sender_auth::srs::key_period(day);
+    let storage::secret::SecretKey(key) = store.transact(move |tx| tx.srs_key(period, [7; 32])).await.unwrap().value;
+    let made = sender_auth::srs::rewrite(&sender, &"example.org".parse().unwrap(), &key, day).unwrap().address;
+    let from = |text: &str| Request::Explain {
+        from: ReversePath::parse(text).unwrap(),
+        to: made.clone(),
+        account: None,
+        octets: None,
+        message: SupposedMessage::default(),
+    };
+    let report = told(&store, from("<>")).await;
+    assert!(
+        report.starts_with(&format!(
+            "{made} was made here for a message that was forwarded: a report goes to its sender zoe@far.example\n"
+        )) && report.contains("accepted: relayed to zoe@far.example\n"),
+        "{report}"
+    );
+    // Anybody else can't write through it, and nobody can make one up.
+    assert!(
+        told(&store, from("<eve@far.example>"))
+            .await
+            .contains("refused: 550 5.7.1 This address takes delivery reports only")
+    );
+    let forged = made.to_string().replace("=zoe@", "=eve@");
+    assert!(told(&store, explain(&forged, None, None)).await.contains("550 5.1.1"));
+}

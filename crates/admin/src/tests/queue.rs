@@ -114,7 +114,8 @@ async fn who_waits_in_a_cancelled_entry_is_reported_to_its_sender_in_one_commit(
 async fn entries_are_sent_another_way_to_the_same_people() {
     let store = stage().await;
     let id = of_zoe(&store).await;
-    let reroute = |to: &str| QueueRequest::Reroute { which: QueueSelection::Entries(vec![id]), to: name(to) };
+    let reroute =
+        |to: &str| QueueRequest::Reroute { which: QueueSelection::Entries(vec![id]), to: Some(name(to)), route: None };
     assert_eq!(told(&store, reroute("backup.example")).await, "1 queue entry to be sent to backup.example now");
     let row = store.queue_entry(id).await.unwrap().unwrap();
     assert_eq!((row.destination, row.recipients.len()), (name("backup.example"), 2));
@@ -227,7 +228,11 @@ async fn what_still_waits_is_taken_back_by_its_sender_alone() {
     assert_eq!(done, Ok(Response::Done("1 queue entry taken back; nobody is told".into())));
     assert_eq!(store.queue_entries(mail::QueueId(0), 9).await.unwrap().len(), 2);
     // What has not set out has no way that could be another.
-    let reroute = QueueRequest::Reroute { which: QueueSelection::Entries(vec![ids[1]]), to: name("other.example") };
+    let reroute = QueueRequest::Reroute {
+        which: QueueSelection::Entries(vec![ids[1]]),
+        to: Some(name("other.example")),
+        route: None,
+    };
     assert_eq!(told(&store, reroute).await, "0 queue entries to be sent to other.example now");
 }
 
@@ -278,6 +283,8 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             priority: 0,
             deliver_by: None,
             waiting: None,
+            class: storage::rows::MailClass::Report,
+            route: None,
         };
         (0..number).map(|_| tx.enqueue(row.clone())).collect::<Result<Vec<_>, _>>()
     });
@@ -361,4 +368,69 @@ async fn who_forgets_the_event_of_a_list_forgets_its_message() {
     let mut findings = Vec::new();
     storage::check::check(&store, false, &mut |finding| findings.push(finding.to_string())).await.unwrap();
     assert_eq!(findings, [""; 0]);
+}
+
+fn with_a_route() -> Settings {
+    let provider = ::queue::NamedRoute {
+        name: "provider".into(),
+        host: "smtp.provider.example:587".into(),
+        sender_domains: vec![name("news.example")],
+        ..::queue::NamedRoute::default()
+    };
+    let routes = ::queue::Routes { named: vec![provider], ..::queue::Routes::default() };
+    Settings { routes: Arc::new(routes), ..settings() }
+}
+
+#[tokio::test]
+async fn entries_are_sent_by_a_route_that_the_configuration_names() {
+    let (store, settings) = (stage().await, with_a_route());
+    let id = of_zoe(&store).await;
+    let which = || QueueSelection::Entries(vec![id]);
+    let ask = async |request: QueueRequest| execute(&store, &settings, &Actor::System, Request::Queue(request)).await;
+    let by = |route: &str| QueueRequest::Reroute { which: which(), to: None, route: Some(route.into()) };
+    let shown = async || match ask(QueueRequest::Show { id }).await {
+        Ok(Response::QueueEntry(one)) => one,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(shown().await.way, "leaves to the hosts that DNS names for remote.example");
+    let unknown = ask(by("nowhere")).await.unwrap_err();
+    assert_eq!(unknown.kind, ErrorKind::NotFound);
+    assert!(unknown.to_string().contains("nowhere"), "{unknown}");
+    let both = QueueRequest::Reroute { which: which(), to: Some(name("b.example")), route: Some("provider".into()) };
+    assert_eq!(ask(both).await.unwrap_err().kind, ErrorKind::Invalid);
+    assert!(ask(QueueRequest::Reroute { which: which(), to: None, route: None }).await.is_err());
+    let Ok(Response::Done(told)) = ask(by("provider")).await else { panic!() };
+    assert_eq!(told, "1 queue entry to be sent by the route provider (to smtp.provider.example:587) now");
+    let told = "queue entry 1: an administrator has sent it by the route provider (to smtp.provider.example:587)";
+    if let Some(trace) = store.queue_entry(id).await.unwrap().unwrap().trace {
+        let steps = store.trace(trace).await.unwrap().unwrap().steps;
+        assert!(steps.iter().any(|taken| taken.step.to_string() == told), "{steps:?}");
+    }
+    let one = shown().await;
+    assert!(one.way.starts_with("leaves by the route provider"), "{}", one.way);
+    assert_eq!(store.queue_entry(id).await.unwrap().unwrap().route.as_deref(), Some("provider"));
+}
+
+#[tokio::test]
+async fn why_it_waits_tells_what_was_learnt_of_its_destination() {
+    let store = stage().await;
+    let id = of_zoe(&store).await;
+    let pace = storage::rows::PaceRow {
+        at_a_time_max: Some(1),
+        gap_millis: 2_000,
+        said: Some(mail::Reply::plain(421, "too many from you")),
+        ..storage::rows::PaceRow::default()
+    };
+    store.transact(move |tx| tx.set_pace("remote.example", Some(&pace))).await.unwrap();
+    let Ok(Response::QueueEntries(all)) =
+        ask(&store, Request::Queue(QueueRequest::List { after: None, limit: None, filter: None })).await
+    else {
+        panic!()
+    };
+    let one = all.iter().find(|one| one.id == id).unwrap();
+    assert!(
+        one.why.ends_with("; its destination asked for patience (421 too many from you) and gets one delivery at a time, one every 2 s"),
+        "{}",
+        one.why
+    );
 }

@@ -7,7 +7,7 @@ use storage::trace::{Step, Term, TraceQuery};
 use super::*;
 use crate::{Checks, HeldMessage};
 
-const RECEIVED: &[u8] = b"Received: from x by mx.example.org\r\n";
+pub(super) const RECEIVED: &[u8] = b"Received: from x by mx.example.org\r\n";
 
 fn found(outcome: Outcome, policy: Policy) -> Authentication {
     Authentication {
@@ -18,7 +18,7 @@ fn found(outcome: Outcome, policy: Policy) -> Authentication {
     }
 }
 
-fn client() -> Client {
+pub(super) fn client() -> Client {
     Client {
         ip: "192.0.2.1".parse().unwrap(),
         helo: Some("mx.far.example".to_owned()),
@@ -45,7 +45,7 @@ impl Fixture {
         Ok(self.store.transact(move |tx| prepared.apply(tx)).await?.value)
     }
 
-    async fn content(&self, applied: &Applied, n: usize) -> (String, Vec<String>) {
+    pub(super) async fn content(&self, applied: &Applied, n: usize) -> (String, Vec<String>) {
         let (account, mailbox, deposited) = &applied.deposits[n];
         let row = self.store.message(*account, *mailbox, deposited.uid).await.unwrap().unwrap();
         let mut blob = self.store.blob(&row.blob).await.unwrap().unwrap();
@@ -57,7 +57,7 @@ impl Fixture {
         (content, std::iter::once(there.name.clone()).chain(keywords).collect())
     }
 
-    async fn steps_of(&self, recipient: &str) -> Vec<String> {
+    pub(super) async fn steps_of(&self, recipient: &str) -> Vec<String> {
         let query = TraceQuery { term: Some(Term::Recipient(address(recipient))), limit: 10, ..TraceQuery::default() };
         let traces = self.store.traces(&query).await.unwrap();
         traces.iter().flat_map(|trace| trace.steps.iter().map(|taken| taken.step.to_string())).collect()
@@ -197,4 +197,45 @@ async fn a_header_that_is_too_long_and_one_that_is_none() {
         let text = String::from_utf8_lossy(odd);
         assert!(kept.ends_with(text.as_ref()), "{kept:?}");
     }
+}
+
+#[tokio::test]
+async fn reports_of_others_are_handed_on_with_who_surely_wrote_them() {
+    let f = fixture().await;
+    f.alias("reports@example.org", &["alice@example.org"]).await;
+    let told = async |found: Option<Authentication>, to: &str| {
+        let delivery = Delivery::new(f.store.clone(), f.delivery.settings().clone());
+        let delivery = delivery.reading_reports_at(vec![address("Reports@example.org")]);
+        let delivery = match found.clone() {
+            Some(found) => delivery.checking(Checks::new(Arc::new(Said(found)), Rules::default())),
+            None => delivery,
+        };
+        let envelope = envelope(&[to]);
+        let prepared = match found {
+            Some(_) => {
+                let mut intake = delivery.checked_intake(client(), RECEIVED).await.unwrap();
+                intake.write(MESSAGE).await.unwrap();
+                intake.finish(envelope).await.unwrap()
+            }
+            None => delivery.prepare(envelope, MESSAGE).await.unwrap(),
+        };
+        f.store.transact(move |tx| prepared.apply(tx).map(drop)).await.unwrap();
+        let events = f.store.events_after(Topic::ReportReceived, 0, 9).await.unwrap();
+        let read: Vec<_> = events.iter().map(|row| crate::ReportReceived::decode(&row.payload).unwrap()).collect();
+        let numbers: Vec<u64> = events.iter().map(|row| row.number).collect();
+        f.store
+            .transact(move |tx| numbers.iter().try_for_each(|n| tx.finish_event(Topic::ReportReceived, *n).map(drop)))
+            .await
+            .unwrap();
+        read.into_iter().map(|event| event.verified.map(|name| name.to_string())).collect::<Vec<_>>()
+    };
+    let (passes, lax) = (found(Outcome::Pass, Policy::Reject), found(Outcome::Fail, Policy::None));
+    assert_eq!(told(Some(passes.clone()), "reports@example.org").await, [Some("far.example".to_owned())]);
+    assert_eq!(told(Some(lax), "reports@example.org").await, [None]);
+    // What pretends to be from somebody else goes to Spam, and is no report of theirs.
+    assert!(told(Some(found(Outcome::Fail, Policy::Quarantine)), "reports@example.org").await.is_empty());
+    assert!(told(Some(passes), "alice@example.org").await.is_empty());
+    assert_eq!(told(None, "reports@example.org").await, [Some("mx.example.org".to_owned())], "the server's own");
+    let checked = storage::check::check(&f.store, true, &mut |finding| panic!("{finding:?}")).await.unwrap();
+    assert_eq!(checked.findings, 0);
 }

@@ -21,7 +21,7 @@ fn deletes() -> Actions {
 }
 
 impl Fixture {
-    fn id(&self, name: &str) -> AccountId {
+    pub(super) fn id(&self, name: &str) -> AccountId {
         self.store.directory().account(&address(name)).unwrap().id
     }
 

@@ -2,10 +2,13 @@
 
 use mail::{Domain, ReversePath};
 use sender_auth::dkim::{Algorithm, Hasher, SigningKey, generate};
+use sender_auth::verify::{Authentication, Client, Dmarc, Outcome, Rules, Said, Spf};
 use storage::check::check;
 use storage::rows::QueueRow;
+use storage::signing_keys::{KeyState, SigningKeyRow};
 
 use super::*;
+use crate::Checks;
 
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
@@ -165,5 +168,79 @@ async fn a_signature_made_outside_is_good_behind_the_forward() {
         String::from_utf8(travels).unwrap(),
         format!("Received: by us\r\n{}", String::from_utf8(signed).unwrap())
     );
-    assert_eq!(row.prefix, "", "it is not signed anew");
+    assert_eq!(row.prefix, "Delivered-To: away@example.org\r\n", "it is not signed anew");
+}
+
+#[tokio::test]
+async fn what_comes_back_to_the_address_that_passed_it_on_is_in_a_loop() {
+    let s = stage().await;
+    s.f.alias("other@example.org", &["max@elsewhere.example"]).await;
+    let row = s.forwarded("zoe@far.example", "away@example.org", MESSAGE).await;
+    let back = [row.prefix.as_bytes(), b"Received: by elsewhere\r\n", MESSAGE].concat();
+    for (to, taken) in [("AWAY@example.org", false), ("alice@example.org", true), ("other@example.org", true)] {
+        let mut intake = s.f.delivery.intake(&ReversePath::Null, b"Received: by us\r\n").await.unwrap();
+        intake.write(&back).await.unwrap();
+        let finished = intake.finish(envelope(&[to])).await;
+        assert_eq!(finished.as_ref().is_ok(), taken, "{to}");
+        if let Err(Refused(reply)) = finished {
+            assert!(reply.to_string().starts_with("554 5.4.6"), "{reply}");
+        }
+    }
+    // Two addresses that lead to one place: neither is told of the other.
+    let both = envelope(&["away@example.org", "other@example.org"]);
+    let prepared = s.f.delivery.prepare(both, MESSAGE).await.unwrap();
+    let queued = s.f.store.transact(move |tx| prepared.apply(tx)).await.unwrap().value.queued;
+    let row = s.f.store.queue_entry(queued[0]).await.unwrap().unwrap();
+    assert!(!row.prefix.contains("Delivered-To"), "{}", row.prefix);
+}
+
+#[tokio::test]
+async fn rfc8617_a_forward_is_sealed_with_what_was_found() {
+    let s = stage().await;
+    let domain: Domain = "example.org".parse().unwrap();
+    for algorithm in [Algorithm::Ed25519, Algorithm::Rsa2048] {
+        let pkcs8 = generate(algorithm).unwrap().to_vec();
+        let row = SigningKeyRow {
+            selector: algorithm.name().replace("-sha256", ""),
+            algorithm: algorithm.name().to_owned(),
+            pkcs8,
+            state: KeyState::Active,
+            created_at: s.f.store.now(),
+        };
+        let domain = domain.clone();
+        s.f.store.transact(move |tx| tx.put_signing_key(&domain, &row)).await.unwrap();
+    }
+    s.f.alias("both@example.org", &["alice@example.org", "alice@elsewhere.example"]).await;
+    let good = Authentication {
+        spf: Spf { outcome: Outcome::Pass, domain: "far.example".to_owned(), explanation: None },
+        dmarc: vec![Dmarc { outcome: Outcome::Pass, domain: "far.example".to_owned(), ..Dmarc::default() }],
+        ..Authentication::default()
+    };
+    let queued = |row: &str| row.starts_with("Delivered-To: ");
+    for (to, sealed) in [("both@example.org", true), ("alice@example.org", false)] {
+        let said = Said(good.clone());
+        let delivery = s.f.delivery.clone().checking(Checks::new(Arc::new(said), Rules::default()));
+        let client =
+            Client { ip: "192.0.2.1".parse().unwrap(), helo: None, reverse_path: Some(address("zoe@far.example")) };
+        let mut intake = delivery.checked_intake(client, b"Received: by us\r\n").await.unwrap();
+        let envelope = Envelope { reverse_path: ReversePath::parse("<zoe@far.example>").unwrap(), ..envelope(&[to]) };
+        intake.led_by(&envelope);
+        for piece in MESSAGE.chunks(5) {
+            intake.write(piece).await.unwrap();
+        }
+        let prepared = intake.finish(envelope).await.unwrap();
+        let applied = s.f.store.transact(move |tx| prepared.apply(tx)).await.unwrap().value;
+        assert_eq!(applied.queued.len(), usize::from(sealed));
+        let Some(id) = applied.queued.first() else { continue };
+        let prefix = s.f.store.queue_entry(*id).await.unwrap().unwrap().prefix;
+        assert!(queued(&prefix), "{prefix}");
+        for wanted in [
+            "ARC-Seal: i=1; a=rsa-sha256; t=1700000000; cv=none;\r\n\td=example.org; s=rsa;",
+            "ARC-Message-Signature: i=1; a=rsa-sha256; c=relaxed/relaxed; d=example.org;",
+            "ARC-Authentication-Results: i=1; mx.example.org;\r\n\tiprev=none policy.iprev=192.0.2.1;\r\n\tspf=pass",
+        ] {
+            assert!(prefix.contains(wanted), "{wanted}\n{prefix}");
+        }
+        assert!(!prefix.contains("DKIM-Signature"), "{prefix}");
+    }
 }

@@ -131,7 +131,8 @@ async fn what_somebody_submits_is_signed_for_the_domain_of_from() {
     intake.write(own.as_bytes()).await.unwrap();
     let prepared = intake.finish(envelope(&["out@example.org"])).await.unwrap();
     f.store.transact(move |tx| prepared.apply(tx)).await.unwrap();
-    assert_eq!(f.store.queue_entries(QueueId(0), 10).await.unwrap()[0].prefix, "");
+    let prefix = f.store.queue_entries(QueueId(0), 10).await.unwrap()[0].prefix.clone();
+    assert_eq!(prefix, "Delivered-To: out@example.org\r\n", "no signature");
     // An answer of the server's own is.
     let answer = f.delivery.prepare(envelope(&["yan@far.example"]), own.as_bytes()).await.unwrap();
     f.store.transact(move |tx| answer.apply(tx)).await.unwrap();

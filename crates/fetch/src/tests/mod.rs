@@ -604,3 +604,23 @@ async fn m08_the_worker_looks_when_due_and_hears_of_changes_and_stops() {
     let key = ObjectKey::External(1);
     assert!(near.store().remove_object(key).await.is_err());
 }
+
+/// RFC 8601 §5: what claims to be a result of this server goes, whoever kept it until now; the results of others stay.
+#[tokio::test]
+async fn results_in_this_servers_name_are_taken_out_of_what_is_fetched() {
+    let results = |name: &str| format!("Authentication-Results: {name};\r\n\tdmarc=pass header.from=bank.example\r\n");
+    let (ours, others) = (results("MX.a.example"), results("mx.b.example"));
+    let rest = "From: w@bank.example\r\nSubject: x\r\n";
+    for pop3 in [false, true] {
+        let (near, far) = Near::new(pop3, |_| ()).await;
+        far.put(1, "", format!("{ours}{others}{rest}{ours}\r\n{ours}body\r\n").as_bytes());
+        // A header that ends with the message, in the middle of such a field.
+        far.put(2, "", format!("{rest}{ours}").as_bytes());
+        far.put(3, "", format!("{rest}{others}").as_bytes());
+        assert_eq!(near.look().await.last_error, None);
+        let kept: Vec<String> =
+            near.contents().await.into_iter().map(|content| String::from_utf8(content).unwrap()).collect();
+        assert_eq!(kept, [format!("{others}{rest}\r\n{ours}body\r\n"), rest.to_owned(), format!("{rest}{others}")]);
+        near.sound().await;
+    }
+}

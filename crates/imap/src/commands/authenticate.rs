@@ -1,5 +1,5 @@
 //! LOGIN and AUTHENTICATE (RFC 3501 §6.2.2, §6.2.3; RFC 4959; RFC 4616 PLAIN, RFC 5802 and 7677
-//! SCRAM, RFC 4422 EXTERNAL).
+//! SCRAM, RFC 4422 EXTERNAL, RFC 7628 OAUTHBEARER).
 //!
 //! Invariant: a password is never logged, and never asked for where it would travel in clear (unless the settings say so).
 

@@ -90,12 +90,13 @@ impl Session {
     ) -> Result<FlagsChanged, Fault> {
         let (account, mailbox) = self.key()?;
         let by = self.selected()?.access.by();
+        let now = self.server.store.now();
         let done = self
             .server
             .store
             .transact_with(change.durability(), move |tx| {
                 let before = tx.mailbox_row(account, mailbox)?.highest_modseq;
-                let changed = tx.change_flags_by(account, mailbox, &uids, &change, unchanged_since, by)?;
+                let changed = tx.change_flags_judging(account, mailbox, &uids, &change, unchanged_since, by, now)?;
                 let row = tx.mailbox_row(account, mailbox)?;
                 let seen = by.person.map(|person| tx.person_seen(account, mailbox, person)).transpose()?;
                 Ok((changed, before, row, seen))

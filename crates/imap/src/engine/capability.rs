@@ -81,6 +81,8 @@ pub(crate) struct Safety {
     pub(crate) passwords: bool,
     /// SCRAM can be had (RFC 5802).
     pub(crate) scram: bool,
+    /// Tokens of an issuer are taken (RFC 7628).
+    pub(crate) tokens: bool,
     /// It can be bound to the channel.
     pub(crate) bindable: bool,
     /// TLS has told who the client is (RFC 4422, appendix A).
@@ -96,6 +98,8 @@ impl Safety {
             ("SCRAM-SHA-1-PLUS", self.scram && self.bindable),
             ("SCRAM-SHA-256", self.scram),
             ("SCRAM-SHA-1", self.scram),
+            ("OAUTHBEARER", self.tokens),
+            ("XOAUTH2", self.tokens),
             ("PLAIN", true),
             ("LOGIN", true),
         ];
@@ -136,8 +140,15 @@ mod tests {
 
     #[test]
     fn passwords_are_offered_under_tls_only() {
-        let nothing =
-            Safety { tls: false, starttls: true, passwords: false, scram: true, bindable: false, certified: false };
+        let nothing = Safety {
+            tls: false,
+            starttls: true,
+            passwords: false,
+            scram: true,
+            tokens: true,
+            bindable: false,
+            certified: false,
+        };
         let clear = nothing;
         let names = capabilities(StateKind::NotAuthenticated, clear, 1, MessageLimit::Unlimited);
         assert!(names.iter().any(|n| n == "LOGINDISABLED") && names.iter().any(|n| n == "STARTTLS"));
@@ -147,6 +158,7 @@ mod tests {
         assert!(names.iter().any(|n| n == "AUTH=PLAIN"));
         assert!(!names.iter().any(|n| n == "STARTTLS" || n == "LOGINDISABLED"));
         assert!(names.iter().any(|n| n == "AUTH=SCRAM-SHA-256") && !names.iter().any(|n| n.ends_with("-PLUS")));
+        assert!(names.iter().any(|n| n == "AUTH=OAUTHBEARER") && names.iter().any(|n| n == "AUTH=XOAUTH2"));
         let bound = Safety { bindable: true, certified: true, ..safe };
         let mechanisms: Vec<_> = bound.mechanisms().collect();
         assert!(mechanisms.contains(&"SCRAM-SHA-1-PLUS") && mechanisms.first() == Some(&"EXTERNAL"));

@@ -12,8 +12,10 @@ pub mod stage;
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use auth::{Channel, SaslError, SaslExchange, SaslStep};
 use bus::Bus;
 use bytes::Bytes;
 use mail::{Address, Flags, InternalDate, Timestamp};
@@ -37,7 +39,7 @@ pub fn full(name: &str) -> String {
 }
 
 /// Knows the accounts `alice` and `bob`.
-struct Doorman(Store);
+struct Doorman(Store, Arc<AtomicBool>);
 
 impl Authenticator for Doorman {
     fn authenticate<'a>(
@@ -55,6 +57,37 @@ impl Authenticator for Doorman {
             account.filter(|_| password == PASSWORD).ok_or(AuthError::Refused)
         })
     }
+
+    fn offers_tokens(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
+    }
+
+    fn exchange<'a>(&'a self, mechanism: &str, _: Channel) -> Option<Box<dyn SaslExchange + 'a>> {
+        let known = self.offers_tokens() && ["OAUTHBEARER", "XOAUTH2"].contains(&mechanism);
+        known.then(|| Box::new(Tokens { store: &self.0, over: false }) as Box<_>)
+    }
+}
+
+/// One token lets alice in, another does not.
+struct Tokens<'a> {
+    store: &'a Store,
+    over: bool,
+}
+
+impl SaslExchange for Tokens<'_> {
+    fn step<'a>(&'a mut self, response: &'a [u8]) -> BoxFuture<'a, Result<SaslStep, SaslError>> {
+        Box::pin(async move {
+            if std::mem::replace(&mut self.over, true) {
+                return Err(SaslError::Auth(auth::AuthError::Refused));
+            }
+            if response.ends_with(b"\x01auth=Bearer bad\x01\x01") {
+                return Ok(SaslStep::Challenge(br#"{"status":"invalid_token"}"#.to_vec()));
+            }
+            let alice = self.store.directory().account(&Address::parse(&full("alice")).unwrap()).cloned();
+            let good = response.ends_with(b"\x01auth=Bearer good\x01\x01");
+            alice.filter(|_| good).map(SaslStep::Done).ok_or(SaslError::Malformed)
+        })
+    }
 }
 
 /// Everything a test needs around the service.
@@ -63,6 +96,8 @@ pub struct House {
     pub engine: MemoryEngine,
     pub store: Store,
     pub imap: Imap,
+    /// Whether tokens are taken.
+    pub tokens: Arc<AtomicBool>,
 }
 
 impl House {
@@ -75,13 +110,15 @@ impl House {
             store.add_account(account(name)).await.unwrap();
         }
         let handle = tls.then(|| Arc::new(TlsHandle::new(certificate().0.clone())));
-        let imap = Imap::new(store.clone(), bus, Arc::new(Doorman(store.clone())), settings, handle);
-        Self { sim, engine, store, imap }
+        let tokens = Arc::new(AtomicBool::new(false));
+        let doorman = Arc::new(Doorman(store.clone(), tokens.clone()));
+        let imap = Imap::new(store.clone(), bus, doorman, settings, handle);
+        Self { sim, engine, store, imap, tokens }
     }
 
     /// The same service on another handle of the store.
     pub fn imap_on(&self, store: Store, settings: Settings) -> Imap {
-        Imap::new(store.clone(), Bus::new(), Arc::new(Doorman(store)), settings, None)
+        Imap::new(store.clone(), Bus::new(), Arc::new(Doorman(store, Arc::default())), settings, None)
     }
 
     /// Puts many copies of a small message into an INBOX at once.

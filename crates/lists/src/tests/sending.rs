@@ -1,6 +1,7 @@
 //! Posts as they leave: signed.
 
 use sender_auth::dkim::{Algorithm, Hasher, SigningKey, generate};
+use sender_auth::verify::{Authentication, Client, Dmarc, Outcome, Rules, Said};
 use storage::signing_keys::{KeyState, SigningKeyRow};
 
 use super::*;
@@ -49,4 +50,46 @@ async fn posts_leave_with_a_signature_of_the_lists_domain() {
     f.mail("zoe@far.example", "garden-owner@example.org", "Question", "x").await;
     assert_eq!(f.queue().await.last().unwrap().prefix, "");
     f.sound().await;
+}
+
+/// RFC 8617 §5.1: what a list changes breaks the author's signature; the seal says what was found before.
+#[tokio::test]
+async fn rfc8617_a_post_from_outside_leaves_sealed_and_one_from_inside_not() {
+    let mut f = fixture(ListObject { posting: Posting::Anyone, ..garden() }).await;
+    let domain = Domain::parse("example.org").unwrap();
+    let pkcs8 = generate(Algorithm::Ed25519).unwrap().to_vec();
+    let (algorithm, state) = (Algorithm::Ed25519.name().to_owned(), KeyState::Active);
+    let row = SigningKeyRow { selector: "s1".to_owned(), algorithm, pkcs8, state, created_at: START };
+    f.store.transact(move |tx| tx.put_signing_key(&domain, &row)).await.unwrap();
+    f.member("m@far.example").await;
+    let found = Authentication {
+        dmarc: vec![Dmarc { outcome: Outcome::Pass, domain: "bank.example".to_owned(), ..Dmarc::default() }],
+        ..Authentication::default()
+    };
+    let forged = "Authentication-Results: mx.example.org; dmarc=pass header.from=forged.example\r\n";
+    for personal in [false, true] {
+        f.set(|list| list.settings.personal_links = personal).await;
+        let checks = delivery::Checks::new(Arc::new(Said(found.clone())), Rules::default());
+        let delivery = f.delivery.clone().checking(checks);
+        let client =
+            Client { ip: "192.0.2.1".parse().unwrap(), helo: None, reverse_path: Some(address("zoe@bank.example")) };
+        let mut intake = delivery.checked_intake(client, b"Received: by mx; now\r\n").await.unwrap();
+        let content = message("zoe@bank.example", "garden@example.org", "Tea", "Body");
+        intake.write(format!("{forged}{content}").as_bytes()).await.unwrap();
+        let mut envelope = Envelope::new(ReversePath::parse("<zoe@bank.example>").unwrap());
+        envelope.recipients.push(crate::consumer::recipient(&address("garden@example.org")));
+        let prepared = intake.finish(envelope).await.unwrap();
+        f.store.transact(move |tx| prepared.apply(tx)).await.unwrap();
+        f.take_all().await.unwrap();
+        let prefix = f.queue().await.last().unwrap().prefix.clone();
+        assert!(prefix.starts_with("ARC-Seal: i=1; a=ed25519-sha256; "), "{prefix}");
+        assert!(prefix.contains("ARC-Authentication-Results: i=1; mx.example.org;\r\n"), "{prefix}");
+        assert!(prefix.contains("dmarc=pass header.from=bank.example") && !prefix.contains("forged"), "{prefix}");
+        assert!(prefix.contains(":dkim-signature"), "the list's signature is under the seal: {prefix}");
+        assert!(prefix.lines().any(|line| line.starts_with("DKIM-Signature:")), "{prefix}");
+    }
+    // What nobody checked says nothing, whatever stands in it.
+    f.mail("alice@example.org", "garden@example.org", "Milk", "x").await;
+    let prefix = f.queue().await.last().unwrap().prefix.clone();
+    assert!(prefix.starts_with("DKIM-Signature:") && !prefix.contains("ARC-"), "{prefix}");
 }

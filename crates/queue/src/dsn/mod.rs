@@ -9,7 +9,8 @@ mod text;
 use mail::{Address, BodyType, Domain, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath, Timestamp};
 use mail_builder::mime::MimePart;
 
-use crate::attempt::{Report, ReportKind};
+use self::text::Both;
+use crate::attempt::Report;
 use crate::limits::RETURNED_HEADER_OCTETS_MAX;
 
 /// What a DSN is built from.
@@ -33,10 +34,49 @@ pub struct DsnFacts<'a> {
     pub envelope_id: Option<&'a str>,
     /// Whether the sender said `SMTPUTF8`, and so can read UTF-8 fields and headers.
     pub smtputf8: bool,
+    /// The language of its reader.
+    pub language: Language,
     /// What of the message goes back.
     pub returned: Returned<'a>,
     /// Random bytes, for the Message-ID and the boundary.
     pub token: [u8; 12],
+}
+
+/// In which language people read a DSN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    English,
+    /// French.
+    French,
+    /// It is not known: both.
+    Both,
+}
+
+impl Language {
+    /// The one of a tag, as accounts and domains have it: `fr` or `en`.
+    #[must_use]
+    pub fn tagged(tag: &str) -> Self {
+        if tag == "fr" { Self::French } else { Self::English }
+    }
+
+    /// As a `Content-Language` field has it (RFC 3282).
+    const fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::French => "fr",
+            Self::Both => "en, fr",
+        }
+    }
+
+    /// The words of each language that is read.
+    fn said(self, both: Both, between: &str) -> String {
+        match self {
+            Self::English => both.english.to_owned(),
+            Self::French => both.french.to_owned(),
+            Self::Both => format!("{}{between}{}", both.english, both.french),
+        }
+    }
 }
 
 /// What of a message goes back to its sender (RFC 3461 §4.3).
@@ -119,21 +159,18 @@ fn envelope(to: &Address, body: BodyType, smtputf8: bool) -> Envelope {
 }
 
 fn header(facts: &DsnFacts<'_>, boundary: &str) -> Vec<u8> {
-    let subject = match facts.report.kind {
-        ReportKind::Failed => "Mail not delivered / Message non remis",
-        ReportKind::Delayed => "Mail delayed, still trying / Message en attente",
-        ReportKind::Relayed => "Mail handed on / Message transmis",
-        ReportKind::Delivered => "Mail delivered / Message remis",
-    };
+    let subject = facts.language.said(text::subject(facts.report.kind), " / ");
+    let sender = facts.language.said(text::SENDER, " / ");
     let id: String = facts.token.iter().map(|byte| format!("{byte:02x}")).collect();
     // RFC 3834 §5: auto-replied, so that nothing answers this.
     format!(
         "Date: {date}\r\n\
-         From: \"Mail delivery / Remise du courrier\" <{from}>\r\n\
+         From: \"{sender}\" <{from}>\r\n\
          To: <{to}>\r\n\
          Subject: {subject}\r\n\
          Message-ID: <{id}@{mta}>\r\n\
          Auto-Submitted: auto-replied\r\n\
+         Content-Language: {language}\r\n\
          MIME-Version: 1.0\r\n\
          Content-Type: multipart/report; report-type=delivery-status;\r\n\
          \tboundary=\"{boundary}\"\r\n\
@@ -143,6 +180,7 @@ fn header(facts: &DsnFacts<'_>, boundary: &str) -> Vec<u8> {
         from = facts.from,
         to = facts.to,
         mta = facts.reporting_mta,
+        language = facts.language.tag(),
     )
     .into_bytes()
 }

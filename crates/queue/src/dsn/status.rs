@@ -37,6 +37,7 @@ fn recipient_fields(out: &mut Fields, facts: &DsnFacts<'_>, recipient: &Reported
             ReportKind::Delayed => "delayed",
             ReportKind::Relayed => "relayed",
             ReportKind::Delivered => "delivered",
+            ReportKind::Expanded => "expanded",
         },
     );
     out.add("Status", &recipient.status.to_string());

@@ -3,7 +3,7 @@ use mail_parser::MessageParser;
 use proptest::prelude::*;
 
 use super::*;
-use crate::attempt::ReportedRecipient;
+use crate::attempt::{ReportKind, ReportedRecipient};
 
 fn recipient(address: &str) -> ReportedRecipient {
     ReportedRecipient {
@@ -23,7 +23,12 @@ const HEADER: &[u8] = b"From: a@a.example\r\nSubject: hello\r\n";
 const MESSAGE: &[u8] = b"From: a@a.example\r\nSubject: hello\r\n\r\nbody\r\n--=_0b0a09080706050403020100\r\n";
 
 fn build_with(report: &Report, to: &str, returned: Returned<'_>, smtputf8: bool) -> Dsn {
+    build_in(Language::Both, report, to, returned, smtputf8)
+}
+
+fn build_in(language: Language, report: &Report, to: &str, returned: Returned<'_>, smtputf8: bool) -> Dsn {
     build(&DsnFacts {
+        language,
         report,
         reporting_mta: &Domain::parse("mail.a.example").unwrap(),
         from: &Address::parse("postmaster@mail.a.example").unwrap(),
@@ -106,6 +111,39 @@ fn people_read_both_languages() {
         assert!(text.contains(wanted), "{wanted}:\n{text}");
     }
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn a_reader_whose_language_is_known_reads_it_alone() {
+    use ReportKind::{Delayed, Delivered, Expanded, Failed, Relayed};
+    for (kind, english, french) in [
+        (Failed, ("Mail not delivered", "could not be delivered"), ("Message non remis", "n'a pas pu être remis")),
+        (Delayed, ("Mail delayed, still trying", "not reached"), ("Message en attente", "pas encore parvenu")),
+        (Relayed, ("Mail handed on", "handed on"), ("Message transmis", "a été transmis")),
+        (Delivered, ("Mail delivered", "has arrived"), ("Message remis", "est arrivé")),
+        (
+            Expanded,
+            ("Mail passed on", "passed on to all"),
+            ("Message transmis aux destinataires", "auxquelles il a été transmis"),
+        ),
+    ] {
+        let report = report(kind, &["x@b.example"]);
+        for (language, (subject, words), (_, others)) in
+            [(Language::English, english, french), (Language::French, french, english)]
+        {
+            let dsn = build_in(language, &report, "a@a.example", Returned::Header(HEADER), false);
+            let text = part_text(&dsn.content, 1);
+            assert!(text.contains(words) && !text.contains(others), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 85), "{text}");
+            let message = MessageParser::new().parse(&dsn.content).unwrap();
+            assert_eq!(message.subject(), Some(subject));
+            let tag = if language == Language::French { "fr" } else { "en" };
+            assert_eq!(message.headers().get("Content-Language").unwrap().raw_value().trim_ascii(), tag.as_bytes());
+            assert!(dsn.content.is_ascii(), "readable everywhere");
+        }
+    }
+    let expanded = build_with(&report(Expanded, &["x@b.example"]), "a@a.example", Returned::Header(HEADER), false);
+    assert!(raw_parts(&expanded)[1].contains("Action: expanded\r\n"));
 }
 
 #[test]

@@ -1,16 +1,16 @@
-//! The part that people read, in English and in French: what happened, for whom, what the other side said, what to do.
+//! The part that people read, in English or in French, or in both where their language is not known: what happened, for whom, what the other side said, what to do.
 
 use mail::EnhancedCode;
 
 use super::status::shortened;
-use super::{DsnFacts, Returned, calendar};
+use super::{DsnFacts, Language, Returned, calendar};
 use crate::attempt::{ReportKind, ReportedRecipient};
 
 /// A text in both languages.
 #[derive(Clone, Copy)]
-struct Both {
-    english: &'static str,
-    french: &'static str,
+pub(super) struct Both {
+    pub(super) english: &'static str,
+    pub(super) french: &'static str,
 }
 
 /// The words of one language.
@@ -49,10 +49,28 @@ const FRENCH: Words = Words {
 
 /// The whole text, with CRLF line ends.
 pub(super) fn paragraphs(facts: &DsnFacts<'_>) -> String {
-    let english = in_language(facts, &ENGLISH);
-    let french = in_language(facts, &FRENCH);
-    format!("{english}\n----------------------------------------------------------------\n\n{french}")
-        .replace('\n', "\r\n")
+    let text = match facts.language {
+        Language::English => in_language(facts, &ENGLISH),
+        Language::French => in_language(facts, &FRENCH),
+        Language::Both => {
+            let (english, french) = (in_language(facts, &ENGLISH), in_language(facts, &FRENCH));
+            format!("{english}\n----------------------------------------------------------------\n\n{french}")
+        }
+    };
+    text.replace('\n', "\r\n")
+}
+
+/// The name of the sender.
+pub(super) const SENDER: Both = Both { english: "Mail delivery", french: "Remise du courrier" };
+
+pub(super) const fn subject(kind: ReportKind) -> Both {
+    match kind {
+        ReportKind::Failed => Both { english: "Mail not delivered", french: "Message non remis" },
+        ReportKind::Delayed => Both { english: "Mail delayed, still trying", french: "Message en attente" },
+        ReportKind::Relayed => Both { english: "Mail handed on", french: "Message transmis" },
+        ReportKind::Delivered => Both { english: "Mail delivered", french: "Message remis" },
+        ReportKind::Expanded => Both { english: "Mail passed on", french: "Message transmis aux destinataires" },
+    }
 }
 
 fn in_language(facts: &DsnFacts<'_>, words: &Words) -> String {
@@ -94,11 +112,19 @@ fn opening(kind: ReportKind) -> Both {
                      destinataires ci-dessous, il a été transmis à un serveur qui n'envoie pas de\n\
                      tels avis : vous n'en recevrez pas d'autre, sauf en cas d'échec.",
         },
+        ReportKind::Expanded => Both {
+            english: "You asked to hear of the delivery of your message. The addresses below stand for\n\
+                      several others, and it was passed on to all of them. You will hear of one that\n\
+                      it does not reach, and nothing of the others.",
+            french: "Vous avez demandé à être informé de la remise de votre message. Les adresses\n\
+                     ci-dessous en désignent plusieurs autres, auxquelles il a été transmis. Vous serez\n\
+                     prévenu si l'une d'elles n'est pas atteinte, et de rien d'autre.",
+        },
         ReportKind::Delivered => Both {
-            english: "You asked to hear of the delivery of your message. It is in the mailbox of the\n\
-                      recipients below. Whether it was read, this does not say.",
-            french: "Vous avez demandé à être informé de la remise de votre message. Il est dans la\n\
-                     boîte des destinataires ci-dessous. Ceci ne dit pas s'il a été lu.",
+            english: "You asked to hear of the delivery of your message. It has arrived at the\n\
+                      addresses below. Whether it was read, this does not say.",
+            french: "Vous avez demandé à être informé de la remise de votre message. Il est arrivé\n\
+                     aux adresses ci-dessous. Ceci ne dit pas s'il a été lu.",
         },
     }
 }

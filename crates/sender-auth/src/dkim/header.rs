@@ -36,9 +36,10 @@ pub(super) struct SignedHeader {
 }
 
 /// What is signed of a header. Several fields of one name are taken from the bottom up (§5.4.2).
-pub(super) fn signed(header: &[u8]) -> SignedHeader {
+/// `beside`: names that are signed when they are there, beside the usual ones.
+pub(super) fn signed(header: &[u8], beside: &[&'static str]) -> SignedHeader {
     let mut signed = SignedHeader { names: Vec::new(), canonical: Vec::new() };
-    for (names, guarded) in [(&GUARDED[..], true), (&SIGNED[..], false)] {
+    for (names, guarded) in [(&GUARDED[..], true), (&SIGNED[..], false), (beside, false)] {
         for name in names {
             let of_name =
                 raw_fields(header).filter(|field| field.name.is_some_and(|n| n.eq_ignore_ascii_case(name.as_bytes())));
@@ -112,7 +113,7 @@ mod tests {
     #[test]
     fn guarded_fields_are_named_once_more_and_doubles_from_the_bottom_up() {
         let header = b"To: one@x\r\nFrom: a@x\r\nX-Other: no\r\nTo: two@x\r\nDate: now\r\n";
-        let signed = signed(header);
+        let signed = signed(header, &[]);
         assert_eq!(signed.names, ["from", "from", "reply-to", "subject", "to", "to", "to", "cc", "date"]);
         assert_eq!(String::from_utf8(signed.canonical).unwrap(), "from:a@x\r\nto:two@x\r\nto:one@x\r\ndate:now\r\n");
     }
@@ -120,6 +121,6 @@ mod tests {
     #[test]
     fn a_header_of_a_thousand_fields_is_bounded() {
         let header = "To: x@y\r\n".repeat(1000);
-        assert!(signed(header.as_bytes()).names.len() <= FIELDS_MAX + GUARDED.len());
+        assert!(signed(header.as_bytes(), &[]).names.len() <= FIELDS_MAX + GUARDED.len());
     }
 }

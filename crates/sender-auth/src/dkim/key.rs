@@ -125,7 +125,7 @@ impl SigningKey {
     }
 
     /// The signature of octets, in base64.
-    pub(super) fn sign(&self, octets: &[u8]) -> Result<String, KeyError> {
+    pub(crate) fn sign(&self, octets: &[u8]) -> Result<String, KeyError> {
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];

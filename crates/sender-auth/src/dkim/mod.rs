@@ -11,4 +11,5 @@ pub mod limits;
 mod sign;
 
 pub use key::{Algorithm, KeyError, SigningKey, generate, record};
+pub(crate) use sign::fold;
 pub use sign::{Hashed, Hasher};

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use mail::Timestamp;
 
 use super::body::{BodyHasher, Canonicalization};
-use super::header::{canonical, header_end, signed};
+use super::header::{SignedHeader, canonical, header_end, signed};
 use super::key::{KeyError, SigningKey};
 use super::limits::HEADER_OCTETS_MAX;
 
@@ -73,6 +73,14 @@ impl Hasher {
 }
 
 impl Hashed {
+    /// A message whose header is known, blank line included or not, with the SHA-256 hash of its relaxed body.
+    pub(crate) fn of(header: &[u8], relaxed_body: &[u8]) -> Self {
+        let header = header
+            .strip_suffix(b"\r\n\r\n")
+            .map_or(header, |cut| header.get(..cut.len().saturating_add(2)).unwrap_or(cut));
+        Self { header: header.to_vec(), body_hash: BASE64.encode(relaxed_body) }
+    }
+
     /// The header, without the blank line.
     #[must_use]
     pub fn header(&self) -> &[u8] {
@@ -84,25 +92,37 @@ impl Hashed {
     /// # Errors
     /// When a key can't sign.
     pub fn sign(&self, keys: &[SigningKey], now: Timestamp) -> Result<String, KeyError> {
-        let signed = signed(&self.header);
-        let mut fields = String::new();
-        for key in keys {
-            let unsigned = self.field(key, &signed.names, now);
-            let mut octets = signed.canonical.clone();
-            // §3.7: the field itself, its `b=` empty, without the line end.
-            canonical(unsigned.as_bytes(), &mut octets);
-            let signature = key.sign(&octets)?;
-            fields.push_str(&unsigned);
-            fold(&mut fields, &signature);
-            fields.push_str("\r\n");
-        }
-        Ok(fields)
+        let signed = signed(&self.header, &[]);
+        keys.iter().map(|key| self.signature("DKIM-Signature: v=1", &signed, key, now)).collect()
+    }
+
+    /// The `ARC-Message-Signature` field of a set (RFC 8617 §4.1.2), with its line end. DKIM signatures are signed too; results and other
+    /// sets must not be.
+    pub(crate) fn arc_signature(&self, instance: u32, key: &SigningKey, now: Timestamp) -> Result<String, KeyError> {
+        let signed = signed(&self.header, &["dkim-signature"]);
+        self.signature(&format!("ARC-Message-Signature: i={instance}"), &signed, key, now)
+    }
+
+    /// The same message with fields in front of it.
+    #[must_use]
+    pub fn behind(&self, fields: &str) -> Self {
+        Self { header: [fields.as_bytes(), &self.header].concat(), body_hash: self.body_hash.clone() }
+    }
+
+    fn signature(&self, begin: &str, of: &SignedHeader, key: &SigningKey, now: Timestamp) -> Result<String, KeyError> {
+        let mut field = self.field(begin, key, &of.names, now);
+        let mut octets = of.canonical.clone();
+        // §3.7: the field itself, its `b=` empty, without the line end.
+        canonical(field.as_bytes(), &mut octets);
+        fold(&mut field, &key.sign(&octets)?);
+        field.push_str("\r\n");
+        Ok(field)
     }
 
     /// The field up to `b=`.
-    fn field(&self, key: &SigningKey, names: &[&str], now: Timestamp) -> String {
+    fn field(&self, begin: &str, key: &SigningKey, names: &[&str], now: Timestamp) -> String {
         let mut field = format!(
-            "DKIM-Signature: v=1; a={}; c=relaxed/relaxed; d={};\r\n\ts={}; t={};\r\n\th=",
+            "{begin}; a={}; c=relaxed/relaxed; d={};\r\n\ts={}; t={};\r\n\th=",
             key.algorithm().name(),
             key.domain,
             key.selector,
@@ -126,7 +146,7 @@ impl Hashed {
 }
 
 /// Appends a long word in lines of 70 (§3.5: white space in base64 does not count).
-fn fold(out: &mut String, word: &str) {
+pub(crate) fn fold(out: &mut String, word: &str) {
     let mut rest = word;
     let mut room = 66;
     while rest.len() > room {

@@ -1,8 +1,11 @@
 //! DMARC aggregate reports (RFC 9990): what a domain is told of the mail that claimed to be from it. Pure.
 //!
+//! [`read`] reads those of others, and TLS reports (RFC 8460).
+//!
 //! Messages that were judged alike are one [`Row`], which is counted. At the end of a day [`Report::to_xml`] writes those of one
 //! domain, and [`gzip`] packs them.
 
+pub mod read;
 mod xml;
 
 use std::io::Write as _;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::chain;
 use super::limits::{HEADER_OCTETS_MAX, SIGNATURES_MAX};
 use super::signature::{BodyHashes, Fields, Signature};
+use crate::dkim::Hashed;
 use crate::dkim::body::{BodyHasher, Canonicalization};
 use crate::dkim::header::header_end;
 
@@ -49,6 +50,8 @@ pub struct Arrival {
     taken: usize,
     header: Vec<u8>,
     body: Option<Bodies>,
+    /// It may be sealed (RFC 8617), which takes the relaxed hash.
+    sealable: bool,
 }
 
 /// The body, hashed in each way that a signature asks for.
@@ -59,13 +62,16 @@ struct Bodies {
 }
 
 impl Bodies {
-    fn wanted_by(header: &[u8]) -> Self {
+    fn wanted_by(header: &[u8], sealable: bool) -> Self {
         let fields = Fields::of(header);
         let dkim = signatures(&fields).filter_map(Result::ok);
         let wanted: Vec<Canonicalization> =
             dkim.map(|signature| signature.body).chain(chain::newest_body(&fields)).collect();
-        let hasher = |kind| wanted.contains(&kind).then(|| BodyHasher::new(kind));
-        Self { simple: hasher(Canonicalization::Simple), relaxed: hasher(Canonicalization::Relaxed) }
+        let hasher = |kind, wanted: bool| wanted.then(|| BodyHasher::new(kind));
+        Self {
+            simple: hasher(Canonicalization::Simple, wanted.contains(&Canonicalization::Simple)),
+            relaxed: hasher(Canonicalization::Relaxed, sealable || wanted.contains(&Canonicalization::Relaxed)),
+        }
     }
 
     fn feed(&mut self, octets: &[u8]) {
@@ -95,7 +101,12 @@ impl Arrival {
     /// A message of which nothing has come yet.
     #[must_use]
     pub const fn new(budget: Arc<Budget>) -> Self {
-        Self { budget, taken: 0, header: Vec::new(), body: None }
+        Self { budget, taken: 0, header: Vec::new(), body: None, sealable: false }
+    }
+
+    /// Says that the message may be passed on under a seal. To be said before its octets come.
+    pub const fn may_be_sealed(&mut self) {
+        self.sealable = true;
     }
 
     /// Takes the next octets, as the client sent them.
@@ -120,7 +131,7 @@ impl Arrival {
         match header_end(&self.header, before) {
             Some(end) => {
                 self.header.truncate(end);
-                let mut body = Bodies::wanted_by(&self.header);
+                let mut body = Bodies::wanted_by(&self.header, self.sealable);
                 body.feed(octets.get(end.saturating_sub(before)..).unwrap_or_default());
                 self.body = Some(body);
                 Ok(())
@@ -134,8 +145,8 @@ impl Arrival {
     #[must_use]
     pub fn finish(mut self) -> Arrived {
         let header = std::mem::take(&mut self.header);
-        let body = self.body.take().unwrap_or_else(|| Bodies::wanted_by(&header));
-        Arrived { header, hashes: body.finish(), _held: self }
+        let body = self.body.take().unwrap_or_else(|| Bodies::wanted_by(&header, self.sealable));
+        Arrived { header, hashes: body.finish(), held: self }
     }
 }
 
@@ -152,7 +163,7 @@ pub struct Arrived {
     pub(super) header: Vec<u8>,
     pub(super) hashes: BodyHashes,
     /// Its share of the budget.
-    _held: Arrival,
+    held: Arrival,
 }
 
 impl Arrived {
@@ -160,6 +171,13 @@ impl Arrived {
     #[must_use]
     pub fn header(&self) -> &[u8] {
         &self.header
+    }
+
+    /// What a seal is made of; `None` when nobody said that there may be one ([`Arrival::may_be_sealed`]).
+    #[must_use]
+    pub fn hashed(&self) -> Option<Hashed> {
+        let (hash, _) = self.hashes.relaxed.as_ref().filter(|_| self.held.sealable)?;
+        Some(Hashed::of(&self.header, hash))
     }
 }
 

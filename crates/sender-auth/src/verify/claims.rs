@@ -1,4 +1,5 @@
-//! `Authentication-Results` fields from outside that claim to be this server's (RFC 8601 §5): they go, as the message passes.
+//! `Authentication-Results` fields from outside that claim to be this server's (RFC 8601 §5): they go, as the message passes. So do
+//! `X-Spam-…` fields, where these are this server's word.
 //!
 //! A field is held back until it is clear whose it is. One whose server can't be read within
 //! [`CLAIM_OCTETS_MAX`](super::limits::CLAIM_OCTETS_MAX) goes as well: nobody honest writes so.
@@ -14,6 +15,8 @@ pub struct ClaimFilter {
     held: Vec<u8>,
     /// Fields that went.
     removed: usize,
+    /// `X-Spam-…` goes as well.
+    spam_fields: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +34,29 @@ enum State {
 }
 
 const NAME: &[u8] = b"authentication-results";
+const SPAM: &[u8] = b"x-spam-";
+
+/// Octets of the name of a field that is held back because of its beginning.
+const SPAM_NAME_OCTETS_MAX: usize = 100;
+
+/// Whether a text begins with another one, in any case.
+fn begins(text: &[u8], with: &[u8]) -> bool {
+    text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
+}
 
 impl ClaimFilter {
     /// For a server with these names.
     #[must_use]
     pub fn new<'a>(ours: impl IntoIterator<Item = &'a str>) -> Self {
         let ours = ours.into_iter().map(str::to_ascii_lowercase).collect();
-        Self { ours, state: State::Name, held: Vec::new(), removed: 0 }
+        Self { ours, state: State::Name, held: Vec::new(), removed: 0, spam_fields: false }
+    }
+
+    /// The same, which lets no field pass whose name begins with `X-Spam-`: what they say is this server's word.
+    #[must_use]
+    pub fn without_spam_fields(mut self) -> Self {
+        self.spam_fields = true;
+        self
     }
 
     /// What goes on of the next octets.
@@ -66,6 +85,9 @@ impl ClaimFilter {
         let mut out = Vec::new();
         if self.state == State::Claim {
             self.judge(&mut out);
+        }
+        if self.state == State::Removing {
+            self.held.clear();
         }
         self.state = State::Body;
         out.append(&mut self.held);
@@ -122,13 +144,26 @@ impl ClaimFilter {
             return self.hold_claim(b"", out);
         }
         let folded = name.trim_ascii_end();
+        if self.spam_fields && colon.is_some() && begins(folded, SPAM) {
+            self.removed = self.removed.saturating_add(1);
+            let last = self.held.last().copied();
+            self.held.clear();
+            self.held.extend(last);
+            self.state = State::Removing;
+            return;
+        }
+        let may_be_spam = self.spam_fields
+            && colon.is_none()
+            && !self.held.ends_with(b"\n")
+            && name.len() <= SPAM_NAME_OCTETS_MAX
+            && (begins(folded, SPAM) || begins(SPAM, folded));
         // Blanks may stand between the name and the colon (RFC 5322 §4.5.8).
         let may_become = colon.is_none()
             && !self.held.ends_with(b"\n")
             && name.len() <= NAME.len().saturating_add(BLANKS_MAX)
             && NAME.get(..folded.len()).is_some_and(|start| start.eq_ignore_ascii_case(folded))
             || self.held == b"\r";
-        if may_become {
+        if may_become || may_be_spam {
             return;
         }
         let ended = self.held.ends_with(b"\n");
@@ -225,7 +260,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn passed(message: &str, cut: usize) -> String {
-        let mut filter = ClaimFilter::new(["mx.here.example"]);
+        passed_by(ClaimFilter::new(["mx.here.example"]), message, cut)
+    }
+
+    fn passed_by(mut filter: ClaimFilter, message: &str, cut: usize) -> String {
         let mut out = Vec::new();
         let (front, behind) = message.as_bytes().split_at(cut.min(message.len()));
         for piece in [front, behind] {
@@ -233,6 +271,34 @@ mod tests {
         }
         out.extend(filter.finish());
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn spam_fields_go_however_they_are_written_and_cut() {
+        let long = format!("X-Spam-{}: x\r\n", "y".repeat(SPAM_NAME_OCTETS_MAX));
+        for (field, goes) in [
+            ("X-Spam-Flag: YES\r\n", true),
+            ("x-sPAM-anything : NO\r\n\tand\r\n more\r\n", true),
+            ("X-Spam-Reason:\r\n", true),
+            ("X-Spam: YES\r\n", false),
+            ("X-Spammer: YES\r\n", false),
+            ("X-Spam-\r\n", false),
+            (long.as_str(), false),
+        ] {
+            let body = "\r\nX-Spam-Flag: YES\r\n";
+            let message = format!("A: b\r\n{field}C: d\r\n X-Spam-Flag: e\r\n{field}{body}");
+            let kept = if goes { "" } else { field };
+            let kept = format!("A: b\r\n{kept}C: d\r\n X-Spam-Flag: e\r\n{kept}{body}");
+            for cut in 0..=message.len() {
+                let through = |filter| passed_by(filter, &message, cut);
+                assert_eq!(through(ClaimFilter::new(["mx"]).without_spam_fields()), kept, "{field:?} at {cut}");
+                assert_eq!(through(ClaimFilter::new(["mx"])), message);
+            }
+        }
+        assert_eq!(
+            passed_by(ClaimFilter::new(["mx"]).without_spam_fields(), "A: b\r\nX-Spam-Flag: YES\r\n", 9),
+            "A: b\r\n"
+        );
     }
 
     #[test]

@@ -19,11 +19,15 @@ mod list_values;
 mod output;
 mod pattern;
 mod queue;
+mod reports;
 mod responder;
 mod shared;
+mod spam;
+mod suppression;
 mod terms;
 mod trace;
 mod values;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -117,19 +121,35 @@ With --as, people edit the filters of their own account, and those of a shared m
     /// Contacts of an account: whom it knows
     #[command(subcommand)]
     Contact(contact::ContactCommand),
+    /// The content filter: what was learnt, and what it says of a message
+    #[command(subcommand)]
+    Spam(spam::SpamCommand),
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
     /// Work that failed too often and was put aside: automatic answers that could not be made, as a rule
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// The suppression list: addresses elsewhere to which the server sends nothing of its own accord
+    #[command(subcommand)]
+    Suppression(suppression::SuppressionCommand),
+    /// Webhooks: who is told what becomes of messages
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Show what happened to messages, step by step, with the reasons
     #[command(after_help = "\
 Examples:
   relais trace --recipient alice@example.org
+  relais --as alice@example.org trace      one's own messages
   relais trace --message-id '<1a2b@elsewhere.example>'
   relais trace --sender customer@elsewhere.example --since 2026-07-01 --json")]
     Trace(trace::TraceArgs),
+    /// What other servers report on mail that claims to be from domains here (DMARC)
+    #[command(subcommand)]
+    Dmarc(reports::ReportsCommand),
+    /// What other servers report on TLS towards domains here
+    #[command(subcommand)]
+    Tls(reports::ReportsCommand),
     /// Build full-text indexes anew, while the server runs
     #[command(after_help = "Examples:\n  relais reindex\n  relais reindex alice@example.org")]
     Reindex {
@@ -278,9 +298,14 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Filter(command) => command.request(),
         Command::Shared(command) => command.request(),
         Command::Contact(command) => command.request(),
+        Command::Spam(command) => command.request()?,
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
+        Command::Suppression(command) => command.request(),
+        Command::Webhook(command) => command.request(),
         Command::Trace(args) => args.request(),
+        Command::Dmarc(command) => admin::Request::Report(admin::ReportRequest::Dmarc(command.on())),
+        Command::Tls(command) => admin::Request::Report(admin::ReportRequest::Tls(command.on())),
         Command::Reindex { account } => admin::Request::Reindex { account },
         Command::Explain { from, to, account, size, subject, headers, attachment } => {
             let subject = subject.map(|subject| format!("Subject: {subject}"));
@@ -377,6 +402,8 @@ mod tests {
             ("shared", &["add", "list", "show", "set", "remove", "member", "acl"]),
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
             ("event", &["list", "show", "retry", "remove"]),
+            ("suppression", &["list", "show", "add", "remove"]),
+            ("webhook", &["add", "list", "show", "enable", "remove", "test"]),
         ] {
             let noun = command.find_subcommand(noun).unwrap();
             for verb in verbs {

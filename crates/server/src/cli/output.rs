@@ -10,8 +10,11 @@ mod failure;
 mod filters;
 mod lists;
 mod queue;
+mod reports;
 mod responder;
+mod sending;
 mod shared;
+mod spam;
 mod traces;
 
 use std::fmt::Write as _;
@@ -207,6 +210,8 @@ fn in_words(response: &Response) -> String {
                 [one.address.to_string(), moment(one.at), how.to_owned()]
             }),
         ),
+        Response::SpamStatus(one) => spam::status(one),
+        Response::SpamExplanation(one) => spam::explanation(one),
         Response::Shared(one) => shared::shared(one),
         Response::SharedMailboxes(all) => table(
             ["ADDRESS", "NAME", "MEMBERS", "SEEN", "QUOTA"],
@@ -237,8 +242,13 @@ fn in_words(response: &Response) -> String {
                 [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
             }),
         ),
+        Response::Suppressions(all) => sending::suppressions(all),
+        Response::Webhook(one) => sending::webhook(one),
+        Response::Webhooks(all) => sending::webhooks(all),
         Response::Traces(all) => traces::traces(all),
         Response::SigningKeys(all) => traces::signing_keys(all),
+        Response::DmarcReports(all) => reports::dmarc(all),
+        Response::TlsReports(all) => reports::tls(all),
         Response::Records(all) => addresses::records(all),
         Response::Event(one) => queue::event(one),
         Response::Events(all) => table(

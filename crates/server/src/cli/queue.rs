@@ -34,16 +34,19 @@ pub(super) enum QueueCommand {
     Resume(SelectionArgs),
     /// Attempt entries now
     Retry(SelectionArgs),
-    /// Send entries to the hosts of another domain, at once
+    /// Send entries another way, at once: to the hosts of another domain, or by a route of the configuration
     #[command(
-        after_help = "Examples:\n  relais queue reroute --destination example.net --to backup.example.org\n  relais queue reroute 17 --to '[192.0.2.25]'"
+        after_help = "Examples:\n  relais queue reroute --destination example.net --to backup.example.org\n  relais queue reroute 17 --to '[192.0.2.25]'\n  relais queue reroute --recipient-domain example.net --route provider"
     )]
     Reroute {
         #[command(flatten)]
         which: SelectionArgs,
         /// The domain whose hosts take them; a host by its address, as [192.0.2.1]
-        #[arg(long, value_name = "DOMAIN")]
-        to: Domain,
+        #[arg(long, value_name = "DOMAIN", required_unless_present = "route", conflicts_with = "route")]
+        to: Option<Domain>,
+        /// The route that takes them, by its name ([[queue.route]])
+        #[arg(long, value_name = "NAME")]
+        route: Option<String>,
     },
     /// Delete entries; their senders are told that they were not delivered, unless they take them back themselves
     #[command(
@@ -146,7 +149,7 @@ impl QueueCommand {
             Self::Hold(which) => QueueRequest::Hold(which.into()),
             Self::Resume(which) => QueueRequest::Resume(which.into()),
             Self::Retry(which) => QueueRequest::Retry(which.into()),
-            Self::Reroute { which, to } => QueueRequest::Reroute { which: which.into(), to },
+            Self::Reroute { which, to, route } => QueueRequest::Reroute { which: which.into(), to, route },
             Self::Cancel { which, by: Some(by) } => QueueRequest::TakeBack { by, entries: which.ids },
             Self::Cancel { which, by: None } => QueueRequest::Cancel(which.into()),
             Self::Waiting { account } => QueueRequest::Waiting { by: account },

@@ -26,6 +26,10 @@ pub(crate) struct SenderAuthentication {
     /// Empty: no reports.
     #[serde(deserialize_with = "address_or_nothing")]
     pub(crate) reports_from: String,
+    /// Where reports of others are read; none: they are mail like any other.
+    pub(crate) reports_to: Vec<mail::Address>,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) reports_keep_days: u64,
 }
 
 /// How far DMARC is followed.
@@ -56,6 +60,8 @@ impl Default for SenderAuthentication {
             trusted_sealers: Vec::new(),
             timeout_secs: 20,
             reports_from: String::new(),
+            reports_to: Vec::new(),
+            reports_keep_days: 180,
         }
     }
 }

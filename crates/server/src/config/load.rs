@@ -26,13 +26,14 @@ pub(crate) fn load(file: &Path) -> Result<Config, ConfigError> {
     let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".to_owned()))?;
     let mut config = parse(&text, file)?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    for path in [
+    let routes = config.queue.route.iter_mut().flat_map(|route| [&mut route.password_file, &mut route.ca_file]);
+    for path in routes.chain([
         &mut config.data_dir,
         &mut config.tls.certificate_file,
         &mut config.tls.key_file,
         &mut config.queue.smart_host.password_file,
         &mut config.queue.smart_host.ca_file,
-    ] {
+    ]) {
         if !path.as_os_str().is_empty() && path.is_relative() {
             *path = folder.join(&*path);
         }
@@ -44,7 +45,10 @@ pub(crate) fn load(file: &Path) -> Result<Config, ConfigError> {
 pub(crate) fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
     let config: Config = toml::from_str(text).map_err(|error| ConfigError::from_toml(file, text, &error))?;
     match contradiction(&config) {
-        None => Ok(config),
+        None => match super::routes::flaw(&config, text) {
+            None => Ok(config),
+            Some((offset, message)) => Err(ConfigError::at(file, text, offset, message)),
+        },
         Some((path, message)) => Err(ConfigError::at(file, text, offset_of(text, path), message)),
     }
 }
@@ -92,6 +96,9 @@ fn contradiction(config: &Config) -> Option<(&'static [&'static str], String)> {
     if !smart.login.is_empty() && empty(&smart.password_file) {
         return Some((&["queue", "smart_host", "login"], "a login needs a password: set `password_file`".to_owned()));
     }
+    if let Some(missing) = config.oauth.contradiction() {
+        return Some(missing);
+    }
     let security = &config.security;
     if u64::from(security.argon2_memory_kib) < 8 * u64::from(security.argon2_lanes) {
         let least = 8 * u64::from(security.argon2_lanes);
@@ -136,7 +143,7 @@ fn is_level(part: &str) -> bool {
 }
 
 /// Where a key stands in the text; the start when it does not.
-fn offset_of(text: &str, path: &[&str]) -> usize {
+pub(super) fn offset_of(text: &str, path: &[&str]) -> usize {
     let Ok(document) = DeTable::parse(text) else { return 0 };
     let (mut table, mut offset) = (document.get_ref(), 0);
     for name in path {

@@ -4,6 +4,10 @@
 mod authentication;
 mod flaw;
 mod load;
+mod oauth;
+mod routes;
+mod sending;
+mod spam;
 mod values;
 
 use std::net::IpAddr;
@@ -12,11 +16,15 @@ use std::path::PathBuf;
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::spam::Spam;
 pub(crate) use authentication::{Network, SenderAuthentication};
 pub(crate) use flaw::ConfigError;
 #[cfg(test)]
 pub(crate) use load::parse;
 pub(crate) use load::{default_file, doubts, load};
+pub(crate) use oauth::OAuth;
+pub(crate) use routes::{ClassSchedule, Route};
+pub(crate) use sending::{Suppression, Webhooks};
 pub(crate) use values::Endpoint;
 
 use values::{at_least, at_most, host, host_or_nothing, none_or_at_least, solicitation_classes, strength, web_url};
@@ -52,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// Passwords and strictness.
     pub(crate) security: Security,
+    /// Whose tokens let people in.
+    pub(crate) oauth: OAuth,
     /// Where mail from other servers really comes from.
     pub(crate) sender_authentication: SenderAuthentication,
     /// Mailboxes and what their people are told.
@@ -62,6 +72,12 @@ pub(crate) struct Config {
     pub(crate) lists: Lists,
     /// The full-text index.
     pub(crate) search: Search,
+    /// Addresses to which nothing is sent of the server's own accord.
+    pub(crate) suppression: Suppression,
+    /// Who is told what becomes of messages.
+    pub(crate) webhooks: Webhooks,
+    /// The content filter.
+    pub(crate) spam: Spam,
 }
 
 /// The full-text index.
@@ -204,7 +220,17 @@ pub(crate) struct Queue {
     pub(crate) own_names: Vec<Domain>,
     pub(crate) own_addresses: Vec<IpAddr>,
     pub(crate) ip_family: IpFamily,
+    pub(crate) source_addresses: Vec<IpAddr>,
+    /// 0: no limit.
+    #[serde(deserialize_with = "at_least::<_, _, 0>")]
+    pub(crate) deliveries_per_destination_per_minute_max: u32,
+    #[serde(deserialize_with = "at_least::<_, _, 1>")]
+    pub(crate) messages_per_connection_max: u32,
+    #[serde(deserialize_with = "at_least::<_, _, 0>")]
+    pub(crate) connection_idle_secs: u64,
     pub(crate) destination: Vec<Destination>,
+    pub(crate) route: Vec<Route>,
+    pub(crate) schedule: Vec<ClassSchedule>,
     pub(crate) smart_host: SmartHost,
 }
 
@@ -244,6 +270,8 @@ pub(crate) enum SmartHostTls {
     Implicit,
     /// When offered.
     Opportunistic,
+    /// Never, not even for the password: for a host on this machine or in a protected network.
+    None,
 }
 
 /// A server that takes all outgoing mail.
@@ -373,11 +401,15 @@ impl Default for Config {
             storage: Storage::default(),
             log: Log::default(),
             security: Security::default(),
+            oauth: OAuth::default(),
             sender_authentication: SenderAuthentication::default(),
             accounts: Accounts::default(),
             trace: Trace::default(),
             search: Search::default(),
+            spam: Spam::default(),
             lists: Lists::default(),
+            suppression: Suppression::default(),
+            webhooks: Webhooks::default(),
         }
     }
 }
@@ -432,7 +464,13 @@ impl Default for Queue {
             own_names: Vec::new(),
             own_addresses: Vec::new(),
             ip_family: IpFamily::Both,
+            source_addresses: Vec::new(),
+            deliveries_per_destination_per_minute_max: 0,
+            messages_per_connection_max: 100,
+            connection_idle_secs: 10,
             destination: Vec::new(),
+            route: Vec::new(),
+            schedule: Vec::new(),
             smart_host: SmartHost::default(),
         }
     }

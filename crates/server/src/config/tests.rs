@@ -100,6 +100,35 @@ fn what_is_wrong_is_told_with_its_place() {
             "relais.toml:2:8: \"a..b\" is no host: there are two dots in a row in the domain",
         ),
         (
+            "[[queue.route]]\nname = \"a b\"\nhost = \"a.example\"",
+            "relais.toml:2:1: \"a b\" is no name for a route: letters, digits, \"-\", \"_\" and \".\", 64 at the most",
+        ),
+        (
+            "[[queue.route]]\nname = \"a\"\nhost = \"a.example\"\n[[queue.route]]\nhost = \"b.example\"\nname = \"a\"",
+            "relais.toml:6:1: there is a route \"a\" already",
+        ),
+        (
+            "[[queue.route]]\nname = \"a\"\nhost = \"a.example\"\nlogin = \"me\"",
+            "relais.toml:4:1: a login needs a password: set `password_file`",
+        ),
+        (
+            "[[queue.route]]\nname = \"a\"\nhost = \"a.example\"\nsenders = [\"boss\"]",
+            "relais.toml:4:11: \"boss\" is no address: there is no @ and no domain; \"<>\" stands for reports, which have no sender",
+        ),
+        ("[[queue.schedule]]\nclass = \"lists\"", "relais.toml:2:9: unknown value `lists`; did you mean `list`?"),
+        (
+            "[[queue.schedule]]\nclass = \"list\"\n[[queue.schedule]]\nclass = \"list\"",
+            "relais.toml:4:1: the class \"list\" has a schedule already",
+        ),
+        (
+            "[[queue.schedule]]\nclass = \"list\"\nretry_delays_secs = [0]",
+            "relais.toml:3:1: this needs at least one wait, each of at least 1 second",
+        ),
+        (
+            "[queue]\nsource_addresses = [\"192.0.2.1\", \"192.0.2.2\"]",
+            "relais.toml:2:1: one address of each family at the most: one IPv4, one IPv6",
+        ),
+        (
             "[security]\nargon2_memory_kib = 8\nargon2_lanes = 4",
             "relais.toml:2:1: Argon2 needs 8 KiB for each lane: at least 32",
         ),

@@ -96,6 +96,7 @@ impl Stage {
             tls: None,
             bare_newlines: smtp_in::BareNewlines::Refuse,
             scram: false,
+            tokens: false,
             proxies: Vec::new(),
             xclient_from: Vec::new(),
             no_soliciting: Vec::new(),

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use auth::Authenticator;
 use bus::Bus;
-use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, storage_reply};
+use delivery::limits::TRACE_ROUTED_MAX;
+use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, Unwelcome, storage_reply};
 use mail::{AccountId, Address, BodyType, EnhancedCode, Envelope, ForwardPath, Reply, Timestamp, Topic};
 use message::{BinaryFlaw, BinaryParts};
 use parking_lot::Mutex;
@@ -33,7 +34,7 @@ use crate::config::Network;
 use identity::check_identity;
 use lookup::Expansion;
 use refusals::{Logged, Refusals, TRACED_PER_DAY_MAX};
-use submitted::{Author, Held, SubmittedHeader, missing_fields, priority_of, without_what_stays_here};
+use submitted::{Author, Held, SubmittedHeader, message_id, missing_fields, priority_of, without_what_stays_here};
 use unwelcome::UnwelcomeTrace;
 
 /// The server behind SMTP sessions.
@@ -119,9 +120,19 @@ impl MailHost {
         self.room()?;
         self.may_use(facts, envelope)?;
         match &facts.identity {
-            Some(identity) => self.delivery.may_submit(identity.account, envelope).await,
+            Some(identity) => self.may_submit(facts, identity, envelope).await,
             None => Ok(()),
         }
+    }
+
+    /// Whether an account may submit one more message today; a refusal leaves its trace.
+    async fn may_submit(&self, facts: &SessionFacts, identity: &Identity, envelope: &Envelope) -> Result<(), Reply> {
+        let answer = self.delivery.may_submit(identity.account, envelope).await;
+        if let Err(reply) = &answer {
+            tracing::info!(session = %facts.id, from = %envelope.reverse_path, %reply, "submission refused");
+            self.trace_refusal(facts, envelope, None, reply).await;
+        }
+        answer
     }
 
     /// Whether a session may send under the reverse-path.
@@ -152,18 +163,26 @@ impl MailHost {
         self.delivery.store().now().as_secs().div_euclid(60)
     }
 
-    /// Notes a refused recipient, when not too many are refused just now: whoever guesses addresses writes no store full.
-    async fn trace_refusal(&self, facts: &SessionFacts, envelope: &Envelope, path: &ForwardPath, reply: &Reply) {
+    /// Notes a refused recipient, or without one a refused message, when not too many are refused just now: whoever guesses addresses
+    /// writes no store full.
+    async fn trace_refusal(
+        &self,
+        facts: &SessionFacts,
+        envelope: &Envelope,
+        path: Option<&ForwardPath>,
+        reply: &Reply,
+    ) {
         let traced = self.refusals.lock().traces(self.minute(), facts.remote.ip());
         match traced {
             Logged::Not => return,
             Logged::Last => tracing::warn!(max = TRACED_PER_DAY_MAX, "further recipients refused today are not traced"),
             Logged::One => {}
         }
-        let recipient = match path {
+        let address = |path: &ForwardPath| match path {
             ForwardPath::Address(address) => Some(address.clone()),
             ForwardPath::Postmaster => None,
         };
+        let recipient = path.and_then(address);
         let login = facts.identity.as_ref().and_then(|identity| Address::parse(&identity.login).ok());
         let offered = Step::Offered {
             by: match facts.kind {
@@ -178,14 +197,17 @@ impl MailHost {
         };
         let refused = Step::Refused { recipient: recipient.clone(), reply: reply.clone() };
         let sender = envelope.reverse_path.address().cloned().map(Term::Sender);
-        let terms = sender.into_iter().chain(recipient.map(Term::Recipient)).collect();
+        // A message is found by all that it was for.
+        let all = envelope.recipients.iter().filter(|_| path.is_none()).take(TRACE_ROUTED_MAX);
+        let all = all.filter_map(|recipient| address(&recipient.forward_path));
+        let terms = sender.into_iter().chain(recipient.into_iter().chain(all).map(Term::Recipient)).collect();
         self.delivery.trace_refusal(vec![offered, refused], terms).await;
     }
 
     async fn open_message(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Message, Reply> {
         self.room()?;
         if let Some(identity) = &facts.identity {
-            self.delivery.may_submit(identity.account, envelope).await?;
+            self.may_submit(facts, identity, envelope).await?;
         }
         let world = self.delivery.store().world();
         let id = format!("{:016x}", world.chance.number());
@@ -205,6 +227,7 @@ impl MailHost {
         };
         let mut intake = begun.map_err(|Refused(reply)| reply)?;
         intake.from_client(client_of(facts));
+        intake.led_by(envelope);
         let sender = facts.identity.as_ref().map(|identity| identity.account);
         if let Some(account) = sender {
             intake.submitted_by(account);
@@ -312,7 +335,7 @@ impl Host for MailHost {
                 if logged == Logged::Last {
                     tracing::info!(session = %facts.id, "further recipients refused in this minute are not logged");
                 }
-                self.trace_refusal(facts, envelope, path, reply).await;
+                self.trace_refusal(facts, envelope, Some(path), reply).await;
             }
             decided.map_or_else(Verdict::Refuse, |()| Verdict::Accept)
         })
@@ -473,7 +496,20 @@ impl Message {
         let filing = sender.filter(|_| waiting.is_none()).map(|account| {
             Filing::of(&delivery.store().directory(), account, envelope.reverse_path.address(), &fields)
         });
-        let prepared = intake.finish(envelope).await.map_err(|Refused(reply)| reply)?;
+        // What is refused for its content has a trace as well.
+        let offered = sender.is_none().then(|| envelope.clone());
+        // For the trace, should a limit be reached with it.
+        let submitted = sender.map(|account| (account, envelope.clone()));
+        let prepared = match (intake.finish(envelope).await, offered) {
+            (Ok(prepared), _) => prepared,
+            (Err(Refused(reply)), Some(envelope)) => {
+                tracing::info!(id, remote = %unwelcome.remote, from, %reply, "message refused");
+                let refused = Unwelcome { reply: reply.clone(), steps: Vec::new(), terms: Vec::new() };
+                unwelcome.write(&delivery, &envelope, refused).await;
+                return Err(reply);
+            }
+            (Err(Refused(reply)), None) => return Err(reply),
+        };
         let prepared = match waiting {
             Some(waiting) => delivery.waiting(prepared, waiting),
             None => prepared,
@@ -492,8 +528,13 @@ impl Message {
         let done = match delivery.store().transact(keep).await {
             Ok(done) => done,
             Err(error) => {
-                if let (Some(account), Some(limit)) = (sender, LimitReached::of(&error)) {
-                    return Err(delivery.limit_reached(account, limit).await);
+                if let (Some((account, envelope)), Some(limit)) = (&submitted, LimitReached::of(&error)) {
+                    let reply = delivery.limit_reached(*account, limit).await;
+                    tracing::info!(id, from, %reply, "message refused");
+                    let terms = message_id(&fields).map(Term::MessageId).into_iter().collect();
+                    let told = Unwelcome { reply: reply.clone(), steps: Vec::new(), terms };
+                    unwelcome.write(&delivery, envelope, told).await;
+                    return Err(reply);
                 }
                 tracing::error!(id, %error, "a message could not be kept");
                 // Only what is filed is held against a quota here: others' mailboxes have been asked at RCPT.

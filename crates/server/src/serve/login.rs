@@ -24,6 +24,10 @@ impl imap::Authenticator for ImapLogin {
         self.0.offers_scram()
     }
 
+    fn offers_tokens(&self) -> bool {
+        self.0.offers_tokens()
+    }
+
     fn exchange<'a>(&'a self, mechanism: &str, channel: Channel) -> Option<Box<dyn SaslExchange + 'a>> {
         self.0.exchange(mechanism, channel)
     }

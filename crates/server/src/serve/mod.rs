@@ -10,6 +10,8 @@ mod days;
 mod discovery;
 mod host;
 mod http;
+mod issuer;
+mod learning;
 mod listen;
 mod log;
 mod login;
@@ -27,6 +29,7 @@ use delivery::Delivery;
 use fetch::Fetch;
 use lists::Lists;
 use nix::sys::signal::{SigSet, Signal};
+use reports::Reports;
 use responder::{Responder, SwitchOffLinks};
 use search::Indexer;
 use smtp_in::ListenerKind;
@@ -62,7 +65,7 @@ pub(crate) fn serve(config: Config, source: Option<PathBuf>) -> Result<(), Failu
     let mut config = config;
     descriptors::fit(&mut config, files);
     // A certificate and a password that only root may read are read before root is given up.
-    let secrets = Secrets { identity: tls::given(&config)?, login: settings::smart_host_login(&config)? };
+    let secrets = Secrets { identity: tls::given(&config)?, logins: settings::logins(&config)? };
     if socket::is_answered(&config.data_dir) {
         let failure = Failure::new(format!(
             "a server of this configuration runs already: {} is in use",
@@ -92,7 +95,7 @@ pub(crate) fn fetch_settings(config: &Config) -> fetch::Settings {
 /// What is read while this process may still read it.
 struct Secrets {
     identity: Option<tls::Identity>,
-    login: Option<smtp_out::Login>,
+    logins: settings::Logins,
 }
 
 fn no_signals(error: impl std::fmt::Display) -> Failure {
@@ -124,10 +127,11 @@ async fn serve_on(
     let delivery = if config.trace.keep_days == 0 { delivery.without_traces() } else { delivery };
     let logins = settings::auth(&config.security);
     let authenticator = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store.clone(), logins));
+    let authenticator = authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?;
     let authenticator: Arc<dyn Authenticator> =
-        Arc::new(authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?);
+        Arc::new(issuer::with_issuer(authenticator, &config.oauth, store.world())?);
     let backlog_max = reloadable.backlog_max.clone();
-    let delivery = settings::checking(delivery, &config)?;
+    let delivery = settings::checking(delivery, &config)?.suppressing(config.suppression.settings());
     let host = MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone(), backlog_max);
     let host = host.trusting(config.sender_authentication.trusted_networks.clone());
     let host = host.undoing_within(reloadable.undo_send_max.clone());
@@ -188,7 +192,7 @@ async fn serve_on(
         tasks.listener("http", http::serve(listener.into_tokio()?, state, descriptors::of_http(files)));
     }
 
-    let out = settings::smtp_out(&config, secrets.login, &own::interface_addresses())?;
+    let out = settings::smtp_out(&config, secrets.logins, &own::interface_addresses())?;
     let smtp_out = SmtpOut::new(bus.clone(), delivery.clone(), out).map_err(|error| {
         let failure = Failure::new(format!("[queue]: {error}"));
         failure.hint(
@@ -233,8 +237,21 @@ async fn serve_on(
         let (fetch, bus, stop) = (fetching.clone(), heard.clone(), stop.clone());
         async move { fetch.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });
+    let hooks = settings::hooks(delivery.clone(), &config)?;
+    let (heard, stop) = (bus.clone(), tasks.workers_stop());
+    tasks.worker("webhooks", move || {
+        let (hooks, bus, stop) = (hooks.clone(), heard.clone(), stop.clone());
+        async move { hooks.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
+    let reports =
+        Reports::new(store.clone(), u32::try_from(config.sender_authentication.reports_keep_days).unwrap_or(u32::MAX));
+    let (heard, stop) = (bus.clone(), tasks.workers_stop());
+    tasks.worker("reports of others", move || {
+        let (reports, bus, stop) = (reports.clone(), heard.clone(), stop.clone());
+        async move { reports.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
     let (reporting, reports_stop) = (delivery.clone(), tasks.workers_stop());
-    let searched = bus.clone();
+    let (searched, judged) = (bus.clone(), bus.clone());
     let (answering, stop) = (Responder::new(delivery).with_links(links), tasks.workers_stop());
     tasks.worker("responder", move || {
         let (answering, bus, stop) = (answering.clone(), bus.clone(), stop.clone());
@@ -245,6 +262,15 @@ async fn serve_on(
     tasks.worker("search", move || {
         let (indexing, bus, stop) = (indexing.clone(), heard.clone(), stop.clone());
         async move { indexing.run(&bus, stop).await.map_err(|error| error.to_string()) }
+    });
+    let learner = learning::Learner { store: store.clone(), shared: config.spam.learn_site_wide };
+    let (learner, heard, stop) = (Arc::new(learner), judged, tasks.workers_stop());
+    tasks.worker("spam", move || {
+        let (learner, bus, stop) = (learner.clone(), heard.clone(), stop.clone());
+        async move {
+            let learning = bus::consume(&bus, &learner.store, mail::Topic::MessageJudged, &*learner, stop);
+            learning.await.map_err(|error| error.to_string())
+        }
     });
     tasks.worker("dmarc reports", move || report(reporting.clone(), reports_stop.clone()));
     let (sweeping, stop) = (store.clone(), tasks.workers_stop());
@@ -347,6 +373,7 @@ const REPORT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600
 
 /// Removes contents that nobody needs any more, now and then.
 async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::CancellationToken) -> Result<(), String> {
+    let mut swept_list_at = None;
     let keep = std::time::Duration::from_secs(u64::from(keep_days).saturating_mul(86_400));
     loop {
         tokio::select! {
@@ -358,10 +385,18 @@ async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::Ca
             Ok(swept) => tracing::debug!(swept, "contents that nobody needs were removed"),
             Err(error) => tracing::warn!(%error, "sweeping failed; it is tried again later"),
         }
+        if swept_list_at.is_none_or(|at| store.now().since(at) >= SWEEP_LIST_INTERVAL) {
+            swept_list_at = Some(store.now());
+            if let Err(error) = store.sweep_suppressed().await {
+                tracing::warn!(%error, "the suppression list could not be swept; it is tried again later");
+            }
+        }
         if let Err(error) = store.sweep_traces(store.now().minus(keep)).await {
             tracing::warn!(%error, "old traces could not be removed; it is tried again later");
         }
     }
 }
 
+/// How often the suppression list is read as a whole.
+const SWEEP_LIST_INTERVAL: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
 const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);

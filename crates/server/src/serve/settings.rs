@@ -1,5 +1,6 @@
 //! From the configuration to the settings of each crate.
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,16 +8,19 @@ use std::time::Duration;
 
 use auth::GuardSettings;
 use delivery::{Checks, Delivery};
+use hooks::Hooks;
 use mail::Domain;
-use queue::RetryPolicy;
+use queue::{RetryPolicy, Schedules};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use sender_auth::verify::DnsAuthentication;
 use smtp_in::ListenerKind;
-use smtp_out::{Login, Roots, Secret, SmtpOutSettings, TlsMode};
+use smtp_out::{Login, NamedHost, Roots, Secret, SmtpOutSettings, TlsMode};
+use storage::rows::MailClass;
+use world::https::{HttpsClient, Reach};
 
 use crate::cli::Failure;
-use crate::config::{BareNewlines, Config, IpFamily, Limits, Security, SmartHostTls};
+use crate::config::{BareNewlines, Config, IpFamily, Limits, Queue, Route, Security, SmartHostTls};
 
 use super::own::own_addresses;
 use super::reload::Reloadable;
@@ -51,6 +55,7 @@ pub(super) fn smtp_in(config: &Config, kind: ListenerKind, reloadable: &Reloadab
             BareNewlines::Convert => smtp_in::BareNewlines::Convert,
         },
         scram: config.security.scram,
+        tokens: !config.oauth.issuer.is_empty(),
         proxies: config.security.proxy_protocol_from.clone(),
         xclient_from: config.security.xclient_from.clone(),
         no_soliciting: config.security.no_soliciting.clone(),
@@ -124,10 +129,15 @@ pub(crate) fn fetch(fetch: &crate::config::Fetch) -> fetch::Settings {
 /// Delivery that checks where messages from other servers come from.
 pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, Failure> {
     let section = &config.sender_authentication;
+    let delivery = match config.spam.filter() {
+        Some(filter) => delivery.judging_content(filter),
+        None => delivery,
+    };
     let delivery = match Domain::parse(&section.results_name) {
         Ok(name) => delivery.with_results_name(name),
         Err(_) => delivery,
     };
+    let delivery = delivery.reading_reports_at(section.reports_to.clone());
     if !section.verify {
         return Ok(delivery);
     }
@@ -142,23 +152,23 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
     Ok(delivery.checking(Checks::new(Arc::new(dns), section.rules())))
 }
 
+/// Who calls webhooks.
+pub(super) fn hooks(delivery: Delivery, config: &Config) -> Result<Hooks, Failure> {
+    let world = delivery.store().world().clone();
+    let https = HttpsClient::new(world, &[]).map_err(|error| Failure::new(format!("[webhooks]: {error}")))?;
+    let reach = if config.webhooks.allow_private { Reach::Anywhere } else { Reach::Public };
+    Ok(Hooks::new(delivery, Arc::new(https), hooks::Settings { reach }))
+}
+
 /// Outgoing mail; `interfaces` are the addresses of this machine.
-pub(super) fn smtp_out(
-    config: &Config,
-    login: Option<Login>,
-    interfaces: &[IpAddr],
-) -> Result<SmtpOutSettings, Failure> {
+pub(super) fn smtp_out(config: &Config, logins: Logins, interfaces: &[IpAddr]) -> Result<SmtpOutSettings, Failure> {
     let queue = &config.queue;
     let mut settings = SmtpOutSettings::new(config.hostname.clone());
-    settings.retry = RetryPolicy {
-        delays: queue.retry_delays_secs.iter().copied().map(Duration::from_secs).collect(),
-        age_max: Duration::from_secs(queue.age_max_secs),
-        delay_notice_after: match queue.delay_notice_secs {
-            0 => Duration::MAX,
-            secs => Duration::from_secs(secs),
-        },
-        ..RetryPolicy::default()
-    };
+    settings.schedules = schedules(queue);
+    settings.per_minute_max = Some(queue.deliveries_per_destination_per_minute_max).filter(|max| *max > 0);
+    settings.messages_per_connection_max = queue.messages_per_connection_max;
+    settings.idle_max = Duration::from_secs(queue.connection_idle_secs);
+    settings.source_addresses.clone_from(&queue.source_addresses);
     settings.connections_max = number(queue.deliveries_max);
     settings.connections_per_destination_max = number(queue.deliveries_per_destination_max);
     settings.shutdown_grace = Duration::from_secs(config.limits.shutdown_grace_secs);
@@ -179,20 +189,89 @@ pub(super) fn smtp_out(
         };
         settings.overrides.insert(destination.domain.clone(), Arc::new(to));
     }
+    let Logins { smart_host, mut routes } = logins;
+    for route in &queue.route {
+        let to = smtp_out::SmartHost {
+            host: host(&route.host)?,
+            port: route.port,
+            tls: tls_mode(route.tls),
+            login: routes.remove(&route.name),
+        };
+        settings.named.push(Arc::new(named_host(route, to, queue)?));
+    }
     let smart = &queue.smart_host;
     if !smart.host.is_empty() {
-        let tls = match smart.tls {
-            SmartHostTls::Starttls => TlsMode::Required,
-            SmartHostTls::Implicit => TlsMode::Implicit,
-            SmartHostTls::Opportunistic => TlsMode::Opportunistic,
-        };
         if !smart.ca_file.as_os_str().is_empty() {
-            settings.roots = Roots::Given(authorities(&smart.ca_file)?);
+            settings.roots = Roots::Given(authorities(&smart.ca_file, "[queue.smart_host]")?);
         }
-        let to = smtp_out::SmartHost { host: host(&smart.host)?, port: smart.port, tls, login };
+        let to = smtp_out::SmartHost {
+            host: host(&smart.host)?,
+            port: smart.port,
+            tls: tls_mode(smart.tls),
+            login: smart_host,
+        };
         settings.smart_host = Some(Arc::new(to));
     }
     Ok(settings)
+}
+
+const fn tls_mode(tls: SmartHostTls) -> TlsMode {
+    match tls {
+        SmartHostTls::Starttls => TlsMode::Required,
+        SmartHostTls::Implicit => TlsMode::Implicit,
+        SmartHostTls::Opportunistic => TlsMode::Opportunistic,
+        SmartHostTls::None => TlsMode::Plain,
+    }
+}
+
+/// A host with a name, as the file has it.
+fn named_host(route: &Route, host: smtp_out::SmartHost, queue: &Queue) -> Result<NamedHost, Failure> {
+    let roots = match route.ca_file.as_os_str().is_empty() {
+        true => None,
+        false => Some(Roots::Given(authorities(&route.ca_file, &format!("[[queue.route]] {}", route.name))?)),
+    };
+    let chosen = queue.routes().named(&route.name).cloned().unwrap_or_default();
+    Ok(NamedHost {
+        route: chosen,
+        host: Arc::new(host),
+        // Authorities that were given for the smart host are those of everybody without their own.
+        roots: roots.or_else(|| (!queue.smart_host.ca_file.as_os_str().is_empty()).then_some(Roots::Public)),
+        connections_max: usize::try_from(route.deliveries_max).ok().filter(|max| *max > 0),
+        per_minute_max: Some(route.deliveries_per_minute_max).filter(|max| *max > 0),
+    })
+}
+
+/// Automatic mail and reports are given up after two days: what they tell is of no use later (RFC 5321 §4.5.4.1).
+const MACHINES_AGE_MAX: Duration = Duration::from_secs(2 * 86_400);
+
+/// The retry schedules of all classes of mail.
+fn schedules(queue: &Queue) -> Schedules {
+    let delays = |secs: &[u64]| secs.iter().copied().map(Duration::from_secs).collect();
+    let notice = |secs: u64| if secs == 0 { Duration::MAX } else { Duration::from_secs(secs) };
+    let usual = RetryPolicy {
+        delays: delays(&queue.retry_delays_secs),
+        age_max: Duration::from_secs(queue.age_max_secs),
+        delay_notice_after: notice(queue.delay_notice_secs),
+        ..RetryPolicy::default()
+    };
+    let mut by_class = BTreeMap::new();
+    for class in [MailClass::Automatic, MailClass::Report] {
+        by_class.insert(class, RetryPolicy { age_max: usual.age_max.min(MACHINES_AGE_MAX), ..usual.clone() });
+    }
+    for said in &queue.schedule {
+        let mut policy = by_class.get(&said.class).unwrap_or(&usual).clone();
+        if let Some(secs) = said.age_max_secs {
+            policy.age_max = Duration::from_secs(secs);
+        }
+        if let Some(secs) = &said.retry_delays_secs {
+            policy.delays = delays(secs);
+        }
+        if let Some(secs) = said.delay_notice_secs {
+            policy.delay_notice_after = notice(secs);
+        }
+        by_class.insert(said.class, policy);
+    }
+    Schedules { usual, by_class }
 }
 
 /// A host as the configuration has it; an IP address becomes an address literal.
@@ -204,8 +283,8 @@ fn host(text: &str) -> Result<Domain, Failure> {
 }
 
 /// The certificates of a PEM file; at least one.
-fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let wrong = |what: String| Failure::new(format!("[queue.smart_host] ca_file {}: {what}", file.display()));
+pub(super) fn authorities(file: &Path, place: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let wrong = |what: String| Failure::new(format!("{place} ca_file {}: {what}", file.display()));
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = read.map_err(|error| wrong(error.to_string()))?;
     if certificates.is_empty() {
@@ -215,23 +294,35 @@ fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     }
 }
 
-/// The login at the smart host, if there is one. To be read while the file can be: at the start, before root is given up.
-pub(super) fn smart_host_login(config: &Config) -> Result<Option<Login>, Failure> {
-    let smart = &config.queue.smart_host;
-    if smart.host.is_empty() || smart.login.is_empty() {
-        return Ok(None);
-    }
-    login(config).map(Some)
+/// Who this server is to the hosts that the file names.
+#[derive(Debug, Default)]
+pub(super) struct Logins {
+    pub(super) smart_host: Option<Login>,
+    /// By the names of the routes.
+    pub(super) routes: HashMap<String, Login>,
 }
 
-fn login(config: &Config) -> Result<Login, Failure> {
-    let (name, file) = (&config.queue.smart_host.login, &config.queue.smart_host.password_file);
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        let failure = Failure::new(format!("[queue.smart_host] password_file {}: {error}", file.display()));
-        failure.hint("its first line is the password; it is read at the start, by root when root starts the server")
-    })?;
-    let password = text.lines().next().unwrap_or_default();
-    Ok(Login { name: name.clone(), password: Secret::new(password) })
+/// The logins, whose passwords are read while this process may still read them.
+#[expect(clippy::disallowed_methods, reason = "the passwords are read before there is a world")]
+pub(super) fn logins(config: &Config) -> Result<Logins, Failure> {
+    let login = |name: &String, file: &Path, place: &str| {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            let failure = Failure::new(format!("{place} password_file {}: {error}", file.display()));
+            failure.hint("its first line is the password; it is read at the start, by root when root starts the server")
+        })?;
+        let password = text.lines().next().unwrap_or_default();
+        Ok::<_, Failure>(Login { name: name.clone(), password: Secret::new(password) })
+    };
+    let mut logins = Logins::default();
+    let smart = &config.queue.smart_host;
+    if !smart.host.is_empty() && !smart.login.is_empty() {
+        logins.smart_host = Some(login(&smart.login, &smart.password_file, "[queue.smart_host]")?);
+    }
+    for route in config.queue.route.iter().filter(|route| !route.login.is_empty()) {
+        let place = format!("[[queue.route]] {}", route.name);
+        logins.routes.insert(route.name.clone(), login(&route.login, &route.password_file, &place)?);
+    }
+    Ok(logins)
 }
 
 #[cfg(test)]
@@ -246,7 +337,7 @@ mod tests {
         let text = "[listeners]\nmx = [\"[::]:25\"]\n[queue]\nown_names = [\"MX2.near.example\"]\n\
                     own_addresses = [\"198.51.100.7\"]\nip_family = \"ipv4\"\n";
         let config = parse(text, Path::new("relais.toml")).unwrap();
-        let settings = smtp_out(&config, None, &["192.0.2.1".parse().unwrap()]).unwrap();
+        let settings = smtp_out(&config, Logins::default(), &["192.0.2.1".parse().unwrap()]).unwrap();
         assert_eq!(settings.own_names, [Domain::parse("mx2.near.example").unwrap()]);
         let own: Vec<String> = settings.own_addresses.iter().map(IpAddr::to_string).collect();
         assert_eq!(own, ["192.0.2.1", "198.51.100.7"]);
@@ -262,12 +353,15 @@ mod tests {
             let text = format!("[queue.smart_host]\nhost = \"smart.example\"\nca_file = \"{}\"\n", file.display());
             parse(&text, Path::new("relais.toml")).unwrap()
         };
-        assert!(smtp_out(&config(&file), None, &[]).is_err(), "no such file");
+        assert!(smtp_out(&config(&file), Logins::default(), &[]).is_err(), "no such file");
         std::fs::write(&file, "no certificate").unwrap();
-        assert!(smtp_out(&config(&file), None, &[]).is_err());
+        assert!(smtp_out(&config(&file), Logins::default(), &[]).is_err());
         let made = rcgen::generate_simple_self_signed(vec!["smart.example".to_owned()]).unwrap();
         std::fs::write(&file, made.cert.pem()).unwrap();
-        assert_eq!(smtp_out(&config(&file), None, &[]).unwrap().roots, Roots::Given(vec![made.cert.der().clone()]));
+        assert_eq!(
+            smtp_out(&config(&file), Logins::default(), &[]).unwrap().roots,
+            Roots::Given(vec![made.cert.der().clone()])
+        );
     }
 
     /// What the file says of IMAP reaches its sessions; a reload makes the settings anew from the limits.
@@ -279,5 +373,52 @@ mod tests {
         config.limits.imap_connections_max = 7;
         let settings = imap(&config);
         assert_eq!((settings.autologout, settings.connections_max), (Duration::from_secs(5_400), 7));
+    }
+
+    #[test]
+    fn routes_and_schedules_are_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "s3cret\nnot this").unwrap();
+        let text = format!(
+            "[queue]\nsource_addresses = [\"192.0.2.9\"]\ndeliveries_per_destination_per_minute_max = 90\n\
+             [[queue.route]]\nname = \"provider\"\nhost = \"192.0.2.10\"\nlogin = \"me\"\npassword_file = \"{}\"\n\
+             senders = [\"boss@a.example\", \"<>\"]\nafter_failures = 2\ndeliveries_max = 3\n\
+             [[queue.route]]\nname = \"plain\"\nhost = \"smtp.example\"\nport = 2525\ntls = \"none\"\n\
+             recipient_domains = [\"b.example\"]\n\
+             [[queue.schedule]]\nclass = \"list\"\nretry_delays_secs = [7]\ndelay_notice_secs = 0\n\
+             [[queue.schedule]]\nclass = \"report\"\nage_max_secs = 600\n\
+             [[queue.destination]]\ndomain = \"c.example\"\nhost = \"2001:db8::1\"\n\
+             [queue.smart_host]\nhost = \"smart.example\"\n",
+            file.display()
+        );
+        let config = parse(&text, Path::new("relais.toml")).unwrap();
+        let settings = smtp_out(&config, logins(&config).unwrap(), &[]).unwrap();
+        assert_eq!(settings.routes(), config.queue.routes(), "both sides choose from the same");
+        let [provider, plain] = settings.named.as_slice() else { panic!("{settings:?}") };
+        let login = Login { name: "me".into(), password: Secret::new("s3cret") };
+        assert_eq!(
+            (provider.host.login.as_ref(), provider.host.tls, provider.host.port),
+            (Some(&login), TlsMode::Required, 587)
+        );
+        assert_eq!(
+            (provider.connections_max, provider.per_minute_max, provider.route.after_failures),
+            (Some(3), None, 2)
+        );
+        assert_eq!((plain.host.tls, plain.host.port, plain.host.login.as_ref()), (TlsMode::Plain, 2525, None));
+        assert_eq!((settings.per_minute_max, settings.source_addresses.len()), (Some(90), 1));
+        let of = |class| settings.schedules.of(class);
+        assert_eq!(of(MailClass::List).delays, [Duration::from_secs(7)]);
+        assert_eq!(
+            (of(MailClass::List).delay_notice_after, of(MailClass::List).age_max),
+            (Duration::MAX, Duration::from_secs(432_000))
+        );
+        assert_eq!(of(MailClass::Report).age_max, Duration::from_secs(600));
+        assert_eq!(
+            (of(MailClass::Automatic).age_max, of(MailClass::Person).age_max.as_secs()),
+            (MACHINES_AGE_MAX, 432_000)
+        );
+        std::fs::remove_file(&file).unwrap();
+        assert!(logins(&config).is_err(), "a password that can't be read stops the start");
     }
 }

@@ -115,6 +115,7 @@ async fn drip(kind: ListenerKind, head: &str, drip: &'static [u8], step: Duratio
         tls: None,
         bare_newlines: BareNewlines::Refuse,
         scram: false,
+        tokens: false,
         proxies: Vec::new(),
         xclient_from: Vec::new(),
         no_soliciting: Vec::new(),

@@ -1,7 +1,7 @@
 //! `AUTH`: the client proves who it is.
 //!
 //! Command: RFC 4954 §4. Mechanisms: RFC 4616 (PLAIN), draft-murchison-sasl-login-00 (LOGIN), RFC 5802 and RFC 7677 (SCRAM, also
-//! bound to TLS), RFC 4422 appendix A (EXTERNAL). Only on submission ports and only under TLS. Of SCRAM and EXTERNAL only the
+//! bound to TLS), RFC 4422 appendix A (EXTERNAL), RFC 7628 (OAUTHBEARER). Only on submission ports and only under TLS. Of SCRAM, EXTERNAL and tokens only the
 //! octets are carried here; what they mean is the host's. Passwords live in `Secret` and are wiped. Dialogs:
 //! `tests/transcripts/rfc4954/`.
 
@@ -33,6 +33,10 @@ pub enum Mechanism {
     ScramSha256,
     /// RFC 5802.
     ScramSha1,
+    /// RFC 7628: a token of an issuer.
+    OAuthBearer,
+    /// Its forerunner.
+    XOAuth2,
     /// RFC 4616.
     Plain,
     /// draft-murchison-sasl-login-00.
@@ -41,12 +45,14 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// The best first, as they are announced.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::External,
         Self::ScramSha256Plus,
         Self::ScramSha1Plus,
         Self::ScramSha256,
         Self::ScramSha1,
+        Self::OAuthBearer,
+        Self::XOAuth2,
         Self::Plain,
         Self::Login,
     ];
@@ -60,6 +66,8 @@ impl Mechanism {
             Self::ScramSha1Plus => "SCRAM-SHA-1-PLUS",
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha1 => "SCRAM-SHA-1",
+            Self::OAuthBearer => "OAUTHBEARER",
+            Self::XOAuth2 => "XOAUTH2",
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
         }
@@ -70,11 +78,12 @@ impl Mechanism {
         let channel = session.facts.tls.as_ref().map(|tls| &tls.channel);
         let certified = channel.is_some_and(|channel| !channel.certified.is_empty());
         let bindable = channel.is_some_and(|channel| !channel.bindings.is_empty());
-        let scram = session.policy.scram;
+        let (scram, tokens) = (session.policy.scram, session.policy.tokens);
         Self::ALL.into_iter().filter(move |mechanism| match mechanism {
             Self::External => certified,
             Self::ScramSha256Plus | Self::ScramSha1Plus => scram && bindable,
             Self::ScramSha256 | Self::ScramSha1 => scram,
+            Self::OAuthBearer | Self::XOAuth2 => tokens,
             Self::Plain | Self::Login => true,
         })
     }
@@ -123,7 +132,9 @@ pub(super) fn auth(session: &Session, state: State, checked: Checked<'_>) -> Ste
         | Mechanism::ScramSha256Plus
         | Mechanism::ScramSha1Plus
         | Mechanism::ScramSha256
-        | Mechanism::ScramSha1 => Exchange::Carried { mechanism, begins: true },
+        | Mechanism::ScramSha1
+        | Mechanism::OAuthBearer
+        | Mechanism::XOAuth2 => Exchange::Carried { mechanism, begins: true },
     };
     match initial {
         None => challenge(exchange),

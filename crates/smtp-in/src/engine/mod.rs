@@ -483,6 +483,7 @@ impl Policy {
             bare_newlines: settings.bare_newlines,
             starttls: settings.tls.is_some(),
             scram: settings.scram,
+            tokens: settings.tokens,
             xclient_from: settings.xclient_from.clone(),
             no_soliciting: settings.no_soliciting.clone(),
         }

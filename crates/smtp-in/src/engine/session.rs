@@ -22,6 +22,8 @@ pub struct Policy {
     pub starttls: bool,
     /// Whether SCRAM can be had.
     pub scram: bool,
+    /// Whether tokens of an issuer are offered (RFC 7628).
+    pub tokens: bool,
     /// Who may say XCLIENT.
     pub xclient_from: Vec<IpAddr>,
     /// Classes of solicitation that are not wanted (RFC 3865).

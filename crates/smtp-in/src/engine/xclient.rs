@@ -1,7 +1,8 @@
 //! `XCLIENT`: a proxy in front tells for whom it speaks (Postfix, `XCLIENT_README`).
 //!
 //! Taken from addresses that the settings name, announced to them alone, refused to everybody else. `LOGIN` is not supported: who
-//! logs in proves it here. The session begins anew, with a greeting, as if the client had just connected. Dialogs:
+//! logs in proves it here. The session begins anew, with a greeting, as if the client had just connected. It is said once: proxies such as nginx
+//! pass on what the client says from then on, and whoever is trusted is not its client. Dialogs:
 //! `tests/transcripts/xclient/`.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -30,8 +31,12 @@ pub(super) fn xclient(session: &mut Session, state: State, checked: Checked<'_>)
         return Step::refuse(state, Misbehaviour::Syntax(FORM));
     };
     let facts = &session.facts;
-    let anew = SessionFacts { tls: facts.tls.clone(), ..SessionFacts::new(facts.id, facts.kind, remote, local) };
-    session.facts = anew;
+    // A certificate is the proxy's, and says nothing of its client.
+    let mut tls = facts.tls.clone();
+    tls.iter_mut().for_each(|tls| tls.channel.certified.clear());
+    session.facts = SessionFacts { tls, ..SessionFacts::new(facts.id, facts.kind, remote, local) };
+    // What follows may be the client's own words, passed on: it must not say who it is.
+    session.takes_xclient = false;
     session.progress();
     Step::reply(State::Start, session.policy.greeting(session.facts.kind))
 }

@@ -223,6 +223,13 @@ impl AuthExchange for FakeExchange {
             (1, b"alice") => Ok(AuthStep::Challenge(b"prove it".to_vec())),
             (2, b"proof") => Ok(AuthStep::Challenge(b"so do I".to_vec())),
             (3, b"") => Ok(AuthStep::Done(Identity { account: AccountId(1), login: "alice".to_owned(), mark: 0 })),
+            // Tokens: one is good, another is not, and what is none is malformed.
+            (1, b"n,,\x01auth=Bearer good\x01\x01" | b"user=alice\x01auth=Bearer good\x01\x01") => {
+                Ok(AuthStep::Done(Identity { account: AccountId(1), login: "alice".to_owned(), mark: 0 }))
+            }
+            (1, token) if token.ends_with(b"\x01auth=Bearer bad\x01\x01") => {
+                Ok(AuthStep::Challenge(b"{\"status\":\"invalid_token\"}".to_vec()))
+            }
             (2, _) => Err(AuthFailure::Refused),
             _ => Err(AuthFailure::Malformed),
         })

@@ -19,6 +19,7 @@ pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) bare_newlines: BareNewlines,
     pub(crate) scram: bool,
+    pub(crate) tokens: bool,
     pub(crate) proxies: Vec<IpAddr>,
     pub(crate) xclient_from: Vec<IpAddr>,
     pub(crate) certificate: bool,
@@ -32,6 +33,7 @@ impl Default for Setup {
             limits: Limits::default(),
             bare_newlines: BareNewlines::Refuse,
             scram: false,
+            tokens: false,
             proxies: Vec::new(),
             xclient_from: Vec::new(),
             certificate: true,
@@ -50,6 +52,7 @@ impl Setup {
             ("bare-newlines", "convert") => self.bare_newlines = BareNewlines::Convert,
             ("listener", "lmtp") => self.kind = ListenerKind::Lmtp,
             ("scram", "") => self.scram = true,
+            ("tokens", "") => self.tokens = true,
             ("xclient-from", list) => {
                 self.xclient_from =
                     list.split(' ').map(str::parse).collect::<Result<_, _>>().map_err(|e| format!("{e}"))?;
@@ -86,6 +89,7 @@ impl Setup {
             tls: self.certificate.then(|| Live::shared(tls().0.clone())),
             bare_newlines: self.bare_newlines,
             scram: self.scram,
+            tokens: self.tokens,
             proxies: self.proxies.clone(),
             xclient_from: self.xclient_from.clone(),
             no_soliciting: self.no_soliciting.clone(),

@@ -160,6 +160,8 @@ mod tests {
             priority: 0,
             deliver_by: None,
             waiting: None,
+            class: storage::rows::MailClass::Person,
+            route: None,
         }
     }
 

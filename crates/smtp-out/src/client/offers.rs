@@ -21,6 +21,36 @@ pub(crate) fn offers(lines: &[String]) -> EhloResponse<String> {
     offers
 }
 
+/// The bounds that a host offers (RFC 9422 §3.1); `None`: it says none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OfferedLimits {
+    /// `MAILMAX`: messages in one session.
+    pub(crate) mails_max: Option<u32>,
+    /// `RCPTMAX`: recipients of one message.
+    pub(crate) recipients_max: Option<usize>,
+}
+
+/// Reads them from the lines of a 250 to EHLO. A value that is none, or 0, limits nothing (RFC 9422 §3.1: 1 to 6 digits).
+pub(crate) fn offered_limits(lines: &[String]) -> OfferedLimits {
+    let mut limits = OfferedLimits::default();
+    for line in lines.iter().skip(1) {
+        let mut words = line.split_ascii_whitespace();
+        if !words.next().is_some_and(|keyword| keyword.eq_ignore_ascii_case("LIMITS")) {
+            continue;
+        }
+        for (name, value) in words.filter_map(|word| word.split_once('=')) {
+            let is_number = (1..=6).contains(&value.len()) && value.bytes().all(|octet| octet.is_ascii_digit());
+            let Some(value) = value.parse::<u32>().ok().filter(|value| is_number && *value > 0) else { continue };
+            if name.eq_ignore_ascii_case("MAILMAX") {
+                limits.mails_max = Some(value);
+            } else if name.eq_ignore_ascii_case("RCPTMAX") {
+                limits.recipients_max = usize::try_from(value).ok();
+            }
+        }
+    }
+    limits
+}
+
 /// The largest message; 0 for no fixed limit (RFC 1870 §4). A number that is none, or fits nowhere, limits nothing.
 fn size(digits: &str) -> usize {
     if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().unwrap_or(0) } else { 0 }
@@ -63,6 +93,30 @@ mod tests {
             read(&["", "X-\u{e9}", "LIMITS RCPTMAX=1", "FUTURERELEASE x y", "DELIVERBY -", "MT-PRIORITY ?", "DSN"]);
         assert!(strange.has_capability(EXT_DSN));
         assert!(!strange.has_capability(EXT_SIZE));
+    }
+
+    #[test]
+    fn limits_are_read_and_nonsense_limits_nothing() {
+        let read = |line: &str| {
+            let limits = offered_limits(&["mx.b.example greets you".to_owned(), "DSN".to_owned(), line.to_owned()]);
+            (limits.mails_max, limits.recipients_max)
+        };
+        assert_eq!(read("LIMITS RCPTMAX=100 MAILMAX=20 RCPTDOMAINMAX=1 X=Y"), (Some(20), Some(100)));
+        assert_eq!(read("limits rcptmax=1"), (None, Some(1)));
+        for nonsense in [
+            "LIMITS",
+            "LIMITS RCPTMAX=0",
+            "LIMITS RCPTMAX=-1",
+            "LIMITS RCPTMAX=+1 MAILMAX=1234567",
+            "XLIMITS RCPTMAX=1",
+        ] {
+            assert_eq!(read(nonsense), (None, None), "{nonsense}");
+        }
+        assert_eq!(
+            offered_limits(&["LIMITS RCPTMAX=1".to_owned()]),
+            OfferedLimits::default(),
+            "the greeting offers nothing"
+        );
     }
 
     #[test]

@@ -13,13 +13,13 @@ use tokio_rustls::TlsConnector;
 use world::{Stream, TimedOut, World};
 
 use crate::client::answer::Answer;
-use crate::client::offers::offers;
+use crate::client::offers::{OfferedLimits, offered_limits, offers};
 use crate::client::wire::{Wire, WireError};
 use crate::limits::{
     COMMAND_TIMEOUT, CONNECT_TIMEOUT, GREETING_TIMEOUT, GROUP_TIMEOUT, LAST_WORDS_TIMEOUT, TLS_TIMEOUT,
 };
 use crate::route::Target;
-use crate::settings::{Login, TlsMode};
+use crate::settings::{Login, SmtpOutSettings, TlsMode};
 use crate::tls::Connectors;
 
 /// An open session, ready for a mail transaction.
@@ -30,6 +30,8 @@ pub(crate) struct Session {
     pub(crate) target: Target,
     /// What it offers.
     pub(crate) ehlo: EhloResponse<String>,
+    /// What it says of its bounds (RFC 9422).
+    pub(crate) limits: OfferedLimits,
     /// Whether TLS protects the session.
     pub(crate) protected: bool,
     /// Messages handed over so far.
@@ -41,6 +43,7 @@ pub(crate) struct Dial<'a> {
     pub(crate) world: &'a World,
     pub(crate) hostname: &'a Domain,
     pub(crate) connectors: &'a Connectors,
+    pub(crate) settings: &'a SmtpOutSettings,
     pub(crate) tls: TlsMode,
     pub(crate) login: Option<&'a Login>,
 }
@@ -92,7 +95,7 @@ impl Dial<'_> {
         let mut stream = self
             .world
             .connector
-            .connect(target.address, CONNECT_TIMEOUT)
+            .connect_from(self.settings.source_for(target.address.ip()), target.address, CONNECT_TIMEOUT)
             .await
             .map_err(|error| Broken::Lost(format!("no connection: {error}")))?;
         if tls == TlsMode::Implicit {
@@ -103,6 +106,7 @@ impl Dial<'_> {
             world: self.world.clone(),
             target: target.clone(),
             ehlo: EhloResponse::default(),
+            limits: OfferedLimits::default(),
             protected: tls == TlsMode::Implicit,
             messages: 0,
         };
@@ -171,6 +175,7 @@ impl Session {
         let reply = answer.reply();
         if reply.is_positive() {
             self.ehlo = offers(&answer.lines);
+            self.limits = offered_limits(&answer.lines);
             return Ok(());
         }
         if !reply.is_permanent() {
@@ -181,6 +186,7 @@ impl Session {
             return Err(Broken::Refused(reply));
         }
         self.ehlo = EhloResponse::default();
+        self.limits = OfferedLimits::default();
         Ok(())
     }
 
@@ -213,6 +219,11 @@ impl Session {
             return Ok(());
         }
         Err(Broken::Lost(format!("the login {} was refused: {reply}", login.name)))
+    }
+
+    /// Whether the host takes a further message in this session (RFC 9422 §4.1).
+    pub(crate) fn takes_more(&self) -> bool {
+        self.limits.mails_max.is_none_or(|max| self.messages < max)
     }
 
     /// One command and its reply.

@@ -27,30 +27,61 @@ pub(crate) enum End {
     Broken(Broken),
 }
 
-/// Hands the message over for all who wait and have no outcome yet. `outcomes` has one place for each recipient.
+/// What handing over gave beside the outcomes.
+pub(crate) struct Handed {
+    /// How the session was left.
+    pub(crate) end: End,
+    /// What the host said when it deferred for its own sake, not for a recipient's.
+    pub(crate) busy: Option<Reply>,
+}
+
+/// Hands the message over for all who wait and have no outcome yet. `outcomes` has one place for each recipient. Whom the host
+/// takes only a part of at a time (RFC 5321 §4.5.3.1.10) gets the rest in further transactions of the same session.
 pub(crate) async fn hand_over(
     session: &mut Session,
     row: &QueueRow,
     blob: &mut BlobReader,
     outcomes: &mut [Option<Outcome>],
     now: Timestamp,
-) -> End {
-    let mut transaction = Transaction { session, row, outcomes, now };
-    if let Some(reply) = command::obstacle(row, &transaction.session.ehlo) {
-        // Our own words: no host has spoken.
-        for n in transaction.open() {
-            transaction.set(n, Outcome::PermanentFailure { host: None, reply: reply.clone() });
+) -> Handed {
+    let mut transaction = Transaction { session, row, outcomes, busy: None, now };
+    loop {
+        let before = transaction.open().len();
+        let end = transaction.hand_over(blob).await;
+        let left = transaction.open().len();
+        // Each round gives somebody an outcome, or is the last one.
+        if end != End::Reusable || left == 0 || left >= before || !transaction.session.takes_more() {
+            return Handed { end, busy: transaction.busy };
         }
-        return End::Reusable;
     }
-    match transaction.run(blob).await {
-        Ok(()) => End::Reusable,
-        Err(End::Reusable) => match transaction.session.command("RSET\r\n", COMMAND_TIMEOUT).await {
-            Ok(reply) if reply.is_positive() => End::Reusable,
-            _ => End::Closed,
-        },
-        Err(end) => end,
+}
+
+impl Transaction<'_> {
+    /// One mail transaction.
+    async fn hand_over(&mut self, blob: &mut BlobReader) -> End {
+        if let Some(reply) = command::obstacle(self.row, &self.session.ehlo) {
+            // Our own words: no host has spoken.
+            for n in self.open() {
+                self.set(n, Outcome::PermanentFailure { host: None, reply: reply.clone() });
+            }
+            return End::Reusable;
+        }
+        match self.run(blob).await {
+            Ok(()) => End::Reusable,
+            Err(End::Reusable) => match self.session.command("RSET\r\n", COMMAND_TIMEOUT).await {
+                Ok(reply) if reply.is_positive() => End::Reusable,
+                _ => End::Closed,
+            },
+            Err(end) => end,
+        }
     }
+}
+
+/// What became of the recipients of one transaction.
+struct Envelope {
+    accepted: Vec<usize>,
+    /// For whom there is no room in it, and what was said.
+    too_many: Vec<(usize, Reply)>,
 }
 
 struct Transaction<'a> {
@@ -59,18 +90,28 @@ struct Transaction<'a> {
     outcomes: &'a mut [Option<Outcome>],
     /// When it begins.
     now: Timestamp,
+    busy: Option<Reply>,
 }
 
 impl Transaction<'_> {
     /// `Err(End::Reusable)` asks for RSET: the transaction ended early, its session did not.
     async fn run(&mut self, blob: &mut BlobReader) -> Result<(), End> {
-        let open = self.open();
-        let accepted = self.envelope(&open).await?;
+        let mut open = self.open();
+        open.truncate(self.session.limits.recipients_max.unwrap_or(usize::MAX));
+        let Envelope { accepted, too_many } = self.envelope(&open).await?;
         if accepted.is_empty() {
+            // Too many, and none taken: there is no further round in which it would be fewer.
+            for (n, reply) in too_many {
+                self.answer_all(&[n], &reply)?;
+            }
             return Err(End::Reusable);
         }
         let go = self.command("DATA\r\n", DATA_TIMEOUT).await?;
         if go.code != 354 {
+            for (n, reply) in too_many {
+                self.answer_all(&[n], &reply)?;
+            }
+            self.defers(&go);
             self.answer_all(&accepted, &go)?;
             return Err(End::Reusable);
         }
@@ -85,13 +126,13 @@ impl Transaction<'_> {
         without.map(|(n, _)| n).filter(waits).collect()
     }
 
-    /// MAIL and RCPT. Gives those whom the host accepts.
-    async fn envelope(&mut self, open: &[usize]) -> Result<Vec<usize>, End> {
+    /// MAIL and RCPT. Gives those whom the host accepts, and those for whom it has no room in this transaction.
+    async fn envelope(&mut self, open: &[usize]) -> Result<Envelope, End> {
         let ehlo = &self.session.ehlo;
         let mail = command::mail(self.row, ehlo, self.now);
         let rcpts: Vec<String> =
             open.iter().filter_map(|n| self.row.recipients.get(*n)).map(|r| command::rcpt(r, ehlo)).collect();
-        let mut accepted = Vec::with_capacity(open.len());
+        let mut envelope = Envelope { accepted: Vec::with_capacity(open.len()), too_many: Vec::new() };
         if ehlo.has_capability(EXT_PIPELINING) {
             let mut lines = vec![mail];
             lines.extend(rcpts);
@@ -105,22 +146,22 @@ impl Transaction<'_> {
                 for reply in replies {
                     match who.next().flatten() {
                         None => self.mail_answer(open, &reply)?,
-                        Some(n) => self.rcpt_answer(*n, reply, &mut accepted)?,
+                        Some(n) => self.rcpt_answer(*n, reply, &mut envelope)?,
                     }
                 }
                 if let Some(broken) = broken {
                     return Err(End::Broken(broken));
                 }
             }
-            return Ok(accepted);
+            return Ok(envelope);
         }
         let reply = self.command(&mail, COMMAND_TIMEOUT).await?;
         self.mail_answer(open, &reply)?;
         for (n, rcpt) in open.iter().zip(rcpts) {
             let reply = self.command(&rcpt, COMMAND_TIMEOUT).await?;
-            self.rcpt_answer(*n, reply, &mut accepted)?;
+            self.rcpt_answer(*n, reply, &mut envelope)?;
         }
-        Ok(accepted)
+        Ok(envelope)
     }
 
     /// A refused MAIL is everyone's outcome.
@@ -128,24 +169,41 @@ impl Transaction<'_> {
         if reply.is_positive() {
             return Ok(());
         }
+        self.defers(reply);
         self.answer_all(open, reply)?;
         Err(End::Reusable)
     }
 
-    fn rcpt_answer(&mut self, n: usize, reply: Reply, accepted: &mut Vec<usize>) -> Result<(), End> {
+    /// A refusal for a while that is not about one recipient: the host asks for patience.
+    fn defers(&mut self, reply: &Reply) {
+        if reply.is_temporary() {
+            self.busy = Some(reply.clone());
+        }
+    }
+
+    fn rcpt_answer(&mut self, n: usize, reply: Reply, envelope: &mut Envelope) -> Result<(), End> {
         if reply.is_positive() {
-            accepted.push(n);
+            envelope.accepted.push(n);
             return Ok(());
         }
         // RFC 5321 §4.5.3.1.10: 552 at RCPT is what old servers say for "too many recipients".
         let too_many = reply.code == 552 && reply.enhanced.is_none_or(|code| code == EnhancedCode(5, 5, 3));
         let reply = if too_many { Reply { code: 452, enhanced: Some(EnhancedCode(4, 5, 3)), ..reply } } else { reply };
+        if reply.code == 452 && reply.enhanced.is_none_or(|code| code == EnhancedCode(4, 5, 3)) {
+            envelope.too_many.push((n, reply));
+            return Ok(());
+        }
+        // Most that is deferred here is deferred for the recipient's sake, or to be seen again (greylisting).
+        if speaks_of_rate(&reply) {
+            self.defers(&reply);
+        }
         self.answer_all(&[n], &reply)
     }
 
     /// Gives a refusal as outcome. 421 is of the connection, not of the message (RFC 5321 §3.8): no outcome.
     fn answer_all(&mut self, who: &[usize], reply: &Reply) -> Result<(), End> {
         if reply.code == 421 {
+            self.defers(reply);
             return Err(End::Broken(Broken::Refused(reply.clone())));
         }
         let host = Some(self.session.target.host.to_string());
@@ -201,8 +259,12 @@ impl Transaction<'_> {
                 Ok(())
             }
             // A 421 behind the dot: the message was not taken, and the host is going.
-            Ok(reply) if reply.code == 421 => Err(End::Broken(Broken::Refused(reply))),
+            Ok(reply) if reply.code == 421 => {
+                self.defers(&reply);
+                Err(End::Broken(Broken::Refused(reply)))
+            }
             Ok(reply) => {
+                self.defers(&reply);
                 self.answer_all(accepted, &reply)?;
                 Ok(())
             }
@@ -251,6 +313,13 @@ impl Transaction<'_> {
             *place = Some(outcome);
         }
     }
+}
+
+/// Whether a deferral at RCPT is about how much comes from us. There is no code for that alone (RFC 3463 has X.7.1 for all policy).
+fn speaks_of_rate(reply: &Reply) -> bool {
+    let text = reply.text.to_ascii_lowercase();
+    reply.is_temporary()
+        && ["rate", "too many", "too much", "throttl", "slow down"].iter().any(|word| text.contains(word))
 }
 
 /// How many commands go out before their replies are read: at least one, and as many as fit.

@@ -47,6 +47,29 @@ async fn a_failure_goes_to_the_reverse_path_from_nobody() {
 }
 
 #[tokio::test]
+async fn who_is_not_there_is_on_the_suppression_list_until_mail_arrives() {
+    let mut stage = Stage::new().await;
+    stage.far.reply("RCPT", &["550 5.1.1 no such user", "550 5.7.1 not from you", "250 2.1.5 ok"]);
+    stage.start();
+    stage.send_to(&["x@far.example"]).await;
+    stage.settle().await;
+    let row = stage.store.suppressed(&address("X@far.example")).await.unwrap().unwrap();
+    assert!(row.detail.contains("mx.far.example: 550 5.1.1 no such user"), "{row:?}");
+    stage.send_to(&["y@far.example"]).await;
+    stage.settle().await;
+    assert_eq!(stage.store.suppressed(&address("y@far.example")).await.unwrap(), None, "a rule, not a dead address");
+    // A person writes all the same, and it arrives.
+    let mut intake = stage.delivery.intake(&ReversePath::parse("<a@origin.example>").unwrap(), b"").await.unwrap();
+    intake.write(MESSAGE).await.unwrap();
+    let account = local_sender(&stage).await;
+    intake.submitted_by(account);
+    let prepared = intake.finish(envelope("<a@origin.example>", &["x@far.example"])).await.unwrap();
+    stage.store.transact(move |tx| prepared.apply(tx)).await.unwrap();
+    stage.settle().await;
+    assert_eq!(stage.store.suppressed(&address("x@far.example")).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn ret_full_returns_the_message() {
     let mut stage = Stage::new().await;
     stage.far.reply("RCPT", &["550 5.1.1 no such user"]);
@@ -59,6 +82,7 @@ async fn ret_full_returns_the_message() {
     assert!(text(&stage, 0).contains(&format!("Content-Type: message/rfc822\r\n\r\n{message}")));
     // One that is too large comes back as its header.
     let large = [MESSAGE, &b"0123456789\r\n".repeat(100_000)].concat();
+    letter.recipients[0].forward_path = ForwardPath::Address(address("y@far.example"));
     stage.send(letter, &large).await;
     stage.settle().await;
     assert!(text(&stage, 1).contains("Content-Type: text/rfc822-headers\r\n"));

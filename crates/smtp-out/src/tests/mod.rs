@@ -1,14 +1,20 @@
 //! The sending side in a simulated world, against remote servers that follow a script.
 
+mod clock;
 mod crash;
+mod dead;
 mod dsn;
 mod flow;
+mod pace;
 mod relay;
 mod remote;
 mod replies;
+mod routes;
 mod times;
 mod tls;
+mod troubles;
 mod waits;
+mod week;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +76,7 @@ impl Stage {
         let far = Remote::at(&world, "192.0.2.1:25");
         let origin = Remote::at(&world, "192.0.2.2:25");
         let mut settings = SmtpOutSettings::new(domain("us.example"));
-        settings.retry.jitter_percent = 0;
+        settings.schedules.usual.jitter_percent = 0;
         let bus = Bus::new();
         let engine = MemoryEngine::new(Arc::new(bus.clone()));
         let (store, delivery) = open(&engine, &world).await;
@@ -145,6 +151,13 @@ impl Stage {
 
     async fn queue(&self) -> Vec<QueueRow> {
         self.store.queue_entries(QueueId(0), 1000).await.unwrap()
+    }
+
+    /// What the trace of a message says, by its first queue entry.
+    async fn told(&self, id: QueueId) -> Vec<storage::trace::Step> {
+        let row = self.store.queue_entry(id).await.unwrap().unwrap();
+        let trace = self.store.trace(row.trace.unwrap()).await.unwrap().unwrap();
+        trace.steps.into_iter().map(|taken| taken.step).collect()
     }
 
     /// Ends the runner at once, as a crash would, and cuts the power.

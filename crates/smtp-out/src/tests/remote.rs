@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mail::Timestamp;
 use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio_rustls::TlsAcceptor;
@@ -18,6 +19,7 @@ pub(super) struct Got {
     pub(super) rcpts: Vec<String>,
     pub(super) content: Vec<u8>,
     pub(super) tls: bool,
+    pub(super) at: Timestamp,
 }
 
 #[derive(Default)]
@@ -52,21 +54,37 @@ pub(super) const CLOSE: &str = "close";
 /// In place of a reply: nothing is said, and nothing more is done.
 pub(super) const SILENCE: &str = "silence";
 
+const OFFERS: [&str; 4] = ["PIPELINING", "SIZE", "8BITMIME", "ENHANCEDSTATUSCODES"];
+
 impl Remote {
     /// A server at an address.
     pub(super) fn at(world: &SimulatedWorld, address: &str) -> Self {
         let state = State {
             greeting: "220 remote ESMTP".to_owned(),
-            offers: ["PIPELINING", "SIZE", "8BITMIME", "ENHANCEDSTATUSCODES"].map(str::to_owned).to_vec(),
+            offers: OFFERS.map(str::to_owned).to_vec(),
             ..State::default()
         };
         let remote = Self(Arc::new(Mutex::new(state)), world.clock.clone());
-        let address: SocketAddr = address.parse().unwrap();
-        let shared = remote.clone();
-        world.connector.listen(address, move |stream| {
+        remote.listen(world, address);
+        remote
+    }
+
+    /// It answers at this address, too, or again.
+    pub(super) fn listen(&self, world: &SimulatedWorld, address: &str) {
+        let shared = self.clone();
+        world.connector.listen(address.parse::<SocketAddr>().unwrap(), move |stream| {
             tokio::spawn(shared.clone().session(stream));
         });
-        remote
+    }
+
+    /// It is an ordinary server again.
+    pub(super) fn heal(&self) {
+        let mut state = self.0.lock();
+        "220 remote ESMTP".clone_into(&mut state.greeting);
+        state.offers = OFFERS.map(str::to_owned).to_vec();
+        state.replies.clear();
+        state.before_tls.clear();
+        state.deaf = None;
     }
 
     /// What it offers in EHLO.
@@ -250,7 +268,7 @@ impl Remote {
                     }
                     if last.starts_with('2') || last == "take and close" {
                         let (mail, rcpts) = (std::mem::take(&mut mail), std::mem::take(&mut rcpts));
-                        self.0.lock().got.push(Got { mail, rcpts, content, tls });
+                        self.0.lock().got.push(Got { mail, rcpts, content, tls, at: self.1.now() });
                     }
                     if last == SILENCE {
                         std::future::pending::<()>().await;

@@ -20,12 +20,16 @@ mod metadata;
 mod objects;
 mod pages;
 mod queue;
+mod received_reports;
 mod sharing;
 mod signing_keys;
+mod spam;
+mod suppressed;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -106,6 +110,8 @@ pub enum Flaw {
     QueueDue,
     /// Contacts, their order of time and their count do not match.
     Contacts,
+    /// Tokens or messages that were learnt, and their totals, do not agree.
+    Spam,
     /// The version stamp is missing or can't be read.
     Stamp,
     /// An account, an alias or a responder in a domain that is not there.
@@ -124,6 +130,8 @@ pub enum Flaw {
     Stranded,
     /// The row of a full-text index and its segments don't fit together, or a block can't be read.
     Index,
+    /// Reports of others are not counted as they should be.
+    ReceivedReports,
 }
 
 impl Flaw {
@@ -162,6 +170,7 @@ impl Flaw {
             Self::BlobContent => "content is damaged",
             Self::QueueDue => "schedule of the queue is wrong",
             Self::Contacts => "the index of contacts is wrong",
+            Self::Spam => "what was learnt of spam is counted wrong",
             Self::Stamp => "version stamp is missing or can't be read",
             Self::NoDomain => "is in a domain that is not there",
             Self::RecordContent => "record does not fit the message",
@@ -171,6 +180,7 @@ impl Flaw {
             Self::ListRow => "row of a list is wrong",
             Self::Stranded => "nothing will deal with it",
             Self::Index => "full-text index is wrong; `relais reindex` builds it anew",
+            Self::ReceivedReports => "reports of others are miscounted",
         }
     }
 }
@@ -318,6 +328,7 @@ pub async fn check_with(
     check.sharing().await?;
     check.annotations().await?;
     check.contacts().await?;
+    check.spam().await?;
     check.first_uses().await?;
     check.forwards().await?;
     check.queue().await?;
@@ -327,6 +338,9 @@ pub async fn check_with(
     check.fetched().await?;
     check.answered().await?;
     check.signing_keys().await?;
+    check.suppressed().await?;
+    check.webhooks().await?;
+    check.received_reports().await?;
     check.traces().await?;
     check.blobs().await?;
     Ok(check.checked)

@@ -6,7 +6,8 @@ use super::pages::{Pages, ROWS};
 use super::{Check, Flaw};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
-use crate::rows::QueueRow;
+use crate::pace::route_of;
+use crate::rows::{PaceRow, QueueRow};
 use crate::store::counter;
 
 impl Check<'_> {
@@ -33,7 +34,27 @@ impl Check<'_> {
             }
         }
         self.counter("queue", counter("queue"), last.0).await?;
-        self.schedule().await
+        self.schedule().await?;
+        self.paces().await
+    }
+
+    /// What was learnt of destinations: readable, and of a route.
+    async fn paces(&mut self) -> Result<(), StorageError> {
+        let mut pages = Pages::new(self.store, Key::global(Table::Pace).range(), ROWS);
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for (key, value) in page {
+                match route_of(&key) {
+                    Some(route) => {
+                        self.decoded(&format!("pace of {route}"), PaceRow::decode(&value));
+                    }
+                    None => self.find(Flaw::Undecodable, "the key of a pace", format!("{key:02x?}")),
+                }
+            }
+        }
     }
 
     async fn schedule(&mut self) -> Result<(), StorageError> {

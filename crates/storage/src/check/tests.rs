@@ -19,6 +19,7 @@ use crate::lists::{OUTGOING, member_key};
 use crate::mailboxes::doomed_key;
 use crate::messages::{ExpungeScope, FlagChange, NewMessage};
 use crate::objects::{PutMode, row_key};
+use crate::received_reports::{ReceivedReport, ReportKey, ReportKind};
 use crate::rows::{
     BlobRow, CursorRow, EventRow, IndexRow, IndexSegment, MailboxRow, MemberRow, MessageRow, ModerationDecision,
     QueueRow, UndoRow, WaitReason, WaitingRow,
@@ -155,6 +156,8 @@ fn queue_row(blob: mail::BlobHash, octets: u64) -> QueueRow {
         priority: 0,
         deliver_by: None,
         waiting: None,
+        class: crate::rows::MailClass::Report,
+        route: None,
     }
 }
 
@@ -286,6 +289,18 @@ impl Stage {
     fn remove(&self, key: Vec<u8>) {
         self.engine.damage(key, None);
     }
+
+    /// A report of others on a domain.
+    async fn keep_report(&self) {
+        let name = Domain::parse("a.example").unwrap();
+        let key = ReportKey { kind: ReportKind::Dmarc, day: 1, digest: [7; 16] };
+        let report = ReceivedReport { received_at: START, verified: None, content: b"it".to_vec() };
+        self.store.transact(move |tx| tx.keep_report(&name, &key, &report)).await.unwrap();
+    }
+}
+
+fn report_totals() -> Vec<u8> {
+    Key::global(Table::ReceivedReports).bytes(b"\x01a.example\0").done()
 }
 
 #[tokio::test]
@@ -495,6 +510,8 @@ damage! {
     queue_gone(s) { s.remove(keys::queue(mail::QueueId(1))); } => [Flaw::References, Flaw::QueueDue];
     queue_unscheduled(s) { s.remove(keys::queue_due(START, mail::QueueId(1))); } => [Flaw::QueueDue];
     queue_scheduled_twice(s) { s.put(keys::queue_due(Timestamp(5), mail::QueueId(1)), ""); } => [Flaw::QueueDue];
+    pace_unreadable(s) { s.put(Key::global(Table::Pace).bytes(b"b.example").done(), "?"); } => [Flaw::Undecodable];
+    pace_of_no_route(s) { s.put(Key::global(Table::Pace).bytes(b"\xff").done(), "?"); } => [Flaw::Undecodable];
     fetch_state_of_nobody(s) {
         s.put(Key::global(Table::FetchState).u64(7).bytes(b"fINBOX").done(), [&[1][..], &[0; 16], &[1, 1]].concat());
     } => [Flaw::Orphans];
@@ -520,6 +537,16 @@ damage! {
         row.number = 2;
         s.put(keys::event(Topic::MessageStored, 1), row.encode().unwrap());
     } => [Flaw::Undecodable];
+    received_report_unreadable(s) {
+        s.put(Key::global(Table::ReceivedReport).bytes(b"\x01a.example\0").u32(1).bytes(&[7; 16]).done(), "?");
+    } => [Flaw::Undecodable];
+    received_reports_miscounted(s) { s.keep_report().await; s.remove(report_totals()); } => [Flaw::ReceivedReports];
+    received_reports_of_nothing(s) {
+        s.keep_report().await;
+        let totals = s.store.engine.get(&report_totals()).await.unwrap().unwrap();
+        s.put(Key::global(Table::ReceivedReports).bytes(b"\x02a.example\0").done(), totals);
+    } => [Flaw::ReceivedReports];
+    received_report_totals_unreadable(s) { s.keep_report().await; s.put(report_totals(), "?"); } => [Flaw::Undecodable];
     signing_key_of_no_domain(s) {
         s.put(Key::global(Table::SigningKey).bytes(b"gone.example\0s1").done(), "?");
     } => [Flaw::Undecodable, Flaw::NoDomain];
@@ -574,6 +601,8 @@ damage! {
     submitted_by_nobody(s) { s.put(crate::submitted::key(AccountId(9)), "?"); } => [Flaw::Undecodable, Flaw::Orphans];
     forwarding_key_unreadable(s) { s.put(Key::global(Table::SrsKey).u32(1).done(), "?"); } => [Flaw::Undecodable];
     forwarded_sender_unreadable(s) { s.put(Key::global(Table::SrsSender).u32(1).bytes(b"t").done(), "?"); } => [Flaw::Undecodable];
+    webhook_unreadable(s) { s.put(Key::global(Table::Webhook).u64(1).done(), "?"); } => [Flaw::Undecodable];
+    suppressed_unreadable(s) { s.put(Key::global(Table::Suppressed).bytes(b"a@far.example").done(), "?"); } => [Flaw::Undecodable];
     index_unreadable(s) { s.put(index_key(ALICE, INBOX), "?"); } => [Flaw::Undecodable, Flaw::Index, Flaw::Index, Flaw::Index, Flaw::Index, Flaw::Index];
     index_of_no_mailbox(s) { s.put(index_key(ALICE, MailboxId(99)), IndexRow::default().encode().unwrap()); }
         => [Flaw::Orphans];

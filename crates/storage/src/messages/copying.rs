@@ -30,6 +30,7 @@ impl Store {
         let (now, quota) = (self.now(), self.quota(to.0));
         self.transact(move |tx| {
             let copied = tx.copy(from, &uids, to, now)?;
+            tx.judge_by_place(Some(from), to, &arrived(&copied.1), now)?;
             tx.require_quota(to.0, quota)?;
             Ok(copied)
         })
@@ -51,7 +52,13 @@ impl Store {
         let mut pairs = Vec::new();
         let mut last = None;
         for some in chunks(uids, MOVED_PER_TRANSACTION) {
-            let done = self.transact(move |tx| tx.move_messages(account, from, &some, to, now)).await?;
+            let done = self
+                .transact(move |tx| {
+                    let moved = tx.move_messages(account, from, &some, to, now)?;
+                    tx.judge_by_place(Some((account, from)), (account, to), &arrived(&moved.1), now)?;
+                    Ok(moved)
+                })
+                .await?;
             pairs.extend(done.value.1);
             last = Some((done.value.0, done.committed));
         }
@@ -64,6 +71,11 @@ impl Store {
         };
         Ok(Done { value: (validity, pairs), committed })
     }
+}
+
+/// The UIDs of copies.
+pub(crate) fn arrived(pairs: &[(Uid, Uid)]) -> Vec<Uid> {
+    pairs.iter().map(|(_, copy)| *copy).collect()
 }
 
 impl Transaction<'_> {

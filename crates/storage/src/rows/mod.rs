@@ -6,6 +6,7 @@ mod index;
 mod list;
 mod mailbox;
 mod message;
+mod pace;
 mod queue;
 mod undo;
 
@@ -18,7 +19,8 @@ pub use list::{
 };
 pub use mailbox::MailboxRow;
 pub use message::MessageRow;
-pub use queue::{QueueRecipient, QueueRow, RecipientState, Waiting, WaitsFor};
+pub use pace::PaceRow;
+pub use queue::{MailClass, QueueRecipient, QueueRow, RecipientState, Waiting, WaitsFor};
 pub use undo::UndoRow;
 
 use bytes::Bytes;

@@ -20,6 +20,37 @@ pub enum RecipientState {
     Failed,
 }
 
+/// What kind of mail an entry is; each may have a retry schedule of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailClass {
+    /// Somebody wrote it.
+    #[default]
+    Person,
+    /// A mailing list distributes it (`List-Id`, `List-Post`, or `Precedence: list` or `bulk`).
+    List,
+    /// A program wrote it (`Auto-Submitted` other than `no`, RFC 3834 §5).
+    Automatic,
+    /// Its reverse-path is null: a DSN or another report (RFC 5321 §4.5.5).
+    Report,
+}
+
+impl MailClass {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Person, Self::List, Self::Automatic, Self::Report];
+
+    /// Its name, as the configuration has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::List => "list",
+            Self::Automatic => "automatic",
+            Self::Report => "report",
+        }
+    }
+}
+
 /// One recipient of a queue entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueRecipient {
@@ -98,6 +129,10 @@ pub struct QueueRow {
     pub delay_notified: bool,
     /// Held by an administrator: not attempted until resumed.
     pub held: bool,
+    /// What kind of mail it is.
+    pub class: MailClass,
+    /// The name of the route that an administrator sent it on (`relais queue reroute --route`).
+    pub route: Option<String>,
     /// REQUIRETLS (RFC 8689): under verified TLS, to hosts that offer it, or not at all.
     pub require_tls: bool,
     /// MT-PRIORITY (RFC 6710), -9 to 9: of what is due, the higher goes first.
@@ -108,8 +143,11 @@ pub struct QueueRow {
     pub waiting: Option<Waiting>,
 }
 
-/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: from `require_tls` on.
+/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: from `class` on.
 const VERSION: u8 = 3;
+
+/// Octets that stand for the fields which version 3 has added at the end: each with its default, which is a zero octet.
+const ADDED_BY_3: [u8; 6] = [0; 6];
 
 impl QueueRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
@@ -117,11 +155,13 @@ impl QueueRow {
     }
 
     pub(crate) fn decode(value: &[u8]) -> Result<Self, StorageError> {
-        match value.first() {
-            Some(1) => super::decode::<layout1::Row>(1, "queue row", value).map(Into::into),
-            Some(2) => super::decode::<layout2::Row>(2, "queue row", value).map(Into::into),
-            _ => super::decode(VERSION, "queue row", value),
+        if value.first() == Some(&1) {
+            return super::decode::<layout1::Row>(1, "queue row", value).map(Into::into);
         }
+        if value.first() == Some(&2) {
+            return super::decode(2, "queue row", &[value, &ADDED_BY_3].concat());
+        }
+        super::decode(VERSION, "queue row", value)
     }
 }
 
@@ -204,67 +244,8 @@ mod layout1 {
                 last_error: old.last_error,
                 delay_notified: old.delay_notified,
                 held: old.held,
-                require_tls: false,
-                priority: 0,
-                deliver_by: None,
-                waiting: None,
-            }
-        }
-    }
-}
-
-/// The second layout: without what MAIL says of time, priority and TLS.
-mod layout2 {
-    use super::*;
-
-    #[derive(Deserialize)]
-    #[cfg_attr(test, derive(Serialize))]
-    pub(super) struct Row {
-        pub(super) id: QueueId,
-        pub(super) destination: mail::Domain,
-        pub(super) reverse_path: ReversePath,
-        pub(super) dsn_return: Option<DsnReturn>,
-        pub(super) envelope_id: Option<String>,
-        pub(super) smtputf8: bool,
-        pub(super) sender_smtputf8: bool,
-        pub(super) body: BodyType,
-        pub(super) blob: BlobHash,
-        pub(super) skip_octets: u32,
-        pub(super) octets: u64,
-        pub(super) prefix: String,
-        pub(super) trace: Option<TraceId>,
-        pub(super) recipients: Vec<QueueRecipient>,
-        pub(super) accepted_at: Timestamp,
-        pub(super) attempts: u32,
-        pub(super) next_attempt: Timestamp,
-        pub(super) last_error: Option<String>,
-        pub(super) delay_notified: bool,
-        pub(super) held: bool,
-    }
-
-    impl From<Row> for QueueRow {
-        fn from(old: Row) -> Self {
-            Self {
-                id: old.id,
-                destination: old.destination,
-                reverse_path: old.reverse_path,
-                dsn_return: old.dsn_return,
-                envelope_id: old.envelope_id,
-                smtputf8: old.smtputf8,
-                sender_smtputf8: old.sender_smtputf8,
-                body: old.body,
-                blob: old.blob,
-                skip_octets: old.skip_octets,
-                octets: old.octets,
-                prefix: old.prefix,
-                trace: old.trace,
-                recipients: old.recipients,
-                accepted_at: old.accepted_at,
-                attempts: old.attempts,
-                next_attempt: old.next_attempt,
-                last_error: old.last_error,
-                delay_notified: old.delay_notified,
-                held: old.held,
+                class: MailClass::Person,
+                route: None,
                 require_tls: false,
                 priority: 0,
                 deliver_by: None,
@@ -320,35 +301,17 @@ mod tests {
         let bytes =
             super::super::encode(1, &old_row(layout1::Notify { success: true, failure: true, delay: false })).unwrap();
         assert_eq!(QueueRow::decode(&bytes).unwrap().recipients[0].notify, DsnNotify::asked(true, true, false));
-        assert!(QueueRow::decode(&[3]).is_err());
+        assert!(QueueRow::decode(&[4]).is_err() && QueueRow::decode(&[3]).is_err());
     }
 
     #[test]
     fn rows_of_the_second_layout_are_read() {
-        let row = QueueRow::from(old_row(layout1::Notify { success: true, failure: true, delay: false }));
-        let old = layout2::Row {
-            id: row.id,
-            destination: row.destination.clone(),
-            reverse_path: row.reverse_path.clone(),
-            dsn_return: row.dsn_return,
-            envelope_id: row.envelope_id.clone(),
-            smtputf8: row.smtputf8,
-            sender_smtputf8: row.sender_smtputf8,
-            body: row.body,
-            blob: row.blob,
-            skip_octets: row.skip_octets,
-            octets: row.octets,
-            prefix: "DKIM-Signature: x\r\n".to_owned(),
-            trace: row.trace,
-            recipients: row.recipients.clone(),
-            accepted_at: row.accepted_at,
-            attempts: row.attempts,
-            next_attempt: row.next_attempt,
-            last_error: row.last_error.clone(),
-            delay_notified: row.delay_notified,
-            held: row.held,
-        };
-        let read = QueueRow::decode(&super::super::encode(2, &old).unwrap()).unwrap();
-        assert_eq!(read, QueueRow { prefix: old.prefix.clone(), ..row });
+        let row = QueueRow::from(old_row(layout1::Notify { success: false, failure: true, delay: true }));
+        let mut second = row.encode().unwrap().to_vec();
+        second.truncate(second.len() - ADDED_BY_3.len());
+        second[0] = 2;
+        assert_eq!(QueueRow::decode(&second).unwrap(), row);
+        let named = QueueRow { class: MailClass::List, route: Some("provider".into()), ..row };
+        assert_eq!(QueueRow::decode(&named.encode().unwrap()).unwrap(), named);
     }
 }

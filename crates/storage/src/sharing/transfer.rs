@@ -7,7 +7,7 @@ use crate::blobs::StagedBlob;
 use crate::error::StorageError;
 use crate::keys;
 use crate::limits::APPENDED_MESSAGES_MAX;
-use crate::messages::{Deposited, ExpungeScope, MESSAGES_PER_TRANSACTION, NewMessage};
+use crate::messages::{Deposited, ExpungeScope, MESSAGES_PER_TRANSACTION, NewMessage, arrived};
 use crate::store::{Done, Store};
 use crate::transaction::Transaction;
 
@@ -42,6 +42,7 @@ impl Store {
         let (now, quota) = (self.now(), self.quota(to.owner));
         self.transact(move |tx| {
             let pairs = tx.transfer(from, &uids, to, now)?;
+            tx.judge_by_place(Some((from.owner, from.mailbox)), (to.owner, to.mailbox), &arrived(&pairs.1), now)?;
             // Within one account nothing more is stored afterwards.
             if !(remove && from.owner == to.owner) {
                 tx.require_quota(to.owner, quota)?;
@@ -97,6 +98,8 @@ impl Store {
         self.transact(move |tx| {
             blobs.iter().try_for_each(|blob| tx.store_blob(blob))?;
             let deposited = tx.deposit_all(to.owner, to.mailbox, &new)?;
+            let uids: Vec<Uid> = deposited.iter().map(|deposited| deposited.uid).collect();
+            tx.judge_by_place(None, (to.owner, to.mailbox), &uids, now)?;
             if let Some((owner, mailbox, uid)) = replaced
                 && tx.expunge(owner, mailbox, &[uid], ExpungeScope::All, now)?.is_empty()
             {

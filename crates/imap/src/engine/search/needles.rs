@@ -165,10 +165,26 @@ pub(crate) struct FoldedHeader<'a> {
 }
 
 impl<'a> FoldedHeader<'a> {
+    /// All fields of a header.
     pub(crate) fn new(header: &'a [u8], comparator: Comparator) -> Self {
-        let mut texts = Self { folded: String::with_capacity(header.len()), fields: Vec::new() };
+        Self::of_fields(header, comparator, |_| true)
+    }
+
+    /// Those fields of a header in which something is looked for: of most headers a line or two.
+    pub(crate) fn wanted(header: &'a [u8], comparator: Comparator, wanted: &[HeaderNeedle]) -> Self {
+        let named = |name: &[u8], needle: &HeaderNeedle| {
+            needle.field.as_ref().is_none_or(|field| field.eq_ignore_ascii_case(name))
+        };
+        Self::of_fields(header, comparator, |name| wanted.iter().any(|needle| named(name, needle)))
+    }
+
+    fn of_fields(header: &'a [u8], comparator: Comparator, wanted: impl Fn(&[u8]) -> bool) -> Self {
+        let mut texts = Self { folded: String::new(), fields: Vec::new() };
         for field in raw_fields(header) {
             let name = field.name.unwrap_or_default();
+            if !wanted(name) {
+                continue;
+            }
             texts.folded.push_str(&comparator.fold(&format!("{}: ", String::from_utf8_lossy(name))));
             let start = texts.folded.len();
             texts.folded.push_str(&comparator.fold(&decode_header(field.value())));

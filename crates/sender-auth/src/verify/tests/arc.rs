@@ -8,6 +8,7 @@ use mail_auth::{AuthenticatedMessage, AuthenticationResults};
 use super::dkim::rsa_key;
 use super::server::Zone;
 use super::*;
+use crate::arc::{ChainState, Results, seal};
 use crate::dkim::{Algorithm, generate, record};
 
 const MESSAGE: &str = "From: a@a.example\r\nTo: list@lists.example\r\nSubject: Hello\r\n\r\nText.\r\n";
@@ -108,4 +109,88 @@ async fn endless_chains_are_not_looked_at() {
     let message: String = (1..=60).map(set).collect::<String>() + MESSAGE;
     let found = judged(Zone::default(), &message).await;
     assert_eq!((found.outcome, found.reason), (Outcome::Fail, "there are too many sets"));
+}
+
+/// A key of ours, and the zone with its record.
+fn our_key(zone: Zone, algorithm: Algorithm, domain: &str) -> (crate::dkim::SigningKey, Zone) {
+    let pkcs8 = generate(algorithm).unwrap();
+    let zone = zone.txt(&format!("o._domainkey.{domain}"), &record(algorithm, &pkcs8).unwrap());
+    let key = crate::dkim::SigningKey::read(domain.parse().unwrap(), "o".to_owned(), algorithm, &pkcs8).unwrap();
+    (key, zone)
+}
+
+/// A message as it comes and is passed on: checked here, sealed.
+async fn passed_on(zone: Zone, key: &crate::dkim::SigningKey, message: &str) -> String {
+    let mut arrival = Arrival::new(Arc::new(Budget::new(1 << 20)));
+    arrival.may_be_sealed();
+    message.as_bytes().chunks(7).for_each(|piece| arrival.feed(piece).unwrap());
+    let arrived = arrival.finish();
+    let found = checker(zone).await.check(&arrived, &from("192.0.2.1", "a@a.example")).await;
+    let field = found.field("mx.ours.example");
+    let chain = ChainState::found(&found.arc);
+    assert_eq!(chain, ChainState::told(&field), "what the field tells is what was found");
+    let Some(chain) = chain else { return message.to_owned() };
+    let results = Results { field: field.strip_prefix("Authentication-Results: ").unwrap(), chain };
+    let now = Timestamp::from_secs(1_800_000_000);
+    let set = seal(&arrived.hashed().unwrap(), results, key, now).unwrap().unwrap_or_default();
+    format!("{set}{field}Received: by mx.ours.example\r\n{message}")
+}
+
+#[tokio::test]
+async fn rfc8617_our_seal_begins_a_chain_and_goes_on_with_one() {
+    for algorithm in [Algorithm::Rsa2048, Algorithm::Ed25519] {
+        let (message, zone) = sealed().await;
+        let (key, zone) = our_key(zone, algorithm, "ours.example");
+        let third = passed_on(zone.clone(), &key, &message).await;
+        assert!(third.starts_with("ARC-Seal: i=3; ") && third.contains("cv=pass;\r\n\td=ours.example"), "{third}");
+        let found = judged(zone.clone(), &third).await;
+        assert_eq!((found.outcome, found.reason), (Outcome::Pass, ""), "{third}");
+        assert_eq!(found.sealers[2].domain, "ours.example");
+        assert!(found.sealers[2].results.contains("mx.ours.example") && found.sealers[2].results.contains("arc=pass"));
+        // A chain of ours alone, and one of two.
+        let first = passed_on(zone.clone(), &key, MESSAGE).await;
+        assert!(first.starts_with("ARC-Seal: i=1; ") && first.contains("cv=none"), "{first}");
+        let second = passed_on(zone.clone(), &key, &first).await;
+        // mail-auth judges alike.
+        for (message, sets) in [(&first, 1), (&second, 2), (&third, 3)] {
+            assert_eq!(judged(zone.clone(), message).await.sealers.len(), sets);
+            let checker = checker(zone.clone()).await;
+            let parsed = AuthenticatedMessage::parse(message.as_bytes()).unwrap();
+            let theirs = checker.mail_auth().verify_arc(&parsed).await;
+            assert_eq!(*theirs.result(), mail_auth::DkimResult::Pass, "{message}");
+        }
+        assert!(third.split("\r\n").all(|line| line.len() <= 120), "{third}");
+    }
+}
+
+#[tokio::test]
+async fn rfc8617_a_broken_chain_is_marked_once_and_a_full_or_unknown_one_not_sealed() {
+    let (message, zone) = sealed().await;
+    let (key, zone) = our_key(zone, Algorithm::Rsa2048, "ours.example");
+    let broken = message.replace("Text.", "Test.");
+    let marked = passed_on(zone.clone(), &key, &broken).await;
+    assert!(marked.starts_with("ARC-Seal: i=3; ") && marked.contains("cv=fail"), "{marked}");
+    let found = judged(zone.clone(), &marked).await;
+    assert_eq!((found.outcome, found.reason), (Outcome::Fail, "it was broken before it came here"));
+    let again = passed_on(zone.clone(), &key, &marked).await;
+    assert!(again.starts_with("Authentication-Results:"), "{again}");
+    let unknown = passed_on(zone.clone().fails("e._domainkey.lists.example"), &key, &message).await;
+    assert_eq!(unknown, message, "what is not known is not sealed");
+    let seal = |n: usize| format!("ARC-Seal: i={n}; a=rsa-sha256; cv=pass; d=x.example; s=s; b=AAAA\r\n");
+    let full: String = (1..=50).map(seal).collect::<String>() + MESSAGE;
+    assert!(passed_on(zone, &key, &full).await.starts_with("Authentication-Results:"));
+}
+
+#[tokio::test]
+async fn rfc6376_a_signature_made_outside_survives_the_seal() {
+    let (key, zone) = our_key(Zone::default(), Algorithm::Rsa2048, "ours.example");
+    let (outside, zone) = our_key(zone, Algorithm::Ed25519, "a.example");
+    let mut hasher = crate::dkim::Hasher::new();
+    hasher.feed(MESSAGE.as_bytes());
+    let now = Timestamp::from_secs(1_799_999_000);
+    let signature = hasher.finish().unwrap().sign(&[outside], now).unwrap();
+    let forwarded = passed_on(zone.clone(), &key, &format!("{signature}{MESSAGE}")).await;
+    let found = checker(zone).await.check(&arrived(forwarded.as_bytes()), &from("192.0.2.9", "x@ours.example")).await;
+    assert_eq!((found.dkim[0].outcome, found.arc.outcome), (Outcome::Pass, Outcome::Pass), "{found:?}");
+    assert!(forwarded.contains("h=from:from:reply-to:subject:subject:to:to:cc:dkim-signature"), "{forwarded}");
 }

@@ -9,6 +9,8 @@ pub(super) fn queue_entry(one: &QueueEntryView) -> String {
     field(&mut out, "entry", one.id);
     field(&mut out, "from", &one.reverse_path);
     field(&mut out, "destination", &one.destination);
+    field(&mut out, "way", if one.way.is_empty() { "-" } else { &one.way });
+    field(&mut out, "class", if one.class.is_empty() { "-" } else { &one.class });
     field(&mut out, "size", size(one.octets));
     field(&mut out, "accepted", moment(one.accepted_at));
     field(&mut out, "attempts", one.attempts);

@@ -100,6 +100,13 @@ pub(super) fn without_what_stays_here(header: &[u8]) -> Vec<u8> {
     kept
 }
 
+/// The Message-ID, without brackets.
+pub(super) fn message_id(header: &[u8]) -> Option<String> {
+    let is = |name: &[u8]| name.eq_ignore_ascii_case(b"Message-ID");
+    let field = raw_fields(header).find(|field| field.name.is_some_and(is))?;
+    message::parse_message_ids(field.value()).into_iter().next()
+}
+
 /// Who is taken for the author of a message whose client names none: whom MAIL named, and who may be it.
 pub(super) struct Author {
     address: Address,

@@ -1,0 +1,265 @@
+//! What a message's content says about it, for each account that gets it: looked at when all of it has come, after it was checked where
+//! it is from. What follows: it goes to Spam of those accounts for which it is spam, and to INBOX of the others; what is spam beyond
+//! doubt for everybody may be refused.
+//!
+//! What people here submit is not looked at, nor what `trusted_networks` hand over. Mail that only leads elsewhere is passed
+//! on as it is: there is no Spam of ours to put it into.
+
+use std::collections::BTreeMap;
+
+use mail::{AccountId, Address, Domain, EnhancedCode, Reply};
+use message::{parse_addresses, raw_fields};
+use spam::limits::SAMPLE_OCTETS_MAX;
+use spam::{Content, Known, Points, Score};
+use storage::blobs::StagedBlob;
+use storage::spam::SITE;
+use storage::{StorageError, Store};
+
+use crate::Delivery;
+use crate::intake::Refused;
+use crate::plan::Plan;
+
+/// How the content of messages from other servers is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentFilter {
+    /// From how many points on a message goes to Spam, of accounts that say nothing else.
+    pub threshold: Points,
+    /// From how many points on it is refused, when it has as many for each of its recipients; `None`: never.
+    pub refuse: Option<Points>,
+}
+
+impl Delivery {
+    /// The same delivery, which looks at the content of what other servers hand over.
+    #[must_use]
+    pub fn judging_content(mut self, filter: ContentFilter) -> Self {
+        self.content_filter = Some(filter);
+        self
+    }
+
+    /// How the content of messages is judged; `None`: it is not looked at.
+    #[must_use]
+    pub const fn content_filter(&self) -> Option<&ContentFilter> {
+        self.content_filter.as_ref()
+    }
+}
+
+/// The beginning of a message, kept as it passes.
+pub(crate) struct Sample {
+    filter: ContentFilter,
+    octets: Vec<u8>,
+}
+
+impl Sample {
+    pub(crate) const fn new(filter: ContentFilter) -> Self {
+        Self { filter, octets: Vec::new() }
+    }
+
+    pub(crate) fn feed(&mut self, octets: &[u8]) {
+        let room = SAMPLE_OCTETS_MAX.saturating_sub(self.octets.len());
+        self.octets.extend_from_slice(octets.get(..room.min(octets.len())).unwrap_or_default());
+    }
+}
+
+/// For whom a message is spam by its content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    /// Why, by account.
+    pub(crate) spam: BTreeMap<AccountId, Junk>,
+    /// For the site: what lists and moderators are told.
+    pub(crate) suspicious: bool,
+}
+
+/// Why it is spam for an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Junk {
+    /// In words, with some of the message's own.
+    pub reason: String,
+    /// Without them, for a field that others see as well.
+    pub plain: String,
+}
+
+impl Judgement {
+    /// The fields that tell of it.
+    pub(crate) fn fields(&self) -> String {
+        let mut all = self.spam.values();
+        let reason = match (all.next(), all.next()) {
+            (None, _) => return String::new(),
+            (Some(only), None) => &only.reason,
+            // What one account has learnt is not told to another.
+            (Some(first), Some(_)) => &first.plain,
+        };
+        format!("X-Spam-Flag: YES\r\nX-Spam-Reason: {}\r\n", folded(reason))
+    }
+}
+
+/// Folded before 78 characters, where it can be (RFC 5322 §2.1.1).
+fn folded(reason: &str) -> String {
+    let mut out = String::with_capacity(reason.len().saturating_add(16));
+    let mut column = "X-Spam-Reason:".len();
+    for word in reason.split(' ') {
+        let width = word.len().saturating_add(1);
+        if !out.is_empty() {
+            let fold = column.saturating_add(width) > 77;
+            out.push_str(if fold { "\r\n\t" } else { " " });
+            column = if fold { 8 } else { column };
+        }
+        column = column.saturating_add(width);
+        out.push_str(word);
+    }
+    out
+}
+
+/// Judges a message for each account that gets it. `from`: the domain that it is surely from.
+pub(crate) async fn judge(
+    store: &Store,
+    sample: Sample,
+    plan: &Plan,
+    from: Option<&Domain>,
+) -> Result<Judgement, Refused> {
+    let filter = sample.filter;
+    let content = Content::read(&sample.octets);
+    let author = author(&sample.octets).filter(|author| Some(author.domain()) == from);
+    let site = store.spam_known(SITE, &content.tokens).await?;
+    let mut judgement = Judgement::default();
+    let mut certain = filter.refuse;
+    for account in &plan.mailboxes {
+        let score = score(store, *account, &content, &site, author.as_ref()).await?;
+        let Some((score, own)) = score else {
+            certain = None;
+            continue;
+        };
+        certain = certain.filter(|points| score.is_spam(*points));
+        let threshold = own.unwrap_or(filter.threshold);
+        if score.is_spam(threshold) {
+            let junk = Junk { reason: score.reason(threshold), plain: score.reason_without_words(threshold) };
+            judgement.spam.insert(*account, junk);
+        }
+    }
+    let alone = plan.relays.is_empty() && plan.held.is_empty();
+    if certain.is_some() && alone && judgement.spam.len() == plan.mailboxes.len() && !judgement.spam.is_empty() {
+        return Err(certainly_spam(&judgement));
+    }
+    if !plan.held.is_empty() {
+        judgement.suspicious = Score::of(&content, &site, &Known::default()).is_spam(filter.threshold);
+    }
+    Ok(judgement)
+}
+
+/// The score for an account, and the threshold that it has set; `None`: for this account it is no spam, whatever its content is.
+async fn score(
+    store: &Store,
+    account: AccountId,
+    content: &Content,
+    site: &Known,
+    author: Option<&Address>,
+) -> Result<Option<(Score, Option<Points>)>, StorageError> {
+    let settings = store.spam_settings(account).await?;
+    if !settings.enabled {
+        return Ok(None);
+    }
+    if let Some(author) = author
+        && (settings.allows(author) || store.is_contact(account, author).await?)
+    {
+        return Ok(None);
+    }
+    let own = store.spam_known(account, &content.tokens).await?;
+    Ok(Some((Score::of(content, site, &own), settings.threshold)))
+}
+
+/// The one author of a message, by its only From field.
+fn author(message: &[u8]) -> Option<Address> {
+    let is_from = |field: &message::RawField<'_>| field.name.is_some_and(|name| name.eq_ignore_ascii_case(b"From"));
+    let mut fields = raw_fields(message).filter(is_from);
+    let (field, None) = (fields.next()?, fields.next()) else { return None };
+    let [author] = &parse_addresses(field.value())[..] else { return None };
+    let text = |part: &Option<Vec<u8>>| String::from_utf8(part.clone()?).ok();
+    Address::new(&text(&author.mailbox)?, Domain::parse(&text(&author.host)?).ok()?).ok()
+}
+
+fn certainly_spam(judgement: &Judgement) -> Refused {
+    let why = judgement.spam.values().next().map(|junk| junk.plain.as_str()).unwrap_or_default();
+    Refused(Reply::new(550, Some(EnhancedCode(5, 7, 1)), format!("Refused as spam: {why}")))
+}
+
+impl Delivery {
+    /// A second copy of a message for those for whom it is spam, with the fields that say so at a place of its header.
+    pub(crate) async fn marked(&self, blob: &StagedBlob, at: usize, fields: &str) -> Result<StagedBlob, StorageError> {
+        let mut reader = self.store().staged_reader(blob);
+        let mut writer = self.store().blob_writer();
+        let front = reader.read(0, at as u64).await?;
+        writer.write(&front).await?;
+        writer.write(fields.as_bytes()).await?;
+        let mut at = at as u64;
+        loop {
+            let piece = reader.piece(at, u64::MAX).await?;
+            if piece.is_empty() {
+                return Ok(writer.finish());
+            }
+            at = at.saturating_add(piece.len() as u64);
+            writer.write(&piece).await?;
+        }
+    }
+}
+
+/// What a message's content says about it, for who asks.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The points and their reasons.
+    pub score: Score,
+    /// From how many on it goes to Spam.
+    pub threshold: Points,
+    /// The account has the filter switched on.
+    pub enabled: bool,
+    /// Tokens that were looked at.
+    pub tokens: usize,
+}
+
+impl Delivery {
+    /// Judges a message for an account, or with what the site knows alone. Senders are not looked at.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn explain_content(
+        store: &Store,
+        threshold: Points,
+        account: Option<AccountId>,
+        content: &Content,
+    ) -> Result<Explained, StorageError> {
+        let site = store.spam_known(SITE, &content.tokens).await?;
+        let (own, settings) = match account {
+            Some(account) => (store.spam_known(account, &content.tokens).await?, store.spam_settings(account).await?),
+            None => Default::default(),
+        };
+        Ok(Explained {
+            score: Score::of(content, &site, &own),
+            threshold: settings.threshold.unwrap_or(threshold),
+            enabled: settings.enabled,
+            tokens: content.tokens.len(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_folded() {
+        let reason = "7.5 points of 5.0: ".to_owned() + &"word ".repeat(40);
+        let text = format!("X-Spam-Reason: {}", folded(reason.trim()));
+        assert!(text.split("\r\n").all(|line| line.len() <= 78 && !line.trim().is_empty()), "{text}");
+        assert_eq!(text.replace("\r\n\t", " "), format!("X-Spam-Reason: {}", reason.trim()));
+    }
+
+    #[test]
+    fn the_author_is_one_address() {
+        for (header, expected) in [
+            ("From: Zoe <zoe@far.example>\r\n", Some("zoe@far.example")),
+            ("From: zoe@far.example\r\nFROM: yan@far.example\r\n", None),
+            ("From: zoe@far.example, yan@far.example\r\n", None),
+            ("Subject: x\r\n\r\nFrom: zoe@far.example\r\n", None),
+        ] {
+            assert_eq!(author(header.as_bytes()).map(|address| address.to_string()).as_deref(), expected, "{header}");
+        }
+    }
+}
