@@ -42,6 +42,7 @@ mod settings;
 mod shared;
 mod spam;
 mod suppression;
+mod taken_back;
 mod terms;
 mod trace;
 mod warnings;

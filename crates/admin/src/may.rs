@@ -4,7 +4,7 @@
 //! - Domain administrators: accounts, shared mailboxes, aliases, groups, lists, responders, filters, external accounts, catch-all and
 //!   patterns of their own domains, and what others report on these; nobody's role, no domain's existence, nothing of another domain, and no account that can do more than they can (its
 //!   password would be theirs to set).
-//! - Users: their own password, identities, responders, filters and contacts, the traces of their own messages (so may domain administrators), the filters of shared mailboxes that they administer, and the aliases that they make within the
+//! - Users: what they have sent and can still take back, their own password, identities, responders, filters and contacts, the traces of their own messages (so may domain administrators), the filters of shared mailboxes that they administer, and the aliases that they make within the
 //!   domain's policy.
 //! - Whoever runs a list or a moderated group, whatever their role: what waits there; owners of a list also its members.
 //!
@@ -22,7 +22,8 @@ use crate::actor::Actor;
 use crate::references::{Reference, Removal};
 use crate::request::{
     AccountRequest, AliasRequest, DomainContent, DomainRequest, Edit, ExternalContent, ExternalRequest, GroupContent,
-    GroupRequest, Leaving, ListRequest, NewAccount, PatternRequest, Request, ResponderRequest, SubmissionEdit,
+    GroupRequest, Leaving, ListRequest, NewAccount, PatternRequest, QueueRequest, Request, ResponderRequest,
+    SubmissionEdit,
 };
 use crate::shared::{AclRequest, SharedRequest};
 
@@ -84,7 +85,7 @@ pub fn may(directory: &Directory, actor: &Actor, request: &Request) -> Permissio
 pub(crate) fn what_one_may(directory: &Directory, actor: &Actor) -> Option<String> {
     let account = actor.account(directory).filter(|account| account.enabled)?;
     let own = format!(
-        "you can change your own: `account set {0}` (name, language, time zone), `account password`, `account identity`, \
+        "you can change your own: `account set {0}` (name, language, time zone, undo), `queue waiting`, `queue cancel --by`, `account password`, `account identity`, \
          `responder`, `filter` (also of a shared mailbox in which you have the right `a`), `contact`, `alias make`; see what became of your own messages: `trace`; of a list that you own `list show`, `waiting`, `approve`, `reject` and `member list`, `add`, \
          `remove`, and of one that you moderate what waits",
         account.address
@@ -259,6 +260,7 @@ impl<'a> Reach<'a> {
             Request::Group(request) => self.group(request),
             Request::List(request) => self.list(request),
             Request::Contact(request) => self.edits(request.account()),
+            Request::Queue(QueueRequest::Waiting { by } | QueueRequest::TakeBack { by, .. }) => self.edits(by),
             Request::Spam(request) => {
                 request.account().map_or(Err(Denial::AdministratorsOnly), |account| self.edits(account))
             }
@@ -560,7 +562,7 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
         ) => own(address),
         Request::Account(AccountRequest::Strength { address, .. }) => address.iter().try_for_each(own),
         Request::Account(AccountRequest::Identity(request)) => own(request.account()),
-        // Name, language and time zone. Every field is named: a new one is nobody's until somebody thinks of it.
+        // Name, language, time zone, and how long what they send waits for them. Every field is named: a new one is nobody's until somebody thinks of it.
         Request::Account(AccountRequest::Set {
             address,
             display_name: _,
@@ -571,6 +573,7 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
             role: None,
             quota_octets: Edit::Keep,
             submission: SubmissionEdit::KEEP,
+            undo_send_secs: _,
             quota_messages: Edit::Keep,
             quota_mailboxes: Edit::Keep,
             enabled: None,
@@ -600,6 +603,7 @@ fn user_may(directory: &Directory, account: &AccountObject, request: &Request) -
             own(to)?;
             asking.iter().try_for_each(own)
         }
+        Request::Queue(QueueRequest::Waiting { by } | QueueRequest::TakeBack { by, .. }) => own(by),
         Request::Contact(request) => own(request.account()),
         Request::Spam(request) => request.account().map_or(Err(Denial::AdministratorsOnly), own),
         Request::Filter(request) => own(request.account()),

@@ -15,6 +15,7 @@ use crate::queue_why::{last_host, why};
 use crate::request::{QueueFilter, QueueRequest, QueueSelection};
 use crate::response::{QueueEntryView, QueueRecipientView, Response};
 use crate::settings::Settings;
+use crate::taken_back;
 
 pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRequest) -> Result<Response, AdminError> {
     match request {
@@ -25,12 +26,7 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
                 Some(filter) => matching(store, &filter, after, limit).await?,
                 None => store.queue_entries(after, limit).await?,
             };
-            let mut ways = Ways::new(store, settings);
-            let mut views = Vec::with_capacity(rows.len());
-            for row in &rows {
-                views.push(view(row, None, &ways.of(row).await?, store.now()));
-            }
-            Ok(Response::QueueEntries(views))
+            Ok(Response::QueueEntries(views(store, settings, &rows).await?))
         }
         QueueRequest::Show { id } => match store.queue_entry(id).await? {
             Some(row) => {
@@ -49,13 +45,13 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
             not_ours(store, &to)?;
             let done = format!("to be sent to {to} now");
             let told = format!("an administrator has sent it to the hosts of {to}");
-            edit(store, which, &done, Some(told), waits, move |row| queue::reroute(row, &to)).await
+            edit(store, which, &done, Some(told), sets_out, move |row| queue::reroute(row, &to)).await
         }
         QueueRequest::Reroute { which, to: None, route: Some(route) } => {
             let known = known_route(settings, &route)?;
             let done = format!("to be sent by the route {} (to {}) now", known.name, known.host);
             let told = format!("an administrator has sent it by the route {} (to {})", known.name, known.host);
-            edit(store, which, &done, Some(told), waits, move |row| queue::reroute_by(row, &route)).await
+            edit(store, which, &done, Some(told), sets_out, move |row| queue::reroute_by(row, &route)).await
         }
         QueueRequest::Reroute { .. } => {
             let error = AdminError::invalid("entries are sent either to a domain's hosts or by a route");
@@ -68,6 +64,14 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
                 cancelled = cancelled.saturating_add(usize::from(cancel(store, &delivery, id).await?));
             }
             Ok(Response::Done(counted(cancelled, "cancelled; senders who want to hear of it are told")))
+        }
+        QueueRequest::Waiting { by } => {
+            let rows = taken_back::waiting(store, &by).await?;
+            Ok(Response::QueueEntries(views(store, settings, &rows).await?))
+        }
+        QueueRequest::TakeBack { by, entries } => {
+            let taken = taken_back::take_back(store, &by, entries).await?;
+            Ok(Response::Done(counted(taken, "taken back; nobody is told")))
         }
         QueueRequest::Remove(which) => {
             let now = store.now();
@@ -213,6 +217,11 @@ impl<'a> Ways<'a> {
     }
 }
 
+/// Whether somebody waits in an entry that has a way: what has not set out yet has none.
+fn sets_out(row: &QueueRow) -> bool {
+    waits(row) && row.waiting.is_none()
+}
+
 /// A way that leads back here is none.
 fn not_ours(store: &Store, to: &Domain) -> Result<(), AdminError> {
     if store.directory().domain(to).is_none() {
@@ -242,6 +251,15 @@ fn refusal(row: &QueueRow) -> Option<String> {
 
 const PAGE: usize = 500;
 
+async fn views(store: &Store, settings: &Settings, rows: &[QueueRow]) -> Result<Vec<QueueEntryView>, AdminError> {
+    let mut ways = Ways::new(store, settings);
+    let mut views = Vec::with_capacity(rows.len());
+    for row in rows {
+        views.push(view(row, None, &ways.of(row).await?, store.now()));
+    }
+    Ok(views)
+}
+
 fn view(row: &QueueRow, host: Option<&str>, way: &Leaving, now: Timestamp) -> QueueEntryView {
     {
         let recipients = row.recipients.iter().map(|recipient| QueueRecipientView {
@@ -258,7 +276,10 @@ fn view(row: &QueueRow, host: Option<&str>, way: &Leaving, now: Timestamp) -> Qu
         QueueEntryView {
             why: why(row, last_error.as_deref(), host, way.pace.as_ref(), now),
             class: row.class.name().to_owned(),
-            way: format!("leaves {}", way.choice.why),
+            way: match row.waiting {
+                Some(_) => "decided when it sets out".to_owned(),
+                None => format!("leaves {}", way.choice.why),
+            },
             id: row.id,
             destination: row.destination.clone(),
             reverse_path: row.reverse_path.to_string(),
@@ -269,6 +290,9 @@ fn view(row: &QueueRow, host: Option<&str>, way: &Leaving, now: Timestamp) -> Qu
             next_attempt: row.next_attempt,
             last_error,
             held: row.held,
+            waits_until: row.waiting.map(|waiting| waiting.until),
+            priority: row.priority,
+            deliver_by: row.deliver_by.map(|by| by.by),
         }
     }
 }

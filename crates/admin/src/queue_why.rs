@@ -2,7 +2,7 @@
 
 use mail::Timestamp;
 use storage::Store;
-use storage::rows::{PaceRow, QueueRow};
+use storage::rows::{PaceRow, QueueRow, Waiting, WaitsFor};
 use storage::trace::Step;
 
 /// The host that was tried last for an entry, as the message's trace has it.
@@ -23,6 +23,9 @@ pub(crate) fn why(
     pace: Option<&PaceRow>,
     now: Timestamp,
 ) -> String {
+    if let Some(waiting) = row.waiting {
+        return not_set_out(row, waiting, now);
+    }
     let tried = match row.attempts {
         0 => "it has not been tried yet".to_owned(),
         1 => "it was tried once".to_owned(),
@@ -43,4 +46,22 @@ pub(crate) fn why(
     let pace = pace.filter(|_| !row.held).and_then(|pace| queue::pace::told(pace, now));
     let pace = pace.map(|told| format!("; {told}")).unwrap_or_default();
     format!("{tried}{last}; {next}{pace}")
+}
+
+/// Why a message has not set out yet, local recipients included.
+fn not_set_out(row: &QueueRow, waiting: Waiting, now: Timestamp) -> String {
+    let until = waiting.until.to_rfc5322();
+    let why = match waiting.why {
+        WaitsFor::Undo => format!("its sender may take it back until {until}"),
+        WaitsFor::Release => format!("its sender wants it to leave at {until}"),
+    };
+    let next = match (&row.last_error, row.held) {
+        (_, true) => "; an administrator holds it until it is resumed".to_owned(),
+        (Some(error), false) => {
+            format!("; it could not go its way: {error}; it is tried again {}", row.next_attempt.to_rfc5322())
+        }
+        (None, false) if row.next_attempt <= now => "; it is about to go its way".to_owned(),
+        (None, false) => String::new(),
+    };
+    format!("it has not set out: {why}{next}")
 }

@@ -28,6 +28,8 @@ pub struct Settings {
     pub free_space_reserve_mib: u64,
     /// So many days before an account is deleted, administrators are told.
     pub deletion_notice_days: u32,
+    /// How long people may have what they submit wait, so that they can take it back, in seconds.
+    pub undo_send_secs_max: u32,
     /// Checks old passwords under the guard against guessing. `None`: there is no server, and nobody who guesses.
     pub authenticator: Option<Arc<dyn Authenticator>>,
     /// One edit at a time, so that what a decision was based on still holds when it is written. Clones share it.
@@ -139,6 +141,7 @@ impl Default for Settings {
             delivery: DeliverySettings { hostname: localhost(), message_octets_max: 50 * 1024 * 1024 },
             free_space_reserve_mib: 256,
             deletion_notice_days: 7,
+            undo_send_secs_max: 600,
             authenticator: None,
             edits: EditLock::default(),
             externals_per_account_max: 10,

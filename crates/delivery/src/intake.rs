@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use filter::{MessageView, Place};
-use mail::{AccountId, BodyType, EnhancedCode, Envelope, Reply, ReversePath};
+use mail::{AccountId, BodyType, EnhancedCode, Envelope, Reply, ReversePath, TraceId};
 use message::{MessageRecord, Scanner, Structure};
 use routing::{Asking, Directory, RefuseReason};
 use sender_auth::dkim::Hasher;
@@ -23,7 +23,7 @@ use crate::decide::storage_reply;
 use crate::filtering::decisions;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
 use crate::loops::came_round;
-use crate::notice::{delivered_notice, expanded_notice, too_large_notice};
+use crate::notice::{delivered_notice, expanded_notice, failed_notice};
 use crate::plan::Plan;
 use crate::prepared::{Marked, Prepared};
 use crate::suppression::Nature;
@@ -47,6 +47,8 @@ pub struct Intake {
     account: Option<AccountId>,
     /// The server's own message.
     own: bool,
+    /// It was accepted before, and has waited; its trace goes on.
+    waited: Option<Waited>,
     /// What it is to the suppression list.
     nature: Nature,
     /// Its beginning, when it is a complaint from outside.
@@ -65,6 +67,14 @@ pub struct Intake {
     sample: Option<Sample>,
     /// The fields of our own that are not written yet: Return-Path, and what follows it.
     front: (String, Vec<u8>),
+}
+
+/// Of a message that was accepted before ([`crate::Delivery::release`]).
+pub(crate) struct Waited {
+    /// The account that submitted it; `None` when it is gone.
+    pub(crate) account: Option<AccountId>,
+    /// Where its way is told.
+    pub(crate) trace: Option<TraceId>,
 }
 
 /// The message is not taken; the reply says why.
@@ -109,6 +119,7 @@ impl Delivery {
             own_octets: 0,
             account: None,
             own: false,
+            waited: None,
             nature: Nature::Personal,
             complaint: None,
             source: Source { by: "smtp".to_owned(), client: None },
@@ -146,6 +157,7 @@ impl Delivery {
             own_octets: 0,
             account: None,
             own: false,
+            waited: None,
             nature: Nature::Personal,
             complaint: None,
             eight_bit: false,
@@ -219,6 +231,16 @@ impl Intake {
         self.hasher = Some(Hasher::new());
     }
 
+    /// Says that it was accepted before, when it was submitted. To be said before its octets come.
+    pub(crate) fn has_waited(&mut self, waited: Waited) {
+        "submission".clone_into(&mut self.source.by);
+        self.account = waited.account;
+        // Nobody is left who could be refused anything.
+        self.own = waited.account.is_none();
+        self.hasher = Some(Hasher::new());
+        self.waited = Some(waited);
+    }
+
     /// Says that the server writes the message, for envelopes that are still to come ([`Delivery::prepare_again`]): it is signed
     /// wherever the one that it is finished with leads. To be said before its octets come.
     pub fn sent_again(&mut self) {
@@ -247,15 +269,23 @@ impl Intake {
     /// # Errors
     /// When the message is over the size limit, or the store takes no more.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        self.write_recoded(bytes, bytes).await
+    }
+
+    /// The same, where the next bytes are kept in another coding than the one in which they came: signatures are checked on what came.
+    ///
+    /// # Errors
+    /// As [`Intake::write`].
+    pub async fn write_recoded(&mut self, came: &[u8], bytes: &[u8]) -> Result<(), Refused> {
         let octets = self.writer.octets().saturating_add(bytes.len() as u64);
         // Some room for what we write in front: the client's own octets are counted by who reads them.
         if octets > self.delivery.settings.message_octets_max.saturating_add(OWN_FIELDS_OCTETS) {
             return Err(Refused(TOO_LARGE));
         }
-        let Some(first) = bytes.first() else { return Ok(()) };
-        if let Some(examination) = &mut self.examination {
-            examination.feed(bytes)?;
+        if let Some(examination) = self.examination.as_mut().filter(|_| !came.is_empty()) {
+            examination.feed(came)?;
         }
+        let Some(first) = bytes.first() else { return Ok(()) };
         if std::mem::take(&mut self.behind_our_field) && matches!(first, b' ' | b'\t') {
             // It would continue our own field (RFC 5322 §2.2.3): such a message has no header.
             self.claims = None;
@@ -370,11 +400,14 @@ impl Intake {
             tracing::info!(%address, "a message that was passed on came back");
             return Err(Refused(MAIL_CAME_ROUND));
         }
-        if !plan.lost.is_empty() {
-            return Err(Refused(RECIPIENT_GONE));
-        }
-        if !plan.too_large.is_empty() && plan.too_large.len() == envelope.recipients.len() {
-            return Err(Refused(RefuseReason::TooLarge.reply()));
+        // Who waited has been told that the message is taken: what is refused now is told by a notice.
+        if self.waited.is_none() {
+            if !plan.lost.is_empty() {
+                return Err(Refused(RECIPIENT_GONE));
+            }
+            if !plan.too_large.is_empty() && plan.too_large.len() == envelope.recipients.len() {
+                return Err(Refused(RefuseReason::TooLarge.reply()));
+            }
         }
         if let Some(verdict) = verdict.as_ref().filter(|verdict| verdict.is_spam()) {
             let led_out = !plan.relays.is_empty();
@@ -413,7 +446,10 @@ impl Intake {
             filtered
         };
         let class = if plan.relays.is_empty() { MailClass::default() } else { class_of(&self.header.bytes) };
-        let untold = plan.delivered.is_empty() && plan.expanded.is_empty() && plan.too_large.is_empty();
+        let untold = plan.delivered.is_empty()
+            && plan.expanded.is_empty()
+            && plan.too_large.is_empty()
+            && plan.refused.is_empty();
         let header = match plan.responders.is_empty() && untold {
             true => String::new(),
             false => self.header.into_text(),
@@ -421,7 +457,7 @@ impl Intake {
         let told = [
             delivered_notice(&self.delivery, &plan, &envelope, &header, now),
             expanded_notice(&self.delivery, &plan, &envelope, &header, now),
-            too_large_notice(&self.delivery, &plan, &envelope, &header, now),
+            failed_notice(&self.delivery, &plan, &envelope, &header, now),
         ];
         let mut notices = Vec::new();
         for dsn in told.into_iter().flatten() {
@@ -433,10 +469,13 @@ impl Intake {
             Some(hashed) => self.delivery.signed_and_sealed(&hashed, &envelope, self.sent_again, now).await,
             None => self.delivery.seal_of_forward(&plan, arrived.as_ref(), verdict.as_ref(), now).await,
         };
-        let allowance = self.account.map(|account| Allowance::of(&self.delivery.store.directory(), account, &envelope));
+        // What waited has been counted.
+        let counts = self.account.filter(|_| self.waited.is_none());
+        let allowance = counts.map(|account| Allowance::of(&self.delivery.store.directory(), account, &envelope));
         let rewriting = self.delivery.rewriting(&plan, &envelope.reverse_path, now);
         let beginning = Beginning {
-            id: self.delivery.new_trace(),
+            id: self.waited.as_ref().map_or_else(|| self.delivery.new_trace(), |waited| waited.trace),
+            continues: self.waited.is_some(),
             source: self.source,
             message_id: message_id(&structure),
             addresses: addresses_of(&self.delivery.store.directory(), &plan, self.account),
@@ -482,6 +521,7 @@ impl Intake {
             notices,
             class,
             account: self.account,
+            wait: None,
             envelope,
             now,
         })

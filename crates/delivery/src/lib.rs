@@ -39,6 +39,7 @@ mod suppression;
 mod tests;
 pub mod tls_reports;
 mod trace;
+mod waiting;
 
 use mail::Domain;
 use storage::Store;
@@ -64,6 +65,7 @@ pub use routing::Asking;
 pub use stored::StoredMessage;
 pub use suppression::{Blocks, OnList, SuppressionSettings, is_hard_bounce, span};
 pub use trace::taken;
+pub use waiting::ReleaseError;
 
 /// What delivery has to know of its server.
 #[derive(Clone, Debug)]

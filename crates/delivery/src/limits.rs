@@ -6,6 +6,10 @@ pub const HOPS_MAX: u32 = 100;
 /// Octets of the header that a responder's event carries; enough for every field that it asks for in real mail.
 pub const EVENT_HEADER_OCTETS_MAX: usize = 40 * 1024;
 
+/// Octets of the header of a message that waited, by which copies for shared mailboxes are filed: all that a submitted message may have,
+/// and our own field.
+pub(crate) const WAITING_HEADER_OCTETS_MAX: u64 = 264 * 1024;
+
 /// Message-IDs of one answer whose messages are looked for in a shared mailbox.
 pub const ANSWERED_IDS_MAX: usize = 10;
 

@@ -5,7 +5,8 @@
 //! some are elsewhere; no success of those is reported, so that there is one answer for one recipient.
 //!
 //! The third says "too large": some recipients take only smaller messages, the others take it, and the client had not
-//! declared the size, so that RCPT could not tell. One reply stands for all recipients at the end of DATA (RFC 5321
+//! declared the size, so that RCPT could not tell; or the message waited after it was accepted ([`crate::waiting`]), and a
+//! recipient is gone since. One reply stands for all recipients at the end of DATA (RFC 5321
 //! §4.2.5): a refusal would take the message from those who accept it, so it is accepted, and responsibility for telling
 //! of the rest is ours (§6.1). A client that declares SIZE (RFC 1870) never comes here.
 
@@ -44,8 +45,8 @@ pub(crate) fn expanded_notice(
     notice(delivery, Report { kind: ReportKind::Expanded, recipients: expanded.collect() }, envelope, header, now)
 }
 
-/// The notice for recipients that take only smaller messages.
-pub(crate) fn too_large_notice(
+/// The notice for recipients that take only smaller messages, and for those of a message that waited who take none any more.
+pub(crate) fn failed_notice(
     delivery: &Delivery,
     plan: &Plan,
     envelope: &Envelope,
@@ -55,7 +56,12 @@ pub(crate) fn too_large_notice(
     let hostname = &delivery.settings().hostname;
     let reply = RefuseReason::TooLarge.reply();
     let wanted = plan.too_large.iter().filter(|recipient| recipient.notify.failure);
-    let failed = wanted.filter_map(|recipient| reported(recipient, hostname, TOO_LARGE, Some(reply.clone())));
+    let too_large = wanted.filter_map(|recipient| reported(recipient, hostname, TOO_LARGE, Some(reply.clone())));
+    let refused = plan.refused.iter().filter(|(recipient, _)| recipient.notify.failure);
+    let refused = refused.filter_map(|(recipient, reply)| {
+        reported(recipient, hostname, reply.enhanced.unwrap_or(EnhancedCode(5, 0, 0)), Some(reply.clone()))
+    });
+    let failed = too_large.chain(refused);
     notice(delivery, Report { kind: ReportKind::Failed, recipients: failed.collect() }, envelope, header, now)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mail::{AccountId, Address, Domain, DsnNotify, Envelope, EnvelopeRecipient, OriginalRecipient};
+use mail::{AccountId, Address, Domain, DsnNotify, Envelope, EnvelopeRecipient, OriginalRecipient, Reply};
 use routing::objects::{ListRole, SubaddressFolders};
 use routing::responders::{ResponderEvent, at_acceptance, bound_answers};
 use routing::{Asking, Directory, Held, RefuseReason, Resolution, Verdict, resolve};
@@ -39,6 +39,8 @@ pub struct Plan {
     pub expanded: Vec<EnvelopeRecipient>,
     /// Recipients that were accepted at RCPT and can't be any more: the directory changed meanwhile.
     pub lost: Vec<Address>,
+    /// The same with what each would have been told; for a message that waited, whose sender is told now.
+    pub refused: Vec<(EnvelopeRecipient, Reply)>,
     /// Where each recipient leads and why, for the message's trace.
     pub routed: Vec<Step>,
     /// Who would have got it elsewhere, had it not been for Spam.
@@ -73,7 +75,10 @@ impl Plan {
                 Verdict::Accept => plan.add_local(directory, recipient, &resolution, asking),
                 Verdict::NotLocal => plan.relay_recipient(recipient),
                 Verdict::Refuse(RefuseReason::TooLarge) => plan.too_large.push(recipient.clone()),
-                Verdict::Refuse(_) => plan.lost.extend(address_of(recipient)),
+                Verdict::Refuse(reason) => {
+                    plan.lost.extend(address_of(recipient));
+                    plan.refused.push((recipient.clone(), reason.reply()));
+                }
             }
             if plan.routed.len() < TRACE_ROUTED_MAX {
                 plan.routed.push(Step::routed(resolution));

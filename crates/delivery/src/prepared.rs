@@ -28,6 +28,7 @@ use crate::plan::Plan;
 use crate::reports::Counted;
 use crate::suppression::{Blocks, Complaint, Nature, OnList, without_suppressed};
 use crate::trace::Beginning;
+use crate::waiting::Wait;
 
 /// See [`crate::Intake::finish`]. Cheap to clone, so that a transaction body can hold it.
 #[derive(Clone, Debug)]
@@ -77,6 +78,8 @@ pub struct Prepared {
     pub(crate) class: MailClass,
     /// Who submitted it, logged in.
     pub(crate) account: Option<AccountId>,
+    /// It does not go its way yet.
+    pub(crate) wait: Option<Wait>,
     pub(crate) now: Timestamp,
 }
 
@@ -191,6 +194,9 @@ impl Prepared {
         if let (Some(account), Some(allowance)) = (self.account, &self.allowance) {
             allowance.count(tx, account, self.now)?;
         }
+        if let Some(wait) = &self.wait {
+            return self.apply_wait(tx, wait);
+        }
         if self.stores_message() {
             self.store_blob(tx)?;
         }
@@ -235,15 +241,7 @@ impl Prepared {
             }
             applied.rewritten.extend(rewritten.map(|address| (destination.clone(), address)));
         }
-        if let Some(account) = self.account {
-            // V3: whom somebody writes to is a contact from then on.
-            let paths = self.envelope.recipients.iter().map(|recipient| &recipient.forward_path);
-            let addresses = paths.filter_map(|path| match path {
-                ForwardPath::Address(address) => Some(address),
-                ForwardPath::Postmaster => None,
-            });
-            tx.learn_contacts(account, addresses, self.now)?;
-        }
+        self.learn_contacts(tx)?;
         for responder in &self.plan.responders {
             if applied.silences(responder) {
                 continue;
@@ -289,6 +287,17 @@ impl Prepared {
             applied.queued.extend(notice.queued);
         }
         Ok(applied)
+    }
+
+    /// V3: whom somebody writes to is a contact from then on.
+    pub(crate) fn learn_contacts(&self, tx: &mut Transaction<'_>) -> Result<(), StorageError> {
+        let Some(account) = self.account else { return Ok(()) };
+        let paths = self.envelope.recipients.iter().map(|recipient| &recipient.forward_path);
+        let addresses = paths.filter_map(|path| match path {
+            ForwardPath::Address(address) => Some(address),
+            ForwardPath::Postmaster => None,
+        });
+        tx.learn_contacts(account, addresses, self.now)
     }
 
     /// RFC 6531 §3.4: what is only said to need SMTPUTF8 goes to every host, what needs it unsaid goes as what it is.
@@ -366,7 +375,12 @@ impl Prepared {
         }
     }
 
-    fn queue_row(&self, destination: &Domain, recipients: &[QueueRecipient], rewritten: Option<&Address>) -> QueueRow {
+    pub(crate) fn queue_row(
+        &self,
+        destination: &Domain,
+        recipients: &[QueueRecipient],
+        rewritten: Option<&Address>,
+    ) -> QueueRow {
         let reverse_path = rewritten.cloned().map_or_else(|| self.envelope.reverse_path.clone(), ReversePath::Address);
         // RFC 5321 §4.5.5.
         let class = if reverse_path.is_null() { MailClass::Report } else { self.class };
@@ -391,7 +405,10 @@ impl Prepared {
             last_error: None,
             delay_notified: false,
             held: false,
-            require_tls: false,
+            require_tls: self.envelope.require_tls,
+            priority: self.envelope.priority,
+            deliver_by: self.envelope.deliver_by,
+            waiting: None,
             class,
             route: None,
         }

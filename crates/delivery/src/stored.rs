@@ -154,6 +154,7 @@ impl Delivery {
                 id: self.new_trace(),
                 source: Source { by: "this server".to_owned(), client: None },
                 message_id: None,
+                continues: false,
                 addresses: addresses_of(&self.store().directory(), &plan, None),
             },
             class: if plan.relays.is_empty() { MailClass::default() } else { class_of(message.header.as_bytes()) },
@@ -166,6 +167,7 @@ impl Delivery {
             complaints: Vec::new(),
             counted: Vec::new(),
             account: None,
+            wait: None,
             envelope,
             now,
         })

@@ -30,6 +30,8 @@ pub(crate) struct Beginning {
     pub(crate) id: Option<TraceId>,
     pub(crate) source: Source,
     pub(crate) message_id: Option<String>,
+    /// The message has waited, and its trace has begun already.
+    pub(crate) continues: bool,
     /// Addresses of the accounts that the plan names, as they are now.
     pub(crate) addresses: BTreeMap<AccountId, Address>,
 }
@@ -61,14 +63,10 @@ impl Prepared {
     /// Writes the first steps of the trace.
     pub(crate) fn begin_trace(&self, tx: &mut Transaction<'_>, applied: &Applied) -> Result<(), StorageError> {
         let Some(id) = self.beginning.id else { return Ok(()) };
-        let login = self.account.and_then(|account| self.beginning.addresses.get(&account)).cloned();
-        let mut steps = vec![Step::Received {
-            by: self.beginning.source.by.clone(),
-            client: self.beginning.source.client.clone(),
-            login,
-            reverse_path: self.envelope.reverse_path.clone(),
-            message_id: self.beginning.message_id.clone(),
-            octets: self.blob.octets,
+        let mut steps = vec![if self.beginning.continues {
+            Step::Decided { text: "its time has come: it goes its way".to_owned() }
+        } else {
+            self.received_step()
         }];
         steps.extend(self.verdict.iter().flat_map(Verdict::steps));
         steps.extend(self.plan.routed.iter().cloned());
@@ -149,6 +147,18 @@ impl Prepared {
         tx.trace(id, &steps)
     }
 
+    /// That it came in.
+    pub(crate) fn received_step(&self) -> Step {
+        Step::Received {
+            by: self.beginning.source.by.clone(),
+            client: self.beginning.source.client.clone(),
+            login: self.account.and_then(|account| self.beginning.addresses.get(&account)).cloned(),
+            reverse_path: self.envelope.reverse_path.clone(),
+            message_id: self.beginning.message_id.clone(),
+            octets: self.blob.octets,
+        }
+    }
+
     /// What the filters of an account did, and could not do.
     fn filtered_steps(&self, account: AccountId, address: &Address, filed: Option<&Filed>, steps: &mut Vec<Step>) {
         let (Some(filters), Some(filed)) = (self.filtered.get(&account), filed) else { return };
@@ -166,7 +176,7 @@ impl Prepared {
     }
 
     /// What the trace is found by: Message-ID, sender, recipients as the envelope had them and where they led.
-    fn terms(&self) -> Vec<Term> {
+    pub(crate) fn terms(&self) -> Vec<Term> {
         let message_id = self.beginning.message_id.clone().map(Term::MessageId);
         let sender = self.envelope.reverse_path.address().cloned().map(Term::Sender);
         // What leaves no message behind is not worth a row for each of a thousand recipients.

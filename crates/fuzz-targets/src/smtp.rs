@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use mail::{AccountId, Domain, EnhancedCode, Reply, Timestamp};
+use mail::{AccountId, BodyType, Domain, EnhancedCode, Reply, Timestamp};
 use smtp_in::{
     Action, Answer, AuthStep, BareNewlines, Engine, Identity, Limits, ListenerKind, Policy, SessionFacts, SessionId,
     TlsFacts, Verdict,
@@ -36,6 +36,7 @@ fn converse(kind: ListenerKind, bare_newlines: BareNewlines, pieces: &[&[u8]]) -
         tokens: true,
         // The client may name another.
         xclient_from: vec![at.ip()],
+        no_soliciting: vec!["net.example:ADV".to_owned()],
     };
     let now = Timestamp(0);
     let mut engine = Engine::new(policy, SessionFacts::new(SessionId(1), kind, at, at), now);
@@ -80,6 +81,10 @@ fn advance(engine: &mut Engine, now: Timestamp, session: &mut Session, message: 
             } else {
                 AuthStep::Done(Identity { account: AccountId(1), login: "alice".to_owned(), mark: 0 })
             })),
+            Action::Verify { text } | Action::Expand { text } => {
+                let told: String = text.chars().filter(|c| c.is_ascii_alphanumeric()).take(100).collect();
+                Answer::LookedUp(Reply::new(250, Some(EnhancedCode(2, 1, 5)), format!("<{told}@x.example>")))
+            }
             Action::BeginBody => {
                 message.clear();
                 Answer::Opened(Ok(()))
@@ -94,7 +99,8 @@ fn advance(engine: &mut Engine, now: Timestamp, session: &mut Session, message: 
             }
             Action::EndBody { envelope } => {
                 assert!(!envelope.recipients.is_empty(), "a message is for somebody");
-                assert_eq!(smuggled(message), None, "{:?}", String::from_utf8_lossy(message));
+                let binary = envelope.body == BodyType::BinaryMime;
+                assert!(binary || smuggled(message).is_none(), "{:?}", String::from_utf8_lossy(message));
                 session.kept.push(std::mem::take(message));
                 Answer::Kept(Err(Reply::new(452, Some(EnhancedCode(4, 3, 1)), "the disk is full")))
             }

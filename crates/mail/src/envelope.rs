@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::path::{ForwardPath, ReversePath};
+use crate::time::Timestamp;
 
 /// `BODY=` of MAIL (RFC 1652, RFC 3030), in the order of what it allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -67,6 +68,26 @@ pub struct OriginalRecipient {
     pub address: String,
 }
 
+/// `BY=` of MAIL (RFC 2852 §4): until when the message is to be delivered, and what happens when it is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliverBy {
+    /// The moment: that of MAIL and the seconds that it gave. It may have passed already in [`DeliverByMode::Notify`].
+    pub by: Timestamp,
+    /// What happens then.
+    pub mode: DeliverByMode,
+    /// `T`: the sender wants to hear of each host that does not know this extension (RFC 2852 §4.1.3).
+    pub trace: bool,
+}
+
+/// What happens to a message that is not delivered in time (RFC 2852 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeliverByMode {
+    /// `R`: it goes back.
+    Return,
+    /// `N`: its sender is told, and it is tried on.
+    Notify,
+}
+
 /// One recipient of an envelope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvelopeRecipient {
@@ -94,6 +115,21 @@ pub struct Envelope {
     pub octets: Option<u64>,
     /// `ENVID=`, decoded from xtext, at most 100 characters.
     pub envelope_id: Option<String>,
+    /// `HOLDFOR=` and `HOLDUNTIL=` (RFC 4865 §4): not to be delivered before.
+    #[serde(default)]
+    pub hold_until: Option<Timestamp>,
+    /// `BY=` (RFC 2852).
+    #[serde(default)]
+    pub deliver_by: Option<DeliverBy>,
+    /// `MT-PRIORITY=` (RFC 6710), -9 to 9; 0 when nothing is said.
+    #[serde(default)]
+    pub priority: i8,
+    /// `REQUIRETLS` (RFC 8689): the message travels under verified TLS or not at all.
+    #[serde(default)]
+    pub require_tls: bool,
+    /// `SOLICIT=` of MAIL (RFC 3865 §4.2): the classes of solicitation that the message says to be of.
+    #[serde(default)]
+    pub solicits: Vec<String>,
     /// The recipients, in the order of RCPT.
     pub recipients: Vec<EnvelopeRecipient>,
 }
@@ -109,6 +145,11 @@ impl Envelope {
             dsn_return: None,
             octets: None,
             envelope_id: None,
+            hold_until: None,
+            deliver_by: None,
+            priority: 0,
+            require_tls: false,
+            solicits: Vec::new(),
             recipients: Vec::new(),
         }
     }

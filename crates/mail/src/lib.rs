@@ -16,7 +16,9 @@ mod time;
 
 pub use address::{Address, AddressFlaw, LocalPart};
 pub use domain::{Domain, DomainFlaw};
-pub use envelope::{BodyType, DsnNotify, DsnReturn, Envelope, EnvelopeRecipient, OriginalRecipient};
+pub use envelope::{
+    BodyType, DeliverBy, DeliverByMode, DsnNotify, DsnReturn, Envelope, EnvelopeRecipient, OriginalRecipient,
+};
 pub use flags::{Flags, Keyword, KeywordFlaw, SystemFlags};
 pub use ids::{AccountId, BlobHash, MailboxId, ModSeq, QueueId, SequenceNumber, TraceId, Uid, UidValidity};
 pub use notice::{Notice, Topic};

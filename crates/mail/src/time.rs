@@ -26,11 +26,27 @@ impl Timestamp {
         at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
     }
 
-    /// The same as RFC 3339 has it: `2026-01-01T00:00:00Z`.
+    /// As RFC 3339 writes it, in UTC: `2026-11-29T10:30:00Z`. What no calendar of four-digit years has prints as 1970.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
         let at = jiff::Timestamp::from_second(self.as_secs()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    /// Reads a date and time of RFC 3339 §5.6; any zone.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        // jiff takes more than RFC 3339 has.
+        let bytes = text.as_bytes();
+        let at = |place: usize| bytes.get(place).map(u8::to_ascii_uppercase);
+        let zone = text.get(19..)?.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
+        let good =
+            (at(4), at(7), at(10), at(13), at(16)) == (Some(b'-'), Some(b'-'), Some(b'T'), Some(b':'), Some(b':'));
+        let zoned = zone.eq_ignore_ascii_case("Z") || (zone.len() == 6 && zone.starts_with(['+', '-']));
+        if !good || !zoned || bytes.iter().any(|b| b.is_ascii_whitespace()) {
+            return None;
+        }
+        text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_millisecond()))
     }
 
     /// This point less a span; saturates.
@@ -76,5 +92,25 @@ mod tests {
     fn dates_are_as_the_rfc_writes_them() {
         assert_eq!(Timestamp(1_700_000_000_999).to_rfc5322(), "Tue, 14 Nov 2023 22:13:20 +0000");
         assert_eq!(Timestamp(i64::MAX).to_rfc5322(), "Thu, 01 Jan 1970 00:00:00 +0000");
+        assert_eq!(Timestamp(1_700_000_000_999).to_rfc3339(), "2023-11-14T22:13:20Z");
+    }
+
+    #[test]
+    fn dates_of_rfc3339_are_read() {
+        for text in
+            ["2023-11-14T22:13:20Z", "2023-11-14t22:13:20z", "2023-11-14T23:13:20+01:00", "2023-11-14T22:13:20.0Z"]
+        {
+            assert_eq!(Timestamp::parse_rfc3339(text), Some(Timestamp(1_700_000_000_000)), "{text}");
+        }
+        for wrong in [
+            "",
+            "2023-11-14",
+            "2023-11-14T22:13:20",
+            "2023-11-14 22:13:20Z",
+            "2023-13-14T22:13:20Z",
+            "20231114T221320Z",
+        ] {
+            assert_eq!(Timestamp::parse_rfc3339(wrong), None, "{wrong}");
+        }
     }
 }

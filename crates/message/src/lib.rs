@@ -13,6 +13,7 @@
 
 mod address;
 mod base_subject;
+mod binary;
 mod casemap;
 mod codec;
 mod decode;
@@ -34,6 +35,7 @@ mod transfer;
 
 pub use address::{Address, parse_addresses};
 pub use base_subject::{BaseSubject, base_subject};
+pub use binary::{BinaryFlaw, BinaryParts};
 pub use casemap::{casemap, casemap_into};
 pub use decode::{TransferEncoding, decode_bytes, decode_header, decode_text};
 pub use envelope::Envelope;

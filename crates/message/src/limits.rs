@@ -73,5 +73,11 @@ pub const MESSAGE_ID_BYTES_MAX: usize = 500;
 /// Message identifiers kept of References or In-Reply-To: the first, and then the last ones.
 pub const REFERENCES_MAX: usize = 100;
 
+/// Octets of one header in a message with binary parts.
+pub const BINARY_HEADER_OCTETS_MAX: usize = 256 * 1024;
+
+/// Multiparts in each other in a message with binary parts.
+pub const BINARY_BOUNDARIES_MAX: usize = 50;
+
 /// Octets of a charset name in a part table.
 pub(crate) const CHARSET_BYTES_MAX: usize = 64;

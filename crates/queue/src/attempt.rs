@@ -2,7 +2,7 @@
 //!
 //! RFC 5321 §4.5.4.1 and §6.1 (4xx and 5xx apart, each recipient alone), RFC 3461 §6 (who is told what).
 
-use mail::{DsnNotify, EnhancedCode, OriginalRecipient, Reply, Timestamp};
+use mail::{DeliverByMode, DsnNotify, EnhancedCode, OriginalRecipient, Reply, Timestamp};
 use storage::rows::{QueueRecipient, QueueRow, RecipientState};
 
 use crate::policy::RetryPolicy;
@@ -97,12 +97,18 @@ pub fn after_attempt(
     policy: &RetryPolicy,
     chance: u64,
 ) -> Decision {
-    let too_old = policy.is_too_old(row.accepted_at, now);
+    // RFC 2852 §4.2: what its sender wants back after a time fails then, and one who only wants to know is told.
+    let over = |mode| row.deliver_by.is_some_and(|by| by.mode == mode && by.by <= now);
+    let expired = if over(DeliverByMode::Return) {
+        Some(OUT_OF_TIME)
+    } else {
+        policy.is_too_old(row.accepted_at, now).then_some(EXPIRED)
+    };
     let mut next = row.clone();
     let mut reports = Reports::default();
     for (n, recipient) in next.recipients.iter_mut().enumerate() {
         if recipient.state == RecipientState::Waiting {
-            judge(recipient, outcomes.get(n).and_then(Option::as_ref), too_old, &mut reports);
+            judge(recipient, outcomes.get(n).and_then(Option::as_ref), expired, &mut reports);
         }
     }
     next.attempts = row.attempts.saturating_add(1);
@@ -110,7 +116,7 @@ pub fn after_attempt(
     let waiting = || next.recipients.iter().filter(|r| r.state == RecipientState::Waiting);
     let nobody_waits = waiting().next().is_none();
     let wants_notice = !row.delay_notified && !row.reverse_path.is_null() && waiting().any(|r| r.notify.delay);
-    if wants_notice && policy.is_late(row.accepted_at, now) {
+    if wants_notice && (policy.is_late(row.accepted_at, now) || over(DeliverByMode::Notify)) {
         for recipient in waiting().filter(|r| r.notify.delay) {
             reports.delayed.push(reported(recipient, last_status(recipient), None));
         }
@@ -118,6 +124,9 @@ pub fn after_attempt(
     }
     let notice_due = wants_notice && !next.delay_notified;
     next.next_attempt = policy.next_attempt(next.attempts, row.accepted_at, now, notice_due, chance);
+    if let Some(by) = row.deliver_by.filter(|by| by.by > now && (by.mode == DeliverByMode::Return || notice_due)) {
+        next.next_attempt = next.next_attempt.min(by.by);
+    }
     Decision {
         row: (!nobody_waits).then_some(next),
         // RFC 5321 §4.5.5, RFC 3461 §6: no DSN about a message that has nowhere to send it.
@@ -148,7 +157,12 @@ impl Reports {
 }
 
 /// One waiting recipient: its new state, and the report if one is wanted.
-fn judge(recipient: &mut QueueRecipient, outcome: Option<&Outcome>, too_old: bool, reports: &mut Reports) {
+fn judge(
+    recipient: &mut QueueRecipient,
+    outcome: Option<&Outcome>,
+    expired: Option<EnhancedCode>,
+    reports: &mut Reports,
+) {
     match outcome {
         Some(Outcome::Delivered { host, reply, takes_over_dsn }) => {
             recipient.state = RecipientState::Delivered;
@@ -164,12 +178,15 @@ fn judge(recipient: &mut QueueRecipient, outcome: Option<&Outcome>, too_old: boo
         }
         Some(Outcome::TemporaryFailure { host, reply }) => {
             recipient.last_reply = Some(reply.clone());
-            if too_old {
-                fail(recipient, EXPIRED, host.as_ref(), reports);
+            if let Some(code) = expired {
+                fail(recipient, code, host.as_ref(), reports);
             }
         }
-        None if too_old => fail(recipient, EXPIRED, None, reports),
-        None => {}
+        None => {
+            if let Some(code) = expired {
+                fail(recipient, code, None, reports);
+            }
+        }
     }
 }
 
@@ -211,6 +228,9 @@ fn last_status(recipient: &QueueRecipient) -> EnhancedCode {
 
 /// Delivery time expired (RFC 3463 §3.5). Class 4, for what failed was temporary and may work when sent anew.
 const EXPIRED: EnhancedCode = EnhancedCode(4, 4, 7);
+
+/// The same for what its sender wanted back after that time (RFC 2852 §4.2).
+const OUT_OF_TIME: EnhancedCode = EnhancedCode(5, 4, 7);
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,6 +1,6 @@
 //! What an administrator does to a queue entry: hold, resume, try again now. Deleting is removing the row.
 
-use mail::{Domain, Timestamp};
+use mail::{DeliverByMode, Domain, Timestamp};
 use storage::rows::QueueRow;
 
 /// Holds an entry: it is not attempted, and its age does not make it fail, until it is resumed.
@@ -10,10 +10,13 @@ pub fn hold(row: &mut QueueRow) {
     row.next_attempt = FAR;
 }
 
-/// Ends the hold; the entry is attempted at once.
+/// Ends the hold; the entry is attempted at once, or when its sender wants it to leave.
 pub fn resume(row: &mut QueueRow) {
     row.held = false;
-    retry_now(row);
+    match row.waiting {
+        Some(waiting) => row.next_attempt = waiting.until,
+        None => retry_now(row),
+    }
 }
 
 /// Has an entry attempted at once, whatever its schedule and the memory of its destination's failures say.
@@ -37,6 +40,12 @@ pub fn reroute_by(row: &mut QueueRow, route: &str) {
     row.route = Some(route.to_owned());
     row.last_error = None;
     retry_now(row);
+}
+
+/// Whether the time has passed after which the sender wants the message back (RFC 2852): no attempt is made any more.
+#[must_use]
+pub fn is_out_of_time(row: &QueueRow, now: Timestamp) -> bool {
+    row.deliver_by.is_some_and(|by| by.mode == DeliverByMode::Return && by.by <= now)
 }
 
 /// Whether somebody asked for this attempt with [`retry_now`]. The schedule itself never yields such a time.

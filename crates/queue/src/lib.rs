@@ -16,7 +16,7 @@ mod routes;
 pub mod xtext;
 
 pub use attempt::{Decision, Outcome, Report, ReportKind, ReportedRecipient, after_attempt};
-pub use edit::{hold, is_wanted_at_once, reroute, reroute_by, resume, retry_now};
+pub use edit::{hold, is_out_of_time, is_wanted_at_once, reroute, reroute_by, resume, retry_now};
 pub use pace::{Health, Pace};
 pub use policy::{RetryPolicy, Schedules};
 pub use routes::{Choice, NamedRoute, Routes, Way};

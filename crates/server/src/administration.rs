@@ -37,6 +37,7 @@ pub(crate) fn settings(config: &Config, authenticator: Option<Arc<dyn Authentica
         delivery: delivery(config),
         free_space_reserve_mib: config.storage.free_space_reserve_mib,
         deletion_notice_days: accounts.deletion_notice_days,
+        undo_send_secs_max: config.limits.undo_send_secs_max,
         authenticator,
         externals_per_account_max: usize::try_from(config.fetch.accounts_per_person_max).unwrap_or(usize::MAX),
         external_interval_secs_min: config.fetch.interval_secs_min,

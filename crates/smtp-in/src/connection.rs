@@ -183,6 +183,8 @@ impl Connection<'_> {
             Action::Respond { mechanism, begins, response } => {
                 Answer::Responded(self.respond(mechanism, begins, &response).await)
             }
+            Action::Verify { text } => Answer::LookedUp(self.host.verify(self.engine.facts(), &text).await),
+            Action::Expand { text } => Answer::LookedUp(self.host.expand(self.engine.facts(), &text).await),
             Action::BeginBody => match self.host.open(self.engine.facts(), self.envelope()).await {
                 Ok(sink) => {
                     self.sink = Some(sink);

@@ -3,7 +3,7 @@
 //! Routing, accounts and the store stand behind these traits. Every answer may take its time; nothing else of the
 //! session happens meanwhile.
 
-use mail::{Envelope, ForwardPath, Reply};
+use mail::{EnhancedCode, Envelope, ForwardPath, Reply};
 use storage::Committed;
 use world::BoxFuture;
 
@@ -78,6 +78,19 @@ pub trait Host: Send + Sync {
         None
     }
 
+    /// What there is to be said about an address or a name to who has logged in (VRFY, RFC 5321 §3.5.1): 250 with the mailbox, 252, 550,
+    /// or 553 for a name that several have.
+    fn verify<'a>(&'a self, facts: &'a SessionFacts, text: &'a str) -> BoxFuture<'a, Reply> {
+        let _ = (facts, text);
+        Box::pin(async { Reply::fixed(252, EnhancedCode(2, 5, 2), "Addresses are not verified here; RCPT tells") })
+    }
+
+    /// Who is in a group or list, for who has logged in (EXPN, RFC 5321 §3.5.1): 250 with one mailbox in each line, or 550.
+    fn expand<'a>(&'a self, facts: &'a SessionFacts, text: &'a str) -> BoxFuture<'a, Reply> {
+        let _ = (facts, text);
+        Box::pin(async { Reply::fixed(550, EnhancedCode(5, 7, 1), "Nobody is told that here") })
+    }
+
     /// A message begins: the envelope is complete. The reply of an error is 4xx or 5xx.
     fn open<'a>(
         &'a self,
@@ -88,7 +101,8 @@ pub trait Host: Send + Sync {
 
 /// Where a message goes as it arrives. Dropping it abandons the message.
 pub trait MessageSink: Send {
-    /// The next octets: dot-stuffing undone, lines ended by CRLF. After an error the rest is not offered.
+    /// The next octets: dot-stuffing undone, lines ended by CRLF; with BODY=BINARYMIME as they came. After an error the rest is not
+    /// offered.
     fn write<'a>(&'a mut self, octets: &'a [u8]) -> BoxFuture<'a, Result<(), Reply>>;
 
     /// The message is complete: keep it and every consequence in one synced transaction.

@@ -13,6 +13,10 @@ pub struct Limits {
     pub swallow_octets_max: u64,
     /// Recipients of one mail transaction (RFC 5321 §4.5.3.1.8 asks for at least 100).
     pub recipients_max: usize,
+    /// Domains among the recipients of one mail transaction (RFC 9422 §4.3); 0 for no limit, and none is announced.
+    pub recipient_domains_max: usize,
+    /// How long a submitted message may be held for its sender (RFC 4865 §3); zero: FUTURERELEASE is not offered.
+    pub hold_max: Duration,
     /// Commands answered with an error of the client's own making, since the last accepted recipient.
     pub bad_commands_max: u32,
     /// Commands since the last kept message, authentication or STARTTLS that bring no mail forward.
@@ -48,6 +52,8 @@ impl Default for Limits {
             message_octets_max: 50 * 1024 * 1024,
             swallow_octets_max: 1024 * 1024 * 1024,
             recipients_max: 1_000,
+            recipient_domains_max: 0,
+            hold_max: Duration::from_secs(30 * 86_400),
             bad_commands_max: 20,
             idle_commands_max: 100,
             excused_errors_max: 10_000,
@@ -75,8 +81,17 @@ impl Limits {
 /// A command line with its CRLF. RFC 5321 §4.5.3.1.4 asks for 512.
 pub(crate) const COMMAND_LINE_OCTETS_MAX: usize = 1_024;
 /// MAIL and RCPT with their parameters: 512, and what SIZE (26), BODY (17), DSN (128 and 500, RFC 3461 §5.4),
-/// AUTH (500, RFC 4954 §3) and SMTPUTF8 (10, RFC 6531 §3.1) add.
-pub(crate) const PATH_LINE_OCTETS_MAX: usize = 2_048;
+/// AUTH (500, RFC 4954 §3), SMTPUTF8 (10, RFC 6531 §3.1), BY (17, RFC 2852 §3), HOLDUNTIL (34, RFC 4865 §3), MT-PRIORITY (15,
+/// RFC 6710 §3), REQUIRETLS (12, RFC 8689 §2) and SOLICIT (1007, RFC 3865 §4.1) add.
+pub(crate) const PATH_LINE_OCTETS_MAX: usize = 3_072;
+/// SOLICIT as written (RFC 3865 §4.1).
+pub(crate) const SOLICIT_OCTETS_MAX: usize = 1_000;
+/// Keywords of one SOLICIT.
+pub(crate) const SOLICIT_KEYWORDS_MAX: usize = 50;
+/// Digits of the seconds of BY (RFC 2852 §4) and HOLDFOR (RFC 4865 §4).
+pub(crate) const BY_DIGITS_MAX: usize = 9;
+/// What VRFY and EXPN ask for.
+pub(crate) const LOOKUP_OCTETS_MAX: usize = 320;
 /// AUTH and its continuation lines (RFC 4954 §4).
 pub(crate) const AUTH_LINE_OCTETS_MAX: usize = 12_288;
 /// Octets of one over-long line that are read and thrown away before the connection is closed instead.

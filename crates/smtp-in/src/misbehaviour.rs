@@ -43,6 +43,14 @@ pub enum Misbehaviour {
     RepeatedParameter,
     /// A parameter that was not announced.
     UnsupportedParameter,
+    /// DATA for a message that was announced with BODY=BINARYMIME (RFC 3030 §3).
+    BinaryNeedsChunks,
+    /// HOLDFOR or HOLDUNTIL beyond what is announced (RFC 4865 §4).
+    HeldTooLong,
+    /// SOLICIT with a class that is not wanted here (RFC 3865 §4.2).
+    Soliciting,
+    /// More domains among the recipients than one transaction may have (RFC 9422 §4.3).
+    TooManyDomains,
     /// A command before EHLO or HELO.
     HelloFirst,
     /// LMTP begins with LHLO.
@@ -145,6 +153,12 @@ impl Misbehaviour {
             }
             Self::RepeatedParameter => fixed(501, (5, 5, 4), "A parameter is given twice"),
             Self::UnsupportedParameter => fixed(555, (5, 5, 4), "A parameter is not supported"),
+            Self::BinaryNeedsChunks => fixed(503, (5, 5, 1), "A message with BODY=BINARYMIME comes by BDAT"),
+            Self::HeldTooLong => fixed(501, (5, 5, 4), "The message would be held longer than EHLO allows"),
+            Self::Soliciting => fixed(550, (5, 7, 1), "Solicitations of this class are not wanted here"),
+            Self::TooManyDomains => {
+                fixed(452, (4, 5, 3), "Recipients in too many domains; send the rest in a new transaction")
+            }
             Self::HelloFirst => fixed(503, (5, 5, 1), "Say EHLO first"),
             Self::LhloFirst => fixed(503, (5, 5, 1), "Say LHLO first"),
             Self::LhloHere => fixed(500, (5, 5, 1), "This is LMTP; say LHLO"),
@@ -209,6 +223,10 @@ impl Misbehaviour {
             Self::BadParameter(_) => "bad_parameter",
             Self::RepeatedParameter => "repeated_parameter",
             Self::UnsupportedParameter => "unsupported_parameter",
+            Self::BinaryNeedsChunks => "binary_needs_chunks",
+            Self::HeldTooLong => "held_too_long",
+            Self::Soliciting => "soliciting",
+            Self::TooManyDomains => "too_many_domains",
             Self::HelloFirst => "hello_first",
             Self::LhloFirst => "lhlo_first",
             Self::LhloHere => "lhlo_here",
@@ -262,6 +280,7 @@ impl Misbehaviour {
         !matches!(
             self,
             Self::TooManyRecipients
+                | Self::TooManyDomains
                 | Self::MessageTooLarge
                 | Self::BareNewlineInMessage
                 | Self::NulInMessage

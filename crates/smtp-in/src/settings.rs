@@ -67,6 +67,8 @@ pub struct Settings {
     pub bare_newlines: BareNewlines,
     /// Whether the host can do SCRAM (RFC 5802); announced on submission ports only.
     pub scram: bool,
+    /// Classes of solicitation that are not wanted here (RFC 3865): announced, and refused at MAIL.
+    pub no_soliciting: Vec<String>,
     /// Whether AUTH offers OAUTHBEARER and XOAUTH2: the host must know an issuer.
     pub tokens: bool,
     /// Addresses whose connections begin with a PROXY header. Nobody else's may.

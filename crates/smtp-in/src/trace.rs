@@ -22,6 +22,10 @@ pub fn trace_header(facts: &SessionFacts, envelope: &Envelope, our_name: &Domain
     if !id.is_empty() {
         field.push_str(&format!(" id {id}"));
     }
+    if envelope.priority != 0 {
+        // RFC 6710 §7: the clause that tells a later reader of the order in which it was handled.
+        field.push_str(&format!("\r\n\tpriority {}", envelope.priority));
+    }
     if let [only] = envelope.recipients.as_slice() {
         let path = match &only.forward_path {
             ForwardPath::Postmaster => Some(format!("<postmaster@{our_name}>")),

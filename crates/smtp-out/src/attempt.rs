@@ -151,7 +151,8 @@ impl Attempt {
             Ok(None) => return self.unreadable(row, session, "its content is missing"),
             Err(error) => return self.unreadable(row, session, &error.to_string()),
         };
-        let Handed { end, busy } = hand_over(&mut session, row, &mut blob, &mut self.outcomes).await;
+        let now = context.world.clock.now();
+        let Handed { end, busy } = hand_over(&mut session, row, &mut blob, &mut self.outcomes, now).await;
         let words = Secured::words(session.secured.as_ref());
         for (outcome, secured) in self.outcomes.iter().zip(&mut self.secured) {
             if matches!(outcome, Some(Outcome::Delivered { .. })) {

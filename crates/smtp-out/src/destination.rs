@@ -13,8 +13,8 @@ use crate::route::Route;
 /// One destination, with idle sessions of type `S`.
 pub(crate) struct Destination<S> {
     pub(crate) route: Route,
-    /// Claimed entries that wait for their turn.
-    pub(crate) ready: VecDeque<QueueId>,
+    /// Claimed entries that wait for their turn, with their priorities: the higher ones first.
+    pub(crate) ready: VecDeque<(QueueId, i8)>,
     /// Attempts in progress.
     pub(crate) running: usize,
     /// How fast it may be written to.
@@ -25,6 +25,12 @@ pub(crate) struct Destination<S> {
 impl<S> Destination<S> {
     pub(crate) fn new(route: Route, pace: Pace) -> Self {
         Self { route, ready: VecDeque::new(), running: 0, pace, idle: Vec::new() }
+    }
+
+    /// Adds a claimed entry, behind those of its priority (RFC 6710 §5).
+    pub(crate) fn add(&mut self, id: QueueId, priority: i8) {
+        let at = self.ready.partition_point(|(_, earlier)| *earlier >= priority);
+        self.ready.insert(at, (id, priority));
     }
 
     /// Keeps a session for the next entry.
@@ -72,6 +78,16 @@ mod tests {
 
     fn destination() -> Destination<u8> {
         Destination::new(Route::Mx(Domain::parse("b.example").unwrap()), Pace::default())
+    }
+
+    #[test]
+    fn the_higher_priority_goes_first_and_equals_in_their_order() {
+        let mut destination = destination();
+        for (id, priority) in [(1, 0), (2, -3), (3, 5), (4, 0), (5, 5), (6, 9), (7, -3)] {
+            destination.add(QueueId(id), priority);
+        }
+        let order: Vec<u64> = destination.ready.iter().map(|(id, _)| id.0).collect();
+        assert_eq!(order, [6, 3, 5, 1, 4, 2, 7]);
     }
 
     #[test]

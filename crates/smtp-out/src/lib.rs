@@ -18,6 +18,7 @@ mod metrics;
 mod names;
 mod noted;
 mod policy;
+mod release;
 mod route;
 mod runner;
 mod schedule;

@@ -117,5 +117,8 @@ pub const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// A held entry that stands among the due ones is looked at again after this.
 pub const HELD_LOOK_EVERY: Duration = Duration::from_secs(3600);
 
+/// The wait after a message whose time had come could not go its way.
+pub const RELEASE_RETRY: Duration = Duration::from_secs(60);
+
 /// The wait after the store failed.
 pub const STORE_RETRY: Duration = Duration::from_secs(2);

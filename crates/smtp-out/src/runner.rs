@@ -21,6 +21,7 @@ use crate::limits::{
     LOOK_EVERY, PACES_WRITTEN_AT_ONCE, PACES_WRITTEN_EVERY, PUT_OFF_AT_ONCE, SCAN_MAX, SCAN_PAGE, STORE_RETRY,
     TIDY_EVERY,
 };
+use crate::release::release;
 use crate::route::Route;
 use crate::settle::{put_off, settle};
 use crate::{Context, metrics, schedule};
@@ -203,7 +204,7 @@ impl Runner {
         if destination.ready.is_empty() {
             self.turns.push_back(key);
         }
-        destination.ready.push_back(row.id);
+        destination.add(row.id, row.priority);
         self.claimed.insert(row.id)
     }
 
@@ -226,7 +227,7 @@ impl Runner {
                 passed_over += 1;
                 continue;
             }
-            let Some(id) = destination.ready.pop_front() else { continue };
+            let Some((id, _)) = destination.ready.pop_front() else { continue };
             passed_over = 0;
             destination.running += 1;
             destination.pace.begin(now);
@@ -448,7 +449,12 @@ impl Job {
             }
         };
         let Some(row) = row else { return JobEnd { session: idle, health: Health::Unknown } };
-        let spared = down.filter(|_| !queue::is_wanted_at_once(&row));
+        if row.waiting.is_some() {
+            release(&context, &row).await;
+            return JobEnd { session: idle, health: Health::Unknown };
+        }
+        let late = queue::is_out_of_time(&row, context.world.clock.now()).then_some(OUT_OF_TIME);
+        let spared = late.or(down.filter(|_| !queue::is_wanted_at_once(&row)));
         let made = match spared {
             Some(reply) => {
                 let mut spared = Attempt::spared(&row, &reply);
@@ -469,5 +475,10 @@ impl Job {
     }
 }
 
+const OUT_OF_TIME: Reply = Reply::fixed(
+    451,
+    mail::EnhancedCode(4, 4, 7),
+    "The time within which the sender wanted the message delivered has passed",
+);
 const COUNT_PAGE: usize = 500;
 const COUNT_MAX: usize = 100_000;

@@ -83,5 +83,5 @@ pub(crate) async fn pull_in(context: &Context, now: Timestamp) -> Result<(), Sto
 
 /// Before the first attempt only the time of acceptance is a time that nobody chose.
 fn is_misled(row: &QueueRow) -> bool {
-    !row.held && (row.attempts > 0 || row.next_attempt == row.accepted_at)
+    !row.held && row.waiting.is_none() && (row.attempts > 0 || row.next_attempt == row.accepted_at)
 }

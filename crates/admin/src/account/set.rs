@@ -38,6 +38,7 @@ pub(super) async fn set(
         role,
         quota_octets,
         submission,
+        undo_send_secs,
         quota_messages,
         quota_mailboxes,
         time_zone,
@@ -74,6 +75,14 @@ pub(super) async fn set(
     quota_octets.apply(&mut account.quota_octets);
     let forget_today = submission.forget_today;
     submission.apply(&mut account.submission);
+    if let Some(secs) = undo_send_secs {
+        let most = settings.undo_send_secs_max;
+        if secs > most {
+            let error = AdminError::invalid(format!("what is sent may wait {most} seconds at the most"));
+            return Err(error.hint("`limits.undo_send_secs_max` in the configuration is that limit"));
+        }
+        account.undo_send_secs = secs;
+    }
     quota_messages.apply(&mut account.quota_messages);
     quota_mailboxes.apply(&mut account.quota_mailboxes);
     account.time_zone = time_zone.unwrap_or(account.time_zone);

@@ -169,6 +169,9 @@ pub enum AccountRequest {
         /// How much it may send in a day.
         #[serde(default)]
         submission: SubmissionEdit,
+        /// Seconds that what is submitted waits, so that it can be taken back; 0: it goes at once.
+        #[serde(default)]
+        undo_send_secs: Option<u32>,
         /// Messages that fit.
         #[serde(default = "keep")]
         quota_messages: Edit<u64>,

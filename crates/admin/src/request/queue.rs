@@ -84,4 +84,16 @@ pub enum QueueRequest {
     Cancel(QueueSelection),
     /// Delete them, without a notice to anybody.
     Remove(QueueSelection),
+    /// What an account has submitted and can still take back.
+    Waiting {
+        /// The account.
+        by: Address,
+    },
+    /// Delete what an account has submitted and what has not set out yet; nobody is told.
+    TakeBack {
+        /// The account.
+        by: Address,
+        /// Which; each of them has to be waiting, and the account's own.
+        entries: Vec<QueueId>,
+    },
 }

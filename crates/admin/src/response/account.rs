@@ -32,6 +32,9 @@ pub struct AccountView {
     /// Mailboxes that there may be.
     #[serde(default)]
     pub quota_mailboxes: Option<u64>,
+    /// Seconds that what it submits waits, so that it can be taken back.
+    #[serde(default)]
+    pub undo_send_secs: u32,
     /// Time zone.
     pub time_zone: String,
     /// Language.
@@ -175,6 +178,7 @@ impl From<&AccountObject> for AccountView {
             quota_octets: account.quota_octets,
             quota_messages: account.quota_messages,
             quota_mailboxes: account.quota_mailboxes,
+            undo_send_secs: account.undo_send_secs,
             time_zone: account.time_zone.clone(),
             language: account.language.clone(),
             created_at: account.created_at,

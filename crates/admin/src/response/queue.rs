@@ -29,6 +29,15 @@ pub struct QueueEntryView {
     pub why: String,
     /// Held by an administrator.
     pub held: bool,
+    /// Until when it waits for its sender, who may take it back; it has not set out then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_until: Option<Timestamp>,
+    /// Its priority (RFC 6710), -9 to 9.
+    #[serde(default)]
+    pub priority: i8,
+    /// When it is to be delivered (RFC 2852).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliver_by: Option<Timestamp>,
     /// What kind of mail it is: `person`, `list`, `automatic` or `report`.
     #[serde(default)]
     pub class: String,

@@ -196,6 +196,62 @@ async fn an_entry_says_why_it_waits() {
     assert!(one.why.starts_with("it has not been tried yet; it is tried again "), "{}", one.why);
 }
 
+#[tokio::test]
+async fn what_still_waits_is_taken_back_by_its_sender_alone() {
+    use storage::rows::{Waiting, WaitsFor};
+    let store = stage().await;
+    let id_of = |name: &str| store.directory().account(&address(name)).unwrap().id;
+    let (alice, bob) = (id_of("alice@example.org"), id_of("bob@example.org"));
+    let ids = enqueue(&store, 3).await;
+    let until = store.now().plus(std::time::Duration::from_secs(600));
+    for (id, account) in [(ids[0], alice), (ids[1], bob)] {
+        let mut row = store.queue_entry(id).await.unwrap().unwrap();
+        row.waiting = Some(Waiting { account, until, why: WaitsFor::Undo });
+        store.transact(move |tx| tx.update_queue_entry(&row).map(|_| ())).await.unwrap();
+    }
+    let actor = |id| Actor::Account { id, remote: None };
+    let execute = async |who, request| execute(&store, &settings(), &actor(who), Request::Queue(request)).await;
+    let waiting = |by: &str| QueueRequest::Waiting { by: address(by) };
+    let take = |by: &str, entries| QueueRequest::TakeBack { by: address(by), entries };
+    let Ok(Response::QueueEntries(seen)) = execute(alice, waiting("alice@example.org")).await else { panic!() };
+    assert_eq!(seen.iter().map(|one| one.id).collect::<Vec<_>>(), [ids[0]]);
+    assert!(seen[0].why.starts_with("it has not set out: its sender may take it back until "), "{}", seen[0].why);
+    assert_eq!(seen[0].waits_until, Some(until));
+    assert_eq!(execute(alice, waiting("bob@example.org")).await.unwrap_err().kind, ErrorKind::Denied);
+    assert_eq!(execute(alice, take("bob@example.org", vec![ids[1]])).await.unwrap_err().kind, ErrorKind::Denied);
+    // Neither what is another's nor what has set out, and then nothing at all.
+    for other in [ids[1], ids[2]] {
+        let refused = execute(alice, take("alice@example.org", vec![ids[0], other])).await.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::NotFound);
+    }
+    assert_eq!(store.queue_entries(mail::QueueId(0), 9).await.unwrap().len(), 3);
+    let done = execute(alice, take("alice@example.org", vec![ids[0]])).await;
+    assert_eq!(done, Ok(Response::Done("1 queue entry taken back; nobody is told".into())));
+    assert_eq!(store.queue_entries(mail::QueueId(0), 9).await.unwrap().len(), 2);
+    // What has not set out has no way that could be another.
+    let reroute = QueueRequest::Reroute {
+        which: QueueSelection::Entries(vec![ids[1]]),
+        to: Some(name("other.example")),
+        route: None,
+    };
+    assert_eq!(told(&store, reroute).await, "0 queue entries to be sent to other.example now");
+}
+
+#[tokio::test]
+async fn people_set_how_long_what_they_send_waits() {
+    let store = stage().await;
+    let alice = store.directory().account(&address("alice@example.org")).unwrap().id;
+    let set = |secs: u32| -> Request {
+        let request = serde_json::json!({"account": {"set": {"address": "alice@example.org", "undo_send_secs": secs}}});
+        serde_json::from_value(request).unwrap()
+    };
+    let actor = Actor::Account { id: alice, remote: None };
+    assert!(execute(&store, &settings(), &actor, set(20)).await.is_ok());
+    assert_eq!(store.directory().account(&address("alice@example.org")).unwrap().undo_send_secs, 20);
+    let refused = execute(&store, &settings(), &actor, set(601)).await.unwrap_err();
+    assert!(refused.to_string().contains("600 seconds at the most"), "{refused}");
+}
+
 async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
     let mut writer = store.blob_writer();
     writer.write(b"Subject: x\r\n\r\nx\r\n").await.unwrap();
@@ -225,6 +281,9 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             delay_notified: false,
             held: false,
             require_tls: false,
+            priority: 0,
+            deliver_by: None,
+            waiting: None,
             class: storage::rows::MailClass::Report,
             route: None,
         };

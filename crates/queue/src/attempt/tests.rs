@@ -1,4 +1,4 @@
-use mail::{Address, BlobHash, BodyType, Domain, QueueId, ReversePath};
+use mail::{Address, BlobHash, BodyType, DeliverBy, Domain, QueueId, ReversePath};
 use proptest::prelude::*;
 
 use super::*;
@@ -35,6 +35,9 @@ pub(crate) fn row(recipients: &[&str]) -> QueueRow {
         delay_notified: false,
         held: false,
         require_tls: false,
+        priority: 0,
+        deliver_by: None,
+        waiting: None,
         class: storage::rows::MailClass::Person,
         route: None,
     }
@@ -226,4 +229,31 @@ proptest! {
             prop_assert!(delayed[n] <= usize::from(notify[n].delay));
         }
     }
+}
+
+#[test]
+fn what_is_wanted_back_fails_at_its_time_and_is_tried_just_then() {
+    let mut row = row(&["x@b.example"]);
+    let by = Timestamp(row.accepted_at.0 + HOUR / 60);
+    row.deliver_by = Some(DeliverBy { by, mode: DeliverByMode::Return, trace: false });
+    let decide = |row: &QueueRow, now| after_attempt(row, &[later()], None, now, &RetryPolicy::default(), 12_345);
+    let before = decide(&row, Timestamp(row.accepted_at.0 + 10_000));
+    assert!(before.reports.is_empty());
+    assert_eq!(before.row.unwrap().next_attempt, by);
+    let at = decide(&row, by);
+    assert!(at.row.is_none());
+    assert_eq!(at.reports[0].recipients[0].status, EnhancedCode(5, 4, 7));
+}
+
+#[test]
+fn who_only_wants_to_know_is_told_once() {
+    let mut row = row(&["x@b.example"]);
+    let by = Timestamp(row.accepted_at.0 + HOUR / 60);
+    row.deliver_by = Some(DeliverBy { by, mode: DeliverByMode::Notify, trace: false });
+    let at = after_attempt(&row, &[later()], None, by, &RetryPolicy::default(), 12_345);
+    assert_eq!(at.reports.iter().map(|report| report.kind).collect::<Vec<_>>(), [ReportKind::Delayed]);
+    let next = at.row.unwrap();
+    let again = after_attempt(&next, &[later()], None, next.next_attempt, &RetryPolicy::default(), 12_345);
+    assert!(again.reports.is_empty());
+    assert!(again.row.is_some());
 }

@@ -52,6 +52,9 @@ pub struct AccountObject {
     /// How much the account may send in a day.
     #[serde(default, skip_serializing_if = "SubmissionLimits::is_default")]
     pub submission: SubmissionLimits,
+    /// Seconds that what the person submits waits, so that they can take it back; 0: it goes at once.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub undo_send_secs: u32,
     /// IANA name of the person's time zone, as `Europe/Paris`.
     #[serde(default = "utc")]
     pub time_zone: String,
@@ -146,6 +149,10 @@ pub struct Identity {
     pub signature_html: String,
 }
 
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// The form in which owners are compared: addresses as addresses, other names without regard to case.
 #[must_use]
 pub fn owner_key(owner: &str) -> String {
@@ -169,6 +176,7 @@ impl AccountObject {
             quota_messages: None,
             quota_mailboxes: None,
             submission: SubmissionLimits::default(),
+            undo_send_secs: 0,
             time_zone: utc(),
             language: english(),
             kind: AccountKind::Person,

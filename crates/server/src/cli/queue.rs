@@ -48,11 +48,23 @@ pub(super) enum QueueCommand {
         #[arg(long, value_name = "NAME")]
         route: Option<String>,
     },
-    /// Delete entries; their senders are told that they were not delivered
+    /// Delete entries; their senders are told that they were not delivered, unless they take them back themselves
     #[command(
-        after_help = "Examples:\n  relais queue cancel 17\n  relais queue cancel --sender newsletter@example.org --older-than 2h"
+        after_help = "Examples:\n  relais queue cancel 17\n  relais queue cancel --sender newsletter@example.org --older-than 2h\n  relais queue cancel 17 --by alice@example.org"
     )]
-    Cancel(SelectionArgs),
+    Cancel {
+        #[command(flatten)]
+        which: SelectionArgs,
+        /// Their sender takes them back: entries that have not set out yet, by their numbers; nobody is told
+        #[arg(long, value_name = "ACCOUNT", requires = "ids")]
+        by: Option<Address>,
+    },
+    /// List what an account has sent and can still take back
+    #[command(after_help = "Example:\n  relais queue waiting alice@example.org")]
+    Waiting {
+        /// The account
+        account: Address,
+    },
     /// Delete entries; nobody is told
     Remove(SelectionArgs),
 }
@@ -138,7 +150,9 @@ impl QueueCommand {
             Self::Resume(which) => QueueRequest::Resume(which.into()),
             Self::Retry(which) => QueueRequest::Retry(which.into()),
             Self::Reroute { which, to, route } => QueueRequest::Reroute { which: which.into(), to, route },
-            Self::Cancel(which) => QueueRequest::Cancel(which.into()),
+            Self::Cancel { which, by: Some(by) } => QueueRequest::TakeBack { by, entries: which.ids },
+            Self::Cancel { which, by: None } => QueueRequest::Cancel(which.into()),
+            Self::Waiting { account } => QueueRequest::Waiting { by: account },
             Self::Remove(which) => QueueRequest::Remove(which.into()),
         })
     }

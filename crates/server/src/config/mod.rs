@@ -29,7 +29,7 @@ pub(crate) use sending::{Suppression, Webhooks};
 pub(crate) use transport::{Dane, QueueTls};
 pub(crate) use values::Endpoint;
 
-use values::{at_least, host, host_or_nothing, none_or_at_least, strength, web_url};
+use values::{at_least, at_most, host, host_or_nothing, none_or_at_least, solicitation_classes, strength, web_url};
 
 /// The reference: every key, commented out, with its default and what it is for.
 pub(crate) const REFERENCE: &str = include_str!("../../../../config/relais.toml");
@@ -177,6 +177,13 @@ pub(crate) struct Limits {
     pub(crate) message_octets_max: u64,
     #[serde(deserialize_with = "at_least::<_, _, 100>")] // RFC 5321 §4.5.3.1.8
     pub(crate) recipients_max: u64,
+    /// 0: no limit.
+    pub(crate) recipient_domains_max: u32,
+    /// How long a person may have what they submit wait, so that they can take it back.
+    pub(crate) undo_send_secs_max: u32,
+    /// 0: FUTURERELEASE is not offered.
+    #[serde(deserialize_with = "at_most::<_, 999_999_999>")] // RFC 4865 §3
+    pub(crate) hold_secs_max: u32,
     #[serde(deserialize_with = "at_least::<_, _, 1>")]
     pub(crate) smtp_connections_max: u64,
     #[serde(deserialize_with = "at_least::<_, _, 1>")]
@@ -366,6 +373,9 @@ pub(crate) struct Security {
     pub(crate) proxy_protocol_from: Vec<IpAddr>,
     /// Who may say XCLIENT.
     pub(crate) xclient_from: Vec<IpAddr>,
+    /// Classes of solicitation that are refused.
+    #[serde(deserialize_with = "solicitation_classes")]
+    pub(crate) no_soliciting: Vec<String>,
     pub(crate) imap_plaintext_login_on_loopback: bool,
     pub(crate) imap_submission_servers: Vec<Address>,
     pub(crate) scram: bool,
@@ -429,6 +439,9 @@ impl Default for Limits {
         Self {
             message_octets_max: 50 * 1024 * 1024,
             recipients_max: 1_000,
+            recipient_domains_max: 0,
+            undo_send_secs_max: 600,
+            hold_secs_max: 30 * 86_400,
             smtp_connections_max: 5_000,
             smtp_connections_per_address_max: 50,
             smtp_idle_secs: 300,
@@ -528,6 +541,7 @@ impl Default for Security {
             submission_shows_client: false,
             proxy_protocol_from: Vec::new(),
             xclient_from: Vec::new(),
+            no_soliciting: Vec::new(),
             imap_plaintext_login_on_loopback: false,
             imap_submission_servers: Vec::new(),
             scram: true,

@@ -79,6 +79,27 @@ pub(super) fn none_or_at_least<'de, D: Deserializer<'de>, const MIN: u32>(deseri
     Ok(number)
 }
 
+/// A number with a greatest value.
+pub(super) fn at_most<'de, D: Deserializer<'de>, const MAX: u32>(deserializer: D) -> Result<u32, D::Error> {
+    let number = at_least::<_, u32, 0>(deserializer)?;
+    if number > MAX { Err(D::Error::custom(format!("{number} is too large; the most is {MAX}"))) } else { Ok(number) }
+}
+
+/// Classes of solicitation (RFC 3865 §3): a reversed domain name, a colon, and what it means by it.
+pub(super) fn solicitation_classes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let classes = Vec::<String>::deserialize(deserializer)?;
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
+    match classes.iter().find(|class| class.is_empty() || !class.bytes().all(good)) {
+        Some(class) => {
+            Err(D::Error::custom(format!("\"{class}\" is no class of solicitation; write it like \"net.example:ADV\"")))
+        }
+        None if classes.iter().map(|class| class.len().saturating_add(1)).sum::<usize>() > 400 => {
+            Err(D::Error::custom("these are too many for one line of EHLO; together they may have 400 characters"))
+        }
+        None => Ok(classes),
+    }
+}
+
 /// The beginning of links, or nothing. It stands in letters as it is, so it is plain ASCII without spaces.
 pub(super) fn web_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;

@@ -5,13 +5,15 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use auth::Authenticator;
 use bus::Bus;
 use delivery::limits::TRACE_ROUTED_MAX;
 use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, Unwelcome, storage_reply};
-use mail::{AccountId, Address, EnhancedCode, Envelope, ForwardPath, Reply, Topic};
+use mail::{AccountId, Address, BodyType, EnhancedCode, Envelope, ForwardPath, Reply, Timestamp, Topic};
+use message::{BinaryFlaw, BinaryParts};
 use parking_lot::Mutex;
 use routing::objects::{AccountObject, Service};
 use routing::{Directory, may_log_in, may_send_as};
@@ -20,6 +22,7 @@ use smtp_in::{
     Acknowledgement, AuthExchange, AuthFailure, Host, Identity, ListenerKind, Mechanism, MessageSink, Secret,
     SessionFacts, Verdict, trace_header,
 };
+use storage::rows::{Waiting, WaitsFor};
 use storage::submitted::LimitReached;
 use storage::trace::{Step, Term};
 use storage::{StorageError, Transaction};
@@ -29,8 +32,9 @@ use world::BoxFuture;
 use crate::config::Network;
 
 use identity::check_identity;
+use lookup::Expansion;
 use refusals::{Logged, Refusals, TRACED_PER_DAY_MAX};
-use submitted::{Held, SubmittedHeader, message_id, missing_fields, without_blind_recipients};
+use submitted::{Author, Held, SubmittedHeader, message_id, missing_fields, priority_of, without_what_stays_here};
 use unwelcome::UnwelcomeTrace;
 
 /// The server behind SMTP sessions.
@@ -46,6 +50,8 @@ pub(super) struct MailHost {
     trusted: Vec<Network>,
     /// Whether `Received` tells where a submitted message comes from.
     shows_clients: bool,
+    /// How long what people submit may wait for them to take it back, in seconds.
+    undo_send_max: Arc<AtomicU32>,
 }
 
 /// The client in the words of a trace: its address, and the name that it gave itself.
@@ -64,8 +70,23 @@ impl MailHost {
         engine: Arc<RocksEngine>,
         backlog_max: Arc<AtomicUsize>,
     ) -> Self {
-        let (refusals, trusted) = (Arc::default(), Vec::new());
-        Self { delivery, authenticator, bus, engine, backlog_max, refusals, trusted, shows_clients: false }
+        Self {
+            delivery,
+            authenticator,
+            bus,
+            engine,
+            backlog_max,
+            refusals: Arc::default(),
+            trusted: Vec::new(),
+            shows_clients: false,
+            undo_send_max: Arc::default(),
+        }
+    }
+
+    /// The same, where people may have what they submit wait for so many seconds at the most.
+    pub(super) fn undoing_within(mut self, secs_max: Arc<AtomicU32>) -> Self {
+        self.undo_send_max = secs_max;
+        self
     }
 
     /// The same, with clients that submit named in `Received`, or not.
@@ -219,7 +240,27 @@ impl MailHost {
             reverse_path: envelope.reverse_path.clone(),
         };
         let unwelcome = UnwelcomeTrace { offered, remote: facts.remote.ip(), refusals: self.refusals.clone() };
-        Ok(Message { id, intake, sender, header, fields: Vec::new(), delivery: self.delivery.clone(), unwelcome })
+        let undo_secs = self.undo_secs(sender);
+        Ok(Message {
+            id,
+            intake,
+            sender,
+            undo_secs,
+            reverse_path: envelope.reverse_path.address().cloned(),
+            priority: envelope.priority,
+            header,
+            binary: (envelope.body == BodyType::BinaryMime).then(BinaryParts::default),
+            fields: Vec::new(),
+            delivery: self.delivery.clone(),
+            unwelcome,
+        })
+    }
+
+    /// How long a message of an account waits, so that its person can take it back.
+    fn undo_secs(&self, sender: Option<AccountId>) -> u32 {
+        let directory = self.delivery.store().directory();
+        let account = sender.and_then(|account| directory.account_by_id(account));
+        account.map_or(0, |account| account.undo_send_secs.min(self.undo_send_max.load(Ordering::Relaxed)))
     }
 }
 
@@ -241,6 +282,15 @@ fn still_in<'a>(
         tracing::info!(session = %facts.id, remote = %facts.remote.ip(), login = %identity.login, reason, "no longer let in");
         ACCOUNT_GONE
     })
+}
+
+/// Whether a submitted message waits, until when and why.
+fn waiting(account: AccountId, undo_secs: u32, envelope: &Envelope, now: Timestamp) -> Option<Waiting> {
+    let undo = now.plus(Duration::from_secs(undo_secs.into()));
+    match envelope.hold_until.filter(|until| *until > undo) {
+        Some(until) => Some(Waiting { account, until, why: WaitsFor::Release }),
+        None => (undo > now).then_some(Waiting { account, until: undo, why: WaitsFor::Undo }),
+    }
 }
 
 /// By which a session knows whether the password is still the one it was opened with.
@@ -311,6 +361,34 @@ impl Host for MailHost {
         exchange::begin(&*self.authenticator, facts, mechanism)
     }
 
+    fn verify<'a>(&'a self, facts: &'a SessionFacts, text: &'a str) -> BoxFuture<'a, Reply> {
+        Box::pin(async move {
+            let directory = self.delivery.store().directory();
+            let asker = facts.identity.as_ref().ok_or(ACCOUNT_GONE);
+            let asker = asker.and_then(|identity| still_in(&directory, facts, identity));
+            asker.map_or_else(
+                |reply| reply,
+                |asker| lookup::verify(&directory, asker, text, self.delivery.store().now()),
+            )
+        })
+    }
+
+    fn expand<'a>(&'a self, facts: &'a SessionFacts, text: &'a str) -> BoxFuture<'a, Reply> {
+        Box::pin(async move {
+            let store = self.delivery.store();
+            let found = {
+                let directory = store.directory();
+                let asker = facts.identity.as_ref().ok_or(ACCOUNT_GONE);
+                let asker = asker.and_then(|identity| still_in(&directory, facts, identity));
+                asker.map_or_else(Expansion::Told, |asker| lookup::expand(&directory, asker, text))
+            };
+            match found {
+                Expansion::Told(reply) => reply,
+                Expansion::List(part, question) => lookup::members(store, part, &question).await,
+            }
+        })
+    }
+
     fn open<'a>(
         &'a self,
         facts: &'a SessionFacts,
@@ -329,7 +407,15 @@ struct Message {
     intake: Intake,
     /// Who submits it; `None`: another server hands it over.
     sender: Option<AccountId>,
+    /// How long it waits, so that it can be taken back.
+    undo_secs: u32,
+    /// Under whose address it is sent; `None` with the null reverse-path.
+    reverse_path: Option<Address>,
+    /// Its priority (RFC 6710), by MAIL or by its header.
+    priority: i8,
     header: SubmittedHeader,
+    /// Makes lines of a message with binary parts.
+    binary: Option<BinaryParts>,
     /// The header of a submitted message, once it is complete.
     fields: Vec<u8>,
     delivery: Delivery,
@@ -347,24 +433,56 @@ impl Message {
 
     /// The header is complete, with what came behind it in the same octets.
     async fn take_header(&mut self, account: AccountId, held: Held) -> Result<(), Reply> {
-        check_identity(&self.delivery.store().directory(), account, held.header())?;
-        self.fields = held.header().to_vec();
-        let hostname = &self.delivery.settings().hostname;
-        let missing = missing_fields(held.header(), &self.id, hostname, self.delivery.store().now());
+        let now = self.delivery.store().now();
+        let missing = {
+            let directory = self.delivery.store().directory();
+            let author = directory.account_by_id(account).zip(self.reverse_path.as_ref());
+            let author = author.map(|(account, address)| Author::of(account, address));
+            let hostname = &self.delivery.settings().hostname;
+            missing_fields(held.header(), &self.id, hostname, now, author.as_ref())
+        };
+        self.fields = [missing.as_bytes(), held.header()].concat();
+        check_identity(&self.delivery.store().directory(), account, &self.fields)?;
+        if self.priority == 0 {
+            self.priority = priority_of(held.header());
+        }
         self.intake(missing.as_bytes()).await?;
-        self.intake(&without_blind_recipients(held.header())).await?;
+        if self.priority != 0 {
+            // RFC 6758 §3: it goes on through servers that do not know the extension.
+            self.intake(format!("MT-Priority: {}\r\n", self.priority).as_bytes()).await?;
+        }
+        self.intake(&without_what_stays_here(held.header())).await?;
         self.intake(held.behind()).await
+    }
+
+    /// Takes octets, and what they are kept as.
+    async fn take(&mut self, came: &[u8], octets: &[u8]) -> Result<(), Reply> {
+        match self.sender {
+            Some(account) => self.take_submitted(account, octets).await,
+            None => self.intake.write_recoded(came, octets).await.map_err(|Refused(reply)| reply),
+        }
     }
 
     async fn intake(&mut self, octets: &[u8]) -> Result<(), Reply> {
         self.intake.write(octets).await.map_err(|Refused(reply)| reply)
     }
 
-    async fn keep(mut self, envelope: Envelope) -> Result<Acknowledgement, Reply> {
+    async fn keep(mut self, mut envelope: Envelope) -> Result<Acknowledgement, Reply> {
+        if let Some(mut binary) = self.binary.take() {
+            let mut lines = Vec::new();
+            binary.finish(&mut lines);
+            if let Some(flaw) = binary.flaw() {
+                return Err(binary_flaw(flaw));
+            }
+            self.take(&[], &lines).await?;
+            // What it is kept as; whether it has more than ASCII is seen.
+            envelope.body = BodyType::SevenBit;
+        }
         if let (Some(account), Some(held)) = (self.sender, self.header.end()) {
             self.take_header(account, held).await?;
         }
-        let Self { id, mut intake, delivery, sender, fields, unwelcome, .. } = self;
+        envelope.priority = self.priority;
+        let Self { id, mut intake, delivery, sender, undo_secs, fields, unwelcome, .. } = self;
         if let Err(refused) = intake.check().await {
             let reply = refused.reply.clone();
             tracing::info!(id, remote = %unwelcome.remote, from = %envelope.reverse_path, %reply, "message refused");
@@ -373,7 +491,9 @@ impl Message {
         }
         let from = envelope.reverse_path.to_string();
         let recipients = envelope.recipients.len();
-        let filing = sender.map(|account| {
+        let waiting = sender.and_then(|account| waiting(account, undo_secs, &envelope, delivery.store().now()));
+        // What waits is filed when it goes its way.
+        let filing = sender.filter(|_| waiting.is_none()).map(|account| {
             Filing::of(&delivery.store().directory(), account, envelope.reverse_path.address(), &fields)
         });
         // What is refused for its content has a trace as well.
@@ -389,6 +509,10 @@ impl Message {
                 return Err(reply);
             }
             (Err(Refused(reply)), None) => return Err(reply),
+        };
+        let prepared = match waiting {
+            Some(waiting) => delivery.waiting(prepared, waiting),
+            None => prepared,
         };
         let filing = match filing {
             Some(filing) => Some(filing.filtered(delivery.store(), &prepared, &fields).await),
@@ -436,15 +560,32 @@ impl Message {
 impl MessageSink for Message {
     fn write<'a>(&'a mut self, octets: &'a [u8]) -> BoxFuture<'a, Result<(), Reply>> {
         Box::pin(async move {
-            match self.sender {
-                Some(account) => self.take_submitted(account, octets).await,
-                None => self.intake(octets).await,
+            let Some(binary) = &mut self.binary else { return self.take(octets, octets).await };
+            let mut lines = Vec::with_capacity(octets.len().saturating_mul(4) / 3);
+            binary.write(octets, &mut lines);
+            if let Some(flaw) = binary.flaw() {
+                return Err(binary_flaw(flaw));
             }
+            self.take(octets, &lines).await
         })
     }
 
     fn finish(self: Box<Self>, envelope: Envelope) -> BoxFuture<'static, Result<Acknowledgement, Reply>> {
         Box::pin(self.keep(envelope))
+    }
+}
+
+fn binary_flaw(flaw: BinaryFlaw) -> Reply {
+    match flaw {
+        BinaryFlaw::Nul => {
+            Reply::fixed(550, EnhancedCode(5, 6, 0), "The message has a NUL octet outside of its binary parts")
+        }
+        BinaryFlaw::BareNewline => {
+            Reply::fixed(550, EnhancedCode(5, 6, 11), "The message has CR or LF alone outside of its binary parts")
+        }
+        BinaryFlaw::TooLarge => {
+            Reply::fixed(550, EnhancedCode(5, 6, 0), "The message has a header that is too long, or too deep parts")
+        }
     }
 }
 
@@ -456,6 +597,7 @@ const ACCOUNT_GONE: Reply =
     Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more; log in again");
 mod exchange;
 mod identity;
+mod lookup;
 mod refusals;
 mod submitted;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use rustls::ServerConfig;
@@ -25,6 +25,8 @@ pub(super) struct Reloadable {
     world: World,
     /// How far the responder may lag behind.
     pub(super) backlog_max: Arc<AtomicUsize>,
+    /// How long what people submit may wait for them to take it back, in seconds.
+    pub(super) undo_send_max: Arc<AtomicU32>,
     pub(super) smtp_limits: Live<smtp_in::Limits>,
     pub(super) smtp_tls: Live<ServerConfig>,
     pub(super) submission_tls: Live<ServerConfig>,
@@ -42,6 +44,7 @@ impl Reloadable {
             files,
             world,
             backlog_max: Arc::new(AtomicUsize::new(settings::backlog_max(&config.limits))),
+            undo_send_max: Arc::new(AtomicU32::new(config.limits.undo_send_secs_max)),
             smtp_limits: Live::new(settings::smtp_limits(&config.limits)),
             smtp_tls: Live::shared(server_config),
             submission_tls: Live::shared(login_config.clone()),
@@ -77,6 +80,7 @@ impl Reloadable {
         self.submission_tls.set(login_config.clone());
         self.imap_tls.replace(login_config);
         self.smtp_limits.set(Arc::new(settings::smtp_limits(&new.limits)));
+        self.undo_send_max.store(new.limits.undo_send_secs_max, Ordering::Relaxed);
         self.backlog_max.store(settings::backlog_max(&new.limits), Ordering::Relaxed);
         current.tls = new.tls.clone();
         current.limits = new.limits.clone();

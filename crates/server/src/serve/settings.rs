@@ -58,6 +58,7 @@ pub(super) fn smtp_in(config: &Config, kind: ListenerKind, reloadable: &Reloadab
         tokens: !config.oauth.issuer.is_empty(),
         proxies: config.security.proxy_protocol_from.clone(),
         xclient_from: config.security.xclient_from.clone(),
+        no_soliciting: config.security.no_soliciting.clone(),
     }
 }
 
@@ -66,6 +67,8 @@ pub(super) fn smtp_limits(limits: &Limits) -> smtp_in::Limits {
     smtp_in::Limits {
         message_octets_max: limits.message_octets_max,
         recipients_max: number(limits.recipients_max),
+        recipient_domains_max: number(limits.recipient_domains_max.into()),
+        hold_max: Duration::from_secs(limits.hold_secs_max.into()),
         idle: Duration::from_secs(limits.smtp_idle_secs),
         shutdown_grace: Duration::from_secs(limits.shutdown_grace_secs),
         connections_max: number(limits.smtp_connections_max),

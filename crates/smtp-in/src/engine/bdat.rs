@@ -1,10 +1,10 @@
 //! `BDAT`: the message in chunks of announced size.
 //!
 //! Command: RFC 3030 §2. The octets of a chunk follow whatever the answer will be, so a refused chunk is read and thrown
-//! away: the size, not the order of commands, says where the next command begins. BINARYMIME is not announced, so
+//! away: the size, not the order of commands, says where the next command begins. Without BODY=BINARYMIME
 //! lines end with CRLF here as well. Dialogs: `tests/transcripts/rfc3030/`.
 
-use mail::{EnhancedCode, Envelope, Reply, Timestamp};
+use mail::{BodyType, EnhancedCode, Envelope, Reply, Timestamp};
 use smtp_proto::Request;
 
 use super::Action;
@@ -42,7 +42,11 @@ pub(super) fn bdat(
             let replies = replies(session, &envelope, chunk);
             return swallowing(chunk, too_large, replies, now, after_failure(chunk));
         }
-        let body = Body::new(envelope, BodyReader::chunks(session.policy.bare_newlines), now);
+        let reader = match envelope.body {
+            BodyType::BinaryMime => BodyReader::binary(),
+            BodyType::SevenBit | BodyType::EightBitMime => BodyReader::chunks(session.policy.bare_newlines),
+        };
+        let body = Body::new(envelope, reader, now);
         return Step::ask(State::AwaitOpen(body, Transfer::Chunks(chunk)), Action::BeginBody);
     }
     if let State::Chunks(body) = state {

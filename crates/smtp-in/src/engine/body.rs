@@ -3,7 +3,8 @@
 //! RFC 5321 §4.1.1.4, §4.5.2: DATA ends at CRLF.CRLF and nowhere else (the CRLF of the DATA line counts as the first),
 //! and a leading dot of any other line is dropped. RFC 3030 §2: BDAT has neither dots nor an end of its own.
 //! A bare CR or LF never begins or ends a line: it is a flaw, or becomes CRLF when the policy says so (RFC 5321
-//! §2.3.8; SMTP smuggling). A NUL is a flaw: no MIME transfer encoding but BINARYMIME, not offered here, has it.
+//! §2.3.8; SMTP smuggling). A NUL is a flaw. With BODY=BINARYMIME (RFC 3030 §3) any octet goes on as it came: the host makes lines of
+//! it.
 
 use crate::misbehaviour::Misbehaviour;
 use crate::settings::BareNewlines;
@@ -13,6 +14,8 @@ pub(super) struct BodyReader {
     at: At,
     dots: bool,
     bare_newlines: BareNewlines,
+    /// Nothing is looked at.
+    binary: bool,
     flaw: Option<Misbehaviour>,
 }
 
@@ -33,17 +36,26 @@ enum At {
 impl BodyReader {
     /// For DATA: dots count, and the end is in the octets.
     pub(super) fn data(bare_newlines: BareNewlines) -> Self {
-        Self { at: At::LineStart, dots: true, bare_newlines, flaw: None }
+        Self { at: At::LineStart, dots: true, bare_newlines, binary: false, flaw: None }
     }
 
     /// For BDAT: only line ends are looked at.
     pub(super) fn chunks(bare_newlines: BareNewlines) -> Self {
-        Self { at: At::Text, dots: false, bare_newlines, flaw: None }
+        Self { at: At::Text, dots: false, bare_newlines, binary: false, flaw: None }
+    }
+
+    /// For BDAT with BODY=BINARYMIME: nothing is.
+    pub(super) fn binary() -> Self {
+        Self { at: At::Text, dots: false, bare_newlines: BareNewlines::Refuse, binary: true, flaw: None }
     }
 
     /// Reads on; the message's octets are added to `out`. Returns how many octets were used and whether the
     /// message has ended with the last of them.
     pub(super) fn read(&mut self, octets: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
+        if self.binary {
+            out.extend_from_slice(octets);
+            return (octets.len(), false);
+        }
         let mut used = 0;
         while let Some(rest) = octets.get(used..).filter(|rest| !rest.is_empty()) {
             if self.at == At::Text {

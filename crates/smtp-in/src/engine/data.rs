@@ -3,7 +3,7 @@
 //! Command: RFC 5321 §4.1.1.4. The host opens the message before 354 is said. What is refused on the way is still read
 //! to its real end, so that the connection stays usable. Dialogs: `tests/transcripts/rfc5321/4.1.1.4-*.txt`.
 
-use mail::{EnhancedCode, Envelope, Reply, Timestamp};
+use mail::{BodyType, EnhancedCode, Envelope, Reply, Timestamp};
 
 use super::Action;
 use super::bdat;
@@ -16,6 +16,10 @@ use crate::misbehaviour::Misbehaviour;
 
 /// Asks the host to open a message.
 pub(super) fn data(session: &Session, envelope: Envelope, now: Timestamp) -> Step {
+    if envelope.body == BodyType::BinaryMime {
+        // RFC 3030 §3: such a message has no lines that a dot could stand on.
+        return Step::refuse(State::Transaction(envelope), Misbehaviour::BinaryNeedsChunks);
+    }
     let body = Body::new(envelope, BodyReader::data(session.policy.bare_newlines), now);
     Step::ask(State::AwaitOpen(body, Transfer::Data), Action::BeginBody)
 }

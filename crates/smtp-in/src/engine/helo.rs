@@ -1,9 +1,10 @@
 //! `EHLO` and `HELO`, and `LHLO` of LMTP (RFC 2033 §4.1): the client names itself, the server what it can do.
 //!
-//! Commands: RFC 5321 §4.1.1.1. Extensions: RFC 2920, 1870, 6152, 6531, 2034, 3030, 3461, 3207, 4954, 9422.
+//! Commands: RFC 5321 §4.1.1.1. Extensions: RFC 2920, 1870, 6152, 6531, 2034, 3030, 3461, 3207, 4954, 9422,
+//! 8689, 3865, 4865, 2852, 6710.
 //! Either drops an open mail transaction (§4.1.4). Dialogs: `tests/transcripts/rfc5321/4.1.1.1-*.txt`.
 
-use mail::Reply;
+use mail::{Reply, Timestamp};
 use smtp_proto::Request;
 
 use super::Action;
@@ -17,7 +18,7 @@ use crate::limits::HELO_OCTETS_MAX;
 use crate::misbehaviour::Misbehaviour;
 
 /// Keeps the name and answers with what is offered.
-pub(super) fn helo(session: &mut Session, state: State, checked: Checked<'_>) -> Step {
+pub(super) fn helo(session: &mut Session, state: State, checked: Checked<'_>, now: Timestamp) -> Step {
     let (name, esmtp) = match request::parse(checked.line, "EHLO domain") {
         Ok(Request::Ehlo { host }) if is_name(checked.argument) => (host, true),
         Ok(Request::Lhlo { host }) if is_name(checked.argument) => (host, true),
@@ -26,7 +27,7 @@ pub(super) fn helo(session: &mut Session, state: State, checked: Checked<'_>) ->
     };
     let mut text = format!("{} greets {name}", session.policy.host_name);
     if esmtp {
-        for line in extensions(session) {
+        for line in extensions(session, now) {
             text.push('\n');
             text.push_str(&line);
         }
@@ -44,7 +45,7 @@ fn is_name(argument: &str) -> bool {
 }
 
 /// The lines of the EHLO reply behind the first.
-fn extensions(session: &Session) -> Vec<String> {
+fn extensions(session: &Session, now: Timestamp) -> Vec<String> {
     let limits = session.limits();
     let mut lines = vec![
         "PIPELINING".to_owned(),
@@ -53,6 +54,7 @@ fn extensions(session: &Session) -> Vec<String> {
         "SMTPUTF8".to_owned(),
         "ENHANCEDSTATUSCODES".to_owned(),
         "CHUNKING".to_owned(),
+        "BINARYMIME".to_owned(),
         "DSN".to_owned(),
     ];
     if session.offers_starttls() {
@@ -65,8 +67,29 @@ fn extensions(session: &Session) -> Vec<String> {
     if session.takes_xclient {
         lines.push(xclient::ANNOUNCED.to_owned());
     }
+    if session.offers_require_tls() {
+        lines.push("REQUIRETLS".to_owned());
+    }
+    if session.offers_submission() {
+        lines.push("DELIVERBY".to_owned());
+        lines.push("MT-PRIORITY".to_owned());
+        lines.push("VRFY".to_owned());
+        lines.push("EXPN".to_owned());
+    }
+    if session.offers_hold() {
+        // RFC 4865 §3: how long, and until when at the latest.
+        let until = now.plus(limits.hold_max).to_rfc3339();
+        lines.push(format!("FUTURERELEASE {} {until}", limits.hold_max.as_secs().min(999_999_999)));
+    }
+    // RFC 3865 §4.1.
+    let classes = session.policy.no_soliciting.join(",");
+    lines.push(format!("NO-SOLICITING {classes}").trim_end().to_owned());
     // RFC 9422 §4.
-    lines.push(format!("LIMITS MAILMAX={} RCPTMAX={}", limits.transactions_max, limits.recipients_max));
+    let mut told = format!("LIMITS MAILMAX={} RCPTMAX={}", limits.transactions_max, limits.recipients_max);
+    if limits.recipient_domains_max > 0 {
+        told.push_str(&format!(" RCPTDOMAINMAX={}", limits.recipient_domains_max));
+    }
+    lines.push(told);
     lines.push("HELP".to_owned());
     lines
 }

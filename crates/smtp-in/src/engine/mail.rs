@@ -1,13 +1,15 @@
 //! `MAIL`: begin a mail transaction with its reverse-path.
 //!
-//! Command: RFC 5321 §4.1.1.2. Parameters: SIZE (RFC 1870), BODY (RFC 6152; BINARYMIME is not announced), SMTPUTF8
-//! (RFC 6531), RET and ENVID (RFC 3461), AUTH (RFC 4954 §5, read and not used). The host is asked whether the
+//! Command: RFC 5321 §4.1.1.2. Parameters: SIZE (RFC 1870), BODY (RFC 6152; BINARYMIME by RFC 3030 §3), SMTPUTF8
+//! (RFC 6531), RET and ENVID (RFC 3461), AUTH (RFC 4954 §5, read and not used), REQUIRETLS (RFC 8689), and those of
+//! `extensions.rs`. The host is asked whether the
 //! transaction may begin. Dialogs: `tests/transcripts/rfc5321/4.1.1.2-*.txt`.
 
-use mail::{BodyType, DsnReturn, EnhancedCode, Envelope, Reply, ReversePath};
+use mail::{BodyType, DsnReturn, EnhancedCode, Envelope, Reply, ReversePath, Timestamp};
 use smtp_proto::{MAIL_BODY_8BITMIME, MAIL_BODY_BINARYMIME, MAIL_RET_FULL, MAIL_RET_HDRS, MAIL_SMTPUTF8, Request};
 
 use super::Action;
+use super::extensions::Said;
 use super::parameters::Parameters;
 use super::request::{self, Checked};
 use super::session::Session;
@@ -19,11 +21,11 @@ use crate::limits::SIZE_DIGITS_MAX;
 use crate::misbehaviour::Misbehaviour;
 
 /// Reads the command and asks the host.
-pub(super) fn mail(session: &mut Session, state: State, checked: Checked<'_>) -> Step {
+pub(super) fn mail(session: &mut Session, state: State, checked: Checked<'_>, now: Timestamp) -> Step {
     if session.transactions >= session.limits().transactions_max {
         return Step::refuse(state, Misbehaviour::TooManyTransactions);
     }
-    match envelope(session, checked.argument) {
+    match envelope(session, checked.argument, now) {
         Ok(envelope) => Step::ask(State::AwaitBegin(envelope), Action::MayBegin),
         Err(misbehaviour) => Step::refuse(state, misbehaviour),
     }
@@ -40,14 +42,19 @@ pub(super) fn mail_verdict(session: &mut Session, envelope: Envelope, verdict: V
     }
 }
 
-fn envelope(session: &Session, argument: &str) -> Result<Envelope, Misbehaviour> {
+fn envelope(session: &Session, argument: &str, now: Timestamp) -> Result<Envelope, Misbehaviour> {
     let (path, rest) = request::split_path(argument, "FROM").ok_or(Misbehaviour::Syntax(FORM))?;
-    let announced: &[&str] = if session.offers_auth() {
-        &["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH"]
-    } else {
-        &["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID"]
-    };
-    let mut parameters = Parameters::parse(rest, announced, FORM)?;
+    let mut announced = vec!["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "SOLICIT"];
+    if session.offers_submission() {
+        announced.extend(["AUTH", "BY", "MT-PRIORITY"]);
+    }
+    if session.offers_hold() {
+        announced.extend(["HOLDFOR", "HOLDUNTIL"]);
+    }
+    if session.offers_require_tls() {
+        announced.push("REQUIRETLS");
+    }
+    let mut parameters = Parameters::parse(rest, &announced, FORM)?;
     let size = size(parameters.take("SIZE"))?;
     let envelope_id = match parameters.take("ENVID") {
         None => None,
@@ -56,6 +63,12 @@ fn envelope(session: &Session, argument: &str) -> Result<Envelope, Misbehaviour>
     if let Some(submitter) = parameters.take("AUTH") {
         submitter.and_then(xtext::decode_xtext).ok_or(Misbehaviour::BadParameter("AUTH"))?;
     }
+    let said = Said::take(&mut parameters, session, now)?;
+    let require_tls = match parameters.take("REQUIRETLS") {
+        None => false,
+        Some(None) => true,
+        Some(Some(_)) => return Err(Misbehaviour::BadParameter("REQUIRETLS")),
+    };
     if parameters.value("SMTPUTF8").is_some() {
         return Err(Misbehaviour::BadParameter("SMTPUTF8"));
     }
@@ -63,9 +76,6 @@ fn envelope(session: &Session, argument: &str) -> Result<Envelope, Misbehaviour>
         return Err(Misbehaviour::Syntax(FORM));
     };
     let says = |flag| from.flags & flag != 0;
-    if says(MAIL_BODY_BINARYMIME) {
-        return Err(Misbehaviour::UnsupportedParameter);
-    }
     let smtputf8 = says(MAIL_SMTPUTF8);
     let reverse_path = ReversePath::parse(path).map_err(Misbehaviour::BadReversePath)?;
     if !path.is_ascii() && !smtputf8 {
@@ -77,7 +87,11 @@ fn envelope(session: &Session, argument: &str) -> Result<Envelope, Misbehaviour>
     }
     let mut envelope = Envelope::new(reverse_path);
     envelope.smtputf8 = smtputf8;
-    envelope.body = if says(MAIL_BODY_8BITMIME) { BodyType::EightBitMime } else { BodyType::SevenBit };
+    envelope.body = match (says(MAIL_BODY_BINARYMIME), says(MAIL_BODY_8BITMIME)) {
+        (true, _) => BodyType::BinaryMime,
+        (false, true) => BodyType::EightBitMime,
+        (false, false) => BodyType::SevenBit,
+    };
     envelope.dsn_return = match (says(MAIL_RET_FULL), says(MAIL_RET_HDRS)) {
         (true, _) => Some(DsnReturn::Full),
         (false, true) => Some(DsnReturn::Headers),
@@ -85,6 +99,11 @@ fn envelope(session: &Session, argument: &str) -> Result<Envelope, Misbehaviour>
     };
     envelope.envelope_id = envelope_id;
     envelope.octets = (size > 0).then_some(size);
+    envelope.hold_until = said.hold_until;
+    envelope.deliver_by = said.deliver_by;
+    envelope.priority = said.priority;
+    envelope.solicits = said.solicits;
+    envelope.require_tls = require_tls;
     Ok(envelope)
 }
 
@@ -109,7 +128,7 @@ mod tests {
     use crate::settings::ListenerKind;
 
     fn read(argument: &str) -> Result<Envelope, Misbehaviour> {
-        envelope(&session(ListenerKind::Mx), argument)
+        envelope(&session(ListenerKind::Mx), argument, Timestamp(0))
     }
 
     #[test]
@@ -150,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_was_not_announced_is_refused() {
-        for parameter in ["REQUIRETLS", "BY=10;R", "MT-PRIORITY=3", "BODY=BINARYMIME", "AUTH=<>", "X=1"] {
+        for parameter in ["REQUIRETLS", "BY=10;R", "MT-PRIORITY=3", "HOLDFOR=3", "AUTH=<>", "X=1"] {
             let refused = read(&format!("FROM:<> {parameter}"));
             assert_eq!(refused, Err(Misbehaviour::UnsupportedParameter), "{parameter}");
         }

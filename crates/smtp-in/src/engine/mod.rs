@@ -12,6 +12,8 @@ mod auth;
 mod bdat;
 mod body;
 mod data;
+mod expn;
+mod extensions;
 mod helo;
 mod help;
 mod input;
@@ -84,6 +86,16 @@ pub enum Action {
         /// The response, decoded.
         response: Secret,
     },
+    /// Ask the host what there is to be said about an address or a name (VRFY).
+    Verify {
+        /// What was asked for.
+        text: String,
+    },
+    /// Ask the host who is in a group or list (EXPN).
+    Expand {
+        /// What was asked for.
+        text: String,
+    },
     /// Ask the host to open a message for [`Engine::envelope`].
     BeginBody,
     /// Hand on the next octets of the message.
@@ -112,6 +124,8 @@ pub enum Answer {
     Authenticated(Result<Identity, AuthFailure>),
     /// Of [`Action::Respond`].
     Responded(Result<AuthStep, AuthFailure>),
+    /// Of [`Action::Verify`] and [`Action::Expand`].
+    LookedUp(Reply),
     /// Of [`Action::BeginBody`].
     Opened(Result<(), Reply>),
     /// Of [`Action::EndBody`].
@@ -247,6 +261,10 @@ impl Engine {
                 self.flush = true;
                 data::kept(&mut self.session, outcome.map_err(refusal)).times(replies)
             }
+            (State::AwaitLookup(state), Answer::LookedUp(reply)) => {
+                self.flush = true;
+                Step::reply(*state, reply)
+            }
             (State::AwaitTls, Answer::TlsStarted(tls)) => starttls::tls_started(&mut self.session, tls),
             _ => panic!("an answer came that nothing had asked for"),
         };
@@ -380,19 +398,20 @@ impl Engine {
             return Step::refuse(state, misbehaviour);
         }
         match (checked.verb, state) {
-            (Verb::Ehlo | Verb::Helo | Verb::Lhlo, state) => helo::helo(&mut self.session, state, checked),
+            (Verb::Ehlo | Verb::Helo | Verb::Lhlo, state) => helo::helo(&mut self.session, state, checked, now),
             (Verb::XClient, state) => xclient::xclient(&mut self.session, state, checked),
             (Verb::StartTls, state) => starttls::starttls(&self.session, state),
             (Verb::Auth, state) => auth::auth(&self.session, state, checked),
-            (Verb::Mail, state) => mail::mail(&mut self.session, state, checked),
+            (Verb::Mail, state) => mail::mail(&mut self.session, state, checked, now),
             (Verb::Rcpt, State::Transaction(envelope)) => rcpt::rcpt(&self.session, envelope, checked),
             (Verb::Data, State::Transaction(envelope)) => data::data(&self.session, envelope, now),
             (Verb::Rset, state) => rset::rset(&state),
             (Verb::Noop, state) => noop::noop(state),
             (Verb::Quit, _) => quit::quit(),
-            (Verb::Vrfy, state) => vrfy::vrfy(state, checked),
-            (Verb::Help, state) => help::help(state),
-            (Verb::Expn | Verb::Etrn | Verb::Absent, state) => Step::refuse(state, Misbehaviour::NotImplemented),
+            (Verb::Vrfy, state) => vrfy::vrfy(&self.session, state, checked),
+            (Verb::Expn, state) => expn::expn(&self.session, state, checked),
+            (Verb::Help, state) => help::help(&self.session, state, checked),
+            (Verb::Etrn | Verb::Absent, state) => Step::refuse(state, Misbehaviour::NotImplemented),
             // The table lets these through in no other state.
             (Verb::Rcpt | Verb::Data | Verb::Bdat, state) => Step::refuse(state, Misbehaviour::MailFirst),
         }
@@ -466,6 +485,7 @@ impl Policy {
             scram: settings.scram,
             tokens: settings.tokens,
             xclient_from: settings.xclient_from.clone(),
+            no_soliciting: settings.no_soliciting.clone(),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! answer, so the reply waits in `AwaitVerdict`; nothing here blocks. Dialogs:
 //! `tests/transcripts/rfc5321/4.1.1.3-*.txt`.
 
+use std::collections::BTreeSet;
+
 use mail::{DsnNotify, EnhancedCode, Envelope, EnvelopeRecipient, ForwardPath, Reply};
 use smtp_proto::{RCPT_NOTIFY_DELAY, RCPT_NOTIFY_FAILURE, RCPT_NOTIFY_NEVER, RCPT_NOTIFY_SUCCESS, Request};
 
@@ -26,6 +28,10 @@ pub(super) fn rcpt(session: &Session, envelope: Envelope, checked: Checked<'_>) 
     match recipient(envelope.smtputf8, checked.argument) {
         Ok(recipient) => {
             let path = recipient.forward_path.clone();
+            if one_domain_more(&envelope, &path, session.limits().recipient_domains_max) {
+                // RFC 9422 §4.3.
+                return Step::refuse(State::Transaction(envelope), Misbehaviour::TooManyDomains);
+            }
             Step::ask(State::AwaitVerdict(envelope, recipient), Action::AskRecipient { path })
         }
         Err(misbehaviour) => Step::refuse(State::Transaction(envelope), misbehaviour),
@@ -53,6 +59,17 @@ pub(super) fn rcpt_verdict(
             Step::reply(State::Transaction(envelope), reply)
         }
     }
+}
+
+/// Whether a forward-path leads to one domain more than a transaction may have; 0 for no limit.
+fn one_domain_more(envelope: &Envelope, path: &ForwardPath, domains_max: usize) -> bool {
+    let domain = |path: &ForwardPath| match path {
+        ForwardPath::Address(address) => Some(address.domain().clone()),
+        ForwardPath::Postmaster => None,
+    };
+    let Some(new) = domain(path).filter(|_| domains_max > 0) else { return false };
+    let known: BTreeSet<_> = envelope.recipients.iter().filter_map(|one| domain(&one.forward_path)).collect();
+    known.len() >= domains_max && !known.contains(&new)
 }
 
 fn recipient(smtputf8: bool, argument: &str) -> Result<EnvelopeRecipient, Misbehaviour> {

@@ -26,6 +26,8 @@ pub struct Policy {
     pub tokens: bool,
     /// Who may say XCLIENT.
     pub xclient_from: Vec<IpAddr>,
+    /// Classes of solicitation that are not wanted (RFC 3865).
+    pub no_soliciting: Vec<String>,
 }
 
 impl Policy {
@@ -78,6 +80,21 @@ impl Session {
     /// Whether AUTH is announced and accepted: on submission ports, and only under TLS (RFC 4954 §6, RFC 8314 §3).
     pub(super) fn offers_auth(&self) -> bool {
         self.facts.kind.is_submission() && self.facts.tls.is_some()
+    }
+
+    /// Whether what only people who have logged in may ask for is announced and accepted.
+    pub(super) fn offers_submission(&self) -> bool {
+        self.offers_auth()
+    }
+
+    /// Whether FUTURERELEASE is.
+    pub(super) fn offers_hold(&self) -> bool {
+        self.offers_submission() && !self.limits().hold_max.is_zero()
+    }
+
+    /// Whether REQUIRETLS is (RFC 8689 §2: not before TLS).
+    pub(super) fn offers_require_tls(&self) -> bool {
+        self.facts.tls.is_some()
     }
 
     /// How often the end of a message is answered: once, or to LMTP once for each recipient (RFC 2033 §4.2).

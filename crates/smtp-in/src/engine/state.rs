@@ -115,6 +115,8 @@ pub(super) enum State {
     Auth(Exchange),
     /// The host checks a response, or login and password.
     AwaitAuth(Mechanism),
+    /// VRFY or EXPN was said; the host looks, and the session goes on where it was.
+    AwaitLookup(Box<Self>),
     /// The TLS handshake is next. Whatever comes before it is dropped.
     AwaitTls,
     /// The connection ends.
@@ -140,6 +142,7 @@ impl State {
             | Self::AwaitEnd(_)
             | Self::Auth(_)
             | Self::AwaitAuth(_)
+            | Self::AwaitLookup(_)
             | Self::AwaitTls
             | Self::Closed => None,
         }
@@ -155,6 +158,7 @@ impl State {
                 Some(&body.envelope)
             }
             Self::SwallowChunk { swallowed, .. } => swallowed.next.envelope(),
+            Self::AwaitLookup(state) => state.envelope(),
             Self::Start
             | Self::Ready
             | Self::ChunkFailed
@@ -186,6 +190,7 @@ impl State {
             | Self::AwaitEnd(_)
             | Self::Auth(_)
             | Self::AwaitAuth(_)
+            | Self::AwaitLookup(_)
             | Self::AwaitTls
             | Self::Closed => None,
         }
@@ -204,6 +209,7 @@ impl State {
             | Self::AwaitOpen(..)
             | Self::AwaitEnd(_)
             | Self::AwaitAuth(_)
+            | Self::AwaitLookup(_)
             | Self::AwaitTls
             | Self::Closed => true,
             Self::Start

@@ -25,6 +25,7 @@ fn policy(limits: Limits) -> Policy {
         scram: false,
         tokens: false,
         xclient_from: Vec::new(),
+        no_soliciting: Vec::new(),
     }
 }
 
@@ -86,6 +87,7 @@ impl Driver {
                 }
                 Action::Authenticate { .. } => Answer::Authenticated(Err(AuthFailure::Refused)),
                 Action::Respond { .. } => Answer::Responded(Err(AuthFailure::Unavailable)),
+                Action::Verify { .. } | Action::Expand { .. } => Answer::LookedUp(Reply::plain(550, "Nobody")),
                 Action::BeginBody => {
                     self.open = Some(Vec::new());
                     Answer::Opened(Ok(()))
@@ -471,7 +473,7 @@ fn trap_the_ehlo_reply_is_ours_and_ends() {
     assert!(reply.starts_with("250-mx.example greets c.example\r\n250-PIPELINING\r\n"), "{reply}");
     assert!(reply.contains("\r\n250-LIMITS MAILMAX=1000 RCPTMAX=1000\r\n"), "{reply}");
     assert!(reply.ends_with("\r\n250 HELP\r\n"), "{reply}");
-    assert!(!reply.contains("AUTH") && !reply.contains("BINARYMIME"), "{reply}");
+    assert!(!reply.contains("AUTH") && !reply.contains("FUTURERELEASE"), "{reply}");
 }
 
 /// Pieces that make up conversations near the interesting edges.

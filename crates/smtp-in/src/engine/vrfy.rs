@@ -1,16 +1,24 @@
-//! `VRFY`: does an address exist? Nobody is told (RFC 5321 §3.5.3, §7.3): 252 for whatever is asked.
+//! `VRFY`: does an address exist? Who has logged in is told by the host; nobody else is (RFC 5321 §3.5.3, §7.3): 252 for whatever
+//! is asked.
 
 use mail::{EnhancedCode, Reply};
 
+use super::Action;
 use super::request::{self, Checked};
+use super::session::Session;
 use super::state::State;
 use super::step::Step;
+use crate::limits::LOOKUP_OCTETS_MAX;
 use crate::misbehaviour::Misbehaviour;
 
-/// Answers without saying anything about the address.
-pub(super) fn vrfy(state: State, checked: Checked<'_>) -> Step {
-    if checked.argument.is_empty() {
+/// Asks the host, or answers without saying anything about the address.
+pub(super) fn vrfy(session: &Session, state: State, checked: Checked<'_>) -> Step {
+    if checked.argument.is_empty() || checked.argument.len() > LOOKUP_OCTETS_MAX {
         return Step::refuse(state, Misbehaviour::Syntax(FORM));
+    }
+    if session.facts.identity.is_some() {
+        let text = checked.argument.to_owned();
+        return Step::ask(State::AwaitLookup(Box::new(state)), Action::Verify { text });
     }
     match request::parse(checked.line, FORM) {
         Ok(_) => Step::reply(state, UNTOLD),

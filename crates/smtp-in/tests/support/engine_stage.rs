@@ -76,6 +76,8 @@ impl Session {
                     let step = |exchange: &mut FakeExchange| ready(exchange.step(&response));
                     Answer::Responded(self.exchange.as_mut().map_or(Err(AuthFailure::Unavailable), step))
                 }
+                Action::Verify { text } => Answer::LookedUp(ready(host.verify(self.engine.facts(), &text))),
+                Action::Expand { text } => Answer::LookedUp(ready(host.expand(self.engine.facts(), &text))),
                 Action::BeginBody => {
                     let opened = ready(host.open(self.engine.facts(), self.engine.envelope().unwrap()));
                     Answer::Opened(opened.map(|sink| self.sink = Some(sink)))

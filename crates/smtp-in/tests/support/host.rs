@@ -71,6 +71,9 @@ fn describe(envelope: &Envelope) -> String {
     if envelope.body == BodyType::EightBitMime {
         text.push_str(" 8bit");
     }
+    if envelope.body == BodyType::BinaryMime {
+        text.push_str(" binary");
+    }
     if envelope.smtputf8 {
         text.push_str(" utf8");
     }
@@ -79,6 +82,21 @@ fn describe(envelope: &Envelope) -> String {
     }
     if let Some(id) = &envelope.envelope_id {
         text.push_str(&format!(" id={id}"));
+    }
+    if let Some(until) = envelope.hold_until {
+        text.push_str(&format!(" hold={}", until.to_rfc3339()));
+    }
+    if let Some(by) = envelope.deliver_by {
+        text.push_str(&format!(" by={};{:?}{}", by.by.to_rfc3339(), by.mode, if by.trace { "+trace" } else { "" }));
+    }
+    if envelope.priority != 0 {
+        text.push_str(&format!(" priority={}", envelope.priority));
+    }
+    if envelope.require_tls {
+        text.push_str(" tls");
+    }
+    if !envelope.solicits.is_empty() {
+        text.push_str(&format!(" solicits={}", envelope.solicits.join(",")));
     }
     for recipient in &envelope.recipients {
         text.push_str(&format!(" to {}", recipient.forward_path));
@@ -151,6 +169,24 @@ impl Host for FakeHost {
 
     fn exchange<'a>(&'a self, _: &SessionFacts, mechanism: Mechanism) -> Option<Box<dyn AuthExchange + 'a>> {
         FakeExchange::begin(mechanism).map(|exchange| Box::new(exchange) as Box<_>)
+    }
+
+    fn verify<'a>(&'a self, _: &'a SessionFacts, text: &'a str) -> BoxFuture<'a, Reply> {
+        at_once(match text {
+            "bob" | "<bob@relais.example>" => {
+                Reply::new(250, Some(EnhancedCode(2, 1, 5)), "Bob Miller <bob@relais.example>")
+            }
+            _ => refusal(550, (5, 1, 1), "No such mailbox"),
+        })
+    }
+
+    fn expand<'a>(&'a self, _: &'a SessionFacts, text: &'a str) -> BoxFuture<'a, Reply> {
+        at_once(match text {
+            "team" => {
+                Reply::new(250, Some(EnhancedCode(2, 1, 5)), "<alice@relais.example>\nBob Miller <bob@relais.example>")
+            }
+            _ => refusal(550, (5, 7, 1), "You may not see who is in it"),
+        })
     }
 
     fn open<'a>(

@@ -23,6 +23,7 @@ pub(crate) struct Setup {
     pub(crate) proxies: Vec<IpAddr>,
     pub(crate) xclient_from: Vec<IpAddr>,
     pub(crate) certificate: bool,
+    pub(crate) no_soliciting: Vec<String>,
 }
 
 impl Default for Setup {
@@ -36,6 +37,7 @@ impl Default for Setup {
             proxies: Vec::new(),
             xclient_from: Vec::new(),
             certificate: true,
+            no_soliciting: Vec::new(),
         }
     }
 }
@@ -55,6 +57,7 @@ impl Setup {
                 self.xclient_from =
                     list.split(' ').map(str::parse).collect::<Result<_, _>>().map_err(|e| format!("{e}"))?;
             }
+            ("no-soliciting", list) => self.no_soliciting = list.split(' ').map(str::to_owned).collect(),
             ("no-certificate", "") => self.certificate = false,
             ("limit", rest) => {
                 let (name, value) = rest.split_once('=').ok_or("@limit name=value")?;
@@ -62,6 +65,8 @@ impl Setup {
                 match name {
                     "message_octets_max" => self.limits.message_octets_max = value.into(),
                     "swallow_octets_max" => self.limits.swallow_octets_max = value.into(),
+                    "recipient_domains_max" => self.limits.recipient_domains_max = value as usize,
+                    "hold_max_secs" => self.limits.hold_max = std::time::Duration::from_secs(value.into()),
                     "recipients_max" => self.limits.recipients_max = value as usize,
                     "bad_commands_max" => self.limits.bad_commands_max = value,
                     "excused_errors_max" => self.limits.excused_errors_max = value,
@@ -87,6 +92,7 @@ impl Setup {
             tokens: self.tokens,
             proxies: self.proxies.clone(),
             xclient_from: self.xclient_from.clone(),
+            no_soliciting: self.no_soliciting.clone(),
         }
     }
 }

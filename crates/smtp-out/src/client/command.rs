@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
-use mail::{BodyType, DsnNotify, DsnReturn, EnhancedCode, Reply};
+use mail::{BodyType, DeliverByMode, DsnNotify, DsnReturn, EnhancedCode, Reply, Timestamp};
 use queue::xtext::{unitext, utf8_xtext, xtext};
-use smtp_proto::{EXT_8BIT_MIME, EXT_DSN, EXT_REQUIRE_TLS, EXT_SIZE, EXT_SMTP_UTF8, EhloResponse};
+use smtp_proto::{
+    EXT_8BIT_MIME, EXT_DELIVER_BY, EXT_DSN, EXT_MT_PRIORITY, EXT_REQUIRE_TLS, EXT_SIZE, EXT_SMTP_UTF8, EhloResponse,
+};
 use storage::rows::{QueueRecipient, QueueRow};
 
 /// Octets of the message as it travels.
@@ -24,6 +26,11 @@ pub(crate) fn obstacle(row: &QueueRow, ehlo: &EhloResponse<String>) -> Option<Re
         let text = "this server can't relay BINARYMIME";
         return Some(Reply::fixed(554, EnhancedCode(5, 6, 3), text));
     }
+    if row.deliver_by.is_some_and(|by| by.mode == DeliverByMode::Return) && !ehlo.has_capability(EXT_DELIVER_BY) {
+        // RFC 2852 §4.3: it could not be fetched back from there.
+        let text = "the next server does not offer DELIVERBY, so it can't be asked to return the message in time";
+        return Some(Reply::fixed(554, EnhancedCode(5, 3, 3), text));
+    }
     // RFC 1870 §3: 0 means no fixed limit.
     let size = u64::try_from(ehlo.size).unwrap_or(u64::MAX);
     if ehlo.has_capability(EXT_SIZE) && size > 0 && octets(row) > size {
@@ -33,8 +40,8 @@ pub(crate) fn obstacle(row: &QueueRow, ehlo: &EhloResponse<String>) -> Option<Re
     None
 }
 
-/// The MAIL command.
-pub(crate) fn mail(row: &QueueRow, ehlo: &EhloResponse<String>) -> String {
+/// The MAIL command, said now.
+pub(crate) fn mail(row: &QueueRow, ehlo: &EhloResponse<String>, now: Timestamp) -> String {
     let mut line = format!("MAIL FROM:{}", row.reverse_path);
     if ehlo.has_capability(EXT_SIZE) {
         push(&mut line, format_args!(" SIZE={}", octets(row)));
@@ -60,9 +67,24 @@ pub(crate) fn mail(row: &QueueRow, ehlo: &EhloResponse<String>) -> String {
             push(&mut line, format_args!(" ENVID={}", xtext(id)));
         }
     }
+    if row.priority != 0 && ehlo.has_capability(EXT_MT_PRIORITY) {
+        push(&mut line, format_args!(" MT-PRIORITY={}", row.priority));
+    }
+    if let Some(by) = row.deliver_by.filter(|_| ehlo.has_capability(EXT_DELIVER_BY)) {
+        // RFC 2852 §4: what is left of the time; less than nothing when its sender only wants to be told.
+        let left = by.by.0.saturating_sub(now.0).div_euclid(1_000).clamp(-BY_SECS_MAX, BY_SECS_MAX);
+        let (left, mode) = match by.mode {
+            DeliverByMode::Return => (left.max(1), "R"),
+            DeliverByMode::Notify => (left, "N"),
+        };
+        push(&mut line, format_args!(" BY={left};{mode}{}", if by.trace { "T" } else { "" }));
+    }
     line.push_str("\r\n");
     line
 }
+
+/// Nine digits (RFC 2852 §4).
+const BY_SECS_MAX: i64 = 999_999_999;
 
 /// The RCPT command.
 pub(crate) fn rcpt(recipient: &QueueRecipient, ehlo: &EhloResponse<String>) -> String {
@@ -103,7 +125,7 @@ fn push(line: &mut String, arguments: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use mail::{Address, BlobHash, Domain, OriginalRecipient, QueueId, ReversePath, Timestamp};
+    use mail::{Address, BlobHash, DeliverBy, Domain, OriginalRecipient, QueueId, ReversePath};
     use storage::rows::RecipientState;
 
     use super::*;
@@ -141,9 +163,16 @@ mod tests {
             delay_notified: false,
             held: false,
             require_tls: false,
+            priority: 0,
+            deliver_by: None,
+            waiting: None,
             class: storage::rows::MailClass::Person,
             route: None,
         }
+    }
+
+    fn mail(row: &QueueRow, ehlo: &EhloResponse<String>) -> String {
+        super::mail(row, ehlo, Timestamp(0))
     }
 
     fn offers(capabilities: u32) -> EhloResponse<String> {
@@ -162,6 +191,22 @@ mod tests {
             rcpt(&recipient("x@b.example"), &offers(EXT_DSN)),
             "RCPT TO:<x@b.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;a+2Bb+3Dc+20d@e.example\r\n"
         );
+    }
+
+    #[test]
+    fn priority_and_time_go_on_where_they_are_known() {
+        let mut urgent = row();
+        urgent.priority = -4;
+        let (by, now) = (Timestamp(100_000), Timestamp(40_500));
+        urgent.deliver_by = Some(DeliverBy { by, mode: DeliverByMode::Notify, trace: true });
+        let with = EXT_MT_PRIORITY | EXT_DELIVER_BY;
+        assert_eq!(super::mail(&urgent, &offers(with), now), "MAIL FROM:<a@a.example> MT-PRIORITY=-4 BY=59;NT\r\n");
+        assert_eq!(super::mail(&urgent, &offers(0), now), "MAIL FROM:<a@a.example>\r\n");
+        assert!(super::mail(&urgent, &offers(with), Timestamp(103_000)).contains(" BY=-3;NT"));
+        assert_eq!(obstacle(&urgent, &offers(0)), None);
+        urgent.deliver_by = Some(DeliverBy { by, mode: DeliverByMode::Return, trace: false });
+        assert!(super::mail(&urgent, &offers(with), now).contains(" BY=59;R\r\n"));
+        assert_eq!(obstacle(&urgent, &offers(0)).and_then(|reply| reply.enhanced), Some(EnhancedCode(5, 3, 3)));
     }
 
     #[test]

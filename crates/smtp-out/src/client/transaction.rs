@@ -3,7 +3,7 @@
 //! Invariant: every recipient that got an outcome here got it from a reply of this host, or from what happened after
 //! the final dot. Those without one may be tried elsewhere.
 
-use mail::{EnhancedCode, Reply};
+use mail::{EnhancedCode, Reply, Timestamp};
 use queue::Outcome;
 use smtp_proto::{EXT_DSN, EXT_PIPELINING};
 use storage::blobs::BlobReader;
@@ -42,8 +42,9 @@ pub(crate) async fn hand_over(
     row: &QueueRow,
     blob: &mut BlobReader,
     outcomes: &mut [Option<Outcome>],
+    now: Timestamp,
 ) -> Handed {
-    let mut transaction = Transaction { session, row, outcomes, busy: None };
+    let mut transaction = Transaction { session, row, outcomes, busy: None, now };
     loop {
         let before = transaction.open().len();
         let end = transaction.hand_over(blob).await;
@@ -87,6 +88,8 @@ struct Transaction<'a> {
     session: &'a mut Session,
     row: &'a QueueRow,
     outcomes: &'a mut [Option<Outcome>],
+    /// When it begins.
+    now: Timestamp,
     busy: Option<Reply>,
 }
 
@@ -126,7 +129,7 @@ impl Transaction<'_> {
     /// MAIL and RCPT. Gives those whom the host accepts, and those for whom it has no room in this transaction.
     async fn envelope(&mut self, open: &[usize]) -> Result<Envelope, End> {
         let ehlo = &self.session.ehlo;
-        let mail = command::mail(self.row, ehlo);
+        let mail = command::mail(self.row, ehlo, self.now);
         let rcpts: Vec<String> =
             open.iter().filter_map(|n| self.row.recipients.get(*n)).map(|r| command::rcpt(r, ehlo)).collect();
         let mut envelope = Envelope { accepted: Vec::with_capacity(open.len()), too_many: Vec::new() };

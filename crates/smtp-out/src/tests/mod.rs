@@ -14,6 +14,7 @@ mod routes;
 mod times;
 mod tls;
 mod troubles;
+mod waits;
 mod week;
 
 use std::sync::Arc;

@@ -153,6 +153,9 @@ fn queue_row(blob: mail::BlobHash, octets: u64) -> QueueRow {
         delay_notified: false,
         held: false,
         require_tls: false,
+        priority: 0,
+        deliver_by: None,
+        waiting: None,
         class: crate::rows::MailClass::Report,
         route: None,
     }

@@ -20,7 +20,7 @@ pub use list::{
 pub use mailbox::MailboxRow;
 pub use message::MessageRow;
 pub use pace::PaceRow;
-pub use queue::{MailClass, QueueRecipient, QueueRow, RecipientState};
+pub use queue::{MailClass, QueueRecipient, QueueRow, RecipientState, Waiting, WaitsFor};
 pub use undo::UndoRow;
 
 use bytes::Bytes;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use mail::{
-    Address, BlobHash, BodyType, DsnNotify, DsnReturn, OriginalRecipient, QueueId, Reply, ReversePath, Timestamp,
-    TraceId,
+    AccountId, Address, BlobHash, BodyType, DeliverBy, DsnNotify, DsnReturn, OriginalRecipient, QueueId, Reply,
+    ReversePath, Timestamp, TraceId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,27 @@ pub struct QueueRecipient {
     pub last_reply: Option<Reply>,
 }
 
-/// A message on its way to one destination domain.
+/// Why a submitted message waits as a whole, before anything is decided about its recipients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WaitsFor {
+    /// Its sender may take it back ("undo send").
+    Undo,
+    /// Its sender has set the time (FUTURERELEASE, RFC 4865).
+    Release,
+}
+
+/// A submitted message that waits as a whole, local recipients included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Who has submitted it, and may take it back.
+    pub account: AccountId,
+    /// Until when.
+    pub until: Timestamp,
+    /// Why.
+    pub why: WaitsFor,
+}
+
+/// A message on its way to one destination domain; or, with [`QueueRow::waiting`], one that has not set out yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueRow {
     /// Its number, set when it is stored.
@@ -113,15 +133,21 @@ pub struct QueueRow {
     pub class: MailClass,
     /// The name of the route that an administrator sent it on (`relais queue reroute --route`).
     pub route: Option<String>,
-    /// Whether the sender asked for REQUIRETLS (RFC 8689).
+    /// REQUIRETLS (RFC 8689): under verified TLS, to hosts that offer it, or not at all.
     pub require_tls: bool,
+    /// MT-PRIORITY (RFC 6710), -9 to 9: of what is due, the higher goes first.
+    pub priority: i8,
+    /// BY= (RFC 2852).
+    pub deliver_by: Option<DeliverBy>,
+    /// It is a whole submission that waits: `destination` is this server's name, and `recipients` are those of the envelope.
+    pub waiting: Option<Waiting>,
 }
 
-/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: `class`, `route`, `require_tls`.
+/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: from `class` on.
 const VERSION: u8 = 3;
 
 /// Octets that stand for the fields which version 3 has added at the end: each with its default, which is a zero octet.
-const ADDED_BY_3: [u8; 3] = [0; 3];
+const ADDED_BY_3: [u8; 6] = [0; 6];
 
 impl QueueRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
@@ -221,6 +247,9 @@ mod layout1 {
                 class: MailClass::Person,
                 route: None,
                 require_tls: false,
+                priority: 0,
+                deliver_by: None,
+                waiting: None,
             }
         }
     }

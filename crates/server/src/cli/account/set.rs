@@ -9,7 +9,7 @@ use routing::objects::{Role, Service};
 
 use super::{RoleArg, ServiceArg};
 use crate::cli::Failure;
-use crate::cli::values::{edit, octets, read_password, switch};
+use crate::cli::values::{edit, octets, read_password, seconds, switch};
 
 /// `relais account set`.
 #[derive(Args)]
@@ -52,6 +52,9 @@ pub(in crate::cli) struct SetArgs {
     /// What it has sent today does not count
     #[arg(long)]
     forget_today: bool,
+    /// How long what is sent waits, so that it can be taken back, as 30s; 0s for not at all
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    undo_send: Option<u64>,
     /// How many messages fit
     #[arg(long, value_name = "MESSAGES")]
     quota_messages: Option<u64>,
@@ -122,6 +125,7 @@ impl SetArgs {
                 first_time: edit(self.first_time_per_day, self.default_per_day),
                 forget_today: self.forget_today,
             },
+            undo_send_secs: self.undo_send.map(|secs| u32::try_from(secs).unwrap_or(u32::MAX)),
             quota_messages: edit(self.quota_messages, self.no_quota_messages),
             quota_mailboxes: edit(self.quota_mailboxes, self.no_quota_mailboxes),
             time_zone: self.time_zone,

@@ -82,6 +82,9 @@ pub(super) fn account(one: &AccountView) -> String {
         let over = if sent.limit_reached { "; a limit was reached" } else { "" };
         field(&mut out, "sent today", format_args!("{counted}{over}"));
     }
+    if one.undo_send_secs > 0 {
+        field(&mut out, "undo send", format_args!("within {} seconds", one.undo_send_secs));
+    }
     field(&mut out, "time zone", &one.time_zone);
     field(&mut out, "language", &one.language);
     field(&mut out, "made", moment(one.created_at));

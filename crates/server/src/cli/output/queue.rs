@@ -15,6 +15,15 @@ pub(super) fn queue_entry(one: &QueueEntryView) -> String {
     field(&mut out, "accepted", moment(one.accepted_at));
     field(&mut out, "attempts", one.attempts);
     field(&mut out, "next attempt", if one.held { "held".to_owned() } else { moment(one.next_attempt) });
+    if let Some(until) = one.waits_until {
+        field(&mut out, "waits until", moment(until));
+    }
+    if one.priority != 0 {
+        field(&mut out, "priority", one.priority);
+    }
+    if let Some(by) = one.deliver_by {
+        field(&mut out, "deliver by", moment(by));
+    }
     field(&mut out, "last error", one.last_error.as_deref().unwrap_or("-"));
     field(&mut out, "why it waits", &one.why);
     for recipient in &one.recipients {

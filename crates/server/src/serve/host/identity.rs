@@ -1,7 +1,7 @@
 //! Under whose name a submitted message goes (R6): what From, Sender, Resent-From and Resent-Sender say.
 //!
-//! RFC 5322 §3.6.2 wants exactly one From. RFC 6409 §8 lets a submission server add what is missing, but who wrote a message
-//! is not to be guessed: without From it is refused. Reply-To is free: it says where answers go, not who writes.
+//! RFC 5322 §3.6.2 wants exactly one From. RFC 6409 §8 lets a submission server add what is missing: it is added before (`submitted.rs`),
+//! but who wrote a message without a reverse-path is not to be guessed: without From that is refused. Reply-To is free: it says where answers go, not who writes.
 
 use mail::{AccountId, Address, EnhancedCode, Reply};
 use message::limits::ADDRESSES_MAX;

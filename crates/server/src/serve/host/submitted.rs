@@ -1,8 +1,9 @@
 //! The header of a submitted message: held until it is complete, so that its sender can be checked and what is missing
 //! can be added (RFC 6409 §8.1, §8.2) before anything of it is stored.
 
-use mail::{Domain, EnhancedCode, Reply, Timestamp};
-use message::raw_fields;
+use mail::{Address, Domain, EnhancedCode, Reply, Timestamp};
+use message::{parse_addresses, raw_fields};
+use routing::objects::AccountObject;
 
 /// Octets of a header that is held.
 const HEADER_OCTETS_MAX: usize = 256 * 1024;
@@ -70,10 +71,26 @@ impl SubmittedHeader {
     }
 }
 
-/// The fields without those that name blind recipients: nobody is to read them (RFC 5322 §3.6.3), and not every client leaves them
-/// out. A line that is no field stays, for others to judge.
-pub(super) fn without_blind_recipients(header: &[u8]) -> Vec<u8> {
-    let blind = |name: &[u8]| name.eq_ignore_ascii_case(b"Bcc") || name.eq_ignore_ascii_case(b"Resent-Bcc");
+/// The priority in the header (RFC 6758 §3), for what is submitted without MT-PRIORITY; 0 when there is none, or more than one. Who has
+/// logged in is trusted with it; nobody else's is looked at.
+pub(super) fn priority_of(header: &[u8]) -> i8 {
+    let mut fields = raw_fields(header).filter(|field| field.name.is_some_and(is_priority));
+    let (first, second) = (fields.next(), fields.next());
+    let value = first.filter(|_| second.is_none()).map(|field| field.value().trim_ascii().to_vec());
+    let value = value.and_then(|value| String::from_utf8(value).ok()).and_then(|text| text.parse::<i8>().ok());
+    value.filter(|priority| (-9..=9).contains(priority)).unwrap_or(0)
+}
+
+fn is_priority(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"MT-Priority")
+}
+
+/// The fields without the priority, which is written anew, and without those that name blind recipients: nobody is to read them (RFC 5322
+/// §3.6.3), and not every client leaves them out. A line that is no field stays, for others to judge.
+pub(super) fn without_what_stays_here(header: &[u8]) -> Vec<u8> {
+    let blind = |name: &[u8]| {
+        name.eq_ignore_ascii_case(b"Bcc") || name.eq_ignore_ascii_case(b"Resent-Bcc") || is_priority(name)
+    };
     let mut fields = raw_fields(header);
     let mut kept = Vec::with_capacity(header.len());
     for field in fields.by_ref().filter(|field| !field.name.is_some_and(blind)) {
@@ -90,8 +107,44 @@ pub(super) fn message_id(header: &[u8]) -> Option<String> {
     message::parse_message_ids(field.value()).into_iter().next()
 }
 
-/// Date and Message-ID, when the client left them out.
-pub(super) fn missing_fields(header: &[u8], id: &str, hostname: &Domain, now: Timestamp) -> String {
+/// Who is taken for the author of a message whose client names none: whom MAIL named, and who may be it.
+pub(super) struct Author {
+    address: Address,
+    /// The name that the account writes under there; empty for none.
+    name: String,
+}
+
+impl Author {
+    /// Of an account that sends under an address.
+    pub(super) fn of(account: &AccountObject, address: &Address) -> Self {
+        let identity = account.identities.iter().find(|identity| identity.address.same_mailbox(address));
+        let own = account.addresses().any(|own| own.same_mailbox(address));
+        let name = match identity {
+            Some(identity) => &identity.display_name,
+            None if own => &account.display_name,
+            None => "",
+        };
+        // What would need an encoding, or be read as something else, is left out: it only adorns.
+        let plain = name.chars().all(|c| c == ' ' || (c.is_ascii_graphic() && !"\"\\".contains(c)));
+        Self { address: address.clone(), name: if plain { name.trim().to_owned() } else { String::new() } }
+    }
+
+    fn field(&self, name: &str) -> String {
+        let Self { address, name: person } = self;
+        let person = if person.is_empty() { String::new() } else { format!("\"{person}\" ") };
+        format!("{name}: {person}<{address}>\r\n")
+    }
+}
+
+/// What the client left out (RFC 6409 §8): Date and Message-ID; From, and the Sender that several authors ask for (RFC 5322
+/// §3.6.2). Without an author, as with the null reverse-path, the last two are not made up.
+pub(super) fn missing_fields(
+    header: &[u8],
+    id: &str,
+    hostname: &Domain,
+    now: Timestamp,
+    author: Option<&Author>,
+) -> String {
     let has = |name: &[u8]| raw_fields(header).any(|field| field.name.is_some_and(|n| n.eq_ignore_ascii_case(name)));
     let mut missing = String::new();
     if !has(b"Date") {
@@ -99,6 +152,15 @@ pub(super) fn missing_fields(header: &[u8], id: &str, hostname: &Domain, now: Ti
     }
     if !has(b"Message-ID") {
         missing.push_str(&format!("Message-ID: <{id}@{hostname}>\r\n"));
+    }
+    let authors = raw_fields(header).filter(|field| field.name.is_some_and(|n| n.eq_ignore_ascii_case(b"From")));
+    let authors: Vec<usize> = authors
+        .map(|field| parse_addresses(field.value()).iter().filter(|address| address.is_mailbox()).count())
+        .collect();
+    match (author, authors.as_slice()) {
+        (Some(author), []) => missing.push_str(&author.field("From")),
+        (Some(author), [number]) if *number > 1 && !has(b"Sender") => missing.push_str(&author.field("Sender")),
+        _ => {}
     }
     missing
 }
@@ -156,16 +218,47 @@ mod tests {
     fn blind_recipients_are_left_out_and_nothing_else() {
         let header =
             b"From: a@b\r\nbCC: x@y,\r\n\tz@y\r\nBcc :w@y\r\nX-Bcc: v@y\r\nResent-Bcc:\r\nSubject: Bcc: u@y\r\n";
-        assert_eq!(without_blind_recipients(header), b"From: a@b\r\nX-Bcc: v@y\r\nSubject: Bcc: u@y\r\n");
-        assert_eq!(without_blind_recipients(b""), b"");
-        assert_eq!(without_blind_recipients(b"Bcc: x@y"), b"");
-        assert_eq!(without_blind_recipients(b"no field\r\nTo: x@y"), b"no field\r\nTo: x@y");
+        assert_eq!(without_what_stays_here(header), b"From: a@b\r\nX-Bcc: v@y\r\nSubject: Bcc: u@y\r\n");
+        assert_eq!(without_what_stays_here(b""), b"");
+        assert_eq!(without_what_stays_here(b"Bcc: x@y"), b"");
+        assert_eq!(without_what_stays_here(b"no field\r\nTo: x@y"), b"no field\r\nTo: x@y");
+    }
+
+    #[test]
+    fn the_priority_of_the_header_is_one_number() {
+        assert_eq!(priority_of(b"From: a@b\r\nmt-priority: -3 \r\n"), -3);
+        for wrong in
+            [&b"MT-Priority: 10\r\n"[..], b"MT-Priority: x\r\n", b"MT-Priority: 3\r\nMT-Priority: 3\r\n", b"X: 3\r\n"]
+        {
+            assert_eq!(priority_of(wrong), 0, "{wrong:?}");
+        }
+        assert_eq!(without_what_stays_here(b"MT-Priority: 3\r\nTo: x@y\r\n"), b"To: x@y\r\n");
+    }
+
+    #[test]
+    fn an_author_who_is_not_named_is_who_sends() {
+        let hostname = Domain::parse("mx.example").unwrap();
+        let address = |text: &str| Address::parse(text).unwrap();
+        let account =
+            AccountObject { display_name: "Alice Martin".into(), ..AccountObject::new(address("alice@a.example")) };
+        let missing = |header: &[u8], from: &str| {
+            let header = [&b"Date: x\r\nMessage-ID: <y@z>\r\n"[..], header].concat();
+            missing_fields(&header, "7f", &hostname, Timestamp(0), Some(&Author::of(&account, &address(from))))
+        };
+        assert_eq!(missing(b"", "alice@a.example"), "From: \"Alice Martin\" <alice@a.example>\r\n");
+        assert_eq!(missing(b"Sender: alice@a.example\r\n", "info@a.example"), "From: <info@a.example>\r\n");
+        assert_eq!(missing(b"from: alice@a.example\r\n", "alice@a.example"), "");
+        let two = b"From: alice@a.example, info@a.example\r\n";
+        assert_eq!(missing(two, "info@a.example"), "Sender: <info@a.example>\r\n");
+        assert_eq!(missing(&[&two[..], b"sender: alice@a.example\r\n"].concat(), "info@a.example"), "");
+        let odd = AccountObject { display_name: "A \"\r\nBcc: x".into(), ..account.clone() };
+        assert_eq!(Author::of(&odd, &odd.address).field("From"), "From: <alice@a.example>\r\n");
     }
 
     #[test]
     fn only_what_is_missing_is_added() {
         let hostname = Domain::parse("mx.example").unwrap();
-        let missing = |header: &[u8]| missing_fields(header, "7f", &hostname, Timestamp(1_700_000_000_000));
+        let missing = |header: &[u8]| missing_fields(header, "7f", &hostname, Timestamp(1_700_000_000_000), None);
         assert_eq!(missing(b"date: x\r\nMESSAGE-ID: <y@z>\r\n"), "");
         assert_eq!(
             missing(b"Subject: Date: x\r\n"),
