@@ -21,7 +21,8 @@ pub(crate) async fn release(context: &Context, row: &QueueRow) {
         ReleaseError::Refused(reply) if reply.is_permanent() => {
             let failed = Some(Outcome::PermanentFailure { host: None, reply: reply.clone() });
             let outcomes: Vec<_> = row.recipients.iter().map(|_| failed.clone()).collect();
-            settle(context, row.clone(), &outcomes, None, &[]).await.map_err(|error| error.to_string())
+            let secured = vec![None; outcomes.len()];
+            settle(context, row.clone(), &outcomes, None, &secured).await.map_err(|error| error.to_string())
         }
         ReleaseError::Refused(_) | ReleaseError::Storage(_) => {
             put_off(context, row, error.to_string()).await.map_err(|error| error.to_string())

@@ -83,7 +83,8 @@ fn every_rfc_that_is_done_names_tests_that_exist() {
         let row = format!("RFC {rfc} {section} {what}");
         let (mut folder, mut found) = (String::new(), 0);
         for named in tests.split([';', ',']).map(|part| part.trim().split(" (").next().unwrap_or_default()) {
-            let is_name = !named.contains(' ') && [".txt", ".rs", ".py", "/"].iter().any(|end| named.ends_with(end));
+            let file = named.split_once("::").map_or(named, |(file, _)| file);
+            let is_name = !named.contains(' ') && [".txt", ".rs", ".py", "/"].iter().any(|end| file.ends_with(end));
             if !is_name {
                 continue;
             }

@@ -56,6 +56,7 @@ pub(super) fn with_issuer(
 struct File(PathBuf);
 
 impl File {
+    #[expect(clippy::disallowed_methods, reason = "a file of the configuration, small and local, as the certificate's")]
     fn read(&self) -> Result<Vec<u8>, String> {
         let octets = std::fs::metadata(&self.0).map_err(|error| error.to_string())?.len();
         if octets > KEYS_OCTETS_MAX as u64 {

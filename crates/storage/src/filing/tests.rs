@@ -262,7 +262,7 @@ fn i03_much_to_compare_holds_up_nobody() {
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
     runtime.block_on(async {
         let (free, busy) = std::sync::mpsc::channel();
-        let _ = tokio::task::spawn_blocking(move || busy.recv());
+        drop(tokio::task::spawn_blocking(move || busy.recv()));
         let others = std::cell::Cell::new(0);
         let decided = async {
             let decision = decided(&set, &view, Place::Inbox).await;
