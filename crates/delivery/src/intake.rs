@@ -245,7 +245,7 @@ impl Intake {
     /// wherever the one that it is finished with leads. To be said before its octets come.
     pub fn sent_again(&mut self) {
         self.sent_again = true;
-        self.nature = Nature::Automatic;
+        self.nature = Nature::Post;
         self.hasher = Some(Hasher::new());
     }
 

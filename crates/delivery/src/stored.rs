@@ -88,7 +88,7 @@ impl Delivery {
         message: StoredMessage,
         reverse_path: &ReversePath,
     ) -> Result<StoredMessage, StorageError> {
-        let message = StoredMessage { nature: Nature::Automatic, ..message };
+        let message = StoredMessage { nature: Nature::Post, ..message };
         let Some(hashed) = self.hashed(&message).await? else { return Ok(message) };
         let envelope = Envelope::new(reverse_path.clone());
         let signature = self.signed_and_sealed(&hashed, &envelope, true, self.store().now()).await;

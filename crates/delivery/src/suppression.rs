@@ -1,6 +1,7 @@
 //! What the suppression list ([`storage::suppressed`]) keeps from leaving, and what enters it.
 //!
-//! It blocks what the server sends of its own accord: posts of lists, answers, letters, notices. What a person sends is theirs to send; the
+//! It blocks what the server sends of its own accord: answers, letters, notices, and posts of lists but for addresses that only came
+//! back, as lists count that themselves. What a person sends is theirs to send; the
 //! trace warns, and an administrator can have it refused at RCPT. A delivery report is owed to whoever wrote (RFC 5321 §6.1), so a
 //! complaint does not block it; an address at which nobody is does. What an address here passes on is somebody's own mail, and only warned
 //! of.
@@ -58,6 +59,9 @@ pub(crate) enum Nature {
     Personal,
     /// The server sends it of its own accord.
     Automatic,
+    /// A post of a list. Who is not there any more is the list's to find out, by its own count of what comes back, and its owners'
+    /// to let in again.
+    Post,
     /// A delivery report.
     Report,
 }
@@ -67,6 +71,7 @@ impl Nature {
         match self {
             Self::Personal => false,
             Self::Automatic => true,
+            Self::Post => reason != SuppressionReason::HardBounce,
             Self::Report => reason != SuppressionReason::Complaint,
         }
     }
@@ -207,5 +212,20 @@ impl Complaint {
     pub(crate) fn step(&self) -> Step {
         let Self { address, detail, .. } = self;
         Step::Decided { text: format!("a complaint ({detail}): {address} is on the suppression list now") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_blocked_is_what_the_server_sends_of_its_own_accord() {
+        use SuppressionReason::{ByHand, Complaint, HardBounce};
+        let blocked = |nature: Nature| [HardBounce, Complaint, ByHand].map(|reason| nature.is_blocked_by(reason));
+        assert_eq!(blocked(Nature::Personal), [false; 3]);
+        assert_eq!(blocked(Nature::Automatic), [true; 3]);
+        assert_eq!(blocked(Nature::Post), [false, true, true]);
+        assert_eq!(blocked(Nature::Report), [true, false, true]);
     }
 }
