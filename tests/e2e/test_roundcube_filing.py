@@ -20,12 +20,10 @@ class Filing(RoundcubeCase):
         self.deliver("to mark")
         self.log_in()
         self.mail.select("to mark")
-        self.mail.mark("flag")
-        self.becomes(lambda: self.flags()["to mark"] == {"\\Seen", "\\Flagged"}, "the flag")
+        self.marks("flag", {"\\Seen", "\\Flagged"})
         self.assertEqual(self.mail.rows()["to mark"], {"flagged"})
-        self.mail.mark("unread")
-        self.mail.mark("unflag")
-        self.becomes(lambda: self.flags()["to mark"] == set(), "the flag off")
+        self.marks("unread", {"\\Flagged"})
+        self.marks("unflag", set())
         # What somebody marks elsewhere is seen here.
         client = self.relais.imaplib(self.user)
         client.select("INBOX")
@@ -33,6 +31,17 @@ class Filing(RoundcubeCase):
         client.logout()
         self.mail.refresh()
         until(lambda: self.mail.rows()["to mark"] == {"replied", "flagged"}, SECONDS, "the marks of another session")
+
+    def marks(self, word, flags):
+        """Marks the letter; other sessions see it. A click that the page does not hear, as it redraws its list, is made again."""
+        for last in (False, False, True):
+            self.mail.mark(word)
+            try:
+                until(lambda: self.flags()["to mark"] == flags, SECONDS if last else SECONDS / 4, word)
+                return
+            except AssertionError:
+                if last:
+                    raise
 
     def test_letters_are_moved(self):
         self.deliver("by hand", "by menu", "a copy", "to archive", "spam", "to delete", "to stay")
