@@ -334,6 +334,7 @@ pub(super) fn logins(config: &Config) -> Result<Logins, Failure> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write the files that are read")]
 mod tests {
     use crate::config::parse;
 

@@ -261,7 +261,7 @@ fn i03_much_to_compare_holds_up_nobody() {
     // lets them go on, and what compares on the test's own thread is found out.
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
     runtime.block_on(async {
-        let (free, busy) = std::sync::mpsc::channel();
+        let (free, busy) = std::sync::mpsc::sync_channel(1);
         drop(tokio::task::spawn_blocking(move || busy.recv()));
         let others = std::cell::Cell::new(0);
         let decided = async {

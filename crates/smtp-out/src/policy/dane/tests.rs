@@ -44,11 +44,11 @@ fn record(usage: u8, selector: u8, matching: u8, certificate: &CertificateDer<'_
 /// In 2026, for `mx.far.example` of `far.example`.
 fn check(records: &[TlsaRecord], host: &CertificateDer<'_>, sent: &[&CertificateDer<'_>]) -> Result<(), String> {
     let names = ["mx.far.example", "far.example"].map(|name| ServerName::try_from(name).unwrap()).to_vec();
-    let verifier = DaneVerifier::new(Arc::new(aws_lc_rs::default_provider()), usable(records), names);
+    let verifier = ByRecords::new(Arc::new(aws_lc_rs::default_provider()), usable(records), names);
     let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_767_225_600));
     let sent: Vec<CertificateDer<'_>> = sent.iter().map(|one| (*one).clone()).collect();
     let any = ServerName::try_from("x.example").unwrap();
-    verifier.verify_server_cert(host, &sent, &any, &[], now).map(drop).map_err(|error| error.to_string())
+    verifier.check(host, &sent, &any, now).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn what_can_not_be_used_is_left_out() {
     assert_eq!(usable(&bad), []);
     let mut all = bad.to_vec();
     all.push(good.clone());
-    assert_eq!(usable(&all), [good.clone()]);
+    assert_eq!(usable(&all), std::slice::from_ref(&good));
     // RFC 7671 §9: the stronger digest of the same kind alone.
     let strong = record(END_ENTITY, KEY, SHA512, &host);
     let (other_kind, full) = (record(END_ENTITY, WHOLE, SHA256, &host), record(END_ENTITY, KEY, FULL, &host));
