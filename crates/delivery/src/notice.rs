@@ -27,9 +27,7 @@ pub(crate) fn delivered_notice(
     header: &str,
     now: Timestamp,
 ) -> Option<Dsn> {
-    let hostname = &delivery.settings().hostname;
-    let delivered = plan.delivered.iter().filter_map(|recipient| reported(recipient, hostname, DELIVERED, None));
-    notice(delivery, Report { kind: ReportKind::Delivered, recipients: delivered.collect() }, envelope, header, now)
+    succeeded(delivery, ReportKind::Delivered, &plan.delivered, envelope, header, now)
 }
 
 /// The notice for aliases that lead to several addresses, elsewhere too.
@@ -40,9 +38,20 @@ pub(crate) fn expanded_notice(
     header: &str,
     now: Timestamp,
 ) -> Option<Dsn> {
+    succeeded(delivery, ReportKind::Expanded, &plan.expanded, envelope, header, now)
+}
+
+fn succeeded(
+    delivery: &Delivery,
+    kind: ReportKind,
+    recipients: &[EnvelopeRecipient],
+    envelope: &Envelope,
+    header: &str,
+    now: Timestamp,
+) -> Option<Dsn> {
     let hostname = &delivery.settings().hostname;
-    let expanded = plan.expanded.iter().filter_map(|recipient| reported(recipient, hostname, DELIVERED, None));
-    notice(delivery, Report { kind: ReportKind::Expanded, recipients: expanded.collect() }, envelope, header, now)
+    let recipients = recipients.iter().filter_map(|recipient| reported(recipient, hostname, DELIVERED, None));
+    notice(delivery, Report { kind, recipients: recipients.collect() }, envelope, header, now)
 }
 
 /// The notice for recipients that take only smaller messages, and for those of a message that waited who take none any more.

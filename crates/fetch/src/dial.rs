@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use routing::objects::{ExternalAccountObject, ExternalSecurity};
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::TlsConnector;
-use world::{Stream, World};
+use world::{CertificateVerifier, CheckCertificate, Stream, World};
 
 use crate::error::{FetchError, told};
 use crate::limits::CONNECT_TIMEOUT;
@@ -35,11 +35,12 @@ fn connector(ca_pem: Option<&str>) -> Result<TlsConnector, FetchError> {
     }
     let by_roots = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
     let by_roots = by_roots.build().map_err(|error| wrong(&error))?;
+    let verifier = CertificateVerifier::new(Given { by_roots, given }, &provider);
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| FetchError::Tls(error.to_string()))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Given { by_roots, given }))
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }
@@ -52,41 +53,18 @@ struct Given {
     given: Vec<CertificateDer<'static>>,
 }
 
-impl ServerCertVerifier for Given {
-    fn verify_server_cert(
+impl CheckCertificate for Given {
+    fn check(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        name: &ServerName<'_>,
         now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
+    ) -> Result<(), rustls::Error> {
         if self.given.iter().any(|given| given == end_entity) {
-            return Ok(ServerCertVerified::assertion());
+            return Ok(());
         }
-        self.by_roots.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.by_roots.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.by_roots.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.by_roots.supported_verify_schemes()
+        self.by_roots.verify_server_cert(end_entity, intermediates, name, &[], now).map(|_| ())
     }
 }
 

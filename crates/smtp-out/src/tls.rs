@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use mail::Domain;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::TlsConnector;
 use world::https::WorldTime;
-use world::{Clock, TlsaRecord};
+use world::{CertificateVerifier, CheckCertificate, Clock, TlsaRecord};
 
-use crate::policy::dane::DaneVerifier;
+use crate::policy::dane::ByRecords;
 use crate::settings::Roots;
 
 /// The ways of trusting.
@@ -37,7 +37,7 @@ impl Connectors {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut public = store(&Roots::Public)?;
         further.iter().try_for_each(|certificate| public.add(certificate.clone()))?;
-        let any = Arc::new(AnyCertificate(Arc::clone(&provider)));
+        let any = Arc::new(CertificateVerifier::new(AnyCertificate, &provider));
         let start = || builder(&provider, &clock);
         let verified = start()?.with_root_certificates(store(roots)?).with_no_client_auth();
         let public = Arc::new(public);
@@ -59,19 +59,18 @@ impl Connectors {
     pub(crate) fn trial(&self) -> Result<(TlsConnector, Arc<Trial>), rustls::Error> {
         let strict = Arc::clone(&self.strict);
         let trial = Arc::new(Trial { strict, found: std::sync::Mutex::new(None) });
-        let verifier = Arc::clone(&trial) as Arc<dyn ServerCertVerifier>;
-        let mut config = builder(&self.provider, &self.clock)?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
-        config.resumption = Resumption::disabled();
-        Ok((TlsConnector::from(Arc::new(config)), trial))
+        Ok((self.looking(Arc::clone(&trial))?, trial))
     }
 
     /// The certificate must be one that these TLSA records name, with one of these names where names count.
     pub(crate) fn dane(&self, records: &[TlsaRecord], names: &[Domain]) -> Result<TlsConnector, rustls::Error> {
         let names = names.iter().filter_map(|name| ServerName::try_from(name.as_str().to_owned()).ok()).collect();
-        let verifier = Arc::new(DaneVerifier::new(Arc::clone(&self.provider), records.to_vec(), names));
+        self.looking(ByRecords::new(Arc::clone(&self.provider), records.to_vec(), names))
+    }
+
+    /// One that looks at the certificate of each connection.
+    fn looking(&self, check: impl CheckCertificate + 'static) -> Result<TlsConnector, rustls::Error> {
+        let verifier = Arc::new(CertificateVerifier::new(check, &self.provider));
         let mut config = builder(&self.provider, &self.clock)?
             .dangerous()
             .with_custom_certificate_verifier(verifier)
@@ -135,78 +134,31 @@ impl Trial {
     }
 }
 
-impl ServerCertVerifier for Trial {
-    fn verify_server_cert(
+impl CheckCertificate for Trial {
+    fn check(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        name: &ServerName<'_>,
         now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let checked = self.strict.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+    ) -> Result<(), rustls::Error> {
+        let checked = self.strict.verify_server_cert(end_entity, intermediates, name, &[], now);
         *self.found.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = checked.err().as_ref().map(flaw_of);
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.strict.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.strict.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.strict.supported_verify_schemes()
+        Ok(())
     }
 }
 
-/// Takes any certificate, and still has the host prove that it holds its key.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+/// Takes any certificate.
+struct AnyCertificate;
 
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
+impl CheckCertificate for AnyCertificate {
+    fn check(
         &self,
         _end_entity: &CertificateDer<'_>,
         _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
+        _name: &ServerName<'_>,
         _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+    ) -> Result<(), rustls::Error> {
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@
     reason = "this crate is the one place that may touch clock, chance, DNS and sockets"
 )]
 
+mod certificate;
 pub mod https;
 mod proven;
 mod real;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use mail::{Domain, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use certificate::{CertificateVerifier, CheckCertificate};
 pub use real::{SystemChance, SystemClock, TcpConnector};
 pub use resolver::SystemResolver;
 

@@ -6,13 +6,12 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::RootCertStore;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::CryptoProvider;
 use rustls::server::ParsedCertificate;
-use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use world::TlsaRecord;
+use world::{CheckCertificate, TlsaRecord};
 
 use crate::limits::TLSA_RECORDS_MAX;
 
@@ -56,7 +55,7 @@ pub(crate) fn usable(records: &[TlsaRecord]) -> Vec<TlsaRecord> {
 
 /// Checks a host's certificate by TLSA records.
 #[derive(Debug)]
-pub(crate) struct DaneVerifier {
+pub(crate) struct ByRecords {
     provider: Arc<CryptoProvider>,
     records: Vec<TlsaRecord>,
     /// The names of which a certificate under a named authority must have one (RFC 7672 §3.2.2): the host's, and that of
@@ -64,8 +63,8 @@ pub(crate) struct DaneVerifier {
     names: Vec<ServerName<'static>>,
 }
 
-impl DaneVerifier {
-    /// A verifier for usable records.
+impl ByRecords {
+    /// The check for usable records.
     pub(crate) fn new(
         provider: Arc<CryptoProvider>,
         records: Vec<TlsaRecord>,
@@ -112,44 +111,20 @@ impl DaneVerifier {
     }
 }
 
-impl ServerCertVerifier for DaneVerifier {
-    fn verify_server_cert(
+impl CheckCertificate for ByRecords {
+    fn check(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
+        _name: &ServerName<'_>,
         now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.of(END_ENTITY).any(|record| matches(record, end_entity)) {
-            return Ok(ServerCertVerified::assertion());
-        }
-        if self.is_vouched_for(end_entity, intermediates, now)? {
-            return Ok(ServerCertVerified::assertion());
+    ) -> Result<(), rustls::Error> {
+        if self.of(END_ENTITY).any(|record| matches(record, end_entity))
+            || self.is_vouched_for(end_entity, intermediates, now)?
+        {
+            return Ok(());
         }
         Err(rustls::Error::General("the certificate is none that the TLSA records name".to_owned()))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

@@ -3,29 +3,13 @@
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
-use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::TlsAcceptor;
+use rustls_pki_types::CertificateDer;
 use world::https::{Https, HttpsError, Request, Response};
 use world::{BoxFuture, TlsaRecord};
 
+use super::tls::certificate;
 use super::*;
 use crate::Dane;
-
-/// A server's side with a certificate of its own making for a name.
-fn certificate(name: &str) -> (CertificateDer<'static>, TlsAcceptor) {
-    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
-    let certificate = made.cert.der().clone();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key)
-        .unwrap();
-    (certificate, TlsAcceptor::from(Arc::new(config)))
-}
 
 /// Answers of policy servers, one after the other; the last repeats. And what was asked for.
 #[derive(Default)]

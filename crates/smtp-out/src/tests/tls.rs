@@ -8,7 +8,8 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 use crate::{Login, Roots, Secret, SmartHost, TlsMode};
 
-fn certificate(name: &str) -> (CertificateDer<'static>, TlsAcceptor) {
+/// A certificate of a server's own making for a name, and its side of TLS.
+pub(super) fn certificate(name: &str) -> (CertificateDer<'static>, TlsAcceptor) {
     let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     let certificate = made.cert.der().clone();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
