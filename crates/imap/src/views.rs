@@ -248,14 +248,20 @@ mod tests {
 
     use super::*;
 
-    /// Another session knows the mailbox from before its expunges, which nothing tells of any more.
-    #[tokio::test]
-    async fn forgotten_expunges_are_made_up_for_in_what_is_shared() {
+    /// An account and its INBOX.
+    async fn stage() -> (Store, AccountId, MailboxId) {
         let world = SimulatedWorld::new(Timestamp(0), 1).world();
         let store = Store::open(Arc::new(MemoryEngine::default()), world).await.unwrap();
         let account = serde_json::from_str("{\"id\":0,\"address\":\"alice@example.org\"}").unwrap();
         let account = store.add_account(account).await.unwrap().value.id;
         let inbox = store.inbox(account).await.unwrap().id;
+        (store, account, inbox)
+    }
+
+    /// Another session knows the mailbox from before its expunges, which nothing tells of any more.
+    #[tokio::test]
+    async fn forgotten_expunges_are_made_up_for_in_what_is_shared() {
+        let (store, account, inbox) = stage().await;
         for _ in 0..3 {
             let mut writer = store.blob_writer();
             writer.write(b"a: b\r\n").await.unwrap();
@@ -288,11 +294,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_mailbox_is_held_once() {
-        let world = SimulatedWorld::new(Timestamp(0), 1).world();
-        let store = Store::open(Arc::new(MemoryEngine::default()), world).await.unwrap();
-        let account = serde_json::from_str("{\"id\":0,\"address\":\"alice@example.org\"}").unwrap();
-        let account = store.add_account(account).await.unwrap().value.id;
-        let inbox = store.inbox(account).await.unwrap().id;
+        let (store, account, inbox) = stage().await;
         let views = Arc::new(Views::default());
         let (first, second) = (views.join(account, inbox), views.join(account, inbox));
         let (a, b) = (first.load(&store).await.unwrap(), second.load(&store).await.unwrap());

@@ -215,22 +215,19 @@ impl BinaryParts {
             octets.iter().for_each(|octet| self.encoder.octet(*octet, out));
             return;
         }
-        let mut after_cr = self.after_cr;
-        for octet in octets {
-            match *octet {
-                0 => self.found(BinaryFlaw::Nul),
-                b'\n' if !after_cr => self.found(BinaryFlaw::BareNewline),
-                b'\n' => {}
-                _ if after_cr => self.found(BinaryFlaw::BareNewline),
-                _ => {}
-            }
-            after_cr = *octet == b'\r';
-        }
+        self.check_octets(octets, self.after_cr);
         out.extend_from_slice(octets);
     }
 
+    /// Whole lines.
     fn check_lines(&mut self, octets: &[u8]) {
-        let mut after_cr = false;
+        if self.check_octets(octets, false) {
+            self.found(BinaryFlaw::BareNewline);
+        }
+    }
+
+    /// What is flawed in text, `after_cr` or not; whether it ends with a CR.
+    fn check_octets(&mut self, octets: &[u8], mut after_cr: bool) -> bool {
         for octet in octets {
             match *octet {
                 0 => self.found(BinaryFlaw::Nul),
@@ -241,9 +238,7 @@ impl BinaryParts {
             }
             after_cr = *octet == b'\r';
         }
-        if after_cr {
-            self.found(BinaryFlaw::BareNewline);
-        }
+        after_cr
     }
 
     /// Whether what has come of a line can still become a delimiter.

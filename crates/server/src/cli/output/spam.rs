@@ -15,9 +15,9 @@ pub(super) fn status(one: &SpamStatusView) -> String {
     let enough = one.spam >= one.needed && one.ham >= one.needed;
     let enough = if enough { "enough".to_owned() } else { format!("too little: {} of each are needed", one.needed) };
     field(&mut out, "that is", enough);
-    field(&mut out, "words and other tokens", one.tokens);
+    field(&mut out, "tokens", one.tokens);
     if one.account.is_some() {
-        field(&mut out, "learnt by the site, too", format_args!("{} messages", one.shared));
+        field(&mut out, "learnt by the site", format_args!("{} messages", one.shared));
         let state = match (one.site_enabled, one.enabled) {
             (false, _) => "off for the whole site ([spam] enabled)",
             (true, false) => "off",
