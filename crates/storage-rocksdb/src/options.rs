@@ -1,7 +1,7 @@
 //! What can be set, and how it is told to RocksDB (`docs/decisions/0002-rocksdb-settings.md`).
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
     Options as RocksOptions,
 };
 
@@ -88,6 +88,12 @@ fn family(options: &Options, cache: &Cache) -> RocksOptions {
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_cache_index_and_filter_blocks_with_high_priority(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    // In pieces: a large file's index or filter in one piece is more than a shard of the cache holds, so each read would fetch, check and
+    // decompress all of it again.
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_partition_filters(true);
+    blocks.set_metadata_block_size(4 << 10);
+    blocks.set_pin_top_level_index_and_filter(true);
     let mut family = RocksOptions::default();
     family.set_block_based_table_factory(&blocks);
     family.set_write_buffer_size(options.write_buffer_octets / 2);
