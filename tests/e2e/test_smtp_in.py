@@ -104,6 +104,28 @@ class Auth(ServerCase):
         self.assertEqual(self.connect().docmd("AUTH", "EXTERNAL =")[0], 504)
 
 
+class CertifiedProxy(Auth):
+    """A proxy that shows a certificate of its own and speaks for others (XCLIENT)."""
+
+    options = {"settings": {"security": {"xclient_from": ["127.0.0.1"]}}}
+    # Those of its base have been run there.
+    test_what_is_announced = test_scram = test_scram_bound_to_the_servers_certificate = test_external_by_the_clients_certificate = None
+
+    def test_its_certificate_does_not_count_for_its_client(self):
+        context = tls_context()
+        context.load_cert_chain(self.where / "alice.pem", self.where / "alice.key")
+        for starttls in (False, True):
+            client = self.connect(context, starttls)
+            self.assertIn("EXTERNAL", client.esmtp_features["auth"].split(), "it may log in itself")
+            self.assertEqual(client.docmd("XCLIENT", "ADDR=198.51.100.9 NAME=spike.test")[0], 220)
+            client.ehlo("spike.test")
+            self.assertNotIn("EXTERNAL", client.esmtp_features["auth"].split())
+            self.assertEqual(client.docmd("AUTH", "EXTERNAL =")[0], 504)
+            self.assertEqual(client.mail(ALICE)[0], 530)
+            client.login(BOB, PASSWORD)
+            self.assertEqual(client.sendmail(BOB, [ALICE], message(to=ALICE, sender=BOB)), {})
+
+
 class Submitted(ServerCase):
     """What becomes of a message that people hand in."""
 
@@ -209,6 +231,28 @@ class Proxies(ServerCase):
         self.addCleanup(client.close)
         self.assertEqual(client.command("PROXY TCP4 198.51.100.9 192.0.2.1 4711 25").code, 500)
         self.assertIn("([127.0.0.1])", self.received(client))
+
+
+class Soliciting(ServerCase):
+    """Classes of solicitation that are not wanted (RFC 3865), by MAIL and by the header."""
+
+    options = {"settings": {"security": {"no_soliciting": ["net.example:ADV"]}}}
+
+    def test_the_header_counts_as_solicit_does(self):
+        client = self.relais.smtp()
+        self.addCleanup(client.close)
+        self.assertIn("NO-SOLICITING", client.extensions)
+        self.assertEqual(client.command("MAIL FROM:<x@elsewhere.test> SOLICIT=net.example:ADV").status, "550 5.7.1")
+        for field, status in [("Solicitation: org.example:NEWS,\r\n\tNET.example:adv", "550 5.7.1"), ("Solicitation: org.example:NEWS", "250 2.0.0")]:
+            client.command("MAIL FROM:<x@elsewhere.test>")
+            client.command("RCPT TO:<%s>" % ALICE)
+            reply = client.data(field.encode() + b"\r\n" + message(to=ALICE, sender="x@elsewhere.test"))
+            self.assertEqual(reply.status, status)
+        with smtplib.SMTP_SSL("localhost", self.relais.ports["submissions"], timeout=30, context=tls_context()) as client:
+            client.login(ALICE, PASSWORD)
+            with self.assertRaises(smtplib.SMTPDataError) as raised:
+                client.sendmail(ALICE, [BOB], b"Solicitation: net.example:ADV\r\n" + message(to=BOB, sender=ALICE))
+            self.assertEqual(raised.exception.smtp_code, 550)
 
 
 class Notices(ServerCase):

@@ -1,5 +1,7 @@
 //! Reports of readers' complaints (ARF, RFC 5965), read as a message passes: of what the report says of itself only the fields that name
 //! its kind and the readers are wanted, so the first octets are enough.
+//!
+//! Public for what is fuzzed; nobody else asks.
 
 use mail::Address;
 use message::{Scanner, TransferEncoding, decode_bytes, raw_fields};
@@ -7,11 +9,12 @@ use message::{Scanner, TransferEncoding, decode_bytes, raw_fields};
 use crate::limits::{COMPLAINED_MAX, COMPLAINT_OCTETS_MAX};
 
 /// The beginning of a message whose header says that it is such a report.
-pub(crate) struct Capture(Vec<u8>);
+pub struct Capture(Vec<u8>);
 
 impl Capture {
     /// At the end of the header; `behind`: what came behind it already.
-    pub(crate) fn begin(header: &[u8], behind: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn begin(header: &[u8], behind: &[u8]) -> Option<Self> {
         let kind = raw_fields(header)
             .find(|field| field.name.is_some_and(|name| name.trim_ascii_end().eq_ignore_ascii_case(b"content-type")))?;
         let value = kind.value().to_ascii_lowercase();
@@ -21,23 +24,26 @@ impl Capture {
         named.then_some(capture)
     }
 
-    pub(crate) fn take(&mut self, octets: &[u8]) {
+    /// The next octets of the message; beyond the bound none is kept.
+    pub fn take(&mut self, octets: &[u8]) {
         let room = COMPLAINT_OCTETS_MAX.saturating_sub(self.0.len()).min(octets.len());
         self.0.extend_from_slice(octets.get(..room).unwrap_or_default());
     }
 
-    pub(crate) fn read(self) -> Option<Feedback> {
+    /// What the report says; `None` when it is none.
+    #[must_use]
+    pub fn read(self) -> Option<Feedback> {
         Feedback::read(&self.0)
     }
 }
 
 /// What a report says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Feedback {
+pub struct Feedback {
     /// `Feedback-Type`, in lower case: `abuse`, `fraud`, `not-spam`, …
-    pub(crate) kind: String,
+    pub kind: String,
     /// The readers whom the message had been sent to (`Original-Rcpt-To`), a few.
-    pub(crate) recipients: Vec<Address>,
+    pub recipients: Vec<Address>,
 }
 
 impl Feedback {
@@ -73,7 +79,8 @@ impl Feedback {
     }
 
     /// Whether somebody wants no such mail (RFC 5965 §7.3; `not-spam` says the contrary, `virus` and `other` nothing).
-    pub(crate) fn is_complaint(&self) -> bool {
+    #[must_use]
+    pub fn is_complaint(&self) -> bool {
         ["abuse", "fraud", "opt-out"].contains(&self.kind.as_str())
     }
 }

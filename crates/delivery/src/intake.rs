@@ -338,6 +338,12 @@ impl Intake {
         id.map(Term::MessageId).into_iter().collect()
     }
 
+    /// The header as far as it has come, with the fields of our own in front.
+    #[must_use]
+    pub fn header(&self) -> &[u8] {
+        &self.header.bytes
+    }
+
     /// Octets taken so far.
     #[must_use]
     pub fn octets(&self) -> u64 {

@@ -10,7 +10,8 @@ mod added;
 mod allowance;
 mod checks;
 mod class;
-mod complaint;
+#[doc(hidden)]
+pub mod complaint;
 mod content;
 mod decide;
 mod event;
@@ -86,6 +87,7 @@ pub struct Delivery {
     checks: Option<std::sync::Arc<Checks>>,
     results_name: Option<Domain>,
     reports_from: Option<mail::Address>,
+    https: Option<std::sync::Arc<dyn world::https::Https>>,
     suppression: std::sync::Arc<SuppressionSettings>,
     content_filter: Option<ContentFilter>,
     reports_to: std::sync::Arc<[mail::Address]>,
@@ -103,6 +105,7 @@ impl Delivery {
             checks: None,
             results_name: None,
             reports_from: None,
+            https: None,
             suppression: std::sync::Arc::default(),
             content_filter: None,
             reports_to: std::sync::Arc::default(),

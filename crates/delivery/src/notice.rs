@@ -90,6 +90,8 @@ fn notice(delivery: &Delivery, report: Report, envelope: &Envelope, header: &str
         now,
         arrived_at: now,
         retry_until: now,
+        deliver_by: envelope.deliver_by.map(|by| by.by),
+        held_until: envelope.hold_until,
         envelope_id: envelope.envelope_id.as_deref(),
         smtputf8: envelope.smtputf8,
         language,

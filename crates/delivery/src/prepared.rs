@@ -408,6 +408,7 @@ impl Prepared {
             require_tls: self.envelope.require_tls,
             priority: self.envelope.priority,
             deliver_by: self.envelope.deliver_by,
+            held_until: self.envelope.hold_until,
             waiting: None,
             class,
             route: None,

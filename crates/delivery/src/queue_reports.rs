@@ -58,6 +58,8 @@ impl Delivery {
                 now,
                 arrived_at: row.accepted_at,
                 retry_until,
+                deliver_by: row.deliver_by.map(|by| by.by),
+                held_until: row.held_until,
                 envelope_id: row.envelope_id.as_deref(),
                 smtputf8: row.sender_smtputf8,
                 language,

@@ -12,6 +12,7 @@ use storage::{StorageError, Transaction};
 
 use crate::checks::Verdict;
 use crate::limits::{REPORT_DAYS_MAX, REPORT_READERS_MAX, REPORTS_AT_ONCE};
+use crate::tls_reports::ReportTold;
 use crate::{Delivery, Prepared, Refused};
 
 /// A judgement as the store counts it.
@@ -87,17 +88,23 @@ impl Delivery {
         let (mut after, mut sent) = (None, 0_usize);
         while let Some(of) = self.store().next_report(kind, today, after.as_ref()).await? {
             let expired = today.saturating_sub(of.day) > REPORT_DAYS_MAX;
-            let prepared = match kind {
-                _ if expired => Some(Vec::new()),
-                ReportKind::Dmarc => self.report(&of, from).await?,
+            let told = match kind {
+                _ if expired => Some(ReportTold::default()),
+                ReportKind::Dmarc => {
+                    self.report(&of, from).await?.map(|letters| ReportTold { letters, ..ReportTold::default() })
+                }
                 ReportKind::Tls => Some(self.tls_report(&of, from).await?),
             };
-            if let Some(prepared) = prepared {
-                sent = sent.saturating_add(prepared.len());
-                let gone = of.clone();
+            if let Some(ReportTold { letters, posted, untold }) = told {
+                sent = sent.saturating_add(letters.len()).saturating_add(posted);
+                let done = of.clone();
                 let finish = move |tx: &mut Transaction<'_>| {
-                    prepared.iter().try_for_each(|report| report.apply(tx).map(drop))?;
-                    tx.remove_report(&gone)
+                    letters.iter().try_for_each(|report| report.apply(tx).map(drop))?;
+                    let again = serde_json::to_vec(&untold).ok().filter(|_| !untold.is_empty());
+                    match again {
+                        Some(readers) => tx.republish_report(&done, &readers),
+                        None => tx.remove_report(&done),
+                    }
                 };
                 self.store().transact(finish).await?;
             }

@@ -1,7 +1,12 @@
 //! TLS reports (RFC 8460): what the servers of other domains offered when mail went to them, counted as it goes, and told once a day
-//! to who asks for it in the DNS.
+//! to who asks for it in the DNS: by mail, or by a POST to their web server.
+//!
+//! A letter is written in the transaction that forgets what was counted. A web server is told before it; one that takes nothing is told
+//! again with each hour for a day (§5.5), and what was counted waits for it. The report's name stays the same, so that its reader can tell one that came twice.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use mail::{Address, Domain, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath, Timestamp};
 use mail_builder::MessageBuilder;
@@ -13,6 +18,7 @@ use sender_auth::report::gzip;
 use serde::{Deserialize, Serialize};
 use storage::StorageError;
 use storage::dmarc_reports::{ReportKind, ReportOf};
+use world::https::{Https, Request, Url};
 
 use crate::limits::REPORT_READERS_MAX;
 use crate::reports::{DAY, day_of};
@@ -55,7 +61,8 @@ pub struct TlsSession {
     pub failure: Option<TlsFailure>,
 }
 
-/// Who wants reports: the addresses in the TXT records of `_smtp._tls.` (§3). Of several records there is none.
+/// Who wants reports: the addresses in the TXT records of `_smtp._tls.` (§3), those of mail without their scheme. Of several records there
+/// is none.
 #[must_use]
 pub fn readers(records: &[String]) -> Vec<String> {
     let mut ours =
@@ -63,17 +70,21 @@ pub fn readers(records: &[String]) -> Vec<String> {
     let (Some(record), None) = (ours.next(), ours.next()) else { return Vec::new() };
     let fields = record.split(';').filter_map(|field| field.trim().split_once('='));
     let uris = fields.filter(|(name, _)| name.trim_end() == "rua").flat_map(|(_, value)| value.split(','));
-    uris.filter_map(mailto)
-        .filter(|to| Address::parse(to).is_ok())
-        .take(REPORT_READERS_MAX)
-        .map(str::to_owned)
-        .collect()
+    uris.filter_map(|uri| mailto(uri).or_else(|| https(uri))).take(REPORT_READERS_MAX).collect()
 }
 
-fn mailto(uri: &str) -> Option<&str> {
+fn mailto(uri: &str) -> Option<String> {
     let (scheme, rest) = uri.trim().split_at_checked("mailto:".len())?;
     let plain = !rest.contains(['%', '?', '!']);
-    (scheme.eq_ignore_ascii_case("mailto:") && plain).then_some(rest)
+    let good = scheme.eq_ignore_ascii_case("mailto:") && plain && Address::parse(rest).is_ok();
+    good.then(|| rest.to_owned())
+}
+
+fn https(uri: &str) -> Option<String> {
+    let (scheme, rest) = uri.trim().split_at_checked("https:".len())?;
+    // RFC 3986 §3.1: schemes have no case.
+    let url = format!("{}{rest}", scheme.to_ascii_lowercase());
+    Url::parse(&url).is_ok().then_some(url)
 }
 
 #[derive(Serialize)]
@@ -157,14 +168,14 @@ impl Delivery {
         }
     }
 
-    /// The report on a domain for each of its readers.
-    pub(crate) async fn tls_report(&self, of: &ReportOf, from: &Address) -> Result<Vec<Prepared>, StorageError> {
+    /// The report on a domain for each of its readers: letters, and what web servers are told at once.
+    pub(crate) async fn tls_report(&self, of: &ReportOf, from: &Address) -> Result<ReportTold, StorageError> {
         let (readers, rows) = self.store().report(of).await?;
         let readers: Vec<String> = serde_json::from_slice(&readers).unwrap_or_default();
         let rows = rows.into_iter().filter_map(|(count, row)| Some((count, serde_json::from_slice(&row).ok()?)));
         let begin_secs = i64::from(of.day).saturating_mul(DAY);
         let end_secs = begin_secs.saturating_add(DAY).saturating_sub(1);
-        let id = format!("{:016x}", self.store().world().chance.number());
+        let id = self.tls_report_id(of);
         let contact = from.to_string();
         let document = Document {
             organization_name: self.settings().hostname.as_str(),
@@ -174,20 +185,54 @@ impl Delivery {
             policies: told(rows.collect()),
         };
         let json = serde_json::to_vec(&document).unwrap_or_default();
-        let Ok(packed) = gzip(&json) else { return Ok(Vec::new()) };
-        let mut prepared = Vec::new();
+        let mut told = ReportTold::default();
+        let Ok(packed) = gzip(&json) else { return Ok(told) };
+        // §5.5: for a day, from the first attempt on, which is due when the day of the report is over.
+        let again = self.store().now().as_secs() < end_secs.saturating_add(DAY);
         for to in readers {
+            if let Ok(url) = Url::parse(&to) {
+                match self.post_tls_report(url, packed.clone()).await {
+                    Ok(()) => told.posted = told.posted.saturating_add(1),
+                    Err(why) => {
+                        tracing::info!(domain = %of.domain, to, why, again, "a web server took no TLS report");
+                        told.untold.extend(again.then_some(to));
+                    }
+                }
+                continue;
+            }
             let Ok(address) = Address::parse(&to) else { continue };
             let content = self.tls_letter(of, (begin_secs, end_secs), &id, (from, &address), &packed);
             let mut envelope = Envelope::new(ReversePath::Null);
             let forward_path = ForwardPath::Address(address);
             envelope.recipients.push(EnvelopeRecipient { forward_path, notify: DsnNotify::NEVER, original: None });
             match self.prepare(envelope, &content).await {
-                Ok(report) => prepared.push(report),
+                Ok(report) => told.letters.push(report),
                 Err(Refused(reply)) => tracing::info!(domain = %of.domain, to, %reply, "a TLS report is not sent"),
             }
         }
-        Ok(prepared)
+        Ok(told)
+    }
+
+    /// The same for the same day and domain, whenever it is asked for.
+    fn tls_report_id(&self, of: &ReportOf) -> String {
+        let mut hasher = DefaultHasher::new();
+        (self.settings().hostname.as_str(), of.domain.as_str(), of.day).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+
+    /// §5.4. Without a client nothing is told.
+    async fn post_tls_report(&self, url: Url, packed: Vec<u8>) -> Result<(), String> {
+        let https = self.https.as_ref().ok_or_else(|| "there is no client for the web".to_owned())?;
+        let response =
+            https.exchange(Request::post(url, MEDIA_TYPE, packed)).await.map_err(|error| error.to_string())?;
+        if response.is_success() { Ok(()) } else { Err(format!("it says {}", response.status)) }
+    }
+
+    /// The same delivery, which tells web servers what they ask for.
+    #[must_use]
+    pub fn posting(mut self, https: Arc<dyn Https>) -> Self {
+        self.https = Some(https);
+        self
     }
 
     /// §5.3.
@@ -205,7 +250,7 @@ impl Delivery {
             moment(begin_secs)
         );
         let name = format!("{hostname}!{domain}!{begin_secs}!{end_secs}!{id}.json.gz");
-        let attached = MimePart::new("application/tlsrpt+gzip", packed.to_vec()).attachment(name);
+        let attached = MimePart::new(MEDIA_TYPE, packed.to_vec()).attachment(name);
         let report = ContentType::new("multipart/report").attribute("report-type", "tlsrpt");
         let builder = MessageBuilder::new()
             .header("Date", Raw::new(self.store().now().to_rfc5322()))
@@ -225,6 +270,19 @@ impl Delivery {
     }
 }
 
+/// What became of the report on a domain.
+#[derive(Default)]
+pub(crate) struct ReportTold {
+    /// Letters, to be written.
+    pub(crate) letters: Vec<Prepared>,
+    /// How many web servers have it.
+    pub(crate) posted: usize,
+    /// Web servers that are to be told again.
+    pub(crate) untold: Vec<String>,
+}
+
+const MEDIA_TYPE: &str = "application/tlsrpt+gzip";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,9 +291,8 @@ mod tests {
     fn readers_are_who_the_record_names() {
         let readers = |records: &[&str]| readers(&records.iter().map(|&r| r.to_owned()).collect::<Vec<_>>());
         assert_eq!(readers(&["v=TLSRPTv1; rua=mailto:tls@a.example"]), ["tls@a.example"]);
-        let two =
-            "v=TLSRPTv1;rua=https://a.example/x , MAILTO:a@a.example,mailto:b@b.example,mailto:c%40c.example,mailto:";
-        assert_eq!(readers(&["v=spf1 -all", two]), ["a@a.example", "b@b.example"]);
+        let two = "v=TLSRPTv1;rua=HTTPS://a.example/x?y , MAILTO:a@a.example,mailto:b@b.example,mailto:c%40c.example,mailto:,http://a.example,https:x";
+        assert_eq!(readers(&["v=spf1 -all", two]), ["https://a.example/x?y", "a@a.example", "b@b.example"]);
         for none in [&["v=TLSRPTv1"][..], &["v=TLSRPTv2; rua=mailto:a@a.example"], &[two, two], &[]] {
             assert_eq!(readers(none), [""; 0]);
         }

@@ -175,6 +175,7 @@ impl Delivery {
             dsn_return: row.dsn_return,
             envelope_id: row.envelope_id.clone(),
             deliver_by: row.deliver_by,
+            hold_until: row.held_until,
             priority: row.priority,
             require_tls: row.require_tls,
             recipients: row.recipients.iter().map(recipient).collect(),

@@ -1,5 +1,7 @@
 //! Reports of others, which anybody can send: in XML, in JSON, in archives.
 
+use delivery::complaint::{Capture, Feedback};
+use delivery::limits::COMPLAINED_MAX;
 use sender_auth::report::read::{DmarcReport, Report, limits, read};
 use sender_auth::report::{Report as Written, gzip};
 
@@ -39,6 +41,30 @@ pub(crate) fn tls(input: &[u8]) {
 /// An archive.
 pub(crate) fn packed(input: &[u8]) {
     drop(read(input));
+}
+
+/// A complaint (ARF): the same however it is cut, few readers, and a kind in plain characters.
+pub(crate) fn complaint(input: &[u8]) {
+    let end = input.windows(4).position(|four| four == b"\r\n\r\n").map_or(input.len(), |at| at + 4);
+    let (header, body) = input.split_at(end);
+    let read = |pieces: &[&[u8]]| -> Option<Feedback> {
+        let (first, rest) = pieces.split_first()?;
+        let mut capture = Capture::begin(header, first)?;
+        rest.iter().for_each(|piece| capture.take(piece));
+        capture.read()
+    };
+    let found = read(&[body]);
+    let (head, tail) = body.split_at(body.len() / 2);
+    assert_eq!(read(&[head, tail]), found, "cut");
+    assert_eq!(read(&[b"", head, b"", tail]), found, "cut");
+    let Some(Feedback { kind, recipients }) = found else { return };
+    assert!(!kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{kind:?}");
+    assert!(recipients.len() <= COMPLAINED_MAX);
+    // They are rows, and found again.
+    assert!(
+        recipients.iter().all(|reader| mail::Address::parse(&reader.to_string()).as_ref() == Ok(reader)),
+        "{recipients:?}"
+    );
 }
 
 /// Nobody's terminal obeys what stands in it.

@@ -19,6 +19,8 @@ struct Session {
     /// The messages that the host was asked to keep.
     kept: Vec<Vec<u8>>,
     closed: bool,
+    /// What the last URL names and was not read.
+    linked: Vec<u8>,
 }
 
 /// A session with a host that lets everybody do everything but write to `nobody`, and whose disk is full at the end. TLS is on
@@ -36,6 +38,7 @@ fn converse(kind: ListenerKind, bare_newlines: BareNewlines, pieces: &[&[u8]]) -
         tokens: true,
         // The client may name another.
         xclient_from: vec![at.ip()],
+        burl: true,
         no_soliciting: vec!["net.example:ADV".to_owned()],
     };
     let now = Timestamp(0);
@@ -89,6 +92,18 @@ fn advance(engine: &mut Engine, now: Timestamp, session: &mut Session, message: 
                 message.clear();
                 Answer::Opened(Ok(()))
             }
+            Action::FindUrl { url } => {
+                session.linked = linked(url.expose());
+                Answer::UrlFound(if session.linked.starts_with(b"nobody") {
+                    Err(Reply::new(554, Some(EnhancedCode(5, 6, 6)), "nothing"))
+                } else {
+                    Ok(session.linked.len() as u64)
+                })
+            }
+            Action::ReadUrl => {
+                let left = session.linked.split_off(session.linked.len().min(LINKED_PIECE_OCTETS));
+                Answer::UrlRead(Ok(std::mem::replace(&mut session.linked, left)))
+            }
             Action::Body(octets) => {
                 message.extend(octets);
                 continue;
@@ -113,6 +128,22 @@ fn advance(engine: &mut Engine, now: Timestamp, session: &mut Session, message: 
         engine.answer(answer, now);
     }
 }
+
+/// What a URL names: its own last segment, in which some characters stand for ends of lines and for NUL.
+fn linked(url: &[u8]) -> Vec<u8> {
+    let text = url.rsplit(|octet| *octet == b'/').next().unwrap_or_default();
+    let octet = |octet: &u8| match octet {
+        b'~' => b"\r\n".to_vec(),
+        b'^' => vec![b'\r'],
+        b'_' => vec![b'\n'],
+        b'|' => vec![0],
+        other => vec![*other],
+    };
+    text.iter().flat_map(octet).collect()
+}
+
+/// So many octets of what a URL names are read at a time.
+const LINKED_PIECE_OCTETS: usize = 5;
 
 /// Where octets have a CR or an LF that is no part of a CRLF, or a NUL.
 fn smuggled(octets: &[u8]) -> Option<usize> {
@@ -178,6 +209,25 @@ pub(crate) fn data(input: &[u8]) {
         }
     }
     assert!(end.is_some() || session.kept.is_empty(), "a message that has not ended is not kept");
+}
+
+/// Arguments of BURL: a message is kept with all that its pieces name, or not at all, whatever its client sends on.
+pub(crate) fn burl(input: &[u8]) {
+    let line: Vec<u8> = input.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect();
+    let before = b"EHLO a\r\nAUTH PLAIN AGEAYg==\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\nBURL ";
+    let said = [before, line.as_slice(), b"\r\nBDAT 6 LAST\r\nbehind"].concat();
+    let session = converse(ListenerKind::Submissions, BareNewlines::Refuse, &[&said]);
+    let octets: Vec<&[u8]> = said.chunks(1).collect();
+    assert_eq!(converse(ListenerKind::Submissions, BareNewlines::Refuse, &octets), session, "cut");
+    sound(&session);
+    let Some(kept) = session.kept.first() else { return };
+    assert_eq!(session.kept.len(), 1, "one message was begun");
+    let end = line.iter().rposition(|octet| !matches!(octet, b' ' | b'\t')).map_or(0, |at| at + 1);
+    let words: Vec<&[u8]> = line.split(|octet| *octet == b' ').filter(|word| !word.is_empty()).collect();
+    let url = words.first().map(|word| word.get(..word.len().min(end)).unwrap_or_default()).unwrap_or_default();
+    let named = linked(url.trim_ascii_end());
+    let whole = [named.as_slice(), b"behind"].concat();
+    assert!(*kept == named || *kept == whole, "{:?}", String::from_utf8_lossy(kept));
 }
 
 /// Lines with their CRLF.

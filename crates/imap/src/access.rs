@@ -5,14 +5,13 @@
 
 use imap_wire::response::Code;
 use mail::{AccountId, ModSeq, Uid};
+use routing::Rights;
 use routing::namespace::{Place, locate};
-use routing::objects::{ListObject, SeenState};
-use routing::sharing::{archive_access, archive_asks_for_members};
-use routing::{Acl, Rights, rights_of, seen_of};
-use storage::rows::{MailboxRow, MemberState, MessageRow};
+use storage::StorageError;
+use storage::rows::{MailboxRow, MessageRow};
 use storage::sharing::transfer::End;
-use storage::sharing::{By, FlagMask};
-use storage::{StorageError, Store};
+
+pub(crate) use storage::sharing::access::{MailboxAccess, access, archive, weigh};
 
 use crate::fault::{Answer, Fault, Lost};
 use crate::session::Session;
@@ -25,32 +24,6 @@ pub(crate) struct Target {
     /// As it is now.
     pub(crate) row: MailboxRow,
     pub(crate) access: MailboxAccess,
-}
-
-/// What somebody may do in a mailbox, and whose `\Seen` they see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct MailboxAccess {
-    pub(crate) rights: Rights,
-    /// They see their own.
-    pub(crate) person: Option<AccountId>,
-}
-
-impl MailboxAccess {
-    /// An owner's.
-    pub(crate) const OWNER: Self = Self { rights: Rights::ALL, person: None };
-
-    /// How far they may change flags.
-    pub(crate) fn by(self) -> By {
-        By { mask: FlagMask::of(self.rights), person: self.person }
-    }
-
-    /// RFC 4314 §5.2: what makes a mailbox read-write is the right to insert, to expunge, or to change flags that all see.
-    pub(crate) fn is_read_only(self) -> bool {
-        // `n` counts as a shared flag right (RFC 5257 §3.4).
-        let flags = Rights::WRITE.with(Rights::DELETE).with(Rights::ANNOTATE);
-        let shared = if self.person.is_some() { flags } else { flags.with(Rights::SEEN) };
-        !self.rights.any_of(shared.with(Rights::INSERT).with(Rights::EXPUNGE))
-    }
 }
 
 impl Target {
@@ -151,45 +124,6 @@ impl Session {
         let selected = self.selected()?;
         Ok(End { owner: selected.owner, mailbox: selected.row.id, by: selected.access.by() })
     }
-}
-
-/// What somebody may do in a mailbox.
-pub(crate) async fn access(
-    store: &Store,
-    owner: AccountId,
-    mailbox: mail::MailboxId,
-    who: AccountId,
-) -> Result<MailboxAccess, StorageError> {
-    if owner == who {
-        return Ok(MailboxAccess::OWNER);
-    }
-    let list = store.directory().list_by_id(owner).cloned();
-    match list {
-        Some(list) => archive(store, &list, who).await,
-        None => Ok(weigh(store, owner, &store.acl(owner, mailbox).await?, who)),
-    }
-}
-
-/// What somebody may do in the archive of a mailing list.
-pub(crate) async fn archive(store: &Store, list: &ListObject, who: AccountId) -> Result<MailboxAccess, StorageError> {
-    let account = store.directory().account_by_id(who).cloned();
-    let Some(account) = account else { return Ok(MailboxAccess { rights: Rights::NONE, person: None }) };
-    let mut member = false;
-    if archive_asks_for_members(list, &account) {
-        for address in account.addresses() {
-            let row = store.member(list.id, &address).await?;
-            member |= row.is_some_and(|row| row.state != MemberState::Pending);
-        }
-    }
-    let rights = archive_access(&store.directory(), list, &account, member).rights;
-    Ok(MailboxAccess { rights, person: None })
-}
-
-/// As [`access`], when the list is known.
-pub(crate) fn weigh(store: &Store, owner: AccountId, acl: &Acl, who: AccountId) -> MailboxAccess {
-    let directory = store.directory();
-    let personal = seen_of(&directory, owner, acl, who) == SeenState::PerPerson;
-    MailboxAccess { rights: rights_of(&directory, owner, acl, who).rights, person: personal.then_some(who) }
 }
 
 /// A right is missing: what is said to who may see the mailbox, and to who may not (RFC 4314 §6, RFC 5530).

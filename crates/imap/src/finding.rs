@@ -14,8 +14,8 @@ use search::{Candidates, candidates, fuzzy};
 use storage::rows::{MailboxRow, MessageRow};
 use storage::sharing::person_seen::PersonSeen;
 use storage::{StorageError, Store};
+use urls::messages::read_header;
 
-use crate::commands::fetch::read_header;
 use crate::engine::comparator::Comparator;
 use crate::engine::object_id::thread_id;
 use crate::engine::search::{FoldedHeader, Fuzzy, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict};

@@ -11,8 +11,9 @@ use testkit::transcript::{Feeding, Transcript};
 
 /// The folders of `tests/transcripts` that speak another protocol; all others speak IMAP.
 const NOT_IMAP: &[&str] = &[
-    "messages", "rfc1870", "rfc2033", "rfc2852", "rfc2920", "rfc3030", "rfc3207", "rfc3461", "rfc3865", "rfc4865",
-    "rfc4954", "rfc5321", "rfc6152", "rfc6409", "rfc6531", "rfc6710", "rfc7628", "rfc8689", "rfc9422", "xclient",
+    "messages", "rfc1870", "rfc2033", "rfc2852", "rfc2920", "rfc3030", "rfc3207", "rfc3461", "rfc3865", "rfc4468",
+    "rfc4865", "rfc4954", "rfc5321", "rfc6152", "rfc6409", "rfc6531", "rfc6710", "rfc7628", "rfc8689", "rfc9422",
+    "xclient",
 ];
 
 fn all() -> Vec<Transcript> {

@@ -3,7 +3,8 @@
 //! Each day counts once, by the worst bounce of that day, so that one bad hour with many posts is one bad day. A day on
 //! which a post went out and the day before had no bounce takes half a bad day away.
 
-use mail::Timestamp;
+use delivery::is_hard_bounce;
+use mail::{EnhancedCode, Timestamp};
 use message::{Structure, TransferEncoding, decode_bytes, raw_fields};
 use storage::rows::BounceScore;
 
@@ -16,6 +17,8 @@ pub(crate) enum Report {
     Soft,
     /// Failed with a permanent status (5.x.x).
     Hard,
+    /// The same, and nobody is there, now and later ([`delivery::is_hard_bounce`]).
+    Nobody,
 }
 
 /// Reads the second part of a `multipart/report`, as far as it lies in the octets given.
@@ -32,7 +35,7 @@ pub(crate) fn read_report(start: &[u8], structure: &Structure) -> Option<Report>
 /// The worst of the groups of fields, one for the message and one for each recipient (RFC 3464 §2.1).
 fn worst(body: &[u8]) -> Report {
     let mut worst = Report::Nothing;
-    let (mut failed, mut status) = (false, None);
+    let (mut failed, mut status) = (false, String::new());
     let text = String::from_utf8_lossy(body).replace("\r\n", "\n");
     for group in text.split("\n\n") {
         let group = format!("{}\r\n\r\n", group.trim_start_matches('\n').replace('\n', "\r\n"));
@@ -42,18 +45,30 @@ fn worst(body: &[u8]) -> Report {
             if name.eq_ignore_ascii_case(b"Action") {
                 failed = value.starts_with("failed");
             } else if name.eq_ignore_ascii_case(b"Status") {
-                status = value.chars().next();
+                status = value;
             }
         }
-        let found = match (failed, status) {
-            (true, Some('4')) => Report::Soft,
-            (true, _) => Report::Hard,
-            (false, _) => Report::Nothing,
+        let found = if !failed {
+            Report::Nothing
+        } else if status.starts_with('4') {
+            Report::Soft
+        } else if is_hard_bounce(code(&status)) {
+            Report::Nobody
+        } else {
+            Report::Hard
         };
         worst = worst.max(found);
-        (failed, status) = (false, None);
+        (failed, status) = (false, String::new());
     }
     worst
+}
+
+/// `5.1.1`, and what may stand behind it (RFC 3464 §2.3.4).
+fn code(status: &str) -> Option<EnhancedCode> {
+    let mut numbers = status.split_whitespace().next()?.split('.');
+    let code =
+        EnhancedCode(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
+    numbers.next().is_none().then_some(code)
 }
 
 /// Counts a bounce.
@@ -61,7 +76,7 @@ pub(crate) fn count(score: &mut BounceScore, report: Report, today: u32) {
     let tenths = match report {
         Report::Nothing => return,
         Report::Soft => SOFT,
-        Report::Hard => HARD,
+        Report::Hard | Report::Nobody => HARD,
     };
     if score.bounced_day != today {
         (score.bounced_day, score.bounced_tenths) = (today, 0);
@@ -117,7 +132,11 @@ mod tests {
             format!("Final-Recipient: rfc822; a@b\r\nAction: {action}\r\nStatus: {status}\r\n")
         };
         for (groups, wanted) in [
-            (vec![group("failed", "5.1.1")], Report::Hard),
+            (vec![group("failed", "5.1.1")], Report::Nobody),
+            (vec![group("failed", "5.1.10 (null MX)")], Report::Nobody),
+            (vec![group("failed", "5.7.1")], Report::Hard),
+            (vec![group("failed", "5.1.1.1")], Report::Hard),
+            (vec![group("delayed", "5.1.1")], Report::Nothing),
             (vec![group("failed", "4.4.7")], Report::Soft),
             (vec![group("delayed", "4.4.7")], Report::Nothing),
             (vec![group("relayed", "2.0.0")], Report::Nothing),

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bus::TakeError;
-use delivery::Prepared;
-use mail::Address;
+use delivery::{Prepared, span};
+use mail::{Address, Timestamp};
 use routing::objects::ListObject;
-use storage::StorageError;
 use storage::rows::{MemberRow, MemberState};
+use storage::suppressed::SuppressionReason;
+use storage::{StorageError, Transaction};
 
 use crate::Lists;
 use crate::acts::{Acts, Draft};
@@ -27,6 +28,19 @@ pub(crate) fn bounced(member: &MemberRow, report: Report, today: u32, days_max: 
         after.state = MemberState::Suspended;
     }
     after
+}
+
+/// An address at which nobody is.
+struct Dead {
+    detail: String,
+    now: Timestamp,
+    until: Timestamp,
+}
+
+impl Dead {
+    fn apply(&self, tx: &mut Transaction<'_>, address: &Address) -> Result<(), StorageError> {
+        tx.suppress(address, SuppressionReason::HardBounce, &self.detail, self.now, Some(self.until)).map(drop)
+    }
 }
 
 impl Lists {
@@ -53,8 +67,14 @@ impl Lists {
         let tenths = after.bounces.tenths;
         let mut acts = Acts::default();
         let (part, before) = (list.id, row.clone());
+        let dead = self.dead(list, &row.address, report);
         acts.change(move |tx| match tx.member(part, &before.address)? {
-            Some(now) if now == before => tx.put_member(part, &after).map(|()| true),
+            Some(now) if now == before => {
+                if let Some(dead) = &dead {
+                    dead.apply(tx, &before.address)?;
+                }
+                tx.put_member(part, &after).map(|()| true)
+            }
             // Changed meanwhile: decided anew at the next attempt.
             Some(_) => Err(StorageError::NotAllowed("the member changed meanwhile")),
             None => Ok(true),
@@ -65,10 +85,23 @@ impl Lists {
             }
         }
         let what = if suspends { "; the member is suspended" } else { "" };
-        let words = if report == Report::Hard { "permanent" } else { "temporary" };
+        let words = if report >= Report::Hard { "permanent" } else { "temporary" };
         acts.tells(format!("{}: a {words} failure of {} is counted{what}", list.address, row.address));
         tracing::info!(list = %list.address, member = %row.address, ?report, tenths, suspends, "bounce counted");
         self.end(case.number, &case.event, acts, Keep::Nothing).await
+    }
+
+    /// What enters a member at which nobody is in the suppression list. The token in the report's recipient vouches for it: it was
+    /// given to the way to this address alone.
+    fn dead(&self, list: &ListObject, address: &Address, report: Report) -> Option<Dead> {
+        let days = self.delivery.suppression().hard_bounce_days;
+        let elsewhere = self.store.directory().domain(address.domain()).is_none();
+        let now = self.store.now();
+        (report == Report::Nobody && days > 0 && elsewhere).then(|| Dead {
+            detail: format!("a report on a post of {} says so", list.address),
+            now,
+            until: span(now, days),
+        })
     }
 
     async fn returned_member(

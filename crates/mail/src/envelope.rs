@@ -75,7 +75,7 @@ pub struct DeliverBy {
     pub by: Timestamp,
     /// What happens then.
     pub mode: DeliverByMode,
-    /// `T`: the sender wants to hear of each host that does not know this extension (RFC 2852 §4.1.3).
+    /// `T`: the sender wants to hear of each host that it is handed to (RFC 2852 §4.1.4).
     pub trace: bool,
 }
 

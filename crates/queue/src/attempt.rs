@@ -2,7 +2,7 @@
 //!
 //! RFC 5321 §4.5.4.1 and §6.1 (4xx and 5xx apart, each recipient alone), RFC 3461 §6 (who is told what).
 
-use mail::{DeliverByMode, DsnNotify, EnhancedCode, OriginalRecipient, Reply, Timestamp};
+use mail::{DeliverBy, DeliverByMode, DsnNotify, EnhancedCode, OriginalRecipient, Reply, Timestamp};
 use storage::rows::{QueueRecipient, QueueRow, RecipientState};
 
 use crate::policy::RetryPolicy;
@@ -18,6 +18,8 @@ pub enum Outcome {
         reply: Reply,
         /// Whether it took over the duty to send a DSN on success (RFC 3461 §5.2: it offers the DSN extension).
         takes_over_dsn: bool,
+        /// Whether it looks after the time of BY from now on (RFC 2852 §4.1.4: it offers DELIVERBY).
+        takes_over_time: bool,
     },
     /// It may work later.
     TemporaryFailure {
@@ -44,6 +46,11 @@ pub enum ReportKind {
     Delayed,
     /// Handed to a host that gives no notices of its own (`Action: relayed`).
     Relayed,
+    /// Handed to a host that does not know the time by which its sender wanted it delivered, or to hear of a delay (`Action: relayed`,
+    /// RFC 2852 §4.1.4.2).
+    Unwatched,
+    /// Handed on, and its sender wanted to hear of each host (`T`; `Action: relayed`, RFC 2852 §4.1.4).
+    Traced,
     /// Kept in a mailbox here, or taken by a list, asked for by NOTIFY=SUCCESS (`Action: delivered`).
     Delivered,
     /// Passed on to several addresses that an alias leads to, asked for by NOTIFY=SUCCESS (`Action: expanded`, RFC 3461 §5.2.7.3 c).
@@ -108,7 +115,7 @@ pub fn after_attempt(
     let mut reports = Reports::default();
     for (n, recipient) in next.recipients.iter_mut().enumerate() {
         if recipient.state == RecipientState::Waiting {
-            judge(recipient, outcomes.get(n).and_then(Option::as_ref), expired, &mut reports);
+            judge(recipient, outcomes.get(n).and_then(Option::as_ref), expired, row.deliver_by, &mut reports);
         }
     }
     next.attempts = row.attempts.saturating_add(1);
@@ -140,6 +147,8 @@ struct Reports {
     failed: Vec<ReportedRecipient>,
     delayed: Vec<ReportedRecipient>,
     relayed: Vec<ReportedRecipient>,
+    unwatched: Vec<ReportedRecipient>,
+    traced: Vec<ReportedRecipient>,
 }
 
 impl Reports {
@@ -148,6 +157,8 @@ impl Reports {
             (ReportKind::Failed, self.failed),
             (ReportKind::Delayed, self.delayed),
             (ReportKind::Relayed, self.relayed),
+            (ReportKind::Unwatched, self.unwatched),
+            (ReportKind::Traced, self.traced),
         ];
         all.into_iter()
             .filter(|(_, recipients)| !recipients.is_empty())
@@ -161,15 +172,26 @@ fn judge(
     recipient: &mut QueueRecipient,
     outcome: Option<&Outcome>,
     expired: Option<EnhancedCode>,
+    deliver_by: Option<DeliverBy>,
     reports: &mut Reports,
 ) {
     match outcome {
-        Some(Outcome::Delivered { host, reply, takes_over_dsn }) => {
+        Some(Outcome::Delivered { host, reply, takes_over_dsn, takes_over_time }) => {
             recipient.state = RecipientState::Delivered;
             recipient.last_reply = Some(reply.clone());
             // RFC 3461 §5.2.2 and §6.1: what the next host will not report is reported here, as "relayed".
-            if recipient.notify.success && !takes_over_dsn {
-                reports.relayed.push(reported(recipient, success_status(reply), Some(host)));
+            let unwatched = deliver_by.is_some_and(|by| by.mode == DeliverByMode::Notify) && !takes_over_time;
+            let kind = if unwatched && wants_anything(recipient.notify) {
+                Some(&mut reports.unwatched)
+            } else if recipient.notify.success && !takes_over_dsn {
+                Some(&mut reports.relayed)
+            } else if deliver_by.is_some_and(|by| by.trace) && wants_anything(recipient.notify) {
+                Some(&mut reports.traced)
+            } else {
+                None
+            };
+            if let Some(kind) = kind {
+                kind.push(reported(recipient, success_status(reply), Some(host)));
             }
         }
         Some(Outcome::PermanentFailure { host, reply }) => {
@@ -200,6 +222,11 @@ fn fail(recipient: &mut QueueRecipient, status: EnhancedCode, host: Option<&Stri
 
 fn wants_failure(notify: DsnNotify) -> bool {
     notify.failure
+}
+
+/// RFC 2852 §4.1.4: only NOTIFY=NEVER asks for silence about its time.
+fn wants_anything(notify: DsnNotify) -> bool {
+    notify.success || notify.failure || notify.delay
 }
 
 fn reported(recipient: &QueueRecipient, status: EnhancedCode, host: Option<&String>) -> ReportedRecipient {

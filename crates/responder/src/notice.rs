@@ -36,6 +36,8 @@ pub(crate) fn failure_notice(
         now,
         arrived_at: event.received_at,
         retry_until: event.received_at,
+        deliver_by: None,
+        held_until: None,
         envelope_id: event.envelope_id.as_deref(),
         smtputf8: event.smtputf8,
         language,

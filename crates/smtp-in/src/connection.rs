@@ -17,7 +17,7 @@ use world::{Stream, TimedOut, World};
 use zeroize::Zeroize;
 
 use crate::engine::{Action, Answer, Engine, Mechanism, Policy};
-use crate::host::{AuthExchange, AuthFailure, AuthStep, Host, MessageSink};
+use crate::host::{AuthExchange, AuthFailure, AuthStep, Host, LinkedContent, MessageSink};
 use crate::limits::{BODY_READ_OCTETS, COMMAND_READ_OCTETS, LINGER, Limits};
 use crate::secret::Secret;
 use crate::session::{SessionFacts, TlsFacts};
@@ -68,6 +68,7 @@ pub(crate) async fn serve(
         stream,
         engine,
         sink: None,
+        linked: None,
         exchange: None,
         tally: Tally::default(),
         settings,
@@ -85,10 +86,18 @@ pub(crate) async fn serve(
     (end, connection.tally)
 }
 
+/// What a URL names, and how many octets of it have not been read.
+struct Linked {
+    content: Box<dyn LinkedContent>,
+    remaining: u64,
+}
+
 struct Connection<'a> {
     stream: Box<dyn Stream>,
     engine: Engine,
     sink: Option<Box<dyn MessageSink>>,
+    /// What a URL names, while it is read.
+    linked: Option<Linked>,
     /// The login that is going on, if it takes several messages.
     exchange: Option<Box<dyn AuthExchange + 'a>>,
     tally: Tally,
@@ -195,18 +204,20 @@ impl Connection<'_> {
                     Answer::Opened(Err(reply))
                 }
             },
+            Action::FindUrl { url } => Answer::UrlFound(self.find(&url).await),
+            Action::ReadUrl => Answer::UrlRead(self.read_linked().await),
             Action::Body(octets) => {
                 if let Some(sink) = &mut self.sink
                     && let Err(reply) = sink.write(&octets).await
                 {
-                    self.sink = None;
+                    (self.sink, self.linked) = (None, None);
                     self.count_refused();
                     self.engine.body_failed(reply);
                 }
                 return Ok(());
             }
             Action::AbandonBody => {
-                self.sink = None;
+                (self.sink, self.linked) = (None, None);
                 self.count_refused();
                 return Ok(());
             }
@@ -219,6 +230,35 @@ impl Connection<'_> {
         };
         self.engine.answer(answer, self.world.clock.now());
         Ok(())
+    }
+
+    /// Asks for what a URL names.
+    async fn find(&mut self, url: &Secret) -> Result<u64, mail::Reply> {
+        match self.host.linked(self.engine.facts(), url).await {
+            Ok(content) => {
+                let remaining = content.octets();
+                self.linked = (remaining > 0).then_some(Linked { content, remaining });
+                Ok(remaining)
+            }
+            Err(reply) => {
+                // Without the URL: it has a token, and names people's mailboxes.
+                tracing::info!(session = %self.engine.facts().id, %reply, "a URL gave nothing");
+                Err(reply)
+            }
+        }
+    }
+
+    /// Reads a piece of it, and lets go of what has been read to its end.
+    async fn read_linked(&mut self) -> Result<Vec<u8>, mail::Reply> {
+        let Some(linked) = &mut self.linked else {
+            unreachable!("the engine reads only what was found, as far as it goes")
+        };
+        let piece = linked.content.piece().await?;
+        linked.remaining = linked.remaining.saturating_sub(piece.len() as u64);
+        if linked.remaining == 0 {
+            self.linked = None;
+        }
+        Ok(piece)
     }
 
     /// Hands a response on to the exchange that is going on, or that begins with it.

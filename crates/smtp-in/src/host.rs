@@ -91,12 +91,31 @@ pub trait Host: Send + Sync {
         Box::pin(async { Reply::fixed(550, EnhancedCode(5, 7, 1), "Nobody is told that here") })
     }
 
+    /// What a URL of IMAP names, for who has logged in (BURL, RFC 4468 §3.2). The reply of an error is 4xx or 5xx.
+    fn linked<'a>(
+        &'a self,
+        facts: &'a SessionFacts,
+        url: &'a Secret,
+    ) -> BoxFuture<'a, Result<Box<dyn LinkedContent>, Reply>> {
+        let _ = (facts, url);
+        Box::pin(async { Err(Reply::fixed(554, EnhancedCode(5, 6, 6), "The URL gives nothing")) })
+    }
+
     /// A message begins: the envelope is complete. The reply of an error is 4xx or 5xx.
     fn open<'a>(
         &'a self,
         facts: &'a SessionFacts,
         envelope: &'a Envelope,
     ) -> BoxFuture<'a, Result<Box<dyn MessageSink>, Reply>>;
+}
+
+/// What a URL names. Dropping it gives up reading.
+pub trait LinkedContent: Send {
+    /// How many octets there are.
+    fn octets(&self) -> u64;
+
+    /// The next piece of them: one octet at least, and all pieces together as many as [`LinkedContent::octets`] says.
+    fn piece<'a>(&'a mut self) -> BoxFuture<'a, Result<Vec<u8>, Reply>>;
 }
 
 /// Where a message goes as it arrives. Dropping it abandons the message.

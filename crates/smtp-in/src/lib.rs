@@ -43,7 +43,7 @@ use crate::settings::names;
 
 pub use engine::{Action, Answer, Engine, Mechanism, Policy};
 pub use gate::{Gate, Pass};
-pub use host::{Acknowledgement, AuthExchange, AuthFailure, AuthStep, Host, MessageSink, Verdict};
+pub use host::{Acknowledgement, AuthExchange, AuthFailure, AuthStep, Host, LinkedContent, MessageSink, Verdict};
 pub use limits::Limits;
 pub use listener::Listener;
 pub use misbehaviour::Misbehaviour;

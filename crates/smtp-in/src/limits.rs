@@ -84,6 +84,8 @@ pub(crate) const COMMAND_LINE_OCTETS_MAX: usize = 1_024;
 /// AUTH (500, RFC 4954 §3), SMTPUTF8 (10, RFC 6531 §3.1), BY (17, RFC 2852 §3), HOLDUNTIL (34, RFC 4865 §3), MT-PRIORITY (15,
 /// RFC 6710 §3), REQUIRETLS (12, RFC 8689 §2) and SOLICIT (1007, RFC 3865 §4.1) add.
 pub(crate) const PATH_LINE_OCTETS_MAX: usize = 3_072;
+/// BURL, with the longest URL that is understood.
+pub(crate) const LINK_LINE_OCTETS_MAX: usize = 4_096 + 32;
 /// SOLICIT as written (RFC 3865 §4.1).
 pub(crate) const SOLICIT_OCTETS_MAX: usize = 1_000;
 /// Keywords of one SOLICIT.

@@ -47,6 +47,8 @@ pub enum Misbehaviour {
     BinaryNeedsChunks,
     /// HOLDFOR or HOLDUNTIL beyond what is announced (RFC 4865 §4).
     HeldTooLong,
+    /// BURL with a URL of another kind than IMAP's (RFC 4468 §3.3).
+    UnknownUrl,
     /// SOLICIT with a class that is not wanted here (RFC 3865 §4.2).
     Soliciting,
     /// More domains among the recipients than one transaction may have (RFC 9422 §4.3).
@@ -61,7 +63,7 @@ pub enum Misbehaviour {
     XclientRefused,
     /// RCPT, DATA or BDAT without MAIL.
     MailFirst,
-    /// DATA or BDAT without an accepted recipient.
+    /// DATA, BDAT or BURL without an accepted recipient.
     NoRecipients,
     /// The same over LMTP, where it is 503 (RFC 2033 §4.2).
     NoLmtpRecipients,
@@ -71,7 +73,7 @@ pub enum Misbehaviour {
     InsideTransaction,
     /// DATA, RCPT or MAIL between the chunks of a message (RFC 3030 §2).
     BetweenChunks,
-    /// BDAT after a chunk that failed (RFC 3030 §2).
+    /// BDAT or BURL after a chunk or URL that failed (RFC 3030 §2, RFC 4468 §3.2).
     ChunkAfterFailure,
     /// A chunk size with more digits than any message has; where the chunk ends is unknown.
     ChunkSizeUnreadable,
@@ -155,6 +157,7 @@ impl Misbehaviour {
             Self::UnsupportedParameter => fixed(555, (5, 5, 4), "A parameter is not supported"),
             Self::BinaryNeedsChunks => fixed(503, (5, 5, 1), "A message with BODY=BINARYMIME comes by BDAT"),
             Self::HeldTooLong => fixed(501, (5, 5, 4), "The message would be held longer than EHLO allows"),
+            Self::UnknownUrl => fixed(504, (5, 5, 4), "Only URLs of IMAP are taken"),
             Self::Soliciting => fixed(550, (5, 7, 1), "Solicitations of this class are not wanted here"),
             Self::TooManyDomains => {
                 fixed(452, (4, 5, 3), "Recipients in too many domains; send the rest in a new transaction")
@@ -225,6 +228,7 @@ impl Misbehaviour {
             Self::UnsupportedParameter => "unsupported_parameter",
             Self::BinaryNeedsChunks => "binary_needs_chunks",
             Self::HeldTooLong => "held_too_long",
+            Self::UnknownUrl => "unknown_url",
             Self::Soliciting => "soliciting",
             Self::TooManyDomains => "too_many_domains",
             Self::HelloFirst => "hello_first",

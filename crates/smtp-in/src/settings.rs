@@ -67,6 +67,8 @@ pub struct Settings {
     pub bare_newlines: BareNewlines,
     /// Whether the host can do SCRAM (RFC 5802); announced on submission ports only.
     pub scram: bool,
+    /// Whether the host knows what URLs of IMAP name (RFC 4468); announced on submission ports only.
+    pub burl: bool,
     /// Classes of solicitation that are not wanted here (RFC 3865): announced, and refused at MAIL.
     pub no_soliciting: Vec<String>,
     /// Whether AUTH offers OAUTHBEARER and XOAUTH2: the host must know an issuer.

@@ -220,7 +220,11 @@ fn steps(
         let kind = match report.kind {
             ReportKind::Delayed => "notice of a delay",
             ReportKind::Failed => "failure notice",
-            ReportKind::Relayed | ReportKind::Delivered | ReportKind::Expanded => "notice of delivery",
+            ReportKind::Relayed
+            | ReportKind::Unwatched
+            | ReportKind::Traced
+            | ReportKind::Delivered
+            | ReportKind::Expanded => "notice of delivery",
         };
         let to = row.reverse_path.address().cloned();
         let kind = if to.is_some() { kind.to_owned() } else { format!("{kind}: the reverse-path is null") };

@@ -98,6 +98,18 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Keeps what was counted for a report, for others than before; one that is gone stays so.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn republish_report(&mut self, of: &ReportOf, published: &[u8]) -> Result<(), StorageError> {
+        let key = of.key().u8(PUBLISHED).done();
+        if self.get(&key)?.is_some() && published.len() <= REPORT_ROW_OCTETS_MAX {
+            self.put(key, published.to_vec());
+        }
+        Ok(())
+    }
+
     /// Removes what was counted for a report.
     ///
     /// # Errors

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// From the top down; a crate may use those of later lines only.
-const LAYERS: [&[&str]; 13] = [
+const LAYERS: [&[&str]; 14] = [
     &["demo"],
     &["relais", "demo"],
     &["smtp-in", "smtp-out", "imap", "responder", "lists", "fetch", "hooks", "reports", "admin"],
+    &["urls"],
     &["search"],
     &["delivery", "auth"],
     &["queue", "bus"],

@@ -283,6 +283,7 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             require_tls: false,
             priority: 0,
             deliver_by: None,
+            held_until: None,
             waiting: None,
             class: storage::rows::MailClass::Report,
             route: None,

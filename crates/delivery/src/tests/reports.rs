@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use sender_auth::verify::{Authentication, Client, Dmarc, Outcome, Policy, Published, Rules, Said, Spf};
+use world::BoxFuture;
+use world::https::{Https, HttpsError, Method, Reach, Request, Response};
 
 use super::*;
 use crate::Checks;
@@ -91,6 +93,88 @@ async fn rfc9990_a_day_is_counted_and_told_once() {
         assert!(xml.contains(part), "{part} in {xml}");
     }
     assert_eq!(xml.matches("<record>").count(), 2);
+    let checked = storage::check::check(&store, true, &mut |finding| panic!("{finding:?}")).await.unwrap();
+    assert_eq!(checked.findings, 0);
+}
+
+/// Answers with these statuses in turn, then with 200; keeps what was asked.
+#[derive(Default)]
+struct Web {
+    statuses: parking_lot::Mutex<Vec<u16>>,
+    calls: parking_lot::Mutex<Vec<Request>>,
+}
+
+impl Https for Web {
+    fn exchange(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpsError>> {
+        self.calls.lock().push(request);
+        let status = self.statuses.lock().pop();
+        let answer = match status {
+            Some(0) => Err(HttpsError::TimedOut),
+            status => Ok(Response { status: status.unwrap_or(200), fields: Vec::new(), body: Vec::new() }),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+/// RFC 8460 §5.4, §5.5: by a POST, again for a day while the server takes nothing; letters leave once.
+#[tokio::test]
+async fn rfc8460_web_servers_are_told_by_post_and_again_for_a_day() {
+    let sim = SimulatedWorld::new(Timestamp(1_700_000_000_000), 7);
+    let store = Store::open(Arc::new(MemoryEngine::default()), sim.world()).await.unwrap();
+    let settings = DeliverySettings { hostname: "mx.example.org".parse().unwrap(), message_octets_max: 100_000 };
+    let web = Arc::new(Web::default());
+    let delivery = Delivery::new(store.clone(), settings).reporting_from(address("tls@example.org"));
+    let delivery = delivery.posting(web.clone());
+    let policy = crate::tls_reports::TlsPolicyUsed {
+        policy_type: "sts".into(),
+        policy_string: Vec::new(),
+        policy_domain: "far.example".into(),
+        mx_host: Vec::new(),
+    };
+    let session = crate::tls_reports::TlsSession { policy, failure: None };
+    let readers =
+        ["tls@far.example", "https://reports.example/tls?of=far", "https://other.example/"].map(str::to_owned);
+    let far = || mail::Domain::parse("far.example").unwrap();
+    let letters = async || store.queue_entries(QueueId(0), 10).await.unwrap().len();
+
+    delivery.count_tls_session(far(), &readers, &session).await;
+    sim.clock.advance(Duration::from_secs(86_400));
+    // One takes it at once, the other says no, then nothing, then takes it.
+    *web.statuses.lock() = vec![204, 0, 503, 201];
+    assert_eq!(delivery.send_reports().await.unwrap(), 2, "a letter, and one of the servers");
+    assert_eq!((letters().await, web.calls.lock().len()), (1, 2));
+    sim.clock.advance(Duration::from_secs(3_600));
+    assert_eq!(delivery.send_reports().await.unwrap(), 0);
+    assert_eq!(delivery.send_reports().await.unwrap(), 1);
+    assert_eq!(delivery.send_reports().await.unwrap(), 0);
+    let calls = std::mem::take(&mut *web.calls.lock());
+    let asked: Vec<String> = calls.iter().map(|call| call.url.to_string()).collect();
+    let other = "https://other.example/";
+    assert_eq!(asked, ["https://reports.example/tls?of=far", other, other, other]);
+    assert_eq!(letters().await, 1, "it is not written again");
+    for call in &calls {
+        assert_eq!((call.method, call.reach), (Method::Post, Reach::Public));
+        assert_eq!(call.fields, [("Content-Type".to_owned(), "application/tlsrpt+gzip".to_owned())]);
+        assert_eq!(call.body, calls[0].body, "the same report, under the same name");
+    }
+    let mut json = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(calls[0].body.as_slice()), &mut json).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["policies"][0]["summary"]["total-successful-session-count"], 1);
+
+    // One that never takes it is given up after a day.
+    delivery.count_tls_session(far(), &readers[1..2], &session).await;
+    *web.statuses.lock() = vec![404; 100];
+    let mut hours = 0;
+    while hours < 80 {
+        sim.clock.advance(Duration::from_secs(3_600));
+        assert_eq!(delivery.send_reports().await.unwrap(), 0);
+        hours += 1;
+    }
+    let tried = web.calls.lock().len();
+    assert!((23..=26).contains(&tried), "{tried}");
+    let kind = storage::dmarc_reports::ReportKind::Tls;
+    assert_eq!(store.next_report(kind, u32::MAX, None).await.unwrap(), None);
     let checked = storage::check::check(&store, true, &mut |finding| panic!("{finding:?}")).await.unwrap();
     assert_eq!(checked.findings, 0);
 }

@@ -10,11 +10,11 @@ use routing::namespace::Place;
 use storage::blobs::StagedBlob;
 use storage::messages::NewMessage;
 use storage::{StorageError, Store};
+use urls::LastParts;
 
 use super::recode::without_nuls;
 use super::sent::filter_sent;
 use super::upload::{Nul, Uploads, encoded_record};
-use super::url_content::LastParts;
 use crate::access::{Target, refusal};
 use crate::fault::{Answer, Fault};
 use crate::limits::CATENATED_URLS_MAX;

@@ -5,11 +5,11 @@
 use imap_wire::CatenatePart;
 use imap_wire::response::Code;
 use imap_wire::url::ImapUrl;
+use urls::{LastParts, Octets};
 
 use super::append::{Complete, encoded, not_received, nul_in_literal, utf8_first};
 use super::recode::Output;
 use super::upload::{Nul, Uploads, encoded_record};
-use super::url_content::{LastParts, Octets};
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
 

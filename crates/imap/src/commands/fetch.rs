@@ -9,9 +9,8 @@ use bytes::Bytes;
 use imap_wire::response::{self, Code};
 use imap_wire::{Fetch, FetchItem, NumberSet, PartialRange, Qresync, SequenceSet};
 use mail::{Flags, ModSeq, SequenceNumber, SystemFlags, Uid};
-use message::{ByteRange, RecordView};
+use message::RecordView;
 use routing::Rights;
-use storage::blobs::BlobReader;
 use storage::changes::Change;
 use storage::messages::FlagChange;
 use storage::rows::MessageRow;
@@ -22,9 +21,7 @@ use crate::engine::message_limit::Limited;
 use crate::engine::object_id::{email_id, thread_id};
 use crate::engine::resync::{known_up_to, unknown};
 use crate::fault::{Answer, Fault, Lost};
-use crate::limits::{
-    CHANGES_PER_PAGE, FETCH_ITEMS_PER_TURN, HEADER_OCTETS_MAX, RECORDS_PER_PAGE, ROWS_PER_PAGE, SEEN_OCTETS_PER_STEP,
-};
+use crate::limits::{CHANGES_PER_PAGE, FETCH_ITEMS_PER_TURN, RECORDS_PER_PAGE, ROWS_PER_PAGE, SEEN_OCTETS_PER_STEP};
 use crate::records::{complete, content, damaged};
 use crate::session::Session;
 
@@ -527,9 +524,4 @@ fn needs_parts(item: &FetchItem) -> bool {
         | FetchItem::ModSeq
         | FetchItem::Preview { .. } => false,
     }
-}
-
-/// A header, as far as it is looked at.
-pub(crate) async fn read_header(reader: &mut BlobReader, range: ByteRange) -> Result<Vec<u8>, storage::StorageError> {
-    reader.read(range.start, range.end.min(range.start.saturating_add(HEADER_OCTETS_MAX))).await
 }

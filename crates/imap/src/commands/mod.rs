@@ -12,7 +12,7 @@ mod copy;
 mod create;
 mod delete;
 mod expunge;
-pub(crate) mod fetch;
+mod fetch;
 pub(crate) mod filter;
 mod idle;
 mod language;

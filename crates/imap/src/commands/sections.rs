@@ -1,12 +1,12 @@
 //! The sections of FETCH: octets of a message, from the store to the socket piece by piece (RFC 3501 §6.4.5).
 
 use imap_wire::response::FetchResponse;
-use imap_wire::{FetchItem, Partial, Section, SectionText};
+use imap_wire::{FetchItem, Partial};
 use message::{ByteRange, PartTable, header_fields};
 use storage::blobs::BlobReader;
 use storage::rows::MessageRow;
+use urls::messages::{fields, read_header};
 
-use super::fetch::read_header;
 use crate::fault::{Fault, Lost};
 use crate::session::Session;
 
@@ -45,7 +45,7 @@ impl Session {
                 let found = if section.part.is_empty() && section.text.is_none() {
                     Some(whole)
                 } else {
-                    parts.and_then(|parts| parts.section(&place(section)))
+                    parts.and_then(|parts| parts.section(&message::Section::from(section)))
                 };
                 let Some(range) = found else {
                     response.section_nil(self.connection.out(), section, origin);
@@ -107,28 +107,6 @@ impl Session {
             self.connection.flush_some().await?;
         }
         Ok(())
-    }
-}
-
-/// The section whose octets hold what is asked for.
-pub(super) fn place(section: &Section) -> message::Section {
-    let text = match &section.text {
-        None => message::SectionText::Whole,
-        Some(SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)) => {
-            message::SectionText::Header
-        }
-        Some(SectionText::Text) => message::SectionText::Text,
-        Some(SectionText::Mime) => message::SectionText::Mime,
-    };
-    message::Section::new(section.part.clone(), text)
-}
-
-/// The names of HEADER.FIELDS, and whether all others are meant.
-pub(super) fn fields(section: &Section) -> Option<(&[imap_wire::HeaderName], bool)> {
-    match section.text.as_ref()? {
-        SectionText::HeaderFields(names) => Some((names, false)),
-        SectionText::HeaderFieldsNot(names) => Some((names, true)),
-        SectionText::Header | SectionText::Text | SectionText::Mime => None,
     }
 }
 

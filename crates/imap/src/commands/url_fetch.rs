@@ -2,12 +2,12 @@
 
 use imap_wire::precompute::{ReturnedData, part_structure};
 use imap_wire::response::{self, write_literal_header};
-use imap_wire::{Section, UrlAsked, UrlData, UrlFetch};
+use imap_wire::{UrlAsked, UrlData, UrlFetch};
 use message::{TransferDecoder, TransferEncoding};
+use urls::{LastParts, Octets, UrlContent};
 
 use super::binary::{Measured, measure};
 use super::sections::broken;
-use super::url_content::{LastParts, Octets, UrlContent};
 use crate::fault::{Answer, Fault};
 use crate::limits::BINARY_HELD_OCTETS;
 use crate::records::{content, scan};
@@ -22,8 +22,8 @@ impl Session {
             response::url_fetch(self.connection.out(), url);
             match (found, asked) {
                 (None, _) => self.connection.out().extend_from_slice(b"NIL"),
-                (Some((found, section)), Some(asked)) => self.send_elements(found, &section, *asked).await?,
-                (Some((found, _)), None) => self.send_as_it_is(found).await?,
+                (Some(found), Some(asked)) => self.send_elements(found, *asked).await?,
+                (Some(found), None) => self.send_as_it_is(found).await?,
             }
             self.connection.out().extend_from_slice(b"\r\n");
             self.connection.flush_some().await?;
@@ -42,7 +42,7 @@ impl Session {
     }
 
     /// `url-metadata` (RFC 5524 §5): one or two elements, each in parentheses.
-    async fn send_elements(&mut self, found: UrlContent, section: &Section, asked: UrlAsked) -> Result<(), Fault> {
+    async fn send_elements(&mut self, found: UrlContent, asked: UrlAsked) -> Result<(), Fault> {
         let binary = asked.data == Some(UrlData::Binary);
         // What nobody can decode is NIL, and its structure says which encoding it has (RFC 5524 §3.2).
         let decoder = TransferDecoder::new(if binary { found.encoding } else { TransferEncoding::Binary });
@@ -51,7 +51,7 @@ impl Session {
             self.connection.out().extend_from_slice(b"NIL");
             return Ok(());
         };
-        let UrlContent { row, mut reader, octets, whole, partial, .. } = found;
+        let UrlContent { row, mut reader, octets, section, whole, partial, .. } = found;
         // Places in the URL are those of what is returned.
         let (range, partial) = match (&octets, binary) {
             (Octets::Range(clipped), false) => (*clipped, None),
@@ -70,7 +70,7 @@ impl Session {
             let structure = scan(&mut content(&self.server.store, &row).await?, row.octets).await?;
             let encoding = (binary && !undecodable).then(|| measured.encoding());
             let data = ReturnedData { octets: measured.octets, lines: measured.lines, encoding };
-            let told = part_structure(&structure, section, data);
+            let told = part_structure(&structure, &section, data);
             let out = self.connection.out();
             out.extend_from_slice(b"(BODYPARTSTRUCTURE ");
             out.extend_from_slice(&told);

@@ -1,20 +1,12 @@
-//! URLAUTH: URLs that let others have a part of a message (RFC 4467): GENURLAUTH, RESETKEY, and who may use one.
-//!
-//! A URL is vouched for by a token, made with a key of its mailbox. It gives what it names and nothing else, to whom it says,
-//! until it expires, the key is reset, the mailbox is deleted, or its maker may no longer read there or log in at all.
+//! URLAUTH: URLs that let others have a part of a message (RFC 4467): GENURLAUTH, RESETKEY. Who may use one is decided by `urls`.
 
+use imap_wire::MailboxName;
 use imap_wire::response::{self, Code};
-use imap_wire::url::{Access, ImapUrl};
-use imap_wire::{MailboxName, Section};
-use mail::{AccountId, Address};
-use routing::namespace::{Place, locate};
-use routing::objects::{AccountObject, Service};
-use routing::{Rights, session_end};
-use storage::rows::MailboxRow;
-use storage::{StorageError, Store};
+use imap_wire::url::ImapUrl;
+use storage::StorageError;
+use urls::{Asker, LastParts, UrlContent, UrlError, authorised, is_login_of, readable};
 
-use super::url_content::{LastParts, UrlContent, content_in};
-use crate::access::{access, no_right};
+use crate::access::no_right;
 use crate::fault::{Answer, Fault};
 use crate::session::Session;
 
@@ -87,76 +79,25 @@ impl Session {
         Ok(Answer::ok("Reset").with(Code::UrlMech))
     }
 
-    /// What an authorised URL gives, and the section that it names.
+    /// What an authorised URL gives to whoever is logged in; why it gives nothing is not told (RFC 4467 §7).
     pub(super) async fn authorised_content(
         &mut self,
         text: &[u8],
         last_parts: &mut LastParts,
-    ) -> Result<Option<(UrlContent, Section)>, Fault> {
-        let Some(url) = ImapUrl::parse(text) else { return Ok(None) };
-        let (Some(server), Some(auth), Some(name)) = (&url.server, &url.auth, &url.mailbox) else { return Ok(None) };
-        let Some((_, token)) = auth.token.as_ref().filter(|(mechanism, _)| mechanism == INTERNAL) else {
-            return Ok(None);
-        };
-        let store = self.server.store.clone();
-        let now = store.now();
-        if !self.is_this_server(server) || auth.expires.is_some_and(|expires| expires < now) {
-            return Ok(None);
+    ) -> Result<Option<UrlContent>, Fault> {
+        let Some(user) = &self.user else { return Ok(None) };
+        let submits_for_others = self
+            .settings
+            .submission_servers
+            .iter()
+            .any(|server| user.account.addresses().any(|own| own.canonical() == server.canonical()));
+        let asker = Asker::Imap { account: &user.account, submits_for_others };
+        match authorised(&self.server.store, &self.settings.hostname, text, asker, last_parts).await {
+            Ok(found) => Ok(Some(found)),
+            Err(UrlError::Store(error)) => Err(error.into()),
+            Err(UrlError::Unreadable | UrlError::NoTrust | UrlError::NotAllowed | UrlError::Nothing) => Ok(None),
         }
-        let allowed = match &auth.access {
-            // RFC 4467 §3: the userid is the submission server's business; here counts whether this is one.
-            Access::Submit(_) => self.user.as_ref().is_some_and(|user| {
-                self.settings.submission_servers.iter().any(|server| has_address(&user.account, server))
-            }),
-            Access::User(name) => self.user.as_ref().is_some_and(|user| is_login_of(name, &user.account)),
-            Access::AuthUser | Access::Anonymous => true,
-        };
-        let maker = server.user.as_deref().and_then(|user| Address::parse(user).ok()).and_then(|address| {
-            let directory = store.directory();
-            let account = directory.account_at(&address.canonical())?;
-            // Who gets in no more gives nobody else anything either.
-            session_end(&directory, account, Service::Imap).is_none().then_some(account.id)
-        });
-        let Some(maker) = maker.filter(|_| allowed) else { return Ok(None) };
-        let Some((owner, row)) = readable(&store, maker, name.as_str()).await? else { return Ok(None) };
-        if url.uid_validity.is_some_and(|validity| validity != row.uid_validity.0) {
-            return Ok(None);
-        }
-        let Some(key) = store.url_key(owner, row.id).await? else { return Ok(None) };
-        let rump = text.get(..auth.rump_octets).unwrap_or_default();
-        if !auth::is_url_token(&key.0, rump, token) {
-            return Ok(None);
-        }
-        let found = content_in(&store, (owner, row.id), &url, last_parts).await?;
-        Ok(found.map(|found| (found, url.section)))
     }
-}
-
-/// A mailbox that an account may read, by the name that the account knows it by.
-async fn readable(
-    store: &Store,
-    account: AccountId,
-    name: &str,
-) -> Result<Option<(AccountId, MailboxRow)>, StorageError> {
-    let place = locate(&store.directory(), account, name);
-    let (owner, name) = match place {
-        Place::Own => (account, name.to_owned()),
-        Place::Foreign { owner, name } => (owner, name),
-        Place::Nowhere => return Ok(None),
-    };
-    let Some(row) = store.mailbox_by_name(owner, &name).await? else { return Ok(None) };
-    let rights = access(store, owner, row.id, account).await?.rights;
-    Ok(rights.has(Rights::READ).then_some((owner, row)))
-}
-
-/// Whether a name is a login of an account.
-fn is_login_of(name: &str, account: &AccountObject) -> bool {
-    let Ok(address) = Address::parse(name) else { return false };
-    has_address(account, &address)
-}
-
-fn has_address(account: &AccountObject, address: &Address) -> bool {
-    account.addresses().any(|own| own.canonical() == address.canonical())
 }
 
 fn unknown_mechanism() -> Answer {

@@ -23,8 +23,8 @@ async fn bounces_suspend_a_member_who_comes_back_by_the_link() {
         assert!(path.split('@').next().unwrap().len() <= 64, "{path}");
         let forged = path.replace("bounces+", "bounces+a");
         for _ in 0..2 {
-            f.held(f.list.id, "<>", &forged, None, &dsn("5.1.1")).await;
-            f.held(f.list.id, "<>", "garden-bounces@example.org", None, &dsn("5.1.1")).await;
+            f.held(f.list.id, "<>", &forged, None, &dsn("5.7.1")).await;
+            f.held(f.list.id, "<>", "garden-bounces@example.org", None, &dsn("5.7.1")).await;
             f.held(
                 f.list.id,
                 "<x@far.example>",
@@ -35,7 +35,7 @@ async fn bounces_suspend_a_member_who_comes_back_by_the_link() {
             .await;
             f.take_all().await.unwrap();
             assert_eq!(f.store.member(f.list.id, &address(member)).await.unwrap().unwrap().bounces.tenths % 10, 0);
-            f.held(f.list.id, "<>", &path, None, &dsn("5.1.1")).await;
+            f.held(f.list.id, "<>", &path, None, &dsn("5.7.1")).await;
             f.take_all().await.unwrap();
             f.sim.clock.advance(Duration::from_secs(86_400));
         }
@@ -46,6 +46,32 @@ async fn bounces_suspend_a_member_who_comes_back_by_the_link() {
         assert_eq!(f.http("POST", &back, "action=back").await.0, StatusCode::OK);
         assert_eq!(f.state_of(member).await, Some(MemberState::Active));
     }
+    f.sound().await;
+}
+
+/// What a report on a post says of an address counts for the suppression list, too, when its token is good; posts go on, for the list counts
+/// itself.
+#[tokio::test]
+async fn who_is_not_there_is_on_the_suppression_list() {
+    let f = fixture(ListObject { posting: Posting::Anyone, ..garden() }).await;
+    f.member("bob@far.example").await;
+    f.mail("zoe@far.example", "garden@example.org", "Tea", "x").await;
+    let path = paths(&f.queue().await)["bob@far.example"][0].trim_matches(['<', '>']).to_owned();
+    let bob = address("bob@far.example");
+    let forged = path.replace("bounces+", "bounces+a");
+    for (path, status) in [(&forged, "5.1.1"), (&path, "5.7.1"), (&path, "4.1.1")] {
+        f.held(f.list.id, "<>", path, None, &dsn(status)).await;
+        f.take_all().await.unwrap();
+        assert_eq!(f.store.suppressed(&bob).await.unwrap(), None, "{status}");
+    }
+    f.held(f.list.id, "<>", &path, None, &dsn("5.1.1")).await;
+    f.take_all().await.unwrap();
+    let entered = f.store.suppressed(&bob).await.unwrap().unwrap();
+    assert_eq!(entered.reason, storage::suppressed::SuppressionReason::HardBounce);
+    assert_eq!(entered.until, Some(f.store.now().plus(Duration::from_secs(30 * 86_400))));
+    assert_eq!(entered.detail, "a report on a post of garden@example.org says so");
+    f.mail("zoe@far.example", "garden@example.org", "Cake", "x").await;
+    assert_eq!(paths(&f.queue().await)["bob@far.example"].len(), 2, "the list counts itself");
     f.sound().await;
 }
 

@@ -37,6 +37,7 @@ pub(crate) fn row(recipients: &[&str]) -> QueueRow {
         require_tls: false,
         priority: 0,
         deliver_by: None,
+        held_until: None,
         waiting: None,
         class: storage::rows::MailClass::Person,
         route: None,
@@ -44,8 +45,12 @@ pub(crate) fn row(recipients: &[&str]) -> QueueRow {
 }
 
 fn delivered(takes_over_dsn: bool) -> Option<Outcome> {
+    handed_on(takes_over_dsn, false)
+}
+
+fn handed_on(takes_over_dsn: bool, takes_over_time: bool) -> Option<Outcome> {
     let reply = Reply::new(250, Some(EnhancedCode(2, 0, 0)), "taken");
-    Some(Outcome::Delivered { host: "mx.b.example".into(), reply, takes_over_dsn })
+    Some(Outcome::Delivered { host: "mx.b.example".into(), reply, takes_over_dsn, takes_over_time })
 }
 
 fn refused() -> Option<Outcome> {
@@ -201,6 +206,7 @@ proptest! {
                         ReportKind::Delayed => delayed[n] += 1,
                         ReportKind::Delivered | ReportKind::Expanded => unreachable!("an attempt never delivers into a mailbox here"),
                         ReportKind::Relayed => prop_assert!(notify[n].success),
+                        ReportKind::Unwatched | ReportKind::Traced => unreachable!("no time was asked for"),
                     }
                 }
             }
@@ -256,4 +262,35 @@ fn who_only_wants_to_know_is_told_once() {
     let again = after_attempt(&next, &[later()], None, next.next_attempt, &RetryPolicy::default(), 12_345);
     assert!(again.reports.is_empty());
     assert!(again.row.is_some());
+}
+
+/// RFC 2852 §4.1.4, §4.1.4.2: who asked to be told of a delay hears that nobody watches the time any more, and who asked for a trace hears
+/// of each host; NOTIFY=NEVER asks for silence.
+#[test]
+fn a_time_that_nobody_watches_any_more_is_told() {
+    use DeliverByMode::{Notify, Return};
+    let (any, never) = (DsnNotify::default(), DsnNotify::NEVER);
+    let success = DsnNotify::asked(true, false, false);
+    for (mode, trace, notify, dsn, time, wanted) in [
+        (Notify, false, any, true, false, Some(ReportKind::Unwatched)),
+        (Notify, false, any, false, true, None),
+        (Notify, false, never, false, false, None),
+        (Notify, false, DsnNotify::asked(false, true, false), true, false, Some(ReportKind::Unwatched)),
+        (Notify, true, any, true, true, Some(ReportKind::Traced)),
+        (Notify, true, any, true, false, Some(ReportKind::Unwatched)),
+        (Return, true, any, true, true, Some(ReportKind::Traced)),
+        (Return, true, never, true, true, None),
+        (Return, false, any, true, true, None),
+        // One notice for each recipient.
+        (Notify, true, success, false, false, Some(ReportKind::Unwatched)),
+        (Notify, true, success, false, true, Some(ReportKind::Relayed)),
+        (Return, false, success, false, true, Some(ReportKind::Relayed)),
+    ] {
+        let mut row = row(&["x@b.example"]);
+        row.deliver_by = Some(DeliverBy { by: Timestamp(9_000_000), mode, trace });
+        row.recipients[0].notify = notify;
+        let found = kinds(&decide(&row, &[handed_on(dsn, time)], 0));
+        let found: Vec<ReportKind> = found.into_iter().map(|(kind, ..)| kind).collect();
+        assert_eq!(found, Vec::from_iter(wanted), "{mode:?} {trace} {notify:?} {dsn} {time}");
+    }
 }

@@ -30,6 +30,10 @@ pub struct DsnFacts<'a> {
     pub arrived_at: Timestamp,
     /// Until when it goes on trying, for [`ReportKind::Delayed`].
     pub retry_until: Timestamp,
+    /// By when its sender wanted it delivered (RFC 2852).
+    pub deliver_by: Option<Timestamp>,
+    /// Until when its sender had it held (RFC 4865).
+    pub held_until: Option<Timestamp>,
     /// `ENVID=` of the message.
     pub envelope_id: Option<&'a str>,
     /// Whether the sender said `SMTPUTF8`, and so can read UTF-8 fields and headers.

@@ -16,6 +16,14 @@ pub(super) fn fields(facts: &DsnFacts<'_>, utf8: bool) -> Vec<u8> {
     }
     out.add("Reporting-MTA", &format!("dns; {}", facts.reporting_mta));
     out.add("Arrival-Date", &facts.arrived_at.to_rfc5322());
+    if let Some(by) = facts.deliver_by {
+        // RFC 2852 §5.
+        out.add("Deliver-By-Date", &by.to_rfc5322());
+    }
+    if let Some(until) = facts.held_until {
+        // RFC 4865 §5: what MAIL asked for, as the moment that it comes to.
+        out.add("Future-Release-Request", &format!("until;{}", until.to_rfc3339()));
+    }
     for recipient in &facts.report.recipients {
         out.text.push_str("\r\n");
         recipient_fields(&mut out, facts, recipient);
@@ -35,7 +43,7 @@ fn recipient_fields(out: &mut Fields, facts: &DsnFacts<'_>, recipient: &Reported
         match facts.report.kind {
             ReportKind::Failed => "failed",
             ReportKind::Delayed => "delayed",
-            ReportKind::Relayed => "relayed",
+            ReportKind::Relayed | ReportKind::Unwatched | ReportKind::Traced => "relayed",
             ReportKind::Delivered => "delivered",
             ReportKind::Expanded => "expanded",
         },

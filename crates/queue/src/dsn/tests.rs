@@ -27,6 +27,17 @@ fn build_with(report: &Report, to: &str, returned: Returned<'_>, smtputf8: bool)
 }
 
 fn build_in(language: Language, report: &Report, to: &str, returned: Returned<'_>, smtputf8: bool) -> Dsn {
+    build_timed(language, report, to, returned, smtputf8, None)
+}
+
+fn build_timed(
+    language: Language,
+    report: &Report,
+    to: &str,
+    returned: Returned<'_>,
+    smtputf8: bool,
+    time: Option<Timestamp>,
+) -> Dsn {
     build(&DsnFacts {
         language,
         report,
@@ -36,6 +47,8 @@ fn build_in(language: Language, report: &Report, to: &str, returned: Returned<'_
         now: Timestamp::from_secs(1_784_635_200),
         arrived_at: Timestamp::from_secs(1_784_600_000),
         retry_until: Timestamp::from_secs(1_785_000_000),
+        deliver_by: time,
+        held_until: time,
         envelope_id: Some("order-7"),
         smtputf8,
         returned,
@@ -62,6 +75,26 @@ fn raw_parts(dsn: &Dsn) -> Vec<String> {
     let text = String::from_utf8(dsn.content.clone()).unwrap();
     let boundary = text.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     text.split(&format!("\r\n--{boundary}")).skip(1).map(|part| part.trim_start_matches("\r\n").to_owned()).collect()
+}
+
+/// RFC 2852 §5, RFC 4865 §5.
+#[test]
+fn times_that_the_sender_set_are_named() {
+    let report = report(ReportKind::Unwatched, &["x@b.example"]);
+    let built = |time| {
+        let dsn = build_timed(Language::English, &report, "a@a.example", Returned::Header(HEADER), false, time);
+        String::from_utf8(dsn.content).unwrap()
+    };
+    let text = built(Some(Timestamp::from_secs(1_784_000_000)));
+    for wanted in [
+        "\r\nDeliver-By-Date: Tue, 14 Jul 2026 03:33:20 +0000\r\n",
+        "\r\nFuture-Release-Request: until;2026-07-14T03:33:20Z\r\n",
+        "\r\nAction: relayed\r\n",
+    ] {
+        assert!(text.contains(wanted), "{wanted} in {text}");
+    }
+    let plain = built(None);
+    assert!(!plain.contains("Deliver-By-Date") && !plain.contains("Future-Release"), "{plain}");
 }
 
 #[test]

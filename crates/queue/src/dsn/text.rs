@@ -67,7 +67,9 @@ pub(super) const fn subject(kind: ReportKind) -> Both {
     match kind {
         ReportKind::Failed => Both { english: "Mail not delivered", french: "Message non remis" },
         ReportKind::Delayed => Both { english: "Mail delayed, still trying", french: "Message en attente" },
-        ReportKind::Relayed => Both { english: "Mail handed on", french: "Message transmis" },
+        ReportKind::Relayed | ReportKind::Unwatched | ReportKind::Traced => {
+            Both { english: "Mail handed on", french: "Message transmis" }
+        }
         ReportKind::Delivered => Both { english: "Mail delivered", french: "Message remis" },
         ReportKind::Expanded => Both { english: "Mail passed on", french: "Message transmis aux destinataires" },
     }
@@ -111,6 +113,20 @@ fn opening(kind: ReportKind) -> Both {
             french: "Vous avez demandé à être informé de la remise de votre message. Pour les\n\
                      destinataires ci-dessous, il a été transmis à un serveur qui n'envoie pas de\n\
                      tels avis : vous n'en recevrez pas d'autre, sauf en cas d'échec.",
+        },
+        ReportKind::Unwatched => Both {
+            english: "You asked to hear if your message is not delivered in time. It was handed on for\n\
+                      the recipients below to a server that does not watch that time, so you will not\n\
+                      hear of a delay there in the way that you asked for.",
+            french: "Vous avez demandé à être prévenu si votre message n'est pas remis à temps. Pour les\n\
+                     destinataires ci-dessous, il a été transmis à un serveur qui ne surveille pas ce\n\
+                     délai : un retard là-bas ne vous sera pas signalé comme vous l'avez demandé.",
+        },
+        ReportKind::Traced => Both {
+            english: "You asked to hear of the way of your message. It was handed on for the\n\
+                      recipients below to the next server.",
+            french: "Vous avez demandé à suivre le chemin de votre message. Pour les destinataires\n\
+                     ci-dessous, il a été transmis au serveur suivant.",
         },
         ReportKind::Expanded => Both {
             english: "You asked to hear of the delivery of your message. The addresses below stand for\n\

@@ -99,6 +99,7 @@ impl Stage {
             tokens: false,
             proxies: Vec::new(),
             xclient_from: Vec::new(),
+            burl: true,
             no_soliciting: Vec::new(),
         };
         tokio::spawn(smtp_in::run(listener, Arc::new(settings), Arc::new(host), sim.world(), stop.clone()));

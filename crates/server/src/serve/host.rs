@@ -19,8 +19,8 @@ use routing::objects::{AccountObject, Service};
 use routing::{Directory, may_log_in, may_send_as};
 use sender_auth::verify::Client;
 use smtp_in::{
-    Acknowledgement, AuthExchange, AuthFailure, Host, Identity, ListenerKind, Mechanism, MessageSink, Secret,
-    SessionFacts, Verdict, trace_header,
+    Acknowledgement, AuthExchange, AuthFailure, Host, Identity, LinkedContent, ListenerKind, Mechanism, MessageSink,
+    Secret, SessionFacts, Verdict, trace_header,
 };
 use storage::rows::{Waiting, WaitsFor};
 use storage::submitted::LimitReached;
@@ -50,6 +50,8 @@ pub(super) struct MailHost {
     trusted: Vec<Network>,
     /// Whether `Received` tells where a submitted message comes from.
     shows_clients: bool,
+    /// Classes of solicitation that are not wanted (RFC 3865).
+    unwanted: Arc<[String]>,
     /// How long what people submit may wait for them to take it back, in seconds.
     undo_send_max: Arc<AtomicU32>,
 }
@@ -79,8 +81,15 @@ impl MailHost {
             refusals: Arc::default(),
             trusted: Vec::new(),
             shows_clients: false,
+            unwanted: Arc::default(),
             undo_send_max: Arc::default(),
         }
+    }
+
+    /// The same, which takes no solicitations of these classes.
+    pub(super) fn not_wanting(mut self, classes: &[String]) -> Self {
+        self.unwanted = classes.into();
+        self
     }
 
     /// The same, where people may have what they submit wait for so many seconds at the most.
@@ -251,6 +260,7 @@ impl MailHost {
             header,
             binary: (envelope.body == BodyType::BinaryMime).then(BinaryParts::default),
             fields: Vec::new(),
+            unwanted: self.unwanted.clone(),
             delivery: self.delivery.clone(),
             unwelcome,
         })
@@ -389,6 +399,20 @@ impl Host for MailHost {
         })
     }
 
+    fn linked<'a>(
+        &'a self,
+        facts: &'a SessionFacts,
+        url: &'a Secret,
+    ) -> BoxFuture<'a, Result<Box<dyn LinkedContent>, Reply>> {
+        Box::pin(async move {
+            let store = self.delivery.store();
+            let identity = facts.identity.as_ref().ok_or(ACCOUNT_GONE)?;
+            let account = Arc::clone(still_in(&store.directory(), facts, identity)?);
+            let hostname = self.delivery.settings().hostname.to_string();
+            linked::find(store, &hostname, &account, url.expose()).await
+        })
+    }
+
     fn open<'a>(
         &'a self,
         facts: &'a SessionFacts,
@@ -418,6 +442,8 @@ struct Message {
     binary: Option<BinaryParts>,
     /// The header of a submitted message, once it is complete.
     fields: Vec<u8>,
+    /// Classes of solicitation that are not wanted.
+    unwanted: Arc<[String]>,
     delivery: Delivery,
     unwelcome: UnwelcomeTrace,
 }
@@ -482,7 +508,7 @@ impl Message {
             self.take_header(account, held).await?;
         }
         envelope.priority = self.priority;
-        let Self { id, mut intake, delivery, sender, undo_secs, fields, unwelcome, .. } = self;
+        let Self { id, mut intake, delivery, sender, undo_secs, fields, unwanted, unwelcome, .. } = self;
         if let Err(refused) = intake.check().await {
             let reply = refused.reply.clone();
             tracing::info!(id, remote = %unwelcome.remote, from = %envelope.reverse_path, %reply, "message refused");
@@ -490,6 +516,13 @@ impl Message {
             return Err(reply);
         }
         let from = envelope.reverse_path.to_string();
+        if soliciting::is_unwanted(intake.header(), &unwanted) {
+            let reply = soliciting::UNWANTED;
+            tracing::info!(id, remote = %unwelcome.remote, from, %reply, "message refused");
+            let told = Unwelcome { reply: reply.clone(), steps: Vec::new(), terms: Vec::new() };
+            unwelcome.write(&delivery, &envelope, told).await;
+            return Err(reply);
+        }
         let recipients = envelope.recipients.len();
         let waiting = sender.and_then(|account| waiting(account, undo_secs, &envelope, delivery.store().now()));
         // What waits is filed when it goes its way.
@@ -597,8 +630,10 @@ const ACCOUNT_GONE: Reply =
     Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more; log in again");
 mod exchange;
 mod identity;
+mod linked;
 mod lookup;
 mod refusals;
+mod soliciting;
 mod submitted;
 #[cfg(test)]
 mod tests;

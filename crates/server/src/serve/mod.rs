@@ -134,7 +134,7 @@ async fn serve_on(
     let delivery = settings::checking(delivery, &config)?.suppressing(config.suppression.settings());
     let host = MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone(), backlog_max);
     let host = host.trusting(config.sender_authentication.trusted_networks.clone());
-    let host = host.undoing_within(reloadable.undo_send_max.clone());
+    let host = host.undoing_within(reloadable.undo_send_max.clone()).not_wanting(&config.security.no_soliciting);
     let host = Arc::new(host.showing_clients(config.security.submission_shows_client));
 
     let mut tasks = Supervisor::new(world.clone());

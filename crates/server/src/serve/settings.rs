@@ -58,6 +58,8 @@ pub(super) fn smtp_in(config: &Config, kind: ListenerKind, reloadable: &Reloadab
         tokens: !config.oauth.issuer.is_empty(),
         proxies: config.security.proxy_protocol_from.clone(),
         xclient_from: config.security.xclient_from.clone(),
+        // Without IMAP there is nobody who could authorise a URL.
+        burl: !config.listeners.imap.is_empty() || !config.listeners.imaps.is_empty(),
         no_soliciting: config.security.no_soliciting.clone(),
     }
 }
@@ -146,6 +148,9 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
         Err(_) => delivery,
     };
     let world = delivery.store().world().clone();
+    let https = HttpsClient::new(world.clone(), &[]);
+    let https = https.map_err(|error| Failure::new(format!("[sender_authentication]: {error}")))?;
+    let delivery = delivery.posting(Arc::new(https));
     let patience = Duration::from_secs(section.timeout_secs);
     let dns = DnsAuthentication::from_system(config.hostname.clone(), world, patience);
     let dns = dns.map_err(|error| Failure::new(format!("[sender_authentication]: {error}")))?;

@@ -118,6 +118,7 @@ async fn drip(kind: ListenerKind, head: &str, drip: &'static [u8], step: Duratio
         tokens: false,
         proxies: Vec::new(),
         xclient_from: Vec::new(),
+        burl: false,
         no_soliciting: Vec::new(),
     };
     let at = "192.0.2.1:25".parse().unwrap();

@@ -40,19 +40,16 @@ pub(super) fn bdat(
     if let State::Transaction(envelope) = state {
         if chunk.octets > limits.message_octets_max {
             let replies = replies(session, &envelope, chunk);
-            return swallowing(chunk, too_large, replies, now, after_failure(chunk));
+            return swallowing(chunk, too_large, replies, now, after_failure(chunk.last));
         }
-        let reader = match envelope.body {
-            BodyType::BinaryMime => BodyReader::binary(),
-            BodyType::SevenBit | BodyType::EightBitMime => BodyReader::chunks(session.policy.bare_newlines),
-        };
+        let reader = reader(session, &envelope);
         let body = Body::new(envelope, reader, now);
         return Step::ask(State::AwaitOpen(body, Transfer::Chunks(chunk)), Action::BeginBody);
     }
     if let State::Chunks(body) = state {
         if body.octets.saturating_add(chunk.octets) > limits.message_octets_max {
             let replies = replies(session, &body.envelope, chunk);
-            let step = swallowing(chunk, too_large, replies, body.began, after_failure(chunk));
+            let step = swallowing(chunk, too_large, replies, body.began, after_failure(chunk.last));
             return step.with(Action::AbandonBody);
         }
         return Step::to(State::Chunk(body, chunk));
@@ -98,9 +95,17 @@ fn replies(session: &Session, envelope: &Envelope, chunk: Chunk) -> usize {
     if chunk.last { session.replies_to(envelope) } else { 1 }
 }
 
-/// Behind a failed chunk others may be on their way, unless it was the last.
-fn after_failure(chunk: Chunk) -> State {
-    if chunk.last { State::Ready } else { State::ChunkFailed }
+/// Behind a failed chunk or URL others may be on their way, unless it was the last.
+pub(super) fn after_failure(last: bool) -> State {
+    if last { State::Ready } else { State::ChunkFailed }
+}
+
+/// Reads what comes without dots.
+pub(super) fn reader(session: &Session, envelope: &Envelope) -> BodyReader {
+    match envelope.body {
+        BodyType::BinaryMime => BodyReader::binary(),
+        BodyType::SevenBit | BodyType::EightBitMime => BodyReader::chunks(session.policy.bare_newlines),
+    }
 }
 
 /// The host has opened the message, or refused to.
@@ -109,7 +114,7 @@ pub(super) fn opened(session: &Session, body: Body, chunk: Chunk, outcome: Resul
         Ok(()) => Step::to(State::Chunk(body, chunk)),
         Err(reply) => {
             let replies = replies(session, &body.envelope, chunk);
-            swallowing(chunk, Refusal::Host(reply), replies, body.began, after_failure(chunk))
+            swallowing(chunk, Refusal::Host(reply), replies, body.began, after_failure(chunk.last))
         }
     }
 }
@@ -149,7 +154,7 @@ pub(super) fn end(session: &Session, mut body: Body, chunk: Chunk) -> Step {
     }
     let replies = replies(session, &body.envelope, chunk);
     match body.refused {
-        Some(refusal) => refusal.step(after_failure(chunk)).times(replies),
+        Some(refusal) => refusal.step(after_failure(chunk.last)).times(replies),
         None if chunk.last => Step::ask(State::AwaitEnd(replies), Action::EndBody { envelope: body.envelope }),
         None => {
             let text = format!("{} octets received", chunk.octets);

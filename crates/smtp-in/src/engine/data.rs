@@ -8,6 +8,7 @@ use mail::{BodyType, EnhancedCode, Envelope, Reply, Timestamp};
 use super::Action;
 use super::bdat;
 use super::body::BodyReader;
+use super::burl;
 use super::session::Session;
 use super::state::{Body, State, Transfer};
 use super::step::Step;
@@ -36,6 +37,8 @@ pub(super) fn opened(
         (Transfer::Data, Ok(())) => Step::reply(State::Data(Body { began: now, ..body }, false), GO_AHEAD),
         (Transfer::Data, Err(reply)) => Step::reply(State::Ready, reply),
         (Transfer::Chunks(chunk), outcome) => bdat::opened(session, Body { began: now, ..body }, chunk, outcome),
+        (Transfer::Link(link), Ok(())) => burl::opened(Body { began: now, ..body }, link),
+        (Transfer::Link(link), Err(reply)) => Step::reply(bdat::after_failure(link.last), reply),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `EHLO` and `HELO`, and `LHLO` of LMTP (RFC 2033 §4.1): the client names itself, the server what it can do.
 //!
 //! Commands: RFC 5321 §4.1.1.1. Extensions: RFC 2920, 1870, 6152, 6531, 2034, 3030, 3461, 3207, 4954, 9422,
-//! 8689, 3865, 4865, 2852, 6710.
+//! 8689, 3865, 4865, 2852, 6710, 4468.
 //! Either drops an open mail transaction (§4.1.4). Dialogs: `tests/transcripts/rfc5321/4.1.1.1-*.txt`.
 
 use mail::{Reply, Timestamp};
@@ -75,6 +75,9 @@ fn extensions(session: &Session, now: Timestamp) -> Vec<String> {
         lines.push("MT-PRIORITY".to_owned());
         lines.push("VRFY".to_owned());
         lines.push("EXPN".to_owned());
+    }
+    if let Some(burl) = session.announced_burl() {
+        lines.push(burl.to_owned());
     }
     if session.offers_hold() {
         // RFC 4865 §3: how long, and until when at the latest.

@@ -34,12 +34,13 @@ fn has(session: &Session, name: &str) -> bool {
         "LHLO" => lmtp,
         "STARTTLS" => session.offers_starttls(),
         "AUTH" | "EXPN" => session.offers_submission(),
+        "BURL" => session.announced_burl().is_some(),
         _ => true,
     }
 }
 
 /// The commands: name, argument, and what it does.
-const FORMS: [(&str, &str, &str); 15] = [
+const FORMS: [(&str, &str, &str); 16] = [
     ("EHLO", "domain", "Begins; the answer names the extensions (RFC 5321 4.1.1.1)"),
     ("HELO", "domain", "Begins, without extensions (RFC 5321 4.1.1.1)"),
     ("LHLO", "domain", "Begins; the answer names the extensions (RFC 2033 4.1)"),
@@ -49,6 +50,7 @@ const FORMS: [(&str, &str, &str); 15] = [
     ("RCPT", "TO:<address> [parameters]", "Adds a recipient (RFC 5321 4.1.1.3)"),
     ("DATA", "", "The message follows, up to a dot on a line of its own (RFC 5321 4.1.1.4)"),
     ("BDAT", "size [LAST]", "So many octets of the message follow (RFC 3030)"),
+    ("BURL", "url [LAST]", "What an authorised URL of IMAP names is a piece of the message (RFC 4468)"),
     ("RSET", "", "Gives the open message up (RFC 5321 4.1.1.5)"),
     ("NOOP", "", "Does nothing (RFC 5321 4.1.1.9)"),
     ("QUIT", "", "Ends (RFC 5321 4.1.1.10)"),

@@ -79,6 +79,11 @@ impl Input {
         self.buffer.extend_from_slice(octets);
     }
 
+    /// Whether what waits belongs to a line whose beginning was thrown away.
+    pub(super) fn is_inside_long_line(&self) -> bool {
+        self.swallowing.is_some()
+    }
+
     /// The octets that wait.
     pub(super) fn waiting(&self) -> &[u8] {
         self.buffer.get(self.start..).unwrap_or_default()

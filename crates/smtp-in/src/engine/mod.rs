@@ -11,6 +11,7 @@
 mod auth;
 mod bdat;
 mod body;
+mod burl;
 mod data;
 mod expn;
 mod extensions;
@@ -50,7 +51,8 @@ use self::step::Step;
 use self::verb::Verb;
 use crate::host::{Acknowledgement, AuthFailure, AuthStep, Verdict};
 use crate::limits::{
-    AUTH_LINE_OCTETS_MAX, BARE_LF_PATIENCE, COMMAND_LINE_OCTETS_MAX, PATH_LINE_OCTETS_MAX, REPLIES_OCTETS_MAX,
+    AUTH_LINE_OCTETS_MAX, BARE_LF_PATIENCE, COMMAND_LINE_OCTETS_MAX, LINK_LINE_OCTETS_MAX, PATH_LINE_OCTETS_MAX,
+    REPLIES_OCTETS_MAX,
 };
 use crate::misbehaviour::Misbehaviour;
 use crate::secret::Secret;
@@ -98,6 +100,13 @@ pub enum Action {
     },
     /// Ask the host to open a message for [`Engine::envelope`].
     BeginBody,
+    /// Ask the host for what a URL names.
+    FindUrl {
+        /// As the client wrote it.
+        url: Secret,
+    },
+    /// Read the next piece of that: one octet at least, and none behind its end.
+    ReadUrl,
     /// Hand on the next octets of the message.
     Body(Vec<u8>),
     /// Drop the message that was opened.
@@ -128,6 +137,10 @@ pub enum Answer {
     LookedUp(Reply),
     /// Of [`Action::BeginBody`].
     Opened(Result<(), Reply>),
+    /// Of [`Action::FindUrl`]: how many octets there are.
+    UrlFound(Result<u64, Reply>),
+    /// Of [`Action::ReadUrl`].
+    UrlRead(Result<Vec<u8>, Reply>),
     /// Of [`Action::EndBody`].
     Kept(Result<Acknowledgement, Reply>),
     /// Of [`Action::StartTls`].
@@ -148,6 +161,8 @@ pub struct Engine {
     /// When the last octets came.
     octets_at: Timestamp,
     shutting_down: bool,
+    /// Whether the line that is being read begins with BURL.
+    line_is_burl: bool,
 }
 
 impl Engine {
@@ -165,6 +180,7 @@ impl Engine {
             heard: now,
             octets_at: now,
             shutting_down: false,
+            line_is_burl: false,
         };
         engine.say(&greeting);
         engine
@@ -257,6 +273,12 @@ impl Engine {
                 self.flush = true;
                 data::opened(&self.session, body, transfer, outcome.map_err(refusal), now)
             }
+            (State::AwaitLink(body, last), Answer::UrlFound(outcome)) => {
+                burl::found(&mut self.session, body, last, outcome.map_err(refusal))
+            }
+            (State::AwaitPiece(body, chunk), Answer::UrlRead(outcome)) => {
+                burl::piece(&self.session, body, chunk, outcome.map_err(refusal))
+            }
             (State::AwaitEnd(replies), Answer::Kept(outcome)) => {
                 self.flush = true;
                 data::kept(&mut self.session, outcome.map_err(refusal)).times(replies)
@@ -273,7 +295,7 @@ impl Engine {
 
     /// The host could not take octets of the message: it is read to its end and then answered with this.
     pub fn body_failed(&mut self, reply: Reply) {
-        if let State::Data(body, _) | State::Chunk(body, _) = &mut self.state {
+        if let State::Data(body, _) | State::Chunk(body, _) | State::Link(body, _) = &mut self.state {
             body.refused.get_or_insert(Refusal::Host(refusal(reply)));
         }
     }
@@ -312,7 +334,11 @@ impl Engine {
             self.flush = true;
             let before = std::mem::replace(&mut self.state, State::Closed);
             let state = if matches!(before, State::Auth(_)) { State::Ready } else { before };
-            self.apply(Step::refuse(state, Misbehaviour::LineEndsWithLf));
+            self.apply(if self.line_is_burl && self.session.has_burl() {
+                burl::unreadable(state, Misbehaviour::LineEndsWithLf)
+            } else {
+                Step::refuse(state, Misbehaviour::LineEndsWithLf)
+            });
             return true;
         }
         let misbehaviour = if slow { Misbehaviour::BodyTooSlow } else { Misbehaviour::Idle };
@@ -339,6 +365,7 @@ impl Engine {
         let (step, used) = match std::mem::replace(&mut self.state, State::Closed) {
             State::Data(body, true) => (data::end(&self.session, body), 0),
             State::Chunk(body, chunk) if chunk.remaining == 0 => (bdat::end(&self.session, body, chunk), 0),
+            State::Link(body, chunk) => (burl::next(&self.session, body, chunk), 0),
             State::SwallowChunk { remaining: 0, swallowed } => bdat::swallow(0, swallowed, &[]),
             state @ (State::Data(..) | State::Chunk(..) | State::SwallowChunk { .. }) if waiting.is_empty() => {
                 self.state = state;
@@ -357,6 +384,10 @@ impl Engine {
     /// The same, where a line is awaited.
     fn advance_line(&mut self, state: State, now: Timestamp) -> bool {
         let in_auth = matches!(state, State::Auth(_));
+        if !self.input.is_inside_long_line() {
+            self.line_is_burl = begins(self.input.waiting(), BURL);
+        }
+        let lost_link = self.line_is_burl && self.session.has_burl();
         let octets_max = |line: &[u8]| if in_auth { AUTH_LINE_OCTETS_MAX } else { line_octets_max(line) };
         let step = match (self.input.take_line(octets_max), state) {
             (Line::Incomplete, state) => {
@@ -365,6 +396,7 @@ impl Engine {
             }
             (Line::Endless, _) => Step::refuse(State::Closed, Misbehaviour::LineEndless),
             (Line::TooLong, State::Auth(_)) => Step::refuse(State::Ready, Misbehaviour::AuthLineTooLong),
+            (Line::TooLong, state) if lost_link => burl::unreadable(state, Misbehaviour::LineTooLong),
             (Line::TooLong, state) => Step::refuse(state, Misbehaviour::LineTooLong),
             (Line::Complete(line), State::Auth(exchange)) => auth::response(exchange, &line),
             (Line::Complete(line), state) => self.command(state, &line, now),
@@ -378,6 +410,9 @@ impl Engine {
     fn command(&mut self, state: State, line: &[u8], now: Timestamp) -> Step {
         let checked = match request::check(line) {
             Ok(checked) => checked,
+            Err(misbehaviour) if begins(line, BURL) && self.session.has_burl() => {
+                return burl::unreadable(state, misbehaviour);
+            }
             Err(misbehaviour) => return Step::refuse(state, misbehaviour),
         };
         metrics::counter!("relais_smtp_in_commands_total", "command" => checked.verb.name()).increment(1);
@@ -405,6 +440,7 @@ impl Engine {
             (Verb::Mail, state) => mail::mail(&mut self.session, state, checked, now),
             (Verb::Rcpt, State::Transaction(envelope)) => rcpt::rcpt(&self.session, envelope, checked),
             (Verb::Data, State::Transaction(envelope)) => data::data(&self.session, envelope, now),
+            (Verb::Burl, state) => burl::burl(&self.session, state, checked, now),
             (Verb::Rset, state) => rset::rset(&state),
             (Verb::Noop, state) => noop::noop(state),
             (Verb::Quit, _) => quit::quit(),
@@ -485,6 +521,7 @@ impl Policy {
             scram: settings.scram,
             tokens: settings.tokens,
             xclient_from: settings.xclient_from.clone(),
+            burl: settings.burl,
             no_soliciting: settings.no_soliciting.clone(),
         }
     }
@@ -492,15 +529,22 @@ impl Policy {
 
 /// How long a command line may be, by how it begins.
 fn line_octets_max(line: &[u8]) -> usize {
-    let begins = |verb: &[u8]| line.get(..verb.len()).is_some_and(|name| name.eq_ignore_ascii_case(verb));
-    if begins(b"AUTH ") {
+    if begins(line, b"AUTH ") {
         AUTH_LINE_OCTETS_MAX
-    } else if begins(b"MAIL ") || begins(b"RCPT ") {
+    } else if begins(line, b"MAIL ") || begins(line, b"RCPT ") {
         PATH_LINE_OCTETS_MAX
+    } else if begins(line, BURL) {
+        LINK_LINE_OCTETS_MAX
     } else {
         COMMAND_LINE_OCTETS_MAX
     }
 }
+
+fn begins(line: &[u8], verb: &[u8]) -> bool {
+    line.get(..verb.len()).is_some_and(|name| name.eq_ignore_ascii_case(verb))
+}
+
+const BURL: &[u8] = b"BURL ";
 
 /// A refusal of the host's. A positive one would tell the client that something was kept which was not.
 fn refusal(reply: Reply) -> Reply {

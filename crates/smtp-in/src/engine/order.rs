@@ -39,7 +39,7 @@ enum Needs {
 }
 
 /// The table: command, phases in which it may come, what it needs on a submission port.
-const ORDER: [(Verb, u8, Needs); 18] = [
+const ORDER: [(Verb, u8, Needs); 19] = [
     (Verb::Ehlo, ANY, Needs::Nothing),
     (Verb::Helo, ANY, Needs::Tls),
     (Verb::Lhlo, ANY, Needs::Nothing),
@@ -50,6 +50,7 @@ const ORDER: [(Verb, u8, Needs); 18] = [
     (Verb::Rcpt, MAIL | RCPT, Needs::Auth),
     (Verb::Data, RCPT, Needs::Auth),
     (Verb::Bdat, RCPT | CHUNKS, Needs::Auth),
+    (Verb::Burl, RCPT | CHUNKS, Needs::Auth),
     (Verb::Rset, ANY, Needs::Tls),
     (Verb::Noop, ANY, Needs::Nothing),
     (Verb::Quit, ANY, Needs::Nothing),
@@ -76,7 +77,7 @@ pub(super) fn check(verb: Verb, phase: Phase, session: &Session) -> Result<(), M
     if lmtp && matches!(verb, Verb::Ehlo | Verb::Helo) {
         return Err(Misbehaviour::LhloHere);
     }
-    if !lmtp && verb == Verb::Lhlo {
+    if (!lmtp && verb == Verb::Lhlo) || (verb == Verb::Burl && !session.has_burl()) {
         return Err(Misbehaviour::NotImplemented);
     }
     if !in_phase && phase == Phase::Start {
@@ -97,8 +98,8 @@ pub(super) fn check(verb: Verb, phase: Phase, session: &Session) -> Result<(), M
 fn out_of_order(verb: Verb, phase: Phase) -> Misbehaviour {
     match (verb, phase) {
         (_, Phase::Chunks) => Misbehaviour::BetweenChunks,
-        (Verb::Bdat, Phase::ChunkFailed) => Misbehaviour::ChunkAfterFailure,
-        (Verb::Data | Verb::Bdat, Phase::Mail) => Misbehaviour::NoRecipients,
+        (Verb::Bdat | Verb::Burl, Phase::ChunkFailed) => Misbehaviour::ChunkAfterFailure,
+        (Verb::Data | Verb::Bdat | Verb::Burl, Phase::Mail) => Misbehaviour::NoRecipients,
         (Verb::Mail, _) => Misbehaviour::NestedMail,
         (Verb::StartTls | Verb::Auth | Verb::XClient, _) => Misbehaviour::InsideTransaction,
         _ => Misbehaviour::MailFirst,

@@ -26,6 +26,8 @@ pub struct Policy {
     pub tokens: bool,
     /// Who may say XCLIENT.
     pub xclient_from: Vec<IpAddr>,
+    /// Whether URLs of this server's mailboxes are taken (RFC 4468).
+    pub burl: bool,
     /// Classes of solicitation that are not wanted (RFC 3865).
     pub no_soliciting: Vec<String>,
 }
@@ -95,6 +97,17 @@ impl Session {
     /// Whether REQUIRETLS is (RFC 8689 §2: not before TLS).
     pub(super) fn offers_require_tls(&self) -> bool {
         self.facts.tls.is_some()
+    }
+
+    /// Whether there is BURL at all: RFC 4468 §3.1 forbids it where other servers hand mail over.
+    pub(super) fn has_burl(&self) -> bool {
+        self.policy.burl && self.facts.kind.is_submission()
+    }
+
+    /// How BURL is announced: with what it takes once it is known who asks (RFC 4468 §3.1).
+    pub(super) fn announced_burl(&self) -> Option<&'static str> {
+        let offered = self.has_burl() && self.offers_submission();
+        offered.then_some(if self.facts.identity.is_some() { "BURL imap" } else { "BURL" })
     }
 
     /// How often the end of a message is answered: once, or to LMTP once for each recipient (RFC 2033 §4.2).

@@ -8,6 +8,7 @@ use super::body::BodyReader;
 use super::order::Phase;
 use super::step::Step;
 use crate::misbehaviour::Misbehaviour;
+use crate::secret::Secret;
 
 /// A message on its way in.
 pub(super) struct Body {
@@ -76,13 +77,20 @@ pub(super) struct Swallowed {
     pub(super) next: State,
 }
 
+/// A URL that names a piece of the message. Its token is as good as a password.
+pub(super) struct Link {
+    pub(super) url: Secret,
+    pub(super) last: bool,
+}
+
 /// How the octets of a message come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transfer {
     /// By DATA.
     Data,
     /// By BDAT, beginning with this chunk.
     Chunks(Chunk),
+    /// By BURL, beginning with what this names.
+    Link(Link),
 }
 
 /// Where a session stands.
@@ -107,6 +115,12 @@ pub(super) enum State {
     Chunks(Body),
     /// Inside a chunk.
     Chunk(Body, Chunk),
+    /// BURL was said, with or without LAST; the host looks for what the URL names.
+    AwaitLink(Body, bool),
+    /// Between two pieces of what a URL names.
+    Link(Body, Chunk),
+    /// The host reads a piece of what a URL names.
+    AwaitPiece(Body, Chunk),
     /// Inside a chunk that is thrown away; then comes the refusal, and the state behind it.
     SwallowChunk { remaining: u64, swallowed: Box<Swallowed> },
     /// The message is complete; the host keeps it, and is answered for so often.
@@ -138,6 +152,9 @@ impl State {
             | Self::AwaitOpen(..)
             | Self::Data(..)
             | Self::Chunk(..)
+            | Self::AwaitLink(..)
+            | Self::Link(..)
+            | Self::AwaitPiece(..)
             | Self::SwallowChunk { .. }
             | Self::AwaitEnd(_)
             | Self::Auth(_)
@@ -154,9 +171,13 @@ impl State {
             Self::AwaitBegin(envelope) | Self::Transaction(envelope) | Self::AwaitVerdict(envelope, _) => {
                 Some(envelope)
             }
-            Self::AwaitOpen(body, _) | Self::Data(body, _) | Self::Chunks(body) | Self::Chunk(body, _) => {
-                Some(&body.envelope)
-            }
+            Self::AwaitOpen(body, _)
+            | Self::Data(body, _)
+            | Self::Chunks(body)
+            | Self::Chunk(body, _)
+            | Self::AwaitLink(body, _)
+            | Self::Link(body, _)
+            | Self::AwaitPiece(body, _) => Some(&body.envelope),
             Self::SwallowChunk { swallowed, .. } => swallowed.next.envelope(),
             Self::AwaitLookup(state) => state.envelope(),
             Self::Start
@@ -178,7 +199,12 @@ impl State {
     /// Since when a message's octets come in, if they do.
     pub(super) fn body_began(&self) -> Option<Timestamp> {
         match self {
-            Self::Data(body, _) | Self::Chunk(body, _) | Self::Chunks(body) => Some(body.began),
+            Self::Data(body, _)
+            | Self::Chunk(body, _)
+            | Self::Chunks(body)
+            | Self::AwaitLink(body, _)
+            | Self::Link(body, _)
+            | Self::AwaitPiece(body, _) => Some(body.began),
             Self::SwallowChunk { swallowed, .. } => Some(swallowed.began),
             Self::Start
             | Self::Ready
@@ -207,6 +233,8 @@ impl State {
             Self::AwaitBegin(_)
             | Self::AwaitVerdict(..)
             | Self::AwaitOpen(..)
+            | Self::AwaitLink(..)
+            | Self::AwaitPiece(..)
             | Self::AwaitEnd(_)
             | Self::AwaitAuth(_)
             | Self::AwaitLookup(_)
@@ -219,6 +247,7 @@ impl State {
             | Self::Data(..)
             | Self::Chunks(_)
             | Self::Chunk(..)
+            | Self::Link(..)
             | Self::SwallowChunk { .. }
             | Self::Auth(_) => false,
         }

@@ -25,6 +25,7 @@ fn policy(limits: Limits) -> Policy {
         scram: false,
         tokens: false,
         xclient_from: Vec::new(),
+        burl: true,
         no_soliciting: Vec::new(),
     }
 }
@@ -92,6 +93,8 @@ impl Driver {
                     self.open = Some(Vec::new());
                     Answer::Opened(Ok(()))
                 }
+                Action::FindUrl { .. } => Answer::UrlFound(Err(Reply::plain(554, "Nothing"))),
+                Action::ReadUrl => unreachable!("no URL gives anything"),
                 Action::Body(octets) => {
                     self.open.as_mut().expect("a message is open").extend(octets);
                     if self.full {
@@ -601,4 +604,24 @@ fn every_misbehaviour_has_its_own_counter_and_a_refusal() {
         assert!((400..600).contains(&reply.code), "{reply}");
         assert_eq!(u16::from(class), reply.code / 100, "{reply}");
     }
+}
+
+/// A proxy shows a certificate of its own: behind XCLIENT it neither offers EXTERNAL nor lets anybody in.
+#[test]
+fn a_proxys_certificate_says_nothing_of_its_client() {
+    let mut driver = Driver::submission(Limits::default());
+    let channel = ::auth::TlsChannel { certified: vec!["alice@a.example".to_owned()], ..::auth::TlsChannel::default() };
+    driver.engine.session.facts.tls = Some(TlsFacts { channel, ..TlsFacts::default() });
+    driver.engine.session.policy.xclient_from = vec!["192.0.2.1".parse().unwrap()];
+    driver.engine.session.takes_xclient = true;
+    assert!(
+        driver.say(b"EHLO proxy.example\r\n").contains("AUTH EXTERNAL PLAIN LOGIN\r\n"),
+        "its own, as long as it speaks for itself"
+    );
+    assert_eq!(driver.codes(b"XCLIENT ADDR=198.51.100.9\r\n"), ["220"]);
+    assert!(driver.say(b"EHLO c.example\r\n").contains("AUTH PLAIN LOGIN\r\n"));
+    assert_eq!(driver.codes(b"AUTH EXTERNAL =\r\n"), ["504"]);
+    let facts = driver.engine.facts();
+    assert!(facts.tls.as_ref().is_some_and(|tls| tls.channel.certified.is_empty()), "TLS stays, without its name");
+    assert_eq!(facts.remote.ip().to_string(), "198.51.100.9");
 }

@@ -13,6 +13,7 @@ pub(super) enum Verb {
     Rcpt,
     Data,
     Bdat,
+    Burl,
     Rset,
     Noop,
     Quit,
@@ -24,7 +25,7 @@ pub(super) enum Verb {
     Absent,
 }
 
-const NAMES: [(&str, Verb); 17] = [
+const NAMES: [(&str, Verb); 18] = [
     ("EHLO", Verb::Ehlo),
     ("HELO", Verb::Helo),
     ("LHLO", Verb::Lhlo),
@@ -35,6 +36,7 @@ const NAMES: [(&str, Verb); 17] = [
     ("RCPT", Verb::Rcpt),
     ("DATA", Verb::Data),
     ("BDAT", Verb::Bdat),
+    ("BURL", Verb::Burl),
     ("RSET", Verb::Rset),
     ("NOOP", Verb::Noop),
     ("QUIT", Verb::Quit),
@@ -44,8 +46,8 @@ const NAMES: [(&str, Verb); 17] = [
     ("HELP", Verb::Help),
 ];
 
-/// RFC 821, RFC 2645, RFC 4468.
-const ABSENT: [&str; 6] = ["SEND", "SOML", "SAML", "TURN", "ATRN", "BURL"];
+/// RFC 821, RFC 2645.
+const ABSENT: [&str; 5] = ["SEND", "SOML", "SAML", "TURN", "ATRN"];
 
 impl Verb {
     /// The command of a name, if SMTP has one.
@@ -74,7 +76,7 @@ impl Verb {
 
     /// Commands that do not bring mail forward by themselves.
     pub(super) fn is_idle(self) -> bool {
-        !matches!(self, Self::Rcpt | Self::Data | Self::Bdat | Self::Quit)
+        !matches!(self, Self::Rcpt | Self::Data | Self::Bdat | Self::Burl | Self::Quit)
     }
 
     #[cfg(test)]
@@ -89,6 +91,7 @@ impl Verb {
         Self::Rcpt,
         Self::Data,
         Self::Bdat,
+        Self::Burl,
         Self::Rset,
         Self::Noop,
         Self::Quit,

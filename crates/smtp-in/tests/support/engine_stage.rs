@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use mail::Timestamp;
 use relais_smtp_in::{
-    Action, Answer, AuthExchange, AuthFailure, Engine, Host, ListenerKind, MessageSink, Policy, SessionFacts,
-    SessionId, TlsFacts,
+    Action, Answer, AuthExchange, AuthFailure, Engine, Host, LinkedContent, ListenerKind, MessageSink, Policy,
+    SessionFacts, SessionId, TlsFacts,
 };
 use testkit::transcript::Stage;
 
@@ -26,6 +26,7 @@ pub(crate) struct EngineStage {
 struct Session {
     engine: Engine,
     sink: Option<Box<dyn MessageSink>>,
+    linked: Option<Box<dyn LinkedContent>>,
     exchange: Option<FakeExchange>,
     lines: VecDeque<String>,
     unfinished: Vec<u8>,
@@ -82,6 +83,17 @@ impl Session {
                     let opened = ready(host.open(self.engine.facts(), self.engine.envelope().unwrap()));
                     Answer::Opened(opened.map(|sink| self.sink = Some(sink)))
                 }
+                Action::FindUrl { url } => {
+                    Answer::UrlFound(ready(host.linked(self.engine.facts(), &url)).map(|content| {
+                        let octets = content.octets();
+                        self.linked = Some(content);
+                        octets
+                    }))
+                }
+                Action::ReadUrl => {
+                    let linked = self.linked.as_mut().expect("something was found");
+                    Answer::UrlRead(ready(linked.piece()))
+                }
                 Action::Body(octets) => {
                     if let Some(sink) = &mut self.sink
                         && let Err(reply) = ready(sink.write(&octets))
@@ -136,6 +148,7 @@ impl Stage for EngineStage {
         self.session = Some(Session {
             engine,
             sink: None,
+            linked: None,
             exchange: None,
             lines: VecDeque::new(),
             unfinished: Vec::new(),

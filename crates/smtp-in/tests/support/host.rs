@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use mail::{AccountId, BodyType, EnhancedCode, Envelope, ForwardPath, Reply};
 use relais_smtp_in::{
-    Acknowledgement, AuthExchange, AuthFailure, AuthStep, Host, Identity, Mechanism, MessageSink, Secret, SessionFacts,
-    Verdict, trace_header,
+    Acknowledgement, AuthExchange, AuthFailure, AuthStep, Host, Identity, LinkedContent, Mechanism, MessageSink,
+    Secret, SessionFacts, Verdict, trace_header,
 };
 use storage::Committed;
 use world::BoxFuture;
@@ -22,6 +22,8 @@ pub(crate) struct Memory {
     pub(crate) octets_taken: u64,
     pub(crate) largest_write: usize,
     pub(crate) last_received: String,
+    /// What URLs name.
+    pub(crate) links: Vec<(String, Vec<u8>)>,
 }
 
 impl FakeHost {
@@ -47,6 +49,11 @@ impl FakeHost {
             if expected == found { Ok(()) } else { Err(format!("expected {expected:?}, found {found:?}")) }
         };
         match word {
+            "link" => {
+                let (url, text) = rest.split_once(' ').unwrap_or((rest, ""));
+                let octets = text.replace("\\r", "\r").replace("\\n", "\n").into_bytes();
+                memory.links.push((url.to_owned(), octets));
+            }
             "host" => memory.trouble = rest.to_owned(),
             "kept" => same(rest, memory.kept.len().to_string())?,
             "envelope" => same(rest, memory.kept.last().map(|(envelope, _)| describe(envelope)).unwrap_or_default())?,
@@ -189,6 +196,20 @@ impl Host for FakeHost {
         })
     }
 
+    fn linked<'a>(
+        &'a self,
+        facts: &'a SessionFacts,
+        url: &'a Secret,
+    ) -> BoxFuture<'a, Result<Box<dyn LinkedContent>, Reply>> {
+        assert!(facts.identity.is_some(), "nobody else is told anything");
+        let memory = self.memory();
+        let found = memory.links.iter().find(|(known, _)| known.as_bytes() == url.expose());
+        at_once(found.map_or(Err(refusal(554, (5, 6, 6), "The URL gives nothing")), |(url, octets)| {
+            let breaks = url.ends_with("broken");
+            Ok(Box::new(FakeContent { octets: octets.clone(), read: 0, breaks }) as Box<dyn LinkedContent>)
+        }))
+    }
+
     fn open<'a>(
         &'a self,
         facts: &'a SessionFacts,
@@ -232,6 +253,29 @@ impl AuthExchange for FakeExchange {
             }
             (2, _) => Err(AuthFailure::Refused),
             _ => Err(AuthFailure::Malformed),
+        })
+    }
+}
+
+/// Gives a few octets at a time.
+struct FakeContent {
+    octets: Vec<u8>,
+    read: usize,
+    breaks: bool,
+}
+
+impl LinkedContent for FakeContent {
+    fn octets(&self) -> u64 {
+        self.octets.len() as u64
+    }
+
+    fn piece<'a>(&'a mut self) -> BoxFuture<'a, Result<Vec<u8>, Reply>> {
+        let (from, to) = (self.read, self.octets.len().min(self.read + 3));
+        self.read = to;
+        at_once(if self.breaks && from > 0 {
+            Err(refusal(451, (4, 3, 0), "The store can't be read now"))
+        } else {
+            Ok(self.octets[from..to].to_vec())
         })
     }
 }

@@ -24,6 +24,7 @@ pub(crate) struct Setup {
     pub(crate) xclient_from: Vec<IpAddr>,
     pub(crate) certificate: bool,
     pub(crate) no_soliciting: Vec<String>,
+    pub(crate) burl: bool,
 }
 
 impl Default for Setup {
@@ -38,6 +39,7 @@ impl Default for Setup {
             xclient_from: Vec::new(),
             certificate: true,
             no_soliciting: Vec::new(),
+            burl: true,
         }
     }
 }
@@ -58,6 +60,7 @@ impl Setup {
                     list.split(' ').map(str::parse).collect::<Result<_, _>>().map_err(|e| format!("{e}"))?;
             }
             ("no-soliciting", list) => self.no_soliciting = list.split(' ').map(str::to_owned).collect(),
+            ("no-burl", "") => self.burl = false,
             ("no-certificate", "") => self.certificate = false,
             ("limit", rest) => {
                 let (name, value) = rest.split_once('=').ok_or("@limit name=value")?;
@@ -92,6 +95,7 @@ impl Setup {
             tokens: self.tokens,
             proxies: self.proxies.clone(),
             xclient_from: self.xclient_from.clone(),
+            burl: self.burl,
             no_soliciting: self.no_soliciting.clone(),
         }
     }

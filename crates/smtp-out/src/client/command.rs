@@ -87,10 +87,10 @@ pub(crate) fn mail(row: &QueueRow, ehlo: &EhloResponse<String>, now: Timestamp) 
 const BY_SECS_MAX: i64 = 999_999_999;
 
 /// The RCPT command.
-pub(crate) fn rcpt(recipient: &QueueRecipient, ehlo: &EhloResponse<String>) -> String {
+pub(crate) fn rcpt(row: &QueueRow, recipient: &QueueRecipient, ehlo: &EhloResponse<String>) -> String {
     let mut line = format!("RCPT TO:<{}>", recipient.address);
     if ehlo.has_capability(EXT_DSN) {
-        notify(&mut line, recipient.notify);
+        notify(&mut line, asked_of_next(row, recipient.notify, ehlo));
         if let Some(original) = &recipient.original {
             let address = if original.address.is_ascii() {
                 xtext(&original.address)
@@ -104,6 +104,16 @@ pub(crate) fn rcpt(recipient: &QueueRecipient, ehlo: &EhloResponse<String>) -> S
     }
     line.push_str("\r\n");
     line
+}
+
+/// RFC 2852 §4.1.4.2: a host that does not know by when the message is wanted is asked to tell of delays at least.
+fn asked_of_next(row: &QueueRow, notify: DsnNotify, ehlo: &EhloResponse<String>) -> DsnNotify {
+    let timed = row.deliver_by.is_some_and(|by| by.mode == DeliverByMode::Notify);
+    let silent = !(notify.success || notify.failure || notify.delay);
+    if !timed || silent || ehlo.has_capability(EXT_DELIVER_BY) {
+        return notify;
+    }
+    DsnNotify::asked(notify.success, notify.failure, true)
 }
 
 /// RFC 3461 §5.2.1: what was given is passed on, and nothing else. Rows of the first layout do not know what was given:
@@ -165,6 +175,7 @@ mod tests {
             require_tls: false,
             priority: 0,
             deliver_by: None,
+            held_until: None,
             waiting: None,
             class: storage::rows::MailClass::Person,
             route: None,
@@ -186,9 +197,9 @@ mod tests {
             mail(&row(), &offers(EXT_SIZE | EXT_8BIT_MIME | EXT_DSN)),
             "MAIL FROM:<a@a.example> SIZE=1000 BODY=8BITMIME RET=HDRS ENVID=id+2B7\r\n"
         );
-        assert_eq!(rcpt(&recipient("x@b.example"), &offers(0)), "RCPT TO:<x@b.example>\r\n");
+        assert_eq!(rcpt(&row(), &recipient("x@b.example"), &offers(0)), "RCPT TO:<x@b.example>\r\n");
         assert_eq!(
-            rcpt(&recipient("x@b.example"), &offers(EXT_DSN)),
+            rcpt(&row(), &recipient("x@b.example"), &offers(EXT_DSN)),
             "RCPT TO:<x@b.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;a+2Bb+3Dc+20d@e.example\r\n"
         );
     }
@@ -209,17 +220,36 @@ mod tests {
         assert_eq!(obstacle(&urgent, &offers(0)).and_then(|reply| reply.enhanced), Some(EnhancedCode(5, 3, 3)));
     }
 
+    /// RFC 2852 §4.1.4.2
+    #[test]
+    fn who_does_not_know_the_time_is_asked_to_tell_of_delays() {
+        let mut timed = row();
+        timed.deliver_by = Some(DeliverBy { by: Timestamp(9), mode: DeliverByMode::Notify, trace: false });
+        let mut who = recipient("x@b.example");
+        who.original = None;
+        let said = |row: &QueueRow, notify, capabilities| {
+            let line = rcpt(row, &QueueRecipient { notify, ..who.clone() }, &offers(capabilities));
+            line.trim_end().trim_start_matches("RCPT TO:<x@b.example>").trim_start().to_owned()
+        };
+        assert_eq!(said(&timed, DsnNotify::default(), EXT_DSN), "NOTIFY=FAILURE,DELAY");
+        assert_eq!(said(&timed, DsnNotify::asked(true, false, false), EXT_DSN), "NOTIFY=SUCCESS,DELAY");
+        assert_eq!(said(&timed, DsnNotify::NEVER, EXT_DSN), "NOTIFY=NEVER");
+        assert_eq!(said(&timed, DsnNotify::default(), EXT_DSN | EXT_DELIVER_BY), "");
+        assert_eq!(said(&timed, DsnNotify::default(), 0), "");
+        assert_eq!(said(&row(), DsnNotify::default(), EXT_DSN), "");
+    }
+
     #[test]
     fn silence_and_the_default_of_notify() {
         let mut who = recipient("x@b.example");
         who.original = None;
         who.notify = DsnNotify::NEVER;
-        assert_eq!(rcpt(&who, &offers(EXT_DSN)), "RCPT TO:<x@b.example> NOTIFY=NEVER\r\n");
+        assert_eq!(rcpt(&row(), &who, &offers(EXT_DSN)), "RCPT TO:<x@b.example> NOTIFY=NEVER\r\n");
         who.notify = DsnNotify::default();
-        assert_eq!(rcpt(&who, &offers(EXT_DSN)), "RCPT TO:<x@b.example>\r\n");
+        assert_eq!(rcpt(&row(), &who, &offers(EXT_DSN)), "RCPT TO:<x@b.example>\r\n");
         // RFC 3461 §5.2.1 (c): the same, asked for.
         who.notify = DsnNotify { said: true, ..DsnNotify::default() };
-        assert_eq!(rcpt(&who, &offers(EXT_DSN)), "RCPT TO:<x@b.example> NOTIFY=FAILURE,DELAY\r\n");
+        assert_eq!(rcpt(&row(), &who, &offers(EXT_DSN)), "RCPT TO:<x@b.example> NOTIFY=FAILURE,DELAY\r\n");
     }
 
     #[test]
@@ -227,7 +257,7 @@ mod tests {
         let mut who = recipient("x@b.example");
         who.notify = DsnNotify::default();
         who.original = Some(OriginalRecipient { address_type: "utf-8".into(), address: "jos\u{e9}@e.example".into() });
-        let to = |capabilities| rcpt(&who, &offers(capabilities));
+        let to = |capabilities| rcpt(&row(), &who, &offers(capabilities));
         assert_eq!(to(EXT_DSN), "RCPT TO:<x@b.example> ORCPT=utf-8;jos\\x{E9}@e.example\r\n");
         assert_eq!(to(EXT_DSN | EXT_SMTP_UTF8), "RCPT TO:<x@b.example> ORCPT=utf-8;jos\u{e9}@e.example\r\n");
     }

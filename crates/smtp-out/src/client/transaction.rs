@@ -5,7 +5,7 @@
 
 use mail::{EnhancedCode, Reply, Timestamp};
 use queue::Outcome;
-use smtp_proto::{EXT_DSN, EXT_PIPELINING};
+use smtp_proto::{EXT_DELIVER_BY, EXT_DSN, EXT_PIPELINING};
 use storage::blobs::BlobReader;
 use storage::rows::{QueueRow, RecipientState};
 
@@ -131,7 +131,7 @@ impl Transaction<'_> {
         let ehlo = &self.session.ehlo;
         let mail = command::mail(self.row, ehlo, self.now);
         let rcpts: Vec<String> =
-            open.iter().filter_map(|n| self.row.recipients.get(*n)).map(|r| command::rcpt(r, ehlo)).collect();
+            open.iter().filter_map(|n| self.row.recipients.get(*n)).map(|r| command::rcpt(self.row, r, ehlo)).collect();
         let mut envelope = Envelope { accepted: Vec::with_capacity(open.len()), too_many: Vec::new() };
         if ehlo.has_capability(EXT_PIPELINING) {
             let mut lines = vec![mail];
@@ -288,8 +288,10 @@ impl Transaction<'_> {
     fn delivered(&mut self, accepted: &[usize], reply: &Reply) {
         let host = self.session.target.host.to_string();
         let takes_over_dsn = self.session.ehlo.has_capability(EXT_DSN);
+        let takes_over_time = self.session.ehlo.has_capability(EXT_DELIVER_BY);
         for n in accepted {
-            self.set(*n, Outcome::Delivered { host: host.clone(), reply: reply.clone(), takes_over_dsn });
+            let (host, reply) = (host.clone(), reply.clone());
+            self.set(*n, Outcome::Delivered { host, reply, takes_over_dsn, takes_over_time });
         }
     }
 

@@ -173,3 +173,28 @@ async fn the_higher_priority_is_sent_first() {
         assert!(line.contains(&format!("<{name}@far.example>")), "{order:?}");
     }
 }
+
+/// RFC 2852 §4.1.4.2: who wanted to hear of a delay hears that the next server does not watch the time.
+#[tokio::test]
+async fn a_server_that_does_not_know_the_time_is_told_of() {
+    let mut stage = Stage::new().await;
+    let by = stage.world.clock.now().plus(Duration::from_secs(600));
+    let mut timed = envelope("<a@origin.example>", &["x@far.example"]);
+    timed.deliver_by = Some(mail::DeliverBy { by, mode: mail::DeliverByMode::Notify, trace: false });
+    stage.send(timed.clone(), MESSAGE).await;
+    stage.start();
+    stage.settle().await;
+    assert_eq!(stage.far.got().len(), 1);
+    let told = stage.origin.got();
+    assert_eq!(told.len(), 1);
+    let dsn = String::from_utf8_lossy(&told[0].content).into_owned();
+    for wanted in ["Action: relayed", "Status: 2.", "Final-Recipient: rfc822;x@far.example"] {
+        assert!(dsn.contains(wanted), "{wanted} in {dsn}");
+    }
+    assert!(dsn.contains(&format!("Deliver-By-Date: {}", by.to_rfc5322())), "{dsn}");
+    // Where it is known, nothing is said.
+    stage.far.offer(&["PIPELINING", "DELIVERBY"]);
+    stage.send(timed, MESSAGE).await;
+    stage.settle().await;
+    assert_eq!((stage.far.got().len(), stage.origin.got().len()), (2, 1));
+}

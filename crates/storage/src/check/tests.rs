@@ -155,6 +155,7 @@ fn queue_row(blob: mail::BlobHash, octets: u64) -> QueueRow {
         require_tls: false,
         priority: 0,
         deliver_by: None,
+        held_until: None,
         waiting: None,
         class: crate::rows::MailClass::Report,
         route: None,

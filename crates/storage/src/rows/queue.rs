@@ -141,13 +141,18 @@ pub struct QueueRow {
     pub deliver_by: Option<DeliverBy>,
     /// It is a whole submission that waits: `destination` is this server's name, and `recipients` are those of the envelope.
     pub waiting: Option<Waiting>,
+    /// HOLDFOR= or HOLDUNTIL= (RFC 4865): until when its sender had it held, or has.
+    pub held_until: Option<Timestamp>,
 }
 
-/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: from `class` on.
-const VERSION: u8 = 3;
+/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: from `class` on. 4: `held_until`.
+const VERSION: u8 = 4;
 
 /// Octets that stand for the fields which version 3 has added at the end: each with its default, which is a zero octet.
 const ADDED_BY_3: [u8; 6] = [0; 6];
+
+/// The same for version 4.
+const ADDED_BY_4: [u8; 1] = [0; 1];
 
 impl QueueRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
@@ -159,7 +164,10 @@ impl QueueRow {
             return super::decode::<layout1::Row>(1, "queue row", value).map(Into::into);
         }
         if value.first() == Some(&2) {
-            return super::decode(2, "queue row", &[value, &ADDED_BY_3].concat());
+            return super::decode(2, "queue row", &[value, &ADDED_BY_3, &ADDED_BY_4].concat());
+        }
+        if value.first() == Some(&3) {
+            return super::decode(3, "queue row", &[value, &ADDED_BY_4].concat());
         }
         super::decode(VERSION, "queue row", value)
     }
@@ -250,6 +258,7 @@ mod layout1 {
                 priority: 0,
                 deliver_by: None,
                 waiting: None,
+                held_until: None,
             }
         }
     }
@@ -301,17 +310,22 @@ mod tests {
         let bytes =
             super::super::encode(1, &old_row(layout1::Notify { success: true, failure: true, delay: false })).unwrap();
         assert_eq!(QueueRow::decode(&bytes).unwrap().recipients[0].notify, DsnNotify::asked(true, true, false));
-        assert!(QueueRow::decode(&[2]).is_err() && QueueRow::decode(&[3]).is_err() && QueueRow::decode(&[4]).is_err());
+        assert!((2..=5).all(|version| QueueRow::decode(&[version]).is_err()));
     }
 
     #[test]
-    fn rows_of_the_second_layout_are_read() {
+    fn rows_of_the_second_and_third_layout_are_read() {
         let row = QueueRow::from(old_row(layout1::Notify { success: false, failure: true, delay: true }));
         let mut second = row.encode().unwrap().to_vec();
+        second.truncate(second.len() - ADDED_BY_4.len());
+        second[0] = 3;
+        assert_eq!(QueueRow::decode(&second).unwrap(), row, "the third layout");
         second.truncate(second.len() - ADDED_BY_3.len());
         second[0] = 2;
         assert_eq!(QueueRow::decode(&second).unwrap(), row);
-        let named = QueueRow { class: MailClass::List, route: Some("provider".into()), require_tls: true, ..row };
+        let held_until = Some(Timestamp(7));
+        let named =
+            QueueRow { class: MailClass::List, route: Some("provider".into()), require_tls: true, held_until, ..row };
         assert_eq!(QueueRow::decode(&named.encode().unwrap()).unwrap(), named);
     }
 }

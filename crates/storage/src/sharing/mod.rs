@@ -1,7 +1,8 @@
-//! Mailboxes that several people use: who may do what ([`acl`]), whose `\Seen` it is ([`person_seen`]), what a change by
+//! Mailboxes that several people use: who may do what ([`acl`], [`access`]), whose `\Seen` it is ([`person_seen`]), what a change by
 //! somebody with few rights amounts to ([`by`]), copies from one account to another ([`transfer`]), members and their
 //! subscriptions ([`members`]), and which message an answer is about ([`message_ids`]).
 
+pub mod access;
 pub mod acl;
 pub mod by;
 mod members;
