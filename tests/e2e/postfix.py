@@ -79,7 +79,7 @@ def reachable(where):
 
 def table(entries):
     """`{key: value}` as a table inside main.cf."""
-    return "inline:{ %s }" % ", ".join("{ %s = %s }" % pair for pair in entries.items())
+    return "inline:{ %s }" % ", ".join("{ %s = %s }" % pair for pair in entries.items()) if entries else ""
 
 
 class Postfix:
@@ -92,6 +92,7 @@ class Postfix:
         self.home = folder(name)
         self.config, self.queues, self.mail = self.home / "etc", self.home / "spool", self.home / "mail"
         self.log = self.home / "log"
+        self.log.touch()
         self.address, self.port = address, port or free_port()
         self.process = None
         reachable(self.home)
@@ -207,8 +208,6 @@ class Postfix:
     # -- log
 
     def log_text(self, since=0):
-        if not self.log.exists():
-            return ""
         with open(self.log, "rb") as log:
             log.seek(since)
             return log.read().decode("utf-8", "replace")

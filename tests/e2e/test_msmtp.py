@@ -10,7 +10,7 @@ from test_oauth import ISSUER, Key
 
 ALICE, BOB = "alice@example.test", "bob@example.test"
 # What msmtp ends with (sysexits.h).
-UNAVAILABLE, TEMPFAIL, NOPERM = 69, 75, 77
+DATAERR, UNAVAILABLE, NOPERM = 65, 69, 77
 
 
 def quoted(value):
@@ -124,7 +124,7 @@ class Msmtp(ServerCase):
 
     def test_read_recipients(self):
         mid = message_id()
-        octets = message(to="Bob <%s>, carol@example.test" % BOB, sender=ALICE, mid=mid, headers=[("Cc", "dave@example.test"), ("Bcc", "josé@example.test")])
+        octets = message(to="Bob <%s>, carol@example.test" % BOB, sender=ALICE, mid=mid, headers=[("Cc", "dave@example.test"), ("Bcc", ALICE)])
         done, _ = self.msmtp(octets, "--read-recipients")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         for user in (BOB, "carol@example.test", "dave@example.test", ALICE):
@@ -132,18 +132,24 @@ class Msmtp(ServerCase):
 
     def test_utf_8(self):
         mid = message_id()
-        octets = message(to="josé@example.test", sender=ALICE, mid=mid, subject="Grüße aus Köln", body="Schöne Grüße\r\n", headers=[
+        octets = message(to="Zoë <%s>" % BOB, sender="Älis <%s>" % ALICE, mid=mid, subject="Grüße aus Köln", body="Schöne Grüße\r\n", headers=[
             ("MIME-Version", "1.0"), ("Content-Type", "text/plain; charset=utf-8"), ("Content-Transfer-Encoding", "8bit")])
-        done, _ = self.msmtp(octets, "josé@example.test")
+        done, _ = self.msmtp(octets, BOB)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        got = self.relais.wait_message(ALICE, mid)
+        got = self.relais.wait_message(BOB, mid)
         self.assertIn("\r\nSubject: Grüße aus Köln\r\n".encode(), got)
         self.assertTrue(got.endswith("\r\n\r\nSchöne Grüße\r\n".encode()))
+        # An address in UTF-8 needs SMTPUTF8 (RFC 6531), which msmtp 1.8 does not say.
+        done, told = self.msmtp(message(to="josé@example.test", sender=ALICE), "josé@example.test")
+        if done.returncode != 0:
+            self.assertEqual(done.returncode, DATAERR, done.stderr)
+            self.assertIn("server message: 553 5.6.7 ", done.stderr)
+            self.assertIn("exitcode=EX_DATAERR", told)
 
     def test_somebody_who_is_not_there(self):
         mid = message_id()
         done, told = self.msmtp(message(to=BOB, sender=ALICE, mid=mid), BOB, "nobody@example.test")
-        self.assertEqual(done.returncode, UNAVAILABLE, done.stderr)
+        self.assertEqual(done.returncode, DATAERR, done.stderr)
         self.assertIn("recipient address nobody@example.test not accepted by the server", done.stderr)
         self.assertIn("server message: 550 5.1.1 ", done.stderr)
         # msmtp sends to all or to nobody; a later message shows that the first was not sent.
@@ -153,8 +159,8 @@ class Msmtp(ServerCase):
     def test_a_full_mailbox(self):
         self.assertEqual(self.msmtp(message(to="full@example.test", sender=ALICE), "full@example.test")[0].returncode, 0)
         done, _ = self.msmtp(message(to="full@example.test", sender=ALICE), "full@example.test")
-        self.assertIn("452 4.2.2", done.stderr)
-        self.assertIn(done.returncode, (TEMPFAIL, UNAVAILABLE))
+        self.assertIn("server message: 452 4.2.2 ", done.stderr)
+        self.assertEqual(done.returncode, UNAVAILABLE, done.stderr)
 
     def test_somebody_elses_address(self):
         done, _ = self.msmtp(message(to=BOB, sender="carol@example.test"), BOB, **{"from": "carol@example.test"})

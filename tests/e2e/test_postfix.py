@@ -34,7 +34,6 @@ class Sends(ServerCase):
     """A Postfix for far.test beside a Relais for near.test. What is for tapped@near.test goes over a wire that is listened to, without TLS."""
 
     options = {"hostname": "mx.near.test", "settings": {"limits": {"message_octets_max": LIMIT}}}
-    domains = ("near.test",)
 
     @classmethod
     def setUpClass(cls):
@@ -55,6 +54,7 @@ class Sends(ServerCase):
         return Postfix(port=port, people=[ANN, ZOE], routes=routes, certificate=certificate(), settings=dict(
             certified(),
             smtp_tls_policy_maps=table({"[127.0.0.1]:%d" % cls.tap.here: "none"}),
+            virtual_alias_maps=table({"loop@far.test": "loop@near.test"}),
             # A backup MX that asks whether somebody is there before it takes mail for them.
             smtpd_recipient_restrictions="check_recipient_access %s" % table({"front.test": "reject_unverified_recipient"}),
             unverified_recipient_reject_code="550", address_verify_map="", address_verify_poll_count="60"))
@@ -66,6 +66,9 @@ class Sends(ServerCase):
         server.add_accounts("alice@near.test", "bob@near.test", "carol@near.test", "tapped@near.test", "present@front.test", *CROWD)
         server.add_account("full@near.test", quota_messages=1)
         server.add_alias("josé@near.test", "alice@near.test")
+        server.add_alias("forward@near.test", ZOE)
+        server.add_alias("gone@near.test", "nobody@far.test")
+        server.add_alias("loop@near.test", "loop@far.test")
 
     def send(self, recipients, octets, *options, sender=ANN):
         """Gives Postfix a message; its id there once it has left its queue or was deferred."""
@@ -204,7 +207,7 @@ class ToMx(Sends):
         self.assertRegex(about["Reporting-MTA"], r"^dns; *mx\.near\.test$")
         self.assertRegex(field["Final-Recipient"], r"^rfc822; *tapped@near\.test$")
         self.assertRegex(field["Original-Recipient"], r"^rfc822; *tapped@near\.test$")
-        self.assertEqual((field["Action"], field["Status"]), ("delivered", "2.0.0"))
+        self.assertEqual((field["Action"], field["Status"]), ("delivered", "2.1.5"))
         self.assertIn("tapped@near.test", text)
         self.assertNotIn(b"a body that does not come back", octets)
 
@@ -253,6 +256,26 @@ class ToMx(Sends):
         self.postfix.wait_queue_empty()
         self.assertEqual(sorted(id_of(octets) for octets in self.relais.messages("carol@near.test").values()), sorted(mids))
 
+    def test_a_forward_comes_back_under_a_reverse_path_of_ours(self):
+        mid = message_id()
+        self.send("forward@near.test", message(to="forward@near.test", sender="writer@elsewhere.test", mid=mid), sender="writer@elsewhere.test")
+        got = self.postfix.wait_message(ZOE, mid)
+        self.assertRegex(got, rb"^Return-Path: <SRS0=\w+=\w+=elsewhere\.test=writer@near\.test>\r\n")
+
+    def test_a_forward_to_nobody(self):
+        mid = message_id()
+        self.send("gone@near.test", message(to="gone@near.test", sender=ANN, mid=mid))
+        _, about, (field,), _ = parts(self.bounced(mid))
+        self.assertRegex(about["Reporting-MTA"], r"^dns; *mx\.near\.test$")
+        self.assertEqual((field["Action"], field["Status"]), ("failed", "5.1.1"))
+
+    def test_a_loop_of_aliases_over_both_servers_ends(self):
+        mid = message_id()
+        self.postfix.sendmail(ANN, ["loop@near.test"], message(to="loop@near.test", sender=ANN, mid=mid))
+        self.bounced(mid)
+        until(lambda: not self.relais.queue() and not self.postfix.queue(), what="both queues to be empty")
+        self.assertLess(len(self.postfix.lines("message-id=" + mid)), 30)
+
     def test_a_front_that_asks_who_is_there(self):
         with smtplib.SMTP("127.0.0.1", self.postfix.port, timeout=120) as client:
             client.ehlo("client.test")
@@ -291,7 +314,7 @@ class ByLmtp(Sends):
     def make(cls, port):
         lmtp = cls.relais.ports["lmtp"]
         return Postfix(port=port, people=[ANN], routes={"inet.test": "lmtp:inet:127.0.0.1:%d" % lmtp, "unix.test": "lmtp:unix:%s" % cls.socket}, settings={
-            "lmtp_tls_CAfile": certificate().chain, "lmtp_tls_policy_maps": table({"inet:127.0.0.1:%d" % lmtp: "secure match=localhost"})})
+            "lmtp_tls_loglevel": "1", "lmtp_tls_CAfile": certificate().chain, "lmtp_tls_policy_maps": table({"127.0.0.1:%d" % lmtp: "secure match=localhost"})})
 
     def each_has_a_fate(self, domain, protocol):
         one, two, full, nobody = ("%s@%s" % (name, domain) for name in ("one", "two", "full", "nobody"))

@@ -64,6 +64,7 @@ class Receives(ServerCase):
         _, text, about, (field,), _ = report(self.notice(mid))
         self.assertRegex(about["Reporting-MTA"], "^dns; mx.near.test$")
         self.assertEqual(field["Action"], "failed")
+        field.replace_header("Diagnostic-Code", " ".join(field["Diagnostic-Code"].split()))
         return field, text
 
     def trace(self, mid, words):
@@ -187,19 +188,23 @@ class AsServer(Receives):
         _, _, _, fields, _ = report(self.notice(mid))
         self.assertEqual(sorted((one["Final-Recipient"], one["Status"], one["Action"]) for one in fields), [
             ("rfc822; %s@far.test" % name, "5.7.1", "failed") for name in ("ann", "ben")])
-        self.assertIn("no lotteries here", fields[0]["Diagnostic-Code"])
+        self.assertIn("no lotteries here", " ".join(fields[0]["Diagnostic-Code"].split()))
+
+    def greylisted(self, person, *others):
+        mid, _ = self.submit(person, *others)
+        entry = self.waiting(person)
+        self.assertIn("Greylisted, come again", self.relais.cli("queue", "show", str(entry["id"])))
+        self.relais.cli("queue", "retry", str(entry["id"]))
+        self.postfix.wait_message(person, mid)
+        self.relais.wait_queue_empty()
+        for one in (person, *others):
+            self.assertEqual(len(self.postfix.with_id(one, mid)), 1)
 
     def test_greylisting(self):
-        for person in ("grey@far.test", "patient@far.test"):
-            with self.subTest(person):
-                mid, _ = self.submit(person, "ann@far.test") if person.startswith("grey") else self.submit(person)
-                entry = self.waiting(person)
-                self.assertIn("Greylisted, come again", self.relais.cli("queue", "show", str(entry["id"])))
-                self.relais.cli("queue", "retry", str(entry["id"]))
-                self.postfix.wait_message(person, mid)
-                self.relais.wait_queue_empty()
-                self.assertEqual(len(self.postfix.with_id(person, mid)), 1)
-        self.assertEqual(len(self.postfix.with_id("ann@far.test", mid)), 0)
+        self.greylisted("grey@far.test", "ann@far.test")
+
+    def test_greylisting_behind_the_message(self):
+        self.greylisted("patient@far.test")
 
     def test_dsn_is_handed_over(self):
         mid, _ = self.submit("ann@far.test", mail_options=["ENVID=QQ+2B1", "RET=HDRS"], rcpt_options=["NOTIFY=SUCCESS", "ORCPT=rfc822;Ann@far.test"])
@@ -273,6 +278,13 @@ class AsServer(Receives):
         got = self.postfix.wait_message("ann@far.test", mid, seconds=180)
         self.assertEqual(hashlib.sha256(got[-len(octets):]).digest(), hashlib.sha256(octets).digest())
 
+    def test_a_refused_message_leaves_nothing_for_the_next(self):
+        # Postfix keeps its envelope: without RSET it would refuse the next one in the session.
+        self.failed(self.submit("end@far.test")[0])
+        mid, _ = self.submit("ann@far.test")
+        self.postfix.wait_message("ann@far.test", mid)
+        self.assertFalse(self.notices(mid))
+
     def test_messages_share_a_connection(self):
         before = self.connections("reuse")
         mids = [self.submit("ann@reuse.test")[0] for _ in range(20)]
@@ -292,10 +304,10 @@ class AsServer(Receives):
             self.relais.retry_queue()
             return False
         until(done, 120, what="all of them to leave")
+        self.assertTrue(self.postfix.lines("postfix/narrow/smtpd", "Connection concurrency limit exceeded"))
         for mid in mids:
             self.postfix.wait_message("ann@narrow.test", mid)
             self.assertEqual(len(self.postfix.with_id("ann@narrow.test", mid)), 1)
-        self.assertEqual(self.relais.queue(), [])
 
 
 DOVECOT = "/usr/sbin/dovecot"
