@@ -94,7 +94,7 @@ class Postfix:
         self.log = self.home / "log"
         self.log.touch()
         self.address, self.port = address, port or free_port()
-        self.process = None
+        self.process, self.guard = None, None
         reachable(self.home)
         owner, nobody = pwd.getpwnam("postfix"), pwd.getpwnam("nobody")
         for place in [self.config, self.queues, self.mail, self.home / "data", self.queues / "pid", self.queues / "public",
@@ -163,11 +163,13 @@ class Postfix:
     def start(self):
         assert self.process is None, "%s runs already" % self.name
         self.write_config()
-        # A process group of its own, so that all of it can be ended; and it ends with the tests, however those end.
+        # A process group of its own, so that all of it can be ended.
         with open(self.home / "output", "ab") as output:
-            self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", str(DAEMONS / "master"), "-c", str(self.config), "-d"],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+            self.process = subprocess.Popen([str(DAEMONS / "master"), "-c", str(self.config), "-d"],
+                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+        # Ends it when this process does, however that ends: then nobody holds the pipe any more.
+        self.guard = subprocess.Popen(["/bin/sh", "-c", 'read -r _; kill -s KILL -- "-$1"', "sh", str(self.process.pid)],
+                                      stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         running.append(self)
 
         def serves():
@@ -190,10 +192,8 @@ class Postfix:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
             pass
-        try:
-            os.killpg(self.process.pid, 9)
-        except ProcessLookupError:
-            pass
+        self.guard.stdin.close()
+        self.guard.wait()
         self.process.wait()
         self.process = None
         running.remove(self)
