@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import unittest
 
-from harness import PASSWORD, Server, ServerCase, folder, id_of, message, message_id, tls_context, until
+from harness import PASSWORD, Server, ServerCase, folder, id_of, message, message_id, needs, run, tls_context, until
 from remote import Remote
 from sasl import Scram
 from wire import Smtp
@@ -207,11 +207,38 @@ class Proxies(ServerCase):
         self.assertEqual(client.command("XCLIENT ADDR=127.0.0.1").code, 550)
         self.assertIn("spike.test ([198.51.100.9])", self.received(client))
 
-    def test_proxy_protocol(self):
+    def swaks(self, server, *options):
+        """Who sent a message by swaks, as Received has it."""
+        mid = message_id()
+        done = run(["swaks", "--server", "127.0.0.1", "--port", server.ports["mx"], "--helo", "spike.test", "--from", "x@elsewhere.test",
+                    "--to", ALICE, "--h-Message-Id", mid, *options])
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return email.message_from_bytes(server.wait_message(ALICE, mid))["Received"]
+
+    @needs("swaks")
+    def test_xclient_by_swaks(self):
+        self.assertIn("spike.test ([198.51.100.9])", self.swaks(self.relais, "--xclient-addr", "198.51.100.9", "--xclient-name", "spike.test"))
+
+    def proxied(self):
         server = Server(name="proxied", settings={"security": {"proxy_protocol_from": ["127.0.0.1"]}})
         self.addCleanup(server.kill)
         ServerCase.prepare.__func__(type(self), server)
-        server.start()
+        return server.start()
+
+    @needs("swaks")
+    def test_proxy_protocol_by_swaks(self):
+        server = self.proxied()
+        for version, family, source, there in (("1", "TCP4", "198.51.100.9", "192.0.2.1"), ("2", "AF_INET", "198.51.100.9", "192.0.2.1"),
+                                               ("2", "AF_INET6", "2001:db8::9", "2001:db8::1")):
+            with self.subTest(version, family=family):
+                received = self.swaks(server, "--proxy-version", version, "--proxy-family", family, "--proxy-source", source,
+                                      "--proxy-source-port", "4711", "--proxy-dest", there, "--proxy-dest-port", "25",
+                                      *(["--proxy-command", "PROXY", "--proxy-protocol", "STREAM"] if version == "2" else []))
+                self.assertIn(source, received)
+        server.stop()
+
+    def test_proxy_protocol(self):
+        server = self.proxied()
         client = Smtp(server.ports["mx"], greet=False)
         self.addCleanup(client.close)
         client.send(b"PROXY TCP4 198.51.100.9 192.0.2.1 4711 25\r\n")

@@ -266,7 +266,8 @@ impl Transaction<'_> {
             Ok(reply) => {
                 self.defers(&reply);
                 self.answer_all(accepted, &reply)?;
-                Ok(())
+                // The host may keep the envelope of what it refuses, and answer the next MAIL with 503: docs/quirks.md.
+                Err(End::Reusable)
             }
             Err(broken) => {
                 // Nobody knows whether it was taken. Another host now would only make a second copy more likely.

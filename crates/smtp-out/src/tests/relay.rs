@@ -107,6 +107,24 @@ async fn refusals_of_mail_data_and_the_dot_are_everyones() {
 }
 
 #[tokio::test]
+async fn a_refused_message_leaves_nothing_for_the_next() {
+    // Postfix keeps the envelope when its restrictions at the end of data refuse.
+    for reply in ["554 5.7.1 spam", "450 4.7.1 later"] {
+        let mut stage = Stage::new().await;
+        stage.far.reply(".", &[reply, "250 2.0.0 taken"]);
+        stage.start();
+        stage.send_to(&["x@far.example"]).await;
+        stage.settle().await;
+        assert!(stage.far.got().is_empty(), "{reply}");
+        stage.send_to(&["y@far.example"]).await;
+        stage.pass(Duration::from_secs(2)).await;
+        let got = stage.far.got();
+        assert_eq!((got.len(), stage.far.sessions(), stage.far.count("RSET")), (1, 1, 1), "{reply}");
+        assert_eq!(got[0].rcpts, ["RCPT TO:<y@far.example>"], "{reply}");
+    }
+}
+
+#[tokio::test]
 async fn the_second_host_takes_what_the_first_can_not() {
     // Refused connection, bad greeting, 421 in the middle, silence, a closed connection before the dot.
     for trouble in ["refused", "421 busy", "554 go away", "421 later", CLOSE, SILENCE] {

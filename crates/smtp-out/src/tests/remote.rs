@@ -219,7 +219,9 @@ impl Remote {
             }
             let line = line.trim_end().to_owned();
             self.0.lock().commands.push(line.clone());
-            let reply = self.scripted(&line).unwrap_or_else(|| self.usual(&line));
+            // Strict about the order of commands, and an envelope stays until its message is taken or it is reset.
+            let nested = (line.starts_with("MAIL") && !mail.is_empty()).then(|| "503 5.5.1 nested MAIL".to_owned());
+            let reply = nested.or_else(|| self.scripted(&line)).unwrap_or_else(|| self.usual(&line));
             if reply == SILENCE {
                 std::future::pending::<()>().await;
             }
@@ -278,7 +280,10 @@ impl Remote {
                     }
                     self.say(&mut stream, ".", &last).await?;
                 }
-                "RSET" => rcpts.clear(),
+                "RSET" if good => {
+                    mail.clear();
+                    rcpts.clear();
+                }
                 "QUIT" => return Ok(()),
                 _ => {}
             }
