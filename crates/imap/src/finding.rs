@@ -11,7 +11,7 @@ use imap_wire::NumberSet;
 use mail::{AccountId, MailboxId, Uid};
 use message::{PartKind, PartTable, RecordView, SortKeys};
 use search::{Candidates, candidates, fuzzy};
-use storage::rows::{MailboxRow, MessageRow};
+use storage::rows::{MailboxRow, MessageRow, Sent};
 use storage::sharing::person_seen::PersonSeen;
 use storage::{StorageError, Store};
 use urls::messages::read_header;
@@ -58,6 +58,8 @@ pub(crate) struct Found {
     pub(crate) scores: Vec<u8>,
     /// What the row of each says to SORT, when that was asked for and the rows were read.
     pub(crate) values: Vec<RowValues>,
+    /// Whether one of these rows says nothing of the date that the message was sent.
+    pub(crate) lacks_dates: bool,
 }
 
 /// What a message's row says to SORT.
@@ -67,16 +69,27 @@ pub(crate) struct RowValues {
     pub(crate) arrived_secs: i64,
     /// RFC822.SIZE.
     pub(crate) octets: i64,
+    /// The date of its Date field, in seconds since 1970; INTERNALDATE where there is none (RFC 5256 §2.2), or the row
+    /// doesn't tell.
+    pub(crate) sent_secs: i64,
 }
 
 impl RowValues {
     pub(crate) fn of(row: &MessageRow) -> Self {
         let octets = i64::try_from(row.octets).unwrap_or(i64::MAX);
-        Self { arrived_secs: row.internal_date.secs, octets }
+        let arrived_secs = row.internal_date.secs;
+        let sent_secs = row.sent.told().flatten().map_or(arrived_secs, |sent| sent.unix_secs);
+        Self { arrived_secs, octets, sent_secs }
     }
 }
 
 impl Found {
+    /// Keeps what a row says to SORT.
+    fn keep(&mut self, row: &MessageRow) {
+        self.values.push(RowValues::of(row));
+        self.lacks_dates |= row.sent == Sent::Untold;
+    }
+
     /// Takes the next message that was found; they come in order.
     fn push(&mut self, row: &MessageRow, score: Option<u8>) {
         self.uids.push(row.uid.0);
@@ -182,7 +195,7 @@ impl Place {
         for (Fuzzy { place, text }, relevant) in needles.fuzzy_mut() {
             *relevant = fuzzy(store, self.key.0, self.key.1, self.attachments, place, text).await?;
         }
-        let (is_fuzzy, asks_records) = (query.is_fuzzy(), query.asks_records());
+        let (is_fuzzy, asks_records, asks_dates) = (query.is_fuzzy(), query.asks_records(), query.asks_dates());
         let page = if asks_records { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
         let scope = query.words_scope(&needles).map_or_else(|| scope.clone(), |words| words.intersection(scope));
         let mut found = Found::default();
@@ -191,10 +204,16 @@ impl Place {
         for range in joined(&scope) {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {
-                let rows = self.rows(store, first, Uid(*range.end()), page).await?;
+                let mut rows = self.rows(store, first, Uid(*range.end()), page).await?;
+                let mut is_last = rows.len() < page;
+                let lacks_dates = asks_dates && rows.iter().any(|row| row.sent == Sent::Untold);
+                if lacks_dates && rows.len() > RECORDS_PER_PAGE {
+                    rows.truncate(RECORDS_PER_PAGE);
+                    is_last = false;
+                }
                 self.refresh_keywords(store, &rows).await?;
                 // One read for all of the page, where each of them would need one.
-                let mut records = match (asks_records, rows.first(), rows.last()) {
+                let mut records = match (asks_records || lacks_dates, rows.first(), rows.last()) {
                     (true, Some(first), Some(last)) => {
                         store.records(self.key.0, self.key.1, first.uid, last.uid, page).await?
                     }
@@ -216,7 +235,9 @@ impl Place {
                     };
                     if let Decided::Found(score) = decided {
                         found.push(row, if is_fuzzy { score.or(Some(100)) } else { None });
-                        found.values.extend(self.keeps_values.then(|| RowValues::of(row)));
+                        if self.keeps_values {
+                            found.keep(row);
+                        }
                     }
                 }
                 looked_at = looked_at.saturating_add(rows.len());
@@ -225,7 +246,7 @@ impl Place {
                     looked_at = 0;
                     tokio::task::yield_now().await;
                 }
-                from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == page);
+                from = rows.last().and_then(|row| row.uid.next()).filter(|_| !is_last);
             }
         }
         Ok(found)

@@ -12,7 +12,7 @@ use imap_wire::{NumberSet, SortCriterion, SortKey, ThreadAlgorithm};
 use mail::{AccountId, MailboxId, Timestamp, Uid};
 use message::{RecordView, SortKeysView};
 use parking_lot::Mutex;
-use storage::rows::MessageRow;
+use storage::rows::{MessageRow, Sent};
 use storage::{StorageError, Store};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
@@ -156,13 +156,19 @@ impl Gathering<'_> {
         columns.saturating_add(links).saturating_add(self.uids.len().saturating_mul(4))
     }
 
+    /// Records tell the date as well.
     fn needs_rows(&self) -> bool {
-        self.columns.iter().any(|((key, _), _)| is_in_row(*key))
+        let by_records = self.needs_records();
+        self.columns.iter().any(|((key, _), _)| is_in_row(*key) && !(by_records && *key == SortKey::Date))
+    }
+
+    fn needs_dates(&self) -> bool {
+        self.columns.iter().any(|((key, _), _)| *key == SortKey::Date)
     }
 
     /// INTERNALDATE stands for a date that is missing (RFC 5256 §2.2).
     fn needs_row_for(&self, view: &SortKeysView<'_>) -> bool {
-        view.sent.is_none() && self.columns.iter().any(|((key, _), _)| *key == SortKey::Date)
+        view.sent.is_none() && self.needs_dates()
     }
 
     fn take(&mut self, uid: u32, row: Option<&MessageRow>, view: Option<&SortKeysView<'_>>) {
@@ -182,8 +188,8 @@ impl Gathering<'_> {
                 SortKey::Arrival => incoming.number(arrived),
                 SortKey::Size => incoming.number(row.map_or(0, |row| RowValues::of(row).octets)),
                 SortKey::Date => {
-                    let sent = view.and_then(|view| view.sent).map(|sent| sent.unix_secs);
-                    incoming.number(sent.unwrap_or(arrived));
+                    let told = view.map(|view| view.sent).or_else(|| row.and_then(|row| row.sent.told()));
+                    incoming.number(told.flatten().map_or(arrived, |sent| sent.unix_secs));
                 }
                 SortKey::Relevancy => incoming.number(0),
             }
@@ -197,9 +203,9 @@ impl Gathering<'_> {
     }
 }
 
-/// Whether a message's row has what this key compares.
+/// Whether a message's row has what this key compares; the date is in all but those of an older format.
 pub(crate) const fn is_in_row(key: SortKey) -> bool {
-    matches!(key, SortKey::Arrival | SortKey::Size)
+    matches!(key, SortKey::Arrival | SortKey::Size | SortKey::Date)
 }
 
 /// Where keys are read from.
@@ -213,15 +219,17 @@ pub(crate) struct Source<'a> {
 
 impl Source<'_> {
     /// Reads the keys of the messages with these UIDs, which ascend. One that is gone gets values that nobody looks at.
-    /// Rows are read only where they are needed: records say nearly all.
+    /// Rows are read only where they are needed: records say nearly all. And where rows say all, records are read only for
+    /// those that don't tell the date yet.
     async fn read(self, uids: &[u32], gathering: &mut Gathering<'_>) -> Result<(), StorageError> {
         let (with_rows, with_records) = (gathering.needs_rows(), gathering.needs_records());
         let octets_before = gathering.octets();
         let mut left = uids;
         let mut page = if with_records { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
+        // Whether pages are of a size for records.
+        let mut for_records = with_records;
         while !left.is_empty() {
             let (some, rest) = left.split_at(near(left, page));
-            left = rest;
             let (Some(first), Some(last)) = (some.first(), some.last()) else { break };
             let limit = usize::try_from(last.saturating_sub(*first)).unwrap_or(usize::MAX).saturating_add(1);
             let (first, last) = (Uid(*first), Uid(*last));
@@ -229,8 +237,15 @@ impl Source<'_> {
             if with_rows {
                 rows = self.store.messages(self.key.0, self.key.1, first, last, limit).await?;
             }
+            let untold = |row: &MessageRow| row.sent == Sent::Untold;
+            let lacks_dates = !with_records && gathering.needs_dates() && rows.iter().any(untold);
+            if lacks_dates && !for_records {
+                (page, for_records) = (RECORDS_PER_PAGE, true);
+                continue;
+            }
+            left = rest;
             let mut records = Vec::new();
-            if with_records {
+            if with_records || lacks_dates {
                 records = self.store.records(self.key.0, self.key.1, first, last, limit).await?;
                 let octets: usize = records.iter().map(|(_, record)| record.len()).sum();
                 let each = octets / records.len().max(1);
@@ -242,7 +257,11 @@ impl Source<'_> {
                 while records.next_if(|(known, _)| known.0 < *uid).is_some() {}
                 let row = rows.next_if(|row| row.uid.0 == *uid);
                 let record = records.next_if(|(known, _)| known.0 == *uid).map(|(_, record)| record);
-                self.take(*uid, row, record, with_records, gathering).await?;
+                let needs_record = with_records || lacks_dates && row.as_ref().is_some_and(untold);
+                self.take(*uid, row, record, needs_record, gathering).await?;
+            }
+            if !with_records && !lacks_dates {
+                (page, for_records) = (ROWS_PER_PAGE, false);
             }
             if gathering.octets().saturating_sub(octets_before) > self.octets_max {
                 return Err(StorageError::LimitReached("messages to sort at once"));
@@ -316,7 +335,12 @@ impl MailboxKeys {
     /// The keys of what was found, from what a search has kept of the rows; for keys that are there.
     pub(crate) fn of_rows(found: &Found, keys: &[SortKey], comparator: Comparator) -> Self {
         let values = |key: &SortKey| {
-            let value = |values: &RowValues| if *key == SortKey::Size { values.octets } else { values.arrived_secs };
+            let (size, date) = (*key == SortKey::Size, *key == SortKey::Date);
+            let value = |values: &RowValues| match (size, date) {
+                (true, _) => values.octets,
+                (_, true) => values.sent_secs,
+                (false, false) => values.arrived_secs,
+            };
             Column::Numbers(found.values.iter().map(value).collect())
         };
         let columns = keys.iter().map(|key| ((*key, comparator), values(key))).collect();

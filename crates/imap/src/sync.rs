@@ -203,9 +203,9 @@ impl Session {
         let Enabled { condstore, rev2, uid_only, .. } = self.enabled;
         let selected = self.selected()?;
         let Some(number) = selected.view.map().sequence_of(row.uid) else { return Ok(()) };
-        let flags = selected.row.flags_of(row);
         let recent = !rev2 && selected.recent.contains(row.uid.0);
         let mut fetch = self.begin_fetch(number, row.uid);
+        let Some(selected) = self.selected.as_deref() else { return Ok(()) };
         let out = self.connection.out();
         // RFC 7162 §3.2.4: who knows MODSEQs is told both. RFC 9051 §7.5.2: what is told unasked carries UID.
         if (uid || condstore || rev2) && !uid_only {
@@ -214,7 +214,7 @@ impl Session {
         if condstore {
             fetch.modseq(out, row.modseq.0);
         }
-        fetch.flags(out, &flags, recent);
+        fetch.flag_names(out, row.system_flags, selected.row.keywords_of(row), recent);
         fetch.end(out);
         Ok(())
     }

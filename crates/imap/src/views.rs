@@ -9,9 +9,9 @@ use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
 use imap_wire::NumberSet;
-use mail::{AccountId, MailboxId, ModSeq, Uid};
+use mail::{AccountId, MailboxId, ModSeq, SystemFlags, Uid};
 use parking_lot::Mutex;
-use storage::rows::MailboxRow;
+use storage::rows::{MailboxRow, MessageRow};
 use storage::{StorageError, Store};
 
 use crate::engine::uid_map::UidMap;
@@ -88,13 +88,14 @@ impl Member {
         if let Some((_, first)) = known {
             return Ok(first);
         }
-        let first = first_unseen(store, self.key, uids).await?;
+        let first = first_unseen(store, self.key, uids, row.unseen).await?;
         // What was found is of this state only if nothing has changed meanwhile.
         let (account, mailbox) = self.key;
         let after = store.mailbox(account, mailbox).await?.map(|row| row.highest_modseq);
-        if after == Some(row.highest_modseq) {
-            *self.shared.unseen.lock() = Some((row.highest_modseq, first));
+        if after != Some(row.highest_modseq) {
+            return first_unseen(store, self.key, uids, u32::MAX).await;
         }
+        *self.shared.unseen.lock() = Some((row.highest_modseq, first));
         Ok(first)
     }
 
@@ -204,35 +205,63 @@ async fn learn_remembered(store: &Store, key: Key, view: &mut SessionView, up_to
 
 /// Every UID of this moment.
 async fn read_map(store: &Store, (account, mailbox): Key) -> Result<UidMap, StorageError> {
+    if let Some(map) = counted_map(store, (account, mailbox)).await? {
+        return Ok(map);
+    }
     let mut map = UidMap::default();
     let mut from = Some(Uid(1));
     while let Some(first) = from {
-        let rows = store.messages(account, mailbox, first, Uid(u32::MAX), MAP_ROWS_PER_PAGE).await?;
-        rows.iter().for_each(|row| map.push(row.uid));
-        from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == MAP_ROWS_PER_PAGE);
+        let uids = store.message_uids(account, mailbox, first, Uid(u32::MAX), MAP_ROWS_PER_PAGE).await?;
+        uids.iter().for_each(|uid| map.push(*uid));
+        from = uids.last().and_then(|uid| uid.next()).filter(|_| uids.len() == MAP_ROWS_PER_PAGE);
     }
     Ok(map)
 }
 
-/// The first message without `\Seen`, by UID.
-async fn first_unseen(store: &Store, key: Key, uids: &UidMap) -> Result<Option<Uid>, StorageError> {
-    let mut from = Uid(1);
-    // Often one of the first; a long look reads pages of growing size.
+/// Every UID of a mailbox whose counters tell them: as many messages as there are UIDs from the first message's to
+/// UIDNEXT. `None` when there are gaps, or it changed while it was looked at.
+async fn counted_map(store: &Store, (account, mailbox): Key) -> Result<Option<UidMap>, StorageError> {
+    let Some(row) = store.mailbox(account, mailbox).await? else { return Ok(None) };
+    let first = store.message_uids(account, mailbox, Uid(1), Uid(u32::MAX), 1).await?;
+    let after = store.mailbox(account, mailbox).await?;
+    if after.is_none_or(|after| after.highest_modseq != row.highest_modseq) {
+        return Ok(None);
+    }
+    let first = first.first().copied().unwrap_or(row.uid_next);
+    let whole = row.uid_next.0.checked_sub(first.0) == Some(row.messages);
+    Ok(whole.then(|| UidMap::whole(first, row.messages)))
+}
+
+/// The first message without `\Seen`, by UID; there are `count` of them, or it is not known how many.
+///
+/// Looked for from both ends: often it is one of the first, or one of few among the last, where the first of all that there are is
+/// the first. A long look reads pages of growing size.
+async fn first_unseen(store: &Store, key: Key, uids: &UidMap, count: u32) -> Result<Option<Uid>, StorageError> {
+    let is_unseen = |row: &&MessageRow| !row.system_flags.contains(SystemFlags::SEEN) && uids.contains(row.uid);
+    let (mut low, mut high) = (Uid(1), Uid(uids.max_uid()));
+    let (mut left, mut first) = (count, None);
     let mut page = 16;
-    loop {
-        let rows = store.messages(key.0, key.1, from, Uid(uids.max_uid()), page).await?;
-        let unseen = |row: &&storage::rows::MessageRow| {
-            !row.system_flags.contains(mail::SystemFlags::SEEN) && uids.contains(row.uid)
-        };
-        if let Some(row) = rows.iter().find(unseen) {
+    while low <= high {
+        let rows = store.messages(key.0, key.1, low, high, page).await?;
+        if let Some(row) = rows.iter().find(is_unseen) {
             return Ok(Some(row.uid));
         }
         match rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == page) {
-            Some(next) => from = next,
-            None => return Ok(None),
+            Some(next) => low = next,
+            None => return Ok(first),
+        }
+        let rows = store.messages_descending(key.0, key.1, low, high, page).await?;
+        for row in rows.iter().filter(is_unseen) {
+            first = Some(row.uid);
+            left = left.saturating_sub(1);
+        }
+        match rows.last().and_then(|row| row.uid.0.checked_sub(1)).filter(|_| rows.len() == page && left > 0) {
+            Some(next) => high = Uid(next),
+            None => return Ok(first),
         }
         page = page.saturating_mul(4).min(ROWS_PER_PAGE);
     }
+    Ok(first)
 }
 
 /// The numbers from a UID on, as far as there are any.
@@ -244,6 +273,7 @@ pub(crate) fn from_uid(first: Uid, max: u32) -> NumberSet {
 mod tests {
     use mail::Timestamp;
     use storage::MemoryEngine;
+    use storage::messages::FlagChange;
     use world::simulated::SimulatedWorld;
 
     use super::*;
@@ -258,11 +288,8 @@ mod tests {
         (store, account, inbox)
     }
 
-    /// Another session knows the mailbox from before its expunges, which nothing tells of any more.
-    #[tokio::test]
-    async fn forgotten_expunges_are_made_up_for_in_what_is_shared() {
-        let (store, account, inbox) = stage().await;
-        for _ in 0..3 {
+    async fn deposit(store: &Store, account: AccountId, mailbox: MailboxId, messages: usize) {
+        for _ in 0..messages {
             let mut writer = store.blob_writer();
             writer.write(b"a: b\r\n").await.unwrap();
             let staged = writer.finish();
@@ -274,8 +301,15 @@ mod tests {
                 saved_at: store.now(),
                 record: None,
             };
-            let _done = store.append(account, inbox, staged, message).await.unwrap();
+            let _done = store.append(account, mailbox, staged, message).await.unwrap();
         }
+    }
+
+    /// Another session knows the mailbox from before its expunges, which nothing tells of any more.
+    #[tokio::test]
+    async fn forgotten_expunges_are_made_up_for_in_what_is_shared() {
+        let (store, account, inbox) = stage().await;
+        deposit(&store, account, inbox, 3).await;
         let views = Arc::new(Views::default());
         let (first, second) = (views.join(account, inbox), views.join(account, inbox));
         let mut watching = first.load(&store).await.unwrap();
@@ -290,6 +324,56 @@ mod tests {
         assert_eq!(watching.tell(true).expunged.len(), 2);
         first.share(&mut watching);
         assert!(watching.map().messages() == 1 && Arc::ptr_eq(watching.map(), coming.map()));
+    }
+
+    /// Wherever the unseen are, and whether or not their number is known, the first of them is found.
+    #[tokio::test]
+    async fn the_first_unseen_is_found_from_either_end() {
+        let (store, account, inbox) = stage().await;
+        deposit(&store, account, inbox, 150).await;
+        let (all, key): (UidMap, Key) = ((1..=150).map(Uid).collect(), (account, inbox));
+        let seen = |uids: Vec<u32>, add: bool| {
+            let flags = mail::Flags::system(SystemFlags::SEEN);
+            let change = if add { FlagChange::Add(flags) } else { FlagChange::Remove(flags) };
+            store.change_flags(account, inbox, uids.into_iter().map(Uid).collect(), change, None)
+        };
+        let _done = seen((1..=150).collect(), true).await.unwrap();
+        assert_eq!(first_unseen(&store, key, &all, u32::MAX).await, Ok(None));
+        for unseen in
+            [vec![1], vec![16], vec![17, 140], vec![75], vec![76, 77], vec![90, 150], vec![134, 135], vec![150]]
+        {
+            let _done = seen(unseen.clone(), false).await.unwrap();
+            let first = unseen.first().copied().map(Uid);
+            let count = u32::try_from(unseen.len()).unwrap();
+            assert_eq!(store.inbox(account).await.unwrap().unseen, count);
+            for count in [count, count + 1, u32::MAX] {
+                assert_eq!(first_unseen(&store, key, &all, count).await, Ok(first), "{unseen:?}");
+            }
+            // One that the session doesn't count is none of its first.
+            let behind: UidMap = (1..=150).filter(|uid| *uid != 150).map(Uid).collect();
+            let expected = first.filter(|uid| uid.0 < 150);
+            assert_eq!(first_unseen(&store, key, &behind, count).await, Ok(expected), "{unseen:?}");
+            let _done = seen(unseen, true).await.unwrap();
+        }
+    }
+
+    /// Counters tell the UIDs of a mailbox without gaps, and of no other.
+    #[tokio::test]
+    async fn a_map_is_made_of_counters_where_they_tell_it() {
+        let (store, account, inbox) = stage().await;
+        let counted = async || counted_map(&store, (account, inbox)).await.unwrap();
+        let scope = storage::messages::ExpungeScope::All;
+        assert_eq!(counted().await, Some(UidMap::default()));
+        deposit(&store, account, inbox, 7).await;
+        for (gone, left) in [(1, Some(2..=7)), (2, Some(3..=7)), (4, None), (3, Some(5..=7)), (7, None), (6, None)] {
+            let _done = store.expunge(account, inbox, vec![Uid(gone)], scope).await.unwrap();
+            let map = read_map(&store, (account, inbox)).await.unwrap();
+            let rows = store.messages(account, inbox, Uid(1), Uid(7), 100).await.unwrap();
+            let there: UidMap = rows.iter().map(|row| row.uid).collect();
+            assert_eq!(map, there, "without {gone}");
+            let expected: Option<UidMap> = left.map(|left| left.map(Uid).collect());
+            assert_eq!(counted().await, expected, "without {gone}");
+        }
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use crate::{
     codec::{Reader, Writer},
     part_table::PartTable,
     preview::preview,
-    sort_keys::{SortKeys, SortKeysView},
+    sort_keys::{SentDate, SortKeys, SortKeysView, sent_of},
     structure::Structure,
 };
 
@@ -150,6 +150,12 @@ impl<'a> RecordView<'a> {
     pub fn sort_keys_view(&self) -> Result<SortKeysView<'a>, RecordError> {
         let [.., sort_keys, _] = self.sections;
         SortKeysView::new(sort_keys).ok_or(RecordError::Damaged("sort keys"))
+    }
+
+    /// As [`SortKeys::sent`]; reads nothing else.
+    pub fn sent(&self) -> Result<Option<SentDate>, RecordError> {
+        let [.., sort_keys, _] = self.sections;
+        sent_of(sort_keys).ok_or(RecordError::Damaged("sort keys"))
     }
 
     /// The first words of the text.

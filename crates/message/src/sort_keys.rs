@@ -145,13 +145,7 @@ pub struct SortKeysView<'a> {
 impl<'a> SortKeysView<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
-        let flags = reader.octet().filter(|flags| *flags < 4)?;
-        let sent = if flags & 1 == 0 {
-            None
-        } else {
-            let unix_secs = reader.signed()?;
-            Some(SentDate { unix_secs, offset_minutes: i16::try_from(reader.signed()?).ok()? })
-        };
+        let (flags, sent) = read_head(&mut reader)?;
         let subject = reader.text()?;
         let base_subject = reader.text()?;
         let mut first = || Some((reader.text()?, reader.text()?));
@@ -181,6 +175,21 @@ impl<'a> SortKeysView<'a> {
             references
         }
     }
+}
+
+/// The marks and the sent date that encoded keys begin with.
+fn read_head(reader: &mut Reader<'_>) -> Option<(u8, Option<SentDate>)> {
+    let flags = reader.octet().filter(|flags| *flags < 4)?;
+    if flags & 1 == 0 {
+        return Some((flags, None));
+    }
+    let unix_secs = reader.signed()?;
+    Some((flags, Some(SentDate { unix_secs, offset_minutes: i16::try_from(reader.signed()?).ok()? })))
+}
+
+/// The sent date of encoded keys; `None` when they can't be read.
+pub(crate) fn sent_of(bytes: &[u8]) -> Option<Option<SentDate>> {
+    read_head(&mut Reader(bytes)).map(|(_, sent)| sent)
 }
 
 impl FirstAddress {

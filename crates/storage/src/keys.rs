@@ -37,6 +37,8 @@ pub enum Table {
     PersonSeen = 0x23,
     /// Where messages of shared accounts are, by Message-ID ([`crate::sharing::message_ids`]).
     MessageId = 0x24,
+    /// Flags that messages got together, by account, mailbox and the first UID of a block; see `flag_blocks`.
+    FlagBlock = 0x25,
     /// [`crate::rows::BlobRow`] by content hash.
     Blob = 0x30,
     /// Chunks of blobs by upload and number.
@@ -201,6 +203,10 @@ pub(crate) fn message(account: AccountId, mailbox: MailboxId, uid: Uid) -> Vec<u
 
 pub(crate) fn record(account: AccountId, mailbox: MailboxId, uid: Uid) -> Vec<u8> {
     Key::of(Table::Record, account).u32(mailbox.0).u32(uid.0).done()
+}
+
+pub(crate) fn flag_block(account: AccountId, mailbox: MailboxId, first: Uid) -> Vec<u8> {
+    Key::of(Table::FlagBlock, account).u32(mailbox.0).u32(first.0).done()
 }
 
 pub(crate) fn change(account: AccountId, mailbox: MailboxId, modseq: ModSeq, uid: Uid) -> Vec<u8> {

@@ -28,6 +28,7 @@ pub mod events;
 pub mod fetch;
 pub mod filing;
 pub mod first_use;
+mod flag_blocks;
 mod forgotten;
 pub mod index;
 pub mod keys;

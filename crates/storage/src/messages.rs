@@ -18,7 +18,7 @@ use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::limits::{RECORD_OCTETS_MAX, TRANSACTION_ROWS_MAX};
-use crate::rows::{MailboxRow, MessageRow};
+use crate::rows::{MailboxRow, MessageRow, Sent};
 use crate::sharing::FlagMask;
 use crate::store::{Done, Store};
 use crate::transaction::Transaction;
@@ -121,13 +121,60 @@ impl Store {
         last: Uid,
         limit: usize,
     ) -> Result<Vec<MessageRow>, StorageError> {
+        if first == last && limit > 0 {
+            return Ok(self.message(account, mailbox, first).await?.into_iter().collect());
+        }
+        self.messages_in(Order::Ascending, account, mailbox, (first, last), limit).await
+    }
+
+    /// As [`Store::messages`], the last one first.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn messages_descending(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        first: Uid,
+        last: Uid,
+        limit: usize,
+    ) -> Result<Vec<MessageRow>, StorageError> {
+        self.messages_in(Order::Descending, account, mailbox, (first, last), limit).await
+    }
+
+    async fn messages_in(
+        &self,
+        order: Order,
+        account: AccountId,
+        mailbox: MailboxId,
+        (first, last): (Uid, Uid),
+        limit: usize,
+    ) -> Result<Vec<MessageRow>, StorageError> {
         let range = uid_range(Table::Message, account, mailbox, first, last);
-        let rows = self.engine.scan(range, Order::Ascending, limit).await?;
+        let rows = self.engine.scan(range, order, limit).await?;
         let mut messages = Vec::with_capacity(rows.len());
         for (key, value) in &rows {
             messages.push(MessageRow::decode(uid_of(key)?, value)?);
         }
+        self.lay_flags_over(account, mailbox, &mut messages).await?;
         Ok(messages)
+    }
+
+    /// UIDs of messages from `first` to `last` (both included), in order, at most `limit`. Costs less than their rows.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn message_uids(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        first: Uid,
+        last: Uid,
+        limit: usize,
+    ) -> Result<Vec<Uid>, StorageError> {
+        let range = uid_range(Table::Message, account, mailbox, first, last);
+        let rows = self.engine.scan(range, Order::Ascending, limit).await?;
+        rows.iter().map(|(key, _)| uid_of(key)).collect()
     }
 
     /// One message.
@@ -140,8 +187,10 @@ impl Store {
         mailbox: MailboxId,
         uid: Uid,
     ) -> Result<Option<MessageRow>, StorageError> {
-        let value = self.engine.get(&keys::message(account, mailbox, uid)).await?;
-        value.map(|value| MessageRow::decode(uid, &value)).transpose()
+        let Some(value) = self.engine.get(&keys::message(account, mailbox, uid)).await? else { return Ok(None) };
+        let mut message = MessageRow::decode(uid, &value)?;
+        self.lay_flags_over(account, mailbox, std::slice::from_mut(&mut message)).await?;
+        Ok(Some(message))
     }
 
     /// Encoded records of messages with UIDs from `first` to `last`, in order, at most `limit`. A message whose record
@@ -286,6 +335,7 @@ impl Transaction<'_> {
                 octets: message.octets,
                 blob: message.blob,
                 shares_change: messages.len() > 1,
+                sent: message.record.as_deref().map_or(Sent::Untold, Sent::of_record),
             };
             self.reference_blob(&message.blob)?;
             uids.push(self.place(account, &mut row, new, message.record.as_ref(), indexed)?);
@@ -337,7 +387,10 @@ impl Transaction<'_> {
         mailbox: MailboxId,
         uid: Uid,
     ) -> Result<Option<MessageRow>, StorageError> {
-        self.get(&keys::message(account, mailbox, uid))?.map(|value| MessageRow::decode(uid, &value)).transpose()
+        let Some(value) = self.get(&keys::message(account, mailbox, uid))? else { return Ok(None) };
+        let mut message = MessageRow::decode(uid, &value)?;
+        self.lay_flags_over(account, mailbox, std::slice::from_mut(&mut message))?;
+        Ok(Some(message))
     }
 
     /// The rows of those messages that are there, in order of UID. Messages that lie close together are read in one go.
@@ -352,6 +405,7 @@ impl Transaction<'_> {
         for (uid, value) in &rows {
             messages.push(MessageRow::decode(*uid, value)?);
         }
+        self.lay_flags_over(account, mailbox, &mut messages)?;
         Ok(messages)
     }
 
@@ -455,12 +509,13 @@ impl Transaction<'_> {
             return Ok(result);
         }
         let (modseq, shares_change) = (row.next_modseq(), before.len() > 1);
-        for place in places {
-            let Some(message) = result.rows.get_mut(place) else { continue };
+        for place in &places {
+            let Some(message) = result.rows.get_mut(*place) else { continue };
             message.modseq = modseq;
             message.shares_change = shares_change;
-            self.put(keys::message(account, mailbox, message.uid), message.encode());
         }
+        let written: Vec<&MessageRow> = places.iter().filter_map(|place| result.rows.get(*place)).collect();
+        self.put_flags(account, mailbox, &written)?;
         let changed: Vec<Uid> = before.iter().map(|message| message.uid).collect();
         self.strike_changes(account, mailbox, &before)?;
         self.note_changes(account, mailbox, modseq, ChangeKind::Changed, &changed);
@@ -516,6 +571,7 @@ impl Transaction<'_> {
         messages.iter().for_each(|message| row.count_out(message));
         self.strike_changes(account, row.id, messages)?;
         self.note_changes(account, row.id, modseq, ChangeKind::Expunged, &gone);
+        self.forget_flags(account, row.id, &gone)?;
         self.forget_seen(account, row.id, &gone)?;
         self.forget_some_expunges(account, row, gone.len())?;
         self.notify_mailbox(account, row);
@@ -545,6 +601,10 @@ impl Transaction<'_> {
         changes.iter().for_each(|(key, _)| self.delete(key.to_vec()));
         if !changes.is_empty() {
             return Ok(changes.len());
+        }
+        let blocks = self.wipe_flags(account, mailbox)?;
+        if blocks > 0 {
+            return Ok(blocks);
         }
         self.wipe_index(account, mailbox)
     }

@@ -40,7 +40,9 @@ pub struct Done<T> {
 ///
 /// - 1: each row of the change index tells of one message.
 /// - 2: messages that changed together share rows there ([`crate::changes`]).
-pub const FORMAT: u32 = 2;
+/// - 3: rows of messages tell when these were sent ([`crate::rows::Sent`]); what flags messages got together is in rows of
+///   blocks (`flag_blocks`).
+pub const FORMAT: u32 = 3;
 
 impl Store {
     /// Opens a store on an engine: checks or writes the version stamp, loads the directory, sweeps what an interrupted

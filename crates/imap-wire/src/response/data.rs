@@ -1,14 +1,13 @@
 //! Untagged data about server and mailbox (RFC 3501 §7.2, §7.3, §7.4.1): CAPABILITY, FLAGS, STATUS, EXISTS, RECENT, EXPUNGE,
 //! ENABLED (RFC 5161), ID (RFC 2971), NAMESPACE (RFC 2342, RFC 5255).
 
-use std::num::NonZeroU32;
-
 use imap_codec::imap_types::core::{Atom, IString, NString};
 use imap_codec::imap_types::extensions::enable::CapabilityEnable;
 use imap_codec::imap_types::response::{Data, Response};
 
 use super::encode;
 use super::list::{name, write_name};
+use super::strings::write_number;
 use crate::codec::codec_flag;
 use crate::flag::Flag;
 use crate::mailbox_name::{MailboxName, NameEncoding};
@@ -40,8 +39,10 @@ pub fn recent(out: &mut Vec<u8>, messages: u32) {
 
 /// `* n EXPUNGE`: that sequence number is gone, all above it move down. There is none with the number 0, so nothing is written for it.
 pub fn expunge(out: &mut Vec<u8>, sequence_number: u32) {
-    if let Some(number) = NonZeroU32::new(sequence_number) {
-        encode(out, &Response::Data(Data::Expunge(number)));
+    if sequence_number > 0 {
+        out.extend_from_slice(b"* ");
+        write_number(out, sequence_number.into());
+        out.extend_from_slice(b" EXPUNGE\r\n");
     }
 }
 

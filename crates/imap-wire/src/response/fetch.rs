@@ -4,11 +4,10 @@
 //! writes a literal header here, then sends exactly so many octets, then goes on.
 //! Invariant: between [`FetchResponse::begin`] and [`FetchResponse::end`] the pieces form one response; items are separated by one space.
 
-use mail::{Flags, InternalDate};
+use mail::{Flags, InternalDate, Keyword, SystemFlags};
 
-use super::strings::{write_literal_header, write_nstring, write_string};
+use super::strings::{write_literal_header, write_nstring, write_number, write_string};
 use crate::date::write_internal_date;
-use crate::flag::Flag;
 use crate::section::{HeaderName, Section, SectionText};
 
 /// The state of one FETCH response while it is put together; the bytes go to the buffer given to each call.
@@ -21,13 +20,17 @@ pub struct FetchResponse {
 impl FetchResponse {
     /// `* n FETCH (`
     pub fn begin(out: &mut Vec<u8>, sequence_number: u32) -> Self {
-        out.extend_from_slice(format!("* {sequence_number} FETCH (").as_bytes());
+        out.extend_from_slice(b"* ");
+        write_number(out, sequence_number.into());
+        out.extend_from_slice(b" FETCH (");
         Self { items: 0 }
     }
 
     /// `* n UIDFETCH (` (RFC 9586 §3.3)
     pub fn begin_uid(out: &mut Vec<u8>, uid: u32) -> Self {
-        out.extend_from_slice(format!("* {uid} UIDFETCH (").as_bytes());
+        out.extend_from_slice(b"* ");
+        write_number(out, uid.into());
+        out.extend_from_slice(b" UIDFETCH (");
         Self { items: 0 }
     }
 
@@ -51,21 +54,32 @@ impl FetchResponse {
 
     /// `UID n`
     pub fn uid(&mut self, out: &mut Vec<u8>, uid: u32) {
-        self.item(out, &format!("UID {uid}"));
+        self.item(out, "UID ");
+        write_number(out, uid.into());
     }
 
     /// `FLAGS (…)`
     pub fn flags(&mut self, out: &mut Vec<u8>, flags: &Flags, recent: bool) {
+        self.flag_names(out, flags.system, &flags.keywords, recent);
+    }
+
+    /// `FLAGS (…)` of what nobody has put together as a set; the keywords are in order.
+    pub fn flag_names<'k>(
+        &mut self,
+        out: &mut Vec<u8>,
+        system: SystemFlags,
+        keywords: impl IntoIterator<Item = &'k Keyword>,
+        recent: bool,
+    ) {
         self.item(out, "FLAGS (");
+        let system = SystemFlags::ALL.into_iter().filter(|(flag, _)| system.contains(*flag)).map(|(_, name)| name);
+        let names = recent.then_some("\\Recent").into_iter().chain(system);
         let start = out.len();
-        if recent {
-            out.extend_from_slice(b"\\Recent");
-        }
-        for flag in Flag::all_in(flags) {
+        for name in names.chain(keywords.into_iter().map(Keyword::as_str)) {
             if out.len() > start {
                 out.push(b' ');
             }
-            out.extend_from_slice(flag.as_str().as_bytes());
+            out.extend_from_slice(name.as_bytes());
         }
         out.push(b')');
     }
@@ -78,12 +92,15 @@ impl FetchResponse {
 
     /// `RFC822.SIZE n`
     pub fn size(&mut self, out: &mut Vec<u8>, octets: u64) {
-        self.item(out, &format!("RFC822.SIZE {octets}"));
+        self.item(out, "RFC822.SIZE ");
+        write_number(out, octets);
     }
 
     /// `MODSEQ (n)` (RFC 7162 §3.1.4)
     pub fn modseq(&mut self, out: &mut Vec<u8>, modseq: u64) {
-        self.item(out, &format!("MODSEQ ({modseq})"));
+        self.item(out, "MODSEQ (");
+        write_number(out, modseq);
+        out.push(b')');
     }
 
     /// `EMAILID (id)` (RFC 8474 §5.3)

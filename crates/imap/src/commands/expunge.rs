@@ -74,7 +74,8 @@ impl Session {
     pub(crate) async fn remove_deleted(&mut self, scope: Option<NumberSet>) -> Result<bool, Fault> {
         let (account, mailbox) = self.key()?;
         let store = self.server.store.clone();
-        let marked = store.mailbox(account, mailbox).await?.map_or(0, |row| row.deleted);
+        let row = store.mailbox(account, mailbox).await?;
+        let (marked, messages) = row.map_or((0, 0), |row| (row.deleted, row.messages));
         if marked == 0 {
             return Ok(false);
         }
@@ -83,6 +84,14 @@ impl Session {
         let mut deleted: Vec<Uid> = Vec::new();
         let max = self.selected()?.view.map().max_uid();
         let scope = scope.unwrap_or_else(|| NumberSet::from_ranges([1..=max]));
+        if marked == messages {
+            // All of them have it: nothing has to be read to know which.
+            let all: Vec<Uid> = self.selected()?.view.map().existing(&scope).collect();
+            for some in all.chunks(EXPUNGED_PER_TRANSACTION) {
+                removed |= self.remove_marked(some.to_vec()).await?;
+            }
+            return Ok(removed);
+        }
         for range in scope.ranges() {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {

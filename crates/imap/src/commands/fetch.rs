@@ -3,6 +3,7 @@
 //! Rows and records are read by pages in key order and nothing is parsed; contents go from the store to the socket piece by
 //! piece, as fast as the client takes them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
@@ -304,10 +305,12 @@ impl Session {
 
     async fn fetch_one(&mut self, plan: &Plan, message: Message<'_>) -> Result<(), Fault> {
         let Message { number, row, record, newly_seen } = message;
-        let store = self.server.store.clone();
+        // Many messages are told in a row: one count goes up for each of them, and not all of the store's.
+        let server = Arc::clone(&self.server);
+        let store = &server.store;
         let record = match (plan.record, record) {
             (true, record) if plan.lazy => record,
-            (true, record) => Some(complete(&store, row, record, plan.parts).await?),
+            (true, record) => Some(complete(store, row, record, plan.parts).await?),
             (false, _) => None,
         };
         let view = match record.as_ref().map(|record| RecordView::new(record)).transpose() {
@@ -338,10 +341,10 @@ impl Session {
                 FetchItem::InternalDate => response.internal_date(out, row.internal_date),
                 FetchItem::Rfc822Size => response.size(out, row.octets),
                 FetchItem::Flags => {
-                    let selected = self.selected()?;
-                    let (flags, recent) = (selected.row.flags_of(row), selected.recent.contains(row.uid.0));
-                    let recent = recent && !self.enabled.rev2;
-                    response.flags(self.connection.out(), &flags, recent);
+                    let Some(selected) = self.selected.as_deref() else { continue };
+                    let recent = selected.recent.contains(row.uid.0) && !self.enabled.rev2;
+                    let keywords = selected.row.keywords_of(row);
+                    response.flag_names(self.connection.out(), row.system_flags, keywords, recent);
                 }
                 FetchItem::Envelope => response.envelope(out, view.map(|view| view.envelope()).unwrap_or_default()),
                 FetchItem::Body => response.body(out, view.map(|view| view.body()).unwrap_or_default()),
@@ -362,7 +365,7 @@ impl Session {
                         parts = view.map(|view| view.parts()).transpose().map_err(damaged)?;
                     }
                     if reader.is_none() {
-                        reader = Some(content(&store, row).await.map_err(|error| broken(row, &error))?);
+                        reader = Some(content(store, row).await.map_err(|error| broken(row, &error))?);
                     }
                     let Some(reader) = &mut reader else { continue };
                     if matches!(item, FetchItem::Binary { .. } | FetchItem::BinarySize { .. }) {

@@ -66,7 +66,8 @@ pub(crate) async fn in_order(
     wanted.dedup();
     let relevancy_aside: Vec<SortKey> = wanted.into_iter().filter(|key| *key != SortKey::Relevancy).collect();
     // The search has read what they are sorted by.
-    if found.values.len() as u64 == found.uids.count() && relevancy_aside.iter().all(|key| is_in_row(*key)) {
+    let in_values = |key: &SortKey| is_in_row(*key) && (*key != SortKey::Date || !found.lacks_dates);
+    if found.values.len() as u64 == found.uids.count() && relevancy_aside.iter().all(in_values) {
         let mut own = MailboxKeys::of_rows(found, &relevancy_aside, comparator);
         return Ok(own.sorted(&found.uids, &found.scores, criteria, comparator).await);
     }

@@ -67,6 +67,15 @@ impl UidMap {
         (self.messages + 1).saturating_sub(below)
     }
 
+    /// So many messages with consecutive UIDs.
+    pub(crate) fn whole(first: Uid, messages: u32) -> Self {
+        let mut map = Self::default();
+        if let Some(more) = messages.checked_sub(1) {
+            map.push_range(first.0, first.0.saturating_add(more));
+        }
+        map
+    }
+
     /// Adds a message behind all others; one that is not behind them is there already and changes nothing.
     pub(crate) fn push(&mut self, uid: Uid) {
         self.push_range(uid.0, uid.0);
@@ -199,6 +208,8 @@ mod tests {
     fn a_hundred_thousand_messages_are_one_run() {
         let map: UidMap = (1..=100_000).map(Uid).collect();
         assert_eq!(map.runs.len(), 1);
+        assert_eq!(map, UidMap::whole(Uid(1), 100_000));
+        assert_eq!(UidMap::whole(Uid(5), 0), UidMap::default());
         assert_eq!(map.without(&NumberSet::from_numbers([500])).runs.len(), 2);
     }
 

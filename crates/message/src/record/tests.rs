@@ -31,6 +31,7 @@ fn a_view_reads_pieces() {
     assert!(view.has_attachment());
     assert_eq!(view.sort_keys().unwrap().base_subject, "hello");
     assert_eq!(view.sort_keys().unwrap().sent.unwrap().offset_minutes, 60);
+    assert_eq!(view.sent().unwrap(), view.sort_keys().unwrap().sent);
     let parts = view.parts().unwrap();
     let range = parts.section(&Section::new([2], SectionText::Whole)).unwrap();
     assert_eq!(range.of(MESSAGE), b"AAAA");

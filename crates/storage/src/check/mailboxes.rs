@@ -7,11 +7,12 @@ use super::{Check, Flaw};
 use crate::changes::{Change, change_key, changes_of, tells_of};
 use crate::engine::{KeyRange, Row};
 use crate::error::StorageError;
+use crate::flag_blocks::FlagBlock;
 use crate::forgotten::Forgotten;
 use crate::keys::{self, Key, Table};
 use crate::mailboxes::mailbox_id;
 use crate::messages::uid_of;
-use crate::rows::{MailboxRow, MessageRow};
+use crate::rows::{MailboxRow, MessageRow, Sent};
 
 /// Messages whose records are kept in mind: some 10 MB of memory.
 const SCANNED_KEPT_MAX: usize = 100_000;
@@ -77,6 +78,7 @@ impl Check<'_> {
         if row.recent_from > row.uid_next {
             self.find(Flaw::UidNext, place, format!("recent from {}, UIDNEXT is {}", row.recent_from, row.uid_next));
         }
+        self.flag_blocks(account, row, place).await?;
         self.changes(account, row, place).await?;
         self.records(account, mailbox, place).await
     }
@@ -95,6 +97,7 @@ impl Check<'_> {
             let message = uid_of(key).and_then(|uid| MessageRow::decode(uid, value));
             messages.extend(self.decoded(place, message));
         }
+        self.lay_flags_over(account, row, &mut messages).await?;
         let changes: Vec<Vec<u8>> = messages.iter().map(|message| change_key(account, row.id, message)).collect();
         let changes = self.store.engine.multi_get(&changes).await?;
         for (message, change) in messages.iter().zip(changes) {
@@ -163,7 +166,15 @@ impl Check<'_> {
     ) -> Result<(), StorageError> {
         let messages: Vec<Vec<u8>> = changes.iter().map(|change| keys::message(account, row.id, change.uid)).collect();
         let messages = self.store.engine.multi_get(&messages).await?;
+        let mut readable = Vec::with_capacity(messages.len());
+        for (change, message) in changes.iter().zip(&messages) {
+            // One that can't be read has been reported with the messages.
+            readable.extend(message.as_ref().and_then(|value| MessageRow::decode(change.uid, value).ok()));
+        }
+        self.lay_flags_over(account, row, &mut readable).await?;
+        let mut readable = readable.into_iter().peekable();
         for (change, message) in changes.iter().zip(messages) {
+            let modseq = readable.next_if(|message| message.uid == change.uid).map(|message| message.modseq);
             let place = format!("{place}, UID {}", change.uid);
             if change.modseq > row.highest_modseq {
                 self.find(Flaw::HighestModSeq, &place, format!("{} in the change index", change.modseq));
@@ -171,21 +182,69 @@ impl Check<'_> {
             if change.uid >= row.uid_next {
                 self.find(Flaw::UidNext, &place, "in the change index");
             }
-            // One that can't be read has been reported with the messages.
-            let message = message.map(|value| MessageRow::decode(change.uid, &value));
             match (change.expunged, message) {
                 (true, Some(_)) => self.find(Flaw::ChangeIndex, &place, "it is there and said to be expunged"),
                 (false, None) => {
                     self.find(Flaw::ChangeIndex, &place, format!("a change at {} of no message", change.modseq));
                 }
-                (false, Some(Ok(message))) if message.modseq != change.modseq => {
-                    let detail = format!("a stale change at {}, its MODSEQ is {}", change.modseq, message.modseq);
-                    self.find(Flaw::ChangeIndex, &place, detail);
+                (false, Some(_)) => {
+                    if let Some(modseq) = modseq.filter(|modseq| *modseq != change.modseq) {
+                        let detail = format!("a stale change at {}, its MODSEQ is {modseq}", change.modseq);
+                        self.find(Flaw::ChangeIndex, &place, detail);
+                    }
                 }
-                (true, None) | (false, Some(_)) => {}
+                (true, None) => {}
             }
         }
         Ok(())
+    }
+
+    /// Lays blocks of flags over rows; those that can't be read are reported with the blocks.
+    async fn lay_flags_over(
+        &self,
+        account: AccountId,
+        row: &MailboxRow,
+        messages: &mut [MessageRow],
+    ) -> Result<(), StorageError> {
+        match self.store.lay_flags_over(account, row.id, messages).await {
+            Ok(()) | Err(StorageError::Corrupt(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Each block tells flags of messages that are there.
+    async fn flag_blocks(&mut self, account: AccountId, row: &MailboxRow, place: &str) -> Result<(), StorageError> {
+        let range = Key::of(Table::FlagBlock, account).u32(row.id.0).range();
+        let mut pages = Pages::new(self.store, range, LARGE_ROWS);
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for (key, value) in page {
+                let Some(first) = self.decoded(place, uid_of(&key)) else { continue };
+                let place = format!("{place}, UIDs from {first}");
+                if first != FlagBlock::first_uid(first) {
+                    self.find(Flaw::FlagBlock, &place, "no block begins there");
+                }
+                let Some(block) = self.decoded(&place, FlagBlock::decode(&value)) else { continue };
+                let entries = block.entries(first);
+                let messages: Vec<Vec<u8>> =
+                    entries.iter().map(|(uid, _)| keys::message(account, row.id, *uid)).collect();
+                let messages = self.store.engine.multi_get(&messages).await?;
+                for ((uid, flags), message) in entries.into_iter().zip(messages) {
+                    let place = format!("{place}, UID {uid}");
+                    // A MODSEQ is taken by one change, which writes a message's flags in one place.
+                    match message.map(|value| MessageRow::decode(uid, &value)) {
+                        None => self.find(Flaw::FlagBlock, &place, "there is no such message"),
+                        Some(Ok(message)) if message.modseq == flags.modseq => {
+                            self.find(Flaw::FlagBlock, &place, format!("it has {} by its own row", message.modseq));
+                        }
+                        Some(_) => {}
+                    }
+                }
+            }
+        }
     }
 
     async fn records(&mut self, account: AccountId, mailbox: MailboxId, place: &str) -> Result<(), StorageError> {
@@ -217,6 +276,15 @@ impl Check<'_> {
         if let Err(detail) = self.contents.record(record) {
             self.find(Flaw::RecordContent, place, detail);
             return Ok(());
+        }
+        let sent = Sent::of_record(record);
+        let told = message.as_ref().map_or(Sent::Untold, |message| message.sent);
+        if told != Sent::Untold && sent != Sent::Untold && told != sent {
+            self.find(
+                Flaw::RecordContent,
+                &place,
+                format!("the message's row tells another date: {told:?}, not {sent:?}"),
+            );
         }
         let Some(message) = message.filter(|_| self.deep) else { return Ok(()) };
         let expected = match self.scanned.get(&message.blob) {

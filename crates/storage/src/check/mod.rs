@@ -78,6 +78,8 @@ pub enum Flaw {
     Keyword,
     /// A message without its row in the change index, or a row there that no message has.
     ChangeIndex,
+    /// A block tells flags of a message that is not there, or that can't be so.
+    FlagBlock,
     /// A record without a message.
     Record,
     /// An access list and the rows of those whom it names don't lead to each other.
@@ -153,6 +155,7 @@ impl Flaw {
             Self::UidNext => "UID is not below UIDNEXT",
             Self::HighestModSeq => "MODSEQ is above HIGHESTMODSEQ",
             Self::Keyword => "has an unknown keyword",
+            Self::FlagBlock => "flags of a block are wrong",
             Self::ChangeIndex => "change index is wrong",
             Self::AccessList => "access list is not what its readers' rows say",
             Self::UnknownIdentifier => "names somebody who is not there",

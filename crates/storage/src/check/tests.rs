@@ -283,6 +283,18 @@ impl Stage {
         BlobRow::decode(&self.get(&keys::blob(hash)).await).unwrap()
     }
 
+    /// A row of a block that tells of one message.
+    fn flags(&self, uid: Uid, modseq: ModSeq) -> Vec<u8> {
+        let mut bits = vec![0; uid.0 as usize / 8 + 1];
+        bits[uid.0 as usize / 8] = 1 << (uid.0 % 8);
+        let octets = u8::try_from(bits.len()).unwrap();
+        [&[1][..], &modseq.0.to_be_bytes(), &[0, octets], &bits].concat()
+    }
+
+    fn put_flags(&self, uid: Uid, modseq: ModSeq) {
+        self.put(keys::flag_block(ALICE, INBOX, Uid(0)), self.flags(uid, modseq));
+    }
+
     fn put(&self, key: Vec<u8>, value: impl Into<Bytes>) {
         self.engine.damage(key, Some(value.into()));
     }
@@ -455,6 +467,14 @@ damage! {
         => [Flaw::References, Flaw::References, Flaw::BlobOctets];
     message_of_no_blob(s) { s.edit_message(Uid(2), |row| row.blob = mail::BlobHash([9; 32])).await; }
         => [Flaw::MissingBlob, Flaw::References];
+    flags_unreadable(s) { s.put(keys::flag_block(ALICE, INBOX, Uid(0)), "?"); } => [Flaw::Undecodable];
+    flags_of_nothing(s) { s.put_flags(Uid(3), ModSeq(2)); } => [Flaw::FlagBlock];
+    flags_in_two_places(s) { s.put_flags(Uid(1), ModSeq(2)); } => [Flaw::FlagBlock];
+    flags_not_noted(s) { s.put_flags(Uid(1), ModSeq(3)); } => [Flaw::ChangeIndex, Flaw::ChangeIndex];
+    flags_at_no_place(s) {
+        let row = s.flags(Uid(1), ModSeq(1));
+        s.put(keys::flag_block(ALICE, INBOX, Uid(1)), row);
+    } => [Flaw::FlagBlock];
     change_missing(s) { s.remove(keys::change(ALICE, INBOX, ModSeq(2), Uid(1))); } => [Flaw::ChangeIndex];
     forgotten_unreadable(s) { s.put(keys::change(ALICE, INBOX, ModSeq(0), Uid(0)), vec![1]); } => [Flaw::Undecodable];
     forgotten_too_far(s) {

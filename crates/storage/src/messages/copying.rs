@@ -8,7 +8,7 @@ use super::{ExpungeScope, MESSAGES_PER_TRANSACTION, MOVED_PER_TRANSACTION, chunk
 use crate::changes::ChangeKind;
 use crate::error::StorageError;
 use crate::keys::Table;
-use crate::rows::{MailboxRow, MessageRow};
+use crate::rows::{MailboxRow, MessageRow, Sent};
 use crate::store::{Done, Store};
 use crate::transaction::Transaction;
 
@@ -166,6 +166,10 @@ impl Transaction<'_> {
                 keyword_bits: bits_here,
                 saved_at: now,
                 shares_change: messages.len() > 1,
+                sent: match (message.sent, &record) {
+                    (Sent::Untold, Some(record)) => Sent::of_record(record),
+                    (sent, _) => sent,
+                },
                 ..message.clone()
             };
             pairs.push((message.uid, self.place(owner, target, copy, record.as_ref(), indexed)?));

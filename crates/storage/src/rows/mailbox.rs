@@ -67,6 +67,20 @@ impl MailboxRow {
         Flags { system: message.system_flags, keywords: keywords.map(|(_, keyword)| keyword.clone()).collect() }
     }
 
+    /// The keywords of one of its messages, in the order of their names.
+    #[must_use]
+    pub fn keywords_of(&self, message: &MessageRow) -> Vec<&Keyword> {
+        let bits = message.keyword_bits;
+        // Most have none.
+        if bits == 0 {
+            return Vec::new();
+        }
+        let keywords = self.keywords.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0);
+        let mut keywords: Vec<&Keyword> = keywords.map(|(_, keyword)| keyword).collect();
+        keywords.sort_unstable();
+        keywords
+    }
+
     /// The bits that stand for keywords here; new ones are added to the row.
     ///
     /// # Errors

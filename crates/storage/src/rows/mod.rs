@@ -18,7 +18,7 @@ pub use list::{
     WaitingRow,
 };
 pub use mailbox::MailboxRow;
-pub use message::MessageRow;
+pub use message::{MessageRow, Sent};
 pub use pace::PaceRow;
 pub use queue::{MailClass, QueueRecipient, QueueRow, RecipientState, Waiting, WaitsFor};
 pub use undo::UndoRow;

@@ -74,8 +74,12 @@ impl Store {
     pub async fn spam_ham_at_hand(&self, account: AccountId) -> Result<Option<BlobHash>, StorageError> {
         let Some(inbox) = self.mailbox_by_name(account, "INBOX").await? else { return Ok(None) };
         let range = Key::of(Table::Message, account).u32(inbox.id.0).range();
+        let mut messages = Vec::new();
         for (key, value) in self.engine.scan(range, Order::Descending, INBOX_LOOKED_AT_MAX).await? {
-            let message = MessageRow::decode(uid_of(&key)?, &value)?;
+            messages.push(MessageRow::decode(uid_of(&key)?, &value)?);
+        }
+        self.lay_flags_over(account, inbox.id, &mut messages).await?;
+        for message in messages {
             let flags = inbox.flags_of(&message);
             let read = flags.system.contains(SystemFlags::SEEN) && !flags.system.contains(SystemFlags::DELETED);
             let marked = flags.keywords.iter().any(|keyword| keyword.as_str().to_ascii_lowercase().ends_with("junk"));

@@ -104,7 +104,7 @@ pub(crate) enum Need {
 /// What is known of a message.
 #[derive(Clone, Default)]
 pub(crate) struct Known<'a> {
-    /// The day it was sent, from the record; `Some(None)` when it has none that can be read.
+    /// When it was sent, from the record, where its row doesn't tell; `Some(None)` when it has no date that can be read.
     pub(crate) sent: Option<Option<SentDate>>,
     /// The identifier of its conversation, from the record.
     pub(crate) thread_id: Option<String>,
@@ -309,24 +309,27 @@ impl Query {
         Some(u8::try_from(average.clamp(1, 100)).unwrap_or(100))
     }
 
-    /// Whether a message's record may have to be read, and nothing beyond it would do.
+    /// Whether a message's record may have to be read, whatever its row tells, and nothing beyond it would do.
     pub(crate) fn asks_records(&self) -> bool {
-        match self {
-            Self::Test(test) => matches!(test, Test::Sent(..) | Test::ThreadId(_)),
-            Self::And(all) => all.iter().any(Self::asks_records),
-            Self::Or(a, b) => a.asks_records() || b.asks_records(),
-            Self::Not(one) => one.asks_records(),
-            Self::All | Self::Uids(_) => false,
-        }
+        self.has_test(&|test| matches!(test, Test::ThreadId(_)))
+    }
+
+    /// Whether it is about the date of the Date field: rows tell that, those of an older format excepted.
+    pub(crate) fn asks_dates(&self) -> bool {
+        self.has_test(&|test| matches!(test, Test::Sent(..)))
     }
 
     /// Whether anything is matched by words.
     pub(crate) fn is_fuzzy(&self) -> bool {
+        self.has_test(&|test| matches!(test, Test::Words(_)))
+    }
+
+    fn has_test(&self, wanted: &dyn Fn(&Test) -> bool) -> bool {
         match self {
-            Self::Test(test) => matches!(test, Test::Words(_)),
-            Self::And(all) => all.iter().any(Self::is_fuzzy),
-            Self::Or(a, b) => a.is_fuzzy() || b.is_fuzzy(),
-            Self::Not(one) => one.is_fuzzy(),
+            Self::Test(test) => wanted(test),
+            Self::And(all) => all.iter().any(|one| one.has_test(wanted)),
+            Self::Or(a, b) => a.has_test(wanted) || b.has_test(wanted),
+            Self::Not(one) => one.has_test(wanted),
             Self::All | Self::Uids(_) => false,
         }
     }
@@ -408,7 +411,7 @@ impl Test {
             Self::Recent => row.recent.into(),
             // RFC 3501 §6.4.4: "disregarding time and timezone", so the day is the one that was written.
             Self::Internal(test, day) => test.holds(local_date(row.row.internal_date), *day).into(),
-            Self::Sent(test, day) => match known.sent {
+            Self::Sent(test, day) => match row.row.sent.told().or(known.sent) {
                 None => Verdict::Unknown(Need::Record),
                 // A message without a date that can be read was sent, as far as anyone knows, when it came.
                 Some(None) => test.holds(local_date(row.row.internal_date), *day).into(),

@@ -3,6 +3,8 @@
 use imap_wire::{CommandBody, CommandText, NameEncoding};
 use mail::{BlobHash, SystemFlags};
 
+use storage::rows::Sent;
+
 use super::*;
 
 const HEADER: &[u8] = b"From: Alice <alice@example.org>\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\nX-Mark:\r\n\r\n";
@@ -34,6 +36,7 @@ fn row() -> MessageRow {
         octets: 500,
         blob: BlobHash([0; 32]),
         shares_change: false,
+        sent: Sent::Untold,
     }
 }
 
@@ -151,6 +154,18 @@ fn sent_dates_are_those_of_the_header() {
     assert_eq!(decide("SENTBEFORE 2-Jan-1970", &sent(0)), Verdict::True);
     assert_eq!(decide("SENTSINCE 2-Jan-1970", &sent(0)), Verdict::False);
     assert_eq!(decide("SENTON 1-Mar-2026", &Known { sent: Some(None), ..Known::default() }), Verdict::True);
+    assert_eq!(decide("SENTON 1-Mar-2026", &Known::default()), Verdict::Unknown(Need::Record));
+    // A row that tells of the date needs no record.
+    let map: UidMap = [7].map(Uid).into_iter().collect();
+    let decide = |text: &str, sent| {
+        let message = MessageRow { sent, ..row() };
+        let row = Row { row: &message, keywords: &[], recent: false };
+        ready(text, &map, Timestamp(0)).decide(&row, &Known::default(), &Needles::new(Comparator::default()))
+    };
+    let at = |unix_secs| Sent::At(SentDate { unix_secs, offset_minutes: 60 });
+    assert_eq!(decide("SENTON 2-Jan-1970", at(86_400 - 1800)), Verdict::True);
+    assert_eq!(decide("SENTSINCE 2-Jan-1970", at(0)), Verdict::False);
+    assert_eq!(decide("SENTON 1-Mar-2026", Sent::Undated), Verdict::True);
 }
 
 #[test]

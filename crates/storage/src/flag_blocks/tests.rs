@@ -1,0 +1,337 @@
+use std::collections::BTreeMap;
+
+use mail::{Flags, Keyword};
+use proptest::prelude::*;
+
+use super::*;
+use crate::messages::{ExpungeScope, FlagChange};
+use crate::rows::Sent;
+use crate::stage::{ALICE, INBOX, house, message, open};
+use crate::{Engine, MemoryEngine};
+
+fn at(modseq: u64, flags: u8, keyword_bits: u128) -> FlagsAt {
+    FlagsAt { modseq: ModSeq(modseq), system_flags: SystemFlags(flags), keyword_bits }
+}
+
+proptest! {
+    #[test]
+    fn a_block_is_a_map(
+        block in 0u32..16_777_216,
+        steps in prop::collection::vec((0u32..256, prop::option::of((1u64..4, 0u8..3, 0u128..2))), 1..600),
+    ) {
+        let first = Uid(block * 256);
+        let mut expected: BTreeMap<Uid, FlagsAt> = BTreeMap::new();
+        let mut block = FlagBlock::default();
+        for (place, to) in steps {
+            let uid = Uid(first.0 + place);
+            prop_assert_eq!(FlagBlock::first_uid(uid), first);
+            match to {
+                Some((modseq, flags, keywords)) => {
+                    block.set(uid, at(modseq, flags, keywords));
+                    expected.insert(uid, at(modseq, flags, keywords));
+                }
+                None => {
+                    block.remove(uid);
+                    expected.remove(&uid);
+                }
+            }
+        }
+        prop_assert_eq!(block.settle(), !expected.is_empty());
+        prop_assert_eq!(block.entries(first), expected.clone().into_iter().collect::<Vec<_>>());
+        let read = FlagBlock::decode(&block.encode());
+        prop_assert_eq!(read.ok(), Some(block).filter(|_| !expected.is_empty()));
+    }
+}
+
+#[test]
+fn rows_that_nobody_writes_are_corrupt() {
+    let mut block = FlagBlock::default();
+    block.set(Uid(256), at(7, 1, 3));
+    block.set(Uid(511), at(8, 0, 0));
+    let row = block.encode().to_vec();
+    assert_eq!(FlagBlock::decode(&row), Ok(block));
+    for cut in (0..row.len()).filter(|cut| *cut != 28) {
+        assert!(FlagBlock::decode(&row[..cut]).is_err(), "cut at {cut}");
+    }
+    let group = |flags: u8, bits: &[u8]| [&[1][..], &7u64.to_be_bytes(), &[flags, 1], bits].concat();
+    assert!(FlagBlock::decode(&group(0, &[5])).is_ok());
+    let twice = [group(0, &[4]), group(0, &[5])[1..].to_vec()].concat();
+    let long = [&[1][..], &7u64.to_be_bytes(), &[0, 33], &[1; 33]].concat();
+    let no_keywords = [&[1][..], &7u64.to_be_bytes(), &[HAS_KEYWORDS], &[0; 16], &[1, 1]].concat();
+    for (what, row) in [("no member", group(0, &[0])), ("in two", twice), ("long", long), ("none", no_keywords)] {
+        assert!(FlagBlock::decode(&row).is_err(), "{what}");
+    }
+    let mut newer = group(0, &[5]);
+    newer[0] = 2;
+    assert!(FlagBlock::decode(&newer).is_err());
+}
+
+/// An account whose INBOX has so many messages.
+async fn stage(messages: usize) -> (MemoryEngine, Store) {
+    let engine = MemoryEngine::default();
+    let store = house(&engine).await;
+    let (staged, message) = message(&store, b"a: b\r\n\r\n").await;
+    let all = vec![message; messages];
+    let _done = store
+        .transact(move |tx| {
+            tx.store_blob(&staged)?;
+            tx.deposit_all(ALICE, INBOX, &all)
+        })
+        .await
+        .unwrap();
+    (engine, store)
+}
+
+async fn rows(engine: &MemoryEngine, table: Table) -> Vec<(Bytes, Bytes)> {
+    engine.scan(Key::of(table, ALICE).range(), Order::Ascending, usize::MAX).await.unwrap()
+}
+
+async fn sound(store: &Store) {
+    let mut findings = Vec::new();
+    crate::check::check(store, false, &mut |finding| findings.push(finding.to_string())).await.unwrap();
+    assert_eq!(findings, Vec::<String>::new());
+}
+
+fn uids(range: std::ops::RangeInclusive<u32>) -> Vec<Uid> {
+    range.map(Uid).collect()
+}
+
+const SEEN: FlagChange =
+    FlagChange::Add(Flags { system: SystemFlags::SEEN, keywords: std::collections::BTreeSet::new() });
+
+#[tokio::test]
+async fn flags_that_messages_get_together_take_a_row_for_256() {
+    let (engine, store) = stage(1_000).await;
+    let before = rows(&engine, Table::Message).await;
+    let done = store.change_flags(ALICE, INBOX, uids(1..=1_000), SEEN, None).await.unwrap().value;
+    assert!(done.rows.iter().all(|row| row.system_flags == SystemFlags::SEEN && row.modseq == ModSeq(3)));
+    assert_eq!(rows(&engine, Table::FlagBlock).await.len(), 4);
+    assert_eq!(rows(&engine, Table::Message).await, before, "their own rows are as they were");
+    assert_eq!(store.messages(ALICE, INBOX, Uid(1), Uid(1_000), 1_000).await.unwrap(), done.rows);
+    sound(&store).await;
+
+    // One that changes alone has its own row written, and the block is left as it is.
+    let blocks = rows(&engine, Table::FlagBlock).await;
+    let unseen = FlagChange::Replace(Flags::default());
+    let one = store.change_flags(ALICE, INBOX, uids(300..=300), unseen, None).await.unwrap().value.rows;
+    assert_eq!(rows(&engine, Table::FlagBlock).await, blocks);
+    assert_eq!(one[0].modseq, ModSeq(4));
+    assert_eq!(store.message(ALICE, INBOX, Uid(300)).await.unwrap().as_ref(), one.first());
+    assert_eq!(store.inbox(ALICE).await.unwrap().unseen, 1);
+    sound(&store).await;
+    // UNCHANGEDSINCE looks at what holds.
+    let done = store.change_flags(ALICE, INBOX, uids(299..=301), SEEN, Some(ModSeq(3))).await.unwrap().value;
+    assert_eq!(done.modified, [Uid(300)]);
+    let done = store.change_flags(ALICE, INBOX, uids(1..=1_000), SEEN, Some(ModSeq(2))).await.unwrap().value;
+    assert_eq!(done.modified.len(), 1_000);
+
+    // What goes takes its entry with it.
+    let gone = store.expunge(ALICE, INBOX, uids(1..=600), ExpungeScope::All).await.unwrap().value;
+    assert_eq!(gone.len(), 600);
+    assert_eq!(rows(&engine, Table::FlagBlock).await.len(), 2);
+    sound(&store).await;
+    let gone = store.expunge(ALICE, INBOX, uids(601..=1_000), ExpungeScope::All).await.unwrap().value;
+    assert_eq!(gone.len(), 400);
+    assert_eq!(rows(&engine, Table::FlagBlock).await, []);
+    sound(&store).await;
+}
+
+/// Flags that differ from message to message make a block large: then rows are written that are fewer octets.
+#[tokio::test]
+async fn a_block_is_never_more_than_the_rows_in_its_place() {
+    let (engine, store) = stage(256).await;
+    for uid in 1..=255 {
+        let flags = FlagChange::Replace(Flags {
+            system: SystemFlags((uid % 32) as u8),
+            keywords: Flags::default().keywords.into_iter().chain(Keyword::parse(&format!("k{}", uid % 8))).collect(),
+        });
+        // Two at a time: one is the same for all of them.
+        let _done = store.change_flags(ALICE, INBOX, vec![Uid(uid), Uid(256)], flags, None).await.unwrap();
+    }
+    let blocks = rows(&engine, Table::FlagBlock).await;
+    assert!(
+        blocks.iter().all(|(_, value)| value.len() <= 2 * ROW_OCTETS),
+        "{:?}",
+        blocks.first().map(|row| row.1.len())
+    );
+    for uid in 1..=255 {
+        let message = store.message(ALICE, INBOX, Uid(uid)).await.unwrap().unwrap();
+        assert_eq!(message.system_flags, SystemFlags((uid % 32) as u8), "UID {uid}");
+    }
+    sound(&store).await;
+    let all = FlagChange::Add(Flags::system(SystemFlags::DELETED));
+    let done = store.change_flags(ALICE, INBOX, uids(1..=256), all, None).await.unwrap().value;
+    assert_eq!(store.messages(ALICE, INBOX, Uid(1), Uid(256), 256).await.unwrap(), done.rows);
+    sound(&store).await;
+}
+
+#[tokio::test]
+async fn a_deleted_mailbox_leaves_no_block() {
+    let (engine, store) = stage(600).await;
+    let trash = store.mailbox_by_name(ALICE, "Trash").await.unwrap().unwrap().id;
+    let _done = store.change_flags(ALICE, INBOX, uids(1..=600), SEEN, None).await.unwrap();
+    let _done = store.copy((ALICE, INBOX), uids(1..=600), (ALICE, trash)).await.unwrap();
+    let copies = store.messages(ALICE, trash, Uid(1), Uid(600), 600).await.unwrap();
+    assert!(copies.len() == 600 && copies.iter().all(|row| row.system_flags == SystemFlags::SEEN));
+    let _done = store
+        .change_flags(ALICE, trash, uids(1..=600), FlagChange::Remove(Flags::system(SystemFlags::SEEN)), None)
+        .await
+        .unwrap();
+    assert_eq!(rows(&engine, Table::FlagBlock).await.len(), 6);
+    let _done = store.delete_mailbox(ALICE, "Trash").await.unwrap();
+    store.sweep().await.unwrap();
+    assert_eq!(rows(&engine, Table::FlagBlock).await.len(), 3);
+    sound(&store).await;
+    // RFC 3501 §6.3.5: INBOX is renamed by moving what is in it.
+    let _done = store.rename_mailbox(ALICE, "INBOX", "Old").await.unwrap();
+    assert_eq!(rows(&engine, Table::FlagBlock).await, []);
+    let old = store.mailbox_by_name(ALICE, "Old").await.unwrap().unwrap();
+    assert_eq!((old.messages, old.unseen), (600, 0));
+    sound(&store).await;
+}
+
+/// Format 2 has flags in message rows alone, which tell no dates.
+#[tokio::test]
+async fn a_store_of_the_format_before_is_read_and_stamped_anew() {
+    let (engine, store) = stage(700).await;
+    let marked =
+        FlagChange::Add(Flags { system: SystemFlags::FLAGGED, keywords: [Keyword::parse("work").unwrap()].into() });
+    let _done = store.change_flags(ALICE, INBOX, uids(100..=500), marked, None).await.unwrap();
+    let as_before = store.messages(ALICE, INBOX, Uid(1), Uid(700), 700).await.unwrap();
+    let older = as_before.clone();
+    let write = move |tx: &mut Transaction<'_>| {
+        for message in &older {
+            assert_eq!(message.sent, Sent::Untold);
+            tx.put(keys::message(ALICE, INBOX, message.uid), message.encode_undated());
+        }
+        assert!(tx.wipe_flags(ALICE, INBOX)? > 0);
+        tx.put(Key::global(Table::Meta).bytes(b"format").done(), 2u32.to_be_bytes().to_vec());
+        Ok(())
+    };
+    let _done = store.transact(write).await.unwrap();
+    let store = open(&engine).await;
+    assert_eq!(store.format().await, Ok(Some(crate::store::FORMAT)));
+    assert_eq!(store.messages(ALICE, INBOX, Uid(1), Uid(700), 700).await.unwrap(), as_before);
+    sound(&store).await;
+    let _done = store.change_flags(ALICE, INBOX, uids(1..=700), SEEN, None).await.unwrap();
+    let _done = store.expunge(ALICE, INBOX, uids(1..=50), ExpungeScope::All).await.unwrap();
+    let now = store.messages(ALICE, INBOX, Uid(1), Uid(700), 700).await.unwrap();
+    for (row, before) in now.iter().zip(&as_before[50..]) {
+        let system_flags = before.system_flags.union(SystemFlags::SEEN);
+        let expected = MessageRow { modseq: ModSeq(4), system_flags, shares_change: true, ..before.clone() };
+        assert_eq!(*row, expected);
+    }
+    sound(&store).await;
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Change { first: u32, count: u32, step: u32, how: u8, flags: u8 },
+    Expunge { first: u32, count: u32 },
+    Move { first: u32, count: u32 },
+    CopyHere { first: u32, count: u32 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let count = || prop_oneof![1u32..4, 1u32..60, 1u32..700];
+    let change = (1u32..700, count(), prop_oneof![3 => Just(1u32), 1 => 2u32..90], 0u8..3, 0u8..16);
+    let change = change.prop_map(|(first, count, step, how, flags)| Step::Change { first, count, step, how, flags });
+    let range = || (1u32..700, prop_oneof![1u32..4, 1u32..60]);
+    prop::collection::vec(
+        prop_oneof![
+            6 => change,
+            1 => range().prop_map(|(first, count)| Step::Expunge { first, count }),
+            1 => range().prop_map(|(first, count)| Step::Move { first, count }),
+            1 => range().prop_map(|(first, count)| Step::CopyHere { first, count }),
+        ],
+        1..25,
+    )
+}
+
+/// Flags by bits: two system flags, two keywords.
+fn flags(bits: u8) -> Flags {
+    let keywords = ["a", "b"].into_iter().enumerate().filter(|(n, _)| bits & (4 << n) != 0);
+    Flags { system: SystemFlags(bits & 3), keywords: keywords.map(|(_, k)| Keyword::parse(k).unwrap()).collect() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Every message has the flags and the MODSEQ that a plain list of messages has, wherever they are written.
+    #[test]
+    fn blocks_and_rows_are_a_list_of_messages(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (_engine, store) = stage(520).await;
+            let trash = store.mailbox_by_name(ALICE, "Trash").await.unwrap().unwrap().id;
+            let mut expected: BTreeMap<u32, (Flags, u64)> = (1..=520).map(|uid| (uid, (Flags::default(), 2))).collect();
+            let (mut modseq, mut next) = (2, 521);
+            for step in steps {
+                match step {
+                    Step::Change { first, count, step, how, flags: bits } => {
+                        let named: Vec<u32> = (0..count).map(|n| first + n * step).collect();
+                        let given = flags(bits);
+                        let mut changed = false;
+                        for uid in &named {
+                            let Some((flags, at)) = expected.get_mut(uid) else { continue };
+                            let keywords = match how {
+                                0 => given.keywords.clone(),
+                                1 => &flags.keywords | &given.keywords,
+                                _ => &flags.keywords - &given.keywords,
+                            };
+                            let system = match how {
+                                0 => given.system,
+                                1 => flags.system.union(given.system),
+                                _ => flags.system.without(given.system),
+                            };
+                            let new = Flags { system, keywords };
+                            if new != *flags {
+                                (*flags, *at, changed) = (new, modseq + 1, true);
+                            }
+                        }
+                        modseq += u64::from(changed);
+                        let change = match how {
+                            0 => FlagChange::Replace(given),
+                            1 => FlagChange::Add(given),
+                            _ => FlagChange::Remove(given),
+                        };
+                        let named = named.into_iter().map(Uid).collect();
+                        let _done = store.change_flags(ALICE, INBOX, named, change, None).await.unwrap();
+                    }
+                    Step::Expunge { first, count } | Step::Move { first, count } => {
+                        let named = uids(first..=first + count - 1);
+                        if matches!(step, Step::Move { .. }) {
+                            let _done = store.move_messages(ALICE, INBOX, named.clone(), trash).await.unwrap();
+                        } else {
+                            let _done = store.expunge(ALICE, INBOX, named.clone(), ExpungeScope::All).await.unwrap();
+                        }
+                        let before = expected.len();
+                        expected.retain(|uid, _| !named.contains(&Uid(*uid)));
+                        modseq += u64::from(expected.len() < before);
+                    }
+                    Step::CopyHere { first, count } => {
+                        let named = uids(first..=first + count - 1);
+                        let copied: Vec<Flags> =
+                            named.iter().filter_map(|uid| expected.get(&uid.0)).map(|(flags, _)| flags.clone()).collect();
+                        modseq += u64::from(!copied.is_empty());
+                        for flags in copied {
+                            expected.insert(next, (flags, modseq));
+                            next += 1;
+                        }
+                        let _done = store.copy((ALICE, INBOX), named, (ALICE, INBOX)).await.unwrap();
+                    }
+                }
+                let row = store.inbox(ALICE).await.unwrap();
+                let all = store.messages(ALICE, INBOX, Uid(1), Uid(u32::MAX), 10_000).await.unwrap();
+                let found: BTreeMap<u32, (Flags, u64)> =
+                    all.iter().map(|message| (message.uid.0, (row.flags_of(message), message.modseq.0))).collect();
+                assert_eq!(found, expected);
+                assert_eq!(row.highest_modseq.0, modseq);
+                for message in all.iter().step_by(97) {
+                    assert_eq!(store.message(ALICE, INBOX, message.uid).await.unwrap().as_ref(), Some(message));
+                }
+            }
+            sound(&store).await;
+        });
+    }
+}
