@@ -100,6 +100,7 @@ impl Stage {
             proxies: Vec::new(),
             xclient_from: Vec::new(),
             no_soliciting: Vec::new(),
+            door: None,
         };
         tokio::spawn(smtp_in::run(listener, Arc::new(settings), Arc::new(host), sim.world(), stop.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -59,6 +59,7 @@ pub(super) fn smtp_in(config: &Config, kind: ListenerKind, reloadable: &Reloadab
         proxies: config.security.proxy_protocol_from.clone(),
         xclient_from: config.security.xclient_from.clone(),
         no_soliciting: config.security.no_soliciting.clone(),
+        door: Some(reloadable.door.clone()),
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct Setup {
     pub(crate) xclient_from: Vec<IpAddr>,
     pub(crate) certificate: bool,
     pub(crate) no_soliciting: Vec<String>,
+    pub(crate) door: Option<abuse::Door>,
 }
 
 impl Default for Setup {
@@ -38,6 +39,7 @@ impl Default for Setup {
             xclient_from: Vec::new(),
             certificate: true,
             no_soliciting: Vec::new(),
+            door: None,
         }
     }
 }
@@ -93,6 +95,7 @@ impl Setup {
             proxies: self.proxies.clone(),
             xclient_from: self.xclient_from.clone(),
             no_soliciting: self.no_soliciting.clone(),
+            door: self.door.clone(),
         }
     }
 }

@@ -50,6 +50,7 @@ const TABLES: &[Table] = &[
     Table::Event,
     Table::Parked,
     Table::Suppressed,
+    Table::Ban,
     Table::Webhook,
     Table::ReceivedReport,
     Table::ReceivedReports,
