@@ -12,6 +12,7 @@ mod account;
 mod actor;
 mod alias;
 mod asked;
+mod ban;
 mod contact;
 pub mod discovery;
 mod dkim;
@@ -55,6 +56,7 @@ use asked::Asked;
 pub use self::spam::{ExplainedMessage, SpamExplanation, SpamRequest, SpamStatusView};
 pub use account::departures;
 pub use actor::Actor;
+pub use ban::{BanRequest, VisitorView};
 pub use dkim::{DkimRequest, SigningKeyView};
 pub use error::{AdminError, ErrorKind};
 pub use may::{Denial, Permission, may};
@@ -145,6 +147,7 @@ async fn carried_out(
         Request::Queue(request) => queue_entry::execute(store, settings, request).await?,
         Request::Event(request) => event::execute(store, request).await?,
         Request::Suppression(request) => suppression::execute(store, request).await?,
+        Request::Ban(request) => ban::execute(store, settings, request).await?,
         Request::Webhook(request) => webhook::execute(store, settings, request).await?,
         Request::Trace(request) => trace::execute(store, asked.actor, *request).await?,
         Request::Report(request) => reports::execute(store, request).await?,

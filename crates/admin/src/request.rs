@@ -18,6 +18,7 @@ mod responder;
 use mail::{Address, ReversePath};
 use serde::{Deserialize, Serialize};
 
+use crate::ban::BanRequest;
 use crate::reports::ReportRequest;
 use crate::shared::{AclRequest, SharedRequest};
 use crate::spam::SpamRequest;
@@ -75,6 +76,8 @@ pub enum Request {
     Event(EventRequest),
     /// About addresses to which nothing is sent of the server's own accord.
     Suppression(SuppressionRequest),
+    /// About who is kept out.
+    Ban(BanRequest),
     /// About who is told what becomes of messages.
     Webhook(WebhookRequest),
     /// What happened to messages.

@@ -20,6 +20,7 @@ use storage::contacts::Contact;
 use storage::suppressed::Suppressed;
 use storage::trace::Trace;
 
+use crate::ban::VisitorView;
 use crate::discovery::records::RecordsView;
 use crate::dkim::SigningKeyView;
 use crate::reports::{DmarcReportsView, TlsReportsView};
@@ -130,6 +131,10 @@ pub enum Response {
     Events(Vec<EventView>),
     /// Addresses on the suppression list.
     Suppressions(Vec<Suppressed>),
+    /// Who is kept out.
+    Bans(Vec<abuse::Ban>),
+    /// What is known of an address.
+    Visitor(Box<VisitorView>),
     /// A webhook.
     Webhook(Box<WebhookView>),
     /// Webhooks.

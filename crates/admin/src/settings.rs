@@ -48,6 +48,10 @@ pub struct Settings {
     pub tester: Option<Arc<dyn ExternalTester>>,
     /// The ways by which mail leaves.
     pub routes: Arc<Routes>,
+    /// What is borne of clients, and who is never banned.
+    pub abuse: abuse::Settings,
+    /// Who keeps count of clients. `None`: there is no server, and nothing is counted.
+    pub door: Option<abuse::Door>,
 }
 
 /// Who can try an external account: connects, logs in, and tells the steps that went well, and why it went no further.
@@ -151,6 +155,8 @@ impl Default for Settings {
             reports_to: None,
             tester: None,
             routes: Arc::default(),
+            abuse: abuse::Settings::default(),
+            door: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use super::*;
 
 mod accounts;
 mod addresses;
+mod bans;
 mod externals;
 mod filters;
 mod leaving;

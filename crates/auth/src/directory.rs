@@ -1,5 +1,6 @@
 //! Logins against the accounts of the store.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,10 @@ pub struct DirectoryAuthenticator {
     pool: Pool,
     cache: Cache,
     guard: Guard,
+    /// Who hears of failures and successes, and may keep addresses out; `None`: nobody.
+    door: Option<abuse::Door>,
+    /// By which wrong passwords are known again. It is made anew at each start, and what it makes is kept in memory alone.
+    fingerprints: RandomState,
     /// What stands in for the hash of an account that is not there. Nobody knows its password.
     nobodys_hash: String,
     /// See [`PasswordParams::scram_iterations`].
@@ -75,11 +80,20 @@ impl DirectoryAuthenticator {
             pool: Pool::new(settings.checks_at_once),
             cache: Cache::new(settings.success_remembered, &*world.chance),
             guard: Guard::new(settings.guard),
+            door: None,
+            fingerprints: RandomState::new(),
             scram_iterations: settings.password.scram_iterations,
             issuer: None,
             store,
             world,
         })
+    }
+
+    /// The same authenticator, which tells this door who fails and who logs in.
+    #[must_use]
+    pub fn watched_by(mut self, door: abuse::Door) -> Self {
+        self.door = Some(door);
+        self
     }
 
     /// The same authenticator, which also takes tokens of an issuer.
@@ -122,17 +136,20 @@ impl DirectoryAuthenticator {
                 if let Err(reason) = self.account_and_access(&address, service).1 {
                     return Err(self.fail(remote, login, &address, service, &reason).await);
                 }
-                self.guard.succeeded(remote, &address, now);
+                self.let_in(remote, &address, now);
                 if let Some(hash) = &account.password_hash {
                     self.cache.keep(&name, password, hash, now);
                     self.learn_scram(&account, hash, password).await;
                 }
                 Ok(account)
             }
-            Some(_) => Err(self.fail(remote, login, &address, service, "the password is wrong").await),
+            Some(_) => {
+                let reason = "the password is wrong";
+                Err(self.fail_with(remote, login, &address, service, reason, Some(password)).await)
+            }
             None => {
                 let reason = access.err().unwrap_or_else(|| "there is no such account".to_owned());
-                Err(self.fail(remote, login, &address, service, &reason).await)
+                Err(self.fail_with(remote, login, &address, service, &reason, Some(password)).await)
             }
         }
     }
@@ -185,7 +202,15 @@ impl DirectoryAuthenticator {
     }
 
     pub(crate) fn succeeded(&self, remote: IpAddr, address: &Address) {
-        self.guard.succeeded(remote, address, self.now());
+        self.let_in(remote, address, self.now());
+    }
+
+    /// An account is let in: guard and door hear of it.
+    fn let_in(&self, remote: IpAddr, address: &Address, now: Timestamp) {
+        self.guard.succeeded(remote, address, now);
+        if let Some(door) = &self.door {
+            door.logged_in(remote, now);
+        }
     }
 
     /// The account behind a login, and why it may not use the service.
@@ -218,9 +243,40 @@ impl DirectoryAuthenticator {
         service: Service,
         reason: &str,
     ) -> AuthError {
-        let delay = self.guard.failed(remote, address, self.world.clock.now());
-        tracing::warn!(%remote, login, account = %address, %service, reason, delay_ms = delay.as_millis(), "login failed");
+        self.fail_with(remote, login, address, service, reason, None).await
+    }
+
+    /// The same, with the password, where it is known: the same again is no guess.
+    async fn fail_with(
+        &self,
+        remote: IpAddr,
+        login: &str,
+        address: &Address,
+        service: Service,
+        reason: &str,
+        password: Option<&str>,
+    ) -> AuthError {
+        let now = self.world.clock.now();
+        let delay = self.guard.failed(remote, address, now);
+        let Some(door) = &self.door else {
+            tracing::warn!(%remote, login, account = %address, %service, reason, delay_ms = delay.as_millis(), "login failed");
+            if !delay.is_zero() {
+                self.world.clock.sleep(delay).await;
+            }
+            return AuthError::Refused;
+        };
+        let familiar = self.guard.is_familiar(remote, address, now);
+        let guess = password.map(|password| self.fingerprints.hash_one((address, password)));
+        let delay = delay.max(door.failed_login(remote, familiar, guess, now));
+        // Too many answers wait already: this one does not, or waiting would be a way to use up the server's room.
+        let held = if delay.is_zero() { None } else { door.hold() };
         if !delay.is_zero() {
+            let outcome = if held.is_some() { "held" } else { "full" };
+            metrics::counter!("relais_tarpit_total", "outcome" => outcome).increment(1);
+        }
+        let delay_ms = if held.is_some() { delay.as_millis() } else { 0 };
+        tracing::warn!(%remote, login, account = %address, %service, reason, delay_ms, "login failed");
+        if held.is_some() {
             self.world.clock.sleep(delay).await;
         }
         AuthError::Refused
@@ -232,7 +288,7 @@ impl DirectoryAuthenticator {
         let hash = account.password_hash.as_ref().filter(|_| password.len() <= PASSWORD_OCTETS_MAX);
         let hash = hash.unwrap_or(&self.nobodys_hash);
         if self.pool.verify(Password::from(password), hash.clone()).await? && account.password_hash.is_some() {
-            self.guard.succeeded(remote, &address, self.world.clock.now());
+            self.let_in(remote, &address, self.world.clock.now());
             return Ok(());
         }
         Err(self.fail(remote, &address.to_string(), &address, Service::Web, "the old password is wrong").await)

@@ -89,6 +89,12 @@ impl Guard {
         by_address.max(by_account).map_or(Ok(()), Err)
     }
 
+    /// Whether an address has logged in to an account lately.
+    pub(crate) fn is_familiar(&self, remote: IpAddr, account: &Address, now: Timestamp) -> bool {
+        let key = (Network::from(remote), account.clone());
+        self.state.lock().familiar.get(&key).is_some_and(|end| *end > now)
+    }
+
     /// An attempt has failed. Returns how long to hold the answer back.
     pub(crate) fn failed(&self, remote: IpAddr, account: &Address, now: Timestamp) -> Duration {
         let wears_off = self.settings.failure_wears_off;

@@ -69,6 +69,7 @@ fn advance(engine: &mut Engine, now: Timestamp, session: &mut Session, message: 
                 session.replies.extend(octets);
                 continue;
             }
+            Action::Enter => Answer::Entered(None),
             Action::MayBegin => Answer::Begin(Verdict::Accept),
             Action::AskRecipient { path } => Answer::Recipient(if path.to_string().contains("nobody") {
                 Verdict::Refuse(Reply::new(550, Some(EnhancedCode(5, 1, 1)), "no such mailbox"))

@@ -8,8 +8,12 @@ pub(crate) fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 7] = [
+const COUNTERS: [(&str, &str); 8] = [
     ("relais_imap_connections_refused_total", "IMAP connections refused: there were too many."),
+    (
+        "relais_imap_turned_away_total",
+        "IMAP connections of banned addresses, and of those that come too often, by reason.",
+    ),
     ("relais_imap_sessions_ended_total", "IMAP sessions that ended without LOGOUT, by reason."),
     ("relais_imap_commands_total", "IMAP commands answered, by command and result (ok, no, bad)."),
     ("relais_imap_bad_commands_total", "IMAP commands that made no sense, or not at that moment."),

@@ -1,8 +1,9 @@
 //! What all sessions share, and the loop that accepts them.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use abuse::{Door, Entry};
 use bus::Bus;
 use dashmap::DashMap;
 use imap_wire::response::{self, Code};
@@ -32,6 +33,7 @@ pub(crate) struct Server {
     pub(crate) tls: Option<Arc<TlsHandle>>,
     pub(crate) views: Arc<Views>,
     pub(crate) orders: Orders,
+    door: OnceLock<Door>,
     addresses: Arc<DashMap<IpAddr, usize>>,
     accounts: Arc<DashMap<AccountId, usize>>,
     connections: Arc<DashMap<(), usize>>,
@@ -62,10 +64,19 @@ impl Imap {
             tls,
             views: Arc::default(),
             orders: Orders::default(),
+            door: OnceLock::new(),
             addresses: Arc::default(),
             accounts: Arc::default(),
             connections: Arc::default(),
         }))
+    }
+
+    /// Who keeps count of clients, and knows which are banned. To be said once, before anybody is served.
+    #[must_use]
+    pub fn behind(self, door: Door) -> Self {
+        // There is one door; a second one would know nothing.
+        self.0.door.set(door).ok();
+        self
     }
 
     /// New settings, for sessions that begin from now on.
@@ -135,13 +146,61 @@ impl Imap {
             }
             return;
         };
+        if let Some(away) = server.turned_away(peer) {
+            Box::pin(server.turn_away(stream, away, security, shutdown)).await;
+            return;
+        }
         let _counted = Counted::new();
         let connection = Connection::new(stream, server.world.clone(), shutdown);
         Box::new(Session::new(server, settings, connection, peer, security)).run().await;
     }
 }
 
+/// What who is not let in hears.
+struct TurnedAway {
+    why: String,
+    /// Whether it is worth a TLS handshake.
+    explain: bool,
+}
+
 impl Server {
+    /// Whether a client may not come in: its address is banned, or comes too often.
+    fn turned_away(&self, peer: IpAddr) -> Option<TurnedAway> {
+        let (reason, why, explain) = match self.door.get()?.knock(peer, self.world.clock.now()) {
+            Entry::Welcome => return None,
+            Entry::Banned { why, explain } => ("banned", why, explain),
+            Entry::TooMany { why, explain } => ("rate", why, explain),
+        };
+        metrics::counter!("relais_imap_turned_away_total", "reason" => reason).increment(1);
+        tracing::debug!(%peer, reason, "turned away");
+        Some(TurnedAway { why, explain })
+    }
+
+    /// `* BYE` in the place of the greeting (RFC 3501 §7.1.5), so that a person can read why; behind TLS where the client expects it.
+    async fn turn_away(
+        &self,
+        stream: Box<dyn Stream>,
+        away: TurnedAway,
+        security: Security,
+        shutdown: CancellationToken,
+    ) {
+        let mut connection = Connection::new(stream, self.world.clone(), shutdown);
+        if security == Security::ImplicitTls {
+            let tls = self.tls.as_ref().filter(|_| away.explain).map(|tls| tls.current());
+            let Some(tls) = tls else { return };
+            if connection.start_tls(tls).await.is_err() {
+                return;
+            }
+        }
+        response::bye(connection.out(), Some(&Code::Unavailable), &away.why);
+        connection.close().await;
+    }
+
+    /// A command of somebody who has not logged in made no sense. Why the session ends, when the address is banned now.
+    pub(crate) fn bad_command(&self, peer: IpAddr) -> Option<String> {
+        self.door.get()?.bad_commands(peer, 1, self.world.clock.now())
+    }
+
     /// A place for one more session of an account, or `None` when it has enough.
     pub(crate) fn account_slot(&self, account: AccountId, max: usize) -> Option<Slot<AccountId>> {
         Slot::take(&self.accounts, account, max)

@@ -1,5 +1,6 @@
 //! One client's session: its state, and the way of a command from its text to its tagged response.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +52,7 @@ pub(crate) struct Session {
     pub(crate) uploads: Option<Box<Uploads>>,
     pub(crate) login_failures: u32,
     /// Set when the connection shall be closed after the current response.
-    pub(crate) ending: Option<&'static str>,
+    pub(crate) ending: Option<Cow<'static, str>>,
     bad_commands: u32,
 }
 
@@ -161,7 +162,7 @@ impl Session {
                     refusal.write(self.connection.out());
                     self.count_bad();
                     if close {
-                        self.ending = Some("The connection is out of step");
+                        self.ending = Some("The connection is out of step".into());
                     }
                 }
                 // Nobody asked for a line: the framer only gives one when told to.
@@ -170,8 +171,8 @@ impl Session {
             // Nothing bounds how many commands come in one piece: what they are told is not collected.
             self.connection.flush_some().await?;
         }
-        if let Some(text) = self.ending.filter(|text| !text.is_empty()) {
-            self.say_bye(None, text);
+        if let Some(text) = self.ending.take().filter(|text| !text.is_empty()) {
+            self.say_bye(None, &text);
         }
         Ok(())
     }
@@ -557,7 +558,13 @@ impl Session {
         metrics::counter!("relais_imap_bad_commands_total").increment(1);
         self.bad_commands = self.bad_commands.saturating_add(1);
         if self.bad_commands >= BAD_COMMANDS_MAX && self.ending.is_none() {
-            self.ending = Some("Too many commands that make no sense");
+            self.ending = Some("Too many commands that make no sense".into());
+        }
+        // Who has logged in may err.
+        if self.user.is_none()
+            && let Some(why) = self.server.bad_command(self.peer)
+        {
+            self.ending = Some(why.into());
         }
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn settings(config: &Config, authenticator: Option<Arc<dyn Authentica
         spam_threshold: config.spam.filter().map(|filter| filter.threshold),
         reports_to: config.sender_authentication.reports_to.first().cloned(),
         routes: Arc::new(config.queue.routes()),
+        abuse: config.abuse(),
         ..admin::Settings::default()
     }
 }

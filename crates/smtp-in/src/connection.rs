@@ -9,13 +9,14 @@ use std::io;
 use std::sync::Arc;
 
 use auth::TlsChannel;
-use mail::Envelope;
+use mail::{Envelope, Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_util::sync::CancellationToken;
 use world::{Stream, TimedOut, World};
 use zeroize::Zeroize;
 
+use crate::door;
 use crate::engine::{Action, Answer, Engine, Mechanism, Policy};
 use crate::host::{AuthExchange, AuthFailure, AuthStep, Host, LinkedContent, MessageSink};
 use crate::limits::{BODY_READ_OCTETS, COMMAND_READ_OCTETS, LINGER, Limits};
@@ -52,10 +53,11 @@ pub(crate) struct Tally {
     pub(crate) refused: u32,
 }
 
-/// Runs a session to its end.
+/// Runs a session to its end. One that is turned away has this reply in the place of the greeting, and is over.
 pub(crate) async fn serve(
     stream: Box<dyn Stream>,
     facts: SessionFacts,
+    turned_away: Option<Reply>,
     settings: &Settings,
     host: &dyn Host,
     world: &World,
@@ -63,7 +65,11 @@ pub(crate) async fn serve(
 ) -> (End, Tally) {
     let limits = settings.limits.get();
     let implicit_tls = facts.kind == ListenerKind::Submissions;
-    let engine = Engine::new(Policy::of(settings), facts, world.clock.now());
+    let (policy, now) = (Policy::of(settings), world.clock.now());
+    let engine = match turned_away {
+        None => Engine::new(policy, facts, now),
+        Some(reply) => Engine::turning_away(policy, facts, reply, now),
+    };
     let mut connection = Connection {
         stream,
         engine,
@@ -80,6 +86,8 @@ pub(crate) async fn serve(
         Ok(never) => match never {},
         Err(end) => end,
     };
+    // With the last of its commands the engine may have closed by itself.
+    connection.is_banned_now();
     if connection.sink.is_some() {
         connection.count_refused();
     }
@@ -123,12 +131,26 @@ impl Connection<'_> {
                 self.engine.shut_down();
                 continue;
             }
+            if self.is_banned_now() {
+                continue;
+            }
             // Not left to the wait below, which octets that keep coming would cut short every time.
             if self.engine.tick(self.world.clock.now()) {
                 continue;
             }
             self.hear(shutdown, told).await?;
         }
+    }
+
+    /// Tells the door of commands that made no sense; true when the session ends for it. Who has logged in may err.
+    fn is_banned_now(&mut self) -> bool {
+        let bad = self.engine.take_bad_commands();
+        let facts = self.engine.facts();
+        if bad == 0 || facts.identity.is_some() {
+            return false;
+        }
+        let told = door::after_bad_commands(self.settings, facts.remote.ip(), bad, self.world.clock.now());
+        told.is_some_and(|reply| self.engine.turn_away(reply))
     }
 
     /// Waits for input, the deadline or the shutdown, whichever comes first.
@@ -175,6 +197,11 @@ impl Connection<'_> {
     async fn act(&mut self, action: Action) -> Result<(), End> {
         let answer = match action {
             Action::Send(octets) => return self.write(&octets).await,
+            Action::Enter => {
+                let remote = self.engine.facts().remote.ip();
+                let turned_away = door::turned_away(self.settings, remote, self.world.clock.now());
+                Answer::Entered(turned_away.map(|away| away.reply))
+            }
             Action::MayBegin => Answer::Begin(self.host.may_begin(self.engine.facts(), self.envelope()).await),
             Action::AskRecipient { path } => {
                 Answer::Recipient(self.host.recipient(self.engine.facts(), self.envelope(), &path).await)
@@ -290,7 +317,7 @@ impl Connection<'_> {
         }
     }
 
-    async fn keep(&mut self, envelope: Envelope) -> Result<crate::host::Acknowledgement, mail::Reply> {
+    async fn keep(&mut self, envelope: Envelope) -> Result<crate::host::Acknowledgement, Reply> {
         let Some(sink) = self.sink.take() else {
             unreachable!("the engine ends only a message that was opened and not given up")
         };

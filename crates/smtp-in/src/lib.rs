@@ -13,9 +13,10 @@
 //! Metrics: `relais_smtp_in_connections` (gauge), `relais_smtp_in_connections_total{listener,outcome}`,
 //! `relais_smtp_in_commands_total{command}`, `relais_smtp_in_replies_total{code}`,
 //! `relais_smtp_in_misbehaviour_total{reason}`, `relais_smtp_in_messages_total{outcome}`,
-//! `relais_smtp_in_octets_total`.
+//! `relais_smtp_in_turned_away_total{listener,reason}`, `relais_smtp_in_octets_total`.
 
 mod connection;
+mod door;
 mod engine;
 mod gate;
 mod host;
@@ -36,6 +37,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use world::World;
 
+use crate::door::TurnedAway;
 use crate::limits::PROXY_HEADER_PATIENCE;
 use crate::listener::Accepted;
 use crate::proxy::Proxied;
@@ -170,6 +172,15 @@ async fn session(
         }
     }
     let Proxied { remote, local } = ends;
+    let turned_away = door::turned_away(&settings, remote.ip(), world.clock.now());
+    if let Some(TurnedAway { reply, explain: false }) = &turned_away {
+        if settings.kind != ListenerKind::Submissions {
+            let mut octets = Vec::new();
+            reply.write_to(&mut octets);
+            world.timeout(PROXY_HEADER_PATIENCE, stream.write_all(&octets)).await.ok();
+        }
+        return;
+    }
     let id = SessionId(world.chance.number());
     let listener = settings.kind.name();
     tracing::debug!(session = %id, %remote, listener, "connected");
@@ -177,7 +188,8 @@ async fn session(
     open.increment(1.0);
     let _closed = Closed(open);
     let facts = SessionFacts::new(id, settings.kind, remote, local);
-    let (end, tally) = connection::serve(stream, facts, &settings, &*host, &world, &shutdown).await;
+    let turned_away = turned_away.map(|away| away.reply);
+    let (end, tally) = connection::serve(stream, facts, turned_away, &settings, &*host, &world, &shutdown).await;
     tracing::info!(session = %id, %remote, listener, kept = tally.kept, refused = tally.refused, %end, "session ended");
     drop(pass);
 }

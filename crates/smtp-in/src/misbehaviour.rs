@@ -277,6 +277,40 @@ impl Misbehaviour {
             || matches!(self, Self::ChunkSizeUnreadable | Self::MessageFarTooLarge | Self::LineEndless)
     }
 
+    /// Whether honest clients hardly ever do it: garbage, other protocols, attempts to hide one message in another. What only stands at the
+    /// wrong place, or is too much of something, is not among them.
+    #[must_use]
+    pub fn is_suspicious(&self) -> bool {
+        matches!(
+            self,
+            Self::LineTooLong
+                | Self::LineEndless
+                | Self::LineEndsWithLf
+                | Self::AuthLineTooLong
+                | Self::BareNewlineInCommand
+                | Self::ControlCharacter
+                | Self::BadUtf8
+                | Self::UnknownCommand
+                | Self::NotImplemented
+                | Self::Syntax(_)
+                | Self::BadHelo
+                | Self::BadReversePath(_)
+                | Self::BadForwardPath(_)
+                | Self::BadParameter(_)
+                | Self::RepeatedParameter
+                | Self::HelloFirst
+                | Self::MailFirst
+                | Self::XclientRefused
+                | Self::ChunkSizeUnreadable
+                | Self::UnknownMechanism
+                | Self::BadBase64
+                | Self::BadCredentials
+                | Self::BareNewlineInMessage
+                | Self::NulInMessage
+                | Self::TooManyBadCommands
+        )
+    }
+
     /// Whether it counts towards the errors in a row. What an honest client that pipelines or has much to send
     /// runs into does not, and has a bound of its own (`Limits::excused_errors_max`).
     #[must_use]

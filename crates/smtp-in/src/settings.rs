@@ -77,6 +77,8 @@ pub struct Settings {
     pub proxies: Vec<IpAddr>,
     /// Addresses that may say XCLIENT.
     pub xclient_from: Vec<IpAddr>,
+    /// Who keeps count of clients, and knows which are banned; `None`: nobody.
+    pub door: Option<abuse::Door>,
 }
 
 /// Whether an address is in a list; an IPv4 address may come as IPv6.

@@ -327,6 +327,133 @@ async fn connections_count_for_the_client_behind_a_proxy() {
     assert!(third.reply().await.starts_with("220 "));
 }
 
+fn door(settings: abuse::Settings) -> abuse::Door {
+    abuse::Door::new(settings, || {})
+}
+
+fn behind_door(door: &abuse::Door) -> Setup {
+    Setup { door: Some(door.clone()), ..Setup::default() }
+}
+
+const LOOPBACK: &str = "127.0.0.1";
+
+/// RFC 5321 §3.1: 554 in the place of the greeting.
+#[tokio::test]
+async fn a_banned_client_is_told_why_in_the_place_of_the_greeting() {
+    let door = door(abuse::Settings { contact: "postmaster@mx.example".to_owned(), ..abuse::Settings::default() });
+    let until = Some(Timestamp(3_600_000));
+    door.ban(LOOPBACK.parse().unwrap(), "spam wave", until, Timestamp(0)).unwrap();
+    let told = "554 5.7.1 Your address 127.0.0.1 is banned until 1970-01-01 01:00:00 UTC: spam wave; \
+                write to postmaster@mx.example from elsewhere";
+    for kind in [ListenerKind::Mx, ListenerKind::Submission] {
+        let server = Server::start(Setup { kind, ..behind_door(&door) });
+        for _ in 0..2 {
+            let mut client = server.client().await;
+            assert_eq!(client.read_line().await.unwrap(), told);
+            assert_eq!(client.read_line().await, None);
+        }
+        server.end().await;
+    }
+    // Who expects TLS first is told behind the handshake, so that a person can read it. By now it has come too often for that.
+    let door = door_with_ban();
+    let server = Server::start(Setup { kind: ListenerKind::Submissions, ..behind_door(&door) });
+    for n in 0..8 {
+        let mut client = server.client().await;
+        let shaken = client.handshake().await;
+        assert_eq!(shaken.is_ok(), n < 6, "{n}");
+        if shaken.is_ok() {
+            assert!(client.read_line().await.unwrap().starts_with("554 5.7.1 Your address 127.0.0.1 is banned"));
+            assert_eq!(client.read_line().await, None);
+        }
+    }
+    server.end().await;
+}
+
+fn door_with_ban() -> abuse::Door {
+    let door = door(abuse::Settings::default());
+    door.ban(LOOPBACK.parse().unwrap(), "spam wave", None, Timestamp(0)).unwrap();
+    door
+}
+
+#[tokio::test]
+async fn who_connects_too_often_is_asked_to_come_later() {
+    let door = door(abuse::Settings { connections: abuse::PerNetwork([2, 0, 0]), ..abuse::Settings::default() });
+    let server = Server::start(behind_door(&door));
+    for _ in 0..2 {
+        assert!(server.client().await.reply().await.starts_with("220 "));
+    }
+    let mut third = server.client().await;
+    let told = "421 4.7.0 Too many connections from 127.0.0.1: 2 in a minute are borne; come again later";
+    assert_eq!(third.read_line().await.unwrap(), told);
+    assert_eq!(third.read_line().await, None);
+    drop(third);
+    server.simulated.clock.advance(Duration::from_secs(60));
+    assert!(server.client().await.reply().await.starts_with("220 "));
+    server.end().await;
+}
+
+#[tokio::test]
+async fn garbage_bans_and_ends_the_session() {
+    let door = door(abuse::Settings { bad_commands: abuse::PerNetwork([4, 0, 0]), ..abuse::Settings::default() });
+    let server = Server::start(behind_door(&door));
+    let mut client = server.client().await;
+    assert!(client.reply().await.starts_with("220 "));
+    client.send(b"GET / HTTP/1.1\r\nHost: mx.example\r\n\r\n").await;
+    for _ in 0..3 {
+        assert!(client.reply().await.starts_with("500 "));
+    }
+    // What is hidden in a message counts as well.
+    client.send(b"EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<alice@relais.example>\r\nDATA\r\n").await;
+    for _ in 0..4 {
+        client.reply().await;
+    }
+    client.send(b"x\n.\nMAIL FROM:<c@d.example>\r\n.\r\n").await;
+    assert!(client.reply().await.starts_with("550 5.6.11 "));
+    let told = client.reply().await;
+    assert!(told.starts_with("421 4.7.0 Your address 127.0.0.1 is banned until "), "{told}");
+    assert!(told.contains(": 4 commands that make no sense in an hour; write to "), "{told}");
+    assert_eq!(client.read_line().await, None);
+    drop(client);
+    assert!(server.client().await.reply().await.starts_with("554 5.7.1 "));
+    server.end().await;
+}
+
+#[tokio::test]
+async fn whom_a_proxy_names_is_whom_the_door_knows() {
+    let settings = abuse::Settings { never_banned: vec![LOOPBACK.parse().unwrap()], ..abuse::Settings::default() };
+    let door = door(settings);
+    door.ban("198.51.100.9".parse().unwrap(), "spam wave", None, Timestamp(0)).unwrap();
+    let named = door.clone();
+    let server = proxied(|setup| setup.door = Some(named));
+    let header = |last: u8| format!("PROXY TCP4 198.51.100.{last} 192.0.2.1 4711 25\r\n");
+    let (mut banned, mut other) = (server.client().await, server.client().await);
+    banned.send(header(9).as_bytes()).await;
+    assert!(banned.reply().await.starts_with("554 5.7.1 Your address 198.51.100.9 is banned"));
+    other.send(header(10).as_bytes()).await;
+    assert!(other.reply().await.starts_with("220 "));
+    let counted = |last: u8| door.visitor(std::net::IpAddr::from([198, 51, 100, last]), Timestamp(0)).counts.len();
+    assert!(counted(10) > 0);
+    drop((banned, other));
+    server.end().await;
+    // By XCLIENT as well.
+    let setup = Setup { xclient_from: vec![LOOPBACK.parse().unwrap()], ..behind_door(&door) };
+    let server = Server::start(setup);
+    for (last, greeting) in [(9, "554 5.7.1 Your address 198.51.100.9 is banned"), (11, "220 ")] {
+        let mut client = server.client().await;
+        client.send(b"EHLO proxy.example\r\n").await;
+        assert!(client.reply().await.starts_with("220 "));
+        assert!(client.reply().await.starts_with("250"));
+        client.send(format!("XCLIENT ADDR=198.51.100.{last}\r\n").as_bytes()).await;
+        let told = client.reply().await;
+        assert!(told.starts_with(greeting), "{told}");
+        assert!(counted(last) > 0 || last == 9);
+        if last == 9 {
+            assert_eq!(client.read_line().await, None);
+        }
+    }
+    server.end().await;
+}
+
 #[tokio::test]
 async fn lmtp_is_spoken_over_a_unix_socket() {
     let folder = std::env::temp_dir().join(format!("relais-lmtp-{}", std::process::id()));

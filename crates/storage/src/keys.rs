@@ -93,6 +93,8 @@ pub enum Table {
     Suppressed = 0x62,
     /// [`crate::webhooks::WebhookRow`] by number.
     Webhook = 0x63,
+    /// Who is kept out, by address or network; see [`crate::bans`].
+    Ban = 0x68,
     /// Reports of others by kind, domain, day and digest; see [`crate::received_reports`].
     ReceivedReport = 0x6c,
     /// How many there are, and how large, by kind and domain.

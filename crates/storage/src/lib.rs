@@ -7,12 +7,13 @@
 //!
 //! The modules in the order of the way down: [`store`] (the handle), then by subject [`accounts`], [`mailboxes`],
 //! [`messages`] and their [`changes`], [`usage`], [`sharing`], [`metadata`], [`blobs`], [`objects`] and their [`edits`], [`queue`], [`events`], [`contacts`],
-//! [`lists`], [`secret`], [`fetch`], [`filing`], [`index`], [`responder_states`], [`signing_keys`], [`spam`], [`suppressed`], [`webhooks`], [`trace`], and over all of them [`check`]; below them
+//! [`lists`], [`secret`], [`fetch`], [`filing`], [`index`], [`responder_states`], [`signing_keys`], [`spam`], [`suppressed`], [`bans`], [`webhooks`], [`trace`], and over all of them [`check`]; below them
 //! [`transaction`], [`engine`],
 //! [`memory`].
 
 pub mod accounts;
 pub mod answered;
+pub mod bans;
 pub mod blobs;
 pub mod changes;
 pub mod check;

@@ -146,3 +146,6 @@ pub const RECEIVED_REPORT_OCTETS_MAX: usize = 768 * 1024;
 
 /// Destinations whose trouble is remembered over a restart, and shown.
 pub const PACES_MAX: usize = 10_000;
+
+/// Bans that are read at a time: more than are ever kept ([`abuse::limits::BANS_MAX`]).
+pub const BANS_READ_MAX: usize = 2 * abuse::limits::BANS_MAX;

@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 14] = [
     &["storage-rocksdb"],
     &["storage"],
     &["routing", "imap-wire", "sender-auth"],
-    &["filter", "spam"],
+    &["filter", "spam", "abuse"],
     &["message"],
     &["world"],
     &["mail"],

@@ -241,3 +241,41 @@ async fn m04_the_old_password_is_asked_under_the_guard() {
     let refused = stage.auth.confirm(&account, "secret", HOME).await;
     assert!(matches!(refused, Err(AuthError::TooManyFailures { .. })), "{refused:?}");
 }
+
+#[tokio::test]
+async fn the_door_hears_of_guesses_and_of_who_is_let_in() {
+    let guard = GuardSettings { address_failures_max: 0, account_failures_max: 0, ..GuardSettings::default() };
+    let mut stage = stage(Settings { guard, ..cheap() }).await;
+    let limits = abuse::Settings {
+        failed_logins: abuse::PerNetwork([3, 0, 0]),
+        // Answers go out at once: nobody turns the clock.
+        tarpit_held_max: 0,
+        ..abuse::Settings::default()
+    };
+    let door = abuse::Door::new(limits, || {});
+    stage.auth = stage.auth.watched_by(door.clone());
+    let now = stage.store.now();
+    let (alice, bob) = ("alice@example.org", "bob@example.org");
+    let at = |last| IpAddr::from([198, 51, 100, last]);
+    let attempt = async |login: &str, password: &str, from: u8| {
+        stage.auth.authenticate(login, password, at(from), Service::Imap).await.is_ok()
+    };
+    // Different passwords are guesses, whether the account is there or not; the same one again is a program that was not told the new one.
+    for (login, password) in [(alice, "one"), (alice, "one"), (alice, "one"), (bob, "one")] {
+        assert!(!attempt(login, password, 1).await);
+    }
+    assert!(door.banned(at(1), now).is_none());
+    assert!(!attempt(alice, "two", 1).await);
+    assert!(door.banned(at(1), now).unwrap().contains("3 failed logins in an hour"));
+    // Who has logged in from there may mistype; guesses at others count.
+    assert!(attempt(alice, "secret", 2).await);
+    for password in ["one", "two", "three", "four"] {
+        assert!(!attempt(alice, password, 2).await);
+    }
+    assert!(door.banned(at(2), now).is_none() && door.visitor(at(2), now).familiar);
+    for password in ["one", "two", "three"] {
+        assert!(!attempt(bob, password, 2).await);
+    }
+    assert!(door.banned(at(2), now).is_some());
+    assert!(!door.visitor(at(1), now).familiar);
+}

@@ -157,7 +157,7 @@ impl Session {
         self.login_failures = self.login_failures.saturating_add(1);
         self.server.world.clock.sleep(LOGIN_FAILURE_DELAY.saturating_mul(self.login_failures)).await;
         if self.login_failures >= LOGIN_FAILURES_MAX {
-            self.ending = Some("Too many failed logins");
+            self.ending = Some("Too many failed logins".into());
         }
         Ok(Answer::no(Code::AuthenticationFailed, "Wrong name or password"))
     }

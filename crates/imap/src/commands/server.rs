@@ -19,7 +19,7 @@ impl Session {
     pub(crate) fn logout(&mut self) -> Answer {
         self.selected = None;
         self.say_bye(None, "Logging out");
-        self.ending = Some("");
+        self.ending = Some("".into());
         Answer::ok("Bye")
     }
 

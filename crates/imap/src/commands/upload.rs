@@ -198,7 +198,7 @@ impl Session {
             None => self.say(answer.condition, answer.code.as_ref(), &answer.text),
         }
         if self.connection.framer.refuse() == AfterRefusal::Close {
-            self.ending = Some("You are sending more than I am willing to drop");
+            self.ending = Some("You are sending more than I am willing to drop".into());
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod account;
 mod alias;
+mod ban;
 mod connect;
 mod contact;
 mod dkim;
@@ -133,6 +134,9 @@ With --as, people edit the filters of their own account, and those of a shared m
     /// The suppression list: addresses elsewhere to which the server sends nothing of its own accord
     #[command(subcommand)]
     Suppression(suppression::SuppressionCommand),
+    /// Bans: addresses and networks that are kept out
+    #[command(subcommand)]
+    Ban(ban::BanCommand),
     /// Webhooks: who is told what becomes of messages
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
@@ -302,6 +306,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
         Command::Suppression(command) => command.request(),
+        Command::Ban(command) => command.request(),
         Command::Webhook(command) => command.request(),
         Command::Trace(args) => args.request(),
         Command::Dmarc(command) => admin::Request::Report(admin::ReportRequest::Dmarc(command.on())),
@@ -403,6 +408,7 @@ mod tests {
             ("queue", &["list", "show", "hold", "resume", "retry", "remove"]),
             ("event", &["list", "show", "retry", "remove"]),
             ("suppression", &["list", "show", "add", "remove"]),
+            ("ban", &["list", "show", "add", "remove"]),
             ("webhook", &["add", "list", "show", "enable", "remove", "test"]),
         ] {
             let noun = command.find_subcommand(noun).unwrap();

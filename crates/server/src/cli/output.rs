@@ -4,6 +4,7 @@
 
 mod account;
 mod addresses;
+mod bans;
 mod domain;
 mod externals;
 mod failure;
@@ -243,6 +244,8 @@ fn in_words(response: &Response) -> String {
             }),
         ),
         Response::Suppressions(all) => sending::suppressions(all),
+        Response::Bans(all) => bans::bans(all),
+        Response::Visitor(one) => bans::visitor(one),
         Response::Webhook(one) => sending::webhook(one),
         Response::Webhooks(all) => sending::webhooks(all),
         Response::Traces(all) => traces::traces(all),

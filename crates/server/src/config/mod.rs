@@ -1,6 +1,7 @@
 //! The configuration file: TOML, every key with its default (`config/relais.toml` is the reference, and a test holds it
 //! to what is here). A wrong key or value is refused with file, line, column and the nearest right name.
 
+mod abuse;
 mod authentication;
 mod flaw;
 mod load;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::abuse::Abuse;
 pub(crate) use self::spam::Spam;
 pub(crate) use authentication::{Network, SenderAuthentication};
 pub(crate) use flaw::ConfigError;
@@ -80,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) webhooks: Webhooks,
     /// The content filter.
     pub(crate) spam: Spam,
+    /// Who may connect how often, and bans.
+    pub(crate) abuse: Abuse,
 }
 
 /// The full-text index.
@@ -410,6 +414,7 @@ impl Default for Config {
             trace: Trace::default(),
             search: Search::default(),
             spam: Spam::default(),
+            abuse: Abuse::default(),
             lists: Lists::default(),
             suppression: Suppression::default(),
             webhooks: Webhooks::default(),

@@ -101,6 +101,7 @@ impl Stage {
             xclient_from: Vec::new(),
             burl: true,
             no_soliciting: Vec::new(),
+            door: None,
         };
         tokio::spawn(smtp_in::run(listener, Arc::new(settings), Arc::new(host), sim.world(), stop.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

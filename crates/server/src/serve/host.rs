@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use abuse::Door;
 use auth::Authenticator;
 use bus::Bus;
 use delivery::limits::TRACE_ROUTED_MAX;
@@ -54,6 +55,8 @@ pub(super) struct MailHost {
     unwanted: Arc<[String]>,
     /// How long what people submit may wait for them to take it back, in seconds.
     undo_send_max: Arc<AtomicU32>,
+    /// Who keeps count of clients; `None`: nobody.
+    door: Option<Door>,
 }
 
 /// The client in the words of a trace: its address, and the name that it gave itself.
@@ -83,6 +86,7 @@ impl MailHost {
             shows_clients: false,
             unwanted: Arc::default(),
             undo_send_max: Arc::default(),
+            door: None,
         }
     }
 
@@ -95,6 +99,12 @@ impl MailHost {
     /// The same, where people may have what they submit wait for so many seconds at the most.
     pub(super) fn undoing_within(mut self, secs_max: Arc<AtomicU32>) -> Self {
         self.undo_send_max = secs_max;
+        self
+    }
+
+    /// The same, behind a door that hears of messages and of recipients that there are not.
+    pub(super) fn behind(mut self, door: Door) -> Self {
+        self.door = Some(door);
         self
     }
 
@@ -127,6 +137,7 @@ impl MailHost {
 
     async fn begin(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<(), Reply> {
         self.room()?;
+        self.admit_message(facts, envelope).await?;
         self.may_use(facts, envelope)?;
         match &facts.identity {
             Some(identity) => self.may_submit(facts, identity, envelope).await,
@@ -345,7 +356,11 @@ impl Host for MailHost {
                 if logged == Logged::Last {
                     tracing::info!(session = %facts.id, "further recipients refused in this minute are not logged");
                 }
-                self.trace_refusal(facts, envelope, Some(path), reply).await;
+                let closing = self.unknown_recipient(facts, reply).await;
+                self.trace_refusal(facts, envelope, Some(path), closing.as_ref().unwrap_or(reply)).await;
+                if let Some(closing) = closing {
+                    return Verdict::Refuse(closing);
+                }
             }
             decided.map_or_else(Verdict::Refuse, |()| Verdict::Accept)
         })
@@ -628,6 +643,7 @@ const CLOSING: Reply = Reply::fixed(421, EnhancedCode(4, 3, 2), "Server is shutt
 const BUSY: Reply = Reply::fixed(451, EnhancedCode(4, 3, 2), "Too much mail is being worked on, try again later");
 const ACCOUNT_GONE: Reply =
     Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more; log in again");
+mod door;
 mod exchange;
 mod identity;
 mod linked;

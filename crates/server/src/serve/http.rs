@@ -49,6 +49,7 @@ pub(super) fn record_metrics() -> Result<PrometheusHandle, Failure> {
 
 /// What the counters of the crates below mean.
 const COUNTERS: &[(&str, &str)] = &[
+    ("relais_bans_total", "Bans of addresses and networks, by cause."),
     ("relais_http_refused_total", "Connections to HTTP ports that were closed because there were too many."),
     ("relais_smtp_in_commands_total", "Commands, by name."),
     ("relais_smtp_in_connections_total", "Connections, by listener and whether they were taken."),
@@ -56,13 +57,19 @@ const COUNTERS: &[(&str, &str)] = &[
     ("relais_smtp_in_misbehaviour_total", "What clients did wrong, by reason."),
     ("relais_smtp_in_octets_total", "Octets of message data."),
     ("relais_smtp_in_replies_total", "Replies, by code."),
+    (
+        "relais_smtp_in_turned_away_total",
+        "Connections of banned addresses, and of those that come too often, by listener and reason.",
+    ),
     ("relais_smtp_out_attempts_total", "Attempts to deliver, by class of destination."),
     ("relais_smtp_out_recipients_total", "Recipients of attempts, by class of destination and outcome."),
+    ("relais_tarpit_total", "Answers to guessers that were to wait, by whether they did."),
     ("relais_worker_failures_total", "Workers that failed and were started again, by name."),
 ];
 
 /// What the gauges of the crates below mean.
 const GAUGES: &[(&str, &str)] = &[
+    ("relais_bans_in_force", "Addresses and networks that are kept out."),
     ("relais_queue_entries", "Entries of the queue of outgoing mail."),
     ("relais_smtp_in_connections", "Open connections, by listener."),
     ("relais_smtp_out_attempts_running", "Attempts under way."),

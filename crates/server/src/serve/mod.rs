@@ -5,6 +5,7 @@
 //! delivers stops between two messages; the store is synced and closed last. `SIGHUP` reloads certificate and limits.
 
 mod absence;
+mod bans;
 #[cfg(test)]
 mod days;
 mod discovery;
@@ -122,12 +123,16 @@ async fn serve_on(
         Some(identity) => identity,
         None => tls::self_signed(&config, world.clock.now())?,
     };
-    let reloadable = Reloadable::new(&config, files, &identity, world.clone())?;
+    let (door, bell) = bans::open(&store, config.abuse())
+        .await
+        .map_err(|error| Failure::new(format!("bans can't be read: {error}")))?;
+    let reloadable = Reloadable::new(&config, files, &identity, world.clone(), door.clone())?;
     let delivery = Delivery::new(store.clone(), administration::delivery(&config));
     let delivery = if config.trace.keep_days == 0 { delivery.without_traces() } else { delivery };
     let logins = settings::auth(&config.security);
     let authenticator = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store.clone(), logins));
     let authenticator = authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?;
+    let authenticator = authenticator.watched_by(door.clone());
     let authenticator: Arc<dyn Authenticator> =
         Arc::new(issuer::with_issuer(authenticator, &config.oauth, store.world())?);
     let backlog_max = reloadable.backlog_max.clone();
@@ -135,6 +140,7 @@ async fn serve_on(
     let host = MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone(), backlog_max);
     let host = host.trusting(config.sender_authentication.trusted_networks.clone());
     let host = host.undoing_within(reloadable.undo_send_max.clone()).not_wanting(&config.security.no_soliciting);
+    let host = host.behind(door.clone());
     let host = Arc::new(host.showing_clients(config.security.submission_shows_client));
 
     let mut tasks = Supervisor::new(world.clone());
@@ -170,6 +176,7 @@ async fn serve_on(
         settings::imap(&config),
         Some(reloadable.imap_tls.clone()),
     );
+    let service = service.behind(door.clone());
     reloadable.watch_imap(service.clone());
     for (security, listeners) in
         [(imap::Security::StartTls, listening.imap), (imap::Security::ImplicitTls, listening.imaps)]
@@ -217,6 +224,7 @@ async fn serve_on(
     let links = SwitchOffLinks::new(&store, url).await;
     let links = links.map_err(|error| Failure::new(format!("links in letters: {error}")))?;
     let mut admin = administration::settings(&config, Some(authenticator));
+    admin.door = Some(door.clone());
     let absences = Absences { store: store.clone(), settings: admin.clone(), links: links.clone() };
     let discovery = discovery::Discovery::new(store.clone(), admin.connection.clone());
     for listener in listening.web {
@@ -276,6 +284,9 @@ async fn serve_on(
     let (sweeping, stop) = (store.clone(), tasks.workers_stop());
     let keep_days = config.trace.keep_days;
     tasks.worker("sweeper", move || sweep(sweeping.clone(), keep_days, stop.clone()));
+
+    let (keeping, stop) = (store.clone(), tasks.workers_stop());
+    tasks.worker("bans", move || bans::keep(keeping.clone(), door.clone(), bell.clone(), stop.clone()));
 
     admin.tester = Some(Arc::new(administration::Tester(fetch)));
     let (departing, settings, stop) = (store.clone(), admin.clone(), tasks.workers_stop());

@@ -1,4 +1,4 @@
-//! What a running server takes over from its configuration file on `SIGHUP`: certificate and limits.
+//! What a running server takes over from its configuration file on `SIGHUP`: certificate, limits and `[abuse]`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,12 +31,20 @@ pub(super) struct Reloadable {
     pub(super) smtp_tls: Live<ServerConfig>,
     pub(super) submission_tls: Live<ServerConfig>,
     pub(super) imap_tls: Arc<imap::TlsHandle>,
+    /// Who keeps count of clients.
+    pub(super) door: abuse::Door,
     /// The IMAP service, once it is there.
     imap: Mutex<Option<imap::Imap>>,
 }
 
 impl Reloadable {
-    pub(super) fn new(config: &Config, files: u64, identity: &Identity, world: World) -> Result<Self, Failure> {
+    pub(super) fn new(
+        config: &Config,
+        files: u64,
+        identity: &Identity,
+        world: World,
+        door: abuse::Door,
+    ) -> Result<Self, Failure> {
         let server_config = Arc::new(identity.server_config()?);
         let login_config = Arc::new(identity.login_config(&config.tls.client_ca_file)?);
         Ok(Self {
@@ -49,6 +57,7 @@ impl Reloadable {
             smtp_tls: Live::shared(server_config),
             submission_tls: Live::shared(login_config.clone()),
             imap_tls: Arc::new(imap::TlsHandle::new(login_config)),
+            door,
             imap: Mutex::default(),
         })
     }
@@ -84,6 +93,8 @@ impl Reloadable {
         self.backlog_max.store(settings::backlog_max(&new.limits), Ordering::Relaxed);
         current.tls = new.tls.clone();
         current.limits = new.limits.clone();
+        current.abuse = new.abuse.clone();
+        self.door.reload(current.abuse());
         if let Some(service) = &*self.imap.lock() {
             service.reload(settings::imap(&current));
         }

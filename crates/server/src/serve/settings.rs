@@ -61,6 +61,7 @@ pub(super) fn smtp_in(config: &Config, kind: ListenerKind, reloadable: &Reloadab
         // Without IMAP there is nobody who could authorise a URL.
         burl: !config.listeners.imap.is_empty() || !config.listeners.imaps.is_empty(),
         no_soliciting: config.security.no_soliciting.clone(),
+        door: Some(reloadable.door.clone()),
     }
 }
 

@@ -120,6 +120,7 @@ async fn drip(kind: ListenerKind, head: &str, drip: &'static [u8], step: Duratio
         xclient_from: Vec::new(),
         burl: false,
         no_soliciting: Vec::new(),
+        door: None,
     };
     let at = "192.0.2.1:25".parse().unwrap();
     let mut facts = SessionFacts::new(SessionId(1), kind, at, at);
@@ -127,7 +128,7 @@ async fn drip(kind: ListenerKind, head: &str, drip: &'static [u8], step: Duratio
         facts.tls = Some(TlsFacts { version: "TLSv1.3".into(), cipher: String::new(), ..TlsFacts::default() });
     }
     let world = simulated.world();
-    let (end, _) = serve(Box::new(stream), facts, &settings, &Anything, &world, &CancellationToken::new()).await;
+    let (end, _) = serve(Box::new(stream), facts, None, &settings, &Anything, &world, &CancellationToken::new()).await;
     let said = String::from_utf8(said.lock().unwrap().clone()).unwrap();
     Heard { last_line: said.lines().last().unwrap().to_owned(), at: world.clock.now(), end }
 }

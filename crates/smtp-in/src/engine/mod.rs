@@ -63,6 +63,8 @@ use crate::session::{Identity, SessionFacts, TlsFacts};
 pub enum Action {
     /// Send these octets.
     Send(Vec<u8>),
+    /// Ask whether the client may come in, whose address has just become known (XCLIENT).
+    Enter,
     /// Ask the host whether the transaction of [`Engine::envelope`] may begin.
     MayBegin,
     /// Ask the host about a forward-path.
@@ -125,6 +127,8 @@ pub enum Action {
 /// What became of an action that asks.
 #[derive(Debug)]
 pub enum Answer {
+    /// Of [`Action::Enter`]: it may, or is told this and goes.
+    Entered(Option<Reply>),
     /// Of [`Action::MayBegin`].
     Begin(Verdict),
     /// Of [`Action::AskRecipient`].
@@ -163,6 +167,8 @@ pub struct Engine {
     shutting_down: bool,
     /// Whether the line that is being read begins with BURL.
     line_is_burl: bool,
+    /// Commands that made no sense, and messages in which something else is hidden, since they were last asked for.
+    bad_commands: u32,
 }
 
 impl Engine {
@@ -170,6 +176,19 @@ impl Engine {
     #[must_use]
     pub fn new(policy: Policy, facts: SessionFacts, now: Timestamp) -> Self {
         let greeting = policy.greeting(facts.kind);
+        Self::greeting_with(policy, facts, &greeting, now)
+    }
+
+    /// A session that is over before it begins: this in the place of the greeting (RFC 5321 §3.1), and the end.
+    #[must_use]
+    pub fn turning_away(policy: Policy, facts: SessionFacts, reply: Reply, now: Timestamp) -> Self {
+        let mut engine = Self::greeting_with(policy, facts, &refusal(reply), now);
+        engine.state = State::Closed;
+        engine.action = Some(Action::Close);
+        engine
+    }
+
+    fn greeting_with(policy: Policy, facts: SessionFacts, greeting: &Reply, now: Timestamp) -> Self {
         let mut engine = Self {
             session: Session::new(policy, facts),
             state: State::Start,
@@ -181,8 +200,9 @@ impl Engine {
             octets_at: now,
             shutting_down: false,
             line_is_burl: false,
+            bad_commands: 0,
         };
-        engine.say(&greeting);
+        engine.say(greeting);
         engine
     }
 
@@ -257,6 +277,12 @@ impl Engine {
     pub fn answer(&mut self, answer: Answer, now: Timestamp) {
         self.heard = now;
         let step = match (std::mem::replace(&mut self.state, State::Closed), answer) {
+            (State::AwaitEntry, Answer::Entered(None)) => {
+                Step::reply(State::Start, self.session.policy.greeting(self.session.facts.kind))
+            }
+            (State::AwaitEntry, Answer::Entered(Some(reply))) => {
+                Step::reply(State::Closed, refusal(reply)).with(Action::Close)
+            }
             (State::AwaitBegin(envelope), Answer::Begin(verdict)) => {
                 mail::mail_verdict(&mut self.session, envelope, refusing(verdict))
             }
@@ -349,6 +375,22 @@ impl Engine {
     /// The server is shutting down: a message in progress may still end, nothing else begins.
     pub fn shut_down(&mut self) {
         self.shutting_down = true;
+    }
+
+    /// Commands that made no sense, and messages in which something else is hidden, since this was last asked.
+    pub fn take_bad_commands(&mut self) -> u32 {
+        std::mem::take(&mut self.bad_commands)
+    }
+
+    /// Says this, and ends; false while a message is coming in or somebody has to answer first. To be called when [`Engine::next`] has
+    /// nothing more to do.
+    pub fn turn_away(&mut self, reply: Reply) -> bool {
+        if self.action.is_some() || self.state.waits() || self.in_body() {
+            return false;
+        }
+        self.flush = true;
+        self.apply(Step::reply(State::Closed, refusal(reply)).with(Action::Close));
+        true
     }
 
     /// Works on the input by one step; false when there is not enough of it, or somebody has to answer first.
@@ -462,6 +504,11 @@ impl Engine {
             for _ in 0..step.replies {
                 self.say(&reply);
             }
+            if reply.code == 421 {
+                // RFC 5321 §3.8: who says it closes.
+                self.state = State::Closed;
+                self.action = Some(Action::Close);
+            }
         }
         if let Some(misbehaviour) = step.misbehaviour {
             self.refuse(misbehaviour, step.replies);
@@ -475,6 +522,9 @@ impl Engine {
     fn refuse(&mut self, misbehaviour: Misbehaviour, replies: usize) {
         if misbehaviour == Misbehaviour::AuthRefused {
             self.session.auth_failures = self.session.auth_failures.saturating_add(1);
+        }
+        if misbehaviour.is_suspicious() {
+            self.bad_commands = self.bad_commands.saturating_add(1);
         }
         let mut misbehaviour = misbehaviour;
         if misbehaviour.counts() && !misbehaviour.closes() {

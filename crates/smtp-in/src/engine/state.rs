@@ -101,6 +101,8 @@ pub(super) enum State {
     Ready,
     /// No mail transaction; the last one ended with a failed chunk.
     ChunkFailed,
+    /// XCLIENT was said; whether that client may come in is asked.
+    AwaitEntry,
     /// MAIL was said; the host is asked whether the transaction may begin.
     AwaitBegin(Envelope),
     /// A mail transaction, with or without recipients.
@@ -147,7 +149,8 @@ impl State {
             Self::Transaction(envelope) if envelope.recipients.is_empty() => Some(Phase::Mail),
             Self::Transaction(_) => Some(Phase::Rcpt),
             Self::Chunks(_) => Some(Phase::Chunks),
-            Self::AwaitBegin(_)
+            Self::AwaitEntry
+            | Self::AwaitBegin(_)
             | Self::AwaitVerdict(..)
             | Self::AwaitOpen(..)
             | Self::Data(..)
@@ -183,6 +186,7 @@ impl State {
             Self::Start
             | Self::Ready
             | Self::ChunkFailed
+            | Self::AwaitEntry
             | Self::AwaitEnd(_)
             | Self::Auth(_)
             | Self::AwaitAuth(_)
@@ -209,6 +213,7 @@ impl State {
             Self::Start
             | Self::Ready
             | Self::ChunkFailed
+            | Self::AwaitEntry
             | Self::AwaitBegin(_)
             | Self::Transaction(_)
             | Self::AwaitVerdict(..)
@@ -230,7 +235,8 @@ impl State {
     /// Whether nothing can be read now because somebody has to answer first, or all is over.
     pub(super) fn waits(&self) -> bool {
         match self {
-            Self::AwaitBegin(_)
+            Self::AwaitEntry
+            | Self::AwaitBegin(_)
             | Self::AwaitVerdict(..)
             | Self::AwaitOpen(..)
             | Self::AwaitLink(..)

@@ -78,6 +78,7 @@ impl Driver {
                     self.sent.push(octets);
                     continue;
                 }
+                Action::Enter => Answer::Entered(None),
                 Action::MayBegin => Answer::Begin(Verdict::Accept),
                 Action::AskRecipient { path } if path.to_string().starts_with("<nobody@") => {
                     Answer::Recipient(Verdict::Refuse(Reply::plain(550, "No such mailbox")))
@@ -467,6 +468,44 @@ fn a_refusal_is_never_positive() {
     engine.receive(b"EHLO a\r\nMAIL FROM:<>\r\n", now);
     while !matches!(engine.next(now), Some(Action::MayBegin)) {}
     engine.answer(Answer::Begin(Verdict::Refuse(Reply::plain(250, "Yes"))), now);
+}
+
+/// RFC 5321 §3.8: after 421 nothing more is said, whoever said it.
+#[test]
+fn a_421_of_the_host_ends_the_session() {
+    let now = Timestamp(0);
+    let mut engine = Engine::new(policy(Limits::default()), facts(ListenerKind::Mx), now);
+    engine.receive(b"EHLO a\r\nMAIL FROM:<>\r\nNOOP\r\n", now);
+    while !matches!(engine.next(now), Some(Action::MayBegin)) {}
+    engine.answer(Answer::Begin(Verdict::Refuse(Reply::plain(421, "Come again later"))), now);
+    let Some(Action::Send(said)) = engine.next(now) else { panic!() };
+    assert_eq!(said, b"421 Come again later\r\n");
+    assert!(matches!(engine.next(now), Some(Action::Close)));
+    assert!(engine.next(now).is_none());
+}
+
+#[test]
+fn who_is_turned_away_is_told_and_heard_no_more() {
+    let now = Timestamp(0);
+    let reply = Reply::plain(554, "No");
+    let mut engine = Engine::turning_away(policy(Limits::default()), facts(ListenerKind::Mx), reply, now);
+    engine.receive(b"EHLO a\r\n", now);
+    let Some(Action::Send(said)) = engine.next(now) else { panic!() };
+    assert_eq!(said, b"554 No\r\n");
+    assert!(matches!(engine.next(now), Some(Action::Close)));
+    assert!(engine.next(now).is_none() && engine.deadline().is_none());
+}
+
+#[test]
+fn suspicious_commands_are_told_once_and_honest_mistakes_are_none() {
+    let mut driver = Driver::mx();
+    driver.say(b"RCPT TO:<tim@c.example>\r\nGET /\r\nMAIL FROM:<\r\n");
+    assert_eq!((driver.engine.take_bad_commands(), driver.engine.take_bad_commands()), (3, 0));
+    driver.say(&[BEGIN, b"RCPT TO:<nobody@c.example>\r\nMAIL FROM:<>\r\nVRFY x\r\nNOOP\r\n"].concat());
+    assert_eq!(driver.engine.take_bad_commands(), 0);
+    assert!(driver.engine.turn_away(Reply::plain(421, "No")));
+    driver.run();
+    assert!(driver.closed);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use super::Action;
 use super::request::Checked;
 use super::session::Session;
 use super::state::State;
@@ -38,7 +39,8 @@ pub(super) fn xclient(session: &mut Session, state: State, checked: Checked<'_>)
     // What follows may be the client's own words, passed on: it must not say who it is.
     session.takes_xclient = false;
     session.progress();
-    Step::reply(State::Start, session.policy.greeting(session.facts.kind))
+    // Who the client is was not known before: whether it may come in is asked now.
+    Step::ask(State::AwaitEntry, Action::Enter)
 }
 
 /// Both ends as the attributes say; what they do not name stays. `None`: they can't be read.

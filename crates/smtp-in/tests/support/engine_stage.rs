@@ -59,6 +59,7 @@ impl Session {
                     }
                     continue;
                 }
+                Action::Enter => Answer::Entered(None),
                 Action::MayBegin => {
                     Answer::Begin(ready(host.may_begin(self.engine.facts(), self.engine.envelope().unwrap())))
                 }

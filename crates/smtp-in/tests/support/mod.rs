@@ -25,6 +25,7 @@ pub(crate) struct Setup {
     pub(crate) certificate: bool,
     pub(crate) no_soliciting: Vec<String>,
     pub(crate) burl: bool,
+    pub(crate) door: Option<abuse::Door>,
 }
 
 impl Default for Setup {
@@ -40,6 +41,7 @@ impl Default for Setup {
             certificate: true,
             no_soliciting: Vec::new(),
             burl: true,
+            door: None,
         }
     }
 }
@@ -97,6 +99,7 @@ impl Setup {
             xclient_from: self.xclient_from.clone(),
             burl: self.burl,
             no_soliciting: self.no_soliciting.clone(),
+            door: self.door.clone(),
         }
     }
 }

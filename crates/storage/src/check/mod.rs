@@ -6,6 +6,7 @@
 
 mod accounts;
 mod answered;
+mod bans;
 mod blobs;
 mod contacts;
 mod contents;
@@ -342,6 +343,7 @@ pub async fn check_with(
     check.answered().await?;
     check.signing_keys().await?;
     check.suppressed().await?;
+    check.bans().await?;
     check.webhooks().await?;
     check.received_reports().await?;
     check.traces().await?;

@@ -51,6 +51,7 @@ const TABLES: &[Table] = &[
     Table::Event,
     Table::Parked,
     Table::Suppressed,
+    Table::Ban,
     Table::Webhook,
     Table::ReceivedReport,
     Table::ReceivedReports,

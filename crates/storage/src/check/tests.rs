@@ -166,6 +166,19 @@ fn member(name: &str) -> Bytes {
     MemberRow::new(account(name).address, START).encode().unwrap()
 }
 
+/// The row of a ban since 5 ms after 1970.
+fn ban(prefix: &str, until: i64) -> Bytes {
+    let ban = abuse::Ban {
+        prefix: prefix.parse().unwrap(),
+        cause: abuse::Cause::FailedLogins,
+        why: "20 failed logins in an hour".to_owned(),
+        since: Timestamp(5),
+        until: Some(Timestamp(until)),
+        times: 1,
+    };
+    crate::bans::encode(&ban).unwrap()
+}
+
 fn waiting() -> WaitingRow {
     WaitingRow {
         trace: None,
@@ -623,6 +636,16 @@ damage! {
     forwarding_key_unreadable(s) { s.put(Key::global(Table::SrsKey).u32(1).done(), "?"); } => [Flaw::Undecodable];
     forwarded_sender_unreadable(s) { s.put(Key::global(Table::SrsSender).u32(1).bytes(b"t").done(), "?"); } => [Flaw::Undecodable];
     webhook_unreadable(s) { s.put(Key::global(Table::Webhook).u64(1).done(), "?"); } => [Flaw::Undecodable];
+    ban_unreadable(s) { s.put(Key::global(Table::Ban).bytes(b"192.0.2.7").done(), "?"); } => [Flaw::Undecodable];
+    ban_of_nobody(s) { s.put(Key::global(Table::Ban).bytes(b"everybody").done(), "?"); } => [Flaw::Undecodable];
+    ban_under_another_address(s) {
+        let value = ban("192.0.2.8", 9);
+        s.put(Key::global(Table::Ban).bytes(b"192.0.2.7").done(), value);
+    } => [Flaw::Undecodable];
+    ban_that_ends_before_it_begins(s) {
+        let value = ban("192.0.2.7", 4);
+        s.put(Key::global(Table::Ban).bytes(b"192.0.2.7").done(), value);
+    } => [Flaw::Undecodable];
     suppressed_unreadable(s) { s.put(Key::global(Table::Suppressed).bytes(b"a@far.example").done(), "?"); } => [Flaw::Undecodable];
     mta_sts_policy_unreadable(s) { s.put(Key::global(Table::StsPolicy).bytes(b"a.example").done(), "?"); } => [Flaw::Undecodable];
     index_unreadable(s) { s.put(index_key(ALICE, INBOX), "?"); } => [Flaw::Undecodable, Flaw::Index, Flaw::Index, Flaw::Index, Flaw::Index, Flaw::Index];

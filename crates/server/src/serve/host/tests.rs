@@ -4,6 +4,7 @@ use delivery::DeliverySettings;
 use mail::{Domain, Timestamp};
 use routing::objects::{AccountObject, AliasObject, DomainObject, Object, Target};
 use storage::Store;
+use storage::objects::PutMode;
 use storage::rows::EventRow;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -146,6 +147,70 @@ async fn senders_are_asked_to_wait_while_the_responder_is_stuck_and_no_longer() 
     until(|| bus.backlog(Topic::MessageStored) == 0).await;
     stop.cancel();
     responder.await.unwrap().unwrap();
+}
+
+/// A host over a store with the domain a.example and nobody in it, behind a door.
+async fn behind(door: &Door, folder: &std::path::Path, world: &SimulatedWorld) -> MailHost {
+    let bus = Bus::new();
+    let options = storage_rocksdb::Options { free_octets_min: 0, ..storage_rocksdb::Options::default() };
+    let engine = Arc::new(RocksEngine::open(folder, options, Arc::new(bus.clone())).unwrap());
+    let store = Store::open(engine.clone(), world.world()).await.unwrap();
+    let domain = Object::Domain(DomainObject::new(Domain::parse("a.example").unwrap()));
+    store.put_object(domain, PutMode::Add).await.unwrap();
+    let settings = DeliverySettings { hostname: Domain::parse("mx.a.example").unwrap(), message_octets_max: 1000 };
+    let delivery = Delivery::new(store, settings);
+    MailHost::new(delivery, Arc::new(Nobody), bus, engine, Arc::new(AtomicUsize::new(2))).behind(door.clone())
+}
+
+#[tokio::test]
+async fn who_tries_recipients_waits_and_is_sent_away_and_its_trace_tells() {
+    let limits = abuse::Settings {
+        messages: abuse::PerNetwork([7, 0, 0]),
+        unknown_recipients: abuse::PerNetwork([6, 0, 0]),
+        ..abuse::Settings::default()
+    };
+    let door = Door::new(limits, || {});
+    let (folder, world) = (tempfile::tempdir().unwrap(), SimulatedWorld::new(Timestamp(1_000_000), 1));
+    let host = behind(&door, folder.path(), &world).await;
+    let at = "198.51.100.7:4711".parse().unwrap();
+    let facts = SessionFacts::new(smtp_in::SessionId(1), ListenerKind::Mx, at, at);
+    let envelope = Envelope::new(mail::ReversePath::Null);
+    let asked = async |who: &str| {
+        let path = ForwardPath::parse(&format!("<{who}@a.example>")).unwrap();
+        let mut verdict = std::pin::pin!(host.recipient(&facts, &envelope, &path));
+        let mut waited = false;
+        loop {
+            tokio::select! {
+                biased;
+                verdict = &mut verdict => match verdict {
+                    Verdict::Refuse(reply) => return (reply.to_string(), waited),
+                    Verdict::Accept => panic!("there is nobody"),
+                },
+                () = until(|| world.clock.next_wake().is_some()) => {
+                    waited = true;
+                    world.clock.advance(Duration::from_secs(10));
+                }
+            }
+        }
+    };
+    for n in 0..6 {
+        let (reply, waited) = asked(&format!("x{n}")).await;
+        assert!(reply.starts_with("550 5.1.1 "), "{reply}");
+        assert_eq!(waited, n >= 4, "{n}: who guesses waits");
+    }
+    let (reply, _) = asked("x6").await;
+    assert!(
+        reply.starts_with("421 4.7.0 Too many recipients that do not exist from 198.51.100.7: 6 in an hour"),
+        "{reply}"
+    );
+    // Messages have a rate of their own, and who has logged in none.
+    for _ in 0..7 {
+        assert_eq!(host.may_begin(&facts, &envelope).await, Verdict::Accept);
+    }
+    let Verdict::Refuse(reply) = host.may_begin(&facts, &envelope).await else { panic!() };
+    assert!(reply.to_string().starts_with("421 4.7.0 Too many messages from 198.51.100.7: 7 in an hour"), "{reply}");
+    let lmtp = SessionFacts { kind: ListenerKind::Lmtp, ..facts.clone() };
+    assert_eq!(host.may_begin(&lmtp, &envelope).await, Verdict::Accept);
 }
 
 #[test]
