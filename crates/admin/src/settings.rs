@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use auth::{Authenticator, PasswordParams, PasswordRules};
-use delivery::{Delivery, DeliverySettings};
+use delivery::{Clients, Delivery, DeliverySettings};
 use mail::Domain;
 use queue::Routes;
 use storage::Store;
@@ -48,6 +48,8 @@ pub struct Settings {
     pub tester: Option<Arc<dyn ExternalTester>>,
     /// The ways by which mail leaves.
     pub routes: Arc<Routes>,
+    /// What is known of clients. `None`: nobody here asks the DNS.
+    pub clients: Option<Clients>,
 }
 
 /// Who can try an external account: connects, logs in, and tells the steps that went well, and why it went no further.
@@ -151,6 +153,7 @@ impl Default for Settings {
             reports_to: None,
             tester: None,
             routes: Arc::default(),
+            clients: None,
         }
     }
 }

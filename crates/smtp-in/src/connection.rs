@@ -63,6 +63,7 @@ pub(crate) async fn serve(
 ) -> (End, Tally) {
     let limits = settings.limits.get();
     let implicit_tls = facts.kind == ListenerKind::Submissions;
+    host.connected(&facts);
     let engine = Engine::new(Policy::of(settings), facts, world.clock.now());
     let mut connection = Connection {
         stream,

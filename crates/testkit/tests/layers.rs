@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 13] = [
     &["queue", "bus"],
     &["storage-rocksdb"],
     &["storage"],
-    &["routing", "imap-wire", "sender-auth"],
+    &["routing", "imap-wire", "sender-auth", "reputation"],
     &["filter", "spam"],
     &["message"],
     &["world"],

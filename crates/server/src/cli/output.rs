@@ -11,6 +11,7 @@ mod filters;
 mod lists;
 mod queue;
 mod reports;
+mod reputation;
 mod responder;
 mod sending;
 mod shared;
@@ -242,6 +243,8 @@ fn in_words(response: &Response) -> String {
                 [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
             }),
         ),
+        Response::Reputation(one) => reputation::reputation(one),
+        Response::Greylist(one) => reputation::greylist(one),
         Response::Suppressions(all) => sending::suppressions(all),
         Response::Webhook(one) => sending::webhook(one),
         Response::Webhooks(all) => sending::webhooks(all),

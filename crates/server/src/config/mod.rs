@@ -5,6 +5,7 @@ mod authentication;
 mod flaw;
 mod load;
 mod oauth;
+mod reputation;
 mod routes;
 mod sending;
 mod spam;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::reputation::{Greylist, Reputation};
 pub(crate) use self::spam::Spam;
 pub(crate) use authentication::{Network, SenderAuthentication};
 pub(crate) use flaw::ConfigError;
@@ -80,6 +82,10 @@ pub(crate) struct Config {
     pub(crate) webhooks: Webhooks,
     /// The content filter.
     pub(crate) spam: Spam,
+    /// What is known of clients.
+    pub(crate) reputation: Reputation,
+    /// Who is asked to come again.
+    pub(crate) greylist: Greylist,
 }
 
 /// The full-text index.
@@ -410,6 +416,8 @@ impl Default for Config {
             trace: Trace::default(),
             search: Search::default(),
             spam: Spam::default(),
+            reputation: Reputation::default(),
+            greylist: Greylist::default(),
             lists: Lists::default(),
             suppression: Suppression::default(),
             webhooks: Webhooks::default(),

@@ -51,6 +51,8 @@ const TABLES: &[Table] = &[
     Table::Parked,
     Table::Suppressed,
     Table::Webhook,
+    Table::Greylist,
+    Table::Reputation,
     Table::ReceivedReport,
     Table::ReceivedReports,
     Table::Answered,
