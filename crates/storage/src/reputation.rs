@@ -406,7 +406,7 @@ mod tests {
         let mut people = Vec::<AccountId>::new();
         for name in ["alice", "bob"] {
             let account = AccountObject::new(format!("{name}@near.example").parse().unwrap());
-            people.push(store.add_account(account).await.unwrap().id);
+            people.push(store.add_account(account).await.unwrap().value.id);
         }
         let blob = BlobHash([7; 32]);
         let now = store.now();
