@@ -231,7 +231,7 @@ class Dns:
     Names that the table does not have at all do not exist (NXDOMAIN); `("name", "FAIL")` gives SERVFAIL.
     """
 
-    TYPES = {1: "A", 15: "MX", 28: "AAAA", 16: "TXT"}
+    TYPES = {1: "A", 12: "PTR", 15: "MX", 28: "AAAA", 16: "TXT"}
 
     def __init__(self, table, host="127.0.0.1", port=53):
         self.table = table
@@ -295,6 +295,8 @@ class Dns:
                 data = socket.inet_aton(record)
             elif kind == "AAAA":
                 data = socket.inet_pton(socket.AF_INET6, record)
+            elif kind == "PTR":
+                data = self._name(record)
             elif kind == "TXT":
                 # Strings of up to 255 octets, which are one text (RFC 7208 §3.3).
                 parts = [record[at:at + 255] for at in range(0, len(record), 255)]

@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 # The longest first, so that the end is not one suite running alone.
 ORDER = ["crash", "book", "memory", "roundcube", "roundcube_filing", "thunderbird", "hostile_smtp", "hostile_imap", "disk", "remote", "responder", "clients", "imaplib", "imap_stress", "mbsync", "mx", "operations"]
-NAMESPACES = {"disk": ["mount"], "tls_policy": ["net", "mount"], "lists_dmarc": ["net", "mount"], "mx": ["net", "mount"], "postfix_receives": ["net", "mount"], "roundcube": ["net"],
+NAMESPACES = {"disk": ["mount"], "tls_policy": ["net", "mount"], "lists_dmarc": ["net", "mount"], "mx": ["net", "mount"], "postfix_receives": ["net", "mount"], "reputation": ["net", "mount"], "roundcube": ["net"],
               "roundcube_filing": ["net"], "sender_authentication": ["net", "mount"], "thunderbird": ["net"]}
 # Only what hangs takes so long: the longest suite takes a minute, and two when the machine does much else.
 SUITE_SECONDS = 900

@@ -35,6 +35,7 @@ mod queue_why;
 mod references;
 mod reindex;
 mod reports;
+mod reputation;
 mod request;
 mod responder;
 mod response;
@@ -53,6 +54,7 @@ use storage::Store;
 
 use asked::Asked;
 
+pub use self::reputation::{GreylistRequest, GreylistView, ReputationRequest, ReputationView, StandingView};
 pub use self::spam::{ExplainedMessage, SpamExplanation, SpamRequest, SpamStatusView};
 pub use account::departures;
 pub use actor::Actor;
@@ -144,6 +146,8 @@ async fn carried_out(
             contact::execute(store, request).await?
         }
         Request::Spam(request) => spam::execute(store, settings, request).await?,
+        Request::Reputation(request) => reputation::execute(store, settings, request).await?,
+        Request::Greylist(request) => reputation::greylist(store, request).await?,
         Request::Queue(request) => queue_entry::execute(store, settings, request).await?,
         Request::Event(request) => event::execute(store, request).await?,
         Request::Suppression(request) => suppression::execute(store, request).await?,

@@ -91,3 +91,9 @@ pub const REPORT_SOURCES_MAX: usize = 500;
 
 /// Sources of which a sentence tells why they fail.
 pub const REPORT_SENTENCES_MAX: usize = 10;
+
+/// Senders of one network whose standing one answer tells.
+pub const STANDINGS_LISTED_MAX: usize = 1_000;
+
+/// Rows of the greylist of one answer.
+pub const GREYLIST_LISTED_MAX: usize = 10_000;

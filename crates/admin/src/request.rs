@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ban::BanRequest;
 use crate::reports::ReportRequest;
+use crate::reputation::{GreylistRequest, ReputationRequest};
 use crate::shared::{AclRequest, SharedRequest};
 use crate::spam::SpamRequest;
 use crate::suppression::SuppressionRequest;
@@ -70,6 +71,10 @@ pub enum Request {
     Contact(ContactRequest),
     /// About the content filter.
     Spam(SpamRequest),
+    /// About what is known of clients and senders elsewhere.
+    Reputation(ReputationRequest),
+    /// About who is asked to come again.
+    Greylist(GreylistRequest),
     /// About the queue of outgoing mail.
     Queue(QueueRequest),
     /// About events that failed too often.

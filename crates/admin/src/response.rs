@@ -24,6 +24,7 @@ use crate::ban::VisitorView;
 use crate::discovery::records::RecordsView;
 use crate::dkim::SigningKeyView;
 use crate::reports::{DmarcReportsView, TlsReportsView};
+use crate::reputation::{GreylistView, ReputationView};
 use crate::shared::{AclView, SharedView};
 use crate::spam::{SpamExplanation, SpamStatusView};
 use crate::webhook::WebhookView;
@@ -115,6 +116,10 @@ pub enum Response {
     SpamStatus(Box<SpamStatusView>),
     /// What it says of a message.
     SpamExplanation(Box<SpamExplanation>),
+    /// What is known of a client or a sender.
+    Reputation(Box<ReputationView>),
+    /// Who is asked to come again, and who has.
+    Greylist(Box<GreylistView>),
     /// A shared mailbox.
     Shared(Box<SharedView>),
     /// Shared mailboxes.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use auth::{Authenticator, PasswordParams, PasswordRules};
-use delivery::{Delivery, DeliverySettings};
+use delivery::{Clients, Delivery, DeliverySettings};
 use mail::Domain;
 use queue::Routes;
 use storage::Store;
@@ -52,6 +52,8 @@ pub struct Settings {
     pub abuse: abuse::Settings,
     /// Who keeps count of clients. `None`: there is no server, and nothing is counted.
     pub door: Option<abuse::Door>,
+    /// What is known of clients. `None`: nobody here asks the DNS.
+    pub clients: Option<Clients>,
 }
 
 /// Who can try an external account: connects, logs in, and tells the steps that went well, and why it went no further.
@@ -157,6 +159,7 @@ impl Default for Settings {
             routes: Arc::default(),
             abuse: abuse::Settings::default(),
             door: None,
+            clients: None,
         }
     }
 }

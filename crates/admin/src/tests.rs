@@ -18,6 +18,7 @@ mod leaving;
 mod lists;
 mod queue;
 mod references;
+mod reputation;
 mod responders;
 mod roles;
 mod sending;

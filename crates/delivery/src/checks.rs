@@ -14,8 +14,10 @@ use sender_auth::verify::{
 use storage::trace::{Step, Term};
 
 use crate::Delivery;
+use crate::clients::Introduction;
 use crate::content::Sample;
 use crate::intake::{Intake, Refused};
+use crate::standing::count_refused_sender;
 
 /// How messages from other servers are checked.
 pub struct Checks {
@@ -44,6 +46,8 @@ pub(crate) struct Examination {
     arrived: Option<Hashed>,
     /// A refusal was counted for reports already.
     counted: bool,
+    /// What is known of the client.
+    introduction: Option<Introduction>,
 }
 
 /// What was found, and what follows.
@@ -69,12 +73,18 @@ impl Examination {
     async fn verdict(&mut self) -> Option<&Verdict> {
         if let Some(arrival) = self.arrival.take() {
             let arrived = arrival.finish();
-            let found = self.checks.by.check(&arrived, &self.client).await;
+            let mut found = self.checks.by.check(&arrived, &self.client).await;
+            found.dnswl = self.introduction.as_ref().map(Introduction::dnswl).unwrap_or_default();
             let decision = decide(&found, &self.checks.rules);
             self.arrived = arrived.hashed();
             self.verdict = Some(Verdict { found, decision });
         }
         self.verdict.as_ref()
+    }
+
+    /// Says what is known of the client.
+    pub(crate) fn introduced(&mut self, introduction: Introduction) {
+        self.introduction = Some(introduction);
     }
 
     /// It may be sealed when it leaves again.
@@ -153,6 +163,7 @@ impl Delivery {
             verdict: None,
             arrived: None,
             counted: false,
+            introduction: None,
         });
         let sample = self.content_filter().copied().map(Sample::new);
         let mut intake = self.begin(&reverse_path, received, examination, sample).await?;
@@ -176,6 +187,7 @@ impl Intake {
         let verdict = verdict.clone();
         if !std::mem::replace(&mut examination.counted, true) {
             self.delivery().count_refused(&verdict).await;
+            count_refused_sender(self.delivery(), &verdict.found).await;
         }
         Err(Box::new(Unwelcome { terms: self.message_terms(), ..unwelcome }))
     }

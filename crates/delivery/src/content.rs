@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use mail::{AccountId, Address, Domain, EnhancedCode, Reply};
 use message::{parse_addresses, raw_fields};
 use spam::limits::SAMPLE_OCTETS_MAX;
-use spam::{Content, Known, Points, Score};
+use spam::{Added, Content, Known, Points, Score};
 use storage::blobs::StagedBlob;
 use storage::spam::SITE;
 use storage::{StorageError, Store};
@@ -109,12 +109,13 @@ fn folded(reason: &str) -> String {
     out
 }
 
-/// Judges a message for each account that gets it. `from`: the domain that it is surely from.
+/// Judges a message for each account that gets it. `from`: the domain that it is surely from; `added`: points for who hands it over.
 pub(crate) async fn judge(
     store: &Store,
     sample: Sample,
     plan: &Plan,
     from: Option<&Domain>,
+    added: &[Added],
 ) -> Result<Judgement, Refused> {
     let filter = sample.filter;
     let content = Content::read(&sample.octets);
@@ -128,7 +129,8 @@ pub(crate) async fn judge(
             certain = None;
             continue;
         };
-        certain = certain.filter(|points| score.is_spam(*points));
+        let score = score.with(added);
+        certain = certain.filter(|points| score.is_certain(*points));
         let threshold = own.unwrap_or(filter.threshold);
         if score.is_spam(threshold) {
             let junk = Junk { reason: score.reason(threshold), plain: score.reason_without_words(threshold) };
@@ -140,7 +142,7 @@ pub(crate) async fn judge(
         return Err(certainly_spam(&judgement));
     }
     if !plan.held.is_empty() {
-        judgement.suspicious = Score::of(&content, &site, &Known::default()).is_spam(filter.threshold);
+        judgement.suspicious = Score::of(&content, &site, &Known::default()).with(added).is_spam(filter.threshold);
     }
     Ok(judgement)
 }

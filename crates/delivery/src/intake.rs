@@ -17,6 +17,7 @@ use crate::Delivery;
 use crate::allowance::Allowance;
 use crate::checks::{Examination, Verdict, not_passed_on};
 use crate::class::class_of;
+use crate::clients::Introduction;
 use crate::complaint::Capture;
 use crate::content::{Judgement, Sample, judge};
 use crate::decide::storage_reply;
@@ -26,6 +27,7 @@ use crate::loops::came_round;
 use crate::notice::{delivered_notice, expanded_notice, failed_notice};
 use crate::plan::Plan;
 use crate::prepared::{Marked, Prepared};
+use crate::standing::{Known, count_refused_sender};
 use crate::suppression::Nature;
 use crate::trace::{Beginning, Source};
 
@@ -65,6 +67,8 @@ pub struct Intake {
     examination: Option<Examination>,
     /// What its content is judged by, when it is.
     sample: Option<Sample>,
+    /// What is known of who hands it over.
+    introduction: Option<Introduction>,
     /// The fields of our own that are not written yet: Return-Path, and what follows it.
     front: (String, Vec<u8>),
 }
@@ -128,6 +132,7 @@ impl Delivery {
             claims: None,
             examination,
             sample,
+            introduction: None,
             front: (String::new(), Vec::new()),
         };
         if fronted {
@@ -167,6 +172,7 @@ impl Delivery {
             claims: Some(self.claims()),
             examination: None,
             sample: None,
+            introduction: None,
             front: (String::new(), Vec::new()),
         }
     }
@@ -262,6 +268,14 @@ impl Intake {
     /// Says which client hands the message over, for its trace: `192.0.2.1 (mail.example.org)`.
     pub fn from_client(&mut self, client: String) {
         self.source.client = Some(client);
+    }
+
+    /// Says what is known of the client. To be said before its octets come.
+    pub fn introduced(&mut self, introduction: Introduction) {
+        if let Some(examination) = &mut self.examination {
+            examination.introduced(introduction.clone());
+        }
+        self.introduction = Some(introduction);
     }
 
     /// Takes the next bytes.
@@ -425,8 +439,22 @@ impl Intake {
         let from = verdict.as_ref().and_then(Verdict::verified);
         let feedback = self.complaint.take().and_then(Capture::read);
         let complaints = self.delivery.complaints(feedback, from.as_ref());
+        let known = match self.introduction.take() {
+            Some(introduction) => {
+                Known::of(&self.delivery, &introduction, verdict.as_ref().map(|verdict| &verdict.found)).await?
+            }
+            None => Known::default(),
+        };
         let judgement = match self.sample.take().filter(|_| !plan.spam) {
-            Some(sample) => judge(&self.delivery.store, sample, &plan, from.as_ref()).await?,
+            Some(sample) => {
+                let judged = judge(&self.delivery.store, sample, &plan, from.as_ref(), &known.added).await;
+                if let (Err(Refused(reply)), Some(verdict)) = (&judged, &verdict)
+                    && reply.code >= 500
+                {
+                    count_refused_sender(&self.delivery, &verdict.found).await;
+                }
+                judged?
+            }
             None => Judgement::default(),
         };
         let spam_fields = judgement.fields();
@@ -514,6 +542,7 @@ impl Intake {
             written_by: self.own.then(|| self.delivery.settings.hostname.clone()),
             counted: verdict.as_ref().map(|verdict| self.delivery.counted(verdict)).unwrap_or_default(),
             verdict,
+            known,
             own: self.own || self.sent_again,
             hooks: self.delivery.store.has_webhooks(),
             nature: self.nature,

@@ -10,6 +10,7 @@ mod added;
 mod allowance;
 mod checks;
 mod class;
+mod clients;
 #[doc(hidden)]
 pub mod complaint;
 mod content;
@@ -34,6 +35,7 @@ mod report_received;
 mod reports;
 mod sealing;
 mod signing;
+mod standing;
 mod stored;
 mod suppression;
 #[cfg(test)]
@@ -47,6 +49,9 @@ use storage::Store;
 
 pub use added::MemberAdded;
 pub use checks::{Checks, Unwelcome};
+pub use clients::{
+    Admission, ClientFacts, ClientSettings, Clients, Greylisting, Introduction, ListState, PATIENCE, Turned,
+};
 pub use content::{ContentFilter, Explained, Junk};
 pub use decide::storage_reply;
 pub use event::{Kept, MessageStored};
@@ -90,6 +95,7 @@ pub struct Delivery {
     https: Option<std::sync::Arc<dyn world::https::Https>>,
     suppression: std::sync::Arc<SuppressionSettings>,
     content_filter: Option<ContentFilter>,
+    clients: Option<Clients>,
     reports_to: std::sync::Arc<[mail::Address]>,
 }
 
@@ -108,6 +114,7 @@ impl Delivery {
             https: None,
             suppression: std::sync::Arc::default(),
             content_filter: None,
+            clients: None,
             reports_to: std::sync::Arc::default(),
         }
     }
@@ -131,6 +138,19 @@ impl Delivery {
     #[must_use]
     pub fn results_name(&self) -> &Domain {
         self.results_name.as_ref().unwrap_or(&self.settings.hostname)
+    }
+
+    /// The same delivery, which knows something of the clients that hand mail over.
+    #[must_use]
+    pub fn knowing(mut self, clients: Clients) -> Self {
+        self.clients = Some(clients);
+        self
+    }
+
+    /// What is known of clients; `None`: nothing.
+    #[must_use]
+    pub const fn clients(&self) -> Option<&Clients> {
+        self.clients.as_ref()
     }
 
     /// What it was made with.

@@ -26,6 +26,7 @@ use crate::held::HeldMessage;
 use crate::loops::delivered_to;
 use crate::plan::Plan;
 use crate::reports::Counted;
+use crate::standing::Known;
 use crate::suppression::{Blocks, Complaint, Nature, OnList, without_suppressed};
 use crate::trace::Beginning;
 use crate::waiting::Wait;
@@ -58,6 +59,8 @@ pub struct Prepared {
     pub(crate) beginning: Beginning,
     /// What was found out about it, when another server handed it over.
     pub(crate) verdict: Option<Verdict>,
+    /// What is known of who handed it over.
+    pub(crate) known: Known,
     /// What reports to domains count of it.
     pub(crate) counted: Vec<Counted>,
     /// What it is to the suppression list, and what that keeps from leaving.
@@ -276,6 +279,7 @@ impl Prepared {
             applied.events = applied.events.saturating_add(1);
         }
         self.counted.iter().try_for_each(|counted| counted.apply(tx))?;
+        self.count_standing(tx)?;
         self.complaints.iter().try_for_each(|complaint| complaint.apply(tx, self.now))?;
         if self.hooks {
             self.call_webhooks(tx, &applied)?;

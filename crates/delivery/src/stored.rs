@@ -15,6 +15,7 @@ use crate::intake::addresses_of;
 use crate::limits::EVENT_HEADER_OCTETS_MAX;
 use crate::plan::Plan;
 use crate::prepared::Prepared;
+use crate::standing::Known;
 use crate::suppression::Nature;
 use crate::trace::{Beginning, Source};
 use crate::{Delivery, Refused};
@@ -160,6 +161,7 @@ impl Delivery {
             class: if plan.relays.is_empty() { MailClass::default() } else { class_of(message.header.as_bytes()) },
             plan,
             verdict: None,
+            known: Known::default(),
             own: true,
             hooks: self.store().has_webhooks(),
             nature: message.nature,

@@ -24,9 +24,12 @@ fn address(text: &str) -> Address {
 }
 
 async fn fixture() -> Fixture {
+    fixture_in(&SimulatedWorld::new(Timestamp(1_700_000_000_000), 7)).await
+}
+
+async fn fixture_in(world: &SimulatedWorld) -> Fixture {
     let engine = MemoryEngine::default();
-    let world = SimulatedWorld::new(Timestamp(1_700_000_000_000), 7).world();
-    let store = Store::open(Arc::new(engine.clone()), world).await.unwrap();
+    let store = Store::open(Arc::new(engine.clone()), world.world()).await.unwrap();
     let domain = DomainObject::new("example.org".parse().unwrap());
     store.put_object(Object::Domain(domain), PutMode::Add).await.unwrap();
     for name in ["alice", "bob", "carol"] {
@@ -340,6 +343,7 @@ async fn a_responder_hears_what_the_sender_asked_for() {
 mod addresses;
 mod allowance;
 mod checks;
+mod clients;
 mod content;
 mod dsn;
 mod filters;

@@ -67,7 +67,10 @@ pub(crate) async fn serve(
     let implicit_tls = facts.kind == ListenerKind::Submissions;
     let (policy, now) = (Policy::of(settings), world.clock.now());
     let engine = match turned_away {
-        None => Engine::new(policy, facts, now),
+        None => {
+            host.connected(&facts);
+            Engine::new(policy, facts, now)
+        }
         Some(reply) => Engine::turning_away(policy, facts, reply, now),
     };
     let mut connection = Connection {

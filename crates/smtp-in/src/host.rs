@@ -51,6 +51,11 @@ pub trait AuthExchange: Send {
 
 /// The server around a session.
 pub trait Host: Send + Sync {
+    /// A client has connected. The session does not wait for this: what takes time is begun here.
+    fn connected(&self, facts: &SessionFacts) {
+        let _ = facts;
+    }
+
     /// May this transaction begin? The envelope has no recipients yet. Asked at MAIL: is the sender one of the
     /// identity's own, is there room (`451 4.3.2` for a backlog, `452 4.3.1` for a full disk)?
     fn may_begin<'a>(&'a self, facts: &'a SessionFacts, envelope: &'a Envelope) -> BoxFuture<'a, Verdict>;

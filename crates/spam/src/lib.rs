@@ -25,5 +25,5 @@ pub use bayes::{Counts, Known, Opinion, Told};
 pub use content::Content;
 pub use points::{Points, PointsFlaw};
 pub use rules::{Hit, Rule};
-pub use score::Score;
+pub use score::{Added, AddedFrom, Score};
 pub use tokens::{Token, TokenId};

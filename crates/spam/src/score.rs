@@ -13,27 +13,72 @@ pub struct Score {
     pub opinion: Option<Opinion>,
     /// Rules that it meets.
     pub hits: Vec<Hit>,
+    /// What is known of who hands it over.
+    pub added: Vec<Added>,
+}
+
+/// Points for what is no content: who hands a message over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// What it is known from.
+    pub from: AddedFrom,
+    /// How many.
+    pub points: Points,
+    /// Why, in a part of a sentence.
+    pub reason: String,
+}
+
+/// What points for a client are from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AddedFrom {
+    /// Lists that an administrator has chosen: they count where nothing was learnt, too, and may refuse.
+    Lists,
+    /// Doubts and a bad standing: they refuse nothing, and say nothing where nothing was learnt.
+    Doubts,
 }
 
 impl Score {
     /// Of a message, by what the site and the account have learnt.
     #[must_use]
     pub fn of(content: &Content, site: &Known, own: &Known) -> Self {
-        Self { opinion: Opinion::of(&content.tokens, site, own), hits: hits(content) }
+        Self { opinion: Opinion::of(&content.tokens, site, own), hits: hits(content), added: Vec::new() }
+    }
+
+    /// The same, with points for who hands it over.
+    #[must_use]
+    pub fn with(mut self, added: &[Added]) -> Self {
+        self.added.extend_from_slice(added);
+        self
     }
 
     /// The points.
     #[must_use]
     pub fn points(&self) -> Points {
+        self.own_points().plus(self.added_from(AddedFrom::Lists)).plus(self.added_from(AddedFrom::Doubts))
+    }
+
+    /// Those of the content alone.
+    fn own_points(&self) -> Points {
         let learnt = self.opinion.as_ref().map(Opinion::points).unwrap_or_default();
         self.hits.iter().fold(learnt, |sum, hit| sum.plus(hit.rule.points()))
     }
 
+    fn added_from(&self, from: AddedFrom) -> Points {
+        self.added.iter().filter(|one| one.from == from).fold(Points(0), |sum, one| sum.plus(one.points))
+    }
+
     /// Whether it is spam from so many points on. While too little was learnt nothing is, but the text by which filters are tried
-    /// out.
+    /// out, and what lists alone give as many.
     #[must_use]
     pub fn is_spam(&self, threshold: Points) -> bool {
-        self.points() >= threshold && (self.opinion.is_some() || self.is_test())
+        let has_say = self.opinion.is_some() || self.is_test() || self.added_from(AddedFrom::Lists) >= threshold;
+        self.points() >= threshold && has_say
+    }
+
+    /// Whether it is refused from so many points on: those of the content and of lists count. Nobody is refused for doubts.
+    #[must_use]
+    pub fn is_certain(&self, refuse: Points) -> bool {
+        self.is_spam(refuse) && self.own_points().plus(self.added_from(AddedFrom::Lists)) >= refuse
     }
 
     fn is_test(&self) -> bool {
@@ -63,7 +108,10 @@ impl Score {
                 format!("it is like {what} ({})", telling.join(", "))
             });
         }
+        let added = |from| self.added.iter().filter(move |one| one.from == from).map(|one| one.reason.clone());
+        reasons.extend(added(AddedFrom::Lists));
         reasons.extend(self.hits.iter().map(|hit| hit.reason.clone()));
+        reasons.extend(added(AddedFrom::Doubts));
         let mut text = format!("{} points of {threshold}", self.points());
         let mut gap = ": ";
         for reason in reasons {
@@ -111,6 +159,29 @@ mod tests {
         assert!(learnt.is_spam(Points::THRESHOLD) && learnt.points() == Points(75));
         let ham = Score::of(&content, &Known::default(), &known(&content, 50, Counts { spam: 0, ham: 20 }));
         assert!(!ham.is_spam(Points::THRESHOLD_MIN) && ham.points() < Points(0));
+    }
+
+    #[test]
+    fn lists_and_doubts_are_added() {
+        let content = Content::read(SPAM.as_bytes());
+        let added = |from, points, reason: &str| Added { from, points: Points(points), reason: reason.to_owned() };
+        let doubts = [
+            added(AddedFrom::Doubts, 30, "the client's address has no name"),
+            added(AddedFrom::Lists, 20, "it is on a list"),
+        ];
+        let untrained = Score::of(&content, &Known::default(), &Known::default());
+        let with = untrained.clone().with(&doubts);
+        assert_eq!((with.points(), with.is_spam(Points::THRESHOLD)), (Points(65), false), "nothing was learnt");
+        assert_eq!(
+            with.reason(Points::THRESHOLD),
+            "6.5 points of 5.0: it is on a list; a link leads to 192.0.2.1, which is no name; the client's address has no name"
+        );
+        assert!(untrained.with(&[added(AddedFrom::Lists, 50, "it is on a list")]).is_spam(Points::THRESHOLD));
+        let trained =
+            Score::of(&content, &Known::default(), &known(&content, 50, Counts { spam: 20, ham: 0 })).with(&doubts);
+        assert_eq!(trained.points(), Points(125));
+        assert!(trained.is_spam(Points(125)) && !trained.is_certain(Points(125)), "nobody is refused for doubts");
+        assert!(trained.is_certain(Points(95)) && !trained.is_certain(Points(96)), "lists count");
     }
 
     #[test]

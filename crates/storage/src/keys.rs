@@ -95,6 +95,10 @@ pub enum Table {
     Webhook = 0x63,
     /// Who is kept out, by address or network; see [`crate::bans`].
     Ban = 0x68,
+    /// Who was asked to come again, and who has; see [`crate::greylist`].
+    Greylist = 0x69,
+    /// What became of former mail, by sender; see [`crate::reputation`].
+    Reputation = 0x6a,
     /// Reports of others by kind, domain, day and digest; see [`crate::received_reports`].
     ReceivedReport = 0x6c,
     /// How many there are, and how large, by kind and domain.

@@ -149,3 +149,29 @@ pub const PACES_MAX: usize = 10_000;
 
 /// Bans that are read at a time: more than are ever kept ([`abuse::limits::BANS_MAX`]).
 pub const BANS_READ_MAX: usize = 2 * abuse::limits::BANS_MAX;
+/// Senders of which it is known what became of their mail: some 20 MiB.
+pub const STANDINGS_MAX: u32 = 100_000;
+
+/// Messages of which it is known who sent them, so that what people say of them counts for the sender.
+pub const SENDER_NOTES_MAX: u32 = 200_000;
+
+/// Days for which that is known.
+pub const SENDER_NOTE_DAYS: u32 = 60;
+
+/// Days after which a standing that nothing happened to is forgotten: it weighs nothing any more.
+pub const STANDING_DAYS: u32 = 240;
+
+/// Senders that one message counts for.
+pub const SENDERS_OF_MESSAGE_MAX: usize = 3;
+
+/// Attempts that were asked to come again and did not yet: some 15 MiB. When there are as many, nobody more is asked.
+pub const GREY_WAITING_MAX: u32 = 50_000;
+
+/// Of these, those of one network; what more it writes as counts as one.
+pub const GREY_OF_NETWORK_MAX: usize = 100;
+
+/// Networks that have come again; beyond them those go that would be forgotten first.
+pub const GREY_PASSED_MAX: u32 = 50_000;
+
+/// Rows of the greylist and of standings that one transaction forgets on its way: more than it adds.
+pub const REPUTATION_SWEPT_AT_ONCE: usize = 8;

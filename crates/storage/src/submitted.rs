@@ -2,6 +2,8 @@
 //!
 //! A day is one of UTC, counted from 1970. The row of an earlier day counts for nothing and is written over.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use mail::{AccountId, Address, Timestamp};
 use routing::objects::SubmissionLimits;
@@ -179,6 +181,15 @@ impl Store {
     pub async fn submitted(&self, account: AccountId) -> Result<Submitted, StorageError> {
         let counted = self.engine.get(&key(account)).await?.map(|value| Submitted::decode(&value)).transpose()?;
         Ok(counted.unwrap_or_default().on(day(self.now())))
+    }
+
+    /// Whether an account has submitted something within a span, to the day.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn has_submitted_within(&self, account: AccountId, span: Duration) -> Result<bool, StorageError> {
+        let counted = self.engine.get(&key(account)).await?.map(|value| Submitted::decode(&value)).transpose()?;
+        Ok(counted.is_some_and(|counted| counted.messages > 0 && counted.day >= day(self.now().minus(span))))
     }
 }
 

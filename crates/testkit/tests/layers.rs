@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 14] = [
     &["queue", "bus"],
     &["storage-rocksdb"],
     &["storage"],
-    &["routing", "imap-wire", "sender-auth"],
+    &["routing", "imap-wire", "sender-auth", "reputation"],
     &["filter", "spam", "abuse"],
     &["message"],
     &["world"],

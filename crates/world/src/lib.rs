@@ -15,7 +15,7 @@ mod resolver;
 pub mod simulated;
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,6 +124,14 @@ pub trait Resolver: Send + Sync {
     fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<Vec<MxRecord>, ResolveError>>;
     /// The A and AAAA records of a host.
     fn addresses<'a>(&'a self, host: &'a Domain) -> BoxFuture<'a, Result<Vec<IpAddr>, ResolveError>>;
+    /// The A records of a name alone: lists in the DNS have no others (RFC 5782 §2.1).
+    fn ipv4<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Result<Vec<Ipv4Addr>, ResolveError>> {
+        Box::pin(async move {
+            let ipv4 = |ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None };
+            let found: Vec<Ipv4Addr> = self.addresses(name).await?.into_iter().filter_map(ipv4).collect();
+            if found.is_empty() { Err(ResolveError::NoRecords) } else { Ok(found) }
+        })
+    }
     /// The TXT records of a name, each with its strings joined.
     fn txt<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Result<Vec<String>, ResolveError>>;
 }

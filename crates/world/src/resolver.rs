@@ -1,7 +1,8 @@
 //! DNS by hickory-resolver.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
@@ -38,6 +39,8 @@ impl SystemResolver {
             options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
             // Mail domains are complete names: a search list would send mail to the wrong place.
             options.ndots = 0;
+            options.positive_max_ttl = Some(ANSWER_KEPT_MAX);
+            options.negative_max_ttl = Some(ANSWER_KEPT_MAX);
             Ok(builder)
         };
         let plain = builder()?.build().map_err(|e| broken(&e))?;
@@ -85,6 +88,15 @@ impl Resolver for SystemResolver {
         })
     }
 
+    fn ipv4<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Result<Vec<Ipv4Addr>, ResolveError>> {
+        Box::pin(async move {
+            let answer = self.plain.ipv4_lookup(absolute(name)).await.map_err(|e| error(&e))?;
+            let address = |data: &RData| if let RData::A(ip) = data { Some(ip.0) } else { None };
+            let found: Vec<Ipv4Addr> = answer.answers().iter().filter_map(|record| address(&record.data)).collect();
+            if found.is_empty() { Err(ResolveError::NoRecords) } else { Ok(found) }
+        })
+    }
+
     fn txt<'a>(&'a self, name: &'a Domain) -> BoxFuture<'a, Result<Vec<String>, ResolveError>> {
         Box::pin(async move {
             let answer = self.plain.txt_lookup(absolute(name)).await.map_err(|e| error(&e))?;
@@ -100,6 +112,9 @@ impl Resolver for SystemResolver {
         })
     }
 }
+
+/// How long an answer is kept at the most, whatever it says of itself.
+const ANSWER_KEPT_MAX: Duration = Duration::from_secs(3600);
 
 /// An MX record. A host that is no domain name can't be connected to.
 pub(crate) fn mx_record(data: &RData) -> Option<MxRecord> {

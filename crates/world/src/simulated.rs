@@ -133,6 +133,14 @@ pub struct SimulatedResolver {
     txt: Mutex<HashMap<Domain, Result<Vec<String>, ResolveError>>>,
     tlsa: Mutex<HashMap<Domain, Result<Vec<TlsaRecord>, ResolveError>>>,
     signed: Mutex<HashSet<Domain>>,
+    wildcards: Mutex<Vec<(Domain, Vec<IpAddr>)>>,
+    silent: Mutex<Vec<Domain>>,
+}
+
+/// Whether a name is below a zone, or the zone itself.
+fn is_in(name: &Domain, zone: &Domain) -> bool {
+    let above = name.as_str().strip_suffix(zone.as_str());
+    above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
 }
 
 impl SimulatedResolver {
@@ -144,6 +152,16 @@ impl SimulatedResolver {
     /// What an address look-up of the host answers from now on.
     pub fn set_addresses(&self, host: Domain, answer: Result<Vec<IpAddr>, ResolveError>) {
         lock(&self.addresses).insert(host, answer);
+    }
+
+    /// From now on every name in the zone that is not in the table has these addresses.
+    pub fn set_wildcard(&self, zone: Domain, addresses: Vec<IpAddr>) {
+        lock(&self.wildcards).push((zone, addresses));
+    }
+
+    /// From now on no address look-up in the zone ever comes to an end.
+    pub fn silence(&self, zone: Domain) {
+        lock(&self.silent).push(zone);
     }
 
     /// What a TXT look-up of the name answers from now on.
@@ -169,10 +187,7 @@ impl SimulatedResolver {
     where
         T: Send + 'static,
     {
-        let secure = lock(&self.signed).iter().any(|zone| {
-            let above = name.as_str().strip_suffix(zone.as_str());
-            above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
-        });
+        let secure = lock(&self.signed).iter().any(|zone| is_in(name, zone));
         let name = name.clone();
         let proven = |records, exists| Ok(Proven { records, secure, exists, name });
         let answer = match answer {
@@ -215,7 +230,13 @@ impl Resolver for SimulatedResolver {
         if let Some(ip) = host.as_literal() {
             return Box::pin(async move { Ok(vec![ip]) });
         }
-        let answer = lock(&self.addresses).get(host).cloned().unwrap_or(Err(ResolveError::NoSuchName));
+        if lock(&self.silent).iter().any(|zone| is_in(host, zone)) {
+            return Box::pin(std::future::pending());
+        }
+        let wildcards = lock(&self.wildcards);
+        let wild = wildcards.iter().find(|(zone, _)| is_in(host, zone)).map(|(_, addresses)| addresses.clone());
+        let answer = lock(&self.addresses).get(host).cloned();
+        let answer = answer.unwrap_or_else(|| wild.ok_or(ResolveError::NoSuchName));
         Box::pin(async move { answer })
     }
 

@@ -34,6 +34,12 @@ pub trait SenderAuthentication: Send + Sync {
     /// [`Outcome::TemporaryError`].
     fn check<'a>(&'a self, arrived: &'a Arrived, client: &'a Client) -> BoxFuture<'a, Authentication>;
 
+    /// Whether an address has a name that leads back to it (RFC 8601 §3): asked before there is a message.
+    fn reverse_name(&self, ip: IpAddr) -> BoxFuture<'_, Iprev>;
+
+    /// SPF of a client's reverse-path, or of the name in EHLO for the null one: asked before there is a message.
+    fn spf<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, Spf>;
+
     /// Who of these may get reports on a domain (RFC 9990 §4): addresses of the domain itself, and those whose own domain says in the
     /// DNS that it takes them.
     fn entitled<'a>(&'a self, domain: &'a str, wanted: &'a [String]) -> BoxFuture<'a, Entitled>;
@@ -299,8 +305,21 @@ impl SenderAuthentication for DnsAuthentication {
                 dkim,
                 arc,
                 iprev,
+                dnswl: Vec::new(),
                 authors_beyond,
             }
+        })
+    }
+
+    fn reverse_name(&self, ip: IpAddr) -> BoxFuture<'_, Iprev> {
+        Box::pin(self.iprev(ip))
+    }
+
+    fn spf<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, Spf> {
+        Box::pin(async move {
+            let helo = client.helo.as_deref().unwrap_or_default();
+            let path = client.reverse_path.as_ref().map(ToString::to_string);
+            self.spf_of(client.ip, helo, path.as_deref()).await.1
         })
     }
 
@@ -426,6 +445,14 @@ impl SenderAuthentication for Said {
     fn check<'a>(&'a self, _: &'a Arrived, client: &'a Client) -> BoxFuture<'a, Authentication> {
         let found = Authentication { client: Some(client.clone()), ..self.0.clone() };
         Box::pin(std::future::ready(found))
+    }
+
+    fn reverse_name(&self, _: IpAddr) -> BoxFuture<'_, Iprev> {
+        Box::pin(std::future::ready(self.0.iprev.clone()))
+    }
+
+    fn spf<'a>(&'a self, _: &'a Client) -> BoxFuture<'a, Spf> {
+        Box::pin(std::future::ready(self.0.spf.clone()))
     }
 
     fn entitled<'a>(&'a self, _: &'a str, wanted: &'a [String]) -> BoxFuture<'a, Entitled> {

@@ -16,6 +16,17 @@ impl Authentication {
         };
         if let Some(client) = &self.client {
             result(format!("iprev={} policy.iprev={}", self.iprev.outcome, value(&client.ip.to_string())));
+            for list in &self.dnswl {
+                // RFC 8904 §2; whether DNSSEC proves the answer is not looked at.
+                let mut text = format!("dnswl={} dns.zone={} dns.sec=na", list.outcome, value(&list.zone));
+                if let Some(answer) = list.answer {
+                    text.push_str(&format!(" policy.ip={answer}"));
+                }
+                if !list.text.is_empty() {
+                    text.push_str(&format!(" policy.txt={}", value(&list.text)));
+                }
+                result(text);
+            }
             let mail_from = client.reverse_path.as_ref().map(|path| path.to_string());
             match mail_from {
                 Some(path) => result(format!("spf={} smtp.mailfrom={}", self.spf.outcome, mailbox(&path))),
@@ -102,7 +113,7 @@ fn value(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::results::{Arc, Client, Dkim, Dmarc, Iprev, Policy, Sealer, Spf};
+    use super::super::results::{Arc, Client, Dkim, Dmarc, Dnswl, Iprev, Policy, Sealer, Spf};
     use super::*;
     use mail::Address;
     use proptest::prelude::*;
@@ -164,6 +175,23 @@ mod tests {
         let expected = "Authentication-Results: mx;\r\n\tiprev=pass policy.iprev=192.0.2.1;\r\n\
             \tspf=fail smtp.helo=mx.a.example;\r\n\tdkim=none\r\n";
         assert_eq!(found.field("mx"), expected);
+    }
+
+    #[test]
+    fn allow_lists_are_told() {
+        let list = |outcome, answer, text: &str| Dnswl {
+            outcome,
+            zone: "list.example".to_owned(),
+            answer,
+            text: text.to_owned(),
+        };
+        let known =
+            list(Outcome::Pass, Some([127, 0, 10, 1].into()), "far.example https://list.example/?d=far.example");
+        let found = Authentication { dnswl: vec![known, list(Outcome::TemporaryError, None, "")], ..found() };
+        let expected = "\tdnswl=pass dns.zone=list.example dns.sec=na policy.ip=127.0.10.1 \
+             policy.txt=\"far.example https://list.example/?d=far.example\";\r\n\
+             \tdnswl=temperror dns.zone=list.example dns.sec=na;\r\n";
+        assert!(found.field("mx").contains(expected), "{}", found.field("mx"));
     }
 
     #[test]

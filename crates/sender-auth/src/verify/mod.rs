@@ -29,4 +29,4 @@ pub use arrival::{Arrival, Arrived, Budget, Unchecked};
 pub use claims::ClaimFilter;
 pub use dns::{DnsAuthentication, Entitled, NoDns, Said, SenderAuthentication};
 pub use policy::{Decision, Disposition, Enforcement, Rules, decide};
-pub use results::{Arc, Authentication, Client, Dkim, Dmarc, Iprev, Outcome, Policy, Published, Sealer, Spf};
+pub use results::{Arc, Authentication, Client, Dkim, Dmarc, Dnswl, Iprev, Outcome, Policy, Published, Sealer, Spf};

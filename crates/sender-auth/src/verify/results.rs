@@ -1,7 +1,7 @@
 //! What was found out about a message from outside.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use mail::{Address, Domain};
 
@@ -118,6 +118,19 @@ pub struct Iprev {
     pub name: Option<String>,
 }
 
+/// What an allow list in the DNS says of the client (RFC 8904).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dnswl {
+    /// The result: [`Outcome::Pass`], [`Outcome::None`] or [`Outcome::TemporaryError`].
+    pub outcome: Outcome,
+    /// The zone of the list.
+    pub zone: String,
+    /// What it answered.
+    pub answer: Option<Ipv4Addr>,
+    /// What it says in words: printable ASCII.
+    pub text: String,
+}
+
 /// What a domain wants done with mail that fails (RFC 9989 §4.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {
@@ -195,6 +208,8 @@ pub struct Authentication {
     pub arc: Arc,
     /// The name of the client.
     pub iprev: Iprev,
+    /// Allow lists that were asked.
+    pub dnswl: Vec<Dnswl>,
     /// Each domain in From.
     pub dmarc: Vec<Dmarc>,
     /// From names more domains than [`super::limits::AUTHOR_DOMAINS_MAX`].

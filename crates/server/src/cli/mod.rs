@@ -21,6 +21,7 @@ mod output;
 mod pattern;
 mod queue;
 mod reports;
+mod reputation;
 mod responder;
 mod shared;
 mod spam;
@@ -125,6 +126,12 @@ With --as, people edit the filters of their own account, and those of a shared m
     /// The content filter: what was learnt, and what it says of a message
     #[command(subcommand)]
     Spam(spam::SpamCommand),
+    /// What is known of clients and senders elsewhere: their names, lists in the DNS, what became of their former mail
+    #[command(subcommand)]
+    Reputation(reputation::ReputationCommand),
+    /// The greylist: doubted clients that were asked to come again
+    #[command(subcommand)]
+    Greylist(reputation::GreylistCommand),
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
@@ -303,6 +310,8 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Shared(command) => command.request(),
         Command::Contact(command) => command.request(),
         Command::Spam(command) => command.request()?,
+        Command::Reputation(command) => command.request(),
+        Command::Greylist(command) => command.request(),
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
         Command::Suppression(command) => command.request(),
@@ -409,6 +418,8 @@ mod tests {
             ("event", &["list", "show", "retry", "remove"]),
             ("suppression", &["list", "show", "add", "remove"]),
             ("ban", &["list", "show", "add", "remove"]),
+            ("reputation", &["show", "forget"]),
+            ("greylist", &["list", "forget"]),
             ("webhook", &["add", "list", "show", "enable", "remove", "test"]),
         ] {
             let noun = command.find_subcommand(noun).unwrap();

@@ -12,6 +12,7 @@ mod filters;
 mod lists;
 mod queue;
 mod reports;
+mod reputation;
 mod responder;
 mod sending;
 mod shared;
@@ -243,6 +244,8 @@ fn in_words(response: &Response) -> String {
                 [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
             }),
         ),
+        Response::Reputation(one) => reputation::reputation(one),
+        Response::Greylist(one) => reputation::greylist(one),
         Response::Suppressions(all) => sending::suppressions(all),
         Response::Bans(all) => bans::bans(all),
         Response::Visitor(one) => bans::visitor(one),

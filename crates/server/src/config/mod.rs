@@ -6,6 +6,7 @@ mod authentication;
 mod flaw;
 mod load;
 mod oauth;
+mod reputation;
 mod routes;
 mod sending;
 mod spam;
@@ -19,6 +20,7 @@ use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::abuse::Abuse;
+pub(crate) use self::reputation::{Greylist, Reputation};
 pub(crate) use self::spam::Spam;
 pub(crate) use authentication::{Network, SenderAuthentication};
 pub(crate) use flaw::ConfigError;
@@ -84,6 +86,10 @@ pub(crate) struct Config {
     pub(crate) spam: Spam,
     /// Who may connect how often, and bans.
     pub(crate) abuse: Abuse,
+    /// What is known of clients.
+    pub(crate) reputation: Reputation,
+    /// Who is asked to come again.
+    pub(crate) greylist: Greylist,
 }
 
 /// The full-text index.
@@ -415,6 +421,8 @@ impl Default for Config {
             search: Search::default(),
             spam: Spam::default(),
             abuse: Abuse::default(),
+            reputation: Reputation::default(),
+            greylist: Greylist::default(),
             lists: Lists::default(),
             suppression: Suppression::default(),
             webhooks: Webhooks::default(),

@@ -12,7 +12,7 @@ use abuse::Door;
 use auth::Authenticator;
 use bus::Bus;
 use delivery::limits::TRACE_ROUTED_MAX;
-use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, Unwelcome, storage_reply};
+use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, Turned, Unwelcome, storage_reply};
 use mail::{AccountId, Address, BodyType, EnhancedCode, Envelope, ForwardPath, Reply, Timestamp, Topic};
 use message::{BinaryFlaw, BinaryParts};
 use parking_lot::Mutex;
@@ -139,6 +139,7 @@ impl MailHost {
         self.room()?;
         self.admit_message(facts, envelope).await?;
         self.may_use(facts, envelope)?;
+        self.presented(facts, envelope);
         match &facts.identity {
             Some(identity) => self.may_submit(facts, identity, envelope).await,
             None => Ok(()),
@@ -150,7 +151,7 @@ impl MailHost {
         let answer = self.delivery.may_submit(identity.account, envelope).await;
         if let Err(reply) = &answer {
             tracing::info!(session = %facts.id, from = %envelope.reverse_path, %reply, "submission refused");
-            self.trace_refusal(facts, envelope, None, reply).await;
+            self.trace_refusal(facts, envelope, None, reply, "").await;
         }
         answer
     }
@@ -191,6 +192,7 @@ impl MailHost {
         envelope: &Envelope,
         path: Option<&ForwardPath>,
         reply: &Reply,
+        why: &str,
     ) {
         let traced = self.refusals.lock().traces(self.minute(), facts.remote.ip());
         match traced {
@@ -221,7 +223,8 @@ impl MailHost {
         let all = envelope.recipients.iter().filter(|_| path.is_none()).take(TRACE_ROUTED_MAX);
         let all = all.filter_map(|recipient| address(&recipient.forward_path));
         let terms = sender.into_iter().chain(recipient.into_iter().chain(all).map(Term::Recipient)).collect();
-        self.delivery.trace_refusal(vec![offered, refused], terms).await;
+        let why = Some(why).filter(|why| !why.is_empty()).map(|why| Step::Decided { text: why.to_owned() });
+        self.delivery.trace_refusal(std::iter::once(offered).chain(why).chain([refused]).collect(), terms).await;
     }
 
     async fn open_message(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Message, Reply> {
@@ -246,6 +249,9 @@ impl MailHost {
             self.delivery.intake(&envelope.reverse_path, &received).await
         };
         let mut intake = begun.map_err(|Refused(reply)| reply)?;
+        if let Some(introduction) = self.introduction(facts, envelope).await {
+            intake.introduced(introduction);
+        }
         intake.from_client(client_of(facts));
         intake.led_by(envelope);
         let sender = facts.identity.as_ref().map(|identity| identity.account);
@@ -332,6 +338,10 @@ fn may_send(directory: &Directory, account: AccountId, address: &Address) -> Res
 }
 
 impl Host for MailHost {
+    fn connected(&self, facts: &SessionFacts) {
+        self.met(facts);
+    }
+
     fn may_begin<'a>(&'a self, facts: &'a SessionFacts, envelope: &'a Envelope) -> BoxFuture<'a, Verdict> {
         Box::pin(async move { self.begin(facts, envelope).await.map_or_else(Verdict::Refuse, |()| Verdict::Accept) })
     }
@@ -344,25 +354,28 @@ impl Host for MailHost {
     ) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
             let decided = match self.asking(facts, envelope) {
-                Ok(asking) => self.delivery.decide(&asking, path).await,
-                Err(reply) => Err(reply),
+                Ok(asking) => match self.delivery.decide(&asking, path).await {
+                    Ok(()) => self.admitted(facts, envelope, &asking, path).await,
+                    Err(reply) => Err(Turned::from(reply)),
+                },
+                Err(reply) => Err(Turned::from(reply)),
             };
-            if let Err(reply) = &decided {
+            if let Err(Turned { reply, why }) = &decided {
                 let logged = self.refusals.lock().logs(self.minute(), facts.id);
                 if logged != Logged::Not {
                     tracing::info!(session = %facts.id, remote = %facts.remote.ip(), from = %envelope.reverse_path, to = %path,
-                    %reply, "recipient refused");
+                    %reply, why, "recipient refused");
                 }
                 if logged == Logged::Last {
                     tracing::info!(session = %facts.id, "further recipients refused in this minute are not logged");
                 }
                 let closing = self.unknown_recipient(facts, reply).await;
-                self.trace_refusal(facts, envelope, Some(path), closing.as_ref().unwrap_or(reply)).await;
+                self.trace_refusal(facts, envelope, Some(path), closing.as_ref().unwrap_or(reply), why).await;
                 if let Some(closing) = closing {
                     return Verdict::Refuse(closing);
                 }
             }
-            decided.map_or_else(Verdict::Refuse, |()| Verdict::Accept)
+            decided.map_or_else(|turned| Verdict::Refuse(turned.reply), |()| Verdict::Accept)
         })
     }
 
@@ -643,6 +656,7 @@ const CLOSING: Reply = Reply::fixed(421, EnhancedCode(4, 3, 2), "Server is shutt
 const BUSY: Reply = Reply::fixed(451, EnhancedCode(4, 3, 2), "Too much mail is being worked on, try again later");
 const ACCOUNT_GONE: Reply =
     Reply::fixed(550, EnhancedCode(5, 7, 1), "Your account may not send mail any more; log in again");
+mod clients;
 mod door;
 mod exchange;
 mod identity;

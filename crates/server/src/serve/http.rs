@@ -18,6 +18,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bus::Bus;
+use delivery::Clients;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -50,7 +51,10 @@ pub(super) fn record_metrics() -> Result<PrometheusHandle, Failure> {
 /// What the counters of the crates below mean.
 const COUNTERS: &[(&str, &str)] = &[
     ("relais_bans_total", "Bans of addresses and networks, by cause."),
+    ("relais_greylist_answers_total", "Attempts of doubted clients, by what they were answered."),
     ("relais_http_refused_total", "Connections to HTTP ports that were closed because there were too many."),
+    ("relais_reputation_list_answers_total", "Answers of lists in the DNS, by list and what they say."),
+    ("relais_reputation_refused_total", "Recipients refused because of a list, or for using this server's name."),
     ("relais_smtp_in_commands_total", "Commands, by name."),
     ("relais_smtp_in_connections_total", "Connections, by listener and whether they were taken."),
     ("relais_smtp_in_messages_total", "Messages at the end of their data, by outcome."),
@@ -70,6 +74,7 @@ const COUNTERS: &[(&str, &str)] = &[
 /// What the gauges of the crates below mean.
 const GAUGES: &[(&str, &str)] = &[
     ("relais_bans_in_force", "Addresses and networks that are kept out."),
+    ("relais_reputation_list_sound", "Whether a list in the DNS works and is used."),
     ("relais_queue_entries", "Entries of the queue of outgoing mail."),
     ("relais_smtp_in_connections", "Open connections, by listener."),
     ("relais_smtp_out_attempts_running", "Attempts under way."),
@@ -86,6 +91,7 @@ pub(super) struct State {
     bus: Bus,
     stop: CancellationToken,
     reserve_mib: u64,
+    clients: Option<Clients>,
 }
 
 impl State {
@@ -97,7 +103,19 @@ impl State {
         stop: CancellationToken,
         reserve_mib: u64,
     ) -> Self {
-        Self { metrics, engine, store, bus, stop, reserve_mib }
+        Self { metrics, engine, store, bus, stop, reserve_mib, clients: None }
+    }
+
+    /// The same, which tells of lists in the DNS that are not used.
+    pub(super) fn noting(mut self, clients: Option<&Clients>) -> Self {
+        self.clients = clients.cloned();
+        self
+    }
+
+    /// What an administrator should know while mail is taken, a line each.
+    fn notes(&self) -> String {
+        let notes = self.clients.as_ref().map(Clients::notes).unwrap_or_default();
+        notes.iter().map(|note| format!("note: {note}\n")).collect()
     }
 
     /// Why no mail is taken, or nothing.
@@ -236,7 +254,7 @@ const BUFFER_OCTETS_MAX: usize = 16 * 1024;
 
 async fn ready(extract::State(state): extract::State<State>) -> impl IntoResponse {
     match state.unready() {
-        None => (StatusCode::OK, "ready\n".to_owned()),
+        None => (StatusCode::OK, format!("ready\n{}", state.notes())),
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }

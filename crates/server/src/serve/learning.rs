@@ -54,7 +54,9 @@ impl Learner {
         number: u64,
     ) -> Result<bool, StorageError> {
         let Some(content) = self.store.spam_content(&blob).await? else { return Ok(false) };
-        let lesson = Lesson { by_hand, number: Some(number), shared: self.shared, ..Lesson::of(blob, &content, spam) };
+        let said_at = by_hand.then(|| self.store.now());
+        let lesson = Lesson::of(blob, &content, spam);
+        let lesson = Lesson { by_hand, number: Some(number), shared: self.shared, said_at, ..lesson };
         self.store.learn(account, lesson).await
     }
 

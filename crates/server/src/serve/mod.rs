@@ -6,6 +6,7 @@
 
 mod absence;
 mod bans;
+mod clients;
 #[cfg(test)]
 mod days;
 mod discovery;
@@ -196,9 +197,11 @@ async fn serve_on(
             tasks.listeners_stop(),
             config.storage.free_space_reserve_mib,
         );
+        let state = state.noting(delivery.clients());
         tasks.listener("http", http::serve(listener.into_tokio()?, state, descriptors::of_http(files)));
     }
 
+    clients::watch_lists(&mut tasks, delivery.clients());
     let out = settings::smtp_out(&config, secrets.logins, &own::interface_addresses())?;
     let smtp_out = SmtpOut::new(bus.clone(), delivery.clone(), out).map_err(|error| {
         let failure = Failure::new(format!("[queue]: {error}"));
@@ -225,6 +228,7 @@ async fn serve_on(
     let links = links.map_err(|error| Failure::new(format!("links in letters: {error}")))?;
     let mut admin = administration::settings(&config, Some(authenticator));
     admin.door = Some(door.clone());
+    admin.clients = delivery.clients().cloned();
     let absences = Absences { store: store.clone(), settings: admin.clone(), links: links.clone() };
     let discovery = discovery::Discovery::new(store.clone(), admin.connection.clone());
     for listener in listening.web {
@@ -402,6 +406,9 @@ async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::Ca
             if let Err(error) = store.sweep_suppressed().await {
                 tracing::warn!(%error, "the suppression list could not be swept; it is tried again later");
             }
+        }
+        if let Err(error) = store.sweep_greylist().await {
+            tracing::warn!(%error, "the greylist could not be swept; it is tried again later");
         }
         rounds = rounds.wrapping_add(1);
         if rounds.is_multiple_of(POLICY_ROUNDS)

@@ -13,7 +13,7 @@ use mail::Domain;
 use queue::{RetryPolicy, Schedules};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use sender_auth::verify::DnsAuthentication;
+use sender_auth::verify::{DnsAuthentication, SenderAuthentication};
 use smtp_in::ListenerKind;
 use smtp_out::{Login, NamedHost, Roots, Secret, SmtpOutSettings, TlsMode};
 use storage::rows::MailClass;
@@ -142,7 +142,7 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
     };
     let delivery = delivery.reading_reports_at(section.reports_to.clone());
     if !section.verify {
-        return Ok(delivery);
+        return Ok(super::clients::knowing(delivery, config, None));
     }
     let delivery = match mail::Address::parse(&section.reports_from) {
         Ok(address) => delivery.reporting_from(address),
@@ -155,7 +155,9 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
     let patience = Duration::from_secs(section.timeout_secs);
     let dns = DnsAuthentication::from_system(config.hostname.clone(), world, patience);
     let dns = dns.map_err(|error| Failure::new(format!("[sender_authentication]: {error}")))?;
-    Ok(delivery.checking(Checks::new(Arc::new(dns), section.rules())))
+    let dns: Arc<dyn SenderAuthentication> = Arc::new(dns);
+    let delivery = super::clients::knowing(delivery, config, Some(dns.clone()));
+    Ok(delivery.checking(Checks::new(dns, section.rules())))
 }
 
 /// Who calls webhooks.

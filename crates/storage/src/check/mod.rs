@@ -14,6 +14,7 @@ mod events;
 mod fetch;
 mod first_use;
 mod forwards;
+mod greylist;
 mod index;
 mod lists;
 mod mailboxes;
@@ -22,6 +23,7 @@ mod objects;
 mod pages;
 mod queue;
 mod received_reports;
+mod reputation;
 mod sharing;
 mod signing_keys;
 mod spam;
@@ -135,6 +137,10 @@ pub enum Flaw {
     Index,
     /// Reports of others are not counted as they should be.
     ReceivedReports,
+    /// Who was asked to come again is not counted, or not in the order in which it is forgotten.
+    Greylist,
+    /// Standings of senders are not counted, or not in the order of time.
+    Reputation,
 }
 
 impl Flaw {
@@ -185,6 +191,8 @@ impl Flaw {
             Self::Stranded => "nothing will deal with it",
             Self::Index => "full-text index is wrong; `relais reindex` builds it anew",
             Self::ReceivedReports => "reports of others are miscounted",
+            Self::Greylist => "the greylist does not fit together",
+            Self::Reputation => "standings of senders do not fit together",
         }
     }
 }
@@ -346,6 +354,8 @@ pub async fn check_with(
     check.bans().await?;
     check.webhooks().await?;
     check.received_reports().await?;
+    check.greylist().await?;
+    check.reputation().await?;
     check.traces().await?;
     check.blobs().await?;
     Ok(check.checked)

@@ -53,6 +53,8 @@ const TABLES: &[Table] = &[
     Table::Suppressed,
     Table::Ban,
     Table::Webhook,
+    Table::Greylist,
+    Table::Reputation,
     Table::ReceivedReport,
     Table::ReceivedReports,
     Table::Answered,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mail::{AccountId, BlobHash, Topic};
+use mail::{AccountId, BlobHash, Timestamp, Topic};
 use spam::{Content, TokenId};
 
 use super::{Note, SITE, Totals, decode_counts, encode_counts, note_key, time_key, times, token_key, totals_key};
@@ -31,6 +31,8 @@ pub struct Lesson {
     pub number: Option<u64>,
     /// The site learns it, too.
     pub shared: bool,
+    /// When somebody said so of a message that came: its senders hear of it. `None`: nobody did, or nothing came.
+    pub said_at: Option<Timestamp>,
 }
 
 impl Lesson {
@@ -38,7 +40,7 @@ impl Lesson {
     #[must_use]
     pub fn of(blob: BlobHash, content: &Content, spam: bool) -> Self {
         let tokens = content.tokens.iter().map(|token| token.id).collect();
-        Self { blob, tokens, spam, by_hand: true, number: None, shared: true }
+        Self { blob, tokens, spam, by_hand: true, number: None, shared: true, said_at: None }
     }
 
     /// The same for a message that is in no mailbox.
@@ -73,6 +75,10 @@ impl Transaction<'_> {
                 return Ok(false);
             }
             self.delete(time_key(part, known.number, &lesson.blob));
+            let said = known.by_hand.then_some(known.spam);
+            if said != Some(lesson.spam) {
+                self.hear_of_senders(lesson, said)?;
+            }
             if known.spam == lesson.spam {
                 self.put_note(part, &lesson.blob, Note { number, by_hand: true, ..known })?;
                 return Ok(false);
@@ -87,6 +93,9 @@ impl Transaction<'_> {
                 }
             }
         } else {
+            if lesson.by_hand {
+                self.hear_of_senders(lesson, None)?;
+            }
             totals.notes = totals.notes.saturating_add(1);
         }
         shared &= totals.shared < SPAM_SHARED_MAX;
@@ -102,6 +111,15 @@ impl Transaction<'_> {
         self.forget_old_notes(part, &mut totals)?;
         self.put_totals(part, totals)?;
         Ok(true)
+    }
+
+    /// The standing of a message's senders changes with what is said of it, once for each account: here, where it is known what was said
+    /// before.
+    fn hear_of_senders(&mut self, lesson: &Lesson, before: Option<bool>) -> Result<(), StorageError> {
+        match lesson.said_at {
+            Some(at) => self.said_of_senders(&lesson.blob, before, lesson.spam, at),
+            None => Ok(()),
+        }
     }
 
     fn totals(&self, part: AccountId) -> Result<Totals, StorageError> {

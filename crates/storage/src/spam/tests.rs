@@ -11,7 +11,7 @@ use crate::{MemoryEngine, Store};
 
 fn lesson(blob: u8, tokens: &[u64], spam: bool) -> Lesson {
     let tokens = tokens.iter().copied().map(TokenId).collect();
-    Lesson { blob: BlobHash([blob; 32]), tokens, spam, by_hand: true, number: None, shared: true }
+    Lesson { blob: BlobHash([blob; 32]), tokens, spam, by_hand: true, number: None, shared: true, said_at: None }
 }
 
 async fn counts(store: &Store, part: AccountId, token: u64) -> Counts {

@@ -21,7 +21,7 @@ impl MailHost {
         let Some(why) = refused else { return Ok(()) };
         let reply = closing(why);
         tracing::info!(session = %facts.id, remote = %facts.remote.ip(), from = %envelope.reverse_path, %reply, "message refused");
-        self.trace_refusal(facts, envelope, None, &reply).await;
+        self.trace_refusal(facts, envelope, None, &reply, "").await;
         Err(reply)
     }
 

@@ -1,0 +1,538 @@
+//! Who was asked to come again, and which networks have: see [`reputation::greylist`].
+//!
+//! Rows of one table, in nobody's part: `g` + network + digest → [`Grey`], `p` + network → [`GreyPass`], `o` + time + one of these keys →
+//! nothing (the order in which they are forgotten), `n` → how many there are. Bounded in number, each by the bounds of addresses.
+//!
+//! They are not synced before the client hears 451: a power cut that forgets one makes an honest client wait once more, and a promise is not
+//! broken, for nothing was promised. A restart, or the end of the process, loses none.
+
+use bytes::Bytes;
+use mail::Timestamp;
+use reputation::greylist::{Grey, GreyKey, GreylistSettings, Greylisted, attempt};
+use reputation::network::Network;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Durability, Order};
+use crate::error::StorageError;
+use crate::keys::{HEAD, Key, Table};
+use crate::limits::{GREY_OF_NETWORK_MAX, GREY_PASSED_MAX, GREY_WAITING_MAX, REPUTATION_SWEPT_AT_ONCE};
+use crate::rows;
+use crate::store::Store;
+use crate::transaction::Transaction;
+
+/// A network that has come again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GreyPass {
+    /// Which.
+    pub network: Network,
+    /// The sender in whose name it did.
+    pub sender: String,
+    /// When it did.
+    pub since: Timestamp,
+    /// When it came last, to the day.
+    pub last: Timestamp,
+    /// When it is forgotten.
+    pub until: Timestamp,
+}
+
+/// What is answered to an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GreyAnswer {
+    /// Its network has come again before: it is let in.
+    Known,
+    /// See there.
+    Asked(Greylisted),
+    /// Too many were asked to come again: it is let in.
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Totals {
+    pub(crate) waiting: u32,
+    pub(crate) passed: u32,
+}
+
+const VERSION: u8 = 1;
+const WAITING: u8 = b'g';
+const PASSED: u8 = b'p';
+const ORDER: u8 = b'o';
+const TOTALS: u8 = b'n';
+
+/// The bounds, which tests make narrower.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) waiting: u32,
+    pub(crate) of_network: usize,
+    pub(crate) passed: u32,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { waiting: GREY_WAITING_MAX, of_network: GREY_OF_NETWORK_MAX, passed: GREY_PASSED_MAX }
+    }
+}
+
+impl Transaction<'_> {
+    /// An attempt of a doubted client: what it is answered. What is kept of it is written.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn greylist(
+        &mut self,
+        key: &GreyKey,
+        now: Timestamp,
+        settings: &GreylistSettings,
+    ) -> Result<GreyAnswer, StorageError> {
+        self.greylist_within(key, now, settings, Bounds::default())
+    }
+
+    fn greylist_within(
+        &mut self,
+        key: &GreyKey,
+        now: Timestamp,
+        settings: &GreylistSettings,
+        bounds: Bounds,
+    ) -> Result<GreyAnswer, StorageError> {
+        if self.greylist_knows(key.network, now, settings)? {
+            return Ok(GreyAnswer::Known);
+        }
+        self.forget_some_grey(now, REPUTATION_SWEPT_AT_ONCE)?;
+        let mut key = key.clone();
+        let mut kept = self.grey(&key)?;
+        if kept.is_none() {
+            let network = waiting_of(key.network).range();
+            if self.scan(&network, Order::Ascending, bounds.of_network)?.len() >= bounds.of_network {
+                key = GreyKey::all_of(key.network);
+                kept = self.grey(&key)?;
+            }
+        }
+        if kept.is_none() && self.grey_totals()?.waiting >= bounds.waiting {
+            return Ok(GreyAnswer::Full);
+        }
+        let before = kept.as_ref().map(|grey| grey.until);
+        let (answer, grey) = attempt(kept, key, now, settings);
+        let row = waiting_key(&grey.key);
+        if let Greylisted::Passed(_) = answer {
+            self.drop_grey(&row, before)?;
+            self.pass_grey(&grey, now, settings, bounds)?;
+            return Ok(GreyAnswer::Asked(answer));
+        }
+        match before {
+            Some(until) => self.delete(order_key(until, &row)),
+            None => self.count_grey(|totals| totals.waiting = totals.waiting.saturating_add(1))?,
+        }
+        self.put(order_key(grey.until, &row), Bytes::new());
+        self.put(row, rows::encode(VERSION, &grey)?);
+        Ok(GreyAnswer::Asked(answer))
+    }
+
+    /// Whether a network has come again; then it is known for longer.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn greylist_knows(
+        &mut self,
+        network: Network,
+        now: Timestamp,
+        settings: &GreylistSettings,
+    ) -> Result<bool, StorageError> {
+        let key = passed_key(network);
+        let Some(pass) = self.get(&key)?.map(|value| decode_pass(&value)).transpose()? else { return Ok(false) };
+        if pass.until <= now {
+            return Ok(false);
+        }
+        if now.since(pass.last) >= REFRESH {
+            self.delete(order_key(pass.until, &key));
+            let pass = GreyPass { last: now, until: now.plus(settings.remember), ..pass };
+            self.put(order_key(pass.until, &key), Bytes::new());
+            self.put(key, rows::encode(VERSION, &pass)?);
+        }
+        Ok(true)
+    }
+
+    /// Forgets all of a network. Gives how many rows went.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn forget_grey(&mut self, network: Network) -> Result<usize, StorageError> {
+        let mut gone = 0_usize;
+        for (key, value) in
+            self.scan(&waiting_of(network).range(), Order::Ascending, GREY_OF_NETWORK_MAX.saturating_add(1))?
+        {
+            self.drop_grey(&key, Some(decode_grey(&value)?.until))?;
+            gone = gone.saturating_add(1);
+        }
+        let key = passed_key(network);
+        if let Some(value) = self.get(&key)? {
+            self.drop_pass(&key, decode_pass(&value)?.until)?;
+            gone = gone.saturating_add(1);
+        }
+        Ok(gone)
+    }
+
+    fn grey(&self, key: &GreyKey) -> Result<Option<Grey>, StorageError> {
+        let row = self.get(&waiting_key(key))?.map(|value| decode_grey(&value)).transpose()?;
+        Ok(row)
+    }
+
+    fn grey_totals(&self) -> Result<Totals, StorageError> {
+        Ok(self.get(&totals_key())?.map(|value| decode_totals(&value)).transpose()?.unwrap_or_default())
+    }
+
+    fn count_grey(&mut self, change: impl FnOnce(&mut Totals)) -> Result<(), StorageError> {
+        let mut totals = self.grey_totals()?;
+        change(&mut totals);
+        self.put(totals_key(), rows::encode(VERSION, &totals)?);
+        Ok(())
+    }
+
+    fn drop_grey(&mut self, row: &[u8], until: Option<Timestamp>) -> Result<(), StorageError> {
+        let Some(until) = until else { return Ok(()) };
+        self.delete(order_key(until, row));
+        self.delete(row.to_vec());
+        self.count_grey(|totals| totals.waiting = totals.waiting.saturating_sub(1))
+    }
+
+    fn drop_pass(&mut self, row: &[u8], until: Timestamp) -> Result<(), StorageError> {
+        self.delete(order_key(until, row));
+        self.delete(row.to_vec());
+        self.count_grey(|totals| totals.passed = totals.passed.saturating_sub(1))
+    }
+
+    fn pass_grey(
+        &mut self,
+        grey: &Grey,
+        now: Timestamp,
+        settings: &GreylistSettings,
+        bounds: Bounds,
+    ) -> Result<(), StorageError> {
+        let key = passed_key(grey.key.network);
+        match self.get(&key)?.map(|value| decode_pass(&value)).transpose()? {
+            Some(before) => self.delete(order_key(before.until, &key)),
+            None => {
+                if self.grey_totals()?.passed >= bounds.passed {
+                    self.forget_first_pass()?;
+                }
+                self.count_grey(|totals| totals.passed = totals.passed.saturating_add(1))?;
+            }
+        }
+        let until = now.plus(settings.remember);
+        let pass =
+            GreyPass { network: grey.key.network, sender: grey.key.sender.clone(), since: now, last: now, until };
+        self.put(order_key(until, &key), Bytes::new());
+        self.put(key, rows::encode(VERSION, &pass)?);
+        Ok(())
+    }
+
+    /// Makes room for one network more: what waits is looked past.
+    fn forget_first_pass(&mut self) -> Result<(), StorageError> {
+        let order = self.scan(&orders().range(), Order::Ascending, ORDER_LOOKED_AT_MAX)?;
+        for (key, _) in order {
+            let Some((until, row)) = row_of(&key).filter(|(_, row)| kind_of(row) == Some(PASSED)) else { continue };
+            return self.drop_pass(&row, until);
+        }
+        Ok(())
+    }
+
+    /// Forgets some rows whose time is over. Gives how many.
+    fn forget_some_grey(&mut self, now: Timestamp, most: usize) -> Result<usize, StorageError> {
+        let mut gone = 0_usize;
+        for (key, _) in self.scan(&orders().range(), Order::Ascending, most)? {
+            let Some((until, row)) = row_of(&key) else {
+                return Err(StorageError::corrupt("the order of the greylist"));
+            };
+            if until > now {
+                break;
+            }
+            match kind_of(&row) {
+                Some(PASSED) => self.drop_pass(&row, until)?,
+                Some(_) | None => self.drop_grey(&row, Some(until))?,
+            }
+            gone = gone.saturating_add(1);
+        }
+        Ok(gone)
+    }
+}
+
+impl Store {
+    /// An attempt of a doubted client, written without waiting for the disk (see the module).
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn greylist(&self, key: GreyKey, settings: GreylistSettings) -> Result<GreyAnswer, StorageError> {
+        let now = self.now();
+        let body = move |tx: &mut Transaction<'_>| tx.greylist(&key, now, &settings);
+        Ok(self.transact_with(Durability::Relaxed, body).await?.value)
+    }
+
+    /// Whether a network has come again.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn grey_pass(&self, network: Network) -> Result<Option<GreyPass>, StorageError> {
+        let pass = self.engine.get(&passed_key(network)).await?.map(|value| decode_pass(&value)).transpose()?;
+        Ok(pass.filter(|pass| self.now() < pass.until))
+    }
+
+    /// What was asked to come again, up to so many.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn grey_waiting(&self, of: Option<Network>, limit: usize) -> Result<Vec<Grey>, StorageError> {
+        let range = of.map_or_else(|| kind(WAITING), waiting_of).range();
+        let rows = self.engine.scan(range, Order::Ascending, limit).await?;
+        rows.iter().map(|(_, value)| decode_grey(value)).collect()
+    }
+
+    /// Networks that have come again, up to so many.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn grey_passes(&self, limit: usize) -> Result<Vec<GreyPass>, StorageError> {
+        let rows = self.engine.scan(kind(PASSED).range(), Order::Ascending, limit).await?;
+        rows.iter().map(|(_, value)| decode_pass(value)).collect()
+    }
+
+    /// Removes what is over. Returns how many rows went.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn sweep_greylist(&self) -> Result<usize, StorageError> {
+        let mut all = 0_usize;
+        loop {
+            let now = self.now();
+            let order = self.engine.scan(orders().range(), Order::Ascending, 1).await?;
+            let due = order.first().and_then(|(key, _)| row_of(key)).is_some_and(|(until, _)| until <= now);
+            if !due {
+                return Ok(all);
+            }
+            let sweep = move |tx: &mut Transaction<'_>| tx.forget_some_grey(now, SWEPT_AT_ONCE);
+            all = all.saturating_add(self.transact_with(Durability::Relaxed, sweep).await?.value);
+        }
+    }
+}
+
+fn kind(kind: u8) -> Key {
+    Key::global(Table::Greylist).u8(kind)
+}
+
+fn orders() -> Key {
+    kind(ORDER)
+}
+
+fn waiting_of(network: Network) -> Key {
+    kind(WAITING).bytes(&network.octets())
+}
+
+fn waiting_key(key: &GreyKey) -> Vec<u8> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(key.sender.as_bytes());
+    hasher.update(&[0]);
+    hasher.update(key.domain.as_bytes());
+    let digest = hasher.finalize();
+    waiting_of(key.network).bytes(digest.as_bytes().first_chunk::<16>().map_or(&[][..], <[u8; 16]>::as_slice)).done()
+}
+
+fn passed_key(network: Network) -> Vec<u8> {
+    kind(PASSED).bytes(&network.octets()).done()
+}
+
+fn totals_key() -> Vec<u8> {
+    kind(TOTALS).done()
+}
+
+/// The order has the rest of the row's key behind the time.
+fn order_key(until: Timestamp, row: &[u8]) -> Vec<u8> {
+    orders().time(until).bytes(row.get(HEAD..).unwrap_or_default()).done()
+}
+
+/// The time and the row of a key in the order.
+pub(crate) fn row_of(order: &[u8]) -> Option<(Timestamp, Vec<u8>)> {
+    let behind = order.get(HEAD.saturating_add(1)..)?;
+    let (time, row) = behind.split_first_chunk::<8>()?;
+    let until = Timestamp(i64::try_from(u64::from_be_bytes(*time)).ok()?);
+    Some((until, Key::global(Table::Greylist).bytes(row).done()))
+}
+
+/// What kind of row a key has.
+pub(crate) fn kind_of(key: &[u8]) -> Option<u8> {
+    key.get(HEAD).copied()
+}
+
+fn decode_grey(value: &[u8]) -> Result<Grey, StorageError> {
+    rows::decode(VERSION, "an attempt on the greylist", value)
+}
+
+fn decode_pass(value: &[u8]) -> Result<GreyPass, StorageError> {
+    rows::decode(VERSION, "a network that has come again", value)
+}
+
+pub(crate) fn decode_totals(value: &[u8]) -> Result<Totals, StorageError> {
+    rows::decode(VERSION, "the totals of the greylist", value)
+}
+
+/// For the check: what a row of the greylist is, by its key and value.
+pub(crate) enum Row {
+    /// Something that has an end, and its key in the order.
+    Ends {
+        waiting: bool,
+        order: Vec<u8>,
+    },
+    Order,
+    Totals(Totals),
+}
+
+pub(crate) fn row(key: &[u8], value: &[u8]) -> Result<Row, StorageError> {
+    let misplaced = || StorageError::corrupt("it is not under its own key");
+    match kind_of(key) {
+        Some(WAITING) => {
+            let grey = decode_grey(value)?;
+            if waiting_key(&grey.key) != key {
+                return Err(misplaced());
+            }
+            Ok(Row::Ends { waiting: true, order: order_key(grey.until, key) })
+        }
+        Some(PASSED) => {
+            let pass = decode_pass(value)?;
+            if passed_key(pass.network) != key {
+                return Err(misplaced());
+            }
+            Ok(Row::Ends { waiting: false, order: order_key(pass.until, key) })
+        }
+        Some(ORDER) => row_of(key).map(|_| Row::Order).ok_or_else(misplaced),
+        Some(TOTALS) => Ok(Row::Totals(decode_totals(value)?)),
+        Some(_) | None => Err(misplaced()),
+    }
+}
+
+/// A network that is known is written anew once in this time.
+const REFRESH: std::time::Duration = std::time::Duration::from_secs(86_400);
+const SWEPT_AT_ONCE: usize = 500;
+/// Rows of the order that are looked at for the first network: what waits is forgotten in days, and mostly stands in front.
+const ORDER_LOOKED_AT_MAX: usize = 60_000;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use mail::{Address, Domain};
+    use world::simulated::SimulatedWorld;
+
+    use super::*;
+    use crate::{MemoryEngine, SilentDoorbell};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    async fn store() -> (SimulatedWorld, Store) {
+        let world = SimulatedWorld::new(Timestamp(1_700_000_000_000), 7);
+        let store = Store::open(Arc::new(MemoryEngine::new(Arc::new(SilentDoorbell))), world.world()).await.unwrap();
+        (world, store)
+    }
+
+    fn key(network: &str, sender: &str) -> GreyKey {
+        let sender = Address::parse(sender).unwrap();
+        GreyKey::of(network.parse().unwrap(), Some(&sender), &Domain::parse("near.example").unwrap())
+    }
+
+    async fn sound(store: &Store) {
+        let checked = crate::check::check(store, true, &mut |finding| panic!("{finding}")).await.unwrap();
+        assert_eq!(checked.findings, 0);
+    }
+
+    #[tokio::test]
+    async fn who_comes_again_is_let_in_and_known() {
+        let (world, store) = store().await;
+        let settings = GreylistSettings::default();
+        let asked = async |network: &str, sender: &str| store.greylist(key(network, sender), settings).await.unwrap();
+        assert_eq!(asked("192.0.2.1", "zoe@far.example").await, GreyAnswer::Asked(Greylisted::First));
+        world.clock.advance(MINUTE);
+        let early = Greylisted::TooEarly(MINUTE * 4);
+        assert_eq!(
+            asked("192.0.2.9", "zoe@far.example").await,
+            GreyAnswer::Asked(early),
+            "another address of the network"
+        );
+        assert_eq!(asked("192.0.2.1", "max@far.example").await, GreyAnswer::Asked(Greylisted::First));
+        sound(&store).await;
+        world.clock.advance(MINUTE * 4);
+        assert_eq!(asked("192.0.2.1", "zoe@far.example").await, GreyAnswer::Asked(Greylisted::Passed(MINUTE * 5)));
+        assert_eq!(asked("192.0.2.1", "max@far.example").await, GreyAnswer::Known);
+        assert_eq!(asked("192.0.3.1", "zoe@far.example").await, GreyAnswer::Asked(Greylisted::First));
+        sound(&store).await;
+        let pass = store.grey_pass("192.0.2.77".parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!((pass.sender.as_str(), pass.network.to_string().as_str()), ("zoe@far.example", "192.0.2.0/24"));
+        // It is known for 35 days after it came last.
+        world.clock.advance(DAY * 30);
+        assert_eq!(asked("192.0.2.1", "ida@far.example").await, GreyAnswer::Known);
+        world.clock.advance(DAY * 30);
+        assert_eq!(asked("192.0.2.1", "ida@far.example").await, GreyAnswer::Known);
+        world.clock.advance(DAY * 35);
+        assert_eq!(asked("192.0.2.1", "ida@far.example").await, GreyAnswer::Asked(Greylisted::First));
+        sound(&store).await;
+        world.clock.advance(DAY * 2);
+        store.sweep_greylist().await.unwrap();
+        assert!(store.grey_waiting(None, 9).await.unwrap().is_empty());
+        assert!(store.grey_passes(9).await.unwrap().is_empty());
+        sound(&store).await;
+    }
+
+    #[tokio::test]
+    async fn a_network_that_writes_as_many_counts_as_one() {
+        let (world, store) = store().await;
+        let settings = GreylistSettings::default();
+        for n in 0..1_000_u32 {
+            // Names without digits, which would be left out.
+            let sender: String = n.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect();
+            let answer = store.greylist(key("192.0.2.1", &format!("{sender}@far.example")), settings).await.unwrap();
+            let first = n <= 100;
+            assert_eq!(answer == GreyAnswer::Asked(Greylisted::First), first, "{n}");
+        }
+        assert_eq!(store.grey_waiting(None, 9_999).await.unwrap().len(), GREY_OF_NETWORK_MAX + 1);
+        // Others have their room.
+        let other = store.greylist(key("198.51.100.1", "zoe@far.example"), settings).await.unwrap();
+        assert_eq!(other, GreyAnswer::Asked(Greylisted::First));
+        sound(&store).await;
+        world.clock.advance(MINUTE * 5);
+        let again = store.greylist(key("192.0.2.1", "one-more@far.example"), settings).await.unwrap();
+        assert_eq!(again, GreyAnswer::Asked(Greylisted::Passed(MINUTE * 5)));
+        let network = "192.0.2.1".parse().unwrap();
+        let gone = store.transact(move |tx| tx.forget_grey(network)).await.unwrap().value;
+        assert_eq!(gone, GREY_OF_NETWORK_MAX + 1);
+        assert_eq!(store.grey_waiting(None, 9).await.unwrap().len(), 1);
+        sound(&store).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_full_lets_in_and_the_first_known_make_room() {
+        let (world, store) = store().await;
+        let settings = GreylistSettings::default();
+        let bounds = Bounds { waiting: 3, of_network: 2, passed: 2 };
+        let asked = async |network: u32| {
+            let (key, now) = (key(&format!("10.0.{network}.1"), "zoe@far.example"), store.now());
+            store.transact(move |tx| tx.greylist_within(&key, now, &settings, bounds)).await.unwrap().value
+        };
+        for network in 0..3 {
+            assert_eq!(asked(network).await, GreyAnswer::Asked(Greylisted::First));
+        }
+        assert_eq!(asked(3).await, GreyAnswer::Full);
+        sound(&store).await;
+        world.clock.advance(MINUTE * 5);
+        for network in 0..3 {
+            assert!(matches!(asked(network).await, GreyAnswer::Asked(Greylisted::Passed(_))));
+            world.clock.advance(MINUTE);
+        }
+        let known: Vec<String> =
+            store.grey_passes(9).await.unwrap().iter().map(|pass| pass.network.to_string()).collect();
+        assert_eq!(known, ["10.0.1.0/24", "10.0.2.0/24"]);
+        sound(&store).await;
+        // What is over makes room by itself.
+        for network in 10..13 {
+            assert_eq!(asked(network).await, GreyAnswer::Asked(Greylisted::First));
+        }
+        world.clock.advance(DAY * 2);
+        assert_eq!(asked(13).await, GreyAnswer::Asked(Greylisted::First));
+        sound(&store).await;
+    }
+}

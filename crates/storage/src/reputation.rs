@@ -1,0 +1,437 @@
+//! What became of former mail, by sender, and who sent a message: see [`reputation::standing`].
+//!
+//! Rows of one table, in nobody's part: `s` + sender → [`Standing`], `t` + day + sender → nothing (the order of the last change), `m` +
+//! content hash → who sent the message, `o` + day + content hash → nothing (the order in which that is forgotten), `n` → how many there
+//! are. Bounded in number: what nothing happened to for longest makes room.
+//!
+//! **Invariant:** what became of a message is counted by the transaction that it became of: its delivery, or the lesson that somebody's
+//! word is. So nothing is counted twice.
+
+use bytes::Bytes;
+use mail::{BlobHash, Timestamp};
+use reputation::network::Network;
+use reputation::standing::{Sender, Standing, What};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Durability, Order};
+use crate::error::StorageError;
+use crate::keys::{HEAD, Key, Table, middle, tail};
+use crate::limits::{
+    REPUTATION_SWEPT_AT_ONCE, SENDER_NOTE_DAYS, SENDER_NOTES_MAX, SENDERS_OF_MESSAGE_MAX, STANDING_DAYS, STANDINGS_MAX,
+};
+use crate::rows;
+use crate::store::Store;
+use crate::transaction::Transaction;
+
+/// Who sent a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct SenderNote {
+    /// On which day it came, counted from 1970.
+    day: u32,
+    senders: Vec<Sender>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Totals {
+    pub(crate) standings: u32,
+    pub(crate) notes: u32,
+}
+
+/// The bounds, which tests make narrower.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    standings: u32,
+    notes: u32,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { standings: STANDINGS_MAX, notes: SENDER_NOTES_MAX }
+    }
+}
+
+const VERSION: u8 = 1;
+const STANDING: u8 = b's';
+const STANDING_ORDER: u8 = b't';
+const NOTE: u8 = b'm';
+const NOTE_ORDER: u8 = b'o';
+const TOTALS: u8 = b'n';
+
+impl Transaction<'_> {
+    /// Counts what became of a message, for each of its senders.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn count_standing(&mut self, senders: &[Sender], what: What, now: Timestamp) -> Result<(), StorageError> {
+        let change = |standing: Standing| standing.with(what, now);
+        self.change_standings(senders, now, Bounds::default(), change)
+    }
+
+    /// Notes who sent a message, so that what people say of it counts for them.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn note_senders(&mut self, blob: &BlobHash, senders: &[Sender], now: Timestamp) -> Result<(), StorageError> {
+        self.note_senders_within(blob, senders, now, Bounds::default())
+    }
+
+    fn note_senders_within(
+        &mut self,
+        blob: &BlobHash,
+        senders: &[Sender],
+        now: Timestamp,
+        bounds: Bounds,
+    ) -> Result<(), StorageError> {
+        // The same content again is the same message: its first senders stay.
+        if senders.is_empty() || self.get(&note_key(blob))?.is_some() {
+            return Ok(());
+        }
+        let today = day(now);
+        let mut totals = self.reputation_totals()?;
+        for (key, _) in self.scan(&kind(NOTE_ORDER).range(), Order::Ascending, REPUTATION_SWEPT_AT_ONCE)? {
+            let misplaced = || StorageError::corrupt("the order of the senders of messages");
+            let (noted, hash) = (day_of(&key).ok_or_else(misplaced)?, tail::<32>(&key).ok_or_else(misplaced)?);
+            if noted.saturating_add(SENDER_NOTE_DAYS) >= today && totals.notes < bounds.notes {
+                break;
+            }
+            self.delete(note_key(&BlobHash(hash)));
+            self.delete(key.to_vec());
+            totals.notes = totals.notes.saturating_sub(1);
+        }
+        totals.notes = totals.notes.saturating_add(1);
+        let senders = senders.iter().take(SENDERS_OF_MESSAGE_MAX).cloned().collect();
+        self.put(note_key(blob), rows::encode(VERSION, &SenderNote { day: today, senders })?);
+        self.put(note_order_key(today, blob), Bytes::new());
+        self.put(totals_key(), rows::encode(VERSION, &totals)?);
+        Ok(())
+    }
+
+    /// Somebody says of a message what it is; `before`: what they said of it before, which is taken back.
+    pub(crate) fn said_of_senders(
+        &mut self,
+        blob: &BlobHash,
+        before: Option<bool>,
+        spam: bool,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        let Some(value) = self.get(&note_key(blob))? else { return Ok(()) };
+        let note = decode_note(&value)?;
+        let what = |spam: bool| if spam { What::SaidSpam } else { What::SaidHam };
+        let change = |standing: Standing| {
+            let without = before.map_or(standing, |before| standing.without(what(before), now));
+            without.with(what(spam), now)
+        };
+        self.change_standings(&note.senders, now, Bounds::default(), change)
+    }
+
+    fn change_standings(
+        &mut self,
+        senders: &[Sender],
+        now: Timestamp,
+        bounds: Bounds,
+        change: impl Fn(Standing) -> Standing,
+    ) -> Result<(), StorageError> {
+        for sender in senders.iter().take(SENDERS_OF_MESSAGE_MAX) {
+            let name = sender.key();
+            let key = standing_key(&name);
+            let before = self.get(&key)?.map(|value| decode_standing(&value)).transpose()?;
+            match before {
+                Some(before) if day(before.at) != day(now) => self.delete(standing_order_key(day(before.at), &name)),
+                Some(_) => {}
+                None => self.count_standings(now, bounds)?,
+            }
+            let after = change(before.unwrap_or_default());
+            // A clock that was set back leaves the time where it was.
+            self.put(standing_order_key(day(after.at), &name), Bytes::new());
+            self.put(key, rows::encode(VERSION, &after)?);
+        }
+        Ok(())
+    }
+
+    /// Counts one standing more, and makes room for it.
+    fn count_standings(&mut self, now: Timestamp, bounds: Bounds) -> Result<(), StorageError> {
+        let mut totals = self.reputation_totals()?;
+        let today = day(now);
+        for (key, _) in self.scan(&kind(STANDING_ORDER).range(), Order::Ascending, REPUTATION_SWEPT_AT_ONCE)? {
+            let misplaced = || StorageError::corrupt("the order of standings");
+            let (changed, name) = (day_of(&key).ok_or_else(misplaced)?, name_of(&key).ok_or_else(misplaced)?);
+            if changed.saturating_add(STANDING_DAYS) >= today && totals.standings < bounds.standings {
+                break;
+            }
+            self.delete(standing_key(&name));
+            self.delete(key.to_vec());
+            totals.standings = totals.standings.saturating_sub(1);
+        }
+        totals.standings = totals.standings.saturating_add(1);
+        self.put(totals_key(), rows::encode(VERSION, &totals)?);
+        Ok(())
+    }
+
+    /// Forgets the standing of a sender. `false`: there was none.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn forget_standing(&mut self, sender: &Sender) -> Result<bool, StorageError> {
+        let name = sender.key();
+        let Some(value) = self.get(&standing_key(&name))? else { return Ok(false) };
+        self.delete(standing_order_key(day(decode_standing(&value)?.at), &name));
+        self.delete(standing_key(&name));
+        let mut totals = self.reputation_totals()?;
+        totals.standings = totals.standings.saturating_sub(1);
+        self.put(totals_key(), rows::encode(VERSION, &totals)?);
+        Ok(true)
+    }
+
+    fn reputation_totals(&self) -> Result<Totals, StorageError> {
+        Ok(self.get(&totals_key())?.map(|value| decode_totals(&value)).transpose()?.unwrap_or_default())
+    }
+}
+
+impl Store {
+    /// The standing of a sender; the default when nothing is known.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn standing(&self, sender: &Sender) -> Result<Standing, StorageError> {
+        let value = self.engine.get(&standing_key(&sender.key())).await?;
+        Ok(value.map(|value| decode_standing(&value)).transpose()?.unwrap_or_default())
+    }
+
+    /// The standings of those who wrote from a network without anything that stands behind them, up to so many.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn standings_of(&self, network: Network, limit: usize) -> Result<Vec<(Sender, Standing)>, StorageError> {
+        let range = kind(STANDING).bytes(Sender::keys_of(network).as_bytes()).range();
+        let rows = self.engine.scan(range, Order::Ascending, limit).await?;
+        let read = |(key, value): &(Bytes, Bytes)| {
+            let sender =
+                text_of(key).and_then(Sender::parse).ok_or_else(|| StorageError::corrupt("a standing's key"))?;
+            Ok((sender, decode_standing(value)?))
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Counts what became of a message that is not kept. Written without waiting for the disk: no promise hangs on it.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn count_standing_lightly(&self, senders: Vec<Sender>, what: What) -> Result<(), StorageError> {
+        let now = self.now();
+        let body = move |tx: &mut Transaction<'_>| tx.count_standing(&senders, what, now);
+        self.transact_with(Durability::Relaxed, body).await?;
+        Ok(())
+    }
+}
+
+/// Days since 1970.
+fn day(at: Timestamp) -> u32 {
+    u32::try_from(at.as_secs().div_euclid(86_400)).unwrap_or(0)
+}
+
+fn kind(kind: u8) -> Key {
+    Key::global(Table::Reputation).u8(kind)
+}
+
+fn standing_key(name: &str) -> Vec<u8> {
+    kind(STANDING).bytes(name.as_bytes()).done()
+}
+
+fn standing_order_key(day: u32, name: &str) -> Vec<u8> {
+    kind(STANDING_ORDER).u32(day).bytes(name.as_bytes()).done()
+}
+
+fn note_key(blob: &BlobHash) -> Vec<u8> {
+    kind(NOTE).bytes(&blob.0).done()
+}
+
+fn note_order_key(day: u32, blob: &BlobHash) -> Vec<u8> {
+    kind(NOTE_ORDER).u32(day).bytes(&blob.0).done()
+}
+
+fn totals_key() -> Vec<u8> {
+    kind(TOTALS).done()
+}
+
+/// The day of a key in an order.
+fn day_of(key: &[u8]) -> Option<u32> {
+    middle::<4>(key, HEAD.saturating_add(1)).map(u32::from_be_bytes)
+}
+
+/// The sender of a key in the order of standings.
+fn name_of(key: &[u8]) -> Option<String> {
+    let name = key.get(HEAD.saturating_add(5)..)?;
+    String::from_utf8(name.to_vec()).ok()
+}
+
+/// What stands behind the kind of a key.
+fn text_of(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(HEAD.saturating_add(1)..)?).ok()
+}
+
+fn decode_standing(value: &[u8]) -> Result<Standing, StorageError> {
+    rows::decode(VERSION, "a standing", value)
+}
+
+fn decode_note(value: &[u8]) -> Result<SenderNote, StorageError> {
+    rows::decode(VERSION, "the senders of a message", value)
+}
+
+fn decode_totals(value: &[u8]) -> Result<Totals, StorageError> {
+    rows::decode(VERSION, "the totals of standings", value)
+}
+
+/// For the check: what a row is, by its key and value.
+pub(crate) enum Row {
+    /// A standing, or who sent a message, and its key in the order.
+    Kept {
+        standing: bool,
+        order: Vec<u8>,
+    },
+    Order {
+        standing: bool,
+    },
+    Totals(Totals),
+}
+
+pub(crate) fn row(key: &[u8], value: &[u8]) -> Result<Row, StorageError> {
+    let misplaced = || StorageError::corrupt("it is not under its own key");
+    match key.get(HEAD) {
+        Some(&STANDING) => {
+            let name = text_of(key).filter(|name| Sender::parse(name).is_some()).ok_or_else(misplaced)?;
+            let order = standing_order_key(day(decode_standing(value)?.at), name);
+            Ok(Row::Kept { standing: true, order })
+        }
+        Some(&NOTE) => {
+            let blob = BlobHash(tail(key).ok_or_else(misplaced)?);
+            Ok(Row::Kept { standing: false, order: note_order_key(decode_note(value)?.day, &blob) })
+        }
+        Some(&STANDING_ORDER) => Ok(Row::Order { standing: true }),
+        Some(&NOTE_ORDER) => Ok(Row::Order { standing: false }),
+        Some(&TOTALS) => Ok(Row::Totals(decode_totals(value)?)),
+        Some(_) | None => Err(misplaced()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use mail::AccountId;
+    use reputation::standing::Rating;
+    use routing::objects::{AccountObject, DomainObject, Object};
+    use world::simulated::SimulatedWorld;
+
+    use super::*;
+    use crate::objects::PutMode;
+    use crate::spam::Lesson;
+    use crate::{MemoryEngine, SilentDoorbell};
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    async fn store() -> (SimulatedWorld, Store) {
+        let world = SimulatedWorld::new(Timestamp(1_700_000_000_000), 7);
+        let store = Store::open(Arc::new(MemoryEngine::new(Arc::new(SilentDoorbell))), world.world()).await.unwrap();
+        (world, store)
+    }
+
+    fn sender(domain: &str) -> Sender {
+        Sender::Domain(domain.parse().unwrap())
+    }
+
+    async fn sound(store: &Store) {
+        let checked = crate::check::check(store, true, &mut |finding| panic!("{finding}")).await.unwrap();
+        assert_eq!(checked.findings, 0);
+    }
+
+    #[tokio::test]
+    async fn what_became_of_mail_is_counted_by_sender() {
+        let (world, store) = store().await;
+        let network: Network = "192.0.2.0/24".parse().unwrap();
+        let claimed = Sender::Network(network, Some("bank.example".parse().unwrap()));
+        let senders = vec![sender("far.example"), claimed.clone()];
+        for days in 0..6 {
+            let (senders, now) = (senders.clone(), store.now());
+            store.transact(move |tx| tx.count_standing(&senders, What::Kept, now)).await.unwrap();
+            world.clock.advance(DAY);
+            assert_eq!(
+                store.standing(&sender("far.example")).await.unwrap().rating(store.now()) == Rating::Good,
+                days == 5
+            );
+        }
+        store.count_standing_lightly(vec![claimed.clone()], What::Refused).await.unwrap();
+        let of_network = store.standings_of(network, 9).await.unwrap();
+        assert_eq!((of_network.len(), &of_network[0].0, of_network[0].1.refused), (1, &claimed, 1_000));
+        sound(&store).await;
+        let gone = claimed.clone();
+        assert!(store.transact(move |tx| tx.forget_standing(&gone)).await.unwrap().value);
+        assert_eq!(store.standing(&claimed).await.unwrap(), Standing::default());
+        sound(&store).await;
+    }
+
+    #[tokio::test]
+    async fn what_nothing_happened_to_for_longest_makes_room() {
+        let (world, store) = store().await;
+        let bounds = Bounds { standings: 3, notes: 2 };
+        let count = async |name: &str| {
+            let (senders, now) = ([sender(&format!("{name}.example"))], store.now());
+            let hash = BlobHash(*blake3::hash(name.as_bytes()).as_bytes());
+            let body = move |tx: &mut Transaction<'_>| {
+                tx.note_senders_within(&hash, &senders, now, bounds)?;
+                tx.change_standings(&senders, now, bounds, |standing| standing.with(What::Kept, now))
+            };
+            store.transact(body).await.unwrap();
+            world.clock.advance(DAY);
+        };
+        for name in ["a", "b", "c", "a", "d"] {
+            count(name).await;
+            sound(&store).await;
+        }
+        let known = async |name: &str| {
+            store.standing(&sender(&format!("{name}.example"))).await.unwrap() != Standing::default()
+        };
+        assert_eq!((known("a").await, known("b").await, known("c").await, known("d").await), (true, false, true, true));
+        world.clock.advance(DAY * 300);
+        count("e").await;
+        assert_eq!((known("a").await, known("e").await), (false, true), "what weighs nothing is forgotten");
+        sound(&store).await;
+    }
+
+    #[tokio::test]
+    async fn what_people_say_counts_once_for_each_of_them() {
+        let (_, store) = store().await;
+        let domain = DomainObject::new("near.example".parse().unwrap());
+        store.put_object(Object::Domain(domain), PutMode::Add).await.unwrap();
+        let mut people = Vec::<AccountId>::new();
+        for name in ["alice", "bob"] {
+            let account = AccountObject::new(format!("{name}@near.example").parse().unwrap());
+            people.push(store.add_account(account).await.unwrap().value.id);
+        }
+        let blob = BlobHash([7; 32]);
+        let now = store.now();
+        let note = move |tx: &mut Transaction<'_>| tx.note_senders(&blob, &[sender("far.example")], now);
+        store.transact(note).await.unwrap();
+        let said = async |who: usize, spam: bool, by_hand: bool| {
+            let lesson = Lesson {
+                blob,
+                tokens: Arc::new([]),
+                spam,
+                by_hand,
+                number: None,
+                shared: false,
+                said_at: by_hand.then_some(now),
+            };
+            store.learn(people[who], lesson).await.unwrap();
+            let standing = store.standing(&sender("far.example")).await.unwrap();
+            (standing.said_spam, standing.said_ham)
+        };
+        assert_eq!(said(0, false, false).await, (0, 0), "nobody said so");
+        assert_eq!(said(0, true, true).await, (1_000, 0));
+        assert_eq!(said(0, true, true).await, (1_000, 0), "the same again");
+        assert_eq!(said(1, true, true).await, (2_000, 0));
+        assert_eq!(said(0, false, true).await, (1_000, 1_000), "the last word counts");
+        assert_eq!(said(0, true, true).await, (2_000, 0));
+        sound(&store).await;
+    }
+}
