@@ -69,6 +69,8 @@ pub enum Request {
     Contact(ContactRequest),
     /// About the content filter.
     Spam(SpamRequest),
+    /// How do outside filters do?
+    Outside,
     /// About the queue of outgoing mail.
     Queue(QueueRequest),
     /// About events that failed too often.

@@ -22,6 +22,7 @@ use storage::trace::Trace;
 
 use crate::discovery::records::RecordsView;
 use crate::dkim::SigningKeyView;
+use crate::outside::OutsideFilterView;
 use crate::reports::{DmarcReportsView, TlsReportsView};
 use crate::shared::{AclView, SharedView};
 use crate::spam::{SpamExplanation, SpamStatusView};
@@ -114,6 +115,8 @@ pub enum Response {
     SpamStatus(Box<SpamStatusView>),
     /// What it says of a message.
     SpamExplanation(Box<SpamExplanation>),
+    /// How outside filters do, in the order in which they are asked.
+    OutsideFilters(Vec<OutsideFilterView>),
     /// A shared mailbox.
     Shared(Box<SharedView>),
     /// Shared mailboxes.

@@ -26,6 +26,7 @@ pub mod limits;
 mod loops;
 mod moderation;
 mod notice;
+mod outside;
 mod plan;
 mod prepared;
 mod queue_reports;
@@ -88,6 +89,7 @@ pub struct Delivery {
     reports_from: Option<mail::Address>,
     suppression: std::sync::Arc<SuppressionSettings>,
     content_filter: Option<ContentFilter>,
+    outside: Option<std::sync::Arc<::outside::Filters>>,
     reports_to: std::sync::Arc<[mail::Address]>,
 }
 
@@ -105,6 +107,7 @@ impl Delivery {
             reports_from: None,
             suppression: std::sync::Arc::default(),
             content_filter: None,
+            outside: None,
             reports_to: std::sync::Arc::default(),
         }
     }

@@ -160,6 +160,7 @@ impl Delivery {
             class: if plan.relays.is_empty() { MailClass::default() } else { class_of(message.header.as_bytes()) },
             plan,
             verdict: None,
+            outside: Vec::new(),
             own: true,
             hooks: self.store().has_webhooks(),
             nature: message.nature,

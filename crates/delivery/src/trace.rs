@@ -69,6 +69,7 @@ impl Prepared {
             self.received_step()
         }];
         steps.extend(self.verdict.iter().flat_map(Verdict::steps));
+        steps.extend(self.outside.iter().cloned());
         steps.extend(self.plan.routed.iter().cloned());
         let untold = self.envelope.recipients.len().saturating_sub(TRACE_ROUTED_MAX);
         if untold > 0 {

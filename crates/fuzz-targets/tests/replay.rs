@@ -155,7 +155,7 @@ macro_rules! replay {
 replay! {
     fetch_imap fetch_pop3
     imap_command imap_framing imap_mailbox_name imap_url imap_inflate imap_list_pattern imap_thread
-    message_scan message_header message_transfer message_record base_subject report_dmarc report_packed report_tls search_words sender_claims sender_records
+    message_scan message_header message_transfer message_record base_subject milter_answers rspamd_answer report_dmarc report_packed report_tls search_words sender_claims sender_records
     smtp_session smtp_data smtp_reply
 }
 

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 13] = [
     &["storage-rocksdb"],
     &["storage"],
     &["routing", "imap-wire", "sender-auth"],
-    &["filter", "spam"],
+    &["filter", "spam", "outside"],
     &["message"],
     &["world"],
     &["mail"],

@@ -17,6 +17,7 @@ mod init;
 mod list;
 mod list_values;
 mod output;
+mod outside;
 mod pattern;
 mod queue;
 mod reports;
@@ -124,6 +125,9 @@ With --as, people edit the filters of their own account, and those of a shared m
     /// The content filter: what was learnt, and what it says of a message
     #[command(subcommand)]
     Spam(spam::SpamCommand),
+    /// Outside filters, rspamd and milters: how they do
+    #[command(subcommand)]
+    Outside(outside::OutsideCommand),
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
@@ -299,6 +303,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Shared(command) => command.request(),
         Command::Contact(command) => command.request(),
         Command::Spam(command) => command.request()?,
+        Command::Outside(command) => command.request(),
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
         Command::Suppression(command) => command.request(),

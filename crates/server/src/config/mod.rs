@@ -5,6 +5,7 @@ mod authentication;
 mod flaw;
 mod load;
 mod oauth;
+mod outside;
 mod routes;
 mod sending;
 mod spam;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::outside::{DiscardWay, FailWay, FilterKind, GreylistWay, LooksAt, Outside, OutsideFilter};
 pub(crate) use self::spam::Spam;
 pub(crate) use authentication::{Network, SenderAuthentication};
 pub(crate) use flaw::ConfigError;
@@ -80,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) webhooks: Webhooks,
     /// The content filter.
     pub(crate) spam: Spam,
+    /// Filters that are not this server's.
+    pub(crate) outside: Outside,
 }
 
 /// The full-text index.
@@ -410,6 +414,7 @@ impl Default for Config {
             trace: Trace::default(),
             search: Search::default(),
             spam: Spam::default(),
+            outside: Outside::default(),
             lists: Lists::default(),
             suppression: Suppression::default(),
             webhooks: Webhooks::default(),

@@ -50,6 +50,7 @@ pub(super) fn record_metrics() -> Result<PrometheusHandle, Failure> {
 /// What the counters of the crates below mean.
 const COUNTERS: &[(&str, &str)] = &[
     ("relais_http_refused_total", "Connections to HTTP ports that were closed because there were too many."),
+    ("relais_outside_filter_answers_total", "What outside filters said of messages, by filter and answer."),
     ("relais_smtp_in_commands_total", "Commands, by name."),
     ("relais_smtp_in_connections_total", "Connections, by listener and whether they were taken."),
     ("relais_smtp_in_messages_total", "Messages at the end of their data, by outcome."),
