@@ -67,7 +67,7 @@ class Filter(Milter.Base):
                 self.replacebody(b"Another body, line by line.\n")
             self.addrcpt("<bob@near.test>")
             self.chgfrom("<other@far.test>")
-        if "hang" in self.subject:
+        if "stand still" in self.subject:
             time.sleep(600)
         return Milter.ACCEPT
 

@@ -19,7 +19,7 @@ RSPAMD = """
 options {
   pidfile = "%(home)s/rspamd.pid";
   tempdir = "%(home)s";
-  url_tld = "/usr/share/rspamd/effective_tld_names.dat";
+  url_tld = "%(home)s/tld";
   filters = [];
   control_socket = "%(home)s/control.sock mode=0600";
   dns { nameserver = ["127.0.0.1:%(dns)d"]; timeout = 0.1s; retransmits = 1; sockets = 1; }
@@ -118,6 +118,8 @@ class OutsideFilters(TestCase):
         home = folder("rspamd")
         ports = {name: free_port() for name in ("http", "milter", "dns")}
         (home / "test.lua").write_text(RULES)
+        # The whole list takes it half a minute to read.
+        (home / "tld").write_text("com\ntest\n")
         (home / "rspamd.conf").write_text(RSPAMD % dict(ports, home=home))
         program = shutil.which("rspamd") or "/usr/bin/rspamd"
         # Root would not be taken without `--insecure`.
@@ -142,13 +144,15 @@ class OutsideFilters(TestCase):
         text, mid = self.kept(relais, "Hello", headers=[("X-Remove-Me", "1")])
         self.assertRegex(text, r"\r\nX-Rspamd-Test: user=- ip=127\.0\.0\.1 helo=client\.test from=writer@far\.test to=1\r\n")
         self.assertNotIn("X-Remove-Me", text)
-        self.assertIn("outside filter rspamd: no action (0.0 of 6.0)", relais.cli("trace", "--message-id", mid))
+        self.assertRegex(relais.cli("trace", "--message-id", mid), r"outside filter rspamd: no action \(0\.0 (points|of 6\.0)\)")
         # From 4 points on it would be greylisted, were that module there: it comes in.
         self.kept(relais, "grey")
         # Spam.
         text, mid = self.kept(relais, "casino", "Junk")
-        self.assertIn("\r\nX-Spam-Flag: YES\r\nX-Spam-Reason: rspamd: 9.1 of 6.0: TEST_CASINO\r\n", text)
-        self.assertIn("goes to Spam: rspamd: 9.1 of 6.0: TEST_CASINO", relais.cli("trace", "--message-id", mid))
+        # Only newer ones say from how many on.
+        reason = r"rspamd: 9\.1 (points|of 6\.0): TEST_CASINO"
+        self.assertRegex(text, r"\r\nX-Spam-Flag: YES\r\nX-Spam-Reason: %s\r\n" % reason)
+        self.assertRegex(relais.cli("trace", "--message-id", mid), "goes to Spam: " + reason)
         # A large one, which is more than a piece.
         body = "A line of some words that goes on and on.\r\n" * 20_000
         text, _ = self.kept(relais, "Large", body=body)
@@ -228,7 +232,7 @@ class OutsideFilters(TestCase):
         port, daemon = self.pymilter()
         of = {"kind": "milter", "address": "127.0.0.1:%d" % port, "end_secs": 2}
         relais, _ = self.started(dict(of, name="py", fail="open"))
-        text, mid = self.kept(relais, "hang")
+        text, mid = self.kept(relais, "stand still")
         self.assertNotIn("X-Seen", text)
         self.assertIn("no answer to the end of the message within 2 s; the message goes on without it", relais.cli("trace", "--message-id", mid))
         daemon.kill()

@@ -18,9 +18,6 @@ pub struct Answer {
     action: String,
     #[serde(default)]
     score: f64,
-    /// From which score on it is refused.
-    #[serde(default)]
-    required_score: f64,
     /// From which score on each action is taken.
     #[serde(default)]
     thresholds: BTreeMap<String, Value>,
@@ -69,10 +66,11 @@ impl Answer {
         serde_json::from_slice(octets).map_err(|error| AnswerFlaw(text::reason(&error.to_string())))
     }
 
-    /// `9.1 of 6.0: BAYES_SPAM, MISSING_DATE`: the score, from which on a message is spam, and the symbols that say most.
+    /// `9.1 of 6.0: BAYES_SPAM, MISSING_DATE`: the score, from which on a message is spam, where the answer says that, and the symbols that say
+    /// most.
     #[must_use]
     pub fn summary(&self) -> String {
-        let threshold = ["add header", "rewrite subject", "reject"];
+        let threshold = ["add header", "rewrite subject"];
         let threshold = threshold.iter().find_map(|name| self.thresholds.get(*name)?.as_f64());
         let mut symbols: Vec<(&str, f64)> =
             self.symbols.iter().map(|(name, symbol)| (name.as_str(), symbol.score)).collect();
@@ -80,8 +78,8 @@ impl Answer {
         symbols.sort_by(|(_, one), (_, other)| other.total_cmp(one));
         let names: Vec<&str> = symbols.into_iter().take(SYMBOLS_SHOWN_MAX).map(|(name, _)| name).collect();
         let colon = if names.is_empty() { "" } else { ": " };
-        let threshold = threshold.unwrap_or(self.required_score);
-        text::reason(&format!("{:.1} of {threshold:.1}{colon}{}", self.score, names.join(", ")))
+        let of = threshold.map_or_else(|| "points".to_owned(), |threshold| format!("of {threshold:.1}"));
+        text::reason(&format!("{:.1} {of}{colon}{}", self.score, names.join(", ")))
     }
 
     /// What follows, with the changes made that it wants.
@@ -233,7 +231,7 @@ mod tests {
         assert_eq!(refused(true, "x").clone(), Wish::Refuse(text::refusal(true, "x")));
         let (opinion, _) =
             follows("{\"action\":\"no action\",\"score\":-1.25,\"required_score\":15}", Greylist::Take, None);
-        assert_eq!(opinion.told, "no action (-1.2 of 15.0)");
+        assert_eq!(opinion.told, "no action (-1.2 points)");
         let (opinion, _) = follows("{\"action\":\"my\\r\\naction\"}", Greylist::Take, None);
         assert_eq!(opinion.notes, ["its action \"my action\" means nothing here"]);
     }
