@@ -223,6 +223,8 @@ class Server:
         self.destinations = dict(destinations or {})
         # The keys of each [[queue.route]].
         self.routes = list(routes or [])
+        # The keys of each [[outside.filter]].
+        self.filters = []
         self.write_config()
 
     # -- configuration
@@ -240,6 +242,8 @@ class Server:
             lines += ["[[queue.destination]]", "domain = %s" % toml(domain), "host = %s" % toml(host), "port = %d" % port]
         for route in self.routes:
             lines += ["[[queue.route]]"] + ["%s = %s" % (key, toml(value)) for key, value in route.items()]
+        for one in self.filters:
+            lines += ["[[outside.filter]]"] + ["%s = %s" % (key, toml(value)) for key, value in one.items()]
         return "\n".join(lines) + "\n"
 
     def write_config(self):

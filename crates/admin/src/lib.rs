@@ -28,6 +28,7 @@ pub mod limits;
 mod list;
 mod may;
 mod memberships;
+mod outside;
 mod pattern;
 mod queue_cancel;
 mod queue_entry;
@@ -62,6 +63,7 @@ pub use ban::{BanRequest, VisitorView};
 pub use dkim::{DkimRequest, SigningKeyView};
 pub use error::{AdminError, ErrorKind};
 pub use may::{Denial, Permission, may};
+pub use outside::{OutsideFilterView, OutsideWord};
 pub use reports::{DmarcReportsView, DmarcSourceView, ReportRequest, ReportsOn, TlsFailureView, TlsReportsView};
 pub use request::{
     AccountRequest, AliasRequest, ContactRequest, DomainContent, DomainRequest, Edit, EventId, EventRequest,
@@ -77,7 +79,7 @@ pub use response::{
     Preview, QueueEntryView, QueueRecipientView, Redirect, ResponderView, Response, StrengthView, SubmittedView,
     WaitingView,
 };
-pub use settings::{ConnectionSettings, EditLock, ExternalTester, Places, Settings};
+pub use settings::{ConnectionSettings, EditLock, ExternalTester, OutsideStatus, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};
 pub use suppression::SuppressionRequest;
 pub use terms::Terms;
@@ -148,6 +150,7 @@ async fn carried_out(
         Request::Spam(request) => spam::execute(store, settings, request).await?,
         Request::Reputation(request) => reputation::execute(store, settings, request).await?,
         Request::Greylist(request) => reputation::greylist(store, request).await?,
+        Request::Outside => outside::execute(settings)?,
         Request::Queue(request) => queue_entry::execute(store, settings, request).await?,
         Request::Event(request) => event::execute(store, request).await?,
         Request::Suppression(request) => suppression::execute(store, request).await?,

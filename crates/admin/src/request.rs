@@ -75,6 +75,8 @@ pub enum Request {
     Reputation(ReputationRequest),
     /// About who is asked to come again.
     Greylist(GreylistRequest),
+    /// How do outside filters do?
+    Outside,
     /// About the queue of outgoing mail.
     Queue(QueueRequest),
     /// About events that failed too often.

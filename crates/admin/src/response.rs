@@ -23,6 +23,7 @@ use storage::trace::Trace;
 use crate::ban::VisitorView;
 use crate::discovery::records::RecordsView;
 use crate::dkim::SigningKeyView;
+use crate::outside::OutsideFilterView;
 use crate::reports::{DmarcReportsView, TlsReportsView};
 use crate::reputation::{GreylistView, ReputationView};
 use crate::shared::{AclView, SharedView};
@@ -120,6 +121,8 @@ pub enum Response {
     Reputation(Box<ReputationView>),
     /// Who is asked to come again, and who has.
     Greylist(Box<GreylistView>),
+    /// How outside filters do, in the order in which they are asked.
+    OutsideFilters(Vec<OutsideFilterView>),
     /// A shared mailbox.
     Shared(Box<SharedView>),
     /// Shared mailboxes.

@@ -9,6 +9,7 @@ use queue::Routes;
 use storage::Store;
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::outside::OutsideFilterView;
 use crate::response::Endpoint;
 
 /// What an administrator decides in the configuration, and what the server around lends.
@@ -46,6 +47,8 @@ pub struct Settings {
     pub reports_to: Option<mail::Address>,
     /// Tries external accounts. `None`: nobody here can.
     pub tester: Option<Arc<dyn ExternalTester>>,
+    /// Knows how outside filters do. `None`: no server runs here that asks them.
+    pub outside: Option<Arc<dyn OutsideStatus>>,
     /// The ways by which mail leaves.
     pub routes: Arc<Routes>,
     /// What is borne of clients, and who is never banned.
@@ -63,6 +66,12 @@ pub trait ExternalTester: Send + Sync {
         &'a self,
         external: &'a routing::objects::ExternalAccountObject,
     ) -> world::BoxFuture<'a, (Vec<String>, Option<String>)>;
+}
+
+/// Who knows how outside filters do.
+pub trait OutsideStatus: Send + Sync {
+    /// Each filter, in the order in which they are asked.
+    fn status(&self) -> Vec<OutsideFilterView>;
 }
 
 /// How many mailboxes there may be; 0 for no limit. A domain can say otherwise.
@@ -156,6 +165,7 @@ impl Default for Settings {
             spam_threshold: None,
             reports_to: None,
             tester: None,
+            outside: None,
             routes: Arc::default(),
             abuse: abuse::Settings::default(),
             door: None,

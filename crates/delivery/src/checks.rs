@@ -155,6 +155,19 @@ impl Delivery {
     /// # Errors
     /// When the store takes nothing.
     pub async fn checked_intake(&self, client: Client, received: &[u8]) -> Result<Intake, Refused> {
+        self.incoming_intake(client, None, received).await
+    }
+
+    /// The same, where outside filters that look at such messages are told of the session.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn incoming_intake(
+        &self,
+        client: Client,
+        session: Option<outside::Session>,
+        received: &[u8],
+    ) -> Result<Intake, Refused> {
         let reverse_path = client.reverse_path.clone().map_or(mail::ReversePath::Null, mail::ReversePath::Address);
         let examination = self.checks.as_ref().map(|checks| Examination {
             checks: checks.clone(),
@@ -165,8 +178,10 @@ impl Delivery {
             counted: false,
             introduction: None,
         });
-        let sample = self.content_filter().copied().map(Sample::new);
-        let mut intake = self.begin(&reverse_path, received, examination, sample).await?;
+        let outside = session.and_then(|session| self.outside(session));
+        let filter = self.content_filter().copied();
+        let sample = (filter.is_some() || outside.is_some()).then(|| Sample::new(filter));
+        let mut intake = self.begin(&reverse_path, received, examination, sample, outside).await?;
         intake.filter_claims();
         intake.filter_spam_fields();
         Ok(intake)

@@ -12,7 +12,7 @@ use message::{parse_addresses, raw_fields};
 use spam::limits::SAMPLE_OCTETS_MAX;
 use spam::{Added, Content, Known, Points, Score};
 use storage::blobs::StagedBlob;
-use storage::spam::SITE;
+use storage::spam::{SITE, SpamSettings};
 use storage::{StorageError, Store};
 
 use crate::Delivery;
@@ -45,13 +45,19 @@ impl Delivery {
 
 /// The beginning of a message, kept as it passes.
 pub(crate) struct Sample {
-    filter: ContentFilter,
+    /// `None`: outside filters alone judge it.
+    filter: Option<ContentFilter>,
     octets: Vec<u8>,
 }
 
 impl Sample {
-    pub(crate) const fn new(filter: ContentFilter) -> Self {
+    pub(crate) const fn new(filter: Option<ContentFilter>) -> Self {
         Self { filter, octets: Vec::new() }
+    }
+
+    /// Of the same message, which is taken anew.
+    pub(crate) fn begun_again(self) -> Self {
+        Self::new(self.filter)
     }
 
     pub(crate) fn feed(&mut self, octets: &[u8]) {
@@ -88,8 +94,13 @@ impl Judgement {
             // What one account has learnt is not told to another.
             (Some(first), Some(_)) => &first.plain,
         };
-        format!("X-Spam-Flag: YES\r\nX-Spam-Reason: {}\r\n", folded(reason))
+        spam_fields(reason)
     }
+}
+
+/// The fields that say that a message is spam, and why.
+pub(crate) fn spam_fields(reason: &str) -> String {
+    format!("X-Spam-Flag: YES\r\nX-Spam-Reason: {}\r\n", folded(reason))
 }
 
 /// Folded before 78 characters, where it can be (RFC 5322 §2.1.1).
@@ -109,52 +120,113 @@ fn folded(reason: &str) -> String {
     out
 }
 
-/// Judges a message for each account that gets it. `from`: the domain that it is surely from; `added`: points for who hands it over.
+/// What outside filters say of a message's content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// It is spam, by points: for everybody who has not said otherwise.
+    pub(crate) of_all: Option<String>,
+    /// It goes to Spam of these accounts, whoever wrote it.
+    pub(crate) unwanted: BTreeMap<AccountId, Junk>,
+    /// There are posts among what it does not want.
+    pub(crate) posts: bool,
+}
+
+impl Said {
+    /// The same, and for everybody this.
+    pub(crate) fn and_of_all(self, reason: Option<&String>) -> Self {
+        Self { of_all: reason.cloned(), ..self }
+    }
+}
+
+impl Junk {
+    /// In the words of an outside filter, which tell nobody's secrets.
+    pub(crate) fn told(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), plain: reason.to_owned() }
+    }
+
+    /// And for another reason, too.
+    fn and(self, other: &Self) -> Self {
+        let both = |one: &str, other: &str| format!("{one}; {other}");
+        Self { reason: both(&self.reason, &other.reason), plain: both(&self.plain, &other.plain) }
+    }
+}
+
+/// Judges a message for each account that gets it. `from`: the domain that it is surely from. `said`: what others say of it; `added`:
+/// points for who hands it over.
 pub(crate) async fn judge(
     store: &Store,
     sample: Sample,
     plan: &Plan,
     from: Option<&Domain>,
+    said: Said,
     added: &[Added],
 ) -> Result<Judgement, Refused> {
-    let filter = sample.filter;
-    let content = Content::read(&sample.octets);
-    let author = author(&sample.octets).filter(|author| Some(author.domain()) == from);
-    let site = store.spam_known(SITE, &content.tokens).await?;
     let mut judgement = Judgement::default();
-    let mut certain = filter.refuse;
+    let author = author(&sample.octets).filter(|author| Some(author.domain()) == from);
+    let own = match sample.filter {
+        Some(filter) => {
+            let content = Content::read(&sample.octets);
+            let site = store.spam_known(SITE, &content.tokens).await?;
+            Some(OwnFilter { filter, content, site })
+        }
+        None => None,
+    };
+    let mut certain = own.as_ref().and_then(|own| own.filter.refuse);
     for account in &plan.mailboxes {
-        let score = score(store, *account, &content, &site, author.as_ref()).await?;
-        let Some((score, own)) = score else {
+        if let Some(junk) = said.unwanted.get(account) {
+            certain = None;
+            judgement.spam.insert(*account, junk.clone());
+            continue;
+        }
+        let Some(settings) = wanting(store, *account, author.as_ref()).await? else {
             certain = None;
             continue;
         };
-        let score = score.with(added);
-        certain = certain.filter(|points| score.is_certain(*points));
-        let threshold = own.unwrap_or(filter.threshold);
-        if score.is_spam(threshold) {
-            let junk = Junk { reason: score.reason(threshold), plain: score.reason_without_words(threshold) };
-            judgement.spam.insert(*account, junk);
+        let mut junk = said.of_all.as_deref().map(Junk::told);
+        if let Some(own) = &own {
+            let score = own.score(store, *account).await?.with(added);
+            certain = certain.filter(|points| score.is_certain(*points));
+            let threshold = settings.threshold.unwrap_or(own.filter.threshold);
+            if score.is_spam(threshold) {
+                let found = Junk { reason: score.reason(threshold), plain: score.reason_without_words(threshold) };
+                junk = Some(junk.map_or_else(|| found.clone(), |junk| junk.and(&found)));
+            }
         }
+        judgement.spam.extend(junk.map(|junk| (*account, junk)));
     }
     let alone = plan.relays.is_empty() && plan.held.is_empty();
     if certain.is_some() && alone && judgement.spam.len() == plan.mailboxes.len() && !judgement.spam.is_empty() {
         return Err(certainly_spam(&judgement));
     }
     if !plan.held.is_empty() {
-        judgement.suspicious = Score::of(&content, &site, &Known::default()).with(added).is_spam(filter.threshold);
+        let of_site = |own: &OwnFilter| Score::of(&own.content, &own.site, &Known::default()).with(added);
+        let found = own.as_ref().is_some_and(|own| of_site(own).is_spam(own.filter.threshold));
+        judgement.suspicious = found || said.posts || said.of_all.is_some();
     }
     Ok(judgement)
 }
 
-/// The score for an account, and the threshold that it has set; `None`: for this account it is no spam, whatever its content is.
-async fn score(
+/// This server's own filter, and a message that it has read.
+struct OwnFilter {
+    filter: ContentFilter,
+    content: Content,
+    site: Known,
+}
+
+impl OwnFilter {
+    /// The score for an account.
+    async fn score(&self, store: &Store, account: AccountId) -> Result<Score, StorageError> {
+        let own = store.spam_known(account, &self.content.tokens).await?;
+        Ok(Score::of(&self.content, &self.site, &own))
+    }
+}
+
+/// What an account has set; `None`: for this account it is no spam, whatever its content is.
+async fn wanting(
     store: &Store,
     account: AccountId,
-    content: &Content,
-    site: &Known,
     author: Option<&Address>,
-) -> Result<Option<(Score, Option<Points>)>, StorageError> {
+) -> Result<Option<SpamSettings>, StorageError> {
     let settings = store.spam_settings(account).await?;
     if !settings.enabled {
         return Ok(None);
@@ -164,8 +236,7 @@ async fn score(
     {
         return Ok(None);
     }
-    let own = store.spam_known(account, &content.tokens).await?;
-    Ok(Some((Score::of(content, site, &own), settings.threshold)))
+    Ok(Some(settings))
 }
 
 /// The one author of a message, by its only From field.

@@ -19,12 +19,13 @@ use crate::checks::{Examination, Verdict, not_passed_on};
 use crate::class::class_of;
 use crate::clients::Introduction;
 use crate::complaint::Capture;
-use crate::content::{Judgement, Sample, judge};
+use crate::content::{Judgement, Sample, judge, spam_fields};
 use crate::decide::storage_reply;
 use crate::filtering::decisions;
 use crate::limits::{EVENT_HEADER_OCTETS_MAX, HOPS_MAX};
 use crate::loops::came_round;
 use crate::notice::{delivered_notice, expanded_notice, failed_notice};
+use crate::outside::{Heard, Outside};
 use crate::plan::Plan;
 use crate::prepared::{Marked, Prepared};
 use crate::standing::{Known, count_refused_sender};
@@ -71,6 +72,12 @@ pub struct Intake {
     introduction: Option<Introduction>,
     /// The fields of our own that are not written yet: Return-Path, and what follows it.
     front: (String, Vec<u8>),
+    /// The outside filters that are to be asked about it.
+    outside: Option<Outside>,
+    /// What they have said.
+    heard: Heard,
+    /// What a seal is made of, when a filter has changed what came.
+    resealing: Option<Hasher>,
 }
 
 /// Of a message that was accepted before ([`crate::Delivery::release`]).
@@ -98,7 +105,7 @@ impl Delivery {
     /// # Errors
     /// When the store takes nothing.
     pub async fn intake(&self, reverse_path: &ReversePath, received: &[u8]) -> Result<Intake, Refused> {
-        self.begin(reverse_path, received, None, None).await
+        self.begin(reverse_path, received, None, None, None).await
     }
 
     pub(crate) async fn begin(
@@ -107,10 +114,11 @@ impl Delivery {
         received: &[u8],
         examination: Option<Examination>,
         sample: Option<Sample>,
+        outside: Option<Outside>,
     ) -> Result<Intake, Refused> {
         let return_path = format!("Return-Path: {reverse_path}\r\n");
         // What is found out at the end stands in front.
-        let fronted = examination.is_some() || sample.is_some();
+        let fronted = examination.is_some() || sample.is_some() || outside.is_some();
         let writer = if fronted { self.store.blob_writer_with_front() } else { self.store.blob_writer() };
         let mut intake = Intake {
             delivery: self.clone(),
@@ -134,6 +142,9 @@ impl Delivery {
             sample,
             introduction: None,
             front: (String::new(), Vec::new()),
+            outside,
+            heard: Heard::default(),
+            resealing: None,
         };
         if fronted {
             intake.pass(return_path.as_bytes());
@@ -174,6 +185,9 @@ impl Delivery {
             sample: None,
             introduction: None,
             front: (String::new(), Vec::new()),
+            outside: None,
+            heard: Heard::default(),
+            resealing: None,
         }
     }
 
@@ -332,8 +346,59 @@ impl Intake {
         if let Some(sample) = &mut self.sample {
             sample.feed(bytes);
         }
-        if let Some(hasher) = &mut self.hasher {
+        for hasher in self.hasher.iter_mut().chain(&mut self.resealing) {
             hasher.feed(bytes);
+        }
+    }
+
+    /// Everything that was taken goes, and is taken anew as a filter has left it: [`Intake::take_again`]. What was taken is given back, and must
+    /// be kept until then.
+    pub(crate) fn begin_again(&mut self, reverse_path: &ReversePath) -> BlobWriter {
+        let before = std::mem::replace(&mut self.writer, self.delivery.store.blob_writer_with_front());
+        (self.scanner, self.header) = (Scanner::new(), HeaderCopy::default());
+        (self.eight_bit, self.behind_our_field, self.complaint) = (false, false, None);
+        self.sample = self.sample.take().map(Sample::begun_again);
+        // Our own fields are in no signature and no seal.
+        let signed = self.hasher.take().is_some();
+        self.resealing = None;
+        let return_path = format!("Return-Path: {reverse_path}\r\n");
+        self.return_path_octets = u32::try_from(return_path.len()).unwrap_or(0);
+        let received = std::mem::take(&mut self.front.1);
+        self.pass(return_path.as_bytes());
+        self.pass(&received);
+        self.front = (return_path, received);
+        self.hasher = signed.then(Hasher::new);
+        self.resealing = self.examination.is_some().then(Hasher::new);
+        before
+    }
+
+    /// The next octets of what a filter has left.
+    pub(crate) async fn take_again(&mut self, octets: &[u8]) -> Result<(), Refused> {
+        self.store(octets).await
+    }
+
+    /// What was taken so far, as it is kept: without our own fields.
+    pub(crate) const fn taken(&self) -> &BlobWriter {
+        &self.writer
+    }
+
+    /// The outside filters that are to be asked; once.
+    pub(crate) const fn outside_to_ask(&mut self) -> Option<Outside> {
+        self.outside.take()
+    }
+
+    pub(crate) const fn heard_mut(&mut self) -> &mut Heard {
+        &mut self.heard
+    }
+
+    /// On whose behalf it comes.
+    pub(crate) fn asking(&self, envelope: &Envelope) -> Asking {
+        Asking {
+            reverse_path: envelope.reverse_path.clone(),
+            account: self.account,
+            now: self.delivery.store.now(),
+            octets: Some(self.writer.octets().saturating_sub(self.own_octets)),
+            own: self.own,
         }
     }
 
@@ -365,7 +430,7 @@ impl Intake {
     }
 
     /// The header has ended at the latest: what was held of it goes on.
-    async fn end_claims(&mut self) -> Result<(), Refused> {
+    pub(crate) async fn end_claims(&mut self) -> Result<(), Refused> {
         let Some(mut claims) = self.claims.take() else { return Ok(()) };
         let held = claims.finish();
         self.store(&held).await?;
@@ -395,8 +460,16 @@ impl Intake {
     /// A message in a loop, a recipient that is gone since RCPT, or a message that is too large for every recipient.
     pub async fn finish(mut self, mut envelope: Envelope) -> Result<Prepared, Refused> {
         self.check().await?;
+        self.ask_outside(&mut envelope).await?;
         self.end_claims().await?;
+        let mut heard = std::mem::take(&mut self.heard);
+        let asking = self.asking(&envelope);
         let (verdict, arrived) = self.examination.take().map(Examination::into_verdict).unwrap_or_default();
+        // What a filter has changed is sealed as it goes on.
+        let arrived = match self.resealing.take() {
+            Some(changed) => arrived.and_then(|_| changed.finish()),
+            None => arrived,
+        };
         let mut structure = self.scanner.finish();
         if structure.facts.received() > HOPS_MAX {
             return Err(Refused(MAIL_LOOP));
@@ -405,17 +478,11 @@ impl Intake {
         let is_global = |part: &message::Part| is_global(&part.mime.content_type);
         let utf8_header =
             structure.facts.eight_bit || structure.nested_header_eight_bit || structure.parts.iter().any(is_global);
-        let now = self.delivery.store.now();
-        let asking = Asking {
-            reverse_path: envelope.reverse_path.clone(),
-            account: self.account,
-            now,
-            octets: Some(self.writer.octets().saturating_sub(self.own_octets)),
-            own: self.own,
-        };
+        let now = asking.now;
         let led_back = self.delivery.lead_back(&mut envelope).await.map_err(Refused)?;
         let mut plan = Plan::new(&self.delivery.store.directory(), &envelope, &asking);
         plan.routed.splice(0..0, led_back);
+        let unwanted = heard.keep_aside(&mut plan, &self.delivery.store.directory(), &envelope, &asking);
         if let Some(address) = came_round(&plan, &self.header.bytes) {
             tracing::info!(%address, "a message that was passed on came back");
             return Err(Refused(MAIL_CAME_ROUND));
@@ -429,11 +496,14 @@ impl Intake {
                 return Err(Refused(RefuseReason::TooLarge.reply()));
             }
         }
-        if let Some(verdict) = verdict.as_ref().filter(|verdict| verdict.is_spam()) {
+        let forged = verdict.as_ref().filter(|verdict| verdict.is_spam());
+        if heard.discard.is_some() {
+            plan.discard();
+        } else if let Some(reason) = forged.map(|verdict| &verdict.decision.reason).or(heard.aside.as_ref()) {
             let led_out = !plan.relays.is_empty();
             plan.quarantine();
             if led_out && !plan.stores_message() {
-                return Err(not_passed_on(&verdict.decision.reason));
+                return Err(not_passed_on(reason));
             }
         }
         let from = verdict.as_ref().and_then(Verdict::verified);
@@ -447,7 +517,8 @@ impl Intake {
         };
         let judgement = match self.sample.take().filter(|_| !plan.spam) {
             Some(sample) => {
-                let judged = judge(&self.delivery.store, sample, &plan, from.as_ref(), &known.added).await;
+                let said = unwanted.and_of_all(heard.spam.as_ref());
+                let judged = judge(&self.delivery.store, sample, &plan, from.as_ref(), said, &known.added).await;
                 if let (Err(Refused(reply)), Some(verdict)) = (&judged, &verdict)
                     && reply.code >= 500
                 {
@@ -457,15 +528,18 @@ impl Intake {
             }
             None => Judgement::default(),
         };
-        let spam_fields = judgement.fields();
+        let marks = judgement.fields();
         plan.judged(judgement);
         let (return_path, received) = self.front;
         let fields = verdict.as_ref().map(|verdict| verdict.fields(self.delivery.results_name().as_str()));
         let mut fields = fields.unwrap_or_default();
+        if let Some(reason) = heard.aside.as_ref().filter(|_| plan.spam && forged.is_none()) {
+            fields.push_str(&spam_fields(reason));
+        }
         // Where not everybody takes it for spam, those who do get a copy of their own.
-        let divided = !plan.is_junk_for_all() && !spam_fields.is_empty();
+        let divided = !plan.is_junk_for_all() && !marks.is_empty();
         if !divided {
-            fields.push_str(&spam_fields);
+            fields.push_str(&marks);
         }
         structure.insert_fields(return_path.len() as u64, fields.as_bytes());
         self.header.insert(return_path.len(), fields.as_bytes());
@@ -521,14 +595,14 @@ impl Intake {
         };
         let marked = if divided {
             let at = return_path.len();
-            let copy = self.delivery.marked(&blob, at, &spam_fields).await?;
-            structure.insert_fields(at as u64, spam_fields.as_bytes());
+            let copy = self.delivery.marked(&blob, at, &marks).await?;
+            structure.insert_fields(at as u64, marks.as_bytes());
             Some(Marked { blob: copy, record: record_of(&structure).encode().into() })
         } else {
             None
         };
         // What pretends to be from somebody else is no report of theirs.
-        let report = !plan.spam && self.delivery.may_be_report(&envelope);
+        let report = !plan.spam && heard.discard.is_none() && self.delivery.may_be_report(&envelope);
         Ok(Prepared {
             plan,
             marked,
@@ -543,6 +617,7 @@ impl Intake {
             counted: verdict.as_ref().map(|verdict| self.delivery.counted(verdict)).unwrap_or_default(),
             verdict,
             known,
+            outside: heard.steps(),
             own: self.own || self.sent_again,
             hooks: self.delivery.store.has_webhooks(),
             nature: self.nature,

@@ -28,6 +28,7 @@ pub mod limits;
 mod loops;
 mod moderation;
 mod notice;
+mod outside;
 mod plan;
 mod prepared;
 mod queue_reports;
@@ -96,6 +97,7 @@ pub struct Delivery {
     suppression: std::sync::Arc<SuppressionSettings>,
     content_filter: Option<ContentFilter>,
     clients: Option<Clients>,
+    outside: Option<std::sync::Arc<::outside::Filters>>,
     reports_to: std::sync::Arc<[mail::Address]>,
 }
 
@@ -115,6 +117,7 @@ impl Delivery {
             suppression: std::sync::Arc::default(),
             content_filter: None,
             clients: None,
+            outside: None,
             reports_to: std::sync::Arc::default(),
         }
     }

@@ -197,6 +197,30 @@ impl Plan {
         }
     }
 
+    /// Nothing is kept of it, and nobody hears of it.
+    pub(crate) fn discard(&mut self) {
+        *self = Self { routed: std::mem::take(&mut self.routed), ..Self::default() };
+    }
+
+    /// What recipients lead to that a filter does not want: their mailboxes get it as well, to be put into Spam, unless they get it anyway;
+    /// moderators decide on posts. The accounts are given back, and whether there are posts.
+    pub(crate) fn and_unwanted(&mut self, other: Self) -> (Vec<AccountId>, bool) {
+        let mut posts = false;
+        for (at, held) in other.held.into_iter().filter(|(_, held)| held.role == ListRole::Post) {
+            posts = true;
+            self.held.entry(at).or_insert(held);
+        }
+        let accounts: Vec<AccountId> = other.mailboxes.difference(&self.mailboxes).copied().collect();
+        self.mailboxes.extend(&accounts);
+        let known: BTreeSet<&Address> = self.relays.values().flatten().map(|recipient| &recipient.address).collect();
+        let dropped = other.relays.into_values().flatten().map(|recipient| recipient.address);
+        let dropped: Vec<Address> = dropped.filter(|address| !known.contains(address)).collect();
+        self.dropped_relays.extend(dropped);
+        self.routed.extend(other.routed);
+        self.routed.truncate(TRACE_ROUTED_MAX);
+        (accounts, posts)
+    }
+
     /// Its content was judged: it goes to Spam of those for whom it is spam, whatever subaddress was written to.
     pub(crate) fn judged(&mut self, judgement: Judgement) {
         self.folders.retain(|account, _| !judgement.spam.contains_key(account));

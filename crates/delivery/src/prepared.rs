@@ -15,6 +15,7 @@ use storage::limits::QUEUE_ENTRY_RECIPIENTS_MAX;
 use storage::messages::{Deposited, NewMessage};
 use storage::rows::{MailClass, QueueRecipient, QueueRow};
 use storage::subaddress::NoSubaddressMailbox;
+use storage::trace::Step;
 use storage::{StorageError, Transaction};
 
 use crate::allowance::Allowance;
@@ -61,6 +62,8 @@ pub struct Prepared {
     pub(crate) verdict: Option<Verdict>,
     /// What is known of who handed it over.
     pub(crate) known: Known,
+    /// What outside filters said and did.
+    pub(crate) outside: Vec<Step>,
     /// What reports to domains count of it.
     pub(crate) counted: Vec<Counted>,
     /// What it is to the suppression list, and what that keeps from leaving.

@@ -162,6 +162,7 @@ impl Delivery {
             plan,
             verdict: None,
             known: Known::default(),
+            outside: Vec::new(),
             own: true,
             hooks: self.store().has_webhooks(),
             nature: message.nature,

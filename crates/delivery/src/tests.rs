@@ -348,6 +348,7 @@ mod content;
 mod dsn;
 mod filters;
 mod forwards;
+mod outside;
 mod reports;
 mod suppression;
 mod traces;

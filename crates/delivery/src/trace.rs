@@ -70,6 +70,7 @@ impl Prepared {
         }];
         steps.extend(self.verdict.iter().flat_map(Verdict::steps));
         steps.extend(self.known.steps.iter().cloned());
+        steps.extend(self.outside.iter().cloned());
         steps.extend(self.plan.routed.iter().cloned());
         let untold = self.envelope.recipients.len().saturating_sub(TRACE_ROUTED_MAX);
         if untold > 0 {

@@ -88,9 +88,11 @@ impl Prepared {
                 WaitsFor::Release => "its sender wants it to leave then",
             };
             let text = format!("it waits until {} as queue entry {entry}: {why}", waiting.until.to_rfc5322());
-            let steps = [self.received_step(), Step::Decided { text }];
+            let first = std::iter::once(self.received_step()).chain(self.outside.iter().cloned());
+            let steps = first.chain([Step::Decided { text }]).map(|step| Taken { at: self.now, step });
+            let steps: Vec<Taken> = steps.collect();
             tx.index_trace(trace, self.terms());
-            tx.trace(trace, &steps.map(|step| Taken { at: self.now, step }))?;
+            tx.trace(trace, &steps)?;
         }
         Ok(Applied { queued: vec![entry], ..Applied::default() })
     }

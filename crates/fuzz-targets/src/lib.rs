@@ -11,6 +11,7 @@ mod fetched;
 mod imap_commands;
 mod imap_engine;
 mod messages;
+mod outside;
 mod reports;
 mod smtp;
 mod words;
@@ -35,6 +36,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("message_record", messages::record),
     ("base_subject", messages::base_subject),
     ("report_complaint", reports::complaint),
+    ("milter_answers", self::outside::milter),
+    ("rspamd_answer", self::outside::rspamd),
     ("report_dmarc", reports::dmarc),
     ("report_packed", reports::packed),
     ("report_tls", reports::tls),

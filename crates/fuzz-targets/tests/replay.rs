@@ -155,8 +155,8 @@ macro_rules! replay {
 replay! {
     fetch_imap fetch_pop3
     imap_command imap_framing imap_mailbox_name imap_url imap_inflate imap_list_pattern imap_thread
-    message_scan message_header message_transfer message_record base_subject report_complaint report_dmarc report_packed report_tls search_words sender_claims sender_records
-    smtp_burl smtp_session smtp_data smtp_reply
+    message_scan message_header message_transfer message_record base_subject milter_answers rspamd_answer report_complaint report_dmarc report_packed report_tls
+    search_words sender_claims sender_records smtp_burl smtp_session smtp_data smtp_reply
 }
 
 /// The targets here, those of libFuzzer, and the folders of inputs are the same ones.

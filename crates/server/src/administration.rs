@@ -67,6 +67,34 @@ impl admin::ExternalTester for Tester {
     }
 }
 
+/// Tells `admin`, which knows no outside filters, how they do.
+pub(crate) struct OutsideFilters(pub(crate) Option<Arc<outside::Filters>>);
+
+impl admin::OutsideStatus for OutsideFilters {
+    fn status(&self) -> Vec<admin::OutsideFilterView> {
+        let of = |(filter, status): (&outside::Filter, outside::Status)| {
+            let (kind, place) = match &filter.kind {
+                outside::Kind::Milter(milter) => ("milter", milter.place.to_string()),
+                outside::Kind::Rspamd(rspamd) => ("rspamd", rspamd.url.to_string()),
+            };
+            let said = |one: Option<(mail::Timestamp, String)>| one.map(|(at, text)| admin::OutsideWord { at, text });
+            admin::OutsideFilterView {
+                name: filter.name.clone(),
+                kind: kind.to_owned(),
+                place,
+                incoming: filter.incoming,
+                submitted: filter.submitted,
+                fail_closed: filter.fail == outside::Fail::Closed,
+                asked: status.asked,
+                failed: status.failed,
+                answer: said(status.answer),
+                failure: said(status.failure),
+            }
+        };
+        self.0.iter().flat_map(|filters| filters.status()).map(of).collect()
+    }
+}
+
 /// Who somebody says to be, on the command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -117,6 +117,7 @@ impl Store {
                 row: BlobRow::decode(&value)?,
                 held: None,
                 staged: Vec::new(),
+                skipped: 0,
             })),
             None => Ok(None),
         }
@@ -272,6 +273,21 @@ impl BlobWriter {
         self.octets
     }
 
+    /// Reads what was taken so far, without a front. The upload must be kept as long as it is read.
+    #[must_use]
+    pub fn reader(&self) -> BlobReader {
+        let held: Vec<_> = (!self.buffer.is_empty()).then(|| (self.chunks, pack(&self.buffer))).into_iter().collect();
+        let row = BlobRow {
+            upload: self.upload.id,
+            octets: self.octets,
+            chunks: self.chunks.saturating_add(u32::from(!held.is_empty())),
+            references: 0,
+            grave: None,
+            front_octets: 0,
+        };
+        BlobReader { store: self.store.clone(), row, held: None, staged: held, skipped: u32::from(self.front) }
+    }
+
     /// Ends the upload. Its last chunk waits in memory for the transaction.
     #[must_use]
     pub fn finish(self) -> StagedBlob {
@@ -371,7 +387,7 @@ impl Store {
             grave: None,
             front_octets: staged.front_octets,
         };
-        BlobReader { store: self.clone(), row, held: None, staged: staged.held.clone() }
+        BlobReader { store: self.clone(), row, held: None, staged: staged.held.clone(), skipped: 0 }
     }
 }
 
@@ -485,6 +501,8 @@ pub struct BlobReader {
     held: Option<(u32, Bytes)>,
     /// The packed chunks in memory of a blob that is only staged.
     staged: Vec<(u32, Bytes)>,
+    /// Chunks in front of the first one that is read: the place of a front that is not written yet.
+    skipped: u32,
 }
 
 impl BlobReader {
@@ -555,7 +573,10 @@ impl BlobReader {
         let staged = self.staged.iter().find(|(staged, _)| *staged == number).map(|(_, chunk)| chunk.clone());
         let value = match staged {
             Some(staged) => Some(staged),
-            None => self.store.engine.get(&keys::chunk(self.row.upload, number)).await?,
+            None => {
+                let key = keys::chunk(self.row.upload, number.saturating_add(self.skipped));
+                self.store.engine.get(&key).await?
+            }
         };
         // Every chunk but the last and the front is full; a small message takes no more room than it needs.
         let most = match (number, self.row.front_octets) {
@@ -580,7 +601,7 @@ pub(crate) fn upload_range(upload: [u8; 16]) -> KeyRange {
 
 /// For `check`: the content's hash, read from its chunks.
 pub(crate) async fn rehash(store: &Store, row: &BlobRow) -> Result<(BlobHash, u64), StorageError> {
-    let mut reader = BlobReader { store: store.clone(), row: row.clone(), held: None, staged: Vec::new() };
+    let mut reader = BlobReader { store: store.clone(), row: row.clone(), held: None, staged: Vec::new(), skipped: 0 };
     let front = u64::from(row.front_octets);
     let mut hasher = match front {
         0 => blake3::Hasher::new(),

@@ -200,11 +200,14 @@ async fn a_front_stands_before_what_came_before_it() {
         let whole = [&front[..], &content].concat();
         let mut plain = store.blob_writer();
         plain.write(&whole).await.unwrap();
+        assert_eq!(plain.reader().read(0, u64::MAX).await.unwrap(), whole, "{octets}");
         let plain = plain.finish();
         let mut writer = store.blob_writer_with_front();
         for piece in content.chunks(10_000) {
             writer.write(piece).await.unwrap();
         }
+        // What was taken so far can be read before anybody knows its front.
+        assert_eq!(writer.reader().read(0, u64::MAX).await.unwrap(), content, "{octets}");
         let staged = writer.finish_behind(&front).await.unwrap();
         assert_eq!((staged.octets, staged.hash == plain.hash), (whole.len() as u64, octets <= chunk), "{octets}");
         let hash = staged.hash;

@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 14] = [
     &["storage-rocksdb"],
     &["storage"],
     &["routing", "imap-wire", "sender-auth", "reputation"],
-    &["filter", "spam", "abuse"],
+    &["filter", "spam", "abuse", "outside"],
     &["message"],
     &["world"],
     &["mail"],

@@ -8,13 +8,14 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper_util::rt::TokioIo;
 use mail::{Domain, Timestamp};
@@ -22,6 +23,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 
 use crate::{BoxFuture, Clock, ResolveError, Stream, World};
@@ -205,6 +207,15 @@ impl Request {
     }
 }
 
+/// What is sent in pieces, by whoever holds the other end: as many octets as are said, or the exchange fails.
+#[derive(Debug)]
+pub struct Streamed {
+    /// Octets of all pieces together.
+    pub octets: u64,
+    /// The pieces, in their order.
+    pub pieces: mpsc::Receiver<Bytes>,
+}
+
 /// What came back, whatever its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
@@ -270,7 +281,64 @@ pub enum HttpsError {
 pub trait Https: Send + Sync {
     /// One exchange. A response of any status is one; a redirect is not followed.
     fn exchange(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpsError>>;
+
+    /// The same, where what is sent comes in pieces and is never held whole; the request's own body is left out.
+    fn exchange_streamed(&self, request: Request, mut body: Streamed) -> BoxFuture<'_, Result<Response, HttpsError>> {
+        // For who gives answers without a network.
+        Box::pin(async move {
+            let mut octets = Vec::new();
+            while let Some(piece) = body.pieces.recv().await {
+                octets.extend_from_slice(&piece);
+            }
+            self.exchange(Request { body: octets, ..request }).await
+        })
+    }
 }
+
+/// What a request sends.
+enum Sent {
+    Whole(Full<Bytes>),
+    Pieces { left: u64, pieces: mpsc::Receiver<Bytes> },
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = SentError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, SentError>>> {
+        match self.get_mut() {
+            Self::Whole(whole) => Pin::new(whole).poll_frame(context).map_err(|never| match never {}),
+            Self::Pieces { left: 0, .. } => Poll::Ready(None),
+            Self::Pieces { left, pieces } => pieces.poll_recv(context).map(|piece| {
+                let piece = piece.filter(|piece| piece.len() as u64 <= *left);
+                let frame = piece.ok_or(SentError).map(|piece| {
+                    *left = left.saturating_sub(piece.len() as u64);
+                    Frame::data(piece)
+                });
+                Some(frame)
+            }),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(whole) => whole.is_end_stream(),
+            Self::Pieces { left, .. } => *left == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(whole) => whole.size_hint(),
+            Self::Pieces { left, .. } => SizeHint::with_exact(*left),
+        }
+    }
+}
+
+/// Pieces that are more or fewer octets than was said.
+#[derive(Debug, thiserror::Error)]
+#[error("what is sent has another length than was said")]
+struct SentError;
 
 /// The client over a world's network.
 pub struct HttpsClient {
@@ -302,8 +370,12 @@ impl HttpsClient {
         Ok(Self { world, tls: TlsConnector::from(Arc::new(config)), agent: HeaderValue::from_static("Relais") })
     }
 
-    async fn run(&self, request: Request) -> Result<Response, HttpsError> {
-        let head = self.head(&request)?;
+    async fn run(&self, request: Request, streamed: Option<Streamed>) -> Result<Response, HttpsError> {
+        let body = match streamed {
+            Some(Streamed { octets, pieces }) => Sent::Pieces { left: octets, pieces },
+            None => Sent::Whole(Full::new(Bytes::from(request.body.clone()))),
+        };
+        let head = self.head(&request, body)?;
         let stream = self.connect(&request).await?;
         let stream = if request.url.secure { self.handshake(stream, &request.url).await? } else { stream };
         let http = |error: hyper::Error| HttpsError::Http(chain(&error));
@@ -333,7 +405,7 @@ impl HttpsClient {
         }
     }
 
-    fn head(&self, request: &Request) -> Result<hyper::Request<Full<Bytes>>, HttpsError> {
+    fn head(&self, request: &Request, body: Sent) -> Result<hyper::Request<Sent>, HttpsError> {
         let method = match request.method {
             Method::Get => hyper::Method::GET,
             Method::Post => hyper::Method::POST,
@@ -345,10 +417,11 @@ impl HttpsClient {
             .header(HOST, request.url.authority())
             .header(USER_AGENT, self.agent.clone());
         for (name, value) in &request.fields {
-            let value = HeaderValue::from_str(value).map_err(|_| bad(name))?;
+            // Addresses may have more than ASCII (RFC 6531); controls are no value.
+            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| bad(name))?;
             head = head.header(HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad(name))?, value);
         }
-        head.body(Full::new(Bytes::from(request.body.clone()))).map_err(|error| HttpsError::Field(error.to_string()))
+        head.body(body).map_err(|error| HttpsError::Field(error.to_string()))
     }
 
     /// Connects to the first address that answers.
@@ -386,9 +459,17 @@ impl HttpsClient {
 impl Https for HttpsClient {
     fn exchange(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpsError>> {
         let within = request.within;
-        Box::pin(
-            async move { self.world.timeout(within, self.run(request)).await.unwrap_or(Err(HttpsError::TimedOut)) },
-        )
+        Box::pin(async move {
+            self.world.timeout(within, self.run(request, None)).await.unwrap_or(Err(HttpsError::TimedOut))
+        })
+    }
+
+    fn exchange_streamed(&self, request: Request, body: Streamed) -> BoxFuture<'_, Result<Response, HttpsError>> {
+        let within = request.within;
+        Box::pin(async move {
+            let running = self.run(request, Some(body));
+            self.world.timeout(within, running).await.unwrap_or(Err(HttpsError::TimedOut))
+        })
     }
 }
 

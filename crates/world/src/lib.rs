@@ -16,6 +16,7 @@ pub mod simulated;
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,6 +150,16 @@ pub trait Connector: Send + Sync {
     /// Opens a connection within the time given, from whatever address the system chooses.
     fn connect(&self, to: SocketAddr, within: Duration) -> BoxFuture<'_, std::io::Result<Box<dyn Stream>>> {
         self.connect_from(None, to, within)
+    }
+
+    /// Opens a connection to a Unix socket of this machine within the time given.
+    fn connect_socket<'a>(
+        &'a self,
+        path: &'a Path,
+        within: Duration,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Stream>>> {
+        let _ = (path, within);
+        Box::pin(async { Err(std::io::Error::from(std::io::ErrorKind::Unsupported)) })
     }
 }
 

@@ -1,10 +1,11 @@
 //! The real clock, chance and TCP.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mail::Timestamp;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 use crate::{BoxFuture, Chance, Clock, Connector, Stream};
 
@@ -59,6 +60,19 @@ impl Connector for TcpConnector {
                 .await
                 .map_err(|_| std::io::Error::new(std::io::ErrorKind::TimedOut, "no connection in time"))??;
             stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as Box<dyn Stream>)
+        })
+    }
+
+    fn connect_socket<'a>(
+        &'a self,
+        path: &'a Path,
+        within: Duration,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Stream>>> {
+        Box::pin(async move {
+            let connecting = tokio::time::timeout(within, UnixStream::connect(path)).await;
+            let stream = connecting
+                .map_err(|_| std::io::Error::new(std::io::ErrorKind::TimedOut, "no connection in time"))??;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
     }

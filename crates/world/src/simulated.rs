@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -254,6 +255,7 @@ pub struct SimulatedConnector(
     Mutex<HashMap<SocketAddr, Accept>>,
     Mutex<Vec<Attempted>>,
     Mutex<HashMap<SocketAddr, Arc<SimulatedClock>>>,
+    Mutex<HashMap<PathBuf, Accept>>,
 );
 
 /// A connection that was asked for: from where, when that was said, and where to.
@@ -263,6 +265,11 @@ impl SimulatedConnector {
     /// From now on, connections to the address are handed to `accept` (which spawns its own task).
     pub fn listen(&self, at: SocketAddr, accept: impl Fn(Box<dyn Stream>) + Send + Sync + 'static) {
         lock(&self.0).insert(at, Box::new(accept));
+    }
+
+    /// From now on, connections to the Unix socket are handed to `accept` (which spawns its own task).
+    pub fn listen_socket(&self, path: PathBuf, accept: impl Fn(Box<dyn Stream>) + Send + Sync + 'static) {
+        lock(&self.3).insert(path, Box::new(accept));
     }
 
     /// The connections that were asked for lately, in their order: from where, when that was said, and where to.
@@ -311,6 +318,22 @@ impl Connector for SimulatedConnector {
                 Ok(Box::new(near) as Box<dyn Stream>)
             }
             None => Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)),
+        };
+        Box::pin(async move { result })
+    }
+
+    fn connect_socket<'a>(
+        &'a self,
+        path: &'a Path,
+        _within: Duration,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Stream>>> {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let result = match lock(&self.3).get(path) {
+            Some(accept) => {
+                accept(Box::new(far));
+                Ok(Box::new(near) as Box<dyn Stream>)
+            }
+            None => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
         };
         Box::pin(async move { result })
     }

@@ -18,6 +18,7 @@ mod init;
 mod list;
 mod list_values;
 mod output;
+mod outside;
 mod pattern;
 mod queue;
 mod reports;
@@ -132,6 +133,9 @@ With --as, people edit the filters of their own account, and those of a shared m
     /// The greylist: doubted clients that were asked to come again
     #[command(subcommand)]
     Greylist(reputation::GreylistCommand),
+    /// Outside filters, rspamd and milters: how they do
+    #[command(subcommand)]
+    Outside(outside::OutsideCommand),
     /// Mail on its way to other servers
     #[command(subcommand)]
     Queue(queue::QueueCommand),
@@ -312,6 +316,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Spam(command) => command.request()?,
         Command::Reputation(command) => command.request(),
         Command::Greylist(command) => command.request(),
+        Command::Outside(command) => command.request(),
         Command::Queue(command) => command.request(),
         Command::Event(command) => command.request(),
         Command::Suppression(command) => command.request(),

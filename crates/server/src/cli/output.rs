@@ -10,6 +10,7 @@ mod externals;
 mod failure;
 mod filters;
 mod lists;
+mod outside;
 mod queue;
 mod reports;
 mod reputation;
@@ -214,6 +215,7 @@ fn in_words(response: &Response) -> String {
         ),
         Response::SpamStatus(one) => spam::status(one),
         Response::SpamExplanation(one) => spam::explanation(one),
+        Response::OutsideFilters(all) => outside::filters(all),
         Response::Shared(one) => shared::shared(one),
         Response::SharedMailboxes(all) => table(
             ["ADDRESS", "NAME", "MEMBERS", "SEEN", "QUOTA"],

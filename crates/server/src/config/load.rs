@@ -27,7 +27,8 @@ pub(crate) fn load(file: &Path) -> Result<Config, ConfigError> {
     let mut config = parse(&text, file)?;
     let folder = file.parent().unwrap_or(Path::new(""));
     let routes = config.queue.route.iter_mut().flat_map(|route| [&mut route.password_file, &mut route.ca_file]);
-    for path in routes.chain([
+    let filters = config.outside.filter.iter_mut().flat_map(|filter| [&mut filter.password_file, &mut filter.ca_file]);
+    for path in routes.chain(filters).chain([
         &mut config.data_dir,
         &mut config.tls.certificate_file,
         &mut config.tls.key_file,
@@ -47,7 +48,7 @@ pub(crate) fn load(file: &Path) -> Result<Config, ConfigError> {
 pub(crate) fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
     let config: Config = toml::from_str(text).map_err(|error| ConfigError::from_toml(file, text, &error))?;
     match contradiction(&config) {
-        None => match super::routes::flaw(&config, text) {
+        None => match super::routes::flaw(&config, text).or_else(|| super::outside::flaw(&config, text)) {
             None => Ok(config),
             Some((offset, message)) => Err(ConfigError::at(file, text, offset, message)),
         },

@@ -6,6 +6,7 @@ mod authentication;
 mod flaw;
 mod load;
 mod oauth;
+mod outside;
 mod reputation;
 mod routes;
 mod sending;
@@ -20,6 +21,7 @@ use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::abuse::Abuse;
+pub(crate) use self::outside::{DiscardWay, FailWay, FilterKind, GreylistWay, LooksAt, Outside, OutsideFilter};
 pub(crate) use self::reputation::{Greylist, Reputation};
 pub(crate) use self::spam::Spam;
 pub(crate) use authentication::{Network, SenderAuthentication};
@@ -90,6 +92,8 @@ pub(crate) struct Config {
     pub(crate) reputation: Reputation,
     /// Who is asked to come again.
     pub(crate) greylist: Greylist,
+    /// Filters that are not this server's.
+    pub(crate) outside: Outside,
 }
 
 /// The full-text index.
@@ -423,6 +427,7 @@ impl Default for Config {
             abuse: Abuse::default(),
             reputation: Reputation::default(),
             greylist: Greylist::default(),
+            outside: Outside::default(),
             lists: Lists::default(),
             suppression: Suppression::default(),
             webhooks: Webhooks::default(),

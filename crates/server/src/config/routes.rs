@@ -181,7 +181,7 @@ pub(super) fn flaw(config: &Config, text: &str) -> Option<(usize, String)> {
 }
 
 /// Where a key of the nth table in a list stands; the table itself when it has no such key.
-fn offset_in_list(text: &str, path: &[&str], n: usize, key: &str) -> usize {
+pub(super) fn offset_in_list(text: &str, path: &[&str], n: usize, key: &str) -> usize {
     let Ok(document) = DeTable::parse(text) else { return 0 };
     let mut table = document.get_ref();
     let (last, parents) = match path.split_last() {

@@ -13,7 +13,7 @@ use auth::Authenticator;
 use bus::Bus;
 use delivery::limits::TRACE_ROUTED_MAX;
 use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, Turned, Unwelcome, storage_reply};
-use mail::{AccountId, Address, BodyType, EnhancedCode, Envelope, ForwardPath, Reply, Timestamp, Topic};
+use mail::{AccountId, Address, BodyType, Domain, EnhancedCode, Envelope, ForwardPath, Reply, Timestamp, Topic};
 use message::{BinaryFlaw, BinaryParts};
 use parking_lot::Mutex;
 use routing::objects::{AccountObject, Service};
@@ -64,6 +64,19 @@ fn client_of(facts: &SessionFacts) -> String {
     match &facts.helo {
         Some(name) => format!("{} ({name})", facts.remote.ip()),
         None => facts.remote.ip().to_string(),
+    }
+}
+
+/// What outside filters are told of a session.
+fn session_of(facts: &SessionFacts, hostname: &Domain, id: &str) -> outside::Session {
+    outside::Session {
+        hostname: hostname.clone(),
+        client: facts.remote,
+        local: facts.local,
+        helo: facts.helo.clone(),
+        tls: facts.tls.as_ref().map(|tls| (tls.version.clone(), tls.cipher.clone())),
+        login: facts.identity.as_ref().map(|identity| identity.login.clone()),
+        id: id.to_owned(),
     }
 }
 
@@ -241,10 +254,13 @@ impl MailHost {
         // What comes by LMTP was checked by the server of ours that took it: its own address says nothing of the sender.
         let trusted =
             facts.kind != ListenerKind::Mx || self.trusted.iter().any(|network| network.has(facts.remote.ip()));
-        let begun = if facts.identity.is_none() && !trusted {
+        let session = session_of(facts, hostname, &id);
+        let begun = if facts.identity.is_some() {
+            self.delivery.submitted_intake(&envelope.reverse_path, session, &received).await
+        } else if !trusted {
             let reverse_path = envelope.reverse_path.address().cloned();
             let client = Client { ip: facts.remote.ip().to_canonical(), helo: facts.helo.clone(), reverse_path };
-            self.delivery.checked_intake(client, &received).await
+            self.delivery.incoming_intake(client, Some(session), &received).await
         } else {
             self.delivery.intake(&envelope.reverse_path, &received).await
         };
@@ -537,7 +553,11 @@ impl Message {
         }
         envelope.priority = self.priority;
         let Self { id, mut intake, delivery, sender, undo_secs, fields, unwanted, unwelcome, .. } = self;
-        if let Err(refused) = intake.check().await {
+        let asked = match intake.check().await {
+            Ok(()) => intake.ask_outside(&mut envelope).await,
+            refused => refused,
+        };
+        if let Err(refused) = asked {
             let reply = refused.reply.clone();
             tracing::info!(id, remote = %unwelcome.remote, from = %envelope.reverse_path, %reply, "message refused");
             unwelcome.write(&delivery, &envelope, *refused).await;

@@ -55,6 +55,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ("relais_http_refused_total", "Connections to HTTP ports that were closed because there were too many."),
     ("relais_reputation_list_answers_total", "Answers of lists in the DNS, by list and what they say."),
     ("relais_reputation_refused_total", "Recipients refused because of a list, or for using this server's name."),
+    ("relais_outside_filter_answers_total", "What outside filters said of messages, by filter and answer."),
     ("relais_smtp_in_commands_total", "Commands, by name."),
     ("relais_smtp_in_connections_total", "Connections, by listener and whether they were taken."),
     ("relais_smtp_in_messages_total", "Messages at the end of their data, by outcome."),

@@ -130,14 +130,16 @@ async fn serve_on(
     let reloadable = Reloadable::new(&config, files, &identity, world.clone(), door.clone())?;
     let delivery = Delivery::new(store.clone(), administration::delivery(&config));
     let delivery = if config.trace.keep_days == 0 { delivery.without_traces() } else { delivery };
-    let logins = settings::auth(&config.security);
-    let authenticator = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store.clone(), logins));
+    let strictness = settings::auth(&config.security);
+    let authenticator = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store.clone(), strictness));
     let authenticator = authenticator.map_err(|error| Failure::new(format!("[security]: {error}")))?;
     let authenticator = authenticator.watched_by(door.clone());
     let authenticator: Arc<dyn Authenticator> =
         Arc::new(issuer::with_issuer(authenticator, &config.oauth, store.world())?);
     let backlog_max = reloadable.backlog_max.clone();
     let delivery = settings::checking(delivery, &config)?.suppressing(config.suppression.settings());
+    let mut logins = secrets.logins;
+    let (delivery, filters) = settings::asking_outside(delivery, &config, &mut logins.filters)?;
     let host = MailHost::new(delivery.clone(), authenticator.clone(), bus.clone(), engine.clone(), backlog_max);
     let host = host.trusting(config.sender_authentication.trusted_networks.clone());
     let host = host.undoing_within(reloadable.undo_send_max.clone()).not_wanting(&config.security.no_soliciting);
@@ -202,7 +204,7 @@ async fn serve_on(
     }
 
     clients::watch_lists(&mut tasks, delivery.clients());
-    let out = settings::smtp_out(&config, secrets.logins, &own::interface_addresses())?;
+    let out = settings::smtp_out(&config, logins, &own::interface_addresses())?;
     let smtp_out = SmtpOut::new(bus.clone(), delivery.clone(), out).map_err(|error| {
         let failure = Failure::new(format!("[queue]: {error}"));
         failure.hint(
@@ -293,6 +295,7 @@ async fn serve_on(
     tasks.worker("bans", move || bans::keep(keeping.clone(), door.clone(), bell.clone(), stop.clone()));
 
     admin.tester = Some(Arc::new(administration::Tester(fetch)));
+    admin.outside = Some(Arc::new(administration::OutsideFilters(filters)));
     let (departing, settings, stop) = (store.clone(), admin.clone(), tasks.workers_stop());
     tasks.worker("departures", move || depart(departing.clone(), settings.clone(), stop.clone()));
     let stop = tasks.listeners_stop();

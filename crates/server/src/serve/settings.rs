@@ -10,6 +10,9 @@ use auth::GuardSettings;
 use delivery::{Checks, Delivery};
 use hooks::Hooks;
 use mail::Domain;
+use outside::milter::Milter;
+use outside::rspamd::{Greylist, Password, Rspamd};
+use outside::{Discard, Fail, Filter, Filters, Kind};
 use queue::{RetryPolicy, Schedules};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -20,7 +23,10 @@ use storage::rows::MailClass;
 use world::https::{HttpsClient, Reach};
 
 use crate::cli::Failure;
-use crate::config::{BareNewlines, Config, Dane, IpFamily, Limits, Queue, Route, Security, SmartHostTls};
+use crate::config::{
+    BareNewlines, Config, Dane, DiscardWay, FailWay, FilterKind, GreylistWay, IpFamily, Limits, LooksAt, OutsideFilter,
+    Queue, Route, Security, SmartHostTls,
+};
 
 use super::own::own_addresses;
 use super::reload::Reloadable;
@@ -160,6 +166,66 @@ pub(super) fn checking(delivery: Delivery, config: &Config) -> Result<Delivery, 
     Ok(delivery.checking(Checks::new(dns, section.rules())))
 }
 
+/// Delivery that asks outside filters, when there are some.
+pub(super) fn asking_outside(
+    delivery: Delivery,
+    config: &Config,
+    passwords: &mut HashMap<String, Password>,
+) -> Result<(Delivery, Option<Arc<Filters>>), Failure> {
+    let section = &config.outside;
+    if section.filter.is_empty() {
+        return Ok((delivery, None));
+    }
+    let world = delivery.store().world().clone();
+    let filter = |one: &OutsideFilter| {
+        let place = format!("[[outside.filter]] {}", one.name);
+        let failed = |text: String| Failure::new(format!("{place}: {text}"));
+        let kind = match one.kind {
+            FilterKind::Milter => Kind::Milter(Milter {
+                place: one.place().map_err(failed)?,
+                patience: one.patience(),
+                packet_octets_max: number(one.packet_octets_max.into()),
+            }),
+            FilterKind::Rspamd => {
+                let further = match one.ca_file.as_os_str().is_empty() {
+                    true => Vec::new(),
+                    false => authorities(&one.ca_file, &place)?,
+                };
+                let https = HttpsClient::new(world.clone(), &further).map_err(|error| failed(error.to_string()))?;
+                Kind::Rspamd(Rspamd {
+                    https: Arc::new(https),
+                    url: one.checked_url().map_err(failed)?,
+                    password: passwords.remove(&one.name),
+                    within: one.patience().end,
+                    octets_max: one.octets_max,
+                    greylist: match one.greylist {
+                        GreylistWay::Accept => Greylist::Take,
+                        GreylistWay::Defer => Greylist::Defer,
+                    },
+                })
+            }
+        };
+        Ok::<_, Failure>(Filter {
+            name: one.name.clone(),
+            kind,
+            incoming: one.applies_to.contains(&LooksAt::Incoming),
+            submitted: one.applies_to.contains(&LooksAt::Submitted),
+            fail: match one.fail {
+                FailWay::Open => Fail::Open,
+                FailWay::Closed => Fail::Closed,
+            },
+            discard: match one.discard {
+                DiscardWay::Spam => Discard::Spam,
+                DiscardWay::Discard => Discard::Discard,
+            },
+        })
+    };
+    let filters = section.filter.iter().map(filter).collect::<Result<Vec<_>, Failure>>()?;
+    let within = Duration::from_secs(section.together_secs_max.into());
+    let filters = Arc::new(Filters::new(delivery.store().world().clone(), within, filters));
+    Ok((delivery.asking_outside(Arc::clone(&filters)), Some(filters)))
+}
+
 /// Who calls webhooks.
 pub(super) fn hooks(delivery: Delivery, config: &Config) -> Result<Hooks, Failure> {
     let world = delivery.store().world().clone();
@@ -206,7 +272,7 @@ pub(super) fn smtp_out(config: &Config, logins: Logins, interfaces: &[IpAddr]) -
     if !queue.tls.ca_file.as_os_str().is_empty() {
         settings.tls.further_roots = authorities(&queue.tls.ca_file, "[queue.tls]")?;
     }
-    let Logins { smart_host, mut routes } = logins;
+    let Logins { smart_host, mut routes, .. } = logins;
     for route in &queue.route {
         let to = smtp_out::SmartHost {
             host: host(&route.host)?,
@@ -317,17 +383,21 @@ pub(super) struct Logins {
     pub(super) smart_host: Option<Login>,
     /// By the names of the routes.
     pub(super) routes: HashMap<String, Login>,
+    /// What outside filters demand, by their names.
+    pub(super) filters: HashMap<String, Password>,
 }
 
 /// The logins, whose passwords are read while this process may still read them.
 pub(super) fn logins(config: &Config) -> Result<Logins, Failure> {
-    let login = |name: &String, file: &Path, place: &str| {
+    let password = |file: &Path, place: &str| {
         let text = std::fs::read_to_string(file).map_err(|error| {
             let failure = Failure::new(format!("{place} password_file {}: {error}", file.display()));
             failure.hint("its first line is the password; it is read at the start, by root when root starts the server")
         })?;
-        let password = text.lines().next().unwrap_or_default();
-        Ok::<_, Failure>(Login { name: name.clone(), password: Secret::new(password) })
+        Ok::<_, Failure>(text.lines().next().unwrap_or_default().to_owned())
+    };
+    let login = |name: &String, file: &Path, place: &str| {
+        Ok::<_, Failure>(Login { name: name.clone(), password: Secret::new(password(file, place)?) })
     };
     let mut logins = Logins::default();
     let smart = &config.queue.smart_host;
@@ -337,6 +407,11 @@ pub(super) fn logins(config: &Config) -> Result<Logins, Failure> {
     for route in config.queue.route.iter().filter(|route| !route.login.is_empty()) {
         let place = format!("[[queue.route]] {}", route.name);
         logins.routes.insert(route.name.clone(), login(&route.login, &route.password_file, &place)?);
+    }
+    for filter in config.outside.filter.iter().filter(|filter| !filter.password_file.as_os_str().is_empty()) {
+        let place = format!("[[outside.filter]] {}", filter.name);
+        let password = Password::new(password(&filter.password_file, &place)?);
+        logins.filters.insert(filter.name.clone(), password);
     }
     Ok(logins)
 }

@@ -133,6 +133,36 @@ async fn what_is_posted_arrives_with_its_fields() {
     assert!(matches!(stage.client().exchange(request).await, Err(HttpsError::Field(_))));
 }
 
+/// A POST of pieces that together have so many octets, as is said.
+async fn streamed(stage: &Stage, pieces: &[&'static [u8]], octets: u64) -> Result<Response, HttpsError> {
+    let request = near(Request::post(Url::parse("https://good.example").unwrap(), "message/rfc822", Vec::new()));
+    let (sender, pieces_come) = mpsc::channel(1);
+    let client = stage.client();
+    let exchanging = client.exchange_streamed(request, Streamed { octets, pieces: pieces_come });
+    let sending = async move {
+        for piece in pieces {
+            if sender.send(Bytes::from_static(piece)).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::join!(exchanging, sending).0
+}
+
+#[tokio::test]
+async fn what_is_streamed_arrives_as_one_and_has_the_length_that_was_said() {
+    let stage = stage(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec());
+    assert_eq!(streamed(&stage, &[b"one ", b"two ", b"three"], 13).await.unwrap().status, 204);
+    assert_eq!(streamed(&stage, &[], 0).await.unwrap().status, 204);
+    let heard = stage.heard();
+    assert!(heard[0].to_ascii_lowercase().contains("content-length: 13\r\n"), "{}", heard[0]);
+    assert!(heard[0].ends_with("\r\n\r\none two three") && heard[1].ends_with("\r\n\r\n"), "{heard:?}");
+    for (pieces, octets) in [(&[&b"one"[..]][..], 4), (&[b"one", b"two"], 4)] {
+        assert!(matches!(streamed(&stage, pieces, octets).await, Err(HttpsError::Http(_))));
+    }
+    assert_eq!(stage.heard().len(), 2);
+}
+
 #[tokio::test]
 async fn a_redirect_is_an_answer_like_any_other() {
     let stage = stage(b"HTTP/1.1 301 Moved\r\nLocation: https://other.example/\r\nContent-Length: 0\r\n\r\n".to_vec());
