@@ -193,8 +193,10 @@ async fn a_server_that_does_not_know_the_time_is_told_of() {
     }
     assert!(dsn.contains(&format!("Deliver-By-Date: {}", by.to_rfc5322())), "{dsn}");
     // Where it is known, nothing is said.
+    let mut stage = Stage::new().await;
     stage.far.offer(&["PIPELINING", "DELIVERBY"]);
     stage.send(timed, MESSAGE).await;
+    stage.start();
     stage.settle().await;
-    assert_eq!((stage.far.got().len(), stage.origin.got().len()), (2, 1));
+    assert_eq!((stage.far.got().len(), stage.origin.got().len()), (1, 0));
 }
