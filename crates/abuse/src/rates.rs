@@ -181,11 +181,14 @@ mod tests {
         assert_eq!(rates.remembered(), [10, 1, 1]);
     }
 
+    /// What was counted, when, and how many.
+    type Counted = (Kind, Timestamp, u32);
+
     /// What the table does, written down as plainly as it can be: everything that was ever counted is kept, and counted anew each time.
     #[derive(Default)]
     struct Naive {
         /// Of each width: the prefixes, the one used last at the end, with all that was counted.
-        tables: [Vec<(Prefix, Vec<(Kind, Timestamp, u32)>)>; 3],
+        tables: [Vec<(Prefix, Vec<Counted>)>; 3],
     }
 
     impl Naive {
