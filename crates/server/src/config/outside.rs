@@ -252,7 +252,6 @@ pub(super) fn flaw(config: &Config, text: &str) -> Option<(usize, String)> {
 mod tests {
     use std::path::Path;
 
-    use super::*;
     use crate::config::parse;
 
     fn said(text: &str) -> String {
