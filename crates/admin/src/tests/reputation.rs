@@ -1,7 +1,7 @@
 //! What is known of clients and senders, and the greylist.
 
-use reputation::greylist::{GreyKey, GreylistSettings};
-use reputation::standing::{Rating, Sender, What};
+use ::reputation::greylist::{GreyKey, GreylistSettings};
+use ::reputation::standing::{Rating, Sender, What};
 
 use super::*;
 

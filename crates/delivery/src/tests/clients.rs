@@ -36,6 +36,9 @@ fn list(zone: &str, subject: Subject, used: ListUse, answers: &[(&str, i32)]) ->
     List { zone: domain(zone), subject, used, answers }
 }
 
+/// What is tried, and how a list comes to answer so.
+type Case = (&'static str, fn(&Door));
+
 /// A server with a DNS of its own.
 struct Door {
     sim: SimulatedWorld,
@@ -180,7 +183,7 @@ async fn what_a_list_does_not_answer_is_no_hit_and_no_pass() {
         let answer = Err(ResolveError::Temporary("SERVFAIL".to_owned()));
         door.sim.resolver.set_addresses(domain("7.2.0.192.l.example"), answer);
     };
-    let cases: [(&str, fn(&Door)); 7] = [
+    let cases: [Case; 7] = [
         ("SERVFAIL", servfail),
         ("a refusal", |door| door.answers("7.2.0.192.l.example", &["127.255.255.254"])),
         ("an answer of no list", |door| door.answers("7.2.0.192.l.example", &["203.0.113.9"])),
@@ -367,7 +370,7 @@ async fn who_is_expected_is_not_asked_to_come_again() {
     let count = |door: &Door, what| {
         let (store, now) = (door.f.store.clone(), door.f.store.now());
         let sender = Sender::Domain(domain("far.example"));
-        async move { store.transact(move |tx| tx.count_standing(&[sender.clone()], what, now)).await.unwrap() }
+        async move { store.transact(move |tx| tx.count_standing(std::slice::from_ref(&sender), what, now)).await.unwrap() }
     };
     let lists = async |door: &Door| door.reply(CLIENT, "x", "zoe@far.example", "alice@example.org").await;
     assert!(lists(&door).await.starts_with("451"), "no name, a wrong EHLO, and never seen");
