@@ -263,7 +263,7 @@ impl Connection<'_> {
     }
 
     /// Asks for what a URL names.
-    async fn find(&mut self, url: &Secret) -> Result<u64, mail::Reply> {
+    async fn find(&mut self, url: &Secret) -> Result<u64, Reply> {
         match self.host.linked(self.engine.facts(), url).await {
             Ok(content) => {
                 let remaining = content.octets();
@@ -279,7 +279,7 @@ impl Connection<'_> {
     }
 
     /// Reads a piece of it, and lets go of what has been read to its end.
-    async fn read_linked(&mut self) -> Result<Vec<u8>, mail::Reply> {
+    async fn read_linked(&mut self) -> Result<Vec<u8>, Reply> {
         let Some(linked) = &mut self.linked else {
             unreachable!("the engine reads only what was found, as far as it goes")
         };
