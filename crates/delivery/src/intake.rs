@@ -511,7 +511,8 @@ impl Intake {
         let complaints = self.delivery.complaints(feedback, from.as_ref());
         let known = match self.introduction.take() {
             Some(introduction) => {
-                Known::of(&self.delivery, &introduction, verdict.as_ref().map(|verdict| &verdict.found)).await?
+                let found = verdict.as_ref().map(|verdict| &verdict.found);
+                Box::pin(Known::of(&self.delivery, &introduction, found)).await?
             }
             None => Known::default(),
         };

@@ -82,7 +82,8 @@ impl Intake {
     /// When it is refused, by a filter or because one can't be asked.
     pub async fn ask_outside(&mut self, envelope: &mut Envelope) -> Result<(), Box<Unwelcome>> {
         let Some(outside) = self.outside_to_ask() else { return Ok(()) };
-        let reply = match self.shown_to(&outside, envelope).await {
+        // On the heap, and there only where there are filters: the conversation with them is large, and every message has room for it.
+        let reply = match Box::pin(self.shown_to(&outside, envelope)).await {
             Ok(None) => return Ok(()),
             Ok(Some(reply)) => reply,
             Err(Refused(reply)) => reply,

@@ -373,7 +373,7 @@ mod tests {
             let seen = Seen { ip, reverse: &reverse, helo: Some(&helo), helo_resolves: Known::No, spf: SpfSaid::Fail, rating: Rating::Unknown };
             let found = doubts(&seen, |_| false);
             proptest::prop_assert!(found.iter().all(|doubt| doubt.text.is_ascii() && doubt.text.len() < 250));
-            let _ = own_name(Some(&helo), ip, &OwnNames::default());
+            proptest::prop_assert_eq!(own_name(Some(&helo), ip, &OwnNames::default()), None);
         }
     }
 }

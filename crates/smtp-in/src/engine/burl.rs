@@ -4,6 +4,11 @@
 //! the host's to say; its octets are read a piece at a time and go the way of a chunk's. A URL that gives nothing, or can't be read,
 //! ends the message: what comes behind it must not be taken for all of it. Dialogs: `tests/transcripts/rfc4468/`.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "BURL goes on with a message that has begun, and is refused in every other state"
+)]
+
 use mail::{Reply, Timestamp};
 
 use super::Action;
