@@ -203,7 +203,7 @@ impl Delivery {
     /// # Errors
     /// When the store takes nothing, or no recipient is acceptable.
     pub async fn prepare(&self, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {
-        self.prepare_as(Nature::Automatic, envelope, content).await
+        Box::pin(self.prepare_as(Nature::Automatic, envelope, content)).await
     }
 
     /// The same for a delivery report, which is owed to whoever wrote (see [`crate::SuppressionSettings`]).
@@ -211,7 +211,7 @@ impl Delivery {
     /// # Errors
     /// As there.
     pub async fn prepare_report(&self, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {
-        self.prepare_as(Nature::Report, envelope, content).await
+        Box::pin(self.prepare_as(Nature::Report, envelope, content)).await
     }
 
     async fn prepare_as(&self, nature: Nature, envelope: Envelope, content: &[u8]) -> Result<Prepared, Refused> {

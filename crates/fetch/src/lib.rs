@@ -264,7 +264,7 @@ impl Fetch {
         let password = self.password(external)?;
         let mut look = Look::new(self, external).await?;
         let world = self.store().world().clone();
-        let looking = look.run(&password);
+        let looking = Box::pin(look.run(&password));
         match world.timeout(LOOK_TIME_MAX, looking).await {
             Ok(done) => done,
             Err(_) => Err(FetchError::TooSlow),

@@ -91,7 +91,7 @@ impl Lists {
             // Orders of machines are none: an absence must not confirm anything.
             _ if automatic => self.drop_case(case, "an order that a machine wrote").await,
             (_, Function::Confirm(token)) => self.confirmed_by_mail(case, &token).await,
-            (Place::List(list), function) => self.ordered(case, list, &function).await,
+            (Place::List(list), function) => Box::pin(self.ordered(case, list, &function)).await,
             (Place::Group(_), _) => self.drop_case(case, "groups take no orders").await,
         }
     }

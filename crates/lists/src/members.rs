@@ -149,7 +149,7 @@ impl Lists {
             (false, false) => String::new(),
         };
         let told = format!("{}: an order to {order}{sure}", list.address);
-        let mut acts = self.order(&case.place, list, asker, order).await?;
+        let mut acts = Box::pin(self.order(&case.place, list, asker, order)).await?;
         acts.tells(told);
         self.end(case.number, &case.event, acts, Keep::Nothing).await
     }
