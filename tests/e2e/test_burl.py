@@ -62,7 +62,7 @@ class Burl(RelayCase):
 
     def test_a_draft_is_sent_without_being_uploaded_again(self):
         mid = message_id()
-        uid = self.stored(message(to="far@remote.test", sender=ALICE, mid=mid, body="x" * 70 + "\r\n", headers=["Bcc: hidden@remote.test"]))
+        uid = self.stored(message(to="far@remote.test", sender=ALICE, mid=mid, body="x" * 70 + "\r\n", headers=[("Bcc", "hidden@remote.test")]))
         url = self.url(uid, self.submit())
         client = self.client(to=("far@remote.test", BOB))
         code, text = client.docmd("BURL", url + " LAST")
