@@ -150,8 +150,11 @@ class Mail(ServerCase):
 
     def test_letters_are_moved_copied_archived_and_deleted(self):
         bird = self.thunderbird
-        self.deliver("to move 1", "to move 2", "to copy", "to archive", "to delete", "to stay")
         bird.open("Alice", "INBOX")
+        # One after the other: of letters that are announced while it fetches another, Thunderbird hears when it asks for the next time.
+        for subject in ("to move 1", "to move 2", "to copy", "to archive", "to delete", "to stay"):
+            self.deliver(subject)
+            bird.shows(subject)
         bird.select("to move 1", "to move 2")
         bird.do("cmd_moveMessage", "Alice", "Junk")
         bird.lacks("to move 1")
