@@ -21,7 +21,7 @@ pub enum Cause {
     FailedLogins,
     /// Too many recipients that there are not: somebody tries which addresses exist.
     UnknownRecipients,
-    /// Too many commands that make no sense, or messages in which something else is hidden.
+    /// Too many commands that make no sense.
     BadCommands,
     /// Far more connections than are taken.
     Connections,

@@ -23,7 +23,7 @@ pub enum Kind {
     UnknownRecipients,
     /// Logins that failed.
     FailedLogins,
-    /// Commands that make no sense, and messages in which something else is hidden.
+    /// Commands that make no sense.
     BadCommands,
 }
 

@@ -51,9 +51,11 @@ impl Default for Settings {
             connections: PerNetwork([600, 3_000, 12_000]),
             messages: PerNetwork([1_000, 20_000, 100_000]),
             unknown_recipients: PerNetwork([60, 600, 3_000]),
-            failed_logins: PerNetwork([20, 200, 1_000]),
-            bad_commands: PerNetwork([100, 1_000, 5_000]),
-            ban_at_multiple: 3,
+            // Of places alone: a stranger with some addresses in a network would have all of it banned, other people's servers in it as well. And
+            // whoever writes through a large provider could have that one banned for a rate.
+            failed_logins: PerNetwork([20, 0, 0]),
+            bad_commands: PerNetwork([100, 0, 0]),
+            ban_at_multiple: 0,
             ban_for: vec![secs(300), secs(1_800), secs(10_800), secs(86_400)],
             forgotten_after: secs(30 * 86_400),
             tarpit_max: secs(10),
@@ -112,6 +114,6 @@ mod tests {
     fn a_multiple_of_zero_bans_nobody_for_a_rate() {
         let settings = Settings { ban_at_multiple: 0, ..Settings::default() };
         assert_eq!(settings.bans_from(Kind::Connections), [0; 3]);
-        assert_eq!(settings.bans_from(Kind::FailedLogins), [20, 200, 1_000]);
+        assert_eq!(settings.bans_from(Kind::FailedLogins), [20, 0, 0]);
     }
 }

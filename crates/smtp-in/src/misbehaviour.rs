@@ -277,8 +277,8 @@ impl Misbehaviour {
             || matches!(self, Self::ChunkSizeUnreadable | Self::MessageFarTooLarge | Self::LineEndless)
     }
 
-    /// Whether honest clients hardly ever do it: garbage, other protocols, attempts to hide one message in another. What only stands at the
-    /// wrong place, or is too much of something, is not among them.
+    /// Whether honest clients hardly ever do it: garbage, other protocols. What only stands at the wrong place, or is too much of something, is
+    /// not among them, nor what is in a message: that is its author's, and the client may be everybody's provider.
     #[must_use]
     pub fn is_suspicious(&self) -> bool {
         matches!(
@@ -305,8 +305,6 @@ impl Misbehaviour {
                 | Self::UnknownMechanism
                 | Self::BadBase64
                 | Self::BadCredentials
-                | Self::BareNewlineInMessage
-                | Self::NulInMessage
                 | Self::TooManyBadCommands
         )
     }

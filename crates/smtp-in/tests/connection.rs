@@ -402,13 +402,15 @@ async fn garbage_bans_and_ends_the_session() {
     for _ in 0..3 {
         assert!(client.reply().await.starts_with("500 "));
     }
-    // What is hidden in a message counts as well.
+    // What is in a message does not count: it is its author's, and this client may be everybody's provider.
     client.send(b"EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<alice@relais.example>\r\nDATA\r\n").await;
     for _ in 0..4 {
         client.reply().await;
     }
     client.send(b"x\n.\nMAIL FROM:<c@d.example>\r\n.\r\n").await;
     assert!(client.reply().await.starts_with("550 5.6.11 "));
+    client.send(b"GET / HTTP/1.1\r\n").await;
+    assert!(client.reply().await.starts_with("500 "));
     let told = client.reply().await;
     assert!(told.starts_with("421 4.7.0 Your address 127.0.0.1 is banned until "), "{told}");
     assert!(told.contains(": 4 commands that make no sense in an hour; write to "), "{told}");

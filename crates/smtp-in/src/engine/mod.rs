@@ -167,7 +167,7 @@ pub struct Engine {
     shutting_down: bool,
     /// Whether the line that is being read begins with BURL.
     line_is_burl: bool,
-    /// Commands that made no sense, and messages in which something else is hidden, since they were last asked for.
+    /// Commands that made no sense since they were last asked for.
     bad_commands: u32,
 }
 
@@ -377,7 +377,7 @@ impl Engine {
         self.shutting_down = true;
     }
 
-    /// Commands that made no sense, and messages in which something else is hidden, since this was last asked.
+    /// Commands that made no sense since this was last asked.
     pub fn take_bad_commands(&mut self) -> u32 {
         std::mem::take(&mut self.bad_commands)
     }
