@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
+use crate::support::stage::{Client, pipe};
+use crate::support::{House, PASSWORD};
 use mail::Uid;
 use relais_imap::Settings;
 use relais_imap::limits::CATENATED_URLS_MAX;
 use storage::StorageError;
 use storage::check::{Flaw, check};
-use support::stage::{Client, pipe};
-use support::{House, PASSWORD};
 use tokio_util::sync::CancellationToken;
 
 async fn house() -> (House, Client) {

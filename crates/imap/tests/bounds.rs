@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::stage::{Client, Watched, pipe};
+use crate::support::{House, PASSWORD};
 use relais_imap::limits::{COMMAND_PAUSE_MAX, HANDSHAKE_TIMEOUT, LOGIN_TIMEOUT, OUTPUT_OCTETS};
 use relais_imap::{Security, Settings};
-use support::stage::{Client, Watched, pipe};
-use support::{House, PASSWORD};
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -2,19 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::support::stage::{Client, pipe};
+use crate::support::{House, PASSWORD};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use relais_imap::{Security, Settings};
 use storage::engine::{Body, Committed, Durability, Row};
 use storage::messages::{MOVED_PER_TRANSACTION, NewMessage};
 use storage::{Engine, KeyRange, MemoryEngine, Order, StorageError, Store};
-use support::stage::{Client, pipe};
-use support::{House, PASSWORD};
 use tokio_util::sync::CancellationToken;
 use world::BoxFuture;
 
@@ -51,7 +49,7 @@ async fn changes_that_could_not_be_read_are_told_later() {
             for set in ["1200", "1:998", "1000:1199"] {
                 other.command("o", &format!("STORE {set} {sign}FLAGS.SILENT (\\Flagged)")).await.unwrap();
             }
-            house.deliver("alice", "INBOX", &support::fixture("simple.eml"), true).await;
+            house.deliver("alice", "INBOX", &crate::support::fixture("simple.eml"), true).await;
             exists += 1;
             house.engine.fail_reads_after(reads, error.clone());
             let mut lines = listener.command("n", "NOOP").await.unwrap();

@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::stage::{Client, pipe};
+use crate::support::{House, PASSWORD, certificate};
 use abuse::{Door, PerNetwork};
 use relais_imap::{Security, Settings};
-use support::stage::{Client, pipe};
-use support::{House, PASSWORD, certificate};
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 

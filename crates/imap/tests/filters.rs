@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
+use crate::support::stage::{Client, pipe};
+use crate::support::{House, PASSWORD};
 use filter::{Actions, Filter, FilterSet, Place};
 use mail::Keyword;
 use relais_imap::Settings;
 use routing::objects::Object;
 use storage::objects::PutMode;
-use support::stage::{Client, pipe};
-use support::{House, PASSWORD};
 use tokio_util::sync::CancellationToken;
 
 async fn client(house: &House) -> Client {

@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::stage::{Client, Watched, pipe};
+use crate::support::{House, PASSWORD};
 use relais_imap::{Security, Settings, limits::OUTPUT_OCTETS};
-use support::stage::{Client, Watched, pipe};
-use support::{House, PASSWORD};
 use tokio_util::sync::CancellationToken;
 
 const FOLDERS: usize = 20_000;

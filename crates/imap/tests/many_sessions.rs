@@ -3,15 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::stage::{Client, Watched, pipe};
+use crate::support::{House, PASSWORD, fixture};
 use relais_imap::limits::OUTPUT_OCTETS;
 use relais_imap::{Security, Settings};
-use support::stage::{Client, Watched, pipe};
-use support::{House, PASSWORD, fixture};
 use tokio_util::sync::CancellationToken;
 
 const SESSIONS: usize = 50;

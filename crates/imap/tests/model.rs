@@ -11,15 +11,13 @@
     reason = "tests may"
 )]
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::support::stage::{Client, pipe};
+use crate::support::{House, PASSWORD, fixture};
 use mail::{SystemFlags, Uid};
 use proptest::prelude::*;
 use relais_imap::Settings;
-use support::stage::{Client, pipe};
-use support::{House, PASSWORD, fixture};
 use tokio_util::sync::CancellationToken;
 
 const MAILBOXES: [&str; 2] = ["INBOX", "Trash"];

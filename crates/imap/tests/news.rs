@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
+use crate::support::stage::{Client, pipe};
+use crate::support::{House, PASSWORD};
 use relais_imap::Settings;
 use relais_imap::limits::{MAILBOXES_PER_TURN, NOTIFY_PAUSE};
-use support::stage::{Client, pipe};
-use support::{House, PASSWORD};
 use tokio_util::sync::CancellationToken;
 
 /// A house in which alice has some mailboxes, and wants to hear of their names.

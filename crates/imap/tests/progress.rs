@@ -2,17 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::stage::{Client, soon};
+use crate::support::{House, PASSWORD};
 use bytes::Bytes;
 use relais_imap::{Security, Settings};
 use storage::engine::{Body, Committed, Durability, Row};
 use storage::{Engine, KeyRange, MemoryEngine, Order, StorageError, Store};
-use support::stage::{Client, soon};
-use support::{House, PASSWORD};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use world::BoxFuture;

@@ -3,11 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
+use crate::support::stage::{Client, pipe};
+use crate::support::{House, PASSWORD, fixture};
 use relais_imap::Settings;
-use support::stage::{Client, pipe};
-use support::{House, PASSWORD, fixture};
 use tokio_util::sync::CancellationToken;
 
 const ALL: &str = "lrswipkxtean";

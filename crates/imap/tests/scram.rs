@@ -3,12 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::House;
+use crate::support::certificate;
+use crate::support::stage::Client;
 use auth::{Channel, DirectoryAuthenticator, PasswordParams, SaslExchange};
 use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::Engine;
@@ -17,9 +18,6 @@ use mail::Address;
 use relais_imap::{AuthError, Authenticator, Imap, Security, Settings, TlsHandle};
 use routing::objects::{AccountObject, Object, ObjectKey, Service};
 use storage::objects::PutMode;
-use support::House;
-use support::certificate;
-use support::stage::Client;
 use tokio_util::sync::CancellationToken;
 use world::BoxFuture;
 

@@ -3,16 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
 use std::fmt::Write;
 
+use crate::support::stage::{Client, pipe};
+use crate::support::{House, PASSWORD};
 use message::casemap;
 use proptest::prelude::*;
 use proptest::sample::select;
 use relais_imap::Settings;
-use support::stage::{Client, pipe};
-use support::{House, PASSWORD};
 use tokio_util::sync::CancellationToken;
 
 const WORDS: [&str; 8] = ["alpha", "Beta", "GAMMA", "grün", "ÉTÉ", "a b", "x=y", "delta epsilon"];

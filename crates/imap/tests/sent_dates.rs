@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
+use crate::support::stage::{Client, pipe};
+use crate::support::{House, PASSWORD};
 use bytes::Bytes;
 use mail::{AccountId, Flags, InternalDate, MailboxId, Uid};
 use relais_imap::Settings;
 use storage::keys::{Key, Table};
 use storage::messages::NewMessage;
 use storage::rows::Sent;
-use support::stage::{Client, pipe};
-use support::{House, PASSWORD};
 use tokio_util::sync::CancellationToken;
 
 const MESSAGES: u32 = 1_400;

@@ -8,18 +8,16 @@
     reason = "tests may"
 )]
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::stage::{Client, Watched, pipe, soon};
+use crate::support::{House, PASSWORD, fixture};
 use miniz_oxide::DataFormat;
 use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress_to_output};
 use proptest::prelude::*;
 use relais_imap::{Security, Settings};
-use support::stage::{Client, Watched, pipe, soon};
-use support::{House, PASSWORD, fixture};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_util::sync::CancellationToken;
 use world::Clock;
@@ -167,7 +165,7 @@ async fn a_client_that_stops_reading_is_given_up() {
     })
     .await
     .unwrap();
-    assert!(house.sim.clock.now() > support::START);
+    assert!(house.sim.clock.now() > crate::support::START);
     drop(client);
 }
 

@@ -3,17 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests may")]
 
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::stage::{Client, pipe};
+use crate::support::{House, PASSWORD, fixture};
 use mail::Address;
 use proptest::prelude::*;
 use relais_imap::Settings;
 use routing::objects::{ArchiveReaders, ListObject, Object};
 use storage::objects::PutMode;
-use support::stage::{Client, pipe};
-use support::{House, PASSWORD, fixture};
 use tokio_util::sync::CancellationToken;
 
 const MAILBOX: &str = "Shared/info@example.org";

@@ -3,13 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
+use crate::support::House;
+use crate::support::PASSWORD;
+use crate::support::stage::{Client, pipe};
 use proptest::prelude::*;
 use relais_imap::Settings;
-use support::House;
-use support::PASSWORD;
-use support::stage::{Client, pipe};
 use tokio_util::sync::CancellationToken;
 
 /// A value of a response, as RFC 3501 §9 builds them.

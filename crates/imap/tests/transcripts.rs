@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
-mod support;
-
 use std::path::Path;
 
-use support::stage::{ImapStage, Over};
+use crate::support::stage::{ImapStage, Over};
 use testkit::transcript::{Feeding, Transcript};
 
 /// The folders of `tests/transcripts` that speak another protocol; all others speak IMAP.

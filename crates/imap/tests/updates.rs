@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-mod support;
-
+use crate::support::stage::{Client, pipe};
+use crate::support::{House, PASSWORD, fixture};
 use proptest::prelude::*;
 use relais_imap::Settings;
-use support::stage::{Client, pipe};
-use support::{House, PASSWORD, fixture};
 use tokio_util::sync::CancellationToken;
 
 /// A result as the client keeps it.

@@ -1,5 +1,5 @@
 //! A server in memory, an account, and a stage for transcripts.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "not all that a stage can do is used by now")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
