@@ -50,7 +50,8 @@ class Bans(ServerCase):
         """What a banned client is told in the place of the greeting."""
         with self.assertRaises(smtplib.SMTPConnectError) as caught:
             (connect or self.mx)(source)
-        self.assertEqual(caught.exception.smtp_code, 554)
+        # What has no end is refused for good.
+        self.assertEqual(caught.exception.smtp_code, 421 if b" until 2" in caught.exception.smtp_error else 554)
         return caught.exception.smtp_error.decode()
 
     def banned(self):
@@ -134,13 +135,14 @@ class Bans(ServerCase):
                     break
             client.close()
         self.assertEqual(codes[:6], [550] * 6)
-        self.assertEqual(codes[6:], [421] * 6)
+        # Beyond the rate the others of a message are left alone; with the ban the session ends.
+        self.assertEqual(codes[6:], [451] * 5 + [421])
         self.assertIn("12 recipients that do not exist in an hour", self.told(harvester))
         self.assertEqual(self.banned()[harvester]["cause"], "unknown-recipients")
         self.assertGreaterEqual(self.relais.metric("relais_tarpit_total", outcome="held"), 3)
         # The trace tells of the refusals.
         self.assertIn("5.1.1", self.relais.cli("trace", "--recipient", "nobody0@example.test"))
-        self.assertIn("421 4.7.0 Too many recipients that do not exist", self.relais.cli("trace", "--recipient", "nobody7@example.test"))
+        self.assertIn("451 4.7.0 Too many recipients that do not exist", self.relais.cli("trace", "--recipient", "nobody7@example.test"))
 
     def test_garbage_bans_and_ends_the_session(self):
         browser = "127.0.0.10"

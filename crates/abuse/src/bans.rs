@@ -207,6 +207,12 @@ impl Bans {
         all
     }
 
+    /// How many are in force.
+    #[must_use]
+    pub fn count(&self, now: Timestamp) -> usize {
+        self.all.values().filter(|ban| ban.holds(now)).count()
+    }
+
     /// How many are remembered.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -60,6 +60,8 @@ pub enum Entry {
     Banned {
         /// In one line: who, until when, why, and whom to write to.
         why: String,
+        /// Whether the ban has no end, so that coming again is of no use.
+        lasting: bool,
         /// Whether it is worth a TLS handshake to tell that; not for who comes again and again.
         explain: bool,
     },
@@ -75,8 +77,10 @@ pub enum Entry {
 /// What follows from something that went wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Strike {
-    /// Why nothing more is taken from there now, if it is so: a ban, or a rate that is exceeded.
-    pub refused: Option<String>,
+    /// Why nothing more is taken from there, if it is banned now.
+    pub banned: Option<String>,
+    /// Why no more of the kind is taken for now, if its rate is exceeded.
+    pub over: Option<String>,
     /// How long the answer is to wait.
     pub wait: Duration,
 }
@@ -165,12 +169,12 @@ impl Door {
     #[must_use]
     pub fn knock(&self, address: IpAddr, now: Timestamp) -> Entry {
         self.with(|state| {
-            if let Some(why) = state.banned(address, now) {
-                return Entry::Banned { why, explain: state.explains(address, now) };
+            if let Some(banned) = state.turns_away(address, now) {
+                return banned;
             }
             let over = state.strike(Kind::Connections, address, 1, now);
-            if let Some(why) = state.banned(address, now) {
-                return Entry::Banned { why, explain: state.explains(address, now) };
+            if let Some(banned) = state.turns_away(address, now) {
+                return banned;
             }
             match over {
                 Some(why) => Entry::TooMany { why, explain: state.explains(address, now) },
@@ -188,15 +192,18 @@ impl Door {
     /// A message begins, of who has not logged in. Returns why it is not taken now, if it is so.
     #[must_use]
     pub fn message(&self, address: IpAddr, now: Timestamp) -> Option<String> {
-        self.with(|state| state.refused(Kind::Messages, address, 1, now))
+        self.with(|state| {
+            let over = state.strike(Kind::Messages, address, 1, now);
+            state.banned(address, now).or(over)
+        })
     }
 
     /// A recipient was refused because there is none of that name.
     #[must_use]
     pub fn unknown_recipient(&self, address: IpAddr, now: Timestamp) -> Strike {
         self.with(|state| {
-            let refused = state.refused(Kind::UnknownRecipients, address, 1, now);
-            Strike { refused, wait: state.wait(Kind::UnknownRecipients, address, now) }
+            let over = state.strike(Kind::UnknownRecipients, address, 1, now);
+            Strike { banned: state.banned(address, now), over, wait: state.wait(Kind::UnknownRecipients, address, now) }
         })
     }
 
@@ -291,6 +298,12 @@ impl Door {
         changes.into_iter().map(|(prefix, ban)| ban.map_or(Change::Gone(prefix), Change::Banned)).collect()
     }
 
+    /// How many bans are in force.
+    #[must_use]
+    pub fn count(&self, now: Timestamp) -> usize {
+        self.0.state.lock().bans.count(now)
+    }
+
     /// All bans in force.
     #[must_use]
     pub fn in_force(&self, now: Timestamp) -> Vec<Ban> {
@@ -377,6 +390,13 @@ impl State {
         self.ban_over(address, now).map(|ban| ban.sentence(&self.settings.contact))
     }
 
+    /// The entry of who is banned.
+    fn turns_away(&mut self, address: IpAddr, now: Timestamp) -> Option<Entry> {
+        let ban = self.ban_over(address, now)?;
+        let (why, lasting) = (ban.sentence(&self.settings.contact), ban.until.is_none());
+        Some(Entry::Banned { why, lasting, explain: self.explains(address, now) })
+    }
+
     /// Counts, and bans when that is due. Returns why nothing more is taken, when a rate is exceeded.
     fn strike(&mut self, kind: Kind, address: IpAddr, more: u32, now: Timestamp) -> Option<String> {
         if !self.counts(address) {
@@ -398,12 +418,6 @@ impl State {
             }
         }
         over
-    }
-
-    /// The same, where a ban is a reason as well.
-    fn refused(&mut self, kind: Kind, address: IpAddr, more: u32, now: Timestamp) -> Option<String> {
-        let over = self.strike(kind, address, more, now);
-        self.banned(address, now).or(over)
     }
 
     /// Bans for what was counted, unless there is a ban already. There is one more later if no place is left now.

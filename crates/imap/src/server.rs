@@ -168,7 +168,7 @@ impl Server {
     fn turned_away(&self, peer: IpAddr) -> Option<TurnedAway> {
         let (reason, why, explain) = match self.door.get()?.knock(peer, self.world.clock.now()) {
             Entry::Welcome => return None,
-            Entry::Banned { why, explain } => ("banned", why, explain),
+            Entry::Banned { why, explain, .. } => ("banned", why, explain),
             Entry::TooMany { why, explain } => ("rate", why, explain),
         };
         metrics::counter!("relais_imap_turned_away_total", "reason" => reason).increment(1);

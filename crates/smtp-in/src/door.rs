@@ -1,7 +1,8 @@
 //! Who is not let in: banned addresses, and those that come too often. What is counted and decided is `abuse`'s; here it becomes replies.
 //!
-//! In the place of the greeting a ban is `554 5.7.1` (RFC 5321 §3.1) and a rate `421 4.7.0`. The connection ends with it: a server that waits for
-//! QUIT behind 554 gives whoever it keeps out a place to hold.
+//! In the place of the greeting a ban without an end is `554 5.7.1` (RFC 5321 §3.1), a ban that ends and a rate are `421 4.7.0`: of a server that writes for
+//! many, one may have got it banned for an hour, and the mail of the others is not to come back for that. The connection ends with it: a server that
+//! waits for QUIT behind 554 gives whoever it keeps out a place to hold.
 
 use std::net::IpAddr;
 
@@ -23,7 +24,10 @@ pub(crate) fn turned_away(settings: &Settings, remote: IpAddr, now: Timestamp) -
     let door = watched(settings)?;
     let (reason, reply, explain) = match door.knock(remote, now) {
         Entry::Welcome => return None,
-        Entry::Banned { why, explain } => ("banned", Reply::new(554, Some(EnhancedCode(5, 7, 1)), why), explain),
+        Entry::Banned { why, lasting: true, explain } => {
+            ("banned", Reply::new(554, Some(EnhancedCode(5, 7, 1)), why), explain)
+        }
+        Entry::Banned { why, lasting: false, explain } => ("banned", closing(why), explain),
         Entry::TooMany { why, explain } => ("rate", closing(why), explain),
     };
     let listener = settings.kind.name();

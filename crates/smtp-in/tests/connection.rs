@@ -337,13 +337,13 @@ fn behind_door(door: &abuse::Door) -> Setup {
 
 const LOOPBACK: &str = "127.0.0.1";
 
-/// RFC 5321 §3.1: 554 in the place of the greeting.
+/// RFC 5321 §3.1 and §3.8: 421 in the place of the greeting for a while, 554 for good.
 #[tokio::test]
 async fn a_banned_client_is_told_why_in_the_place_of_the_greeting() {
     let door = door(abuse::Settings { contact: "postmaster@mx.example".to_owned(), ..abuse::Settings::default() });
     let until = Some(Timestamp(3_600_000));
     door.ban(LOOPBACK.parse().unwrap(), "spam wave", until, Timestamp(0)).unwrap();
-    let told = "554 5.7.1 Your address 127.0.0.1 is banned until 1970-01-01 01:00:00 UTC: spam wave; \
+    let told = "421 4.7.0 Your address 127.0.0.1 is banned until 1970-01-01 01:00:00 UTC: spam wave; \
                 write to postmaster@mx.example from elsewhere";
     for kind in [ListenerKind::Mx, ListenerKind::Submission] {
         let server = Server::start(Setup { kind, ..behind_door(&door) });
@@ -416,7 +416,7 @@ async fn garbage_bans_and_ends_the_session() {
     assert!(told.contains(": 4 commands that make no sense in an hour; write to "), "{told}");
     assert_eq!(client.read_line().await, None);
     drop(client);
-    assert!(server.client().await.reply().await.starts_with("554 5.7.1 "));
+    assert!(server.client().await.reply().await.starts_with("421 4.7.0 Your address 127.0.0.1 is banned until "));
     server.end().await;
 }
 

@@ -49,7 +49,7 @@ fn who_guesses_passwords_is_kept_out_and_comes_back_by_itself() {
         assert_eq!(door.knock(ip("192.0.2.7"), after(0)), Entry::Welcome);
     }
     fail(&door, "192.0.2.7", 0);
-    let Entry::Banned { why, explain } = door.knock(ip("192.0.2.7"), after(1)) else { panic!() };
+    let Entry::Banned { why, explain, .. } = door.knock(ip("192.0.2.7"), after(1)) else { panic!() };
     assert!(explain);
     assert_eq!(
         why,
@@ -162,16 +162,11 @@ fn who_tries_which_recipients_there_are_waits_is_asked_for_patience_and_banned()
     let strikes: Vec<Strike> = (0..8).map(|_| door.unknown_recipient(ip("192.0.2.7"), after(0))).collect();
     let waits: Vec<u128> = strikes.iter().map(|strike| strike.wait.as_millis()).collect();
     assert_eq!(waits, [0, 0, 0, 0, 500, 1_000, 2_000, 0], "with the ban the count begins anew");
-    let refused: Vec<bool> = strikes.iter().map(|strike| strike.refused.is_some()).collect();
-    assert_eq!(refused, [false, false, false, false, true, true, true, true]);
-    assert!(
-        strikes[6]
-            .refused
-            .as_ref()
-            .unwrap()
-            .starts_with("Too many recipients that do not exist from 192.0.2.7: 4 in an hour")
-    );
-    assert!(strikes[7].refused.as_ref().unwrap().contains(": 8 recipients that do not exist in an hour;"));
+    let over: Vec<bool> = strikes.iter().map(|strike| strike.over.is_some()).collect();
+    assert_eq!(over, [false, false, false, false, true, true, true, true]);
+    let too_many = "Too many recipients that do not exist from 192.0.2.7: 4 in an hour";
+    assert!(strikes[6].over.as_ref().unwrap().starts_with(too_many) && strikes[6].banned.is_none());
+    assert!(strikes[7].banned.as_ref().unwrap().contains(": 8 recipients that do not exist in an hour;"));
 }
 
 #[test]
@@ -272,7 +267,10 @@ proptest! {
                     Entry::Banned { why, .. } | Entry::TooMany { why, .. } => Some(why),
                 },
                 1 => door.message(who, now),
-                2 => door.unknown_recipient(who, now).refused,
+                2 => {
+                    let strike = door.unknown_recipient(who, now);
+                    strike.banned.or(strike.over)
+                }
                 3 => door.bad_commands(who, 3, now),
                 4 => {
                     prop_assert!(door.failed_login(who, a > 128, Some(b.into()), now) <= Duration::from_secs(10));

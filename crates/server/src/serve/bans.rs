@@ -29,7 +29,9 @@ pub(super) async fn keep(store: Store, door: Door, bell: Bell, stop: Cancellatio
         tokio::select! {
             () = stop.cancelled() => break,
             () = bell.0.notified() => {}
-            () = store.world().clock.sleep(SWEEP_INTERVAL) => {}
+            () = store.world().clock.sleep(SWEEP_INTERVAL) => {
+                door.sweep(store.now());
+            }
         }
         write(&store, &door, &stop).await;
     }
@@ -39,7 +41,6 @@ pub(super) async fn keep(store: Store, door: Door, bell: Bell, stop: Cancellatio
 }
 
 async fn write(store: &Store, door: &Door, stop: &CancellationToken) {
-    door.sweep(store.now());
     let (mut kept, mut gone) = (Vec::new(), Vec::new());
     for change in door.take_changes() {
         match change {
@@ -74,7 +75,7 @@ fn tell(ban: &abuse::Ban) {
 }
 
 fn count(door: &Door, now: Timestamp) -> f64 {
-    u32::try_from(door.in_force(now).len()).unwrap_or(u32::MAX).into()
+    u32::try_from(door.count(now)).unwrap_or(u32::MAX).into()
 }
 
 /// How often bans that are over are looked for.

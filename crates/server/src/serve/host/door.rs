@@ -25,12 +25,13 @@ impl MailHost {
         Err(reply)
     }
 
-    /// A recipient was refused. When there is none of that name, the answer waits, longer each time; when there were too many, this is the last
-    /// one: the reply that ends the session.
+    /// A recipient was refused. When there is none of that name, the answer waits, longer each time. Returns what is answered instead: 451 beyond
+    /// the rate, which leaves the others of the message alone, and 421, with which the session ends, when the client is banned now.
     pub(super) async fn unknown_recipient(&self, facts: &SessionFacts, reply: &Reply) -> Option<Reply> {
-        let unknown = reply.is_permanent() && matches!(reply.enhanced, Some(EnhancedCode(5, 1, _)));
+        // A domain that is switched off (5.1.2) is the administrator's doing.
+        let unknown = reply.is_permanent() && matches!(reply.enhanced, Some(EnhancedCode(5, 1, 1)));
         let door = self.door_for(facts).filter(|_| unknown)?;
-        let Strike { refused, wait } = door.unknown_recipient(facts.remote.ip(), self.delivery.store().now());
+        let Strike { banned, over, wait } = door.unknown_recipient(facts.remote.ip(), self.delivery.store().now());
         if !wait.is_zero() {
             // Too many answers wait already: this one does not, or waiting would be a way to use up the server's room.
             let held = door.hold();
@@ -40,9 +41,12 @@ impl MailHost {
                 self.delivery.store().world().clock.sleep(wait).await;
             }
         }
-        let closing = closing(refused?);
-        tracing::info!(session = %facts.id, remote = %facts.remote.ip(), reply = %closing, "session ended");
-        Some(closing)
+        if let Some(why) = banned {
+            let closing = closing(why);
+            tracing::info!(session = %facts.id, remote = %facts.remote.ip(), reply = %closing, "session ended");
+            return Some(closing);
+        }
+        over.map(|why| Reply::new(451, Some(EnhancedCode(4, 7, 0)), why))
     }
 }
 
