@@ -82,6 +82,8 @@ pub struct Junk {
     pub reason: String,
     /// Without them, for a field that others see as well.
     pub plain: String,
+    /// It would be none of a sender of whom nothing is known.
+    pub by_standing: bool,
 }
 
 impl Judgement {
@@ -141,13 +143,17 @@ impl Said {
 impl Junk {
     /// In the words of an outside filter, which tell nobody's secrets.
     pub(crate) fn told(reason: &str) -> Self {
-        Self { reason: reason.to_owned(), plain: reason.to_owned() }
+        Self { reason: reason.to_owned(), plain: reason.to_owned(), by_standing: false }
     }
 
     /// And for another reason, too.
     fn and(self, other: &Self) -> Self {
         let both = |one: &str, other: &str| format!("{one}; {other}");
-        Self { reason: both(&self.reason, &other.reason), plain: both(&self.plain, &other.plain) }
+        Self {
+            reason: both(&self.reason, &other.reason),
+            plain: both(&self.plain, &other.plain),
+            by_standing: self.by_standing && other.by_standing,
+        }
     }
 }
 
@@ -188,7 +194,11 @@ pub(crate) async fn judge(
             certain = certain.filter(|points| score.is_certain(*points));
             let threshold = settings.threshold.unwrap_or(own.filter.threshold);
             if score.is_spam(threshold) {
-                let found = Junk { reason: score.reason(threshold), plain: score.reason_without_words(threshold) };
+                let found = Junk {
+                    reason: score.reason(threshold),
+                    plain: score.reason_without_words(threshold),
+                    by_standing: !score.is_spam_of_anybody(threshold),
+                };
                 junk = Some(junk.map_or_else(|| found.clone(), |junk| junk.and(&found)));
             }
         }

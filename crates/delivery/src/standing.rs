@@ -60,8 +60,12 @@ impl Prepared {
             return Ok(());
         }
         let in_spam = self.plan.spam || self.plan.mailboxes.iter().all(|account| self.plan.junk.contains_key(account));
-        let what = if in_spam { What::FoundSpam } else { What::Kept };
-        tx.count_standing(&self.known.senders, what, self.now)?;
+        // What is spam by the standing alone says nothing new of the sender: it would stay bad by itself.
+        let by_standing = !self.plan.spam && in_spam && self.plan.junk.values().all(|junk| junk.by_standing);
+        if !by_standing {
+            let what = if in_spam { What::FoundSpam } else { What::Kept };
+            tx.count_standing(&self.known.senders, what, self.now)?;
+        }
         let marked = self.marked.as_ref().map(|marked| marked.blob.hash);
         let blobs = std::iter::once(self.blob.hash).chain(marked);
         blobs.into_iter().try_for_each(|blob: BlobHash| tx.note_senders(&blob, &self.known.senders, self.now))

@@ -196,7 +196,7 @@ impl Place {
             *relevant = fuzzy(store, self.key.0, self.key.1, self.attachments, place, text).await?;
         }
         let (is_fuzzy, asks_records, asks_dates) = (query.is_fuzzy(), query.asks_records(), query.asks_dates());
-        let page = if asks_records { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
+        let mut page = if asks_records { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
         let scope = query.words_scope(&needles).map_or_else(|| scope.clone(), |words| words.intersection(scope));
         let mut found = Found::default();
         let mut looked_at = 0usize;
@@ -211,11 +211,16 @@ impl Place {
                     rows.truncate(RECORDS_PER_PAGE);
                     is_last = false;
                 }
+                let read = page;
+                if asks_dates && !asks_records {
+                    // Rows of an older format mostly stand together: for these no more are read than there are records of at a time.
+                    page = if lacks_dates { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
+                }
                 self.refresh_keywords(store, &rows).await?;
                 // One read for all of the page, where each of them would need one.
                 let mut records = match (asks_records || lacks_dates, rows.first(), rows.last()) {
                     (true, Some(first), Some(last)) => {
-                        store.records(self.key.0, self.key.1, first.uid, last.uid, page).await?
+                        store.records(self.key.0, self.key.1, first.uid, last.uid, read).await?
                     }
                     _ => Vec::new(),
                 }

@@ -127,6 +127,8 @@ const GOOD_MIN: u64 = 5_000;
 const GOOD_AFTER_SECS: u64 = 3 * 86_400;
 /// So much in all is needed for any other than a new one.
 const TOLD_MIN: u64 = 3_000;
+/// So much that is bad is needed for more than the fewest points: one customer of a large provider is not to speak for all.
+const BAD_MIN: u64 = 15_000;
 
 impl Standing {
     /// As it is at a later time. A time that is not later changes nothing.
@@ -197,9 +199,9 @@ impl Standing {
         }
         let percent = bad.saturating_mul(100).checked_div(all).unwrap_or(0);
         match percent {
-            90.. => Rating::Bad(Points(30)),
-            70..90 => Rating::Bad(Points(20)),
-            50..70 => Rating::Bad(Points(10)),
+            90.. if bad >= BAD_MIN => Rating::Bad(Points(30)),
+            70.. if bad >= BAD_MIN => Rating::Bad(Points(20)),
+            50.. => Rating::Bad(Points(10)),
             10..50 => Rating::Mixed,
             _ if good >= GOOD_MIN && now.since(self.since).as_secs() >= GOOD_AFTER_SECS => Rating::Good,
             _ => Rating::New,
@@ -272,8 +274,11 @@ mod tests {
             (&[(Kept, 20), (SaidSpam, 1)], 4, Rating::Mixed),
             (&[(Kept, 50), (SaidSpam, 1)], 4, Rating::Good),
             (&[(Kept, 2), (SaidSpam, 1)], 0, Rating::Bad(Points(10))),
-            (&[(Kept, 1), (FoundSpam, 4)], 0, Rating::Bad(Points(20))),
-            (&[(Refused, 5)], 0, Rating::Bad(Points(30))),
+            (&[(Kept, 1), (FoundSpam, 4)], 0, Rating::Bad(Points(10))),
+            (&[(Kept, 5), (FoundSpam, 15)], 0, Rating::Bad(Points(20))),
+            (&[(Refused, 14)], 0, Rating::Bad(Points(10))),
+            (&[(Refused, 15)], 0, Rating::Bad(Points(30))),
+            (&[(SaidSpam, 4)], 0, Rating::Bad(Points(30))),
             (&[(FoundSpam, 5), (SaidHam, 5)], 0, Rating::Mixed),
             (&[(FoundSpam, 5)], 90, Rating::New),
             (&[(Kept, 20)], 120, Rating::New),

@@ -33,8 +33,10 @@ pub struct Added {
 pub enum AddedFrom {
     /// Lists that an administrator has chosen: they count where nothing was learnt, too, and may refuse.
     Lists,
-    /// Doubts and a bad standing: they refuse nothing, and say nothing where nothing was learnt.
+    /// Doubts: they refuse nothing, and say nothing where nothing was learnt.
     Doubts,
+    /// What became of the sender's former mail: as doubts, and what is spam by this alone is not counted for the sender again.
+    Standing,
 }
 
 impl Score {
@@ -54,6 +56,10 @@ impl Score {
     /// The points.
     #[must_use]
     pub fn points(&self) -> Points {
+        self.points_without_standing().plus(self.added_from(AddedFrom::Standing))
+    }
+
+    fn points_without_standing(&self) -> Points {
         self.own_points().plus(self.added_from(AddedFrom::Lists)).plus(self.added_from(AddedFrom::Doubts))
     }
 
@@ -73,6 +79,12 @@ impl Score {
     pub fn is_spam(&self, threshold: Points) -> bool {
         let has_say = self.opinion.is_some() || self.is_test() || self.added_from(AddedFrom::Lists) >= threshold;
         self.points() >= threshold && has_say
+    }
+
+    /// Whether it would be spam of a sender of whom nothing is known.
+    #[must_use]
+    pub fn is_spam_of_anybody(&self, threshold: Points) -> bool {
+        self.is_spam(threshold) && self.points_without_standing() >= threshold
     }
 
     /// Whether it is refused from so many points on: those of the content and of lists count. Nobody is refused for doubts.
@@ -111,6 +123,7 @@ impl Score {
         let added = |from| self.added.iter().filter(move |one| one.from == from).map(|one| one.reason.clone());
         reasons.extend(added(AddedFrom::Lists));
         reasons.extend(self.hits.iter().map(|hit| hit.reason.clone()));
+        reasons.extend(added(AddedFrom::Standing));
         reasons.extend(added(AddedFrom::Doubts));
         let mut text = format!("{} points of {threshold}", self.points());
         let mut gap = ": ";

@@ -22,6 +22,8 @@ use crate::space::free_octets;
 
 /// Rows up to which a scan is made on the caller's thread.
 const DIRECT_SCAN_ROWS_MAX: usize = 256;
+/// Keys that are looked up on the calling thread at once.
+const DIRECT_GETS_MAX: usize = 256;
 
 /// The store in a directory, by RocksDB.
 pub struct RocksEngine {
@@ -177,7 +179,14 @@ impl Engine for RocksEngine {
     }
 
     fn multi_get<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, StorageError>> {
-        Box::pin(async move { self.read(|database| database.multi_get(keys)) })
+        Box::pin(async move {
+            if keys.len() <= DIRECT_GETS_MAX {
+                self.read(|database| database.multi_get(keys))
+            } else {
+                let keys = keys.to_vec();
+                self.blocking(move |database| database.multi_get(&keys)).await
+            }
+        })
     }
 
     fn scan(&self, range: KeyRange, order: Order, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StorageError>> {

@@ -82,17 +82,18 @@ impl Members {
         }
     }
 
-    fn remove(&mut self, uid: Uid) {
-        let (at, bit) = Self::place(uid);
-        if let Some(octet) = self.0.get_mut(at) {
-            *octet &= !bit;
-        }
-    }
-
     /// The octets up to the last bit that is set.
     fn octets(&self) -> &[u8] {
         let length = self.0.iter().rposition(|octet| *octet != 0).map_or(0, |last| last.saturating_add(1));
         self.0.get(..length).unwrap_or_default()
+    }
+
+    fn add(&mut self, others: &Self) {
+        self.0.iter_mut().zip(&others.0).for_each(|(octet, other)| *octet |= other);
+    }
+
+    fn take(&mut self, others: &Self) {
+        self.0.iter_mut().zip(&others.0).for_each(|(octet, other)| *octet &= !other);
     }
 
     fn meets(&self, other: &Self) -> bool {
@@ -129,6 +130,7 @@ impl FlagBlock {
     fn decode_groups(value: &[u8]) -> Option<Self> {
         let (version, mut rest) = value.split_first()?;
         let mut groups: Vec<Group> = Vec::new();
+        let mut all = Members::default();
         while !rest.is_empty() {
             let modseq = ModSeq(u64::from_be_bytes(take(&mut rest)?));
             let [flags] = take(&mut rest)?;
@@ -141,7 +143,8 @@ impl FlagBlock {
             members.0.get_mut(..bits.len())?.copy_from_slice(bits);
             let sound = bits.last().is_some_and(|last| *last != 0)
                 && has_keywords == (keyword_bits != 0)
-                && !groups.iter().any(|group| group.members.meets(&members));
+                && !all.meets(&members);
+            all.add(&members);
             let flags = FlagsAt { modseq, system_flags: SystemFlags(flags & !HAS_KEYWORDS), keyword_bits };
             groups.push(Some(Group { flags, members }).filter(|_| sound)?);
         }
@@ -153,22 +156,27 @@ impl FlagBlock {
         self.0.iter().find(|group| group.members.contains(uid)).map(|group| &group.flags)
     }
 
-    /// Notes what a message's flags became, in place of what they were.
-    fn set(&mut self, uid: Uid, flags: FlagsAt) {
-        self.remove(uid);
-        match self.0.iter_mut().find(|group| group.flags == flags) {
-            Some(group) => group.members.insert(uid),
-            None => {
-                let mut members = Members::default();
-                members.insert(uid);
-                self.0.push(Group { flags, members });
+    /// Notes what flags of messages became, in place of what they were.
+    fn set(&mut self, changed: &[(Uid, FlagsAt)]) {
+        self.remove(changed.iter().map(|(uid, _)| *uid));
+        for (uid, flags) in changed {
+            // What changes together mostly has the same flags as the one before it.
+            match self.0.iter_mut().rev().find(|group| group.flags == *flags) {
+                Some(group) => group.members.insert(*uid),
+                None => {
+                    let mut members = Members::default();
+                    members.insert(*uid);
+                    self.0.push(Group { flags: *flags, members });
+                }
             }
         }
     }
 
-    /// Forgets a message. Groups may be left without members until [`FlagBlock::settle`].
-    fn remove(&mut self, uid: Uid) {
-        self.0.iter_mut().for_each(|group| group.members.remove(uid));
+    /// Forgets messages. Groups may be left without members until [`FlagBlock::settle`].
+    fn remove(&mut self, gone: impl Iterator<Item = Uid>) {
+        let mut members = Members::default();
+        gone.for_each(|uid| members.insert(uid));
+        self.0.iter_mut().for_each(|group| group.members.take(&members));
     }
 
     /// Lets go of groups without members; whether any is left.
@@ -295,7 +303,8 @@ impl Transaction<'_> {
         let [first, _, ..] = some else { return Ok(None) };
         let key = keys::flag_block(account, mailbox, FlagBlock::first_uid(first.uid));
         let mut block = self.flag_block(&key)?.unwrap_or_default();
-        some.iter().for_each(|message| block.set(message.uid, FlagsAt::of(message)));
+        let changed: Vec<(Uid, FlagsAt)> = some.iter().map(|message| (message.uid, FlagsAt::of(message))).collect();
+        block.set(&changed);
         block.settle();
         let value = block.encode();
         Ok((value.len() < some.len().saturating_mul(ROW_OCTETS)).then_some((key, value)))
@@ -313,7 +322,7 @@ impl Transaction<'_> {
             let key = keys::flag_block(account, mailbox, FlagBlock::first_uid(*first));
             let Some(before) = self.flag_block(&key)? else { continue };
             let mut block = before.clone();
-            some.iter().for_each(|uid| block.remove(*uid));
+            block.remove(some.iter().copied());
             if !block.settle() {
                 self.delete(key);
             } else if block != before {

@@ -1,7 +1,9 @@
 //! Who was asked to come again, and which networks have: see [`reputation::greylist`].
 //!
-//! Rows of one table, in nobody's part: `g` + network + digest → [`Grey`], `p` + network → [`GreyPass`], `o` + time + one of these keys →
-//! nothing (the order in which they are forgotten), `n` → how many there are. Bounded in number, each by the bounds of addresses.
+//! Rows of one table, in nobody's part: `g` + network + digest → [`Grey`], `p` + network → [`GreyPass`], `o` or `q` + time + one of these keys →
+//! nothing (the orders in which the ones and the others are forgotten), `n` → how many there are. Bounded in number, each by the bounds of addresses.
+//!
+//! What is over is removed by a sweep, not by each attempt: who looks for the first row steps over all that was removed before it.
 //!
 //! They are not synced before the client hears 451: a power cut that forgets one makes an honest client wait once more, and a promise is not
 //! broken, for nothing was promised. A restart, or the end of the process, loses none.
@@ -12,10 +14,13 @@ use reputation::greylist::{Grey, GreyKey, GreylistSettings, Greylisted, attempt}
 use reputation::network::Network;
 use serde::{Deserialize, Serialize};
 
+use crate::check::OrderedRow;
 use crate::engine::{Durability, Order};
 use crate::error::StorageError;
 use crate::keys::{HEAD, Key, Table};
-use crate::limits::{GREY_OF_NETWORK_MAX, GREY_PASSED_MAX, GREY_WAITING_MAX, REPUTATION_SWEPT_AT_ONCE};
+use crate::limits::{
+    GREY_OF_NETWORK_MAX, GREY_PASSED_MAX, GREY_WAITING_MAX, REPUTATION_ROOM_PART, REPUTATION_SWEPT_AT_ONCE,
+};
 use crate::rows;
 use crate::store::Store;
 use crate::transaction::Transaction;
@@ -47,15 +52,18 @@ pub enum GreyAnswer {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Totals {
-    pub(crate) waiting: u32,
-    pub(crate) passed: u32,
+struct Totals {
+    waiting: u32,
+    passed: u32,
+    /// None of those that wait is over before; `None`: that is not known.
+    ends_from: Option<Timestamp>,
 }
 
 const VERSION: u8 = 1;
 const WAITING: u8 = b'g';
 const PASSED: u8 = b'p';
-const ORDER: u8 = b'o';
+const WAITING_ORDER: u8 = b'o';
+const PASSED_ORDER: u8 = b'q';
 const TOTALS: u8 = b'n';
 
 /// The bounds, which tests make narrower.
@@ -96,7 +104,6 @@ impl Transaction<'_> {
         if self.greylist_knows(key.network, now, settings)? {
             return Ok(GreyAnswer::Known);
         }
-        self.forget_some_grey(now, REPUTATION_SWEPT_AT_ONCE)?;
         let mut key = key.clone();
         let mut kept = self.grey(&key)?;
         if kept.is_none() {
@@ -107,7 +114,10 @@ impl Transaction<'_> {
             }
         }
         if kept.is_none() && self.grey_totals()?.waiting >= bounds.waiting {
-            return Ok(GreyAnswer::Full);
+            self.forget_grey_that_is_over(now)?;
+            if self.grey_totals()?.waiting >= bounds.waiting {
+                return Ok(GreyAnswer::Full);
+            }
         }
         let before = kept.as_ref().map(|grey| grey.until);
         let (answer, grey) = attempt(kept, key, now, settings);
@@ -119,7 +129,10 @@ impl Transaction<'_> {
         }
         match before {
             Some(until) => self.delete(order_key(until, &row)),
-            None => self.count_grey(|totals| totals.waiting = totals.waiting.saturating_add(1))?,
+            None => self.count_grey(|totals| {
+                totals.waiting = totals.waiting.saturating_add(1);
+                totals.ends_from = totals.ends_from.map(|from| from.min(grey.until));
+            })?,
         }
         self.put(order_key(grey.until, &row), Bytes::new());
         self.put(row, rows::encode(VERSION, &grey)?);
@@ -211,7 +224,7 @@ impl Transaction<'_> {
             Some(before) => self.delete(order_key(before.until, &key)),
             None => {
                 if self.grey_totals()?.passed >= bounds.passed {
-                    self.forget_first_pass()?;
+                    self.forget_first_passes((bounds.passed / REPUTATION_ROOM_PART).max(1) as usize)?;
                 }
                 self.count_grey(|totals| totals.passed = totals.passed.saturating_add(1))?;
             }
@@ -224,29 +237,39 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Makes room for one network more: what waits is looked past.
-    fn forget_first_pass(&mut self) -> Result<(), StorageError> {
-        let order = self.scan(&orders().range(), Order::Ascending, ORDER_LOOKED_AT_MAX)?;
-        for (key, _) in order {
-            let Some((until, row)) = row_of(&key).filter(|(_, row)| kind_of(row) == Some(PASSED)) else { continue };
-            return self.drop_pass(&row, until);
+    /// Makes room for networks that come again.
+    fn forget_first_passes(&mut self, how_many: usize) -> Result<(), StorageError> {
+        for (key, _) in self.scan(&kind(PASSED_ORDER).range(), Order::Ascending, how_many)? {
+            let (until, row) = row_of(&key).ok_or_else(misplaced_order)?;
+            self.drop_pass(&row, until)?;
         }
         Ok(())
     }
 
-    /// Forgets some rows whose time is over. Gives how many.
-    fn forget_some_grey(&mut self, now: Timestamp, most: usize) -> Result<usize, StorageError> {
+    /// Makes room among those that wait, when any of them is over.
+    fn forget_grey_that_is_over(&mut self, now: Timestamp) -> Result<(), StorageError> {
+        if self.grey_totals()?.ends_from.is_some_and(|from| now < from) {
+            return Ok(());
+        }
+        self.sweep_grey(WAITING_ORDER, now)?;
+        Ok(())
+    }
+
+    /// Removes some rows of an order whose time is over. Gives how many.
+    fn sweep_grey(&mut self, order: u8, now: Timestamp) -> Result<usize, StorageError> {
+        let rows = self.scan(&kind(order).range(), Order::Ascending, REPUTATION_SWEPT_AT_ONCE)?;
         let mut gone = 0_usize;
-        for (key, _) in self.scan(&orders().range(), Order::Ascending, most)? {
-            let Some((until, row)) = row_of(&key) else {
-                return Err(StorageError::corrupt("the order of the greylist"));
-            };
+        for (key, _) in &rows {
+            let (until, row) = row_of(key).ok_or_else(misplaced_order)?;
             if until > now {
+                if order == WAITING_ORDER {
+                    self.count_grey(|totals| totals.ends_from = Some(until))?;
+                }
                 break;
             }
-            match kind_of(&row) {
-                Some(PASSED) => self.drop_pass(&row, until)?,
-                Some(_) | None => self.drop_grey(&row, Some(until))?,
+            match order {
+                PASSED_ORDER => self.drop_pass(&row, until)?,
+                _ => self.drop_grey(&row, Some(until))?,
             }
             gone = gone.saturating_add(1);
         }
@@ -299,25 +322,24 @@ impl Store {
     /// The engine's.
     pub async fn sweep_greylist(&self) -> Result<usize, StorageError> {
         let mut all = 0_usize;
-        loop {
-            let now = self.now();
-            let order = self.engine.scan(orders().range(), Order::Ascending, 1).await?;
-            let due = order.first().and_then(|(key, _)| row_of(key)).is_some_and(|(until, _)| until <= now);
-            if !due {
-                return Ok(all);
+        for order in [WAITING_ORDER, PASSED_ORDER] {
+            loop {
+                let now = self.now();
+                let first = self.engine.scan(kind(order).range(), Order::Ascending, 1).await?;
+                let due = first.first().and_then(|(key, _)| row_of(key)).is_some_and(|(until, _)| until <= now);
+                if !due {
+                    break;
+                }
+                let sweep = move |tx: &mut Transaction<'_>| tx.sweep_grey(order, now);
+                all = all.saturating_add(self.transact_with(Durability::Relaxed, sweep).await?.value);
             }
-            let sweep = move |tx: &mut Transaction<'_>| tx.forget_some_grey(now, SWEPT_AT_ONCE);
-            all = all.saturating_add(self.transact_with(Durability::Relaxed, sweep).await?.value);
         }
+        Ok(all)
     }
 }
 
 fn kind(kind: u8) -> Key {
     Key::global(Table::Greylist).u8(kind)
-}
-
-fn orders() -> Key {
-    kind(ORDER)
 }
 
 fn waiting_of(network: Network) -> Key {
@@ -341,13 +363,14 @@ fn totals_key() -> Vec<u8> {
     kind(TOTALS).done()
 }
 
-/// The order has the rest of the row's key behind the time.
+/// The order of its kind has the rest of the row's key behind the time.
 fn order_key(until: Timestamp, row: &[u8]) -> Vec<u8> {
-    orders().time(until).bytes(row.get(HEAD..).unwrap_or_default()).done()
+    let order = if kind_of(row) == Some(PASSED) { PASSED_ORDER } else { WAITING_ORDER };
+    kind(order).time(until).bytes(row.get(HEAD..).unwrap_or_default()).done()
 }
 
 /// The time and the row of a key in the order.
-pub(crate) fn row_of(order: &[u8]) -> Option<(Timestamp, Vec<u8>)> {
+fn row_of(order: &[u8]) -> Option<(Timestamp, Vec<u8>)> {
     let behind = order.get(HEAD.saturating_add(1)..)?;
     let (time, row) = behind.split_first_chunk::<8>()?;
     let until = Timestamp(i64::try_from(u64::from_be_bytes(*time)).ok()?);
@@ -355,8 +378,12 @@ pub(crate) fn row_of(order: &[u8]) -> Option<(Timestamp, Vec<u8>)> {
 }
 
 /// What kind of row a key has.
-pub(crate) fn kind_of(key: &[u8]) -> Option<u8> {
+fn kind_of(key: &[u8]) -> Option<u8> {
     key.get(HEAD).copied()
+}
+
+fn misplaced_order() -> StorageError {
+    StorageError::corrupt("the order of the greylist")
 }
 
 fn decode_grey(value: &[u8]) -> Result<Grey, StorageError> {
@@ -367,22 +394,12 @@ fn decode_pass(value: &[u8]) -> Result<GreyPass, StorageError> {
     rows::decode(VERSION, "a network that has come again", value)
 }
 
-pub(crate) fn decode_totals(value: &[u8]) -> Result<Totals, StorageError> {
+fn decode_totals(value: &[u8]) -> Result<Totals, StorageError> {
     rows::decode(VERSION, "the totals of the greylist", value)
 }
 
-/// For the check: what a row of the greylist is, by its key and value.
-pub(crate) enum Row {
-    /// Something that has an end, and its key in the order.
-    Ends {
-        waiting: bool,
-        order: Vec<u8>,
-    },
-    Order,
-    Totals(Totals),
-}
-
-pub(crate) fn row(key: &[u8], value: &[u8]) -> Result<Row, StorageError> {
+/// For the check: what a row is, by its key and value.
+pub(crate) fn row(key: &[u8], value: &[u8]) -> Result<OrderedRow, StorageError> {
     let misplaced = || StorageError::corrupt("it is not under its own key");
     match kind_of(key) {
         Some(WAITING) => {
@@ -390,26 +407,33 @@ pub(crate) fn row(key: &[u8], value: &[u8]) -> Result<Row, StorageError> {
             if waiting_key(&grey.key) != key {
                 return Err(misplaced());
             }
-            Ok(Row::Ends { waiting: true, order: order_key(grey.until, key) })
+            Ok(OrderedRow::Kept { kind: 0, order: order_key(grey.until, key) })
         }
         Some(PASSED) => {
             let pass = decode_pass(value)?;
             if passed_key(pass.network) != key {
                 return Err(misplaced());
             }
-            Ok(Row::Ends { waiting: false, order: order_key(pass.until, key) })
+            Ok(OrderedRow::Kept { kind: 1, order: order_key(pass.until, key) })
         }
-        Some(ORDER) => row_of(key).map(|_| Row::Order).ok_or_else(misplaced),
-        Some(TOTALS) => Ok(Row::Totals(decode_totals(value)?)),
+        Some(order @ (WAITING_ORDER | PASSED_ORDER)) => {
+            let (_, of) = row_of(key).ok_or_else(misplaced)?;
+            match (order, kind_of(&of)) {
+                (WAITING_ORDER, Some(WAITING)) => Ok(OrderedRow::Order { kind: 0 }),
+                (PASSED_ORDER, Some(PASSED)) => Ok(OrderedRow::Order { kind: 1 }),
+                _ => Err(misplaced()),
+            }
+        }
+        Some(TOTALS) => {
+            let totals = decode_totals(value)?;
+            Ok(OrderedRow::Totals([totals.waiting, totals.passed]))
+        }
         Some(_) | None => Err(misplaced()),
     }
 }
 
 /// A network that is known is written anew once in this time.
 const REFRESH: std::time::Duration = std::time::Duration::from_secs(86_400);
-const SWEPT_AT_ONCE: usize = 500;
-/// Rows of the order that are looked at for the first network: what waits is forgotten in days, and mostly stands in front.
-const ORDER_LOOKED_AT_MAX: usize = 60_000;
 
 #[cfg(test)]
 mod tests {

@@ -173,5 +173,9 @@ pub const GREY_OF_NETWORK_MAX: usize = 100;
 /// Networks that have come again; beyond them those go that would be forgotten first.
 pub const GREY_PASSED_MAX: u32 = 50_000;
 
-/// Rows of the greylist and of standings that one transaction forgets on its way: more than it adds.
-pub const REPUTATION_SWEPT_AT_ONCE: usize = 8;
+/// Rows of the greylist and of standings that one transaction of a sweep forgets.
+pub const REPUTATION_SWEPT_AT_ONCE: usize = 500;
+
+/// The part of such rows that makes room for one more when there are as many as there may be: what looks for the oldest steps over all
+/// that was removed before, so it is not done for each.
+pub const REPUTATION_ROOM_PART: u32 = 400;

@@ -2,7 +2,8 @@
 //!
 //! Rows of one table, in nobody's part: `s` + sender → [`Standing`], `t` + day + sender → nothing (the order of the last change), `m` +
 //! content hash → who sent the message, `o` + day + content hash → nothing (the order in which that is forgotten), `n` → how many there
-//! are. Bounded in number: what nothing happened to for longest makes room.
+//! are. Bounded in number: what nothing happened to for longest makes room, some hundred rows at once, and what is old goes by a sweep: who
+//! looks for the oldest row steps over all that was removed before it, which is not to be done for each message.
 //!
 //! **Invariant:** what became of a message is counted by the transaction that it became of: its delivery, or the lesson that somebody's
 //! word is. So nothing is counted twice.
@@ -13,11 +14,13 @@ use reputation::network::Network;
 use reputation::standing::{Sender, Standing, What};
 use serde::{Deserialize, Serialize};
 
+use crate::check::OrderedRow;
 use crate::engine::{Durability, Order};
 use crate::error::StorageError;
 use crate::keys::{HEAD, Key, Table, middle, tail};
 use crate::limits::{
-    REPUTATION_SWEPT_AT_ONCE, SENDER_NOTE_DAYS, SENDER_NOTES_MAX, SENDERS_OF_MESSAGE_MAX, STANDING_DAYS, STANDINGS_MAX,
+    REPUTATION_ROOM_PART, REPUTATION_SWEPT_AT_ONCE, SENDER_NOTE_DAYS, SENDER_NOTES_MAX, SENDERS_OF_MESSAGE_MAX,
+    STANDING_DAYS, STANDINGS_MAX,
 };
 use crate::rows;
 use crate::store::Store;
@@ -32,9 +35,9 @@ struct SenderNote {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Totals {
-    pub(crate) standings: u32,
-    pub(crate) notes: u32,
+struct Totals {
+    standings: u32,
+    notes: u32,
 }
 
 /// The bounds, which tests make narrower.
@@ -88,15 +91,9 @@ impl Transaction<'_> {
         }
         let today = day(now);
         let mut totals = self.reputation_totals()?;
-        for (key, _) in self.scan(&kind(NOTE_ORDER).range(), Order::Ascending, REPUTATION_SWEPT_AT_ONCE)? {
-            let misplaced = || StorageError::corrupt("the order of the senders of messages");
-            let (noted, hash) = (day_of(&key).ok_or_else(misplaced)?, tail::<32>(&key).ok_or_else(misplaced)?);
-            if noted.saturating_add(SENDER_NOTE_DAYS) >= today && totals.notes < bounds.notes {
-                break;
-            }
-            self.delete(note_key(&BlobHash(hash)));
-            self.delete(key.to_vec());
-            totals.notes = totals.notes.saturating_sub(1);
+        if totals.notes >= bounds.notes {
+            let gone = self.forget_oldest(NOTE_ORDER, u32::MAX, room(bounds.notes))?;
+            totals.notes = totals.notes.saturating_sub(gone);
         }
         totals.notes = totals.notes.saturating_add(1);
         let senders = senders.iter().take(SENDERS_OF_MESSAGE_MAX).cloned().collect();
@@ -138,7 +135,7 @@ impl Transaction<'_> {
             match before {
                 Some(before) if day(before.at) != day(now) => self.delete(standing_order_key(day(before.at), &name)),
                 Some(_) => {}
-                None => self.count_standings(now, bounds)?,
+                None => self.count_standings(bounds)?,
             }
             let after = change(before.unwrap_or_default());
             // A clock that was set back leaves the time where it was.
@@ -149,22 +146,50 @@ impl Transaction<'_> {
     }
 
     /// Counts one standing more, and makes room for it.
-    fn count_standings(&mut self, now: Timestamp, bounds: Bounds) -> Result<(), StorageError> {
+    fn count_standings(&mut self, bounds: Bounds) -> Result<(), StorageError> {
         let mut totals = self.reputation_totals()?;
-        let today = day(now);
-        for (key, _) in self.scan(&kind(STANDING_ORDER).range(), Order::Ascending, REPUTATION_SWEPT_AT_ONCE)? {
-            let misplaced = || StorageError::corrupt("the order of standings");
-            let (changed, name) = (day_of(&key).ok_or_else(misplaced)?, name_of(&key).ok_or_else(misplaced)?);
-            if changed.saturating_add(STANDING_DAYS) >= today && totals.standings < bounds.standings {
-                break;
-            }
-            self.delete(standing_key(&name));
-            self.delete(key.to_vec());
-            totals.standings = totals.standings.saturating_sub(1);
+        if totals.standings >= bounds.standings {
+            let gone = self.forget_oldest(STANDING_ORDER, u32::MAX, room(bounds.standings))?;
+            totals.standings = totals.standings.saturating_sub(gone);
         }
         totals.standings = totals.standings.saturating_add(1);
         self.put(totals_key(), rows::encode(VERSION, &totals)?);
         Ok(())
+    }
+
+    /// Removes the first rows of an order, of days before one, with what they are the order of. Gives how many; the totals are the caller's.
+    fn forget_oldest(&mut self, order: u8, before: u32, most: usize) -> Result<u32, StorageError> {
+        let misplaced = || StorageError::corrupt("the order of standings and of the senders of messages");
+        let mut gone = 0_u32;
+        for (key, _) in self.scan(&kind(order).range(), Order::Ascending, most)? {
+            if day_of(&key).ok_or_else(misplaced)? >= before {
+                break;
+            }
+            let of = match order {
+                NOTE_ORDER => note_key(&BlobHash(tail::<32>(&key).ok_or_else(misplaced)?)),
+                _ => standing_key(&name_of(&key).ok_or_else(misplaced)?),
+            };
+            self.delete(of);
+            self.delete(key.to_vec());
+            gone = gone.saturating_add(1);
+        }
+        Ok(gone)
+    }
+
+    /// Removes some of what is too old to weigh anything. Gives how many rows went.
+    fn sweep_standings(&mut self, now: Timestamp) -> Result<u32, StorageError> {
+        let today = day(now);
+        let of_notes = today.saturating_sub(SENDER_NOTE_DAYS);
+        let notes = self.forget_oldest(NOTE_ORDER, of_notes, REPUTATION_SWEPT_AT_ONCE)?;
+        let of_standings = today.saturating_sub(STANDING_DAYS);
+        let standings = self.forget_oldest(STANDING_ORDER, of_standings, REPUTATION_SWEPT_AT_ONCE)?;
+        if notes > 0 || standings > 0 {
+            let mut totals = self.reputation_totals()?;
+            totals.notes = totals.notes.saturating_sub(notes);
+            totals.standings = totals.standings.saturating_sub(standings);
+            self.put(totals_key(), rows::encode(VERSION, &totals)?);
+        }
+        Ok(notes.saturating_add(standings))
     }
 
     /// Forgets the standing of a sender. `false`: there was none.
@@ -222,6 +247,29 @@ impl Store {
         self.transact_with(Durability::Relaxed, body).await?;
         Ok(())
     }
+
+    /// Removes what is too old to weigh anything. Returns how many rows went.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn sweep_standings(&self) -> Result<u32, StorageError> {
+        let mut all = 0_u32;
+        loop {
+            let now = self.now();
+            let sweep = move |tx: &mut Transaction<'_>| tx.sweep_standings(now);
+            let gone = self.transact_with(Durability::Relaxed, sweep).await?.value;
+            all = all.saturating_add(gone);
+            if gone == 0 {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+/// How many rows make room for one more, of so many at the most.
+const fn room(most: u32) -> usize {
+    let part = most / REPUTATION_ROOM_PART;
+    if part == 0 { 1 } else { part as usize }
 }
 
 /// Days since 1970.
@@ -282,33 +330,24 @@ fn decode_totals(value: &[u8]) -> Result<Totals, StorageError> {
 }
 
 /// For the check: what a row is, by its key and value.
-pub(crate) enum Row {
-    /// A standing, or who sent a message, and its key in the order.
-    Kept {
-        standing: bool,
-        order: Vec<u8>,
-    },
-    Order {
-        standing: bool,
-    },
-    Totals(Totals),
-}
-
-pub(crate) fn row(key: &[u8], value: &[u8]) -> Result<Row, StorageError> {
+pub(crate) fn row(key: &[u8], value: &[u8]) -> Result<OrderedRow, StorageError> {
     let misplaced = || StorageError::corrupt("it is not under its own key");
     match key.get(HEAD) {
         Some(&STANDING) => {
             let name = text_of(key).filter(|name| Sender::parse(name).is_some()).ok_or_else(misplaced)?;
             let order = standing_order_key(day(decode_standing(value)?.at), name);
-            Ok(Row::Kept { standing: true, order })
+            Ok(OrderedRow::Kept { kind: 0, order })
         }
         Some(&NOTE) => {
             let blob = BlobHash(tail(key).ok_or_else(misplaced)?);
-            Ok(Row::Kept { standing: false, order: note_order_key(decode_note(value)?.day, &blob) })
+            Ok(OrderedRow::Kept { kind: 1, order: note_order_key(decode_note(value)?.day, &blob) })
         }
-        Some(&STANDING_ORDER) => Ok(Row::Order { standing: true }),
-        Some(&NOTE_ORDER) => Ok(Row::Order { standing: false }),
-        Some(&TOTALS) => Ok(Row::Totals(decode_totals(value)?)),
+        Some(&STANDING_ORDER) => Ok(OrderedRow::Order { kind: 0 }),
+        Some(&NOTE_ORDER) => Ok(OrderedRow::Order { kind: 1 }),
+        Some(&TOTALS) => {
+            let totals = decode_totals(value)?;
+            Ok(OrderedRow::Totals([totals.standings, totals.notes]))
+        }
         Some(_) | None => Err(misplaced()),
     }
 }
@@ -393,6 +432,7 @@ mod tests {
         };
         assert_eq!((known("a").await, known("b").await, known("c").await, known("d").await), (true, false, true, true));
         world.clock.advance(DAY * 300);
+        assert_eq!(store.sweep_standings().await.unwrap(), 5, "three standings, and who sent two messages");
         count("e").await;
         assert_eq!((known("a").await, known("e").await), (false, true), "what weighs nothing is forgotten");
         sound(&store).await;

@@ -62,10 +62,23 @@ impl Introduction {
             doubted: settings.doubts,
         };
         let (address, said) = (told.address.clone(), told.said.clone());
+        let proven = told.proven().map(|domain| domain.to_string());
         for finding in address.findings.iter().chain(&said.findings) {
-            told.add(finding, settings);
+            // What a client says of itself, a list can vouch for only when SPF says that it is so.
+            let forged = finding.about != told.names.ip.to_string() && Some(&finding.about) != proven.as_ref();
+            let vouches = settings.lists.get(finding.list).is_some_and(|list| list.used == ListUse::Allow);
+            if !(vouches && forged) {
+                told.add(finding, settings);
+            }
         }
         told
+    }
+
+    /// The domain for which SPF passes (RFC 7208 §2.4: of the null reverse-path that of the name in EHLO).
+    fn proven(&self) -> Option<Domain> {
+        let claimed = self.names.reverse_path.as_ref().map(Address::domain).cloned();
+        let helo = || self.names.helo.as_deref().and_then(|helo| Domain::parse(helo).ok());
+        claimed.or_else(helo).filter(|_| self.spf_passes())
     }
 
     fn add(&mut self, finding: &Finding, settings: &ClientSettings) {
@@ -130,13 +143,8 @@ impl Introduction {
 
     /// Whose standing counts before there is a message: the domain for which SPF passes, else the network in the name of the domain.
     pub(crate) fn sender(&self) -> Sender {
-        let claimed = self.names.reverse_path.as_ref().map(Address::domain).cloned();
-        let helo = || self.names.helo.as_deref().and_then(|helo| Domain::parse(helo).ok());
-        // RFC 7208 §2.4: for the null reverse-path SPF is that of the name in EHLO.
-        match claimed.clone().or_else(helo).filter(|_| self.spf_passes()) {
-            Some(domain) => Sender::Domain(domain),
-            None => Sender::Network(self.network(), claimed),
-        }
+        let claimed = || self.names.reverse_path.as_ref().map(Address::domain).cloned();
+        self.proven().map_or_else(|| Sender::Network(self.network(), claimed()), Sender::Domain)
     }
 
     /// What speaks against the client and for it, by the rating of its former mail.
@@ -184,7 +192,7 @@ impl Judged {
         }
         let bad = standing.filter(|(_, points)| *points > Points(0));
         added.extend(bad.map(|(sender, points)| Added {
-            from: AddedFrom::Doubts,
+            from: AddedFrom::Standing,
             points,
             reason: format!("most former mail from {sender} was spam"),
         }));

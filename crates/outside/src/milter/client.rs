@@ -49,7 +49,7 @@ pub(crate) async fn ask(
     let told = match told {
         Ok(Told::Ended(opinion)) => {
             // The message is given up before its end.
-            talk.leave(&[Command::Abort, Command::Quit]).await;
+            talk.leave(vec![Command::Abort, Command::Quit]);
             return Ok(opinion);
         }
         Ok(Told::AtEnd(ending)) => ending,
@@ -58,8 +58,9 @@ pub(crate) async fn ask(
             return Err(failure);
         }
     };
-    talk.leave(&[Command::Quit]).await;
-    Ok(told.applied(&talk, letter))
+    let opinion = told.applied(&talk, letter);
+    talk.leave(vec![Command::Quit]);
+    Ok(opinion)
 }
 
 async fn connect(world: &World, milter: &Milter) -> Result<Box<dyn Stream>, Failure> {
@@ -470,10 +471,18 @@ impl Talk<'_> {
         }
     }
 
-    /// Says goodbye. Nobody waits long for a filter whose word is known.
-    async fn leave(&mut self, commands: &[Command<'_>]) {
-        self.send(commands, END, GOODBYE).await.ok();
-        self.world.timeout(GOODBYE, self.stream.shutdown()).await.ok();
+    /// Says goodbye. Nobody waits for a filter whose word is known: that is done aside.
+    fn leave(self, commands: Vec<Command<'static>>) {
+        let (world, mut stream) = (self.world.clone(), self.stream);
+        let mut octets = Vec::new();
+        commands.iter().for_each(|command| command.write_to(&mut octets));
+        tokio::spawn(async move {
+            let goodbye = async {
+                stream.write_all(&octets).await?;
+                stream.shutdown().await
+            };
+            world.timeout(GOODBYE, goodbye).await.ok();
+        });
     }
 }
 

@@ -409,6 +409,9 @@ async fn sweep(store: storage::Store, keep_days: u32, stop: tokio_util::sync::Ca
             if let Err(error) = store.sweep_suppressed().await {
                 tracing::warn!(%error, "the suppression list could not be swept; it is tried again later");
             }
+            if let Err(error) = store.sweep_standings().await {
+                tracing::warn!(%error, "old standings of senders could not be removed; it is tried again later");
+            }
         }
         if let Err(error) = store.sweep_greylist().await {
             tracing::warn!(%error, "the greylist could not be swept; it is tried again later");

@@ -206,10 +206,14 @@ impl Check<'_> {
         row: &MailboxRow,
         messages: &mut [MessageRow],
     ) -> Result<(), StorageError> {
-        match self.store.lay_flags_over(account, row.id, messages).await {
-            Ok(()) | Err(StorageError::Corrupt(_)) => Ok(()),
-            Err(error) => Err(error),
+        // One by one: what can't be read is not to keep the others from being laid over their rows.
+        for some in messages.chunk_by_mut(|a, b| FlagBlock::first_uid(a.uid) == FlagBlock::first_uid(b.uid)) {
+            match self.store.lay_flags_over(account, row.id, some).await {
+                Ok(()) | Err(StorageError::Corrupt(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(())
     }
 
     /// Each block tells flags of messages that are there.

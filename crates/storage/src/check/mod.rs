@@ -14,16 +14,15 @@ mod events;
 mod fetch;
 mod first_use;
 mod forwards;
-mod greylist;
 mod index;
 mod lists;
 mod mailboxes;
 mod metadata;
 mod objects;
+mod ordered;
 mod pages;
 mod queue;
 mod received_reports;
-mod reputation;
 mod sharing;
 mod signing_keys;
 mod spam;
@@ -40,6 +39,7 @@ use std::fmt;
 use mail::{AccountId, Address, BlobHash, MailboxId, Uid};
 
 pub use contents::{Contents, Opaque, Scan};
+pub(crate) use ordered::OrderedRow;
 
 use crate::error::StorageError;
 use crate::store::{FORMAT, Store};

@@ -27,11 +27,11 @@ proptest! {
             prop_assert_eq!(FlagBlock::first_uid(uid), first);
             match to {
                 Some((modseq, flags, keywords)) => {
-                    block.set(uid, at(modseq, flags, keywords));
+                    block.set(&[(uid, at(modseq, flags, keywords))]);
                     expected.insert(uid, at(modseq, flags, keywords));
                 }
                 None => {
-                    block.remove(uid);
+                    block.remove(std::iter::once(uid));
                     expected.remove(&uid);
                 }
             }
@@ -46,8 +46,7 @@ proptest! {
 #[test]
 fn rows_that_nobody_writes_are_corrupt() {
     let mut block = FlagBlock::default();
-    block.set(Uid(256), at(7, 1, 3));
-    block.set(Uid(511), at(8, 0, 0));
+    block.set(&[(Uid(256), at(7, 1, 3)), (Uid(511), at(8, 0, 0))]);
     let row = block.encode().to_vec();
     assert_eq!(FlagBlock::decode(&row), Ok(block));
     for cut in (0..row.len()).filter(|cut| *cut != 28) {
