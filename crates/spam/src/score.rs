@@ -175,6 +175,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_spam_of_one_sender_alone_is_told_apart() {
+        let content = Content::read(SPAM.as_bytes());
+        let standing = Added { from: AddedFrom::Standing, points: Points(30), reason: "its mail was spam".to_owned() };
+        let learnt = Score::of(&content, &Known::default(), &known(&content, 50, Counts { spam: 20, ham: 0 }));
+        let with = learnt.with(&[standing.clone()]);
+        assert!(with.points() == Points(105) && with.is_spam_of_anybody(Points::THRESHOLD));
+        assert!(with.is_spam(Points(100)) && !with.is_spam_of_anybody(Points(100)) && !with.is_certain(Points(100)));
+        let untrained = Score::of(&content, &Known::default(), &Known::default()).with(&[standing]);
+        assert!(!untrained.is_spam(Points(20)), "it says nothing where nothing was learnt");
+    }
+
+    #[test]
     fn lists_and_doubts_are_added() {
         let content = Content::read(SPAM.as_bytes());
         let added = |from, points, reason: &str| Added { from, points: Points(points), reason: reason.to_owned() };

@@ -541,6 +541,9 @@ mod tests {
             assert_eq!(asked(network).await, GreyAnswer::Asked(Greylisted::First));
         }
         assert_eq!(asked(3).await, GreyAnswer::Full);
+        // From now on nobody looks for what is over before something can be.
+        let totals = store.engine.get(&totals_key()).await.unwrap().unwrap();
+        assert_eq!(decode_totals(&totals).unwrap().ends_from, Some(store.now().plus(settings.window)));
         sound(&store).await;
         world.clock.advance(MINUTE * 5);
         for network in 0..3 {

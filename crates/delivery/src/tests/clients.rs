@@ -477,6 +477,61 @@ async fn a_bad_standing_gives_points_and_refuses_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_spam_by_its_senders_standing_alone_does_not_make_it_worse() {
+    let door = Door::new(Vec::new(), good()).await;
+    door.answers("mx.far.example", &[CLIENT]);
+    let (store, now, alice) = (&door.f.store, door.f.store.now(), door.f.id("alice@example.org"));
+    let far = || Sender::Domain(domain("far.example"));
+    for _ in 0..20 {
+        store.transact(move |tx| tx.count_standing(&[far()], What::FoundSpam, now)).await.unwrap();
+    }
+    // The filter has a say, of which nothing is about this letter.
+    for n in 0..40_u8 {
+        let content = spam::Content::read(format!("Subject: {n}\r\n\r\nword{n} other{n}\r\n").as_bytes());
+        store.learn(alice, Lesson::of(mail::BlobHash([n; 32]), &content, n % 2 == 0)).await.unwrap();
+    }
+    let stricter = |settings: &mut storage::spam::SpamSettings| {
+        settings.threshold = Some(Points(30));
+        Ok(())
+    };
+    store.change_spam_settings(alice, stricter).await.unwrap();
+    let (applied, told) = door.came(LETTER).await.unwrap();
+    assert_eq!(door.f.content(&applied, 0).await.1, ["Junk", "$Junk"], "{told}");
+    let standing = store.standing(&far()).await.unwrap();
+    assert_eq!((standing.found_spam, standing.kept), (20_000, 0));
+}
+
+#[tokio::test]
+async fn a_list_vouches_for_a_domain_only_when_spf_does() {
+    let lists = || {
+        vec![
+            list("bl.example", Subject::Addresses, ListUse::Block, &[]),
+            list("wl.example", Subject::Domains, ListUse::Allow, &[]),
+        ]
+    };
+    for (found, helo, sender, welcome) in [
+        (good(), "mx.far.example", "zoe@far.example", true),
+        // Another name than the one that SPF is about.
+        (good(), "known.example", "zoe@far.example", false),
+        // RFC 7208 §2.4: of the null reverse-path it is about EHLO.
+        (good(), "known.example", "", true),
+        (doubtful(), "mx.far.example", "zoe@known.example", false),
+    ] {
+        let door = Door::new(lists(), found).await;
+        door.sound("bl.example");
+        door.sound("wl.example");
+        door.answers("7.2.0.192.bl.example", &["127.0.0.2"]);
+        door.answers(
+            if helo == "mx.far.example" && welcome { "far.example.wl.example" } else { "known.example.wl.example" },
+            &["127.0.9.2"],
+        );
+        door.tested().await;
+        let reply = door.reply(CLIENT, helo, sender, "alice@example.org").await;
+        assert_eq!(reply == "welcome", welcome, "{helo} {sender}: {reply}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_refused_counts_for_who_sent_it_and_not_for_whose_name_it_bears() {
     let dmarc = Dmarc {
         outcome: Outcome::Fail,

@@ -135,6 +135,18 @@ async fn flags_that_messages_get_together_take_a_row_for_256() {
     sound(&store).await;
 }
 
+#[tokio::test]
+async fn a_block_that_cant_be_read_leaves_the_others_to_the_check() {
+    let (engine, store) = stage(1_000).await;
+    let _done = store.change_flags(ALICE, INBOX, uids(1..=1_000), SEEN, None).await.unwrap();
+    engine.damage(keys::flag_block(ALICE, INBOX, Uid(256)), Some(Bytes::from_static(b"?")));
+    let mut findings = Vec::new();
+    crate::check::check(&store, false, &mut |finding| findings.push(finding.to_string())).await.unwrap();
+    let of = |uid: u32| findings.iter().filter(|finding| finding.contains(&format!("UID {uid}:"))).count();
+    assert!([256, 511].iter().all(|uid| of(*uid) > 0), "{:#?}", findings.first());
+    assert!([1, 255, 512, 1_000].iter().all(|uid| of(*uid) == 0));
+}
+
 /// Flags that differ from message to message make a block large: then rows are written that are fewer octets.
 #[tokio::test]
 async fn a_block_is_never_more_than_the_rows_in_its_place() {
