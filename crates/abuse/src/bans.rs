@@ -6,11 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use mail::Timestamp;
+use mail::{Prefix, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::WHY_CHARS_MAX;
-use crate::prefix::Prefix;
 use crate::rates::Kind;
 
 /// What led to a ban.

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mail::Timestamp;
+use mail::{Prefix, Timestamp};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::around::around;
 use crate::bans::{Ban, Bans, Cause, Full, reason};
 use crate::bounded::Bounded;
 use crate::limits::{EXPLAINED_PER_MINUTE, FAMILIAR_FOR, FAMILIAR_MAX, GUESSERS_MAX, GUESSES_KNOWN, PLACES_MAX};
-use crate::prefix::Prefix;
 use crate::rates::{Kind, Rates};
 use crate::settings::{PerNetwork, Settings};
 use crate::tarpit::tarpit_wait;
@@ -320,8 +320,7 @@ impl Door {
         for kind in Kind::ALL {
             let (PerNetwork(limits), from) = (state.settings.limits(kind), state.settings.bans_from(kind));
             let counted = state.rates.counts(kind, address, now);
-            for (((prefix, count), limit), bans_from) in
-                Prefix::around(address).into_iter().zip(counted).zip(limits).zip(from)
+            for (((prefix, count), limit), bans_from) in around(address).into_iter().zip(counted).zip(limits).zip(from)
             {
                 if count > 0 {
                     counts.push(Count { prefix, kind, count, limit, bans_from });
@@ -405,7 +404,7 @@ impl State {
         let counts = self.rates.add(kind, address, more, now);
         let (PerNetwork(limits), from) = (self.settings.limits(kind), self.settings.bans_from(kind));
         let mut over = None;
-        for (((prefix, count), limit), from) in Prefix::around(address).into_iter().zip(counts).zip(limits).zip(from) {
+        for (((prefix, count), limit), from) in around(address).into_iter().zip(counts).zip(limits).zip(from) {
             if limit > 0 && count > limit && over.is_none() {
                 over = Some(format!(
                     "Too many {} from {prefix}: {limit} in {} are borne; come again later",

@@ -1,7 +1,7 @@
 //! Who may connect how often: rates of addresses and their networks, bans that explain themselves, and a tarpit. Pure: time comes as a
 //! parameter, nothing is read or written, memory is bounded.
 //!
-//! - [`Prefix`] is an address or a network. What counts as one place is an IPv4 address or an IPv6 /64; around it stand two wider networks
+//! - A [`mail::Prefix`] is an address or a network. What counts as one place is an IPv4 address or an IPv6 /64; around it stand two wider networks
 //!   (IPv4 /26 and /21, IPv6 /48 and /32), so that whoever has many addresses gains little by changing them.
 //! - [`Rates`] counts what comes from each of them in windows of time ([`Kind`]).
 //! - [`Bans`] holds who is kept out, until when and why; each ban of the same place lasts longer, and old ones are forgotten.
@@ -11,11 +11,11 @@
 //! Places that the settings name are neither counted nor banned. An address from which somebody has logged in lately is not kept out for
 //! what others in its network do, and a password that is wrong for an account which it has logged in to before is no guess.
 
+mod around;
 mod bans;
 mod bounded;
 mod door;
 pub mod limits;
-mod prefix;
 mod rates;
 mod settings;
 mod tarpit;
@@ -23,7 +23,6 @@ mod window;
 
 pub use bans::{Ban, Bans, Cause, Full};
 pub use door::{Change, Count, Door, Entry, Held, Strike, Visitor};
-pub use prefix::{Prefix, PrefixFlaw};
 pub use rates::{Kind, Rates};
 pub use settings::{PerNetwork, Settings};
 pub use tarpit::tarpit_wait;

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use mail::Timestamp;
+use mail::{Prefix, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::around::around;
 use crate::bounded::Bounded;
 use crate::limits::{NEIGHBOURHOODS_MAX, PLACES_MAX, REGIONS_MAX};
-use crate::prefix::Prefix;
 use crate::window::Window;
 
 /// What is counted.
@@ -106,7 +106,7 @@ impl Rates {
 
     /// Counts so many more from an address, and returns how many there are: of its place and of the networks around it.
     pub fn add(&mut self, kind: Kind, address: IpAddr, more: u32, now: Timestamp) -> [u32; 3] {
-        let [place, neighbourhood, region] = Prefix::around(address);
+        let [place, neighbourhood, region] = around(address);
         let [places, neighbourhoods, regions] = &mut self.0;
         [(places, place), (neighbourhoods, neighbourhood), (regions, region)].map(|(table, prefix)| {
             table.using(prefix).0.get_mut(kind as usize).map_or(0, |window| window.add(more, now, kind.window()))
@@ -116,7 +116,7 @@ impl Rates {
     /// How many there are, without counting.
     #[must_use]
     pub fn counts(&self, kind: Kind, address: IpAddr, now: Timestamp) -> [u32; 3] {
-        let [place, neighbourhood, region] = Prefix::around(address);
+        let [place, neighbourhood, region] = around(address);
         let [places, neighbourhoods, regions] = &self.0;
         [(places, place), (neighbourhoods, neighbourhood), (regions, region)].map(|(table, prefix)| {
             let window = table.get(&prefix).and_then(|counters| counters.0.get(kind as usize));
@@ -193,7 +193,7 @@ mod tests {
 
     impl Naive {
         fn add(&mut self, most: usize, kind: Kind, address: IpAddr, more: u32, now: Timestamp) {
-            for (table, prefix) in self.tables.iter_mut().zip(Prefix::around(address)) {
+            for (table, prefix) in self.tables.iter_mut().zip(around(address)) {
                 let at = table.iter().position(|(known, _)| *known == prefix);
                 let mut entry = at.map_or((prefix, Vec::new()), |at| table.remove(at));
                 entry.1.push((kind, now, more));
@@ -206,7 +206,7 @@ mod tests {
 
         fn counts(&self, kind: Kind, address: IpAddr, now: Timestamp) -> [u32; 3] {
             let mut counts = [0; 3];
-            for ((table, prefix), count) in self.tables.iter().zip(Prefix::around(address)).zip(&mut counts) {
+            for ((table, prefix), count) in self.tables.iter().zip(around(address)).zip(&mut counts) {
                 let Some((_, all)) = table.iter().find(|(known, _)| *known == prefix) else { continue };
                 let since = slot(now, kind.window()) - i64::try_from(SLOTS).unwrap();
                 let counted = all.iter().filter(|(one, at, _)| *one == kind && slot(*at, kind.window()) > since);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use mail::Prefix;
 use serde::{Deserialize, Serialize};
 
-use crate::prefix::Prefix;
 use crate::rates::Kind;
 
 /// A number for a place (IPv4 address, IPv6 /64), for its neighbourhood (IPv4 /26, IPv6 /48) and for its region (/21, /32); 0 for none.

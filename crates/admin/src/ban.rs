@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use abuse::limits::{BANS_MAX, WHY_CHARS_MAX};
-use abuse::{Ban, Door, Prefix, Visitor};
+use abuse::{Ban, Door, Visitor};
+use mail::Prefix;
 use serde::{Deserialize, Serialize};
 use storage::Store;
 

@@ -6,10 +6,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use mail::{Address, Timestamp};
+use mail::{Address, Prefix, Timestamp};
 use parking_lot::Mutex;
 
 use crate::limits::{DELAY_MAX, FAMILIAR_ENTRIES_MAX, FAMILIAR_FOR, GUARD_ENTRIES_MAX};
@@ -38,22 +38,9 @@ pub(crate) struct Guard {
 
 #[derive(Default)]
 struct State {
-    addresses: HashMap<Network, Failures>,
+    addresses: HashMap<Prefix, Failures>,
     accounts: HashMap<Address, Failures>,
-    familiar: HashMap<(Network, Address), Timestamp>,
-}
-
-/// What stands for one place on the network: an IPv4 address, or an IPv6 /64, which one host has to itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Network(IpAddr);
-
-impl From<IpAddr> for Network {
-    fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(v6) => Self(Ipv6Addr::from(u128::from(v6) & (u128::MAX << 64)).into()),
-            v4 => Self(v4),
-        }
-    }
+    familiar: HashMap<(Prefix, Address), Timestamp>,
 }
 
 #[derive(Clone, Copy)]
@@ -77,7 +64,7 @@ impl Guard {
 
     /// Whether an attempt may be made; otherwise how long until then.
     pub(crate) fn admit(&self, remote: IpAddr, account: &Address, now: Timestamp) -> Result<(), Duration> {
-        let network = Network::from(remote);
+        let network = Prefix::place(remote);
         let state = self.state.lock();
         let by_address = self.wait(state.addresses.get(&network).copied(), self.settings.address_failures_max, now);
         let familiar = state.familiar.get(&(network, account.clone())).is_some_and(|end| *end > now);
@@ -91,7 +78,7 @@ impl Guard {
 
     /// Whether an address has logged in to an account lately.
     pub(crate) fn is_familiar(&self, remote: IpAddr, account: &Address, now: Timestamp) -> bool {
-        let key = (Network::from(remote), account.clone());
+        let key = (Prefix::place(remote), account.clone());
         self.state.lock().familiar.get(&key).is_some_and(|end| *end > now)
     }
 
@@ -99,7 +86,7 @@ impl Guard {
     pub(crate) fn failed(&self, remote: IpAddr, account: &Address, now: Timestamp) -> Duration {
         let wears_off = self.settings.failure_wears_off;
         let mut state = self.state.lock();
-        let of_address = count(&mut state.addresses, Network::from(remote), now, wears_off);
+        let of_address = count(&mut state.addresses, Prefix::place(remote), now, wears_off);
         count(&mut state.accounts, account.clone(), now, wears_off);
         match of_address.checked_sub(FAILURES_WITHOUT_DELAY + 1) {
             None => Duration::ZERO,
@@ -118,7 +105,7 @@ impl Guard {
         if state.familiar.len() >= FAMILIAR_ENTRIES_MAX {
             state.familiar.clear();
         }
-        state.familiar.insert((Network::from(remote), account.clone()), now.plus(FAMILIAR_FOR));
+        state.familiar.insert((Prefix::place(remote), account.clone()), now.plus(FAMILIAR_FOR));
     }
 
     /// How long until `failures` are below the maximum.
@@ -227,7 +214,7 @@ mod tests {
         }
         assert!(guard.admit(ip("2001:db8:0:1:ffff::1"), &alice(), START).is_err());
         assert!(guard.admit(ip("2001:db8:0:2::1"), &alice(), START).is_ok());
-        assert_eq!(Network::from(ip("::ffff:192.0.2.1")), Network::from(ip("192.0.2.1")));
+        assert_eq!(Prefix::place(ip("::ffff:192.0.2.1")), Prefix::place(ip("192.0.2.1")));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub use certificate::{email_addresses, end_point_binding};
 pub use channel::TlsChannel;
 pub use directory::{DirectoryAuthenticator, Settings};
 pub use exchange::{Channel, SaslError, SaslExchange, SaslStep};
-pub use guard::{GuardSettings, Network};
+pub use guard::GuardSettings;
 pub use issuer::{IssuerSettings, KeySource};
 pub use jwt::{KeySet, KeySetFlaw, Token, TokenFlaw, TokenRules};
 pub use password::{HashError, Password, PasswordParams, generate_password, hash_password, is_password_hash, verify};

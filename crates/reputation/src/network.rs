@@ -1,15 +1,16 @@
 //! The network that a client is in, as far as one owner is likely: an IPv4 /24, an IPv6 /64.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
+use mail::Prefix;
 use serde::{Deserialize, Serialize};
 
 /// An IPv4 /24 or an IPv6 /64. An IPv4 address that comes as IPv6 is an IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Network(IpAddr);
+pub struct Network(Prefix);
 
 /// A text is no network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +22,7 @@ impl Network {
     #[must_use]
     pub fn octets(&self) -> [u8; 17] {
         let mut octets = [0; 17];
-        let (family, address) = match self.0 {
+        let (family, address) = match self.0.first() {
             IpAddr::V4(ip) => (4, ip.to_ipv6_mapped()),
             IpAddr::V6(ip) => (6, ip),
         };
@@ -32,20 +33,13 @@ impl Network {
 
 impl From<IpAddr> for Network {
     fn from(ip: IpAddr) -> Self {
-        match ip.to_canonical() {
-            IpAddr::V4(ip) => {
-                let [a, b, c, _] = ip.octets();
-                Self(Ipv4Addr::new(a, b, c, 0).into())
-            }
-            IpAddr::V6(ip) => Self(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into()),
-        }
+        Self(Prefix::of(ip, if ip.to_canonical().is_ipv4() { 24 } else { 64 }))
     }
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let prefix = if self.0.is_ipv4() { 24 } else { 64 };
-        write!(f, "{}/{prefix}", self.0)
+        self.0.fmt(f)
     }
 }
 
@@ -53,10 +47,13 @@ impl FromStr for Network {
     type Err = NetworkFlaw;
 
     fn from_str(text: &str) -> Result<Self, NetworkFlaw> {
-        let (ip, prefix) = text.split_once('/').unwrap_or((text, ""));
-        let ip: IpAddr = ip.parse().map_err(|_| NetworkFlaw)?;
-        let own = if ip.to_canonical().is_ipv4() { "24" } else { "64" };
-        if prefix.is_empty() || prefix == own { Ok(Self::from(ip)) } else { Err(NetworkFlaw) }
+        // An address stands for the network that it is in.
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            return Ok(Self::from(ip));
+        }
+        let prefix: Prefix = text.parse().map_err(|_| NetworkFlaw)?;
+        let network = Self::from(prefix.first());
+        if network.0 == prefix { Ok(network) } else { Err(NetworkFlaw) }
     }
 }
 
@@ -91,8 +88,7 @@ mod tests {
             assert_eq!(ip.parse(), Ok(found));
         }
         for wrong in ["", "192.0.2.0/16", "2001:db8::/48", "example.org", "192.0.2.0/"] {
-            let found = wrong.parse::<Network>();
-            assert!(found.is_err() || wrong.ends_with("0/"), "{wrong}");
+            assert!(wrong.parse::<Network>().is_err(), "{wrong}");
         }
         let four = Network::from("192.0.2.1".parse::<IpAddr>().unwrap()).octets();
         assert_eq!((four[0], &four[13..]), (4, &[192, 0, 2, 0][..]));

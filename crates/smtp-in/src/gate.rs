@@ -1,9 +1,10 @@
 //! How many connections a listener has, in all and from each address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use mail::Prefix;
 use parking_lot::Mutex;
 
 /// Counts the connections of one listener.
@@ -13,21 +14,21 @@ pub struct Gate(Arc<Mutex<Counts>>);
 #[derive(Debug, Default)]
 struct Counts {
     total: usize,
-    by_source: HashMap<IpAddr, usize>,
+    by_source: HashMap<Prefix, usize>,
 }
 
 /// The right to hold one connection; given back when dropped.
 #[derive(Debug)]
 pub struct Pass {
     gate: Gate,
-    source: IpAddr,
+    source: Prefix,
 }
 
 impl Gate {
     /// Lets a connection in unless there are too many: in all, or from one address (IPv4, or IPv6 /64).
     #[must_use]
     pub fn enter(&self, remote: IpAddr, connections_max: usize, per_address_max: usize) -> Option<Pass> {
-        let source = source(remote);
+        let source = Prefix::place(remote);
         let mut counts = self.0.lock();
         if counts.total >= connections_max {
             return None;
@@ -62,14 +63,6 @@ impl Drop for Pass {
                 counts.by_source.remove(&self.source);
             }
         }
-    }
-}
-
-/// What counts as one address: an IPv4 address, or the /64 that one IPv6 customer usually has.
-fn source(remote: IpAddr) -> IpAddr {
-    match remote.to_canonical() {
-        IpAddr::V4(v4) => v4.into(),
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
     }
 }
 

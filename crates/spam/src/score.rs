@@ -179,7 +179,7 @@ mod tests {
         let content = Content::read(SPAM.as_bytes());
         let standing = Added { from: AddedFrom::Standing, points: Points(30), reason: "its mail was spam".to_owned() };
         let learnt = Score::of(&content, &Known::default(), &known(&content, 50, Counts { spam: 20, ham: 0 }));
-        let with = learnt.with(&[standing.clone()]);
+        let with = learnt.with(std::slice::from_ref(&standing));
         assert!(with.points() == Points(105) && with.is_spam_of_anybody(Points::THRESHOLD));
         assert!(with.is_spam(Points(100)) && !with.is_spam_of_anybody(Points(100)) && !with.is_certain(Points(100)));
         let untrained = Score::of(&content, &Known::default(), &Known::default()).with(&[standing]);

@@ -1,7 +1,8 @@
 //! Bans: who is kept out, kept over a restart. A row for each address or network; what it means is `abuse`'s.
 
-use abuse::{Ban, Prefix};
+use abuse::Ban;
 use bytes::Bytes;
+use mail::Prefix;
 
 use crate::engine::{Durability, Order};
 use crate::error::StorageError;

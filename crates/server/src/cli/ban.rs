@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use abuse::Prefix;
 use admin::{BanRequest, Request};
 use clap::Subcommand;
+use mail::Prefix;
 
 /// What can be done with bans.
 #[derive(Subcommand)]

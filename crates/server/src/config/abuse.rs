@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use abuse::{PerNetwork, Prefix};
+use abuse::PerNetwork;
 use mail::Domain;
+use mail::Prefix;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -86,7 +87,7 @@ impl TryFrom<String> for Never {
         if text == TRUSTED_NETWORKS {
             return Ok(Self::TrustedNetworks);
         }
-        let flaw = |error: abuse::PrefixFlaw| format!("{error}, or \"{TRUSTED_NETWORKS}\"");
+        let flaw = |error: mail::PrefixFlaw| format!("{error}, or \"{TRUSTED_NETWORKS}\"");
         text.parse().map(Self::Network).map_err(flaw)
     }
 }
@@ -112,10 +113,7 @@ impl Config {
         let section = &self.abuse;
         let named = section.never_banned.iter().flat_map(|never| match never {
             Never::Network(prefix) => vec![*prefix],
-            Never::TrustedNetworks => {
-                let trusted = &self.sender_authentication.trusted_networks;
-                trusted.iter().filter_map(|network| network.to_string().parse().ok()).collect()
-            }
+            Never::TrustedNetworks => self.sender_authentication.trusted_networks.clone(),
         });
         // A proxy is not its clients: these are known by what it tells.
         let proxies = self.security.proxy_protocol_from.iter().chain(&self.security.xclient_from);

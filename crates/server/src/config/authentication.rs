@@ -1,9 +1,8 @@
 //! `[sender_authentication]`: whether and how it is checked where mail from other servers comes from.
 
-use std::fmt;
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use mail::Domain;
+use mail::{Domain, Prefix};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::values::at_least;
@@ -13,7 +12,7 @@ use super::values::at_least;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct SenderAuthentication {
     pub(crate) verify: bool,
-    pub(crate) trusted_networks: Vec<Network>,
+    pub(crate) trusted_networks: Vec<Prefix>,
     /// Empty: the host name.
     #[serde(deserialize_with = "name_or_nothing")]
     pub(crate) results_name: String,
@@ -46,10 +45,7 @@ pub(crate) enum Dmarc {
 
 impl Default for SenderAuthentication {
     fn default() -> Self {
-        let loopback = [
-            Network { ip: [127, 0, 0, 0].into(), prefix: 8 },
-            Network { ip: IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]), prefix: 128 },
-        ];
+        let loopback = [Prefix::of(Ipv4Addr::LOCALHOST.into(), 8), Prefix::address(Ipv6Addr::LOCALHOST.into())];
         Self {
             verify: true,
             trusted_networks: loopback.to_vec(),
@@ -83,59 +79,6 @@ impl SenderAuthentication {
     }
 }
 
-/// Addresses with a common beginning, as `192.0.2.0/24`; one address is a network of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct Network {
-    ip: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// Whether an address is in it. An IPv4 address that comes as IPv6 is an IPv4 address.
-    pub(crate) fn has(&self, address: IpAddr) -> bool {
-        let octets = |ip: IpAddr| match ip.to_canonical() {
-            IpAddr::V4(ip) => ip.octets().to_vec(),
-            IpAddr::V6(ip) => ip.octets().to_vec(),
-        };
-        let (own, other) = (octets(self.ip), octets(address));
-        let (whole, rest) = (usize::from(self.prefix / 8), u32::from(self.prefix % 8));
-        let mask = !u8::MAX.checked_shr(rest).unwrap_or(0);
-        own.len() == other.len()
-            && own.get(..whole) == other.get(..whole)
-            && own.get(whole).map(|octet| octet & mask) == other.get(whole).map(|octet| octet & mask)
-    }
-}
-
-impl TryFrom<String> for Network {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong =
-            || format!("\"{text}\" is no network; write it like \"192.0.2.0/24\", \"2001:db8::/32\" or \"192.0.2.1\"");
-        let (ip, prefix) = match text.split_once('/') {
-            Some((ip, prefix)) => (ip, Some(prefix.parse::<u8>().map_err(|_| wrong())?)),
-            None => (text.as_str(), None),
-        };
-        let ip: IpAddr = ip.parse().map_err(|_| wrong())?;
-        let most = if ip.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.unwrap_or(most);
-        if prefix > most { Err(wrong()) } else { Ok(Self { ip, prefix }) }
-    }
-}
-
-impl From<Network> for String {
-    fn from(network: Network) -> Self {
-        network.to_string()
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.ip, self.prefix)
-    }
-}
-
 /// A name of a server, or nothing.
 fn name_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -156,29 +99,4 @@ fn address_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stri
         return Ok(text);
     }
     Err(serde::de::Error::custom(format!("\"{text}\" is no mail address; write it like \"dmarc@example.org\"")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn networks_know_their_addresses() {
-        let network = |text: &str| Network::try_from(text.to_owned());
-        for (text, inside, outside) in [
-            ("192.0.2.0/24", "192.0.2.255", "192.0.3.0"),
-            ("192.0.2.128/25", "192.0.2.200", "192.0.2.127"),
-            ("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"),
-            ("0.0.0.0/0", "203.0.113.9", "2001:db8::1"),
-            ("2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::1"),
-            ("::1", "::1", "::2"),
-        ] {
-            let network = network(text).unwrap();
-            assert!(network.has(inside.parse().unwrap()) && !network.has(outside.parse().unwrap()), "{text}");
-        }
-        for wrong in ["", "192.0.2.0/33", "192.0.2.0/", "192.0.2/24", "::/129", "example.org"] {
-            assert!(network(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(String::from(network("192.0.2.1").unwrap()), "192.0.2.1/32");
-    }
 }

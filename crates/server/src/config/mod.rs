@@ -24,7 +24,7 @@ pub(crate) use self::abuse::Abuse;
 pub(crate) use self::outside::{DiscardWay, FailWay, FilterKind, GreylistWay, LooksAt, Outside, OutsideFilter};
 pub(crate) use self::reputation::{Greylist, Reputation};
 pub(crate) use self::spam::Spam;
-pub(crate) use authentication::{Network, SenderAuthentication};
+pub(crate) use authentication::SenderAuthentication;
 pub(crate) use flaw::ConfigError;
 #[cfg(test)]
 pub(crate) use load::parse;

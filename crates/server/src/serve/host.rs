@@ -13,7 +13,9 @@ use auth::Authenticator;
 use bus::Bus;
 use delivery::limits::TRACE_ROUTED_MAX;
 use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, Turned, Unwelcome, storage_reply};
-use mail::{AccountId, Address, BodyType, Domain, EnhancedCode, Envelope, ForwardPath, Reply, Timestamp, Topic};
+use mail::{
+    AccountId, Address, BodyType, Domain, EnhancedCode, Envelope, ForwardPath, Prefix, Reply, Timestamp, Topic,
+};
 use message::{BinaryFlaw, BinaryParts};
 use parking_lot::Mutex;
 use routing::objects::{AccountObject, Service};
@@ -29,8 +31,6 @@ use storage::trace::{Step, Term};
 use storage::{StorageError, Transaction};
 use storage_rocksdb::{Health, RocksEngine};
 use world::BoxFuture;
-
-use crate::config::Network;
 
 use identity::check_identity;
 use lookup::Expansion;
@@ -48,7 +48,7 @@ pub(super) struct MailHost {
     backlog_max: Arc<AtomicUsize>,
     refusals: Arc<Mutex<Refusals>>,
     /// Whose mail is not checked.
-    trusted: Vec<Network>,
+    trusted: Vec<Prefix>,
     /// Whether `Received` tells where a submitted message comes from.
     shows_clients: bool,
     /// Classes of solicitation that are not wanted (RFC 3865).
@@ -128,7 +128,7 @@ impl MailHost {
     }
 
     /// The same, which takes the mail of these networks as it is.
-    pub(super) fn trusting(mut self, networks: Vec<Network>) -> Self {
+    pub(super) fn trusting(mut self, networks: Vec<Prefix>) -> Self {
         self.trusted = networks;
         self
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use auth::Network;
+use mail::Prefix;
 use smtp_in::SessionId;
 
 /// Refusals of this minute and this day, as far as they have been told.
@@ -13,7 +13,7 @@ pub(super) struct Refusals {
     day: Day,
     minute: i64,
     traced: u32,
-    traced_of: HashMap<Network, u32>,
+    traced_of: HashMap<Prefix, u32>,
     logged_of: HashMap<SessionId, u32>,
 }
 
@@ -23,7 +23,7 @@ struct Day {
     day: i64,
     traced: u32,
     /// No more than are traced, so that the map is bounded as well.
-    traced_of: HashMap<Network, u32>,
+    traced_of: HashMap<Prefix, u32>,
 }
 
 /// What the log, or the trace, gets.
@@ -41,7 +41,7 @@ impl Refusals {
     /// Whether one more of a client is traced in this minute, and on this day.
     pub(super) fn traces(&mut self, minute: i64, client: IpAddr) -> Logged {
         self.turn(minute);
-        let network = Network::from(client);
+        let network = Prefix::place(client);
         let of_client = self.traced_of.get(&network).copied().unwrap_or(0);
         let of_client_today = self.day.traced_of.get(&network).copied().unwrap_or(0);
         if self.traced >= TRACED_PER_MINUTE_MAX

@@ -48,15 +48,7 @@ impl Prefix {
     /// What counts as one place: an IPv4 address, or the IPv6 /64 that one customer has to itself.
     #[must_use]
     pub fn place(address: IpAddr) -> Self {
-        let [place, ..] = Self::around(address);
-        place
-    }
-
-    /// A place and the networks around it, from the narrow to the wide.
-    #[must_use]
-    pub fn around(address: IpAddr) -> [Self; 3] {
-        let bits = if address.to_canonical().is_ipv4() { V4_BITS } else { V6_BITS };
-        bits.map(|bits| Self::of(address, bits))
+        Self::of(address, if address.to_canonical().is_ipv4() { 32 } else { 64 })
     }
 
     /// The same, but at least a place: an IPv6 address stands for its /64.
@@ -138,10 +130,6 @@ impl fmt::Display for Prefix {
     }
 }
 
-/// A place, and the networks of one customer's and one provider's size around it.
-const V4_BITS: [u8; 3] = [32, 26, 21];
-const V6_BITS: [u8; 3] = [64, 48, 32];
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -174,11 +162,11 @@ mod tests {
     }
 
     #[test]
-    fn a_place_has_two_networks_around_it() {
-        let around = |ip: &str| Prefix::around(ip.parse().unwrap()).map(|one| one.to_string());
-        assert_eq!(around("198.51.100.77"), ["198.51.100.77", "198.51.100.64/26", "198.51.96.0/21"]);
-        assert_eq!(around("::ffff:198.51.100.77")[0], "198.51.100.77");
-        assert_eq!(around("2001:db8:1:2:3::4"), ["2001:db8:1:2::/64", "2001:db8:1::/48", "2001:db8::/32"]);
+    fn a_place_is_an_ipv4_address_or_the_64_of_an_ipv6_address() {
+        let place = |ip: &str| Prefix::place(ip.parse().unwrap()).to_string();
+        assert_eq!(place("198.51.100.77"), "198.51.100.77");
+        assert_eq!(place("::ffff:198.51.100.77"), "198.51.100.77");
+        assert_eq!(place("2001:db8:1:2:3::4"), "2001:db8:1:2::/64");
         assert_eq!(prefix("2001:db8::1").at_least_a_place(), prefix("2001:db8::/64"));
         assert_eq!(prefix("2001:db8::/48").at_least_a_place(), prefix("2001:db8::/48"));
         assert_eq!(prefix("192.0.2.7").at_least_a_place(), prefix("192.0.2.7"));
