@@ -6,6 +6,7 @@
 //! `application/octet-stream`, for clients expect more data after those names.
 
 mod part;
+mod read;
 
 use std::num::NonZeroU32;
 
@@ -24,6 +25,7 @@ use message::{MessageRecord, Parameters, Part, PartKind, Structure};
 use crate::limits::PRECOMPUTED_MAX;
 
 pub use part::{ReturnedData, part_structure};
+pub use read::{AddressTexts, FieldTexts, envelope_field};
 
 /// The three forms as FETCH sends them.
 #[derive(Debug, Clone, PartialEq, Eq)]

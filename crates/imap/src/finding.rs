@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use imap_wire::NumberSet;
 use mail::{AccountId, MailboxId, Uid};
-use message::{PartKind, PartTable, RecordView, SortKeys};
+use message::{PartKind, PartTable, RecordView};
 use search::{Candidates, candidates, fuzzy};
 use storage::rows::{MailboxRow, MessageRow, Sent};
 use storage::sharing::person_seen::PersonSeen;
@@ -21,7 +21,8 @@ use crate::engine::object_id::thread_id;
 use crate::engine::search::{FoldedHeader, Fuzzy, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict};
 use crate::engine::uid_map::UidMap;
 use crate::limits::{
-    MESSAGE_READ_OCTETS, RECORDS_PER_PAGE, ROWS_PER_PAGE, SEARCH_GAP_MAX, SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN,
+    MESSAGE_READ_OCTETS, RECORDS_PER_PAGE, RECORDS_READ_FOR_ONE, ROWS_PER_PAGE, SEARCH_GAP_MAX,
+    SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN,
 };
 use crate::progress::Progress;
 use crate::records::{complete, content, damaged};
@@ -115,6 +116,10 @@ impl Place {
         Ok(rows)
     }
 
+    fn facts<'a>(&'a self, row: &'a MessageRow) -> Row<'a> {
+        Row { row, keywords: &self.row.keywords, recent: self.recent.contains(row.uid.0) }
+    }
+
     /// The largest MODSEQ of some messages.
     pub(crate) async fn highest_modseq(&self, store: &Store, uids: &NumberSet) -> Result<u64, StorageError> {
         let mut highest = 0;
@@ -195,8 +200,6 @@ impl Place {
         for (Fuzzy { place, text }, relevant) in needles.fuzzy_mut() {
             *relevant = fuzzy(store, self.key.0, self.key.1, self.attachments, place, text).await?;
         }
-        let (is_fuzzy, asks_records, asks_dates) = (query.is_fuzzy(), query.asks_records(), query.asks_dates());
-        let mut page = if asks_records { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
         let scope = query.words_scope(&needles).map_or_else(|| scope.clone(), |words| words.intersection(scope));
         let mut found = Found::default();
         let mut looked_at = 0usize;
@@ -204,57 +207,68 @@ impl Place {
         for range in joined(&scope) {
             let mut from = Some(Uid(*range.start()));
             while let Some(first) = from {
-                let mut rows = self.rows(store, first, Uid(*range.end()), page).await?;
-                let mut is_last = rows.len() < page;
-                let lacks_dates = asks_dates && rows.iter().any(|row| row.sent == Sent::Untold);
-                if lacks_dates && rows.len() > RECORDS_PER_PAGE {
-                    rows.truncate(RECORDS_PER_PAGE);
-                    is_last = false;
-                }
-                let read = page;
-                if asks_dates && !asks_records {
-                    // Rows of an older format mostly stand together: for these no more are read than there are records of at a time.
-                    page = if lacks_dates { RECORDS_PER_PAGE } else { ROWS_PER_PAGE };
-                }
-                self.refresh_keywords(store, &rows).await?;
-                // One read for all of the page, where each of them would need one.
-                let mut records = match (asks_records || lacks_dates, rows.first(), rows.last()) {
-                    (true, Some(first), Some(last)) => {
-                        store.records(self.key.0, self.key.1, first.uid, last.uid, read).await?
-                    }
-                    _ => Vec::new(),
-                }
-                .into_iter()
-                .peekable();
-                let wanted = |row: &&MessageRow| scope.contains(row.uid.0) && self.map.contains(row.uid);
-                for row in rows.iter().filter(wanted) {
-                    while records.next_if(|(uid, _)| *uid < row.uid).is_some() {}
-                    let record = records.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
-                    let recent = self.recent.contains(row.uid.0);
-                    let facts = Row { row, keywords: &self.row.keywords, recent };
-                    // Most are decided by their rows: for these not even a future is made.
-                    let decided = match query.decide(&facts, &Known::default(), &needles) {
-                        Verdict::True => Decided::Found(query.relevancy(row.uid, &needles)),
-                        Verdict::False => Decided::Not,
-                        Verdict::Unknown(_) => self.decide(store, query, &facts, record, &needles, &mut turn).await?,
-                    };
-                    if let Decided::Found(score) = decided {
-                        found.push(row, if is_fuzzy { score.or(Some(100)) } else { None });
-                        if self.keeps_values {
-                            found.keep(row);
-                        }
-                    }
-                }
+                let rows = self.rows(store, first, Uid(*range.end()), ROWS_PER_PAGE).await?;
+                from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
                 looked_at = looked_at.saturating_add(rows.len());
                 self.progress.add(rows.len());
+                self.refresh_keywords(store, &rows).await?;
+                for some in rows.chunks(RECORDS_PER_PAGE) {
+                    self.look_at(store, query, &needles, (some, &scope), &mut turn, &mut found).await?;
+                }
                 if looked_at >= SEARCH_ROWS_PER_TURN {
                     looked_at = 0;
                     tokio::task::yield_now().await;
                 }
-                from = rows.last().and_then(|row| row.uid.next()).filter(|_| !is_last);
             }
         }
         Ok(found)
+    }
+
+    /// Looks at messages one after the other, those of the scope.
+    async fn look_at(
+        &self,
+        store: &Store,
+        query: &Query,
+        needles: &Needles,
+        (rows, scope): (&[MessageRow], &NumberSet),
+        turn: &mut Turn,
+        found: &mut Found,
+    ) -> Result<(), StorageError> {
+        let is_fuzzy = query.is_fuzzy();
+        // Most are decided by their rows: for these not even a future is made.
+        let by_row = |row: &MessageRow| match scope.contains(row.uid.0) && self.map.contains(row.uid) {
+            true => query.decide(&self.facts(row), &Known::default(), needles),
+            false => Verdict::False,
+        };
+        let by_rows: Vec<Verdict> = rows.iter().map(by_row).collect();
+        let undecided = || rows.iter().zip(&by_rows).filter(|(_, verdict)| matches!(verdict, Verdict::Unknown(_)));
+        // One read for all, where many of them would need one.
+        let mut records = match (undecided().next(), undecided().next_back()) {
+            (Some((first, _)), Some((last, _))) if undecided().count() > rows.len() / RECORDS_READ_FOR_ONE => {
+                store.records(self.key.0, self.key.1, first.uid, last.uid, rows.len()).await?
+            }
+            _ => Vec::new(),
+        }
+        .into_iter()
+        .peekable();
+        for (row, verdict) in rows.iter().zip(&by_rows) {
+            let decided = match verdict {
+                Verdict::True => Decided::Found(query.relevancy(row.uid, needles)),
+                Verdict::False => Decided::Not,
+                Verdict::Unknown(_) => {
+                    while records.next_if(|(uid, _)| *uid < row.uid).is_some() {}
+                    let record = records.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
+                    self.decide(store, query, &self.facts(row), record, needles, turn).await?
+                }
+            };
+            if let Decided::Found(score) = decided {
+                found.push(row, if is_fuzzy { score.or(Some(100)) } else { None });
+                if self.keeps_values {
+                    found.keep(row);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Reads as much of a message as it takes.
@@ -267,28 +281,43 @@ impl Place {
         needles: &Needles,
         turn: &mut Turn,
     ) -> Result<Decided, StorageError> {
-        let (mut sent, mut thread, mut header, mut body) = (None, None, None, None);
+        let (mut sent, mut thread, mut envelope, mut header, mut body) = (None, None, None, None, None);
         let mut parts: Option<PartTable> = None;
+        let mut whole: Option<Bytes> = None;
         loop {
-            let known = Known { sent, thread_id: thread.clone(), header: header.as_deref(), body: body.as_deref() };
+            let known = Known {
+                sent,
+                thread_id: thread.clone(),
+                envelope: envelope.as_deref(),
+                header: header.as_deref(),
+                body: body.as_deref(),
+            };
             let need = match query.decide(row, &known, needles) {
                 Verdict::True => return Ok(Decided::Found(query.relevancy(row.row.uid, needles))),
                 Verdict::False => return Ok(Decided::Not),
                 Verdict::Unknown(need) => need,
             };
-            if parts.is_none() {
-                match table(store, self.key, row.row, record.take()).await {
+            let Some(record) = &whole else {
+                let record = match whole_record(store, self.key, row.row, record.take()).await {
                     // Expunged while it was looked at: it is not found.
                     Err(StorageError::Expunged) => return Ok(Decided::Not),
-                    loaded => {
-                        let (table, keys) = loaded?;
-                        parts = Some(table);
-                        sent = Some(keys.sent);
-                        thread = Some(thread_id(&keys, &row.row.blob));
-                    }
+                    record => record?,
+                };
+                let view = RecordView::new(&record).map_err(damaged)?;
+                sent = Some(view.sent().map_err(damaged)?);
+                if query.asks_threads() {
+                    thread = Some(thread_id(&view.sort_keys().map_err(damaged)?, &row.row.blob));
                 }
+                let is_in = |needle: &HeaderNeedle| needle.is_in_envelope(view.envelope(), needles.comparator());
+                envelope = Some(needles.header().iter().map(is_in).collect::<Vec<_>>());
+                turn.worked(record.len()).await;
+                whole = Some(record);
+                continue;
+            };
+            if parts.is_none() {
+                parts = Some(RecordView::new(record).and_then(|view| view.parts()).map_err(damaged)?);
             }
-            let (Some(parts), false) = (&parts, need == Need::Record) else { continue };
+            let Some(parts) = &parts else { continue };
             let mut reader = match content(store, row.row).await {
                 Err(StorageError::Expunged) => return Ok(Decided::Not),
                 reader => reader?,
@@ -319,20 +348,18 @@ fn joined(scope: &NumberSet) -> Vec<RangeInclusive<u32>> {
     joined
 }
 
-/// Where the parts are, and what the message is sorted and threaded by.
-async fn table(
+/// A message's record, complete; `stored`: as far as it has been read.
+async fn whole_record(
     store: &Store,
     key: (AccountId, MailboxId),
     row: &MessageRow,
     stored: Option<Bytes>,
-) -> Result<(PartTable, SortKeys), StorageError> {
+) -> Result<Bytes, StorageError> {
     let stored = match stored {
         Some(stored) => Some(stored),
         None => store.records(key.0, key.1, row.uid, row.uid, 1).await?.pop().map(|(_, record)| record),
     };
-    let record = complete(store, row, stored, true).await?;
-    let view = RecordView::new(&record).map_err(damaged)?;
-    Ok((view.parts().map_err(damaged)?, view.sort_keys().map_err(damaged)?))
+    complete(store, row, stored, true).await
 }
 
 /// Which needles the header holds.

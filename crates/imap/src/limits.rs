@@ -11,6 +11,9 @@ pub const MAP_ROWS_PER_PAGE: usize = 2_000;
 /// Records read at once: some kilobytes each, 56 KiB at the most.
 pub const RECORDS_PER_PAGE: usize = 100;
 
+/// Records in a row of which SEARCH reads all when one of them is asked for: that is cheaper than looking for it.
+pub const RECORDS_READ_FOR_ONE: usize = 8;
+
 /// Octets of messages that get `\Seen` in one step of FETCH, unless one message has more: what a client that goes away in
 /// the middle finds read without having got it.
 pub const SEEN_OCTETS_PER_STEP: u64 = 64 * 1024;

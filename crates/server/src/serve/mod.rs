@@ -5,6 +5,7 @@
 //! delivers stops between two messages; the store is synced and closed last. `SIGHUP` reloads certificate and limits.
 
 mod absence;
+mod background;
 mod bans;
 mod clients;
 #[cfg(test)]
@@ -44,6 +45,7 @@ use crate::socket::{self, AdminSocket};
 use crate::{administration, descriptors, privileges, store};
 
 use absence::Absences;
+use background::Background;
 use host::MailHost;
 use listen::Listening;
 use reload::Reloadable;
@@ -273,7 +275,9 @@ async fn serve_on(
     });
     let (indexing, heard, stop) =
         (Indexer::new(store.clone(), config.search.attachments), searched, tasks.workers_stop());
-    tasks.worker("search", move || {
+    let background = Background::start()
+        .map_err(|error| Failure::new(format!("no thread for the full-text index can be started: {error}")))?;
+    tasks.background_worker("search", background, move || {
         let (indexing, bus, stop) = (indexing.clone(), heard.clone(), stop.clone());
         async move { indexing.run(&bus, stop).await.map_err(|error| error.to_string()) }
     });

@@ -6,9 +6,11 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use world::World;
+
+use super::background::Background;
 
 pub(super) struct Supervisor {
     world: World,
@@ -57,10 +59,23 @@ impl Supervisor {
         F: Fn() -> R + Send + 'static,
         R: Future<Output = Result<(), String>> + Send + 'static,
     {
+        self.supervise(name, move || tokio::spawn(start()));
+    }
+
+    /// The same for one that gives way to all others.
+    pub(super) fn background_worker<F, R>(&mut self, name: &'static str, background: Background, start: F)
+    where
+        F: Fn() -> R + Send + 'static,
+        R: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.supervise(name, move || background.spawn(start()));
+    }
+
+    fn supervise(&mut self, name: &'static str, start: impl Fn() -> JoinHandle<Result<(), String>> + Send + 'static) {
         let (stop, clock) = (self.workers_stop.clone(), self.world.clock.clone());
         self.workers.spawn(async move {
             loop {
-                let error = match tokio::spawn(start()).await {
+                let error = match start().await {
                     Ok(Ok(())) if stop.is_cancelled() => return,
                     Ok(Ok(())) => "it ended by itself".to_owned(),
                     Ok(Err(error)) => error,

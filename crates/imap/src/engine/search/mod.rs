@@ -82,6 +82,8 @@ pub(crate) enum Test {
     ThreadId(String),
     /// A field of the header, by name, holds what is looked for; an empty text asks for the field alone.
     Field(Vec<u8>, Needle),
+    /// A field of the envelope does.
+    Envelope(EnvelopeField, Needle),
     /// The body holds what is looked for.
     Body(Needle),
     /// Header or body holds what is looked for.
@@ -108,6 +110,8 @@ pub(crate) struct Known<'a> {
     pub(crate) sent: Option<Option<SentDate>>,
     /// The identifier of its conversation, from the record.
     pub(crate) thread_id: Option<String>,
+    /// Whether the envelope holds each of those needles, where the record tells.
+    pub(crate) envelope: Option<&'a [Option<bool>]>,
     /// Whether the header holds each needle of [`Query::needles`], in their order.
     pub(crate) header: Option<&'a [bool]>,
     /// Whether the body holds each needle of [`Query::needles`], in their order.
@@ -180,8 +184,8 @@ impl Query {
             SearchKey::Lacks(flag) => Self::Not(Box::new(Self::Test(Test::Has(flag.clone())))),
             SearchKey::Recent => Self::Test(Test::Recent),
             SearchKey::Envelope(field, text) => {
-                let name = field_name(*field).to_vec();
-                context.texts(text, fuzzy, Place::Field(name.clone()), |needle| Test::Field(name.clone(), needle))?
+                let place = Place::Field(field_name(*field).to_vec());
+                context.texts(text, fuzzy, place, |needle| Test::Envelope(*field, needle))?
             }
             SearchKey::Header(name, text) => {
                 let name = name.as_bytes().to_vec();
@@ -265,10 +269,13 @@ impl Query {
 
     fn collect_needles(&self, needles: &mut Needles) {
         match self {
-            Self::Test(Test::Field(name, needle)) => needles.add_header(Some(name), needle),
+            Self::Test(Test::Field(name, needle)) => needles.add_header(Some(name), None, needle),
+            Self::Test(Test::Envelope(field, needle)) => {
+                needles.add_header(Some(field_name(*field)), Some(*field), needle);
+            }
             Self::Test(Test::Body(needle)) => needles.add_body(needle),
             Self::Test(Test::Text(needle)) => {
-                needles.add_header(None, needle);
+                needles.add_header(None, None, needle);
                 needles.add_body(needle);
             }
             Self::Test(Test::Words(fuzzy)) => needles.add_fuzzy(fuzzy),
@@ -309,14 +316,9 @@ impl Query {
         Some(u8::try_from(average.clamp(1, 100)).unwrap_or(100))
     }
 
-    /// Whether a message's record may have to be read, whatever its row tells, and nothing beyond it would do.
-    pub(crate) fn asks_records(&self) -> bool {
+    /// Whether it is about conversations.
+    pub(crate) fn asks_threads(&self) -> bool {
         self.has_test(&|test| matches!(test, Test::ThreadId(_)))
-    }
-
-    /// Whether it is about the date of the Date field: rows tell that, those of an older format excepted.
-    pub(crate) fn asks_dates(&self) -> bool {
-        self.has_test(&|test| matches!(test, Test::Sent(..)))
     }
 
     /// Whether anything is matched by words.
@@ -364,6 +366,7 @@ impl Query {
         let text = |place, needle: &Needle| Some(Wanted::Text(place, needle.folded())).filter(|_| !needle.is_empty());
         match self {
             Self::Test(Test::Field(name, needle)) => text(Place::Field(name.clone()), needle),
+            Self::Test(Test::Envelope(field, needle)) => text(Place::Field(field_name(*field).to_vec()), needle),
             Self::Test(Test::Body(needle)) => text(Place::Body, needle),
             Self::Test(Test::Text(needle)) => text(Place::Anywhere, needle),
             Self::And(all) => Some(Wanted::All(all.iter().filter_map(Self::texts).collect())),
@@ -399,7 +402,10 @@ impl Test {
     /// Whether it is about a text at this place.
     fn is_at(&self, place: &Place) -> bool {
         match place {
-            Place::Field(at) => matches!(self, Self::Field(name, _) if name == at),
+            Place::Field(at) => {
+                matches!(self, Self::Field(name, _) if name == at)
+                    || matches!(self, Self::Envelope(field, _) if field_name(*field) == at)
+            }
             Place::Body => matches!(self, Self::Body(_)),
             Place::Anywhere => matches!(self, Self::Text(_)),
         }
@@ -434,12 +440,21 @@ impl Test {
             Self::AtOrBefore(secs) => (row.row.internal_date.secs <= *secs).into(),
             Self::AtOrAfter(secs) => (row.row.internal_date.secs >= *secs).into(),
             Self::ModSeq(modseq) => (row.row.modseq >= ModSeq(*modseq)).into(),
-            Self::Field(_, needle) | Self::Body(needle) | Self::Text(needle)
+            Self::Field(_, needle) | Self::Envelope(_, needle) | Self::Body(needle) | Self::Text(needle)
                 if needles.prove(|place| self.is_at(place), needle, row.row.uid) =>
             {
                 Verdict::True
             }
             Self::Field(name, needle) => header_holds(Some(name), needle, known, needles),
+            Self::Envelope(field, needle) => {
+                let name = field_name(*field);
+                let told = known.envelope.zip(needles.header_place(Some(name), needle));
+                match told.and_then(|(told, place)| told.get(place).copied()) {
+                    None => Verdict::Unknown(Need::Record),
+                    Some(Some(holds)) => holds.into(),
+                    Some(None) => header_holds(Some(name), needle, known, needles),
+                }
+            }
             Self::Body(needle) => body_holds(needle, known, needles),
             Self::Text(needle) => match header_holds(None, needle, known, needles) {
                 Verdict::False => body_holds(needle, known, needles),

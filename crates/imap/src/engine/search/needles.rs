@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use imap_wire::NumberSet;
+use imap_wire::precompute::{AddressTexts, FieldTexts, envelope_field};
+use imap_wire::{EnvelopeField, NumberSet};
 use mail::Uid;
 use memchr::memmem::Finder;
 use message::{decode_header, raw_fields};
@@ -37,6 +38,12 @@ impl Needle {
         self.0.needle().contains(&b'\n')
     }
 
+    /// Whether it can only stand within a name or an address, not between them.
+    fn is_within_a_name_or_an_address(&self) -> bool {
+        let text = self.0.needle();
+        text.trim_ascii().len() == text.len() && !text.iter().any(|octet| b"<>()[]\",:;\\\r\n\t".contains(octet))
+    }
+
     /// Whether everything holds it.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.needle().is_empty()
@@ -69,11 +76,56 @@ pub(crate) struct Needles {
 }
 
 /// What is looked for in the header.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct HeaderNeedle {
     field: Option<Vec<u8>>,
     needle: Needle,
+    /// The field of the envelope that it was looked for in.
+    envelope: Option<EnvelopeField>,
 }
+
+impl HeaderNeedle {
+    /// Whether the field of an ENVELOPE holds it, where that tells for sure (RFC 3501 §6.4.4: FROM, for one, is about "the
+    /// envelope structure's FROM field").
+    ///
+    /// Each text of it is looked at by itself. What may stand in the message between two of them, or behind what the
+    /// envelope keeps of a long field, is left to the header.
+    pub(crate) fn is_in_envelope(&self, envelope: &[u8], comparator: Comparator) -> Option<bool> {
+        let texts = envelope_field(envelope, self.envelope?)?;
+        let holds = |octets: usize, text: &[u8]| {
+            let found = self.needle.is_in(&comparator.fold(&decode_header(text)));
+            (found, octets.saturating_add(text.len()))
+        };
+        let (found, octets, is_whole) = match texts {
+            FieldTexts::Text(None) => (false, 0, true),
+            FieldTexts::Text(Some(text)) => {
+                let (found, octets) = holds(0, &text);
+                (found, octets, true)
+            }
+            FieldTexts::Addresses(addresses) => {
+                let (mut found, mut octets) = (false, 0);
+                for AddressTexts { name, mailbox, host, .. } in &addresses {
+                    let mut address = mailbox.as_deref().unwrap_or_default().to_vec();
+                    if let Some(host) = host {
+                        address.push(b'@');
+                        address.extend_from_slice(host);
+                    }
+                    for text in [name.as_deref().unwrap_or_default(), &address] {
+                        let held = holds(octets, text);
+                        (found, octets) = (found || held.0, held.1);
+                    }
+                }
+                (found, octets, self.needle.is_within_a_name_or_an_address())
+            }
+        };
+        // An empty text asks for the field alone, and one without addresses may be there.
+        let is_sure = is_whole && octets <= ENVELOPE_FIELD_OCTETS_MAX && !self.needle.is_empty();
+        if found && !self.needle.is_empty() { Some(true) } else { Some(false).filter(|_| is_sure) }
+    }
+}
+
+/// Octets of an envelope's field up to which it has all that the message's field has: half of what is kept of the shortest.
+const ENVELOPE_FIELD_OCTETS_MAX: usize = message::limits::LONG_VALUE_BYTES_MAX / 2;
 
 impl Needles {
     pub(crate) fn new(comparator: Comparator) -> Self {
@@ -132,10 +184,13 @@ impl Needles {
         self.comparator
     }
 
-    pub(super) fn add_header(&mut self, field: Option<&[u8]>, needle: &Needle) {
-        let needle = HeaderNeedle { field: field.map(<[u8]>::to_vec), needle: needle.clone() };
-        if !self.header.contains(&needle) {
-            self.header.push(needle);
+    pub(super) fn add_header(&mut self, field: Option<&[u8]>, envelope: Option<EnvelopeField>, needle: &Needle) {
+        match self.header_place(field, needle).and_then(|place| self.header.get_mut(place)) {
+            Some(known) => known.envelope = known.envelope.or(envelope),
+            None => {
+                let field = field.map(<[u8]>::to_vec);
+                self.header.push(HeaderNeedle { field, needle: needle.clone(), envelope });
+            }
         }
     }
 

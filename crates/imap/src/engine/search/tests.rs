@@ -53,7 +53,10 @@ fn decide_with(text: &str, known: &Known<'_>, header: Option<&[u8]>) -> Verdict 
     let header = header.map(|header| FoldedHeader::new(header, Comparator::default()));
     let found: Option<Vec<bool>> =
         header.map(|header| needles.header().iter().map(|needle| header.holds(needle)).collect());
-    query.decide(&row, &Known { header: found.as_deref(), ..known.clone() }, &needles)
+    // As if the record told nothing, where the header is known.
+    let untold = found.as_ref().map(|found| vec![None; found.len()]);
+    let envelope = untold.as_deref().or(known.envelope);
+    query.decide(&row, &Known { envelope, header: found.as_deref(), ..known.clone() }, &needles)
 }
 
 #[test]
@@ -117,7 +120,8 @@ fn the_row_decides_what_it_can() {
 fn what_is_cheapest_is_asked_for_first() {
     let nothing = Known::default();
     assert_eq!(decide("BODY x SENTON 1-Mar-2026", &nothing), Verdict::Unknown(Need::Record));
-    assert_eq!(decide("BODY x SUBJECT y", &nothing), Verdict::Unknown(Need::Header));
+    assert_eq!(decide("BODY x SUBJECT y", &nothing), Verdict::Unknown(Need::Record));
+    assert_eq!(decide("BODY x HEADER SUBJECT y", &nothing), Verdict::Unknown(Need::Header));
     assert_eq!(decide_with("TEXT zebra", &nothing, Some(HEADER)), Verdict::Unknown(Need::Body));
 }
 
@@ -176,4 +180,60 @@ fn a_scope_bounds_the_scan() {
     assert!(query("OR UID 5 SEEN").scope().is_none());
     assert!(query("NOT 5").is_about_uids() && !query("5 SEEN").is_about_uids());
     assert!(!query("NOT 5").holds_for_uid(Uid(5)));
+}
+
+/// What the record tells of a message with this header, for one key.
+fn told(text: &str, header: &str) -> Option<bool> {
+    let query = ready(text, &[7].map(Uid).into_iter().collect(), Timestamp(0));
+    let structure = message::Scanner::scan(format!("{header}\r\n\r\n").as_bytes());
+    let envelope = imap_wire::precompute::forms(&structure).envelope;
+    let needles = query.needles(Comparator::default());
+    needles.header().iter().find_map(|needle| needle.is_in_envelope(&envelope, Comparator::default()))
+}
+
+/// RFC 3501 §6.4.4: FROM and its like are about the envelope structure.
+#[test]
+fn the_envelope_tells_what_is_in_a_name_or_an_address() {
+    let header = "From: =?utf-8?Q?Zo=C3=AB?= \"D.\" <zoe@host13.test>\r\nTo: Amis: a@x, Bob Able <b@x>;\r\n\
+                  Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?= <an> alle";
+    for (key, expected) in [
+        ("FROM zoe", Some(true)),
+        ("FROM {4+}\r\nZo\u{cb}", Some(true)),
+        ("FROM ZOE@HOST13.TEST", Some(true)),
+        ("FROM host13.test", Some(true)),
+        ("FROM host1", Some(true)),
+        ("FROM host2", Some(false)),
+        ("TO \"Bob Able\"", Some(true)),
+        ("TO amis", Some(true)),
+        ("TO zoe", Some(false)),
+        ("CC zoe", Some(false)),
+        ("BCC x", Some(false)),
+        ("SUBJECT \"<an> a\"", Some(true)),
+        ("SUBJECT \"<an>b\"", Some(false)),
+        ("SUBJECT {2+}\r\n\u{dc}", Some(true)),
+        // What may stand between two of them is not for the envelope to tell, nor is whether a field is there.
+        ("TO \"x, Bob\"", None),
+        ("FROM \"\\\" <zoe\"", None),
+        ("TO \" b@x\"", None),
+        ("CC \"\"", None),
+        ("SUBJECT \"\"", None),
+        ("HEADER FROM zoe", None),
+    ] {
+        assert_eq!(told(key, header), expected, "{key}");
+    }
+    // Of a long field the envelope may not have all.
+    let many = format!("To: {}", vec!["someone@example.org"; 400].join(", "));
+    assert_eq!((told("TO someone", &many), told("TO nobody", &many)), (Some(true), None));
+}
+
+#[test]
+fn a_key_about_the_envelope_asks_for_the_record_first_then_for_the_header() {
+    assert_eq!(decide("FROM zoe", &Known::default()), Verdict::Unknown(Need::Record));
+    for (told, expected) in
+        [(Some(true), Verdict::True), (Some(false), Verdict::False), (None, Verdict::Unknown(Need::Header))]
+    {
+        let known = Known { envelope: Some(&[told]), ..Known::default() };
+        assert_eq!(decide("FROM zoe", &known), expected);
+        assert_eq!(decide("HEADER FROM zoe", &known), Verdict::Unknown(Need::Header));
+    }
 }
