@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use auth::{Channel, SaslError, SaslStep};
+use auth::{Channel, PlainFlaw, PlainLogin, SaslError, SaslStep};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use imap_wire::Secret;
@@ -14,7 +14,6 @@ use routing::objects::{AccountObject, Service};
 
 use crate::auth::AuthError;
 use crate::connection::Event;
-use crate::engine::sasl::{self, Credentials, Mechanism, SaslFlaw};
 use crate::fault::{Answer, Fault};
 use crate::limits::{LOGIN_FAILURE_DELAY, LOGIN_FAILURES_MAX, LOGIN_TIMEOUT};
 use crate::session::{Session, User};
@@ -24,8 +23,8 @@ impl Session {
         if !self.safety().passwords {
             return Ok(privacy_required());
         }
-        match sasl::credentials(username.as_bytes(), password.reveal()) {
-            Ok(credentials) => self.let_in(&credentials).await,
+        match PlainLogin::new(username.as_bytes(), password.reveal()) {
+            Ok(login) => self.let_in(login).await,
             Err(_) => self.turn_away(AuthError::Refused).await,
         }
     }
@@ -34,36 +33,25 @@ impl Session {
         if !self.safety().passwords {
             return Ok(privacy_required());
         }
-        let Some(mechanism) = Mechanism::named(mechanism) else { return self.exchange(mechanism, initial).await };
-        let credentials = match mechanism {
-            Mechanism::Plain => {
-                let message = match initial {
-                    Some(message) => message,
-                    None => match self.challenge(b"").await? {
-                        Ok(message) => message,
-                        Err(answer) => return Ok(answer),
-                    },
+        match mechanism {
+            "PLAIN" => {
+                let message = match self.first_response(b"", initial).await? {
+                    Ok(message) => message,
+                    Err(answer) => return Ok(answer),
                 };
-                sasl::plain(&message)
+                self.let_in_if(PlainLogin::of_message(message.reveal())).await
             }
-            Mechanism::Login => {
-                let username = match initial {
-                    Some(username) => username,
-                    None => match self.challenge(b"Username:").await? {
-                        Ok(username) => username,
-                        Err(answer) => return Ok(answer),
-                    },
+            "LOGIN" => {
+                let username = match self.first_response(b"Username:", initial).await? {
+                    Ok(username) => username,
+                    Err(answer) => return Ok(answer),
                 };
                 match self.challenge(b"Password:").await? {
-                    Ok(password) => sasl::credentials(username.reveal(), password.reveal()),
-                    Err(answer) => return Ok(answer),
+                    Ok(password) => self.let_in_if(PlainLogin::new(username.reveal(), password.reveal())).await,
+                    Err(answer) => Ok(answer),
                 }
             }
-        };
-        match credentials {
-            Ok(credentials) => self.let_in(&credentials).await,
-            Err(SaslFlaw::Malformed) => Ok(malformed()),
-            Err(SaslFlaw::OtherIdentity) => Ok(other_identity()),
+            _ => self.exchange(mechanism, initial).await,
         }
     }
 
@@ -80,12 +68,9 @@ impl Session {
         let Some(mut exchange) = server.authenticator.exchange(mechanism, channel) else {
             return Ok(Answer::no(Code::Cannot, "That mechanism is not offered"));
         };
-        let mut response = match initial {
-            Some(response) => response,
-            None => match self.challenge(b"").await? {
-                Ok(response) => response,
-                Err(answer) => return Ok(answer),
-            },
+        let mut response = match self.first_response(b"", initial).await? {
+            Ok(response) => response,
+            Err(answer) => return Ok(answer),
         };
         loop {
             match exchange.step(response.reveal()).await {
@@ -100,6 +85,14 @@ impl Session {
                 Err(SaslError::OtherIdentity) => return Ok(other_identity()),
                 Err(SaslError::Auth(error)) => return self.turn_away(error.into()).await,
             }
+        }
+    }
+
+    /// The initial response (RFC 4959), or what the client says to the first challenge.
+    async fn first_response(&mut self, data: &[u8], initial: Option<Secret>) -> Result<Result<Secret, Answer>, Fault> {
+        match initial {
+            Some(response) => Ok(Ok(response)),
+            None => self.challenge(data).await,
         }
     }
 
@@ -123,12 +116,20 @@ impl Session {
         }
     }
 
-    async fn let_in(&mut self, credentials: &Credentials) -> Result<Answer, Fault> {
-        let Ok(password) = str::from_utf8(credentials.password.reveal()) else {
+    async fn let_in_if(&mut self, login: Result<PlainLogin<'_>, PlainFlaw>) -> Result<Answer, Fault> {
+        match login {
+            Ok(login) => self.let_in(login).await,
+            Err(PlainFlaw::Malformed) => Ok(malformed()),
+            Err(PlainFlaw::OtherIdentity) => Ok(other_identity()),
+        }
+    }
+
+    async fn let_in(&mut self, PlainLogin { login, password }: PlainLogin<'_>) -> Result<Answer, Fault> {
+        let Ok(password) = str::from_utf8(password) else {
             return self.turn_away(AuthError::Refused).await;
         };
         let server = Arc::clone(&self.server);
-        let account = match server.authenticator.authenticate(&credentials.username, password, self.peer).await {
+        let account = match server.authenticator.authenticate(login, password, self.peer).await {
             Ok(account) => account,
             Err(error) => return self.turn_away(error).await,
         };

@@ -14,7 +14,6 @@ pub(crate) mod object_id;
 pub(crate) mod order;
 pub(crate) mod pattern;
 pub(crate) mod resync;
-pub(crate) mod sasl;
 pub(crate) mod search;
 pub(crate) mod table;
 pub(crate) mod thread;

@@ -5,6 +5,7 @@
 //! octets are carried here; what they mean is the host's. Passwords live in `Secret` and are wiped. Dialogs:
 //! `tests/transcripts/rfc4954/`.
 
+use auth::{PlainFlaw, PlainLogin, login_name};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mail::{EnhancedCode, Reply};
@@ -164,12 +165,12 @@ pub(super) fn response(exchange: Exchange, line: &[u8]) -> Step {
         return Step::refuse(State::Ready, Misbehaviour::BadBase64);
     };
     match exchange {
-        Exchange::Plain => plain(&decoded),
-        Exchange::Login => match str::from_utf8(&decoded) {
-            Ok(login) if is_login(login) => challenge(Exchange::Password { login: login.to_owned() }),
-            Ok(_) | Err(_) => Step::refuse(State::Ready, Misbehaviour::BadCredentials),
+        Exchange::Plain => check(Mechanism::Plain, PlainLogin::of_message(&decoded)),
+        Exchange::Login => match login_name(&decoded) {
+            Ok(login) => challenge(Exchange::Password { login: login.to_owned() }),
+            Err(flaw) => refused(flaw),
         },
-        Exchange::Password { login } => check(Mechanism::Login, login, &decoded),
+        Exchange::Password { login } => check(Mechanism::Login, PlainLogin::new(login.as_bytes(), &decoded)),
         Exchange::Carried { mechanism, begins } => {
             let response = Secret::new(decoded.to_vec());
             Step::ask(State::AwaitAuth(mechanism), Action::Respond { mechanism, begins, response })
@@ -189,33 +190,23 @@ pub(super) fn responded(session: &mut Session, mechanism: Mechanism, outcome: Re
     }
 }
 
-/// `[authzid] NUL authcid NUL passwd` (RFC 4616 §2). Acting for somebody else is not supported.
-fn plain(message: &[u8]) -> Step {
-    let mut fields = message.split(|octet| *octet == 0);
-    let (Some(authzid), Some(authcid), Some(password), None) =
-        (fields.next(), fields.next(), fields.next(), fields.next())
-    else {
-        return Step::refuse(State::Ready, Misbehaviour::BadCredentials);
-    };
-    let Ok(login) = str::from_utf8(authcid) else {
-        return Step::refuse(State::Ready, Misbehaviour::BadCredentials);
-    };
-    if !is_login(login) || password.is_empty() {
-        return Step::refuse(State::Ready, Misbehaviour::BadCredentials);
+/// Asks the host about a login, if it has the form of one.
+fn check(mechanism: Mechanism, read: Result<PlainLogin<'_>, PlainFlaw>) -> Step {
+    match read {
+        Ok(PlainLogin { login, password }) => {
+            let (login, password) = (login.to_owned(), Secret::new(password.to_vec()));
+            Step::ask(State::AwaitAuth(mechanism), Action::Authenticate { mechanism, login, password })
+        }
+        Err(flaw) => refused(flaw),
     }
-    if !authzid.is_empty() && authzid != authcid {
-        return Step::refuse(State::Ready, Misbehaviour::AuthRefused);
-    }
-    check(Mechanism::Plain, login.to_owned(), password)
 }
 
-fn is_login(login: &str) -> bool {
-    (1..=LOGIN_OCTETS_MAX).contains(&login.len()) && !login.chars().any(char::is_control)
-}
-
-fn check(mechanism: Mechanism, login: String, password: &[u8]) -> Step {
-    let password = Secret::new(password.to_vec());
-    Step::ask(State::AwaitAuth(mechanism), Action::Authenticate { mechanism, login, password })
+fn refused(flaw: PlainFlaw) -> Step {
+    let misbehaviour = match flaw {
+        PlainFlaw::Malformed => Misbehaviour::BadCredentials,
+        PlainFlaw::OtherIdentity => Misbehaviour::AuthRefused,
+    };
+    Step::refuse(State::Ready, misbehaviour)
 }
 
 /// The host has checked.
@@ -235,8 +226,6 @@ pub(super) fn authenticated(session: &mut Session, outcome: Result<Identity, Aut
 const FORM: &str = "AUTH mechanism [initial-response]";
 const SUCCEEDED: Reply = Reply::fixed(235, EnhancedCode(2, 7, 0), "Authenticated");
 const UNAVAILABLE: Reply = Reply::fixed(454, EnhancedCode(4, 7, 0), "Authentication is not possible now; try later");
-/// An address at its longest (RFC 5321 §4.5.3.1.3).
-const LOGIN_OCTETS_MAX: usize = 320;
 
 #[cfg(test)]
 mod tests {
@@ -247,6 +236,10 @@ mod tests {
             Some(Action::Authenticate { login, password, .. }) => Some((login, password.expose())),
             _ => None,
         }
+    }
+
+    fn plain(message: &[u8]) -> Step {
+        check(Mechanism::Plain, PlainLogin::of_message(message))
     }
 
     #[test]
