@@ -11,6 +11,12 @@ pub const MAP_ROWS_PER_PAGE: usize = 2_000;
 /// Records read at once: some kilobytes each, 56 KiB at the most.
 pub const RECORDS_PER_PAGE: usize = 100;
 
+/// Messages whose contents FETCH reads at once.
+pub const AHEAD_MESSAGES_MAX: usize = 16;
+
+/// Octets of these messages, all together.
+pub const AHEAD_OCTETS_MAX: u64 = 128 * 1024;
+
 /// Records in a row of which SEARCH reads all when one of them is asked for: that is cheaper than looking for it.
 pub const RECORDS_READ_FOR_ONE: usize = 8;
 

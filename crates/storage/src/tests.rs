@@ -79,6 +79,42 @@ async fn below_the_reserve_only_what_frees_space_is_taken() {
 }
 
 #[tokio::test]
+async fn several_blobs_are_read_at_once_and_stand_in_the_order_in_which_they_came() {
+    let engine = MemoryEngine::default();
+    let world = SimulatedWorld::new(START, 7);
+    let store = Store::open(Arc::new(engine.clone()), world.world()).await.unwrap();
+    let long = vec![b'x'; 2 * crate::limits::BLOB_CHUNK_OCTETS + 5];
+    let mut hashes = Vec::new();
+    for content in [&b"one"[..], &long, b"two, longer", b""] {
+        let mut writer = store.blob_writer();
+        writer.write(content).await.unwrap();
+        let staged = writer.finish();
+        hashes.push((staged.hash, content));
+        let _done = store.transact(move |tx| tx.store_blob(&staged)).await.unwrap();
+        world.clock.advance(std::time::Duration::from_millis(1));
+    }
+    let asked = [hashes[2].0, mail::BlobHash([9; 32]), hashes[1].0, hashes[3].0, hashes[0].0];
+    let readers = store.blobs(&asked).await.unwrap();
+    let expected = [Some(hashes[2].1), None, Some(hashes[1].1), Some(hashes[3].1), Some(hashes[0].1)];
+    for (reader, expected) in readers.into_iter().zip(expected) {
+        let read = match reader {
+            Some(mut reader) => Some(reader.read(0, u64::MAX).await.unwrap()),
+            None => None,
+        };
+        assert_eq!(read.as_deref(), expected);
+    }
+    // Three chunks of the long one between those of the short ones.
+    let rows = engine.rows();
+    let chunks: Vec<usize> = rows
+        .iter()
+        .filter(|(key, _)| key[0] == crate::keys::Table::Chunk as u8)
+        .map(|(_, chunk)| chunk.len())
+        .collect();
+    let alone = |content: &[u8]| crate::compression::pack(content).len();
+    assert_eq!((chunks.len(), chunks.first(), chunks.last()), (5, Some(&alone(b"one")), Some(&alone(b"two, longer"))));
+}
+
+#[tokio::test]
 async fn a_start_without_room_sweeps_later() {
     let (engine, store, alice) = stage().await;
     // An upload that is broken off, and a mailbox whose messages are still to be removed.

@@ -3,6 +3,7 @@
 //! Rows and records are read by pages in key order and nothing is parsed; contents go from the store to the socket piece by
 //! piece, as fast as the client takes them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,6 +13,8 @@ use imap_wire::{Fetch, FetchItem, NumberSet, PartialRange, Qresync, SequenceSet}
 use mail::{Flags, ModSeq, SequenceNumber, SystemFlags, Uid};
 use message::RecordView;
 use routing::Rights;
+use storage::Store;
+use storage::blobs::BlobReader;
 use storage::changes::Change;
 use storage::messages::FlagChange;
 use storage::rows::MessageRow;
@@ -22,7 +25,10 @@ use crate::engine::message_limit::Limited;
 use crate::engine::object_id::{email_id, thread_id};
 use crate::engine::resync::{known_up_to, unknown};
 use crate::fault::{Answer, Fault, Lost};
-use crate::limits::{CHANGES_PER_PAGE, FETCH_ITEMS_PER_TURN, RECORDS_PER_PAGE, ROWS_PER_PAGE, SEEN_OCTETS_PER_STEP};
+use crate::limits::{
+    AHEAD_MESSAGES_MAX, AHEAD_OCTETS_MAX, CHANGES_PER_PAGE, FETCH_ITEMS_PER_TURN, RECORDS_PER_PAGE, ROWS_PER_PAGE,
+    SEEN_OCTETS_PER_STEP,
+};
 use crate::records::{complete, content, damaged};
 use crate::session::Session;
 
@@ -33,6 +39,8 @@ struct Plan {
     record: bool,
     /// Where the parts are.
     parts: bool,
+    /// What is in the message itself.
+    content: bool,
     /// Messages without `\Seen` get it, and their FLAGS are told.
     sets_seen: bool,
     /// The record is read, but nothing is computed when there is none (RFC 8970 §4.1).
@@ -51,6 +59,8 @@ struct Message<'a> {
     record: Option<Bytes>,
     /// `\Seen` was set by this FETCH: FLAGS come whether asked for or not.
     newly_seen: bool,
+    /// Its content, where that was read ahead.
+    reader: Option<BlobReader>,
 }
 
 impl Session {
@@ -264,13 +274,18 @@ impl Session {
                 let (some, later) = rest.split_at_mut(step);
                 rest = later;
                 let seen = if plan.sets_seen { self.set_seen(some).await? } else { NumberSet::empty() };
-                for row in &*some {
+                let mut ahead = VecDeque::new();
+                for (at, row) in some.iter().enumerate() {
+                    if plan.content && ahead.is_empty() {
+                        ahead = read_ahead(&store, some.get(at..).unwrap_or_default()).await;
+                    }
+                    let reader = ahead.pop_front().flatten();
                     while records.next_if(|(uid, _)| plan.comes_before(*uid, row.uid)).is_some() {}
                     let record = records.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
                     let Some(number) = self.selected()?.view.map().sequence_of(row.uid) else { continue };
                     let newly_seen = seen.contains(row.uid.0);
                     found = found.saturating_add(1);
-                    self.fetch_one(plan, Message { number, row, record, newly_seen }).await?;
+                    self.fetch_one(plan, Message { number, row, record, newly_seen, reader }).await?;
                 }
             }
         }
@@ -304,7 +319,7 @@ impl Session {
     }
 
     async fn fetch_one(&mut self, plan: &Plan, message: Message<'_>) -> Result<(), Fault> {
-        let Message { number, row, record, newly_seen } = message;
+        let Message { number, row, record, newly_seen, mut reader } = message;
         // Many messages are told in a row: one count goes up for each of them, and not all of the store's.
         let server = Arc::clone(&self.server);
         let store = &server.store;
@@ -318,7 +333,6 @@ impl Session {
             view => view.map_err(damaged)?,
         };
         let mut parts = None;
-        let mut reader = None;
         let tells_flags = newly_seen && !plan.items.contains(&FetchItem::Flags);
         let begun_at = self.connection.out().len();
         let mut response = self.begin_fetch(number, row.uid);
@@ -427,6 +441,7 @@ impl Plan {
         Self {
             record: items.iter().any(|item| needs_parts(item) || is_form(item)),
             parts: items.iter().any(needs_parts),
+            content: items.iter().any(needs_content),
             lazy: items.iter().filter(|item| needs_parts(item) || is_form(item)).all(is_lazy),
             unknown_encoding: AtomicBool::new(false),
             sets_seen: false,
@@ -443,6 +458,7 @@ impl Plan {
             items: uid.into_iter().chain([FetchItem::Flags, FetchItem::ModSeq]).collect(),
             record: false,
             parts: false,
+            content: false,
             lazy: false,
             unknown_encoding: AtomicBool::new(false),
             sets_seen: false,
@@ -465,6 +481,7 @@ impl Plan {
         Self {
             record: items.iter().any(|item| needs_parts(item) || is_form(item)),
             parts: items.iter().any(needs_parts),
+            content: items.iter().any(needs_content),
             lazy: items.iter().filter(|item| needs_parts(item) || is_form(item)).all(is_lazy),
             unknown_encoding: AtomicBool::new(false),
             sets_seen: !read_only && items.iter().any(FetchItem::sets_seen),
@@ -505,6 +522,45 @@ fn is_form(item: &FetchItem) -> bool {
 /// Whether the item may be left out when it is not in the record.
 fn is_lazy(item: &FetchItem) -> bool {
     matches!(item, FetchItem::Preview { lazy: true })
+}
+
+/// Readers of the contents of the next messages, of as many as are small together; none of a single one, or when reading fails: then
+/// that shows when the message is told of.
+async fn read_ahead(store: &Store, rows: &[MessageRow]) -> VecDeque<Option<BlobReader>> {
+    let octets = rows.iter().scan(0_u64, |sum, row| {
+        *sum = sum.saturating_add(row.octets);
+        Some(*sum)
+    });
+    let small = octets.take(AHEAD_MESSAGES_MAX).take_while(|sum| *sum <= AHEAD_OCTETS_MAX).count();
+    let hashes: Vec<_> = rows.iter().take(small).map(|row| row.blob).collect();
+    if hashes.len() < 2 {
+        return VecDeque::new();
+    }
+    store.blobs(&hashes).await.map(VecDeque::from).unwrap_or_default()
+}
+
+/// Whether the item is in the message itself.
+fn needs_content(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Binary { .. }
+        | FetchItem::BinarySize { .. }
+        | FetchItem::BodySection { .. }
+        | FetchItem::Rfc822
+        | FetchItem::Rfc822Header
+        | FetchItem::Rfc822Text => true,
+        FetchItem::Body
+        | FetchItem::BodyStructure
+        | FetchItem::EmailId
+        | FetchItem::Envelope
+        | FetchItem::Flags
+        | FetchItem::InternalDate
+        | FetchItem::Rfc822Size
+        | FetchItem::SaveDate
+        | FetchItem::ThreadId
+        | FetchItem::Uid
+        | FetchItem::ModSeq
+        | FetchItem::Preview { .. } => false,
+    }
 }
 
 /// Whether the record's part table is needed to find the item.
