@@ -13,30 +13,47 @@ const ZSTD: u8 = 1;
 const LEVEL: i32 = 1;
 
 thread_local! {
-    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    static COMPRESSOR: RefCell<Option<Packing>> = const { RefCell::new(None) };
     static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// A compressor and where it writes to: what is kept has the size that it turned out to have.
+struct Packing {
+    compressor: zstd::bulk::Compressor<'static>,
+    written: Vec<u8>,
+}
+
+impl Packing {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { compressor: zstd::bulk::Compressor::new(LEVEL)?, written: Vec::new() })
+    }
+
+    fn compress(&mut self, content: &[u8]) -> Option<&[u8]> {
+        self.written.clear();
+        self.written.reserve(zstd::zstd_safe::compress_bound(content.len()));
+        self.compressor.compress_to_buffer(content, &mut self.written).ok()?;
+        Some(&self.written)
+    }
 }
 
 /// The content with a codec octet before it; what does not shrink stays as it is.
 pub(crate) fn pack(content: &[u8]) -> Bytes {
-    let mut packed = Vec::with_capacity(zstd::zstd_safe::compress_bound(content.len()).saturating_add(1));
-    packed.push(ZSTD);
-    let compressed = COMPRESSOR.with_borrow_mut(|kept| {
-        let compressor = match kept {
-            Some(compressor) => compressor,
-            None => kept.insert(zstd::bulk::Compressor::new(LEVEL).ok()?),
+    let octets = |codec, content: &[u8]| {
+        let mut packed = Vec::with_capacity(content.len().saturating_add(1));
+        packed.push(codec);
+        packed.extend_from_slice(content);
+        Bytes::from(packed)
+    };
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let packing = match kept {
+            Some(packing) => Some(packing),
+            None => Packing::new().ok().map(|new| kept.insert(new)),
         };
-        compressor.compress(content).ok()
-    });
-    match compressed {
-        Some(compressed) if compressed.len() < content.len() => packed.extend_from_slice(&compressed),
-        _ => {
-            packed.clear();
-            packed.push(RAW);
-            packed.extend_from_slice(content);
+        match packing.and_then(|packing| packing.compress(content)) {
+            Some(compressed) if compressed.len() < content.len() => octets(ZSTD, compressed),
+            _ => octets(RAW, content),
         }
-    }
-    Bytes::from(packed)
+    })
 }
 
 /// The content again; it has at most `octets_max`.
