@@ -195,10 +195,11 @@ async fn forget(store: &Store, text: &str) -> Result<Response, AdminError> {
             }
         },
     };
+    let now = store.now();
     let gone = store.transact(move |tx| {
         let mut gone = 0_usize;
         for sender in &senders {
-            gone = gone.saturating_add(usize::from(tx.forget_standing(sender)?));
+            gone = gone.saturating_add(usize::from(tx.forget_standing(sender, now)?));
         }
         Ok(gone)
     });
