@@ -14,6 +14,8 @@ from remote import Dns
 ALICE = "alice@near.test"
 # Clients: a server with a name and SPF, one that nobody knows, one on lists, one that an allow list knows.
 GOOD, NOBODY, LISTED, KNOWN, DOUBLE = "192.0.2.2", "192.0.2.66", "198.51.100.9", "203.0.113.5", "198.51.101.9"
+# Servers of one provider, without names, in several networks.
+POOL = ["198.18.%d.7" % n for n in range(4)]
 
 
 def reversed_name(ip):
@@ -25,13 +27,18 @@ class Reputation(TestCase):
 
     @classmethod
     def setUpClass(cls):
-        loopback_up(GOOD, NOBODY, LISTED, KNOWN, DOUBLE)
+        loopback_up(GOOD, NOBODY, LISTED, KNOWN, DOUBLE, *POOL)
         resolv = folder("dns") / "resolv.conf"
         resolv.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
         subprocess.run(["mount", "--bind", str(resolv), "/etc/resolv.conf"], check=True)
         cls.dns = Dns({
             (reversed_name(GOOD) + ".in-addr.arpa", "PTR"): ["mail.good.test"], ("mail.good.test", "A"): [GOOD],
             ("good.test", "TXT"): ["v=spf1 ip4:%s -all" % GOOD],
+            ("mail.pool.test", "TXT"): ["v=spf1 include:_spf.pool.test -all"],
+            ("_spf.pool.test", "TXT"): ["v=spf1 ip4:198.18.0.0/24 ip4:198.18.1.0/24 ip4:198.18.2.0/24 -all"],
+            ("_dmarc.pool.test", "TXT"): ["v=DMARC1; p=none"], ("other.pool.test", "TXT"): ["v=spf1 ip4:198.18.3.7 -all"],
+            ("third.pool.test", "TXT"): ["v=spf1 ip4:198.18.2.7 -all"],
+            ("wide.test", "TXT"): ["v=spf1 +all"],
             ("2.0.0.127.bl.test", "A"): ["127.0.0.2"], (reversed_name(LISTED) + ".bl.test", "A"): ["127.0.0.3"],
             (reversed_name(LISTED) + ".bl.test", "TXT"): ["see https://bl.test/?ip=%s" % LISTED],
             ("2.0.0.127.pts.test", "A"): ["127.0.0.2"], (reversed_name(DOUBLE) + ".pts.test", "A"): ["127.0.0.2"],
@@ -121,9 +128,33 @@ class Reputation(TestCase):
         until(lambda: come_again() == "250", what="the second attempt")
         self.assertEqual(self.hand_over(relais, NOBODY, sender="max@other.test", helo="PC"), "250", "the network is known")
         shown = relais.json("reputation", "show", NOBODY)
-        self.assertEqual(shown["passed"]["network"], "192.0.2.0/24")
+        self.assertEqual(shown["passed"]["origin"], "192.0.2.0/24")
         shown = relais.cli("reputation", "show", NOBODY, "--helo", "PC", "--sender", "max@other.test")
         self.assertIn("now: mail is taken: 192.0.2.0/24 has come again, as zoe@far.test", shown)
+
+    def test_a_provider_may_come_again_from_another_network(self):
+        relais = self.started(wait_secs=1)
+        first, second, third, other = POOL
+        sender = "bounce-17@mail.pool.test"
+        self.assertRegex(self.hand_over(relais, first, sender=sender, helo="PC"), r"^451 4\.7\.1 Greylisted")
+        told = relais.cli("trace", "--sender", sender)
+        self.assertIn("the client, or another server of pool.test, is asked to come again in", told)
+        self.assertRegex(relais.cli("greylist", "list"), r"pool\.test +bounce-#@mail\.pool\.test +near\.test")
+        # Each attempt comes from a network of its own: none of them has come again.
+        until(lambda: self.hand_over(relais, second, sender="bounce-18@mail.pool.test", helo="PC") == "250", what="the second attempt")
+        self.assertEqual(self.hand_over(relais, other, sender="zoe@other.pool.test", helo="PC"), "250", "of the same organization")
+        shown = relais.json("reputation", "show", "pool.test")
+        self.assertEqual(shown["passed"]["origin"], "pool.test")
+        shown = relais.cli("reputation", "show", third, "--helo", "PC", "--sender", "zoe@third.pool.test")
+        self.assertIn("now: mail is taken: pool.test has come again, as bounce-#@mail.pool.test", shown)
+        # Who is none of them is asked to come again, whatever it says; and what lets everybody pass helps nobody.
+        self.assertRegex(self.hand_over(relais, NOBODY, sender="zoe@mail.pool.test", helo="PC"), r"^451")
+        shown = relais.cli("reputation", "show", NOBODY, "--helo", "PC", "--sender", "zoe@wide.test")
+        self.assertIn("SPF of wide.test passes, as it may for anybody", shown)
+        relais.cli("greylist", "forget", "pool.test")
+        self.assertRegex(self.hand_over(relais, third, sender="max@third.pool.test", helo="PC"), r"^451")
+        relais.stop()
+        relais.check()
 
     def test_a_contact_of_the_recipient_is_not_asked_to_come_again(self):
         relais = self.started()

@@ -206,6 +206,12 @@ impl Bans {
         all
     }
 
+    /// All that are remembered, in force or over, in no particular order.
+    #[must_use]
+    pub fn all(&self) -> Vec<Ban> {
+        self.all.values().cloned().collect()
+    }
+
     /// How many are in force.
     #[must_use]
     pub fn count(&self, now: Timestamp) -> usize {

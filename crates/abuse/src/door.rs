@@ -3,7 +3,7 @@
 //! It decides at once and in memory. What is to be kept over a restart, bans made and bans forgotten, waits in [`Door::take_changes`]; the
 //! bell that it was made with rings when there is something.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::around::around;
 use crate::bans::{Ban, Bans, Cause, Full, reason};
 use crate::bounded::Bounded;
+use crate::changes::Changes;
 use crate::limits::{EXPLAINED_PER_MINUTE, FAMILIAR_FOR, FAMILIAR_MAX, GUESSERS_MAX, GUESSES_KNOWN, PLACES_MAX};
 use crate::rates::{Kind, Rates};
 use crate::settings::{PerNetwork, Settings};
@@ -44,8 +45,8 @@ struct State {
     guesses: Bounded<Prefix, VecDeque<u64>>,
     /// How often who is turned away was told why.
     explained: Bounded<Prefix, Window>,
-    /// Who has a ban that is to be written, or none any more.
-    changes: BTreeMap<Prefix, Option<Ban>>,
+    /// What is to be kept over a restart, and was not taken yet.
+    changes: Changes,
 }
 
 #[derive(Default)]
@@ -83,15 +84,6 @@ pub struct Strike {
     pub over: Option<String>,
     /// How long the answer is to wait.
     pub wait: Duration,
-}
-
-/// What is to be kept over a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A ban is new, or another one than before.
-    Banned(Ban),
-    /// There is none any more, nor the memory of one.
-    Gone(Prefix),
 }
 
 /// What is known of an address just now.
@@ -147,7 +139,7 @@ impl Door {
             familiar: Bounded::new(FAMILIAR_MAX),
             guesses: Bounded::new(GUESSERS_MAX),
             explained: Bounded::new(PLACES_MAX),
-            changes: BTreeMap::new(),
+            changes: Changes::default(),
         };
         Self(Arc::new(Inner { state: Mutex::new(state), held: AtomicUsize::new(0), bell: Box::new(bell) }))
     }
@@ -268,7 +260,7 @@ impl Door {
     pub fn lift(&self, prefix: &Prefix) -> Option<Ban> {
         self.with(|state| {
             let gone = state.bans.take(prefix)?;
-            state.changes.insert(*prefix, None);
+            state.changes.note(*prefix, None);
             Kind::ALL.iter().for_each(|kind| state.rates.forget(*kind, prefix));
             Some(gone)
         })
@@ -286,16 +278,21 @@ impl Door {
     pub fn sweep(&self, now: Timestamp) -> usize {
         self.with(|state| {
             let gone = state.bans.sweep(now, state.settings.forgotten_after);
-            state.changes.extend(gone.iter().map(|prefix| (*prefix, None)));
+            gone.iter().for_each(|prefix| state.changes.note(*prefix, None));
             gone.len()
         })
     }
 
     /// What is to be kept, and was not taken before.
     #[must_use]
-    pub fn take_changes(&self) -> Vec<Change> {
-        let changes = std::mem::take(&mut self.0.state.lock().changes);
-        changes.into_iter().map(|(prefix, ban)| ban.map_or(Change::Gone(prefix), Change::Banned)).collect()
+    pub fn take_changes(&self) -> Changes {
+        std::mem::take(&mut self.0.state.lock().changes)
+    }
+
+    /// All bans that are remembered, in force or over.
+    #[must_use]
+    pub fn remembered(&self) -> Vec<Ban> {
+        self.0.state.lock().bans.all()
     }
 
     /// How many bans are in force.
@@ -440,9 +437,9 @@ impl State {
 
     fn enter(&mut self, ban: Ban) -> Result<(), Full> {
         if let Some(pushed_out) = self.bans.put(ban.clone())? {
-            self.changes.insert(pushed_out, None);
+            self.changes.note(pushed_out, None);
         }
-        self.changes.insert(ban.prefix, Some(ban));
+        self.changes.note(ban.prefix, Some(ban));
         Ok(())
     }
 

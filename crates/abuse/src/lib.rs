@@ -5,6 +5,7 @@
 //!   (IPv4 /26 and /21, IPv6 /48 and /32), so that whoever has many addresses gains little by changing them.
 //! - [`Rates`] counts what comes from each of them in windows of time ([`Kind`]).
 //! - [`Bans`] holds who is kept out, until when and why; each ban of the same place lasts longer, and old ones are forgotten.
+//! - [`Changes`] are what of them is to be kept over a restart, and is not yet.
 //! - [`tarpit_wait`] says how long an answer to a guesser waits.
 //! - [`Door`] puts them together; protocols and logins ask it, and tell it what goes wrong.
 //!
@@ -14,6 +15,7 @@
 mod around;
 mod bans;
 mod bounded;
+mod changes;
 mod door;
 pub mod limits;
 mod rates;
@@ -22,7 +24,8 @@ mod tarpit;
 mod window;
 
 pub use bans::{Ban, Bans, Cause, Full};
-pub use door::{Change, Count, Door, Entry, Held, Strike, Visitor};
+pub use changes::{Change, Changes};
+pub use door::{Count, Door, Entry, Held, Strike, Visitor};
 pub use rates::{Kind, Rates};
 pub use settings::{PerNetwork, Settings};
 pub use tarpit::tarpit_wait;

@@ -15,6 +15,9 @@ pub const REGIONS_MAX: usize = 5_000;
 /// stays.
 pub const BANS_MAX: usize = 20_000;
 
+/// Bans made and gone that wait to be written, while nothing can be; beyond it all that is remembered is written anew.
+pub const CHANGES_MAX: usize = BANS_MAX;
+
 /// Characters of the reason of a ban: it fits the line of a reply (RFC 5321 §4.5.3.1.5) with what stands around it.
 pub const WHY_CHARS_MAX: usize = 200;
 

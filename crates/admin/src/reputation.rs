@@ -6,6 +6,7 @@ use delivery::{ClientFacts, ListState};
 use mail::{Address, Domain, Timestamp};
 use reputation::greylist::Grey;
 use reputation::network::Network;
+use reputation::origin::Origin;
 use reputation::standing::{Rating, Sender, Standing};
 use serde::{Deserialize, Serialize};
 use storage::Store;
@@ -48,9 +49,9 @@ pub enum GreylistRequest {
         #[serde(default)]
         limit: Option<usize>,
     },
-    /// Forget all of a client's network: it is asked to come again.
+    /// Forget all of a client's network, or of the servers of a domain: it is asked to come again.
     Forget {
-        /// An address of the client, or its network.
+        /// An address of the client, its network, or a domain.
         client: String,
     },
 }
@@ -68,7 +69,7 @@ pub struct ReputationView {
     pub lists: Vec<ListState>,
     /// What waits on the greylist.
     pub waiting: Vec<Grey>,
-    /// The network has come again.
+    /// The network, or a server of the domain, has come again.
     pub passed: Option<GreyPass>,
 }
 
@@ -90,7 +91,7 @@ pub struct StandingView {
 pub struct GreylistView {
     /// What waits.
     pub waiting: Vec<Grey>,
-    /// Networks that have come again.
+    /// Networks and domains that have come again.
     pub passed: Vec<GreyPass>,
 }
 
@@ -159,8 +160,7 @@ async fn show(
             if let Some(clients) = &settings.clients {
                 view.now = Some(clients.explain(store, ip, helo, sender).await?);
             }
-            view.waiting = store.grey_waiting(Some(network), GREYLIST_LISTED_MAX).await?;
-            view.passed = store.grey_pass(network).await?;
+            on_greylist(store, &Origin::Network(network), &mut view).await?;
         }
         Subject::Domain(domain) => {
             if let Some(clients) = &settings.clients {
@@ -168,6 +168,9 @@ async fn show(
             }
             if let Some(address) = address {
                 view.subject = address.to_string();
+            }
+            if let Some(origin) = Origin::pool(domain.clone()) {
+                on_greylist(store, &origin, &mut view).await?;
             }
             senders.push(Sender::Domain(domain));
         }
@@ -179,6 +182,13 @@ async fn show(
         view.standings.push(StandingView { sender, rating, standing: standing.faded(now), last: standing.at });
     }
     Ok(Response::Reputation(Box::new(view)))
+}
+
+/// What the greylist has of a network, or of the servers of a domain.
+async fn on_greylist(store: &Store, origin: &Origin, view: &mut ReputationView) -> Result<(), AdminError> {
+    view.waiting = store.grey_waiting(Some(origin), GREYLIST_LISTED_MAX).await?;
+    view.passed = store.grey_pass(origin).await?;
+    Ok(())
 }
 
 async fn forget(store: &Store, text: &str) -> Result<Response, AdminError> {
@@ -195,10 +205,11 @@ async fn forget(store: &Store, text: &str) -> Result<Response, AdminError> {
             }
         },
     };
+    let now = store.now();
     let gone = store.transact(move |tx| {
         let mut gone = 0_usize;
         for sender in &senders {
-            gone = gone.saturating_add(usize::from(tx.forget_standing(sender)?));
+            gone = gone.saturating_add(usize::from(tx.forget_standing(sender, now)?));
         }
         Ok(gone)
     });
@@ -228,13 +239,15 @@ pub(crate) async fn greylist(store: &Store, request: GreylistRequest) -> Result<
             Ok(Response::Greylist(Box::new(GreylistView { waiting, passed })))
         }
         GreylistRequest::Forget { client } => {
-            let network: Network = client.trim().parse().map_err(|_| {
-                AdminError::invalid(format!("\"{client}\" is no client"))
-                    .hint("write its IP address, like 192.0.2.7, or its network as `relais greylist list` shows it")
+            let origin: Origin = client.trim().parse().map_err(|_| {
+                AdminError::invalid(format!("\"{client}\" is neither a client nor a domain")).hint(
+                    "write an IP address like 192.0.2.7, or a network or domain as `relais greylist list` shows it",
+                )
             })?;
-            match store.transact(move |tx| tx.forget_grey(network)).await?.value {
+            let gone = origin.clone();
+            match store.transact(move |tx| tx.forget_grey(&gone)).await?.value {
                 0 => Err(nothing_known(&client)),
-                _ => Ok(Response::Done(format!("{network} is not known to the greylist any more"))),
+                _ => Ok(Response::Done(format!("{origin} is not known to the greylist any more"))),
             }
         }
     }

@@ -7,19 +7,22 @@
     reason = "tests may"
 )]
 
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use mail::{DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath, Timestamp};
-use relais_outside::limits::{AT_ONCE_MAX, CHANGES_MAX, PACKET_OCTETS_MAX};
+use relais_outside::limits::{AT_ONCE_MAX, CHANGES_MAX, GOODBYE, PACKET_OCTETS_MAX};
 use relais_outside::milter::codec::{Answer, Stage};
 use relais_outside::milter::negotiation::{Actions, Steps, Terms};
 use relais_outside::milter::{Milter, Patience, Place};
 use relais_outside::{Discard, Fail, Filter, Filters, Header, Judgement, Kind, Letter, MemorySpool, Session};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use world::Stream;
-use world::simulated::SimulatedWorld;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use world::simulated::{SimulatedConnector, SimulatedWorld};
+use world::{BoxFuture, Connector, Stream, World};
 
 const HEADER: &[u8] = b"From: zoe@far.example\r\nSubject: Hello\r\n there\r\n\r\n";
 const BODY: &[u8] = b"Good morning.\r\n.\r\nBye.\r\n";
@@ -622,4 +625,144 @@ async fn a_message_whose_turn_does_not_come_is_not_held() {
     let judgement = filters.unasked(&session(None));
     assert!(judgement.refusal.unwrap().is_temporary());
     assert_eq!(judgement.told, ["m: the time for all filters together is over; so the message is refused for now"]);
+}
+
+/// A filter that is content with everything, and does with its connection what it likes when it is told QUIT.
+fn content_until_quit<F>(stage: &Scene, port: u16, at_quit: impl Fn(Box<dyn Stream>) -> F + Send + Sync + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let at_quit = Arc::new(at_quit);
+    stage.sim.connector.listen(([127, 0, 0, 1], port).into(), move |mut stream| {
+        let at_quit = Arc::clone(&at_quit);
+        tokio::spawn(async move {
+            loop {
+                let mut length = [0; 4];
+                stream.read_exact(&mut length).await.unwrap();
+                let mut packet = vec![0; u32::from_be_bytes(length) as usize];
+                stream.read_exact(&mut packet).await.unwrap();
+                let Act::Say(answers) = content(packet[0]) else { unreachable!() };
+                if packet[0] == b'Q' {
+                    return at_quit(stream).await;
+                }
+                let mut octets = Vec::new();
+                answers.iter().for_each(|answer| answer.write_to(&mut octets));
+                stream.write_all(&octets).await.unwrap();
+            }
+        });
+    });
+}
+
+#[tokio::test]
+async fn a_filter_that_hangs_at_the_goodbye_delays_nobody_and_its_connection_is_closed() {
+    let stage = scene();
+    let closed = Arc::new(Mutex::new(0_usize));
+    let count = Arc::clone(&closed);
+    // It says nothing to QUIT and keeps its end of the connection open, until it sees that ours is closed.
+    content_until_quit(&stage, 1, move |mut stream| {
+        let count = Arc::clone(&count);
+        async move {
+            let mut rest = Vec::new();
+            assert_eq!(stream.read_to_end(&mut rest).await.unwrap(), 0);
+            *count.lock().unwrap() += 1;
+        }
+    });
+    let begun = stage.sim.world().clock.now();
+    let filters = Filters::new(stage.sim.world(), Duration::from_secs(60), vec![milter("m", 1)]);
+    // More messages than filters look at at once: none waits for the goodbye of another.
+    let messages = AT_ONCE_MAX + 10;
+    for _ in 0..messages {
+        let mut spool = MemorySpool::new(BODY.to_vec(), 7, 100);
+        let mut letter = Letter::new(Header::read(HEADER), &mut spool, envelope(&["alice@example.org"]), 100);
+        let turn = filters.turn().await.unwrap();
+        let judgement = filters.judge(turn, &session(None), &mut letter).await.unwrap();
+        assert_eq!(judgement.told, ["m: takes it"]);
+    }
+    assert_eq!(stage.sim.world().clock.now(), begun, "no time has passed");
+    while *closed.lock().unwrap() < messages {
+        tokio::task::yield_now().await;
+    }
+    let (_, status) = filters.status().next().unwrap();
+    assert_eq!((status.asked, status.failed), (messages as u64, 0));
+}
+
+/// A connection that takes no goodbye: QUIT is not written, and nothing is closed by asking for it.
+struct Clinging {
+    stream: Box<dyn Stream>,
+    dropped: Arc<Mutex<usize>>,
+}
+
+impl Drop for Clinging {
+    fn drop(&mut self) {
+        *self.dropped.lock().unwrap() += 1;
+    }
+}
+
+impl AsyncRead for Clinging {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Clinging {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        if buf.ends_with(&[0, 0, 0, 1, b'Q']) { Poll::Pending } else { Pin::new(&mut self.stream).poll_write(cx, buf) }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+/// Connections of a simulated world, as clinging ones.
+struct ClingingConnector {
+    inner: Arc<SimulatedConnector>,
+    dropped: Arc<Mutex<usize>>,
+}
+
+impl Connector for ClingingConnector {
+    fn connect_from(
+        &self,
+        from: Option<IpAddr>,
+        to: SocketAddr,
+        within: Duration,
+    ) -> BoxFuture<'_, std::io::Result<Box<dyn Stream>>> {
+        Box::pin(async move {
+            let stream = self.inner.connect_from(from, to, within).await?;
+            Ok(Box::new(Clinging { stream, dropped: Arc::clone(&self.dropped) }) as Box<dyn Stream>)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_no_goodbye_is_given_up() {
+    for refuses in [false, true] {
+        let stage = scene();
+        play(&stage, 1, move |name, _| match name {
+            // It ends before the message does, and is told ABORT and QUIT.
+            b'M' if refuses => say(Answer::Reject),
+            other => content(other),
+        });
+        let dropped = Arc::new(Mutex::new(0));
+        let connector = ClingingConnector { inner: stage.sim.connector.clone(), dropped: Arc::clone(&dropped) };
+        let world = World { connector: Arc::new(connector), ..stage.sim.world() };
+        let begun = world.clock.now();
+        let filters = Filters::new(world.clone(), Duration::from_secs(60), vec![milter("m", 1)]);
+        let mut spool = MemorySpool::new(BODY.to_vec(), 7, 100);
+        let mut letter = Letter::new(Header::read(HEADER), &mut spool, envelope(&["alice@example.org"]), 100);
+        let turn = filters.turn().await.unwrap();
+        let judgement = filters.judge(turn, &session(None), &mut letter).await.unwrap();
+        assert_eq!(judgement.refusal.is_some(), refuses);
+        assert_eq!(world.clock.now(), begun, "its word is known, and nobody waits");
+        quiet().await;
+        assert_eq!(*dropped.lock().unwrap(), 0, "it is waited for aside");
+        stage.sim.clock.advance(GOODBYE);
+        while *dropped.lock().unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
 }

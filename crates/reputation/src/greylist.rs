@@ -1,7 +1,10 @@
 //! Greylisting: who is doubted is asked to come again. Servers do, programs that send spam mostly do not (RFC 6647).
 //!
-//! What came is known by the network of the client, by the sender without what changes from message to message, and by the domain of the
-//! recipient. It is let in when it comes again after a while and before it is forgotten; its network is known from then on.
+//! What came is known by where it came from, by the sender without what changes from message to message, and by the domain of the recipient.
+//! It is let in when it comes again after a while and before it is forgotten; where it came from is known from then on.
+//!
+//! Where it came from is the network of the client; and, where SPF says that the client is one of a domain's servers, that domain as well: a
+//! provider tries again from another network each time. Whoever comes again by either is let in.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::GREY_LOCAL_OCTETS_MAX;
 use crate::network::Network;
+use crate::origin::Origin;
 
 /// How long everything lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +23,7 @@ pub struct GreylistSettings {
     pub wait: Duration,
     /// What does not come again in this time is forgotten.
     pub window: Duration,
-    /// So long a network is known that has come again.
+    /// So long it is known where something has come again from.
     pub remember: Duration,
 }
 
@@ -36,8 +40,8 @@ impl Default for GreylistSettings {
 /// By what it is known that something comes again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GreyKey {
-    /// The network of the client: one that sends from several addresses is one client.
-    pub network: Network,
+    /// Where it comes from: a client that sends from several addresses of a network, or of a domain's servers, is one.
+    pub origin: Origin,
     /// The reverse-path, without what changes from message to message; empty: the null one.
     pub sender: String,
     /// The domain of the recipient: a message for several people here waits once.
@@ -47,21 +51,33 @@ pub struct GreyKey {
 impl GreyKey {
     /// What is known of one attempt.
     #[must_use]
-    pub fn of(network: Network, reverse_path: Option<&Address>, recipient: &Domain) -> Self {
-        Self { network, sender: reverse_path.map(steady).unwrap_or_default(), domain: recipient.to_string() }
+    pub fn of(origin: Origin, reverse_path: Option<&Address>, recipient: &Domain) -> Self {
+        Self { origin, sender: reverse_path.map(steady).unwrap_or_default(), domain: recipient.to_string() }
     }
 
-    /// All of a network, whoever it writes as and to: for one that writes as too many.
+    /// All that is known of one attempt: by the network of the client, and by the domain whose server it surely is.
     #[must_use]
-    pub fn all_of(network: Network) -> Self {
-        Self { network, sender: "*".to_owned(), domain: "*".to_owned() }
+    pub fn all(
+        network: Network,
+        pool: Option<Domain>,
+        reverse_path: Option<&Address>,
+        recipient: &Domain,
+    ) -> Vec<Self> {
+        let origins = std::iter::once(Origin::Network(network)).chain(pool.and_then(Origin::pool));
+        origins.map(|origin| Self::of(origin, reverse_path, recipient)).collect()
+    }
+
+    /// All of an origin, whoever it writes as and to: for one that writes as too many.
+    #[must_use]
+    pub fn all_of(origin: Origin) -> Self {
+        Self { origin, sender: "*".to_owned(), domain: "*".to_owned() }
     }
 }
 
 impl fmt::Display for GreyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sender = if self.sender.is_empty() { "<>" } else { &self.sender };
-        write!(f, "{sender} from {} to {}", self.network, self.domain)
+        write!(f, "{sender} from {} to {}", self.origin, self.domain)
     }
 }
 
@@ -121,6 +137,18 @@ pub enum Greylisted {
     Passed(Duration),
 }
 
+impl Greylisted {
+    /// The better of two answers for the client: it is let in, or has less time left.
+    #[must_use]
+    pub fn or_better(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Passed(_), _) | (_, Self::First) => self,
+            (Self::TooEarly(left), Self::TooEarly(less)) => Self::TooEarly(left.min(less)),
+            (_, Self::Passed(_)) | (Self::First, Self::TooEarly(_)) => other,
+        }
+    }
+}
+
 /// What follows from what is kept of the same, and what is kept of it from now on.
 #[must_use]
 pub fn attempt(kept: Option<Grey>, key: GreyKey, now: Timestamp, settings: &GreylistSettings) -> (Greylisted, Grey) {
@@ -164,6 +192,32 @@ mod tests {
         ] {
             assert_eq!(key(sender).sender, expected, "{sender}");
         }
+    }
+
+    #[test]
+    fn who_is_known_by_several_things_has_the_best_answer() {
+        use Greylisted::{First, Passed, TooEarly};
+        let secs = Duration::from_secs;
+        for (one, other, better) in [
+            (First, First, First),
+            (First, TooEarly(secs(3)), TooEarly(secs(3))),
+            (TooEarly(secs(5)), TooEarly(secs(3)), TooEarly(secs(3))),
+            (First, Passed(secs(300)), Passed(secs(300))),
+            (TooEarly(secs(5)), Passed(secs(300)), Passed(secs(300))),
+        ] {
+            assert_eq!((one.or_better(other), other.or_better(one)), (better, better));
+        }
+        let (network, zoe) = ("192.0.2.0/24".parse().unwrap(), Address::parse("zoe@mail.far.example").unwrap());
+        let all = |pool: Option<&str>| {
+            let pool = pool.map(|pool| Domain::parse(pool).unwrap());
+            let keys = GreyKey::all(network, pool, Some(&zoe), &Domain::parse("near.example").unwrap());
+            keys.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let by_network = "zoe@mail.far.example from 192.0.2.0/24 to near.example";
+        let by_pool = "zoe@mail.far.example from far.example to near.example";
+        assert_eq!(all(None), [by_network]);
+        assert_eq!(all(Some("far.example")), [by_network, by_pool]);
+        assert_eq!(all(Some("[192.0.2.1]")), [by_network], "an address is nobody's domain");
     }
 
     #[test]

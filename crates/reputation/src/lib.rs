@@ -15,6 +15,7 @@ pub mod greylist;
 pub mod limits;
 pub mod lists;
 pub mod network;
+pub mod origin;
 pub mod standing;
 pub mod text;
 
@@ -23,4 +24,5 @@ pub use doubts::{Doubt, OwnNames, Reason, Seen, doubts, own_name, sum};
 pub use greylist::{Grey, GreyKey, GreylistSettings, Greylisted};
 pub use lists::{List, ListUse, Reading, Subject};
 pub use network::Network;
+pub use origin::Origin;
 pub use standing::{Rating, Sender, Standing, What};

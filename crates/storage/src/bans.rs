@@ -1,5 +1,7 @@
 //! Bans: who is kept out, kept over a restart. A row for each address or network; what it means is `abuse`'s.
 
+use std::collections::BTreeMap;
+
 use abuse::Ban;
 use bytes::Bytes;
 use mail::Prefix;
@@ -81,6 +83,31 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Keeps these bans and no others, in one transaction; as [`Store::keep_bans`].
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn replace_bans(&self, all: Vec<Ban>) -> Result<(), StorageError> {
+        let replace = move |tx: &mut Transaction<'_>| {
+            let mut wanted = BTreeMap::new();
+            for ban in &all {
+                wanted.insert(key(&ban.prefix), encode(ban)?);
+            }
+            for (row, value) in tx.scan(&Key::global(Table::Ban).range(), Order::Ascending, BANS_READ_MAX)? {
+                match wanted.get(row.as_ref()) {
+                    Some(same) if *same == value => drop(wanted.remove(row.as_ref())),
+                    Some(_) => {}
+                    None => tx.delete(row.to_vec()),
+                }
+            }
+            wanted.into_iter().for_each(|(row, value)| tx.put(row, value));
+            Ok(())
+        };
+        self.transact_with(Durability::Freeing, replace).await.map(drop)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -115,6 +142,20 @@ mod tests {
         let again = Ban { times: 3, ..one.clone() };
         store.keep_bans(vec![again.clone()], vec![two.prefix]).await.unwrap();
         assert_eq!(store.bans().await.unwrap(), [again]);
+        assert_eq!(crate::check::check(&store, true, &mut |_| {}).await.unwrap().findings, 0);
+    }
+
+    #[tokio::test]
+    async fn all_that_is_remembered_takes_the_place_of_what_was_kept() {
+        let world = SimulatedWorld::new(Timestamp(5), 1).world();
+        let store = Store::open(Arc::new(MemoryEngine::default()), world).await.unwrap();
+        let [one, two, three] = ["192.0.2.7", "192.0.2.8", "192.0.2.9"].map(|place| ban(place, None));
+        store.keep_bans(vec![one.clone(), two.clone()], Vec::new()).await.unwrap();
+        let again = Ban { times: 3, ..two.clone() };
+        store.replace_bans(vec![three.clone(), again.clone()]).await.unwrap();
+        assert_eq!(store.bans().await.unwrap(), [again, three]);
+        store.replace_bans(Vec::new()).await.unwrap();
+        assert_eq!(store.bans().await.unwrap(), []);
         assert_eq!(crate::check::check(&store, true, &mut |_| {}).await.unwrap().findings, 0);
     }
 

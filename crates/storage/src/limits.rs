@@ -167,10 +167,10 @@ pub const SENDERS_OF_MESSAGE_MAX: usize = 3;
 /// Attempts that were asked to come again and did not yet: some 15 MiB. When there are as many, nobody more is asked.
 pub const GREY_WAITING_MAX: u32 = 50_000;
 
-/// Of these, those of one network; what more it writes as counts as one.
+/// Of these, those of one network, or of the servers of one domain; what more it writes as counts as one.
 pub const GREY_OF_NETWORK_MAX: usize = 100;
 
-/// Networks that have come again; beyond them those go that would be forgotten first.
+/// Networks and domains that have come again; beyond them those go that would be forgotten first.
 pub const GREY_PASSED_MAX: u32 = 50_000;
 
 /// Rows of the greylist and of standings that one transaction of a sweep forgets.

@@ -5,6 +5,9 @@
 //! are. Bounded in number: what nothing happened to for longest makes room, some hundred rows at once, and what is old goes by a sweep: who
 //! looks for the oldest row steps over all that was removed before it, which is not to be done for each message.
 //!
+//! A row that can't be read is as good as none: nothing is known of its sender, which is logged, and the next that is written stands in its
+//! place. Mail waits for none of this. `check` reports it as long as it is there.
+//!
 //! **Invariant:** what became of a message is counted by the transaction that it became of: its delivery, or the lesson that somebody's
 //! word is. So nothing is counted twice.
 
@@ -60,6 +63,9 @@ const NOTE: u8 = b'm';
 const NOTE_ORDER: u8 = b'o';
 const TOTALS: u8 = b'n';
 
+/// Days around those of an order in which a row may be as well.
+const DAYS_AROUND: u32 = 7;
+
 impl Transaction<'_> {
     /// Counts what became of a message, for each of its senders.
     ///
@@ -85,17 +91,26 @@ impl Transaction<'_> {
         now: Timestamp,
         bounds: Bounds,
     ) -> Result<(), StorageError> {
-        // The same content again is the same message: its first senders stay.
-        if senders.is_empty() || self.get(&note_key(blob))?.is_some() {
+        if senders.is_empty() {
             return Ok(());
         }
         let today = day(now);
         let mut totals = self.reputation_totals()?;
-        if totals.notes >= bounds.notes {
-            let gone = self.forget_oldest(NOTE_ORDER, u32::MAX, room(bounds.notes))?;
-            totals.notes = totals.notes.saturating_sub(gone);
+        match self.get(&note_key(blob))?.map(|value| decode_note(&value)) {
+            // The same content again is the same message: its first senders stay.
+            Some(Ok(_)) => return Ok(()),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "who sent a message can't be read: it is written anew");
+                self.forget_order(now, SENDER_NOTE_DAYS, |day| note_order_key(day, blob))?;
+            }
+            None => {
+                if totals.notes >= bounds.notes {
+                    let gone = self.forget_oldest(NOTE_ORDER, u32::MAX, room(bounds.notes))?;
+                    totals.notes = totals.notes.saturating_sub(gone);
+                }
+                totals.notes = totals.notes.saturating_add(1);
+            }
         }
-        totals.notes = totals.notes.saturating_add(1);
         let senders = senders.iter().take(SENDERS_OF_MESSAGE_MAX).cloned().collect();
         self.put(note_key(blob), rows::encode(VERSION, &SenderNote { day: today, senders })?);
         self.put(note_order_key(today, blob), Bytes::new());
@@ -112,7 +127,13 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> Result<(), StorageError> {
         let Some(value) = self.get(&note_key(blob))? else { return Ok(()) };
-        let note = decode_note(&value)?;
+        let note = match decode_note(&value) {
+            Ok(note) => note,
+            Err(error) => {
+                tracing::warn!(%error, "who sent a message can't be read: what is said of it counts for nobody");
+                return Ok(());
+            }
+        };
         let what = |spam: bool| if spam { What::SaidSpam } else { What::SaidHam };
         let change = |standing: Standing| {
             let without = before.map_or(standing, |before| standing.without(what(before), now));
@@ -131,13 +152,22 @@ impl Transaction<'_> {
         for sender in senders.iter().take(SENDERS_OF_MESSAGE_MAX) {
             let name = sender.key();
             let key = standing_key(&name);
-            let before = self.get(&key)?.map(|value| decode_standing(&value)).transpose()?;
-            match before {
-                Some(before) if day(before.at) != day(now) => self.delete(standing_order_key(day(before.at), &name)),
-                Some(_) => {}
-                None => self.count_standings(bounds)?,
-            }
-            let after = change(before.unwrap_or_default());
+            let before = match self.get(&key)?.map(|value| decode_standing(&value)) {
+                Some(Ok(before)) => {
+                    self.delete(standing_order_key(day(before.at), &name));
+                    before
+                }
+                Some(Err(error)) => {
+                    unreadable(sender, &error);
+                    self.forget_order(now, STANDING_DAYS, |day| standing_order_key(day, &name))?;
+                    Standing::default()
+                }
+                None => {
+                    self.count_standings(bounds)?;
+                    Standing::default()
+                }
+            };
+            let after = change(before);
             // A clock that was set back leaves the time where it was.
             self.put(standing_order_key(day(after.at), &name), Bytes::new());
             self.put(key, rows::encode(VERSION, &after)?);
@@ -154,6 +184,19 @@ impl Transaction<'_> {
         }
         totals.standings = totals.standings.saturating_add(1);
         self.put(totals_key(), rows::encode(VERSION, &totals)?);
+        Ok(())
+    }
+
+    /// Removes the places in an order of something whose day can't be read: on any of the days on which it can be.
+    fn forget_order(&mut self, now: Timestamp, days: u32, key: impl Fn(u32) -> Vec<u8>) -> Result<(), StorageError> {
+        let today = day(now);
+        // What is over waits for a sweep, and a clock may have been set back.
+        for day in today.saturating_sub(days.saturating_add(DAYS_AROUND))..=today.saturating_add(DAYS_AROUND) {
+            let key = key(day);
+            if self.get(&key)?.is_some() {
+                self.delete(key);
+            }
+        }
         Ok(())
     }
 
@@ -196,10 +239,16 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// When reading fails.
-    pub fn forget_standing(&mut self, sender: &Sender) -> Result<bool, StorageError> {
+    pub fn forget_standing(&mut self, sender: &Sender, now: Timestamp) -> Result<bool, StorageError> {
         let name = sender.key();
         let Some(value) = self.get(&standing_key(&name))? else { return Ok(false) };
-        self.delete(standing_order_key(day(decode_standing(&value)?.at), &name));
+        match decode_standing(&value) {
+            Ok(standing) => self.delete(standing_order_key(day(standing.at), &name)),
+            Err(error) => {
+                unreadable(sender, &error);
+                self.forget_order(now, STANDING_DAYS, |day| standing_order_key(day, &name))?;
+            }
+        }
         self.delete(standing_key(&name));
         let mut totals = self.reputation_totals()?;
         totals.standings = totals.standings.saturating_sub(1);
@@ -207,8 +256,13 @@ impl Transaction<'_> {
         Ok(true)
     }
 
+    /// How many there are. When that can't be read it is counted anew from nothing: rows go when they are old, as always.
     fn reputation_totals(&self) -> Result<Totals, StorageError> {
-        Ok(self.get(&totals_key())?.map(|value| decode_totals(&value)).transpose()?.unwrap_or_default())
+        let Some(value) = self.get(&totals_key())? else { return Ok(Totals::default()) };
+        Ok(decode_totals(&value).unwrap_or_else(|error| {
+            tracing::warn!(%error, "how many standings there are can't be read: they are counted anew");
+            Totals::default()
+        }))
     }
 }
 
@@ -219,7 +273,7 @@ impl Store {
     /// When reading fails.
     pub async fn standing(&self, sender: &Sender) -> Result<Standing, StorageError> {
         let value = self.engine.get(&standing_key(&sender.key())).await?;
-        Ok(value.map(|value| decode_standing(&value)).transpose()?.unwrap_or_default())
+        Ok(value.map(|value| readable(sender, &value)).unwrap_or_default())
     }
 
     /// The standings of those who wrote from a network without anything that stands behind them, up to so many.
@@ -232,7 +286,8 @@ impl Store {
         let read = |(key, value): &(Bytes, Bytes)| {
             let sender =
                 text_of(key).and_then(Sender::parse).ok_or_else(|| StorageError::corrupt("a standing's key"))?;
-            Ok((sender, decode_standing(value)?))
+            let standing = readable(&sender, value);
+            Ok((sender, standing))
         };
         rows.iter().map(read).collect()
     }
@@ -321,6 +376,18 @@ fn decode_standing(value: &[u8]) -> Result<Standing, StorageError> {
     rows::decode(VERSION, "a standing", value)
 }
 
+/// A standing; the default when it can't be read.
+fn readable(sender: &Sender, value: &[u8]) -> Standing {
+    decode_standing(value).unwrap_or_else(|error| {
+        unreadable(sender, &error);
+        Standing::default()
+    })
+}
+
+fn unreadable(sender: &Sender, error: &StorageError) {
+    tracing::warn!(%sender, %error, "a standing can't be read: nothing is known of the sender until one is written");
+}
+
 fn decode_note(value: &[u8]) -> Result<SenderNote, StorageError> {
     rows::decode(VERSION, "the senders of a message", value)
 }
@@ -403,8 +470,8 @@ mod tests {
         let of_network = store.standings_of(network, 9).await.unwrap();
         assert_eq!((of_network.len(), &of_network[0].0, of_network[0].1.refused), (1, &claimed, 1_000));
         sound(&store).await;
-        let gone = claimed.clone();
-        assert!(store.transact(move |tx| tx.forget_standing(&gone)).await.unwrap().value);
+        let (gone, now) = (claimed.clone(), store.now());
+        assert!(store.transact(move |tx| tx.forget_standing(&gone, now)).await.unwrap().value);
         assert_eq!(store.standing(&claimed).await.unwrap(), Standing::default());
         sound(&store).await;
     }
@@ -472,6 +539,82 @@ mod tests {
         assert_eq!(said(1, true, true).await, (2_000, 0));
         assert_eq!(said(0, false, true).await, (1_000, 1_000), "the last word counts");
         assert_eq!(said(0, true, true).await, (2_000, 0));
+        sound(&store).await;
+    }
+
+    /// Damages a row, and sees that the check says so.
+    async fn damaged(store: &Store, key: Vec<u8>) {
+        let damage = move |tx: &mut Transaction<'_>| {
+            tx.put(key.clone(), &b"\xff\xff"[..]);
+            Ok(())
+        };
+        store.transact(damage).await.unwrap();
+        let mut found = Vec::new();
+        crate::check::check(store, true, &mut |finding| found.push(finding.to_string())).await.unwrap();
+        assert!(found.iter().any(|finding| finding.contains("a row of standings")), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn a_standing_that_cannot_be_read_is_nothing_known_and_is_replaced() {
+        let (world, store) = store().await;
+        let far = || sender("far.example");
+        let count = async || {
+            let now = store.now();
+            store.transact(move |tx| tx.count_standing(&[far()], What::Kept, now)).await.unwrap();
+            store.standing(&far()).await.unwrap().kept
+        };
+        // Written just now, some weeks ago, and longer ago than it weighs anything.
+        for days in [0, 40, 243] {
+            count().await;
+            world.clock.advance(DAY * days);
+            damaged(&store, standing_key(&far().key())).await;
+            assert_eq!(store.standing(&far()).await.unwrap(), Standing::default());
+            assert_eq!(count().await, 1_000, "after {days} days");
+            sound(&store).await;
+        }
+        // It can be forgotten as well.
+        damaged(&store, standing_key(&far().key())).await;
+        let now = store.now();
+        assert!(store.transact(move |tx| tx.forget_standing(&far(), now)).await.unwrap().value);
+        sound(&store).await;
+        // Of others nothing is lost.
+        let network: Network = "192.0.2.0/24".parse().unwrap();
+        let of_network =
+            [Sender::Network(network, None), Sender::Network(network, Some("far.example".parse().unwrap()))];
+        let all = of_network.clone();
+        store.transact(move |tx| tx.count_standing(&all, What::Kept, now)).await.unwrap();
+        damaged(&store, standing_key(&of_network[0].key())).await;
+        let known = store.standings_of(network, 9).await.unwrap();
+        assert_eq!(known.iter().map(|(_, standing)| standing.kept).collect::<Vec<_>>(), [0, 1_000]);
+    }
+
+    #[tokio::test]
+    async fn who_sent_a_message_may_be_unreadable_too() {
+        let (world, store) = store().await;
+        let blob = BlobHash([7; 32]);
+        let note = async |domain: &str| {
+            let (senders, now) = ([sender(domain)], store.now());
+            store.transact(move |tx| tx.note_senders(&blob, &senders, now)).await.unwrap();
+        };
+        note("far.example").await;
+        damaged(&store, note_key(&blob)).await;
+        let now = store.now();
+        store.transact(move |tx| tx.said_of_senders(&blob, None, true, now)).await.unwrap();
+        assert_eq!(store.standing(&sender("far.example")).await.unwrap(), Standing::default(), "it counts for nobody");
+        world.clock.advance(DAY * 3);
+        note("other.example").await;
+        sound(&store).await;
+        let now = store.now();
+        store.transact(move |tx| tx.said_of_senders(&blob, None, true, now)).await.unwrap();
+        assert_eq!(store.standing(&sender("other.example")).await.unwrap().said_spam, 1_000);
+        sound(&store).await;
+        // Nobody waits for the totals either.
+        damaged(&store, totals_key()).await;
+        note("third.example").await;
+        store.transact(move |tx| tx.count_standing(&[sender("third.example")], What::Kept, now)).await.unwrap();
+        assert_eq!(store.standing(&sender("third.example")).await.unwrap().kept, 1_000);
+        world.clock.advance(DAY * 300);
+        store.sweep_standings().await.unwrap();
         sound(&store).await;
     }
 }

@@ -3,6 +3,7 @@ use std::sync::atomic::AtomicU32;
 use proptest::prelude::*;
 
 use super::*;
+use crate::changes::Change;
 
 const START: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -202,7 +203,8 @@ fn what_is_to_be_kept_is_told_once_and_the_bell_rings() {
     assert_eq!(rings.load(Ordering::Relaxed), 0);
     (0..2).for_each(|_| fail(&door, "192.0.2.7", 0));
     assert_eq!(rings.load(Ordering::Relaxed), 1);
-    let Ok([Change::Banned(ban)]) = <[Change; 1]>::try_from(door.take_changes()) else { panic!() };
+    let changes: Vec<Change> = door.take_changes().iter().collect();
+    let Ok([Change::Banned(ban)]) = <[Change; 1]>::try_from(changes) else { panic!() };
     assert!(door.take_changes().is_empty());
     // Another door, after a restart.
     let next = Door::new(settings(), || {});
@@ -212,7 +214,26 @@ fn what_is_to_be_kept_is_told_once_and_the_bell_rings() {
     (0..3).for_each(|_| fail(&next, "192.0.2.7", 400));
     assert_eq!(next.in_force(after(400))[0].times, 2);
     assert_eq!(next.sweep(after(400 + 1_800 + 30 * 86_400)), 1);
-    assert_eq!(next.take_changes(), [Change::Gone(ban.prefix)]);
+    assert_eq!(next.take_changes().iter().collect::<Vec<_>>(), [Change::Gone(ban.prefix)]);
+}
+
+#[test]
+fn what_nobody_takes_is_bounded_and_the_bans_hold() {
+    let door = door();
+    let place = |n: u32| Prefix::place(std::net::Ipv4Addr::from_bits(0x0A00_0000 + n).into());
+    let most = u32::try_from(crate::limits::BANS_MAX).unwrap();
+    for n in 0..most + 5 {
+        door.ban(place(n), "spam wave", Some(after(1_000 + u64::from(n))), after(0)).unwrap();
+    }
+    assert!(door.banned(place(most + 4).first(), after(1)).is_some());
+    assert!(door.lift(&place(most)).is_some());
+    let changes = door.take_changes();
+    assert!(changes.is_everything() && changes.iter().next().is_none());
+    assert_eq!(door.remembered().len(), crate::limits::BANS_MAX - 1);
+    assert!(door.take_changes().is_empty(), "what comes later is noted anew");
+    fail(&door, "192.0.2.7", 0);
+    assert!(door.lift(&place(most + 1)).is_some());
+    assert_eq!(door.take_changes().iter().collect::<Vec<_>>(), [Change::Gone(place(most + 1))]);
 }
 
 #[test]

@@ -51,14 +51,30 @@ async fn the_greylist_is_shown_and_forgotten() {
     let store = stage().await;
     let key =
         GreyKey::of("2001:db8::".parse().unwrap(), Some(&address("zoe@far.example")), &"example.org".parse().unwrap());
-    store.greylist(key.clone(), GreylistSettings::default()).await.unwrap();
+    store.greylist(vec![key.clone()], GreylistSettings::default()).await.unwrap();
     let list = || Request::Greylist(GreylistRequest::List { limit: Some(5) });
     let Ok(Response::Greylist(view)) = ask(&store, list()).await else { panic!() };
     assert_eq!((view.waiting.len(), &view.waiting[0].key, view.passed.len()), (1, &key, 0));
     let Ok(Response::Reputation(view)) = ask(&store, show("2001:db8::5")).await else { panic!() };
     assert_eq!(view.waiting.len(), 1);
     let forget = |client: &str| Request::Greylist(GreylistRequest::Forget { client: client.into() });
-    assert_eq!(ask(&store, forget("far.example")).await.unwrap_err().kind, ErrorKind::Invalid);
+    assert_eq!(ask(&store, forget("far example")).await.unwrap_err().kind, ErrorKind::Invalid);
     assert!(said(ask(&store, forget("2001:db8::9")).await).contains("not known to the greylist any more"));
     assert_eq!(ask(&store, forget("2001:db8::9")).await.unwrap_err().kind, ErrorKind::NotFound);
+    // The servers of a domain, by its name.
+    let pool = "far.example".parse().unwrap();
+    let domain = |text: &str| Domain::parse(text).unwrap();
+    let settings = GreylistSettings { wait: std::time::Duration::ZERO, ..GreylistSettings::default() };
+    let keys = |n: u8| {
+        let network = format!("192.0.{n}.1").parse().unwrap();
+        GreyKey::all(network, Some(domain("far.example")), Some(&address("zoe@far.example")), &domain("example.org"))
+    };
+    store.greylist(keys(1), settings).await.unwrap();
+    let Ok(Response::Reputation(view)) = ask(&store, show("far.example")).await else { panic!() };
+    assert_eq!((view.waiting.len(), &view.waiting[0].key.origin), (1, &pool));
+    store.greylist(keys(2), settings).await.unwrap();
+    let Ok(Response::Reputation(view)) = ask(&store, show("far.example")).await else { panic!() };
+    assert_eq!(view.passed.map(|pass| pass.origin), Some(pool));
+    assert!(said(ask(&store, forget("Far.Example")).await).contains("far.example is not known to the greylist"));
+    assert_eq!(ask(&store, forget("far.example")).await.unwrap_err().kind, ErrorKind::NotFound);
 }

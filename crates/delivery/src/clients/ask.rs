@@ -1,7 +1,6 @@
 //! What the DNS is asked about a client, within bounds. What it does not answer is noted, and is nothing said.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 use mail::{Address, Domain};
@@ -9,11 +8,11 @@ use reputation::doubts::{Known, ReverseName, SpfSaid};
 use reputation::limits::LIST_TEXT_CHARS_MAX;
 use reputation::lists::{ListUse, Reading, Subject};
 use reputation::text::printable;
-use sender_auth::verify::{Client, Outcome};
+use sender_auth::verify::{Client, Outcome, SpfSeen};
 use world::ResolveError;
 
 use super::cache::Answer;
-use super::{ASKED_FOR, Inner, TEXT_ASKED_FOR};
+use super::{ASKED_FOR, Inner, ORGANIZATION_ASKED_FOR, TEXT_ASKED_FOR};
 
 /// What a list said of somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +40,23 @@ pub(super) struct OfAddress {
 pub(super) struct OfNames {
     pub(super) helo_resolves: Known,
     pub(super) spf: SpfSaid,
+    /// The domain whose server the client is: SPF passes for it, and names not too much of the world.
+    pub(super) pool: Option<Domain>,
     pub(super) findings: Vec<Finding>,
     complete: bool,
+}
+
+/// The organization that a domain belongs to.
+#[derive(Debug, Default)]
+pub(super) struct OfDomain {
+    /// `None`: the DNS did not answer.
+    pub(super) organization: Option<Domain>,
+}
+
+impl Answer for OfDomain {
+    fn is_complete(&self) -> bool {
+        self.organization.is_some()
+    }
 }
 
 impl Answer for OfAddress {
@@ -65,25 +79,10 @@ pub(super) struct Names {
     pub(super) reverse_path: Option<Address>,
 }
 
-/// A place among those who ask at once.
-struct Place<'p>(&'p AtomicUsize);
-
-impl<'p> Place<'p> {
-    fn take(places: &'p AtomicUsize) -> Option<Self> {
-        places.try_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(1)).ok().map(|_| Self(places))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 impl Inner {
     /// The name of an address, and what lists say of it.
     pub(super) async fn of_address(&self, ip: IpAddr) -> OfAddress {
-        let Some(_place) = Place::take(&self.places) else { return OfAddress::default() };
+        let Some(_place) = self.places.take(&self.world, ip.into()).await else { return OfAddress::default() };
         let reverse = async {
             let Some(by) = self.by.as_ref().filter(|_| self.settings.doubts) else {
                 return (ReverseName::Unknown, true);
@@ -110,7 +109,7 @@ impl Inner {
 
     /// SPF, whether the name behind EHLO has an address, and what lists say of it and of the reverse-path's domain.
     pub(super) async fn of_names(&self, names: Names) -> OfNames {
-        let Some(_place) = Place::take(&self.places) else { return OfNames::default() };
+        let Some(_place) = self.places.take(&self.world, names.ip.into()).await else { return OfNames::default() };
         let helo =
             names.helo.as_deref().and_then(|helo| Domain::parse(helo).ok()).filter(|helo| helo.as_literal().is_none());
         let resolves = async {
@@ -124,11 +123,11 @@ impl Inner {
         };
         let client = Client { ip: names.ip, helo: names.helo.clone(), reverse_path: names.reverse_path.clone() };
         let spf = async {
-            let Some(by) = &self.by else { return (SpfSaid::Unknown, true) };
-            let Ok(found) = self.world.timeout(ASKED_FOR, by.spf(&client)).await else {
-                return (SpfSaid::Unknown, false);
+            let Some(by) = &self.by else { return (SpfSaid::Unknown, None, true) };
+            let Ok(SpfSeen { spf, narrow }) = self.world.timeout(ASKED_FOR, by.spf(&client)).await else {
+                return (SpfSaid::Unknown, None, false);
             };
-            match found.outcome {
+            let (said, told) = match spf.outcome {
                 Outcome::Pass => (SpfSaid::Pass, true),
                 Outcome::Fail => (SpfSaid::Fail, true),
                 Outcome::SoftFail => (SpfSaid::SoftFail, true),
@@ -136,7 +135,9 @@ impl Inner {
                 Outcome::None => (SpfSaid::None, true),
                 Outcome::TemporaryError => (SpfSaid::Unknown, false),
                 Outcome::Policy | Outcome::PermanentError => (SpfSaid::Unknown, true),
-            }
+            };
+            let pool = (narrow && said == SpfSaid::Pass).then(|| Domain::parse(&spf.domain).ok());
+            (said, pool.flatten(), told)
         };
         let mut domains: Vec<&Domain> =
             names.reverse_path.as_ref().map(Address::domain).into_iter().chain(&helo).collect();
@@ -146,10 +147,17 @@ impl Inner {
             domains.iter().filter_map(move |domain| Some((n, *domain, list.name_of_domain(domain)?)))
         });
         let findings = join_all(lists.map(|(n, domain, name)| self.listed(n, domain.to_string(), name)));
-        let ((helo_resolves, one), (spf, other), findings) = futures_util::join!(resolves, spf, findings);
+        let ((helo_resolves, one), (spf, pool, other), findings) = futures_util::join!(resolves, spf, findings);
         let findings: Vec<Finding> = findings.into_iter().flatten().collect();
         let complete = one && other && findings.iter().all(|finding| finding.said.is_some());
-        OfNames { helo_resolves, spf, findings, complete }
+        OfNames { helo_resolves, spf, pool, findings, complete }
+    }
+
+    /// The organization of a domain, asked for briefly: a recipient waits for it.
+    pub(super) async fn organization_of(&self, domain: Domain) -> OfDomain {
+        let Some(by) = &self.by else { return OfDomain::default() };
+        let found = self.world.timeout(ORGANIZATION_ASKED_FOR, by.organization(&domain)).await;
+        OfDomain { organization: found.ok().flatten() }
     }
 
     /// What lists say of a domain.

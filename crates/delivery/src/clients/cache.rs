@@ -1,4 +1,6 @@
-//! What was asked of the DNS lately, so that each thing is asked once, also while it is being asked. Bounded in number and in time.
+//! What was asked of the DNS lately, so that each thing is asked once by a session, also while it is being asked. Bounded in number and in time.
+//!
+//! How long answers of the DNS are good for is the resolver's to know: it keeps them by their TTL ([`world::SystemResolver`]).
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -78,8 +80,8 @@ impl<K: Eq + Hash + Clone, V: Answer> Cache<K, V> {
     }
 }
 
-/// How long an answer is kept: lists change within minutes, and ask not to be asked more often.
-const KEPT: Duration = Duration::from_secs(600);
+/// How long an answer is kept: as long as the resolver keeps answers of lists at the least.
+const KEPT: Duration = Duration::from_secs(60);
 /// The same for one that is not complete.
 const INCOMPLETE_KEPT: Duration = Duration::from_secs(30);
 
@@ -109,10 +111,10 @@ mod tests {
             });
             answer.await.0
         };
-        assert_eq!((ask(1, 0, true).await, ask(1, 599, true).await), (0, 0));
-        assert_eq!(ask(1, 600, false).await, 1);
+        assert_eq!((ask(1, 0, true).await, ask(1, 59, true).await), (0, 0));
+        assert_eq!(ask(1, 60, false).await, 1);
         assert_eq!(
-            (ask(1, 629, true).await, ask(1, 630, true).await),
+            (ask(1, 89, true).await, ask(1, 90, true).await),
             (1, 2),
             "what was not answered is asked again soon"
         );

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mail::{Address, EnhancedCode, ForwardPath, Reply, ReversePath};
+use mail::{Address, Domain, EnhancedCode, ForwardPath, Reply, ReversePath};
 use reputation::doubts::{Doubt, sum};
 use reputation::greylist::{GreyKey, Greylisted};
 use reputation::standing::Rating;
@@ -12,7 +12,7 @@ use storage::greylist::GreyAnswer;
 use storage::{StorageError, Store};
 
 use super::told::{Introduction, in_words};
-use super::{ClientSettings, Greylisting};
+use super::{ClientSettings, Clients, Greylisting};
 use crate::Delivery;
 
 /// What is answered to a recipient that is ours.
@@ -58,7 +58,7 @@ impl Delivery {
         let doubted = self.doubted(introduction, asking, path, clients.settings(), greylisting).await;
         match doubted {
             Ok(None) => Admission::Welcome,
-            Ok(Some(doubts)) => self.asked_again(introduction, asking, path, greylisting, &doubts).await,
+            Ok(Some(doubts)) => self.asked_again(clients, introduction, asking, path, greylisting, &doubts).await,
             Err(error) => {
                 tracing::warn!(%error, "what is known of a sender can't be read: it is let in");
                 Admission::Welcome
@@ -126,6 +126,7 @@ impl Delivery {
 
     async fn asked_again(
         &self,
+        clients: &Clients,
         introduction: &Introduction,
         asking: &Asking,
         path: &ForwardPath,
@@ -133,9 +134,11 @@ impl Delivery {
         doubts: &[Doubt],
     ) -> Admission {
         let ForwardPath::Address(recipient) = path else { return Admission::Welcome };
-        let key = GreyKey::of(introduction.network(), asking.reverse_path.address(), recipient.domain());
-        // The row is visible at once, and not synced before the answer: see `storage::greylist`.
-        let answer = match self.store().greylist(key, greylisting.times).await {
+        let pool = clients.pool_of(introduction).await;
+        let reverse_path = asking.reverse_path.address();
+        let keys = GreyKey::all(introduction.network(), pool.clone(), reverse_path, recipient.domain());
+        // The rows are visible at once, and not synced before the answer: see `storage::greylist`.
+        let answer = match self.store().greylist(keys, greylisting.times).await {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::warn!(%error, "the greylist can't be written: the client is let in");
@@ -150,19 +153,22 @@ impl Delivery {
             GreyAnswer::Asked(Greylisted::TooEarly(left)) => ("early", Some(left)),
         };
         metrics::counter!("relais_greylist_answers_total", "outcome" => outcome).increment(1);
-        if let (GreyAnswer::Full, Some(clients)) = (answer, self.clients()) {
+        if answer == GreyAnswer::Full {
             clients.is_full();
         }
         if let GreyAnswer::Asked(Greylisted::Passed(waited)) = answer {
             let (network, secs) = (introduction.network(), waited.as_secs());
-            tracing::info!(%network, from = %asking.reverse_path, secs, "a doubted client has come again: it is let in");
+            let of = pool.as_ref().map_or("", Domain::as_str);
+            tracing::info!(%network, of, from = %asking.reverse_path, secs, "a doubted client has come again: it is let in");
         }
+        let who = pool.map(|pool| format!("the client, or another server of {pool},"));
         match left {
             None => Admission::Welcome,
             Some(left) => Admission::Turned(Turned {
                 reply: come_again(left),
                 why: format!(
-                    "the client is asked to come again in {} s, it is doubted: {}",
+                    "{} is asked to come again in {} s, it is doubted: {}",
+                    who.as_deref().unwrap_or("the client"),
                     left.as_secs(),
                     in_words(doubts)
                 ),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use mail::{Address, Domain};
 use reputation::doubts::{Doubt, Known, Reason, ReverseName, SpfSaid, sum};
 use reputation::lists::{ListUse, Reading, Subject};
+use reputation::origin::Origin;
 use reputation::standing::Rating;
 use serde::{Deserialize, Serialize};
 use spam::Points;
@@ -69,7 +70,10 @@ impl Clients {
         } else {
             facts.push(reverse_in_words(&introduction.address.reverse));
             facts.extend(helo_in_words(helo, introduction.said.helo_resolves));
-            facts.extend(reverse_path.map(|path| spf_in_words(introduction.said.spf, path.domain())));
+            facts.extend(reverse_path.map(|path| {
+                let narrow = introduction.pool().is_some();
+                spf_in_words(introduction.said.spf, narrow, path.domain())
+            }));
         }
         let findings = introduction.address.findings.iter().chain(&introduction.said.findings);
         facts.extend(findings.filter_map(|finding| self.finding_in_words(finding)));
@@ -131,8 +135,11 @@ impl Clients {
         if matches!(rating, Rating::New | Rating::Mixed) && introduction.spf_passes() {
             return Ok("mail is taken: SPF passes for a domain that has written before".to_owned());
         }
-        if let Some(pass) = store.grey_pass(introduction.network()).await? {
-            return Ok(format!("mail is taken: {} has come again, as {}", pass.network, pass.sender));
+        let pool = self.pool_of(introduction).await.and_then(Origin::pool);
+        for origin in std::iter::once(Origin::Network(introduction.network())).chain(pool) {
+            if let Some(pass) = store.grey_pass(&origin).await? {
+                return Ok(format!("mail is taken: {} has come again, as {}", pass.origin, pass.sender));
+            }
         }
         let minutes = greylisting.times.wait.as_secs().div_ceil(60);
         Ok(format!(
@@ -179,10 +186,11 @@ fn helo_in_words(helo: Option<&str>, resolves: Known) -> Option<String> {
     }
 }
 
-fn spf_in_words(spf: SpfSaid, domain: &Domain) -> String {
+fn spf_in_words(spf: SpfSaid, narrow: bool, domain: &Domain) -> String {
     let said = match spf {
         SpfSaid::Unknown => "is not known: the DNS did not answer, what is published is wrong, or nobody asks",
-        SpfSaid::Pass => "passes",
+        SpfSaid::Pass if narrow => "passes",
+        SpfSaid::Pass => "passes, as it may for anybody: the greylist does not go by it",
         SpfSaid::Fail => "fails",
         SpfSaid::SoftFail => "fails softly",
         SpfSaid::Neutral => "says nothing",

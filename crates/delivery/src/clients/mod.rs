@@ -8,25 +8,26 @@ mod ask;
 mod cache;
 mod door;
 mod explain;
+mod places;
 mod soundness;
 mod told;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use mail::{Address, Timestamp};
+use mail::{Address, Domain, Timestamp};
 use parking_lot::Mutex;
 use reputation::doubts::OwnNames;
 use reputation::greylist::GreylistSettings;
 use reputation::lists::List;
 use sender_auth::verify::SenderAuthentication;
 use spam::Points;
-use world::World;
+use world::{BoxFuture, World};
 
-use ask::{Names, OfAddress, OfNames};
+use ask::{Names, OfAddress, OfDomain, OfNames};
 use cache::Cache;
+use places::{Bounds, Places};
 use soundness::Health;
 
 pub use door::{Admission, Turned};
@@ -69,10 +70,11 @@ struct Inner {
     health: Mutex<Vec<Health>>,
     addresses: Cache<IpAddr, OfAddress>,
     names: Cache<Names, OfNames>,
+    organizations: Cache<Domain, OfDomain>,
     /// When the log was last told that the greylist is full.
     full_told: Mutex<Option<Timestamp>>,
-    /// Places that are left for questions at once.
-    places: AtomicUsize,
+    /// Who may ask the DNS at once.
+    places: Places,
 }
 
 /// How long an answer of the DNS is waited for. One that comes later is no answer.
@@ -84,11 +86,21 @@ const ASKED_FOR: Duration = Duration::from_secs(3);
 /// The same for the words of a list.
 const TEXT_ASKED_FOR: Duration = Duration::from_secs(1);
 
-/// Answers about addresses, and about names, that are kept.
+/// The same for the organization of a domain.
+const ORGANIZATION_ASKED_FOR: Duration = Duration::from_secs(1);
+
+/// Answers about addresses, about names, and about domains, that are kept.
 const KEPT_MAX: usize = 10_000;
 
-/// Clients about which the DNS is asked at once; of more nothing is known.
-const AT_ONCE_MAX: usize = 500;
+/// About how many clients the DNS is asked at once, and how much of that one client has.
+const PLACES: Bounds = Bounds {
+    all: 500,
+    of_client: 20,
+    waiting: 1_500,
+    waiting_of_client: 100,
+    // With what is asked then, it is there within [`PATIENCE`].
+    patience: Duration::from_millis(500),
+};
 
 /// How often lists are looked at, when nobody uses them.
 const TESTED_EVERY: Duration = Duration::from_secs(86_400);
@@ -102,8 +114,9 @@ impl Clients {
     pub fn new(world: World, by: Option<Arc<dyn SenderAuthentication>>, settings: ClientSettings) -> Self {
         let health = Mutex::new(vec![Health::default(); settings.lists.len()]);
         let (addresses, names) = (Cache::new(KEPT_MAX), Cache::new(KEPT_MAX));
-        let (full_told, places) = (Mutex::default(), AtomicUsize::new(AT_ONCE_MAX));
-        Self(Arc::new(Inner { world, by, settings, health, addresses, names, full_told, places }))
+        let organizations = Cache::new(KEPT_MAX);
+        let (full_told, places) = (Mutex::default(), Places::new(PLACES));
+        Self(Arc::new(Inner { world, by, settings, health, addresses, names, organizations, full_told, places }))
     }
 
     /// How they are looked at.
@@ -165,6 +178,16 @@ impl Clients {
             *told = Some(now);
             tracing::warn!("the greylist is full: doubted clients are let in without waiting");
         }
+    }
+
+    /// The organization whose server a client is, when SPF says so. What the DNS does not tell of it in time, the domain itself stands for.
+    async fn pool_of(&self, introduction: &Introduction) -> Option<Domain> {
+        let domain = introduction.pool()?;
+        let (inner, asked) = (self.0.clone(), domain.clone());
+        let ask =
+            move || -> BoxFuture<'static, OfDomain> { Box::pin(async move { inner.organization_of(asked).await }) };
+        let found = self.0.organizations.ask(domain, self.0.world.clock.now(), ask).await;
+        Some(found.organization.as_ref().unwrap_or(domain).clone())
     }
 
     fn ask_address(&self, ip: IpAddr) -> cache::Asked<OfAddress> {

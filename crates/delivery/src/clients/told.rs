@@ -136,6 +136,11 @@ impl Introduction {
         matches!(self.said.spf, SpfSaid::Fail | SpfSaid::SoftFail)
     }
 
+    /// The domain whose server the client is, by its SPF: that of the reverse-path, of the null one that of the name in EHLO.
+    pub(crate) fn pool(&self) -> Option<&Domain> {
+        self.said.pool.as_ref()
+    }
+
     /// The network of the client.
     pub(crate) fn network(&self) -> Network {
         Network::from(self.names.ip)

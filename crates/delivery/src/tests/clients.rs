@@ -6,16 +6,18 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use mail::{Domain, Reply};
+use parking_lot::Mutex;
 use reputation::doubts::OwnNames;
 use reputation::standing::{Sender, What};
 use reputation::{AnswerTable, List, ListUse, Subject};
 use sender_auth::verify::{
-    Authentication, Client, Dmarc, Iprev, Outcome, Published, Rules, Said, SenderAuthentication, Spf,
+    Arrived, Authentication, Client, Dmarc, Entitled, Iprev, Outcome, Published, Rules, Said, SenderAuthentication,
+    Spf, SpfSeen,
 };
 use spam::Points;
 use storage::spam::Lesson;
 use storage::submitted::Submission;
-use world::ResolveError;
+use world::{BoxFuture, ResolveError};
 
 use super::checks::RECEIVED;
 use super::*;
@@ -49,9 +51,13 @@ struct Door {
 
 impl Door {
     async fn new(lists: Vec<List>, found: Authentication) -> Self {
+        let by = Arc::new(Said(found.clone()));
+        Self::checked_by(lists, found, by).await
+    }
+
+    async fn checked_by(lists: Vec<List>, found: Authentication, by: Arc<dyn SenderAuthentication>) -> Self {
         let sim = SimulatedWorld::new(Timestamp(1_700_000_000_000), 7);
         let f = fixture_in(&sim).await;
-        let by: Arc<dyn SenderAuthentication> = Arc::new(Said(found.clone()));
         let settings = ClientSettings {
             lists,
             own: OwnNames { hosts: vec![domain("mx.example.org")], addresses: vec!["198.51.100.1".parse().unwrap()] },
@@ -577,4 +583,220 @@ async fn lists_are_looked_at_until_told_to_stop() {
     };
     let notes = tokio::select! { () = door.clients().test_lists(pending()) => unreachable!(), notes = moved => notes };
     assert_eq!(notes, (1, 0, 1));
+}
+
+/// Clients by whose SPF, of whatever domain, it is decided; all else is not known. The organization of a domain is its last two labels.
+#[derive(Default)]
+struct Servers {
+    spf: Mutex<BTreeMap<IpAddr, (Outcome, bool)>>,
+    no_organizations: bool,
+}
+
+impl Servers {
+    fn set(&self, ip: &str, outcome: Outcome, narrow: bool) {
+        self.spf.lock().insert(ip.parse().unwrap(), (outcome, narrow));
+    }
+}
+
+impl SenderAuthentication for Servers {
+    fn check<'a>(&'a self, _: &'a Arrived, client: &'a Client) -> BoxFuture<'a, Authentication> {
+        Box::pin(async move { Authentication { client: Some(client.clone()), ..doubtful() } })
+    }
+
+    fn reverse_name(&self, _: IpAddr) -> BoxFuture<'_, Iprev> {
+        Box::pin(async { doubtful().iprev })
+    }
+
+    fn spf<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, SpfSeen> {
+        let (outcome, narrow) = self.spf.lock().get(&client.ip).copied().unwrap_or((Outcome::None, false));
+        let domain = match &client.reverse_path {
+            Some(path) => path.domain().to_string(),
+            None => client.helo.clone().unwrap_or_default(),
+        };
+        Box::pin(async move { SpfSeen { spf: Spf { outcome, domain, explanation: None }, narrow } })
+    }
+
+    fn organization<'a>(&'a self, of: &'a Domain) -> BoxFuture<'a, Option<Domain>> {
+        let labels: Vec<&str> = of.as_str().split('.').collect();
+        let last = labels[labels.len().saturating_sub(2)..].join(".");
+        Box::pin(async move { (!self.no_organizations).then(|| domain(&last)) })
+    }
+
+    fn entitled<'a>(&'a self, _: &'a str, wanted: &'a [String]) -> BoxFuture<'a, Entitled> {
+        Box::pin(async move { Entitled::These(wanted.to_vec()) })
+    }
+}
+
+/// A door that goes by these servers.
+async fn door_of(servers: Servers) -> (Door, Arc<Servers>) {
+    let servers = Arc::new(servers);
+    (Door::checked_by(Vec::new(), doubtful(), servers.clone()).await, servers)
+}
+
+const GREYLISTED: &str = "451 4.7.1 Greylisted: not known here yet, please try again in 5 min";
+
+#[tokio::test]
+async fn rfc6647_a_provider_that_tries_again_from_another_network_waits_once() {
+    let (door, servers) = door_of(Servers::default()).await;
+    let networks = ["192.0.2.7", "198.51.100.7", "203.0.113.7"];
+    networks.iter().for_each(|ip| servers.set(ip, Outcome::Pass, true));
+    let asked = async |ip: &str, sender: &str| door.asked(ip, "out-1.far.example", sender, "alice@example.org").await;
+    let (reply, why) = asked("192.0.2.7", "bounce-1@mail.far.example").await;
+    assert_eq!(reply, GREYLISTED);
+    assert!(
+        why.starts_with(
+            "the client, or another server of far.example, is asked to come again in 300 s, it is doubted: "
+        ),
+        "{why}"
+    );
+    door.sim.clock.advance(MINUTE * 2);
+    let (reply, _) = asked("198.51.100.7", "bounce-2@mail.far.example").await;
+    assert_eq!(reply, "451 4.7.1 Greylisted: not known here yet, please try again in 3 min");
+    door.sim.clock.advance(MINUTE * 3);
+    assert_eq!(asked("203.0.113.7", "bounce-3@mail.far.example").await.0, "welcome");
+    // All servers of the organization are known, in whatever name of its they write; by the null reverse-path too.
+    for (ip, sender) in [("192.0.2.7", "max@far.example"), ("198.51.100.7", "x@y.far.example"), ("203.0.113.7", "")] {
+        assert_eq!(asked(ip, sender).await.0, "welcome", "{ip} {sender}");
+    }
+    let explained = async |ip: &str, sender: &str| {
+        let (ip, sender) = (ip.parse().unwrap(), address(sender));
+        door.clients().explain(&door.f.store, ip, Some("out-1.far.example"), Some(&sender)).await.unwrap()
+    };
+    let told = explained("192.0.2.7", "max@far.example").await;
+    assert!(told.facts.contains(&"SPF of far.example passes".to_owned()), "{:?}", told.facts);
+    assert_eq!(told.follows[0], "mail is taken: far.example has come again, as bounce-#@mail.far.example");
+    // Who only says to be one of them is not; nor does it help another domain, however well its SPF is.
+    for (ip, sender) in [("192.0.2.99", "zoe@far.example"), ("198.51.100.7", "zoe@other.example")] {
+        assert_eq!(asked(ip, sender).await.0, GREYLISTED, "{ip} {sender}");
+    }
+    door.sound_store().await;
+}
+
+#[tokio::test]
+async fn spf_that_lets_the_world_pass_says_nothing_of_who_comes_again() {
+    let (door, servers) = door_of(Servers::default()).await;
+    for ip in ["192.0.2.7", "198.51.100.7"] {
+        servers.set(ip, Outcome::Pass, false);
+    }
+    let asked = async |ip: &str| door.asked(ip, "x", "zoe@far.example", "alice@example.org").await;
+    let (reply, why) = asked("192.0.2.7").await;
+    assert_eq!(reply, GREYLISTED);
+    assert!(why.starts_with("the client is asked to come again in 300 s"), "{why}");
+    door.sim.clock.advance(MINUTE * 5);
+    assert_eq!(asked("198.51.100.7").await.0, GREYLISTED, "another network");
+    assert_eq!(asked("192.0.2.7").await.0, "welcome");
+    let sender = address("zoe@far.example");
+    let told = door.clients().explain(&door.f.store, "198.51.100.7".parse().unwrap(), Some("x"), Some(&sender)).await;
+    let facts = told.unwrap().facts;
+    let expected = "SPF of far.example passes, as it may for anybody: the greylist does not go by it";
+    assert!(facts.iter().any(|fact| fact == expected), "{facts:?}");
+}
+
+#[tokio::test]
+async fn what_the_dns_does_not_tell_of_spf_goes_by_the_network() {
+    let (door, servers) = door_of(Servers::default()).await;
+    servers.set("192.0.2.7", Outcome::TemporaryError, false);
+    servers.set("198.51.100.7", Outcome::Pass, true);
+    let asked = async |ip: &str| door.reply(ip, "x", "zoe@far.example", "alice@example.org").await;
+    assert_eq!(asked("192.0.2.7").await, GREYLISTED);
+    // Now it is told. The network has waited, its domain has not.
+    servers.set("192.0.2.7", Outcome::Pass, true);
+    door.sim.clock.advance(MINUTE * 5);
+    assert_eq!(asked("198.51.100.7").await, GREYLISTED);
+    assert_eq!(asked("192.0.2.7").await, "welcome");
+    // Where it is the organization that is not told, the domain itself stands for it.
+    let (door, servers) = door_of(Servers { no_organizations: true, ..Servers::default() }).await;
+    servers.set("192.0.2.7", Outcome::Pass, true);
+    servers.set("198.51.100.7", Outcome::Pass, true);
+    let asked = async |ip: &str, sender: &str| door.reply(ip, "x", sender, "alice@example.org").await;
+    assert_eq!(asked("192.0.2.7", "zoe@mail.far.example").await, GREYLISTED);
+    door.sim.clock.advance(MINUTE * 5);
+    assert_eq!(asked("198.51.100.7", "zoe@mail.far.example").await, "welcome");
+    assert_eq!(asked("198.51.100.7", "zoe@other.far.example").await, GREYLISTED);
+    assert_eq!(asked("198.51.100.7", "max@mail.far.example").await, "welcome");
+    door.sound_store().await;
+}
+
+#[tokio::test]
+async fn what_lists_say_is_asked_anew_when_the_resolver_may_know_better() {
+    let door = Door::new(vec![list("bl.example", Subject::Addresses, ListUse::Block, &[])], good()).await;
+    door.sound("bl.example");
+    door.answers("7.2.0.192.bl.example", &["127.0.0.2"]);
+    door.tested().await;
+    let asked = async |ip: &str| door.reply(ip, "mx.far.example", "zoe@far.example", "alice@example.org").await;
+    assert!(asked(CLIENT).await.starts_with("550"));
+    let listed =
+        |ip: &str, answer| door.sim.resolver.set_addresses(domain(&format!("{ip}.2.0.192.bl.example")), answer);
+    listed("7", Err(ResolveError::NoSuchName));
+    door.sim.clock.advance(MINUTE - Duration::from_secs(1));
+    assert!(asked(CLIENT).await.starts_with("550"), "a session asks once");
+    door.sim.clock.advance(Duration::from_secs(1));
+    assert_eq!(asked(CLIENT).await, "welcome", "it is taken off the list");
+    // What failed is asked again after half a minute.
+    listed("8", Err(ResolveError::Temporary("SERVFAIL".to_owned())));
+    assert_eq!(asked("192.0.2.8").await, "welcome");
+    listed("8", Ok(vec!["127.0.0.2".parse().unwrap()]));
+    door.sim.clock.advance(Duration::from_secs(29));
+    assert_eq!(asked("192.0.2.8").await, "welcome");
+    door.sim.clock.advance(Duration::from_secs(1));
+    assert!(asked("192.0.2.8").await.starts_with("550"));
+}
+
+#[tokio::test]
+async fn one_clients_slow_lists_take_no_place_from_others() {
+    let lists = vec![
+        list("bl.example", Subject::Addresses, ListUse::Block, &[]),
+        list("rhs.example", Subject::Domains, ListUse::Block, &[]),
+    ];
+    let door = Door::new(lists, good()).await;
+    door.sound("bl.example");
+    door.sound("rhs.example");
+    door.answers("9.113.0.203.bl.example", &["127.0.0.2"]);
+    door.answers("bad.example.rhs.example", &["127.0.0.2"]);
+    door.tested().await;
+    // It writes as many, of whose domains the DNS says nothing.
+    door.sim.resolver.silence(domain("slow.example.rhs.example"));
+    let begun = door.f.store.now();
+    for n in 0..2_000 {
+        let sender = address(&format!("zoe@n{n}.slow.example"));
+        door.clients().presented(CLIENT.parse().unwrap(), Some("mx.far.example"), Some(&sender));
+    }
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    for (ip, sender, about) in
+        [("203.0.113.9", "zoe@far.example", "203.0.113.9"), ("198.51.100.9", "zoe@bad.example", "bad.example")]
+    {
+        let reply = door.reply(ip, "mx.far.example", sender, "alice@example.org").await;
+        assert!(reply.starts_with(&format!("550 5.7.1 Refused: {about} is on the list")), "{reply}");
+    }
+    assert_eq!(door.f.store.now(), begun, "at once");
+    // What was asked about it, and what waited for that, comes to an end; it is asked about again.
+    for _ in 0..2 {
+        door.sim.clock.advance(MINUTE);
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let reply = door.reply(CLIENT, "mx.far.example", "zoe@bad.example", "alice@example.org").await;
+    assert!(reply.starts_with("550 5.7.1 Refused: bad.example is on the list rhs.example"), "{reply}");
+}
+
+#[tokio::test]
+async fn a_standing_that_cannot_be_read_holds_up_no_mail() {
+    let door = Door::new(Vec::new(), good()).await;
+    door.answers("mx.far.example", &[CLIENT]);
+    door.came(LETTER).await.unwrap();
+    let far = Sender::Domain(domain("far.example"));
+    let rows = door.f.engine.rows();
+    let damaged: Vec<_> = rows.into_keys().filter(|key| key.ends_with(b"sd:far.example")).collect();
+    assert_eq!(damaged.len(), 1);
+    door.f.engine.damage(damaged[0].clone(), Some(bytes::Bytes::from_static(b"\xff")));
+    let mut findings = Vec::new();
+    storage::check::check(&door.f.store, true, &mut |finding| findings.push(finding.to_string())).await.unwrap();
+    assert!(findings.iter().any(|finding: &String| finding.contains("a row of standings")), "{findings:?}");
+    assert_eq!(door.reply(CLIENT, "mx.far.example", "zoe@far.example", "alice@example.org").await, "welcome");
+    // It is taken, and its standing is written anew.
+    door.came(LETTER).await.unwrap();
+    assert_eq!(door.f.store.standing(&far).await.unwrap().kept, 1_000);
 }

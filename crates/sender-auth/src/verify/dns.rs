@@ -24,7 +24,10 @@ use super::limits::{
     AUTHOR_DOMAINS_MAX, CHECK_TIME, CLIENT_NAMES_MAX, DNS_ANSWERS_MAX, DNS_TTL_MAX, LOOKUPS_AT_ONCE, SIGNATURES_MAX,
 };
 use super::names::{Names, NoAnswer};
-use super::results::{Arc as ArcResult, Authentication, Client, Dkim, Dmarc, Iprev, Outcome, Policy, Published, Spf};
+use super::organization::{Walked, names_of, organization};
+use super::results::{
+    Arc as ArcResult, Authentication, Client, Dkim, Dmarc, Iprev, Outcome, Policy, Published, Spf, SpfSeen,
+};
 use super::signature::{Fields, Flaw, Signature, beginning};
 use super::spf::{self, Question};
 
@@ -38,7 +41,11 @@ pub trait SenderAuthentication: Send + Sync {
     fn reverse_name(&self, ip: IpAddr) -> BoxFuture<'_, Iprev>;
 
     /// SPF of a client's reverse-path, or of the name in EHLO for the null one: asked before there is a message.
-    fn spf<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, Spf>;
+    fn spf<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, SpfSeen>;
+
+    /// The organization that a domain belongs to (RFC 9989 §4.10.2); the domain itself when nothing is published. `None`: the DNS did not
+    /// answer.
+    fn organization<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Option<Domain>>;
 
     /// Who of these may get reports on a domain (RFC 9990 §4): addresses of the domain itself, and those whose own domain says in the
     /// DNS that it takes them.
@@ -110,7 +117,7 @@ impl DnsAuthentication {
     }
 
     /// SPF of the name in EHLO, and of the reverse-path; `None`: the null one.
-    pub(super) async fn spf_of(&self, ip: IpAddr, helo: &str, path: Option<&str>) -> (Spf, Spf) {
+    pub(super) async fn spf_of(&self, ip: IpAddr, helo: &str, path: Option<&str>) -> (SpfSeen, SpfSeen) {
         let asked = |sender: String| async move {
             let question = Question {
                 ip,
@@ -120,7 +127,10 @@ impl DnsAuthentication {
                 now_secs: self.world.clock.now().as_secs(),
             };
             let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain).to_owned();
-            let unsure = || Spf { outcome: Outcome::TemporaryError, domain, explanation: None };
+            let unsure = || {
+                let spf = Spf { outcome: Outcome::TemporaryError, domain, explanation: None };
+                SpfSeen { spf, narrow: false }
+            };
             self.within(spf::check(self.names(), question), unsure).await
         };
         let of_path = async {
@@ -284,6 +294,7 @@ impl SenderAuthentication for DnsAuthentication {
                 self.keys(signed.key_names())
             );
             let (dkim, arc) = signed.verify(&fields, &keys);
+            let (spf_helo, spf_path) = (spf_helo.spf, spf_path.spf);
             let outputs = signed.outputs(&dkim);
             let outputs: Vec<DkimOutput<'_>> = outputs
                 .iter()
@@ -315,11 +326,27 @@ impl SenderAuthentication for DnsAuthentication {
         Box::pin(self.iprev(ip))
     }
 
-    fn spf<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, Spf> {
+    fn spf<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, SpfSeen> {
         Box::pin(async move {
             let helo = client.helo.as_deref().unwrap_or_default();
             let path = client.reverse_path.as_ref().map(ToString::to_string);
             self.spf_of(client.ip, helo, path.as_deref()).await.1
+        })
+    }
+
+    fn organization<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Option<Domain>> {
+        Box::pin(async move {
+            let asked = names_of(domain.as_str()).into_iter().map(|name| async move {
+                match self.names().texts(&format!("_dmarc.{name}")).await {
+                    Ok(texts) => Some(Walked::of(name, &texts)),
+                    Err(NoAnswer::Void) => Some(Walked::of(name, &[])),
+                    Err(NoAnswer::Temporary) => None,
+                }
+            });
+            let answers = futures_util::future::join_all(asked);
+            let walked: Option<Vec<Walked<'_>>> =
+                self.within(async { answers.await.into_iter().collect() }, || None).await;
+            Domain::parse(organization(domain.as_str(), &walked?)).ok()
         })
     }
 
@@ -451,8 +478,14 @@ impl SenderAuthentication for Said {
         Box::pin(std::future::ready(self.0.iprev.clone()))
     }
 
-    fn spf<'a>(&'a self, _: &'a Client) -> BoxFuture<'a, Spf> {
-        Box::pin(std::future::ready(self.0.spf.clone()))
+    fn spf<'a>(&'a self, _: &'a Client) -> BoxFuture<'a, SpfSeen> {
+        let spf = self.0.spf.clone();
+        let narrow = spf.outcome == Outcome::Pass;
+        Box::pin(std::future::ready(SpfSeen { spf, narrow }))
+    }
+
+    fn organization<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Option<Domain>> {
+        Box::pin(std::future::ready(Some(domain.clone())))
     }
 
     fn entitled<'a>(&'a self, _: &'a str, wanted: &'a [String]) -> BoxFuture<'a, Entitled> {

@@ -18,6 +18,7 @@ pub mod fuzzing;
 mod key;
 pub mod limits;
 mod names;
+mod organization;
 mod policy;
 mod results;
 mod signature;
@@ -29,4 +30,6 @@ pub use arrival::{Arrival, Arrived, Budget, Unchecked};
 pub use claims::ClaimFilter;
 pub use dns::{DnsAuthentication, Entitled, NoDns, Said, SenderAuthentication};
 pub use policy::{Decision, Disposition, Enforcement, Rules, decide};
-pub use results::{Arc, Authentication, Client, Dkim, Dmarc, Dnswl, Iprev, Outcome, Policy, Published, Sealer, Spf};
+pub use results::{
+    Arc, Authentication, Client, Dkim, Dmarc, Dnswl, Iprev, Outcome, Policy, Published, Sealer, Spf, SpfSeen,
+};

@@ -72,6 +72,16 @@ pub struct Spf {
     pub explanation: Option<String>,
 }
 
+/// SPF as it is asked before there is a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpfSeen {
+    /// The result.
+    pub spf: Spf,
+    /// It passes, and what the domain publishes names the addresses that do, and not too much of the world: so whoever passes is one of the
+    /// domain's servers. A pass by `all`, `exists`, `ptr` or a name that is made of the client says nothing of the kind.
+    pub narrow: bool,
+}
+
 /// One `DKIM-Signature` (RFC 6376).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dkim {

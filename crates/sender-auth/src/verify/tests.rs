@@ -62,6 +62,26 @@ async fn reports_go_to_who_is_entitled() {
     assert_eq!(ask(&["a@sender.example", "e@down.example"]).await, Entitled::Unknown);
 }
 
+#[tokio::test]
+async fn rfc9989_the_organization_of_a_domain_is_asked_for() {
+    let zone = Zone::default()
+        .txt("_dmarc.sender.example", "v=DMARC1; p=none")
+        .txt("_dmarc.unit.sender.example", "v=DMARC1; p=none; psd=n")
+        .fails("_dmarc.down.example");
+    let checker = checker(zone).await;
+    for (domain, expected) in [
+        ("mx7.bounces.sender.example", Some("sender.example")),
+        ("sender.example", Some("sender.example")),
+        ("x.unit.sender.example", Some("unit.sender.example")),
+        ("x.other.example", Some("x.other.example")),
+        ("[192.0.2.1]", Some("[192.0.2.1]")),
+        ("mx.down.example", None),
+    ] {
+        let found = checker.organization(&Domain::parse(domain).unwrap()).await;
+        assert_eq!(found.as_ref().map(Domain::as_str), expected, "{domain}");
+    }
+}
+
 /// A name server that never answers holds a message for no longer than all checks of it may take.
 #[tokio::test]
 async fn checks_end_in_their_time() {

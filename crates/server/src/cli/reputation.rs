@@ -37,7 +37,7 @@ Examples:
 /// What can be done with the greylist.
 #[derive(Subcommand)]
 pub(super) enum GreylistCommand {
-    /// List what was asked to come again, and the networks that have
+    /// List what was asked to come again, and the networks and domains that have
     #[command(after_help = "\
 Example:
   relais greylist list --limit 20")]
@@ -46,12 +46,13 @@ Example:
         #[arg(long)]
         limit: Option<usize>,
     },
-    /// Forget a client's network: it is asked to come again
+    /// Forget a client's network, or the servers of a domain: they are asked to come again
     #[command(after_help = "\
-Example:
-  relais greylist forget 192.0.2.7")]
+Examples:
+  relais greylist forget 192.0.2.7
+  relais greylist forget far.example")]
     Forget {
-        /// An IP address of the client, or its network
+        /// An IP address of the client, its network, or a domain
         client: String,
     },
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use abuse::{Change, Door, Settings};
+use abuse::{Change, Changes, Door, Settings};
 use mail::Timestamp;
 use storage::{StorageError, Store};
 use tokio::sync::Notify;
@@ -23,52 +23,66 @@ pub(super) async fn open(store: &Store, settings: Settings) -> Result<(Door, Bel
 }
 
 /// Keeps what the door decides, and forgets what has been over for long, until told to stop.
+///
+/// While nothing can be written, as on a full disk, the bans hold in memory. What is to be written waits here and at the door: of each place the
+/// newest, and when that is too much, all that is remembered.
 pub(super) async fn keep(store: Store, door: Door, bell: Bell, stop: CancellationToken) -> Result<(), String> {
     metrics::gauge!("relais_bans_in_force").set(count(&door, store.now()));
+    let mut pending = Changes::default();
     loop {
+        let wait = if pending.is_empty() { SWEEP_INTERVAL } else { RETRY_INTERVAL };
         tokio::select! {
             () = stop.cancelled() => break,
-            () = bell.0.notified() => {}
-            () = store.world().clock.sleep(SWEEP_INTERVAL) => {
+            () = bell.0.notified(), if pending.is_empty() => {}
+            () = store.world().clock.sleep(wait) => {
                 door.sweep(store.now());
             }
         }
-        write(&store, &door, &stop).await;
+        write(&store, &door, &mut pending).await;
     }
     // What was decided while sessions ended.
-    write(&store, &door, &stop).await;
+    write(&store, &door, &mut pending).await;
     Ok(())
 }
 
-async fn write(store: &Store, door: &Door, stop: &CancellationToken) {
-    let (mut kept, mut gone) = (Vec::new(), Vec::new());
-    for change in door.take_changes() {
-        match change {
-            Change::Banned(ban) => {
-                tell(&ban);
-                kept.push(ban);
-            }
-            Change::Gone(prefix) => {
-                tracing::info!(who = %prefix, "no ban any more");
-                gone.push(prefix);
-            }
-        }
+/// Writes what waits, and what the door has decided; what can't be written goes on waiting.
+async fn write(store: &Store, door: &Door, pending: &mut Changes) {
+    let decided = door.take_changes();
+    if decided.is_everything() {
+        tracing::warn!("more bans were made and lifted than can wait to be kept: all of them are written anew");
     }
+    decided.iter().for_each(|change| tell(&change));
+    pending.add(decided);
     metrics::gauge!("relais_bans_in_force").set(count(door, store.now()));
-    if kept.is_empty() && gone.is_empty() {
+    if pending.is_empty() {
         return;
     }
-    // The bans hold in memory meanwhile; what is decided until then waits at the door.
-    while let Err(error) = store.keep_bans(kept.clone(), gone.clone()).await {
-        tracing::warn!(%error, "bans could not be kept for the next start; it is tried again");
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = store.world().clock.sleep(RETRY_INTERVAL) => {}
+    let written = if pending.is_everything() {
+        store.replace_bans(door.remembered()).await
+    } else {
+        let (mut kept, mut gone) = (Vec::new(), Vec::new());
+        for change in pending.iter() {
+            match change {
+                Change::Banned(ban) => kept.push(ban),
+                Change::Gone(prefix) => gone.push(prefix),
+            }
         }
+        store.keep_bans(kept, gone).await
+    };
+    match written {
+        Ok(()) => *pending = Changes::default(),
+        Err(error) => tracing::warn!(%error, "bans could not be kept for the next start; it is tried again"),
     }
 }
 
-fn tell(ban: &abuse::Ban) {
+fn tell(change: &Change) {
+    let ban = match change {
+        Change::Banned(ban) => ban,
+        Change::Gone(prefix) => {
+            tracing::info!(who = %prefix, "no ban any more");
+            return;
+        }
+    };
     let until = ban.until.map_or_else(|| "removed".to_owned(), Timestamp::to_rfc3339);
     tracing::warn!(who = %ban.prefix, cause = ban.cause.name(), why = ban.why, until, times = ban.times, "banned");
     metrics::counter!("relais_bans_total", "cause" => ban.cause.name()).increment(1);
@@ -123,5 +137,69 @@ mod tests {
         stop.cancel();
         keeping.await.unwrap().unwrap();
         assert_eq!(store.bans().await.unwrap().len(), 1);
+    }
+
+    /// Everybody else has had their turn.
+    async fn quiet() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn bans_hold_while_the_disk_is_full_and_are_kept_when_it_is_not() {
+        let sim = SimulatedWorld::new(Timestamp(1_700_000_000_000), 1);
+        let engine = MemoryEngine::default();
+        let store = Store::open(Arc::new(engine.clone()), sim.world()).await.unwrap();
+        let (door, bell) = open(&store, Settings::default()).await.unwrap();
+        let stop = CancellationToken::new();
+        let keeping = tokio::spawn(keep(store.clone(), door.clone(), bell, stop.clone()));
+        let place = |n: u32| mail::Prefix::place(std::net::Ipv4Addr::from_bits(0x0A00_0000 + n).into());
+        let ban = |n: u32, secs: u32| {
+            let until = store.now().plus(Duration::from_secs(secs.into()));
+            door.ban(place(n), "spam wave", Some(until), store.now()).unwrap();
+        };
+        // One that is kept, and goes while nothing can be written.
+        ban(0, 1_000_000);
+        while store.bans().await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        engine.fail_after(0, StorageError::DiskFull);
+        door.lift(&place(0)).unwrap();
+        ban(1, 1_000_000);
+        for _ in 0..10 {
+            quiet().await;
+            sim.clock.advance(RETRY_INTERVAL);
+        }
+        assert!(door.banned(place(1).first(), store.now()).is_some(), "it holds in memory");
+        assert_eq!(store.bans().await.unwrap().len(), 1);
+        engine.heal();
+        let kept = async || store.bans().await.unwrap().into_iter().map(|ban| ban.prefix).collect::<Vec<_>>();
+        while kept().await != [place(1)] {
+            sim.clock.advance(RETRY_INTERVAL);
+            quiet().await;
+        }
+        // More than can wait, from as many places as an attacker likes: what is written in the end is what is remembered.
+        engine.fail_after(0, StorageError::DiskFull);
+        let most = u32::try_from(abuse::limits::BANS_MAX).unwrap();
+        for n in 2..most + 10 {
+            ban(n, 1_000_000 + n);
+        }
+        quiet().await;
+        assert!(door.banned(place(most + 9).first(), store.now()).is_some());
+        assert_eq!(kept().await, [place(1)]);
+        engine.heal();
+        while kept().await.len() <= 1 {
+            sim.clock.advance(RETRY_INTERVAL);
+            quiet().await;
+        }
+        let mut remembered: Vec<_> = door.remembered().into_iter().map(|ban| ban.prefix).collect();
+        remembered.sort();
+        let mut rows = kept().await;
+        rows.sort();
+        assert_eq!(remembered.len(), abuse::limits::BANS_MAX);
+        assert_eq!(rows, remembered);
+        stop.cancel();
+        keeping.await.unwrap().unwrap();
     }
 }

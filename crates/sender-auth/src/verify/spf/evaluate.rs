@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use futures_util::future::BoxFuture;
 
 use super::super::names::{Names, NoAnswer};
-use super::super::results::{Outcome, Spf};
+use super::super::results::{Outcome, Spf, SpfSeen};
+use super::breadth::Breadth;
 use super::macros::{MacroString, Place, Values};
 use super::record::{Mechanism, Prefixes, Record, among};
 
@@ -42,13 +43,14 @@ struct Check<'q> {
     lookups: u32,
     voids: u32,
     client_names: Option<Vec<String>>,
+    breadth: Breadth,
 }
 
 /// The end of a check before its time.
 type End = Outcome;
 
 /// SPF of a sender.
-pub(in super::super) async fn check(names: Names<'_>, question: Question<'_>) -> Spf {
+pub(in super::super) async fn check(names: Names<'_>, question: Question<'_>) -> SpfSeen {
     let (local, domain) = question.sender.rsplit_once('@').unwrap_or(("", question.sender));
     // §4.3.
     let local = if local.is_empty() { "postmaster" } else { local };
@@ -62,10 +64,12 @@ pub(in super::super) async fn check(names: Names<'_>, question: Question<'_>) ->
         lookups: 0,
         voids: 0,
         client_names: None,
+        breadth: Breadth::default(),
     };
     let domain = domain.strip_suffix('.').unwrap_or(domain);
     let (outcome, explanation) = check.host(domain, true).await;
-    Spf { outcome, domain: domain.to_owned(), explanation }
+    let narrow = outcome == Outcome::Pass && check.breadth.is_narrow();
+    SpfSeen { spf: Spf { outcome, domain: domain.to_owned(), explanation }, narrow }
 }
 
 /// §4.3: a name of several labels, none of them empty or too long.
@@ -128,6 +132,9 @@ impl<'q> Check<'q> {
         if let Err(end) = self.count_lookup() {
             return (end, None);
         }
+        if target.is_of_client() {
+            self.breadth.passes_by_anything();
+        }
         let target = self.name(target, domain).await;
         match self.host(&target, explain).await {
             (Outcome::None, _) => (Outcome::PermanentError, None),
@@ -136,12 +143,29 @@ impl<'q> Check<'q> {
     }
 
     async fn directives(&mut self, record: &Record, domain: &str) -> Result<Option<Outcome>, End> {
+        // All networks of a record count, also behind the one that matches: the next client may be in any of them.
+        for directive in record.directives.iter().filter(|directive| directive.outcome == Outcome::Pass) {
+            if let Mechanism::Ip(ip, prefix) = directive.mechanism
+                && ip.is_ipv4() == self.ip.is_ipv4()
+            {
+                self.breadth.add(ip, prefix, 1);
+            }
+        }
         for directive in &record.directives {
             if self.matches(&directive.mechanism, domain).await? {
+                if directive.outcome == Outcome::Pass && directive.names_no_addresses() {
+                    self.breadth.passes_by_anything();
+                }
                 return Ok(Some(directive.outcome));
             }
         }
         Ok(None)
+    }
+
+    /// Whether the client is in one of the networks around these addresses.
+    fn is_around(&mut self, found: &[IpAddr], prefixes: Prefixes) -> bool {
+        self.breadth.add(self.ip, prefixes.of(self.ip), found.len());
+        found.iter().any(|ip| in_network(self.ip, *ip, prefixes))
     }
 
     async fn matches(&mut self, mechanism: &Mechanism, domain: &str) -> Result<bool, End> {
@@ -162,7 +186,8 @@ impl<'q> Check<'q> {
                 self.count_lookup()?;
                 let target = self.target(target.as_ref(), domain).await;
                 let found = self.names.addresses(&target, self.ip).await;
-                Ok(self.found(found)?.into_iter().any(|ip| in_network(self.ip, ip, *prefixes)))
+                let found = self.found(found)?;
+                Ok(self.is_around(&found, *prefixes))
             }
             Mechanism::Mx(target, prefixes) => {
                 self.count_lookup()?;
@@ -174,7 +199,7 @@ impl<'q> Check<'q> {
                 }
                 for host in hosts {
                     match self.names.addresses(&host, self.ip).await {
-                        Ok(found) if found.iter().any(|ip| in_network(self.ip, *ip, *prefixes)) => return Ok(true),
+                        Ok(found) if self.is_around(&found, *prefixes) => return Ok(true),
                         Ok(_) | Err(NoAnswer::Void) => {}
                         Err(NoAnswer::Temporary) => return Err(Outcome::TemporaryError),
                     }

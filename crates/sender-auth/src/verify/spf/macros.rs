@@ -105,6 +105,12 @@ impl MacroString {
         self.0.iter().any(|piece| matches!(piece, Piece::Expand(expand) if expand.letter == 'p'))
     }
 
+    /// Whether it is another one for each client, or for each message.
+    pub(super) fn is_of_client(&self) -> bool {
+        // The domain, the sender's domain, and the family of the address are the same for all.
+        self.0.iter().any(|piece| matches!(piece, Piece::Expand(expand) if !"dov".contains(expand.letter)))
+    }
+
     /// Fills it in.
     pub(super) fn expand(&self, values: &Values<'_>) -> String {
         let mut out = String::new();
@@ -258,6 +264,23 @@ mod tests {
         let v6 = "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com".to_uppercase();
         let found = expanded("%{ir}.%{v}._spf.%{d2}", "2001:db8::cb01").unwrap();
         assert_eq!(found.to_uppercase(), v6);
+    }
+
+    #[test]
+    fn names_of_each_client_are_told_apart() {
+        for (text, of_client) in [
+            ("_spf.example", false),
+            ("%{d}", false),
+            ("%{d2r}.%{v}.%{o}.example", false),
+            ("%{i}.example", true),
+            ("%{ir}.%{v}._spf.%{d}", true),
+            ("%{H}.example", true),
+            ("%{l}.%{d}", true),
+            ("%{s}.example", true),
+            ("%{p}", true),
+        ] {
+            assert_eq!(MacroString::read_domain(text).map(|read| read.is_of_client()), Some(of_client), "{text}");
+        }
     }
 
     #[test]

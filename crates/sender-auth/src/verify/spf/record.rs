@@ -21,6 +21,16 @@ impl Record {
 }
 
 impl Directive {
+    /// Whether a client that passes by it may be any: it names no addresses, or other ones for each client.
+    pub(super) fn names_no_addresses(&self) -> bool {
+        match &self.mechanism {
+            Mechanism::All | Mechanism::Ptr(_) | Mechanism::Exists(_) => true,
+            Mechanism::Include(name) => name.is_of_client(),
+            Mechanism::A(name, _) | Mechanism::Mx(name, _) => name.as_ref().is_some_and(MacroString::is_of_client),
+            Mechanism::Ip(..) => false,
+        }
+    }
+
     fn name(&self) -> Option<&MacroString> {
         match &self.mechanism {
             Mechanism::Include(name) | Mechanism::Exists(name) => Some(name),
@@ -54,6 +64,13 @@ pub(super) enum Mechanism {
 pub(super) struct Prefixes {
     pub(super) v4: u8,
     pub(super) v6: u8,
+}
+
+impl Prefixes {
+    /// The length for addresses of this family.
+    pub(super) const fn of(self, ip: IpAddr) -> u8 {
+        if ip.is_ipv4() { self.v4 } else { self.v6 }
+    }
 }
 
 /// The domain's mistake (`permerror`).

@@ -67,6 +67,8 @@ async fn rfc7208_suite() {
             let (ip, helo, path) = (text(&test["host"]), text(&test["helo"]), text(&test["mailfrom"]));
             let path = Some(path).filter(|path| !path.is_empty());
             let (_, found) = checker.spf_of(ip.parse().unwrap(), helo, path).await;
+            assert!(!found.narrow || found.spf.outcome == Outcome::Pass, "{name}");
+            let found = found.spf;
             let outcome = found.outcome;
             let expected = &test["result"];
             let right = match expected.as_array() {
@@ -83,4 +85,66 @@ async fn rfc7208_suite() {
     }
     assert!(tests > 200, "{tests}");
     assert!(wrong.is_empty(), "{} of {tests}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A pass says something when what is published names the addresses, and not too much of the world.
+#[tokio::test]
+async fn a_pass_by_what_lets_the_world_pass_is_not_narrow() {
+    let many: String = (0..24).map(|n| format!(" ip4:10.{}.0.0/15", 2 * n)).collect();
+    let long = format!("v=spf1 ip4:192.0.2.0/24{many} -all");
+    let records = [
+        ("own.example", "v=spf1 ip4:192.0.2.0/24 -all"),
+        ("hosts.example", "v=spf1 a:mx.own.example/28 mx -all"),
+        ("provider.example", "v=spf1 include:_spf.provider.example -all"),
+        ("_spf.provider.example", "v=spf1 ip4:192.0.2.0/24 ip4:203.0.113.0/24 ip6:2001:db8::/36 -all"),
+        ("redirected.example", "v=spf1 redirect=_spf.provider.example"),
+        ("named.example", "v=spf1 include:_spf.%{d2} -all"),
+        ("_spf.named.example", "v=spf1 ip4:192.0.2.0/24 -all"),
+        // Who is named passes as one of the domain's, whatever becomes of others.
+        ("behind.example", "v=spf1 ip4:192.0.2.0/24 +all"),
+        ("all.example", "v=spf1 +all"),
+        ("included.example", "v=spf1 include:all.example -all"),
+        ("halves.example", "v=spf1 ip4:0.0.0.0/1 ip4:128.0.0.0/1 -all"),
+        ("long.example", long.as_str()),
+        ("around.example", "v=spf1 a:mx.own.example/0 -all"),
+        ("exists.example", "v=spf1 exists:mx.own.example -all"),
+        ("each.example", "v=spf1 include:%{i}.each.example -all"),
+        ("192.0.2.1.each.example", "v=spf1 ip4:192.0.2.1 -all"),
+        ("led.example", "v=spf1 redirect=%{l}.led.example"),
+        ("zoe.led.example", "v=spf1 ip4:192.0.2.1 -all"),
+        ("six.example", "v=spf1 ip6:2001:db8::/32 ip4:0.0.0.0/0 -all"),
+        ("sixes.example", "v=spf1 ip6:2000::/3 -all"),
+        ("none.example", "v=spf1 ip4:198.51.100.0/24 -all"),
+    ];
+    let zone = records.into_iter().fold(Zone::default(), |zone, (name, text)| zone.txt(name, text));
+    let zone = zone.a("mx.own.example", "192.0.2.9").mx("hosts.example", 1, "mx.own.example");
+    let checker = checker(zone).await;
+    for (domain, ip, passes, narrow) in [
+        ("own.example", "192.0.2.1", true, true),
+        ("own.example", "198.51.100.1", false, false),
+        ("hosts.example", "192.0.2.1", true, true),
+        ("provider.example", "192.0.2.1", true, true),
+        ("provider.example", "2001:db8::1", true, true),
+        ("redirected.example", "192.0.2.1", true, true),
+        ("named.example", "192.0.2.1", true, true),
+        ("behind.example", "192.0.2.1", true, true),
+        ("behind.example", "198.51.100.1", true, false),
+        ("all.example", "192.0.2.1", true, false),
+        ("included.example", "192.0.2.1", true, false),
+        ("halves.example", "192.0.2.1", true, false),
+        ("long.example", "192.0.2.1", true, false),
+        ("around.example", "192.0.2.1", true, false),
+        ("exists.example", "192.0.2.1", true, false),
+        ("each.example", "192.0.2.1", true, false),
+        ("led.example", "192.0.2.1", true, false),
+        ("six.example", "2001:db8::1", true, true),
+        ("six.example", "192.0.2.1", true, false),
+        ("sixes.example", "2001:db8::1", true, false),
+        ("none.example", "192.0.2.1", false, false),
+    ] {
+        let client = from(ip, &format!("zoe@{domain}"));
+        let found = SenderAuthentication::spf(&checker, &client).await;
+        let outcome = found.spf.outcome;
+        assert_eq!((outcome == Outcome::Pass, found.narrow), (passes, narrow), "{domain} {ip}: {outcome}");
+    }
 }

@@ -33,10 +33,10 @@ pub(super) fn reputation(one: &ReputationView) -> String {
     }
     if let Some(pass) = &one.passed {
         let (since, until) = (moment(pass.since), moment(pass.until));
-        let network = pass.network;
+        let origin = &pass.origin;
         line(
             &mut out,
-            format_args!("  greylist: {network} came again on {since} as {}, known until {until}", shown(&pass.sender)),
+            format_args!("  greylist: {origin} came again on {since} as {}, known until {until}", shown(&pass.sender)),
         );
     }
     for grey in &one.waiting {
@@ -82,25 +82,29 @@ fn of_sender(out: &mut String, one: &StandingView) {
 
 pub(super) fn greylist(one: &GreylistView) -> String {
     let mut out = table(
-        ["NETWORK", "SENDER", "TO", "FIRST", "LAST", "TRIES"],
+        ["FROM", "SENDER", "TO", "FIRST", "LAST", "TRIES"],
         "nothing waits on the greylist",
         one.waiting.iter().map(|grey| {
             let sender = if grey.key.sender.is_empty() { "<>".to_owned() } else { grey.key.sender.clone() };
             let (first, last) = (moment(grey.first), moment(grey.last));
-            [grey.key.network.to_string(), sender, grey.key.domain.clone(), first, last, grey.tries.to_string()]
+            [grey.key.origin.to_string(), sender, grey.key.domain.clone(), first, last, grey.tries.to_string()]
         }),
     );
     if !one.passed.is_empty() {
         out.push('\n');
         out.push_str(&table(
-            ["NETWORK", "CAME AGAIN AS", "SINCE", "LAST", "UNTIL"],
+            ["FROM", "CAME AGAIN AS", "SINCE", "LAST", "UNTIL"],
             "",
             one.passed.iter().map(|pass| {
                 let sender = if pass.sender.is_empty() { "<>".to_owned() } else { pass.sender.clone() };
-                [pass.network.to_string(), sender, moment(pass.since), moment(pass.last), moment(pass.until)]
+                [pass.origin.to_string(), sender, moment(pass.since), moment(pass.last), moment(pass.until)]
             }),
         ));
     }
-    field(&mut out, "in all", format_args!("{} wait, {} networks are known", one.waiting.len(), one.passed.len()));
+    field(
+        &mut out,
+        "in all",
+        format_args!("{} wait, {} networks and domains are known", one.waiting.len(), one.passed.len()),
+    );
     out
 }
