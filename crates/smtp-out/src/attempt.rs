@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 use crate::Context;
 use crate::client::session::{Broken, Dial, Secured, Session};
 use crate::client::transaction::{End, Handed, hand_over};
+use crate::limits::ADDRESSES_MAX;
 use crate::policy::Check;
 use crate::policy::known::{Policies, asks_for_tls, how_it_went};
 use crate::route::{Route, Target};
-use crate::settings::TlsMode;
 
 /// What an attempt gave.
 pub(crate) struct Attempt {
@@ -38,30 +38,49 @@ pub(crate) async fn attempt(
     stop: &CancellationToken,
 ) -> Option<Attempt> {
     let mut attempt = Attempt::new(row, None);
-    match idle {
-        Some(session) if asks_for_tls(row) && !session.takes_require_tls() => session.quit().await,
-        Some(session) => _ = attempt.hand_over(context, session, row).await,
-        None => {}
-    }
-    if !attempt.everyone_has_an_outcome(row) {
-        // Until a message is on its way, stopping needs no patience.
-        let targets = tokio::select! {
-            biased;
-            () = stop.cancelled() => return None,
-            targets = route.targets(&context.world, &context.settings) => targets,
-        };
-        match targets {
-            Ok(targets) => attempt.try_targets(context, route, row, &targets, stop).await?,
-            Err(reply) => {
-                attempt.error = Some(reply.to_string());
-                if reply.is_temporary() {
-                    attempt.health = Health::Down(reply.clone());
-                }
-                attempt.answer_the_rest(row, None, &reply);
+    // Until a message is on its way, stopping needs no patience.
+    let targets = tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(None),
+        targets = route.targets(&context.world, &context.settings) => targets.map_err(Some),
+    };
+    match targets {
+        Ok(targets) => attempt.try_targets(context, route, row, (&targets, idle), stop).await?,
+        Err(why) => {
+            if let Some(session) = idle {
+                session.quit().await;
             }
+            let reply = why?;
+            attempt.error = Some(reply.to_string());
+            if reply.is_temporary() {
+                attempt.health = Health::Down(reply.clone());
+            }
+            attempt.answer_the_rest(row, None, &reply);
         }
     }
     Some(attempt)
+}
+
+/// A session that is open already, if a message may go over it: its host still takes the destination's mail, and what the policies
+/// ask of a new connection now, and the message, holds of this one. Else it is ended.
+async fn usable(
+    idle: Session,
+    dial: &Dial<'_>,
+    policies: Option<&Policies<'_>>,
+    targets: &[Target],
+) -> Option<Session> {
+    let target = targets.iter().find(|target| target.host == idle.target.host);
+    let takes = match (target, policies) {
+        (None, _) => false,
+        (Some(_), None) => dial.takes(&idle, &Check::Opportunistic),
+        (Some(target), Some(policies)) => policies.of(target).await.is_ok_and(|check| dial.takes(&idle, &check)),
+    };
+    if takes {
+        return Some(idle);
+    }
+    tracing::debug!(host = %idle.target.host, "an open connection does not do for this message");
+    idle.quit().await;
+    None
 }
 
 impl Attempt {
@@ -75,28 +94,39 @@ impl Attempt {
         context: &Context,
         route: &Route,
         row: &QueueRow,
-        targets: &[Target],
+        (targets, idle): (&[Target], Option<Session>),
         stop: &CancellationToken,
     ) -> Option<()> {
-        let (tls, login) = match route.smart_host() {
-            None => (TlsMode::Opportunistic, None),
-            Some(host) => (host.tls, host.login.as_ref()),
-        };
         let dial = Dial {
             world: &context.world,
             hostname: &context.settings.hostname,
             connectors: context.connectors(route),
             settings: &context.settings,
-            tls,
+            given: route.smart_host(),
             require_tls: asks_for_tls(row),
-            login,
         };
         let policies = match route {
             Route::Mx(domain) => Some(Policies::new(context, domain, row)),
             Route::Host(_) | Route::Named(_) => None,
         };
+        let open = match idle {
+            None => None,
+            Some(idle) => tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                open = usable(idle, &dial, policies.as_ref(), targets) => open,
+            },
+        };
+        if let Some(open) = open {
+            // One that was idle may have died meanwhile. That says nothing about its host.
+            self.hand_over(context, open, row).await;
+            if self.everyone_has_an_outcome(row) {
+                return Some(());
+            }
+            self.end_session().await;
+        }
         let mut failures: Vec<(&Target, Broken)> = Vec::new();
-        let mut rest = targets.iter();
+        let mut rest = targets.iter().take(ADDRESSES_MAX);
         let mut again = None;
         while let Some(target) = again.take().or_else(|| rest.next()) {
             let waiting = self.waiting(row);
@@ -127,10 +157,7 @@ impl Attempt {
                         return Some(());
                     }
                     // The host takes no more in that session, and has taken some: the rest in another one.
-                    if self.waiting(row) < waiting
-                        && let Some(session) = self.session.take()
-                    {
-                        session.quit().await;
+                    if self.end_session().await && self.waiting(row) < waiting {
                         again = Some(target);
                     }
                 }
@@ -214,6 +241,13 @@ impl Attempt {
             };
         }
         self.answer_the_rest(row, host, &reply);
+    }
+
+    /// Ends the session that could take another message. Whether there was one.
+    async fn end_session(&mut self) -> bool {
+        let Some(session) = self.session.take() else { return false };
+        session.quit().await;
+        true
     }
 
     fn everyone_has_an_outcome(&self, row: &QueueRow) -> bool {

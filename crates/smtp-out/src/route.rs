@@ -54,7 +54,7 @@ impl Route {
     }
 
     /// The host, when the settings name one.
-    pub(crate) fn smart_host(&self) -> Option<&SmartHost> {
+    pub(crate) fn smart_host(&self) -> Option<&Arc<SmartHost>> {
         match self {
             Self::Mx(_) => None,
             Self::Host(host) => Some(host),
@@ -84,7 +84,8 @@ impl Route {
         }
     }
 
-    /// The places to try, best first; or the reply that stands for what DNS said.
+    /// The places that take its mail, best first, of each host no more than an attempt tries in all; or the reply that stands for
+    /// what DNS said.
     pub(crate) async fn targets(&self, world: &World, settings: &SmtpOutSettings) -> Result<Vec<Target>, Reply> {
         let host = match self {
             Self::Mx(domain) => return mx_targets(world, settings, domain).await,
@@ -120,7 +121,7 @@ async fn mx_targets(world: &World, settings: &SmtpOutSettings, domain: &Domain) 
         match names.addresses(host).await {
             Ok(addresses) => {
                 let proven = addresses.proven.filter(|_| hosts_proven);
-                for ip in by_family(addresses.ips, settings.ip_family) {
+                for ip in by_family(addresses.ips, settings.ip_family).into_iter().take(ADDRESSES_MAX) {
                     match is_ours(settings, ip) {
                         true => own = true,
                         false => {
@@ -133,7 +134,6 @@ async fn mx_targets(world: &World, settings: &SmtpOutSettings, domain: &Domain) 
             Err(ResolveError::NoSuchName | ResolveError::NoRecords) => {}
         }
     }
-    targets.truncate(ADDRESSES_MAX);
     match dns_failed {
         _ if !targets.is_empty() => Ok(targets),
         Some(error) => Err(temporary(format!("DNS gave no address for {domain}: {error}"))),

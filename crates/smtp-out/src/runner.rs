@@ -235,7 +235,7 @@ impl Runner {
             let job = Job {
                 context: Arc::clone(&self.context),
                 stop: self.stop.clone(),
-                route: destination.route.clone(),
+                key: key.clone(),
                 id,
                 idle: destination.take_idle(),
                 down,
@@ -429,7 +429,8 @@ async fn put_aside(context: &Context, row: QueueRow, now: Timestamp) -> Result<(
 struct Job {
     context: Arc<Context>,
     stop: CancellationToken,
-    route: Route,
+    /// Of its destination ([`queue::Choice::key`]).
+    key: String,
     id: QueueId,
     idle: Option<Session>,
     down: Option<Reply>,
@@ -437,7 +438,7 @@ struct Job {
 
 impl Job {
     async fn run(self) -> JobEnd {
-        let Self { context, stop, route, id, idle, down } = self;
+        let Self { context, stop, key, id, idle, down } = self;
         let row = match context.store.queue_entry(id).await {
             // Taken back, held or put off since it was claimed.
             Ok(Some(row)) if row.held || row.next_attempt > context.world.clock.now() => None,
@@ -449,6 +450,13 @@ impl Job {
             }
         };
         let Some(row) = row else { return JobEnd { session: idle, health: Health::Unknown } };
+        // Destinations of one host share its connections and pace, and each has its own demands on the way there.
+        let choice = context.routes.of(&row);
+        if choice.key != key {
+            // Sent another way since it was claimed: it is due there.
+            return JobEnd { session: idle, health: Health::Unknown };
+        }
+        let route = Route::new(&context.settings, &row.destination, &choice.way);
         if row.waiting.is_some() {
             release(&context, &row).await;
             return JobEnd { session: idle, health: Health::Unknown };

@@ -10,6 +10,7 @@ mod policy;
 mod relay;
 mod remote;
 mod replies;
+mod reuse;
 mod routes;
 mod times;
 mod tls;
