@@ -6,11 +6,10 @@ use storage::rows::{QueueRow, RecipientState};
 use tokio_util::sync::CancellationToken;
 
 use crate::Context;
-use crate::client::session::{Broken, Dial, Secured, Session};
+use crate::client::session::{Broken, Secured, Session};
 use crate::client::transaction::{End, Handed, hand_over};
 use crate::limits::ADDRESSES_MAX;
-use crate::policy::Check;
-use crate::policy::known::{Policies, asks_for_tls, how_it_went};
+use crate::opening::Opening;
 use crate::route::{Route, Target};
 
 /// What an attempt gave.
@@ -61,28 +60,6 @@ pub(crate) async fn attempt(
     Some(attempt)
 }
 
-/// A session that is open already, if a message may go over it: its host still takes the destination's mail, and what the policies
-/// ask of a new connection now, and the message, holds of this one. Else it is ended.
-async fn usable(
-    idle: Session,
-    dial: &Dial<'_>,
-    policies: Option<&Policies<'_>>,
-    targets: &[Target],
-) -> Option<Session> {
-    let target = targets.iter().find(|target| target.host == idle.target.host);
-    let takes = match (target, policies) {
-        (None, _) => false,
-        (Some(_), None) => dial.takes(&idle, &Check::Opportunistic),
-        (Some(target), Some(policies)) => policies.of(target).await.is_ok_and(|check| dial.takes(&idle, &check)),
-    };
-    if takes {
-        return Some(idle);
-    }
-    tracing::debug!(host = %idle.target.host, "an open connection does not do for this message");
-    idle.quit().await;
-    None
-}
-
 impl Attempt {
     fn new(row: &QueueRow, error: Option<String>) -> Self {
         let (outcomes, secured) = (vec![None; row.recipients.len()], vec![None; row.recipients.len()]);
@@ -97,24 +74,13 @@ impl Attempt {
         (targets, idle): (&[Target], Option<Session>),
         stop: &CancellationToken,
     ) -> Option<()> {
-        let dial = Dial {
-            world: &context.world,
-            hostname: &context.settings.hostname,
-            connectors: context.connectors(route),
-            settings: &context.settings,
-            given: route.smart_host(),
-            require_tls: asks_for_tls(row),
-        };
-        let policies = match route {
-            Route::Mx(domain) => Some(Policies::new(context, domain, row)),
-            Route::Host(_) | Route::Named(_) => None,
-        };
+        let mut opening = Opening::new(context, route, row);
         let open = match idle {
             None => None,
             Some(idle) => tokio::select! {
                 biased;
                 () = stop.cancelled() => return None,
-                open = usable(idle, &dial, policies.as_ref(), targets) => open,
+                open = opening.usable(idle, targets) => open,
             },
         };
         if let Some(open) = open {
@@ -125,28 +91,38 @@ impl Attempt {
             }
             self.end_session().await;
         }
+        let mut failures = self.walk(context, &opening, row, targets, stop).await?;
+        // RFC 8689 §5: a bounce is protected where that can be had, and goes without where it can't.
+        let unfit = failures.iter().any(|(_, broken)| matches!(broken, Broken::Unfit(_)));
+        if opening.requires_tls() && row.reverse_path.is_null() && unfit && !self.everyone_has_an_outcome(row) {
+            opening.do_without_requiretls();
+            failures = self.walk(context, &opening, row, targets, stop).await?;
+        }
+        if !self.everyone_has_an_outcome(row) {
+            self.nobody_left(row, &failures);
+        }
+        Some(())
+    }
+
+    /// Tries one target after the other, until everyone has an outcome. Gives what went wrong with each.
+    async fn walk<'t>(
+        &mut self,
+        context: &Context,
+        opening: &Opening<'_>,
+        row: &QueueRow,
+        targets: &'t [Target],
+        stop: &CancellationToken,
+    ) -> Option<Vec<(&'t Target, Broken)>> {
         let mut failures: Vec<(&Target, Broken)> = Vec::new();
         let mut rest = targets.iter().take(ADDRESSES_MAX);
         let mut again = None;
         while let Some(target) = again.take().or_else(|| rest.next()) {
             let waiting = self.waiting(row);
-            let connect = async {
-                let Some(policies) = &policies else { return dial.open(target, &Check::Opportunistic).await };
-                let check = policies.of(target).await;
-                let opened = match &check {
-                    Ok(check) => dial.open(target, check).await,
-                    Err(broken) => Err(broken.clone()),
-                };
-                let check = check.ok();
-                let went = how_it_went(check.as_ref(), &opened);
-                policies.count(target, check.as_ref(), went).await;
-                opened
-            };
             let opened = tokio::select! {
                 biased;
                 // Somebody may have an outcome already, from a host that broke off: that must be written.
                 () = stop.cancelled() => if self.outcomes.iter().any(Option::is_some) { break } else { return None },
-                opened = connect => opened,
+                opened = opening.open(target) => opened,
             };
             match opened {
                 Ok(session) => {
@@ -154,7 +130,7 @@ impl Attempt {
                         failures.push((target, broken));
                     }
                     if self.everyone_has_an_outcome(row) {
-                        return Some(());
+                        break;
                     }
                     // The host takes no more in that session, and has taken some: the rest in another one.
                     if self.end_session().await && self.waiting(row) < waiting {
@@ -167,8 +143,7 @@ impl Attempt {
                 }
             }
         }
-        self.nobody_left(row, &failures);
-        Some(())
+        Some(failures)
     }
 
     /// Hands the message over in a session, and keeps the session when it can take another.

@@ -358,6 +358,7 @@ async fn who_forgets_the_event_of_a_list_forgets_its_message() {
         trace: None,
         verified: None,
         spam: false,
+        require_tls: false,
     };
     let parked = store.transact(move |tx| {
         let number = tx.emit(mail::Topic::HeldMessage, now, event.encode())?;

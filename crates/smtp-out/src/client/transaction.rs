@@ -129,7 +129,7 @@ impl Transaction<'_> {
     /// MAIL and RCPT. Gives those whom the host accepts, and those for whom it has no room in this transaction.
     async fn envelope(&mut self, open: &[usize]) -> Result<Envelope, End> {
         let ehlo = &self.session.ehlo;
-        let mail = command::mail(self.row, ehlo, self.now);
+        let mail = command::mail(self.row, ehlo, self.session.takes_require_tls(), self.now);
         let rcpts: Vec<String> =
             open.iter().filter_map(|n| self.row.recipients.get(*n)).map(|r| command::rcpt(self.row, r, ehlo)).collect();
         let mut envelope = Envelope { accepted: Vec::with_capacity(open.len()), too_many: Vec::new() };

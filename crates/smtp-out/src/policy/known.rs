@@ -22,11 +22,6 @@ use crate::limits::{
 use crate::route::Target;
 use crate::tls::VALIDATION_FAILURE;
 
-/// Whether an entry asks for REQUIRETLS. RFC 8689 §4.2.1: bounces don't.
-pub(crate) fn asks_for_tls(row: &QueueRow) -> bool {
-    row.require_tls && row.reverse_path.address().is_some()
-}
-
 /// What one attempt learns of the policies of a domain, each asked for when it is needed.
 pub(crate) struct Policies<'a> {
     context: &'a Context,
@@ -46,9 +41,9 @@ impl<'a> Policies<'a> {
         Self { context, domain, row, sts, optional, readers, tlsa }
     }
 
-    /// How the host's certificate is checked, or why it gets nothing.
-    pub(crate) async fn of(&self, target: &Target) -> Result<Check, Broken> {
-        let wish = if asks_for_tls(self.row) { Wish::Required } else { Wish::Usual };
+    /// How the host's certificate is checked, or why it gets nothing: with REQUIRETLS, or without.
+    pub(crate) async fn of(&self, target: &Target, require_tls: bool) -> Result<Check, Broken> {
+        let wish = if require_tls { Wish::Required } else { Wish::Usual };
         let tlsa = self.tlsa(target).await;
         // RFC 8461 §2: where DANE has something to say it alone decides, and the policy needn't be fetched.
         let alone = match &tlsa {
