@@ -5,6 +5,7 @@ mod crash;
 mod dead;
 mod dsn;
 mod flow;
+mod hooks;
 mod pace;
 mod policy;
 mod relay;
