@@ -457,11 +457,11 @@ impl Job {
             return JobEnd { session: idle, health: Health::Unknown };
         }
         let route = Route::new(&context.settings, &row.destination, &choice.way);
-        if row.waiting.is_some() {
+        let late = queue::is_out_of_time(&row, context.world.clock.now()).then_some(OUT_OF_TIME);
+        if row.waiting.is_some() && late.is_none() {
             release(&context, &row).await;
             return JobEnd { session: idle, health: Health::Unknown };
         }
-        let late = queue::is_out_of_time(&row, context.world.clock.now()).then_some(OUT_OF_TIME);
         let spared = late.or(down.filter(|_| !queue::is_wanted_at_once(&row)));
         let made = match spared {
             Some(reply) => {
