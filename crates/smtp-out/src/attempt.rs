@@ -8,9 +8,8 @@ use tokio_util::sync::CancellationToken;
 use crate::Context;
 use crate::client::session::{Broken, Secured, Session};
 use crate::client::transaction::{End, Handed, hand_over};
-use crate::limits::ADDRESSES_MAX;
 use crate::opening::Opening;
-use crate::route::{Route, Target};
+use crate::route::{Route, Target, Walk};
 
 /// What an attempt gave.
 pub(crate) struct Attempt {
@@ -83,20 +82,25 @@ impl Attempt {
                 open = opening.usable(idle, targets) => open,
             },
         };
+        let mut lacks = None;
         if let Some(open) = open {
-            // One that was idle may have died meanwhile. That says nothing about its host.
-            self.hand_over(context, open, row).await;
+            let host = open.target.host.clone();
+            let broken = self.hand_over(context, open, row).await;
             if self.everyone_has_an_outcome(row) {
                 return Some(());
             }
-            self.end_session().await;
+            // One that was idle may have died meanwhile: that says nothing about its host. What it lacks it lacks in a new one, too, but
+            // a better host may be there again.
+            let best = targets.first().map(|target| target.preference);
+            let known = targets.iter().find(|target| target.host == host && Some(target.preference) == best);
+            lacks = known.zip(broken.filter(|broken| matches!(broken, Broken::Lacking(_))));
         }
-        let mut failures = self.walk(context, &opening, row, targets, stop).await?;
+        let mut failures = self.walk(context, &opening, row, (targets, lacks), stop).await?;
         // RFC 8689 §5: a bounce is protected where that can be had, and goes without where it can't.
         let unfit = failures.iter().any(|(_, broken)| matches!(broken, Broken::Unfit(_)));
         if opening.requires_tls() && row.reverse_path.is_null() && unfit && !self.everyone_has_an_outcome(row) {
             opening.do_without_requiretls();
-            failures = self.walk(context, &opening, row, targets, stop).await?;
+            failures = self.walk(context, &opening, row, (targets, None), stop).await?;
         }
         if !self.everyone_has_an_outcome(row) {
             self.nobody_left(row, &failures);
@@ -104,19 +108,25 @@ impl Attempt {
         Some(())
     }
 
-    /// Tries one target after the other, until everyone has an outcome. Gives what went wrong with each.
+    /// Tries one target after the other, until everyone has an outcome. Gives what went wrong with each; `lacks` is known before.
     async fn walk<'t>(
         &mut self,
         context: &Context,
         opening: &Opening<'_>,
         row: &QueueRow,
-        targets: &'t [Target],
+        (targets, lacks): (&'t [Target], Option<(&'t Target, Broken)>),
         stop: &CancellationToken,
     ) -> Option<Vec<(&'t Target, Broken)>> {
-        let mut failures: Vec<(&Target, Broken)> = Vec::new();
-        let mut rest = targets.iter().take(ADDRESSES_MAX);
+        let mut walk = Walk::new(targets);
+        if let Some((target, _)) = &lacks {
+            walk.lacks(target);
+        }
+        let mut failures: Vec<(&Target, Broken)> = lacks.into_iter().collect();
         let mut again = None;
-        while let Some(target) = again.take().or_else(|| rest.next()) {
+        while let Some(target) = again.take().or_else(|| walk.next_target()) {
+            if let Some(session) = self.session.take() {
+                session.quit().await;
+            }
             let waiting = self.waiting(row);
             let opened = tokio::select! {
                 biased;
@@ -127,13 +137,16 @@ impl Attempt {
             match opened {
                 Ok(session) => {
                     if let Some(broken) = self.hand_over(context, session, row).await {
+                        if matches!(broken, Broken::Lacking(_)) {
+                            walk.lacks(target);
+                        }
                         failures.push((target, broken));
                     }
                     if self.everyone_has_an_outcome(row) {
                         break;
                     }
                     // The host takes no more in that session, and has taken some: the rest in another one.
-                    if self.end_session().await && self.waiting(row) < waiting {
+                    if self.session.is_some() && self.waiting(row) < waiting {
                         again = Some(target);
                     }
                 }
@@ -170,6 +183,11 @@ impl Attempt {
                 self.session = Some(session);
                 None
             }
+            End::Lacks(reply) => {
+                self.health = Health::Up;
+                self.session = Some(session);
+                Some(Broken::Lacking(reply))
+            }
             End::Closed => {
                 self.health = busy.map_or(Health::Up, Health::Busy);
                 None
@@ -192,15 +210,18 @@ impl Attempt {
         None
     }
 
-    /// All targets are through. Refused in every greeting with 5xx (RFC 7504) is for good, anything else is not.
+    /// All targets are through. Refused by each with 5xx (RFC 7504), or lacking in each, is for good, anything else is not.
     fn nobody_left(&mut self, row: &QueueRow, failures: &[(&Target, Broken)]) {
         let Some((target, last)) = failures.last() else {
             self.answer_the_rest(row, None, &Reply::fixed(451, EnhancedCode(4, 4, 1), "no address to connect to"));
             return;
         };
-        let for_good = failures
-            .iter()
-            .all(|(_, broken)| matches!(broken, Broken::Refused(r) | Broken::Unfit(r) if r.is_permanent()));
+        let for_good = failures.iter().all(|(_, broken)| broken.is_for_good());
+        let lacking = |broken: &Broken| matches!(broken, Broken::Lacking(_));
+        // A better host that is away for now may have what this one lacks: that it is away is the news then.
+        let reached = failures.iter().any(|(_, broken)| lacking(broken));
+        let others = failures.iter().rev().find(|(_, broken)| !lacking(broken));
+        let (target, last) = others.filter(|_| !for_good).map_or((target, last), |(target, last)| (target, last));
         let mut reply = last.reply(target);
         if reply.is_permanent() && !for_good {
             reply = Reply { code: 451, enhanced: Some(EnhancedCode(4, 4, 1)), ..reply };
@@ -209,20 +230,13 @@ impl Attempt {
         self.error = Some(reply.to_string());
         // What the policies forbid one message they may allow another: nothing is learnt for the others.
         let forbidden = failures.iter().all(|(_, broken)| matches!(broken, Broken::Distrusted(_) | Broken::Unfit(_)));
-        if !for_good && !forbidden {
+        if !for_good && !forbidden && !reached {
             self.health = match self.busy.take() {
                 Some(reply) => Health::Busy(reply),
                 None => Health::Down(reply.clone()),
             };
         }
         self.answer_the_rest(row, host, &reply);
-    }
-
-    /// Ends the session that could take another message. Whether there was one.
-    async fn end_session(&mut self) -> bool {
-        let Some(session) = self.session.take() else { return false };
-        session.quit().await;
-        true
     }
 
     fn everyone_has_an_outcome(&self, row: &QueueRow) -> bool {

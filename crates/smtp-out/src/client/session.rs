@@ -119,16 +119,27 @@ pub(crate) enum Broken {
     /// The host does not give what the message demands, and never will.
     #[error("{0}")]
     Unfit(Reply),
+    /// The host is there, and lacks an extension or the room that the message needs. Another one may have it.
+    #[error("{0}")]
+    Lacking(Reply),
     /// The connection failed, ran out of time, spoke no SMTP, or did not give what the settings demand.
     #[error("{0}")]
     Lost(String),
 }
 
 impl Broken {
+    /// Whether it stays so. Refused in its greeting with 5xx is for good (RFC 7504).
+    pub(crate) fn is_for_good(&self) -> bool {
+        match self {
+            Self::Refused(reply) | Self::Unfit(reply) | Self::Lacking(reply) => reply.is_permanent(),
+            Self::Tls(_) | Self::Distrusted(_) | Self::Lost(_) => false,
+        }
+    }
+
     /// The reply that stands for it in a row and in a DSN.
     pub(crate) fn reply(&self, target: &Target) -> Reply {
         match self {
-            Self::Refused(reply) | Self::Unfit(reply) => reply.clone(),
+            Self::Refused(reply) | Self::Unfit(reply) | Self::Lacking(reply) => reply.clone(),
             // RFC 3463 §3.8: cryptographic failure.
             Self::Distrusted(why) => Reply::new(451, Some(EnhancedCode(4, 7, 5)), format!("{}: {why}", target.host)),
             Self::Tls(Trouble { why, .. }) | Self::Lost(why) => Reply::new(

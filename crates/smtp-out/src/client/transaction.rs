@@ -21,6 +21,8 @@ use crate::limits::{
 pub(crate) enum End {
     /// It can take another message.
     Reusable,
+    /// The same, and nothing was said: the host lacks what the message needs.
+    Lacks(Reply),
     /// It is over, and everyone has an outcome.
     Closed,
     /// It broke; who has no outcome may be tried on another host.
@@ -60,11 +62,7 @@ impl Transaction<'_> {
     /// One mail transaction.
     async fn hand_over(&mut self, blob: &mut BlobReader) -> End {
         if let Some(reply) = command::obstacle(self.row, &self.session.ehlo) {
-            // Our own words: no host has spoken.
-            for n in self.open() {
-                self.set(n, Outcome::PermanentFailure { host: None, reply: reply.clone() });
-            }
-            return End::Reusable;
+            return End::Lacks(reply);
         }
         match self.run(blob).await {
             Ok(()) => End::Reusable,

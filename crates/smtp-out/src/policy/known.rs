@@ -172,7 +172,7 @@ pub(crate) fn how_it_went(check: Option<&Check>, opened: &Result<Session, Broken
         (Ok(_), Some(Check::Trial { named: false })) => Some(Went(Some(VALIDATION_FAILURE))),
         (Ok(session), _) => Some(Went(session.flaw)),
         (Err(Broken::Tls(trouble) | Broken::Distrusted(trouble)), _) => Some(Went(Some(trouble.result))),
-        (Err(Broken::Refused(_) | Broken::Unfit(_) | Broken::Lost(_)), _) => None,
+        (Err(Broken::Refused(_) | Broken::Unfit(_) | Broken::Lacking(_) | Broken::Lost(_)), _) => None,
     }
 }
 

@@ -6,6 +6,7 @@ mod dead;
 mod dsn;
 mod flow;
 mod hooks;
+mod lacking;
 mod pace;
 mod policy;
 mod relay;
