@@ -83,6 +83,19 @@ class Undo(RelayCase):
         soon = self.submitted(["bob@near.test"], "HOLDFOR=1")
         self.relais.wait_message("bob@near.test", lambda octets: soon.encode() in octets)
 
+    def test_undo_leaves_time_to_deliver_in(self):
+        self.relais.cli("account", "set", "alice@near.test", "--undo-send", "10m")
+        self.addCleanup(self.relais.cli, "account", "set", "alice@near.test", "--undo-send", "0s")
+        self.remote.extensions.append("DELIVERBY")
+        self.addCleanup(self.remote.extensions.remove, "DELIVERBY")
+        mid = self.submitted(["bob@near.test", "prompt@remote.test"], "BY=16;R")
+        self.assertIn("its sender may take it back until ", self.entry(mid)["why"])
+        got = self.remote.wait(lambda messages: any(mid.encode() in one.content for one in messages))
+        session = next(one.session for one in got if mid.encode() in one.content)
+        said = next(line for line in session.commands if line.startswith("MAIL") and "BY=" in line)
+        self.assertRegex(said, r" BY=[1-8];R$")
+        self.relais.wait_message("bob@near.test", lambda octets: mid.encode() in octets)
+
     def test_a_priority_goes_on_in_the_header(self):
         mid = self.submitted(["urgent@remote.test"], "MT-PRIORITY=5")
         got = self.remote.wait(lambda messages: any(mid.encode() in one.content for one in messages))

@@ -72,6 +72,36 @@ class Webhooks(RelayCase):
         self.relais.check()
         self.relais.start()
 
+    def test_each_outcome_of_an_attempt_is_told_by_its_name(self):
+        taker = Taker()
+        self.addCleanup(taker.server.shutdown)
+        added = self.relais.json("webhook", "add", taker.url, "--event", "deferred", "--event", "failed")
+        self.addCleanup(self.relais.cli, "webhook", "remove", str(added["id"]))
+        replies = ["451 4.2.0 Busy", "550 5.7.1 Closed", "451 4.2.0 Busy"]
+        self.remote.decide = lambda verb, argument, session: replies.pop(0) if verb == "RCPT" and "busy@" in argument else None
+        self.addCleanup(setattr, self.remote, "decide", lambda verb, argument, session: None)
+
+        def submitted():
+            mid = message_id("near.test")
+            self.relais.submit(ALICE, "busy@remote.test", message(to="busy@remote.test", sender=ALICE, mid=mid))
+            return mid, until(lambda: taker.told(mid).get("deferred"), what="the call about the first attempt")
+
+        mid, deferred = submitted()
+        self.assertEqual((deferred["sender"], deferred["recipients"], deferred["recipients_count"]), (ALICE, ["busy@remote.test"], 1))
+        self.assertEqual((deferred["said"], deferred["host"]), ("451 4.2.0 Busy", "[127.0.0.1]"))
+        self.assertGreater(deferred["next_attempt_millis"], 0)
+        self.assertNotIn("failed", taker.told(mid))
+        self.relais.cli("queue", "retry", str(deferred["queue_entry"]))
+        failed = until(lambda: taker.told(mid).get("failed"), what="the call about the second attempt")
+        self.assertEqual((failed["said"], failed["next_attempt_millis"]), ("550 5.7.1 Closed", None))
+        self.assertEqual((failed["trace"], failed["queue_entry"]), (deferred["trace"], deferred["queue_entry"]))
+        # An administrator's word ends it as a server's does.
+        mid, deferred = submitted()
+        self.relais.cli("queue", "cancel", str(deferred["queue_entry"]))
+        failed = until(lambda: taker.told(mid).get("failed"), what="the call about what was cancelled")
+        self.assertEqual((failed["recipients"], failed["host"], failed["trace"]), (["busy@remote.test"], None, deferred["trace"]))
+        self.assertRegex(failed["said"], "^554 5.3.0 An administrator of this server has cancelled")
+
     def test_who_is_not_there_is_on_the_list(self):
         self.relais.cli("suppression", "add", "reader@remote.test", "--note", "asked by phone")
         self.assertIn("asked by phone", self.relais.cli("suppression", "list"))

@@ -1,6 +1,6 @@
 //! Taking an entry out of the queue with a word to its sender.
 
-use delivery::{Delivery, ReportError};
+use delivery::{Delivery, ReportError, tell_given_up};
 use mail::{EnhancedCode, QueueId, Reply};
 use queue::{Outcome, RetryPolicy, after_attempt};
 use storage::rows::RecipientState;
@@ -16,8 +16,8 @@ const CANCELLED: Reply = Reply::fixed(
     "An administrator of this server has cancelled the delivery / Un administrateur de ce serveur a annulé la remise",
 );
 
-/// Ends the entry; who waits in it has failed, and its sender gets the DSN that they asked for. In one transaction: either both, or
-/// neither. `false` when it was gone, delivered meanwhile.
+/// Ends the entry; who waits in it has failed: its sender gets the DSN that they asked for, and webhooks are told. In one transaction:
+/// either all of it, or nothing. `false` when it was gone, delivered meanwhile.
 pub(crate) async fn cancel(store: &Store, delivery: &Delivery, id: QueueId) -> Result<bool, AdminError> {
     loop {
         let Some(row) = store.queue_entry(id).await? else { return Ok(false) };
@@ -31,6 +31,8 @@ pub(crate) async fn cancel(store: &Store, delivery: &Delivery, id: QueueId) -> R
         let notice = Step::Notice { kind: "failure notice".to_owned(), to };
         let steps = std::iter::once(cancelled).chain((!dsns.is_empty()).then_some(notice));
         let steps: Vec<Taken> = steps.map(|step| Taken { at: now, step }).collect();
+        let hooks = store.has_webhooks();
+        let message_id = delivery.message_id_for_hooks(&row).await;
         let claimed = row.clone();
         let done = store.transact_with(Durability::Freeing, move |tx| {
             let Some(current) = tx.queue_entry(id)? else { return Ok(Some(false)) };
@@ -40,6 +42,9 @@ pub(crate) async fn cancel(store: &Store, delivery: &Delivery, id: QueueId) -> R
             tx.remove_queue_entry(id, now)?;
             if let Some(trace) = claimed.trace {
                 tx.trace(trace, &steps)?;
+            }
+            if hooks {
+                tell_given_up(tx, &claimed, &CANCELLED, message_id.as_deref(), now)?;
             }
             dsns.iter().try_for_each(|dsn| dsn.apply(tx).map(|_| ()))?;
             Ok(Some(true))

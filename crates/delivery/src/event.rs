@@ -62,6 +62,9 @@ pub struct MessageStored {
     /// Whether the sender said SMTPUTF8.
     #[serde(default)]
     pub smtputf8: bool,
+    /// Whether it came with REQUIRETLS: what repeats some of it goes under that, too (RFC 8689 §5, §6).
+    #[serde(default)]
+    pub require_tls: bool,
 }
 
 impl MessageStored {
@@ -104,9 +107,10 @@ mod tests {
             original: None,
             envelope_id: None,
             smtputf8: false,
+            require_tls: false,
         };
         let mut old: serde_json::Value = serde_json::from_slice(&event.encode()).unwrap();
-        for later in ["notify", "original", "envelope_id", "smtputf8", "beyond"] {
+        for later in ["notify", "original", "envelope_id", "smtputf8", "beyond", "require_tls"] {
             assert!(old.as_object_mut().unwrap().remove(later).is_some(), "{later}");
         }
         assert_eq!(MessageStored::decode(old.to_string().as_bytes()).unwrap(), event);

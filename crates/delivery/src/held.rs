@@ -43,6 +43,9 @@ pub struct HeldMessage {
     /// It is suspicious; in a mailbox it would be in Spam.
     #[serde(default)]
     pub spam: bool,
+    /// It came with REQUIRETLS: so do its copies, and letters that repeat some of it (RFC 8689 §6).
+    #[serde(default)]
+    pub require_tls: bool,
 }
 
 impl HeldMessage {

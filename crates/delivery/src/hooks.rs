@@ -1,11 +1,13 @@
 //! What webhooks are told of messages (see [`storage::webhooks`]). Nothing of a message's content, not even its subject.
 
-use mail::{Address, ForwardPath, ReversePath, TraceId};
+use mail::{Address, ForwardPath, Reply, ReversePath, Timestamp, TraceId};
 use serde_json::{Value, json};
+use storage::rows::{QueueRow, RecipientState};
 use storage::trace::{Outcome, Step, Taken};
 use storage::webhooks::HookEvent;
 use storage::{StorageError, Transaction};
 
+use crate::Delivery;
 use crate::limits::HOOK_RECIPIENTS_MAX;
 use crate::prepared::{Applied, Prepared};
 
@@ -82,6 +84,45 @@ pub fn tell_attempt(
         tx.call_webhooks(event, taken.at, &told)?;
     }
     Ok(())
+}
+
+/// Tells that an entry has ended without an attempt, for the reason that `said` gives: who waited in it gets it no more.
+///
+/// # Errors
+/// When reading fails.
+pub fn tell_given_up(
+    tx: &mut Transaction<'_>,
+    row: &QueueRow,
+    said: &Reply,
+    message_id: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let waiting = row.recipients.iter().filter(|recipient| recipient.state == RecipientState::Waiting);
+    let failed = waiting.map(|recipient| Taken {
+        at: now,
+        step: Step::Attempted {
+            entry: row.id,
+            recipient: recipient.address.clone(),
+            host: None,
+            outcome: Outcome::Failed,
+            said: said.to_string(),
+            secured: None,
+            next: None,
+        },
+    });
+    tell_attempt(tx, &failed.collect::<Vec<_>>(), row.trace, message_id, &row.reverse_path)
+}
+
+impl Delivery {
+    /// The Message-ID of an entry's message, as its trace has it, for webhooks: `None` where there are none. A hook is told without it
+    /// rather than not at all.
+    pub async fn message_id_for_hooks(&self, row: &QueueRow) -> Option<String> {
+        let trace = row.trace.filter(|_| self.store().has_webhooks())?;
+        let trace = self.store().trace(trace).await.ok()??;
+        let received =
+            |taken: Taken| if let Step::Received { message_id, .. } = taken.step { message_id } else { None };
+        trace.steps.into_iter().find_map(received)
+    }
 }
 
 fn sender(reverse_path: &ReversePath) -> String {

@@ -500,11 +500,12 @@ impl Intake {
         if heard.discard.is_some() {
             plan.discard();
         } else if let Some(reason) = forged.map(|verdict| &verdict.decision.reason).or(heard.aside.as_ref()) {
-            let led_out = !plan.relays.is_empty();
-            plan.quarantine();
-            if led_out && !plan.stores_message() {
+            // One reply stands for all recipients (RFC 5321 §4.2.5). Refused, it is lost to nobody in silence; a notice behind a 250 would go
+            // to whoever the sender pretends to be.
+            if plan.lost_as_spam {
                 return Err(not_passed_on(reason));
             }
+            plan.quarantine();
         }
         let from = verdict.as_ref().and_then(Verdict::verified);
         let feedback = self.complaint.take().and_then(Capture::read);

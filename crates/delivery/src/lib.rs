@@ -59,7 +59,7 @@ pub use event::{Kept, MessageStored};
 pub use filed::{Filing, SHARED_MAILBOX_FULL};
 pub use filtering::filters_told;
 pub use held::HeldMessage;
-pub use hooks::tell_attempt;
+pub use hooks::{tell_attempt, tell_given_up};
 pub use intake::{Alone, Intake, Refused, record_of};
 pub use language::dsn_language;
 pub use letter::{Letter, MailboxLetter};

@@ -65,6 +65,7 @@ pub fn decide_waiting(
         trace: row.trace,
         verified: None,
         spam: false,
+        require_tls: row.require_tls,
     };
     tx.emit(Topic::HeldMessage, now, event.encode())?;
     Ok(Outcome::Decided)

@@ -94,6 +94,7 @@ fn notice(delivery: &Delivery, report: Report, envelope: &Envelope, header: &str
         held_until: envelope.hold_until,
         envelope_id: envelope.envelope_id.as_deref(),
         smtputf8: envelope.smtputf8,
+        require_tls: envelope.require_tls,
         language,
         returned: Returned::Header(header_of(header.as_bytes())),
         token,

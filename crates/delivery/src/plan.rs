@@ -45,6 +45,8 @@ pub struct Plan {
     pub routed: Vec<Step>,
     /// Who would have got it elsewhere, had it not been for Spam.
     pub dropped_relays: Vec<Address>,
+    /// Whether a recipient leads only to where nothing suspicious goes: to other servers, to the owners of a list, or to its orders.
+    pub lost_as_spam: bool,
     /// It goes to Spam in every mailbox.
     pub spam: bool,
     /// Accounts in whose Spam it goes by its content, and why.
@@ -73,7 +75,10 @@ impl Plan {
             let resolution = resolve(directory, &recipient.forward_path, asking);
             match &resolution.verdict {
                 Verdict::Accept => plan.add_local(directory, recipient, &resolution, asking),
-                Verdict::NotLocal => plan.relay_recipient(recipient),
+                Verdict::NotLocal => {
+                    plan.lost_as_spam = true;
+                    plan.relay_recipient(recipient);
+                }
                 Verdict::Refuse(RefuseReason::TooLarge) => plan.too_large.push(recipient.clone()),
                 Verdict::Refuse(reason) => {
                     plan.lost.extend(address_of(recipient));
@@ -105,8 +110,8 @@ impl Plan {
             });
             self.keep_in(account, folder);
         }
-        for account in acceptance.local_copies {
-            self.keep_in(account, None);
+        for account in &acceptance.local_copies {
+            self.keep_in(*account, None);
         }
         for held in &resolution.held {
             self.held.entry((held.part, held.address.canonical())).or_insert_with(|| held.clone());
@@ -125,6 +130,10 @@ impl Plan {
         } else if recipient.notify.success && kept > 0 {
             self.delivered.push(recipient.clone());
         }
+        let safe = resolution.mailboxes.iter().any(keeps)
+            || !acceptance.local_copies.is_empty()
+            || resolution.held.iter().any(|held| is_held_as_spam(held.role));
+        self.lost_as_spam |= !(safe || resolution.remotes.is_empty() && resolution.held.is_empty());
         let notify = if several { DsnNotify { success: false, ..recipient.notify } } else { recipient.notify };
         let forwarder = resolution.written_to.domain();
         for remote in resolution.remotes.iter().chain(&acceptance.remote_copies) {
@@ -188,7 +197,7 @@ impl Plan {
             self.dropped_relays = self.relays.values().flatten().map(|recipient| recipient.address.clone()).collect();
             self.relays.clear();
         }
-        self.held.retain(|_, held| matches!(held.role, ListRole::Post | ListRole::Confirm | ListRole::Bounces));
+        self.held.retain(|_, held| is_held_as_spam(held.role));
         self.delivered.clear();
         self.expanded.clear();
         self.too_large.clear();
@@ -242,6 +251,14 @@ impl Plan {
     #[must_use]
     pub fn stores_message(&self) -> bool {
         !self.mailboxes.is_empty() || !self.relays.is_empty() || !self.held.is_empty()
+    }
+}
+
+/// Whether what is suspicious is held for this role all the same: moderators decide on posts, and the others prove themselves by a token.
+const fn is_held_as_spam(role: ListRole) -> bool {
+    match role {
+        ListRole::Post | ListRole::Confirm | ListRole::Bounces => true,
+        ListRole::Request | ListRole::Owner | ListRole::Join | ListRole::Leave => false,
     }
 }
 

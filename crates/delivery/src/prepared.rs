@@ -173,6 +173,13 @@ impl Prepared {
         message
     }
 
+    /// The same message under REQUIRETLS when `wanted`: it repeats some of another that came so (RFC 8689 §6).
+    #[must_use]
+    pub fn requiring_tls(mut self, wanted: bool) -> Self {
+        self.envelope.require_tls |= wanted;
+        self
+    }
+
     /// Stores the blob alone, for callers that deposit [`Prepared::as_message`] themselves.
     ///
     /// # Errors
@@ -276,6 +283,7 @@ impl Prepared {
                 original: recipient.and_then(|recipient| recipient.original.clone()),
                 envelope_id: self.envelope.envelope_id.clone(),
                 smtputf8: self.envelope.smtputf8,
+                require_tls: self.envelope.require_tls,
                 trace: self.beginning.id,
             };
             tx.emit(Topic::MessageStored, self.now, event.encode())?;
@@ -369,6 +377,7 @@ impl Prepared {
             trace: self.beginning.id,
             verified: self.verdict.as_ref().and_then(Verdict::verified),
             spam: self.plan.spam || self.plan.suspicious,
+            require_tls: self.envelope.require_tls,
         };
         tx.emit(Topic::HeldMessage, self.now, event.encode())?;
         Ok((held.part, mailbox, deposited))

@@ -62,6 +62,7 @@ impl Delivery {
                 held_until: row.held_until,
                 envelope_id: row.envelope_id.as_deref(),
                 smtputf8: row.sender_smtputf8,
+                require_tls: row.require_tls,
                 language,
                 returned: match &returned {
                     (bytes, true) => Returned::Message(bytes),
@@ -89,6 +90,8 @@ impl Delivery {
         let start = u64::from(row.skip_octets);
         let whole = kind == ReportKind::Failed
             && row.dsn_return == Some(DsnReturn::Full)
+            // RFC 8689 §5: RET=FULL MUST be disregarded then.
+            && !row.require_tls
             && row.octets.saturating_sub(start) <= RETURNED_MESSAGE_OCTETS_MAX;
         let end = if whole { u64::MAX } else { start.saturating_add(RETURNED_HEADER_OCTETS_MAX) };
         match self.store().blob(&row.blob).await? {

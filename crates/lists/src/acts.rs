@@ -11,6 +11,7 @@ use storage::{StorageError, Transaction};
 use crate::Lists;
 use crate::bounces::day;
 use crate::budget::Allowance;
+use crate::consumer::Case;
 use crate::place::Place;
 use crate::text::{Language, Words, write};
 use crate::token::{Link, Purpose};
@@ -184,11 +185,19 @@ pub(crate) struct Draft<'a> {
     pub about: Option<&'a str>,
     /// The language of its reader, when it is known.
     pub language: Option<&'a str>,
+    /// It repeats some of a message that came with REQUIRETLS.
+    pub require_tls: bool,
 }
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(to: &'a Address, words: Words<'a>) -> Self {
-        Self { to, words, reply_to: None, about: None, language: None }
+        Self { to, words, reply_to: None, about: None, language: None, require_tls: false }
+    }
+
+    /// One about the message of a case.
+    pub(crate) fn about(case: &'a Case, to: &'a Address, words: Words<'a>) -> Self {
+        let (about, require_tls) = (case.incoming.message_id.as_deref(), case.event.require_tls);
+        Self { about, require_tls, ..Self::new(to, words) }
     }
 }
 
@@ -218,7 +227,7 @@ impl Lists {
             about: draft.about.map(str::to_owned),
         };
         match self.delivery.prepare_letter(&letter).await {
-            Ok(prepared) => Ok(Some(prepared)),
+            Ok(prepared) => Ok(Some(prepared.requiring_tls(draft.require_tls))),
             Err(Refused(reply)) if reply.is_permanent() => {
                 tracing::info!(list = %place.address(), to = %letter.to, %reply, "a letter has no reader");
                 Ok(None)

@@ -176,6 +176,7 @@ impl Lists {
             Place::Group(group) if !group.enabled => self.set_aside(case, "the group is disabled").await,
             Place::Group(group) => {
                 let mut envelope = Envelope::new(case.event.reverse_path.clone());
+                envelope.require_tls = case.event.require_tls;
                 (envelope.body, envelope.smtputf8) = self.nature(&case.stored).await?;
                 envelope.recipients.push(recipient(&group.address));
                 let mut prepared =
@@ -219,6 +220,7 @@ impl Lists {
             decision: None,
             trace: event.trace,
             automatic: case.incoming.automatic,
+            require_tls: event.require_tls,
         };
         let excerpt: String = case.incoming.text.chars().take(EXCERPT_CHARS).collect();
         let mut acts = Acts::default();
@@ -241,6 +243,7 @@ impl Lists {
             let written = |others: usize, last_today: bool| {
                 let rest = Rest { others, last_today, all: all.as_deref(), reader: reader.as_ref() };
                 let draft = Draft {
+                    require_tls: event.require_tls,
                     reply_to: self.decision_address(Purpose::Moderate, place, event.uid.0, decider),
                     ..Draft::new(decider, Words::Moderate { shown: shown.clone(), link: link.as_deref(), days, rest })
                 };
@@ -264,10 +267,9 @@ impl Lists {
             && !case.incoming.automatic
         {
             let words = Words::Waiting { subject: &case.incoming.subject };
-            let letter =
-                self.draft(place, Draft { about: case.incoming.message_id.as_deref(), ..Draft::new(&author, words) });
+            let letter = self.draft(place, Draft::about(case, &author, words)).await?;
             let allowances = Allowance::to_writer(LetterKind::Waiting, &author, event.account.is_some());
-            acts.counted(allowances, letter.await?);
+            acts.counted(allowances, letter);
         }
         let (part, uid) = (event.part, event.uid);
         acts.change(move |tx| tx.put_waiting(part, uid, &row).map(|()| true));
@@ -299,7 +301,7 @@ impl Lists {
         let author = Self::answerable(&event.reverse_path, event.account, case.incoming.author.as_ref());
         match author.filter(|_| !case.incoming.automatic) {
             Some(author) => {
-                let draft = Draft { about: case.incoming.message_id.as_deref(), ..Draft::new(&author, words) };
+                let draft = Draft::about(case, &author, words);
                 let allowances = Allowance::to_writer(kind, &author, event.account.is_some());
                 acts.counted(allowances, self.draft(&case.place, draft).await?);
             }

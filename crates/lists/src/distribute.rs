@@ -175,6 +175,8 @@ impl Lists {
         }
         let mut envelope = Envelope::new(self.bounce_path(list, &member.address));
         (envelope.body, envelope.smtputf8) = (nature.0, nature.1 || member.address.needs_smtputf8());
+        // RFC 8689 §6: some may not get it, and its author has asked for that.
+        envelope.require_tls = case.event.require_tls;
         envelope.recipients.push(recipient(&member.address));
         let place = Place::List(Arc::clone(list));
         let link = match list.settings.personal_links {

@@ -155,7 +155,7 @@ impl Lists {
         let mut acts = Acts::default();
         let author = case.incoming.author.as_ref();
         if let Some(to) = Self::answerable(&case.event.reverse_path, case.event.account, author) {
-            let letter = Draft { about: case.incoming.message_id.as_deref(), ..Draft::new(&to, words) };
+            let letter = Draft::about(case, &to, words);
             let allowances = Allowance::to_writer(LetterKind::Note, &to, case.event.account.is_some());
             acts.counted(allowances, self.draft(&case.place, letter).await?);
         } else {

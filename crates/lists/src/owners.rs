@@ -28,6 +28,7 @@ impl Lists {
         let reverse_path = ReversePath::Address(bounces);
         let mut envelope = Envelope::new(reverse_path.clone());
         (envelope.body, envelope.smtputf8) = self.nature(&case.stored).await?;
+        envelope.require_tls = case.event.require_tls;
         // An owner that is an address of this list would be a circle.
         let outside =
             |owner: &&Address| !owner.same_mailbox(&list.address) && !owner.same_mailbox(&case.event.recipient);

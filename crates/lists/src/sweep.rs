@@ -67,7 +67,8 @@ impl Lists {
         {
             let words = Words::Expired { subject: &row.subject, days: place.waiting_days() };
             let allowances = Allowance::to_writer(LetterKind::Refused, &author, row.account.is_some());
-            acts.counted(allowances, self.draft(place, Draft::new(&author, words)).await?);
+            let draft = Draft { require_tls: row.require_tls, ..Draft::new(&author, words) };
+            acts.counted(allowances, self.draft(place, draft).await?);
         }
         let spent = self
             .store

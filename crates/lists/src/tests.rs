@@ -46,6 +46,8 @@ struct Fixture {
     delivery: Delivery,
     lists: Lists,
     list: ListObject,
+    /// Whether what comes asks for REQUIRETLS.
+    require_tls: bool,
 }
 
 fn address(text: &str) -> Address {
@@ -70,7 +72,7 @@ async fn fixture(list: ListObject) -> Fixture {
     }
     let list = store.add_list(list).await.unwrap().value;
     let (delivery, lists) = over(&store).await;
-    Fixture { sim, engine, store, delivery, lists, list }
+    Fixture { sim, engine, store, delivery, lists, list, require_tls: false }
 }
 
 async fn over(store: &Store) -> (Delivery, Lists) {
@@ -116,6 +118,7 @@ impl Fixture {
         spam: bool,
     ) {
         let verified = verified.map(|domain| Domain::parse(domain).unwrap());
+        let require_tls = self.require_tls;
         let reverse_path = ReversePath::parse(path).unwrap();
         let mut intake = self.delivery.intake(&reverse_path, b"Received: by mx; now\r\n").await.unwrap();
         intake.write(content.as_bytes()).await.unwrap();
@@ -143,6 +146,7 @@ impl Fixture {
                     trace: prepared.trace(),
                     verified: verified.clone(),
                     spam,
+                    require_tls,
                 };
                 tx.emit(Topic::HeldMessage, now, event.encode())
             })

@@ -152,7 +152,8 @@ impl Routes {
         }
         if let Some(host) = self.destinations.get(destination) {
             let why = format!("to {host}, the host that the configuration has for {destination}");
-            return Choice { way: Way::Destination, key: host.clone(), why };
+            // Not the smart host's, even at the same host and port: that one may want a login.
+            return Choice { way: Way::Destination, key: format!("destination {host}"), why };
         }
         if let Some(host) = &self.smart_host {
             return Choice { way: Way::SmartHost, key: host.clone(), why: format!("to {host}, the smart host") };
@@ -246,6 +247,10 @@ mod tests {
         ] {
             assert_eq!(way(from, to, failures), expected, "{from} {to} {failures}");
         }
+        let given = routes().choose(None, &domain("given.example"), 0);
+        assert_eq!(given.key, "destination 192.0.2.7:25");
+        let smart = Routes { smart_host: Some("192.0.2.7:25".into()), ..routes() };
+        assert_ne!(smart.choose(None, &domain("b.example"), 0).key, given.key, "another login, another session");
         let smart = Routes { smart_host: Some("smart.example:587".into()), ..Routes::default() };
         let choice = smart.choose(None, &domain("b.example"), 0);
         assert_eq!((choice.way, choice.why.as_str()), (Way::SmartHost, "to smart.example:587, the smart host"));

@@ -266,7 +266,8 @@ impl Responder {
         };
         let content = answer.build();
         let envelope = answer.envelope(&content, case.copy_to.as_ref());
-        Ok((self.prepare(envelope, &content).await?, answer.message_id()))
+        let prepared = self.prepare(envelope, &content).await?.requiring_tls(case.event.require_tls);
+        Ok((prepared, answer.message_id()))
     }
 
     async fn prepare_notice(&self, case: &Case) -> Result<Option<Prepared>, TakeError> {

@@ -40,6 +40,7 @@ pub(crate) fn failure_notice(
         held_until: None,
         envelope_id: event.envelope_id.as_deref(),
         smtputf8: event.smtputf8,
+        require_tls: event.require_tls,
         language,
         returned: Returned::Header(header_of(event.header.as_bytes())),
         token,
@@ -71,6 +72,7 @@ mod tests {
             original: None,
             envelope_id: None,
             smtputf8: false,
+            require_tls: false,
         }
     }
 
@@ -78,6 +80,17 @@ mod tests {
         let hostname = Domain::parse("mx.b.example").unwrap();
         let dsn = failure_notice(event, Language::French, &hostname, Timestamp(0), [7; 12])?;
         Some(String::from_utf8(dsn.content).unwrap())
+    }
+
+    /// RFC 8689 §5.
+    #[test]
+    fn a_notice_travels_as_its_message_did() {
+        let hostname = Domain::parse("mx.b.example").unwrap();
+        for require_tls in [false, true] {
+            let event = MessageStored { require_tls, ..event() };
+            let dsn = failure_notice(&event, Language::French, &hostname, Timestamp(0), [7; 12]).unwrap();
+            assert_eq!(dsn.envelope.require_tls, require_tls);
+        }
     }
 
     #[test]

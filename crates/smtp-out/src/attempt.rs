@@ -6,12 +6,10 @@ use storage::rows::{QueueRow, RecipientState};
 use tokio_util::sync::CancellationToken;
 
 use crate::Context;
-use crate::client::session::{Broken, Dial, Secured, Session};
+use crate::client::session::{Broken, Secured, Session};
 use crate::client::transaction::{End, Handed, hand_over};
-use crate::policy::Check;
-use crate::policy::known::{Policies, asks_for_tls, how_it_went};
-use crate::route::{Route, Target};
-use crate::settings::TlsMode;
+use crate::opening::Opening;
+use crate::route::{Route, Target, Walk};
 
 /// What an attempt gave.
 pub(crate) struct Attempt {
@@ -38,27 +36,24 @@ pub(crate) async fn attempt(
     stop: &CancellationToken,
 ) -> Option<Attempt> {
     let mut attempt = Attempt::new(row, None);
-    match idle {
-        Some(session) if asks_for_tls(row) && !session.takes_require_tls() => session.quit().await,
-        Some(session) => _ = attempt.hand_over(context, session, row).await,
-        None => {}
-    }
-    if !attempt.everyone_has_an_outcome(row) {
-        // Until a message is on its way, stopping needs no patience.
-        let targets = tokio::select! {
-            biased;
-            () = stop.cancelled() => return None,
-            targets = route.targets(&context.world, &context.settings) => targets,
-        };
-        match targets {
-            Ok(targets) => attempt.try_targets(context, route, row, &targets, stop).await?,
-            Err(reply) => {
-                attempt.error = Some(reply.to_string());
-                if reply.is_temporary() {
-                    attempt.health = Health::Down(reply.clone());
-                }
-                attempt.answer_the_rest(row, None, &reply);
+    // Until a message is on its way, stopping needs no patience.
+    let targets = tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(None),
+        targets = route.targets(&context.world, &context.settings) => targets.map_err(Some),
+    };
+    match targets {
+        Ok(targets) => attempt.try_targets(context, route, row, (&targets, idle), stop).await?,
+        Err(why) => {
+            if let Some(session) = idle {
+                session.quit().await;
             }
+            let reply = why?;
+            attempt.error = Some(reply.to_string());
+            if reply.is_temporary() {
+                attempt.health = Health::Down(reply.clone());
+            }
+            attempt.answer_the_rest(row, None, &reply);
         }
     }
     Some(attempt)
@@ -75,62 +70,83 @@ impl Attempt {
         context: &Context,
         route: &Route,
         row: &QueueRow,
-        targets: &[Target],
+        (targets, idle): (&[Target], Option<Session>),
         stop: &CancellationToken,
     ) -> Option<()> {
-        let (tls, login) = match route.smart_host() {
-            None => (TlsMode::Opportunistic, None),
-            Some(host) => (host.tls, host.login.as_ref()),
+        let mut opening = Opening::new(context, route, row);
+        let open = match idle {
+            None => None,
+            Some(idle) => tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                open = opening.usable(idle, targets) => open,
+            },
         };
-        let dial = Dial {
-            world: &context.world,
-            hostname: &context.settings.hostname,
-            connectors: context.connectors(route),
-            settings: &context.settings,
-            tls,
-            require_tls: asks_for_tls(row),
-            login,
-        };
-        let policies = match route {
-            Route::Mx(domain) => Some(Policies::new(context, domain, row)),
-            Route::Host(_) | Route::Named(_) => None,
-        };
-        let mut failures: Vec<(&Target, Broken)> = Vec::new();
-        let mut rest = targets.iter();
+        let mut lacks = None;
+        if let Some(open) = open {
+            let host = open.target.host.clone();
+            let broken = self.hand_over(context, open, row).await;
+            if self.everyone_has_an_outcome(row) {
+                return Some(());
+            }
+            // One that was idle may have died meanwhile: that says nothing about its host. What it lacks it lacks in a new one, too, but
+            // a better host may be there again.
+            let best = targets.first().map(|target| target.preference);
+            let known = targets.iter().find(|target| target.host == host && Some(target.preference) == best);
+            lacks = known.zip(broken.filter(|broken| matches!(broken, Broken::Lacking(_))));
+        }
+        let mut failures = self.walk(context, &opening, row, (targets, lacks), stop).await?;
+        // RFC 8689 §5: a bounce is protected where that can be had, and goes without where it can't.
+        let unfit = failures.iter().any(|(_, broken)| matches!(broken, Broken::Unfit(_)));
+        if opening.requires_tls() && row.reverse_path.is_null() && unfit && !self.everyone_has_an_outcome(row) {
+            opening.do_without_requiretls();
+            failures = self.walk(context, &opening, row, (targets, None), stop).await?;
+        }
+        if !self.everyone_has_an_outcome(row) {
+            self.nobody_left(row, &failures);
+        }
+        Some(())
+    }
+
+    /// Tries one target after the other, until everyone has an outcome. Gives what went wrong with each; `lacks` is known before.
+    async fn walk<'t>(
+        &mut self,
+        context: &Context,
+        opening: &Opening<'_>,
+        row: &QueueRow,
+        (targets, lacks): (&'t [Target], Option<(&'t Target, Broken)>),
+        stop: &CancellationToken,
+    ) -> Option<Vec<(&'t Target, Broken)>> {
+        let mut walk = Walk::new(targets);
+        if let Some((target, _)) = &lacks {
+            walk.lacks(target);
+        }
+        let mut failures: Vec<(&Target, Broken)> = lacks.into_iter().collect();
         let mut again = None;
-        while let Some(target) = again.take().or_else(|| rest.next()) {
+        while let Some(target) = again.take().or_else(|| walk.next_target()) {
+            if let Some(session) = self.session.take() {
+                session.quit().await;
+            }
             let waiting = self.waiting(row);
-            let connect = async {
-                let Some(policies) = &policies else { return dial.open(target, &Check::Opportunistic).await };
-                let check = policies.of(target).await;
-                let opened = match &check {
-                    Ok(check) => dial.open(target, check).await,
-                    Err(broken) => Err(broken.clone()),
-                };
-                let check = check.ok();
-                let went = how_it_went(check.as_ref(), &opened);
-                policies.count(target, check.as_ref(), went).await;
-                opened
-            };
             let opened = tokio::select! {
                 biased;
                 // Somebody may have an outcome already, from a host that broke off: that must be written.
                 () = stop.cancelled() => if self.outcomes.iter().any(Option::is_some) { break } else { return None },
-                opened = connect => opened,
+                opened = opening.open(target) => opened,
             };
             match opened {
                 Ok(session) => {
                     if let Some(broken) = self.hand_over(context, session, row).await {
+                        if matches!(broken, Broken::Lacking(_)) {
+                            walk.lacks(target);
+                        }
                         failures.push((target, broken));
                     }
                     if self.everyone_has_an_outcome(row) {
-                        return Some(());
+                        break;
                     }
                     // The host takes no more in that session, and has taken some: the rest in another one.
-                    if self.waiting(row) < waiting
-                        && let Some(session) = self.session.take()
-                    {
-                        session.quit().await;
+                    if self.session.is_some() && self.waiting(row) < waiting {
                         again = Some(target);
                     }
                 }
@@ -140,8 +156,7 @@ impl Attempt {
                 }
             }
         }
-        self.nobody_left(row, &failures);
-        Some(())
+        Some(failures)
     }
 
     /// Hands the message over in a session, and keeps the session when it can take another.
@@ -168,6 +183,11 @@ impl Attempt {
                 self.session = Some(session);
                 None
             }
+            End::Lacks(reply) => {
+                self.health = Health::Up;
+                self.session = Some(session);
+                Some(Broken::Lacking(reply))
+            }
             End::Closed => {
                 self.health = busy.map_or(Health::Up, Health::Busy);
                 None
@@ -190,15 +210,18 @@ impl Attempt {
         None
     }
 
-    /// All targets are through. Refused in every greeting with 5xx (RFC 7504) is for good, anything else is not.
+    /// All targets are through. Refused by each with 5xx (RFC 7504), or lacking in each, is for good, anything else is not.
     fn nobody_left(&mut self, row: &QueueRow, failures: &[(&Target, Broken)]) {
         let Some((target, last)) = failures.last() else {
             self.answer_the_rest(row, None, &Reply::fixed(451, EnhancedCode(4, 4, 1), "no address to connect to"));
             return;
         };
-        let for_good = failures
-            .iter()
-            .all(|(_, broken)| matches!(broken, Broken::Refused(r) | Broken::Unfit(r) if r.is_permanent()));
+        let for_good = failures.iter().all(|(_, broken)| broken.is_for_good());
+        let lacking = |broken: &Broken| matches!(broken, Broken::Lacking(_));
+        // A better host that is away for now may have what this one lacks: that it is away is the news then.
+        let reached = failures.iter().any(|(_, broken)| lacking(broken));
+        let others = failures.iter().rev().find(|(_, broken)| !lacking(broken));
+        let (target, last) = others.filter(|_| !for_good).map_or((target, last), |(target, last)| (target, last));
         let mut reply = last.reply(target);
         if reply.is_permanent() && !for_good {
             reply = Reply { code: 451, enhanced: Some(EnhancedCode(4, 4, 1)), ..reply };
@@ -207,7 +230,7 @@ impl Attempt {
         self.error = Some(reply.to_string());
         // What the policies forbid one message they may allow another: nothing is learnt for the others.
         let forbidden = failures.iter().all(|(_, broken)| matches!(broken, Broken::Distrusted(_) | Broken::Unfit(_)));
-        if !for_good && !forbidden {
+        if !for_good && !forbidden && !reached {
             self.health = match self.busy.take() {
                 Some(reply) => Health::Busy(reply),
                 None => Health::Down(reply.clone()),

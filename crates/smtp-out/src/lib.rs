@@ -17,6 +17,7 @@ pub mod limits;
 mod metrics;
 mod names;
 mod noted;
+mod opening;
 mod policy;
 mod release;
 mod route;

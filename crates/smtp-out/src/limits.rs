@@ -69,6 +69,9 @@ pub const STS_RETRY: Duration = Duration::from_secs(300);
 /// The same, where an older one still holds.
 pub const STS_REFRESH_RETRY: Duration = Duration::from_secs(3600);
 
+/// A domain whose `_mta-sts` record the DNS could not give is not asked for it again before this.
+pub const STS_DNS_RETRY: Duration = Duration::from_secs(60);
+
 /// Domains of which it is remembered that their policy was not to be had.
 pub const STS_FAILURES_MAX: usize = 1_000;
 

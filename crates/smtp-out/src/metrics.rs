@@ -4,6 +4,7 @@ use queue::Outcome;
 use storage::rows::{QueueRow, RecipientState};
 
 use crate::route::Route;
+use crate::runner::Held;
 
 /// Counts an attempt's outcomes and logs them, one line for each recipient.
 pub(crate) fn attempted(route: &Route, row: &QueueRow, outcomes: &[Option<Outcome>]) {
@@ -26,10 +27,12 @@ pub(crate) fn attempted(route: &Route, row: &QueueRow, outcomes: &[Option<Outcom
 }
 
 /// What the runner holds at this moment.
-pub(crate) fn holds(claimed: usize, running: usize, idle: usize) {
-    metrics::gauge!("relais_smtp_out_claimed").set(gauge(claimed));
-    metrics::gauge!("relais_smtp_out_attempts_running").set(gauge(running));
-    metrics::gauge!("relais_smtp_out_connections_idle").set(gauge(idle));
+pub(crate) fn holds(held: &Held) {
+    metrics::gauge!("relais_smtp_out_claimed").set(gauge(held.claimed));
+    metrics::gauge!("relais_smtp_out_ready").set(gauge(held.ready));
+    metrics::gauge!("relais_smtp_out_attempts_running").set(gauge(held.running));
+    metrics::gauge!("relais_smtp_out_connections_idle").set(gauge(held.idle));
+    metrics::gauge!("relais_smtp_out_destinations").set(gauge(held.destinations));
 }
 
 /// How many entries the queue has.

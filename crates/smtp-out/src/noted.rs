@@ -5,7 +5,7 @@ use mail::{Address, Timestamp};
 use queue::Outcome;
 use storage::rows::{QueueRow, RecipientState};
 use storage::suppressed::SuppressionReason;
-use storage::trace::{Step, Taken};
+use storage::trace::Taken;
 use storage::{StorageError, Transaction};
 
 use crate::Context;
@@ -31,7 +31,7 @@ impl Noted {
         let mut noted = Self {
             days: context.delivery.suppression().hard_bounce_days,
             hooks,
-            message_id: if hooks { message_id(context, row).await } else { None },
+            message_id: context.delivery.message_id_for_hooks(row).await,
             ..Self::default()
         };
         for (recipient, outcome) in row.recipients.iter().zip(outcomes) {
@@ -64,13 +64,4 @@ impl Noted {
         }
         Ok(())
     }
-}
-
-/// The Message-ID, as the message's trace has it. A hook is told without it rather than not at all.
-async fn message_id(context: &Context, row: &QueueRow) -> Option<String> {
-    let trace = context.store.trace(row.trace?).await.ok()??;
-    trace
-        .steps
-        .into_iter()
-        .find_map(|taken| if let Step::Received { message_id, .. } = taken.step { message_id } else { None })
 }

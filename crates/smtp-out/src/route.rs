@@ -32,9 +32,46 @@ pub(crate) struct Target {
     pub(crate) host: Domain,
     /// Its address.
     pub(crate) address: SocketAddr,
+    /// Its preference among the domain's hosts, the lower the better (RFC 5321 §5.1).
+    pub(crate) preference: u16,
     /// The name that its address belongs to, when DNSSEC proves the whole way there: the host has the domain's mail, and
     /// this address (RFC 7672 §2.2).
     pub(crate) proven: Option<Domain>,
+}
+
+/// The targets of an attempt in their order, no more than [`ADDRESSES_MAX`] of them.
+///
+/// A host that is there and lacks what a message needs (SMTPUTF8, room, DELIVERBY) has no say about others of its preference: they are
+/// tried. Those behind it are not: they would hand the message on to it. RFC 6531 §3.2 leaves that open.
+pub(crate) struct Walk<'t> {
+    rest: std::slice::Iter<'t, Target>,
+    tries: usize,
+    lacking: Vec<&'t Target>,
+}
+
+impl<'t> Walk<'t> {
+    /// Over all of them.
+    pub(crate) fn new(targets: &'t [Target]) -> Self {
+        Self { rest: targets.iter(), tries: 0, lacking: Vec::new() }
+    }
+
+    /// The next one to try.
+    pub(crate) fn next_target(&mut self) -> Option<&'t Target> {
+        if self.tries >= ADDRESSES_MAX {
+            return None;
+        }
+        self.tries = self.tries.saturating_add(1);
+        let Self { rest, lacking, .. } = self;
+        let in_vain = |target: &&Target| {
+            lacking.iter().any(|known| known.host == target.host || known.preference < target.preference)
+        };
+        rest.find(|target| !in_vain(target))
+    }
+
+    /// This host is there, and lacks what the message needs.
+    pub(crate) fn lacks(&mut self, target: &'t Target) {
+        self.lacking.push(target);
+    }
 }
 
 impl Route {
@@ -54,7 +91,7 @@ impl Route {
     }
 
     /// The host, when the settings name one.
-    pub(crate) fn smart_host(&self) -> Option<&SmartHost> {
+    pub(crate) fn smart_host(&self) -> Option<&Arc<SmartHost>> {
         match self {
             Self::Mx(_) => None,
             Self::Host(host) => Some(host),
@@ -84,7 +121,8 @@ impl Route {
         }
     }
 
-    /// The places to try, best first; or the reply that stands for what DNS said.
+    /// The places that take its mail, best first, of each host no more than an attempt tries in all; or the reply that stands for
+    /// what DNS said.
     pub(crate) async fn targets(&self, world: &World, settings: &SmtpOutSettings) -> Result<Vec<Target>, Reply> {
         let host = match self {
             Self::Mx(domain) => return mx_targets(world, settings, domain).await,
@@ -108,7 +146,7 @@ async fn mx_targets(world: &World, settings: &SmtpOutSettings, domain: &Domain) 
     };
     let names = Names::new(world, validating);
     let (hosts, hosts_proven) = match domain.as_literal() {
-        Some(_) => (vec![domain.clone()], false),
+        Some(_) => (vec![(0, domain.clone())], false),
         None => {
             let Mx { records, proven } = names.mx(domain).await;
             (mx_hosts(world, settings, domain, records)?, proven)
@@ -116,15 +154,16 @@ async fn mx_targets(world: &World, settings: &SmtpOutSettings, domain: &Domain) 
     };
     let mut targets = Vec::new();
     let (mut dns_failed, mut own) = (None, false);
-    for host in hosts.iter().take(MX_HOSTS_MAX) {
+    for (preference, host) in hosts.iter().take(MX_HOSTS_MAX) {
         match names.addresses(host).await {
             Ok(addresses) => {
                 let proven = addresses.proven.filter(|_| hosts_proven);
-                for ip in by_family(addresses.ips, settings.ip_family) {
+                for ip in by_family(addresses.ips, settings.ip_family).into_iter().take(ADDRESSES_MAX) {
                     match is_ours(settings, ip) {
                         true => own = true,
                         false => {
-                            targets.push(Target { proven: proven.clone(), ..target(host, ip, settings.mx_port) });
+                            let (proven, preference) = (proven.clone(), *preference);
+                            targets.push(Target { proven, preference, ..target(host, ip, settings.mx_port) });
                         }
                     }
                 }
@@ -133,7 +172,6 @@ async fn mx_targets(world: &World, settings: &SmtpOutSettings, domain: &Domain) 
             Err(ResolveError::NoSuchName | ResolveError::NoRecords) => {}
         }
     }
-    targets.truncate(ADDRESSES_MAX);
     match dns_failed {
         _ if !targets.is_empty() => Ok(targets),
         Some(error) => Err(temporary(format!("DNS gave no address for {domain}: {error}"))),
@@ -146,13 +184,13 @@ async fn mx_targets(world: &World, settings: &SmtpOutSettings, domain: &Domain) 
     }
 }
 
-/// The MX hosts of a domain in the order to try them; without MX records the domain itself.
+/// The MX hosts of a domain in the order to try them, with their preferences; without MX records the domain itself.
 fn mx_hosts(
     world: &World,
     settings: &SmtpOutSettings,
     domain: &Domain,
     records: Result<Vec<MxRecord>, ResolveError>,
-) -> Result<Vec<Domain>, Reply> {
+) -> Result<Vec<(u16, Domain)>, Reply> {
     match records {
         Ok(records) => {
             let null = !records.is_empty() && records.iter().all(|record| record.host.is_none());
@@ -167,7 +205,7 @@ fn mx_hosts(
             if hosts.is_empty() { Err(loops(domain)) } else { Ok(hosts) }
         }
         // RFC 5321 §5.1: the implicit MX. Whether there is an address shows next.
-        Err(ResolveError::NoRecords) => Ok(vec![domain.clone()]),
+        Err(ResolveError::NoRecords) => Ok(vec![(0, domain.clone())]),
         Err(ResolveError::NoSuchName) => {
             Err(Reply::new(550, Some(EnhancedCode(5, 1, 2)), format!("the domain {domain} does not exist")))
         }
@@ -176,7 +214,7 @@ fn mx_hosts(
 }
 
 /// By preference; equal ones shuffled (RFC 5321 §5.1). Where this server is among them, only those preferred to it.
-fn ordered(records: Vec<MxRecord>, chance: &dyn Chance, is_us: impl Fn(&Domain) -> bool) -> Vec<Domain> {
+fn ordered(records: Vec<MxRecord>, chance: &dyn Chance, is_us: impl Fn(&Domain) -> bool) -> Vec<(u16, Domain)> {
     let us = records.iter().filter(|r| r.host.as_ref().is_some_and(&is_us)).map(|r| r.preference).min();
     let better = |preference: u16| us.is_none_or(|us| preference < us);
     let mut hosts: Vec<(u16, u64, Domain)> = records
@@ -185,7 +223,7 @@ fn ordered(records: Vec<MxRecord>, chance: &dyn Chance, is_us: impl Fn(&Domain) 
         .filter_map(|record| Some((record.preference, chance.number(), record.host?)))
         .collect();
     hosts.sort();
-    hosts.into_iter().map(|(_, _, host)| host).collect()
+    hosts.into_iter().map(|(preference, _, host)| (preference, host)).collect()
 }
 
 fn by_family(addresses: Vec<IpAddr>, family: IpFamily) -> Vec<IpAddr> {
@@ -212,7 +250,7 @@ fn is_ours(settings: &SmtpOutSettings, ip: IpAddr) -> bool {
 }
 
 fn target(host: &Domain, ip: IpAddr, port: u16) -> Target {
-    Target { host: host.clone(), address: SocketAddr::new(ip, port), proven: None }
+    Target { host: host.clone(), address: SocketAddr::new(ip, port), preference: 0, proven: None }
 }
 
 fn temporary(text: String) -> Reply {
@@ -288,6 +326,59 @@ mod tests {
         assert_eq!(shown(IpFamily::V4).len(), 4);
     }
 
+    /// What a domain says must not make an attempt endless, nor its targets many.
+    #[tokio::test]
+    async fn huge_answers_are_bounded() {
+        let world = simulated();
+        let many: Vec<String> = (0..200).map(|n| format!("192.0.2.{}", n % 90)).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let records = (0..200).map(|n| mx(n, &format!("h{n}.example"))).collect();
+        world.resolver.set_mx(domain("huge.example"), Ok(records));
+        for n in 0..200 {
+            addresses(&world, &format!("h{n}.example"), &many);
+        }
+        let targets = hosts(&world, "huge.example").await.unwrap();
+        assert_eq!(targets.len(), MX_HOSTS_MAX * ADDRESSES_MAX);
+        let last = format!("h{}.example ", MX_HOSTS_MAX - 1);
+        assert!(targets[0].starts_with("h0.example ") && targets.last().unwrap().starts_with(&last));
+        let targets: Vec<Target> =
+            (0..500).map(|n| target(&domain(&format!("h{n}.example")), [192, 0, 2, 1].into(), 25)).collect();
+        let mut walk = Walk::new(&targets);
+        assert_eq!(std::iter::from_fn(|| walk.next_target()).count(), ADDRESSES_MAX);
+    }
+
+    #[test]
+    fn who_lacks_something_has_no_say_about_its_equals() {
+        let targets: Vec<Target> = [(10, "a"), (10, "a"), (10, "b"), (10, "c"), (20, "d"), (20, "e"), (30, "f")]
+            .map(|(preference, host)| {
+                let one = target(&domain(&format!("{host}.example")), [192, 0, 2, 1].into(), 25);
+                Target { preference, ..one }
+            })
+            .to_vec();
+        // By the hosts that lack it: who is tried.
+        for (lacking, tried) in [
+            ("", "aabcdef"),
+            ("a", "abc"),
+            ("ab", "abc"),
+            ("c", "aabc"),
+            ("d", "aabcde"),
+            ("de", "aabcde"),
+            ("f", "aabcdef"),
+            ("abcdef", "abc"),
+        ] {
+            let mut walk = Walk::new(&targets);
+            let mut seen = String::new();
+            while let Some(target) = walk.next_target() {
+                let name = &target.host.as_str()[..1];
+                seen.push_str(name);
+                if lacking.contains(name) {
+                    walk.lacks(target);
+                }
+            }
+            assert_eq!(seen, tried, "{lacking} lack it");
+        }
+    }
+
     #[test]
     fn equal_preferences_are_shuffled() {
         let world = simulated();
@@ -295,8 +386,8 @@ mod tests {
         let mut firsts = std::collections::BTreeSet::new();
         for _ in 0..50 {
             let order = ordered(records(), &*world.world().chance, |_| false);
-            assert_eq!(order[0].as_str(), "c.example");
-            firsts.insert(order[1].to_string());
+            assert_eq!(order[0], (5, domain("c.example")));
+            firsts.insert(order[1].1.to_string());
         }
         assert_eq!(firsts.len(), 2);
     }

@@ -28,6 +28,11 @@ use crate::{Context, metrics, schedule};
 
 /// Works until stopped.
 pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
+    run_watched(context, stop, |_| ()).await;
+}
+
+/// The same, under the eyes of `watch` after each look.
+pub(crate) async fn run_watched(context: Arc<Context>, stop: CancellationToken, mut watch: impl FnMut(&Runner)) {
     let mut bell = context.bus.topic(Topic::Queue);
     let mut runner = Runner {
         stop: stop.clone(),
@@ -39,6 +44,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
         farewells: JoinSet::new(),
         counted_at: None,
         deep_look_at: None,
+        looked_to: None,
         paces_changed: BTreeSet::new(),
         paces_written_at: None,
         idle: 0,
@@ -49,6 +55,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
     runner.remember().await;
     while !stop.is_cancelled() {
         let wake = runner.look().await;
+        watch(&runner);
         let span = wake.since(runner.context.world.clock.now()).min(LOOK_EVERY);
         tokio::select! {
             biased;
@@ -62,7 +69,8 @@ pub(crate) async fn run(context: Arc<Context>, stop: CancellationToken) {
     runner.finish().await;
 }
 
-struct Runner {
+/// See the module.
+pub(crate) struct Runner {
     context: Arc<Context>,
     stop: CancellationToken,
     claimed: HashSet<QueueId>,
@@ -76,6 +84,8 @@ struct Runner {
     counted_at: Option<Timestamp>,
     /// When a look may go behind a first page that gives nothing.
     deep_look_at: Option<Timestamp>,
+    /// How far deep looks have read a schedule with more due entries than one of them reads; the next one goes on behind.
+    looked_to: Option<(Timestamp, QueueId)>,
     /// Destinations whose pace is another than its row says.
     paces_changed: BTreeSet<String>,
     paces_written_at: Option<Timestamp>,
@@ -86,6 +96,34 @@ struct Runner {
     looked_at: Option<Timestamp>,
 }
 
+/// What the runner holds in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Entries that are claimed, by their numbers alone.
+    pub(crate) claimed: usize,
+    /// Of these, those that wait for their turns.
+    pub(crate) ready: usize,
+    /// Of these, those that are attempted.
+    pub(crate) running: usize,
+    /// Destinations that are remembered.
+    pub(crate) destinations: usize,
+    /// Idle connections.
+    pub(crate) idle: usize,
+}
+
+/// What a stretch of the schedule gave.
+struct Stretch {
+    claimed: usize,
+    /// Whether entries were put off, and so have left it.
+    spared: bool,
+    /// The first entry that is not due yet.
+    next: Option<Timestamp>,
+    /// Its last place.
+    last: Option<(Timestamp, QueueId)>,
+    /// Whether there may be more behind it.
+    full: bool,
+}
+
 /// What a job leaves.
 struct JobEnd {
     session: Option<Session>,
@@ -93,6 +131,17 @@ struct JobEnd {
 }
 
 impl Runner {
+    /// What is held now.
+    pub(crate) fn held(&self) -> Held {
+        Held {
+            claimed: self.claimed.len(),
+            ready: self.destinations.values().map(|destination| destination.ready.len()).sum(),
+            running: self.running.len(),
+            destinations: self.destinations.len(),
+            idle: self.destinations.values().map(Destination::idle).sum(),
+        }
+    }
+
     /// Claims what is due, starts what may start, closes what is idle. Gives the time to look again at the latest.
     async fn look(&mut self) -> Timestamp {
         let now = self.context.world.clock.now();
@@ -119,53 +168,81 @@ impl Runner {
         let mut limit = self.claimed.len().saturating_add(SCAN_PAGE);
         let mut deep = false;
         loop {
-            // In the order of their times, so that the first one that is not due yet ends the due ones.
-            let schedule = self.context.store.queue_schedule(limit).await?;
-            let full = schedule.len() >= limit;
-            let (mut claimed, mut next, mut spared) = (0, None, Vec::new());
-            for (at, id) in schedule {
-                if at > now {
-                    next = Some(at);
-                    break;
-                }
-                // Most of those that are due are claimed already, and need not be read.
-                if self.claimed.contains(&id) {
-                    continue;
-                }
-                let Some(row) = self.context.store.queue_entry(id).await? else { continue };
-                if row.held {
-                    put_aside(&self.context, row, now).await?;
-                } else if let Some(reply) = self.left_alone(&row, now) {
-                    spared.push((row, reply));
-                } else if self.claim_one(&row) {
-                    claimed += 1;
-                }
+            let stretch = self.claim_stretch(None, limit, now).await?;
+            if stretch.next.is_some() || !stretch.full {
+                self.looked_to = None;
+                return Ok(stretch.next);
             }
-            let has_spared = !spared.is_empty();
-            claimed += self.put_off(spared).await?;
-            if next.is_some() {
-                return Ok(next);
-            }
-            if !full {
-                return Ok(None);
-            }
-            if has_spared && limit >= SCAN_MAX {
+            if stretch.spared && limit >= SCAN_MAX {
                 // They have made room: the next look goes on behind them, and lets others have their turns before.
                 return Ok(Some(now));
             }
-            if self.claimed.len() >= CLAIMED_MAX || limit >= SCAN_MAX {
+            if self.claimed.len() >= CLAIMED_MAX {
                 return Ok(Some(now.plus(DEEP_LOOK_EVERY)));
             }
-            if claimed == 0 && !has_spared && !deep {
+            if limit >= SCAN_MAX {
+                self.looked_to = stretch.last;
+                return Ok(Some(now.plus(DEEP_LOOK_EVERY)));
+            }
+            if stretch.claimed == 0 && !stretch.spared && !deep {
                 // The page is full of what can't be taken now. Others wait behind it, but reading so far has its price.
                 match self.deep_look_at {
                     Some(at) if at > now => return Ok(Some(at)),
                     _ => self.deep_look_at = Some(now.plus(DEEP_LOOK_EVERY)),
                 }
+                if self.looked_to.is_some() {
+                    return self.look_further(now).await.map(Some);
+                }
                 deep = true;
             }
             limit = limit.saturating_mul(2).min(SCAN_MAX);
         }
+    }
+
+    /// Goes on where the last deep look ended: more is due than one look reads, and what can't be taken stays where it is. Gives the
+    /// time to look again.
+    async fn look_further(&mut self, now: Timestamp) -> Result<Timestamp, StorageError> {
+        let stretch = self.claim_stretch(self.looked_to, SCAN_MAX, now).await?;
+        self.looked_to = stretch.last.filter(|_| stretch.full && stretch.next.is_none());
+        Ok(if stretch.spared { now } else { now.plus(DEEP_LOOK_EVERY) })
+    }
+
+    /// Claims due entries of a stretch of the schedule, from its beginning or behind a place.
+    async fn claim_stretch(
+        &mut self,
+        behind: Option<(Timestamp, QueueId)>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Stretch, StorageError> {
+        // In the order of their times, so that the first one that is not due yet ends the due ones.
+        let schedule = self.context.store.queue_schedule(behind, limit).await?;
+        let (full, last) = (schedule.len() >= limit, schedule.last().copied());
+        let mut stretch = Stretch { full, last, next: None, claimed: 0, spared: false };
+        let mut spared = Vec::new();
+        for (at, id) in schedule {
+            if at > now {
+                stretch.next = Some(at);
+                break;
+            }
+            // Most of those that are due are claimed already, and need not be read.
+            if self.claimed.contains(&id) {
+                continue;
+            }
+            let Some(row) = self.context.store.queue_entry(id).await? else { continue };
+            if row.held {
+                put_aside(&self.context, row, now).await?;
+            } else if let Some(reply) = self.left_alone(&row, now) {
+                spared.push((row, reply));
+                stretch.spared = true;
+                if spared.len() >= PUT_OFF_AT_ONCE {
+                    stretch.claimed += self.put_off(std::mem::take(&mut spared)).await?;
+                }
+            } else if self.claim_one(&row) {
+                stretch.claimed += 1;
+            }
+        }
+        stretch.claimed += self.put_off(spared).await?;
+        Ok(stretch)
     }
 
     /// The reply that stands for an attempt, when the destination is left alone and nobody asked for this attempt.
@@ -177,11 +254,11 @@ impl Runner {
     }
 
     /// Puts entries off without an attempt; those whose result is more than that are claimed. How many were.
-    async fn put_off(&mut self, mut entries: Vec<(QueueRow, Reply)>) -> Result<usize, StorageError> {
+    async fn put_off(&mut self, entries: Vec<(QueueRow, Reply)>) -> Result<usize, StorageError> {
+        assert!(entries.len() <= PUT_OFF_AT_ONCE, "a stretch puts them off as they come");
         let mut claimed = 0;
-        while !entries.is_empty() {
-            let some = entries.split_off(entries.len().saturating_sub(PUT_OFF_AT_ONCE));
-            for row in put_off(&self.context, some).await? {
+        if !entries.is_empty() {
+            for row in put_off(&self.context, entries).await? {
                 claimed += usize::from(self.claim_one(&row));
             }
         }
@@ -235,7 +312,7 @@ impl Runner {
             let job = Job {
                 context: Arc::clone(&self.context),
                 stop: self.stop.clone(),
-                route: destination.route.clone(),
+                key: key.clone(),
                 id,
                 idle: destination.take_idle(),
                 down,
@@ -310,8 +387,9 @@ impl Runner {
         self.close_idle(now);
         self.count(now).await;
         self.forget(now);
-        self.idle = self.destinations.values().map(Destination::idle).sum();
-        metrics::holds(self.claimed.len(), self.running.len(), self.idle);
+        let held = self.held();
+        self.idle = held.idle;
+        metrics::holds(&held);
         self.destinations.values().filter_map(Destination::next_expiry).min()
     }
 
@@ -429,7 +507,8 @@ async fn put_aside(context: &Context, row: QueueRow, now: Timestamp) -> Result<(
 struct Job {
     context: Arc<Context>,
     stop: CancellationToken,
-    route: Route,
+    /// Of its destination ([`queue::Choice::key`]).
+    key: String,
     id: QueueId,
     idle: Option<Session>,
     down: Option<Reply>,
@@ -437,7 +516,7 @@ struct Job {
 
 impl Job {
     async fn run(self) -> JobEnd {
-        let Self { context, stop, route, id, idle, down } = self;
+        let Self { context, stop, key, id, idle, down } = self;
         let row = match context.store.queue_entry(id).await {
             // Taken back, held or put off since it was claimed.
             Ok(Some(row)) if row.held || row.next_attempt > context.world.clock.now() => None,
@@ -449,11 +528,18 @@ impl Job {
             }
         };
         let Some(row) = row else { return JobEnd { session: idle, health: Health::Unknown } };
-        if row.waiting.is_some() {
+        // Destinations of one host share its connections and pace, and each has its own demands on the way there.
+        let choice = context.routes.of(&row);
+        if choice.key != key {
+            // Sent another way since it was claimed: it is due there.
+            return JobEnd { session: idle, health: Health::Unknown };
+        }
+        let route = Route::new(&context.settings, &row.destination, &choice.way);
+        let late = queue::is_out_of_time(&row, context.world.clock.now()).then_some(OUT_OF_TIME);
+        if row.waiting.is_some() && late.is_none() {
             release(&context, &row).await;
             return JobEnd { session: idle, health: Health::Unknown };
         }
-        let late = queue::is_out_of_time(&row, context.world.clock.now()).then_some(OUT_OF_TIME);
         let spared = late.or(down.filter(|_| !queue::is_wanted_at_once(&row)));
         let made = match spared {
             Some(reply) => {

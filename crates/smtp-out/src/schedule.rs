@@ -10,6 +10,7 @@ use crate::Context;
 use crate::destination::Destination;
 use crate::limits::SCAN_MAX;
 use crate::route::Route;
+use crate::settings::SmartHost;
 
 /// The destinations of which something is known. Routes that the settings no longer name are left out.
 pub(crate) async fn remembered<S>(context: &Context) -> Result<Vec<(String, Destination<S>)>, StorageError> {
@@ -28,8 +29,12 @@ fn route_of(context: &Context, key: &str) -> Option<Route> {
         let named = settings.named.iter().find(|named| named.route.name == name)?;
         return Some(Route::Named(std::sync::Arc::clone(named)));
     }
-    let hosts = settings.overrides.values().chain(&settings.smart_host);
-    if let Some(host) = hosts.into_iter().find(|host| format!("{}:{}", host.host, host.port) == key) {
+    let is = |host: &SmartHost, key: &str| format!("{}:{}", host.host, host.port) == key;
+    if let Some(key) = key.strip_prefix("destination ") {
+        let host = settings.overrides.values().find(|host| is(host, key))?;
+        return Some(Route::Host(std::sync::Arc::clone(host)));
+    }
+    if let Some(host) = settings.smart_host.as_ref().filter(|host| is(host, key)) {
         return Some(Route::Host(std::sync::Arc::clone(host)));
     }
     let domain = Domain::parse(key).ok()?;

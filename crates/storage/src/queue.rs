@@ -58,12 +58,21 @@ impl Transaction<'_> {
 }
 
 impl Store {
-    /// The schedule from its beginning: when entries are due and their numbers, the most overdue first; held ones included.
+    /// The schedule, from its beginning or behind one of its places: when entries are due and their numbers, the most overdue first;
+    /// held ones included.
     ///
     /// # Errors
     /// When reading fails.
-    pub async fn queue_schedule(&self, limit: usize) -> Result<Vec<(Timestamp, QueueId)>, StorageError> {
-        let keys = self.engine.scan(Key::global(Table::QueueDue).range(), Order::Ascending, limit).await?;
+    pub async fn queue_schedule(
+        &self,
+        behind: Option<(Timestamp, QueueId)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, QueueId)>, StorageError> {
+        let mut range = Key::global(Table::QueueDue).range();
+        if let Some((at, id)) = behind {
+            range.start = keys::queue_due(at, QueueId(id.0.saturating_add(1)));
+        }
+        let keys = self.engine.scan(range, Order::Ascending, limit).await?;
         let read = |key: &[u8]| {
             let at = keys::middle(key, keys::HEAD).map(u64::from_be_bytes).and_then(|at| i64::try_from(at).ok());
             let id = keys::tail(key).map(u64::from_be_bytes).map(QueueId);

@@ -173,6 +173,7 @@ async fn moderation_that_ends_tells_how_many_wait_and_what_becomes_of_them() {
             decision: None,
             trace: None,
             automatic: false,
+            require_tls: false,
         };
         store.transact(move |tx| tx.put_waiting(part, mail::Uid(number), &row)).await.unwrap();
     }

@@ -110,6 +110,29 @@ async fn who_waits_in_a_cancelled_entry_is_reported_to_its_sender_in_one_commit(
     assert!(store.queue_entries(mail::QueueId(0), 9).await.unwrap().is_empty());
 }
 
+/// Webhooks hear of it as of any other failure: who still waited, and what stands for a server's answer.
+#[tokio::test]
+async fn webhooks_are_told_of_who_waits_in_a_cancelled_entry() {
+    use storage::webhooks::{HookCall, HookEvent};
+    let store = stage().await;
+    let add = WebhookRequest::Add { url: "https://hooks.example.net/x".into(), events: vec![] };
+    ask(&store, Request::Webhook(add)).await.unwrap();
+    let id = of_zoe(&store).await;
+    told(&store, QueueRequest::Cancel(QueueSelection::Entries(vec![id]))).await;
+    let calls = store.events_after(mail::Topic::Webhook, 0, 9).await.unwrap();
+    let failed: Vec<HookCall> = calls.iter().map(|call| HookCall::decode(&call.payload).unwrap()).collect();
+    let failed: Vec<&HookCall> = failed.iter().filter(|call| call.event == HookEvent::Failed).collect();
+    let [call] = failed.as_slice() else { panic!("{failed:?}") };
+    assert_eq!(call.told["recipients"], serde_json::json!(["waits@remote.example"]));
+    assert_eq!((&call.told["queue_entry"], &call.told["host"]), (&serde_json::json!(id), &serde_json::Value::Null));
+    assert_eq!((&call.told["sender"], &call.told["recipients_count"]), (&"zoe@example.org".into(), &1.into()));
+    assert!(call.told["said"].as_str().unwrap().starts_with("554 5.3.0 An administrator"), "{call:?}");
+    // Taken out without a word: nobody is told.
+    let id = of_zoe(&store).await;
+    told(&store, QueueRequest::Remove(QueueSelection::Entries(vec![id]))).await;
+    assert_eq!(store.events_after(mail::Topic::Webhook, 0, 9).await.unwrap().len(), calls.len());
+}
+
 #[tokio::test]
 async fn entries_are_sent_another_way_to_the_same_people() {
     let store = stage().await;
@@ -358,6 +381,7 @@ async fn who_forgets_the_event_of_a_list_forgets_its_message() {
         trace: None,
         verified: None,
         spam: false,
+        require_tls: false,
     };
     let parked = store.transact(move |tx| {
         let number = tx.emit(mail::Topic::HeldMessage, now, event.encode())?;

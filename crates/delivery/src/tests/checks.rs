@@ -130,6 +130,44 @@ async fn what_fails_dmarc_is_refused_or_goes_to_spam() {
     }
 }
 
+/// What would be lost to one of several recipients is refused for all: each has it, in Spam, or its sender knows.
+#[tokio::test]
+async fn quarantine_loses_nothing_in_silence() {
+    let f = fixture().await;
+    f.store.add_list(routing::objects::ListObject::new(address("garden@example.org"))).await.unwrap();
+    f.alias("out@example.org", &["yan@far.example", "max@other.example"]).await;
+    f.alias("both@example.org", &["yan@far.example", "bob@example.org"]).await;
+    f.alias("nobody@example.org", &[":blackhole:"]).await;
+    for (recipients, taken) in [
+        (&["alice@example.org", "out@example.org"][..], false),
+        (&["out@example.org", "alice@example.org"], false),
+        (&["both@example.org", "out@example.org"], false),
+        (&["garden@example.org", "out@example.org"], false),
+        (&["garden-owner@example.org", "alice@example.org"], false),
+        (&["nobody@example.org", "out@example.org"], false),
+        (&["alice@example.org", "both@example.org"], true),
+        (&["garden@example.org", "alice@example.org"], true),
+        (&["nobody@example.org", "alice@example.org"], true),
+        (&["nobody@example.org"], true),
+    ] {
+        let before = f.engine.rows();
+        let result = f.handed_over(found(Outcome::Fail, Policy::Quarantine), recipients, MESSAGE).await;
+        match result {
+            Ok(applied) => {
+                assert!(taken && applied.queued.is_empty(), "{recipients:?}");
+            }
+            Err(Refused(reply)) => {
+                assert!(!taken && reply.to_string().starts_with("550 5.7.1 "), "{recipients:?}: {reply}");
+                assert_eq!(f.engine.rows(), before, "{recipients:?}: nothing of it is kept");
+            }
+        }
+    }
+    // What is not suspicious goes everywhere.
+    let good = found(Outcome::Pass, Policy::None);
+    let applied = f.handed_over(good, &["alice@example.org", "out@example.org"], MESSAGE).await.unwrap();
+    assert_eq!((applied.deposits.len(), applied.queued.len()), (1, 2));
+}
+
 #[tokio::test]
 async fn i03_filters_may_lead_out_of_spam() {
     let f = fixture().await;
@@ -177,8 +215,11 @@ async fn lists_hear_of_it() {
     };
     f.handed_over(found(Outcome::Pass, Policy::None), &["garden@example.org"], MESSAGE).await.unwrap();
     f.handed_over(found(Outcome::Fail, Policy::Quarantine), &["garden@example.org"], MESSAGE).await.unwrap();
-    // Orders and mail to the owners that are suspicious go nowhere.
-    f.handed_over(found(Outcome::Fail, Policy::Quarantine), &["garden-join@example.org"], MESSAGE).await.unwrap();
+    // Orders and mail to the owners that are suspicious go nowhere, and who sends them is told.
+    for to in ["garden-join@example.org", "garden-request@example.org", "garden-owner@example.org"] {
+        let refused = f.handed_over(found(Outcome::Fail, Policy::Quarantine), &[to], MESSAGE).await;
+        assert_eq!(refused.unwrap_err().0.code, 550, "{to}");
+    }
     let events: Vec<(Option<String>, bool)> =
         heard().await.into_iter().map(|event| (event.verified.map(|domain| domain.to_string()), event.spam)).collect();
     assert_eq!(events, [(Some("far.example".to_owned()), false), (None, true)]);

@@ -109,3 +109,23 @@ async fn rfc8098_the_server_answers_no_request_for_a_receipt() {
         assert!(f.store.events_after(topic, 0, 9).await.unwrap().is_empty(), "{topic:?}");
     }
 }
+
+/// RFC 8689 §5: what the delivery itself reports asks for REQUIRETLS as the message did.
+#[tokio::test]
+async fn rfc8689_a_notice_of_delivery_asks_for_tls_as_its_message_did() {
+    let f = fixture().await;
+    f.alias("team@example.org", &["alice@example.org", "yan@elsewhere.example"]).await;
+    for require_tls in [false, true] {
+        for to in ["alice@example.org", "team@example.org"] {
+            let before = f.store.queue_entries(QueueId(0), 99).await.unwrap().len();
+            let mut letter = envelope(&[to]);
+            letter.require_tls = require_tls;
+            letter.recipients[0].notify = DsnNotify::asked(true, true, false);
+            take(&f, letter, MESSAGE).await;
+            let rows: Vec<QueueRow> =
+                f.store.queue_entries(QueueId(0), 99).await.unwrap().into_iter().skip(before).collect();
+            assert!(rows.iter().any(|row| row.reverse_path.is_null()), "{to}");
+            assert!(rows.iter().all(|row| row.require_tls == require_tls), "{to}: {rows:?}");
+        }
+    }
+}

@@ -118,6 +118,7 @@ async fn decisions_are_kept_up_to_a_bound_and_the_oldest_go() {
                 decision: Some(decision(DECISIONS_MAX - n)),
                 trace: None,
                 automatic: false,
+                require_tls: false,
             };
             tx.put_waiting(part, Uid(50_000 + u32::try_from(n).unwrap()), &row)?;
         }

@@ -164,3 +164,27 @@ async fn a_moderated_group_delivers_what_was_approved_to_its_mailboxes() {
     }
     f.sound().await;
 }
+
+/// RFC 8689 §6: copies of a post travel as it came, also when it has waited, and so do letters that repeat some of it.
+#[tokio::test]
+async fn rfc8689_what_came_with_requiretls_goes_on_with_it() {
+    for require_tls in [true, false] {
+        let mut f = fixture(ListObject { moderated: true, ..garden() }).await;
+        f.require_tls = require_tls;
+        f.set(|list| list.moderators = vec![address("mod@example.org"), address("pat@far.example")]).await;
+        f.member("bob@far.example").await;
+        f.mail("bob@far.example", "garden@example.org", "Tea", "Shall we?").await;
+        let letter = f.last("pat@far.example").await;
+        f.require_tls = false;
+        f.mail("pat@far.example", &reply_to(&letter), "Re: waits", "ok").await;
+        f.set(|list| list.owners = vec![address("boss@far.example")]).await;
+        f.require_tls = require_tls;
+        f.mail("zoe@far.example", "garden-owner@example.org", "Question", "x").await;
+        let rows = f.queue().await;
+        for to in ["pat@far.example", "bob@far.example", "boss@far.example"] {
+            let row = rows.iter().find(|row| row.recipients[0].address == address(to)).unwrap();
+            assert_eq!(row.require_tls, require_tls, "{to}");
+        }
+        f.sound().await;
+    }
+}

@@ -38,6 +38,8 @@ pub struct DsnFacts<'a> {
     pub envelope_id: Option<&'a str>,
     /// Whether the sender said `SMTPUTF8`, and so can read UTF-8 fields and headers.
     pub smtputf8: bool,
+    /// Whether the message asked for REQUIRETLS: so does a DSN about it (RFC 8689 §5).
+    pub require_tls: bool,
     /// The language of its reader.
     pub language: Language,
     /// What of the message goes back.
@@ -119,7 +121,8 @@ pub fn build(facts: &DsnFacts<'_>) -> Dsn {
     out.extend_from_slice(&returned);
     out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     let body = if out.is_ascii() { BodyType::SevenBit } else { BodyType::EightBitMime };
-    Dsn { envelope: envelope(facts.to, body, utf8), content: out }
+    let envelope = Envelope { require_tls: facts.require_tls, ..envelope(facts.to, body, utf8) };
+    Dsn { envelope, content: out }
 }
 
 /// The header at the start of a message, with no more than [`RETURNED_HEADER_OCTETS_MAX`] octets, whole lines only.

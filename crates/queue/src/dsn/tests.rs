@@ -51,6 +51,7 @@ fn build_timed(
         held_until: time,
         envelope_id: Some("order-7"),
         smtputf8,
+        require_tls: false,
         returned,
         token: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
     })
@@ -124,7 +125,7 @@ fn a_failure_has_three_parts_with_the_fields_of_rfc_3464() {
     assert_eq!(parts[3], "--\r\n");
     assert!(dsn.envelope.reverse_path.is_null());
     assert_eq!(dsn.envelope.body, BodyType::SevenBit);
-    assert!(!dsn.envelope.smtputf8);
+    assert!(!dsn.envelope.smtputf8 && !dsn.envelope.require_tls);
 }
 
 #[test]

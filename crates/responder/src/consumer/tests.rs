@@ -274,6 +274,30 @@ async fn a06_a_free_address_answers_and_gives_one_failure_notice() {
     assert_eq!(server.queue().await.len(), 4);
 }
 
+/// RFC 8689 §5, §6: the answer and the notice travel as their message did.
+#[tokio::test]
+async fn rfc8689_what_came_with_requiretls_is_answered_with_it() {
+    for require_tls in [false, true] {
+        let server = Server::new("a.example").await;
+        server.add_responder("prices@a.example", |_| ()).await;
+        let mut envelope = Envelope::new(ReversePath::parse("<carol@r.example>").unwrap());
+        envelope.require_tls = require_tls;
+        envelope.recipients.push(EnvelopeRecipient {
+            forward_path: ForwardPath::Address(address("prices@a.example")),
+            notify: mail::DsnNotify::default(),
+            original: None,
+        });
+        let mut intake = server.delivery.intake(&envelope.reverse_path, b"").await.unwrap();
+        intake.write(b"From: carol@r.example\r\nTo: prices@a.example\r\nSubject: Prix ?\r\n\r\nx\r\n").await.unwrap();
+        let prepared = intake.finish(envelope).await.unwrap();
+        server.store.transact(move |tx| prepared.apply(tx)).await.unwrap();
+        server.take_all().await.unwrap();
+        let rows = server.queue().await;
+        assert_eq!(rows.len(), 2, "the answer, and the notice that nobody reads there");
+        assert!(rows.iter().all(|row| row.require_tls == require_tls), "{rows:?}");
+    }
+}
+
 #[tokio::test]
 async fn a06_the_notice_is_given_whatever_is_edited_after_the_message_came() {
     let server = Server::new("a.example").await;

@@ -330,6 +330,9 @@ fn still_in<'a>(
 /// Whether a submitted message waits, until when and why.
 fn waiting(account: AccountId, undo_secs: u32, envelope: &Envelope, now: Timestamp) -> Option<Waiting> {
     let undo = now.plus(Duration::from_secs(undo_secs.into()));
+    // What is wanted by a time waits no longer than half of it (RFC 2852): the rest is for the way there.
+    let time = envelope.deliver_by.filter(|deliver| deliver.by > now);
+    let undo = time.map_or(undo, |deliver| undo.min(now.plus(deliver.by.since(now) / 2)));
     match envelope.hold_until.filter(|until| *until > undo) {
         Some(until) => Some(Waiting { account, until, why: WaitsFor::Release }),
         None => (undo > now).then_some(Waiting { account, until: undo, why: WaitsFor::Undo }),

@@ -81,6 +81,8 @@ const GAUGES: &[(&str, &str)] = &[
     ("relais_smtp_out_attempts_running", "Attempts under way."),
     ("relais_smtp_out_claimed", "Queue entries that the runner holds."),
     ("relais_smtp_out_connections_idle", "Connections kept for the next message."),
+    ("relais_smtp_out_destinations", "Destinations of which the sending side remembers something."),
+    ("relais_smtp_out_ready", "Of the queue entries that the runner holds, those that wait for their turns."),
 ];
 
 /// What the answers are made from.

@@ -40,8 +40,8 @@ pub(crate) fn obstacle(row: &QueueRow, ehlo: &EhloResponse<String>) -> Option<Re
     None
 }
 
-/// The MAIL command, said now.
-pub(crate) fn mail(row: &QueueRow, ehlo: &EhloResponse<String>, now: Timestamp) -> String {
+/// The MAIL command, said now. `under_tls`: the session is one over which REQUIRETLS may be said (RFC 8689 §2).
+pub(crate) fn mail(row: &QueueRow, ehlo: &EhloResponse<String>, under_tls: bool, now: Timestamp) -> String {
     let mut line = format!("MAIL FROM:{}", row.reverse_path);
     if ehlo.has_capability(EXT_SIZE) {
         push(&mut line, format_args!(" SIZE={}", octets(row)));
@@ -53,8 +53,8 @@ pub(crate) fn mail(row: &QueueRow, ehlo: &EhloResponse<String>, now: Timestamp) 
     if row.smtputf8 {
         line.push_str(" SMTPUTF8");
     }
-    if row.require_tls && ehlo.has_capability(EXT_REQUIRE_TLS) {
-        // RFC 8689 §2. Bounces go without TLS if they must, and ask for it where they can (§5).
+    if row.require_tls && under_tls && ehlo.has_capability(EXT_REQUIRE_TLS) {
+        // Only bounces come here over other sessions: they go without if they must, and ask for it where they can (§5).
         line.push_str(" REQUIRETLS");
     }
     if ehlo.has_capability(EXT_DSN) {
@@ -183,7 +183,23 @@ mod tests {
     }
 
     fn mail(row: &QueueRow, ehlo: &EhloResponse<String>) -> String {
-        super::mail(row, ehlo, Timestamp(0))
+        mail_at(row, ehlo, Timestamp(0))
+    }
+
+    fn mail_at(row: &QueueRow, ehlo: &EhloResponse<String>, now: Timestamp) -> String {
+        super::mail(row, ehlo, true, now)
+    }
+
+    #[test]
+    fn requiretls_is_said_only_where_it_may_be() {
+        let mut row = row();
+        row.require_tls = true;
+        for (capabilities, under_tls, said) in
+            [(EXT_REQUIRE_TLS, true, true), (EXT_REQUIRE_TLS, false, false), (0, true, false)]
+        {
+            let line = super::mail(&row, &offers(capabilities), under_tls, Timestamp(0));
+            assert_eq!(line.ends_with(" REQUIRETLS\r\n"), said, "{line}");
+        }
     }
 
     fn offers(capabilities: u32) -> EhloResponse<String> {
@@ -211,12 +227,12 @@ mod tests {
         let (by, now) = (Timestamp(100_000), Timestamp(40_500));
         urgent.deliver_by = Some(DeliverBy { by, mode: DeliverByMode::Notify, trace: true });
         let with = EXT_MT_PRIORITY | EXT_DELIVER_BY;
-        assert_eq!(super::mail(&urgent, &offers(with), now), "MAIL FROM:<a@a.example> MT-PRIORITY=-4 BY=59;NT\r\n");
-        assert_eq!(super::mail(&urgent, &offers(0), now), "MAIL FROM:<a@a.example>\r\n");
-        assert!(super::mail(&urgent, &offers(with), Timestamp(103_000)).contains(" BY=-3;NT"));
+        assert_eq!(mail_at(&urgent, &offers(with), now), "MAIL FROM:<a@a.example> MT-PRIORITY=-4 BY=59;NT\r\n");
+        assert_eq!(mail_at(&urgent, &offers(0), now), "MAIL FROM:<a@a.example>\r\n");
+        assert!(mail_at(&urgent, &offers(with), Timestamp(103_000)).contains(" BY=-3;NT"));
         assert_eq!(obstacle(&urgent, &offers(0)), None);
         urgent.deliver_by = Some(DeliverBy { by, mode: DeliverByMode::Return, trace: false });
-        assert!(super::mail(&urgent, &offers(with), now).contains(" BY=59;R\r\n"));
+        assert!(mail_at(&urgent, &offers(with), now).contains(" BY=59;R\r\n"));
         assert_eq!(obstacle(&urgent, &offers(0)).and_then(|reply| reply.enhanced), Some(EnhancedCode(5, 3, 3)));
     }
 

@@ -22,7 +22,7 @@ use crate::limits::{
 };
 use crate::policy::Check;
 use crate::route::Target;
-use crate::settings::{Login, SmtpOutSettings, TlsMode};
+use crate::settings::{Login, SmartHost, SmtpOutSettings, TlsMode};
 use crate::tls::{Connectors, STARTTLS_NOT_SUPPORTED, Trial, VALIDATION_FAILURE, flaw_of};
 
 /// An open session, ready for a mail transaction.
@@ -35,6 +35,10 @@ pub(crate) struct Session {
     pub(crate) ehlo: EhloResponse<String>,
     /// How TLS protects the session.
     pub(crate) secured: Option<Secured>,
+    /// The host of the settings that it was opened to, as the settings want that; `None`: one that DNS names.
+    given: Option<Arc<SmartHost>>,
+    /// The check under which it was opened.
+    check: Check,
     /// What is not as it should be with TLS, as TLS reports have it (RFC 8460 §4.3).
     pub(crate) flaw: Option<&'static str>,
     /// What it says of its bounds (RFC 9422).
@@ -72,11 +76,11 @@ pub(crate) struct Dial<'a> {
     pub(crate) hostname: &'a Domain,
     pub(crate) connectors: &'a Connectors,
     pub(crate) settings: &'a SmtpOutSettings,
-    /// Whether TLS must be, towards a host that the settings name; opportunistic towards MX hosts, of which `check` says more.
-    pub(crate) tls: TlsMode,
+    /// The host that the settings name: whether TLS must be, and who we are there; `None`: an MX host, where TLS is opportunistic
+    /// and `check` says more.
+    pub(crate) given: Option<&'a Arc<SmartHost>>,
     /// Whether the message asks for REQUIRETLS.
     pub(crate) require_tls: bool,
-    pub(crate) login: Option<&'a Login>,
 }
 
 /// Why there is no TLS.
@@ -115,16 +119,27 @@ pub(crate) enum Broken {
     /// The host does not give what the message demands, and never will.
     #[error("{0}")]
     Unfit(Reply),
+    /// The host is there, and lacks an extension or the room that the message needs. Another one may have it.
+    #[error("{0}")]
+    Lacking(Reply),
     /// The connection failed, ran out of time, spoke no SMTP, or did not give what the settings demand.
     #[error("{0}")]
     Lost(String),
 }
 
 impl Broken {
+    /// Whether it stays so. Refused in its greeting with 5xx is for good (RFC 7504).
+    pub(crate) fn is_for_good(&self) -> bool {
+        match self {
+            Self::Refused(reply) | Self::Unfit(reply) | Self::Lacking(reply) => reply.is_permanent(),
+            Self::Tls(_) | Self::Distrusted(_) | Self::Lost(_) => false,
+        }
+    }
+
     /// The reply that stands for it in a row and in a DSN.
     pub(crate) fn reply(&self, target: &Target) -> Reply {
         match self {
-            Self::Refused(reply) | Self::Unfit(reply) => reply.clone(),
+            Self::Refused(reply) | Self::Unfit(reply) | Self::Lacking(reply) => reply.clone(),
             // RFC 3463 §3.8: cryptographic failure.
             Self::Distrusted(why) => Reply::new(451, Some(EnhancedCode(4, 7, 5)), format!("{}: {why}", target.host)),
             Self::Tls(Trouble { why, .. }) | Self::Lost(why) => Reply::new(
@@ -140,10 +155,26 @@ impl Broken {
 type Connector = (TlsConnector, Option<&'static str>, Option<Arc<Trial>>);
 
 impl Dial<'_> {
+    fn tls(&self) -> TlsMode {
+        self.given.map_or(TlsMode::Opportunistic, |host| host.tls)
+    }
+
+    fn login(&self) -> Option<&Login> {
+        self.given?.login.as_ref()
+    }
+
+    /// Whether an open session will do where this would open one under a check: to the same host, as the settings want it, with no
+    /// less known of it.
+    pub(crate) fn takes(&self, open: &Session, check: &Check) -> bool {
+        open.given.as_ref() == self.given
+            && check.is_met_by(&open.check, open.secured.is_some())
+            && (!self.require_tls || open.takes_require_tls())
+    }
+
     /// Opens a session, with the check that the host's policy asks for; where TLS is opportunistic and its handshake
     /// fails, once more without.
     pub(crate) async fn open(&self, target: &Target, check: &Check) -> Result<Session, Broken> {
-        let tls = match (self.tls, check) {
+        let tls = match (self.tls(), check) {
             // RFC 8689: no plain text, and no unchecked certificate.
             (TlsMode::Opportunistic | TlsMode::Plain, _) if self.require_tls => TlsMode::Required,
             (TlsMode::Opportunistic, check) if !check.demands_tls() => TlsMode::Opportunistic,
@@ -161,7 +192,7 @@ impl Dial<'_> {
             }
             Err(Broken::Tls(why)) if tls == TlsMode::Opportunistic => {
                 tracing::info!(host = %target.host, %why, "TLS failed, going on without");
-                if self.login.is_some() {
+                if self.login().is_some() {
                     return Err(Broken::Lost(format!("TLS failed, and no password goes unprotected: {why}")));
                 }
                 flaw = Some(why.result);
@@ -197,6 +228,8 @@ impl Dial<'_> {
             target: target.clone(),
             ehlo: EhloResponse::default(),
             secured,
+            given: self.given.cloned(),
+            check: check.clone(),
             flaw: None,
             limits: OfferedLimits::default(),
             messages: 0,
@@ -209,8 +242,8 @@ impl Dial<'_> {
         if session.secured.is_none() && tls != TlsMode::Plain {
             session = self.start_tls(session, tls, check).await?;
         }
-        if let Some(login) = self.login {
-            session.log_in(login, self.tls == TlsMode::Plain).await?;
+        if let Some(login) = self.login() {
+            session.log_in(login, self.tls() == TlsMode::Plain).await?;
         }
         Ok(session)
     }
@@ -234,7 +267,7 @@ impl Dial<'_> {
             return Ok(session);
         }
         let (connector, by, trial) = self.connector(check, required)?;
-        let checked = check.authenticates() || required || self.login.is_some();
+        let checked = check.authenticates() || required || self.login().is_some();
         let checked = checked && *check != Check::EncryptedByDane;
         let (stream, version) = self.handshake(session.wire.into_stream(), &connector, &session.target).await?;
         session.flaw = trial.and_then(|trial| trial.found());
@@ -255,7 +288,7 @@ impl Dial<'_> {
             Check::Message => (connectors.public.clone(), Some("REQUIRETLS"), None),
             Check::EncryptedByDane => (connectors.unverified.clone(), None, None),
             // A password goes to nobody whose certificate is not the host's (RFC 4954 §6, RFC 8314 §5.4).
-            Check::Opportunistic | Check::Trial { .. } if required || self.login.is_some() => {
+            Check::Opportunistic | Check::Trial { .. } if required || self.login().is_some() => {
                 (connectors.verified.clone(), None, None)
             }
             Check::Trial { .. } => {

@@ -21,6 +21,8 @@ use crate::limits::{
 pub(crate) enum End {
     /// It can take another message.
     Reusable,
+    /// The same, and nothing was said: the host lacks what the message needs.
+    Lacks(Reply),
     /// It is over, and everyone has an outcome.
     Closed,
     /// It broke; who has no outcome may be tried on another host.
@@ -60,11 +62,7 @@ impl Transaction<'_> {
     /// One mail transaction.
     async fn hand_over(&mut self, blob: &mut BlobReader) -> End {
         if let Some(reply) = command::obstacle(self.row, &self.session.ehlo) {
-            // Our own words: no host has spoken.
-            for n in self.open() {
-                self.set(n, Outcome::PermanentFailure { host: None, reply: reply.clone() });
-            }
-            return End::Reusable;
+            return End::Lacks(reply);
         }
         match self.run(blob).await {
             Ok(()) => End::Reusable,
@@ -129,7 +127,7 @@ impl Transaction<'_> {
     /// MAIL and RCPT. Gives those whom the host accepts, and those for whom it has no room in this transaction.
     async fn envelope(&mut self, open: &[usize]) -> Result<Envelope, End> {
         let ehlo = &self.session.ehlo;
-        let mail = command::mail(self.row, ehlo, self.now);
+        let mail = command::mail(self.row, ehlo, self.session.takes_require_tls(), self.now);
         let rcpts: Vec<String> =
             open.iter().filter_map(|n| self.row.recipients.get(*n)).map(|r| command::rcpt(self.row, r, ehlo)).collect();
         let mut envelope = Envelope { accepted: Vec::with_capacity(open.len()), too_many: Vec::new() };

@@ -9,23 +9,18 @@ use mail::{Domain, Timestamp};
 use storage::mta_sts::{StsMode, StsPolicy, StsRow};
 use storage::rows::QueueRow;
 use tokio::sync::{Mutex, OnceCell};
-use world::TlsaRecord;
 use world::https::{Https, Reach, Request, Url};
+use world::{ResolveError, TlsaRecord};
 
 use super::{Check, Facts, Tlsa, Wish, dane, decide, says_tls_optional, sts};
 use crate::Context;
 use crate::client::session::{Broken, Session};
 use crate::limits::{
-    HEAD_OCTETS_MAX, REPORT_LINES_MAX, STS_FAILURES_MAX, STS_FETCH_TIMEOUT, STS_POLICY_OCTETS_MAX, STS_REFRESH_RETRY,
-    STS_RETRY,
+    HEAD_OCTETS_MAX, REPORT_LINES_MAX, STS_DNS_RETRY, STS_FAILURES_MAX, STS_FETCH_TIMEOUT, STS_POLICY_OCTETS_MAX,
+    STS_REFRESH_RETRY, STS_RETRY,
 };
 use crate::route::Target;
 use crate::tls::VALIDATION_FAILURE;
-
-/// Whether an entry asks for REQUIRETLS. RFC 8689 §4.2.1: bounces don't.
-pub(crate) fn asks_for_tls(row: &QueueRow) -> bool {
-    row.require_tls && row.reverse_path.address().is_some()
-}
 
 /// What one attempt learns of the policies of a domain, each asked for when it is needed.
 pub(crate) struct Policies<'a> {
@@ -46,9 +41,9 @@ impl<'a> Policies<'a> {
         Self { context, domain, row, sts, optional, readers, tlsa }
     }
 
-    /// How the host's certificate is checked, or why it gets nothing.
-    pub(crate) async fn of(&self, target: &Target) -> Result<Check, Broken> {
-        let wish = if asks_for_tls(self.row) { Wish::Required } else { Wish::Usual };
+    /// How the host's certificate is checked, or why it gets nothing: with REQUIRETLS, or without.
+    pub(crate) async fn of(&self, target: &Target, require_tls: bool) -> Result<Check, Broken> {
+        let wish = if require_tls { Wish::Required } else { Wish::Usual };
         let tlsa = self.tlsa(target).await;
         // RFC 8461 §2: where DANE has something to say it alone decides, and the policy needn't be fetched.
         let alone = match &tlsa {
@@ -177,7 +172,7 @@ pub(crate) fn how_it_went(check: Option<&Check>, opened: &Result<Session, Broken
         (Ok(_), Some(Check::Trial { named: false })) => Some(Went(Some(VALIDATION_FAILURE))),
         (Ok(session), _) => Some(Went(session.flaw)),
         (Err(Broken::Tls(trouble) | Broken::Distrusted(trouble)), _) => Some(Went(Some(trouble.result))),
-        (Err(Broken::Refused(_) | Broken::Unfit(_) | Broken::Lost(_)), _) => None,
+        (Err(Broken::Refused(_) | Broken::Unfit(_) | Broken::Lacking(_) | Broken::Lost(_)), _) => None,
     }
 }
 
@@ -265,9 +260,20 @@ impl StsPolicies {
         now: Timestamp,
     ) -> Option<String> {
         let name = Domain::parse(&format!("_mta-sts.{domain}")).ok()?;
+        if self.is_left_alone(domain, now) {
+            return None;
+        }
         // Without a record nothing is fetched, and what is remembered holds: whoever can hide the record must not be
         // able to hide the policy.
-        let records = context.world.resolver.txt(&name).await.ok()?;
+        let records = match context.world.resolver.txt(&name).await {
+            Ok(records) => records,
+            Err(ResolveError::Temporary(_)) => {
+                // The next message over an open connection would wait for the same silence.
+                self.failed(domain, now, STS_DNS_RETRY);
+                return None;
+            }
+            Err(ResolveError::NoSuchName | ResolveError::NoRecords) => return None,
+        };
         let id = sts::id(&records)?;
         if let Some(row) = known.filter(|row| row.policy.id == id) {
             // The same one; fetched anew in the second half of its life (§3.3), lest it expires.
@@ -276,8 +282,13 @@ impl StsPolicies {
                 return None;
             }
         }
+        Some(id.to_owned())
+    }
+
+    /// Whether nothing new is asked of a domain for now.
+    fn is_left_alone(&self, domain: &Domain, now: Timestamp) -> bool {
         let failures = self.failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        failures.get(domain).is_none_or(|until| *until <= now).then(|| id.to_owned())
+        failures.get(domain).is_some_and(|until| *until > now)
     }
 
     async fn fetch(&self, context: &Context, domain: &Domain, id: &str, now: Timestamp) -> Result<StsPolicy, String> {

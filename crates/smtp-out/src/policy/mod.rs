@@ -94,6 +94,29 @@ impl Check {
         }
     }
 
+    /// Whether what is known of an open connection is what this check would make known of a new one: for a connection that was
+    /// opened under the check `held`, to the same host, and is `encrypted` or not. A message never goes over a connection that could
+    /// not have been opened for it.
+    pub(crate) fn is_met_by(&self, held: &Self, encrypted: bool) -> bool {
+        match self {
+            Self::Opportunistic | Self::Trial { .. } => true,
+            Self::EncryptedByDane => encrypted,
+            // One of the records that were held then fits the certificate. Which one is not known, so all of them must hold still.
+            Self::Dane { records, names } => match held {
+                Self::Dane { records: then, names: then_names } => {
+                    let still = then.iter().all(|record| records.contains(record));
+                    encrypted && still && then_names.iter().all(|name| names.contains(name))
+                }
+                Self::Opportunistic | Self::Trial { .. } | Self::EncryptedByDane | Self::Sts | Self::Message => false,
+            },
+            // Both are the public authorities' word for the host's name.
+            Self::Sts | Self::Message => match held {
+                Self::Sts | Self::Message => encrypted,
+                Self::Opportunistic | Self::Trial { .. } | Self::EncryptedByDane | Self::Dane { .. } => false,
+            },
+        }
+    }
+
     /// Who demands TLS, for people.
     pub(crate) const fn demanded_by(&self) -> &'static str {
         match self {

@@ -79,6 +79,47 @@ fn dane_then_mta_sts_then_opportunistic() {
     }
 }
 
+/// What an open connection is good for: for each check that it was opened under, the checks that it meets.
+#[test]
+fn a_connection_meets_what_was_proven_of_it() {
+    let other = TlsaRecord { data: vec![2; 32], ..good() };
+    let names = |names: &[&str]| names.iter().map(|name| domain(name)).collect::<Vec<_>>();
+    let dane = |records: &[TlsaRecord], to: &[&str]| Check::Dane { records: records.to_vec(), names: names(to) };
+    let (mx, both) = (["mx.far.example"], ["mx.far.example", "far.example"]);
+    let checks = [
+        ("opportunistic", Check::Opportunistic),
+        ("trial", Check::Trial { named: true }),
+        ("encrypted", Check::EncryptedByDane),
+        ("dane", dane(&[good()], &mx)),
+        ("dane, two records", dane(&[other.clone(), good()], &mx)),
+        ("dane, two names", dane(&[good()], &both)),
+        ("dane, another", dane(&[other], &mx)),
+        ("sts", Check::Sts),
+        ("message", Check::Message),
+    ];
+    let met = |held: &str, encrypted| {
+        let held = &checks.iter().find(|(name, _)| *name == held).unwrap().1;
+        let met = checks.iter().filter(|(_, asked)| asked.is_met_by(held, encrypted));
+        met.map(|(name, _)| *name).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(met("opportunistic", false), "opportunistic; trial");
+    for (held, more) in [
+        ("opportunistic", ""),
+        ("trial", ""),
+        ("encrypted", ""),
+        ("dane", "; dane; dane, two records; dane, two names"),
+        ("dane, two records", "; dane, two records"),
+        ("dane, two names", "; dane, two names"),
+        ("dane, another", "; dane, two records; dane, another"),
+        ("sts", "; sts; message"),
+        ("message", "; sts; message"),
+    ] {
+        assert_eq!(met(held, true), format!("opportunistic; trial; encrypted{more}"), "{held}");
+        // There is no such connection; if there were, it would be good for nothing.
+        assert_eq!(met(held, false), "opportunistic; trial", "{held}");
+    }
+}
+
 #[test]
 fn tls_required_no_is_read_from_the_header() {
     for (head, found) in [

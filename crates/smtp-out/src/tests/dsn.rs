@@ -88,6 +88,41 @@ async fn ret_full_returns_the_message() {
     assert!(text(&stage, 1).contains("Content-Type: text/rfc822-headers\r\n"));
 }
 
+/// RFC 8689 §5: a report about a message with REQUIRETLS asks for that as well, where it can, and never has the whole of it.
+#[tokio::test]
+async fn rfc8689_a_report_is_protected_as_its_message_was() {
+    for (offers, proven, asks) in [
+        (&["STARTTLS", "REQUIRETLS"][..], true, true),
+        // Nobody vouches for the host: not said, although it would be taken (§2).
+        (&["STARTTLS", "REQUIRETLS"], false, false),
+        (&["STARTTLS"], true, false),
+        (&["REQUIRETLS"], true, false),
+        (&[], false, false),
+    ] {
+        let mut stage = Stage::new().await;
+        let (known, acceptor) = tls::certificate("mx.origin.example");
+        stage.settings.tls.further_roots = vec![known];
+        stage.origin.offer(offers).tls(acceptor);
+        if proven {
+            stage.world.resolver.sign(domain("origin.example"));
+        }
+        stage.start();
+        let mut letter = envelope("<a@origin.example>", &["x@far.example"]);
+        (letter.dsn_return, letter.require_tls) = (Some(DsnReturn::Full), true);
+        stage.send(letter, MESSAGE).await;
+        stage.settle().await;
+        // Nobody vouches for the far host.
+        assert_eq!(stage.far.count("MAIL"), 0);
+        let got = stage.origin.got();
+        assert_eq!(got.len(), 1, "a report goes without TLS where it must");
+        assert_eq!(got[0].mail, if asks { "MAIL FROM:<> REQUIRETLS" } else { "MAIL FROM:<>" }, "{offers:?}");
+        assert_eq!(got[0].tls, offers.contains(&"STARTTLS"), "{offers:?}");
+        let dsn = text(&stage, 0);
+        assert!(dsn.contains("Status: 5.7.10\r\n") && dsn.contains("Content-Type: text/rfc822-headers\r\n"), "{dsn}");
+        assert!(dsn.contains("Subject: Hello\r\n") && !dsn.contains("Good morning"), "{dsn}");
+    }
+}
+
 #[tokio::test]
 async fn a_null_reverse_path_is_told_nothing() {
     let mut stage = Stage::new().await;

@@ -1,6 +1,7 @@
 //! DANE, MTA-STS and REQUIRETLS, from the DNS to the trace.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use parking_lot::Mutex;
 use rustls_pki_types::CertificateDer;
@@ -13,22 +14,22 @@ use crate::Dane;
 
 /// Answers of policy servers, one after the other; the last repeats. And what was asked for.
 #[derive(Default)]
-struct Policies {
+pub(super) struct Policies {
     answers: Mutex<VecDeque<Result<Response, HttpsError>>>,
     asked: Mutex<Vec<String>>,
 }
 
 impl Policies {
-    fn say(&self, answer: Result<Response, HttpsError>) {
+    pub(super) fn say(&self, answer: Result<Response, HttpsError>) {
         *self.answers.lock() = VecDeque::from([answer]);
     }
 
-    fn policy(&self, mode: &str, host: &str, max_age: u64) {
+    pub(super) fn policy(&self, mode: &str, host: &str, max_age: u64) {
         let text = format!("version: STSv1\r\nmode: {mode}\r\nmx: {host}\r\nmax_age: {max_age}\r\n");
         self.say(Ok(document(200, "text/plain; charset=utf-8", &text)));
     }
 
-    fn asked(&self) -> usize {
+    pub(super) fn asked(&self) -> usize {
         self.asked.lock().len()
     }
 }
@@ -46,43 +47,44 @@ impl Https for Policies {
 }
 
 /// A stage whose far side has a certificate.
-struct Guarded {
-    stage: Stage,
-    policies: Arc<Policies>,
-    certificate: CertificateDer<'static>,
+pub(super) struct Guarded {
+    pub(super) stage: Stage,
+    pub(super) policies: Arc<Policies>,
+    pub(super) certificate: CertificateDer<'static>,
+    sent: AtomicU8,
 }
 
 impl Guarded {
     /// A far side with a certificate for this name.
-    async fn new(name: &str) -> Self {
+    pub(super) async fn new(name: &str) -> Self {
         let stage = Stage::new().await;
         let (certificate, acceptor) = certificate(name);
         stage.far.offer(&["STARTTLS", "PIPELINING", "REQUIRETLS"]).tls(acceptor);
-        let mut guarded = Self { stage, policies: Arc::default(), certificate };
+        let mut guarded = Self { stage, policies: Arc::default(), certificate, sent: AtomicU8::new(0) };
         guarded.stage.settings.messages_per_connection_max = 1;
         guarded
     }
 
     /// The zone of the far side is signed, with these TLSA records.
-    fn tlsa(&self, records: Vec<TlsaRecord>) {
+    pub(super) fn tlsa(&self, records: Vec<TlsaRecord>) {
         self.stage.world.resolver.sign(domain("far.example"));
         let at = domain("_25._tcp.mx.far.example");
         self.stage.world.resolver.set_tlsa(at, Ok(records));
     }
 
     /// The record of this certificate, or of its key when it is `None`: one that does not fit.
-    fn names(certificate: Option<&CertificateDer<'static>>) -> Vec<TlsaRecord> {
+    pub(super) fn names(certificate: Option<&CertificateDer<'static>>) -> Vec<TlsaRecord> {
         let data = certificate.map_or(vec![7; 32], |certificate| certificate.to_vec());
         let matching = if certificate.is_some() { 0 } else { 1 };
         vec![TlsaRecord { usage: 3, selector: 0, matching, data }]
     }
 
-    fn sts(&self, id: &str) {
+    pub(super) fn sts(&self, id: &str) {
         let record = format!("v=STSv1; id={id};");
         self.stage.world.resolver.set_txt(domain("_mta-sts.far.example"), Ok(vec![record]));
     }
 
-    fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         let (bus, delivery) = (self.stage.bus.clone(), self.stage.delivery.clone());
         let settings = self.stage.settings.clone();
         let out = SmtpOut::with_https(bus, delivery, settings, self.policies.clone()).unwrap();
@@ -92,9 +94,9 @@ impl Guarded {
     }
 
     /// Sends a message; what its trace says of the attempt.
-    async fn send(&self, content: &[u8], require_tls: bool) -> String {
+    pub(super) async fn send(&self, content: &[u8], require_tls: bool) -> String {
         let (store, clock) = (&self.stage.store, &self.stage.world.clock);
-        let trace = mail::TraceId::new(clock.now(), [u8::try_from(self.stage.far.sessions()).unwrap(); 10]);
+        let trace = mail::TraceId::new(clock.now(), [self.sent.fetch_add(1, Ordering::Relaxed); 10]);
         let letter = envelope("<a@origin.example>", &["x@far.example"]);
         let prepared = self.stage.delivery.prepare(letter, content).await.unwrap();
         let put = store.transact(move |tx| {
@@ -111,7 +113,7 @@ impl Guarded {
     }
 }
 
-fn assert_has(text: &str, parts: &[&str]) {
+pub(super) fn assert_has(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "{part:?} is not in: {text}");
     }

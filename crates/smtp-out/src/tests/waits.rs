@@ -139,6 +139,26 @@ async fn what_is_wanted_back_is_not_sent_too_late() {
     assert!(dsn.contains("Status: 5.4.7"), "{dsn}");
 }
 
+/// RFC 2852 §4.2: also when it has waited until then, held or with the server away; nobody gets it late, mailboxes here included.
+#[tokio::test]
+async fn what_is_wanted_back_and_has_waited_too_long_is_not_released() {
+    for (secs, in_time) in [(20, true), (40, false)] {
+        let mut stage = Stage::new().await;
+        house(&stage).await;
+        stage.far.offer(&["DELIVERBY"]);
+        let mut urgent = envelope("<alice@us.example>", &["bob@us.example", "x@far.example"]);
+        let by = stage.world.clock.now().plus(Duration::from_secs(30));
+        urgent.deliver_by = Some(mail::DeliverBy { by, mode: mail::DeliverByMode::Return, trace: false });
+        submit(&stage, urgent, secs, WaitsFor::Undo).await;
+        stage.start();
+        stage.minutes(2).await;
+        let expected = (u32::from(in_time), usize::from(in_time), u32::from(!in_time));
+        let (bob, alice) = (inbox(&stage, "bob@us.example").await, inbox(&stage, "alice@us.example").await);
+        assert_eq!((bob, stage.far.got().len(), alice), expected, "{secs}");
+        assert!(stage.queue().await.is_empty());
+    }
+}
+
 #[tokio::test]
 async fn who_wants_to_know_is_told_in_time_and_it_is_tried_on() {
     let mut stage = Stage::new().await;

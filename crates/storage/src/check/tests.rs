@@ -183,6 +183,7 @@ fn waiting() -> WaitingRow {
     WaitingRow {
         trace: None,
         automatic: false,
+        require_tls: false,
         address: account("garden").address,
         recipient: account("garden").address,
         skip_octets: 0,

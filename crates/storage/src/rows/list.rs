@@ -160,18 +160,22 @@ pub struct WaitingRow {
     pub trace: Option<TraceId>,
     /// A machine wrote it, so nothing answers it.
     pub automatic: bool,
+    /// It came with REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
 }
 
 impl WaitingRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
-        super::encode(2, self)
+        super::encode(3, self)
     }
 
-    /// Layout 1 ended before the trace: nothing and `false` are what it means, and an octet of zero is how each is written.
+    /// Layout 1 ended before the trace, layout 2 before REQUIRETLS: nothing and `false` are what they mean, and an octet of zero is how
+    /// each is written.
     pub(crate) fn decode(value: &[u8]) -> Result<Self, StorageError> {
         match value.split_first() {
-            Some((1, rest)) => super::decode(2, WAITING, &[&[2], rest, &[0, 0]].concat()),
-            _ => super::decode(2, WAITING, value),
+            Some((1, rest)) => super::decode(3, WAITING, &[&[3], rest, &[0, 0, 0]].concat()),
+            Some((2, rest)) => super::decode(3, WAITING, &[&[3], rest, &[0]].concat()),
+            _ => super::decode(3, WAITING, value),
         }
     }
 }
@@ -237,12 +241,15 @@ mod tests {
             decision: None,
             trace: None,
             automatic: false,
+            require_tls: false,
         };
         let now = row.encode().unwrap();
-        let mut before = now.get(..now.len() - 2).unwrap().to_vec();
-        before[0] = 1;
-        assert_eq!(WaitingRow::decode(&before).unwrap(), row);
-        let row = WaitingRow { trace: Some(TraceId([9; 16])), automatic: true, ..row };
+        for (layout, shorter) in [(1, 3), (2, 1)] {
+            let mut before = now.get(..now.len() - shorter).unwrap().to_vec();
+            before[0] = layout;
+            assert_eq!(WaitingRow::decode(&before).unwrap(), row);
+        }
+        let row = WaitingRow { trace: Some(TraceId([9; 16])), automatic: true, require_tls: true, ..row };
         assert_eq!(WaitingRow::decode(&row.encode().unwrap()).unwrap(), row);
     }
 }

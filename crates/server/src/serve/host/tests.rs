@@ -243,3 +243,31 @@ fn what_readers_may_take_for_another_author_is_refused() {
         assert_eq!(said(header), "taken", "{header:?}");
     }
 }
+
+/// RFC 2852: undo is nothing that a message with a time can afford beyond that.
+#[test]
+fn what_is_wanted_by_a_time_waits_no_longer_than_half_of_it() {
+    let now = Timestamp(1_000_000);
+    let after = |secs: u64| now.plus(Duration::from_secs(secs));
+    for (undo, by, hold, until) in [
+        (20, None, None, Some((20, WaitsFor::Undo))),
+        (20, Some(10), None, Some((5, WaitsFor::Undo))),
+        (20, Some(3_600), None, Some((20, WaitsFor::Undo))),
+        (0, Some(10), None, None),
+        (20, Some(100), Some(60), Some((60, WaitsFor::Release))),
+        (20, Some(10), Some(8), Some((8, WaitsFor::Release))),
+        (20, Some(10), Some(2), Some((5, WaitsFor::Undo))),
+    ] {
+        for mode in [mail::DeliverByMode::Return, mail::DeliverByMode::Notify] {
+            let mut envelope = Envelope::new(mail::ReversePath::Null);
+            envelope.deliver_by = by.map(|secs| mail::DeliverBy { by: after(secs), mode, trace: false });
+            envelope.hold_until = hold.map(after);
+            let waiting = waiting(AccountId(1), undo, &envelope, now).map(|waiting| (waiting.until, waiting.why));
+            assert_eq!(waiting, until.map(|(secs, why)| (after(secs), why)), "{undo} {by:?} {hold:?}");
+        }
+    }
+    // A time that is over keeps nobody from taking a message back.
+    let mut envelope = Envelope::new(mail::ReversePath::Null);
+    envelope.deliver_by = Some(mail::DeliverBy { by: Timestamp(0), mode: mail::DeliverByMode::Notify, trace: false });
+    assert_eq!(waiting(AccountId(1), 20, &envelope, now).map(|waiting| waiting.until), Some(after(20)));
+}
