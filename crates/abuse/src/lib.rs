@@ -5,6 +5,7 @@
 //!   (IPv4 /26 and /21, IPv6 /48 and /32), so that whoever has many addresses gains little by changing them.
 //! - [`Rates`] counts what comes from each of them in windows of time ([`Kind`]).
 //! - [`Bans`] holds who is kept out, until when and why; each ban of the same place lasts longer, and old ones are forgotten.
+//! - [`Gate`] counts the connections that there are at a time, of each of the three widths.
 //! - [`tarpit_wait`] says how long an answer to a guesser waits.
 //! - [`Door`] puts them together; protocols and logins ask it, and tell it what goes wrong.
 //!
@@ -15,6 +16,7 @@ mod around;
 mod bans;
 mod bounded;
 mod door;
+mod gate;
 pub mod limits;
 mod rates;
 mod settings;
@@ -23,6 +25,7 @@ mod window;
 
 pub use bans::{Ban, Bans, Cause, Full};
 pub use door::{Change, Count, Door, Entry, Held, Strike, Visitor};
+pub use gate::{AtOnce, Gate, Pass};
 pub use rates::{Kind, Rates};
 pub use settings::{PerNetwork, Settings};
 pub use tarpit::tarpit_wait;
