@@ -253,7 +253,7 @@ impl Engine {
         loop {
             let full = self.replies.len() >= REPLIES_OCTETS_MAX;
             let last = matches!(self.action, Some(Action::StartTls | Action::Close));
-            if !self.replies.is_empty() && (self.flush || full || last) {
+            if !self.replies.is_empty() && (self.flush || full || last || self.acts_without_input()) {
                 return Some(self.send());
             }
             if let Some(action) = self.action.take() {
@@ -263,6 +263,11 @@ impl Engine {
                 return (!self.replies.is_empty()).then(|| self.send());
             }
         }
+    }
+
+    /// Whether something is to be done, or asked, and no further command has come: then no reply waits for it (RFC 2920 §3.2 (7)).
+    fn acts_without_input(&self) -> bool {
+        self.action.is_some() && !self.input.has_line()
     }
 
     fn send(&mut self) -> Action {
@@ -539,6 +544,8 @@ impl Engine {
                 misbehaviour = Misbehaviour::TooManyBadCommands;
             }
         }
+        // RFC 2920 §3.2 (6): what was no command is answered at once.
+        self.flush |= matches!(misbehaviour.reply().code, 500 | 502);
         let reason = misbehaviour.counter();
         metrics::counter!("relais_smtp_in_misbehaviour_total", "reason" => reason).increment(1);
         tracing::debug!(session = %self.session.facts.id, reason, "client misbehaved");
