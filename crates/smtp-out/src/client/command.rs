@@ -92,14 +92,15 @@ pub(crate) fn rcpt(row: &QueueRow, recipient: &QueueRecipient, ehlo: &EhloRespon
     if ehlo.has_capability(EXT_DSN) {
         notify(&mut line, asked_of_next(row, recipient.notify, ehlo));
         if let Some(original) = &recipient.original {
-            let address = if original.address.is_ascii() {
+            // RFC 3461 §5.2.1 (d): as it came, in the coding of its type.
+            let address = if !original.is_utf8() {
                 xtext(&original.address)
             } else if ehlo.has_capability(EXT_SMTP_UTF8) {
                 unitext(&original.address)
             } else {
                 utf8_xtext(&original.address)
             };
-            push(&mut line, format_args!(" ORCPT={};{address}", xtext(&original.address_type)));
+            push(&mut line, format_args!(" ORCPT={};{address}", original.address_type));
         }
     }
     line.push_str("\r\n");
@@ -260,6 +261,21 @@ mod tests {
         let to = |capabilities| rcpt(&row(), &who, &offers(capabilities));
         assert_eq!(to(EXT_DSN), "RCPT TO:<x@b.example> ORCPT=utf-8;jos\\x{E9}@e.example\r\n");
         assert_eq!(to(EXT_DSN | EXT_SMTP_UTF8), "RCPT TO:<x@b.example> ORCPT=utf-8;jos\u{e9}@e.example\r\n");
+    }
+
+    /// RFC 3461 §5.2.1 (d): no letter of it changes.
+    #[test]
+    fn an_original_recipient_goes_on_as_it_came() {
+        let mut who = recipient("x@b.example");
+        who.notify = DsnNotify::default();
+        let mut said = |address_type: &str, address: &str| {
+            who.original = Some(OriginalRecipient { address_type: address_type.into(), address: address.into() });
+            rcpt(&row(), &who, &offers(EXT_DSN)).trim_end().replace("RCPT TO:<x@b.example> ORCPT=", "")
+        };
+        assert_eq!(said("RFC822", "Bob+x@E.example"), "RFC822;Bob+2Bx@E.example");
+        assert_eq!(said("x-Other-Net", "A=B"), "x-Other-Net;A+3DB");
+        // An address of this type has its own coding, also when it is all ASCII.
+        assert_eq!(said("UTF-8", "bob+x@e.example"), "UTF-8;bob\\x{2B}x@e.example");
     }
 
     #[test]
