@@ -6,7 +6,7 @@
 //! 2920 §3.2). One file for each command; `order.rs` is the only check of their order.
 //!
 //! Invariants: no more than `limits::INPUT_OCTETS_MAX` octets of input are held, whatever the size of a message;
-//! 250 for a message is said in one place, from an [`Acknowledgement`].
+//! 250 for a message is said in one place, from an [`Acknowledgement`]; replies are ASCII unless VRFY or EXPN says SMTPUTF8.
 
 mod auth;
 mod bdat;
@@ -37,6 +37,7 @@ mod vrfy;
 mod xclient;
 mod xtext;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ::mail::{EnhancedCode, Envelope, ForwardPath, Reply, Timestamp};
@@ -202,7 +203,7 @@ impl Engine {
             line_is_burl: false,
             bad_commands: 0,
         };
-        engine.say(greeting);
+        engine.say(&greeting.in_ascii());
         engine
     }
 
@@ -314,9 +315,9 @@ impl Engine {
                 self.flush = true;
                 data::kept(&mut self.session, outcome.map_err(refusal)).times(replies)
             }
-            (State::AwaitLookup(state), Answer::LookedUp(reply)) => {
+            (State::AwaitLookup(state, smtputf8), Answer::LookedUp(reply)) => {
                 self.flush = true;
-                Step::reply(*state, reply)
+                Step::reply(*state, reply).in_utf8(smtputf8)
             }
             (State::AwaitTls, Answer::TlsStarted(tls)) => starttls::tls_started(&mut self.session, tls),
             _ => panic!("an answer came that nothing had asked for"),
@@ -506,6 +507,8 @@ impl Engine {
         self.state = step.state;
         self.action = step.action;
         if let Some(reply) = step.reply {
+            // RFC 6531 §3.7.4.2: nothing but ASCII where nobody has asked for more.
+            let reply = if step.smtputf8 { Cow::Borrowed(&reply) } else { reply.in_ascii() };
             for _ in 0..step.replies {
                 self.say(&reply);
             }
@@ -551,8 +554,10 @@ impl Engine {
         tracing::debug!(session = %self.session.facts.id, reason, "client misbehaved");
         // Closing is said once: it answers no recipient.
         let replies = if misbehaviour.reply().code == 421 { 1 } else { replies };
+        let reply = misbehaviour.reply();
+        let reply = reply.in_ascii();
         for _ in 0..replies {
-            self.say(&misbehaviour.reply());
+            self.say(&reply);
         }
         if misbehaviour.closes() {
             self.state = State::Closed;

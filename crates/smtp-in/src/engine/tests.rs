@@ -96,13 +96,18 @@ impl Driver {
                 Action::AskRecipient { path } if path.to_string().starts_with("<nobody@") => {
                     Answer::Recipient(Verdict::Refuse(Reply::plain(550, "No such mailbox")))
                 }
+                Action::AskRecipient { path } if path.to_string().starts_with("<told@") => {
+                    Answer::Recipient(Verdict::Refuse(Reply::plain(550, "Not for jos\u{e9}")))
+                }
                 Action::AskRecipient { .. } => Answer::Recipient(Verdict::Accept),
                 Action::Authenticate { login, .. } if login == "tim" => {
                     Answer::Authenticated(Ok(Identity { account: AccountId(1), login, mark: 0 }))
                 }
                 Action::Authenticate { .. } => Answer::Authenticated(Err(AuthFailure::Refused)),
                 Action::Respond { .. } => Answer::Responded(Err(AuthFailure::Unavailable)),
-                Action::Verify { .. } | Action::Expand { .. } => Answer::LookedUp(Reply::plain(550, "Nobody")),
+                Action::Verify { .. } | Action::Expand { .. } => {
+                    Answer::LookedUp(Reply::plain(550, "Nobody but jos\u{e9}"))
+                }
                 Action::BeginBody => {
                     self.open = Some(Vec::new());
                     Answer::Opened(Ok(()))
@@ -277,6 +282,25 @@ fn no_reply_waits_for_a_question_when_no_command_has_come() {
         driver.asked_behind.clear();
         driver.say(said.as_bytes());
         assert_eq!(driver.asked_behind, asked_behind, "{said}");
+    }
+}
+
+/// RFC 6531 §3.7.4.2: whoever makes a reply, it is ASCII where nobody has asked for more.
+#[test]
+fn replies_have_more_than_ascii_only_when_asked_for() {
+    let mut driver = Driver::submission(Limits::default());
+    let last = |driver: &mut Driver, said: &str| driver.say(said.as_bytes()).lines().last().unwrap().to_owned();
+    assert!(last(&mut driver, "AUTH PLAIN AHRpbQB4\r\n").starts_with("235"));
+    for parameter in ["", " SMTPUTF8"] {
+        let begin = format!("RSET\r\nMAIL FROM:<a@b.example>{parameter}\r\n");
+        let told = last(&mut driver, &format!("{begin}RCPT TO:<told@b.example>\r\n"));
+        assert_eq!(told, "550 Not for jos\\x{E9}", "the host's");
+        let told = last(&mut driver, &format!("{begin}RCPT TO:<a@b\u{a7}\u{1f600}c.example>\r\n"));
+        assert!(told.starts_with('5') && told.is_ascii(), "our own: {told}");
+    }
+    for verb in ["VRFY", "EXPN"] {
+        assert_eq!(last(&mut driver, &format!("{verb} josé\r\n")), "550 Nobody but jos\\x{E9}");
+        assert_eq!(last(&mut driver, &format!("{verb} josé smtputf8\r\n")), "550 Nobody but jos\u{e9}");
     }
 }
 
