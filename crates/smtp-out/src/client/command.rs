@@ -5,7 +5,7 @@ use std::fmt::Write;
 use mail::{BodyType, DeliverByMode, DsnNotify, DsnReturn, EnhancedCode, Reply, Timestamp};
 use queue::xtext::{unitext, utf8_xtext, xtext};
 use smtp_proto::{
-    EXT_8BIT_MIME, EXT_DELIVER_BY, EXT_DSN, EXT_MT_PRIORITY, EXT_REQUIRE_TLS, EXT_SIZE, EXT_SMTP_UTF8, EhloResponse,
+    EXT_8BIT_MIME, EXT_DELIVER_BY, EXT_DSN, EXT_MT_PRIORITY, EXT_NO_SOLICITING, EXT_REQUIRE_TLS, EXT_SIZE, EXT_SMTP_UTF8, EhloResponse,
 };
 use storage::rows::{QueueRecipient, QueueRow};
 
@@ -69,6 +69,10 @@ pub(crate) fn mail(row: &QueueRow, ehlo: &EhloResponse<String>, now: Timestamp) 
     }
     if row.priority != 0 && ehlo.has_capability(EXT_MT_PRIORITY) {
         push(&mut line, format_args!(" MT-PRIORITY={}", row.priority));
+    }
+    if !row.solicits.is_empty() && ehlo.has_capability(EXT_NO_SOLICITING) {
+        // RFC 3865 §2.7: the next host may not want what this one took.
+        push(&mut line, format_args!(" SOLICIT={}", row.solicits.join(",")));
     }
     if let Some(by) = row.deliver_by.filter(|_| ehlo.has_capability(EXT_DELIVER_BY)) {
         // RFC 2852 §4: what is left of the time; less than nothing when its sender only wants to be told.
@@ -177,6 +181,7 @@ mod tests {
             priority: 0,
             deliver_by: None,
             held_until: None,
+            solicits: Vec::new(),
             waiting: None,
             class: storage::rows::MailClass::Person,
             route: None,
@@ -219,6 +224,19 @@ mod tests {
         urgent.deliver_by = Some(DeliverBy { by, mode: DeliverByMode::Return, trace: false });
         assert!(super::mail(&urgent, &offers(with), now).contains(" BY=59;R\r\n"));
         assert_eq!(obstacle(&urgent, &offers(0)).and_then(|reply| reply.enhanced), Some(EnhancedCode(5, 3, 3)));
+    }
+
+    /// RFC 3865: classes of solicitation are said to whom they may concern.
+    #[test]
+    fn solicitation_goes_on_where_it_is_known() {
+        let mut soliciting = row();
+        soliciting.solicits = vec!["net.example:ADV".into(), "org.example:ADV:ADLT".into()];
+        assert_eq!(
+            mail(&soliciting, &offers(EXT_NO_SOLICITING)),
+            "MAIL FROM:<a@a.example> SOLICIT=net.example:ADV,org.example:ADV:ADLT\r\n"
+        );
+        assert_eq!(mail(&soliciting, &offers(0)), "MAIL FROM:<a@a.example>\r\n");
+        assert_eq!(mail(&row(), &offers(EXT_NO_SOLICITING)), "MAIL FROM:<a@a.example>\r\n");
     }
 
     /// RFC 2852 §4.1.4.2
