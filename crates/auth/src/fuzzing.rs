@@ -26,8 +26,13 @@ pub fn scram(first: &[u8], last: &[u8], plus: bool, sha256: bool) -> Option<Scra
     let (hash, octets) = if sha256 { (ScramHash::Sha256, 32) } else { (ScramHash::Sha1, 20) };
     let key = |octet| STANDARD.encode(vec![octet; octets]);
     let key = ScramKey { stored: key(1), server: key(2) };
-    let keys =
-        ScramKeys { of: String::new(), salt: STANDARD.encode([3; 16]), iterations: 4_096, sha1: key.clone(), sha256: key };
+    let keys = ScramKeys {
+        of: String::new(),
+        salt: STANDARD.encode([3; 16]),
+        iterations: 4_096,
+        sha1: key.clone(),
+        sha256: key,
+    };
     let username = client.username.clone();
     let server = ServerFirst::new(client, hash, &keys, [7; 18]);
     let proved = matches!(server.check(last), Ok(Some(_)));

@@ -31,11 +31,13 @@ fn written(remote: SocketAddr, local: SocketAddr) -> String {
 
 /// The lines of an answer to EHLO: each counts for itself, and the greeting in front of them for nothing.
 pub(crate) fn ehlo(input: &[u8]) {
-    let lines: Vec<String> = input.split(|octet| *octet == b'\n').map(|line| String::from_utf8_lossy(line).into()).collect();
+    let lines: Vec<String> =
+        input.split(|octet| *octet == b'\n').map(|line| String::from_utf8_lossy(line).into()).collect();
     let all = offers(&lines);
     let greeting = lines.first().cloned().unwrap_or_default();
     assert_eq!(offers(&[greeting.clone()]), Offers::default(), "the greeting offers nothing");
-    let says_size = |line: &str| line.trim().split([' ', '=']).next().is_some_and(|word| word.eq_ignore_ascii_case("SIZE"));
+    let says_size =
+        |line: &str| line.trim().split([' ', '=']).next().is_some_and(|word| word.eq_ignore_ascii_case("SIZE"));
     let alone = lines.iter().skip(1).map(|line| (says_size(line), offers(&[greeting.clone(), line.clone()])));
     let together = alone.fold(Offers::default(), |before, (says_size, one)| Offers {
         capabilities: before.capabilities | one.capabilities,
@@ -79,7 +81,10 @@ pub(crate) fn sts_policy_document(input: &[u8]) {
         match pattern.strip_prefix("*.") {
             // An address literal has no labels, and a long name no room for one more.
             Some(domain) if !domain.starts_with('[') && domain.len() < 200 => {
-                assert!(names(&format!("mx.{domain}")) && !names(domain) && !names(&format!("a.mx.{domain}")), "{pattern}");
+                assert!(
+                    names(&format!("mx.{domain}")) && !names(domain) && !names(&format!("a.mx.{domain}")),
+                    "{pattern}"
+                );
             }
             Some(_) => {}
             None => assert!(names(pattern) && !names(&format!("a.{pattern}")), "{pattern}"),

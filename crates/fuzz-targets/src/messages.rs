@@ -2,7 +2,8 @@
 
 use imap_wire::{oracle, precompute};
 use message::{
-    BinaryParts, ByteRange, MessageRecord, RecordView, Scanner, Section, SectionText, Structure, TransferDecoder, TransferEncoding,
+    BinaryParts, ByteRange, MessageRecord, RecordView, Scanner, Section, SectionText, Structure, TransferDecoder,
+    TransferEncoding,
 };
 
 use crate::cuts::cut;
