@@ -635,8 +635,12 @@ def loopback_up(*addresses):
         request = struct.pack("16sh14x", b"lo", 0)
         flags = struct.unpack("16sh14x", fcntl.ioctl(sock, 0x8913, request))[1]
         fcntl.ioctl(sock, 0x8914, struct.pack("16sh14x", b"lo", flags | 1))
-        for number, address in enumerate(addresses):
+        for number, address in enumerate(address for address in addresses if ":" not in address):
             fcntl.ioctl(sock, 0x8916, struct.pack("16sHH4s8x", b"lo:%d" % number, socket.AF_INET, 0, socket.inet_aton(address)))
+    for address in (address for address in addresses if ":" in address):
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            octets = socket.inet_pton(socket.AF_INET6, address)
+            fcntl.ioctl(sock, 0x8916, struct.pack("=16sIi", octets, 128, socket.if_nametoindex("lo")))
 
 
 sys.dont_write_bytecode = True

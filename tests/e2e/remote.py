@@ -21,6 +21,8 @@ class Received:
         self.recipients = recipients
         self.content = content
         self.session = session
+        # The MAIL command that it came with.
+        self.mail = session.mail
 
     def __repr__(self):
         return "Received(%r -> %r, %d octets)" % (self.sender, self.recipients, len(self.content))
@@ -33,6 +35,7 @@ class Session:
         self.commands = []
         self.tls = False
         self.login = None
+        self.mail = None
         self.messages = 0
         self.socket = None
         # Where the connection came from.
@@ -52,11 +55,12 @@ class Remote:
         self.changed = threading.Condition()
         self.open = set()
         self.most_open = 0
-        self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.listener = socket.socket(family, socket.SOCK_STREAM)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind((host, port))
         self.listener.listen(128)
-        self.host, self.port = self.listener.getsockname()
+        self.host, self.port = self.listener.getsockname()[:2]
         self.closing = False
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -166,7 +170,7 @@ class Remote:
                 if self.logins is not None and not session.login:
                     say("530 5.7.0 Authentication required")
                     continue
-                sender, recipients = re.search(r"<([^>]*)>", argument).group(1), []
+                session.mail, sender, recipients = said, re.search(r"<([^>]*)>", argument).group(1), []
                 say("250 2.1.0 ok")
             elif verb == "RCPT":
                 recipients.append(re.search(r"<([^>]*)>", argument).group(1))

@@ -536,6 +536,31 @@ class Connections(ServerCase):
         until(served, what="a place after the flood")
 
 
+class Networks(ServerCase):
+    """Many addresses of one network are bounded together; another network is served meanwhile."""
+
+    options = dict(settings={"limits": {"smtp_connections_per_address_max": 2, "smtp_connections_per_network_max": [3, 4],
+                                        "imap_connections_per_address_max": 2, "imap_connections_per_network_max": [3, 4]}})
+
+    def greeting(self, service, source):
+        sock = socket.create_connection(("127.0.0.1", self.relais.ports[service]), 30, (source, 0))
+        self.addCleanup(sock.close)
+        return sock.recv(200)
+
+    def check(self, service, welcome, refused):
+        # Three of an address, four of its /26, five of its /21, and one from elsewhere.
+        for source, begin in (("127.0.8.1", welcome), ("127.0.8.1", welcome), ("127.0.8.1", refused), ("127.0.8.2", welcome),
+                              ("127.0.8.3", refused), ("127.0.9.1", welcome), ("127.0.10.1", refused), ("127.0.16.1", welcome)):
+            line = self.greeting(service, source)
+            self.assertTrue(line.startswith(begin), (source, line))
+
+    def test_smtp(self):
+        self.check("mx", b"220 ", b"421 4.7.0 Too many connections")
+
+    def test_imap(self):
+        self.check("imap", b"* OK", b"* BYE [UNAVAILABLE] Too many connections")
+
+
 class Guessing(ServerCase):
     """Passwords can't be tried for ever."""
 

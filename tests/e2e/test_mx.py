@@ -13,6 +13,9 @@ from remote import Dns, Remote
 
 ALICE = "alice@near.test"
 
+# A host that can be reached by both.
+FAMILIES = {"ipv4": "192.0.2.6", "ipv6": "2001:db8::6"}
+
 HOSTS = {"one": "192.0.2.2", "two": "192.0.2.3", "three": "192.0.2.4", "none": "192.0.2.5"}
 
 
@@ -21,7 +24,7 @@ class Mx(TestCase):
 
     @classmethod
     def setUpClass(cls):
-        loopback_up(*HOSTS.values())
+        loopback_up(*HOSTS.values(), *FAMILIES.values())
         resolv = folder("dns") / "resolv.conf"
         resolv.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
         subprocess.run(["mount", "--bind", str(resolv), "/etc/resolv.conf"], check=True)
@@ -37,11 +40,14 @@ class Mx(TestCase):
             ("broken.test", "FAIL"): [],
             ("alone.test", "MX"): [(10, "none.hosts.test")],
             ("ourselves.test", "A"): ["127.0.0.1"],
+            ("both.test", "A"): [FAMILIES["ipv4"]],
+            ("both.test", "AAAA"): [FAMILIES["ipv6"]],
         })
         cls.dns = Dns(table)
         cls.addClassCleanup(cls.dns.close)
         cls.hosts = {name: Remote(host=HOSTS[name], port=25, certificate=certificate()) for name in ("one", "two", "three")}
-        for host in cls.hosts.values():
+        cls.families = {family: Remote(host=address, port=25) for family, address in FAMILIES.items()}
+        for host in (*cls.hosts.values(), *cls.families.values()):
             cls.addClassCleanup(host.close)
         cls.relais = Server(name="mx", hostname="mx.near.test")
         cls.addClassCleanup(cls.relais.kill)
@@ -84,6 +90,27 @@ class Mx(TestCase):
     def deferred(self, to):
         self.submit(to)
         until(lambda: [entry for entry in self.relais.queue() if entry["attempts"]], what="a deferred message")
+
+    def test_one_family_of_addresses(self):
+        # `[queue] ip_family`
+        for family, other in (("ipv4", "ipv6"), ("ipv6", "ipv4")):
+            relais = self.server(name=family, hostname="mx.near.test", settings={"queue": {"ip_family": family}})
+            relais.add_domain("near.test")
+            relais.add_account(ALICE)
+            relais.start()
+            before = len(self.families[other].sessions)
+            mid = message_id("near.test")
+            relais.submit(ALICE, "a@both.test", message(to="a@both.test", sender=ALICE, mid=mid))
+            self.families[family].wait(lambda messages: any(id_of(one.content) == mid for one in messages), what="a message by " + family)
+            relais.wait_queue_empty()
+            self.assertEqual(len(self.families[other].sessions), before)
+            if family == "ipv6":
+                # A host without an address of the family can't be reached.
+                relais.submit(ALICE, "a@plain.test", message(to="a@plain.test", sender=ALICE, mid=message_id("near.test")))
+                got = relais.wait_message(ALICE, lambda octets: b"multipart/report" in octets)
+                self.assertIn(b"Status: 5.4.4", got)
+            relais.stop()
+            relais.check()
 
     def test_the_preferred_host(self):
         self.goes("a@order.test", "one")

@@ -72,6 +72,7 @@ class SenderAuthentication(TestCase):
             ("bank.test", "TXT"): ["v=spf1 -all"], ("_dmarc.bank.test", "TXT"): ["v=DMARC1; p=reject"],
             ("shop.test", "TXT"): ["v=spf1 -all"], ("_dmarc.shop.test", "TXT"): ["v=DMARC1; p=quarantine"],
             ("lax.test", "TXT"): ["v=spf1 -all"], ("_dmarc.lax.test", "TXT"): ["v=DMARC1; p=none"],
+            ("strict.test", "TXT"): ["v=spf1 -all"],
             ("plain.test", "A"): ["192.0.2.9"],
             ("down.test", "A"): ["192.0.2.9"], ("_dmarc.down.test", "FAIL"): [],
             ("_dmarc.keyless.test", "TXT"): ["v=DMARC1; p=reject"], ("s._domainkey.keyless.test", "FAIL"): [],
@@ -221,6 +222,19 @@ class SenderAuthentication(TestCase):
         mid = message_id("down.test")
         self.assertEqual(self.hand_over(relais, message(to=ALICE, sender="zoe@down.test", mid=mid), "zoe@down.test"), "250")
         self.assertIn(b"dmarc=temperror", self.found(relais, mid))
+
+    def test_spf_alone_refuses_where_that_is_wanted(self):
+        for wanted, said in ((False, r"^250$"), (True, r"^550 5\.7\.23 ")):
+            relais = self.started(refuse_spf_fail=wanted)
+            mid = message_id("strict.test")
+            self.assertRegex(self.hand_over(relais, message(to=ALICE, sender="zoe@strict.test", mid=mid), "zoe@strict.test"), said)
+            if wanted:
+                self.assertIn("refused: 550 5.7.23", relais.cli("trace", "--message-id", mid))
+                # What has a DMARC record is judged by that.
+                self.assertEqual(self.hand_over(relais, message(to=ALICE, sender="zoe@lax.test"), "zoe@lax.test"), "250")
+            else:
+                self.assertIn(b"spf=fail", self.found(relais, mid))
+            relais.stop()
 
     def test_large_messages_are_checked_as_they_pass(self):
         relais = self.started()

@@ -143,6 +143,19 @@ class Submitted(ServerCase):
             self.assertTrue(received.endswith(b"\r\n\r\nBcc: body\r\n"))
 
 
+class ClientShown(ServerCase):
+    """`[security] submission_shows_client`: where people write from is told."""
+
+    options = {"settings": {"security": {"submission_shows_client": True}}}
+
+    def test_received_names_the_client(self):
+        mid = message_id("example.test")
+        self.relais.submit(ALICE, [BOB], message(to=BOB, sender=ALICE, mid=mid))
+        header = self.relais.wait_message(BOB, mid).partition(b"\r\n\r\n")[0]
+        self.assertRegex(header, rb"Received: from \S+ \(\[127\.0\.0\.1\]\)\r\n\tby \S+ with ESMTPSA id ")
+        self.assertNotIn(b"from unknown", header)
+
+
 class Lmtp(ServerCase):
     """LMTP (RFC 2033), by TCP and by a Unix socket."""
 

@@ -1,5 +1,6 @@
 """Addresses and headers beyond ASCII from end to end: in by SMTPUTF8, into IMAP, and out to servers with it and without."""
 
+import base64
 import smtplib
 
 from harness import PASSWORD, ServerCase, certificate, message_id, tls_context
@@ -29,6 +30,7 @@ class SmtpUtf8(ServerCase):
         server.add_domain("near.test")
         server.add_account("alice@near.test")
         server.add_account("bob@near.test")
+        server.add_account("zoë@near.test")
         server.add_alias("josé@near.test", "alice@near.test")
 
     def test_in_and_into_imap(self):
@@ -60,6 +62,25 @@ class SmtpUtf8(ServerCase):
             client.login("bob@near.test", PASSWORD)
             client.sendmail("bob@near.test", [to], octets, mail_options=["SMTPUTF8"])
         return mid
+
+    def test_replies_are_ascii(self):
+        # RFC 6531 §3.7.4.2: only VRFY and EXPN with SMTPUTF8 are answered with more.
+        self.relais.cli("group", "add", "team@near.test", "--member", "bob@near.test", "--member", "zoë@near.test")
+        foreign = letter(message_id(), "alice@near.test").replace("zoë@weit.test".encode(), "josé@near.test".encode())
+        with self.relais.smtp("submissions") as client:
+            response = base64.b64encode(b"\0bob@near.test\0" + PASSWORD.encode())
+            self.assertEqual(client.command(b"AUTH PLAIN " + response).code, 235)
+            for parameter in ("", " SMTPUTF8"):
+                self.assertEqual(client.command("MAIL FROM:<bob@near.test>" + parameter).code, 250)
+                self.assertEqual(client.command("RCPT TO:<alice@near.test>").code, 250)
+                reply = client.data(foreign)
+                self.assertEqual(reply.status, "550 5.7.1", reply)
+                self.assertIn("You may not send as jos\\x{E9}@near.test", reply.text)
+            for line, status in (("VRFY zoë@near.test", "252 2.6.8"), ("EXPN team@near.test", "550 5.6.8"),
+                                 ("VRFY zoë@near.test SMTPUTF8", "250 2.1.5"), ("EXPN team@near.test SMTPUTF8", "250 2.1.5")):
+                reply = client.command(line)
+                self.assertEqual(reply.status, status, (line, reply))
+                self.assertEqual("zo" + chr(0xeb) in reply.text, "SMTPUTF8" in line, reply)
 
     def test_out_to_a_server_that_knows_it(self):
         mid = self.submitted("müller@modern.test")

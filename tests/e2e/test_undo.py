@@ -1,5 +1,6 @@
 """What is sent and taken back: undo send, a time set for later (FUTURERELEASE), priorities, VRFY and EXPN for people."""
 
+import re
 import smtplib
 
 from harness import PASSWORD, message, message_id, tls_context, until
@@ -10,6 +11,7 @@ class Undo(RelayCase):
 
     @classmethod
     def prepare(cls, server):
+        cls.remote.extensions.append("NO-SOLICITING net.example:ADV")
         server.add_domain("near.test")
         for name in ("alice", "bob", "carol"):
             server.add_account("%s@near.test" % name, name=name.title())
@@ -102,6 +104,17 @@ class Undo(RelayCase):
         content = next(one.content for one in got if mid.encode() in one.content)
         self.assertIn(b"\nMT-Priority: 5\r\n", content)
         self.assertIn(b"priority 5", content)
+
+    def test_classes_of_solicitation_go_on(self):
+        # RFC 3865: also with what waits first.
+        self.addCleanup(self.relais.cli, "account", "set", "alice@near.test", "--undo-send", "0s")
+        for wait in ("0s", "1s"):
+            self.relais.cli("account", "set", "alice@near.test", "--undo-send", wait)
+            for option in ((), ("SOLICIT=net.example:ADV,org.example:ADV:ADLT",)):
+                mid = self.submitted(["customer@remote.test"], *option)
+                got = self.remote.wait(lambda messages: any(mid.encode() in one.content for one in messages))
+                one = next(one for one in got if mid.encode() in one.content)
+                self.assertEqual(re.findall(r" (SOLICIT=\S+)", one.mail), list(option), one.mail)
 
     def test_people_look_addresses_up(self):
         self.relais.cli("group", "add", "team@near.test", "--member", "alice@near.test", "--member", "bob@near.test")

@@ -6,6 +6,7 @@
 //! - [`Rates`] counts what comes from each of them in windows of time ([`Kind`]).
 //! - [`Bans`] holds who is kept out, until when and why; each ban of the same place lasts longer, and old ones are forgotten.
 //! - [`Changes`] are what of them is to be kept over a restart, and is not yet.
+//! - [`Gate`] counts the connections that there are at a time, of each of the three widths.
 //! - [`tarpit_wait`] says how long an answer to a guesser waits.
 //! - [`Door`] puts them together; protocols and logins ask it, and tell it what goes wrong.
 //!
@@ -17,6 +18,7 @@ mod bans;
 mod bounded;
 mod changes;
 mod door;
+mod gate;
 pub mod limits;
 mod rates;
 mod settings;
@@ -26,6 +28,7 @@ mod window;
 pub use bans::{Ban, Bans, Cause, Full};
 pub use changes::{Change, Changes};
 pub use door::{Count, Door, Entry, Held, Strike, Visitor};
+pub use gate::{AtOnce, Gate, Pass};
 pub use rates::{Kind, Rates};
 pub use settings::{PerNetwork, Settings};
 pub use tarpit::tarpit_wait;

@@ -425,6 +425,7 @@ impl Prepared {
             priority: self.envelope.priority,
             deliver_by: self.envelope.deliver_by,
             held_until: self.envelope.hold_until,
+            solicits: self.envelope.solicits.clone(),
             waiting: None,
             class,
             route: None,

@@ -180,6 +180,7 @@ impl Delivery {
             hold_until: row.held_until,
             priority: row.priority,
             require_tls: row.require_tls,
+            solicits: row.solicits.clone(),
             recipients: row.recipients.iter().map(recipient).collect(),
             ..Envelope::new(row.reverse_path.clone())
         }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
-use abuse::{Door, Entry};
+use abuse::{AtOnce, Door, Entry, Gate};
 use bus::Bus;
 use dashmap::DashMap;
 use imap_wire::response::{self, Code};
@@ -34,9 +34,9 @@ pub(crate) struct Server {
     pub(crate) views: Arc<Views>,
     pub(crate) orders: Orders,
     door: OnceLock<Door>,
-    addresses: Arc<DashMap<IpAddr, usize>>,
+    /// The connections of all listeners.
+    gate: Gate,
     accounts: Arc<DashMap<AccountId, usize>>,
-    connections: Arc<DashMap<(), usize>>,
 }
 
 /// The IMAP service: one for all its listeners. Clones share it.
@@ -65,9 +65,8 @@ impl Imap {
             views: Arc::default(),
             orders: Orders::default(),
             door: OnceLock::new(),
-            addresses: Arc::default(),
+            gate: Gate::default(),
             accounts: Arc::default(),
-            connections: Arc::default(),
         }))
     }
 
@@ -134,9 +133,12 @@ impl Imap {
     ) {
         let server = self.0;
         let settings = Arc::clone(&server.settings.read());
-        let total = Slot::take(&server.connections, (), settings.connections_max);
-        let address = Slot::take(&server.addresses, peer, settings.connections_per_address_max);
-        let (Some(_total), Some(_address)) = (total, address) else {
+        let most = AtOnce {
+            all: settings.connections_max,
+            place: settings.connections_per_address_max,
+            networks: settings.connections_per_network_max,
+        };
+        let Some(_pass) = server.gate.enter(peer, &most) else {
             metrics::counter!("relais_imap_connections_refused_total").increment(1);
             if security == Security::StartTls {
                 let mut bye = Vec::new();

@@ -26,8 +26,10 @@ pub struct Settings {
     pub sort_octets_max: usize,
     /// Connections at the same time.
     pub connections_max: usize,
-    /// Connections at the same time from one address.
+    /// Connections at the same time from one IPv4 address or one IPv6 /64.
     pub connections_per_address_max: usize,
+    /// The same from the networks around it: IPv4 /26 and /21, IPv6 /48 and /32. 0 is none; never less than from one address.
+    pub connections_per_network_max: [usize; 2],
     /// Logged-in connections at the same time of one account.
     pub connections_per_account_max: usize,
     /// How long a client that has logged in may be silent: RFC 3501 §5.4 asks for 30 minutes at least.
@@ -50,6 +52,7 @@ impl Default for Settings {
             sort_octets_max: ORDER_OCTETS_MAX,
             connections_max: 20_000,
             connections_per_address_max: 200,
+            connections_per_network_max: [2_000, 8_000],
             connections_per_account_max: 100,
             autologout: AUTOLOGOUT,
             search_attachments: false,

@@ -53,6 +53,32 @@ async fn a_banned_client_hears_why_in_the_place_of_the_greeting() {
     assert!(pipe(&house, &CancellationToken::new()).read_line().await.unwrap().unwrap().starts_with("* OK"));
 }
 
+/// An address is a /64 as elsewhere, and the networks around it have limits of their own.
+#[tokio::test]
+async fn connections_at_a_time_count_for_the_networks_around_a_client() {
+    let limits = Settings { connections_per_address_max: 2, connections_per_network_max: [3, 4], ..settings() };
+    let house = House::new(limits, false).await;
+    let mut open = Vec::new();
+    for (at, greeting) in [
+        ("2001:db8:1:1::1", "* OK"),
+        ("2001:db8:1:1::2", "* OK"),
+        ("2001:db8:1:1::3", "* BYE"), // a third one of the /64
+        ("2001:db8:1:2::1", "* OK"),
+        ("2001:db8:1:3::1", "* BYE"), // a fourth one of the /48
+        ("2001:db8:2::1", "* OK"),
+        ("2001:db8:3::1", "* BYE"), // a fifth one of the /32
+        ("198.51.100.1", "* OK"),
+    ] {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let stop = CancellationToken::new();
+        tokio::spawn(house.imap.clone().serve_stream(Box::new(far), at.parse().unwrap(), Security::StartTls, stop));
+        let mut client = Client::new(Box::new(near));
+        let line = client.read_line().await.unwrap().unwrap();
+        assert!(line.starts_with(greeting), "{at}: {line}");
+        open.push(client);
+    }
+}
+
 #[tokio::test]
 async fn who_connects_too_often_is_asked_to_come_later() {
     let (house, _) =

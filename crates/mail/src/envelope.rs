@@ -62,10 +62,18 @@ impl DsnNotify {
 /// `ORCPT=` of RCPT (RFC 3461 §4.2): type and address, decoded from xtext.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OriginalRecipient {
-    /// `rfc822`, `utf-8`, … in lower case.
+    /// `rfc822`, `utf-8`, … as the sender wrote it: it goes on unchanged (RFC 3461 §5.2.1 (d)), and its case means nothing.
     pub address_type: String,
     /// The address, as the sender knows it.
     pub address: String,
+}
+
+impl OriginalRecipient {
+    /// Whether the address has the coding of RFC 6533 §3 and not xtext.
+    #[must_use]
+    pub fn is_utf8(&self) -> bool {
+        self.address_type.eq_ignore_ascii_case("utf-8")
+    }
 }
 
 /// `BY=` of MAIL (RFC 2852 §4): until when the message is to be delivered, and what happens when it is not.

@@ -49,6 +49,24 @@ impl Reply {
         Self { code, enhanced, text: Cow::Owned(text) }
     }
 
+    /// The same as RFC 6531 §3.7.4.2 wants it where a client has not asked for more than ASCII: what is not becomes `\x{E9}`, the form
+    /// that RFC 6533 §3 has for it in addresses.
+    #[must_use]
+    pub fn in_ascii(&self) -> Cow<'_, Self> {
+        if self.text.is_ascii() {
+            return Cow::Borrowed(self);
+        }
+        let mut text = String::with_capacity(self.text.len().saturating_mul(3));
+        for c in self.text.chars() {
+            if c.is_ascii() {
+                text.push(c);
+            } else {
+                text.push_str(&format!("\\x{{{:02X}}}", u32::from(c)));
+            }
+        }
+        Cow::Owned(Self { text: text.into(), ..*self })
+    }
+
     /// 2xx.
     #[must_use]
     pub fn is_positive(&self) -> bool {
@@ -103,6 +121,14 @@ mod tests {
         let mut wire = Vec::new();
         reply.write_to(&mut wire);
         assert_eq!(wire, b"550-5.1.1 No such mailbox\r\n550 5.1.1 here\r\n");
+    }
+
+    #[test]
+    fn what_is_not_ascii_has_a_form_in_ascii() {
+        let reply = Reply::new(550, Some(EnhancedCode(5, 7, 1)), "jos\u{e9}@e.example\n\u{1f600} no");
+        assert_eq!(reply.in_ascii().to_string(), "550 5.7.1 jos\\x{E9}@e.example \\x{1F600} no");
+        let plain = Reply::plain(250, "a\\x{E9}");
+        assert!(matches!(plain.in_ascii(), Cow::Borrowed(same) if *same == plain));
     }
 
     #[test]

@@ -68,6 +68,10 @@ fn lower(config: &mut Config, limit: u64) {
         let (smtp, imap) = (limits.smtp_connections_max, limits.imap_connections_max);
         limits.smtp_connections_per_address_max = limits.smtp_connections_per_address_max.min(smtp);
         limits.imap_connections_per_address_max = limits.imap_connections_per_address_max.min(imap);
+        // Networks keep their part of the whole; 0 is no limit.
+        let networks = |most: [u64; 2]| most.map(|most| if most == 0 { 0 } else { share(most) });
+        limits.smtp_connections_per_network_max = networks(limits.smtp_connections_per_network_max);
+        limits.imap_connections_per_network_max = networks(limits.imap_connections_per_network_max);
     }
 }
 
@@ -105,6 +109,8 @@ mod tests {
             let limits = &config.limits;
             assert!(limits.smtp_connections_max >= 1 && limits.imap_connections_max >= 4, "{limit}: {limits:?}");
             assert!(limits.imap_connections_per_address_max <= limits.imap_connections_max);
+            let [neighbours, wider] = limits.smtp_connections_per_network_max;
+            assert!((1..=wider).contains(&neighbours) && wider <= limits.smtp_connections_max, "{limit}: {limits:?}");
             let again = config.clone();
             lower(&mut config, limit);
             assert_eq!(config, again, "what fits stays");

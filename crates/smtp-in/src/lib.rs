@@ -18,7 +18,8 @@
 mod connection;
 mod door;
 mod engine;
-mod gate;
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod limits;
 mod listener;
@@ -32,6 +33,7 @@ mod trace;
 use std::sync::Arc;
 use std::time::Duration;
 
+use abuse::{Gate, Pass};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -44,7 +46,6 @@ use crate::proxy::Proxied;
 use crate::settings::names;
 
 pub use engine::{Action, Answer, Engine, Mechanism, Policy};
-pub use gate::{Gate, Pass};
 pub use host::{Acknowledgement, AuthExchange, AuthFailure, AuthStep, Host, LinkedContent, MessageSink, Verdict};
 pub use limits::Limits;
 pub use listener::Listener;
@@ -106,8 +107,8 @@ fn admit(client: &Accepted, gate: &Gate, settings: &Settings) -> Option<Pass> {
     let limits = settings.limits.get();
     let ip = client.remote().ip();
     let many = matches!(client, Accepted::Unix(_)) || names(&settings.proxies, ip) || names(&settings.xclient_from, ip);
-    let per_address_max = if many { usize::MAX } else { limits.connections_per_address_max };
-    let pass = gate.enter(ip, limits.connections_max, per_address_max);
+    let most = limits.at_once();
+    let pass = if many { gate.enter_for_others(&most) } else { gate.enter(ip, &most) };
     let outcome = if pass.is_some() { "accepted" } else { "refused" };
     metrics::counter!("relais_smtp_in_connections_total", "listener" => settings.kind.name(), "outcome" => outcome)
         .increment(1);
@@ -149,8 +150,7 @@ async fn session(
             Ok(Ok(None)) => {}
             Ok(Ok(Some(told))) => {
                 ends = told;
-                let per_address_max = settings.limits.get().connections_per_address_max;
-                if !pass.move_to(told.remote.ip(), per_address_max) {
+                if !pass.move_to(told.remote.ip(), &settings.limits.get().at_once()) {
                     count(&Misbehaviour::TooManyConnections);
                     if settings.kind != ListenerKind::Submissions {
                         let reply = octets_of(&Misbehaviour::TooManyConnections);

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use abuse::AtOnce;
+
 /// The bounds that can be set. A reload gives new connections the new value; open ones keep theirs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -44,6 +46,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// Connections of one listener from one IPv4 address, or one IPv6 /64, at a time.
     pub connections_per_address_max: usize,
+    /// The same from the networks around it: IPv4 /26 and /21, IPv6 /48 and /32. 0 is none; never less than from one address.
+    pub connections_per_network_max: [usize; 2],
 }
 
 impl Default for Limits {
@@ -67,11 +71,21 @@ impl Default for Limits {
             shutdown_grace: Duration::from_secs(30),
             connections_max: 5_000,
             connections_per_address_max: 50,
+            connections_per_network_max: [500, 1_500],
         }
     }
 }
 
 impl Limits {
+    /// Connections at a time.
+    pub(crate) fn at_once(&self) -> AtOnce {
+        AtOnce {
+            all: self.connections_max,
+            place: self.connections_per_address_max,
+            networks: self.connections_per_network_max,
+        }
+    }
+
     /// Octets of one message that are read at most, kept or thrown away.
     pub(crate) fn read_octets_max(&self) -> u64 {
         self.swallow_octets_max.max(self.message_octets_max)

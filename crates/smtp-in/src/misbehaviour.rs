@@ -123,7 +123,7 @@ pub enum Misbehaviour {
     Idle,
     /// The message takes too long.
     BodyTooSlow,
-    /// Too many connections, in all or from one address.
+    /// Too many connections, in all, or from one address or network.
     TooManyConnections,
 }
 

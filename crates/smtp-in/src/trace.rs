@@ -22,10 +22,6 @@ pub fn trace_header(facts: &SessionFacts, envelope: &Envelope, our_name: &Domain
     if !id.is_empty() {
         field.push_str(&format!(" id {id}"));
     }
-    if envelope.priority != 0 {
-        // RFC 6710 §7: the clause that tells a later reader of the order in which it was handled.
-        field.push_str(&format!("\r\n\tpriority {}", envelope.priority));
-    }
     if let [only] = envelope.recipients.as_slice() {
         let path = match &only.forward_path {
             ForwardPath::Postmaster => Some(format!("<postmaster@{our_name}>")),
@@ -35,6 +31,11 @@ pub fn trace_header(facts: &SessionFacts, envelope: &Envelope, our_name: &Domain
         if let Some(path) = path {
             field.push_str(&format!("\r\n\tfor {path}"));
         }
+    }
+    // RFC 5321 §4.4: what others have registered stands behind `for`.
+    if envelope.priority != 0 {
+        // RFC 6710 §7: the clause that tells a later reader of the order in which it was handled.
+        field.push_str(&format!("\r\n\tpriority {}", envelope.priority));
     }
     if let Some(tls) = &facts.tls {
         // RFC 8314 §4.3: the `tls` clause.
@@ -96,6 +97,25 @@ mod tests {
              \tfor <bob@b.example>;\r\n\tSun, 06 Nov 1994 08:49:37 +0000\r\n"
         );
         assert!(header(&facts(), &envelope(&["<postmaster>"])).contains("for <postmaster@mx.example>;"));
+    }
+
+    /// RFC 5321 §4.4: `Opt-info` has with, id and for in this order, and registered clauses behind them.
+    #[test]
+    fn clauses_stand_in_their_order() {
+        let mut facts = facts();
+        facts.tls = Some(TlsFacts {
+            version: "TLSv1.3".into(),
+            cipher: "TLS_AES_128_GCM_SHA256".into(),
+            ..TlsFacts::default()
+        });
+        let mut envelope = envelope(&["<bob@b.example>"]);
+        envelope.priority = -4;
+        assert_eq!(
+            header(&facts, &envelope),
+            "Received: from client.example ([192.0.2.7])\r\n\tby mx.example with ESMTPS id 0a1b\r\n\
+             \tfor <bob@b.example>\r\n\tpriority -4\r\n\ttls TLS_AES_128_GCM_SHA256;\r\n\
+             \tSun, 06 Nov 1994 08:49:37 +0000\r\n"
+        );
     }
 
     #[test]

@@ -327,6 +327,35 @@ async fn connections_count_for_the_client_behind_a_proxy() {
     assert!(third.reply().await.starts_with("220 "));
 }
 
+/// Who has many addresses of one network does not get every place of a listener.
+#[tokio::test]
+async fn connections_count_for_the_networks_around_a_client() {
+    let server = proxied(|setup| {
+        setup.limits.connections_per_address_max = 1;
+        setup.limits.connections_per_network_max = [2, 3];
+    });
+    let mut clients = Vec::new();
+    for (at, code) in [
+        ("198.51.100.1", "220"),
+        ("198.51.100.2", "220"),
+        ("198.51.100.3", "421"), // a third one of the /26
+        ("198.51.101.1", "220"),
+        ("198.51.102.1", "421"), // a fourth one of the /21
+        ("203.0.113.1", "220"),
+    ] {
+        let mut client = server.client().await;
+        client.send(format!("PROXY TCP4 {at} 192.0.2.1 4711 25\r\n").as_bytes()).await;
+        assert!(client.reply().await.starts_with(code), "{at}");
+        clients.push(client);
+    }
+    for (last, code) in [(1, "220"), (2, "220"), (3, "421")] {
+        let mut client = server.client().await;
+        client.send(format!("PROXY TCP6 2001:db8:1:{last}::1 2001:db8::25 4711 25\r\n").as_bytes()).await;
+        assert!(client.reply().await.starts_with(code), "{last}");
+        clients.push(client);
+    }
+}
+
 fn door(settings: abuse::Settings) -> abuse::Door {
     abuse::Door::new(settings, || {})
 }

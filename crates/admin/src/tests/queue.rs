@@ -307,6 +307,7 @@ async fn enqueue(store: &Store, number: usize) -> Vec<mail::QueueId> {
             priority: 0,
             deliver_by: None,
             held_until: None,
+            solicits: Vec::new(),
             waiting: None,
             class: storage::rows::MailClass::Report,
             route: None,

@@ -38,6 +38,7 @@ pub(crate) fn row(recipients: &[&str]) -> QueueRow {
         priority: 0,
         deliver_by: None,
         held_until: None,
+        solicits: Vec::new(),
         waiting: None,
         class: storage::rows::MailClass::Person,
         route: None,

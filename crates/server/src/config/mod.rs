@@ -35,7 +35,9 @@ pub(crate) use sending::{Suppression, Webhooks};
 pub(crate) use transport::{Dane, QueueTls};
 pub(crate) use values::Endpoint;
 
-use values::{at_least, at_most, host, host_or_nothing, none_or_at_least, solicitation_classes, strength, web_url};
+use values::{
+    at_least, at_most, host, host_or_nothing, none_or_at_least, solicitation_classes, strength, two_networks, web_url,
+};
 
 /// The reference: every key, commented out, with its default and what it is for.
 pub(crate) const REFERENCE: &str = include_str!("../../../../config/relais.toml");
@@ -202,12 +204,18 @@ pub(crate) struct Limits {
     pub(crate) smtp_connections_max: u64,
     #[serde(deserialize_with = "at_least::<_, _, 1>")]
     pub(crate) smtp_connections_per_address_max: u64,
+    /// Of its neighbours and of its wider network; 0: no limit.
+    #[serde(deserialize_with = "two_networks")]
+    pub(crate) smtp_connections_per_network_max: [u64; 2],
     #[serde(deserialize_with = "at_least::<_, _, 1>")]
     pub(crate) smtp_idle_secs: u64,
     #[serde(deserialize_with = "at_least::<_, _, 1>")]
     pub(crate) imap_connections_max: u64,
     #[serde(deserialize_with = "at_least::<_, _, 1>")]
     pub(crate) imap_connections_per_address_max: u64,
+    /// The same.
+    #[serde(deserialize_with = "two_networks")]
+    pub(crate) imap_connections_per_network_max: [u64; 2],
     #[serde(deserialize_with = "at_least::<_, _, 1_800>")] // RFC 3501 §5.4
     pub(crate) imap_idle_secs: u64,
     #[serde(deserialize_with = "none_or_at_least::<_, 1_000>")] // RFC 9738 §3
@@ -462,9 +470,11 @@ impl Default for Limits {
             hold_secs_max: 30 * 86_400,
             smtp_connections_max: 5_000,
             smtp_connections_per_address_max: 50,
+            smtp_connections_per_network_max: [500, 1_500],
             smtp_idle_secs: 300,
             imap_connections_max: 20_000,
             imap_connections_per_address_max: 500,
+            imap_connections_per_network_max: [2_000, 8_000],
             imap_idle_secs: 1_800,
             imap_messages_per_command_max: imap::limits::MESSAGES_PER_COMMAND,
             imap_messages_per_save_max: 0,

@@ -85,6 +85,17 @@ pub(super) fn at_most<'de, D: Deserializer<'de>, const MAX: u32>(deserializer: D
     if number > MAX { Err(D::Error::custom(format!("{number} is too large; the most is {MAX}"))) } else { Ok(number) }
 }
 
+/// Two numbers: of an address's neighbours and of its wider network.
+pub(super) fn two_networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u64; 2], D::Error> {
+    let numbers = Vec::<u64>::deserialize(deserializer)?;
+    <[u64; 2]>::try_from(numbers).map_err(|numbers| {
+        D::Error::custom(format!(
+            "these are {} numbers; write two, as [500, 1500]: for the neighbours of an address and for its wider network; 0 is none",
+            numbers.len()
+        ))
+    })
+}
+
 /// Classes of solicitation (RFC 3865 §3): a reversed domain name, a colon, and what it means by it.
 pub(super) fn solicitation_classes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let classes = Vec::<String>::deserialize(deserializer)?;

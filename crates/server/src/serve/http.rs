@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use abuse::{AtOnce, Gate};
 use axum::Router;
 use axum::body::{self, Body};
 use axum::extract::{self, Request};
@@ -24,7 +25,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use mail::Topic;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use smtp_in::Gate;
 use storage::Store;
 use storage_rocksdb::{Health, RocksEngine};
 use tokio::net::{TcpListener, TcpStream};
@@ -156,8 +156,8 @@ pub(super) async fn serve(listener: TcpListener, state: State, connections_max: 
 
 /// Serves pages until told to stop, so many connections at a time.
 ///
-/// One address (IPv4, or IPv6 /64) gets half of them at most, so that whoever holds its connections open leaves places for
-/// others; a proxy in front is one address, and half of the places is far more than answers of milliseconds need.
+/// One address (IPv4, or IPv6 /64) gets half of them at most, and a network three quarters, so that whoever holds its connections open leaves
+/// places for others; a proxy in front is one address, and half of the places is far more than answers of milliseconds need.
 pub(super) async fn serve_router(
     listener: TcpListener,
     router: Router,
@@ -167,7 +167,9 @@ pub(super) async fn serve_router(
 ) {
     let router = router.layer(middleware::from_fn_with_state(world.clone(), whole));
     let places = Arc::new(Semaphore::new(connections_max));
-    let (gate, per_address_max) = (Gate::default(), connections_max.div_ceil(2));
+    let gate = Gate::default();
+    let network = connections_max.saturating_mul(3).div_ceil(4);
+    let most = AtOnce { all: connections_max, place: connections_max.div_ceil(2), networks: [network; 2] };
     let mut connections = JoinSet::new();
     loop {
         let accepted = async {
@@ -180,7 +182,7 @@ pub(super) async fn serve_router(
             Some(_) = connections.join_next() => {}
             accepted = accepted => match accepted {
                 Ok((stream, remote, place)) => {
-                    let Some(pass) = gate.enter(remote.ip(), connections_max, per_address_max) else {
+                    let Some(pass) = gate.enter(remote.ip(), &most) else {
                         // Closed unheard: an answer would keep the place that is for others.
                         metrics::counter!("relais_http_refused_total").increment(1);
                         continue;

@@ -82,6 +82,7 @@ pub(super) fn smtp_limits(limits: &Limits) -> smtp_in::Limits {
         shutdown_grace: Duration::from_secs(limits.shutdown_grace_secs),
         connections_max: number(limits.smtp_connections_max),
         connections_per_address_max: number(limits.smtp_connections_per_address_max),
+        connections_per_network_max: limits.smtp_connections_per_network_max.map(number),
         ..smtp_in::Limits::default()
     }
 }
@@ -102,6 +103,7 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
         message_limit: message_limit(limits),
         connections_max: number(limits.imap_connections_max),
         connections_per_address_max: number(limits.imap_connections_per_address_max),
+        connections_per_network_max: limits.imap_connections_per_network_max.map(number),
         autologout: Duration::from_secs(limits.imap_idle_secs),
         shutdown_grace: Duration::from_secs(limits.shutdown_grace_secs),
         search_attachments: config.search.attachments,
@@ -453,6 +455,16 @@ mod tests {
             smtp_out(&config(&file), Logins::default(), &[]).unwrap().roots,
             Roots::Given(vec![made.cert.der().clone()])
         );
+    }
+
+    #[test]
+    fn connections_of_networks_are_taken_over_and_mistakes_told() {
+        let text = "[limits]\nsmtp_connections_per_network_max = [7, 0]\nimap_connections_per_network_max = [8, 9]\n";
+        let config = parse(text, Path::new("relais.toml")).unwrap();
+        assert_eq!(smtp_limits(&config.limits).connections_per_network_max, [7, 0]);
+        assert_eq!(imap(&config).connections_per_network_max, [8, 9]);
+        let wrong = parse("[limits]\nsmtp_connections_per_network_max = [7]\n", Path::new("relais.toml")).unwrap_err();
+        assert!(wrong.to_string().contains("these are 1 numbers; write two"), "{wrong}");
     }
 
     /// What the file says of IMAP reaches its sessions; a reload makes the settings anew from the limits.

@@ -5,6 +5,7 @@ use super::request::Checked;
 use super::session::Session;
 use super::state::State;
 use super::step::Step;
+use super::vrfy::says_smtputf8;
 use crate::limits::LOOKUP_OCTETS_MAX;
 use crate::misbehaviour::Misbehaviour;
 
@@ -20,7 +21,8 @@ pub(super) fn expn(session: &Session, state: State, checked: Checked<'_>) -> Ste
         return Step::refuse(state, Misbehaviour::Syntax(FORM));
     }
     let text = checked.argument.to_owned();
-    Step::ask(State::AwaitLookup(Box::new(state)), Action::Expand { text })
+    let smtputf8 = says_smtputf8(&text);
+    Step::ask(State::AwaitLookup(Box::new(state), smtputf8), Action::Expand { text })
 }
 
 const FORM: &str = "EXPN list";

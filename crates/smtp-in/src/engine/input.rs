@@ -89,6 +89,11 @@ impl Input {
         self.buffer.get(self.start..).unwrap_or_default()
     }
 
+    /// Whether a line has ended among the octets that wait.
+    pub(super) fn has_line(&self) -> bool {
+        memchr::memmem::find(self.waiting(), b"\r\n").is_some()
+    }
+
     /// Drops the first octets that wait, and gives the memory back when none is left.
     pub(super) fn consume(&mut self, octets: usize) {
         self.start = self.start.saturating_add(octets).min(self.buffer.len());

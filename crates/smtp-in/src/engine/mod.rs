@@ -6,7 +6,7 @@
 //! 2920 §3.2). One file for each command; `order.rs` is the only check of their order.
 //!
 //! Invariants: no more than `limits::INPUT_OCTETS_MAX` octets of input are held, whatever the size of a message;
-//! 250 for a message is said in one place, from an [`Acknowledgement`].
+//! 250 for a message is said in one place, from an [`Acknowledgement`]; replies are ASCII unless VRFY or EXPN says SMTPUTF8.
 
 mod auth;
 mod bdat;
@@ -37,6 +37,7 @@ mod vrfy;
 mod xclient;
 mod xtext;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ::mail::{EnhancedCode, Envelope, ForwardPath, Reply, Timestamp};
@@ -202,7 +203,7 @@ impl Engine {
             line_is_burl: false,
             bad_commands: 0,
         };
-        engine.say(greeting);
+        engine.say(&greeting.in_ascii());
         engine
     }
 
@@ -253,7 +254,7 @@ impl Engine {
         loop {
             let full = self.replies.len() >= REPLIES_OCTETS_MAX;
             let last = matches!(self.action, Some(Action::StartTls | Action::Close));
-            if !self.replies.is_empty() && (self.flush || full || last) {
+            if !self.replies.is_empty() && (self.flush || full || last || self.acts_without_input()) {
                 return Some(self.send());
             }
             if let Some(action) = self.action.take() {
@@ -263,6 +264,11 @@ impl Engine {
                 return (!self.replies.is_empty()).then(|| self.send());
             }
         }
+    }
+
+    /// Whether something is to be done, or asked, and no further command has come: then no reply waits for it (RFC 2920 §3.2 (7)).
+    fn acts_without_input(&self) -> bool {
+        self.action.is_some() && !self.input.has_line()
     }
 
     fn send(&mut self) -> Action {
@@ -309,9 +315,9 @@ impl Engine {
                 self.flush = true;
                 data::kept(&mut self.session, outcome.map_err(refusal)).times(replies)
             }
-            (State::AwaitLookup(state), Answer::LookedUp(reply)) => {
+            (State::AwaitLookup(state, smtputf8), Answer::LookedUp(reply)) => {
                 self.flush = true;
-                Step::reply(*state, reply)
+                Step::reply(*state, reply).in_utf8(smtputf8)
             }
             (State::AwaitTls, Answer::TlsStarted(tls)) => starttls::tls_started(&mut self.session, tls),
             _ => panic!("an answer came that nothing had asked for"),
@@ -501,6 +507,8 @@ impl Engine {
         self.state = step.state;
         self.action = step.action;
         if let Some(reply) = step.reply {
+            // RFC 6531 §3.7.4.2: nothing but ASCII where nobody has asked for more.
+            let reply = if step.smtputf8 { Cow::Borrowed(&reply) } else { reply.in_ascii() };
             for _ in 0..step.replies {
                 self.say(&reply);
             }
@@ -539,13 +547,17 @@ impl Engine {
                 misbehaviour = Misbehaviour::TooManyBadCommands;
             }
         }
+        // RFC 2920 §3.2 (6): what was no command is answered at once.
+        self.flush |= matches!(misbehaviour.reply().code, 500 | 502);
         let reason = misbehaviour.counter();
         metrics::counter!("relais_smtp_in_misbehaviour_total", "reason" => reason).increment(1);
         tracing::debug!(session = %self.session.facts.id, reason, "client misbehaved");
         // Closing is said once: it answers no recipient.
         let replies = if misbehaviour.reply().code == 421 { 1 } else { replies };
+        let reply = misbehaviour.reply();
+        let reply = reply.in_ascii();
         for _ in 0..replies {
-            self.say(&misbehaviour.reply());
+            self.say(&reply);
         }
         if misbehaviour.closes() {
             self.state = State::Closed;

@@ -131,8 +131,8 @@ pub(super) enum State {
     Auth(Exchange),
     /// The host checks a response, or login and password.
     AwaitAuth(Mechanism),
-    /// VRFY or EXPN was said; the host looks, and the session goes on where it was.
-    AwaitLookup(Box<Self>),
+    /// VRFY or EXPN was said, with or without SMTPUTF8; the host looks, and the session goes on where it was.
+    AwaitLookup(Box<Self>, bool),
     /// The TLS handshake is next. Whatever comes before it is dropped.
     AwaitTls,
     /// The connection ends.
@@ -162,7 +162,7 @@ impl State {
             | Self::AwaitEnd(_)
             | Self::Auth(_)
             | Self::AwaitAuth(_)
-            | Self::AwaitLookup(_)
+            | Self::AwaitLookup(..)
             | Self::AwaitTls
             | Self::Closed => None,
         }
@@ -182,7 +182,7 @@ impl State {
             | Self::Link(body, _)
             | Self::AwaitPiece(body, _) => Some(&body.envelope),
             Self::SwallowChunk { swallowed, .. } => swallowed.next.envelope(),
-            Self::AwaitLookup(state) => state.envelope(),
+            Self::AwaitLookup(state, _) => state.envelope(),
             Self::Start
             | Self::Ready
             | Self::ChunkFailed
@@ -221,7 +221,7 @@ impl State {
             | Self::AwaitEnd(_)
             | Self::Auth(_)
             | Self::AwaitAuth(_)
-            | Self::AwaitLookup(_)
+            | Self::AwaitLookup(..)
             | Self::AwaitTls
             | Self::Closed => None,
         }
@@ -243,7 +243,7 @@ impl State {
             | Self::AwaitPiece(..)
             | Self::AwaitEnd(_)
             | Self::AwaitAuth(_)
-            | Self::AwaitLookup(_)
+            | Self::AwaitLookup(..)
             | Self::AwaitTls
             | Self::Closed => true,
             Self::Start

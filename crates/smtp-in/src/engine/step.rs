@@ -14,12 +14,14 @@ pub(super) struct Step {
     pub(super) misbehaviour: Option<Misbehaviour>,
     /// How often the reply is said: once, or to LMTP once for each recipient (RFC 2033 §4.2).
     pub(super) replies: usize,
+    /// Whether the reply may have more than ASCII: only VRFY and EXPN can say so (RFC 6531 §3.7.4.2).
+    pub(super) smtputf8: bool,
 }
 
 impl Step {
     /// Goes to a state and says nothing.
     pub(super) fn to(state: State) -> Self {
-        Self { state, reply: None, action: None, misbehaviour: None, replies: 1 }
+        Self { state, reply: None, action: None, misbehaviour: None, replies: 1, smtputf8: false }
     }
 
     /// Goes to a state and replies.
@@ -40,6 +42,11 @@ impl Step {
     /// The same, said so often.
     pub(super) fn times(self, replies: usize) -> Self {
         Self { replies, ..self }
+    }
+
+    /// The same, whose reply may have more than ASCII if the command said so.
+    pub(super) fn in_utf8(self, smtputf8: bool) -> Self {
+        Self { smtputf8, ..self }
     }
 
     /// The same, with something for the connection to do.

@@ -44,14 +44,24 @@ struct Driver {
     open: Option<Vec<u8>>,
     full: bool,
     closed: bool,
+    /// How many writes there had been when a recipient was asked about, each time.
+    asked_behind: Vec<usize>,
 }
 
 impl Driver {
     fn new(kind: ListenerKind, limits: Limits) -> Self {
         let now = Timestamp(0);
         let engine = Engine::new(policy(limits), facts(kind), now);
-        let mut driver =
-            Self { engine, now, sent: Vec::new(), kept: Vec::new(), open: None, full: false, closed: false };
+        let mut driver = Self {
+            engine,
+            now,
+            sent: Vec::new(),
+            kept: Vec::new(),
+            open: None,
+            full: false,
+            closed: false,
+            asked_behind: Vec::new(),
+        };
         driver.run();
         driver
     }
@@ -73,6 +83,9 @@ impl Driver {
 
     fn run(&mut self) {
         while let Some(action) = self.engine.next(self.now) {
+            if matches!(action, Action::AskRecipient { .. }) {
+                self.asked_behind.push(self.sent.len());
+            }
             let answer = match action {
                 Action::Send(octets) => {
                     self.sent.push(octets);
@@ -83,13 +96,18 @@ impl Driver {
                 Action::AskRecipient { path } if path.to_string().starts_with("<nobody@") => {
                     Answer::Recipient(Verdict::Refuse(Reply::plain(550, "No such mailbox")))
                 }
+                Action::AskRecipient { path } if path.to_string().starts_with("<told@") => {
+                    Answer::Recipient(Verdict::Refuse(Reply::plain(550, "Not for jos\u{e9}")))
+                }
                 Action::AskRecipient { .. } => Answer::Recipient(Verdict::Accept),
                 Action::Authenticate { login, .. } if login == "tim" => {
                     Answer::Authenticated(Ok(Identity { account: AccountId(1), login, mark: 0 }))
                 }
                 Action::Authenticate { .. } => Answer::Authenticated(Err(AuthFailure::Refused)),
                 Action::Respond { .. } => Answer::Responded(Err(AuthFailure::Unavailable)),
-                Action::Verify { .. } | Action::Expand { .. } => Answer::LookedUp(Reply::plain(550, "Nobody")),
+                Action::Verify { .. } | Action::Expand { .. } => {
+                    Answer::LookedUp(Reply::plain(550, "Nobody but jos\u{e9}"))
+                }
                 Action::BeginBody => {
                     self.open = Some(Vec::new());
                     Answer::Opened(Ok(()))
@@ -235,6 +253,58 @@ fn replies_leave_together() {
     assert_eq!(driver.sent.len(), 1, "RFC 2920: one write for a group");
     driver.say(b"RSET\r\nNOOP\r\nRSET\r\n");
     assert_eq!(driver.sent.len(), 2, "RFC 2920: a reply to NOOP is not held back");
+}
+
+/// RFC 2920 §3.2 (6): nothing is held back that was no command.
+#[test]
+fn a_reply_to_what_is_no_command_is_not_held_back() {
+    let mut driver = Driver::mx();
+    for wrong in ["XYZZY", "TURN", "", "NOOP \u{1}", "LHLO c.example"] {
+        driver.say(format!("RSET\r\n{wrong}\r\nRSET\r\nRSET\r\n").as_bytes());
+        let codes: Vec<usize> =
+            driver.sent.iter().map(|sent| sent.iter().filter(|octet| **octet == b'\n').count()).collect();
+        assert_eq!(codes, [2, 2], "{wrong:?}");
+    }
+}
+
+/// RFC 2920 §3.2 (7): while the last recipient is looked for, what was said before has been sent.
+#[test]
+fn no_reply_waits_for_a_question_when_no_command_has_come() {
+    let mut driver = Driver::mx();
+    for (said, asked_behind) in [
+        ("MAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\n", vec![1]),
+        ("RCPT TO:<c@b.example>\r\n", vec![0]),
+        // Further commands have come: their replies may leave together.
+        ("RCPT TO:<d@b.example>\r\nRCPT TO:<e@b.example>\r\nRSET\r\n", vec![0, 0]),
+        // Half a command is none.
+        ("MAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\nRSE", vec![1]),
+        ("T\r\nMAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\nDATA\r\n", vec![0]),
+    ] {
+        driver.asked_behind.clear();
+        driver.say(said.as_bytes());
+        assert_eq!(driver.asked_behind, asked_behind, "{said}");
+    }
+}
+
+/// RFC 6531 §3.7.4.2: whoever makes a reply, it is ASCII where nobody has asked for more.
+#[test]
+fn replies_have_more_than_ascii_only_when_asked_for() {
+    let mut driver = Driver::submission(Limits::default());
+    let last = |driver: &mut Driver, said: &str| driver.say(said.as_bytes()).lines().last().unwrap().to_owned();
+    assert!(last(&mut driver, "AUTH PLAIN AHRpbQB4\r\n").starts_with("235"));
+    for parameter in ["", " SMTPUTF8"] {
+        let begin = format!("RSET\r\nMAIL FROM:<a@b.example>{parameter}\r\n");
+        let told = last(&mut driver, &format!("{begin}RCPT TO:<told@b.example>\r\n"));
+        assert_eq!(told, "550 Not for jos\\x{E9}", "the host's");
+        for wrong in ["\u{2028}", "\u{200b}", "\u{e000}", "\u{a7}"] {
+            let told = last(&mut driver, &format!("{begin}RCPT TO:<a@b{wrong}c.example>\r\n"));
+            assert!(told.is_ascii(), "our own: {told}");
+        }
+    }
+    for verb in ["VRFY", "EXPN"] {
+        assert_eq!(last(&mut driver, &format!("{verb} josé\r\n")), "550 Nobody but jos\\x{E9}");
+        assert_eq!(last(&mut driver, &format!("{verb} josé smtputf8\r\n")), "550 Nobody but jos\u{e9}");
+    }
 }
 
 #[test]

@@ -18,12 +18,18 @@ pub(super) fn vrfy(session: &Session, state: State, checked: Checked<'_>) -> Ste
     }
     if session.facts.identity.is_some() {
         let text = checked.argument.to_owned();
-        return Step::ask(State::AwaitLookup(Box::new(state)), Action::Verify { text });
+        let smtputf8 = says_smtputf8(&text);
+        return Step::ask(State::AwaitLookup(Box::new(state), smtputf8), Action::Verify { text });
     }
     match request::parse(checked.line, FORM) {
         Ok(_) => Step::reply(state, UNTOLD),
         Err(misbehaviour) => Step::refuse(state, misbehaviour),
     }
+}
+
+/// Whether the reply to VRFY or EXPN may have more than ASCII (RFC 6531 §3.7.4.2).
+pub(super) fn says_smtputf8(argument: &str) -> bool {
+    argument.rsplit_once(' ').is_some_and(|(_, word)| word.eq_ignore_ascii_case("SMTPUTF8"))
 }
 
 const FORM: &str = "VRFY string";

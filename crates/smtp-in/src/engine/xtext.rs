@@ -45,9 +45,9 @@ pub(super) fn original_recipient(coded: &str) -> Option<OriginalRecipient> {
     if address_type.is_empty() || !address_type.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
         return None;
     }
-    let address_type = address_type.to_ascii_lowercase();
-    let address = if address_type == "utf-8" { decode_utf8_address(address)? } else { decode_xtext(address)? };
-    (!address.is_empty()).then_some(OriginalRecipient { address_type, address })
+    let mut original = OriginalRecipient { address_type: address_type.to_owned(), address: String::new() };
+    original.address = if original.is_utf8() { decode_utf8_address(address)? } else { decode_xtext(address)? };
+    (!original.address.is_empty()).then_some(original)
 }
 
 /// Decodes `utf-8-addr-xtext` and `utf-8-addr-unitext` (RFC 6533 §3): `\x{20AC}` stands for a character.
@@ -93,7 +93,9 @@ mod tests {
     #[test]
     fn trap_orcpt_keeps_its_type() {
         let original = original_recipient("RFC822;Bob+2Bx@example.org").unwrap();
-        assert_eq!((original.address_type.as_str(), original.address.as_str()), ("rfc822", "Bob+x@example.org"));
+        assert_eq!((original.address_type.as_str(), original.address.as_str()), ("RFC822", "Bob+x@example.org"));
+        let original = original_recipient("UTF-8;jos\\x{E9}@ex.example").unwrap();
+        assert_eq!((original.address_type.as_str(), original.address.as_str()), ("UTF-8", "josé@ex.example"));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use mail::{BodyType, DeliverByMode, DsnNotify, DsnReturn, EnhancedCode, Reply, Timestamp};
 use queue::xtext::{unitext, utf8_xtext, xtext};
 use smtp_proto::{
-    EXT_8BIT_MIME, EXT_DELIVER_BY, EXT_DSN, EXT_MT_PRIORITY, EXT_REQUIRE_TLS, EXT_SIZE, EXT_SMTP_UTF8, EhloResponse,
+    EXT_8BIT_MIME, EXT_DELIVER_BY, EXT_DSN, EXT_MT_PRIORITY, EXT_NO_SOLICITING, EXT_REQUIRE_TLS, EXT_SIZE,
+    EXT_SMTP_UTF8, EhloResponse,
 };
 use storage::rows::{QueueRecipient, QueueRow};
 
@@ -70,6 +71,10 @@ pub(crate) fn mail(row: &QueueRow, ehlo: &EhloResponse<String>, under_tls: bool,
     if row.priority != 0 && ehlo.has_capability(EXT_MT_PRIORITY) {
         push(&mut line, format_args!(" MT-PRIORITY={}", row.priority));
     }
+    if !row.solicits.is_empty() && ehlo.has_capability(EXT_NO_SOLICITING) {
+        // RFC 3865 §2.7: the next host may not want what this one took.
+        push(&mut line, format_args!(" SOLICIT={}", row.solicits.join(",")));
+    }
     if let Some(by) = row.deliver_by.filter(|_| ehlo.has_capability(EXT_DELIVER_BY)) {
         // RFC 2852 §4: what is left of the time; less than nothing when its sender only wants to be told.
         let left = by.by.0.saturating_sub(now.0).div_euclid(1_000).clamp(-BY_SECS_MAX, BY_SECS_MAX);
@@ -92,14 +97,15 @@ pub(crate) fn rcpt(row: &QueueRow, recipient: &QueueRecipient, ehlo: &EhloRespon
     if ehlo.has_capability(EXT_DSN) {
         notify(&mut line, asked_of_next(row, recipient.notify, ehlo));
         if let Some(original) = &recipient.original {
-            let address = if original.address.is_ascii() {
+            // RFC 3461 §5.2.1 (d): as it came, in the coding of its type.
+            let address = if !original.is_utf8() {
                 xtext(&original.address)
             } else if ehlo.has_capability(EXT_SMTP_UTF8) {
                 unitext(&original.address)
             } else {
                 utf8_xtext(&original.address)
             };
-            push(&mut line, format_args!(" ORCPT={};{address}", xtext(&original.address_type)));
+            push(&mut line, format_args!(" ORCPT={};{address}", original.address_type));
         }
     }
     line.push_str("\r\n");
@@ -176,6 +182,7 @@ mod tests {
             priority: 0,
             deliver_by: None,
             held_until: None,
+            solicits: Vec::new(),
             waiting: None,
             class: storage::rows::MailClass::Person,
             route: None,
@@ -236,6 +243,19 @@ mod tests {
         assert_eq!(obstacle(&urgent, &offers(0)).and_then(|reply| reply.enhanced), Some(EnhancedCode(5, 3, 3)));
     }
 
+    /// RFC 3865: classes of solicitation are said to whom they may concern.
+    #[test]
+    fn solicitation_goes_on_where_it_is_known() {
+        let mut soliciting = row();
+        soliciting.solicits = vec!["net.example:ADV".into(), "org.example:ADV:ADLT".into()];
+        assert_eq!(
+            mail(&soliciting, &offers(EXT_NO_SOLICITING)),
+            "MAIL FROM:<a@a.example> SOLICIT=net.example:ADV,org.example:ADV:ADLT\r\n"
+        );
+        assert_eq!(mail(&soliciting, &offers(0)), "MAIL FROM:<a@a.example>\r\n");
+        assert_eq!(mail(&row(), &offers(EXT_NO_SOLICITING)), "MAIL FROM:<a@a.example>\r\n");
+    }
+
     /// RFC 2852 §4.1.4.2
     #[test]
     fn who_does_not_know_the_time_is_asked_to_tell_of_delays() {
@@ -276,6 +296,21 @@ mod tests {
         let to = |capabilities| rcpt(&row(), &who, &offers(capabilities));
         assert_eq!(to(EXT_DSN), "RCPT TO:<x@b.example> ORCPT=utf-8;jos\\x{E9}@e.example\r\n");
         assert_eq!(to(EXT_DSN | EXT_SMTP_UTF8), "RCPT TO:<x@b.example> ORCPT=utf-8;jos\u{e9}@e.example\r\n");
+    }
+
+    /// RFC 3461 §5.2.1 (d): no letter of it changes.
+    #[test]
+    fn an_original_recipient_goes_on_as_it_came() {
+        let mut who = recipient("x@b.example");
+        who.notify = DsnNotify::default();
+        let mut said = |address_type: &str, address: &str| {
+            who.original = Some(OriginalRecipient { address_type: address_type.into(), address: address.into() });
+            rcpt(&row(), &who, &offers(EXT_DSN)).trim_end().replace("RCPT TO:<x@b.example> ORCPT=", "")
+        };
+        assert_eq!(said("RFC822", "Bob+x@E.example"), "RFC822;Bob+2Bx@E.example");
+        assert_eq!(said("x-Other-Net", "A=B"), "x-Other-Net;A+3DB");
+        // An address of this type has its own coding, also when it is all ASCII.
+        assert_eq!(said("UTF-8", "bob+x@e.example"), "UTF-8;bob\\x{2B}x@e.example");
     }
 
     #[test]

@@ -59,7 +59,8 @@ fn size(digits: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use smtp_proto::{
-        AUTH_LOGIN, AUTH_PLAIN, EXT_8BIT_MIME, EXT_AUTH, EXT_DSN, EXT_PIPELINING, EXT_SMTP_UTF8, EXT_START_TLS,
+        AUTH_LOGIN, AUTH_PLAIN, EXT_8BIT_MIME, EXT_AUTH, EXT_DSN, EXT_NO_SOLICITING, EXT_PIPELINING, EXT_SMTP_UTF8,
+        EXT_START_TLS,
     };
 
     use super::*;
@@ -79,6 +80,15 @@ mod tests {
         assert_eq!(all.size, 1000);
         assert_eq!(all.auth_mechanisms & (AUTH_PLAIN | AUTH_LOGIN), AUTH_PLAIN | AUTH_LOGIN);
         assert!(read(&["pipelining", "starttls"]).has_capability(EXT_PIPELINING | EXT_START_TLS));
+    }
+
+    #[test]
+    fn no_soliciting_may_name_classes_or_none() {
+        for line in
+            ["NO-SOLICITING", "NO-SOLICITING net.example:ADV,org.example:ADV:ADLT", "no-soliciting net.example:ADV"]
+        {
+            assert!(read(&[line]).has_capability(EXT_NO_SOLICITING), "{line}");
+        }
     }
 
     #[test]

@@ -156,6 +156,7 @@ fn queue_row(blob: mail::BlobHash, octets: u64) -> QueueRow {
         priority: 0,
         deliver_by: None,
         held_until: None,
+        solicits: Vec::new(),
         waiting: None,
         class: crate::rows::MailClass::Report,
         route: None,

@@ -143,16 +143,21 @@ pub struct QueueRow {
     pub waiting: Option<Waiting>,
     /// HOLDFOR= or HOLDUNTIL= (RFC 4865): until when its sender had it held, or has.
     pub held_until: Option<Timestamp>,
+    /// SOLICIT= (RFC 3865): the classes of solicitation that it says to be of.
+    pub solicits: Vec<String>,
 }
 
-/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: from `class` on. 4: `held_until`.
-const VERSION: u8 = 4;
+/// 2: `sender_smtputf8`, `prefix`, `trace`, and `DsnNotify::said`. 3: from `class` on. 4: `held_until`. 5: `solicits`.
+const VERSION: u8 = 5;
 
 /// Octets that stand for the fields which version 3 has added at the end: each with its default, which is a zero octet.
 const ADDED_BY_3: [u8; 6] = [0; 6];
 
 /// The same for version 4.
 const ADDED_BY_4: [u8; 1] = [0; 1];
+
+/// The same for version 5.
+const ADDED_BY_5: [u8; 1] = [0; 1];
 
 impl QueueRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
@@ -164,10 +169,13 @@ impl QueueRow {
             return super::decode::<layout1::Row>(1, "queue row", value).map(Into::into);
         }
         if value.first() == Some(&2) {
-            return super::decode(2, "queue row", &[value, &ADDED_BY_3, &ADDED_BY_4].concat());
+            return super::decode(2, "queue row", &[value, &ADDED_BY_3, &ADDED_BY_4, &ADDED_BY_5].concat());
         }
         if value.first() == Some(&3) {
-            return super::decode(3, "queue row", &[value, &ADDED_BY_4].concat());
+            return super::decode(3, "queue row", &[value, &ADDED_BY_4, &ADDED_BY_5].concat());
+        }
+        if value.first() == Some(&4) {
+            return super::decode(4, "queue row", &[value, &ADDED_BY_5].concat());
         }
         super::decode(VERSION, "queue row", value)
     }
@@ -259,6 +267,7 @@ mod layout1 {
                 deliver_by: None,
                 waiting: None,
                 held_until: None,
+                solicits: Vec::new(),
             }
         }
     }
@@ -310,13 +319,16 @@ mod tests {
         let bytes =
             super::super::encode(1, &old_row(layout1::Notify { success: true, failure: true, delay: false })).unwrap();
         assert_eq!(QueueRow::decode(&bytes).unwrap().recipients[0].notify, DsnNotify::asked(true, true, false));
-        assert!((2..=5).all(|version| QueueRow::decode(&[version]).is_err()));
+        assert!((2..=6).all(|version| QueueRow::decode(&[version]).is_err()));
     }
 
     #[test]
-    fn rows_of_the_second_and_third_layout_are_read() {
+    fn rows_of_the_second_to_fourth_layout_are_read() {
         let row = QueueRow::from(old_row(layout1::Notify { success: false, failure: true, delay: true }));
         let mut second = row.encode().unwrap().to_vec();
+        second.truncate(second.len() - ADDED_BY_5.len());
+        second[0] = 4;
+        assert_eq!(QueueRow::decode(&second).unwrap(), row, "the fourth layout");
         second.truncate(second.len() - ADDED_BY_4.len());
         second[0] = 3;
         assert_eq!(QueueRow::decode(&second).unwrap(), row, "the third layout");
@@ -324,8 +336,14 @@ mod tests {
         second[0] = 2;
         assert_eq!(QueueRow::decode(&second).unwrap(), row);
         let held_until = Some(Timestamp(7));
-        let named =
-            QueueRow { class: MailClass::List, route: Some("provider".into()), require_tls: true, held_until, ..row };
+        let named = QueueRow {
+            class: MailClass::List,
+            route: Some("provider".into()),
+            require_tls: true,
+            held_until,
+            solicits: vec!["net.example:ADV".into()],
+            ..row
+        };
         assert_eq!(QueueRow::decode(&named.encode().unwrap()).unwrap(), named);
     }
 }

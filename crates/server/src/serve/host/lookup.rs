@@ -21,9 +21,14 @@ const ELSEWHERE: Reply = Reply::fixed(252, EnhancedCode(2, 1, 5), "Not of this s
 const NO_GROUP: Reply = Reply::fixed(550, EnhancedCode(5, 1, 1), "There is no group and no list of that name");
 const NOT_SHOWN: Reply = Reply::fixed(550, EnhancedCode(5, 7, 2), "You may not see who is in it");
 const TOO_MANY: Reply = Reply::fixed(550, EnhancedCode(5, 3, 0), "It has too many members to be told here");
-/// RFC 6531 §3.7.4.2.
-const NEEDS_SMTPUTF8: Reply =
-    Reply::fixed(553, EnhancedCode(5, 6, 8), "The answer is not in ASCII; say SMTPUTF8 behind the address");
+/// RFC 6531 §3.7.4.2: 252 or 550. Mail to who is asked about is taken; a group or list that can't be told is not.
+const VERIFIED_IN_UTF8: Reply = Reply::fixed(
+    252,
+    EnhancedCode(2, 6, 8),
+    "There is such an address, not in ASCII; say SMTPUTF8 behind it to be told",
+);
+const EXPANDED_IN_UTF8: Reply =
+    Reply::fixed(550, EnhancedCode(5, 6, 8), "The answer is not in ASCII; say SMTPUTF8 behind the address");
 
 /// What is asked about.
 pub(super) struct Question {
@@ -83,7 +88,7 @@ pub(super) fn verify(directory: &Directory, asker: &AccountObject, text: &str, n
             let group = || directory.group(address).map(|group| group.display_name.as_str());
             let list = || directory.list(address).map(|list| list.display_name.as_str());
             let name = account.or_else(group).or_else(list).unwrap_or_default();
-            told(question.mailbox(name, address).map(|one| vec![one]))
+            question.mailbox(name, address).map_or(VERIFIED_IN_UTF8, |one| told(&[one]))
         }
     }
 }
@@ -105,7 +110,7 @@ pub(super) fn expand(directory: &Directory, asker: &AccountObject, text: &str) -
         let sees = administers || group.members.iter().chain(&group.moderators).any(is_asker);
         return Expansion::Told(match group.members.len() {
             _ if !sees => NOT_SHOWN,
-            0..=MEMBERS_MAX => told(group.members.iter().map(|one| question.named(directory, one)).collect()),
+            0..=MEMBERS_MAX => expanded(group.members.iter().map(|one| question.named(directory, one)).collect()),
             _ => TOO_MANY,
         });
     }
@@ -123,17 +128,63 @@ pub(super) async fn members(store: &Store, part: AccountId, question: &Question)
         Ok(members) => {
             let active = members.iter().filter(|member| member.state == MemberState::Active);
             let directory = store.directory();
-            told(active.map(|member| question.named(&directory, &member.address)).collect())
+            expanded(active.map(|member| question.named(&directory, &member.address)).collect())
         }
         Err(error) => delivery::storage_reply(&error),
     }
 }
 
+/// Who is in a group or list; `None`: it can't be told in ASCII.
+fn expanded(mailboxes: Option<Vec<String>>) -> Reply {
+    match mailboxes.as_deref() {
+        Some([]) => Reply::fixed(252, EnhancedCode(2, 1, 5), "Nobody is in it"),
+        Some(mailboxes) => told(mailboxes),
+        None => EXPANDED_IN_UTF8,
+    }
+}
+
 /// One mailbox in each line.
-fn told(mailboxes: Option<Vec<String>>) -> Reply {
-    match mailboxes {
-        Some(mailboxes) if mailboxes.is_empty() => Reply::fixed(252, EnhancedCode(2, 1, 5), "Nobody is in it"),
-        Some(mailboxes) => Reply::new(250, Some(EnhancedCode(2, 1, 5)), mailboxes.join("\n")),
-        None => NEEDS_SMTPUTF8,
+fn told(mailboxes: &[String]) -> Reply {
+    Reply::new(250, Some(EnhancedCode(2, 1, 5)), mailboxes.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::Domain;
+    use routing::objects::{DomainObject, GroupObject, Object};
+
+    use super::*;
+
+    fn account(id: u64, address: &str) -> AccountObject {
+        AccountObject { id: AccountId(id), ..AccountObject::new(Address::parse(address).unwrap()) }
+    }
+
+    /// Alice asks; josé and the two are in a group.
+    fn directory() -> Directory {
+        let mut directory = Directory::default();
+        directory.put(Object::Domain(DomainObject::new(Domain::parse("a.example").unwrap())));
+        directory.put(Object::Account(account(1, "alice@a.example")));
+        directory.put(Object::Account(account(2, "josé@a.example")));
+        let mut group = GroupObject::new(Address::parse("team@a.example").unwrap());
+        group.members = ["alice@a.example", "josé@a.example"].map(|one| Address::parse(one).unwrap()).to_vec();
+        directory.put(Object::Group(group));
+        directory
+    }
+
+    fn expands(text: &str) -> String {
+        match expand(&directory(), &account(1, "alice@a.example"), text) {
+            Expansion::Told(reply) => reply.to_string(),
+            Expansion::List(..) => panic!("it is a group"),
+        }
+    }
+
+    #[test]
+    fn rfc6531_what_is_not_in_ascii_is_told_to_who_asks_for_it() {
+        let verifies = |text| verify(&directory(), &account(1, "alice@a.example"), text, Timestamp(0)).to_string();
+        assert_eq!(verifies("alice"), "250 2.1.5 <alice@a.example>");
+        assert!(verifies("josé").starts_with("252 2.6.8 "), "{}", verifies("josé"));
+        assert_eq!(verifies("josé SMTPUTF8"), "250 2.1.5 <josé@a.example>");
+        assert!(expands("team").starts_with("550 5.6.8 "), "{}", expands("team"));
+        assert_eq!(expands("<team@a.example> smtputf8"), "250 2.1.5 <alice@a.example> <josé@a.example>");
     }
 }
