@@ -161,7 +161,8 @@ fn long_parts() -> Vec<(&'static str, String, String)> {
         words(200_000, 210_000),
         words(20_000, 40_000)
     );
-    let text = format!("{} {}", words(0, 20_000), words(20_000, 40_000));
+    // The style sheet ends the line.
+    let text = format!("{}\n{}", words(0, 20_000), words(20_000, 40_000));
     let lines = words(0, 40_000).replace("0 ", "0\r\n");
     let units = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
     vec![
