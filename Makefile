@@ -24,6 +24,7 @@ help:
 	@echo "make fuzz    each fuzz target for TIME seconds (30)"
 	@echo "make bench   Relais beside Postfix + Dovecot (PEERS=folder of the load generator);"
 	@echo "             ARGS=--large: a mailbox of 1,000,000 messages, and 20,000 mailboxes"
+	@echo "             ARGS=--beside: resynchronisation and searches, also beside other IMAP servers"
 	@echo "             ARGS=--relay: 10,000 messages to 100 domains, beside Postfix"
 
 deps:

@@ -2,8 +2,8 @@
 
 use imap_wire::{oracle, precompute};
 use message::{
-    BinaryParts, ByteRange, MessageRecord, RecordView, Scanner, Section, SectionText, Structure, TransferDecoder,
-    TransferEncoding,
+    BinaryParts, ByteRange, MessageRecord, RecordView, Scanner, Section, SectionText, Structure, TextReader,
+    TransferDecoder, TransferEncoding,
 };
 
 use crate::cuts::cut;
@@ -107,6 +107,25 @@ pub(crate) fn header(input: &[u8]) {
 const ENCODINGS: [TransferEncoding; 3] =
     [TransferEncoding::SevenBit, TransferEncoding::Base64, TransferEncoding::QuotedPrintable];
 
+/// The text of an HTML part that comes in pieces.
+fn read_text(pieces: &[&[u8]], encoding: TransferEncoding, charset: Option<&[u8]>) -> String {
+    let mut reader = TextReader::new(encoding, charset, true);
+    let mut text = String::new();
+    let mut rest = pieces.iter();
+    while let Some(piece) = rest.next() {
+        reader.feed(piece);
+        if reader.is_waiting() {
+            let mut ahead = reader.look_ahead();
+            rest.clone().for_each(|piece| {
+                ahead.feed(piece);
+            });
+            reader.decide(ahead.finish());
+        }
+        text.push_str(&reader.take());
+    }
+    text + &reader.finish()
+}
+
 /// Decoding in pieces is decoding at once, and makes nothing longer than it was.
 pub(crate) fn transfer(input: &[u8]) {
     let (pieces, whole) = cut(input);
@@ -124,6 +143,10 @@ pub(crate) fn transfer(input: &[u8]) {
         assert_eq!(decode(&pieces), text, "cut");
         assert!(text.is_none_or(|text| text.len() <= whole.len()), "longer than it was");
         message::decode_bytes(whole, encoding);
+        let charsets: [Option<&[u8]>; 4] = [None, Some(b"utf-8"), Some(b"utf-16"), Some(b"iso-2022-jp")];
+        for charset in charsets {
+            assert_eq!(read_text(&pieces, encoding, charset), read_text(&[whole], encoding, charset), "cut");
+        }
     }
 }
 

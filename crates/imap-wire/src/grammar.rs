@@ -116,6 +116,12 @@ pub(crate) fn decode(text: &[u8], encoding: NameEncoding) -> Result<Command, Fla
     Ok(Command { tag, body })
 }
 
+/// The names of all commands; those that take UIDs with `UID ` in front.
+pub(crate) fn names() -> impl Iterator<Item = String> {
+    let plain = VERBS.iter().map(|(name, _)| *name).filter(|name| *name != "UID").map(str::to_owned);
+    plain.chain(UID_VERBS.iter().map(|(name, _)| format!("UID {name}")))
+}
+
 /// Whether a word is the name of a command.
 pub(crate) fn knows(verb: &[u8]) -> bool {
     find(VERBS, verb).is_some()

@@ -71,6 +71,11 @@ pub use line::{SaslResponse, ends_idle, sasl_response};
 pub use mailbox_name::{MailboxName, NameEncoding, NameFlaw};
 pub use secret::Secret;
 
+/// The names of all commands in capitals; those that take UIDs with `UID ` in front.
+pub fn command_names() -> impl Iterator<Item = String> {
+    grammar::names()
+}
+
 /// A search program on its own, as a named filter keeps it (RFC 5466 §3.3); the flaw in words.
 ///
 /// # Errors

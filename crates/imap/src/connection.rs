@@ -61,7 +61,7 @@ pub(crate) struct Connection {
     sent: usize,
     /// Since COMPRESS (RFC 4978).
     compression: Option<Box<Compression>>,
-    /// Since the TLS handshake, until somebody has logged in.
+    /// Since the TLS handshake; until somebody has logged in, where that is for good.
     tls: Option<Box<TlsChannel>>,
     /// Runs out unless the client logs in before, whatever it says meanwhile.
     login_timer: Option<BoxFuture<'static, ()>>,
@@ -86,10 +86,12 @@ impl Connection {
         }
     }
 
-    /// The client has logged in: it may stay.
-    pub(crate) fn logged_in(&mut self) {
+    /// The client has logged in: it may stay. `for_good`: nobody logs in here again, so what TLS has told is of no use any more.
+    pub(crate) fn logged_in(&mut self, for_good: bool) {
         self.login_timer = None;
-        self.tls = None;
+        if for_good {
+            self.tls = None;
+        }
     }
 
     /// The client has logged out and may log in again. Compression ends: what the client has sent behind its command came without
@@ -287,7 +289,7 @@ impl Connection {
         }
     }
 
-    /// What TLS has told for logins; nothing once somebody has logged in.
+    /// What TLS has told for logins; nothing once somebody has logged in for good. UNAUTHENTICATE leaves it (RFC 8437 §4.2).
     pub(crate) fn tls(&self) -> Option<&TlsChannel> {
         self.tls.as_deref()
     }

@@ -61,6 +61,11 @@ impl Answer {
     }
 }
 
+/// The answer to a sequence number where there are none (RFC 9586 §3).
+pub(crate) fn uid_required() -> Answer {
+    Answer::bad("Sequence numbers are not in use").with(Code::UidRequired)
+}
+
 /// Why a command did not come to its own answer.
 #[derive(Debug)]
 pub(crate) enum Fault {

@@ -24,7 +24,7 @@ use crate::engine::notify::{
 use crate::engine::pattern::DELIMITER;
 use crate::engine::table::Sync;
 use crate::fault::{Answer, Fault, Lost};
-use crate::limits::{MAILBOXES_PER_TURN, NOTIFY_GONE_MAX, NOTIFY_MAILBOXES_MAX, NOTIFY_PAUSE};
+use crate::limits::{MAILBOXES_PER_TURN, NOTIFY_GONE_MAX, NOTIFY_PAUSE};
 use crate::session::Session;
 
 /// The events of which a client can be notified (RFC 5465 §5).
@@ -76,6 +76,11 @@ struct Visible {
 }
 
 impl Notifying {
+    /// Whether flags of the selected mailbox are told as they change.
+    pub(crate) fn tells_flags(&self) -> bool {
+        self.interests.selected.as_ref().is_some_and(|events| events.flags)
+    }
+
     /// Ends when something has rung, and it has rested.
     pub(crate) async fn rung(&self, clock: &dyn Clock) {
         let rest = self.rest(clock.now());
@@ -102,30 +107,41 @@ impl Session {
             return Ok(Answer::no(Code::BadEvent(EVENTS), "Of one of these events nothing can be told"));
         }
         let none = groups.is_empty() && !status;
+        // §3.1: what a successful NOTIFY says lasts until the next successful one.
+        let before = self.notify.take();
+        let by_notify = before.as_deref().is_some_and(|notify| notify.annotations);
+        let annotations = self.user.as_mut().filter(|_| by_notify).and_then(|user| user.annotations.take());
+        let enabled = self.user.as_ref().is_some_and(|user| user.annotations.is_some());
+        let began = self.begin_notify(status, groups).await;
+        if let Ok(true) = began {
+            return Ok(Answer::ok(if none { "You will be told nothing" } else { "You will be told" }));
+        }
+        if let Some(user) = self.user.as_mut().filter(|_| !enabled) {
+            user.annotations = annotations;
+        }
+        self.notify = before;
+        began.map(|_| Answer::no(Code::NotificationOverflow, "Those are more mailboxes than can be watched"))
+    }
+
+    /// Listens for what is asked for, and tells what is to be told at first; `false`: those are too many mailboxes.
+    async fn begin_notify(&mut self, status: bool, groups: Vec<EventGroup>) -> Result<bool, Fault> {
+        let set = !groups.is_empty();
+        self.listen(groups).await?;
+        let Some(visible) = self.look_at_all(true).await? else { return Ok(false) };
         // RFC 5465 §3.1: NOTIFY SET tells what has accumulated, as NOOP does.
-        if !groups.is_empty() {
+        if set {
             self.sync_as(Sync::All, false, SelectedNews::AsEver).await?;
         }
-        self.listen(groups).await?;
-        match self.look_at_all(true).await? {
-            Some(visible) => {
-                self.tell_no_access(&visible)?;
-                if status {
-                    self.tell_first_status(&visible).await?;
-                }
-                Ok(Answer::ok(if none { "You will be told nothing" } else { "You will be told" }))
-            }
-            None => {
-                self.stop_listening();
-                Ok(Answer::no(Code::NotificationOverflow, "Those are more mailboxes than can be watched"))
-            }
+        self.tell_no_access(&visible)?;
+        if status {
+            self.tell_first_status(&visible).await?;
         }
+        Ok(true)
     }
 
     /// Begins to listen; nothing is known yet.
     async fn listen(&mut self, groups: Vec<EventGroup>) -> Result<(), Fault> {
         let account = self.account()?;
-        self.stop_listening();
         let interests = Interests::new(groups);
         let abroad = interests.looks_abroad(|name| is_foreign(name) || name == SHARED || name == OTHER_USERS);
         let accounts = if interests.looks_elsewhere() { BTreeSet::from([account]) } else { BTreeSet::new() };
@@ -335,7 +351,7 @@ impl Session {
             notify.watch.watch(owners.chain(account).chain([AccountId(0)]).collect());
         }
         let before_subscriptions = std::mem::replace(&mut notify.subscriptions, visible.subscriptions.clone());
-        if visible.targets.len() > NOTIFY_MAILBOXES_MAX {
+        if visible.targets.len() > self.settings.notify_mailboxes_max {
             return Ok(None);
         }
         let own = std::mem::take(&mut notify.own);

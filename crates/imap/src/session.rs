@@ -9,6 +9,7 @@ use bus::MailboxWatch;
 use imap_wire::response::{self, Code, Condition};
 use imap_wire::{Announcement, Command, CommandBody, CommandText, FrameLimits, NameEncoding, NumberSet, Tag};
 use mail::AccountId;
+use routing::may_set_quotas;
 use routing::objects::{AccountObject, Service};
 use storage::rows::MailboxRow;
 use storage::sharing::person_seen::PersonSeen;
@@ -19,13 +20,13 @@ use crate::annotations::AnnotationsTold;
 use crate::commands::update::Updated;
 use crate::commands::upload::Uploads;
 use crate::connection::{Connection, Event};
-use crate::engine::capability::{Safety, capabilities};
+use crate::engine::capability::{Offer, Safety, capabilities};
 use crate::engine::comparator::Comparator;
 use crate::engine::enabled::Enabled;
 use crate::engine::message_limit::Limited;
 use crate::engine::table::{self, Rule, StateKind};
 use crate::engine::view::SessionView;
-use crate::fault::{Answer, Fault, Lost};
+use crate::fault::{Answer, Fault, Lost, uid_required};
 use crate::limits::{BAD_COMMANDS_MAX, LOGIN_TIMEOUT};
 use crate::notify::{Notifying, SelectedNews};
 use crate::server::{Server, Slot};
@@ -257,9 +258,7 @@ impl Session {
         let mut farewell = None;
         let answer = match rule.allowed.check(self.state()) {
             Err(why) => Ok(Answer::bad(why)),
-            Ok(()) if self.enabled.uid_only && table::names_numbers(&body, rule) => {
-                Ok(Answer::bad("Sequence numbers are not in use").with(Code::UidRequired))
-            }
+            Ok(()) if self.enabled.uid_only && table::names_numbers(&body, rule) => Ok(uid_required()),
             Ok(()) => match Box::pin(self.look_elsewhere(rule)).await {
                 // Not boxed: what waits for hours should be small.
                 Ok(()) if matches!(body, CommandBody::Idle) => self.idle().await,
@@ -442,7 +441,7 @@ impl Session {
             // Handled before: see `perform`.
             CommandBody::Idle => Ok(Answer::bad("IDLE can't be nested")),
             CommandBody::Notify(notify) => Box::pin(self.notify(notify)).await,
-            CommandBody::Unauthenticate => Ok(Answer::ok("Who are you?")),
+            CommandBody::Unauthenticate => Ok(self.unauthenticate()),
             CommandBody::Close => Box::pin(self.close()).await,
             CommandBody::Unselect => Ok(self.unselect()),
             CommandBody::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
@@ -514,7 +513,14 @@ impl Session {
 
     /// What can be had right now.
     pub(crate) fn capabilities(&self) -> Vec<String> {
-        capabilities(self.state(), self.safety(), self.settings.append_octets_max, self.settings.message_limit)
+        let directory = self.server.store.directory();
+        let offer = Offer {
+            append_octets_max: self.settings.append_octets_max,
+            message_limit: self.settings.message_limit,
+            unauthenticate: self.settings.unauthenticate,
+            sets_quotas: self.user.as_ref().is_some_and(|user| may_set_quotas(&directory, user.account.id)),
+        };
+        capabilities(self.state(), self.safety(), offer)
     }
 
     /// How safe the connection is.
@@ -534,7 +540,7 @@ impl Session {
 
     /// Larger commands are welcome from someone who has logged in, and so is staying.
     pub(crate) fn welcome(&mut self) {
-        self.connection.logged_in();
+        self.connection.logged_in(!self.settings.unauthenticate);
         self.connection.framer.set_limits(FrameLimits::LOGGED_IN);
     }
 

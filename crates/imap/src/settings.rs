@@ -5,7 +5,7 @@ use std::time::Duration;
 use mail::Address;
 
 use crate::engine::message_limit::MessageLimit;
-use crate::limits::{APPEND_OCTETS_ALL_MAX, AUTOLOGOUT, MESSAGES_PER_COMMAND, ORDER_OCTETS_MAX};
+use crate::limits::{APPEND_OCTETS_ALL_MAX, AUTOLOGOUT, MESSAGES_PER_COMMAND, NOTIFY_MAILBOXES_MAX, ORDER_OCTETS_MAX};
 
 /// The settings; a reload replaces them for sessions that begin afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,10 @@ pub struct Settings {
     pub message_limit: MessageLimit,
     /// Octets of keys that one SORT or THREAD may have to read: a mailbox with more is not sorted by them.
     pub sort_octets_max: usize,
+    /// Mailboxes that one session may want to hear of by NOTIFY (RFC 5465): of more it is told nothing.
+    pub notify_mailboxes_max: usize,
+    /// UNAUTHENTICATE is offered (RFC 8437 §8: not behind a proxy that logs people in and then passes everything on).
+    pub unauthenticate: bool,
     /// Connections at the same time.
     pub connections_max: usize,
     /// Connections at the same time from one IPv4 address or one IPv6 /64.
@@ -50,6 +54,8 @@ impl Default for Settings {
             submission_servers: Vec::new(),
             message_limit: MessageLimit::Every(MESSAGES_PER_COMMAND),
             sort_octets_max: ORDER_OCTETS_MAX,
+            notify_mailboxes_max: NOTIFY_MAILBOXES_MAX,
+            unauthenticate: true,
             connections_max: 20_000,
             connections_per_address_max: 200,
             connections_per_network_max: [2_000, 8_000],

@@ -12,7 +12,7 @@ use crate::engine::table::Sync;
 use crate::engine::view::News;
 use crate::fault::{Fault, Lost};
 use crate::limits::ROWS_PER_PAGE;
-use crate::notify::SelectedNews;
+use crate::notify::{Notifying, SelectedNews};
 use crate::session::Session;
 use crate::views::{learn_changes, learn_changes_up_to};
 
@@ -201,6 +201,8 @@ impl Session {
     /// `* n FETCH (FLAGS (…))`, with MODSEQ for clients that know it.
     pub(crate) fn tell_flags_of(&mut self, row: &MessageRow, uid: bool) -> Result<(), Fault> {
         let Enabled { condstore, rev2, uid_only, .. } = self.enabled;
+        // RFC 5465 §5.1, §5.3: who is notified of flags is told UIDs, and can't rely on sequence numbers.
+        let notified = self.notify.as_deref().is_some_and(Notifying::tells_flags);
         let selected = self.selected()?;
         let Some(number) = selected.view.map().sequence_of(row.uid) else { return Ok(()) };
         let recent = !rev2 && selected.recent.contains(row.uid.0);
@@ -208,7 +210,7 @@ impl Session {
         let Some(selected) = self.selected.as_deref() else { return Ok(()) };
         let out = self.connection.out();
         // RFC 7162 §3.2.4: who knows MODSEQs is told both. RFC 9051 §7.5.2: what is told unasked carries UID.
-        if (uid || condstore || rev2) && !uid_only {
+        if (uid || condstore || rev2 || notified) && !uid_only {
             fetch.uid(out, row.uid.0);
         }
         if condstore {

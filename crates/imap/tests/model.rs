@@ -264,8 +264,10 @@ impl Session {
                 *slot
             }
         };
-        let told = uid.is_some() || matches!(self.kind, Kind::Plain | Kind::Notify);
+        let told = uid.is_some() || self.kind == Kind::Plain;
         assert!(told, "RFC 7162 §3.2.4, RFC 9051 §7.5.2: with its UID: {line}");
+        let in_line = self.kind != Kind::Notify || after(line, "UID").is_some();
+        assert!(in_line, "RFC 5465 §5.1: with its UID, whether or not the number is known: {line}");
         // By number alone, of a message that is still to be asked for.
         let Some(uid) = uid else { return };
         self.heard.0 = self.heard.0.max(after(line, "MODSEQ").unwrap_or(0));

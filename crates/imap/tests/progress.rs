@@ -132,3 +132,38 @@ async fn a_long_search_and_a_long_copy_say_that_they_go_on() {
     commits.add_permits(PLENTY);
     assert!(client.until("c]").await.unwrap().last().unwrap().starts_with("c] OK [COPYUID"));
 }
+
+#[tokio::test]
+async fn a_long_sort_a_long_thread_and_a_long_esearch_say_that_they_go_on() {
+    let Stage { house, scans, mut client, .. } = stage(2_000).await;
+    for (command, begins, progress) in [
+        // What is sorted and threaded has to be found first.
+        ("a SORT (SUBJECT) UTF-8 FLAGGED", "* SORT", "\"a\" 500 2000"),
+        ("b THREAD REFERENCES UTF-8 FLAGGED", "* THREAD", "\"b\" 500 2000"),
+        ("c ESEARCH IN (selected) RETURN (COUNT) FLAGGED", "c OK", "\"c\" 500 2000"),
+    ] {
+        scans.forget_permits(PLENTY);
+        client.send(format!("{command}\r\n").as_bytes()).await.unwrap();
+        scans.add_permits(1);
+        ten_seconds(&house).await;
+        let line = client.read_line().await.unwrap().unwrap();
+        assert_eq!(line, format!("* OK [INPROGRESS ({progress})] Still at it"), "{command}");
+        scans.add_permits(PLENTY);
+        let lines = client.until(&command[..1]).await.unwrap();
+        assert!(lines[0].starts_with(begins) && lines.last().unwrap().contains(" OK "), "{lines:?}");
+    }
+    // Sorting itself can't be counted.
+    scans.forget_permits(PLENTY);
+    client.send(b"d SORT (SUBJECT) UTF-8 ALL\r\n").await.unwrap();
+    ten_seconds(&house).await;
+    let line = client.read_line().await.unwrap().unwrap();
+    assert!(line.starts_with("* OK [INPROGRESS ("), "{line}");
+    scans.add_permits(PLENTY);
+    assert!(client.until("d").await.unwrap().last().unwrap().starts_with("d OK"));
+    // Nothing of it is kept from before: the mailboxes that are named are read.
+    scans.forget_permits(PLENTY);
+    client.send(b"e ESEARCH IN (mailboxes INBOX) RETURN (COUNT) FLAGGED\r\n").await.unwrap();
+    ten_seconds(&house).await;
+    scans.add_permits(PLENTY);
+    assert!(client.until("e").await.unwrap().last().unwrap().starts_with("e OK"));
+}

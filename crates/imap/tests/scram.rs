@@ -249,6 +249,16 @@ async fn over_tls_the_channel_is_bound() {
         let mechanism = if sha256 { "SCRAM-SHA-256-PLUS" } else { "SCRAM-SHA-1-PLUS" };
         let let_in = scram.login(&mut client, mechanism).await;
         assert!(let_in.starts_with("a OK "), "{kind}: {let_in}");
+        // RFC 8437 §4.2: it is the same channel after UNAUTHENTICATE, and who does not bind to it is refused as before.
+        client.command("u", "UNAUTHENTICATE").await.unwrap();
+        let offered = client.command("c", "CAPABILITY").await.unwrap();
+        assert!(offered[0].contains(&format!(" AUTH={mechanism} ")), "{offered:?}");
+        let let_in = scram.login(&mut client, mechanism).await;
+        assert!(let_in.starts_with("a OK "), "{kind}: {let_in}");
+        client.command("u", "UNAUTHENTICATE").await.unwrap();
+        let down = Scram { gs2: "y,,", ..plain(true, "alice@example.org", "secret") };
+        let refused = stage.patiently(down.login(&mut client, "SCRAM-SHA-256")).await;
+        assert!(refused.starts_with("a NO [AUTHENTICATIONFAILED] "), "{kind}: {refused}");
         // Another channel's binding: somebody stands in between.
         let (mut client, ..) = stage.tls().await;
         client.read_line().await.unwrap();
@@ -322,6 +332,18 @@ async fn a_certificate_opens_by_external() {
         assert_eq!(greeting.contains("AUTH=EXTERNAL"), name.is_some(), "{greeting}");
         let answer = stage.patiently(client.command("a", &format!("AUTHENTICATE EXTERNAL {authzid}"))).await.unwrap();
         assert!(answer[0].starts_with(expected), "{name:?} {authzid}: {answer:?}");
+        if !expected.starts_with("a OK") {
+            continue;
+        }
+        // RFC 8437 §4.2: UNAUTHENTICATE does not discard the certificate; somebody may log in by it again.
+        for round in 0..2 {
+            let answer = client.command("u", "UNAUTHENTICATE").await.unwrap();
+            assert!(answer[0].starts_with("u OK"), "{round}: {answer:?}");
+            let answer = client.command("c", "CAPABILITY").await.unwrap();
+            assert!(answer[0].contains(" AUTH=EXTERNAL "), "{round}: {answer:?}");
+            let answer = client.command("a", &format!("AUTHENTICATE EXTERNAL {authzid}")).await.unwrap();
+            assert!(answer[0].starts_with(expected), "{round}: {answer:?}");
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use mail_parser::{Charset, Encoding, HeaderForm};
 
+use crate::charset_reader::known_charset;
+
 /// `Content-Transfer-Encoding`: RFC 2045 §6.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TransferEncoding {
@@ -81,10 +83,7 @@ pub fn decode_bytes(bytes: &[u8], encoding: TransferEncoding) -> Cow<'_, [u8]> {
 /// tried and then windows-1252, which reads anything.
 pub fn decode_text(bytes: &[u8], encoding: TransferEncoding, charset: Option<&[u8]>) -> String {
     let decoded = decode_bytes(bytes, encoding);
-    let named = charset
-        .filter(|label| !label.eq_ignore_ascii_case(b"us-ascii"))
-        .and_then(|label| Charset::from_label(label.trim_ascii()));
-    match named {
+    match known_charset(charset) {
         Some(charset) => charset.decode(&decoded).into_owned(),
         None => match str::from_utf8(&decoded) {
             Ok(text) => text.to_owned(),

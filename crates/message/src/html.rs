@@ -7,7 +7,7 @@
 use mail_parser::decoders::html::add_html_token;
 use memchr::{memchr, memchr2, memmem};
 
-use crate::limits::HTML_REFERENCE_OCTETS_MAX;
+use crate::limits::{HTML_NAME_OCTETS_MAX, HTML_PIECE_OCTETS, HTML_QUOTED_OCTETS_MAX, HTML_REFERENCE_OCTETS_MAX};
 
 /// What an element does to the text around its tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ enum Effect {
     Space,
     /// Ends the line.
     Line,
-    /// Its content is for programs: up to its end tag, nothing is read.
-    Hidden,
+    /// Its content is for programs: up to its end tag, nothing is read. With its name in small letters.
+    Hidden(&'static str),
 }
 
 /// The effect of an element by its name, in any case.
@@ -29,12 +29,12 @@ fn effect_of(name: &str) -> Effect {
         figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li listing main menu nav ol optgroup \
         option p pre search section summary table tbody tfoot thead tr ul xmp";
     const HIDDEN: &str = "head script style template";
-    let is = |known: &str| known.split(' ').any(|known| known.eq_ignore_ascii_case(name));
-    if is(HIDDEN) {
-        Effect::Hidden
-    } else if is(LINES) {
+    let find = |known: &'static str| known.split(' ').find(|known| known.eq_ignore_ascii_case(name));
+    if let Some(name) = find(HIDDEN) {
+        Effect::Hidden(name)
+    } else if find(LINES).is_some() {
         Effect::Line
-    } else if is(SPACES) {
+    } else if find(SPACES).is_some() {
         Effect::Space
     } else {
         Effect::None
@@ -45,24 +45,358 @@ fn effect_of(name: &str) -> Effect {
 /// document. An element that is hidden, or a comment, and does not end hides all of the rest.
 #[must_use]
 pub fn strip_html(html: &str) -> String {
-    let mut text = Text::default();
-    let mut rest = html;
-    loop {
-        let at = memchr2(b'<', b'&', rest.as_bytes());
-        let (before, from) = rest.split_at_checked(at.unwrap_or(rest.len())).unwrap_or((rest, ""));
-        text.add(before);
-        rest = match from.as_bytes().first() {
-            None => return text.out,
-            Some(b'&') => after_reference(from, &mut text),
-            Some(_) => after_markup(from, &mut text),
+    let mut reader = HtmlReader::default();
+    reader.feed(html);
+    reader.finish();
+    reader.take()
+}
+
+/// Reads a document that comes in pieces of any size; its text is that of the whole. It holds some octets back, and what stands
+/// behind a `>` in quotes until these end.
+#[derive(Debug, Default)]
+pub(crate) struct HtmlReader {
+    text: Text,
+    state: State,
+    /// What can't be told yet: a beginning that is too short.
+    carry: String,
+}
+
+/// Where in the document the reader is.
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Text,
+    Comment,
+    /// `<!DOCTYPE …`, `<?xml …`, `</ …`: up to the next `>` (HTML §13.2.5, bogus comment state).
+    Bogus,
+    /// In a name that is no element's of ours.
+    Name,
+    Attributes(Attributes),
+    /// In the content of an element with that name, which is not read.
+    Hidden(&'static str),
+}
+
+/// In a tag, behind its name.
+#[derive(Debug)]
+struct Attributes {
+    after: After,
+    /// The last octet that is no white space.
+    before: u8,
+    quote: Option<u8>,
+    /// What stands behind the first `>` in quotes that are open: the text that it is if they don't end.
+    held: Option<String>,
+}
+
+/// What a tag does when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    Nothing,
+    Part(char),
+    Hide(&'static str),
+}
+
+/// What is left of what was read.
+enum Step<'h> {
+    Rest(&'h str),
+    /// More is needed to tell what that is.
+    Carry(&'h str),
+    /// What was held has to be read as text, and then the rest.
+    Reread(String, &'h str),
+}
+
+impl HtmlReader {
+    /// Reads the next piece.
+    pub(crate) fn feed(&mut self, html: &str) {
+        let mut rest = html;
+        while !rest.is_empty() {
+            // What is joined with what was carried is copied: not all of the rest each time.
+            let (piece, behind) = rest.split_at_checked(floor(rest, HTML_PIECE_OCTETS)).unwrap_or((rest, ""));
+            let mut joined = std::mem::take(&mut self.carry);
+            joined.push_str(piece);
+            self.read(&joined, false);
+            rest = behind;
+        }
+    }
+
+    /// The document has ended.
+    pub(crate) fn finish(&mut self) {
+        let carry = std::mem::take(&mut self.carry);
+        self.read(&carry, true);
+        // Quotes that don't end. What is read again is shorter each time.
+        while let Some((after, held)) = self.unclosed() {
+            self.leave(after);
+            self.read(&held, true);
+        }
+    }
+
+    /// The text since the last time. White space comes when there is something behind it.
+    pub(crate) fn take(&mut self) -> String {
+        std::mem::take(&mut self.text.out)
+    }
+
+    /// The quotes that are open, when the tag has to be taken for one that ended in them.
+    fn unclosed(&mut self) -> Option<(After, String)> {
+        let State::Attributes(tag) = &mut self.state else { return None };
+        Some((tag.after, tag.held.take()?))
+    }
+
+    /// `last`: nothing follows.
+    fn read(&mut self, html: &str, last: bool) {
+        let mut rest = html;
+        while !rest.is_empty() {
+            match self.step(rest, last) {
+                Step::Rest(left) => rest = left,
+                Step::Carry(carry) => {
+                    self.carry.push_str(carry);
+                    return;
+                }
+                Step::Reread(held, left) => {
+                    // Shorter than what lets this happen again within it.
+                    self.read(&held, false);
+                    let mut joined = std::mem::take(&mut self.carry);
+                    joined.push_str(left);
+                    return self.read(&joined, last);
+                }
+            }
+        }
+    }
+
+    fn step<'h>(&mut self, html: &'h str, last: bool) -> Step<'h> {
+        match &mut self.state {
+            State::Text => {
+                let at = memchr2(b'<', b'&', html.as_bytes());
+                let (before, from) = html.split_at_checked(at.unwrap_or(html.len())).unwrap_or((html, ""));
+                self.text.add(before);
+                match from.as_bytes().first() {
+                    None => Step::Rest(""),
+                    Some(b'&') => self.reference(from, last),
+                    Some(_) => self.markup(from, last),
+                }
+            }
+            State::Comment => self.comment(html, last),
+            State::Bogus => {
+                let end = memchr(b'>', html.as_bytes());
+                if end.is_some() {
+                    self.state = State::Text;
+                }
+                Step::Rest(behind(html, end))
+            }
+            State::Name => match html.find(ends_name) {
+                None => Step::Rest(""),
+                Some(at) => {
+                    self.state = State::Attributes(Attributes::of(After::Nothing));
+                    Step::Rest(html.get(at..).unwrap_or_default())
+                }
+            },
+            State::Attributes(tag) => match tag.read(html) {
+                None => Step::Rest(""),
+                Some((end, held)) => {
+                    let (after, rest) = (tag.after, html.get(end..).unwrap_or_default());
+                    self.leave(after);
+                    match held {
+                        None => Step::Rest(rest),
+                        Some(held) => Step::Reread(held, rest),
+                    }
+                }
+            },
+            State::Hidden(name) => {
+                let name = *name;
+                self.hidden(html, name, last)
+            }
+        }
+    }
+
+    /// A tag has ended.
+    fn leave(&mut self, after: After) {
+        self.state = State::Text;
+        match after {
+            After::Nothing => {}
+            After::Part(gap) => self.text.part(gap),
+            After::Hide(name) => {
+                self.text.part('\n');
+                self.state = State::Hidden(name);
+            }
+        }
+    }
+
+    /// Reads a character reference, `&eacute;` or `&#233;`; anything else is a plain `&`.
+    fn reference<'h>(&mut self, from: &'h str, last: bool) -> Step<'h> {
+        let near = from.as_bytes().get(..from.len().min(HTML_REFERENCE_OCTETS_MAX)).unwrap_or_default();
+        let end = memchr(b';', near);
+        if end.is_none() && !last && from.len() < HTML_REFERENCE_OCTETS_MAX {
+            return Step::Carry(from);
+        }
+        if let Some((reference, rest)) = end.and_then(|end| from.split_at_checked(end.saturating_add(1))) {
+            let mut decoded = String::new();
+            add_html_token(&mut decoded, reference.as_bytes(), false);
+            if decoded != reference {
+                self.text.add(&decoded);
+                return Step::Rest(rest);
+            }
+        }
+        self.text.add_char('&');
+        Step::Rest(from.get(1..).unwrap_or_default())
+    }
+
+    /// Reads the beginning of a tag, a comment or a declaration; anything else is a plain `<`.
+    fn markup<'h>(&mut self, from: &'h str, last: bool) -> Step<'h> {
+        // A comment that ends at once: `<!--->`.
+        const KNOWN_AT: usize = "<!--->".len();
+        if !last && from.len() < KNOWN_AT {
+            return Step::Carry(from);
+        }
+        let inner = from.get(1..).unwrap_or_default();
+        if let Some(comment) = inner.strip_prefix("!--") {
+            // HTML §13.2.5, comment states.
+            let at_once = comment.strip_prefix('>').or_else(|| comment.strip_prefix("->"));
+            if at_once.is_none() {
+                self.state = State::Comment;
+            }
+            return Step::Rest(at_once.unwrap_or(comment));
+        }
+        let (is_end, named) = inner.strip_prefix('/').map_or((false, inner), |named| (true, named));
+        match named.chars().next() {
+            Some(c) if c.is_ascii_alphabetic() => {}
+            Some(_) if is_end || named.starts_with(['!', '?']) => {
+                self.state = State::Bogus;
+                return Step::Rest(inner);
+            }
+            Some(_) | None => {
+                self.text.add_char('<');
+                return Step::Rest(inner);
+            }
+        }
+        let Some((name, rest)) = named.find(ends_name).and_then(|at| named.split_at_checked(at)) else {
+            if !last && named.len() < HTML_NAME_OCTETS_MAX {
+                return Step::Carry(from);
+            }
+            self.state = State::Name;
+            return Step::Rest("");
         };
+        let after = match effect_of(name) {
+            Effect::None => After::Nothing,
+            Effect::Space => After::Part(' '),
+            Effect::Line => After::Part('\n'),
+            Effect::Hidden(_) if is_end => After::Part('\n'),
+            Effect::Hidden(name) => After::Hide(name),
+        };
+        self.state = State::Attributes(Attributes::of(after));
+        Step::Rest(rest)
+    }
+
+    /// `-->` ends a comment, `--!>` too.
+    fn comment<'h>(&mut self, comment: &'h str, last: bool) -> Step<'h> {
+        for end in memmem::find_iter(comment.as_bytes(), "--") {
+            let rest = comment.get(end.saturating_add(2)..).unwrap_or_default();
+            // Of three dashes, the last two count.
+            let rest = rest.strip_prefix('-').unwrap_or(rest);
+            if let Some(rest) = rest.strip_prefix('>').or_else(|| rest.strip_prefix("!>")) {
+                self.state = State::Text;
+                return Step::Rest(rest);
+            }
+        }
+        let begun = ["--!", "--", "-"].into_iter().find(|begun| comment.ends_with(begun)).unwrap_or_default();
+        match comment.get(comment.len().saturating_sub(begun.len())..) {
+            Some(begun) if !last && !begun.is_empty() => Step::Carry(begun),
+            Some(_) | None => Step::Rest(""),
+        }
+    }
+
+    /// Passes over the content of a hidden element, up to its end tag.
+    fn hidden<'h>(&mut self, html: &'h str, name: &'static str, last: bool) -> Step<'h> {
+        // A head without an end tag ends where the body begins.
+        let is_head = name == "head";
+        let mut rest = html;
+        while let Some(at) = memchr(b'<', rest.as_bytes()) {
+            let from = rest.get(at..).unwrap_or_default();
+            let inner = from.get(1..).unwrap_or_default();
+            // `/`, the name, and what ends it.
+            if !last && inner.len() < name.len().saturating_add(2) {
+                return Step::Carry(from);
+            }
+            let begins = |tag: &str, word: &str| {
+                let (Some(found), behind) = (tag.get(..word.len()), tag.as_bytes().get(word.len())) else {
+                    return false;
+                };
+                let ends = behind.is_none_or(|octet| octet.is_ascii_whitespace() || matches!(octet, b'/' | b'>'));
+                ends && found.eq_ignore_ascii_case(word)
+            };
+            if is_head && begins(inner, "body") {
+                self.state = State::Text;
+                return Step::Rest(from);
+            }
+            if let Some(tag) = inner.strip_prefix('/').filter(|tag| begins(tag, name)) {
+                self.state = State::Attributes(Attributes::of(After::Part('\n')));
+                return Step::Rest(tag.get(name.len()..).unwrap_or_default());
+            }
+            rest = inner;
+        }
+        Step::Rest("")
     }
 }
 
+impl Attributes {
+    const fn of(after: After) -> Self {
+        Self { after, before: b' ', quote: None, held: None }
+    }
+
+    /// Looks for the end of the tag: a `>` in quotes is none, unless these don't end either. Where it is found, and what has to be
+    /// read as text before what stands there.
+    fn read(&mut self, html: &str) -> Option<(usize, Option<String>)> {
+        // Where in this piece that begins which has to be held.
+        let mut from = self.held.as_ref().map(|_| 0_usize);
+        for (at, octet) in html.bytes().enumerate() {
+            match self.quote {
+                Some(open) if octet == open => {
+                    (self.quote, self.held, from) = (None, None, None);
+                }
+                Some(_) => match (from, &mut self.held) {
+                    (Some(begin), Some(held)) => {
+                        let octets = held.len().saturating_add(at.saturating_sub(begin));
+                        if octets >= HTML_QUOTED_OCTETS_MAX && html.is_char_boundary(at) {
+                            held.push_str(html.get(begin..at).unwrap_or_default());
+                            return Some((at, self.held.take()));
+                        }
+                    }
+                    _ if octet == b'>' => {
+                        from = at.checked_add(1);
+                        self.held = Some(String::new());
+                    }
+                    _ => {}
+                },
+                None if octet == b'>' => return Some((at.saturating_add(1), None)),
+                // Only a value is in quotes; one in front of a name is a mistake.
+                None if matches!(octet, b'"' | b'\'') && self.before == b'=' => self.quote = Some(octet),
+                None => {}
+            }
+            if !octet.is_ascii_whitespace() {
+                self.before = octet;
+            }
+        }
+        if let (Some(begin), Some(held)) = (from, &mut self.held) {
+            held.push_str(html.get(begin..).unwrap_or_default());
+        }
+        None
+    }
+}
+
+/// What ends the name of a tag.
+fn ends_name(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '/' | '>' | '<')
+}
+
+/// The last place up to `at` between two characters.
+fn floor(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(text.len())
+}
+
 /// The text so far.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Text {
     out: String,
+    /// There was some.
+    begun: bool,
     /// What comes before the next character, when there is one.
     gap: Option<char>,
 }
@@ -80,9 +414,10 @@ impl Text {
             self.part(' ');
             return;
         }
-        if let Some(gap) = self.gap.take().filter(|_| !self.out.is_empty()) {
+        if let Some(gap) = self.gap.take().filter(|_| self.begun) {
             self.out.push(gap);
         }
+        self.begun = true;
         self.out.push(c);
     }
 
@@ -92,117 +427,6 @@ impl Text {
             self.gap = Some(gap);
         }
     }
-}
-
-/// Reads a character reference, `&eacute;` or `&#233;`; anything else is a plain `&`. What is behind it.
-fn after_reference<'h>(from: &'h str, text: &mut Text) -> &'h str {
-    let near = from.as_bytes().get(..from.len().min(HTML_REFERENCE_OCTETS_MAX)).unwrap_or_default();
-    let end = near.iter().position(|octet| *octet == b';');
-    if let Some((reference, rest)) = end.and_then(|end| from.split_at_checked(end.saturating_add(1))) {
-        let mut decoded = String::new();
-        add_html_token(&mut decoded, reference.as_bytes(), false);
-        if decoded != reference {
-            text.add(&decoded);
-            return rest;
-        }
-    }
-    text.add_char('&');
-    from.get(1..).unwrap_or_default()
-}
-
-/// Reads a tag, a comment or a declaration; anything else is a plain `<`. What is behind it.
-fn after_markup<'h>(from: &'h str, text: &mut Text) -> &'h str {
-    let inner = from.get(1..).unwrap_or_default();
-    if let Some(comment) = inner.strip_prefix("!--") {
-        return after_comment(comment);
-    }
-    let (is_end, named) = inner.strip_prefix('/').map_or((false, inner), |named| (true, named));
-    let letters = |c: char| c.is_whitespace() || matches!(c, '/' | '>' | '<');
-    let name = named.split(letters).next().unwrap_or_default();
-    match named.chars().next() {
-        Some(c) if c.is_ascii_alphabetic() => {}
-        // `<!DOCTYPE …>`, `<?xml …?>`, `</ …>`: up to the next `>` (HTML §13.2.5, bogus comment state).
-        Some(_) if is_end || named.starts_with(['!', '?']) => return behind(inner, memchr(b'>', inner.as_bytes())),
-        Some(_) | None => {
-            text.add_char('<');
-            return inner;
-        }
-    }
-    let rest = after_tag(named.get(name.len()..).unwrap_or_default());
-    match effect_of(name) {
-        Effect::None => {}
-        Effect::Space => text.part(' '),
-        Effect::Line => text.part('\n'),
-        Effect::Hidden if is_end => text.part('\n'),
-        Effect::Hidden => {
-            text.part('\n');
-            return after_hidden(rest, name);
-        }
-    }
-    rest
-}
-
-/// What is behind an attribute list: a `>` in quotes does not end it, unless the quotes do not end.
-fn after_tag(attributes: &str) -> &str {
-    let octets = attributes.as_bytes();
-    let mut quote = None;
-    let mut before = b' ';
-    for (at, octet) in octets.iter().copied().enumerate() {
-        match quote {
-            Some(open) if octet == open => quote = None,
-            Some(_) => {}
-            None if octet == b'>' => return behind(attributes, Some(at)),
-            // Only a value is in quotes; one in front of a name is a mistake.
-            None if matches!(octet, b'"' | b'\'') && before == b'=' => quote = Some(octet),
-            None => {}
-        }
-        if !octet.is_ascii_whitespace() {
-            before = octet;
-        }
-    }
-    // The quotes do not end, or the document ends within the tag.
-    behind(attributes, memchr(b'>', octets))
-}
-
-/// What is behind a comment: `-->` ends it, `--!>` too, and `>` at once (HTML §13.2.5, comment states).
-fn after_comment(comment: &str) -> &str {
-    for at_once in [">", "->"] {
-        if let Some(rest) = comment.strip_prefix(at_once) {
-            return rest;
-        }
-    }
-    let octets = comment.as_bytes();
-    for end in memmem::find_iter(octets, "--") {
-        let rest = comment.get(end.saturating_add(2)..).unwrap_or_default();
-        // Of three dashes, the last two count.
-        let rest = rest.strip_prefix('-').unwrap_or(rest);
-        if let Some(rest) = rest.strip_prefix('>').or_else(|| rest.strip_prefix("!>")) {
-            return rest;
-        }
-    }
-    ""
-}
-
-/// What is behind the end tag of a hidden element.
-fn after_hidden<'h>(mut rest: &'h str, name: &str) -> &'h str {
-    // A head without an end tag ends where the body begins.
-    let is_head = name.eq_ignore_ascii_case("head");
-    while let Some(at) = memchr(b'<', rest.as_bytes()) {
-        let from = rest.get(at.saturating_add(1)..).unwrap_or_default();
-        let begins = |tag: &str, word: &str| {
-            let (Some(found), behind) = (tag.get(..word.len()), tag.as_bytes().get(word.len())) else { return false };
-            let ends = behind.is_none_or(|octet| octet.is_ascii_whitespace() || matches!(octet, b'/' | b'>'));
-            ends && found.eq_ignore_ascii_case(word)
-        };
-        if is_head && begins(from, "body") {
-            return rest.get(at..).unwrap_or_default();
-        }
-        if let Some(tag) = from.strip_prefix('/').filter(|tag| begins(tag, name)) {
-            return after_tag(tag.get(name.len()..).unwrap_or_default());
-        }
-        rest = from;
-    }
-    ""
 }
 
 /// What is behind the octet at a place, or nothing when there is none.
@@ -261,10 +485,58 @@ mod tests {
         }
     }
 
+    /// Reads a document cut into pieces.
+    fn cut(html: &str, octets: usize) -> String {
+        let mut reader = HtmlReader::default();
+        let (mut rest, mut text) = (html, String::new());
+        while let Some(first) = rest.chars().next() {
+            let (piece, behind) = rest.split_at(floor(rest, octets).max(first.len_utf8()));
+            reader.feed(piece);
+            text.push_str(&reader.take());
+            rest = behind;
+        }
+        reader.finish();
+        text.push_str(&reader.take());
+        text
+    }
+
+    #[test]
+    fn a_greater_than_in_quotes_ends_the_tag_only_when_these_do_not_end() {
+        let far = "y".repeat(HTML_QUOTED_OCTETS_MAX + 1);
+        let near = &far[..far.len() - 1];
+        for (html, text) in [
+            (format!("<a b='x>{near}'>z"), "z".to_owned()),
+            (format!("<a b='x>{far}'>z"), format!("{far}'>z")),
+            (format!("<a b='{far}{far}>'>z"), "z".to_owned()),
+            (format!("<a b='p>q' c='x>{near}"), near.to_owned()),
+            (format!("<script b='x>{far}</script>z"), "z".to_owned()),
+            (format!("<a b='x>&am<b c=\"y>p;{far}z"), format!("&amp;{far}z")),
+            (format!("<a b='x>{}é'>z", &far[..far.len() - 2]), "z".to_owned()),
+            (format!("<a b='x>{near}é'>z"), format!("{near}é'>z")),
+        ] {
+            for octets in [1, 3, 1_000, 50_000, 1_000_000] {
+                assert!(cut(&html, octets) == text, "{} cut at {octets}", &html[..12]);
+            }
+        }
+    }
+
     #[test]
     fn it_takes_time_in_proportion() {
         // Each is 2 MB; what is quadratic would take hours.
-        for piece in ["<", "<a b='", "<!--", "<!-- --", "<script>", "&", "&amp", "<head></", "</", "<p"] {
+        for piece in [
+            "<",
+            "<a b='",
+            "<a b='>",
+            "<a b='><a c=\">",
+            "<!--",
+            "<!-- --",
+            "<script>",
+            "&",
+            "&amp",
+            "<head></",
+            "</",
+            "<p",
+        ] {
             let text = strip_html(&piece.repeat(2 * 1024 * 1024 / piece.len()));
             assert!(text.len() <= 2 * 1024 * 1024, "{piece}");
         }
@@ -278,6 +550,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn cuts_change_nothing(html in prop_oneof![any::<String>(), markup()], octets in 1_usize..12) {
+            prop_assert_eq!(cut(&html, octets), strip_html(&html));
+        }
+
         #[test]
         fn anything_can_be_read(html in prop_oneof![any::<String>(), markup()]) {
             let text = strip_html(&html);

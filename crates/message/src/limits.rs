@@ -61,6 +61,18 @@ pub const HTML_SAMPLE_BYTES_MAX: usize = 32 * 1024;
 /// Octets of a character reference in HTML, `&` and `;` included; the longest name has 33.
 pub(crate) const HTML_REFERENCE_OCTETS_MAX: usize = 40;
 
+/// Octets that are looked at behind a `>` in a quoted attribute of HTML for the end of the quotes; beyond, the `>` has ended the tag.
+pub const HTML_QUOTED_OCTETS_MAX: usize = 64 * 1024;
+
+/// Octets of the longest name of an element of HTML that changes anything, and more.
+pub(crate) const HTML_NAME_OCTETS_MAX: usize = 32;
+
+/// Octets of HTML that are read at once.
+pub(crate) const HTML_PIECE_OCTETS: usize = 16 * 1024;
+
+/// Octets of a shifted run of UTF-7 that are kept together (RFC 2152).
+pub(crate) const UTF7_RUN_OCTETS_MAX: usize = 64 * 1024;
+
 /// Characters of a preview; RFC 8970 §3.1 asks for at most 256, and suggests 200.
 pub const PREVIEW_CHARS_MAX: usize = 200;
 

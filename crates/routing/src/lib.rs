@@ -36,7 +36,7 @@ pub use directory::Directory;
 pub use meant::meant;
 pub use own_alias::{OwnAliasFlaw, may_make_alias, random_local_part};
 pub use pattern::{PatternFlaw, PatternMatch, check_pattern, matching_pattern};
-pub use quota::may_set_quota;
+pub use quota::{may_set_quota, may_set_quotas};
 pub use resolution::{Held, Node, Reason, Resolution, What};
 pub use resolve::{has_expired, resolve};
 pub use rights::{Rights, RightsChange, RightsFlaw};

@@ -30,6 +30,19 @@ pub fn may_set_quota(directory: &Directory, who: AccountId, account: AccountId) 
     }
 }
 
+/// Whether somebody may set the quota of any account at all.
+#[must_use]
+pub fn may_set_quotas(directory: &Directory, who: AccountId) -> bool {
+    directory.account_by_id(who).is_some_and(|who| {
+        who.enabled
+            && match who.role {
+                Role::User => false,
+                Role::Administrator => true,
+                Role::DomainAdministrator => !who.administered().is_empty(),
+            }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use mail::Domain;
@@ -76,6 +89,9 @@ mod tests {
             (77, 3, false),
         ] {
             assert_eq!(may_set_quota(&directory, AccountId(who), AccountId(account)), may, "{who} {account}");
+        }
+        for (who, may) in [(1, true), (2, true), (3, false), (5, true), (7, false), (77, false)] {
+            assert_eq!(may_set_quotas(&directory, AccountId(who)), may, "{who}");
         }
     }
 }

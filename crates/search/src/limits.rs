@@ -5,10 +5,11 @@ use std::time::Duration;
 /// Octets of a header that are indexed and searched; the rest of a longer one is not seen by either.
 pub const HEADER_OCTETS_MAX: u64 = 2 * 1024 * 1024;
 
-/// Octets of a text part that are decoded at once.
+/// Octets of a text part, as sent, that are decoded at once.
 pub const WINDOW_OCTETS: usize = 1024 * 1024;
 
-/// Octets that a window shares with the one before, so that nothing at the border is missed.
+/// Octets of text that a window shares with the one before at the least, so that nothing at the border is missed; up to twice as
+/// many, so that it begins with a word.
 pub const OVERLAP_OCTETS: usize = 16 * 1024;
 
 /// Characters of the longest word that is kept whole; a longer one is kept in pieces of this length.

@@ -146,6 +146,74 @@ async fn texts_are_found_where_they_stand() {
     assert_eq!(s.candidates(&Wanted::Any(vec![any, text("-")])).await, None);
 }
 
+/// A part with as many words as make it longer than several windows of the smallest size, and its text.
+fn long_parts() -> Vec<(&'static str, String, String)> {
+    let base64 = |octets: &[u8]| {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(octets);
+        encoded.as_bytes().chunks(76).map(|line| str::from_utf8(line).unwrap()).collect::<Vec<_>>().join("\r\n")
+    };
+    let words = |from: usize, to: usize| (from..to).map(|n| format!("caf\u{e9}{n}")).collect::<Vec<_>>().join(" ");
+    let picture: String = (0..60_000).map(|n| format!("data{n}")).collect();
+    let html = format!(
+        "<p>{}<img src=\"{picture}\"><!-- {} --><style>{}</style>{}</p>",
+        words(0, 20_000),
+        words(100_000, 110_000),
+        words(200_000, 210_000),
+        words(20_000, 40_000)
+    );
+    // The style sheet ends the line.
+    let text = format!("{}\n{}", words(0, 20_000), words(20_000, 40_000));
+    let lines = words(0, 40_000).replace("0 ", "0\r\n");
+    let units = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+    vec![
+        ("text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64", base64(html.as_bytes()), text.clone()),
+        ("text/html\r\nContent-Transfer-Encoding: base64", base64(html.as_bytes()), text),
+        ("text/plain\r\nContent-Transfer-Encoding: base64", base64(lines.as_bytes()), lines.clone()),
+        ("text/plain; charset=utf-16be\r\nContent-Transfer-Encoding: base64", base64(&units(&lines)), lines.clone()),
+        ("text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit", lines.clone(), lines),
+    ]
+}
+
+/// Windows of any size show what the whole shows, each a piece of it, and together all of it.
+#[tokio::test]
+async fn windows_show_what_the_whole_shows() {
+    let s = stage().await;
+    for (header, body, text) in long_parts() {
+        let message = format!("MIME-Version: 1.0\r\nContent-Type: {header}\r\n\r\n{body}");
+        let uid = s.append(&message).await;
+        let row = s.store.message(ALICE, s.mailbox, uid).await.unwrap().unwrap();
+        let parts = Scanner::scan(message.as_bytes()).part_table();
+        for octets in [1, 100_000, 300_000, 10_000_000] {
+            let mut reader = s.store.blob(&row.blob).await.unwrap().unwrap();
+            let mut windows = crate::texts::TextWindows::of_octets(&parts.entries()[0], octets);
+            let mut end = 0;
+            while let Some(window) = windows.next(&mut reader).await.unwrap() {
+                // No words are there twice.
+                let at = text.find(&window).unwrap_or_else(|| panic!("{header}, {octets}: {:.100}", window));
+                assert!(at <= end && at + window.len() > end, "{header}, {octets}: {at} {end}");
+                assert!(at == 0 || end - at >= crate::limits::OVERLAP_OCTETS, "{header}, {octets}: {at} {end}");
+                end = at + window.len();
+            }
+            assert_eq!(end, text.len(), "{header}, {octets}");
+        }
+    }
+}
+
+/// What is no text is not in the index either, be it longer than a window.
+#[tokio::test]
+async fn a_picture_that_is_longer_than_a_window_is_not_indexed() {
+    let s = stage().await;
+    let picture = "QUJD heliotrope ".repeat(100_000);
+    assert!(picture.len() > crate::limits::WINDOW_OCTETS);
+    let html = format!("<p>before<img src='data:{picture}'>behind</p>");
+    s.append(&format!("MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n{html}")).await;
+    s.letter("none", "heliotrope").await;
+    s.index(1, 9).await;
+    for (text, uids) in [("heliotrope", vec![2]), ("before", vec![1]), ("behind", vec![1])] {
+        assert_eq!(s.found(Place::Body, text).await, uids, "{text}");
+    }
+}
+
 #[tokio::test]
 async fn a_part_of_a_word_that_stands_as_it_is_is_proven() {
     let s = stage().await;

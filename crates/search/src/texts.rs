@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use message::{
-    ByteRange, PartKind, PartTable, RecordView, Scanner, TableEntry, TextKind, TransferEncoding, decode_header,
-    decode_text, raw_fields, strip_html,
+    ByteRange, PartKind, PartTable, RecordView, Scanner, TableEntry, TextKind, TextReader, decode_header, decode_text,
+    raw_fields, strip_html,
 };
 use storage::blobs::BlobReader;
 use storage::rows::MessageRow;
@@ -48,21 +48,44 @@ impl Zone {
     }
 }
 
-/// Reads the texts of a part, a window at a time. Windows overlap, so that a text at the border of two is within one;
-/// each ends where its encoding allows a cut.
+/// Reads the texts of a part, a window at a time. Windows overlap, so that a text at the border of two is within one. What they
+/// show does not depend on where they are cut: characters, tags and comments go on in the next one.
 pub struct TextWindows<'p> {
     part: &'p TableEntry,
+    /// Where the next piece begins.
     at: u64,
-    window: Vec<u8>,
     ended: bool,
+    /// Octets, as sent, of one window.
+    octets_max: usize,
+    /// What has come of a part that may be in one window whole.
+    window: Vec<u8>,
+    /// Reads a part that is not.
+    reader: Option<Box<TextReader>>,
+    /// Octets that it was fed since the last window.
+    fed: usize,
+    /// What the next window shows again.
+    overlap: String,
 }
 
 impl<'p> TextWindows<'p> {
     /// Before the first window. A part that is no text has none.
     #[must_use]
     pub fn new(part: &'p TableEntry) -> Self {
-        let ended = part.kind != PartKind::Leaf || part.text == TextKind::None;
-        Self { part, at: part.body().start, window: Vec::new(), ended }
+        Self::of_octets(part, WINDOW_OCTETS)
+    }
+
+    /// As [`TextWindows::new`], with windows of another size.
+    pub(crate) fn of_octets(part: &'p TableEntry, octets_max: usize) -> Self {
+        Self {
+            part,
+            at: part.body().start,
+            ended: part.kind != PartKind::Leaf || part.text == TextKind::None,
+            octets_max,
+            window: Vec::new(),
+            reader: None,
+            fed: 0,
+            overlap: String::new(),
+        }
     }
 
     /// The next window, decoded; HTML as its text.
@@ -75,50 +98,100 @@ impl<'p> TextWindows<'p> {
             let piece = reader.piece(self.at, end).await?;
             self.at = self.at.saturating_add(piece.len() as u64);
             self.ended = piece.is_empty() || self.at >= end;
-            match self.part.encoding {
-                // Without its line breaks, base64 can be cut at every fourth character.
-                TransferEncoding::Base64 => {
-                    self.window.extend(piece.iter().filter(|octet| !octet.is_ascii_whitespace()));
+            match &mut self.reader {
+                Some(text) => {
+                    text.feed(&piece);
+                    self.fed = self.fed.saturating_add(piece.len());
                 }
-                TransferEncoding::SevenBit
-                | TransferEncoding::EightBit
-                | TransferEncoding::Binary
-                | TransferEncoding::QuotedPrintable
-                | TransferEncoding::Other => self.window.extend_from_slice(&piece),
+                None => {
+                    self.window.extend_from_slice(&piece);
+                    if self.ended {
+                        return Ok(Some(self.whole()));
+                    }
+                    if self.window.len() >= self.octets_max {
+                        self.begin();
+                    }
+                }
             }
-            if self.ended || self.window.len() >= WINDOW_OCTETS {
-                return Ok(Some(self.decode()));
+            if !self.ended && self.fed < self.octets_max {
+                continue;
+            }
+            self.fed = 0;
+            if let Some(text) = self.text(reader).await? {
+                return Ok(Some(text));
             }
         }
         Ok(None)
     }
 
-    /// The text of the window, which is left with what it shares with the next one.
-    fn decode(&mut self) -> String {
-        let (window, part) = (&mut self.window, self.part);
-        let end = if self.ended { window.len() } else { cut(window, window.len(), part.encoding) };
-        let octets = window.get(..end).unwrap_or_default();
-        let text = decode_text(octets, part.encoding, part.charset.as_deref().map(str::as_bytes));
-        let keep = cut(window, end.saturating_sub(OVERLAP_OCTETS), part.encoding);
-        window.drain(..keep);
-        if part.text == TextKind::Html { strip_html(&text) } else { text }
+    fn charset(&self) -> Option<&'p [u8]> {
+        self.part.charset.as_deref().map(str::as_bytes)
+    }
+
+    /// The text of a part that is in one window.
+    fn whole(&mut self) -> String {
+        let text = decode_text(&std::mem::take(&mut self.window), self.part.encoding, self.charset());
+        if self.part.text == TextKind::Html { strip_html(&text) } else { text }
+    }
+
+    /// The part is longer than a window.
+    fn begin(&mut self) {
+        let mut text = TextReader::new(self.part.encoding, self.charset(), self.part.text == TextKind::Html);
+        let window = std::mem::take(&mut self.window);
+        text.feed(&window);
+        self.fed = window.len();
+        self.reader = Some(Box::new(text));
+    }
+
+    /// The window that has come to its end; none when there is nothing new in it.
+    async fn text(&mut self, reader: &mut BlobReader) -> Result<Option<String>, StorageError> {
+        let Some(mut text) = self.reader.take() else { return Ok(None) };
+        if text.is_waiting() && !self.ended {
+            let is_utf8 = self.rest_is_utf8(&text, reader).await?;
+            text.decide(is_utf8);
+        }
+        let new = if self.ended {
+            text.finish()
+        } else {
+            let new = text.take();
+            self.reader = Some(text);
+            new
+        };
+        if new.is_empty() {
+            return Ok(None);
+        }
+        let mut window = std::mem::take(&mut self.overlap);
+        window.push_str(&new);
+        if !self.ended {
+            self.overlap = window.get(overlap_at(&window)..).unwrap_or_default().to_owned();
+        }
+        Ok(Some(window))
+    }
+
+    /// Whether a text that says nothing of its charset is UTF-8 from the first octet above 127 to its end.
+    async fn rest_is_utf8(&self, text: &TextReader, reader: &mut BlobReader) -> Result<bool, StorageError> {
+        let (mut ahead, mut at, end) = (text.look_ahead(), self.at, self.part.body().end);
+        while at < end {
+            let piece = reader.piece(at, end).await?;
+            if piece.is_empty() || !ahead.feed(&piece) {
+                break;
+            }
+            at = at.saturating_add(piece.len() as u64);
+            tokio::task::yield_now().await;
+        }
+        Ok(ahead.finish())
     }
 }
 
-/// The last place up to `at` where the encoded text may be cut.
-fn cut(window: &[u8], at: usize, encoding: TransferEncoding) -> usize {
-    let before = window.get(..at).unwrap_or(window);
-    match encoding {
-        TransferEncoding::Base64 => before.len() / 4 * 4,
-        TransferEncoding::SevenBit
-        | TransferEncoding::EightBit
-        | TransferEncoding::Binary
-        | TransferEncoding::QuotedPrintable
-        | TransferEncoding::Other => {
-            // A line break far in front would leave the window as long as it is: then the cut goes through a line.
-            let line_end = memchr::memrchr(b'\n', before).filter(|line_end| *line_end >= before.len() / 2);
-            line_end.map_or(before.len(), |line_end| line_end.saturating_add(1))
-        }
+/// Where what the next window shows again begins: in front of a word, unless that is very long.
+fn overlap_at(window: &str) -> usize {
+    let boundary = |at: usize| (0..=at).rev().find(|at| window.is_char_boundary(*at)).unwrap_or_default();
+    let latest = boundary(window.len().saturating_sub(OVERLAP_OCTETS));
+    let earliest = boundary(latest.saturating_sub(OVERLAP_OCTETS));
+    let before = window.get(earliest..latest).unwrap_or_default();
+    match before.char_indices().rfind(|(_, c)| c.is_whitespace()) {
+        Some((at, c)) => earliest.saturating_add(at).saturating_add(c.len_utf8()),
+        None => latest,
     }
 }
 
@@ -186,10 +259,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_are_cut_where_the_encoding_allows() {
-        assert_eq!(cut(b"AAAABBBBCC", 10, TransferEncoding::Base64), 8);
-        assert_eq!(cut(b"line\r\nmore", 10, TransferEncoding::QuotedPrintable), 6);
-        assert_eq!(cut(b"one long line", 13, TransferEncoding::SevenBit), 13);
-        assert_eq!(cut(b"", 0, TransferEncoding::SevenBit), 0);
+    fn windows_overlap_in_front_of_a_word() {
+        assert_eq!(overlap_at("a few words"), 0);
+        let words = format!("{}{}", "word ".repeat(OVERLAP_OCTETS), "x".repeat(OVERLAP_OCTETS - 2));
+        let at = overlap_at(&words);
+        assert!(words[at..].starts_with("word x") && words.len() - at >= OVERLAP_OCTETS, "{at}");
+        let one = "é".repeat(2 * OVERLAP_OCTETS);
+        assert_eq!(overlap_at(&one), one.len() - OVERLAP_OCTETS);
     }
 }

@@ -137,6 +137,8 @@ pub enum Code {
     CompressionActive,
     /// RFC 7889: the message is larger than APPEND takes.
     TooBig,
+    /// draft-ietf-mailmaint-imap-uidbatches: batches have more messages than that.
+    TooSmall,
     /// RFC 9051: the mailbox has children.
     HasChildren,
     /// RFC 8474: the mailbox's number for good.
@@ -201,6 +203,7 @@ impl Code {
             Self::Closed => codec::Code::Closed,
             Self::OverQuota => codec::Code::OverQuota,
             Self::TooBig => codec::Code::TooBig,
+            Self::TooSmall => return other("TOOSMALL"),
             Self::Unavailable => return other("UNAVAILABLE"),
             Self::AuthenticationFailed => return other("AUTHENTICATIONFAILED"),
             Self::AuthorizationFailed => return other("AUTHORIZATIONFAILED"),

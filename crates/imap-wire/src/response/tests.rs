@@ -78,6 +78,7 @@ fn status_responses() {
         (Code::InUse, "INUSE"),
         (Code::ServerBug, "SERVERBUG"),
         (Code::TooBig, "TOOBIG"),
+        (Code::TooSmall, "TOOSMALL"),
         (Code::UseAttr, "USEATTR"),
         (Code::PrivacyRequired, "PRIVACYREQUIRED"),
     ] {

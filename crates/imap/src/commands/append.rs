@@ -52,7 +52,7 @@ impl Session {
         let mut uploads = match uploads {
             Some(uploads) => *uploads,
             // None came: all that is appended is there already. What is replaced makes room; the transaction counts then.
-            None if replaced.is_some() => Uploads::default(),
+            None if replaced.is_some() => self.uploads_replacing(),
             None => match self.uploads_to(&target, appended.len() as u64).await? {
                 Ok(uploads) => uploads,
                 Err(answer) => return Ok(Err(answer)),

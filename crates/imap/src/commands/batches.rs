@@ -11,7 +11,7 @@ use crate::session::Session;
 impl Session {
     pub(crate) fn uid_batches(&mut self, tag: &Tag, size: u32, wanted: Option<(u32, u32)>) -> Result<Answer, Fault> {
         if size < UID_BATCH_MIN {
-            return Ok(Answer::no(Code::Limit, format!("A batch has {UID_BATCH_MIN} messages at least")));
+            return Ok(Answer::no(Code::TooSmall, format!("A batch has {UID_BATCH_MIN} messages at least")));
         }
         let map = self.selected()?.view.map().clone();
         let all = batches(&map, size, wanted.unwrap_or((1, u32::MAX)));

@@ -7,7 +7,8 @@ use storage::metadata::{Annotated, AnnotationPlace};
 
 use crate::engine::filters::{Undefined, check, expand, names_filters};
 use crate::engine::search::CHARSETS;
-use crate::fault::{Answer, Fault};
+use crate::engine::table::is_sequence;
+use crate::fault::{Answer, Fault, uid_required};
 use crate::session::Session;
 
 /// Where the values of filters are, behind `/private` or `/shared`.
@@ -35,7 +36,9 @@ impl Session {
         match expand(&search.key, &value) {
             Ok(key) => {
                 search.key = key;
-                Ok(None)
+                // RFC 9586 §3: a filter may say what its user could not.
+                let numbers = self.enabled.uid_only && search.key.any(&is_sequence);
+                Ok(numbers.then(uid_required))
             }
             Err(Undefined(name)) => {
                 // RFC 5182 §2.1: a NO leaves an empty result.

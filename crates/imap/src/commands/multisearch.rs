@@ -27,6 +27,9 @@ impl Session {
         if let Some(refusal) = self.expand_filters(&mut multisearch.search).await? {
             return Ok(refusal);
         }
+        if let Some(refusal) = self.refuse_charset(&multisearch.search) {
+            return Ok(refusal);
+        }
         let search = &multisearch.search;
         let returns = search.returns.unwrap_or(SearchReturn::ALL);
         let names_selected = multisearch.sources.contains(&MailboxFilter::Selected);
@@ -39,7 +42,8 @@ impl Session {
         }
         let mut searched: BTreeSet<(AccountId, MailboxId)> = BTreeSet::new();
         if names_selected || returns.update {
-            let made = match self.make_search(tag, search, false).await? {
+            // RFC 9738 does not name ESEARCH: what is selected is searched whole, as what is not.
+            let made = match self.make_search(tag, search, false, None).await? {
                 Ok(made) => made,
                 Err(answer) => return Ok(answer),
             };
@@ -77,7 +81,7 @@ impl Session {
             self.tell_mailbox(tag, search, returns, &name, &Made { place, query, found, limited: None }).await?;
             self.connection.flush_some().await?;
         }
-        Ok(Answer::ok("Searched"))
+        if names_selected { self.searched(None) } else { Ok(Answer::ok("Searched")) }
     }
 
     /// One ESEARCH response; none where nothing was found (RFC 7377 §2.1).

@@ -28,8 +28,12 @@ impl Session {
         if let Some(refusal) = self.expand_filters(&mut search).await? {
             return Ok(refusal);
         }
+        if let Some(refusal) = self.refuse_charset(&search) {
+            return Ok(refusal);
+        }
         let search = &search;
-        let made = match self.make_search(tag, search, false).await? {
+        let limit = self.settings.message_limit.of_any();
+        let made = match self.make_search(tag, search, false, limit).await? {
             Ok(made) => made,
             Err(answer) => return Ok(answer),
         };
@@ -46,6 +50,13 @@ impl Session {
             self.keep_updated(tag, search, made, None)?;
         }
         self.searched(limited)
+    }
+
+    /// RFC 6855 §3: with UTF-8 switched on, SEARCH names no charset; two for one text make no sense. SORT and THREAD always name
+    /// one (RFC 5256 §3), which says how their texts are to be read as ever.
+    pub(crate) fn refuse_charset(&self, search: &Search) -> Option<Answer> {
+        let two = self.enabled.utf8 && search.charset.is_some();
+        two.then(|| Answer::bad("No charset: everything is in UTF-8 since ENABLE UTF8=ACCEPT"))
     }
 
     /// How SEARCH and its kin end.
@@ -73,21 +84,19 @@ impl Session {
                 return Ok(Err(Answer::no(Code::MessageLimit { limit, lowest: None }, text)));
             }
         }
-        self.make_search(tag, search, keeps_values).await
+        self.make_search(tag, search, keeps_values, None).await
     }
 
     /// Looks in the selected mailbox; the inner error answers a search that can't be made. `keeps_values`: what rows say of the
-    /// found messages is all that they are going to be sorted by.
+    /// found messages is all that they are going to be sorted by. `limit`: of more messages, it looks at those with the highest
+    /// UIDs.
     pub(crate) async fn make_search(
         &mut self,
         tag: &Tag,
         search: &Search,
         keeps_values: bool,
+        limit: Option<u32>,
     ) -> Result<Result<Made, Answer>, Fault> {
-        // RFC 6855 §3: two charsets for one text.
-        if self.enabled.utf8 && search.charset.is_some() {
-            return Ok(Err(Answer::bad("No charset: everything is in UTF-8 since ENABLE UTF8=ACCEPT")));
-        }
         let saves = search.returns.is_some_and(|returns| returns.save);
         // RFC 5267 §4.3: one tag, one context.
         if search.returns.is_some_and(|returns| returns.update) && self.is_updated(tag)? {
@@ -107,7 +116,7 @@ impl Session {
                 return Ok(Err(answer));
             }
         };
-        let limited = searched_limit(&query, &place.map, self.settings.message_limit.of_any());
+        let limited = searched_limit(&query, &place.map, limit);
         let query = match limited {
             Some(some) => query.not_below(some.lowest),
             None => query,

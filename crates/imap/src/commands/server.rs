@@ -115,6 +115,14 @@ impl Session {
         Answer::ok("DEFLATE is active")
     }
 
+    /// RFC 8437 §3; all is forgotten once the answer is sent. §8: an administrator can switch it off.
+    pub(crate) fn unauthenticate(&mut self) -> Answer {
+        if !self.settings.unauthenticate {
+            return Answer::bad("UNAUTHENTICATE is switched off");
+        }
+        Answer::ok("Who are you?")
+    }
+
     /// After STARTTLS was answered.
     pub(crate) async fn turn_on_tls(&mut self) -> Result<(), Lost> {
         self.connection.flush().await?;

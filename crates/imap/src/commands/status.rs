@@ -18,11 +18,26 @@ impl Session {
             Ok(target) => target,
             Err(answer) => return Ok(answer),
         };
-        self.tell_status(mailbox, target.owner, &target.row, target.access.person, items).await?;
+        self.tell_status_asked(mailbox, target.owner, &target.row, target.access.person, items).await?;
         Ok(Answer::ok("Status told"))
     }
 
-    /// `* STATUS …`, also for LIST (RFC 5819).
+    /// `* STATUS …` for STATUS and LIST (RFC 5819). Who asks for HIGHESTMODSEQ knows MODSEQs (RFC 7162 §3.1.7).
+    pub(crate) async fn tell_status_asked(
+        &mut self,
+        mailbox: &MailboxName,
+        owner: AccountId,
+        row: &MailboxRow,
+        person: Option<AccountId>,
+        items: &[StatusItem],
+    ) -> Result<(), Fault> {
+        if items.contains(&StatusItem::HighestModSeq) {
+            self.know_modseqs();
+        }
+        self.tell_status(mailbox, owner, row, person, items).await
+    }
+
+    /// `* STATUS …`, also unasked (RFC 5465): NOTIFY switches no MODSEQs on (RFC 7162 §3.1).
     pub(crate) async fn tell_status(
         &mut self,
         mailbox: &MailboxName,
@@ -50,10 +65,7 @@ impl Session {
                 StatusItem::Size => StatusData::Size(row.octets),
                 StatusItem::AppendLimit => StatusData::AppendLimit(self.settings.append_octets_max),
                 StatusItem::MailboxId => StatusData::MailboxId(mailbox_id(owner, row.id)),
-                StatusItem::HighestModSeq => {
-                    self.know_modseqs();
-                    StatusData::HighestModSeq(row.highest_modseq.0)
-                }
+                StatusItem::HighestModSeq => StatusData::HighestModSeq(row.highest_modseq.0),
             });
         }
         let encoding = self.encoding();

@@ -9,6 +9,7 @@ use mail::{ModSeq, Uid};
 
 use crate::commands::search::{Made, numbers_of, sorted_numbers};
 use crate::commands::sort::in_order;
+use crate::engine::comparator::Comparator;
 use crate::engine::search::Query;
 use crate::engine::uid_map::UidMap;
 use crate::fault::{Answer, Fault};
@@ -23,6 +24,8 @@ pub(crate) struct Updated {
     /// Told in UIDs.
     uid: bool,
     query: Query,
+    /// How its texts are compared: as when it was made (RFC 5255 §4).
+    comparator: Comparator,
     /// The UIDs that the client knows of.
     results: NumberSet,
     /// The same in their order, for SORT.
@@ -66,6 +69,7 @@ impl Session {
             tag: tag.clone(),
             uid: search.uid,
             query: made.query,
+            comparator: self.comparator,
             results: made.found.uids,
             sorted,
             modseq: made.place.row.highest_modseq,
@@ -123,7 +127,7 @@ impl Session {
         let map = place.map.clone();
         let Some(changed) = self.changed_uids(updated.modseq).await? else { return Ok(()) };
         let changed = NumberSet::from_numbers(map.existing(&changed).map(|uid| uid.0));
-        let (server, comparator) = (self.server.clone(), self.comparator);
+        let (server, comparator) = (self.server.clone(), updated.comparator);
         let found = place.find_within(&server.store, &updated.query, comparator, &changed).await?;
         let unmatched = changed.minus(&found.uids);
         let removed = updated.results.intersection(&unmatched);

@@ -85,7 +85,7 @@ impl Uploads {
     pub(super) fn weigh(&mut self, octets: u64) -> Result<(), Answer> {
         self.announced = self.announced.saturating_add(octets);
         if let Some(max) = self.octets_max.filter(|max| self.announced > *max) {
-            return Err(Answer::no(Code::Limit, format!("One APPEND brings {max} octets at the most")));
+            return Err(Answer::no(Code::Limit, format!("One command brings {max} octets at the most")));
         }
         match self.quota_left {
             Some(left) if self.announced > left => Err(Answer::of(&StorageError::OverQuota)),
@@ -148,8 +148,10 @@ impl Session {
             if self.selected.is_none() {
                 return Ok(Err(Answer::bad("Select a mailbox first")));
             }
-            self.uploads = Some(Box::default());
-            return Ok(Ok(()));
+            let mut uploads = self.uploads_replacing();
+            let weighed = uploads.weigh(announcement.size);
+            self.uploads = Some(Box::new(uploads));
+            return Ok(weighed);
         }
         let mut uploads = match self.uploads_to(&target, 1).await? {
             Ok(uploads) => uploads,
@@ -172,8 +174,19 @@ impl Session {
         if !quota.hold(used.octets, used.messages.saturating_add(messages)) {
             return Ok(Err(Answer::of(&StorageError::OverQuota)));
         }
-        let octets_max = self.settings.append_octets_all_max.max(self.settings.append_octets_max);
-        Ok(Ok(Uploads::within(quota.octets.map(|quota| quota.saturating_sub(used.octets)), octets_max)))
+        let left = quota.octets.map(|quota| quota.saturating_sub(used.octets));
+        Ok(Ok(Uploads::within(left, self.upload_octets_max())))
+    }
+
+    /// What is to come in the place of another message: none yet. What is replaced makes room, so that the transaction alone can
+    /// tell what the quota says.
+    pub(super) fn uploads_replacing(&self) -> Uploads {
+        Uploads::within(None, self.upload_octets_max())
+    }
+
+    /// Octets that one command may bring.
+    fn upload_octets_max(&self) -> u64 {
+        self.settings.append_octets_all_max.max(self.settings.append_octets_max)
     }
 
     /// The answer to an APPEND of more messages than one may bring.

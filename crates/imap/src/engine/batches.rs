@@ -7,18 +7,20 @@ use mail::SequenceNumber;
 use super::uid_map::UidMap;
 
 /// The batches with numbers from `first` to `last` (from 1), each from its largest UID to its smallest; the last one of the mailbox
-/// may have fewer messages than the others.
+/// may have fewer messages than the others, and goes down to UID 1 whether that exists or not (§3.1.4): nothing is below it.
 pub(crate) fn batches(
     map: &UidMap,
     size: u32,
     (first, last): (u32, u32),
 ) -> impl Iterator<Item = RangeInclusive<u32>> + '_ {
     let size = size.max(1);
-    let last = last.min(map.messages().div_ceil(size));
+    let all = map.messages().div_ceil(size);
+    let last = last.min(all);
     (first.max(1)..=last).filter_map(move |batch| {
         let newest = map.messages().checked_sub((batch - 1).checked_mul(size)?)?;
         let oldest = newest.saturating_sub(size).saturating_add(1);
-        Some(map.uid_of(SequenceNumber(oldest))?.0..=map.uid_of(SequenceNumber(newest))?.0)
+        let lowest = if batch == all { 1 } else { map.uid_of(SequenceNumber(oldest))?.0 };
+        Some(lowest..=map.uid_of(SequenceNumber(newest))?.0)
     })
 }
 
@@ -38,7 +40,8 @@ mod tests {
             for (at, batch) in all.iter().enumerate() {
                 let from = left.len().saturating_sub(size as usize);
                 let newest = left.split_off(from);
-                prop_assert_eq!((Some(batch.start()), Some(batch.end())), (newest.first(), newest.last()));
+                let lowest = if from == 0 { Some(&1) } else { newest.first() };
+                prop_assert_eq!((Some(batch.start()), Some(batch.end())), (lowest, newest.last()));
                 let number = u32::try_from(at).unwrap() + 1;
                 let one: Vec<_> = batches(&map, size, (number, number)).collect();
                 prop_assert_eq!(&one[..], std::slice::from_ref(batch));

@@ -107,13 +107,21 @@ impl Safety {
     }
 }
 
+/// What a client that has logged in is offered: by the settings, and by what its account may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    /// The largest message that APPEND takes, in octets.
+    pub(crate) append_octets_max: u64,
+    /// How many messages one command works on.
+    pub(crate) message_limit: MessageLimit,
+    /// UNAUTHENTICATE is not switched off (RFC 8437 §8).
+    pub(crate) unauthenticate: bool,
+    /// The account may set quotas: there is SETQUOTA for it (RFC 9208 §3.1).
+    pub(crate) sets_quotas: bool,
+}
+
 /// The capabilities of this moment.
-pub(crate) fn capabilities(
-    state: StateKind,
-    safety: Safety,
-    append_octets_max: u64,
-    message_limit: MessageLimit,
-) -> Vec<String> {
+pub(crate) fn capabilities(state: StateKind, safety: Safety, offer: Offer) -> Vec<String> {
     let mut names: Vec<String> = ALWAYS.map(str::to_owned).to_vec();
     if state == StateKind::NotAuthenticated {
         if !safety.tls && safety.starttls {
@@ -125,18 +133,45 @@ pub(crate) fn capabilities(
         }
         return names;
     }
-    names.extend(LOGGED_IN.iter().map(|name| match *name {
+    names.extend(LOGGED_IN.iter().filter_map(|name| match *name {
         // RFC 7889 §2
-        "APPENDLIMIT" => format!("APPENDLIMIT={append_octets_max}"),
-        name => name.to_owned(),
+        "APPENDLIMIT" => Some(format!("APPENDLIMIT={}", offer.append_octets_max)),
+        "UNAUTHENTICATE" if !offer.unauthenticate => None,
+        "QUOTASET" if !offer.sets_quotas => None,
+        name => Some(name.to_owned()),
     }));
-    names.extend(message_limit.capability());
+    names.extend(offer.message_limit.capability());
     names
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const OFFER: Offer = Offer {
+        append_octets_max: 1,
+        message_limit: MessageLimit::Unlimited,
+        unauthenticate: true,
+        sets_quotas: false,
+    };
+
+    #[test]
+    fn what_an_account_or_the_settings_do_not_allow_is_not_offered() {
+        let safe = Safety {
+            tls: true,
+            starttls: true,
+            passwords: true,
+            scram: false,
+            tokens: false,
+            bindable: false,
+            certified: false,
+        };
+        let offers =
+            |offer: Offer, name: &str| capabilities(StateKind::Authenticated, safe, offer).iter().any(|n| n == name);
+        assert!(offers(OFFER, "UNAUTHENTICATE") && offers(OFFER, "QUOTA") && !offers(OFFER, "QUOTASET"));
+        assert!(offers(Offer { sets_quotas: true, ..OFFER }, "QUOTASET"));
+        assert!(!offers(Offer { unauthenticate: false, ..OFFER }, "UNAUTHENTICATE"));
+    }
 
     #[test]
     fn passwords_are_offered_under_tls_only() {
@@ -150,11 +185,11 @@ mod tests {
             certified: false,
         };
         let clear = nothing;
-        let names = capabilities(StateKind::NotAuthenticated, clear, 1, MessageLimit::Unlimited);
+        let names = capabilities(StateKind::NotAuthenticated, clear, OFFER);
         assert!(names.iter().any(|n| n == "LOGINDISABLED") && names.iter().any(|n| n == "STARTTLS"));
         assert!(!names.iter().any(|n| n.starts_with("AUTH=")));
         let safe = Safety { tls: true, passwords: true, ..nothing };
-        let names = capabilities(StateKind::NotAuthenticated, safe, 1, MessageLimit::Unlimited);
+        let names = capabilities(StateKind::NotAuthenticated, safe, OFFER);
         assert!(names.iter().any(|n| n == "AUTH=PLAIN"));
         assert!(!names.iter().any(|n| n == "STARTTLS" || n == "LOGINDISABLED"));
         assert!(names.iter().any(|n| n == "AUTH=SCRAM-SHA-256") && !names.iter().any(|n| n.ends_with("-PLUS")));
@@ -162,7 +197,8 @@ mod tests {
         let bound = Safety { bindable: true, certified: true, ..safe };
         let mechanisms: Vec<_> = bound.mechanisms().collect();
         assert!(mechanisms.contains(&"SCRAM-SHA-1-PLUS") && mechanisms.first() == Some(&"EXTERNAL"));
-        let names = capabilities(StateKind::Selected, safe, 77, MessageLimit::Saves(1_000));
+        let offer = Offer { append_octets_max: 77, message_limit: MessageLimit::Saves(1_000), ..OFFER };
+        let names = capabilities(StateKind::Selected, safe, offer);
         assert!(names.iter().any(|n| n == "SAVELIMIT=1000"));
         assert!(names.iter().any(|n| n == "APPENDLIMIT=77") && !names.iter().any(|n| n.starts_with("AUTH=")));
     }

@@ -90,7 +90,7 @@ const FRENCH_AROUND: &[(Around, Around)] = &[
     (("A message may have ", " octets at the most"), ("Un message peut avoir au plus ", " octets")),
     (("There are only ", " messages"), ("Il n'y a que ", " messages")),
     (("One APPEND brings ", " messages at the most"), ("Un APPEND apporte au plus ", " messages")),
-    (("One APPEND brings ", " octets at the most"), ("Un APPEND apporte au plus ", " octets")),
+    (("One command brings ", " octets at the most"), ("Une commande apporte au plus ", " octets")),
     (("One FETCH has ", " messages at the most"), ("Un FETCH porte au plus sur ", " messages")),
     (
         ("So many messages are not put in order: ", " at the most"),

@@ -123,7 +123,7 @@ pub(crate) fn rule(command: &CommandBody) -> Rule {
 /// Whether a command names messages by their sequence numbers, or would be answered by them (RFC 9586 §3).
 pub(crate) fn names_numbers(command: &CommandBody, rule: Rule) -> bool {
     use CommandBody as C;
-    let names = |key: &SearchKey| matches!(key, SearchKey::Sequence(_));
+    let names = is_sequence;
     rule.sync == Sync::NoExpunge
         || matches!(command, C::Copy(transfer) | C::Move(transfer) if !transfer.uid)
         || matches!(command, C::Replace(replace) if !replace.uid)
@@ -132,6 +132,11 @@ pub(crate) fn names_numbers(command: &CommandBody, rule: Rule) -> bool {
         || matches!(command, C::Thread(thread) if thread.search.key.any(&names))
         || matches!(command, C::Esearch(search) if search.search.key.any(&names))
         || matches!(command, C::Select(Select { qresync: Some(known), .. }) if known.sequence_match.is_some())
+}
+
+/// Whether a search key is a set of sequence numbers.
+pub(crate) const fn is_sequence(key: &SearchKey) -> bool {
+    matches!(key, SearchKey::Sequence(_))
 }
 
 const fn by_number(by_number: bool) -> Sync {
@@ -156,6 +161,94 @@ mod tests {
                 assert_eq!(allowed.check(state).is_ok(), ok, "{allowed:?} {state:?}");
             }
         }
+    }
+
+    /// One command of each name, as it may be given in no other state than in these.
+    #[test]
+    fn every_command_has_its_states() {
+        use Allowed::{Any, Authenticated, NotAuthenticated, Selected};
+        let cases: [(Allowed, &[&str]); 4] = [
+            (Any, &["CAPABILITY", "ID NIL", "LANGUAGE fr", "LOGOUT", "NOOP"]),
+            (NotAuthenticated, &["AUTHENTICATE PLAIN", "LOGIN a b", "STARTTLS"]),
+            (
+                Authenticated,
+                &[
+                    "APPEND INBOX CATENATE (URL \"/INBOX/;UID=1\")",
+                    "COMPARATOR",
+                    "COMPRESS DEFLATE",
+                    "CREATE x",
+                    "DELETE x",
+                    "DELETEACL x bob",
+                    "ENABLE CONDSTORE",
+                    "ESEARCH IN (personal) ALL",
+                    "EXAMINE x",
+                    "GENURLAUTH \"imap://a@b/x/;UID=1;URLAUTH=anonymous\" INTERNAL",
+                    "GETACL x",
+                    "GETMETADATA x /private/comment",
+                    "GETQUOTA x",
+                    "GETQUOTAROOT x",
+                    "IDLE",
+                    "LIST \"\" *",
+                    "LISTRIGHTS x bob",
+                    "LSUB \"\" *",
+                    "MYRIGHTS x",
+                    "NAMESPACE",
+                    "NOTIFY NONE",
+                    "RENAME x y",
+                    "RESETKEY",
+                    "SELECT x",
+                    "SETACL x bob lr",
+                    "SETMETADATA x (/private/comment NIL)",
+                    "SETQUOTA x (STORAGE 1)",
+                    "STATUS x (MESSAGES)",
+                    "SUBSCRIBE x",
+                    "UID ESEARCH IN (personal) ALL",
+                    "UNAUTHENTICATE",
+                    "UNSUBSCRIBE x",
+                    "URLFETCH \"imap://a@b/x/;UID=1;URLAUTH=anonymous:INTERNAL:0123456789abcdef0123456789abcdef\"",
+                ],
+            ),
+            (
+                Selected,
+                &[
+                    "CANCELUPDATE \"a\"",
+                    "CHECK",
+                    "CLOSE",
+                    "COPY 1 x",
+                    "EXPUNGE",
+                    "FETCH 1 FLAGS",
+                    "MOVE 1 x",
+                    "REPLACE 1 x CATENATE (URL \"/INBOX/;UID=1\")",
+                    "SEARCH ALL",
+                    "SORT (DATE) UTF-8 ALL",
+                    "STORE 1 FLAGS ()",
+                    "THREAD REFERENCES UTF-8 ALL",
+                    "UID COPY 1 x",
+                    "UID EXPUNGE 1",
+                    "UID FETCH 1 FLAGS",
+                    "UID MOVE 1 x",
+                    "UID REPLACE 1 x CATENATE (URL \"/INBOX/;UID=1\")",
+                    "UID SEARCH ALL",
+                    "UID SORT (DATE) UTF-8 ALL",
+                    "UID STORE 1 FLAGS ()",
+                    "UID THREAD REFERENCES UTF-8 ALL",
+                    "UIDBATCHES 500",
+                    "UNSELECT",
+                ],
+            ),
+        ];
+        let mut named = std::collections::BTreeSet::new();
+        for (allowed, commands) in cases {
+            for command in commands {
+                let text = imap_wire::CommandText::from(format!("a {command}\r\n").as_bytes());
+                let decoded = imap_wire::decode(&text, imap_wire::NameEncoding::default());
+                let body = decoded.unwrap_or_else(|refusal| panic!("{command}: {refusal:?}")).body;
+                assert_eq!(rule(&body).allowed, allowed, "{command}");
+                let words = if command.starts_with("UID ") { 2 } else { 1 };
+                named.insert(command.split(' ').take(words).collect::<Vec<_>>().join(" "));
+            }
+        }
+        assert_eq!(named, imap_wire::command_names().collect(), "each has a line");
     }
 
     #[test]

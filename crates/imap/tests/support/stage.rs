@@ -1,7 +1,7 @@
 //! The real sessions as a stage for transcripts: over a pipe in memory, or over TLS on a loopback socket.
 //!
 //! Directives before the first line: `@plain` (no TLS, and no passwords without it), `@no-certificate`,
-//! `@limit name=value`. At any time: `@login alice` (reads the greeting, logs in, says nothing of it),
+//! `@no-unauthenticate`, `@limit name=value`. At any time: `@login alice` (reads the greeting, logs in, says nothing of it),
 //! `@deliver x.eml to alice [in Mailbox] [N times] [without record]`, `@advance 30s`
 //! (somebody waits for it), `@pass 30s` (nobody does), `@fail disk.full`, `@heal`, `@tls`,
 //! `@compress` (both sides do from now on), `@uncompress` (no more), `@garbage` (octets that are no DEFLATE),
@@ -239,6 +239,7 @@ impl ImapStage {
             "messages_per_command_max" => self.settings.message_limit = MessageLimit::Every(messages()?),
             "messages_per_save_max" => self.settings.message_limit = MessageLimit::Saves(messages()?),
             "sort_octets_max" => self.settings.sort_octets_max = count,
+            "notify_mailboxes_max" => self.settings.notify_mailboxes_max = count,
             "connections_per_address_max" => self.settings.connections_per_address_max = count,
             "connections_per_account_max" => self.settings.connections_per_account_max = count,
             other => return Err(format!("no limit is called {other}")),
@@ -359,6 +360,7 @@ impl Stage for ImapStage {
             ("plain", "") => self.plain = true,
             ("tokens", "") => self.open_house().tokens.store(true, Ordering::Relaxed),
             ("no-certificate", "") => self.certificate = false,
+            ("no-unauthenticate", "") => self.settings.unauthenticate = false,
             ("submission-server", user) => {
                 let address = mail::Address::parse(&format!("{user}@example.org")).map_err(|_| "a user's name")?;
                 self.settings.submission_servers.push(address);

@@ -399,6 +399,8 @@ pub(crate) struct Security {
     #[serde(deserialize_with = "solicitation_classes")]
     pub(crate) no_soliciting: Vec<String>,
     pub(crate) imap_plaintext_login_on_loopback: bool,
+    /// Whether UNAUTHENTICATE is offered.
+    pub(crate) imap_unauthenticate: bool,
     pub(crate) imap_submission_servers: Vec<Address>,
     pub(crate) scram: bool,
     #[serde(deserialize_with = "at_least::<_, _, 10_000>")]
@@ -571,6 +573,7 @@ impl Default for Security {
             xclient_from: Vec::new(),
             no_soliciting: Vec::new(),
             imap_plaintext_login_on_loopback: false,
+            imap_unauthenticate: true,
             imap_submission_servers: Vec::new(),
             scram: true,
             scram_iterations: argon2.scram_iterations,

@@ -98,6 +98,7 @@ pub(super) fn imap(config: &Config) -> imap::Settings {
     imap::Settings {
         hostname: config.hostname.to_string(),
         plaintext_login_on_loopback: config.security.imap_plaintext_login_on_loopback,
+        unauthenticate: config.security.imap_unauthenticate,
         append_octets_max: limits.message_octets_max,
         submission_servers: config.security.imap_submission_servers.clone(),
         message_limit: message_limit(limits),

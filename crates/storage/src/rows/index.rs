@@ -37,7 +37,7 @@ pub struct IndexRow {
 }
 
 /// The layout of this row and of the blocks, and how words are taken from texts: a change makes the index be built anew.
-const VERSION: u8 = 3; // 2: the words of HTML were glued together.
+const VERSION: u8 = 4; // 2: the words of HTML were glued together. 3: long texts were read a window at a time, each for itself.
 
 impl IndexRow {
     pub(crate) fn encode(&self) -> Result<Bytes, StorageError> {
