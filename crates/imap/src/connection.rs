@@ -20,8 +20,9 @@ use crate::engine::deflate::{Deflater, Inflater};
 use crate::fault::Lost;
 use crate::limits::{
     BUSY_READ_OCTETS, COMMAND_PAUSE_MAX, COMPRESSOR_KEEP, HANDSHAKE_TIMEOUT, IDLE_READ_OCTETS, LOGIN_TIMEOUT,
-    OUTPUT_OCTETS, WRITE_TIMEOUT,
+    LOOKED_AT_PER_PACKED, OUTPUT_OCTETS, WRITE_TIMEOUT,
 };
+use crate::turn::Turn;
 
 /// A [`Frame`] that owns what it holds.
 pub(crate) enum Event {
@@ -42,6 +43,7 @@ struct Compression {
     deflater: Deflater,
     /// Compressed and not yet sent.
     packed_output: Vec<u8>,
+    turn: Turn,
 }
 
 /// One client's connection.
@@ -227,6 +229,7 @@ impl Connection {
             packed_input: std::mem::take(&mut self.pending),
             deflater: Deflater::default(),
             packed_output: Vec::new(),
+            turn: Turn::default(),
         }));
     }
 
@@ -244,7 +247,10 @@ impl Connection {
     pub(crate) async fn flush(&mut self) -> Result<(), Lost> {
         if let Some(compression) = &mut self.compression {
             compression.deflater.flush(&self.output, &mut compression.packed_output);
+            // What is packed to nearly nothing never waits for the client, so others must get their turn here.
+            let worked = self.output.len().saturating_mul(LOOKED_AT_PER_PACKED);
             self.output.clear();
+            compression.turn.worked(worked).await;
         }
         let octets = self.compression.as_mut().map_or(&mut self.output, |compression| &mut compression.packed_output);
         while self.sent < octets.len() {

@@ -18,11 +18,13 @@ use urls::messages::read_header;
 
 use crate::engine::comparator::Comparator;
 use crate::engine::object_id::thread_id;
-use crate::engine::search::{FoldedHeader, Fuzzy, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict};
+use crate::engine::search::{
+    FoldedEnvelope, FoldedHeader, Fuzzy, HeaderNeedle, Known, Need, Needles, Query, Row, Verdict,
+};
 use crate::engine::uid_map::UidMap;
 use crate::limits::{
     MESSAGE_READ_OCTETS, RECORDS_PER_PAGE, RECORDS_READ_FOR_ONE, ROWS_PER_PAGE, SEARCH_GAP_MAX,
-    SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN,
+    SEARCH_NEEDLES_PER_TURN, SEARCH_ROWS_PER_TURN, TEST_OCTETS,
 };
 use crate::progress::Progress;
 use crate::records::{complete, content, damaged};
@@ -197,8 +199,11 @@ impl Place {
         mut needles: Needles,
         scope: &NumberSet,
     ) -> Result<Found, StorageError> {
-        for (Fuzzy { place, text }, relevant) in needles.fuzzy_mut() {
-            *relevant = fuzzy(store, self.key.0, self.key.1, self.attachments, place, text).await?;
+        let asked: Vec<Fuzzy> = needles.fuzzy_mut().map(|(fuzzy, _)| fuzzy.clone()).collect();
+        if !asked.is_empty() {
+            let asked: Vec<_> = asked.iter().map(|Fuzzy { place, text }| (place, text.as_str())).collect();
+            let found = fuzzy(store, self.key.0, self.key.1, self.attachments, &asked).await?;
+            needles.fuzzy_mut().zip(found).for_each(|((_, relevant), found)| *relevant = found);
         }
         let scope = query.words_scope(&needles).map_or_else(|| scope.clone(), |words| words.intersection(scope));
         let mut found = Found::default();
@@ -234,6 +239,7 @@ impl Place {
         turn: &mut Turn,
         found: &mut Found,
     ) -> Result<(), StorageError> {
+        turn.worked(rows.len().saturating_mul(needles.tests()).saturating_mul(TEST_OCTETS)).await;
         let is_fuzzy = query.is_fuzzy();
         // Most are decided by their rows: for these not even a future is made.
         let by_row = |row: &MessageRow| match scope.contains(row.uid.0) && self.map.contains(row.uid) {
@@ -308,9 +314,9 @@ impl Place {
                 if query.asks_threads() {
                     thread = Some(thread_id(&view.sort_keys().map_err(damaged)?, &row.row.blob));
                 }
-                let is_in = |needle: &HeaderNeedle| needle.is_in_envelope(view.envelope(), needles.comparator());
-                envelope = Some(needles.header().iter().map(is_in).collect::<Vec<_>>());
-                turn.worked(record.len()).await;
+                let folded = FoldedEnvelope::wanted(view.envelope(), needles.comparator(), needles.header());
+                envelope = Some(needles.header().iter().map(|needle| folded.holds(needle)).collect::<Vec<_>>());
+                turn.worked(record.len().saturating_mul(needles.tests().max(1))).await;
                 whole = Some(record);
                 continue;
             };

@@ -17,6 +17,12 @@ pub const AHEAD_MESSAGES_MAX: usize = 16;
 /// Octets of these messages, all together.
 pub const AHEAD_OCTETS_MAX: u64 = 128 * 1024;
 
+/// Octets that are looked at in the time that one is packed (COMPRESS).
+pub const LOOKED_AT_PER_PACKED: usize = 4;
+
+/// Octets that are looked at in the time that one question about one message's row takes.
+pub const TEST_OCTETS: usize = 16;
+
 /// Records in a row of which SEARCH reads all when one of them is asked for: that is cheaper than looking for it.
 pub const RECORDS_READ_FOR_ONE: usize = 8;
 

@@ -35,6 +35,9 @@ pub const ANSWER_OCTETS_MAX: usize = 1024 * 1024;
 /// Symbols that a reason names.
 pub const SYMBOLS_SHOWN_MAX: usize = 8;
 
+/// The largest score that is shown as it is.
+pub const SCORE_SHOWN_MAX: f64 = 9_999.0;
+
 /// Recipients that rspamd is told of.
 pub const RECIPIENTS_TOLD_MAX: usize = 100;
 

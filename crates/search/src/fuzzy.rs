@@ -10,10 +10,11 @@ use mail::{AccountId, MailboxId, Uid};
 use storage::index::IndexPlace;
 use storage::rows::IndexRow;
 use storage::{StorageError, Store};
+use tokio::sync::Semaphore;
 
 use crate::block::step_words;
 use crate::builder::Builder;
-use crate::limits::{FUZZY_WORDS_MAX, ROWS_PER_READ, TRIES_MAX};
+use crate::limits::{FUZZY_WORDS_MAX, ROWS_PER_READ, TAILS_AT_A_TIME_MAX, TRIES_MAX};
 use crate::postings::each;
 use crate::query::{Place, readable};
 use crate::segment::Segment;
@@ -31,7 +32,27 @@ pub struct Relevant {
     pub relevancy: u8,
 }
 
-/// The messages of a mailbox that fit, in the order of their UIDs. A text without a word finds none.
+/// One question: words, all of which a message has at a place.
+struct Asked {
+    queries: Vec<Query>,
+    zones: Vec<Zone>,
+}
+
+impl Asked {
+    fn new(place: &Place, text: &str) -> Self {
+        let mut queries: Vec<String> = Vec::new();
+        words(text, |word, _| {
+            if queries.len() < FUZZY_WORDS_MAX && !queries.iter().any(|known| known == word) {
+                queries.push(word.to_owned());
+            }
+        });
+        Self { queries: queries.iter().map(|word| Query::new(word)).collect(), zones: place.zones().concat() }
+    }
+}
+
+/// The messages of a mailbox that fit each of several questions, in the order of their UIDs. A text without a word finds none.
+///
+/// What is not indexed yet is read once for all of them, and for no more than [`TAILS_AT_A_TIME_MAX`] sessions at a time.
 ///
 /// # Errors
 /// When reading fails.
@@ -40,70 +61,72 @@ pub async fn fuzzy(
     account: AccountId,
     mailbox: MailboxId,
     attachments: bool,
-    place: &Place,
-    text: &str,
-) -> Result<Vec<Relevant>, StorageError> {
-    let mut queries: Vec<String> = Vec::new();
-    words(text, |word, _| {
-        if queries.len() < FUZZY_WORDS_MAX && !queries.iter().any(|known| known == word) {
-            queries.push(word.to_owned());
-        }
-    });
-    let queries: Vec<Query> = queries.iter().map(|word| Query::new(word)).collect();
-    if queries.is_empty() {
-        return Ok(Vec::new());
+    asked: &[(&Place, &str)],
+) -> Result<Vec<Vec<Relevant>>, StorageError> {
+    let asked: Vec<Asked> = asked.iter().map(|(place, text)| Asked::new(place, text)).collect();
+    if asked.iter().all(|one| one.queries.is_empty()) {
+        return Ok(vec![Vec::new(); asked.len()]);
     }
-    let zones: Vec<Zone> = place.zones().concat();
+    let nothing = || asked.iter().map(|one| Collected::new(one.queries.len())).collect();
     let mut tries = 0_usize;
-    let mut collected = loop {
+    let (mut collected, indexed_to): (Vec<Collected>, u32) = loop {
         tries = tries.saturating_add(1);
         // A damaged index is none: every message is read.
         let row = readable(store.index_row(account, mailbox).await)?.unwrap_or_default();
-        let collected = indexed(store, (account, mailbox), &row, &queries, &zones).await;
+        let collected = indexed(store, (account, mailbox), &row, &asked).await;
         let now = readable(store.index_row(account, mailbox).await)?.unwrap_or_default();
         // What was replaced meanwhile may have been read in part.
         let same = row.segments.iter().all(|segment| now.segment(segment.number) == Some(segment));
         if same || tries >= TRIES_MAX {
             match readable(collected)? {
-                Some(collected) => break collected,
-                None => break Collected::new(queries.len()),
+                Some(collected) => break (collected, row.indexed_to),
+                None => break (nothing(), 0),
             }
         }
     };
     let of = Mailbox { store, account, mailbox, attachments };
-    let mut from = collected.indexed_to.saturating_add(1);
+    let mut from = indexed_to.saturating_add(1);
     loop {
+        // It is never closed.
+        let _turn = TAILS.acquire().await;
         let mut builder = Builder::new(Uid(from));
         let taken = take_messages(of, &mut builder, Uid(from), ROWS_PER_READ).await?;
         if let Some(built) = builder.finish() {
-            collected.segment(&Segment::built(built), &queries, &zones).await?;
+            let segment = Segment::built(built);
+            for (collected, asked) in collected.iter_mut().zip(&asked) {
+                collected.segment(&segment, asked).await?;
+            }
         }
         let Some(next) = taken.next else { break };
         from = next.0;
     }
-    Ok(collected.scored())
+    Ok(collected.into_iter().map(Collected::scored).collect())
 }
+
+/// Who reads what is not indexed yet: some megabytes each.
+static TAILS: Semaphore = Semaphore::const_new(TAILS_AT_A_TIME_MAX);
 
 async fn indexed(
     store: &Store,
     (account, mailbox): (AccountId, MailboxId),
     row: &IndexRow,
-    queries: &[Query],
-    zones: &[Zone],
-) -> Result<Collected, StorageError> {
-    let mut collected = Collected::new(queries.len());
-    collected.indexed_to = row.indexed_to;
-    for of in &row.segments {
-        let segment = Segment::stored(store, IndexPlace { account, mailbox, segment: of.number }, of);
-        collected.segment(&segment, queries, zones).await?;
-        tokio::task::yield_now().await;
+    asked: &[Asked],
+) -> Result<Vec<Collected>, StorageError> {
+    let mut all = Vec::with_capacity(asked.len());
+    for asked in asked {
+        let mut collected = Collected::new(asked.queries.len());
+        for of in &row.segments {
+            let segment = Segment::stored(store, IndexPlace { account, mailbox, segment: of.number }, of);
+            collected.segment(&segment, asked).await?;
+            tokio::task::yield_now().await;
+        }
+        all.push(collected);
     }
-    Ok(collected)
+    Ok(all)
 }
 
 /// What was found so far.
 struct Collected {
-    indexed_to: u32,
     /// Of each word, how many messages have something for it.
     having: Vec<u32>,
     messages: u32,
@@ -117,10 +140,13 @@ struct Collected {
 impl Collected {
     fn new(words: usize) -> Self {
         let having = vec![0; words];
-        Self { indexed_to: 0, having, messages: 0, words: 0.0, found: Vec::new(), weights: Vec::new() }
+        Self { having, messages: 0, words: 0.0, found: Vec::new(), weights: Vec::new() }
     }
 
-    async fn segment(&mut self, segment: &Segment<'_>, queries: &[Query], zones: &[Zone]) -> Result<(), StorageError> {
+    async fn segment(&mut self, segment: &Segment<'_>, Asked { queries, zones }: &Asked) -> Result<(), StorageError> {
+        if queries.is_empty() {
+            return Ok(());
+        }
         let lengths = segment.lengths().await?;
         self.messages = self.messages.saturating_add(segment.messages);
         self.words += lengths.iter().filter(|step| **step > 0).map(|step| f64::from(step_words(*step))).sum::<f64>();

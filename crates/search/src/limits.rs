@@ -84,6 +84,15 @@ pub const RETRY: Duration = Duration::from_secs(60);
 /// Messages that the indexer takes before it gives way to others.
 pub const MESSAGES_PER_TURN: usize = 32;
 
+/// Octets of messages that are read before others go on.
+pub const OCTETS_PER_TURN: u64 = 256 * 1024;
+
+/// Questions of FUZZY that one search has at the most.
+pub const FUZZY_KEYS_MAX: usize = 16;
+
+/// Sessions that read what is not indexed yet, for FUZZY, at a time: each holds some megabytes.
+pub const TAILS_AT_A_TIME_MAX: usize = 2;
+
 /// Octets of an attachment, as sent, up to which it is looked into.
 pub const ATTACHMENT_OCTETS_MAX: u64 = 20 * 1024 * 1024;
 

@@ -5,7 +5,7 @@ use mail::{AccountId, MailboxId, Uid};
 use storage::{StorageError, Store};
 
 use crate::builder::Builder;
-use crate::limits::{BATCH_OCTETS_MAX, MESSAGES_PER_TURN, ROWS_PER_READ};
+use crate::limits::{BATCH_OCTETS_MAX, MESSAGES_PER_TURN, OCTETS_PER_TURN, ROWS_PER_READ};
 use crate::texts::read_message;
 
 /// A mailbox to be read.
@@ -47,7 +47,8 @@ pub(crate) async fn take_messages(
         let rows = store.messages(account, mailbox, first, Uid(u32::MAX), limit).await?;
         let Some(last) = rows.last() else { return Ok(Taken { next: None, ..taken }) };
         let mut records = store.records(account, mailbox, first, last.uid, limit).await?.into_iter().peekable();
-        for (number, row) in rows.iter().enumerate() {
+        let (mut messages, mut octets) = (0, 0_u64);
+        for row in &rows {
             let record = take_record(&mut records, row.uid);
             if builder.octets() >= BATCH_OCTETS_MAX || !builder.begin(row.uid) {
                 taken.next = Some(row.uid);
@@ -65,7 +66,10 @@ pub(crate) async fn take_messages(
                 Err(error) => return Err(error),
             }
             taken.last = Some(row.uid);
-            if number % MESSAGES_PER_TURN == MESSAGES_PER_TURN - 1 {
+            messages += 1;
+            octets = octets.saturating_add(row.octets);
+            if messages >= MESSAGES_PER_TURN || octets >= OCTETS_PER_TURN {
+                (messages, octets) = (0, 0);
                 tokio::task::yield_now().await;
             }
         }

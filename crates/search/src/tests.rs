@@ -84,7 +84,7 @@ impl Stage {
     }
 
     async fn fuzzy(&self, place: Place, text: &str) -> Vec<(u32, u8)> {
-        let found = fuzzy(&self.store, ALICE, self.mailbox, false, &place, text).await.unwrap();
+        let found = fuzzy(&self.store, ALICE, self.mailbox, false, &[(&place, text)]).await.unwrap().remove(0);
         found.iter().map(|found| (found.uid.0, found.relevancy)).collect()
     }
 
@@ -467,7 +467,8 @@ async fn documents_are_looked_into_when_that_is_asked_for() {
     indexer.index_mailbox(ALICE, s.mailbox, &|| false).await.unwrap();
     assert_eq!(reader().await, ATTACHMENT_READER);
     assert_eq!(found(true).await.unwrap().uids, [1]);
-    let fuzzy = fuzzy(&s.store, ALICE, s.mailbox, true, &Place::Body, "quarterly reports").await.unwrap();
+    let fuzzy =
+        fuzzy(&s.store, ALICE, s.mailbox, true, &[(&Place::Body, "quarterly reports")]).await.unwrap().remove(0);
     assert_eq!(fuzzy.len(), 1);
 }
 

@@ -163,6 +163,7 @@ impl Session {
         let context = Context { map, saved, now, charset, comparator: self.comparator };
         Query::new(key, &context).map_err(|unready| match unready {
             Unready::BadText => Answer::bad("A text is not in the charset that it claims to be in"),
+            Unready::TooManyFuzzy => Answer::no(Code::Limit, "Too many texts are looked for by FUZZY at once"),
             Unready::UndefinedFilter(name) => Answer::no(Code::UndefinedFilter(name), "There is no such filter"),
         })
     }

@@ -259,6 +259,7 @@ const FRENCH: &[(&str, &str)] = &[
     ("Too many commands that make no sense", "Trop de commandes incompréhensibles"),
     ("Too many connections", "Trop de connexions"),
     ("Too many connections of this account", "Trop de connexions de ce compte"),
+    ("Too many texts are looked for by FUZZY at once", "Trop de textes cherchés par FUZZY à la fois"),
     ("Too many messages to copy; try fewer", "Trop de messages à copier ; essayez-en moins"),
     (
         "Too many patterns or wildcards, or one too long",

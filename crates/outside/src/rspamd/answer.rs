@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Greylist;
 use crate::facts::{Letter, Session};
 use crate::header::Header;
-use crate::limits::{CHANGES_MAX, NOTES_MAX, REPLY_CHARS_MAX, SYMBOLS_SHOWN_MAX};
+use crate::limits::{CHANGES_MAX, NOTES_MAX, REPLY_CHARS_MAX, SCORE_SHOWN_MAX, SYMBOLS_SHOWN_MAX};
 use crate::opinion::{Opinion, Wish};
 use crate::text;
 
@@ -80,8 +80,12 @@ impl Answer {
         symbols.sort_by(|(_, one), (_, other)| other.total_cmp(one));
         let names: Vec<&str> = symbols.into_iter().take(SYMBOLS_SHOWN_MAX).map(|(name, _)| name).collect();
         let colon = if names.is_empty() { "" } else { ": " };
-        let of = threshold.map_or_else(|| "points".to_owned(), |threshold| format!("of {threshold:.1}"));
-        text::reason(&format!("{:.1} {of}{colon}{}", self.score, names.join(", ")))
+        let of = threshold.map_or_else(
+            || "points".to_owned(),
+            |threshold| format!("of {:.1}", threshold.clamp(-SCORE_SHOWN_MAX, SCORE_SHOWN_MAX)),
+        );
+        let score = self.score.clamp(-SCORE_SHOWN_MAX, SCORE_SHOWN_MAX);
+        text::reason(&format!("{score:.1} {of}{colon}{}", names.join(", ")))
     }
 
     /// What follows, with the changes made that it wants.

@@ -4,6 +4,7 @@
 //! decides never its content. So evaluation has three values, and "unknown" names what has to be read next.
 
 mod charset;
+mod envelope;
 mod needles;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod tests;
 use imap_wire::{Date, DateTest, EnvelopeField, Flag, NumberSet, SearchKey, SearchText, SequenceSet, local_date};
 use mail::{InternalDate, Keyword, ModSeq, Timestamp, Uid};
 use message::SentDate;
+use search::limits::FUZZY_KEYS_MAX;
 use search::{Place, Wanted, has_words};
 use storage::rows::MessageRow;
 
@@ -19,6 +21,7 @@ use super::object_id::email_id;
 use super::uid_map::UidMap;
 
 pub(crate) use charset::{CHARSETS, Charset};
+pub(crate) use envelope::FoldedEnvelope;
 pub(crate) use needles::{FoldedHeader, Fuzzy, HeaderNeedle, Needle, Needles};
 
 /// What a key is made ready with.
@@ -155,12 +158,17 @@ pub(crate) enum Unready {
     BadText,
     /// There is no filter of that name (RFC 5466 §3.1).
     UndefinedFilter(String),
+    /// More than [`FUZZY_KEYS_MAX`] different texts are looked for by FUZZY.
+    TooManyFuzzy,
 }
 
 impl Query {
     /// Makes a key ready.
     pub(crate) fn new(key: &SearchKey, context: &Context<'_>) -> Result<Self, Unready> {
-        Self::ready(key, context, false)
+        let query = Self::ready(key, context, false)?;
+        let mut needles = Needles::new(context.comparator);
+        query.collect_needles(&mut needles);
+        if needles.fuzzy_mut().count() > FUZZY_KEYS_MAX { Err(Unready::TooManyFuzzy) } else { Ok(query) }
     }
 
     fn ready(key: &SearchKey, context: &Context<'_>, fuzzy: bool) -> Result<Self, Unready> {
@@ -268,6 +276,9 @@ impl Query {
     }
 
     fn collect_needles(&self, needles: &mut Needles) {
+        if let Self::Test(_) | Self::Uids(_) = self {
+            needles.count_test();
+        }
         match self {
             Self::Test(Test::Field(name, needle)) => needles.add_header(Some(name), None, needle),
             Self::Test(Test::Envelope(field, needle)) => {

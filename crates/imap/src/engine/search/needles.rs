@@ -1,8 +1,8 @@
 //! What is looked for in headers and bodies, and the looking.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use imap_wire::precompute::{AddressTexts, FieldTexts, envelope_field};
 use imap_wire::{EnvelopeField, NumberSet};
 use mail::Uid;
 use memchr::memmem::Finder;
@@ -39,7 +39,7 @@ impl Needle {
     }
 
     /// Whether it can only stand within a name or an address, not between them.
-    fn is_within_a_name_or_an_address(&self) -> bool {
+    pub(super) fn is_within_a_name_or_an_address(&self) -> bool {
         let text = self.0.needle();
         text.trim_ascii().len() == text.len() && !text.iter().any(|octet| b"<>()[]\",:;\\\r\n\t".contains(octet))
     }
@@ -66,11 +66,17 @@ pub(crate) struct Fuzzy {
 #[derive(Debug, Default)]
 pub(crate) struct Needles {
     header: Vec<HeaderNeedle>,
+    /// Where they are among these, by text and field (none: all of the header). There may be thousands, for each of thousands of
+    /// messages.
+    header_places: HashMap<Vec<u8>, HashMap<Vec<u8>, usize>>,
     body: Vec<Needle>,
+    body_places: HashMap<Vec<u8>, usize>,
+    /// How many questions are asked of each message, these and others.
+    tests: usize,
     /// Words, and the messages that have them, in the order of their UIDs.
     fuzzy: Vec<(Fuzzy, Vec<Relevant>)>,
-    /// Texts that messages have for sure, with the place and the messages.
-    proofs: Vec<(Place, Needle, NumberSet)>,
+    /// Texts that messages have for sure, with the places, of which there are few, and the messages.
+    proofs: HashMap<Vec<u8>, Vec<(Place, NumberSet)>>,
     /// How texts are folded.
     comparator: Comparator,
 }
@@ -79,53 +85,10 @@ pub(crate) struct Needles {
 #[derive(Clone, Debug)]
 pub(crate) struct HeaderNeedle {
     field: Option<Vec<u8>>,
-    needle: Needle,
+    pub(super) needle: Needle,
     /// The field of the envelope that it was looked for in.
-    envelope: Option<EnvelopeField>,
+    pub(super) envelope: Option<EnvelopeField>,
 }
-
-impl HeaderNeedle {
-    /// Whether the field of an ENVELOPE holds it, where that tells for sure (RFC 3501 §6.4.4: FROM, for one, is about "the
-    /// envelope structure's FROM field").
-    ///
-    /// Each text of it is looked at by itself. What may stand in the message between two of them, or behind what the
-    /// envelope keeps of a long field, is left to the header.
-    pub(crate) fn is_in_envelope(&self, envelope: &[u8], comparator: Comparator) -> Option<bool> {
-        let texts = envelope_field(envelope, self.envelope?)?;
-        let holds = |octets: usize, text: &[u8]| {
-            let found = self.needle.is_in(&comparator.fold(&decode_header(text)));
-            (found, octets.saturating_add(text.len()))
-        };
-        let (found, octets, is_whole) = match texts {
-            FieldTexts::Text(None) => (false, 0, true),
-            FieldTexts::Text(Some(text)) => {
-                let (found, octets) = holds(0, &text);
-                (found, octets, true)
-            }
-            FieldTexts::Addresses(addresses) => {
-                let (mut found, mut octets) = (false, 0);
-                for AddressTexts { name, mailbox, host, .. } in &addresses {
-                    let mut address = mailbox.as_deref().unwrap_or_default().to_vec();
-                    if let Some(host) = host {
-                        address.push(b'@');
-                        address.extend_from_slice(host);
-                    }
-                    for text in [name.as_deref().unwrap_or_default(), &address] {
-                        let held = holds(octets, text);
-                        (found, octets) = (found || held.0, held.1);
-                    }
-                }
-                (found, octets, self.needle.is_within_a_name_or_an_address())
-            }
-        };
-        // An empty text asks for the field alone, and one without addresses may be there.
-        let is_sure = is_whole && octets <= ENVELOPE_FIELD_OCTETS_MAX && !self.needle.is_empty();
-        if found && !self.needle.is_empty() { Some(true) } else { Some(false).filter(|_| is_sure) }
-    }
-}
-
-/// Octets of an envelope's field up to which it has all that the message's field has: half of what is kept of the shortest.
-const ENVELOPE_FIELD_OCTETS_MAX: usize = message::limits::LONG_VALUE_BYTES_MAX / 2;
 
 impl Needles {
     pub(crate) fn new(comparator: Comparator) -> Self {
@@ -150,14 +113,16 @@ impl Needles {
     /// Takes what the index knows for sure. It knows of no case, so that is nothing where case counts.
     pub(crate) fn take_proofs(&mut self, proofs: Vec<Proof>) {
         if self.comparator.is_caseless() {
-            let proof = |proof: Proof| (proof.place, Needle::text(&proof.text), NumberSet::from_numbers(proof.uids));
-            self.proofs.extend(proofs.into_iter().map(proof));
+            for Proof { place, text, uids } in proofs {
+                self.proofs.entry(text.into_bytes()).or_default().push((place, NumberSet::from_numbers(uids)));
+            }
         }
     }
 
     /// Whether a message has a text for sure, at a place.
     pub(super) fn prove(&self, at: impl Fn(&Place) -> bool, needle: &Needle, uid: Uid) -> bool {
-        self.proofs.iter().any(|(place, known, uids)| known == needle && at(place) && uids.contains(uid.0))
+        let places = self.proofs.get(needle.0.needle());
+        places.is_some_and(|places| places.iter().any(|(place, uids)| at(place) && uids.contains(uid.0)))
     }
 
     /// The messages that have the words.
@@ -184,10 +149,21 @@ impl Needles {
         self.comparator
     }
 
+    /// How many questions are asked of each message.
+    pub(crate) fn tests(&self) -> usize {
+        self.tests
+    }
+
+    pub(super) fn count_test(&mut self) {
+        self.tests = self.tests.saturating_add(1);
+    }
+
     pub(super) fn add_header(&mut self, field: Option<&[u8]>, envelope: Option<EnvelopeField>, needle: &Needle) {
         match self.header_place(field, needle).and_then(|place| self.header.get_mut(place)) {
             Some(known) => known.envelope = known.envelope.or(envelope),
             None => {
+                let places = self.header_places.entry(needle.0.needle().to_vec()).or_default();
+                places.insert(field.unwrap_or_default().to_vec(), self.header.len());
                 let field = field.map(<[u8]>::to_vec);
                 self.header.push(HeaderNeedle { field, needle: needle.clone(), envelope });
             }
@@ -195,19 +171,20 @@ impl Needles {
     }
 
     pub(super) fn add_body(&mut self, needle: &Needle) {
-        if !self.body.contains(needle) {
+        if self.body_place(needle).is_none() {
+            self.body_places.insert(needle.0.needle().to_vec(), self.body.len());
             self.body.push(needle.clone());
         }
     }
 
     /// Where a needle of the header is.
     pub(super) fn header_place(&self, field: Option<&[u8]>, needle: &Needle) -> Option<usize> {
-        self.header.iter().position(|known| known.field.as_deref() == field && known.needle == *needle)
+        self.header_places.get(needle.0.needle())?.get(field.unwrap_or_default()).copied()
     }
 
     /// Where a needle of the body is.
     pub(super) fn body_place(&self, needle: &Needle) -> Option<usize> {
-        self.body.iter().position(|known| known == needle)
+        self.body_places.get(needle.0.needle()).copied()
     }
 }
 

@@ -188,7 +188,8 @@ fn told(text: &str, header: &str) -> Option<bool> {
     let structure = message::Scanner::scan(format!("{header}\r\n\r\n").as_bytes());
     let envelope = imap_wire::precompute::forms(&structure).envelope;
     let needles = query.needles(Comparator::default());
-    needles.header().iter().find_map(|needle| needle.is_in_envelope(&envelope, Comparator::default()))
+    let folded = FoldedEnvelope::wanted(&envelope, Comparator::default(), needles.header());
+    needles.header().iter().find_map(|needle| folded.holds(needle))
 }
 
 /// RFC 3501 §6.4.4: FROM and its like are about the envelope structure.
