@@ -41,10 +41,10 @@ enum State {
 
 /// What a client says first.
 #[derive(Debug, PartialEq, Eq)]
-struct Said<'m> {
+pub(crate) struct Said<'m> {
     /// Whom it wants to be; empty: whoever the token names.
-    identity: String,
-    token: &'m str,
+    pub(crate) identity: String,
+    pub(crate) token: &'m str,
 }
 
 /// Why a token does not let in (RFC 6750 §3.1).
@@ -165,7 +165,7 @@ impl SaslExchange for Bearer<'_> {
 }
 
 /// RFC 7628 §3.1: `gs2-header kvsep *kvpair kvsep`.
-fn oauthbearer(message: &[u8]) -> Option<Said<'_>> {
+pub(crate) fn oauthbearer(message: &[u8]) -> Option<Said<'_>> {
     let message = str::from_utf8(message).ok()?;
     let (header, pairs) = message.split_once(SEPARATOR)?;
     // There is nothing to bind to: `p=` can't be meant (§3.1), `y` and `n` are the same.
@@ -175,7 +175,7 @@ fn oauthbearer(message: &[u8]) -> Option<Said<'_>> {
 }
 
 /// `user=` first, then as OAUTHBEARER.
-fn xoauth2(message: &[u8]) -> Option<Said<'_>> {
+pub(crate) fn xoauth2(message: &[u8]) -> Option<Said<'_>> {
     let message = str::from_utf8(message).ok()?;
     let (user, pairs) = message.split_once(SEPARATOR)?;
     let identity = user.strip_prefix("user=").filter(|user| !user.is_empty())?.to_owned();

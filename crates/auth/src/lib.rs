@@ -18,6 +18,8 @@ mod certificate;
 mod channel;
 mod directory;
 mod exchange;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod issuer;
 mod jwt;

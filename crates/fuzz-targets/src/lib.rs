@@ -1,6 +1,6 @@
 //! What is fuzzed: for each parser of what the outside sends, a function that takes any octets and panics when a promise
-//! does not hold. `fuzz/` gives them to libFuzzer (`make fuzz`), `tests/replay.rs` gives them the seeds, the inputs that once
-//! failed and mutations of both, with every run of the tests.
+//! does not hold. `fuzz/` gives them to libFuzzer (`make fuzz`, and for some seconds each `scripts/fuzz-brief` in `make test`), `tests/replay.rs` gives
+//! them the seeds, the inputs that once failed and mutations of both, with every run of the tests.
 //!
 //! A promise is more than "no panic": the same result wherever the input was cut, offsets within what they point into, what
 //! was written can be read back, no line end that another server would read otherwise.
@@ -8,8 +8,10 @@
 mod authentication;
 mod cuts;
 mod fetched;
+mod hosts;
 mod imap_commands;
 mod imap_engine;
+mod logins;
 mod messages;
 mod outside;
 mod reports;
@@ -21,6 +23,10 @@ pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is the name of its file in `fuzz/fuzz_targets` and of its folder of seeds.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("auth_bearer", logins::bearer),
+    ("auth_certificate", logins::certificate),
+    ("auth_scram", logins::scram),
+    ("auth_token", logins::token),
     ("fetch_imap", fetched::imap),
     ("fetch_pop3", fetched::pop3),
     ("imap_command", imap_commands::command),
@@ -34,6 +40,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("message_header", messages::header),
     ("message_transfer", messages::transfer),
     ("message_record", messages::record),
+    ("message_binary", messages::binary),
     ("base_subject", messages::base_subject),
     ("report_complaint", reports::complaint),
     ("milter_answers", outside::milter),
@@ -48,6 +55,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("smtp_session", smtp::session),
     ("smtp_data", smtp::data),
     ("smtp_reply", smtp::reply),
+    ("smtp_ehlo", hosts::ehlo),
+    ("smtp_proxy", hosts::proxy),
+    ("sts_policy", hosts::sts_policy_document),
+    ("sts_record", hosts::sts_record),
 ];
 
 /// Runs the target of that name.

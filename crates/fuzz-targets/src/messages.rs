@@ -2,7 +2,8 @@
 
 use imap_wire::{oracle, precompute};
 use message::{
-    ByteRange, MessageRecord, RecordView, Scanner, Section, SectionText, Structure, TransferDecoder, TransferEncoding,
+    BinaryParts, ByteRange, MessageRecord, RecordView, Scanner, Section, SectionText, Structure, TransferDecoder,
+    TransferEncoding,
 };
 
 use crate::cuts::cut;
@@ -156,4 +157,28 @@ pub(crate) fn base_subject(input: &[u8]) {
     // i;unicode-casemap takes each code point by itself (RFC 5051 §2).
     let (head, tail) = text.split_at(text.floor_char_boundary(text.len() / 2));
     assert_eq!(message::casemap(head) + &message::casemap(tail), message::casemap(&text), "of {text:?}");
+}
+
+/// A message with binary parts (RFC 3030 §3): the same wherever it was cut; what is taken has lines alone, and nothing binary is left in it.
+pub(crate) fn binary(input: &[u8]) {
+    let (pieces, whole) = cut(input);
+    let recoded = |pieces: &[&[u8]]| {
+        let (mut parts, mut out) = (BinaryParts::default(), Vec::new());
+        pieces.iter().for_each(|piece| parts.write(piece, &mut out));
+        parts.finish(&mut out);
+        (out, parts.flaw())
+    };
+    let (out, flaw) = recoded(&[whole]);
+    assert_eq!(recoded(&pieces), (out.clone(), flaw), "cut");
+    if flaw.is_some() {
+        return;
+    }
+    let bare = |at: &usize| match out.get(*at) {
+        Some(0) => true,
+        Some(b'\r') => out.get(at + 1) != Some(&b'\n'),
+        Some(b'\n') => at.checked_sub(1).and_then(|before| out.get(before)) != Some(&b'\r'),
+        _ => false,
+    };
+    assert_eq!((0..out.len()).find(bare), None, "{:?}", String::from_utf8_lossy(&out));
+    assert_eq!(recoded(&[&out]), (out.clone(), None), "what has no binary parts stays as it is");
 }

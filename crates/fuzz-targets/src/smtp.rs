@@ -163,11 +163,17 @@ fn sound(session: &Session) {
         // RFC 5321 §4.5.3.1.5: 512 octets with CRLF.
         assert!(line.len() <= 511, "{line:?}");
         assert!(line.iter().take(3).all(u8::is_ascii_digit), "{line:?}");
+        // RFC 6531 §3.7.4.2: what the host says to VRFY here has no more either.
+        assert!(line.is_ascii(), "{line:?}");
     }
 }
 
 fn policy(how: u8) -> (ListenerKind, BareNewlines) {
-    let kind = if how & 1 == 0 { ListenerKind::Mx } else { ListenerKind::Submissions };
+    let kind = match (how & 8, how & 1) {
+        (0, 0) => ListenerKind::Mx,
+        (0, _) => ListenerKind::Submissions,
+        _ => ListenerKind::Lmtp,
+    };
     (kind, if how & 2 == 0 { BareNewlines::Refuse } else { BareNewlines::Convert })
 }
 

@@ -1,17 +1,21 @@
-//! Every target with its seeds, with the inputs that once failed, and with mutations of both. What libFuzzer finds (`make fuzz`)
-//! becomes a file in `fuzz/regressions/TARGET/`, and this test fails until it is mended.
+//! Every target with its seeds, with the inputs that once failed, and with mutations of both: the same ones in every run, then for a while others
+//! each time. What is found, here or by libFuzzer (`make fuzz`), becomes a file in `fuzz/regressions/TARGET/`, and this test fails until it
+//! is mended. `RELAIS_FUZZ_SEED=N` begins where a run began that found something, which says its N; `RELAIS_FUZZ_SECONDS=N` goes on for so long.
 
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::cast_possible_truncation,
     reason = "tests may; these read files"
 )]
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use relais_fuzz_targets::TARGETS;
 
@@ -120,7 +124,16 @@ fn mutate(input: &mut Vec<u8>, others: &[Vec<u8>], numbers: &mut Numbers) {
 }
 
 const OCTETS_MAX: usize = 4_096;
-const MUTATIONS_PER_TARGET: usize = 4_000;
+/// Those of every run.
+const MUTATIONS_PER_TARGET: usize = 2_000;
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+/// How long others are tried.
+const SECONDS: f64 = 1.0;
+
+/// A number of the environment.
+fn asked<T: std::str::FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
 
 /// What a target's seeds and findings do to it, and mutations of them.
 fn replay(target: &str) {
@@ -132,12 +145,25 @@ fn replay(target: &str) {
     }
     run(target, "nothing", b"");
     let inputs: Vec<Vec<u8>> = seeds.into_iter().chain(inputs("regressions", target)).map(|(_, input)| input).collect();
-    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
-    for _ in 0..MUTATIONS_PER_TARGET {
+    let mutated = |numbers: &mut Numbers, name: &str| {
         let mut input = inputs[numbers.next(inputs.len())].clone();
-        mutate(&mut input, &inputs, &mut numbers);
-        run(target, "a mutation", &input);
+        mutate(&mut input, &inputs, numbers);
+        run(target, name, &input);
+    };
+    let mut numbers = Numbers(SEED);
+    for _ in 0..MUTATIONS_PER_TARGET {
+        mutated(&mut numbers, "a mutation of every run");
     }
+    // RandomState is made by chance. The generator never leaves 0.
+    let seed = asked("RELAIS_FUZZ_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish()).max(1);
+    let lasts = Duration::from_secs_f64(asked("RELAIS_FUZZ_SECONDS").unwrap_or(SECONDS));
+    let (mut numbers, began, mut count) = (Numbers(seed), Instant::now(), 0_u64);
+    let name = format!("a mutation with RELAIS_FUZZ_SEED={seed}");
+    while began.elapsed() < lasts {
+        mutated(&mut numbers, &name);
+        count += 1;
+    }
+    println!("{target}: {count} mutations with RELAIS_FUZZ_SEED={seed}");
 }
 
 macro_rules! replay {
@@ -153,10 +179,10 @@ macro_rules! replay {
 }
 
 replay! {
-    fetch_imap fetch_pop3
+    auth_bearer auth_certificate auth_scram auth_token fetch_imap fetch_pop3
     imap_command imap_framing imap_mailbox_name imap_url imap_inflate imap_list_pattern imap_thread
-    message_scan message_header message_transfer message_record base_subject milter_answers rspamd_answer report_complaint report_dmarc report_packed report_tls
-    search_words sender_claims sender_records smtp_burl smtp_session smtp_data smtp_reply
+    message_scan message_header message_transfer message_record message_binary base_subject milter_answers rspamd_answer report_complaint report_dmarc report_packed report_tls
+    search_words sender_claims sender_records smtp_burl smtp_session smtp_data smtp_reply smtp_ehlo smtp_proxy sts_policy sts_record
 }
 
 /// The targets here, those of libFuzzer, and the folders of inputs are the same ones.

@@ -18,6 +18,8 @@
 mod connection;
 mod door;
 mod engine;
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod limits;
 mod listener;

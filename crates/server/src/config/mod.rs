@@ -35,7 +35,9 @@ pub(crate) use sending::{Suppression, Webhooks};
 pub(crate) use transport::{Dane, QueueTls};
 pub(crate) use values::Endpoint;
 
-use values::{at_least, at_most, host, host_or_nothing, none_or_at_least, solicitation_classes, strength, two_networks, web_url};
+use values::{
+    at_least, at_most, host, host_or_nothing, none_or_at_least, solicitation_classes, strength, two_networks, web_url,
+};
 
 /// The reference: every key, commented out, with its default and what it is for.
 pub(crate) const REFERENCE: &str = include_str!("../../../../config/relais.toml");

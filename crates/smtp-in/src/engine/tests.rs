@@ -261,7 +261,8 @@ fn a_reply_to_what_is_no_command_is_not_held_back() {
     let mut driver = Driver::mx();
     for wrong in ["XYZZY", "TURN", "", "NOOP \u{1}", "LHLO c.example"] {
         driver.say(format!("RSET\r\n{wrong}\r\nRSET\r\nRSET\r\n").as_bytes());
-        let codes: Vec<usize> = driver.sent.iter().map(|sent| sent.iter().filter(|octet| **octet == b'\n').count()).collect();
+        let codes: Vec<usize> =
+            driver.sent.iter().map(|sent| sent.iter().filter(|octet| **octet == b'\n').count()).collect();
         assert_eq!(codes, [2, 2], "{wrong:?}");
     }
 }
@@ -295,8 +296,10 @@ fn replies_have_more_than_ascii_only_when_asked_for() {
         let begin = format!("RSET\r\nMAIL FROM:<a@b.example>{parameter}\r\n");
         let told = last(&mut driver, &format!("{begin}RCPT TO:<told@b.example>\r\n"));
         assert_eq!(told, "550 Not for jos\\x{E9}", "the host's");
-        let told = last(&mut driver, &format!("{begin}RCPT TO:<a@b\u{a7}\u{1f600}c.example>\r\n"));
-        assert!(told.starts_with('5') && told.is_ascii(), "our own: {told}");
+        for wrong in ["\u{2028}", "\u{200b}", "\u{e000}", "\u{a7}"] {
+            let told = last(&mut driver, &format!("{begin}RCPT TO:<a@b{wrong}c.example>\r\n"));
+            assert!(told.is_ascii(), "our own: {told}");
+        }
     }
     for verb in ["VRFY", "EXPN"] {
         assert_eq!(last(&mut driver, &format!("{verb} josé\r\n")), "550 Nobody but jos\\x{E9}");

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use mail::{BodyType, DeliverByMode, DsnNotify, DsnReturn, EnhancedCode, Reply, Timestamp};
 use queue::xtext::{unitext, utf8_xtext, xtext};
 use smtp_proto::{
-    EXT_8BIT_MIME, EXT_DELIVER_BY, EXT_DSN, EXT_MT_PRIORITY, EXT_NO_SOLICITING, EXT_REQUIRE_TLS, EXT_SIZE, EXT_SMTP_UTF8, EhloResponse,
+    EXT_8BIT_MIME, EXT_DELIVER_BY, EXT_DSN, EXT_MT_PRIORITY, EXT_NO_SOLICITING, EXT_REQUIRE_TLS, EXT_SIZE,
+    EXT_SMTP_UTF8, EhloResponse,
 };
 use storage::rows::{QueueRecipient, QueueRow};
 

@@ -2,7 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod command;
-mod offers;
+pub(crate) mod offers;
 pub(crate) mod session;
 pub(crate) mod stuffing;
 pub(crate) mod transaction;

@@ -59,7 +59,8 @@ fn size(digits: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use smtp_proto::{
-        AUTH_LOGIN, AUTH_PLAIN, EXT_8BIT_MIME, EXT_AUTH, EXT_DSN, EXT_NO_SOLICITING, EXT_PIPELINING, EXT_SMTP_UTF8, EXT_START_TLS,
+        AUTH_LOGIN, AUTH_PLAIN, EXT_8BIT_MIME, EXT_AUTH, EXT_DSN, EXT_NO_SOLICITING, EXT_PIPELINING, EXT_SMTP_UTF8,
+        EXT_START_TLS,
     };
 
     use super::*;
@@ -83,7 +84,9 @@ mod tests {
 
     #[test]
     fn no_soliciting_may_name_classes_or_none() {
-        for line in ["NO-SOLICITING", "NO-SOLICITING net.example:ADV,org.example:ADV:ADLT", "no-soliciting net.example:ADV"] {
+        for line in
+            ["NO-SOLICITING", "NO-SOLICITING net.example:ADV,org.example:ADV:ADLT", "no-soliciting net.example:ADV"]
+        {
             assert!(read(&[line]).has_capability(EXT_NO_SOLICITING), "{line}");
         }
     }

@@ -22,8 +22,11 @@ const NO_GROUP: Reply = Reply::fixed(550, EnhancedCode(5, 1, 1), "There is no gr
 const NOT_SHOWN: Reply = Reply::fixed(550, EnhancedCode(5, 7, 2), "You may not see who is in it");
 const TOO_MANY: Reply = Reply::fixed(550, EnhancedCode(5, 3, 0), "It has too many members to be told here");
 /// RFC 6531 §3.7.4.2: 252 or 550. Mail to who is asked about is taken; a group or list that can't be told is not.
-const VERIFIED_IN_UTF8: Reply =
-    Reply::fixed(252, EnhancedCode(2, 6, 8), "There is such an address, not in ASCII; say SMTPUTF8 behind it to be told");
+const VERIFIED_IN_UTF8: Reply = Reply::fixed(
+    252,
+    EnhancedCode(2, 6, 8),
+    "There is such an address, not in ASCII; say SMTPUTF8 behind it to be told",
+);
 const EXPANDED_IN_UTF8: Reply =
     Reply::fixed(550, EnhancedCode(5, 6, 8), "The answer is not in ASCII; say SMTPUTF8 behind the address");
 
