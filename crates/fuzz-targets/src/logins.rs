@@ -63,7 +63,10 @@ pub(crate) fn token(input: &[u8]) {
         }
     }
     let Ok(known) = KeySet::parse(ISSUER_KEYS) else { panic!("these are keys") };
-    assert!(token.verify(&known, &rules, now).is_err() || SIGNED.contains(&&*text), "nobody else has signed with this key");
+    assert!(
+        token.verify(&known, &rules, now).is_err() || SIGNED.contains(&&*text),
+        "nobody else has signed with this key"
+    );
 }
 
 /// The key of RFC 8037, appendix A.
