@@ -68,10 +68,12 @@ fn lower(config: &mut Config, limit: u64) {
         let (smtp, imap) = (limits.smtp_connections_max, limits.imap_connections_max);
         limits.smtp_connections_per_address_max = limits.smtp_connections_per_address_max.min(smtp);
         limits.imap_connections_per_address_max = limits.imap_connections_per_address_max.min(imap);
-        // Networks keep their part of the whole; 0 is no limit.
-        let networks = |most: [u64; 2]| most.map(|most| if most == 0 { 0 } else { share(most) });
-        limits.smtp_connections_per_network_max = networks(limits.smtp_connections_per_network_max);
-        limits.imap_connections_per_network_max = networks(limits.imap_connections_per_network_max);
+        // One network does not get all of the few; 0 is no limit.
+        let networks = |[near, wide]: [u64; 2], all: u64| {
+            [near.min((all / 3).max(1)), wide.min((all.saturating_mul(2) / 3).max(1))]
+        };
+        limits.smtp_connections_per_network_max = networks(limits.smtp_connections_per_network_max, smtp);
+        limits.imap_connections_per_network_max = networks(limits.imap_connections_per_network_max, imap);
     }
 }
 
