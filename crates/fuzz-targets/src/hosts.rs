@@ -35,7 +35,7 @@ pub(crate) fn ehlo(input: &[u8]) {
         input.split(|octet| *octet == b'\n').map(|line| String::from_utf8_lossy(line).into()).collect();
     let all = offers(&lines);
     let greeting = lines.first().cloned().unwrap_or_default();
-    assert_eq!(offers(&[greeting.clone()]), Offers::default(), "the greeting offers nothing");
+    assert_eq!(offers(std::slice::from_ref(&greeting)), Offers::default(), "the greeting offers nothing");
     let says_size =
         |line: &str| line.trim().split([' ', '=']).next().is_some_and(|word| word.eq_ignore_ascii_case("SIZE"));
     let alone = lines.iter().skip(1).map(|line| (says_size(line), offers(&[greeting.clone(), line.clone()])));

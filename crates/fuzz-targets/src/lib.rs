@@ -1,5 +1,5 @@
 //! What is fuzzed: for each parser of what the outside sends, a function that takes any octets and panics when a promise
-//! does not hold. `fuzz/` gives them to libFuzzer (`make fuzz`, and for some seconds each `scripts/fuzz-brief`), `tests/replay.rs` gives
+//! does not hold. `fuzz/` gives them to libFuzzer (`make fuzz`), `tests/replay.rs` gives
 //! them the seeds, the inputs that once failed and mutations of both, with every run of the tests.
 //!
 //! A promise is more than "no panic": the same result wherever the input was cut, offsets within what they point into, what

@@ -11,7 +11,6 @@ pub type Ends = (SocketAddr, SocketAddr);
 /// Reads a header at the beginning: what it says, `Some(None)` when the proxy speaks for itself and `None` when there is none; and how many octets
 /// were read.
 #[must_use]
-#[expect(clippy::option_option, reason = "an answer may be that there is no address")]
 pub fn proxy(octets: &[u8]) -> (Option<Option<Ends>>, usize) {
     let mut rest = octets;
     let read = match std::pin::pin!(proxy::read(&mut rest)).poll(&mut Context::from_waker(Waker::noop())) {
