@@ -210,6 +210,33 @@ async fn what_comparators_take_apart_is_not_found_in_its_letters() {
     }
 }
 
+/// A search of very many keys is work for each message: others go on with each of them, whatever decides it.
+#[tokio::test]
+async fn others_go_on_while_very_many_texts_are_looked_for() {
+    let s = stage().await;
+    for n in 0..100 {
+        s.append(&format!("From: Alice <alice@example.org>\r\nSubject: letter {n}\r\n\r\ntext")).await;
+    }
+    let keys = |place: &str| (0..900).map(|n| format!("NOT {place} \"q{n}\"")).collect::<Vec<_>>().join(" ");
+    for place in ["SUBJECT", "HEADER SUBJECT", "TEXT"] {
+        let went_on = std::cell::Cell::new(0);
+        let others = async {
+            loop {
+                went_on.set(went_on.get() + 1);
+                tokio::task::yield_now().await;
+            }
+        };
+        let query = keys(place);
+        let found = tokio::select! {
+            biased;
+            found = s.find(&query) => found,
+            () = others => unreachable!("it never ends"),
+        };
+        assert_eq!(found.len(), 100, "{place}");
+        assert!(went_on.get() >= 100, "{place}: others went on {} times", went_on.get());
+    }
+}
+
 #[test]
 fn ranges_that_are_close_are_read_as_one() {
     let scope = NumberSet::from_ranges([1..=3, 10..=12, 40..=40]);
