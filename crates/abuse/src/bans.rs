@@ -86,7 +86,11 @@ impl Ban {
     pub fn sentence(&self, contact: &str) -> String {
         let until = self.until.map_or_else(|| "an administrator lifts it".to_owned(), moment);
         let who = if self.prefix.is_network() { "Your network" } else { "Your address" };
-        format!("{who} {} is banned until {until}: {}; write to {contact} from elsewhere", self.prefix, self.why)
+        format!(
+            "{who} {} is banned until {until}: {}; write to {contact} from elsewhere",
+            self.prefix,
+            mail::in_ascii(&self.why)
+        )
     }
 }
 
@@ -98,14 +102,10 @@ pub(crate) fn moment(at: Timestamp) -> String {
     }
 }
 
-/// A reason as it is kept: printable ASCII in one line, not too long.
+/// A reason as it is kept: in one line, not too long. The replies of SMTP and IMAP have it without accents.
 #[must_use]
 pub(crate) fn reason(text: &str) -> String {
-    let plain = |c: char| match c {
-        ' '..='~' => c,
-        c if c.is_whitespace() || c.is_control() => ' ',
-        _ => '?',
-    };
+    let plain = |c: char| if c.is_whitespace() || c.is_control() { ' ' } else { c };
     let one_line: String = text.chars().map(plain).collect();
     one_line.trim().chars().take(WHY_CHARS_MAX).collect()
 }

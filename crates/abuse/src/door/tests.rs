@@ -133,7 +133,7 @@ fn a_rate_is_answered_with_patience_and_its_multiple_with_a_ban() {
         assert_eq!(knock(0), Entry::Welcome);
     }
     for n in 0..4 {
-        let why = "Too many connections from 192.0.2.7: 5 in a minute are borne; come again later".to_owned();
+        let why = "Too many connections from 192.0.2.7: at most 5 in a minute are taken; come again later".to_owned();
         assert_eq!(knock(0), Entry::TooMany { why, explain: n < 6 });
     }
     assert_eq!(knock(70), Entry::Welcome, "a minute later");

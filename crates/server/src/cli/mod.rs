@@ -335,8 +335,31 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
     };
     let config: Config = config::load(&file)?;
     let request = with_old_password(request, credentials.as_ref());
-    let response = connect::ask(&config, request, credentials)?;
-    output::response(&response, cli.json);
+    if cli.json {
+        output::response(&connect::ask(&config, request, credentials)?, true);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let added = match &request {
+        admin::Request::Domain(admin::DomainRequest::Add { name, .. }) => Some(name.clone()),
+        _ => None,
+    };
+    let changed = match &request {
+        admin::Request::Account(admin::AccountRequest::Password { address, .. }) => Some(address.clone()),
+        _ => None,
+    };
+    let response = connect::ask(&config, request, credentials.clone())?;
+    if let Some(address) = changed {
+        output::text(&format!("the password of {address} is changed\n"));
+    }
+    output::response(&response, false);
+    if let Some(name) = added {
+        // It is there; that its records can't be told now is no failure.
+        let records = admin::Request::Domain(admin::DomainRequest::Records { name: name.clone() });
+        if let Ok(records) = connect::ask(&config, records, credentials) {
+            output::text(&format!("\nWhat to publish in the DNS (`relais domain records {name}` shows it again):\n\n"));
+            output::response(&records, false);
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 
