@@ -168,7 +168,7 @@ class Bans(ServerCase):
         self.assertIn("127.0.1.0/24 is: `relais ban remove 127.0.1.0/24`", wrong.stderr)
         self.relais.cli("ban", "remove", "127.0.1.0/24")
         self.welcome("127.0.1.77")
-        for arguments in (("add", "127.0.1.9", "--why", "é"), ("add", "127.0.1.9"), ("add", "127.0.1.9", "--for", "2", "--why", "x"),
+        for arguments in (("add", "127.0.1.9", "--why", "two\nlines"), ("add", "127.0.1.9"), ("add", "127.0.1.9", "--for", "2", "--why", "x"),
                           ("add", "example.test", "--why", "x"), ("show", "127.0.0.0/8")):
             self.assertNotEqual(self.relais.run("ban", *arguments).returncode, 0, arguments)
 

@@ -359,12 +359,6 @@ async fn explain_tells_of_full_mailboxes_as_rcpt_does() {
 #[tokio::test]
 async fn the_records_of_a_domain_have_those_of_mail() {
     let store = stage().await;
-    ask(
-        &store,
-        Request::Domain(DomainRequest::Dkim { name: name("example.org"), request: DkimRequest::Rotate { now: true } }),
-    )
-    .await
-    .unwrap();
     let mut settings = settings();
     settings.delivery.hostname = name("mail.example.org");
     let request = Request::Domain(DomainRequest::Records { name: name("example.org") });
