@@ -75,7 +75,7 @@ class Bans(ServerCase):
         with self.assertRaises(imaplib.IMAP4.error):
             client.login(ALICE, "three")
         client.shutdown()
-        sentence = r"^5\.7\.1 Your address 127\.0\.0\.5 is banned until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: 3 failed logins in an hour; " \
+        sentence = r"^4\.7\.0 Your address 127\.0\.0\.5 is banned until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: 3 failed logins in an hour; " \
                    r"write to postmaster@mx\.example\.test from elsewhere$"
         # By every way in, in words for people: behind TLS where their programs expect it.
         self.assertRegex(self.told(guesser), sentence)
