@@ -88,11 +88,7 @@ impl Ban {
         // Some characters stand for many letters.
         let why: String = mail::in_ascii(&self.why).chars().take(WHY_CHARS_MAX).collect();
         let who = if self.prefix.is_network() { "Your network" } else { "Your address" };
-        format!(
-            "{who} {} is banned until {until}: {}; write to {contact} from elsewhere",
-            self.prefix,
-            mail::in_ascii(&self.why)
-        )
+        format!("{who} {} is banned until {until}: {why}; write to {contact} from elsewhere", self.prefix)
     }
 }
 

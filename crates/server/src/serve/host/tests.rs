@@ -208,7 +208,10 @@ async fn who_tries_recipients_waits_and_is_sent_away_and_its_trace_tells() {
         assert_eq!(host.may_begin(&facts, &envelope).await, Verdict::Accept);
     }
     let Verdict::Refuse(reply) = host.may_begin(&facts, &envelope).await else { panic!() };
-    assert!(reply.to_string().starts_with("421 4.7.0 Too many messages from 198.51.100.7: at most 7 in an hour"), "{reply}");
+    assert!(
+        reply.to_string().starts_with("421 4.7.0 Too many messages from 198.51.100.7: at most 7 in an hour"),
+        "{reply}"
+    );
     let lmtp = SessionFacts { kind: ListenerKind::Lmtp, ..facts.clone() };
     assert_eq!(host.may_begin(&lmtp, &envelope).await, Verdict::Accept);
 }
