@@ -339,14 +339,12 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         output::response(&connect::ask(&config, request, credentials)?, true);
         return Ok(ExitCode::SUCCESS);
     }
-    let added = match &request {
-        admin::Request::Domain(admin::DomainRequest::Add { name, .. }) => Some(name.clone()),
-        _ => None,
-    };
-    let changed = match &request {
-        admin::Request::Account(admin::AccountRequest::Password { address, .. }) => Some(address.clone()),
-        _ => None,
-    };
+    let (mut added, mut changed) = (None, None);
+    if let admin::Request::Domain(admin::DomainRequest::Add { name, .. }) = &request {
+        added = Some(name.clone());
+    } else if let admin::Request::Account(admin::AccountRequest::Password { address, .. }) = &request {
+        changed = Some(address.clone());
+    }
     let response = connect::ask(&config, request, credentials.clone())?;
     if let Some(address) = changed {
         output::text(&format!("the password of {address} is changed\n"));

@@ -149,7 +149,13 @@ fn per_network<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PerNetwork,
             let (some, more) = (one.saturating_mul(5), one.saturating_mul(20));
             return Err(D::Error::custom(format!("write three numbers, as [{one}, {some}, {more}]: {MEANT}")));
         }
-        _ => return Err(D::Error::custom(format!("write three numbers, as [20, 200, 1000]: {MEANT}"))),
+        toml::Value::String(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_)
+        | toml::Value::Table(_) => {
+            return Err(D::Error::custom(format!("write three numbers, as [20, 200, 1000]: {MEANT}")));
+        }
     };
     let number = |one: &toml::Value| one.as_integer().and_then(|one| u32::try_from(one).ok());
     let numbers = written.iter().map(number).collect::<Option<Vec<u32>>>().ok_or_else(|| {
