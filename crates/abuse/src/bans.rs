@@ -85,8 +85,10 @@ impl Ban {
     #[must_use]
     pub fn sentence(&self, contact: &str) -> String {
         let until = self.until.map_or_else(|| "an administrator lifts it".to_owned(), moment);
+        // Some characters stand for many letters.
+        let why: String = mail::in_ascii(&self.why).chars().take(WHY_CHARS_MAX).collect();
         let who = if self.prefix.is_network() { "Your network" } else { "Your address" };
-        format!("{who} {} is banned until {until}: {}; write to {contact} from elsewhere", self.prefix, self.why)
+        format!("{who} {} is banned until {until}: {why}; write to {contact} from elsewhere", self.prefix)
     }
 }
 
@@ -98,14 +100,10 @@ pub(crate) fn moment(at: Timestamp) -> String {
     }
 }
 
-/// A reason as it is kept: printable ASCII in one line, not too long.
+/// A reason as it is kept: in one line, not too long. The replies of SMTP and IMAP have it without accents.
 #[must_use]
 pub(crate) fn reason(text: &str) -> String {
-    let plain = |c: char| match c {
-        ' '..='~' => c,
-        c if c.is_whitespace() || c.is_control() => ' ',
-        _ => '?',
-    };
+    let plain = |c: char| if c.is_whitespace() || c.is_control() { ' ' } else { c };
     let one_line: String = text.chars().map(plain).collect();
     one_line.trim().chars().take(WHY_CHARS_MAX).collect()
 }
@@ -266,12 +264,16 @@ mod tests {
             network.starts_with("Your network 2001:db8::/48 is banned until an administrator lifts it: "),
             "{network}"
         );
-        assert_eq!(reason("  déjà\r\nvu \u{7f}"), "d?j?  vu");
+        assert_eq!(reason("  déjà\r\nvu \u{7f}"), "déjà  vu");
+        let accents = Ban { why: "déjà vu".to_owned(), ..ban("192.0.2.7", None) }.sentence("x");
+        assert!(accents.contains(": deja vu;") && accents.is_ascii(), "{accents}");
         assert_eq!(reason(&"x".repeat(500)).len(), WHY_CHARS_MAX);
         assert_eq!(moment(Timestamp(i64::MAX)), "the end of time");
         // RFC 5321 §4.5.3.1.5: a line of a reply has 512 octets at the most.
         let longest = Ban { why: "x".repeat(WHY_CHARS_MAX), ..ban("2001:db8:aaaa:aaaa::/64", Some(1)) };
         assert!(longest.sentence(&"c".repeat(100)).len() < 500);
+        let longer = Ban { why: "\u{fdfa}".repeat(WHY_CHARS_MAX), ..longest };
+        assert!(longer.sentence(&"c".repeat(100)).len() < 500);
     }
 
     #[test]

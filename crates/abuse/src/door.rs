@@ -404,7 +404,7 @@ impl State {
         for (((prefix, count), limit), from) in around(address).into_iter().zip(counts).zip(limits).zip(from) {
             if limit > 0 && count > limit && over.is_none() {
                 over = Some(format!(
-                    "Too many {} from {prefix}: {limit} in {} are borne; come again later",
+                    "Too many {} from {prefix}: at most {limit} in {} are taken; come again later",
                     kind.words(false),
                     kind.window_words()
                 ));

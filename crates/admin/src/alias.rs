@@ -91,7 +91,8 @@ async fn put(store: &Store, alias: AliasObject, mode: PutMode) -> Result<Respons
         Target::Address(address) => Some(address),
         Target::Blackhole | Target::Fail(_) | Target::AllUsers => None,
     });
-    let warnings = warnings::beyond_ascii(&store.directory(), targets.chain(&alias.when_away));
+    let mut warnings = warnings::beyond_ascii(&store.directory(), targets.chain(&alias.when_away));
+    warnings.extend(warnings::everybody_by_anybody(&alias));
     let view = with_first_use(store, alias).await?;
     Ok(Response::Alias(Box::new(AliasView { warnings, ..view })))
 }

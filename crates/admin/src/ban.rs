@@ -94,10 +94,11 @@ async fn add(
             AdminError::invalid("a ban needs a reason").hint("the client is shown it: --why 'spam wave of 3 May'")
         );
     }
-    if why.chars().count() > WHY_CHARS_MAX || !why.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        let error =
-            AdminError::invalid(format!("the reason is more than {WHY_CHARS_MAX} characters of ASCII in one line"));
-        return Err(error.hint("it stands in a reply of SMTP and IMAP, which has no others"));
+    let long = why.chars().count() > WHY_CHARS_MAX;
+    if long || why.chars().any(char::is_control) {
+        let flaw = if long { format!("longer than {WHY_CHARS_MAX} characters") } else { "in several lines".to_owned() };
+        let error = AdminError::invalid(format!("the reason is {flaw}"));
+        return Err(error.hint("it stands in a reply of SMTP and IMAP, which has one line (and there no accents)"));
     }
     if secs == Some(0) {
         return Err(AdminError::invalid("a ban lasts at least a second"));

@@ -145,7 +145,13 @@ async fn remove(store: &Store, name: &Domain, selector: String) -> Result<(), Ad
     match keys.iter().find(|key| key.selector == selector) {
         None => {
             let known = keys.iter().map(|key| key.selector.clone());
-            Err(AdminError::not_found("signing key", &selector, known))
+            let error = AdminError::not_found("signing key", &selector, known);
+            let near = error.hint.as_deref().is_some_and(|hint| hint.starts_with("did you mean"));
+            Err(if near {
+                error
+            } else {
+                error.hint(format!("`relais domain dkim show {name}` shows those there are"))
+            })
         }
         Some(key) if key.state == KeyState::Active => {
             let error = AdminError::new(ErrorKind::InUse, format!("the key {selector} signs the mail of {name}"));
@@ -160,6 +166,11 @@ async fn remove(store: &Store, name: &Domain, selector: String) -> Result<(), Ad
 }
 
 async fn views(store: &Store, name: &Domain) -> Result<Response, AdminError> {
+    Ok(Response::SigningKeys(views_of(store, name).await?))
+}
+
+/// The keys of a domain with their records.
+pub(crate) async fn views_of(store: &Store, name: &Domain) -> Result<Vec<SigningKeyView>, AdminError> {
     let mut views = Vec::new();
     for key in store.signing_keys(name).await? {
         let Some(algorithm) = Algorithm::named(&key.algorithm) else { continue };
@@ -174,5 +185,5 @@ async fn views(store: &Store, name: &Domain) -> Result<Response, AdminError> {
             created_at: key.created_at,
         });
     }
-    Ok(Response::SigningKeys(views))
+    Ok(views)
 }

@@ -7,7 +7,7 @@ use storage::objects::PutMode;
 use storage::signing_keys::SigningKeyRow;
 use storage::{Durability, Store, Transaction};
 
-use crate::discovery::records::records;
+use crate::discovery::records::{dkim_record, mail_records, records};
 use crate::dkim;
 use crate::error::{AdminError, ErrorKind, number};
 use crate::limits::OBJECTS_AT_ONCE;
@@ -60,7 +60,15 @@ pub(crate) async fn execute(
         }
         DomainRequest::Records { name } => {
             let domain = find(&store.directory(), &name)?;
-            Ok(Response::Records(records(&settings.connection, settings.reports_to.as_ref(), &domain.name)))
+            let reports_to = settings.reports_to.as_ref();
+            let mut view = mail_records(&settings.delivery.hostname, reports_to.is_some(), &domain.name);
+            for key in dkim::views_of(store, &domain.name).await? {
+                view.records.push(dkim_record(key));
+            }
+            let found = records(&settings.connection, reports_to, &domain.name);
+            view.records.extend(found.records);
+            view.notes.extend(found.notes);
+            Ok(Response::Records(view))
         }
         DomainRequest::Dkim { name, request } => dkim::execute(store, name, request).await,
         DomainRequest::Pattern { name, request } => pattern::execute(store, &name, request).await,

@@ -64,7 +64,7 @@ impl AdminError {
 
     /// Something is not there; the nearest of what is there is named.
     pub(crate) fn not_found(what: &str, given: &str, known: impl IntoIterator<Item = String>) -> Self {
-        let scored = known.into_iter().map(|name| (strsim::jaro_winkler(given, &name), name));
+        let scored = known.into_iter().map(|name| (likeness(given, &name), name));
         let near = scored.filter(|(score, _)| *score > NEAR).max_by(|(a, _), (b, _)| a.total_cmp(b));
         let error = Self::new(ErrorKind::NotFound, format!("there is no {what} {given}"));
         match near {
@@ -91,10 +91,47 @@ impl From<StorageError> for AdminError {
     }
 }
 
+/// How alike two names are, 1 for the same. Addresses are as alike as the less alike of their halves: a common domain makes no two
+/// names alike.
+fn likeness(one: &str, other: &str) -> f64 {
+    match (one.rsplit_once('@'), other.rsplit_once('@')) {
+        (Some((name, domain)), Some((other, at))) => alike(name, other).min(alike(domain, at)),
+        _ => alike(one, other),
+    }
+}
+
+fn alike(one: &str, other: &str) -> f64 {
+    // In a short name one slip of the fingers changes much.
+    let slip = one.len().min(other.len()) >= 3 && strsim::osa_distance(one, other) == 1;
+    if slip { SLIP } else { strsim::jaro_winkler(one, other) }
+}
+
 /// A number with its noun.
 pub(crate) fn number<N: std::fmt::Display + PartialEq + From<u8>>(count: N, one: &str, more: &str) -> String {
     format!("{count} {}", if count == N::from(1) { one } else { more })
 }
 
+/// How alike names are that one slip parts.
+const SLIP: f64 = 0.95;
+
 /// From this similarity on a name is suggested.
 const NEAR: f64 = 0.85;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_alike_is_suggested() {
+        let known = ["bob@example.org", "alice@example.org", "nora@example.org"];
+        let hint = |given: &str| AdminError::not_found("account", given, known.map(str::to_owned)).hint.unwrap();
+        for (given, near) in
+            [("bbo@example.org", "bob"), ("alcie@example.org", "alice"), ("alice@exmaple.org", "alice")]
+        {
+            assert_eq!(hint(given), format!("did you mean {near}@example.org?"));
+        }
+        for given in ["nobody@example.org", "postmaster@example.org", "alice@far.test"] {
+            assert_eq!(hint(given), "`relais account list` shows those there are", "{given}");
+        }
+    }
+}

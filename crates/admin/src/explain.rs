@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use delivery::storage_reply;
 use filter::{MessageView, Place, decide as decide_filters};
 use mail::{Address, EnhancedCode, ForwardPath, Reply, ReversePath};
 use routing::objects::{
@@ -10,12 +11,12 @@ use routing::objects::{
 };
 use routing::responders::{Decision, Facts, HeaderMarks, Memory, Received, decide, zone_of};
 use routing::{Asking, Directory, Resolution, Verdict, may_send_as, resolve};
-use storage::Store;
 use storage::rows::MemberState;
+use storage::{StorageError, Store};
 
 use crate::account;
 use crate::error::AdminError;
-use crate::limits::{FILTERED_MAILBOXES_TOLD_MAX, NOTE_OCTETS_MAX, SUPPOSED_FIELDS_MAX};
+use crate::limits::{FILTERED_MAILBOXES_TOLD_MAX, FULL_MAILBOXES_TOLD_MAX, NOTE_OCTETS_MAX, SUPPOSED_FIELDS_MAX};
 use crate::request::SupposedMessage;
 use crate::response::{Explanation, FilterVerdicts};
 use crate::settings::Settings;
@@ -51,6 +52,10 @@ pub(crate) async fn explain(
         }
     }
     if explanation.reply.is_none() {
+        let asking = asking(store, from, login, octets)?;
+        room(store, settings, &asking, to, &mut explanation).await?;
+    }
+    if explanation.reply.is_none() {
         explanation.filters =
             filters(&store.directory(), &explanation.resolution, &supposed(from, to, octets, message)?);
     }
@@ -59,6 +64,58 @@ pub(crate) async fn explain(
         explanation.text.push_str(&format!("list {}: {fate}\n", post.list.address));
     }
     Ok(explanation)
+}
+
+/// Who asks, as RCPT would.
+fn asking(
+    store: &Store,
+    from: &ReversePath,
+    login: Option<&Address>,
+    octets: Option<u64>,
+) -> Result<Asking, AdminError> {
+    let account = login.map(|login| account::find(&store.directory(), login)).transpose()?;
+    Ok(Asking {
+        reverse_path: from.clone(),
+        account: account.map(|account| account.id),
+        now: store.now(),
+        octets,
+        own: false,
+    })
+}
+
+/// Which of the mailboxes that the message reaches are full: refused when all are and nobody else gets it, told otherwise.
+async fn room(
+    store: &Store,
+    settings: &Settings,
+    asking: &Asking,
+    to: &Address,
+    explanation: &mut Explanation,
+) -> Result<(), AdminError> {
+    if settings.letters(store).is_full(asking, &ForwardPath::Address(to.clone())).await? {
+        let reply = storage_reply(&StorageError::OverQuota);
+        explanation.text = format!("{}refused: {reply}\n", explanation.resolution.tree);
+        explanation.responders.clear();
+        explanation.reply = Some(reply);
+        return Ok(());
+    }
+    let limited: Vec<_> = {
+        let directory = store.directory();
+        let reached = explanation.resolution.mailboxes.iter().filter_map(|(id, _)| directory.account_by_id(*id));
+        let with_limits = reached.map(|account| (account.id, account.address.clone(), account.quota()));
+        with_limits
+            .filter(|(.., quota)| quota.octets.or(quota.messages).is_some())
+            .take(FULL_MAILBOXES_TOLD_MAX)
+            .collect()
+    };
+    for (id, address, quota) in limited {
+        let usage = store.usage(id).await?;
+        if !quota.hold(usage.octets.saturating_add(1), usage.messages.saturating_add(1)) {
+            let told =
+                format!("mailbox {address} is full: it gets the message beyond its quota, since others get it too\n");
+            explanation.text.push_str(&told);
+        }
+    }
+    Ok(())
 }
 
 /// A message to a list, of which members alone are to be looked up.
@@ -80,15 +137,9 @@ fn routed(
     octets: Option<u64>,
     led_back: bool,
 ) -> Result<(Explanation, Vec<Post>), AdminError> {
+    let asking = asking(store, from, login, octets)?;
     let directory = store.directory();
-    let account = login.map(|login| account::find(&directory, login)).transpose()?;
-    let asking = Asking {
-        reverse_path: from.clone(),
-        account: account.as_ref().map(|account| account.id),
-        now: store.now(),
-        octets,
-        own: false,
-    };
+    let account = asking.account.and_then(|id| directory.account_by_id(id)).cloned();
     let resolution = resolve(&directory, &ForwardPath::Address(to.clone()), &asking);
     let reply = before_recipients(settings, &directory, &asking).or_else(|| match resolution.verdict {
         Verdict::NotLocal if asking.account.is_some() || led_back => None,
@@ -110,7 +161,7 @@ fn routed(
     let responders = responders.collect();
     let held = resolution.held.iter().filter(|held| reply.is_none() && held.role == ListRole::Post);
     let lists = held.filter_map(|held| directory.list_by_id(held.part));
-    let posts = lists.map(|list| post(&directory, list, account.as_ref(), from)).collect();
+    let posts = lists.map(|list| post(&directory, list, account.as_deref(), from)).collect();
     let filters = Vec::new();
     Ok((Explanation { from: from.to_string(), text, resolution, responders, filters, reply }, posts))
 }

@@ -9,7 +9,7 @@ use storage::{StorageError, Store};
 use delivery::limits::GROUP_WAITING_DAYS;
 
 use crate::domain::must_be_local;
-use crate::error::{AdminError, ErrorKind};
+use crate::error::{AdminError, ErrorKind, number};
 use crate::limits::NOTE_OCTETS_MAX;
 use crate::list::waiting_views;
 use crate::references::{self, Removal};
@@ -77,8 +77,8 @@ pub(crate) async fn execute(store: &Store, request: GroupRequest) -> Result<Resp
             let told = references::told_all(&removal);
             let key = ObjectKey::Group(group.address.canonical());
             references::remove_part(store, group.id, key, removal, Vec::new()).await?;
-            let members = group.members.len();
-            Ok(Response::Done(format!("removed the group {}, which had {members} members{told}", group.address)))
+            let members = number(group.members.len().try_into().unwrap_or(u32::MAX), "member", "members");
+            Ok(Response::Done(format!("removed the group {}, which had {members}{told}", group.address)))
         }
     }
 }

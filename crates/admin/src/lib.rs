@@ -76,8 +76,8 @@ pub use response::{
     AccountView, AliasView, ConnectionView, DomainView, Endpoint, EventView, Explanation, ExternalTest, ExternalView,
     FilterMatches, FilterTest, FilterVerdicts, FilterView, FiltersApplied, FirstUseView, GroupView, ImportReport,
     Leading, ListView, MatchedMessage, MemberImport, MemberView, OffBoardingReport, OffBoardingView, PatternTest,
-    Preview, QueueEntryView, QueueRecipientView, Redirect, ResponderView, Response, StrengthView, SubmittedView,
-    WaitingView,
+    Preview, QueueEntryView, QueueRecipientView, QueueWaitsFor, Redirect, ResponderView, Response, StrengthView,
+    SubmittedView, WaitingView,
 };
 pub use settings::{ConnectionSettings, EditLock, ExternalTester, OutsideStatus, Places, Settings};
 pub use shared::{AclRequest, AclView, NewShared, SharedRequest, SharedView};

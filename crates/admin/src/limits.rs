@@ -36,6 +36,9 @@ pub const FILTER_MATCHES_SHOWN_MAX: usize = 100;
 /// Mailboxes whose filters an explanation tells of.
 pub const FILTERED_MAILBOXES_TOLD_MAX: usize = 20;
 
+/// Full mailboxes that an explanation names.
+pub const FULL_MAILBOXES_TOLD_MAX: usize = 20;
+
 /// Header fields that a message to be explained may have.
 pub const SUPPOSED_FIELDS_MAX: usize = 50;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mail::{Domain, QueueId, ReversePath, Timestamp};
 use queue::{Choice, NamedRoute};
-use storage::rows::{PaceRow, QueueRow, RecipientState};
+use storage::rows::{PaceRow, QueueRow, RecipientState, WaitsFor};
 use storage::trace::{Step, Taken};
 use storage::{Durability, Store};
 
@@ -13,7 +13,7 @@ use crate::limits::QUEUE_ENTRIES_MAX;
 use crate::queue_cancel::{cancel, waits};
 use crate::queue_why::{last_host, why};
 use crate::request::{QueueFilter, QueueRequest, QueueSelection};
-use crate::response::{QueueEntryView, QueueRecipientView, Response};
+use crate::response::{QueueEntryView, QueueRecipientView, QueueWaitsFor, Response};
 use crate::settings::Settings;
 use crate::taken_back;
 
@@ -38,9 +38,7 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
         },
         QueueRequest::Hold(which) => edit(store, which, "held", None, |row| !row.held, queue::hold).await,
         QueueRequest::Resume(which) => edit(store, which, "resumed", None, |row| row.held, queue::resume).await,
-        QueueRequest::Retry(which) => {
-            edit(store, which, "to be tried again now", None, |row| !row.held, queue::retry_now).await
-        }
+        QueueRequest::Retry(which) => retry(store, which).await,
         QueueRequest::Reroute { which, to: Some(to), route: None } => {
             not_ours(store, &to)?;
             let done = format!("to be sent to {to} now");
@@ -85,6 +83,45 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
     }
 }
 
+/// Has entries attempted now. What its sender holds back, to take it back or until a time, is let go by its number alone: who
+/// tries all again means what could not be delivered.
+async fn retry(store: &Store, which: QueueSelection) -> Result<Response, AdminError> {
+    const DONE: &str = "to be tried again now";
+    if let QueueSelection::Entries(ids) = which {
+        let (mut set_out, mut held_back) = (Vec::new(), Vec::new());
+        for id in select(store, QueueSelection::Entries(ids)).await? {
+            let waits = store.queue_entry(id).await?.is_some_and(|row| row.waiting.is_some());
+            if waits { held_back.push(id) } else { set_out.push(id) }
+        }
+        let told = "an administrator lets it go before its time".to_owned();
+        let early =
+            edit_all(store, held_back, Some(told), |row| !row.held && row.waiting.is_some(), queue::retry_now).await?;
+        // One that has set out in between is tried like the others.
+        let tried = edit_all(store, set_out, None, |row| !row.held, queue::retry_now).await?;
+        return Ok(Response::Done(counted(early.saturating_add(tried), DONE)));
+    }
+    let now = store.now();
+    let ids = select(store, which.clone()).await?;
+    let tried = edit_all(store, ids, None, |row| !row.held && row.waiting.is_none(), queue::retry_now).await?;
+    let mut left = 0_usize;
+    let is_left = |row: &QueueRow| !row.held && row.waiting.is_some() && wanted(&which, row, now);
+    let mut after = QueueId(0);
+    loop {
+        let rows = store.queue_entries(after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.id;
+        left = left.saturating_add(rows.iter().filter(|row| is_left(row)).count());
+    }
+    let mut done = counted(tried, DONE);
+    match left {
+        0 => {}
+        1 => done.push_str("; 1 that its sender holds back is left (by its number it is sent now)"),
+        left => done
+            .push_str(&format!("; {left} that their senders hold back are left (by their numbers they are sent now)")),
+    }
+    Ok(Response::Done(done))
+}
+
 /// Changes those of a selection that the change concerns, and counts them. `told` goes into the trace.
 async fn edit(
     store: &Store,
@@ -95,6 +132,18 @@ async fn edit(
     change: impl Fn(&mut QueueRow) + Clone + Send + Sync + 'static,
 ) -> Result<Response, AdminError> {
     let ids = select(store, which).await?;
+    let changed = edit_all(store, ids, told, concerns, change).await?;
+    Ok(Response::Done(counted(changed, done)))
+}
+
+/// Changes those of some entries that the change concerns, each in a transaction; gives how many it changed.
+async fn edit_all(
+    store: &Store,
+    ids: Vec<QueueId>,
+    told: Option<String>,
+    concerns: fn(&QueueRow) -> bool,
+    change: impl Fn(&mut QueueRow) + Clone + Send + Sync + 'static,
+) -> Result<usize, AdminError> {
     let mut changed = 0_usize;
     for id in ids {
         // Holding and resuming take no room, and holding may be what a full disk asks for.
@@ -112,7 +161,7 @@ async fn edit(
         });
         changed = changed.saturating_add(usize::from(edited.await?.value));
     }
-    Ok(Response::Done(counted(changed, done)))
+    Ok(changed)
 }
 
 /// The numbers of a selection; one that is named must be there.
@@ -126,17 +175,21 @@ async fn select(store: &Store, which: QueueSelection) -> Result<Vec<QueueId>, Ad
         return Ok(ids);
     }
     let now = store.now();
-    let wanted = |row: &QueueRow| match &which {
-        QueueSelection::Destination(domain) => &row.destination == domain,
-        QueueSelection::Matching(filter) => matches(filter, row, now),
-        QueueSelection::Entries(_) | QueueSelection::All => true,
-    };
     let (mut ids, mut after) = (Vec::new(), QueueId(0));
     loop {
         let rows = store.queue_entries(after, PAGE).await?;
         let Some(last) = rows.last() else { return Ok(ids) };
         after = last.id;
-        ids.extend(rows.iter().filter(|row| wanted(row)).map(|row| row.id));
+        ids.extend(rows.iter().filter(|row| wanted(&which, row, now)).map(|row| row.id));
+    }
+}
+
+/// Whether a selection that names no numbers means an entry.
+fn wanted(which: &QueueSelection, row: &QueueRow, now: Timestamp) -> bool {
+    match which {
+        QueueSelection::Destination(domain) => &row.destination == domain,
+        QueueSelection::Matching(filter) => matches(filter, row, now),
+        QueueSelection::Entries(_) | QueueSelection::All => true,
     }
 }
 
@@ -291,6 +344,10 @@ fn view(row: &QueueRow, host: Option<&str>, way: &Leaving, now: Timestamp) -> Qu
             last_error,
             held: row.held,
             waits_until: row.waiting.map(|waiting| waiting.until),
+            waits_for: row.waiting.map(|waiting| match waiting.why {
+                WaitsFor::Undo => QueueWaitsFor::Undo,
+                WaitsFor::Release => QueueWaitsFor::Release,
+            }),
             priority: row.priority,
             deliver_by: row.deliver_by.map(|by| by.by),
         }

@@ -41,7 +41,7 @@ pub use filters::{FilterMatches, FilterTest, FilterVerdicts, FilterView, Filters
 pub use group::GroupView;
 pub use list::{ListView, MemberImport, MemberView, WaitingView};
 pub use password::StrengthView;
-pub use queue::{QueueEntryView, QueueRecipientView};
+pub use queue::{QueueEntryView, QueueRecipientView, QueueWaitsFor};
 pub use responder::{Preview, ResponderView};
 
 /// One answer.

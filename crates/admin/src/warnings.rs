@@ -2,7 +2,7 @@
 
 use mail::Address;
 use routing::Directory;
-use routing::objects::AccountObject;
+use routing::objects::{AccountObject, AliasObject, Target};
 use routing::organisation::belongs;
 use routing::sharing::runs;
 
@@ -25,6 +25,19 @@ pub(crate) fn beyond_ascii<'a>(directory: &Directory, addresses: impl IntoIterat
         "{}{more}: beyond ASCII before the @, so that the mail server there has to take SMTPUTF8; mail comes back where it does not",
         told.join(", ")
     )]
+}
+
+/// An alias of all users that anybody in the world may write to.
+pub(crate) fn everybody_by_anybody(alias: &AliasObject) -> Option<String> {
+    let open = !alias.rules.internal_only && alias.rules.senders.is_empty();
+    let everybody = alias.targets.contains(&Target::AllUsers);
+    (open && everybody && alias.enabled).then(|| {
+        format!(
+            "anybody in the world can write to everybody by it; `relais alias set {} --internal-only` keeps it to people of the \
+             organisation who have logged in",
+            alias.address
+        )
+    })
 }
 
 /// What becomes of messages that wait when they would not have to wait any more.

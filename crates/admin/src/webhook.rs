@@ -4,7 +4,7 @@ use mail::{Timestamp, Topic};
 use serde::{Deserialize, Serialize};
 use storage::webhooks::{HookCall, HookEvent, WebhookRow};
 use storage::{Store, Transaction};
-use world::https::{Url, is_public};
+use world::https::{Url, UrlFlaw, is_public};
 
 use crate::error::{AdminError, ErrorKind};
 use crate::response::Response;
@@ -157,7 +157,13 @@ fn checked(text: &str, private: bool) -> Result<String, AdminError> {
     let read = if private { Url::parse_even_plain(text) } else { Url::parse(text) };
     let url = read.map_err(|flaw| {
         let error = AdminError::invalid(format!("{text} can't be called: {flaw}"));
-        error.hint("write it as https://hooks.example.org/relais")
+        let plain = matches!(flaw, UrlFlaw::Scheme) && Url::parse_even_plain(text).is_ok();
+        error.hint(match plain {
+            true => {
+                "write it as https://hooks.example.org/relais; `[webhooks] allow_private = true` allows http://, and hosts of one's own network"
+            }
+            false => "write it as https://hooks.example.org/relais",
+        })
     })?;
     if !private && url.host.as_literal().is_some_and(|ip| !is_public(ip)) {
         let error = AdminError::invalid(format!("{} is no address of the public Internet", url.authority()));

@@ -141,18 +141,24 @@ fn administrators(directory: &Directory, account: &AccountObject) -> Vec<Account
 
 fn reply(limit: LimitReached, limits: &SubmissionLimits) -> Reply {
     let (code, text) = match limit {
-        LimitReached::Messages => (EnhancedCode(4, 7, 0), format!("{} messages", limits.messages_max())),
+        LimitReached::Messages => (EnhancedCode(4, 7, 0), counted(limits.messages_max(), "message", "messages")),
         LimitReached::Recipients => {
-            (EnhancedCode(4, 5, 3), format!("messages to {} recipients", limits.recipients_max()))
+            let recipients = counted(limits.recipients_max(), "recipient", "recipients");
+            (EnhancedCode(4, 5, 3), format!("messages to {recipients}"))
         }
-        LimitReached::FirstTime => (
-            EnhancedCode(4, 5, 3),
-            format!("messages to {} people that it never wrote to before", limits.first_time_max()),
-        ),
+        LimitReached::FirstTime => {
+            let people = counted(limits.first_time_max(), "person", "people");
+            (EnhancedCode(4, 5, 3), format!("messages to {people} that it never wrote to before"))
+        }
     };
     let text =
         format!("This account may send {text} in a day, and no more today; an administrator can raise the limit");
     Reply::new(452, Some(code), text)
+}
+
+/// A number with its noun.
+fn counted(number: u32, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
 }
 
 fn subject(account: &AccountObject, reader: &AccountObject) -> String {
@@ -169,9 +175,11 @@ fn text(account: &AccountObject, reader: &AccountObject, limit: LimitReached) ->
     let own = reader.id == account.id;
     if reader.language == "fr" {
         let what = match limit {
-            LimitReached::Messages => format!("{} messages", limits.messages_max()),
-            LimitReached::Recipients => format!("{} destinataires", limits.recipients_max()),
-            LimitReached::FirstTime => format!("{} nouveaux destinataires", limits.first_time_max()),
+            LimitReached::Messages => counted(limits.messages_max(), "message", "messages"),
+            LimitReached::Recipients => counted(limits.recipients_max(), "destinataire", "destinataires"),
+            LimitReached::FirstTime => {
+                counted(limits.first_time_max(), "nouveau destinataire", "nouveaux destinataires")
+            }
         };
         let advice = if own {
             "Si ce n'est pas vous, quelqu'un d'autre connaît votre mot de passe : changez-le tout de suite, et prévenez votre \
@@ -190,9 +198,9 @@ fn text(account: &AccountObject, reader: &AccountObject, limit: LimitReached) ->
         );
     }
     let what = match limit {
-        LimitReached::Messages => format!("{} messages", limits.messages_max()),
-        LimitReached::Recipients => format!("{} recipients", limits.recipients_max()),
-        LimitReached::FirstTime => format!("{} new recipients", limits.first_time_max()),
+        LimitReached::Messages => counted(limits.messages_max(), "message", "messages"),
+        LimitReached::Recipients => counted(limits.recipients_max(), "recipient", "recipients"),
+        LimitReached::FirstTime => counted(limits.first_time_max(), "new recipient", "new recipients"),
     };
     let advice = if own {
         "If it is not you, somebody else knows your password: change it at once, and tell your administrator.\nIf it is you, you can go on \

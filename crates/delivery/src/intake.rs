@@ -6,6 +6,7 @@ use bytes::Bytes;
 use filter::{MessageView, Place};
 use mail::{AccountId, BodyType, EnhancedCode, Envelope, Reply, ReversePath, TraceId};
 use message::{MessageRecord, Scanner, Structure};
+use routing::objects::QuotaLimits;
 use routing::{Asking, Directory, RefuseReason};
 use sender_auth::dkim::Hasher;
 use sender_auth::verify::ClaimFilter;
@@ -52,6 +53,8 @@ pub struct Intake {
     own: bool,
     /// It was accepted before, and has waited; its trace goes on.
     waited: Option<Waited>,
+    /// The number of its trace, when its client has been told that one.
+    traced: Option<TraceId>,
     /// What it is to the suppression list.
     nature: Nature,
     /// Its beginning, when it is a complaint from outside.
@@ -132,6 +135,7 @@ impl Delivery {
             account: None,
             own: false,
             waited: None,
+            traced: None,
             nature: Nature::Personal,
             complaint: None,
             source: Source { by: "smtp".to_owned(), client: None },
@@ -174,6 +178,7 @@ impl Delivery {
             account: None,
             own: false,
             waited: None,
+            traced: None,
             nature: Nature::Personal,
             complaint: None,
             eight_bit: false,
@@ -249,6 +254,11 @@ impl Intake {
         "submission".clone_into(&mut self.source.by);
         self.filter_claims();
         self.hasher = Some(Hasher::new());
+    }
+
+    /// Says which number its trace has ([`Delivery::new_trace`]): the one that `Received` and the reply name.
+    pub fn traced_as(&mut self, trace: Option<TraceId>) {
+        self.traced = trace;
     }
 
     /// Says that it was accepted before, when it was submitted. To be said before its octets come.
@@ -584,11 +594,15 @@ impl Intake {
         let allowance = counts.map(|account| Allowance::of(&self.delivery.store.directory(), account, &envelope));
         let rewriting = self.delivery.rewriting(&plan, &envelope.reverse_path, now);
         let beginning = Beginning {
-            id: self.waited.as_ref().map_or_else(|| self.delivery.new_trace(), |waited| waited.trace),
+            id: match &self.waited {
+                Some(waited) => waited.trace,
+                None => self.traced.or_else(|| self.delivery.new_trace()),
+            },
             continues: self.waited.is_some(),
             source: self.source,
             message_id: message_id(&structure),
             addresses: addresses_of(&self.delivery.store.directory(), &plan, self.account),
+            quotas: quotas_of(&self.delivery.store.directory(), &plan),
         };
         let blob = if return_path.is_empty() {
             self.writer.finish()
@@ -649,6 +663,12 @@ pub(crate) fn addresses_of(
     let accounts = plan.mailboxes.iter().copied().chain(sender);
     let named = accounts.filter_map(|id| directory.account_by_id(id).map(|account| (id, account.address.clone())));
     named.collect()
+}
+
+/// The limits of those accounts of a plan that have some.
+pub(crate) fn quotas_of(directory: &Directory, plan: &Plan) -> BTreeMap<AccountId, QuotaLimits> {
+    let quotas = plan.mailboxes.iter().filter_map(|id| Some((*id, directory.account_by_id(*id)?.quota())));
+    quotas.filter(|(_, quota)| quota.octets.is_some() || quota.messages.is_some()).collect()
 }
 
 /// `message/global` and its like.

@@ -11,7 +11,7 @@ use storage::rows::MailClass;
 
 use crate::class::class_of;
 use crate::filtering::{decisions, view_with};
-use crate::intake::addresses_of;
+use crate::intake::{addresses_of, quotas_of};
 use crate::limits::EVENT_HEADER_OCTETS_MAX;
 use crate::plan::Plan;
 use crate::prepared::Prepared;
@@ -157,6 +157,7 @@ impl Delivery {
                 message_id: None,
                 continues: false,
                 addresses: addresses_of(&self.store().directory(), &plan, None),
+                quotas: quotas_of(&self.store().directory(), &plan),
             },
             class: if plan.relays.is_empty() { MailClass::default() } else { class_of(message.header.as_bytes()) },
             plan,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mail::{AccountId, Address, ForwardPath, Timestamp, TraceId};
+use routing::objects::QuotaLimits;
 use storage::filing::Filed;
 use storage::trace::{Step, Taken, Term};
 use storage::{StorageError, Transaction};
@@ -34,6 +35,8 @@ pub(crate) struct Beginning {
     pub(crate) continues: bool,
     /// Addresses of the accounts that the plan names, as they are now.
     pub(crate) addresses: BTreeMap<AccountId, Address>,
+    /// Limits of those of them that have some.
+    pub(crate) quotas: BTreeMap<AccountId, QuotaLimits>,
 }
 
 impl Delivery {
@@ -64,7 +67,7 @@ impl Prepared {
     pub(crate) fn begin_trace(&self, tx: &mut Transaction<'_>, applied: &Applied) -> Result<(), StorageError> {
         let Some(id) = self.beginning.id else { return Ok(()) };
         let mut steps = vec![if self.beginning.continues {
-            Step::Decided { text: "its time has come: it goes its way".to_owned() }
+            Step::Decided { text: "it sets out: it goes its way as things are now".to_owned() }
         } else {
             self.received_step()
         }];
@@ -84,21 +87,19 @@ impl Prepared {
                 let text = format!("{address}: kept in INBOX, not in \"{folder}\": {why}");
                 steps.push(Step::Decided { text });
             }
-            let folder = folder.filter(|_| why.is_none());
             let junk = self.plan.junk.get(account);
             steps.extend(junk.map(|junk| Step::Decided { text: format!("{address}: goes to Spam: {}", junk.reason) }));
             let filed = applied.filed.get(account);
             self.filtered_steps(*account, address, filed, &mut steps);
-            let filed_in = filed.and_then(|filed| filed.kept.as_ref()).map(|kept| kept.name.clone());
             steps.push(Step::Delivered {
                 account: *account,
                 address: address.clone(),
                 mailbox: *mailbox,
-                name: filed_in
-                    .or(folder)
-                    .unwrap_or_else(|| if self.plan.spam || junk.is_some() { "Spam" } else { "INBOX" }.to_owned()),
+                // As its owner sees it: the mailbox for spam may have any name.
+                name: tx.mailbox_row(*account, *mailbox)?.name,
                 uid: deposited.uid,
             });
+            steps.extend(self.beyond_quota(tx, *account, address)?);
             steps.extend(filed.iter().flat_map(|filed| &filed.copies).map(|copy| Step::Delivered {
                 account: *account,
                 address: address.clone(),
@@ -147,6 +148,28 @@ impl Prepared {
         tx.index_trace(id, self.terms());
         let steps: Vec<Taken> = steps.into_iter().map(|step| Taken { at: self.now, step }).collect();
         tx.trace(id, &steps)
+    }
+
+    /// That an account has more than its quota now. One more message is taken as long as there is room for an octet of it, and a full mailbox
+    /// behind an address of several gets what the others get: nobody is left out of a conversation without a word.
+    fn beyond_quota(
+        &self,
+        tx: &Transaction<'_>,
+        account: AccountId,
+        address: &Address,
+    ) -> Result<Option<Step>, StorageError> {
+        let Some(quota) = self.beginning.quotas.get(&account) else { return Ok(None) };
+        let usage = tx.usage(account)?;
+        if quota.hold(usage.octets, usage.messages) {
+            return Ok(None);
+        }
+        let limits = [(quota.octets, usage.octets, "octets"), (quota.messages, usage.messages, "messages")];
+        let passed = limits.into_iter().filter_map(|(limit, used, what)| {
+            limit.filter(|limit| used > *limit).map(|limit| format!("{used} of {limit} {what}"))
+        });
+        let passed = passed.collect::<Vec<_>>().join(" and ");
+        let text = format!("{address}: beyond its quota with this message, which it gets all the same: {passed}");
+        Ok(Some(Step::Decided { text }))
     }
 
     /// That it came in.

@@ -83,7 +83,8 @@ async fn connections_at_a_time_count_for_the_networks_around_a_client() {
 async fn who_connects_too_often_is_asked_to_come_later() {
     let (house, _) =
         house(abuse::Settings { connections: PerNetwork([2, 0, 0]), ..abuse::Settings::default() }, false).await;
-    for greeting in ["* OK", "* OK", "* BYE [UNAVAILABLE] Too many connections from 127.0.0.1: 2 in a minute are borne"]
+    for greeting in
+        ["* OK", "* OK", "* BYE [UNAVAILABLE] Too many connections from 127.0.0.1: at most 2 in a minute are taken"]
     {
         let line = pipe(&house, &CancellationToken::new()).read_line().await.unwrap().unwrap();
         assert!(line.starts_with(greeting), "{line}");

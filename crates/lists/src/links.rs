@@ -130,7 +130,7 @@ async fn join_page(State(lists): State<Lists>, Path(address): Path<String>, head
     let text = say(
         language,
         "You will get a letter with which to confirm that the address is yours.",
-        "Vous recevrez une lettre pour confirmer que l'adresse est la vôtre.",
+        "Vous recevrez un message pour confirmer que l'adresse est la vôtre.",
     );
     ok(Page::new(language, &title).text(text).form(&[
         Field::Address { name: "address", label: say(language, "Your address", "Votre adresse") },
@@ -151,7 +151,7 @@ async fn join(State(lists): State<Lists>, Path(address): Path<String>, headers: 
         Ok(()) => ok(Page::new(language, &title).text(say(
             language,
             "Thank you. A letter is on its way to this address; please answer it, or open the link in it.",
-            "Merci. Une lettre est en route vers cette adresse ; répondez-y, ou ouvrez le lien qu'elle contient.",
+            "Merci. Un message est en route vers cette adresse ; répondez-y, ou ouvrez le lien qu'il contient.",
         ))),
         Err(error) => failed(language, &error),
     }
@@ -396,7 +396,7 @@ impl Lists {
                     return Ok(Some(Page::new(language, &title).text(say(
                         language,
                         "No more letters can be sent to this address today. Please try again tomorrow.",
-                        "Plus aucune lettre ne peut partir vers cette adresse aujourd'hui. Réessayez demain.",
+                        "Plus aucun message ne peut partir vers cette adresse aujourd'hui. Réessayez demain.",
                     ))));
                 }
                 return Ok(Some(confirmed_page(language, place, &Confirmed::NewAddressAsked(to))));
@@ -453,7 +453,7 @@ fn confirmed_page(language: Language, place: &Place, confirmed: &Confirmed) -> P
         Confirmed::NewAddressAsked(_) => say(
             language,
             "A letter is on its way to the new address. Once that has confirmed, % writes there.",
-            "Une lettre est en route vers la nouvelle adresse. Dès que celle-ci aura confirmé, % écrira là.",
+            "Un message est en route vers la nouvelle adresse. Dès que celle-ci aura confirmé, % écrira là.",
         ),
         Confirmed::Moved(_) => {
             say(language, "% writes to your new address from now on.", "% écrit désormais à votre nouvelle adresse.")

@@ -4,6 +4,7 @@
 //! all speak of lives here; what only one of them knows stays there. Values are parsed once, at the edge.
 
 mod address;
+mod ascii;
 mod domain;
 mod envelope;
 mod flags;
@@ -16,6 +17,7 @@ mod special_use;
 mod time;
 
 pub use address::{Address, AddressFlaw, LocalPart};
+pub use ascii::in_ascii;
 pub use domain::{Domain, DomainFlaw};
 pub use envelope::{
     BodyType, DeliverBy, DeliverByMode, DsnNotify, DsnReturn, Envelope, EnvelopeRecipient, OriginalRecipient,

@@ -75,6 +75,14 @@ pub struct Status {
     pub failure: Option<(Timestamp, String)>,
 }
 
+impl Status {
+    /// Whether it did not answer when it was asked last.
+    fn fails(&self) -> bool {
+        let at = |said: &Option<(Timestamp, String)>| said.as_ref().map(|(at, _)| *at);
+        at(&self.failure).is_some_and(|failed| at(&self.answer).is_none_or(|answered| answered < failed))
+    }
+}
+
 /// The filters of a server.
 pub struct Filters {
     world: World,
@@ -126,6 +134,20 @@ impl Filters {
     #[must_use]
     pub fn look_at(&self, submitted: bool) -> bool {
         self.filters.iter().any(|(filter, _)| filter.looks_at(submitted))
+    }
+
+    /// The filters without which messages are refused and that did not answer when they were asked last, a sentence each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let failing = self.status().filter(|(filter, status)| filter.fail == Fail::Closed && status.fails());
+        let told = failing.map(|(filter, status)| {
+            let why = status.failure.map(|(at, why)| format!(" ({}: {why})", at.to_rfc5322())).unwrap_or_default();
+            format!(
+                "the outside filter {} did not answer when it was asked last{why}: messages that it looks at are refused for now, 451",
+                filter.name
+            )
+        });
+        told.collect()
     }
 
     /// Each filter, and what is known of it.

@@ -15,6 +15,8 @@ use crate::pattern::Patterns;
 /// Every object, by what it is looked up with. Addresses are canonical.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
+    /// The server's own name, under which somebody reads `postmaster` (RFC 5321 §4.5.1).
+    own_name: Option<Domain>,
     domains: BTreeMap<Domain, Arc<DomainObject>>,
     /// Of the domains that have some.
     patterns: BTreeMap<Domain, Arc<Patterns>>,
@@ -160,6 +162,16 @@ impl Directory {
                 self.filters.remove(account);
             }
         }
+    }
+
+    /// The same objects, on a server with this name.
+    pub fn set_own_name(&mut self, name: Domain) {
+        self.own_name = Some(name);
+    }
+
+    /// The server's own name, when it is known and no domain of ours has it.
+    pub(crate) fn own_name(&self) -> Option<&Domain> {
+        self.own_name.as_ref().filter(|name| !self.domains.contains_key(*name))
     }
 
     /// A domain of ours, by name.

@@ -239,6 +239,10 @@ pub enum Reason {
     AdministratorAsPostmaster,
     /// No administrator is there, so the first account reads `postmaster`.
     FirstAccountAsPostmaster,
+    /// The address above is at the server's own name (RFC 5321 §4.5.1).
+    OwnName,
+    /// Nothing has the address `abuse@` above (RFC 2142 §4).
+    AbuseToPostmaster,
     /// The domain is not one of this server.
     NotLocal,
     /// The domain that this one stands for is not there, or stands for a third.
@@ -385,6 +389,8 @@ impl fmt::Display for Reason {
             Self::NamedPostmaster => "named as the domain's postmaster",
             Self::AdministratorAsPostmaster => "administrator, since no postmaster is named",
             Self::FirstAccountAsPostmaster => "first account, since there is no administrator",
+            Self::OwnName => "stands for it, since that is at the server's own name",
+            Self::AbuseToPostmaster => "reads it, since nothing has that address",
             Self::NotLocal => "not a domain of this server",
             Self::Blackhole => "accepted and dropped",
             Self::NoSuchAddress => "no such address",

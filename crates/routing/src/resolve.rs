@@ -1,7 +1,8 @@
 //! `resolve`: from a forward-path to mailboxes, remote addresses, lists and responders.
 //!
 //! Order: exact address (mailbox, alias, group, list and responders of one address add up; the addresses of a list) →
-//! domain alias → subaddress stripped (RFC 5233) → `postmaster` (RFC 5321 §4.5.1) → pattern alias → catch-all → unknown.
+//! domain alias → subaddress stripped (RFC 5233) → `postmaster` (RFC 5321 §4.5.1) → pattern alias → catch-all → `abuse` is read by `postmaster` (RFC 2142 §4) →
+//! unknown. At the server's own name, which need be no domain, there are these two alone.
 //! Depth first, targets in order of their text, each alias followed once: the work is linear in what is reached, and the
 //! order in which things were defined does not show.
 //!
@@ -168,7 +169,8 @@ impl<'a> Walk<'a> {
 
     fn verdict(&mut self, written_to: &Address, tree: &Node) -> Verdict {
         let reached = self.mailboxes.len() + self.remotes.len() + self.held.len() + usize::from(self.dropped) > 0;
-        if self.directory.domain(written_to.domain()).is_none() {
+        let own_name = postmaster::is_at_own_name(self.directory, written_to);
+        if self.directory.domain(written_to.domain()).is_none() && !own_name {
             Verdict::NotLocal
         } else if self.limit_passed {
             Verdict::Refuse(RefuseReason::TooManyTargets)
@@ -180,7 +182,7 @@ impl<'a> Walk<'a> {
             Verdict::Refuse(RefuseReason::DomainDisabled)
         } else if self.cycle.is_some() {
             Verdict::Refuse(RefuseReason::Loop)
-        } else if is_postmaster(written_to) {
+        } else if is_postmaster(written_to) || own_name {
             Verdict::Refuse(RefuseReason::NoPostmaster)
         } else if matches!(tree.what, What::Unknown { .. }) || !self.responders.is_empty() {
             Verdict::Refuse(RefuseReason::NoSuchMailbox)

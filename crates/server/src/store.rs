@@ -61,6 +61,7 @@ pub(crate) async fn open_or_make(config: &Config) -> Result<Open, Failure> {
     make_data_dir(&config.data_dir)?;
     let (engine, bus, world) = engine(config).await?;
     let store = Store::open(engine.clone(), world).await.map_err(|error| failure(config, &error))?;
+    store.set_own_name(&config.hostname);
     Ok(Open { store, engine, bus })
 }
 
@@ -152,7 +153,7 @@ fn failure(config: &Config, error: &StorageError) -> Failure {
     } else if matches!(error, StorageError::Newer { .. }) {
         "run the version of Relais that wrote it, or a later one"
     } else if matches!(error, StorageError::Corrupt(_)) {
-        "`relais check` tells more; restore a backup if it does not help"
+        "`relais check` tells more; restore a backup (docs/backup.md) if it does not help"
     } else if error.to_string().contains("Permission denied") {
         return failure.hint(owner_hint(config));
     } else {

@@ -412,7 +412,7 @@ async fn who_connects_too_often_is_asked_to_come_later() {
         assert!(server.client().await.reply().await.starts_with("220 "));
     }
     let mut third = server.client().await;
-    let told = "421 4.7.0 Too many connections from 127.0.0.1: 2 in a minute are borne; come again later";
+    let told = "421 4.7.0 Too many connections from 127.0.0.1: at most 2 in a minute are taken; come again later";
     assert_eq!(third.read_line().await.unwrap(), told);
     assert_eq!(third.read_line().await, None);
     drop(third);

@@ -92,6 +92,11 @@ impl Store {
         *self.directory.write() = loaded;
         Ok(())
     }
+
+    /// Tells the directory the server's own name, under which `postmaster` and `abuse` are read (RFC 5321 §4.5.1).
+    pub fn set_own_name(&self, name: &Domain) {
+        self.directory.write().set_own_name(name.clone());
+    }
 }
 
 impl Transaction<'_> {

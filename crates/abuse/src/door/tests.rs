@@ -134,7 +134,7 @@ fn a_rate_is_answered_with_patience_and_its_multiple_with_a_ban() {
         assert_eq!(knock(0), Entry::Welcome);
     }
     for n in 0..4 {
-        let why = "Too many connections from 192.0.2.7: 5 in a minute are borne; come again later".to_owned();
+        let why = "Too many connections from 192.0.2.7: at most 5 in a minute are taken; come again later".to_owned();
         assert_eq!(knock(0), Entry::TooMany { why, explain: n < 6 });
     }
     assert_eq!(knock(70), Entry::Welcome, "a minute later");
@@ -165,7 +165,7 @@ fn who_tries_which_recipients_there_are_waits_is_asked_for_patience_and_banned()
     assert_eq!(waits, [0, 0, 0, 0, 500, 1_000, 2_000, 0], "with the ban the count begins anew");
     let over: Vec<bool> = strikes.iter().map(|strike| strike.over.is_some()).collect();
     assert_eq!(over, [false, false, false, false, true, true, true, true]);
-    let too_many = "Too many recipients that do not exist from 192.0.2.7: 4 in an hour";
+    let too_many = "Too many recipients that do not exist from 192.0.2.7: at most 4 in an hour";
     assert!(strikes[6].over.as_ref().unwrap().starts_with(too_many) && strikes[6].banned.is_none());
     assert!(strikes[7].banned.as_ref().unwrap().contains(": 8 recipients that do not exist in an hour;"));
 }
@@ -254,7 +254,7 @@ fn an_administrator_sees_and_lifts() {
     let seen = door.visitor(ip("192.0.2.7"), after(1));
     assert_eq!((seen.bans.len(), seen.told, seen.counts.len()), (0, None, 2));
     let ban = door.ban(seven, "schön\r\n250 ok", Some(after(60)), after(1)).unwrap();
-    assert_eq!((ban.why.as_str(), ban.times), ("sch?n  250 ok", 1));
+    assert_eq!((ban.why.as_str(), ban.times), ("schön  250 ok", 1));
     // What is over still shows, for it makes the next one longer.
     let seen = door.visitor(ip("192.0.2.7"), after(61));
     assert_eq!((seen.bans.len(), seen.told), (1, None));

@@ -252,6 +252,7 @@ pub(super) async fn strength(
     let (strength, checked) =
         work.await.map_err(|_| AdminError::new(ErrorKind::Unavailable, "the estimate was interrupted"))?;
     Ok(Response::Strength(StrengthView {
+        language: language.to_owned(),
         score: strength.score,
         score_min: rules.strength_min,
         words: strength.in_words(language).to_owned(),

@@ -3,7 +3,7 @@
 use routing::Directory;
 use routing::objects::AccountObject;
 
-use crate::error::{AdminError, ErrorKind};
+use crate::error::{AdminError, ErrorKind, number};
 use crate::settings::Places;
 
 /// Refuses an account for which there is no place; `coming` are those that the same act adds.
@@ -23,13 +23,19 @@ pub(super) fn check_place(
     let full = |max: u32, count: usize| max > 0 && count >= usize::try_from(max).unwrap_or(usize::MAX);
     let max = domain.accounts_max.unwrap_or(places.per_domain_max);
     if full(max, there().count()) {
-        let error = AdminError::new(ErrorKind::Full, format!("the domain {name} has its {max} mailboxes already"));
+        let error = AdminError::new(
+            ErrorKind::Full,
+            format!("the domain {name} has its {} already", number(max, "mailbox", "mailboxes")),
+        );
         return Err(error.hint(format!("an administrator can allow more: `relais domain users {name} --max NUMBER`")));
     }
     let max = domain.accounts_per_owner_max.unwrap_or(places.per_owner_max);
     let owner = account.owner_key();
     if full(max, there().filter(|there| there.owner_key() == owner).count()) {
-        let error = AdminError::new(ErrorKind::Full, format!("{owner} has {max} mailboxes in {name} already"));
+        let error = AdminError::new(
+            ErrorKind::Full,
+            format!("{owner} has {} in {name} already", number(max, "mailbox", "mailboxes")),
+        );
         return Err(error.hint(format!(
             "`relais account list --owner {owner}` shows them; an administrator can allow more: \
              `relais domain users {name} --per-owner NUMBER`"
@@ -81,7 +87,7 @@ mod tests {
             // The first of them may be stored again.
             ("alice@a.example", "", Ok(())),
             ("three@wide.example", "x", Ok(())),
-            ("z@narrow.example", "z", Err("the domain narrow.example has its 1 mailboxes already")),
+            ("z@narrow.example", "z", Err("the domain narrow.example has its 1 mailbox already")),
         ];
         for (address, owner, expected) in table {
             assert_eq!(check(address, owner, &[]), expected.map_err(str::to_owned), "{address}");

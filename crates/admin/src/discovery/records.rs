@@ -1,4 +1,4 @@
-//! The records of the DNS by which mail programs find the server.
+//! The records of the DNS: by which mail comes here and is known to be the domain's own, and by which mail programs find the server.
 //!
 //! SRV: RFC 6186 (`_imap`, `_imaps`, `_submission`), RFC 8314 §5.1 (`_submissions`), and `_autodiscover` of Microsoft. CNAME:
 //! the host names that programs ask for [`autoconfig`](super::autoconfig) and [`autodiscover`](super::autodiscover). TXT: where other
@@ -9,6 +9,9 @@ use std::net::IpAddr;
 use mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
+use storage::signing_keys::KeyState;
+
+use crate::dkim::SigningKeyView;
 use crate::settings::ConnectionSettings;
 
 /// One record.
@@ -16,7 +19,7 @@ use crate::settings::ConnectionSettings;
 pub struct RecordView {
     /// Its whole name, without the final dot.
     pub name: String,
-    /// `SRV`, `CNAME` or `TXT`.
+    /// `MX`, `SRV`, `CNAME` or `TXT`.
     pub kind: String,
     /// As a zone file has it.
     pub value: String,
@@ -59,6 +62,49 @@ pub fn records(settings: &ConnectionSettings, reports_to: Option<&Address>, doma
     }
     view
 }
+
+/// The records by which mail comes here, and by which others check that the domain's mail is its own: MX (RFC 5321 §5), SPF (RFC 7208) and,
+/// where nobody reads reports, DMARC without any (RFC 9989).
+pub(crate) fn mail_records(hostname: &Domain, reports: bool, domain: &Domain) -> RecordsView {
+    let mut view = RecordsView::default();
+    let mut record = |name: String, kind: &str, value: String, purpose: &str| {
+        view.records.push(RecordView { name, kind: kind.to_owned(), value, purpose: purpose.to_owned() });
+    };
+    if is_name(hostname.as_str()) {
+        let purpose = "mail for the domain comes here; that name needs an A or AAAA record";
+        record(domain.to_string(), "MX", format!("10 {hostname}."), purpose);
+    }
+    record(domain.to_string(), "TXT", "\"v=spf1 mx -all\"".to_owned(), "only the hosts of MX send its mail (SPF)");
+    if !reports {
+        let purpose = "what others do with mail that only claims to be from it; rua=mailto:ADDRESS: where they report";
+        record(format!("_dmarc.{domain}"), "TXT", "\"v=DMARC1; p=none\"".to_owned(), purpose);
+    }
+    if !is_name(hostname.as_str()) {
+        let note = format!("no MX record: it needs a host name, and this server is \"{hostname}\"; set `hostname`");
+        view.notes.push(note);
+    }
+    view
+}
+
+/// The record of a signing key. A string of a TXT record has 255 octets at most (RFC 1035 §3.3): a longer one is in several.
+pub(crate) fn dkim_record(key: SigningKeyView) -> RecordView {
+    let mut value = String::with_capacity(key.record.len().saturating_add(8));
+    for (at, c) in key.record.chars().enumerate() {
+        if at % TXT_STRING_OCTETS_MAX == 0 {
+            value.push_str(if at == 0 { "\"" } else { "\" \"" });
+        }
+        value.push(c);
+    }
+    value.push('"');
+    let purpose = match key.state {
+        KeyState::Next => "the key that is to sign its mail next (DKIM)",
+        KeyState::Active => "the key that signs its mail (DKIM)",
+        KeyState::Retired => "the key that signed its mail (DKIM): until that has arrived everywhere",
+    };
+    RecordView { name: key.record_name, kind: "TXT".to_owned(), value, purpose: purpose.to_owned() }
+}
+
+const TXT_STRING_OCTETS_MAX: usize = 255;
 
 /// Where other servers send their reports on a domain.
 fn reports(view: &mut RecordsView, reader: &Address, domain: &Domain) {

@@ -27,12 +27,22 @@ pub(crate) fn refused(refused: Refused) -> AdminError {
     AdminError::new(ErrorKind::Unavailable, format!("the letter to the person can't be stored now: {refused}"))
 }
 
+/// A name in French with `de`, which is short before a vowel.
+fn of(name: &str) -> String {
+    let vowel = name.chars().next().is_some_and(|c| "aeiouàâéèêëîïôù".contains(c.to_ascii_lowercase()));
+    format!("{}{name}", if vowel { "d'" } else { "de " })
+}
+
 /// A letter from the postmaster of an account's domain, in a language.
 fn letter(account: &AccountObject, to: &Address, language: &'static str, subject: String, text: String) -> Letter {
     let domain = account.address.domain();
     Letter {
         from: Address::new("postmaster", domain.clone()).unwrap_or_else(|_| account.address.clone()),
-        from_name: if language == "fr" { format!("Courrier de {domain}") } else { format!("Mail of {domain}") },
+        from_name: if language == "fr" {
+            format!("Courrier {}", of(domain.as_str()))
+        } else {
+            format!("Mail of {domain}")
+        },
         to: to.clone(),
         reply_to: None,
         subject,

@@ -47,6 +47,9 @@ pub struct AccountView {
     /// Octets of those messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub octets: Option<u64>,
+    /// What it may send in a day, where that is not what others may.
+    #[serde(default)]
+    pub submission: SubmissionLimits,
     /// What it has sent today, when one account was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submitted: Option<SubmittedView>,
@@ -184,6 +187,7 @@ impl From<&AccountObject> for AccountView {
             created_at: account.created_at,
             messages: None,
             octets: None,
+            submission: account.submission,
             submitted: None,
             mailboxes: None,
             kind: account.kind,

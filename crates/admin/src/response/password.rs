@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// How strong a password is (M4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StrengthView {
+    /// Of what is said in words: `en` or `fr`.
+    #[serde(default)]
+    pub language: String,
     /// 0 (guessed at once) to 4.
     pub score: u8,
     /// The score that is needed.

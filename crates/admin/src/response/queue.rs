@@ -32,6 +32,9 @@ pub struct QueueEntryView {
     /// Until when it waits for its sender, who may take it back; it has not set out then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_until: Option<Timestamp>,
+    /// What of its sender it waits for; it has not set out then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<QueueWaitsFor>,
     /// Its priority (RFC 6710), -9 to 9.
     #[serde(default)]
     pub priority: i8,
@@ -44,6 +47,16 @@ pub struct QueueEntryView {
     /// By which way it leaves at its next attempt, and why.
     #[serde(default)]
     pub way: String,
+}
+
+/// What of its sender an entry waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueWaitsFor {
+    /// They may take it back until then.
+    Undo,
+    /// They want it to leave then.
+    Release,
 }
 
 /// A recipient of a queue entry.

@@ -1,7 +1,7 @@
 //! Groups, patterns, domain aliases, conditions and aliases that people make.
 
 use mail::ReversePath;
-use routing::objects::{AliasForm, AliasMakers, Posting};
+use routing::objects::{AccountObject, AliasForm, AliasMakers, Posting};
 
 use super::*;
 
@@ -336,4 +336,45 @@ async fn an_address_of_a_forward_is_explained_with_where_its_bounces_go() {
     );
     let forged = made.to_string().replace("=zoe@", "=eve@");
     assert!(told(&store, explain(&forged, None, None)).await.contains("550 5.1.1"));
+}
+
+#[tokio::test]
+async fn explain_tells_of_full_mailboxes_as_rcpt_does() {
+    let store = stage().await;
+    let alice = store.directory().account(&address("alice@example.org")).unwrap().as_ref().clone();
+    let full = AccountObject { quota_octets: Some(0), ..alice };
+    store.put_object(routing::objects::Object::Account(full), storage::objects::PutMode::Replace).await.unwrap();
+    let alone = told(&store, explain("alice@example.org", None, Some(30 << 20))).await;
+    assert!(alone.ends_with("refused: 452 4.2.2 Mailbox full, try again later\n"), "{alone}");
+    let targets = vec![Target::Address(address("alice@example.org")), Target::Address(address("bob@example.org"))];
+    let team = routing::objects::AliasObject::new(address("team@example.org"), targets);
+    store.put_object(routing::objects::Object::Alias(team), storage::objects::PutMode::Add).await.unwrap();
+    let among = told(&store, explain("team@example.org", None, None)).await;
+    assert!(
+        among.ends_with("accepted\nmailbox alice@example.org is full: it gets the message beyond its quota, since others get it too\n"),
+        "{among}"
+    );
+}
+
+#[tokio::test]
+async fn the_records_of_a_domain_have_those_of_mail() {
+    let store = stage().await;
+    let mut settings = settings();
+    settings.delivery.hostname = name("mail.example.org");
+    let request = Request::Domain(DomainRequest::Records { name: name("example.org") });
+    let Ok(Response::Records(view)) = ask_as(&store, &settings, &Actor::System, request).await else { panic!() };
+    let told: Vec<String> = view.records.iter().map(|one| format!("{} {} {}", one.name, one.kind, one.value)).collect();
+    assert_eq!(
+        told[..3],
+        [
+            "example.org MX 10 mail.example.org.",
+            "example.org TXT \"v=spf1 mx -all\"",
+            "_dmarc.example.org TXT \"v=DMARC1; p=none\"",
+        ]
+    );
+    let keys: Vec<_> = told.iter().filter(|one| one.contains("._domainkey.example.org TXT \"v=DKIM1")).collect();
+    assert_eq!(keys.len(), 2, "{told:?}");
+    // No string is longer than the DNS takes.
+    let strings = keys.iter().flat_map(|one| one.split('"').skip(1).step_by(2));
+    assert!(strings.map(str::len).all(|octets| octets <= 255));
 }

@@ -261,6 +261,45 @@ async fn what_still_waits_is_taken_back_by_its_sender_alone() {
 }
 
 #[tokio::test]
+async fn what_senders_hold_back_is_tried_by_its_number_alone() {
+    use storage::rows::{Waiting, WaitsFor};
+
+    let store = stage().await;
+    let alice = store.directory().account(&address("alice@example.org")).unwrap().id;
+    let ids = enqueue(&store, 4).await;
+    let until = store.now().plus(std::time::Duration::from_secs(600));
+    for (id, why) in [(ids[0], WaitsFor::Undo), (ids[1], WaitsFor::Release)] {
+        let mut row = store.queue_entry(id).await.unwrap().unwrap();
+        (row.waiting, row.next_attempt) = (Some(Waiting { account: alice, until, why }), until);
+        row.trace = Some(mail::TraceId::new(store.now(), [u8::try_from(id.0).unwrap(); 10]));
+        store.transact(move |tx| tx.update_queue_entry(&row).map(|_| ())).await.unwrap();
+    }
+    let next = async |id| store.queue_entry(id).await.unwrap().unwrap().next_attempt;
+    let filter = QueueFilter { older_than_secs: Some(0), ..QueueFilter::default() };
+    for which in [QueueSelection::All, QueueSelection::Matching(Box::new(filter))] {
+        assert_eq!(
+            told(&store, QueueRequest::Retry(which)).await,
+            "2 queue entries to be tried again now; 2 that their senders hold back are left (by their numbers they are sent now)"
+        );
+    }
+    assert_eq!([next(ids[0]).await, next(ids[1]).await], [until; 2]);
+    let both = QueueSelection::Entries(vec![ids[0], ids[2]]);
+    assert_eq!(told(&store, QueueRequest::Retry(both)).await, "2 queue entries to be tried again now");
+    assert!(next(ids[0]).await < until);
+    let row = store.queue_entry(ids[0]).await.unwrap().unwrap();
+    let steps = store.trace(row.trace.unwrap()).await.unwrap().unwrap().steps;
+    assert!(
+        steps.last().unwrap().step.to_string().contains("an administrator lets it go before its time"),
+        "{steps:?}"
+    );
+    assert_eq!(next(ids[1]).await, until);
+    assert_eq!(
+        told(&store, QueueRequest::Retry(QueueSelection::Destination(name("remote.example")))).await,
+        "2 queue entries to be tried again now; 2 that their senders hold back are left (by their numbers they are sent now)"
+    );
+}
+
+#[tokio::test]
 async fn people_set_how_long_what_they_send_waits() {
     let store = stage().await;
     let alice = store.directory().account(&address("alice@example.org")).unwrap().id;

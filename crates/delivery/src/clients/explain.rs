@@ -61,7 +61,23 @@ impl Clients {
         let rating = rating_at_the_door(store, &introduction, settings).await?;
         let judged = introduction.judged(&store.directory(), rating, settings.standing);
         // Who was not named can't be doubted for it.
-        let named = |doubt: &&Doubt| helo.is_some() || doubt.reason != Reason::HeloMissing;
+        let named = |doubt: &&Doubt| match doubt.reason {
+            Reason::HeloMissing => helo.is_some(),
+            // Without a sender SPF is asked about the name in EHLO.
+            Reason::SpfFail | Reason::SpfSoftFail | Reason::SpfNeutral | Reason::SpfNone => {
+                reverse_path.is_some() || helo.is_some()
+            }
+            Reason::NeverSeen => reverse_path.is_some(),
+            Reason::NoReverseName
+            | Reason::UnconfirmedName
+            | Reason::DialIn
+            | Reason::HeloNoName
+            | Reason::HeloLiteral
+            | Reason::HeloOtherLiteral
+            | Reason::HeloUnresolved
+            | Reason::HeloOurDomain
+            | Reason::Listed => true,
+        };
         let judged = Judged { doubts: judged.doubts.iter().filter(named).cloned().collect(), ..judged };
         let points = sum(&judged.doubts);
         let mut facts = Vec::new();
@@ -82,7 +98,8 @@ impl Clients {
             follows.push(format!("mail is refused, except for postmaster and abuse: {why}"));
         } else {
             follows.push(self.at_the_door(store, &introduction, points, judged.vouched.is_some(), rating).await?);
-            let added = judged.added(Some((&introduction.sender(), rating.points())));
+            let sender = introduction.sender();
+            let added = judged.added(reverse_path.map(|_| (&sender, rating.points())));
             let added = added.iter().fold(Points(0), |sum, one| sum.plus(one.points));
             if added > Points(0) {
                 follows.push(format!("the content filter adds {added} points"));

@@ -138,3 +138,38 @@ async fn what_somebody_submits_is_signed_for_the_domain_of_from() {
     f.store.transact(move |tx| answer.apply(tx)).await.unwrap();
     assert!(f.store.queue_entries(QueueId(0), 10).await.unwrap()[1].prefix.starts_with("DKIM-Signature:"));
 }
+
+#[tokio::test]
+async fn the_trace_says_who_gets_a_message_beyond_the_quota() {
+    let f = fixture().await;
+    f.alias("team@example.org", &["alice@example.org", "bob@example.org"]).await;
+    let alice = f.store.directory().account(&address("alice@example.org")).unwrap().as_ref().clone();
+    f.store
+        .put_object(Object::Account(AccountObject { quota_messages: Some(1), ..alice }), PutMode::Replace)
+        .await
+        .unwrap();
+    let beyond =
+        |told: &[String]| told.iter().filter(|step| step.contains("beyond its quota")).cloned().collect::<Vec<_>>();
+    f.send(&["team@example.org"]).await.unwrap();
+    f.send(&["team@example.org"]).await.unwrap();
+    let found = traces(&f, Term::Recipient(address("team@example.org"))).await;
+    // The latest first.
+    assert_eq!(
+        beyond(&steps(&found[0])),
+        ["alice@example.org: beyond its quota with this message, which it gets all the same: 2 of 1 messages"]
+    );
+    assert!(beyond(&steps(&found[1])).is_empty());
+    assert_eq!((f.count("alice@example.org").await, f.count("bob@example.org").await), (2, 2));
+}
+
+#[tokio::test]
+async fn a_message_has_the_number_that_its_client_was_told() {
+    let f = fixture().await;
+    let id = f.delivery.new_trace();
+    let mut intake = f.delivery.intake(&ReversePath::Null, b"Received: x\r\n").await.unwrap();
+    intake.traced_as(id);
+    intake.write(MESSAGE).await.unwrap();
+    let prepared = intake.finish(envelope(&["alice@example.org"])).await.unwrap();
+    f.store.transact(move |tx| prepared.apply(tx)).await.unwrap();
+    assert!(f.store.trace(id.unwrap()).await.unwrap().is_some());
+}

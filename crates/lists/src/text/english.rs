@@ -161,7 +161,7 @@ pub(super) fn english(list: &str, address: &Address, words: &Words<'_>) -> (Stri
                 },
                 shown.author,
                 shown.subject,
-                size(shown.octets),
+                size(shown.octets, &["octets", "kB", "MB"]),
                 quoted(shown.excerpt),
                 link.map(|link| format!("\nOr open this page:\n{link}\n")).unwrap_or_default(),
                 rest_en(rest, address),

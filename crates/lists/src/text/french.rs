@@ -24,7 +24,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
             format!("À confirmer : inscription à {list}"),
             format!(
                 "Quelqu'un, sans doute vous, a demandé l'inscription de cette adresse à la liste de diffusion {list} \
-                 <{address}>.\n\nPour confirmer, répondez à cette lettre ; la réponse peut être vide.{}\n\nSi vous n'avez \
+                 <{address}>.\n\nPour confirmer, répondez à ce message ; la réponse peut être vide.{}\n\nSi vous n'avez \
                  rien demandé, ne faites rien : vous ne serez pas inscrit.",
                 or_link(link)
             ),
@@ -33,7 +33,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
             format!("À confirmer : quitter {list}"),
             format!(
                 "Quelqu'un, sans doute vous, a demandé que cette adresse quitte la liste de diffusion {list} \
-                 <{address}>.\n\nPour confirmer, répondez à cette lettre ; la réponse peut être vide.{}\n\nSi vous n'avez \
+                 <{address}>.\n\nPour confirmer, répondez à ce message ; la réponse peut être vide.{}\n\nSi vous n'avez \
                  rien demandé, ne faites rien : vous restez membre.",
                 or_link(link)
             ),
@@ -42,7 +42,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
             format!("À confirmer : votre nouvelle adresse pour {list}"),
             format!(
                 "Un message en votre nom a demandé que {list} <{address}> vous écrive désormais à {to}.\n\nSi c'était \
-                 vous, répondez à cette lettre ; la réponse peut être vide. La nouvelle adresse devra ensuite confirmer \
+                 vous, répondez à ce message ; la réponse peut être vide. La nouvelle adresse devra ensuite confirmer \
                  elle aussi.{}\n\nSi ce n'était pas vous, ne faites rien : rien ne change.",
                 or_link(link)
             ),
@@ -51,7 +51,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
             format!("À confirmer : cette adresse pour {list}"),
             format!(
                 "Le membre {from} de la liste de diffusion {list} <{address}> souhaite recevoir désormais ses messages à \
-                 cette adresse.\n\nPour confirmer, répondez à cette lettre ; la réponse peut être vide.{}\n\nSi vous n'en \
+                 cette adresse.\n\nPour confirmer, répondez à ce message ; la réponse peut être vide.{}\n\nSi vous n'en \
                  savez rien, ne faites rien : rien ne change.",
                 or_link(link)
             ),
@@ -138,7 +138,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
                 "Voici la liste de diffusion {list}. Un message à {address} va à tous les membres.\n\nÉcrivez à {0} avec \
                  l'un de ces mots pour objet :\n\n  inscription           pour devenir membre\n  désinscription        \
                  pour quitter la liste\n  adresse NOUVELLE@ADRESSE   pour recevoir les messages ailleurs\n  aide       \
-                 \u{20}          pour recevoir cette lettre\n\nDes personnes lisent {1}-owner@{2}.{3}",
+                 \u{20}          pour recevoir ce message\n\nDes personnes lisent {1}-owner@{2}.{3}",
                 request(address),
                 address.local(),
                 address.domain(),
@@ -149,7 +149,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
             format!("{list} : un message vous attend"),
             format!(
                 "Un message à {list} <{address}> attend un modérateur{}\n\nDe : {}\nObjet : {}\nTaille : {}\n\n{}\n\nPour \
-                 décider, répondez à cette lettre avec un mot sur la première ligne :\n\n  accepter\n  refuser RAISON (la \
+                 décider, répondez à ce message avec un mot sur la première ligne :\n\n  accepter\n  refuser RAISON (la \
                  raison est dite à l'auteur ; elle peut manquer)\n{}\nLa première décision compte. Sans décision, le \
                  message est refusé après {days} jours.{}",
                 match shown.because {
@@ -162,7 +162,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
                 },
                 shown.author,
                 shown.subject,
-                size(shown.octets),
+                size(shown.octets, &["octets", "ko", "Mo"]),
                 quoted(shown.excerpt),
                 link.map(|link| format!("\nOu bien ouvrez cette page :\n{link}\n")).unwrap_or_default(),
                 rest_fr(rest, address),
@@ -172,7 +172,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
             format!("{list} : {who} demande à s'inscrire"),
             format!(
                 "{who} demande à devenir membre de {list} <{address}>. L'adresse est confirmée.\n\nPour décider, répondez \
-                 à cette lettre avec un mot sur la première ligne :\n\n  accepter\n  refuser RAISON (la raison peut \
+                 à ce message avec un mot sur la première ligne :\n\n  accepter\n  refuser RAISON (la raison peut \
                  manquer)\n{}\nLa première décision compte.",
                 link.map(|link| format!("\nOu bien ouvrez cette page :\n{link}\n")).unwrap_or_default(),
             ),
@@ -242,7 +242,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
             format!("{list} : {member} est suspendu"),
             format!(
                 "Les messages au membre {member} de {list} <{address}> sont revenus à plusieurs reprises. Plus rien ne lui \
-                 est envoyé ; une dernière lettre lui a été écrite. Quand l'adresse fonctionnera de nouveau, un \
+                 est envoyé ; un dernier message lui a été écrit. Quand l'adresse fonctionnera de nouveau, un \
                  responsable pourra rendre le membre actif."
             ),
         ),
@@ -262,10 +262,10 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
             ),
         ),
         Words::Spent { kind, who, max, reader } => (
-            format!("{list} : les lettres du jour sont épuisées"),
+            format!("{list} : plus de messages de la liste aujourd'hui"),
             format!(
-                "{}\n\nCette limite par jour empêche que {list} <{address}> serve à remplir les boîtes d'autrui. Demain, il y \
-                 en aura de nouvelles. Si cela se répète, quelqu'un écrit peut-être des ordres au nom des autres ; `relais \
+                "{}\n\nCette limite par jour empêche que {list} <{address}> serve à remplir les boîtes d'autrui. Il en partira \
+                 de nouveau demain. Si cela se répète, quelqu'un écrit peut-être des ordres au nom des autres ; `relais \
                  trace --recipient` avec les adresses de la liste les montre.",
                 spent_fr(*kind, who, *max, address, *reader)
             ),
@@ -280,8 +280,8 @@ fn rest_fr(rest: &Rest<'_>, address: &Address) -> String {
     }
     if rest.last_today {
         out.push_str(
-            "\n\nCeci est la dernière lettre de la journée sur des messages en attente. Ceux qui viendront encore \
-             attendront sans lettre ; la première lettre d'un autre jour dira combien il y en a.",
+            "\n\nCeci est le dernier avis de la journée sur des messages en attente. Ceux qui viendront encore \
+             attendront sans avis ; le premier avis d'un autre jour dira combien il y en a.",
         );
     }
     if !out.is_empty() {
@@ -302,22 +302,22 @@ fn rest_fr(rest: &Rest<'_>, address: &Address) -> String {
 fn spent_fr(kind: LetterKind, who: &str, max: u32, address: &Address, reader: Option<&Address>) -> String {
     match kind {
         LetterKind::ConfirmLeave => format!(
-            "{who} a reçu aujourd'hui {max} lettres pour confirmer son départ de la liste ; d'autres demandes de départ restent \
-             sans réponse aujourd'hui. Il suffit de répondre à l'une de ces lettres. Si {who} vous le demande, `{} list member \
+            "{who} a reçu aujourd'hui {max} messages pour confirmer son départ de la liste ; d'autres demandes de départ restent \
+             sans réponse aujourd'hui. Il suffit de répondre à l'un de ces messages. Si {who} vous le demande, `{} list member \
              remove {address} {who}` le fait.",
             command(reader)
         ),
         LetterKind::Confirm => format!(
-            "{who} a reçu aujourd'hui {max} lettres pour confirmer une inscription ou un changement d'adresse ; d'autres \
+            "{who} a reçu aujourd'hui {max} messages pour confirmer une inscription ou un changement d'adresse ; d'autres \
              demandes pour cette adresse restent sans réponse aujourd'hui. Les départs ne sont pas concernés."
         ),
         LetterKind::AllConfirmations => format!(
-            "{max} lettres pour confirmer une inscription ou un changement d'adresse sont parties aujourd'hui ; d'autres \
+            "{max} messages pour confirmer une inscription ou un changement d'adresse sont partis aujourd'hui ; d'autres \
              demandes restent sans réponse aujourd'hui. Les départs ne sont pas concernés."
         ),
         LetterKind::AllAdded => format!(
-            "{max} personnes inscrites par des propriétaires en ont été averties par lettre aujourd'hui ; qui est inscrit plus tard \
-             aujourd'hui est membre et ne reçoit pas de lettre. Prévenez-les vous-même."
+            "{max} personnes inscrites par des propriétaires en ont été averties par courriel aujourd'hui ; qui est inscrit plus tard \
+             aujourd'hui est membre et ne reçoit pas d'avis. Prévenez-les vous-même."
         ),
         LetterKind::AllToWriters
         | LetterKind::Note
@@ -326,7 +326,7 @@ fn spent_fr(kind: LetterKind, who: &str, max: u32, address: &Address, reader: Op
         | LetterKind::Moderate
         | LetterKind::Added
         | LetterKind::Spent => format!(
-            "{max} lettres à des personnes qui ont écrit (aide, refus et semblables) sont parties aujourd'hui ; d'autres ne \
+            "{max} messages à des personnes qui ont écrit (aide, refus et semblables) sont partis aujourd'hui ; d'autres ne \
              partiront plus aujourd'hui. Les messages et les ordres sont traités comme toujours."
         ),
     }

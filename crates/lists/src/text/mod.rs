@@ -189,11 +189,12 @@ fn quoted(text: &str) -> String {
     text.trim().lines().map(|line| format!("> {}\n", line.trim_end())).collect::<String>().trim_end().to_owned()
 }
 
-fn size(octets: u64) -> String {
+/// A size, with the language's words for octets, thousands and millions of them.
+fn size(octets: u64, [ones, thousands, millions]: &[&str; 3]) -> String {
     match octets {
-        0..10_000 => format!("{octets} B"),
-        10_000..10_000_000 => format!("{} kB", octets / 1000),
-        _ => format!("{} MB", octets / 1_000_000),
+        0..10_000 => format!("{octets} {ones}"),
+        10_000..10_000_000 => format!("{} {thousands}", octets / 1000),
+        _ => format!("{} {millions}", octets / 1_000_000),
     }
 }
 

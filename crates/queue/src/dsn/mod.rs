@@ -3,6 +3,7 @@
 //! A DSN is a `multipart/report` of three parts: what a person reads ([`text`]), what a program reads ([`status`]), and
 //! the message or its header. It goes to the reverse-path, from `<>`; never build one for a null reverse-path.
 
+mod local;
 mod status;
 mod text;
 

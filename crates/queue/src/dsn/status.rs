@@ -53,9 +53,13 @@ fn recipient_fields(out: &mut Fields, facts: &DsnFacts<'_>, recipient: &Reported
         out.add("Remote-MTA", &format!("dns; {host}"));
     }
     if let Some(reply) = &recipient.reply {
+        let utf8_read = out.utf8;
         // RFC 3464 §2.3.6: "smtp" is for what a remote host said; our own words have a type of our own.
         let source = if recipient.host.is_some() { "smtp" } else { "X-Relais" };
-        out.add("Diagnostic-Code", &format!("{source}; {}", shortened(reply)));
+        let said = shortened(reply);
+        // Where ASCII alone is read, accents go and letters stay.
+        let said = if utf8_read { said } else { mail::in_ascii(&said) };
+        out.add("Diagnostic-Code", &format!("{source}; {said}"));
     }
     out.add("Last-Attempt-Date", &facts.now.to_rfc5322());
     if facts.report.kind == ReportKind::Delayed {

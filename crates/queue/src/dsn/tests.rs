@@ -118,7 +118,7 @@ fn a_failure_has_three_parts_with_the_fields_of_rfc_3464() {
          Action: failed\r\n\
          Status: 5.1.1\r\n\
          Remote-MTA: dns; mx.b.example\r\n\
-         Diagnostic-Code: smtp; 550 5.1.1 No such user see http://b.example/?\r\n\
+         Diagnostic-Code: smtp; 550 5.1.1 No such user see http://b.example/e\r\n\
          Last-Attempt-Date: Tue, 21 Jul 2026 12:00:00 +0000\r\n"
     );
     assert!(parts[2].ends_with(std::str::from_utf8(HEADER).unwrap()));

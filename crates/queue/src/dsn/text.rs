@@ -2,6 +2,7 @@
 
 use mail::EnhancedCode;
 
+use super::local;
 use super::status::shortened;
 use super::{DsnFacts, Language, Returned, calendar};
 use crate::attempt::{ReportKind, ReportedRecipient};
@@ -20,6 +21,8 @@ struct Words {
     reason: &'static str,
     said: &'static str,
     local: &'static str,
+    /// What this server itself has said, in the language.
+    ours: fn(&str) -> String,
     remedy: &'static str,
     until: &'static str,
     moment: &'static str,
@@ -31,6 +34,7 @@ const ENGLISH: Words = Words {
     reason: "Why:",
     said: "said:",
     local: "Details:",
+    ours: local::english,
     remedy: "What you can do:",
     until: "This server keeps trying until",
     moment: "%-d %B %Y, %H:%M UTC",
@@ -42,6 +46,7 @@ const FRENCH: Words = Words {
     reason: "Raison :",
     said: "a répondu :",
     local: "Détails :",
+    ours: local::french,
     remedy: "Que faire :",
     until: "Les essais continuent jusqu'au",
     moment: "%d/%m/%Y à %H:%M UTC",
@@ -175,7 +180,10 @@ fn about(recipient: &ReportedRecipient, kind: ReportKind, words: &Words) -> Stri
 fn said(recipient: &ReportedRecipient, words: &Words) -> String {
     match (&recipient.host, &recipient.reply) {
         (Some(host), Some(reply)) => wrapped(&format!("{host} {} {}", words.said, shortened(reply))),
-        (None, Some(reply)) => wrapped(&format!("{} {}", words.local, reply.text.replace('\n', " "))),
+        (None, Some(reply)) => {
+            let text = reply.text.replace('\n', " ");
+            wrapped(&format!("{} {}", words.local, (words.ours)(&text)))
+        }
         (_, None) => String::new(),
     }
 }

@@ -1,4 +1,5 @@
-//! `postmaster`, which somebody must read (RFC 5321 §4.5.1).
+//! `postmaster`, which somebody must read (RFC 5321 §4.5.1), and `abuse`, which `postmaster` reads where nothing has that address
+//! (RFC 2142 §4).
 
 use std::sync::Arc;
 
@@ -13,6 +14,22 @@ use crate::verdict::{RefuseReason, Verdict};
 /// Whether this is `postmaster`, in any case (RFC 5321 §4.5.1).
 pub(crate) fn is_postmaster(address: &Address) -> bool {
     address.local().as_str().eq_ignore_ascii_case("postmaster")
+}
+
+/// Whether this is `abuse`, in any case (RFC 2142 §4).
+pub(crate) fn is_abuse(address: &Address) -> bool {
+    address.local().as_str().eq_ignore_ascii_case("abuse")
+}
+
+/// Whether this is `postmaster` or `abuse` at the server's own name, which is no domain of ours.
+pub(super) fn is_at_own_name(directory: &Directory, address: &Address) -> bool {
+    (is_postmaster(address) || is_abuse(address)) && directory.own_name() == Some(address.domain())
+}
+
+/// The address in a domain of ours that stands for such a one: in the domain whose `postmaster` a bare one is.
+pub(super) fn instead_of_own_name(directory: &Directory, address: &Address) -> Option<Address> {
+    let stands = bare_postmaster(directory)?;
+    Address::new(address.local().as_str(), stands.domain().clone()).ok()
 }
 
 /// The `postmaster` of the first enabled domain that has one by an object or by name; else of the first enabled one.

@@ -748,3 +748,90 @@ mod properties {
         }
     }
 }
+
+/// RFC 5321 §4.5.1, RFC 2142 §4: the server's own name needs no domain, and has two addresses all the same.
+#[test]
+fn postmaster_and_abuse_are_read_at_the_servers_own_name() {
+    let admin = |id, text: &str| {
+        Object::Account(AccountObject { role: crate::objects::Role::Administrator, ..account_object(id, text) })
+    };
+    let objects = || {
+        vec![
+            admin(1, "root@a.example"),
+            account(2, "abuse@b.example"),
+            alias("help@a.example", &["postmaster@mail.a.example"]),
+        ]
+    };
+    let mut named = directory(&["a.example", "b.example"], objects());
+    assert!(reply(&anyone(&named, "postmaster@mail.a.example")).starts_with("550 5.7.1"), "no name, no address");
+    named.set_own_name(name("mail.a.example"));
+    for text in ["postmaster@mail.a.example", "PostMaster@MAIL.a.example", "abuse@mail.a.example", "help@a.example"] {
+        let found = anyone(&named, text);
+        assert_eq!((found.verdict.clone(), ids(&found), found.remotes.len()), (Verdict::Accept, vec![1], 0), "{found}");
+    }
+    let found = anyone(&named, "postmaster@mail.a.example");
+    assert_eq!((found.written_to.to_string().as_str(), found.alias), ("postmaster@mail.a.example", None));
+    assert!(
+        found.tree.to_string().contains("postmaster@a.example (stands for it, since that is at the server's own name)")
+    );
+    // Nothing else is there, and nothing at all at other names.
+    for text in ["root@mail.a.example", "postmaster+x@mail.a.example", "postmaster@other.a.example", "abuse@x.example"]
+    {
+        assert!(reply(&anyone(&named, text)).starts_with("550 5.7.1"), "{text}");
+    }
+    // Without a domain nobody reads it yet.
+    let mut bare = Directory::default();
+    bare.set_own_name(name("mail.a.example"));
+    for text in ["postmaster@mail.a.example", "abuse@mail.a.example"] {
+        assert!(reply(&anyone(&bare, text)).starts_with("451 4.3.5"), "{text}");
+    }
+    // A domain of that name is one like others.
+    let mut domain_too = directory(&["a.example", "mail.a.example"], objects());
+    domain_too.put(account(7, "postmaster@mail.a.example"));
+    domain_too.set_own_name(name("mail.a.example"));
+    assert_eq!(ids(&anyone(&domain_too, "postmaster@mail.a.example")), [7]);
+    assert!(reply(&anyone(&domain_too, "root@mail.a.example")).starts_with("550 5.1.1"));
+}
+
+/// RFC 2142 §4.
+#[test]
+fn abuse_is_read_by_the_postmaster_where_nothing_has_the_address() {
+    let mut caught = domain("caught.example");
+    caught.catch_all = Some(address("rest@caught.example"));
+    let mut named = domain("named.example");
+    named.postmaster = Some(address("boss@named.example"));
+    let mut stands = domain("stands.example");
+    stands.alias_of = Some(name("named.example"));
+    let off = |text: &str| {
+        let Object::Alias(object) = alias(text, &["boss@named.example"]) else { unreachable!() };
+        Object::Alias(AliasObject { enabled: false, ..object })
+    };
+    let directory = directory(
+        &["own.example", "off.example", "round.example"],
+        vec![
+            Object::Domain(caught),
+            Object::Domain(named),
+            Object::Domain(stands),
+            account(1, "boss@named.example"),
+            account(2, "rest@caught.example"),
+            account(3, "abuse@own.example"),
+            off("abuse@off.example"),
+            alias("postmaster@round.example", &["abuse@round.example"]),
+        ],
+    );
+    for (text, id) in [
+        ("abuse@named.example", 1),
+        ("Abuse@named.example", 1),
+        ("abuse@stands.example", 1),
+        ("abuse@caught.example", 2),
+        ("abuse@own.example", 3),
+        ("abuse@round.example", 1),
+    ] {
+        let found = anyone(&directory, text);
+        assert_eq!((found.verdict.clone(), ids(&found)), (Verdict::Accept, vec![id]), "{text}\n{found}");
+    }
+    let told = anyone(&directory, "abuse@named.example").tree.to_string();
+    assert!(told.contains("postmaster@named.example (reads it, since nothing has that address)"), "{told}");
+    assert!(reply(&anyone(&directory, "abuse@off.example")).starts_with("550 5.1.1"), "switched off on purpose");
+    assert!(reply(&anyone(&directory, "abused@named.example")).starts_with("550 5.1.1"));
+}

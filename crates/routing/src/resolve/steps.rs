@@ -2,6 +2,7 @@
 
 use mail::{Address, Domain};
 
+use super::postmaster::{instead_of_own_name, is_abuse, is_at_own_name};
 use super::{Instead, Stop, Walk, is_postmaster, subaddress_splits};
 use crate::limits::NODES_MAX;
 use crate::objects::{
@@ -20,7 +21,7 @@ impl<'a> Walk<'a> {
         if !self.count() {
             return Node::leaf(What::NotFollowed { address: address.clone() }, Reason::LimitPassed);
         }
-        let Some(domain) = self.directory.domain(address.domain()) else { return self.remote(address) };
+        let Some(domain) = self.directory.domain(address.domain()) else { return self.elsewhere(address, reason) };
         if !domain.enabled {
             return Node::leaf(What::Unknown { address: address.clone() }, Reason::DomainDisabled);
         }
@@ -31,6 +32,20 @@ impl<'a> Walk<'a> {
                 let reason = self.why_unknown(&canonical);
                 Node::leaf(What::Unknown { address: address.clone() }, reason)
             }
+        }
+    }
+
+    /// An address in no domain of ours: on another server, unless it is one that is read at this server's own name.
+    fn elsewhere(&mut self, address: &Address, reason: Reason) -> Node {
+        if !is_at_own_name(self.directory, address) {
+            return self.remote(address);
+        }
+        match instead_of_own_name(self.directory, address) {
+            Some(there) => {
+                let child = self.address(&there, Reason::OwnName);
+                Node { what: What::Address { address: address.clone() }, reason, children: vec![child] }
+            }
+            None => Node::leaf(What::Unknown { address: address.clone() }, Reason::NoSuchAddress),
         }
     }
 
@@ -63,7 +78,18 @@ impl<'a> Walk<'a> {
         if let Some(child) = self.pattern(domain, canonical) {
             return Some(vec![child]);
         }
-        self.catch_all(domain, address).map(|child| vec![child])
+        let caught = self.catch_all(domain, address);
+        caught.or_else(|| self.abuse(domain, address, canonical)).map(|child| vec![child])
+    }
+
+    /// RFC 2142 §4: somebody reads `abuse@` a domain; where nothing has that address, who reads `postmaster@`.
+    fn abuse(&mut self, domain: &DomainObject, address: &Address, canonical: &Address) -> Option<Node> {
+        // One that was switched off is switched off on purpose.
+        if !is_abuse(address) || self.why_unknown(canonical) != Reason::NoSuchAddress {
+            return None;
+        }
+        let postmaster = Address::new("postmaster", domain.name.clone()).ok()?;
+        Some(self.address(&postmaster, Reason::AbuseToPostmaster)).filter(|node| !node.children.is_empty())
     }
 
     fn why_unknown(&self, canonical: &Address) -> Reason {

@@ -63,7 +63,9 @@ pub(super) fn check(config: &Config, deep: bool) -> Result<Report, Failure> {
             if matches!(error, StorageError::Newer { .. }) {
                 return failure.hint("run the version of Relais that wrote it, or a later one");
             }
-            failure.hint("the files themselves can't be read: restore a backup, and have the disk looked at")
+            failure.hint(
+                "the files themselves can't be read: restore a backup (docs/backup.md), and have the disk looked at",
+            )
         })
     })
 }

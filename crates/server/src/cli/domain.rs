@@ -40,7 +40,8 @@ Examples:
         /// The domain
         name: Domain,
     },
-    /// Show the DNS records by which mail programs find this server and its settings, as a zone file has them
+    /// Show the DNS records to publish, as a zone file has them: by which mail comes here (MX), by which others check that mail is the domain's
+    /// own (SPF, DKIM, DMARC), and by which mail programs find this server and its settings
     Records {
         /// The domain
         name: Domain,

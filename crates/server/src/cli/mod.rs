@@ -335,8 +335,29 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
     };
     let config: Config = config::load(&file)?;
     let request = with_old_password(request, credentials.as_ref());
-    let response = connect::ask(&config, request, credentials)?;
-    output::response(&response, cli.json);
+    if cli.json {
+        output::response(&connect::ask(&config, request, credentials)?, true);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (mut added, mut changed) = (None, None);
+    if let admin::Request::Domain(admin::DomainRequest::Add { name, .. }) = &request {
+        added = Some(name.clone());
+    } else if let admin::Request::Account(admin::AccountRequest::Password { address, .. }) = &request {
+        changed = Some(address.clone());
+    }
+    let response = connect::ask(&config, request, credentials.clone())?;
+    if let Some(address) = changed {
+        output::text(&format!("the password of {address} is changed\n"));
+    }
+    output::response(&response, false);
+    if let Some(name) = added {
+        // It is there; that its records can't be told now is no failure.
+        let records = admin::Request::Domain(admin::DomainRequest::Records { name: name.clone() });
+        if let Ok(records) = connect::ask(&config, records, credentials) {
+            output::text(&format!("\nWhat to publish in the DNS (`relais domain records {name}` shows it again):\n\n"));
+            output::response(&records, false);
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

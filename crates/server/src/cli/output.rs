@@ -1,6 +1,6 @@
 //! What the command line prints: text for people, or JSON for scripts. Results go to the standard output, failures to
 //! the standard error.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's purpose")]
+//! Who reads them may have gone (`relais trace | head`): that ends no command, whose work is done by then.
 
 mod account;
 mod addresses;
@@ -21,6 +21,7 @@ mod spam;
 mod traces;
 
 use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _};
 
 use admin::Response;
 use mail::Timestamp;
@@ -32,47 +33,66 @@ use crate::config::Config;
 
 pub(crate) use failure::{Failure, no_runtime};
 
+/// Writes to the standard output. That nobody reads it any more is no failure; that it can't be kept, on a full disk, is one.
+fn printed(text: std::fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    match out.write_fmt(text).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            told(format_args!("relais: what was done can't be printed: {error}\n"));
+            std::process::exit(1);
+        }
+    }
+}
+
+/// Writes to the standard error. When that is closed there is nobody to tell.
+fn told(text: std::fmt::Arguments<'_>) {
+    std::io::stderr().lock().write_fmt(text).ok();
+}
+
 /// Prints why nothing, or not all, was done.
 pub(super) fn failure(failure: &Failure, json: bool) {
     if json {
-        eprintln!("{}", failure.as_json());
+        told(format_args!("{}\n", failure.as_json()));
     } else {
-        eprintln!("relais: {failure}");
+        told(format_args!("relais: {failure}\n"));
     }
 }
 
 /// Prints what should be known though all is done.
 pub(super) fn warning(text: &str) {
-    eprintln!("relais: warning: {text}");
+    told(format_args!("relais: warning: {text}\n"));
 }
 
 /// Prints a value as JSON.
 pub(super) fn json(value: &impl Serialize) {
     match serde_json::to_string_pretty(value) {
-        Ok(text) => println!("{text}"),
-        Err(error) => eprintln!("relais: {error}"),
+        Ok(text) => printed(format_args!("{text}\n")),
+        Err(error) => told(format_args!("relais: {error}\n")),
     }
 }
 
 /// Asks, where the results of a command do not go.
 pub(super) fn prompt(text: &str) {
-    eprint!("{text}");
+    told(format_args!("{text}"));
 }
 
 /// Prints lines as they are.
 pub(super) fn text(text: &str) {
-    print!("{text}");
+    printed(format_args!("{text}"));
 }
 
 /// Prints the configuration in force.
 pub(super) fn config(config: &Config, as_json: bool) -> Result<(), Failure> {
     for doubt in crate::config::doubts(config) {
-        eprintln!("warning: {doubt}");
+        told(format_args!("warning: {doubt}\n"));
     }
     if as_json {
         json(config);
     } else {
-        print!("{}", toml::to_string(config).map_err(|error| Failure::new(error.to_string()))?);
+        let text = toml::to_string(config).map_err(|error| Failure::new(error.to_string()))?;
+        printed(format_args!("{text}"));
     }
     Ok(())
 }
@@ -84,11 +104,11 @@ pub(super) fn check(report: &Report, as_json: bool) {
         return;
     }
     for problem in &report.problems {
-        println!("{problem}");
+        printed(format_args!("{problem}\n"));
     }
-    println!("{}", report.summary());
+    printed(format_args!("{}\n", report.summary()));
     for note in &report.notes {
-        println!("{note}");
+        printed(format_args!("{note}\n"));
     }
 }
 
@@ -100,11 +120,11 @@ pub(super) fn response(response: &Response, as_json: bool) {
             (Response::Done(text), _) => json(&serde_json::json!({ "done": text })),
             (_, Ok(serde_json::Value::Object(wrapped))) => json(&wrapped.values().next()),
             (_, Ok(other)) => json(&other),
-            (_, Err(error)) => eprintln!("relais: {error}"),
+            (_, Err(error)) => told(format_args!("relais: {error}\n")),
         }
         return;
     }
-    print!("{}", in_words(response));
+    printed(format_args!("{}", in_words(response)));
 }
 
 fn in_words(response: &Response) -> String {
@@ -235,15 +255,20 @@ fn in_words(response: &Response) -> String {
         Response::Acl(one) => shared::acl(one),
         Response::QueueEntry(one) => queue::queue_entry(one),
         Response::QueueEntries(all) => table(
-            ["ID", "DESTINATION", "FROM", "RECIPIENTS", "ATTEMPTS", "NEXT ATTEMPT", "LAST ERROR"],
+            ["ID", "DESTINATION", "FROM", "RECIPIENTS", "ATTEMPTS", "NEXT ATTEMPT", "WAITS FOR", "LAST ERROR"],
             "the queue is empty",
             all.iter().map(|one| {
                 let next = if one.held { "held".to_owned() } else { moment(one.next_attempt) };
                 let waiting = one.recipients.iter().filter(|recipient| recipient.state == "waiting").count();
                 let counts = (format!("{waiting} of {}", one.recipients.len()), one.attempts.to_string());
                 let error = one.last_error.clone().unwrap_or_default();
-                let destination = one.destination.to_string();
-                [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, error]
+                // What has not set out goes to several places, some of them here perhaps.
+                let destination = match one.waits_until {
+                    Some(_) => "-".to_owned(),
+                    None => one.destination.to_string(),
+                };
+                let why = queue::waits_for(one).to_owned();
+                [one.id.to_string(), destination, one.reverse_path.clone(), counts.0, counts.1, next, why, error]
             }),
         ),
         Response::Reputation(one) => reputation::reputation(one),

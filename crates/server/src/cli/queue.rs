@@ -1,7 +1,7 @@
 //! `relais queue`.
 
 use admin::{QueueFilter, QueueRequest, QueueSelection, Request};
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use mail::{Address, Domain, QueueId};
 use routing::objects::SenderPattern;
 
@@ -32,7 +32,8 @@ pub(super) enum QueueCommand {
     Hold(SelectionArgs),
     /// End the hold
     Resume(SelectionArgs),
-    /// Attempt entries now
+    /// Attempt entries now; what its sender holds back, to take it back or until a time, by its number alone
+    #[command(after_help = "Examples:\n  relais queue retry --all\n  relais queue retry 17")]
     Retry(SelectionArgs),
     /// Send entries another way, at once: to the hosts of another domain, or by a route of the configuration
     #[command(
@@ -56,7 +57,7 @@ pub(super) enum QueueCommand {
         #[command(flatten)]
         which: SelectionArgs,
         /// Their sender takes them back: entries that have not set out yet, by their numbers; nobody is told
-        #[arg(long, value_name = "ACCOUNT", requires = "ids")]
+        #[arg(long, value_name = "ACCOUNT", conflicts_with_all = SAID)]
         by: Option<Address>,
     },
     /// List what an account has sent and can still take back
@@ -71,9 +72,10 @@ pub(super) enum QueueCommand {
 
 /// Which entries.
 #[derive(Args)]
+#[command(group = ArgGroup::new("which").args(["ids", "destination", "sender", "null_sender", "recipient", "recipient_domain", "older_than", "all"]).required(true).multiple(true))]
 pub(super) struct SelectionArgs {
     /// Their numbers
-    #[arg(value_parser = queue_id, required_unless_present_any = SAID, conflicts_with_all = SAID)]
+    #[arg(value_parser = queue_id, value_name = "ID", conflicts_with_all = SAID)]
     ids: Vec<QueueId>,
     #[command(flatten)]
     filter: FilterArgs,
@@ -155,5 +157,39 @@ impl QueueCommand {
             Self::Waiting { account } => QueueRequest::Waiting { by: account },
             Self::Remove(which) => QueueRequest::Remove(which.into()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, FromArgMatches};
+
+    use super::super::Cli;
+
+    fn parsed(line: &str) -> Result<Cli, clap::Error> {
+        let matches = Cli::command().try_get_matches_from(line.split_whitespace())?;
+        Cli::from_arg_matches(&matches)
+    }
+
+    #[test]
+    fn what_is_taken_back_is_named_by_its_numbers() {
+        assert!(parsed("relais queue cancel 17 18 --by alice@example.org").is_ok());
+        for line in [
+            "relais queue cancel --all --by alice@example.org",
+            "relais queue cancel --destination far.example --by alice@example.org",
+            "relais queue cancel --by alice@example.org",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn who_names_no_entries_is_told_of_all_ways_to_name_them() {
+        for verb in ["retry", "hold", "resume", "cancel", "remove"] {
+            let told = parsed(&format!("relais queue {verb}")).err().unwrap().to_string();
+            assert!(told.contains("--all") && told.contains("--destination") && told.contains("ID"), "{told}");
+            assert!(parsed(&format!("relais queue {verb} --sender @a.example --older-than 2h")).is_ok());
+            assert!(parsed(&format!("relais queue {verb} 17 --all")).is_err());
+        }
     }
 }

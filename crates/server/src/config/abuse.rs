@@ -142,12 +142,27 @@ fn postmaster(hostname: &Domain) -> String {
 
 /// Three numbers: of a place and of the two networks around it.
 fn per_network<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PerNetwork, D::Error> {
-    let numbers = Vec::<u32>::deserialize(deserializer)?;
+    const MEANT: &str = "for an address, for its neighbours and for its wider network; 0 is none";
+    let written = match toml::Value::deserialize(deserializer)? {
+        toml::Value::Array(written) => written,
+        toml::Value::Integer(one) => {
+            let (some, more) = (one.saturating_mul(5), one.saturating_mul(20));
+            return Err(D::Error::custom(format!("write three numbers, as [{one}, {some}, {more}]: {MEANT}")));
+        }
+        toml::Value::String(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_)
+        | toml::Value::Table(_) => {
+            return Err(D::Error::custom(format!("write three numbers, as [20, 200, 1000]: {MEANT}")));
+        }
+    };
+    let number = |one: &toml::Value| one.as_integer().and_then(|one| u32::try_from(one).ok());
+    let numbers = written.iter().map(number).collect::<Option<Vec<u32>>>().ok_or_else(|| {
+        D::Error::custom(format!("each of the three is a whole number from 0 to {}, without quotes or units", u32::MAX))
+    })?;
     <[u32; 3]>::try_from(numbers).map(PerNetwork).map_err(|numbers| {
-        D::Error::custom(format!(
-            "these are {} numbers; write three, as [20, 200, 1000]: for an address, for its neighbours and for its wider network; 0 is none",
-            numbers.len()
-        ))
+        D::Error::custom(format!("these are {} numbers; write three, as [20, 200, 1000]: {MEANT}", numbers.len()))
     })
 }
 
@@ -208,6 +223,9 @@ mod tests {
         for (line, wrong) in [
             ("ban_secs = []", "at least one span"),
             ("ban_secs = [60, 0]", "at least one span"),
+            ("connections_per_minute_max = 600", "write three numbers, as [600, 3000, 12000]: for an address"),
+            ("connections_per_minute_max = \"600\"", "write three numbers, as [20, 200, 1000]"),
+            ("connections_per_minute_max = [-1, 2, 3]", "each of the three is a whole number from 0"),
             ("messages_per_hour_max = [1, 2]", "these are 2 numbers; write three"),
             ("never_banned = [\"loopback\"]", "or \"trusted_networks\""),
             ("contact = \"the postmaster\"", "can't stand in a reply"),

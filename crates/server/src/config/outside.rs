@@ -6,7 +6,7 @@ use std::time::Duration;
 use outside::limits::FILTERS_MAX;
 use outside::milter::Place;
 use serde::{Deserialize, Deserializer, Serialize};
-use world::https::Url;
+use world::https::{Url, UrlFlaw};
 
 use super::Config;
 use super::routes::offset_in_list;
@@ -172,8 +172,13 @@ fn packet_octets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::E
 impl OutsideFilter {
     /// Where an rspamd is asked: `/checkv2`, when the address names no path.
     pub(crate) fn checked_url(&self) -> Result<Url, String> {
-        let url = Url::parse_even_plain(&self.url)
-            .map_err(|flaw| format!("\"{}\": {flaw}; write it like \"http://127.0.0.1:11333\"", self.url))?;
+        let url = Url::parse_even_plain(&self.url).map_err(|flaw| {
+            let flaw = match flaw {
+                UrlFlaw::Scheme => "it begins neither with http:// nor with https://".to_owned(),
+                UrlFlaw::Malformed | UrlFlaw::UserInfo | UrlFlaw::TooLong => flaw.to_string(),
+            };
+            format!("\"{}\": {flaw}; write it like \"http://127.0.0.1:11333\"", self.url)
+        })?;
         Ok(if url.path == "/" { Url { path: "/checkv2".to_owned(), ..url } } else { url })
     }
 
@@ -278,7 +283,7 @@ mod tests {
             (rspamd.to_owned(), "relais.toml:1:1: \"\": it is no URL; write it like \"http://127.0.0.1:11333\""),
             (
                 format!("{rspamd}url = \"ftp://x\""),
-                "relais.toml:4:1: \"ftp://x\": it does not begin with https://; write it like \"http://127.0.0.1:11333\"",
+                "relais.toml:4:1: \"ftp://x\": it begins neither with http:// nor with https://; write it like \"http://127.0.0.1:11333\"",
             ),
             (
                 format!("{rspamd}address = \"127.0.0.1:1\""),

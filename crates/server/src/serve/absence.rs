@@ -90,7 +90,7 @@ fn void(language: Language) -> Answer {
     let text = say(
         language,
         "It is not complete. Please open it as it stands in the letter.",
-        "Il est incomplet. Ouvrez-le tel qu'il figure dans la lettre.",
+        "Il est incomplet. Ouvrez-le tel qu'il figure dans le message.",
     );
     Answer(StatusCode::NOT_FOUND, Page::new(language, title).text(text))
 }

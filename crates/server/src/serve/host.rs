@@ -246,7 +246,9 @@ impl MailHost {
             self.may_submit(facts, identity, envelope).await?;
         }
         let world = self.delivery.store().world();
-        let id = format!("{:016x}", world.chance.number());
+        // One number for all: the trace, `Received`, the log and the reply, so that any of them finds the message.
+        let trace = self.delivery.new_trace();
+        let id = trace.map_or_else(|| format!("{:016x}", world.chance.number()), |trace| trace.to_string());
         let hostname = &self.delivery.settings().hostname;
         // Where people write from is nobody's business (RFC 6409 says nothing of it); the log and the trace have it.
         let hidden = (facts.identity.is_some() && !self.shows_clients).then(|| facts.without_client());
@@ -268,6 +270,7 @@ impl MailHost {
         if let Some(introduction) = self.introduction(facts, envelope).await {
             intake.introduced(introduction);
         }
+        intake.traced_as(trace);
         intake.from_client(client_of(facts));
         intake.led_by(envelope);
         let sender = facts.identity.as_ref().map(|identity| identity.account);

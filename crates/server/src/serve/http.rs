@@ -95,6 +95,7 @@ pub(super) struct State {
     stop: CancellationToken,
     reserve_mib: u64,
     clients: Option<Clients>,
+    outside: Option<Arc<outside::Filters>>,
 }
 
 impl State {
@@ -106,7 +107,7 @@ impl State {
         stop: CancellationToken,
         reserve_mib: u64,
     ) -> Self {
-        Self { metrics, engine, store, bus, stop, reserve_mib, clients: None }
+        Self { metrics, engine, store, bus, stop, reserve_mib, clients: None, outside: None }
     }
 
     /// The same, which tells of lists in the DNS that are not used.
@@ -115,9 +116,16 @@ impl State {
         self
     }
 
+    /// The same, which tells of outside filters without which messages are refused.
+    pub(super) fn asking(mut self, filters: Option<&Arc<outside::Filters>>) -> Self {
+        self.outside = filters.cloned();
+        self
+    }
+
     /// What an administrator should know while mail is taken, a line each.
     fn notes(&self) -> String {
-        let notes = self.clients.as_ref().map(Clients::notes).unwrap_or_default();
+        let mut notes = self.clients.as_ref().map(Clients::notes).unwrap_or_default();
+        notes.extend(self.outside.iter().flat_map(|filters| filters.notes()));
         notes.iter().map(|note| format!("note: {note}\n")).collect()
     }
 

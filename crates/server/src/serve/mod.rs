@@ -201,7 +201,7 @@ async fn serve_on(
             tasks.listeners_stop(),
             config.storage.free_space_reserve_mib,
         );
-        let state = state.noting(delivery.clients());
+        let state = state.noting(delivery.clients()).asking(filters.as_ref());
         tasks.listener("http", http::serve(listener.into_tokio()?, state, descriptors::of_http(files)));
     }
 

@@ -201,7 +201,10 @@ impl fmt::Display for Step {
             Self::Refused { recipient: None, reply } => write!(f, "refused: {reply}"),
             Self::Routed { resolution } => write!(f, "routed:\n{resolution}"),
             Self::RoutedWidely { recipient, mailboxes, remotes } => {
-                write!(f, "routed: {recipient} leads to {mailboxes} mailboxes and {remotes} addresses elsewhere")
+                let noun = |number: usize, one: &'static str, more: &'static str| if number == 1 { one } else { more };
+                let (boxes, others) =
+                    (noun(*mailboxes, "mailbox", "mailboxes"), noun(*remotes, "address", "addresses"));
+                write!(f, "routed: {recipient} leads to {mailboxes} {boxes} and {remotes} {others} elsewhere")
             }
             Self::Delivered { address, name, uid, .. } => {
                 write!(f, "delivered to {address}, mailbox {name}, UID {uid}")

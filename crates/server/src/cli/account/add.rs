@@ -28,7 +28,7 @@ pub(in crate::cli) struct AddArgs {
     /// What the person may do
     #[arg(long, value_enum, default_value_t = RoleArg::User)]
     role: RoleArg,
-    /// How much mail fits, as 500M or 2G
+    /// How much mail fits, as 500M or 2G; 0: nothing
     #[arg(long, value_name = "OCTETS", value_parser = octets)]
     quota: Option<u64>,
     /// How many messages fit

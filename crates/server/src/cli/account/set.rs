@@ -31,7 +31,7 @@ pub(in crate::cli) struct SetArgs {
     /// A domain administrator edits the domain of their own address
     #[arg(long, conflicts_with = "administers")]
     administers_own: bool,
-    /// How much mail fits, as 500M or 2G
+    /// How much mail fits, as 500M or 2G; 0: nothing
     #[arg(long, value_name = "OCTETS", value_parser = octets)]
     quota: Option<u64>,
     /// No limit on how much mail fits

@@ -1,7 +1,7 @@
 //! Accounts, passwords and names in words.
 
 use admin::{AccountView, StrengthView};
-use routing::objects::{AccountKind, Identity, Role};
+use routing::objects::{AccountKind, Identity, Role, SubmissionLimits};
 
 use crate::check::counted;
 
@@ -82,6 +82,15 @@ pub(super) fn account(one: &AccountView) -> String {
         let over = if sent.limit_reached { "; a limit was reached" } else { "" };
         field(&mut out, "sent today", format_args!("{counted}{over}"));
     }
+    if one.submission != SubmissionLimits::default() && one.submitted.is_none() {
+        let limits = [
+            one.submission.messages.map(|most| counted(most.into(), "messages")),
+            one.submission.recipients.map(|most| counted(most.into(), "recipients")),
+            one.submission.first_time.map(|most| format!("{most} for the first time")),
+        ];
+        let limits: Vec<String> = limits.into_iter().flatten().collect();
+        field(&mut out, "sends in a day", format_args!("at most {}", limits.join(", ")));
+    }
     if one.undo_send_secs > 0 {
         field(&mut out, "undo send", format_args!("within {} seconds", one.undo_send_secs));
     }
@@ -103,13 +112,29 @@ fn quota(one: &AccountView) -> String {
         one.quota_mailboxes.map(|mailboxes| counted(mailboxes, "mailboxes")),
     ];
     let limits: Vec<String> = limits.into_iter().flatten().collect();
-    if limits.is_empty() { "no limit".to_owned() } else { limits.join(", ") }
+    if limits.is_empty() {
+        return "no limit".to_owned();
+    }
+    let nothing = one.quota_octets == Some(0) || one.quota_messages == Some(0);
+    let told = if nothing {
+        " (nothing fits, and mail for it is refused; `--no-quota` and `--no-quota-messages`: no limit)"
+    } else {
+        ""
+    };
+    format!("{}{told}", limits.join(", "))
 }
 
 pub(super) fn strength(one: &StrengthView) -> String {
     let mut out = String::new();
-    let verdict = if one.taken { "it would be taken".to_owned() } else { one.reason.clone() };
-    field(&mut out, "strength", format_args!("{} of 4 ({}); {} is needed", one.score, one.words, one.score_min));
+    let french = one.language == "fr";
+    let taken = if french { "il serait accepté" } else { "it would be taken" };
+    let verdict = if one.taken { taken.to_owned() } else { one.reason.clone() };
+    let (score, words, least) = (one.score, &one.words, one.score_min);
+    if french {
+        field(&mut out, "force", format_args!("{score} sur 4 ({words}) ; il faut {least}"));
+    } else {
+        field(&mut out, "strength", format_args!("{score} of 4 ({words}); {least} is needed"));
+    }
     field(&mut out, "verdict", verdict);
     one.advice.iter().for_each(|advice| line(&mut out, format_args!("  {advice}")));
     out

@@ -45,12 +45,12 @@ pub(super) fn visitor(one: &VisitorView) -> String {
         let kind = count.kind.words(count.count == 1);
         let mut rules = Vec::new();
         if count.limit > 0 {
-            rules.push(format!("{} are borne", count.limit));
+            rules.push(format!("at most {} are taken", count.limit));
         }
         if count.bans_from > 0 {
             rules.push(format!("a ban from {} on", count.bans_from));
         }
-        let rules = if rules.is_empty() { "any number is borne".to_owned() } else { rules.join(", ") };
+        let rules = if rules.is_empty() { "any number is taken".to_owned() } else { rules.join(", ") };
         field(
             &mut out,
             "counted",
@@ -87,7 +87,10 @@ mod tests {
         let _done = door.failed_login(who, false, None, now);
         let told = visitor(&VisitorView { visitor: door.visitor(who, now), counted: true });
         assert!(told.contains("state                 may come in\n"), "{told}");
-        assert!(told.contains("192.0.2.7: 1 failed login in an hour; 20 are borne, a ban from 20 on\n"), "{told}");
+        assert!(
+            told.contains("192.0.2.7: 1 failed login in an hour; at most 20 are taken, a ban from 20 on\n"),
+            "{told}"
+        );
         door.ban("192.0.2.0/24".parse().unwrap(), "spam wave", None, now).unwrap();
         let told = visitor(&VisitorView { visitor: door.visitor(who, now), counted: false });
         assert!(

@@ -3,6 +3,8 @@
 use admin::{ExternalTest, ExternalView};
 use routing::objects::{AfterFetch, ExternalSecurity};
 
+use crate::check::counted;
+
 use super::{field, line, moment, table};
 
 pub(super) fn externals(all: &[ExternalView]) -> String {
@@ -55,7 +57,11 @@ pub(super) fn external(one: &ExternalView) -> String {
     if let Some(at) = status.last_success {
         field(&mut out, "last success", moment(at));
     }
-    field(&mut out, "fetched", format_args!("{} messages, {} octets", status.fetched, status.octets));
+    field(
+        &mut out,
+        "fetched",
+        format_args!("{}, {}", counted(status.fetched, "messages"), counted(status.octets, "octets")),
+    );
     if status.skipped > 0 {
         let why = status.last_skipped.as_deref().unwrap_or_default();
         field(&mut out, "passed over", format_args!("{}, the last one: {why}", status.skipped));
@@ -64,7 +70,11 @@ pub(super) fn external(one: &ExternalView) -> String {
         field(&mut out, "last error", error);
     }
     if let Some(since) = status.failing_since {
-        field(&mut out, "failing since", format_args!("{} ({} times)", moment(since), status.failures));
+        field(
+            &mut out,
+            "failing since",
+            format_args!("{} ({})", moment(since), counted(status.failures.into(), "times")),
+        );
     }
     out
 }

@@ -2,6 +2,8 @@
 
 use admin::{OutsideFilterView, OutsideWord};
 
+use crate::check::counted;
+
 use super::{field, line, moment};
 
 pub(super) fn filters(all: &[OutsideFilterView]) -> String {
@@ -22,7 +24,11 @@ pub(super) fn filters(all: &[OutsideFilterView]) -> String {
             "when it fails",
             if one.fail_closed { "messages are refused for now" } else { "messages go on" },
         );
-        field(&mut out, "asked", format_args!("{} times since the start, {} without an answer", one.asked, one.failed));
+        field(
+            &mut out,
+            "asked",
+            format_args!("{} since the start, {} without an answer", counted(one.asked, "times"), one.failed),
+        );
         field(&mut out, "last answer", said(one.answer.as_ref()));
         field(&mut out, "last failure", said(one.failure.as_ref()));
     }

@@ -1,6 +1,6 @@
 //! Queue entries and parked events in words.
 
-use admin::{EventView, QueueEntryView};
+use admin::{EventView, QueueEntryView, QueueWaitsFor};
 
 use super::{field, line, moment, size};
 
@@ -8,7 +8,10 @@ pub(super) fn queue_entry(one: &QueueEntryView) -> String {
     let mut out = String::new();
     field(&mut out, "entry", one.id);
     field(&mut out, "from", &one.reverse_path);
-    field(&mut out, "destination", &one.destination);
+    match one.waits_until {
+        Some(_) => field(&mut out, "destination", "its recipients', when it sets out"),
+        None => field(&mut out, "destination", &one.destination),
+    }
     field(&mut out, "way", if one.way.is_empty() { "-" } else { &one.way });
     field(&mut out, "class", if one.class.is_empty() { "-" } else { &one.class });
     field(&mut out, "size", size(one.octets));
@@ -31,6 +34,17 @@ pub(super) fn queue_entry(one: &QueueEntryView) -> String {
         field(&mut out, "to", format_args!("{} ({}): {said}", recipient.address, recipient.state));
     }
     out
+}
+
+/// What an entry waits for, in a few words.
+pub(super) fn waits_for(one: &QueueEntryView) -> &'static str {
+    match (one.held, one.waits_for, one.attempts) {
+        (true, ..) => "an administrator, who holds it",
+        (false, Some(QueueWaitsFor::Undo), _) => "its sender, who may take it back",
+        (false, Some(QueueWaitsFor::Release), _) => "the time that its sender set",
+        (false, None, 0) => "its first attempt",
+        (false, None, _) => "its next attempt",
+    }
 }
 
 pub(super) fn event(one: &EventView) -> String {

@@ -2,6 +2,8 @@
 
 use admin::{DmarcReportsView, TlsReportsView};
 
+use crate::check::counted;
+
 use super::{line, shown, table};
 
 const NOTHING: &str = "no reports yet; `[sender_authentication] reports_to` says at which address they are read, and the records of \
@@ -15,7 +17,7 @@ pub(super) fn dmarc(all: &[DmarcReportsView]) -> String {
     for view in all {
         head(&mut out, view.domain.as_str(), view.reports, view.unsure, &view.organisations);
         if view.reports > 0 {
-            line(&mut out, format_args!("{} messages, {} of them passed", view.messages, view.passed));
+            line(&mut out, format_args!("{}, {} of them passed", counted(view.messages, "messages"), view.passed));
             out.push_str(&table(
                 ["SOURCE", "FROM", "MESSAGES", "SPF", "DKIM", "ALIGNED", "SPAM", "REFUSED"],
                 "no messages",

@@ -3,6 +3,8 @@
 use admin::{GreylistView, ReputationView, StandingView};
 use reputation::lists::{ListUse, Subject};
 
+use crate::check::counted;
+
 use super::{field, line, moment, shown, table};
 
 pub(super) fn reputation(one: &ReputationView) -> String {
@@ -40,11 +42,8 @@ pub(super) fn reputation(one: &ReputationView) -> String {
         );
     }
     for grey in &one.waiting {
-        let (first, tries) = (moment(grey.first), grey.tries);
-        line(
-            &mut out,
-            format_args!("  greylist: {} waits since {first}, tried {tries} times", shown(&grey.key.to_string())),
-        );
+        let (first, tries) = (moment(grey.first), counted(grey.tries.into(), "times"));
+        line(&mut out, format_args!("  greylist: {} waits since {first}, tried {tries}", shown(&grey.key.to_string())));
     }
     for list in &one.lists {
         let what = match list.subject {

@@ -2,6 +2,8 @@
 
 use admin::{SpamExplanation, SpamStatusView};
 
+use crate::check::counted;
+
 use super::{field, line, shown};
 
 pub(super) fn status(one: &SpamStatusView) -> String {
@@ -10,14 +12,14 @@ pub(super) fn status(one: &SpamStatusView) -> String {
         Some(account) => field(&mut out, "account", account),
         None => field(&mut out, "site", "all accounts together"),
     }
-    field(&mut out, "learnt as spam", format_args!("{} messages", one.spam));
-    field(&mut out, "learnt as ham", format_args!("{} messages", one.ham));
+    field(&mut out, "learnt as spam", counted(one.spam.into(), "messages"));
+    field(&mut out, "learnt as ham", counted(one.ham.into(), "messages"));
     let enough = one.spam >= one.needed && one.ham >= one.needed;
     let enough = if enough { "enough".to_owned() } else { format!("too little: {} of each are needed", one.needed) };
     field(&mut out, "that is", enough);
     field(&mut out, "tokens", one.tokens);
     if one.account.is_some() {
-        field(&mut out, "learnt by the site", format_args!("{} messages", one.shared));
+        field(&mut out, "learnt by the site", counted(one.shared.into(), "messages"));
         let state = match (one.site_enabled, one.enabled) {
             (false, _) => "off for the whole site ([spam] enabled)",
             (true, false) => "off",
