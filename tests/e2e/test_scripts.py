@@ -24,7 +24,7 @@ E2E = "ok   x\n\nEnd-to-end: 3 s\n11 passed, 0 failed, 2 skipped\n"
 
 class MakeTest(TestCase):
 
-    def attempt(self, tests=GOOD, code=0, nextest=None, build=0, fuzz=0, e2e=E2E, e2e_code=0):
+    def attempt(self, tests=GOOD, code=0, nextest=None, build=0, e2e=E2E, e2e_code=0):
         """Exit code and output of `scripts/test`, when cargo and the foreign clients say this."""
         home = folder("scripts")
         for name in ("scripts", "tests", "bin"):
@@ -34,7 +34,6 @@ class MakeTest(TestCase):
             (home / "bin" / name).symlink_to(shutil.which(name))
         (home / "said").write_text(nextest or tests)
         (home / "e2e").write_text(e2e)
-        self.script(home / "scripts/fuzz-brief", "exit %d" % fuzz)
         self.script(home / "tests/run", "cat '%s'; exit %d" % (home / "e2e", e2e_code))
         self.script(home / "bin/cargo", """case "$1 $2" in
             "nextest --version") exit %d ;;
@@ -67,9 +66,6 @@ class MakeTest(TestCase):
 
     def test_the_binary_is_not_built(self):
         self.assertEqual(self.attempt(build=101)[0], 1)
-
-    def test_fuzzing_finds_something(self):
-        self.assertEqual(self.attempt(fuzz=1)[::2], (1, "23 passed, 1 failed, 2 skipped"))
 
     def test_nextest(self):
         summary = "     Summary [   3.2s] 12 tests run: %s\n"
