@@ -151,9 +151,10 @@ class Mail(ServerCase):
     def test_letters_are_moved_copied_archived_and_deleted(self):
         bird = self.thunderbird
         bird.open("Alice", "INBOX")
-        # One after the other: of letters that are announced while it fetches another, Thunderbird hears when it asks for the next time.
+        # Of letters that are announced while it fetches others, Thunderbird hears when it asks for the next time.
         for subject in ("to move 1", "to move 2", "to copy", "to archive", "to delete", "to stay"):
             self.deliver(subject)
+            bird.check_mail("Alice")
             bird.shows(subject)
         bird.select("to move 1", "to move 2")
         bird.do("cmd_moveMessage", "Alice", "Junk")
