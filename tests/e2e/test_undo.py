@@ -90,12 +90,13 @@ class Undo(RelayCase):
         self.addCleanup(self.relais.cli, "account", "set", "alice@near.test", "--undo-send", "0s")
         self.remote.extensions.append("DELIVERBY")
         self.addCleanup(self.remote.extensions.remove, "DELIVERBY")
-        mid = self.submitted(["bob@near.test", "prompt@remote.test"], "BY=16;R")
+        # Half of it is longer than a connection is kept that was opened before the other side offered this.
+        mid = self.submitted(["bob@near.test", "prompt@remote.test"], "BY=32;R")
         self.assertIn("its sender may take it back until ", self.entry(mid)["why"])
         got = self.remote.wait(lambda messages: any(mid.encode() in one.content for one in messages))
         session = next(one.session for one in got if mid.encode() in one.content)
         said = next(line for line in session.commands if line.startswith("MAIL") and "BY=" in line)
-        self.assertRegex(said, r" BY=[1-8];R$")
+        self.assertRegex(said, r" BY=(\d|1[0-6]);R$")
         self.relais.wait_message("bob@near.test", lambda octets: mid.encode() in octets)
 
     def test_a_priority_goes_on_in_the_header(self):
