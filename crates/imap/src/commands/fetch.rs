@@ -35,21 +35,39 @@ use crate::session::Session;
 /// What a FETCH needs, found out once.
 struct Plan {
     items: Vec<FetchItem>,
+    sources: Sources,
+    /// Messages without `\Seen` get it, and their FLAGS are told.
+    sets_seen: bool,
+    changed_since: Option<ModSeq>,
+    /// From the highest UID to the lowest (RFC 9738 §3.1).
+    descending: bool,
+    /// BINARY was asked for of a part in an encoding that nobody knows (RFC 3516 §4.3).
+    unknown_encoding: AtomicBool,
+}
+
+/// Where the items of a FETCH are, beside the rows of the messages.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sources {
     /// ENVELOPE, BODYSTRUCTURE, or where the parts are.
     record: bool,
     /// Where the parts are.
     parts: bool,
     /// What is in the message itself.
     content: bool,
-    /// Messages without `\Seen` get it, and their FLAGS are told.
-    sets_seen: bool,
     /// The record is read, but nothing is computed when there is none (RFC 8970 §4.1).
     lazy: bool,
-    changed_since: Option<ModSeq>,
-    /// From the highest UID to the lowest (RFC 9738 §3.1).
-    descending: bool,
-    /// BINARY was asked for of a part in an encoding that nobody knows (RFC 3516 §4.3).
-    unknown_encoding: AtomicBool,
+}
+
+impl Sources {
+    fn of(items: &[FetchItem]) -> Self {
+        let all = || items.iter().map(Source::of);
+        Self {
+            record: all().any(Source::needs_record),
+            parts: all().any(|source| source == Source::Content { part: true }),
+            content: all().any(|source| matches!(source, Source::Content { .. })),
+            lazy: all().filter(|source| source.needs_record()).all(|source| source == Source::Record { lazy: true }),
+        }
+    }
 }
 
 /// One message of the answer.
@@ -258,7 +276,7 @@ impl Session {
             if let Some(since) = plan.changed_since {
                 rows.retain(|row| row.modseq > since);
             }
-            let mut records = match (plan.record, rows.first(), rows.last()) {
+            let mut records = match (plan.sources.record, rows.first(), rows.last()) {
                 (true, Some(first), Some(last)) => store.records(key.0, key.1, first.uid, last.uid, page).await?,
                 _ => Vec::new(),
             };
@@ -276,7 +294,7 @@ impl Session {
                 let seen = if plan.sets_seen { self.set_seen(some).await? } else { NumberSet::empty() };
                 let mut ahead = VecDeque::new();
                 for (at, row) in some.iter().enumerate() {
-                    if plan.content && ahead.is_empty() {
+                    if plan.sources.content && ahead.is_empty() {
                         ahead = read_ahead(&store, some.get(at..).unwrap_or_default()).await;
                     }
                     let reader = ahead.pop_front().flatten();
@@ -323,13 +341,13 @@ impl Session {
         // Many messages are told in a row: one count goes up for each of them, and not all of the store's.
         let server = Arc::clone(&self.server);
         let store = &server.store;
-        let record = match (plan.record, record) {
-            (true, record) if plan.lazy => record,
-            (true, record) => Some(complete(store, row, record, plan.parts).await?),
+        let record = match (plan.sources.record, record) {
+            (true, record) if plan.sources.lazy => record,
+            (true, record) => Some(complete(store, row, record, plan.sources.parts).await?),
             (false, _) => None,
         };
         let view = match record.as_ref().map(|record| RecordView::new(record)).transpose() {
-            Err(_) if plan.lazy => None,
+            Err(_) if plan.sources.lazy => None,
             view => view.map_err(damaged)?,
         };
         let mut parts = None;
@@ -367,7 +385,7 @@ impl Session {
                 }
                 FetchItem::Preview { .. } => {
                     let preview = view.and_then(|view| view.preview().ok());
-                    response.preview(out, preview.or((!plan.lazy).then_some("")));
+                    response.preview(out, preview.or((!plan.sources.lazy).then_some("")));
                 }
                 FetchItem::Binary { .. }
                 | FetchItem::BinarySize { .. }
@@ -375,7 +393,7 @@ impl Session {
                 | FetchItem::Rfc822
                 | FetchItem::Rfc822Header
                 | FetchItem::Rfc822Text => {
-                    if parts.is_none() && needs_parts(item) {
+                    if parts.is_none() && Source::of(item) == (Source::Content { part: true }) {
                         parts = view.map(|view| view.parts()).transpose().map_err(damaged)?;
                     }
                     if reader.is_none() {
@@ -428,7 +446,7 @@ impl Session {
 impl Plan {
     /// Rows that are read at once.
     const fn page(&self) -> usize {
-        if self.record { RECORDS_PER_PAGE } else { ROWS_PER_PAGE }
+        if self.sources.record { RECORDS_PER_PAGE } else { ROWS_PER_PAGE }
     }
 
     /// Whether a message is told of before another.
@@ -439,10 +457,7 @@ impl Plan {
     /// Items without any other effect.
     fn news(items: Vec<FetchItem>) -> Self {
         Self {
-            record: items.iter().any(|item| needs_parts(item) || is_form(item)),
-            parts: items.iter().any(needs_parts),
-            content: items.iter().any(needs_content),
-            lazy: items.iter().filter(|item| needs_parts(item) || is_form(item)).all(is_lazy),
+            sources: Sources::of(&items),
             unknown_encoding: AtomicBool::new(false),
             sets_seen: false,
             changed_since: None,
@@ -456,10 +471,7 @@ impl Plan {
         let uid = (!uid_only).then_some(FetchItem::Uid);
         Self {
             items: uid.into_iter().chain([FetchItem::Flags, FetchItem::ModSeq]).collect(),
-            record: false,
-            parts: false,
-            content: false,
-            lazy: false,
+            sources: Sources::default(),
             unknown_encoding: AtomicBool::new(false),
             sets_seen: false,
             changed_since: Some(since),
@@ -479,10 +491,7 @@ impl Plan {
             }
         }
         Self {
-            record: items.iter().any(|item| needs_parts(item) || is_form(item)),
-            parts: items.iter().any(needs_parts),
-            content: items.iter().any(needs_content),
-            lazy: items.iter().filter(|item| needs_parts(item) || is_form(item)).all(is_lazy),
+            sources: Sources::of(&items),
             unknown_encoding: AtomicBool::new(false),
             sets_seen: !read_only && items.iter().any(FetchItem::sets_seen),
             changed_since: fetch.changed_since.map(ModSeq),
@@ -500,38 +509,22 @@ fn too_many_places(limit: u32) -> Answer {
 
 /// How many of the next messages get `\Seen` before the first of them is sent: one, or more that are small.
 fn seen_step(rows: &[MessageRow]) -> usize {
-    let octets = rows.iter().scan(0u64, |sum, row| {
+    small_together(rows, SEEN_OCTETS_PER_STEP).max(1)
+}
+
+/// How many of the next messages have so many octets together at the most.
+fn small_together(rows: &[MessageRow], octets_max: u64) -> usize {
+    let octets = rows.iter().scan(0_u64, |sum, row| {
         *sum = sum.saturating_add(row.octets);
         Some(*sum)
     });
-    octets.take_while(|sum| *sum <= SEEN_OCTETS_PER_STEP).count().max(1)
-}
-
-/// Whether the item is in the record as it is sent.
-fn is_form(item: &FetchItem) -> bool {
-    matches!(
-        item,
-        FetchItem::Body
-            | FetchItem::BodyStructure
-            | FetchItem::Envelope
-            | FetchItem::Preview { .. }
-            | FetchItem::ThreadId
-    )
-}
-
-/// Whether the item may be left out when it is not in the record.
-fn is_lazy(item: &FetchItem) -> bool {
-    matches!(item, FetchItem::Preview { lazy: true })
+    octets.take_while(|sum| *sum <= octets_max).count()
 }
 
 /// Readers of the contents of the next messages, of as many as are small together; none of a single one, or when reading fails: then
 /// that shows when the message is told of.
 async fn read_ahead(store: &Store, rows: &[MessageRow]) -> VecDeque<Option<BlobReader>> {
-    let octets = rows.iter().scan(0_u64, |sum, row| {
-        *sum = sum.saturating_add(row.octets);
-        Some(*sum)
-    });
-    let small = octets.take(AHEAD_MESSAGES_MAX).take_while(|sum| *sum <= AHEAD_OCTETS_MAX).count();
+    let small = small_together(rows, AHEAD_OCTETS_MAX).min(AHEAD_MESSAGES_MAX);
     let hashes: Vec<_> = rows.iter().take(small).map(|row| row.blob).collect();
     if hashes.len() < 2 {
         return VecDeque::new();
@@ -539,48 +532,41 @@ async fn read_ahead(store: &Store, rows: &[MessageRow]) -> VecDeque<Option<BlobR
     store.blobs(&hashes).await.map(VecDeque::from).unwrap_or_default()
 }
 
-/// Whether the item is in the message itself.
-fn needs_content(item: &FetchItem) -> bool {
-    match item {
-        FetchItem::Binary { .. }
-        | FetchItem::BinarySize { .. }
-        | FetchItem::BodySection { .. }
-        | FetchItem::Rfc822
-        | FetchItem::Rfc822Header
-        | FetchItem::Rfc822Text => true,
-        FetchItem::Body
-        | FetchItem::BodyStructure
-        | FetchItem::EmailId
-        | FetchItem::Envelope
-        | FetchItem::Flags
-        | FetchItem::InternalDate
-        | FetchItem::Rfc822Size
-        | FetchItem::SaveDate
-        | FetchItem::ThreadId
-        | FetchItem::Uid
-        | FetchItem::ModSeq
-        | FetchItem::Preview { .. } => false,
-    }
+/// Where an item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// In the message's row.
+    Row,
+    /// In its record, as it is sent; a lazy one may be left out when it isn't there.
+    Record { lazy: bool },
+    /// In the message itself, at a place that the record's part table tells, or all of it.
+    Content { part: bool },
 }
 
-/// Whether the record's part table is needed to find the item.
-fn needs_parts(item: &FetchItem) -> bool {
-    match item {
-        FetchItem::Rfc822Header | FetchItem::Rfc822Text => true,
-        FetchItem::BodySection { section, .. } => !section.part.is_empty() || section.text.is_some(),
-        FetchItem::Binary { part, .. } | FetchItem::BinarySize { part } => !part.is_empty(),
-        FetchItem::Body
-        | FetchItem::BodyStructure
-        | FetchItem::EmailId
-        | FetchItem::Envelope
-        | FetchItem::Flags
-        | FetchItem::InternalDate
-        | FetchItem::Rfc822
-        | FetchItem::Rfc822Size
-        | FetchItem::SaveDate
-        | FetchItem::ThreadId
-        | FetchItem::Uid
-        | FetchItem::ModSeq
-        | FetchItem::Preview { .. } => false,
+impl Source {
+    fn of(item: &FetchItem) -> Self {
+        match item {
+            FetchItem::EmailId
+            | FetchItem::Flags
+            | FetchItem::InternalDate
+            | FetchItem::ModSeq
+            | FetchItem::Rfc822Size
+            | FetchItem::SaveDate
+            | FetchItem::Uid => Self::Row,
+            FetchItem::Body | FetchItem::BodyStructure | FetchItem::Envelope | FetchItem::ThreadId => {
+                Self::Record { lazy: false }
+            }
+            FetchItem::Preview { lazy } => Self::Record { lazy: *lazy },
+            FetchItem::Rfc822 => Self::Content { part: false },
+            FetchItem::Rfc822Header | FetchItem::Rfc822Text => Self::Content { part: true },
+            FetchItem::BodySection { section, .. } => {
+                Self::Content { part: !section.part.is_empty() || section.text.is_some() }
+            }
+            FetchItem::Binary { part, .. } | FetchItem::BinarySize { part } => Self::Content { part: !part.is_empty() },
+        }
+    }
+
+    fn needs_record(self) -> bool {
+        matches!(self, Self::Record { .. } | Self::Content { part: true })
     }
 }

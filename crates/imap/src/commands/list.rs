@@ -115,7 +115,8 @@ impl Session {
         let Some(listed) = node.mailbox.filter(|_| told.meets) else { return Ok(()) };
         // RFC 5819 §2: no STATUS of what can't be opened.
         if let Some(items) = list.returns.status.as_ref().filter(|_| listed.is_readable()) {
-            self.tell_status_asked(mailbox, listed.owner, listed.row, listed.access.person, items).await?;
+            self.asks_for_status(items);
+            self.tell_status(mailbox, listed.owner, listed.row, listed.access.person, items).await?;
         }
         if list.returns.my_rights {
             let rights = listed.access.rights.with_obsolete();

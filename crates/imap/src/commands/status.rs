@@ -18,23 +18,16 @@ impl Session {
             Ok(target) => target,
             Err(answer) => return Ok(answer),
         };
-        self.tell_status_asked(mailbox, target.owner, &target.row, target.access.person, items).await?;
+        self.asks_for_status(items);
+        self.tell_status(mailbox, target.owner, &target.row, target.access.person, items).await?;
         Ok(Answer::ok("Status told"))
     }
 
-    /// `* STATUS …` for STATUS and LIST (RFC 5819). Who asks for HIGHESTMODSEQ knows MODSEQs (RFC 7162 §3.1.7).
-    pub(crate) async fn tell_status_asked(
-        &mut self,
-        mailbox: &MailboxName,
-        owner: AccountId,
-        row: &MailboxRow,
-        person: Option<AccountId>,
-        items: &[StatusItem],
-    ) -> Result<(), Fault> {
+    /// Who asks for HIGHESTMODSEQ, by STATUS or LIST (RFC 5819), knows MODSEQs (RFC 7162 §3.1.7).
+    pub(crate) fn asks_for_status(&mut self, items: &[StatusItem]) {
         if items.contains(&StatusItem::HighestModSeq) {
             self.know_modseqs();
         }
-        self.tell_status(mailbox, owner, row, person, items).await
     }
 
     /// `* STATUS …`, also unasked (RFC 5465): NOTIFY switches no MODSEQs on (RFC 7162 §3.1).
