@@ -86,7 +86,7 @@ impl Ban {
     pub fn sentence(&self, contact: &str) -> String {
         let until = self.until.map_or_else(|| "an administrator lifts it".to_owned(), moment);
         // Some characters stand for many letters.
-        let why: String = mail::in_ascii(&self.why).chars().take(WHY_CHARS_MAX).collect();
+        let why: String = mail::without_accents(&self.why).chars().take(WHY_CHARS_MAX).collect();
         let who = if self.prefix.is_network() { "Your network" } else { "Your address" };
         format!("{who} {} is banned until {until}: {why}; write to {contact} from elsewhere", self.prefix)
     }

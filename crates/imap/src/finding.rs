@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use imap_wire::NumberSet;
 use mail::{AccountId, MailboxId, Uid};
-use message::{PartKind, PartTable, RecordView};
+use message::{ByteRange, PartKind, PartTable, RecordView};
 use search::{Candidates, candidates, fuzzy};
 use storage::rows::{MailboxRow, MessageRow, Sent};
 use storage::sharing::person_seen::PersonSeen;
@@ -289,7 +289,6 @@ impl Place {
     ) -> Result<Decided, StorageError> {
         let (mut sent, mut thread, mut envelope, mut header, mut body) = (None, None, None, None, None);
         let mut parts: Option<PartTable> = None;
-        let mut whole: Option<Bytes> = None;
         loop {
             let known = Known {
                 sent,
@@ -303,7 +302,7 @@ impl Place {
                 Verdict::False => return Ok(Decided::Not),
                 Verdict::Unknown(need) => need,
             };
-            let Some(record) = &whole else {
+            let Some(parts) = &parts else {
                 let record = match whole_record(store, self.key, row.row, record.take()).await {
                     // Expunged while it was looked at: it is not found.
                     Err(StorageError::Expunged) => return Ok(Decided::Not),
@@ -314,23 +313,18 @@ impl Place {
                 if query.asks_threads() {
                     thread = Some(thread_id(&view.sort_keys().map_err(damaged)?, &row.row.blob));
                 }
-                let folded = FoldedEnvelope::wanted(view.envelope(), needles.comparator(), needles.header());
-                envelope = Some(needles.header().iter().map(|needle| folded.holds(needle)).collect::<Vec<_>>());
-                turn.worked(record.len().saturating_mul(needles.tests().max(1))).await;
-                whole = Some(record);
+                turn.worked(record.len()).await;
+                let table = view.parts().map_err(damaged)?;
+                envelope = Some(search_envelope(view.envelope(), header_of(&table), needles, turn).await);
+                parts = Some(table);
                 continue;
             };
-            if parts.is_none() {
-                parts = Some(RecordView::new(record).and_then(|view| view.parts()).map_err(damaged)?);
-            }
-            let Some(parts) = &parts else { continue };
             let mut reader = match content(store, row.row).await {
                 Err(StorageError::Expunged) => return Ok(Decided::Not),
                 reader => reader?,
             };
             if need == Need::Header {
-                let range = parts.entries().first().map(message::TableEntry::header).unwrap_or_default();
-                let text = read_header(&mut reader, range).await?;
+                let text = read_header(&mut reader, header_of(parts)).await?;
                 header = Some(search_header(&text, needles, turn).await);
             } else {
                 body = Some(search_body(&mut reader, parts, needles, self.attachments, turn).await?);
@@ -366,6 +360,27 @@ async fn whole_record(
         None => store.records(key.0, key.1, row.uid, row.uid, 1).await?.pop().map(|(_, record)| record),
     };
     complete(store, row, stored, true).await
+}
+
+/// Where the header of the message itself is.
+fn header_of(parts: &PartTable) -> ByteRange {
+    parts.entries().first().map(message::TableEntry::header).unwrap_or_default()
+}
+
+/// What the envelope tells of each needle of the header.
+async fn search_envelope(
+    envelope: &[u8],
+    header: ByteRange,
+    needles: &Needles,
+    turn: &mut Turn,
+) -> Vec<Option<bool>> {
+    let folded = FoldedEnvelope::wanted(envelope, header.size(), needles.comparator(), needles.header());
+    let mut told = Vec::with_capacity(needles.header().len());
+    for some in needles.header().chunks(SEARCH_NEEDLES_PER_TURN) {
+        told.extend(some.iter().map(|needle| folded.holds(needle)));
+        turn.worked(envelope.len().saturating_mul(some.len())).await;
+    }
+    told
 }
 
 /// Which needles the header holds.

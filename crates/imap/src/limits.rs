@@ -21,7 +21,7 @@ pub const AHEAD_OCTETS_MAX: u64 = 128 * 1024;
 pub const LOOKED_AT_PER_PACKED: usize = 4;
 
 /// Octets that are looked at in the time that one question about one message's row takes.
-pub const TEST_OCTETS: usize = 16;
+pub const TEST_OCTETS: usize = 64;
 
 /// Records in a row of which SEARCH reads all when one of them is asked for: that is cheaper than looking for it.
 pub const RECORDS_READ_FOR_ONE: usize = 8;

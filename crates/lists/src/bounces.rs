@@ -48,7 +48,7 @@ fn worst(body: &[u8]) -> Report {
                 status = value;
             }
         }
-        let found = if !failed {
+        let found = if !failed || is_about_the_way(code(&status)) {
             Report::Nothing
         } else if status.starts_with('4') {
             Report::Soft
@@ -69,6 +69,12 @@ fn code(status: &str) -> Option<EnhancedCode> {
     let code =
         EnhancedCode(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
     numbers.next().is_none().then_some(code)
+}
+
+/// Whether a failure is one of the way there, which has no encryption, or none that can be trusted (RFC 8689 §4.2.1: 5.7.10, 5.7.30).
+/// The address may be as good as ever.
+fn is_about_the_way(code: Option<EnhancedCode>) -> bool {
+    matches!(code, Some(EnhancedCode(5, 7, 10 | 30)))
 }
 
 /// Counts a bounce.
@@ -135,6 +141,8 @@ mod tests {
             (vec![group("failed", "5.1.1")], Report::Nobody),
             (vec![group("failed", "5.1.10 (null MX)")], Report::Nobody),
             (vec![group("failed", "5.7.1")], Report::Hard),
+            (vec![group("failed", "5.7.10")], Report::Nothing),
+            (vec![group("failed", "5.7.30"), group("failed", "4.2.2")], Report::Soft),
             (vec![group("failed", "5.1.1.1")], Report::Hard),
             (vec![group("delayed", "5.1.1")], Report::Nothing),
             (vec![group("failed", "4.4.7")], Report::Soft),

@@ -3,8 +3,8 @@
 //! Depends on no other crate of ours, does no I/O, reads no clock. What a protocol, the store and the routing
 //! all speak of lives here; what only one of them knows stays there. Values are parsed once, at the edge.
 
+mod accents;
 mod address;
-mod ascii;
 mod domain;
 mod envelope;
 mod flags;
@@ -16,8 +16,8 @@ mod reply;
 mod special_use;
 mod time;
 
+pub use accents::without_accents;
 pub use address::{Address, AddressFlaw, LocalPart};
-pub use ascii::in_ascii;
 pub use domain::{Domain, DomainFlaw};
 pub use envelope::{
     BodyType, DeliverBy, DeliverByMode, DsnNotify, DsnReturn, Envelope, EnvelopeRecipient, OriginalRecipient,

@@ -110,7 +110,7 @@ impl HtmlReader {
         let mut rest = html;
         while !rest.is_empty() {
             // What is joined with what was carried is copied: not all of the rest each time.
-            let (piece, behind) = rest.split_at_checked(floor(rest, HTML_PIECE_OCTETS)).unwrap_or((rest, ""));
+            let (piece, behind) = rest.split_at_checked(rest.floor_char_boundary(HTML_PIECE_OCTETS)).unwrap_or((rest, ""));
             let mut joined = std::mem::take(&mut self.carry);
             joined.push_str(piece);
             self.read(&joined, false);
@@ -385,12 +385,6 @@ fn ends_name(c: char) -> bool {
     c.is_whitespace() || matches!(c, '/' | '>' | '<')
 }
 
-/// The last place up to `at` between two characters.
-fn floor(text: &str, at: usize) -> usize {
-    let at = at.min(text.len());
-    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(text.len())
-}
-
 /// The text so far.
 #[derive(Debug, Default)]
 struct Text {
@@ -490,7 +484,7 @@ mod tests {
         let mut reader = HtmlReader::default();
         let (mut rest, mut text) = (html, String::new());
         while let Some(first) = rest.chars().next() {
-            let (piece, behind) = rest.split_at(floor(rest, octets).max(first.len_utf8()));
+            let (piece, behind) = rest.split_at(rest.floor_char_boundary(octets).max(first.len_utf8()));
             reader.feed(piece);
             text.push_str(&reader.take());
             rest = behind;

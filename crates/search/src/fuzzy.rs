@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::block::step_words;
 use crate::builder::Builder;
-use crate::limits::{FUZZY_WORDS_MAX, ROWS_PER_READ, TAILS_AT_A_TIME_MAX, TRIES_MAX};
+use crate::limits::{FUZZY_WORDS_MAX, MESSAGES_PER_TURN, TAILS_AT_A_TIME_MAX, TRIES_MAX};
 use crate::postings::each;
 use crate::query::{Place, readable};
 use crate::segment::Segment;
@@ -87,10 +87,10 @@ pub async fn fuzzy(
     let of = Mailbox { store, account, mailbox, attachments };
     let mut from = indexed_to.saturating_add(1);
     loop {
-        // It is never closed.
+        // A few messages for each turn: who looks into a small mailbox does not wait for who looks into a large one. It is never closed.
         let _turn = TAILS.acquire().await;
         let mut builder = Builder::new(Uid(from));
-        let taken = take_messages(of, &mut builder, Uid(from), ROWS_PER_READ).await?;
+        let taken = take_messages(of, &mut builder, Uid(from), MESSAGES_PER_TURN).await?;
         if let Some(built) = builder.finish() {
             let segment = Segment::built(built);
             for (collected, asked) in collected.iter_mut().zip(&asked) {

@@ -185,9 +185,8 @@ impl<'p> TextWindows<'p> {
 
 /// Where what the next window shows again begins: in front of a word, unless that is very long.
 fn overlap_at(window: &str) -> usize {
-    let boundary = |at: usize| (0..=at).rev().find(|at| window.is_char_boundary(*at)).unwrap_or_default();
-    let latest = boundary(window.len().saturating_sub(OVERLAP_OCTETS));
-    let earliest = boundary(latest.saturating_sub(OVERLAP_OCTETS));
+    let latest = window.floor_char_boundary(window.len().saturating_sub(OVERLAP_OCTETS));
+    let earliest = window.floor_char_boundary(latest.saturating_sub(OVERLAP_OCTETS));
     let before = window.get(earliest..latest).unwrap_or_default();
     match before.char_indices().rfind(|(_, c)| c.is_whitespace()) {
         Some((at, c)) => earliest.saturating_add(at).saturating_add(c.len_utf8()),

@@ -1,6 +1,6 @@
 //! One attempt at one entry: its hosts in order, until everyone who waits has an outcome.
 
-use mail::{EnhancedCode, Reply};
+use mail::{Domain, EnhancedCode, Reply};
 use queue::{Health, Outcome};
 use storage::rows::{QueueRow, RecipientState};
 use tokio_util::sync::CancellationToken;
@@ -216,12 +216,18 @@ impl Attempt {
             self.answer_the_rest(row, None, &Reply::fixed(451, EnhancedCode(4, 4, 1), "no address to connect to"));
             return;
         };
-        let for_good = failures.iter().all(|(_, broken)| broken.is_for_good());
         let lacking = |broken: &Broken| matches!(broken, Broken::Lacking(_));
+        // Of a host that was reached at one address, others that are dead say nothing.
+        let was_reached =
+            |host: &Domain| failures.iter().any(|(target, broken)| lacking(broken) && target.host == *host);
+        let mut counted = failures.iter().filter(|(target, broken)| lacking(broken) || !was_reached(&target.host));
+        let for_good = counted.all(|(_, broken)| broken.is_for_good());
         // A better host that is away for now may have what this one lacks: that it is away is the news then.
         let reached = failures.iter().any(|(_, broken)| lacking(broken));
         let others = failures.iter().rev().find(|(_, broken)| !lacking(broken));
-        let (target, last) = others.filter(|_| !for_good).map_or((target, last), |(target, last)| (target, last));
+        let lacks = failures.iter().rev().find(|(_, broken)| lacking(broken));
+        let told = if for_good { lacks.filter(|_| !last.is_for_good()) } else { others };
+        let (target, last) = told.map_or((target, last), |(target, last)| (target, last));
         let mut reply = last.reply(target);
         if reply.is_permanent() && !for_good {
             reply = Reply { code: 451, enhanced: Some(EnhancedCode(4, 4, 1)), ..reply };

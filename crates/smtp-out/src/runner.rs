@@ -204,7 +204,7 @@ impl Runner {
     async fn look_further(&mut self, now: Timestamp) -> Result<Timestamp, StorageError> {
         let stretch = self.claim_stretch(self.looked_to, SCAN_MAX, now).await?;
         self.looked_to = stretch.last.filter(|_| stretch.full && stretch.next.is_none());
-        Ok(if stretch.spared { now } else { now.plus(DEEP_LOOK_EVERY) })
+        Ok(now.plus(DEEP_LOOK_EVERY))
     }
 
     /// Claims due entries of a stretch of the schedule, from its beginning or behind a place.

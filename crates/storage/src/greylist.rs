@@ -113,19 +113,20 @@ impl Transaction<'_> {
             return Ok(GreyAnswer::Known);
         }
         let mut tries = Vec::with_capacity(keys.len());
-        let mut crowded = false;
+        // Whose network waits already, or writes as too many, makes no more rows by naming domains.
+        let mut made_enough = false;
         for key in keys {
             let mut key = key.clone();
             let mut kept = self.grey(&key)?;
-            // Whose network writes as too many makes no more rows by naming domains.
-            if kept.is_none() && crowded {
+            if kept.is_none() && made_enough {
                 continue;
             }
             if kept.is_none() && self.is_crowded(&key.origin, bounds)? {
-                crowded = true;
+                made_enough = true;
                 key = GreyKey::all_of(key.origin);
                 kept = self.grey(&key)?;
             }
+            made_enough |= kept.is_some();
             let before = kept.as_ref().map(|grey| grey.until);
             let (answer, grey) = attempt(kept, key, now, settings);
             tries.push((before, answer, grey));
@@ -718,6 +719,15 @@ mod tests {
             2 * GREY_OF_NETWORK_MAX + 1,
             "the network's, as many domains, and all else of the network"
         );
+        // Bounces have no sender by which they could be told apart.
+        let bounces = |domain: &str| {
+            let pool = Domain::parse(domain).unwrap();
+            GreyKey::all("198.51.100.1".parse().unwrap(), Some(pool), None, &Domain::parse("near.example").unwrap())
+        };
+        for domain in ["far.example", "fair.example", "fine.example"] {
+            store.greylist(bounces(domain), settings).await.unwrap();
+        }
+        assert_eq!(store.grey_waiting(None, 9_999).await.unwrap().len(), waiting.len() + 2, "the network's, and the first domain's");
         // A domain that writes as many counts as one as well, wherever it writes from.
         let far: Origin = "far.example".parse().unwrap();
         for n in 0..1_000_u32 {

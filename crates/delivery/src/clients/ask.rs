@@ -153,9 +153,10 @@ impl Inner {
         OfNames { helo_resolves, spf, pool, findings, complete }
     }
 
-    /// The organization of a domain, asked for briefly: a recipient waits for it.
-    pub(super) async fn organization_of(&self, domain: Domain) -> OfDomain {
+    /// The organization of a domain, asked for briefly: a recipient waits for it. `ip`: of the client for which it is asked.
+    pub(super) async fn organization_of(&self, domain: Domain, ip: IpAddr) -> OfDomain {
         let Some(by) = &self.by else { return OfDomain::default() };
+        let Some(_place) = self.places.take(&self.world, ip.into()).await else { return OfDomain::default() };
         let found = self.world.timeout(ORGANIZATION_ASKED_FOR, by.organization(&domain)).await;
         OfDomain { organization: found.ok().flatten() }
     }

@@ -183,9 +183,9 @@ impl Clients {
     /// The organization whose server a client is, when SPF says so. What the DNS does not tell of it in time, the domain itself stands for.
     async fn pool_of(&self, introduction: &Introduction) -> Option<Domain> {
         let domain = introduction.pool()?;
-        let (inner, asked) = (self.0.clone(), domain.clone());
+        let (inner, asked, ip) = (self.0.clone(), domain.clone(), introduction.names.ip);
         let ask =
-            move || -> BoxFuture<'static, OfDomain> { Box::pin(async move { inner.organization_of(asked).await }) };
+            move || -> BoxFuture<'static, OfDomain> { Box::pin(async move { inner.organization_of(asked, ip).await }) };
         let found = self.0.organizations.ask(domain, self.0.world.clock.now(), ask).await;
         Some(found.organization.as_ref().unwrap_or(domain).clone())
     }

@@ -58,7 +58,7 @@ fn recipient_fields(out: &mut Fields, facts: &DsnFacts<'_>, recipient: &Reported
         let source = if recipient.host.is_some() { "smtp" } else { "X-Relais" };
         let said = shortened(reply);
         // Where ASCII alone is read, accents go and letters stay.
-        let said = if utf8_read { said } else { mail::in_ascii(&said) };
+        let said = if utf8_read { said } else { mail::without_accents(&said) };
         out.add("Diagnostic-Code", &format!("{source}; {said}"));
     }
     out.add("Last-Attempt-Date", &facts.now.to_rfc5322());
@@ -71,8 +71,7 @@ fn recipient_fields(out: &mut Fields, facts: &DsnFacts<'_>, recipient: &Reported
 pub(super) fn shortened(reply: &Reply) -> String {
     let mut text = reply.to_string();
     if text.len() > DIAGNOSTIC_OCTETS_MAX {
-        let cut = (0..=DIAGNOSTIC_OCTETS_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(cut);
+        text.truncate(text.floor_char_boundary(DIAGNOSTIC_OCTETS_MAX));
         text.push_str("...");
     }
     text

@@ -136,3 +136,22 @@ async fn an_open_connection_to_who_lacks_it_is_not_the_last_word() {
         assert_eq!((stage.far.sessions(), stage.far.got().len()), (1, 2), "{need}");
     }
 }
+
+#[tokio::test]
+async fn dead_addresses_of_a_host_that_lacks_it_put_nothing_off() {
+    for (need, _, lacks, status) in NEEDS {
+        let mut stage = Stage::new().await;
+        stage.origin.offer(&["SMTPUTF8", "8BITMIME"]);
+        // Of the far host's addresses one answers, the first or the last of them.
+        stage.far.offer(lacks);
+        stage.start();
+        for addresses in [["192.0.2.1", "192.0.2.77"], ["192.0.2.77", "192.0.2.1"]] {
+            stage.host("mx.far.example", &addresses);
+            stage.send(letter(&stage, need), MESSAGE).await;
+            stage.settle().await;
+            let dsn = String::from_utf8(stage.origin.got().pop().unwrap().content.clone()).unwrap();
+            assert!(dsn.contains(&format!("Status: {status}\r\n")), "{dsn}");
+            assert!(stage.queue().await.is_empty(), "{need}");
+        }
+    }
+}

@@ -4,27 +4,35 @@
 use imap_wire::EnvelopeField;
 use imap_wire::precompute::{AddressTexts, FieldTexts, envelope_field};
 use message::decode_header;
+use message::limits::{ADDRESSES_MAX, LONG_VALUE_BYTES_MAX, NESTED_ADDRESSES_MAX};
 
 use super::needles::HeaderNeedle;
 use crate::engine::comparator::Comparator;
 
-/// Octets of an envelope's field up to which it has all that the message's field has: half of what is kept of the shortest.
-const ENVELOPE_FIELD_OCTETS_MAX: usize = message::limits::LONG_VALUE_BYTES_MAX / 2;
+/// Octets of a header of which the envelope has all: no value of it was cut, and of addresses, which take two octets each at the
+/// least, those of one field alone may have been too many.
+const WHOLE_OCTETS_MAX: u64 = {
+    let (value, addresses) = (LONG_VALUE_BYTES_MAX, 2 * NESTED_ADDRESSES_MAX - 1);
+    if value < addresses { value as u64 } else { addresses as u64 }
+};
 
 /// Fields of an ENVELOPE, decoded and folded once, however much is looked for in them.
-pub(crate) struct FoldedEnvelope(Vec<(EnvelopeField, Option<FoldedField>)>);
+pub(crate) struct FoldedEnvelope {
+    fields: Vec<(EnvelopeField, Option<FoldedField>)>,
+    /// Nothing that a field of the header has was left out for its length.
+    is_whole: bool,
+}
 
 struct FoldedField {
     /// Names and addresses, each by itself, or the text of the field.
     texts: Vec<String>,
-    has_addresses: bool,
-    /// Of the envelope.
-    octets: usize,
+    /// How many addresses; `None`: it is a text.
+    addresses: Option<usize>,
 }
 
 impl FoldedEnvelope {
-    /// Those fields in which something is looked for.
-    pub(crate) fn wanted(envelope: &[u8], comparator: Comparator, wanted: &[HeaderNeedle]) -> Self {
+    /// Those fields in which something is looked for; the header of the message has so many octets.
+    pub(crate) fn wanted(envelope: &[u8], header_octets: u64, comparator: Comparator, wanted: &[HeaderNeedle]) -> Self {
         let mut fields: Vec<(EnvelopeField, Option<FoldedField>)> = Vec::new();
         for field in wanted.iter().filter_map(|needle| needle.envelope) {
             if !fields.iter().any(|(known, _)| *known == field) {
@@ -32,7 +40,7 @@ impl FoldedEnvelope {
                 fields.push((field, texts.map(|texts| FoldedField::new(texts, comparator))));
             }
         }
-        Self(fields)
+        Self { fields, is_whole: header_octets <= WHOLE_OCTETS_MAX }
     }
 
     /// Whether the field holds what is looked for, where that is told for sure.
@@ -40,42 +48,40 @@ impl FoldedEnvelope {
     /// Each text is looked at by itself. What may stand in the message between two of them, or behind what the envelope keeps
     /// of a long field, is left to the header; so is whether a field is there, which an empty text asks for.
     pub(crate) fn holds(&self, HeaderNeedle { needle, envelope, .. }: &HeaderNeedle) -> Option<bool> {
-        let field = self.0.iter().find(|(field, _)| Some(*field) == *envelope)?.1.as_ref()?;
+        let field = self.fields.iter().find(|(field, _)| Some(*field) == *envelope)?.1.as_ref()?;
         if needle.is_empty() {
             return None;
         }
         if field.texts.iter().any(|text| needle.is_in(text)) {
             return Some(true);
         }
-        let is_whole = !field.has_addresses || needle.is_within_a_name_or_an_address();
-        Some(false).filter(|_| is_whole && field.octets <= ENVELOPE_FIELD_OCTETS_MAX)
+        let is_told = field.addresses.is_none_or(|addresses| {
+            addresses < ADDRESSES_MAX && needle.is_within_a_name_or_an_address()
+        });
+        Some(false).filter(|_| is_told && self.is_whole)
     }
 }
 
 impl FoldedField {
     fn new(texts: FieldTexts<'_>, comparator: Comparator) -> Self {
-        let mut field = Self { texts: Vec::new(), has_addresses: false, octets: 0 };
-        let add = |field: &mut Self, text: &[u8]| {
-            field.octets = field.octets.saturating_add(text.len());
-            field.texts.push(comparator.fold(&decode_header(text)));
-        };
-        match texts {
-            FieldTexts::Text(text) => text.iter().for_each(|text| add(&mut field, text)),
-            FieldTexts::Addresses(addresses) => {
-                field.has_addresses = true;
-                for AddressTexts { name, mailbox, host, .. } in addresses {
-                    if let Some(name) = name {
-                        add(&mut field, &name);
-                    }
-                    let mut address = mailbox.as_deref().unwrap_or_default().to_vec();
-                    if let Some(host) = host {
-                        address.push(b'@');
-                        address.extend_from_slice(&host);
-                    }
-                    add(&mut field, &address);
-                }
+        let fold = |text: &[u8]| comparator.fold(&decode_header(text));
+        let addresses = match texts {
+            FieldTexts::Text(text) => {
+                return Self { texts: text.iter().map(|text| fold(text)).collect(), addresses: None };
             }
+            FieldTexts::Addresses(addresses) => addresses,
+        };
+        let count = addresses.len();
+        let mut texts = Vec::with_capacity(count);
+        for AddressTexts { name, mailbox, host, .. } in addresses {
+            texts.extend(name.map(|name| fold(&name)));
+            let mut address = mailbox.as_deref().unwrap_or_default().to_vec();
+            if let Some(host) = host {
+                address.push(b'@');
+                address.extend_from_slice(&host);
+            }
+            texts.push(fold(&address));
         }
-        field
+        Self { texts, addresses: Some(count) }
     }
 }

@@ -410,12 +410,12 @@ impl Context<'_> {
 }
 
 impl Test {
-    /// Whether it is about a text at this place.
+    /// Whether it is about a text at this place. What the index knows of a field is no proof for the envelope, which has the first
+    /// of that name alone.
     fn is_at(&self, place: &Place) -> bool {
         match place {
             Place::Field(at) => {
                 matches!(self, Self::Field(name, _) if name == at)
-                    || matches!(self, Self::Envelope(field, _) if field_name(*field) == at)
             }
             Place::Body => matches!(self, Self::Body(_)),
             Place::Anywhere => matches!(self, Self::Text(_)),
@@ -451,7 +451,7 @@ impl Test {
             Self::AtOrBefore(secs) => (row.row.internal_date.secs <= *secs).into(),
             Self::AtOrAfter(secs) => (row.row.internal_date.secs >= *secs).into(),
             Self::ModSeq(modseq) => (row.row.modseq >= ModSeq(*modseq)).into(),
-            Self::Field(_, needle) | Self::Envelope(_, needle) | Self::Body(needle) | Self::Text(needle)
+            Self::Field(_, needle) | Self::Body(needle) | Self::Text(needle)
                 if needles.prove(|place| self.is_at(place), needle, row.row.uid) =>
             {
                 Verdict::True

@@ -66,9 +66,10 @@ pub(crate) struct Fuzzy {
 #[derive(Debug, Default)]
 pub(crate) struct Needles {
     header: Vec<HeaderNeedle>,
-    /// Where they are among these, by text and field (none: all of the header). There may be thousands, for each of thousands of
-    /// messages.
-    header_places: HashMap<Vec<u8>, HashMap<Vec<u8>, usize>>,
+    /// Where they are among these, by text and field. There may be thousands, for each of thousands of messages.
+    field_places: HashMap<Vec<u8>, HashMap<Vec<u8>, usize>>,
+    /// The same of what is looked for in all of the header, by text.
+    whole_places: HashMap<Vec<u8>, usize>,
     body: Vec<Needle>,
     body_places: HashMap<Vec<u8>, usize>,
     /// How many questions are asked of each message, these and others.
@@ -162,8 +163,11 @@ impl Needles {
         match self.header_place(field, needle).and_then(|place| self.header.get_mut(place)) {
             Some(known) => known.envelope = known.envelope.or(envelope),
             None => {
-                let places = self.header_places.entry(needle.0.needle().to_vec()).or_default();
-                places.insert(field.unwrap_or_default().to_vec(), self.header.len());
+                let (text, place) = (needle.0.needle().to_vec(), self.header.len());
+                match field {
+                    Some(field) => self.field_places.entry(text).or_default().insert(field.to_vec(), place),
+                    None => self.whole_places.insert(text, place),
+                };
                 let field = field.map(<[u8]>::to_vec);
                 self.header.push(HeaderNeedle { field, needle: needle.clone(), envelope });
             }
@@ -179,7 +183,11 @@ impl Needles {
 
     /// Where a needle of the header is.
     pub(super) fn header_place(&self, field: Option<&[u8]>, needle: &Needle) -> Option<usize> {
-        self.header_places.get(needle.0.needle())?.get(field.unwrap_or_default()).copied()
+        let text = needle.0.needle();
+        match field {
+            Some(field) => self.field_places.get(text)?.get(field).copied(),
+            None => self.whole_places.get(text).copied(),
+        }
     }
 
     /// Where a needle of the body is.

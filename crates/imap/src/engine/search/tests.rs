@@ -185,10 +185,12 @@ fn a_scope_bounds_the_scan() {
 /// What the record tells of a message with this header, for one key.
 fn told(text: &str, header: &str) -> Option<bool> {
     let query = ready(text, &[7].map(Uid).into_iter().collect(), Timestamp(0));
-    let structure = message::Scanner::scan(format!("{header}\r\n\r\n").as_bytes());
+    let header = format!("{header}\r\n\r\n");
+    let structure = message::Scanner::scan(header.as_bytes());
     let envelope = imap_wire::precompute::forms(&structure).envelope;
     let needles = query.needles(Comparator::default());
-    let folded = FoldedEnvelope::wanted(&envelope, Comparator::default(), needles.header());
+    let octets = header.len().try_into().unwrap();
+    let folded = FoldedEnvelope::wanted(&envelope, octets, Comparator::default(), needles.header());
     needles.header().iter().find_map(|needle| folded.holds(needle))
 }
 
@@ -222,9 +224,20 @@ fn the_envelope_tells_what_is_in_a_name_or_an_address() {
     ] {
         assert_eq!(told(key, header), expected, "{key}");
     }
-    // Of a long field the envelope may not have all.
+    // Of a long header, and of very many addresses, the envelope may not have all.
     let many = format!("To: {}", vec!["someone@example.org"; 400].join(", "));
     assert_eq!((told("TO someone", &many), told("TO nobody", &many)), (Some(true), None));
+    let comment = format!("To: ({}) z@x\r\nCc: someone@example.org", "a comment ".repeat(900));
+    assert_eq!((told("TO z@x", &comment), told("CC someone", &comment), told("CC nobody", &comment)), (None, Some(true), None));
+    let tiny = format!("To: {}z@x", "a,".repeat(message::limits::ADDRESSES_MAX));
+    assert_eq!((told("TO z@x", &tiny), told("TO y", &tiny), told("CC z", &tiny)), (None, None, Some(false)));
+}
+
+/// HEADER with an empty name is about no field, TEXT about all of them.
+#[test]
+fn a_field_without_a_name_is_not_the_whole_header() {
+    let query = ready("HEADER \"\" zoe TEXT zoe", &[7].map(Uid).into_iter().collect(), Timestamp(0));
+    assert_eq!(query.needles(Comparator::default()).header().len(), 2);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use unicode_normalization::char::is_combining_mark;
 
 /// A text in printable ASCII: letters lose their accents, other characters become `?`, white space and controls a space.
 #[must_use]
-pub fn in_ascii(text: &str) -> String {
+pub fn without_accents(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.nfkd().filter(|c| !is_combining_mark(*c)) {
         match c {
@@ -37,7 +37,7 @@ mod tests {
             ("Stra\u{df}e – 日本", "Strasse - ??"),
             ("e\u{301}", "e"),
         ] {
-            let ascii = in_ascii(text);
+            let ascii = without_accents(text);
             assert_eq!(ascii, expected);
             assert!(ascii.bytes().all(|octet| (b' '..=b'~').contains(&octet)));
         }
