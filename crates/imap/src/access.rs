@@ -96,9 +96,9 @@ impl Session {
     }
 
     /// Messages of the selected mailbox, as the reader sees them.
-    pub(crate) async fn rows(&mut self, first: Uid, last: Uid, limit: usize) -> Result<Vec<MessageRow>, Fault> {
+    pub(crate) async fn rows_of(&mut self, uids: &[Uid]) -> Result<Vec<MessageRow>, Fault> {
         let key = self.key()?;
-        let mut rows = self.server.store.messages(key.0, key.1, first, last, limit).await?;
+        let mut rows = self.server.store.messages_of(key.0, key.1, uids).await?;
         self.overlay(&mut rows)?;
         Ok(rows)
     }

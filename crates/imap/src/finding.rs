@@ -368,12 +368,7 @@ fn header_of(parts: &PartTable) -> ByteRange {
 }
 
 /// What the envelope tells of each needle of the header.
-async fn search_envelope(
-    envelope: &[u8],
-    header: ByteRange,
-    needles: &Needles,
-    turn: &mut Turn,
-) -> Vec<Option<bool>> {
+async fn search_envelope(envelope: &[u8], header: ByteRange, needles: &Needles, turn: &mut Turn) -> Vec<Option<bool>> {
     let folded = FoldedEnvelope::wanted(envelope, header.size(), needles.comparator(), needles.header());
     let mut told = Vec::with_capacity(needles.header().len());
     for some in needles.header().chunks(SEARCH_NEEDLES_PER_TURN) {

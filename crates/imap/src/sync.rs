@@ -174,19 +174,15 @@ impl Session {
 
     /// Tells the flags of messages in order of UID; removes from the list what was told.
     async fn tell_flags(&mut self, uids: &mut Vec<Uid>, uid: bool) -> Result<(), Fault> {
-        let all = NumberSet::from_numbers(uids.iter().map(|uid| uid.0));
-        for range in all.ranges() {
-            let mut from = Some(Uid(*range.start()));
-            while let Some(first) = from {
-                let rows = self.rows(first, Uid(*range.end()), ROWS_PER_PAGE).await?;
-                for row in &rows {
-                    self.tell_flags_of(row, uid)?;
-                    self.connection.flush_some().await?;
-                }
-                from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
-                let told = from.map_or(*range.end(), |next| next.0.saturating_sub(1));
-                uids.retain(|uid| uid.0 > told);
+        uids.sort_unstable();
+        uids.dedup();
+        while !uids.is_empty() {
+            let some = uids.get(..ROWS_PER_PAGE).unwrap_or(uids);
+            for row in &self.rows_of(some).await? {
+                self.tell_flags_of(row, uid)?;
+                self.connection.flush_some().await?;
             }
+            uids.drain(..ROWS_PER_PAGE.min(uids.len()));
         }
         Ok(())
     }

@@ -110,7 +110,8 @@ impl HtmlReader {
         let mut rest = html;
         while !rest.is_empty() {
             // What is joined with what was carried is copied: not all of the rest each time.
-            let (piece, behind) = rest.split_at_checked(rest.floor_char_boundary(HTML_PIECE_OCTETS)).unwrap_or((rest, ""));
+            let (piece, behind) =
+                rest.split_at_checked(rest.floor_char_boundary(HTML_PIECE_OCTETS)).unwrap_or((rest, ""));
             let mut joined = std::mem::take(&mut self.carry);
             joined.push_str(piece);
             self.read(&joined, false);

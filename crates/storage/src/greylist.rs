@@ -727,7 +727,11 @@ mod tests {
         for domain in ["far.example", "fair.example", "fine.example"] {
             store.greylist(bounces(domain), settings).await.unwrap();
         }
-        assert_eq!(store.grey_waiting(None, 9_999).await.unwrap().len(), waiting.len() + 2, "the network's, and the first domain's");
+        assert_eq!(
+            store.grey_waiting(None, 9_999).await.unwrap().len(),
+            waiting.len() + 2,
+            "the network's, and the first domain's"
+        );
         // A domain that writes as many counts as one as well, wherever it writes from.
         let far: Origin = "far.example".parse().unwrap();
         for n in 0..1_000_u32 {

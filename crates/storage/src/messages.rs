@@ -96,6 +96,9 @@ pub enum ExpungeScope {
     All,
 }
 
+/// Rows that are scanned in the time that one is found by its key.
+const SCANNED_FOR_ONE: usize = 4;
+
 /// Messages that one transaction changes at the most: each writes some four rows.
 pub(crate) const MESSAGES_PER_TRANSACTION: usize = TRANSACTION_ROWS_MAX / 5;
 
@@ -191,6 +194,71 @@ impl Store {
         let mut message = MessageRow::decode(uid, &value)?;
         self.lay_flags_over(account, mailbox, std::slice::from_mut(&mut message)).await?;
         Ok(Some(message))
+    }
+
+    /// Messages with these UIDs, which are in order; those that are not there are left out.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn messages_of(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+    ) -> Result<Vec<MessageRow>, StorageError> {
+        let rows = self.rows_of(Table::Message, account, mailbox, uids).await?;
+        let mut messages = Vec::with_capacity(rows.len());
+        for (uid, value) in &rows {
+            messages.push(MessageRow::decode(*uid, value)?);
+        }
+        self.lay_flags_over(account, mailbox, &mut messages).await?;
+        Ok(messages)
+    }
+
+    /// Encoded records of messages with these UIDs, which are in order. A message whose record was too large has none.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn records_of(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+    ) -> Result<Vec<(Uid, Bytes)>, StorageError> {
+        self.rows_of(Table::Record, account, mailbox, uids).await
+    }
+
+    /// Rows of messages with these UIDs: of those that lie close to each other by a scan, which reads what is between them as well, of
+    /// others each by its key.
+    async fn rows_of(
+        &self,
+        table: Table,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+    ) -> Result<Vec<(Uid, Bytes)>, StorageError> {
+        let (Some(first), Some(last)) = (uids.first(), uids.last()) else { return Ok(Vec::new()) };
+        let span = (last.0.saturating_sub(first.0) as usize).saturating_add(1);
+        if uids.len() > 1 && span <= uids.len().saturating_mul(SCANNED_FOR_ONE) {
+            let range = uid_range(table, account, mailbox, *first, *last);
+            let rows = self.engine.scan(range, Order::Ascending, span).await?;
+            let mut wanted = uids.iter().peekable();
+            let mut found = Vec::with_capacity(uids.len());
+            for (key, value) in rows {
+                let uid = uid_of(&key)?;
+                while wanted.next_if(|wanted| **wanted < uid).is_some() {}
+                if wanted.next_if(|wanted| **wanted == uid).is_some() {
+                    found.push((uid, value));
+                }
+            }
+            return Ok(found);
+        }
+        let key = |uid: &Uid| Key::of(table, account).u32(mailbox.0).u32(uid.0).done();
+        let values = match uids {
+            [uid] => vec![self.engine.get(&key(uid)).await?],
+            several => self.engine.multi_get(&several.iter().map(key).collect::<Vec<_>>()).await?,
+        };
+        Ok(uids.iter().zip(values).filter_map(|(uid, value)| Some((*uid, value?))).collect())
     }
 
     /// Encoded records of messages with UIDs from `first` to `last`, in order, at most `limit`. A message whose record

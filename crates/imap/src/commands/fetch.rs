@@ -176,19 +176,18 @@ impl Session {
     async fn fetch_wanted(&mut self, plan: &Plan, wanted: &NumberSet) -> Result<Answer, Fault> {
         let map = self.selected()?.view.map().clone();
         let mut left = map.existing(wanted).count();
-        if plan.descending {
-            for range in wanted.ranges().iter().rev() {
-                let uids: Vec<Uid> = map.existing(&NumberSet::from_ranges([range.clone()])).collect();
-                // One page each, so that it can be turned round.
-                for some in uids.rchunks(plan.page()) {
-                    let (Some(first), Some(last)) = (some.first(), some.last()) else { continue };
-                    left = left.saturating_sub(self.fetch_range(plan, *first, *last).await?);
-                }
+        let mut uids = map.existing(wanted);
+        // From the end, as many as a limit allows.
+        let mut descending: Vec<Uid> = if plan.descending { uids.by_ref().collect() } else { Vec::new() };
+        loop {
+            let some: Vec<Uid> = match plan.descending {
+                true => descending.split_off(descending.len().saturating_sub(plan.page())),
+                false => uids.by_ref().take(plan.page()).collect(),
+            };
+            if some.is_empty() {
+                break;
             }
-        } else {
-            for range in wanted.ranges() {
-                left = left.saturating_sub(self.fetch_range(plan, Uid(*range.start()), Uid(*range.end())).await?);
-            }
+            left = left.saturating_sub(self.fetch_page(plan, some).await?);
         }
         if plan.unknown_encoding.load(Ordering::Relaxed) {
             return Ok(Answer::no(Code::UnknownCte, "Some parts have an encoding that I do not know"));
@@ -263,48 +262,43 @@ impl Session {
         Ok(left.minus(&NumberSet::from_numbers(came)))
     }
 
-    /// Answers for the messages of a range of UIDs; returns how many were there.
-    async fn fetch_range(&mut self, plan: &Plan, first: Uid, last: Uid) -> Result<usize, Fault> {
+    /// Answers for some messages, which are in order of UID; returns how many were there.
+    async fn fetch_page(&mut self, plan: &Plan, mut uids: Vec<Uid>) -> Result<usize, Fault> {
         let key = self.key()?;
         let store = self.server.store.clone();
-        let page = plan.page();
+        let mut rows = self.rows_of(&uids).await?;
+        rows.retain(|row| plan.is_about(row));
+        let mut records = Vec::new();
+        if plan.sources.record {
+            uids.clear();
+            uids.extend(rows.iter().map(|row| row.uid));
+            records = store.records_of(key.0, key.1, &uids).await?;
+        }
+        if plan.descending {
+            rows.reverse();
+            records.reverse();
+        }
         let mut found = 0usize;
-        let mut from = Some(first);
-        while let Some(first) = from {
-            let mut rows = self.rows(first, last, page).await?;
-            from = rows.last().and_then(|row| row.uid.next()).filter(|next| rows.len() == page && *next <= last);
-            if let Some(since) = plan.changed_since {
-                rows.retain(|row| row.modseq > since);
-            }
-            let mut records = match (plan.sources.record, rows.first(), rows.last()) {
-                (true, Some(first), Some(last)) => store.records(key.0, key.1, first.uid, last.uid, page).await?,
-                _ => Vec::new(),
-            };
-            if plan.descending {
-                rows.reverse();
-                records.reverse();
-            }
-            let mut records = records.into_iter().peekable();
-            self.refresh_keywords(&rows).await?;
-            let mut rest = rows.as_mut_slice();
-            while !rest.is_empty() {
-                let step = if plan.sets_seen { seen_step(rest) } else { rest.len() };
-                let (some, later) = rest.split_at_mut(step);
-                rest = later;
-                let seen = if plan.sets_seen { self.set_seen(some).await? } else { NumberSet::empty() };
-                let mut ahead = VecDeque::new();
-                for (at, row) in some.iter().enumerate() {
-                    if plan.sources.content && ahead.is_empty() {
-                        ahead = read_ahead(&store, some.get(at..).unwrap_or_default()).await;
-                    }
-                    let reader = ahead.pop_front().flatten();
-                    while records.next_if(|(uid, _)| plan.comes_before(*uid, row.uid)).is_some() {}
-                    let record = records.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
-                    let Some(number) = self.selected()?.view.map().sequence_of(row.uid) else { continue };
-                    let newly_seen = seen.contains(row.uid.0);
-                    found = found.saturating_add(1);
-                    self.fetch_one(plan, Message { number, row, record, newly_seen, reader }).await?;
+        let mut records = records.into_iter().peekable();
+        self.refresh_keywords(&rows).await?;
+        let mut rest = rows.as_mut_slice();
+        while !rest.is_empty() {
+            let step = if plan.sets_seen { seen_step(rest) } else { rest.len() };
+            let (some, later) = rest.split_at_mut(step);
+            rest = later;
+            let seen = if plan.sets_seen { self.set_seen(some).await? } else { NumberSet::empty() };
+            let mut ahead = VecDeque::new();
+            for (at, row) in some.iter().enumerate() {
+                if plan.sources.content && ahead.is_empty() {
+                    ahead = read_ahead(&store, some.get(at..).unwrap_or_default()).await;
                 }
+                let reader = ahead.pop_front().flatten();
+                while records.next_if(|(uid, _)| plan.comes_before(*uid, row.uid)).is_some() {}
+                let record = records.next_if(|(uid, _)| *uid == row.uid).map(|(_, record)| record);
+                let Some(number) = self.selected()?.view.map().sequence_of(row.uid) else { continue };
+                let newly_seen = seen.contains(row.uid.0);
+                found = found.saturating_add(1);
+                self.fetch_one(plan, Message { number, row, record, newly_seen, reader }).await?;
             }
         }
         Ok(found)
@@ -444,9 +438,14 @@ impl Session {
 }
 
 impl Plan {
-    /// Rows that are read at once.
+    /// Messages whose rows are read at once.
     const fn page(&self) -> usize {
         if self.sources.record { RECORDS_PER_PAGE } else { ROWS_PER_PAGE }
+    }
+
+    /// Whether a message has changed since then, where that is asked for.
+    fn is_about(&self, row: &MessageRow) -> bool {
+        self.changed_since.is_none_or(|since| row.modseq > since)
     }
 
     /// Whether a message is told of before another.

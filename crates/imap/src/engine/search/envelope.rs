@@ -55,9 +55,9 @@ impl FoldedEnvelope {
         if field.texts.iter().any(|text| needle.is_in(text)) {
             return Some(true);
         }
-        let is_told = field.addresses.is_none_or(|addresses| {
-            addresses < ADDRESSES_MAX && needle.is_within_a_name_or_an_address()
-        });
+        let is_told = field
+            .addresses
+            .is_none_or(|addresses| addresses < ADDRESSES_MAX && needle.is_within_a_name_or_an_address());
         Some(false).filter(|_| is_told && self.is_whole)
     }
 }

@@ -228,7 +228,10 @@ fn the_envelope_tells_what_is_in_a_name_or_an_address() {
     let many = format!("To: {}", vec!["someone@example.org"; 400].join(", "));
     assert_eq!((told("TO someone", &many), told("TO nobody", &many)), (Some(true), None));
     let comment = format!("To: ({}) z@x\r\nCc: someone@example.org", "a comment ".repeat(900));
-    assert_eq!((told("TO z@x", &comment), told("CC someone", &comment), told("CC nobody", &comment)), (None, Some(true), None));
+    assert_eq!(
+        (told("TO z@x", &comment), told("CC someone", &comment), told("CC nobody", &comment)),
+        (None, Some(true), None)
+    );
     let tiny = format!("To: {}z@x", "a,".repeat(message::limits::ADDRESSES_MAX));
     assert_eq!((told("TO z@x", &tiny), told("TO y", &tiny), told("CC z", &tiny)), (None, None, Some(false)));
 }
