@@ -10,6 +10,8 @@
 //! ```
 //! In a pattern `...` matches anything (at the end: the rest of the line), `{name}` binds what it finds the first time
 //! and must match it afterwards; in a `C:` line a bound `{name}` is replaced. `\...` and `\{` are taken as they are.
+//! A directive of the stage may bind names too, for what a client has to compute: what they stand for is said in a `C:`
+//! line, and cut as all that is said there.
 //!
 //! Directives of the runner: `@bytes TEXT` sends TEXT without CRLF (`\r \n \t \0 \\ \xHH`), `@repeat N TEXT` sends it
 //! N times, `@closed` awaits the end of the connection. `2 @bytes …` means the second connection.
@@ -43,6 +45,10 @@ pub trait Stage {
     /// # Errors
     /// See above; also when the directive is unknown.
     fn directive(&mut self, connection: u32, directive: &str) -> Result<(), String>;
+    /// The names that the last directive has bound, with what they stand for from now on.
+    fn names(&mut self) -> Vec<(String, String)> {
+        Vec::new()
+    }
     /// Whether a line may stand between those that `S*:` expects.
     fn is_untagged(&self, line: &str) -> bool {
         line.starts_with("* ")
@@ -189,21 +195,15 @@ impl Transcript {
     /// Whether a directive begins with this word.
     #[must_use]
     pub fn has_directive(&self, word: &str) -> bool {
-        self.steps.iter().any(|step| match &step.what {
-            What::Directive(directive) => directive.split(' ').next() == Some(word),
-            What::Client(_) | What::Octets(_) | What::Server(_) | What::Among(_) | What::Closed => false,
-        })
+        self.directives(word).next().is_some()
     }
 
-    /// How many octets the client says, if no `{name}` is replaced.
-    #[must_use]
-    pub fn client_octets(&self) -> usize {
-        let said = self.steps.iter().map(|step| match &step.what {
-            What::Client(line) => line.len() + 2,
-            What::Octets(octets) => octets.len(),
-            What::Server(_) | What::Among(_) | What::Closed | What::Directive(_) => 0,
-        });
-        said.sum()
+    /// What stands behind this word in the directives that begin with it.
+    pub fn directives<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a str> {
+        self.steps.iter().filter_map(move |step| match &step.what {
+            What::Directive(directive) => tail(directive, word),
+            What::Client(_) | What::Octets(_) | What::Server(_) | What::Among(_) | What::Closed => None,
+        })
     }
 
     /// Plays the transcript once.
@@ -211,10 +211,16 @@ impl Transcript {
     /// # Errors
     /// The first difference.
     pub fn run(&self, stage: &mut dyn Stage, feeding: Feeding) -> Result<(), Failure> {
+        self.play(stage, feeding).map(drop)
+    }
+
+    /// Plays the transcript once, and gives what the client has said.
+    fn play(&self, stage: &mut dyn Stage, feeding: Feeding) -> Result<Said, Failure> {
         let mut play = Play {
             stage,
             feeding,
-            said: 0,
+            said: Said::default(),
+            sent: 0,
             outbox: Vec::new(),
             outbox_of: 1,
             open: Vec::new(),
@@ -225,7 +231,8 @@ impl Transcript {
             play.step(step).map_err(|message| self.failure(step.line, feeding, message))?;
         }
         let last = self.steps.last().map_or(0, |step| step.line);
-        play.flush().and_then(|()| play.stage.finish()).map_err(|message| self.failure(last, feeding, message))
+        play.flush().and_then(|()| play.stage.finish()).map_err(|message| self.failure(last, feeding, message))?;
+        Ok(play.said)
     }
 
     /// Plays the transcript at once, octet by octet, and cut in two at every place; a long one at every place where a
@@ -234,47 +241,12 @@ impl Transcript {
     /// # Errors
     /// The first difference.
     pub fn run_at_every_split<S: Stage>(&self, mut stage: impl FnMut() -> S) -> Result<(), Failure> {
-        self.run(&mut stage(), Feeding::AtOnce)?;
+        let said = self.play(&mut stage(), Feeding::AtOnce)?;
         self.run(&mut stage(), Feeding::OctetByOctet)?;
-        for at in self.cuts() {
+        for at in said.cuts() {
             self.run(&mut stage(), Feeding::CutAt(at))?;
         }
         Ok(())
-    }
-
-    /// Where to cut: everywhere, or in a long transcript near the ends of its steps and of its lines, and where a limit
-    /// may lie: around every kibioctet of a line.
-    fn cuts(&self) -> Vec<usize> {
-        let mut said = Vec::new();
-        let mut edges = vec![0];
-        for step in &self.steps {
-            match &step.what {
-                What::Client(line) => said.extend_from_slice(format!("{line}\r\n").as_bytes()),
-                What::Octets(octets) => said.extend_from_slice(octets),
-                What::Server(_) | What::Among(_) | What::Closed | What::Directive(_) => continue,
-            }
-            edges.push(said.len());
-        }
-        let mut line_start = 0;
-        let mut cuts = Vec::new();
-        for at in 1..said.len() {
-            if at >= 2 && said.get(at - 2..at) == Some(b"\r\n") {
-                line_start = at;
-            }
-            // Edges are in order: the nearest are the two around.
-            let next = edges.partition_point(|edge| *edge < at);
-            let near_edge = [next.checked_sub(1), Some(next)]
-                .into_iter()
-                .flatten()
-                .filter_map(|n| edges.get(n))
-                .any(|edge| edge.abs_diff(at) <= EDGE_OCTETS);
-            let in_line = at - line_start;
-            let near_limit = in_line > 512 && (in_line + NEAR_OCTETS) % 1024 <= 2 * NEAR_OCTETS;
-            if said.len() <= SHORT_OCTETS || near_edge || near_limit || at % COARSE_OCTETS == 0 {
-                cuts.push(at);
-            }
-        }
-        cuts
     }
 
     fn failure(&self, line: usize, feeding: Feeding, message: String) -> Failure {
@@ -291,10 +263,45 @@ const NEAR_OCTETS: usize = 24;
 /// and at each so-manieth place besides.
 const COARSE_OCTETS: usize = 97;
 
+/// What the client says in a run, every `{name}` replaced.
+#[derive(Default)]
+struct Said {
+    octets: Vec<u8>,
+    /// Where its steps end, in order.
+    edges: Vec<usize>,
+}
+
+impl Said {
+    /// Where to cut: everywhere, or in a long transcript near the ends of its steps and of its lines, and where a limit
+    /// may lie: around every kibioctet of a line.
+    fn cuts(&self) -> Vec<usize> {
+        let mut line_start = 0;
+        let mut cuts = Vec::new();
+        for at in 1..self.octets.len() {
+            if at >= 2 && self.octets.get(at - 2..at) == Some(b"\r\n") {
+                line_start = at;
+            }
+            // Edges are in order: the nearest are the two around; the first step begins at 0.
+            let next = self.edges.partition_point(|edge| *edge < at);
+            let before = next.checked_sub(1).map_or(Some(&0), |n| self.edges.get(n));
+            let near_edge =
+                [before, self.edges.get(next)].into_iter().flatten().any(|edge| edge.abs_diff(at) <= EDGE_OCTETS);
+            let in_line = at - line_start;
+            let near_limit = in_line > 512 && (in_line + NEAR_OCTETS) % 1024 <= 2 * NEAR_OCTETS;
+            if self.octets.len() <= SHORT_OCTETS || near_edge || near_limit || at % COARSE_OCTETS == 0 {
+                cuts.push(at);
+            }
+        }
+        cuts
+    }
+}
+
 struct Play<'a> {
     stage: &'a mut dyn Stage,
     feeding: Feeding,
-    said: usize,
+    said: Said,
+    /// How much of it has been sent.
+    sent: usize,
     outbox: Vec<u8>,
     outbox_of: u32,
     open: Vec<u32>,
@@ -309,7 +316,9 @@ impl Play<'_> {
             What::Octets(octets) => octets.clone(),
             What::Directive(directive) => {
                 self.flush()?;
-                return self.stage.directive(step.connection, directive);
+                self.stage.directive(step.connection, directive)?;
+                self.bound.extend(self.stage.names());
+                return Ok(());
             }
             What::Server(pattern) => {
                 self.flush()?;
@@ -332,6 +341,8 @@ impl Play<'_> {
             self.flush()?;
             self.outbox_of = step.connection;
         }
+        self.said.octets.extend_from_slice(&octets);
+        self.said.edges.push(self.said.octets.len());
         self.outbox.extend(octets);
         Ok(())
     }
@@ -351,8 +362,8 @@ impl Play<'_> {
             return Ok(());
         }
         self.connect(self.outbox_of)?;
-        let from = self.said;
-        self.said += octets.len();
+        let from = self.sent;
+        self.sent += octets.len();
         let pieces: Vec<&[u8]> = match self.feeding {
             Feeding::AtOnce => vec![&octets],
             Feeding::OctetByOctet => octets.chunks(1).collect(),
@@ -527,6 +538,7 @@ mod tests {
         input: Vec<u8>,
         lines: std::collections::VecDeque<String>,
         told: Vec<String>,
+        sent: Vec<Vec<u8>>,
     }
 
     impl Stage for Echo {
@@ -536,6 +548,7 @@ mod tests {
         }
         fn send(&mut self, _: u32, octets: &[u8]) -> Result<(), String> {
             self.input.extend(octets);
+            self.sent.push(octets.to_vec());
             while let Some(end) = self.input.windows(2).position(|pair| pair == b"\r\n") {
                 let line: Vec<u8> = self.input.drain(..end + 2).take(end).collect();
                 let line = String::from_utf8(line).unwrap();
@@ -549,6 +562,10 @@ mod tests {
         fn directive(&mut self, _: u32, directive: &str) -> Result<(), String> {
             self.told.push(directive.to_owned());
             Ok(())
+        }
+        fn names(&mut self) -> Vec<(String, String)> {
+            let told = self.told.last().and_then(|directive| directive.strip_prefix("compute "));
+            told.map(|text| ("it".to_owned(), text.to_owned())).into_iter().collect()
         }
         fn finish(&mut self) -> Result<(), String> {
             self.lines.pop_front().map_or(Ok(()), Err)
@@ -567,23 +584,62 @@ mod tests {
         assert_eq!(play(text), Ok(()));
     }
 
+    /// The second of two exchanges computes anew; what a name stands for is cut as well as what stands in the file.
+    #[test]
+    fn a_directive_binds_names_which_are_said_and_cut() {
+        let exchange = "C: a{it}\nS*: * one\nS*: * two\n";
+        let text = format!("S: hello 1\n@compute long\n{exchange}S: got along\n@compute x\n{exchange}S: got ax\n");
+        assert_eq!(play(&text), Ok(()));
+        let transcript = Transcript::parse(Path::new("t"), &text).unwrap();
+        let said = transcript.play(&mut Echo::default(), Feeding::AtOnce).unwrap();
+        assert_eq!((said.octets.as_slice(), said.edges.as_slice()), (&b"along\r\nax\r\n"[..], &[7, 11][..]));
+        assert_eq!(said.cuts(), (1..11).collect::<Vec<_>>());
+        let mut echo = Echo::default();
+        transcript.run(&mut echo, Feeding::CutAt(9)).unwrap();
+        assert_eq!(echo.sent, [&b"along\r\n"[..], b"ax", b"\r\n"]);
+        assert_eq!(transcript.directives("compute").collect::<Vec<_>>(), ["long", "x"]);
+        assert!(transcript.has_directive("compute") && !transcript.has_directive("comp"));
+    }
+
+    /// Hears everything and says nothing.
+    struct Mute;
+
+    impl Stage for Mute {
+        fn connect(&mut self, _: u32) -> Result<(), String> {
+            Ok(())
+        }
+        fn send(&mut self, _: u32, _: &[u8]) -> Result<(), String> {
+            Ok(())
+        }
+        fn read_line(&mut self, _: u32) -> Result<Option<String>, String> {
+            Ok(None)
+        }
+        fn directive(&mut self, _: u32, _: &str) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    fn cuts(text: &str) -> Vec<usize> {
+        let transcript = Transcript::parse(Path::new("t"), text).unwrap();
+        transcript.play(&mut Mute, Feeding::AtOnce).unwrap().cuts()
+    }
+
     #[test]
     fn long_lines_are_cut_wherever_a_limit_may_lie() {
         let text = "C: HELLO\n@bytes NOOP \n@repeat 20000 x\n@bytes \\r\\n\nC: NOOP\n";
-        let cuts = Transcript::parse(Path::new("t"), text).unwrap().cuts();
+        let long = cuts(text);
         let line = "HELLO\r\n".len();
         for limit in [1024, 2048, 8192, 12_288, 16_384] {
             for at in limit - 12..=limit + 12 {
-                assert!(cuts.contains(&(line + at)), "{at}");
+                assert!(long.contains(&(line + at)), "{at}");
             }
         }
         for at in (1..100).chain(20_000 - 60..20_019) {
-            assert!(cuts.contains(&at), "{at}");
+            assert!(long.contains(&at), "{at}");
         }
-        assert!(!cuts.contains(&5_000) && cuts.len() < 2_000, "{}", cuts.len());
+        assert!(!long.contains(&5_000) && long.len() < 2_000, "{}", long.len());
         // A short one is cut everywhere.
-        let cuts = Transcript::parse(Path::new("t"), "C: HELLO\nC: NOOP\n").unwrap().cuts();
-        assert_eq!(cuts, (1..13).collect::<Vec<_>>());
+        assert_eq!(cuts("C: HELLO\nC: NOOP\n"), (1..13).collect::<Vec<_>>());
     }
 
     #[test]
