@@ -1,52 +1,26 @@
 //! SCRAM over the whole service: with the authenticator that ships, over a pipe and over TLS (RFC 5802, RFC 7677, RFC 9266,
-//! RFC 5929). The client's side is written here, from the RFC.
+//! RFC 5929). The dialogs themselves are in `tests/transcripts`; here is what stands before and between them.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::House;
-use crate::support::certificate;
-use crate::support::stage::Client;
-use auth::{Channel, DirectoryAuthenticator, PasswordParams, SaslExchange};
-use aws_lc_rs::{digest, hmac, pbkdf2};
+use crate::support::authority::authority;
+use crate::support::scram::{ScramClient, Shipped};
+use crate::support::stage::{Bindings, Client, piped};
+use crate::support::{House, certificate};
+use auth::PasswordParams;
+use auth::ScramHash::{self, Sha1, Sha256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mail::Address;
-use relais_imap::{AuthError, Authenticator, Imap, Security, Settings, TlsHandle};
-use routing::objects::{AccountObject, Object, ObjectKey, Service};
+use relais_imap::{Imap, Security, Settings, TlsHandle};
+use routing::objects::{AccountObject, Object, ObjectKey};
 use storage::objects::PutMode;
 use tokio_util::sync::CancellationToken;
-use world::BoxFuture;
 
-const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PARAMS: PasswordParams = PasswordParams { scram_iterations: 10_000, ..PasswordParams::CHEAPEST };
-
-/// The authenticator that ships, as the server hands it to IMAP.
-struct Shipped(DirectoryAuthenticator);
-
-impl Authenticator for Shipped {
-    fn authenticate<'a>(
-        &'a self,
-        login: &'a str,
-        password: &'a str,
-        remote: IpAddr,
-    ) -> BoxFuture<'a, Result<Arc<AccountObject>, AuthError>> {
-        Box::pin(async move {
-            Ok(auth::Authenticator::authenticate(&self.0, login, password, remote, Service::Imap).await?)
-        })
-    }
-
-    fn offers_scram(&self) -> bool {
-        auth::Authenticator::offers_scram(&self.0)
-    }
-
-    fn exchange<'a>(&'a self, mechanism: &str, channel: Channel) -> Option<Box<dyn SaslExchange + 'a>> {
-        auth::Authenticator::exchange(&self.0, mechanism, channel)
-    }
-}
 
 struct Stage {
     house: House,
@@ -63,8 +37,7 @@ impl Stage {
             ..(*house.account("alice")).clone()
         };
         house.store.put_object(Object::Account(alice), PutMode::Replace).await.unwrap();
-        let settings = auth_settings(params);
-        let shipped = Shipped(DirectoryAuthenticator::new(house.store.clone(), settings).unwrap());
+        let shipped = Shipped::new(house.store.clone(), params);
         let settings = Settings { plaintext_login_on_loopback: true, ..Settings::default() };
         let tls = Some(Arc::new(TlsHandle::new(certificate().0.clone())));
         let imap = Imap::new(house.store.clone(), bus::Bus::new(), Arc::new(shipped), settings, tls);
@@ -72,24 +45,15 @@ impl Stage {
     }
 
     fn pipe(&self) -> Client {
-        let (near, far) = tokio::io::duplex(64 * 1024);
-        let imap = self.imap.clone();
-        tokio::spawn(imap.serve_stream(Box::new(far), LOCALHOST, Security::StartTls, CancellationToken::new()));
-        Client::new(Box::new(near))
+        piped(&self.imap, Security::StartTls, &CancellationToken::new())
     }
 
     /// A client over TLS, with what its side of the channel can be bound to.
-    async fn tls(&self) -> (Client, Vec<u8>, Vec<u8>) {
-        let (near, far) = tokio::io::duplex(64 * 1024);
-        let imap = self.imap.clone();
-        tokio::spawn(imap.serve_stream(Box::new(far), LOCALHOST, Security::ImplicitTls, CancellationToken::new()));
-        let connector = tokio_rustls::TlsConnector::from(certificate().1.clone());
-        let stream = connector.connect("imap.example".try_into().unwrap(), near).await.unwrap();
-        let (_, session) = stream.get_ref();
-        let exporter = session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).unwrap();
-        let shown = session.peer_certificates().unwrap()[0].to_vec();
-        let end_point = digest::digest(&digest::SHA256, &shown).as_ref().to_vec();
-        (Client::new(Box::new(stream)), exporter.to_vec(), end_point)
+    async fn tls(&self) -> (Client, Bindings) {
+        let mut client = piped(&self.imap, Security::ImplicitTls, &CancellationToken::new());
+        client.handshake(certificate().1.clone()).await.unwrap();
+        let bindings = client.bindings.take().unwrap();
+        (client, bindings)
     }
 
     /// Lets failed logins be answered, which are held back.
@@ -106,13 +70,9 @@ impl Stage {
     }
 }
 
-fn auth_settings(params: PasswordParams) -> auth::Settings {
-    auth::Settings { password: params, ..auth::Settings::default() }
-}
-
-/// A client of SCRAM.
+/// Who logs in by SCRAM, and how.
 struct Scram<'a> {
-    sha256: bool,
+    hash: ScramHash,
     gs2: &'a str,
     binding: &'a [u8],
     login: &'a str,
@@ -120,48 +80,55 @@ struct Scram<'a> {
 }
 
 impl Scram<'_> {
-    fn hmac(&self, key: &[u8], data: &[u8]) -> Vec<u8> {
-        let algorithm = if self.sha256 { hmac::HMAC_SHA256 } else { hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY };
-        hmac::sign(&hmac::Key::new(algorithm, key), data).as_ref().to_vec()
-    }
-
     /// Logs in; the tagged response. Checks the server's proof.
     async fn login(&self, client: &mut Client, mechanism: &str) -> String {
-        let bare = format!("n={},r=clientnonce", self.login);
-        let first = STANDARD.encode(format!("{}{bare}", self.gs2));
-        client.send(format!("a AUTHENTICATE {mechanism} {first}\r\n").as_bytes()).await.unwrap();
+        let first = format!("{}n={},r=clientnonce", self.gs2, self.login);
+        client.send(format!("a AUTHENTICATE {mechanism} {}\r\n", STANDARD.encode(&first)).as_bytes()).await.unwrap();
         let line = client.read_line().await.unwrap().unwrap();
         let Some(challenge) = line.strip_prefix("+ ") else { return line };
-        let server_first = String::from_utf8(STANDARD.decode(challenge).unwrap()).unwrap();
-        let field = |name: &str| server_first.split(',').find_map(|field| field.strip_prefix(name)).unwrap();
-        let (nonce, salt, iterations) = (field("r="), STANDARD.decode(field("s=")).unwrap(), field("i="));
-        assert!(nonce.starts_with("clientnonce") && nonce.len() > 30);
-        let (algorithm, hash, octets) = if self.sha256 {
-            (pbkdf2::PBKDF2_HMAC_SHA256, &digest::SHA256, 32)
-        } else {
-            (pbkdf2::PBKDF2_HMAC_SHA1, &digest::SHA1_FOR_LEGACY_USE_ONLY, 20)
-        };
-        let mut salted = vec![0; octets];
-        pbkdf2::derive(algorithm, iterations.parse().unwrap(), &salt, self.password.as_bytes(), &mut salted);
-        let binding = [self.gs2.as_bytes(), self.binding].concat();
-        let last = format!("c={},r={nonce}", STANDARD.encode(binding));
-        let said = format!("{bare},{server_first},{last}");
-        let client_key = self.hmac(&salted, b"Client Key");
-        let signature = self.hmac(digest::digest(hash, &client_key).as_ref(), said.as_bytes());
-        let proof: Vec<u8> = client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
-        let last = STANDARD.encode(format!("{last},p={}", STANDARD.encode(proof)));
-        client.send(format!("{last}\r\n").as_bytes()).await.unwrap();
+        let scram = ScramClient::new(&first);
+        let message = String::from_utf8(STANDARD.decode(challenge).unwrap()).unwrap();
+        let challenge = scram.challenge(&message).unwrap();
+        let c = scram.channel_binding(self.binding);
+        let finals = scram.answer(self.hash, self.password, &challenge, &c, &challenge.nonce);
+        client.send(format!("{}\r\n", STANDARD.encode(finals.client)).as_bytes()).await.unwrap();
         let line = client.read_line().await.unwrap().unwrap();
         let Some(challenge) = line.strip_prefix("+ ") else { return line };
-        let expected = format!("v={}", STANDARD.encode(self.hmac(&self.hmac(&salted, b"Server Key"), said.as_bytes())));
-        assert_eq!(STANDARD.decode(challenge).unwrap(), expected.as_bytes(), "the server proves itself");
+        assert_eq!(STANDARD.decode(challenge).unwrap(), finals.server.as_bytes(), "the server proves itself");
         client.send(b"\r\n").await.unwrap();
         client.read_line().await.unwrap().unwrap()
     }
 }
 
-const fn plain<'a>(sha256: bool, login: &'a str, password: &'a str) -> Scram<'a> {
-    Scram { sha256, gs2: "n,,", binding: b"", login, password }
+const fn plain<'a>(hash: ScramHash, login: &'a str, password: &'a str) -> Scram<'a> {
+    Scram { hash, gs2: "n,,", binding: b"", login, password }
+}
+
+/// RFC 5802 §5, RFC 7677 §3: what the client of these tests and of the transcripts says is what the RFCs show.
+#[test]
+fn the_clients_side_is_that_of_the_examples() {
+    for (hash, first, server_first, client_final, server_final) in [
+        (
+            Sha1,
+            "n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL",
+            "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096",
+            "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+            "v=rmF9pqV8S7suAoZWja4dJRkFsKQ=",
+        ),
+        (
+            Sha256,
+            "n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
+            "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+            "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+            "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+        ),
+    ] {
+        let scram = ScramClient::new(first);
+        let challenge = scram.challenge(server_first).unwrap();
+        let finals = scram.answer(hash, "pencil", &challenge, &scram.channel_binding(b""), &challenge.nonce);
+        assert_eq!((finals.client.as_str(), finals.server.as_str()), (client_final, server_final));
+        assert!(scram.challenge("r=another3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096").is_err());
+    }
 }
 
 #[tokio::test]
@@ -170,23 +137,25 @@ async fn a_password_that_was_used_once_opens_by_scram() {
     let mut client = stage.pipe();
     assert!(client.read_line().await.unwrap().unwrap().contains("AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-1 AUTH=PLAIN"));
     // There are no keys yet: as a wrong password.
-    let refused = stage.patiently(plain(true, "alice@example.org", "secret").login(&mut client, "SCRAM-SHA-256")).await;
+    let refused =
+        stage.patiently(plain(Sha256, "alice@example.org", "secret").login(&mut client, "SCRAM-SHA-256")).await;
     assert!(refused.starts_with("a NO [AUTHENTICATIONFAILED] "), "{refused}");
     let let_in = client.command("b", "LOGIN alice@example.org secret").await.unwrap();
     assert!(let_in.last().unwrap().starts_with("b OK "), "{let_in:?}");
     let key = ObjectKey::Account(Address::parse("alice@example.org").unwrap());
     let stored = stage.house.store.directory().account(&Address::parse("alice@example.org").unwrap()).cloned().unwrap();
     assert!(stored.scram.as_ref().is_some_and(|keys| keys.iterations == 10_000), "{key:?}");
-    for (sha256, mechanism) in [(true, "SCRAM-SHA-256"), (false, "scram-sha-1")] {
+    for (hash, mechanism) in [(Sha256, "SCRAM-SHA-256"), (Sha1, "scram-sha-1")] {
         let mut client = stage.pipe();
         client.read_line().await.unwrap();
-        let let_in = plain(sha256, "Alice@example.org", "secret").login(&mut client, mechanism).await;
+        let let_in = plain(hash, "Alice@example.org", "secret").login(&mut client, mechanism).await;
         assert!(let_in.starts_with("a OK [CAPABILITY "), "{let_in}");
         assert!(client.command("c", "SELECT INBOX").await.unwrap().last().unwrap().starts_with("c OK"));
     }
     let mut client = stage.pipe();
     client.read_line().await.unwrap();
-    let refused = stage.patiently(plain(true, "alice@example.org", "Secret").login(&mut client, "SCRAM-SHA-256")).await;
+    let refused =
+        stage.patiently(plain(Sha256, "alice@example.org", "Secret").login(&mut client, "SCRAM-SHA-256")).await;
     assert!(refused.starts_with("a NO [AUTHENTICATIONFAILED] "), "{refused}");
 }
 
@@ -206,7 +175,8 @@ async fn keys_of_a_password_that_was_changed_open_nothing() {
     stage.house.store.put_object(Object::Account(changed), PutMode::Replace).await.unwrap();
     let mut client = stage.pipe();
     client.read_line().await.unwrap();
-    let refused = stage.patiently(plain(true, "alice@example.org", "secret").login(&mut client, "SCRAM-SHA-256")).await;
+    let refused =
+        stage.patiently(plain(Sha256, "alice@example.org", "secret").login(&mut client, "SCRAM-SHA-256")).await;
     assert!(refused.starts_with("a NO [AUTHENTICATIONFAILED] "), "{refused}");
 }
 
@@ -229,7 +199,7 @@ async fn who_is_not_there_looks_as_if_they_were() {
     assert!(salts[0] == salts[1] && salts[1] != salts[2] && salts[2] != salts[3], "{salts:?}");
     let mut client = stage.pipe();
     client.read_line().await.unwrap();
-    let refused = stage.patiently(plain(true, "nobody@example.org", "x").login(&mut client, "SCRAM-SHA-256")).await;
+    let refused = stage.patiently(plain(Sha256, "nobody@example.org", "x").login(&mut client, "SCRAM-SHA-256")).await;
     assert!(refused.starts_with("a NO [AUTHENTICATIONFAILED] Wrong name or password"), "{refused}");
 }
 
@@ -240,13 +210,14 @@ async fn over_tls_the_channel_is_bound() {
     let greeting = client.read_line().await.unwrap().unwrap();
     assert!(greeting.contains("AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-1-PLUS AUTH=SCRAM-SHA-256 "), "{greeting}");
     client.command("b", "LOGIN alice@example.org secret").await.unwrap();
-    for (kind, sha256) in [("tls-exporter", true), ("tls-server-end-point", false)] {
-        let (mut client, exporter, end_point) = stage.tls().await;
+    for (kind, hash, mechanism) in
+        [("tls-exporter", Sha256, "SCRAM-SHA-256-PLUS"), ("tls-server-end-point", Sha1, "SCRAM-SHA-1-PLUS")]
+    {
+        let (mut client, Bindings { exporter, server_end_point }) = stage.tls().await;
         client.read_line().await.unwrap();
-        let binding = if kind == "tls-exporter" { &exporter } else { &end_point };
+        let binding = if kind == "tls-exporter" { &exporter } else { &server_end_point };
         let gs2 = format!("p={kind},,");
-        let scram = Scram { sha256, gs2: &gs2, binding, login: "alice@example.org", password: "secret" };
-        let mechanism = if sha256 { "SCRAM-SHA-256-PLUS" } else { "SCRAM-SHA-1-PLUS" };
+        let scram = Scram { hash, gs2: &gs2, binding, login: "alice@example.org", password: "secret" };
         let let_in = scram.login(&mut client, mechanism).await;
         assert!(let_in.starts_with("a OK "), "{kind}: {let_in}");
         // RFC 8437 §4.2: it is the same channel after UNAUTHENTICATE, and who does not bind to it is refused as before.
@@ -256,7 +227,7 @@ async fn over_tls_the_channel_is_bound() {
         let let_in = scram.login(&mut client, mechanism).await;
         assert!(let_in.starts_with("a OK "), "{kind}: {let_in}");
         client.command("u", "UNAUTHENTICATE").await.unwrap();
-        let down = Scram { gs2: "y,,", ..plain(true, "alice@example.org", "secret") };
+        let down = Scram { gs2: "y,,", ..plain(Sha256, "alice@example.org", "secret") };
         let refused = stage.patiently(down.login(&mut client, "SCRAM-SHA-256")).await;
         assert!(refused.starts_with("a NO [AUTHENTICATIONFAILED] "), "{kind}: {refused}");
         // Another channel's binding: somebody stands in between.
@@ -269,7 +240,7 @@ async fn over_tls_the_channel_is_bound() {
     // "y": the client could bind and was not offered it, but it was (RFC 5802 §6).
     let (mut client, ..) = stage.tls().await;
     client.read_line().await.unwrap();
-    let down = Scram { gs2: "y,,", ..plain(true, "alice@example.org", "secret") };
+    let down = Scram { gs2: "y,,", ..plain(Sha256, "alice@example.org", "secret") };
     let refused = stage.patiently(down.login(&mut client, "SCRAM-SHA-256")).await;
     assert!(refused.starts_with("a NO [AUTHENTICATIONFAILED] "), "{refused}");
 }
@@ -278,25 +249,8 @@ async fn over_tls_the_channel_is_bound() {
 #[tokio::test]
 async fn a_certificate_opens_by_external() {
     let stage = Stage::new(PARAMS).await;
-    let signer_key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let signer = params.self_signed(&signer_key).unwrap();
-    let issuer = rcgen::Issuer::new(params, signer_key);
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(signer.der().clone()).unwrap();
-    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
-    let key = rcgen::generate_simple_self_signed(vec!["imap.example".to_owned()]).unwrap();
-    let own = rustls::pki_types::PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
-    let server = rustls::ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_client_cert_verifier(verifier.allow_unauthenticated().build().unwrap())
-        .with_single_cert(vec![key.cert.der().clone()], own.into())
-        .unwrap();
-    let shipped = Shipped(DirectoryAuthenticator::new(stage.house.store.clone(), auth_settings(PARAMS)).unwrap());
-    let tls = Some(Arc::new(TlsHandle::new(Arc::new(server))));
+    let shipped = Shipped::new(stage.house.store.clone(), PARAMS);
+    let tls = Some(Arc::new(TlsHandle::new(authority().server.clone())));
     let imap = Imap::new(stage.house.store.clone(), bus::Bus::new(), Arc::new(shipped), Settings::default(), tls);
     for (name, authzid, expected) in [
         (Some("alice@example.org"), "=", "a OK "),
@@ -305,29 +259,8 @@ async fn a_certificate_opens_by_external() {
         (Some("nobody@example.org"), "=", "a NO [AUTHENTICATIONFAILED] "),
         (None, "=", "a NO [CANNOT] "),
     ] {
-        let mut trusted = rustls::RootCertStore::empty();
-        trusted.add(key.cert.der().clone()).unwrap();
-        let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(trusted);
-        let client = match name {
-            None => builder.with_no_client_auth(),
-            Some(name) => {
-                let client_key = rcgen::KeyPair::generate().unwrap();
-                let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
-                params.subject_alt_names.push(rcgen::SanType::Rfc822Name(name.try_into().unwrap()));
-                let certificate = params.signed_by(&client_key, &issuer).unwrap();
-                let own = rustls::pki_types::PrivatePkcs8KeyDer::from(client_key.serialize_der());
-                builder.with_client_auth_cert(vec![certificate.der().clone()], own.into()).unwrap()
-            }
-        };
-        let (near, far) = tokio::io::duplex(64 * 1024);
-        let service = imap.clone();
-        tokio::spawn(service.serve_stream(Box::new(far), LOCALHOST, Security::ImplicitTls, CancellationToken::new()));
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
-        let stream = connector.connect("imap.example".try_into().unwrap(), near).await.unwrap();
-        let mut client = Client::new(Box::new(stream));
+        let mut client = piped(&imap, Security::ImplicitTls, &CancellationToken::new());
+        client.handshake(authority().client(name)).await.unwrap();
         let greeting = client.read_line().await.unwrap().unwrap();
         assert_eq!(greeting.contains("AUTH=EXTERNAL"), name.is_some(), "{greeting}");
         let answer = stage.patiently(client.command("a", &format!("AUTHENTICATE EXTERNAL {authzid}"))).await.unwrap();

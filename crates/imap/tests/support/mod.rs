@@ -7,7 +7,10 @@
     reason = "tests may; the lints' own exception knows only functions marked as tests"
 )]
 
+pub mod authority;
+pub mod scram;
 pub mod shared;
+pub mod slow;
 pub mod stage;
 
 use std::net::IpAddr;
@@ -21,9 +24,12 @@ use bytes::Bytes;
 use mail::{Address, Flags, InternalDate, Timestamp};
 use relais_imap::{AuthError, Authenticator, Imap, Settings, TlsHandle};
 use routing::objects::AccountObject;
+use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
+use scram::{Shipped, with_secrets};
+use slow::{Gates, Slow};
 use storage::messages::{Deposited, NewMessage};
-use storage::{MemoryEngine, Store};
+use storage::{Engine, MemoryEngine, Store};
 use world::BoxFuture;
 use world::simulated::SimulatedWorld;
 
@@ -94,26 +100,58 @@ impl SaslExchange for Tokens<'_> {
 pub struct House {
     pub sim: SimulatedWorld,
     pub engine: MemoryEngine,
+    /// What the engine's work waits at, if it does.
+    pub gates: Option<Gates>,
     pub store: Store,
     pub imap: Imap,
     /// Whether tokens are taken.
     pub tokens: Arc<AtomicBool>,
 }
 
+/// How a house is built.
+#[derive(Default)]
+pub struct Plan {
+    /// The server's side of TLS.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// The authenticator that ships is at the door; accounts have hashes of their password.
+    pub shipped: bool,
+    /// Accounts that have keys for SCRAM as well, which is offered when there is one.
+    pub scram: Vec<String>,
+    /// The engine's work can be held.
+    pub slow: bool,
+}
+
 impl House {
     pub async fn new(settings: Settings, tls: bool) -> Self {
+        Self::built(settings, Plan { tls: tls.then(|| certificate().0.clone()), ..Plan::default() }).await
+    }
+
+    pub async fn built(settings: Settings, plan: Plan) -> Self {
         let sim = SimulatedWorld::new(START, 1);
         let bus = Bus::new();
         let engine = MemoryEngine::new(Arc::new(bus.clone()));
-        let store = Store::open(Arc::new(engine.clone()), sim.world()).await.unwrap();
-        for name in ["alice", "bob"] {
-            store.add_account(account(name)).await.unwrap();
+        let slow = plan.slow.then(|| Slow::new(engine.clone()));
+        let gates = slow.as_ref().map(|slow| slow.gates.clone());
+        let used: Arc<dyn Engine> = match slow {
+            Some(slow) => Arc::new(slow),
+            None => Arc::new(engine.clone()),
+        };
+        let store = Store::open(used, sim.world()).await.unwrap();
+        let others = plan.scram.iter().map(String::as_str).filter(|name| !["alice", "bob"].contains(name));
+        for name in ["alice", "bob"].into_iter().chain(others) {
+            let has_keys = plan.scram.iter().any(|one| one == name);
+            let account = if plan.shipped { with_secrets(name, has_keys) } else { account(name) };
+            store.add_account(account).await.unwrap();
         }
-        let handle = tls.then(|| Arc::new(TlsHandle::new(certificate().0.clone())));
+        let handle = plan.tls.map(|config| Arc::new(TlsHandle::new(config)));
         let tokens = Arc::new(AtomicBool::new(false));
-        let doorman = Arc::new(Doorman(store.clone(), tokens.clone()));
-        let imap = Imap::new(store.clone(), bus, doorman, settings, handle);
-        Self { sim, engine, store, imap, tokens }
+        let door: Arc<dyn Authenticator> = if plan.shipped {
+            Arc::new(Shipped::quick(store.clone(), !plan.scram.is_empty()))
+        } else {
+            Arc::new(Doorman(store.clone(), tokens.clone()))
+        };
+        let imap = Imap::new(store.clone(), bus, door, settings, handle);
+        Self { sim, engine, gates, store, imap, tokens }
     }
 
     /// The same service on another handle of the store.
@@ -180,13 +218,13 @@ fn account(name: &str) -> AccountObject {
 }
 
 /// The server's and the client's side of one throw-away certificate.
-pub fn certificate() -> &'static (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
-    static TLS: OnceLock<(Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>)> = OnceLock::new();
+pub fn certificate() -> &'static (Arc<ServerConfig>, Arc<rustls::ClientConfig>) {
+    static TLS: OnceLock<(Arc<ServerConfig>, Arc<rustls::ClientConfig>)> = OnceLock::new();
     TLS.get_or_init(|| {
         let made = rcgen::generate_simple_self_signed(vec!["imap.example".to_owned()]).unwrap();
         let certificate = made.cert.der().clone();
         let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-        let server = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        let server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
