@@ -2,31 +2,34 @@
 //!
 //! The watch began with SELECT, before anything was read; each ring is followed by a look at what changed. Time in IDLE
 //! is not limited: a line now and then keeps middleboxes from forgetting the connection, and finds out who is gone.
+//!
+//! What comes in one piece with `+ idling` Thunderbird unpacks (RFC 4978) and does not look at before the next piece comes, in minutes or
+//! hours. So a client that packs hears what there is to tell in front of `+`, and the next news some moments behind it.
 
 use imap_wire::response::{self, Condition};
 
 use crate::connection::Event;
 use crate::fault::{Answer, Fault};
-use crate::limits::KEEP_ALIVE;
+use crate::limits::{IDLE_BEGINS_WITHIN, KEEP_ALIVE};
 use crate::session::{Session, ring};
 
 impl Session {
     pub(crate) async fn idle(&mut self) -> Result<Answer, Fault> {
         self.connection.framer.expect_line();
+        let mut tells = !self.connection.is_compressed();
+        if !tells {
+            self.tell_idler().await?;
+        }
         response::continuation(self.connection.out(), "idling");
         loop {
-            self.tell_news(true).await?;
-            match Box::pin(self.tell_annotations()).await {
-                Err(Fault::Storage(error)) => {
-                    tracing::warn!(peer = %self.peer, %error, "changes of annotations could not be read");
-                }
-                told => told?,
+            if tells {
+                self.tell_idler().await?;
             }
             self.connection.flush().await?;
             let clock = &*self.server.world.clock;
             let selected = self.selected.as_deref_mut().map(|selected| &mut selected.watch);
             let ring = ring(selected, self.notify.as_deref(), clock);
-            let keep_alive = self.server.world.clock.sleep(KEEP_ALIVE);
+            let pause = self.server.world.clock.sleep(if tells { KEEP_ALIVE } else { IDLE_BEGINS_WITHIN });
             tokio::select! {
                 biased;
                 event = self.connection.next(None) => return Ok(match event? {
@@ -39,12 +42,27 @@ impl Session {
                     | Event::MessageEnd { .. }
                     | Event::Misbehaviour { .. } => Answer::bad("IDLE ends with DONE"),
                 }),
-                () = ring => {}
-                () = keep_alive => {
-                    self.server.orders.age(self.server.store.now());
-                    self.say(Condition::Ok, None, "Still here");
+                () = ring, if tells => {}
+                () = pause => {
+                    if tells {
+                        self.server.orders.age(self.server.store.now());
+                        self.say(Condition::Ok, None, "Still here");
+                    }
+                    tells = true;
                 }
             }
         }
+    }
+
+    /// What has happened since the client was told.
+    async fn tell_idler(&mut self) -> Result<(), Fault> {
+        self.tell_news(true).await?;
+        match Box::pin(self.tell_annotations()).await {
+            Err(Fault::Storage(error)) => {
+                tracing::warn!(peer = %self.peer, %error, "changes of annotations could not be read");
+            }
+            told => told?,
+        }
+        Ok(())
     }
 }
