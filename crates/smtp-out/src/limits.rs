@@ -96,6 +96,13 @@ pub const SCAN_PAGE: usize = 64;
 /// The time between two looks that go behind the first page when that gives nothing.
 pub const DEEP_LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// The time between two looks from the very beginning of the schedule. Those in between begin where something was left, or came: each
+/// would pass over all that was done lately, which stays in the store for a while as something that is gone.
+pub const WHOLE_LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long before now such a look begins: an entry has the time at which it was made ready, and is there when that is written.
+pub const WRITTEN_WITHIN: Duration = Duration::from_millis(200);
+
 /// Destinations that are remembered, those with something to do apart.
 pub const DESTINATIONS_MAX: usize = 10_000;
 

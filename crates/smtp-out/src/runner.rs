@@ -19,7 +19,7 @@ use crate::destination::Destination;
 use crate::limits::{
     CLAIMED_MAX, CLAIMED_PER_DESTINATION_MAX, CLOCK_SET_BACK, DEEP_LOOK_EVERY, DESTINATIONS_MAX, HELD_LOOK_EVERY,
     LOOK_EVERY, PACES_WRITTEN_AT_ONCE, PACES_WRITTEN_EVERY, PUT_OFF_AT_ONCE, SCAN_MAX, SCAN_PAGE, STORE_RETRY,
-    TIDY_EVERY,
+    TIDY_EVERY, WHOLE_LOOK_EVERY, WRITTEN_WITHIN,
 };
 use crate::release::release;
 use crate::route::Route;
@@ -45,6 +45,7 @@ pub(crate) async fn run_watched(context: Arc<Context>, stop: CancellationToken, 
         counted_at: None,
         deep_look_at: None,
         looked_to: None,
+        beginning: None,
         paces_changed: BTreeSet::new(),
         paces_written_at: None,
         idle: 0,
@@ -86,6 +87,8 @@ pub(crate) struct Runner {
     deep_look_at: Option<Timestamp>,
     /// How far deep looks have read a schedule with more due entries than one of them reads; the next one goes on behind.
     looked_to: Option<(Timestamp, QueueId)>,
+    /// Where looks begin; `None`: at the beginning of the schedule.
+    beginning: Option<Beginning>,
     /// Destinations whose pace is another than its row says.
     paces_changed: BTreeSet<String>,
     paces_written_at: Option<Timestamp>,
@@ -111,9 +114,21 @@ pub(crate) struct Held {
     pub(crate) idle: usize,
 }
 
+/// A place in the schedule before which nothing is left to claim.
+#[derive(Clone, Copy, Debug)]
+struct Beginning {
+    at: Timestamp,
+    /// When the schedule is looked at from its beginning again.
+    whole_look_at: Timestamp,
+    /// How many entries had been moved to an earlier time: one that is moved now may stand before.
+    moved_earlier: u64,
+}
+
 /// What a stretch of the schedule gave.
 struct Stretch {
     claimed: usize,
+    /// The first entry that is due and could not be claimed.
+    left: Option<Timestamp>,
     /// Whether entries were put off, and so have left it.
     spared: bool,
     /// The first entry that is not due yet.
@@ -122,6 +137,14 @@ struct Stretch {
     last: Option<(Timestamp, QueueId)>,
     /// Whether there may be more behind it.
     full: bool,
+}
+
+impl Stretch {
+    /// Before this nothing of the stretch is left to claim: what is due is claimed, or has been put off.
+    fn begins_at(&self, now: Timestamp) -> Timestamp {
+        let behind = self.last.filter(|_| self.full && self.next.is_none()).map(|(at, _)| at);
+        self.left.into_iter().chain(behind).fold(now, Timestamp::min)
+    }
 }
 
 /// What a job leaves.
@@ -167,11 +190,20 @@ impl Runner {
         }
         let mut limit = self.claimed.len().saturating_add(SCAN_PAGE);
         let mut deep = false;
+        let moved_earlier = self.context.store.queue_moved_earlier().await?;
+        let known = self.beginning.filter(|known| {
+            let next = known.whole_look_at;
+            known.moved_earlier == moved_earlier && now < next && next.since(now) <= WHOLE_LOOK_EVERY
+        });
+        let whole_look_at = known.map_or(now.plus(WHOLE_LOOK_EVERY), |known| known.whole_look_at);
         loop {
-            let stretch = self.claim_stretch(None, limit, now).await?;
+            self.beginning = None;
+            let stretch = self.claim_stretch(known.map(|known| (known.at, QueueId(0))), limit, now).await?;
+            let at = stretch.begins_at(now).minus(WRITTEN_WITHIN);
+            self.beginning = Some(Beginning { at, whole_look_at, moved_earlier });
             if stretch.next.is_some() || !stretch.full {
                 self.looked_to = None;
-                return Ok(stretch.next);
+                return Ok(stretch.next.into_iter().chain(known.map(|known| known.whole_look_at)).min());
             }
             if stretch.spared && limit >= SCAN_MAX {
                 // They have made room: the next look goes on behind them, and lets others have their turns before.
@@ -217,7 +249,7 @@ impl Runner {
         // In the order of their times, so that the first one that is not due yet ends the due ones.
         let schedule = self.context.store.queue_schedule(behind, limit).await?;
         let (full, last) = (schedule.len() >= limit, schedule.last().copied());
-        let mut stretch = Stretch { full, last, next: None, claimed: 0, spared: false };
+        let mut stretch = Stretch { full, last, next: None, claimed: 0, left: None, spared: false };
         let mut spared = Vec::new();
         for (at, id) in schedule {
             if at > now {
@@ -239,6 +271,8 @@ impl Runner {
                 }
             } else if self.claim_one(&row) {
                 stretch.claimed += 1;
+            } else {
+                stretch.left = stretch.left.or(Some(at));
             }
         }
         stretch.claimed += self.put_off(spared).await?;

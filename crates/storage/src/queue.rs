@@ -6,8 +6,11 @@ use crate::engine::Order;
 use crate::error::StorageError;
 use crate::keys::{self, Key, Table};
 use crate::rows::QueueRow;
-use crate::store::{Store, counter};
+use crate::store::{Store, counted, counter};
 use crate::transaction::Transaction;
+
+/// Counts what [`Store::queue_moved_earlier`] tells.
+const MOVED_EARLIER: &str = "queue-moved-earlier";
 
 impl Transaction<'_> {
     /// Adds an entry; its number is given here, whatever the row says. Its blob must be stored.
@@ -37,6 +40,9 @@ impl Transaction<'_> {
     /// When reading fails.
     pub fn update_queue_entry(&mut self, row: &QueueRow) -> Result<bool, StorageError> {
         let Some(old) = self.queue_entry(row.id)? else { return Ok(false) };
+        if row.next_attempt < old.next_attempt {
+            self.next_number(counter(MOVED_EARLIER))?;
+        }
         self.delete(keys::queue_due(old.next_attempt, row.id));
         self.put(keys::queue_due(row.next_attempt, row.id), Vec::new());
         self.put(keys::queue(row.id), row.encode()?);
@@ -79,6 +85,14 @@ impl Store {
             at.map(Timestamp).zip(id).ok_or_else(|| StorageError::corrupt("a due key"))
         };
         keys.iter().map(|(key, _)| read(key)).collect()
+    }
+
+    /// How often an entry was given an earlier time than it had: then it may stand where the schedule was empty before.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn queue_moved_earlier(&self) -> Result<u64, StorageError> {
+        counted(self.engine.get(&counter(MOVED_EARLIER)).await?.as_deref())
     }
 
     /// Entries whose next attempt is after a time, the earliest first.

@@ -2,6 +2,47 @@
 
 use super::*;
 
+/// Looks don't begin at the beginning of the schedule each time.
+#[tokio::test]
+async fn what_is_written_late_is_found_within_a_second() {
+    let mut stage = Stage::new().await;
+    stage.start();
+    // Made ready, and written when the queue has been looked at since.
+    let late = stage.delivery.prepare(envelope("<a@origin.example>", &["late@far.example"]), MESSAGE).await.unwrap();
+    for n in 0..20 {
+        stage.pass(Duration::from_millis(90)).await;
+        stage.send_to(&[&format!("x{n}@far.example")]).await;
+        stage.settle().await;
+        assert_eq!(stage.far.got().len(), n + 1, "what comes now is found at once");
+    }
+    stage.store.transact(move |tx| late.apply(tx)).await.unwrap();
+    stage.pass(Duration::from_secs(1)).await;
+    assert_eq!((stage.far.got().len(), stage.queue().await.len()), (21, 0));
+}
+
+/// Trying again at once is written as a time in the past, in front of where looks begin.
+#[tokio::test]
+async fn what_is_moved_to_an_earlier_time_is_found_at_once() {
+    let mut stage = Stage::new().await;
+    stage.far.greet("421 4.3.2 later");
+    stage.start();
+    let id = stage.send_to(&["x@far.example"]).await[0];
+    stage.pass(Duration::from_secs(2)).await;
+    assert_eq!(stage.queue().await[0].attempts, 1);
+    stage.far.greet("220 here");
+    // Looked at since.
+    stage.send_to(&["y@origin.example"]).await;
+    stage.settle().await;
+    let retry = move |tx: &mut storage::Transaction<'_>| {
+        let mut row = tx.queue_entry(id)?.unwrap();
+        queue::retry_now(&mut row);
+        tx.update_queue_entry(&row)
+    };
+    stage.store.transact(retry).await.unwrap();
+    stage.settle().await;
+    assert_eq!((stage.far.got().len(), stage.queue().await.len()), (1, 0));
+}
+
 #[tokio::test]
 async fn one_connection_carries_several_messages() {
     let mut stage = Stage::new().await;
