@@ -290,6 +290,8 @@ impl Place {
         let (mut sent, mut thread, mut envelope, mut header, mut body) = (None, None, None, None, None);
         let mut parts: Option<PartTable> = None;
         loop {
+            // Each question is asked again with what is known now.
+            turn.worked(needles.tests().saturating_mul(TEST_OCTETS)).await;
             let known = Known {
                 sent,
                 thread_id: thread.clone(),
@@ -373,7 +375,7 @@ async fn search_envelope(envelope: &[u8], header: ByteRange, needles: &Needles, 
     let mut told = Vec::with_capacity(needles.header().len());
     for some in needles.header().chunks(SEARCH_NEEDLES_PER_TURN) {
         told.extend(some.iter().map(|needle| folded.holds(needle)));
-        turn.worked(envelope.len().saturating_mul(some.len())).await;
+        turn.worked(envelope.len().saturating_add(TEST_OCTETS).saturating_mul(some.len())).await;
     }
     told
 }

@@ -341,6 +341,12 @@ proptest! {
                 for message in all.iter().step_by(97) {
                     assert_eq!(store.message(ALICE, INBOX, message.uid).await.unwrap().as_ref(), Some(message));
                 }
+                // Some of them, whether they lie close to each other or far, and are there or not.
+                for apart in [1, 2, 3, 9, 200] {
+                    let named: Vec<Uid> = (1..=next + 9).step_by(apart).map(Uid).collect();
+                    let there: Vec<_> = all.iter().filter(|message| named.contains(&message.uid)).cloned().collect();
+                    assert_eq!(store.messages_of(ALICE, INBOX, &named).await.unwrap(), there, "every {apart}th");
+                }
             }
             sound(&store).await;
         });

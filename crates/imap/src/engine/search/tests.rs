@@ -227,9 +227,9 @@ fn the_envelope_tells_what_is_in_a_name_or_an_address() {
     // Of a long header, and of very many addresses, the envelope may not have all.
     let many = format!("To: {}", vec!["someone@example.org"; 400].join(", "));
     assert_eq!((told("TO someone", &many), told("TO nobody", &many)), (Some(true), None));
-    let comment = format!("To: ({}) z@x\r\nCc: someone@example.org", "a comment ".repeat(900));
+    let comment = format!("From: ({}) z@x\r\nCc: someone@example.org", "a comment ".repeat(900));
     assert_eq!(
-        (told("TO z@x", &comment), told("CC someone", &comment), told("CC nobody", &comment)),
+        (told("FROM z@x", &comment), told("CC someone", &comment), told("CC nobody", &comment)),
         (None, Some(true), None)
     );
     let tiny = format!("To: {}z@x", "a,".repeat(message::limits::ADDRESSES_MAX));
