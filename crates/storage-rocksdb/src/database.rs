@@ -47,19 +47,6 @@ impl Database {
         self.family(if is_chunk(key) { CHUNKS } else { ROWS })
     }
 
-    /// Values in the order of the keys.
-    pub(crate) fn multi_get(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Bytes>>, StorageError> {
-        let mut values = Vec::with_capacity(keys.len());
-        for some in keys.chunk_by(|a, b| is_chunk(a) == is_chunk(b)) {
-            let Some(first) = some.first() else { continue };
-            // Together the engine looks for the keys of one block once.
-            for value in self.db.batched_multi_get_cf(self.family_of(first)?, some, some.is_sorted()) {
-                values.push(value.map_err(|e| told(&e))?.map(|value| Bytes::copy_from_slice(&value)));
-            }
-        }
-        Ok(values)
-    }
-
     /// Writes a group in one atomic step.
     pub(crate) fn write(&self, writes: &Writes, group: u64, sync: bool) -> Result<(), StorageError> {
         let (rows, chunks) = (self.family(ROWS)?, self.family(CHUNKS)?);
@@ -143,6 +130,18 @@ fn parts(range: &KeyRange) -> Vec<(&'static str, KeyRange)> {
 impl Snapshot for Database {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
         Ok(self.db.get_cf(self.family_of(key)?, key).map_err(|e| told(&e))?.map(Bytes::from))
+    }
+
+    fn multi_get(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        let mut values = Vec::with_capacity(keys.len());
+        for some in keys.chunk_by(|a, b| is_chunk(a) == is_chunk(b)) {
+            let Some(first) = some.first() else { continue };
+            // Together the engine looks for the keys of one block once.
+            for value in self.db.batched_multi_get_cf(self.family_of(first)?, some, some.is_sorted()) {
+                values.push(value.map_err(|e| told(&e))?.map(|value| Bytes::copy_from_slice(&value)));
+            }
+        }
+        Ok(values)
     }
 
     fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, StorageError> {

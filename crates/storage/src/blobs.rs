@@ -12,6 +12,7 @@
 //! **Invariant:** a blob has exactly one grave while it has no references, and none while it has some; so has one that a
 //! transaction stored and never named.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -465,24 +466,40 @@ impl Transaction<'_> {
 
     /// Counts one more row that names the blob.
     pub(crate) fn reference_blob(&mut self, hash: &BlobHash) -> Result<(), StorageError> {
-        let mut row = self.blob_row(hash)?;
-        row.references = row.references.saturating_add(1);
-        if let Some(at) = row.grave.take() {
-            self.delete(keys::grave(at, hash));
+        self.reference_blobs(std::iter::once(*hash))
+    }
+
+    /// The same for several rows; a blob that is there twice is named by two of them.
+    pub(crate) fn reference_blobs(&mut self, hashes: impl Iterator<Item = BlobHash>) -> Result<(), StorageError> {
+        for (hash, times, mut row) in self.blob_rows(hashes)? {
+            row.references = row.references.saturating_add(times);
+            if let Some(at) = row.grave.take() {
+                self.delete(keys::grave(at, &hash));
+            }
+            self.put(keys::blob(&hash), row.encode()?);
         }
-        self.put(keys::blob(hash), row.encode()?);
         Ok(())
     }
 
     /// Counts one row less; the last one digs the grave.
     pub(crate) fn unreference_blob(&mut self, hash: &BlobHash, now: Timestamp) -> Result<(), StorageError> {
-        let mut row = self.blob_row(hash)?;
-        row.references =
-            row.references.checked_sub(1).ok_or_else(|| StorageError::corrupt(format!("references of {hash}")))?;
-        if row.references == 0 {
-            self.dig_grave(&mut row, hash, now);
+        self.unreference_blobs(std::iter::once(*hash), now)
+    }
+
+    /// The same for several rows, as [`Transaction::reference_blobs`].
+    pub(crate) fn unreference_blobs(
+        &mut self,
+        hashes: impl Iterator<Item = BlobHash>,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        for (hash, times, mut row) in self.blob_rows(hashes)? {
+            let left = row.references.checked_sub(times);
+            row.references = left.ok_or_else(|| StorageError::corrupt(format!("references of {hash}")))?;
+            if row.references == 0 {
+                self.dig_grave(&mut row, &hash, now);
+            }
+            self.put(keys::blob(&hash), row.encode()?);
         }
-        self.put(keys::blob(hash), row.encode()?);
         Ok(())
     }
 
@@ -493,9 +510,21 @@ impl Transaction<'_> {
         self.put(keys::grave(at, hash), Bytes::new());
     }
 
-    fn blob_row(&self, hash: &BlobHash) -> Result<BlobRow, StorageError> {
-        let value = self.get(&keys::blob(hash))?;
-        BlobRow::decode(&value.ok_or_else(|| StorageError::corrupt(format!("blob {hash} is missing")))?)
+    /// The rows of blobs, which must be there, and how often each is among these.
+    fn blob_rows(&self, hashes: impl Iterator<Item = BlobHash>) -> Result<Vec<(BlobHash, u64, BlobRow)>, StorageError> {
+        let mut times: BTreeMap<BlobHash, u64> = BTreeMap::new();
+        for hash in hashes {
+            let times = times.entry(hash).or_default();
+            *times = times.saturating_add(1);
+        }
+        // In the order of the keys: they are read in one go.
+        let keys: Vec<Vec<u8>> = times.keys().map(keys::blob).collect();
+        let mut rows = Vec::with_capacity(keys.len());
+        for ((hash, times), value) in times.into_iter().zip(self.get_all(&keys)?) {
+            let value = value.ok_or_else(|| StorageError::corrupt(format!("blob {hash} is missing")))?;
+            rows.push((hash, times, BlobRow::decode(&value)?));
+        }
+        Ok(rows)
     }
 
     fn close_grave(&mut self, grave: &[u8]) -> Result<(), StorageError> {

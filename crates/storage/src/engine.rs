@@ -122,6 +122,12 @@ pub trait Snapshot {
     /// When reading fails.
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError>;
 
+    /// The values of several keys, in their order. Costs less than each by itself, the least where they are sorted.
+    ///
+    /// # Errors
+    /// When reading fails.
+    fn multi_get(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Bytes>>, StorageError>;
+
     /// At most `limit` rows of a range.
     ///
     /// # Errors

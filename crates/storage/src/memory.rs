@@ -172,6 +172,10 @@ impl Snapshot for Rows {
         Ok(Self::get(self, key).cloned())
     }
 
+    fn multi_get(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        keys.iter().map(|key| Snapshot::get(self, key)).collect()
+    }
+
     fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, StorageError> {
         if range.start >= range.end {
             return Ok(Vec::new());
@@ -191,11 +195,7 @@ impl Engine for MemoryEngine {
     }
 
     fn multi_get<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, StorageError>> {
-        Box::pin(async move {
-            let mut state = self.state.lock();
-            let rows = state.read()?;
-            keys.iter().map(|key| Snapshot::get(rows, key)).collect()
-        })
+        Box::pin(async move { Snapshot::multi_get(self.state.lock().read()?, keys) })
     }
 
     fn scan(&self, range: KeyRange, order: Order, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StorageError>> {

@@ -405,9 +405,9 @@ impl Transaction<'_> {
                 shares_change: messages.len() > 1,
                 sent: message.record.as_deref().map_or(Sent::Untold, Sent::of_record),
             };
-            self.reference_blob(&message.blob)?;
             uids.push(self.place(account, &mut row, new, message.record.as_ref(), indexed)?);
         }
+        self.reference_blobs(messages.iter().map(|message| message.blob))?;
         self.note_changes(account, mailbox, modseq, ChangeKind::Changed, &uids);
         self.put_grown_row(account, &before, &row)?;
         self.notify_mailbox(account, &row);
@@ -614,8 +614,8 @@ impl Transaction<'_> {
         });
         for message in &messages {
             self.remove_message_rows(account, mailbox, message, indexed)?;
-            self.unreference_blob(&message.blob, now)?;
         }
+        self.unreference_blobs(messages.iter().map(|message| message.blob), now)?;
         let gone = self.note_expunged(account, &mut row, &messages)?;
         if !gone.is_empty() {
             self.put_grown_row(account, &before, &row)?;
@@ -656,11 +656,13 @@ impl Transaction<'_> {
         let range = Key::of(Table::Message, account).u32(mailbox.0).range();
         let messages = self.scan(&range, Order::Ascending, MESSAGES_PER_TRANSACTION)?;
         let indexed = self.keeps_message_ids(account)?;
+        let mut blobs = Vec::with_capacity(messages.len());
         for (key, value) in &messages {
             let message = MessageRow::decode(uid_of(key)?, value)?;
             self.remove_message_rows(account, mailbox, &message, indexed)?;
-            self.unreference_blob(&message.blob, now)?;
+            blobs.push(message.blob);
         }
+        self.unreference_blobs(blobs.into_iter(), now)?;
         if !messages.is_empty() {
             return Ok(messages.len());
         }

@@ -56,6 +56,21 @@ impl<'a> Transaction<'a> {
         }
     }
 
+    /// The values of several keys in their order, own writes included. Costs less than each by itself, the least where they are sorted.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn get_all(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        let written = |key: &Vec<u8>| self.writes.get(key).or_else(|| self.group.get(key)).cloned();
+        let mut values: Vec<Option<Option<Bytes>>> = keys.iter().map(written).collect();
+        let known = keys.iter().zip(&values);
+        let stored: Vec<Vec<u8>> = known.filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect();
+        let stored = if stored.is_empty() { Vec::new() } else { self.stored.multi_get(&stored)? };
+        let unknown = values.iter_mut().filter(|value| value.is_none());
+        unknown.zip(stored).for_each(|(value, stored)| *value = Some(stored));
+        Ok(values.into_iter().map(Option::flatten).collect())
+    }
+
     /// At most `limit` rows of a range, own writes included.
     ///
     /// # Errors

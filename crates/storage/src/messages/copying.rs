@@ -92,9 +92,7 @@ impl Transaction<'_> {
         let before = target.clone();
         // Read before the first copy is made: within one mailbox a copy may get a UID that is named here.
         let messages = self.message_rows(from.0, from.1, uids)?;
-        for message in &messages {
-            self.reference_blob(&message.blob)?;
-        }
+        self.reference_blobs(messages.iter().map(|message| message.blob))?;
         let records = self.rows_of_uids(Table::Record, from, uids, 1)?;
         let pairs = self.place_copies(&source, to.0, &mut target, &messages, records, now)?;
         if !pairs.is_empty() {
