@@ -164,7 +164,7 @@ pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(180);
 pub const AUTOLOGOUT: Duration = Duration::from_secs(30 * 60);
 
 /// The time in which a client that packs has read that it idles, and waits for what comes.
-pub const IDLE_BEGINS_WITHIN: Duration = Duration::from_millis(50);
+pub const IDLE_BEGINS_WITHIN: Duration = Duration::from_millis(250);
 
 /// How often an idling client hears `* OK Still here`, so that no middlebox forgets the connection.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(120);

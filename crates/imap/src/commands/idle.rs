@@ -4,7 +4,7 @@
 //! is not limited: a line now and then keeps middleboxes from forgetting the connection, and finds out who is gone.
 //!
 //! What comes in one piece with `+ idling` Thunderbird unpacks (RFC 4978) and does not look at before the next piece comes, in minutes or
-//! hours. So a client that packs hears what there is to tell in front of `+`, and the next news some moments behind it.
+//! hours. So a client that packs hears `+` by itself, and what there is to tell some moments behind it.
 
 use imap_wire::response::{self, Condition};
 
@@ -17,13 +17,16 @@ impl Session {
     pub(crate) async fn idle(&mut self) -> Result<Answer, Fault> {
         self.connection.framer.expect_line();
         let mut tells = !self.connection.is_compressed();
-        if !tells {
-            self.tell_idler().await?;
-        }
         response::continuation(self.connection.out(), "idling");
         loop {
             if tells {
-                self.tell_idler().await?;
+                self.tell_news(true).await?;
+                match Box::pin(self.tell_annotations()).await {
+                    Err(Fault::Storage(error)) => {
+                        tracing::warn!(peer = %self.peer, %error, "changes of annotations could not be read");
+                    }
+                    told => told?,
+                }
             }
             self.connection.flush().await?;
             let clock = &*self.server.world.clock;
@@ -52,17 +55,5 @@ impl Session {
                 }
             }
         }
-    }
-
-    /// What has happened since the client was told.
-    async fn tell_idler(&mut self) -> Result<(), Fault> {
-        self.tell_news(true).await?;
-        match Box::pin(self.tell_annotations()).await {
-            Err(Fault::Storage(error)) => {
-                tracing::warn!(peer = %self.peer, %error, "changes of annotations could not be read");
-            }
-            told => told?,
-        }
-        Ok(())
     }
 }
