@@ -97,12 +97,16 @@ class Mail(ServerCase):
 
     # -- messages
 
-    def test_a_letter_comes_by_idle_and_is_read(self):
-        self.thunderbird.open("Alice", "INBOX")
-        def idles():
+    def idles(self):
+        """Waits until what comes from elsewhere is heard at once."""
+        def does():
             said = [line.split()[-1:] for line in self.thunderbird.said()]
             return said.count(["IDLE"]) > said.count(["DONE"])
-        until(idles, SECONDS, "IDLE")
+        until(does, SECONDS, "IDLE")
+
+    def test_a_letter_comes_by_idle_and_is_read(self):
+        self.thunderbird.open("Alice", "INBOX")
+        self.idles()
         self.deliver("by IDLE", body="The pond is frozen.\r\n")
         row = self.thunderbird.shows("by IDLE")
         self.assertEqual((row["author"], row["read"]), ("writer@remote.test", False))
@@ -138,6 +142,7 @@ class Mail(ServerCase):
         self.thunderbird.do("cmd_removeTags")
         self.becomes(lambda: self.flags()["to mark"] == {"\\Flagged"}, "the marks off")
         # And the other way: what somebody marks elsewhere is seen here, without a check for mail.
+        self.idles()
         client = self.relais.imaplib(ALICE)
         client.select("INBOX")
         number = client.search(None, "SUBJECT", '"to mark"')[1][0].decode()
