@@ -288,12 +288,10 @@ impl BlobWriter {
         if self.front {
             self.hasher.update(&self.buffer);
         }
-        // A thousand that wait for the store hold what is packed alone.
+        // A thousand that wait for the store hold what is packed alone; the room for the next chunk grows with what comes.
         self.buffer = Vec::new();
         self.store.engine.write_early(rows).await?;
         self.chunks = self.chunks.checked_add(1).ok_or(StorageError::LimitReached("chunks of a message"))?;
-        // Another one follows, or else nothing would have had to go.
-        self.buffer.reserve_exact(BLOB_CHUNK_OCTETS);
         Ok(())
     }
 
