@@ -49,12 +49,6 @@ pub fn resolve(directory: &Directory, to: &ForwardPath, asking: &Asking) -> Reso
         tree = Node { what: What::Postmaster, reason: Reason::Asked, children: vec![tree] };
     }
     let verdict = walk.verdict(&written_to, &tree);
-    // At the server's own name there is no domain of ours: what comes of the mail goes by the address that stands for it.
-    let stands = directory.domain(written_to.domain()).is_none() && postmaster::is_at_own_name(directory, &written_to);
-    let written_to = match postmaster::instead_of_own_name(directory, &written_to).filter(|_| stands) {
-        Some(instead) => instead,
-        None => written_to,
-    };
     let held =
         walk.held.into_iter().map(|(part, address, role)| Held { part, address, role, recipient: written_to.clone() });
     Resolution {

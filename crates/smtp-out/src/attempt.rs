@@ -217,10 +217,11 @@ impl Attempt {
             return;
         };
         let lacking = |broken: &Broken| matches!(broken, Broken::Lacking(_));
-        // Of a host that was reached at one address, others that are dead say nothing.
+        // Of a host that was reached at one address, others that don't answer say nothing.
         let was_reached =
             |host: &Domain| failures.iter().any(|(target, broken)| lacking(broken) && target.host == *host);
-        let mut counted = failures.iter().filter(|(target, broken)| lacking(broken) || !was_reached(&target.host));
+        let dead = |broken: &Broken| matches!(broken, Broken::Lost(_));
+        let mut counted = failures.iter().filter(|(target, broken)| !dead(broken) || !was_reached(&target.host));
         let for_good = counted.all(|(_, broken)| broken.is_for_good());
         // A better host that is away for now may have what this one lacks: that it is away is the news then.
         let reached = failures.iter().any(|(_, broken)| lacking(broken));

@@ -140,6 +140,15 @@ struct Stretch {
 }
 
 impl Stretch {
+    /// Counts an entry that was claimed, or was not and stays at its time.
+    fn count(&mut self, claimed: bool, at: Timestamp) {
+        if claimed {
+            self.claimed = self.claimed.saturating_add(1);
+        } else {
+            self.left = Some(self.left.map_or(at, |left| left.min(at)));
+        }
+    }
+
     /// Before this nothing of the stretch is left to claim: what is due is claimed, or has been put off.
     fn begins_at(&self, now: Timestamp) -> Timestamp {
         let behind = self.last.filter(|_| self.full && self.next.is_none()).map(|(at, _)| at);
@@ -265,17 +274,14 @@ impl Runner {
                 put_aside(&self.context, row, now).await?;
             } else if let Some(reply) = self.left_alone(&row, now) {
                 spared.push((row, reply));
-                stretch.spared = true;
                 if spared.len() >= PUT_OFF_AT_ONCE {
-                    stretch.claimed += self.put_off(std::mem::take(&mut spared)).await?;
+                    self.put_off(std::mem::take(&mut spared), &mut stretch).await?;
                 }
-            } else if self.claim_one(&row) {
-                stretch.claimed += 1;
             } else {
-                stretch.left = stretch.left.or(Some(at));
+                stretch.count(self.claim_one(&row), at);
             }
         }
-        stretch.claimed += self.put_off(spared).await?;
+        self.put_off(spared, &mut stretch).await?;
         Ok(stretch)
     }
 
@@ -287,16 +293,19 @@ impl Runner {
         self.destinations.get(&self.context.routes.of(row).key)?.pace.left_alone(now)
     }
 
-    /// Puts entries off without an attempt; those whose result is more than that are claimed. How many were.
-    async fn put_off(&mut self, entries: Vec<(QueueRow, Reply)>) -> Result<usize, StorageError> {
+    /// Puts entries of a stretch off without an attempt; those whose result is more than that are claimed.
+    async fn put_off(&mut self, entries: Vec<(QueueRow, Reply)>, stretch: &mut Stretch) -> Result<(), StorageError> {
         assert!(entries.len() <= PUT_OFF_AT_ONCE, "a stretch puts them off as they come");
-        let mut claimed = 0;
-        if !entries.is_empty() {
-            for row in put_off(&self.context, entries).await? {
-                claimed += usize::from(self.claim_one(&row));
-            }
+        if entries.is_empty() {
+            return Ok(());
         }
-        Ok(claimed)
+        let all = entries.len();
+        let stay = put_off(&self.context, entries).await?;
+        stretch.spared |= stay.len() < all;
+        for row in stay {
+            stretch.count(self.claim_one(&row), row.next_attempt);
+        }
+        Ok(())
     }
 
     fn claim_one(&mut self, row: &QueueRow) -> bool {

@@ -27,6 +27,9 @@ pub(crate) struct Database {
 /// Where the number of the last group is: in the family `default`, so in no range that the store can name.
 const GROUP: &[u8] = b"group";
 
+/// Keys that are looked for together: a block of 8 KiB each at the most.
+const KEYS_AT_ONCE: usize = 256;
+
 /// Whether a key is of a chunk of a blob.
 fn is_chunk(key: &[u8]) -> bool {
     key.first() == Some(&(Table::Chunk as u8))
@@ -135,10 +138,12 @@ impl Snapshot for Database {
     fn multi_get(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Bytes>>, StorageError> {
         let mut values = Vec::with_capacity(keys.len());
         for some in keys.chunk_by(|a, b| is_chunk(a) == is_chunk(b)) {
-            let Some(first) = some.first() else { continue };
-            // Together the engine looks for the keys of one block once.
-            for value in self.db.batched_multi_get_cf(self.family_of(first)?, some, some.is_sorted()) {
-                values.push(value.map_err(|e| told(&e))?.map(|value| Bytes::copy_from_slice(&value)));
+            // Together the engine looks for the keys of one block once. What it has found holds its blocks until it is copied.
+            for some in some.chunks(KEYS_AT_ONCE) {
+                let Some(first) = some.first() else { continue };
+                for value in self.db.batched_multi_get_cf(self.family_of(first)?, some, some.is_sorted()) {
+                    values.push(value.map_err(|e| told(&e))?.map(|value| Bytes::copy_from_slice(&value)));
+                }
             }
         }
         Ok(values)

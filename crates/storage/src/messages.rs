@@ -239,7 +239,13 @@ impl Store {
     ) -> Result<Vec<(Uid, Bytes)>, StorageError> {
         let (Some(first), Some(last)) = (uids.first(), uids.last()) else { return Ok(Vec::new()) };
         let span = (last.0.saturating_sub(first.0) as usize).saturating_add(1);
-        if uids.len() > 1 && span <= uids.len().saturating_mul(SCANNED_FOR_ONE) {
+        let scanned_max = if table == Table::Message {
+            uids.len().saturating_mul(SCANNED_FOR_ONE)
+        } else {
+            // Records are large: hardly more is held than was asked for.
+            uids.len().saturating_add(uids.len() / SCANNED_FOR_ONE)
+        };
+        if uids.len() > 1 && span <= scanned_max {
             let range = uid_range(table, account, mailbox, *first, *last);
             let rows = self.engine.scan(range, Order::Ascending, span).await?;
             let mut wanted = uids.iter().peekable();

@@ -770,9 +770,7 @@ fn postmaster_and_abuse_are_read_at_the_servers_own_name() {
         assert_eq!((found.verdict.clone(), ids(&found), found.remotes.len()), (Verdict::Accept, vec![1], 0), "{found}");
     }
     let found = anyone(&named, "postmaster@mail.a.example");
-    // What is looked up by the address later is that of a domain of ours.
-    assert_eq!((found.written_to.to_string().as_str(), found.alias), ("postmaster@a.example", None));
-    assert_eq!(found.mailboxes, [(AccountId(1), address("postmaster@a.example"))]);
+    assert_eq!((found.written_to.to_string().as_str(), found.alias), ("postmaster@mail.a.example", None));
     assert!(
         found.tree.to_string().contains("postmaster@a.example (stands for it, since that is at the server's own name)")
     );

@@ -28,6 +28,9 @@ struct FoldedField {
     texts: Vec<String>,
     /// How many addresses; `None`: it is a text.
     addresses: Option<usize>,
+    /// An encoded word is left that nobody can read, as one with a parenthesis, which is a comment's in an address (RFC 2047 §5). Where it
+    /// stands in the header it may be read.
+    is_garbled: bool,
 }
 
 impl FoldedEnvelope {
@@ -58,30 +61,31 @@ impl FoldedEnvelope {
         let is_told = field
             .addresses
             .is_none_or(|addresses| addresses < ADDRESSES_MAX && needle.is_within_a_name_or_an_address());
-        Some(false).filter(|_| is_told && self.is_whole)
+        Some(false).filter(|_| is_told && self.is_whole && !field.is_garbled)
     }
 }
 
 impl FoldedField {
     fn new(texts: FieldTexts<'_>, comparator: Comparator) -> Self {
         let fold = |text: &[u8]| comparator.fold(&decode_header(text));
-        let addresses = match texts {
-            FieldTexts::Text(text) => {
-                return Self { texts: text.iter().map(|text| fold(text)).collect(), addresses: None };
+        let (texts, addresses): (Vec<String>, _) = match texts {
+            FieldTexts::Text(text) => (text.iter().map(|text| fold(text)).collect(), None),
+            FieldTexts::Addresses(addresses) => {
+                let count = addresses.len();
+                let mut texts = Vec::with_capacity(count);
+                for AddressTexts { name, mailbox, host, .. } in addresses {
+                    texts.extend(name.map(|name| fold(&name)));
+                    let mut address = mailbox.as_deref().unwrap_or_default().to_vec();
+                    if let Some(host) = host {
+                        address.push(b'@');
+                        address.extend_from_slice(&host);
+                    }
+                    texts.push(fold(&address));
+                }
+                (texts, Some(count))
             }
-            FieldTexts::Addresses(addresses) => addresses,
         };
-        let count = addresses.len();
-        let mut texts = Vec::with_capacity(count);
-        for AddressTexts { name, mailbox, host, .. } in addresses {
-            texts.extend(name.map(|name| fold(&name)));
-            let mut address = mailbox.as_deref().unwrap_or_default().to_vec();
-            if let Some(host) = host {
-                address.push(b'@');
-                address.extend_from_slice(&host);
-            }
-            texts.push(fold(&address));
-        }
-        Self { texts, addresses: Some(count) }
+        let is_garbled = texts.iter().any(|text| text.contains("=?") || text.contains("?="));
+        Self { texts, addresses, is_garbled }
     }
 }

@@ -232,6 +232,17 @@ fn the_envelope_tells_what_is_in_a_name_or_an_address() {
         (told("FROM z@x", &comment), told("CC someone", &comment), told("CC nobody", &comment)),
         (None, Some(true), None)
     );
+    // What an encoded word may not hold in an address (RFC 2047 §5) may part it: the header has all of it.
+    let sloppy = "From: =?UTF-8?Q?Jos=C3=A9_(Sales)?= <j@x>\r\nTo: =?UTF-8?Q?Zo=C3=AB,_X?= <z@x>";
+    for (key, expected) in [
+        ("FROM {5+}\r\njos\u{e9}", Some(true)),
+        ("TO {4+}\r\nzo\u{eb}", None),
+        ("TO nobody", None),
+        ("TO z@x", Some(true)),
+        ("CC nobody", Some(false)),
+    ] {
+        assert_eq!(told(key, sloppy), expected, "{key}");
+    }
     let tiny = format!("To: {}z@x", "a,".repeat(message::limits::ADDRESSES_MAX));
     assert_eq!((told("TO z@x", &tiny), told("TO y", &tiny), told("CC z", &tiny)), (None, None, Some(false)));
 }
