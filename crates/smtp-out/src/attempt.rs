@@ -212,23 +212,20 @@ impl Attempt {
 
     /// All targets are through. Refused by each with 5xx (RFC 7504), or lacking in each, is for good, anything else is not.
     fn nobody_left(&mut self, row: &QueueRow, failures: &[(&Target, Broken)]) {
-        let Some((target, last)) = failures.last() else {
+        let lacking = |broken: &Broken| matches!(broken, Broken::Lacking(_));
+        let reached_at = |host: &Domain| failures.iter().any(|(of, broken)| lacking(broken) && of.host == *host);
+        // Of a host that was reached at one address, others that don't answer say nothing.
+        let says_nothing =
+            |target: &Target, broken: &Broken| matches!(broken, Broken::Lost(_)) && reached_at(&target.host);
+        let counted: Vec<_> = failures.iter().filter(|(target, broken)| !says_nothing(target, broken)).collect();
+        let for_good = counted.iter().all(|(_, broken)| broken.is_for_good());
+        let reached = counted.iter().any(|(_, broken)| lacking(broken));
+        // A better host that is away for now may have what this one lacks: that it is away is the news then.
+        let news = counted.iter().rfind(|(_, broken)| for_good || !lacking(broken)).or(counted.last());
+        let Some((target, last)) = news else {
             self.answer_the_rest(row, None, &Reply::fixed(451, EnhancedCode(4, 4, 1), "no address to connect to"));
             return;
         };
-        let lacking = |broken: &Broken| matches!(broken, Broken::Lacking(_));
-        // Of a host that was reached at one address, others that don't answer say nothing.
-        let was_reached =
-            |host: &Domain| failures.iter().any(|(target, broken)| lacking(broken) && target.host == *host);
-        let dead = |broken: &Broken| matches!(broken, Broken::Lost(_));
-        let mut counted = failures.iter().filter(|(target, broken)| !dead(broken) || !was_reached(&target.host));
-        let for_good = counted.all(|(_, broken)| broken.is_for_good());
-        // A better host that is away for now may have what this one lacks: that it is away is the news then.
-        let reached = failures.iter().any(|(_, broken)| lacking(broken));
-        let others = failures.iter().rev().find(|(_, broken)| !lacking(broken));
-        let lacks = failures.iter().rev().find(|(_, broken)| lacking(broken));
-        let told = if for_good { lacks.filter(|_| !last.is_for_good()) } else { others };
-        let (target, last) = told.map_or((target, last), |(target, last)| (target, last));
         let mut reply = last.reply(target);
         if reply.is_permanent() && !for_good {
             reply = Reply { code: 451, enhanced: Some(EnhancedCode(4, 4, 1)), ..reply };
