@@ -9,6 +9,7 @@
 //! [`client`] session each, and [`settle`] writes what `queue` decides. RFC 5321, RFC 3461, RFC 7505, RFC 3207.
 
 mod attempt;
+mod backlog;
 mod client;
 mod destination;
 #[doc(hidden)]

@@ -87,18 +87,28 @@ pub const CLAIMED_MAX: usize = 1_000;
 /// Entries that are claimed at the same time for one destination.
 pub const CLAIMED_PER_DESTINATION_MAX: usize = 100;
 
-/// Due entries that one look into the queue reads at the most.
+/// Entries that are remembered as due and not claimed, for want of room; a destination may have half of them, and of what is left then
+/// the next one half.
+pub const BACKLOG_MAX: usize = 65_536;
+
+/// Entries that one look into the queue reads at the most.
 pub const SCAN_MAX: usize = 8_192;
 
-/// Due entries that a look into the queue begins with.
+/// Places of the schedule that a look reads first; then twice as many with each page.
 pub const SCAN_PAGE: usize = 64;
 
-/// The time between two looks that go behind the first page when that gives nothing.
-pub const DEEP_LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Places of the schedule that a look reads at once at the most.
+pub const SCAN_PAGE_MAX: usize = 1_024;
 
-/// The time between two looks from the very beginning of the schedule. Those in between begin where something was left, or came: each
+/// The time until the next look, while as much is claimed as may be.
+pub const FULL_LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The time between two looks from the very beginning of the schedule. Those in between go on where the last one ended: each
 /// would pass over all that was done lately, which stays in the store for a while as something that is gone.
 pub const WHOLE_LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The least time between two of them when entries are moved to earlier times meanwhile: then what is claimed or waits is read anew.
+pub const MOVED_LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// How long before now such a look begins: an entry has the time at which it was made ready, and is there when that is written.
 pub const WRITTEN_WITHIN: Duration = Duration::from_millis(200);

@@ -30,8 +30,10 @@ pub(crate) fn attempted(route: &Route, row: &QueueRow, outcomes: &[Option<Outcom
 pub(crate) fn holds(held: &Held) {
     metrics::gauge!("relais_smtp_out_claimed").set(gauge(held.claimed));
     metrics::gauge!("relais_smtp_out_ready").set(gauge(held.ready));
+    metrics::gauge!("relais_smtp_out_waiting_for_room").set(gauge(held.waiting));
     metrics::gauge!("relais_smtp_out_attempts_running").set(gauge(held.running));
     metrics::gauge!("relais_smtp_out_connections_idle").set(gauge(held.idle));
+    metrics::counter!("relais_smtp_out_entries_read_total").absolute(held.read);
     metrics::gauge!("relais_smtp_out_destinations").set(gauge(held.destinations));
 }
 

@@ -1,29 +1,30 @@
 //! The runner: claims due entries, spreads connections over destinations in turn, keeps sessions for reuse.
 //!
 //! State: what is claimed lives in memory alone; a crash forgets it, and the entries are due again. An entry that is
-//! claimed is in exactly one place: a destination's `ready`, or a running job.
+//! claimed is in exactly one place: a destination's `ready`, or a running job. What is due and has no room waits in a backlog.
+
+mod claim;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use mail::{QueueId, Reply, Timestamp, Topic};
-use queue::{Health, Pace};
-use storage::rows::QueueRow;
-use storage::{Durability, StorageError};
+use queue::Health;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::claim::Looks;
 use crate::attempt::{Attempt, attempt};
+use crate::backlog::Backlog;
 use crate::client::session::Session;
 use crate::destination::Destination;
 use crate::limits::{
-    CLAIMED_MAX, CLAIMED_PER_DESTINATION_MAX, CLOCK_SET_BACK, DEEP_LOOK_EVERY, DESTINATIONS_MAX, HELD_LOOK_EVERY,
-    LOOK_EVERY, PACES_WRITTEN_AT_ONCE, PACES_WRITTEN_EVERY, PUT_OFF_AT_ONCE, SCAN_MAX, SCAN_PAGE, STORE_RETRY,
-    TIDY_EVERY, WHOLE_LOOK_EVERY, WRITTEN_WITHIN,
+    BACKLOG_MAX, CLOCK_SET_BACK, DESTINATIONS_MAX, LOOK_EVERY, PACES_WRITTEN_AT_ONCE, PACES_WRITTEN_EVERY, STORE_RETRY,
+    TIDY_EVERY,
 };
 use crate::release::release;
 use crate::route::Route;
-use crate::settle::{put_off, settle};
+use crate::settle::settle;
 use crate::{Context, metrics, schedule};
 
 /// Works until stopped.
@@ -42,10 +43,9 @@ pub(crate) async fn run_watched(context: Arc<Context>, stop: CancellationToken, 
         jobs: JoinSet::new(),
         running: HashMap::new(),
         farewells: JoinSet::new(),
+        backlog: Backlog::new(BACKLOG_MAX),
+        looks: Looks::default(),
         counted_at: None,
-        deep_look_at: None,
-        looked_to: None,
-        beginning: None,
         paces_changed: BTreeSet::new(),
         paces_written_at: None,
         idle: 0,
@@ -82,13 +82,10 @@ pub(crate) struct Runner {
     jobs: JoinSet<JobEnd>,
     running: HashMap<Id, (QueueId, String)>,
     farewells: JoinSet<()>,
+    /// What is due and could not be claimed.
+    backlog: Backlog,
+    looks: Looks,
     counted_at: Option<Timestamp>,
-    /// When a look may go behind a first page that gives nothing.
-    deep_look_at: Option<Timestamp>,
-    /// How far deep looks have read a schedule with more due entries than one of them reads; the next one goes on behind.
-    looked_to: Option<(Timestamp, QueueId)>,
-    /// Where looks begin; `None`: at the beginning of the schedule.
-    beginning: Option<Beginning>,
     /// Destinations whose pace is another than its row says.
     paces_changed: BTreeSet<String>,
     paces_written_at: Option<Timestamp>,
@@ -99,7 +96,7 @@ pub(crate) struct Runner {
     looked_at: Option<Timestamp>,
 }
 
-/// What the runner holds in memory.
+/// What the runner holds in memory, and has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Held {
     /// Entries that are claimed, by their numbers alone.
@@ -108,52 +105,14 @@ pub(crate) struct Held {
     pub(crate) ready: usize,
     /// Of these, those that are attempted.
     pub(crate) running: usize,
+    /// Entries that wait for room, by their numbers alone.
+    pub(crate) waiting: usize,
     /// Destinations that are remembered.
     pub(crate) destinations: usize,
     /// Idle connections.
     pub(crate) idle: usize,
-}
-
-/// A place in the schedule before which nothing is left to claim.
-#[derive(Clone, Copy, Debug)]
-struct Beginning {
-    at: Timestamp,
-    /// When the schedule is looked at from its beginning again.
-    whole_look_at: Timestamp,
-    /// How many entries had been moved to an earlier time: one that is moved now may stand before.
-    moved_earlier: u64,
-}
-
-/// What a stretch of the schedule gave.
-struct Stretch {
-    claimed: usize,
-    /// The first entry that is due and could not be claimed.
-    left: Option<Timestamp>,
-    /// Whether entries were put off, and so have left it.
-    spared: bool,
-    /// The first entry that is not due yet.
-    next: Option<Timestamp>,
-    /// Its last place.
-    last: Option<(Timestamp, QueueId)>,
-    /// Whether there may be more behind it.
-    full: bool,
-}
-
-impl Stretch {
-    /// Counts an entry that was claimed, or was not and stays at its time.
-    fn count(&mut self, claimed: bool, at: Timestamp) {
-        if claimed {
-            self.claimed = self.claimed.saturating_add(1);
-        } else {
-            self.left = Some(self.left.map_or(at, |left| left.min(at)));
-        }
-    }
-
-    /// Before this nothing of the stretch is left to claim: what is due is claimed, or has been put off.
-    fn begins_at(&self, now: Timestamp) -> Timestamp {
-        let behind = self.last.filter(|_| self.full && self.next.is_none()).map(|(at, _)| at);
-        self.left.into_iter().chain(behind).fold(now, Timestamp::min)
-    }
+    /// Entries that looks at the queue have read since the start, to claim them or to put them off.
+    pub(crate) read: u64,
 }
 
 /// What a job leaves.
@@ -169,8 +128,10 @@ impl Runner {
             claimed: self.claimed.len(),
             ready: self.destinations.values().map(|destination| destination.ready.len()).sum(),
             running: self.running.len(),
+            waiting: self.backlog.len(),
             destinations: self.destinations.len(),
             idle: self.destinations.values().map(Destination::idle).sum(),
+            read: self.looks.read,
         }
     }
 
@@ -190,142 +151,6 @@ impl Runner {
         let next_write = self.write_paces(now).await;
         let times = next_due.into_iter().chain(next_begin).chain(next_write).chain(next_tidy);
         times.min().unwrap_or_else(|| now.plus(LOOK_EVERY))
-    }
-
-    /// Claims due entries. Gives the time to look again.
-    async fn claim(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StorageError> {
-        if self.claimed.len() >= CLAIMED_MAX {
-            return Ok(Some(now.plus(DEEP_LOOK_EVERY)));
-        }
-        let mut limit = self.claimed.len().saturating_add(SCAN_PAGE);
-        let mut deep = false;
-        let moved_earlier = self.context.store.queue_moved_earlier().await?;
-        let known = self.beginning.filter(|known| {
-            let next = known.whole_look_at;
-            known.moved_earlier == moved_earlier && now < next && next.since(now) <= WHOLE_LOOK_EVERY
-        });
-        let whole_look_at = known.map_or(now.plus(WHOLE_LOOK_EVERY), |known| known.whole_look_at);
-        loop {
-            self.beginning = None;
-            let stretch = self.claim_stretch(known.map(|known| (known.at, QueueId(0))), limit, now).await?;
-            let at = stretch.begins_at(now).minus(WRITTEN_WITHIN);
-            self.beginning = Some(Beginning { at, whole_look_at, moved_earlier });
-            if stretch.next.is_some() || !stretch.full {
-                self.looked_to = None;
-                return Ok(stretch.next.into_iter().chain(known.map(|known| known.whole_look_at)).min());
-            }
-            if stretch.spared && limit >= SCAN_MAX {
-                // They have made room: the next look goes on behind them, and lets others have their turns before.
-                return Ok(Some(now));
-            }
-            if self.claimed.len() >= CLAIMED_MAX {
-                return Ok(Some(now.plus(DEEP_LOOK_EVERY)));
-            }
-            if limit >= SCAN_MAX {
-                self.looked_to = stretch.last;
-                return Ok(Some(now.plus(DEEP_LOOK_EVERY)));
-            }
-            if stretch.claimed == 0 && !stretch.spared && !deep {
-                // The page is full of what can't be taken now. Others wait behind it, but reading so far has its price.
-                match self.deep_look_at {
-                    Some(at) if at > now => return Ok(Some(at)),
-                    _ => self.deep_look_at = Some(now.plus(DEEP_LOOK_EVERY)),
-                }
-                if self.looked_to.is_some() {
-                    return self.look_further(now).await.map(Some);
-                }
-                deep = true;
-            }
-            limit = limit.saturating_mul(2).min(SCAN_MAX);
-        }
-    }
-
-    /// Goes on where the last deep look ended: more is due than one look reads, and what can't be taken stays where it is. Gives the
-    /// time to look again.
-    async fn look_further(&mut self, now: Timestamp) -> Result<Timestamp, StorageError> {
-        let stretch = self.claim_stretch(self.looked_to, SCAN_MAX, now).await?;
-        self.looked_to = stretch.last.filter(|_| stretch.full && stretch.next.is_none());
-        Ok(now.plus(DEEP_LOOK_EVERY))
-    }
-
-    /// Claims due entries of a stretch of the schedule, from its beginning or behind a place.
-    async fn claim_stretch(
-        &mut self,
-        behind: Option<(Timestamp, QueueId)>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Stretch, StorageError> {
-        // In the order of their times, so that the first one that is not due yet ends the due ones.
-        let schedule = self.context.store.queue_schedule(behind, limit).await?;
-        let (full, last) = (schedule.len() >= limit, schedule.last().copied());
-        let mut stretch = Stretch { full, last, next: None, claimed: 0, left: None, spared: false };
-        let mut spared = Vec::new();
-        for (at, id) in schedule {
-            if at > now {
-                stretch.next = Some(at);
-                break;
-            }
-            // Most of those that are due are claimed already, and need not be read.
-            if self.claimed.contains(&id) {
-                continue;
-            }
-            let Some(row) = self.context.store.queue_entry(id).await? else { continue };
-            if row.held {
-                put_aside(&self.context, row, now).await?;
-            } else if let Some(reply) = self.left_alone(&row, now) {
-                spared.push((row, reply));
-                if spared.len() >= PUT_OFF_AT_ONCE {
-                    self.put_off(std::mem::take(&mut spared), &mut stretch).await?;
-                }
-            } else {
-                stretch.count(self.claim_one(&row), at);
-            }
-        }
-        self.put_off(spared, &mut stretch).await?;
-        Ok(stretch)
-    }
-
-    /// The reply that stands for an attempt, when the destination is left alone and nobody asked for this attempt.
-    fn left_alone(&self, row: &QueueRow, now: Timestamp) -> Option<Reply> {
-        if queue::is_wanted_at_once(row) {
-            return None;
-        }
-        self.destinations.get(&self.context.routes.of(row).key)?.pace.left_alone(now)
-    }
-
-    /// Puts entries of a stretch off without an attempt; those whose result is more than that are claimed.
-    async fn put_off(&mut self, entries: Vec<(QueueRow, Reply)>, stretch: &mut Stretch) -> Result<(), StorageError> {
-        assert!(entries.len() <= PUT_OFF_AT_ONCE, "a stretch puts them off as they come");
-        if entries.is_empty() {
-            return Ok(());
-        }
-        let all = entries.len();
-        let stay = put_off(&self.context, entries).await?;
-        stretch.spared |= stay.len() < all;
-        for row in stay {
-            stretch.count(self.claim_one(&row), row.next_attempt);
-        }
-        Ok(())
-    }
-
-    fn claim_one(&mut self, row: &QueueRow) -> bool {
-        if self.claimed.contains(&row.id) || self.claimed.len() >= CLAIMED_MAX {
-            return false;
-        }
-        let choice = self.context.routes.of(row);
-        let key = choice.key;
-        let destination = self.destinations.entry(key.clone()).or_insert_with(|| {
-            let route = Route::new(&self.context.settings, &row.destination, &choice.way);
-            Destination::new(route, Pace::default())
-        });
-        if destination.ready.len() >= CLAIMED_PER_DESTINATION_MAX {
-            return false;
-        }
-        if destination.ready.is_empty() {
-            self.turns.push_back(key);
-        }
-        destination.add(row.id, row.priority);
-        self.claimed.insert(row.id)
     }
 
     /// Starts jobs: each destination in its turn, as long as it and the whole have room. Gives the time at which one may begin that
@@ -439,7 +264,7 @@ impl Runner {
     fn forget(&mut self, now: Timestamp) {
         let changed = &mut self.paces_changed;
         self.destinations.retain(|key, destination| {
-            let goes = destination.is_forgettable(now);
+            let goes = destination.is_forgettable(now) && !self.backlog.has(key);
             if goes && destination.pace.row().is_some() {
                 changed.insert(key.clone());
             }
@@ -448,7 +273,8 @@ impl Runner {
         let beyond = self.destinations.len().saturating_sub(DESTINATIONS_MAX);
         if beyond > 0 {
             // Of those where nothing happens, what was learnt longest ago.
-            let idle = self.destinations.iter().filter(|(_, destination)| destination.is_at_rest());
+            let at_rest = |key: &str, known: &Destination<_>| known.is_at_rest() && !self.backlog.has(key);
+            let idle = self.destinations.iter().filter(|(key, destination)| at_rest(key, destination));
             let mut idle: Vec<_> = idle.map(|(key, destination)| (destination.pace.learnt_at(), key.clone())).collect();
             idle.sort_unstable();
             for (_, key) in idle.into_iter().take(beyond) {
@@ -532,18 +358,6 @@ impl Runner {
         self.jobs.shutdown().await;
         self.farewells.shutdown().await;
     }
-}
-
-/// A held entry that was left in its place among the due ones makes room for them.
-async fn put_aside(context: &Context, row: QueueRow, now: Timestamp) -> Result<(), StorageError> {
-    let body = move |tx: &mut storage::Transaction<'_>| match tx.queue_entry(row.id)? {
-        Some(mut current) if current.held && current.next_attempt == row.next_attempt => {
-            current.next_attempt = now.plus(HELD_LOOK_EVERY);
-            tx.update_queue_entry(&current)
-        }
-        _ => Ok(false),
-    };
-    context.store.transact_with(Durability::Freeing, body).await.map(|_| ())
 }
 
 /// One entry's attempt, from its row to the row that follows.

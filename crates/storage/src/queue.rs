@@ -40,7 +40,8 @@ impl Transaction<'_> {
     /// When reading fails.
     pub fn update_queue_entry(&mut self, row: &QueueRow) -> Result<bool, StorageError> {
         let Some(old) = self.queue_entry(row.id)? else { return Ok(false) };
-        if row.next_attempt < old.next_attempt {
+        let goes_elsewhere = (&row.destination, &row.route) != (&old.destination, &old.route);
+        if row.next_attempt < old.next_attempt || goes_elsewhere {
             self.next_number(counter(MOVED_EARLIER))?;
         }
         self.delete(keys::queue_due(old.next_attempt, row.id));
@@ -87,7 +88,8 @@ impl Store {
         keys.iter().map(|(key, _)| read(key)).collect()
     }
 
-    /// How often an entry was given an earlier time than it had: then it may stand where the schedule was empty before.
+    /// How often an entry was given an earlier time than it had, or another way: then it may stand where the schedule was empty before,
+    /// and what was known of it may be wrong.
     ///
     /// # Errors
     /// When reading fails.
@@ -128,6 +130,16 @@ impl Store {
     /// When reading fails.
     pub async fn queue_entry(&self, id: QueueId) -> Result<Option<QueueRow>, StorageError> {
         self.engine.get(&keys::queue(id)).await?.map(|value| QueueRow::decode(&value)).transpose()
+    }
+
+    /// Entries by their numbers, in that order; `None` for what is gone.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn queue_entries_of(&self, ids: &[QueueId]) -> Result<Vec<Option<QueueRow>>, StorageError> {
+        let keys: Vec<Vec<u8>> = ids.iter().map(|id| keys::queue(*id)).collect();
+        let values = self.engine.multi_get(&keys).await?;
+        values.into_iter().map(|value| value.map(|value| QueueRow::decode(&value)).transpose()).collect()
     }
 
     /// A page of the queue in order of number, behind `after`.

@@ -67,6 +67,7 @@ const COUNTERS: &[(&str, &str)] = &[
         "Connections of banned addresses, and of those that come too often, by listener and reason.",
     ),
     ("relais_smtp_out_attempts_total", "Attempts to deliver, by class of destination."),
+    ("relais_smtp_out_entries_read_total", "Queue entries that were read to claim them or to put them off."),
     ("relais_smtp_out_recipients_total", "Recipients of attempts, by class of destination and outcome."),
     ("relais_tarpit_total", "Answers to guessers that were to wait, by whether they did."),
     ("relais_worker_failures_total", "Workers that failed and were started again, by name."),
@@ -83,6 +84,7 @@ const GAUGES: &[(&str, &str)] = &[
     ("relais_smtp_out_connections_idle", "Connections kept for the next message."),
     ("relais_smtp_out_destinations", "Destinations of which the sending side remembers something."),
     ("relais_smtp_out_ready", "Of the queue entries that the runner holds, those that wait for their turns."),
+    ("relais_smtp_out_waiting_for_room", "Queue entries that are due and wait for room at their destinations."),
 ];
 
 /// What the answers are made from.

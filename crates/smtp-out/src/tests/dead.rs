@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 
 use super::*;
-use crate::limits::{CLAIMED_MAX, CLAIMED_PER_DESTINATION_MAX};
+use crate::limits::{BACKLOG_MAX, CLAIMED_MAX, CLAIMED_PER_DESTINATION_MAX};
 use crate::runner::{Held, run_watched};
 
 /// More than one look reads.
@@ -62,13 +62,13 @@ async fn long_queue(entries: usize) -> Stage {
 
 /// What the runner held at the most, and how often it looked.
 #[derive(Default)]
-struct Seen {
-    held: Held,
-    looks: usize,
+pub(super) struct Seen {
+    pub(super) held: Held,
+    pub(super) looks: usize,
 }
 
 /// Starts the runner with somebody who counts.
-fn start_watched(stage: &mut Stage) -> Arc<Mutex<Seen>> {
+pub(super) fn start_watched(stage: &mut Stage) -> Arc<Mutex<Seen>> {
     let out = SmtpOut::new(stage.bus.clone(), stage.delivery.clone(), stage.settings.clone()).unwrap();
     let (stop, seen) = (CancellationToken::new(), Arc::<Mutex<Seen>>::default());
     let (token, noting) = (stop.clone(), Arc::clone(&seen));
@@ -80,8 +80,10 @@ fn start_watched(stage: &mut Stage) -> Arc<Mutex<Seen>> {
             most.claimed = most.claimed.max(now.claimed);
             most.ready = most.ready.max(now.ready);
             most.running = most.running.max(now.running);
+            most.waiting = most.waiting.max(now.waiting);
             most.destinations = most.destinations.max(now.destinations);
             most.idle = most.idle.max(now.idle);
+            most.read = now.read;
         };
         run_watched(Arc::clone(&out.0), token, watch).await;
     });
@@ -118,12 +120,15 @@ async fn long_queue_slows_nobody(silent: bool, entries: usize, seconds_between: 
     let later = seconds_to_origin(&stage).await;
     assert!(later <= seconds_max, "{later} s");
     let Seen { held, looks } = std::mem::take(&mut *seen.lock());
-    let Held { claimed, ready, running, destinations, idle } = held;
+    let Held { claimed, ready, running, waiting, destinations, idle, read } = held;
     // Of the dead one's no more than its share; beside it one message, and its notice.
     assert!(claimed <= CLAIMED_MAX && ready <= CLAIMED_PER_DESTINATION_MAX + 2, "{held:?}");
     assert!(running <= 2 * stage.settings.connections_per_destination_max, "{held:?}");
     assert!(destinations <= 2 && idle <= 2, "{held:?}");
+    assert!(waiting <= BACKLOG_MAX, "{held:?}");
     assert!(looks < 5_000, "{looks} looks");
+    // Once when they come and once to put them off, each of the three times at the most that they are due.
+    assert!(read <= 6 * entries as u64, "{read} entries were read for {entries}");
     // None is lost, and none is tried out of its turn.
     let rows = stage.store.queue_entries(QueueId(0), entries + 10).await.unwrap();
     assert_eq!(rows.len(), entries);

@@ -1,5 +1,6 @@
 //! The sending side in a simulated world, against remote servers that follow a script.
 
+mod backlog;
 mod clock;
 mod crash;
 mod dead;

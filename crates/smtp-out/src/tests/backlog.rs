@@ -1,0 +1,101 @@
+//! More is due for one host than is claimed at a time: what waits is read once, in its order, and follows what is said of it meanwhile.
+
+use super::dead::start_watched;
+use super::*;
+use crate::limits::CLAIMED_PER_DESTINATION_MAX;
+
+/// Puts a message into the queue so often.
+async fn send_often(stage: &Stage, entries: usize) -> Vec<QueueId> {
+    let ids = stage.send_to(&["x@far.example"]).await;
+    let model = stage.store.queue_entry(ids[0]).await.unwrap().unwrap();
+    let body = move |tx: &mut storage::Transaction<'_>| {
+        (1..entries).map(|_| tx.enqueue(QueueRow { trace: None, ..model.clone() })).collect::<Result<Vec<_>, _>>()
+    };
+    [ids, stage.store.transact(body).await.unwrap().value].concat()
+}
+
+/// Lets time pass until all is sent; gives how long that took, in simulated seconds.
+async fn all_sent(stage: &Stage, seconds_max: u64) -> u64 {
+    for seconds in 0..seconds_max {
+        stage.settle().await;
+        if stage.queue().await.is_empty() {
+            return seconds;
+        }
+        stage.pass(Duration::from_secs(1)).await;
+    }
+    panic!("{} are left after {seconds_max} s", stage.queue().await.len());
+}
+
+#[tokio::test]
+async fn what_waits_for_one_host_is_read_once() {
+    const ENTRIES: usize = 2_000;
+    let mut stage = Stage::new().await;
+    // Slow enough for many looks at what waits.
+    stage.far.delay("DATA", Duration::from_millis(100));
+    send_often(&stage, ENTRIES).await;
+    let seen = start_watched(&mut stage);
+    let seconds = all_sent(&stage, 120).await;
+    assert_eq!(stage.far.got().len(), ENTRIES);
+    assert!(seconds >= 10, "{seconds} s: that was no backlog");
+    let seen = seen.lock();
+    assert!(seen.held.waiting >= ENTRIES - 2 * CLAIMED_PER_DESTINATION_MAX, "{:?}", seen.held);
+    assert!(seen.held.ready <= CLAIMED_PER_DESTINATION_MAX, "{:?}", seen.held);
+    assert_eq!(seen.held.read, ENTRIES as u64, "each is read once to be claimed");
+}
+
+#[tokio::test]
+async fn what_is_urgent_overtakes_what_waits() {
+    let mut stage = Stage::new().await;
+    stage.far.delay("DATA", Duration::from_millis(100));
+    let ids = send_often(&stage, 1_000).await;
+    let mut urgent = stage.store.queue_entry(ids[0]).await.unwrap().unwrap();
+    (urgent.priority, urgent.trace) = (6, None);
+    urgent.recipients[0].address = address("urgent@far.example");
+    stage.store.transact(move |tx| tx.enqueue(urgent.clone())).await.unwrap();
+    stage.start();
+    all_sent(&stage, 60).await;
+    let place = stage.far.got().iter().position(|got| got.rcpts.concat().contains("urgent")).unwrap();
+    assert!(place <= 2 * CLAIMED_PER_DESTINATION_MAX, "{place}");
+}
+
+#[tokio::test]
+async fn what_waits_follows_when_it_is_sent_another_way() {
+    const ENTRIES: usize = 500;
+    let mut stage = Stage::new().await;
+    stage.far.reply("EHLO", &[remote::SILENCE]);
+    let ids = send_often(&stage, ENTRIES).await;
+    stage.start();
+    stage.pass(Duration::from_secs(1)).await;
+    let body = move |tx: &mut storage::Transaction<'_>| {
+        for id in &ids {
+            let mut row = tx.queue_entry(*id)?.unwrap();
+            queue::reroute(&mut row, &domain("origin.example"));
+            tx.update_queue_entry(&row)?;
+        }
+        Ok(())
+    };
+    stage.store.transact(body).await.unwrap();
+    stage.pass(Duration::from_secs(5)).await;
+    let attempted = stage.settings.connections_per_destination_max;
+    let got = stage.origin.got().len();
+    assert!(got >= ENTRIES - attempted, "{got}: all but those that are being attempted");
+}
+
+/// More than is remembered of one destination; another one's mail behind it goes all the same, and in the end all has gone.
+#[tokio::test]
+async fn more_than_can_be_remembered_is_read_later() {
+    let mut stage = Stage::new().await;
+    let entries = crate::limits::BACKLOG_MAX / 2 + 9_000;
+    for _ in 0..entries / 1_000 {
+        send_often(&stage, 1_000).await;
+    }
+    // Its host says nothing for a while; then it is given up, and all is put off.
+    stage.far.delay("EHLO", Duration::from_secs(20));
+    let seen = start_watched(&mut stage);
+    stage.pass(Duration::from_secs(3)).await;
+    stage.send_to(&["y@origin.example"]).await;
+    stage.pass(Duration::from_secs(1)).await;
+    assert_eq!(stage.origin.got().len(), 1, "it is not held up");
+    let held = seen.lock().held;
+    assert!(held.waiting <= crate::limits::BACKLOG_MAX / 2 + 1, "{held:?}");
+}
