@@ -288,7 +288,7 @@ impl Place {
         turn: &mut Turn,
     ) -> Result<Decided, StorageError> {
         let (mut sent, mut thread, mut envelope, mut header, mut body) = (None, None, None, None, None);
-        let mut parts: Option<PartTable> = None;
+        let mut known_record: Option<Bytes> = None;
         loop {
             // Each question is asked again with what is known now.
             turn.worked(needles.tests().saturating_mul(TEST_OCTETS)).await;
@@ -304,7 +304,7 @@ impl Place {
                 Verdict::False => return Ok(Decided::Not),
                 Verdict::Unknown(need) => need,
             };
-            let Some(parts) = &parts else {
+            let Some(known_record) = &known_record else {
                 let record = match whole_record(store, self.key, row.row, record.take()).await {
                     // Expunged while it was looked at: it is not found.
                     Err(StorageError::Expunged) => return Ok(Decided::Not),
@@ -316,11 +316,12 @@ impl Place {
                     thread = Some(thread_id(&view.sort_keys().map_err(damaged)?, &row.row.blob));
                 }
                 turn.worked(record.len()).await;
-                let table = view.parts().map_err(damaged)?;
-                envelope = Some(search_envelope(view.envelope(), header_of(&table), needles, turn).await);
-                parts = Some(table);
+                envelope = Some(search_envelope(&view, needles, turn).await);
+                known_record = Some(record);
                 continue;
             };
+            // A table that is damaged harms nobody who asks for the date alone.
+            let parts = &RecordView::new(known_record).and_then(|view| view.parts()).map_err(damaged)?;
             let mut reader = match content(store, row.row).await {
                 Err(StorageError::Expunged) => return Ok(Decided::Not),
                 reader => reader?,
@@ -370,12 +371,12 @@ fn header_of(parts: &PartTable) -> ByteRange {
 }
 
 /// What the envelope tells of each needle of the header.
-async fn search_envelope(envelope: &[u8], header: ByteRange, needles: &Needles, turn: &mut Turn) -> Vec<Option<bool>> {
-    let folded = FoldedEnvelope::wanted(envelope, header.size(), needles.comparator(), needles.header());
+async fn search_envelope(record: &RecordView<'_>, needles: &Needles, turn: &mut Turn) -> Vec<Option<bool>> {
+    let folded = FoldedEnvelope::wanted(record, needles.comparator(), needles.header());
     let mut told = Vec::with_capacity(needles.header().len());
     for some in needles.header().chunks(SEARCH_NEEDLES_PER_TURN) {
         told.extend(some.iter().map(|needle| folded.holds(needle)));
-        turn.worked(envelope.len().saturating_add(TEST_OCTETS).saturating_mul(some.len())).await;
+        turn.worked(record.envelope().len().saturating_add(TEST_OCTETS).saturating_mul(some.len())).await;
     }
     told
 }

@@ -33,6 +33,7 @@ mod section;
 mod sort_keys;
 mod structure;
 mod text_reader;
+mod told;
 mod transfer;
 
 pub use address::{Address, parse_addresses};
@@ -54,4 +55,5 @@ pub use section::{Section, SectionText};
 pub use sort_keys::{FirstAddress, SentDate, SortKeys, SortKeysView, parse_date, parse_message_ids};
 pub use structure::{ByteRange, HeaderField, Part, PartKind, Structure, TextSample};
 pub use text_reader::{LookAhead, TextReader};
+pub use told::{ADDRESS_SEPARATORS, Told, address_texts};
 pub use transfer::TransferDecoder;

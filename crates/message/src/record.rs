@@ -9,6 +9,7 @@ use crate::{
     preview::preview,
     sort_keys::{SentDate, SortKeys, SortKeysView, sent_of},
     structure::Structure,
+    told::Told,
 };
 
 /// The record of one message.
@@ -28,6 +29,8 @@ pub struct MessageRecord {
     pub preview: String,
     /// Whether a reader would call something in it an attachment.
     pub has_attachment: bool,
+    /// The fields of which `envelope` tells everything.
+    pub told: Told,
 }
 
 /// Why a stored record cannot be read.
@@ -52,6 +55,7 @@ impl MessageRecord {
             sort_keys: SortKeys::new(structure),
             preview: preview(structure),
             has_attachment: structure.has_attachment(),
+            told: Told::new(structure),
         }
     }
 
@@ -63,7 +67,7 @@ impl MessageRecord {
             [&self.envelope, &self.body, &self.body_structure, &parts, &sort_keys, self.preview.as_bytes()];
         let mut writer = Writer::default();
         writer.octet(VERSION);
-        writer.octet(u8::from(self.has_attachment));
+        writer.octet(u8::from(self.has_attachment) | self.told.bits() << TOLD_SHIFT);
         for section in sections {
             writer.length(section.len());
         }
@@ -84,6 +88,7 @@ impl MessageRecord {
             sort_keys: view.sort_keys()?,
             preview: view.preview()?.to_owned(),
             has_attachment: view.has_attachment(),
+            told: view.told(),
         })
     }
 }
@@ -91,7 +96,8 @@ impl MessageRecord {
 /// A record in its stored octets, read piece by piece.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordView<'a> {
-    flags: u8,
+    has_attachment: bool,
+    told: Told,
     sections: [&'a [u8]; SECTIONS],
 }
 
@@ -104,7 +110,8 @@ impl<'a> RecordView<'a> {
         if version != VERSION {
             return Err(RecordError::Version(version));
         }
-        let flags = reader.octet().filter(|flags| *flags < 2).ok_or(damaged)?;
+        let flags = reader.octet().ok_or(damaged)?;
+        let told = Told::from_bits(flags >> TOLD_SHIFT).ok_or(damaged)?;
         let mut lengths = [0_usize; SECTIONS];
         for length in &mut lengths {
             *length = reader.length().ok_or(damaged)?;
@@ -113,7 +120,7 @@ impl<'a> RecordView<'a> {
         for (section, length) in sections.iter_mut().zip(lengths) {
             *section = reader.take(length).ok_or(damaged)?;
         }
-        if reader.0.is_empty() { Ok(Self { flags, sections }) } else { Err(damaged) }
+        if reader.0.is_empty() { Ok(Self { has_attachment: flags & 1 != 0, told, sections }) } else { Err(damaged) }
     }
 
     /// `ENVELOPE` as IMAP sends it.
@@ -166,7 +173,12 @@ impl<'a> RecordView<'a> {
 
     /// Whether a reader would call something in it an attachment.
     pub fn has_attachment(&self) -> bool {
-        self.flags & 1 != 0
+        self.has_attachment
+    }
+
+    /// The fields of which ENVELOPE tells everything; none in a record that is older than they are.
+    pub fn told(&self) -> Told {
+        self.told
     }
 }
 
@@ -174,6 +186,9 @@ impl<'a> RecordView<'a> {
 const VERSION: u8 = 1;
 
 const SECTIONS: usize = 6;
+
+/// Where the bits of [`Told`] begin in the flags; the lowest one is that of attachments.
+const TOLD_SHIFT: u32 = 1;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use imap_wire::{EnvelopeField, NumberSet};
 use mail::Uid;
 use memchr::memmem::Finder;
-use message::{decode_header, raw_fields};
+use message::{ADDRESS_SEPARATORS, decode_header, raw_fields};
 use search::{Place, Proof, Relevant};
 
 use crate::engine::comparator::Comparator;
@@ -39,9 +39,9 @@ impl Needle {
     }
 
     /// Whether it can only stand within a name or an address, not between them.
-    pub(super) fn is_within_a_name_or_an_address(&self) -> bool {
+    fn is_within_a_name_or_an_address(&self) -> bool {
         let text = self.0.needle();
-        text.trim_ascii().len() == text.len() && !text.iter().any(|octet| b"<>()[]\",:;\\\r\n\t".contains(octet))
+        text.trim_ascii().len() == text.len() && !text.iter().any(|octet| ADDRESS_SEPARATORS.contains(octet))
     }
 
     /// Whether everything holds it.
@@ -89,6 +89,8 @@ pub(crate) struct HeaderNeedle {
     pub(super) needle: Needle,
     /// The field of the envelope that it was looked for in.
     pub(super) envelope: Option<EnvelopeField>,
+    /// It can only stand within a name or an address, not between them.
+    pub(super) is_within: bool,
 }
 
 impl Needles {
@@ -169,7 +171,8 @@ impl Needles {
                     None => self.whole_places.insert(text, place),
                 };
                 let field = field.map(<[u8]>::to_vec);
-                self.header.push(HeaderNeedle { field, needle: needle.clone(), envelope });
+                let is_within = needle.is_within_a_name_or_an_address();
+                self.header.push(HeaderNeedle { field, needle: needle.clone(), envelope, is_within });
             }
         }
     }
