@@ -312,7 +312,7 @@ struct Play<'a> {
 impl Play<'_> {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         let octets = match &step.what {
-            What::Client(line) => format!("{}\r\n", self.replace(line)).into_bytes(),
+            What::Client(line) => format!("{}\r\n", self.replace(line)?).into_bytes(),
             What::Octets(octets) => octets.clone(),
             What::Directive(directive) => {
                 self.flush()?;
@@ -395,13 +395,25 @@ impl Play<'_> {
         }
     }
 
-    /// Puts what is bound in the place of its name.
-    fn replace(&self, line: &str) -> String {
-        let mut replaced = line.to_owned();
-        for (name, value) in &self.bound {
-            replaced = replaced.replace(&format!("{{{name}}}"), value);
+    /// Puts what is bound in the place of its name. A name that nothing has bound is an error: said as it is, it would hide one.
+    fn replace(&self, line: &str) -> Result<String, String> {
+        let mut replaced = String::with_capacity(line.len());
+        let mut rest = line;
+        while let Some((before, behind)) = rest.split_once('{') {
+            let name = behind.split_once('}').map_or("", |(name, _)| name);
+            replaced.push_str(before);
+            if let Some(value) = self.bound.get(name) {
+                replaced.push_str(value);
+                rest = behind.get(name.len() + 1..).unwrap_or_default();
+            } else if !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_') {
+                return Err(format!("nothing has bound {{{name}}}"));
+            } else {
+                replaced.push('{');
+                rest = behind;
+            }
         }
-        replaced
+        replaced.push_str(rest);
+        Ok(replaced)
     }
 }
 
@@ -599,6 +611,15 @@ mod tests {
         assert_eq!(echo.sent, [&b"along\r\n"[..], b"ax", b"\r\n"]);
         assert_eq!(transcript.directives("compute").collect::<Vec<_>>(), ["long", "x"]);
         assert!(transcript.has_directive("compute") && !transcript.has_directive("comp"));
+    }
+
+    #[test]
+    fn a_name_that_nothing_has_bound_is_not_said() {
+        let failure = play("S: hello 1\nC: a {one_two} b\n").unwrap_err();
+        assert!(failure.to_string().contains("nothing has bound {one_two}"), "{failure}");
+        let literals = "S: hello 1\nC: {5} {5+} {} { {A} {it\nS*: * one\nS*: * two\nS: got {x}\nC: {x}{x}\nS: * one\nS: * two\n\
+                        S: got {5} {5+} {} { {A} {it{5} {5+} {} { {A} {it\n";
+        assert_eq!(play(literals), Ok(()));
     }
 
     /// Hears everything and says nothing.
