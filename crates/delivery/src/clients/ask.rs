@@ -51,11 +51,17 @@ pub(super) struct OfNames {
 pub(super) struct OfDomain {
     /// `None`: the DNS did not answer.
     pub(super) organization: Option<Domain>,
+    /// The client for which it was to be asked had no place for its question; another one may have.
+    unasked: bool,
 }
 
 impl Answer for OfDomain {
     fn is_complete(&self) -> bool {
         self.organization.is_some()
+    }
+
+    fn was_asked(&self) -> bool {
+        !self.unasked
     }
 }
 
@@ -156,9 +162,11 @@ impl Inner {
     /// The organization of a domain, asked for briefly: a recipient waits for it. `ip`: of the client for which it is asked.
     pub(super) async fn organization_of(&self, domain: Domain, ip: IpAddr) -> OfDomain {
         let Some(by) = &self.by else { return OfDomain::default() };
-        let Some(_place) = self.places.take(&self.world, ip.into()).await else { return OfDomain::default() };
+        let Some(_place) = self.places.take(&self.world, ip.into()).await else {
+            return OfDomain { organization: None, unasked: true };
+        };
         let found = self.world.timeout(ORGANIZATION_ASKED_FOR, by.organization(&domain)).await;
-        OfDomain { organization: found.ok().flatten() }
+        OfDomain { organization: found.ok().flatten(), unasked: false }
     }
 
     /// What lists say of a domain.

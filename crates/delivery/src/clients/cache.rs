@@ -17,6 +17,11 @@ use world::BoxFuture;
 pub(super) trait Answer: Send + Sync + 'static {
     /// Whether everything was answered. What was not is asked again sooner.
     fn is_complete(&self) -> bool;
+
+    /// Whether it was asked at all. What was not, for want of a place, is asked by the next one who wants to know.
+    fn was_asked(&self) -> bool {
+        true
+    }
 }
 
 /// An answer under way, or there.
@@ -38,6 +43,7 @@ impl<V: Answer> Kept<V> {
         // A clock that was set back makes nothing good for longer.
         let age = now.since(self.begun);
         let most = match self.answer.peek() {
+            Some(answer) if !answer.was_asked() => Duration::ZERO,
             Some(answer) if !answer.is_complete() => INCOMPLETE_KEPT,
             Some(_) | None => KEPT,
         };
@@ -92,11 +98,18 @@ mod tests {
     use super::*;
 
     #[derive(Debug, PartialEq)]
-    struct Said(usize, bool);
+    struct Said {
+        number: usize,
+        complete: bool,
+        asked: bool,
+    }
 
     impl Answer for Said {
         fn is_complete(&self) -> bool {
-            self.1
+            self.complete
+        }
+        fn was_asked(&self) -> bool {
+            self.asked
         }
     }
 
@@ -107,9 +120,9 @@ mod tests {
         let ask = async |key: u8, secs: i64, complete: bool| {
             let answer = cache.ask(&key, Timestamp::from_secs(1_000 + secs), || {
                 let number = asked.fetch_add(1, Ordering::Relaxed);
-                Box::pin(std::future::ready(Said(number, complete)))
+                Box::pin(std::future::ready(Said { number, complete, asked: true }))
             });
-            answer.await.0
+            answer.await.number
         };
         assert_eq!((ask(1, 0, true).await, ask(1, 59, true).await), (0, 0));
         assert_eq!(ask(1, 60, false).await, 1);
@@ -122,11 +135,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_not_asked_is_asked_by_the_next_one() {
+        let cache: Cache<u8, Said> = Cache::new(10);
+        let ask = |number, asked| {
+            cache.ask(&1, Timestamp(1_000), move || {
+                Box::pin(std::future::ready(Said { number, complete: asked, asked }))
+            })
+        };
+        let numbers = [ask(1, false).await.number, ask(2, false).await.number, ask(3, true).await.number];
+        assert_eq!((numbers, ask(4, true).await.number), ([1, 2, 3], 3));
+    }
+
+    #[tokio::test]
     async fn many_questions_are_bounded() {
         let cache: Cache<u32, Said> = Cache::new(10);
         for n in 0..1_000_u32 {
             let now = Timestamp::from_secs(1_000 + i64::from(n) / 100);
-            drop(cache.ask(&n, now, || Box::pin(std::future::ready(Said(0, true)))));
+            drop(cache.ask(&n, now, || Box::pin(std::future::ready(Said { number: 0, complete: true, asked: true }))));
             assert!(cache.len() <= 10);
         }
     }

@@ -26,7 +26,7 @@ use spam::Points;
 use world::{BoxFuture, World};
 
 use ask::{Names, OfAddress, OfDomain, OfNames};
-use cache::Cache;
+use cache::{Answer as _, Cache};
 use places::{Bounds, Places};
 use soundness::Health;
 
@@ -183,10 +183,18 @@ impl Clients {
     /// The organization whose server a client is, when SPF says so. What the DNS does not tell of it in time, the domain itself stands for.
     async fn pool_of(&self, introduction: &Introduction) -> Option<Domain> {
         let domain = introduction.pool()?;
-        let (inner, asked, ip) = (self.0.clone(), domain.clone(), introduction.names.ip);
-        let ask =
-            move || -> BoxFuture<'static, OfDomain> { Box::pin(async move { inner.organization_of(asked, ip).await }) };
-        let found = self.0.organizations.ask(domain, self.0.world.clock.now(), ask).await;
+        let ask = || {
+            let (inner, asked, ip) = (self.0.clone(), domain.clone(), introduction.names.ip);
+            let ask = move || -> BoxFuture<'static, OfDomain> {
+                Box::pin(async move { inner.organization_of(asked, ip).await })
+            };
+            self.0.organizations.ask(domain, self.0.world.clock.now(), ask)
+        };
+        let mut found = ask().await;
+        if !found.was_asked() {
+            // It was another client's question, for which that one had no place.
+            found = ask().await;
+        }
         Some(found.organization.as_ref().unwrap_or(domain).clone())
     }
 
