@@ -215,7 +215,11 @@ async fn a_full_mailbox_is_refused_for_now_and_no_others_with_it() {
         .unwrap();
     let anyone = Asking::anyone(f.store.now());
     let decide = async |to: &str| f.delivery.decide(&anyone, &ForwardPath::parse(to).unwrap()).await;
-    assert!(decide("<alice@example.org>").await.unwrap_err().to_string().starts_with("452 4.2.2"));
+    assert!(decide("<alice@example.org>").await.unwrap_err().reply.to_string().starts_with("452 4.2.2"));
+    assert_eq!(decide("<alice@example.org>").await.unwrap_err().why, "every mailbox that it leads to is full");
+    assert_eq!(decide("<nobody@example.org>").await.unwrap_err().why, "there is no such address");
+    let strange = decide("<zoe@far.example>").await.unwrap_err().why;
+    assert_eq!(strange, "not a domain of this server, and the sender has not logged in");
     assert_eq!(decide("<team@example.org>").await, Ok(()));
     assert_eq!(decide("<bob@example.org>").await, Ok(()));
 }

@@ -301,9 +301,7 @@ impl fmt::Display for Silence {
             Self::Bulk => "the message is bulk mail (Precedence)",
             Self::List => "the message comes from a mailing list",
             Self::Suppressed => "the sender asks for no automatic answers (X-Auto-Response-Suppress)",
-            Self::OnSuppressionList => {
-                "the sender is on the suppression list, and gets nothing that nobody has written"
-            }
+            Self::OnSuppressionList => "the sender is on the suppression list, and gets only what people write",
             Self::NoAuthor => "the message has no From field, so that nobody has written it",
             Self::HeaderCut => "the message's header is too long to be sure that it was not sent automatically",
             Self::AutomaticSender => "nobody reads the sender's address",
