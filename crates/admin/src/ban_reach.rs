@@ -43,7 +43,7 @@ mod tests {
         for own in ["127.0.0.1", "127.0.0.0/8", "127.3.0.0/16", "::1", "::/64"] {
             assert!(told(own).starts_with("is this machine itself"), "{own}: {}", told(own));
         }
-        for private in ["10.0.0.0/8", "10.1.2.0/24", "192.168.0.0/16", "172.20.0.0/16", "fd00:1::/32", "fe80::/10"] {
+        for private in ["10.0.0.0/8", "10.1.2.0/24", "192.168.0.0/16", "172.20.0.0/16", "fd00:1::/32", "fe80::/48"] {
             assert!(told(private).starts_with("is a private network"), "{private}: {}", told(private));
         }
         for plain in ["198.51.100.7", "203.0.113.0/24", "9.0.0.0/8", "2001:db8::/32", "2a00::/16", "192.168.1.77"] {

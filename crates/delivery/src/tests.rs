@@ -134,8 +134,9 @@ async fn an_empty_target_reaches_every_user_of_the_domain() {
 async fn strangers_may_not_relay_and_accounts_may() {
     let f = fixture().await;
     let path = |text: &str| ForwardPath::parse(text).unwrap();
-    let decide =
-        async |asking: &Asking, to: &str| f.delivery.decide(asking, &path(to)).await.map_err(|r| r.to_string());
+    let decide = async |asking: &Asking, to: &str| {
+        f.delivery.decide(asking, &path(to)).await.map_err(|turned| turned.reply.to_string())
+    };
     let refused = |result: Result<(), String>, start: &str| assert!(result.unwrap_err().starts_with(start));
     let anyone = Asking::anyone(f.store.now());
     assert_eq!(decide(&anyone, "<alice@example.org>").await, Ok(()));

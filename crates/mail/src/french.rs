@@ -12,6 +12,25 @@ pub fn que(name: &str) -> String {
     elided("que", "qu'", name)
 }
 
+/// A text with a name in the place of each `%`, and what stands before it elided. Other languages have no `de %` and no `que %`.
+#[must_use]
+pub fn named(text: &str, name: &str) -> String {
+    // One pass: a `%` of the name is none of the text.
+    let mut out = String::with_capacity(text.len().saturating_add(name.len()));
+    let mut parts = text.split('%').peekable();
+    while let Some(part) = parts.next() {
+        let (before, put) = match (part.strip_suffix("de "), part.strip_suffix("que ")) {
+            _ if parts.peek().is_none() => (part, String::new()),
+            (Some(before), _) if before.is_empty() || before.ends_with(' ') => (before, de(name)),
+            (_, Some(before)) if before.is_empty() || before.ends_with(' ') => (before, que(name)),
+            _ => (part, name.to_owned()),
+        };
+        out.push_str(before);
+        out.push_str(&put);
+    }
+    out
+}
+
 fn elided(whole: &str, short: &str, name: &str) -> String {
     let plain = crate::without_accents(name).to_lowercase();
     let mut letters = plain.chars();
@@ -43,6 +62,10 @@ mod tests {
         ] {
             assert_eq!(de(name), said);
         }
+        assert_eq!(named("membre de %.", "Amis"), "membre d'Amis.");
+        assert_eq!(named("% : un modérateur de % décide", "100%"), "100% : un modérateur de 100% décide");
+        assert_eq!(named("Il demande que % écrive", "Anne"), "Il demande qu'Anne écrive");
+        assert_eq!(named("A moderator of % decides", "Amis"), "A moderator of Amis decides");
         assert_eq!((que("Amis").as_str(), que("Jardins").as_str()), ("qu'Amis", "que Jardins"));
     }
 }

@@ -166,7 +166,7 @@ async fn v04_who_administers_a_shared_mailbox_has_a_letter_with_the_link() {
     };
     let (dora, emil) = (of("dora@a.example").await, of("emil@a.example").await);
     assert_eq!((dora.len(), emil.len(), of("fred@a.example").await.len()), (1, 1, 0), "fred administers nothing");
-    assert_eq!(dora[0].0, "Le message d'absence de alice@a.example est actif");
+    assert_eq!(dora[0].0, "Le message d'absence d'alice@a.example est actif");
     assert_eq!(emil[0].0, "The out-of-office message of alice@a.example is active");
     let token = |text: &str| {
         let at = text.find("https://mail.a.example/absence/").unwrap();

@@ -475,7 +475,7 @@ async fn v05_who_is_on_the_suppression_list_is_not_answered_and_the_trace_says_s
     server.take_all().await.unwrap();
     assert!(server.queue().await.is_empty());
     let kept = server.mailbox("alice@a.example", "INBOX").await;
-    assert!(!kept[0].flags.system.contains(SystemFlags::ANSWERED), "nobody was answered");
+    assert!(!kept[0].system_flags.contains(SystemFlags::ANSWERED), "nobody was answered");
     let query = storage::trace::TraceQuery { limit: 9, ..storage::trace::TraceQuery::default() };
     let traces = server.store.traces(&query).await.unwrap();
     let told: Vec<String> = traces.iter().flat_map(|one| &one.steps).map(|taken| taken.step.to_string()).collect();
