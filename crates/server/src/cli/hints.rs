@@ -148,7 +148,7 @@ mod tests {
         for (line, tip) in [
             ("relais domian list", "tip: a similar subcommand exists: 'domain'"),
             ("relais accounts", "tip: a similar subcommand exists: 'account'"),
-            ("relais account lst", "tip: some similar subcommands exist: 'list', 'set'"),
+            ("relais account lst", "tip: a similar subcommand exists: 'list'"),
             ("relais account shwo alice@example.org", "tip: a similar subcommand exists: 'show'"),
             ("relais account list --domian example.org", "tip: a similar argument exists: '--domain'"),
             ("relais alias add info@example.org --too bob@example.org", "tip: a similar argument exists: '--to'"),

@@ -113,7 +113,7 @@ fn steps_read_back_and_speak_plainly() {
                 by: "smtp".to_owned(),
                 client: Some("192.0.2.1 (mx.far.example)".to_owned()),
                 login: None,
-                reverse_path: mail::ReversePath::Null,
+                reverse_path: ReversePath::Null,
                 message_id: Some("1@x".to_owned()),
                 octets: 7,
             },
