@@ -7,10 +7,10 @@ use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 /// The same error with better tips.
 pub(super) fn better(mut error: Error, command: &Command, arguments: &[std::ffi::OsString]) -> Error {
-    match error.kind() {
-        ErrorKind::InvalidSubcommand => subcommand(&mut error, command, arguments),
-        ErrorKind::UnknownArgument => option(&mut error),
-        _ => {}
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        subcommand(&mut error, command, arguments);
+    } else if error.kind() == ErrorKind::UnknownArgument {
+        option(&mut error);
     }
     error
 }

@@ -209,7 +209,7 @@ fn a_file_that_is_not_there_tells_what_to_do() {
 
 #[test]
 fn a_command_names_the_configuration_that_is_not_in_its_usual_place() {
-    assert_eq!(super::command(None), "relais");
-    assert_eq!(super::command(Some(Path::new(DEFAULT_FILE))), "relais");
-    assert_eq!(super::command(Some(Path::new("/srv/mail/relais.toml"))), "relais --config /srv/mail/relais.toml");
+    assert_eq!(command(None), "relais");
+    assert_eq!(command(Some(Path::new(DEFAULT_FILE))), "relais");
+    assert_eq!(command(Some(Path::new("/srv/mail/relais.toml"))), "relais --config /srv/mail/relais.toml");
 }
