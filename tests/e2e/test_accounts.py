@@ -214,7 +214,7 @@ class Passwords(Accounts):
         got, = self.outside(recovery)
         for octets in (inside, got.content):
             text = parsed(octets).get_content()
-            self.assertIn("le mot de passe de %s a été changé" % dora, text)
+            self.assertIn("le mot de passe d'%s a été changé" % dora, text)
             self.assertIn("sous votre identifiant", text)
             self.assertNotIn(OTHER, text)
             self.assertNotIn(PASSWORD, text)

@@ -167,6 +167,14 @@ class Reload(TestCase):
             with server.smtp() as client:
                 return "SIZE 123456" in client.extensions
         until(announced, what="the new limit")
+        self.assertIn('changed="limits.message_octets_max"', server.log_text(0))
+        self.assertNotIn("needs a restart", server.log_text(0))
+        # What is not taken is named.
+        server.set("queue", age_max_secs=86_400)
+        server.set("lists", waiting_mib_max=7)
+        server.signal(signal.SIGHUP)
+        until(lambda: "needs a restart" in server.log_text(0), what="a word on the rest")
+        self.assertIn('keys="lists.waiting_mib_max, queue.age_max_secs"', server.log_text(0))
         server.stop()
 
 

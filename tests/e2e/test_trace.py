@@ -76,6 +76,29 @@ class Traced(RelayCase):
             client.sendmail("writer@remote.test", ["unknown@near.test"], message())
         told = until(lambda: self.traces("--recipient", "unknown@near.test"), what="the refusal")
         self.assertIn("No such mailbox", json.dumps(told))
+        # With the reason, in words, here and in the log.
+        self.assertIn("there is no such address", [step.get("text") for step in told[0]["steps"]])
+        self.assertIn('why="there is no such address"', self.relais.log_text(0))
+        self.relais.cli("group", "add", "nobody@near.test")
+        with smtplib.SMTP("127.0.0.1", self.relais.ports["mx"]) as client, self.assertRaises(smtplib.SMTPRecipientsRefused):
+            client.sendmail("", ["nobody@near.test"], message())
+        def refused():
+            text = self.relais.cli("trace", "--sender", "<>", "--recipient", "nobody@near.test")
+            return text if "refused for" in text else None
+        told = until(refused, what="the refusal")
+        self.assertIn("it leads to a group without members: group nobody@near.test (it has no members)", told)
+        self.assertIn("sender <>", self.relais.cli("trace", "--sender", "<>"))
+
+    def test_a_responder_that_the_suppression_list_keeps_silent_does_not_answer(self):
+        listed = "listed@remote.test"
+        self.relais.cli("suppression", "add", listed, "--note", "asked by phone")
+        said = "does not answer: the sender is on the suppression list"
+        self.assertIn(said, self.relais.cli("explain", listed, "bob@near.test"))
+        mid = message_id("far.test")
+        self.relais.send(listed, "bob@near.test", message(to="bob@near.test", sender=listed, mid=mid))
+        told = until(lambda: (lambda text: text if "responder 1 at" in text else None)(self.steps(mid)), what="the decision")
+        self.assertIn(said, told)
+        self.assertIn("it is sent all the same", self.relais.cli("explain", ALICE, listed, "--logged-in-as", ALICE))
 
     def test_an_unknown_number_is_no_secret_failure(self):
         done = self.relais.run("trace", "0" * 32)

@@ -84,19 +84,11 @@ impl Ban {
     /// What a client is told, in one line: who, until when, why, and whom to write to.
     #[must_use]
     pub fn sentence(&self, contact: &str) -> String {
-        let until = self.until.map_or_else(|| "an administrator lifts it".to_owned(), moment);
+        let until = self.until.map_or_else(|| "an administrator lifts it".to_owned(), Timestamp::for_people);
         // Some characters stand for many letters.
         let why: String = mail::without_accents(&self.why).chars().take(WHY_CHARS_MAX).collect();
         let who = if self.prefix.is_network() { "Your network" } else { "Your address" };
         format!("{who} {} is banned until {until}: {why}; write to {contact} from elsewhere", self.prefix)
-    }
-}
-
-/// A moment as people read it, in UTC.
-pub(crate) fn moment(at: Timestamp) -> String {
-    match jiff::Timestamp::from_millisecond(at.0) {
-        Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        Err(_) => "the end of time".to_owned(),
     }
 }
 
@@ -268,7 +260,6 @@ mod tests {
         let accents = Ban { why: "déjà vu".to_owned(), ..ban("192.0.2.7", None) }.sentence("x");
         assert!(accents.contains(": deja vu;") && accents.is_ascii(), "{accents}");
         assert_eq!(reason(&"x".repeat(500)).len(), WHY_CHARS_MAX);
-        assert_eq!(moment(Timestamp(i64::MAX)), "the end of time");
         // RFC 5321 §4.5.3.1.5: a line of a reply has 512 octets at the most.
         let longest = Ban { why: "x".repeat(WHY_CHARS_MAX), ..ban("2001:db8:aaaa:aaaa::/64", Some(1)) };
         assert!(longest.sentence(&"c".repeat(100)).len() < 500);

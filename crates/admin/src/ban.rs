@@ -12,6 +12,7 @@ use mail::Prefix;
 use serde::{Deserialize, Serialize};
 use storage::Store;
 
+use crate::ban_reach::reach;
 use crate::error::{AdminError, ErrorKind};
 use crate::response::Response;
 use crate::settings::Settings;
@@ -36,6 +37,9 @@ pub enum BanRequest {
         secs: Option<u64>,
         /// Why, in words that the client is shown.
         why: String,
+        /// Even when it is a network that others should be able to come from: very wide, or one's own.
+        #[serde(default)]
+        force: bool,
     },
     /// Take a ban away.
     Remove {
@@ -65,7 +69,11 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: BanRequ
             let visitor = known(store, settings).await?.visitor(address, store.now());
             Ok(Response::Visitor(Box::new(VisitorView { visitor, counted: settings.door.is_some() })))
         }
-        BanRequest::Add { prefix, secs, why } => {
+        BanRequest::Add { prefix, secs, why, force } => {
+            if let Some(reach) = reach(&prefix).filter(|_| !force) {
+                let error = AdminError::invalid(format!("{prefix} {reach}"));
+                return Err(error.hint("--force bans it all the same, except for those in [abuse] never_banned"));
+            }
             add(store, settings, prefix.at_least_a_place(), secs, why.trim()).await
         }
         BanRequest::Remove { prefix } => remove(store, settings, prefix.at_least_a_place()).await,
@@ -145,7 +153,7 @@ async fn remove(store: &Store, settings: &Settings, prefix: Prefix) -> Result<Re
 /// A ban in words for who has set it.
 fn told(ban: &Ban) -> String {
     let until =
-        ban.until.map_or_else(|| "until it is removed".to_owned(), |until| format!("until {}", until.to_rfc3339()));
+        ban.until.map_or_else(|| "until it is removed".to_owned(), |until| format!("until {}", until.for_people()));
     format!("{} is banned {until}: {}", ban.prefix, ban.why)
 }
 

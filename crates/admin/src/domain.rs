@@ -145,7 +145,7 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
         }
         (Inside::of(&directory, &name), Removal::of_domain(&directory, &name))
     };
-    let told = inside.to_string();
+    let told = if inside.is_empty() { ", which had no addresses".to_owned() } else { format!(" with {inside}") };
     if !force && (!inside.is_empty() || !removal.references.is_empty()) {
         return Err(in_use(&name, &inside, &removal));
     }
@@ -176,14 +176,15 @@ async fn remove(store: &Store, name: Domain, force: bool) -> Result<Response, Ad
     }
     let more = references::told_all(&removal);
     let more = if more.is_empty() { more } else { format!("{more}; nothing is sent on to {name}") };
-    Ok(Response::Done(format!("removed the domain {name} with {told}{more}")))
+    Ok(Response::Done(format!("removed the domain {name}{told}{more}")))
 }
 
 fn in_use(name: &Domain, inside: &Inside, removal: &Removal) -> AdminError {
     let (mut reasons, mut hint) = (Vec::new(), Vec::new());
     if !inside.is_empty() {
         reasons.push(format!("still has {inside}"));
-        hint.push("deletes them too, with all mail of those accounts".to_owned());
+        let mail = if inside.accounts.is_empty() { "" } else { ", with all mail of the accounts" };
+        hint.push(format!("deletes them too{mail}"));
     }
     if !removal.references.is_empty() {
         reasons.push(format!("is in use: {}", removal.told()));
@@ -283,14 +284,17 @@ impl Inside {
 
 impl std::fmt::Display for Inside {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&number(self.accounts.len(), "account", "accounts"))?;
-        write!(f, ", {}", number(self.aliases.len(), "alias", "aliases"))?;
-        for (count, one, more) in [(self.groups.len(), "group", "groups"), (self.lists.len(), "list", "lists")] {
-            if count > 0 {
-                write!(f, ", {}", number(count, one, more))?;
-            }
-        }
-        write!(f, ", {}", number(self.responders.len(), "responder", "responders"))
+        let counts = [
+            (self.accounts.len(), "account", "accounts"),
+            (self.aliases.len(), "alias", "aliases"),
+            (self.groups.len(), "group", "groups"),
+            (self.lists.len(), "list", "lists"),
+            (self.responders.len(), "responder", "responders"),
+            (self.externals.len(), "external account", "external accounts"),
+        ];
+        let there = counts.into_iter().filter(|(count, ..)| *count > 0);
+        let there: Vec<String> = there.map(|(count, one, more)| number(count, one, more)).collect();
+        f.write_str(&there.join(", "))
     }
 }
 

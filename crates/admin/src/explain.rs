@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use delivery::storage_reply;
+use delivery::{OnList, storage_reply};
 use filter::{MessageView, Place, decide as decide_filters};
 use mail::{Address, EnhancedCode, ForwardPath, Reply, ReversePath};
 use routing::objects::{
@@ -16,7 +16,9 @@ use storage::{StorageError, Store};
 
 use crate::account;
 use crate::error::AdminError;
-use crate::limits::{FILTERED_MAILBOXES_TOLD_MAX, FULL_MAILBOXES_TOLD_MAX, NOTE_OCTETS_MAX, SUPPOSED_FIELDS_MAX};
+use crate::limits::{
+    FILTERED_MAILBOXES_TOLD_MAX, FULL_MAILBOXES_TOLD_MAX, LISTED_TOLD_MAX, NOTE_OCTETS_MAX, SUPPOSED_FIELDS_MAX,
+};
 use crate::request::SupposedMessage;
 use crate::response::{Explanation, FilterVerdicts};
 use crate::settings::Settings;
@@ -33,8 +35,13 @@ pub(crate) async fn explain(
 ) -> Result<Explanation, AdminError> {
     let led = settings.letters(store).led_back(&ForwardPath::Address(to.clone()), from).await;
     let asked = to;
+    let suppressed = match from.address() {
+        Some(sender) => settings.letters(store).keeps_answers_from(sender).await?,
+        None => false,
+    };
     let to = led.as_ref().ok().and_then(Option::as_ref).unwrap_or(to);
-    let (mut explanation, posts) = routed(store, settings, from, to, login, octets, to != asked)?;
+    let asking = asking(store, from, login, octets)?;
+    let (mut explanation, posts) = routed(store, settings, &asking, to, to != asked, suppressed);
     match &led {
         Ok(None) => {}
         Ok(Some(sender)) => {
@@ -52,7 +59,9 @@ pub(crate) async fn explain(
         }
     }
     if explanation.reply.is_none() {
-        let asking = asking(store, from, login, octets)?;
+        listed(store, settings, &asking, asked, &mut explanation).await?;
+    }
+    if explanation.reply.is_none() {
         room(store, settings, &asking, to, &mut explanation).await?;
     }
     if explanation.reply.is_none() {
@@ -83,6 +92,34 @@ fn asking(
     })
 }
 
+/// Who of the recipients elsewhere is on the suppression list: refused where it is so set for who submits, told otherwise.
+async fn listed(
+    store: &Store,
+    settings: &Settings,
+    asking: &Asking,
+    asked: &Address,
+    explanation: &mut Explanation,
+) -> Result<(), AdminError> {
+    let path = ForwardPath::Address(asked.clone());
+    if let Err(reply) = settings.letters(store).not_suppressed(asking, &path).await {
+        refuse(explanation, reply);
+        return Ok(());
+    }
+    for remote in explanation.resolution.remotes.iter().take(LISTED_TOLD_MAX) {
+        if let Some(row) = store.suppressed(remote).await? {
+            explanation.text.push_str(&format!("{}\n", OnList::of_personal(row).step()));
+        }
+    }
+    Ok(())
+}
+
+/// RCPT would hear this after all.
+fn refuse(explanation: &mut Explanation, reply: Reply) {
+    explanation.text = format!("{}refused: {reply}\n", explanation.resolution.tree);
+    explanation.responders.clear();
+    explanation.reply = Some(reply);
+}
+
 /// Which of the mailboxes that the message reaches are full: refused when all are and nobody else gets it, told otherwise.
 async fn room(
     store: &Store,
@@ -92,10 +129,7 @@ async fn room(
     explanation: &mut Explanation,
 ) -> Result<(), AdminError> {
     if settings.letters(store).is_full(asking, &ForwardPath::Address(to.clone())).await? {
-        let reply = storage_reply(&StorageError::OverQuota);
-        explanation.text = format!("{}refused: {reply}\n", explanation.resolution.tree);
-        explanation.responders.clear();
-        explanation.reply = Some(reply);
+        refuse(explanation, storage_reply(&StorageError::OverQuota));
         return Ok(());
     }
     let limited: Vec<_> = {
@@ -131,17 +165,16 @@ struct Post {
 fn routed(
     store: &Store,
     settings: &Settings,
-    from: &ReversePath,
+    asking: &Asking,
     to: &Address,
-    login: Option<&Address>,
-    octets: Option<u64>,
     led_back: bool,
-) -> Result<(Explanation, Vec<Post>), AdminError> {
-    let asking = asking(store, from, login, octets)?;
+    suppressed: bool,
+) -> (Explanation, Vec<Post>) {
+    let from = &asking.reverse_path;
     let directory = store.directory();
     let account = asking.account.and_then(|id| directory.account_by_id(id)).cloned();
-    let resolution = resolve(&directory, &ForwardPath::Address(to.clone()), &asking);
-    let reply = before_recipients(settings, &directory, &asking).or_else(|| match resolution.verdict {
+    let resolution = resolve(&directory, &ForwardPath::Address(to.clone()), asking);
+    let reply = before_recipients(settings, &directory, asking).or_else(|| match resolution.verdict {
         Verdict::NotLocal if asking.account.is_some() || led_back => None,
         Verdict::Accept | Verdict::Refuse(_) | Verdict::NotLocal => resolution.verdict.refusal(),
     });
@@ -157,13 +190,15 @@ fn routed(
         (None, Verdict::Accept | Verdict::Refuse(_)) => resolution.to_string(),
     };
     let responders = resolution.responders.iter().filter(|_| reply.is_none());
-    let responders = responders.filter_map(|(id, _)| Some(told(&directory, directory.responder(*id)?, &asking, to)));
+    let memory = Memory { contact: true, suppressed, ..Memory::default() };
+    let responders =
+        responders.filter_map(|(id, _)| Some(told(&directory, directory.responder(*id)?, asking, to, &memory)));
     let responders = responders.collect();
     let held = resolution.held.iter().filter(|held| reply.is_none() && held.role == ListRole::Post);
     let lists = held.filter_map(|held| directory.list_by_id(held.part));
     let posts = lists.map(|list| post(&directory, list, account.as_deref(), from)).collect();
     let filters = Vec::new();
-    Ok((Explanation { from: from.to_string(), text, resolution, responders, filters, reply }, posts))
+    (Explanation { from: from.to_string(), text, resolution, responders, filters, reply }, posts)
 }
 
 /// The message as filters would see it: from the sender, to the recipient, and what else is supposed of it.
@@ -261,7 +296,7 @@ async fn fate_of(store: &Store, post: &Post) -> Result<&'static str, AdminError>
 }
 
 /// What a responder would do with a plain message that names its recipient and is its sender's first.
-fn told(directory: &Directory, responder: &ResponderObject, asking: &Asking, to: &Address) -> String {
+fn told(directory: &Directory, responder: &ResponderObject, asking: &Asking, to: &Address, memory: &Memory) -> String {
     let (from, now, address) = (&asking.reverse_path, asking.now, &responder.address);
     let marks = HeaderMarks { recipients: vec![to.clone()], ..HeaderMarks::default() };
     let received = Received {
@@ -273,12 +308,11 @@ fn told(directory: &Directory, responder: &ResponderObject, asking: &Asking, to:
         marks,
     };
     let facts = Facts::new(directory, responder, received);
-    let memory = Memory { contact: true, ..Memory::default() };
     let kind = match responder.kind {
         ResponderKind::Autoresponder => "autoresponder",
         ResponderKind::OutOfOffice => "out-of-office message",
     };
-    let decision = match (decide(responder, &facts, now, &zone_of(directory, responder), &memory), from.address()) {
+    let decision = match (decide(responder, &facts, now, &zone_of(directory, responder), memory), from.address()) {
         (Decision::Answer, Some(sender)) => {
             let contacts = responder.audience == Audience::Contacts && !facts.inside;
             let whom =

@@ -85,7 +85,8 @@ pub(crate) async fn execute(store: &Store, request: GroupRequest) -> Result<Resp
 
 async fn view(store: &Store, group: GroupObject) -> Result<GroupView, AdminError> {
     let waiting = waiting_views(store, group.id).await?.len();
-    Ok(GroupView { group, waiting, warnings: Vec::new() })
+    let warnings = warnings::without_members(&group).into_iter().collect();
+    Ok(GroupView { group, waiting, warnings })
 }
 
 fn told(view: GroupView) -> Response {

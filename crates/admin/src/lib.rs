@@ -13,6 +13,7 @@ mod actor;
 mod alias;
 mod asked;
 mod ban;
+mod ban_reach;
 mod contact;
 pub mod discovery;
 mod dkim;
@@ -134,7 +135,7 @@ async fn carried_out(
         }
         Request::Responder(request) => {
             let _edit = asked.hold().await?;
-            responder::execute(store, request).await?
+            responder::execute(store, settings, request).await?
         }
         Request::External(request) => {
             // Trying one takes the time of another server: nobody waits for that.

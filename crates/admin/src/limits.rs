@@ -36,6 +36,15 @@ pub const FILTER_MATCHES_SHOWN_MAX: usize = 100;
 /// Mailboxes whose filters an explanation tells of.
 pub const FILTERED_MAILBOXES_TOLD_MAX: usize = 20;
 
+/// Bits that the addresses of a network have in common, at least, for a ban of it without a second thought.
+pub const BANNED_IPV4_BITS_MIN: u8 = 8;
+
+/// The same for IPv6: a /16 is more than most countries have.
+pub const BANNED_IPV6_BITS_MIN: u8 = 16;
+
+/// Addresses on the suppression list that an explanation names.
+pub const LISTED_TOLD_MAX: usize = 20;
+
 /// Full mailboxes that an explanation names.
 pub const FULL_MAILBOXES_TOLD_MAX: usize = 20;
 

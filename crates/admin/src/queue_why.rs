@@ -41,7 +41,7 @@ pub(crate) fn why(
     } else if row.next_attempt <= now {
         "it is tried as soon as a connection is free".to_owned()
     } else {
-        format!("it is tried again {}", row.next_attempt.to_rfc5322())
+        format!("it is tried again {}", row.next_attempt.for_people())
     };
     let pace = pace.filter(|_| !row.held).and_then(|pace| queue::pace::told(pace, now));
     let pace = pace.map(|told| format!("; {told}")).unwrap_or_default();
@@ -50,7 +50,7 @@ pub(crate) fn why(
 
 /// Why a message has not set out yet, local recipients included.
 fn not_set_out(row: &QueueRow, waiting: Waiting, now: Timestamp) -> String {
-    let until = waiting.until.to_rfc5322();
+    let until = waiting.until.for_people();
     let why = match waiting.why {
         WaitsFor::Undo => format!("its sender may take it back until {until}"),
         WaitsFor::Release => format!("its sender wants it to leave at {until}"),
@@ -58,7 +58,7 @@ fn not_set_out(row: &QueueRow, waiting: Waiting, now: Timestamp) -> String {
     let next = match (&row.last_error, row.held) {
         (_, true) => "; an administrator holds it until it is resumed".to_owned(),
         (Some(error), false) => {
-            format!("; it could not go its way: {error}; it is tried again {}", row.next_attempt.to_rfc5322())
+            format!("; it could not go its way: {error}; it is tried again {}", row.next_attempt.for_people())
         }
         (None, false) if row.next_attempt <= now => "; it is about to go its way".to_owned(),
         (None, false) => String::new(),

@@ -21,8 +21,13 @@ use crate::error::{AdminError, ErrorKind};
 use crate::references::Removal;
 use crate::request::{Edit, PreviewRequest, ResponderContent, ResponderRequest};
 use crate::response::{Preview, ResponderView, Response};
+use crate::settings::Settings;
 
-pub(crate) async fn execute(store: &Store, request: ResponderRequest) -> Result<Response, AdminError> {
+pub(crate) async fn execute(
+    store: &Store,
+    settings: &Settings,
+    request: ResponderRequest,
+) -> Result<Response, AdminError> {
     match request {
         ResponderRequest::Add { address, content } => {
             let mut responder = ResponderObject {
@@ -68,7 +73,7 @@ pub(crate) async fn execute(store: &Store, request: ResponderRequest) -> Result<
         }
         ResponderRequest::Preview { id, of } => {
             let responder = find(&store.directory(), id)?;
-            preview(store, &responder, of).await
+            preview(store, settings, &responder, of).await
         }
         ResponderRequest::Remove { id } => {
             let responder = find(&store.directory(), id)?;
@@ -255,7 +260,12 @@ fn deletes(responder: &ResponderObject, has_mailbox: bool) -> Option<String> {
 }
 
 /// What a responder would do with a plain message from somebody, and what it would say.
-async fn preview(store: &Store, responder: &ResponderObject, of: PreviewRequest) -> Result<Response, AdminError> {
+async fn preview(
+    store: &Store,
+    settings: &Settings,
+    responder: &ResponderObject,
+    of: PreviewRequest,
+) -> Result<Response, AdminError> {
     let now = store.now();
     let recipient = of.to.unwrap_or_else(|| responder.address.clone());
     let owner_id = owner(&store.directory(), responder).map(|owner| owner.id);
@@ -268,7 +278,8 @@ async fn preview(store: &Store, responder: &ResponderObject, of: PreviewRequest)
         };
         Ok(Memory { contact, last_answer: tx.last_answer(id, &counted)?, ..Memory::default() })
     });
-    let memory = memory.await?.value;
+    let suppressed = settings.letters(store).keeps_answers_from(&of.from).await?;
+    let memory = Memory { suppressed, ..memory.await?.value };
     let directory = store.directory();
     let zone = zone_of(&directory, responder);
     let received = Received {

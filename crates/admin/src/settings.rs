@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use auth::{Authenticator, PasswordParams, PasswordRules};
-use delivery::{Clients, Delivery, DeliverySettings};
+use delivery::{Clients, Delivery, DeliverySettings, SuppressionSettings};
 use mail::Domain;
 use queue::Routes;
 use storage::Store;
@@ -25,6 +25,10 @@ pub struct Settings {
     pub connection: ConnectionSettings,
     /// For letters (M2, M4).
     pub delivery: DeliverySettings,
+    /// How a command for this server begins, as letters name it.
+    pub command: String,
+    /// How the suppression list is used.
+    pub suppression: SuppressionSettings,
     /// Free space on the disk below which nothing is stored; for messages.
     pub free_space_reserve_mib: u64,
     /// So many days before an account is deleted, administrators are told.
@@ -141,7 +145,7 @@ impl EditLock {
 impl Settings {
     /// Delivery of letters into a store.
     pub(crate) fn letters(&self, store: &Store) -> Delivery {
-        Delivery::new(store.clone(), self.delivery.clone())
+        Delivery::new(store.clone(), self.delivery.clone()).suppressing(self.suppression.clone())
     }
 }
 
@@ -154,6 +158,8 @@ impl Default for Settings {
             places: Places::default(),
             connection: ConnectionSettings::default(),
             delivery: DeliverySettings { hostname: localhost(), message_octets_max: 50 * 1024 * 1024 },
+            command: "relais".to_owned(),
+            suppression: SuppressionSettings::default(),
             free_space_reserve_mib: 256,
             deletion_notice_days: 7,
             undo_send_secs_max: 600,

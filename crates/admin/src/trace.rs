@@ -4,7 +4,7 @@ mod own;
 
 use std::collections::BTreeMap;
 
-use mail::{Address, Timestamp, TraceId};
+use mail::{Address, ReversePath, Timestamp, TraceId};
 use serde::{Deserialize, Serialize};
 use storage::Store;
 use storage::trace::{Term, Trace, TraceQuery};
@@ -23,8 +23,8 @@ pub struct TraceRequest {
     pub id: Option<TraceId>,
     /// Of the message with this Message-ID, with or without brackets.
     pub message_id: Option<String>,
-    /// From this sender of the envelope.
-    pub sender: Option<Address>,
+    /// With this reverse-path of the envelope.
+    pub sender: Option<ReversePath>,
     /// To this recipient, as the envelope had it or where it led.
     pub recipient: Option<Address>,
     /// Not before.
@@ -86,7 +86,9 @@ fn own_terms(store: &Store, actor: &Actor, request: &TraceRequest) -> Vec<Term> 
     let mut terms = own.terms();
     terms.retain(|term| match term {
         Term::MessageId(_) => true,
-        Term::Sender(address) => fits(request.sender.as_ref(), address),
+        Term::Sender(path) => {
+            path.address().is_none_or(|address| fits(request.sender.as_ref().and_then(ReversePath::address), address))
+        }
         Term::Recipient(address) => fits(request.recipient.as_ref(), address),
     });
     terms

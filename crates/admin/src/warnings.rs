@@ -2,7 +2,7 @@
 
 use mail::Address;
 use routing::Directory;
-use routing::objects::{AccountObject, AliasObject, Target};
+use routing::objects::{AccountObject, AliasObject, GroupObject, Target};
 use routing::organisation::belongs;
 use routing::sharing::runs;
 
@@ -38,6 +38,20 @@ pub(crate) fn everybody_by_anybody(alias: &AliasObject) -> Option<String> {
             alias.address
         )
     })
+}
+
+/// A group that is there before its members are, or after them.
+pub(crate) fn without_members(group: &GroupObject) -> Option<String> {
+    let becomes = match (group.members.is_empty(), group.moderated) {
+        (false, _) => return None,
+        (true, false) => "mail to it is refused until there are some",
+        (true, true) => "what its moderators let through reaches nobody until there are some",
+    };
+    let GroupObject { address, .. } = group;
+    Some(format!(
+        "it has no members: {becomes}; `relais group set {address} --add-member PERSON@{}` adds one",
+        address.domain()
+    ))
 }
 
 /// What becomes of messages that wait when they would not have to wait any more.

@@ -87,7 +87,11 @@ impl Delivery {
             return Ok(());
         }
         tracing::warn!(account = %account.address, ?limit, "an account may submit no more today");
-        let own = match Letter::from_postmaster(account, subject(account, account), text(account, account, limit)) {
+        let own = match Letter::from_postmaster(
+            account,
+            subject(account, account),
+            text(account, account, limit, self.command()),
+        ) {
             Some(letter) => Some((self.letter_for_mailbox(&letter).await?, letter)),
             None => None,
         };
@@ -98,7 +102,8 @@ impl Delivery {
         }
         let administrators = administrators(&self.store().directory(), account);
         for administrator in administrators {
-            let (subject, text) = (subject(account, &administrator), text(account, &administrator, limit));
+            let (subject, text) =
+                (subject(account, &administrator), text(account, &administrator, limit, self.command()));
             if let Some(letter) = Letter::from_postmaster(&administrator, subject, text) {
                 self.add_letter(&mut letters, &letter).await;
             }
@@ -170,7 +175,7 @@ fn subject(account: &AccountObject, reader: &AccountObject) -> String {
     }
 }
 
-fn text(account: &AccountObject, reader: &AccountObject, limit: LimitReached) -> String {
+fn text(account: &AccountObject, reader: &AccountObject, limit: LimitReached, command: &str) -> String {
     let (address, limits) = (&account.address, &account.submission);
     let own = reader.id == account.id;
     if reader.language == "fr" {
@@ -187,9 +192,9 @@ fn text(account: &AccountObject, reader: &AccountObject, limit: LimitReached) ->
                 .to_owned()
         } else {
             format!(
-                "Le mot de passe a peut-être été volé. `relais trace --sender {address}` montre ce qui est parti,\n\
-                 `relais account set {address} --generate-password` change le mot de passe,\n\
-                 `relais account set {address} --messages-per-day N` (ou --recipients-per-day, --first-time-per-day) relève la limite."
+                "Le mot de passe a peut-être été volé. `{command} trace --sender {address}` montre ce qui est parti,\n\
+                 `{command} account set {address} --generate-password` change le mot de passe,\n\
+                 `{command} account set {address} --messages-per-day N` (ou --recipients-per-day, --first-time-per-day) relève la limite."
             )
         };
         return format!(
@@ -208,9 +213,9 @@ fn text(account: &AccountObject, reader: &AccountObject, limit: LimitReached) ->
             .to_owned()
     } else {
         format!(
-            "The password may be stolen. `relais trace --sender {address}` shows what has left,\n\
-             `relais account set {address} --generate-password` changes the password,\n\
-             `relais account set {address} --messages-per-day N` (or --recipients-per-day, --first-time-per-day) raises the limit."
+            "The password may be stolen. `{command} trace --sender {address}` shows what has left,\n\
+             `{command} account set {address} --generate-password` changes the password,\n\
+             `{command} account set {address} --messages-per-day N` (or --recipients-per-day, --first-time-per-day) raises the limit."
         )
     };
     format!(

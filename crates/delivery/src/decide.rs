@@ -6,23 +6,26 @@ use routing::{Asking, RELAY_DENIED, Verdict, resolve};
 use storage::StorageError;
 
 use crate::Delivery;
+use crate::clients::Turned;
 
 impl Delivery {
     /// Whether a recipient is accepted from who asks.
     ///
     /// # Errors
-    /// The refusal, as the client is to read it.
-    pub async fn decide(&self, asking: &Asking, forward_path: &ForwardPath) -> Result<(), Reply> {
-        self.not_suppressed(asking, forward_path).await?;
-        let mailboxes = match self.led_back(forward_path, &asking.reverse_path).await? {
+    /// The refusal, as the client is to read it, with its reason for the trace.
+    pub async fn decide(&self, asking: &Asking, forward_path: &ForwardPath) -> Result<(), Turned> {
+        self.not_suppressed(asking, forward_path).await.map_err(Turned::plainly)?;
+        let led = self.led_back(forward_path, &asking.reverse_path).await.map_err(Turned::plainly)?;
+        let mailboxes = match led {
             // Who has signed the address has let its reports pass, wherever they go.
             Some(sender) => self.resolve_for(asking, &ForwardPath::Address(sender), true)?,
             None => self.resolve_for(asking, forward_path, false)?,
         };
+        let failed = |error: &StorageError, why: String| Turned { reply: storage_reply(error), why };
         match self.are_full(mailboxes).await {
             Ok(false) => Ok(()),
-            Ok(true) => Err(storage_reply(&StorageError::OverQuota)),
-            Err(error) => Err(storage_reply(&error)),
+            Ok(true) => Err(failed(&StorageError::OverQuota, "every mailbox that it leads to is full".to_owned())),
+            Err(error) => Err(failed(&error, format!("the store can't say how full the mailboxes are: {error}"))),
         }
     }
 
@@ -60,21 +63,22 @@ impl Delivery {
         asking: &Asking,
         forward_path: &ForwardPath,
         led_back: bool,
-    ) -> Result<Vec<(AccountId, QuotaLimits)>, Reply> {
+    ) -> Result<Vec<(AccountId, QuotaLimits)>, Turned> {
         let directory = self.store.directory();
         let resolution = resolve(&directory, forward_path, asking);
+        let refused = |reply: Reply| Turned { reply, why: resolution.why_refused().unwrap_or_default() };
         let elsewhere = !resolution.remotes.is_empty() || resolution.dropped || !resolution.held.is_empty();
-        match resolution.verdict {
+        match &resolution.verdict {
             Verdict::Accept if !elsewhere => {
                 let quota =
                     |account| directory.account_by_id(account).map(|account| account.quota()).unwrap_or_default();
                 Ok(resolution.mailboxes.iter().map(|(account, _)| (*account, quota(*account))).collect())
             }
             Verdict::Accept => Ok(Vec::new()),
-            Verdict::Refuse(refusal) => Err(refusal.reply()),
+            Verdict::Refuse(refusal) => Err(refused(refusal.reply())),
             // Never an open relay: only who has logged in may write to foreign addresses.
             Verdict::NotLocal if asking.account.is_some() || asking.own || led_back => Ok(Vec::new()),
-            Verdict::NotLocal => Err(RELAY_DENIED),
+            Verdict::NotLocal => Err(refused(RELAY_DENIED)),
         }
     }
 }

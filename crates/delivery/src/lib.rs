@@ -99,6 +99,8 @@ pub struct Delivery {
     clients: Option<Clients>,
     outside: Option<std::sync::Arc<::outside::Filters>>,
     reports_to: std::sync::Arc<[mail::Address]>,
+    /// See [`Delivery::command`].
+    command: std::sync::Arc<str>,
 }
 
 impl Delivery {
@@ -119,7 +121,22 @@ impl Delivery {
             clients: None,
             outside: None,
             reports_to: std::sync::Arc::default(),
+            command: "relais".into(),
         }
+    }
+
+    /// The same delivery, in whose letters commands begin so.
+    #[must_use]
+    pub fn with_command(mut self, command: &str) -> Self {
+        self.command = command.into();
+        self
+    }
+
+    /// How a command for this server begins, as letters name it: `relais`, with the option for a configuration that is not in the usual
+    /// place.
+    #[must_use]
+    pub fn command(&self) -> &str {
+        &self.command
     }
 
     /// The same delivery, which keeps no message traces.

@@ -38,10 +38,10 @@ impl Delivery {
         let Some(from) = self.postmaster().filter(|_| !reports.is_empty()) else { return Ok(prepared) };
         // A full mailbox takes its DSN all the same: it is small, and the news would be lost.
         let now = self.store().now();
-        if let Err(reply) = self.decide(&Asking::server(now), &ForwardPath::Address(to.clone())).await
-            && reply.is_permanent()
+        if let Err(turned) = self.decide(&Asking::server(now), &ForwardPath::Address(to.clone())).await
+            && turned.reply.is_permanent()
         {
-            told_nobody(row, to, &reply);
+            told_nobody(row, to, &turned.reply);
             return Ok(prepared);
         }
         let reported_on = row.recipients.iter().map(|recipient| recipient.address.domain());

@@ -87,7 +87,15 @@ pub struct OnList {
 }
 
 impl OnList {
-    pub(crate) fn step(&self) -> Step {
+    /// What the list means for a message that somebody writes to an address elsewhere.
+    #[must_use]
+    pub fn of_personal(row: Suppressed) -> Self {
+        Self { row, blocked: false }
+    }
+
+    /// What became of the message for this recipient, and why.
+    #[must_use]
+    pub fn step(&self) -> Step {
         let Suppressed { address, detail, .. } = &self.row;
         let why = match self.row.reason {
             SuppressionReason::HardBounce => format!("nobody is there ({detail})"),
@@ -151,11 +159,25 @@ impl Delivery {
         &self.suppression
     }
 
+    /// Whether the list keeps answers from an address, as it is now.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn keeps_answers_from(&self, address: &Address) -> Result<bool, StorageError> {
+        Ok(self.may_keep_answers_from(address) && self.store().suppressed(address).await?.is_some())
+    }
+
+    /// Whether the list keeps answers from an address once that is on it. What is for people here does not leave, and is not kept from it.
+    #[must_use]
+    pub fn may_keep_answers_from(&self, address: &Address) -> bool {
+        self.suppression.blocks != Blocks::Nothing && self.store().directory().domain(address.domain()).is_none()
+    }
+
     /// The refusal of a recipient on the list, for who submits, where that is so decided.
     ///
     /// # Errors
     /// The refusal, or the store's own.
-    pub(crate) async fn not_suppressed(&self, asking: &Asking, recipient: &ForwardPath) -> Result<(), Reply> {
+    pub async fn not_suppressed(&self, asking: &Asking, recipient: &ForwardPath) -> Result<(), Reply> {
         let ForwardPath::Address(address) = recipient else { return Ok(()) };
         if self.suppression.blocks != Blocks::All
             || asking.account.is_none()

@@ -134,8 +134,9 @@ async fn an_empty_target_reaches_every_user_of_the_domain() {
 async fn strangers_may_not_relay_and_accounts_may() {
     let f = fixture().await;
     let path = |text: &str| ForwardPath::parse(text).unwrap();
-    let decide =
-        async |asking: &Asking, to: &str| f.delivery.decide(asking, &path(to)).await.map_err(|r| r.to_string());
+    let decide = async |asking: &Asking, to: &str| {
+        f.delivery.decide(asking, &path(to)).await.map_err(|turned| turned.reply.to_string())
+    };
     let refused = |result: Result<(), String>, start: &str| assert!(result.unwrap_err().starts_with(start));
     let anyone = Asking::anyone(f.store.now());
     assert_eq!(decide(&anyone, "<alice@example.org>").await, Ok(()));
@@ -215,7 +216,11 @@ async fn a_full_mailbox_is_refused_for_now_and_no_others_with_it() {
         .unwrap();
     let anyone = Asking::anyone(f.store.now());
     let decide = async |to: &str| f.delivery.decide(&anyone, &ForwardPath::parse(to).unwrap()).await;
-    assert!(decide("<alice@example.org>").await.unwrap_err().to_string().starts_with("452 4.2.2"));
+    assert!(decide("<alice@example.org>").await.unwrap_err().reply.to_string().starts_with("452 4.2.2"));
+    assert_eq!(decide("<alice@example.org>").await.unwrap_err().why, "every mailbox that it leads to is full");
+    assert_eq!(decide("<nobody@example.org>").await.unwrap_err().why, "there is no such address");
+    let strange = decide("<zoe@far.example>").await.unwrap_err().why;
+    assert_eq!(strange, "not a domain of this server, and the sender has not logged in");
     assert_eq!(decide("<team@example.org>").await, Ok(()));
     assert_eq!(decide("<bob@example.org>").await, Ok(()));
 }

@@ -203,7 +203,7 @@ impl Prepared {
     /// What the trace is found by: Message-ID, sender, recipients as the envelope had them and where they led.
     pub(crate) fn terms(&self) -> Vec<Term> {
         let message_id = self.beginning.message_id.clone().map(Term::MessageId);
-        let sender = self.envelope.reverse_path.address().cloned().map(Term::Sender);
+        let sender = Term::Sender(self.envelope.reverse_path.clone());
         // What leaves no message behind is not worth a row for each of a thousand recipients.
         let most = if self.plan.stores_message() { usize::MAX } else { TRACE_ROUTED_MAX };
         let envelope =
@@ -214,7 +214,7 @@ impl Prepared {
         let kept = self.plan.mailboxes.iter().filter_map(|account| self.beginning.addresses.get(account).cloned());
         let relayed = self.plan.relays.values().flatten().map(|recipient| recipient.address.clone());
         let recipients = envelope.chain(kept).chain(relayed).map(Term::Recipient);
-        message_id.into_iter().chain(sender).chain(recipients).collect()
+        message_id.into_iter().chain([sender]).chain(recipients).collect()
     }
 }
 

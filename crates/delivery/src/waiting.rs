@@ -87,7 +87,7 @@ impl Prepared {
                 WaitsFor::Undo => "its sender may take it back",
                 WaitsFor::Release => "its sender wants it to leave then",
             };
-            let text = format!("it waits until {} as queue entry {entry}: {why}", waiting.until.to_rfc5322());
+            let text = format!("it waits until {} as queue entry {entry}: {why}", waiting.until.for_people());
             let first = std::iter::once(self.received_step()).chain(self.outside.iter().cloned());
             let steps = first.chain([Step::Decided { text }]).map(|step| Taken { at: self.now, step });
             let steps: Vec<Taken> = steps.collect();

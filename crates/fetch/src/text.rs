@@ -9,7 +9,7 @@ pub(crate) fn failing(owner: &AccountObject, external: &ExternalAccountObject, e
     let name = if external.name.is_empty() { host.as_str() } else { &external.name };
     let (subject, text) = if french {
         (
-            format!("Votre courrier de {name} n'arrive plus"),
+            format!("Votre courrier {} n'arrive plus", mail::french::de(name)),
             format!(
                 "Bonjour,\n\nDepuis plus d'une journée, ce serveur n'arrive pas à relever le courrier de votre compte externe\n\
                  « {name} » ({login} sur {host}).\n\nLa dernière erreur :\n\n    {error}\n\nCe qui a déjà été relevé est toujours là. Le \

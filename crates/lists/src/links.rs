@@ -460,7 +460,7 @@ fn confirmed_page(language: Language, place: &Place, confirmed: &Confirmed) -> P
         }
         Confirmed::Void => say(language, "There is nothing to confirm.", "Il n'y a rien à confirmer."),
     };
-    let page = Page::new(language, say(language, "Done", "C'est fait")).text(&text.replace('%', &place.name()));
+    let page = Page::new(language, say(language, "Done", "C'est fait")).text(&mail::french::named(text, &place.name()));
     match confirmed {
         Confirmed::NewAddressAsked(to) | Confirmed::Moved(to) => page.text(&to.to_string()),
         Confirmed::Joined | Confirmed::WaitsForModerator | Confirmed::Left | Confirmed::Void => page,

@@ -8,6 +8,7 @@ mod address;
 mod domain;
 mod envelope;
 mod flags;
+pub mod french;
 mod ids;
 mod notice;
 mod path;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::{Address, AddressFlaw};
 
 /// Where a DSN goes: an address, or nowhere (`<>`, RFC 5321 §4.5.5).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ReversePath {
     /// `<>`: nobody may answer this message.
     Null,

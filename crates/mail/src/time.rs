@@ -33,6 +33,15 @@ impl Timestamp {
         at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
+    /// As people read it, on the command line, in traces and in replies: `2026-11-29 10:30:00 UTC`.
+    #[must_use]
+    pub fn for_people(self) -> String {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            Err(_) => "the end of time".to_owned(),
+        }
+    }
+
     /// Reads a date and time of RFC 3339 §5.6; any zone.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
@@ -93,6 +102,8 @@ mod tests {
         assert_eq!(Timestamp(1_700_000_000_999).to_rfc5322(), "Tue, 14 Nov 2023 22:13:20 +0000");
         assert_eq!(Timestamp(i64::MAX).to_rfc5322(), "Thu, 01 Jan 1970 00:00:00 +0000");
         assert_eq!(Timestamp(1_700_000_000_999).to_rfc3339(), "2023-11-14T22:13:20Z");
+        assert_eq!(Timestamp(1_700_000_000_999).for_people(), "2023-11-14 22:13:20 UTC");
+        assert_eq!(Timestamp(i64::MAX).for_people(), "the end of time");
     }
 
     #[test]

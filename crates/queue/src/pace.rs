@@ -184,7 +184,7 @@ impl Pace {
 pub fn told(row: &PaceRow, now: Timestamp) -> Option<String> {
     let said = row.said.as_ref().map(|said| format!(" ({said})")).unwrap_or_default();
     if let Some(until) = row.left_alone_until.filter(|until| *until > now) {
-        let until = until.to_rfc5322();
+        let until = until.for_people();
         return Some(format!("its destination can't be reached{said} and is left alone until {until}"));
     }
     let at_a_time = row.at_a_time_max?;

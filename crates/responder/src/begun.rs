@@ -5,6 +5,7 @@
 
 use delivery::Letter;
 use mail::AccountId;
+use mail::french::de;
 use routing::Directory;
 use routing::objects::{AccountKind, AccountObject, ResponderObject};
 use routing::responders::{Window, cut, one_line};
@@ -13,16 +14,18 @@ use routing::sharing::administrators;
 use crate::limits::ADMINISTRATORS_TOLD_MAX;
 
 /// A letter to each who is told of an absence, with their account: its owner; of a shared mailbox, everybody who reads it, and
-/// by themselves those who administer it. `link` makes somebody's link, when the pages are reached from outside.
+/// by themselves those who administer it. `link` makes somebody's link, when the pages are reached from outside; `command` is how
+/// a command begins.
 pub(crate) fn letters(
     directory: &Directory,
     responder: &ResponderObject,
     owner: &AccountObject,
     link: impl Fn(AccountId) -> Option<String>,
+    command: &str,
 ) -> Vec<(AccountId, Letter)> {
     let others = administrators(directory, owner).filter(|one| one.id != owner.id).take(ADMINISTRATORS_TOLD_MAX);
     let readers = std::iter::once(owner).chain(others.map(AsRef::as_ref));
-    readers.filter_map(|reader| Some((reader.id, letter(responder, owner, reader, &link)?))).collect()
+    readers.filter_map(|reader| Some((reader.id, letter(responder, owner, reader, &link, command)?))).collect()
 }
 
 /// The letter to one reader, in their language.
@@ -31,6 +34,7 @@ fn letter(
     owner: &AccountObject,
     reader: &AccountObject,
     link: &impl Fn(AccountId) -> Option<String>,
+    relais: &str,
 ) -> Option<Letter> {
     let window = Window::parse(responder.starts.as_deref(), responder.ends.as_deref()).ok()?;
     let subject = [&responder.subject, &responder.subject_prefix].into_iter().find(|text| !text.trim().is_empty());
@@ -38,7 +42,7 @@ fn letter(
     let french = reader.language == "fr";
     let end = window.ends.map(|end| end.in_words(if french { "fr" } else { "en" }));
     let (at, id) = (&responder.address, responder.id);
-    let command = format!("relais --as {} responder set {id} --disable", owner.address);
+    let command = format!("{relais} --as {} responder set {id} --disable", owner.address);
     let shared = owner.kind == AccountKind::Shared;
     let own = reader.id == owner.id;
     let link = link(reader.id).filter(|_| !(shared && own));
@@ -52,7 +56,7 @@ fn letter(
                  pour cette absence, et prend fin avec elle.\n"
             ),
             None if shared => format!(
-                "Pour le désactiver, demandez-le à qui administre votre messagerie (`relais responder set {id} --disable`).\n"
+                "Pour le désactiver, demandez-le à qui administre votre messagerie (`{relais} responder set {id} --disable`).\n"
             ),
             None => format!(
                 "Pour le désactiver, lancez `{command}` sur le serveur, ou demandez-le à qui administre votre messagerie.\n"
@@ -60,7 +64,7 @@ fn letter(
         };
         let (title, whose) = match own {
             true => ("Votre message d'absence est actif".to_owned(), "votre"),
-            false => (format!("Le message d'absence de {at} est actif"), "le"),
+            false => (format!("Le message d'absence {} est actif", de(&at.to_string())), "le"),
         };
         (
             title,
@@ -77,7 +81,7 @@ fn letter(
                  only, and ends with it.\n"
             ),
             None if shared => format!(
-                "To switch it off, ask whoever administers your mail (`relais responder set {id} --disable`).\n"
+                "To switch it off, ask whoever administers your mail (`{relais} responder set {id} --disable`).\n"
             ),
             None => format!("To switch it off, run `{command}` on the server, or ask whoever administers your mail.\n"),
         };

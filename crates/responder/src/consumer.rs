@@ -59,6 +59,8 @@ struct Case {
     notice: bool,
     /// Where answers are copied (A4), when that address takes mail.
     copy_to: Option<Address>,
+    /// The sender, when answers are kept from them once they are on the suppression list.
+    suppressible: Option<Address>,
 }
 
 impl Responder {
@@ -140,8 +142,8 @@ impl Responder {
         let if_contact = Memory { contact: true, ..Memory::default() };
         if decision == Decision::Answer || case.decide(&self.store, &if_contact) == Decision::Answer {
             // Look first: for most messages of a busy sender no answer has to be built.
-            let looked = Arc::clone(&case);
-            let memory = self.store.transact(move |tx| looked.memory(tx)).await?.value;
+            let (looked, now) = (Arc::clone(&case), self.store.now());
+            let memory = self.store.transact(move |tx| looked.memory(tx, now)).await?.value;
             decision = case.decide(&self.store, &memory);
         }
         let (answer, answer_id) = match decision {
@@ -165,7 +167,7 @@ impl Responder {
                     return Ok(Some(told));
                 };
                 // Again, at the commit point: a second message of the sender may have been answered meanwhile.
-                let memory = subject.memory(tx)?;
+                let memory = subject.memory(tx, store.now())?;
                 let decision = subject.decide(&store, &memory);
                 if decision == Decision::Answer {
                     subject.answer(tx, answer, &memory, store.now())?;
@@ -240,6 +242,7 @@ impl Responder {
                 .filter(|domain| directory.domain(domain).is_none())
                 .and_then(|domain| Address::new("postmaster", domain.clone()).ok()),
             words: words.unwrap_or_default(),
+            suppressible: sender.filter(|sender| self.delivery.may_keep_answers_from(sender)).cloned(),
             facts,
             received,
             responder,
@@ -305,7 +308,7 @@ impl Case {
     }
 
     /// What the store remembers of the sender, at the commit point.
-    fn memory(&self, tx: &mut Transaction<'_>) -> Result<Memory, StorageError> {
+    fn memory(&self, tx: &mut Transaction<'_>, now: Timestamp) -> Result<Memory, StorageError> {
         let (Some(sender), Some(counted)) = (self.event.reverse_path.address(), &self.counted) else {
             return Ok(Memory::default());
         };
@@ -318,6 +321,10 @@ impl Case {
             last_of_all: self.capped.as_ref().map_or(Ok(None), |capped| tx.last_answer(OF_ALL, capped))?,
             last_of_domain: self.domain.as_ref().map_or(Ok(None), |domain| tx.last_answer(OF_DOMAIN, domain))?,
             contact,
+            suppressed: match &self.suppressible {
+                Some(sender) => tx.suppressed(sender, now)?.is_some(),
+                None => false,
+            },
         })
     }
 

@@ -105,7 +105,8 @@ async fn begin(
     let link = |reader| links?.link(id, state.since, reader);
     let owner = owner(&store.directory(), responder).cloned();
     let owner = owner.filter(|_| responder.kind == ResponderKind::OutOfOffice);
-    let letters = owner.map(|owner| begun::letters(&store.directory(), responder, &owner, link)).unwrap_or_default();
+    let told = |owner| begun::letters(&store.directory(), responder, &owner, link, delivery.command());
+    let letters = owner.map(told).unwrap_or_default();
     let mut announced = true;
     let mut prepared = Vec::with_capacity(letters.len());
     for (reader, letter) in letters {

@@ -45,6 +45,28 @@ impl Resolution {
         !self.responders.is_empty() && self.reaches_nobody()
     }
 
+    /// Why it is refused, in words for whoever looks for the cause; `None` when it is not. The client hears less: see
+    /// [`crate::RefuseReason::reply`].
+    #[must_use]
+    pub fn why_refused(&self) -> Option<String> {
+        let reason = match &self.verdict {
+            Verdict::Accept => return None,
+            Verdict::NotLocal => {
+                return Some("not a domain of this server, and the sender has not logged in".to_owned());
+            }
+            Verdict::Refuse(reason) => reason,
+        };
+        // The first end of the way is the cause, or as good as any other.
+        let end = self.tree.find_map(&mut |node| node.children.is_empty().then_some(node));
+        Some(match end {
+            Some(end) if !std::ptr::eq(end, &self.tree) => {
+                format!("{reason}: {} ({})", end.what, end.reason)
+            }
+            Some(end) if end.reason != Reason::NoSuchAddress => format!("{reason}: {}", end.reason),
+            Some(_) | None => reason.to_string(),
+        })
+    }
+
     /// Whether neither a mailbox, nor a redirect, nor a list or group has the message.
     #[must_use]
     pub fn reaches_nobody(&self) -> bool {
@@ -277,6 +299,10 @@ pub enum Reason {
     CatchAllMissing,
     /// It is on the way here already: a circle.
     Cycle,
+    /// Its alias names it beside the mailbox of the same address: "keep a copy", and no circle.
+    KeepsACopy,
+    /// The group is there, and nobody is in it.
+    NoMembers,
     /// It was followed on another branch.
     AlreadyFollowed,
     /// It was reached on another branch and gets one copy.
@@ -398,6 +424,8 @@ impl fmt::Display for Reason {
             Self::AliasDisabled => "its alias is disabled",
             Self::CatchAllMissing => "the catch-all's own address does not exist",
             Self::Cycle => "already on the way here: a circle, cut",
+            Self::KeepsACopy => "the alias names itself: the mailbox keeps a copy",
+            Self::NoMembers => "it has no members",
             Self::AlreadyFollowed => "already followed above",
             Self::AlreadyReached => "already reached above: one copy only",
             Self::LimitPassed => "a limit is passed",

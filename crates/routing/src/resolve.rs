@@ -224,7 +224,10 @@ impl<'a> Walk<'a> {
     /// Steps onto something that may be on the way once, or tells why not.
     fn enter(&mut self, stop: &Stop) -> Option<Reason> {
         if let Some(at) = self.way.iter().position(|passed| passed == stop) {
-            if self.cycle.is_none() && !self.keeps_a_copy(at, stop) {
+            if self.keeps_a_copy(at, stop) {
+                return Some(Reason::KeepsACopy);
+            }
+            if self.cycle.is_none() {
                 let circle = self.way.iter().skip(at).chain([stop]).filter_map(|stop| match stop {
                     Stop::Alias(address)
                     | Stop::Group(address)

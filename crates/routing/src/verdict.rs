@@ -25,8 +25,10 @@ pub enum Verdict {
 pub enum RefuseReason {
     /// No mailbox, alias, responder or catch-all has this address, or its object is disabled.
     NoSuchMailbox,
-    /// The alias exists, but none of its targets does.
+    /// The alias or group exists, but none of its targets or members does.
     LeadsNowhere,
+    /// There is a group, and nobody is in it.
+    GroupWithoutMembers,
     /// The redirects lead in a circle and nowhere else.
     Loop,
     /// Following the redirects passed a limit of [`crate::limits`]; nobody gets a part of the whole.
@@ -78,6 +80,8 @@ impl RefuseReason {
         let (code, enhanced, text) = match self {
             // An alias that leads nowhere looks to the outside like one that is not there.
             Self::NoSuchMailbox | Self::LeadsNowhere => (550, EnhancedCode(5, 1, 1), "No such mailbox here"),
+            // RFC 3463 §3.3: what stands for several could not be expanded.
+            Self::GroupWithoutMembers => (550, EnhancedCode(5, 2, 4), "This address leads to a group without members"),
             Self::Loop => (550, EnhancedCode(5, 4, 6), "The redirects of this address lead in a circle"),
             Self::TooManyTargets => {
                 (550, EnhancedCode(5, 3, 5), "The redirects of this address lead to too many others")
@@ -109,7 +113,8 @@ impl fmt::Display for RefuseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoSuchMailbox => "there is no such address",
-            Self::LeadsNowhere => "the alias leads to no address that exists",
+            Self::LeadsNowhere => "it leads to no address that exists",
+            Self::GroupWithoutMembers => "it leads to a group without members",
             Self::Loop => "the redirects lead in a circle and nowhere else",
             Self::TooManyTargets => "the redirects lead to too many addresses or through too many aliases",
             Self::NoPostmaster => "no account could read it",

@@ -35,6 +35,7 @@ pub(crate) fn settings(config: &Config, authenticator: Option<Arc<dyn Authentica
             web: if listeners.web.is_empty() { String::new() } else { config.web.url.clone() },
         },
         delivery: delivery(config),
+        suppression: config.suppression.settings(),
         free_space_reserve_mib: config.storage.free_space_reserve_mib,
         deletion_notice_days: accounts.deletion_notice_days,
         undo_send_secs_max: config.limits.undo_send_secs_max,

@@ -61,6 +61,8 @@ pub(crate) async fn check(store: &Store, deep: bool) -> Result<Report, StorageEr
     }
     let counts = vec![
         ("accounts", checked.accounts),
+        ("groups", checked.groups),
+        ("lists", checked.lists),
         ("mailboxes", checked.mailboxes),
         ("messages", checked.messages),
         ("contents", checked.blobs),

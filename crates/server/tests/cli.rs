@@ -208,6 +208,45 @@ fn a_wrong_configuration_is_told_with_its_place() {
 }
 
 #[test]
+fn what_was_meant_is_suggested_in_json_too() {
+    let stage = Stage::new();
+    for (words, hint) in [
+        (&["help", "account"][..], "'relais --help' lists what there is"),
+        (&["alias", "delete", "info@example.org"], "a similar subcommand exists: 'remove'"),
+        (&["account", "list", "--domian", "example.org"], "a similar argument exists: '--domain'"),
+    ] {
+        let said = stage.run(words, "");
+        assert!(said.code == 2 && said.err.contains(hint), "{}", said.err);
+        let said = stage.run(&[&["--json"], words].concat(), "");
+        let told: Value = serde_json::from_str(&said.err).unwrap();
+        assert!(told["error"]["hint"].as_str().unwrap().contains(hint), "{told}");
+    }
+}
+
+/// What `init` says of the DNS is what `domain records` says.
+#[test]
+fn init_shows_the_records_of_the_domain() {
+    let folder = tempfile::tempdir().unwrap();
+    let relais = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_relais"));
+        let done = command.current_dir(folder.path()).args(["--config", "relais.toml"]).args(args).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let told = relais(&["init", "--domain", "example.org", "--data-dir", "data", "--loopback-ports", &free_ports()]);
+    let records: Value = serde_json::from_str(&relais(&["domain", "records", "example.org", "--json"])).unwrap();
+    let mut short = 0;
+    for record in records["records"].as_array().unwrap() {
+        let [name, kind, value] = ["name", "kind", "value"].map(|field| record[field].as_str().unwrap());
+        if kind == "MX" || kind == "TXT" && !name.contains("._domainkey.") {
+            short += 1;
+            assert!(told.contains(&format!("       {name}.  {kind}  {value}\n")), "{told}");
+        }
+    }
+    assert_eq!((short, told.matches("_dmarc.").count()), (3, 1), "{told}");
+}
+
+#[test]
 fn init_does_not_overwrite() {
     let stage = Stage::new();
     let err = stage.bad(&["init", "--domain", "other.example", "--data-dir", "data"]);
@@ -347,6 +386,23 @@ fn objects_are_edited_in_the_store_and_through_a_running_server() {
     assert!(stage.bad(&["health"]).contains("is the server running?"));
     let report = stage.json(&["check", "--deep"]);
     assert_eq!(report["problems"], serde_json::json!([]));
+}
+
+#[test]
+fn groups_and_lists_are_no_accounts() {
+    let stage = Stage::new();
+    let made = stage.good(&["group", "add", "board@example.org"]);
+    assert!(made.contains("it has no members: mail to it is refused until there are some"), "{made}");
+    assert!(made.contains("`relais group set board@example.org --add-member PERSON@example.org`"), "{made}");
+    stage.good(&["group", "set", "board@example.org", "--add-member", "postmaster@example.org"]);
+    stage.good(&["list", "add", "garden@example.org", "--owner", "postmaster@example.org"]);
+    let told = stage.good(&["check"]);
+    assert!(told.starts_with("sound: 1 account, 1 group, 1 list, "), "{told}");
+    let err = stage.bad(&["domain", "remove", "example.org"]);
+    assert!(err.contains("the domain example.org still has 1 account, 1 group, 1 list\n"), "{err}");
+    stage.good(&["domain", "add", "empty.example"]);
+    let told = stage.good(&["domain", "remove", "empty.example"]);
+    assert_eq!(told, "removed the domain empty.example, which had no addresses\n");
 }
 
 #[test]

@@ -171,7 +171,9 @@ impl Misbehaviour {
             Self::NoRecipients => fixed(554, (5, 5, 1), "No valid recipients"),
             Self::NoLmtpRecipients => fixed(503, (5, 5, 1), "No valid recipients"),
             Self::NestedMail => fixed(503, (5, 5, 1), "A mail transaction is open; RSET ends it"),
-            Self::InsideTransaction => fixed(503, (5, 5, 1), "Not inside a mail transaction"),
+            Self::InsideTransaction => {
+                fixed(503, (5, 5, 1), "A mail transaction is open, and this comes before one; RSET ends it")
+            }
             Self::BetweenChunks => fixed(503, (5, 5, 1), "A message is being sent by BDAT; RSET gives it up"),
             Self::ChunkAfterFailure => fixed(503, (5, 5, 1), "An earlier chunk has failed; begin again with RSET"),
             Self::ChunkSizeUnreadable => fixed(501, (5, 5, 4), "The chunk size has too many digits; closing"),

@@ -129,7 +129,8 @@ async fn warn(store: &Store, settings: &Settings, account: AccountObject, gone: 
     let letters_to = async |readers: &[AccountObject]| {
         let mut prepared = Vec::with_capacity(readers.len());
         for reader in readers {
-            let letter = letters::deletion_ahead(&account, &gone, reader, messages, &seen_by(reader, &removal));
+            let seen = seen_by(reader, &removal);
+            let letter = letters::deletion_ahead(&account, &gone, reader, messages, &seen, &settings.command);
             match letter_to(store, settings, &letter).await {
                 Ok(letter) if is_read(&store.directory(), &letter, account.id) => prepared.push(letter),
                 Ok(_) => tracing::warn!(reader = %reader.address, "nobody reads what would tell of a deletion"),

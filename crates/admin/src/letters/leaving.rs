@@ -1,6 +1,7 @@
 //! To who takes over from somebody who has left, and to administrators before an account is deleted.
 
 use delivery::Letter;
+use mail::french::de;
 use routing::objects::{AccountObject, OffBoarding};
 
 use crate::references::{Reference, where_in};
@@ -63,19 +64,20 @@ pub(crate) fn deletion_ahead(
     to: &AccountObject,
     messages: u64,
     leading: &[&Reference],
+    relais: &str,
 ) -> Letter {
     let language = language(&to.language);
     let leading = where_in(leading, language);
     let address = &account.address;
     let date = gone.delete_after.as_deref().unwrap_or_default();
-    let zone = &account.time_zone;
+    let (zone, of) = (&account.time_zone, de(&address.to_string()));
     let (subject, mut body) = if language == "fr" {
         (
             format!("La boîte {address} sera supprimée après le {date}"),
             format!(
-                "la personne de {address} est partie, et la boîte sera supprimée après le {date} ({zone}), avec ses {messages} \
-                 messages. C'est définitif.\n\nPour la garder plus longtemps :\n  relais account offboard {address} --undo\n\
-                 ou, avec une autre date :\n  relais account offboard {address} --delete-after AAAA-MM-JJ\n"
+                "la personne {of} est partie, et la boîte sera supprimée après le {date} ({zone}), avec ses {messages} \
+                 messages. C'est définitif.\n\nPour la garder plus longtemps :\n  {relais} account offboard {address} --undo\n\
+                 ou, avec une autre date :\n  {relais} account offboard {address} --delete-after AAAA-MM-JJ\n"
             ),
         )
     } else {
@@ -83,8 +85,8 @@ pub(crate) fn deletion_ahead(
             format!("The mailbox {address} will be deleted after {date}"),
             format!(
                 "the person of {address} has left, and the mailbox will be deleted after {date} ({zone}), with its {messages} \
-                 messages. That is for good.\n\nTo keep it longer:\n  relais account offboard {address} --undo\nor, with \
-                 another date:\n  relais account offboard {address} --delete-after YYYY-MM-DD\n"
+                 messages. That is for good.\n\nTo keep it longer:\n  {relais} account offboard {address} --undo\nor, with \
+                 another date:\n  {relais} account offboard {address} --delete-after YYYY-MM-DD\n"
             ),
         )
     };

@@ -41,9 +41,10 @@ pub(crate) fn password_changed(account: &AccountObject, by: &By, now: Timestamp)
     let language = language(&account.language);
     let french = language == "fr";
     let (address, when, by) = (&account.address, moment(now, account), by.in_words(french));
+    let of = mail::french::de(&address.to_string());
     let body = if french {
         format!(
-            "le mot de passe de {address} a été changé.\n\n  Quand   {when}\n  Comment {by}\n\nLes logiciels de courrier \
+            "le mot de passe {of} a été changé.\n\n  Quand   {when}\n  Comment {by}\n\nLes logiciels de courrier \
              demanderont le nouveau mot de passe. Ce message ne le contient pas.\n\nSi ce n'était ni vous ni quelqu'un \
              que vous en avez chargé, prévenez tout de suite votre administrateur, de vive voix ou par téléphone.\n"
         )
@@ -55,7 +56,7 @@ pub(crate) fn password_changed(account: &AccountObject, by: &By, now: Timestamp)
         )
     };
     let subject = if french {
-        format!("Le mot de passe de {address} a été changé")
+        format!("Le mot de passe {of} a été changé")
     } else {
         format!("The password of {address} was changed")
     };

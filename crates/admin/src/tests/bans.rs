@@ -5,7 +5,11 @@ use abuse::{Cause, Door};
 use super::*;
 
 fn add(prefix: &str, secs: Option<u64>, why: &str) -> Request {
-    Request::Ban(BanRequest::Add { prefix: prefix.parse().unwrap(), secs, why: why.to_owned() })
+    Request::Ban(BanRequest::Add { prefix: prefix.parse().unwrap(), secs, why: why.to_owned(), force: false })
+}
+
+fn force(prefix: &str, secs: Option<u64>, why: &str) -> Request {
+    Request::Ban(BanRequest::Add { prefix: prefix.parse().unwrap(), secs, why: why.to_owned(), force: true })
 }
 
 fn remove(prefix: &str) -> Request {
@@ -28,7 +32,7 @@ async fn bans_are_set_seen_and_lifted_without_a_server() {
     let store = stage().await;
     assert!(listed(&store, &settings()).await.is_empty());
     let told = said(ask(&store, add("192.0.2.7", Some(7_200), " spam wave ")).await);
-    assert!(told.contains("192.0.2.7 is banned until 2023-11-15T00:13:20Z: spam wave"), "{told}");
+    assert!(told.contains("192.0.2.7 is banned until 2023-11-15 00:13:20 UTC: spam wave"), "{told}");
     // One IPv6 address is one of very many that a customer has.
     ask(&store, add("2001:db8::1", None, "probes")).await.unwrap();
     assert_eq!(listed(&store, &settings()).await, ["192.0.2.7 spam wave", "2001:db8::/64 probes"]);
@@ -74,14 +78,17 @@ async fn what_is_wrong_with_a_ban_is_told() {
         (add("192.0.2.7", None, "two\r\nlines"), "the reason is in several lines"),
         (add("192.0.2.7", None, &"\u{f6}".repeat(201)), "the reason is longer than 200 characters"),
         (add("192.0.2.7", Some(0), "no"), "lasts at least a second"),
-        (add("127.0.0.1", None, "no"), "127.0.0.1 is never banned: 127.0.0.0/8 is among"),
+        (add("0.0.0.0/0", None, "no"), "0.0.0.0/0 is wider than a /8"),
+        (add("127.0.0.1", None, "no"), "127.0.0.1 is this machine itself"),
+        // No force reaches whom the configuration names.
+        (force("127.0.0.1", None, "no"), "127.0.0.1 is never banned: 127.0.0.0/8 is among"),
     ] {
         let error = ask_as(&store, &settings, &Actor::System, request).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Invalid);
         assert!(error.message.contains(wrong), "{error}");
     }
     // A network in which some are never banned may be.
-    ask_as(&store, &settings, &Actor::System, add("126.0.0.0/7", Some(u64::MAX), "no")).await.unwrap();
+    ask_as(&store, &settings, &Actor::System, force("126.0.0.0/7", Some(u64::MAX), "no")).await.unwrap();
     let bob = Actor::Account { id: store.directory().account(&address("bob@example.org")).unwrap().id, remote: None };
     for request in
         [Request::Ban(BanRequest::List), show("192.0.2.7"), add("192.0.2.7", None, "no"), remove("192.0.2.7")]

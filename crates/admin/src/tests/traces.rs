@@ -103,7 +103,7 @@ async fn others_messages_are_not_there_whatever_is_asked() {
     for request in [
         TraceRequest::default(),
         TraceRequest { message_id: Some("1@example.org".into()), ..TraceRequest::default() },
-        TraceRequest { sender: Some(address("alice@example.org")), ..TraceRequest::default() },
+        TraceRequest { sender: Some(ReversePath::Address(address("alice@example.org"))), ..TraceRequest::default() },
         TraceRequest { recipient: Some(address("bob@example.org")), ..TraceRequest::default() },
     ] {
         assert!(seen(&store, "eve@example.org", request).await.is_empty());

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use mail::{AccountId, Address, TraceId};
+use mail::{AccountId, Address, ReversePath, TraceId};
 use routing::objects::AccountObject;
 use routing::{Directory, Verdict};
 use storage::trace::{Step, Taken, Term, Trace};
@@ -32,7 +32,10 @@ impl<'a> Own<'a> {
 
     /// What the person's traces are found by: their own addresses, as senders and as recipients.
     pub(super) fn terms(&self) -> Vec<Term> {
-        self.account.addresses().flat_map(|address| [Term::Sender(address.clone()), Term::Recipient(address)]).collect()
+        self.account
+            .addresses()
+            .flat_map(|address| [Term::Sender(ReversePath::Address(address.clone())), Term::Recipient(address)])
+            .collect()
     }
 
     /// Whether it is an address of the person's.

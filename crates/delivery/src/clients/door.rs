@@ -33,10 +33,11 @@ pub struct Turned {
     pub why: String,
 }
 
-/// For another reason, of which the reply says all.
-impl From<Reply> for Turned {
-    fn from(reply: Reply) -> Self {
-        Self { reply, why: String::new() }
+impl Turned {
+    /// For a reason of which the reply says all.
+    #[must_use]
+    pub fn plainly(reply: Reply) -> Self {
+        Self { why: reply.text.clone().into_owned(), reply }
     }
 }
 

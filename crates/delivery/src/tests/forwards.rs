@@ -50,7 +50,7 @@ impl Stage {
     async fn rcpt(&self, from: &str, to: &str) -> String {
         let asking = Asking::from(ReversePath::parse(&format!("<{from}>")).unwrap(), self.f.store.now());
         let decided = self.f.delivery.decide(&asking, &ForwardPath::parse(&format!("<{to}>")).unwrap()).await;
-        decided.map_or_else(|reply| reply.to_string(), |()| "taken".to_owned())
+        decided.map_or_else(|turned| turned.reply.to_string(), |()| "taken".to_owned())
     }
 }
 

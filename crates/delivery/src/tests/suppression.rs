@@ -79,7 +79,10 @@ async fn what_it_blocks_is_settable() {
     let path = |text: &str| ForwardPath::Address(address(text));
     assert_eq!(with(Blocks::Automatic).decide(&asking, &path(DEAD)).await, Ok(()));
     let refused = with(Blocks::All).decide(&asking, &path(DEAD)).await.unwrap_err();
-    assert_eq!(refused.to_string(), "550 5.7.1 dead@far.example is on the suppression list of this server: 550 no");
+    assert_eq!(
+        refused.reply.to_string(),
+        "550 5.7.1 dead@far.example is on the suppression list of this server: 550 no"
+    );
     assert_eq!(with(Blocks::All).decide(&asking, &path("zoe@far.example")).await, Ok(()));
 }
 

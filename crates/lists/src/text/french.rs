@@ -1,11 +1,13 @@
 //! The words of letters in French.
 
 use mail::Address;
+use mail::french::{de, que};
 
 use super::{Because, Rest, Words, command, quoted, request, size};
 use crate::budget::LetterKind;
 
 pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (String, String) {
+    let (of, that) = (de(list), que(list));
     let or_link = |link: &Option<&str>| {
         link.map(|link| format!("\n\nOu bien ouvrez cette page et appuyez sur le bouton :\n{link}")).unwrap_or_default()
     };
@@ -41,7 +43,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
         Words::ConfirmMoveAsked { to, link } => (
             format!("À confirmer : votre nouvelle adresse pour {list}"),
             format!(
-                "Un message en votre nom a demandé que {list} <{address}> vous écrive désormais à {to}.\n\nSi c'était \
+                "Un message en votre nom a demandé {that} <{address}> vous écrive désormais à {to}.\n\nSi c'était \
                  vous, répondez à ce message ; la réponse peut être vide. La nouvelle adresse devra ensuite confirmer \
                  elle aussi.{}\n\nSi ce n'était pas vous, ne faites rien : rien ne change.",
                 or_link(link)
@@ -94,7 +96,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
             ),
         ),
         Words::AlreadyMember { manage: link } => (
-            format!("Vous êtes déjà membre de {list}"),
+            format!("Vous êtes déjà membre {of}"),
             format!(
                 "Quelqu'un, sans doute vous, a demandé l'inscription de cette adresse à la liste de diffusion {list} \
                  <{address}>. Elle l'est déjà ; rien n'a changé.\n\n{}",
@@ -102,7 +104,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
             ),
         ),
         Words::NotMember => (
-            format!("Vous n'êtes pas membre de {list}"),
+            format!("Vous n'êtes pas membre {of}"),
             format!(
                 "Un message en votre nom concernait votre inscription à la liste de diffusion {list} <{address}>. Cette \
                  adresse n'est pas inscrite : rien n'a été fait. Si vous êtes membre sous une autre adresse, écrivez \
@@ -171,7 +173,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
         Words::Approve { who, link } => (
             format!("{list} : {who} demande à s'inscrire"),
             format!(
-                "{who} demande à devenir membre de {list} <{address}>. L'adresse est confirmée.\n\nPour décider, répondez \
+                "{who} demande à devenir membre {of} <{address}>. L'adresse est confirmée.\n\nPour décider, répondez \
                  à ce message avec un mot sur la première ligne :\n\n  accepter\n  refuser RAISON (la raison peut \
                  manquer)\n{}\nLa première décision compte.",
                 link.map(|link| format!("\nOu bien ouvrez cette page :\n{link}\n")).unwrap_or_default(),
@@ -241,7 +243,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
         Words::SuspendedOwner { member } => (
             format!("{list} : {member} est suspendu"),
             format!(
-                "Les messages au membre {member} de {list} <{address}> sont revenus à plusieurs reprises. Plus rien ne lui \
+                "Les messages au membre {member} {of} <{address}> sont revenus à plusieurs reprises. Plus rien ne lui \
                  est envoyé ; un dernier message lui a été écrit. Quand l'adresse fonctionnera de nouveau, un \
                  responsable pourra rendre le membre actif."
             ),
@@ -264,7 +266,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
         Words::Spent { kind, who, max, reader } => (
             format!("{list} : plus de messages de la liste aujourd'hui"),
             format!(
-                "{}\n\nCette limite par jour empêche que {list} <{address}> serve à remplir les boîtes d'autrui. Il en partira \
+                "{}\n\nCette limite par jour empêche {that} <{address}> serve à remplir les boîtes d'autrui. Il en partira \
                  de nouveau demain. Si cela se répète, quelqu'un écrit peut-être des ordres au nom des autres ; `relais \
                  trace --recipient` avec les adresses de la liste les montre.",
                 spent_fr(*kind, who, *max, address, *reader)

@@ -236,6 +236,11 @@ mod tests {
                 assert!(text.contains("https://x/lists/t"), "{text}");
             }
         }
+        for (list, wanted) in
+            [("Amis", "Vous n'êtes pas membre d'Amis"), ("Garden", "Vous n'êtes pas membre de Garden")]
+        {
+            assert_eq!(write(Language::French, list, &address, &Words::NotMember).0, wanted);
+        }
         for (reader, language, wanted) in [
             (
                 Some(&other),

@@ -82,6 +82,7 @@ impl Walk<'_> {
             RefuseReason::Fail(_) => Reason::Fail,
             RefuseReason::NoSuchMailbox
             | RefuseReason::LeadsNowhere
+            | RefuseReason::GroupWithoutMembers
             | RefuseReason::Loop
             | RefuseReason::TooManyTargets
             | RefuseReason::NoPostmaster

@@ -285,6 +285,12 @@ impl<'a> Walk<'a> {
             self.fall_back(absent, group.when_away.as_ref(), group.deputies_when_away, &mut children);
         }
         self.way.pop();
+        let reason = if children.is_empty() {
+            self.refusal.get_or_insert(RefuseReason::GroupWithoutMembers);
+            Reason::NoMembers
+        } else {
+            reason
+        };
         Node { what: What::Group { address: group.address.clone() }, reason, children }
     }
 

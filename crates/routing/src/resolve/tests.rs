@@ -243,6 +243,72 @@ fn circles_are_cut_and_told() {
 }
 
 #[test]
+fn an_alias_beside_its_mailbox_keeps_a_copy_and_is_no_circle() {
+    let objects = vec![
+        account(1, "alice@a.example"),
+        account(2, "bob@a.example"),
+        alias("alice@a.example", &["alice@a.example", "bob@a.example"]),
+    ];
+    let resolution = to(&directory(&["a.example"], objects), "alice@a.example");
+    assert_eq!(ids(&resolution), [1, 2]);
+    let told = resolution.to_string();
+    assert!(
+        told.contains("not followed: alice@a.example (the alias names itself: the mailbox keeps a copy)"),
+        "{told}"
+    );
+    assert!(!told.contains("circle"), "{told}");
+}
+
+#[test]
+fn a_group_without_members_says_so_itself_and_behind_an_alias() {
+    let group = |members: &[&str]| {
+        let members = members.iter().map(|text| address(text)).collect();
+        Object::Group(GroupObject { members, ..GroupObject::new(address("board@a.example")) })
+    };
+    let named = alias("info@a.example", &["board@a.example"]);
+    let empty = directory(&["a.example"], vec![account(1, "alice@a.example"), group(&[]), named.clone()]);
+    for text in ["board@a.example", "info@a.example"] {
+        let resolution = to(&empty, text);
+        assert_eq!(refused(&resolution), RefuseReason::GroupWithoutMembers, "{resolution}");
+        let told = resolution.to_string();
+        assert!(told.contains("group board@a.example (it has no members)"), "{told}");
+        assert!(
+            told.ends_with(
+                "refused, it leads to a group without members: 550 5.2.4 This address leads to a group without members\n"
+            ),
+            "{told}"
+        );
+    }
+    // Members who are gone are another matter.
+    let gone = directory(&["a.example"], vec![group(&["gone@a.example"])]);
+    assert_eq!(refused(&to(&gone, "board@a.example")), RefuseReason::LeadsNowhere);
+}
+
+#[test]
+fn a_refusal_has_its_reason_in_words() {
+    let Object::Alias(mut off) = alias("info@a.example", &["alice@a.example"]) else { unreachable!() };
+    off.enabled = false;
+    let objects = vec![
+        account(1, "alice@a.example"),
+        Object::Alias(off),
+        alias("dead@a.example", &["gone@a.example"]),
+        Object::Group(GroupObject::new(address("board@a.example"))),
+    ];
+    let directory = directory(&["a.example"], objects);
+    let why = |text: &str| to(&directory, text).why_refused();
+    for (text, expected) in [
+        ("nobody@a.example", "there is no such address"),
+        ("info@a.example", "there is no such address: its alias is disabled"),
+        ("dead@a.example", "it leads to no address that exists: unknown gone@a.example (no such address)"),
+        ("board@a.example", "it leads to a group without members: group board@a.example (it has no members)"),
+        ("x@r.example", "not a domain of this server, and the sender has not logged in"),
+    ] {
+        assert_eq!(why(text).as_deref(), Some(expected), "{text}");
+    }
+    assert_eq!(why("alice@a.example"), None);
+}
+
+#[test]
 fn a_very_wide_alias_resolves_and_a_too_wide_one_is_refused_whole() {
     let wide = |prefix: &str| (0..ALIAS_TARGETS_MAX).map(|n| format!("{prefix}{n}@r.example")).collect::<Vec<_>>();
     let mut objects = Vec::new();

@@ -62,6 +62,8 @@ pub enum Silence {
     List,
     /// `X-Auto-Response-Suppress` asks for silence.
     Suppressed,
+    /// The sender is on the server's suppression list: what it sends of its own accord does not go there.
+    OnSuppressionList,
     /// There is no From: nobody says that they wrote it.
     NoAuthor,
     /// The header was too long to be kept whole, so that a mark may be missing.
@@ -103,6 +105,8 @@ pub struct Memory {
     pub last_of_domain: Option<LastAnswer>,
     /// The sender is a contact of the responder's owner.
     pub contact: bool,
+    /// The suppression list keeps answers from the sender.
+    pub suppressed: bool,
 }
 
 /// When a responder last answered a sender.
@@ -157,6 +161,7 @@ pub fn decide(
             let spoken_to = |rival: &Audience| not_spoken_to(*rival, facts, memory).is_none();
             (away && facts.rivals.iter().any(spoken_to)).then_some(Silence::AnotherAnswers)
         })
+        .or_else(|| memory.suppressed.then_some(Silence::OnSuppressionList))
         .or_else(|| too_often(responder, now, memory));
     silence.map_or(Decision::Answer, Decision::Silent)
 }
@@ -296,6 +301,7 @@ impl fmt::Display for Silence {
             Self::Bulk => "the message is bulk mail (Precedence)",
             Self::List => "the message comes from a mailing list",
             Self::Suppressed => "the sender asks for no automatic answers (X-Auto-Response-Suppress)",
+            Self::OnSuppressionList => "the sender is on the suppression list, and gets only what people write",
             Self::NoAuthor => "the message has no From field, so that nobody has written it",
             Self::HeaderCut => "the message's header is too long to be sure that it was not sent automatically",
             Self::AutomaticSender => "nobody reads the sender's address",

@@ -34,6 +34,9 @@ Examples:
         /// Why, as the client is told
         #[arg(long)]
         why: String,
+        /// Even when it is wider than an IPv4 /8 or an IPv6 /16, this machine, or a private network
+        #[arg(long)]
+        force: bool,
     },
     /// Take a ban away, and forget earlier ones
     Remove {
@@ -48,7 +51,7 @@ impl BanCommand {
         Request::Ban(match self {
             Self::List => BanRequest::List,
             Self::Show { address } => BanRequest::Show { address },
-            Self::Add { prefix, span, why } => BanRequest::Add { prefix, secs: span, why },
+            Self::Add { prefix, span, why, force } => BanRequest::Add { prefix, secs: span, why, force },
             Self::Remove { prefix } => BanRequest::Remove { prefix },
         })
     }

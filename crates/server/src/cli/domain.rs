@@ -117,7 +117,7 @@ Examples:
     Remove {
         /// The domain
         name: Domain,
-        /// Delete its accounts with their mail, its aliases, groups, lists and responders too, and take its addresses out of what leads there from other domains, so that no mail begins to leave for it
+        /// Even when there is something in it: its accounts are deleted with their mail, its other objects too, and what leads there from other domains leads there no more
         #[arg(long)]
         force: bool,
     },

@@ -146,7 +146,9 @@ fn make(
     if json {
         output::response(&made, true);
     } else {
-        output::text(&next_steps(file, &args.domain, hostname, &made, new));
+        let records = Request::Domain(DomainRequest::Records { name: args.domain.clone() });
+        let records = connect::ask(&config, records, None)?;
+        output::text(&next_steps(file, &args.domain, hostname, &made, new, &records));
     }
     if args.user.is_none() && privileges::owner_of(&config.data_dir).as_deref() == Some("root") {
         output::warning(
@@ -166,7 +168,14 @@ fn unless_there(answer: Result<Response, Failure>) -> Result<Option<Response>, F
     }
 }
 
-fn next_steps(file: &Path, domain: &Domain, hostname: &Domain, made: &Response, new: bool) -> String {
+fn next_steps(
+    file: &Path,
+    domain: &Domain,
+    hostname: &Domain,
+    made: &Response,
+    new: bool,
+    records: &Response,
+) -> String {
     let (mut login, mut password) = (String::new(), "the one that you gave".to_owned());
     if let Response::Account(account) = made {
         login = account.address.to_string();
@@ -181,6 +190,7 @@ fn next_steps(file: &Path, domain: &Domain, hostname: &Domain, made: &Response, 
         );
     }
     let file = file.display();
+    let records = mail_records(records);
     format!(
         "\
 Relais is ready for {domain}.
@@ -191,15 +201,23 @@ Relais is ready for {domain}.
 
 What to do next:
   1. relais --config {file} serve
-  2. In the DNS of {domain}:  {domain}.  MX  10  {hostname}.   and an A or AAAA record for {hostname}
-     So that others can check that your mail is yours:
-       {domain}.  TXT  \"v=spf1 mx -all\"
-       _dmarc.{domain}.  TXT  \"v=DMARC1; p=none; rua=mailto:{login}\"
-       the two DKIM records that this shows: relais --config {file} domain dkim show {domain}
+  2. In the DNS an A or AAAA record for {hostname}, and for {domain}, so that mail comes and others can check that yours is yours:
+{records}     The two long ones of DKIM, and those by which mail programs find the server: relais --config {file} domain records {domain}
   3. A certificate for {hostname}: set certificate_file and key_file under [tls]. Until then Relais uses one of its own.
   4. relais --config {file} account add alice@{domain} --name 'Alice Martin'
 "
     )
+}
+
+/// The records for mail that fit into a line, as `relais domain records` has them.
+fn mail_records(records: &Response) -> String {
+    let Response::Records(view) = records else { return String::new() };
+    let lines = view.records.iter().filter(|one| match one.kind.as_str() {
+        "MX" => true,
+        "TXT" => !one.name.contains("._domainkey."),
+        _ => false,
+    });
+    lines.map(|one| format!("       {}.  {}  {}\n", one.name, one.kind, one.value)).collect()
 }
 
 /// A folder given on the command line, as the configuration file has to name it: paths in it are taken from its own folder. What is

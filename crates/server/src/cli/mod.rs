@@ -14,6 +14,7 @@ mod external;
 mod filter;
 mod group;
 mod health;
+mod hints;
 mod init;
 mod list;
 mod list_values;
@@ -75,7 +76,7 @@ pub(crate) struct Cli {
 enum Command {
     /// Make a first configuration, a domain and an administrator's account
     Init(init::InitArgs),
-    /// Run the server until SIGTERM or SIGINT; SIGHUP reloads certificate and limits
+    /// Run the server until SIGTERM or SIGINT; SIGHUP reloads [tls], [limits] and [abuse]
     Serve,
     /// Verify every invariant of the store; the server must be stopped
     #[command(after_help = "Examples:\n  relais check\n  relais check --deep --json")]
@@ -157,7 +158,8 @@ Examples:
   relais trace --recipient alice@example.org
   relais --as alice@example.org trace      one's own messages
   relais trace --message-id '<1a2b@elsewhere.example>'
-  relais trace --sender customer@elsewhere.example --since 2026-07-01 --json")]
+  relais trace --sender customer@elsewhere.example --since 2026-07-01 --json
+  relais trace --sender '<>' --recipient alice@example.org      bounces that came back to her")]
     Trace(trace::TraceArgs),
     /// What other servers report on mail that claims to be from domains here (DMARC)
     #[command(subcommand)]
@@ -255,7 +257,8 @@ fn parsed(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli
     // What could not be read does not say whether it asked for JSON.
     let json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let command = examples::with_examples(Cli::command());
-    let matches = command.clone().try_get_matches_from(arguments).map_err(|error| Misuse::Words(error, json))?;
+    let matches = command.clone().try_get_matches_from(&arguments);
+    let matches = matches.map_err(|error| Misuse::Words(hints::better(error, &command, &arguments), json))?;
     if let Some(words) = examples::sets_nothing(&command, &matches) {
         let failure = Failure::usage("there is nothing to change: no option says what");
         return Err(Misuse::Nothing(failure.hint(format!("`relais {words} --help` lists what can be set")), json));
@@ -408,6 +411,27 @@ mod tests {
             command.get_arguments().filter(|one| one.is_global_set()).map(|one| one.get_id().clone()).collect();
         assert!(taken.len() >= 4);
         look(&command, &taken);
+    }
+
+    /// The unit file of systemd, as the README has it installed.
+    #[test]
+    fn the_unit_file_says_what_the_program_understands() {
+        const UNIT: &str = include_str!("../../../../config/relais.service");
+        let value = |key: &str| {
+            let values: Vec<&str> = UNIT.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect();
+            assert_eq!(values.len(), 1, "{key}: {values:?}");
+            values[0]
+        };
+        let Ok(cli) = parsed(value("ExecStart").split(' ').map(Into::into)) else {
+            panic!("ExecStart can't be parsed")
+        };
+        assert!(matches!(cli.command, Command::Serve));
+        assert_eq!(cli.config.as_deref(), Some(config::DEFAULT_FILE.as_ref()));
+        assert_eq!(value("ExecReload"), "/bin/kill -HUP $MAINPID");
+        let default = Config::default();
+        assert_eq!(default.data_dir, std::path::Path::new("/var/lib").join(value("StateDirectory")));
+        let stop: u64 = value("TimeoutStopSec").trim_end_matches('s').parse().unwrap();
+        assert!(stop > default.limits.shutdown_grace_secs);
     }
 
     /// M6: a way in can be taken away before there is one, and the help says what is there.

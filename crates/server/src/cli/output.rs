@@ -354,10 +354,7 @@ fn on_off(enabled: bool) -> String {
 }
 
 fn moment(at: Timestamp) -> String {
-    match jiff::Timestamp::from_millisecond(at.0) {
-        Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        Err(_) => format!("{} ms", at.0),
-    }
+    at.for_people()
 }
 
 fn were(number: usize) -> String {

@@ -8,9 +8,20 @@ use toml::de::DeTable;
 
 use super::{Config, ConfigError, Endpoint};
 
+/// Where the configuration is when nobody says otherwise.
+pub(crate) const DEFAULT_FILE: &str = "/etc/relais/relais.toml";
+
+/// How a command for the server of a configuration begins.
+pub(crate) fn command(file: Option<&Path>) -> String {
+    match file.and_then(|file| std::path::absolute(file).ok()) {
+        Some(file) if file != Path::new(DEFAULT_FILE) => format!("relais --config {}", file.display()),
+        Some(_) | None => "relais".to_owned(),
+    }
+}
+
 /// The file that is read when none is named: `$RELAIS_CONFIG`, or the system's place.
 pub(crate) fn default_file() -> PathBuf {
-    std::env::var_os("RELAIS_CONFIG").map_or_else(|| PathBuf::from("/etc/relais/relais.toml"), PathBuf::from)
+    std::env::var_os("RELAIS_CONFIG").map_or_else(|| PathBuf::from(DEFAULT_FILE), PathBuf::from)
 }
 
 /// Reads a file. Relative paths in it are taken from the folder that it is in.

@@ -3,6 +3,7 @@
 
 mod abuse;
 mod authentication;
+mod changes;
 mod flaw;
 mod load;
 mod oauth;
@@ -25,10 +26,11 @@ pub(crate) use self::outside::{DiscardWay, FailWay, FilterKind, GreylistWay, Loo
 pub(crate) use self::reputation::{Greylist, Reputation};
 pub(crate) use self::spam::Spam;
 pub(crate) use authentication::SenderAuthentication;
+pub(crate) use changes::changed_keys;
 pub(crate) use flaw::ConfigError;
 #[cfg(test)]
-pub(crate) use load::parse;
-pub(crate) use load::{default_file, doubts, load};
+pub(crate) use load::{DEFAULT_FILE, parse};
+pub(crate) use load::{command, default_file, doubts, load};
 pub(crate) use oauth::OAuth;
 pub(crate) use routes::{ClassSchedule, Route};
 pub(crate) use sending::{Suppression, Webhooks};

@@ -206,3 +206,10 @@ fn a_file_that_is_not_there_tells_what_to_do() {
     let error = load(Path::new("no/such/relais.toml")).unwrap_err().to_string();
     assert!(error.starts_with("no/such/relais.toml: there is no such file. `relais init`"), "{error}");
 }
+
+#[test]
+fn a_command_names_the_configuration_that_is_not_in_its_usual_place() {
+    assert_eq!(command(None), "relais");
+    assert_eq!(command(Some(Path::new(DEFAULT_FILE))), "relais");
+    assert_eq!(command(Some(Path::new("/srv/mail/relais.toml"))), "relais --config /srv/mail/relais.toml");
+}

@@ -60,7 +60,7 @@ async fn switch_off(State(absences): State<Absences>, Path(token): Path<String>,
                 "The out-of-office message of % answers no more.",
                 "Le message d'absence de % ne répond plus.",
             );
-            ok(Page::new(language, title).text(&text.replace('%', &responder.address.to_string())))
+            ok(Page::new(language, title).text(&mail::french::named(text, &responder.address.to_string())))
         }
         Err(error) => not_now(language, &error),
     }

@@ -231,12 +231,14 @@ impl MailHost {
             reverse_path: envelope.reverse_path.clone(),
         };
         let refused = Step::Refused { recipient: recipient.clone(), reply: reply.clone() };
-        let sender = envelope.reverse_path.address().cloned().map(Term::Sender);
+        let sender = Term::Sender(envelope.reverse_path.clone());
         // A message is found by all that it was for.
         let all = envelope.recipients.iter().filter(|_| path.is_none()).take(TRACE_ROUTED_MAX);
         let all = all.filter_map(|recipient| address(&recipient.forward_path));
-        let terms = sender.into_iter().chain(recipient.into_iter().chain(all).map(Term::Recipient)).collect();
-        let why = Some(why).filter(|why| !why.is_empty()).map(|why| Step::Decided { text: why.to_owned() });
+        let terms = std::iter::once(sender).chain(recipient.into_iter().chain(all).map(Term::Recipient)).collect();
+        let why = Some(why)
+            .filter(|why| !why.is_empty() && *why != reply.text)
+            .map(|why| Step::Decided { text: why.to_owned() });
         self.delivery.trace_refusal(std::iter::once(offered).chain(why).chain([refused]).collect(), terms).await;
     }
 
@@ -378,9 +380,9 @@ impl Host for MailHost {
             let decided = match self.asking(facts, envelope) {
                 Ok(asking) => match self.delivery.decide(&asking, path).await {
                     Ok(()) => self.admitted(facts, envelope, &asking, path).await,
-                    Err(reply) => Err(Turned::from(reply)),
+                    Err(turned) => Err(turned),
                 },
-                Err(reply) => Err(Turned::from(reply)),
+                Err(reply) => Err(Turned::plainly(reply)),
             };
             if let Err(Turned { reply, why }) = &decided {
                 let logged = self.refusals.lock().logs(self.minute(), facts.id);

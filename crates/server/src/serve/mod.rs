@@ -2,7 +2,7 @@
 //!
 //! Starting: read the configuration and the certificate's files, open the ports, give up root, and only then start
 //! threads, open the store and serve. Stopping: listeners close and sessions are told; when their grace is over, what
-//! delivers stops between two messages; the store is synced and closed last. `SIGHUP` reloads certificate and limits.
+//! delivers stops between two messages; the store is synced and closed last. `SIGHUP` reloads certificate, limits and `[abuse]`.
 
 mod absence;
 mod background;
@@ -130,7 +130,8 @@ async fn serve_on(
         .await
         .map_err(|error| Failure::new(format!("bans can't be read: {error}")))?;
     let reloadable = Reloadable::new(&config, files, &identity, world.clone(), door.clone())?;
-    let delivery = Delivery::new(store.clone(), administration::delivery(&config));
+    let command = config::command(source.as_deref());
+    let delivery = Delivery::new(store.clone(), administration::delivery(&config)).with_command(&command);
     let delivery = if config.trace.keep_days == 0 { delivery.without_traces() } else { delivery };
     let strictness = settings::auth(&config.security);
     let authenticator = tokio::task::block_in_place(|| DirectoryAuthenticator::new(store.clone(), strictness));
@@ -231,6 +232,7 @@ async fn serve_on(
     let links = SwitchOffLinks::new(&store, url).await;
     let links = links.map_err(|error| Failure::new(format!("links in letters: {error}")))?;
     let mut admin = administration::settings(&config, Some(authenticator));
+    admin.command = command;
     admin.door = Some(door.clone());
     admin.clients = delivery.clients().cloned();
     let absences = Absences { store: store.clone(), settings: admin.clone(), links: links.clone() };

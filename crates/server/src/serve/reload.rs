@@ -70,15 +70,21 @@ impl Reloadable {
     /// Reads the file again. What is wrong with it is logged, and everything stays as it is.
     pub(super) fn reload(&self, file: &Path) {
         match self.try_reload(file) {
-            Ok(()) => tracing::info!(file = %file.display(), "SIGHUP: certificate and limits are reloaded"),
+            Ok(Reloaded { taken, left }) => {
+                tracing::info!(file = %file.display(), changed = taken.join(", "), "SIGHUP: [tls], [limits] and [abuse] are reloaded");
+                if !left.is_empty() {
+                    tracing::warn!(keys = left.join(", "), "SIGHUP: what else has changed in the file needs a restart");
+                }
+            }
             Err(failure) => tracing::error!(%failure, "SIGHUP: nothing is changed"),
         }
     }
 
-    fn try_reload(&self, file: &Path) -> Result<(), Failure> {
+    fn try_reload(&self, file: &Path) -> Result<Reloaded, Failure> {
         let mut new = config::load(file)?;
         descriptors::fit(&mut new, self.files);
         let mut current = self.config.lock();
+        let changed = config::changed_keys(&current, &new);
         let identity = match tls::given(&new)? {
             Some(identity) => identity,
             None => tls::self_signed(&current, self.world.clock.now())?,
@@ -98,9 +104,58 @@ impl Reloadable {
         if let Some(service) = &*self.imap.lock() {
             service.reload(settings::imap(&current));
         }
-        if *current != new {
-            tracing::warn!("what else has changed in the file needs a restart");
+        let (taken, left) = changed.into_iter().partition(|key| is_live(key));
+        Ok(Reloaded { taken, left })
+    }
+}
+
+/// The keys that have changed: those that are in force now, and those that wait for a restart.
+struct Reloaded {
+    taken: Vec<String>,
+    left: Vec<String>,
+}
+
+/// The sections that are taken over.
+const LIVE: [&str; 3] = ["tls", "limits", "abuse"];
+
+fn is_live(key: &str) -> bool {
+    key.split('.').next().is_some_and(|section| LIVE.contains(&section))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::REFERENCE;
+
+    #[test]
+    fn the_reference_marks_as_live_what_is_taken_over_and_nothing_else() {
+        let (mut marked, mut live) = (Vec::new(), false);
+        for line in REFERENCE.lines() {
+            if let Some(section) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                if std::mem::take(&mut live) {
+                    marked.push(section);
+                }
+            } else if line.starts_with("# ") {
+                live |= line.contains("(live");
+            } else {
+                assert!(!live, "the mark belongs in front of its section: {line}");
+            }
         }
-        Ok(())
+        assert_eq!(marked, LIVE);
+    }
+
+    #[test]
+    fn what_has_changed_is_told_by_its_keys() {
+        let parse = |text: &str| config::parse(text, Path::new("relais.toml")).unwrap();
+        let before = parse("");
+        let after = parse(
+            "hostname = \"mx.example.org\"\n[limits]\nrecipients_max = 200\n[queue]\nage_max_secs = 60\n\
+             [queue.smart_host]\nhost = \"relay.example.org\"\n[abuse]\nenabled = false\n",
+        );
+        assert!(config::changed_keys(&before, &before).is_empty());
+        let (live, left): (Vec<_>, Vec<_>) =
+            config::changed_keys(&before, &after).into_iter().partition(|key| is_live(key));
+        assert_eq!(live, ["abuse.enabled", "limits.recipients_max"]);
+        assert_eq!(left, ["hostname", "queue.age_max_secs", "queue.smart_host.host"]);
     }
 }

@@ -218,8 +218,12 @@ impl fmt::Display for Finding {
 /// How much was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// Accounts.
+    /// Accounts, shared mailboxes among them.
     pub accounts: u64,
+    /// Groups.
+    pub groups: u64,
+    /// Mailing lists.
+    pub lists: u64,
     /// Mailboxes.
     pub mailboxes: u64,
     /// Messages in mailboxes.

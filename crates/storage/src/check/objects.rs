@@ -59,6 +59,7 @@ impl Check<'_> {
                 }
                 let part = match object {
                     Object::Account(account) => {
+                        self.checked.accounts = self.checked.accounts.saturating_add(1);
                         self.people.insert(account.address.canonical());
                         accounts.insert(account.id);
                         let members = account.shared.into_iter().flat_map(|shared| shared.members);
@@ -66,10 +67,12 @@ impl Check<'_> {
                         Some((account.id, account.address))
                     }
                     Object::Group(group) => {
+                        self.checked.groups = self.checked.groups.saturating_add(1);
                         self.parts.insert(group.id);
                         Some((group.id, group.address))
                     }
                     Object::List(list) => {
+                        self.checked.lists = self.checked.lists.saturating_add(1);
                         self.parts.insert(list.id);
                         Some((list.id, list.address))
                     }
@@ -93,7 +96,6 @@ impl Check<'_> {
                     Object::Domain(_) | Object::Alias(_) => None,
                 };
                 let Some((id, address)) = part else { continue };
-                self.checked.accounts = self.checked.accounts.saturating_add(1);
                 self.accounts.insert(id);
                 if let Some(other) = numbers.insert(id, address.to_string()) {
                     self.find(Flaw::AccountNumber, &place, format!("{id} is the number of {other}"));

@@ -339,6 +339,10 @@ async fn a_sound_store_has_no_findings() {
     assert_eq!((checked.accounts, checked.mailboxes, checked.messages), (2, 12, 4));
     assert_eq!((checked.blobs, checked.queue_entries, checked.findings), (4, 1, 0));
     assert_eq!((checked.events, checked.parked_events), (2, 1));
+    assert_eq!((checked.groups, checked.lists), (0, 0));
+    list(&stage).await;
+    let checked = check(&stage.store, true, &mut |_| {}).await.unwrap();
+    assert_eq!((checked.accounts, checked.groups, checked.lists), (2, 0, 1));
 }
 
 /// A list with three messages in its INBOX and one on its way out: the first has an event, the second waits undecided, the third

@@ -12,7 +12,7 @@ mod step;
 
 use std::collections::BTreeSet;
 
-use mail::{Address, Timestamp, TraceId};
+use mail::{Address, ReversePath, Timestamp, TraceId};
 use routing::Resolution;
 
 use crate::engine::{Durability, KeyRange, Order};
@@ -29,8 +29,8 @@ pub use step::{Outcome, Step, Taken};
 pub enum Term {
     /// A Message-ID, without brackets; its case counts.
     MessageId(String),
-    /// The sender of the envelope, in any case.
-    Sender(Address),
+    /// The reverse-path of the envelope, in any case; the null one, too.
+    Sender(ReversePath),
     /// A recipient, as the envelope had it or where it led, in any case.
     Recipient(Address),
 }
@@ -58,13 +58,16 @@ pub struct TraceQuery {
 }
 
 impl Trace {
-    /// Whether its envelope's sender is this one.
+    /// Whether its envelope's reverse-path is this one.
     #[must_use]
-    pub fn is_from(&self, sender: &Address) -> bool {
-        let is = |address: &Address| address.same_mailbox(sender);
+    pub fn is_from(&self, sender: &ReversePath) -> bool {
+        let is = |found: &ReversePath| match (found.address(), sender.address()) {
+            (Some(found), Some(sender)) => found.same_mailbox(sender),
+            (found, sender) => found.is_none() && sender.is_none(),
+        };
         self.steps.iter().any(|taken| {
             matches!(&taken.step, Step::Received { reverse_path, .. } | Step::Offered { reverse_path, .. }
-                if reverse_path.address().is_some_and(is))
+                if is(reverse_path))
         })
     }
 
@@ -248,7 +251,8 @@ pub(crate) const TERM: usize = 17;
 fn term_bytes(term: &Term) -> [u8; TERM] {
     let (kind, text) = match term {
         Term::MessageId(id) => (b'm', id.clone()),
-        Term::Sender(address) => (b's', address.canonical().to_string()),
+        Term::Sender(ReversePath::Address(address)) => (b's', address.canonical().to_string()),
+        Term::Sender(ReversePath::Null) => (b's', ReversePath::Null.to_string()),
         Term::Recipient(address) => (b'r', address.canonical().to_string()),
     };
     let hash = blake3::hash(text.as_bytes());

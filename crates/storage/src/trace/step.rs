@@ -229,7 +229,7 @@ impl fmt::Display for Step {
                     write!(f, " {secured}")?;
                 }
                 write!(f, ": {said}")?;
-                next.map_or(Ok(()), |next| write!(f, "; next attempt {}", next.to_rfc5322()))
+                next.map_or(Ok(()), |next| write!(f, "; next attempt {}", next.for_people()))
             }
             Self::Responder { responder, address, decision, .. } => {
                 write!(f, "responder {responder} at {address} {decision}")

@@ -15,6 +15,10 @@ fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
+fn from(text: &str) -> ReversePath {
+    ReversePath::Address(address(text))
+}
+
 fn id(at: i64, number: u8) -> TraceId {
     TraceId::new(Timestamp(at), [number; 10])
 }
@@ -48,21 +52,25 @@ async fn found_by_each_term_the_latest_first() {
     let (_, store) = store().await;
     let terms = |n: u8| {
         let number = Term::MessageId(format!("{n}@x"));
-        vec![number, Term::Sender(address("Alice@a.example")), Term::Recipient(address(&format!("u{n}@b.example")))]
+        vec![number, Term::Sender(from("Alice@a.example")), Term::Recipient(address(&format!("u{n}@b.example")))]
     };
     for n in 1..=3_u8 {
         put(&store, id(i64::from(n) * DAY, n), "x", terms(n)).await;
     }
     let all = [id(3 * DAY, 3), id(2 * DAY, 2), id(DAY, 1)];
     assert_eq!(found(&store, None, None, None).await, all);
-    assert_eq!(found(&store, Some(Term::Sender(address("alice@A.example"))), None, None).await, all);
+    assert_eq!(found(&store, Some(Term::Sender(from("alice@A.example"))), None, None).await, all);
     assert_eq!(found(&store, Some(Term::MessageId("2@x".to_owned())), None, None).await, [all[1]]);
     assert_eq!(found(&store, Some(Term::Recipient(address("u3@b.example"))), None, None).await, [all[0]]);
     assert!(found(&store, Some(Term::Recipient(address("alice@a.example"))), None, None).await.is_empty());
     assert_eq!(found(&store, None, Some(2 * DAY), None).await, all[..2]);
     assert_eq!(found(&store, None, None, Some(2 * DAY)).await, all[1..]);
-    let sender = Some(Term::Sender(address("alice@a.example")));
+    let sender = Some(Term::Sender(from("alice@a.example")));
     assert_eq!(found(&store, sender, Some(2 * DAY), Some(2 * DAY)).await, [all[1]]);
+    let null = || Some(Term::Sender(ReversePath::Null));
+    assert!(found(&store, null(), None, None).await.is_empty());
+    put(&store, id(4 * DAY, 4), "a report", vec![Term::Sender(ReversePath::Null)]).await;
+    assert_eq!(found(&store, null(), None, None).await, [id(4 * DAY, 4)]);
 }
 
 #[tokio::test]
@@ -84,7 +92,7 @@ async fn later_steps_follow_and_are_bounded() {
 async fn old_traces_go_with_their_index_and_nothing_else_does() {
     let (engine, store) = store().await;
     for n in 1..=3_u8 {
-        put(&store, id(i64::from(n) * DAY, n), "x", vec![Term::Sender(address("alice@a.example"))]).await;
+        put(&store, id(i64::from(n) * DAY, n), "x", vec![Term::Sender(from("alice@a.example"))]).await;
     }
     assert_eq!(store.sweep_traces(Timestamp(3 * DAY)).await.unwrap(), 2);
     assert_eq!(found(&store, None, None, None).await, [id(3 * DAY, 3)]);
@@ -105,7 +113,7 @@ fn steps_read_back_and_speak_plainly() {
                 by: "smtp".to_owned(),
                 client: Some("192.0.2.1 (mx.far.example)".to_owned()),
                 login: None,
-                reverse_path: mail::ReversePath::Null,
+                reverse_path: ReversePath::Null,
                 message_id: Some("1@x".to_owned()),
                 octets: 7,
             },

@@ -99,6 +99,17 @@ async fn v04_an_answer_before_the_look_takes_no_letter_away() {
     assert_eq!(answered(&server, id).await, Some((false, 1)));
 }
 
+#[tokio::test]
+async fn v04_the_letter_names_a_command_that_finds_the_configuration() {
+    let mut server = Server::new("a.example").await;
+    server.responder = Responder::new(server.delivery.clone().with_command("relais --config /srv/relais.toml"));
+    let id = server.add_responder("alice@a.example", |r| r.kind = ResponderKind::OutOfOffice).await;
+    server.responder.look().await.unwrap();
+    let told = announced(&server).await;
+    let command = format!("`relais --config /srv/relais.toml --as alice@a.example responder set {id} --disable`");
+    assert!(told[0].contains(&command), "{}", told[0]);
+}
+
 /// Whoever may only read a shared mailbox reads this letter too.
 #[tokio::test]
 async fn v04_the_letter_of_a_shared_mailbox_has_no_link() {
@@ -155,7 +166,7 @@ async fn v04_who_administers_a_shared_mailbox_has_a_letter_with_the_link() {
     };
     let (dora, emil) = (of("dora@a.example").await, of("emil@a.example").await);
     assert_eq!((dora.len(), emil.len(), of("fred@a.example").await.len()), (1, 1, 0), "fred administers nothing");
-    assert_eq!(dora[0].0, "Le message d'absence de alice@a.example est actif");
+    assert_eq!(dora[0].0, "Le message d'absence d'alice@a.example est actif");
     assert_eq!(emil[0].0, "The out-of-office message of alice@a.example is active");
     let token = |text: &str| {
         let at = text.find("https://mail.a.example/absence/").unwrap();

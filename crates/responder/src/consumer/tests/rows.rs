@@ -463,6 +463,38 @@ async fn v05_what_nobody_says_that_they_wrote_is_not_answered() {
 }
 
 #[tokio::test]
+async fn v05_who_is_on_the_suppression_list_is_not_answered_and_the_trace_says_so() {
+    let server = Server::new("a.example").await;
+    server.add_responder("alice@a.example", |r| r.kind = ResponderKind::OutOfOffice).await;
+    let (who, now) = (address("dead@r.example"), server.store.now());
+    let enter = move |tx: &mut Transaction<'_>| {
+        tx.suppress(&who, storage::suppressed::SuppressionReason::HardBounce, "550 no", now, None).map(drop)
+    };
+    server.store.transact(enter).await.unwrap();
+    server.receive("dead@r.example", "alice@a.example", "").await;
+    server.take_all().await.unwrap();
+    assert!(server.queue().await.is_empty());
+    let kept = server.mailbox("alice@a.example", "INBOX").await;
+    assert!(!kept[0].system_flags.contains(SystemFlags::ANSWERED), "nobody was answered");
+    let query = storage::trace::TraceQuery { limit: 9, ..storage::trace::TraceQuery::default() };
+    let traces = server.store.traces(&query).await.unwrap();
+    let told: Vec<String> = traces.iter().flat_map(|one| &one.steps).map(|taken| taken.step.to_string()).collect();
+    assert!(
+        told.iter()
+            .any(|step| step.contains("at alice@a.example does not answer: the sender is on the suppression list")),
+        "{told:?}"
+    );
+    assert!(!told.iter().any(|step| step.ends_with(" answers")), "{told:?}");
+    // Where the list keeps nothing from leaving, the answer leaves.
+    let nothing = delivery::SuppressionSettings { blocks: delivery::Blocks::Nothing, ..Default::default() };
+    let responder = Responder::new(server.delivery.clone().suppressing(nothing));
+    server.receive("dead@r.example", "alice@a.example", "").await;
+    let row = server.store.events_after(Topic::MessageStored, 0, 9).await.unwrap().remove(0);
+    responder.handle(&row).await.unwrap();
+    assert_eq!(server.queue().await.len(), 1);
+}
+
+#[tokio::test]
 async fn v01_an_absence_ends_with_its_account() {
     let server = Server::new("a.example").await;
     let absence = |r: &mut ResponderObject| r.kind = ResponderKind::OutOfOffice;
@@ -473,7 +505,7 @@ async fn v01_an_absence_ends_with_its_account() {
     assert!(server.queue().await.is_empty(), "nobody is there to be away");
     let to = ForwardPath::Address(address("alice@a.example"));
     let refused = server.delivery.decide(&Asking::anyone(server.store.now()), &to).await.unwrap_err();
-    assert_eq!(refused.code, 550);
+    assert_eq!(refused.reply.code, 550);
 }
 
 #[tokio::test]

@@ -29,13 +29,13 @@ impl UnwelcomeTrace {
         }
         let refused = Step::Refused { recipient: None, reply: unwelcome.reply };
         let steps = std::iter::once(self.offered).chain(unwelcome.steps).chain([refused]).collect();
-        let sender = envelope.reverse_path.address().cloned().map(Term::Sender);
+        let sender = Term::Sender(envelope.reverse_path.clone());
         let recipients = envelope.recipients.iter().filter_map(|recipient| match &recipient.forward_path {
             ForwardPath::Address(address) => Some(Term::Recipient(address.clone())),
             ForwardPath::Postmaster => None,
         });
         let recipients = recipients.take(delivery::limits::TRACE_ROUTED_MAX);
-        let terms = sender.into_iter().chain(recipients).chain(unwelcome.terms).collect();
+        let terms = std::iter::once(sender).chain(recipients).chain(unwelcome.terms).collect();
         delivery.trace_refusal(steps, terms).await;
     }
 }
