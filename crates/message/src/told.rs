@@ -57,13 +57,15 @@ fn is_told(facts: &HeaderFacts, envelope: &Envelope, field: Field) -> bool {
     if has_broken_words(&kept.value) {
         return false;
     }
-    let addresses = match field {
-        Field::From => &envelope.from,
-        Field::To => &envelope.to,
-        Field::Cc => &envelope.cc,
-        Field::Bcc => &envelope.bcc,
-        // White space is not everywhere kept as it is.
-        _ => return !kept.value.contains(&b'\t') && !kept.value.windows(2).any(|pair| pair == b"  "),
+    let lists = [
+        (Field::From, &envelope.from),
+        (Field::To, &envelope.to),
+        (Field::Cc, &envelope.cc),
+        (Field::Bcc, &envelope.bcc),
+    ];
+    let Some((_, addresses)) = lists.into_iter().find(|(known, _)| *known == field) else {
+        // A text: white space is not everywhere kept as it is.
+        return !kept.value.contains(&b'\t') && !kept.value.windows(2).any(|pair| pair == b"  ");
     };
     let mut texts = Vec::with_capacity(addresses.len().saturating_mul(2));
     for address in addresses {
