@@ -211,7 +211,7 @@ impl Lists {
         };
         let language = self.language_for(place, draft.to, own.as_deref());
         let name = place.name();
-        let (subject, text) = write(language, &name, place.address(), &draft.words);
+        let (subject, text) = write(language, &name, place.address(), &draft.words, self.delivery.command());
         let from = match place {
             Place::List(_) => place.address_with("-request"),
             Place::Group(_) => None,

@@ -5,7 +5,7 @@ use mail::Address;
 use super::{Because, Rest, Words, command, quoted, request, size};
 use crate::budget::LetterKind;
 
-pub(super) fn english(list: &str, address: &Address, words: &Words<'_>) -> (String, String) {
+pub(super) fn english(list: &str, address: &Address, words: &Words<'_>, relais: &str) -> (String, String) {
     let or_link = |link: &Option<&str>| {
         link.map(|link| format!("\n\nOr open this page and press the button there:\n{link}")).unwrap_or_default()
     };
@@ -164,7 +164,7 @@ pub(super) fn english(list: &str, address: &Address, words: &Words<'_>) -> (Stri
                 size(shown.octets, &["octets", "kB", "MB"]),
                 quoted(shown.excerpt),
                 link.map(|link| format!("\nOr open this page:\n{link}\n")).unwrap_or_default(),
-                rest_en(rest, address),
+                rest_en(rest, address, relais),
             ),
         ),
         Words::Approve { who, link } => (
@@ -265,14 +265,14 @@ pub(super) fn english(list: &str, address: &Address, words: &Words<'_>) -> (Stri
             format!(
                 "{}\n\nThat much is sent in a day so that nobody can use {list} <{address}> to fill the mailboxes of others. \
                  Tomorrow there are new ones. If you see this often, somebody may be writing orders in the name of others; \
-                 `relais trace --recipient` with the list's addresses shows them.",
-                spent_en(*kind, who, *max, address, *reader)
+                 `{relais} trace --recipient` with the list's addresses shows them.",
+                spent_en(*kind, who, (*max, relais), address, *reader)
             ),
         ),
     }
 }
 
-fn rest_en(rest: &Rest<'_>, address: &Address) -> String {
+fn rest_en(rest: &Rest<'_>, address: &Address, relais: &str) -> String {
     let mut out = String::new();
     if rest.others > 0 {
         out.push_str(&format!("\n\nOther messages that wait: {}.", rest.others));
@@ -289,22 +289,28 @@ fn rest_en(rest: &Rest<'_>, address: &Address) -> String {
             None => match rest.reader {
                 Some(_) => format!(
                     " You see all of them with `{} list waiting {address}` on the server.",
-                    command(rest.reader)
+                    command(relais, rest.reader)
                 ),
-                None => format!(" An administrator sees all of them with `relais list waiting {address}`."),
+                None => format!(" An administrator sees all of them with `{relais} list waiting {address}`."),
             },
         });
     }
     out
 }
 
-fn spent_en(kind: LetterKind, who: &str, max: u32, address: &Address, reader: Option<&Address>) -> String {
+fn spent_en(
+    kind: LetterKind,
+    who: &str,
+    (max, relais): (u32, &str),
+    address: &Address,
+    reader: Option<&Address>,
+) -> String {
     match kind {
         LetterKind::ConfirmLeave => format!(
             "{who} was sent {max} letters today with which to confirm leaving the list; further orders to leave are not \
              answered today. Answering any of those letters is enough. If {who} asks you, `{} list member remove \
              {address} {who}` does it.",
-            command(reader)
+            command(relais, reader)
         ),
         LetterKind::Confirm => format!(
             "{who} was sent {max} letters today to confirm joining or a change of address; further orders for that address \

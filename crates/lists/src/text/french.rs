@@ -6,7 +6,7 @@ use mail::french::{de, que};
 use super::{Because, Rest, Words, command, quoted, request, size};
 use crate::budget::LetterKind;
 
-pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (String, String) {
+pub(super) fn french(list: &str, address: &Address, words: &Words<'_>, relais: &str) -> (String, String) {
     let (of, that) = (de(list), que(list));
     let or_link = |link: &Option<&str>| {
         link.map(|link| format!("\n\nOu bien ouvrez cette page et appuyez sur le bouton :\n{link}")).unwrap_or_default()
@@ -167,7 +167,7 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
                 size(shown.octets, &["octets", "ko", "Mo"]),
                 quoted(shown.excerpt),
                 link.map(|link| format!("\nOu bien ouvrez cette page :\n{link}\n")).unwrap_or_default(),
-                rest_fr(rest, address),
+                rest_fr(rest, address, relais),
             ),
         ),
         Words::Approve { who, link } => (
@@ -267,15 +267,15 @@ pub(super) fn french(list: &str, address: &Address, words: &Words<'_>) -> (Strin
             format!("{list} : plus de messages de la liste aujourd'hui"),
             format!(
                 "{}\n\nCette limite par jour empêche {that} <{address}> serve à remplir les boîtes d'autrui. Il en partira \
-                 de nouveau demain. Si cela se répète, quelqu'un écrit peut-être des ordres au nom des autres ; `relais \
+                 de nouveau demain. Si cela se répète, quelqu'un écrit peut-être des ordres au nom des autres ; `{relais} \
                  trace --recipient` avec les adresses de la liste les montre.",
-                spent_fr(*kind, who, *max, address, *reader)
+                spent_fr(*kind, who, (*max, relais), address, *reader)
             ),
         ),
     }
 }
 
-fn rest_fr(rest: &Rest<'_>, address: &Address) -> String {
+fn rest_fr(rest: &Rest<'_>, address: &Address, relais: &str) -> String {
     let mut out = String::new();
     if rest.others > 0 {
         out.push_str(&format!("\n\nAutres messages en attente : {}.", rest.others));
@@ -292,22 +292,28 @@ fn rest_fr(rest: &Rest<'_>, address: &Address) -> String {
             None => match rest.reader {
                 Some(_) => format!(
                     " Vous les voyez tous avec `{} list waiting {address}` sur le serveur.",
-                    command(rest.reader)
+                    command(relais, rest.reader)
                 ),
-                None => format!(" Un administrateur les voit tous avec `relais list waiting {address}`."),
+                None => format!(" Un administrateur les voit tous avec `{relais} list waiting {address}`."),
             },
         });
     }
     out
 }
 
-fn spent_fr(kind: LetterKind, who: &str, max: u32, address: &Address, reader: Option<&Address>) -> String {
+fn spent_fr(
+    kind: LetterKind,
+    who: &str,
+    (max, relais): (u32, &str),
+    address: &Address,
+    reader: Option<&Address>,
+) -> String {
     match kind {
         LetterKind::ConfirmLeave => format!(
             "{who} a reçu aujourd'hui {max} messages pour confirmer son départ de la liste ; d'autres demandes de départ restent \
              sans réponse aujourd'hui. Il suffit de répondre à l'un de ces messages. Si {who} vous le demande, `{} list member \
              remove {address} {who}` le fait.",
-            command(reader)
+            command(relais, reader)
         ),
         LetterKind::Confirm => format!(
             "{who} a reçu aujourd'hui {max} messages pour confirmer une inscription ou un changement d'adresse ; d'autres \

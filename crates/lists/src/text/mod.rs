@@ -166,18 +166,24 @@ pub(crate) enum Words<'a> {
     },
 }
 
-/// Subject and text of a letter.
-pub(crate) fn write(language: Language, list: &str, address: &Address, words: &Words<'_>) -> (String, String) {
+/// Subject and text of a letter, in which commands begin with `relais` ([`delivery::Delivery::command`]).
+pub(crate) fn write(
+    language: Language,
+    list: &str,
+    address: &Address,
+    words: &Words<'_>,
+    relais: &str,
+) -> (String, String) {
     let (subject, body) = match language {
-        Language::English => english::english(list, address, words),
-        Language::French => french::french(list, address, words),
+        Language::English => english::english(list, address, words, relais),
+        Language::French => french::french(list, address, words, relais),
     };
     (subject, format!("{}\n\n-- \n{list}\n{address}\n", body.trim_end()))
 }
 
 /// The command line as the reader of a letter types it: under their own name, or as an administrator.
-fn command(reader: Option<&Address>) -> String {
-    reader.map_or_else(|| "relais".to_owned(), |reader| format!("relais --as {reader}"))
+fn command(relais: &str, reader: Option<&Address>) -> String {
+    reader.map_or_else(|| relais.to_owned(), |reader| format!("{relais} --as {reader}"))
 }
 
 fn request(address: &Address) -> String {
@@ -201,6 +207,8 @@ fn size(octets: u64, [ones, thousands, millions]: &[&str; 3]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const RELAIS: &str = "relais --config /x.toml";
 
     #[test]
     fn every_letter_says_what_it_is_about_in_both_languages() {
@@ -231,7 +239,7 @@ mod tests {
             Words::Welcome { manage: link, added: true },
         ] {
             for language in [Language::English, Language::French] {
-                let (subject, text) = write(language, "Garden", &address, &words);
+                let (subject, text) = write(language, "Garden", &address, &words, RELAIS);
                 assert!(subject.contains("Garden") && text.contains("garden@a.example"), "{text}");
                 assert!(text.contains("https://x/lists/t"), "{text}");
             }
@@ -239,34 +247,42 @@ mod tests {
         for (list, wanted) in
             [("Amis", "Vous n'êtes pas membre d'Amis"), ("Garden", "Vous n'êtes pas membre de Garden")]
         {
-            assert_eq!(write(Language::French, list, &address, &Words::NotMember).0, wanted);
+            assert_eq!(write(Language::French, list, &address, &Words::NotMember, RELAIS).0, wanted);
         }
         for (reader, language, wanted) in [
             (
                 Some(&other),
                 Language::English,
-                "You see all of them with `relais --as bob@b.example list waiting garden@a.example`",
+                "You see all of them with `relais --config /x.toml --as bob@b.example list waiting garden@a.example`",
             ),
-            (None, Language::English, "An administrator sees all of them with `relais list waiting garden@a.example`"),
+            (
+                None,
+                Language::English,
+                "An administrator sees all of them with `relais --config /x.toml list waiting garden@a.example`",
+            ),
             (
                 Some(&other),
                 Language::French,
-                "Vous les voyez tous avec `relais --as bob@b.example list waiting garden@a.example`",
+                "Vous les voyez tous avec `relais --config /x.toml --as bob@b.example list waiting garden@a.example`",
             ),
-            (None, Language::French, "Un administrateur les voit tous avec `relais list waiting garden@a.example`"),
+            (
+                None,
+                Language::French,
+                "Un administrateur les voit tous avec `relais --config /x.toml list waiting garden@a.example`",
+            ),
         ] {
             let rest = Rest { others: 3, last_today: false, all: None, reader };
             let words = Words::Moderate { shown: shown.clone(), link: None, days: 7, rest };
-            assert!(write(language, "Garden", &address, &words).1.contains(wanted), "{wanted}");
+            assert!(write(language, "Garden", &address, &words, RELAIS).1.contains(wanted), "{wanted}");
             let words = Words::Spent { kind: LetterKind::ConfirmLeave, who: "zoe@c.example", max: 3, reader };
-            let removes = format!("{} list member remove garden@a.example zoe@c.example", command(reader));
-            assert!(write(language, "Garden", &address, &words).1.contains(&removes), "{removes}");
+            let removes = format!("{} list member remove garden@a.example zoe@c.example", command(RELAIS, reader));
+            assert!(write(language, "Garden", &address, &words, RELAIS).1.contains(&removes), "{removes}");
         }
         for (language, wanted) in [
             (Language::English, "To leave, write to garden-leave@a.example"),
             (Language::French, "Pour la quitter, écrivez à garden-leave@a.example"),
         ] {
-            let (_, text) = write(language, "Garden", &address, &Words::Welcome { manage: None, added: true });
+            let (_, text) = write(language, "Garden", &address, &Words::Welcome { manage: None, added: true }, RELAIS);
             assert!(text.contains(wanted), "{text}");
         }
         let (_, text) = write(
@@ -274,6 +290,7 @@ mod tests {
             "Garden",
             &address,
             &Words::Rejected { subject: "Tea", reason: "hors sujet\nFrom: x" },
+            RELAIS,
         );
         assert!(text.contains("> hors sujet\n> From: x"), "{text}");
     }
