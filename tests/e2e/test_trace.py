@@ -5,7 +5,7 @@ import smtplib
 import subprocess
 import unittest
 
-from harness import id_of, message, message_id, until
+from harness import PASSWORD, id_of, message, message_id, tls_context, until
 from remote import RelayCase
 
 ALICE = "alice@near.test"
@@ -88,6 +88,39 @@ class Traced(RelayCase):
         told = until(refused, what="the refusal")
         self.assertIn("it leads to a group without members: group nobody@near.test (it has no members)", told)
         self.assertIn("sender <>", self.relais.cli("trace", "--sender", "<>"))
+
+    def submit(self, sender, header_from, to="outside@remote.test"):
+        """As Alice, under an address, with another one in From."""
+        mid = message_id("near.test")
+        with smtplib.SMTP_SSL("127.0.0.1", self.relais.ports["submissions"], timeout=30, context=tls_context()) as client:
+            client.login(ALICE, PASSWORD)
+            try:
+                client.sendmail(sender, [to], message(to=to, sender=header_from, mid=mid))
+            except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as refused:
+                return mid, "%d %s" % (refused.smtp_code, refused.smtp_error.decode())
+        return mid, None
+
+    def own(self, *options):
+        return self.relais.json("--as", ALICE, "trace", *options)
+
+    def test_what_somebody_sends_under_another_address_is_theirs(self):
+        mid, refused = self.submit("team@near.test", "team@near.test")
+        self.assertIsNone(refused)
+        self.arrived(mid)
+        for found in (self.traces("--sender", ALICE), self.traces("--sender", "team@near.test"), self.own(), self.own("--sender", "team@near.test"),
+                      self.own("--recipient", "outside@remote.test")):
+            self.assertIn(mid.strip("<>"), json.dumps(found))
+        self.assertNotIn(mid.strip("<>"), json.dumps(self.traces("--sender", "bob@near.test")))
+
+    def test_what_may_not_be_sent_is_told(self):
+        for sender, header_from in (("bob@near.test", "bob@near.test"), (ALICE, "bob@near.test"), (ALICE, "nobody there")):
+            _, refused = self.submit(sender, header_from, to="outside-%s@remote.test" % sender.split("@")[0])
+            reply = refused.split("\n")[0][4:]
+            for found in (self.traces("--sender", ALICE), self.own()):
+                told = [step["reply"]["text"] for trace in found for step in trace["steps"] if step["step"] == "refused"]
+                self.assertTrue(any(text in reply for text in told), "%s: %s" % (reply, told))
+        # Found by whom it was for, once that was said.
+        self.assertTrue(self.traces("--recipient", "outside-alice@remote.test"))
 
     def test_a_responder_that_the_suppression_list_keeps_silent_does_not_answer(self):
         listed = "listed@remote.test"

@@ -142,6 +142,14 @@ pub struct Unwelcome {
     pub terms: Vec<Term>,
 }
 
+impl Unwelcome {
+    /// One of which the reply says all.
+    #[must_use]
+    pub const fn plain(reply: Reply) -> Self {
+        Self { reply, steps: Vec::new(), terms: Vec::new() }
+    }
+}
+
 impl Delivery {
     /// The same delivery, which checks what other servers hand over.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mail::{AccountId, Address, ForwardPath, Timestamp, TraceId};
+use mail::{AccountId, Address, ForwardPath, ReversePath, Timestamp, TraceId};
 use routing::objects::QuotaLimits;
 use storage::filing::Filed;
 use storage::trace::{Step, Taken, Term};
@@ -177,11 +177,16 @@ impl Prepared {
         Step::Received {
             by: self.beginning.source.by.clone(),
             client: self.beginning.source.client.clone(),
-            login: self.account.and_then(|account| self.beginning.addresses.get(&account)).cloned(),
+            login: self.login().cloned(),
             reverse_path: self.envelope.reverse_path.clone(),
             message_id: self.beginning.message_id.clone(),
             octets: self.blob.octets,
         }
+    }
+
+    /// The address of who has submitted it.
+    fn login(&self) -> Option<&Address> {
+        self.account.and_then(|account| self.beginning.addresses.get(&account))
     }
 
     /// What the filters of an account did, and could not do.
@@ -204,6 +209,11 @@ impl Prepared {
     pub(crate) fn terms(&self) -> Vec<Term> {
         let message_id = self.beginning.message_id.clone().map(Term::MessageId);
         let sender = Term::Sender(self.envelope.reverse_path.clone());
+        // Under whatever identity somebody writes, it is theirs, and where a stolen password shows.
+        let login = self
+            .login()
+            .filter(|login| !self.envelope.reverse_path.address().is_some_and(|path| path.same_mailbox(login)));
+        let login = login.map(|login| Term::Sender(ReversePath::Address(login.clone())));
         // What leaves no message behind is not worth a row for each of a thousand recipients.
         let most = if self.plan.stores_message() { usize::MAX } else { TRACE_ROUTED_MAX };
         let envelope =
@@ -214,7 +224,7 @@ impl Prepared {
         let kept = self.plan.mailboxes.iter().filter_map(|account| self.beginning.addresses.get(account).cloned());
         let relayed = self.plan.relays.values().flatten().map(|recipient| recipient.address.clone());
         let recipients = envelope.chain(kept).chain(relayed).map(Term::Recipient);
-        message_id.into_iter().chain([sender]).chain(recipients).collect()
+        message_id.into_iter().chain([sender]).chain(login).chain(recipients).collect()
     }
 }
 

@@ -89,7 +89,7 @@ impl FrameLimits {
         line_max: limits::LINE_MAX_BEFORE_LOGIN,
         command_max: limits::COMMAND_MAX_BEFORE_LOGIN,
         inline_literal_max: limits::INLINE_LITERAL_MAX_BEFORE_LOGIN,
-        swallow_max: limits::SWALLOW_MAX,
+        swallow_max: limits::SWALLOW_MAX_BEFORE_LOGIN,
     };
 
     /// For users.

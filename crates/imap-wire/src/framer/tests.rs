@@ -264,3 +264,33 @@ proptest! {
         frames(pieces.concat().as_bytes());
     }
 }
+
+/// RFC 7888 §4: who is known is kept in step, however large the message is that is not wanted; who is not, only so far.
+#[test]
+fn a_message_that_is_too_large_ends_no_session() {
+    for (limits, octets, expected) in [
+        (FrameLimits::LOGGED_IN, 200 * 1024 * 1024, AfterRefusal::GoOn),
+        (FrameLimits::LOGGED_IN, 1024 * 1024 * 1024, AfterRefusal::Close),
+        (FrameLimits::BEFORE_LOGIN, 1024 * 1024, AfterRefusal::GoOn),
+        (FrameLimits::BEFORE_LOGIN, 2 * 1024 * 1024, AfterRefusal::Close),
+    ] {
+        let mut framer = Framer::new(limits);
+        let line = format!("a APPEND x {{{octets}+}}\r\n");
+        let mut input = line.as_bytes();
+        assert!(matches!(framer.next(&mut input), Some(Frame::Announced(_))));
+        assert_eq!(framer.refuse(), expected, "{octets}");
+        if expected == AfterRefusal::Close {
+            continue;
+        }
+        let piece = vec![b'x'; 1024 * 1024];
+        for _ in 0..octets / piece.len() {
+            let mut input = piece.as_slice();
+            while !input.is_empty() {
+                assert_eq!(framer.next(&mut input), None);
+            }
+        }
+        let mut input = &b"\r\nb NOOP\r\n"[..];
+        assert!(matches!(framer.next(&mut input), Some(Frame::Command(_))), "in step");
+        assert!(framer.memory() < 1024);
+    }
+}

@@ -14,7 +14,8 @@ use bus::Bus;
 use delivery::limits::TRACE_ROUTED_MAX;
 use delivery::{Asking, Delivery, Filing, Intake, Refused, SHARED_MAILBOX_FULL, Turned, Unwelcome, storage_reply};
 use mail::{
-    AccountId, Address, BodyType, Domain, EnhancedCode, Envelope, ForwardPath, Prefix, Reply, Timestamp, Topic,
+    AccountId, Address, BodyType, Domain, EnhancedCode, Envelope, ForwardPath, Prefix, Reply, ReversePath, Timestamp,
+    Topic,
 };
 use message::{BinaryFlaw, BinaryParts};
 use parking_lot::Mutex;
@@ -151,7 +152,11 @@ impl MailHost {
     async fn begin(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<(), Reply> {
         self.room()?;
         self.admit_message(facts, envelope).await?;
-        self.may_use(facts, envelope)?;
+        if let Err(reply) = self.may_use(facts, envelope) {
+            tracing::info!(session = %facts.id, from = %envelope.reverse_path, %reply, "submission refused");
+            self.trace_refusal(facts, envelope, None, &reply, "").await;
+            return Err(reply);
+        }
         self.presented(facts, envelope);
         match &facts.identity {
             Some(identity) => self.may_submit(facts, identity, envelope).await,
@@ -213,33 +218,17 @@ impl MailHost {
             Logged::Last => tracing::warn!(max = TRACED_PER_DAY_MAX, "further recipients refused today are not traced"),
             Logged::One => {}
         }
-        let address = |path: &ForwardPath| match path {
-            ForwardPath::Address(address) => Some(address.clone()),
-            ForwardPath::Postmaster => None,
-        };
-        let recipient = path.and_then(address);
-        let login = facts.identity.as_ref().and_then(|identity| Address::parse(&identity.login).ok());
-        let offered = Step::Offered {
-            by: match facts.kind {
-                ListenerKind::Mx => "smtp",
-                ListenerKind::Lmtp => "lmtp",
-                ListenerKind::Submission | ListenerKind::Submissions => "submission",
-            }
-            .to_owned(),
-            client: client_of(facts),
-            login,
-            reverse_path: envelope.reverse_path.clone(),
-        };
+        let recipient = path.and_then(address_of);
         let refused = Step::Refused { recipient: recipient.clone(), reply: reply.clone() };
-        let sender = Term::Sender(envelope.reverse_path.clone());
         // A message is found by all that it was for.
-        let all = envelope.recipients.iter().filter(|_| path.is_none()).take(TRACE_ROUTED_MAX);
-        let all = all.filter_map(|recipient| address(&recipient.forward_path));
-        let terms = std::iter::once(sender).chain(recipient.into_iter().chain(all).map(Term::Recipient)).collect();
+        let all = envelope.recipients.iter().filter(|_| path.is_none());
+        let terms = terms_of(facts, envelope, recipient, all.map(|recipient| &recipient.forward_path));
         let why = Some(why)
             .filter(|why| !why.is_empty() && *why != reply.text)
             .map(|why| Step::Decided { text: why.to_owned() });
-        self.delivery.trace_refusal(std::iter::once(offered).chain(why).chain([refused]).collect(), terms).await;
+        self.delivery
+            .trace_refusal(std::iter::once(offered(facts, envelope)).chain(why).chain([refused]).collect(), terms)
+            .await;
     }
 
     async fn open_message(&self, facts: &SessionFacts, envelope: &Envelope) -> Result<Message, Reply> {
@@ -280,13 +269,13 @@ impl MailHost {
             intake.submitted_by(account);
         }
         let header = SubmittedHeader::default();
-        let offered = Step::Offered {
-            by: "smtp".to_owned(),
-            client: client_of(facts),
-            login: None,
-            reverse_path: envelope.reverse_path.clone(),
+        let paths = envelope.recipients.iter().map(|recipient| &recipient.forward_path);
+        let unwelcome = UnwelcomeTrace {
+            offered: offered(facts, envelope),
+            terms: terms_of(facts, envelope, None, paths),
+            remote: facts.remote.ip(),
+            refusals: self.refusals.clone(),
         };
-        let unwelcome = UnwelcomeTrace { offered, remote: facts.remote.ip(), refusals: self.refusals.clone() };
         let undo_secs = self.undo_secs(sender);
         Ok(Message {
             id,
@@ -310,6 +299,45 @@ impl MailHost {
         let account = sender.and_then(|account| directory.account_by_id(account));
         account.map_or(0, |account| account.undo_send_secs.min(self.undo_send_max.load(Ordering::Relaxed)))
     }
+}
+
+/// That a client wants to hand a message over.
+fn offered(facts: &SessionFacts, envelope: &Envelope) -> Step {
+    let by = match facts.kind {
+        ListenerKind::Mx => "smtp",
+        ListenerKind::Lmtp => "lmtp",
+        ListenerKind::Submission | ListenerKind::Submissions => "submission",
+    };
+    Step::Offered {
+        by: by.to_owned(),
+        client: client_of(facts),
+        login: login_of(facts),
+        reverse_path: envelope.reverse_path.clone(),
+    }
+}
+
+fn login_of(facts: &SessionFacts) -> Option<Address> {
+    facts.identity.as_ref().and_then(|identity| Address::parse(&identity.login).ok())
+}
+
+fn address_of(path: &ForwardPath) -> Option<Address> {
+    match path {
+        ForwardPath::Address(address) => Some(address.clone()),
+        ForwardPath::Postmaster => None,
+    }
+}
+
+/// What the trace of a refusal is found by: whom it is from, who had logged in, one recipient or all of them.
+fn terms_of<'a>(
+    facts: &SessionFacts,
+    envelope: &Envelope,
+    recipient: Option<Address>,
+    all: impl Iterator<Item = &'a ForwardPath>,
+) -> Vec<Term> {
+    let sender = Term::Sender(envelope.reverse_path.clone());
+    let login = login_of(facts).map(ReversePath::Address).filter(|login| *login != envelope.reverse_path);
+    let recipients = recipient.into_iter().chain(all.filter_map(address_of).take(TRACE_ROUTED_MAX));
+    std::iter::once(sender).chain(login.map(Term::Sender)).chain(recipients.map(Term::Recipient)).collect()
 }
 
 /// The account of a session that has logged in, when what let it in still does (M6).
@@ -545,7 +573,8 @@ impl Message {
         self.intake.write(octets).await.map_err(|Refused(reply)| reply)
     }
 
-    async fn keep(mut self, mut envelope: Envelope) -> Result<Acknowledgement, Reply> {
+    /// The rest of what came is taken, and the header, should the message be nothing else.
+    async fn complete(&mut self, envelope: &mut Envelope) -> Result<(), Reply> {
         if let Some(mut binary) = self.binary.take() {
             let mut lines = Vec::new();
             binary.finish(&mut lines);
@@ -560,6 +589,34 @@ impl Message {
             self.take_header(account, held).await?;
         }
         envelope.priority = self.priority;
+        Ok(())
+    }
+
+    /// What is refused for good in the middle of it leaves its trace, too.
+    async fn traced<T>(&self, result: Result<T, Reply>) -> Result<T, Reply> {
+        if let Err(reply) = &result
+            && reply.is_permanent()
+        {
+            let Self { id, unwelcome, .. } = self;
+            tracing::info!(id, remote = %unwelcome.remote, %reply, "message refused");
+            unwelcome.write(&self.delivery, Unwelcome::plain(reply.clone())).await;
+        }
+        result
+    }
+
+    async fn write_octets(&mut self, octets: &[u8]) -> Result<(), Reply> {
+        let Some(binary) = &mut self.binary else { return self.take(octets, octets).await };
+        let mut lines = Vec::with_capacity(octets.len().saturating_mul(4) / 3);
+        binary.write(octets, &mut lines);
+        if let Some(flaw) = binary.flaw() {
+            return Err(binary_flaw(flaw));
+        }
+        self.take(octets, &lines).await
+    }
+
+    async fn keep(mut self, mut envelope: Envelope) -> Result<Acknowledgement, Reply> {
+        let completed = self.complete(&mut envelope).await;
+        self.traced(completed).await?;
         let Self { id, mut intake, delivery, sender, undo_secs, fields, unwanted, unwelcome, .. } = self;
         let asked = match intake.check().await {
             Ok(()) => intake.ask_outside(&mut envelope).await,
@@ -568,15 +625,14 @@ impl Message {
         if let Err(refused) = asked {
             let reply = refused.reply.clone();
             tracing::info!(id, remote = %unwelcome.remote, from = %envelope.reverse_path, %reply, "message refused");
-            unwelcome.write(&delivery, &envelope, *refused).await;
+            unwelcome.write(&delivery, *refused).await;
             return Err(reply);
         }
         let from = envelope.reverse_path.to_string();
         if soliciting::is_unwanted(intake.header(), &unwanted) {
             let reply = soliciting::UNWANTED;
             tracing::info!(id, remote = %unwelcome.remote, from, %reply, "message refused");
-            let told = Unwelcome { reply: reply.clone(), steps: Vec::new(), terms: Vec::new() };
-            unwelcome.write(&delivery, &envelope, told).await;
+            unwelcome.write(&delivery, Unwelcome::plain(reply.clone())).await;
             return Err(reply);
         }
         let recipients = envelope.recipients.len();
@@ -585,19 +641,14 @@ impl Message {
         let filing = sender.filter(|_| waiting.is_none()).map(|account| {
             Filing::of(&delivery.store().directory(), account, envelope.reverse_path.address(), &fields)
         });
-        // What is refused for its content has a trace as well.
-        let offered = sender.is_none().then(|| envelope.clone());
-        // For the trace, should a limit be reached with it.
-        let submitted = sender.map(|account| (account, envelope.clone()));
-        let prepared = match (intake.finish(envelope).await, offered) {
-            (Ok(prepared), _) => prepared,
-            (Err(Refused(reply)), Some(envelope)) => {
+        let prepared = match intake.finish(envelope).await {
+            Ok(prepared) => prepared,
+            // What is refused for its content has a trace as well.
+            Err(Refused(reply)) => {
                 tracing::info!(id, remote = %unwelcome.remote, from, %reply, "message refused");
-                let refused = Unwelcome { reply: reply.clone(), steps: Vec::new(), terms: Vec::new() };
-                unwelcome.write(&delivery, &envelope, refused).await;
+                unwelcome.write(&delivery, Unwelcome::plain(reply.clone())).await;
                 return Err(reply);
             }
-            (Err(Refused(reply)), None) => return Err(reply),
         };
         let prepared = match waiting {
             Some(waiting) => delivery.waiting(prepared, waiting),
@@ -617,12 +668,11 @@ impl Message {
         let done = match delivery.store().transact(keep).await {
             Ok(done) => done,
             Err(error) => {
-                if let (Some((account, envelope)), Some(limit)) = (&submitted, LimitReached::of(&error)) {
-                    let reply = delivery.limit_reached(*account, limit).await;
+                if let (Some(account), Some(limit)) = (sender, LimitReached::of(&error)) {
+                    let reply = delivery.limit_reached(account, limit).await;
                     tracing::info!(id, from, %reply, "message refused");
                     let terms = message_id(&fields).map(Term::MessageId).into_iter().collect();
-                    let told = Unwelcome { reply: reply.clone(), steps: Vec::new(), terms };
-                    unwelcome.write(&delivery, envelope, told).await;
+                    unwelcome.write(&delivery, Unwelcome { terms, ..Unwelcome::plain(reply.clone()) }).await;
                     return Err(reply);
                 }
                 tracing::error!(id, %error, "a message could not be kept");
@@ -649,13 +699,8 @@ impl Message {
 impl MessageSink for Message {
     fn write<'a>(&'a mut self, octets: &'a [u8]) -> BoxFuture<'a, Result<(), Reply>> {
         Box::pin(async move {
-            let Some(binary) = &mut self.binary else { return self.take(octets, octets).await };
-            let mut lines = Vec::with_capacity(octets.len().saturating_mul(4) / 3);
-            binary.write(octets, &mut lines);
-            if let Some(flaw) = binary.flaw() {
-                return Err(binary_flaw(flaw));
-            }
-            self.take(octets, &lines).await
+            let written = self.write_octets(octets).await;
+            self.traced(written).await
         })
     }
 

@@ -29,7 +29,8 @@ pub use step::{Outcome, Step, Taken};
 pub enum Term {
     /// A Message-ID, without brackets; its case counts.
     MessageId(String),
-    /// The reverse-path of the envelope, in any case; the null one, too.
+    /// The reverse-path of the envelope, in any case; the null one, too. Also the address of who had logged in, whatever identity they
+    /// wrote under.
     Sender(ReversePath),
     /// A recipient, as the envelope had it or where it led, in any case.
     Recipient(Address),
@@ -58,16 +59,19 @@ pub struct TraceQuery {
 }
 
 impl Trace {
-    /// Whether its envelope's reverse-path is this one.
+    /// Whether its envelope's reverse-path is this one, or the address of who had logged in.
     #[must_use]
     pub fn is_from(&self, sender: &ReversePath) -> bool {
-        let is = |found: &ReversePath| match (found.address(), sender.address()) {
+        let is = |found: Option<&Address>| match (found, sender.address()) {
             (Some(found), Some(sender)) => found.same_mailbox(sender),
             (found, sender) => found.is_none() && sender.is_none(),
         };
         self.steps.iter().any(|taken| {
-            matches!(&taken.step, Step::Received { reverse_path, .. } | Step::Offered { reverse_path, .. }
-                if is(reverse_path))
+            let (Step::Received { reverse_path, login, .. } | Step::Offered { reverse_path, login, .. }) = &taken.step
+            else {
+                return false;
+            };
+            is(reverse_path.address()) || login.as_ref().is_some_and(|login| is(Some(login)))
         })
     }
 

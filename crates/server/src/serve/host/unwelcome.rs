@@ -1,25 +1,25 @@
-//! The trace of a message that is refused for what was found out about where it comes from.
+//! The trace of a message that is refused once it has begun: for where it comes from, for its content, for what it says of its author.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use delivery::{Delivery, Unwelcome};
-use mail::{Envelope, ForwardPath};
 use parking_lot::Mutex;
 use storage::trace::{Step, Term};
 
 use super::refusals::{Logged, Refusals, TRACED_PER_DAY_MAX};
 
-/// What the trace of a message begins with that is refused for what was found out about it.
+/// What the trace of a message begins with that is refused, and what it is found by.
 pub(super) struct UnwelcomeTrace {
     pub(super) offered: Step,
+    pub(super) terms: Vec<Term>,
     pub(super) remote: IpAddr,
     pub(super) refusals: Arc<Mutex<Refusals>>,
 }
 
 impl UnwelcomeTrace {
     /// Writes it, when not too many are refused just now.
-    pub(super) async fn write(self, delivery: &Delivery, envelope: &Envelope, unwelcome: Unwelcome) {
+    pub(super) async fn write(&self, delivery: &Delivery, unwelcome: Unwelcome) {
         let minute = delivery.store().now().as_secs().div_euclid(60);
         let traced = self.refusals.lock().traces(minute, self.remote);
         match traced {
@@ -28,14 +28,8 @@ impl UnwelcomeTrace {
             Logged::One => {}
         }
         let refused = Step::Refused { recipient: None, reply: unwelcome.reply };
-        let steps = std::iter::once(self.offered).chain(unwelcome.steps).chain([refused]).collect();
-        let sender = Term::Sender(envelope.reverse_path.clone());
-        let recipients = envelope.recipients.iter().filter_map(|recipient| match &recipient.forward_path {
-            ForwardPath::Address(address) => Some(Term::Recipient(address.clone())),
-            ForwardPath::Postmaster => None,
-        });
-        let recipients = recipients.take(delivery::limits::TRACE_ROUTED_MAX);
-        let terms = std::iter::once(sender).chain(recipients).chain(unwelcome.terms).collect();
+        let steps = std::iter::once(self.offered.clone()).chain(unwelcome.steps).chain([refused]).collect();
+        let terms = self.terms.iter().cloned().chain(unwelcome.terms).collect();
         delivery.trace_refusal(steps, terms).await;
     }
 }
