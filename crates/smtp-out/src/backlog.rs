@@ -3,14 +3,16 @@
 //!
 //! Pure. Invariant: an entry waits for one destination, and none that is here is claimed.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
-use mail::QueueId;
+use mail::{QueueId, Timestamp};
 
 /// One entry of the queue that waits for room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
     pub(crate) id: QueueId,
+    /// Its place in the schedule: one that has another now was moved since.
+    pub(crate) at: Timestamp,
     pub(crate) priority: i8,
     /// Somebody asked for this attempt ([`queue::is_wanted_at_once`]).
     pub(crate) is_wanted: bool,
@@ -20,9 +22,11 @@ pub(crate) struct Waiting {
 #[derive(Debug)]
 pub(crate) struct Backlog {
     entries_max: usize,
-    /// By what tells routes apart ([`queue::Choice::key`]); of each the higher priorities first (RFC 6710 §5), equals as they came.
+    /// By what tells routes apart ([`queue::Choice::key`]); of each those first that are wanted, then the higher priorities (RFC 6710
+    /// §5), equals as they came. What was moved, or has gone elsewhere, stays behind until it would be taken.
     waiting: HashMap<String, VecDeque<Waiting>>,
-    ids: HashSet<QueueId>,
+    /// What waits, and the places by which it does.
+    ids: HashMap<QueueId, Timestamp>,
     /// The destinations, in the order of their turns.
     turns: VecDeque<String>,
 }
@@ -30,7 +34,7 @@ pub(crate) struct Backlog {
 impl Backlog {
     /// One that holds so many entries at the most.
     pub(crate) fn new(entries_max: usize) -> Self {
-        Self { entries_max, waiting: HashMap::new(), ids: HashSet::new(), turns: VecDeque::new() }
+        Self { entries_max, waiting: HashMap::new(), ids: HashMap::new(), turns: VecDeque::new() }
     }
 
     /// How many entries wait.
@@ -38,9 +42,14 @@ impl Backlog {
         self.ids.len()
     }
 
-    /// Whether the entry waits here.
-    pub(crate) fn contains(&self, id: QueueId) -> bool {
-        self.ids.contains(&id)
+    /// Whether the entry waits here, by this place.
+    pub(crate) fn contains(&self, id: QueueId, at: Timestamp) -> bool {
+        self.ids.get(&id) == Some(&at)
+    }
+
+    /// Forgets an entry.
+    pub(crate) fn forget(&mut self, id: QueueId) {
+        self.ids.remove(&id);
     }
 
     /// Whether anything waits for the destination.
@@ -63,8 +72,9 @@ impl Backlog {
         if queue.len() >= free {
             return false;
         }
-        if self.ids.insert(entry.id) {
-            let at = queue.partition_point(|earlier| earlier.priority >= entry.priority);
+        if self.ids.insert(entry.id, entry.at) != Some(entry.at) {
+            let rank = |one: &Waiting| (one.is_wanted, one.priority);
+            let at = queue.partition_point(|earlier| rank(earlier) >= rank(&entry));
             queue.insert(at, entry);
         }
         true
@@ -75,6 +85,9 @@ impl Backlog {
         for _ in 0..self.turns.len() {
             let key = self.turns.pop_front()?;
             let Some(queue) = self.waiting.get_mut(&key) else { continue };
+            while queue.front().is_some_and(|first| self.ids.get(&first.id) != Some(&first.at)) {
+                queue.pop_front();
+            }
             let taken = queue.front().copied().filter(|first| may(&key, *first));
             if taken.is_some() {
                 queue.pop_front();
@@ -97,6 +110,9 @@ impl Backlog {
         let Some(queue) = self.waiting.get_mut(key) else { return Vec::new() };
         let (mut taken, mut left) = (Vec::new(), VecDeque::new());
         for entry in std::mem::take(queue) {
+            if self.ids.get(&entry.id) != Some(&entry.at) {
+                continue;
+            }
             if entry.is_wanted || taken.len() >= entries_max {
                 left.push_back(entry);
             } else {
@@ -130,7 +146,7 @@ mod tests {
     use super::*;
 
     fn entry(id: u64, priority: i8) -> Waiting {
-        Waiting { id: QueueId(id), priority, is_wanted: false }
+        Waiting { id: QueueId(id), at: Timestamp(7), priority, is_wanted: false }
     }
 
     fn taken(backlog: &mut Backlog, may: impl Fn(&str, Waiting) -> bool) -> Vec<(String, u64)> {
@@ -151,7 +167,12 @@ mod tests {
             taken(&mut backlog, |key, _| key != "c"),
             named(&[("a", 3), ("b", 4), ("a", 1), ("b", 6), ("a", 2)])
         );
-        assert!(backlog.has("c") && !backlog.has("a") && backlog.contains(QueueId(5)) && !backlog.contains(QueueId(1)));
+        assert!(
+            backlog.has("c")
+                && !backlog.has("a")
+                && backlog.contains(QueueId(5), Timestamp(7))
+                && !backlog.contains(QueueId(1), Timestamp(7))
+        );
         assert_eq!(taken(&mut backlog, |_, _| true), named(&[("c", 5)]));
         assert_eq!((backlog.len(), backlog.keys().count()), (0, 0));
         assert!(backlog.add("a", entry(1, 0)), "what was taken may come again");
@@ -176,6 +197,22 @@ mod tests {
         let mut backlog = Backlog::new(100);
         assert!(backlog.add("a", entry(1, 0)) && backlog.add("a", entry(1, 0)));
         assert_eq!((backlog.len(), taken(&mut backlog, |_, _| true)), (1, named(&[("a", 1)])));
+    }
+
+    #[test]
+    fn what_was_moved_waits_by_its_new_place_alone() {
+        let mut backlog = Backlog::new(100);
+        for id in 0..4 {
+            backlog.add("a", entry(id, 0));
+        }
+        assert!(!backlog.contains(QueueId(2), Timestamp(1)), "it is to be read again");
+        backlog.add("a", Waiting { at: Timestamp(1), is_wanted: true, ..entry(2, 0) });
+        assert!(backlog.contains(QueueId(2), Timestamp(1)) && !backlog.contains(QueueId(2), Timestamp(7)));
+        backlog.add("b", Waiting { at: Timestamp(2), ..entry(3, 0) });
+        backlog.forget(QueueId(0));
+        assert_eq!(taken(&mut backlog, |key, _| key == "a"), named(&[("a", 2), ("a", 1)]), "what is wanted goes first");
+        assert_eq!(taken(&mut backlog, |_, _| true), named(&[("b", 3)]));
+        assert_eq!((backlog.len(), backlog.keys().count()), (0, 0));
     }
 
     #[test]

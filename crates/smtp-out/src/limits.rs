@@ -81,11 +81,11 @@ pub const REPORT_LINES_MAX: usize = 10;
 /// Octets of a message's beginning in which `TLS-Required` is looked for (RFC 8689 §5).
 pub const HEAD_OCTETS_MAX: usize = 64 * 1024;
 
-/// Entries that are claimed at the same time, waiting ones included.
-pub const CLAIMED_MAX: usize = 1_000;
+/// Entries that are claimed at the same time, those that wait for their turns included: of many more destinations than connections.
+pub const CLAIMED_MAX: usize = 10_000;
 
-/// Entries that are claimed at the same time for one destination.
-pub const CLAIMED_PER_DESTINATION_MAX: usize = 100;
+/// Entries of one destination that wait for their turns, claimed: more than it gets connections at once.
+pub const CLAIMED_PER_DESTINATION_MAX: usize = 20;
 
 /// Entries that are remembered as due and not claimed, for want of room; a destination may have half of them, and of what is left then
 /// the next one half.
@@ -100,14 +100,11 @@ pub const SCAN_PAGE: usize = 64;
 /// Places of the schedule that a look reads at once at the most.
 pub const SCAN_PAGE_MAX: usize = 1_024;
 
-/// The time until the next look, while as much is claimed as may be.
-pub const FULL_LOOK_EVERY: Duration = Duration::from_secs(1);
-
 /// The time between two looks from the very beginning of the schedule. Those in between go on where the last one ended: each
 /// would pass over all that was done lately, which stays in the store for a while as something that is gone.
 pub const WHOLE_LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The least time between two of them when entries are moved to earlier times meanwhile: then what is claimed or waits is read anew.
+/// The least time between two of them when entries are moved to earlier times meanwhile, or sent another way.
 pub const MOVED_LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// How long before now such a look begins: an entry has the time at which it was made ready, and is there when that is written.

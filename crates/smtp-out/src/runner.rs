@@ -61,7 +61,13 @@ pub(crate) async fn run_watched(context: Arc<Context>, stop: CancellationToken, 
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            Some(ended) = runner.jobs.join_next_with_id() => runner.ended(ended),
+            Some(ended) = runner.jobs.join_next_with_id() => {
+                runner.ended(ended);
+                // A look may take a while: no connection waits for several of them.
+                while let Some(ended) = runner.jobs.try_join_next_with_id() {
+                    runner.ended(ended);
+                }
+            }
             Some(_) = runner.farewells.join_next() => {}
             () = bell.rung() => {}
             () = runner.context.world.clock.sleep(span.max(std::time::Duration::from_millis(1))) => {}
@@ -162,7 +168,10 @@ impl Runner {
         while self.running.len() < settings.connections_max && passed_over < self.turns.len() {
             let Some(key) = self.turns.pop_front() else { break };
             let Some(destination) = self.destinations.get_mut(&key) else { continue };
-            let room = destination.pace.at_a_time(destination.route.connections_max(settings));
+            // The last quarter of all: one for each destination, so that those that are slow leave some to the others.
+            let busy = self.running.len() >= settings.connections_max.saturating_sub(settings.connections_max / 4);
+            let usual = destination.pace.at_a_time(destination.route.connections_max(settings));
+            let room = if busy { usual.min(1) } else { usual };
             let begin = destination.pace.next_begin(destination.route.gap_least(settings), now);
             if destination.running >= room || begin > now {
                 if destination.running < room {

@@ -2,7 +2,7 @@
 //!
 //! Rows of one table, in the account's part: `a` + canonical address → the contact, `t` + time + address → nothing (the
 //! order in which those that came by themselves are replaced), `n` → how many there are. Bounded by
-//! [`CONTACTS_MAX`]: the oldest one that came by itself makes room.
+//! [`CONTACTS_MAX`]: the oldest ones that came by themselves make room.
 
 use bytes::Bytes;
 use mail::{AccountId, Address, Timestamp};
@@ -132,11 +132,15 @@ impl Transaction<'_> {
         Ok(true)
     }
 
-    /// Removes the oldest contact that came by itself. `false` when there is none.
+    /// Removes the oldest contacts that came by themselves, some at once: to find them costs more, the more were removed before. `false` when
+    /// there is none.
     fn make_room(&mut self, account: AccountId) -> Result<bool, StorageError> {
-        let oldest = self.scan(&times(account), Order::Ascending, 1)?;
-        let Some((_, address)) = oldest.first().and_then(|(key, _)| listed(key)) else { return Ok(false) };
-        self.remove_contact(account, &address)
+        let oldest = self.scan(&times(account), Order::Ascending, CONTACTS_REMOVED_AT_ONCE)?;
+        let mut removed = false;
+        for address in oldest.iter().filter_map(|(key, _)| listed(key)).map(|(_, address)| address) {
+            removed |= self.remove_contact(account, &address)?;
+        }
+        Ok(removed)
     }
 
     fn unlist(&mut self, account: AccountId, address: &Address, (origin, at): (ContactOrigin, Timestamp)) {
@@ -277,6 +281,9 @@ const VERSION: u8 = 1;
 
 /// So old is what is known of a contact before it is written again.
 const REFRESH: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+/// Contacts that make room for others at once.
+const CONTACTS_REMOVED_AT_ONCE: usize = 100;
 
 /// Contact rows that one transaction removes.
 const CLEAR_ROWS: usize = 2_000;

@@ -74,5 +74,6 @@ pub use edits::Objects;
 pub use engine::{Committed, Doorbell, Durability, Engine, KeyRange, Order, SilentDoorbell};
 pub use error::StorageError;
 pub use memory::MemoryEngine;
+pub use queue::QueueMoves;
 pub use store::{Done, Store};
 pub use transaction::Transaction;

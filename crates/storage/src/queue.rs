@@ -9,8 +9,18 @@ use crate::rows::QueueRow;
 use crate::store::{Store, counted, counter};
 use crate::transaction::Transaction;
 
-/// Counts what [`Store::queue_moved_earlier`] tells.
+/// Counts what [`Store::queue_moves`] tells.
 const MOVED_EARLIER: &str = "queue-moved-earlier";
+const SENT_ELSEWHERE: &str = "queue-sent-elsewhere";
+
+/// What happened to entries of the queue that somebody may know who has looked at it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueMoves {
+    /// How often one was given an earlier time than it had: then it may stand where the schedule was empty before.
+    pub earlier: u64,
+    /// How often one was sent another way.
+    pub elsewhere: u64,
+}
 
 impl Transaction<'_> {
     /// Adds an entry; its number is given here, whatever the row says. Its blob must be stored.
@@ -41,8 +51,11 @@ impl Transaction<'_> {
     pub fn update_queue_entry(&mut self, row: &QueueRow) -> Result<bool, StorageError> {
         let Some(old) = self.queue_entry(row.id)? else { return Ok(false) };
         let goes_elsewhere = (&row.destination, &row.route) != (&old.destination, &old.route);
-        if row.next_attempt < old.next_attempt || goes_elsewhere {
+        if row.next_attempt < old.next_attempt {
             self.next_number(counter(MOVED_EARLIER))?;
+        }
+        if goes_elsewhere {
+            self.next_number(counter(SENT_ELSEWHERE))?;
         }
         self.delete(keys::queue_due(old.next_attempt, row.id));
         self.put(keys::queue_due(row.next_attempt, row.id), Vec::new());
@@ -88,13 +101,14 @@ impl Store {
         keys.iter().map(|(key, _)| read(key)).collect()
     }
 
-    /// How often an entry was given an earlier time than it had, or another way: then it may stand where the schedule was empty before,
-    /// and what was known of it may be wrong.
+    /// How often entries were moved so far.
     ///
     /// # Errors
     /// When reading fails.
-    pub async fn queue_moved_earlier(&self) -> Result<u64, StorageError> {
-        counted(self.engine.get(&counter(MOVED_EARLIER)).await?.as_deref())
+    pub async fn queue_moves(&self) -> Result<QueueMoves, StorageError> {
+        let counters = [MOVED_EARLIER, SENT_ELSEWHERE].map(counter);
+        let [earlier, elsewhere] = self.engine.multi_get(&counters).await?.try_into().unwrap_or_default();
+        Ok(QueueMoves { earlier: counted(earlier.as_deref())?, elsewhere: counted(elsewhere.as_deref())? })
     }
 
     /// Entries whose next attempt is after a time, the earliest first.

@@ -6,15 +6,15 @@
 use mail::{QueueId, Reply, Timestamp};
 use queue::Pace;
 use storage::rows::QueueRow;
-use storage::{Durability, StorageError, Transaction};
+use storage::{Durability, QueueMoves, StorageError, Transaction};
 
 use super::Runner;
 use crate::Context;
 use crate::backlog::Waiting;
 use crate::destination::Destination;
 use crate::limits::{
-    CLAIMED_MAX, CLAIMED_PER_DESTINATION_MAX, FULL_LOOK_EVERY, HELD_LOOK_EVERY, MOVED_LOOK_EVERY, PUT_OFF_AT_ONCE,
-    SCAN_MAX, SCAN_PAGE, SCAN_PAGE_MAX, WHOLE_LOOK_EVERY, WRITTEN_WITHIN,
+    CLAIMED_MAX, CLAIMED_PER_DESTINATION_MAX, HELD_LOOK_EVERY, MOVED_LOOK_EVERY, PUT_OFF_AT_ONCE, SCAN_MAX, SCAN_PAGE,
+    SCAN_PAGE_MAX, WHOLE_LOOK_EVERY, WRITTEN_WITHIN,
 };
 use crate::route::Route;
 use crate::settle::put_off;
@@ -34,7 +34,7 @@ pub(super) struct Looks {
     /// Something is due that was neither claimed nor remembered, since the last look from the beginning.
     left: bool,
     /// How many entries had been moved to an earlier time, or another way.
-    moved: u64,
+    moves: QueueMoves,
     /// When entries that have been moved may be looked for again.
     moved_look_at: Option<Timestamp>,
     /// See [`super::Held::read`].
@@ -56,7 +56,7 @@ impl Runner {
         let claimed = self.claim_what_is_due(now).await;
         if claimed.is_err() {
             // Something may have been passed over.
-            self.looks = Looks { moved: self.looks.moved, read: self.looks.read, ..Looks::default() };
+            self.looks = Looks { moves: self.looks.moves, read: self.looks.read, ..Looks::default() };
         }
         claimed
     }
@@ -65,9 +65,6 @@ impl Runner {
         let next_for_moved = self.mind_what_was_moved(now).await?;
         let unfinished = self.put_off_waiting(now).await?;
         self.take_from_backlog(now);
-        if self.claimed.len() >= CLAIMED_MAX {
-            return Ok(Some(if unfinished { now } else { now.plus(FULL_LOOK_EVERY) }));
-        }
         let is_due = |at: Timestamp| at <= now || at.since(now) > WHOLE_LOOK_EVERY;
         let is_whole = self.looks.whole_look_at.is_none_or(is_due);
         let from = if is_whole { self.looks.whole_looked_to } else { self.looks.looked_to };
@@ -76,22 +73,17 @@ impl Runner {
         }
         let look = self.look_through(from, now).await?;
         self.looks.note(&look, is_whole, now);
-        let again = match look.stopped_at {
-            // An attempt that ends wakes the runner before.
-            Some(_) if self.claimed.len() >= CLAIMED_MAX => Some(now.plus(FULL_LOOK_EVERY)),
-            Some(_) => Some(now),
-            None if unfinished => Some(now),
-            None => look.next,
-        };
+        let again = if look.stopped_at.is_some() || unfinished { Some(now) } else { look.next };
         let next_whole = self.looks.whole_look_at.filter(|_| !is_whole || self.looks.left);
         Ok(again.into_iter().chain(next_whole).chain(next_for_moved).min())
     }
 
-    /// What was moved to an earlier time, or another way, is found by reading everything anew; not all the time, when very many are
-    /// moved one after the other. Gives the time at which that may be done, if not now.
+    /// What was moved to an earlier time is found by a look from the beginning, which reads those of which it knows another place. Once
+    /// anything was sent another way, all is read anew. Not all the time, when very many are moved one after the other: gives the time at
+    /// which that may be done, if not now.
     async fn mind_what_was_moved(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StorageError> {
-        let moved = self.context.store.queue_moved_earlier().await?;
-        if moved == self.looks.moved {
+        let moves = self.context.store.queue_moves().await?;
+        if moves == self.looks.moves {
             return Ok(None);
         }
         if let Some(at) = self.looks.moved_look_at
@@ -100,19 +92,23 @@ impl Runner {
         {
             return Ok(Some(at));
         }
-        let moved_look_at = Some(now.plus(MOVED_LOOK_EVERY));
-        self.looks = Looks { moved, moved_look_at, read: self.looks.read, ..Looks::default() };
-        self.backlog.clear();
-        self.turns.clear();
-        for destination in self.destinations.values_mut() {
-            for (id, _) in destination.ready.drain(..) {
-                self.claimed.remove(&id);
+        let elsewhere = moves.elsewhere != self.looks.moves.elsewhere;
+        self.looks.moves = moves;
+        self.looks.moved_look_at = Some(now.plus(MOVED_LOOK_EVERY));
+        (self.looks.whole_look_at, self.looks.whole_looked_to) = (None, None);
+        if elsewhere {
+            self.backlog.clear();
+            self.turns.clear();
+            for destination in self.destinations.values_mut() {
+                for (id, _) in destination.ready.drain(..) {
+                    self.claimed.remove(&id);
+                }
             }
         }
         Ok(None)
     }
 
-    /// Looks through the schedule behind a place, until there is nothing more that is due, or as much is claimed or read as may be.
+    /// Looks through the schedule behind a place, until there is nothing more that is due, or as much was read as may be.
     async fn look_through(&mut self, from: Option<Place>, now: Timestamp) -> Result<Look, StorageError> {
         let (mut behind, mut page, mut read) = (from, SCAN_PAGE, 0_usize);
         let mut look = Look::default();
@@ -124,10 +120,10 @@ impl Runner {
             look.next = places.get(due).map(|(at, _)| *at);
             places.truncate(due);
             let last = places.last().copied();
-            places.retain(|(_, id)| !self.claimed.contains(id) && !self.backlog.contains(*id));
+            places.retain(|(at, id)| !self.claimed.contains(id) && !self.backlog.contains(*id, *at));
             read = read.saturating_add(places.len());
-            look.stopped_at = self.look_at(&places, now).await?;
-            if look.stopped_at.is_some() || look.next.is_some() || !is_full {
+            self.look_at(&places, now).await?;
+            if look.next.is_some() || !is_full {
                 return Ok(look);
             }
             if read >= SCAN_MAX {
@@ -138,27 +134,23 @@ impl Runner {
         }
     }
 
-    /// Looks at due entries; gives the place of the last one, when no more may be claimed.
-    async fn look_at(&mut self, places: &[Place], now: Timestamp) -> Result<Option<Place>, StorageError> {
+    /// Looks at due entries.
+    async fn look_at(&mut self, places: &[Place], now: Timestamp) -> Result<(), StorageError> {
         let rows = self.read(&places.iter().map(|(_, id)| *id).collect::<Vec<_>>()).await?;
-        let (mut spared, mut stopped_at) = (Vec::new(), None);
+        let mut spared = Vec::new();
         for (place, row) in places.iter().zip(rows) {
             // One that is gone has its other place, if it has any.
             let Some(row) = row.filter(|row| row.next_attempt == place.0) else { continue };
             if row.held {
                 put_aside(&self.context, row, now).await?;
             } else if let Some(reply) = self.left_alone(&row, now) {
+                self.backlog.forget(row.id);
                 spared.push((row, reply));
             } else {
                 self.claim_one(&row);
-                if self.claimed.len() >= CLAIMED_MAX {
-                    stopped_at = Some(*place);
-                    break;
-                }
             }
         }
-        self.put_off(spared).await?;
-        Ok(stopped_at)
+        self.put_off(spared).await
     }
 
     async fn read(&mut self, ids: &[QueueId]) -> Result<Vec<Option<QueueRow>>, StorageError> {
@@ -243,12 +235,13 @@ impl Runner {
         let choice = self.context.routes.of(row);
         let key = choice.key;
         let is_wanted = queue::is_wanted_at_once(row);
-        let entry = Waiting { id: row.id, priority: row.priority, is_wanted };
+        let entry = Waiting { id: row.id, at: row.next_attempt, priority: row.priority, is_wanted };
         let destination = self.destinations.entry(key.clone()).or_insert_with(|| {
             let route = Route::new(&self.context.settings, &row.destination, &choice.way);
             Destination::new(route, Pace::default())
         });
         if self.claimed.len() < CLAIMED_MAX && destination.ready.len() < CLAIMED_PER_DESTINATION_MAX {
+            self.backlog.forget(row.id);
             self.make_ready(&key, entry);
         } else if !self.backlog.add(&key, entry) {
             self.looks.left = true;

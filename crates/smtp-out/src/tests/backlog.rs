@@ -81,6 +81,60 @@ async fn what_waits_follows_when_it_is_sent_another_way() {
     assert!(got >= ENTRIES - attempted, "{got}: all but those that are being attempted");
 }
 
+/// One after the other is asked for, which brings nobody to read the others again.
+#[tokio::test]
+async fn what_is_asked_for_goes_first_and_costs_no_more() {
+    const ENTRIES: usize = 1_000;
+    let mut stage = Stage::new().await;
+    stage.far.delay("DATA", Duration::from_secs(1));
+    let ids = send_often(&stage, ENTRIES).await;
+    let seen = start_watched(&mut stage);
+    stage.pass(Duration::from_secs(1)).await;
+    for id in ids.iter().rev().take(20).copied() {
+        let body = move |tx: &mut storage::Transaction<'_>| {
+            let mut row = tx.queue_entry(id)?.unwrap();
+            row.attempts = 1;
+            row.recipients[0].address = address("asked@far.example");
+            queue::retry_now(&mut row);
+            row.next_attempt = Timestamp(row.accepted_at.0 - 1);
+            tx.update_queue_entry(&row)
+        };
+        stage.store.transact(body).await.unwrap();
+        stage.pass(Duration::from_millis(300)).await;
+    }
+    stage.pass(Duration::from_secs(10)).await;
+    let got = stage.far.got();
+    let asked = got.iter().filter(|got| got.rcpts.concat().contains("asked")).count();
+    assert!(asked >= 15 && got.len() < 300, "{asked} of {}", got.len());
+    let read = seen.lock().held.read;
+    assert!(read <= (ENTRIES + 40) as u64, "{read}");
+}
+
+/// Slow hosts, with more mail for each than it gets connections, leave some to the others.
+#[tokio::test]
+async fn many_slow_destinations_hold_up_no_other() {
+    let mut stage = Stage::new().await;
+    for slow in 1..=25 {
+        let (name, host, ip) =
+            (format!("slow{slow}.example"), format!("mx.slow{slow}.example"), format!("198.51.100.{slow}"));
+        stage.mx(&name, &[(10, &host)]);
+        stage.host(&host, &[&ip]);
+        stage.world.connector.swallow(format!("{ip}:25").parse().unwrap(), stage.world.clock.clone());
+        let id = stage.send_to(&[&format!("x@{name}")]).await[0];
+        let model = stage.store.queue_entry(id).await.unwrap().unwrap();
+        let body = move |tx: &mut storage::Transaction<'_>| {
+            (1..200).try_for_each(|_| tx.enqueue(QueueRow { trace: None, ..model.clone() }).map(|_| ()))
+        };
+        stage.store.transact(body).await.unwrap();
+    }
+    let seen = start_watched(&mut stage);
+    stage.pass(Duration::from_secs(2)).await;
+    assert!(seen.lock().held.running >= stage.settings.connections_max / 2, "{:?}", seen.lock().held);
+    stage.send_to(&["y@origin.example"]).await;
+    stage.settle().await;
+    assert_eq!(stage.origin.got().len(), 1, "it goes at once");
+}
+
 /// More than is remembered of one destination; another one's mail behind it goes all the same, and in the end all has gone.
 #[tokio::test]
 async fn more_than_can_be_remembered_is_read_later() {
