@@ -91,29 +91,41 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
 async fn retry(store: &Store, which: QueueSelection) -> Result<Response, AdminError> {
     const DONE: &str = "to be tried again now";
     if let QueueSelection::Entries(ids) = which {
-        let (mut set_out, mut held_back) = (Vec::new(), Vec::new());
+        let (mut set_out, mut held_back, mut held) = (Vec::new(), Vec::new(), Vec::new());
         for id in select(store, QueueSelection::Entries(ids)).await? {
-            let waits = store.queue_entry(id).await?.is_some_and(|row| row.waiting.is_some());
-            if waits { held_back.push(id) } else { set_out.push(id) }
+            match store.queue_entry(id).await? {
+                Some(row) if row.held => held.push(id),
+                Some(row) if row.waiting.is_some() => held_back.push(id),
+                Some(_) | None => set_out.push(id),
+            }
         }
         let told = "an administrator lets it go before its time".to_owned();
         let early =
             edit_all(store, held_back, Some(told), |row| !row.held && row.waiting.is_some(), queue::retry_now).await?;
         // One that has set out in between is tried like the others.
         let tried = edit_all(store, set_out, None, |row| !row.held, queue::retry_now).await?;
-        return Ok(Response::Done(counted(early.saturating_add(tried), DONE)));
+        let done = counted(early.saturating_add(tried), DONE);
+        return Ok(Response::Done(format!("{done}{}", left_held(held.len(), &held))));
     }
     let now = store.now();
     let ids = select(store, which.clone()).await?;
     let tried = edit_all(store, ids, None, |row| !row.held && row.waiting.is_none(), queue::retry_now).await?;
-    let mut left = 0_usize;
-    let is_left = |row: &QueueRow| !row.held && row.waiting.is_some() && wanted(&which, row, now);
+    let (mut left, mut held, mut first_held) = (0_usize, 0_usize, Vec::new());
     let mut after = QueueId(0);
     loop {
         let rows = store.queue_entries(after, PAGE).await?;
         let Some(last) = rows.last() else { break };
         after = last.id;
-        left = left.saturating_add(rows.iter().filter(|row| is_left(row)).count());
+        for row in rows.iter().filter(|row| wanted(&which, row, now)) {
+            if row.held {
+                held = held.saturating_add(1);
+                if first_held.len() < HELD_NAMED_MAX {
+                    first_held.push(row.id);
+                }
+            } else if row.waiting.is_some() {
+                left = left.saturating_add(1);
+            }
+        }
     }
     let mut done = counted(tried, DONE);
     match left {
@@ -122,7 +134,20 @@ async fn retry(store: &Store, which: QueueSelection) -> Result<Response, AdminEr
         left => done
             .push_str(&format!("; {left} that their senders hold back are left (by their numbers they are sent now)")),
     }
+    done.push_str(&left_held(held, &first_held));
     Ok(Response::Done(done))
+}
+
+/// What is said of entries that an administrator holds, which are not tried for that; `first`: the first of them.
+fn left_held(held: usize, first: &[QueueId]) -> String {
+    let (are, them) = match held {
+        0 => return String::new(),
+        1 => ("1 is held and left".to_owned(), "it"),
+        more => (format!("{more} are held and left"), "them"),
+    };
+    let named: Vec<String> = first.iter().take(HELD_NAMED_MAX).map(ToString::to_string).collect();
+    let and_so_on = if held > named.len() { " and so on" } else { "" };
+    format!("; {are} (`relais queue resume {}`{and_so_on} resumes {them})", named.join(" "))
 }
 
 /// Changes those of a selection that the change concerns, and counts them. `told` goes into the trace.
@@ -309,6 +334,9 @@ fn refusal(row: &QueueRow) -> Option<String> {
 }
 
 const PAGE: usize = 500;
+
+/// Held entries that are named to who wanted them tried.
+const HELD_NAMED_MAX: usize = 5;
 
 /// Entries that one transaction changes: enough that thousands are quick, and so few that mail does not wait.
 const EDITED_AT_ONCE: usize = 250;

@@ -300,6 +300,34 @@ async fn what_senders_hold_back_is_tried_by_its_number_alone() {
 }
 
 #[tokio::test]
+async fn what_is_held_is_not_tried_and_who_asks_is_told_how_to_resume_it() {
+    let store = stage().await;
+    let ids = enqueue(&store, 8).await;
+    let hold = |ids: &[mail::QueueId]| QueueRequest::Hold(QueueSelection::Entries(ids.to_vec()));
+    told(&store, hold(&ids[..1])).await;
+    let (first, second) = (ids[0], ids[1]);
+    for (which, expected) in [
+        (QueueSelection::Entries(vec![first]), "0 queue entries to be tried again now; 1 is held and left"),
+        (QueueSelection::Entries(vec![first, second]), "1 queue entry to be tried again now; 1 is held and left"),
+        (QueueSelection::All, "7 queue entries to be tried again now; 1 is held and left"),
+    ] {
+        let expected = format!("{expected} (`relais queue resume {first}` resumes it)");
+        assert_eq!(told(&store, QueueRequest::Retry(which)).await, expected);
+    }
+    told(&store, hold(&ids[1..2])).await;
+    assert_eq!(
+        told(&store, QueueRequest::Retry(QueueSelection::Destination(name("remote.example")))).await,
+        format!(
+            "6 queue entries to be tried again now; 2 are held and left (`relais queue resume {first} {second}` resumes them)"
+        )
+    );
+    told(&store, hold(&ids)).await;
+    let all = told(&store, QueueRequest::Retry(QueueSelection::All)).await;
+    let five = ids[..5].iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    assert!(all.ends_with(&format!("8 are held and left (`relais queue resume {five}` and so on resumes them)")), "{all}");
+}
+
+#[tokio::test]
 async fn people_set_how_long_what_they_send_waits() {
     let store = stage().await;
     let alice = store.directory().account(&address("alice@example.org")).unwrap().id;
