@@ -36,8 +36,14 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
             }
             None => Err(missing(id)),
         },
-        QueueRequest::Hold(which) => edit(store, which, "held", None, |row| !row.held, queue::hold).await,
-        QueueRequest::Resume(which) => edit(store, which, "resumed", None, |row| row.held, queue::resume).await,
+        QueueRequest::Hold(which) => {
+            let told = Some("an administrator holds it".to_owned());
+            edit(store, which, "held", told, |row| !row.held, queue::hold).await
+        }
+        QueueRequest::Resume(which) => {
+            let told = Some("an administrator lets it go on".to_owned());
+            edit(store, which, "resumed", told, |row| row.held, queue::resume).await
+        }
         QueueRequest::Retry(which) => retry(store, which).await,
         QueueRequest::Reroute { which, to: Some(to), route: None } => {
             not_ours(store, &to)?;
@@ -74,14 +80,25 @@ pub(crate) async fn execute(store: &Store, settings: &Settings, request: QueueRe
         QueueRequest::Remove(which) => {
             let now = store.now();
             let ids = select(store, which).await?;
+            let mut removed = 0_usize;
             for some in ids.chunks(EDITED_AT_ONCE) {
                 let some = some.to_vec();
                 let body = move |tx: &mut Transaction<'_>| {
-                    some.iter().try_for_each(|id| tx.remove_queue_entry(*id, now).map(|_| ()))
+                    let mut removed = 0_usize;
+                    for id in &some {
+                        // It may have been delivered in between.
+                        let Some(row) = tx.queue_entry(*id)? else { continue };
+                        removed = removed.saturating_add(usize::from(tx.remove_queue_entry(*id, now)?));
+                        if let Some(trace) = row.trace {
+                            let text = format!("queue entry {id}: an administrator has removed it; nobody is told");
+                            tx.trace(trace, &[Taken { at: now, step: Step::Decided { text } }])?;
+                        }
+                    }
+                    Ok(removed)
                 };
-                store.transact_with(Durability::Freeing, body).await?;
+                removed = removed.saturating_add(store.transact_with(Durability::Freeing, body).await?.value);
             }
-            Ok(Response::Done(counted(ids.len(), "removed; nobody is told")))
+            Ok(Response::Done(counted(removed, "removed; nobody is told")))
         }
     }
 }

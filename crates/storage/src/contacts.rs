@@ -360,7 +360,7 @@ mod tests {
             sim.clock.advance(Duration::from_secs(60));
         }
         let all = store.contacts(alice, None, 100_000).await.unwrap();
-        assert_eq!(all.len(), CONTACTS_MAX);
+        assert!((CONTACTS_MAX - CONTACTS_REMOVED_AT_ONCE..=CONTACTS_MAX).contains(&all.len()), "{}", all.len());
         assert!(all.iter().any(|one| one.address == address("kept@r.example")));
         assert!(!all.iter().any(|one| one.address == address("u000000@r.example")));
         sound(&store).await;

@@ -32,6 +32,30 @@ async fn the_queue_is_held_resumed_and_emptied() {
 }
 
 #[tokio::test]
+async fn who_holds_resumes_and_removes_is_told_in_the_trace_and_each_is_counted_once() {
+    let store = stage().await;
+    let id = enqueue(&store, 1).await[0];
+    let trace = mail::TraceId([7; 16]);
+    let mut row = store.queue_entry(id).await.unwrap().unwrap();
+    row.trace = Some(trace);
+    store.transact(move |tx| tx.update_queue_entry(&row).map(|_| ())).await.unwrap();
+    let twice = || QueueSelection::Entries(vec![id, id]);
+    for (request, done) in [
+        (QueueRequest::Hold(twice()), "1 queue entry held"),
+        (QueueRequest::Resume(twice()), "1 queue entry resumed"),
+        (QueueRequest::Remove(twice()), "1 queue entry removed; nobody is told"),
+    ] {
+        assert_eq!(ask(&store, Request::Queue(request)).await, Ok(Response::Done(done.into())));
+    }
+    let steps = store.trace(trace).await.unwrap().unwrap().steps;
+    let told: Vec<String> = steps.iter().map(|taken| taken.step.to_string()).collect();
+    for what in ["holds it", "lets it go on", "has removed it"] {
+        let found = told.iter().filter(|step| step.contains(&format!("an administrator {what}"))).count();
+        assert_eq!(found, 1, "{what}: {told:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_last_refusal_of_a_recipient_is_the_last_error_of_its_entry() {
     let store = stage().await;
     let id = enqueue(&store, 1).await[0];
@@ -324,7 +348,10 @@ async fn what_is_held_is_not_tried_and_who_asks_is_told_how_to_resume_it() {
     told(&store, hold(&ids)).await;
     let all = told(&store, QueueRequest::Retry(QueueSelection::All)).await;
     let five = ids[..5].iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    assert!(all.ends_with(&format!("8 are held and left (`relais queue resume {five}` and so on resumes them)")), "{all}");
+    assert!(
+        all.ends_with(&format!("8 are held and left (`relais queue resume {five}` and so on resumes them)")),
+        "{all}"
+    );
 }
 
 #[tokio::test]
