@@ -189,7 +189,7 @@ class Lists(RelayCase):
         mid = self.send(who, garden, subject="Told")
         asked = self.relais.wait_message(MODERATOR, lambda octets: b"waits for you" in octets and "Told" in text_of(octets))
         told = self.relais.cli("trace", "--message-id", mid)
-        self.assertIn("waits at %s: waits: the list is moderated" % garden, told)
+        self.assertIn("waits at %s: the list is moderated" % garden, told)
         self.assertIn("letter to a moderator that a message waits to " + MODERATOR, told)
         curl(link_in(asked), "action=approve")
         self.got(who, "Told")
