@@ -324,7 +324,10 @@ async fn what_is_held_is_not_tried_and_who_asks_is_told_how_to_resume_it() {
     told(&store, hold(&ids)).await;
     let all = told(&store, QueueRequest::Retry(QueueSelection::All)).await;
     let five = ids[..5].iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    assert!(all.ends_with(&format!("8 are held and left (`relais queue resume {five}` and so on resumes them)")), "{all}");
+    assert!(
+        all.ends_with(&format!("8 are held and left (`relais queue resume {five}` and so on resumes them)")),
+        "{all}"
+    );
 }
 
 #[tokio::test]
