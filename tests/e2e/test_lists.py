@@ -164,7 +164,7 @@ class Lists(RelayCase):
         asked = self.got(who, "leave", count=3)[0].content
         told = self.relais.wait_message(OWNER, lambda octets: b"letters are used up" in octets and garden in text_of(octets))
         # An owner with an account here does it under their own name.
-        self.assertIn("`relais --as %s list member remove %s %s`" % (OWNER, garden, who), " ".join(text_of(told).split()))
+        self.assertIn("`relais --config %s --as %s list member remove %s %s`" % (self.relais.config, OWNER, garden, who), " ".join(text_of(told).split()))
         # Any of the letters is good.
         self.send(who, reply_to(asked), subject="Re")
         until(lambda: self.members(garden) == {}, what="the member to leave")
