@@ -1,20 +1,14 @@
 //! Taking an entry out of the queue with a word to its sender.
 
 use delivery::{Delivery, ReportError, tell_given_up};
-use mail::{EnhancedCode, QueueId, Reply};
+use mail::QueueId;
+use queue::dsn::CANCELLED;
 use queue::{Outcome, RetryPolicy, after_attempt};
 use storage::rows::RecipientState;
 use storage::trace::{Step, Taken};
 use storage::{Durability, Store};
 
 use crate::error::{AdminError, ErrorKind};
-
-/// What stands for the answer of a server in the DSN.
-const CANCELLED: Reply = Reply::fixed(
-    554,
-    EnhancedCode(5, 3, 0),
-    "An administrator of this server has cancelled the delivery / Un administrateur de ce serveur a annulé la remise",
-);
 
 /// Ends the entry; who waits in it has failed: its sender gets the DSN that they asked for, and webhooks are told. In one transaction:
 /// either all of it, or nothing. `false` when it was gone, delivered meanwhile.

@@ -259,16 +259,16 @@ fn dmarc_told(domain: &Domain, policy: &str, reports: usize, sources: &[DmarcSou
     if failing.is_empty() {
         return vec!["every source passes".to_owned()];
     }
-    let mut told = vec![format!(
-        "{} of {} sources fail: {}",
-        failing.len(),
-        sources.len(),
-        match policy {
-            "reject" => "others are asked to refuse their mail (p=reject)",
-            "quarantine" => "others are asked to put their mail into Spam (p=quarantine)",
-            _ => "their mail is taken all the same (p=none)",
-        }
-    )];
+    let (fail, their) = match (failing.len(), sources.len()) {
+        (1, 1) => ("the only source fails".to_owned(), "its"),
+        (1, all) => (format!("1 of {all} sources fails"), "its"),
+        (failing, all) => (format!("{failing} of {all} sources fail"), "their"),
+    };
+    let mut told = vec![match policy {
+        "reject" => format!("{fail}: others are asked to refuse {their} mail (p=reject)"),
+        "quarantine" => format!("{fail}: others are asked to put {their} mail into Spam (p=quarantine)"),
+        _ => format!("{fail}: {their} mail is taken all the same (p=none)"),
+    }];
     told.extend(failing.iter().take(REPORT_SENTENCES_MAX).map(|one| {
         let failed = one.messages.saturating_sub(one.passed);
         let count = if failed == 1 { "1 message".to_owned() } else { format!("{failed} messages") };
@@ -349,4 +349,42 @@ fn in_words(result: &str) -> String {
         other => return other.to_owned(),
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_source_is_said_as_people_say_it() {
+        let source = |passed| DmarcSourceView {
+            source: "192.0.2.1".parse().unwrap(),
+            header_from: "example.org".to_owned(),
+            messages: 3,
+            spf: passed,
+            dkim: passed,
+            passed,
+            quarantined: 0,
+            rejected: 0,
+            spf_result: "fail".to_owned(),
+            dkim_result: "none".to_owned(),
+        };
+        let domain = Domain::parse("example.org").unwrap();
+        for (policy, sources, said) in [
+            ("none", vec![source(0)], "the only source fails: its mail is taken all the same (p=none)"),
+            (
+                "reject",
+                vec![source(0), source(3)],
+                "1 of 2 sources fails: others are asked to refuse its mail (p=reject)",
+            ),
+            (
+                "quarantine",
+                vec![source(0), source(1)],
+                "2 of 2 sources fail: others are asked to put their mail into Spam (p=quarantine)",
+            ),
+            ("none", vec![source(3)], "every source passes"),
+        ] {
+            assert_eq!(dmarc_told(&domain, policy, 1, &sources)[0], said);
+        }
+    }
 }

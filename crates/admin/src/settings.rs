@@ -47,6 +47,8 @@ pub struct Settings {
     pub webhooks_reach_private: bool,
     /// From how many points on content is spam; `None`: it is not looked at.
     pub spam_threshold: Option<spam::Points>,
+    /// From how many points on it is refused; `None`: it never is.
+    pub spam_refuse_from: Option<spam::Points>,
     /// Where reports of others on domains here are read; records name it.
     pub reports_to: Option<mail::Address>,
     /// Tries external accounts. `None`: nobody here can.
@@ -169,6 +171,7 @@ impl Default for Settings {
             external_interval_secs_min: 60,
             webhooks_reach_private: false,
             spam_threshold: None,
+            spam_refuse_from: None,
             reports_to: None,
             tester: None,
             outside: None,

@@ -128,6 +128,9 @@ pub struct SpamExplanation {
     pub threshold: Points,
     /// Whether it does.
     pub spam: bool,
+    /// From how many on it is refused, when it has as many; `None`: it is not refused.
+    #[serde(default)]
+    pub refused_from: Option<Points>,
     /// Enough was learnt for a say.
     pub learnt: bool,
     /// How likely it is spam by what was learnt, from 0 to 1.
@@ -249,10 +252,13 @@ async fn explain(
     let site = settings.spam_threshold.unwrap_or(Points::THRESHOLD);
     let explained = Delivery::explain_content(store, site, account, &content).await?;
     let (score, threshold) = (explained.score, explained.threshold);
+    let judged = explained.enabled && settings.spam_threshold.is_some();
+    let refused_from = settings.spam_refuse_from.filter(|points| judged && score.is_certain(*points));
     Ok(Response::SpamExplanation(Box::new(SpamExplanation {
         points: score.points(),
         threshold,
-        spam: explained.enabled && settings.spam_threshold.is_some() && score.is_spam(threshold),
+        spam: judged && score.is_spam(threshold),
+        refused_from,
         learnt: score.opinion.is_some(),
         likelihood: score.opinion.as_ref().map(|opinion| opinion.likelihood),
         learnt_points: score.opinion.as_ref().map(spam::Opinion::points).unwrap_or_default(),
@@ -265,7 +271,7 @@ async fn explain(
             .collect(),
         rules: score.hits.iter().map(|hit| (hit.rule.points(), hit.reason.clone())).collect(),
         tokens: explained.tokens,
-        reason: score.reason(threshold),
+        reason: score.reason(refused_from.unwrap_or(threshold)),
     })))
 }
 

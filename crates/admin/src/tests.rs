@@ -23,6 +23,7 @@ mod responders;
 mod roles;
 mod sending;
 mod shared;
+mod spam;
 mod traces;
 
 async fn store() -> Store {

@@ -178,6 +178,7 @@ pub(crate) async fn judge(
         None => None,
     };
     let mut certain = own.as_ref().and_then(|own| own.filter.refuse);
+    let mut why = None;
     for account in &plan.mailboxes {
         if let Some(junk) = said.unwanted.get(account) {
             certain = None;
@@ -192,6 +193,11 @@ pub(crate) async fn judge(
         if let Some(own) = &own {
             let score = own.score(store, *account).await?.with(added);
             certain = certain.filter(|points| score.is_certain(*points));
+            if let (Some(points), None) = (certain, &why) {
+                // Of the points from which on it is refused, whatever puts it into Spam.
+                let own = score.reason_without_words(points);
+                why = Some(junk.as_ref().map_or_else(|| own.clone(), |junk| format!("{}; {own}", junk.plain)));
+            }
             let threshold = settings.threshold.unwrap_or(own.filter.threshold);
             if score.is_spam(threshold) {
                 let found = Junk {
@@ -206,7 +212,7 @@ pub(crate) async fn judge(
     }
     let alone = plan.relays.is_empty() && plan.held.is_empty();
     if certain.is_some() && alone && judgement.spam.len() == plan.mailboxes.len() && !judgement.spam.is_empty() {
-        return Err(certainly_spam(&judgement));
+        return Err(certainly_spam(&why.unwrap_or_default()));
     }
     if !plan.held.is_empty() {
         let of_site = |own: &OwnFilter| Score::of(&own.content, &own.site, &Known::default()).with(added);
@@ -259,8 +265,7 @@ fn author(message: &[u8]) -> Option<Address> {
     Address::new(&text(&author.mailbox)?, Domain::parse(&text(&author.host)?).ok()?).ok()
 }
 
-fn certainly_spam(judgement: &Judgement) -> Refused {
-    let why = judgement.spam.values().next().map(|junk| junk.plain.as_str()).unwrap_or_default();
+fn certainly_spam(why: &str) -> Refused {
     Refused(Reply::new(550, Some(EnhancedCode(5, 7, 1)), format!("Refused as spam: {why}")))
 }
 

@@ -14,6 +14,7 @@ use mail::{Address, Domain, EnhancedCode, Envelope, EnvelopeRecipient, ForwardPa
 use queue::dsn::{Dsn, DsnFacts, Returned, build, header_of};
 use queue::{Report, ReportKind, ReportedRecipient};
 use routing::RefuseReason;
+use routing::responders::TimeZone;
 
 use crate::Delivery;
 use crate::language::dsn_language;
@@ -90,6 +91,7 @@ fn notice(delivery: &Delivery, report: Report, envelope: &Envelope, header: &str
         now,
         arrived_at: now,
         retry_until: now,
+        zone: TimeZone::UTC,
         deliver_by: envelope.deliver_by.map(|by| by.by),
         held_until: envelope.hold_until,
         envelope_id: envelope.envelope_id.as_deref(),

@@ -7,7 +7,7 @@ use queue::{Report, ReportKind};
 use storage::StorageError;
 use storage::rows::QueueRow;
 
-use crate::language::dsn_language;
+use crate::language::{dsn_language, dsn_zone};
 use crate::{Asking, Delivery, Prepared};
 
 /// Why DSNs can't be made now. Trying again is right for each.
@@ -46,6 +46,7 @@ impl Delivery {
         }
         let reported_on = row.recipients.iter().map(|recipient| recipient.address.domain());
         let language = dsn_language(&self.store().directory(), to, reported_on);
+        let zone = dsn_zone(&self.store().directory(), to);
         for report in reports {
             let returned = self.returned(row, report.kind).await?;
             let mut token = [0; 12];
@@ -58,6 +59,7 @@ impl Delivery {
                 now,
                 arrived_at: row.accepted_at,
                 retry_until,
+                zone: zone.clone(),
                 deliver_by: row.deliver_by.map(|by| by.by),
                 held_until: row.held_until,
                 envelope_id: row.envelope_id.as_deref(),

@@ -22,7 +22,7 @@ use crate::function::Function;
 use crate::incoming::Incoming;
 use crate::limits::{EXCERPT_CHARS, LETTERS_AT_ONCE, LINK_KEEP, READ_OCTETS_MAX};
 use crate::place::Place;
-use crate::post::{PostFacts, PostVerdict, judge};
+use crate::post::{PostFacts, PostVerdict, judge, why_it_waits};
 use crate::text::{Because, Rest, Shown, Words};
 use crate::token::Purpose;
 
@@ -224,7 +224,7 @@ impl Lists {
         };
         let excerpt: String = case.incoming.text.chars().take(EXCERPT_CHARS).collect();
         let mut acts = Acts::default();
-        let held = format!("{}, up to {days} days", PostVerdict::Hold(reason));
+        let held = format!("{}, up to {days} days", why_it_waits(reason));
         acts.step(Step::Held { address: event.address.clone(), reason: held });
         for decider in place.deciders() {
             let allowance = Allowance::moderator(decider);

@@ -82,6 +82,14 @@ pub(crate) fn judge(list: &ListObject, facts: PostFacts) -> PostVerdict {
     if list.moderated { PostVerdict::Hold(WaitReason::Moderated) } else { PostVerdict::Send }
 }
 
+/// Why a message waits.
+pub(crate) const fn why_it_waits(reason: WaitReason) -> &'static str {
+    match reason {
+        WaitReason::NonMember => "its author is not a member",
+        WaitReason::Moderated => "the list is moderated",
+    }
+}
+
 impl fmt::Display for PostVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -94,8 +102,7 @@ impl fmt::Display for PostVerdict {
             Self::Refuse(Because::TooManyWait) => "refused: too many messages wait",
             Self::Refuse(Because::TooMuchWaits) => "refused: the messages that wait are too large together",
             Self::Refuse(Because::NonMember | Because::Moderated) => "refused: its author is not a member",
-            Self::Hold(WaitReason::NonMember) => "waits: its author is not a member",
-            Self::Hold(WaitReason::Moderated) => "waits: the list is moderated",
+            Self::Hold(reason) => return write!(f, "waits: {}", why_it_waits(*reason)),
             Self::Send => "sent to the members",
         })
     }

@@ -37,6 +37,16 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The host that said it.
+    const fn host(&self) -> Option<&String> {
+        match self {
+            Self::Delivered { host, .. } => Some(host),
+            Self::TemporaryFailure { host, .. } | Self::PermanentFailure { host, .. } => host.as_ref(),
+        }
+    }
+}
+
 /// What a DSN is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ReportKind {
@@ -124,8 +134,11 @@ pub fn after_attempt(
     let nobody_waits = waiting().next().is_none();
     let wants_notice = !row.delay_notified && !row.reverse_path.is_null() && waiting().any(|r| r.notify.delay);
     if wants_notice && (policy.is_late(row.accepted_at, now) || over(DeliverByMode::Notify)) {
-        for recipient in waiting().filter(|r| r.notify.delay) {
-            reports.delayed.push(reported(recipient, last_status(recipient), None));
+        for (n, recipient) in next.recipients.iter().enumerate() {
+            if recipient.state == RecipientState::Waiting && recipient.notify.delay {
+                let host = outcomes.get(n).and_then(Option::as_ref).and_then(Outcome::host);
+                reports.delayed.push(reported(recipient, last_status(recipient), host));
+            }
         }
         next.delay_notified = true;
     }

@@ -158,7 +158,11 @@ impl Routes {
         if let Some(host) = &self.smart_host {
             return Choice { way: Way::SmartHost, key: host.clone(), why: format!("to {host}, the smart host") };
         }
-        let why = format!("to the hosts that DNS names for {destination}");
+        let why = if destination.as_str().starts_with('[') {
+            format!("to the host at the address {destination}")
+        } else {
+            format!("to the hosts that DNS names for {destination}")
+        };
         Choice { way: Way::Mx, key: destination.to_string(), why }
     }
 
@@ -254,6 +258,13 @@ mod tests {
         let smart = Routes { smart_host: Some("smart.example:587".into()), ..Routes::default() };
         let choice = smart.choose(None, &domain("b.example"), 0);
         assert_eq!((choice.way, choice.why.as_str()), (Way::SmartHost, "to smart.example:587, the smart host"));
+    }
+
+    #[test]
+    fn an_address_is_no_name_that_dns_knows() {
+        let why = |to| Routes::default().choose(None, &domain(to), 0).why;
+        assert_eq!(why("b.example"), "to the hosts that DNS names for b.example");
+        assert_eq!(why("[192.0.2.7]"), "to the host at the address [192.0.2.7]");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use mail::{Address, Domain, Timestamp};
 use queue::dsn::{Dsn, DsnFacts, Language, Returned, build, header_of};
 use queue::{Report, ReportKind, ReportedRecipient};
 use routing::RefuseReason;
+use routing::responders::TimeZone;
 
 /// The notice, as the DSN that a refused delivery gives (RFC 3464). `None` for a null reverse-path (RFC 5321 §6.1).
 pub(crate) fn failure_notice(
@@ -36,6 +37,7 @@ pub(crate) fn failure_notice(
         now,
         arrived_at: event.received_at,
         retry_until: event.received_at,
+        zone: TimeZone::UTC,
         deliver_by: None,
         held_until: None,
         envelope_id: event.envelope_id.as_deref(),

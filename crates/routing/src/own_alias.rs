@@ -14,7 +14,9 @@ pub enum OwnAliasFlaw {
     #[error("{0} is not a domain of this server")]
     NotLocal(Domain),
     /// The domain's policy names nobody, or others.
-    #[error("{account} may not make aliases in {domain}: the domain's policy does not allow it")]
+    #[error(
+        "{account} may not make aliases in {domain}: the domain's policy does not allow it (an administrator sets it with `relais domain set {domain} --alias-makers`)"
+    )]
     NotAllowed {
         /// Who asks.
         account: Address,
@@ -206,7 +208,11 @@ mod tests {
         use AliasForm as F;
         let everyone = |forms, own| stage(AliasMakers::Everyone, forms, own);
         let table: [(Directory, Option<&str>, &str); 12] = [
-            (stage(AliasMakers::Nobody, vec![F::Any], 0), Some("x@a.example"), "does not allow it"),
+            (
+                stage(AliasMakers::Nobody, vec![F::Any], 0),
+                Some("x@a.example"),
+                "does not allow it (an administrator sets it with `relais domain set a.example --alias-makers`)",
+            ),
             (
                 stage(AliasMakers::Named(vec![address("bob@a.example")]), vec![F::Any], 0),
                 Some("x@a.example"),

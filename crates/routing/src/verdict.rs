@@ -134,7 +134,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::Accept => f.write_str("accepted"),
             Self::Refuse(reason) => write!(f, "refused, {reason}: {}", reason.reply()),
-            Self::NotLocal => f.write_str("not a domain of this server: only relayed for those who may"),
+            Self::NotLocal => f.write_str("not a domain of this server: relayed for who has logged in"),
         }
     }
 }

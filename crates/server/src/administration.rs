@@ -44,6 +44,7 @@ pub(crate) fn settings(config: &Config, authenticator: Option<Arc<dyn Authentica
         external_interval_secs_min: config.fetch.interval_secs_min,
         webhooks_reach_private: config.webhooks.allow_private,
         spam_threshold: config.spam.filter().map(|filter| filter.threshold),
+        spam_refuse_from: config.spam.filter().and_then(|filter| filter.refuse),
         reports_to: config.sender_authentication.reports_to.first().cloned(),
         routes: Arc::new(config.queue.routes()),
         abuse: config.abuse(),

@@ -35,6 +35,8 @@ const PASSWORD: &str = "relais-dev";
 pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
     let folder = std::env::temp_dir().join(format!("relais-dev-{}", std::process::id()));
     let config = config(args.ports, folder.clone())?;
+    // Before anything is made and said: taken ports are the usual reason why it can't be.
+    serve::ports_are_free(&config)?;
     let ended = populate(&config).and_then(|()| {
         print!("{}", welcome(args.ports));
         serve::serve(config, None)

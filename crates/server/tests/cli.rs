@@ -253,6 +253,29 @@ fn init_does_not_overwrite() {
     assert!(err.contains("is there already"), "{err}");
 }
 
+#[test]
+fn init_for_a_user_who_is_not_there_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_relais"));
+    command.current_dir(folder.path()).args(["--config", "relais.toml", "init", "--domain", "example.org"]);
+    let done = command.args(["--data-dir", "data", "--user", "no-such-user"]).output().unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    let err = String::from_utf8(done.stderr).unwrap();
+    assert!(err.contains("there is no user no-such-user on this machine"), "{err}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn dev_on_a_taken_port_says_that_alone() {
+    let base = free_ports();
+    let taken = base.parse::<u16>().unwrap() + 143;
+    let _taken = TcpListener::bind(("127.0.0.1", taken)).unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_relais")).args(["dev", "--ports", &base]).output().unwrap();
+    assert_eq!((done.status.code(), String::from_utf8(done.stdout).unwrap().as_str()), (Some(1), ""));
+    let err = String::from_utf8(done.stderr).unwrap();
+    assert!(err.contains(&format!("127.0.0.1:{taken} can't be opened")), "{err}");
+}
+
 /// As in the README: both are named from the folder that one is in.
 #[test]
 fn init_takes_a_relative_data_folder_from_the_current_one() {

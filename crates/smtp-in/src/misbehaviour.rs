@@ -150,6 +150,12 @@ impl Misbehaviour {
             Self::BadReversePath(flaw) => Reply::new(501, Some(EnhancedCode(5, 1, 7)), sentence(&flaw.to_string())),
             Self::BadForwardPath(flaw) => Reply::new(501, Some(EnhancedCode(5, 1, 3)), sentence(&flaw.to_string())),
             Self::NeedsSmtpUtf8 => fixed(553, (5, 6, 7), "This address needs the SMTPUTF8 parameter of MAIL"),
+            // RFC 4865 §4.
+            Self::BadParameter("HOLDUNTIL") => fixed(
+                501,
+                (5, 5, 4),
+                "The value of HOLDUNTIL is wrong: it is a date and time (RFC 3339), such as 2030-12-31T08:00:00Z, without HOLDFOR",
+            ),
             Self::BadParameter(name) => {
                 Reply::new(501, Some(EnhancedCode(5, 5, 4)), format!("The value of {name} is wrong"))
             }

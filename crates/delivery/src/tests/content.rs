@@ -179,7 +179,7 @@ async fn what_is_certain_for_all_is_refused_and_nothing_else() {
     let rows = f.engine.rows();
     let to = ["alice@example.org", "bob@example.org"];
     let Refused(reply) = f.came(FILTER, Outcome::None, &to, &test).await.unwrap_err();
-    assert!(reply.to_string().starts_with("550 5.7.1 Refused as spam: 101.0 points of 5.0: "), "{reply}");
+    assert!(reply.to_string().starts_with("550 5.7.1 Refused as spam: 101.0 points of 15.0: "), "{reply}");
     assert_eq!(f.engine.rows(), rows);
     // Who does not want the filter gets it.
     let off = |settings: &mut storage::spam::SpamSettings| {

@@ -70,11 +70,11 @@ async fn a_dsn_is_in_the_language_of_its_reader() {
     let f = fixture().await;
     let directory = || f.store.directory();
     let mut bob = (**directory().account(&address("bob@example.org")).unwrap()).clone();
-    bob.language = "fr".to_owned();
+    (bob.language, bob.time_zone) = ("fr".to_owned(), "Europe/Paris".to_owned());
     f.store.put_object(Object::Account(bob), PutMode::Replace).await.unwrap();
     let name = |text: &str| text.parse::<mail::Domain>().unwrap();
     let mut french = DomainObject::new(name("exemple.example"));
-    french.language = "fr".to_owned();
+    (french.language, french.time_zone) = ("fr".to_owned(), "America/Montreal".to_owned());
     f.store.put_object(Object::Domain(french), PutMode::Add).await.unwrap();
     use queue::dsn::Language::{self, Both, English, French};
     let of =
@@ -85,6 +85,10 @@ async fn a_dsn_is_in_the_language_of_its_reader() {
     assert_eq!(of("zoe@far.example", "exemple.example"), French, "elsewhere: of the domain reported on");
     assert_eq!(of("zoe@far.example", "example.org"), English);
     assert_eq!(of("zoe@far.example", "other.example"), Both, "nobody knows");
+    let zone = |reader: &str| crate::language::dsn_zone(&directory(), &address(reader));
+    assert_eq!(zone("bob@example.org").iana_name(), Some("Europe/Paris"), "a person here: their own");
+    assert_eq!(zone("srs0=x@exemple.example").iana_name(), Some("America/Montreal"), "its domain's");
+    assert_eq!(zone("zoe@far.example").iana_name(), Some("UTC"));
     // As it leaves.
     f.store.add_account(AccountObject::new(address("lea@exemple.example"))).await.unwrap();
     let (_, dsns) = asked(&f, "lea@exemple.example").await;

@@ -138,13 +138,39 @@ impl Session {
         // RFC 5182 §2.1: `$` is none, also when nothing is saved.
         let none = map.messages() == 0 && !set.ranges().is_empty();
         if !uid && (none || set.max_number().is_some_and(|number| number > map.messages())) {
-            return Ok(Err(Answer::bad(format!("There are only {} messages", map.messages()))));
+            return Ok(Err(Answer::bad(so_many(map.messages()))));
         }
         self.uids_meant(set, uid).map(Ok)
+    }
+}
+
+/// What is said of a sequence number that no message has.
+fn so_many(messages: u32) -> String {
+    match messages {
+        0 => "There are no messages".to_owned(),
+        1 => "There is only one message".to_owned(),
+        some => format!("There are only {some} messages"),
     }
 }
 
 /// The mailbox was opened by EXAMINE.
 pub(crate) fn read_only() -> Answer {
     Answer::no(Code::ReadOnly, "The mailbox is open read-only")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::language::Language;
+
+    #[test]
+    fn one_message_and_none_are_said_as_people_say_it() {
+        for (messages, english, french) in [
+            (0, "There are no messages", "Il n'y a aucun message"),
+            (1, "There is only one message", "Il n'y a qu'un message"),
+            (7, "There are only 7 messages", "Il n'y a que 7 messages"),
+        ] {
+            assert_eq!((so_many(messages).as_str(), &*Language::French.say(&so_many(messages))), (english, french));
+        }
+    }
 }

@@ -126,6 +126,8 @@ const FRENCH_WORDS: &[(&str, &str)] = &[
 
 /// Whole texts.
 const FRENCH: &[(&str, &str)] = &[
+    ("There are no messages", "Il n'y a aucun message"),
+    ("There is only one message", "Il n'y a qu'un message"),
     ("A mailbox has one special use here", "Un dossier a ici un seul rôle particulier"),
     ("A mailbox of that name exists already", "Un dossier de ce nom existe déjà"),
     (

@@ -202,7 +202,7 @@ async fn traces_tell_what_a_list_did_with_a_message() {
     f.accepted("zoe@far.example", "garden@example.org", "Held", "held@x").await;
     f.take_all().await.unwrap();
     let told = f.told("held@x").await;
-    assert!(told.contains("waits at garden@example.org: waits: the list is moderated, up to "), "{told}");
+    assert!(told.contains("waits at garden@example.org: the list is moderated, up to "), "{told}");
     assert!(told.contains("letter to a moderator that a message waits to owner@example.org"), "{told}");
     let decide = link(&f.last("owner@example.org").await);
     f.http("POST", &decide, "action=approve").await;

@@ -45,6 +45,19 @@ pub(crate) fn row(recipients: &[&str]) -> QueueRow {
     }
 }
 
+/// RFC 3464 §2.3.5: a notice of a delay has the host that the attempt reached.
+#[test]
+fn a_notice_of_a_delay_names_the_host() {
+    let late = Timestamp(1_000_000 + 5 * HOUR);
+    let row = row(&["x@b.example"]);
+    let reply = Reply::fixed(451, EnhancedCode(4, 7, 1), "later");
+    let outcome = Outcome::TemporaryFailure { host: Some("mx.b.example".into()), reply };
+    let decision = after_attempt(&row, &[Some(outcome)], None, late, &RetryPolicy::default(), 0);
+    let delayed = decision.reports.first().unwrap();
+    assert_eq!(delayed.kind, ReportKind::Delayed);
+    assert_eq!(delayed.recipients[0].host.as_deref(), Some("mx.b.example"));
+}
+
 fn delivered(takes_over_dsn: bool) -> Option<Outcome> {
     handed_on(takes_over_dsn, false)
 }

@@ -71,6 +71,22 @@ const SENTENCES: &[(&str, &str)] = &[
         "The time within which the sender wanted the message delivered has passed",
         "Le délai dans lequel l'expéditeur voulait la remise est passé",
     ),
+    (
+        "the message asks for REQUIRETLS, and neither DNSSEC nor MTA-STS vouches for the next server",
+        "le message exige une transmission protégée (REQUIRETLS), et ni DNSSEC ni MTA-STS ne garantit le serveur suivant",
+    ),
+    (
+        "the message asks for REQUIRETLS, which * does not offer",
+        "le message exige une transmission protégée (REQUIRETLS), que * n'offre pas",
+    ),
+    (
+        "the message asks for REQUIRETLS: *: TLS is required, and the host does not offer STARTTLS",
+        "le message exige une transmission protégée (REQUIRETLS) ; or * n'offre pas TLS",
+    ),
+    (
+        "the message asks for REQUIRETLS: *: *",
+        "le message exige une transmission protégée (REQUIRETLS), et * ne l'assure pas : *",
+    ),
     ("This server has lost the message", "Ce serveur a perdu le message"),
     ("No such mailbox here", "Il n'y a pas de boîte de ce nom ici"),
     ("Mailbox full, try again later", "La boîte est pleine ; réessayez plus tard"),
@@ -99,6 +115,16 @@ mod tests {
                 "le message a 12 octets, le serveur suivant en accepte 9",
             ),
             (both, "An administrator has cancelled it", "Un administrateur l'a annulé"),
+            (
+                "the message asks for REQUIRETLS, which mx.far.example does not offer",
+                "",
+                "le message exige une transmission protégée (REQUIRETLS), que mx.far.example n'offre pas",
+            ),
+            (
+                "the message asks for REQUIRETLS: mx.far.example: TLS handshake: timed out",
+                "",
+                "le message exige une transmission protégée (REQUIRETLS), et mx.far.example ne l'assure pas : TLS handshake: timed out",
+            ),
             ("something else / with a stroke", "", "something else / with a stroke"),
             ("mx.far.example: connection refused", "", "mx.far.example: connection refused"),
         ] {

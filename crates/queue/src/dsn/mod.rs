@@ -7,12 +7,23 @@ mod local;
 mod status;
 mod text;
 
-use mail::{Address, BodyType, Domain, DsnNotify, Envelope, EnvelopeRecipient, ForwardPath, ReversePath, Timestamp};
+use jiff::tz::TimeZone;
+use mail::{
+    Address, BodyType, Domain, DsnNotify, EnhancedCode, Envelope, EnvelopeRecipient, ForwardPath, Reply, ReversePath,
+    Timestamp,
+};
 use mail_builder::mime::MimePart;
 
 use self::text::Both;
 use crate::attempt::Report;
 use crate::limits::RETURNED_HEADER_OCTETS_MAX;
+
+/// What stands for the answer of a server when an administrator ends an entry.
+pub const CANCELLED: Reply = Reply::fixed(
+    554,
+    EnhancedCode(5, 3, 0),
+    "An administrator of this server has cancelled the delivery / Un administrateur de ce serveur a annulé la remise",
+);
 
 /// What a DSN is built from.
 #[derive(Clone, Debug)]
@@ -31,6 +42,8 @@ pub struct DsnFacts<'a> {
     pub arrived_at: Timestamp,
     /// Until when it goes on trying, for [`ReportKind::Delayed`].
     pub retry_until: Timestamp,
+    /// The time zone of its reader, in which that is told.
+    pub zone: TimeZone,
     /// By when its sender wanted it delivered (RFC 2852).
     pub deliver_by: Option<Timestamp>,
     /// Until when its sender had it held (RFC 4865).
@@ -226,10 +239,15 @@ fn boundary(token: &[u8; 12], parts: &[&[u8]]) -> String {
     boundary
 }
 
-/// A moment in UTC, in a form of `strftime`.
-fn calendar(at: Timestamp, form: &str) -> String {
+/// A moment in a zone, in a form of `strftime`, with the zone's name: `17:20 UTC`, `19:20 (Europe/Paris)`.
+fn calendar(at: Timestamp, zone: &TimeZone, form: &str) -> String {
     let at = jiff::Timestamp::from_second(at.as_secs()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    at.strftime(form).to_string()
+    let told = at.to_zoned(zone.clone()).strftime(form).to_string();
+    match zone.iana_name() {
+        Some(name) if name != "UTC" => format!("{told} ({name})"),
+        Some(_) => format!("{told} UTC"),
+        None => format!("{} UTC", at.strftime(form)),
+    }
 }
 
 #[cfg(test)]

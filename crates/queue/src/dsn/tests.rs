@@ -47,6 +47,7 @@ fn build_timed(
         now: Timestamp::from_secs(1_784_635_200),
         arrived_at: Timestamp::from_secs(1_784_600_000),
         retry_until: Timestamp::from_secs(1_785_000_000),
+        zone: TimeZone::UTC,
         deliver_by: time,
         held_until: time,
         envelope_id: Some("order-7"),
@@ -178,6 +179,109 @@ fn a_reader_whose_language_is_known_reads_it_alone() {
     }
     let expanded = build_with(&report(Expanded, &["x@b.example"]), "a@a.example", Returned::Header(HEADER), false);
     assert!(raw_parts(&expanded)[1].contains("Action: expanded\r\n"));
+}
+
+/// What one recipient's lines say in a language.
+fn about(language: Language, kind: ReportKind, host: Option<&str>, reply: Reply) -> String {
+    let status = reply.enhanced.unwrap_or(EnhancedCode(4, 0, 0));
+    let host = host.map(str::to_owned);
+    let recipient = ReportedRecipient { status, host, reply: Some(reply), ..recipient("x@b.example") };
+    let report = Report { kind, recipients: vec![recipient] };
+    let text = part_text(&build_in(language, &report, "a@a.example", Returned::Header(HEADER), false).content, 1);
+    // As one line, wherever it was broken.
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn it_is_said_whose_server_refuses() {
+    let refused = || Reply::fixed(550, EnhancedCode(5, 7, 1), "not from there");
+    let said = |language| about(language, ReportKind::Failed, Some("mx.b.example"), refused());
+    let french = said(Language::French);
+    assert!(french.contains("Raison : les règles du serveur du destinataire refusent le message (5.7.1)"), "{french}");
+    assert!(french.contains("lisez la réponse de ce serveur"), "{french}");
+    let english = said(Language::English);
+    assert!(english.contains("Why: the rules of the recipient's server refuse the message (5.7.1)"), "{english}");
+    // Where nothing was said, nothing is to be read.
+    let silent = about(Language::French, ReportKind::Failed, None, refused());
+    assert!(!silent.contains("lisez la réponse") && silent.contains("transmettez ce rapport"), "{silent}");
+}
+
+/// RFC 8689 §4.2.1.
+#[test]
+fn a_message_that_no_server_would_protect_is_told_as_that() {
+    let vouched = "the message asks for REQUIRETLS, and neither DNSSEC nor MTA-STS vouches for the next server";
+    for (code, text) in [
+        (EnhancedCode(5, 7, 10), vouched),
+        (EnhancedCode(5, 7, 30), "the message asks for REQUIRETLS, which mx.b.example does not offer"),
+        (
+            EnhancedCode(5, 7, 10),
+            "the message asks for REQUIRETLS: mx.b.example: TLS is required, and the host does not offer STARTTLS",
+        ),
+    ] {
+        let reply = || Reply::fixed(550, code, text);
+        let french = about(Language::French, ReportKind::Failed, None, reply());
+        for wanted in [
+            "n'a pas pu être transmis avec la protection que vous avez demandée (5.7.",
+            "Détails : le message exige une transmission protégée (REQUIRETLS)",
+            "renvoyez-le sans la demander",
+        ] {
+            assert!(french.contains(wanted), "{wanted} in {french}");
+        }
+        assert!(!french.contains("lisez la réponse") && !french.contains(" the "), "{french}");
+        let english = about(Language::English, ReportKind::Failed, None, reply());
+        assert!(english.contains(text) && english.contains("without asking for that (REQUIRETLS)"), "{english}");
+        assert!(!english.contains("read what"), "{english}");
+    }
+}
+
+#[test]
+fn a_delay_names_who_said_what_and_refuses_nothing() {
+    let said = |language, reply| about(language, ReportKind::Delayed, Some("mx.b.example"), reply);
+    for reply in [
+        Reply::new(451, None, "come back later"),
+        Reply::fixed(451, EnhancedCode(4, 7, 1), "come back later"),
+        Reply::fixed(451, EnhancedCode(4, 4, 7), "come back later"),
+    ] {
+        let french = said(Language::French, reply.clone());
+        assert!(french.contains("le serveur du destinataire ne peut pas prendre le message en ce moment"), "{french}");
+        assert!(french.contains("mx.b.example a répondu : 451") && !french.contains("refuse"), "{french}");
+        let english = said(Language::English, reply);
+        assert!(english.contains("can't take the message at present (4."), "{english}");
+        assert!(english.contains("mx.b.example said: 451") && !english.contains("refuse"), "{english}");
+    }
+    // What this server alone says is no other one's.
+    for code in [EnhancedCode(4, 3, 0), EnhancedCode(4, 7, 1)] {
+        let own = Reply::fixed(451, code, "this server can't read the message at present");
+        let french = about(Language::French, ReportKind::Delayed, None, own);
+        assert!(french.contains("Raison : le message ne peut pas être remis en ce moment"), "{french}");
+    }
+    let distrusted = Reply::fixed(451, EnhancedCode(4, 7, 5), "mx.b.example: DANE: bogus");
+    let french = about(Language::French, ReportKind::Delayed, None, distrusted);
+    assert!(french.contains("en ce moment avec la protection exigée"), "{french}");
+}
+
+#[test]
+fn the_end_of_the_attempts_is_told_in_the_zone_of_the_reader() {
+    let zone = jiff::tz::TimeZoneDatabase::bundled().get("Europe/Paris").unwrap();
+    let at = Timestamp::from_secs(1_785_000_000);
+    assert_eq!(calendar(at, &zone, "%d/%m/%Y à %H:%M"), "25/07/2026 à 19:20 (Europe/Paris)");
+    assert_eq!(calendar(at, &TimeZone::UTC, "%-d %B %Y, %H:%M"), "25 July 2026, 17:20 UTC");
+}
+
+#[test]
+fn who_cancelled_is_named() {
+    let french = about(Language::French, ReportKind::Failed, None, CANCELLED);
+    assert!(french.contains("Raison : l'administrateur de ce serveur l'a arrêté (5.3.0)"), "{french}");
+    let english = about(Language::English, ReportKind::Failed, None, CANCELLED);
+    assert!(english.contains("Why: the administrator of this server has stopped it (5.3.0)"), "{english}");
+    // What this server has lost no other one refused.
+    let lost = Reply::fixed(554, EnhancedCode(5, 3, 0), "This server has lost the message");
+    for (language, reason) in
+        [(Language::French, "n'a pas pu être remis (5"), (Language::English, "not be delivered (5")]
+    {
+        let told = about(language, ReportKind::Failed, None, lost.clone());
+        assert!(told.contains(reason) && !told.contains("refus"), "{told}");
+    }
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! The part that people read, in English or in French, or in both where their language is not known: what happened, for whom, what the other side said, what to do.
 
-use mail::EnhancedCode;
-
 use super::local;
 use super::status::shortened;
-use super::{DsnFacts, Language, Returned, calendar};
+use super::{CANCELLED, DsnFacts, Language, Returned, calendar};
 use crate::attempt::{ReportKind, ReportedRecipient};
 
 /// A text in both languages.
@@ -25,6 +23,7 @@ struct Words {
     ours: fn(&str) -> String,
     remedy: &'static str,
     until: &'static str,
+    /// In the zone that stands behind it.
     moment: &'static str,
 }
 
@@ -37,7 +36,7 @@ const ENGLISH: Words = Words {
     ours: local::english,
     remedy: "What you can do:",
     until: "This server keeps trying until",
-    moment: "%-d %B %Y, %H:%M UTC",
+    moment: "%-d %B %Y, %H:%M",
 };
 
 const FRENCH: Words = Words {
@@ -49,7 +48,7 @@ const FRENCH: Words = Words {
     ours: local::french,
     remedy: "Que faire :",
     until: "Les essais continuent jusqu'au",
-    moment: "%d/%m/%Y à %H:%M UTC",
+    moment: "%d/%m/%Y à %H:%M",
 };
 
 /// The whole text, with CRLF line ends.
@@ -87,7 +86,7 @@ fn in_language(facts: &DsnFacts<'_>, words: &Words) -> String {
         out.push_str(&about(recipient, facts.report.kind, words));
     }
     if facts.report.kind == ReportKind::Delayed {
-        out.push_str(&format!("\n{} {}.\n", words.until, calendar(facts.retry_until, words.moment)));
+        out.push_str(&format!("\n{} {}.\n", words.until, calendar(facts.retry_until, &facts.zone, words.moment)));
     }
     out.push('\n');
     out.push_str(say(match facts.returned {
@@ -165,7 +164,7 @@ fn about(recipient: &ReportedRecipient, kind: ReportKind, words: &Words) -> Stri
     let say = words.language;
     let mut out = format!("\n  {}\n", recipient.address);
     if matches!(kind, ReportKind::Failed | ReportKind::Delayed) {
-        let advice = advice(recipient.status);
+        let advice = advice(recipient, kind);
         out.push_str(&wrapped(&format!("{} {} ({})", words.reason, say(advice.reason), recipient.status)));
         out.push_str(&said(recipient, words));
         if kind == ReportKind::Failed {
@@ -217,9 +216,21 @@ struct Advice {
     remedy: Both,
 }
 
-/// RFC 3463 §3 in plain words; the rarer codes by their subject.
-fn advice(status: EnhancedCode) -> Advice {
+/// RFC 3463 §3 in plain words; the rarer codes by their subject. What another server said and what this one decided alone are apart: the
+/// same code can mean the one or the other.
+fn advice(recipient: &ReportedRecipient, kind: ReportKind) -> Advice {
+    let status = recipient.status;
+    let (said, by_host) = (recipient.reply.as_ref(), recipient.host.is_some());
+    // Nothing is refused for good as long as it is tried.
+    let later = kind == ReportKind::Delayed;
     let (reason, remedy) = match (status.1, status.2) {
+        _ if !by_host && said == Some(&CANCELLED) => (STOPPED, ASK_POSTMASTER),
+        (7, 5) if later && !by_host => (UNPROTECTED_NOW, TRY_LATER),
+        (1 | 6 | 7, _) | (4, 7) if later && by_host => (TEMPORARY, TRY_LATER),
+        (7, _) if later => (NOT_NOW, TRY_LATER),
+        (7, 10 | 30) if !by_host && said.is_some_and(|reply| reply.text.contains("REQUIRETLS")) => {
+            (UNPROTECTED, SEND_UNPROTECTED)
+        }
         (1, 1) => (NO_SUCH_MAILBOX, CHECK_ADDRESS),
         (1, 2) => (NO_SUCH_DOMAIN, CHECK_DOMAIN),
         (1, 10) => (NO_MAIL_DOMAIN, OTHER_ADDRESS),
@@ -234,9 +245,12 @@ fn advice(status: EnhancedCode) -> Advice {
         (4, _) => (UNREACHABLE, TRY_LATER),
         (6, 7) => (NO_UTF8, OTHER_ADDRESS),
         (6, _) => (BAD_CONTENT, ASK_POSTMASTER),
-        (7, _) => (REFUSED, REFUSED_REMEDY),
-        _ if status.0 == 4 => (TEMPORARY, TRY_LATER),
-        _ => (OTHER, ASK_POSTMASTER),
+        (7, _) if by_host => (REFUSED, REFUSED_REMEDY),
+        (7, _) => (REFUSED, ASK_POSTMASTER),
+        _ if status.0 == 4 && by_host => (TEMPORARY, TRY_LATER),
+        _ if status.0 == 4 => (NOT_NOW, TRY_LATER),
+        _ if by_host => (OTHER, ASK_POSTMASTER),
+        _ => (FAILED, ASK_POSTMASTER),
     };
     Advice { reason, remedy }
 }
@@ -269,8 +283,8 @@ const MAILBOX_DISABLED: Both = Both {
 };
 const MAILBOX_FULL: Both = Both { english: "the mailbox is full", french: "la boîte est pleine" };
 const TOO_LARGE: Both = Both {
-    english: "the message is larger than that server takes",
-    french: "le message dépasse la taille admise par ce serveur",
+    english: "the message is larger than the recipient's server takes",
+    french: "le message dépasse la taille admise par le serveur du destinataire",
 };
 const LOOP: Both = Both {
     english: "the message would go round in circles: that domain's mail is led back to this server",
@@ -285,20 +299,43 @@ const UNREACHABLE: Both = Both {
     french: "le serveur de ce domaine n'a pas pu être joint",
 };
 const NO_UTF8: Both = Both {
-    english: "that server does not take addresses or headers with accents or other non-English letters",
-    french: "ce serveur n'accepte pas les adresses ou en-têtes avec des accents ou d'autres alphabets",
+    english: "the recipient's server does not take addresses or headers with accents or other non-English letters",
+    french: "le serveur du destinataire n'accepte pas les adresses ou en-têtes avec des accents ou d'autres alphabets",
 };
 const BAD_CONTENT: Both = Both {
-    english: "that server does not take this form of content",
-    french: "ce serveur n'accepte pas cette forme de contenu",
+    english: "the recipient's server does not take this form of content",
+    french: "le serveur du destinataire n'accepte pas cette forme de contenu",
 };
-const REFUSED: Both =
-    Both { english: "that server's rules refuse the message", french: "les règles de ce serveur refusent le message" };
+const REFUSED: Both = Both {
+    english: "the rules of the recipient's server refuse the message",
+    french: "les règles du serveur du destinataire refusent le message",
+};
+const UNPROTECTED: Both = Both {
+    english: "the message could not be sent as well protected as you asked for",
+    french: "le message n'a pas pu être transmis avec la protection que vous avez demandée",
+};
+const UNPROTECTED_NOW: Both = Both {
+    english: "the message can't be sent as well protected as it has to be at present",
+    french: "le message ne peut pas être transmis en ce moment avec la protection exigée",
+};
 const TEMPORARY: Both = Both {
-    english: "that server can't take the message at present",
-    french: "ce serveur ne peut pas prendre le message en ce moment",
+    english: "the recipient's server can't take the message at present",
+    french: "le serveur du destinataire ne peut pas prendre le message en ce moment",
 };
-const OTHER: Both = Both { english: "that server refused the message", french: "ce serveur a refusé le message" };
+const NOT_NOW: Both = Both {
+    english: "the message can't be delivered at present",
+    french: "le message ne peut pas être remis en ce moment",
+};
+const OTHER: Both = Both {
+    english: "the recipient's server refused the message",
+    french: "le serveur du destinataire a refusé le message",
+};
+const STOPPED: Both = Both {
+    english: "the administrator of this server has stopped it",
+    french: "l'administrateur de ce serveur l'a arrêté",
+};
+const FAILED: Both =
+    Both { english: "the message could not be delivered", french: "le message n'a pas pu être remis" };
 
 const CHECK_ADDRESS: Both = Both {
     english: "check the address for typing errors, or ask the person for the right one.",
@@ -323,8 +360,12 @@ const TRY_LATER: Both = Both {
     french: "renvoyez-le plus tard ; si cela échoue encore, demandez une autre adresse à la personne.",
 };
 const REFUSED_REMEDY: Both = Both {
-    english: "read what the server said; it often tells what it objects to. Your postmaster can help.",
-    french: "lisez la réponse du serveur, elle dit souvent ce qui lui déplaît. Votre administrateur peut aider.",
+    english: "read what that server said; it often tells what it objects to. Your postmaster can help.",
+    french: "lisez la réponse de ce serveur, elle dit souvent ce qui lui déplaît. Votre administrateur peut aider.",
+};
+const SEND_UNPROTECTED: Both = Both {
+    english: "if it may travel with less protection, send it again without asking for that (REQUIRETLS); or use another way.",
+    french: "si une protection moindre suffit, renvoyez-le sans la demander (REQUIRETLS) ; sinon, utilisez un autre moyen.",
 };
 const ASK_POSTMASTER: Both = Both {
     english: "send this report to your postmaster, by answering it.",

@@ -216,6 +216,7 @@ fn a_foreign_domain_is_the_callers_question() {
     let resolution = to(&directory(&["a.example"], vec![]), "x@r.example");
     assert_eq!(resolution.verdict, Verdict::NotLocal);
     assert_eq!(resolution.remotes, [address("x@r.example")]);
+    assert!(resolution.to_string().ends_with("relayed for who has logged in\n"), "{resolution}");
     assert_eq!(resolution.verdict.refusal(), Some(RELAY_DENIED));
     assert_eq!(to(&directory(&["a.example"], vec![]), "x@[192.0.2.1]").verdict, Verdict::NotLocal);
 }

@@ -80,6 +80,8 @@ pub(super) fn run(file: &Path, args: InitArgs, json: bool) -> Result<(), Failure
         let hint = "Without --password-file, Relais generates a good one and shows it.";
         return Err(failure.hint(format!("{} {hint}", flaw.advice("en"))));
     }
+    // Before anything is made, so that nothing is left of a try that can't succeed.
+    args.user.as_deref().map(privileges::find).transpose()?;
     let data_dir = from_configuration(file, &args.data_dir).map_err(|error| {
         let failure = Failure::new(format!("{} has no full name: {error}", args.data_dir.display()));
         failure.hint("name it with --data-dir from the root on")

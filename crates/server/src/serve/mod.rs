@@ -91,6 +91,11 @@ pub(crate) fn serve(config: Config, source: Option<PathBuf>) -> Result<(), Failu
     })
 }
 
+/// Whether its ports can be opened now; says which one can't, and why.
+pub(crate) fn ports_are_free(config: &Config) -> Result<(), Failure> {
+    Listening::open(&config.listeners).map(drop)
+}
+
 /// How external accounts are fetched, for who does it beside a server.
 pub(crate) fn fetch_settings(config: &Config) -> fetch::Settings {
     settings::fetch(&config.fetch)

@@ -142,13 +142,20 @@ impl Broken {
             Self::Refused(reply) | Self::Unfit(reply) | Self::Lacking(reply) => reply.clone(),
             // RFC 3463 §3.8: cryptographic failure.
             Self::Distrusted(why) => Reply::new(451, Some(EnhancedCode(4, 7, 5)), format!("{}: {why}", target.host)),
-            Self::Tls(Trouble { why, .. }) | Self::Lost(why) => Reply::new(
-                451,
-                Some(EnhancedCode(4, 4, 1)),
-                format!("{} [{}]: {why}", target.host, target.address.ip()),
-            ),
+            Self::Tls(Trouble { why, .. }) | Self::Lost(why) => {
+                Reply::new(451, Some(EnhancedCode(4, 4, 1)), format!("{}: {why}", at(target)))
+            }
         }
     }
+}
+
+/// A host and its address, which is said once where the host has no other name.
+fn at(Target { host, address, .. }: &Target) -> String {
+    let ip = address.ip();
+    if host.as_str().starts_with('[') || host.as_str() == ip.to_string() {
+        return host.to_string();
+    }
+    format!("{host} [{ip}]")
 }
 
 /// See [`Dial::connector`].
@@ -461,5 +468,24 @@ fn in_time<T>(outcome: Result<Result<T, WireError>, TimedOut>) -> Result<T, Brok
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Broken::Lost(error.to_string())),
         Err(timed_out) => Err(Broken::Lost(timed_out.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_its_own_name_is_said_once() {
+        for (host, address, said) in [
+            ("mx.b.example", "192.0.2.7:25", "mx.b.example [192.0.2.7]"),
+            ("[192.0.2.7]", "192.0.2.7:25", "[192.0.2.7]"),
+            ("[IPv6:2001:db8::7]", "[2001:db8::7]:25", "[IPv6:2001:db8::7]"),
+        ] {
+            let (host, address) = (Domain::parse(host).unwrap(), address.parse().unwrap());
+            let target = Target { host, address, preference: 0, proven: None };
+            let reply = Broken::Lost("no connection: refused".to_owned()).reply(&target);
+            assert_eq!(reply.to_string(), format!("451 4.4.1 {said}: no connection: refused"));
+        }
     }
 }

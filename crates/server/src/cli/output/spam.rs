@@ -40,7 +40,13 @@ pub(super) fn status(one: &SpamStatusView) -> String {
 
 pub(super) fn explanation(one: &SpamExplanation) -> String {
     let mut out = String::new();
-    let verdict = if one.spam { "it goes to Spam" } else { "it does not go to Spam" };
+    let verdict = match (one.refused_from, one.spam) {
+        (Some(points), _) => {
+            format!("it is refused, as all from {points} points on (where another recipient takes it, it goes to Spam)")
+        }
+        (None, true) => "it goes to Spam".to_owned(),
+        (None, false) => "it does not go to Spam".to_owned(),
+    };
     line(&mut out, format_args!("{verdict}: {}", one.reason));
     match one.likelihood {
         Some(likelihood) => line(
@@ -65,4 +71,33 @@ pub(super) fn explanation(one: &SpamExplanation) -> String {
         line(&mut out, format_args!("  {likelihood:.3}  {text}"));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use spam::Points;
+
+    use super::*;
+
+    #[test]
+    fn what_would_be_refused_is_not_said_to_go_to_spam() {
+        let one = SpamExplanation {
+            points: Points(1030),
+            threshold: Points::THRESHOLD,
+            spam: true,
+            refused_from: Some(Points(150)),
+            learnt: false,
+            likelihood: None,
+            learnt_points: Points(0),
+            telling: Vec::new(),
+            rules: Vec::new(),
+            tokens: 9,
+            reason: "103.0 points of 15.0: it is the test text".to_owned(),
+        };
+        let told = explanation(&one);
+        assert!(told.starts_with("it is refused, as all from 15.0 points on ("), "{told}");
+        assert!(told.contains("): 103.0 points of 15.0: it is the test text"), "{told}");
+        let told = explanation(&SpamExplanation { refused_from: None, ..one });
+        assert!(told.starts_with("it goes to Spam: "), "{told}");
+    }
 }
