@@ -101,7 +101,7 @@ class Traced(RelayCase):
         return mid, None
 
     def own(self, *options):
-        return self.relais.json("--as", ALICE, "trace", *options)
+        return self.relais.json("--as", ALICE, "trace", *options, stdin=PASSWORD + "\n")
 
     def test_what_somebody_sends_under_another_address_is_theirs(self):
         mid, refused = self.submit("team@near.test", "team@near.test")
