@@ -99,11 +99,11 @@ fn own_views(store: &Store, actor: &Actor, request: &TraceRequest, traces: &[Tra
     let directory = store.directory();
     let Some(account) = actor.account(&directory) else { return Vec::new() };
     let own = Own::new(&directory, account);
-    let named = |trace: &&Trace| {
-        request.recipient.as_ref().is_none_or(|recipient| own.names_recipient(trace, recipient))
-            && request.sender.as_ref().is_none_or(|sender| trace.is_from(sender))
-    };
-    traces.iter().filter(named).filter_map(|trace| own.view(trace)).collect()
+    let named =
+        |trace: &&Trace| request.recipient.as_ref().is_none_or(|recipient| own.names_recipient(trace, recipient));
+    // Who had logged in is in the view of nobody else: asked for, it must not tell either.
+    let sent = |view: &Trace| request.sender.as_ref().is_none_or(|sender| view.is_from(sender));
+    traces.iter().filter(named).filter_map(|trace| own.view(trace)).filter(sent).collect()
 }
 
 async fn all(store: &Store, request: &TraceRequest, limit: usize) -> Result<Response, AdminError> {

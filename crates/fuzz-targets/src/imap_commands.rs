@@ -32,7 +32,13 @@ enum Seen {
     Closed,
 }
 
-const LIMITS: FrameLimits = FrameLimits { line_max: 100, command_max: 150, inline_literal_max: 40, swallow_max: 500 };
+const LIMITS: FrameLimits = FrameLimits {
+    line_max: 100,
+    command_max: 150,
+    inline_literal_max: 40,
+    swallow_max: 500,
+    swallow_literals_max: 500,
+};
 
 /// A connection that takes messages of an even size up to 200 octets, and waits for a line after IDLE and AUTHENTICATE.
 fn converse(pieces: &[&[u8]]) -> Vec<Seen> {

@@ -48,6 +48,7 @@ pub struct Framer {
     continue_due: bool,
     /// Octets thrown away since the command was refused.
     swallowed: u64,
+    swallowed_literals: u64,
     next_ticket: u64,
 }
 
@@ -83,6 +84,7 @@ impl Framer {
             after_cr: false,
             continue_due: false,
             swallowed: 0,
+            swallowed_literals: 0,
             next_ticket: 0,
         }
     }
@@ -166,7 +168,7 @@ impl Framer {
     /// The announced message is not wanted; the caller has answered or will answer the command with NO or BAD.
     pub fn refuse(&mut self) -> AfterRefusal {
         let State::Undecided(literal) = self.state else { return AfterRefusal::GoOn };
-        self.swallowed = 0;
+        (self.swallowed, self.swallowed_literals) = (0, 0);
         if self.skip_refused(literal) { AfterRefusal::GoOn } else { AfterRefusal::Close }
     }
 
@@ -249,7 +251,7 @@ impl Framer {
                 refusal.condition = Condition::No;
                 refusal.code = Some(Code::MetadataMaxSize(limits::ENTRY_VALUE_MAX));
             }
-            self.swallowed = 0;
+            (self.swallowed, self.swallowed_literals) = (0, 0);
             let close = !self.skip_refused(literal);
             return Step::Frame(Frame::Misbehaviour { refusal, close });
         }

@@ -19,13 +19,15 @@ pub const INLINE_LITERAL_MAX_BEFORE_LOGIN: u64 = 4 * 1024;
 /// The longest command before login, literals included.
 pub const COMMAND_MAX_BEFORE_LOGIN: usize = 32 * 1024;
 
-/// How many octets of one refused command are read and thrown away to stay in step with the client: of a message, say, that is too large
-/// and comes in a literal that does not wait (RFC 7888 §4). Beyond it the connection is closed, for the client would go on sending for
-/// nothing.
-pub const SWALLOW_MAX: u64 = 256 * 1024 * 1024;
+/// How many octets of the lines of one refused command are read and thrown away to stay in step with the client.
+/// Beyond it the connection is closed, for the client would go on sending for nothing.
+pub const SWALLOW_MAX: u64 = 1024 * 1024;
+
+/// How many octets of its literals are: of a message, say, that is too large and comes in a literal that does not wait (RFC 7888 §4).
+pub const SWALLOW_LITERALS_MAX: u64 = 256 * 1024 * 1024;
 
 /// The same, before login.
-pub const SWALLOW_MAX_BEFORE_LOGIN: u64 = 1024 * 1024;
+pub const SWALLOW_LITERALS_MAX_BEFORE_LOGIN: u64 = SWALLOW_MAX;
 
 /// The largest literal that can be announced at all: RFC 3501 §9 makes it a 32-bit number.
 pub const ANNOUNCED_MAX: u64 = u32::MAX as u64;

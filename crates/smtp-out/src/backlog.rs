@@ -14,7 +14,8 @@ pub(crate) struct Waiting {
     /// Its place in the schedule: one that has another now was moved since.
     pub(crate) at: Timestamp,
     pub(crate) priority: i8,
-    /// Somebody asked for this attempt ([`queue::is_wanted_at_once`]).
+    /// It goes even when its destination is left alone: somebody asked for this attempt ([`queue::is_wanted_at_once`]), or there is more to
+    /// say of it than that it is put off.
     pub(crate) is_wanted: bool,
 }
 

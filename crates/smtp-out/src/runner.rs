@@ -217,6 +217,8 @@ impl Runner {
         };
         let Some((id, key)) = self.running.remove(&task) else { return };
         self.claimed.remove(&id);
+        // Should it be due as before, a look from the beginning finds it.
+        self.looks.expect_one_before();
         let Some(destination) = self.destinations.get_mut(&key) else { return };
         destination.running = destination.running.saturating_sub(1);
         let settings = &self.context.settings;

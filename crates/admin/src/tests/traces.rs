@@ -16,6 +16,11 @@ fn actor(store: &Store, text: &str) -> Actor {
 
 /// alice writes to bob, to carol in a blind copy, to team@ (which leads to dora and elsewhere), and to somebody elsewhere.
 async fn written() -> Store {
+    written_as("alice@example.org").await
+}
+
+/// The same, with another address as reverse-path.
+async fn written_as(reverse_path: &str) -> Store {
     let store = stage().await;
     for who in ["carol@example.org", "dora@example.org", "root@example.org"] {
         ask(&store, add_account(who)).await.unwrap();
@@ -31,7 +36,7 @@ async fn written() -> Store {
     intake.submitted_by(store.directory().account(&from).unwrap().id);
     intake.from_client("203.0.113.7 (laptop)".to_owned());
     intake.write(MESSAGE).await.unwrap();
-    let mut envelope = Envelope::new(ReversePath::Address(from));
+    let mut envelope = Envelope::new(ReversePath::Address(address(reverse_path)));
     for to in ["bob@example.org", "carol@example.org", "team@example.org", "friend@far.example"] {
         let forward_path = ForwardPath::Address(address(to));
         envelope.recipients.push(EnvelopeRecipient { forward_path, notify: DsnNotify::default(), original: None });
@@ -93,6 +98,28 @@ async fn a_recipient_sees_their_own_copy_and_nobody_beside() {
     // Administrators see everything.
     let all = told(&seen(&store, "root@example.org", id).await);
     assert!(all.contains("secret@elsewhere.example") && all.contains("203.0.113.7"), "{all}");
+}
+
+/// What somebody writes under another address is found as theirs, by themselves and by administrators; a recipient who asks whether it was
+/// they hears nothing.
+#[tokio::test]
+async fn who_had_logged_in_is_told_to_themselves_alone() {
+    let store = written_as("team@example.org").await;
+    let from =
+        |text: &str| TraceRequest { sender: Some(ReversePath::Address(address(text))), ..TraceRequest::default() };
+    for (who, asked, found) in [
+        ("alice@example.org", "alice@example.org", 1),
+        ("alice@example.org", "team@example.org", 1),
+        ("root@example.org", "alice@example.org", 1),
+        ("root@example.org", "team@example.org", 1),
+        ("bob@example.org", "team@example.org", 1),
+        ("bob@example.org", "alice@example.org", 0),
+        ("bob@example.org", "dora@example.org", 0),
+    ] {
+        assert_eq!(seen(&store, who, from(asked)).await.len(), found, "{who} asks for {asked}");
+        let id = TraceRequest { message_id: Some("1@example.org".into()), ..from(asked) };
+        assert_eq!(seen(&store, who, id).await.len(), found, "{who} asks for {asked} by Message-ID");
+    }
 }
 
 #[tokio::test]

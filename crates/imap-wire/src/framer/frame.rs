@@ -79,8 +79,10 @@ pub struct FrameLimits {
     pub command_max: usize,
     /// The longest inline literal.
     pub inline_literal_max: u64,
-    /// How much of a refused command is skipped.
+    /// How much of the lines of a refused command is skipped.
     pub swallow_max: u64,
+    /// How much of its literals is.
+    pub swallow_literals_max: u64,
 }
 
 impl FrameLimits {
@@ -89,7 +91,8 @@ impl FrameLimits {
         line_max: limits::LINE_MAX_BEFORE_LOGIN,
         command_max: limits::COMMAND_MAX_BEFORE_LOGIN,
         inline_literal_max: limits::INLINE_LITERAL_MAX_BEFORE_LOGIN,
-        swallow_max: limits::SWALLOW_MAX_BEFORE_LOGIN,
+        swallow_max: limits::SWALLOW_MAX,
+        swallow_literals_max: limits::SWALLOW_LITERALS_MAX_BEFORE_LOGIN,
     };
 
     /// For users.
@@ -98,6 +101,7 @@ impl FrameLimits {
         command_max: limits::COMMAND_MAX,
         inline_literal_max: limits::INLINE_LITERAL_MAX,
         swallow_max: limits::SWALLOW_MAX,
+        swallow_literals_max: limits::SWALLOW_LITERALS_MAX,
     };
 }
 

@@ -1,7 +1,8 @@
 //! Refused input: how the framer gets from something wrong to where the client's next command must begin.
 //!
 //! Lines of the refused command are read to their end, their non-synchronising literals too; a synchronising one ends it, for
-//! its client waits for an answer and has one. All of it is counted against [`super::FrameLimits::swallow_max`].
+//! its client waits for an answer and has one. All of it is counted against [`super::FrameLimits::swallow_max`]
+//! and [`super::FrameLimits::swallow_literals_max`].
 
 use memchr::memchr;
 
@@ -31,7 +32,7 @@ impl Framer {
         self.release();
         // The line's end is looked at for an announcement; the beginning no longer matters.
         self.text = tail;
-        self.swallowed = 0;
+        (self.swallowed, self.swallowed_literals) = (0, 0);
         self.state = State::Discard { truncated };
         if was_line {
             Step::Frame(Frame::BadLine(refusal))
@@ -49,18 +50,22 @@ impl Framer {
             return true;
         }
         self.state = State::Swallow { left: literal.size };
-        self.count_swallowed(literal.size)
+        self.swallowed_literals = self.swallowed_literals.saturating_add(literal.size);
+        self.is_worth(self.swallowed_literals <= self.limits.swallow_literals_max)
     }
 
     /// False, and dead, when more was thrown away than is worth it.
     fn count_swallowed(&mut self, octets: u64) -> bool {
         self.swallowed = self.swallowed.saturating_add(octets);
-        if self.swallowed > self.limits.swallow_max {
+        self.is_worth(self.swallowed <= self.limits.swallow_max)
+    }
+
+    fn is_worth(&mut self, is: bool) -> bool {
+        if !is {
             self.release();
             self.state = State::Dead;
-            return false;
         }
-        true
+        is
     }
 
     pub(super) fn discard_line<'a>(&mut self, input: &mut &'a [u8], mut truncated: bool) -> Step<'a> {

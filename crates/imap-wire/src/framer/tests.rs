@@ -17,7 +17,13 @@ enum Seen {
     Close,
 }
 
-const LIMITS: FrameLimits = FrameLimits { line_max: 100, command_max: 150, inline_literal_max: 40, swallow_max: 2_000 };
+const LIMITS: FrameLimits = FrameLimits {
+    line_max: 100,
+    command_max: 150,
+    inline_literal_max: 40,
+    swallow_max: 2_000,
+    swallow_literals_max: 2_000,
+};
 
 /// Feeds the pieces as a connection would; `IDLE` makes the session expect a line.
 fn run(pieces: &[&[u8]]) -> (Vec<Seen>, Framer) {

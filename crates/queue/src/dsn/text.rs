@@ -246,7 +246,7 @@ fn advice(recipient: &ReportedRecipient, kind: ReportKind) -> Advice {
         (6, 7) => (NO_UTF8, OTHER_ADDRESS),
         (6, _) => (BAD_CONTENT, ASK_POSTMASTER),
         (7, _) if by_host => (REFUSED, REFUSED_REMEDY),
-        (7, _) => (REFUSED, ASK_POSTMASTER),
+        (7, _) => (REFUSED_HERE, ASK_POSTMASTER),
         _ if status.0 == 4 && by_host => (TEMPORARY, TRY_LATER),
         _ if status.0 == 4 => (NOT_NOW, TRY_LATER),
         _ if by_host => (OTHER, ASK_POSTMASTER),
@@ -305,6 +305,10 @@ const NO_UTF8: Both = Both {
 const BAD_CONTENT: Both = Both {
     english: "the recipient's server does not take this form of content",
     french: "le serveur du destinataire n'accepte pas cette forme de contenu",
+};
+const REFUSED_HERE: Both = Both {
+    english: "the rules of this server refuse the message",
+    french: "les règles de ce serveur refusent le message",
 };
 const REFUSED: Both = Both {
     english: "the rules of the recipient's server refuse the message",

@@ -1,7 +1,9 @@
 //! Looks at the queue: which due entries are claimed, which wait for room, which are put off.
 //!
-//! Each entry is read once on its way to being claimed. What can't be claimed is remembered by its number ([`crate::backlog`]) and passed over
-//! from then on; what finds no room there is found again by a look from the beginning.
+//! What can't be claimed is remembered by its number ([`crate::backlog`]) and passed over from then on, until there is room for it; what finds
+//! no room there either is found again by a look from the beginning.
+
+use std::collections::HashMap;
 
 use mail::{QueueId, Reply, Timestamp};
 use queue::Pace;
@@ -31,8 +33,10 @@ pub(super) struct Looks {
     whole_look_at: Option<Timestamp>,
     /// How far such a look came that did not come to its end; the next one goes on behind.
     whole_looked_to: Option<Place>,
-    /// Something is due that was neither claimed nor remembered, since the last look from the beginning.
+    /// Something may be due that is neither claimed nor remembered, since the last look from the beginning.
     left: bool,
+    /// The last look was such a one, and did not come to its end: now it is the turn of what has come since.
+    was_cut: bool,
     /// How many entries had been moved to an earlier time, or another way.
     moves: QueueMoves,
     /// When entries that have been moved may be looked for again.
@@ -64,9 +68,9 @@ impl Runner {
     async fn claim_what_is_due(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StorageError> {
         let next_for_moved = self.mind_what_was_moved(now).await?;
         let unfinished = self.put_off_waiting(now).await?;
-        self.take_from_backlog(now);
+        self.take_from_backlog(now).await?;
         let is_due = |at: Timestamp| at <= now || at.since(now) > WHOLE_LOOK_EVERY;
-        let is_whole = self.looks.whole_look_at.is_none_or(is_due);
+        let is_whole = self.looks.whole_look_at.is_none_or(is_due) && !std::mem::take(&mut self.looks.was_cut);
         let from = if is_whole { self.looks.whole_looked_to } else { self.looks.looked_to };
         if is_whole && from.is_none() {
             self.looks.left = false;
@@ -147,7 +151,7 @@ impl Runner {
                 self.backlog.forget(row.id);
                 spared.push((row, reply));
             } else {
-                self.claim_one(&row);
+                self.claim_one(&row, false);
             }
         }
         self.put_off(spared).await
@@ -182,7 +186,7 @@ impl Runner {
                 {
                     match self.left_alone(&row, now) {
                         Some(reply) => spared.push((row, reply)),
-                        None => self.claim_one(&row),
+                        None => self.claim_one(&row, false),
                     }
                 }
                 self.put_off(spared).await?;
@@ -207,34 +211,52 @@ impl Runner {
         while !entries.is_empty() {
             let rest = entries.split_off(entries.len().min(PUT_OFF_AT_ONCE));
             for row in put_off(&self.context, std::mem::replace(&mut entries, rest)).await? {
-                self.claim_one(&row);
+                self.claim_one(&row, true);
             }
         }
         Ok(())
     }
 
-    /// Claims what has waited for room, as far as there is some.
-    fn take_from_backlog(&mut self, now: Timestamp) {
-        while self.claimed.len() < CLAIMED_MAX {
-            let destinations = &self.destinations;
-            let may = |key: &str, entry: Waiting| {
-                let has_room = |known: &Destination<_>| known.ready.len() < CLAIMED_PER_DESTINATION_MAX;
-                let is_served = |known: &Destination<_>| entry.is_wanted || known.pace.left_alone(now).is_none();
-                destinations.get(key).is_some_and(|known| has_room(known) && is_served(known))
-            };
-            let Some((key, entry)) = self.backlog.take(may) else { break };
-            self.make_ready(&key, entry);
+    /// Claims what has waited for room, as far as there is some. What is gone, held or moved meanwhile takes nobody's turn.
+    async fn take_from_backlog(&mut self, now: Timestamp) -> Result<(), StorageError> {
+        loop {
+            let (destinations, mut promised) = (&self.destinations, HashMap::<String, usize>::new());
+            let mut taken = Vec::new();
+            while self.claimed.len().saturating_add(taken.len()) < CLAIMED_MAX && taken.len() < SCAN_PAGE_MAX {
+                let may = |key: &str, entry: Waiting| {
+                    let promised = promised.get(key).copied().unwrap_or_default();
+                    let has_room = |known: &Destination<_>| {
+                        known.ready.len().saturating_add(promised) < CLAIMED_PER_DESTINATION_MAX
+                    };
+                    let is_served = |known: &Destination<_>| entry.is_wanted || known.pace.left_alone(now).is_none();
+                    destinations.get(key).is_some_and(|known| has_room(known) && is_served(known))
+                };
+                let Some((key, entry)) = self.backlog.take(may) else { break };
+                *promised.entry(key.clone()).or_default() += 1;
+                taken.push((key, entry));
+            }
+            if taken.is_empty() {
+                return Ok(());
+            }
+            let rows = self.read(&taken.iter().map(|(_, entry)| entry.id).collect::<Vec<_>>()).await?;
+            for ((key, entry), row) in taken.into_iter().zip(rows) {
+                if row.is_some_and(|row| !row.held && row.next_attempt == entry.at) && !self.claimed.contains(&entry.id)
+                {
+                    self.make_ready(&key, entry);
+                }
+            }
         }
     }
 
-    /// Claims an entry; without room for it, it is remembered; without room for that, it is left for a later look.
-    fn claim_one(&mut self, row: &QueueRow) {
+    /// Claims an entry; without room for it, it is remembered; without room for that, it is left for a later look. One that `goes_by_itself`
+    /// is not put off with others from then on.
+    fn claim_one(&mut self, row: &QueueRow, goes_by_itself: bool) {
         if self.claimed.contains(&row.id) {
             return;
         }
         let choice = self.context.routes.of(row);
         let key = choice.key;
-        let is_wanted = queue::is_wanted_at_once(row);
+        let is_wanted = goes_by_itself || queue::is_wanted_at_once(row);
         let entry = Waiting { id: row.id, at: row.next_attempt, priority: row.priority, is_wanted };
         let destination = self.destinations.entry(key.clone()).or_insert_with(|| {
             let route = Route::new(&self.context.settings, &row.destination, &choice.way);
@@ -259,9 +281,15 @@ impl Runner {
 }
 
 impl Looks {
+    /// Something may be due at a place that has been looked at.
+    pub(super) fn expect_one_before(&mut self) {
+        self.left = true;
+    }
+
     /// Notes how far a look came.
     fn note(&mut self, look: &Look, is_whole: bool, now: Timestamp) {
         if is_whole {
+            self.was_cut = look.stopped_at.is_some();
             self.whole_looked_to = look.stopped_at;
             // What was read is claimed or remembered: it goes on at once. What was left has to wait for room.
             let goes_on = look.stopped_at.is_some() && !self.left;

@@ -174,7 +174,7 @@ async fn who_tries_recipients_waits_and_is_sent_away_and_its_trace_tells() {
     let host = behind(&door, folder.path(), &world).await;
     let at = "198.51.100.7:4711".parse().unwrap();
     let facts = SessionFacts::new(smtp_in::SessionId(1), ListenerKind::Mx, at, at);
-    let envelope = Envelope::new(mail::ReversePath::Null);
+    let envelope = Envelope::new(ReversePath::Null);
     let asked = async |who: &str| {
         let path = ForwardPath::parse(&format!("<{who}@a.example>")).unwrap();
         let mut verdict = std::pin::pin!(host.recipient(&facts, &envelope, &path));
@@ -262,7 +262,7 @@ fn what_is_wanted_by_a_time_waits_no_longer_than_half_of_it() {
         (20, Some(10), Some(2), Some((5, WaitsFor::Undo))),
     ] {
         for mode in [mail::DeliverByMode::Return, mail::DeliverByMode::Notify] {
-            let mut envelope = Envelope::new(mail::ReversePath::Null);
+            let mut envelope = Envelope::new(ReversePath::Null);
             envelope.deliver_by = by.map(|secs| mail::DeliverBy { by: after(secs), mode, trace: false });
             envelope.hold_until = hold.map(after);
             let waiting = waiting(AccountId(1), undo, &envelope, now).map(|waiting| (waiting.until, waiting.why));
@@ -270,7 +270,7 @@ fn what_is_wanted_by_a_time_waits_no_longer_than_half_of_it() {
         }
     }
     // A time that is over keeps nobody from taking a message back.
-    let mut envelope = Envelope::new(mail::ReversePath::Null);
+    let mut envelope = Envelope::new(ReversePath::Null);
     envelope.deliver_by = Some(mail::DeliverBy { by: Timestamp(0), mode: mail::DeliverByMode::Notify, trace: false });
     assert_eq!(waiting(AccountId(1), 20, &envelope, now).map(|waiting| waiting.until), Some(after(20)));
 }
