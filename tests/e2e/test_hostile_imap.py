@@ -36,6 +36,8 @@ class Hostile(ServerCase):
             words = response.split(" ")
             if words[0] != "*" or words[1] in ("BAD", "BYE"):
                 self.assertIn(words[1], statuses, "%r: %s" % (octets[:60], response))
+                # RFC 5530: what was wrong has a code.
+                self.assertRegex(words[2], r"^\[[A-Z]", "%r: %s" % (octets[:60], response))
                 return response
 
 
@@ -76,7 +78,7 @@ class Lines(Hostile):
         for line in (b"a SELECT \"\xff\xfe\"", b"a NOOP \0", b"a SELECT \"a\0b\"", b"\xc3\x28 NOOP", b"a CREATE x\x07y"):
             self.bad(client, line + b"\r\n", ("BAD", "NO"))
         client.send(b"a NOOP\nb NOOP\r\n")
-        self.assertIn(" BAD ", client.response())
+        self.assertIn(" BAD [CLIENTBUG] ", client.response())
         self.usable(client)
 
     def test_out_of_order(self):
@@ -139,7 +141,7 @@ class Literals(Hostile):
         self.assertEqual(answer.status, "NO")
         self.assertRegex(answer.text, r"TOOBIG|LIMIT|too large|larger")
         client.send(b"a APPEND INBOX {4000000000}\r\n")
-        self.assertRegex(client.response(), r"^a (NO|BAD) ")
+        self.assertRegex(client.response(), r"^a (NO|BAD) \[")
         self.usable(client)
 
     def test_a_message_over_the_limit_non_synchronising(self):
@@ -180,7 +182,7 @@ class Literals(Hostile):
     def test_literals_where_words_belong(self):
         client = self.client(user=None)
         client.send(b"a LOGIN {1000000}\r\n")
-        self.assertRegex(client.response(), r"^a (BAD|NO) ")
+        self.assertRegex(client.response(), r"^a (BAD|NO) \[")
         client.send(b"b LOGIN {%d}\r\n" % len(ALICE))
         self.assertTrue(client.response().startswith("+"))
         client.send(ALICE.encode() + b" {%d}\r\n" % len(PASSWORD))

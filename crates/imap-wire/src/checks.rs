@@ -98,7 +98,7 @@ pub(crate) fn metadata_query(names: Vec<Vec<u8>>, options: Vec<MetadataOption>) 
         return Err(Flaw::of("at least one entry is needed"));
     }
     if names.len() > ENTRIES_MAX {
-        return Err(Flaw::of(format!("more than {ENTRIES_MAX} entries")));
+        return Err(Flaw::limit(format!("more than {ENTRIES_MAX} entries")));
     }
     Ok(MetadataQuery { entries, size_max, depth })
 }
@@ -109,7 +109,7 @@ pub(crate) fn metadata_entries(pairs: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result
         return Err(Flaw::of("at least one entry is needed"));
     }
     if pairs.len() > ENTRIES_MAX {
-        return Err(Flaw::of(format!("more than {ENTRIES_MAX} entries")));
+        return Err(Flaw::limit(format!("more than {ENTRIES_MAX} entries")));
     }
     let mut entries: Vec<EntryValue> = Vec::with_capacity(pairs.len());
     for (name, value) in pairs {
@@ -188,7 +188,7 @@ pub(crate) fn fetch(
         return Err(Flaw::of("at least one data item is needed"));
     }
     if items.len() > FETCH_ITEMS_MAX {
-        return Err(Flaw::of(format!("more than {FETCH_ITEMS_MAX} data items")));
+        return Err(Flaw::limit(format!("more than {FETCH_ITEMS_MAX} data items")));
     }
     Ok(Fetch { set, uid, items, changed_since, vanished, partial })
 }
@@ -201,7 +201,7 @@ pub(crate) fn search(
 ) -> Result<Search, Flaw> {
     let key = SearchKey::all_of(keys);
     if key_count(&key) > SEARCH_KEYS_MAX {
-        return Err(Flaw::of(format!("more than {SEARCH_KEYS_MAX} search keys")));
+        return Err(Flaw::limit(format!("more than {SEARCH_KEYS_MAX} search keys")));
     }
     Ok(Search { uid, charset, returns, update_fetch: Vec::new(), key })
 }
@@ -210,7 +210,7 @@ pub(crate) fn sort_criteria(criteria: Vec<SortCriterion>) -> Result<Vec<SortCrit
     match criteria.len() {
         0 => Err(Flaw::of("at least one sort criterion is needed")),
         1..=SORT_CRITERIA_MAX => Ok(criteria),
-        _ => Err(Flaw::of(format!("more than {SORT_CRITERIA_MAX} sort criteria"))),
+        _ => Err(Flaw::limit(format!("more than {SORT_CRITERIA_MAX} sort criteria"))),
     }
 }
 

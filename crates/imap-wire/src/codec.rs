@@ -50,7 +50,7 @@ pub(crate) fn decode(text: &[u8], encoding: NameEncoding) -> Option<Result<Comma
 }
 
 fn convert(command: codec::Command<'_>, encoding: NameEncoding) -> Result<Command, Flaw> {
-    let tag = Tag::new(command.tag.as_ref().as_bytes()).ok_or_else(|| Flaw::of("the tag is too long"))?;
+    let tag = Tag::new(command.tag.as_ref().as_bytes()).ok_or_else(|| Flaw::limit("the tag is too long"))?;
     Ok(Command { tag, body: body(command.body, encoding)? })
 }
 

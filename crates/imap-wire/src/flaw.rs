@@ -19,6 +19,7 @@ pub(crate) struct Flaw {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Bad,
+    BadLimit,
     NoUseAttr,
     NoCannot,
 }
@@ -32,6 +33,11 @@ impl Flaw {
     /// The syntax is right, the meaning is not.
     pub(crate) fn of(text: impl Into<Cow<'static, str>>) -> Self {
         Self { at: None, text: text.into(), answer: Answer::Bad }
+    }
+
+    /// More than the server takes.
+    pub(crate) fn limit(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { at: None, text: text.into(), answer: Answer::BadLimit }
     }
 
     /// RFC 6154 §3: a special use that the server does not have is a NO with its own code.
@@ -57,7 +63,8 @@ impl Flaw {
             text.push_str(&format!(" at octet {}", at.saturating_add(1)));
         }
         let (condition, code) = match self.answer {
-            Answer::Bad => (Condition::Bad, None),
+            Answer::Bad => (Condition::Bad, Some(Code::ClientBug)),
+            Answer::BadLimit => (Condition::Bad, Some(Code::Limit)),
             Answer::NoCannot => (Condition::No, Some(Code::Cannot)),
             Answer::NoUseAttr => (Condition::No, Some(Code::UseAttr)),
         };
@@ -65,16 +72,17 @@ impl Flaw {
     }
 }
 
-/// A command that was not understood: the answer is `tag BAD text`, or `* BAD text` when there is no tag to be read.
+/// A command that was not understood: the answer is `tag BAD [code] text`, or `* BAD [code] text` when there is no tag to be
+/// read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The command's tag, when it can be read.
     pub tag: Option<Tag>,
     /// Nearly always BAD.
     pub condition: Condition,
-    /// A response code, where an RFC gives one.
+    /// A response code: CLIENTBUG, or LIMIT where a bound of the server was met (RFC 5530 §3), unless another RFC gives its own.
     pub code: Option<Code>,
-    /// What is wrong and where, in ASCII on one line.
+    /// What is wrong and where, in English, in ASCII on one line.
     pub text: String,
 }
 

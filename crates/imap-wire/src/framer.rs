@@ -183,7 +183,7 @@ impl Framer {
             let Some(&next) = input.first() else { return Step::NeedMore };
             self.after_cr = false;
             if next != b'\n' {
-                return self.wrong(b"\r", "a bare CR is in the line; only CRLF ends it");
+                return self.wrong(b"\r", Code::ClientBug, "a bare CR is in the line; only CRLF ends it");
             }
             *input = rest(input, 1);
             return self.end_of_line();
@@ -208,11 +208,11 @@ impl Framer {
             }
             Some(b'\n') => {
                 *input = rest(input, 1);
-                self.wrong(b"\n", "a bare LF is in the line; only CRLF ends it")
+                self.wrong(b"\n", Code::ClientBug, "a bare LF is in the line; only CRLF ends it")
             }
             Some(_) => {
                 *input = rest(input, 1);
-                self.wrong(b"\0", "a NUL is in the line")
+                self.wrong(b"\0", Code::ClientBug, "a NUL is in the line")
             }
         }
     }
@@ -245,7 +245,7 @@ impl Framer {
         let room = self.limits.command_max.saturating_sub(self.text.len());
         if literal.size > self.limits.inline_literal_max || literal.size > room as u64 {
             let text = format!("a literal of {} octets is too long here", literal.size);
-            let mut refusal = self.refusal(Some(Code::TooBig), text);
+            let mut refusal = self.refusal(Code::TooBig, text);
             if verb(self.text.as_bytes()).eq_ignore_ascii_case(b"SETMETADATA") {
                 // RFC 5464 §4.3: too large a value is a NO with its own code.
                 refusal.condition = Condition::No;
@@ -282,14 +282,14 @@ impl Framer {
     }
 
     fn absurd<'a>(&mut self, sync: bool) -> Step<'a> {
-        let refusal = self.refusal(None, "the literal's length is not a number of 32 bits".to_owned());
+        let refusal = self.refusal(Code::ClientBug, "the literal's length is not a number of 32 bits".to_owned());
         self.release();
         self.state = if sync { State::Command } else { State::Dead };
         Step::Frame(Frame::Misbehaviour { refusal, close: !sync })
     }
 
-    fn refusal(&self, code: Option<Code>, text: String) -> Refusal {
-        Refusal { tag: Tag::at_start(self.text.as_bytes()), condition: Condition::Bad, code, text }
+    fn refusal(&self, code: Code, text: String) -> Refusal {
+        Refusal { tag: Tag::at_start(self.text.as_bytes()), condition: Condition::Bad, code: Some(code), text }
     }
 
     fn read_inline<'a>(&mut self, input: &mut &'a [u8], left: u64) -> Step<'a> {

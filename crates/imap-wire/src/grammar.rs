@@ -111,7 +111,7 @@ pub(crate) fn decode(text: &[u8], encoding: NameEncoding) -> Result<Command, Fla
     let mut cursor = Cursor::new(text, encoding);
     let tag = cursor.tag()?;
     cursor.space()?;
-    let body = verb(&mut cursor, VERBS, "command")?;
+    let body = verb(&mut cursor, VERBS, false)?;
     cursor.end()?;
     Ok(Command { tag, body })
 }
@@ -129,16 +129,23 @@ pub(crate) fn knows(verb: &[u8]) -> bool {
 
 fn uid(cursor: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
     cursor.space()?;
-    verb(cursor, UID_VERBS, "UID command")
+    verb(cursor, UID_VERBS, true)
 }
 
-fn verb(cursor: &mut Cursor<'_>, verbs: &[(&str, Parser)], what: &str) -> Result<CommandBody, Flaw> {
+fn verb(cursor: &mut Cursor<'_>, verbs: &[(&str, Parser)], uid: bool) -> Result<CommandBody, Flaw> {
     let at = cursor.position();
     let word = cursor.word();
     if word.is_empty() {
-        return Err(Flaw::at(at, format!("a {what} is missing")));
+        return Err(Flaw::at(at, if uid { "a UID command was expected" } else { "a command was expected" }));
     }
-    let parser = find(verbs, word).ok_or_else(|| Flaw::of(format!("unknown {what} {}", printable(word))))?;
+    let Some(parser) = find(verbs, word) else {
+        let word = printable(word);
+        return Err(Flaw::of(if uid {
+            format!("unknown UID command {word}")
+        } else {
+            format!("unknown command {word}")
+        }));
+    };
     parser(cursor)
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use imap_wire::Refusal;
 use imap_wire::response::{Code, Condition};
 use storage::StorageError;
 
@@ -24,9 +25,9 @@ impl Answer {
         Self { condition: Condition::No, code: Some(code), text: text.into() }
     }
 
-    /// Not a command that makes sense here.
+    /// Not a command that makes sense here (RFC 5530 §3, CLIENTBUG).
     pub(crate) fn bad(text: impl Into<Cow<'static, str>>) -> Self {
-        Self { condition: Condition::Bad, code: None, text: text.into() }
+        Self { condition: Condition::Bad, code: Some(Code::ClientBug), text: text.into() }
     }
 
     /// With a response code.
@@ -58,6 +59,12 @@ impl Answer {
                 Self::no(Code::ServerBug, "Stored data is damaged; the administrator's log tells more")
             }
         }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self { condition: refusal.condition, code: refusal.code, text: refusal.text.into() }
     }
 }
 

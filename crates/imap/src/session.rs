@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bus::MailboxWatch;
 use imap_wire::response::{self, Code, Condition};
-use imap_wire::{Announcement, Command, CommandBody, CommandText, FrameLimits, NameEncoding, NumberSet, Tag};
+use imap_wire::{Announcement, Command, CommandBody, CommandText, FrameLimits, NameEncoding, NumberSet, Refusal, Tag};
 use mail::AccountId;
 use routing::may_set_quotas;
 use routing::objects::{AccountObject, Service};
@@ -159,9 +159,7 @@ impl Session {
                 Event::Chunk(chunk) => Box::pin(self.upload_chunk(&chunk)).await,
                 Event::MessageEnd { ticket, nul } => Box::pin(self.upload_end(ticket, nul)).await,
                 Event::Misbehaviour { refusal, close } => {
-                    self.uploads = None;
-                    refusal.write(self.connection.out());
-                    self.count_bad();
+                    self.refuse(refusal);
                     if close {
                         self.ending = Some("The connection is out of step".into());
                     }
@@ -182,6 +180,22 @@ impl Session {
     pub(crate) fn say_answer(&mut self, tag: &Tag, answer: &Answer) {
         let (text, charset) = (self.enabled.language.say(&answer.text), self.enabled.text_charset());
         response::tagged_in(self.connection.out(), tag, answer.condition, answer.code.as_ref(), &text, charset);
+    }
+
+    /// The answer to a command whose tag may be unreadable.
+    pub(crate) fn say_answer_to(&mut self, tag: Option<&Tag>, answer: &Answer) {
+        match tag {
+            Some(tag) => self.say_answer(tag, answer),
+            None => self.say(answer.condition, answer.code.as_ref(), &answer.text),
+        }
+    }
+
+    /// What is no command is answered and counted.
+    fn refuse(&mut self, refusal: Refusal) {
+        self.uploads = None;
+        let tag = refusal.tag.clone();
+        self.say_answer_to(tag.as_ref(), &refusal.into());
+        self.count_bad();
     }
 
     /// `* OK [code] text` and the like, in the client's language.
@@ -243,9 +257,7 @@ impl Session {
         match decoded {
             Ok(Command { tag, body }) => self.perform(tag, body).await,
             Err(refusal) => {
-                self.uploads = None;
-                refusal.write(self.connection.out());
-                self.count_bad();
+                self.refuse(refusal);
                 Ok(())
             }
         }

@@ -101,16 +101,16 @@ async fn garbage_bans_strangers_and_not_who_has_logged_in() {
     client.read_line().await.unwrap();
     client.command("l", &format!("LOGIN alice {PASSWORD}")).await.unwrap();
     for _ in 0..5 {
-        assert!(client.command("x", "NONSENSE").await.unwrap().last().unwrap().starts_with("x BAD"));
+        assert!(client.command("x", "NONSENSE").await.unwrap().last().unwrap().starts_with("x BAD [CLIENTBUG] "));
     }
     assert!(door.in_force(house.store.now()).is_empty());
     let mut client = pipe(&house, &CancellationToken::new());
     client.read_line().await.unwrap();
     for _ in 0..2 {
-        assert!(client.command("x", "NONSENSE").await.unwrap().last().unwrap().starts_with("x BAD"));
+        assert!(client.command("x", "NONSENSE").await.unwrap().last().unwrap().starts_with("x BAD [CLIENTBUG] "));
     }
     client.send(b"x NONSENSE\r\n").await.unwrap();
-    assert!(client.read_line().await.unwrap().unwrap().starts_with("x BAD"));
+    assert!(client.read_line().await.unwrap().unwrap().starts_with("x BAD [CLIENTBUG] "));
     let line = client.read_line().await.unwrap().unwrap();
     assert!(line.starts_with("* BYE Your address 127.0.0.1 is banned until "), "{line}");
     assert!(line.contains(": 3 commands that make no sense in an hour; "), "{line}");

@@ -9,21 +9,21 @@ use memchr::memchr;
 use super::announce::{self, Announced, Literal};
 use super::{CommandText, Frame, Framer, State, Step, rest, take};
 use crate::flaw::Refusal;
-use crate::response::Condition;
+use crate::response::{Code, Condition};
 
 impl Framer {
     /// What is said must not depend on the cuts: takes what fits, then speaks.
     pub(super) fn too_long<'a>(&mut self, input: &mut &'a [u8], fits: usize, text: &'static str) -> Step<'a> {
         self.text.extend(input.get(..fits).unwrap_or(input));
         *input = rest(input, fits);
-        self.wrong(b"", text)
+        self.wrong(b"", Code::Limit, text)
     }
 
     /// Something is wrong within a line: say so, then skip to the end of the command. The octet at fault stays part of the line.
-    pub(super) fn wrong<'a>(&mut self, octet: &[u8], text: &'static str) -> Step<'a> {
+    pub(super) fn wrong<'a>(&mut self, octet: &[u8], code: Code, text: &'static str) -> Step<'a> {
         // A line that is no command has no tag; its session knows that of the command which waits for it.
         let was_line = self.state == State::Line;
-        let mut refusal = self.refusal(None, text.to_owned());
+        let mut refusal = self.refusal(code, text.to_owned());
         refusal.tag = refusal.tag.filter(|_| !was_line);
         self.text.extend(octet);
         let line = self.text.as_bytes().get(self.line_start..).unwrap_or_default();
@@ -120,7 +120,7 @@ impl Framer {
 
     fn gave_up<'a>(&self) -> Step<'a> {
         let text = "too much follows a command that was refused".to_owned();
-        let refusal = Refusal { tag: None, condition: Condition::Bad, code: None, text };
+        let refusal = Refusal { tag: None, condition: Condition::Bad, code: Some(Code::Limit), text };
         Step::Frame(Frame::Misbehaviour { refusal, close: true })
     }
 

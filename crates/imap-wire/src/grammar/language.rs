@@ -16,7 +16,7 @@ fn words(c: &mut Cursor<'_>, what: &str) -> Result<Vec<String>, Flaw> {
         let word = c.astring(what)?;
         words.push(String::from_utf8(word).map_err(|_| Flaw::of(format!("{what} is ASCII")))?);
         if words.len() > LANGUAGE_RANGES_MAX {
-            return Err(Flaw::of(format!("more than {LANGUAGE_RANGES_MAX} at once")));
+            return Err(Flaw::limit(format!("more than {LANGUAGE_RANGES_MAX} at once")));
         }
     }
     Ok(words)

@@ -75,5 +75,5 @@ fn mailboxes(c: &mut Cursor<'_>) -> Result<Vec<MailboxName>, Flaw> {
 }
 
 fn too_many() -> Flaw {
-    Flaw::of(format!("more than {MAILBOX_FILTERS_MAX} sources or names of mailboxes"))
+    Flaw::limit(format!("more than {MAILBOX_FILTERS_MAX} sources or names of mailboxes"))
 }

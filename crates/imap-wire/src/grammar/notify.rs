@@ -27,7 +27,7 @@ pub(super) fn notify(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
         }
         groups.push(group);
         if names.max(groups.len()) > NOTIFY_NAMES_MAX {
-            return Err(Flaw::of(format!("more than {NOTIFY_NAMES_MAX} groups or names of mailboxes")));
+            return Err(Flaw::limit(format!("more than {NOTIFY_NAMES_MAX} groups or names of mailboxes")));
         }
     }
     // RFC 5465 §6.1.
@@ -128,7 +128,7 @@ pub(super) fn fetch_items(c: &mut Cursor<'_>) -> Result<Vec<FetchItem>, Flaw> {
         c.expect(b" ", "a space or )")?;
         items.push(fetch::item(c)?);
         if items.len() > FETCH_ITEMS_MAX {
-            return Err(Flaw::of(format!("more than {FETCH_ITEMS_MAX} data items")));
+            return Err(Flaw::limit(format!("more than {FETCH_ITEMS_MAX} data items")));
         }
     }
     Ok(items)

@@ -117,7 +117,7 @@ pub(super) fn partial_range(c: &mut Cursor<'_>) -> Result<PartialRange, Flaw> {
 
 fn key(c: &mut Cursor<'_>, depth: usize) -> Result<SearchKey, Flaw> {
     let Some(deeper) = depth.checked_sub(1) else {
-        return Err(Flaw::at(c.position(), format!("keys are nested more than {SEARCH_DEPTH_MAX} deep")));
+        return Err(Flaw::limit(format!("keys are nested more than {SEARCH_DEPTH_MAX} deep")));
     };
     match c.peek() {
         Some(b'(') => {

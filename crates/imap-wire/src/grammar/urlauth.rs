@@ -69,7 +69,7 @@ fn several<T>(c: &mut Cursor<'_>, mut element: impl FnMut(&mut Cursor<'_>) -> Re
         c.space()?;
         elements.push(element(c)?);
         if elements.len() > URLS_MAX {
-            return Err(Flaw::of(format!("more than {URLS_MAX} URLs")));
+            return Err(Flaw::limit(format!("more than {URLS_MAX} URLs")));
         }
         if c.at_end() {
             return Ok(elements);

@@ -102,12 +102,12 @@ impl Session {
         response::challenge(self.connection.out(), data);
         match self.connection.next(Some(LOGIN_TIMEOUT)).await? {
             // RFC 3501 §6.2.2: a line with a single asterisk cancels.
-            Event::Line(line) if line.reveal() == b"*" => Ok(Err(Answer::bad("Cancelled"))),
+            Event::Line(line) if line.reveal() == b"*" => Ok(Err(cancelled())),
             Event::Line(line) => match STANDARD.decode(line.reveal()) {
                 Ok(bytes) => Ok(Ok(Secret::new(bytes))),
                 Err(_) => Ok(Err(Answer::bad("The response is not in base64"))),
             },
-            Event::BadLine(refusal) => Ok(Err(Answer::bad(refusal.text))),
+            Event::BadLine(refusal) => Ok(Err(refusal.into())),
             Event::Command(_)
             | Event::Announced(_)
             | Event::Chunk(_)
@@ -162,6 +162,11 @@ impl Session {
         }
         Ok(Answer::no(Code::AuthenticationFailed, "Wrong name or password"))
     }
+}
+
+/// The client may do that: it has no fault to mend.
+fn cancelled() -> Answer {
+    Answer { code: None, ..Answer::bad("Cancelled") }
 }
 
 fn malformed() -> Answer {

@@ -37,7 +37,7 @@ impl Session {
                 biased;
                 event = self.connection.next(None) => return Ok(match event? {
                     Event::Line(line) if line.reveal().eq_ignore_ascii_case(b"DONE") => Answer::ok("Idle no more"),
-                    Event::BadLine(refusal) => Answer::bad(refusal.text),
+                    Event::BadLine(refusal) => refusal.into(),
                     Event::Line(_)
                     | Event::Command(_)
                     | Event::Announced(_)

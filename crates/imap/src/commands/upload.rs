@@ -206,10 +206,7 @@ impl Session {
     /// The message is not welcome: the command ends here, before or in spite of its octets.
     pub(crate) fn refuse_append(&mut self, announcement: &Announcement, answer: &Answer) {
         self.uploads = None;
-        match &announcement.tag {
-            Some(tag) => self.say_answer(tag, answer),
-            None => self.say(answer.condition, answer.code.as_ref(), &answer.text),
-        }
+        self.say_answer_to(announcement.tag.as_ref(), answer);
         if self.connection.framer.refuse() == AfterRefusal::Close {
             self.ending = Some("You are sending more than I am willing to drop".into());
         }

@@ -1,0 +1,210 @@
+//! The French of an English text: whole, or with words and numbers in their places.
+
+use std::borrow::Cow;
+
+use super::{answers, syntax};
+
+/// The French of what is said: an answer, or what is wrong with a command (`SELECT: a space was expected at octet 10`).
+pub(super) fn of(english: &str) -> Option<Cow<'static, str>> {
+    answer(english).or_else(|| flaw(english).map(Cow::Owned))
+}
+
+fn answer(english: &str) -> Option<Cow<'static, str>> {
+    whole(english, answers::WHOLE).map(Cow::Borrowed).or_else(|| with(english, answers::WITH).map(Cow::Owned))
+}
+
+/// A flaw has the command in front, and behind it where it was found.
+fn flaw(english: &str) -> Option<String> {
+    let is_command = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
+    let (command, rest) = english
+        .split_once(": ")
+        .filter(|(command, _)| is_command(command))
+        .map_or((None, english), |(c, r)| (Some(c), r));
+    let (what, octet) = rest
+        .rsplit_once(" at octet ")
+        .filter(|(_, octet)| is_number(octet))
+        .map_or((rest, None), |(what, octet)| (what, Some(octet)));
+    let what = whole(what, syntax::WHOLE).map(str::to_owned).or_else(|| with(what, syntax::WITH))?;
+    let mut french = command.map(|command| format!("{command} : ")).unwrap_or_default();
+    french.push_str(&what);
+    if let Some(octet) = octet {
+        french.push_str(&format!(" à l'octet {octet}"));
+    }
+    Some(french)
+}
+
+fn whole(english: &str, table: &[(&str, &'static str)]) -> Option<&'static str> {
+    table.iter().find(|(known, _)| *known == english).map(|(_, french)| *french)
+}
+
+/// With something in between.
+fn with(english: &str, table: &[(&str, &str)]) -> Option<String> {
+    table.iter().find_map(|(known, french)| {
+        let (before, behind) = known.split_once("{}")?;
+        let between = english.strip_prefix(before)?.strip_suffix(behind)?;
+        Some(french.replace("{}", &between_in_french(between)?))
+    })
+}
+
+/// Words that are known, a number, a word of the client's as it was given back, or, in an answer, a flaw.
+fn between_in_french(english: &str) -> Option<Cow<'_, str>> {
+    if let Some(known) = whole(english, answers::WORDS).or_else(|| whole(english, syntax::WORDS)) {
+        return Some(Cow::Borrowed(known));
+    }
+    let one_word = !english.is_empty() && english.bytes().all(|b| b.is_ascii_graphic());
+    if one_word { Some(Cow::Borrowed(english)) } else { flaw(english).map(Cow::Owned) }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn say(english: &str) -> String {
+        of(english).map_or_else(|| english.to_owned(), Cow::into_owned)
+    }
+
+    #[test]
+    fn french_is_looked_up_and_what_is_missing_stays_english() {
+        for (english, french) in [
+            ("There is no such mailbox", "Ce dossier n'existe pas"),
+            ("A message may have 77 octets at the most", "Un message peut avoir au plus 77 octets"),
+            ("Too many mailboxes", "Trop de dossiers"),
+            ("Too many flying saucers", "Too many flying saucers"),
+            ("SELECT: a space was expected at octet 10", "SELECT : il manque un espace à l'octet 10"),
+            ("a tag was expected at octet 1", "il manque une étiquette à l'octet 1"),
+            ("unknown command FOO:BAR", "commande inconnue : FOO:BAR"),
+            ("UID: unknown UID command FOO", "UID : commande UID inconnue : FOO"),
+            ("FETCH: unknown data item at? at octet 9", "FETCH : donnée à lire inconnue : at? à l'octet 9"),
+            (
+                "SETACL: rights are lowercase letters, Q is not",
+                "SETACL : les droits sont des lettres minuscules, ce que Q n'est pas",
+            ),
+            (
+                "FETCH: a message number is too large; it begins at octet 9",
+                "FETCH : valeur trop grande pour un numéro de message ; elle commence à l'octet 9",
+            ),
+            (
+                "That is no search: a search key was expected at octet 1",
+                "Ce n'est pas une recherche : il manque un critère de recherche à l'octet 1",
+            ),
+            ("Something: that nobody knows at octet 7", "Something: that nobody knows at octet 7"),
+        ] {
+            assert_eq!(say(english), french);
+        }
+    }
+
+    #[test]
+    fn texts_stand_once_and_on_one_line() {
+        for table in [answers::WITH, answers::WORDS, answers::WHOLE, syntax::WITH, syntax::WORDS, syntax::WHOLE] {
+            for (at, (english, french)) in table.iter().enumerate() {
+                assert!(!french.contains(['\r', '\n']), "{french}");
+                assert_eq!(english.matches("{}").count(), french.matches("{}").count(), "{english}");
+                assert!(table.iter().skip(at + 1).all(|(other, _)| other != english), "{english}");
+            }
+        }
+    }
+
+    /// The string literals of a source, as far as its own tests; octet strings and comments are none.
+    fn literals(source: &str) -> Vec<String> {
+        let source = source.split("#[cfg(test)]").next().unwrap().as_bytes();
+        let (mut found, mut at) = (Vec::new(), 0);
+        while at < source.len() {
+            let rest = &source[at..];
+            if rest.starts_with(b"//") {
+                at += rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len());
+            } else if rest.starts_with(b"'\"'") || rest.starts_with(b"'\\''") {
+                at += 3;
+            } else if rest[0] == b'"' {
+                let mut end = 1;
+                while rest[end] != b'"' {
+                    end += if rest[end] == b'\\' { 2 } else { 1 };
+                }
+                if at == 0 || source[at - 1] != b'b' {
+                    let text = String::from_utf8(rest[1..end].to_vec()).unwrap();
+                    found.push(text.replace("\\\"", "\"").replace("\\\\", "\\"));
+                }
+                at += end + 1;
+            } else {
+                at += 1;
+            }
+        }
+        found
+    }
+
+    /// The literals of a file, or of all files below a folder, with `{}` where something is put in; tests are left out.
+    fn literals_of(path: &Path, found: &mut Vec<String>) {
+        if ["tests.rs", "language"].contains(&path.file_name().unwrap().to_str().unwrap()) {
+            return;
+        }
+        if path.is_dir() {
+            for entry in std::fs::read_dir(path).unwrap() {
+                literals_of(&entry.unwrap().path(), found);
+            }
+        } else {
+            found.extend(literals(&std::fs::read_to_string(path).unwrap()).iter().map(|text| with_holes(text)));
+        }
+    }
+
+    fn with_holes(text: &str) -> String {
+        let mut parts = text.split('{');
+        let mut whole = parts.next().unwrap().to_owned();
+        for part in parts {
+            let after = part.split_once('}').map_or(part, |(_, after)| after);
+            whole.push_str("{}");
+            whole.push_str(after);
+        }
+        whole
+    }
+
+    fn is_known(text: &str, tables: &[&[(&str, &str)]]) -> bool {
+        tables.iter().any(|table| table.iter().any(|(known, _)| *known == text))
+    }
+
+    #[test]
+    fn no_answer_is_without_its_french() {
+        let mut found = Vec::new();
+        literals_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        // What is said to people begins with a capital and has words; what metrics are and what logs say is for administrators.
+        let is_said = |text: &String| {
+            text.starts_with(char::is_uppercase)
+                && text.contains(' ')
+                && text.contains(char::is_lowercase)
+                && !text.ends_with('.')
+                && !["SETACL: {}", "Ready for literal data", "TLS handshake failed"].contains(&text.as_str())
+        };
+        found.retain(is_said);
+        assert!(found.len() > 100, "the sources are read: {found:?}");
+        found.retain(|text| !is_known(text, &[answers::WHOLE, answers::WITH, answers::WORDS]));
+        assert!(found.is_empty(), "{found:#?}");
+    }
+
+    /// `SELECT: a space was expected` is put together from literals of the parsers.
+    #[test]
+    fn no_flaw_is_without_its_french() {
+        let wire = Path::new(env!("CARGO_MANIFEST_DIR")).join("../imap-wire/src");
+        let mut found = Vec::new();
+        let parsers =
+            ["grammar", "codec", "framer", "grammar.rs", "codec.rs", "framer.rs", "checks.rs", "mailbox_name.rs"];
+        for path in parsers.into_iter().chain(["command/metadata.rs"]) {
+            literals_of(&wire.join(path), &mut found);
+        }
+        let is_said = |text: &String| {
+            text.contains(' ')
+                && text.contains(char::is_lowercase)
+                && !["the connection may have to be closed", "CommandText({} {}, {} octets)"].contains(&text.as_str())
+        };
+        found.retain(is_said);
+        assert!(found.len() > 150, "the sources are read: {found:?}");
+        found.retain(|text| {
+            !is_known(text, &[syntax::WHOLE, syntax::WITH, syntax::WORDS])
+                && !text.strip_suffix(" was expected").is_some_and(|what| is_known(what, &[syntax::WORDS]))
+        });
+        assert!(found.is_empty(), "{found:#?}");
+    }
+}
