@@ -212,7 +212,7 @@ impl Session {
         if condstore {
             fetch.modseq(out, row.modseq.0);
         }
-        fetch.flag_names(out, row.system_flags, selected.row.keywords_of(row), recent);
+        fetch.flag_names(out, row.system_flags, selected.row.keywords_of(row.keyword_bits), recent);
         fetch.end(out);
         Ok(())
     }

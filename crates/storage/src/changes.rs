@@ -8,10 +8,11 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use mail::{AccountId, MailboxId, ModSeq, Uid};
+use mail::{AccountId, MailboxId, ModSeq, SystemFlags, Uid};
 
 use crate::engine::Order;
 use crate::error::StorageError;
+use crate::flag_blocks::{FlagBlock, FlagsAt};
 use crate::keys::{self, Key, Table};
 use crate::messages::uid_of;
 use crate::rows::MessageRow;
@@ -27,6 +28,26 @@ pub struct Change {
     pub uid: Uid,
     /// Whether it is gone; otherwise it is new or its flags changed.
     pub expunged: bool,
+}
+
+/// The flags of a message that has changed, and since when it has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChangedFlags {
+    /// Which message.
+    pub uid: Uid,
+    /// Since when, in MODSEQs.
+    pub modseq: ModSeq,
+    /// Its system flags.
+    pub system_flags: SystemFlags,
+    /// Its keywords ([`crate::rows::MailboxRow::keywords_of`]).
+    pub keyword_bits: u128,
+}
+
+impl ChangedFlags {
+    pub(crate) const fn of(uid: Uid, flags: &FlagsAt) -> Self {
+        let FlagsAt { modseq, system_flags, keyword_bits } = *flags;
+        Self { uid, modseq, system_flags, keyword_bits }
+    }
 }
 
 /// What happened to messages at a MODSEQ.
@@ -185,6 +206,38 @@ impl Store {
         }
         changes.truncate(limit);
         Ok(changes)
+    }
+
+    /// The flags of messages that changed, which are in order of UID and each there once; those that are gone are left out. They
+    /// are as of the change, or of a later one.
+    ///
+    /// Where a block of flags tells of a change, the message's own row is not read: after a STORE here and there in a
+    /// mailbox that is a read for many messages, and not one or two for each.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub async fn changed_flags(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        changes: &[Change],
+    ) -> Result<Vec<ChangedFlags>, StorageError> {
+        // Read after the changes: an entry that is older than its message's change has lost against the message's own row.
+        let blocks = self.flag_blocks_of(account, mailbox, changes.iter().map(|change| change.uid)).await?;
+        let (mut told, mut others) = (Vec::with_capacity(changes.len()), Vec::new());
+        for Change { uid, modseq, .. } in changes {
+            let noted = blocks.get(&FlagBlock::first_uid(*uid)).and_then(|block| block.flags_of(*uid));
+            match noted.filter(|noted| noted.modseq >= *modseq) {
+                Some(noted) => told.push(ChangedFlags::of(*uid, noted)),
+                None => others.push(*uid),
+            }
+        }
+        if !others.is_empty() {
+            let rows = self.messages_of(account, mailbox, &others).await?;
+            told.extend(rows.iter().map(|row| ChangedFlags::of(row.uid, &FlagsAt::of(row))));
+            told.sort_unstable_by_key(|flags| flags.uid);
+        }
+        Ok(told)
     }
 }
 

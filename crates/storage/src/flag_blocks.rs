@@ -217,17 +217,31 @@ impl Store {
         mailbox: MailboxId,
         messages: &mut [MessageRow],
     ) -> Result<(), StorageError> {
-        let mut firsts: Vec<Uid> = Vec::new();
-        for message in messages.iter() {
-            let first = FlagBlock::first_uid(message.uid);
-            if firsts.last() != Some(&first) {
-                firsts.push(first);
+        let blocks = self.flag_blocks_of(account, mailbox, messages.iter().map(|message| message.uid)).await?;
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        for message in messages {
+            if let Some(block) = blocks.get(&FlagBlock::first_uid(message.uid)) {
+                block.lay_over(message);
             }
         }
+        Ok(())
+    }
+
+    /// The blocks that there are of some messages, by the first UID of each.
+    pub(crate) async fn flag_blocks_of(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: impl Iterator<Item = Uid>,
+    ) -> Result<BTreeMap<Uid, FlagBlock>, StorageError> {
+        let mut firsts: Vec<Uid> = uids.map(FlagBlock::first_uid).collect();
+        firsts.dedup();
         firsts.sort_unstable();
         firsts.dedup();
         let values = match firsts.as_slice() {
-            [] => return Ok(()),
+            [] => return Ok(BTreeMap::new()),
             [first] => vec![self.engine.get(&keys::flag_block(account, mailbox, *first)).await?],
             several => {
                 let keys: Vec<Vec<u8>> =
@@ -241,15 +255,7 @@ impl Store {
                 blocks.insert(first, FlagBlock::decode(&value)?);
             }
         }
-        if blocks.is_empty() {
-            return Ok(());
-        }
-        for message in messages {
-            if let Some(block) = blocks.get(&FlagBlock::first_uid(message.uid)) {
-                block.lay_over(message);
-            }
-        }
-        Ok(())
+        Ok(blocks)
     }
 }
 

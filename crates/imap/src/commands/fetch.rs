@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use imap_wire::response::{self, Code};
+use imap_wire::response::{Code, FetchResponse};
 use imap_wire::{Fetch, FetchItem, NumberSet, PartialRange, Qresync, SequenceSet};
 use mail::{Flags, ModSeq, SequenceNumber, SystemFlags, Uid};
 use message::RecordView;
 use routing::Rights;
 use storage::Store;
 use storage::blobs::BlobReader;
-use storage::changes::Change;
 use storage::messages::FlagChange;
 use storage::rows::MessageRow;
 
@@ -26,15 +25,14 @@ use crate::engine::object_id::{email_id, thread_id};
 use crate::engine::resync::{known_up_to, unknown};
 use crate::fault::{Answer, Fault, Lost};
 use crate::limits::{
-    AHEAD_MESSAGES_MAX, AHEAD_OCTETS_MAX, CHANGES_PER_PAGE, FETCH_ITEMS_PER_TURN, RECORDS_PER_PAGE, ROWS_PER_PAGE,
-    SEEN_OCTETS_PER_STEP,
+    AHEAD_MESSAGES_MAX, AHEAD_OCTETS_MAX, FETCH_ITEMS_PER_TURN, RECORDS_PER_PAGE, ROWS_PER_PAGE, SEEN_OCTETS_PER_STEP,
 };
 use crate::records::{complete, content, damaged};
 use crate::session::Session;
 
 /// What a FETCH needs, found out once.
-struct Plan {
-    items: Vec<FetchItem>,
+pub(super) struct Plan {
+    pub(super) items: Vec<FetchItem>,
     sources: Sources,
     /// Messages without `\Seen` get it, and their FLAGS are told.
     sets_seen: bool,
@@ -111,12 +109,12 @@ impl Session {
         let looks_only = selected.read_only || !selected.access.rights.has(Rights::SEEN);
         let mut plan = Plan::new(fetch, looks_only, self.enabled.uid_only);
         self.refresh_row().await?;
-        let wanted = match plan.changed_since {
+        let (wanted, changes) = match plan.changed_since {
             Some(since) => self.changed_since(since, &wanted, vanished.as_ref()).await?,
-            None => wanted,
+            None => (wanted, None),
         };
         let limited = self.limit(&wanted)?;
-        let Some(some) = limited else { return self.fetch_wanted(&plan, &wanted).await };
+        let Some(some) = limited else { return self.fetch_changed(&plan, &wanted, changes).await };
         plan.descending = true;
         let answer = self.fetch_wanted(&plan, &some.clip(&wanted)).await?;
         Ok(self.answer_limited(answer, limited))
@@ -157,9 +155,9 @@ impl Session {
             None => all,
         };
         let gone = unknown(&asked, known_up_to);
-        let changed = self.changed_since(ModSeq(known.modseq), &asked, Some(&gone)).await?;
+        let (changed, changes) = self.changed_since(ModSeq(known.modseq), &asked, Some(&gone)).await?;
         let plan = Plan::resync(ModSeq(known.modseq), self.enabled.uid_only);
-        self.fetch_wanted(&plan, &changed).await.map(drop)
+        self.fetch_changed(&plan, &changed, changes).await.map(drop)
     }
 
     /// What NOTIFY wants of new messages (RFC 5465 §5.2); `\Seen` stays as it is.
@@ -173,7 +171,7 @@ impl Session {
         self.fetch_wanted(&Plan::news(all), news).await.map(drop)
     }
 
-    async fn fetch_wanted(&mut self, plan: &Plan, wanted: &NumberSet) -> Result<Answer, Fault> {
+    pub(super) async fn fetch_wanted(&mut self, plan: &Plan, wanted: &NumberSet) -> Result<Answer, Fault> {
         let map = self.selected()?.view.map().clone();
         let mut left = map.existing(wanted).count();
         let mut uids = map.existing(wanted);
@@ -198,68 +196,18 @@ impl Session {
         Ok(Answer::ok("Fetched"))
     }
 
-    /// Those of the wanted that changed, from the change index: costs what changed, not what is there (RFC 7162 §3.1.4.1).
-    /// Tells which of `asked` were expunged since, before any FETCH response (§3.2.6).
-    async fn changed_since(
+    /// `FLAGS (…)`
+    pub(super) fn say_flags(
         &mut self,
-        since: ModSeq,
-        wanted: &NumberSet,
-        asked: Option<&NumberSet>,
-    ) -> Result<NumberSet, Fault> {
-        // The row was read just now: a mailbox in which nothing has happened since costs no more than that.
-        if self.selected()?.row.highest_modseq <= since {
-            return Ok(NumberSet::empty());
-        }
-        let key = self.key()?;
-        let own = self.own_changes_since(since)?;
-        // Where the reader's own changes are too long ago to be known, any message may be another one now.
-        let any = own.is_none();
-        let (own, mut vanished) = (own.unwrap_or_default(), Vec::new());
-        let mut changed: Vec<u32> = own.into_iter().map(|uid| uid.0).filter(|uid| wanted.contains(*uid)).collect();
-        let mut last = None;
-        while !any || asked.is_some() {
-            let page = self.server.store.changes(key.0, key.1, since, last, CHANGES_PER_PAGE).await?;
-            for Change { uid: Uid(uid), expunged, .. } in &page {
-                if !expunged && wanted.contains(*uid) {
-                    changed.push(*uid);
-                } else if *expunged && asked.is_some_and(|asked| asked.contains(*uid)) {
-                    vanished.push(*uid);
-                }
-            }
-            if page.len() < CHANGES_PER_PAGE {
-                break;
-            }
-            last = page.last().copied();
-        }
-        let map = self.selected()?.view.map();
-        // What the client still counts is told without EARLIER, when that may be.
-        vanished.retain(|uid| !map.contains(Uid(*uid)));
-        let mut vanished = NumberSet::from_numbers(vanished);
-        // Read after the changes: what was forgotten meanwhile is among it.
-        if let Some(asked) = asked
-            && since < self.server.store.expunges_forgotten(key.0, key.1).await?
-        {
-            vanished = self.not_there(asked).await?;
-        }
-        response::vanished(self.connection.out(), &vanished, true);
-        Ok(if any { wanted.clone() } else { NumberSet::from_numbers(changed) })
-    }
-
-    /// The UIDs of a set that no message has, whether or not the client knows: when it has been away longer than expunges are
-    /// remembered (RFC 7162 §3.2.5.1).
-    async fn not_there(&mut self, asked: &NumberSet) -> Result<NumberSet, Fault> {
-        let key = self.key()?;
-        let map = self.selected()?.view.map().clone();
-        let left = asked.minus(&NumberSet::from_ranges(map.uid_ranges()));
-        // What came after the map was read.
-        let mut came = Vec::new();
-        let mut from = Uid(map.max_uid()).next();
-        while let Some(first) = from {
-            let rows = self.server.store.messages(key.0, key.1, first, Uid(u32::MAX), ROWS_PER_PAGE).await?;
-            came.extend(rows.iter().map(|row| row.uid.0));
-            from = rows.last().and_then(|row| row.uid.next()).filter(|_| rows.len() == ROWS_PER_PAGE);
-        }
-        Ok(left.minus(&NumberSet::from_numbers(came)))
+        response: &mut FetchResponse,
+        uid: Uid,
+        system_flags: SystemFlags,
+        keyword_bits: u128,
+    ) {
+        let Some(selected) = self.selected.as_deref() else { return };
+        let recent = selected.recent.contains(uid.0) && !self.enabled.rev2;
+        let keywords = selected.row.keywords_of(keyword_bits);
+        response.flag_names(self.connection.out(), system_flags, keywords, recent);
     }
 
     /// Answers for some messages, which are in order of UID; returns how many were there.
@@ -280,7 +228,7 @@ impl Session {
         }
         let mut found = 0usize;
         let mut records = records.into_iter().peekable();
-        self.refresh_keywords(&rows).await?;
+        self.refresh_keywords(rows.iter().map(|row| row.keyword_bits)).await?;
         let mut rest = rows.as_mut_slice();
         while !rest.is_empty() {
             let step = if plan.sets_seen { seen_step(rest) } else { rest.len() };
@@ -366,12 +314,7 @@ impl Session {
                 FetchItem::ModSeq => response.modseq(out, row.modseq.0),
                 FetchItem::InternalDate => response.internal_date(out, row.internal_date),
                 FetchItem::Rfc822Size => response.size(out, row.octets),
-                FetchItem::Flags => {
-                    let Some(selected) = self.selected.as_deref() else { continue };
-                    let recent = selected.recent.contains(row.uid.0) && !self.enabled.rev2;
-                    let keywords = selected.row.keywords_of(row);
-                    response.flag_names(self.connection.out(), row.system_flags, keywords, recent);
-                }
+                FetchItem::Flags => self.say_flags(&mut response, row.uid, row.system_flags, row.keyword_bits),
                 FetchItem::Envelope => response.envelope(out, view.map(|view| view.envelope()).unwrap_or_default()),
                 FetchItem::Body => response.body(out, view.map(|view| view.body()).unwrap_or_default()),
                 FetchItem::BodyStructure => {
@@ -430,10 +373,10 @@ impl Session {
     }
 
     /// Another session may have brought in a keyword since.
-    pub(crate) async fn refresh_keywords(&mut self, rows: &[MessageRow]) -> Result<(), Fault> {
+    pub(crate) async fn refresh_keywords(&mut self, bits: impl IntoIterator<Item = u128>) -> Result<(), Fault> {
         let known = self.selected()?.row.keywords.len();
-        let unknown = |row: &MessageRow| known < 128 && row.keyword_bits >> known != 0;
-        if rows.iter().any(unknown) { self.refresh_row().await } else { Ok(()) }
+        let unknown = |bits: u128| known < 128 && bits >> known != 0;
+        if bits.into_iter().any(unknown) { self.refresh_row().await } else { Ok(()) }
     }
 }
 
@@ -441,6 +384,11 @@ impl Plan {
     /// Messages whose rows are read at once.
     const fn page(&self) -> usize {
         if self.sources.record { RECORDS_PER_PAGE } else { ROWS_PER_PAGE }
+    }
+
+    /// Whether it asks for nothing but flags, and by which UID and MODSEQ.
+    pub(super) fn tells_flags_alone(&self) -> bool {
+        self.items.iter().all(|item| matches!(item, FetchItem::Flags | FetchItem::ModSeq | FetchItem::Uid))
     }
 
     /// Whether a message has changed since then, where that is asked for.

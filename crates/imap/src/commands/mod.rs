@@ -7,6 +7,7 @@ mod authenticate;
 mod batches;
 mod binary;
 mod catenate;
+mod changed;
 mod comparator;
 mod copy;
 mod create;

@@ -4,6 +4,7 @@ use mail::{Flags, Keyword};
 use proptest::prelude::*;
 
 use super::*;
+use crate::changes::ChangedFlags;
 use crate::messages::{ExpungeScope, FlagChange};
 use crate::rows::Sent;
 use crate::stage::{ALICE, INBOX, house, message, open};
@@ -338,6 +339,15 @@ proptest! {
                     all.iter().map(|message| (message.uid.0, (row.flags_of(message), message.modseq.0))).collect();
                 assert_eq!(found, expected);
                 assert_eq!(row.highest_modseq.0, modseq);
+                for since in [ModSeq(1), ModSeq(modseq / 2), ModSeq(modseq.saturating_sub(1)), ModSeq(modseq)] {
+                    let mut changes = store.changes(ALICE, INBOX, since, None, 10_000).await.unwrap();
+                    changes.retain(|change| !change.expunged);
+                    changes.sort_unstable_by_key(|change| change.uid);
+                    let told = store.changed_flags(ALICE, INBOX, &changes).await.unwrap();
+                    let of = |row: &MessageRow| ChangedFlags::of(row.uid, &FlagsAt::of(row));
+                    let changed: Vec<_> = all.iter().filter(|row| row.modseq > since).map(of).collect();
+                    assert_eq!(told, changed, "since {since:?}");
+                }
                 for message in all.iter().step_by(97) {
                     assert_eq!(store.message(ALICE, INBOX, message.uid).await.unwrap().as_ref(), Some(message));
                 }

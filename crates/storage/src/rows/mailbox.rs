@@ -67,10 +67,9 @@ impl MailboxRow {
         Flags { system: message.system_flags, keywords: keywords.map(|(_, keyword)| keyword.clone()).collect() }
     }
 
-    /// The keywords of one of its messages, in the order of their names.
+    /// The keywords that the bits of one of its messages stand for, in the order of their names.
     #[must_use]
-    pub fn keywords_of(&self, message: &MessageRow) -> Vec<&Keyword> {
-        let bits = message.keyword_bits;
+    pub fn keywords_of(&self, bits: u128) -> Vec<&Keyword> {
         // Most have none.
         if bits == 0 {
             return Vec::new();
