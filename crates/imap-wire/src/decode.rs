@@ -15,12 +15,16 @@ use crate::tag::Tag;
 
 /// Parses one whole command as the framer delivered it.
 pub fn decode(text: &CommandText, encoding: NameEncoding) -> Result<Command, Refusal> {
-    decode_bytes(text.as_bytes(), encoding)
+    parse(text.as_bytes(), encoding).map_err(|flaw| explain(text.as_bytes(), flaw.moved(|at| text.sent_at(at))))
 }
 
+#[cfg(test)]
 pub(crate) fn decode_bytes(text: &[u8], encoding: NameEncoding) -> Result<Command, Refusal> {
-    let parsed = codec::decode(text, encoding).unwrap_or_else(|| grammar::decode(text, encoding));
-    parsed.map_err(|flaw| explain(text, flaw))
+    parse(text, encoding).map_err(|flaw| explain(text, flaw))
+}
+
+fn parse(text: &[u8], encoding: NameEncoding) -> Result<Command, Flaw> {
+    codec::decode(text, encoding).unwrap_or_else(|| grammar::decode(text, encoding))
 }
 
 fn explain(text: &[u8], flaw: Flaw) -> Refusal {
@@ -28,7 +32,17 @@ fn explain(text: &[u8], flaw: Flaw) -> Refusal {
     let verb = if tag.is_some() { verb(text) } else { &[] };
     // An unknown verb is named by the flaw itself.
     let name = if grammar::knows(verb) { printable(&verb.to_ascii_uppercase()) } else { String::new() };
-    flaw.refusal(tag, &name)
+    match name.as_str() {
+        "UID" => flaw.refusal(tag, &uid_name(text)),
+        name => flaw.refusal(tag, name),
+    }
+}
+
+/// `UID` and the command behind it, if there is one of that name.
+fn uid_name(text: &[u8]) -> String {
+    let behind = text.splitn(4, |&b| b == b' ').nth(2).unwrap_or_default();
+    let name = format!("UID {}", printable(behind.trim_ascii_end()).to_ascii_uppercase());
+    grammar::names().find(|known| *known == name).unwrap_or_else(|| "UID".to_owned())
 }
 
 /// The word after the tag.

@@ -50,6 +50,11 @@ impl Flaw {
         Self { at: None, text: text.into(), answer: Answer::NoCannot }
     }
 
+    /// The same flaw at another place.
+    pub(crate) fn moved(self, to: impl Fn(usize) -> usize) -> Self {
+        Self { at: self.at.map(to), ..self }
+    }
+
     /// The answer to the client.
     pub(crate) fn refusal(self, tag: Option<Tag>, verb: &str) -> Refusal {
         let mut text = String::new();

@@ -156,9 +156,12 @@ impl Framer {
         let ticket = Ticket::new(self.next_ticket);
         self.next_ticket = self.next_ticket.wrapping_add(1);
         // In the text the ticket takes the place of the message: `~{8}`, CRLF, eight octets.
+        let announced = self.text.len().saturating_sub(self.line_start.saturating_add(literal.line_prefix));
         self.text.truncate(self.line_start.saturating_add(literal.line_prefix));
         self.text.extend(b"~{8}\r\n");
         self.text.extend(&ticket.to_bytes());
+        let more = i64::try_from(literal.size).unwrap_or(i64::MAX).saturating_add(announced as i64).saturating_sub(12);
+        self.text.streamed(more);
         self.line_start = self.text.len();
         self.continue_due = literal.sync;
         self.state = State::Message { left: literal.size, ticket, binary: literal.binary, nul: false };
@@ -282,7 +285,7 @@ impl Framer {
     }
 
     fn absurd<'a>(&mut self, sync: bool) -> Step<'a> {
-        let refusal = self.refusal(Code::ClientBug, "the literal's length is not a number of 32 bits".to_owned());
+        let refusal = self.refusal(Code::ClientBug, "the literal's length is not a number of 63 bits".to_owned());
         self.release();
         self.state = if sync { State::Command } else { State::Dead };
         Step::Frame(Frame::Misbehaviour { refusal, close: !sync })

@@ -136,7 +136,7 @@ fn verb(cursor: &mut Cursor<'_>, verbs: &[(&str, Parser)], uid: bool) -> Result<
     let at = cursor.position();
     let word = cursor.word();
     if word.is_empty() {
-        return Err(Flaw::at(at, if uid { "a UID command was expected" } else { "a command was expected" }));
+        return Err(Flaw::at(at, if uid { "expected a UID command" } else { "expected a command" }));
     }
     let Some(parser) = find(verbs, word) else {
         let word = printable(word);

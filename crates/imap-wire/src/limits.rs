@@ -29,8 +29,8 @@ pub const SWALLOW_LITERALS_MAX: u64 = 256 * 1024 * 1024;
 /// The same, before login.
 pub const SWALLOW_LITERALS_MAX_BEFORE_LOGIN: u64 = SWALLOW_MAX;
 
-/// The largest literal that can be announced at all: RFC 3501 §9 makes it a 32-bit number.
-pub const ANNOUNCED_MAX: u64 = u32::MAX as u64;
+/// The largest literal that can be announced at all: RFC 9051 §9 makes it a number of 63 bits (RFC 3501 of 32).
+pub const ANNOUNCED_MAX: u64 = (1 << 63) - 1;
 
 /// How deep SEARCH keys may nest (parentheses, NOT, OR). The RFCs set no figure.
 pub const SEARCH_DEPTH_MAX: usize = 32;

@@ -125,7 +125,7 @@ impl Connection {
             let event = match frame {
                 None => None,
                 Some(Frame::Continue) => {
-                    response::continuation(&mut self.output, "Ready for literal data");
+                    response::continuation(&mut self.output, "OK");
                     self.consume(left);
                     self.flush_some().await?;
                     continue;

@@ -43,7 +43,7 @@ impl Answer {
             StorageError::BadMailboxName(reason) => {
                 Self::no(Code::Cannot, format!("The mailbox name is not allowed: {reason}"))
             }
-            StorageError::NotAllowed(reason) => Self::no(Code::Cannot, *reason),
+            StorageError::NotAllowed(reason) => Self::no(Code::Cannot, capitalised(reason)),
             StorageError::OverQuota => Self::no(Code::OverQuota, "The account's quota is used up"),
             StorageError::LimitReached(what) => Self::no(Code::Limit, format!("Too many {what}")),
             StorageError::Expunged => Self::no(Code::ExpungeIssued, "The message is no longer there"),
@@ -60,6 +60,12 @@ impl Answer {
             }
         }
     }
+}
+
+/// The store says what is wrong as part of a sentence.
+fn capitalised(reason: &str) -> String {
+    let mut letters = reason.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 impl From<Refusal> for Answer {
@@ -111,8 +117,8 @@ impl Lost {
             Self::TimedOut => Some(("Autologout: you were silent for too long", None)),
             Self::Shutdown => Some(("The server is shutting down", Some(Code::Unavailable))),
             Self::RightsWithdrawn => Some(("You may no longer read the selected mailbox", Some(Code::NoPerm))),
-            Self::MailboxDeleted => Some(("The selected mailbox was deleted", None)),
-            Self::Garbled => Some(("What you send is not DEFLATE", None)),
+            Self::MailboxDeleted => Some(("The selected mailbox was deleted", Some(Code::NonExistent))),
+            Self::Garbled => Some(("What you send is not DEFLATE", Some(Code::ClientBug))),
             Self::ShutOut => Some(("Your access has changed: log in again", Some(Code::AuthenticationFailed))),
         }
     }

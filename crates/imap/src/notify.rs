@@ -104,7 +104,7 @@ impl Session {
             Notify::Set { status, groups } => (status, groups),
         };
         if groups.iter().any(|group| group.events.unsupported) {
-            return Ok(Answer::no(Code::BadEvent(EVENTS), "Of one of these events nothing can be told"));
+            return Ok(Answer::no(Code::BadEvent(EVENTS), "One of these events is not supported"));
         }
         let none = groups.is_empty() && !status;
         // §3.1: what a successful NOTIFY says lasts until the next successful one.

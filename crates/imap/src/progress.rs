@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use imap_wire::Tag;
-use imap_wire::response::{self, Code, Condition};
+use imap_wire::response::{Code, Condition};
 
 use crate::fault::Lost;
 use crate::limits::PROGRESS_EVERY;
@@ -52,7 +52,7 @@ impl Session {
                 () = self.server.world.clock.sleep(PROGRESS_EVERY) => {}
             }
             let code = progress.code(tag);
-            response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Still at it");
+            self.say(Condition::Ok, Some(&code), "Still at it");
             self.connection.flush().await?;
         }
     }

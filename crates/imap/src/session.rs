@@ -383,7 +383,8 @@ impl Session {
         let answer = Answer::of(error);
         if error.is_temporary() || answer.code == Some(Code::ServerBug) {
             metrics::counter!("relais_imap_storage_errors_total").increment(1);
-            tracing::warn!(peer = %self.peer, command, %error, "the store refused");
+            let account = self.user.as_ref().map(|user| user.account.address.to_string()).unwrap_or_default();
+            tracing::warn!(peer = %self.peer, account, command, %error, "the store refused");
         }
         answer
     }

@@ -6,8 +6,8 @@
 //! writes that one's row, and leaves the block as it is.
 //!
 //! Invariant: an entry is of a message that is there, and it stays until the message goes or gets another one. So who reads message
-//! rows first and their blocks afterwards sees each message as it was when the reading began, or as it became since. One that is
-//! removed in between may be seen with the flags of its own row, older than those: nothing that is kept is decided by that.
+//! rows first and their blocks afterwards sees each message as it was when the reading began, or as it became since; but for
+//! one that is removed in between, which takes its entry along. [`Store::messages`] and its kin leave such a one out.
 
 use std::collections::BTreeMap;
 

@@ -99,6 +99,9 @@ pub enum ExpungeScope {
 /// Rows that are scanned in the time that one is found by its key.
 const SCANNED_FOR_ONE: usize = 4;
 
+/// Messages whose rows are looked at again in place of the mailbox's.
+const FEW: usize = 2;
+
 /// Messages that one transaction changes at the most: each writes some four rows.
 pub(crate) const MESSAGES_PER_TRANSACTION: usize = TRANSACTION_ROWS_MAX / 5;
 
@@ -154,12 +157,35 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<MessageRow>, StorageError> {
         let range = uid_range(Table::Message, account, mailbox, first, last);
+        let before = self.engine.get(&keys::mailbox(account, mailbox)).await?;
         let rows = self.engine.scan(range, order, limit).await?;
         let mut messages = Vec::with_capacity(rows.len());
         for (key, value) in &rows {
             messages.push(MessageRow::decode(uid_of(key)?, value)?);
         }
         self.lay_flags_over(account, mailbox, &mut messages).await?;
+        self.without_those_gone(account, mailbox, before, messages).await
+    }
+
+    /// Messages of which blocks of flags were laid over the rows, without those that went while both were read: these have
+    /// taken their flags along, and what is in the row alone may be older than what has been told of them. `before` is the mailbox's
+    /// row before anything else was read: where it is the same now, nothing has happened.
+    async fn without_those_gone(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        before: Option<Bytes>,
+        mut messages: Vec<MessageRow>,
+    ) -> Result<Vec<MessageRow>, StorageError> {
+        if messages.is_empty()
+            || before.is_some() && before == self.engine.get(&keys::mailbox(account, mailbox)).await?
+        {
+            return Ok(messages);
+        }
+        let mut uids: Vec<Uid> = messages.iter().map(|message| message.uid).collect();
+        uids.sort_unstable();
+        let there = self.rows_of(Table::Message, account, mailbox, &uids).await?;
+        messages.retain(|message| there.binary_search_by_key(&message.uid, |(uid, _)| *uid).is_ok());
         Ok(messages)
     }
 
@@ -193,7 +219,7 @@ impl Store {
         let Some(value) = self.engine.get(&keys::message(account, mailbox, uid)).await? else { return Ok(None) };
         let mut message = MessageRow::decode(uid, &value)?;
         self.lay_flags_over(account, mailbox, std::slice::from_mut(&mut message)).await?;
-        Ok(Some(message))
+        Ok(self.without_those_gone(account, mailbox, None, vec![message]).await?.pop())
     }
 
     /// Messages with these UIDs, which are in order; those that are not there are left out.
@@ -206,13 +232,18 @@ impl Store {
         mailbox: MailboxId,
         uids: &[Uid],
     ) -> Result<Vec<MessageRow>, StorageError> {
+        // Of a few messages each row is looked at again: that is no more than two looks at the mailbox's.
+        let before = match uids.len() {
+            0..=FEW => None,
+            _ => self.engine.get(&keys::mailbox(account, mailbox)).await?,
+        };
         let rows = self.rows_of(Table::Message, account, mailbox, uids).await?;
         let mut messages = Vec::with_capacity(rows.len());
         for (uid, value) in &rows {
             messages.push(MessageRow::decode(*uid, value)?);
         }
         self.lay_flags_over(account, mailbox, &mut messages).await?;
-        Ok(messages)
+        self.without_those_gone(account, mailbox, before, messages).await
     }
 
     /// Encoded records of messages with these UIDs, which are in order. A message whose record was too large has none.

@@ -148,13 +148,13 @@ fn names_in_utf8_once_that_is_enabled() {
 #[test]
 fn a_bad_says_what_is_wrong_and_where() {
     for (shape, text) in [
-        ("", "a command was expected at octet 4"),
+        ("", "expected a command at octet 4"),
         ("FOO", "unknown command FOO"),
         ("FOO\u{e9}\"bar", "unknown command FOO???bar"),
-        ("NOOP x", "NOOP: the end of the command was expected at octet 8"),
-        ("NOOP ", "NOOP: the end of the command was expected at octet 8"),
-        ("LOGIN", "LOGIN: a space was expected at octet 9"),
-        ("LOGIN fred", "LOGIN: a space was expected at octet 14"),
+        ("NOOP x", "NOOP: expected the end of the command at octet 8"),
+        ("NOOP ", "NOOP: expected the end of the command at octet 8"),
+        ("LOGIN", "LOGIN: expected one more argument at octet 9"),
+        ("LOGIN fred", "LOGIN: expected one more argument at octet 14"),
         ("LOGIN \"fred x", "LOGIN: a quoted string is not closed; it begins at octet 10"),
         ("LOGIN \"fr\\ed\" x", "LOGIN: a backslash may only stand before a quote or a backslash at octet 13"),
         ("AUTHENTICATE PLAIN ???", "AUTHENTICATE: the initial response is not base64; it begins at octet 23"),
@@ -162,52 +162,52 @@ fn a_bad_says_what_is_wrong_and_where() {
         ("SELECT \"a\tb\"", "SELECT: a mailbox name has no control characters"),
         ("SELECT x (FOO)", "SELECT: the parameter FOO is not supported"),
         ("CREATE x (FOO)", "CREATE: the parameter FOO is not supported"),
-        ("STATUS x MESSAGES", "STATUS: status items in parentheses was expected at octet 13"),
+        ("STATUS x MESSAGES", "STATUS: expected status items in parentheses at octet 13"),
         ("STATUS x ()", "STATUS: at least one status item is needed"),
         ("STATUS x (FOO)", "STATUS: the status item FOO is not supported"),
         ("FETCH 0 FLAGS", "FETCH: a message number cannot be 0; it stands at octet 10"),
-        ("FETCH x FLAGS", "FETCH: a message number was expected at octet 10"),
-        ("FETCH $1 FLAGS", "FETCH: a space was expected at octet 11"),
-        ("FETCH 1:$ FLAGS", "FETCH: a message number was expected at octet 12"),
+        ("FETCH x FLAGS", "FETCH: expected a message number at octet 10"),
+        ("FETCH $1 FLAGS", "FETCH: expected a space at octet 11"),
+        ("FETCH 1:$ FLAGS", "FETCH: expected a message number at octet 12"),
         ("SEARCH RETURN (PARTIAL 1:2 ALL) ALL", "SEARCH: PARTIAL and ALL exclude each other"),
-        ("SEARCH RETURN (PARTIAL -1:2) ALL", "SEARCH: the end of the range was expected at octet 29"),
+        ("SEARCH RETURN (PARTIAL -1:2) ALL", "SEARCH: expected the end of the range at octet 29"),
         ("SEARCH RETURN (PARTIAL 0:2) ALL", "SEARCH: a place in the results cannot be 0; it stands at octet 27"),
         ("SORT () UTF-8 ALL", "SORT: at least one sort criterion is needed"),
         ("SORT (COLOUR) UTF-8 ALL", "SORT: unknown sort criterion COLOUR at octet 10"),
-        ("SORT (DATE) ALL", "SORT: a space was expected at octet 19"),
+        ("SORT (DATE) ALL", "SORT: expected one more argument at octet 19"),
         ("THREAD X UTF-8 ALL", "THREAD: unknown threading algorithm X"),
         ("ESEARCH IN (personal) RETURN (SAVE) ALL", "ESEARCH: SAVE is for a search of the selected mailbox alone"),
         ("ESEARCH IN () ALL", "ESEARCH: at least one source is needed"),
         ("ESEARCH IN (selected-delayed) ALL", "ESEARCH: unknown source selected-delayed at octet 16"),
         ("FETCH 4294967296 FLAGS", "FETCH: a message number is too large; it begins at octet 10"),
-        ("FETCH 1", "FETCH: a space was expected at octet 11"),
+        ("FETCH 1", "FETCH: expected a space at octet 11"),
         ("FETCH 1 FOO", "FETCH: unknown data item FOO at octet 12"),
         ("FETCH 1 (FLAGS ALL)", "FETCH: unknown data item ALL at octet 19"),
         (
             "FETCH 1 BODY[MIME]",
-            "FETCH: HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT or, after a part number, MIME was expected at octet 17",
+            "FETCH: expected HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT or, after a part number, MIME at octet 17",
         ),
-        ("FETCH 1 BODY[1", "FETCH: ] after the section was expected at octet 18"),
+        ("FETCH 1 BODY[1", "FETCH: expected ] after the section at octet 18"),
         ("FETCH 1 BODY[]<0.0>", "FETCH: the number of octets cannot be 0; it stands at octet 21"),
-        ("FETCH 1 (FLAGS", "FETCH: a space or ) was expected at octet 18"),
+        ("FETCH 1 (FLAGS", "FETCH: expected a space or ) at octet 18"),
         ("STORE 1 FLAGS (\\Recent)", "STORE: a client cannot set the flag \\Recent"),
-        ("STORE 1 FOO (\\Seen)", "STORE: FLAGS, +FLAGS or -FLAGS was expected at octet 12"),
-        ("SEARCH", "SEARCH: a space was expected at octet 10"),
+        ("STORE 1 FOO (\\Seen)", "STORE: expected FLAGS, +FLAGS or -FLAGS at octet 12"),
+        ("SEARCH", "SEARCH: expected a space at octet 10"),
         ("SEARCH FOO", "SEARCH: unknown search key FOO at octet 11"),
-        ("SEARCH SINCE 31-Feb-2024", "SEARCH: a date like 1-Feb-1994 was expected at octet 17"),
+        ("SEARCH SINCE 31-Feb-2024", "SEARCH: expected a date like 1-Feb-1994 at octet 17"),
         ("SEARCH ()", "SEARCH: there is no search key in the parentheses"),
         ("LIST (RECURSIVEMATCH) \"\" *", "LIST: RECURSIVEMATCH needs another selection option"),
-        ("LIST \"\"", "LIST: a space was expected at octet 11"),
+        ("LIST \"\"", "LIST: expected a space at octet 11"),
         ("UID NOOP", "UID: unknown UID command NOOP"),
-        ("APPEND x", "APPEND: a space was expected at octet 12"),
+        ("APPEND x", "APPEND: expected a space at octet 12"),
         (
             "APPEND x \"32-Jan-2000 00:00:00 +0000\" ~{8}\r\n12345678",
-            "APPEND: a date like \"17-Jul-1996 02:44:25 -0700\" was expected at octet 13",
+            "APPEND: expected a date like \"17-Jul-1996 02:44:25 -0700\" at octet 13",
         ),
-        ("APPEND x ~{8}\r\n12345678 (", "APPEND: a flag was expected at octet 29"),
+        ("APPEND x ~{8}\r\n12345678 (", "APPEND: expected a flag at octet 29"),
         ("LOGIN {1}\r\n\0 x", "LOGIN: a NUL is in the literal that begins at octet 10"),
-        ("ID foo", "ID: NIL or ( was expected at octet 7"),
-        ("ENABLE", "ENABLE: a space was expected at octet 10"),
+        ("ID foo", "ID: expected NIL or ( at octet 7"),
+        ("ENABLE", "ENABLE: expected a space at octet 10"),
     ] {
         assert_eq!(bad(shape), text, "{shape:?}");
     }
@@ -232,7 +232,7 @@ fn without_a_tag_the_answer_is_untagged() {
     let refusal = decode_bytes(b"abc\r\n", NameEncoding::ModifiedUtf7).unwrap_err();
     let mut out = Vec::new();
     refusal.write(&mut out);
-    assert_eq!(String::from_utf8(out).unwrap(), "abc BAD [CLIENTBUG] a space was expected at octet 4\r\n");
+    assert_eq!(String::from_utf8(out).unwrap(), "abc BAD [CLIENTBUG] expected one more argument at octet 4\r\n");
 }
 
 #[test]
@@ -257,12 +257,12 @@ fn access_lists() {
     let CommandBody::DeleteAcl { mailbox, identifier } = ok("DELETEACL &AOk- \"a b\"") else { panic!("DELETEACL") };
     assert_eq!((mailbox.as_str(), identifier.as_str()), ("\u{e9}", "a b"));
     for (shape, text) in [
-        ("SETACL x fred", "SETACL: a space was expected at octet 17"),
+        ("SETACL x fred", "SETACL: expected one more argument at octet 17"),
         ("SETACL x \"\" lr", "SETACL: the identifier is empty"),
         ("DELETEACL x {2}\r\n\t1", "DELETEACL: the identifier has a control character"),
-        ("LISTRIGHTS x", "LISTRIGHTS: a space was expected at octet 16"),
+        ("LISTRIGHTS x", "LISTRIGHTS: expected one more argument at octet 16"),
         ("SETACL x fred \"\u{e9}\"", "SETACL: rights are lowercase letters"),
-        ("MYRIGHTS x y", "MYRIGHTS: the end of the command was expected at octet 14"),
+        ("MYRIGHTS x y", "MYRIGHTS: expected the end of the command at octet 14"),
     ] {
         assert_eq!(bad(shape), text, "{shape}");
     }

@@ -19,7 +19,7 @@ pub(super) struct Literal {
 pub(super) enum Announced {
     Nothing,
     Literal(Literal),
-    /// A number beyond 32 bits, or one whose beginning is lost.
+    /// A number beyond 63 bits, or one whose beginning is lost.
     Absurd {
         sync: bool,
     },
@@ -78,7 +78,8 @@ mod tests {
         assert_eq!(at_end(b"{5+}", false), literal(5, false, false, 0));
         assert_eq!(at_end(b"x ~{007}", false), literal(7, true, true, 2));
         assert_eq!(at_end(b"x {4294967295+}", false), literal(4_294_967_295, false, false, 2));
-        assert_eq!(at_end(b"x {4294967296}", false), Announced::Absurd { sync: true });
+        assert_eq!(at_end(b"x {4294967296}", false), literal(4_294_967_296, true, false, 2));
+        assert_eq!(at_end(b"x {9223372036854775808}", false), Announced::Absurd { sync: true });
         assert_eq!(at_end(b"x {99999999999999999999999999+}", false), Announced::Absurd { sync: false });
         for nothing in ["", "}", "{}", "{+}", "{-1}", "{5-}", "{5} ", "{5++}", "5}", "{ 5}", "{5"] {
             assert_eq!(at_end(nothing.as_bytes(), false), Announced::Nothing, "{nothing}");

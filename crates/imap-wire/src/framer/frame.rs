@@ -107,56 +107,71 @@ impl FrameLimits {
 
 /// The text of a whole command, its CRLF included. It may hold a password: its `Debug` shows tag and verb only, and it is wiped when dropped.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct CommandText(Zeroizing<Vec<u8>>);
+pub struct CommandText {
+    octets: Zeroizing<Vec<u8>>,
+    /// Where a ticket ends, and how much more the client sent than stands there.
+    streamed: Vec<(usize, i64)>,
+}
 
 impl CommandText {
     /// The octets.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.octets
+    }
+
+    /// The octet of what the client sent that stands at a place of this text, both from 0: messages are counted as they came.
+    pub(crate) fn sent_at(&self, at: usize) -> usize {
+        let before = self.streamed.iter().take_while(|(end, _)| *end <= at);
+        before.fold(at, |sent, (_, more)| sent.saturating_add_signed(isize::try_from(*more).unwrap_or(isize::MAX)))
+    }
+
+    /// Octets came that are not kept: `more` than stand here.
+    pub(super) fn streamed(&mut self, more: i64) {
+        self.streamed.push((self.octets.len(), more));
     }
 
     /// How many octets.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.octets.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.octets.is_empty()
     }
 
     pub(super) fn capacity(&self) -> usize {
-        self.0.capacity()
+        self.octets.capacity()
     }
 
     pub(super) fn extend(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        self.octets.extend_from_slice(bytes);
     }
 
     pub(super) fn truncate(&mut self, length: usize) {
-        self.0.truncate(length);
+        self.octets.truncate(length);
     }
 
     pub(super) fn drop_front(&mut self, n: usize) {
-        let n = n.min(self.0.len());
-        self.0.drain(..n);
+        let n = n.min(self.octets.len());
+        self.octets.drain(..n);
     }
 
     pub(super) fn into_bytes(mut self) -> Vec<u8> {
-        std::mem::take(&mut *self.0)
+        std::mem::take(&mut *self.octets)
     }
 }
 
 impl From<&[u8]> for CommandText {
     fn from(bytes: &[u8]) -> Self {
-        Self(Zeroizing::new(bytes.to_vec()))
+        Self { octets: Zeroizing::new(bytes.to_vec()), streamed: Vec::new() }
     }
 }
 
 impl fmt::Debug for CommandText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tag = Tag::at_start(&self.0);
+        let tag = Tag::at_start(&self.octets);
         let tag = tag.as_ref().map_or("?", Tag::as_str);
-        write!(f, "CommandText({tag} {}, {} octets)", printable(verb(&self.0)), self.0.len())
+        write!(f, "CommandText({tag} {}, {} octets)", printable(verb(&self.octets)), self.octets.len())
     }
 }

@@ -166,10 +166,10 @@ fn refused_short_literals_leave_the_connection_in_step() {
 
 #[test]
 fn absurd_lengths() {
-    let text = "the literal's length is not a number of 32 bits";
-    assert_eq!(frames(b"a LOGIN {99999999999}\r\nb NOOP\r\n"), [bad(Some("a"), text), command("b NOOP\r\n")]);
+    let text = "the literal's length is not a number of 63 bits";
+    assert_eq!(frames(b"a LOGIN {99999999999999999999}\r\nb NOOP\r\n"), [bad(Some("a"), text), command("b NOOP\r\n")]);
     assert_eq!(
-        frames(b"a LOGIN {99999999999+}\r\nb LOGOUT\r\n"),
+        frames(b"a LOGIN {99999999999999999999+}\r\nb LOGOUT\r\n"),
         [Seen::Bad { tag: Some("a".to_owned()), text: text.to_owned(), close: true }]
     );
     assert_eq!(

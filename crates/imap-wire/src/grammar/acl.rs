@@ -29,7 +29,7 @@ pub(super) fn set(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
     let mailbox = mailbox(c)?;
     let identifier = identifier(c)?;
     c.space()?;
-    let rights = c.astring("rights")?;
+    let rights = c.astring("letters of rights")?;
     let rights = String::from_utf8(rights).ok().filter(|rights| rights.is_ascii());
     let rights = rights.ok_or_else(|| Flaw::of("rights are lowercase letters"))?;
     Ok(CommandBody::SetAcl(SetAcl { mailbox, identifier, rights }))

@@ -39,7 +39,7 @@ pub(super) fn replace(c: &mut Cursor<'_>, uid: bool) -> Result<CommandBody, Flaw
     let at = c.position();
     let set = sequence_set(c)?;
     if set.has_saved() || !matches!(set.ranges(), [(first, last)] if first == last) {
-        return Err(Flaw::at(at, "one message number was expected"));
+        return Err(Flaw::at(at, "expected one message number"));
     }
     c.space()?;
     let mailbox = c.mailbox()?;
@@ -138,7 +138,7 @@ pub(crate) fn target(text: &[u8]) -> Option<Vec<u8>> {
 fn date_time(c: &mut Cursor<'_>) -> Result<InternalDate, Flaw> {
     let at = c.position();
     let text = c.quoted()?;
-    parse_date_time(&text).ok_or_else(|| Flaw::at(at, "a date like \"17-Jul-1996 02:44:25 -0700\" was expected"))
+    parse_date_time(&text).ok_or_else(|| Flaw::at(at, "expected a date like \"17-Jul-1996 02:44:25 -0700\""))
 }
 
 fn parse_date_time(text: &[u8]) -> Option<InternalDate> {

@@ -54,12 +54,12 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn space(&mut self) -> Result<(), Flaw> {
-        self.expect(b" ", "a space")
+        self.expect(b" ", if self.at_end() { "one more argument" } else { "a space" })
     }
 
-    /// `x was expected at octet n`.
+    /// `expected x at octet n`.
     pub(super) fn missing(&self, what: &str) -> Flaw {
-        Flaw::at(self.at, format!("{what} was expected"))
+        Flaw::at(self.at, format!("expected {what}"))
     }
 
     /// The CRLF that ends the command.
@@ -67,7 +67,7 @@ impl<'a> Cursor<'a> {
         match self.rest() {
             b"\r\n" => Ok(()),
             [] => Err(self.missing("CRLF")),
-            _ => Err(Flaw::at(self.at, "the end of the command was expected")),
+            _ => Err(Flaw::at(self.at, "expected the end of the command")),
         }
     }
 
@@ -85,7 +85,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn tag(&mut self) -> Result<Tag, Flaw> {
         let at = self.at;
         let word = self.take_while(|b| !matches!(b, b' ' | b'\r' | b'\n'));
-        Tag::new(word).ok_or_else(|| Flaw::at(at, "a tag was expected"))
+        Tag::new(word).ok_or_else(|| Flaw::at(at, "expected a tag"))
     }
 
     /// Everything up to a space or the end of the line.
@@ -104,9 +104,8 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn atom(&mut self, what: &str) -> Result<&'a [u8], Flaw> {
-        let missing = self.missing(what);
         let atom = self.take_while(is_atom_char);
-        if atom.is_empty() { Err(missing) } else { Ok(atom) }
+        if atom.is_empty() { Err(self.missing(what)) } else { Ok(atom) }
     }
 
     /// `astring`: an atom, a quoted string or a literal.

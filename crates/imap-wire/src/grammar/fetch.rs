@@ -57,7 +57,7 @@ fn item_named(c: &mut Cursor<'_>, at: usize, name: &[u8]) -> Result<FetchItem, F
         b"BINARY" => binary(c, false)?,
         b"BINARY.PEEK" => binary(c, true)?,
         b"BINARY.SIZE" => FetchItem::BinarySize { part: section_binary(c)? },
-        b"" => return Err(Flaw::at(at, "a data item was expected")),
+        b"" => return Err(Flaw::at(at, "expected a data item")),
         name => return Err(Flaw::at(at, format!("unknown data item {}", printable(name)))),
     })
 }
@@ -142,7 +142,7 @@ fn section(c: &mut Cursor<'_>) -> Result<Section, Flaw> {
         _ => {
             return Err(Flaw::at(
                 at,
-                "HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT or, after a part number, MIME was expected",
+                "expected HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT or, after a part number, MIME",
             ));
         }
     };

@@ -62,7 +62,7 @@ fn known(c: &mut Cursor<'_>) -> Result<Qresync, Flaw> {
             c.expect(b")", ")")?;
         }
     }
-    c.expect(b")", ") after what is known")?;
+    c.expect(b")", ") at the end of the arguments of QRESYNC")?;
     checks::qresync(Qresync { uid_validity, modseq, known_uids, sequence_match })
 }
 

@@ -56,21 +56,24 @@ pub(crate) enum MetadataOption {
 
 fn option(c: &mut Cursor<'_>) -> Result<MetadataOption, Flaw> {
     let name = c.atom("an option")?.to_ascii_uppercase();
-    c.space()?;
     match name.as_slice() {
         b"MAXSIZE" => {
-            let size = c.number("the largest size")?;
+            c.space()?;
+            let size = c.number("a largest size")?;
             if size > u64::from(u32::MAX) {
                 return Err(Flaw::of("the largest size is a number of 32 bits"));
             }
             Ok(MetadataOption::SizeMax(size))
         }
-        b"DEPTH" => Ok(MetadataOption::Depth(match c.atom("a depth")?.to_ascii_lowercase().as_slice() {
-            b"0" => Depth::Entry,
-            b"1" => Depth::Children,
-            b"infinity" => Depth::All,
-            other => return Err(Flaw::of(format!("{} is no depth: it is 0, 1 or infinity", printable(other)))),
-        })),
+        b"DEPTH" => {
+            c.space()?;
+            Ok(MetadataOption::Depth(match c.atom("a depth")?.to_ascii_lowercase().as_slice() {
+                b"0" => Depth::Entry,
+                b"1" => Depth::Children,
+                b"infinity" => Depth::All,
+                other => return Err(Flaw::of(format!("{} is no depth: it is 0, 1 or infinity", printable(other)))),
+            }))
+        }
         name => Err(Flaw::of(format!("the option {} is not supported", printable(name)))),
     }
 }

@@ -56,6 +56,7 @@ fn source(c: &mut Cursor<'_>) -> Result<MailboxFilter, Flaw> {
         b"subtree" => MailboxFilter::Subtree(mailboxes(c)?),
         b"subtree-one" => MailboxFilter::SubtreeOne(mailboxes(c)?),
         b"mailboxes" => MailboxFilter::Mailboxes(mailboxes(c)?),
+        b"" => return Err(Flaw::at(at, "expected a source")),
         name => return Err(Flaw::at(at, format!("unknown source {}", printable(name)))),
     })
 }

@@ -14,7 +14,7 @@ pub(super) fn notify(c: &mut Cursor<'_>) -> Result<CommandBody, Flaw> {
     match c.atom("SET or NONE")? {
         word if word.eq_ignore_ascii_case(b"NONE") => return Ok(CommandBody::Notify(Notify::None)),
         word if word.eq_ignore_ascii_case(b"SET") => {}
-        _ => return Err(Flaw::at(at, "SET or NONE was expected")),
+        _ => return Err(Flaw::at(at, "expected SET or NONE")),
     }
     let status = c.eat(b" STATUS");
     let mut groups = Vec::new();
@@ -49,7 +49,7 @@ fn group(c: &mut Cursor<'_>) -> Result<EventGroup, Flaw> {
         b"SUBTREE" => EventMailboxes::Subtree(mailbox_names(c)?),
         b"MAILBOXES" => EventMailboxes::Mailboxes(mailbox_names(c)?),
         _ => {
-            let all = "selected, selected-delayed, inboxes, personal, subscribed, subtree or mailboxes was expected";
+            let all = "expected selected, selected-delayed, inboxes, personal, subscribed, subtree or mailboxes";
             return Err(Flaw::at(at, all));
         }
     };

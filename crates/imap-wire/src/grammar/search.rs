@@ -37,7 +37,8 @@ pub(super) fn returns(c: &mut Cursor<'_>) -> Result<(Option<SearchReturn>, Vec<F
 /// `[CHARSET x] key …`
 pub(super) fn program(c: &mut Cursor<'_>, uid: bool, returns: Option<SearchReturn>) -> Result<Search, Flaw> {
     let mut charset = None;
-    if c.eat(b"CHARSET ") {
+    if c.eat(b"CHARSET") {
+        c.space()?;
         charset = Some(charset_name(c)?);
         c.space()?;
     }
@@ -136,7 +137,7 @@ fn key(c: &mut Cursor<'_>, depth: usize) -> Result<SearchKey, Flaw> {
         return Ok(plain);
     }
     if name.is_empty() {
-        return Err(Flaw::at(at, "a search key was expected"));
+        return Err(Flaw::at(at, "expected a search key"));
     }
     key_with_argument(c, at, &name, deeper)
 }
@@ -248,7 +249,7 @@ fn keyword(c: &mut Cursor<'_>) -> Result<Flag, Flaw> {
 fn date(c: &mut Cursor<'_>) -> Result<Date, Flaw> {
     let at = c.position();
     let text = if c.peek() == Some(b'"') { c.quoted()? } else { c.name().to_vec() };
-    parse_date(&text).ok_or_else(|| Flaw::at(at, "a date like 1-Feb-1994 was expected"))
+    parse_date(&text).ok_or_else(|| Flaw::at(at, "expected a date like 1-Feb-1994"))
 }
 
 fn parse_date(text: &[u8]) -> Option<Date> {
@@ -268,12 +269,12 @@ fn modseq(c: &mut Cursor<'_>) -> Result<SearchKey, Flaw> {
         let flag = entry.get(..7).filter(|prefix| prefix.eq_ignore_ascii_case(b"/flags/")).and_then(|_| entry.get(7..));
         let flag = flag.map(|flag| flag.strip_prefix(b"\\").unwrap_or(flag));
         if !flag.is_some_and(|flag| !flag.is_empty() && flag.iter().copied().all(is_atom_char)) {
-            return Err(Flaw::at(at, "a metadata item like \"/flags/\\\\draft\" was expected"));
+            return Err(Flaw::at(at, "expected a metadata item like \"/flags/\\\\draft\""));
         }
         c.space()?;
         let at = c.position();
         if !matches!(c.name().to_ascii_lowercase().as_slice(), b"priv" | b"shared" | b"all") {
-            return Err(Flaw::at(at, "priv, shared or all was expected"));
+            return Err(Flaw::at(at, "expected priv, shared or all"));
         }
         c.space()?;
     }

@@ -18,7 +18,10 @@ pub(super) fn sort(c: &mut Cursor<'_>, uid: bool) -> Result<CommandBody, Flaw> {
 }
 
 fn criterion(c: &mut Cursor<'_>) -> Result<SortCriterion, Flaw> {
-    let reverse = c.eat(b"REVERSE ");
+    let reverse = c.eat(b"REVERSE");
+    if reverse {
+        c.space()?;
+    }
     let at = c.position();
     let name = c.name().to_ascii_uppercase();
     let key = match name.as_slice() {
@@ -32,6 +35,7 @@ fn criterion(c: &mut Cursor<'_>) -> Result<SortCriterion, Flaw> {
         b"SIZE" => SortKey::Size,
         b"SUBJECT" => SortKey::Subject,
         b"TO" => SortKey::To,
+        b"" => return Err(Flaw::at(at, "expected a sort criterion")),
         name => return Err(Flaw::at(at, format!("unknown sort criterion {}", printable(name)))),
     };
     Ok(SortCriterion { key, reverse })

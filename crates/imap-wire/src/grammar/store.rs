@@ -27,7 +27,7 @@ pub(super) fn store(c: &mut Cursor<'_>, uid: bool) -> Result<CommandBody, Flaw> 
     c.expect(b"FLAGS", "FLAGS, +FLAGS or -FLAGS")?;
     let silent = c.eat(b".SILENT");
     c.space()?;
-    let flags = if c.peek() == Some(b'(') { c.list("flags", Cursor::flag)? } else { bare_flags(c)? };
+    let flags = if c.peek() == Some(b'(') { c.list("flags in parentheses", Cursor::flag)? } else { bare_flags(c)? };
     Ok(CommandBody::Store(Store { set, uid, action, silent, flags, unchanged_since }))
 }
 

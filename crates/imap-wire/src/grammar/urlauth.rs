@@ -51,7 +51,7 @@ fn extended(c: &mut Cursor<'_>) -> Result<UrlFetch, Flaw> {
         };
         // RFC 5524 §3.1: each once, and not both of these.
         if asked.data.replace(data).is_some() {
-            return Err(Flaw::at(at, "one of BODY and BINARY can be given, once"));
+            return Err(Flaw::at(at, "BODY or BINARY can be given only once"));
         }
     }
     c.expect(b")", "the end of what is wanted of the URL")?;

@@ -230,6 +230,8 @@ impl Code {
             Self::MetadataNoPrivate => return other("METADATA NOPRIVATE"),
             Self::CompressionActive => codec::Code::CompressionActive,
             Self::UnknownCte => return other("UNKNOWN-CTE"),
+            // RFC 4469 §5: an octet at least.
+            Self::BadUrl(url) if url.is_empty() => return other("BADURL \"\""),
             Self::BadUrl(url) => return written(format!("BADURL {}", echoed(url))),
             Self::UrlMech => return other("URLMECH INTERNAL"),
             Self::UseAttr => return other("USEATTR"),
@@ -256,7 +258,17 @@ impl Code {
 
 /// What the client sent, as a code may hold it: any TEXT-CHAR except "]" (RFC 4469 §5), and not more of it than helps.
 fn echoed(text: &str) -> String {
-    text.chars().filter(|c| matches!(c, ' '..='~') && *c != ']').take(ECHOED_MAX).collect()
+    let mut echoed = String::new();
+    for octet in text.bytes() {
+        match octet {
+            b' '..=b'~' if octet != b']' => echoed.push(char::from(octet)),
+            _ => echoed.push_str(&format!("%{octet:02X}")),
+        }
+        if echoed.len() >= ECHOED_MAX {
+            break;
+        }
+    }
+    echoed
 }
 
 /// A code that is written by us.

@@ -88,8 +88,8 @@ fn status_responses() {
     let (cut, long) = ("x".repeat(ECHOED_MAX), "x".repeat(50_000));
     assert_eq!(line(Code::BadUrl(long.clone())), format!("* OK [BADURL {cut}] text\r\n"));
     assert_eq!(line(Code::UndefinedFilter(long)), format!("* OK [UNDEFINED-FILTER {cut}] text\r\n"));
-    assert_eq!(line(Code::BadUrl("/a]\r\né".to_owned())), "* OK [BADURL /a] text\r\n");
-    assert_eq!(line(Code::UndefinedFilter("a]\r\né".to_owned())), "* OK [UNDEFINED-FILTER a] text\r\n");
+    assert_eq!(line(Code::BadUrl("/a]\r\né".to_owned())), "* OK [BADURL /a%5D%0D%0A%C3%A9] text\r\n");
+    assert_eq!(line(Code::UndefinedFilter("a]\r\né".to_owned())), "* OK [UNDEFINED-FILTER a%5D%0D%0A%C3%A9] text\r\n");
     // A code whose number cannot be is left out rather than written wrong.
     assert_eq!(line(Code::UidNext(0)), "* OK text\r\n");
     assert_eq!(written(|out| tagged(out, &tag("a1"), Condition::No, None, "no")), "a1 NO no\r\n");

@@ -17,7 +17,8 @@ impl Session {
     pub(crate) async fn idle(&mut self) -> Result<Answer, Fault> {
         self.connection.framer.expect_line();
         let mut tells = !self.connection.is_compressed();
-        response::continuation(self.connection.out(), "idling");
+        let idling = self.enabled.language.say("idling");
+        response::continuation(self.connection.out(), &idling);
         loop {
             if tells {
                 self.tell_news(true).await?;

@@ -20,7 +20,7 @@ impl Session {
             account.map_or(Language::Unspecified, |account| Language::of_account(&account.language))
         });
         let Some(language) = Language::choose(ranges, preferred) else {
-            return Answer::no(Code::Cannot, "That language is not spoken here");
+            return Answer::no(Code::Cannot, "That language is not spoken here; en and fr are");
         };
         self.enabled.language = language;
         response::language(self.connection.out(), &[language.tag()]);

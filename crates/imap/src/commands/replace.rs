@@ -1,7 +1,7 @@
 //! REPLACE and UID REPLACE (RFC 8508): a new message, and the one that it stands for is gone, in one act.
 
 use imap_wire::Replace;
-use imap_wire::response::{self, Condition};
+use imap_wire::response::Condition;
 use mail::SystemFlags;
 use routing::Rights;
 use storage::StorageError;
@@ -32,7 +32,7 @@ impl Session {
         match self.deposit(&replace.mailbox, vec![replace.message], replaced).await? {
             Ok(code) => {
                 // §4.3: before the EXPUNGE.
-                response::untagged(self.connection.out(), Condition::Ok, Some(&code), "Here is the new one");
+                self.say(Condition::Ok, Some(&code), "Here is the new one");
                 self.told_up_to(true, replace.uid, "Replaced").await
             }
             Err(answer) => Ok(answer),

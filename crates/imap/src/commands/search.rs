@@ -148,7 +148,12 @@ impl Session {
 
     /// A search made ready for a mailbox.
     pub(crate) fn ready(&self, search: &Search, map: &UidMap) -> Result<Query, Answer> {
-        self.ready_key(&search.key, search.charset.as_deref(), map)
+        let query = self.ready_key(&search.key, search.charset.as_deref(), map)?;
+        // RFC 6203 §4: without FUZZY there are no scores.
+        if search.returns.is_some_and(|returns| returns.relevancy) && !query.is_fuzzy() {
+            return Err(Answer::bad("RELEVANCY is for searches with FUZZY"));
+        }
+        Ok(query)
     }
 
     fn ready_key(&self, key: &SearchKey, charset: Option<&str>, map: &UidMap) -> Result<Query, Answer> {

@@ -70,7 +70,7 @@ impl Session {
                 let numbers = map.existing(&modified).filter_map(|uid| map.sequence_of(uid)).map(|number| number.0);
                 modified = NumberSet::from_numbers(numbers);
             }
-            let answer = Answer::ok("Some messages were changed by others").with(Code::Modified(modified));
+            let answer = Answer::ok("Some messages have changed since").with(Code::Modified(modified));
             return Ok(self.answer_limited(answer, limited));
         }
         let answer = if found < uids.len() {

@@ -3,9 +3,12 @@
 //! The result is held as UIDs. What is new to the mailbox, or has changed, is looked at once more; what is gone is told before
 //! its EXPUNGE, so that sequence numbers are right.
 
+use std::collections::HashMap;
+
 use imap_wire::response::{self, Code, Condition, Results, Update};
 use imap_wire::{FetchItem, NumberSet, Search, SortCriterion, SortKey, Tag};
-use mail::{ModSeq, Uid};
+use mail::{AccountId, MailboxId, ModSeq, Uid};
+use storage::{StorageError, Store};
 
 use crate::commands::search::{Made, numbers_of, sorted_numbers};
 use crate::commands::sort::in_order;
@@ -14,7 +17,7 @@ use crate::engine::search::Query;
 use crate::engine::uid_map::UidMap;
 use crate::fault::{Answer, Fault};
 use crate::finding::Found;
-use crate::limits::{CHANGES_PER_PAGE, UPDATED_SORT_MAX, UPDATES_MAX};
+use crate::limits::{CHANGES_PER_PAGE, ROWS_PER_PAGE, UPDATED_SORT_MAX, UPDATES_MAX};
 use crate::session::Session;
 
 /// A search whose result is kept up to date.
@@ -144,9 +147,13 @@ impl Session {
             }
             let results = updated.results.union(&added);
             let order = match &updated.sorted {
-                Some((criteria, _)) => {
+                Some((criteria, known)) => {
                     let all = Found { uids: results.clone(), ..Found::default() };
-                    Some(in_order(&server, place.key, &map, &all, criteria, comparator).await?)
+                    let order = in_order(&server, place.key, &map, &all, criteria, comparator).await?;
+                    Some(match is_as_told(known, &order, &added) {
+                        true => order,
+                        false => merged(known, &order, &added, &there(&server.store, place.key, &results).await?),
+                    })
                 }
                 None => None,
             };
@@ -176,6 +183,43 @@ impl Session {
             last = page.last().copied();
         }
     }
+}
+
+/// Whether an order has the messages that the client knows in the order in which it knows them.
+fn is_as_told(known: &[u32], order: &[u32], added: &NumberSet) -> bool {
+    order.iter().filter(|uid| !added.contains(**uid)).eq(known)
+}
+
+/// Which of some messages are there at this moment.
+async fn there(store: &Store, key: (AccountId, MailboxId), uids: &NumberSet) -> Result<NumberSet, StorageError> {
+    let uids: Vec<Uid> = uids.iter().map(Uid).collect();
+    let mut found = Vec::with_capacity(uids.len());
+    for some in uids.chunks(ROWS_PER_PAGE) {
+        found.extend(store.messages_of(key.0, key.1, some).await?.iter().map(|row| row.uid.0));
+    }
+    Ok(NumberSet::from_numbers(found))
+}
+
+/// The order that the client knows, with what is added to it. In `order`, where all of them are put anew, a message that another session
+/// expunged stands anywhere, for nothing is known of it any more; the client still has it at its old place until the EXPUNGE is
+/// told (RFC 5267 §4.3.4). So what is added goes in front of the next one that is `there`.
+fn merged(known: &[u32], order: &[u32], added: &NumberSet, there: &NumberSet) -> Vec<u32> {
+    let mut behind: HashMap<u32, Vec<u32>> = HashMap::new();
+    let mut waiting = Vec::new();
+    for uid in order {
+        if added.contains(*uid) {
+            waiting.push(*uid);
+        } else if there.contains(*uid) && !waiting.is_empty() {
+            behind.insert(*uid, std::mem::take(&mut waiting));
+        }
+    }
+    let mut merged = Vec::with_capacity(order.len());
+    for uid in known {
+        merged.extend(behind.remove(uid).unwrap_or_default());
+        merged.push(*uid);
+    }
+    merged.append(&mut waiting);
+    merged
 }
 
 impl Updated {
@@ -236,4 +280,39 @@ fn write_runs(out: &mut Vec<u8>, tag: &Tag, uid: bool, update: Update, runs: &[(
         runs.iter().map(|(place, run)| (*place, sorted_numbers(run, map, uid))).collect();
     let pairs: Vec<(u32, Results<'_>)> = numbers.iter().map(|(place, run)| (*place, Results::Sorted(run))).collect();
     response::update(out, tag, uid, update, &pairs);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Messages are numbers that are their own keys; those that are gone are put in front, as keys that are empty are.
+        #[test]
+        fn what_is_gone_keeps_its_place(
+            known in prop::collection::btree_set(1u32..60, 0..40),
+            added in prop::collection::btree_set(1u32..60, 1..10),
+            gone in prop::collection::btree_set(1u32..60, 0..10),
+        ) {
+            let added: BTreeSet<u32> = added.difference(&known).copied().collect();
+            let gone: BTreeSet<u32> = gone.intersection(&known).copied().collect();
+            let all: BTreeSet<u32> = known.union(&added).copied().collect();
+            let order: Vec<u32> = gone.iter().chain(all.difference(&gone)).copied().collect();
+            let known: Vec<u32> = known.into_iter().collect();
+            let set = NumberSet::from_numbers(added.iter().copied());
+            let there = NumberSet::from_numbers(all.difference(&gone).copied());
+            let merged = match is_as_told(&known, &order, &set) {
+                true => order,
+                false => merged(&known, &order, &set, &there),
+            };
+            prop_assert!(merged.iter().filter(|uid| !added.contains(uid)).eq(&known), "{:?}", merged);
+            let present: Vec<u32> = merged.iter().copied().filter(|uid| !gone.contains(uid)).collect();
+            prop_assert!(present.is_sorted(), "{:?}", present);
+            prop_assert_eq!(merged.len(), all.len());
+        }
+    }
 }

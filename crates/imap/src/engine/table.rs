@@ -113,7 +113,9 @@ pub(crate) fn rule(command: &CommandBody) -> Rule {
         C::Thread(thread) => (Allowed::Selected, by_number(!thread.search.uid), thread.search.uid),
         C::Fetch(fetch) => (Allowed::Selected, by_number(!fetch.uid), fetch.uid),
         C::Store(store) => (Allowed::Selected, by_number(!store.uid), store.uid),
-        C::Copy(transfer) | C::Move(transfer) => (Allowed::Selected, Sync::All, transfer.uid),
+        // Its numbers are those of its beginning; what others expunge meanwhile is told with the next command.
+        C::Copy(transfer) => (Allowed::Selected, by_number(!transfer.uid), transfer.uid),
+        C::Move(transfer) => (Allowed::Selected, Sync::All, transfer.uid),
         C::Replace(replace) => (Allowed::Selected, Sync::All, replace.uid),
         C::UidBatches { .. } => (Allowed::Selected, Sync::All, true),
     };

@@ -1,10 +1,14 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use mail::{Flags, Keyword};
+use mail::{Flags, Keyword, Timestamp};
 use proptest::prelude::*;
+use world::BoxFuture;
+use world::simulated::SimulatedWorld;
 
 use super::*;
 use crate::changes::ChangedFlags;
+use crate::engine::{Body, Committed, Durability, KeyRange, Row};
 use crate::messages::{ExpungeScope, FlagChange};
 use crate::rows::Sent;
 use crate::stage::{ALICE, INBOX, house, message, open};
@@ -64,6 +68,83 @@ fn rows_that_nobody_writes_are_corrupt() {
     let mut newer = group(0, &[5]);
     newer[0] = 2;
     assert!(FlagBlock::decode(&newer).is_err());
+}
+
+/// An engine at which somebody else removes messages, once, right before a block is read.
+struct Meanwhile {
+    engine: MemoryEngine,
+    expunges: parking_lot::Mutex<Option<(Store, Vec<Uid>)>>,
+}
+
+impl Meanwhile {
+    async fn before(&self, key: &[u8]) {
+        let expunges = if key[0] == Table::FlagBlock as u8 { self.expunges.lock().take() } else { None };
+        if let Some((other, uids)) = expunges {
+            let _done = other.expunge(ALICE, INBOX, uids, ExpungeScope::All).await.unwrap();
+        }
+    }
+}
+
+impl Engine for Meanwhile {
+    fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Bytes>, StorageError>> {
+        Box::pin(async move {
+            self.before(key).await;
+            self.engine.get(key).await
+        })
+    }
+
+    fn multi_get<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, StorageError>> {
+        Box::pin(async move {
+            self.before(&keys[0]).await;
+            self.engine.multi_get(keys).await
+        })
+    }
+
+    fn scan(&self, range: KeyRange, order: Order, limit: usize) -> BoxFuture<'_, Result<Vec<Row>, StorageError>> {
+        self.engine.scan(range, order, limit)
+    }
+
+    fn transact(&self, body: Body, durability: Durability) -> BoxFuture<'_, Result<Committed, StorageError>> {
+        self.engine.transact(body, durability)
+    }
+
+    fn write_early(&self, rows: Vec<Row>) -> BoxFuture<'_, Result<(), StorageError>> {
+        self.engine.write_early(rows)
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StorageError>> {
+        self.engine.close()
+    }
+}
+
+/// Nobody is told flags of before after those that a message got since (RFC 7162 §3.1: MODSEQs only grow).
+#[tokio::test]
+async fn what_is_removed_while_it_is_read_is_left_out() {
+    for few in [1, 2, 3, 400] {
+        let (engine, store) = stage(700).await;
+        let _done = store.change_flags(ALICE, INBOX, uids(1..=700), SEEN, None).await.unwrap();
+        let gone = uids(1..=few);
+        let meanwhile = Meanwhile { engine: engine.clone(), expunges: parking_lot::Mutex::default() };
+        let meanwhile = Arc::new(meanwhile);
+        let world = SimulatedWorld::new(Timestamp(1_800_000_000_000), 1).world();
+        let reader = Store::open(Arc::clone(&meanwhile) as Arc<dyn Engine>, world).await.unwrap();
+        let next = |first: u32| *meanwhile.expunges.lock() = Some((store.clone(), uids(first..=first + few - 1)));
+        let is_told = |rows: &[MessageRow], first: u32, last: u32| {
+            assert!(rows.iter().all(|row| row.modseq == ModSeq(3) && row.system_flags.contains(SystemFlags::SEEN)));
+            assert_eq!(rows.iter().map(|row| row.uid).min(), (first <= last).then_some(Uid(first)), "{few}");
+        };
+        next(1);
+        is_told(&reader.messages_of(ALICE, INBOX, &gone).await.unwrap(), few + 1, few);
+        if few > 100 {
+            continue;
+        }
+        next(few + 1);
+        is_told(&reader.messages(ALICE, INBOX, Uid(1), Uid(600), 600).await.unwrap(), 2 * few + 1, 600);
+        next(2 * few + 1);
+        is_told(&reader.messages_descending(ALICE, INBOX, Uid(1), Uid(600), 600).await.unwrap(), 3 * few + 1, 600);
+        next(3 * few + 1);
+        assert_eq!(reader.message(ALICE, INBOX, Uid(3 * few + 1)).await, Ok(None));
+    }
 }
 
 /// An account whose INBOX has so many messages.
