@@ -180,7 +180,7 @@ fn a_bad_says_what_is_wrong_and_where() {
         ("ESEARCH IN () ALL", "ESEARCH: at least one source is needed"),
         ("ESEARCH IN (selected-delayed) ALL", "ESEARCH: unknown source selected-delayed at octet 16"),
         ("FETCH 4294967296 FLAGS", "FETCH: a message number is too large; it begins at octet 10"),
-        ("FETCH 1", "FETCH: expected a space at octet 11"),
+        ("FETCH 1", "FETCH: expected one more argument at octet 11"),
         ("FETCH 1 FOO", "FETCH: unknown data item FOO at octet 12"),
         ("FETCH 1 (FLAGS ALL)", "FETCH: unknown data item ALL at octet 19"),
         (
@@ -192,14 +192,14 @@ fn a_bad_says_what_is_wrong_and_where() {
         ("FETCH 1 (FLAGS", "FETCH: expected a space or ) at octet 18"),
         ("STORE 1 FLAGS (\\Recent)", "STORE: a client cannot set the flag \\Recent"),
         ("STORE 1 FOO (\\Seen)", "STORE: expected FLAGS, +FLAGS or -FLAGS at octet 12"),
-        ("SEARCH", "SEARCH: expected a space at octet 10"),
+        ("SEARCH", "SEARCH: expected one more argument at octet 10"),
         ("SEARCH FOO", "SEARCH: unknown search key FOO at octet 11"),
         ("SEARCH SINCE 31-Feb-2024", "SEARCH: expected a date like 1-Feb-1994 at octet 17"),
         ("SEARCH ()", "SEARCH: there is no search key in the parentheses"),
         ("LIST (RECURSIVEMATCH) \"\" *", "LIST: RECURSIVEMATCH needs another selection option"),
-        ("LIST \"\"", "LIST: expected a space at octet 11"),
+        ("LIST \"\"", "LIST: expected one more argument at octet 11"),
         ("UID NOOP", "UID: unknown UID command NOOP"),
-        ("APPEND x", "APPEND: expected a space at octet 12"),
+        ("APPEND x", "APPEND: expected one more argument at octet 12"),
         (
             "APPEND x \"32-Jan-2000 00:00:00 +0000\" ~{8}\r\n12345678",
             "APPEND: expected a date like \"17-Jul-1996 02:44:25 -0700\" at octet 13",
@@ -207,7 +207,7 @@ fn a_bad_says_what_is_wrong_and_where() {
         ("APPEND x ~{8}\r\n12345678 (", "APPEND: expected a flag at octet 29"),
         ("LOGIN {1}\r\n\0 x", "LOGIN: a NUL is in the literal that begins at octet 10"),
         ("ID foo", "ID: expected NIL or ( at octet 7"),
-        ("ENABLE", "ENABLE: expected a space at octet 10"),
+        ("ENABLE", "ENABLE: expected one more argument at octet 10"),
     ] {
         assert_eq!(bad(shape), text, "{shape:?}");
     }
