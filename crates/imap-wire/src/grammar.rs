@@ -110,6 +110,9 @@ const UID_VERBS: &[(&str, Parser)] = &[
 pub(crate) fn decode(text: &[u8], encoding: NameEncoding) -> Result<Command, Flaw> {
     let mut cursor = Cursor::new(text, encoding);
     let tag = cursor.tag()?;
+    if cursor.at_end() {
+        return Err(cursor.missing("a command"));
+    }
     cursor.space()?;
     let body = verb(&mut cursor, VERBS, false)?;
     cursor.end()?;

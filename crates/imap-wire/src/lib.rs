@@ -24,7 +24,7 @@
 //!         _ => break, // message literals, lines during IDLE and AUTHENTICATE, hopeless clients
 //!     }
 //! }
-//! assert_eq!(out, b"expected a1 OK done\r\na2 BAD [CLIENTBUG] FETCH: a space at octet 9\r\n+ go on\r\n");
+//! assert_eq!(out, b"a1 OK done\r\na2 BAD [CLIENTBUG] FETCH: expected one more argument at octet 9\r\n+ go on\r\n");
 //! ```
 //!
 //! An extension is one file in `command` (its types), one in `grammar` (its syntax), one in `response` (its answers).

@@ -210,23 +210,23 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 impl Store {
-    /// Lays the blocks of messages over their rows, which were read before.
+    /// Lays the blocks of messages over their rows, which were read before. Returns the blocks that there are.
     pub(crate) async fn lay_flags_over(
         &self,
         account: AccountId,
         mailbox: MailboxId,
         messages: &mut [MessageRow],
-    ) -> Result<(), StorageError> {
+    ) -> Result<BTreeMap<Uid, FlagBlock>, StorageError> {
         let blocks = self.flag_blocks_of(account, mailbox, messages.iter().map(|message| message.uid)).await?;
         if blocks.is_empty() {
-            return Ok(());
+            return Ok(blocks);
         }
         for message in messages {
             if let Some(block) = blocks.get(&FlagBlock::first_uid(message.uid)) {
                 block.lay_over(message);
             }
         }
-        Ok(())
+        Ok(blocks)
     }
 
     /// The blocks that there are of some messages, by the first UID of each.

@@ -16,6 +16,7 @@ use mail::{
 use crate::changes::ChangeKind;
 use crate::engine::{Durability, KeyRange, Order};
 use crate::error::StorageError;
+use crate::flag_blocks::FlagBlock;
 use crate::keys::{self, Key, Table};
 use crate::limits::{RECORD_OCTETS_MAX, TRANSACTION_ROWS_MAX};
 use crate::rows::{MailboxRow, MessageRow, Sent};
@@ -115,7 +116,7 @@ pub const MOVED_PER_TRANSACTION: usize = TRANSACTION_ROWS_MAX / 8;
 pub const EXPUNGED_PER_TRANSACTION: usize = TRANSACTION_ROWS_MAX / 6;
 
 impl Store {
-    /// Messages of a mailbox with UIDs from `first` to `last` (both included), in order, at most `limit`.
+    /// Messages of a mailbox with UIDs from `first` to `last` (both included), in order, at most `limit`; fewer only at the end.
     ///
     /// # Errors
     /// When reading fails.
@@ -156,37 +157,80 @@ impl Store {
         (first, last): (Uid, Uid),
         limit: usize,
     ) -> Result<Vec<MessageRow>, StorageError> {
-        let range = uid_range(Table::Message, account, mailbox, first, last);
-        let before = self.engine.get(&keys::mailbox(account, mailbox)).await?;
-        let rows = self.engine.scan(range, order, limit).await?;
-        let mut messages = Vec::with_capacity(rows.len());
-        for (key, value) in &rows {
-            messages.push(MessageRow::decode(uid_of(key)?, value)?);
+        let (mut first, mut last) = (first, last);
+        let mut found: Vec<MessageRow> = Vec::new();
+        // Once, unless some went meanwhile: fewer than `limit` are told at the end alone.
+        loop {
+            let range = uid_range(Table::Message, account, mailbox, first, last);
+            let before = self.engine.get(&keys::mailbox(account, mailbox)).await?;
+            let left = limit.saturating_sub(found.len());
+            let rows = self.engine.scan(range, order, left).await?;
+            let mut messages = Vec::with_capacity(rows.len());
+            for (key, value) in &rows {
+                messages.push(MessageRow::decode(uid_of(key)?, value)?);
+            }
+            let looked_at = messages.last().map(|message| message.uid);
+            let messages = self.as_it_is(account, mailbox, before, messages).await?;
+            if found.is_empty() {
+                found = messages;
+            } else {
+                found.extend(messages);
+            }
+            let Some(looked_at) = looked_at.filter(|_| rows.len() == left && found.len() < limit) else { break };
+            let more = match order {
+                Order::Ascending => looked_at.next().filter(|next| *next <= last).map(|next| first = next),
+                Order::Descending => {
+                    let before = looked_at.0.checked_sub(1).map(Uid).filter(|before| *before >= first);
+                    before.map(|before| last = before)
+                }
+            };
+            if more.is_none() {
+                break;
+            }
         }
-        self.lay_flags_over(account, mailbox, &mut messages).await?;
-        self.without_those_gone(account, mailbox, before, messages).await
+        Ok(found)
     }
 
-    /// Messages of which blocks of flags were laid over the rows, without those that went while both were read: these have
-    /// taken their flags along, and what is in the row alone may be older than what has been told of them. `before` is the mailbox's
-    /// row before anything else was read: where it is the same now, nothing has happened.
-    async fn without_those_gone(
+    /// Messages of rows that were read a moment ago, with the flags that blocks tell of them; without those that went while both
+    /// were read: these have taken their flags along, and what is in the row alone may be older than what has been told
+    /// of them. `before` is the mailbox's row before anything else was read, which tells whether anything can have gone.
+    async fn as_it_is(
         &self,
         account: AccountId,
         mailbox: MailboxId,
         before: Option<Bytes>,
         mut messages: Vec<MessageRow>,
     ) -> Result<Vec<MessageRow>, StorageError> {
-        if messages.is_empty()
-            || before.is_some() && before == self.engine.get(&keys::mailbox(account, mailbox)).await?
-        {
+        let blocks = self.lay_flags_over(account, mailbox, &mut messages).await?;
+        // Of which a block tells, that was there when the block was read.
+        let has_entry =
+            |uid: Uid| blocks.get(&FlagBlock::first_uid(uid)).is_some_and(|block| block.flags_of(uid).is_some());
+        let mut unsure: Vec<Uid> = messages.iter().map(|message| message.uid).filter(|uid| !has_entry(*uid)).collect();
+        if unsure.is_empty() || !self.may_have_gone(account, mailbox, before).await? {
             return Ok(messages);
         }
-        let mut uids: Vec<Uid> = messages.iter().map(|message| message.uid).collect();
-        uids.sort_unstable();
-        let there = self.rows_of(Table::Message, account, mailbox, &uids).await?;
-        messages.retain(|message| there.binary_search_by_key(&message.uid, |(uid, _)| *uid).is_ok());
+        unsure.sort_unstable();
+        let there = self.rows_of(Table::Message, account, mailbox, &unsure).await?;
+        let is_there = |uid: Uid| there.binary_search_by_key(&uid, |(uid, _)| *uid).is_ok();
+        messages.retain(|message| unsure.binary_search(&message.uid).is_err() || is_there(message.uid));
         Ok(messages)
+    }
+
+    /// Whether messages can have left a mailbox since its row was read: each that comes counts twice, each that goes once.
+    async fn may_have_gone(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        before: Option<Bytes>,
+    ) -> Result<bool, StorageError> {
+        let Some(before) = before else { return Ok(true) };
+        let Some(after) = self.engine.get(&keys::mailbox(account, mailbox)).await? else { return Ok(true) };
+        if before == after {
+            return Ok(false);
+        }
+        let (before, after) = (MailboxRow::decode(&before)?, MailboxRow::decode(&after)?);
+        let came = after.uid_next.0.checked_sub(before.uid_next.0);
+        Ok(came.is_none() || came != after.messages.checked_sub(before.messages))
     }
 
     /// UIDs of messages from `first` to `last` (both included), in order, at most `limit`. Costs less than their rows.
@@ -217,9 +261,8 @@ impl Store {
         uid: Uid,
     ) -> Result<Option<MessageRow>, StorageError> {
         let Some(value) = self.engine.get(&keys::message(account, mailbox, uid)).await? else { return Ok(None) };
-        let mut message = MessageRow::decode(uid, &value)?;
-        self.lay_flags_over(account, mailbox, std::slice::from_mut(&mut message)).await?;
-        Ok(self.without_those_gone(account, mailbox, None, vec![message]).await?.pop())
+        let message = MessageRow::decode(uid, &value)?;
+        Ok(self.as_it_is(account, mailbox, None, vec![message]).await?.pop())
     }
 
     /// Messages with these UIDs, which are in order; those that are not there are left out.
@@ -242,8 +285,7 @@ impl Store {
         for (uid, value) in &rows {
             messages.push(MessageRow::decode(*uid, value)?);
         }
-        self.lay_flags_over(account, mailbox, &mut messages).await?;
-        self.without_those_gone(account, mailbox, before, messages).await
+        self.as_it_is(account, mailbox, before, messages).await
     }
 
     /// Encoded records of messages with these UIDs, which are in order. A message whose record was too large has none.

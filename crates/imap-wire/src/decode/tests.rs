@@ -232,7 +232,7 @@ fn without_a_tag_the_answer_is_untagged() {
     let refusal = decode_bytes(b"abc\r\n", NameEncoding::ModifiedUtf7).unwrap_err();
     let mut out = Vec::new();
     refusal.write(&mut out);
-    assert_eq!(String::from_utf8(out).unwrap(), "abc BAD [CLIENTBUG] expected one more argument at octet 4\r\n");
+    assert_eq!(String::from_utf8(out).unwrap(), "abc BAD [CLIENTBUG] expected a command at octet 4\r\n");
 }
 
 #[test]

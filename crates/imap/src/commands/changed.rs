@@ -13,19 +13,20 @@ use crate::session::Session;
 
 impl Session {
     /// Those of the wanted that changed, from the change index: costs what changed, not what is there (RFC 7162 §3.1.4.1).
-    /// Tells which of `asked` were expunged since, before any FETCH response (§3.2.6). The changes themselves come along where the
-    /// index alone says which they are: nothing is the reader's own.
+    /// Tells which of `asked` were expunged since, before any FETCH response (§3.2.6). The changes themselves come along where they
+    /// are wanted (`keeps`), and the index alone says which they are: nothing is the reader's own.
     pub(super) async fn changed_since(
         &mut self,
         since: ModSeq,
         wanted: &NumberSet,
         asked: Option<&NumberSet>,
+        keeps: bool,
     ) -> Result<(NumberSet, Option<Vec<Change>>), Fault> {
         // The row was read just now: a mailbox in which nothing has happened since costs no more than that.
         if self.selected()?.row.highest_modseq <= since {
             return Ok((NumberSet::empty(), None));
         }
-        let shared = self.selected()?.reading.is_none();
+        let kept = keeps && self.selected()?.reading.is_none();
         let key = self.key()?;
         let own = self.own_changes_since(since)?;
         // Where the reader's own changes are too long ago to be known, any message may be another one now.
@@ -38,7 +39,9 @@ impl Session {
             for change @ Change { uid: Uid(uid), expunged, .. } in &page {
                 if !expunged && wanted.contains(*uid) {
                     changed.push(*uid);
-                    changes.push(*change);
+                    if kept {
+                        changes.push(*change);
+                    }
                 } else if *expunged && asked.is_some_and(|asked| asked.contains(*uid)) {
                     vanished.push(*uid);
                 }
@@ -60,7 +63,7 @@ impl Session {
         }
         response::vanished(self.connection.out(), &vanished, true);
         let changed = if any { wanted.clone() } else { NumberSet::from_numbers(changed) };
-        Ok((changed, shared.then_some(changes)))
+        Ok((changed, kept.then_some(changes)))
     }
 
     /// Answers for messages that have changed. Of flags alone the changes lead to them; for other items rows are read.
@@ -70,7 +73,7 @@ impl Session {
         wanted: &NumberSet,
         changes: Option<Vec<Change>>,
     ) -> Result<Answer, Fault> {
-        let Some(mut changes) = changes.filter(|_| plan.tells_flags_alone()) else {
+        let Some(mut changes) = changes else {
             return self.fetch_wanted(plan, wanted).await;
         };
         // One that changed again while the index was read is there twice: the later one holds.

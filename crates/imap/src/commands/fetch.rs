@@ -110,7 +110,7 @@ impl Session {
         let mut plan = Plan::new(fetch, looks_only, self.enabled.uid_only);
         self.refresh_row().await?;
         let (wanted, changes) = match plan.changed_since {
-            Some(since) => self.changed_since(since, &wanted, vanished.as_ref()).await?,
+            Some(since) => self.changed_since(since, &wanted, vanished.as_ref(), plan.tells_flags_alone()).await?,
             None => (wanted, None),
         };
         let limited = self.limit(&wanted)?;
@@ -155,8 +155,8 @@ impl Session {
             None => all,
         };
         let gone = unknown(&asked, known_up_to);
-        let (changed, changes) = self.changed_since(ModSeq(known.modseq), &asked, Some(&gone)).await?;
         let plan = Plan::resync(ModSeq(known.modseq), self.enabled.uid_only);
+        let (changed, changes) = self.changed_since(ModSeq(known.modseq), &asked, Some(&gone), true).await?;
         self.fetch_changed(&plan, &changed, changes).await.map(drop)
     }
 

@@ -209,7 +209,7 @@ impl Check<'_> {
         // One by one: what can't be read is not to keep the others from being laid over their rows.
         for some in messages.chunk_by_mut(|a, b| FlagBlock::first_uid(a.uid) == FlagBlock::first_uid(b.uid)) {
             match self.store.lay_flags_over(account, row.id, some).await {
-                Ok(()) | Err(StorageError::Corrupt(_)) => {}
+                Ok(_) | Err(StorageError::Corrupt(_)) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -147,6 +147,42 @@ async fn what_is_removed_while_it_is_read_is_left_out() {
     }
 }
 
+/// A page is short at the end alone: who reads page by page sees all that are there, whatever goes meanwhile.
+#[tokio::test]
+async fn what_is_removed_shortens_no_page() {
+    for gone in [1..=1, 3..=3, 1..=50, 20..=90, 650..=700] {
+        for (order, ends_at) in [(Order::Ascending, 700), (Order::Descending, 1)] {
+            let (engine, store) = stage(700).await;
+            let _done = store.change_flags(ALICE, INBOX, uids(1..=700), SEEN, None).await.unwrap();
+            let removed = Some((store.clone(), uids(gone.clone())));
+            let meanwhile = Meanwhile { engine: engine.clone(), expunges: parking_lot::Mutex::new(removed) };
+            let world = SimulatedWorld::new(Timestamp(1_800_000_000_000), 1).world();
+            let reader = Store::open(Arc::new(meanwhile), world).await.unwrap();
+            let (mut first, mut last, mut seen) = (Uid(1), Uid(700), Vec::new());
+            loop {
+                let page = match order {
+                    Order::Ascending => reader.messages(ALICE, INBOX, first, last, 50).await.unwrap(),
+                    Order::Descending => reader.messages_descending(ALICE, INBOX, first, last, 50).await.unwrap(),
+                };
+                seen.extend(page.iter().map(|row| row.uid.0));
+                match page.last().map(|row| row.uid) {
+                    Some(at) if page.len() == 50 && at.0 != ends_at => match order {
+                        Order::Ascending => first = Uid(at.0 + 1),
+                        Order::Descending => last = Uid(at.0 - 1),
+                    },
+                    _ => break,
+                }
+            }
+            seen.sort_unstable();
+            let left: Vec<u32> = (1..=700).filter(|uid| !gone.contains(uid)).collect();
+            let told_before: Vec<u32> = seen.iter().copied().filter(|uid| gone.contains(uid)).collect();
+            seen.retain(|uid| !gone.contains(uid));
+            assert_eq!(seen, left, "{gone:?} {order:?}");
+            assert!(told_before.is_empty(), "they went while the first page was read: {told_before:?}");
+        }
+    }
+}
+
 /// An account whose INBOX has so many messages.
 async fn stage(messages: usize) -> (MemoryEngine, Store) {
     let engine = MemoryEngine::default();

@@ -1,17 +1,13 @@
 //! What is read when a message is looked at.
 
-use mail::{AccountId, Address, BlobHash, SystemFlags};
+use mail::{AccountId, Address, BlobHash, SystemFlags, Uid};
 use spam::limits::SAMPLE_OCTETS_MAX;
 use spam::{Content, Counts, Known, Token};
 
 use super::{SpamSettings, Totals, decode_counts, note_key, settings_key, token_key, totals_key};
 use crate::contacts;
-use crate::engine::Order;
 use crate::error::StorageError;
-use crate::keys::{Key, Table};
 use crate::limits::INBOX_LOOKED_AT_MAX;
-use crate::messages::uid_of;
-use crate::rows::MessageRow;
 use crate::store::Store;
 
 impl Store {
@@ -73,13 +69,8 @@ impl Store {
     /// When reading fails.
     pub async fn spam_ham_at_hand(&self, account: AccountId) -> Result<Option<BlobHash>, StorageError> {
         let Some(inbox) = self.mailbox_by_name(account, "INBOX").await? else { return Ok(None) };
-        let range = Key::of(Table::Message, account).u32(inbox.id.0).range();
-        let mut messages = Vec::new();
-        for (key, value) in self.engine.scan(range, Order::Descending, INBOX_LOOKED_AT_MAX).await? {
-            messages.push(MessageRow::decode(uid_of(&key)?, &value)?);
-        }
-        self.lay_flags_over(account, inbox.id, &mut messages).await?;
-        for message in messages {
+        let (first, last) = (Uid(1), Uid(u32::MAX));
+        for message in self.messages_descending(account, inbox.id, first, last, INBOX_LOOKED_AT_MAX).await? {
             let flags = inbox.flags_of(&message);
             let read = flags.system.contains(SystemFlags::SEEN) && !flags.system.contains(SystemFlags::DELETED);
             let marked = flags.keywords.iter().any(|keyword| keyword.as_str().to_ascii_lowercase().ends_with("junk"));

@@ -2,7 +2,7 @@
 
 /// With `{}` for a number, a word of the client's, or one of [`WORDS`].
 pub(super) const WITH: &[(&str, &str)] = &[
-    ("Too many {}", "Trop de {}"),
+    ("Too many {}", "Trop {}"),
     ("The mailbox name is not allowed: {}", "Ce nom de dossier n'est pas admis : {}"),
     ("A message may have {} octets at the most", "Un message peut avoir au plus {} octets"),
     ("A batch has {} messages at least", "Un lot compte au moins {} messages"),
@@ -16,24 +16,24 @@ pub(super) const WITH: &[(&str, &str)] = &[
 
 /// What can stand there.
 pub(super) const WORDS: &[(&str, &str)] = &[
-    ("mailboxes", "dossiers"),
-    ("subscriptions", "abonnements"),
-    ("keywords", "mots-clés dans ce dossier"),
-    ("lines of an access list", "lignes dans la liste d'accès"),
-    ("messages in this mailbox's lifetime", "messages dans la vie de ce dossier"),
-    ("messages to copy between accounts at once", "messages à copier d'un coup entre deux comptes"),
-    ("messages to append at once", "messages à déposer d'un coup"),
-    ("messages in one APPEND", "messages dans un seul APPEND"),
-    ("annotations, or too much in them", "annotations, ou trop de contenu"),
-    ("people with annotations on this mailbox", "personnes avec des annotations sur ce dossier"),
-    ("octets in the annotations of the account", "octets dans les annotations du compte"),
-    ("gaps between what you have read in this mailbox", "intervalles entre vos messages lus dans ce dossier"),
+    ("mailboxes", "de dossiers"),
+    ("subscriptions", "d'abonnements"),
+    ("keywords", "de mots-clés dans ce dossier"),
+    ("lines of an access list", "de lignes dans la liste d'accès"),
+    ("messages in this mailbox's lifetime", "de messages dans la vie de ce dossier"),
+    ("messages to copy between accounts at once", "de messages à copier d'un coup entre deux comptes"),
+    ("messages to append at once", "de messages à déposer d'un coup"),
+    ("messages in one APPEND", "de messages dans un seul APPEND"),
+    ("annotations, or too much in them", "d'annotations, ou trop de contenu"),
+    ("people with annotations on this mailbox", "de personnes avec des annotations sur ce dossier"),
+    ("octets in the annotations of the account", "d'octets dans les annotations du compte"),
+    ("gaps between what you have read in this mailbox", "d'intervalles entre vos messages lus dans ce dossier"),
     (
         "people with a seen state of their own in this mailbox",
-        "personnes avec leur propre état de lecture dans ce dossier",
+        "de personnes avec leur propre état de lecture dans ce dossier",
     ),
-    ("URLs in one APPEND", "URL dans un seul APPEND"),
-    ("messages to sort at once", "messages à trier d'un coup"),
+    ("URLs in one APPEND", "d'URL dans un seul APPEND"),
+    ("messages to sort at once", "de messages à trier d'un coup"),
     (
         "it has a character that turns the direction of writing",
         "il contient un caractère qui change le sens de l'écriture",
@@ -46,6 +46,13 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("it has a wildcard", "il contient un caractère générique"),
     ("it has an empty level", "il a un niveau vide"),
     ("it has too many levels", "il a trop de niveaux"),
+    ("chunks of a message", "de morceaux dans un message"),
+    ("contacts of this account", "de contacts dans ce compte"),
+    ("octets in front of a message", "d'octets devant un message"),
+    ("segments of an index", "de segments dans un index"),
+    ("senders whose mail never goes to Spam", "d'expéditeurs dont le courrier ne va jamais dans Spam"),
+    ("signing keys of one domain", "de clés de signature pour un domaine"),
+    ("webhooks", "de webhooks"),
 ];
 
 /// Whole texts.

@@ -201,7 +201,7 @@ pub(super) const WHOLE: &[(&str, &str)] = &[
     ("a NUL is in the literal that begins", "un octet nul se trouve dans le littéral qui commence"),
     (
         "a backslash may only stand before a quote or a backslash",
-        "une barre oblique inverse ne peut précéder qu'un guillemet ou une autre barre",
+        "une barre oblique inverse ne peut précéder qu'un guillemet ou une autre barre oblique inverse",
     ),
     ("a bare CR is in the line; only CRLF ends it", "la ligne contient un CR seul ; seul CRLF la termine"),
     ("a bare LF is in the line; only CRLF ends it", "la ligne contient un LF seul ; seul CRLF la termine"),
@@ -232,6 +232,8 @@ pub(super) const WHOLE: &[(&str, &str)] = &[
     ("at least one status item is needed", "il faut au moins une donnée d'état"),
     ("expected the end of the command", "la commande devrait finir"),
     ("expected the end of the filter", "le filtre devrait finir"),
+    ("that algorithm is not supported", "cet algorithme n'est pas pris en charge"),
+    ("the macro is not supported", "cette macro n'est pas prise en charge"),
     ("no such date", "cette date n'existe pas"),
     ("no such day", "ce jour n'existe pas"),
     (
