@@ -24,7 +24,7 @@ E2E = "ok   x\n\nEnd-to-end: 3 s\n11 passed, 0 failed, 2 skipped\n"
 
 class MakeTest(TestCase):
 
-    def attempt(self, tests=GOOD, code=0, nextest=None, build=0, e2e=E2E, e2e_code=0):
+    def attempt(self, tests=GOOD, code=0, nextest=None, build=0, e2e=E2E, e2e_code=0, doc=0):
         """Exit code and output of `scripts/test`, when cargo and the foreign clients say this."""
         home = folder("scripts")
         for name in ("scripts", "tests", "bin"):
@@ -35,12 +35,13 @@ class MakeTest(TestCase):
         (home / "said").write_text(nextest or tests)
         (home / "e2e").write_text(e2e)
         self.script(home / "tests/run", "cat '%s'; exit %d" % (home / "e2e", e2e_code))
-        self.script(home / "bin/cargo", """case "$1 $2" in
+        self.script(home / "bin/cargo", """case "$*" in *--doc*) exit %d ;; esac
+            case "$1 $2" in
             "nextest --version") exit %d ;;
             nextest*) cat '%s'; exit %d ;;
             test*) cat '%s'; exit %d ;;
             build*) exit %d ;;
-            esac""" % (0 if nextest else 1, home / "said", code, home / "said", code, build))
+            esac""" % (doc, 0 if nextest else 1, home / "said", code, home / "said", code, build))
         done = subprocess.run([home / "scripts/test"], env={"PATH": str(home / "bin"), "CARGO_FLAGS": "--release"},
                               capture_output=True, text=True, timeout=60)
         return done.returncode, done.stdout, done.stdout.splitlines()[-1]
@@ -74,6 +75,8 @@ class MakeTest(TestCase):
                          (1, "22 passed, 1 failed, 2 skipped"))
         self.assertEqual(self.attempt(nextest=summary % "11 passed, 1 timed out", code=100)[0], 1)
         self.assertEqual(self.attempt(nextest=NO_COMPILE, code=101)[0], 1)
+        # An example of the documentation fails.
+        self.assertEqual(self.attempt(nextest=summary % "12 passed, 3 skipped", doc=101)[0], 1)
 
     def test_foreign_clients(self):
         self.assertEqual(self.attempt(e2e="9 passed, 2 failed, 0 skipped\n", e2e_code=1)[::2], (1, "21 passed, 2 failed, 0 skipped"))
