@@ -1,6 +1,6 @@
 //! What answers say, in English and in French.
 
-/// With `{}` for a number, a word of the client's, or one of [`WORDS`].
+/// With `{}` for a number, one of [`WORDS`], or a flaw.
 pub(super) const WITH: &[(&str, &str)] = &[
     ("Too many {}", "Trop {}"),
     ("The mailbox name is not allowed: {}", "Ce nom de dossier n'est pas admis : {}"),
