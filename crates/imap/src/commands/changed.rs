@@ -94,10 +94,12 @@ impl Session {
         let Some(number) = self.selected()?.view.map().sequence_of(flags.uid) else { return Ok(()) };
         let mut response = self.begin_fetch(number, flags.uid);
         for item in &plan.items {
-            match item {
-                FetchItem::Uid => response.uid(self.connection.out(), flags.uid.0),
-                FetchItem::ModSeq => response.modseq(self.connection.out(), flags.modseq.0),
-                _ => self.say_flags(&mut response, flags.uid, flags.system_flags, flags.keyword_bits),
+            if *item == FetchItem::Uid {
+                response.uid(self.connection.out(), flags.uid.0);
+            } else if *item == FetchItem::ModSeq {
+                response.modseq(self.connection.out(), flags.modseq.0);
+            } else {
+                self.say_flags(&mut response, flags.uid, flags.system_flags, flags.keyword_bits);
             }
         }
         response.end(self.connection.out());
