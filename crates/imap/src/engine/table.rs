@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn commands_with_sequence_numbers_hold_expunges_back() {
-        // RFC 3501 §7.4.1: not during FETCH, STORE, SEARCH; UID commands are not among them.
+        // RFC 3501 §7.4.1: not during FETCH, STORE, SEARCH, nor, here, COPY; UID commands are not among them.
         assert_eq!(rule(&CommandBody::Noop).sync, Sync::All);
         let expunge = CommandBody::Expunge { uids: None };
         assert_eq!((rule(&expunge).sync, rule(&expunge).allowed), (Sync::All, Allowed::Selected));
@@ -263,10 +263,10 @@ mod tests {
             let text = imap_wire::CommandText::from(text);
             rule(&imap_wire::decode(&text, imap_wire::NameEncoding::default()).unwrap().body)
         };
-        for text in [&b"a FETCH 1 FLAGS\r\n"[..], b"a STORE 1 FLAGS ()\r\n", b"a SEARCH ALL\r\n"] {
+        for text in [&b"a FETCH 1 FLAGS\r\n"[..], b"a STORE 1 FLAGS ()\r\n", b"a SEARCH ALL\r\n", b"a COPY 1 x\r\n"] {
             assert_eq!(decode(text).sync, Sync::NoExpunge);
         }
-        for text in [&b"a UID FETCH 1 FLAGS\r\n"[..], b"a UID STORE 1 FLAGS ()\r\n", b"a UID SEARCH ALL\r\n"] {
+        for text in [&b"a UID FETCH 1 FLAGS\r\n"[..], b"a UID STORE 1 FLAGS ()\r\n", b"a UID COPY 1 x\r\n"] {
             assert_eq!((decode(text).sync, decode(text).uid), (Sync::All, true));
         }
     }
