@@ -63,7 +63,7 @@ impl Answer {
 }
 
 /// The store says what is wrong as part of a sentence.
-fn capitalised(reason: &str) -> String {
+pub(crate) fn capitalised(reason: &str) -> String {
     let mut letters = reason.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -178,7 +178,11 @@ impl Session {
         uids.dedup();
         while !uids.is_empty() {
             let some = uids.get(..ROWS_PER_PAGE).unwrap_or(uids);
-            for row in &self.rows_of(some).await? {
+            let rows = self.rows_of(some).await?;
+            // They may be newer than the mailbox's row, with a keyword that somebody has made since.
+            self.refresh_keywords(rows.iter().map(|row| row.keyword_bits)).await?;
+            self.tell_keywords()?;
+            for row in &rows {
                 self.tell_flags_of(row, uid)?;
                 self.connection.flush_some().await?;
             }

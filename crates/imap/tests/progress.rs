@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::support::slow::Gates;
 use crate::support::stage::{Client, pipe, soon};
 use crate::support::{House, PASSWORD, Plan};
+use mail::{Flags, Keyword, SystemFlags, Uid};
 use relais_imap::Settings;
+use storage::messages::FlagChange;
 use tokio_util::sync::CancellationToken;
 
 struct Stage {
@@ -110,4 +112,38 @@ async fn a_long_sort_a_long_thread_and_a_long_esearch_say_that_they_go_on() {
     ten_seconds(&house).await;
     scans.release();
     assert!(client.until("e").await.unwrap().last().unwrap().starts_with("e OK"));
+}
+
+/// RFC 7162 §3.1: who is told a MODSEQ is told all flags of it, also a keyword that was made while the rows were waited for.
+#[tokio::test]
+async fn a_keyword_that_is_made_meanwhile_is_told() {
+    let Stage { house, gates: Gates { scans, .. }, mut client } = stage(100).await;
+    client.command("e", "ENABLE CONDSTORE").await.unwrap();
+    let account = house.account("alice").id;
+    let inbox = house.store.inbox(account).await.unwrap().id;
+    let set = async |flags: Flags| {
+        let uids = (1..=100).map(Uid).collect();
+        house.store.change_flags(account, inbox, uids, FlagChange::Add(flags), None).await.unwrap()
+    };
+    let _done = set(Flags::system(SystemFlags::FLAGGED)).await;
+    scans.hold();
+    client.send(b"n NOOP\r\n").await.unwrap();
+    // What has changed is known, its rows are not.
+    scans.let_through(1);
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    let fresh = Flags { keywords: [Keyword::parse("fresh").unwrap()].into(), ..Flags::default() };
+    let modseq = set(fresh).await.value.rows[0].modseq.0;
+    scans.release();
+    let lines = client.until("n").await.unwrap();
+    let told: Vec<&String> = lines.iter().filter(|line| line.contains(" FETCH (")).collect();
+    assert_eq!(told.len(), 100, "{lines:?}");
+    assert!(
+        told.iter().all(|line| line.contains("fresh") && line.contains(&format!("MODSEQ ({modseq})"))),
+        "{}",
+        told[0]
+    );
+    let first = lines.iter().position(|line| line.contains(" FETCH (")).unwrap();
+    assert!(lines[..first].iter().any(|line| line.starts_with("* FLAGS (") && line.contains("fresh")), "{lines:?}");
 }

@@ -235,6 +235,9 @@ impl Session {
             let (some, later) = rest.split_at_mut(step);
             rest = later;
             let seen = if plan.sets_seen { self.set_seen(some).await? } else { NumberSet::empty() };
+            if !seen.is_empty() {
+                self.refresh_keywords(some.iter().map(|row| row.keyword_bits)).await?;
+            }
             let mut ahead = VecDeque::new();
             for (at, row) in some.iter().enumerate() {
                 if plan.sources.content && ahead.is_empty() {

@@ -17,7 +17,7 @@ use storage::rows::MailboxRow;
 
 use crate::access::{Target, refusal};
 use crate::commands::filter::filter_flaw;
-use crate::fault::{Answer, Fault};
+use crate::fault::{Answer, Fault, capitalised};
 use crate::session::Session;
 
 /// RFC 5464 §3.2.1.1: how to reach the administrator.
@@ -134,7 +134,7 @@ impl Session {
                 Ok(Answer::ok("Set"))
             }
             Err(StorageError::LimitReached(what)) => Ok(Answer::no(Code::MetadataTooMany, format!("Too many {what}"))),
-            Err(StorageError::NotAllowed(reason)) => Ok(Answer::no(Code::UseAttr, reason)),
+            Err(StorageError::NotAllowed(reason)) => Ok(Answer::no(Code::UseAttr, capitalised(reason))),
             Err(error) => Err(error.into()),
         }
     }

@@ -53,6 +53,7 @@ impl Session {
             }
             found = found.saturating_add(changed.rows.len()).saturating_add(changed.modified.len());
             changed.modified.iter().for_each(|uid| modified.push(uid.0));
+            self.refresh_keywords(changed.rows.iter().map(|row| row.keyword_bits)).await?;
             for (row, before) in changed.rows.iter().zip(&changed.before) {
                 let unheard = *before != row.modseq && !self.selected()?.view.knows(*before);
                 if store.silent && !unheard {

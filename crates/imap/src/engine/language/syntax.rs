@@ -69,6 +69,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("a sort criterion", "un critère de tri"),
     ("a source", "une source"),
     ("a space", "un espace"),
+    ("' '", "' '"),
     ("a space or )", "un espace ou )"),
     ("a special use such as \\Sent", "un rôle particulier comme \\Sent"),
     ("a status item", "une donnée d'état"),
