@@ -15,16 +15,14 @@ use crate::tag::Tag;
 
 /// Parses one whole command as the framer delivered it.
 pub fn decode(text: &CommandText, encoding: NameEncoding) -> Result<Command, Refusal> {
-    parse(text.as_bytes(), encoding).map_err(|flaw| explain(text.as_bytes(), flaw.moved(|at| text.sent_at(at))))
+    let octets = text.as_bytes();
+    let parsed = codec::decode(octets, encoding).unwrap_or_else(|| grammar::decode(octets, encoding));
+    parsed.map_err(|flaw| explain(octets, flaw.moved(|at| text.sent_at(at))))
 }
 
 #[cfg(test)]
 pub(crate) fn decode_bytes(text: &[u8], encoding: NameEncoding) -> Result<Command, Refusal> {
-    parse(text, encoding).map_err(|flaw| explain(text, flaw))
-}
-
-fn parse(text: &[u8], encoding: NameEncoding) -> Result<Command, Flaw> {
-    codec::decode(text, encoding).unwrap_or_else(|| grammar::decode(text, encoding))
+    decode(&CommandText::from(text), encoding)
 }
 
 fn explain(text: &[u8], flaw: Flaw) -> Refusal {

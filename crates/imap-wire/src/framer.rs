@@ -160,6 +160,7 @@ impl Framer {
         self.text.truncate(self.line_start.saturating_add(literal.line_prefix));
         self.text.extend(b"~{8}\r\n");
         self.text.extend(&ticket.to_bytes());
+        // The announcement, its CRLF and the message came; fourteen octets stand there.
         let more = i64::try_from(literal.size).unwrap_or(i64::MAX).saturating_add(announced as i64).saturating_sub(12);
         self.text.streamed(more);
         self.line_start = self.text.len();

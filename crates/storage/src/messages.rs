@@ -216,7 +216,8 @@ impl Store {
         Ok(messages)
     }
 
-    /// Whether messages can have left a mailbox since its row was read: each that comes counts twice, each that goes once.
+    /// Whether messages can have left a mailbox since its row was read: one that comes adds to UIDNEXT and to the number of
+    /// messages, one that goes is missing from the latter alone.
     async fn may_have_gone(
         &self,
         account: AccountId,

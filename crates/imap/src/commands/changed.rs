@@ -66,7 +66,7 @@ impl Session {
         Ok((changed, kept.then_some(changes)))
     }
 
-    /// Answers for messages that have changed. Of flags alone the changes lead to them; for other items rows are read.
+    /// Answers for messages, whose changes tell where their flags are; without changes, and so for other items, rows are read.
     pub(super) async fn fetch_changed(
         &mut self,
         plan: &Plan,
